@@ -1,0 +1,93 @@
+"""The command ``taskscape``: finds the command's file in ``commands/``, and turns what goes wrong into one message."""
+
+import difflib
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+
+COMMANDS = {
+    "demo": "make streets, train a small network, evaluate it, write the report",
+    "synth": "write generated streets with their labels as files",
+    "recipes": "list what can be trained",
+    "models": "list the networks with their parameters and FLOPs",
+    "train": "train a recipe, or continue a run",
+    "evaluate": "measure a trained network on a split",
+    "predict": "predict pictures",
+    "report": "write a page about a run",
+    "compare": "write a page about several runs",
+}
+"""Every command, in the order of the help, with what it does."""
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run a command. Ends the process: 0 done, 1 training failed, 2 wrong input, 130 interrupted."""
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    debug = "--debug" in arguments
+    arguments = [argument for argument in arguments if argument != "--debug"]
+    try:
+        _run(arguments)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Who read the output has gone. The interpreter flushes once more at its end, which must not fail again.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    except KeyboardInterrupt as interrupt:
+        _complain(str(interrupt) or "stopped")
+        sys.exit(130)
+    except Exception as error:
+        code = _exit_code(error)
+        if debug or code is None:
+            raise
+        _complain(f"[bold red]error:[/] {_escaped(error)}")
+        sys.exit(code)
+
+
+def _run(arguments: list[str]) -> None:
+    name, *rest = arguments or ["--help"]
+    if name in ("-h", "--help", "help"):
+        _print_help()
+    elif name in ("--version", "-V"):
+        from taskscape import __version__
+
+        print(f"taskscape {__version__}")
+    elif name in COMMANDS:
+        importlib.import_module(f"taskscape.commands.{name}").main(rest)
+    else:
+        close = difflib.get_close_matches(name, COMMANDS, n=1)
+        hint = f"did you mean {close[0]}?" if close else "see taskscape --help"
+        raise ValueError(f"there is no command {name!r}; {hint}")
+
+
+def _print_help() -> None:
+    print("One look at a street, every pixel understood.\n\nusage: taskscape COMMAND ...\n")
+    for name, text in COMMANDS.items():
+        print(f"  {name:<10}{text}")
+    print("\ntaskscape COMMAND --help tells more about one.")
+    print("--version prints the version; --debug, with any command, shows where an error comes from.")
+
+
+def _exit_code(error: Exception) -> int | None:
+    """Return the exit code of an error that the user can mend, None for one that is a mistake of the program."""
+    if isinstance(error, ValueError | OSError):
+        return 2
+    # Only a process that trains has imported these.
+    kinds = (("taskscape.train", "TrainingError"), ("torch", "OutOfMemoryError"))
+    training = tuple(getattr(sys.modules[module], name) for module, name in kinds if module in sys.modules)
+    return 1 if isinstance(error, training) else None
+
+
+def _complain(text: str) -> None:
+    from rich.console import Console
+
+    Console(stderr=True, highlight=False, soft_wrap=True).print(text)
+
+
+def _escaped(error: Exception) -> str:
+    from rich.markup import escape
+
+    return escape(str(error) or type(error).__name__)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,30 @@
+"""``taskscape compare``."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+from taskscape.commands.shared import if_interrupted
+
+Page = Annotated[Path, tyro.conf.arg(metavar="PAGE")]
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Parse, call, print."""
+    tyro.cli(compare, args=arguments, prog="taskscape compare")
+
+
+def compare(
+    runs: Annotated[tuple[Path, ...], tyro.conf.arg(metavar="RUN...", help="Folders of runs.")], /, *, out: Page
+) -> None:
+    """Write a page that shows several runs side by side, one file that opens without a network.
+
+    Args:
+        out: The page to write, such as comparison.html.
+    """
+    from taskscape.report import write_comparison
+
+    with if_interrupted("nothing was written; start the same command again"):
+        print(write_comparison(list(runs), out))

@@ -1,0 +1,57 @@
+"""``taskscape models``."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import tyro
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+
+SIZE = (128, 256)
+"""Height and width of the image whose FLOPs are counted."""
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Parse, call, print."""
+    tyro.cli(print_models, args=arguments, prog="taskscape models")
+
+
+def print_models(*, tasks: tuple[str, ...] = ("semseg=19", "depth=1"), encoder: str | None = None) -> None:
+    """List the networks with their parameters, and FLOPs for a picture of 128×256 (a multiply-add is two).
+
+    Args:
+        tasks: Output channels per task, such as semseg=19 depth=1 normals=3.
+        encoder: Encoder of the networks that have a choice, any that timm knows; by default each its own.
+    """
+    channels = dict(_channels(text) for text in tasks)
+
+    from taskscape.models import OPTIONS
+
+    table = Table(box=None, padding=(0, 2))
+    table.add_column("network")
+    table.add_column("parameters", justify="right")
+    table.add_column("FLOPs", justify="right")
+    table.add_column("paper")
+    for name, options in track(OPTIONS.items(), "measuring", console=Console(stderr=True), transient=True):
+        chosen = {"encoder": encoder} if encoder and hasattr(options, "encoder") else {}
+        parameters, flops = _cost(options, channels, chosen)
+        table.add_row(f"[bold]{name}[/]", f"{parameters / 1e6:.2f} M", f"{flops / 1e9:.2f} G", options.paper)
+    Console(highlight=False).print(table)
+
+
+def _channels(text: str) -> tuple[str, int]:
+    task, _, number = text.partition("=")
+    if not number.isdecimal() or int(number) == 0:
+        raise ValueError(f"--tasks {text}: give each task its number of output channels, such as semseg=19")
+    return task, int(number)
+
+
+def _cost(options: Any, channels: dict[str, int], chosen: dict[str, Any]) -> tuple[int, int]:
+    import torch
+
+    from taskscape.runs import flops
+
+    with torch.device("meta"):  # shapes without numbers: nothing is computed
+        network = options(**chosen).build(channels).eval().requires_grad_(False)
+        return sum(p.numel() for p in network.parameters()), flops(network, SIZE)

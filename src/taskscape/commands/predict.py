@@ -1,0 +1,52 @@
+"""``taskscape predict``."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Literal
+
+import tyro
+
+from taskscape.commands.shared import Run, if_interrupted
+
+Images = Annotated[tuple[Path, ...], tyro.conf.arg(metavar="IMAGES...", help="Pictures, or folders of pictures.")]
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Parse, call, print."""
+    tyro.cli(predict, args=arguments, prog="taskscape predict")
+
+
+def predict(
+    run: Run,
+    images: Images,
+    /,
+    *,
+    out: Path,
+    height: int | None = None,
+    depth_unit: Literal["mm", "cm"] = "mm",
+    device: Literal["auto", "cpu", "cuda"] = "auto",
+) -> None:
+    """Predict pictures with the network of a run.
+
+    For each PICTURE: PICTURE.semseg.png (class ids with a palette) and PICTURE.overlay.png, PICTURE.depth.png (16 bit)
+    and PICTURE.depth-view.png, PICTURE.normals.png, and PICTURE.side-by-side.png.
+
+    Args:
+        out: Folder to write to.
+        height: Shrink or enlarge pictures to this height for the network, whose output is brought back to their own
+            size. Networks judge best, depth above all, at the height at which they were trained.
+        depth_unit: What a step of the 16-bit depth is; what is farther than 65535 steps is stored as 65535.
+        device: Where to compute; auto takes a GPU when there is one.
+    """
+    from taskscape.predict import predict as predict_files
+    from taskscape.progress import progress_bar, reporter
+
+    with (
+        if_interrupted(f"finished pictures in {out} are kept; the same command makes all of them again"),
+        progress_bar() as progress,
+    ):
+        files = predict_files(
+            run, images, out, height=height, depth_unit=depth_unit, device=device,
+            report=reporter(progress, "pictures"),
+        )  # fmt: skip
+    print(f"{len(files)} files are in {out}")

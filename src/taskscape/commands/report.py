@@ -1,0 +1,20 @@
+"""``taskscape report``."""
+
+from collections.abc import Sequence
+
+import tyro
+
+from taskscape.commands.shared import Run, if_interrupted
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Parse, call, print."""
+    tyro.cli(report, args=arguments, prog="taskscape report")
+
+
+def report(run: Run, /) -> None:
+    """Write a page about a run: RUN/report/index.html, one file that opens without a network."""
+    from taskscape.report import write_report
+
+    with if_interrupted(f"{run} is as it was; start the same command again"):
+        print(write_report(run))

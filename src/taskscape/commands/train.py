@@ -1,0 +1,196 @@
+"""``taskscape train``."""
+
+import os
+from collections.abc import Sequence
+from dataclasses import fields, is_dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
+
+import tyro
+import yaml
+
+from taskscape.commands.recipes import recipes
+
+if TYPE_CHECKING:
+    from taskscape.experiment import Experiment
+    from taskscape.result import Result
+
+OptionalRun = Annotated[Path | None, tyro.conf.arg(metavar="RUN")]
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Parse, call, print."""
+    first = arguments[0] if arguments else "-"
+    if not first.startswith("-"):
+        start(first, arguments[1:])
+    elif first.partition("=")[0] in ("-h", "--help", "--resume"):
+        tyro.cli(resume, args=arguments, prog="taskscape train")
+    else:
+        raise ValueError(
+            "what to train comes first: a name of taskscape recipes, my.py:function or RUN/experiment.yaml; "
+            "--resume RUN alone continues a run"
+        )
+
+
+def resume(*, resume: Annotated[Path, tyro.conf.arg(metavar="RUN")]) -> None:
+    """Train a recipe, or continue a run.
+
+    taskscape train RECIPE [--FIELD VALUE ...] [CHOICE:NAME ...] [--run RUN] starts a run. RECIPE is a name that
+    taskscape recipes lists, a function in a file of your own (my.py:function), or a saved experiment
+    (RUN/experiment.yaml). taskscape train RECIPE --help lists the fields and choices.
+
+    Args:
+        resume: The run to continue, with its own settings.
+    """
+    from taskscape.runs import read_experiment
+
+    _train(read_experiment(resume), resume, resume=True)
+
+
+def start(recipe: str, arguments: Sequence[str]) -> None:
+    """Train a recipe with the settings that the arguments change."""
+    from taskscape.experiment import Experiment
+    from taskscape.runs import read_experiment
+
+    default = _experiment(recipe)
+    _offer(default)
+
+    def options(
+        experiment: Annotated[Experiment, tyro.conf.arg(name="")] = default,
+        *,
+        run: OptionalRun = None,
+        resume: OptionalRun = None,
+    ) -> tuple[Experiment, Path | None, Path | None]:
+        """Train a recipe, or continue a run.
+
+        Fields and choices, such as --optimizer.lr 3e-4 and schedule:cosine, stand in any order.
+
+        Args:
+            run: Folder of the run; by default runs/RECIPE-N.
+            resume: Continue this run, which must have been started with the same settings.
+        """
+        return experiment, run, resume
+
+    experiment, run, resume = tyro.cli(
+        options, args=arguments, prog=f"taskscape train {recipe}", config=(tyro.conf.CascadeSubcommandArgs,)
+    )
+    if resume is None:
+        _train(experiment, fresh_folder(run, _short_name(recipe)), resume=False)
+        return
+    if run not in (None, resume):
+        raise ValueError(f"--run {run} and --resume {resume} name two folders; leave out --run")
+    saved = read_experiment(resume)
+    if different := _differences(saved, experiment):
+        raise ValueError(
+            f"{resume} was started with other settings ({', '.join(different)}); "
+            f"continue it with its own: taskscape train --resume {resume}"
+        )
+    _train(saved, resume, resume=True)
+
+
+def fresh_folder(run: Path | None, name: str) -> Path:
+    """Return the folder of a new run, by default the first free ``runs/NAME-N``.
+
+    Raises ``ValueError`` for a folder that holds a run.
+    """
+    if run is None:
+        if int(os.environ.get("WORLD_SIZE", os.environ.get("SLURM_NTASKS", "1"))) > 1:
+            raise ValueError("several processes must agree on a folder: name it with --run")
+        numbers = (Path("runs") / f"{name}-{number}" for number in range(1, 10**9))
+        return next(folder for folder in numbers if not folder.exists())
+    first_process = os.environ.get("RANK", os.environ.get("SLURM_PROCID", "0")) == "0"  # it writes, others may be late
+    if first_process and (run / "experiment.yaml").exists():
+        raise ValueError(
+            f"{run} holds a run; continue it with taskscape train --resume {run}, name another folder, or delete it"
+        )
+    return run
+
+
+def print_outcome(run: Path, result: "Result") -> None:
+    """Write the report, print the metrics and say where everything is."""
+    from taskscape.processes import rank
+    from taskscape.report import print_metrics, write_report
+
+    if rank() == 0:
+        page = write_report(run)
+        print_metrics(result)
+        print(f"run: {run}\nreport: {page}")
+
+
+def _train(experiment: "Experiment", run: Path, *, resume: bool) -> None:
+    from taskscape import runs
+    from taskscape.train import Interrupted
+
+    try:
+        result = runs.train(experiment, run, resume=resume)
+        print_outcome(run, result)
+    except Interrupted as interrupt:
+        raise KeyboardInterrupt(f"{interrupt}; continue with taskscape train --resume {run}") from None
+    except KeyboardInterrupt:
+        if (run / runs.CHECKPOINT).exists():
+            kept = f"stopped; {run / runs.CHECKPOINT} is kept; continue with taskscape train --resume {run}"
+        else:
+            kept = "stopped before the first checkpoint; data that was made is kept; start the same command again"
+        raise KeyboardInterrupt(kept) from None
+
+
+def _experiment(recipe: str) -> "Experiment":
+    """Return what a recipe's name, ``FILE.py:FUNCTION`` or a saved experiment stands for."""
+    from taskscape import recipes as own
+    from taskscape.experiment import Experiment
+    from taskscape.settings import load_name, nearest, parse
+
+    if recipe.endswith((".yaml", ".yml")):
+        path = Path(recipe)
+        if not path.is_file():
+            raise FileNotFoundError(f"there is no file {path}; a run keeps its own as RUN/experiment.yaml")
+        return parse(path.read_text("utf-8"), recipe, Experiment)
+    file, colon, name = recipe.rpartition(":")
+    if colon:
+        function = load_name(Path(file), name)
+    elif (function_name := recipe.replace("-", "_")) in recipes():
+        function = getattr(own, function_name)
+    elif recipe.endswith(".py"):
+        raise ValueError(f"{recipe} is a file; name the function in it too, such as {recipe}:experiment")
+    else:
+        raise ValueError(f"there is no recipe {recipe!r}{nearest(recipe, recipes())}")
+    experiment = function() if callable(function) else function
+    if not isinstance(experiment, Experiment):
+        raise ValueError(f"{recipe} returned a {type(experiment).__name__}, not an Experiment")
+    return experiment
+
+
+def _short_name(recipe: str) -> str:
+    """Return what a run of this recipe is called, without its number."""
+    if recipe.endswith((".yaml", ".yml")):
+        return Path(recipe).resolve().parent.name.rstrip("0123456789").rstrip("-") or "run"
+    return recipe.rpartition(":")[2]
+
+
+def _offer(default: Any) -> None:
+    """Let the command line offer the classes from a user's own file that ``default`` holds.
+
+    It offers what the fields' types name, so these classes are added there.
+    """
+    for field in fields(default):
+        value: Any = getattr(default, field.name)
+        cls = type(default)
+        if not is_dataclass(value):
+            continue
+        declared = get_type_hints(cls, include_extras=True)[field.name]
+        if type(value).__module__.split(".")[0] != "taskscape":
+            cls.__annotations__[field.name] = declared | _choice(type(value))
+        _offer(value)
+
+
+def _choice(cls: Any) -> Any:
+    return Annotated[cls, tyro.conf.subcommand(getattr(cls, "name", None))]
+
+
+def _differences(saved: Any, asked: Any) -> list[str]:
+    """Return the fields in which two experiments differ; what was left open the run has filled in from its data."""
+    from taskscape.report.run import flatten
+    from taskscape.settings import dump
+
+    old, new = (flatten(yaml.safe_load(dump(experiment))) for experiment in (saved, asked))
+    return [name for name, value in new.items() if value != "null" and old.get(name) != value]

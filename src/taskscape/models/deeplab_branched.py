@@ -1,0 +1,78 @@
+"""DeepLabV3+ with an ASPP and a decoder per task behind a shared encoder."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar, Literal
+
+from torch import Tensor, nn
+
+from taskscape.models.blocks import ASPP, SkipDecoder, SqueezeExcitation, resize_like
+from taskscape.models.encoder import Encoder
+from taskscape.models.outputs import Network, NetworkOptions, Outputs
+
+
+@dataclass(frozen=True)
+class DeeplabBranched(NetworkOptions):
+    """One encoder for all tasks, an ASPP and a decoder for each."""
+
+    name: ClassVar[str] = "deeplab-branched"
+    paper: ClassVar[str] = "Chen et al., ECCV 2018 (DeepLabV3+), a branch per task"
+
+    encoder: str = "resnet34"
+    """Any timm backbone that gives a pyramid of features."""
+    pretrained: bool | Path = False
+    """The encoder's weights: False for random ones, True for those of the hub, or a timm checkpoint file."""
+    output_stride: Literal[8, 16, 32] = 16
+    """Input pixels per feature of the coarsest level; 32 is without dilation."""
+    rates: tuple[int, ...] = (3, 6, 9)
+    """Dilations of the ASPPs' 3×3 branches."""
+    bottleneck_se: bool = False
+    """Squeeze-and-excitation on the encoder's last feature."""
+
+    def build(self, outputs: Mapping[str, int]) -> Network:
+        """Build the network."""
+        return DeeplabBranchedNetwork(outputs, self)
+
+
+class Branch(nn.Module):
+    """One task: ASPP → decoder with a skip at stride 4 → 1×1 convolution."""
+
+    def __init__(self, deep: int, skip: int, rates: tuple[int, ...], channels: int) -> None:
+        super().__init__()
+        self.aspp = ASPP(deep, rates=rates)
+        self.decoder = SkipDecoder(256, skip)
+        self.head = nn.Conv2d(256, channels, 1)
+
+    def forward(self, bottleneck: Tensor, skip: Tensor) -> Tensor:
+        """Return the task's raw map at the size of the skip."""
+        return self.head(self.decoder(self.aspp(bottleneck), skip))
+
+
+class DeeplabBranchedNetwork(Network):
+    """Encoder → for each task: ASPP → decoder with a skip at stride 4 → bilinear to the image."""
+
+    def __init__(self, outputs: Mapping[str, int], options: DeeplabBranched) -> None:
+        super().__init__(outputs)
+        self.encoder = Encoder(options.encoder, options.output_stride, options.pretrained)
+        self.skip_level = self.encoder.level(4)
+        deep, skip = self.encoder.channels[-1], self.encoder.channels[self.skip_level]
+        self.bottleneck = SqueezeExcitation(deep) if options.bottleneck_se else nn.Identity()
+        self.branches = nn.ModuleDict(
+            {task: Branch(deep, skip, options.rates, channels) for task, channels in outputs.items()}
+        )
+
+    def shared_modules(self) -> tuple[nn.Module, ...]:
+        """The encoder."""
+        return self.encoder, self.bottleneck
+
+    def forward(self, image: Tensor) -> Outputs:
+        """Predict every task."""
+        pyramid = self.encoder(image)
+        # Views, because the bottleneck is computed from the skip: a gradient asked for at the cut must be that of the
+        # tasks' branches alone, not of the skip's way through the encoder as well.
+        skip = pyramid[self.skip_level].view_as(pyramid[self.skip_level])
+        bottleneck = self.bottleneck(pyramid[-1])
+        bottleneck = bottleneck.view_as(bottleneck)
+        final = {task: resize_like(branch(bottleneck, skip), image) for task, branch in self.branches.items()}
+        return Outputs(final, {}, (skip, bottleneck))

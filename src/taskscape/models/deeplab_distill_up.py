@@ -1,0 +1,88 @@
+"""Task distillation with decoders that learn their upsampling, up to half the size of the image."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar, Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from taskscape.models.blocks import ASPP, GatedConvolution, cut, resize_like
+from taskscape.models.encoder import Encoder
+from taskscape.models.outputs import Network, NetworkOptions, Outputs
+from taskscape.models.up_projection import Phases, UpDecoder
+
+
+@dataclass(frozen=True)
+class DeeplabDistillUp(NetworkOptions):
+    """Task distillation with up-projections in both decoders of every task.
+
+    A task that is alone has nobody to learn from: its first prediction is the final one.
+    """
+
+    name: ClassVar[str] = "deeplab-distill-up"
+    paper: ClassVar[str] = "Xu et al., CVPR 2018 (PAD-Net), with the up-projections of Laina et al., 3DV 2016"
+
+    encoder: str = "resnet34"
+    """Any timm backbone that gives a pyramid of features."""
+    pretrained: bool | Path = False
+    """The encoder's weights: False for random ones, True for those of the hub, or a timm checkpoint file."""
+    output_stride: Literal[8, 16, 32] = 16
+    """Input pixels per feature of the coarsest level; 32 is without dilation."""
+    rates: tuple[int, ...] = (3, 6, 9)
+    """Dilations of the ASPPs' 3×3 branches."""
+    skip_2x: bool = True
+    """A skip from the encoder's stride 2 as well, and 128 instead of 256 features at that stride."""
+    phases: Phases = "interleaved"
+    """How an up-projection fills the doubled grid: ``shuffled`` mixes phases and channels, as was published."""
+
+    def build(self, outputs: Mapping[str, int]) -> Network:
+        """Build the network."""
+        return DeeplabDistillUpNetwork(outputs, self)
+
+
+class DeeplabDistillUpNetwork(Network):
+    """Encoder → for each task: ASPP → decoder → first prediction; features of the others → decoder → final one."""
+
+    def __init__(self, outputs: Mapping[str, int], options: DeeplabDistillUp) -> None:
+        super().__init__(outputs)
+        self.encoder = Encoder(options.encoder, options.output_stride, options.pretrained)
+        self.skip_levels = [self.encoder.level(stride) for stride in ((4, 2) if options.skip_2x else (4,))]
+        deep, skips = self.encoder.channels[-1], [self.encoder.channels[level] for level in self.skip_levels]
+        width = 128 if options.skip_2x else 256
+        doublings = (options.output_stride // 4).bit_length() - 1
+        phases = options.phases
+        self.aspps = nn.ModuleDict({task: ASPP(deep, rates=options.rates) for task in outputs})
+        self.first_decoders = nn.ModuleDict({t: UpDecoder(256, skips, width, doublings, phases) for t in outputs})
+        self.first_heads = nn.ModuleDict({task: nn.Conv2d(width, outputs[task], 1) for task in outputs})
+        if len(outputs) > 1:
+            self.messages = nn.ModuleDict({task: GatedConvolution(width, width) for task in outputs})
+            self.decoders = nn.ModuleDict({t: UpDecoder(width, skips, width, phases=phases) for t in outputs})
+            self.heads = nn.ModuleDict({task: nn.Conv2d(width, outputs[task], 1) for task in outputs})
+
+    def shared_modules(self) -> tuple[nn.Module, ...]:
+        """All that every final prediction reads: the encoder, and all tasks' ASPPs and first decoders."""
+        return self.encoder, self.aspps, self.first_decoders
+
+    def forward(self, image: Tensor) -> Outputs:
+        """Predict every task twice."""
+        tasks = list(self.outputs)
+        pyramid = self.encoder(image)
+        skips = tuple(pyramid[level] for level in self.skip_levels)
+        first = [self.first_decoders[task](self.aspps[task](pyramid[-1]), skips) for task in tasks]
+        shared = cut(*skips, *first)
+        skips, features = shared[: len(skips)], dict(zip(tasks, shared[len(skips) :], strict=True))
+        initial = {task: resize_like(self.first_heads[task](features[task]), image) for task in tasks}
+        if len(tasks) == 1:
+            return Outputs(initial, {}, tuple(features.values()))
+
+        features = {task: F.max_pool2d(x, 3, stride=2, padding=1) for task, x in features.items()}
+        messages = {task: self.messages[task](features[task]) for task in tasks}
+        final = {}
+        for task in tasks:
+            heard = torch.stack([messages[other] for other in tasks if other != task]).sum(0)
+            decoded = self.decoders[task](features[task] + heard, skips)
+            final[task] = resize_like(self.heads[task](decoded), image)
+        return Outputs(final, {"initial": initial}, shared)

@@ -1,0 +1,54 @@
+"""The plain joint network: an encoder and one small head, without skips."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar, Literal
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from taskscape.models.blocks import conv_norm_relu, resize_like
+from taskscape.models.encoder import Encoder
+from taskscape.models.outputs import Network, NetworkOptions, Outputs
+
+
+@dataclass(frozen=True)
+class DeeplabPlain(NetworkOptions):
+    """Encoder, one 1×1 convolution, bilinear upsampling: where the DeepLab ladder begins."""
+
+    name: ClassVar[str] = "deeplab-plain"
+    paper: ClassVar[str] = "baseline of the DeepLabV3+ ladder"
+
+    encoder: str = "resnet34"
+    """Any timm backbone that gives a pyramid of features."""
+    pretrained: bool | Path = False
+    """The encoder's weights: False for random ones, True for those of the hub, or a timm checkpoint file."""
+    output_stride: Literal[8, 16, 32] = 16
+    """Input pixels per feature of the coarsest level; 32 is without dilation."""
+
+    def build(self, outputs: Mapping[str, int]) -> Network:
+        """Build the network."""
+        return DeeplabPlainNetwork(outputs, self)
+
+
+class DeeplabPlainNetwork(Network):
+    """Encoder → 1×1 convolution to 256 → bilinear to stride 4 → 1×1 convolution per task → bilinear to the image."""
+
+    def __init__(self, outputs: Mapping[str, int], options: DeeplabPlain) -> None:
+        super().__init__(outputs)
+        self.encoder = Encoder(options.encoder, options.output_stride, options.pretrained)
+        self.project = conv_norm_relu(self.encoder.channels[-1], 256, 1)
+        self.heads = nn.ModuleDict({task: nn.Conv2d(256, channels, 1) for task, channels in outputs.items()})
+
+    def shared_modules(self) -> tuple[nn.Module, ...]:
+        """Everything but the last convolution of each task."""
+        return self.encoder, self.project
+
+    def forward(self, image: Tensor) -> Outputs:
+        """Predict every task."""
+        quarter = [-(-side // 4) for side in image.shape[-2:]]
+        context = self.project(self.encoder(image)[-1])
+        features = F.interpolate(context, size=quarter, mode="bilinear", align_corners=False)
+        final = {task: resize_like(head(features), image) for task, head in self.heads.items()}
+        return Outputs(final, {}, (features,))

@@ -1,0 +1,147 @@
+"""The multi-task attention network on a dilated ResNet, with a DeepLab head per task."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from taskscape.models.blocks import ASPP, PerTask, conv_norm_relu
+from taskscape.models.encoder import Encoder
+from taskscape.models.outputs import Network, NetworkOptions, Outputs
+
+
+@dataclass(frozen=True)
+class ResnetMtan(NetworkOptions):
+    """One ResNet for all tasks, and attention masks over the last block of each of its stages for each task."""
+
+    name: ClassVar[str] = "resnet-mtan"
+    paper: ClassVar[str] = "Liu et al., CVPR 2019 (MTAN), the authors' ResNet version"
+
+    encoder: str = "resnet50"
+    """Any timm backbone whose stages are rows of two or more blocks: ResNets, ResNeXts and their kin."""
+    pretrained: bool | Path = False
+    """The encoder's weights: False for random ones, True for those of the hub, or a timm checkpoint file."""
+    output_stride: Literal[8, 16, 32] = 8
+    """Input pixels per feature of the coarsest level; 32 is without dilation."""
+    rates: tuple[int, ...] = (12, 24, 36)
+    """Dilations of each ASPP's branches."""
+    dropout: float = 0.5
+    """Probability that a feature behind an ASPP is left out in training."""
+
+    def build(self, outputs: Mapping[str, int]) -> Network:
+        """Build the network."""
+        return ResnetMtanNetwork(outputs, self)
+
+
+class ResidualBlock(nn.Module):
+    """A bottleneck block with a projection on its shortcut (He et al., CVPR 2016)."""
+
+    def __init__(self, inputs: int, outputs: int) -> None:
+        super().__init__()
+        width = outputs // 4
+        self.body = nn.Sequential(
+            conv_norm_relu(inputs, width, 1),
+            conv_norm_relu(width, width),
+            nn.Conv2d(width, outputs, 1, bias=False),
+            nn.BatchNorm2d(outputs),
+        )
+        self.shortcut = nn.Sequential(nn.Conv2d(inputs, outputs, 1, bias=False), nn.BatchNorm2d(outputs))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return (B, outputs, h, w) for (B, inputs, h, w)."""
+        return F.relu(self.body(x) + self.shortcut(x))
+
+
+class ResnetMtanNetwork(Network):
+    """ResNet → for each task: attention over every stage's last block → ASPP → bilinear to the image."""
+
+    def __init__(self, outputs: Mapping[str, int], options: ResnetMtan) -> None:
+        super().__init__(outputs)
+        self.encoder = Encoder(options.encoder, options.output_stride, options.pretrained)
+        self.stages = _rows_of_blocks(self.encoder, options.encoder)
+        channels = [self.encoder.channels[level] for level in self.stages.values()]
+        strides = [self.encoder.strides[level] for level in self.stages.values()]
+        self.reductions = [after // before for before, after in pairwise(strides)]
+        self.masks = nn.ModuleList(
+            PerTask({task: _attention(width if i == 0 else 2 * width, width) for task in outputs})
+            for i, width in enumerate(channels)
+        )
+        self.shared = nn.ModuleList(ResidualBlock(before, after) for before, after in pairwise(channels))
+        self.heads = PerTask({task: _deeplab_head(channels[-1], options, planes) for task, planes in outputs.items()})
+
+    def shared_modules(self) -> tuple[nn.Module, ...]:
+        """The encoder and the blocks that all tasks' attended features pass."""
+        return self.encoder, self.shared
+
+    def forward(self, image: Tensor) -> Outputs:
+        """Predict every task."""
+        (before, last), *further = self._last_blocks(image)
+        weights = self.masks[0](dict.fromkeys(self.outputs, before))
+        attended = {task: w * last for task, w in weights.items()}
+        for (before, last), shared, reduction, masks in zip(
+            further, self.shared, self.reductions, self.masks[1:], strict=True
+        ):
+            carried = {task: shared(features) for task, features in attended.items()}
+            if reduction > 1:
+                carried = {task: F.max_pool2d(x, reduction, ceil_mode=True) for task, x in carried.items()}
+            weights = masks({task: torch.cat([before, x], 1) for task, x in carried.items()})
+            attended = {task: w * last for task, w in weights.items()}
+        maps = self.heads(attended)
+        size = image.shape[-2:]
+        final = {task: F.interpolate(x, size, mode="bilinear", align_corners=True) for task, x in maps.items()}
+        return Outputs(final, {}, ())
+
+    def _last_blocks(self, image: Tensor) -> list[tuple[Tensor, Tensor]]:
+        """Return what the last block of each stage reads and what it gives."""
+        x, pairs = (image - self.encoder.mean) / self.encoder.deviation, []
+        for name, module in self.encoder.backbone.named_children():
+            if name in self.stages:
+                *blocks, last = module.children()
+                for block in blocks:
+                    x = block(x)
+                pairs.append((x, last(x)))
+                x = pairs[-1][1]
+            else:
+                x = module(x)
+        return pairs
+
+
+def _rows_of_blocks(encoder: Encoder, name: str) -> dict[str, int]:
+    """Return the level of each stage of an encoder, by the name of its module."""
+    modules = dict(encoder.backbone.named_children())
+    levels: Any = encoder.backbone.feature_info
+    stages = {
+        module: level
+        for level, (module, stride) in enumerate(zip(levels.module_name(), encoder.strides, strict=True))
+        if stride >= 4
+    }
+    for stage in stages:
+        if not isinstance(row := modules.get(stage), nn.Sequential) or len(row) < 2:
+            raise ValueError(
+                f"network.encoder: the attention looks at the last of the blocks in a stage, but {stage} of {name} is "
+                "not a row of two or more; choose a ResNet such as resnet18 or resnet50"
+            )
+    return stages
+
+
+def _attention(inputs: int, outputs: int) -> nn.Sequential:
+    return nn.Sequential(
+        conv_norm_relu(inputs, outputs // 4, 1, bias=True),
+        nn.Conv2d(outputs // 4, outputs, 1),
+        nn.BatchNorm2d(outputs),
+        nn.Sigmoid(),
+    )
+
+
+def _deeplab_head(inputs: int, options: ResnetMtan, channels: int) -> nn.Sequential:
+    return nn.Sequential(
+        ASPP(inputs, rates=options.rates),
+        nn.Dropout(options.dropout),
+        conv_norm_relu(256, 256),
+        nn.Conv2d(256, channels, 1),
+    )

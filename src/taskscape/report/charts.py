@@ -1,0 +1,188 @@
+"""Line charts and scatter plots as inline SVG: text stays text, and nothing is loaded."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from html import escape
+
+COLORS = ("#3f5bd9", "#d9730d", "#0e8a6c", "#b4328a", "#7a5af0", "#a8770b", "#1787b5", "#cf3a3a")
+"""Of series, in order; they start again when they run out."""
+
+WIDTH, HEIGHT = 400, 220
+LEFT, RIGHT, TOP, BOTTOM = 52, 12, 10, 38
+"""The drawing and its margins, in units of about a pixel."""
+
+
+@dataclass(frozen=True)
+class Series:
+    """Points joined by a line."""
+
+    label: str
+    """In the legend; empty to be left out of it."""
+    color: str
+    points: Sequence[tuple[float, float]]
+    dashed: bool = False
+    filled: bool = False
+    """Fill the area down to the axis instead."""
+    dot: bool = True
+    """Mark the last point."""
+
+
+@dataclass(frozen=True)
+class Axis:
+    """Maps values to 0..1 along one direction."""
+
+    low: float
+    high: float
+    log: bool = False
+    whole: bool = False
+    """Numbers between whole ones have no meaning here."""
+
+    @classmethod
+    def around(cls, values: Sequence[float], log: bool = False, margin: float = 0.05) -> "Axis":
+        """Return an axis that holds all values, with a margin of that share; logarithmic only if all are positive."""
+        low, high = min(values), max(values)
+        log = log and low > 0
+        if log:
+            low, high = math.log10(low), math.log10(high)
+        pad = margin * (high - low) if high > low else 0.1 * abs(high) or 1.0
+        low, high = low - pad, high + pad
+        return cls(10**low, 10**high, True) if log else cls(low, high)
+
+    def position(self, value: float) -> float:
+        """Return where a value lies, 0 at the low end and 1 at the high one."""
+        if self.log:
+            return math.log(value / self.low) / math.log(self.high / self.low)
+        return (value - self.low) / (self.high - self.low)
+
+    def ticks(self, count: int = 5) -> list[float]:
+        """Return about ``count`` round values."""
+        if self.log:
+            decades = range(math.floor(math.log10(self.low)), math.ceil(math.log10(self.high)) + 1)
+            for steps in ((1, 2, 5), (1, 3), (1,)):
+                ticks = [s * 10.0**d for d in decades for s in steps if self.low <= s * 10.0**d <= self.high]
+                if len(ticks) <= count + 1:
+                    break
+            return ticks if len(ticks) > 1 else [self.low, self.high]
+        rough = (self.high - self.low) / count
+        unit = 10.0 ** math.floor(math.log10(rough))
+        step = next(s * unit for s in (1, 2, 2.5, 5, 10) if s * unit >= rough)
+        if self.whole:
+            step = 1 if step < 1 else math.ceil(step)
+        first, last = math.ceil(self.low / step), math.floor(self.high / step)
+        return [i * step for i in range(first, last + 1)]
+
+
+def chart(
+    title: str,
+    series: Sequence[Series],
+    note: str = "",
+    x_label: str = "epoch",
+    x_log: bool = False,
+    y_log: bool = False,
+    from_zero: bool = False,
+) -> str:
+    """Draw lines under a title, with a legend where there are several; series without points are left out.
+
+    Returns an HTML figure, or nothing where no series has a point.
+    """
+    series = [s for s in series if s.points]
+    if not series:
+        return ""
+    x_axis = Axis.around([x for s in series for x, _ in s.points], x_log, margin=0.0)
+    x_axis = replace(x_axis, whole=x_label == "epoch")
+    y_axis = Axis.around([y for s in series for _, y in s.points] + ([0.0] if from_zero else []), y_log)
+    if from_zero:
+        y_axis = Axis(0.0, y_axis.high)
+    body = "".join(_line(s, x_axis, y_axis) for s in series)
+    legend = _legend(series) if len(series) > 1 else ""
+    return _figure(title, note, legend, _frame(x_axis, y_axis, x_label) + body)
+
+
+def scatter(
+    title: str, points: Sequence[tuple[str, str, float, float]], x_label: str, note: str = "", x_log: bool = False
+) -> str:
+    """Draw (label, colour, x, y) as labelled dots."""
+    x_axis = Axis.around([p[2] for p in points], x_log, margin=0.12)
+    y_axis = Axis.around([p[3] for p in points], margin=0.12)
+    body = ""
+    for label, color, x, y in points:
+        u, v = _place(x, y, x_axis, y_axis)
+        body += f'<circle cx="{u:.1f}" cy="{v:.1f}" r="5.5" fill="{color}"><title>{escape(label)}</title></circle>'
+    legend = _legend([Series(label, color, [], filled=True) for label, color, _, _ in points])
+    return _figure(title, note, legend, _frame(x_axis, y_axis, x_label) + body)
+
+
+def steps(edges: Sequence[float], heights: Sequence[float]) -> list[tuple[float, float]]:
+    """Return the outline of a histogram: two points per bin, between an edge and the next."""
+    return [(x, height) for low, high, height in zip(edges, edges[1:], heights, strict=False) for x in (low, high)]
+
+
+def spans_decades(values: Sequence[float]) -> bool:
+    """Return whether a logarithmic axis shows these values better."""
+    return min(values, default=0.0) > 0 and max(values) / min(values) > 20
+
+
+def _place(x: float, y: float, x_axis: Axis, y_axis: Axis) -> tuple[float, float]:
+    return (
+        LEFT + x_axis.position(x) * (WIDTH - LEFT - RIGHT),
+        HEIGHT - BOTTOM - y_axis.position(y) * (HEIGHT - TOP - BOTTOM),
+    )
+
+
+def _frame(x_axis: Axis, y_axis: Axis, x_label: str) -> str:
+    """Return grid lines, numbers and the name of the x axis."""
+    parts = []
+    for y in y_axis.ticks():
+        _, v = _place(x_axis.low, y, x_axis, y_axis)
+        parts.append(f'<line class="grid" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{v:.1f}" y2="{v:.1f}"/>')
+        parts.append(f'<text x="{LEFT - 7}" y="{v + 3.8:.1f}" text-anchor="end">{_tick(y)}</text>')
+    for x in x_axis.ticks(6):
+        u, _ = _place(x, y_axis.low, x_axis, y_axis)
+        parts.append(f'<text x="{u:.1f}" y="{HEIGHT - BOTTOM + 16}" text-anchor="middle">{_tick(x)}</text>')
+    base = HEIGHT - BOTTOM
+    parts.append(f'<line class="axis" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{base}" y2="{base}"/>')
+    middle = (LEFT + WIDTH - RIGHT) / 2
+    parts.append(f'<text class="axis-name" x="{middle}" y="{HEIGHT - 4}" text-anchor="middle">{escape(x_label)}</text>')
+    return "".join(parts)
+
+
+def _tick(value: float) -> str:
+    if value == 0 or 1e-2 <= abs(value) < 1e5:
+        return f"{value:.4g}"
+    mantissa, exponent = f"{value:.2e}".split("e")
+    return f"{float(mantissa):g}e{int(exponent)}"
+
+
+def _line(series: Series, x_axis: Axis, y_axis: Axis) -> str:
+    places = [_place(x, y, x_axis, y_axis) for x, y in series.points]
+    path = "M" + "L".join(f"{u:.1f},{v:.1f}" for u, v in places)
+    color = series.color
+    if series.filled:
+        base = HEIGHT - BOTTOM
+        closed = f"{path}L{places[-1][0]:.1f},{base}L{places[0][0]:.1f},{base}Z"
+        return f'<path d="{closed}" fill="{color}" fill-opacity=".7" stroke="none"/>'
+    dash = ' stroke-dasharray="5 4"' if series.dashed else ""
+    line = f'<path d="{path}" fill="none" stroke="{color}" stroke-width="2" stroke-linejoin="round"{dash}/>'
+    if not series.dot:
+        return line
+    u, v = places[-1]
+    return line + f'<circle cx="{u:.1f}" cy="{v:.1f}" r="3" fill="{color}"/>'
+
+
+def _legend(series: Sequence[Series]) -> str:
+    items = "".join(
+        f'<li><i class="{"dashed" if s.dashed else "filled" if s.filled else ""}" style="--color:{s.color}"></i>'
+        f"{escape(s.label)}</li>"
+        for s in series
+        if s.label
+    )
+    return f'<ul class="legend">{items}</ul>'
+
+
+def _figure(title: str, note: str, legend: str, body: str) -> str:
+    note = f" <small>{escape(note)}</small>" if note else ""
+    return (
+        f'<figure class="chart"><figcaption><b>{escape(title)}</b>{note}{legend}</figcaption>'
+        f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(title)}">{body}</svg></figure>'
+    )

@@ -1,0 +1,83 @@
+"""Confusion matrices as tables: rows are the true class, columns the predicted one."""
+
+from collections.abc import Callable, Sequence
+from html import escape
+
+import numpy as np
+import numpy.typing as npt
+
+from taskscape.report.glossary import signed
+from taskscape.report.html import wide
+from taskscape.report.pictures import NEUTRAL, Palette
+
+BETTER = (14, 138, 108)
+WORSE = (207, 58, 58)
+
+Shares = npt.NDArray[np.float64]
+Cell = Callable[[int, int], tuple[str, Sequence[int], float]]
+"""Row and column to text, colour and how strong the colour is, 0..1."""
+
+
+def shares(confusion: npt.ArrayLike) -> Shares:
+    """Return (C, C) pixel counts as percent of their row; the row of a class that never occurs is NaN."""
+    counts = np.asarray(confusion, np.float64)
+    total = counts.sum(1, keepdims=True)
+    return np.asarray(100 * counts / np.where(total > 0, total, np.nan))
+
+
+def confusion_table(confusion: npt.ArrayLike, classes: Sequence[str], palette: Palette) -> str:
+    """Draw (C, C) pixel counts: every row adds up to 100 %, and a cell has the colour of the predicted class."""
+    percent = shares(confusion)
+
+    def cell(row: int, column: int) -> tuple[str, Sequence[int], float]:
+        value = percent[row, column]
+        # The root makes rare confusions visible.
+        return f"{value:.0f}", palette[column], float(np.sqrt(value / 100))
+
+    return _table(percent, classes, palette, cell)
+
+
+def confusion_difference_table(
+    before: npt.ArrayLike, after: npt.ArrayLike, classes: Sequence[str], palette: Palette
+) -> str:
+    """Draw ``after`` minus ``before``, in points of percent of the true class: green where that is for the better."""
+    change = shares(after) - shares(before)
+    largest = max(5.0, float(np.nanmax(np.abs(change), initial=0.0)))
+
+    def cell(row: int, column: int) -> tuple[str, Sequence[int], float]:
+        value = change[row, column]
+        better = (value > 0) == (row == column)
+        return signed(value, 0), BETTER if better else WORSE, abs(value) / largest
+
+    return _table(change, classes, palette, cell)
+
+
+def _table(values: Shares, classes: Sequence[str], palette: Palette, cell: Cell) -> str:
+    head = "".join(f"<th scope=col>{_chip(palette[i])}{_name(name)}</th>" for i, name in enumerate(classes))
+    rows = []
+    for i, name in enumerate(classes):
+        cells = "".join(
+            _colored(*cell(i, j)) if abs(values[i, j]) >= 0.5 else "<td></td>"  # NaN is not either
+            for j in range(len(classes))
+        )
+        rows.append(f"<tr><th scope=row>{_name(name)}{_chip(palette[i])}</th>{cells}</tr>")
+    side = max(22, min(64, 760 // len(classes)))  # pixels: 40 classes fit a desktop, two do not fill it
+    return wide(
+        f'<table class="matrix" style="--side:{side}px"><thead><tr><td></td>{head}</tr></thead>'
+        f"<tbody>{''.join(rows)}</tbody></table>"
+    )
+
+
+def _name(name: str) -> str:
+    return f'<span title="{escape(name)}">{escape(name)}</span>'
+
+
+def _chip(color: Sequence[int]) -> str:
+    return '<i style="--color:rgb({},{},{})"></i>'.format(*color)
+
+
+def _colored(text: str, color: Sequence[int], strength: float) -> str:
+    background = np.array(NEUTRAL) * (1 - strength) + np.array(color) * strength
+    ink = "#fff" if background @ (0.299, 0.587, 0.114) < 140 else "#1c1c1e"
+    r, g, b = background.round().astype(int)
+    return f'<td style="background:rgb({r},{g},{b});color:{ink}">{text}</td>'

@@ -1,0 +1,148 @@
+"""The parts that pages are made of, and the frame around them. Everything given as text is escaped here."""
+
+import base64
+import io
+from collections.abc import Sequence
+from html import escape
+from importlib.resources import files
+from pathlib import Path
+from string import Template
+
+import numpy as np
+from PIL import Image
+
+from taskscape.report.pictures import Rgb, color_table
+
+PAGE = Template("""<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>$title</title>
+<style>
+$style
+</style>
+</head>
+<body>
+<header class="masthead">
+<p class="overline">$overline</p>
+<h1>$title</h1>
+<p class="lead">$lead</p>
+</header>
+<nav aria-label="Sections"><ul>$links</ul></nav>
+<main>
+$sections
+</main>
+</body>
+</html>
+""")
+
+
+def page(title: str, overline: str, lead: str, sections: Sequence[tuple[str, str, str]]) -> str:
+    """Return a whole page; sections are (title, one line of explanation, HTML), and those without HTML are left out."""
+    sections = [s for s in sections if s[2]]
+    anchors = [name.lower().replace(" ", "-") for name, _, _ in sections]
+    return PAGE.substitute(
+        title=escape(title),
+        overline=escape(overline),
+        lead=escape(lead),
+        style=files(__package__).joinpath("style.css").read_text(),
+        links="".join(
+            f'<li><a href="#{anchor}">{escape(name)}</a></li>'
+            for anchor, (name, _, _) in zip(anchors, sections, strict=True)
+        ),
+        sections="\n".join(
+            f'<section id="{anchor}"><h2>{escape(name)}</h2>'
+            + (f'<p class="hint">{escape(hint)}</p>' if hint else "")
+            + f"{body}</section>"
+            for anchor, (name, hint, body) in zip(anchors, sections, strict=True)
+        ),
+    )
+
+
+def write(path: Path, text: str) -> Path:
+    """Write a page; a reader sees the old one or the new one, never half of one."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(path.name + ".part")
+    temporary.write_text(text, encoding="utf-8")
+    temporary.replace(path)
+    return path
+
+
+def tiles(items: Sequence[tuple[str, str, str]]) -> str:
+    """Return large numbers: (title, number, unit)."""
+    return (
+        '<dl class="tiles">'
+        + "".join(
+            f"<div><dt>{escape(title)}</dt><dd>{escape(number)}<small>{escape(unit)}</small></dd></div>"
+            for title, number, unit in items
+        )
+        + "</dl>"
+    )
+
+
+def facts(items: Sequence[tuple[str, str]]) -> str:
+    """Return a list of names and values."""
+    return (
+        '<dl class="facts">'
+        + "".join(f"<div><dt>{escape(name)}</dt><dd>{escape(value)}</dd></div>" for name, value in items)
+        + "</dl>"
+    )
+
+
+def breakable(name: str) -> str:
+    """Return a dotted name that may be broken after its dots, where it is too long for a line."""
+    return escape(name).replace(".", ".<wbr>")
+
+
+def folded(summary: str, body: str) -> str:
+    """Return something that is closed until one asks for it."""
+    return f"<details><summary>{escape(summary)}</summary>{body}</details>"
+
+
+def wide(body: str) -> str:
+    """Return something that may be wider than a phone: it scrolls by itself, the page does not."""
+    return f'<div class="wide" tabindex="0">{body}</div>'
+
+
+def settings_table(settings: dict[str, str]) -> str:
+    """Return every setting by its dotted name."""
+    rows = "".join(
+        f"<tr><th scope=row>{breakable(name)}</th><td>{escape(value)}</td></tr>" for name, value in settings.items()
+    )
+    return f'<table class="settings"><tbody>{rows}</tbody></table>'
+
+
+def picture(rgb: Rgb, alt: str) -> str:
+    """Return an (H, W, 3) picture: exact as PNG where it has at most 256 colours, otherwise as JPEG."""
+    height, width, _ = rgb.shape
+    packed = rgb.astype(np.uint32) @ np.array([65536, 256, 1], np.uint32)
+    colors, index = np.unique(packed, return_inverse=True)
+    stream = io.BytesIO()
+    if len(colors) <= 256:
+        paletted = Image.fromarray(index.reshape(height, width).astype(np.uint8), "L")
+        palette = np.stack([colors >> 16, colors >> 8 & 255, colors & 255], -1)
+        paletted.putpalette(palette.astype(np.uint8).tobytes())
+        paletted.save(stream, "PNG", optimize=True)
+        kind = "png"
+    else:
+        Image.fromarray(rgb).save(stream, "JPEG", quality=85, subsampling=0)
+        kind = "jpeg"
+    data = base64.b64encode(stream.getvalue()).decode()
+    return f'<img src="data:image/{kind};base64,{data}" width="{width}" height="{height}" alt="{escape(alt)}">'
+
+
+def scale(color_map: str, ticks: Sequence[tuple[float, str]]) -> str:
+    """Return a colour scale with (position 0..1, text) below it."""
+    table = color_table(color_map)
+    stops = ",".join("rgb({},{},{})".format(*table[i]) for i in np.linspace(0, len(table) - 1, 17).round().astype(int))
+    marks = "".join(f'<span style="left:{100 * position:.1f}%">{escape(text)}</span>' for position, text in ticks)
+    return f'<div class="scale"><div style="background:linear-gradient(90deg,{stops})"></div><p>{marks}</p></div>'
+
+
+def swatches(items: Sequence[tuple[str, Sequence[int]]]) -> str:
+    """Return (name, RGB) as chips."""
+    chips = "".join(
+        f'<li><i class="filled" style="--color:rgb({r},{g},{b})"></i>{escape(name)}</li>' for name, (r, g, b) in items
+    )
+    return f'<ul class="legend chips">{chips}</ul>'

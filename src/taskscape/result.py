@@ -1,0 +1,62 @@
+"""What an evaluation found, as a JSON file that a report reads back."""
+
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+FORMAT = 1
+
+_HIGHER = ("miou", "miou_per_image", "pixel_accuracy", "delta1", "delta2", "delta3", "11.25", "22.5", "30", "grader")
+
+
+def higher_is_better(metric: str) -> bool:
+    """Return whether a metric, such as ``semseg/miou``, grows as predictions get better; errors do not."""
+    return metric.startswith("semseg/iou/") or metric.rpartition("/")[2] in _HIGHER
+
+
+@dataclass(frozen=True)
+class TaskInfo:
+    """What a report must know to draw a task."""
+
+    name: str
+    kind: Literal["classes", "depth", "directions"]
+    classes: list[str] = field(default_factory=list)
+    palette: list[list[int]] = field(default_factory=list)
+    """An RGB colour per class, 0..255."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """The metrics of one trained network on one split."""
+
+    split: str
+    images: int
+    metrics: dict[str, float]
+    """By ``task/metric``; percentages where the field reports percentages."""
+    figures: dict[str, Any] = field(default_factory=dict)
+    """By ``task/figure``: ``semseg/confusion`` (rows: ground truth, columns: prediction, in pixels);
+    ``depth/histogram`` (``edges`` in metres, ``predicted`` and ``true`` pixel counts)."""
+    tasks: list[TaskInfo] = field(default_factory=list)
+    cost: dict[str, float] = field(default_factory=dict)
+    """``parameters``, ``flops`` of one image, ``seconds_per_image`` of the forward pass, ``seconds`` of training."""
+    environment: dict[str, str] = field(default_factory=dict)
+    """Versions, device, threads, processes."""
+    format: int = FORMAT
+
+    def save(self, path: Path) -> None:
+        """Write the result; a reader sees the old file or the new one, never half of one."""
+        temporary = path.with_name(path.name + ".part")
+        temporary.write_text(json.dumps(asdict(self), indent=1, allow_nan=False) + "\n")
+        temporary.replace(path)
+
+    @classmethod
+    def load(cls, path: Path) -> "Result":
+        """Read a result. Raises ``ValueError`` that names the file when it is not one."""
+        try:
+            content = json.loads(path.read_text())
+            if content["format"] != FORMAT:
+                raise ValueError(f"{path} has format {content['format']}, this version reads {FORMAT}; evaluate again")
+            return cls(**{**content, "tasks": [TaskInfo(**task) for task in content["tasks"]]})
+        except (json.JSONDecodeError, KeyError, TypeError) as error:
+            raise ValueError(f"{path} is not a result of taskscape ({error!r}); evaluate the run again") from error

@@ -1,0 +1,256 @@
+"""Saved experiments: frozen dataclasses of plain values as YAML, and back.
+
+Where a field offers a choice of classes, the file says which one under the key ``is``, by the class's ``name``::
+
+    optimizer:
+      is: sgd
+      lr: 0.03
+
+Reading executes nothing: ``yaml.safe_load`` gives plain values, and the dataclasses check them. The one exception is
+``is: my.py:MyNetwork``. A class that is not one of the package's own is saved by the Python file that defines it, and
+reading imports that file, which runs it. A file's path is saved relative to the current folder where it lies within.
+"""
+
+import difflib
+import importlib.util
+import inspect
+import sys
+from abc import ABC
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import fields, is_dataclass
+from pathlib import Path
+from types import ModuleType, NoneType, UnionType
+from typing import Annotated, Any, TypeGuard, TypeVar, Union, get_args, get_origin
+
+import cattrs
+import yaml
+from cattrs.gen import make_dict_structure_fn
+
+T = TypeVar("T")
+
+
+def dump(experiment: Any) -> str:
+    """Return a dataclass as YAML. Raises ``ValueError`` for a value that YAML has no plain form for."""
+    return yaml.safe_dump(_plain(experiment, ""), sort_keys=False, allow_unicode=True)
+
+
+def parse(text: str, where: str, kind: type[T]) -> T:
+    """Return the ``kind`` of dataclass that ``text`` holds; ``where`` names the text in errors, usually a file.
+
+    Raises ``ValueError`` that names the field, and the nearest valid name for one that does not exist.
+    """
+    try:
+        content = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ValueError(f"{where} is not YAML: {error}") from error
+    try:
+        experiment: T = _converter().structure(content, kind)
+    except Exception as error:  # cattrs raises a group of whatever the fields raise
+        lines = cattrs.transform_error(error, path="", format_exception=_explain)
+        raise ValueError("\n".join(_located(where, line) for line in lines)) from error
+    return experiment
+
+
+def load_name(path: Path, name: str) -> Any:
+    """Import a Python file, which runs it, and return what it calls ``name``.
+
+    Raises ``ValueError`` when there is no such file, the file fails, or it has no such name.
+    """
+    module = _import(path)
+    if name not in vars(module):
+        public = [key for key, value in vars(module).items() if getattr(value, "__module__", "") == module.__name__]
+        raise ValueError(f"{path} has no {name!r}{nearest(name, public)}")
+    return vars(module)[name]
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """Return the end of an error message: the known name most like this one, or all of them."""
+    known = list(known)
+    close = difflib.get_close_matches(name, known, n=1)
+    return f"; did you mean {close[0]}?" if close else f"; there is {', '.join(known) or 'none'}"
+
+
+# -- writing -----------------------------------------------------------------------------------------------------------
+
+
+def _plain(value: Any, field: str) -> Any:
+    if is_dataclass(value) and not isinstance(value, type):
+        tag = {"is": _tag(type(value))} if _is_option(type(value)) else {}
+        return tag | {f.name: _plain(getattr(value, f.name), f"{field}.{f.name}") for f in fields(value) if f.init}
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item, f"{field}.{key}") for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item, f"{field}.{i}") for i, item in enumerate(value)]
+    if isinstance(value, Path):
+        return str(value)
+    if value is None or type(value) in (bool, int, float, str):
+        return value
+    raise ValueError(f"{field.lstrip('.')} is a {type(value).__name__}, which cannot be saved; use plain values")
+
+
+def _tag(cls: type) -> str:
+    """Return what names a class in a saved experiment."""
+    if cls.__module__.split(".")[0] == __package__:
+        return str(getattr(cls, "name", cls.__name__))
+    path = Path(inspect.getfile(cls)).resolve()
+    if path.is_relative_to(Path.cwd()):
+        path = path.relative_to(Path.cwd())
+    return f"{path.as_posix()}:{cls.__qualname__}"
+
+
+# -- reading -----------------------------------------------------------------------------------------------------------
+
+
+def _converter() -> cattrs.Converter:
+    converter = cattrs.Converter(forbid_extra_keys=True)
+    for kind in (bool, int, float, str, Path):
+        converter.register_structure_hook(kind, _scalar)
+    # A hook that is registered later is asked first.
+    converter.register_structure_hook_factory(_is_plain_union, lambda kind: _first_that_fits(kind, converter))
+    converter.register_structure_hook_factory(is_dataclass, lambda kind: _options(kind, converter))
+    converter.register_structure_hook_factory(_is_choice, lambda kind: _choice(kind, converter))
+    return converter
+
+
+def _scalar(value: Any, kind: type) -> Any:
+    if kind is float and isinstance(value, int | str) and not isinstance(value, bool):
+        try:
+            return float(value)  # YAML reads 1e-4 as text: it wants 1.0e-4
+        except ValueError:
+            pass
+    elif kind is Path and isinstance(value, str):
+        return Path(value)
+    elif type(value) is kind:
+        return value
+    wanted = {bool: "true or false", int: "a whole number", float: "a number", str: "text", Path: "a path"}[kind]
+    raise ValueError(f"{value!r} is not {wanted}")
+
+
+def _first_that_fits(union: Any, converter: cattrs.Converter) -> Callable[[Any, Any], Any]:
+    def structure(value: Any, _: Any) -> Any:
+        reasons = []
+        for member in get_args(union):
+            if member is NoneType:
+                if value is None:
+                    return None
+                continue
+            try:
+                return converter.structure(value, member)
+            except Exception as error:  # cattrs raises a group of whatever the members raise
+                reasons.append(_explain(error, None))
+        raise ValueError(" and ".join(reasons))
+
+    return structure
+
+
+def _options(cls: type, converter: cattrs.Converter) -> Callable[[Any, Any], Any]:
+    """Return what reads one dataclass, ``is`` left out of the mapping or naming a class that may stand for it."""
+    from_dict: Callable[[Any, Any], Any] = make_dict_structure_fn(cls, converter, _cattrs_forbid_extra_keys=True)
+
+    def structure(value: Any, _: Any) -> Any:
+        if not isinstance(value, Mapping):
+            raise ValueError(f"{value!r} is not a mapping of {', '.join(f.name for f in fields(cls))}")
+        tag = value.get("is") if _is_option(cls) else None
+        if tag is not None and tag != _tag(cls):
+            return converter.structure(value, _named(tag, [cls]))
+        return from_dict({key: item for key, item in value.items() if key != "is" or tag is None}, cls)
+
+    return structure
+
+
+def _choice(union: Any, converter: cattrs.Converter) -> Callable[[Any, Any], Any]:
+    """Return what reads one of several dataclasses, by ``is``."""
+    members = [_bare(member) for member in get_args(union)]
+    classes = [member for member in members if member is not NoneType]
+
+    def structure(value: Any, _: Any) -> Any:
+        if value is None and NoneType in members:
+            return None
+        if not isinstance(value, Mapping):
+            raise ValueError(f"{value!r} is not a mapping with the key 'is'")
+        if "is" not in value and len(classes) > 1:
+            raise ValueError(f"the key 'is' is missing: one of {', '.join(_tag(cls) for cls in classes)}")
+        return converter.structure(value, _named(value["is"], classes) if "is" in value else classes[0])
+
+    return structure
+
+
+def _named(tag: Any, classes: list[type]) -> type:
+    """Return the class that ``tag`` names: one of these, or one from a user's file."""
+    for cls in classes:
+        if tag == _tag(cls):
+            return cls
+    file, colon, name = str(tag).rpartition(":")
+    if not colon:
+        raise ValueError(f"there is no {tag!r}{nearest(str(tag), map(_tag, classes))}")
+    cls = load_name(Path(file), name)
+    if not _is_option(cls):
+        raise ValueError(f"{tag} is not a dataclass with a `name: ClassVar[str]`")
+    bases = [base for base in classes[0].__mro__[1:] if base not in (ABC, object)] or classes
+    if not issubclass(cls, tuple(bases)):
+        raise ValueError(f"{tag} is not a subclass of {bases[-1].__name__}")
+    return cls
+
+
+def _explain(error: BaseException, _: type | None) -> str:
+    if isinstance(error, cattrs.ForbiddenExtraKeysError):
+        known = [f.name for f in fields(error.cl)]
+        return "; ".join(f"there is no field {name!r}{nearest(name, known)}" for name in sorted(error.extra_fields))
+    if isinstance(error, KeyError):
+        return f"the field {error} is missing"
+    if isinstance(error, cattrs.BaseValidationError):
+        return "; ".join(_explain(inner, None) for inner in error.exceptions)
+    return str(error) or type(error).__name__
+
+
+def _located(where: str, line: str) -> str:
+    """Turn cattrs' ``message @ .field.path`` into ``where: field.path: message``."""
+    message, _, path = line.rpartition(" @ ")
+    return ": ".join(part for part in (where, path.lstrip("."), message) if part)
+
+
+def _import(path: Path) -> ModuleType:
+    path = path.resolve()
+    for module in list(sys.modules.values()):
+        file = getattr(module, "__file__", None)
+        if file and Path(file).resolve() == path:
+            return module  # a second copy would have classes of its own, unequal to the first one's
+    if not path.is_file():
+        raise ValueError(f"there is no Python file {path}; relative paths start at the current folder")
+    name = f"taskscape-file:{path}"  # no name that anything else is imported by
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None:
+        raise ValueError(f"{path} is not a Python file: its name must end in .py")
+    module = sys.modules[name] = importlib.util.module_from_spec(spec)
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        del sys.modules[name]
+        raise ValueError(f"{path} could not be imported: {type(error).__name__}: {error}") from error
+    return module
+
+
+# -- kinds of types ----------------------------------------------------------------------------------------------------
+
+
+def _is_option(cls: Any) -> TypeGuard[type]:
+    """Return whether this is a dataclass with a name of its own, as those are that one chooses between."""
+    if not (isinstance(cls, type) and is_dataclass(cls)):
+        return False
+    return isinstance(getattr(cls, "name", None), str) and all(field.name != "name" for field in fields(cls))
+
+
+def _is_union(kind: Any) -> bool:
+    return get_origin(kind) in (Union, UnionType)
+
+
+def _is_choice(kind: Any) -> bool:
+    return _is_union(kind) and any(is_dataclass(_bare(member)) for member in get_args(kind))
+
+
+def _is_plain_union(kind: Any) -> bool:
+    return _is_union(kind) and not _is_choice(kind)
+
+
+def _bare(kind: Any) -> Any:
+    return get_args(kind)[0] if get_origin(kind) is Annotated else kind

@@ -1,0 +1,84 @@
+"""What stands in the street: objects, each of one or more parts."""
+
+from array import array
+
+import numpy as np
+import numpy.typing as npt
+
+from taskscape.streets.dice import Color, Dice
+
+PART = np.dtype(
+    [(name, np.float64) for name in (
+        "solid", "object", "x", "y", "z", "half_x", "half_y", "half_z", "yaw", "pitch", "roll", "taper_x", "taper_z",
+        "label", "texture", "red", "green", "blue", "red2", "green2", "blue2", "seed",
+    )]
+)  # fmt: skip
+"""A solid in its object's frame: centre and half sizes in metres, angles in radians; its class; how it looks."""
+
+OBJECT = np.dtype([(name, np.float64) for name in ("x", "y", "z", "yaw", "pitch")])
+"""Where an object stands in the world: metres, radians."""
+
+Point = tuple[float, float, float]
+
+
+class Assembly:
+    """Collects parts.
+
+    Builders describe objects as (right, up, forward) from where they stand on the ground; here, once, up becomes
+    y down. Rows go to flat arrays of numbers, which become records without a copy: a street has two thousand parts.
+    """
+
+    def __init__(self, dice: Dice) -> None:
+        self.dice = dice
+        self._parts = array("d")
+        self._objects = array("d")
+        self._current = -1.0
+        self._label = 0.0
+
+    def begin(self, label: int, at: Point, yaw: float = 0.0, pitch: float = 0.0) -> None:
+        """Begin an object of class ``label`` that stands at world point ``at`` (x, y, z), in metres.
+
+        ``yaw`` turns it from forward to the right, ``pitch`` raises its nose (radians).
+        """
+        self._objects.extend((at[0], at[1], at[2], yaw, pitch))
+        self._current += 1
+        self._label = float(label)
+
+    def add(
+        self,
+        solid: int,
+        at: Point,
+        half: Point,
+        color: Color,
+        texture: int = 0,
+        *,
+        yaw: float = 0.0,
+        pitch: float = 0.0,
+        roll: float = 0.0,
+        taper: tuple[float, float] = (1.0, 1.0),
+        second: Color = (0.0, 0.0, 0.0),
+        label: int | None = None,
+    ) -> None:
+        """Add a solid to the current object.
+
+        ``at``: its centre as (right, up, forward), ``half``: its half sizes, metres. ``taper``: its width and length
+        at the top over those at the bottom. ``second``: the texture's other colour.
+        """
+        self._parts.extend((
+            solid, self._current, at[0], -at[1], at[2], half[0], half[1], half[2], yaw, pitch, roll, taper[0], taper[1],
+            self._label if label is None else label, texture, color[0], color[1], color[2],
+            second[0], second[1], second[2], self.dice.random(),
+        ))  # fmt: skip
+
+    def relabel(self, label: int) -> int:
+        """Give the parts that follow another class, of the same object; return the class until now."""
+        before, self._label = self._label, float(label)
+        return int(before)
+
+    def parts(self) -> npt.NDArray[np.void]:
+        """Return the parts as records of ``PART``."""
+        return np.frombuffer(self._parts, PART)
+
+    def objects(self) -> npt.NDArray[np.void]:
+        """Return the objects as records of ``OBJECT``."""
+        return np.frombuffer(self._objects, OBJECT)

@@ -1,0 +1,60 @@
+"""The camera: where it is, and its intrinsics."""
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from taskscape.streets.dice import Dice
+from taskscape.streets.road import Road
+
+
+class Camera(NamedTuple):
+    """Intrinsics of a pinhole camera, in pixels.
+
+    The point (x, y, z) in camera axes (x right, y down, z forward) appears at (fx·x/z + cx, fy·y/z + cy), where the
+    centre of the top left pixel is (0, 0).
+    """
+
+    fx: float
+    fy: float
+    cx: float
+    cy: float
+
+
+class View(NamedTuple):
+    """Where the camera stands and looks, and how wide."""
+
+    position: npt.NDArray[np.float64]
+    """(3,) world point, metres."""
+    rotation: npt.NDArray[np.float64]
+    """(3, 3): camera axes in world axes, one per row, so that rotation @ (point - position) is in camera axes."""
+    field_of_view: float
+    """Horizontal, radians."""
+
+    def intrinsics(self, height: int, width: int) -> Camera:
+        """Return the intrinsics of an image of this size."""
+        focal = width / 2 / math.tan(self.field_of_view / 2)
+        return Camera(focal, focal, (width - 1) / 2, (height - 1) / 2)
+
+
+def build_view(dice: Dice, road: Road, shifted: bool) -> View:
+    """Return a view along the road, from a car in one of its lanes (from a van's roof in the shifted split)."""
+    ahead = [lane for lane in road.lanes if lane.direction == 1]
+    lane = dice.choice(ahead)
+    up = dice.uniform(2.0, 2.7) if shifted else dice.uniform(1.2, 1.75)
+    lateral = lane.lateral + 0.25 * dice.normal()
+    yaw = road.yaw(7.0) + 0.045 * dice.normal()
+    down = dice.uniform(0.07, 0.14) if shifted else 0.028 * dice.normal() + 0.015
+    pitch = road.pitch(5.0) - down
+    roll = 0.012 * dice.normal()
+    forward = np.array((math.sin(yaw) * math.cos(pitch), -math.sin(pitch), math.cos(yaw) * math.cos(pitch)))
+    level = np.array((math.cos(yaw), 0.0, -math.sin(yaw)))
+    below = np.cross(forward, level)
+    right = math.cos(roll) * level + math.sin(roll) * below
+    return View(
+        position=np.array(road.point(0.0, lateral, up)),
+        rotation=np.stack((right, np.cross(forward, right), forward)),
+        field_of_view=math.radians(dice.uniform(50, 72)),
+    )

@@ -1,0 +1,8 @@
+"""Train ids of the 19 Cityscapes classes by name, so that objects say what they are."""
+
+from taskscape.labels import CITYSCAPES_19
+
+(
+    ROAD, SIDEWALK, BUILDING, WALL, FENCE, POLE, TRAFFIC_LIGHT, TRAFFIC_SIGN, VEGETATION, TERRAIN, SKY, PERSON, RIDER,
+    CAR, TRUCK, BUS, TRAIN, MOTORCYCLE, BICYCLE,
+) = range(len(CITYSCAPES_19))  # fmt: skip

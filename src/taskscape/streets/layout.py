@@ -1,0 +1,458 @@
+"""What stands where: from a seed to a street."""
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+from taskscape.streets.assembly import Assembly
+from taskscape.streets.barriers import add_fence, add_wall
+from taskscape.streets.buildings import add_building
+from taskscape.streets.camera import View, build_view
+from taskscape.streets.classes import TERRAIN
+from taskscape.streets.cycles import add_bicycle, add_motorcycle
+from taskscape.streets.dice import Color, Dice
+from taskscape.streets.furniture import (
+    add_bollard, add_gantry_sign, add_lamp, add_sign, add_traffic_light, add_utility_pole, pole_color,
+)  # fmt: skip
+from taskscape.streets.materials import BALLAST, METAL
+from taskscape.streets.people import add_person
+from taskscape.streets.road import Road, build_road
+from taskscape.streets.shapes import BOX
+from taskscape.streets.trains import add_railway_train, add_tram
+from taskscape.streets.vegetation import add_bush, add_hedge, add_tree
+from taskscape.streets.vehicles import add_bus, add_car, add_truck
+from taskscape.streets.weather import Weather, build_weather
+
+_FAR = 150.0
+"""Where plots end, metres."""
+_BESIDE = ("town", "houses", "park", "walled", "railway")
+
+
+class GroundColors(NamedTuple):
+    """Colours of the ground."""
+
+    road: Color
+    sidewalk: Color
+    grass: Color
+
+
+class Street(NamedTuple):
+    """A whole scene, before rendering."""
+
+    road: Road
+    assembly: Assembly
+    weather: Weather
+    view: View
+    colors: GroundColors
+    lamps: list[tuple[float, float, float]]
+    """World points of the street lamps' lights."""
+    exposure: float
+    balance: Color
+    noise: float
+    seed: int
+    """For the renderer's own randomness, 0 … 2^31 - 1."""
+
+
+class _Traffic:
+    """Which stretches of which lanes are taken."""
+
+    def __init__(self) -> None:
+        self._taken: dict[float, list[tuple[float, float]]] = {}
+
+    def take(self, lateral: float, begin: float, end: float) -> bool:
+        """Reserve a stretch of a lane, and return whether it was free."""
+        taken = self._taken.setdefault(lateral, [])
+        if any(begin < other_end and end > other_begin for other_begin, other_end in taken):
+            return False
+        taken.append((begin, end))
+        return True
+
+
+class _Builder:
+    """Fills a street; every method adds one kind of thing."""
+
+    def __init__(self, dice: Dice, shifted: bool) -> None:
+        self.dice = dice
+        self.shifted = shifted
+        self.urban = dice.random()
+        self.rails = dice.chance(0.24)
+        self.road = build_road(dice, self.urban, self.rails)
+        self.assembly = Assembly(dice)
+        self.traffic = _Traffic()
+        self.lamps: list[tuple[float, float, float]] = []
+        self.poles = pole_color(dice)
+        self.wanted = self._wanted()
+
+    def _wanted(self) -> set[str]:
+        """Choose what this street shows close by: rare things are not left to chance encounters."""
+        dice = self.dice
+        shares = {
+            "rider": 0.45, "motorcyclist": 0.36, "bicycles": 0.42, "motorcycles": 0.24, "truck": 0.3, "bus": 0.27,
+            "signs": 0.6, "crossing people": 0.35,
+        }  # fmt: skip
+        return {name for name, share in shares.items() if dice.chance(share)}
+
+    def on_sidewalk(self, z: float, side: int, beside: float) -> tuple[float, float, float]:
+        """Return the point ``beside`` metres from the kerb on a sidewalk; side -1 or 1."""
+        return self.road.point(z, side * (self.road.half_road + beside), self.road.kerb)
+
+    def heading(self, direction: int, z: float) -> tuple[float, float]:
+        """Return yaw and pitch of traffic at z."""
+        yaw, pitch = self.road.yaw(z), self.road.pitch(z)
+        return (yaw, pitch) if direction > 0 else (yaw + math.pi, -pitch)
+
+    # --- beside the road -------------------------------------------------------------------------------------------
+
+    def beside(self, side: int) -> None:
+        """Fill one side behind the sidewalk with plots."""
+        dice, road = self.dice, self.road
+        character = dice.weighted(
+            {"town": 0.25 + 0.6 * self.urban, "houses": 0.35, "park": 0.25, "walled": 0.22, "railway": 0.16}
+        )
+        if character == "railway":
+            self._railway(side)
+            return
+        edge = road.edge(int(side > 0))
+        z = -4.0
+        while z < _FAR:
+            length = dice.uniform(8, 22) if character == "town" else dice.uniform(10, 24)
+            if road.in_junction(z + length / 2, length / 2 + 3):
+                z = z + 3 if z < road.junction else max(z + 3, road.junction + road.half_junction + 3)
+                continue
+            kind = character if dice.chance(0.72) else dice.choice(_BESIDE[:4])
+            self._plot(kind, side, z, z + length, edge)
+            z += length
+
+    def _plot(self, kind: str, side: int, begin: float, end: float, edge: float) -> None:
+        dice, road, assembly = self.dice, self.road, self.assembly
+        if kind == "town":
+            setback = dice.uniform(0.1, 0.8) if dice.chance(0.8) else dice.uniform(2, 5)
+        elif kind == "houses":
+            setback = dice.uniform(2.5, 7.0)
+        elif kind == "walled":
+            setback = dice.uniform(4.0, 12.0)
+        else:
+            setback = 18.0
+        if kind != "park":
+            add_building(assembly, road, side, begin, end, setback, self.urban, self.shifted)
+        elif dice.chance(0.6):
+            add_building(assembly, road, side, begin, end, dice.uniform(16, 30), self.urban, self.shifted)
+        if setback < 1.9:
+            return
+        lateral = side * (edge + 0.3)
+        border = dice.random()
+        wall, fence = {"walled": (0.72, 0.95), "houses": (0.2, 0.68), "park": (0.12, 0.45)}.get(kind, (0.2, 0.5))
+        if border < wall:
+            add_wall(assembly, road, begin, end, lateral)
+        elif border < fence:
+            add_fence(assembly, road, begin, end, lateral)
+        elif border < fence + 0.2:
+            add_hedge(assembly, road, begin, end, side * (edge + 0.7), self.shifted)
+        trees = dice.integer(2, 4) if kind == "park" else dice.integer(0, 1)
+        for _ in range(trees):
+            lateral = side * (edge + dice.uniform(1.6, max(2.2, min(setback - 1.5, 9))))
+            z = dice.uniform(begin, end)
+            add_tree(assembly, road.point(z, lateral, road.ground_up(lateral)), self.shifted, dice.uniform(0.8, 1.5))
+        for _ in range(dice.integer(0, 3)):
+            lateral = side * (edge + dice.uniform(1.3, 4))
+            z = dice.uniform(begin, end)
+            add_bush(assembly, road.point(z, lateral, road.ground_up(lateral)), self.shifted)
+
+    def _railway(self, side: int) -> None:
+        """Lay a railway along the road, often with a train, behind a fence."""
+        dice, road, assembly = self.dice, self.road, self.assembly
+        edge = road.edge(int(side > 0))
+        lateral = side * (edge + dice.uniform(4.0, 6.5))
+        dark: Color = (0.22, 0.2, 0.18)
+        for begin in range(-6, 150, 6):
+            if road.in_junction(begin + 3, 3):
+                continue
+            middle = begin + 3.0
+            at = road.point(middle, lateral, road.ground_up(lateral))
+            assembly.begin(TERRAIN, at, road.yaw(middle), road.pitch(middle))
+            assembly.add(BOX, (0, 0.1, 0), (2.3, 0.3, 3.02), dark, BALLAST, taper=(0.7, 1.0))
+            for rail in (-0.75, 0.75):
+                assembly.add(BOX, (rail, 0.46, 0), (0.05, 0.08, 3.02), (0.4, 0.36, 0.34), METAL)
+        if dice.chance(0.75):
+            begin = dice.uniform(3, 22)
+            if begin < road.junction < begin + 30:
+                begin = road.junction + road.half_junction + 3
+            add_railway_train(assembly, road, begin, min(begin + dice.uniform(15, 60), 150), lateral, self.shifted)
+        border = side * (edge + 0.4)
+        pieces = [(-3.0, _FAR * 0.6)]
+        if road.junction < 100:
+            pieces = [(-3.0, road.junction - road.half_junction - 3), (road.junction + road.half_junction + 3, _FAR * 0.6)]
+        kind = dice.random()
+        for begin, end in pieces:
+            if kind < 0.5:
+                add_fence(assembly, road, begin, end, border)
+            elif kind < 0.7:
+                add_hedge(assembly, road, begin, min(end, 60), border, self.shifted)
+        for z in range(8, 140, 30):
+            at = road.point(z, side * (edge + 7.8), road.ground_up(side * (edge + 7.8)))
+            add_utility_pole(assembly, at, road.yaw(z))
+        for _ in range(dice.integer(4, 9)):
+            z, beyond = dice.uniform(5, 120), side * (edge + dice.uniform(10, 20))
+            add_tree(assembly, road.point(z, beyond, road.ground_up(beyond)), self.shifted, 1.4)
+
+    # --- on the sidewalk -------------------------------------------------------------------------------------------
+
+    def lamps_and_trees(self, side: int) -> None:
+        """Put lamps and a row of trees at the kerb."""
+        dice, road = self.dice, self.road
+        spacing, old = dice.uniform(20, 32), dice.chance(0.25)
+        z = dice.uniform(5, 18)
+        while z < 140:
+            if not road.in_junction(z, 1.5):
+                height = add_lamp(self.assembly, self.on_sidewalk(z, side, 0.45), road.yaw(z), side, self.poles, old)
+                if len(self.lamps) < 14:
+                    self.lamps.append(road.point(z, side * (road.half_road - (0 if old else 0.8)), height - 0.2))
+            z += spacing
+        if dice.chance(0.5):
+            spacing = dice.uniform(7, 13)
+            z = dice.uniform(6, 16)
+            while z < 130:
+                if not road.in_junction(z, 4) and dice.chance(0.8):
+                    add_tree(self.assembly, self.on_sidewalk(z, side, 0.9), self.shifted, dice.uniform(0.75, 1.05))
+                z += spacing
+
+    def signs(self, side: int) -> None:
+        """Put signs along the kerb."""
+        dice, road = self.dice, self.road
+        for i in range(dice.integer(1, 4) + ("signs" in self.wanted)):
+            z = dice.uniform(6, 15) if i == 0 and "signs" in self.wanted else dice.uniform(8, 60)
+            if road.in_junction(z, 1):
+                continue
+            yaw = road.yaw(z) + 0.12 * dice.normal()
+            if dice.chance(0.15):
+                add_gantry_sign(self.assembly, self.on_sidewalk(z, side, 1.2), yaw, side, self.poles)
+            else:
+                turned = yaw + (math.pi if side < 0 and dice.chance(0.45) else 0)
+                add_sign(self.assembly, self.on_sidewalk(z, side, dice.uniform(0.3, 0.6)), turned, self.poles)
+        if dice.chance(0.18):
+            begin = dice.uniform(6, 25)
+            for i in range(dice.integer(4, 9)):
+                if not road.in_junction(begin + 1.6 * i, 0):
+                    add_bollard(self.assembly, self.on_sidewalk(begin + 1.6 * i, side, 0.3), self.poles)
+        elif dice.chance(0.16):
+            begin = dice.uniform(5, 30)
+            if not road.in_junction(begin + 6, 9):
+                add_fence(self.assembly, road, begin, begin + 12, side * (road.half_road + 0.25))
+
+    def walkers(self, side: int) -> None:
+        """Put people on the sidewalk, alone and in groups."""
+        dice, road = self.dice, self.road
+        width = road.sidewalks[int(side > 0)]
+        for _ in range(dice.integer(1, 4)):
+            z = 5.5 + 38 * dice.random() ** 1.6
+            beside = dice.uniform(0.5, max(0.8, width - 0.4))
+            walking = dice.chance(0.8)
+            yaw = (0 if dice.chance(0.5) else math.pi) + 0.3 * dice.normal() if walking else dice.uniform(0, 6.28)
+            for k in range(dice.integer(1, 3) if dice.chance(0.4) else 1):
+                at = self.on_sidewalk(z + 0.35 * k * dice.normal(), side, beside + 0.65 * k)
+                add_person(self.assembly, at, yaw + 0.15 * dice.normal(), self.shifted, walking)
+
+    def parked_cycles(self, side: int) -> None:
+        """Park bicycles and motorcycles on the sidewalk."""
+        dice, road = self.dice, self.road
+        for name in ("bicycles", "motorcycles"):
+            if name in self.wanted and dice.chance(0.65):
+                z = dice.uniform(5.5, 14)
+                angle = dice.choice((0.0, 1.3, 1.57, 0.8))
+                for i in range(dice.integer(1, 4)):
+                    at_z = z + i * (0.9 if angle else 2.1)
+                    if road.in_junction(at_z, 1):
+                        continue
+                    at = self.on_sidewalk(at_z, side, dice.uniform(0.9, 1.1))
+                    yaw = road.yaw(at_z) + side * angle + 0.1 * dice.normal()
+                    if name == "bicycles":
+                        add_bicycle(self.assembly, at, yaw, 0.0, False, self.shifted)
+                    else:
+                        add_motorcycle(self.assembly, at, yaw, 0.0, False, self.shifted)
+
+    # --- on the road -----------------------------------------------------------------------------------------------
+
+    def parked_cars(self, side: int) -> None:
+        """Fill the parking lane."""
+        dice, road = self.dice, self.road
+        if not road.parking[int(side > 0)]:
+            return
+        lateral = side * (road.half_road - 1.05)
+        z = dice.uniform(4, 12)
+        while z < 110:
+            if not road.in_junction(z, 4) and dice.chance(0.62) and not any(abs(z - zebra) < 5 for zebra in road.zebras):
+                yaw, pitch = self.heading(1 if dice.chance(0.2) else side, z)
+                yaw += 0.025 * dice.normal()
+                if dice.chance(0.06):
+                    add_truck(self.assembly, road.point(z, lateral - side * 0.1), yaw, pitch, self.shifted)
+                    z += 4
+                else:
+                    add_car(self.assembly, road.point(z, lateral), yaw, pitch, self.shifted)
+            z += dice.uniform(5.4, 7.0)
+
+    def trams(self) -> None:
+        """Put trams on the rails."""
+        dice, road = self.dice, self.road
+        for lane in road.lanes:
+            if not lane.rails:
+                continue
+            if not dice.chance(0.85 if lane.direction < 0 else 0.5):
+                continue
+            z = dice.uniform(9, 26) if lane.direction < 0 else dice.uniform(14, 40)
+            end = add_tram(self.assembly, road, z, lane.lateral, lane.direction, self.shifted)
+            self.traffic.take(lane.lateral, z - 3, end + 3)
+
+    def wanted_traffic(self) -> None:
+        """Put this street's chosen rare vehicles close by, in lanes with room for them."""
+        dice, road = self.dice, self.road
+        for name in ("bus", "truck", "motorcyclist", "rider"):
+            if name not in self.wanted:
+                continue
+            large = name in ("bus", "truck")
+            for _ in range(4):
+                lane = dice.choice(road.lanes)
+                z = dice.uniform(14, 34) if large else dice.uniform(7.0, 15)
+                if lane.direction < 0:
+                    z = z * 0.9
+                half = 6.3 if large else 1.6
+                if not self.traffic.take(lane.lateral, z - half - 1, z + half + 1.5):
+                    continue
+                yaw, pitch = self.heading(lane.direction, z)
+                lateral = lane.lateral + (0.12 * dice.normal() if large else 0.5 * dice.normal())
+                at = road.point(z, lateral)
+                if name == "bus":
+                    add_bus(self.assembly, at, yaw, pitch, self.shifted)
+                elif name == "truck":
+                    add_truck(self.assembly, at, yaw, pitch, self.shifted)
+                elif name == "rider":
+                    add_bicycle(self.assembly, at, yaw, pitch, True, self.shifted)
+                else:
+                    add_motorcycle(self.assembly, at, yaw, pitch, True, self.shifted)
+                break
+
+    def flowing_traffic(self) -> None:
+        """Fill the lanes."""
+        dice, road = self.dice, self.road
+        density = dice.uniform(0.35, 1.0)
+        for lane in road.lanes:
+            z = dice.uniform(9, 26)
+            while z < 130:
+                kind = dice.weighted({"car": 0.62, "truck": 0.06, "bus": 0.05, "cycle": 0.12, "none": 0.15 / density})
+                half = 6.3 if kind in ("truck", "bus") else 2.8
+                if kind != "none" and self.traffic.take(lane.lateral, z - half - 1, z + half + 1):
+                    yaw, pitch = self.heading(lane.direction, z)
+                    yaw += 0.02 * dice.normal()
+                    at = road.point(z, lane.lateral + 0.15 * dice.normal())
+                    if kind == "car":
+                        add_car(self.assembly, at, yaw, pitch, self.shifted)
+                    elif kind == "truck":
+                        add_truck(self.assembly, at, yaw, pitch, self.shifted)
+                    elif kind == "bus":
+                        add_bus(self.assembly, at, yaw, pitch, self.shifted)
+                    elif dice.chance(0.5):
+                        add_bicycle(self.assembly, at, yaw, pitch, True, self.shifted)
+                    else:
+                        add_motorcycle(self.assembly, at, yaw, pitch, True, self.shifted)
+                z += dice.uniform(8, 34) / density * 0.7
+
+    def crossings(self) -> None:
+        """Put traffic lights at the junction, people on zebra crossings, cars in the crossing street."""
+        dice, road = self.dice, self.road
+        near = road.junction - road.half_junction - 0.8
+        lit = road.junction < 70 and dice.chance(0.85)
+        if not lit and road.zebras and road.zebras[0] < 40:
+            lit, near = dice.chance(0.6), road.zebras[0] - 2.0
+        if lit:
+            state = dice.weighted({0: 0.45, 1: 0.15, 2: 0.4})
+            hanging = dice.chance(0.55)
+            for side in (-1, 1):
+                reach = road.half_road * dice.uniform(0.35, 0.6) if hanging and (side > 0 or dice.chance(0.5)) else 0.0
+                add_traffic_light(self.assembly, self.on_sidewalk(near, side, 0.4), road.yaw(near), side, reach, self.poles, state)
+                if road.junction < 50:
+                    far = road.junction + road.half_junction + 0.8
+                    add_traffic_light(self.assembly, self.on_sidewalk(far, side, 0.4), road.yaw(far), side, 0.0, self.poles, state)
+        if "crossing people" in self.wanted:
+            z = road.zebras[0] if road.zebras and road.zebras[0] < 40 else dice.uniform(9, 24)
+            for _ in range(dice.integer(1, 4)):
+                lateral = dice.uniform(-1, 1) * road.half_road
+                if road.median and abs(lateral) < road.median:
+                    continue
+                at_z = z + dice.uniform(-1.2, 1.2)
+                yaw = road.yaw(at_z) + (math.pi / 2 if dice.chance(0.5) else -math.pi / 2)
+                add_person(self.assembly, road.point(at_z, lateral), yaw + 0.1 * dice.normal(), self.shifted)
+        if road.junction < 80:
+            for _ in range(dice.integer(0, 3)):
+                side = 1 if dice.chance(0.5) else -1
+                lateral = side * dice.uniform(road.half_road + 4, 30)
+                at_z = road.junction - side * road.half_junction * 0.45
+                # Drive on the right: from the right, seen beyond the middle of the crossing street.
+                at = road.point(at_z, lateral)
+                add_car(self.assembly, at, math.pi / 2 * (1 if dice.chance(0.5) else -1), 0.0, self.shifted)
+
+    def median(self) -> None:
+        """Plant the grass between the directions."""
+        dice, road = self.dice, self.road
+        if not road.median:
+            return
+        kind = dice.random()
+        spacing = dice.uniform(7, 12)
+        z = dice.uniform(8, 15)
+        while z < 120:
+            if not road.in_junction(z, 4):
+                at = road.point(z, 0.0, road.kerb)
+                if kind < 0.45:
+                    add_tree(self.assembly, at, self.shifted, 0.8)
+                elif kind < 0.7:
+                    add_bush(self.assembly, at, self.shifted)
+            z += spacing
+        if kind > 0.75:
+            end = min(road.junction - road.half_junction - 3, 80.0)
+            if end > 8:
+                add_fence(self.assembly, road, 3, end, 0.0)
+
+
+def build_street(dice: Dice, shifted: bool) -> Street:
+    """Return the street that these dice describe; ``shifted`` streets have other weather, styles and cameras."""
+    weather = build_weather(dice, shifted)
+    builder = _Builder(dice, shifted)
+    view = build_view(dice, builder.road, shifted)
+    # The camera's own car takes its lane up to five metres ahead.
+    here = builder.road.point(0.0, 0.0)[0]
+    for lane in builder.road.lanes:
+        if abs(lane.lateral - (view.position[0] - here)) < lane.width / 2:
+            builder.traffic.take(lane.lateral, -20, 6.0)
+    builder.trams()
+    builder.wanted_traffic()
+    builder.flowing_traffic()
+    builder.crossings()
+    builder.median()
+    for side in (-1, 1):
+        builder.parked_cars(side)
+        builder.walkers(side)
+        builder.parked_cycles(side)
+        builder.signs(side)
+        builder.lamps_and_trees(side)
+        builder.beside(side)
+    grey = dice.uniform(0.1, 0.26)
+    return Street(
+        road=builder.road,
+        assembly=builder.assembly,
+        weather=weather,
+        view=view,
+        colors=GroundColors(
+            road=(grey, grey * dice.uniform(0.97, 1.02), grey * dice.uniform(0.95, 1.06)),
+            sidewalk=dice.shade(dice.choice(((0.42, 0.4, 0.37), (0.5, 0.48, 0.46), (0.34, 0.3, 0.27), (0.4, 0.31, 0.27))), 0.25),
+            grass=dice.shade((0.17, 0.22, 0.07), 0.4),
+        ),
+        lamps=builder.lamps,
+        exposure=dice.uniform(0.44, 0.7) * (0.8 if weather.night > 0.5 else 1.0),
+        balance=(1 + 0.045 * dice.normal(), 1 + 0.015 * dice.normal(), 1 + 0.045 * dice.normal()),
+        noise=0.004 + 0.018 * dice.random() ** 2 + (0.012 if weather.night > 0.5 else 0.0),
+        seed=int(dice.random() * 2**31),
+    )
+
+
+def lamp_points(street: Street) -> "np.ndarray[tuple[int, int], np.dtype[np.float64]]":
+    """Return the (n, 3) world points of the street lamps' lights."""
+    return np.array(street.lamps, np.float64).reshape(-1, 3)

@@ -1,0 +1,1 @@
+"""The renderer: triangles to pixels on one core, compiled by numba."""

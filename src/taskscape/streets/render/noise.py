@@ -1,0 +1,45 @@
+"""Fixed randomness for textures: a tileable noise image, and hashes of integers."""
+
+import math
+from functools import cache
+
+import numpy as np
+import numpy.typing as npt
+
+from taskscape.streets.compiled import compiled
+
+_SIZE = 512
+
+
+@cache
+def noise_table() -> npt.NDArray[np.float32]:
+    """Return (512, 512) tileable fractal noise with mean near 0 and deviation near 1."""
+    generator = np.random.Generator(np.random.PCG64(1))
+    table = np.zeros((_SIZE, _SIZE))
+    amplitude = 1.0
+    for cells in (4, 8, 16, 32, 64, 128, 256):
+        grid = generator.random((cells, cells)) - 0.5
+        at = np.arange(_SIZE) * (cells / _SIZE)
+        low = at.astype(np.int64)
+        share = at - low
+        share = share * share * (3 - 2 * share)
+        high = (low + 1) % cells
+        rows = grid[:, low] * (1 - share) + grid[:, high] * share
+        table += amplitude * (rows[low] * (1 - share)[:, None] + rows[high] * share[:, None])
+        amplitude *= 0.62
+    return (table * 4.2).astype(np.float32)
+
+
+@compiled
+def noise(table: npt.NDArray[np.float32], x: float, y: float) -> float:
+    """Return the noise at (x, y), in texels of the table."""
+    return table[int(math.floor(y)) & 511, int(math.floor(x)) & 511]  # type: ignore[no-any-return]
+
+
+@compiled
+def scatter(a: float, b: float, c: float) -> float:
+    """Return a number in [0, 1) that depends on the integer parts of a, b, c like at random."""
+    n = (int(math.floor(a)) * 374761393 + int(math.floor(b)) * 668265263 + int(math.floor(c)) * 2147483647) & 0xFFFFFFFF
+    n = ((n ^ (n >> 13)) * 1274126177) & 0xFFFFFFFF
+    n = ((n ^ (n >> 15)) * 2246822519) & 0xFFFFFFFF
+    return ((n ^ (n >> 16)) & 0xFFFF) / 65536.0

@@ -1,0 +1,165 @@
+"""Visibility: which triangle each sample sees, and how far away it is."""
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from taskscape.streets.assembly import PART
+from taskscape.streets.camera import Camera
+from taskscape.streets.compiled import compiled
+from taskscape.streets.render.transform import Mesh
+from taskscape.streets.shapes import CROWN, FAR_CROWN
+
+FloatArray = npt.NDArray[np.float64]
+NEAR = 0.15
+"""What is closer to the camera's plane than this is cut off, metres."""
+
+assert PART.names is not None
+
+
+class Grid(NamedTuple):
+    """The samples of an image: sample (row, column) = density · (v, u) + offset for pixel coordinates (u, v).
+
+    Pixel centres have whole coordinates and always carry a sample, number density · u + offset. With an even density
+    the samples of two neighbouring pixels share a border row, so each pixel is the trapezoidal mean of density + 1.
+    """
+
+    height: int
+    width: int
+    density: int
+    offset: int
+
+
+def build_grid(height: int, width: int, density: int) -> Grid:
+    """Return the samples of an image with density² samples per pixel."""
+    return Grid(height * density, width * density, density, (density - 1) // 2 if density % 2 else 0)
+
+
+@compiled
+def _crossing(y: float, ax: float, ay: float, bx: float, by: float) -> float:
+    return ax + (y - ay) / (by - ay) * (bx - ax)
+
+
+@compiled
+def fill(
+    x0: float, y0: float, w0: float, x1: float, y1: float, w1: float, x2: float, y2: float, w2: float, index: int,
+    nearest: npt.NDArray[np.generic], owner: npt.NDArray[np.int32], mark: bool,
+) -> None:  # fmt: skip
+    """Draw a triangle of samples: keep the largest w in ``nearest`` and, if ``mark``, ``index`` in ``owner``.
+
+    Samples sit at whole coordinates; w is linear over the triangle.
+    """
+    area = (x1 - x0) * (y2 - y0) - (x2 - x0) * (y1 - y0)
+    if area == 0.0:
+        return
+    height, width = nearest.shape
+    left, right = min(x0, x1, x2), max(x0, x1, x2)
+    top, bottom = min(y0, y1, y2), max(y0, y1, y2)
+    if right < 0 or bottom < 0 or left > width - 1 or top > height - 1:
+        return
+    across = ((w1 - w0) * (y2 - y0) - (w2 - w0) * (y1 - y0)) / area
+    down = ((w2 - w0) * (x1 - x0) - (w1 - w0) * (x2 - x0)) / area
+    for row in range(max(0, int(math.ceil(top))), min(height - 1, int(math.floor(bottom))) + 1):
+        y = float(row)
+        begin, end = 1e30, -1e30
+        if (y0 <= y) != (y1 <= y):
+            x = _crossing(y, x0, y0, x1, y1)
+            begin, end = min(begin, x), max(end, x)
+        if (y1 <= y) != (y2 <= y):
+            x = _crossing(y, x1, y1, x2, y2)
+            begin, end = min(begin, x), max(end, x)
+        if (y2 <= y) != (y0 <= y):
+            x = _crossing(y, x2, y2, x0, y0)
+            begin, end = min(begin, x), max(end, x)
+        if end < begin:
+            continue
+        start = w0 + (y - y0) * down - x0 * across
+        for column in range(int(max(0.0, math.ceil(begin))), int(min(width - 1.0, math.ceil(end) - 1)) + 1):
+            w = start + column * across
+            if w > nearest[row, column]:
+                nearest[row, column] = w
+                if mark:
+                    owner[row, column] = index
+
+
+@compiled
+def _draw(
+    mesh: Mesh, parts: npt.NDArray[np.void], ground_parts: int, rotation: FloatArray, position: FloatArray,
+    camera: Camera, grid: Grid, seen: FloatArray, inverse_depth: FloatArray, owner: npt.NDArray[np.int32],
+) -> None:  # fmt: skip
+    fx, fy = camera.fx * grid.density, camera.fy * grid.density
+    cx, cy = camera.cx * grid.density + grid.offset, camera.cy * grid.density + grid.offset
+    # The side planes of the view: |x| < slope · z, and how much a sphere's radius counts there.
+    slope_x = (max(cx, grid.width - cx) + 1) / fx
+    slope_y = (max(cy, grid.height - cy) + 1) / fy
+    lean_x, lean_y = math.sqrt(1 + slope_x * slope_x), math.sqrt(1 + slope_y * slope_y)
+    px, py, pw = np.empty(4), np.empty(4), np.empty(4)
+    for p in range(mesh.part_face.shape[0] - 1):
+        two_sided = False
+        if p >= ground_parts:
+            dx = mesh.centre[p, 0] - position[0]
+            dy = mesh.centre[p, 1] - position[1]
+            dz = mesh.centre[p, 2] - position[2]
+            x = rotation[0, 0] * dx + rotation[0, 1] * dy + rotation[0, 2] * dz
+            y = rotation[1, 0] * dx + rotation[1, 1] * dy + rotation[1, 2] * dz
+            z = rotation[2, 0] * dx + rotation[2, 1] * dy + rotation[2, 2] * dz
+            radius = mesh.radius[p]
+            outside = z + radius < NEAR
+            outside |= abs(x) > slope_x * z + lean_x * radius
+            outside |= abs(y) > slope_y * z + lean_y * radius
+            if outside:
+                continue
+            solid = int(parts[p - ground_parts].solid)
+            two_sided = solid == CROWN or solid == FAR_CROWN
+        for v in range(mesh.part_vertex[p], mesh.part_vertex[p + 1]):
+            dx = mesh.vertices[v, 0] - position[0]
+            dy = mesh.vertices[v, 1] - position[1]
+            dz = mesh.vertices[v, 2] - position[2]
+            for i in range(3):
+                seen[v, i] = rotation[i, 0] * dx + rotation[i, 1] * dy + rotation[i, 2] * dz
+        for f in range(mesh.part_face[p], mesh.part_face[p + 1]):
+            a, b, c = mesh.faces[f, 0], mesh.faces[f, 1], mesh.faces[f, 2]
+            za, zb, zc = seen[a, 2], seen[b, 2], seen[c, 2]
+            if za < NEAR and zb < NEAR and zc < NEAR:
+                continue
+            volume = (
+                seen[a, 0] * (seen[b, 1] * zc - zb * seen[c, 1])
+                + seen[a, 1] * (zb * seen[c, 0] - seen[b, 0] * zc)
+                + za * (seen[b, 0] * seen[c, 1] - seen[b, 1] * seen[c, 0])
+            )
+            if volume >= 0 and not two_sided:  # the camera sees its back
+                continue
+            count = 0
+            for k in range(3):
+                i, j = mesh.faces[f, k], mesh.faces[f, (k + 1) % 3]
+                zi, zj = seen[i, 2], seen[j, 2]
+                if zi >= NEAR:
+                    px[count] = seen[i, 0] / zi * fx + cx
+                    py[count] = seen[i, 1] / zi * fy + cy
+                    pw[count] = 1 / zi
+                    count += 1
+                if (zi >= NEAR) != (zj >= NEAR):
+                    share = (NEAR - zi) / (zj - zi)
+                    px[count] = (seen[i, 0] + share * (seen[j, 0] - seen[i, 0])) / NEAR * fx + cx
+                    py[count] = (seen[i, 1] + share * (seen[j, 1] - seen[i, 1])) / NEAR * fy + cy
+                    pw[count] = 1 / NEAR
+                    count += 1
+            for k in range(1, count - 1):
+                fill(
+                    px[0], py[0], pw[0], px[k], py[k], pw[k], px[k + 1], py[k + 1], pw[k + 1], f, inverse_depth, owner,
+                    True,
+                )  # fmt: skip
+
+
+def visible(
+    mesh: Mesh, parts: npt.NDArray[np.void], ground_parts: int, rotation: FloatArray, position: FloatArray,
+    camera: Camera, grid: Grid,
+) -> tuple[FloatArray, npt.NDArray[np.int32]]:  # fmt: skip
+    """Return, for every sample, 1 / depth (1/m, 0 in the sky) and the index of the face it sees (-1 in the sky)."""
+    inverse_depth = np.zeros((grid.height, grid.width))
+    owner = np.full((grid.height, grid.width), -1, np.int32)
+    seen = np.empty_like(mesh.vertices)
+    _draw(mesh, parts, ground_parts, rotation, position, camera, grid, seen, inverse_depth, owner)
+    return inverse_depth, owner

@@ -1,0 +1,121 @@
+"""From radiance to the picture: resolve samples, mirror in wet ground, expose, add noise."""
+
+import math
+
+import numpy as np
+import numpy.typing as npt
+
+from taskscape.streets.camera import Camera
+from taskscape.streets.compiled import compiled
+from taskscape.streets.render.noise import scatter
+from taskscape.streets.render.raster import Grid
+from taskscape.streets.weather import Weather
+
+FloatArray = npt.NDArray[np.float32]
+
+
+@compiled
+def resolve(samples: FloatArray, grid: Grid, image: FloatArray) -> None:
+    """Average the samples of each pixel: the trapezoidal rule over its area, so that it is centred."""
+    density = grid.density
+    half = density // 2
+    for v in range(image.shape[0]):
+        for u in range(image.shape[1]):
+            red = green = blue = total = 0.0
+            for i in range(-half, half + 1):
+                for j in range(-half, half + 1):
+                    row = min(max(v * density + grid.offset + i, 0), grid.height - 1)
+                    column = min(max(u * density + grid.offset + j, 0), grid.width - 1)
+                    weight = 1.0
+                    if density % 2 == 0:  # the border samples belong to two pixels
+                        weight = (0.5 if abs(i) == half else 1.0) * (0.5 if abs(j) == half else 1.0)
+                    # A bright lamp must not bleed over a whole pixel more than a sensor's well holds.
+                    red += weight * min(samples[row, column, 0], 4.0)
+                    green += weight * min(samples[row, column, 1], 4.0)
+                    blue += weight * min(samples[row, column, 2], 4.0)
+                    total += weight
+            image[v, u, 0], image[v, u, 1], image[v, u, 2] = red / total, green / total, blue / total
+
+
+@compiled
+def mirror(
+    image: FloatArray, depth: FloatArray, normals: FloatArray, wet: FloatArray, camera: Camera, weather: Weather,
+    out: FloatArray,
+) -> None:  # fmt: skip
+    """Copy ``image`` to ``out``, with what wet ground mirrors: march each reflected ray through the depth image."""
+    height, width = depth.shape
+    for v in range(height):
+        for u in range(width):
+            out[v, u, 0], out[v, u, 1], out[v, u, 2] = image[v, u, 0], image[v, u, 1], image[v, u, 2]
+            if wet[v, u] <= 0.02:
+                continue
+            z = depth[v, u]
+            rx, ry = (u - camera.cx) / camera.fx, (v - camera.cy) / camera.fy
+            x, y = rx * z, ry * z
+            length = math.sqrt(rx * rx + ry * ry + 1)
+            ex, ey, ez = rx / length, ry / length, 1 / length
+            # Ripples: the same for the same pixel, mostly along the view, as on real wet asphalt.
+            ripple = (scatter(u, v, 1) - 0.5) * 0.035
+            nx, ny, nz = normals[v, u, 0], normals[v, u, 1], normals[v, u, 2] + ripple
+            cosine = -(ex * nx + ey * ny + ez * nz)
+            mx, my, mz = ex + 2 * cosine * nx, ey + 2 * cosine * ny, ez + 2 * cosine * nz
+            red, green, blue = weather.horizon
+            step = 0.4
+            along = 0.3
+            for _ in range(22):
+                px, py, pz = x + mx * along, y + my * along, z + mz * along
+                if pz < 0.2:
+                    break
+                column, row = int(px / pz * camera.fx + camera.cx + 0.5), int(py / pz * camera.fy + camera.cy + 0.5)
+                if column < 0 or column >= width or row < 0 or row >= height:
+                    break
+                there = depth[row, column]
+                if there == 0.0 and along > 40 or 0 < there < pz - 0.03 and pz < there + 1.0 + step:
+                    red, green, blue = image[row, column, 0], image[row, column, 1], image[row, column, 2]
+                    break
+                step *= 1.24
+                along += step
+            share = wet[v, u] * (0.05 + 0.95 * (1 - min(max(cosine, 0.0), 1.0)) ** 4) * 0.9
+            out[v, u, 0] += (red - out[v, u, 0]) * share
+            out[v, u, 1] += (green - out[v, u, 1]) * share
+            out[v, u, 2] += (blue - out[v, u, 2]) * share
+
+
+@compiled
+def _gaussian(state: int) -> tuple[float, int]:
+    """Return a nearly normal number (the sum of a hash's four bytes) and the next state."""
+    state = (state * 747796405 + 2891336453) & 0xFFFFFFFF
+    word = ((state >> ((state >> 28) + 4)) ^ state) * 277803737 & 0xFFFFFFFF
+    word = (word >> 22) ^ word
+    total = (word & 255) + ((word >> 8) & 255) + ((word >> 16) & 255) + ((word >> 24) & 255)
+    return (total - 510.0) / 147.8, state
+
+
+@compiled
+def expose(
+    image: FloatArray, target: float, balance: tuple[float, float, float], noise: float, seed: int,
+    out: npt.NDArray[np.uint8],
+) -> None:  # fmt: skip
+    """Turn radiance into 8-bit RGB: automatic exposure, vignette, tone curve, white balance, shot and read noise."""
+    height, width = image.shape[:2]
+    total = 0.0
+    for v in range(height):
+        for u in range(width):
+            total += image[v, u, 0] + 2 * image[v, u, 1] + image[v, u, 2]
+    mean = total / (4 * height * width)
+    gain = target / (0.12 + mean)
+    shot = noise * min(max(gain, 0.7), 2.0)
+    state = seed
+    for v in range(height):
+        for u in range(width):
+            edge = ((v + 0.5) / height - 0.5) ** 2 + ((u + 0.5) / width - 0.5) ** 2
+            light = gain * (1 - 0.35 * edge)
+            for c in range(3):
+                x = image[v, u, c] * light * balance[c]
+                x = x * 1.18 / (x + 0.62)
+                # A square root stands for the display's gamma: it is exact on every machine, unlike a power.
+                x = math.sqrt(max(x, 0.0))
+                x += 0.5 * x * (1 - x) * (2 * x - 1)
+                number, state = _gaussian(state)
+                x += number * shot * (0.35 + x)
+                out[v, u, c] = int(min(max(x, 0.0), 1.0) * 255 + 0.5)

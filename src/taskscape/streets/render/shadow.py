@@ -1,0 +1,137 @@
+"""Shadow maps: three, for near, middle and far, each seen along the light."""
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from taskscape.streets.camera import View
+from taskscape.streets.compiled import compiled
+from taskscape.streets.render.raster import fill
+from taskscape.streets.render.transform import Mesh
+
+FloatArray = npt.NDArray[np.float64]
+
+CASCADES = ((0.5, 12.0), (12.0, 40.0), (40.0, 200.0))
+"""Depths that each map covers, metres."""
+_TEXELS = 512
+_SMALLEST = (0.0, 0.12, 0.35)
+"""Parts of a smaller radius cast no shadow there, metres."""
+
+
+class Shadows(NamedTuple):
+    """Heights along the light of whatever is closest to it."""
+
+    maps: npt.NDArray[np.float32]
+    """(3, 512, 512) metres along the light, or (0, 0, 0) when nothing casts a shadow."""
+    basis: FloatArray
+    """(3, 3) rows: the maps' axes and the direction towards the light, in world axes."""
+    origin: FloatArray
+    """(3, 2) the maps' corners along the first two axes, metres."""
+    scale: FloatArray
+    """(3, 2) texels per metre."""
+
+
+@compiled
+def _draw(
+    mesh: Mesh, ground_parts: int, basis: FloatArray, origin: FloatArray, scale: FloatArray, smallest: float,
+    seen: FloatArray, heights: npt.NDArray[np.float32], unused: npt.NDArray[np.int32],
+) -> None:  # fmt: skip
+    size = heights.shape[0]
+    for p in range(ground_parts, mesh.part_face.shape[0] - 1):
+        radius = mesh.radius[p]
+        if radius < smallest:
+            continue
+        cx, cy, cz = mesh.centre[p, 0], mesh.centre[p, 1], mesh.centre[p, 2]
+        x = cx * basis[0, 0] + cy * basis[0, 1] + cz * basis[0, 2]
+        y = cx * basis[1, 0] + cy * basis[1, 1] + cz * basis[1, 2]
+        x, y = (x - origin[0]) * scale[0], (y - origin[1]) * scale[1]
+        reach_x, reach_y = radius * scale[0], radius * scale[1]
+        if x < -reach_x or y < -reach_y or x > size + reach_x or y > size + reach_y:
+            continue
+        for v in range(mesh.part_vertex[p], mesh.part_vertex[p + 1]):
+            for i in range(3):
+                seen[v, i] = (
+                    mesh.vertices[v, 0] * basis[i, 0]
+                    + mesh.vertices[v, 1] * basis[i, 1]
+                    + mesh.vertices[v, 2] * basis[i, 2]
+                )
+            seen[v, 0] = (seen[v, 0] - origin[0]) * scale[0]
+            seen[v, 1] = (seen[v, 1] - origin[1]) * scale[1]
+        for f in range(mesh.part_face[p], mesh.part_face[p + 1]):
+            a, b, c = mesh.faces[f, 0], mesh.faces[f, 1], mesh.faces[f, 2]
+            fill(
+                seen[a, 0], seen[a, 1], seen[a, 2], seen[b, 0], seen[b, 1], seen[b, 2], seen[c, 0], seen[c, 1],
+                seen[c, 2], 0, heights, unused, False,
+            )  # fmt: skip
+
+
+def cast(mesh: Mesh, ground_parts: int, view: View, toward_light: tuple[float, float, float], casts: bool) -> Shadows:
+    """Return the shadow maps of a scene; empty ones unless it ``casts`` any."""
+    light = np.array(toward_light)
+    first = np.cross(light, (0.0, 0.0, 1.0))
+    first /= math.sqrt(float(first @ first))
+    basis = np.stack((first, np.cross(light, first), light))
+    origin, scale = np.zeros((len(CASCADES), 2)), np.ones((len(CASCADES), 2))
+    if not casts:
+        return Shadows(np.zeros((0, 0, 0), np.float32), basis, origin, scale)
+    maps = np.full((len(CASCADES), _TEXELS, _TEXELS), -1e9, np.float32)
+    seen = np.empty_like(mesh.vertices)
+    unused = np.zeros((0, 0), np.int32)
+    half = math.tan(view.field_of_view / 2)
+    right, ahead = view.rotation[0], view.rotation[2]
+    for i, (near, far) in enumerate(CASCADES):
+        corners = []
+        for depth in (near, far):
+            for side in (-1, 1):
+                at = view.position + ahead * depth + right * (side * half * depth)
+                # Whatever stands out at the top of the picture is seldom in shade: six metres up are enough.
+                corners += [at + (0, 3.0 + 0.05 * depth, 0), at - (0, min(1 + 0.4 * depth, 6.0), 0)]
+        flat = np.array(corners) @ basis[:2].T
+        low, high = flat.min(0), flat.max(0)
+        origin[i], scale[i] = low, (_TEXELS - 1) / (high - low)
+        _draw(mesh, ground_parts, basis, origin[i], scale[i], _SMALLEST[i], seen, maps[i], unused)
+    return Shadows(maps, basis, origin, scale)
+
+
+@compiled
+def light_at(
+    shadows: Shadows, softness: float, depth: float, x: float, y: float, z: float, nx: float, ny: float, nz: float
+) -> float:
+    """Return the share of the light that reaches a world point, seen at ``depth``, with a unit normal: 0..1."""
+    cascade = 0 if depth < 12.0 else (1 if depth < 40.0 else 2)
+    size = shadows.maps.shape[1]
+    basis = shadows.basis
+    # A step off the surface, as long as a texel, keeps it from shading itself.
+    texel = 1 / min(shadows.scale[cascade, 0], shadows.scale[cascade, 1])
+    step = 0.02 + 1.2 * texel
+    x, y, z = x + nx * step, y + ny * step, z + nz * step
+    u = (x * basis[0, 0] + y * basis[0, 1] + z * basis[0, 2] - shadows.origin[cascade, 0]) * shadows.scale[cascade, 0]
+    v = (x * basis[1, 0] + y * basis[1, 1] + z * basis[1, 2] - shadows.origin[cascade, 1]) * shadows.scale[cascade, 1]
+    height = x * basis[2, 0] + y * basis[2, 1] + z * basis[2, 2] + 0.01
+    heights = shadows.maps[cascade]
+    if softness > 1.0:
+        # A wide, soft blocker search for the light of a clouded sky: just under a metre.
+        spread_x, spread_y = 0.4 * shadows.scale[cascade, 0], 0.4 * shadows.scale[cascade, 1]
+        lit = 0.0
+        for i in range(-1, 2):
+            for j in range(-1, 2):
+                column, row = int(math.floor(u + i * spread_x + 0.5)), int(math.floor(v + j * spread_y + 0.5))
+                inside = column >= 0 and row >= 0 and column < size and row < size
+                lit += 1.0 if not inside or heights[row, column] <= height else 0.0
+        return lit / 9
+    column, row = int(math.floor(u)), int(math.floor(v))
+    if column < 0 or row < 0 or column >= size - 1 or row >= size - 1:
+        return 1.0
+    a, b = u - column, v - row
+    lit = 0.0
+    if heights[row, column] <= height:
+        lit += (1 - a) * (1 - b)
+    if heights[row, column + 1] <= height:
+        lit += a * (1 - b)
+    if heights[row + 1, column] <= height:
+        lit += (1 - a) * b
+    if heights[row + 1, column + 1] <= height:
+        lit += a * b
+    return lit

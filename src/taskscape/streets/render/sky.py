@@ -1,0 +1,36 @@
+"""The sky: its colour in every direction."""
+
+import numpy as np
+import numpy.typing as npt
+
+from taskscape.streets.compiled import compiled
+from taskscape.streets.render.noise import noise
+from taskscape.streets.weather import Weather
+
+
+@compiled
+def sky_color(
+    x: float, y: float, z: float, weather: Weather, table: npt.NDArray[np.float32], drift: float
+) -> tuple[float, float, float]:
+    """Return the radiance from the unit direction (x, y, z), world axes; ``drift`` moves the clouds."""
+    up = min(max(-y, 0.0), 1.0)
+    high = up**0.5
+    toward = max(x * weather.sun[0] + y * weather.sun[1] + z * weather.sun[2], 0.0)
+    toward *= toward
+    toward *= toward
+    toward *= toward
+    halo = weather.glow * (0.35 * toward * toward + toward**8)
+    red = weather.horizon[0] + (weather.zenith[0] - weather.horizon[0]) * high + halo
+    green = weather.horizon[1] + (weather.zenith[1] - weather.horizon[1]) * high + 0.88 * halo
+    blue = weather.horizon[2] + (weather.zenith[2] - weather.horizon[2]) * high + 0.65 * halo
+    flat = 60 / (up + 0.12)
+    billow = noise(table, x * flat + drift, z * flat + drift * 0.3) + 0.4 * noise(
+        table, x * flat * 3.3, z * flat * 3.3 + drift
+    )
+    cover = min(max((billow + 3 * weather.clouds - 1.6) * 0.6, 0.0), 1.0) * min(0.3 + 3 * up, 0.85)
+    # Clouds take the colour of the horizon, and are brighter towards the sun.
+    bright = 1.02 + 0.3 * halo - 0.1 * billow * weather.clouds
+    red += (weather.horizon[0] * bright - red) * cover
+    green += (weather.horizon[1] * bright - green) * cover
+    blue += (weather.horizon[2] * bright - blue) * cover
+    return red, green, blue

@@ -1,0 +1,519 @@
+"""How materials look: colour, gloss and glow at a point of a part.
+
+A texture is a function from a ``Spot`` to (red, green, blue, gloss, glow). To add one, name it in ``materials.py``,
+write its function and call it in ``surface``. Details smaller than ``spot.footprint`` should fade: the renderer takes
+few samples.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from taskscape.streets.compiled import compiled
+from taskscape.streets.materials import (
+    BALLAST, BARK, BRICK, CARGO, CARRIAGEWAY, CLOTH, COACH, CONCRETE, FACADE, FOLIAGE, GLASS_PANE, GRASS, JUNCTION,
+    LAMP, MESH_WIRE, METAL, NIGHT_LAMP, PAINT, PAVEMENT, PLATE, SHOP, SIGN, SPOKES, STRIPES, TILES, TYRE, WOOD,
+)  # fmt: skip
+from taskscape.streets.render.noise import noise, scatter
+from taskscape.streets.shapes import GLASS
+
+Look = tuple[float, float, float, float, float]
+"""Red, green, blue albedo, gloss 0..1, glow (multiples of the albedo)."""
+
+
+class RoadPaint(NamedTuple):
+    """What is painted on the carriageway, and laid into it."""
+
+    markings: npt.NDArray[np.float64]
+    """(n, 2): lateral position in metres, 1 if dashed."""
+    zebras: npt.NDArray[np.float64]
+    """(n,) z of the zebra crossings."""
+    rails: npt.NDArray[np.float64]
+    """(n,) lateral positions of tram tracks' middles."""
+    half_road: float
+    lane_width: float
+    junction: float
+    half_junction: float
+    seed: float
+
+
+class Spot(NamedTuple):
+    """A visible point. Lengths in metres, in the part's axes except for the world point."""
+
+    material: int
+    zone: int
+    x: float
+    up: float
+    """Above the part's lower end."""
+    z: float
+    half_x: float
+    height: float
+    """Of the whole part."""
+    half_z: float
+    nx: float
+    ny: float
+    nz: float
+    world_x: float
+    world_y: float
+    world_z: float
+    lateral: float
+    """Of the ground, metres right of the centre line; 0 elsewhere."""
+    seed: float
+    """Of the part, 0..1000."""
+    red: float
+    green: float
+    blue: float
+    red2: float
+    green2: float
+    blue2: float
+    footprint: float
+    """Size of a pixel there."""
+
+
+@compiled
+def _clamp(x: float) -> float:
+    return min(max(x, 0.0), 1.0)
+
+
+@compiled
+def _near(distance: float, half: float, footprint: float) -> float:
+    """Return how much of a line of this half width covers a spot, widened to what a pixel can show."""
+    soft = 0.5 * footprint + 0.004
+    return _clamp((half + soft - abs(distance)) / (2 * soft)) * min(1.0, 0.15 + 2 * half / soft)
+
+
+@compiled
+def _grey(spot: Spot, value: float, gloss: float) -> Look:
+    return spot.red * value, spot.green * value, spot.blue * value, gloss, 0.0
+
+
+@compiled
+def _asphalt(spot: Spot, table: npt.NDArray[np.float32]) -> float:
+    """Return the brightness of worn asphalt."""
+    x, z = spot.world_x, spot.world_z
+    fine = _clamp(1 - spot.footprint * 14)
+    value = 1 + 0.11 * noise(table, x * 26, z * 26) * fine + 0.09 * noise(table, x * 2.5 + 50, z * 1.3)
+    if abs(noise(table, x * 5, z * 5 + 99)) < 0.025:  # cracks
+        value -= 0.25 * _clamp(1.2 - spot.footprint * 10)
+    patch = scatter(x / 3.3, z / 7, spot.seed)
+    if patch > 0.93:
+        value *= 0.78
+    elif patch < 0.04:
+        value *= 1.16
+    return value
+
+
+@compiled
+def _carriageway(spot: Spot, paint: RoadPaint, table: npt.NDArray[np.float32]) -> Look:
+    z, t, w = spot.world_z, spot.lateral, spot.footprint
+    value = _asphalt(spot, table)
+    track = abs(abs((t / paint.lane_width) % 1.0 - 0.5) - 0.25) * paint.lane_width
+    value *= 1 - 0.14 * max(0.0, 1 - track / 0.45)
+    red, green, blue, gloss = spot.red * value, spot.green * value, spot.blue * value, 0.12
+    painted = 0.0
+    clear = True
+    for i in range(paint.zebras.shape[0]):
+        away = z - paint.zebras[i]
+        if abs(away) < 3.2:
+            clear = False
+        if abs(away) < 1.6 and t % 1.1 < 0.55 and abs(t) < paint.half_road - 0.3:
+            painted = 1.0
+        if i == 0 and abs(away + 2.7) < 0.2 and t > 0:
+            painted = 1.0
+    if clear:
+        for i in range(paint.markings.shape[0]):
+            if paint.markings[i, 1] == 0 or z % 9 < 3.6:
+                painted = max(painted, _near(t - paint.markings[i, 0], 0.075, w))
+        bay = paint.half_road - abs(t)
+        if bay < 1.9 and paint.markings.shape[0] > 1 and spot.seed % 2 < 1:
+            painted = max(painted, 0.7 * _near((z % 6) - 3, 0.05, w))
+    for i in range(paint.rails.shape[0]):
+        off = t - paint.rails[i]
+        if abs(off) < 1.25:
+            slab = 0.75 + 0.06 * noise(table, spot.world_x * 9, z * 9)
+            if abs(z % 4 - 2) > 1.96:
+                slab *= 0.75
+            share = 0.55
+            red, green, blue = (
+                red + (0.36 * slab - red) * share, green + (0.35 * slab - green) * share,
+                blue + (0.33 * slab - blue) * share,
+            )  # fmt: skip
+        rail = abs(abs(off) - 0.72)
+        steel = _near(rail, 0.05, w)
+        groove = _near(rail - 0.11, 0.05, w)
+        red += (0.5 - red) * steel - red * 0.7 * groove
+        green += (0.5 - green) * steel - green * 0.7 * groove
+        blue += (0.53 - blue) * steel - blue * 0.7 * groove
+        gloss = max(gloss, 0.5 * steel)
+    if painted > 0:
+        wear = _clamp(1.25 - 0.35 * noise(table, spot.world_x * 37, z * 37 + 7)) * painted * 0.9
+        red, green, blue = red + (0.72 - red) * wear, green + (0.72 - green) * wear, blue + (0.68 - blue) * wear
+    return red, green, blue, gloss, 0.0
+
+
+@compiled
+def _junction(spot: Spot, paint: RoadPaint, table: npt.NDArray[np.float32]) -> Look:
+    value = _asphalt(spot, table)
+    away = spot.world_z - paint.junction
+    beyond = abs(spot.lateral) - paint.half_road
+    painted = 0.0
+    if beyond > 1.0:
+        if beyond > 4.5 and spot.world_x % 7 < 3:
+            painted = _near(away, 0.07, spot.footprint)
+        if 1.2 < beyond < 4.2 and away % 1.1 < 0.55 and abs(away) < paint.half_junction - 0.4:
+            painted = 0.9
+    red, green, blue = spot.red * value, spot.green * value, spot.blue * value
+    painted *= 0.85
+    return red + (0.7 - red) * painted, green + (0.7 - green) * painted, blue + (0.67 - blue) * painted, 0.12, 0.0
+
+
+@compiled
+def _pavement(spot: Spot, table: npt.NDArray[np.float32]) -> Look:
+    x, z = spot.lateral, spot.world_z
+    if abs(spot.ny) < 0.5:  # the kerb's face
+        joint = 0.75 if z % 1.0 < 0.03 + spot.footprint * 0.2 else 1.0
+        return _grey(spot, 1.12 * joint, 0.1)
+    style = int(spot.seed) % 3
+    slab = 0.6 if style == 0 else (0.3 if style == 1 else 1.2)
+    fade = _clamp(1.3 - spot.footprint / slab * 3)
+    shift = 0.5 * slab * (int(z / slab) % 2)
+    value = 1 + 0.07 * noise(table, x * 20, z * 20) * fade + 0.08 * noise(table, x * 2, z * 2)
+    value += 0.2 * (scatter((x + shift) / slab, z / slab, spot.seed) - 0.5) * fade
+    if (x + shift) % slab < 0.03 or z % slab < 0.03:
+        value *= 1 - 0.3 * fade
+    return _grey(spot, value, 0.1)
+
+
+@compiled
+def _grass(spot: Spot, table: npt.NDArray[np.float32]) -> Look:
+    x, z = spot.world_x, spot.world_z
+    value = 1 + 0.3 * noise(table, x * 14, z * 14) * _clamp(1.2 - spot.footprint * 6)
+    bare = noise(table, x * 1.7 + 200, z * 1.7)
+    value = min(max(value + 0.2 * bare, 0.3), 2.0)
+    if bare > 1.1:  # worn to the earth
+        return 0.27 * value, 0.21 * value, 0.14 * value, 0.0, 0.0
+    dry = 0.12 * _clamp(noise(table, x * 0.9 + 31, z * 0.9))
+    return (spot.red + dry) * value, (spot.green + 0.6 * dry) * value, spot.blue * value, 0.0, 0.0
+
+
+@compiled
+def _bricks(spot: Spot, along: float, up: float, table: npt.NDArray[np.float32]) -> float:
+    """Return the brightness of a brick wall."""
+    row = up / 0.085
+    brick = along / 0.26 + 0.5 * (int(row) % 2)
+    fade = _clamp(1.2 - spot.footprint * 14)
+    value = 1 + 0.35 * (scatter(brick, row, spot.seed) - 0.5) * fade + 0.1 * noise(table, along * 3, up * 3)
+    if row % 1.0 < 0.16 or brick % 1.0 < 0.07:
+        value *= 1 + 0.35 * fade
+    return value
+
+
+@compiled
+def _facade(spot: Spot, night: float, table: npt.NDArray[np.float32]) -> Look:
+    if spot.ny < -0.6:  # a flat roof
+        return 0.3, 0.29, 0.28, 0.0, 0.0
+    side = abs(spot.nx) > 0.5
+    along = (spot.z if side else spot.x) + (spot.half_z if side else spot.half_x)
+    extent = 2 * (spot.half_z if side else spot.half_x)
+    up, seed = spot.up, spot.seed
+    floor_height = 2.8 + 0.9 * scatter(seed, 1, 0)
+    bays = max(1.0, float(int(extent / (1.7 + 2.3 * scatter(seed, 2, 0)))))
+    style = int(seed) % 6
+    value = 1 + 0.06 * noise(table, along * 18, up * 18) + 0.08 * noise(table, along * 2.2 + seed, up * 0.9)
+    if style == 0 or style == 3:
+        value *= _bricks(spot, along, up, table)
+    red, green, blue = spot.red * value, spot.green * value, spot.blue * value
+    if up > spot.height - 0.45 or up % floor_height < 0.14 and style % 2 == 0:  # cornice, string courses
+        return red * 0.7 + 0.2, green * 0.7 + 0.2, blue * 0.7 + 0.19, 0.0, 0.0
+    if up < 0.5:  # plinth
+        return red * 0.55, green * 0.55, blue * 0.55, 0.0, 0.0
+    bay, storey = along / extent * bays, up / floor_height
+    u, v = bay % 1.0 - 0.5, storey % 1.0
+    chance = scatter(bay, storey, seed)
+    half = 0.2 + 0.16 * scatter(seed, 3, 0)
+    low, high = (0.12, 0.8) if style == 1 else (0.3, 0.83)
+    if style == 4:  # an office: bands of glass
+        half, low, high = 0.48, 0.28, 0.9
+    if int(storey) == 0 and scatter(bay, 7, seed) > 0.8:  # a door
+        if abs(u) < half * 0.75 and v < 0.72:
+            return spot.red2 * 0.6, spot.green2 * 0.6, spot.blue2 * 0.6, 0.2, 0.0
+    elif storey + 0.2 < spot.height / floor_height:
+        metres_u = abs(u) * extent / bays
+        frame = 0.07 * bays / extent
+        if abs(u) < half and low < v < high:
+            bar = metres_u < 0.045 or abs(v - (low + high) * 0.5) * floor_height < 0.035
+            if bar and style != 4 or abs(u) > half - frame:
+                return 0.55 + 0.2 * spot.red2, 0.55 + 0.2 * spot.green2, 0.54 + 0.2 * spot.blue2, 0.1, 0.0
+            if chance < 0.18:  # a blind, half down
+                if v > low + (high - low) * (0.25 + 0.5 * scatter(bay, storey, seed + 5)):
+                    return 0.6, 0.57, 0.5, 0.1, 0.0
+            lit = scatter(bay, storey, seed + 9)
+            if lit < 0.42 * night:
+                return 1.0, 0.72, 0.38, 0.2, 0.9 * night * (0.4 + lit)
+            pane = 0.05 + 0.13 * chance
+            return pane, pane * 1.1, pane * 1.25, 0.55 + 0.3 * chance, 0.0
+        if style == 5 and half < abs(u) < half + 0.12 and low < v < high:  # shutters
+            slat = 0.8 + 0.35 * float(int(up / 0.08) % 2) * _clamp(1.2 - spot.footprint * 12)
+            return spot.red2 * slat, spot.green2 * slat, spot.blue2 * slat, 0.1, 0.0
+        if abs(u) < half + frame and low - 0.03 < v < high + 0.04:  # surrounds and sills
+            return red * 0.5 + 0.32, green * 0.5 + 0.32, blue * 0.5 + 0.31, 0.0, 0.0
+    return red, green, blue, 0.0, 0.0
+
+
+@compiled
+def _shop(spot: Spot, night: float, table: npt.NDArray[np.float32]) -> Look:
+    along, up = spot.z + spot.half_z, spot.up
+    pane = along / 2.3
+    u = abs(pane % 1.0 - 0.5)
+    if up > spot.height - 0.75:  # the sign: letters on the shop's colour
+        letter = along / 0.3
+        ink = scatter(letter, spot.seed, 3) > 0.4 and abs(letter % 1.0 - 0.5) < 0.33 and along % 6 < 4
+        ink = ink and spot.height - 0.58 < up < spot.height - 0.2
+        if ink and scatter(letter * 3, up * 8, spot.seed) > 0.25:
+            return 0.9, 0.88, 0.8, 0.0, 0.8 * night
+        return spot.red2, spot.green2, spot.blue2, 0.2, 0.5 * night
+    if u < 0.44 and up > 0.4:
+        goods = scatter(along / 0.4, up / 0.35, spot.seed)
+        dim = 0.5 + 0.5 * noise(table, along * 30, up * 30)
+        glow = 0.9 * night + 0.06
+        return (0.1 + 0.4 * goods) * dim + 0.25 * night, (0.1 + 0.3 * scatter(goods * 99, 1, 2)) * dim + 0.2 * night, (
+            (0.1 + 0.3 * scatter(goods * 99, 5, 2)) * dim + 0.1 * night
+        ), 0.5, glow
+    return spot.red, spot.green, spot.blue, 0.2, 0.0
+
+
+@compiled
+def _tiles(spot: Spot, table: npt.NDArray[np.float32]) -> Look:
+    along = spot.z if abs(spot.nx) > 0.3 else spot.x
+    fade = _clamp(1.2 - spot.footprint * 5)
+    value = 1 + 0.3 * (scatter(along / 0.3, spot.up / 0.3, spot.seed) - 0.5) * fade
+    value *= 1 - 0.3 * fade * (1.0 if spot.up % 0.3 < 0.06 else 0.0) + 0.1 * noise(table, along * 3, spot.up * 3)
+    return _grey(spot, value, 0.05)
+
+
+@compiled
+def _wall(spot: Spot, bricks: bool, table: npt.NDArray[np.float32]) -> Look:
+    along = spot.z if abs(spot.nx) > 0.5 else spot.x
+    if spot.ny < -0.6 or spot.up > spot.height - 0.12:  # coping
+        return spot.red * 0.5 + 0.2, spot.green * 0.5 + 0.2, spot.blue * 0.5 + 0.2, 0.0, 0.0
+    if bricks:
+        return _grey(spot, _bricks(spot, along, spot.up, table), 0.0)
+    value = 1 + 0.1 * noise(table, along * 12, spot.up * 12) + 0.12 * noise(table, along * 1.5, spot.up * 0.7)
+    if along % 2.5 < 0.03:
+        value *= 0.7
+    if int(spot.seed) % 3 == 0 and noise(table, along * 22 + spot.seed, spot.up * 30 + 5) > 0.9:  # graffiti
+        tag = scatter(along / 2.5, 0, spot.seed)
+        if tag > 0.5 and spot.up < 1.4:
+            return tag, 0.9 * scatter(tag * 50, 1, 1), 0.9 * scatter(tag * 50, 2, 2), 0.0, 0.0
+    return _grey(spot, value, 0.0)
+
+
+@compiled
+def _foliage(spot: Spot) -> Look:
+    fade = _clamp(1.3 - spot.footprint * 9)
+    clump = scatter(spot.world_x * 11, spot.world_y * 11, scatter(spot.world_z * 11, 1, 1) * 99)
+    value = 0.95 + 0.6 * (clump - 0.4) * fade
+    return spot.red * value, spot.green * value, spot.blue * value * (1 - 0.2 * clump), 0.03, 0.0
+
+
+@compiled
+def _paint(spot: Spot, night: float) -> Look:
+    """Car paint; the cabin's sides are glass between pillars, and the body has doors."""
+    height, forward = spot.up / spot.height, spot.z / spot.half_z
+    if spot.zone == GLASS:
+        if abs(spot.nx) > 0.5:
+            pillar = abs(forward + 0.18) < 0.035 or height > 0.93
+            if pillar:
+                return spot.red * 0.8, spot.green * 0.8, spot.blue * 0.8, 0.4, 0.0
+        return 0.035, 0.042, 0.05, 0.75, 0.0
+    if height < 0.12:
+        return 0.04, 0.04, 0.042, 0.1, 0.0
+    value = 1.0
+    if abs(spot.nx) > 0.7 and 0.16 < height:
+        seam = min(abs(forward + 0.18), abs(forward - 0.32), abs(forward + 0.6)) * spot.half_z
+        value = 1 - 0.5 * _near(seam, 0.012, spot.footprint)
+        if abs(height - 0.5) < 0.02 and (abs(forward + 0.08) < 0.04 or abs(forward + 0.5) < 0.04):
+            value = 0.4
+    if spot.nz > 0.6 and abs(spot.x) < 0.45 * spot.half_x and 0.15 < height < 0.42:  # the grille
+        return 0.05, 0.05, 0.055, 0.2, 0.0
+    return spot.red * value, spot.green * value, spot.blue * value, 0.42, 0.0
+
+
+@compiled
+def _coach(spot: Spot, night: float) -> Look:
+    """A bus or tram: a livery of two colours, and a band of windows with people behind."""
+    height = spot.up / spot.height
+    side = abs(spot.nx) > 0.6
+    along = spot.z if side else spot.x
+    if spot.ny < -0.7:
+        return 0.5, 0.5, 0.5, 0.1, 0.0
+    low = 0.42 if side else 0.36
+    if low < height < 0.8:
+        pane = along / 1.35
+        if not side and abs(along) > spot.half_x * 0.86 or side and abs(pane % 1.0 - 0.5) > 0.46:
+            return 0.06, 0.06, 0.065, 0.3, 0.0
+        if 0.8 * night > scatter(1, 2, spot.seed) * 0.7:
+            return 0.9, 0.85, 0.7, 0.5, 0.55 * night
+        head = scatter(along / 0.45, 3, spot.seed) > 0.6 and height < low + 0.17
+        dark = 0.03 if head else 0.08
+        return dark, dark * 1.1, dark * 1.2, 0.7, 0.0
+    if side and (abs(along + 0.45 * spot.half_z) < 0.62 or abs(along - 0.55 * spot.half_z) < 0.62) and height < 0.8:
+        edge = min(abs(abs(along + 0.45 * spot.half_z) - 0.3), abs(abs(along - 0.55 * spot.half_z) - 0.3))
+        if edge < 0.26 and 0.08 < height:  # doors
+            return 0.07, 0.08, 0.09, 0.6, 0.0
+    if not side and height > 0.84:  # the line and destination
+        if scatter(along / 0.16, 1, spot.seed) > 0.35 and abs(along) < 0.6 * spot.half_x and height < 0.94:
+            return 1.0, 0.6, 0.12, 0.0, 0.5
+        return 0.04, 0.04, 0.04, 0.3, 0.0
+    second = height < 0.3 if int(spot.seed) % 3 else height > 0.8
+    if int(spot.seed) % 4 == 1 and side:
+        second = abs(along / spot.half_z + 1.2 * height - 0.9) < 0.4
+    if second:
+        return spot.red2, spot.green2, spot.blue2, 0.35, 0.0
+    if height < 0.07:
+        return 0.05, 0.05, 0.05, 0.1, 0.0
+    return spot.red, spot.green, spot.blue, 0.35, 0.0
+
+
+@compiled
+def _cargo(spot: Spot, table: npt.NDArray[np.float32]) -> Look:
+    """A truck's box: ribs, tarpaulin or a company's lettering."""
+    height = spot.up / spot.height
+    along = spot.z if abs(spot.nx) > 0.6 else spot.x
+    value = 1 + 0.05 * noise(table, along * 5, spot.up * 5)
+    style = int(spot.seed) % 4
+    if height < 0.05 or height > 0.96:
+        return 0.35, 0.35, 0.36, 0.2, 0.0
+    if abs(spot.nz) > 0.6 and abs(spot.x) < 0.025 + 0.5 * spot.footprint:  # the doors' joint
+        return 0.2, 0.2, 0.2, 0.1, 0.0
+    if style == 0:
+        value *= 1 - 0.25 * (1.0 if along % 0.4 < 0.1 else 0.0) * _clamp(1.4 - spot.footprint * 6)
+    elif style == 1 and 0.35 < height < 0.72 and abs(spot.nx) > 0.6:
+        letter = along / 0.55
+        if scatter(letter, 9, spot.seed) > 0.25 and letter % 1.0 < 0.75 and abs(along) < 0.7 * spot.half_z:
+            if scatter(letter * 3, spot.up * 5, spot.seed) > 0.3:
+                return spot.red2, spot.green2, spot.blue2, 0.2, 0.0
+    elif style == 2 and height < 0.4:
+        return spot.red2, spot.green2, spot.blue2, 0.2, 0.0
+    return _grey(spot, value, 0.2)
+
+
+@compiled
+def _sign(spot: Spot) -> Look:
+    """A traffic sign: its shape's rim, and a pictogram of few strokes. It faces backwards, -z."""
+    if spot.nz > -0.3:
+        return 0.38, 0.38, 0.39, 0.2, 0.0
+    a, b = spot.x / spot.half_x, 2 * spot.up / spot.height - 1
+    round_sign = int(spot.seed) % 2 == 0
+    rim = (a * a + b * b) ** 0.5 if round_sign else max(abs(a), abs(b))
+    style = int(spot.seed / 2) % 6
+    if rim > 0.93:
+        return 0.8, 0.8, 0.8, 0.2, 0.0
+    if rim > 0.72 and style != 2:
+        return spot.red, spot.green, spot.blue, 0.2, 0.06
+    if style == 0:  # no entry: a bar
+        inside = abs(b) < 0.18 and abs(a) < 0.6
+        white = inside
+    elif style == 1:  # an arrow
+        white = abs(a) < 0.12 and b < 0.3 or abs(a) < 0.5 * (0.65 - b) and b >= 0.1
+    elif style == 2:  # lines of writing
+        white = scatter((a + 1) * 4, (b + 1) * 2.5, spot.seed) > 0.45 and (b + 1) * 2.5 % 1.0 < 0.6
+    elif style == 3:  # digits in black on white
+        cell = scatter((a + 1) * 3.5, (b + 1) * 3.5, spot.seed) > 0.5
+        dark = cell and abs(a) < 0.5 and abs(b) < 0.5
+        return (0.05, 0.05, 0.05, 0.1, 0.0) if dark else (0.85, 0.85, 0.85, 0.2, 0.04)
+    elif style == 4:  # a walking figure
+        white = abs(a) < 0.14 and abs(b) < 0.3 or a * a + (b - 0.45) ** 2 < 0.02 or abs(abs(a) + b + 0.45) < 0.14
+    else:
+        white = abs(a - b) < 0.2
+    if white:
+        return 0.88, 0.88, 0.86, 0.2, 0.06
+    return spot.red2, spot.green2, spot.blue2, 0.2, 0.05
+
+
+@compiled
+def _cloth(spot: Spot, table: npt.NDArray[np.float32]) -> Look:
+    value = 1 + 0.12 * noise(table, spot.up * 60, spot.x * 60 + spot.z * 30 + spot.seed)
+    pattern = int(spot.seed) % 7
+    if pattern == 0 and spot.up % 0.1 < 0.05:
+        return spot.red2, spot.green2, spot.blue2, 0.0, 0.0
+    if pattern == 1 and (spot.x + spot.up) % 0.12 < 0.04:
+        return spot.red2, spot.green2, spot.blue2, 0.0, 0.0
+    return _grey(spot, value, 0.02)
+
+
+@compiled
+def _tyre(spot: Spot) -> Look:
+    """A car's wheel, axis along x: rubber, then a rim with spokes."""
+    b = 2 * spot.up / spot.height - 1
+    a = spot.z / spot.half_z
+    radius = (a * a + b * b) ** 0.5
+    if abs(spot.nx) > 0.7 and radius < 0.66:
+        hole = abs(a * b) > 0.045 and 0.2 < radius < 0.56
+        return (0.06, 0.06, 0.06, 0.1, 0.0) if hole else (spot.red, spot.green, spot.blue, 0.4, 0.0)
+    return 0.028, 0.028, 0.03, 0.05, 0.0
+
+
+@compiled
+def surface(spot: Spot, paint: RoadPaint, night: float, table: npt.NDArray[np.float32]) -> Look:
+    """Return the colour, gloss and glow at a spot."""
+    kind = spot.material
+    if kind == CARRIAGEWAY:
+        return _carriageway(spot, paint, table)
+    if kind == JUNCTION:
+        return _junction(spot, paint, table)
+    if kind == PAVEMENT:
+        return _pavement(spot, table)
+    if kind == GRASS:
+        return _grass(spot, table)
+    if kind == FACADE:
+        return _facade(spot, night, table)
+    if kind == SHOP:
+        return _shop(spot, night, table)
+    if kind == BRICK or kind == CONCRETE:
+        return _wall(spot, kind == BRICK, table)
+    if kind == TILES:
+        return _tiles(spot, table)
+    if kind == FOLIAGE:
+        return _foliage(spot)
+    if kind == PAINT:
+        return _paint(spot, night)
+    if kind == COACH:
+        return _coach(spot, night)
+    if kind == CARGO:
+        return _cargo(spot, table)
+    if kind == SIGN:
+        return _sign(spot)
+    if kind == CLOTH:
+        return _cloth(spot, table)
+    if kind == TYRE:
+        return _tyre(spot)
+    if kind == LAMP:
+        return spot.red, spot.green, spot.blue, 0.1, 1.1
+    if kind == NIGHT_LAMP:
+        return spot.red, spot.green, spot.blue, 0.5, 3.0 * night + 0.05
+    if kind == GLASS_PANE:
+        return spot.red, spot.green, spot.blue, 0.75, 0.0
+    if kind == METAL:
+        return _grey(spot, 1.0, 0.3)
+    if kind == BARK or kind == WOOD:
+        grain = 1 + 0.25 * noise(table, (spot.x + spot.z) * 40 + spot.seed, spot.up * 5)
+        return _grey(spot, grain, 0.0)
+    if kind == BALLAST:
+        return _grey(spot, 1 + 0.4 * noise(table, spot.world_x * 40, spot.world_z * 40), 0.0)
+    if kind == STRIPES:
+        band = (spot.z if abs(spot.nx) > 0.5 or spot.half_z > spot.half_x else spot.x) / 0.35
+        if band % 1.0 < 0.5:
+            return spot.red2, spot.green2, spot.blue2, 0.0, 0.0
+    if kind == SPOKES:
+        a, b = spot.z / spot.half_z, 2 * spot.up / spot.height - 1
+        inside = a * a + b * b < 0.72
+        value = 2.2 if inside else 1.0
+        return _grey(spot, value, 0.2)
+    if kind == PLATE:
+        dark = scatter(spot.x / 0.07, 2, spot.seed) > 0.4 and abs(2 * spot.up / spot.height - 1) < 0.5
+        return (0.1, 0.1, 0.1, 0.1, 0.0) if dark else (spot.red, spot.green, spot.blue, 0.1, 0.1)
+    if kind == MESH_WIRE:
+        return _grey(spot, 1.0 + 0.3 * (1.0 if spot.x % 0.1 < 0.05 else 0.0), 0.1)
+    return spot.red, spot.green, spot.blue, 0.05, 0.0

@@ -1,0 +1,131 @@
+"""From parts to world triangles."""
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from taskscape.streets.compiled import compiled
+from taskscape.streets.road import Ground
+from taskscape.streets.shapes import CROWN, FAR_CROWN, Library
+
+FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int32]
+
+
+class Mesh(NamedTuple):
+    """All triangles of a scene, in world axes and metres. The ground's come first."""
+
+    vertices: FloatArray
+    """(V, 3)"""
+    faces: IntArray
+    """(F, 3)"""
+    face_part: IntArray
+    """(F,) the part each face belongs to."""
+    face_zone: npt.NDArray[np.int64]
+    """(F,)"""
+    part_vertex: IntArray
+    """(P + 1,) the first vertex of each part; the first ground part owns the vertices of all."""
+    part_face: IntArray
+    """(P + 1,) the first face of each part."""
+    rotation: FloatArray
+    """(P, 3, 3) from a part's axes to the world's."""
+    centre: FloatArray
+    """(P, 3) a part's origin in the world."""
+    radius: FloatArray
+    """(P,) of a sphere around the centre that holds the part."""
+    attributes: FloatArray
+    """(G, 4) unit normal and lateral position of the ground's vertices, the first G."""
+
+
+@compiled
+def _rotate(yaw: float, pitch: float, roll: float, out: FloatArray) -> None:
+    """Write the rotation that rolls about z, then pitches about x, then yaws about y."""
+    cy, sy = math.cos(yaw), math.sin(yaw)
+    cp, sp = math.cos(pitch), math.sin(pitch)
+    cr, sr = math.cos(roll), math.sin(roll)
+    out[0, 0], out[0, 1], out[0, 2] = cy * cr + sy * sp * sr, -cy * sr + sy * sp * cr, sy * cp
+    out[1, 0], out[1, 1], out[1, 2] = cp * sr, cp * cr, -sp
+    out[2, 0], out[2, 1], out[2, 2] = -sy * cr + cy * sp * sr, sy * sr + cy * sp * cr, cy * cp
+
+
+@compiled
+def _place(
+    parts: npt.NDArray[np.void], objects: npt.NDArray[np.void], ground_parts: int, library: Library, mesh: Mesh,
+    ground_vertices: int, ground_faces: int,
+) -> None:  # fmt: skip
+    """Fill in everything of ``mesh`` that does not belong to the ground."""
+    turn, tilt = np.empty((3, 3)), np.empty((3, 3))
+    current = -1
+    vertex, face = ground_vertices, ground_faces
+    for p in range(parts.shape[0]):
+        part, row = parts[p], p + ground_parts
+        owner = int(part.object)
+        if owner != current:
+            current = owner
+            _rotate(objects[owner].yaw, objects[owner].pitch, 0.0, turn)
+        rotation, centre = mesh.rotation[row], mesh.centre[row]
+        _rotate(part.yaw, part.pitch, part.roll, tilt)
+        place = objects[owner]
+        for i in range(3):
+            for j in range(3):
+                rotation[i, j] = turn[i, 0] * tilt[0, j] + turn[i, 1] * tilt[1, j] + turn[i, 2] * tilt[2, j]
+            centre[i] = turn[i, 0] * part.x + turn[i, 1] * part.y + turn[i, 2] * part.z
+        centre[0] += place.x
+        centre[1] += place.y
+        centre[2] += place.z
+        solid = int(part.solid)
+        first = library.first_vertex[solid]
+        mesh.part_vertex[row] = vertex
+        mesh.part_face[row] = face
+        square = part.half_x**2 + part.half_y**2 + part.half_z**2
+        mesh.radius[row] = math.sqrt(square) * (1.5 if solid == CROWN or solid == FAR_CROWN else 1.0)
+        # Faces first: their indices count from this part's first vertex.
+        for f in range(library.first_face[solid], library.first_face[solid + 1]):
+            for k in range(3):
+                mesh.faces[face, k] = library.faces[f, k] + vertex
+            mesh.face_part[face] = row
+            mesh.face_zone[face] = library.zones[f]
+            face += 1
+        for v in range(first, library.first_vertex[solid + 1]):
+            top = (1 - library.vertices[v, 1]) * 0.5
+            x = library.vertices[v, 0] * part.half_x * (1 + top * (part.taper_x - 1))
+            y = library.vertices[v, 1] * part.half_y
+            z = library.vertices[v, 2] * part.half_z * (1 + top * (part.taper_z - 1))
+            for i in range(3):
+                mesh.vertices[vertex, i] = rotation[i, 0] * x + rotation[i, 1] * y + rotation[i, 2] * z + centre[i]
+            vertex += 1
+    mesh.part_vertex[parts.shape[0] + ground_parts] = vertex
+    mesh.part_face[parts.shape[0] + ground_parts] = face
+
+
+def build_mesh(
+    ground: Ground, ground_parts: int, parts: npt.NDArray[np.void], objects: npt.NDArray[np.void], library: Library
+) -> Mesh:
+    """Return the triangles of the ground and of all parts."""
+    solids = parts["solid"].astype(np.int64)
+    counts = ground_parts + len(parts)
+    vertices = len(ground.vertices) + int((library.first_vertex[solids + 1] - library.first_vertex[solids]).sum())
+    faces = len(ground.faces) + int((library.first_face[solids + 1] - library.first_face[solids]).sum())
+    mesh = Mesh(
+        vertices=np.empty((vertices, 3)),
+        faces=np.empty((faces, 3), np.int32),
+        face_part=np.empty(faces, np.int32),
+        face_zone=np.zeros(faces, np.int64),
+        part_vertex=np.zeros(counts + 1, np.int32),
+        part_face=np.zeros(counts + 1, np.int32),
+        rotation=np.zeros((counts, 3, 3)),
+        centre=np.zeros((counts, 3)),
+        radius=np.full(counts, np.inf),
+        attributes=ground.attributes,
+    )
+    order = np.argsort(ground.parts, kind="stable")
+    mesh.vertices[: len(ground.vertices)] = ground.vertices
+    mesh.faces[: len(order)] = ground.faces[order]
+    mesh.face_part[: len(order)] = ground.parts[order]
+    mesh.part_vertex[1 : ground_parts + 1] = len(ground.vertices)
+    mesh.part_face[: ground_parts + 1] = np.searchsorted(ground.parts[order], np.arange(ground_parts + 1))
+    mesh.rotation[:ground_parts] = np.eye(3)
+    _place(parts, objects, ground_parts, library, mesh, len(ground.vertices), len(ground.faces))
+    return mesh

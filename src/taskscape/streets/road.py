@@ -1,0 +1,330 @@
+"""The road: its course, its cross-section, its junction, and the ground as one continuous mesh."""
+
+import math
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from taskscape.streets.classes import ROAD, SIDEWALK, TERRAIN
+from taskscape.streets.dice import Dice
+
+BEHIND, AHEAD = -9.0, 190.0
+"""Where the ground begins and ends along z, metres; the camera stands at z = 0."""
+REACH = 75.0
+"""How far the ground reaches to both sides, metres."""
+_STEP = 3.0
+_SIDE_STREET = 2.6
+
+
+@dataclass(frozen=True)
+class Strip:
+    """A band of the cross-section."""
+
+    left: float
+    """Lateral position of its left edge, metres right of the centre line."""
+    right: float
+    height: float
+    """Above the road, metres."""
+    label: int
+
+
+@dataclass(frozen=True)
+class Lane:
+    """Where traffic drives."""
+
+    lateral: float
+    """Its middle, metres right of the centre line."""
+    direction: int
+    """1 away from the camera, -1 towards it."""
+    width: float
+    rails: bool = False
+
+
+class Marking(NamedTuple):
+    """A painted line along the road."""
+
+    lateral: float
+    dashed: bool
+
+
+class Ground(NamedTuple):
+    """The ground's triangles, with what the renderer interpolates between their vertices."""
+
+    vertices: npt.NDArray[np.float64]
+    """(G, 3) world points, metres."""
+    attributes: npt.NDArray[np.float64]
+    """(G, 4): unit normal, metres right of the centre line."""
+    faces: npt.NDArray[np.int32]
+    """(F, 3)"""
+    parts: npt.NDArray[np.int32]
+    """(F,) which ground part a face belongs to, see ``GROUND_PARTS``."""
+
+
+GROUND_PARTS = (ROAD, ROAD, SIDEWALK, TERRAIN)
+"""Classes of the ground parts: carriageway, junction, sidewalk, terrain."""
+_CARRIAGEWAY, _JUNCTION, _SIDEWALK, _TERRAIN = range(4)
+
+
+@dataclass
+class Road:
+    """One street, a function of z: the centre line at x = centre(z), y = -elevation(z)."""
+
+    bend: float
+    """Curvature, 1/m."""
+    sway: float
+    """Amplitude of a slow wave of the centre line, metres."""
+    slope: float
+    """Rise over run at the camera."""
+    hill: float
+    """Amplitude of a slow wave of the elevation, metres."""
+    phase: float
+    kerb: float
+    """Height of the sidewalk over the road, metres."""
+    half_road: float
+    """Half the width between the kerbs, metres."""
+    parking: tuple[float, float]
+    """Width of the parking lane at the left and right kerb, metres."""
+    sidewalks: tuple[float, float]
+    """Widths of the left and right sidewalk, metres."""
+    bank: tuple[float, float]
+    """Rise of the terrain to the left and right, over run."""
+    lanes: list[Lane]
+    markings: list[Marking]
+    median: float
+    """Half the width of the grass between the directions, 0 without."""
+    junction: float
+    """z of the middle of the crossing street, infinity without."""
+    half_junction: float
+    """Half the width of the crossing street, metres."""
+    zebras: list[float] = field(default_factory=list)
+    """z of the middles of the zebra crossings."""
+
+    def centre(self, z: float) -> float:
+        """Return x of the centre line."""
+        return self.bend * z * z / 2 + self.sway * (math.sin(0.02 * z + self.phase) - math.sin(self.phase))
+
+    def elevation(self, z: float) -> float:
+        """Return the height of the road over the road at the camera, metres."""
+        return self.slope * z + self.hill * (math.sin(0.022 * z + self.phase) - math.sin(self.phase))
+
+    def yaw(self, z: float) -> float:
+        """Return the direction of the centre line, radians to the right of z."""
+        return math.atan(self.bend * z + 0.02 * self.sway * math.cos(0.02 * z + self.phase))
+
+    def pitch(self, z: float) -> float:
+        """Return the direction of the road above the horizon, radians."""
+        return math.atan(self._rise(z))
+
+    def _rise(self, z: float) -> float:
+        return self.slope + 0.022 * self.hill * math.cos(0.022 * z + self.phase)
+
+    def point(self, z: float, lateral: float, up: float = 0.0) -> tuple[float, float, float]:
+        """Return the world point ``up`` metres over the road, ``lateral`` metres right of the centre line."""
+        return self.centre(z) + lateral, -self.elevation(z) - up, z
+
+    def ground_up(self, lateral: float) -> float:
+        """Return the height of the ground over the road, away from the junction."""
+        side = lateral > 0
+        beyond = abs(lateral) - self.half_road
+        if beyond < 0:
+            return self.kerb if abs(lateral) < self.median else 0.0
+        return self.kerb + max(0.0, beyond - self.sidewalks[side]) * self.bank[side]
+
+    def in_junction(self, z: float, margin: float = 0.0) -> bool:
+        """Return whether z lies in the crossing street, or closer than ``margin`` metres to it."""
+        return abs(z - self.junction) < self.half_junction + margin
+
+    def edge(self, side: int) -> float:
+        """Return the distance from the centre line to the sidewalk's outer edge; side 0 left, 1 right."""
+        return self.half_road + self.sidewalks[side]
+
+    def _strips(self) -> list[Strip]:
+        inner = -self.half_road
+        strips = [
+            Strip(-REACH, -self.edge(0), self.kerb, TERRAIN),
+            Strip(-self.edge(0), inner, self.kerb, SIDEWALK),
+        ]
+        if self.median:
+            strips += [
+                Strip(inner, -self.median, 0, ROAD),
+                Strip(-self.median, self.median, self.kerb, TERRAIN),
+                Strip(self.median, -inner, 0, ROAD),
+            ]
+        else:
+            strips.append(Strip(inner, -inner, 0, ROAD))
+        return [
+            *strips,
+            Strip(-inner, self.edge(1), self.kerb, SIDEWALK),
+            Strip(self.edge(1), REACH, self.kerb, TERRAIN),
+        ]
+
+    def ground(self) -> Ground:
+        """Return the ground as one mesh without gaps: strips along the road, cut open at the junction."""
+        mesh = _GroundMesh(self)
+        street = self._strips()
+        corner = [
+            Strip(s.left, s.right, s.height, SIDEWALK if s.height > 0 and abs(s.left + s.right) > 1 else s.label)
+            for s in street
+        ]
+        begin, end = self.junction - self.half_junction, self.junction + self.half_junction
+        if begin > AHEAD:
+            mesh.along(street, BEHIND, AHEAD)
+            return mesh.finish()
+        mesh.along(street, BEHIND, begin - _SIDE_STREET)
+        mesh.along(corner, begin - _SIDE_STREET, begin)
+        mesh.faces_across(street, begin, -1)
+        mesh.along([Strip(-REACH, REACH, 0, ROAD)], begin, end, _JUNCTION)
+        mesh.faces_across(street, end, 1)
+        mesh.along(corner, end, end + _SIDE_STREET)
+        mesh.along(street, end + _SIDE_STREET, AHEAD)
+        return mesh.finish()
+
+
+class _GroundMesh:
+    """Collects the ground's triangles."""
+
+    def __init__(self, road: Road) -> None:
+        self._road = road
+        self._vertices: list[tuple[float, ...]] = []
+        self._faces: list[tuple[int, int, int, int]] = []
+
+    def _bank(self, lateral: float, strip: Strip) -> float:
+        """Return the rise over run of the strip, to the right."""
+        outside = abs(lateral) > self._road.half_road and strip.label == TERRAIN
+        side = lateral > 0
+        return (self._road.bank[side] if side else -self._road.bank[side]) if outside else 0.0
+
+    def _vertex(self, z: float, lateral: float, up: float, normal: tuple[float, float, float]) -> int:
+        norm = math.sqrt(sum(n * n for n in normal))
+        self._vertices.append((*self._road.point(z, lateral, up), *(n / norm for n in normal), lateral))
+        return len(self._vertices) - 1
+
+    def _quad(self, a: int, b: int, c: int, d: int, part: int) -> None:
+        self._faces += [(a, b, c, part), (a, c, d, part)]
+
+    def along(self, strips: list[Strip], begin: float, end: float, part: int | None = None) -> None:
+        """Add strips from z = begin to end, with kerbs between strips of different heights."""
+        road = self._road
+        steps = max(1, math.ceil((end - begin) / _STEP))
+        stations = [begin + (end - begin) * i / steps for i in range(steps + 1)]
+        for strip in strips:
+            kind = part if part is not None else {ROAD: _CARRIAGEWAY, SIDEWALK: _SIDEWALK, TERRAIN: _TERRAIN}[strip.label]
+            bank = self._bank((strip.left + strip.right) / 2, strip)
+            rise = bank * (strip.right - strip.left)
+            left_up = strip.height + (-rise if strip.left < 0 else 0.0)
+            right_up = strip.height + (rise if strip.right > 0 else 0.0)
+            previous = (0, 0)
+            for i, z in enumerate(stations):
+                # The surface y = -elevation(z) - bank · (x - centre(z)): its gradient is the normal.
+                forward = road._rise(z) - bank * (road.bend * z + 0.02 * road.sway * math.cos(0.02 * z + road.phase))
+                normal = (-bank, -1.0, -forward)
+                pair = (
+                    self._vertex(z, strip.left, left_up, normal),
+                    self._vertex(z, strip.right, right_up, normal),
+                )
+                if i:
+                    self._quad(previous[0], pair[0], pair[1], previous[1], kind)
+                previous = pair
+        for left, right in zip(strips, strips[1:], strict=False):
+            if left.height != right.height:
+                self._kerb(stations, left, right)
+
+    def _kerb(self, stations: list[float], left: Strip, right: Strip) -> None:
+        facing = 1.0 if left.height > right.height else -1.0
+        previous = (0, 0)
+        for i, z in enumerate(stations):
+            slant = self._road.bend * z + 0.02 * self._road.sway * math.cos(0.02 * z + self._road.phase)
+            normal = (facing, 0.0, -facing * slant)
+            pair = (
+                self._vertex(z, left.right, left.height, normal),
+                self._vertex(z, left.right, right.height, normal),
+            )
+            if i:
+                self._quad(previous[0], pair[0], pair[1], previous[1], _SIDEWALK)
+            previous = pair
+
+    def faces_across(self, strips: list[Strip], z: float, facing: int) -> None:
+        """Add the kerbs along the crossing street: faces at z that look towards ``facing`` · z."""
+        normal = (0.0, 0.0, -float(facing))
+        for strip in strips:
+            if strip.height > 0:
+                corners = [(strip.left, 0.0), (strip.right, 0.0), (strip.right, strip.height),
+                           (strip.left, strip.height)]  # fmt: skip
+                a, b, c, d = (self._vertex(z, lateral, up, normal) for lateral, up in corners)
+                self._quad(a, b, c, d, _SIDEWALK)
+
+    def finish(self) -> Ground:
+        """Return the mesh, its faces wound so that they show the side of their normals."""
+        vertices = np.array(self._vertices)
+        faces = np.array(self._faces, np.int32)
+        a, b, c = (vertices[faces[:, i], :3] for i in range(3))
+        outward = (np.cross(b - a, c - a) * vertices[faces[:, 0], 3:6]).sum(1) > 0
+        faces[~outward, 1:3] = faces[~outward, 2:0:-1]
+        return Ground(
+            np.ascontiguousarray(vertices[:, :3]),
+            np.ascontiguousarray(vertices[:, 3:]),
+            np.ascontiguousarray(faces[:, :3]),
+            np.ascontiguousarray(faces[:, 3]),
+        )
+
+
+def build_road(dice: Dice, urban: float, rails: bool) -> Road:
+    """Return a road; ``urban`` 0..1 makes it denser, ``rails`` puts trams in its middle lanes."""
+    lane_width = dice.uniform(2.9, 3.5)
+    each_way = 2 if rails else dice.weighted({1: 0.55, 2: 0.35, 3: 0.1})
+    one_way = not rails and dice.chance(0.18)
+    median = dice.uniform(0.8, 2.2) if not one_way and not rails and dice.chance(0.22) else 0.0
+    parking = tuple(2.15 if dice.chance(0.35 + 0.3 * urban) else 0.0 for _ in range(2))
+    lanes, markings = [], []
+    if one_way:
+        count = each_way + 1
+        for i in range(count):
+            lanes.append(Lane((i + 0.5 - count / 2) * lane_width, 1, lane_width))
+            if i:
+                markings.append(Marking((i - count / 2) * lane_width, True))
+        half_lanes = count / 2 * lane_width
+    else:
+        half_lanes = median + each_way * lane_width
+        for side in (-1, 1):
+            for i in range(each_way):
+                lateral = side * (median + (i + 0.5) * lane_width)
+                lanes.append(Lane(lateral, side, lane_width, rails and i == 0))
+                if i:
+                    markings.append(Marking(side * (median + i * lane_width), True))
+        if not median:
+            markings.append(Marking(0.0, each_way == 1 or dice.chance(0.4)))
+    half_road = half_lanes + 0.25
+    if parking[0] or parking[1]:
+        # The carriageway stays symmetric: a kerb without parking lane has a cycle lane of the same width.
+        half_road += 2.15
+        markings += [Marking(side * half_lanes, dice.chance(0.5)) for side in (-1, 1)]
+    else:
+        markings += [Marking(side * (half_lanes + 0.08), False) for side in (-1, 1)] if dice.chance(0.7) else []
+    road = Road(
+        bend=dice.normal() * 0.0016,
+        sway=dice.uniform(-0.4, 0.4),
+        slope=dice.normal() * 0.012,
+        hill=dice.normal() * 0.7,
+        phase=dice.uniform(0, 6.28),
+        kerb=dice.uniform(0.1, 0.17),
+        half_road=half_road,
+        parking=(parking[0], parking[1]),
+        sidewalks=(dice.uniform(2.0, 5.0), dice.uniform(2.0, 5.0)),
+        bank=(
+            dice.uniform(-0.02, 0.12) if dice.chance(0.6 - 0.4 * urban) else 0.0,
+            dice.uniform(-0.02, 0.12) if dice.chance(0.6 - 0.4 * urban) else 0.0,
+        ),
+        lanes=lanes,
+        markings=markings,
+        median=median,
+        junction=dice.uniform(15, 52) if dice.chance(0.55) else math.inf,
+        half_junction=dice.uniform(4, 7),
+    )
+    if road.junction < AHEAD and dice.chance(0.75):
+        road.zebras.append(road.junction - road.half_junction - 2.6)
+        road.zebras.append(road.junction + road.half_junction + 2.6)
+    elif dice.chance(0.3):
+        road.zebras.append(dice.uniform(9, 30))
+    return road

@@ -1,0 +1,244 @@
+"""The solids that objects are built of, as triangle meshes in the cube [-1, 1]³.
+
+Axes are those of an object seen from behind: x right, y down, z forward; faces are wound so that (b - a) × (c - a)
+points outwards. A *zone* tells faces of one solid apart that are made of different stuff, such as a car's glass.
+"""
+
+import math
+from functools import cache
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int32]
+
+# Solids. GROUND has no mesh here: the road builds it (road.py).
+GROUND, BOX, BEVELED, CYLINDER, SPHERE, WHEEL, CROWN, FAR_CROWN, LIMB = range(9)
+SEDAN, HATCHBACK, ESTATE, VAN, COUPE, PICKUP = range(9, 15)
+COUNT = 15
+
+# Zones.
+BODY, GLASS, TRIM = range(3)
+
+_Mesh = tuple[FloatArray, IntArray, IntArray]
+"""Vertices (V, 3), faces (F, 3), zones (F,)."""
+
+
+class Library(NamedTuple):
+    """All solids in one set of arrays; solid s owns vertices first_vertex[s] … first_vertex[s + 1] - 1."""
+
+    vertices: FloatArray
+    """(V, 3)"""
+    faces: IntArray
+    """(F, 3), relative to the solid's first vertex."""
+    zones: IntArray
+    """(F,)"""
+    first_vertex: IntArray
+    """(COUNT + 1,)"""
+    first_face: IntArray
+    """(COUNT + 1,)"""
+
+
+def _solid(vertices: list[tuple[float, float, float]] | FloatArray, polygons: list[tuple[int, ...]]) -> _Mesh:
+    """Triangulate the polygons of a convex solid around the origin, and turn every face outwards."""
+    points = np.asarray(vertices, np.float64)
+    faces = []
+    for polygon in polygons:
+        for i in range(1, len(polygon) - 1):
+            a, b, c = polygon[0], polygon[i], polygon[i + 1]
+            normal = np.cross(points[b] - points[a], points[c] - points[a])
+            outward = normal @ (points[a] + points[b] + points[c]) > 0
+            faces.append((a, b, c) if outward else (a, c, b))
+    return points, np.array(faces, np.int32), np.zeros(len(faces), np.int32)
+
+
+def _box() -> _Mesh:
+    corners = [(x, y, z) for x in (-1.0, 1.0) for y in (-1.0, 1.0) for z in (-1.0, 1.0)]
+    return _solid(corners, [(0, 1, 3, 2), (4, 6, 7, 5), (0, 4, 5, 1), (2, 3, 7, 6), (0, 2, 6, 4), (1, 5, 7, 3)])
+
+
+def _beveled(bevel: float = 0.13) -> _Mesh:
+    """Return a box with cut edges and corners, so that a vehicle catches the light like one."""
+    near = 1 - bevel
+    signs = [(x, y, z) for x in (-1, 1) for y in (-1, 1) for z in (-1, 1)]
+    points = [
+        tuple(s * (1.0 if i == axis else near) for i, s in enumerate(sign)) for sign in signs for axis in range(3)
+    ]
+    index = {(sign, axis): 3 * i + axis for i, sign in enumerate(signs) for axis in range(3)}
+    polygons: list[tuple[int, ...]] = [tuple(index[sign, axis] for axis in range(3)) for sign in signs]
+    for axis in range(3):
+        first, second = (i for i in range(3) if i != axis)
+        for side in (-1, 1):  # the six faces
+            corner = []
+            for u, v in ((-1, -1), (-1, 1), (1, 1), (1, -1)):
+                sign = [0, 0, 0]
+                sign[axis], sign[first], sign[second] = side, u, v
+                corner.append(index[(sign[0], sign[1], sign[2]), axis])
+            polygons.append(tuple(corner))
+        for u, v in ((-1, -1), (-1, 1), (1, 1), (1, -1)):  # the four edges along this axis
+            low, high = [0, 0, 0], [0, 0, 0]
+            low[axis], high[axis] = -1, 1
+            low[first] = high[first] = u
+            low[second] = high[second] = v
+            a, b = (low[0], low[1], low[2]), (high[0], high[1], high[2])
+            polygons.append((index[a, first], index[b, first], index[b, second], index[a, second]))
+    return _solid(np.array(points), polygons)
+
+
+def _cylinder(sides: int, along_x: bool = False) -> _Mesh:
+    """Return a cylinder along y, or along x."""
+    circle = [(math.cos(2 * math.pi * i / sides), math.sin(2 * math.pi * i / sides)) for i in range(sides)]
+    points = np.array([(c, y, s) for y in (-1.0, 1.0) for c, s in circle])
+    ring = range(sides)
+    polygons: list[tuple[int, ...]] = [(i, (i + 1) % sides, (i + 1) % sides + sides, i + sides) for i in ring]
+    polygons += [tuple(ring), tuple(i + sides for i in ring)]
+    return _solid(points[:, [1, 0, 2]] if along_x else points, polygons)
+
+
+def _sphere() -> _Mesh:
+    """Return an icosahedron divided once, on the unit sphere."""
+    g = (1 + math.sqrt(5)) / 2
+    length = math.sqrt(1 + g * g)
+    corners = [p for a in (-1.0, 1.0) for b in (-g, g) for p in ((a, b, 0.0), (0.0, a, b), (b, 0.0, a))]
+    points = [(x / length, y / length, z / length) for x, y, z in corners]
+    edge = 2 / length
+    pairs = {
+        (i, j) for i in range(12) for j in range(12) if i < j and abs(math.dist(points[i], points[j]) - edge) < 1e-9
+    }
+    middle = {}
+    for i, j in sorted(pairs):
+        x, y, z = (points[i][k] + points[j][k] for k in range(3))
+        norm = math.sqrt(x * x + y * y + z * z)
+        middle[i, j] = len(points)
+        points.append((x / norm, y / norm, z / norm))
+    polygons: list[tuple[int, ...]] = []
+    for i, j, k in ((i, j, k) for i, j in sorted(pairs) for k in range(j + 1, 12)):
+        if (i, k) in pairs and (j, k) in pairs:
+            ij, ik, jk = middle[i, j], middle[i, k], middle[j, k]
+            polygons += [(i, ij, ik), (j, ij, jk), (k, ik, jk), (ij, ik, jk)]
+    return _solid(points, polygons)
+
+
+def _crown(leaves: int, size: float) -> _Mesh:
+    """Return triangles of foliage scattered under the unit sphere's skin, turned mostly outwards."""
+    generator = np.random.Generator(np.random.PCG64(leaves))
+    raw = generator.random((leaves, 9)) * 2 - 1
+    points = []
+    golden = math.pi * (3 - math.sqrt(5))
+    for i in range(leaves):
+        height = 1 - (2 * i + 1) / leaves
+        ring = math.sqrt(1 - height * height)
+        outward = np.array((ring * math.cos(golden * i), height, ring * math.sin(golden * i)))
+        tilt = outward + 0.45 * raw[i, :3]
+        side = np.cross(tilt, (0.3, 0.9, raw[i, 3]))
+        side /= math.sqrt(float(side @ side))
+        other = np.cross(tilt, side)
+        other /= math.sqrt(float(other @ other))
+        centre = outward * (0.8 + 0.12 * raw[i, 4])
+        long, wide = size * (1 + 0.3 * raw[i, 5]), size * (0.8 + 0.3 * raw[i, 6])
+        points += [centre + side * long, centre - side * long * 0.5 + other * wide, centre - side * long * 0.5
+                   - other * wide]  # fmt: skip
+    faces = np.arange(3 * leaves, dtype=np.int32).reshape(-1, 3)
+    return np.array(points), faces, np.zeros(leaves, np.int32)
+
+
+_HALF_WIDTH = {"sill": 0.96, "belt": 1.0, "roof": 0.74}
+
+
+def _car(lower: list[tuple[float, float]], cabin: list[tuple[float, float]], glass: tuple[int, ...]) -> _Mesh:
+    """Return a car: the side view of body and cabin, given some width.
+
+    ``lower`` and ``cabin`` are convex outlines of (forward, up) points, up from 0 (the sill) to 1 (the roof); the
+    cabin's first and last points lie on the body. ``glass`` are the cabin's edges that are windscreens.
+    """
+    vertices: list[tuple[float, float, float]] = []
+    polygons: list[tuple[int, ...]] = []
+    zones: list[int] = []
+    belt = max(up for _, up in lower)
+
+    def width(up: float) -> float:
+        if up <= belt:
+            return _HALF_WIDTH["sill"] + (_HALF_WIDTH["belt"] - _HALF_WIDTH["sill"]) * up / belt
+        return _HALF_WIDTH["belt"] + (_HALF_WIDTH["roof"] - _HALF_WIDTH["belt"]) * (up - belt) / (1 - belt)
+
+    def hull(outline: list[tuple[float, float]], narrow: float, side_zone: int, edge_zones: list[int]) -> None:
+        start, count = len(vertices), len(outline)
+        for side in (-1, 1):
+            vertices.extend((side * width(up) * narrow, 1 - 2 * up, forward) for forward, up in outline)
+        polygons.extend((tuple(range(start, start + count)), tuple(range(start + count, start + 2 * count))))
+        zones.extend((side_zone, side_zone))
+        for i in range(count):
+            j = (i + 1) % count
+            polygons.append((start + i, start + j, start + j + count, start + i + count))
+            zones.append(edge_zones[i])
+
+    hull(lower, 1.0, BODY, [BODY] * len(lower))
+    body_polygons = len(polygons)
+    hull(cabin, 0.97, GLASS, [GLASS if i in glass else BODY for i in range(len(cabin))])
+    # Both hulls are convex, but not around the same point: turn the faces of each outwards on its own.
+    points = np.array(vertices)
+    split = 2 * len(lower)
+    below, above = points[:split].mean(0), points[split:].mean(0)
+    body = _solid(points - below, polygons[:body_polygons])
+    top = _solid(points - above, polygons[body_polygons:])
+    zone_of = [z for z, p in zip(zones, polygons, strict=True) for _ in range(len(p) - 2)]
+    return points, np.concatenate([body[1], top[1]]), np.array(zone_of, np.int32)
+
+
+_OUTLINES = {
+    SEDAN: (
+        [(-1, 0.1), (-0.98, 0.5), (-0.9, 0.62), (-0.5, 0.64), (0.35, 0.64), (0.9, 0.54), (1, 0.4), (1, 0.1), (0.9, 0),
+         (-0.92, 0)],
+        [(-0.72, 0.6), (-0.42, 0.97), (-0.3, 1), (0.02, 1), (0.12, 0.97), (0.48, 0.6)], (0, 4),
+    ),
+    HATCHBACK: (
+        [(-1, 0.1), (-1, 0.5), (-0.95, 0.6), (0.4, 0.62), (0.88, 0.52), (1, 0.36), (1, 0.1), (0.88, 0), (-0.9, 0)],
+        [(-0.97, 0.58), (-0.78, 0.94), (-0.6, 1), (0.0, 1), (0.14, 0.96), (0.52, 0.59)], (0, 4),
+    ),
+    ESTATE: (
+        [(-1, 0.1), (-1, 0.56), (-0.97, 0.62), (0.4, 0.63), (0.9, 0.58), (1, 0.45), (1, 0.1), (0.9, 0), (-0.92, 0)],
+        [(-0.98, 0.6), (-0.9, 0.96), (-0.78, 1), (0.06, 1), (0.16, 0.97), (0.46, 0.61)], (0, 4),
+    ),
+    VAN: (
+        [(-1, 0.08), (-1, 0.5), (-0.98, 0.54), (0.6, 0.55), (0.95, 0.42), (1, 0.3), (1, 0.08), (0.92, 0), (-0.95, 0)],
+        [(-0.99, 0.52), (-0.97, 0.97), (-0.9, 1), (0.3, 1), (0.4, 0.97), (0.82, 0.5)], (4,),
+    ),
+    COUPE: (
+        [(-1, 0.14), (-0.97, 0.6), (-0.85, 0.68), (0.3, 0.64), (0.85, 0.5), (1, 0.3), (1, 0.12), (0.9, 0), (-0.92, 0)],
+        [(-0.8, 0.64), (-0.3, 0.96), (-0.16, 1), (0.0, 1), (0.08, 0.97), (0.46, 0.6)], (0, 4),
+    ),
+    PICKUP: (
+        [(-1, 0.12), (-1, 0.52), (-0.97, 0.58), (0.45, 0.6), (0.92, 0.57), (1, 0.45), (1, 0.1), (0.92, 0), (-0.92, 0)],
+        [(-0.22, 0.56), (-0.18, 0.96), (-0.1, 1), (0.2, 1), (0.28, 0.97), (0.5, 0.57)], (0, 4),
+    ),
+}  # fmt: skip
+"""Side views of cars: body, cabin, and which edges of the cabin are glass; (forward, up)."""
+
+
+@cache
+def library() -> Library:
+    """Return all solids."""
+    none: _Mesh = (np.zeros((0, 3)), np.zeros((0, 3), np.int32), np.zeros(0, np.int32))
+    meshes = {
+        GROUND: none,
+        BOX: _box(),
+        BEVELED: _beveled(),
+        CYLINDER: _cylinder(10),
+        SPHERE: _sphere(),
+        WHEEL: _cylinder(14, along_x=True),
+        CROWN: _crown(150, 0.27),
+        FAR_CROWN: _crown(44, 0.48),
+        LIMB: _cylinder(7),
+    } | {solid: _car(*outline) for solid, outline in _OUTLINES.items()}
+    ordered = [meshes[solid] for solid in range(COUNT)]
+    counts = np.array([(len(v), len(f)) for v, f, _ in ordered]).cumsum(0)
+    first = np.concatenate([np.zeros((1, 2), np.int64), counts]).astype(np.int32)
+    return Library(
+        np.ascontiguousarray(np.concatenate([v for v, _, _ in ordered])),
+        np.ascontiguousarray(np.concatenate([f for _, f, _ in ordered])),
+        np.concatenate([z for _, _, z in ordered]),
+        np.ascontiguousarray(first[:, 0]),
+        np.ascontiguousarray(first[:, 1]),
+    )

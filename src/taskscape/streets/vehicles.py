@@ -1,0 +1,135 @@
+"""Cars, trucks and buses. Their origin is on the ground under their middle; they head forward."""
+
+from taskscape.streets.assembly import Assembly, Point
+from taskscape.streets.classes import BUS, CAR, TRUCK
+from taskscape.streets.dice import Color, Dice
+from taskscape.streets.materials import CARGO, COACH, GLASS_PANE, LAMP, METAL, NIGHT_LAMP, PAINT, PLAIN, PLATE, TYRE
+from taskscape.streets.shapes import BEVELED, BOX, COUPE, CYLINDER, ESTATE, HATCHBACK, PICKUP, SEDAN, VAN, WHEEL
+
+BLACK: Color = (0.03, 0.03, 0.033)
+COLORS: tuple[Color, ...] = (
+    (0.72, 0.72, 0.73), (0.5, 0.51, 0.53), (0.04, 0.04, 0.045), (0.86, 0.86, 0.85), (0.16, 0.17, 0.19),
+    (0.42, 0.035, 0.035), (0.05, 0.1, 0.32), (0.1, 0.22, 0.4), (0.07, 0.2, 0.1), (0.48, 0.42, 0.3), (0.25, 0.12, 0.06),
+    (0.62, 0.13, 0.05),
+)  # fmt: skip
+SHIFTED_COLORS: tuple[Color, ...] = (
+    (0.85, 0.6, 0.05), (0.35, 0.6, 0.1), (0.1, 0.5, 0.5), (0.5, 0.1, 0.4), (0.8, 0.35, 0.05), (0.6, 0.75, 0.85),
+)  # fmt: skip
+# Style: half width, height, half length (metres), wheel radius.
+_CARS = {
+    SEDAN: (0.9, 1.43, 2.3, 0.32),
+    HATCHBACK: (0.87, 1.48, 2.0, 0.31),
+    ESTATE: (0.92, 1.6, 2.35, 0.35),
+    VAN: (0.98, 2.05, 2.5, 0.34),
+}
+_SHIFTED_CARS = {COUPE: (0.92, 1.3, 2.2, 0.33), PICKUP: (0.98, 1.8, 2.7, 0.39)}
+
+
+def vehicle_color(dice: Dice, shifted: bool) -> Color:
+    """Return the colour of a vehicle's paint."""
+    return dice.shade(dice.choice(SHIFTED_COLORS if shifted else COLORS), 0.3)
+
+
+def _wheels(assembly: Assembly, half_width: float, radius: float, axles: tuple[float, ...], width: float = 0.11) -> None:
+    rim = assembly.dice.uniform(0.2, 0.6)
+    for side in (-1, 1):
+        for axle in axles:
+            at = (side * (half_width - width + 0.03), radius, axle)
+            assembly.add(WHEEL, at, (width, radius, radius), (rim, rim, rim), TYRE)
+
+
+def _lights(assembly: Assembly, half_width: float, up: float, front: float, back: float, braking: bool) -> None:
+    """Add head lights at ``front``, tail lights at ``back`` and a number plate."""
+    tall = assembly.dice.uniform(0.07, 0.12)
+    for side in (-1, 1):
+        at = side * half_width * 0.74
+        assembly.add(BOX, (at, up, front), (half_width * 0.2, tall * 0.8, 0.04), (0.9, 0.9, 0.84), NIGHT_LAMP)
+        tail = (0.85, 0.05, 0.03) if braking else (0.5, 0.03, 0.025)
+        at = side * half_width * 0.8
+        assembly.add(BOX, (at, up + 0.08, back), (half_width * 0.16, tall, 0.04), tail, LAMP if braking else NIGHT_LAMP)
+    assembly.add(BOX, (0, up - 0.08, back - 0.005), (0.26, 0.06, 0.03), (0.8, 0.8, 0.76), PLATE)
+
+
+def add_car(assembly: Assembly, at: Point, yaw: float, pitch: float, shifted: bool) -> None:
+    """Add a car of any style."""
+    dice = assembly.dice
+    style = dice.choice(tuple(_SHIFTED_CARS)) if shifted and dice.chance(0.6) else dice.weighted(
+        {SEDAN: 0.3, HATCHBACK: 0.32, ESTATE: 0.25, VAN: 0.13}
+    )  # fmt: skip
+    half_width, height, half_length, radius = (_CARS | _SHIFTED_CARS)[style]
+    size = dice.uniform(0.93, 1.07)
+    half_width, height, half_length = half_width * size, height * dice.uniform(0.95, 1.06), half_length * size
+    clearance = 0.2
+    half_height = (height - clearance) / 2
+    color = vehicle_color(dice, shifted)
+    assembly.begin(CAR, at, yaw, pitch)
+    assembly.add(style, (0, clearance + half_height, 0), (half_width, half_height, half_length), color, PAINT)
+    lamps = clearance + 2 * half_height * (0.4 if style in (VAN, PICKUP) else 0.44)
+    _lights(assembly, half_width, lamps, half_length * 0.95, -half_length * 0.985, dice.chance(0.35))
+    _wheels(assembly, half_width, radius, (-0.6 * half_length, 0.63 * half_length))
+    for side in (-1, 1):
+        mirror = (side * (half_width + 0.05), clearance + 2 * half_height * 0.66, 0.36 * half_length)
+        assembly.add(BOX, mirror, (0.09, 0.06, 0.05), color, METAL)
+    if style == ESTATE and dice.chance(0.4):
+        assembly.add(BOX, (0, height + 0.14, -0.2), (0.35, 0.14, 0.75), BLACK, METAL)
+    if style == SEDAN and dice.chance(0.12):  # a taxi
+        assembly.add(BOX, (0, height + 0.08, -0.15), (0.25, 0.08, 0.08), (0.95, 0.75, 0.1), LAMP)
+
+
+def add_truck(assembly: Assembly, at: Point, yaw: float, pitch: float, shifted: bool) -> float:
+    """Add a truck with a box, a flatbed or a dumper; return half its length, metres."""
+    dice = assembly.dice
+    half_length, half_width = dice.uniform(3.0, 4.6), dice.uniform(1.1, 1.25)
+    color, second = vehicle_color(dice, shifted), vehicle_color(dice, shifted)
+    assembly.begin(TRUCK, at, yaw, pitch)
+    cab_top, cab_half = dice.uniform(2.4, 2.9), 0.85
+    front = half_length - cab_half
+    up = (0.6 + cab_top) / 2
+    assembly.add(BEVELED, (0, up, front), (half_width * 0.97, (cab_top - 0.6) / 2, cab_half), color, PLAIN, taper=(0.96, 0.9))
+    glass = (0.035, 0.042, 0.05)
+    glass_up = 0.6 + (cab_top - 0.6) * 0.68
+    assembly.add(BOX, (0, glass_up, front + 0.02), (half_width * 0.84, 0.3, cab_half * 0.96), glass, GLASS_PANE)
+    assembly.add(BOX, (0, glass_up, front + 0.2), (half_width * 0.985, 0.28, cab_half * 0.42), glass, GLASS_PANE)
+    assembly.add(BOX, (0, 1.02, front + 0.05), (half_width * 0.6, 0.2, cab_half * 0.98), BLACK, PLAIN)
+    back = front - cab_half - 0.15  # where the load ends, towards the cab
+    load = (back + half_length) / 2
+    kind = dice.random()
+    if kind < 0.7:
+        top = dice.uniform(2.9, 3.6)
+        middle = (0, (0.95 + top) / 2, back - load)
+        box = dice.shade((0.8, 0.8, 0.78), 0.15) if dice.chance(0.5) else vehicle_color(dice, shifted)
+        assembly.add(BOX, middle, (half_width, (top - 0.95) / 2, load), box, CARGO, second=second)
+    else:
+        top = 1.6 if kind < 0.85 else 2.1
+        assembly.add(BOX, (0, (0.95 + top) / 2, back - load), (half_width, (top - 0.95) / 2, load), second, CARGO, second=color)
+        goods = dice.shade((0.4, 0.3, 0.2), 0.4)
+        assembly.add(BEVELED, (0, top, back - load), (half_width * 0.85, 0.5, load * 0.8), goods, CARGO, second=color)
+    assembly.add(BOX, (0, 0.8, -0.3), (0.5, 0.14, half_length * 0.94), BLACK, PLAIN)
+    assembly.add(BOX, (0, 0.6, -half_length + 0.05), (half_width * 0.95, 0.07, 0.05), (0.5, 0.1, 0.08), PLAIN)
+    _lights(assembly, half_width, 0.72, half_length - 0.03, -half_length + 0.02, dice.chance(0.3))
+    axles = (-half_length * 0.72, half_length * 0.72) if half_length < 3.8 else (-half_length * 0.72, -half_length * 0.45,
+                                                                                half_length * 0.74)  # fmt: skip
+    _wheels(assembly, half_width, 0.48, axles, 0.16)
+    return half_length
+
+
+def add_bus(assembly: Assembly, at: Point, yaw: float, pitch: float, shifted: bool) -> float:
+    """Add a city bus; return half its length, metres."""
+    dice = assembly.dice
+    half_length, half_width, top = dice.uniform(4.6, 6.0), 1.27, dice.uniform(2.95, 3.25)
+    double = dice.chance(0.6 if shifted else 0.0)
+    color = vehicle_color(dice, shifted) if dice.chance(0.6) else dice.shade((0.75, 0.5, 0.06))
+    second = vehicle_color(dice, shifted)
+    assembly.begin(BUS, at, yaw, pitch)
+    half_height = (top - 0.32) / 2
+    assembly.add(BEVELED, (0, 0.32 + half_height, 0), (half_width, half_height, half_length), color, COACH, second=second,
+                 taper=(0.97, 1.0))  # fmt: skip
+    if double:
+        assembly.add(BEVELED, (0, top + 0.8, 0), (half_width * 0.97, 0.95, half_length), color, COACH, second=second)
+    elif dice.chance(0.6):
+        assembly.add(BOX, (0, top + 0.12, -1), (0.7, 0.15, 1.4), dice.shade((0.7, 0.7, 0.7)), METAL)
+    _lights(assembly, half_width, 0.75, half_length - 0.02, -half_length + 0.02, dice.chance(0.4))
+    _wheels(assembly, half_width, 0.48, (-0.5 * half_length, 0.62 * half_length), 0.16)
+    for side in (-1, 1):
+        assembly.add(CYLINDER, (side * (half_width + 0.12), 2.2, half_length - 0.1), (0.08, 0.25, 0.1), BLACK, PLAIN)
+    return half_length

@@ -1,0 +1,101 @@
+"""Weather and time of day: what lights the street, and what is in the air."""
+
+import math
+from typing import NamedTuple
+
+from taskscape.streets.dice import Color, Dice
+
+
+class Weather(NamedTuple):
+    """Light and air. Radiances are relative; a white surface in full sun is about 2.5."""
+
+    sun: tuple[float, float, float]
+    """Unit vector towards the light that casts shadows (world axes: y down)."""
+    sunlight: Color
+    softness: float
+    """Width of shadow edges: 0 sharp … 3 overcast."""
+    zenith: Color
+    horizon: Color
+    ambient: float
+    """Strength of the light from the sky."""
+    glow: float
+    """Strength of the halo around the sun."""
+    clouds: float
+    """Cover, 0..1."""
+    fog: float
+    """Extinction, 1/m."""
+    fog_color: Color
+    wetness: float
+    """0 dry … 1 puddles everywhere."""
+    snow: float
+    """0 none … 1 white ground."""
+    night: float
+    """0 lamps off … 1 lamps, windows and headlights bright."""
+
+
+CLEAR, LOW_SUN, OVERCAST, RAIN, FOG, DUSK, DENSE_FOG, NIGHT, SNOW = range(9)
+
+USUAL = {CLEAR: 0.34, LOW_SUN: 0.16, OVERCAST: 0.18, RAIN: 0.12, FOG: 0.1, DUSK: 0.1}
+SHIFTED = {LOW_SUN: 0.1, DENSE_FOG: 0.3, NIGHT: 0.3, SNOW: 0.3}
+
+
+def _direction(elevation: float, azimuth: float) -> tuple[float, float, float]:
+    flat = math.cos(elevation)
+    return flat * math.sin(azimuth), -math.sin(elevation), flat * math.cos(azimuth)
+
+
+def _mix(a: Color, b: Color, share: float) -> Color:
+    return (a[0] + (b[0] - a[0]) * share, a[1] + (b[1] - a[1]) * share, a[2] + (b[2] - a[2]) * share)
+
+
+def build_weather(dice: Dice, shifted: bool) -> Weather:
+    """Return one kind of weather with its own sun, sky and fog."""
+    kind = dice.weighted(SHIFTED if shifted else USUAL)
+    azimuth = dice.uniform(-math.pi, math.pi)
+    haze = dice.random() ** 3 * 0.004
+    high = math.radians(dice.uniform(24, 68))
+    if kind == CLEAR:
+        horizon = _mix((0.74, 0.80, 0.88), (0.5, 0.66, 0.9), dice.random())
+        return Weather(
+            sun=_direction(high, azimuth), sunlight=(2.35, 2.2, 1.95), softness=0.0, zenith=(0.12, 0.29, 0.7),
+            horizon=horizon, ambient=dice.uniform(0.3, 0.46), glow=0.5, clouds=dice.uniform(0.05, 0.6), fog=haze,
+            fog_color=horizon, wetness=0.0, snow=0.0, night=0.0,
+        )  # fmt: skip
+    if kind == LOW_SUN:
+        warm = dice.random()
+        horizon = _mix((0.97, 0.86, 0.66), (1.0, 0.66, 0.42), warm)
+        return Weather(
+            sun=_direction(math.radians(dice.uniform(8, 20)), azimuth), sunlight=_mix((2.3, 1.8, 1.2), (2.3, 1.4, 0.7), warm),
+            softness=0.2, zenith=(0.24, 0.38, 0.66), horizon=horizon, ambient=0.36, glow=1.0,
+            clouds=dice.uniform(0.1, 0.6), fog=haze + 0.0015, fog_color=horizon, wetness=0.0, snow=0.0, night=0.0,
+        )  # fmt: skip
+    if kind in (OVERCAST, RAIN, SNOW):
+        grey = dice.uniform(0.6, 0.85)
+        horizon = (grey, grey * 1.02, grey * 1.05)
+        rain = kind == RAIN
+        return Weather(
+            sun=_direction(math.radians(78), azimuth), sunlight=(0.32, 0.33, 0.34), softness=3.0,
+            zenith=(grey * 0.62, grey * 0.67, grey * 0.74), horizon=horizon, ambient=dice.uniform(0.7, 1.0), glow=0.0,
+            clouds=dice.uniform(0.6, 1.0), fog=haze + (dice.uniform(0.002, 0.009) if rain or kind == SNOW else 0.0),
+            fog_color=horizon, wetness=dice.uniform(0.55, 1.0) if rain else 0.15 * dice.random(),
+            snow=dice.uniform(0.5, 1.0) if kind == SNOW else 0.0, night=dice.uniform(0.1, 0.4) if rain else 0.0,
+        )  # fmt: skip
+    if kind in (FOG, DENSE_FOG):
+        grey = dice.uniform(0.62, 0.85)
+        white = (grey, grey * 1.01, grey * 1.02)
+        return Weather(
+            sun=_direction(high, azimuth), sunlight=(0.4, 0.4, 0.38), softness=3.0, zenith=white, horizon=white,
+            ambient=0.8, glow=0.1, clouds=0.1,
+            fog=dice.uniform(0.007, 0.02) if kind == FOG else dice.uniform(0.022, 0.045), fog_color=white,
+            wetness=0.3 * dice.random(), snow=0.0, night=dice.uniform(0.0, 0.3),
+        )  # fmt: skip
+    dark = 1.0 if kind == DUSK else 0.3
+    blue = dice.random()
+    horizon = _mix((0.62, 0.42, 0.34), (0.34, 0.38, 0.52), blue)
+    horizon = (horizon[0] * dark, horizon[1] * dark, horizon[2] * dark)
+    return Weather(
+        sun=_direction(math.radians(65), azimuth), sunlight=(0.05 * dark, 0.06 * dark, 0.09 * dark), softness=3.0,
+        zenith=(0.09 * dark, 0.14 * dark, 0.3 * dark), horizon=horizon, ambient=0.5, glow=0.0,
+        clouds=dice.uniform(0.2, 0.8), fog=haze + 0.001, fog_color=_mix(horizon, (0.2 * dark, 0.22 * dark, 0.27 * dark), 0.5),
+        wetness=dice.uniform(0.5, 0.9) if dice.chance(0.3) else 0.0, snow=0.0, night=dice.uniform(0.7, 1.0),
+    )  # fmt: skip

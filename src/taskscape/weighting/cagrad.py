@@ -1,0 +1,39 @@
+"""CAGrad: near the mean gradient, the direction that is best for the task it serves least."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+from torch import Tensor
+
+from taskscape.weighting.aggregation import GradientOptions
+
+if TYPE_CHECKING:
+    from torchjd.aggregation import Aggregator
+
+
+@dataclass(frozen=True)
+class CAGrad(GradientOptions):
+    """Conflict-averse gradient descent (Liu et al., NeurIPS 2021, algorithm 1).
+
+    max over d of min_k <g_k, d> with ‖d - g‖ ≤ c · ‖g‖, where g is the mean of the gradients. Solved by cvxpy with
+    Clarabel (both Apache 2.0): ``pip install "taskscape[cagrad]"``.
+    """
+
+    name: ClassVar[str] = "cagrad"
+    solver: ClassVar[str | None] = "cagrad"
+    scale_free: ClassVar[bool] = True
+
+    c: float = 0.4
+    """Radius around the mean gradient, relative to its length."""
+
+    def aggregator(self, tasks: Sequence[str], like: Tensor) -> "Aggregator":
+        """Return torchjd's CAGrad."""
+        from torchjd.aggregation import CAGrad
+
+        return CAGrad(self.c)
+
+    def check(self, tasks: Sequence[str]) -> None:
+        """Raise ``ValueError`` for a negative radius."""
+        if not self.c >= 0:
+            raise ValueError(f"weighting.c is {self.c}; it must not be negative: 0.4 is usual")

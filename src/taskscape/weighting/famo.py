@@ -1,0 +1,77 @@
+"""FAMO: all losses fall at the same rate, seen from the losses alone."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from taskscape.processes import total
+from taskscape.weighting.base import Losses, Weighting, WeightingOptions, stack
+from taskscape.weighting.weighted_sum import WeightedSum
+
+_TINY = 1e-8
+"""Added to a loss before its logarithm, as in the authors' code."""
+
+
+@dataclass(frozen=True)
+class FAMO(WeightingOptions):
+    """Fast adaptive multitask optimisation (Liu et al., NeurIPS 2023, algorithm 1).
+
+    The step follows c · Σ z_k · log L_k with z = softmax(logits) over the tasks that are present and
+    c = 1 / Σ (z_k / L_k), so that the weights c · z_k / L_k sum to one. After it the same batch's losses are computed
+    again, and the logits take an Adam step of their own against how much each log L_k fell. It costs a second forward
+    pass. The direction does not change with the scale of any loss.
+    """
+
+    name: ClassVar[str] = "famo"
+
+    lr: float = 0.025
+    """Learning rate of the logits, which no schedule moves."""
+    weight_decay: float = 1e-3
+    """Pulls the logits to zero, that is the z_k to equality; the paper's gamma."""
+
+    def build(self, tasks: Sequence[str], seed: int = 0) -> Weighting:
+        """Build it. Raises ``ValueError`` for a negative setting."""
+        if not self.lr >= 0 or not self.weight_decay >= 0:
+            raise ValueError(
+                f"weighting.lr is {self.lr} and weighting.weight_decay {self.weight_decay}; neither may be negative"
+            )
+        return _FAMO(tasks, self.lr, self.weight_decay)
+
+
+class _FAMO(WeightedSum):
+    """Written here because torchjd's FAMO keeps its optimiser's state outside its state dict."""
+
+    def __init__(self, tasks: Sequence[str], lr: float, weight_decay: float) -> None:
+        super().__init__(tasks)
+        # Their gradient is known only after the run's optimiser has stepped, so they have an optimiser of their own.
+        self.logits = nn.Parameter(torch.zeros(len(tasks)), requires_grad=False)
+        self.optimizer = torch.optim.Adam([self.logits], lr, weight_decay=weight_decay)
+        self.before: Tensor | None = None
+
+    def weights(self, losses: Losses) -> Tensor:
+        self.before = total(stack(losses)) + _TINY
+        ratios = torch.softmax(self.of(losses, self.logits), 0) / self.before
+        return ratios / ratios.sum()
+
+    def after_step(self, losses_again: Callable[[], Losses]) -> None:
+        assert self.before is not None, "backward comes before after_step"
+        again = losses_again()
+        fell = self.before.log() - (total(stack(again)) + _TINY).log()
+        z = torch.softmax(self.of(again, self.logits), 0)
+        gradient = z * (fell - (z * fell).sum())  # of Σ z_k · fell_k with respect to the logits
+        self.logits.grad = torch.zeros_like(self.logits)
+        for task, value in zip(again, gradient, strict=True):
+            self.logits.grad[self.tasks.index(task)] = value
+        self.optimizer.step()
+        self.logits.grad = None
+
+    def get_extra_state(self) -> dict[str, Any]:
+        """Return the state of Adam."""
+        return self.optimizer.state_dict()
+
+    def set_extra_state(self, state: dict[str, Any]) -> None:
+        """Continue from there."""
+        self.optimizer.load_state_dict(state)

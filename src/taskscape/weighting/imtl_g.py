@@ -1,0 +1,29 @@
+"""IMTL-G: a gradient that reaches equally far along every task's."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+from torch import Tensor
+
+from taskscape.weighting.aggregation import GradientOptions
+
+if TYPE_CHECKING:
+    from torchjd.aggregation import Aggregator
+
+
+@dataclass(frozen=True)
+class IMTLG(GradientOptions):
+    """Impartial multi-task learning, gradient balance (Liu et al., ICLR 2021, section 3.1).
+
+    Σ w_k · g_k with Σ w_k = 1, whose projections on all g_k / ‖g_k‖ are equal. Its direction does not change with the
+    scale of any loss. Weights may be negative.
+    """
+
+    name: ClassVar[str] = "imtl-g"
+
+    def aggregator(self, tasks: Sequence[str], like: Tensor) -> "Aggregator":
+        """Return torchjd's IMTLG."""
+        from torchjd.aggregation import IMTLG
+
+        return IMTLG()

@@ -1,0 +1,56 @@
+"""Small stores and a stand-in for the renderer."""
+
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+from samples import SIZE, sample, writer
+
+from taskscape.data import Store
+
+
+@pytest.fixture
+def make_store(tmp_path: Path) -> Callable[..., Store]:
+    def make(count: int = 7, size: tuple[int, int] = SIZE, shard: int | None = None, name: str = "store") -> Store:
+        filling = writer(tmp_path / name, size, shard, train=count)
+        for index in range(count):
+            filling.put("train", index, sample(index, size))
+        filling.finish()
+        return Store.open(tmp_path / name, "train", verify=True)
+
+    return make
+
+
+class FakeScene(NamedTuple):
+    image: np.ndarray
+    semseg: np.ndarray
+    depth: np.ndarray
+    normals: np.ndarray
+
+
+@pytest.fixture
+def streets(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """A renderer that takes no time; ``rendered`` lists what it was asked for."""
+    module = ModuleType("taskscape.streets")
+    module.GRAMMAR_VERSION = 1
+    module.rendered = []
+    module.stop_after = None
+
+    def render_many(seed, split, indices, size, samples, processes=None) -> Iterator[tuple[int, FakeScene]]:
+        for index in reversed(indices):
+            if module.stop_after is not None and len(module.rendered) >= module.stop_after:
+                raise KeyboardInterrupt
+            module.rendered.append((split, index))
+            one = sample(seed + index, size)
+            semseg, depth, normals = one.labels.values()
+            solid = one.valid["depth"]
+            semseg = np.where(one.valid["semseg"], semseg, 255).astype(np.uint8)
+            yield index, FakeScene(one.image, semseg, depth * solid, normals * solid[..., None])
+
+    module.render_many = render_many
+    monkeypatch.setitem(sys.modules, "taskscape.streets", module)
+    return module

@@ -1,0 +1,130 @@
+"""Depth metrics against their formulas in float64 numpy."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from taskscape.metrics import DepthMetrics
+
+
+def example(seed=0, b=5):
+    """Metres from about 1 to 100; image 1 has no valid pixel, invalid pixels hold 0."""
+    g = torch.Generator().manual_seed(seed)
+    value = 10 * torch.randn(b, 1, 6, 8, generator=g).exp()
+    prediction = value * (0.3 * torch.randn(b, 1, 6, 8, generator=g)).exp()
+    valid = torch.rand(b, 6, 8, generator=g) < 0.8
+    valid[1:2] = False
+    return prediction, value.masked_fill(~valid[:, None], 0.0), valid
+
+
+def measured(prediction, value, valid):
+    metric = DepthMetrics()
+    metric.update(prediction, value, valid)
+    return metric
+
+
+def pixels(prediction, value, valid):
+    return (x.double().squeeze(1)[valid].numpy() for x in (prediction, value))
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_formulas(seed):
+    prediction, value, valid = example(seed)
+    y, true = pixels(prediction, value, valid)
+    ratio = np.maximum(y / true, true / y)
+    images = []
+    for i in (0, 2, 3, 4):
+        d = np.subtract(*map(np.log, pixels(prediction[i, None], value[i, None], valid[i, None])))
+        images.append(100 * np.sqrt((d**2).mean() - d.mean() ** 2))
+    expected = {
+        "abs": np.abs(y - true).mean(),
+        "rel": (np.abs(y - true) / true).mean(),
+        "rmse": np.sqrt(((y - true) ** 2).mean()),
+        "rmse_log": np.sqrt(((np.log(y) - np.log(true)) ** 2).mean()),
+        "si_log_rmse": np.mean(images),
+        **{f"delta{k}": 100 * (ratio < 1.25**k).mean() for k in (1, 2, 3)},
+    }
+    found = measured(prediction, value, valid).compute()
+    assert list(found) == list(expected)
+    assert found == pytest.approx(expected, rel=1e-12)
+
+
+def test_deltas_exclude_their_threshold():
+    value = torch.ones(1, 1, 2, 2)
+    prediction = torch.tensor([[[[1.25, 1.0], [0.75, 1.25**2]]]])
+    found = measured(prediction, value, torch.ones(1, 2, 2, dtype=torch.bool)).compute()
+    assert (found["delta1"], found["delta2"], found["delta3"]) == (25, 75, 100)
+
+
+def test_perfect():
+    _, value, valid = example()
+    found = measured(value, value, valid).compute()
+    assert [found[f"delta{k}"] for k in (1, 2, 3)] == [100, 100, 100]
+    assert all(x == 0 for name, x in found.items() if not name.startswith("delta"))
+
+
+def test_a_wrong_scale_does_not_count_in_si():
+    _, value, valid = example()
+    assert measured(3 * value.double(), value.double(), valid).compute()["si_log_rmse"] < 1e-12
+
+
+def test_batches_add_up():
+    whole = example(b=6)
+    metric = DepthMetrics()
+    for part in (slice(0, 1), slice(1, 1), slice(1, 2), slice(2, 6)):
+        metric.update(*(x[part] for x in whole))
+    assert metric.compute() == pytest.approx(measured(*whole).compute(), rel=1e-12)
+
+
+def test_invalid_pixels_count_for_nothing():
+    prediction, value, valid = example()
+    found = measured(prediction, value, valid).compute()
+    for garbage in (-1.0, 0.0, float("nan"), float("inf")):
+        broken = prediction.masked_fill(~valid[:, None], garbage)
+        assert measured(broken, value, valid).compute() == found
+
+
+def test_nothing_valid_is_no_metric():
+    prediction, value, valid = example()
+    metric = measured(prediction, value, torch.zeros_like(valid))
+    assert metric.compute() == metric.figures() == {}
+
+
+@pytest.mark.parametrize("broken", [float("nan"), float("inf"), 0.0, -1.0])
+def test_a_broken_prediction_is_an_error(broken):
+    prediction, value, valid = example()
+    valid[0, 0, 0], value[0, 0, 0, 0], prediction[0, 0, 0, 0] = True, 5.0, broken
+    metric = measured(prediction, value, valid)
+    metric.update(*example(1))
+    with pytest.raises(ValueError, match="diverged"):
+        metric.compute()
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_figures(seed):
+    prediction, value, valid = example(seed)
+    figures = measured(prediction, value, valid).figures()
+    json.dumps(figures, allow_nan=False)
+    y, true = pixels(prediction, value, valid)
+
+    edges = np.array(figures["histogram"]["edges"])
+    assert edges[0] == 0.25 and edges[-1] == 512
+    np.testing.assert_allclose(edges[1:] / edges[:-1], 2 ** (1 / 8))
+    assert figures["histogram"]["true"] == np.histogram(true, edges)[0].tolist()
+    assert figures["histogram"]["predicted"] == np.histogram(y, edges)[0].tolist()
+
+    by_distance = figures["error_by_distance"]
+    edges = np.array(by_distance["edges"])
+    counts = np.histogram(true, edges)[0]
+    assert by_distance["pixels"] == counts.tolist() and counts.min() > 0 and counts.sum() == len(true)
+    for name, error in (("abs", np.abs(y - true)), ("rel", np.abs(y - true) / true)):
+        np.testing.assert_allclose(by_distance[name], np.histogram(true, edges, weights=error)[0] / counts)
+
+
+def test_what_lies_outside_the_edges_is_in_the_end_bins():
+    value = torch.tensor([[[[1e-3, 1e5]]]])
+    histogram = measured(value, value, torch.ones(1, 1, 2, dtype=torch.bool)).figures()["histogram"]
+    for counts in (histogram["predicted"], histogram["true"]):
+        assert counts[0] == counts[-1] == 1 and sum(counts) == 2

@@ -1,0 +1,199 @@
+"""The DeepLabV3+ networks: published parameter counts, and what is particular to each."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from taskscape.models import build
+from taskscape.models.blocks import GatedConvolution
+from taskscape.models.deeplab_skip_fusion import SkipFusion
+from taskscape.models.up_projection import UpDecoder, UpProjection
+
+TWO = {"semseg": 19, "depth": 1}
+THREE = {**TWO, "normals": 3}
+
+
+def on_paper(name, outputs=TWO, **options):
+    """A network whose tensors have shapes but no values."""
+    with torch.device("meta"):
+        return build(name, outputs, **options)
+
+
+def count(module):
+    return sum(p.numel() for p in module.parameters() if p.requires_grad)
+
+
+PUBLISHED = [
+    ("deeplab-plain", {"output_stride": 32}, 21_421_396),
+    ("deeplab-plain", {"output_stride": 16}, 21_421_396),
+    ("deeplab-joint", {"bottleneck_se": True}, 26_749_396),
+    ("deeplab-joint", {}, 26_716_084),
+    ("deeplab-branched", {}, 32_142_356),
+    ("deeplab-distill", {}, 37_095_656),
+    ("deeplab-distill-up", {}, 41_701_288),
+    ("deeplab-distill-up", {"phases": "shuffled"}, 41_701_288),
+    ("deeplab-distill-se", {}, 41_965_304),
+    ("deeplab-joint-lite", {}, 16_608_132),
+    ("deeplab-branched-lite", {}, 22_034_612),
+]
+UNPUBLISHED = [  # what follows from the structure
+    ("deeplab-distill-up", {"skip_2x": False}, 47_866_088),
+    ("deeplab-fully-branched", {}, 34_456_404),
+    ("deeplab-skip-fusion", {}, 22_097_050),
+]
+
+
+@pytest.mark.parametrize(("name", "options", "parameters"), PUBLISHED + UNPUBLISHED)
+def test_parameters(name, options, parameters):
+    assert count(on_paper(name, **options)) == parameters
+
+
+def test_parameters_of_the_lite_parts():
+    network = on_paper("deeplab-branched-lite")
+    assert count(network.encoder) == 11_176_512
+    for task, decoder in (("semseg", 1_299_779), ("depth", 1_295_153)):
+        branch = network.branches[task]
+        assert count(branch.aspp) == 4_131_584
+        assert count(branch.decoder) + count(branch.head) == decoder
+    joint = on_paper("deeplab-joint-lite")
+    assert count(joint.decoder) + count(joint.heads) == 1_300_036
+
+
+@pytest.mark.parametrize(
+    ("name", "per_channel"),
+    [
+        ("deeplab-distill", 2 * 257),
+        ("deeplab-distill-up", 2 * 129),
+        ("deeplab-distill-se", 2 * 129),
+        ("deeplab-skip-fusion", 257),
+        ("deeplab-fully-branched", 257),
+        ("deeplab-branched-lite", 257),
+        ("deeplab-joint-lite", 257),
+    ],
+)
+def test_a_class_more_costs_one_row_of_each_head(name, per_channel):
+    assert count(on_paper(name, {"semseg": 20, "depth": 1})) - count(on_paper(name)) == per_channel
+
+
+@pytest.mark.parametrize("options", [{"skip_width": 16}, {"skip_width": 64}, {"convolutions": 1}, {"convolutions": 3}])
+def test_lite_decoders_of_other_sizes(options):
+    network = on_paper("deeplab-joint-lite", **options)
+    skip, convolutions = options.get("skip_width", 48), options.get("convolutions", 2)
+    first = 9 * 256 * (256 + skip) + 3 * 256
+    assert count(network.decoder) == 65 * skip + first + (convolutions - 1) * (9 * 256 * 256 + 3 * 256)
+
+
+@pytest.mark.parametrize("name", ["deeplab-distill", "deeplab-distill-up", "deeplab-distill-se"])
+def test_a_task_that_is_alone_predicts_once(name):
+    network = build(name, {"depth": 1}, encoder="resnet18").eval()
+    outputs = network(torch.rand(1, 3, 64, 64))
+    assert outputs.auxiliary == {}
+    outputs.final["depth"].sum().backward()
+    assert all(p.grad is not None for p in network.parameters())
+
+
+@pytest.mark.parametrize("name", ["deeplab-distill", "deeplab-distill-up"])
+def test_the_final_prediction_reads_the_other_tasks_messages(name):
+    network = build(name, THREE, encoder="resnet18").eval()
+    network(torch.rand(1, 3, 64, 64)).final["depth"].sum().backward()
+    heard = {task for task, message in network.messages.items() if message.gate.weight.grad is not None}
+    assert heard == {"semseg", "normals"}
+
+
+def test_the_final_prediction_of_rung_nine_attends_to_all_tasks():
+    network = build("deeplab-distill-se", THREE, encoder="resnet18").eval()
+    network(torch.rand(1, 3, 64, 64)).final["depth"].sum().backward()
+    assert network.attentions["semseg"].message.gate.weight.grad is None
+    seen = network.attentions["depth"].message.message.weight.grad.abs().sum((0, 2, 3)).view(3, 128).sum(1)
+    assert (seen > 0).all()
+
+
+def test_initial_predictions_are_handed_out_to_be_supervised():
+    outputs = build("deeplab-distill", TWO, encoder="resnet18").eval()(torch.rand(1, 3, 90, 150))
+    initial = outputs.auxiliary["initial"]
+    assert {task: raw.shape for task, raw in initial.items()} == {t: raw.shape for t, raw in outputs.final.items()}
+    assert not torch.equal(initial["depth"], outputs.final["depth"])
+
+
+def test_narrow_tasks_are_chosen_by_name():
+    network = on_paper("deeplab-distill-se", {"semseg": 19, "distance": 1}, narrow_tasks=("distance",))
+    assert network.heads["distance"].in_channels == 64
+    assert network.heads["semseg"].in_channels == 128
+
+
+def test_a_gate_begins_half_open():
+    gate = GatedConvolution(3, 4)
+    x = torch.randn(2, 3, 5, 6)
+    torch.testing.assert_close(gate(x), F.conv2d(x, gate.message.weight, padding=1) / 2)
+
+
+def test_an_interleaved_up_projection_is_a_convolution_of_the_map_with_zeros_in_between():
+    torch.manual_seed(0)
+    block = UpProjection(3, 4).double().eval()
+    x = torch.randn(2, 3, 5, 6, dtype=torch.float64)
+    spread = torch.zeros(2, 3, 10, 12, dtype=torch.float64)
+    spread[..., ::2, ::2] = x
+    kernel, bias = torch.zeros(4, 3, 5, 5, dtype=torch.float64), torch.zeros(4, 2, 2, dtype=torch.float64)
+    for row, column, part in (
+        (0, 0, block.even_even),
+        (1, 0, block.odd_even),
+        (0, 1, block.even_odd),
+        (1, 1, block.odd_odd),
+    ):
+        scale = 1 / (part[1].running_var + part[1].eps).sqrt()
+        kernel[..., row::2, column::2] = part[0].weight * scale[:, None, None, None]
+        bias[:, row, column] = part[0].bias * scale
+    expected = F.conv2d(spread, kernel, padding=2) + bias.repeat(1, 5, 6)
+    torch.testing.assert_close(block(x), expected.relu())
+
+
+def test_a_shuffled_up_projection_mixes_phases_and_channels():
+    torch.manual_seed(0)
+    block = UpProjection(3, 4, "shuffled").eval()
+    x = torch.randn(1, 3, 5, 6)
+    first = block.even_even(F.pad(x, (1, 1, 1, 1))).relu()
+    torch.testing.assert_close(block(x)[:, 0], nn.PixelShuffle(2)(first)[:, 0])
+
+
+@pytest.mark.parametrize(("output_stride", "doublings"), [(8, 1), (16, 2), (32, 3)])
+def test_as_many_doublings_as_the_encoder_needs(output_stride, doublings):
+    network = on_paper("deeplab-distill-up", output_stride=output_stride)
+    assert len(network.first_decoders["depth"].to_4) == doublings
+    assert len(network.decoders["depth"].to_4) == 0
+
+
+def test_doubled_maps_are_cut_to_odd_sizes():
+    decoder = UpDecoder(8, (5, 6), 7, doublings=2).eval()
+    features = decoder(torch.rand(1, 8, 6, 10), [torch.rand(1, 5, 23, 38), torch.rand(1, 6, 45, 75)])
+    assert features.shape == (1, 7, 45, 75)
+
+
+def test_an_encoder_without_stride_2():
+    with pytest.raises(ValueError, match="stride 2"):
+        build("deeplab-distill-up", TWO, encoder="convnext_atto")
+    network = build("deeplab-distill-up", TWO, encoder="convnext_atto", skip_2x=False).eval()
+    assert network(torch.rand(1, 3, 90, 150)).final["semseg"].shape == (1, 19, 90, 150)
+
+
+def test_fully_branched_tasks_are_dilated_by_name():
+    network = on_paper("deeplab-fully-branched", {"semseg": 19, "depth": 1})
+    dilations = {t: [b[0].dilation[0] for b in network.tasks[t].aspp.branches] for t in ("semseg", "depth")}
+    assert dilations == {"semseg": [1, 6, 12, 18, 24], "depth": [1, 3, 6, 9]}
+    assert [network.tasks[t].encoder.strides[-1] for t in ("semseg", "depth")] == [8, 16]
+    assert network.shared_parameters() == ()
+
+
+@pytest.mark.parametrize(("output_stride", "channels"), [(16, [64, 128, 512]), (8, [64, 512])])
+def test_skip_fusion_reads_three_scales(output_stride, channels):
+    network = on_paper("deeplab-skip-fusion", output_stride=output_stride)
+    assert [attention.in_channels for attention in network.branches["depth"].fusion.attentions] == channels
+
+
+def test_skip_fusion_weighs_and_joins():
+    fusion = SkipFusion([2, 3])
+    fine, coarse = torch.randn(1, 2, 8, 8), torch.randn(1, 3, 4, 4)
+    attended = coarse * fusion.attentions[1](coarse).sigmoid()
+    joined = fusion([fine, coarse])
+    torch.testing.assert_close(joined[:, :2], fine * fusion.attentions[0](fine).sigmoid())
+    torch.testing.assert_close(joined[:, 2:], F.interpolate(attended, size=(8, 8), mode="bilinear"))

@@ -1,0 +1,51 @@
+"""What there is to learn: every class often enough, and little of it from the position alone."""
+
+import numpy as np
+import pytest
+from taskscape.labels import CITYSCAPES_19
+from taskscape.streets import render
+
+SIZE = (64, 128)
+
+
+@pytest.fixture(scope="module")
+def scenes():
+    return [render(0, "train", i, SIZE, 1) for i in range(96)]
+
+
+def test_every_class_is_common(scenes):
+    labels = np.stack([s.semseg for s in scenes])
+    assert labels.max() < len(CITYSCAPES_19)
+    for label, name in enumerate(CITYSCAPES_19.classes):
+        pixels = (labels == label).sum((1, 2))
+        assert pixels.sum() / labels.size > 0.003 or (pixels >= 20).mean() >= 0.15, name
+        assert (pixels > 0).mean() >= 0.15, name
+
+
+def test_position_alone_says_little(scenes):
+    """The most frequent class of every pixel position, from one half of the scenes, scored on the other."""
+    labels = np.stack([s.semseg for s in scenes]).astype(int)
+    half = len(labels) // 2
+    votes = np.stack([(labels[:half] == label).sum(0) for label in range(19)])
+    guess = np.broadcast_to(votes.argmax(0), labels[half:].shape)
+    hits = np.bincount((labels[half:] * 19 + guess).ravel(), minlength=361).reshape(19, 19)
+    union = hits.sum(0) + hits.sum(1) - np.diag(hits)
+    assert np.mean(np.diag(hits) / np.maximum(union, 1)) < 0.15
+    # The mean depth is off by more than half of it, on average.
+    depth = np.stack([s.depth for s in scenes])
+    mean = depth[:half].sum(0) / np.maximum((depth[:half] > 0).sum(0), 1)
+    valid = depth[half:] > 0
+    relative = np.abs(np.broadcast_to(mean, depth[half:].shape)[valid] / depth[half:][valid] - 1)
+    assert relative.mean() > 0.3
+
+
+def test_traffic_is_close(scenes):
+    labels, depth = np.stack([s.semseg for s in scenes]), np.stack([s.depth for s in scenes])
+    traffic = depth[(labels >= 11) & (labels <= 18)]
+    assert ((traffic > 3) & (traffic < 50)).mean() > 0.9
+
+
+def test_pictures_are_exposed(scenes):
+    for scene in scenes:
+        assert 15 < scene.image.mean() < 230
+        assert scene.image.std() > 12

@@ -1,0 +1,107 @@
+"""The renderer against an independent ray caster: the same class, depth and normal at every pixel centre."""
+
+import numpy as np
+import pytest
+from taskscape.streets import render
+from taskscape.streets.road import GROUND_PARTS
+from taskscape.streets.scene import mesh_of, street
+from taskscape.streets.shapes import CROWN, CYLINDER, FAR_CROWN, LIMB, SPHERE, WHEEL
+
+trimesh = pytest.importorskip("trimesh")
+pytest.importorskip("embreex")
+
+SIZE = (96, 192)
+
+
+def unit(x):
+    return x / np.linalg.norm(x, axis=-1, keepdims=True)
+
+
+def reference(split, index):
+    """Return class, depth and camera normals of a scene as Embree sees it, and which part each pixel shows."""
+    scene = street(3, split, index)
+    mesh, parts, view = mesh_of(scene), scene.assembly.parts(), scene.view
+    camera = view.intrinsics(*SIZE)
+    rows, columns = np.mgrid[: SIZE[0], : SIZE[1]]
+    rays = np.stack([(columns - camera.cx) / camera.fx, (rows - camera.cy) / camera.fy, np.ones(SIZE)], -1)
+    directions = rays.reshape(-1, 3) @ view.rotation
+    solid = trimesh.Trimesh(mesh.vertices, mesh.faces, process=False)
+    caster = trimesh.ray.ray_pyembree.RayMeshIntersector(solid)
+    origins = np.broadcast_to(view.position, directions.shape)
+    face, ray, at = caster.intersects_id(origins, unit(directions), multiple_hits=False, return_locations=True)
+
+    ground = len(GROUND_PARTS)
+    labels = np.concatenate([GROUND_PARTS, parts["label"]]).astype(int)
+    solids = np.concatenate([np.zeros(ground), parts["solid"]]).astype(int)
+    half = np.stack([parts[f"half_{axis}"] for axis in "xyz"], -1)
+    half = np.concatenate([np.ones((ground, 3)), half])
+    part = mesh.face_part[face]
+
+    a, b, c = (mesh.vertices[mesh.faces[face, i]] for i in range(3))
+    normal = unit(np.cross(b - a, c - a))
+    # The ground: vertex normals, weighted by the areas of the triangles that the hit point cuts off.
+    on_ground = part < ground
+    areas = [np.linalg.norm(np.cross(q - at, r - at), axis=1) for q, r in ((b, c), (c, a), (a, b))]
+    corner = [mesh.attributes[np.minimum(mesh.faces[face, i], len(mesh.attributes) - 1), :3] for i in range(3)]
+    smooth = unit(sum(area[:, None] * n for area, n in zip(areas, corner, strict=True)))
+    normal[on_ground] = smooth[on_ground]
+    # Round solids: the gradient of their implicit function.
+    turn = mesh.rotation[part]
+    local = np.einsum("nji,nj->ni", turn, at - mesh.centre[part])
+    gradient = local / half[part] ** 2
+    kind = solids[part]
+    tube = np.isin(kind, (CYLINDER, LIMB)) & (np.abs(local[:, 1]) < half[part, 1] * 0.999)
+    wheel = (kind == WHEEL) & (np.abs(local[:, 0]) < half[part, 0] * 0.999)
+    gradient[tube, 1] = 0
+    gradient[wheel, 0] = 0
+    # A crown: where the ray enters the ellipsoid, by the quadratic formula; or the point of closest approach.
+    crown = np.isin(kind, (CROWN, FAR_CROWN))
+    start = np.einsum("nji,nj->ni", turn, view.position - mesh.centre[part]) / half[part]
+    along = np.einsum("nji,nj->ni", turn, directions[ray]) / half[part]
+    qa, qb, qc = (along**2).sum(1), (start * along).sum(1), (start**2).sum(1) - 1
+    t = (-qb - np.sqrt(np.maximum(qb**2 - qa * qc, 0))) / qa
+    gradient[crown] = ((start + t[:, None] * along) / half[part])[crown]
+    round_ones = crown | tube | wheel | (kind == SPHERE)
+    rounded = unit(np.einsum("nij,nj->ni", turn, gradient))
+    normal[round_ones] = rounded[round_ones]
+    # All turned towards the camera.
+    facing = (normal * unit(directions[ray])).sum(1, keepdims=True)
+    normal = np.where(facing > 0, unit(normal - facing * unit(directions[ray])), normal)
+
+    count = SIZE[0] * SIZE[1]
+    semseg, depth, normals, owner = np.full(count, 10), np.zeros(count), np.zeros((count, 3)), np.full(count, -1)
+    semseg[ray] = labels[part]
+    depth[ray] = (at - view.position) @ view.rotation[2]
+    normals[ray] = normal @ view.rotation.T
+    owner[ray] = part
+    return semseg.reshape(SIZE), depth.reshape(SIZE), normals.reshape(*SIZE, 3), owner.reshape(SIZE)
+
+
+def interior(owner):
+    """Return where all of a pixel's neighbours show the same part."""
+    inside = np.zeros(owner.shape, bool)
+    inside[1:-1, 1:-1] = True
+    for dy in (-1, 0, 1):
+        for dx in (-1, 0, 1):
+            inside &= np.roll(owner, (dy, dx), (0, 1)) == owner
+    return inside & (owner >= 0)
+
+
+def test_labels_agree_with_embree():
+    agree, depth_errors, angles = [], [], []
+    for split, index in [("train", i) for i in range(6)] + [("shifted", i) for i in range(2)]:
+        semseg, depth, normals, owner = reference(split, index)
+        scene = render(3, split, index, SIZE, samples=4)
+        agree.append(scene.semseg == semseg)
+        same = (scene.depth > 0) & (depth > 0) & (scene.semseg == semseg) & interior(owner)
+        depth_errors.append(np.abs(scene.depth[same] / depth[same] - 1))
+        cosine = (scene.normals[same].astype(np.float64) * normals[same]).sum(-1)
+        angles.append(np.degrees(np.arccos(np.clip(cosine, -1, 1))))
+    agreement = np.mean(agree)
+    depth_error, angle = np.concatenate(depth_errors), np.concatenate(angles)
+    # A part's own folds and leaves are edges too; a few pixels in a thousand lie on them.
+    figures = (agreement, np.quantile(depth_error, 0.995), np.quantile(angle, 0.995))
+    print("class agreement {:.5f}, depth error {:.2e}, normal error {:.4f}°".format(*figures))
+    assert agreement > 0.995
+    assert np.quantile(depth_error, 0.995) < 1e-3
+    assert np.quantile(angle, 0.995) < 0.5

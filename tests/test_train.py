@@ -1,0 +1,286 @@
+"""Training: it learns, resumes exactly, stops cleanly, and is the same on several processes."""
+
+import json
+import math
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+import pytest
+import safetensors.torch
+import torch
+from conftest import pack
+from tiny import Tiny, dropping, tiny
+from torch import Tensor
+
+from taskscape import checkpoint, runs
+from taskscape.batch import Target
+from taskscape.data import Packed
+from taskscape.engine import launch
+from taskscape.experiment import Experiment, Tasks
+from taskscape.journal import Journal, read_rows
+from taskscape.losses import L1
+from taskscape.tasks import Depth
+from taskscape.train import Interrupted, Training, TrainingError
+
+TESTS = Path(__file__).parent
+
+
+def training(experiment: Experiment, run: Path) -> Training:
+    fabric = launch("cpu")
+    stores = runs.open_data(experiment, fabric)
+    run.mkdir(parents=True, exist_ok=True)
+    return runs.assemble(experiment.for_data(stores["train"]), stores, fabric, run)
+
+
+def weights(run: Path) -> dict[str, Tensor]:
+    return checkpoint.load(run / "last.ckpt")["network"]
+
+
+def same(a: dict[str, Tensor], b: dict[str, Tensor]) -> bool:
+    return a.keys() == b.keys() and all(torch.equal(a[name], b[name]) for name in a)
+
+
+def columns(run: Path, *names: str) -> list[list[float]]:
+    return [[float(row[name]) for row in read_rows(run / "metrics.csv")] for name in names]
+
+
+def test_a_run_learns_and_leaves_its_files(store: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    result = runs.train(replace(tiny(store), epochs=15), run)
+    for loss in columns(run, "train/loss/semseg", "train/loss/depth", "train/loss/normals"):
+        assert loss[-1] < 0.7 * loss[0]
+    assert result.metrics["semseg/miou"] > 90  # the colour tells the class
+    assert {"experiment.yaml", "metrics.csv", "result.json", "last.ckpt", "best.safetensors", "samples.npz"} <= {
+        path.name for path in run.iterdir()
+    }
+    assert list(run.glob("events.out.tfevents.*"))
+    assert not list(run.glob("*.part"))
+
+
+def test_the_best_weights_are_those_of_the_best_epoch(store: Path, tmp_path: Path) -> None:
+    experiment = replace(tiny(store), epochs=6, best="depth/abs", optimizer=replace(tiny(store).optimizer, lr=0.1))
+    result = runs.train(experiment, tmp_path)
+    (errors,) = columns(tmp_path, "val/depth/abs")
+    assert result.metrics["depth/abs"] == pytest.approx(min(errors), rel=1e-5)
+    with pytest.raises(ValueError, match="best is 'depth/none', but validation gives semseg/miou"):
+        runs.train(replace(experiment, best="depth/none"), tmp_path / "other")
+
+
+@pytest.mark.parametrize("stop_at", [1, 3, 4, 7])
+def test_a_stopped_run_ends_as_one_that_was_not(store: Path, tmp_path: Path, stop_at: int) -> None:
+    """Three steps an epoch: within the first, at its end, within later ones; with dropout and augmentation."""
+    experiment = dropping(store)
+    experiment = replace(experiment, augmentation=replace(experiment.augmentation, flip=True, scales=(1.0, 1.2)))
+    whole, halted = tmp_path / "whole", tmp_path / "halted"
+    training(experiment, whole).run()
+
+    first = training(experiment, halted)
+    take_step = first.take_step
+
+    def and_stop(batch: object) -> None:
+        take_step(batch)  # type: ignore[arg-type]
+        if first.step == stop_at:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    first.take_step = and_stop  # type: ignore[method-assign]
+    with pytest.raises(Interrupted):
+        first.run()
+    assert checkpoint.load(halted / "last.ckpt")["step"] == stop_at
+    second = training(experiment, halted)
+    assert second.load_state(checkpoint.load(halted / "last.ckpt"), halted / "last.ckpt") == []
+    second.run()
+
+    assert same(weights(whole), weights(halted))
+    for name in ("train/loss/semseg", "train/loss/depth", "val/normals/mean"):
+        assert columns(whole, name) == columns(halted, name)
+    assert (whole / "best.safetensors").read_bytes() == (halted / "best.safetensors").read_bytes()
+
+
+def test_a_killed_run_ends_as_one_that_was_not(store: Path, tmp_path: Path) -> None:
+    """SIGKILL at moments that nobody chose, several times over."""
+    program = (
+        "import sys, torch; sys.path.insert(0, sys.argv[1]); torch.set_num_threads(1)\n"
+        "from dataclasses import replace; from pathlib import Path\n"
+        "from tiny import dropping; from taskscape import runs\n"
+        "experiment = replace(dropping(Path(sys.argv[2])), epochs=60)\n"
+        "runs.train(experiment, Path(sys.argv[3]), resume=True)\n"
+    )
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+
+    def start(run: Path) -> subprocess.Popen[bytes]:
+        command = [sys.executable, "-c", program, str(TESTS), str(store), str(run)]
+        return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+
+    complete = start(whole)
+    for wait in (0.15, 0.4):
+        process = start(killed)
+        before = _step(killed)
+        while _step(killed) <= before and process.poll() is None:
+            time.sleep(0.01)
+        time.sleep(wait)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        assert 0 < _step(killed) < 180
+    last = start(killed)
+    assert last.wait() == 0 and complete.wait() == 0
+    assert same(weights(whole), weights(killed))
+    assert columns(whole, "step", "train/loss/depth") == columns(killed, "step", "train/loss/depth")
+    assert json.loads((whole / "result.json").read_text())["metrics"] == (
+        json.loads((killed / "result.json").read_text())["metrics"]
+    )
+
+
+def _step(run: Path) -> int:
+    return checkpoint.load(run / "last.ckpt")["step"] if (run / "last.ckpt").exists() else 0
+
+
+def test_resuming_cuts_the_table_back_to_the_checkpoint(tmp_path: Path) -> None:
+    journal = Journal(tmp_path)
+    for epoch in (1, 2, 3):
+        journal.at_epoch(epoch, 10 * epoch, {"loss": 1 / epoch})
+    journal.close()
+    Journal(tmp_path, step=20).close()
+    assert [row["step"] for row in read_rows(tmp_path / "metrics.csv")] == ["10", "20"]
+
+
+@dataclass(frozen=True)
+class Breaking(L1):
+    """An L1 loss that is not a number from the fifth step on."""
+
+    name: ClassVar[str] = "breaking"
+    calls: ClassVar[list[int]] = []
+
+    def __call__(self, prediction: Tensor, target: Target) -> Tensor:
+        self.calls.append(1)
+        return super().__call__(prediction, target) * (math.nan if len(self.calls) >= 5 else 1.0)
+
+
+def test_a_loss_that_is_not_finite_stops_the_run(store: Path, tmp_path: Path) -> None:
+    broken = Depth()
+    object.__setattr__(broken, "loss", Breaking())
+    run = training(replace(tiny(store), tasks=Tasks(depth=broken)), tmp_path)
+    with pytest.raises(TrainingError, match=r"loss of depth is nan at step 5 \(epoch 2\).*optimizer\.lr"):
+        run.run()
+    kept = checkpoint.load(tmp_path / "last.ckpt")
+    assert kept["step"] == 3
+    assert all(torch.isfinite(tensor).all() for tensor in kept["network"].values())
+
+
+def test_a_checkpoint_of_another_network_is_refused(store: Path, tmp_path: Path) -> None:
+    runs.train(replace(tiny(store), epochs=1), tmp_path)
+    with pytest.raises(ValueError, match=r"last\.ckpt belongs to another network.*heads\.depth\.weight is \(1, 8, 3, 3\) instead of"):
+        runs.train(replace(tiny(store), network=Tiny(width=4)), tmp_path, resume=True)
+
+
+def test_a_damaged_checkpoint_is_named(tmp_path: Path) -> None:
+    checkpoint.save(tmp_path / "last.ckpt", {"step": 3})
+    whole = (tmp_path / "last.ckpt").read_bytes()
+    (tmp_path / "last.ckpt").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(ValueError, match=r"last\.ckpt is damaged"):
+        checkpoint.load(tmp_path / "last.ckpt")
+
+
+def test_a_checkpoint_runs_no_code(tmp_path: Path) -> None:
+    class Evil:
+        def __reduce__(self) -> tuple[object, tuple[str]]:
+            return os.system, (f"touch {tmp_path / 'ran'}",)
+
+    torch.save({"format": 1, "network": Evil()}, tmp_path / "last.ckpt")
+    with pytest.raises(ValueError, match=r"last\.ckpt is damaged or no checkpoint"):
+        checkpoint.load(tmp_path / "last.ckpt")
+    assert not (tmp_path / "ran").exists()
+
+
+def test_a_full_disk_leaves_the_old_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    checkpoint.save(tmp_path / "last.ckpt", {"step": 3})
+
+    def full(_: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match=r"could not write .*last\.ckpt: No space left.*kept"):
+        checkpoint.save(tmp_path / "last.ckpt", {"step": 4})
+    assert checkpoint.load(tmp_path / "last.ckpt")["step"] == 3
+    assert [path.name for path in tmp_path.iterdir()] == ["last.ckpt"]
+
+
+def test_tasks_without_a_label_in_the_batch_are_left_out(tmp_path: Path) -> None:
+    """A store in which only the first image has depth, and one in which none has any label."""
+    partly = training(replace(tiny(pack(tmp_path / "a")), batch_size=2), tmp_path / "run")
+    batch = next(iter(partly.val_data.epoch(0)))
+    none = {name: Target(t.value, torch.zeros_like(t.valid)) for name, t in batch.targets.items()}
+    before = {name: p.clone() for name, p in partly.network.named_parameters()}
+
+    partly.take_step(batch._replace(targets=none))
+    assert all(torch.equal(p, before[name]) for name, p in partly.network.named_parameters())
+
+    partly.take_step(batch._replace(targets={**batch.targets, "depth": none["depth"]}))
+    for name, p in partly.network.named_parameters():
+        assert torch.equal(p, before[name]) == name.startswith("heads.depth")
+    assert all(torch.isfinite(p).all() for p in partly.network.parameters())
+
+
+def test_gradients_are_clipped(store: Path, tmp_path: Path) -> None:
+    run = training(replace(tiny(store), gradient_clip=1e-3), tmp_path)
+    run.take_step(next(iter(run.train_data.epoch(0))))
+    norm = torch.stack([p.grad.norm() for p in run.network.parameters() if p.grad is not None]).norm()
+    assert norm.item() == pytest.approx(1e-3, rel=1e-4)
+
+
+def test_bf16_and_channels_last_train_close_to_float32(store: Path, tmp_path: Path) -> None:
+    exact, quick = training(tiny(store), tmp_path), training(replace(tiny(store), precision="bf16"), tmp_path)
+    for batch in exact.train_data.epoch(0):
+        exact.take_step(batch)
+        quick.take_step(batch)
+    for (_, exact_losses, _), (_, quick_losses, _) in zip(exact.unseen, quick.unseen, strict=True):
+        for name, loss in exact_losses.items():
+            assert quick_losses[name].item() == pytest.approx(loss.item(), rel=0.05)
+
+
+def test_two_processes_train_as_one(tmp_path: Path) -> None:
+    """Batches of unequal shares; in the second step of each epoch only the first process has depth labels."""
+    store = pack(tmp_path / "store", train=11)
+    program = (
+        "import sys, torch; sys.path.insert(0, sys.argv[1]); torch.set_num_threads(1)\n"
+        "from dataclasses import replace; from pathlib import Path\n"
+        "from tiny import tiny; from taskscape import runs\n"
+        "runs.train(replace(tiny(Path(sys.argv[2])), batch_size=5, epochs=2), Path(sys.argv[3]))\n"
+    )
+    arguments = ["-c", program, str(TESTS), str(store)]
+    subprocess.run([sys.executable, *arguments, str(tmp_path / "one")], check=True, capture_output=True)
+    script = tmp_path / "program.py"
+    script.write_text(program)
+    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    command = [*launcher, str(script), str(TESTS), str(store), str(tmp_path / "two")]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-3000:]
+    one, two = weights(tmp_path / "one"), weights(tmp_path / "two")
+    for name in one:
+        torch.testing.assert_close(one[name], two[name], rtol=1e-4, atol=1e-6)
+    results = [json.loads((tmp_path / run / "result.json").read_text())["metrics"] for run in ("one", "two")]
+    for name, value in results[0].items():
+        assert results[1][name] == pytest.approx(value, rel=1e-2, abs=0.5)
+
+
+def test_samples_are_arrays_without_objects(store: Path, tmp_path: Path) -> None:
+    runs.train(replace(tiny(store), epochs=1), tmp_path)
+    with np.load(tmp_path / "samples.npz", allow_pickle=False) as arrays:
+        shapes = {name: arrays[name].shape for name in arrays.files}
+    assert shapes["image"] == (6, 32, 48, 3)
+    assert shapes["depth/prediction"] == (6, 32, 48)
+    assert shapes["normals/label"] == (6, 32, 48, 3)
+
+
+def test_data_that_lacks_a_task_is_refused_before_training(tmp_path: Path) -> None:
+    experiment = tiny(pack(tmp_path / "store", tasks=("depth",)))
+    with pytest.raises(ValueError, match="has no class labels"):
+        runs.train(experiment, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+    assert isinstance(experiment.data, Packed)

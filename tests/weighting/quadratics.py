@@ -1,0 +1,63 @@
+"""Three quadratic losses of one shared vector, with their gradients written out in numpy."""
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from taskscape.weighting import Shared, Weighting
+
+TASKS = ("semseg", "depth", "normals")
+Array = NDArray[np.float64]
+
+
+class Quadratics:
+    """L_k = ½·s_k·‖B_k f - c_k‖² + ½·(u_k - 1)² + b_k, with features f = E θ.
+
+    The first two conflict: they pull θ towards opposite points. ``flat`` names a task whose loss does not depend on θ.
+    """
+
+    def __init__(self, scale: tuple[float, float, float] = (1.0, 1.0, 1.0), flat: str | None = None) -> None:
+        rng = np.random.default_rng(4)
+        self.encoder, self.heads = rng.normal(size=(5, 4)), rng.normal(size=(3, 6, 5))
+        self.goals = rng.normal(size=(3, 6))
+        self.heads[1] = self.heads[0] + 0.3 * rng.normal(size=(6, 5))
+        self.goals[1] = -self.goals[0]
+        self.scale = np.array(scale)
+        if flat is not None:
+            self.heads[TASKS.index(flat)] = 0
+        self.theta = nn.Parameter(torch.tensor(0.1 * rng.normal(size=4)))
+        self.own = nn.ParameterList([nn.Parameter(torch.tensor(0.5 * k, dtype=torch.float64)) for k in range(3)])
+
+    def forward(self) -> tuple[dict[str, Tensor], Shared]:
+        f = torch.tensor(self.encoder) @ self.theta
+        losses = {}
+        for k, task in enumerate(TASKS):
+            error = torch.tensor(self.heads[k]) @ f - torch.tensor(self.goals[k])
+            losses[task] = 0.5 * self.scale[k] * (error @ error) + 0.5 * (self.own[k] - 1) ** 2
+        return losses, Shared((self.theta,), (f,), (self.theta,), tuple(self.own))
+
+    def losses(self) -> Array:
+        return np.array([loss.item() for loss in self.forward()[0].values()])
+
+    def feature_gradients(self) -> Array:
+        """The gradients with respect to the features, a row per task."""
+        f = self.encoder @ self.theta.detach().numpy()
+        return np.stack([s * b.T @ (b @ f - c) for s, b, c in zip(self.scale, self.heads, self.goals, strict=True)])
+
+    def gradients(self) -> Array:
+        """The gradients with respect to θ, a row per task."""
+        return self.feature_gradients() @ self.encoder
+
+    def own_gradients(self) -> Array:
+        return np.array([u.item() - 1 for u in self.own])
+
+    def step(self, weighting: Weighting, *absent: str) -> tuple[Array, Array]:
+        """Run ``backward`` without the absent tasks, and return the gradient of θ and the weights."""
+        for parameter in (self.theta, *self.own):
+            parameter.grad = None
+        losses, shared = self.forward()
+        weights = weighting.backward({task: loss for task, loss in losses.items() if task not in absent}, shared)
+        assert self.theta.grad is not None
+        used = np.array([float(w) for w in weights.values()]) if weights is not None else np.array([])
+        return self.theta.grad.numpy().copy(), used

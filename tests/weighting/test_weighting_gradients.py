@@ -1,0 +1,267 @@
+"""Every gradient method against its equation in numpy float64, in both modes."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+import pytest
+import torch
+from quadratics import TASKS, Array, Quadratics
+
+from taskscape.weighting import (
+    IMTLG,
+    MGDA,
+    AlignedMTL,
+    CAGrad,
+    ConFIG,
+    GradDrop,
+    GradientOptions,
+    NashMTL,
+    PCGrad,
+    RandomGradient,
+    UPGrad,
+    WeightingOptions,
+)
+
+Options = Callable[..., WeightingOptions]
+
+
+@pytest.fixture(params=["parameters", "features"])
+def mode(request: pytest.FixtureRequest) -> str:
+    return request.param
+
+
+def rows(q: Quadratics, mode: str, *absent: str) -> Array:
+    """The matrix of gradients that the method sees."""
+    present = [k for k, task in enumerate(TASKS) if task not in absent]
+    return (q.gradients() if mode == "parameters" else q.feature_gradients())[present]
+
+
+def combined(q: Quadratics, options: WeightingOptions, *absent: str) -> tuple[Array, Array]:
+    """The combined gradient, as it arrives at θ, and the weights."""
+    return q.step(options.build(TASKS).double(), *absent)
+
+
+def at_theta(q: Quadratics, mode: str, vector: Array) -> Array:
+    """A combined gradient, seen at θ: one at the features has run through the encoder."""
+    return vector if mode == "parameters" else vector @ q.encoder
+
+
+def pcgrad_of_two(a: Array, b: Array) -> Array:
+    d = a @ b
+    return a + b if d >= 0 else a - d / (b @ b) * b + b - d / (a @ a) * a
+
+
+def test_the_problem_has_a_conflict(mode: str) -> None:
+    g = rows(Quadratics(), mode)
+    assert g[0] @ g[1] < 0
+
+
+def test_own_parameters_get_the_plain_sum(mode: str) -> None:
+    q = Quadratics()
+    combined(q, PCGrad(mode=mode))
+    np.testing.assert_allclose([u.grad.item() for u in q.own], q.own_gradients())
+    combined(q, PCGrad(mode=mode), "depth")
+    assert q.own[1].grad is None
+
+
+def test_pcgrad(mode: str) -> None:
+    q = Quadratics()
+    gradient, weights = combined(q, PCGrad(mode=mode), "normals")
+    np.testing.assert_allclose(gradient, at_theta(q, mode, pcgrad_of_two(*rows(q, mode, "normals"))), rtol=1e-9)
+    np.testing.assert_allclose(gradient, at_theta(q, mode, weights @ rows(q, mode, "normals")), rtol=1e-9)
+    # Three tasks: one of the orders in which the projections may happen.
+    g, found = rows(q, mode), []
+    for orders in np.ndindex(2, 2, 2):
+        total = np.zeros_like(g[0])
+        for i, order in enumerate(orders):
+            others = [j for j in range(3) if j != i]
+            mine = g[i].copy()
+            for j in others if order == 0 else reversed(others):
+                mine -= min(mine @ g[j], 0) / (g[j] @ g[j]) * g[j]
+            total += mine
+        found.append(np.abs(combined(q, PCGrad(mode=mode))[0] - at_theta(q, mode, total)).max())
+    assert min(found) < 1e-12
+
+
+def test_mgda(mode: str) -> None:
+    q = Quadratics()
+    a, b = rows(q, mode, "normals")
+    share = np.clip((b - a) @ b / ((a - b) @ (a - b)), 0, 1)  # closed form for two
+    gradient, weights = combined(q, MGDA(epsilon=1e-9, mode=mode), "normals")
+    np.testing.assert_allclose(weights, [share, 1 - share], rtol=1e-6)
+    np.testing.assert_allclose(gradient, at_theta(q, mode, weights @ [a, b]), rtol=1e-9)
+    # Optimality for three: no gradient reaches less far along the shortest vector than its own length.
+    weights = combined(q, MGDA(epsilon=1e-9, max_iterations=20000, mode=mode))[1]
+    shortest = weights @ rows(q, mode)
+    assert (rows(q, mode) @ shortest >= shortest @ shortest * (1 - 1e-2)).all()
+    assert weights.sum() == pytest.approx(1) and (weights >= 0).all()
+
+
+def test_cagrad(mode: str) -> None:
+    pytest.importorskip("clarabel")
+    q, c = Quadratics(), 0.4
+    g = rows(q, mode, "normals")
+    mean = g.mean(0)
+    radius = c * np.linalg.norm(mean)
+    shares = np.linspace(0, 1, 200001)
+    candidates = shares[:, None] * g[0] + (1 - shares[:, None]) * g[1]
+    dual = candidates @ mean + radius * np.linalg.norm(candidates, axis=1)
+    best = candidates[dual.argmin()]
+    expected = mean + radius * best / np.linalg.norm(best)
+    gradient, _ = combined(q, CAGrad(c=c, mode=mode), "normals")
+    np.testing.assert_allclose(gradient, at_theta(q, mode, expected), rtol=1e-3, atol=1e-4)
+
+
+def test_small_gradients_are_not_taken_for_zero(mode: str) -> None:
+    """The solvers' own thresholds would make them zero, as they did at features."""
+    for options, solver in ((CAGrad(mode=mode), "clarabel"), (UPGrad(mode=mode), "quadprog")):
+        pytest.importorskip(solver)
+        usual = combined(Quadratics(), options)[1]
+        small = combined(Quadratics((1e-6, 1e-6, 1e-6)), options)[1]
+        np.testing.assert_allclose(small, usual, rtol=1e-3)
+
+
+def test_nash_mtl(mode: str) -> None:
+    pytest.importorskip("ecos")
+    q = Quadratics()
+    gradient, weights = combined(q, NashMTL(mode=mode, max_norm=0.0))
+    g = rows(q, mode)
+    products = weights * (g @ g.T @ weights)  # equal for all tasks: GᵀG w = 1/w
+    np.testing.assert_allclose(products / products.mean(), 1, atol=2e-2)
+    np.testing.assert_allclose(gradient, at_theta(q, mode, weights @ g), rtol=1e-9)
+    _, limited = combined(q, NashMTL(mode=mode, max_norm=1e-3))
+    assert np.linalg.norm(limited @ g) == pytest.approx(1e-3)
+
+
+@pytest.mark.parametrize("preference", [{}, {"depth": 3.0}])
+def test_aligned_mtl(mode: str, preference: dict[str, float]) -> None:
+    q = Quadratics()
+    u, s, vt = np.linalg.svd(rows(q, mode), full_matrices=False)
+    average = np.array([1, preference.get("depth", 1.0), 1])
+    for scale, size in (("min", s.min()), ("median", np.median(s)), ("rmse", np.sqrt((s**2).mean()))):
+        expected = average / average.sum() @ (size * u @ vt)
+        gradient, _ = combined(q, AlignedMTL(scale=scale, preference=preference, mode=mode))
+        np.testing.assert_allclose(gradient, at_theta(q, mode, expected), rtol=1e-6)
+
+
+def test_imtl_g(mode: str) -> None:
+    q = Quadratics()
+    gradient, weights = combined(q, IMTLG(mode=mode))
+    g = rows(q, mode)
+    assert weights.sum() == pytest.approx(1)
+    projections = (weights @ g) @ (g / np.linalg.norm(g, axis=1, keepdims=True)).T
+    np.testing.assert_allclose(projections, projections[0], rtol=1e-6)
+    np.testing.assert_allclose(gradient, at_theta(q, mode, weights @ g), rtol=1e-9)
+
+
+def test_upgrad(mode: str) -> None:
+    pytest.importorskip("quadprog")
+    q = Quadratics()
+    g = rows(q, mode, "normals")
+    gradient, _ = combined(q, UPGrad(mode=mode), "normals")
+    # Of two gradients each is projected as PCGrad does; the solver regularises a little.
+    np.testing.assert_allclose(gradient, at_theta(q, mode, pcgrad_of_two(*g) / 2), rtol=1e-2)
+    # For any number: it harms no task.
+    weights = combined(q, UPGrad(mode=mode))[1]
+    along = rows(q, mode) @ (weights @ rows(q, mode))
+    assert (along >= -1e-3 * np.abs(along).max()).all()
+
+
+def test_graddrop() -> None:
+    q = Quadratics()
+    weighting = GradDrop().build(TASKS)
+    g = q.gradients()
+    drawn = np.stack([q.step(weighting)[0] for _ in range(2000)])
+    positive, negative = g.clip(min=0).sum(0), g.clip(max=0).sum(0)
+    is_positive = np.isclose(drawn, positive, rtol=1e-12)
+    assert (is_positive | np.isclose(drawn, negative, rtol=1e-12)).all()
+    purity = 0.5 * (1 + g.sum(0) / np.abs(g).sum(0))
+    np.testing.assert_allclose(is_positive.mean(0), purity, atol=0.05)
+    # What leaks is not dropped.
+    np.testing.assert_allclose(q.step(GradDrop(leak=dict.fromkeys(TASKS, 1.0)).build(TASKS))[0], g.sum(0))
+
+
+def test_config(mode: str) -> None:
+    q = Quadratics()
+    g = rows(q, mode)
+    units = g / np.linalg.norm(g, axis=1, keepdims=True)
+    for preference in ({}, {"depth": 2.0}):
+        cosines = np.array([1, preference.get("depth", 1.0), 1])
+        direction = np.linalg.pinv(units) @ cosines
+        direction /= np.linalg.norm(direction)
+        expected = (g @ direction).sum() * direction
+        gradient, _ = combined(q, ConFIG(preference=preference, mode=mode))
+        np.testing.assert_allclose(gradient, at_theta(q, mode, expected), rtol=1e-8)
+
+
+def test_random_gradient(mode: str) -> None:
+    q = Quadratics()
+    weighting = RandomGradient(mode=mode).build(TASKS)
+    drawn = []
+    for _ in range(500):
+        gradient, weights = q.step(weighting)
+        np.testing.assert_allclose(gradient, at_theta(q, mode, weights @ rows(q, mode)), rtol=1e-9)
+        drawn.append(weights)
+    np.testing.assert_allclose(np.sum(drawn, 1), 1)
+    np.testing.assert_allclose(np.mean(drawn, 0), 1 / 3, atol=0.05)
+
+
+@pytest.mark.parametrize("options", [IMTLG, ConFIG, NashMTL])
+def test_the_direction_does_not_change_with_the_scale_of_a_loss(options: Options) -> None:
+    if options is NashMTL:
+        pytest.importorskip("ecos")
+    directions = []
+    for scale in ((1.0, 1.0, 1.0), (3.0, 1.0, 0.5)):
+        gradient, _ = combined(Quadratics(scale), options())
+        directions.append(gradient / np.linalg.norm(gradient))
+    np.testing.assert_allclose(*directions, atol=2e-2 if options is NashMTL else 1e-9)
+
+
+@dataclass(frozen=True)
+class Krum(GradientOptions):
+    """An aggregator of the user's choice."""
+
+    name: ClassVar[str] = "krum"
+
+    def aggregator(self, tasks: Sequence[str], like: torch.Tensor):
+        from torchjd.aggregation import Krum
+
+        return Krum(n_byzantine=0)
+
+
+@dataclass(frozen=True)
+class TrimmedMean(GradientOptions):
+    """One that is no weighted sum."""
+
+    name: ClassVar[str] = "trimmed-mean"
+
+    def aggregator(self, tasks: Sequence[str], like: torch.Tensor):
+        from torchjd.aggregation import TrimmedMean
+
+        return TrimmedMean(trim_number=1)
+
+
+@dataclass(frozen=True)
+class GradVac(GradientOptions):
+    """One with a memory of its own."""
+
+    name: ClassVar[str] = "grad-vac"
+
+    def aggregator(self, tasks: Sequence[str], like: torch.Tensor):
+        from torchjd.aggregation import GradVac
+
+        return GradVac()
+
+
+def test_any_aggregator_of_torchjd(mode: str) -> None:
+    q = Quadratics()
+    gradient, weights = combined(q, Krum(mode=mode))
+    assert sorted(weights) == [0, 0, 1]  # the gradient that the others are nearest to
+    np.testing.assert_allclose(gradient, at_theta(q, mode, weights @ rows(q, mode)))
+    gradient, weights = combined(q, TrimmedMean(mode=mode))
+    np.testing.assert_allclose(gradient, at_theta(q, mode, np.median(rows(q, mode), 0)))
+    assert weights.size == 0
+    with pytest.raises(ValueError, match="resumed"):
+        GradVac(mode=mode).build(TASKS)

@@ -1,0 +1,252 @@
+"""Every loss weighting against its equation in numpy float64."""
+
+import copy
+
+import numpy as np
+import pytest
+import torch
+from quadratics import TASKS, Quadratics
+
+from taskscape.weighting import (
+    DWA,
+    FAMO,
+    IMTLL,
+    STCH,
+    Fixed,
+    Geometric,
+    GradNorm,
+    RandomLoss,
+    Uncertainty,
+    Weighting,
+    WeightingOptions,
+)
+
+
+def build(options: WeightingOptions, seed: int = 0) -> Weighting:
+    return options.build(TASKS, seed).double()
+
+
+def softmax(x: np.ndarray) -> np.ndarray:
+    e = np.exp(x - x.max())
+    return e / e.sum()
+
+
+def test_fixed() -> None:
+    q = Quadratics()
+    gradient, weights = q.step(build(Fixed({"depth": 0.25})))
+    np.testing.assert_allclose(weights, [1, 0.25, 1])
+    np.testing.assert_allclose(gradient, q.gradients().T @ [1, 0.25, 1])
+    np.testing.assert_allclose([u.grad.item() for u in q.own], q.own_gradients() * [1, 0.25, 1])
+
+
+class TestDWA:
+    def test_is_a_plain_sum_in_the_first_two_epochs(self) -> None:
+        q, dwa = Quadratics(), build(DWA())
+        for mean in (3.0, 1.0):
+            np.testing.assert_array_equal(q.step(dwa)[1], [1, 1, 1])
+            dwa.epoch_end({"semseg": mean, "depth": 5.0, "normals": mean**2})
+        assert (q.step(dwa)[1] != 1).all()
+
+    def test_equation(self) -> None:
+        q, dwa = Quadratics(), build(DWA(temperature=1.5))
+        history = np.array([[3.0, 5.0, 9.0], [1.0, 4.0, 8.5], [0.9, 4.2, 8.0]])
+        for epoch in history:
+            dwa.epoch_end(dict(zip(TASKS, epoch, strict=True)))
+        expected = 3 * softmax(history[2] / history[1] / 1.5)
+        gradient, weights = q.step(dwa)
+        np.testing.assert_allclose(weights, expected, rtol=1e-12)
+        np.testing.assert_allclose(gradient, q.gradients().T @ expected, rtol=1e-12)
+
+    def test_does_not_change_with_the_scale_of_a_loss(self) -> None:
+        plain, scaled = build(DWA()), build(DWA())
+        for epoch in ([3.0, 5.0, 9.0], [1.0, 4.0, 8.5]):
+            plain.epoch_end(dict(zip(TASKS, epoch, strict=True)))
+            scaled.epoch_end(dict(zip(TASKS, np.multiply(epoch, [100, 1, 0.01]), strict=True)))
+        np.testing.assert_allclose(Quadratics().step(plain)[1], Quadratics().step(scaled)[1])
+
+    def test_a_task_that_was_absent_for_an_epoch_keeps_its_rate(self) -> None:
+        q, dwa = Quadratics(), build(DWA())
+        dwa.epoch_end({"semseg": 3.0, "depth": 5.0, "normals": 9.0})
+        dwa.epoch_end({"semseg": 1.0, "depth": 4.0})
+        np.testing.assert_allclose(q.step(dwa)[1], 3 * softmax(np.array([1 / 3, 4 / 5, 1]) / 2))
+        dwa.epoch_end({"semseg": 0.5, "normals": 6.0})
+        np.testing.assert_allclose(q.step(dwa)[1], 3 * softmax(np.array([0.5, 4 / 5, 6 / 9]) / 2))
+
+    def test_a_loss_of_zero_is_no_rate(self) -> None:
+        q, dwa = Quadratics(), build(DWA())
+        for _ in range(3):
+            dwa.epoch_end({"semseg": 1.0, "depth": 0.0, "normals": 1.0})
+        np.testing.assert_allclose(q.step(dwa)[1], [1, 1, 1])
+
+
+@pytest.mark.parametrize(
+    ("variant", "penalty", "start"), [("mtan", 0.5, -0.5), ("kendall", 0.5, 0.0), ("xtask", 1.0, 0.0)]
+)
+def test_uncertainty(variant: str, penalty: float, start: float) -> None:
+    q, weighting = Quadratics(), build(Uncertainty(variant))
+    gradient, weights = q.step(weighting)
+    expected = np.exp(-start) / 2 * np.ones(3)
+    np.testing.assert_allclose(weights, expected)
+    np.testing.assert_allclose(gradient, q.gradients().T @ expected)
+    (s,) = weighting.parameters()
+    np.testing.assert_allclose(s.detach(), start)
+    np.testing.assert_allclose(s.grad, -expected * q.losses() + penalty)
+    s.grad = None
+    q.step(weighting, "depth")
+    np.testing.assert_allclose(s.grad, (-expected * q.losses() + penalty) * [1, 0, 1])
+
+
+def test_imtl_l_brings_all_losses_to_one_size() -> None:
+    q, weighting = Quadratics(scale=(1, 100, 0.01)), build(IMTLL())
+    (s,) = weighting.parameters()
+    with torch.no_grad():
+        s.copy_(torch.tensor([0.1, -0.2, 0.3]))
+    gradient, weights = q.step(weighting)
+    np.testing.assert_allclose(weights, np.exp([0.1, -0.2, 0.3]))
+    np.testing.assert_allclose(gradient, q.gradients().T @ weights)
+    np.testing.assert_allclose(s.grad, weights * q.losses() - 1)
+    optimizer = torch.optim.Adam([s], 0.05, betas=(0.9, 0.9))
+    for _ in range(500):
+        optimizer.zero_grad()
+        q.step(weighting)
+        optimizer.step()
+    np.testing.assert_allclose(q.step(weighting)[1] * q.losses(), 1, rtol=0.01)
+
+
+def test_random_loss_weights_are_a_softmax_of_normal_numbers() -> None:
+    q, weighting = Quadratics(), build(RandomLoss(), seed=1)
+    drawn = np.stack([q.step(weighting)[1] for _ in range(1000)])
+    np.testing.assert_allclose(drawn.sum(1), 1)
+    # Differences of logarithms are those of independent standard normal numbers.
+    np.testing.assert_allclose(np.cov(np.diff(np.log(drawn)).T), [[2, -1], [-1, 2]], atol=0.2)
+    gradient, weights = q.step(weighting)
+    np.testing.assert_allclose(gradient, q.gradients().T @ weights)
+    again = build(RandomLoss(), seed=1)
+    np.testing.assert_array_equal(drawn[0], q.step(again)[1])
+    assert not np.allclose(drawn[0], q.step(build(RandomLoss(), seed=2))[1])
+    assert q.step(again, "depth")[1].sum() == pytest.approx(1)
+
+
+class TestGeometric:
+    def test_equation(self) -> None:
+        q = Quadratics()
+        gradient, weights = q.step(build(Geometric()))
+        expected = q.losses().prod() ** (1 / 3) / (3 * q.losses())
+        np.testing.assert_allclose(weights, expected, rtol=1e-12)
+        np.testing.assert_allclose(gradient, q.gradients().T @ expected, rtol=1e-12)
+        np.testing.assert_allclose(q.step(build(Geometric()), "depth")[1].size, 2)
+
+    def test_a_loss_of_zero_gives_no_nan(self) -> None:
+        losses = {"semseg": torch.tensor(0.0, requires_grad=True), "depth": torch.tensor(2.0, requires_grad=True)}
+        build(Geometric()).backward(losses, Quadratics().forward()[1])
+        assert all(loss.grad.isfinite() for loss in losses.values())
+
+
+def test_stch() -> None:
+    q = Quadratics()
+    weighting = build(STCH(mu=0.3, preference={"depth": 2.0}, ideal={"semseg": 0.2}))
+    scale, ideal = np.array([0.25, 0.5, 0.25]), np.array([0.2, 0, 0])
+    gradient, weights = q.step(weighting)
+    expected = scale * softmax(scale * (q.losses() - ideal) / 0.3)
+    np.testing.assert_allclose(weights, expected, rtol=1e-12)
+    np.testing.assert_allclose(gradient, q.gradients().T @ expected, rtol=1e-12)
+    # With a small mu only the largest loss counts, and nothing overflows.
+    sharp = q.step(build(STCH(mu=1e-6)))[1]
+    np.testing.assert_allclose(sharp, np.where(q.losses() == q.losses().max(), 1 / 3, 0), atol=1e-12)
+
+
+class TestFAMO:
+    def test_equation(self) -> None:
+        q, weighting = Quadratics(), build(FAMO(lr=0.1, weight_decay=0.01))
+        logits, m, v = np.zeros(3), np.zeros(3), np.zeros(3)
+        for step in range(1, 6):
+            before = q.losses() + 1e-8
+            z = softmax(logits)
+            gradient, weights = q.step(weighting)
+            expected = z / before / (z / before).sum()
+            np.testing.assert_allclose(weights, expected, rtol=1e-9)
+            np.testing.assert_allclose(gradient, q.gradients().T @ expected, rtol=1e-9)
+            with torch.no_grad():
+                q.theta -= 0.01 * torch.tensor(gradient)
+            fell = np.log(before) - np.log(q.losses() + 1e-8)
+            weighting.after_step(lambda: q.forward()[0])
+            g = (np.diag(z) - np.outer(z, z)) @ fell + 0.01 * logits
+            m, v = 0.9 * m + 0.1 * g, 0.999 * v + 0.001 * g**2
+            logits = logits - 0.1 * (m / (1 - 0.9**step)) / (np.sqrt(v / (1 - 0.999**step)) + 1e-8)
+
+    def test_nothing_is_left_for_the_optimiser_of_the_run(self) -> None:
+        q, weighting = Quadratics(), build(FAMO())
+        q.step(weighting)
+        weighting.after_step(lambda: q.forward()[0])
+        assert all(p.grad is None and not p.requires_grad for p in weighting.parameters())
+
+
+@pytest.mark.parametrize("options", [Geometric(), FAMO()])
+def test_the_direction_does_not_change_with_the_scale_of_a_loss(options: WeightingOptions) -> None:
+    directions = []
+    for scale in ((1.0, 1.0, 1.0), (100.0, 1.0, 0.01)):
+        q = Quadratics(scale)
+        for u in q.own:
+            u.data.fill_(1.0)  # so that the whole loss is scaled
+        gradient, _ = q.step(build(options))
+        directions.append(gradient / np.linalg.norm(gradient))
+    np.testing.assert_allclose(*directions, rtol=1e-4)
+
+
+class TestGradNorm:
+    def test_equation(self) -> None:
+        q, weighting = Quadratics(), build(GradNorm(alpha=0.7, lr=0.1))
+        (w,) = weighting.parameters()
+        assert weighting.learning_rate == 0.1
+        initial, expected = q.losses(), np.ones(3)
+        for _ in range(4):
+            gradient, weights = q.step(weighting)
+            np.testing.assert_allclose(weights, expected, rtol=1e-12)
+            np.testing.assert_allclose(gradient, q.gradients().T @ expected, rtol=1e-12)
+            rates = q.losses() / initial
+
+            def objective(x: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+                return (torch.stack([torch.tensor(g) * x[k] for k, g in enumerate(q.gradients())]).norm(dim=1)
+                        - target).abs().sum()  # fmt: skip
+
+            norms = expected * np.linalg.norm(q.gradients(), axis=1)
+            target = norms.mean() * (rates / rates.mean()) ** 0.7
+            x = torch.tensor(expected, requires_grad=True)
+            (by_autograd,) = torch.autograd.grad(objective(x, torch.tensor(target)), x)
+            np.testing.assert_allclose(w.grad, by_autograd, rtol=1e-12)
+            with torch.no_grad():
+                w -= 0.1 * w.grad
+                q.theta -= 0.05 * torch.tensor(gradient)
+            weighting.after_step(lambda: {})
+            expected = np.maximum(expected - 0.1 * by_autograd.numpy(), 1e-8)
+            expected *= 3 / expected.sum()
+        assert w.sum().item() == pytest.approx(3)
+
+    def test_gradients_approach_their_targets(self) -> None:
+        q, weighting = Quadratics(scale=(10, 1, 0.3)), build(GradNorm(alpha=0.0))
+        (w,) = weighting.parameters()
+        optimizer = torch.optim.Adam([w], 2e-3)
+
+        def spread() -> float:
+            norms = w.detach().numpy() * np.linalg.norm(q.gradients(), axis=1)
+            return float(np.abs(norms / norms.mean() - 1).max())
+
+        before = spread()
+        for _ in range(1500):
+            optimizer.zero_grad()
+            q.step(weighting)
+            optimizer.step()
+            weighting.after_step(lambda: {})
+        assert spread() < 0.1 < before
+
+    def test_absent_tasks_keep_their_weight_and_note_their_loss_when_they_come(self) -> None:
+        q, weighting = Quadratics(), build(GradNorm())
+        (w,) = weighting.parameters()
+        q.step(weighting, "depth")
+        assert w.grad[1] == 0 and (w.grad[[0, 2]] != 0).any()
+        initial = copy.deepcopy(weighting.initial)
+        assert initial.isnan().tolist() == [False, True, False]
+        with torch.no_grad():
+            q.theta += 1
+        q.step(weighting)
+        np.testing.assert_allclose(weighting.initial, [initial[0], q.losses()[1], initial[2]])
