@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 import safetensors.torch
 import torch
-from conftest import pack
+from blocks import pack
 from tiny import Tiny, dropping, tiny
 from torch import Tensor
 

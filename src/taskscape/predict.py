@@ -15,7 +15,8 @@ from PIL import Image, ImageOps
 
 from taskscape.checkpoint import write_whole
 from taskscape.report.pictures import overlay, paint_classes, paint_depth, paint_directions
-from taskscape.runs import Trained, load
+from taskscape.result import Result
+from taskscape.runs import RESULT, Trained, load
 from taskscape.tasks import Task
 
 Array = npt.NDArray[Any]
@@ -36,6 +37,7 @@ def predict(
     out: Path,
     *,
     height: int | None = None,
+    own_size: bool = False,
     depth_unit: Literal["mm", "cm"] = "mm",
     device: Literal["auto", "cpu", "cuda"] = "auto",
     report: Callable[[int, int], None] | None = None,
@@ -47,16 +49,21 @@ def predict(
     - classes: ``NAME.TASK.png``, class ids with a palette, and ``NAME.TASK-overlay.png``;
     - depth: ``NAME.TASK.png``, 16-bit steps of ``depth_unit`` (0 is none, 65535 is 65535 or farther), and
       ``NAME.TASK-view.png``;
-    - directions: ``NAME.TASK.png``, (x, -y, -z) of the unit vector in OpenCV axes from -1..1 to 0..255;
+    - directions: ``NAME.TASK.png``, the unit vector in OpenCV axes from -1..1 to 0..255, and ``NAME.TASK-view.png``;
     - ``NAME.side-by-side.png``, the picture and a view of every task;
 
-    and ``about.json``, which says how to read them. The network sees pictures at their own size, or brought to
-    ``height``. Raises ``ValueError`` at the end with the pictures that could not be read; the others are done.
+    and ``about.json``, which says how to read them. The network sees pictures brought to ``height``, by
+    default that of the images it was trained on: what is enlarged looks nearer. ``own_size`` leaves them as they are.
+    Raises ``ValueError`` at the end with the pictures that could not be read; the others are done.
     """
     if height is not None and height < 1:
         raise ValueError(f"height is {height}: it must be at least 1")
+    if height is not None and own_size:
+        raise ValueError("height and own size exclude each other; give one of them")
     sources = name_pictures(images, out)
     trained = load(run, device)
+    if height is None and not own_size:
+        height = Result.load(run / RESULT).size[0]
     out.mkdir(parents=True, exist_ok=True)
     written = [out / "about.json"]
     write_whole(written[0], json.dumps(_about(trained.tasks, STEPS_PER_METRE[depth_unit]), indent=1).encode())
@@ -79,7 +86,7 @@ def predict(
 
 def predict_picture(trained: Trained, image: Rgb, height: int | None = None) -> dict[str, Array]:
     """Return the quantity of every task for an (H, W, 3) picture: ids (H, W), metres (H, W), directions (H, W, 3)."""
-    pixels = torch.from_numpy(image).to(trained.device).permute(2, 0, 1)[None] / 255
+    pixels = torch.tensor(image, device=trained.device).permute(2, 0, 1)[None] / 255
     size = pixels.shape[-2:]
     if height is not None:
         width = max(round(size[1] * height / size[0]), 1)
@@ -110,13 +117,13 @@ def draw(tasks: Mapping[str, Task], quantities: Mapping[str, Array], image: Rgb,
                 views.append(overlay(image, paint_classes(quantity, classes.palette)))
                 files[f"{name}-overlay"] = Image.fromarray(views[-1])
             case "depth":
-                in_steps = (quantity * steps).round().clip(1, FARTHEST_STEP)
-                files[name] = Image.fromarray(in_steps.astype(np.uint16))
+                files[name] = Image.fromarray(np.rint(quantity * steps).clip(1, FARTHEST_STEP).astype(np.uint16))
                 views.append(paint_depth(quantity))
                 files[f"{name}-view"] = Image.fromarray(views[-1])
             case "directions":
                 views.append(paint_directions(quantity))
-                files[name] = Image.fromarray(views[-1])
+                files[name] = Image.fromarray(np.rint((quantity + 1) * 127.5).astype(np.uint8))
+                files[f"{name}-view"] = Image.fromarray(views[-1])
     files["side-by-side"] = Image.fromarray(np.concatenate(views, axis=1))
     return files
 
@@ -177,7 +184,7 @@ def _about(tasks: Mapping[str, Task], steps: int) -> dict[str, Any]:
                 about[name] = {"kind": task.kind, "metres_per_step": 1 / steps, "none": 0, "clipped_beyond": farthest}
             case "directions":
                 axes = "OpenCV: x right, y down, z forward"
-                about[name] = {"kind": task.kind, "rgb": "((x, -y, -z) + 1) / 2 * 255", "axes": axes}
+                about[name] = {"kind": task.kind, "vector": "rgb / 255 * 2 - 1", "axes": axes}
     return about
 
 

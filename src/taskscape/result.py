@@ -32,6 +32,8 @@ class Result:
 
     split: str
     images: int
+    size: tuple[int, int]
+    """Height and width of the images in pixels."""
     metrics: dict[str, float]
     """By ``task/metric``; percentages where the field reports percentages."""
     figures: dict[str, Any] = field(default_factory=dict)
@@ -53,10 +55,13 @@ class Result:
     @classmethod
     def load(cls, path: Path) -> "Result":
         """Read a result. Raises ``ValueError`` that names the file when it is not one."""
+        if not path.is_file():
+            raise FileNotFoundError(f"there is no result {path}; make it with taskscape evaluate {path.parent}")
         try:
             content = json.loads(path.read_text())
             if content["format"] != FORMAT:
                 raise ValueError(f"{path} has format {content['format']}, this version reads {FORMAT}; evaluate again")
-            return cls(**{**content, "tasks": [TaskInfo(**task) for task in content["tasks"]]})
+            tasks = [TaskInfo(**task) for task in content["tasks"]]
+            return cls(**{**content, "size": tuple(content["size"]), "tasks": tasks})
         except (json.JSONDecodeError, KeyError, TypeError) as error:
             raise ValueError(f"{path} is not a result of taskscape ({error!r}); evaluate the run again") from error

@@ -2,17 +2,14 @@
 
 import io
 import platform
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-import rich.progress
 import torch
 from lightning_fabric import Fabric
-from rich.progress import BarColumn, Progress, ProgressColumn, TaskID, TextColumn, TimeRemainingColumn
-from rich.text import Text
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -25,6 +22,7 @@ from taskscape.experiment import Experiment
 from taskscape.journal import read_rows
 from taskscape.models import Network, Outputs
 from taskscape.processes import rank, world
+from taskscape.progress import progress_bar, reporter
 from taskscape.result import Result, TaskInfo
 from taskscape.settings import dump, parse
 from taskscape.tasks import Task
@@ -143,7 +141,7 @@ def evaluate_run(run: Path, *, split: str = "val", device: Literal["auto", "cpu"
     """
     trained = load(run, device)
     with progress_bar(rank() == 0) as progress:
-        stores = trained.experiment.data.open(_report(progress, "preparing data"))
+        stores = trained.experiment.data.open(reporter(progress, "preparing data"))
     if split not in stores:
         raise ValueError(f"the data of {run} has no split {split!r}; it has {', '.join(stores)}")
     loader = trained.experiment.loader(stores[split], trained.device, training=False)
@@ -152,6 +150,7 @@ def evaluate_run(run: Path, *, split: str = "val", device: Literal["auto", "cpu"
     result = Result(
         split=split,
         images=len(stores[split]),
+        size=stores[split].size,
         metrics=measured.metrics,
         figures=measured.figures,
         tasks=[_info(task) for task in trained.tasks.values()],
@@ -179,38 +178,10 @@ def save_arrays(path: Path, arrays: Mapping[str, npt.NDArray[Any]]) -> None:
     checkpoint.write_whole(path, buffer.getbuffer())
 
 
-class _Rate(ProgressColumn):
-    """Steps or images per second."""
-
-    def render(self, task: rich.progress.Task) -> Text:
-        speed = task.finished_speed or task.speed
-        return Text("" if speed is None else f"{speed:.1f}/s", style="progress.data.speed")
-
-
-def progress_bar(shown: bool = True) -> Progress:
-    """Return a progress display with rate and remaining time, for use in a ``with`` statement."""
-    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed}/{task.total}"), _Rate())
-    return Progress(
-        *columns, TimeRemainingColumn(elapsed_when_finished=True), disable=not shown, speed_estimate_period=20
-    )
-
-
-def _report(progress: Progress, what: str) -> Callable[[int, int], None]:
-    """Return a callback that shows a bar from the first call on."""
-    bars: list[TaskID] = []
-
-    def report(done: int, total: int) -> None:
-        if not bars:
-            bars.append(progress.add_task(what))
-        progress.update(bars[0], completed=done, total=total)
-
-    return report
-
-
 def open_data(experiment: Experiment, fabric: Fabric) -> dict[str, Store]:
     """Open the data; the first process makes it, where it must be made, while the others wait."""
     with fabric.rank_zero_first(), progress_bar(fabric.is_global_zero) as progress:
-        return experiment.data.open(_report(progress, "preparing data"))
+        return experiment.data.open(reporter(progress, "preparing data"))
 
 
 def flops(network: Network, size: tuple[int, int]) -> int:

@@ -18,9 +18,10 @@ import sys
 from abc import ABC
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import fields, is_dataclass
+from functools import cache
 from pathlib import Path
 from types import ModuleType, NoneType, UnionType
-from typing import Annotated, Any, TypeGuard, TypeVar, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, TypeGuard, TypeVar, Union, get_args, get_origin
 
 import cattrs
 import yaml
@@ -101,12 +102,14 @@ def _tag(cls: type) -> str:
 # -- reading -----------------------------------------------------------------------------------------------------------
 
 
+@cache
 def _converter() -> cattrs.Converter:
     converter = cattrs.Converter(forbid_extra_keys=True)
     for kind in (bool, int, float, str, Path):
         converter.register_structure_hook(kind, _scalar)
     # A hook that is registered later is asked first.
     converter.register_structure_hook_factory(_is_plain_union, lambda kind: _first_that_fits(kind, converter))
+    converter.register_structure_hook_factory(_is_literal, _one_of)
     converter.register_structure_hook_factory(is_dataclass, lambda kind: _options(kind, converter))
     converter.register_structure_hook_factory(_is_choice, lambda kind: _choice(kind, converter))
     return converter
@@ -124,6 +127,17 @@ def _scalar(value: Any, kind: type) -> Any:
         return value
     wanted = {bool: "true or false", int: "a whole number", float: "a number", str: "text", Path: "a path"}[kind]
     raise ValueError(f"{value!r} is not {wanted}")
+
+
+def _one_of(literal: Any) -> Callable[[Any, Any], Any]:
+    allowed = {(type(value), value) for value in get_args(literal)}
+
+    def structure(value: Any, _: Any) -> Any:
+        if not isinstance(value, str | int) or (type(value), value) not in allowed:  # 1 is not true
+            raise ValueError(f"{value!r} is none of {', '.join(map(str, get_args(literal)))}")
+        return value
+
+    return structure
 
 
 def _first_that_fits(union: Any, converter: cattrs.Converter) -> Callable[[Any, Any], Any]:
@@ -197,7 +211,7 @@ def _explain(error: BaseException, _: type | None) -> str:
         known = [f.name for f in fields(error.cl)]
         return "; ".join(f"there is no field {name!r}{nearest(name, known)}" for name in sorted(error.extra_fields))
     if isinstance(error, KeyError):
-        return f"the field {error} is missing"
+        return "is missing"
     if isinstance(error, cattrs.BaseValidationError):
         return "; ".join(_explain(inner, None) for inner in error.exceptions)
     return str(error) or type(error).__name__
@@ -213,7 +227,7 @@ def _import(path: Path) -> ModuleType:
     path = path.resolve()
     for module in list(sys.modules.values()):
         file = getattr(module, "__file__", None)
-        if file and Path(file).resolve() == path:
+        if file and file.endswith(path.name) and Path(file).resolve() == path:
             return module  # a second copy would have classes of its own, unequal to the first one's
     if not path.is_file():
         raise ValueError(f"there is no Python file {path}; relative paths start at the current folder")
@@ -238,6 +252,10 @@ def _is_option(cls: Any) -> TypeGuard[type]:
     if not (isinstance(cls, type) and is_dataclass(cls)):
         return False
     return isinstance(getattr(cls, "name", None), str) and all(field.name != "name" for field in fields(cls))
+
+
+def _is_literal(kind: Any) -> bool:
+    return get_origin(kind) is Literal
 
 
 def _is_union(kind: Any) -> bool:

@@ -239,7 +239,7 @@ def test_a_full_disk_at_the_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 
 
 def test_folders_that_are_no_store(tmp_path: Path, make_store: Make) -> None:
-    with pytest.raises(FileNotFoundError, match="nowhere is not there.*prepare"):
+    with pytest.raises(FileNotFoundError, match=r"nowhere is not there.*prepare"):
         Store.open(tmp_path / "nowhere", "train")
     with pytest.raises(ValueError, match=r"not a store.*manifest\.json"):
         Store.open(tmp_path, "train")

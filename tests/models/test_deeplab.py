@@ -94,11 +94,17 @@ def test_a_task_that_is_alone_predicts_once(name):
 
 
 @pytest.mark.parametrize("name", ["deeplab-distill", "deeplab-distill-up"])
-def test_the_final_prediction_reads_the_other_tasks_messages(name):
+def test_the_final_prediction_adds_what_it_hears_from_the_others(name):
     network = build(name, THREE, encoder="resnet18").eval()
     network(torch.rand(1, 3, 64, 64)).final["depth"].sum().backward()
-    heard = {task for task, message in network.messages.items() if message.gate.weight.grad is not None}
-    assert heard == {"semseg", "normals"}
+    heard = {
+        (t, o) for t, m in network.messages.items() for o, g in m.senders.items() if g.gate.weight.grad is not None
+    }
+    assert heard == {("depth", "semseg"), ("depth", "normals")}
+    features = {task: torch.randn(1, 128 if name.endswith("up") else 256, 4, 4) for task in THREE}
+    senders = network.messages["depth"].senders
+    expected = senders["semseg"](features["semseg"]) + senders["normals"](features["normals"])
+    torch.testing.assert_close(network.messages["depth"](features), expected)
 
 
 def test_the_final_prediction_of_rung_nine_attends_to_all_tasks():

@@ -1,104 +1,14 @@
-"""Runs as a report finds them on disk, filled with seeded noise."""
+"""Runs as a report finds them on disk."""
 
-import csv
 from collections.abc import Callable
-from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import Any
 
-import numpy as np
+import fake_runs
 import pytest
-import yaml
-
-from taskscape.result import Result, TaskInfo
-
-CLASSES = ["road", "<b>kerb</b> & co", 'sign "stop"']
-PALETTE = [[128, 64, 128], [244, 35, 232], [220, 220, 0]]
-INFO = {
-    "semseg": TaskInfo("semseg", "classes", CLASSES, PALETTE),
-    "depth": TaskInfo("depth", "depth"),
-    "normals": TaskInfo("normals", "directions"),
-}
-METRICS = {
-    "semseg": {"miou": 60.0, "pixel_accuracy": 90.0, **{f"iou/{name}": 50.0 + i for i, name in enumerate(CLASSES)}},
-    "depth": {"abs": 2.0, "rel": 0.1, "delta1": 88.0},
-    "normals": {"mean": 20.0, "30": 80.0},
-}
-FIGURES: dict[str, Any] = {
-    "semseg/confusion": [[90, 10, 0], [5, 15, 0], [0, 0, 0]],
-    "depth/histogram": {"edges": [0.5, 1, 2, 4, 8, 16, 32], "predicted": [0, 3, 4, 5, 2, 0], "true": [0, 2, 5, 5, 2, 0]},
-    "depth/error_by_distance": {
-        "edges": [1, 2, 4, 8], "abs": [0.1, 0.4, 1.0], "rel": [0.1, 0.2, 0.15], "pixels": [1, 2, 3]
-    },
-}  # fmt: skip
-SETTINGS: dict[str, Any] = {
-    "network": {"is": "deeplab-joint", "encoder": "resnet18", "rates": [3, 6]},
-    "data": {"is": "streets", "folder": None, "note": "<script>alert(1)</script>"},
-    "weighting": {"is": "fixed", "weights": {}},
-    "epochs": 4,
-    "seed": 0,
-}
-
-MakeRun = Callable[..., Path]
-
-
-def samples(rng: np.random.Generator, tasks: tuple[str, ...], size: tuple[int, int], count: int) -> dict[str, Any]:
-    shape = (count, *size)
-    arrays: dict[str, Any] = {
-        "image": rng.integers(0, 256, (*shape, 3), np.uint8),
-        "name": np.array([f"<i>{i}" for i in range(count)]),
-    }
-    for task in tasks:
-        for part in ("label", "prediction"):
-            if task == "semseg":
-                value: Any = rng.integers(0, len(CLASSES), shape, np.uint8)
-            elif task == "depth":
-                value = rng.uniform(1, 60, shape).astype(np.float32)
-            else:
-                value = rng.normal(size=(*shape, 3)).astype(np.float32)
-                value /= np.linalg.norm(value, axis=-1, keepdims=True)
-            arrays[f"{task}/{part}"] = value
-        arrays[f"{task}/valid"] = rng.random(shape) < 0.9
-    arrays[f"{tasks[0]}/valid"][-1] = False  # an image without this label
-    return arrays
 
 
 @pytest.fixture
-def make_run(tmp_path: Path) -> MakeRun:
-    """Write a run: ``make_run(name, tasks, settings=…, scale=…, size=…)``; ``scale`` multiplies every metric."""
-
-    def make(
-        name: str = "run",
-        tasks: tuple[str, ...] = ("semseg", "depth", "normals"),
-        *,
-        settings: dict[str, Any] | None = None,
-        scale: float = 1.0,
-        size: tuple[int, int] = (16, 32),
-        count: int = 2,
-    ) -> Path:
-        run = tmp_path / name
-        run.mkdir(parents=True)
-        learnt = {"tasks": {task: {"is": task} if task in tasks else None for task in INFO}}
-        (run / "experiment.yaml").write_text(yaml.safe_dump({**SETTINGS, **learnt, **(settings or {})}))
-        metrics = {f"{task}/{key}": value * scale for task in tasks for key, value in METRICS[task].items()}
-        figures = {key: figure for key, figure in FIGURES.items() if key.split("/")[0] in tasks}
-        cost = {"parameters": 11.2e6, "flops": 3.4e9, "seconds_per_image": 0.0123, "seconds": 1900.0}
-        Result("val", 50, metrics, figures, [INFO[t] for t in tasks], cost, {"device": "CPU"}).save(run / "result.json")
-        with (run / "metrics.csv").open("w", newline="") as file:
-            table = csv.writer(file)
-            losses, weights = [f"train/loss/{t}" for t in tasks], [f"train/weight/{t}" for t in tasks]
-            table.writerow(["epoch", "step", "lr", "seconds", *losses, *weights, *(f"val/{m}" for m in metrics)])
-            for epoch in range(1, 5):
-                table.writerow(
-                    [epoch, 10 * epoch, 1e-3 / epoch, 5.0, *(2.0 / epoch for _ in tasks), *(1.0 for _ in tasks)]
-                    + ["" if epoch == 2 else value * epoch / 4 for value in metrics.values()]
-                )
-        np.savez(run / "samples.npz", **samples(np.random.default_rng(0), tasks, size, count))
-        return run
-
-    return make
-
-
-def change_result(run: Path, **fields: Any) -> None:
-    """Rewrite fields of a run's result."""
-    replace(Result.load(run / "result.json"), **fields).save(run / "result.json")
+def make_run(tmp_path: Path) -> Callable[..., Path]:
+    """``fake_runs.make_run`` in the folder of this test."""
+    return partial(fake_runs.make_run, tmp_path)

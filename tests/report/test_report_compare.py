@@ -1,12 +1,15 @@
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import MakeRun, change_result  # type: ignore[attr-defined]
+from fake_runs import change_result
 
 from taskscape.report import write_comparison
 from taskscape.report.groups import baselines, differences, gain, group
 from taskscape.report.run import Run
+
+MakeRun = Callable[..., Path]
 
 
 def load(*paths: Path) -> list[Run]:
@@ -63,7 +66,7 @@ def test_the_best_is_marked_by_direction(make_run: MakeRun, tmp_path: Path) -> N
 def test_seeds_are_a_mean_with_its_deviation(make_run: MakeRun, tmp_path: Path) -> None:
     runs = [make_run(f"r{i}", settings={"seed": i}, scale=1 + 0.1 * i) for i in range(3)]
     text = write_comparison([*runs, make_run("single", ("semseg",))], tmp_path / "page.html").read_text()
-    assert "66.00 <small>± 6.00</small>" in text and "× 3" in text
+    assert "66.00 <small>± 6.00</small>" in text and "× 3" in text  # noqa: RUF001
     assert re.search(r'Δm.*?<span class="good">−10\.00</span>', text)  # noqa: RUF001
 
 

@@ -1,16 +1,20 @@
 import re
+from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import CLASSES, FIGURES, PALETTE, MakeRun, change_result  # type: ignore[attr-defined]
+import yaml
+from fake_runs import CLASSES, change_result
 
 from taskscape.report import write_comparison, write_report
 from taskscape.report.run import flatten
 from taskscape.result import TaskInfo
 
-VOID = {"img", "meta", "i/", "wbr", "br", "line", "path", "circle"}
+VOID = {"img", "meta", "wbr"}
+
+MakeRun = Callable[..., Path]
 
 
 class Page(HTMLParser):
@@ -64,8 +68,6 @@ def test_a_page_tells_everything(make_run: MakeRun) -> None:
     path = write_report(run)
     assert path == run / "report" / "index.html"
     page = check(path)
-    import yaml
-
     for name, value in flatten(yaml.safe_load((run / "experiment.yaml").read_text())).items():
         assert name in page.text and value in page.text
     for shown in ("mIoU", "60.00", "0.1000", "11.2", "12.3", "device", *CLASSES, "Loss, depth", "Task weights"):
@@ -131,8 +133,7 @@ def test_what_is_missing_is_named(make_run: MakeRun, tmp_path: Path) -> None:
 
 
 def test_a_page_is_small(make_run: MakeRun) -> None:
-    # Noise is the worst case for every encoder.
-    assert write_report(make_run(size=(128, 256), count=8)).stat().st_size < 12e6
+    assert write_report(make_run(size=(128, 256), count=8)).stat().st_size < 3e6
     wide = write_report(make_run("wide", ("depth",), size=(64, 2048), count=1)).read_text()
     assert 'width="512"' in wide and 'width="2048"' not in wide
 
@@ -141,4 +142,4 @@ def test_comparison_is_well_formed(make_run: MakeRun, tmp_path: Path) -> None:
     runs = [make_run("x"), make_run("<y>", ("depth",)), make_run("z", scale=1.1, settings={"epochs": 9})]
     page = check(write_comparison(runs, tmp_path / "pages" / "all.html"))
     assert page.ids == ["metrics", "settings", "cost", "curves", "classes"]
-    assert "epochs" in page.text and FIGURES and PALETTE
+    assert "epochs" in page.text

@@ -1,13 +1,16 @@
 import io
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
-from conftest import MakeRun  # type: ignore[attr-defined]
 from rich.console import Console
 
 from taskscape.report import print_metrics
 from taskscape.report.charts import Axis, Series, chart
 from taskscape.report.glossary import cost_text
 from taskscape.result import Result
+
+MakeRun = Callable[..., Path]
 
 
 def test_metrics_on_the_terminal(make_run: MakeRun) -> None:
@@ -23,7 +26,8 @@ def test_metrics_on_the_terminal(make_run: MakeRun) -> None:
 @pytest.mark.parametrize(
     ("name", "value", "text"),
     [
-        ("parameters", 20_500_000, "20.5 M"), ("flops", 6e9, "6.00 G"), ("flops", 150e9, "150 G"), ("parameters", 0, "0.00"),
+        ("parameters", 20_500_000, "20.5 M"), ("flops", 6e9, "6.00 G"), ("flops", 150e9, "150 G"),
+        ("parameters", 0, "0.00"),
         ("seconds_per_image", 0.0233, "23.3 ms"), ("seconds_per_image", 2e-5, "20.0 µs"), ("seconds", 45, "45.0 s"),
         ("seconds", 1900, "32 min"), ("seconds", 90000, "25 h 00 min"),
     ],

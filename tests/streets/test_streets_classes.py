@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from taskscape.labels import CITYSCAPES_19
 from taskscape.streets import render
 

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from taskscape.streets import render
 from taskscape.streets.road import GROUND_PARTS
 from taskscape.streets.scene import mesh_of, street

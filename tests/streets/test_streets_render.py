@@ -4,6 +4,7 @@ import hashlib
 
 import numpy as np
 import pytest
+
 from taskscape.streets import GRAMMAR_VERSION, SPLITS, render, render_many
 from taskscape.streets.scene import street
 
@@ -14,7 +15,14 @@ def digest(array):
     return hashlib.sha256(np.ascontiguousarray(array).tobytes()).hexdigest()[:16]
 
 
-REFERENCE = {}
+REFERENCE = {
+    (0, "train", 0): ("a4e36cbcf1816a0e", "16ad3e99587e31c3", "0df074cc6d99cd2c", "2d4971464f6952a2"),
+    (0, "val", 1): ("ac39c48dd0dc482e", "6048c0da81d283ad", "629c82d33ff0f599", "f44da7e647c78d9c"),
+    (0, "test", 12): ("c317d98c99549d81", "1c06efb3154dbb30", "d084af37505e65ed", "7720470c27007c92"),
+    (0, "shifted", 3): ("0484b222cd1a3077", "f19f980903303589", "dde9958aa9b018fb", "2231b8db3300b0e6"),
+    (7, "train", 4): ("935db51d45d8e6dd", "ee014236875ef747", "96a5511e33058d89", "64d65c66557ef7ab"),
+}
+"""Digests of image, classes, depth and normals."""
 
 
 def test_reference_hashes():

@@ -22,7 +22,7 @@ from taskscape.weighting import OPTIONS, GradientOptions, NashMTL, Shared, Uncer
 
 TASKS = ("semseg", "depth", "normals")
 CHANNELS = (5, 1, 3)
-STEPS, PER_EPOCH = 8, 2
+STEPS, PER_EPOCH = 6, 2
 
 
 def methods() -> dict[str, WeightingOptions]:
@@ -185,7 +185,8 @@ def trajectory(
 ) -> tuple[list[dict[str, Tensor] | None], Tensor]:
     """Return the weights of every step and the parameters at the end."""
     run = Run(options, dtype, bf16)
-    return [run.step(index) for index in range(STEPS)], run.parameters()
+    steps = 3 if bf16 else STEPS
+    return [run.step(index) for index in range(steps)], run.parameters()
 
 
 def buildable() -> Iterator[tuple[str, WeightingOptions]]:

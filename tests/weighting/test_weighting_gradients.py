@@ -173,12 +173,12 @@ def test_graddrop() -> None:
     q = Quadratics()
     weighting = GradDrop().build(TASKS)
     g = q.gradients()
-    drawn = np.stack([q.step(weighting)[0] for _ in range(2000)])
+    drawn = np.stack([q.step(weighting)[0] for _ in range(500)])
     positive, negative = g.clip(min=0).sum(0), g.clip(max=0).sum(0)
     is_positive = np.isclose(drawn, positive, rtol=1e-12)
     assert (is_positive | np.isclose(drawn, negative, rtol=1e-12)).all()
     purity = 0.5 * (1 + g.sum(0) / np.abs(g).sum(0))
-    np.testing.assert_allclose(is_positive.mean(0), purity, atol=0.05)
+    np.testing.assert_allclose(is_positive.mean(0), purity, atol=0.08)
     # What leaks is not dropped.
     np.testing.assert_allclose(q.step(GradDrop(leak=dict.fromkeys(TASKS, 1.0)).build(TASKS))[0], g.sum(0))
 
@@ -200,12 +200,12 @@ def test_random_gradient(mode: str) -> None:
     q = Quadratics()
     weighting = RandomGradient(mode=mode).build(TASKS)
     drawn = []
-    for _ in range(500):
+    for _ in range(200):
         gradient, weights = q.step(weighting)
         np.testing.assert_allclose(gradient, at_theta(q, mode, weights @ rows(q, mode)), rtol=1e-9)
         drawn.append(weights)
     np.testing.assert_allclose(np.sum(drawn, 1), 1)
-    np.testing.assert_allclose(np.mean(drawn, 0), 1 / 3, atol=0.05)
+    np.testing.assert_allclose(np.mean(drawn, 0), 1 / 3, atol=0.07)
 
 
 @pytest.mark.parametrize("options", [IMTLG, ConFIG, NashMTL])

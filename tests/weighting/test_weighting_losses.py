@@ -115,10 +115,10 @@ def test_imtl_l_brings_all_losses_to_one_size() -> None:
 
 def test_random_loss_weights_are_a_softmax_of_normal_numbers() -> None:
     q, weighting = Quadratics(), build(RandomLoss(), seed=1)
-    drawn = np.stack([q.step(weighting)[1] for _ in range(1000)])
+    drawn = np.stack([q.step(weighting)[1] for _ in range(400)])
     np.testing.assert_allclose(drawn.sum(1), 1)
     # Differences of logarithms are those of independent standard normal numbers.
-    np.testing.assert_allclose(np.cov(np.diff(np.log(drawn)).T), [[2, -1], [-1, 2]], atol=0.2)
+    np.testing.assert_allclose(np.cov(np.diff(np.log(drawn)).T), [[2, -1], [-1, 2]], atol=0.4)
     gradient, weights = q.step(weighting)
     np.testing.assert_allclose(gradient, q.gradients().T @ weights)
     again = build(RandomLoss(), seed=1)
@@ -232,7 +232,7 @@ class TestGradNorm:
             return float(np.abs(norms / norms.mean() - 1).max())
 
         before = spread()
-        for _ in range(1500):
+        for _ in range(1000):
             optimizer.zero_grad()
             q.step(weighting)
             optimizer.step()

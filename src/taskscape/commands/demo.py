@@ -5,7 +5,7 @@ from pathlib import Path
 
 import tyro
 
-from taskscape.commands.shared import if_interrupted
+from taskscape.commands.train import fresh_folder, print_outcome, resumable
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -22,10 +22,8 @@ def demo(*, out: Path | None = None, minutes: float = 5.0) -> None:
     """
     if not minutes > 0:
         raise ValueError(f"--minutes {minutes}: it must be more than 0")
-    from taskscape.commands.train import fresh_folder, print_outcome
     from taskscape.demo import demo as train_demo
 
     run = fresh_folder(out, "demo")
-    with if_interrupted(f"streets that were made are kept; a checkpoint in {run} continues with --resume"):
-        result = train_demo(run, minutes)
-        print_outcome(run, result)
+    with resumable(run):
+        print_outcome(run, train_demo(run, minutes))

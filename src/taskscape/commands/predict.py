@@ -23,18 +23,21 @@ def predict(
     *,
     out: Path,
     height: int | None = None,
+    own_size: bool = False,
     depth_unit: Literal["mm", "cm"] = "mm",
     device: Literal["auto", "cpu", "cuda"] = "auto",
 ) -> None:
     """Predict pictures with the network of a run.
 
-    For each PICTURE: PICTURE.semseg.png (class ids with a palette) and PICTURE.overlay.png, PICTURE.depth.png (16 bit)
-    and PICTURE.depth-view.png, PICTURE.normals.png, and PICTURE.side-by-side.png.
+    Writes for each PICTURE what the network knows of PICTURE.semseg.png (class ids with a palette), PICTURE.depth.png
+    (16 bit), PICTURE.normals.png, views of them for people, and PICTURE.side-by-side.png. about.json says how to read
+    them.
 
     Args:
         out: Folder to write to.
         height: Shrink or enlarge pictures to this height for the network, whose output is brought back to their own
-            size. Networks judge best, depth above all, at the height at which they were trained.
+            size; by default the height at which it was trained, where it judges best, depth above all.
+        own_size: Show the network pictures as they are: finer outlines, less reliable depth.
         depth_unit: What a step of the 16-bit depth is; what is farther than 65535 steps is stored as 65535.
         device: Where to compute; auto takes a GPU when there is one.
     """
@@ -46,7 +49,13 @@ def predict(
         progress_bar() as progress,
     ):
         files = predict_files(
-            run, images, out, height=height, depth_unit=depth_unit, device=device,
+            run,
+            images,
+            out,
+            height=height,
+            own_size=own_size,
+            depth_unit=depth_unit,
+            device=device,
             report=reporter(progress, "pictures"),
-        )  # fmt: skip
+        )
     print(f"{len(files)} files are in {out}")

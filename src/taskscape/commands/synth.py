@@ -62,8 +62,6 @@ def synth(
         if_interrupted(f"the streets in {out} are kept; the same command continues"),
         progress_bar() as progress,
     ):
-        write_miniscapes(
-            out, split, count, size, samples=samples, seed=seed, processes=processes,
-            report=reporter(progress, f"streets of {split}"),
-        )  # fmt: skip
-    print(f"{count} streets of {split} are in {out}")
+        show = reporter(progress, f"streets of {split}")
+        write_miniscapes(out, split, count, size, samples, seed, processes, lambda now: show(now.done, now.total))
+    print(f"{count} streets are in {out / split}")

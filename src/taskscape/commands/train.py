@@ -1,7 +1,8 @@
 """``taskscape train``."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
@@ -53,7 +54,6 @@ def start(recipe: str, arguments: Sequence[str]) -> None:
     from taskscape.runs import read_experiment
 
     default = _experiment(recipe)
-    _offer(default)
 
     def options(
         experiment: Annotated[Experiment, tyro.conf.arg(name="")] = default,
@@ -71,9 +71,10 @@ def start(recipe: str, arguments: Sequence[str]) -> None:
         """
         return experiment, run, resume
 
-    experiment, run, resume = tyro.cli(
-        options, args=arguments, prog=f"taskscape train {recipe}", config=(tyro.conf.CascadeSubcommandArgs,)
-    )
+    with _offering(default):
+        experiment, run, resume = tyro.cli(
+            options, args=arguments, prog=f"taskscape train {recipe}", config=(tyro.conf.CascadeSubcommandArgs,)
+        )
     if resume is None:
         _train(experiment, fresh_folder(run, _short_name(recipe)), resume=False)
         return
@@ -117,21 +118,23 @@ def print_outcome(run: Path, result: "Result") -> None:
         print(f"run: {run}\nreport: {page}")
 
 
+@contextmanager
+def resumable(run: Path) -> Iterator[None]:
+    """Let Ctrl-C end in a line that says how to continue the run."""
+    try:
+        yield
+    except KeyboardInterrupt as interrupt:
+        stopped = str(interrupt) or "stopped"
+        started = (run / "experiment.yaml").exists()
+        kept = f"continue with taskscape train --resume {run}" if started else "data that was made is kept; start again"
+        raise KeyboardInterrupt(f"{stopped}; {kept}") from None
+
+
 def _train(experiment: "Experiment", run: Path, *, resume: bool) -> None:
     from taskscape import runs
-    from taskscape.train import Interrupted
 
-    try:
-        result = runs.train(experiment, run, resume=resume)
-        print_outcome(run, result)
-    except Interrupted as interrupt:
-        raise KeyboardInterrupt(f"{interrupt}; continue with taskscape train --resume {run}") from None
-    except KeyboardInterrupt:
-        if (run / runs.CHECKPOINT).exists():
-            kept = f"stopped; {run / runs.CHECKPOINT} is kept; continue with taskscape train --resume {run}"
-        else:
-            kept = "stopped before the first checkpoint; data that was made is kept; start the same command again"
-        raise KeyboardInterrupt(kept) from None
+    with resumable(run):
+        print_outcome(run, runs.train(experiment, run, resume=resume))
 
 
 def _experiment(recipe: str) -> "Experiment":
@@ -145,8 +148,8 @@ def _experiment(recipe: str) -> "Experiment":
         if not path.is_file():
             raise FileNotFoundError(f"there is no file {path}; a run keeps its own as RUN/experiment.yaml")
         return parse(path.read_text("utf-8"), recipe, Experiment)
-    file, colon, name = recipe.rpartition(":")
-    if colon:
+    file, _, name = recipe.rpartition(":")
+    if file.endswith(".py"):
         function = load_name(Path(file), name)
     elif (function_name := recipe.replace("-", "_")) in recipes():
         function = getattr(own, function_name)
@@ -167,24 +170,25 @@ def _short_name(recipe: str) -> str:
     return recipe.rpartition(":")[2]
 
 
-def _offer(default: Any) -> None:
+@contextmanager
+def _offering(default: Any) -> Iterator[None]:
     """Let the command line offer the classes from a user's own file that ``default`` holds.
 
-    It offers what the fields' types name, so these classes are added there.
+    It offers what the types of the fields name, so these classes are named there for a while.
     """
-    for field in fields(default):
-        value: Any = getattr(default, field.name)
-        cls = type(default)
-        if not is_dataclass(value):
-            continue
-        declared = get_type_hints(cls, include_extras=True)[field.name]
-        if type(value).__module__.split(".")[0] != "taskscape":
-            cls.__annotations__[field.name] = declared | _choice(type(value))
-        _offer(value)
-
-
-def _choice(cls: Any) -> Any:
-    return Annotated[cls, tyro.conf.subcommand(getattr(cls, "name", None))]
+    with ExitStack() as undo:
+        for field in fields(default):
+            value: Any = getattr(default, field.name)
+            if not is_dataclass(value):
+                continue
+            if type(value).__module__.split(".")[0] != "taskscape":
+                annotations = type(default).__annotations__
+                undo.callback(annotations.__setitem__, field.name, annotations[field.name])
+                declared = get_type_hints(type(default), include_extras=True)[field.name]
+                name = getattr(value, "name", None)
+                annotations[field.name] = declared | Annotated[type(value), tyro.conf.subcommand(name)]
+            undo.enter_context(_offering(value))
+        yield
 
 
 def _differences(saved: Any, asked: Any) -> list[str]:

@@ -64,7 +64,7 @@ class Augmentation:
 
     def __post_init__(self) -> None:
         """Check the settings. Raises ``ValueError``."""
-        if not self.scales or min(self.scales) <= 0:
+        if not self.scales or not min(self.scales) > 0:
             raise ValueError(f"augmentation.scales is {self.scales}: give one or more positive zoom factors")
         if not 0 < self.scale[0] <= self.scale[1]:
             raise ValueError(f"augmentation.scale is {self.scale}: it must be 0 < smallest <= largest")
@@ -81,7 +81,7 @@ class Augmentation:
         Images are sampled bilinearly; labels take the nearest pixel, so that nothing is mixed across edges. What comes
         from outside the frame is black and not valid.
         """
-        if self.crop or self.rotation or (*self.scales, *self.scale) != (1.0,) * (len(self.scales) + 2):
+        if self.crop or self.rotation or {*self.scales, *self.scale} != {1.0}:
             batch = self._moved(batch, draws)
         elif self.flip:
             batch = self._flipped(batch, draws)

@@ -93,6 +93,7 @@ class Streets(DataOptions):
 
 
 def _sample(scene: "Scene", name: str) -> Sample:
+    solid = scene.depth > 0  # the sky has neither depth nor normals
     labels: dict[str, Array] = {"semseg": scene.semseg, "depth": scene.depth, "normals": scene.normals}
-    valid: dict[str, Mask] = {"semseg": scene.semseg != VOID, "depth": scene.depth > 0, "normals": scene.normals.any(-1)}
+    valid: dict[str, Mask] = {"semseg": scene.semseg != VOID, "depth": solid, "normals": solid}
     return Sample(scene.image, labels, valid, name)

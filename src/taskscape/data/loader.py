@@ -65,8 +65,6 @@ class Loader:
         self.memory_format = torch.channels_last if channels_last else torch.contiguous_format
         self.rank = processes.rank() if rank is None else rank
         self.world = processes.world() if world is None else world
-        if device.type != "cpu":
-            store.hold(device, self.tasks)
         self._table = None if class_map is None else torch.from_numpy(class_map.astype(np.int64)).to(device)
 
         if lacking := [task for task in self.tasks if task not in store.tasks]:
@@ -83,6 +81,8 @@ class Loader:
                 f"{store.path} has {len(store)} image(s) in split {store.split!r}, too few to train on: "
                 f"give {self.world} process(es) at least two each"
             )
+        if device.type != "cpu":
+            store.hold(device, self.tasks)
 
     def __len__(self) -> int:
         """Return the number of joined batches of an epoch."""

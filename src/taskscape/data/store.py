@@ -79,7 +79,7 @@ class Store:
         Returns whether they did; if not, batches go on being read through the memory map. Where the device is the CPU
         that is as fast while the system keeps the files in memory, and costs none per process.
         """
-        fields = ("image", *tasks)
+        fields = [name for name in ("image", *tasks) if name not in self._held]
         if sum(part.nbytes for name in fields for part in self._maps[name]) > share * _free_bytes(device):
             return False
         for name in fields:

@@ -126,11 +126,12 @@ class StoreWriter:
         if not 0 <= index < self.manifest.counts[split]:
             raise ValueError(f"index {index} is outside split {split!r} of {self.manifest.counts[split]} images")
         shard, row = divmod(index, self.manifest.shard)
+        rows_from_the_end = self.manifest.rows(split)[shard] - row
         for name, stored in self._packed(split, index, sample).items():
             path = self.path / file_of(split, name, shard)
             # Not through a memory map, where a full disk is a bus error.
             with _writing(path), path.open("r+b") as file:
-                file.seek(-(self.manifest.rows(split)[shard] - row) * stored.nbytes, os.SEEK_END)
+                file.seek(-rows_from_the_end * stored.nbytes, os.SEEK_END)
                 file.write(stored.tobytes())
         done = self.path / split / _DONE
         with _writing(done), done.open("a") as lines:

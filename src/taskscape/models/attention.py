@@ -54,7 +54,8 @@ class TransformerBlock(nn.Module):
     def forward(self, tokens: Tensor, position: Tensor | None = None) -> Tensor:
         """Return (B, N, width) for (B, N, width)."""
         normed = self.norm(tokens)
-        tokens = tokens + self.attention(normed, normed, position)
+        # In mixed precision the sum stays in that of the weights, or every block would round it once more.
+        tokens = tokens.to(self.norm.weight.dtype) + self.attention(normed, normed, position)
         mixed: Tensor = tokens + self.mlp(tokens)
         return mixed
 

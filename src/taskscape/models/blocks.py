@@ -99,7 +99,7 @@ class SkipDecoder(nn.Module):
 
 
 class GatedConvolution(nn.Module):
-    """conv3×3(x) · σ(conv3×3(x)): what one task's features have to say to another, where it matters (PAD-Net)."""
+    """conv3×3(x) · σ(conv3×3(x)): what one task's features have to say to another, and where."""
 
     def __init__(self, inputs: int, outputs: int) -> None:
         super().__init__()
@@ -111,6 +111,18 @@ class GatedConvolution(nn.Module):
         """Return (B, outputs, h, w) for (B, inputs, h, w)."""
         message: Tensor = self.message(x) * self.gate(x).sigmoid()
         return message
+
+
+class Messages(nn.Module):
+    """What one task hears from others: the sum of their gated features, as in PAD-Net (Xu et al., CVPR 2018)."""
+
+    def __init__(self, channels: int, senders: Sequence[str]) -> None:
+        super().__init__()
+        self.senders = nn.ModuleDict({task: GatedConvolution(channels, channels) for task in senders})
+
+    def forward(self, features: Mapping[str, Tensor]) -> Tensor:
+        """Return (B, channels, h, w) for the (B, channels, h, w) features of each task."""
+        return torch.stack([gated(features[task]) for task, gated in self.senders.items()]).sum(0)
 
 
 class LiteBranch(nn.Module):

@@ -73,7 +73,7 @@ class ClassTokenBranch(nn.Module):
         self.aspp = ASPP(deep, rates=options.rates, lite=True)
         self.decoder = SkipDecoder(256, skip, lite=True)
         self.project = nn.Identity() if width == 256 else nn.Conv2d(256, width, 1)
-        self.tokens = nn.Parameter(torch.randn(1, channels, width) * 0.02)
+        self.tokens = nn.Parameter(torch.randn(1, channels, width))
         self.blocks = nn.ModuleList(
             CrossTransformerBlock(width, options.heads, options.expansion, options.dropout, options.temperature)
             for _ in range(options.blocks)

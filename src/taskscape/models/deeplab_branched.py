@@ -46,7 +46,8 @@ class Branch(nn.Module):
 
     def forward(self, bottleneck: Tensor, skip: Tensor) -> Tensor:
         """Return the task's raw map at the size of the skip."""
-        return self.head(self.decoder(self.aspp(bottleneck), skip))
+        raw: Tensor = self.head(self.decoder(self.aspp(bottleneck), skip))
+        return raw
 
 
 class DeeplabBranchedNetwork(Network):

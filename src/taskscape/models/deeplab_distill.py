@@ -5,10 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Literal
 
-import torch
 from torch import Tensor, nn
 
-from taskscape.models.blocks import ASPP, GatedConvolution, SkipDecoder, cut, resize_like
+from taskscape.models.blocks import ASPP, Messages, SkipDecoder, cut, resize_like
 from taskscape.models.encoder import Encoder
 from taskscape.models.outputs import Network, NetworkOptions, Outputs
 
@@ -49,7 +48,7 @@ class DeeplabDistillNetwork(Network):
         self.first_decoders = nn.ModuleDict({task: SkipDecoder(256, skip) for task in outputs})
         self.first_heads = nn.ModuleDict({task: nn.Conv2d(256, outputs[task], 1) for task in outputs})
         if len(outputs) > 1:
-            self.messages = nn.ModuleDict({task: GatedConvolution(256, 256) for task in outputs})
+            self.messages = nn.ModuleDict({task: Messages(256, [o for o in outputs if o != task]) for task in outputs})
             self.decoders = nn.ModuleDict({task: SkipDecoder(256, skip) for task in outputs})
             self.heads = nn.ModuleDict({task: nn.Conv2d(256, outputs[task], 1) for task in outputs})
 
@@ -69,10 +68,8 @@ class DeeplabDistillNetwork(Network):
         if len(tasks) == 1:
             return Outputs(initial, {}, tuple(first))
 
-        messages = {task: self.messages[task](features[task]) for task in tasks}
         final = {}
         for task in tasks:
-            heard = torch.stack([messages[other] for other in tasks if other != task]).sum(0)
-            decoded = self.decoders[task](features[task] + heard, skip)
-            final[task] = resize_like(self.heads[task](decoded), image)
+            learnt = features[task] + self.messages[task](features)
+            final[task] = resize_like(self.heads[task](self.decoders[task](learnt, skip)), image)
         return Outputs(final, {"initial": initial}, (skip, *first))

@@ -5,11 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Literal
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from taskscape.models.blocks import ASPP, GatedConvolution, cut, resize_like
+from taskscape.models.blocks import ASPP, Messages, cut, resize_like
 from taskscape.models.encoder import Encoder
 from taskscape.models.outputs import Network, NetworkOptions, Outputs
 from taskscape.models.up_projection import Phases, UpDecoder
@@ -58,7 +57,7 @@ class DeeplabDistillUpNetwork(Network):
         self.first_decoders = nn.ModuleDict({t: UpDecoder(256, skips, width, doublings, phases) for t in outputs})
         self.first_heads = nn.ModuleDict({task: nn.Conv2d(width, outputs[task], 1) for task in outputs})
         if len(outputs) > 1:
-            self.messages = nn.ModuleDict({task: GatedConvolution(width, width) for task in outputs})
+            self.messages = nn.ModuleDict({t: Messages(width, [o for o in outputs if o != t]) for t in outputs})
             self.decoders = nn.ModuleDict({t: UpDecoder(width, skips, width, phases=phases) for t in outputs})
             self.heads = nn.ModuleDict({task: nn.Conv2d(width, outputs[task], 1) for task in outputs})
 
@@ -79,10 +78,8 @@ class DeeplabDistillUpNetwork(Network):
             return Outputs(initial, {}, tuple(features.values()))
 
         features = {task: F.max_pool2d(x, 3, stride=2, padding=1) for task, x in features.items()}
-        messages = {task: self.messages[task](features[task]) for task in tasks}
         final = {}
         for task in tasks:
-            heard = torch.stack([messages[other] for other in tasks if other != task]).sum(0)
-            decoded = self.decoders[task](features[task] + heard, skips)
-            final[task] = resize_like(self.heads[task](decoded), image)
+            learnt = features[task] + self.messages[task](features)
+            final[task] = resize_like(self.heads[task](self.decoders[task](learnt, skips)), image)
         return Outputs(final, {"initial": initial}, shared)

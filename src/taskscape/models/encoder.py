@@ -14,6 +14,7 @@ class Encoder(nn.Module):
     Takes RGB images in 0..1 and normalises them as the backbone's weights were trained.
     """
 
+    backbone: Any
     channels: tuple[int, ...]
     """Channels of each level."""
     strides: tuple[int, ...]

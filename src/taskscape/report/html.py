@@ -2,6 +2,7 @@
 
 import base64
 import io
+import re
 from collections.abc import Sequence
 from html import escape
 from importlib.resources import files
@@ -70,7 +71,9 @@ def write(path: Path, text: str) -> Path:
 
 
 def tiles(items: Sequence[tuple[str, str, str]]) -> str:
-    """Return large numbers: (title, number, unit)."""
+    """Return large numbers: (title, number, unit); nothing where there are none."""
+    if not items:
+        return ""
     return (
         '<dl class="tiles">'
         + "".join(
@@ -82,7 +85,9 @@ def tiles(items: Sequence[tuple[str, str, str]]) -> str:
 
 
 def facts(items: Sequence[tuple[str, str]]) -> str:
-    """Return a list of names and values."""
+    """Return a list of names and values; nothing where there are none."""
+    if not items:
+        return ""
     return (
         '<dl class="facts">'
         + "".join(f"<div><dt>{escape(name)}</dt><dd>{escape(value)}</dd></div>" for name, value in items)
@@ -92,7 +97,7 @@ def facts(items: Sequence[tuple[str, str]]) -> str:
 
 def breakable(name: str) -> str:
     """Return a dotted name that may be broken after its dots, where it is too long for a line."""
-    return escape(name).replace(".", ".<wbr>")
+    return re.sub(r"\.(?=[a-z_])", ".<wbr>", escape(name))
 
 
 def folded(summary: str, body: str) -> str:

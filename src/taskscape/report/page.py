@@ -70,7 +70,7 @@ def _page(run: Run) -> str:
                 gallery.gallery(samples, painted) if samples else "",
             ),
             ("Cost", "", tiles([(cost_title(k), *_number_and_unit(k, v)) for k, v in result.cost.items()])),
-            ("Environment", "", facts(list(result.environment.items())) if result.environment else ""),
+            ("Environment", "", facts(list(result.environment.items()))),
         ],
     )
 

@@ -7,7 +7,15 @@ from taskscape.streets.materials import BRICK, CONCRETE, METAL, STRIPES, WOOD
 from taskscape.streets.road import Road
 from taskscape.streets.shapes import BOX
 
-_WALLS: tuple[Color, ...] = ((0.46, 0.44, 0.4), (0.38, 0.18, 0.13), (0.6, 0.57, 0.5), (0.3, 0.3, 0.31), (0.52, 0.43, 0.31))
+_WALLS: tuple[Color, ...] = (
+    (0.46, 0.44, 0.4),
+    (0.38, 0.18, 0.13),
+    (0.6, 0.57, 0.5),
+    (0.3, 0.3, 0.31),
+    (0.52, 0.43, 0.31),
+)
+_METAL: tuple[Color, ...] = ((0.08, 0.09, 0.08), (0.1, 0.2, 0.12), (0.5, 0.5, 0.5))
+_WOOD: tuple[Color, ...] = ((0.36, 0.25, 0.15), (0.65, 0.63, 0.58), (0.25, 0.17, 0.1))
 _STEP = 6.0
 """Length of the straight pieces that follow the road, metres."""
 
@@ -33,16 +41,16 @@ def add_fence(assembly: Assembly, road: Road, begin: float, end: float, lateral:
     dice = assembly.dice
     style = dice.weighted({"bars": 0.32, "boards": 0.28, "pickets": 0.24, "rail": 0.16})
     height = 0.8 if style == "rail" else dice.uniform(0.9, 1.7)
-    color = dice.shade(dice.choice(((0.08, 0.09, 0.08), (0.1, 0.2, 0.12), (0.5, 0.5, 0.5)))) if style in ("bars", "rail") else (
-        dice.shade(dice.choice(((0.36, 0.25, 0.15), (0.65, 0.63, 0.58), (0.25, 0.17, 0.1))))
-    )  # fmt: skip
+    color = dice.shade(dice.choice(_METAL if style in ("bars", "rail") else _WOOD))
     second = dice.shade((0.6, 0.1, 0.08))
     striped = style == "rail" and dice.chance(0.4)
     z = begin
     while z < end - 0.1:
         half = min(_STEP, end - z) / 2
         middle = z + half
-        assembly.begin(FENCE, road.point(middle, lateral, road.ground_up(lateral)), road.yaw(middle), road.pitch(middle))
+        assembly.begin(
+            FENCE, road.point(middle, lateral, road.ground_up(lateral)), road.yaw(middle), road.pitch(middle)
+        )
         far = middle > 34
         if style == "boards":
             assembly.add(BOX, (0, height / 2, 0), (0.03, height / 2, half), color, STRIPES,

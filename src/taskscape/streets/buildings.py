@@ -8,8 +8,8 @@ from taskscape.streets.road import Road
 from taskscape.streets.shapes import BOX
 
 _WALLS: tuple[Color, ...] = (
-    (0.55, 0.44, 0.32), (0.62, 0.59, 0.53), (0.36, 0.17, 0.12), (0.66, 0.6, 0.46), (0.38, 0.39, 0.42), (0.58, 0.45, 0.36),
-    (0.3, 0.33, 0.37), (0.7, 0.68, 0.64), (0.5, 0.3, 0.22), (0.62, 0.52, 0.28),
+    (0.55, 0.44, 0.32), (0.62, 0.59, 0.53), (0.36, 0.17, 0.12), (0.66, 0.6, 0.46), (0.38, 0.39, 0.42),
+    (0.58, 0.45, 0.36), (0.3, 0.33, 0.37), (0.7, 0.68, 0.64), (0.5, 0.3, 0.22), (0.62, 0.52, 0.28),
 )  # fmt: skip
 _SHIFTED_WALLS: tuple[Color, ...] = (
     (0.3, 0.5, 0.45), (0.65, 0.35, 0.4), (0.2, 0.3, 0.5), (0.75, 0.6, 0.2), (0.15, 0.15, 0.17), (0.55, 0.65, 0.5),
@@ -32,7 +32,11 @@ def add_building(
     wall = dice.shade(dice.choice(_SHIFTED_WALLS if shifted else _WALLS), 0.25)
     second = dice.color(0.05, 0.5)
     base = min(0.0, road.ground_up(lateral)) - 1.0
-    assembly.begin(BUILDING, road.point(middle, lateral, road.ground_up(side * (road.edge(int(side > 0)) + setback))), road.yaw(middle))
+    assembly.begin(
+        BUILDING,
+        road.point(middle, lateral, road.ground_up(side * (road.edge(int(side > 0)) + setback))),
+        road.yaw(middle),
+    )
     # The foundation reaches into the ground, so that no gap opens on a slope.
     assembly.add(BOX, (0, base / 2, 0), (half_depth, -base / 2, half_length), (0.4, 0.39, 0.37), PLAIN)
     assembly.add(BOX, (0, height / 2, 0), (half_depth, height / 2, half_length), wall, FACADE, second=second)
@@ -42,7 +46,9 @@ def add_building(
         roof = dice.shade(dice.choice(_ROOFS), 0.25)
         along = dice.chance(0.75)
         taper = (0.04, 0.9) if along else (0.9, 0.04)
-        assembly.add(BOX, (0, height + rise / 2, 0), (half_depth + 0.35, rise / 2, half_length + 0.02), roof, TILES, taper=taper)
+        assembly.add(
+            BOX, (0, height + rise / 2, 0), (half_depth + 0.35, rise / 2, half_length + 0.02), roof, TILES, taper=taper
+        )
         if dice.chance(0.6):
             place = (front * 0.3, height + rise * 0.8, half_length * dice.uniform(-0.6, 0.6))
             assembly.add(BOX, place, (0.3, rise * 0.5, 0.4), (0.33, 0.17, 0.13), BRICK)
@@ -50,14 +56,24 @@ def add_building(
             for i in range(dice.integer(1, 3)):
                 place = (front * 0.62, height + rise * 0.42, half_length * (-0.6 + 0.6 * i))
                 assembly.add(BOX, place, (0.9, 0.6, 0.65), wall, PLAIN)
-                assembly.add(BOX, (place[0] + 0.05 * front, place[1], place[2]), (0.75, 0.38, 0.4), (0.08, 0.09, 0.11), GLASS_PANE)
+                assembly.add(
+                    BOX,
+                    (place[0] + 0.05 * front, place[1], place[2]),
+                    (0.75, 0.38, 0.4),
+                    (0.08, 0.09, 0.11),
+                    GLASS_PANE,
+                )
     else:
-        assembly.add(BOX, (0, height + 0.2, 0), (half_depth + 0.15, 0.22, half_length + 0.02), dice.shade(wall, 0.3), PLAIN)
+        assembly.add(
+            BOX, (0, height + 0.2, 0), (half_depth + 0.15, 0.22, half_length + 0.02), dice.shade(wall, 0.3), PLAIN
+        )
         if dice.chance(0.4):
             assembly.add(BOX, (0, height + 0.9, half_length * 0.3), (1.2, 0.7, 1.5), (0.45, 0.45, 0.46), METAL)
     if setback < 1.5 and dice.chance(0.35 + 0.4 * urban):
         shop = dice.color(0.08, 0.5)
-        assembly.add(BOX, (front, 1.65, 0), (0.12, 1.65, half_length * 0.94), dice.shade((0.2, 0.2, 0.2), 0.6), SHOP, second=shop)
+        assembly.add(
+            BOX, (front, 1.65, 0), (0.12, 1.65, half_length * 0.94), dice.shade((0.2, 0.2, 0.2), 0.6), SHOP, second=shop
+        )
         if dice.chance(0.55):
             stripe = (0.8, 0.78, 0.72)
             place = (front - side * 0.7, 2.75, half_length * dice.uniform(-0.3, 0.3))

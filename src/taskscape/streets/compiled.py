@@ -27,11 +27,11 @@ def compiled(function: Function) -> Function:
 
     No ``fastmath``: the same scene must have the same bytes on every machine.
     """
-    options = {"error_model": "numpy", "nogil": True}
     try:
-        kernel = njit(cache=True, **options)(function)
+        kernel: Any = njit(function, error_model="numpy", nogil=True, cache=True)
     except RuntimeError:  # nowhere to write: neither beside this file nor in the user's cache
-        return njit(**options)(function)  # type: ignore[no-any-return]
+        uncached: Any = njit(function, error_model="numpy", nogil=True)
+        return uncached  # type: ignore[no-any-return]
     # Numba compares the file of the called function only; a change in a file it calls into would go unnoticed.
     with suppress(AttributeError):
         kernel._cache._cache_file._source_stamp = _SOURCES

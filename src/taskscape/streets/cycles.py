@@ -17,7 +17,9 @@ def add_bicycle(assembly: Assembly, at: Point, yaw: float, pitch: float, ridden:
     assembly.begin(BICYCLE, at, yaw, pitch)
     for forward in (-0.53, 0.53):
         assembly.add(WHEEL, (0, radius, forward), (0.03, radius, radius), (0.06, 0.06, 0.065), SPOKES)
-        assembly.add(BOX, (0, 2 * radius + 0.03, forward), (0.04, 0.015, 0.2), color if dice.chance(0.5) else _DARK, METAL)
+        assembly.add(
+            BOX, (0, 2 * radius + 0.03, forward), (0.04, 0.015, 0.2), color if dice.chance(0.5) else _DARK, METAL
+        )
 
     def tube(up: float, forward: float, half_length: float, pitch: float) -> None:
         assembly.add(BOX, (0, up, forward), (0.028, 0.03, half_length), color, METAL, pitch=pitch)

@@ -7,10 +7,12 @@ from taskscape.streets.materials import LAMP, METAL, NIGHT_LAMP, PLAIN, SIGN
 from taskscape.streets.shapes import BEVELED, BOX, CYLINDER, SPHERE
 
 _SIGNS: tuple[tuple[Color, Color], ...] = (
-    ((0.75, 0.04, 0.05), (0.75, 0.04, 0.05)), ((0.75, 0.04, 0.05), (0.85, 0.85, 0.85)), ((0.05, 0.15, 0.55), (0.05, 0.15, 0.55)),
-    ((0.85, 0.85, 0.85), (0.05, 0.15, 0.55)), ((0.85, 0.65, 0.04), (0.85, 0.65, 0.04)), ((0.05, 0.35, 0.15), (0.05, 0.35, 0.15)),
+    ((0.75, 0.04, 0.05), (0.75, 0.04, 0.05)), ((0.75, 0.04, 0.05), (0.85, 0.85, 0.85)),
+    ((0.05, 0.15, 0.55), (0.05, 0.15, 0.55)), ((0.85, 0.85, 0.85), (0.05, 0.15, 0.55)),
+    ((0.85, 0.65, 0.04), (0.85, 0.65, 0.04)), ((0.05, 0.35, 0.15), (0.05, 0.35, 0.15)),
     ((0.75, 0.04, 0.05), (0.9, 0.7, 0.1)),
 )  # fmt: skip
+"""Colours of rim and field."""
 _POLES: tuple[Color, ...] = ((0.32, 0.33, 0.34), (0.16, 0.18, 0.17), (0.5, 0.5, 0.5), (0.12, 0.16, 0.13))
 
 
@@ -41,8 +43,12 @@ def _signal(assembly: Assembly, at: Point, size: float, state: int, yaw: float =
     """Add a head with three lamps that faces backwards (-z)."""
     right, up, forward = at
     black = (0.025, 0.03, 0.028)
-    assembly.add(BEVELED, (right, up, forward), (0.17 * size, 0.48 * size, 0.14 * size), black, PLAIN, label=TRAFFIC_LIGHT)
-    assembly.add(BOX, (right, up, forward + 0.05 * size), (0.27 * size, 0.6 * size, 0.02), black, PLAIN, label=TRAFFIC_LIGHT)
+    assembly.add(
+        BEVELED, (right, up, forward), (0.17 * size, 0.48 * size, 0.14 * size), black, PLAIN, label=TRAFFIC_LIGHT
+    )
+    assembly.add(
+        BOX, (right, up, forward + 0.05 * size), (0.27 * size, 0.6 * size, 0.02), black, PLAIN, label=TRAFFIC_LIGHT
+    )
     for i, (red, green, blue) in enumerate(((1.0, 0.05, 0.03), (1.0, 0.55, 0.04), (0.05, 0.95, 0.4))):
         lit = i == state
         dim = 1.0 if lit else 0.1
@@ -53,7 +59,9 @@ def _signal(assembly: Assembly, at: Point, size: float, state: int, yaw: float =
         )  # fmt: skip
 
 
-def add_traffic_light(assembly: Assembly, at: Point, yaw: float, side: int, reach: float, color: Color, state: int) -> None:
+def add_traffic_light(
+    assembly: Assembly, at: Point, yaw: float, side: int, reach: float, color: Color, state: int
+) -> None:
     """Add a traffic light at the kerb; with ``reach`` metres > 0 a second one hangs over the road from a mast."""
     size = assembly.dice.uniform(1.0, 1.4)
     assembly.begin(POLE, at, yaw)
@@ -94,8 +102,8 @@ def add_sign(assembly: Assembly, at: Point, yaw: float, color: Color) -> None:
             break
 
 
-def add_gantry_sign(assembly: Assembly, at: Point, yaw: float, side: int, color: Color) -> None:
-    """Add a large direction sign on two posts or on an arm over the road."""
+def add_gantry_sign(assembly: Assembly, at: Point, yaw: float, color: Color) -> None:
+    """Add a large direction sign on two posts."""
     dice = assembly.dice
     half = (dice.uniform(0.9, 1.5), dice.uniform(0.5, 0.9), 0.04)
     back = dice.choice(((0.05, 0.14, 0.5), (0.05, 0.32, 0.15), (0.8, 0.62, 0.05), (0.85, 0.85, 0.85)))

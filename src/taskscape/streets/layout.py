@@ -13,7 +13,13 @@ from taskscape.streets.classes import TERRAIN
 from taskscape.streets.cycles import add_bicycle, add_motorcycle
 from taskscape.streets.dice import Color, Dice
 from taskscape.streets.furniture import (
-    add_bollard, add_gantry_sign, add_lamp, add_sign, add_traffic_light, add_utility_pole, pole_color,
+    add_bollard,
+    add_gantry_sign,
+    add_lamp,
+    add_sign,
+    add_traffic_light,
+    add_utility_pole,
+    pole_color,
 )  # fmt: skip
 from taskscape.streets.materials import BALLAST, METAL
 from taskscape.streets.people import add_person
@@ -165,10 +171,9 @@ class _Builder:
         edge = road.edge(int(side > 0))
         lateral = side * (edge + dice.uniform(4.0, 6.5))
         dark: Color = (0.22, 0.2, 0.18)
-        for begin in range(-6, 150, 6):
-            if road.in_junction(begin + 3, 3):
+        for middle in range(-3, 150, 6):
+            if road.in_junction(middle, 3):
                 continue
-            middle = begin + 3.0
             at = road.point(middle, lateral, road.ground_up(lateral))
             assembly.begin(TERRAIN, at, road.yaw(middle), road.pitch(middle))
             assembly.add(BOX, (0, 0.1, 0), (2.3, 0.3, 3.02), dark, BALLAST, taper=(0.7, 1.0))
@@ -182,16 +187,19 @@ class _Builder:
         border = side * (edge + 0.4)
         pieces = [(-3.0, _FAR * 0.6)]
         if road.junction < 100:
-            pieces = [(-3.0, road.junction - road.half_junction - 3), (road.junction + road.half_junction + 3, _FAR * 0.6)]
+            pieces = [
+                (-3.0, road.junction - road.half_junction - 3),
+                (road.junction + road.half_junction + 3, _FAR * 0.6),
+            ]
         kind = dice.random()
         for begin, end in pieces:
             if kind < 0.5:
                 add_fence(assembly, road, begin, end, border)
             elif kind < 0.7:
                 add_hedge(assembly, road, begin, min(end, 60), border, self.shifted)
-        for z in range(8, 140, 30):
-            at = road.point(z, side * (edge + 7.8), road.ground_up(side * (edge + 7.8)))
-            add_utility_pole(assembly, at, road.yaw(z))
+        for post in range(8, 140, 30):
+            at = road.point(post, side * (edge + 7.8), road.ground_up(side * (edge + 7.8)))
+            add_utility_pole(assembly, at, road.yaw(post))
         for _ in range(dice.integer(4, 9)):
             z, beyond = dice.uniform(5, 120), side * (edge + dice.uniform(10, 20))
             add_tree(assembly, road.point(z, beyond, road.ground_up(beyond)), self.shifted, 1.4)
@@ -226,7 +234,7 @@ class _Builder:
                 continue
             yaw = road.yaw(z) + 0.12 * dice.normal()
             if dice.chance(0.15):
-                add_gantry_sign(self.assembly, self.on_sidewalk(z, side, 1.2), yaw, side, self.poles)
+                add_gantry_sign(self.assembly, self.on_sidewalk(z, side, 1.2), yaw, self.poles)
             else:
                 turned = yaw + (math.pi if side < 0 and dice.chance(0.45) else 0)
                 add_sign(self.assembly, self.on_sidewalk(z, side, dice.uniform(0.3, 0.6)), turned, self.poles)
@@ -281,7 +289,11 @@ class _Builder:
         lateral = side * (road.half_road - 1.05)
         z = dice.uniform(4, 12)
         while z < 110:
-            if not road.in_junction(z, 4) and dice.chance(0.62) and not any(abs(z - zebra) < 5 for zebra in road.zebras):
+            if (
+                not road.in_junction(z, 4)
+                and dice.chance(0.62)
+                and not any(abs(z - zebra) < 5 for zebra in road.zebras)
+            ):
                 yaw, pitch = self.heading(1 if dice.chance(0.2) else side, z)
                 yaw += 0.025 * dice.normal()
                 if dice.chance(0.06):
@@ -368,10 +380,14 @@ class _Builder:
             hanging = dice.chance(0.55)
             for side in (-1, 1):
                 reach = road.half_road * dice.uniform(0.35, 0.6) if hanging and (side > 0 or dice.chance(0.5)) else 0.0
-                add_traffic_light(self.assembly, self.on_sidewalk(near, side, 0.4), road.yaw(near), side, reach, self.poles, state)
+                add_traffic_light(
+                    self.assembly, self.on_sidewalk(near, side, 0.4), road.yaw(near), side, reach, self.poles, state
+                )
                 if road.junction < 50:
                     far = road.junction + road.half_junction + 0.8
-                    add_traffic_light(self.assembly, self.on_sidewalk(far, side, 0.4), road.yaw(far), side, 0.0, self.poles, state)
+                    add_traffic_light(
+                        self.assembly, self.on_sidewalk(far, side, 0.4), road.yaw(far), side, 0.0, self.poles, state
+                    )
         if "crossing people" in self.wanted:
             z = road.zebras[0] if road.zebras and road.zebras[0] < 40 else dice.uniform(9, 24)
             for _ in range(dice.integer(1, 4)):
@@ -442,7 +458,9 @@ def build_street(dice: Dice, shifted: bool) -> Street:
         view=view,
         colors=GroundColors(
             road=(grey, grey * dice.uniform(0.97, 1.02), grey * dice.uniform(0.95, 1.06)),
-            sidewalk=dice.shade(dice.choice(((0.42, 0.4, 0.37), (0.5, 0.48, 0.46), (0.34, 0.3, 0.27), (0.4, 0.31, 0.27))), 0.25),
+            sidewalk=dice.shade(
+                dice.choice(((0.42, 0.4, 0.37), (0.5, 0.48, 0.46), (0.34, 0.3, 0.27), (0.4, 0.31, 0.27))), 0.25
+            ),
             grass=dice.shade((0.17, 0.22, 0.07), 0.4),
         ),
         lamps=builder.lamps,

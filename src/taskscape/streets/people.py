@@ -11,7 +11,9 @@ from taskscape.streets.shapes import BEVELED, LIMB, SPHERE
 _SKIN: Color = (0.62, 0.42, 0.32)
 
 
-def _limb(assembly: Assembly, a: Point, b: Point, radius: float, color: Color, texture: int = CLOTH, thin: float = 0.75) -> None:
+def _limb(
+    assembly: Assembly, a: Point, b: Point, radius: float, color: Color, texture: int = CLOTH, thin: float = 0.75
+) -> None:
     """Add a limb from ``a`` to ``b``, thinner towards ``b``; both (right, up, forward)."""
     dx, du, dz = a[0] - b[0], a[1] - b[1], a[2] - b[2]
     length = math.sqrt(dx * dx + du * du + dz * dz)
@@ -29,7 +31,9 @@ def _clothes(dice: Dice, shifted: bool) -> tuple[Color, Color]:
     if shifted:
         return dice.color(0.2, 0.9), dice.color(0.2, 0.8)
     top = dice.color(0.03, 0.7) if dice.chance(0.6) else dice.shade((0.06, 0.06, 0.07), 0.5)
-    return top, dice.shade(dice.choice(((0.05, 0.07, 0.16), (0.05, 0.05, 0.05), (0.32, 0.26, 0.18), (0.2, 0.2, 0.22))), 0.4)
+    return top, dice.shade(
+        dice.choice(((0.05, 0.07, 0.16), (0.05, 0.05, 0.05), (0.32, 0.26, 0.18), (0.2, 0.2, 0.22))), 0.4
+    )
 
 
 def _head(assembly: Assembly, up: float, forward: float, s: float, skin: Color, helmet: Color | None) -> None:
@@ -65,7 +69,15 @@ def add_person(assembly: Assembly, at: Point, yaw: float, shifted: bool, walking
         _limb(assembly, shoulder, elbow, 0.062 * s, top)
         _limb(assembly, elbow, hand, 0.05 * s, top if dice.chance(0.7) else skin)
     second = dice.color()
-    assembly.add(LIMB, (0, 1.18 * s, 0), (0.165 * s * wide, 0.3 * s, 0.115 * s * wide), top, CLOTH, taper=(1.25, 1.05), second=second)
+    assembly.add(
+        LIMB,
+        (0, 1.18 * s, 0),
+        (0.165 * s * wide, 0.3 * s, 0.115 * s * wide),
+        top,
+        CLOTH,
+        taper=(1.25, 1.05),
+        second=second,
+    )
     outfit = dice.random()
     if outfit < 0.2:
         assembly.add(LIMB, (0, 0.72 * s, 0), (0.24 * s * wide, 0.24 * s, 0.2 * s), bottom, CLOTH, taper=(0.7, 0.65))
@@ -96,7 +108,9 @@ def add_rider(assembly: Assembly, label: int, saddle: float, bars: Point, pedals
         knee = (side * 0.15, (saddle + foot[1]) / 2 + 0.1, 0.28 + 0.06 * swing)
         limb((side * 0.1, saddle + 0.03, -0.2), knee, 0.1, bottom)
         limb(knee, foot, 0.075, bottom)
-        assembly.add(BEVELED, (foot[0], foot[1] - 0.04, foot[2] + 0.06), (0.045, 0.045, 0.12), (0.04, 0.04, 0.04), PLAIN)
+        assembly.add(
+            BEVELED, (foot[0], foot[1] - 0.04, foot[2] + 0.06), (0.045, 0.045, 0.12), (0.04, 0.04, 0.04), PLAIN
+        )
         elbow = (side * 0.3, (shoulder_up + bars[1]) / 2 - 0.06, (shoulder_forward + bars[2]) / 2)
         limb((side * 0.2, shoulder_up - 0.02, shoulder_forward), elbow, 0.062, top)
         limb(elbow, (side * bars[0], bars[1], bars[2]), 0.05, top)

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -210,7 +211,9 @@ class _GroundMesh:
         steps = max(1, math.ceil((end - begin) / _STEP))
         stations = [begin + (end - begin) * i / steps for i in range(steps + 1)]
         for strip in strips:
-            kind = part if part is not None else {ROAD: _CARRIAGEWAY, SIDEWALK: _SIDEWALK, TERRAIN: _TERRAIN}[strip.label]
+            kind = (
+                part if part is not None else {ROAD: _CARRIAGEWAY, SIDEWALK: _SIDEWALK, TERRAIN: _TERRAIN}[strip.label]
+            )
             bank = self._bank((strip.left + strip.right) / 2, strip)
             rise = bank * (strip.right - strip.left)
             left_up = strip.height + (-rise if strip.left < 0 else 0.0)
@@ -227,7 +230,7 @@ class _GroundMesh:
                 if i:
                     self._quad(previous[0], pair[0], pair[1], previous[1], kind)
                 previous = pair
-        for left, right in zip(strips, strips[1:], strict=False):
+        for left, right in pairwise(strips):
             if left.height != right.height:
                 self._kerb(stations, left, right)
 

@@ -114,11 +114,17 @@ def _sphere() -> _Mesh:
         middle[i, j] = len(points)
         points.append((x / norm, y / norm, z / norm))
     polygons: list[tuple[int, ...]] = []
-    for i, j, k in ((i, j, k) for i, j in sorted(pairs) for k in range(j + 1, 12)):
+    triples = [(i, j, k) for i, j in sorted(pairs) for k in range(j + 1, 12)]
+    for i, j, k in triples:
         if (i, k) in pairs and (j, k) in pairs:
             ij, ik, jk = middle[i, j], middle[i, k], middle[j, k]
             polygons += [(i, ij, ik), (j, ij, jk), (k, ik, jk), (ij, ik, jk)]
     return _solid(points, polygons)
+
+
+def _length(vector: FloatArray) -> float:
+    """Return a vector's length, the same bits everywhere, as a dot product by BLAS is not."""
+    return math.sqrt(sum(c * c for c in vector.tolist()))
 
 
 def _crown(leaves: int, size: float) -> _Mesh:
@@ -133,9 +139,9 @@ def _crown(leaves: int, size: float) -> _Mesh:
         outward = np.array((ring * math.cos(golden * i), height, ring * math.sin(golden * i)))
         tilt = outward + 0.45 * raw[i, :3]
         side = np.cross(tilt, (0.3, 0.9, raw[i, 3]))
-        side /= math.sqrt(float(side @ side))
+        side /= _length(side)
         other = np.cross(tilt, side)
-        other /= math.sqrt(float(other @ other))
+        other /= _length(other)
         centre = outward * (0.8 + 0.12 * raw[i, 4])
         long, wide = size * (1 + 0.3 * raw[i, 5]), size * (0.8 + 0.3 * raw[i, 6])
         points += [centre + side * long, centre - side * long * 0.5 + other * wide, centre - side * long * 0.5

@@ -10,6 +10,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -31,7 +32,7 @@ class Progress(NamedTuple):
 
     done: int
     """Scenes that are complete."""
-    count: int
+    total: int
     skipped: int
     """Of those done, how many were complete before."""
     rate: float
@@ -60,7 +61,7 @@ def _files(folder: Path, index: int) -> dict[str, Path]:
 
 def _write(path: Path, content: bytes) -> None:
     """Write a file so that it is whole or absent, whatever happens meanwhile."""
-    draft = path.with_name(f".{path.name}.{os.getpid()}.part")
+    draft = path.with_name(f".{path.name}.part")
     try:
         draft.write_bytes(content)
         draft.replace(path)
@@ -96,9 +97,24 @@ def _render_scene(seed: int, split: str, index: int, size: tuple[int, int], samp
     return index, render(seed, split, index, size, samples)
 
 
+@contextmanager
+def _interrupts_held() -> Iterator[None]:
+    """Delay Ctrl-C. Processes started meanwhile are born with it blocked, so none dies of it while it imports."""
+    if sys.platform == "win32":
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def _start_worker() -> None:
     """Leave Ctrl-C to the parent: it stops the pool."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if sys.platform != "win32":
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
 
 
 def _workers(processes: int | None) -> int:
@@ -108,7 +124,9 @@ def _workers(processes: int | None) -> int:
     return processes or (len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1)
 
 
-def _run(job: Callable[..., object], jobs: Iterable[tuple[object, ...]], count: int, processes: int) -> Iterator[object]:
+def _run(
+    job: Callable[..., object], jobs: Iterable[tuple[object, ...]], count: int, processes: int
+) -> Iterator[object]:
     """Yield job(*arguments) for all ``jobs``, in order, from several processes, with few results waiting."""
     if min(processes, count) <= 1:
         for arguments in jobs:
@@ -117,16 +135,21 @@ def _run(job: Callable[..., object], jobs: Iterable[tuple[object, ...]], count: 
     # Not "fork": the caller may hold threads, such as torch's.
     context = multiprocessing.get_context("spawn")
     pool = ProcessPoolExecutor(min(processes, count), mp_context=context, initializer=_start_worker)
+    others = set(multiprocessing.active_children())
     waiting: deque[Future[object]] = deque()
     try:
         for arguments in jobs:
-            waiting.append(pool.submit(job, *arguments))
+            with _interrupts_held():
+                waiting.append(pool.submit(job, *arguments))
             if len(waiting) >= 4 * processes:
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()
     except BaseException:  # including Ctrl-C and a caller that stops early
         pool.shutdown(wait=False, cancel_futures=True)
+        # Files appear whole or not at all, so workers may be ended at once, even while they still import.
+        for worker in set(multiprocessing.active_children()) - others:
+            worker.terminate()
         raise
     pool.shutdown()
 

@@ -8,8 +8,9 @@ from taskscape.streets.road import Road
 from taskscape.streets.shapes import BEVELED, BOX
 
 _LIVERIES: tuple[tuple[Color, Color], ...] = (
-    ((0.7, 0.08, 0.07), (0.85, 0.83, 0.75)), ((0.8, 0.68, 0.1), (0.12, 0.12, 0.13)), ((0.1, 0.3, 0.6), (0.85, 0.85, 0.85)),
-    ((0.85, 0.85, 0.83), (0.1, 0.4, 0.2)), ((0.12, 0.36, 0.2), (0.8, 0.75, 0.5)), ((0.6, 0.62, 0.64), (0.55, 0.05, 0.1)),
+    ((0.7, 0.08, 0.07), (0.85, 0.83, 0.75)), ((0.8, 0.68, 0.1), (0.12, 0.12, 0.13)),
+    ((0.1, 0.3, 0.6), (0.85, 0.85, 0.85)), ((0.85, 0.85, 0.83), (0.1, 0.4, 0.2)),
+    ((0.12, 0.36, 0.2), (0.8, 0.75, 0.5)), ((0.6, 0.62, 0.64), (0.55, 0.05, 0.1)),
 )  # fmt: skip
 _SHIFTED_LIVERIES: tuple[tuple[Color, Color], ...] = (
     ((0.55, 0.2, 0.5), (0.9, 0.9, 0.9)), ((0.85, 0.4, 0.05), (0.2, 0.2, 0.22)), ((0.2, 0.6, 0.65), (0.9, 0.85, 0.2)),
@@ -31,15 +32,21 @@ def _section(
     middle = 0.3 + half_height
     assembly.add(BEVELED, (0, middle, 0), half, colors[0], COACH, second=colors[1], taper=(0.95, 0.985))
     assembly.add(BOX, (0, 0.25, 0), (half_width * 0.8, 0.22, half_length * 0.95), (0.05, 0.05, 0.055), PLAIN)
-    assembly.add(BOX, (0, 0.5 + 2 * half_height, 0.2), (half_width * 0.55, 0.2, half_length * 0.6), (0.45, 0.46, 0.47), METAL)
+    assembly.add(
+        BOX, (0, 0.5 + 2 * half_height, 0.2), (half_width * 0.55, 0.2, half_length * 0.6), (0.45, 0.46, 0.47), METAL
+    )
     if front or back:
         end = half_length if front else -half_length
         for side in (-1, 1):
             color = (0.95, 0.93, 0.85) if front else (0.8, 0.05, 0.04)
-            assembly.add(BOX, (side * half_width * 0.66, 0.85, end), (0.17, 0.1, 0.05), color, LAMP if back else NIGHT_LAMP)
+            assembly.add(
+                BOX, (side * half_width * 0.66, 0.85, end), (0.17, 0.1, 0.05), color, LAMP if back else NIGHT_LAMP
+            )
         assembly.add(BOX, (0, 0.55, end), (half_width * 0.7, 0.16, 0.12), (0.1, 0.1, 0.1), PLAIN)
     else:
-        assembly.add(BOX, (0, middle, 0), (half_width * 0.85, half_height * 0.9, half_length + 0.4), (0.06, 0.06, 0.06), PLAIN)
+        assembly.add(
+            BOX, (0, middle, 0), (half_width * 0.85, half_height * 0.9, half_length + 0.4), (0.06, 0.06, 0.06), PLAIN
+        )
     if back or (not front):  # the pantograph: two arms and a bar
         top = 0.7 + 2 * half_height
         assembly.add(BOX, (0, top + 0.35, 0.3), (0.04, 0.04, 0.75), (0.1, 0.1, 0.1), METAL, pitch=0.6)
@@ -74,6 +81,15 @@ def add_railway_train(assembly: Assembly, road: Road, begin: float, end: float, 
     while z < end and count < 5:
         middle = z + half[2]
         up = road.ground_up(lateral) + 0.55
-        _section(assembly, road.point(middle, lateral, up), road.yaw(middle), road.pitch(middle), half, colors, False, count == 0)
+        _section(
+            assembly,
+            road.point(middle, lateral, up),
+            road.yaw(middle),
+            road.pitch(middle),
+            half,
+            colors,
+            False,
+            count == 0,
+        )
         z += 2 * half[2] + 0.7
         count += 1

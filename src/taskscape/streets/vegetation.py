@@ -31,12 +31,20 @@ def add_tree(assembly: Assembly, at: Point, shifted: bool, size: float = 1.0) ->
     assembly.begin(VEGETATION, at, dice.uniform(0, 6.28))
     style = dice.random()
     lean = 0.05 * dice.normal()
-    assembly.add(CYLINDER, (0, trunk * 0.65, 0), (thick, trunk * 0.7, thick), bark, BARK, pitch=lean, taper=(0.65, 0.65))
+    assembly.add(
+        CYLINDER, (0, trunk * 0.65, 0), (thick, trunk * 0.7, thick), bark, BARK, pitch=lean, taper=(0.65, 0.65)
+    )
     if style < 0.16:  # a conifer: crowns one above the other
         for i in range(4):
             share = 1 - i * 0.23
             half = (radius * 0.8 * share, radius * 0.62, radius * 0.8 * share)
-            assembly.add(solid, (0, trunk * 0.5 + (i + 0.6) * radius * 0.75, 0), half, dice.shade((0.06, 0.14, 0.07), 0.2), FOLIAGE)
+            assembly.add(
+                solid,
+                (0, trunk * 0.5 + (i + 0.6) * radius * 0.75, 0),
+                half,
+                dice.shade((0.06, 0.14, 0.07), 0.2),
+                FOLIAGE,
+            )
         return
     tall = 1.5 if style < 0.3 else dice.uniform(0.75, 1.05)
     middle = trunk + radius * tall * 0.72
@@ -44,10 +52,17 @@ def add_tree(assembly: Assembly, at: Point, shifted: bool, size: float = 1.0) ->
     for _ in range(dice.integer(2, 4)):
         share = dice.uniform(0.45, 0.65)
         aside = 0.62 * radius
-        place = (dice.uniform(-aside, aside), middle + 0.5 * radius * tall * dice.uniform(-1, 1), dice.uniform(-aside, aside))
-        assembly.add(solid, place, (radius * share, radius * share * 0.85, radius * share), dice.shade(color, 0.22), FOLIAGE)
-        assembly.add(CYLINDER, (place[0] / 2, (trunk + place[1]) / 2, place[2] / 2), (thick * 0.4, (place[1] - trunk) / 2 + 0.2,
-                     thick * 0.4), bark, BARK, pitch=-place[2] / 3, roll=place[0] / 3)  # fmt: skip
+        place = (
+            dice.uniform(-aside, aside),
+            middle + 0.5 * radius * tall * dice.uniform(-1, 1),
+            dice.uniform(-aside, aside),
+        )
+        assembly.add(
+            solid, place, (radius * share, radius * share * 0.85, radius * share), dice.shade(color, 0.22), FOLIAGE
+        )
+        fork = (place[0] / 2, (trunk + place[1]) / 2, place[2] / 2)
+        branch = (thick * 0.4, abs(place[1] - trunk) / 2 + 0.2, thick * 0.4)
+        assembly.add(CYLINDER, fork, branch, bark, BARK, pitch=-place[2] / 3, roll=place[0] / 3)
 
 
 def add_bush(assembly: Assembly, at: Point, shifted: bool) -> None:
@@ -59,7 +74,9 @@ def add_bush(assembly: Assembly, at: Point, shifted: bool) -> None:
     assembly.begin(VEGETATION, at, dice.uniform(0, 6.28))
     assembly.add(solid, (0, radius * 0.7, 0), (radius, radius * 0.9, radius), color, FOLIAGE)
     if dice.chance(0.6):
-        assembly.add(solid, (radius * 0.8, radius * 0.5, 0.2), (radius * 0.7, radius * 0.65, radius * 0.7), color, FOLIAGE)
+        assembly.add(
+            solid, (radius * 0.8, radius * 0.5, 0.2), (radius * 0.7, radius * 0.65, radius * 0.7), color, FOLIAGE
+        )
 
 
 def add_hedge(assembly: Assembly, road: Road, begin: float, end: float, lateral: float, shifted: bool) -> None:

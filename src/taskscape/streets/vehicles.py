@@ -30,7 +30,9 @@ def vehicle_color(dice: Dice, shifted: bool) -> Color:
     return dice.shade(dice.choice(SHIFTED_COLORS if shifted else COLORS), 0.3)
 
 
-def _wheels(assembly: Assembly, half_width: float, radius: float, axles: tuple[float, ...], width: float = 0.11) -> None:
+def _wheels(
+    assembly: Assembly, half_width: float, radius: float, axles: tuple[float, ...], width: float = 0.11
+) -> None:
     rim = assembly.dice.uniform(0.2, 0.6)
     for side in (-1, 1):
         for axle in axles:
@@ -85,7 +87,9 @@ def add_truck(assembly: Assembly, at: Point, yaw: float, pitch: float, shifted: 
     cab_top, cab_half = dice.uniform(2.4, 2.9), 0.85
     front = half_length - cab_half
     up = (0.6 + cab_top) / 2
-    assembly.add(BEVELED, (0, up, front), (half_width * 0.97, (cab_top - 0.6) / 2, cab_half), color, PLAIN, taper=(0.96, 0.9))
+    assembly.add(
+        BEVELED, (0, up, front), (half_width * 0.97, (cab_top - 0.6) / 2, cab_half), color, PLAIN, taper=(0.96, 0.9)
+    )
     glass = (0.035, 0.042, 0.05)
     glass_up = 0.6 + (cab_top - 0.6) * 0.68
     assembly.add(BOX, (0, glass_up, front + 0.02), (half_width * 0.84, 0.3, cab_half * 0.96), glass, GLASS_PANE)
@@ -101,15 +105,16 @@ def add_truck(assembly: Assembly, at: Point, yaw: float, pitch: float, shifted: 
         assembly.add(BOX, middle, (half_width, (top - 0.95) / 2, load), box, CARGO, second=second)
     else:
         top = 1.6 if kind < 0.85 else 2.1
-        assembly.add(BOX, (0, (0.95 + top) / 2, back - load), (half_width, (top - 0.95) / 2, load), second, CARGO, second=color)
+        assembly.add(
+            BOX, (0, (0.95 + top) / 2, back - load), (half_width, (top - 0.95) / 2, load), second, CARGO, second=color
+        )
         goods = dice.shade((0.4, 0.3, 0.2), 0.4)
         assembly.add(BEVELED, (0, top, back - load), (half_width * 0.85, 0.5, load * 0.8), goods, CARGO, second=color)
     assembly.add(BOX, (0, 0.8, -0.3), (0.5, 0.14, half_length * 0.94), BLACK, PLAIN)
     assembly.add(BOX, (0, 0.6, -half_length + 0.05), (half_width * 0.95, 0.07, 0.05), (0.5, 0.1, 0.08), PLAIN)
     _lights(assembly, half_width, 0.72, half_length - 0.03, -half_length + 0.02, dice.chance(0.3))
-    axles = (-half_length * 0.72, half_length * 0.72) if half_length < 3.8 else (-half_length * 0.72, -half_length * 0.45,
-                                                                                half_length * 0.74)  # fmt: skip
-    _wheels(assembly, half_width, 0.48, axles, 0.16)
+    axles = (-0.72, 0.74) if half_length < 3.8 else (-0.72, -0.45, 0.74)
+    _wheels(assembly, half_width, 0.48, tuple(axle * half_length for axle in axles), 0.16)
     return half_length
 
 
@@ -122,8 +127,8 @@ def add_bus(assembly: Assembly, at: Point, yaw: float, pitch: float, shifted: bo
     second = vehicle_color(dice, shifted)
     assembly.begin(BUS, at, yaw, pitch)
     half_height = (top - 0.32) / 2
-    assembly.add(BEVELED, (0, 0.32 + half_height, 0), (half_width, half_height, half_length), color, COACH, second=second,
-                 taper=(0.97, 1.0))  # fmt: skip
+    half = (half_width, half_height, half_length)
+    assembly.add(BEVELED, (0, 0.32 + half_height, 0), half, color, COACH, second=second, taper=(0.97, 1.0))
     if double:
         assembly.add(BEVELED, (0, top + 0.8, 0), (half_width * 0.97, 0.95, half_length), color, COACH, second=second)
     elif dice.chance(0.6):

@@ -65,8 +65,9 @@ def build_weather(dice: Dice, shifted: bool) -> Weather:
         warm = dice.random()
         horizon = _mix((0.97, 0.86, 0.66), (1.0, 0.66, 0.42), warm)
         return Weather(
-            sun=_direction(math.radians(dice.uniform(8, 20)), azimuth), sunlight=_mix((2.3, 1.8, 1.2), (2.3, 1.4, 0.7), warm),
-            softness=0.2, zenith=(0.24, 0.38, 0.66), horizon=horizon, ambient=0.36, glow=1.0,
+            sun=_direction(math.radians(dice.uniform(8, 20)), azimuth),
+            sunlight=_mix((2.3, 1.8, 1.2), (2.3, 1.4, 0.7), warm), softness=0.2,
+            zenith=(0.24, 0.38, 0.66), horizon=horizon, ambient=0.36, glow=1.0,
             clouds=dice.uniform(0.1, 0.6), fog=haze + 0.0015, fog_color=horizon, wetness=0.0, snow=0.0, night=0.0,
         )  # fmt: skip
     if kind in (OVERCAST, RAIN, SNOW):
@@ -84,8 +85,8 @@ def build_weather(dice: Dice, shifted: bool) -> Weather:
         grey = dice.uniform(0.62, 0.85)
         white = (grey, grey * 1.01, grey * 1.02)
         return Weather(
-            sun=_direction(high, azimuth), sunlight=(0.4, 0.4, 0.38), softness=3.0, zenith=white, horizon=white,
-            ambient=0.8, glow=0.1, clouds=0.1,
+            sun=_direction(math.radians(76), azimuth), sunlight=(0.3, 0.3, 0.29), softness=3.0, zenith=white,
+            horizon=white, ambient=0.8, glow=0.1, clouds=0.1,
             fog=dice.uniform(0.007, 0.02) if kind == FOG else dice.uniform(0.022, 0.045), fog_color=white,
             wetness=0.3 * dice.random(), snow=0.0, night=dice.uniform(0.0, 0.3),
         )  # fmt: skip
@@ -96,6 +97,7 @@ def build_weather(dice: Dice, shifted: bool) -> Weather:
     return Weather(
         sun=_direction(math.radians(65), azimuth), sunlight=(0.05 * dark, 0.06 * dark, 0.09 * dark), softness=3.0,
         zenith=(0.09 * dark, 0.14 * dark, 0.3 * dark), horizon=horizon, ambient=0.5, glow=0.0,
-        clouds=dice.uniform(0.2, 0.8), fog=haze + 0.001, fog_color=_mix(horizon, (0.2 * dark, 0.22 * dark, 0.27 * dark), 0.5),
+        clouds=dice.uniform(0.2, 0.8), fog=haze + 0.001,
+        fog_color=_mix(horizon, (0.2 * dark, 0.22 * dark, 0.27 * dark), 0.5),
         wetness=dice.uniform(0.5, 0.9) if dice.chance(0.3) else 0.0, snow=0.0, night=dice.uniform(0.7, 1.0),
     )  # fmt: skip

@@ -80,7 +80,7 @@ class _NashMTL(GramianGradients):
 
     def get_extra_state(self) -> dict[str, Any]:
         """Return the weights to start from and the step."""
-        return {"previous": self.previous, "step": self.step}
+        return {"previous": dict(self.previous), "step": self.step}
 
     def set_extra_state(self, state: dict[str, Any]) -> None:
         """Continue from there."""

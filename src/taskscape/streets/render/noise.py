@@ -33,13 +33,13 @@ def noise_table() -> npt.NDArray[np.float32]:
 @compiled
 def noise(table: npt.NDArray[np.float32], x: float, y: float) -> float:
     """Return the noise at (x, y), in texels of the table."""
-    return table[int(math.floor(y)) & 511, int(math.floor(x)) & 511]  # type: ignore[no-any-return]
+    return table[math.floor(y) & 511, math.floor(x) & 511]  # type: ignore[no-any-return]
 
 
 @compiled
 def scatter(a: float, b: float, c: float) -> float:
     """Return a number in [0, 1) that depends on the integer parts of a, b, c like at random."""
-    n = (int(math.floor(a)) * 374761393 + int(math.floor(b)) * 668265263 + int(math.floor(c)) * 2147483647) & 0xFFFFFFFF
+    n = (math.floor(a) * 374761393 + math.floor(b) * 668265263 + math.floor(c) * 2147483647) & 0xFFFFFFFF
     n = ((n ^ (n >> 13)) * 1274126177) & 0xFFFFFFFF
     n = ((n ^ (n >> 15)) * 2246822519) & 0xFFFFFFFF
     return ((n ^ (n >> 16)) & 0xFFFF) / 65536.0

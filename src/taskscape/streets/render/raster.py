@@ -61,7 +61,7 @@ def fill(
         return
     across = ((w1 - w0) * (y2 - y0) - (w2 - w0) * (y1 - y0)) / area
     down = ((w2 - w0) * (x1 - x0) - (w1 - w0) * (x2 - x0)) / area
-    for row in range(max(0, int(math.ceil(top))), min(height - 1, int(math.floor(bottom))) + 1):
+    for row in range(max(0, math.ceil(top)), min(height - 1, math.floor(bottom)) + 1):
         y = float(row)
         begin, end = 1e30, -1e30
         if (y0 <= y) != (y1 <= y):
@@ -112,7 +112,7 @@ def _draw(
             if outside:
                 continue
             solid = int(parts[p - ground_parts].solid)
-            two_sided = solid == CROWN or solid == FAR_CROWN
+            two_sided = solid in (CROWN, FAR_CROWN)
         for v in range(mesh.part_vertex[p], mesh.part_vertex[p + 1]):
             dx = mesh.vertices[v, 0] - position[0]
             dy = mesh.vertices[v, 1] - position[1]

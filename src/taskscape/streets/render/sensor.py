@@ -70,7 +70,7 @@ def mirror(
                 if column < 0 or column >= width or row < 0 or row >= height:
                     break
                 there = depth[row, column]
-                if there == 0.0 and along > 40 or 0 < there < pz - 0.03 and pz < there + 1.0 + step:
+                if (there == 0.0 and along > 40) or (0 < there < pz - 0.03 and pz < there + 1.0 + step):
                     red, green, blue = image[row, column, 0], image[row, column, 1], image[row, column, 2]
                     break
                 step *= 1.24

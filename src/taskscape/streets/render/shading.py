@@ -168,7 +168,7 @@ def shade(
                 label, material, solid = int(part.label), int(part.texture), int(part.solid)
                 lx, ly, lz = _turn_back(rotation, x - middle[0], y - middle[1], z - middle[2])
                 hx, hy, hz = part.half_x, part.half_y, part.half_z
-                if solid == CROWN or solid == FAR_CROWN:
+                if solid in (CROWN, FAR_CROWN):
                     qx, qy, qz = _turn_back(rotation, ax - middle[0], ay - middle[1], az - middle[2])
                     sx, sy, sz = _turn_back(rotation, dx, dy, dz)
                     nx, ny, nz = _crown_normal(rotation, hx, hy, hz, qx, qy, qz, sx, sy, sz)
@@ -178,7 +178,7 @@ def shade(
                     if solid == SPHERE:
                         tx, ty, tz = _unit(lx / hx**2, ly / hy**2, lz / hz**2)
                         nx, ny, nz = _turn(rotation, tx, ty, tz)
-                    elif (solid == CYLINDER or solid == LIMB) and abs(ly) < hy * 0.999:
+                    elif (solid in (CYLINDER, LIMB)) and abs(ly) < hy * 0.999:
                         tx, ty, tz = _unit(lx / hx**2, 0.0, lz / hz**2)
                         nx, ny, nz = _turn(rotation, tx, ty, tz)
                     elif solid == WHEEL and abs(lx) < hx * 0.999:
@@ -195,7 +195,7 @@ def shade(
                     depth / camera.fx,
                 )  # fmt: skip
                 occlusion = 0.62 + 0.38 * min((hy - ly) / min(2 * hy, 2.0), 1.0)
-                if solid == CROWN or solid == FAR_CROWN:
+                if solid in (CROWN, FAR_CROWN):
                     inner = math.sqrt((lx / hx) ** 2 + (ly / hy) ** 2 + (lz / hz) ** 2)
                     occlusion = min(0.35 + 0.65 * inner * inner, 1.1) * (0.8 - 0.25 * ly / hy)
             red, green, blue, gloss, glow = surface(spot, paint, weather.night, table)
@@ -227,7 +227,7 @@ def shade(
                 dim = weather.horizon[2] * 1.1
                 light_r, light_g, light_b = light_r * dim * 0.9, light_g * dim * 0.9, light_b * dim
             toward = nx * weather.sun[0] + ny * weather.sun[1] + nz * weather.sun[2]
-            if solid == CROWN or solid == FAR_CROWN:
+            if solid in (CROWN, FAR_CROWN):
                 toward = 0.25 + 0.75 * max(toward, 0.0)  # light passes through leaves
             lit = 0.0
             if toward > 0:
@@ -247,12 +247,20 @@ def shade(
                     square = qx * qx + qy * qy + qz * qz + 0.5
                     if square < 900:
                         incident = (nx * qx + ny * qy + nz * qz) / math.sqrt(square)
-                        power = weather.night * 14 * (0.25 + 0.75 * max(incident, 0.0)) * max(-qy, 0.0) / math.sqrt(square)
+                        power = (
+                            weather.night * 14 * (0.25 + 0.75 * max(incident, 0.0)) * max(-qy, 0.0) / math.sqrt(square)
+                        )
                         power /= square
                         light_r, light_g, light_b = light_r + power, light_g + 0.78 * power, light_b + 0.48 * power
                 # The car's own headlights, below the camera.
                 beam = max(ez * view[2, 2] + ex * view[2, 0], 0.0) ** 24
-                power = 6 * weather.night * beam * max(-(nx * ex + ny * (ey - 0.03) + nz * ez), 0.0) / (8 + 0.12 * depth * depth)
+                power = (
+                    6
+                    * weather.night
+                    * beam
+                    * max(-(nx * ex + ny * (ey - 0.03) + nz * ez), 0.0)
+                    / (8 + 0.12 * depth * depth)
+                )
                 light_r, light_g, light_b = light_r + power * 1.1, light_g + power, light_b + power * 0.9
             shine = glow * 1.4
             out_r, out_g, out_b = red * (light_r + shine), green * (light_g + shine), blue * (light_b + shine)

@@ -71,7 +71,7 @@ def cast(mesh: Mesh, ground_parts: int, view: View, toward_light: tuple[float, f
     """Return the shadow maps of a scene; empty ones unless it ``casts`` any."""
     light = np.array(toward_light)
     first = np.cross(light, (0.0, 0.0, 1.0))
-    first /= math.sqrt(float(first @ first))
+    first /= math.sqrt(sum(c * c for c in first.tolist()))  # not a dot product: BLAS differs between machines
     basis = np.stack((first, np.cross(light, first), light))
     origin, scale = np.zeros((len(CASCADES), 2)), np.ones((len(CASCADES), 2))
     if not casts:
@@ -80,16 +80,17 @@ def cast(mesh: Mesh, ground_parts: int, view: View, toward_light: tuple[float, f
     seen = np.empty_like(mesh.vertices)
     unused = np.zeros((0, 0), np.int32)
     half = math.tan(view.field_of_view / 2)
-    right, ahead = view.rotation[0], view.rotation[2]
+    right, ahead, down = view.rotation[0], view.rotation[2], np.array((0.0, 1.0, 0.0))
     for i, (near, far) in enumerate(CASCADES):
         corners = []
         for depth in (near, far):
             for side in (-1, 1):
                 at = view.position + ahead * depth + right * (side * half * depth)
                 # Whatever stands out at the top of the picture is seldom in shade: six metres up are enough.
-                corners += [at + (0, 3.0 + 0.05 * depth, 0), at - (0, min(1 + 0.4 * depth, 6.0), 0)]
+                corners += [at + down * (3.0 + 0.05 * depth), at - down * min(1 + 0.4 * depth, 6.0)]
         flat = np.array(corners) @ basis[:2].T
-        low, high = flat.min(0), flat.max(0)
+        # Rounded outwards to whole steps, which also hides the last bits of the matrix product.
+        low, high = np.floor(flat.min(0) * 8) / 8, np.ceil(flat.max(0) * 8) / 8
         origin[i], scale[i] = low, (_TEXELS - 1) / (high - low)
         _draw(mesh, ground_parts, basis, origin[i], scale[i], _SMALLEST[i], seen, maps[i], unused)
     return Shadows(maps, basis, origin, scale)
@@ -117,11 +118,11 @@ def light_at(
         lit = 0.0
         for i in range(-1, 2):
             for j in range(-1, 2):
-                column, row = int(math.floor(u + i * spread_x + 0.5)), int(math.floor(v + j * spread_y + 0.5))
+                column, row = math.floor(u + i * spread_x + 0.5), math.floor(v + j * spread_y + 0.5)
                 inside = column >= 0 and row >= 0 and column < size and row < size
                 lit += 1.0 if not inside or heights[row, column] <= height else 0.0
         return lit / 9
-    column, row = int(math.floor(u)), int(math.floor(v))
+    column, row = math.floor(u), math.floor(v)
     if column < 0 or row < 0 or column >= size - 1 or row >= size - 1:
         return 1.0
     a, b = u - column, v - row

@@ -1,5 +1,7 @@
 """The sky: its colour in every direction."""
 
+import math
+
 import numpy as np
 import numpy.typing as npt
 
@@ -14,7 +16,7 @@ def sky_color(
 ) -> tuple[float, float, float]:
     """Return the radiance from the unit direction (x, y, z), world axes; ``drift`` moves the clouds."""
     up = min(max(-y, 0.0), 1.0)
-    high = up**0.5
+    high = math.sqrt(up)
     toward = max(x * weather.sun[0] + y * weather.sun[1] + z * weather.sun[2], 0.0)
     toward *= toward
     toward *= toward

@@ -12,8 +12,32 @@ import numpy.typing as npt
 
 from taskscape.streets.compiled import compiled
 from taskscape.streets.materials import (
-    BALLAST, BARK, BRICK, CARGO, CARRIAGEWAY, CLOTH, COACH, CONCRETE, FACADE, FOLIAGE, GLASS_PANE, GRASS, JUNCTION,
-    LAMP, MESH_WIRE, METAL, NIGHT_LAMP, PAINT, PAVEMENT, PLATE, SHOP, SIGN, SPOKES, STRIPES, TILES, TYRE, WOOD,
+    BALLAST,
+    BARK,
+    BRICK,
+    CARGO,
+    CARRIAGEWAY,
+    CLOTH,
+    COACH,
+    CONCRETE,
+    FACADE,
+    FOLIAGE,
+    GLASS_PANE,
+    GRASS,
+    JUNCTION,
+    LAMP,
+    METAL,
+    NIGHT_LAMP,
+    PAINT,
+    PAVEMENT,
+    PLATE,
+    SHOP,
+    SIGN,
+    SPOKES,
+    STRIPES,
+    TILES,
+    TYRE,
+    WOOD,
 )  # fmt: skip
 from taskscape.streets.render.noise import noise, scatter
 from taskscape.streets.shapes import GLASS
@@ -96,11 +120,11 @@ def _asphalt(spot: Spot, table: npt.NDArray[np.float32]) -> float:
     value = 1 + 0.11 * noise(table, x * 26, z * 26) * fine + 0.09 * noise(table, x * 2.5 + 50, z * 1.3)
     if abs(noise(table, x * 5, z * 5 + 99)) < 0.025:  # cracks
         value -= 0.25 * _clamp(1.2 - spot.footprint * 10)
-    patch = scatter(x / 3.3, z / 7, spot.seed)
-    if patch > 0.93:
-        value *= 0.78
-    elif patch < 0.04:
-        value *= 1.16
+    patch = scatter(spot.lateral / 1.7, z / 6, spot.seed)
+    if patch > 0.95:  # mended
+        value *= 0.8
+    elif patch < 0.03:
+        value *= 1.13
     return value
 
 
@@ -224,7 +248,7 @@ def _facade(spot: Spot, night: float, table: npt.NDArray[np.float32]) -> Look:
     if style == 0 or style == 3:
         value *= _bricks(spot, along, up, table)
     red, green, blue = spot.red * value, spot.green * value, spot.blue * value
-    if up > spot.height - 0.45 or up % floor_height < 0.14 and style % 2 == 0:  # cornice, string courses
+    if up > spot.height - 0.45 or (up % floor_height < 0.14 and style % 2 == 0):  # cornice, string courses
         return red * 0.7 + 0.2, green * 0.7 + 0.2, blue * 0.7 + 0.19, 0.0, 0.0
     if up < 0.5:  # plinth
         return red * 0.55, green * 0.55, blue * 0.55, 0.0, 0.0
@@ -243,11 +267,11 @@ def _facade(spot: Spot, night: float, table: npt.NDArray[np.float32]) -> Look:
         frame = 0.07 * bays / extent
         if abs(u) < half and low < v < high:
             bar = metres_u < 0.045 or abs(v - (low + high) * 0.5) * floor_height < 0.035
-            if bar and style != 4 or abs(u) > half - frame:
+            if (bar and style != 4) or abs(u) > half - frame:
                 return 0.55 + 0.2 * spot.red2, 0.55 + 0.2 * spot.green2, 0.54 + 0.2 * spot.blue2, 0.1, 0.0
-            if chance < 0.18:  # a blind, half down
-                if v > low + (high - low) * (0.25 + 0.5 * scatter(bay, storey, seed + 5)):
-                    return 0.6, 0.57, 0.5, 0.1, 0.0
+            blind = low + (high - low) * (0.25 + 0.5 * scatter(bay, storey, seed + 5))
+            if chance < 0.18 and v > blind:
+                return 0.6, 0.57, 0.5, 0.1, 0.0
             lit = scatter(bay, storey, seed + 9)
             if lit < 0.42 * night:
                 return 1.0, 0.72, 0.38, 0.2, 0.9 * night * (0.4 + lit)
@@ -277,9 +301,13 @@ def _shop(spot: Spot, night: float, table: npt.NDArray[np.float32]) -> Look:
         goods = scatter(along / 0.4, up / 0.35, spot.seed)
         dim = 0.5 + 0.5 * noise(table, along * 30, up * 30)
         glow = 0.9 * night + 0.06
-        return (0.1 + 0.4 * goods) * dim + 0.25 * night, (0.1 + 0.3 * scatter(goods * 99, 1, 2)) * dim + 0.2 * night, (
-            (0.1 + 0.3 * scatter(goods * 99, 5, 2)) * dim + 0.1 * night
-        ), 0.5, glow
+        return (
+            (0.1 + 0.4 * goods) * dim + 0.25 * night,
+            (0.1 + 0.3 * scatter(goods * 99, 1, 2)) * dim + 0.2 * night,
+            ((0.1 + 0.3 * scatter(goods * 99, 5, 2)) * dim + 0.1 * night),
+            0.5,
+            glow,
+        )
     return spot.red, spot.green, spot.blue, 0.2, 0.0
 
 
@@ -318,7 +346,7 @@ def _foliage(spot: Spot) -> Look:
 
 
 @compiled
-def _paint(spot: Spot, night: float) -> Look:
+def _paint(spot: Spot) -> Look:
     """Car paint; the cabin's sides are glass between pillars, and the body has doors."""
     height, forward = spot.up / spot.height, spot.z / spot.half_z
     if spot.zone == GLASS:
@@ -330,7 +358,7 @@ def _paint(spot: Spot, night: float) -> Look:
     if height < 0.12:
         return 0.04, 0.04, 0.042, 0.1, 0.0
     value = 1.0
-    if abs(spot.nx) > 0.7 and 0.16 < height:
+    if abs(spot.nx) > 0.7 and height > 0.16:
         seam = min(abs(forward + 0.18), abs(forward - 0.32), abs(forward + 0.6)) * spot.half_z
         value = 1 - 0.5 * _near(seam, 0.012, spot.footprint)
         if abs(height - 0.5) < 0.02 and (abs(forward + 0.08) < 0.04 or abs(forward + 0.5) < 0.04):
@@ -351,7 +379,7 @@ def _coach(spot: Spot, night: float) -> Look:
     low = 0.42 if side else 0.36
     if low < height < 0.8:
         pane = along / 1.35
-        if not side and abs(along) > spot.half_x * 0.86 or side and abs(pane % 1.0 - 0.5) > 0.46:
+        if (not side and abs(along) > spot.half_x * 0.86) or (side and abs(pane % 1.0 - 0.5) > 0.46):
             return 0.06, 0.06, 0.065, 0.3, 0.0
         if 0.8 * night > scatter(1, 2, spot.seed) * 0.7:
             return 0.9, 0.85, 0.7, 0.5, 0.55 * night
@@ -360,7 +388,7 @@ def _coach(spot: Spot, night: float) -> Look:
         return dark, dark * 1.1, dark * 1.2, 0.7, 0.0
     if side and (abs(along + 0.45 * spot.half_z) < 0.62 or abs(along - 0.55 * spot.half_z) < 0.62) and height < 0.8:
         edge = min(abs(abs(along + 0.45 * spot.half_z) - 0.3), abs(abs(along - 0.55 * spot.half_z) - 0.3))
-        if edge < 0.26 and 0.08 < height:  # doors
+        if edge < 0.26 and height > 0.08:  # doors
             return 0.07, 0.08, 0.09, 0.6, 0.0
     if not side and height > 0.84:  # the line and destination
         if scatter(along / 0.16, 1, spot.seed) > 0.35 and abs(along) < 0.6 * spot.half_x and height < 0.94:
@@ -391,9 +419,9 @@ def _cargo(spot: Spot, table: npt.NDArray[np.float32]) -> Look:
         value *= 1 - 0.25 * (1.0 if along % 0.4 < 0.1 else 0.0) * _clamp(1.4 - spot.footprint * 6)
     elif style == 1 and 0.35 < height < 0.72 and abs(spot.nx) > 0.6:
         letter = along / 0.55
-        if scatter(letter, 9, spot.seed) > 0.25 and letter % 1.0 < 0.75 and abs(along) < 0.7 * spot.half_z:
-            if scatter(letter * 3, spot.up * 5, spot.seed) > 0.3:
-                return spot.red2, spot.green2, spot.blue2, 0.2, 0.0
+        ink = scatter(letter, 9, spot.seed) > 0.25 and letter % 1.0 < 0.75 and abs(along) < 0.7 * spot.half_z
+        if ink and scatter(letter * 3, spot.up * 5, spot.seed) > 0.3:
+            return spot.red2, spot.green2, spot.blue2, 0.2, 0.0
     elif style == 2 and height < 0.4:
         return spot.red2, spot.green2, spot.blue2, 0.2, 0.0
     return _grey(spot, value, 0.2)
@@ -416,7 +444,7 @@ def _sign(spot: Spot) -> Look:
         inside = abs(b) < 0.18 and abs(a) < 0.6
         white = inside
     elif style == 1:  # an arrow
-        white = abs(a) < 0.12 and b < 0.3 or abs(a) < 0.5 * (0.65 - b) and b >= 0.1
+        white = (abs(a) < 0.12 and b < 0.3) or (abs(a) < 0.5 * (0.65 - b) and b >= 0.1)
     elif style == 2:  # lines of writing
         white = scatter((a + 1) * 4, (b + 1) * 2.5, spot.seed) > 0.45 and (b + 1) * 2.5 % 1.0 < 0.6
     elif style == 3:  # digits in black on white
@@ -424,7 +452,7 @@ def _sign(spot: Spot) -> Look:
         dark = cell and abs(a) < 0.5 and abs(b) < 0.5
         return (0.05, 0.05, 0.05, 0.1, 0.0) if dark else (0.85, 0.85, 0.85, 0.2, 0.04)
     elif style == 4:  # a walking figure
-        white = abs(a) < 0.14 and abs(b) < 0.3 or a * a + (b - 0.45) ** 2 < 0.02 or abs(abs(a) + b + 0.45) < 0.14
+        white = (abs(a) < 0.14 and abs(b) < 0.3) or a * a + (b - 0.45) ** 2 < 0.02 or abs(abs(a) + b + 0.45) < 0.14
     else:
         white = abs(a - b) < 0.2
     if white:
@@ -435,7 +463,8 @@ def _sign(spot: Spot) -> Look:
 @compiled
 def _cloth(spot: Spot, table: npt.NDArray[np.float32]) -> Look:
     value = 1 + 0.12 * noise(table, spot.up * 60, spot.x * 60 + spot.z * 30 + spot.seed)
-    pattern = int(spot.seed) % 7
+    # A second colour that is not black asks for a pattern: trousers stay plain.
+    pattern = int(spot.seed) % 7 if spot.red2 + spot.green2 + spot.blue2 > 0 else 6
     if pattern == 0 and spot.up % 0.1 < 0.05:
         return spot.red2, spot.green2, spot.blue2, 0.0, 0.0
     if pattern == 1 and (spot.x + spot.up) % 0.12 < 0.04:
@@ -471,14 +500,14 @@ def surface(spot: Spot, paint: RoadPaint, night: float, table: npt.NDArray[np.fl
         return _facade(spot, night, table)
     if kind == SHOP:
         return _shop(spot, night, table)
-    if kind == BRICK or kind == CONCRETE:
+    if kind in (BRICK, CONCRETE):
         return _wall(spot, kind == BRICK, table)
     if kind == TILES:
         return _tiles(spot, table)
     if kind == FOLIAGE:
         return _foliage(spot)
     if kind == PAINT:
-        return _paint(spot, night)
+        return _paint(spot)
     if kind == COACH:
         return _coach(spot, night)
     if kind == CARGO:
@@ -497,7 +526,7 @@ def surface(spot: Spot, paint: RoadPaint, night: float, table: npt.NDArray[np.fl
         return spot.red, spot.green, spot.blue, 0.75, 0.0
     if kind == METAL:
         return _grey(spot, 1.0, 0.3)
-    if kind == BARK or kind == WOOD:
+    if kind in (BARK, WOOD):
         grain = 1 + 0.25 * noise(table, (spot.x + spot.z) * 40 + spot.seed, spot.up * 5)
         return _grey(spot, grain, 0.0)
     if kind == BALLAST:
@@ -514,6 +543,4 @@ def surface(spot: Spot, paint: RoadPaint, night: float, table: npt.NDArray[np.fl
     if kind == PLATE:
         dark = scatter(spot.x / 0.07, 2, spot.seed) > 0.4 and abs(2 * spot.up / spot.height - 1) < 0.5
         return (0.1, 0.1, 0.1, 0.1, 0.0) if dark else (spot.red, spot.green, spot.blue, 0.1, 0.1)
-    if kind == MESH_WIRE:
-        return _grey(spot, 1.0 + 0.3 * (1.0 if spot.x % 0.1 < 0.05 else 0.0), 0.1)
     return spot.red, spot.green, spot.blue, 0.05, 0.0

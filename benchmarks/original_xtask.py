@@ -1,0 +1,196 @@
+"""Is ``xtask`` the function that its authors published? Copies their weights and compares, in float64.
+
+    git clone https://github.com/akarimoon/xtask_mt /tmp/xtask_mt
+    python benchmarks/original_xtask.py /tmp/xtask_mt
+
+Their encoder is torchvision's, given a normalised image; ours is timm's, which normalises by itself. Differences are
+the largest ‖ours - theirs‖ / ‖theirs‖ over all tensors of a kind.
+"""
+
+import argparse
+import sys
+import warnings
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+import torchvision
+from torch import Tensor, nn
+
+from taskscape.batch import Target
+from taskscape.consistency import CrossTaskConsistency
+from taskscape.labels import CITYSCAPES_7
+from taskscape.losses import L1, MSE, CrossEntropy, DepthLoss, LogL1, SmoothL1
+from taskscape.models import build
+from taskscape.models.xtask import XTaskNetwork
+from taskscape.tasks import Depth, SemanticSegmentation, Task
+
+CLASSES = 7
+SIZE = (64, 96)
+VARIANTS = [(18, False, False), (34, False, False), (34, True, False), (34, False, True), (50, True, True)]
+LOSSES: dict[str, DepthLoss] = {"L1": L1(), "MSE": MSE(), "logL1": LogL1(), "smoothL1": SmoothL1()}
+
+
+def theirs_of(name: str, batch_norm: bool) -> str:
+    """Return the name that a tensor of ours has in theirs.
+
+    ``encoder.backbone.conv1``          ``pretrained_encoder.layer0.0``, ``bn1``: ``layer0.1``
+    ``encoder.backbone.layer1.B``       ``pretrained_encoder.layer1.1.B``, as their layer1.0 is the max-pool
+    ``encoder.backbone.layerN.B``       ``pretrained_encoder.layerN.B``
+    ``decoders.T.blocks.B.L``           ``decoder_T.conv(B+1).conv(L/3+1).(L%3)``: convolution, norm and ReLU are one
+    ``decoders.T.head``                 ``decoder_T.conv6.0``
+    ``transfers.T.down.S.L``, ``up.S``  ``trans_X.enc(S+1).double_conv.(L/n).conv.(L%n)``, ``dec``; n = 2, with norm 3
+    ``transfers.T.head``                ``trans_X.final_conv``
+    """
+    part, *rest = name.split(".")
+    if part == "encoder":
+        _, layer, *rest = rest
+        stem = {"conv1": "layer0.0", "bn1": "layer0.1", "layer1": "layer1.1"}
+        return ".".join(["pretrained_encoder", stem.get(layer, layer), *rest])
+    task, block, *rest = rest
+    if part == "decoders":
+        decoder = {"semseg": "decoder_segmt", "depth": "decoder_depth"}[task]
+        if block == "head":
+            return ".".join([decoder, "conv6.0", *rest])
+        step, layer = int(rest[0]), int(rest[1])
+        return ".".join([decoder, f"conv{step + 1}", f"conv{layer // 3 + 1}", f"{layer % 3}", *rest[2:]])
+    transfer = {"semseg": "trans_s2d", "depth": "trans_d2s"}[task]
+    if block == "head":
+        return ".".join([transfer, "final_conv", *rest])
+    step, layer, unit = int(rest[0]), int(rest[1]), 3 if batch_norm else 2
+    side = {"down": "enc", "up": "dec"}[block]
+    return ".".join([transfer, f"{side}{step + 1}.double_conv", f"{layer // unit}.conv.{layer % unit}", *rest[2:]])
+
+
+def pair(depth: int, batch_norm: bool, wide: bool) -> tuple[XTaskNetwork, nn.Module]:
+    """Return our network and theirs with the same weights."""
+    from model.xtask_ts import XTaskTSNet  # type: ignore[import-not-found]
+
+    torch.manual_seed(0)
+    theirs: nn.Module = XTaskTSNet(depth, CLASSES, batch_norm=batch_norm, wider_ttnet=wide).double()
+    for module in theirs.modules():
+        if isinstance(module, nn.BatchNorm2d):  # so that evaluation mode is not the identity
+            nn.init.uniform_(module.running_mean, -0.1, 0.1)
+            nn.init.uniform_(module.running_var, 0.5, 1.5)
+    outputs = {"semseg": CLASSES, "depth": 1}
+    ours = build("xtask", outputs, encoder=f"resnet{depth}", batch_norm=batch_norm, wide=wide).double()
+    assert isinstance(ours, XTaskNetwork)
+    weights = theirs.state_dict()
+    ours.load_state_dict({name: weights.pop(theirs_of(name, batch_norm)) for name in ours.state_dict()})
+    assert not weights, f"not copied: {list(weights)}"
+    return ours, theirs
+
+
+def ours_in_their_order(network: XTaskNetwork, image: Tensor) -> list[Tensor]:
+    """Return segmentation, transferred segmentation, depth, transferred depth."""
+    final = network(image).final
+    transferred = network.transfer(final)
+    return [final["semseg"], transferred["semseg"], final["depth"], transferred["depth"]]
+
+
+def largest(ours: Iterable[Tensor], theirs: Iterable[Tensor]) -> float:
+    """Return the largest relative difference."""
+    return max(float((x - y).norm() / y.norm()) for x, y in zip(ours, theirs, strict=True))
+
+
+def gradients(
+    loss: Tensor, network: nn.Module, names: Sequence[str], scale: Mapping[str, float] | None = None
+) -> list[Tensor]:
+    parameters = dict(network.named_parameters())
+    return list(torch.autograd.grad(loss, [parameters[name] for name in names]))
+
+
+def compare(depth: int, batch_norm: bool, wide: bool) -> str:
+    """Return a row of the table of outputs and gradients."""
+    ours, theirs = pair(depth, batch_norm, wide)
+    image = torch.rand(2, 3, *SIZE, dtype=torch.float64)
+    normalised = (image - ours.encoder.mean) / ours.encoder.deviation
+    # The bias of a convolution before a norm has no gradient but rounding: what is compared must be more than that.
+    names = [name for name, _ in ours.named_parameters()]
+    cells = []
+    for training in (True, False):
+        ours.train(training)
+        theirs.train(training)
+        mine, other = ours_in_their_order(ours, image), list(theirs(normalised))
+        weights = [torch.randn_like(x) for x in other]
+        slopes = [
+            gradients(sum((x * w).sum() for x, w in zip(maps, weights, strict=True)), network, chosen)  # type: ignore[arg-type]
+            for maps, network, chosen in (
+                (mine, ours, names),
+                (other, theirs, [theirs_of(name, batch_norm) for name in names]),
+            )
+        ]
+        real = [i for i, slope in enumerate(slopes[1]) if slope.norm() > 1e-9 * max(s.norm() for s in slopes[1])]
+        cells += [largest(mine, other), largest([slopes[0][i] for i in real], [slopes[1][i] for i in real])]
+    parameters = sum(p.numel() for p in ours.parameters())
+    return row(f"ResNet-{depth}", yes(batch_norm), yes(wide), f"{parameters:,}", *(f"{cell:.1e}" for cell in cells))
+
+
+def compare_losses(direct: str, smoothing: float, method: str) -> str:
+    """Return a row of the table of losses."""
+    from module import XTaskLoss  # type: ignore[import-not-found]
+
+    ours, theirs = pair(18, False, False)
+    image = torch.rand(2, 3, *SIZE, dtype=torch.float64)
+    label = torch.randint(0, CLASSES, (2, *SIZE))
+    inverse = torch.rand(2, 1, *SIZE, dtype=torch.float64) * 0.4 + 0.01
+    everywhere = torch.ones(2, 1, *SIZE, dtype=torch.float64)
+
+    loss_type: Any = {"image_loss_type": direct, "label_smoothing": smoothing, "method": method}
+    criterion = XTaskLoss(num_classes=CLASSES, **loss_type)
+    output = theirs((image - ours.encoder.mean) / ours.encoder.deviation)
+    their_depth, their_segmentation = criterion(output, label, inverse, everywhere, everywhere)
+
+    tasks: dict[str, Task] = {
+        "semseg": SemanticSegmentation(CITYSCAPES_7),
+        "depth": Depth(representation="inverse", loss=LOSSES[direct]),
+    }
+    valid = torch.ones(2, *SIZE, dtype=torch.bool)
+    targets = {"semseg": Target(label, valid), "depth": Target(1 / inverse, valid)}
+    objective = CrossTaskConsistency(
+        against="prediction" if method == "xtsc" else "truth",
+        segmentation=CrossEntropy(label_smoothing=smoothing * CLASSES / (CLASSES - 1)),
+    )
+    outputs = ours(image)
+    losses = objective(tasks, outputs.final, outputs.auxiliary, targets)
+    mine, other = [losses["semseg"], losses["depth"]], [their_segmentation, their_depth]
+    names = [name for name, p in ours.named_parameters()]
+    slopes = gradients(sum(mine), ours, names), gradients(sum(other), theirs, [theirs_of(n, False) for n in names])  # type: ignore[arg-type]
+    real = [i for i, slope in enumerate(slopes[1]) if slope.norm() > 1e-9 * max(s.norm() for s in slopes[1])]
+    difference = largest([slopes[0][i] for i in real], [slopes[1][i] for i in real])
+    return row(direct, str(smoothing), method, f"{largest(mine, other):.1e}", f"{difference:.1e}")
+
+
+def yes(flag: bool) -> str:
+    return "yes" if flag else "no"
+
+
+def row(*cells: str) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("path", type=Path, help="a checkout of github.com/akarimoon/xtask_mt")
+    path = parser.parse_args().path
+    if not (path / "model" / "xtask_ts.py").is_file():
+        raise SystemExit(f"{path} is not a checkout of github.com/akarimoon/xtask_mt")
+    sys.path.insert(0, str(path))
+    # They ask the hub for torchvision's encoder and fall back to a ResNet-34 of any depth: give them the right one.
+    torch.hub.load = lambda _, name, pretrained=False: getattr(torchvision.models, name)(weights=None)
+    warnings.filterwarnings("ignore")
+
+    print(row("encoder", "batch norm", "wide", "parameters", "outputs", "gradients", "outputs, eval", "gradients, eval"))
+    print(row(*["---"] * 3, *["---:"] * 5))
+    for variant in VARIANTS:
+        print(compare(*variant), flush=True)
+    print()
+    print(row("direct depth", "label smoothing", "method", "losses", "gradients"))
+    print(row(*["---"] * 3, *["---:"] * 2))
+    for direct, smoothing, method in [*((name, 0.0, "xtsc") for name in LOSSES), ("L1", 0.1, "xtsc"), ("L1", 0.0, "xtc")]:
+        print(compare_losses(direct, smoothing, method), flush=True)
+
+
+if __name__ == "__main__":
+    main()

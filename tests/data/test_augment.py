@@ -1,0 +1,294 @@
+import math
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from torchvision.transforms.v2 import functional as tv
+
+from taskscape.batch import Batch, Target
+from taskscape.data import Augmentation
+from taskscape.data.augment import draws
+
+
+def columns(count: int, **values: float) -> np.ndarray:
+    """Draws that are ½ but where said otherwise: no rotation, the window in the middle, no flip."""
+    table = np.full((count, 16), 0.5)
+    for name, value in values.items():
+        table[:, {"flip": 0, "choice": 1, "zoom": 2, "angle": 3, "left": 4, "top": 5}[name]] = value
+    return table
+
+
+def random_batch(size: tuple[int, int], count: int = 3, seed: int = 0) -> Batch:
+    random = torch.Generator().manual_seed(seed)
+    normals = F.normalize(torch.randn(count, 3, *size, generator=random), dim=1)
+    mask = lambda: torch.rand(count, *size, generator=random) < 0.7  # noqa: E731
+    return Batch(
+        torch.rand(count, 3, *size, generator=random).contiguous(memory_format=torch.channels_last),
+        {
+            "semseg": Target(torch.randint(0, 19, (count, *size), generator=random), mask()),
+            "depth": Target(torch.rand(count, 1, *size, generator=random) * 50 + 1, mask()),
+            "normals": Target(normals, mask()),
+        },
+        torch.arange(count),
+    )
+
+
+def expect(batch: Batch, source: Batch, move: Callable[[Tensor], Tensor], depth: float, normals: Tensor) -> None:
+    """Compare with the source moved by ``move``, its depth multiplied and its normals transformed."""
+    torch.testing.assert_close(batch.image, move(source.image), rtol=0, atol=1e-5)
+    for task, target in source.targets.items():
+        assert torch.equal(batch.targets[task].valid, move(target.valid))
+    assert torch.equal(batch.targets["semseg"].value, move(source.targets["semseg"].value))
+    torch.testing.assert_close(batch.targets["depth"].value, move(source.targets["depth"].value) * depth)
+    turned = torch.einsum("ij,bjhw->bihw", normals, move(source.targets["normals"].value))
+    torch.testing.assert_close(batch.targets["normals"].value, F.normalize(turned, dim=1), rtol=0, atol=1e-6)
+    assert torch.equal(batch.indices, source.indices)
+
+
+def test_off_means_untouched() -> None:
+    batch = random_batch((5, 7))
+    assert Augmentation()(batch, draws(0, 0, range(3))) is batch
+
+
+@pytest.mark.parametrize("size", [(5, 8), (4, 7), (1, 1), (1, 6), (6, 1)])
+def test_flip(size: tuple[int, int]) -> None:
+    batch = random_batch(size)
+    flip = Augmentation(flip=True)
+    mirror = torch.diag(torch.tensor([-1.0, 1, 1]))
+    once = flip(batch, columns(3, flip=0))
+    expect(once, batch, lambda x: x.flip(-1), 1, mirror)
+    expect(flip(once, columns(3, flip=0)), batch, lambda x: x, 1, torch.eye(3))
+    expect(flip(batch, columns(3, flip=0.5)), batch, lambda x: x, 1, torch.eye(3))
+    # Within the one resampling of the other steps, a flip is the same flip.
+    expect(Augmentation(flip=True, crop=size)(batch, columns(3, flip=0)), batch, lambda x: x.flip(-1), 1, mirror)
+
+
+@pytest.mark.parametrize("size", [(6, 9), (5, 5), (1, 1)])
+def test_steps_that_happen_to_do_nothing(size: tuple[int, int]) -> None:
+    batch = random_batch(size)
+    every = Augmentation(scales=(1.0,), scale=(0.5, 2.0), rotation=30, crop=size)
+    expect(every(batch, columns(3)), batch, lambda x: x, 1, torch.eye(3))
+
+
+@pytest.mark.parametrize(("left", "top", "x", "y"), [(0, 0, 0, 0), (0.999, 0.999, 6, 3), (0.5, 0.34, 3, 1)])
+def test_crop_is_a_slice(left: float, top: float, x: int, y: int) -> None:
+    batch = random_batch((8, 11))
+    cropped = Augmentation(crop=(5, 5))(batch, columns(3, left=left, top=top))
+    expect(cropped, batch, lambda v: v[..., y : y + 5, x : x + 5], 1, torch.eye(3))
+
+
+@pytest.mark.parametrize("zoom", [2, 3])
+@pytest.mark.parametrize("corner", [0.0, 0.999])
+def test_zoom_by_a_whole_factor_repeats_pixels(zoom: int, corner: float) -> None:
+    batch = random_batch((6 * zoom, 12))
+    zoomed = Augmentation(scales=(zoom,))(batch, columns(3, left=corner, top=corner))
+    rows = slice(0, 6) if corner == 0 else slice(-6, None)
+    wide = slice(0, 12 // zoom) if corner == 0 else slice(-12 // zoom, None)
+
+    def window(x: Tensor) -> Tensor:
+        return x[..., rows, wide]
+
+    def repeated(x: Tensor) -> Tensor:
+        if x.is_floating_point() and x.shape[1] == 3 and x is batch.image:
+            return x
+        return window(x).repeat_interleave(zoom, -1).repeat_interleave(zoom, -2)
+
+    labels_only = zoomed._replace(image=batch.image)
+    # A zoom brings things nearer and turns surfaces towards the camera.
+    expect(labels_only, batch, repeated, 1 / zoom, torch.diag(torch.tensor([1.0, 1, zoom])))
+    # The frame's own border is repeated on both sides; inside the window the neighbours lie beyond its edge.
+    bilinear = F.interpolate(window(batch.image), scale_factor=zoom, mode="bilinear", align_corners=False)
+    inner = (slice(None), slice(None), slice(zoom, -zoom), slice(zoom, -zoom))
+    torch.testing.assert_close(zoomed.image[inner], bilinear[inner], rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize(("angle", "quarters"), [(0.75, 1), (0.25, -1), (0.0, 2)])
+def test_right_angles(angle: float, quarters: int) -> None:
+    batch = random_batch((6, 6))
+    rotated = Augmentation(rotation=180)(batch, columns(3, angle=angle))
+    # In image axes, y down, a positive angle takes right to down: clockwise, where torch counts the other way.
+    turn = torch.tensor([[0.0, -1, 0], [1, 0, 0], [0, 0, 1]])
+    expect(
+        rotated,
+        batch,
+        lambda x: torch.rot90(x, -quarters, (-2, -1)),
+        1,
+        torch.linalg.matrix_power(turn, quarters),
+    )
+
+
+class Plane:
+    """A plane before a pinhole camera, and what the camera sees of it, worked out from three of its points."""
+
+    focal = 40.0
+
+    def __init__(self, corners: np.ndarray) -> None:
+        self.corners = corners  # (3, 3), one point a row
+        normal = np.cross(corners[1] - corners[0], corners[2] - corners[0])
+        normal /= np.linalg.norm(normal)
+        self.normal = -normal if normal @ corners[0] > 0 else normal  # towards the camera
+        self.distance = self.normal @ corners[0]
+
+    def moved(self, flip: bool, angle: float, zoom: float) -> "Plane":
+        """What the camera would have to see to take the flipped, rotated, zoomed picture."""
+        x, y, z = self.corners.T
+        x = -x if flip else x
+        x, y = x * math.cos(angle) - y * math.sin(angle), x * math.sin(angle) + y * math.cos(angle)
+        return Plane(np.stack([x, y, z / zoom], 1))
+
+    def seen(self, size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+        """Depth, and how much it changes over half a pixel, (H, W)."""
+        y, x = np.mgrid[: size[0], : size[1]].astype(float)
+        rays = [(x - (size[1] - 1) / 2) / self.focal, (y - (size[0] - 1) / 2) / self.focal, np.ones(size)]
+        depth = self.distance / sum(n * ray for n, ray in zip(self.normal, rays, strict=True))
+        slope = sum(np.abs(g) for g in np.gradient(depth))
+        return depth, slope
+
+
+@pytest.mark.parametrize("flip", [False, True])
+@pytest.mark.parametrize("degrees", [-25.0, 0.0, 10.0])
+@pytest.mark.parametrize("zoom", [0.5, 1.0, 2.0])
+def test_a_plane_seen_by_a_camera(flip: bool, degrees: float, zoom: float) -> None:
+    size = (48, 64)
+    plane = Plane(np.array([[-1.0, 1.0, 8.0], [2.0, 1.2, 8.82], [0.3, -0.6, 9.03]]))
+    after = plane.moved(flip, math.radians(degrees), zoom)
+    depth, _ = plane.seen(size)
+    y, x = np.mgrid[: size[0], : size[1]]
+    batch = Batch(
+        # The picture is a ramp along each axis, which bilinear sampling continues exactly.
+        torch.from_numpy(np.stack([x / 63, y / 47, 0 * x + 1.0])).float()[None],
+        {
+            "semseg": Target(torch.from_numpy((x > 31) + 2 * (y > 23)).long()[None], torch.ones(1, *size).bool()),
+            "depth": Target(torch.from_numpy(depth).float()[None, None], torch.from_numpy(x + y > 30)[None]),
+            "normals": Target(
+                torch.from_numpy(plane.normal).float().view(1, 3, 1, 1).expand(-1, -1, *size),
+                torch.ones(1, *size).bool(),
+            ),
+        },
+        torch.zeros(1, dtype=torch.long),
+    )
+    augmentation = Augmentation(flip=flip, scales=(zoom,), rotation=45)
+    changed = augmentation(batch, columns(1, flip=0, angle=0.5 + degrees / 90))
+
+    # Where each pixel comes from, by plain trigonometry.
+    u, v, a = (x - 31.5) / zoom, (y - 23.5) / zoom, math.radians(degrees)
+    u, v = u * math.cos(a) + v * math.sin(a), v * math.cos(a) - u * math.sin(a)
+    u, v = (-u if flip else u) + 31.5, v + 23.5
+    inside = (u > -0.499) & (u < 63.499) & (v > -0.499) & (v < 47.499)
+    outside = (u < -0.501) | (u > 63.501) | (v < -0.501) | (v > 47.501)
+    assert inside.mean() > 0.2
+
+    image = changed.image[0].numpy()
+    assert np.abs(image[0] - np.clip(u, 0, 63) / 63)[inside].max() < 1e-4
+    assert np.abs(image[1] - np.clip(v, 0, 47) / 47)[inside].max() < 1e-4
+    assert np.abs(image[2] - 1)[inside].max() < 1e-5 and (image[:, outside] == 0).all()
+
+    semseg = changed.targets["semseg"]
+    assert np.array_equal(semseg.valid[0].numpy()[inside | outside], inside[inside | outside])
+    clear = inside & (np.abs(u - 31.5) > 0.51) & (np.abs(v - 23.5) > 0.51)
+    assert np.array_equal(semseg.value[0].numpy()[clear], ((u > 31.5) + 2 * (v > 23.5))[clear])
+
+    expected, slope = after.seen(size)
+    nearest = 0.75 * slope * max(zoom, 1) + 1e-3  # labels come from the nearest pixel, half a pixel away at most
+    assert (np.abs(changed.targets["depth"].value[0, 0].numpy() - expected) <= nearest)[inside].all()
+    clear = inside & (np.abs(u + v - 30.5) > 1.01)
+    assert np.array_equal(changed.targets["depth"].valid[0].numpy()[clear], (u + v > 30.5)[clear])
+
+    normals = changed.targets["normals"].value[0].permute(1, 2, 0).numpy()
+    assert np.abs(normals[inside] - after.normal).max() < 1e-5
+
+
+def test_scales_of_mtan_and_ranges() -> None:
+    batch = random_batch((4, 6), count=300)
+    depth = batch.targets["depth"].value
+    ones = batch._replace(targets={"depth": Target(torch.ones_like(depth), batch.targets["depth"].valid)})
+    zoom = 1 / Augmentation(scales=(1.0, 1.2, 1.5))(ones, draws(0, 0, range(300))).targets["depth"].value[:, 0, 0, 0]
+    values, counts = zoom.mul(10).round().unique(return_counts=True)
+    assert values.tolist() == [10, 12, 15] and counts.min() > 70
+    zoom = 1 / Augmentation(scale=(0.5, 2.0))(ones, draws(0, 0, range(300))).targets["depth"].value[:, 0, 0, 0]
+    assert 0.5 <= zoom.min() < 0.55 and 1.9 < zoom.max() <= 2 and 120 < (zoom < 1).sum() < 180
+    both = 1 / Augmentation(scales=(3.0,), scale=(2.0, 2.0))(ones, draws(0, 0, [0] * 300)).targets["depth"].value
+    torch.testing.assert_close(both, torch.full_like(both, 6))
+
+
+def test_a_crop_larger_than_the_image_is_not_valid_around_it() -> None:
+    batch = random_batch((4, 4))
+    larger = Augmentation(crop=(8, 8))(batch, columns(3))
+    assert larger.image.shape == (3, 3, 8, 8)
+    assert larger.targets["semseg"].valid.sum() == batch.targets["semseg"].valid.sum()
+    assert torch.equal(larger.targets["depth"].valid[:, 2:6, 2:6], batch.targets["depth"].valid)
+
+
+def test_draws_are_of_the_sample_and_of_nothing_else() -> None:
+    together = draws(3, 5, [7, 1, 4])
+    assert together.shape == (3, 16) and (together >= 0).all() and (together < 1).all()
+    assert np.array_equal(draws(3, 5, [4])[0], together[2])
+    others = [draws(3, 5, [7]), draws(3, 6, [7]), draws(4, 5, [7]), draws(3, 5, [8])]
+    assert len({tuple(row[0]) for row in others}) == 4
+    assert draws(0, 0, []).shape == (0, 16)
+    batch, every = random_batch((6, 8)), Augmentation(True, (1.0, 1.5), (0.8, 1.2), (4, 4), 20, 0.3, 0.3, 0.3, 0.1)
+    whole = every(batch, together)
+    pick = lambda x: x[2:]  # noqa: E731
+    alone = every(
+        Batch(pick(batch.image), {t: Target(*map(pick, v)) for t, v in batch.targets.items()}, pick(batch.indices)),
+        draws(3, 5, [4]),
+    )
+    torch.testing.assert_close(alone.image, whole.image[2:])
+    assert torch.equal(alone.targets["normals"].value, whole.targets["normals"].value[2:])
+
+
+@pytest.mark.parametrize("step", ["brightness", "contrast", "saturation"])
+@pytest.mark.parametrize("factor", [0.7, 1.2])
+def test_colour_agrees_with_torchvision(step: str, factor: float) -> None:
+    batch = random_batch((9, 12))
+    batch = batch._replace(image=batch.image * 0.4 + 0.3)  # nothing is clamped
+    table = columns(3)
+    table[:, {"brightness": 8, "contrast": 9, "saturation": 10}[step]] = 0.5 + (factor - 1) / 2
+    changed = Augmentation(**{step: 1.0})(batch, table)
+    expected = getattr(tv, f"adjust_{step}")(batch.image, factor)
+    torch.testing.assert_close(changed.image, expected, rtol=0, atol=2e-3)
+    assert changed.targets is batch.targets
+
+
+def test_hue_turns_colours_and_leaves_greys() -> None:
+    batch = random_batch((4, 5))
+    grey = batch._replace(image=batch.image[:, :1].expand(-1, 3, -1, -1))
+    hue = Augmentation(hue=0.5)
+    table = columns(3)
+    table[:, 11] = 0.9
+    torch.testing.assert_close(hue(grey, table).image, grey.image, rtol=0, atol=1e-3)
+    muted = batch._replace(image=0.5 + 0.1 * (batch.image - 0.5))
+    table[:, 11] = 0.5 + 1 / 6  # a sixth of the circle, six times
+    turned = muted
+    for _ in range(6):
+        turned = hue(turned, table)
+    assert (hue(muted, table).image - muted.image).abs().max() > 0.02
+    torch.testing.assert_close(turned.image, muted.image, rtol=0, atol=1e-3)
+
+
+def test_colours_stay_in_range() -> None:
+    batch = random_batch((4, 5), count=50)
+    image = Augmentation(brightness=1, contrast=1, saturation=1, hue=0.5)(batch, draws(0, 0, range(50))).image
+    assert image.min() >= 0 and image.max() <= 1 and len(image.unique()) > 100
+
+
+@pytest.mark.parametrize(
+    ("settings", "field"),
+    [
+        ({"scales": ()}, "scales"),
+        ({"scales": (1.0, 0.0)}, "scales"),
+        ({"scale": (2.0, 1.0)}, "scale"),
+        ({"scale": (0.0, 1.0)}, "scale"),
+        ({"crop": (0, 4)}, "crop"),
+        ({"rotation": -1.0}, "rotation"),
+        ({"brightness": 1.5}, "brightness"),
+        ({"hue": 0.6}, "hue"),
+        ({"hue": float("nan")}, "hue"),
+    ],
+)
+def test_bad_settings(settings: dict, field: str) -> None:
+    with pytest.raises(ValueError, match=rf"augmentation\.{field} is"):
+        Augmentation(**settings)

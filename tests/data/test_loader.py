@@ -1,0 +1,163 @@
+from collections.abc import Callable
+from itertools import chain
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from samples import TASKS, sample, writer
+
+from taskscape.batch import Batch
+from taskscape.data import Augmentation, Loader, Store
+from taskscape.labels import CITYSCAPES_7, CITYSCAPES_19, CITYSCAPES_19_TO_7, mapping
+
+CPU = torch.device("cpu")
+Make = Callable[..., Store]
+EVERY = Augmentation(True, (1.0, 1.2, 1.5), (0.8, 1.2), (4, 6), 20, 0.2, 0.2, 0.2, 0.1)
+
+
+def order(batches: list[Batch]) -> list[list[int]]:
+    return [batch.indices.tolist() for batch in batches]
+
+
+def parts(batch: Batch) -> list[torch.Tensor]:
+    return [batch.image, batch.indices, *(part for target in batch.targets.values() for part in target)]
+
+
+def test_in_order(make_store: Make) -> None:
+    loader = Loader(make_store(), ("depth",), 3, CPU)
+    assert len(loader) == 3
+    batches = list(loader.epoch(0))
+    assert order(batches) == [[0, 1, 2], [3, 4, 5], [6]]
+    assert list(batches[0].targets) == ["depth"]
+
+
+def test_the_order_is_a_function_of_seed_and_epoch(make_store: Make) -> None:
+    store = make_store(40, (2, 2))
+    orders = {
+        (seed, epoch): order(list(Loader(store, (), 8, CPU, seed=seed, shuffle=True).epoch(epoch)))
+        for seed in (0, 1)
+        for epoch in (0, 1)
+    }
+    assert len({str(o) for o in orders.values()}) == 4
+    assert all(sorted(chain(*o)) == list(range(40)) for o in orders.values())
+    assert order(list(Loader(store, (), 8, CPU, seed=1, shuffle=True).epoch(1))) == orders[1, 1]
+
+
+@pytest.mark.parametrize("world", [2, 3])
+def test_processes_share_the_joined_batch(make_store: Make, world: int) -> None:
+    store = make_store(23)
+    settings = {"seed": 5, "augmentation": EVERY, "shuffle": True}
+    joined = list(Loader(store, TASKS, 6, CPU, **settings).epoch(2))
+    shares = [list(Loader(store, TASKS, 6, CPU, rank=r, world=world, **settings).epoch(2)) for r in range(world)]
+    for number, batch in enumerate(joined):
+        for rank in range(world):
+            for part, expected in zip(parts(shares[rank][number]), parts(batch), strict=True):
+                torch.testing.assert_close(part, expected[rank::world], rtol=0, atol=1e-6)
+
+
+def test_skipping_starts_within_an_epoch_and_reads_nothing(make_store: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    loader = Loader(make_store(20), TASKS, 4, CPU, augmentation=EVERY, shuffle=True)
+    whole = list(loader.epoch(1))
+    reads = []
+    gather = Store.gather
+    monkeypatch.setattr(Store, "gather", lambda *args: (reads.append(1), gather(*args))[1])
+    rest = list(loader.epoch(1, skip=3))
+    assert len(reads) == len(rest) == 2
+    for batch, expected in zip(rest, whole[3:], strict=True):
+        assert all(torch.equal(a, b) for a, b in zip(parts(batch), parts(expected), strict=True))
+    assert list(loader.epoch(1, skip=5)) == []
+
+
+@pytest.mark.parametrize(
+    ("count", "batch", "world", "sizes"),
+    [
+        (9, 4, 1, [4, 4]),  # the ninth would be alone
+        (10, 4, 1, [4, 4, 2]),
+        (8, 4, 1, [4, 4]),
+        (11, 4, 2, [4, 4]),  # one of two processes would have one image
+        (12, 8, 2, [8, 4]),
+        (6, 8, 2, [6]),
+        (3, 1, 1, [1, 1, 1]),  # who asks for single images gets them
+        (4, 2, 2, [2, 2]),
+    ],
+)
+def test_training_leaves_out_lonely_images(
+    make_store: Make, count: int, batch: int, world: int, sizes: list[int]
+) -> None:
+    store = make_store(count, (1, 1))
+    loaders = [Loader(store, (), batch, CPU, drop_single=True, rank=r, world=world) for r in range(world)]
+    each = [[len(b.image) for b in loader.epoch(0)] for loader in loaders]
+    assert [sum(shares) for shares in zip(*each, strict=True)] == sizes
+    assert all(len(loader) == len(sizes) for loader in loaders)
+
+
+@pytest.mark.parametrize("count", [8, 9, 10, 11])
+def test_evaluation_sees_every_image_once(make_store: Make, count: int) -> None:
+    store = make_store(count, (1, 1))
+    seen = [b for r in range(3) for b in order(list(Loader(store, (), 4, CPU, rank=r, world=3).epoch(0)))]
+    assert sorted(chain(*seen)) == list(range(count))
+    assert all(seen)  # no batch is empty
+
+
+def test_classes_are_mapped(make_store: Make) -> None:
+    store = make_store()
+    plain = next(Loader(store, TASKS, 7, CPU).epoch(0)).targets
+    table = mapping(CITYSCAPES_19, CITYSCAPES_7)
+    table[18] = 255
+    mapped = next(Loader(store, TASKS, 7, CPU, class_map=table).epoch(0)).targets
+    ids, valid = plain["semseg"]
+    kept = valid & (ids != 18)
+    assert torch.equal(mapped["semseg"].valid, kept) and not torch.equal(kept, valid)
+    assert torch.equal(mapped["semseg"].value[kept], torch.tensor(CITYSCAPES_19_TO_7)[ids[kept]])
+    assert torch.equal(mapped["depth"].value, plain["depth"].value)
+
+
+@pytest.mark.parametrize("augmentation", [None, EVERY])
+@pytest.mark.parametrize("channels_last", [False, True])
+def test_memory_order(make_store: Make, augmentation: Augmentation | None, channels_last: bool) -> None:
+    loader = Loader(make_store(), TASKS, 4, CPU, augmentation=augmentation, channels_last=channels_last)
+    image = next(loader.epoch(0)).image
+    wanted = torch.channels_last if channels_last else torch.contiguous_format
+    assert image.is_contiguous(memory_format=wanted) and image.dtype == torch.float32
+
+
+def test_samples_without_a_label(tmp_path: Path) -> None:
+    filling = writer(tmp_path / "s", train=2)
+    filling.put("train", 0, sample(0))
+    filling.put("train", 1, sample(1)._replace(labels={}, valid={}))
+    filling.finish()
+    loader = Loader(Store.open(tmp_path / "s", "train"), TASKS, 2, CPU, augmentation=EVERY)
+    for target in next(loader.epoch(0)).targets.values():
+        assert not target.valid[1].any()
+        assert target.value.isfinite().all()
+
+
+def test_what_cannot_be_loaded(make_store: Make) -> None:
+    store = make_store(1)
+    with pytest.raises(ValueError, match=r"no labels for \['edges'\], it has \['semseg', 'depth', 'normals'\]"):
+        Loader(store, ("depth", "edges"), 4, CPU)
+    with pytest.raises(ValueError, match="a batch of 2 images for 3 processes"):
+        Loader(store, TASKS, 2, CPU, world=3, rank=0)
+    with pytest.raises(ValueError, match=r"1 image\(s\) in split 'train', too few to train"):
+        Loader(store, TASKS, 2, CPU, drop_single=True)
+    assert len(list(Loader(store, TASKS, 2, CPU).epoch(0))) == 1
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_a_gpu_gives_the_same(make_store: Make) -> None:
+    store = make_store(20)
+    settings = {"augmentation": EVERY, "shuffle": True}
+    expected = list(Loader(store, TASKS, 4, CPU, **settings).epoch(0))
+    device = torch.device("cuda", 0)
+    mapped = [store.gather(batch.indices.numpy(), TASKS, device) for batch in expected]
+    batches = list(Loader(store, TASKS, 4, device, **settings).epoch(0))
+    held = [store.gather(batch.indices.numpy(), TASKS, device) for batch in expected]
+    for a, b in zip(mapped, held, strict=True):
+        assert all(torch.equal(x, y) for x, y in zip(parts(a), parts(b), strict=True))
+    for a, b in zip(batches, expected, strict=True):
+        assert a.image.device == device
+        torch.testing.assert_close(a.image.cpu(), b.image, rtol=0, atol=1e-4)
+        # Where a pixel lies half-way between two, the two devices may round differently.
+        same = np.mean((a.targets["semseg"].value.cpu() == b.targets["semseg"].value).numpy())
+        assert same > 0.95

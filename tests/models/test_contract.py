@@ -1,0 +1,226 @@
+"""What every network must do, whatever it is made of."""
+
+import copy
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import fields, is_dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from taskscape import models
+from taskscape.models import Network, NetworkOptions, Outputs
+
+TASKS = {"semseg": 3, "depth": 1, "normals": 3}
+
+SEGNET = {"widths": (8, 8, 16)}
+SMALL: dict[str, dict[str, Any]] = {
+    "segnet-single": SEGNET,
+    "segnet-stan": SEGNET,
+    "segnet-split": SEGNET,
+    "segnet-split-deep": SEGNET,
+    "segnet-split-wide": {"widths": (8, 8, 32)},
+    "segnet-cross-stitch": SEGNET,
+    "segnet-dense": SEGNET,
+    "segnet-mtan": SEGNET,
+}
+"""Options that make a network small. The others get the smallest encoder that all of them can have."""
+SMALLEST_ENCODER = {"encoder": "resnet18"}
+
+WITHOUT_CUT = {
+    "segnet-single": "shares nothing",
+    "segnet-stan": "shares nothing",
+    "segnet-cross-stitch": "its tasks are mixed at every stage",
+    "segnet-dense": "its tasks read the shared trunk at every stage",
+    "segnet-mtan": "its shared convolutions read the tasks' attended features",
+    "resnet-mtan": "its shared blocks read the tasks' attended features",
+    "deeplab-fully-branched": "shares nothing",
+}
+"""The networks that hand out no shared features, and why they cannot."""
+
+
+class Trained(NamedTuple):
+    """A small network after one training step, in evaluation mode."""
+
+    name: str
+    network: Network
+    outputs: Outputs
+    """What it returned in training."""
+    without_gradient: list[str]
+    """The parameters that the step left without a gradient."""
+
+
+def build(name: str, tasks: Sequence[str] = tuple(TASKS)) -> Network:
+    return models.build(name, {task: TASKS[task] for task in tasks}, **SMALL.get(name, SMALLEST_ENCODER))
+
+
+def photograph(*size: int, seed: int = 0) -> Tensor:
+    return torch.rand(size[0], 3, *size[1:], generator=torch.Generator().manual_seed(seed))
+
+
+def losses(outputs: Outputs, roles: Sequence[str] = ("initial",)) -> dict[str, Tensor]:
+    """A loss per task over its final predictions and those of some further roles."""
+    predictions = [outputs.final, *(outputs.auxiliary[role] for role in roles if role in outputs.auxiliary)]
+    return {
+        task: torch.stack([maps[task].square().mean() for maps in predictions if task in maps]).sum()
+        for task in outputs.final
+    }
+
+
+def relative(x: Tensor, reference: Tensor) -> float:
+    return float((x - reference).detach().norm() / reference.detach().norm())
+
+
+@pytest.fixture(scope="module", params=models.NAMES)
+def trained(request: pytest.FixtureRequest) -> Iterator[Trained]:
+    torch.manual_seed(0)
+    network = build(request.param)
+    for module in network.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.momentum = None  # a plain average, so that one step is enough for running statistics
+    outputs = network(photograph(2, 90, 150))
+    sum(losses(outputs, tuple(outputs.auxiliary)).values(), torch.zeros(())).backward()
+    without = [name for name, parameter in network.named_parameters() if parameter.grad is None]
+    torch.optim.SGD(network.parameters(), lr=1e-3).step()
+    network.zero_grad()
+    yield Trained(request.param, network.eval(), outputs, without)
+
+
+@pytest.mark.parametrize("options", models.OPTIONS.values(), ids=models.NAMES)
+def test_options_are_plain_and_documented(options: type[NetworkOptions]) -> None:
+    assert is_dataclass(options) and options.__dataclass_params__.frozen  # type: ignore[attr-defined]
+    assert options() == options() and options.__doc__ and options.name and options.paper
+    assert all(isinstance(getattr(options(), field.name), int | float | str | tuple) for field in fields(options))
+    assert options.__name__ in models.__all__
+
+
+def test_predicts_every_task_at_the_size_of_the_image(trained: Trained) -> None:
+    for maps in (trained.outputs.final, *trained.outputs.auxiliary.values()):
+        assert maps.keys() <= TASKS.keys()
+        assert all(x.shape == (2, TASKS[task], 90, 150) and x.isfinite().all() for task, x in maps.items())
+    assert trained.outputs.final.keys() == TASKS.keys()
+    with torch.no_grad():
+        final = trained.network(photograph(1, 64, 64)).final
+    assert all(x.shape == (1, TASKS[task], 64, 64) and x.isfinite().all() for task, x in final.items())
+
+
+@pytest.mark.parametrize("tasks", [["depth"], ["normals", "semseg"]], ids=",".join)
+def test_takes_any_tasks(trained: Trained, tasks: list[str]) -> None:
+    network = build(trained.name, tasks).eval()
+    with torch.no_grad():
+        final = network(photograph(1, 42, 58)).final
+    assert {task: x.shape for task, x in final.items()} == {task: (1, TASKS[task], 42, 58) for task in tasks}
+
+
+def test_every_parameter_receives_a_gradient(trained: Trained) -> None:
+    assert not trained.without_gradient
+
+
+def test_shared_parameters_are_those_that_several_losses_reach(trained: Trained) -> None:
+    # Transferred predictions are left out: comparing one task's with another's is what they are there for.
+    parameters = dict(trained.network.named_parameters())
+    reached: dict[str, list[str]] = {name: [] for name in parameters}
+    for task, loss in losses(trained.network(photograph(1, 42, 58))).items():
+        gradients = torch.autograd.grad(loss, list(parameters.values()), retain_graph=True, allow_unused=True)
+        for name, gradient in zip(parameters, gradients, strict=True):
+            if gradient is not None:
+                reached[name].append(task)
+    shared = {id(parameter) for parameter in trained.network.shared_parameters()}
+    assert {name for name, tasks in reached.items() if len(tasks) > 1} == {
+        name for name, parameter in parameters.items() if id(parameter) in shared
+    }
+    last = trained.network.last_shared_parameters()
+    assert bool(last) == bool(shared) and {id(parameter) for parameter in last} <= shared
+
+
+def test_losses_depend_on_what_is_shared_only_through_the_cut(trained: Trained) -> None:
+    network = copy.deepcopy(trained.network).double()
+    outputs = network(photograph(1, 42, 58).double())
+    assert (outputs.shared == ()) == (trained.name in WITHOUT_CUT)
+    if not outputs.shared:
+        return
+    loss = sum(losses(outputs).values(), torch.zeros(()))
+    shared = network.shared_parameters()
+    expected = torch.autograd.grad(loss, shared, retain_graph=True)
+    at_cut = torch.autograd.grad(loss, outputs.shared, retain_graph=True)
+    through_cut = torch.autograd.grad(outputs.shared, shared, at_cut, allow_unused=True)
+    for direct, through in zip(expected, through_cut, strict=True):
+        assert through is not None
+        torch.testing.assert_close(through, direct, rtol=1e-7, atol=1e-12)
+
+
+def test_bf16_costs_little_more_than_rounded_weights(trained: Trained) -> None:
+    # No fixed bound holds: with random weights batch norms enlarge rounding errors, and a pooling index that flips
+    # moves a whole value. Both happen in float32 too when weights and images alone are rounded: that is the scale.
+    rounded, image = copy.deepcopy(trained.network), photograph(2, 64, 96)
+    with torch.no_grad():
+        for parameter in rounded.parameters():
+            parameter.copy_(parameter.bfloat16())
+        exact, scale = trained.network(image).final, rounded(image.bfloat16().float()).final
+        with torch.autocast("cpu", torch.bfloat16):
+            final = trained.network(image).final
+    for task in TASKS:
+        assert final[task].isfinite().all()
+        assert relative(final[task].float(), exact[task]) < 4 * relative(scale[task], exact[task]) + 0.01
+
+
+def test_channels_last_changes_nothing_but_speed(trained: Trained) -> None:
+    network, image = copy.deepcopy(trained.network).double(), photograph(1, 42, 58).double()
+    with torch.no_grad():
+        expected = network(image).final
+        final = network.to(memory_format=torch.channels_last)(image.to(memory_format=torch.channels_last)).final
+    assert all(relative(final[task], expected[task]) < 1e-9 for task in TASKS)
+
+
+def test_a_seed_fixes_weights_and_training(trained: Trained) -> None:
+    predictions = []
+    for _ in range(2):
+        torch.manual_seed(3)
+        predictions.append(build(trained.name)(photograph(2, 42, 58)).final)
+    assert all(torch.equal(predictions[0][task], predictions[1][task]) for task in TASKS)
+
+
+def test_weights_travel_as_safetensors(trained: Trained, tmp_path: Path) -> None:
+    save_file(trained.network.state_dict(), tmp_path / "network.safetensors")
+    other, image = build(trained.name).eval(), photograph(1, 42, 58)
+    other.load_state_dict(load_file(tmp_path / "network.safetensors"))
+    with torch.no_grad():
+        expected, final = trained.network(image).final, other(image).final
+    assert all(torch.equal(final[task], expected[task]) for task in TASKS)
+
+
+def test_exports_for_any_size(trained: Trained) -> None:
+    auto = torch.export.Dim.AUTO
+    shapes = {"image": {0: auto, 2: auto, 3: auto}}
+    network, other = copy.deepcopy(trained.network).double(), photograph(3, 96, 128).double()
+    program = torch.export.export(network, (photograph(2, 64, 96).double(),), dynamic_shapes=shapes)
+    with torch.no_grad():
+        expected, final = network(other).final, program.module()(other).final
+    assert all(relative(final[task], expected[task]) < 1e-9 for task in TASKS)
+
+
+def compiles(network: Network, backend: str) -> None:
+    """Compare predictions and the gradient of the image, in evaluation mode so that nothing is random."""
+    torch._dynamo.reset()
+    network = copy.deepcopy(network).double()
+    results = []
+    for run in (network, torch.compile(network, backend=backend)):
+        image = photograph(2, 42, 58).double().requires_grad_()
+        final = run(image).final
+        loss = sum((x.square().mean() for x in final.values()), torch.zeros(()))
+        results.append([*torch.autograd.grad(loss, image), *final.values()])
+    assert all(relative(compiled, plain) < 1e-9 for plain, compiled in zip(*results, strict=True))
+
+
+def test_compiles(trained: Trained) -> None:
+    compiles(trained.network, "aot_eager")
+
+
+@pytest.mark.skipif("TASKSCAPE_SLOW_TESTS" not in os.environ, reason="a minute a network; set TASKSCAPE_SLOW_TESTS")
+@pytest.mark.parametrize("name", ["segnet-mtan", "deeplab-joint"])
+def test_compiles_to_machine_code(name: str) -> None:
+    compiles(build(name).eval(), "inductor")

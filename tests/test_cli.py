@@ -1,0 +1,415 @@
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import yaml
+from PIL import Image
+
+from taskscape.cli import COMMANDS, main
+from taskscape.commands.recipes import recipes
+from taskscape.experiment import Experiment, Tasks
+from taskscape.models import NAMES
+from taskscape.optimization import SGD, Constant
+from taskscape.settings import load_name, parse
+from taskscape.tasks import Depth, SurfaceNormals
+from taskscape.weighting import Fixed
+
+MY = f"""
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+sys.path.append({str(Path(__file__).parent)!r})
+
+from tiny import tiny
+
+from taskscape.experiment import Experiment, Tasks
+from taskscape.losses import L1
+from taskscape.tasks import Depth
+
+
+@dataclass(frozen=True)
+class Harsh(L1):
+    '''Ten times as loud.'''
+    name: ClassVar[str] = "harsh"
+
+    factor: float = 10.0
+
+    def __call__(self, prediction, target):
+        return self.factor * super().__call__(prediction, target)
+
+
+def experiment() -> Experiment:
+    return tiny(Path("store"))
+
+
+def harsh() -> Experiment:
+    return Experiment(tasks=Tasks(depth=Depth(loss=Harsh())))
+
+
+def broken() -> Experiment:
+    return 3
+"""
+
+
+@pytest.fixture
+def here(tmp_path: Path, store: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A current folder with my.py, whose experiment takes a second."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "store").symlink_to(store)
+    (tmp_path / "my.py").write_text(MY)
+    return tmp_path
+
+
+@pytest.fixture
+def trained(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Experiment]:
+    """What ``train`` would train with these arguments."""
+
+    def parse_arguments(*arguments: str) -> Experiment:
+        seen: list[Experiment] = []
+        monkeypatch.setattr("taskscape.commands.train._train", lambda experiment, run, resume: seen.append(experiment))
+        main(["train", *arguments])
+        return seen[0]
+
+    return parse_arguments
+
+
+def fails(capsys: pytest.CaptureFixture[str], *arguments: str, code: int = 2) -> str:
+    """Run a command that must fail, and return its message."""
+    with pytest.raises(SystemExit) as ended:
+        main(arguments)
+    assert ended.value.code == code
+    message = capsys.readouterr().err
+    assert "Traceback" not in message
+    return " ".join(message.replace("│", " ").split())
+
+
+def command(*arguments: str, **options: object) -> subprocess.Popen[str]:
+    source = str(Path(sys.modules["taskscape"].__file__ or "").parents[1])
+    environment = os.environ | {"PYTHONPATH": source}
+    return subprocess.Popen(
+        [sys.executable, "-m", "taskscape.cli", *arguments],
+        env=environment,
+        text=True,
+        stderr=subprocess.PIPE,
+        **options,
+    )  # type: ignore[call-overload]
+
+
+def interrupt_once(process: subprocess.Popen[str], ready: Callable[[], bool]) -> str:
+    """Press Ctrl-C when it is ready, and return what it says."""
+    deadline = time.monotonic() + 120
+    while not ready():
+        assert process.poll() is None, process.communicate()[1]
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    process.send_signal(signal.SIGINT)
+    message = process.communicate(timeout=60)[1]
+    assert process.returncode == 130, message
+    assert "Traceback" not in message
+    return " ".join(message.split())
+
+
+# -- what needs no torch ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "arguments", [[], ["--help"], ["--version"], ["recipes"], ["train", "--help"], ["synth", "-h"]]
+)
+def test_listings_do_not_import_torch(arguments: list[str]) -> None:
+    code = f"""
+import sys
+from taskscape.cli import main
+try:
+    main({arguments!r})
+finally:
+    assert not sys.modules.keys() & {{"torch", "numba", "matplotlib"}}
+"""
+    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
+
+
+def test_the_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
+    main(["--help"])
+    shown = capsys.readouterr().out
+    assert all(f"  {name} " in shown for name in COMMANDS)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_has_help(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main([name, "--help"])
+    assert ended.value.code == 0
+    assert f"usage: taskscape {name}" in capsys.readouterr().out
+
+
+def test_recipes_are_those_of_the_module(capsys: pytest.CaptureFixture[str]) -> None:
+    from taskscape import recipes as module
+
+    assert recipes()
+    for name, text in recipes().items():
+        assert text
+        assert isinstance(getattr(module, name)(), Experiment)
+    main(["recipes"])
+    shown = capsys.readouterr().out
+    assert all(f"\n{name} " in f"\n{shown}" for name in recipes())
+
+
+def test_models_are_listed_with_their_cost(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    from taskscape.models import OPTIONS
+
+    for name in set(NAMES) - {"deeplab-plain"}:
+        monkeypatch.delitem(OPTIONS, name)
+    main(["models", "--tasks", "depth=1", "--encoder", "resnet18"])
+    (row,) = (line for line in capsys.readouterr().out.splitlines() if "deeplab-plain" in line)
+    parameters, million = row.split()[1:3]
+    assert float(parameters) > 11  # the encoder alone has 11.2 million
+    assert million == "M"
+
+
+# -- fields and choices ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("optimizer:sgd", "--optimizer.lr", "3e-4", "schedule:constant", "--epochs", "3"),
+        ("--epochs", "3", "schedule:constant", "optimizer:sgd", "--optimizer.lr", "3e-4"),
+        ("schedule:constant", "--epochs=3", "optimizer:sgd", "--optimizer.lr", "3e-4"),
+    ],
+)
+def test_fields_and_choices_in_any_order(trained: Callable[..., Experiment], arguments: tuple[str, ...]) -> None:
+    from taskscape.recipes import joint
+
+    assert trained("joint", *arguments) == replace(joint(), optimizer=SGD(lr=3e-4), schedule=Constant(), epochs=3)
+
+
+def test_tasks_come_and_go(trained: Callable[..., Experiment]) -> None:
+    experiment = trained("joint", "tasks.semseg:none", "tasks.normals:surface-normals", "--tasks.depth.mean", "3")
+    assert experiment.tasks == Tasks(None, Depth(mean=3.0), SurfaceNormals())
+
+
+def test_weights_per_task(trained: Callable[..., Experiment]) -> None:
+    experiment = trained("joint", "--weighting.weights", "semseg", "0.6", "depth", "0.4")
+    assert experiment.weighting == Fixed({"semseg": 0.6, "depth": 0.4})
+
+
+def test_recipe_names_may_be_written_with_dashes(trained: Callable[..., Experiment]) -> None:
+    assert trained("three-tasks") == trained("three_tasks")
+
+
+def test_a_saved_experiment_is_a_recipe(here: Path, trained: Callable[..., Experiment]) -> None:
+    (here / "saved.yaml").write_text("epochs: 5\nseed: 7")
+    assert trained("saved.yaml", "--epochs", "6") == replace(Experiment(), epochs=6, seed=7)
+
+
+def test_ones_own_classes_have_flags(here: Path, trained: Callable[..., Experiment]) -> None:
+    experiment = trained("my.py:experiment", "--network.width", "4", "--epochs", "2")
+    assert (type(experiment.network).__name__, experiment.network.width, experiment.epochs) == ("Tiny", 4, 2)
+    assert trained("my.py:experiment", "network:deeplab-plain").network.name == "deeplab-plain"
+
+
+def test_ones_own_classes_have_flags_deep_inside(here: Path, trained: Callable[..., Experiment]) -> None:
+    harsh = load_name(Path("my.py"), "Harsh")
+    depth = trained("my.py:harsh", "--tasks.depth.loss.factor", "3").tasks.depth
+    assert depth == Depth(loss=harsh(factor=3.0))
+    depth = trained("joint", "tasks.depth.loss:l1").tasks.depth
+    assert depth == Depth()
+
+
+# -- a run from start to end -----------------------------------------------------------------------------------------
+
+
+def test_a_run(here: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    main(["train", "my.py:experiment", "--epochs", "1"])
+    run = here / "runs" / "experiment-1"
+    assert "mIoU" in capsys.readouterr().out
+    assert (run / "report" / "index.html").exists()
+    saved = parse((run / "experiment.yaml").read_text(), "x", Experiment)
+    assert saved.epochs == 1
+
+    # again: to its own folder, from the saved experiment, and not over another run
+    main(["train", "runs/experiment-1/experiment.yaml", "--epochs", "2"])
+    assert json.loads((here / "runs" / "experiment-2" / "result.json").read_text())["metrics"]
+    message = fails(capsys, "train", "my.py:experiment", "--run", "runs/experiment-1")
+    assert "runs/experiment-1 holds a run; continue it with taskscape train --resume runs/experiment-1" in message
+
+    # resume: alone, or with the settings that it had
+    main(["train", "--resume", "runs/experiment-1"])
+    main(["train", "my.py:experiment", "--epochs", "1", "--resume", "runs/experiment-1"])
+    message = fails(capsys, "train", "my.py:experiment", "--epochs", "7", "--resume", "runs/experiment-1")
+    assert "was started with other settings (epochs)" in message
+
+    capsys.readouterr()
+    main(["evaluate", "runs/experiment-1", "--split", "train"])
+    assert "10 images, train" in capsys.readouterr().out
+    assert "has no split 'tests'" in fails(capsys, "evaluate", "runs/experiment-1", "--split", "tests")
+
+    main(["report", "runs/experiment-1"])
+    main(["compare", "runs/experiment-1", "runs/experiment-2", "--out", "page.html"])
+    assert (here / "page.html").exists()
+
+    Image.new("RGB", (20, 30)).save(here / "good.png")
+    (here / "bad.png").write_text("")
+    main(["predict", "runs/experiment-1", "good.png", "--out", "predicted"])
+    assert (here / "predicted" / "good.side-by-side.png").exists()
+    message = fails(capsys, "predict", "runs/experiment-1", "good.png", "bad.png", "--out", "predicted")
+    assert "1 of 2 pictures were left out" in message
+    assert "bad.png" in message
+
+    # the weights of another network
+    settings = yaml.safe_load((run / "experiment.yaml").read_text())
+    settings["network"]["width"] = 5
+    (run / "experiment.yaml").write_text(yaml.safe_dump(settings))
+    assert "belongs to another network" in fails(capsys, "evaluate", "runs/experiment-1")
+
+
+def test_a_loss_that_is_not_finite_ends_with_1(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    message = fails(capsys, "train", "my.py:experiment", "--optimizer.lr", "1e30", code=1)
+    assert "the loss of" in message
+    assert "Try a lower --optimizer.lr" in message
+
+
+def test_synth_writes_streets_and_skips_those_that_are_there(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["synth", "streets", "--count", "2", "--size", "16x32", "--samples", "1", "--processes", "1"]
+    main(arguments)
+    assert "2 streets are in streets/train" in capsys.readouterr().out
+    first = (here / "streets" / "train" / "rgb" / "000000.jpg").stat().st_mtime_ns
+    main(arguments)
+    assert (here / "streets" / "train" / "rgb" / "000000.jpg").stat().st_mtime_ns == first
+    assert "records other settings" in fails(capsys, *arguments, "--seed", "1")
+
+
+# -- wrong input -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ("tran", "there is no command 'tran'; did you mean train?"),
+        ("train", "what to train comes first"),
+        ("train --epochs 3 joint", "what to train comes first"),
+        ("train jiont", "there is no recipe 'jiont'; did you mean joint?"),
+        ("train joint --epoch 3", "--epochs INT"),
+        ("train joint --optimizer.lrr 3", "--optimizer.lr FLOAT"),
+        ("train joint --epochs three", "three"),
+        ("train joint --epochs 0", "epochs is 0: it must be at least 1"),
+        ("train joint weighting:dwaa", "weighting:fixed"),
+        ("train joint --resume nowhere", "nowhere is not a run"),
+        ("train joint --run a --resume b", "name two folders; leave out --run"),
+        ("train --resume nowhere", "nowhere is not a run"),
+        ("train nowhere.yaml", "there is no file nowhere.yaml"),
+        ("train wrong.yaml", "wrong.yaml: there is no field 'epoch'; did you mean epochs?"),
+        ("train my.py", "name the function in it too, such as my.py:experiment"),
+        ("train my.py:experimet", "my.py has no 'experimet'; did you mean experiment?"),
+        ("train my.py:broken", "my.py:broken returned a int, not an Experiment"),
+        ("train weighting:dwa", "there is no recipe 'weighting:dwa'; there is joint,"),
+        ("train your.py:experiment", "there is no Python file"),
+        ("train joint data:packed --data.path nowhere", "nowhere"),
+        ("train my.py:experiment --network.width 0 --data.path my.py", "my.py"),
+        ("evaluate nowhere", "nowhere is not a run"),
+        ("predict nowhere my.py --out x", "nowhere is not a run"),
+        ("predict nowhere no.png --out x", "there is no picture or folder no.png"),
+        ("report nowhere", "nowhere is not a run"),
+        ("compare nowhere --out x.html", "at least two runs"),
+        ("synth x --size 12", "12 is not HEIGHTxWIDTH"),
+        ("synth x --split nothing", "nothing"),
+        ("synth my.py --count 1", "my.py"),
+        ("models --tasks semseg", "--tasks semseg: give each task its number of output channels"),
+        ("demo --minutes 0", "--minutes 0.0: it must be more than 0"),
+    ],
+)
+def test_wrong_input_ends_with_2_and_a_remedy(
+    here: Path, capsys: pytest.CaptureFixture[str], arguments: str, message: str
+) -> None:
+    (here / "wrong.yaml").write_text("epoch: 3")
+    assert message in fails(capsys, *arguments.split())
+
+
+def test_debug_shows_where(here: Path) -> None:
+    with pytest.raises(ValueError, match="there is no recipe"):
+        main(["train", "jiont", "--debug"])
+
+
+def test_mistakes_of_the_program_are_not_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("taskscape.commands.recipes.recipes", lambda: {}["x"])
+    with pytest.raises(KeyError):
+        main(["recipes"])
+
+
+def test_several_processes_must_be_told_their_folder(
+    here: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    assert "name it with --run" in fails(capsys, "train", "joint")
+
+
+def test_a_full_disk(here: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(self: Path, target: Path) -> Path:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "replace", full)
+    message = fails(capsys, "train", "my.py:experiment", "--run", "full")
+    assert "could not write full/experiment.yaml: No space left on device" in message
+
+
+# -- Ctrl-C and pipes ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("arguments", "function", "message"),
+    [
+        ("demo", "taskscape.demo.demo", "data that was made is kept; start again"),
+        ("synth out", "taskscape.streets.write_miniscapes", "the streets in out are kept; the same command continues"),
+        ("models", "taskscape.commands.models._cost", "stopped"),
+        ("train joint", "taskscape.runs.train", "data that was made is kept; start again"),
+        ("evaluate run", "taskscape.runs.evaluate_run", "start the same command again"),
+        ("predict run my.py --out out", "taskscape.predict.load", "finished pictures in out are kept"),
+        ("report run", "taskscape.report.write_report", "run is as it was"),
+        ("compare a b --out x.html", "taskscape.report.write_comparison", "nothing was written"),
+    ],
+)
+def test_interrupts_say_what_is_kept(
+    here: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    arguments: str,
+    function: str,
+    message: str,
+) -> None:
+    def interrupt(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(function, interrupt)
+    assert message in fails(capsys, *arguments.split(), code=130)
+
+
+def test_interrupting_training_keeps_the_checkpoint(here: Path) -> None:
+    process = command("train", "my.py:experiment", "--epochs", "100000", "--run", "run", stdout=subprocess.DEVNULL)
+    message = interrupt_once(process, (here / "run" / "last.ckpt").exists)
+    assert message.endswith("continue with taskscape train --resume run")
+    assert (here / "run" / "last.ckpt").exists()
+
+
+def test_interrupting_synth_keeps_the_streets(here: Path) -> None:
+    arguments = ("--count", "100000", "--size", "16x32", "--samples", "1", "--processes", "2")
+    process = command("synth", "out", *arguments, stdout=subprocess.DEVNULL)
+    message = interrupt_once(process, (here / "out" / "train" / "rgb" / "000003.jpg").exists)
+    assert message.endswith("the streets in out are kept; the same command continues")
+    assert not list((here / "out").rglob("*.part"))
+
+
+def test_who_stops_reading_hears_no_complaint() -> None:
+    process = command("recipes", stdout=subprocess.PIPE)
+    assert process.stdout is not None
+    process.stdout.close()
+    assert process.stderr is not None
+    assert process.stderr.read() == ""
+    process.wait()

@@ -1,0 +1,213 @@
+import random
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, is_dataclass, replace
+from pathlib import Path
+from types import NoneType, UnionType
+from typing import Annotated, Any, ClassVar, Literal, Union, get_args, get_origin, get_type_hints
+
+import pytest
+import yaml
+
+from taskscape.experiment import Experiment, Tasks
+from taskscape.labels import CITYSCAPES_7, ClassSet
+from taskscape.models import DeeplabJoint
+from taskscape.settings import dump, load_name, parse
+from taskscape.tasks import SemanticSegmentation
+from taskscape.weighting import Fixed
+
+
+def random_value(kind: Any, dice: random.Random) -> Any:
+    """Return any value of a type."""
+    arguments = get_args(kind)
+    if get_origin(kind) is Annotated:
+        return random_value(arguments[0], dice)
+    if get_origin(kind) in (Union, UnionType):
+        return random_value(dice.choice(arguments), dice)
+    if get_origin(kind) is Literal:
+        return dice.choice(arguments)
+    if get_origin(kind) is tuple:
+        of = arguments[:1] * dice.randint(0, 3) if arguments[-1] is ... else arguments
+        return tuple(random_value(member, dice) for member in of)
+    if get_origin(kind) in (Mapping, dict):
+        return {random_value(str, dice): random_value(arguments[1], dice) for _ in range(dice.randint(0, 3))}
+    if kind is ClassSet:
+        return CITYSCAPES_7
+    if is_dataclass(kind):
+        hints = get_type_hints(kind, include_extras=True)
+        for _ in range(1000):  # some values a class refuses
+            try:
+                return kind(**{f.name: random_value(hints[f.name], dice) for f in fields(kind)})
+            except ValueError:
+                continue
+        return kind()
+    return {
+        NoneType: lambda: None,
+        bool: lambda: dice.random() < 0.5,
+        int: lambda: dice.randint(-3, 1000),
+        float: lambda: dice.choice([0.0, 1.0, 1e-4, 1e-10, 3e20, float("inf"), dice.random(), dice.gauss(0, 100)]),
+        str: lambda: dice.choice(["resnet18", "", "1e-4", "null", "yes", "a: b", "äß1", "2020-01-01", " x\n", "'"]),
+        Path: lambda: Path(dice.choice(["a", "a/b c", "/x/y.pt", "true", "1", ".."])),
+    }[kind]()
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_random_experiments_come_back(seed: int) -> None:
+    experiment = random_value(Experiment, random.Random(seed))
+    text = dump(experiment)
+    assert parse(text, "experiment.yaml", Experiment) == experiment
+    assert dump(parse(text, "experiment.yaml", Experiment)) == text
+
+
+def test_what_is_left_out_has_its_default() -> None:
+    experiment = parse("epochs: 3\ntasks: {semseg: null}\noptimizer: {is: adam, lr: 1e-4}", "x", Experiment)
+    assert experiment == replace(Experiment(), epochs=3, tasks=Tasks(semseg=None))
+    assert experiment.optimizer.lr == 1e-4  # which YAML reads as text
+
+
+def test_a_class_set_is_saved_whole() -> None:
+    experiment = Experiment(tasks=Tasks(semseg=SemanticSegmentation(classes=CITYSCAPES_7)))
+    assert yaml.safe_load(dump(experiment))["tasks"]["semseg"]["classes"]["name"] == "cityscapes-7"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("epoch: 3", "run.yaml: there is no field 'epoch'; did you mean epochs?"),
+        ("optimizer: {is: adm}", "run.yaml: optimizer: there is no 'adm'; did you mean adam?"),
+        (
+            "optimizer: {is: adam, weight_decy: 1}",
+            "run.yaml: optimizer: there is no field 'weight_decy'; did you mean weight_decay?",
+        ),
+        ("optimizer: {lr: 1}", "run.yaml: optimizer: the key 'is' is missing: one of sgd, adam, adamw"),
+        ("optimizer: adam", "run.yaml: optimizer: 'adam' is not a mapping with the key 'is'"),
+        ("optimizer: {is: adam, betas: [0.9]}", "run.yaml: optimizer.betas: "),
+        ("tasks: {depth: {range: [a, 2]}}", "run.yaml: tasks.depth.range[0]: 'a' is not a number"),
+        ("tasks: {depth: {range: [3, 2]}}", "tasks.depth.range is (3.0, 2.0): it must be"),
+        ("tasks: 3", "run.yaml: tasks: 3 is not a mapping of semseg, depth, normals"),
+        ("epochs: three", "run.yaml: epochs: 'three' is not a whole number"),
+        ("epochs: 1.5", "run.yaml: epochs: 1.5 is not a whole number"),
+        ("epochs: true", "run.yaml: epochs: True is not a whole number"),
+        ("epochs: 0", "run.yaml: epochs is 0: it must be at least 1"),
+        ("compile: 'no'", "run.yaml: compile: 'no' is not true or false"),
+        ("precision: fp8", "run.yaml: precision: 'fp8' is none of fp32, bf16"),
+        ("network: {is: deeplab-joint, pretrained: 3}", "run.yaml: network.pretrained: 3 is not true or false and 3"),
+        ("weighting: {is: fixed, weights: {depth: much}}", "run.yaml: weighting.weights['depth']: 'much' is not"),
+        ("epochs: x\nseed: y", "epochs: 'x' is not a whole number\nrun.yaml: seed: 'y'"),
+        ("data: {is: packed}", "run.yaml: data.path: is missing"),
+        ("[1]", "run.yaml: [1] is not a mapping of network, tasks"),
+        ("a: [", "run.yaml is not YAML: "),
+        ("", "run.yaml: None is not a mapping"),
+    ],
+)
+def test_errors_name_file_and_field(text: str, message: str) -> None:
+    with pytest.raises(ValueError) as error:
+        parse(text, "run.yaml", Experiment)
+    assert message in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "text", ["!!python/object/apply:os.system ['touch executed']", "network: !!python/name:os.system"]
+)
+def test_reading_executes_nothing(text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ValueError, match="is not YAML"):
+        parse(text, "run.yaml", Experiment)
+    assert not list(tmp_path.iterdir())
+
+
+@dataclass(frozen=True)
+class Holder:
+    value: Any = field(default_factory=object)
+
+
+def test_what_is_not_plain_is_not_saved() -> None:
+    with pytest.raises(ValueError, match="value is a object, which cannot be saved"):
+        dump(Holder())
+
+
+OWN = """
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+from taskscape.experiment import Experiment
+from taskscape.weighting import Fixed, Weighting, WeightingOptions
+
+
+@dataclass(frozen=True)
+class Mine(WeightingOptions):
+    name: ClassVar[str] = "mine"
+
+    power: float = 1.0
+
+    def build(self, tasks: Sequence[str]) -> Weighting:
+        return Fixed().build(tasks)
+
+
+@dataclass(frozen=True)
+class NoWeighting:
+    name: ClassVar[str] = "no-weighting"
+
+
+NUMBER = 3
+
+
+def experiment() -> Experiment:
+    return Experiment(weighting=Mine(2.0))
+"""
+
+
+@pytest.fixture
+def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "my.py").write_text(OWN)
+    return tmp_path / "my.py"
+
+
+def test_classes_of_ones_own_file_come_back(own: Path) -> None:
+    experiment = load_name(Path("my.py"), "experiment")()
+    text = dump(experiment)
+    assert yaml.safe_load(text)["weighting"] == {"is": "my.py:Mine", "power": 2.0}
+    assert parse(text, "x", Experiment) == experiment  # the same class, not a second copy of it
+
+
+def test_a_file_elsewhere_is_saved_by_its_whole_path(own: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    experiment = load_name(own, "experiment")()
+    (own.parent / "inside").mkdir()
+    monkeypatch.chdir(own.parent / "inside")
+    assert yaml.safe_load(dump(experiment))["weighting"]["is"] == f"{own.resolve()}:Mine"
+
+
+@pytest.mark.parametrize(
+    ("tag", "message"),
+    [
+        ("my.py:Min", "my.py has no 'Min'; did you mean Mine?"),
+        ("your.py:Mine", "there is no Python file .*your.py"),
+        ("my.py:NUMBER", "my.py:NUMBER is not a dataclass with a `name: ClassVar"),
+        ("my.py:NoWeighting", "my.py:NoWeighting is not a subclass of WeightingOptions"),
+        ("broken.py:Mine", "broken.py could not be imported: ZeroDivisionError"),
+        ("text.txt:Mine", "text.txt is not a Python file"),
+    ],
+)
+def test_errors_about_ones_own_file(own: Path, tag: str, message: str) -> None:
+    (own.parent / "broken.py").write_text("1 / 0")
+    (own.parent / "text.txt").write_text("")
+    with pytest.raises(ValueError, match=message):
+        parse(f"weighting: {{is: '{tag}'}}", "x", Experiment)
+
+
+def test_a_module_that_is_imported_already_is_not_run_again() -> None:
+    assert load_name(Path(__file__), "OWN") is OWN
+    assert load_name(Path(sys.modules[DeeplabJoint.__module__].__file__ or ""), "DeeplabJoint") is DeeplabJoint
+
+
+def test_a_subclass_of_a_class_of_the_package_is_ones_own() -> None:
+    experiment = Experiment(weighting=OwnFixed({"depth": 2.0}))
+    assert yaml.safe_load(dump(experiment))["weighting"]["is"].endswith("test_settings.py:OwnFixed")
+    assert parse(dump(experiment), "x", Experiment) == experiment
+
+
+@dataclass(frozen=True)
+class OwnFixed(Fixed):
+    name: ClassVar[str] = "own-fixed"
