@@ -10,7 +10,7 @@ the largest ‖ours - theirs‖ / ‖theirs‖ over all tensors of a kind.
 import argparse
 import sys
 import warnings
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +27,7 @@ from taskscape.models.xtask import XTaskNetwork
 from taskscape.tasks import Depth, SemanticSegmentation, Task
 
 CLASSES = 7
-SIZE = (64, 96)
+SIZE = (32, 64)
 VARIANTS = [(18, False, False), (34, False, False), (34, True, False), (34, False, True), (50, True, True)]
 LOSSES: dict[str, DepthLoss] = {"L1": L1(), "MSE": MSE(), "logL1": LogL1(), "smoothL1": SmoothL1()}
 
@@ -53,14 +53,14 @@ def theirs_of(name: str, batch_norm: bool) -> str:
         decoder = {"semseg": "decoder_segmt", "depth": "decoder_depth"}[task]
         if block == "head":
             return ".".join([decoder, "conv6.0", *rest])
-        step, layer = int(rest[0]), int(rest[1])
-        return ".".join([decoder, f"conv{step + 1}", f"conv{layer // 3 + 1}", f"{layer % 3}", *rest[2:]])
+        step, index = int(rest[0]), int(rest[1])
+        return ".".join([decoder, f"conv{step + 1}", f"conv{index // 3 + 1}", f"{index % 3}", *rest[2:]])
     transfer = {"semseg": "trans_s2d", "depth": "trans_d2s"}[task]
     if block == "head":
         return ".".join([transfer, "final_conv", *rest])
-    step, layer, unit = int(rest[0]), int(rest[1]), 3 if batch_norm else 2
+    step, index, unit = int(rest[0]), int(rest[1]), 3 if batch_norm else 2
     side = {"down": "enc", "up": "dec"}[block]
-    return ".".join([transfer, f"{side}{step + 1}.double_conv", f"{layer // unit}.conv.{layer % unit}", *rest[2:]])
+    return ".".join([transfer, f"{side}{step + 1}.double_conv", f"{index // unit}.conv.{index % unit}", *rest[2:]])
 
 
 def pair(depth: int, batch_norm: bool, wide: bool) -> tuple[XTaskNetwork, nn.Module]:
@@ -84,21 +84,29 @@ def pair(depth: int, batch_norm: bool, wide: bool) -> tuple[XTaskNetwork, nn.Mod
 
 def ours_in_their_order(network: XTaskNetwork, image: Tensor) -> list[Tensor]:
     """Return segmentation, transferred segmentation, depth, transferred depth."""
-    final = network(image).final
-    transferred = network.transfer(final)
+    final, auxiliary, _ = network(image)
+    transferred = auxiliary["transferred"] if network.training else network.transfer(final)
     return [final["semseg"], transferred["semseg"], final["depth"], transferred["depth"]]
 
 
 def largest(ours: Iterable[Tensor], theirs: Iterable[Tensor]) -> float:
     """Return the largest relative difference."""
-    return max(float((x - y).norm() / y.norm()) for x, y in zip(ours, theirs, strict=True))
+    return max(float((x - y).detach().norm() / y.detach().norm()) for x, y in zip(ours, theirs, strict=True))
 
 
-def gradients(
-    loss: Tensor, network: nn.Module, names: Sequence[str], scale: Mapping[str, float] | None = None
-) -> list[Tensor]:
+def gradients(loss: Tensor, network: nn.Module, names: Sequence[str]) -> tuple[Tensor, ...]:
     parameters = dict(network.named_parameters())
-    return list(torch.autograd.grad(loss, [parameters[name] for name in names]))
+    return torch.autograd.grad(loss, [parameters[name] for name in names])
+
+
+def largest_slope(ours: Sequence[Tensor], theirs: Sequence[Tensor]) -> float:
+    """Return the largest relative difference of gradients.
+
+    Those that are nothing but rounding, as of the bias of a convolution before a norm, are left out.
+    """
+    floor = 1e-9 * max(float(slope.norm()) for slope in theirs)
+    real = [(x, y) for x, y in zip(ours, theirs, strict=True) if y.norm() > floor]
+    return largest(*zip(*real, strict=True))
 
 
 def compare(depth: int, batch_norm: bool, wide: bool) -> str:
@@ -106,23 +114,17 @@ def compare(depth: int, batch_norm: bool, wide: bool) -> str:
     ours, theirs = pair(depth, batch_norm, wide)
     image = torch.rand(2, 3, *SIZE, dtype=torch.float64)
     normalised = (image - ours.encoder.mean) / ours.encoder.deviation
-    # The bias of a convolution before a norm has no gradient but rounding: what is compared must be more than that.
     names = [name for name, _ in ours.named_parameters()]
+    their_names = [theirs_of(name, batch_norm) for name in names]
     cells = []
     for training in (True, False):
         ours.train(training)
         theirs.train(training)
         mine, other = ours_in_their_order(ours, image), list(theirs(normalised))
         weights = [torch.randn_like(x) for x in other]
-        slopes = [
-            gradients(sum((x * w).sum() for x, w in zip(maps, weights, strict=True)), network, chosen)  # type: ignore[arg-type]
-            for maps, network, chosen in (
-                (mine, ours, names),
-                (other, theirs, [theirs_of(name, batch_norm) for name in names]),
-            )
-        ]
-        real = [i for i, slope in enumerate(slopes[1]) if slope.norm() > 1e-9 * max(s.norm() for s in slopes[1])]
-        cells += [largest(mine, other), largest([slopes[0][i] for i in real], [slopes[1][i] for i in real])]
+        my_slopes = gradients(weighted_sum(mine, weights), ours, names)
+        their_slopes = gradients(weighted_sum(other, weights), theirs, their_names)
+        cells += [largest(mine, other), largest_slope(my_slopes, their_slopes)]
     parameters = sum(p.numel() for p in ours.parameters())
     return row(f"ResNet-{depth}", yes(batch_norm), yes(wide), f"{parameters:,}", *(f"{cell:.1e}" for cell in cells))
 
@@ -155,11 +157,15 @@ def compare_losses(direct: str, smoothing: float, method: str) -> str:
     outputs = ours(image)
     losses = objective(tasks, outputs.final, outputs.auxiliary, targets)
     mine, other = [losses["semseg"], losses["depth"]], [their_segmentation, their_depth]
-    names = [name for name, p in ours.named_parameters()]
-    slopes = gradients(sum(mine), ours, names), gradients(sum(other), theirs, [theirs_of(n, False) for n in names])  # type: ignore[arg-type]
-    real = [i for i, slope in enumerate(slopes[1]) if slope.norm() > 1e-9 * max(s.norm() for s in slopes[1])]
-    difference = largest([slopes[0][i] for i in real], [slopes[1][i] for i in real])
+    names = [name for name, _ in ours.named_parameters()]
+    my_slopes = gradients(mine[0] + mine[1], ours, names)
+    their_slopes = gradients(other[0] + other[1], theirs, [theirs_of(name, False) for name in names])
+    difference = largest_slope(my_slopes, their_slopes)
     return row(direct, str(smoothing), method, f"{largest(mine, other):.1e}", f"{difference:.1e}")
+
+
+def weighted_sum(maps: Sequence[Tensor], weights: Sequence[Tensor]) -> Tensor:
+    return torch.stack([(x * w).sum() for x, w in zip(maps, weights, strict=True)]).sum()
 
 
 def yes(flag: bool) -> str:
@@ -181,15 +187,16 @@ def main() -> None:
     torch.hub.load = lambda _, name, pretrained=False: getattr(torchvision.models, name)(weights=None)
     warnings.filterwarnings("ignore")
 
-    print(row("encoder", "batch norm", "wide", "parameters", "outputs", "gradients", "outputs, eval", "gradients, eval"))
+    columns = ["outputs", "gradients", "outputs, evaluation", "gradients, evaluation"]
+    print(row("encoder", "batch norm", "wide", "parameters", *columns))
     print(row(*["---"] * 3, *["---:"] * 5))
     for variant in VARIANTS:
         print(compare(*variant), flush=True)
     print()
     print(row("direct depth", "label smoothing", "method", "losses", "gradients"))
     print(row(*["---"] * 3, *["---:"] * 2))
-    for direct, smoothing, method in [*((name, 0.0, "xtsc") for name in LOSSES), ("L1", 0.1, "xtsc"), ("L1", 0.0, "xtc")]:
-        print(compare_losses(direct, smoothing, method), flush=True)
+    for setting in [*((name, 0.0, "xtsc") for name in LOSSES), ("L1", 0.1, "xtsc"), ("L1", 0.0, "xtc")]:
+        print(compare_losses(*setting), flush=True)
 
 
 if __name__ == "__main__":

@@ -46,7 +46,7 @@ def sum_in_place(tensors: Sequence[Tensor]) -> None:
     """Replace each tensor by its sum over all processes, in one message per data type."""
     if world() == 1:
         return
-    for dtype in {t.dtype for t in tensors}:
+    for dtype in dict.fromkeys(t.dtype for t in tensors):  # in the same order on every process
         group = [t for t in tensors if t.dtype == dtype]
         flat = torch.cat([t.reshape(-1) for t in group])
         dist.all_reduce(flat)

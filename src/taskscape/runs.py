@@ -79,12 +79,15 @@ def assemble(experiment: Experiment, stores: Mapping[str, Store], fabric: Fabric
     network = experiment.network.build({name: task.channels for name, task in by_name.items()}).to(fabric.device)
     if experiment.channels_last:
         network = network.to(memory_format=torch.channels_last)
+    weighting = experiment.weighting.build(tuple(by_name), experiment.seed).to(fabric.device)
     if experiment.compile:
+        if weighting.retains_graph:
+            torch._functorch.config.donated_buffer = False
         network.compile()
-    weighting = experiment.weighting.build(tuple(by_name)).to(fabric.device)
-    groups: list[dict[str, Any]] = [{"params": list(network.parameters())}]
-    if learnt := list(weighting.parameters()):
-        groups.append({"params": learnt, "weight_decay": 0.0})
+    groups: list[dict[str, Any]] = [{"params": [p for p in network.parameters() if p.requires_grad]}]
+    if learnt := [p for p in weighting.parameters() if p.requires_grad]:
+        rate = {} if weighting.learning_rate is None else {"lr": weighting.learning_rate}
+        groups.append({"params": learnt, "weight_decay": 0.0, **rate})
     return Training(
         fabric=fabric,
         network=network,
@@ -104,6 +107,7 @@ def assemble(experiment: Experiment, stores: Mapping[str, Store], fabric: Fabric
             checkpoint_minutes=experiment.checkpoint_minutes,
         ),
         run=run,
+        compiled=experiment.compile,
     )
 
 

@@ -74,8 +74,12 @@ class Training:
         val: Loader,
         plan: Plan,
         run: Path,
+        compiled: bool = False,
     ) -> None:
-        """Take the parts of a run; ``learning_rate`` gives the factor at an epoch with fractions."""
+        """Take the parts of a run.
+
+        ``learning_rate`` gives the factor at an epoch with fractions; ``compiled`` says that the network is.
+        """
         self.fabric, self.network, self.tasks, self.objective = fabric, network, dict(tasks), objective
         self.weighting, self.optimizer, self.learning_rate = weighting, optimizer, learning_rate
         self.train_data, self.val_data, self.plan, self.run_folder = train, val, plan, run
@@ -83,6 +87,10 @@ class Training:
         self.base_rates = [group["lr"] for group in optimizer.param_groups]
         self.shared_parameters = network.shared_parameters()
         self.last_shared = network.last_shared_parameters()
+        common = {id(p) for p in self.shared_parameters}
+        self.own_parameters = tuple(p for p in network.parameters() if p.requires_grad and id(p) not in common)
+        self.compiled = compiled
+        self.checked = False
         self.step = 0
         self.seconds = 0.0
         self.best_value: float | None = None
@@ -151,7 +159,10 @@ class Training:
         in_backward = self.weighting.one_backward and len(names) == len(self.tasks)
         with self.fabric.no_backward_sync(self.module, enabled=not in_backward) if world() > 1 else nullcontext():
             losses, outputs = self._losses(batch, names)
-            shared = Shared(self.shared_parameters, outputs.shared, self.last_shared)
+            shared = Shared(self.shared_parameters, outputs.shared, self.last_shared, self.own_parameters)
+            if not self.checked:
+                self.weighting.check(shared, self.compiled)
+                self.checked = True
             weights = self.weighting.backward(losses, shared)
         learnt = list(self.weighting.parameters())
         unsummed = learnt if in_backward else [*self.network.parameters(), *learnt]

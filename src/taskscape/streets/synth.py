@@ -2,20 +2,20 @@
 
 import io
 import json
-import multiprocessing
 import os
 import signal
 import sys
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import Future
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+from loky import ProcessPoolExecutor
 from PIL import Image
 
 from taskscape.labels import CITYSCAPES_19
@@ -132,10 +132,9 @@ def _run(
         for arguments in jobs:
             yield job(*arguments)
         return
-    # Not "fork": the caller may hold threads, such as torch's.
-    context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(min(processes, count), mp_context=context, initializer=_start_worker)
-    others = set(multiprocessing.active_children())
+    # loky starts fresh processes (the caller may hold threads, such as torch's, that a fork would break), and unlike the
+    # standard library's it does not run the caller's script in them.
+    pool = ProcessPoolExecutor(min(processes, count), initializer=_start_worker)
     waiting: deque[Future[object]] = deque()
     try:
         for arguments in jobs:
@@ -146,10 +145,8 @@ def _run(
         while waiting:
             yield waiting.popleft().result()
     except BaseException:  # including Ctrl-C and a caller that stops early
-        pool.shutdown(wait=False, cancel_futures=True)
         # Files appear whole or not at all, so workers may be ended at once, even while they still import.
-        for worker in set(multiprocessing.active_children()) - others:
-            worker.terminate()
+        pool.shutdown(kill_workers=True)
         raise
     pool.shutdown()
 
@@ -164,8 +161,7 @@ def render_many(
 ) -> Iterator[tuple[int, Scene]]:
     """Yield (index, scene) for all ``indices``, in their order; see ``render``.
 
-    ``processes``: how many to use, one per core by default. They are spawned: a script that calls this needs the
-    usual ``if __name__ == "__main__"``.
+    ``processes``: how many to use, one per core by default.
     """
     indices = list(indices)
     for index in indices[:1] or [0]:

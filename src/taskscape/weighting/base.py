@@ -21,7 +21,7 @@ class Shared(NamedTuple):
     """The features at the cut between the shared and the tasks' own part; empty where a network has no cut."""
     last: tuple[nn.Parameter, ...]
     """The parameters of the last shared layer."""
-    own: tuple[nn.Parameter, ...] = ()
+    own: tuple[nn.Parameter, ...]
     """All other parameters that are trained: those of the tasks' own parts. Methods that combine the gradients of the
     shared part leave the plain sum of the tasks' gradients in these."""
 
