@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
+
 from blocks import pack
 
 torch.set_num_threads(int(os.environ.get("TASKSCAPE_TEST_THREADS", "1")))  # workers of pytest-xdist share the cores

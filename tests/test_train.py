@@ -13,12 +13,10 @@ from typing import ClassVar
 
 import numpy as np
 import pytest
-import safetensors.torch
 import torch
-from blocks import pack
-from tiny import Tiny, dropping, tiny
 from torch import Tensor
 
+from blocks import pack
 from taskscape import checkpoint, runs
 from taskscape.batch import Target
 from taskscape.data import Packed
@@ -28,6 +26,7 @@ from taskscape.journal import Journal, read_rows
 from taskscape.losses import L1
 from taskscape.tasks import Depth
 from taskscape.train import Interrupted, Training, TrainingError
+from tiny import Tiny, dropping, tiny
 
 TESTS = Path(__file__).parent
 
@@ -132,8 +131,9 @@ def test_a_killed_run_ends_as_one_that_was_not(store: Path, tmp_path: Path) -> N
     assert last.wait() == 0 and complete.wait() == 0
     assert same(weights(whole), weights(killed))
     assert columns(whole, "step", "train/loss/depth") == columns(killed, "step", "train/loss/depth")
-    assert json.loads((whole / "result.json").read_text())["metrics"] == (
-        json.loads((killed / "result.json").read_text())["metrics"]
+    assert (
+        json.loads((whole / "result.json").read_text())["metrics"]
+        == (json.loads((killed / "result.json").read_text())["metrics"])
     )
 
 
@@ -175,7 +175,9 @@ def test_a_loss_that_is_not_finite_stops_the_run(store: Path, tmp_path: Path) ->
 
 def test_a_checkpoint_of_another_network_is_refused(store: Path, tmp_path: Path) -> None:
     runs.train(replace(tiny(store), epochs=1), tmp_path)
-    with pytest.raises(ValueError, match=r"last\.ckpt belongs to another network.*heads\.depth\.weight is \(1, 8, 3, 3\) instead of"):
+    with pytest.raises(
+        ValueError, match=r"last\.ckpt belongs to another network.*heads\.depth\.weight is \(1, 8, 3, 3\)"
+    ):
         runs.train(replace(tiny(store), network=Tiny(width=4)), tmp_path, resume=True)
 
 

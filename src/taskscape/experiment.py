@@ -8,6 +8,7 @@ import torch
 import tyro
 
 from taskscape import models, weighting
+from taskscape.consistency import CrossTaskConsistency
 from taskscape.data import Augmentation, DataOptions, Loader, Packed, Store, Streets
 from taskscape.labels import mapping
 from taskscape.models import DeeplabJoint, NetworkOptions
@@ -42,7 +43,7 @@ else:
 
     NetworkChoice = _choice(*models.OPTIONS.values())
     DataChoice = _choice(Streets, Packed)
-    ObjectiveChoice = _choice(Supervised)
+    ObjectiveChoice = _choice(Supervised, CrossTaskConsistency)
     WeightingChoice = _choice(*weighting.OPTIONS.values())
     OptimizerChoice = _choice(SGD, Adam, AdamW)
     ScheduleChoice = _choice(Constant, Poly, Step, Cosine, OneCycle)

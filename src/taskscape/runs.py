@@ -134,8 +134,6 @@ def load(run: Path, device: Literal["auto", "cpu", "cuda"] | str = "auto") -> Tr
     return Trained(experiment, by_name, network.to(place).eval(), place)
 
 
-
-
 def evaluate_run(run: Path, *, split: str = "val", device: Literal["auto", "cpu", "cuda"] | str = "auto") -> Result:
     """Measure a run's best network on a split and write ``result.json`` and the pictures of a report.
 

@@ -83,7 +83,8 @@ def make_run(
     metrics = {f"{task}/{key}": value * scale for task in tasks for key, value in METRICS[task].items()}
     figures = {key: figure for key, figure in FIGURES.items() if key.split("/")[0] in tasks}
     cost = {"parameters": 11.2e6, "flops": 3.4e9, "seconds_per_image": 0.0123, "seconds": 1900.0}
-    Result("val", 50, (128, 256), metrics, figures, [INFO[t] for t in tasks], cost, {"device": "CPU"}).save(run / "result.json")
+    result = Result("val", 50, (128, 256), metrics, figures, [INFO[t] for t in tasks], cost, {"device": "CPU"})
+    result.save(run / "result.json")
     with (run / "metrics.csv").open("w", newline="") as file:
         table = csv.writer(file)
         losses, weights = [f"train/loss/{t}" for t in tasks], [f"train/weight/{t}" for t in tasks]

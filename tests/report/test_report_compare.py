@@ -35,7 +35,7 @@ def test_same_folder_names_are_told_apart(make_run: MakeRun) -> None:
 
 def test_a_task_that_is_not_learnt_differs_in_its_settings(make_run: MakeRun) -> None:
     groups = group(load(make_run("a"), make_run("b", ("semseg", "depth"))))
-    assert differences(groups) == {"tasks.normals.is": ["normals", "–"]}  # noqa: RUF001
+    assert differences(groups) == {"tasks.normals.is": ["normals", "–"]}
 
 
 def test_gain_is_the_mean_relative_change_and_worse_is_positive(make_run: MakeRun) -> None:
@@ -66,16 +66,16 @@ def test_the_best_is_marked_by_direction(make_run: MakeRun, tmp_path: Path) -> N
 def test_seeds_are_a_mean_with_its_deviation(make_run: MakeRun, tmp_path: Path) -> None:
     runs = [make_run(f"r{i}", settings={"seed": i}, scale=1 + 0.1 * i) for i in range(3)]
     text = write_comparison([*runs, make_run("single", ("semseg",))], tmp_path / "page.html").read_text()
-    assert "66.00 <small>± 6.00</small>" in text and "× 3" in text  # noqa: RUF001
-    assert re.search(r'Δm.*?<span class="good">−10\.00</span>', text)  # noqa: RUF001
+    assert "66.00 <small>± 6.00</small>" in text and "× 3" in text
+    assert re.search(r'Δm.*?<span class="good">−10\.00</span>', text)
 
 
 def test_two_confusions_are_subtracted(make_run: MakeRun, tmp_path: Path) -> None:
     before, after = make_run("before"), make_run("after", settings={"epochs": 9})
     change_result(after, figures={"semseg/confusion": [[99, 1, 0], [0, 20, 0], [0, 0, 0]]})
     text = write_comparison([before, after], tmp_path / "page.html").read_text()
-    cells = re.findall(r"color:#\w+\">([+−]\d+)</td>", text)  # noqa: RUF001
-    assert cells == ["+9", "−9", "−25", "+25"]  # noqa: RUF001
+    cells = re.findall(r"color:#\w+\">([+−]\d+)</td>", text)
+    assert cells == ["+9", "−9", "−25", "+25"]
 
 
 def test_other_images_are_warned_of(make_run: MakeRun, tmp_path: Path) -> None:

@@ -2,8 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -11,12 +10,12 @@ from torch import Tensor, nn
 from taskscape.models.adaptive_bins import AdaptiveBins, TokenSource
 from taskscape.models.attention import CrossTransformerBlock, GridTransformer
 from taskscape.models.blocks import ASPP, SkipDecoder, cut, resize_like
-from taskscape.models.encoder import Encoder
-from taskscape.models.outputs import Network, NetworkOptions, Outputs
+from taskscape.models.encoder import AtrousOptions, Encoder
+from taskscape.models.outputs import Network, Outputs
 
 
 @dataclass(frozen=True)
-class CrossAttention(NetworkOptions):
+class CrossAttention(AtrousOptions):
     """One encoder for all tasks; depth by adaptive bins, every other task by one learnt token per output channel.
 
     Its parameters were not published; it has 24,648,625 for 19 classes and depth.
@@ -30,12 +29,6 @@ class CrossAttention(NetworkOptions):
 
     encoder: str = "resnet18"
     """Any timm backbone that gives a pyramid of features."""
-    pretrained: bool | Path = False
-    """The encoder's weights: False for random ones, True for those of the hub, or a timm checkpoint file."""
-    output_stride: Literal[8, 16, 32] = 16
-    """Input pixels per feature of the coarsest level; 32 is without dilation."""
-    rates: tuple[int, ...] = (3, 6, 9)
-    """Dilations of the ASPPs' 3×3 branches."""
     depth: str = "depth"
     """The task with one output channel that is predicted by bins."""
     tokens: TokenSource = "encoder"

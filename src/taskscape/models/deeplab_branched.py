@@ -2,31 +2,22 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 from torch import Tensor, nn
 
 from taskscape.models.blocks import ASPP, SkipDecoder, SqueezeExcitation, resize_like
-from taskscape.models.encoder import Encoder
-from taskscape.models.outputs import Network, NetworkOptions, Outputs
+from taskscape.models.encoder import AtrousOptions, Encoder
+from taskscape.models.outputs import Network, Outputs
 
 
 @dataclass(frozen=True)
-class DeeplabBranched(NetworkOptions):
+class DeeplabBranched(AtrousOptions):
     """One encoder for all tasks, an ASPP and a decoder for each."""
 
     name: ClassVar[str] = "deeplab-branched"
     paper: ClassVar[str] = "Chen et al., ECCV 2018 (DeepLabV3+), a branch per task"
 
-    encoder: str = "resnet34"
-    """Any timm backbone that gives a pyramid of features."""
-    pretrained: bool | Path = False
-    """The encoder's weights: False for random ones, True for those of the hub, or a timm checkpoint file."""
-    output_stride: Literal[8, 16, 32] = 16
-    """Input pixels per feature of the coarsest level; 32 is without dilation."""
-    rates: tuple[int, ...] = (3, 6, 9)
-    """Dilations of the ASPPs' 3×3 branches."""
     bottleneck_se: bool = False
     """Squeeze-and-excitation on the encoder's last feature."""
 

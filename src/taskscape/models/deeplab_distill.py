@@ -2,18 +2,17 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 from torch import Tensor, nn
 
 from taskscape.models.blocks import ASPP, Messages, SkipDecoder, cut, resize_like
-from taskscape.models.encoder import Encoder
-from taskscape.models.outputs import Network, NetworkOptions, Outputs
+from taskscape.models.encoder import AtrousOptions, Encoder
+from taskscape.models.outputs import Network, Outputs
 
 
 @dataclass(frozen=True)
-class DeeplabDistill(NetworkOptions):
+class DeeplabDistill(AtrousOptions):
     """A branch per task, and behind it a second decoder that also reads the attended features of all other tasks.
 
     A task that is alone has nobody to learn from: its first prediction is the final one.
@@ -21,15 +20,6 @@ class DeeplabDistill(NetworkOptions):
 
     name: ClassVar[str] = "deeplab-distill"
     paper: ClassVar[str] = "Xu et al., CVPR 2018 (PAD-Net), on DeepLabV3+"
-
-    encoder: str = "resnet34"
-    """Any timm backbone that gives a pyramid of features."""
-    pretrained: bool | Path = False
-    """The encoder's weights: False for random ones, True for those of the hub, or a timm checkpoint file."""
-    output_stride: Literal[8, 16, 32] = 16
-    """Input pixels per feature of the coarsest level; 32 is without dilation."""
-    rates: tuple[int, ...] = (3, 6, 9)
-    """Dilations of the ASPPs' 3×3 branches."""
 
     def build(self, outputs: Mapping[str, int]) -> Network:
         """Build the network."""

@@ -2,21 +2,20 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from taskscape.models.blocks import ASPP, GatedConvolution, SqueezeExcitation, cut, resize_like
-from taskscape.models.encoder import Encoder
-from taskscape.models.outputs import Network, NetworkOptions, Outputs
+from taskscape.models.encoder import AtrousOptions, Encoder
+from taskscape.models.outputs import Network, Outputs
 from taskscape.models.up_projection import Phases, UpDecoder
 
 
 @dataclass(frozen=True)
-class DeeplabDistillSE(NetworkOptions):
+class DeeplabDistillSE(AtrousOptions):
     """Task distillation with up-projections, attention over all tasks and a squeeze-and-excitation residual.
 
     A task that is alone has nobody to learn from: its first prediction is the final one.
@@ -27,12 +26,6 @@ class DeeplabDistillSE(NetworkOptions):
 
     encoder: str = "resnet34"
     """Any timm backbone that gives a pyramid of features from stride 2."""
-    pretrained: bool | Path = False
-    """The encoder's weights: False for random ones, True for those of the hub, or a timm checkpoint file."""
-    output_stride: Literal[8, 16, 32] = 16
-    """Input pixels per feature of the coarsest level; 32 is without dilation."""
-    rates: tuple[int, ...] = (3, 6, 9)
-    """Dilations of the ASPPs' 3×3 branches."""
     narrow_tasks: tuple[str, ...] = ("depth",)
     """Tasks whose second decoder has 64 instead of 128 features at stride 2."""
     phases: Phases = "interleaved"

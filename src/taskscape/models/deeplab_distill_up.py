@@ -2,20 +2,19 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from taskscape.models.blocks import ASPP, Messages, cut, resize_like
-from taskscape.models.encoder import Encoder
-from taskscape.models.outputs import Network, NetworkOptions, Outputs
+from taskscape.models.encoder import AtrousOptions, Encoder
+from taskscape.models.outputs import Network, Outputs
 from taskscape.models.up_projection import Phases, UpDecoder
 
 
 @dataclass(frozen=True)
-class DeeplabDistillUp(NetworkOptions):
+class DeeplabDistillUp(AtrousOptions):
     """Task distillation with up-projections in both decoders of every task.
 
     A task that is alone has nobody to learn from: its first prediction is the final one.
@@ -24,14 +23,6 @@ class DeeplabDistillUp(NetworkOptions):
     name: ClassVar[str] = "deeplab-distill-up"
     paper: ClassVar[str] = "Xu et al., CVPR 2018 (PAD-Net), with the up-projections of Laina et al., 3DV 2016"
 
-    encoder: str = "resnet34"
-    """Any timm backbone that gives a pyramid of features."""
-    pretrained: bool | Path = False
-    """The encoder's weights: False for random ones, True for those of the hub, or a timm checkpoint file."""
-    output_stride: Literal[8, 16, 32] = 16
-    """Input pixels per feature of the coarsest level; 32 is without dilation."""
-    rates: tuple[int, ...] = (3, 6, 9)
-    """Dilations of the ASPPs' 3×3 branches."""
     skip_2x: bool = True
     """A skip from the encoder's stride 2 as well, and 128 instead of 256 features at that stride."""
     phases: Phases = "interleaved"

@@ -8,12 +8,12 @@ from typing import ClassVar, Literal
 from torch import Tensor, nn
 
 from taskscape.models.blocks import ASPP, SkipDecoder, resize_like
-from taskscape.models.encoder import Encoder
-from taskscape.models.outputs import Network, NetworkOptions, Outputs
+from taskscape.models.encoder import AtrousOptions, Encoder
+from taskscape.models.outputs import Network, Outputs
 
 
 @dataclass(frozen=True)
-class DeeplabFullyBranched(NetworkOptions):
+class DeeplabFullyBranched(AtrousOptions):
     """A whole network per task; tasks that live on context have more dilation than those that live on detail.
 
     The published 32.3 M parameters are those of other blocks; with these it has 34,456,404 for 19 classes and depth.
@@ -24,12 +24,6 @@ class DeeplabFullyBranched(NetworkOptions):
 
     encoder: str = "resnet18"
     """Any timm backbone that gives a pyramid of features."""
-    pretrained: bool | Path = False
-    """The encoders' weights: False for random ones, True for those of the hub, or a timm checkpoint file."""
-    output_stride: Literal[8, 16, 32] = 16
-    """Input pixels per feature of the coarsest level; 32 is without dilation."""
-    rates: tuple[int, ...] = (3, 6, 9)
-    """Dilations of the ASPPs' 3×3 branches."""
     wide_tasks: tuple[str, ...] = ("semseg",)
     """Tasks that see far: they have the following two options instead of the preceding two."""
     wide_output_stride: Literal[8, 16, 32] = 8

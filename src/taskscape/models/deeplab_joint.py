@@ -2,33 +2,26 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 from torch import Tensor, nn
 
 from taskscape.models.blocks import ASPP, SkipDecoder, SqueezeExcitation, resize_like
-from taskscape.models.encoder import Encoder
-from taskscape.models.outputs import Network, NetworkOptions, Outputs
+from taskscape.models.encoder import AtrousOptions, Encoder
+from taskscape.models.outputs import Network, Outputs
 
 
 @dataclass(frozen=True)
-class DeeplabJoint(NetworkOptions):
+class DeeplabJoint(AtrousOptions):
     """One encoder, one ASPP and one decoder for all tasks."""
 
     name: ClassVar[str] = "deeplab-joint"
     paper: ClassVar[str] = "Chen et al., ECCV 2018 (DeepLabV3+)"
 
-    encoder: str = "resnet34"
-    """Any timm backbone that gives a pyramid of features."""
-    pretrained: bool | Path = False
-    """The encoder's weights: False for random ones, True for those of the hub, or a timm checkpoint file."""
-    output_stride: Literal[8, 16, 32] = 16
-    """Input pixels per feature of the coarsest level; 32 is without dilation."""
-    rates: tuple[int, ...] = (3, 6, 9)
-    """Dilations of the ASPP's 3×3 branches."""
     bottleneck_se: bool = False
     """Squeeze-and-excitation on the encoder's last feature."""
+    width: int = 256
+    """Channels of the ASPP and the decoder; half of it doubles the speed on small images."""
 
     def build(self, outputs: Mapping[str, int]) -> Network:
         """Build the network."""
@@ -44,9 +37,9 @@ class DeeplabJointNetwork(Network):
         self.skip_level = self.encoder.level(4)
         deep = self.encoder.channels[-1]
         self.bottleneck = SqueezeExcitation(deep) if options.bottleneck_se else nn.Identity()
-        self.aspp = ASPP(deep, rates=options.rates)
-        self.decoder = SkipDecoder(256, self.encoder.channels[self.skip_level])
-        self.heads = nn.ModuleDict({task: nn.Conv2d(256, channels, 1) for task, channels in outputs.items()})
+        self.aspp = ASPP(deep, options.width, options.rates)
+        self.decoder = SkipDecoder(options.width, self.encoder.channels[self.skip_level], options.width)
+        self.heads = nn.ModuleDict({task: nn.Conv2d(options.width, channels, 1) for task, channels in outputs.items()})
 
     def shared_modules(self) -> tuple[nn.Module, ...]:
         """Everything but the last convolution of each task."""

@@ -2,18 +2,17 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 from torch import Tensor, nn
 
 from taskscape.models.blocks import ASPP, SkipDecoder, resize_like
-from taskscape.models.encoder import Encoder
-from taskscape.models.outputs import Network, NetworkOptions, Outputs
+from taskscape.models.encoder import AtrousOptions, Encoder
+from taskscape.models.outputs import Network, Outputs
 
 
 @dataclass(frozen=True)
-class DeeplabJointLite(NetworkOptions):
+class DeeplabJointLite(AtrousOptions):
     """One encoder, one ASPP and one decoder for all tasks; the ASPP and the skip end in plain convolutions."""
 
     name: ClassVar[str] = "deeplab-joint-lite"
@@ -21,12 +20,6 @@ class DeeplabJointLite(NetworkOptions):
 
     encoder: str = "resnet18"
     """Any timm backbone that gives a pyramid of features."""
-    pretrained: bool | Path = False
-    """The encoder's weights: False for random ones, True for those of the hub, or a timm checkpoint file."""
-    output_stride: Literal[8, 16, 32] = 16
-    """Input pixels per feature of the coarsest level; 32 is without dilation."""
-    rates: tuple[int, ...] = (3, 6, 9)
-    """Dilations of the ASPP's 3×3 branches."""
     skip_width: int = 48
     """Channels to which the skip at stride 4 is reduced; 16, 32, 48 and 64 were compared."""
     convolutions: int = 2

@@ -2,30 +2,22 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from taskscape.models.blocks import conv_norm_relu, resize_like
-from taskscape.models.encoder import Encoder
-from taskscape.models.outputs import Network, NetworkOptions, Outputs
+from taskscape.models.encoder import DilatedOptions, Encoder
+from taskscape.models.outputs import Network, Outputs
 
 
 @dataclass(frozen=True)
-class DeeplabPlain(NetworkOptions):
+class DeeplabPlain(DilatedOptions):
     """Encoder, one 1×1 convolution, bilinear upsampling: where the DeepLab ladder begins."""
 
     name: ClassVar[str] = "deeplab-plain"
     paper: ClassVar[str] = "baseline of the DeepLabV3+ ladder"
-
-    encoder: str = "resnet34"
-    """Any timm backbone that gives a pyramid of features."""
-    pretrained: bool | Path = False
-    """The encoder's weights: False for random ones, True for those of the hub, or a timm checkpoint file."""
-    output_stride: Literal[8, 16, 32] = 16
-    """Input pixels per feature of the coarsest level; 32 is without dilation."""
 
     def build(self, outputs: Mapping[str, int]) -> Network:
         """Build the network."""

@@ -2,19 +2,18 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 
 from taskscape.models.blocks import ASPP, SkipDecoder, cut, resize_like
-from taskscape.models.encoder import Encoder
-from taskscape.models.outputs import Network, NetworkOptions, Outputs
+from taskscape.models.encoder import AtrousOptions, Encoder
+from taskscape.models.outputs import Network, Outputs
 
 
 @dataclass(frozen=True)
-class DeeplabSkipFusion(NetworkOptions):
+class DeeplabSkipFusion(AtrousOptions):
     """One encoder for all tasks; each task's decoder chooses what it reads of the encoder's strides 4, 8 and last.
 
     Its parameters were not published; it has 22,097,050 for 19 classes and depth.
@@ -25,12 +24,6 @@ class DeeplabSkipFusion(NetworkOptions):
 
     encoder: str = "resnet18"
     """Any timm backbone that gives a pyramid of features."""
-    pretrained: bool | Path = False
-    """The encoder's weights: False for random ones, True for those of the hub, or a timm checkpoint file."""
-    output_stride: Literal[8, 16, 32] = 16
-    """Input pixels per feature of the coarsest level; 32 is without dilation."""
-    rates: tuple[int, ...] = (3, 6, 9)
-    """Dilations of the ASPPs' 3×3 branches."""
 
     def build(self, outputs: Mapping[str, int]) -> Network:
         """Build the network."""

@@ -1,11 +1,44 @@
 """Encoders: the only place that knows timm."""
 
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import timm
 import torch
 from torch import Tensor, nn
+
+from taskscape.models.outputs import NetworkOptions
+
+
+@dataclass(frozen=True)
+class EncoderOptions(NetworkOptions):
+    """The options of a network that stands on a timm backbone."""
+
+    encoder: str = "resnet34"
+    """Any timm backbone that gives a pyramid of features."""
+    pretrained: bool | Path = False
+    """The encoder's weights: False for random ones, True for those of the hub, or a timm checkpoint file."""
+
+    def from_scratch(self) -> "EncoderOptions":
+        """Return these options without pretrained weights."""
+        return replace(self, pretrained=False)
+
+
+@dataclass(frozen=True)
+class DilatedOptions(EncoderOptions):
+    """The options of a network whose encoder keeps its resolution by dilation."""
+
+    output_stride: Literal[8, 16, 32] = 16
+    """Input pixels per feature of the coarsest level; 32 is without dilation."""
+
+
+@dataclass(frozen=True)
+class AtrousOptions(DilatedOptions):
+    """The options of a network with atrous spatial pyramid pooling behind its encoder."""
+
+    rates: tuple[int, ...] = (3, 6, 9)
+    """Dilations of the 3×3 branches of each ASPP."""
 
 
 class Encoder(nn.Module):
@@ -56,9 +89,13 @@ class Encoder(nn.Module):
             )
         return len(self.strides) - 1 - self.strides[::-1].index(stride)
 
+    def normalise(self, image: Tensor) -> Tensor:
+        """Return an image in 0..1 as the backbone's weights want it."""
+        return (image - self.mean) / self.deviation
+
     def forward(self, image: Tensor) -> list[Tensor]:
         """Return the features of every level, (B, channels[i], ⌈H/strides[i]⌉, ⌈W/strides[i]⌉)."""
-        features: list[Tensor] = self.backbone((image - self.mean) / self.deviation)
+        features: list[Tensor] = self.backbone(self.normalise(image))
         return features
 
 

@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import pairwise
-from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 import torch
@@ -11,12 +10,12 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from taskscape.models.blocks import ASPP, PerTask, conv_norm_relu
-from taskscape.models.encoder import Encoder
-from taskscape.models.outputs import Network, NetworkOptions, Outputs
+from taskscape.models.encoder import AtrousOptions, Encoder
+from taskscape.models.outputs import Network, Outputs
 
 
 @dataclass(frozen=True)
-class ResnetMtan(NetworkOptions):
+class ResnetMtan(AtrousOptions):
     """One ResNet for all tasks, and attention masks over the last block of each of its stages for each task."""
 
     name: ClassVar[str] = "resnet-mtan"
@@ -24,8 +23,6 @@ class ResnetMtan(NetworkOptions):
 
     encoder: str = "resnet50"
     """Any timm backbone whose stages are rows of two or more blocks: ResNets, ResNeXts and their kin."""
-    pretrained: bool | Path = False
-    """The encoder's weights: False for random ones, True for those of the hub, or a timm checkpoint file."""
     output_stride: Literal[8, 16, 32] = 8
     """Input pixels per feature of the coarsest level; 32 is without dilation."""
     rates: tuple[int, ...] = (12, 24, 36)
@@ -98,7 +95,7 @@ class ResnetMtanNetwork(Network):
 
     def _last_blocks(self, image: Tensor) -> list[tuple[Tensor, Tensor]]:
         """Return what the last block of each stage reads and what it gives."""
-        x, pairs = (image - self.encoder.mean) / self.encoder.deviation, []
+        x, pairs = self.encoder.normalise(image), []
         for name, module in self.encoder.backbone.named_children():
             if name in self.stages:
                 *blocks, last = module.children()

@@ -2,20 +2,19 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 from torch import Tensor, nn
 
 from taskscape.models.adaptive_bins import AdaptiveBins, TokenSource
 from taskscape.models.attention import GridTransformer
 from taskscape.models.blocks import ASPP, SkipDecoder, cut, resize_like
-from taskscape.models.encoder import Encoder
-from taskscape.models.outputs import Network, NetworkOptions, Outputs
+from taskscape.models.encoder import AtrousOptions, Encoder
+from taskscape.models.outputs import Network, Outputs
 
 
 @dataclass(frozen=True)
-class Transformer(NetworkOptions):
+class Transformer(AtrousOptions):
     """One encoder for all tasks, and for each an ASPP or decoder whose tokens pass a transformer of their own.
 
     Its parameters were not published; it has 28,647,364 for 19 classes and depth.
@@ -29,12 +28,6 @@ class Transformer(NetworkOptions):
 
     encoder: str = "resnet18"
     """Any timm backbone that gives a pyramid of features."""
-    pretrained: bool | Path = False
-    """The encoder's weights: False for random ones, True for those of the hub, or a timm checkpoint file."""
-    output_stride: Literal[8, 16, 32] = 16
-    """Input pixels per feature of the coarsest level; 32 is without dilation."""
-    rates: tuple[int, ...] = (3, 6, 9)
-    """Dilations of the ASPPs' 3×3 branches."""
     depth: str = "depth"
     """The task with one output channel that is predicted by bins."""
     tokens: TokenSource = "aspp"

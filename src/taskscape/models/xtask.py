@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from pathlib import Path
 from typing import ClassVar
 
 import torch
@@ -11,12 +10,12 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from taskscape.models.blocks import cut
-from taskscape.models.encoder import Encoder
-from taskscape.models.outputs import Network, NetworkOptions, Outputs
+from taskscape.models.encoder import Encoder, EncoderOptions
+from taskscape.models.outputs import Network, Outputs
 
 
 @dataclass(frozen=True)
-class XTask(NetworkOptions):
+class XTask(EncoderOptions):
     """One encoder, a decoder per task, and networks that transfer each task's prediction to the next task.
 
     Two tasks are transferred to each other. More form a ring in the order of ``outputs``: the first is transferred to
@@ -26,10 +25,6 @@ class XTask(NetworkOptions):
     name: ClassVar[str] = "xtask"
     paper: ClassVar[str] = "Nakano et al., arXiv 2111.14122 (XTasC-Net)"
 
-    encoder: str = "resnet34"
-    """Any timm backbone that gives a pyramid of features."""
-    pretrained: bool | Path = False
-    """The encoder's weights: False for random ones, True for those of the hub, or a timm checkpoint file."""
     batch_norm: bool = False
     """Batch norm in the transfer networks."""
     wide: bool = False

@@ -1,7 +1,5 @@
 """The page about several runs side by side."""
 
-# ruff: noqa: RUF001 - typographic signs are meant
-
 from collections.abc import Callable, Sequence
 from functools import partial
 from html import escape

@@ -1,7 +1,5 @@
 """What the names of metrics and costs mean, for people who meet them for the first time."""
 
-# ruff: noqa: RUF001 - typographic signs are meant
-
 from dataclasses import dataclass
 
 from taskscape.result import higher_is_better

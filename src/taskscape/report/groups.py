@@ -1,7 +1,5 @@
 """Runs that are to be compared: repetitions of one experiment belong together."""
 
-# ruff: noqa: RUF001 - typographic signs are meant
-
 import json
 import re
 from collections.abc import Iterable, Sequence

@@ -1,7 +1,5 @@
 """The page about one run."""
 
-# ruff: noqa: RUF001 - typographic signs are meant
-
 from collections.abc import Sequence
 from html import escape
 from pathlib import Path

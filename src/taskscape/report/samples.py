@@ -1,7 +1,5 @@
 """The sample images of a run: label, prediction and difference of every task."""
 
-# ruff: noqa: RUF001 - typographic signs are meant
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape

@@ -132,8 +132,8 @@ def _run(
         for arguments in jobs:
             yield job(*arguments)
         return
-    # loky starts fresh processes (the caller may hold threads, such as torch's, that a fork would break), and unlike the
-    # standard library's it does not run the caller's script in them.
+    # loky starts fresh processes, because a fork would break a caller's threads, such as torch's; and it does not run
+    # the caller's script in them, as the standard library's pool does.
     pool = ProcessPoolExecutor(min(processes, count), initializer=_start_worker)
     waiting: deque[Future[object]] = deque()
     try:
