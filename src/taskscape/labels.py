@@ -99,6 +99,75 @@ CITYSCAPES_19_TO_7 = (0, 0, 1, 1, 1, 2, 2, 2, 3, 3, 4, 5, 5, 6, 6, 6, 6, 6, 6)
 CITYSCAPES_19_TO_2 = (0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1)
 """The 2-class id of each of the 19 classes."""
 
+CITYSCAPES_RAW_IDS_OF_19 = (7, 8, 11, 12, 13, 17, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 31, 32, 33)
+"""The id of each of the 19 classes in ``*_labelIds.png``, whose ids are 0 … 33; all others are not evaluated."""
+
+CITYSCAPES_RAW_IDS_OF_7 = (
+    (7, 8, 9, 10), (11, 12, 13, 14, 15, 16), (17, 18, 19, 20), (21, 22), (23,), (24, 25),
+    (26, 27, 28, 29, 30, 31, 32, 33, 255),
+)  # fmt: skip
+"""The ids of each of the 7 groups in ``*_labelIds.png``; -1, the licence plate, is 255 where it is drawn at all."""
+
+
+def from_cityscapes_ids(target: ClassSet) -> npt.NDArray[np.uint8]:
+    """Return a (256,) look-up table from the ids of ``*_labelIds.png`` to those of ``target``; other ids become VOID.
+
+    Raises ``ValueError`` unless ``target`` is one of the three Cityscapes class sets.
+    """
+    table = np.full(256, VOID, np.uint8)
+    if target == CITYSCAPES_19:
+        table[list(CITYSCAPES_RAW_IDS_OF_19)] = range(19)
+    elif target == CITYSCAPES_7:
+        for group, ids in enumerate(CITYSCAPES_RAW_IDS_OF_7):
+            table[list(ids)] = group
+    elif target == CITYSCAPES_2:
+        for group, ids in enumerate(CITYSCAPES_RAW_IDS_OF_7):
+            table[list(ids)] = CITYSCAPES_2.classes.index("foreground" if group >= 5 else "background")
+    else:
+        raise ValueError(f"Cityscapes labels cannot become {target.name!r}: choose 19, 7 or 2 classes")
+    return table
+
+
+NYUV2_40_TO_13 = (
+    11, 4, 5, 0, 3, 8, 9, 11, 12, 5, 7, 5, 12, 9, 5, 12, 5, 6, 6, 4, 6, 2, 1, 5, 10, 6, 6, 6, 6, 6, 6, 5, 6, 6, 6, 6,
+    6, 6, 5, 6,
+)  # fmt: skip
+"""The 13-class id of each of the 40 classes (Couprie et al., ICLR 2013)."""
+
+NYUV2_RAW_IDS_OF_40 = (
+    21, 11, 3, 157, 5, 83, 19, 28, 59, 88, 64, 7, 80, 36, 42, 89, 169, 119, 122, 143, 141, 4, 85, 17, 172, 15, 135,
+    123, 26, 45, 331, 158, 124, 24, 144, 136, 55,
+)  # fmt: skip
+"""The raw id, 1 … 894, of each of the first 37 of the 40 classes (Gupta et al., CVPR 2013)."""
+
+NYUV2_OTHER_STRUCTURE = (
+    8, 25, 33, 38, 51, 53, 57, 58, 62, 65, 79, 94, 104, 112, 134, 153, 215, 216, 223, 225, 238, 241, 242, 256, 295,
+    301, 339, 342, 354, 363, 372, 380, 392, 408, 412, 453, 456, 463, 477, 497, 541, 550, 553, 567, 573, 582, 591, 609,
+    612, 615, 642, 645, 657, 658, 659, 663, 667, 668, 686, 700, 702, 777, 778, 782, 850, 861, 868, 874,
+)  # fmt: skip
+"""The raw ids that are "other structure", the 38th class."""
+
+NYUV2_OTHER_FURNITURE = (
+    12, 43, 48, 50, 87, 106, 111, 161, 163, 174, 183, 204, 214, 219, 221, 224, 236, 262, 278, 291, 298, 313, 343, 344,
+    356, 359, 373, 393, 401, 414, 418, 419, 430, 443, 444, 447, 448, 457, 458, 460, 462, 475, 479, 485, 486, 493, 494,
+    498, 499, 509, 510, 515, 521, 524, 540, 549, 551, 554, 556, 558, 576, 580, 608, 625, 703, 734, 770, 772, 797, 800,
+    803, 804, 813, 814, 815, 820, 829, 835, 858, 863, 882, 892,
+)  # fmt: skip
+"""The raw ids that are "other furniture", the 39th class; all that are named nowhere are "other prop", the 40th."""
+
+
+def from_nyuv2_ids(target: ClassSet) -> npt.NDArray[np.uint8]:
+    """Return an (895,) look-up table from the ids of the labelled NYUv2, 0 = none, to those of ``target``.
+
+    Raises ``ValueError`` unless ``target`` is one of the two NYUv2 class sets.
+    """
+    to_40 = np.full(895, 39, np.uint8)
+    to_40[list(NYUV2_RAW_IDS_OF_40)] = range(37)
+    to_40[list(NYUV2_OTHER_STRUCTURE)] = 37
+    to_40[list(NYUV2_OTHER_FURNITURE)] = 38
+    to_40[0] = VOID
+    return mapping(NYUV2_40, target)[to_40]
+
 
 def mapping(source: ClassSet, target: ClassSet) -> npt.NDArray[np.uint8]:
     """Return a (256,) look-up table from the ids of ``source`` to those of ``target``; other ids become VOID.
@@ -112,6 +181,8 @@ def mapping(source: ClassSet, target: ClassSet) -> npt.NDArray[np.uint8]:
         table[: len(source)] = CITYSCAPES_19_TO_7
     elif source.classes == CITYSCAPES_19.classes and target.classes == CITYSCAPES_2.classes:
         table[: len(source)] = CITYSCAPES_19_TO_2
+    elif source.classes == NYUV2_40.classes and target.classes == NYUV2_13.classes:
+        table[: len(source)] = NYUV2_40_TO_13
     else:
         raise ValueError(
             f"labels of class set {source.name!r} cannot become {target.name!r}; "

@@ -6,18 +6,45 @@ from one. A recipe may as well live in a file of one's own: ``taskscape train my
 
 from dataclasses import replace
 
+from taskscape.consistency import CrossTaskConsistency
 from taskscape.data import Augmentation, Streets
 from taskscape.experiment import Experiment, Tasks
-from taskscape.models import DeeplabBranched, DeeplabJoint, DeeplabPlain
+from taskscape.losses import SILog
+from taskscape.models import (
+    AdaptiveDepth,
+    CrossAttention,
+    DeeplabBranched,
+    DeeplabBranchedLite,
+    DeeplabDistill,
+    DeeplabDistillSE,
+    DeeplabDistillUp,
+    DeeplabFullyBranched,
+    DeeplabJoint,
+    DeeplabJointLite,
+    DeeplabPlain,
+    DeeplabSkipFusion,
+    ResnetMtan,
+    SegnetCrossStitch,
+    SegnetDense,
+    SegnetMtan,
+    SegnetSingle,
+    SegnetSplit,
+    SegnetSplitDeep,
+    SegnetSplitWide,
+    SegnetStan,
+    Transformer,
+    XTask,
+)
 from taskscape.optimization import AdamW, OneCycle
 from taskscape.tasks import Depth, SemanticSegmentation, SurfaceNormals
+from taskscape.weighting import Uncertainty
 
 
 def joint() -> Experiment:
-    """DeepLabV3+ with one decoder for segmentation and depth, on 2,000 generated streets at 64×128."""
+    """DeepLabV3+ with one decoder for segmentation and depth."""
     return Experiment(
         network=DeeplabJoint(encoder="resnet18"),
-        data=Streets(train=2000, val=200, size=(64, 128)),
+        data=Streets(train=1600, val=200, size=(64, 128)),
         augmentation=Augmentation(flip=True),
         optimizer=AdamW(lr=1e-3),
         schedule=OneCycle(),
@@ -26,31 +53,141 @@ def joint() -> Experiment:
     )
 
 
-def plain() -> Experiment:
-    """A ResNet with one small head for segmentation and depth, without skips, on generated streets."""
-    return replace(joint(), network=DeeplabPlain(encoder="resnet18"))
-
-
-def branched() -> Experiment:
-    """DeepLabV3+ with a decoder per task behind one encoder, on generated streets."""
-    return replace(joint(), network=DeeplabBranched(encoder="resnet18"))
-
-
-def three_tasks() -> Experiment:
-    """Segmentation, depth and surface normals from one DeepLabV3+, on generated streets."""
-    return replace(joint(), tasks=Tasks(normals=SurfaceNormals()))
+def demo() -> Experiment:
+    """What taskscape demo trains, for as many epochs as its minutes allow."""
+    return joint()
 
 
 def semseg_only() -> Experiment:
-    """The single-task network to compare with: segmentation alone."""
+    """As joint, but segmentation alone: a single-task network to compare with."""
     return replace(joint(), tasks=Tasks(semseg=SemanticSegmentation(), depth=None))
 
 
 def depth_only() -> Experiment:
-    """The single-task network to compare with: depth alone."""
+    """As joint, but depth alone: a single-task network to compare with."""
     return replace(joint(), tasks=Tasks(semseg=None, depth=Depth()))
 
 
-def demo() -> Experiment:
-    """What ``taskscape demo`` trains: as ``joint``, for as many epochs as five minutes allow."""
-    return joint()
+def three_tasks() -> Experiment:
+    """As joint, with surface normals as a third task."""
+    return replace(joint(), tasks=Tasks(normals=SurfaceNormals()))
+
+
+def plain() -> Experiment:
+    """A ResNet with one small head, without skips: where the DeepLab ladder begins."""
+    return replace(joint(), network=DeeplabPlain(encoder="resnet18"))
+
+
+def joint_lite() -> Experiment:
+    """DeepLabV3+ with one decoder, its convolutions with biases."""
+    return replace(joint(), network=DeeplabJointLite())
+
+
+def branched() -> Experiment:
+    """DeepLabV3+ with a decoder per task behind one encoder."""
+    return replace(joint(), network=DeeplabBranched(encoder="resnet18"))
+
+
+def branched_lite() -> Experiment:
+    """DeepLabV3+ with a decoder per task, its convolutions with biases."""
+    return replace(joint(), network=DeeplabBranchedLite())
+
+
+def fully_branched() -> Experiment:
+    """DeepLabV3+ with nothing shared: an encoder and a decoder per task."""
+    return replace(joint(), network=DeeplabFullyBranched())
+
+
+def skip_fusion() -> Experiment:
+    """DeepLabV3+ whose decoders read attended skips of several scales."""
+    return replace(joint(), network=DeeplabSkipFusion())
+
+
+def distill() -> Experiment:
+    """Task distillation: second decoders that read the other task's attended features."""
+    return replace(joint(), network=DeeplabDistill(encoder="resnet18"))
+
+
+def distill_up() -> Experiment:
+    """Task distillation with up-projection and a finer output."""
+    return replace(joint(), network=DeeplabDistillUp(encoder="resnet18"))
+
+
+def distill_se() -> Experiment:
+    """Task distillation with attention over both tasks and squeeze-and-excitation."""
+    return replace(joint(), network=DeeplabDistillSE(encoder="resnet18"))
+
+
+def _metric_depth() -> Tasks:
+    """Return tasks whose network puts out metres."""
+    return Tasks(depth=Depth("metres", mean=0.0, deviation=1.0, loss=SILog()))
+
+
+def adaptive_depth() -> Experiment:
+    """Depth by bins that the network chooses for each image, segmentation by a decoder."""
+    return replace(joint(), network=AdaptiveDepth(), tasks=_metric_depth())
+
+
+def transformer() -> Experiment:
+    """Transformer blocks between encoder and decoders, depth by adaptive bins."""
+    return replace(joint(), network=Transformer(), tasks=_metric_depth())
+
+
+def cross_attention() -> Experiment:
+    """Learnt class tokens that attend to the picture, depth by adaptive bins."""
+    return replace(joint(), network=CrossAttention(), tasks=_metric_depth())
+
+
+def xtask() -> Experiment:
+    """Cross-task consistency: predictions transferred to the other task must agree with it."""
+    return replace(
+        joint(),
+        network=XTask(encoder="resnet18"),
+        objective=CrossTaskConsistency(),
+        weighting=Uncertainty("xtask"),
+    )
+
+
+def segnet_single() -> Experiment:
+    """A whole SegNet per task."""
+    return replace(joint(), network=SegnetSingle())
+
+
+def segnet_stan() -> Experiment:
+    """A whole SegNet with attention per task."""
+    return replace(joint(), network=SegnetStan())
+
+
+def segnet_split() -> Experiment:
+    """One SegNet with a small head per task."""
+    return replace(joint(), network=SegnetSplit())
+
+
+def segnet_split_wide() -> Experiment:
+    """One SegNet, wider at its bottom, with a small head per task."""
+    return replace(joint(), network=SegnetSplitWide())
+
+
+def segnet_split_deep() -> Experiment:
+    """One SegNet, twice as deep, with a small head per task."""
+    return replace(joint(), network=SegnetSplitDeep())
+
+
+def segnet_cross_stitch() -> Experiment:
+    """A SegNet per task, mixed between their stages."""
+    return replace(joint(), network=SegnetCrossStitch())
+
+
+def segnet_dense() -> Experiment:
+    """A SegNet per task that reads the features of a shared one."""
+    return replace(joint(), network=SegnetDense())
+
+
+def segnet_mtan() -> Experiment:
+    """MTAN: one SegNet with attention masks for each task."""
+    return replace(joint(), network=SegnetMtan())
+
+
+def resnet_mtan() -> Experiment:
+    """MTAN on a dilated ResNet with a DeepLab head per task."""
+    return replace(joint(), network=ResnetMtan(encoder="resnet18"))

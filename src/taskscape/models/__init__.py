@@ -16,6 +16,7 @@ from taskscape.models.deeplab_joint import DeeplabJoint
 from taskscape.models.deeplab_joint_lite import DeeplabJointLite
 from taskscape.models.deeplab_plain import DeeplabPlain
 from taskscape.models.deeplab_skip_fusion import DeeplabSkipFusion
+from taskscape.models.encoder import EncoderOptions
 from taskscape.models.outputs import Network, NetworkOptions, Outputs
 from taskscape.models.resnet_mtan import ResnetMtan
 from taskscape.models.segnet_cross_stitch import SegnetCrossStitch
@@ -42,6 +43,7 @@ __all__ = [
     "DeeplabJointLite",
     "DeeplabPlain",
     "DeeplabSkipFusion",
+    "EncoderOptions",
     "Network",
     "NetworkOptions",
     "Outputs",

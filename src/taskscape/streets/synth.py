@@ -2,22 +2,16 @@
 
 import io
 import json
-import os
-import signal
-import sys
 import time
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future
-from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from loky import ProcessPoolExecutor
 from PIL import Image
 
+from taskscape import pool
 from taskscape.labels import CITYSCAPES_19
 from taskscape.streets.scene import GRAMMAR_VERSION, Scene, check_arguments, render
 
@@ -97,60 +91,6 @@ def _render_scene(seed: int, split: str, index: int, size: tuple[int, int], samp
     return index, render(seed, split, index, size, samples)
 
 
-@contextmanager
-def _interrupts_held() -> Iterator[None]:
-    """Delay Ctrl-C. Processes started meanwhile are born with it blocked, so none dies of it while it imports."""
-    if sys.platform == "win32":
-        yield
-        return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-def _start_worker() -> None:
-    """Leave Ctrl-C to the parent: it stops the pool."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    if sys.platform != "win32":
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
-
-
-def _workers(processes: int | None) -> int:
-    """Return how many processes to use."""
-    if processes is not None and processes < 1:
-        raise ValueError(f"{processes} processes are not possible: use 1 or more, or None for one per core")
-    return processes or (len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1)
-
-
-def _run(
-    job: Callable[..., object], jobs: Iterable[tuple[object, ...]], count: int, processes: int
-) -> Iterator[object]:
-    """Yield job(*arguments) for all ``jobs``, in order, from several processes, with few results waiting."""
-    if min(processes, count) <= 1:
-        for arguments in jobs:
-            yield job(*arguments)
-        return
-    # loky starts fresh processes, because a fork would break a caller's threads, such as torch's; and it does not run
-    # the caller's script in them, as the standard library's pool does.
-    pool = ProcessPoolExecutor(min(processes, count), initializer=_start_worker)
-    waiting: deque[Future[object]] = deque()
-    try:
-        for arguments in jobs:
-            with _interrupts_held():
-                waiting.append(pool.submit(job, *arguments))
-            if len(waiting) >= 4 * processes:
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
-    except BaseException:  # including Ctrl-C and a caller that stops early
-        # Files appear whole or not at all, so workers may be ended at once, even while they still import.
-        pool.shutdown(kill_workers=True)
-        raise
-    pool.shutdown()
-
-
 def render_many(
     seed: int,
     split: str,
@@ -167,7 +107,7 @@ def render_many(
     for index in indices[:1] or [0]:
         check_arguments(seed, split, index, size, samples)
     jobs = ((seed, split, index, size, samples) for index in indices)
-    for result in _run(_render_scene, jobs, len(indices), _workers(processes)):
+    for result in pool.run(_render_scene, jobs, len(indices), pool.workers(processes)):
         assert isinstance(result, tuple)
         yield result
 
@@ -214,7 +154,7 @@ def write_miniscapes(
     check_arguments(seed, split, 0, size, samples)
     if count < 0:
         raise ValueError(f"count {count} is negative: use 0 or more")
-    workers = _workers(processes)
+    workers = pool.workers(processes)
     folder = Path(out) / split
     for kind in _files(folder, 0):
         (folder / kind).mkdir(parents=True, exist_ok=True)
@@ -228,6 +168,6 @@ def write_miniscapes(
     if report is not None:
         report(Progress(skipped, count, skipped, 0.0))
     jobs = ((folder, seed, split, index, size, samples) for index in missing)
-    for done, _ in enumerate(_run(_write_scene, jobs, len(missing), workers), 1):
+    for done, _ in enumerate(pool.run(_write_scene, jobs, len(missing), workers), 1):
         if report is not None:
             report(Progress(skipped + done, count, skipped, done / max(time.monotonic() - begin, 1e-9)))

@@ -1,0 +1,127 @@
+"""What do networks, or ways of balancing, reach after the same short training?
+
+``learning.py networks`` trains every network, ``learning.py weightings`` one network with every way of balancing and
+its single-task baselines: the same streets, seed, epochs, optimiser. Runs are kept in ``--out``; a run that is there
+is not trained again, one that was interrupted goes on. Prints a Markdown table and writes the figures as JSON.
+
+Δm is the mean over the metrics semseg/miou, semseg/pixel_accuracy, depth/abs and depth/rel of the relative change
+against the single-task networks, signed so that worse is positive: lower is better.
+"""
+
+import argparse
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from taskscape import models, recipes, runs, weighting
+from taskscape.commands.recipes import recipes as recipe_names
+from taskscape.data import Streets
+from taskscape.experiment import Experiment
+from taskscape.result import Result, higher_is_better
+
+COMPARED = ("semseg/miou", "semseg/pixel_accuracy", "depth/abs", "depth/rel")
+SHOWN = (*COMPARED, "depth/si_log_rmse")
+SINGLE = {"single: segmentation": "semseg_only", "single: depth": "depth_only"}
+
+
+def networks() -> dict[str, Experiment]:
+    """Every network by its own recipe."""
+    experiments: dict[str, Experiment] = {}
+    for name in recipe_names():
+        experiment = getattr(recipes, name)()
+        experiments.setdefault(experiment.network.name, experiment)
+    return {name: experiments[name] for name in models.NAMES}
+
+
+def weightings(network: str) -> dict[str, Experiment]:
+    """The single-task baselines, and the joint network with every way of balancing."""
+    chosen = networks()[network].network
+    experiments = {name: replace(getattr(recipes, recipe)(), network=chosen) for name, recipe in SINGLE.items()}
+    together = replace(recipes.joint(), network=chosen)
+    for name, options in weighting.OPTIONS.items():
+        experiments[name] = replace(together, weighting=options())
+    return experiments
+
+
+def result_of(name: str, experiment: Experiment, out: Path) -> Result:
+    """Train it, unless that was done before."""
+    run = out / name.replace(": ", "-")
+    if (run / runs.RESULT).exists():
+        return Result.load(run / runs.RESULT)
+    print(f"— {name}", flush=True)
+    return runs.train(experiment, run, resume=True)
+
+
+def gain(metrics: Mapping[str, float], single: Mapping[str, float]) -> float:
+    """Δm in percent."""
+    changes = [(metrics[m] / single[m] - 1) * (-1 if higher_is_better(m) else 1) for m in COMPARED]
+    return 100 * sum(changes) / len(changes)
+
+
+def row(name: str, result: Result, single: Mapping[str, float]) -> dict[str, Any]:
+    """The figures of one run."""
+    metrics = {metric: result.metrics[metric] for metric in SHOWN if metric in result.metrics}
+    figures = {"name": name, "parameters": result.cost["parameters"], "flops": result.cost["flops"], **metrics}
+    figures["seconds"] = result.cost["seconds"]
+    if single and set(COMPARED) <= metrics.keys():
+        figures["delta_m"] = gain(metrics, single)
+    return figures
+
+
+def table(rows: list[dict[str, Any]]) -> str:
+    """A Markdown table; a figure that a run lacks is a dash."""
+    columns = {
+        "name": ("", "{}"),
+        "parameters": ("parameters", "{:,.0f}"),
+        "flops": ("GFLOPs", "{:.2f}"),
+        "seconds": ("training, s", "{:.0f}"),
+        "semseg/miou": ("mIoU % ↑", "{:.2f}"),
+        "semseg/pixel_accuracy": ("accuracy % ↑", "{:.2f}"),
+        "depth/abs": ("abs m ↓", "{:.3f}"),
+        "depth/rel": ("rel ↓", "{:.4f}"),
+        "depth/si_log_rmse": ("SI ↓", "{:.2f}"),
+        "delta_m": ("Δm % ↓", "{:+.2f}"),
+    }
+    used = {key: column for key, column in columns.items() if any(key in figures for figures in rows)}
+    lines = ["| " + " | ".join(title for title, _ in used.values()) + " |", "|---" + "|---:" * (len(used) - 1) + "|"]
+    for figures in rows:
+        shown = {**figures, "flops": figures["flops"] / 1e9}
+        cells = [form.format(shown[key]) if key in shown else "–" for key, (_, form) in used.items()]
+        lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("what", choices=("networks", "weightings"))
+    parser.add_argument("--network", default="deeplab-branched", help="the network of the weightings")
+    parser.add_argument("--only", nargs="*", help="names to train; by default all")
+    parser.add_argument("--epochs", type=int, default=4)
+    parser.add_argument("--streets", type=int, default=800)
+    parser.add_argument("--out", type=Path, default=Path("runs/learning"))
+    parser.add_argument("--json", type=Path, help="write the figures here")
+    arguments = parser.parse_args()
+    experiments = networks() if arguments.what == "networks" else weightings(arguments.network)
+    budget = {"epochs": arguments.epochs, "data": Streets(train=arguments.streets, val=200, size=(64, 128))}
+    found: dict[str, Result] = {}
+    for name, experiment in experiments.items():
+        if arguments.only and name not in arguments.only:
+            continue
+        try:
+            found[name] = result_of(name, replace(experiment, **budget), arguments.out / arguments.what)
+        except ValueError as error:
+            print(f"{name} is left out: {error}")
+    single = {m: v for name in SINGLE if name in found for m, v in found[name].metrics.items()}
+    rows = [row(name, result, single if set(COMPARED) <= single.keys() else {}) for name, result in found.items()]
+    print(table(rows))
+    if arguments.json:
+        about = {**next(iter(found.values())).environment, "cores": str(os.cpu_count())}
+        settings = {"what": arguments.what, "epochs": arguments.epochs, "streets": arguments.streets}
+        arguments.json.write_text(json.dumps({**settings, "machine": about, "rows": rows}, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
