@@ -9,6 +9,8 @@ from collections.abc import Sequence
 COMMANDS = {
     "demo": "make streets, train a small network, evaluate it, write the report",
     "synth": "write generated streets with their labels as files",
+    "prepare": "turn a raw data set into a packed store",
+    "data": "check a packed store, or look at it",
     "recipes": "list what can be trained",
     "models": "list the networks with their parameters and FLOPs",
     "train": "train a recipe, or continue a run",

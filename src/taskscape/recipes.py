@@ -55,7 +55,13 @@ def joint() -> Experiment:
 
 def demo() -> Experiment:
     """What taskscape demo trains, for as many epochs as its minutes allow."""
-    return joint()
+    return replace(
+        joint(),
+        network=DeeplabJoint(encoder="resnet10t", output_stride=32, width=96, fine_skip=True),
+        tasks=Tasks(depth=Depth(loss=SILog())),
+        optimizer=AdamW(lr=2e-3),
+        batch_size=8,
+    )
 
 
 def semseg_only() -> Experiment:

@@ -203,3 +203,16 @@ def test_skip_fusion_weighs_and_joins():
     joined = fusion([fine, coarse])
     torch.testing.assert_close(joined[:, :2], fine * fusion.attentions[0](fine).sigmoid())
     torch.testing.assert_close(joined[:, 2:], F.interpolate(attended, size=(8, 8), mode="bilinear"))
+
+
+def test_a_fine_skip_halves_the_stride_of_the_shared_features() -> None:
+    options = {"encoder": "resnet18", "width": 32}
+    image = torch.rand(2, 3, 62, 90)
+    plain = build("deeplab-joint", {"semseg": 5, "depth": 1}, **options)
+    fine = build("deeplab-joint", {"semseg": 5, "depth": 1}, fine_skip=True, **options)
+    assert plain(image).shared[0].shape == (2, 32, 16, 23)
+    assert fine(image).shared[0].shape == (2, 16, 31, 45)
+    assert fine(image).final["semseg"].shape == (2, 5, 62, 90)
+    # The skip of 64 channels to 24, a 3×3 convolution to 16, their norms, and heads half as wide.
+    added = 64 * 24 + 2 * 24 + (32 + 24) * 16 * 9 + 2 * 16 - 16 * 6
+    assert count(fine) == count(plain) + added

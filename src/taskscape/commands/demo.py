@@ -13,7 +13,7 @@ def main(arguments: Sequence[str]) -> None:
     tyro.cli(demo, args=arguments, prog="taskscape demo")
 
 
-def demo(*, out: Path | None = None, minutes: float = 5.0) -> None:
+def demo(*, out: Path | None = None, minutes: float = 4.5) -> None:
     """Make streets, train a small network, evaluate it, write the report. Nothing is downloaded.
 
     Args:

@@ -29,6 +29,7 @@ from typing import ClassVar, Literal
 import numpy as np
 
 from taskscape.batch import Sample
+from taskscape.data.fields import Array, Mask
 from taskscape.data.raw import Contents, Item, RawData, read_grey, read_image, read_json, require, require_all
 from taskscape.labels import CITYSCAPES_2, CITYSCAPES_7, CITYSCAPES_19, VOID, ClassSet, from_cityscapes_ids
 
@@ -122,7 +123,8 @@ def _product(camera: Path) -> float:
 
 def _read(item: Item, size: tuple[int, int], classes: ClassSet) -> Sample:
     ids = from_cityscapes_ids(classes)[read_grey(item.files["gtFine"], 8, size, "class ids")]
-    labels, valid = {"semseg": ids}, {"semseg": ids != VOID}
+    labels: dict[str, Array] = {"semseg": ids}
+    valid: dict[str, Mask] = {"semseg": ids != VOID}
     if "disparity" in item.files:
         p = read_grey(item.files["disparity"], 16, size, "disparity").astype(np.float64)
         product = _product(item.files["camera"]) if "camera" in item.files else ASSUMED

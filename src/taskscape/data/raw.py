@@ -123,7 +123,8 @@ def resized_image(rgb: npt.NDArray[np.uint8], size: tuple[int, int] | None) -> n
 def resized(label: Array, size: tuple[int, int]) -> Array:
     """Return a label (H, W, …) at another size; every pixel takes the nearest, so that nothing is mixed."""
     rows, columns = ((np.arange(new) + 0.5) * old / new for new, old in zip(size, label.shape[:2], strict=True))
-    return label[rows.astype(np.intp)[:, None], columns.astype(np.intp)]
+    nearest: Array = label[rows.astype(np.intp)[:, None], columns.astype(np.intp)]
+    return nearest
 
 
 def read_label(path: Path, size: tuple[int, int] | None = None) -> Array:
