@@ -1,5 +1,6 @@
 """Images whose labels can be read off their colours, packed into small stores."""
 
+from collections.abc import Collection
 from pathlib import Path
 
 import numpy as np
@@ -38,15 +39,17 @@ def pack(
     classes: ClassSet = CITYSCAPES_2,
     tasks: tuple[str, ...] = ("semseg", "depth", "normals"),
     seed: int = 0,
+    without_depth: Collection[int] = (),
 ) -> Path:
-    """Write a packed store of blocks and return its folder."""
+    """Write a packed store of blocks, some training images of it without depth, and return its folder."""
     rng = np.random.default_rng(seed)
     counts = {"train": train, "val": val}
     writer = StoreWriter(path, SIZE, counts, tasks, classes if "semseg" in tasks else None, {"kind": "blocks"})
     for split, count in counts.items():
         for index in range(count):
             sample = blocks(rng, len(classes))
-            labels = {task: sample.labels[task] for task in tasks}
-            writer.put(split, index, sample._replace(labels=labels, valid={t: sample.valid[t] for t in tasks}))
+            known = [t for t in tasks if not (t == "depth" and split == "train" and index in without_depth)]
+            labels, valid = {t: sample.labels[t] for t in known}, {t: sample.valid[t] for t in known}
+            writer.put(split, index, sample._replace(labels=labels, valid=valid))
     writer.finish()
     return path

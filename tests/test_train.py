@@ -247,15 +247,19 @@ def test_bf16_and_channels_last_train_close_to_float32(store: Path, tmp_path: Pa
 
 
 def test_two_processes_train_as_one(tmp_path: Path) -> None:
-    """Batches of unequal shares; in the second step of each epoch only the first process has depth labels."""
-    store = pack(tmp_path / "store", train=11)
+    """Few images have depth: some batches have it on one process alone, others not at all."""
+    store = pack(tmp_path / "store", train=12, without_depth=(0, 1, 2, 4, 5, 6, 7, 10, 11))
     program = (
         "import sys, torch; sys.path.insert(0, sys.argv[1]); torch.set_num_threads(1)\n"
         "from dataclasses import replace; from pathlib import Path\n"
         "from tiny import tiny; from taskscape import runs\n"
-        "runs.train(replace(tiny(Path(sys.argv[2])), batch_size=5, epochs=2), Path(sys.argv[3]))\n"
+        "runs.train(replace(tiny(Path(sys.argv[2])), batch_size=4, epochs=3), Path(sys.argv[3]))\n"
     )
     arguments = ["-c", program, str(TESTS), str(store)]
+    loader = training(tiny(store), tmp_path).train_data
+    with_depth = [batch.targets["depth"].valid.flatten(1).any(1) for epoch in range(3) for batch in loader.epoch(epoch)]
+    assert any(valid[0::2].any() != valid[1::2].any() for valid in with_depth)
+    assert any(not valid.any() for valid in with_depth)
     subprocess.run([sys.executable, *arguments, str(tmp_path / "one")], check=True, capture_output=True)
     script = tmp_path / "program.py"
     script.write_text(program)

@@ -53,7 +53,6 @@ from taskscape.data.raw import (
     read_image,
     read_label,
     require,
-    resized,
     size_of,
     stems,
     unit_vectors,
@@ -176,7 +175,7 @@ class Description:
 
 @dataclass(frozen=True)
 class OwnFolder(RawData):
-    """A folder of one's own: images, and any of semseg, depth, normals, with a taskscape.yaml that says what they mean."""
+    """A folder of one's own: images, any of semseg, depth, normals, and a taskscape.yaml that says what they mean."""
 
     name: ClassVar[str] = "folder"
 
@@ -225,7 +224,7 @@ class OwnFolder(RawData):
             size=size,
             splits=_splits(items, description.splits, path),
             tasks=tuple(sections),
-            class_set=description.semseg and description.semseg.class_set(),
+            class_set=description.semseg.class_set() if description.semseg else None,
             source=source,
             read=partial(_read, description=description, size=size),
         )
@@ -316,10 +315,9 @@ def _read(item: Item, description: Description, size: tuple[int, int]) -> Sample
             case Normals():
                 if stored.shape[2:] != (3,):
                     raise ValueError(f"{path} has shape {stored.shape} instead of (H, W, 3): convert it")
-                vectors = (
-                    stored if path.suffix == ".npy" else np.where(stored.any(-1)[..., None], stored / 127.5 - 1, 0)
-                )
-                normals, valid[task] = unit_vectors(vectors)
+                if path.suffix != ".npy":
+                    stored = (stored / 127.5 - 1) * stored.any(-1, keepdims=True)
+                normals, valid[task] = unit_vectors(stored)
                 labels[task] = section.order().applied(normals)
     return Sample(read_image(item.files["images"], size), labels, valid, item.name)
 
@@ -337,7 +335,7 @@ def _ids(stored: Array, section: Semseg, path: Path) -> tuple[Array, Mask]:
     index = {value: position for position, value in enumerate(ids)}
     if unknown := [value for value in values.tolist() if value not in index and value not in void]:
         raise ValueError(
-            f"{path} holds {unknown[:5]}, which are neither classes nor void: name them in semseg.classes or semseg.void"
+            f"{path} holds {unknown[:5]}, neither classes nor void: name them in semseg.classes or semseg.void"
         )
     table = np.array([VOID if value in void else index[value] for value in values.tolist()], np.uint8)
     labels = table[positions].reshape(stored.shape)
@@ -350,7 +348,8 @@ def _depth(stored: Array, section: Depth, path: Path) -> tuple[Array, Mask]:
         raise ValueError(f"{path} has shape {stored.shape} instead of (H, W): it is no depth but a picture of one")
     if stored.dtype == np.uint8 and section.unit != "unknown" and not section.inverse and step < 0.02:
         raise ValueError(
-            f"{path} has 8 bits, which end at {255 * step:g} m: 16 bits belong here; export it again, or correct depth.unit"
+            f"{path} has 8 bits, which end at {255 * step:g} m: 16 bits belong here; "
+            "export it again, or correct depth.unit"
         )
     values = stored.reshape(stored.shape[:2]).astype(np.float64)
     valid = np.isfinite(values) & (values > 0) & ~np.isin(values, section.invalid)

@@ -41,7 +41,7 @@ def prepare(
     names = {split: [item.name for item in items] for split, items in contents.splits.items()}
     source = {
         "kind": data.name,
-        "settings": {name: str(value) if isinstance(value, Path) else value for name, value in vars(data).items()},
+        "settings": {name: value for name, value in vars(data).items() if not isinstance(value, Path)},
         **contents.source,
         "archives": {path.name: asdict(FileInfo.of(path)) for path in contents.archives},
         "inputs": INPUTS,
