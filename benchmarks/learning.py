@@ -24,7 +24,7 @@ from taskscape.result import Result, higher_is_better
 
 COMPARED = ("semseg/miou", "semseg/pixel_accuracy", "depth/abs", "depth/rel")
 SHOWN = (*COMPARED, "depth/si_log_rmse")
-SINGLE = {"single: segmentation": "semseg_only", "single: depth": "depth_only"}
+SINGLE = {"semseg": "segmentation alone", "depth": "depth alone"}
 
 
 def networks() -> dict[str, Experiment]:
@@ -36,19 +36,20 @@ def networks() -> dict[str, Experiment]:
     return {name: experiments[name] for name in models.NAMES}
 
 
-def weightings(network: str) -> dict[str, Experiment]:
-    """The single-task baselines, and the joint network with every way of balancing."""
-    chosen = networks()[network].network
-    experiments = {name: replace(getattr(recipes, recipe)(), network=chosen) for name, recipe in SINGLE.items()}
-    together = replace(recipes.joint(), network=chosen)
-    for name, options in weighting.OPTIONS.items():
-        experiments[name] = replace(together, weighting=options())
-    return experiments
+def weightings(recipe: str) -> dict[str, Experiment]:
+    """A recipe's network alone on each of its tasks, and with every way of balancing them."""
+    together: Experiment = getattr(recipes, recipe)()
+    alone = {
+        SINGLE["semseg"]: replace(together.tasks, depth=None),
+        SINGLE["depth"]: replace(together.tasks, semseg=None),
+    }
+    experiments = {name: replace(together, tasks=tasks) for name, tasks in alone.items()}
+    return experiments | {name: replace(together, weighting=options()) for name, options in weighting.OPTIONS.items()}
 
 
 def result_of(name: str, experiment: Experiment, out: Path) -> Result:
     """Train it, unless that was done before."""
-    run = out / name.replace(": ", "-")
+    run = out / name.replace(" ", "-")
     if (run / runs.RESULT).exists():
         return Result.load(run / runs.RESULT)
     print(f"— {name}", flush=True)
@@ -97,14 +98,14 @@ def table(rows: list[dict[str, Any]]) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("what", choices=("networks", "weightings"))
-    parser.add_argument("--network", default="deeplab-branched", help="the network of the weightings")
+    parser.add_argument("--recipe", default="demo", help="whose network is trained with all weightings")
     parser.add_argument("--only", nargs="*", help="names to train; by default all")
     parser.add_argument("--epochs", type=int, default=4)
     parser.add_argument("--streets", type=int, default=800)
     parser.add_argument("--out", type=Path, default=Path("runs/learning"))
     parser.add_argument("--json", type=Path, help="write the figures here")
     arguments = parser.parse_args()
-    experiments = networks() if arguments.what == "networks" else weightings(arguments.network)
+    experiments = networks() if arguments.what == "networks" else weightings(arguments.recipe)
     budget = {"epochs": arguments.epochs, "data": Streets(train=arguments.streets, val=200, size=(64, 128))}
     found: dict[str, Result] = {}
     for name, experiment in experiments.items():
@@ -114,12 +115,17 @@ def main() -> None:
             found[name] = result_of(name, replace(experiment, **budget), arguments.out / arguments.what)
         except ValueError as error:
             print(f"{name} is left out: {error}")
-    single = {m: v for name in SINGLE if name in found for m, v in found[name].metrics.items()}
+    single = {m: v for name in SINGLE.values() if name in found for m, v in found[name].metrics.items()}
     rows = [row(name, result, single if set(COMPARED) <= single.keys() else {}) for name, result in found.items()]
     print(table(rows))
     if arguments.json:
         about = {**next(iter(found.values())).environment, "cores": str(os.cpu_count())}
-        settings = {"what": arguments.what, "epochs": arguments.epochs, "streets": arguments.streets}
+        settings = {
+            "what": arguments.what,
+            "recipe": arguments.recipe,
+            "epochs": arguments.epochs,
+            "streets": arguments.streets,
+        }
         arguments.json.write_text(json.dumps({**settings, "machine": about, "rows": rows}, indent=1) + "\n")
 
 

@@ -7,7 +7,10 @@ from typing import Any, Literal
 
 FORMAT = 1
 
-_HIGHER = ("miou", "miou_per_image", "pixel_accuracy", "delta1", "delta2", "delta3", "11.25", "22.5", "30", "grader")
+_HIGHER = (
+    "miou", "miou_per_image", "pixel_accuracy", "delta1", "delta2", "delta3", "scaled_delta1", "scaled_delta2",
+    "scaled_delta3", "11.25", "22.5", "30", "grader",
+)  # fmt: skip
 
 
 def higher_is_better(metric: str) -> bool:

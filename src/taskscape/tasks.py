@@ -130,6 +130,8 @@ class Depth(Task):
     """Nearest and farthest depth in metres: predictions and what they are compared with are clamped to it."""
     loss: DepthLoss = field(default_factory=L1)
     """How the prediction is compared with the target."""
+    inverse_unit: float = 1.0
+    """The depth in metres whose inverse the errors inverse_abs and inverse_rel call 1; 1.8499 for MTAN's Cityscapes."""
 
     def __post_init__(self) -> None:
         """Check the settings. Raises ``ValueError``."""
@@ -183,7 +185,7 @@ class Depth(Task):
 
     def metric(self) -> TaskMetric:
         """Return the depth errors."""
-        return DepthMetrics()
+        return DepthMetrics(self.inverse_unit)
 
 
 @dataclass(frozen=True)

@@ -108,7 +108,7 @@ def mtan(
             files = {
                 "image": random.random((height, width, 3)),
                 "label": random.integers(-1, 19 if of == "cityscapes" else 13, (height, width)).astype(np.float32),
-                "depth": (1.84988 / depth if of == "cityscapes" else depth)[..., None].astype(np.float32),
+                "depth": (1.8499 / depth if of == "cityscapes" else depth)[..., None].astype(np.float32),
             }
             files["depth"][0] = 0
             if of == "nyuv2" and normals:

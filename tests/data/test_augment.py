@@ -214,6 +214,40 @@ def test_scales_of_mtan_and_ranges() -> None:
     torch.testing.assert_close(both, torch.full_like(both, 6))
 
 
+def test_perspective_of_a_plane() -> None:
+    """A plane stays a plane; its depth and normal agree with where its pixels went."""
+    size, focal = (48, 64), 64.0  # the focal length that is assumed
+    y, x = np.mgrid[: size[0], : size[1]]
+    rays = np.stack([(x - 31.5) / focal, (y - 23.5) / focal, np.ones(size)])
+    normal = np.array([0.2, -0.4, -0.9]) / np.linalg.norm([0.2, -0.4, -0.9])
+    depth = normal[2] * 6 / np.einsum("i,ihw->hw", normal, rays)
+    everywhere = torch.ones(1, *size, dtype=torch.bool)
+    batch = Batch(
+        torch.from_numpy(np.stack([x / 63, y / 47, 0 * x + 1.0])).float()[None],
+        {
+            "depth": Target(torch.from_numpy(depth).float()[None, None], everywhere),
+            "normals": Target(torch.from_numpy(normal).float().view(1, 3, 1, 1).expand(-1, -1, *size), everywhere),
+        },
+        torch.zeros(1, dtype=torch.long),
+    )
+    table = columns(1)
+    table[:, 6:8] = 1.0, 0.25
+    changed = Augmentation(perspective=0.3)(batch, table)
+    valid = changed.targets["depth"].valid[0].numpy()
+    assert 0.5 < valid.mean() < 1
+    # The right is farther and drawn smaller: what stood at the right edge has come in, and the left is cut off.
+    across = changed.image[0, 0, 24].numpy()
+    assert across[valid[24]].min() > 0.05 and not valid[24, -1]
+
+    after = changed.targets["depth"].value[0, 0].numpy()
+    found = changed.targets["normals"].value[0].permute(1, 2, 0).numpy()
+    assert np.abs(found - found[0, 0]).max() < 1e-5
+    points = rays * after
+    offset = np.einsum("i,ihw->hw", found[0, 0], points)[valid]
+    assert np.ptp(offset) < 0.05 * np.abs(offset.mean())  # labels come from the nearest pixel
+    assert after[24, 32] == pytest.approx(depth[24, 32], rel=0.02)
+
+
 def test_a_crop_larger_than_the_image_is_not_valid_around_it() -> None:
     batch = random_batch((4, 4))
     larger = Augmentation(crop=(8, 8))(batch, columns(3))
@@ -229,7 +263,7 @@ def test_draws_are_of_the_sample_and_of_nothing_else() -> None:
     others = [draws(3, 5, [7]), draws(3, 6, [7]), draws(4, 5, [7]), draws(3, 5, [8])]
     assert len({tuple(row[0]) for row in others}) == 4
     assert draws(0, 0, []).shape == (0, 16)
-    batch, every = random_batch((6, 8)), Augmentation(True, (1.0, 1.5), (0.8, 1.2), (4, 4), 20, 0.3, 0.3, 0.3, 0.1)
+    batch, every = random_batch((6, 8)), Augmentation(True, (1.0, 1.5), (0.8, 1.2), (4, 4), 20, 0.2, 0.3, 0.3, 0.3, 0.1)
     whole = every(batch, together)
     pick = lambda x: x[2:]  # noqa: E731
     alone = every(
@@ -284,6 +318,7 @@ def test_colours_stay_in_range() -> None:
         ({"scale": (0.0, 1.0)}, "scale"),
         ({"crop": (0, 4)}, "crop"),
         ({"rotation": -1.0}, "rotation"),
+        ({"perspective": 0.5}, "perspective"),
         ({"brightness": 1.5}, "brightness"),
         ({"hue": 0.6}, "hue"),
         ({"hue": float("nan")}, "hue"),

@@ -34,10 +34,15 @@ def test_formulas(seed):
     prediction, value, valid = example(seed)
     y, true = pixels(prediction, value, valid)
     ratio = np.maximum(y / true, true / y)
-    images = []
+    images, scaled = [], []
     for i in (0, 2, 3, 4):
         d = np.subtract(*map(np.log, pixels(prediction[i, None], value[i, None], valid[i, None])))
         images.append(100 * np.sqrt((d**2).mean() - d.mean() ** 2))
+        one, of = pixels(prediction[i, None], value[i, None], valid[i, None])
+        one = one * np.quantile(of, 0.5, method="lower") / np.quantile(one, 0.5, method="lower")
+        off = np.maximum(one / of, of / one)
+        scaled.append([(np.abs(one - of) / of).mean(), *(100 * (off < 1.25**k).mean() for k in (1, 2, 3))])
+    scaled = np.mean(scaled, 0)
     expected = {
         "abs": np.abs(y - true).mean(),
         "rel": (np.abs(y - true) / true).mean(),
@@ -45,6 +50,10 @@ def test_formulas(seed):
         "rmse_log": np.sqrt(((np.log(y) - np.log(true)) ** 2).mean()),
         "si_log_rmse": np.mean(images),
         **{f"delta{k}": 100 * (ratio < 1.25**k).mean() for k in (1, 2, 3)},
+        "inverse_abs": np.abs(1 / y - 1 / true).mean(),
+        "inverse_rel": np.abs(true / y - 1).mean(),
+        "scaled_rel": scaled[0],
+        **{f"scaled_delta{k}": scaled[k] for k in (1, 2, 3)},
     }
     found = measured(prediction, value, valid).compute()
     assert list(found) == list(expected)
@@ -62,12 +71,24 @@ def test_perfect():
     _, value, valid = example()
     found = measured(value, value, valid).compute()
     assert [found[f"delta{k}"] for k in (1, 2, 3)] == [100, 100, 100]
-    assert all(x == 0 for name, x in found.items() if not name.startswith("delta"))
+    assert all(x == 0 for name, x in found.items() if "delta" not in name)
 
 
-def test_a_wrong_scale_does_not_count_in_si():
+def test_a_wrong_scale_counts_neither_in_si_nor_in_scaled_metrics():
     _, value, valid = example()
-    assert measured(3 * value.double(), value.double(), valid).compute()["si_log_rmse"] < 1e-12
+    found = measured(3 * value.double(), value.double(), valid).compute()
+    assert found["si_log_rmse"] < 1e-12 and found["scaled_rel"] < 1e-12 and found["scaled_delta1"] == 100
+    assert found["rel"] == pytest.approx(2)
+
+
+def test_inverse_depth_in_the_unit_of_the_data():
+    prediction, value, valid = example()
+    ones, own = DepthMetrics(), DepthMetrics(inverse_unit=1.8499)
+    for metric in (ones, own):
+        metric.update(prediction, value, valid)
+    q, true = (1.8499 / x for x in pixels(prediction, value, valid))
+    assert own.compute()["inverse_abs"] == pytest.approx(np.abs(q - true).mean(), rel=1e-12)
+    assert own.compute()["inverse_rel"] == ones.compute()["inverse_rel"]
 
 
 def test_batches_add_up():

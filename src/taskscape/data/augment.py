@@ -8,6 +8,9 @@ Every geometric step is a motion of camera space, p → M p, with M one 3×3 mat
   have to see to take the zoomed picture: depth divides by s. Surface normals go with the inverse transpose of M:
   (x, y, s·z), brought back to unit length.
 
+- a perspective step by (a, b) adds a·x + b·y to z, as if the picture were turned away at one side. Depth follows per
+  pixel and does not depend on the focal length; normals do, and one image width is assumed.
+
 M is also the homography that moves the picture about the centre of a window, and where the window lies in the source
 only shifts the principal point, which changes neither depth nor normals.
 """
@@ -53,6 +56,9 @@ class Augmentation:
     """Height and width of what is cut out of the zoomed image; by default the size of the image."""
     rotation: float = 0.0
     """Largest rotation about the optical axis either way, in degrees."""
+    perspective: float = 0.0
+    """Largest perspective either way, along each axis: by so much are things at an edge larger than in the middle, and
+    smaller at the opposite edge; below 0.5."""
     brightness: float = 0.0
     """Brightness is multiplied by a factor in 1 ± this."""
     contrast: float = 0.0
@@ -70,7 +76,14 @@ class Augmentation:
             raise ValueError(f"augmentation.scale is {self.scale}: it must be 0 < smallest <= largest")
         if self.crop is not None and min(self.crop) < 1:
             raise ValueError(f"augmentation.crop is {self.crop}: height and width must be positive")
-        limits = {"rotation": 180.0, "brightness": 1.0, "contrast": 1.0, "saturation": 1.0, "hue": 0.5}
+        limits = {
+            "rotation": 180.0,
+            "perspective": 0.49,
+            "brightness": 1.0,
+            "contrast": 1.0,
+            "saturation": 1.0,
+            "hue": 0.5,
+        }
         for name, limit in limits.items():
             if not 0 <= getattr(self, name) <= limit:
                 raise ValueError(f"augmentation.{name} is {getattr(self, name)}: it must lie in 0 … {limit:g}")
@@ -81,7 +94,7 @@ class Augmentation:
         Images are sampled bilinearly; labels take the nearest pixel, so that nothing is mixed across edges. What comes
         from outside the frame is black and not valid.
         """
-        if self.crop or self.rotation or {*self.scales, *self.scale} != {1.0}:
+        if self.crop or self.rotation or self.perspective or {*self.scales, *self.scale} != {1.0}:
             batch = self._moved(batch, draws)
         elif self.flip:
             batch = self._flipped(batch, draws)
@@ -96,19 +109,24 @@ class Augmentation:
     def _flipped(self, batch: Batch, draws: Floats) -> Batch:
         """Flip without resampling."""
         mirror = torch.as_tensor(self._mirror(draws), dtype=torch.float32).to(batch.image.device)
-        points = torch.diag_embed(torch.stack([mirror, torch.ones_like(mirror), torch.ones_like(mirror)], 1))
+        unmoved = torch.ones_like(mirror)
+        points = torch.diag_embed(torch.stack([mirror, unmoved, unmoved], 1))
+        unmoved = unmoved.view(-1, 1, 1, 1)
 
         def flipped(x: Tensor) -> Tensor:
             return torch.where(mirror.view(-1, *[1] * (x.ndim - 1)) < 0, x.flip(-1), x)
 
         targets = {
-            task: Target(FIELDS[task].moved(flipped(target.value), points), flipped(target.valid))
+            task: Target(FIELDS[task].moved(flipped(target.value), points, unmoved), flipped(target.valid))
             for task, target in batch.targets.items()
         }
         return batch._replace(image=flipped(batch.image), targets=targets)
 
     def _matrices(self, draws: Floats, size: tuple[int, int], crop: tuple[int, int]) -> tuple[Floats, Floats]:
-        """Return M, (B, 3, 3), and the homography from output to source pixels, (B, 3, 3), (0, 0) a pixel's centre."""
+        """Return M, (B, 3, 3), and the homography from output to source pixels, (B, 3, 3), (0, 0) a pixel's centre.
+
+        The third component of the homography is the factor by which a pixel's depth is divided.
+        """
         choice = np.array(self.scales)[(draws[:, 1] * len(self.scales)).astype(int)]
         smallest, largest = self.scale
         zoom = choice * smallest * (largest / smallest) ** draws[:, 2]
@@ -118,6 +136,9 @@ class Augmentation:
         points[:, 0, 0], points[:, 0, 1] = mirror * np.cos(angle), -np.sin(angle)
         points[:, 1, 0], points[:, 1, 1] = mirror * np.sin(angle), np.cos(angle)
         points[:, 2, 2] = 1 / zoom
+        # First with x and y in pixels from the centre. The middle of the picture stays, and so does its depth.
+        length = np.array([crop[1], crop[0]]) / zoom[:, None] / 2
+        points[:, 2, :2] = self.perspective * (2 * draws[:, 6:8] - 1) / length / zoom[:, None]
 
         to_centre = np.eye(3)
         to_centre[:2, 2] = (1 - crop[1]) / 2, (1 - crop[0]) / 2
@@ -128,7 +149,9 @@ class Augmentation:
             # The window starts between two pixels, so that without zoom and rotation nothing is interpolated.
             start = np.rint(draw * (length - window))
             to_source[:, row, 2] = start + (window - 1) / 2
-        return points, to_source @ np.linalg.inv(points) @ to_centre
+        sampling = to_source @ np.linalg.inv(points) @ to_centre
+        points[:, 2, :2] *= size[1]  # the focal length that is assumed
+        return points, sampling
 
     def _moved(self, batch: Batch, draws: Floats) -> Batch:
         """Resample everything once."""
@@ -146,7 +169,8 @@ class Augmentation:
         )
         pixels = torch.stack([x, y, torch.ones_like(x)]).unsqueeze(0)
         x, y, w = linear(sampling, pixels).flatten(2).unbind(1)
-        x, y = x / w, y / w
+        w = w.clamp_min(1e-3)  # what a strong perspective puts behind the camera lies far outside
+        x, y, nearer = x / w, y / w, w.view(-1, 1, rows, columns)
         column, row = x.round().long(), y.round().long()
         inside = (column >= 0) & (column < width) & (row >= 0) & (row < height)
         nearest = row.clamp(0, height - 1) * width + column.clamp(0, width - 1)  # (B, rows · columns)
@@ -158,7 +182,7 @@ class Augmentation:
 
         targets = {
             task: Target(
-                FIELDS[task].moved(gathered(target.value), points),
+                FIELDS[task].moved(gathered(target.value), points, nearer),
                 gathered(target.valid) & inside.view(-1, rows, columns),
             )
             for task, target in batch.targets.items()

@@ -54,10 +54,10 @@ class Field(ABC):
     def unpack(self, stored: Tensor) -> Target:
         """Turn stored labels (B, H, W) + ``shape`` into values and their mask."""
 
-    def moved(self, value: Tensor, points: Tensor) -> Tensor:
+    def moved(self, value: Tensor, points: Tensor, nearer: Tensor) -> Tensor:
         """Return what ``value`` becomes when every point p of camera space moves to ``points`` @ p.
 
-        ``points`` is (B, 3, 3) and leaves the optical axis an axis: its last row and column are zero but for [2, 2].
+        ``points`` is (B, 3, 3); ``nearer``, (B, 1, H, W) or (B, 1, 1, 1), is what this divides each pixel's depth by.
         """
         return value
 
@@ -110,9 +110,9 @@ class Metres(Field):
         """Return (B, 1, H, W) float32 metres."""
         return Target(stored.unsqueeze(1), stored > 0)
 
-    def moved(self, value: Tensor, points: Tensor) -> Tensor:
-        """Scale the metres as the optical axis is scaled."""
-        return value * points[:, 2, 2, None, None, None]
+    def moved(self, value: Tensor, points: Tensor, nearer: Tensor) -> Tensor:
+        """Divide the metres."""
+        return value / nearer
 
 
 class Directions(Field):
@@ -139,7 +139,7 @@ class Directions(Field):
         squares = _squares(value)
         return Target(value * squares.clamp_min(1).rsqrt_(), squares.squeeze(1) > 0)
 
-    def moved(self, value: Tensor, points: Tensor) -> Tensor:
+    def moved(self, value: Tensor, points: Tensor, nearer: Tensor) -> Tensor:
         """Move the normals as a moved surface's: with the inverse transpose, back to unit length."""
         turned = linear(torch.linalg.inv(points).mT, value)
         return turned * _squares(turned).clamp_min_(1e-12).rsqrt_()

@@ -37,7 +37,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 import cattrs
 import numpy as np
@@ -97,17 +97,17 @@ class Semseg:
 class Depth:
     """The section ``depth``."""
 
-    unit: Literal["metre", "centimetre", "millimetre", "unknown"] | float
+    unit: float | str
     folder: str = "depth"
     inverse: bool = False
     invalid: list[float] = field(default_factory=lambda: [0.0])
 
     def metres(self) -> float:
         """Return the metres of one step. Raises ``ValueError`` unless they are positive."""
-        step = _METRES[self.unit] if isinstance(self.unit, str) else self.unit
+        step = _METRES.get(self.unit, 0.0) if isinstance(self.unit, str) else self.unit
         if not step > 0:
             raise ValueError(
-                f"depth.unit is {self.unit}: give metre, centimetre, millimetre, unknown or a positive number"
+                f"depth.unit is {self.unit!r}: give metre, centimetre, millimetre, unknown or a positive number"
             )
         return step
 
@@ -150,9 +150,6 @@ class Description:
         converter = cattrs.Converter(forbid_extra_keys=True)
         converter.register_structure_hook(dict[int, str] | list[str] | str, lambda value, _: _classes(value))
         converter.register_structure_hook(float | str, lambda value, _: value)
-        converter.register_structure_hook(
-            Literal["metre", "centimetre", "millimetre", "unknown"] | float, lambda value, _: _unit(value)
-        )
         try:
             found = converter.structure(yaml.safe_load(path.read_text()) or {}, cls)
             for check in (found.semseg and found.semseg.class_set, found.depth and found.depth.metres):
@@ -236,12 +233,6 @@ def _classes(value: Any) -> Any:
     return [str(name) for name in value] if isinstance(value, Sequence) and not isinstance(value, str) else str(value)
 
 
-def _unit(value: Any) -> Any:
-    if isinstance(value, str) and value not in _METRES:
-        raise ValueError(f"depth.unit is {value!r}: give {', '.join(_METRES)} or a number of metres per step")
-    return value if isinstance(value, str) else float(value)
-
-
 def _colour(index: int) -> tuple[int, int, int]:
     """Return colours that stay apart: hues a golden section from each other."""
     r, g, b = colorsys.hsv_to_rgb(index * 0.618034 % 1, (0.65, 0.9)[index % 2], (0.9, 0.7)[index // 2 % 2])
@@ -273,21 +264,22 @@ def _splits(
             f"{path}: images lie in {[s or '.' for s in subfolders]}: leave splits out, or use no subfolders"
         )
     wanted = wanted or {"train": 0.9, "val": 0.1}
-    rest, splits = list(items.values()), {}
+    numbers = [what for what in wanted.values() if not isinstance(what, str)]
+    scale = len(items) if max(numbers, default=0) <= 1 else 1  # shares or counts
+    if scale == 1 and sum(numbers) > len(items):
+        raise ValueError(f"{path}: splits ask for {sum(numbers):g} images, there are {len(items)}: ask for fewer")
+    in_order, splits, end = list(items.values()), {}, 0.0
     for split, what in wanted.items():
         if isinstance(what, str):
             splits[split] = _listed_items(items, path.parent / what)
         else:
-            whole = max(some for some in wanted.values() if not isinstance(some, str)) > 1
-            count = round(what) if whole else round(what * len(items))
-            splits[split], rest = rest[:count], rest[count:]
+            # Cut where the sums of the shares fall, so that the last gets what rounding leaves.
+            start, end = end, end + what * scale
+            splits[split] = in_order[int(start + 1e-6) : int(end + 1e-6)]
         if not splits[split]:
             raise ValueError(f"{path}: split {split} gets none of {len(items)} images: give it more")
     if sum(map(len, splits.values())) > len({item.name for some in splits.values() for item in some}):
         raise ValueError(f"{path}: an image is in two splits: list each once, or use numbers for all splits")
-    asked = sum(what for what in wanted.values() if not isinstance(what, str))
-    if asked > 1 and asked > len(items):
-        raise ValueError(f"{path}: splits ask for {asked:g} images, there are {len(items)}: ask for fewer")
     return splits
 
 

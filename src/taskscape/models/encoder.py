@@ -107,4 +107,7 @@ def _remedy(name: str, output_stride: int, pretrained: bool | Path, error: Excep
             f"network.pretrained: the weights of {name} could not be fetched from the hub ({error}); "
             "download a checkpoint of this model elsewhere and give its path"
         )
-    return f"network.encoder: {name} cannot be built with output_stride {output_stride}: {error}"
+    return (
+        f"network.encoder: {name} cannot be built with output_stride {output_stride} ({error}); "
+        "set it to 32 to take the encoder as it is, or choose another encoder"
+    )

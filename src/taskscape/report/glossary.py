@@ -37,6 +37,14 @@ MEANINGS = {
     "depth/delta1": Meaning("δ < 1.25", "%", "Share of pixels off by a factor below 1.25."),
     "depth/delta2": Meaning("δ < 1.25²", "%", "Share of pixels off by a factor below 1.56."),
     "depth/delta3": Meaning("δ < 1.25³", "%", "Share of pixels off by a factor below 1.95."),
+    "depth/inverse_abs": Meaning("Absolute error of inverse depth", "", "In the unit of the data, as by MTAN.", 4),
+    "depth/inverse_rel": Meaning("Relative error of inverse depth", "", "As a fraction, as MTAN reports it.", 4),
+    "depth/scaled_rel": Meaning(
+        "Relative error, median-scaled", "", "With each image's median put right first: for depth of unknown scale.", 4
+    ),
+    "depth/scaled_delta1": Meaning("δ < 1.25, median-scaled", "%", "With each image's median put right first."),
+    "depth/scaled_delta2": Meaning("δ < 1.25², median-scaled", "%", "With each image's median put right first."),
+    "depth/scaled_delta3": Meaning("δ < 1.25³, median-scaled", "%", "With each image's median put right first."),
     "normals/mean": Meaning("Mean angle", "°", "Mean angle between predicted and true direction."),
     "normals/median": Meaning("Median angle", "°", "Half of the pixels are off by less than this."),
     "normals/11.25": Meaning("Within 11.25°", "%", "Share of pixels off by less than 11.25°."),

@@ -1,0 +1,262 @@
+"""A folder of one's own, the check of a store, and the commands."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from raw_files import save
+
+from taskscape.batch import Sample
+from taskscape.cli import main
+from taskscape.data import Store, StoreWriter
+from taskscape.data.check import check
+from taskscape.data.own_folder import OwnFolder
+from taskscape.data.prepare import prepare
+from taskscape.labels import CITYSCAPES_2, NYUV2_13
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+YAML = """
+semseg: {classes: {3: lawn, 7: path}, palette: [[0, 200, 0], [9, 8, 7]], void: [0, 255]}
+depth: {unit: millimetre, invalid: [0, 65535]}
+normals: {axes: [x, -y, -z]}
+splits: {train: 3, val: 1}
+"""
+
+
+@pytest.fixture
+def raw(tmp_path: Path) -> Path:
+    """Four images of 4×6; the first has every label, the second none, the others semseg in colours or an array."""
+    raw = tmp_path / "raw"
+    for index in range(4):
+        save(raw / "images" / f"{index}.png", np.full((4, 6, 3), 50 * index, np.uint8))
+    ids = np.array([[3, 7, 0, 255, 3, 7]] * 4, np.uint8)
+    save(raw / "semseg" / "0.png", ids)
+    colours = {0: (0, 0, 0), 255: (255, 255, 255), 3: (0, 200, 0), 7: (9, 8, 7)}
+    save(raw / "semseg" / "2.png", np.array([[colours[i] for i in row] for row in ids], np.uint8))
+    save(raw / "semseg" / "3.npy", ids.astype(np.int64))
+    save(raw / "depth" / "0.png", np.array([[0, 1, 1500, 65535, 10, 20]] * 4, np.uint16))
+    normals = np.zeros((4, 6, 3), np.uint8)
+    normals[:, 1:] = 128, 128, 255  # towards the camera where z points there
+    save(raw / "normals" / "0.png", normals)
+    (raw / "taskscape.yaml").write_text(YAML)
+    return raw
+
+
+def gathered(raw: Path, split: str = "train", **settings: object) -> tuple[Store, dict]:
+    out = raw.with_name("store")
+    prepare(OwnFolder(**settings), raw, out, processes=1)
+    store = Store.open(out, split, verify=True)
+    return store, store.gather(range(len(store)), store.tasks, torch.device("cpu")).targets
+
+
+def test_labels_and_those_that_are_missing(raw: Path) -> None:
+    store, targets = gathered(raw)
+    assert store.names == ["0", "1", "2"] and store.size == (4, 6)
+    assert store.class_set.classes == ("lawn", "path") and store.class_set.palette == ((0, 200, 0), (9, 8, 7))
+    for index in (0, 2):
+        assert targets["semseg"].valid[index, 0].tolist() == [True, True, False, False, True, True]
+        assert targets["semseg"].value[index, 0][[0, 1, 4, 5]].tolist() == [0, 1, 0, 1]
+    assert not any(target.valid[1].any() for target in targets.values())
+    assert targets["depth"].valid[0, 0].tolist() == [False, True, True, False, True, True]
+    assert targets["depth"].value[0, 0, 0].tolist() == pytest.approx([0, 0.001, 1.5, 0, 0.01, 0.02])
+    assert targets["normals"].valid[0, 0].tolist() == [False] + [True] * 5
+    assert targets["normals"].value[0, :, 0, 1].tolist() == pytest.approx([0, 0, -1], abs=0.01)
+    assert store.manifest.source["images without"] == {"semseg": 1, "depth": 3, "normals": 3}
+
+
+def describe(raw: Path, text: str) -> None:
+    text = text if "splits" in text or not text else text + "\nsplits: {train: 3, val: 1}"
+    (raw / "taskscape.yaml").write_text(text)
+
+
+def test_depth_of_unknown_scale_has_median_one(raw: Path) -> None:
+    save(raw / "depth" / "1.png", np.array([[10, 20, 20, 20, 40, 0]] * 4, np.uint8))
+    describe(raw, "depth: {unit: unknown}\nsplits: {train: 0.5, val: 0.5}")
+    store, targets = gathered(raw)
+    assert store.tasks == ("depth",) and store.class_set is None and store.names == ["0", "1"]
+    assert targets["depth"].value[1, 0, 0].tolist() == [0.5, 1, 1, 1, 2, 0]
+    assert not any("median" in warning for warning in check(store.path).warnings)
+
+
+def test_inverse_depth_in_a_unit_of_its_own(raw: Path) -> None:
+    save(raw / "depth" / "0.png", np.array([[0, 1, 2, 4, 8, 255]] * 4, np.uint8))
+    describe(raw, "depth: {unit: 100, inverse: true, invalid: [255]}")
+    _, targets = gathered(raw)
+    assert targets["depth"].value[0, 0, 0].tolist() == [0, 100, 50, 25, 12.5, 0]
+
+
+def test_splits_from_subfolders_and_lists(raw: Path, tmp_path: Path) -> None:
+    describe(raw, "depth: {unit: metre}\nsplits: {val: val.txt, train: train.txt}")
+    (raw / "val.txt").write_text("2.png\n")
+    (raw / "train.txt").write_text("3\n0\n")
+    contents = OwnFolder().contents(raw)
+    assert {split: [item.name for item in items] for split, items in contents.splits.items()} == {
+        "val": ["2"],
+        "train": ["3", "0"],
+    }
+    (raw / "train.txt").write_text("3\n2\n")
+    with pytest.raises(ValueError, match="in two splits"):
+        OwnFolder().contents(raw)
+    (raw / "train.txt").write_text("9\n")
+    with pytest.raises(ValueError, match="not there, such as 9"):
+        OwnFolder().contents(raw)
+    nested = tmp_path / "nested"
+    for split in ("train", "val"):
+        save(nested / "images" / split / "a.png", np.zeros((4, 6, 3), np.uint8))
+    save(nested / "depth" / "val" / "a.npy", np.full((4, 6, 1), 2.0, np.float32))
+    (nested / "taskscape.yaml").write_text("depth: {unit: metre}")
+    contents = OwnFolder().contents(nested)
+    assert [item.name for items in contents.splits.values() for item in items] == ["train/a", "val/a"]
+    assert [len(item.files) for items in contents.splits.values() for item in items] == [1, 2]
+
+
+@pytest.mark.parametrize(
+    ("splits", "counts"),
+    [
+        ("{train: 0.7, val: 0.2, test: 0.1}", [7, 2, 1]),
+        ("{train: 7, val: 3}", [7, 3]),
+        ("{train: 0.55, val: 0.25}", [5, 3]),
+    ],
+)
+def test_shares_and_counts(tmp_path: Path, splits: str, counts: list[int]) -> None:
+    for index in range(10):
+        save(tmp_path / "images" / f"{index}.png", np.zeros((4, 6, 3), np.uint8))
+        save(tmp_path / "depth" / f"{index}.npy", np.ones((4, 6), np.float32))
+    describe(tmp_path, f"depth: {{unit: metre}}\nsplits: {splits}")
+    found = OwnFolder().contents(tmp_path).splits
+    assert [len(items) for items in found.values()] == counts
+    assert [item.name for items in found.values() for item in items] == [str(i) for i in range(sum(counts))]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "describes no labels"),
+        ("semseg: [1", "is not YAML"),
+        ("semsec: {}", "semsec"),
+        ("semseg: {classes: nothing}", "there is no class set 'nothing'"),
+        ("semseg: {classes: [a, b], palette: [[1, 2, 3]]}", "2 names but 1 colours"),
+        ("semseg: {classes: [a, b]}", r"0\.png holds \[3, 7\], neither classes nor void"),
+        ("depth: {unit: inch}", r"depth\.unit is 'inch': give metre"),
+        ("depth: {unit: -1}", "depth.unit is -1"),
+        ("depth: {unit: millimetre, folder: eight}", r"8 bits, which end at 0\.255 m: 16 bits belong here"),
+        ("depth: {unit: metre, folder: images}", "it is no depth but a picture of one"),
+        ("depth: {unit: metre, folder: nowhere}", "lacks nowhere; it holds depth, eight, images"),
+        ("depth: {unit: metre, folder: stray}", "1 files of stray/ have no image in images/, such as 9"),
+        ("normals: {axes: [x, x, z]}", "name x, y and z once each"),
+        ("depth: {unit: metre}\nsplits: {train: 9, val: 1}", "ask for 10 images, there are 4"),
+        ("depth: {unit: metre}\nsplits: {train: 0.9, val: 0.01}", "split val gets none of 4"),
+    ],
+)
+def test_mistakes(raw: Path, text: str, message: str) -> None:
+    save(raw / "eight" / "0.png", np.full((4, 6), 9, np.uint8))
+    save(raw / "stray" / "9.png", np.full((4, 6), 9, np.uint16))
+    describe(raw, text)
+    with pytest.raises((ValueError, FileNotFoundError), match=message):
+        gathered(raw)
+
+
+def test_a_missing_description(raw: Path) -> None:
+    (raw / "taskscape.yaml").unlink()
+    with pytest.raises(FileNotFoundError, match=r"taskscape\.yaml is not there.*--description"):
+        OwnFolder().contents(raw)
+
+
+def test_the_example_describes_its_folder(tmp_path: Path) -> None:
+    raw = tmp_path / "photographs"
+    for number in range(654):
+        save(raw / "image" / f"{number:04d}.jpg", np.zeros((6, 8, 3), np.uint8))
+    save(raw / "label13" / "0000.png", np.arange(48, dtype=np.uint8).reshape(6, 8) % 14)
+    save(raw / "depth8" / "0000.png", np.full((6, 8), 9, np.uint8))
+    contents = OwnFolder(EXAMPLES / "nyuv2_photographs.yaml").contents(raw)
+    assert contents.class_set == NYUV2_13
+    assert {split: len(items) for split, items in contents.splits.items()} == {"train": 500, "val": 154}
+    sample = contents.read(contents.splits["train"][0])
+    assert sample.labels["semseg"].ravel()[:15].tolist() == [255, *range(13), 255]
+
+
+@pytest.mark.skipif("TASKSCAPE_NYUV2_TEST654" not in os.environ, reason="TASKSCAPE_NYUV2_TEST654 names no folder")
+def test_the_photographs_of_the_example() -> None:
+    raw = Path(os.environ["TASKSCAPE_NYUV2_TEST654"])
+    contents = OwnFolder(EXAMPLES / "nyuv2_photographs.yaml", (72, 96)).contents(raw)
+    names = {split: [item.name for item in items] for split, items in contents.splits.items()}
+    assert (names["train"][0], names["train"][-1], names["val"][0], names["val"][-1]) == (
+        "0001",
+        "1158",
+        "1162",
+        "1449",
+    )
+    for item in contents.splits["val"][:5]:
+        sample = contents.read(item)
+        assert sample.valid["depth"].all() and 0.5 < sample.valid["semseg"].mean() <= 1
+        assert np.median(sample.labels["depth"]) == pytest.approx(1)
+
+
+# -- check and show --------------------------------------------------------------------------------------------------
+
+
+def test_check_warns_of_what_looks_wrong(tmp_path: Path) -> None:
+    writer = StoreWriter(
+        tmp_path / "store", (4, 6), {"train": 3, "val": 1}, ("semseg", "depth"), CITYSCAPES_2, {"kind": "test"}
+    )
+    for split, index, grey in (("train", 0, 1), ("train", 1, 2), ("train", 2, 2), ("val", 0, 1)):
+        full, none = np.ones((4, 6), bool), np.zeros((4, 6), bool)
+        labels = {"semseg": np.zeros((4, 6), np.uint8), "depth": np.full((4, 6), 2500.0, np.float32)}
+        valid = {"semseg": full, "depth": none if (split, index) == ("train", 1) else full}
+        writer.put(split, index, Sample(np.full((4, 6, 3), grey, np.uint8), labels, valid, f"{split}{index}"))
+    writer.finish()
+    file = tmp_path / "store" / "train" / "semseg-000.npy"
+    findings = check(tmp_path / "store")
+    train = findings.splits["train"]
+    assert train.images == 3 and train.classes[:2].tolist() == [72, 0] and train.depths.sum() == 48
+    assert train.valid == {"semseg": 1.0, "depth": pytest.approx(2 / 3)} and train.median_depth == 2500
+    assert train.mean_image == pytest.approx(np.full((4, 6, 3), 5 / 3 / 255))
+    text = "\n".join(findings.warnings)
+    for message in (
+        "train: no pixel is foreground",
+        "the median depth is 2.5e+03 m, not 0.3 … 150 m",
+        "1 of 3 images have no depth label at all, such as train1",
+        "1 images are in two splits, such as train/train0 = val/val0",
+        "1 images occur twice in a split, such as train/train1 = train/train2",
+    ):
+        assert message in text
+    file.write_bytes(file.read_bytes()[:-1] + b"\x07")
+    with pytest.raises(ValueError, match="damaged"):
+        check(tmp_path / "store")
+
+
+def test_commands(raw: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    store = tmp_path / "made"
+    main(["prepare", "folder", str(raw), str(store), "--size", "8", "12", "--processes", "1"])
+    assert "holds 3 train, 1 val" in capsys.readouterr().out
+    main(["data", "check", str(store)])
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "semseg: labelled pixels 44.4 % 66.7 %" in shown and "lawn 50.00 % 50.00 %" in shown and "warning" in shown
+    main(["data", "show", str(store)])
+    with Image.open(tmp_path / "made.png") as sheet:
+        assert sheet.size == (4 * 12, 8 * (8 + 4))
+    for arguments in (["prepare", "citycapes", "a", "b"], ["prepare", "folder", str(tmp_path / "no"), str(store)]):
+        with pytest.raises(SystemExit) as ended:
+            main(arguments)
+        assert ended.value.code == 2
+    errors = capsys.readouterr().err
+    assert "did you mean cityscapes?" in errors and "is not there" in errors
+
+
+def test_names_are_listed_without_torch() -> None:
+    code = "import sys; from taskscape.cli import main; main(['prepare']); assert 'torch' not in sys.modules"
+    shown = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout
+    assert all(f"  {name} " in shown for name in ("cityscapes", "nyuv2", "miniscapes", "mtan", "folder"))
+
+
+def test_the_writer_and_the_reader_of_streets_agree() -> None:
+    """The scale of 8-bit disparity is written down on both sides, since streets know nothing of data."""
+    from taskscape.data import miniscapes
+    from taskscape.streets import synth
+
+    assert (miniscapes.NEAREST, miniscapes.FARTHEST) == (synth.NEAREST, synth.FARTHEST)

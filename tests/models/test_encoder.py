@@ -1,0 +1,79 @@
+"""Encoders: any timm backbone, asked for its channels and strides; weights from files."""
+
+from pathlib import Path
+
+import pytest
+import timm
+import torch
+from safetensors.torch import save_file
+
+from taskscape.models import build
+from taskscape.models.encoder import Encoder
+
+OUTPUTS = {"semseg": 3, "depth": 1}
+
+
+@pytest.mark.parametrize(
+    "name", ["resnet10t", "mobilenetv3_small_050", "efficientnet_b0", "convnext_atto", "regnetx_002"]
+)
+@pytest.mark.parametrize("output_stride", [8, 16, 32])
+def test_levels_are_as_large_as_they_say(name: str, output_stride: int) -> None:
+    encoder = Encoder(name, output_stride).eval()
+    with torch.no_grad():
+        pyramid = encoder(torch.rand(1, 3, 75, 130))
+    assert max(encoder.strides) == output_stride
+    for level, channels, stride in zip(pyramid, encoder.channels, encoder.strides, strict=True):
+        height, width = level.shape[-2:]
+        assert level.shape[1] == channels
+        assert abs(height - 75 / stride) <= 1
+        assert abs(width - 130 / stride) <= 1
+
+
+@pytest.mark.parametrize("network", ["deeplab-plain", "deeplab-joint", "deeplab-branched"])
+@pytest.mark.parametrize("encoder", ["mobilenetv3_small_050", "convnext_atto"])
+def test_networks_stand_on_other_backbones(network: str, encoder: str) -> None:
+    final = build(network, OUTPUTS, encoder=encoder, output_stride=16).eval()(torch.rand(1, 3, 50, 70)).final
+    assert {task: tuple(raw.shape) for task, raw in final.items()} == {
+        "semseg": (1, 3, 50, 70),
+        "depth": (1, 1, 50, 70),
+    }
+
+
+def test_images_are_normalised_as_the_backbone_was_trained() -> None:
+    encoder = Encoder("resnet10t")
+    mean, deviation = (torch.tensor(encoder.backbone.pretrained_cfg[key]).view(1, 3, 1, 1) for key in ("mean", "std"))
+    torch.testing.assert_close(encoder.normalise(mean.expand(1, 3, 4, 4)), torch.zeros(1, 3, 4, 4))
+    torch.testing.assert_close(encoder.normalise(mean + deviation), torch.ones(1, 3, 1, 1))
+
+
+@pytest.mark.parametrize("suffix", ["pth", "safetensors"])
+def test_weights_come_from_a_file(tmp_path: Path, suffix: str) -> None:
+    torch.manual_seed(0)
+    trained = timm.create_model("resnet10t", num_classes=7)
+    path = tmp_path / f"weights.{suffix}"
+    if suffix == "pth":
+        torch.save(trained.state_dict(), path)
+    else:
+        save_file(trained.state_dict(), path)
+    encoder = Encoder("resnet10t", 16, path)
+    own = encoder.backbone.state_dict()
+    assert own
+    for name, weight in own.items():
+        assert torch.equal(weight, trained.state_dict()[name])
+
+
+def test_bad_encoders_are_explained(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"timm has no model 'resnet19'; similar: .*resnet"):
+        Encoder("resnet19")
+    with pytest.raises(ValueError, match=r"there is no file .*none\.pth; give a timm checkpoint of resnet10t"):
+        Encoder("resnet10t", pretrained=tmp_path / "none.pth")
+    (tmp_path / "text.pth").write_text("no weights")
+    with pytest.raises(ValueError, match=r"text\.pth does not hold weights of resnet10t"):
+        Encoder("resnet10t", pretrained=tmp_path / "text.pth")
+    torch.save(timm.create_model("mobilenetv3_small_050").state_dict(), tmp_path / "other.pth")
+    with pytest.raises(ValueError, match=r"other\.pth does not hold weights of resnet10t"):
+        Encoder("resnet10t", pretrained=tmp_path / "other.pth")
+    with pytest.raises(ValueError, match=r"features at stride 4, but this encoder has them at \(16"):
+        build("deeplab-joint", OUTPUTS, encoder="vit_tiny_patch16_224", output_stride=32)
+    with pytest.raises(ValueError, match=r"vit_tiny_patch16_224 cannot be built with output_stride 16.*set it to 32"):
+        build("deeplab-joint", OUTPUTS, encoder="vit_tiny_patch16_224", output_stride=16)
