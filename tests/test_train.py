@@ -275,6 +275,14 @@ def test_two_processes_train_as_one(tmp_path: Path) -> None:
         assert results[1][name] == pytest.approx(value, rel=1e-2, abs=0.5)
 
 
+def test_a_batch_too_small_for_the_processes_is_refused(
+    store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runs, "world", lambda: 3)
+    with pytest.raises(ValueError, match=r"batch_size is 4 on 3 processes.*make it 6 or more"):
+        training(tiny(store), tmp_path)
+
+
 def test_samples_are_arrays_without_objects(store: Path, tmp_path: Path) -> None:
     runs.train(replace(tiny(store), epochs=1), tmp_path)
     with np.load(tmp_path / "samples.npz", allow_pickle=False) as arrays:

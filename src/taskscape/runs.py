@@ -75,6 +75,11 @@ def train(experiment: Experiment, run: Path, *, resume: bool = False) -> Result:
 def assemble(experiment: Experiment, stores: Mapping[str, Store], fabric: Fabric, run: Path) -> Training:
     """Build every part of a run for an experiment whose classes are known."""
     by_name = experiment.tasks.by_name()
+    if experiment.batch_size < 2 * world():
+        raise ValueError(
+            f"batch_size is {experiment.batch_size} on {world()} processes: batch normalisation needs 2 images "
+            f"on each at least, so make it {2 * world()} or more"
+        )
     torch.manual_seed(experiment.seed)
     network = experiment.network.build({name: task.channels for name, task in by_name.items()}).to(fabric.device)
     if experiment.channels_last:
