@@ -1,7 +1,7 @@
 """Is ``xtask`` the function that its authors published? Copies their weights and compares, in float64.
 
-    git clone https://github.com/akarimoon/xtask_mt /tmp/xtask_mt
-    python benchmarks/original_xtask.py /tmp/xtask_mt
+    git clone https://github.com/akarimoon/xtask_mt ../xtask_mt
+    python benchmarks/original_xtask.py ../xtask_mt
 
 Their encoder is torchvision's, given a normalised image; ours is timm's, which normalises by itself. Differences are
 the largest ‖ours - theirs‖ / ‖theirs‖ over all tensors of a kind.
