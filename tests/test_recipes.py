@@ -2,7 +2,7 @@
 
 import pytest
 
-from taskscape import models, recipes
+from taskscape import models, recipes, runs
 from taskscape.commands.recipes import recipes as listed
 from taskscape.experiment import Experiment
 from taskscape.labels import CITYSCAPES_19
@@ -32,3 +32,9 @@ def test_single_tasks_are_the_joint_network_with_one_task() -> None:
     assert list(depth.tasks.by_name()) == ["depth"]
     assert joint.tasks.semseg is not None
     assert joint.tasks.semseg.classes_of_data(CITYSCAPES_19).channels == 19
+
+
+@pytest.mark.parametrize("name", ["cross-attention", "deeplab-joint"])
+def test_operations_are_counted_in_an_evaluation(name: str) -> None:
+    network = models.build(name, {"semseg": 3, "depth": 1}, encoder="resnet10t").eval()
+    assert runs.flops(network, (32, 64)) > 1e6

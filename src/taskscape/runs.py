@@ -194,7 +194,8 @@ def open_data(experiment: Experiment, fabric: Fabric) -> dict[str, Store]:
 def flops(network: Network, size: tuple[int, int]) -> int:
     """Return the floating-point operations of one image of (H, W), a multiply-add counted as two."""
     parameter = next(network.parameters())
-    with FlopCounterMode(display=False) as counter, torch.no_grad():
+    # With gradients: the counter's hooks on modules that are given a parameter fail without.
+    with FlopCounterMode(display=False) as counter, torch.enable_grad():
         network(torch.zeros(1, 3, *size, device=parameter.device, dtype=parameter.dtype))
     return int(counter.get_total_flops())
 

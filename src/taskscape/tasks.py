@@ -12,6 +12,7 @@ from torch import Tensor
 from taskscape.batch import Target
 from taskscape.labels import CLASS_SETS, ClassSet
 from taskscape.losses import L1, Cosine, CrossEntropy, DepthLoss, NormalsLoss, SegmentationLoss
+from taskscape.losses.base import at_least_float32
 from taskscape.metrics import DepthMetrics, NormalsMetrics, SegmentationMetrics, TaskMetric
 
 
@@ -168,7 +169,7 @@ class Depth(Task):
         """Turn raw output into metres within the range, (B, 1, H, W)."""
         mean, deviation = self.normalisation
         nearest, farthest = self.range
-        value = (raw if raw.dtype.itemsize >= 4 else raw.float()) * deviation + mean
+        value = at_least_float32(raw) * deviation + mean
         match self.representation:
             case "metres":
                 return value.clamp(nearest, farthest)
@@ -209,7 +210,7 @@ class SurfaceNormals(Task):
 
     def decode(self, raw: Tensor) -> Tensor:
         """Scale the output to unit length, (B, 3, H, W)."""
-        return F.normalize(raw if raw.dtype.itemsize >= 4 else raw.float(), dim=1)
+        return F.normalize(at_least_float32(raw), dim=1)
 
     def metric(self) -> TaskMetric:
         """Return the angular errors."""

@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from torch import Tensor, nn
 
-from taskscape.models.blocks import ASPP, SkipDecoder, SqueezeExcitation, resize_like
+from taskscape.models.blocks import ASPP, SkipDecoder, SqueezeExcitation, cut, resize_like
 from taskscape.models.encoder import AtrousOptions, Encoder
 from taskscape.models.outputs import Network, Outputs
 
@@ -61,10 +61,6 @@ class DeeplabBranchedNetwork(Network):
     def forward(self, image: Tensor) -> Outputs:
         """Predict every task."""
         pyramid = self.encoder(image)
-        # Views, because the bottleneck is computed from the skip: a gradient asked for at the cut must be that of the
-        # tasks' branches alone, not of the skip's way through the encoder as well.
-        skip = pyramid[self.skip_level].view_as(pyramid[self.skip_level])
-        bottleneck = self.bottleneck(pyramid[-1])
-        bottleneck = bottleneck.view_as(bottleneck)
+        skip, bottleneck = cut(pyramid[self.skip_level], self.bottleneck(pyramid[-1]))
         final = {task: resize_like(branch(bottleneck, skip), image) for task, branch in self.branches.items()}
         return Outputs(final, {}, (skip, bottleneck))
