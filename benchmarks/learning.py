@@ -2,7 +2,8 @@
 
 ``learning.py networks`` trains every network, ``learning.py weightings`` one network with every way of balancing and
 its single-task baselines: the same streets, seed, epochs, optimiser. Runs are kept in ``--out``; a run that is there
-is not trained again, one that was interrupted goes on. Prints a Markdown table and writes the figures as JSON.
+is not trained again, one that was interrupted goes on. The time of a step is measured apart, when all are trained.
+Prints a Markdown table and writes the figures as JSON.
 
 Δm is the mean over the metrics semseg/miou, semseg/pixel_accuracy, depth/abs and depth/rel of the relative change
 against the single-task networks, signed so that worse is positive: lower is better.
@@ -11,14 +12,20 @@ against the single-task networks, signed so that worse is positive: lower is bet
 import argparse
 import json
 import os
+import statistics
+import time
 from collections.abc import Mapping
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
+
+import torch
 
 from taskscape import models, recipes, runs, weighting
 from taskscape.commands.recipes import recipes as recipe_names
 from taskscape.data import Streets
+from taskscape.engine import launch
 from taskscape.experiment import Experiment
 from taskscape.result import Result, higher_is_better
 
@@ -56,17 +63,32 @@ def result_of(name: str, experiment: Experiment, out: Path) -> Result:
     return runs.train(experiment, run, resume=True)
 
 
+def seconds_per_step(experiment: Experiment, steps: int) -> float:
+    """Return the median over ``steps`` training steps, after three to warm up."""
+    fabric = launch(experiment.device)
+    stores = runs.open_data(experiment, fabric)
+    training = runs.assemble(experiment.for_data(stores["train"]), stores, fabric, Path(os.devnull))
+    seconds = []
+    for batch in islice(training.train_data.epoch(0), steps + 3):
+        started = time.perf_counter()
+        training.take_step(batch)
+        if fabric.device.type == "cuda":
+            torch.cuda.synchronize()
+        seconds.append(time.perf_counter() - started)
+    return statistics.median(seconds[3:])
+
+
 def gain(metrics: Mapping[str, float], single: Mapping[str, float]) -> float:
     """Δm in percent."""
     changes = [(metrics[m] / single[m] - 1) * (-1 if higher_is_better(m) else 1) for m in COMPARED]
     return 100 * sum(changes) / len(changes)
 
 
-def row(name: str, result: Result, single: Mapping[str, float]) -> dict[str, Any]:
+def row(name: str, result: Result, step: float, single: Mapping[str, float]) -> dict[str, Any]:
     """The figures of one run."""
     metrics = {metric: result.metrics[metric] for metric in SHOWN if metric in result.metrics}
-    figures = {"name": name, "parameters": result.cost["parameters"], "flops": result.cost["flops"], **metrics}
-    figures["seconds"] = result.cost["seconds"]
+    cost = {"parameters": result.cost["parameters"], "flops": result.cost["flops"], "seconds_per_step": step}
+    figures: dict[str, Any] = {"name": name, **cost, **metrics}
     if single and set(COMPARED) <= metrics.keys():
         figures["delta_m"] = gain(metrics, single)
     return figures
@@ -78,7 +100,7 @@ def table(rows: list[dict[str, Any]]) -> str:
         "name": ("", "{}"),
         "parameters": ("parameters", "{:,.0f}"),
         "flops": ("GFLOPs", "{:.2f}"),
-        "seconds": ("training, s", "{:.0f}"),
+        "step": ("step, ms", "{:.0f}"),
         "semseg/miou": ("mIoU % ↑", "{:.2f}"),
         "semseg/pixel_accuracy": ("accuracy % ↑", "{:.2f}"),
         "depth/abs": ("abs m ↓", "{:.3f}"),
@@ -89,7 +111,7 @@ def table(rows: list[dict[str, Any]]) -> str:
     used = {key: column for key, column in columns.items() if any(key in figures for figures in rows)}
     lines = ["| " + " | ".join(title for title, _ in used.values()) + " |", "|---" + "|---:" * (len(used) - 1) + "|"]
     for figures in rows:
-        shown = {**figures, "flops": figures["flops"] / 1e9}
+        shown = {**figures, "flops": figures["flops"] / 1e9, "step": 1000 * figures["seconds_per_step"]}
         cells = [form.format(shown[key]) if key in shown else "–" for key, (_, form) in used.items()]
         lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines)
@@ -102,11 +124,17 @@ def main() -> None:
     parser.add_argument("--only", nargs="*", help="names to train; by default all")
     parser.add_argument("--epochs", type=int, default=4)
     parser.add_argument("--streets", type=int, default=800)
+    parser.add_argument("--batch", type=int, default=8)
+    parser.add_argument("--steps", type=int, default=5, help="how many are timed")
     parser.add_argument("--out", type=Path, default=Path("runs/learning"))
     parser.add_argument("--json", type=Path, help="write the figures here")
     arguments = parser.parse_args()
     experiments = networks() if arguments.what == "networks" else weightings(arguments.recipe)
-    budget = {"epochs": arguments.epochs, "data": Streets(train=arguments.streets, val=200, size=(64, 128))}
+    budget = {
+        "epochs": arguments.epochs,
+        "batch_size": arguments.batch,
+        "data": Streets(train=arguments.streets, val=200, size=(64, 128)),
+    }
     found: dict[str, Result] = {}
     for name, experiment in experiments.items():
         if arguments.only and name not in arguments.only:
@@ -116,7 +144,11 @@ def main() -> None:
         except ValueError as error:
             print(f"{name} is left out: {error}")
     single = {m: v for name in SINGLE.values() if name in found for m, v in found[name].metrics.items()}
-    rows = [row(name, result, single if set(COMPARED) <= single.keys() else {}) for name, result in found.items()]
+    single = single if set(COMPARED) <= single.keys() else {}
+    rows = [
+        row(name, result, seconds_per_step(replace(experiments[name], **budget), arguments.steps), single)
+        for name, result in found.items()
+    ]
     print(table(rows))
     if arguments.json:
         about = {**next(iter(found.values())).environment, "cores": str(os.cpu_count())}
@@ -125,6 +157,7 @@ def main() -> None:
             "recipe": arguments.recipe,
             "epochs": arguments.epochs,
             "streets": arguments.streets,
+            "batch": arguments.batch,
         }
         arguments.json.write_text(json.dumps({**settings, "machine": about, "rows": rows}, indent=1) + "\n")
 

@@ -24,6 +24,7 @@ from taskscape.engine import launch
 from taskscape.experiment import Experiment, Tasks
 from taskscape.journal import Journal, read_rows
 from taskscape.losses import L1
+from taskscape.result import Result
 from taskscape.tasks import Depth
 from taskscape.train import Interrupted, Training, TrainingError
 from tiny import Tiny, dropping, tiny
@@ -298,3 +299,19 @@ def test_data_that_lacks_a_task_is_refused_before_training(tmp_path: Path) -> No
         runs.train(experiment, tmp_path / "run")
     assert not (tmp_path / "run").exists()
     assert isinstance(experiment.data, Packed)
+
+
+def test_the_mean_with_the_mirror_image_is_mirrored_with_the_image(tmp_path: Path, store: Path) -> None:
+    runs.train(tiny(store), tmp_path / "run")
+    trained = runs.load(tmp_path / "run", "cpu")
+    image = torch.rand(2, 3, 12, 20)
+    plain, mirrored = trained.forward_mirrored_too(image).final, trained.forward_mirrored_too(image.flip(-1)).final
+    alone = trained.forward(image).final
+    for name, task in trained.tasks.items():
+        torch.testing.assert_close(task.mirrored(mirrored[name]), plain[name])
+        assert not torch.allclose(alone[name], plain[name], atol=1e-4)
+    torch.testing.assert_close(mirrored["normals"][:, :1].flip(-1), -plain["normals"][:, :1])  # x turns about
+    result = runs.evaluate_run(tmp_path / "run", tta=True, device="cpu")
+    assert (tmp_path / "run" / "result-tta.json").exists()
+    usual = Result.load(tmp_path / "run" / "result.json")
+    assert result.metrics != usual.metrics and result.cost["flops"] == 2 * usual.cost["flops"]

@@ -1,13 +1,14 @@
 """Files that hold the state of a run: written whole or not at all, read without running code."""
 
 import io
-import os
 from pathlib import Path
 from typing import Any
 
 import safetensors.torch
 import torch
 from torch import nn
+
+from taskscape.files import write_whole
 
 FORMAT = 1
 """Version of the layout of checkpoints."""
@@ -70,18 +71,3 @@ def load_into(network: nn.Module, weights: dict[str, Any], path: Path) -> None:
         shown = "; ".join(sorted(different)[:3]) + (f"; and {len(different) - 3} more" if len(different) > 3 else "")
         raise ValueError(f"{path} belongs to another network than {type(network).__name__} as it is set up: {shown}")
     network.load_state_dict(weights)
-
-
-def write_whole(path: Path, content: bytes | memoryview) -> None:
-    """Write a file whole or not at all. Raises ``OSError`` that names it and what to do."""
-    temporary = path.with_name(path.name + ".part")
-    try:
-        with temporary.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        kept = "; the file as it was before is kept" if path.exists() else ""
-        raise OSError(error.errno, f"could not write {path}: {error.strerror}; make room and continue{kept}") from error

@@ -127,7 +127,8 @@ class Experiment:
                 )
             semseg = semseg.classes_of_data(store.class_set)
             mapping(store.class_set, semseg.class_set)
-        return replace(self, tasks=replace(self.tasks, semseg=semseg))
+        depth = self.tasks.depth and self.tasks.depth.scale_of_data(store.depth_scale_known)
+        return replace(self, tasks=replace(self.tasks, semseg=semseg, depth=depth))
 
     def loader(self, store: Store, device: torch.device, *, training: bool) -> Loader:
         """Return the batches of a split, for training or for measuring."""

@@ -7,6 +7,8 @@ from pathlib import Path
 
 from torch.utils.tensorboard import SummaryWriter
 
+from taskscape.files import write_whole
+
 
 class Journal:
     """``metrics.csv`` and TensorBoard events of one run folder."""
@@ -41,9 +43,7 @@ class Journal:
         table = csv.DictWriter(text, columns, restval="", lineterminator="\n")
         table.writeheader()
         table.writerows(self.rows)
-        temporary = self.path.with_name(self.path.name + ".part")
-        temporary.write_text(text.getvalue())
-        temporary.replace(self.path)
+        write_whole(self.path, text.getvalue())
 
 
 def read_rows(path: Path) -> list[dict[str, str]]:

@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from PIL import Image, ImageOps
 
-from taskscape.checkpoint import write_whole
+from taskscape.files import write_whole
 from taskscape.report.pictures import overlay, paint_classes, paint_depth, paint_directions
 from taskscape.result import Result
 from taskscape.runs import RESULT, Trained, load
@@ -181,7 +181,9 @@ def _about(tasks: Mapping[str, Task], steps: int) -> dict[str, Any]:
                 about[name] = {"kind": task.kind, "classes": task.class_set.classes if task.class_set else ()}
             case "depth":
                 farthest = FARTHEST_STEP / steps
-                about[name] = {"kind": task.kind, "metres_per_step": 1 / steps, "none": 0, "clipped_beyond": farthest}
+                unit = {"unit": "metre" if task.in_known_scale else "unknown: proportional to metres within an image"}
+                step = {"metres_per_step" if task.in_known_scale else "value_per_step": 1 / steps}
+                about[name] = {"kind": task.kind, **unit, **step, "none": 0, "clipped_beyond": farthest}
             case "directions":
                 axes = "OpenCV: x right, y down, z forward"
                 about[name] = {"kind": task.kind, "vector": "rgb / 255 * 2 - 1", "axes": axes}

@@ -5,6 +5,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from taskscape.files import write_whole
+
 FORMAT = 1
 
 _HIGHER = (
@@ -27,6 +29,8 @@ class TaskInfo:
     classes: list[str] = field(default_factory=list)
     palette: list[list[int]] = field(default_factory=list)
     """An RGB colour per class, 0..255."""
+    scale_known: bool = True
+    """Whether depth is in metres; if not, it is proportional to metres within an image only."""
 
 
 @dataclass(frozen=True)
@@ -51,9 +55,7 @@ class Result:
 
     def save(self, path: Path) -> None:
         """Write the result; a reader sees the old file or the new one, never half of one."""
-        temporary = path.with_name(path.name + ".part")
-        temporary.write_text(json.dumps(asdict(self), indent=1, allow_nan=False) + "\n")
-        temporary.replace(path)
+        write_whole(path, json.dumps(asdict(self), indent=1, allow_nan=False) + "\n")
 
     @classmethod
     def load(cls, path: Path) -> "Result":

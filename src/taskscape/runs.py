@@ -19,6 +19,7 @@ from taskscape.data import Store
 from taskscape.engine import launch
 from taskscape.evaluate import measure, pictures
 from taskscape.experiment import Experiment
+from taskscape.files import write_whole
 from taskscape.journal import read_rows
 from taskscape.models import Network, Outputs
 from taskscape.processes import rank, world
@@ -50,6 +51,12 @@ class Trained(NamedTuple):
             outputs: Outputs = self.network(image.to(self.device))
             return outputs
 
+    def forward_mirrored_too(self, image: Tensor) -> Outputs:
+        """Predict as the mean of the raw outputs for the images and for their mirror images."""
+        plain, mirrored = self.forward(image).final, self.forward(image.flip(-1)).final
+        final = {name: (plain[name] + task.mirrored(mirrored[name])) / 2 for name, task in self.tasks.items()}
+        return Outputs(final, {}, ())
+
 
 def train(experiment: Experiment, run: Path, *, resume: bool = False) -> Result:
     """Train an experiment into the folder ``run``, evaluate it there, and return the result.
@@ -66,7 +73,7 @@ def train(experiment: Experiment, run: Path, *, resume: bool = False) -> Result:
             fabric.print(warning)
     if fabric.is_global_zero:
         run.mkdir(parents=True, exist_ok=True)
-        checkpoint.write_whole(run / EXPERIMENT, dump(experiment).encode())
+        write_whole(run / EXPERIMENT, dump(experiment).encode())
     with progress_bar(fabric.is_global_zero) as progress:
         training.run(progress)
     return evaluate_run(run, device=str(fabric.device))
@@ -139,12 +146,15 @@ def load(run: Path, device: Literal["auto", "cpu", "cuda"] | str = "auto") -> Tr
     return Trained(experiment, by_name, network.to(place).eval(), place)
 
 
-def evaluate_run(run: Path, *, split: str = "val", device: Literal["auto", "cpu", "cuda"] | str = "auto") -> Result:
+def evaluate_run(
+    run: Path, *, split: str = "val", tta: bool = False, device: Literal["auto", "cpu", "cuda"] | str = "auto"
+) -> Result:
     """Measure a run's best network on a split and write ``result.json`` and the pictures of a report.
 
     For the split ``val`` they are ``result.json`` and ``samples.npz``, for another ``result-SPLIT.json`` and
-    ``samples-SPLIT.npz``. Where several processes train together, all call it and each measures its share of the
-    images. Raises ``ValueError`` for a split that the data lacks.
+    ``samples-SPLIT.npz``. ``tta`` is test-time augmentation: predictions are the mean of those for the image and for
+    its mirror image, and the files' names end in ``-tta``. Where several processes train together, all call it and
+    each measures its share of the images. Raises ``ValueError`` for a split that the data lacks.
     """
     trained = load(run, device)
     with progress_bar(rank() == 0) as progress:
@@ -152,8 +162,9 @@ def evaluate_run(run: Path, *, split: str = "val", device: Literal["auto", "cpu"
     if split not in stores:
         raise ValueError(f"the data of {run} has no split {split!r}; it has {', '.join(stores)}")
     loader = trained.experiment.loader(stores[split], trained.device, training=False)
-    measured = measure(trained.forward, trained.tasks, loader.epoch(0), trained.device)
-    suffix = "" if split == "val" else f"-{split}"
+    forward = trained.forward_mirrored_too if tta else trained.forward
+    measured = measure(forward, trained.tasks, loader.epoch(0), trained.device)
+    suffix = ("" if split == "val" else f"-{split}") + ("-tta" if tta else "")
     result = Result(
         split=split,
         images=len(stores[split]),
@@ -163,15 +174,15 @@ def evaluate_run(run: Path, *, split: str = "val", device: Literal["auto", "cpu"
         tasks=[_info(task) for task in trained.tasks.values()],
         cost={
             "parameters": sum(p.numel() for p in trained.network.parameters()),
-            "flops": float(flops(trained.network, stores[split].size)),
+            "flops": float((1 + tta) * flops(trained.network, stores[split].size)),
             "seconds_per_image": measured.seconds_per_image,
             **_training_time(run),
         },
-        environment=environment(trained.device),
+        environment=environment(trained.device) | ({"test-time augmentation": "mirrored"} if tta else {}),
     )
     if rank() == 0:
         shown = np.linspace(0, len(stores[split]) - 1, min(PICTURES, len(stores[split]))).astype(np.int64)
-        arrays = pictures(trained.forward, trained.tasks, loader.batch(shown))
+        arrays = pictures(forward, trained.tasks, loader.batch(shown))
         names = np.array([stores[split].names[index] for index in shown])
         save_arrays(run / f"samples{suffix}.npz", {"name": names, **arrays})
         result.save(run / f"result{suffix}.json")
@@ -182,7 +193,7 @@ def save_arrays(path: Path, arrays: Mapping[str, npt.NDArray[Any]]) -> None:
     """Write an ``npz`` file whole or not at all."""
     buffer = io.BytesIO()
     np.savez_compressed(buffer, allow_pickle=False, **dict(arrays))
-    checkpoint.write_whole(path, buffer.getbuffer())
+    write_whole(path, buffer.getbuffer())
 
 
 def open_data(experiment: Experiment, fabric: Fabric) -> dict[str, Store]:
@@ -215,7 +226,7 @@ def environment(device: torch.device) -> dict[str, str]:
 def _info(task: Task) -> TaskInfo:
     classes = task.class_set
     if classes is None:
-        return TaskInfo(task.name, task.kind)
+        return TaskInfo(task.name, task.kind, scale_known=task.in_known_scale)
     return TaskInfo(task.name, task.kind, list(classes.classes), [list(color) for color in classes.palette])
 
 

@@ -41,10 +41,19 @@ class Task(ABC):
     def metric(self) -> TaskMetric:
         """Return fresh metrics for decoded predictions."""
 
+    def mirrored(self, raw: Tensor) -> Tensor:
+        """Turn the raw output for an image into that for its mirror image, left to right."""
+        return raw.flip(-1)
+
     @property
     def class_set(self) -> ClassSet | None:
         """The classes, of a task that has them."""
         return None
+
+    @property
+    def in_known_scale(self) -> bool:
+        """Whether values of different images can be compared."""
+        return True
 
 
 ClassSetByName = Annotated[
@@ -133,6 +142,9 @@ class Depth(Task):
     """How the prediction is compared with the target."""
     inverse_unit: float = 1.0
     """The depth in metres whose inverse the errors inverse_abs and inverse_rel call 1; 1.8499 for MTAN's Cityscapes."""
+    scale_known: bool | None = None
+    """Whether the depth of the data is in metres. If not, it is proportional to them within an image only, and the
+    metrics that need a scale are left out. By default as the data says."""
 
     def __post_init__(self) -> None:
         """Check the settings. Raises ``ValueError``."""
@@ -186,7 +198,16 @@ class Depth(Task):
 
     def metric(self) -> TaskMetric:
         """Return the depth errors."""
-        return DepthMetrics(self.inverse_unit)
+        return DepthMetrics(self.inverse_unit, scale_known=self.in_known_scale)
+
+    @property
+    def in_known_scale(self) -> bool:
+        """False for depth of unknown scale."""
+        return self.scale_known is not False
+
+    def scale_of_data(self, known: bool) -> "Depth":
+        """Return this task with what the data says about its scale, unless it has its own word on that."""
+        return self if self.scale_known is not None else replace(self, scale_known=known)
 
 
 @dataclass(frozen=True)
@@ -211,6 +232,10 @@ class SurfaceNormals(Task):
     def decode(self, raw: Tensor) -> Tensor:
         """Scale the output to unit length, (B, 3, H, W)."""
         return F.normalize(at_least_float32(raw), dim=1)
+
+    def mirrored(self, raw: Tensor) -> Tensor:
+        """Mirror the picture, and each direction too."""
+        return raw.flip(-1) * raw.new_tensor([-1.0, 1.0, 1.0])[:, None, None]
 
     def metric(self) -> TaskMetric:
         """Return the angular errors."""

@@ -17,7 +17,9 @@ from taskscape.data import Store, StoreWriter
 from taskscape.data.check import check
 from taskscape.data.own_folder import OwnFolder
 from taskscape.data.prepare import prepare
+from taskscape.experiment import Experiment, Tasks
 from taskscape.labels import CITYSCAPES_2, NYUV2_13
+from taskscape.tasks import Depth
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 YAML = """
@@ -81,6 +83,25 @@ def test_depth_of_unknown_scale_has_median_one(raw: Path) -> None:
     assert store.tasks == ("depth",) and store.class_set is None and store.names == ["0", "1"]
     assert targets["depth"].value[1, 0, 0].tolist() == [0.5, 1, 1, 1, 2, 0]
     assert not any("median" in warning for warning in check(store.path).warnings)
+
+
+def test_metrics_that_need_a_scale_are_left_out_where_there_is_none(raw: Path, capsys: pytest.CaptureFixture) -> None:
+    for index in (1, 3):
+        save(raw / "depth" / f"{index}.png", np.array([[10, 20, 30, 40, 50, 60]] * 4, np.uint8))
+    describe(raw, "depth: {unit: unknown}\nsplits: {train: 0.5, val: 0.5}")
+    store, targets = gathered(raw)
+    task = Experiment(tasks=Tasks(semseg=None)).for_data(store).tasks.depth
+    assert task is not None and not task.in_known_scale
+    assert Depth(scale_known=True).scale_of_data(False).in_known_scale and Depth().in_known_scale
+
+    main(["data", "check", str(store.path)])
+    assert "medians of the image" in capsys.readouterr().out
+    metric = task.metric()
+    metric.update(7 * targets["depth"].value.clamp(min=1e-3), *targets["depth"])
+    found = metric.compute()
+    assert found.keys() == {"si_log_rmse", "scaled_rel", "scaled_delta1", "scaled_delta2", "scaled_delta3"}
+    assert found["si_log_rmse"] == pytest.approx(0, abs=1e-5) and found["scaled_rel"] == pytest.approx(0, abs=1e-6)
+    assert metric.figures() == {}
 
 
 def test_inverse_depth_in_a_unit_of_its_own(raw: Path) -> None:

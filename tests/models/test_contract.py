@@ -38,7 +38,6 @@ WITHOUT_CUT = {
     "segnet-single": "shares nothing",
     "segnet-stan": "shares nothing",
     "segnet-cross-stitch": "its tasks are mixed at every stage",
-    "segnet-dense": "its tasks read the shared trunk at every stage",
     "segnet-mtan": "its shared convolutions read the tasks' attended features",
     "resnet-mtan": "its shared blocks read the tasks' attended features",
     "deeplab-fully-branched": "shares nothing",

@@ -6,6 +6,7 @@ import pytest
 from fake_runs import change_result
 
 from taskscape.report import write_comparison
+from taskscape.report.glossary import headlines
 from taskscape.report.groups import baselines, differences, gain, group
 from taskscape.report.run import Run
 
@@ -52,6 +53,19 @@ def test_gain_is_the_mean_relative_change_and_worse_is_positive(make_run: MakeRu
     better, worse = gain(groups[2], {"semseg": groups[0]}), gain(groups[2], {"depth": groups[1]})
     assert better and better.percent == pytest.approx(-10)
     assert worse and worse.percent == pytest.approx(10)
+
+
+def test_depth_of_unknown_scale_is_compared_by_what_needs_none(make_run: MakeRun) -> None:
+    path = make_run("depth", ("depth",))
+    metrics = {"depth/si_log_rmse": 20.0, "depth/scaled_rel": 0.2, "depth/scaled_delta1": 70.0}
+    change_result(path, metrics=metrics)
+    both = make_run("both", ("semseg", "depth"))
+    change_result(both, metrics={name: 1.1 * value for name, value in metrics.items()})
+    groups = group(load(path, both))
+    found = gain(groups[1], baselines(groups))
+    assert found and found.metrics == ["depth/si_log_rmse", "depth/scaled_rel"]
+    assert found.percent == pytest.approx(10)
+    assert headlines(metrics) == ["depth/scaled_rel"]
 
 
 def test_the_best_is_marked_by_direction(make_run: MakeRun, tmp_path: Path) -> None:

@@ -22,24 +22,27 @@ def main(arguments: Sequence[str]) -> None:
 
 
 def data(
-    action: Literal["check", "show"],
+    action: Literal["check", "show", "baseline"],
     store: Annotated[Path, tyro.conf.arg(metavar="STORE")],
     /,
     *,
     out: Path | None = None,
     images: int = 8,
+    split: str = "val",
 ) -> None:
     """Check a packed store, or look at it.
 
     check reads everything and prints counts, shares of labelled pixels, class frequencies and a histogram of depth, and
     warns of what looks wrong. show writes a contact sheet: of each split a few images with their labels, and the mean
-    image.
+    image. baseline prints the metrics of predictors that do not look at the image, fitted to the split train: what a
+    network must beat.
 
     Args:
-        action: check or show.
+        action: check, show or baseline.
         store: Folder of the store.
         out: File of the contact sheet; by default STORE.png beside the store.
         images: Images of each split on the contact sheet, evenly spread.
+        split: The split that the baseline is measured on.
     """
     if action == "show":
         if images < 1:
@@ -50,6 +53,9 @@ def data(
         return
     if out is not None:
         raise ValueError("--out is the file of the contact sheet, which taskscape data show writes")
+    if action == "baseline":
+        _baseline(store, split)
+        return
     from taskscape.data.check import check
     from taskscape.progress import progress_bar, reporter
 
@@ -66,7 +72,7 @@ def _print(findings: "Findings") -> None:
     from taskscape.data.check import EDGES
 
     console = Console(highlight=False)
-    splits = findings.splits
+    splits, unit = findings.splits, "metres" if findings.depth_scale_known else "medians of the image"
 
     def table(title: str, rows: dict[str, list[str]]) -> None:
         shown = Table(title, *splits, box=None, padding=(0, 2))
@@ -81,7 +87,7 @@ def _print(findings: "Findings") -> None:
     for task in next(iter(splits.values())).valid:
         rows[f"{task}: labelled pixels"] = [f"{100 * found.valid[task]:.1f} %" for found in splits.values()]
         rows[f"{task}: images without"] = [str(len(found.without[task])) for found in splits.values()]
-    if any(found.median_depth for found in splits.values()):
+    if findings.depth_scale_known and any(found.median_depth for found in splits.values()):
         rows["depth: median"] = [f"{found.median_depth or float('nan'):.3g} m" for found in splits.values()]
     rows["mean colour"] = [" ".join(f"{x:.3f}" for x in found.mean_image.mean((0, 1))) for found in splits.values()]
     table("", rows)
@@ -96,11 +102,32 @@ def _print(findings: "Findings") -> None:
     filled = np.flatnonzero(sum(depths))
     if len(filled):
         bins = range(filled[0], filled[-1] + 1)
-        table("depth", {f"{EDGES[i]:g} … {EDGES[i + 1]:g} m": shares(depths, i) for i in bins})
+        table(f"depth, {unit}", {f"{EDGES[i]:g} … {EDGES[i + 1]:g}": shares(depths, i) for i in bins})
     for warning in findings.warnings:
         console.print(f"[bold yellow]warning:[/] {warning}", markup=True, soft_wrap=True)
     if not findings.warnings:
         console.print("nothing looks wrong")
+
+
+def _baseline(folder: Path, split: str) -> None:
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
+    from taskscape.baseline import baseline
+    from taskscape.data.store import Store
+    from taskscape.report.glossary import arrow, is_per_class, meaning
+
+    found = baseline(Store.open(folder, "train"), Store.open(folder, split))
+    shown = Table("metric", "constant", "by position", "", "name", box=box.SIMPLE_HEAD, title=f"blind, on {split}")
+    for column in shown.columns[1:3]:
+        column.justify = "right"
+    for name, value in found.constant.items():
+        if not is_per_class(name):
+            known = meaning(name)
+            position = known.show(found.by_position[name])
+            shown.add_row(known.title, known.show(value), position, f"{known.unit:2}{arrow(name)}", name)
+    Console().print(shown)
 
 
 def _show(folder: Path, path: Path, images: int) -> None:

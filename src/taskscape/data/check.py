@@ -4,7 +4,6 @@ import hashlib
 from collections import defaultdict
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -47,6 +46,8 @@ class Findings:
 
     splits: dict[str, SplitStatistics]
     class_set: ClassSet | None
+    depth_scale_known: bool
+    """Whether depth is in metres; if not, the median of every image is 1."""
     warnings: list[str] = field(default_factory=list)
 
 
@@ -59,7 +60,7 @@ def check(path: Path, report: Report | None = None) -> Findings:
     Raises ``FileNotFoundError`` or ``ValueError`` where the store is not whole.
     """
     manifest = Manifest.of(path)
-    findings = Findings({}, manifest.class_set)
+    findings = Findings({}, manifest.class_set, manifest.depth_scale_known)
     seen: dict[bytes, list[str]] = defaultdict(list)
     total, done = sum(manifest.counts.values()), 0
     for split in manifest.counts:
@@ -134,7 +135,7 @@ def _warnings(split: str, found: SplitStatistics, store: Store) -> list[str]:
         if absent := [name for name, n in zip(store.class_set.classes, found.classes, strict=False) if n == 0]:
             warnings.append(f"{split}: no pixel is {', '.join(absent)}: is it the right class set, the right split?")
     nearest, farthest = PLAUSIBLE
-    if found.median_depth is not None and not nearest <= found.median_depth <= farthest and not _scale_free(store):
+    if found.median_depth is not None and not nearest <= found.median_depth <= farthest and store.depth_scale_known:
         warnings.append(
             f"{split}: the median depth is {found.median_depth:.3g} m, not {nearest:g} … {farthest:g} m as in rooms "
             "and streets: check the unit it was prepared with"
@@ -147,11 +148,6 @@ def _warnings(split: str, found: SplitStatistics, store: Store) -> list[str]:
         elif found.valid[task] < 0.1:
             warnings.append(f"{split}: only {100 * found.valid[task]:.1f} % of the pixels have a {task} label")
     return warnings
-
-
-def _scale_free(store: Store) -> bool:
-    depth: Any = store.manifest.source.get("depth")
-    return isinstance(depth, dict) and depth.get("unit") == "unknown"
 
 
 def _twice(groups: list[list[str]]) -> list[str]:

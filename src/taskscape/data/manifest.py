@@ -19,6 +19,7 @@ from typing import Any
 import cattrs
 
 from taskscape.data.fields import FIELDS
+from taskscape.files import write_whole
 from taskscape.labels import ClassSet
 
 FORMAT = 1
@@ -85,6 +86,12 @@ class Manifest:
         if min(*self.size, *self.counts.values(), self.shard) < 1 or not self.counts:
             raise ValueError(f"a store of {self.counts} images of size {self.size}, {self.shard} a file: give all, > 0")
 
+    @property
+    def depth_scale_known(self) -> bool:
+        """Return whether depth is in metres; if not, it is proportional to metres within an image only."""
+        depth = self.source.get("depth")
+        return not (isinstance(depth, dict) and depth.get("unit") == "unknown")
+
     def rows(self, split: str) -> list[int]:
         """Return the number of images in each shard of a split."""
         count = self.counts[split]
@@ -92,9 +99,7 @@ class Manifest:
 
     def save(self, path: Path) -> None:
         """Write the manifest; a reader sees the old file or the new one, never half of one."""
-        temporary = path.with_name(path.name + ".part")
-        temporary.write_text(json.dumps(asdict(self), indent=1) + "\n")
-        temporary.replace(path)
+        write_whole(path, json.dumps(asdict(self), indent=1) + "\n")
 
     @classmethod
     def load(cls, path: Path) -> "Manifest":

@@ -12,6 +12,7 @@ from taskscape.data.manifest import MANIFEST, FileInfo, Manifest
 from taskscape.data.raw import Item, RawData
 from taskscape.data.source import Report
 from taskscape.data.writer import StoreWriter
+from taskscape.files import write_whole
 
 INPUTS = "inputs.json"
 """The file of a prepared store that lists what it was made from: size and checksum of every input file."""
@@ -85,7 +86,5 @@ def _gather_inputs(store: Path) -> None:
             inputs.update(json.loads(line))
         except ValueError:
             continue  # an empty line, or one torn by a kill, whose sample was written again
-    temporary = store / (INPUTS + ".part")
-    temporary.write_text(json.dumps(dict(sorted(inputs.items())), indent=1) + "\n")
-    temporary.replace(store / INPUTS)
+    write_whole(store / INPUTS, json.dumps(dict(sorted(inputs.items())), indent=1) + "\n")
     lines.unlink()

@@ -69,6 +69,11 @@ class Store:
         return self.manifest.class_set
 
     @property
+    def depth_scale_known(self) -> bool:
+        """Return whether depth is in metres; if not, it is proportional to metres within an image only."""
+        return self.manifest.depth_scale_known
+
+    @property
     def names(self) -> list[str]:
         """The name of each image in its source."""
         return self.manifest.names[self.split]

@@ -80,8 +80,7 @@ class StoreWriter:
             raise ValueError(f"{path} is not empty: delete it or choose another folder")
         else:
             path.mkdir(parents=True, exist_ok=True)
-            with _writing(plan):
-                self.manifest.save(plan)
+            self.manifest.save(plan)
         self._create()
 
     def _create(self) -> None:
@@ -183,8 +182,7 @@ class StoreWriter:
                     with _writing(self.path / file), (self.path / file).open("r+b") as data:
                         os.fsync(data.fileno())
                     files[file] = FileInfo.of(self.path / file)
-        with _writing(self.path / MANIFEST):
-            replace(self.manifest, names=names, files=files).save(self.path / MANIFEST)
+        replace(self.manifest, names=names, files=files).save(self.path / MANIFEST)
         for split in names:
             (self.path / split / _DONE).unlink()
         (self.path / PLAN).unlink()

@@ -33,7 +33,8 @@ class DepthMetrics(TaskMetric):
       (Zhou et al., CVPR 2017).
 
     ``inverse_unit`` is the depth in metres at which the inverse depth of the data is 1: 1 for 1/metres, 1.8499 for the
-    normalised disparity that MTAN's Cityscapes holds.
+    normalised disparity that MTAN's Cityscapes holds. Without ``scale_known`` the depths are proportional to metres
+    within an image only: the metrics are ``si_log_rmse`` and the ``scaled_`` ones, and there are no figures.
 
     A batch of 8 x 128 x 256 pixels costs 13 ms on a CPU, half of it for the medians; on a GPU nothing waits for it.
     """
@@ -49,9 +50,9 @@ class DepthMetrics(TaskMetric):
     """(4, bins) float64: predicted pixels by their predicted depth; then by true depth: pixels, Σ|y - y*|,
     Σ|y - y*| / y*."""
 
-    def __init__(self, inverse_unit: float = 1.0) -> None:
+    def __init__(self, inverse_unit: float = 1.0, *, scale_known: bool = True) -> None:
         super().__init__()
-        self.inverse_unit = inverse_unit
+        self.inverse_unit, self.scale_known = inverse_unit, scale_known
         for name, shape in (("sums", (9,)), ("si", (2,)), ("scaled", (4,)), ("by_distance", (4, _BINS))):
             self.add_state(name, torch.zeros(shape, dtype=torch.float64), dist_reduce_fx="sum")
 
@@ -106,7 +107,14 @@ class DepthMetrics(TaskMetric):
             )
         absolute, relative, square, log_square, *deltas, inverse, inverse_relative = means
         scaled_relative, *scaled_deltas = (self.scaled / images).tolist()
-        return {
+        of_any_scale = {
+            "si_log_rmse": si / images,
+            "scaled_rel": scaled_relative,
+            **{f"scaled_delta{k}": 100 * delta for k, delta in enumerate(scaled_deltas, 1)},
+        }
+        if not self.scale_known:
+            return of_any_scale
+        in_metres = {
             "abs": absolute,
             "rel": relative,
             "rmse": math.sqrt(square),
@@ -115,9 +123,8 @@ class DepthMetrics(TaskMetric):
             **{f"delta{k}": 100 * delta for k, delta in enumerate(deltas, 1)},
             "inverse_abs": self.inverse_unit * inverse,
             "inverse_rel": inverse_relative,
-            "scaled_rel": scaled_relative,
-            **{f"scaled_delta{k}": 100 * delta for k, delta in enumerate(scaled_deltas, 1)},
         }
+        return {**in_metres, **of_any_scale}
 
     def figures(self) -> dict[str, Any]:
         """Return ``histogram`` and ``error_by_distance``.
@@ -125,8 +132,10 @@ class DepthMetrics(TaskMetric):
         Both have ``edges`` in metres, an eighth of an octave apart from 0.25 to 512; what lies outside is counted in
         the end bins. ``histogram``: pixels ``predicted`` and ``true``. ``error_by_distance``, by true depth:
         ``pixels`` and the means ``abs`` in metres and ``rel``; a bin without pixels is joined to the next one that
-        has some. Nothing when there are no valid pixels.
+        has some. Nothing when there are no valid pixels, or no scale.
         """
+        if not self.scale_known:
+            return {}
         with self.sync_context():
             predicted, true, absolute, relative = self.by_distance.tolist()
         full = [i for i, n in enumerate(true) if n]

@@ -7,6 +7,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
+from taskscape.models.blocks import cut
 from taskscape.models.outputs import Network, NetworkOptions, Outputs
 from taskscape.models.segnet_blocks import (
     WIDTHS,
@@ -81,8 +82,9 @@ class SegnetDenseNetwork(Network):
         for down in self.encoder:
             pools.append(pool(down(x)))
             x = pools[-1].features
-        unpooled = [unpool(x, pools[-1])]
+        ups = [unpool(x, pools[-1])]
         for up, own in zip(self.decoder, pools[-2::-1], strict=True):
-            unpooled.append(unpool(up(unpooled[-1]), own))
-        pooled = [own.features for own in pools[:-1]]
-        return Outputs({task: branch(image, pooled, unpooled) for task, branch in self.branches.items()}, {}, ())
+            ups.append(unpool(up(ups[-1]), own))
+        shared = cut(*(own.features for own in pools[:-1]), *ups)
+        pooled, unpooled = shared[: len(pools) - 1], shared[len(pools) - 1 :]
+        return Outputs({task: branch(image, pooled, unpooled) for task, branch in self.branches.items()}, {}, shared)

@@ -12,10 +12,10 @@ from taskscape.report.confusion import confusion_difference_table
 from taskscape.report.curves import grid, losses, validation
 from taskscape.report.glossary import (
     COSTS,
-    HEADLINES,
     arrow,
     cost_text,
     cost_title,
+    headlines,
     is_per_class,
     meaning,
     reading,
@@ -226,7 +226,7 @@ def _confusion(groups: Sequence[Group]) -> str:
 def _costs(groups: Sequence[Group]) -> str:
     """Draw the metric that stands for each task over the time of a prediction."""
     cost, charts = "seconds_per_image", []
-    for metric in HEADLINES:
+    for metric in headlines({m for g in groups for run in g.runs for m in run.result.metrics}):
         points = [
             (g.name, _color(i), 1e3 * float(np.mean(g.costs(cost))), value)
             for i, g in enumerate(groups)
@@ -241,14 +241,14 @@ def _curves(groups: Sequence[Group]) -> str:
     runs = [run for g in groups for run in g.runs]
     columns = list(dict.fromkeys(column for run in runs for column in run.curves))
     val = validation(columns)
-    main = [_overlaid(meaning(m).title, groups, val[m], reading(m)) for m in HEADLINES if m in val]
+    main = [_overlaid(meaning(m).title, groups, val[m], reading(m)) for m in headlines(val)]
     main += [
         _overlaid(f"Training loss, {name}", groups, column)
         for name, found in losses(columns).items()
         for column in found
         if column.startswith("train/")
     ]
-    rest = [_overlaid(meaning(m).title, groups, c, reading(m)) for m, c in val.items() if m not in HEADLINES]
+    rest = [_overlaid(meaning(m).title, groups, c, reading(m)) for m, c in val.items() if m not in headlines(val)]
     return (grid(main) if any(main) else "") + (folded("Every other validation curve", grid(rest)) if any(rest) else "")
 
 

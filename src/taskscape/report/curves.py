@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from taskscape.report.charts import COLORS, Series, chart, spans_decades
-from taskscape.report.glossary import HEADLINES, is_per_class, meaning, reading
+from taskscape.report.glossary import headlines, is_per_class, meaning, reading
 from taskscape.report.html import folded
 from taskscape.report.run import Curve
 
@@ -34,8 +34,7 @@ def validation(columns: Iterable[str]) -> dict[str, str]:
     columns = list(columns)
     lost = {c for group in losses(columns).values() for c in group}
     metrics = {c.removeprefix("val/"): c for c in columns if c.startswith("val/") and c not in lost}
-    named = [m for m in HEADLINES if m in metrics]
-    return {m: metrics[m] for m in (*named, *metrics) if not is_per_class(m)}
+    return {m: metrics[m] for m in (*headlines(metrics), *metrics) if not is_per_class(m)}
 
 
 def curve_charts(curves: dict[str, Curve]) -> str:
@@ -48,7 +47,7 @@ def curve_charts(curves: dict[str, Curve]) -> str:
         ]
         log = spans_decades([y for s in lines for _, y in s.points])
         charts.append(chart(f"Loss, {name}", lines, y_log=log))
-    shown = [m for m in HEADLINES if m in val] or list(val)[:3]
+    shown = headlines(val) or list(val)[:3]
     charts += [_metric(metric, curves[val[metric]], COLORS[i]) for i, metric in enumerate(shown)]
     charts.append(chart("Learning rate", [Series("lr", COLORS[4], curves.get("lr", []))]))
     lines = [

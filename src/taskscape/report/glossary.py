@@ -1,5 +1,6 @@
 """What the names of metrics and costs mean, for people who meet them for the first time."""
 
+from collections.abc import Container, Iterable
 from dataclasses import dataclass
 
 from taskscape.result import higher_is_better
@@ -53,14 +54,15 @@ MEANINGS = {
     "grader": Meaning("Grader", "", "max(mIoU - 50, 0) + max(50 - SI-logRMSE × 100, 0): both tasks in one number."),
 }
 
-HEADLINES = ("semseg/miou", "depth/rel", "normals/mean")
-"""The one metric that stands for each task."""
+_HEADLINES = ("semseg/miou", "depth/rel", "normals/mean")
 
-GAIN = (
+_GAIN = (
     "semseg/miou", "semseg/pixel_accuracy", "depth/abs", "depth/rel",
     "normals/mean", "normals/median", "normals/11.25", "normals/22.5", "normals/30",
 )  # fmt: skip
-"""The metrics that the gain over single-task runs is the mean of."""
+
+_WITHOUT_SCALE = {"depth/rel": "depth/scaled_rel", "depth/abs": "depth/si_log_rmse"}
+"""What takes a metric's place for depth of unknown scale."""
 
 COSTS = {
     "parameters": "Parameters",
@@ -68,6 +70,21 @@ COSTS = {
     "seconds_per_image": "Time per image",
     "seconds": "Training time",
 }
+
+
+def headlines(metrics: Container[str]) -> list[str]:
+    """Return the one metric, of those there are, that stands for each task."""
+    return _found(_HEADLINES, metrics)
+
+
+def gained(metrics: Container[str]) -> list[str]:
+    """Return the metrics, of those there are, that the gain over single-task runs is the mean of."""
+    return _found(_GAIN, metrics)
+
+
+def _found(wanted: Iterable[str], metrics: Container[str]) -> list[str]:
+    chosen = (metric if metric in metrics else _WITHOUT_SCALE.get(metric, metric) for metric in wanted)
+    return [metric for metric in chosen if metric in metrics]
 
 
 def meaning(metric: str) -> Meaning:

@@ -2,13 +2,13 @@
 
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import takewhile
 
 import numpy as np
 
-from taskscape.report.glossary import GAIN
+from taskscape.report.glossary import gained
 from taskscape.report.run import Run, flatten
 from taskscape.result import TaskInfo, higher_is_better
 
@@ -80,7 +80,20 @@ def differences(groups: Sequence[Group]) -> dict[str, list[str]]:
     names = dict.fromkeys(name for settings in flat for name in settings if name != "seed")
     table = {name: [settings.get(name, "–") for settings in flat] for name in names}
     parents = {name[:i] for name in names for i, letter in enumerate(name) if letter == "."}  # none here, a dict there
-    return {name: values for name, values in table.items() if len(set(values)) > 1 and name not in parents}
+    different = {name: values for name, values in table.items() if len(set(values)) > 1 and name not in parents}
+    return {name: values for name, values in different.items() if not _goes_with(name, values, different)}
+
+
+def _goes_with(name: str, values: Sequence[str], table: Mapping[str, Sequence[str]]) -> bool:
+    """Return whether a setting differs only because what it belongs to, such as a task, is there or not."""
+    missing = [value == "–" for value in values]
+    owners = [f"{name[:i]}.is" for i, letter in enumerate(name) if letter == "."]
+    return (
+        any(
+            owner != name and owner in table and [value == "–" for value in table[owner]] == missing for owner in owners
+        )
+        and len(set(values) - {"–"}) == 1
+    )
 
 
 @dataclass(frozen=True)
@@ -103,14 +116,14 @@ def baselines(groups: Iterable[Group]) -> dict[str, Group]:
 
 
 def gain(group: Group, single: dict[str, Group]) -> Gain | None:
-    """Return the change of a group against single-task runs, over the metrics of ``GAIN`` that both have.
+    """Return the change of a group against single-task runs, over the metrics of ``gained`` that both have.
 
     None for the single-task runs themselves, and where there is nothing to compare with.
     """
     if group.single:
         return None
     changes = {}
-    for metric in GAIN:
+    for metric in gained({metric for run in group.runs for metric in run.result.metrics}):
         base = single.get(metric.split("/")[0])
         before, after = (base.mean(metric) if base else None), group.mean(metric)
         if before and after is not None:

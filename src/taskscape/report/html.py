@@ -12,6 +12,7 @@ from string import Template
 import numpy as np
 from PIL import Image
 
+from taskscape.files import write_whole
 from taskscape.report.pictures import Rgb, color_table
 
 PAGE = Template("""<!doctype html>
@@ -64,9 +65,7 @@ def page(title: str, overline: str, lead: str, sections: Sequence[tuple[str, str
 def write(path: Path, text: str) -> Path:
     """Write a page; a reader sees the old one or the new one, never half of one."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(path.name + ".part")
-    temporary.write_text(text, encoding="utf-8")
-    temporary.replace(path)
+    write_whole(path, text)
     return path
 
 

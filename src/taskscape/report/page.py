@@ -8,7 +8,7 @@ from taskscape.report import samples as gallery
 from taskscape.report.charts import COLORS, Series, chart, spans_decades, steps
 from taskscape.report.confusion import confusion_table
 from taskscape.report.curves import curve_charts, grid
-from taskscape.report.glossary import HEADLINES, arrow, cost_text, cost_title, is_per_class, meaning, reading
+from taskscape.report.glossary import arrow, cost_text, cost_title, headlines, is_per_class, meaning, reading
 from taskscape.report.html import facts, folded, page, settings_table, tiles, write
 from taskscape.report.run import Run, flatten, headline
 from taskscape.result import Result, TaskInfo
@@ -79,7 +79,7 @@ def _number_and_unit(name: str, value: float) -> tuple[str, str]:
 
 
 def _headlines(result: Result) -> str:
-    metrics = [m for m in HEADLINES if m in result.metrics] or [m for m in result.metrics if not is_per_class(m)][:3]
+    metrics = headlines(result.metrics) or [m for m in result.metrics if not is_per_class(m)][:3]
     shown = [(f"{meaning(m).title} {arrow(m)}", meaning(m).show(result.metrics[m]), meaning(m).unit) for m in metrics]
     costs = [name for name in ("parameters", "seconds_per_image") if name in result.cost]
     return tiles(shown + [(cost_title(c), *_number_and_unit(c, result.cost[c])) for c in costs])

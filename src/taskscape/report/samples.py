@@ -74,7 +74,10 @@ def _classes(task: TaskInfo, label: pictures.Ids, valid: pictures.Mask, predicti
 
 def _depth(task: TaskInfo, label: pictures.Floats, valid: pictures.Mask, prediction: pictures.Floats) -> Painted:
     valid = pictures.measurable(label, valid)
+    if not task.scale_known:
+        prediction = _median_scaled(prediction, label, valid)
     near, far = pictures.depth_range(label, valid)  # one scale for all images, so that they can be compared
+    unit = "m" if task.scale_known else "of the median"
     ticks = [m for m in (0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500) if near <= m <= far]
     relative = np.abs(prediction - label) / np.where(valid, label, 1.0)
     return Painted(
@@ -83,13 +86,21 @@ def _depth(task: TaskInfo, label: pictures.Floats, valid: pictures.Mask, predict
         pictures.paint_depth(prediction, None, near, far),
         pictures.difference_depth(label, prediction, valid),
         _scores(100.0 * relative, valid, "{:.1f} % off"),
-        scale(pictures.DEPTH_MAP, [(float(np.log(m / near) / np.log(far / near)), f"{m:g} m") for m in ticks])
+        scale(pictures.DEPTH_MAP, [(float(np.log(m / near) / np.log(far / near)), f"{m:g} {unit}") for m in ticks])
         + "<p>Difference, relative to the true depth: red is predicted too near, blue too far.</p>"
         + scale(
             pictures.DEPTH_DIFFERENCE_MAP,
             [(0.0, "−50 %"), (0.25, "−25 %"), (0.5, "0"), (0.75, "+25 %"), (1.0, "+50 %")],
         ),
     )
+
+
+def _median_scaled(prediction: pictures.Floats, label: pictures.Floats, valid: pictures.Mask) -> pictures.Floats:
+    """Put right the scale of every image that has a label, as the metrics named scaled do."""
+    factors = [
+        np.median(y[v]) / np.median(p[v]) if v.any() else 1.0 for p, y, v in zip(prediction, label, valid, strict=True)
+    ]
+    return prediction * np.array(factors, prediction.dtype)[:, None, None]
 
 
 def _directions(task: TaskInfo, label: pictures.Floats, valid: pictures.Mask, prediction: pictures.Floats) -> Painted:

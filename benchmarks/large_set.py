@@ -1,0 +1,107 @@
+"""How much memory do preparing, checking and training take, for a small set and for a large one? Linux only.
+
+Makes folders of ``--counts`` labelled pictures, and runs ``taskscape prepare folder``, ``taskscape data check`` and one
+epoch of ``taskscape train`` on each. The memory is what a command's processes hold of their own, all together, at most
+(anonymous memory: what cannot be dropped; the mapped files of a store can). Prints a Markdown table.
+"""
+
+import argparse
+import json
+import re
+import subprocess
+import sys
+import tempfile
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+SIZE = (48, 64)
+DESCRIPTION = "{semseg: {classes: {0: a, 1: b, 2: c}}, depth: {unit: millimetre}, splits: {val: 200, train: %d}}"
+EXPERIMENT = """
+from pathlib import Path
+from taskscape.data import Packed
+from taskscape.experiment import Experiment
+from taskscape.models import DeeplabPlain
+
+def experiment():
+    return Experiment(network=DeeplabPlain(encoder="resnet10t"), data=Packed(Path("store")), epochs=1, batch_size=32)
+"""
+
+
+def make(raw: Path, count: int) -> None:
+    """Write a folder of pictures: coarse noise, so that no two are the same."""
+    for part in ("images", "semseg", "depth"):
+        (raw / part).mkdir(parents=True)
+
+    def picture(index: int) -> None:
+        rng = np.random.default_rng(index)
+        coarse = rng.integers(0, 256, (6, 8, 3), np.uint8)
+        scaled = {"images": coarse, "semseg": coarse[..., 0] % 3, "depth": coarse[..., 1].astype(np.uint16) * 100 + 500}
+        for part, array in scaled.items():
+            fine = array.repeat(SIZE[0] // 6, 0).repeat(SIZE[1] // 8, 1)
+            Image.fromarray(fine).save(raw / part / f"{index:06d}.png", compress_level=1)
+
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(picture, range(count)))
+    (raw / "taskscape.yaml").write_text(DESCRIPTION % (count - 200))
+
+
+def own_mebibytes(pid: int) -> float:
+    """Return the anonymous memory of a process and all that descend from it."""
+    try:
+        found = re.search(r"RssAnon:\s+(\d+)", Path(f"/proc/{pid}/status").read_text())
+        children = [c for task in Path(f"/proc/{pid}/task").iterdir() for c in (task / "children").read_text().split()]
+    except (FileNotFoundError, ProcessLookupError):
+        return 0.0  # it ended meanwhile
+    return (int(found[1]) / 1024 if found else 0.0) + sum(own_mebibytes(int(child)) for child in children)
+
+
+def peak(command: list[str], folder: Path) -> tuple[float, float]:
+    """Run a command of taskscape and return its largest memory in MiB and its seconds."""
+    started, largest = time.monotonic(), 0.0
+    with (folder / "output.txt").open("a") as output:
+        running = subprocess.Popen([sys.executable, "-m", "taskscape.cli", *command], cwd=folder, stdout=output)
+        while running.poll() is None:
+            largest = max(largest, own_mebibytes(running.pid))
+            time.sleep(0.1)
+    if running.returncode:
+        raise RuntimeError(f"taskscape {' '.join(command)} failed:\n{(folder / 'output.txt').read_text()}")
+    return largest, time.monotonic() - started
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--counts", type=int, nargs="+", default=[2000, 20000])
+    parser.add_argument("--json", type=Path)
+    arguments = parser.parse_args()
+    commands = {
+        "prepare": ["prepare", "folder", "raw", "store"],
+        "prepare in shards of 1,000": ["prepare", "folder", "raw", "shards", "--shard", "1000"],
+        "check": ["data", "check", "store"],
+        "train": ["train", "my.py:experiment", "--run", "run"],
+    }
+    found: dict[str, Any] = {name: {} for name in commands}
+    stores = {}
+    for count in arguments.counts:
+        with tempfile.TemporaryDirectory() as name:
+            folder = Path(name)
+            make(folder / "raw", count)
+            (folder / "my.py").write_text(EXPERIMENT)
+            for title, command in commands.items():
+                mebibytes, seconds = peak(command, folder)
+                found[title][count] = {"mebibytes": mebibytes, "seconds": seconds}
+            stores[count] = sum(file.stat().st_size for file in (folder / "store").rglob("*")) / 2**20
+    print("| MiB | " + " | ".join(f"{count:,} images" for count in stores) + " |\n|---|" + "---:|" * len(stores))
+    print("| the store | " + " | ".join(f"{size:.0f}" for size in stores.values()) + " |")
+    for title, of in found.items():
+        print(f"| {title} | " + " | ".join(f"{of[count]['mebibytes']:.0f}" for count in stores) + " |")
+    if arguments.json:
+        arguments.json.write_text(json.dumps({"store MiB": stores, "commands": found}, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,52 @@
+"""Predictors that do not look at the image, against sums made by hand."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from taskscape.baseline import baseline
+from taskscape.batch import Sample
+from taskscape.cli import main
+from taskscape.data import Store, StoreWriter
+from taskscape.labels import ClassSet
+
+CLASSES = ClassSet("two", ("left", "right"), ((1, 2, 3), (4, 5, 6)))
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Path:
+    """Two images to train, one to measure, of 1×4; the last pixel never has a label in training."""
+    semseg = [[0, 0, 1, 255], [0, 1, 1, 255], [0, 1, 1, 1]]
+    depth = [[1, 2, 8, 0], [4, 2, 2, 0], [2, 2, 4, 2]]
+    writer = StoreWriter(
+        tmp_path / "store", (1, 4), {"train": 2, "val": 1}, ("semseg", "depth", "normals"), CLASSES, {"kind": "test"}
+    )
+    normals = np.zeros((1, 4, 3), np.float32)
+    normals[..., 2] = -1
+    for index, (ids, metres) in enumerate(zip(semseg, depth, strict=True)):
+        classes, distance = np.array([ids]), np.array([metres], np.float32)
+        labels = {"semseg": classes, "depth": distance, "normals": normals}
+        valid = {"semseg": classes != 255, "depth": distance > 0, "normals": np.ones((1, 4), bool)}
+        split, row = ("train", index) if index < 2 else ("val", 0)
+        writer.put(split, row, Sample(np.full((1, 4, 3), 100 * index, np.uint8), labels, valid, str(index)))
+    writer.finish()
+    return tmp_path / "store"
+
+
+def test_both_predictors_by_hand(store: Path) -> None:
+    found = baseline(Store.open(store, "train"), Store.open(store, "val"))
+    # Three pixels of each class: the first is taken. By position 0, 0 or 1 (the first), 1, and the constant at the end.
+    assert found.constant["semseg/pixel_accuracy"] == 25
+    assert found.by_position["semseg/pixel_accuracy"] == 50
+    # The geometric mean of 1, 2, 8, 4, 2, 2 is 2^(8/6); by position 2, 2, 4, and the constant at the end.
+    mean = 2 ** (8 / 6)
+    assert found.constant["depth/abs"] == pytest.approx((3 * (mean - 2) + 4 - mean) / 4)
+    assert found.by_position["depth/abs"] == pytest.approx((mean - 2) / 4)
+    assert found.constant["normals/mean"] == found.by_position["normals/mean"] == pytest.approx(0, abs=1e-3)
+
+
+def test_the_command_prints_both(store: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    main(["data", "baseline", str(store)])
+    printed = capsys.readouterr().out
+    assert "semseg/pixel_accuracy" in printed and "25.00" in printed and "50.00" in printed
