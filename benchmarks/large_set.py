@@ -64,7 +64,9 @@ def peak(command: list[str], folder: Path) -> tuple[float, float]:
     """Run a command of taskscape and return its largest memory in MiB and its seconds."""
     started, largest = time.monotonic(), 0.0
     with (folder / "output.txt").open("a") as output:
-        running = subprocess.Popen([sys.executable, "-m", "taskscape.cli", *command], cwd=folder, stdout=output)
+        running = subprocess.Popen(
+            [sys.executable, "-m", "taskscape.cli", *command], cwd=folder, stdout=output, stderr=output
+        )
         while running.poll() is None:
             largest = max(largest, own_mebibytes(running.pid))
             time.sleep(0.1)
