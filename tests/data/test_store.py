@@ -1,7 +1,6 @@
 import errno
 import json
 import multiprocessing
-import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
