@@ -27,13 +27,15 @@ from torch import Tensor
 
 from taskscape import models
 from taskscape.batch import Target
+from taskscape.consistency import CrossTaskConsistency
 from taskscape.labels import CITYSCAPES_19
-from taskscape.objective import Supervised
+from taskscape.objective import Objective, Supervised
 from taskscape.tasks import Depth, SemanticSegmentation, SurfaceNormals, Task
 from taskscape.weighting import OPTIONS, Fixed, Shared, WeightingOptions
 
 TASKS: dict[str, Task] = {task.name: task for task in (SemanticSegmentation(CITYSCAPES_19), Depth(), SurfaceNormals())}
 SUM = "fixed"
+OBJECTIVES: dict[str, Objective] = {of.name: of for of in (Supervised(), CrossTaskConsistency())}
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,7 @@ class Setting:
     network: str
     options: dict[str, Any]
     tasks: tuple[str, ...]
+    objective: str
     batch: int
     height: int
     width: int
@@ -101,7 +104,7 @@ def cost(setting: Setting, options: WeightingOptions) -> Cost | str:
     def losses_and_features() -> tuple[dict[str, Tensor], tuple[Tensor, ...]]:
         with torch.autocast(torch.device(setting.device).type, torch.bfloat16, enabled=setting.bf16):
             outputs = network(image)
-        return Supervised()(tasks, outputs.final, outputs.auxiliary, targets), outputs.shared
+        return OBJECTIVES[setting.objective](tasks, outputs.final, outputs.auxiliary, targets), outputs.shared
 
     try:
         weighting = options.build(setting.tasks).to(setting.device)
@@ -176,6 +179,7 @@ def main() -> None:
         "--option", nargs="*", default=[], metavar="FIELD=VALUE", help="of the network: encoder=resnet18"
     )
     parser.add_argument("--tasks", nargs="+", default=list(TASKS), choices=TASKS)
+    parser.add_argument("--objective", default="supervised", choices=OBJECTIVES)
     parser.add_argument("--methods", nargs="+", help="such as dwa pcgrad; all by default")
     parser.add_argument("--batch", type=int, default=4)
     parser.add_argument("--size", nargs=2, type=int, default=[128, 256], metavar=("HEIGHT", "WIDTH"))
@@ -187,8 +191,8 @@ def main() -> None:
     parser.add_argument("--out", type=Path, help="a JSON file")
     given = parser.parse_args()
     setting = Setting(
-        given.network, dict(pair.split("=", 1) for pair in given.option), tuple(given.tasks), given.batch, *given.size,
-        given.bf16, given.device, given.threads, given.warmup, given.steps,
+        given.network, dict(pair.split("=", 1) for pair in given.option), tuple(given.tasks), given.objective,
+        given.batch, *given.size, given.bf16, given.device, given.threads, given.warmup, given.steps,
     )  # fmt: skip
     wanted = {name: o for name, o in methods().items() if not given.methods or o.name in given.methods}
     costs = measure(setting, {SUM: Fixed(), **wanted})

@@ -4,17 +4,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
-from torch import Tensor, nn
+from torch import nn
 
-from taskscape.models.adaptive_bins import AdaptiveBins, TokenSource
-from taskscape.models.attention import GridTransformer
-from taskscape.models.blocks import LiteBranch, cut, resize_like
-from taskscape.models.encoder import AtrousOptions, Encoder
-from taskscape.models.outputs import Network, Outputs
+from taskscape.models.bins_network import BinsNetwork, BinsOptions
+from taskscape.models.blocks import LiteBranch
+from taskscape.models.outputs import Network
 
 
 @dataclass(frozen=True)
-class AdaptiveDepth(AtrousOptions):
+class AdaptiveDepth(BinsOptions):
     """One encoder for all tasks; depth by adaptive bins, every other task by an ASPP and a decoder.
 
     Where the depth is not among the tasks, as in a baseline for another one, every task has the latter.
@@ -26,90 +24,14 @@ class AdaptiveDepth(AtrousOptions):
     name: ClassVar[str] = "adaptive-depth"
     paper: ClassVar[str] = "Bhat et al., CVPR 2021 (AdaBins), bins from the cells of the image"
 
-    encoder: str = "resnet18"
-    """Any timm backbone that gives a pyramid of features."""
-    depth: str = "depth"
-    """The task with one output channel that is predicted by bins."""
-    tokens: TokenSource = "encoder"
-    """What becomes bins: the encoder's last feature, the depth decoder's features, or those of an ASPP."""
-    grid: int = 16
-    """Tokens are the cells of a grid × grid; there are as many bins."""
-    width: int = 256
-    """Channels of a token; 512 was compared."""
-    heads: int = 4
-    """Heads of the attention; 8 were best with tokens from an ASPP."""
-    blocks: int = 3
-    """Transformer blocks; 6 were best with tokens from an ASPP."""
-    expansion: int = 4
-    """How many times wider the transformer's hidden layers are; 8 was compared."""
-    dropout: float = 0.0
-    """Probability that a similarity is left out of the attention in training."""
-    temperature: float = 1.0
-    """What similarities are divided by, besides the root of a head's width."""
-    position: bool = False
-    """A learnt position for each cell, added to the queries."""
-    start: float = 10.0
-    """Where bins begin, in the unit of the raw output."""
-
     def build(self, outputs: Mapping[str, int]) -> Network:
         """Build the network."""
         return AdaptiveDepthNetwork(outputs, self)
 
 
-class AdaptiveDepthNetwork(Network):
+class AdaptiveDepthNetwork(BinsNetwork):
     """Encoder → depth: tokens → bins, decoder → their expectation; others: ASPP → decoder → bilinear to the image."""
 
-    def __init__(self, outputs: Mapping[str, int], options: AdaptiveDepth) -> None:
-        super().__init__(outputs)
-        self.encoder = Encoder(options.encoder, options.output_stride, options.pretrained)
-        self.skip_level = self.encoder.level(4)
-        self.branches = nn.ModuleDict({task: self._branch(task, options) for task in outputs})
-
-    def _branch(self, task: str, options: AdaptiveDepth) -> nn.Module:
-        deep, skip = self.encoder.channels[-1], self.encoder.channels[self.skip_level]
-        channels = self.outputs[task]
-        if task != options.depth:
-            return LiteBranch(deep, skip, channels, options.rates)
-        if channels != 1:
-            raise ValueError(f"network.depth is {task!r}, which has {channels} channels: name a task that has one")
-        inputs = deep if options.tokens == "encoder" else 256
-        return AdaptiveBins(deep, skip, _transformer(inputs, options), options.tokens, options.rates, options.start)
-
-    def shared_modules(self) -> tuple[nn.Module, ...]:
-        """The encoder."""
-        return (self.encoder,)
-
-    def forward(self, image: Tensor) -> Outputs:
-        """Predict every task."""
-        skip, bottleneck = self._cut(image)
-        final = {task: resize_like(branch(bottleneck, skip), image) for task, branch in self.branches.items()}
-        return Outputs(final, {}, (skip, bottleneck))
-
-    def bins(self, image: Tensor) -> Tensor:
-        """Return the bins chosen for each image, (B, grid²), in the unit of the raw depth.
-
-        Raises ``ValueError`` for a network without a task that is predicted by bins.
-        """
-        for branch in self.branches.values():
-            if isinstance(branch, AdaptiveBins):
-                skip, bottleneck = self._cut(image)
-                return branch.bins(bottleneck, skip)
-        raise ValueError(f"this network has no bins: none of its tasks {list(self.outputs)} is its options' depth")
-
-    def _cut(self, image: Tensor) -> tuple[Tensor, ...]:
-        pyramid = self.encoder(image)
-        return cut(pyramid[self.skip_level], pyramid[-1])
-
-
-def _transformer(inputs: int, options: AdaptiveDepth) -> GridTransformer:
-    return GridTransformer(
-        inputs,
-        options.grid,
-        options.width,
-        options.heads,
-        options.blocks,
-        options.expansion,
-        options.dropout,
-        options.temperature,
-        options.position,
-    )
+    def branch(self, deep: int, skip: int, channels: int, options: AdaptiveDepth) -> nn.Module:
+        """Build the branch of a task other than the depth."""
+        return LiteBranch(deep, skip, channels, options.rates)
