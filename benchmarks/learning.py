@@ -100,7 +100,7 @@ def table(rows: list[dict[str, Any]]) -> str:
         "name": ("", "{}"),
         "parameters": ("parameters", "{:,.0f}"),
         "flops": ("GFLOPs", "{:.2f}"),
-        "step": ("step, ms", "{:.0f}"),
+        "seconds_per_step": ("step, ms", "{:.0f}"),
         "semseg/miou": ("mIoU % ↑", "{:.2f}"),
         "semseg/pixel_accuracy": ("accuracy % ↑", "{:.2f}"),
         "depth/abs": ("abs m ↓", "{:.3f}"),
@@ -111,7 +111,7 @@ def table(rows: list[dict[str, Any]]) -> str:
     used = {key: column for key, column in columns.items() if any(key in figures for figures in rows)}
     lines = ["| " + " | ".join(title for title, _ in used.values()) + " |", "|---" + "|---:" * (len(used) - 1) + "|"]
     for figures in rows:
-        shown = {**figures, "flops": figures["flops"] / 1e9, "step": 1000 * figures["seconds_per_step"]}
+        shown = {**figures, "flops": figures["flops"] / 1e9, "seconds_per_step": 1000 * figures["seconds_per_step"]}
         cells = [form.format(shown[key]) if key in shown else "–" for key, (_, form) in used.items()]
         lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines)
@@ -151,7 +151,7 @@ def main() -> None:
     ]
     print(table(rows))
     if arguments.json:
-        about = {**next(iter(found.values())).environment, "cores": str(os.cpu_count())}
+        about = {**runs.environment(launch("auto").device), "cores": str(os.cpu_count())}
         settings = {
             "what": arguments.what,
             "recipe": arguments.recipe,
