@@ -20,6 +20,11 @@ def higher_is_better(metric: str) -> bool:
     return metric.startswith("semseg/iou/") or metric.rpartition("/")[2] in _HIGHER
 
 
+def suffix(split: str = "val", tta: bool = False) -> str:
+    """Return what the names of a run's ``result`` and ``samples`` end in: nothing for the usual one, that of val."""
+    return ("" if split == "val" else f"-{split}") + ("-tta" if tta else "")
+
+
 @dataclass(frozen=True)
 class TaskInfo:
     """What a report must know to draw a task."""

@@ -24,7 +24,7 @@ from taskscape.journal import read_rows
 from taskscape.models import Network, Outputs
 from taskscape.processes import rank, world
 from taskscape.progress import progress_bar, reporter
-from taskscape.result import Result, TaskInfo
+from taskscape.result import Result, TaskInfo, suffix
 from taskscape.settings import dump, parse
 from taskscape.tasks import Task
 from taskscape.train import Plan, Training, autocast
@@ -164,7 +164,7 @@ def evaluate_run(
     loader = trained.experiment.loader(stores[split], trained.device, training=False)
     forward = trained.forward_mirrored_too if tta else trained.forward
     measured = measure(forward, trained.tasks, loader.epoch(0), trained.device)
-    suffix = ("" if split == "val" else f"-{split}") + ("-tta" if tta else "")
+    ending = suffix(split, tta)
     result = Result(
         split=split,
         images=len(stores[split]),
@@ -184,8 +184,8 @@ def evaluate_run(
         shown = np.linspace(0, len(stores[split]) - 1, min(PICTURES, len(stores[split]))).astype(np.int64)
         arrays = pictures(forward, trained.tasks, loader.batch(shown))
         names = np.array([stores[split].names[index] for index in shown])
-        save_arrays(run / f"samples{suffix}.npz", {"name": names, **arrays})
-        result.save(run / f"result{suffix}.json")
+        save_arrays(run / f"samples{ending}.npz", {"name": names, **arrays})
+        result.save(run / f"result{ending}.json")
     return result
 
 

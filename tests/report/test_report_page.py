@@ -143,3 +143,14 @@ def test_comparison_is_well_formed(make_run: MakeRun, tmp_path: Path) -> None:
     page = check(write_comparison(runs, tmp_path / "pages" / "all.html"))
     assert page.ids == ["metrics", "settings", "cost", "curves", "classes"]
     assert "epochs" in page.text
+
+
+def test_a_page_about_another_evaluation(make_run: MakeRun) -> None:
+    run = make_run("run")
+    usual = write_report(run)
+    with pytest.raises(ValueError, match=r"no result-shifted-tta.json yet.*evaluate .*run --split shifted --tta"):
+        write_report(run, "shifted", tta=True)
+    (run / "result.json").rename(run / "result-shifted.json")
+    (run / "samples.npz").rename(run / "samples-shifted.npz")
+    page = write_report(run, "shifted")
+    assert page == usual.with_name("index-shifted.html") and page.read_text() == usual.read_text()

@@ -12,9 +12,14 @@ def main(arguments: Sequence[str]) -> None:
     tyro.cli(report, args=arguments, prog="taskscape report")
 
 
-def report(run: Run, /) -> None:
-    """Write a page about a run: RUN/report/index.html, one file that opens without a network."""
+def report(run: Run, /, *, split: str = "val", tta: bool = False) -> None:
+    """Write a page about a run: RUN/report/index.html, one file that opens without a network.
+
+    Args:
+        split: The split whose evaluation it shows; for another than val the page is index-SPLIT.html.
+        tta: Show the evaluation with test-time augmentation; the page's name ends in -tta.
+    """
     from taskscape.report import write_report
 
     with if_interrupted(f"{run} is as it was; start the same command again"):
-        print(write_report(run))
+        print(write_report(run, split, tta))

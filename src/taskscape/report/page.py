@@ -27,13 +27,14 @@ NAMED_SETTINGS = {
 }
 
 
-def write_report(run: Path) -> Path:
-    """Write ``RUN/report/index.html`` and return its path.
+def write_report(run: Path, split: str = "val", tta: bool = False) -> Path:
+    """Write ``RUN/report/index.html`` and return its path; for another split than val, ``index-SPLIT.html``.
 
-    The page is one file without references. Raises ``ValueError`` that names what the run lacks and how to make it.
+    With ``tta`` it is about the result of test-time augmentation, and the name of the page ends in ``-tta``. The page
+    is one file without references. Raises ``ValueError`` that names what the run lacks and how to make it.
     """
-    loaded = Run.load(run)
-    return write(run / "report" / "index.html", _page(loaded))
+    loaded = Run.load(run, split, tta)
+    return write(run / "report" / f"index{loaded.ending}.html", _page(loaded))
 
 
 def _page(run: Run) -> str:

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import yaml
 
-from taskscape.result import Result
+from taskscape.result import Result, suffix
 
 Curve = list[tuple[float, float]]
 """(epoch, value) where there is a value."""
@@ -27,6 +27,8 @@ class Run:
     curves: dict[str, Curve]
     """By column of ``metrics.csv``."""
     result: Result
+    ending: str = ""
+    """Of the names of the files it was read from: ``taskscape.result.suffix``."""
 
     @property
     def name(self) -> str:
@@ -34,21 +36,25 @@ class Run:
         return self.path.resolve().name
 
     @classmethod
-    def load(cls, path: Path) -> "Run":
-        """Read a run. Raises ``ValueError`` that names what is missing and the command that makes it."""
+    def load(cls, path: Path, split: str = "val", tta: bool = False) -> "Run":
+        """Read a run, as measured on a split. Raises ``ValueError`` that names what is missing and the command that makes it."""
         experiment = path / "experiment.yaml"
         if not experiment.is_file():
             raise ValueError(
                 f"{path} is not a run: it has no experiment.yaml; make a run with `taskscape train RECIPE`"
             )
-        if not (path / "result.json").is_file():
-            raise ValueError(f"{path} has no result.json yet; make it with `taskscape evaluate {path}`")
+        ending = suffix(split, tta)
+        if not (path / f"result{ending}.json").is_file():
+            how = ("" if split == "val" else f" --split {split}") + (" --tta" if tta else "")
+            raise ValueError(f"{path} has no result{ending}.json yet; make it with `taskscape evaluate {path}{how}`")
         settings = yaml.safe_load(experiment.read_text()) or {}
-        return cls(path, settings, _read_curves(path / "metrics.csv"), Result.load(path / "result.json"))
+        return cls(
+            path, settings, _read_curves(path / "metrics.csv"), Result.load(path / f"result{ending}.json"), ending
+        )
 
     def samples(self) -> dict[str, npt.NDArray[Any]]:
-        """Read ``samples.npz``; empty where the run has none."""
-        path = self.path / "samples.npz"
+        """Read the sample pictures; empty where the run has none."""
+        path = self.path / f"samples{self.ending}.npz"
         if not path.is_file():
             return {}
         with np.load(path, allow_pickle=False) as arrays:
