@@ -37,7 +37,10 @@ class Run:
 
     @classmethod
     def load(cls, path: Path, split: str = "val", tta: bool = False) -> "Run":
-        """Read a run, as measured on a split. Raises ``ValueError`` that names what is missing and the command that makes it."""
+        """Read a run, as measured on a split.
+
+        Raises ``ValueError`` that names what is missing and the command that makes it.
+        """
         experiment = path / "experiment.yaml"
         if not experiment.is_file():
             raise ValueError(
