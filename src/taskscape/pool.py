@@ -3,6 +3,7 @@
 import os
 import signal
 import sys
+import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
@@ -30,25 +31,51 @@ def run(job: Callable[..., object], jobs: Iterable[tuple[object, ...]], count: i
         return
     # loky starts fresh processes, since the caller may hold threads, such as torch's, that a fork would break; unlike
     # the standard library's they do not run the caller's script.
-    pool = ProcessPoolExecutor(min(processes, count), initializer=_start_worker)
-    waiting: deque[Future[object]] = deque()
-    try:
-        for arguments in jobs:
-            with _interrupts_held():
-                waiting.append(pool.submit(job, *arguments))
-            if len(waiting) >= 4 * processes:
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
-    except BaseException:  # including Ctrl-C and a caller that stops early
-        pool.shutdown(kill_workers=True)
-        raise
-    pool.shutdown()
+    with _interrupts_noted() as noted:
+        pool = ProcessPoolExecutor(min(processes, count), initializer=_start_worker)
+        waiting: deque[Future[object]] = deque()
+        try:
+            for arguments in jobs:
+                with _interrupts_blocked():
+                    waiting.append(pool.submit(job, *arguments))
+                if len(waiting) >= 4 * processes:
+                    yield _result(waiting.popleft(), noted)
+            while waiting:
+                yield _result(waiting.popleft(), noted)
+        except BaseException:  # including Ctrl-C and a caller that stops early
+            pool.shutdown(kill_workers=True)
+            raise
+        pool.shutdown()
+
+
+def _result(future: Future[object], noted: list[int]) -> object:
+    """Wait for a result, or for Ctrl-C."""
+    while not noted:
+        try:
+            return future.result(timeout=0.1)
+        except TimeoutError:
+            if future.done():  # it is the job's own
+                raise
+    raise KeyboardInterrupt
 
 
 @contextmanager
-def _interrupts_held() -> Iterator[None]:
-    """Delay Ctrl-C. Processes started meanwhile are born with it blocked, so none dies of it while it imports."""
+def _interrupts_noted() -> Iterator[list[int]]:
+    """Note Ctrl-C instead of raising it: it must not strike where the pool holds a lock that ending it takes too."""
+    noted: list[int] = []
+    if threading.current_thread() is not threading.main_thread():  # Ctrl-C goes to the main thread
+        yield noted
+        return
+    before = signal.signal(signal.SIGINT, lambda number, frame: noted.append(number))
+    try:
+        yield noted
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+@contextmanager
+def _interrupts_blocked() -> Iterator[None]:
+    """Processes that are started meanwhile are born with Ctrl-C blocked, so that none dies of it while it imports."""
     if sys.platform == "win32":
         yield
         return
