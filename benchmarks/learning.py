@@ -14,7 +14,6 @@ import json
 import os
 import statistics
 import time
-from collections.abc import Mapping
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
@@ -27,10 +26,10 @@ from taskscape.commands.recipes import recipes as recipe_names
 from taskscape.data import Streets
 from taskscape.engine import launch
 from taskscape.experiment import Experiment
-from taskscape.result import Result, higher_is_better
+from taskscape.report.groups import Group, baselines, gain
+from taskscape.report.run import Run
 
-COMPARED = ("semseg/miou", "semseg/pixel_accuracy", "depth/abs", "depth/rel")
-SHOWN = (*COMPARED, "depth/si_log_rmse")
+SHOWN = ("semseg/miou", "semseg/pixel_accuracy", "depth/abs", "depth/rel", "depth/si_log_rmse")
 SINGLE = {"semseg": "segmentation alone", "depth": "depth alone"}
 
 
@@ -54,13 +53,13 @@ def weightings(recipe: str) -> dict[str, Experiment]:
     return experiments | {name: replace(together, weighting=options()) for name, options in weighting.OPTIONS.items()}
 
 
-def result_of(name: str, experiment: Experiment, out: Path) -> Result:
+def run_of(name: str, experiment: Experiment, out: Path) -> Run:
     """Train it, unless that was done before."""
     run = out / name.replace(" ", "-")
-    if (run / runs.RESULT).exists():
-        return Result.load(run / runs.RESULT)
-    print(f"— {name}", flush=True)
-    return runs.train(experiment, run, resume=True)
+    if not (run / runs.RESULT).exists():
+        print(f"— {name}", flush=True)
+        runs.train(experiment, run, resume=True)
+    return Run.load(run)
 
 
 def seconds_per_step(experiment: Experiment, steps: int) -> float:
@@ -78,19 +77,14 @@ def seconds_per_step(experiment: Experiment, steps: int) -> float:
     return statistics.median(seconds[3:])
 
 
-def gain(metrics: Mapping[str, float], single: Mapping[str, float]) -> float:
-    """Δm in percent."""
-    changes = [(metrics[m] / single[m] - 1) * (-1 if higher_is_better(m) else 1) for m in COMPARED]
-    return 100 * sum(changes) / len(changes)
-
-
-def row(name: str, result: Result, step: float, single: Mapping[str, float]) -> dict[str, Any]:
+def row(group: Group, step: float, single: dict[str, Group]) -> dict[str, Any]:
     """The figures of one run."""
+    name, result = group.name, group.runs[0].result
     metrics = {metric: result.metrics[metric] for metric in SHOWN if metric in result.metrics}
     cost = {"parameters": result.cost["parameters"], "flops": result.cost["flops"], "seconds_per_step": step}
     figures: dict[str, Any] = {"name": name, **cost, **metrics}
-    if single and set(COMPARED) <= metrics.keys():
-        figures["delta_m"] = gain(metrics, single)
+    if change := gain(group, single):
+        figures["delta_m"] = change.percent
     return figures
 
 
@@ -135,19 +129,19 @@ def main() -> None:
         "batch_size": arguments.batch,
         "data": Streets(train=arguments.streets, val=200, size=(64, 128)),
     }
-    found: dict[str, Result] = {}
+    found: dict[str, Group] = {}
     for name, experiment in experiments.items():
         if arguments.only and name not in arguments.only:
             continue
         try:
-            found[name] = result_of(name, replace(experiment, **budget), arguments.out / arguments.what)
+            run = run_of(name, replace(experiment, **budget), arguments.out / arguments.what)
+            found[name] = Group(name, [run])
         except ValueError as error:
             print(f"{name} is left out: {error}")
-    single = {m: v for name in SINGLE.values() if name in found for m, v in found[name].metrics.items()}
-    single = single if set(COMPARED) <= single.keys() else {}
+    single = baselines(found.values()) if set(SINGLE.values()) <= found.keys() else {}
     rows = [
-        row(name, result, seconds_per_step(replace(experiments[name], **budget), arguments.steps), single)
-        for name, result in found.items()
+        row(group, seconds_per_step(replace(experiments[name], **budget), arguments.steps), single)
+        for name, group in found.items()
     ]
     print(table(rows))
     if arguments.json:

@@ -39,7 +39,7 @@ ALLOWED: dict[str, frozenset[str]] = {
     "streets": frozenset({"labels", "pool"}),
     "data": frozenset({"batch", "labels", "pool", "streets"}),
     "evaluate": BELOW_EVALUATE,
-    "baseline": BELOW_EVALUATE | {"data"},
+    "baseline": BELOW_EVALUATE | {"data", "evaluate"},
     "train": BELOW_TRAIN,
     "experiment": BELOW_RUNS - {"experiment"},
     "recipes": frozenset({"experiment"}) | ALL_BELOW_EXPERIMENT | {"tasks", "objective", "consistency"},

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from taskscape.batch import Batch
 from taskscape.data import Store
-from taskscape.metrics import grader
+from taskscape.evaluate import computed
 from taskscape.tasks import Depth, SemanticSegmentation, SurfaceNormals, Task
 
 _AT_ONCE = 16
@@ -27,7 +27,7 @@ class Baseline(NamedTuple):
 def baseline(train: Store, val: Store) -> Baseline:
     """Fit both predictors to the labels of one split and measure them on another of the same store."""
     tasks = tasks_of(train)
-    sums = {name: _sums(task, train) for name, task in tasks.items()}
+    sums = _sums(tasks, train)
     everywhere = {name: of.sum((1, 2), keepdim=True).expand_as(of) for name, of in sums.items()}
     filled = {name: torch.where(_any(sums[name]), sums[name], everywhere[name]) for name in tasks}
     constant, by_position = ({n: _predict(tasks[n], of[n]) for n in tasks} for of in (everywhere, filled))
@@ -49,20 +49,22 @@ def _batches(store: Store, tasks: Mapping[str, Task]) -> Iterator[Batch]:
         yield store.gather(range(start, min(start + _AT_ONCE, len(store))), tuple(tasks), torch.device("cpu"))
 
 
-def _sums(task: Task, store: Store) -> Tensor:
-    """Return per position (n, H, W): pixels of each class; sum of log metres, and pixels; sum of unit vectors."""
-    total = torch.zeros(())
-    for batch in _batches(store, {task.name: task}):
-        value, valid = batch.targets[task.name]
-        match task.kind:
-            case "classes":
-                part = F.one_hot(value.masked_fill(~valid, task.channels), task.channels + 1)[..., :-1].movedim(3, 1)
-            case "depth":
-                part = torch.cat([value.masked_fill(~valid[:, None], 1.0).log(), valid[:, None].float()], 1)
-            case "directions":
-                part = value.masked_fill(~valid[:, None], 0.0)
-        total = total + part.double().sum(0)
-    return total
+def _sums(tasks: Mapping[str, Task], store: Store) -> dict[str, Tensor]:
+    """Return per task and position (n, H, W): pixels per class; sum of log metres, and pixels; sum of directions."""
+    sums = {name: torch.zeros(()) for name in tasks}
+    for batch in _batches(store, tasks):
+        for name, task in tasks.items():
+            value, valid = batch.targets[name]
+            match task.kind:
+                case "classes":
+                    ids = value.masked_fill(~valid, task.channels)
+                    part = F.one_hot(ids, task.channels + 1)[..., :-1].movedim(3, 1)
+                case "depth":
+                    part = torch.cat([value.masked_fill(~valid[:, None], 1.0).log(), valid[:, None].float()], 1)
+                case "directions":
+                    part = value.masked_fill(~valid[:, None], 0.0)
+            sums[name] = sums[name] + part.double().sum(0)
+    return sums
 
 
 def _any(sums: Tensor) -> Tensor:
@@ -86,7 +88,4 @@ def _measure(tasks: Mapping[str, Task], predictions: Mapping[str, Tensor], store
         for name, metric in metrics.items():
             value, valid = batch.targets[name]
             metric.update(predictions[name].expand_as(value).to(value.dtype), value, valid)
-    values = {f"{task}/{key}": value for task, metric in metrics.items() for key, value in metric.compute().items()}
-    if (grade := grader(values)) is not None:
-        values["grader"] = grade
-    return values
+    return computed(metrics)

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from taskscape.batch import Batch
-from taskscape.metrics import grader
+from taskscape.metrics import TaskMetric, grader
 from taskscape.models.outputs import Outputs
 from taskscape.tasks import Task
 
@@ -45,11 +45,17 @@ def measure(network: Forward, tasks: Mapping[str, Task], batches: Iterable[Batch
         images += len(batch.image)
         for name, task in tasks.items():
             metrics[name].update(task.decode(final[name]), *batch.targets[name])
+    values = computed(metrics)
+    figures = {f"{task}/{key}": value for task, metric in metrics.items() for key, value in metric.figures().items()}
+    return Measured(values, figures, images, seconds / max(images, 1))
+
+
+def computed(metrics: Mapping[str, TaskMetric]) -> dict[str, float]:
+    """Return the values of every task's metrics by ``task/metric``, and the grader where there is one."""
     values = {f"{task}/{key}": value for task, metric in metrics.items() for key, value in metric.compute().items()}
     if (grade := grader(values)) is not None:
         values["grader"] = grade
-    figures = {f"{task}/{key}": value for task, metric in metrics.items() for key, value in metric.figures().items()}
-    return Measured(values, figures, images, seconds / max(images, 1))
+    return values
 
 
 @torch.no_grad()

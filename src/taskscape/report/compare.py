@@ -241,14 +241,15 @@ def _curves(groups: Sequence[Group]) -> str:
     runs = [run for g in groups for run in g.runs]
     columns = list(dict.fromkeys(column for run in runs for column in run.curves))
     val = validation(columns)
-    main = [_overlaid(meaning(m).title, groups, val[m], reading(m)) for m in headlines(val)]
+    first = headlines(val)
+    main = [_overlaid(meaning(m).title, groups, val[m], reading(m)) for m in first]
     main += [
         _overlaid(f"Training loss, {name}", groups, column)
         for name, found in losses(columns).items()
         for column in found
         if column.startswith("train/")
     ]
-    rest = [_overlaid(meaning(m).title, groups, c, reading(m)) for m, c in val.items() if m not in headlines(val)]
+    rest = [_overlaid(meaning(m).title, groups, c, reading(m)) for m, c in val.items() if m not in first]
     return (grid(main) if any(main) else "") + (folded("Every other validation curve", grid(rest)) if any(rest) else "")
 
 

@@ -86,14 +86,11 @@ def differences(groups: Sequence[Group]) -> dict[str, list[str]]:
 
 def _goes_with(name: str, values: Sequence[str], table: Mapping[str, Sequence[str]]) -> bool:
     """Return whether a setting differs only because what it belongs to, such as a task, is there or not."""
+    if len(set(values) - {"–"}) > 1:
+        return False
+    owners = {f"{name[:i]}.is" for i, letter in enumerate(name) if letter == "."} - {name}
     missing = [value == "–" for value in values]
-    owners = [f"{name[:i]}.is" for i, letter in enumerate(name) if letter == "."]
-    return (
-        any(
-            owner != name and owner in table and [value == "–" for value in table[owner]] == missing for owner in owners
-        )
-        and len(set(values) - {"–"}) == 1
-    )
+    return any([value == "–" for value in table[owner]] == missing for owner in owners & table.keys())
 
 
 @dataclass(frozen=True)
