@@ -24,11 +24,11 @@ DESCRIPTION = "{semseg: {classes: {0: a, 1: b, 2: c}}, depth: {unit: millimetre}
 EXPERIMENT = """
 from pathlib import Path
 from taskscape.data import Packed
-from taskscape.experiment import Experiment
-from taskscape.models import DeeplabPlain
+from taskscape.runs.experiment import Experiment
+from taskscape.models import DeeplabPlainConfig
 
 def experiment():
-    return Experiment(network=DeeplabPlain(encoder="resnet10t"), data=Packed(Path("store")), epochs=1, batch_size=32)
+    return Experiment(network=DeeplabPlainConfig(encoder="resnet10t"), data=Packed(Path("store")), epochs=1, batch_size=32)
 """
 
 

@@ -24,8 +24,8 @@ import torch
 from taskscape import models, recipes, runs, weighting
 from taskscape.commands.recipes import recipes as recipe_names
 from taskscape.data import Streets
-from taskscape.engine import launch
-from taskscape.experiment import Experiment
+from taskscape.distributed import launch
+from taskscape.runs.experiment import Experiment
 from taskscape.report.groups import Group, baselines, gain
 from taskscape.report.run import Run
 

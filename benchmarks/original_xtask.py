@@ -19,11 +19,11 @@ import torchvision
 from torch import Tensor, nn
 
 from taskscape.batch import Target
-from taskscape.consistency import CrossTaskConsistency
-from taskscape.labels import CITYSCAPES_7
+from taskscape.objectives.consistency import CrossTaskConsistency
+from taskscape.modalities.class_sets import CITYSCAPES_7
 from taskscape.losses import L1, MSE, CrossEntropy, DepthLoss, LogL1, SmoothL1
 from taskscape.models import build
-from taskscape.models.xtask import XTaskNetwork
+from taskscape.models.xtask import XTask
 from taskscape.tasks import Depth, SemanticSegmentation, Task
 
 CLASSES = 7
@@ -63,7 +63,7 @@ def theirs_of(name: str, batch_norm: bool) -> str:
     return ".".join([transfer, f"{side}{step + 1}.double_conv", f"{index // unit}.conv.{index % unit}", *rest[2:]])
 
 
-def pair(depth: int, batch_norm: bool, wide: bool) -> tuple[XTaskNetwork, nn.Module]:
+def pair(depth: int, batch_norm: bool, wide: bool) -> tuple[XTask, nn.Module]:
     """Return our network and theirs with the same weights."""
     from model.xtask_ts import XTaskTSNet  # type: ignore[import-not-found]
 
@@ -75,14 +75,14 @@ def pair(depth: int, batch_norm: bool, wide: bool) -> tuple[XTaskNetwork, nn.Mod
             nn.init.uniform_(module.running_var, 0.5, 1.5)
     outputs = {"semseg": CLASSES, "depth": 1}
     ours = build("xtask", outputs, encoder=f"resnet{depth}", batch_norm=batch_norm, wide=wide).double()
-    assert isinstance(ours, XTaskNetwork)
+    assert isinstance(ours, XTask)
     weights = theirs.state_dict()
     ours.load_state_dict({name: weights.pop(theirs_of(name, batch_norm)) for name in ours.state_dict()})
     assert not weights, f"not copied: {list(weights)}"
     return ours, theirs
 
 
-def ours_in_their_order(network: XTaskNetwork, image: Tensor) -> list[Tensor]:
+def ours_in_their_order(network: XTask, image: Tensor) -> list[Tensor]:
     """Return segmentation, transferred segmentation, depth, transferred depth."""
     final, auxiliary, _ = network(image)
     transferred = auxiliary["transferred"] if network.training else network.transfer(final)

@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 
 from taskscape import runs
-from taskscape.evaluate import measure
+from taskscape.evaluation.evaluate import measure
 
 METRICS = ("semseg/miou", "semseg/pixel_accuracy", "depth/rel")
 

@@ -13,18 +13,18 @@ import torch
 
 from taskscape import models
 from taskscape.batch import Target
-from taskscape.labels import CITYSCAPES_19
-from taskscape.models import NetworkOptions
-from taskscape.objective import Supervised
-from taskscape.runs import environment
+from taskscape.modalities.class_sets import CITYSCAPES_19
+from taskscape.models import NetworkConfig
+from taskscape.objectives.supervised import Supervised
+from taskscape.runs.run import environment
 from taskscape.tasks import Depth, SemanticSegmentation, Task
-from taskscape.train import autocast
+from taskscape.training.loop import autocast
 
 TASKS: dict[str, Task] = {"semseg": SemanticSegmentation(CITYSCAPES_19), "depth": Depth()}
 
 
 def seconds_per_step(
-    options: NetworkOptions, size: tuple[int, int, int], bf16: bool, channels_last: bool, device: torch.device
+    options: NetworkConfig, size: tuple[int, int, int], bf16: bool, channels_last: bool, device: torch.device
 ) -> float:
     """Return the median over ten steps of a batch of (B, H, W)."""
     batch, height, width = size
@@ -64,7 +64,7 @@ def main() -> None:
     arguments = parser.parse_args()
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     options = models.OPTIONS[arguments.network]()
-    if isinstance(options, models.EncoderOptions):
+    if isinstance(options, models.EncoderConfig):
         options = replace(options, encoder=arguments.encoder)
     size = (arguments.batch, *arguments.size)
     print(f"{arguments.network}, {arguments.encoder}, batch {size[0]} of {size[1]}×{size[2]}, {environment(device)}\n")

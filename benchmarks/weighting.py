@@ -27,11 +27,11 @@ from torch import Tensor
 
 from taskscape import models
 from taskscape.batch import Target
-from taskscape.consistency import CrossTaskConsistency
-from taskscape.labels import CITYSCAPES_19
-from taskscape.objective import Objective, Supervised
+from taskscape.objectives.consistency import CrossTaskConsistency
+from taskscape.modalities.class_sets import CITYSCAPES_19
+from taskscape.objectives.supervised import Objective, Supervised
 from taskscape.tasks import Depth, SemanticSegmentation, SurfaceNormals, Task
-from taskscape.weighting import OPTIONS, Fixed, Shared, WeightingOptions
+from taskscape.weighting import OPTIONS, Fixed, Shared, WeightingConfig
 
 TASKS: dict[str, Task] = {task.name: task for task in (SemanticSegmentation(CITYSCAPES_19), Depth(), SurfaceNormals())}
 SUM = "fixed"
@@ -64,9 +64,9 @@ class Cost:
     mebibytes: float
 
 
-def methods() -> dict[str, WeightingOptions]:
+def methods() -> dict[str, WeightingConfig]:
     """Every method, in both modes where it has two."""
-    found: dict[str, WeightingOptions] = {}
+    found: dict[str, WeightingConfig] = {}
     for name, options in OPTIONS.items():
         modes = ("parameters", "features") if "mode" in options.__dataclass_fields__ else ()
         found |= {f"{name}, {mode}": options(mode=mode) for mode in modes} or {name: options()}
@@ -88,7 +88,7 @@ def images(setting: Setting) -> tuple[Tensor, dict[str, Target]]:
     return torch.rand(b, 3, h, w).to(setting.device), targets
 
 
-def cost(setting: Setting, options: WeightingOptions) -> Cost | str:
+def cost(setting: Setting, options: WeightingConfig) -> Cost | str:
     """Train a few steps and return what one costs, or why it cannot be."""
     torch.set_num_threads(setting.threads)
     torch.manual_seed(0)
@@ -152,7 +152,7 @@ def _peak() -> float:
     return (int(found[1]) if found else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss) / 1024
 
 
-def measure(setting: Setting, chosen: dict[str, WeightingOptions]) -> dict[str, Cost | str]:
+def measure(setting: Setting, chosen: dict[str, WeightingConfig]) -> dict[str, Cost | str]:
     """Measure each method in a process of its own, one after the other."""
     with ProcessPoolExecutor(1, mp_context=get_context("spawn"), max_tasks_per_child=1) as pool:
         running = {name: pool.submit(cost, setting, options) for name, options in chosen.items()}

@@ -9,10 +9,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from taskscape.data import Augmentation, Packed
-from taskscape.experiment import Experiment, Tasks
+from taskscape.runs.experiment import Experiment, Tasks
 from taskscape.losses import SILog
-from taskscape.models import DeeplabJoint
-from taskscape.optimization import AdamW, OneCycle
+from taskscape.models import DeeplabJointConfig
+from taskscape.training.optimization import AdamW, OneCycle
 from taskscape.tasks import Depth, SemanticSegmentation
 
 DEPTH = Depth(representation="log", mean=0.0, deviation=0.5, range=(0.05, 20.0), loss=SILog(gamma=0.0))
@@ -22,7 +22,7 @@ DEPTH = Depth(representation="log", mean=0.0, deviation=0.5, range=(0.05, 20.0),
 def both() -> Experiment:
     """Segmentation of 13 classes and depth of unknown scale from one network, on 500 photographs at 96×128."""
     return Experiment(
-        network=DeeplabJoint(encoder="resnet10t", output_stride=32, width=96, fine_skip=True),
+        network=DeeplabJointConfig(encoder="resnet10t", output_stride=32, width=96, fine_skip=True),
         tasks=Tasks(depth=DEPTH),
         data=Packed(Path("data/nyuv2-photographs")),
         augmentation=Augmentation(

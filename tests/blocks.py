@@ -7,7 +7,7 @@ import numpy as np
 
 from taskscape.batch import Sample
 from taskscape.data import StoreWriter
-from taskscape.labels import CITYSCAPES_2, ClassSet
+from taskscape.modalities.class_sets import CITYSCAPES_2, ClassSet
 
 SIZE = (32, 48)
 

@@ -5,11 +5,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from taskscape.baseline import baseline
+from taskscape.evaluation.baselines import baseline
 from taskscape.batch import Sample
 from taskscape.cli import main
 from taskscape.data import Store, StoreWriter
-from taskscape.labels import ClassSet
+from taskscape.modalities.class_sets import ClassSet
 
 CLASSES = ClassSet("two", ("left", "right"), ((1, 2, 3), (4, 5, 6)))
 

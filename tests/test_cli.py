@@ -14,10 +14,10 @@ from PIL import Image
 
 from taskscape.cli import COMMANDS, main
 from taskscape.commands.recipes import recipes
-from taskscape.experiment import Experiment, Tasks
+from taskscape.runs.experiment import Experiment, Tasks
 from taskscape.models import NAMES
-from taskscape.optimization import SGD, Constant
-from taskscape.settings import load_name, parse
+from taskscape.training.optimization import SGD, Constant
+from taskscape.serialization import load_name, parse
 from taskscape.tasks import Depth, SurfaceNormals
 from taskscape.weighting import Fixed
 
@@ -31,7 +31,7 @@ sys.path.append({str(Path(__file__).parent)!r})
 
 from tiny import tiny
 
-from taskscape.experiment import Experiment, Tasks
+from taskscape.runs.experiment import Experiment, Tasks
 from taskscape.losses import L1
 from taskscape.tasks import Depth
 
@@ -369,9 +369,9 @@ def test_a_full_disk(here: Path, capsys: pytest.CaptureFixture[str], monkeypatch
         ("demo", "taskscape.demo.demo", "data that was made is kept; start again"),
         ("synth out", "taskscape.streets.write_miniscapes", "the streets in out are kept; the same command continues"),
         ("models", "taskscape.commands.models._cost", "stopped"),
-        ("train joint", "taskscape.runs.train", "data that was made is kept; start again"),
-        ("evaluate run", "taskscape.runs.evaluate_run", "start the same command again"),
-        ("predict run my.py --out out", "taskscape.predict.load", "finished pictures in out are kept"),
+        ("train joint", "taskscape.runs.run.train", "data that was made is kept; start again"),
+        ("evaluate run", "taskscape.runs.run.evaluate_run", "start the same command again"),
+        ("predict run my.py --out out", "taskscape.inference.predict.load", "finished pictures in out are kept"),
         ("report run", "taskscape.report.write_report", "run is as it was"),
         ("compare a b --out x.html", "taskscape.report.write_comparison", "nothing was written"),
     ],

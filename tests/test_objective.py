@@ -3,8 +3,8 @@
 import torch
 
 from taskscape.batch import Target
-from taskscape.labels import CITYSCAPES_2
-from taskscape.objective import Supervised, present
+from taskscape.modalities.class_sets import CITYSCAPES_2
+from taskscape.objectives.supervised import Supervised, present
 from taskscape.tasks import Depth, SemanticSegmentation, Task
 
 TASKS: dict[str, Task] = {"semseg": SemanticSegmentation(CITYSCAPES_2), "depth": Depth()}

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from taskscape.optimization import SGD, Adam, AdamW, Constant, Cosine, OneCycle, OptimizerOptions, Poly, Schedule, Step
+from taskscape.training.optimization import SGD, Adam, AdamW, Constant, Cosine, OneCycle, OptimizerConfig, Poly, Schedule, Step
 
 
 @pytest.mark.parametrize(
@@ -35,7 +35,7 @@ def test_torch_agrees_where_it_has_the_same_schedule() -> None:
 
 
 @pytest.mark.parametrize("options", [SGD(lr=0.5), Adam(lr=0.5), AdamW(lr=0.5)])
-def test_a_group_may_have_its_own_rate_and_decay(options: OptimizerOptions) -> None:
+def test_a_group_may_have_its_own_rate_and_decay(options: OptimizerConfig) -> None:
     a, b = nn.Parameter(torch.ones(1)), nn.Parameter(torch.ones(1))
     optimizer = options.build([{"params": [a]}, {"params": [b], "lr": 0.1, "weight_decay": 0.0}])
     assert [group["lr"] for group in optimizer.param_groups] == [0.5, 0.1]

@@ -8,12 +8,12 @@ import torch
 from PIL import Image
 
 from blocks import SIZE
-from taskscape import checkpoint
-from taskscape.labels import CITYSCAPES_2
-from taskscape.predict import draw, name_pictures, predict, predict_picture, read_picture
-from taskscape.result import Result
-from taskscape.runs import Trained, load
-from taskscape.settings import dump
+from taskscape.training import checkpoint
+from taskscape.modalities.class_sets import CITYSCAPES_2
+from taskscape.inference.predict import draw, name_pictures, predict, predict_picture, read_picture
+from taskscape.run_folder.result import Result
+from taskscape.runs.run import Trained, load
+from taskscape.serialization import dump
 from taskscape.tasks import SemanticSegmentation
 from tiny import tiny
 
@@ -103,7 +103,7 @@ def test_the_height_is_that_of_training_unless_told_otherwise(
         heights.append(height)
         return {}
 
-    monkeypatch.setattr("taskscape.predict.predict_picture", note)
+    monkeypatch.setattr("taskscape.inference.predict.predict_picture", note)
     predict(run, [tmp_path / "a.png"], tmp_path / "out")
     predict(run, [tmp_path / "a.png"], tmp_path / "out", own_size=True)
     predict(run, [tmp_path / "a.png"], tmp_path / "out", height=33)

@@ -13,10 +13,10 @@ from torch import Tensor, nn
 
 from taskscape import recipes, runs
 from taskscape.cli import COMMANDS
-from taskscape.experiment import Experiment
-from taskscape.models.blocks import conv_norm_relu, resize_like
-from taskscape.models.encoder import Encoder, EncoderOptions
-from taskscape.models.outputs import Network, Outputs
+from taskscape.runs.experiment import Experiment
+from taskscape.models.layers.blocks import conv_norm_relu, resize_like
+from taskscape.models.layers.encoder import Encoder, EncoderConfig
+from taskscape.models.base import Network, Outputs
 
 README = (Path(__file__).parents[1] / "README.md").read_text()
 PYTHON = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
@@ -40,7 +40,7 @@ def test_the_example_in_python_trains_what_it_says(monkeypatch: pytest.MonkeyPat
 def test_the_network_of_the_example_is_one() -> None:
     names: dict[str, Any] = {
         "dataclass": dataclass, "ClassVar": ClassVar, "Mapping": Mapping, "nn": nn, "Tensor": Tensor,
-        "EncoderOptions": EncoderOptions, "Encoder": Encoder, "Network": Network, "Outputs": Outputs,
+        "EncoderConfig": EncoderConfig, "Encoder": Encoder, "Network": Network, "Outputs": Outputs,
         "conv_norm_relu": conv_norm_relu, "resize_like": resize_like,
     }  # fmt: skip
     exec(PYTHON[1], names)

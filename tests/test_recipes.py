@@ -4,9 +4,9 @@ import pytest
 
 from taskscape import models, recipes, runs
 from taskscape.commands.recipes import recipes as listed
-from taskscape.experiment import Experiment
-from taskscape.labels import CITYSCAPES_19
-from taskscape.settings import dump, parse
+from taskscape.runs.experiment import Experiment
+from taskscape.modalities.class_sets import CITYSCAPES_19
+from taskscape.serialization import dump, parse
 
 
 @pytest.mark.parametrize("name", listed())

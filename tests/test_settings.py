@@ -9,10 +9,10 @@ from typing import Annotated, Any, ClassVar, Literal, Union, get_args, get_origi
 import pytest
 import yaml
 
-from taskscape.experiment import Experiment, Tasks
-from taskscape.labels import CITYSCAPES_7, ClassSet
-from taskscape.models import DeeplabJoint
-from taskscape.settings import dump, load_name, parse
+from taskscape.runs.experiment import Experiment, Tasks
+from taskscape.modalities.class_sets import CITYSCAPES_7, ClassSet
+from taskscape.models import DeeplabJointConfig
+from taskscape.serialization import dump, load_name, parse
 from taskscape.tasks import SemanticSegmentation
 from taskscape.weighting import Fixed
 
@@ -131,12 +131,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from taskscape.experiment import Experiment
-from taskscape.weighting import Fixed, Weighting, WeightingOptions
+from taskscape.runs.experiment import Experiment
+from taskscape.weighting import Fixed, Weighting, WeightingConfig
 
 
 @dataclass(frozen=True)
-class Mine(WeightingOptions):
+class Mine(WeightingConfig):
     name: ClassVar[str] = "mine"
 
     power: float = 1.0
@@ -185,7 +185,7 @@ def test_a_file_elsewhere_is_saved_by_its_whole_path(own: Path, monkeypatch: pyt
         ("my.py:Min", "my.py has no 'Min'; did you mean Mine?"),
         ("your.py:Mine", "there is no Python file .*your.py"),
         ("my.py:NUMBER", "my.py:NUMBER is not a dataclass with a `name: ClassVar"),
-        ("my.py:NoWeighting", "my.py:NoWeighting is not a subclass of WeightingOptions"),
+        ("my.py:NoWeighting", "my.py:NoWeighting is not a subclass of WeightingConfig"),
         ("broken.py:Mine", "broken.py could not be imported: ZeroDivisionError"),
         ("text.txt:Mine", "text.txt is not a Python file"),
     ],
@@ -199,7 +199,7 @@ def test_errors_about_ones_own_file(own: Path, tag: str, message: str) -> None:
 
 def test_a_module_that_is_imported_already_is_not_run_again() -> None:
     assert load_name(Path(__file__), "OWN") is OWN
-    assert load_name(Path(sys.modules[DeeplabJoint.__module__].__file__ or ""), "DeeplabJoint") is DeeplabJoint
+    assert load_name(Path(sys.modules[DeeplabJointConfig.__module__].__file__ or ""), "DeeplabJoint") is DeeplabJointConfig
 
 
 def test_a_subclass_of_a_class_of_the_package_is_ones_own() -> None:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from taskscape.batch import Target
-from taskscape.labels import CITYSCAPES_2, CITYSCAPES_19, NYUV2_40, VOID, ClassSet, mapping
+from taskscape.modalities.class_sets import CITYSCAPES_2, CITYSCAPES_19, NYUV2_40, VOID, ClassSet, mapping
 from taskscape.losses import L1, SILog
 from taskscape.tasks import Depth, Representation, SemanticSegmentation, SurfaceNormals
 

@@ -17,16 +17,17 @@ import torch
 from torch import Tensor
 
 from blocks import pack
-from taskscape import checkpoint, runs
+from taskscape import runs
+from taskscape.training import checkpoint
 from taskscape.batch import Target
 from taskscape.data import Packed
-from taskscape.engine import launch
-from taskscape.experiment import Experiment, Tasks
-from taskscape.journal import Journal, read_rows
+from taskscape.distributed import launch
+from taskscape.runs.experiment import Experiment, Tasks
+from taskscape.run_folder.run_log import Journal, read_rows
 from taskscape.losses import L1
-from taskscape.result import Result
+from taskscape.run_folder.result import Result
 from taskscape.tasks import Depth
-from taskscape.train import Interrupted, Training, TrainingError
+from taskscape.training.loop import Interrupted, Training, TrainingError
 from tiny import Tiny, dropping, tiny
 
 TESTS = Path(__file__).parent

@@ -9,14 +9,14 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from taskscape.data import Packed
-from taskscape.experiment import Experiment, Tasks
-from taskscape.models import Network, NetworkOptions, Outputs
-from taskscape.optimization import Adam, Constant
+from taskscape.runs.experiment import Experiment, Tasks
+from taskscape.models import Network, NetworkConfig, Outputs
+from taskscape.training.optimization import Adam, Constant
 from taskscape.tasks import SurfaceNormals
 
 
 @dataclass(frozen=True)
-class Tiny(NetworkOptions):
+class Tiny(NetworkConfig):
     """A shared convolution and one per task."""
 
     name: ClassVar[str] = "tiny"

@@ -74,7 +74,7 @@ def _exit_code(error: Exception) -> int | None:
     if isinstance(error, ValueError | OSError):
         return 2
     # Only a process that trains has imported these.
-    kinds = (("taskscape.train", "TrainingError"), ("torch", "OutOfMemoryError"))
+    kinds = (("taskscape.training.loop", "TrainingError"), ("torch", "OutOfMemoryError"))
     training = tuple(getattr(sys.modules[module], name) for module, name in kinds if module in sys.modules)
     return 1 if isinstance(error, training) else None
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 from taskscape import recipes, runs
 from taskscape.data import Streets
-from taskscape.engine import launch
-from taskscape.experiment import Experiment
-from taskscape.result import Result
+from taskscape.distributed import launch
+from taskscape.runs.experiment import Experiment
+from taskscape.run_folder.result import Result
 
 MOST_EPOCHS = 30
 """Where more time would not help much: a GPU is done in less than it is given."""

@@ -1,10 +1,10 @@
-"""Files that are written whole or not at all."""
+"""Atomic writes: a file is the old one or the new one, whenever the process ends."""
 
 import os
 from pathlib import Path
 
 
-def write_whole(path: Path, content: bytes | memoryview | str) -> None:
+def atomic_write(path: Path, content: bytes | memoryview | str) -> None:
     """Write a file beside the old one and put it in its place: whenever the process ends, there is one or the other.
 
     Text is UTF-8. Raises ``OSError`` that names the file and says what to do.

@@ -6,44 +6,44 @@ from one. A recipe may as well live in a file of one's own: ``taskscape train my
 
 from dataclasses import replace
 
-from taskscape.consistency import CrossTaskConsistency
+from taskscape.objectives.consistency import CrossTaskConsistency
 from taskscape.data import Augmentation, Streets
-from taskscape.experiment import Experiment, Tasks
+from taskscape.runs.experiment import Experiment, Tasks
 from taskscape.losses import SILog
 from taskscape.models import (
-    AdaptiveDepth,
-    CrossAttention,
-    DeeplabBranched,
-    DeeplabBranchedLite,
-    DeeplabDistill,
-    DeeplabDistillSE,
-    DeeplabDistillUp,
-    DeeplabFullyBranched,
-    DeeplabJoint,
-    DeeplabJointLite,
-    DeeplabPlain,
-    DeeplabSkipFusion,
-    ResnetMtan,
-    SegnetCrossStitch,
-    SegnetDense,
-    SegnetMtan,
-    SegnetSingle,
-    SegnetSplit,
-    SegnetSplitDeep,
-    SegnetSplitWide,
-    SegnetStan,
-    Transformer,
-    XTask,
+    AdaptiveDepthConfig,
+    CrossAttentionConfig,
+    DeeplabBranchedConfig,
+    DeeplabBranchedLiteConfig,
+    DeeplabDistillConfig,
+    DeeplabDistillSEConfig,
+    DeeplabDistillUpConfig,
+    DeeplabFullyBranchedConfig,
+    DeeplabJointConfig,
+    DeeplabJointLiteConfig,
+    DeeplabPlainConfig,
+    DeeplabSkipFusionConfig,
+    ResnetMtanConfig,
+    SegnetCrossStitchConfig,
+    SegnetDenseConfig,
+    SegnetMtanConfig,
+    SegnetSingleConfig,
+    SegnetSplitConfig,
+    SegnetSplitDeepConfig,
+    SegnetSplitWideConfig,
+    SegnetStanConfig,
+    TransformerConfig,
+    XTaskConfig,
 )
-from taskscape.optimization import AdamW, OneCycle
+from taskscape.training.optimization import AdamW, OneCycle
 from taskscape.tasks import Depth, SemanticSegmentation, SurfaceNormals
-from taskscape.weighting import Uncertainty
+from taskscape.weighting import UncertaintyConfig
 
 
 def joint() -> Experiment:
     """DeepLabV3+ with one decoder for segmentation and depth."""
     return Experiment(
-        network=DeeplabJoint(encoder="resnet18"),
+        network=DeeplabJointConfig(encoder="resnet18"),
         data=Streets(train=1600, val=200, size=(64, 128)),
         augmentation=Augmentation(flip=True),
         optimizer=AdamW(lr=1e-3),
@@ -57,7 +57,7 @@ def demo() -> Experiment:
     """What taskscape demo trains, for as many epochs as its minutes allow."""
     return replace(
         joint(),
-        network=DeeplabJoint(encoder="resnet10t", output_stride=32, width=96, fine_skip=True),
+        network=DeeplabJointConfig(encoder="resnet10t", output_stride=32, width=96, fine_skip=True),
         tasks=Tasks(depth=Depth(loss=SILog())),
         optimizer=AdamW(lr=2e-3),
         batch_size=8,
@@ -81,47 +81,47 @@ def three_tasks() -> Experiment:
 
 def plain() -> Experiment:
     """A ResNet with one small head, without skips: where the DeepLab ladder begins."""
-    return replace(joint(), network=DeeplabPlain(encoder="resnet18"))
+    return replace(joint(), network=DeeplabPlainConfig(encoder="resnet18"))
 
 
 def joint_lite() -> Experiment:
     """DeepLabV3+ with one decoder, its convolutions with biases."""
-    return replace(joint(), network=DeeplabJointLite())
+    return replace(joint(), network=DeeplabJointLiteConfig())
 
 
 def branched() -> Experiment:
     """DeepLabV3+ with a decoder per task behind one encoder."""
-    return replace(joint(), network=DeeplabBranched(encoder="resnet18"))
+    return replace(joint(), network=DeeplabBranchedConfig(encoder="resnet18"))
 
 
 def branched_lite() -> Experiment:
     """DeepLabV3+ with a decoder per task, its convolutions with biases."""
-    return replace(joint(), network=DeeplabBranchedLite())
+    return replace(joint(), network=DeeplabBranchedLiteConfig())
 
 
 def fully_branched() -> Experiment:
     """DeepLabV3+ with nothing shared: an encoder and a decoder per task."""
-    return replace(joint(), network=DeeplabFullyBranched())
+    return replace(joint(), network=DeeplabFullyBranchedConfig())
 
 
 def skip_fusion() -> Experiment:
     """DeepLabV3+ whose decoders read attended skips of several scales."""
-    return replace(joint(), network=DeeplabSkipFusion())
+    return replace(joint(), network=DeeplabSkipFusionConfig())
 
 
 def distill() -> Experiment:
     """Task distillation: second decoders that read the other task's attended features."""
-    return replace(joint(), network=DeeplabDistill(encoder="resnet18"))
+    return replace(joint(), network=DeeplabDistillConfig(encoder="resnet18"))
 
 
 def distill_up() -> Experiment:
     """Task distillation with up-projection and a finer output."""
-    return replace(joint(), network=DeeplabDistillUp(encoder="resnet18"))
+    return replace(joint(), network=DeeplabDistillUpConfig(encoder="resnet18"))
 
 
 def distill_se() -> Experiment:
     """Task distillation with attention over both tasks and squeeze-and-excitation."""
-    return replace(joint(), network=DeeplabDistillSE(encoder="resnet18"))
+    return replace(joint(), network=DeeplabDistillSEConfig(encoder="resnet18"))
 
 
 def _metric_depth() -> Tasks:
@@ -131,69 +131,69 @@ def _metric_depth() -> Tasks:
 
 def adaptive_depth() -> Experiment:
     """Depth by bins that the network chooses for each image, segmentation by a decoder."""
-    return replace(joint(), network=AdaptiveDepth(), tasks=_metric_depth())
+    return replace(joint(), network=AdaptiveDepthConfig(), tasks=_metric_depth())
 
 
 def transformer() -> Experiment:
     """Transformer blocks between encoder and decoders, depth by adaptive bins."""
-    return replace(joint(), network=Transformer(), tasks=_metric_depth())
+    return replace(joint(), network=TransformerConfig(), tasks=_metric_depth())
 
 
 def cross_attention() -> Experiment:
     """Learnt class tokens that attend to the picture, depth by adaptive bins."""
-    return replace(joint(), network=CrossAttention(), tasks=_metric_depth())
+    return replace(joint(), network=CrossAttentionConfig(), tasks=_metric_depth())
 
 
 def xtask() -> Experiment:
     """Cross-task consistency: predictions transferred to the other task must agree with it."""
     return replace(
         joint(),
-        network=XTask(encoder="resnet18"),
+        network=XTaskConfig(encoder="resnet18"),
         objective=CrossTaskConsistency(),
-        weighting=Uncertainty("xtask"),
+        weighting=UncertaintyConfig("xtask"),
     )
 
 
 def segnet_single() -> Experiment:
     """A whole SegNet per task."""
-    return replace(joint(), network=SegnetSingle())
+    return replace(joint(), network=SegnetSingleConfig())
 
 
 def segnet_stan() -> Experiment:
     """A whole SegNet with attention per task."""
-    return replace(joint(), network=SegnetStan())
+    return replace(joint(), network=SegnetStanConfig())
 
 
 def segnet_split() -> Experiment:
     """One SegNet with a small head per task."""
-    return replace(joint(), network=SegnetSplit())
+    return replace(joint(), network=SegnetSplitConfig())
 
 
 def segnet_split_wide() -> Experiment:
     """One SegNet, wider at its bottom, with a small head per task."""
-    return replace(joint(), network=SegnetSplitWide())
+    return replace(joint(), network=SegnetSplitWideConfig())
 
 
 def segnet_split_deep() -> Experiment:
     """One SegNet, twice as deep, with a small head per task."""
-    return replace(joint(), network=SegnetSplitDeep())
+    return replace(joint(), network=SegnetSplitDeepConfig())
 
 
 def segnet_cross_stitch() -> Experiment:
     """A SegNet per task, mixed between their stages."""
-    return replace(joint(), network=SegnetCrossStitch())
+    return replace(joint(), network=SegnetCrossStitchConfig())
 
 
 def segnet_dense() -> Experiment:
     """A SegNet per task that reads the features of a shared one."""
-    return replace(joint(), network=SegnetDense())
+    return replace(joint(), network=SegnetDenseConfig())
 
 
 def segnet_mtan() -> Experiment:
     """MTAN: one SegNet with attention masks for each task."""
-    return replace(joint(), network=SegnetMtan())
+    return replace(joint(), network=SegnetMtanConfig())
 
 
 def resnet_mtan() -> Experiment:
     """MTAN on a dilated ResNet with a DeepLab head per task."""
-    return replace(joint(), network=ResnetMtan(encoder="resnet18"))
+    return replace(joint(), network=ResnetMtanConfig(encoder="resnet18"))

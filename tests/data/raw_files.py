@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image
 from scipy.io import savemat
 
-from taskscape.labels import CITYSCAPES_19
+from taskscape.modalities.class_sets import CITYSCAPES_19
 
 
 def save(path: Path, array: np.ndarray, **options: object) -> None:

@@ -6,7 +6,7 @@ import numpy as np
 
 from taskscape.batch import Sample
 from taskscape.data import StoreWriter
-from taskscape.labels import CITYSCAPES_19
+from taskscape.modalities.class_sets import CITYSCAPES_19
 
 TASKS = ("semseg", "depth", "normals")
 SIZE = (6, 10)

@@ -9,7 +9,7 @@ from samples import TASKS, sample, writer
 
 from taskscape.batch import Batch
 from taskscape.data import Augmentation, Loader, Store
-from taskscape.labels import CITYSCAPES_7, CITYSCAPES_19, CITYSCAPES_19_TO_7, mapping
+from taskscape.modalities.class_sets import CITYSCAPES_7, CITYSCAPES_19, CITYSCAPES_19_TO_7, mapping
 
 CPU = torch.device("cpu")
 Make = Callable[..., Store]

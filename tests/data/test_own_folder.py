@@ -15,10 +15,10 @@ from taskscape.batch import Sample
 from taskscape.cli import main
 from taskscape.data import Store, StoreWriter
 from taskscape.data.check import check
-from taskscape.data.own_folder import OwnFolder
+from taskscape.data.readers.folder import OwnFolder
 from taskscape.data.prepare import prepare
-from taskscape.experiment import Experiment, Tasks
-from taskscape.labels import CITYSCAPES_2, NYUV2_13
+from taskscape.runs.experiment import Experiment, Tasks
+from taskscape.modalities.class_sets import CITYSCAPES_2, NYUV2_13
 from taskscape.tasks import Depth
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -277,7 +277,7 @@ def test_names_are_listed_without_torch() -> None:
 
 def test_the_writer_and_the_reader_of_streets_agree() -> None:
     """The scale of 8-bit disparity is written down on both sides, since streets know nothing of data."""
-    from taskscape.data import miniscapes
+    from taskscape.data.readers import miniscapes
     from taskscape.streets import synth
 
     assert (miniscapes.NEAREST, miniscapes.FARTHEST) == (synth.NEAREST, synth.FARTHEST)

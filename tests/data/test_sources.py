@@ -10,8 +10,8 @@ import torch
 import tyro
 from samples import TASKS
 
-from taskscape.data import SOURCES, DataOptions, Packed, Store, Streets
-from taskscape.labels import CITYSCAPES_19
+from taskscape.data import SOURCES, DataSource, Packed, Store, Streets
+from taskscape.modalities.class_sets import CITYSCAPES_19
 
 CPU = torch.device("cpu")
 Make = Callable[..., Store]
@@ -92,7 +92,7 @@ def test_the_command_line() -> None:
 
 
 @pytest.mark.parametrize("source", SOURCES)
-def test_every_source(source: type[DataOptions]) -> None:
+def test_every_source(source: type[DataSource]) -> None:
     assert source.name
     assert source.__doc__
 

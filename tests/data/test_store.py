@@ -12,7 +12,7 @@ from samples import SIZE, TASKS, sample, writer
 
 from taskscape.batch import Batch, Sample
 from taskscape.data import Manifest, Store, StoreWriter
-from taskscape.labels import CITYSCAPES_2, CITYSCAPES_19
+from taskscape.modalities.class_sets import CITYSCAPES_2, CITYSCAPES_19
 
 CPU = torch.device("cpu")
 Make = Callable[..., Store]

@@ -13,7 +13,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from taskscape import models
-from taskscape.models import Network, NetworkOptions, Outputs
+from taskscape.models import Network, NetworkConfig, Outputs
 
 TASKS = {"semseg": 3, "depth": 1, "normals": 3}
 PAIR = ("semseg", "depth")
@@ -93,7 +93,7 @@ def trained(request: pytest.FixtureRequest) -> Iterator[Trained]:
 
 
 @pytest.mark.parametrize("options", models.OPTIONS.values(), ids=models.NAMES)
-def test_options_are_plain_and_documented(options: type[NetworkOptions]) -> None:
+def test_options_are_plain_and_documented(options: type[NetworkConfig]) -> None:
     assert is_dataclass(options) and options.__dataclass_params__.frozen  # type: ignore[attr-defined]
     assert options() == options() and options.__doc__ and options.name and options.paper
     assert all(isinstance(getattr(options(), field.name), int | float | str | tuple) for field in fields(options))

@@ -6,9 +6,9 @@ import torch.nn.functional as F
 from torch import nn
 
 from taskscape.models import build
-from taskscape.models.blocks import GatedConvolution
-from taskscape.models.deeplab_skip_fusion import SkipFusion
-from taskscape.models.up_projection import UpDecoder, UpProjection
+from taskscape.models.layers.blocks import GatedConvolution
+from taskscape.models.deeplab.skip_fusion import SkipFusion
+from taskscape.models.layers.up_projection import UpDecoder, UpProjection
 
 TWO = {"semseg": 19, "depth": 1}
 THREE = {**TWO, "normals": 3}

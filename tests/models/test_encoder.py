@@ -8,7 +8,7 @@ import torch
 from safetensors.torch import save_file
 
 from taskscape.models import build
-from taskscape.models.encoder import Encoder
+from taskscape.models.layers.encoder import Encoder
 
 OUTPUTS = {"semseg": 3, "depth": 1}
 

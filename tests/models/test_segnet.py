@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from taskscape import models
-from taskscape.models.segnet_blocks import pool, unpool
+from taskscape.models.segnet.blocks import pool, unpool
 
 NYU = {"semseg": 13, "depth": 1, "normals": 3}
 PUBLISHED = [

@@ -6,7 +6,7 @@ import torch
 from taskscape.batch import Target
 from taskscape.losses import SILog
 from taskscape.models import build
-from taskscape.models.attention import Attention, CrossTransformerBlock, GridTransformer, TransformerBlock
+from taskscape.models.layers.attention import Attention, CrossTransformerBlock, GridTransformer, TransformerBlock
 from taskscape.tasks import Depth
 
 TWO = {"semseg": 19, "depth": 1}

@@ -7,8 +7,8 @@ import torch
 import torch.nn.functional as F
 
 from taskscape.batch import Target
-from taskscape.consistency import SSIM, CrossTaskConsistency, KLDivergence, consistency_energy
-from taskscape.labels import CITYSCAPES_7
+from taskscape.objectives.consistency import SSIM, CrossTaskConsistency, KLDivergence, consistency_energy
+from taskscape.modalities.class_sets import CITYSCAPES_7
 from taskscape.losses import L1, MSE, CrossEntropy, LogL1, SmoothL1
 from taskscape.models import build
 from taskscape.tasks import Depth, SemanticSegmentation, SurfaceNormals
@@ -212,9 +212,9 @@ def test_shares_of_a_loss_add_up(monkeypatch):
     torch.manual_seed(0)
     x, y, valid = torch.rand(3, 1, 6, 7), torch.rand(3, 1, 6, 7), torch.rand(3, 6, 7) < 0.95
     counts = []
-    monkeypatch.setattr("taskscape.consistency.total", lambda n: counts.append(n) or n)
+    monkeypatch.setattr("taskscape.objectives.consistency.total", lambda n: counts.append(n) or n)
     whole = SSIM()(x, Target(y, valid))
-    monkeypatch.setattr("taskscape.consistency.total", lambda n: counts[0])
+    monkeypatch.setattr("taskscape.objectives.consistency.total", lambda n: counts[0])
     parts = [SSIM()(x[part], Target(y[part], valid[part])) for part in (slice(2), slice(2, 3), slice(3, None))]
     torch.testing.assert_close(sum(parts), whole)
 

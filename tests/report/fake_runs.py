@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import yaml
 
-from taskscape.result import Result, TaskInfo
+from taskscape.run_folder.result import Result, TaskInfo
 
 CLASSES = ["road", "<b>kerb</b> & co", 'sign "stop"']
 PALETTE = [[128, 64, 128], [244, 35, 232], [220, 220, 0]]

@@ -10,7 +10,7 @@ from fake_runs import CLASSES, change_result
 
 from taskscape.report import write_comparison, write_report
 from taskscape.report.run import flatten
-from taskscape.result import TaskInfo
+from taskscape.run_folder.result import TaskInfo
 
 VOID = {"img", "meta", "wbr"}
 

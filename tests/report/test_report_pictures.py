@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from taskscape.report.pictures import (
+from taskscape.views.pictures import (
     INVALID,
     NEUTRAL,
     angles,

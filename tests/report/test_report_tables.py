@@ -8,7 +8,7 @@ from rich.console import Console
 from taskscape.report import print_metrics
 from taskscape.report.charts import Axis, Series, chart
 from taskscape.report.glossary import cost_text
-from taskscape.result import Result
+from taskscape.run_folder.result import Result
 
 MakeRun = Callable[..., Path]
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from taskscape.labels import CITYSCAPES_19
+from taskscape.modalities.class_sets import CITYSCAPES_19
 from taskscape.streets import render
 
 SIZE = (64, 128)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from taskscape.labels import CITYSCAPES_19
+from taskscape.modalities.class_sets import CITYSCAPES_19
 from taskscape.streets import GRAMMAR_VERSION, render, synth, write_miniscapes
 
 SIZE = (32, 64)

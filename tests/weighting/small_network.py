@@ -17,24 +17,24 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from taskscape.processes import joined, rank, share, sum_in_place, total, world
-from taskscape.weighting import OPTIONS, GradientOptions, NashMTL, Shared, Uncertainty, Weighting, WeightingOptions
+from taskscape.distributed import joined, rank, share, sum_in_place, total, world
+from taskscape.weighting import OPTIONS, AggregatorConfig, NashMTLConfig, Shared, UncertaintyConfig, Weighting, WeightingConfig
 
 TASKS = ("semseg", "depth", "normals")
 CHANNELS = (5, 1, 3)
 STEPS, PER_EPOCH = 6, 2
 
 
-def methods() -> dict[str, WeightingOptions]:
+def methods() -> dict[str, WeightingConfig]:
     """Every method with its defaults, in both modes where it has two, and variants that compute something else."""
-    found: dict[str, WeightingOptions] = {}
+    found: dict[str, WeightingConfig] = {}
     for name, options in OPTIONS.items():
-        if issubclass(options, GradientOptions | NashMTL):
+        if issubclass(options, AggregatorConfig | NashMTLConfig):
             found |= {f"{name}/{mode}": options(mode=mode) for mode in ("parameters", "features")}
         else:
             found[name] = options()
-    found["uncertainty/xtask"] = Uncertainty("xtask")
-    found["nash-mtl/every 3"] = NashMTL(every=3)
+    found["uncertainty/xtask"] = UncertaintyConfig("xtask")
+    found["nash-mtl/every 3"] = NashMTLConfig(every=3)
     found["upgrad/preference"] = replace(found["upgrad/features"], preference={"depth": 3.0})
     return found
 
@@ -114,7 +114,7 @@ def losses_of(final: dict[str, Tensor], batch: Images) -> dict[str, Tensor]:
 class Run:
     """The training loop of the contract."""
 
-    def __init__(self, options: WeightingOptions, dtype: torch.dtype = torch.float64, bf16: bool = False) -> None:
+    def __init__(self, options: WeightingConfig, dtype: torch.dtype = torch.float64, bf16: bool = False) -> None:
         torch.manual_seed(0)
         self.network = Network().to(dtype)
         self.weighting: Weighting = options.build(TASKS, seed=3).to(dtype)
@@ -181,7 +181,7 @@ def _sum(_: Any, bucket: dist.GradBucket) -> torch.futures.Future[Tensor]:
 
 
 def trajectory(
-    options: WeightingOptions, dtype: torch.dtype = torch.float64, bf16: bool = False
+    options: WeightingConfig, dtype: torch.dtype = torch.float64, bf16: bool = False
 ) -> tuple[list[dict[str, Tensor] | None], Tensor]:
     """Return the weights of every step and the parameters at the end."""
     run = Run(options, dtype, bf16)
@@ -189,7 +189,7 @@ def trajectory(
     return [run.step(index) for index in range(steps)], run.parameters()
 
 
-def buildable() -> Iterator[tuple[str, WeightingOptions]]:
+def buildable() -> Iterator[tuple[str, WeightingConfig]]:
     """The methods whose solvers are installed."""
     for name, options in methods().items():
         try:

@@ -15,7 +15,7 @@ from quadratics import TASKS, Quadratics
 from small_network import STEPS, Run, buildable, methods
 
 from taskscape import weighting
-from taskscape.weighting import OPTIONS, Fixed, GradientOptions, NashMTL, Shared, WeightingOptions
+from taskscape.weighting import OPTIONS, FixedConfig, AggregatorConfig, NashMTLConfig, Shared, WeightingConfig
 
 METHODS = dict(buildable())
 
@@ -27,7 +27,7 @@ def test_names_are_listed() -> None:
 
 
 @pytest.mark.parametrize("options", OPTIONS.values())
-def test_options_are_plain_and_documented(options: type[WeightingOptions]) -> None:
+def test_options_are_plain_and_documented(options: type[WeightingConfig]) -> None:
     assert is_dataclass(options) and options.__dataclass_params__.frozen
     assert options() == options() and options.__doc__
     for field in fields(options):
@@ -109,7 +109,7 @@ NOTHING = Shared((), (), (), tuple(Quadratics().own))
 @pytest.mark.parametrize("name", METHODS)
 def test_a_network_that_shares_nothing(name: str) -> None:
     built = METHODS[name].build(TASKS)
-    if name == "gradnorm" or isinstance(METHODS[name], GradientOptions | NashMTL):
+    if name == "gradnorm" or isinstance(METHODS[name], AggregatorConfig | NashMTLConfig):
         with pytest.raises(ValueError, match="share"):
             built.check(NOTHING, compiled=False)
     else:
@@ -187,5 +187,5 @@ def test_the_plain_sum_is_one_backward_pass() -> None:
     q = Quadratics()
     losses, shared = q.forward()
     shared.features[0].register_hook(lambda g: calls.append(g))
-    Fixed().build(TASKS).backward(losses, shared)
+    FixedConfig().build(TASKS).backward(losses, shared)
     assert len(calls) == 1 and set(methods()) >= set(METHODS)

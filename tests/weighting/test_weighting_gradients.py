@@ -10,21 +10,21 @@ import torch
 from quadratics import TASKS, Array, Quadratics
 
 from taskscape.weighting import (
-    IMTLG,
-    MGDA,
-    AlignedMTL,
-    CAGrad,
-    ConFIG,
-    GradDrop,
-    GradientOptions,
-    NashMTL,
-    PCGrad,
-    RandomGradient,
-    UPGrad,
-    WeightingOptions,
+    IMTLGConfig,
+    MGDAConfig,
+    AlignedMTLConfig,
+    CAGradConfig,
+    ConFIGConfig,
+    GradDropConfig,
+    AggregatorConfig,
+    NashMTLConfig,
+    PCGradConfig,
+    RandomGradientConfig,
+    UPGradConfig,
+    WeightingConfig,
 )
 
-Options = Callable[..., WeightingOptions]
+Options = Callable[..., WeightingConfig]
 
 
 @pytest.fixture(params=["parameters", "features"])
@@ -38,7 +38,7 @@ def rows(q: Quadratics, mode: str, *absent: str) -> Array:
     return (q.gradients() if mode == "parameters" else q.feature_gradients())[present]
 
 
-def combined(q: Quadratics, options: WeightingOptions, *absent: str) -> tuple[Array, Array]:
+def combined(q: Quadratics, options: WeightingConfig, *absent: str) -> tuple[Array, Array]:
     """The combined gradient, as it arrives at θ, and the weights."""
     return q.step(options.build(TASKS).double(), *absent)
 
@@ -60,15 +60,15 @@ def test_the_problem_has_a_conflict(mode: str) -> None:
 
 def test_own_parameters_get_the_plain_sum(mode: str) -> None:
     q = Quadratics()
-    combined(q, PCGrad(mode=mode))
+    combined(q, PCGradConfig(mode=mode))
     np.testing.assert_allclose([u.grad.item() for u in q.own], q.own_gradients())
-    combined(q, PCGrad(mode=mode), "depth")
+    combined(q, PCGradConfig(mode=mode), "depth")
     assert q.own[1].grad is None
 
 
 def test_pcgrad(mode: str) -> None:
     q = Quadratics()
-    gradient, weights = combined(q, PCGrad(mode=mode), "normals")
+    gradient, weights = combined(q, PCGradConfig(mode=mode), "normals")
     np.testing.assert_allclose(gradient, at_theta(q, mode, pcgrad_of_two(*rows(q, mode, "normals"))), rtol=1e-9)
     np.testing.assert_allclose(gradient, at_theta(q, mode, weights @ rows(q, mode, "normals")), rtol=1e-9)
     # Three tasks: one of the orders in which the projections may happen.
@@ -81,7 +81,7 @@ def test_pcgrad(mode: str) -> None:
             for j in others if order == 0 else reversed(others):
                 mine -= min(mine @ g[j], 0) / (g[j] @ g[j]) * g[j]
             total += mine
-        found.append(np.abs(combined(q, PCGrad(mode=mode))[0] - at_theta(q, mode, total)).max())
+        found.append(np.abs(combined(q, PCGradConfig(mode=mode))[0] - at_theta(q, mode, total)).max())
     assert min(found) < 1e-12
 
 
@@ -89,11 +89,11 @@ def test_mgda(mode: str) -> None:
     q = Quadratics()
     a, b = rows(q, mode, "normals")
     share = np.clip((b - a) @ b / ((a - b) @ (a - b)), 0, 1)  # closed form for two
-    gradient, weights = combined(q, MGDA(epsilon=1e-9, mode=mode), "normals")
+    gradient, weights = combined(q, MGDAConfig(epsilon=1e-9, mode=mode), "normals")
     np.testing.assert_allclose(weights, [share, 1 - share], rtol=1e-6)
     np.testing.assert_allclose(gradient, at_theta(q, mode, weights @ [a, b]), rtol=1e-9)
     # Optimality for three: no gradient reaches less far along the shortest vector than its own length.
-    weights = combined(q, MGDA(epsilon=1e-9, max_iterations=20000, mode=mode))[1]
+    weights = combined(q, MGDAConfig(epsilon=1e-9, max_iterations=20000, mode=mode))[1]
     shortest = weights @ rows(q, mode)
     assert (rows(q, mode) @ shortest >= shortest @ shortest * (1 - 1e-2)).all()
     assert weights.sum() == pytest.approx(1) and (weights >= 0).all()
@@ -110,13 +110,13 @@ def test_cagrad(mode: str) -> None:
     dual = candidates @ mean + radius * np.linalg.norm(candidates, axis=1)
     best = candidates[dual.argmin()]
     expected = mean + radius * best / np.linalg.norm(best)
-    gradient, _ = combined(q, CAGrad(c=c, mode=mode), "normals")
+    gradient, _ = combined(q, CAGradConfig(c=c, mode=mode), "normals")
     np.testing.assert_allclose(gradient, at_theta(q, mode, expected), rtol=1e-3, atol=1e-4)
 
 
 def test_small_gradients_are_not_taken_for_zero(mode: str) -> None:
     """The solvers' own thresholds would make them zero, as they did at features."""
-    for options, solver in ((CAGrad(mode=mode), "clarabel"), (UPGrad(mode=mode), "quadprog")):
+    for options, solver in ((CAGradConfig(mode=mode), "clarabel"), (UPGradConfig(mode=mode), "quadprog")):
         pytest.importorskip(solver)
         usual = combined(Quadratics(), options)[1]
         small = combined(Quadratics((1e-6, 1e-6, 1e-6)), options)[1]
@@ -126,12 +126,12 @@ def test_small_gradients_are_not_taken_for_zero(mode: str) -> None:
 def test_nash_mtl(mode: str) -> None:
     pytest.importorskip("ecos")
     q = Quadratics()
-    gradient, weights = combined(q, NashMTL(mode=mode, max_norm=0.0))
+    gradient, weights = combined(q, NashMTLConfig(mode=mode, max_norm=0.0))
     g = rows(q, mode)
     products = weights * (g @ g.T @ weights)  # equal for all tasks: GᵀG w = 1/w
     np.testing.assert_allclose(products / products.mean(), 1, atol=2e-2)
     np.testing.assert_allclose(gradient, at_theta(q, mode, weights @ g), rtol=1e-9)
-    _, limited = combined(q, NashMTL(mode=mode, max_norm=1e-3))
+    _, limited = combined(q, NashMTLConfig(mode=mode, max_norm=1e-3))
     assert np.linalg.norm(limited @ g) == pytest.approx(1e-3)
 
 
@@ -142,13 +142,13 @@ def test_aligned_mtl(mode: str, preference: dict[str, float]) -> None:
     average = np.array([1, preference.get("depth", 1.0), 1])
     for scale, size in (("min", s.min()), ("median", np.median(s)), ("rmse", np.sqrt((s**2).mean()))):
         expected = average / average.sum() @ (size * u @ vt)
-        gradient, _ = combined(q, AlignedMTL(scale=scale, preference=preference, mode=mode))
+        gradient, _ = combined(q, AlignedMTLConfig(scale=scale, preference=preference, mode=mode))
         np.testing.assert_allclose(gradient, at_theta(q, mode, expected), rtol=1e-6)
 
 
 def test_imtl_g(mode: str) -> None:
     q = Quadratics()
-    gradient, weights = combined(q, IMTLG(mode=mode))
+    gradient, weights = combined(q, IMTLGConfig(mode=mode))
     g = rows(q, mode)
     assert weights.sum() == pytest.approx(1)
     projections = (weights @ g) @ (g / np.linalg.norm(g, axis=1, keepdims=True)).T
@@ -160,18 +160,18 @@ def test_upgrad(mode: str) -> None:
     pytest.importorskip("quadprog")
     q = Quadratics()
     g = rows(q, mode, "normals")
-    gradient, _ = combined(q, UPGrad(mode=mode), "normals")
+    gradient, _ = combined(q, UPGradConfig(mode=mode), "normals")
     # Of two gradients each is projected as PCGrad does; the solver regularises a little.
     np.testing.assert_allclose(gradient, at_theta(q, mode, pcgrad_of_two(*g) / 2), rtol=1e-2)
     # For any number: it harms no task.
-    weights = combined(q, UPGrad(mode=mode))[1]
+    weights = combined(q, UPGradConfig(mode=mode))[1]
     along = rows(q, mode) @ (weights @ rows(q, mode))
     assert (along >= -1e-3 * np.abs(along).max()).all()
 
 
 def test_graddrop() -> None:
     q = Quadratics()
-    weighting = GradDrop().build(TASKS)
+    weighting = GradDropConfig().build(TASKS)
     g = q.gradients()
     drawn = np.stack([q.step(weighting)[0] for _ in range(500)])
     positive, negative = g.clip(min=0).sum(0), g.clip(max=0).sum(0)
@@ -180,7 +180,7 @@ def test_graddrop() -> None:
     purity = 0.5 * (1 + g.sum(0) / np.abs(g).sum(0))
     np.testing.assert_allclose(is_positive.mean(0), purity, atol=0.08)
     # What leaks is not dropped.
-    np.testing.assert_allclose(q.step(GradDrop(leak=dict.fromkeys(TASKS, 1.0)).build(TASKS))[0], g.sum(0))
+    np.testing.assert_allclose(q.step(GradDropConfig(leak=dict.fromkeys(TASKS, 1.0)).build(TASKS))[0], g.sum(0))
 
 
 def test_config(mode: str) -> None:
@@ -192,13 +192,13 @@ def test_config(mode: str) -> None:
         direction = np.linalg.pinv(units) @ cosines
         direction /= np.linalg.norm(direction)
         expected = (g @ direction).sum() * direction
-        gradient, _ = combined(q, ConFIG(preference=preference, mode=mode))
+        gradient, _ = combined(q, ConFIGConfig(preference=preference, mode=mode))
         np.testing.assert_allclose(gradient, at_theta(q, mode, expected), rtol=1e-8)
 
 
 def test_random_gradient(mode: str) -> None:
     q = Quadratics()
-    weighting = RandomGradient(mode=mode).build(TASKS)
+    weighting = RandomGradientConfig(mode=mode).build(TASKS)
     drawn = []
     for _ in range(200):
         gradient, weights = q.step(weighting)
@@ -208,7 +208,7 @@ def test_random_gradient(mode: str) -> None:
     np.testing.assert_allclose(np.mean(drawn, 0), 1 / 3, atol=0.07)
 
 
-@pytest.mark.parametrize("options", [IMTLG, ConFIG, NashMTL])
+@pytest.mark.parametrize("options", [IMTLGConfig, ConFIGConfig, NashMTL])
 def test_the_direction_does_not_change_with_the_scale_of_a_loss(options: Options) -> None:
     if options is NashMTL:
         pytest.importorskip("ecos")
@@ -220,7 +220,7 @@ def test_the_direction_does_not_change_with_the_scale_of_a_loss(options: Options
 
 
 @dataclass(frozen=True)
-class Krum(GradientOptions):
+class Krum(AggregatorConfig):
     """An aggregator of the user's choice."""
 
     name: ClassVar[str] = "krum"
@@ -232,7 +232,7 @@ class Krum(GradientOptions):
 
 
 @dataclass(frozen=True)
-class TrimmedMean(GradientOptions):
+class TrimmedMean(AggregatorConfig):
     """One that is no weighted sum."""
 
     name: ClassVar[str] = "trimmed-mean"
@@ -244,7 +244,7 @@ class TrimmedMean(GradientOptions):
 
 
 @dataclass(frozen=True)
-class GradVac(GradientOptions):
+class GradVac(AggregatorConfig):
     """One with a memory of its own."""
 
     name: ClassVar[str] = "grad-vac"

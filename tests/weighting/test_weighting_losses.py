@@ -8,21 +8,21 @@ import torch
 from quadratics import TASKS, Quadratics
 
 from taskscape.weighting import (
-    DWA,
-    FAMO,
-    IMTLL,
-    STCH,
-    Fixed,
-    Geometric,
-    GradNorm,
-    RandomLoss,
-    Uncertainty,
+    DWAConfig,
+    FAMOConfig,
+    IMTLLConfig,
+    STCHConfig,
+    FixedConfig,
+    GeometricConfig,
+    GradNormConfig,
+    RandomLossConfig,
+    UncertaintyConfig,
     Weighting,
-    WeightingOptions,
+    WeightingConfig,
 )
 
 
-def build(options: WeightingOptions, seed: int = 0) -> Weighting:
+def build(options: WeightingConfig, seed: int = 0) -> Weighting:
     return options.build(TASKS, seed).double()
 
 
@@ -33,7 +33,7 @@ def softmax(x: np.ndarray) -> np.ndarray:
 
 def test_fixed() -> None:
     q = Quadratics()
-    gradient, weights = q.step(build(Fixed({"depth": 0.25})))
+    gradient, weights = q.step(build(FixedConfig({"depth": 0.25})))
     np.testing.assert_allclose(weights, [1, 0.25, 1])
     np.testing.assert_allclose(gradient, q.gradients().T @ [1, 0.25, 1])
     np.testing.assert_allclose([u.grad.item() for u in q.own], q.own_gradients() * [1, 0.25, 1])
@@ -41,14 +41,14 @@ def test_fixed() -> None:
 
 class TestDWA:
     def test_is_a_plain_sum_in_the_first_two_epochs(self) -> None:
-        q, dwa = Quadratics(), build(DWA())
+        q, dwa = Quadratics(), build(DWAConfig())
         for mean in (3.0, 1.0):
             np.testing.assert_array_equal(q.step(dwa)[1], [1, 1, 1])
             dwa.epoch_end({"semseg": mean, "depth": 5.0, "normals": mean**2})
         assert (q.step(dwa)[1] != 1).all()
 
     def test_equation(self) -> None:
-        q, dwa = Quadratics(), build(DWA(temperature=1.5))
+        q, dwa = Quadratics(), build(DWAConfig(temperature=1.5))
         history = np.array([[3.0, 5.0, 9.0], [1.0, 4.0, 8.5], [0.9, 4.2, 8.0]])
         for epoch in history:
             dwa.epoch_end(dict(zip(TASKS, epoch, strict=True)))
@@ -58,14 +58,14 @@ class TestDWA:
         np.testing.assert_allclose(gradient, q.gradients().T @ expected, rtol=1e-12)
 
     def test_does_not_change_with_the_scale_of_a_loss(self) -> None:
-        plain, scaled = build(DWA()), build(DWA())
+        plain, scaled = build(DWAConfig()), build(DWAConfig())
         for epoch in ([3.0, 5.0, 9.0], [1.0, 4.0, 8.5]):
             plain.epoch_end(dict(zip(TASKS, epoch, strict=True)))
             scaled.epoch_end(dict(zip(TASKS, np.multiply(epoch, [100, 1, 0.01]), strict=True)))
         np.testing.assert_allclose(Quadratics().step(plain)[1], Quadratics().step(scaled)[1])
 
     def test_a_task_that_was_absent_for_an_epoch_keeps_its_rate(self) -> None:
-        q, dwa = Quadratics(), build(DWA())
+        q, dwa = Quadratics(), build(DWAConfig())
         dwa.epoch_end({"semseg": 3.0, "depth": 5.0, "normals": 9.0})
         dwa.epoch_end({"semseg": 1.0, "depth": 4.0})
         np.testing.assert_allclose(q.step(dwa)[1], 3 * softmax(np.array([1 / 3, 4 / 5, 1]) / 2))
@@ -73,7 +73,7 @@ class TestDWA:
         np.testing.assert_allclose(q.step(dwa)[1], 3 * softmax(np.array([0.5, 4 / 5, 6 / 9]) / 2))
 
     def test_a_loss_of_zero_is_no_rate(self) -> None:
-        q, dwa = Quadratics(), build(DWA())
+        q, dwa = Quadratics(), build(DWAConfig())
         for _ in range(3):
             dwa.epoch_end({"semseg": 1.0, "depth": 0.0, "normals": 1.0})
         np.testing.assert_allclose(q.step(dwa)[1], [1, 1, 1])
@@ -83,7 +83,7 @@ class TestDWA:
     ("variant", "penalty", "start"), [("mtan", 0.5, -0.5), ("kendall", 0.5, 0.0), ("xtask", 1.0, 0.0)]
 )
 def test_uncertainty(variant: str, penalty: float, start: float) -> None:
-    q, weighting = Quadratics(), build(Uncertainty(variant))
+    q, weighting = Quadratics(), build(UncertaintyConfig(variant))
     gradient, weights = q.step(weighting)
     expected = np.exp(-start) / 2 * np.ones(3)
     np.testing.assert_allclose(weights, expected)
@@ -97,7 +97,7 @@ def test_uncertainty(variant: str, penalty: float, start: float) -> None:
 
 
 def test_imtl_l_brings_all_losses_to_one_size() -> None:
-    q, weighting = Quadratics(scale=(1, 100, 0.01)), build(IMTLL())
+    q, weighting = Quadratics(scale=(1, 100, 0.01)), build(IMTLLConfig())
     (s,) = weighting.parameters()
     with torch.no_grad():
         s.copy_(torch.tensor([0.1, -0.2, 0.3]))
@@ -114,50 +114,50 @@ def test_imtl_l_brings_all_losses_to_one_size() -> None:
 
 
 def test_random_loss_weights_are_a_softmax_of_normal_numbers() -> None:
-    q, weighting = Quadratics(), build(RandomLoss(), seed=1)
+    q, weighting = Quadratics(), build(RandomLossConfig(), seed=1)
     drawn = np.stack([q.step(weighting)[1] for _ in range(400)])
     np.testing.assert_allclose(drawn.sum(1), 1)
     # Differences of logarithms are those of independent standard normal numbers.
     np.testing.assert_allclose(np.cov(np.diff(np.log(drawn)).T), [[2, -1], [-1, 2]], atol=0.4)
     gradient, weights = q.step(weighting)
     np.testing.assert_allclose(gradient, q.gradients().T @ weights)
-    again = build(RandomLoss(), seed=1)
+    again = build(RandomLossConfig(), seed=1)
     np.testing.assert_array_equal(drawn[0], q.step(again)[1])
-    assert not np.allclose(drawn[0], q.step(build(RandomLoss(), seed=2))[1])
+    assert not np.allclose(drawn[0], q.step(build(RandomLossConfig(), seed=2))[1])
     assert q.step(again, "depth")[1].sum() == pytest.approx(1)
 
 
 class TestGeometric:
     def test_equation(self) -> None:
         q = Quadratics()
-        gradient, weights = q.step(build(Geometric()))
+        gradient, weights = q.step(build(GeometricConfig()))
         expected = q.losses().prod() ** (1 / 3) / (3 * q.losses())
         np.testing.assert_allclose(weights, expected, rtol=1e-12)
         np.testing.assert_allclose(gradient, q.gradients().T @ expected, rtol=1e-12)
-        np.testing.assert_allclose(q.step(build(Geometric()), "depth")[1].size, 2)
+        np.testing.assert_allclose(q.step(build(GeometricConfig()), "depth")[1].size, 2)
 
     def test_a_loss_of_zero_gives_no_nan(self) -> None:
         losses = {"semseg": torch.tensor(0.0, requires_grad=True), "depth": torch.tensor(2.0, requires_grad=True)}
-        build(Geometric()).backward(losses, Quadratics().forward()[1])
+        build(GeometricConfig()).backward(losses, Quadratics().forward()[1])
         assert all(loss.grad.isfinite() for loss in losses.values())
 
 
 def test_stch() -> None:
     q = Quadratics()
-    weighting = build(STCH(mu=0.3, preference={"depth": 2.0}, ideal={"semseg": 0.2}))
+    weighting = build(STCHConfig(mu=0.3, preference={"depth": 2.0}, ideal={"semseg": 0.2}))
     scale, ideal = np.array([0.25, 0.5, 0.25]), np.array([0.2, 0, 0])
     gradient, weights = q.step(weighting)
     expected = scale * softmax(scale * (q.losses() - ideal) / 0.3)
     np.testing.assert_allclose(weights, expected, rtol=1e-12)
     np.testing.assert_allclose(gradient, q.gradients().T @ expected, rtol=1e-12)
     # With a small mu only the largest loss counts, and nothing overflows.
-    sharp = q.step(build(STCH(mu=1e-6)))[1]
+    sharp = q.step(build(STCHConfig(mu=1e-6)))[1]
     np.testing.assert_allclose(sharp, np.where(q.losses() == q.losses().max(), 1 / 3, 0), atol=1e-12)
 
 
 class TestFAMO:
     def test_equation(self) -> None:
-        q, weighting = Quadratics(), build(FAMO(lr=0.1, weight_decay=0.01))
+        q, weighting = Quadratics(), build(FAMOConfig(lr=0.1, weight_decay=0.01))
         logits, m, v = np.zeros(3), np.zeros(3), np.zeros(3)
         for step in range(1, 6):
             before = q.losses() + 1e-8
@@ -175,14 +175,14 @@ class TestFAMO:
             logits = logits - 0.1 * (m / (1 - 0.9**step)) / (np.sqrt(v / (1 - 0.999**step)) + 1e-8)
 
     def test_nothing_is_left_for_the_optimiser_of_the_run(self) -> None:
-        q, weighting = Quadratics(), build(FAMO())
+        q, weighting = Quadratics(), build(FAMOConfig())
         q.step(weighting)
         weighting.after_step(lambda: q.forward()[0])
         assert all(p.grad is None and not p.requires_grad for p in weighting.parameters())
 
 
-@pytest.mark.parametrize("options", [Geometric(), FAMO()])
-def test_the_direction_does_not_change_with_the_scale_of_a_loss(options: WeightingOptions) -> None:
+@pytest.mark.parametrize("options", [GeometricConfig(), FAMOConfig()])
+def test_the_direction_does_not_change_with_the_scale_of_a_loss(options: WeightingConfig) -> None:
     directions = []
     for scale in ((1.0, 1.0, 1.0), (100.0, 1.0, 0.01)):
         q = Quadratics(scale)
@@ -195,7 +195,7 @@ def test_the_direction_does_not_change_with_the_scale_of_a_loss(options: Weighti
 
 class TestGradNorm:
     def test_equation(self) -> None:
-        q, weighting = Quadratics(), build(GradNorm(alpha=0.7, lr=0.1))
+        q, weighting = Quadratics(), build(GradNormConfig(alpha=0.7, lr=0.1))
         (w,) = weighting.parameters()
         assert weighting.learning_rate == 0.1
         initial, expected = q.losses(), np.ones(3)
@@ -223,7 +223,7 @@ class TestGradNorm:
         assert w.sum().item() == pytest.approx(3)
 
     def test_gradients_approach_their_targets(self) -> None:
-        q, weighting = Quadratics(scale=(10, 1, 0.3)), build(GradNorm(alpha=0.0))
+        q, weighting = Quadratics(scale=(10, 1, 0.3)), build(GradNormConfig(alpha=0.0))
         (w,) = weighting.parameters()
         optimizer = torch.optim.Adam([w], 2e-3)
 
@@ -240,7 +240,7 @@ class TestGradNorm:
         assert spread() < 0.1 < before
 
     def test_absent_tasks_keep_their_weight_and_note_their_loss_when_they_come(self) -> None:
-        q, weighting = Quadratics(), build(GradNorm())
+        q, weighting = Quadratics(), build(GradNormConfig())
         (w,) = weighting.parameters()
         q.step(weighting, "depth")
         assert w.grad[1] == 0 and (w.grad[[0, 2]] != 0).any()

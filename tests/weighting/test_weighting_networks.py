@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 
 from taskscape import models
-from taskscape.weighting import ConFIG, Fixed, GradDrop, GradNorm, PCGrad, RandomGradient, Shared, Weighting
+from taskscape.weighting import ConFIGConfig, Fixed, GradDropConfig, GradNormConfig, PCGradConfig, RandomGradientConfig, Shared, Weighting
 
 TASKS = {"semseg": 3, "depth": 1, "normals": 3}
 
@@ -35,7 +35,7 @@ def test_the_sum_of_all_rows_is_the_plain_sum(network: models.Network) -> None:
     """Where nothing is dropped both modes leave what a plain backward pass leaves, nested features included."""
     plain, _ = gradients(network, Fixed().build(list(TASKS)))
     for mode in ("parameters", "features"):
-        everything = GradDrop(leak=dict.fromkeys(TASKS, 1.0), mode=mode)
+        everything = GradDropConfig(leak=dict.fromkeys(TASKS, 1.0), mode=mode)
         found, weights = gradients(network, everything.build(list(TASKS)))
         assert weights is None and found.keys() == plain.keys()
         for name, gradient in plain.items():
@@ -43,15 +43,15 @@ def test_the_sum_of_all_rows_is_the_plain_sum(network: models.Network) -> None:
 
 
 def test_both_modes_apply_the_same_weights_in_the_same_way(network: models.Network) -> None:
-    found = [gradients(network, RandomGradient(mode=mode).build(list(TASKS))) for mode in ("parameters", "features")]
+    found = [gradients(network, RandomGradientConfig(mode=mode).build(list(TASKS))) for mode in ("parameters", "features")]
     (first, weights), (second, again) = found
     assert weights == again
     for name, gradient in first.items():
         torch.testing.assert_close(second[name], gradient, rtol=1e-9, atol=1e-12)
 
 
-@pytest.mark.parametrize("options", [PCGrad(), PCGrad(mode="features"), ConFIG(mode="features"), GradNorm()])
-def test_every_parameter_gets_a_gradient(network: models.Network, options: PCGrad | ConFIG | GradNorm) -> None:
+@pytest.mark.parametrize("options", [PCGradConfig(), PCGradConfig(mode="features"), ConFIGConfig(mode="features"), GradNormConfig()])
+def test_every_parameter_gets_a_gradient(network: models.Network, options: PCGrad | ConFIG | GradNormConfig) -> None:
     plain, _ = gradients(network, Fixed().build(list(TASKS)))
     found, _ = gradients(network, options.build(list(TASKS)).double())
     assert found.keys() == plain.keys() and all(gradient.isfinite().all() for gradient in found.values())

@@ -114,7 +114,7 @@ def _baseline(folder: Path, split: str) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from taskscape.baseline import baseline
+    from taskscape.evaluation.baselines import baseline
     from taskscape.data.store import Store
     from taskscape.report.glossary import arrow, is_per_class, meaning
 
@@ -151,7 +151,7 @@ def _rows(store: "Store", images: int) -> "list[Picture]":
     import numpy as np
     import torch
 
-    from taskscape.report.pictures import INVALID, paint_classes, paint_depth, paint_directions
+    from taskscape.views.pictures import INVALID, paint_classes, paint_depth, paint_directions
 
     every = np.unique(np.linspace(0, len(store) - 1, images).astype(np.int64))
     batch = store.gather(every, store.tasks, torch.device("cpu"))

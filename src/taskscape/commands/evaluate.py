@@ -24,7 +24,7 @@ def evaluate(
         device: Where to compute; auto takes a GPU when there is one.
     """
     from taskscape.report import print_metrics
-    from taskscape.runs import evaluate_run
+    from taskscape.runs.run import evaluate_run
 
     with if_interrupted(f"{run} is as it was; start the same command again"):
         result = evaluate_run(run, split=split, tta=tta, device=device)

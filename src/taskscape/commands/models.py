@@ -50,7 +50,7 @@ def _channels(text: str) -> tuple[str, int]:
 def _cost(options: Any, channels: dict[str, int], chosen: dict[str, Any]) -> tuple[int, int]:
     import torch
 
-    from taskscape.runs import flops
+    from taskscape.runs.run import flops
 
     with torch.device("meta"):  # shapes without numbers: nothing is computed
         network = options(**chosen).build(channels).eval().requires_grad_(False)

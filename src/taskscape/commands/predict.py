@@ -41,7 +41,7 @@ def predict(
         depth_unit: What a step of the 16-bit depth is; what is farther than 65535 steps is stored as 65535.
         device: Where to compute; auto takes a GPU when there is one.
     """
-    from taskscape.predict import predict as predict_files
+    from taskscape.inference.predict import predict as predict_files
     from taskscape.progress import progress_bar, reporter
 
     with (

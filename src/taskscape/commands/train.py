@@ -13,8 +13,8 @@ import yaml
 from taskscape.commands.recipes import recipes
 
 if TYPE_CHECKING:
-    from taskscape.experiment import Experiment
-    from taskscape.result import Result
+    from taskscape.runs.experiment import Experiment
+    from taskscape.run_folder.result import Result
 
 OptionalRun = Annotated[Path | None, tyro.conf.arg(metavar="RUN")]
 
@@ -43,15 +43,15 @@ def resume(*, resume: Annotated[Path, tyro.conf.arg(metavar="RUN")]) -> None:
     Args:
         resume: The run to continue, with its own settings.
     """
-    from taskscape.runs import read_experiment
+    from taskscape.runs.run import read_experiment
 
     _train(read_experiment(resume), resume, resume=True)
 
 
 def start(recipe: str, arguments: Sequence[str]) -> None:
     """Train a recipe with the settings that the arguments change."""
-    from taskscape.experiment import Experiment
-    from taskscape.runs import read_experiment
+    from taskscape.runs.experiment import Experiment
+    from taskscape.runs.run import read_experiment
 
     default = _experiment(recipe)
 
@@ -109,7 +109,7 @@ def fresh_folder(run: Path | None, name: str) -> Path:
 
 def print_outcome(run: Path, result: "Result") -> None:
     """Write the report, print the metrics and say where everything is."""
-    from taskscape.processes import rank
+    from taskscape.distributed import rank
     from taskscape.report import print_metrics, write_report
 
     if rank() == 0:
@@ -140,8 +140,8 @@ def _train(experiment: "Experiment", run: Path, *, resume: bool) -> None:
 def _experiment(recipe: str) -> "Experiment":
     """Return what a recipe's name, ``FILE.py:FUNCTION`` or a saved experiment stands for."""
     from taskscape import recipes as own
-    from taskscape.experiment import Experiment
-    from taskscape.settings import load_name, nearest, parse
+    from taskscape.runs.experiment import Experiment
+    from taskscape.serialization import load_name, nearest, parse
 
     if recipe.endswith((".yaml", ".yml")):
         path = Path(recipe)
@@ -194,7 +194,7 @@ def _offering(default: Any) -> Iterator[None]:
 def _differences(saved: Any, asked: Any) -> list[str]:
     """Return the fields in which two experiments differ; what was left open the run has filled in from its data."""
     from taskscape.report.run import flatten
-    from taskscape.settings import dump
+    from taskscape.serialization import dump
 
     old, new = (flatten(yaml.safe_load(dump(experiment))) for experiment in (saved, asked))
     return [name for name, value in new.items() if value != "null" and old.get(name) != value]

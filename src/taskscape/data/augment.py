@@ -25,7 +25,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from taskscape.batch import Batch, Target
-from taskscape.data.fields import FIELDS, linear
+from taskscape.modalities.fields import FIELDS, linear
 
 Floats = npt.NDArray[np.float64]
 

@@ -10,9 +10,9 @@ import numpy.typing as npt
 import torch
 
 from taskscape.data.manifest import Manifest
-from taskscape.data.source import Report
+from taskscape.data.sources.base import Report
 from taskscape.data.store import Store
-from taskscape.labels import ClassSet
+from taskscape.modalities.class_sets import ClassSet
 
 PLAUSIBLE = (0.3, 150.0)
 """Metres between which the median of a split's depth lies, of a room or a street."""

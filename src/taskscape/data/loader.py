@@ -6,10 +6,10 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from taskscape import processes
+from taskscape import distributed
 from taskscape.batch import Batch
 from taskscape.data.augment import Augmentation, draws
-from taskscape.data.fields import FIELDS, ClassIds
+from taskscape.modalities.fields import FIELDS, ClassIds
 from taskscape.data.store import Store
 
 
@@ -31,7 +31,7 @@ class Loader:
         shuffle: Draw the samples in another order each epoch.
         drop_single: For training: leave out a last, incomplete batch in which a process would get fewer than two
             images, because batch normalisation cannot work on one.
-        class_map: (256,) table from the store's class ids to those wanted, VOID = none (``taskscape.labels.mapping``).
+        class_map: (256,) table from the store's class ids to those wanted, VOID = none (``taskscape.modalities.class_sets.mapping``).
         channels_last: Lay images out with their channels last in memory.
         rank: Number of this process; by default that of the running process group.
         world: Number of processes; by default that of the running process group.
@@ -63,8 +63,8 @@ class Loader:
         self.augmentation = augmentation
         self.shuffle = shuffle
         self.memory_format = torch.channels_last if channels_last else torch.contiguous_format
-        self.rank = processes.rank() if rank is None else rank
-        self.world = processes.world() if world is None else world
+        self.rank = distributed.rank() if rank is None else rank
+        self.world = distributed.world_size() if world is None else world
         self._table = None if class_map is None else torch.from_numpy(class_map.astype(np.int64)).to(device)
 
         if lacking := [task for task in self.tasks if task not in store.tasks]:

@@ -5,7 +5,7 @@ A store is a folder::
     manifest.json                  what it holds (Manifest); written last, so a store without one is unfinished
     SPLIT/FIELD-000.npy, -001, …   ``shard`` images each, (n, H, W, …)
 
-with the fields ``image`` (uint8 RGB) and those of ``taskscape.data.fields``: ``semseg`` (uint8 ids, 255 = none),
+with the fields ``image`` (uint8 RGB) and those of ``taskscape.modalities.fields``: ``semseg`` (uint8 ids, 255 = none),
 ``depth`` (float32 metres, 0 = none), ``normals`` (int8 127ths, (0, 0, 0) = none).
 """
 
@@ -18,9 +18,9 @@ from typing import Any
 
 import cattrs
 
-from taskscape.data.fields import FIELDS
-from taskscape.files import write_whole
-from taskscape.labels import ClassSet
+from taskscape.modalities.fields import FIELDS
+from taskscape.files import atomic_write
+from taskscape.modalities.class_sets import ClassSet
 
 FORMAT = 1
 """Version of the layout; a store of another version is refused."""
@@ -99,7 +99,7 @@ class Manifest:
 
     def save(self, path: Path) -> None:
         """Write the manifest; a reader sees the old file or the new one, never half of one."""
-        write_whole(path, json.dumps(asdict(self), indent=1) + "\n")
+        atomic_write(path, json.dumps(asdict(self), indent=1) + "\n")
 
     @classmethod
     def load(cls, path: Path) -> "Manifest":

@@ -6,13 +6,13 @@ from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
-from taskscape import pool
+from taskscape import parallel
 from taskscape.batch import Sample
 from taskscape.data.manifest import MANIFEST, FileInfo, Manifest
-from taskscape.data.raw import Item, RawData
-from taskscape.data.source import Report
+from taskscape.data.readers.base import Item, RawData
+from taskscape.data.sources.base import Report
 from taskscape.data.writer import StoreWriter
-from taskscape.files import write_whole
+from taskscape.files import atomic_write
 
 INPUTS = "inputs.json"
 """The file of a prepared store that lists what it was made from: size and checksum of every input file."""
@@ -57,7 +57,7 @@ def prepare(
     missing = [(split, index) for split in counts for index in writer.missing(split)]
     jobs = ((writer, contents.read, raw, split, index, contents.splits[split][index]) for split, index in missing)
     total = sum(counts.values())
-    for done, _ in enumerate(pool.run(_prepare_one, jobs, len(missing), pool.workers(processes)), 1):
+    for done, _ in enumerate(parallel.parallel_map(_prepare_one, jobs, len(missing), parallel.workers(processes)), 1):
         if report is not None:
             report(total - len(missing) + done, total)
     _gather_inputs(out)
@@ -86,5 +86,5 @@ def _gather_inputs(store: Path) -> None:
             inputs.update(json.loads(line))
         except ValueError:
             continue  # an empty line, or one torn by a kill, whose sample was written again
-    write_whole(store / INPUTS, json.dumps(dict(sorted(inputs.items())), indent=1) + "\n")
+    atomic_write(store / INPUTS, json.dumps(dict(sorted(inputs.items())), indent=1) + "\n")
     lines.unlink()

@@ -14,9 +14,9 @@ import torch
 from torch import Tensor
 
 from taskscape.batch import Batch
-from taskscape.data.fields import FIELDS
+from taskscape.modalities.fields import FIELDS
 from taskscape.data.manifest import FieldInfo, FileInfo, Manifest, file_of
-from taskscape.labels import ClassSet
+from taskscape.modalities.class_sets import ClassSet
 
 
 class Store:

@@ -12,9 +12,9 @@ import numpy as np
 import numpy.typing as npt
 
 from taskscape.batch import Sample
-from taskscape.data.fields import FIELDS
+from taskscape.modalities.fields import FIELDS
 from taskscape.data.manifest import MANIFEST, PLAN, FileInfo, Manifest, file_of, infos
-from taskscape.labels import ClassSet
+from taskscape.modalities.class_sets import ClassSet
 
 _DONE = "done.jsonl"
 """A line [index, name] for every sample that is complete."""
@@ -39,7 +39,7 @@ class StoreWriter:
         path: The folder of the store; it is made, or taken up again if it holds this very store, unfinished.
         size: (H, W) of every image and label.
         counts: Number of images per split.
-        tasks: The label fields, of ``taskscape.data.fields.FIELDS``.
+        tasks: The label fields, of ``taskscape.modalities.fields.FIELDS``.
         class_set: Of the class ids; needed with the field ``semseg``.
         source: Where the samples come from, for the manifest: values that JSON can hold.
         shard: Number of images per file; by default a split is one file per field.

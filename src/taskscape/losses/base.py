@@ -1,54 +1,82 @@
-"""What every loss of this package is."""
+"""What every loss of this package is: a frozen dataclass that gives a sum and a count."""
 
+import math
 from abc import ABC, abstractmethod
-from typing import ClassVar
+from typing import ClassVar, Literal, NamedTuple
 
 from torch import Tensor
 
 from taskscape.batch import Target
-from taskscape.processes import total
+
+Space = Literal["value", "representation"]
+"""What a loss of depth compares: metres, or the representation that the network puts out (log, inverse, …)."""
+
+
+class LossTerm(NamedTuple):
+    """A loss before the processes have met: its mean is the sum over all processes by the count over all processes."""
+
+    sum: Tensor
+    """This process's sum over what counts, with its gradient: a scalar, or a vector for a loss of several sums."""
+    count: Tensor
+    """This process's count (or sum of weights), a scalar without a gradient."""
 
 
 class Loss(ABC):
-    """A frozen dataclass of plain values that compares a prediction with a target.
+    """Compares a prediction with a target. A frozen dataclass of plain values, called like a function.
 
-    The value is this process's share of the joint loss: added up over all processes, values and gradients are those
-    of the joined batch. The target must have a valid pixel on at least one process.
+    ``loss(prediction, target)`` gives a ``LossTerm`` of this process; ``loss.mean(term)`` the scalar on one process.
+    With several processes ``taskscape.objectives`` sums both parts first: no loss knows of processes.
     """
 
     name: ClassVar[str]
     """The name on the command line and in saved experiments."""
+    space: ClassVar[Space] = "representation"
+    """Of losses of depth: in which space they compare. Tasks of one space take no notice."""
 
     @abstractmethod
-    def __call__(self, prediction: Tensor, target: Target) -> Tensor:
-        """Return the scalar loss.
+    def __call__(self, prediction: Tensor, target: Target) -> LossTerm:
+        """Return the sum and the count of this batch.
 
         ``prediction`` is (B, C, H, W); ``target.value`` is what the loss compares it with, ``target.valid`` says
         where. Computed in float32 (or wider) whatever the precision of the prediction.
         """
 
+    def finish(self, mean: Tensor) -> Tensor:
+        """Return the scalar loss from sum / count; the identity but for losses such as a root of the mean."""
+        return mean
+
+    def mean(self, term: LossTerm) -> Tensor:
+        """Return the scalar loss of a batch that is all on this process."""
+        return self.finish(term.sum / term.count)
+
 
 class PixelLoss(Loss):
-    """A mean over the valid pixels of the joined batch."""
+    """A mean over the valid pixels."""
 
     @abstractmethod
     def per_pixel(self, prediction: Tensor, value: Tensor) -> Tensor:
         """Return the loss of every pixel, (B, H, W)."""
 
-    def amount(self, prediction: Tensor, value: Tensor, valid: Tensor) -> Tensor:
-        """Return what this process adds to the divisor of the mean: its number of valid pixels."""
+    def normalizer(self, prediction: Tensor, value: Tensor, valid: Tensor) -> Tensor:
+        """Return what the mean is divided by: the number of valid pixels."""
         return valid.sum()
 
-    def __call__(self, prediction: Tensor, target: Target) -> Tensor:
-        """Return Σ over this process's valid pixels / amount of all processes."""
+    def __call__(self, prediction: Tensor, target: Target) -> LossTerm:
+        """Return Σ of the valid pixels' losses, and the ``normalizer``."""
         invalid = ~target.valid
         # Invalid pixels hold zeros before anything is computed: what overflows there would leave NaN in the gradient.
         value = target.value.masked_fill(invalid.unsqueeze(1) if target.value.ndim == 4 else invalid, 0)
         prediction = at_least_float32(prediction)
         errors = self.per_pixel(prediction, value).masked_fill(invalid, 0.0)
-        return errors.sum() / total(self.amount(prediction, value, target.valid))
+        return LossTerm(errors.sum(), self.normalizer(prediction, value, target.valid))
 
 
 def at_least_float32(x: Tensor) -> Tensor:
     """Return ``x``, widened if it is narrower than float32."""
     return x if x.dtype.itemsize >= 4 else x.float()
+
+
+def check_positive(field: str, value: float) -> None:
+    """Raise ``ValueError`` that names the field unless the value is positive and finite."""
+    if not 0 < value < math.inf:
+        raise ValueError(f"{field} is {value}: it must be positive and finite")

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from taskscape.batch import Target
 from taskscape.losses.base import Loss, at_least_float32
-from taskscape.processes import joined, share, total
+from taskscape.distributed import joined, share, total
 
 
 @dataclass(frozen=True)

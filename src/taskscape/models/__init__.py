@@ -4,29 +4,29 @@ import difflib
 from collections.abc import Mapping
 from typing import Any
 
-from taskscape.models.adaptive_depth import AdaptiveDepth
-from taskscape.models.cross_attention import CrossAttention
-from taskscape.models.deeplab_branched import DeeplabBranched
-from taskscape.models.deeplab_branched_lite import DeeplabBranchedLite
-from taskscape.models.deeplab_distill import DeeplabDistill
-from taskscape.models.deeplab_distill_se import DeeplabDistillSE
-from taskscape.models.deeplab_distill_up import DeeplabDistillUp
-from taskscape.models.deeplab_fully_branched import DeeplabFullyBranched
-from taskscape.models.deeplab_joint import DeeplabJoint
-from taskscape.models.deeplab_joint_lite import DeeplabJointLite
-from taskscape.models.deeplab_plain import DeeplabPlain
-from taskscape.models.deeplab_skip_fusion import DeeplabSkipFusion
-from taskscape.models.encoder import EncoderOptions
-from taskscape.models.outputs import Network, NetworkOptions, Outputs
-from taskscape.models.resnet_mtan import ResnetMtan
-from taskscape.models.segnet_cross_stitch import SegnetCrossStitch
-from taskscape.models.segnet_dense import SegnetDense
-from taskscape.models.segnet_mtan import SegnetMtan
-from taskscape.models.segnet_single import SegnetSingle
-from taskscape.models.segnet_split import SegnetSplit, SegnetSplitDeep, SegnetSplitWide
-from taskscape.models.segnet_stan import SegnetStan
-from taskscape.models.transformer import Transformer
-from taskscape.models.xtask import XTask
+from taskscape.models.bins.adaptive_depth import AdaptiveDepthConfig
+from taskscape.models.bins.cross_attention import CrossAttentionConfig
+from taskscape.models.deeplab.branched import DeeplabBranchedConfig
+from taskscape.models.deeplab.branched_lite import DeeplabBranchedLiteConfig
+from taskscape.models.deeplab.distill import DeeplabDistillConfig
+from taskscape.models.deeplab.distill_se import DeeplabDistillSEConfig
+from taskscape.models.deeplab.distill_up import DeeplabDistillUpConfig
+from taskscape.models.deeplab.fully_branched import DeeplabFullyBranchedConfig
+from taskscape.models.deeplab.joint import DeeplabJointConfig
+from taskscape.models.deeplab.joint_lite import DeeplabJointLiteConfig
+from taskscape.models.deeplab.plain import DeeplabPlainConfig
+from taskscape.models.deeplab.skip_fusion import DeeplabSkipFusionConfig
+from taskscape.models.layers.encoder import EncoderConfig
+from taskscape.models.base import Network, NetworkConfig, Outputs
+from taskscape.models.resnet_mtan import ResnetMtanConfig
+from taskscape.models.segnet.cross_stitch import SegnetCrossStitchConfig
+from taskscape.models.segnet.dense import SegnetDenseConfig
+from taskscape.models.segnet.mtan import SegnetMtanConfig
+from taskscape.models.segnet.single import SegnetSingleConfig
+from taskscape.models.segnet.split import SegnetSplitConfig, SegnetSplitDeepConfig, SegnetSplitWideConfig
+from taskscape.models.segnet.stan import SegnetStanConfig
+from taskscape.models.bins.transformer import TransformerConfig
+from taskscape.models.xtask import XTaskConfig
 
 __all__ = [
     "NAMES",
@@ -43,9 +43,9 @@ __all__ = [
     "DeeplabJointLite",
     "DeeplabPlain",
     "DeeplabSkipFusion",
-    "EncoderOptions",
+    "EncoderConfig",
     "Network",
-    "NetworkOptions",
+    "NetworkConfig",
     "Outputs",
     "ResnetMtan",
     "SegnetCrossStitch",
@@ -61,32 +61,32 @@ __all__ = [
     "build",
 ]
 
-OPTIONS: dict[str, type[NetworkOptions]] = {
+OPTIONS: dict[str, type[NetworkConfig]] = {
     options.name: options
     for options in (
-        SegnetSingle,
-        SegnetStan,
-        SegnetSplit,
-        SegnetSplitDeep,
-        SegnetSplitWide,
-        SegnetCrossStitch,
-        SegnetDense,
-        SegnetMtan,
-        ResnetMtan,
-        DeeplabPlain,
-        DeeplabJoint,
-        DeeplabBranched,
-        DeeplabFullyBranched,
-        DeeplabDistill,
-        DeeplabDistillUp,
-        DeeplabDistillSE,
-        DeeplabSkipFusion,
-        DeeplabJointLite,
-        DeeplabBranchedLite,
-        AdaptiveDepth,
-        Transformer,
-        CrossAttention,
-        XTask,
+        SegnetSingleConfig,
+        SegnetStanConfig,
+        SegnetSplitConfig,
+        SegnetSplitDeepConfig,
+        SegnetSplitWideConfig,
+        SegnetCrossStitchConfig,
+        SegnetDenseConfig,
+        SegnetMtanConfig,
+        ResnetMtanConfig,
+        DeeplabPlainConfig,
+        DeeplabJointConfig,
+        DeeplabBranchedConfig,
+        DeeplabFullyBranchedConfig,
+        DeeplabDistillConfig,
+        DeeplabDistillUpConfig,
+        DeeplabDistillSEConfig,
+        DeeplabSkipFusionConfig,
+        DeeplabJointLiteConfig,
+        DeeplabBranchedLiteConfig,
+        AdaptiveDepthConfig,
+        TransformerConfig,
+        CrossAttentionConfig,
+        XTaskConfig,
     )
 }
 """The options of every network, by its name."""

@@ -9,13 +9,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from taskscape.models.blocks import ASPP, PerTask, conv_norm_relu
-from taskscape.models.encoder import AtrousOptions, Encoder
-from taskscape.models.outputs import Network, Outputs
+from taskscape.models.layers.blocks import ASPP, PerTask, conv_norm_relu
+from taskscape.models.layers.encoder import AtrousConfig, Encoder
+from taskscape.models.base import Network, Outputs
 
 
 @dataclass(frozen=True)
-class ResnetMtan(AtrousOptions):
+class ResnetMtanConfig(AtrousConfig):
     """One ResNet for all tasks, and attention masks over the last block of each of its stages for each task."""
 
     name: ClassVar[str] = "resnet-mtan"
@@ -32,7 +32,7 @@ class ResnetMtan(AtrousOptions):
 
     def build(self, outputs: Mapping[str, int]) -> Network:
         """Build the network."""
-        return ResnetMtanNetwork(outputs, self)
+        return ResnetMtan(outputs, self)
 
 
 class ResidualBlock(nn.Module):
@@ -54,10 +54,10 @@ class ResidualBlock(nn.Module):
         return F.relu(self.body(x) + self.shortcut(x))
 
 
-class ResnetMtanNetwork(Network):
+class ResnetMtan(Network):
     """ResNet → for each task: attention over every stage's last block → ASPP → bilinear to the image."""
 
-    def __init__(self, outputs: Mapping[str, int], options: ResnetMtan) -> None:
+    def __init__(self, outputs: Mapping[str, int], options: ResnetMtanConfig) -> None:
         super().__init__(outputs)
         self.encoder = Encoder(options.encoder, options.output_stride, options.pretrained)
         self.stages = _rows_of_blocks(self.encoder, options.encoder)
@@ -135,7 +135,7 @@ def _attention(inputs: int, outputs: int) -> nn.Sequential:
     )
 
 
-def _deeplab_head(inputs: int, options: ResnetMtan, channels: int) -> nn.Sequential:
+def _deeplab_head(inputs: int, options: ResnetMtanConfig, channels: int) -> nn.Sequential:
     return nn.Sequential(
         ASPP(inputs, rates=options.rates),
         nn.Dropout(options.dropout),

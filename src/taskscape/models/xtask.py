@@ -9,13 +9,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from taskscape.models.blocks import cut
-from taskscape.models.encoder import Encoder, EncoderOptions
-from taskscape.models.outputs import Network, Outputs
+from taskscape.models.layers.blocks import cut
+from taskscape.models.layers.encoder import Encoder, EncoderConfig
+from taskscape.models.base import Network, Outputs
 
 
 @dataclass(frozen=True)
-class XTask(EncoderOptions):
+class XTaskConfig(EncoderConfig):
     """One encoder, a decoder per task, and networks that transfer each task's prediction to the next task.
 
     Two tasks are transferred to each other. More form a ring in the order of ``outputs``: the first is transferred to
@@ -34,7 +34,7 @@ class XTask(EncoderOptions):
 
     def build(self, outputs: Mapping[str, int]) -> Network:
         """Build the network."""
-        return XTaskNetwork(outputs, self)
+        return XTask(outputs, self)
 
 
 class Decoder(nn.Module):
@@ -85,10 +85,10 @@ class TransferNetwork(nn.Module):
         return raw
 
 
-class XTaskNetwork(Network):
+class XTask(Network):
     """Encoder → for each task: decoder with skips of all scales → prediction; in training → transferred to the next."""
 
-    def __init__(self, outputs: Mapping[str, int], options: XTask) -> None:
+    def __init__(self, outputs: Mapping[str, int], options: XTaskConfig) -> None:
         super().__init__(outputs)
         self.classes = options.classes
         self.encoder = Encoder(options.encoder, pretrained=options.pretrained)

@@ -24,7 +24,7 @@ from taskscape.report.glossary import (
 from taskscape.report.groups import Group, baselines, differences, gain, group
 from taskscape.report.html import breakable, folded, page, wide, write
 from taskscape.report.run import Curve, Run
-from taskscape.result import higher_is_better
+from taskscape.run_folder.result import higher_is_better
 
 
 def write_comparison(runs: list[Path], out: Path) -> Path:

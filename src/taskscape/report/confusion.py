@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from taskscape.report.glossary import signed
 from taskscape.report.html import wide
-from taskscape.report.pictures import NEUTRAL, Palette
+from taskscape.views.pictures import NEUTRAL, Palette
 
 BETTER = (14, 138, 108)
 WORSE = (207, 58, 58)

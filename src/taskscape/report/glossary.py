@@ -3,7 +3,7 @@
 from collections.abc import Container, Iterable
 from dataclasses import dataclass
 
-from taskscape.result import higher_is_better
+from taskscape.run_folder.result import higher_is_better
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import numpy as np
 
 from taskscape.report.glossary import gained
 from taskscape.report.run import Run, flatten
-from taskscape.result import TaskInfo, higher_is_better
+from taskscape.run_folder.result import TaskInfo, higher_is_better
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,8 @@ from string import Template
 import numpy as np
 from PIL import Image
 
-from taskscape.files import write_whole
-from taskscape.report.pictures import Rgb, color_table
+from taskscape.files import atomic_write
+from taskscape.views.pictures import Rgb, color_table
 
 PAGE = Template("""<!doctype html>
 <html lang="en">
@@ -65,7 +65,7 @@ def page(title: str, overline: str, lead: str, sections: Sequence[tuple[str, str
 def write(path: Path, text: str) -> Path:
     """Write a page; a reader sees the old one or the new one, never half of one."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_whole(path, text)
+    atomic_write(path, text)
     return path
 
 

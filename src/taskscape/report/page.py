@@ -11,7 +11,7 @@ from taskscape.report.curves import curve_charts, grid
 from taskscape.report.glossary import arrow, cost_text, cost_title, headlines, is_per_class, meaning, reading
 from taskscape.report.html import facts, folded, page, settings_table, tiles, write
 from taskscape.report.run import Run, flatten, headline
-from taskscape.result import Result, TaskInfo
+from taskscape.run_folder.result import Result, TaskInfo
 
 AREA = "#cfcdc8"
 """What is true, behind what was predicted."""

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import yaml
 
-from taskscape.result import Result, suffix
+from taskscape.run_folder.result import Result, suffix
 
 Curve = list[tuple[float, float]]
 """(epoch, value) where there is a value."""
@@ -28,7 +28,7 @@ class Run:
     """By column of ``metrics.csv``."""
     result: Result
     ending: str = ""
-    """Of the names of the files it was read from: ``taskscape.result.suffix``."""
+    """Of the names of the files it was read from: ``taskscape.run_folder.result.suffix``."""
 
     @property
     def name(self) -> str:

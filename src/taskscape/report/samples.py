@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from taskscape.report import pictures
+from taskscape.views import pictures
 from taskscape.report.html import picture, scale, swatches
-from taskscape.report.pictures import Rgb
-from taskscape.result import TaskInfo
+from taskscape.views.pictures import Rgb
+from taskscape.run_folder.result import TaskInfo
 
 Samples = dict[str, npt.NDArray[Any]]
 """The arrays of ``samples.npz``."""

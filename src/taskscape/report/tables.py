@@ -5,7 +5,7 @@ from rich.console import Console
 from rich.table import Table
 
 from taskscape.report.glossary import arrow, cost_text, cost_title, is_per_class, meaning
-from taskscape.result import Result
+from taskscape.run_folder.result import Result
 
 
 def metrics_table(result: Result) -> Table:

@@ -1,6 +1,6 @@
 """Train ids of the 19 Cityscapes classes by name, so that objects say what they are."""
 
-from taskscape.labels import CITYSCAPES_19
+from taskscape.modalities.class_sets import CITYSCAPES_19
 
 (
     ROAD, SIDEWALK, BUILDING, WALL, FENCE, POLE, TRAFFIC_LIGHT, TRAFFIC_SIGN, VEGETATION, TERRAIN, SKY, PERSON, RIDER,

@@ -11,8 +11,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from taskscape import pool
-from taskscape.labels import CITYSCAPES_19
+from taskscape import parallel
+from taskscape.modalities.class_sets import CITYSCAPES_19
 from taskscape.streets.scene import GRAMMAR_VERSION, Scene, check_arguments, render
 
 NEAREST, FARTHEST = 4.0, 300.0
@@ -107,7 +107,7 @@ def render_many(
     for index in indices[:1] or [0]:
         check_arguments(seed, split, index, size, samples)
     jobs = ((seed, split, index, size, samples) for index in indices)
-    for result in pool.run(_render_scene, jobs, len(indices), pool.workers(processes)):
+    for result in parallel.parallel_map(_render_scene, jobs, len(indices), parallel.workers(processes)):
         assert isinstance(result, tuple)
         yield result
 
@@ -154,7 +154,7 @@ def write_miniscapes(
     check_arguments(seed, split, 0, size, samples)
     if count < 0:
         raise ValueError(f"count {count} is negative: use 0 or more")
-    workers = pool.workers(processes)
+    workers = parallel.workers(processes)
     folder = Path(out) / split
     for kind in _files(folder, 0):
         (folder / kind).mkdir(parents=True, exist_ok=True)
@@ -168,6 +168,6 @@ def write_miniscapes(
     if report is not None:
         report(Progress(skipped, count, skipped, 0.0))
     jobs = ((folder, seed, split, index, size, samples) for index in missing)
-    for done, _ in enumerate(pool.run(_write_scene, jobs, len(missing), workers), 1):
+    for done, _ in enumerate(parallel.parallel_map(_write_scene, jobs, len(missing), workers), 1):
         if report is not None:
             report(Progress(skipped + done, count, skipped, done / max(time.monotonic() - begin, 1e-9)))

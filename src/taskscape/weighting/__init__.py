@@ -1,77 +1,77 @@
 """Ways of balancing tasks."""
 
-from taskscape.weighting.aggregation import GradientOptions
-from taskscape.weighting.aligned_mtl import AlignedMTL
-from taskscape.weighting.base import Losses, Shared, Weighting, WeightingOptions
-from taskscape.weighting.cagrad import CAGrad
-from taskscape.weighting.config import ConFIG
-from taskscape.weighting.dwa import DWA
-from taskscape.weighting.famo import FAMO
-from taskscape.weighting.fixed import Fixed
-from taskscape.weighting.geometric import Geometric
-from taskscape.weighting.graddrop import GradDrop
-from taskscape.weighting.gradnorm import GradNorm
-from taskscape.weighting.imtl_g import IMTLG
-from taskscape.weighting.imtl_l import IMTLL
-from taskscape.weighting.mgda import MGDA
-from taskscape.weighting.nash_mtl import NashMTL
-from taskscape.weighting.pcgrad import PCGrad
-from taskscape.weighting.random_gradient import RandomGradient
-from taskscape.weighting.random_loss import RandomLoss
-from taskscape.weighting.stch import STCH
-from taskscape.weighting.uncertainty import Uncertainty
-from taskscape.weighting.upgrad import UPGrad
+from taskscape.weighting.aggregation import AggregatorConfig
+from taskscape.weighting.aligned_mtl import AlignedMTLConfig
+from taskscape.weighting.base import Losses, Shared, Weighting, WeightingConfig
+from taskscape.weighting.cagrad import CAGradConfig
+from taskscape.weighting.conflict_free import ConFIGConfig
+from taskscape.weighting.dwa import DWAConfig
+from taskscape.weighting.famo import FAMOConfig
+from taskscape.weighting.fixed import FixedConfig
+from taskscape.weighting.geometric import GeometricConfig
+from taskscape.weighting.graddrop import GradDropConfig
+from taskscape.weighting.gradnorm import GradNormConfig
+from taskscape.weighting.imtl_g import IMTLGConfig
+from taskscape.weighting.imtl_l import IMTLLConfig
+from taskscape.weighting.mgda import MGDAConfig
+from taskscape.weighting.nash_mtl import NashMTLConfig
+from taskscape.weighting.pcgrad import PCGradConfig
+from taskscape.weighting.random_gradient import RandomGradientConfig
+from taskscape.weighting.random_loss import RandomLossConfig
+from taskscape.weighting.stch import STCHConfig
+from taskscape.weighting.uncertainty import UncertaintyConfig
+from taskscape.weighting.upgrad import UPGradConfig
 
 __all__ = [
-    "DWA",
-    "FAMO",
-    "IMTLG",
-    "IMTLL",
-    "MGDA",
+    "DWAConfig",
+    "FAMOConfig",
+    "IMTLGConfig",
+    "IMTLLConfig",
+    "MGDAConfig",
     "OPTIONS",
-    "STCH",
-    "AlignedMTL",
-    "CAGrad",
-    "ConFIG",
-    "Fixed",
-    "Geometric",
-    "GradDrop",
-    "GradNorm",
-    "GradientOptions",
+    "STCHConfig",
+    "AlignedMTLConfig",
+    "CAGradConfig",
+    "ConFIGConfig",
+    "FixedConfig",
+    "GeometricConfig",
+    "GradDropConfig",
+    "GradNormConfig",
+    "AggregatorConfig",
     "Losses",
-    "NashMTL",
-    "PCGrad",
-    "RandomGradient",
-    "RandomLoss",
+    "NashMTLConfig",
+    "PCGradConfig",
+    "RandomGradientConfig",
+    "RandomLossConfig",
     "Shared",
-    "UPGrad",
-    "Uncertainty",
+    "UPGradConfig",
+    "UncertaintyConfig",
     "Weighting",
-    "WeightingOptions",
+    "WeightingConfig",
 ]
 
-OPTIONS: dict[str, type[WeightingOptions]] = {
+OPTIONS: dict[str, type[WeightingConfig]] = {
     options.name: options
     for options in (
-        Fixed,
-        DWA,
-        Uncertainty,
-        GradNorm,
-        RandomLoss,
-        Geometric,
-        FAMO,
-        STCH,
-        IMTLL,
-        PCGrad,
-        MGDA,
-        CAGrad,
-        NashMTL,
-        AlignedMTL,
-        IMTLG,
-        UPGrad,
-        GradDrop,
-        ConFIG,
-        RandomGradient,
+        FixedConfig,
+        DWAConfig,
+        UncertaintyConfig,
+        GradNormConfig,
+        RandomLossConfig,
+        GeometricConfig,
+        FAMOConfig,
+        STCHConfig,
+        IMTLLConfig,
+        PCGradConfig,
+        MGDAConfig,
+        CAGradConfig,
+        NashMTLConfig,
+        AlignedMTLConfig,
+        IMTLGConfig,
+        UPGradConfig,
+        GradDropConfig,
+        ConFIGConfig,
+        RandomGradientConfig,
     )
 }
 """The settings of every method, by its name: of the losses first, then of the gradients."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, ClassVar
 import torch
 from torch import Tensor
 
-from taskscape.weighting.base import Weighting, WeightingOptions
+from taskscape.weighting.base import Weighting, WeightingConfig
 from taskscape.weighting.draws import Draws
 from taskscape.weighting.gradients import GramianGradients, MatrixGradients, Mode
 
@@ -18,13 +18,13 @@ if TYPE_CHECKING:  # importing torchjd takes a second or two, so only the method
 
 
 @dataclass(frozen=True)
-class GradientOptions(WeightingOptions):
+class AggregatorConfig(WeightingConfig):
     """The settings of a method that combines gradients by an aggregator of torchjd.
 
     For an aggregator that is not in the list, inherit from this and return it::
 
         @dataclass(frozen=True)
-        class Krum(GradientOptions):
+        class Krum(AggregatorConfig):
             name: ClassVar[str] = "krum"
             byzantine: int = 1
 
@@ -84,7 +84,7 @@ def needs(name: str, extra: str | None) -> Iterator[None]:
 
 
 class _ByGramian(GramianGradients):
-    def __init__(self, tasks: Sequence[str], options: GradientOptions, seed: int) -> None:
+    def __init__(self, tasks: Sequence[str], options: AggregatorConfig, seed: int) -> None:
         super().__init__(tasks, options.mode)
         self.options, self.draws = options, Draws(seed)
 
@@ -100,7 +100,7 @@ class _ByGramian(GramianGradients):
 
 
 class _ByMatrix(MatrixGradients):
-    def __init__(self, tasks: Sequence[str], options: GradientOptions, seed: int) -> None:
+    def __init__(self, tasks: Sequence[str], options: AggregatorConfig, seed: int) -> None:
         super().__init__(tasks, options.mode)
         self.options, self.draws = options, Draws(seed)
 

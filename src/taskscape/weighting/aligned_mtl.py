@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal, get_args
 
 from torch import Tensor
 
-from taskscape.weighting.aggregation import GradientOptions
+from taskscape.weighting.aggregation import AggregatorConfig
 from taskscape.weighting.per_task import check_preference, preference
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ Scale = Literal["min", "median", "rmse"]
 
 
 @dataclass(frozen=True)
-class AlignedMTL(GradientOptions):
+class AlignedMTLConfig(AggregatorConfig):
     """Independent component alignment (Senushkin et al., CVPR 2023, algorithm 1).
 
     The singular values of the matrix of gradients are all replaced by one of them, and its rows are averaged.

@@ -2,41 +2,73 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from typing import ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple, Self
 
 import torch
 from torch import Tensor, nn
 
 Losses = Mapping[str, Tensor]
-"""One scalar per task that has a valid pixel in this step. On several processes each holds its share of the joint
-loss: the values add up over the processes, and so do the gradients. A loss is never negative."""
+"""One scalar per task with a valid pixel in this step. With several processes each holds its part of the loss of the
+global batch: the values add up over the processes, and so do the gradients. A loss is never negative."""
 
 
-class Shared(NamedTuple):
-    """What the tasks of a network have in common in this step, and what they have not."""
+class BalancingContext(NamedTuple):
+    """What a method may know of a step besides the losses."""
 
+    global_losses: dict[str, Tensor]
+    """The losses of the global batch, without gradients: the same on every process."""
     parameters: tuple[nn.Parameter, ...]
     """All parameters that serve every task."""
     features: tuple[Tensor, ...]
-    """The features at the cut between the shared and the tasks' own part; empty where a network has no cut."""
+    """The shared features: what lies between the shared and the task-specific layers; empty where there are none."""
     last: tuple[nn.Parameter, ...]
     """The parameters of the last shared layer."""
-    own: tuple[nn.Parameter, ...]
-    """All other parameters that are trained: those of the tasks' own parts. Methods that combine the gradients of the
-    shared part leave the plain sum of the tasks' gradients in these."""
+    task_parameters: tuple[nn.Parameter, ...]
+    """All other parameters that are trained. Methods that combine the gradients of the shared layers leave the plain
+    sum of the tasks' gradients in these."""
+
+
+class WeightingConfig(ABC):
+    """The settings of one method: a frozen dataclass of plain values that builds it."""
+
+    name: ClassVar[str]
+    """The name on the command line and in saved experiments."""
+    link: ClassVar[str] = ""
+    """URL of the paper."""
+    weighting: ClassVar[type["Weighting"]]
+    """The module; ``class Mine(Weighting, config=MineConfig)`` sets it."""
+
+    @classmethod
+    def of(cls, config: Self | None, options: Mapping[str, Any]) -> Self:
+        """Return ``config``, or one with these fields. Raises ``TypeError`` for both at once or an unknown field."""
+        if config is not None and options:
+            raise TypeError(f"give {cls.__name__} or its fields ({', '.join(options)}), not both")
+        return cls(**options) if config is None else config
+
+    def check(self, tasks: Sequence[str]) -> None:
+        """Raise ``ValueError`` where the settings are out of range or do not fit these tasks."""
+
+    def build(self, tasks: Sequence[str], seed: int = 0) -> "Weighting":
+        """Build the method for these tasks. Raises ``ValueError`` as ``check``, and where a solver is missing.
+
+        Methods that draw random numbers do so as a function of ``seed`` and the step: the same on every process.
+        """
+        return self.weighting(tasks, self, seed=seed)
 
 
 class Weighting(nn.Module, ABC):
     """A way of balancing tasks.
 
-    What a method learns (as parameters; the loop hands those that require a gradient to the optimiser, without weight
-    decay) or remembers (as buffers or extra state) is in its state dict and so in every checkpoint.
+    A subclass names its settings, ``class Mine(Weighting, config=MineConfig)``, and is built from the tasks' names and
+    settings or their fields: ``PCGrad(["semseg", "depth"], mode="features")``. What a method learns (as parameters;
+    the loop hands those that require a gradient to the optimizer, without weight decay) or remembers (as buffers or
+    extra state) is in its state dict and so in every checkpoint.
     """
 
     one_backward: ClassVar[bool]
     """True when ``backward`` runs the backward pass once, from a sum of the losses, so that gradients may be summed
-    over the processes while they are computed. Otherwise the method reduces what it combines, and leaves in ``.grad``
-    a share that the loop sums. The gradients of the method's own parameters are shares in either case."""
+    over the processes while they are computed. Otherwise the loop sums what ``backward`` leaves in the network's
+    ``.grad``. The gradients of the method's own parameters are global in either case: nothing sums them again."""
     retains_graph: ClassVar[bool] = False
     """True when ``backward`` walks the graph more than once: a compiled network must then keep its buffers
     (``torch._functorch.config.donated_buffer = False``)."""
@@ -44,44 +76,36 @@ class Weighting(nn.Module, ABC):
     learning_rate: float | None = None
     """Learning rate of the method's own parameters; None for that of the network."""
 
-    def __init__(self, tasks: Sequence[str]) -> None:
+    def __init_subclass__(cls, config: type[WeightingConfig] | None = None) -> None:
+        """Join a method and its settings."""
+        super().__init_subclass__()
+        if config is not None:
+            config.weighting = cls
+
+    def __init__(self, tasks: Sequence[str], config: Any = None, *, seed: int = 0, **options: Any) -> None:
         super().__init__()
         self.tasks = tuple(tasks)
 
-    def check(self, shared: Shared, compiled: bool) -> None:
-        """Raise ``ValueError`` where the method cannot balance such a network; called before the first step."""
+    def check(self, *, shared_parameters: bool, shared_features: bool, compiled: bool) -> None:
+        """Raise ``ValueError`` where the method cannot balance such a network; called before any long work."""
 
     @abstractmethod
-    def backward(self, losses: Losses, shared: Shared) -> dict[str, Tensor] | None:
+    def backward(self, losses: Losses, context: BalancingContext) -> dict[str, Tensor] | None:
         """Leave the gradients of this step in ``.grad``, which is empty before, and return the weight of each task.
 
-        The weights are those of the joint losses, the same on every process, or None where a method has none.
+        The weights are those of the global losses, the same on every process, or None where a method has none.
         ``losses`` has at least one task.
         """
 
-    def after_step(self, losses_again: Callable[[], Losses]) -> None:
-        """Look again after the optimiser's step; ``losses_again`` recomputes the losses of the same batch."""
+    def after_step(self, losses_again: Callable[[], Mapping[str, Tensor]]) -> None:
+        """Adjust after the optimizer's step; ``losses_again`` recomputes the global losses of the same batch."""
 
     def epoch_end(self, mean_losses: Mapping[str, float]) -> None:
-        """Take note of the epoch's mean joint loss per task (of the tasks that had any valid pixel)."""
+        """Take the epoch's mean global loss per task (of the tasks that had any valid pixel)."""
 
-    def of(self, losses: Losses, per_task: Tensor) -> Tensor:
+    def select(self, losses: Losses, per_task: Tensor) -> Tensor:
         """Return those of one value per task, (tasks,), that belong to the tasks in ``losses``, in their order."""
         return torch.stack([per_task[self.tasks.index(task)] for task in losses])
-
-
-class WeightingOptions(ABC):
-    """The settings of one method: a frozen dataclass of plain values that builds it."""
-
-    name: ClassVar[str]
-    """The name on the command line and in saved experiments."""
-
-    @abstractmethod
-    def build(self, tasks: Sequence[str], seed: int = 0) -> Weighting:
-        """Build the method for these tasks, raising ``ValueError`` where its settings do not fit them.
-
-        Methods that draw do so as a function of ``seed`` and the step, so it is the same on every process.
-        """
 
 
 def stack(losses: Losses) -> Tensor:

@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, ClassVar
 
 from torch import Tensor
 
-from taskscape.weighting.aggregation import GradientOptions
+from taskscape.weighting.aggregation import AggregatorConfig
 
 if TYPE_CHECKING:
     from torchjd.aggregation import Aggregator
 
 
 @dataclass(frozen=True)
-class CAGrad(GradientOptions):
+class CAGradConfig(AggregatorConfig):
     """Conflict-averse gradient descent (Liu et al., NeurIPS 2021, algorithm 1).
 
     max over d of min_k <g_k, d> with ‖d - g‖ ≤ c · ‖g‖, where g is the mean of the gradients. Solved by cvxpy with

@@ -7,12 +7,12 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from taskscape.weighting.base import Losses, Weighting, WeightingOptions
+from taskscape.weighting.base import Losses, Weighting, WeightingConfig
 from taskscape.weighting.weighted_sum import WeightedSum
 
 
 @dataclass(frozen=True)
-class DWA(WeightingOptions):
+class DWAConfig(WeightingConfig):
     """Dynamic Weight Average (Liu, Johns and Davison, CVPR 2019, equation 7).
 
     w_k = K · softmax(r / T)_k with r_k = L_k(t-1) / L_k(t-2), where L_k(t) is the mean loss of epoch t and K the number
@@ -29,10 +29,10 @@ class DWA(WeightingOptions):
         """Build it. Raises ``ValueError`` for a temperature that is not positive."""
         if not self.temperature > 0:
             raise ValueError(f"weighting.temperature is {self.temperature}; it must be positive, such as 2")
-        return _DWA(tasks, self.temperature)
+        return DWA(tasks, self.temperature)
 
 
-class _DWA(WeightedSum):
+class DWA(WeightedSum):
     """Written here because torchjd's DWA keeps its history outside its state dict."""
 
     last: Tensor

@@ -7,8 +7,8 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from taskscape.processes import total
-from taskscape.weighting.base import Losses, Weighting, WeightingOptions, stack
+from taskscape.distributed import total
+from taskscape.weighting.base import Losses, Weighting, WeightingConfig, stack
 from taskscape.weighting.weighted_sum import WeightedSum
 
 _TINY = 1e-8
@@ -16,7 +16,7 @@ _TINY = 1e-8
 
 
 @dataclass(frozen=True)
-class FAMO(WeightingOptions):
+class FAMOConfig(WeightingConfig):
     """Fast adaptive multitask optimisation (Liu et al., NeurIPS 2023, algorithm 1).
 
     The step follows c · Σ z_k · log L_k with z = softmax(logits) over the tasks that are present and
@@ -38,10 +38,10 @@ class FAMO(WeightingOptions):
             raise ValueError(
                 f"weighting.lr is {self.lr} and weighting.weight_decay {self.weight_decay}; neither may be negative"
             )
-        return _FAMO(tasks, self.lr, self.weight_decay)
+        return FAMO(tasks, self.lr, self.weight_decay)
 
 
-class _FAMO(WeightedSum):
+class FAMO(WeightedSum):
     """Written here because torchjd's FAMO keeps its optimiser's state outside its state dict."""
 
     def __init__(self, tasks: Sequence[str], lr: float, weight_decay: float) -> None:

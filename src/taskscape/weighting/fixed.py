@@ -7,13 +7,13 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from taskscape.weighting.base import Losses, Weighting, WeightingOptions
+from taskscape.weighting.base import Losses, Weighting, WeightingConfig
 from taskscape.weighting.per_task import check_per_task
 from taskscape.weighting.weighted_sum import WeightedSum
 
 
 @dataclass(frozen=True)
-class Fixed(WeightingOptions):
+class FixedConfig(WeightingConfig):
     """Fixed weights: Σ w_k · L_k, the plain sum when none is given."""
 
     name: ClassVar[str] = "fixed"
@@ -24,10 +24,10 @@ class Fixed(WeightingOptions):
     def build(self, tasks: Sequence[str], seed: int = 0) -> Weighting:
         """Build it. Raises ``ValueError`` for a weight that is negative or of a task that is not trained."""
         check_per_task("weights", self.weights, tasks)
-        return _Fixed(tasks, self.weights)
+        return Fixed(tasks, self.weights)
 
 
-class _Fixed(WeightedSum):
+class Fixed(WeightedSum):
     def __init__(self, tasks: Sequence[str], weights: Mapping[str, float]) -> None:
         super().__init__(tasks)
         self.given = weights

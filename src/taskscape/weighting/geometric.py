@@ -6,8 +6,8 @@ from typing import ClassVar
 
 from torch import Tensor
 
-from taskscape.processes import total
-from taskscape.weighting.base import Losses, Weighting, WeightingOptions, stack
+from taskscape.distributed import total
+from taskscape.weighting.base import Losses, Weighting, WeightingConfig, stack
 from taskscape.weighting.weighted_sum import WeightedSum
 
 _TINY = 1e-8
@@ -15,7 +15,7 @@ _TINY = 1e-8
 
 
 @dataclass(frozen=True)
-class Geometric(WeightingOptions):
+class GeometricConfig(WeightingConfig):
     """Geometric loss strategy (Chennupati et al., CVPR workshops 2019): M = (Π L_k)^(1/K).
 
     The direction of its gradient, Σ M / (K·L_k) · ∇L_k, does not change with the scale of any loss.
@@ -25,10 +25,10 @@ class Geometric(WeightingOptions):
 
     def build(self, tasks: Sequence[str], seed: int = 0) -> Weighting:
         """Build it."""
-        return _Geometric(tasks)
+        return Geometric(tasks)
 
 
-class _Geometric(WeightedSum):
+class Geometric(WeightedSum):
     def weights(self, losses: Losses) -> Tensor:
         joint = total(stack(losses)).clamp_min(_TINY)
         return joint.log().mean().exp() / (len(losses) * joint)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from torch import Tensor
 
-from taskscape.weighting.aggregation import GradientOptions
+from taskscape.weighting.aggregation import AggregatorConfig
 from taskscape.weighting.per_task import check_per_task
 
 if TYPE_CHECKING:
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class GradDrop(GradientOptions):
+class GradDropConfig(AggregatorConfig):
     """Gradient sign dropout (Chen et al., NeurIPS 2020, algorithm 1).
 
     At every place the positive gradients are kept with probability ½ · (1 + Σ g_k / Σ |g_k|), else the negative ones.

@@ -7,7 +7,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from taskscape.processes import rank, sum_in_place, total, world
+from taskscape.distributed import rank, sum_in_place, total, world
 from taskscape.weighting.base import Losses, Shared, Weighting
 
 Mode = Literal["parameters", "features"]

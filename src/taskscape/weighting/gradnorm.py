@@ -7,15 +7,15 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from taskscape.processes import sum_in_place, total, world
-from taskscape.weighting.base import Losses, Shared, Weighting, WeightingOptions, stack
+from taskscape.distributed import sum_in_place, total, world
+from taskscape.weighting.base import Losses, Shared, Weighting, WeightingConfig, stack
 
 _TINY = 1e-8
 """Least initial loss, and least weight: a weight that reached zero would turn the method's sign."""
 
 
 @dataclass(frozen=True)
-class GradNorm(WeightingOptions):
+class GradNormConfig(WeightingConfig):
     """GradNorm (Chen et al., ICML 2018, algorithm 1), at the last shared layer W.
 
     The learnt weights descend Σ |G_k - mean(G) · r_k^α| with G_k = ‖∇_W (w_k · L_k)‖, r_k = ρ_k / mean(ρ) and
@@ -34,10 +34,10 @@ class GradNorm(WeightingOptions):
         """Build it. Raises ``ValueError`` for a negative setting."""
         if not self.alpha >= 0 or not self.lr >= 0:
             raise ValueError(f"weighting.alpha is {self.alpha} and weighting.lr {self.lr}; neither may be negative")
-        return _GradNorm(tasks, self.alpha, self.lr)
+        return GradNorm(tasks, self.alpha, self.lr)
 
 
-class _GradNorm(Weighting):
+class GradNorm(Weighting):
     one_backward = True  # torch.autograd.grad below leaves nothing in .grad and no hook sees it
     retains_graph = True
 

@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, ClassVar
 
 from torch import Tensor
 
-from taskscape.weighting.aggregation import GradientOptions
+from taskscape.weighting.aggregation import AggregatorConfig
 
 if TYPE_CHECKING:
     from torchjd.aggregation import Aggregator
 
 
 @dataclass(frozen=True)
-class IMTLG(GradientOptions):
+class IMTLGConfig(AggregatorConfig):
     """Impartial multi-task learning, gradient balance (Liu et al., ICLR 2021, section 3.1).
 
     Σ w_k · g_k with Σ w_k = 1, whose projections on all g_k / ‖g_k‖ are equal. Its direction does not change with the

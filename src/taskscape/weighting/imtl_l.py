@@ -7,12 +7,12 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from taskscape.processes import world
-from taskscape.weighting.base import Losses, Shared, Weighting, WeightingOptions, stack
+from taskscape.distributed import world
+from taskscape.weighting.base import Losses, Shared, Weighting, WeightingConfig, stack
 
 
 @dataclass(frozen=True)
-class IMTLL(WeightingOptions):
+class IMTLLConfig(WeightingConfig):
     """Impartial multi-task learning, loss balance (Liu et al., ICLR 2021, section 3.2): Σ exp(s_k)·L_k - s_k.
 
     At its optimum exp(s_k)·L_k is 1 for every task, whatever the scale of its loss. The weights exp(s_k) start at 1.
@@ -22,10 +22,10 @@ class IMTLL(WeightingOptions):
 
     def build(self, tasks: Sequence[str], seed: int = 0) -> Weighting:
         """Build it."""
-        return _IMTLL(tasks)
+        return IMTLL(tasks)
 
 
-class _IMTLL(Weighting):
+class IMTLL(Weighting):
     """Written here because torchjd's IMTLL refuses a step without one of the tasks."""
 
     one_backward = True

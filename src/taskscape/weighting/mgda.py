@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, ClassVar
 
 from torch import Tensor
 
-from taskscape.weighting.aggregation import GradientOptions
+from taskscape.weighting.aggregation import AggregatorConfig
 
 if TYPE_CHECKING:
     from torchjd.aggregation import Aggregator
 
 
 @dataclass(frozen=True)
-class MGDA(GradientOptions):
+class MGDAConfig(AggregatorConfig):
     """Multiple-gradient descent (Désidéri, 2012; Sener and Koltun, NeurIPS 2018, algorithm 2).
 
     min ‖Σ w_k · g_k‖ over weights that are not negative and sum to one, by Frank-Wolfe. A task whose gradient is zero

@@ -9,12 +9,12 @@ import torch
 from torch import Tensor
 
 from taskscape.weighting.aggregation import needs
-from taskscape.weighting.base import Weighting, WeightingOptions
+from taskscape.weighting.base import Weighting, WeightingConfig
 from taskscape.weighting.gradients import GramianGradients, Mode
 
 
 @dataclass(frozen=True)
-class NashMTL(WeightingOptions):
+class NashMTLConfig(WeightingConfig):
     """Multi-task learning as a bargaining game (Navon et al., ICML 2022, algorithm 1).
 
     Σ w_k · g_k with Gᵀ G w = 1 / w for the matrix G of gradients, brought to Frobenius norm one as in the authors'
@@ -41,13 +41,13 @@ class NashMTL(WeightingOptions):
                 f"{self.iterations}; the first must not be negative, the others must be positive"
             )
         with needs(self.name, "nash-mtl"):
-            return _NashMTL(tasks, self)
+            return NashMTL(tasks, self)
 
 
-class _NashMTL(GramianGradients):
+class NashMTL(GramianGradients):
     """torchjd's solver, with its memory held here: it is not in torchjd's state dict, and is per number of tasks."""
 
-    def __init__(self, tasks: Sequence[str], options: NashMTL) -> None:
+    def __init__(self, tasks: Sequence[str], options: NashMTLConfig) -> None:
         from torchjd.aggregation import NashMTL as Solver
 
         super().__init__(tasks, options.mode)

@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, ClassVar
 
 from torch import Tensor
 
-from taskscape.weighting.aggregation import GradientOptions
+from taskscape.weighting.aggregation import AggregatorConfig
 
 if TYPE_CHECKING:
     from torchjd.aggregation import Aggregator
 
 
 @dataclass(frozen=True)
-class PCGrad(GradientOptions):
+class PCGradConfig(AggregatorConfig):
     """Gradient surgery (Yu et al., NeurIPS 2020, algorithm 1).
 
     Each gradient is projected, in random order, onto the plane orthogonal to those of the others that it conflicts

@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, ClassVar
 
 from torch import Tensor
 
-from taskscape.weighting.aggregation import GradientOptions
+from taskscape.weighting.aggregation import AggregatorConfig
 
 if TYPE_CHECKING:
     from torchjd.aggregation import Aggregator
 
 
 @dataclass(frozen=True)
-class RandomGradient(GradientOptions):
+class RandomGradientConfig(AggregatorConfig):
     """Random gradient weighting (Lin et al., TMLR 2022, algorithm 2): every step softmax of normal numbers.
 
     Unlike random loss weighting, the tasks' own parts get their plain gradients.

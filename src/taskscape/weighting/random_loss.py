@@ -7,13 +7,13 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from taskscape.weighting.base import Losses, Weighting, WeightingOptions
+from taskscape.weighting.base import Losses, Weighting, WeightingConfig
 from taskscape.weighting.draws import Draws
 from taskscape.weighting.weighted_sum import WeightedSum
 
 
 @dataclass(frozen=True)
-class RandomLoss(WeightingOptions):
+class RandomLossConfig(WeightingConfig):
     """Random loss weighting (Lin et al., TMLR 2022, algorithm 1): every step new weights, softmax of normal numbers.
 
     The weights of the tasks that are present sum to 1, so the gradient is smaller than the plain sum's.
@@ -23,10 +23,10 @@ class RandomLoss(WeightingOptions):
 
     def build(self, tasks: Sequence[str], seed: int = 0) -> Weighting:
         """Build it."""
-        return _RandomLoss(tasks, seed)
+        return RandomLoss(tasks, seed)
 
 
-class _RandomLoss(WeightedSum):
+class RandomLoss(WeightedSum):
     """Written here because torchjd's Random draws from torch's global generator, which differs between processes."""
 
     def __init__(self, tasks: Sequence[str], seed: int) -> None:

@@ -7,14 +7,14 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from taskscape.processes import total
-from taskscape.weighting.base import Losses, Weighting, WeightingOptions, stack
+from taskscape.distributed import total
+from taskscape.weighting.base import Losses, Weighting, WeightingConfig, stack
 from taskscape.weighting.per_task import check_per_task, check_preference, preference
 from taskscape.weighting.weighted_sum import WeightedSum
 
 
 @dataclass(frozen=True)
-class STCH(WeightingOptions):
+class STCHConfig(WeightingConfig):
     """Smooth Tchebycheff scalarisation (Lin et al., ICML 2024, equation 8): μ · log Σ exp(λ_k · (L_k - z_k) / μ).
 
     The smaller μ, the closer it is to the largest λ_k · (L_k - z_k).
@@ -35,11 +35,11 @@ class STCH(WeightingOptions):
             raise ValueError(f"weighting.mu is {self.mu}; it must be positive, such as 0.5")
         check_preference(self.preference, tasks)
         check_per_task("ideal", self.ideal, tasks)
-        return _STCH(tasks, self)
+        return STCH(tasks, self)
 
 
-class _STCH(WeightedSum):
-    def __init__(self, tasks: Sequence[str], options: STCH) -> None:
+class STCH(WeightedSum):
+    def __init__(self, tasks: Sequence[str], options: STCHConfig) -> None:
         super().__init__(tasks)
         self.options = options
 

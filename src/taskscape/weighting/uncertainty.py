@@ -7,15 +7,15 @@ from typing import ClassVar, Literal
 import torch
 from torch import Tensor, nn
 
-from taskscape.processes import world
-from taskscape.weighting.base import Losses, Shared, Weighting, WeightingOptions, stack
+from taskscape.distributed import world
+from taskscape.weighting.base import Losses, Shared, Weighting, WeightingConfig, stack
 
 _VARIANTS = {"mtan": (0.5, -0.5), "kendall": (0.5, 0.0), "xtask": (1.0, 0.0)}
 """Factor of the penalty on s, and initial s."""
 
 
 @dataclass(frozen=True)
-class Uncertainty(WeightingOptions):
+class UncertaintyConfig(WeightingConfig):
     """Uncertainty weighting (Kendall, Gal and Cipolla, CVPR 2018): Σ ½·exp(-s_k)·L_k + c·s_k with learnt s_k.
 
     s_k is the logarithm of the task's variance: where it rises, the weight ½·exp(-s_k) falls. Every loss is taken as a
@@ -32,10 +32,10 @@ class Uncertainty(WeightingOptions):
         """Build it. Raises ``ValueError`` for an unknown variant."""
         if self.variant not in _VARIANTS:
             raise ValueError(f"weighting.variant is {self.variant!r}; choose one of {', '.join(_VARIANTS)}")
-        return _Uncertainty(tasks, *_VARIANTS[self.variant])
+        return Uncertainty(tasks, *_VARIANTS[self.variant])
 
 
-class _Uncertainty(Weighting):
+class Uncertainty(Weighting):
     """Written here because torchjd's UW has one penalty and start, and refuses a step without one of the tasks."""
 
     one_backward = True

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from torch import Tensor
 
-from taskscape.weighting.aggregation import GradientOptions
+from taskscape.weighting.aggregation import AggregatorConfig
 from taskscape.weighting.per_task import check_preference, preference
 
 if TYPE_CHECKING:
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class UPGrad(GradientOptions):
+class UPGradConfig(AggregatorConfig):
     """Unconflicting projection of gradients (Quinton and Rey, 2024, equation 4).
 
     Solved by quadprog (GPL 2 or later) through qpsolvers (LGPL 3): ``pip install "taskscape[upgrad]"``.

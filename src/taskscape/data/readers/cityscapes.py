@@ -1,0 +1,133 @@
+"""Cityscapes as it is published: photographs of streets with segmentation and disparity.
+
+The raw folder holds what ``leftImg8bit_trainvaltest.zip``, ``gtFine_trainvaltest.zip``,
+``disparity_trainvaltest.zip`` and, if it is there, ``camera_trainvaltest.zip`` unpack to; ``*`` is
+``CITY_SEQUENCE_FRAME``, every image is 1024×2048::
+
+    leftImg8bit/SPLIT/CITY/*_leftImg8bit.png   8-bit RGB
+    gtFine/SPLIT/CITY/*_gtFine_labelIds.png    8-bit ids 0 … 33
+    disparity/SPLIT/CITY/*_disparity.png       16-bit p: 0 is invalid, else the disparity is d = (p - 1) / 256 pixels
+    camera/SPLIT/CITY/*_camera.json            extrinsic.baseline in metres, intrinsic.fx in pixels
+
+Splits are ``train`` (2,975 images) and ``val`` (500); the labels of ``test`` are withheld.
+
+Segmentation: 19 classes, every other id is void; or the 7 groups of the papers that use 7 classes, which keep some ids
+that the 19 classes leave out (parking, rail track, guard rail, bridge, tunnel, pole group, caravan, trailer); or 2,
+background and foreground. Depth in metres = baseline · fx / d; p = 1 has no finite depth and is not valid. Without the
+camera files 0.209313 m · 2262.52 px is assumed for every image. The manifest keeps the product as
+``source.depth.metres_times_pixels``, so the disparity is product / depth, and the "inverse depth" of the MTAN papers,
+(p - 1) / 65536, is product / (256 · depth).
+
+Images are averaged down to ``size``; labels and disparity take the nearest pixel.
+"""
+
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import ClassVar, Literal
+
+import numpy as np
+
+from taskscape.batch import Sample
+from taskscape.modalities.fields import Array, Mask
+from taskscape.data.readers.base import Contents, Item, RawData, read_grey, read_image, read_json, require, require_all
+from taskscape.modalities.class_sets import CITYSCAPES_2, CITYSCAPES_7, CITYSCAPES_19, VOID, ClassSet, from_cityscapes_ids
+
+WHERE = "Cityscapes is to be had, after registration, from https://www.cityscapes-dataset.com/downloads"
+COUNTS = {"train": 2975, "val": 500}
+ASSUMED = 0.209313 * 2262.52
+"""Baseline in metres times focal length in pixels of most of the images."""
+
+_ENDINGS = {
+    "leftImg8bit": "_leftImg8bit.png",
+    "gtFine": "_gtFine_labelIds.png",
+    "disparity": "_disparity.png",
+    "camera": "_camera.json",
+}
+_CLASS_SETS = {19: CITYSCAPES_19, 7: CITYSCAPES_7, 2: CITYSCAPES_2}
+
+
+@dataclass(frozen=True)
+class Cityscapes(RawData):
+    """Cityscapes as downloaded: leftImg8bit, gtFine, disparity, and camera if it is there."""
+
+    name: ClassVar[str] = "cityscapes"
+
+    classes: Literal[19, 7, 2] = 19
+    """Number of classes."""
+    size: tuple[int, int] = (128, 256)
+    """Height and width of the store's images; 128 256 and 256 512 are usual, 1024 2048 is the full size."""
+    depth: bool = True
+    """Whether the store has depth; without it disparity need not be there."""
+    partial: bool = False
+    """Accept fewer images than the published 2,975 and 500, and leave out those without all their files."""
+
+    def contents(self, raw: Path) -> Contents:
+        """Find the images of ``train`` and ``val`` with all their labels."""
+        kinds = ("leftImg8bit", "gtFine", *(("disparity",) if self.depth else ()))
+        wanted = [f"{kind}/{split}" for kind in kinds for split in COUNTS]
+        remedy = f"the folders of train and val are needed (labels of test are withheld). {WHERE}"
+        require(raw, wanted, f"Wrong folder, or a part was not downloaded: {remedy}")
+        cameras = self.depth and (raw / "camera").is_dir()
+        kinds = (*kinds, "camera") if cameras else kinds
+        splits = {split: self._items(raw, split, kinds) for split in COUNTS}
+        source: dict[str, object] = {"splits": "train and val as published"}
+        if self.depth:
+            products: object = ASSUMED
+            if cameras:
+                products = {s: [_product(item.files["camera"]) for item in items] for s, items in splits.items()}
+            source["depth"] = {
+                "unit": "metre",
+                "formula": "metres_times_pixels / ((p - 1) / 256); p = 0 and p = 1 are not valid",
+                "metres_times_pixels": products,
+                "camera": "read from camera/" if cameras else "assumed: 0.209313 m * 2262.52 px for every image",
+            }
+        return Contents(
+            size=self.size,
+            splits=splits,
+            tasks=("semseg", "depth") if self.depth else ("semseg",),
+            class_set=_CLASS_SETS[self.classes],
+            source=source,
+            read=partial(_read, size=self.size, classes=_CLASS_SETS[self.classes]),
+        )
+
+    def _items(self, raw: Path, split: str, kinds: tuple[str, ...]) -> list[Item]:
+        files = {
+            kind: {
+                path.name.removesuffix(_ENDINGS[kind]): path
+                for path in (raw / kind / split).glob(f"*/*{_ENDINGS[kind]}")
+            }
+            for kind in kinds
+        }
+        if self.partial:
+            names = sorted(set.intersection(*(set(some) for some in files.values())))
+        else:
+            remedy = f"download or unpack them again, or pass --partial to leave out such images. {WHERE}"
+            names = require_all({f"{kind}/{split}/*/*{_ENDINGS[kind]}": some for kind, some in files.items()}, remedy)
+        if not names or (len(names) != COUNTS[split] and not self.partial):
+            raise ValueError(
+                f"{raw} has {len(names)} images of {split}, {COUNTS[split]} are published: "
+                f"download or unpack the rest, or pass --partial to go on with what is there. {WHERE}"
+            )
+        return [Item(name, {kind: some[name] for kind, some in files.items()}) for name in names]
+
+
+def _product(camera: Path) -> float:
+    """Return baseline · fx in metres · pixels."""
+    content = read_json(camera)
+    try:
+        return float(content["extrinsic"]["baseline"]) * float(content["intrinsic"]["fx"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"{camera} has no extrinsic.baseline and intrinsic.fx: download it again") from error
+
+
+def _read(item: Item, size: tuple[int, int], classes: ClassSet) -> Sample:
+    ids = from_cityscapes_ids(classes)[read_grey(item.files["gtFine"], 8, size, "class ids")]
+    labels: dict[str, Array] = {"semseg": ids}
+    valid: dict[str, Mask] = {"semseg": ids != VOID}
+    if "disparity" in item.files:
+        p = read_grey(item.files["disparity"], 16, size, "disparity").astype(np.float64)
+        product = _product(item.files["camera"]) if "camera" in item.files else ASSUMED
+        valid["depth"] = p > 1
+        labels["depth"] = (product / (np.maximum(p - 1, 1) / 256)).astype(np.float32)
+    return Sample(read_image(item.files["leftImg8bit"], size), labels, valid, item.name)

@@ -1,0 +1,162 @@
+"""The arrays that MTAN was published with, and that most papers on multi-task learning train on since.
+
+The raw folder holds, for each of the splits ``train`` and ``val``, numbered from 0::
+
+    SPLIT/image/N.npy    (H, W, 3) float, RGB in 0 … 1
+    SPLIT/label/N.npy    (H, W) class ids, -1 = none; Cityscapes also has label_7 and label_2 or label_19 in some copies
+    SPLIT/depth/N.npy    (H, W, 1) float, 0 = invalid
+    SPLIT/normal/N.npy   NYUv2 only: (H, W, 3) float vectors; shorter than ½ is invalid
+
+Cityscapes: 128×256, 2,975 and 500 images, 19, 7 or 2 classes. Depth is "inverse depth", which is (p - 1) / 65536 of the
+16-bit disparity image, so metres = baseline · fx / (256 · value) with 0.209313 m · 2262.52 px = 1.8499 / value; the
+manifest keeps the number as ``source.depth.metres_at_inverse_1``.
+NYUv2: 288×384, 795 and 654 images, 13 classes, depth in metres.
+
+The axes of the normals are found by comparing them with normals from depth, and recorded.
+"""
+
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+
+from taskscape.batch import Sample
+from taskscape.modalities.fields import Array, Mask
+from taskscape.data.readers.normals_from_depth import Axes, Intrinsics, find_axes, normals_from_depth
+from taskscape.data.readers.base import (
+    Contents,
+    Item,
+    RawData,
+    read_array,
+    require,
+    require_all,
+    resized,
+    resized_image,
+    stems,
+    unit_vectors,
+)
+from taskscape.modalities.class_sets import CITYSCAPES_2, CITYSCAPES_7, CITYSCAPES_19, NYUV2_13, ClassSet
+
+WHERE = "The arrays are linked from https://github.com/lorenmt/mtan (section Datasets)"
+METRES_AT_INVERSE_1 = 0.209313 * 2262.52 / 256
+COUNTS = {"cityscapes": {"train": 2975, "val": 500}, "nyuv2": {"train": 795, "val": 654}}
+_NYUV2_FOCAL = 518.9 / 640
+"""Focal length in image widths."""
+_CLASS_SETS = {19: CITYSCAPES_19, 7: CITYSCAPES_7, 2: CITYSCAPES_2, 13: NYUV2_13}
+
+
+@dataclass(frozen=True)
+class MtanArrays(RawData):
+    """The .npy folders published with MTAN: Cityscapes with inverse depth, or NYUv2 with normals if they are there."""
+
+    name: ClassVar[str] = "mtan"
+
+    of: Literal["cityscapes", "nyuv2"]
+    """Which of the two sets it is."""
+    classes: Literal[19, 13, 7, 2] | None = None
+    """Number of classes of the label folder: 19, 7 or 2 for Cityscapes, by default 19; 13 for NYUv2."""
+    labels: str = "label"
+    """Name of the label folder."""
+    size: tuple[int, int] | None = None
+    """Height and width of the store's images; by default those of the arrays."""
+    partial: bool = False
+    """Accept fewer images than were published."""
+
+    def contents(self, raw: Path) -> Contents:
+        """Find the arrays of ``train`` and ``val``."""
+        classes = self.classes or (19 if self.of == "cityscapes" else 13)
+        if (classes == 13) != (self.of == "nyuv2"):
+            raise ValueError(f"{classes} classes of {self.of}: choose 19, 7 or 2 for cityscapes and 13 for nyuv2")
+        kinds: tuple[str, ...] = ("image", self.labels, "depth")
+        require(raw, [f"{split}/{kind}" for split in ("train", "val") for kind in kinds], WHERE)
+        if all((raw / split / "normal").is_dir() for split in ("train", "val")):
+            kinds = (*kinds, "normal")
+        splits = {split: self._items(raw, split, kinds) for split in ("train", "val")}
+        first = splits["train"][0]
+        source: dict[str, Any] = {
+            "of": self.of,
+            "depth": {"unit": "metre", "formula": "as stored; 0 is not valid"}
+            if self.of == "nyuv2"
+            else {
+                "unit": "metre",
+                "formula": "metres_at_inverse_1 / value; 0 is not valid",
+                "metres_at_inverse_1": METRES_AT_INVERSE_1,
+            },
+        }
+        axes = None
+        if "normal" in kinds:
+            some = splits["train"][:20]
+            pairs = ((_normals(item), _from_depth(item, self.of)) for item in some)
+            axes, agreement = find_axes(pairs, str(raw / "train" / "normal"))
+            source["normals"] = {"from": "normal/", "axes": str(axes), "agreement with depth": round(agreement, 3)}
+        class_set = _CLASS_SETS[classes]
+        image = read_array(first.files["image"])
+        size = self.size or (image.shape[0], image.shape[1])
+        return Contents(
+            size=size,
+            splits=splits,
+            tasks=("semseg", "depth", *(("normals",) if axes else ())),
+            class_set=class_set,
+            source=source,
+            read=partial(_read, of=self.of, classes=class_set, size=size, axes=axes),
+        )
+
+    def _items(self, raw: Path, split: str, kinds: tuple[str, ...]) -> list[Item]:
+        files = {kind: stems(raw / split / kind) for kind in kinds}
+        names = require_all({f"{split}/{kind}/N.npy": some for kind, some in files.items()}, f"unpack again. {WHERE}")
+        expected = COUNTS[self.of][split]
+        if not names or (len(names) != expected and not self.partial):
+            other = next((of for of, counts in COUNTS.items() if counts[split] == len(names)), None)
+            raise ValueError(
+                f"{raw / split} has {len(names)} images, {self.of} has {expected}: "
+                + (f"pass --of {other}" if other else f"unpack the rest, or pass --partial. {WHERE}")
+            )
+        return [
+            Item(name, {"label" if kind == self.labels else kind: some[name] for kind, some in files.items()})
+            for name in names
+        ]
+
+
+def _metres(item: Item, of: str) -> tuple[Array, Mask]:
+    stored = read_array(item.files["depth"])
+    stored = stored.reshape(stored.shape[:2]).astype(np.float64)
+    valid = np.isfinite(stored) & (stored > 0)
+    filled = np.where(valid, stored, 1)
+    return (filled if of == "nyuv2" else METRES_AT_INVERSE_1 / filled).astype(np.float32), valid
+
+
+def _from_depth(item: Item, of: str) -> tuple[Array, Mask]:
+    """Return normals from depth, with a camera near enough to tell axes apart, whatever was cropped."""
+    depth, valid = _metres(item, of)
+    height, width = depth.shape
+    focal = _NYUV2_FOCAL * width
+    return normals_from_depth(depth, valid, Intrinsics(focal, focal, (width - 1) / 2, (height - 1) / 2), radius=3)
+
+
+def _normals(item: Item) -> tuple[Array, Mask]:
+    return unit_vectors(read_array(item.files["normal"]))
+
+
+def _read(item: Item, of: str, classes: ClassSet, size: tuple[int, int], axes: Axes | None) -> Sample:
+    image, ids = read_array(item.files["image"]), read_array(item.files["label"])
+    if image.ndim != 3 or image.shape[2] != 3 or not 0 <= image.min() <= image.max() <= 1:
+        raise ValueError(
+            f"{item.files['image']} is {image.shape} in {image.min()} … {image.max()} instead of (H, W, 3) in 0 … 1: "
+            f"unpack it again. {WHERE}"
+        )
+    if ids.max() >= len(classes):
+        raise ValueError(
+            f"{item.files['label']} has id {ids.max():g}, and {len(classes)} classes end at {len(classes) - 1}: "
+            "give their number with --classes, or the right folder with --labels"
+        )
+    ids = resized(ids.astype(np.int16), size)
+    depth, has_depth = _metres(item, of)
+    labels: dict[str, Array] = {"semseg": ids, "depth": resized(depth, size)}
+    valid: dict[str, Mask] = {"semseg": ids >= 0, "depth": resized(has_depth, size)}
+    if axes is not None:
+        normals, has_normals = _normals(item)
+        labels["normals"], valid["normals"] = resized(axes.applied(normals), size), resized(has_normals, size)
+    rgb = np.rint(image * 255).astype(np.uint8)
+    return Sample(resized_image(rgb, size), labels, valid, item.name)

@@ -1,0 +1,106 @@
+"""Surface normals where none are given: from depth; and the axes of normals whose convention is not stated."""
+
+from collections.abc import Iterable
+from itertools import permutations, product
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from taskscape.modalities.fields import Array, Mask
+
+Floats = npt.NDArray[np.float64]
+Labelled = tuple[Array, Mask]
+"""A label and where it holds."""
+
+
+class Intrinsics(NamedTuple):
+    """A pinhole camera, in pixels; (0, 0) is the centre of the first pixel."""
+
+    fx: float
+    fy: float
+    cx: float
+    cy: float
+
+
+def normals_from_depth(depth: Array, valid: Mask, camera: Intrinsics, radius: int = 4) -> tuple[Array, Mask]:
+    """Return unit normals (H, W, 3), float32, towards the camera in camera axes, and where there are any, (H, W).
+
+    At every pixel a plane is fitted by least squares to the (2 radius + 1)² pixels around it: 1/z is linear in the
+    image coordinates of a plane, 1/z = a·x + b·y + c, and (a, b, c) is normal to it. There is none where one of these
+    pixels has no depth, where they do not lie on a plane (they are off by more than 2 % of 1/z in the mean square, as
+    across the edge of an object), and along the border.
+
+    ``depth`` is (H, W) metres.
+    """
+    height, width = depth.shape
+    inverse = np.where(valid, 1 / np.where(valid, depth, 1), 0).astype(np.float64)
+    steps = np.arange(-radius, radius + 1.0)
+    ones, spread = np.ones(len(steps)), (steps**2).sum() * len(steps)
+    pixels = len(steps) ** 2
+    slope_x = _filtered(inverse, ones, steps) / spread
+    slope_y = _filtered(inverse, steps, ones) / spread
+    mean = _filtered(inverse, ones, ones) / pixels
+    # What is left of the variance when the plane is taken away; both steps have the same.
+    left = _filtered(inverse**2, ones, ones) / pixels - mean**2 - (slope_x**2 + slope_y**2) * (steps**2).mean()
+    found = _filtered(valid.astype(np.float64), ones, ones) > pixels - 0.5
+    found &= (np.maximum(left, 0) < (0.02 * mean) ** 2) & (mean > 0)
+
+    inner = (slice(radius, height - radius), slice(radius, width - radius))
+    y, x = np.mgrid[inner].astype(np.float64)
+    a, b = slope_x * camera.fx, slope_y * camera.fy
+    c = mean - a * (x - camera.cx) / camera.fx - b * (y - camera.cy) / camera.fy
+    towards = -np.stack([a, b, c], -1)
+    towards /= np.maximum(np.linalg.norm(towards, axis=-1, keepdims=True), 1e-12)
+    normals, mask = np.zeros((height, width, 3), np.float32), np.zeros((height, width), np.bool_)
+    normals[inner], mask[inner] = towards * found[..., None], found
+    return normals, mask
+
+
+def _filtered(x: Floats, rows: Floats, columns: Floats) -> Floats:
+    """Return the correlation with rows ⊗ columns where it fits, smaller by one less than the window."""
+    windows = np.lib.stride_tricks.sliding_window_view
+    along = windows(x, len(columns), axis=1) @ columns
+    return np.asarray(windows(along, len(rows), axis=0) @ rows)
+
+
+class Axes(NamedTuple):
+    """How stored vectors become camera axes (x right, y down, z forward): component i is sign[i] · stored[order[i]]."""
+
+    order: tuple[int, int, int]
+    sign: tuple[int, int, int]
+
+    def applied(self, vectors: Array) -> Array:
+        """Return (…, 3) vectors in camera axes."""
+        return np.asarray(vectors[..., list(self.order)] * np.array(self.sign, np.float32))
+
+    def __str__(self) -> str:
+        """Return for example ``(x, -y, -z)``, the stored components in the order of ours."""
+        return (
+            "(" + ", ".join(("-" if s < 0 else "") + "xyz"[o] for o, s in zip(self.order, self.sign, strict=True)) + ")"
+        )
+
+
+def find_axes(pairs: Iterable[tuple[Labelled, Labelled]], where: str) -> tuple[Axes, float]:
+    """Return the axes under which stored normals agree best with those from depth, and their mean cosine then.
+
+    ``pairs``: for some images the stored normals and those from depth, each (H, W, 3) with its mask (H, W).
+    Raises ``ValueError``, which says ``where`` the normals are, when no axes make them agree.
+    """
+    both = [(stored[has & can], ours[has & can]) for (stored, has), (ours, can) in pairs]
+    stored, ours = (np.concatenate(side).astype(np.float64) for side in zip(*both, strict=True))
+    cosines = ours.T @ stored / max(len(ours), 1)  # [i, j]: our component i against the stored component j
+    axes, agreement = max(
+        (
+            (Axes(order, sign), float(sum(sign[i] * cosines[i, order[i]] for i in range(3))))
+            for order in permutations((0, 1, 2), 3)
+            for sign in product((1, -1), (1, -1), (1, -1))
+        ),
+        key=lambda found: found[1],
+    )
+    if agreement < 0.7:
+        raise ValueError(
+            f"the normals in {where} do not fit the depth in any axes (mean cosine {agreement:.2f} at best): check "
+            "that they are of the same images, or move them away to go without"
+        )
+    return axes, agreement

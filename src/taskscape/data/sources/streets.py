@@ -1,0 +1,99 @@
+"""Generated street scenes, rendered once into a packed store."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from filelock import FileLock
+
+from taskscape.batch import Sample
+from taskscape.modalities.fields import Array, Mask
+from taskscape.data.manifest import FORMAT, MANIFEST
+from taskscape.data.sources.base import DataSource, Report
+from taskscape.data.store import Store
+from taskscape.data.writer import StoreWriter
+from taskscape.modalities.class_sets import CITYSCAPES_19, VOID
+
+if TYPE_CHECKING:
+    from taskscape.streets import Scene
+
+
+def cache() -> Path:
+    """Return the folder for what can be made again: ``$TASKSCAPE_CACHE`` or ``~/.cache/taskscape``."""
+    return Path(os.environ.get("TASKSCAPE_CACHE") or Path.home() / ".cache" / "taskscape")
+
+
+@dataclass(frozen=True)
+class Streets(DataSource):
+    """Generated street scenes with segmentation (19 Cityscapes classes), depth and normals."""
+
+    name: ClassVar[str] = "streets"
+
+    train: int = 800
+    """Scenes to train on."""
+    val: int = 200
+    """Scenes to validate on."""
+    test: int = 0
+    """Scenes to test on."""
+    shifted: int = 0
+    """Scenes of another look, to test what a network makes of it."""
+    size: tuple[int, int] = (64, 128)
+    """Height and width in pixels."""
+    samples: int = 4
+    """Samples per pixel: more are smoother and slower."""
+    seed: int = 0
+    """Another seed, other scenes."""
+    folder: Path | None = None
+    """Where rendered scenes are kept; by default $TASKSCAPE_CACHE or ~/.cache/taskscape."""
+
+    def __post_init__(self) -> None:
+        """Check the settings. Raises ``ValueError``."""
+        counts = (self.train, self.val, self.test, self.shifted)
+        if min(counts) < 0 or max(counts) == 0:
+            raise ValueError(f"train, val, test, shifted are {counts} scenes: none may be negative, nor all zero")
+        if min(*self.size, self.samples) < 1:
+            raise ValueError(f"size {self.size} and samples {self.samples} must be positive")
+
+    def open(self, report: Report | None = None) -> dict[str, Store]:
+        """Return the stores of all splits with scenes; render first what has not been rendered yet.
+
+        Interrupted, it goes on where it stopped. Of several processes one renders and the others wait.
+        """
+        from taskscape.streets import GRAMMAR_VERSION  # a compiler comes along, which takes a while to import
+
+        counts = {split: count for split in ("train", "val", "test", "shifted") if (count := getattr(self, split))}
+        height, width = self.size
+        key = f"streets-grammar{GRAMMAR_VERSION}-format{FORMAT}-{height}x{width}-samples{self.samples}-seed{self.seed}"
+        key += "".join(f"-{split}{count}" for split, count in counts.items())
+        path = (self.folder or cache()) / key
+        if not (path / MANIFEST).exists():
+            source = {"kind": self.name, "grammar": GRAMMAR_VERSION, "seed": self.seed, "samples": self.samples}
+            path.parent.mkdir(parents=True, exist_ok=True)
+            # The system gives the lock back when its holder is killed.
+            with FileLock(path.with_name(key + ".lock")):
+                if not (path / MANIFEST).exists():
+                    self._render(path, counts, source, report)
+        return {split: Store.open(path, split) for split in counts}
+
+    def _render(self, path: Path, counts: dict[str, int], source: dict[str, Any], report: Report | None) -> None:
+        from taskscape.streets import render_many
+
+        writer = StoreWriter(path, self.size, counts, ("semseg", "depth", "normals"), CITYSCAPES_19, source)
+        missing = {split: writer.missing(split) for split in counts}
+        total = sum(counts.values())
+        done = total - sum(map(len, missing.values()))
+        for split, indices in missing.items():
+            for index, scene in render_many(self.seed, split, indices, self.size, self.samples):
+                writer.put(split, index, _sample(scene, f"{index:06d}"))
+                done += 1
+                if report is not None:
+                    report(done, total)
+        writer.finish()
+
+
+def _sample(scene: "Scene", name: str) -> Sample:
+    solid = scene.depth > 0  # the sky has neither depth nor normals
+    labels: dict[str, Array] = {"semseg": scene.semseg, "depth": scene.depth, "normals": scene.normals}
+    valid: dict[str, Mask] = {"semseg": scene.semseg != VOID, "depth": solid, "normals": solid}
+    return Sample(scene.image, labels, valid, name)

@@ -1,0 +1,91 @@
+"""Several processes and machines: Fabric, launched by ``torchrun`` or SLURM, and the sums over all processes.
+
+Without a process group every function here is the one process it runs on.
+"""
+
+import os
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import torch
+import torch.distributed as dist
+from lightning_fabric import Fabric
+from lightning_fabric.strategies.ddp import DDPStrategy
+from torch import Tensor, nn
+
+
+def world_size() -> int:
+    """Return the number of processes."""
+    return dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1
+
+
+def rank() -> int:
+    """Return this process's number, 0 … world_size() - 1."""
+    return dist.get_rank() if dist.is_available() and dist.is_initialized() else 0
+
+
+def all_reduce_sum(x: Tensor) -> Tensor:
+    """Return the sum of ``x`` over all processes, without a gradient. Every process must call it."""
+    x = x.detach().clone()
+    if world_size() > 1:
+        dist.all_reduce(x)
+    return x
+
+
+def all_reduce_sum_local_gradient(x: Tensor) -> Tensor:
+    """Return the sum of ``x`` over all processes, with the gradient of this process's ``x`` alone.
+
+    A loss that is not linear in its sums needs the global value for a right local gradient; the gradients of all
+    processes are summed afterwards, so each contributes its own part.
+    """
+    return x if world_size() == 1 else x + (all_reduce_sum(x) - x.detach())
+
+
+def all_reduce_coalesced_(tensors: Sequence[Tensor]) -> None:
+    """Replace each tensor by its sum over all processes, in one message per data type."""
+    if world_size() == 1:
+        return
+    for dtype in dict.fromkeys(t.dtype for t in tensors):  # in the same order on every process
+        group = [t for t in tensors if t.dtype == dtype]
+        flat = torch.cat([t.reshape(-1) for t in group])
+        dist.all_reduce(flat)
+        for t, part in zip(group, flat.split([t.numel() for t in group]), strict=True):
+            t.copy_(part.view_as(t))
+
+
+class SummingDDP(DDPStrategy):
+    """DDP that sums gradients over the processes instead of averaging them.
+
+    A loss is this process's sum over the global count, so the sum of the gradients is that of the global batch.
+    """
+
+    def setup_module(self, module: nn.Module) -> nn.parallel.DistributedDataParallel:
+        """Wrap the network."""
+        wrapped = super().setup_module(module)
+        wrapped.register_comm_hook(None, _sum)
+        return wrapped
+
+
+def _sum(_: Any, bucket: dist.GradBucket) -> torch.futures.Future[Tensor]:  # type: ignore[name-defined]
+    work = dist.all_reduce(bucket.buffer(), async_op=True)
+    return work.get_future().then(lambda future: future.value()[0])
+
+
+def launch(device: Literal["auto", "cpu", "cuda"] = "auto") -> Fabric:
+    """Join the other processes, if ``torchrun`` or SLURM started any, and choose this one's device.
+
+    Raises ``ValueError`` when a GPU is asked for where there is none.
+    """
+    if device == "cuda" and not torch.cuda.is_available():
+        raise ValueError("device is cuda, but torch finds no GPU; install a CUDA build of torch or use --device cpu")
+    accelerator = "cuda" if device != "cpu" and torch.cuda.is_available() else "cpu"
+    processes = int(os.environ.get("WORLD_SIZE", os.environ.get("SLURM_NTASKS", 1)))
+    local = int(os.environ.get("LOCAL_WORLD_SIZE", os.environ.get("SLURM_NTASKS_PER_NODE", processes)))
+    fabric = Fabric(
+        accelerator=accelerator,
+        devices=local,
+        num_nodes=max(processes // local, 1),
+        strategy=SummingDDP() if processes > 1 else "auto",
+    )
+    fabric.launch()
+    return fabric

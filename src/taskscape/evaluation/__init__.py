@@ -1,0 +1,1 @@
+"""Metrics of a network over a split, and the image-blind baselines."""

@@ -1,0 +1,1 @@
+"""Predictions for image files."""

@@ -1,0 +1,28 @@
+"""What a metric is, declared beside its computation. No torch here: reports read these."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class MetricSpec:
+    """How a metric is shown, read, and used for choosing."""
+
+    title: str
+    """For people, such as ``mIoU``."""
+    unit: str = ""
+    """``%``, ``m``, ``°`` or nothing."""
+    text: str = ""
+    """One sentence that says what it measures."""
+    digits: int = 2
+    """Decimals shown."""
+    higher_is_better: bool = False
+    leads: bool = False
+    """Whether it stands for its task: in headlines, and as the default monitor that chooses the best epoch."""
+    in_delta_m: bool = False
+    """Whether Δm, the mean relative change against single-task runs, counts it."""
+    per_class: bool = False
+    """Whether it is one of a list with an entry per class, which tables leave out."""
+
+    def show(self, value: float) -> str:
+        """Return the number as text, without its unit."""
+        return f"{value:.{self.digits}f}"

@@ -1,0 +1,68 @@
+"""Depth as an expectation over bins that are chosen for each image."""
+
+from collections.abc import Sequence
+from typing import Literal
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from taskscape.models.layers.attention import GridTransformer
+from taskscape.models.layers.blocks import ASPP, SkipDecoder
+
+TokenSource = Literal["encoder", "decoder", "aspp"]
+"""Where the tokens come from that become bins."""
+
+
+class AdaptiveBins(nn.Module):
+    """Each token of a transformer becomes a bin, a depth; a pixel's depth is the mean of the bins it resembles.
+
+    AdaBins (Bhat et al., CVPR 2021) turned about: tokens are cells of the image, so that a bin is a depth that some
+    part of it has. Bins are plain outputs of a linear layer: they are not sorted, and may be negative.
+    """
+
+    def __init__(
+        self,
+        deep: int,
+        skip: int,
+        transformer: GridTransformer,
+        tokens: TokenSource = "encoder",
+        rates: Sequence[int] = (3, 6, 9),
+        start: float = 10.0,
+    ) -> None:
+        """Create it for ``deep`` channels of bottleneck and ``skip`` at stride 4.
+
+        ``transformer`` reads the bottleneck, or 256 channels of the decoder or of an ASPP with these ``rates``; bins
+        begin around ``start``.
+        """
+        super().__init__()
+        self.tokens = tokens
+        self.decoder = SkipDecoder(deep, skip, skip_width=64, convolutions=3, lite=True)
+        self.head = nn.Conv2d(256, 256, 1)
+        self.query = nn.Conv2d(256, 256, 3, padding=1)
+        self.aspp = ASPP(deep, rates=rates, lite=True) if tokens == "aspp" else nn.Identity()
+        self.transformer = transformer
+        self.to_bin = nn.Linear(transformer.width, 1)
+        self.to_key = nn.Identity() if transformer.width == 256 else nn.Linear(transformer.width, 256)
+        # A depth that is clamped to the nearest one allowed passes no gradient: begin well inside the range.
+        nn.init.constant_(self.to_bin.bias, start)
+
+    def forward(self, bottleneck: Tensor, skip: Tensor) -> Tensor:
+        """Return the depth, (B, 1, h, w), at the size of the skip."""
+        features = self.head(self.decoder(bottleneck, skip))
+        tokens = self._tokens(bottleneck, features)
+        queries = self.query(features)
+        # Softmax over pixel · token, and the mean of the bins under it, are an attention with the bins as values.
+        depth: Tensor = F.scaled_dot_product_attention(
+            queries.flatten(2).transpose(1, 2), self.to_key(tokens), self.to_bin(tokens), scale=1.0
+        )
+        depth = depth.transpose(1, 2).unflatten(2, queries.shape[2:])
+        return depth
+
+    def bins(self, bottleneck: Tensor, skip: Tensor) -> Tensor:
+        """Return the (B, grid²) bins, in the unit of the depth; cell by cell, row by row."""
+        bins: Tensor = self.to_bin(self._tokens(bottleneck, self.head(self.decoder(bottleneck, skip))))
+        return bins.squeeze(2)
+
+    def _tokens(self, bottleneck: Tensor, features: Tensor) -> Tensor:
+        tokens: Tensor = self.transformer(features if self.tokens == "decoder" else self.aspp(bottleneck))
+        return tokens

@@ -1,0 +1,113 @@
+"""Encoders: the only place that knows timm."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+import timm
+import torch
+from torch import Tensor, nn
+
+from taskscape.models.base import NetworkConfig
+
+
+@dataclass(frozen=True)
+class EncoderConfig(NetworkConfig):
+    """The options of a network that stands on a timm backbone."""
+
+    encoder: str = "resnet34"
+    """Any timm backbone that gives a pyramid of features."""
+    pretrained: bool | Path = False
+    """The encoder's weights: False for random ones, True for those of the hub, or a timm checkpoint file."""
+
+    def from_scratch(self) -> "EncoderConfig":
+        """Return these options without pretrained weights."""
+        return replace(self, pretrained=False)
+
+
+@dataclass(frozen=True)
+class DilatedConfig(EncoderConfig):
+    """The options of a network whose encoder keeps its resolution by dilation."""
+
+    output_stride: Literal[8, 16, 32] = 16
+    """Input pixels per feature of the coarsest level; 32 is without dilation."""
+
+
+@dataclass(frozen=True)
+class AtrousConfig(DilatedConfig):
+    """The options of a network with atrous spatial pyramid pooling behind its encoder."""
+
+    rates: tuple[int, ...] = (3, 6, 9)
+    """Dilations of the 3×3 branches of each ASPP."""
+
+
+class Encoder(nn.Module):
+    """Any timm backbone as a pyramid of features, from fine to coarse.
+
+    Takes RGB images in 0..1 and normalises them as the backbone's weights were trained.
+    """
+
+    backbone: Any
+    channels: tuple[int, ...]
+    """Channels of each level."""
+    strides: tuple[int, ...]
+    """Input pixels per feature of each level, such as (2, 4, 8, 16, 16) for ``output_stride`` 16."""
+
+    def __init__(self, name: str, output_stride: int = 32, pretrained: bool | Path = False) -> None:
+        """Create it, with random weights, with those of the hub (``True``) or with those of a file.
+
+        Raises ``ValueError`` for a name that timm does not have, an output stride that the backbone cannot have, and
+        weights that cannot be had or do not fit.
+        """
+        super().__init__()
+        options: dict[str, Any] = {} if output_stride == 32 else {"output_stride": output_stride}
+        if isinstance(pretrained, Path):
+            if not pretrained.is_file():
+                raise ValueError(f"network.pretrained: there is no file {pretrained}; give a timm checkpoint of {name}")
+            options["pretrained_cfg_overlay"] = {"file": str(pretrained)}
+        if not timm.is_model(name.split(".")[0]):
+            similar = ", ".join(timm.list_models(f"*{name[:6]}*")[:5]) or "see timm.list_models()"
+            raise ValueError(f"network.encoder: timm has no model {name!r}; similar: {similar}")
+        try:
+            self.backbone = timm.create_model(name, features_only=True, pretrained=bool(pretrained), **options)
+        except Exception as error:  # timm, the hub and torch raise anything from KeyError to HTTPError here
+            raise ValueError(_remedy(name, output_stride, pretrained, error)) from error
+        self.channels = tuple(self.backbone.feature_info.channels())
+        self.strides = tuple(self.backbone.feature_info.reduction())
+        config = self.backbone.pretrained_cfg
+        self.mean: Tensor
+        self.deviation: Tensor
+        self.register_buffer("mean", torch.tensor(config["mean"]).view(1, 3, 1, 1), persistent=False)
+        self.register_buffer("deviation", torch.tensor(config["std"]).view(1, 3, 1, 1), persistent=False)
+
+    def level(self, stride: int) -> int:
+        """Return the index of the coarsest level with this stride. Raises ``ValueError`` where there is none."""
+        if stride not in self.strides:
+            raise ValueError(
+                f"the network needs features at stride {stride}, but this encoder has them at {self.strides}; "
+                "choose a convolutional or hierarchical encoder such as resnet34"
+            )
+        return len(self.strides) - 1 - self.strides[::-1].index(stride)
+
+    def normalise(self, image: Tensor) -> Tensor:
+        """Return an image in 0..1 as the backbone's weights want it."""
+        return (image - self.mean) / self.deviation
+
+    def forward(self, image: Tensor) -> list[Tensor]:
+        """Return the features of every level, (B, channels[i], ⌈H/strides[i]⌉, ⌈W/strides[i]⌉)."""
+        features: list[Tensor] = self.backbone(self.normalise(image))
+        return features
+
+
+def _remedy(name: str, output_stride: int, pretrained: bool | Path, error: Exception) -> str:
+    if isinstance(pretrained, Path):
+        return f"network.pretrained: {pretrained} does not hold weights of {name}: {error}"
+    if pretrained:
+        return (
+            f"network.pretrained: the weights of {name} could not be fetched from the hub ({error}); "
+            "download a checkpoint of this model elsewhere and give its path"
+        )
+    return (
+        f"network.encoder: {name} cannot be built with output_stride {output_stride} ({error}); "
+        "set it to 32 to take the encoder as it is, or choose another encoder"
+    )

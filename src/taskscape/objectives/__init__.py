@@ -1,0 +1,1 @@
+"""From outputs and targets to one loss per task."""

@@ -1,0 +1,66 @@
+"""What a task is: a modality that a network predicts, with its head, loss and metrics."""
+
+from abc import ABC, abstractmethod
+from typing import ClassVar, Self
+
+from torch import Tensor
+
+from taskscape.batch import Target
+from taskscape.losses import Loss, LossTerm
+from taskscape.metrics import TaskMetric
+from taskscape.modalities import Modality
+
+
+class Task(ABC):
+    """One thing to predict at every pixel. A frozen dataclass of plain values.
+
+    An experiment's tasks are a mapping from names to these: the name is the key in outputs, targets, losses and
+    metrics, and the field of the store that holds the labels unless ``source`` names another.
+    """
+
+    name: ClassVar[str]
+    """The word for this kind of task on the command line and in saved experiments."""
+    loss: Loss
+    """How the prediction is compared with the target."""
+    source: str | None
+    """The store's field that the labels are made from; None for the one with the task's own name."""
+
+    @property
+    @abstractmethod
+    def modality(self) -> Modality:
+        """What the decoded prediction means. Raises ``ValueError`` while it is left to the data (``for_data``)."""
+
+    @property
+    @abstractmethod
+    def channels(self) -> int:
+        """Number of channels of the raw output."""
+
+    @abstractmethod
+    def for_data(self, field: str, modality: Modality) -> Self:
+        """Return this task with what it left to the data filled in from the field of the store that it reads.
+
+        Raises ``ValueError`` that names the field where the task cannot be learnt from such labels.
+        """
+
+    def target(self, target: Target, modality: Modality) -> Target:
+        """Return the task's target from that of the store's field, after augmentation; the same by default.
+
+        ``modality`` is that of the field: a task may map its classes, or derive something else from them.
+        """
+        return target
+
+    def compute_loss(self, raw: Tensor, target: Target) -> LossTerm:
+        """Compare raw output, (B, channels, H, W), with the target."""
+        return self.loss(raw, target)
+
+    @abstractmethod
+    def decode(self, raw: Tensor) -> Tensor:
+        """Turn raw output into the modality's values, shaped and scaled as ``Target.value``."""
+
+    @abstractmethod
+    def metric(self) -> TaskMetric:
+        """Return fresh metrics for decoded predictions."""
+
+    def hflip(self, raw: Tensor) -> Tensor:
+        """Turn the raw output for an image into that for the image flipped left to right."""
+        return raw.flip(-1)

@@ -1,0 +1,1 @@
+"""How a modality is shown and written to a file."""
