@@ -1,14 +1,17 @@
-"""Saved experiments: frozen dataclasses of plain values as YAML, and back.
+"""Plain values and back: saved experiments as YAML, manifests and results as JSON.
 
-Where a field offers a choice of classes, the file says which one under the key ``is``, by the class's ``name``::
+What is saved are frozen dataclasses of plain values. Where one of several classes may stand, the file says which one
+under the key ``type``, by the class's ``name``::
 
     optimizer:
-      is: sgd
+      type: sgd
       lr: 0.03
 
-Reading executes nothing: ``yaml.safe_load`` gives plain values, and the dataclasses check them. The one exception is
-``is: my.py:MyNetwork``. A class that is not one of the package's own is saved by the Python file that defines it, and
-reading imports that file, which runs it. A file's path is saved relative to the current folder where it lies within.
+A room of the package says once which classes it has for an abstract base: ``offer(Optimizer, (SGD, Adam))``; the
+command line offers the same ones. Reading executes nothing: ``yaml.safe_load`` gives plain values, and the dataclasses
+check them. The one exception is ``type: my.py:MyNetwork``: a class that is not the package's own is saved by the Python
+file that defines it, and reading imports that file, which runs it. A file's path is saved relative to the current
+folder where it lies within.
 """
 
 import difflib
@@ -21,35 +24,76 @@ from dataclasses import fields, is_dataclass
 from functools import cache
 from pathlib import Path
 from types import ModuleType, NoneType, UnionType
-from typing import Annotated, Any, Literal, TypeGuard, TypeVar, Union, get_args, get_origin
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeGuard, TypeVar, Union, get_args, get_origin
 
-import cattrs
-import yaml
-from cattrs.gen import make_dict_structure_fn
+if TYPE_CHECKING:
+    import cattrs
 
 T = TypeVar("T")
 
+_OFFERED: dict[type, dict[str, type]] = {}
 
-def dump(experiment: Any) -> str:
+
+def offer(base: type, classes: Iterable[type]) -> None:
+    """Say which classes of the package may stand where ``base`` is asked for. Each has a ``name: ClassVar[str]``."""
+    _OFFERED[base] = {getattr(cls, "name"): cls for cls in classes}  # noqa: B009
+
+
+def offered(base: type) -> Mapping[str, type]:
+    """Return the classes that were offered for ``base``, by name."""
+    return _OFFERED[base]
+
+
+def dump(value: Any) -> str:
     """Return a dataclass as YAML. Raises ``ValueError`` for a value that YAML has no plain form for."""
-    return yaml.safe_dump(_plain(experiment, ""), sort_keys=False, allow_unicode=True)
+    import yaml
+
+    return yaml.safe_dump(unstructure(value), sort_keys=False, allow_unicode=True)
 
 
 def parse(text: str, where: str, kind: type[T]) -> T:
-    """Return the ``kind`` of dataclass that ``text`` holds; ``where`` names the text in errors, usually a file.
+    """Return the ``kind`` of dataclass that YAML ``text`` holds; ``where`` names the text in errors, usually a file.
 
-    Raises ``ValueError`` that names the field, and the nearest valid name for one that does not exist.
+    Raises ``ValueError`` as ``structure``.
     """
+    import yaml
+
     try:
         content = yaml.safe_load(text)
     except yaml.YAMLError as error:
         raise ValueError(f"{where} is not YAML: {error}") from error
+    return structure(content, where, kind)
+
+
+def unstructure(value: Any, field: str = "") -> Any:
+    """Return plain values that JSON and YAML can hold. Raises ``ValueError`` that names the field for any other."""
+    if is_dataclass(value) and not isinstance(value, type):
+        tag = {"type": _tag(type(value))} if _is_option(type(value)) else {}
+        return tag | {f.name: unstructure(getattr(value, f.name), f"{field}.{f.name}") for f in fields(value) if f.init}
+    if isinstance(value, Mapping):
+        return {str(key): unstructure(item, f"{field}.{key}") for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [unstructure(item, f"{field}.{i}") for i, item in enumerate(value)]
+    if isinstance(value, Path):
+        return str(value)
+    if value is None or type(value) in (bool, int, float, str):
+        return value
+    raise ValueError(f"{field.lstrip('.')} is a {type(value).__name__}, which cannot be saved; use plain values")
+
+
+def structure(content: Any, where: str, kind: type[T]) -> T:
+    """Return the ``kind`` of dataclass that plain values describe; ``where`` names them in errors, usually a file.
+
+    Raises ``ValueError`` that names the field, and the nearest valid name for one that does not exist.
+    """
+    import cattrs
+
     try:
-        experiment: T = _converter().structure(content, kind)
+        value: T = _converter().structure(content, kind)
     except Exception as error:  # cattrs raises a group of whatever the fields raise
         lines = cattrs.transform_error(error, path="", format_exception=_explain)
         raise ValueError("\n".join(_located(where, line) for line in lines)) from error
-    return experiment
+    return value
 
 
 def load_name(path: Path, name: str) -> Any:
@@ -71,26 +115,8 @@ def nearest(name: str, known: Iterable[str]) -> str:
     return f"; did you mean {close[0]}?" if close else f"; there is {', '.join(known) or 'none'}"
 
 
-# -- writing -----------------------------------------------------------------------------------------------------------
-
-
-def _plain(value: Any, field: str) -> Any:
-    if is_dataclass(value) and not isinstance(value, type):
-        tag = {"is": _tag(type(value))} if _is_option(type(value)) else {}
-        return tag | {f.name: _plain(getattr(value, f.name), f"{field}.{f.name}") for f in fields(value) if f.init}
-    if isinstance(value, Mapping):
-        return {str(key): _plain(item, f"{field}.{key}") for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(item, f"{field}.{i}") for i, item in enumerate(value)]
-    if isinstance(value, Path):
-        return str(value)
-    if value is None or type(value) in (bool, int, float, str):
-        return value
-    raise ValueError(f"{field.lstrip('.')} is a {type(value).__name__}, which cannot be saved; use plain values")
-
-
 def _tag(cls: type) -> str:
-    """Return what names a class in a saved experiment."""
+    """Return what names a class in a file."""
     if cls.__module__.split(".")[0] == __package__:
         return str(getattr(cls, "name", cls.__name__))
     path = Path(inspect.getfile(cls)).resolve()
@@ -103,14 +129,16 @@ def _tag(cls: type) -> str:
 
 
 @cache
-def _converter() -> cattrs.Converter:
+def _converter() -> "cattrs.Converter":
+    import cattrs
+
     converter = cattrs.Converter(forbid_extra_keys=True)
     for kind in (bool, int, float, str, Path):
         converter.register_structure_hook(kind, _scalar)
-    # A hook that is registered later is asked first.
+    # cattrs asks the hook first that was registered last: a choice of dataclasses is a union and a dataclass too.
     converter.register_structure_hook_factory(_is_plain_union, lambda kind: _first_that_fits(kind, converter))
     converter.register_structure_hook_factory(_is_literal, _one_of)
-    converter.register_structure_hook_factory(is_dataclass, lambda kind: _options(kind, converter))
+    converter.register_structure_hook_factory(is_dataclass, lambda kind: _one_dataclass(kind, converter))
     converter.register_structure_hook_factory(_is_choice, lambda kind: _choice(kind, converter))
     return converter
 
@@ -132,16 +160,16 @@ def _scalar(value: Any, kind: type) -> Any:
 def _one_of(literal: Any) -> Callable[[Any, Any], Any]:
     allowed = {(type(value), value) for value in get_args(literal)}
 
-    def structure(value: Any, _: Any) -> Any:
+    def read(value: Any, _: Any) -> Any:
         if not isinstance(value, str | int) or (type(value), value) not in allowed:  # 1 is not true
             raise ValueError(f"{value!r} is none of {', '.join(map(str, get_args(literal)))}")
         return value
 
-    return structure
+    return read
 
 
-def _first_that_fits(union: Any, converter: cattrs.Converter) -> Callable[[Any, Any], Any]:
-    def structure(value: Any, _: Any) -> Any:
+def _first_that_fits(union: Any, converter: "cattrs.Converter") -> Callable[[Any, Any], Any]:
+    def read(value: Any, _: Any) -> Any:
         reasons = []
         for member in get_args(union):
             if member is NoneType:
@@ -154,59 +182,76 @@ def _first_that_fits(union: Any, converter: cattrs.Converter) -> Callable[[Any, 
                 reasons.append(_explain(error, None))
         raise ValueError(" and ".join(reasons))
 
-    return structure
+    return read
 
 
-def _options(cls: type, converter: cattrs.Converter) -> Callable[[Any, Any], Any]:
-    """Return what reads one dataclass, ``is`` left out of the mapping or naming a class that may stand for it."""
+def _one_dataclass(cls: type, converter: "cattrs.Converter") -> Callable[[Any, Any], Any]:
+    """Return what reads one dataclass; ``type`` may be left out or name a class that may stand for it."""
+    from cattrs.gen import make_dict_structure_fn
+
     from_dict: Callable[[Any, Any], Any] = make_dict_structure_fn(cls, converter, _cattrs_forbid_extra_keys=True)
 
-    def structure(value: Any, _: Any) -> Any:
+    def read(value: Any, _: Any) -> Any:
         if not isinstance(value, Mapping):
             raise ValueError(f"{value!r} is not a mapping of {', '.join(f.name for f in fields(cls))}")
-        tag = value.get("is") if _is_option(cls) else None
+        tag = value.get("type") if _is_option(cls) else None
         if tag is not None and tag != _tag(cls):
-            return converter.structure(value, _named(tag, [cls]))
-        return from_dict({key: item for key, item in value.items() if key != "is" or tag is None}, cls)
+            return converter.structure(value, _named(tag, {_tag(cls): cls}, cls))
+        return from_dict({key: item for key, item in value.items() if key != "type" or tag is None}, cls)
 
-    return structure
+    return read
 
 
-def _choice(union: Any, converter: cattrs.Converter) -> Callable[[Any, Any], Any]:
-    """Return what reads one of several dataclasses, by ``is``."""
-    members = [_bare(member) for member in get_args(union)]
-    classes = [member for member in members if member is not NoneType]
+def _choice(kind: Any, converter: "cattrs.Converter") -> Callable[[Any, Any], Any]:
+    """Return what reads one of several dataclasses, by ``type``: an abstract base, or a union."""
+    members = [_bare(member) for member in get_args(kind)] if _is_union(kind) else [kind]
+    classes = {name: cls for member in members if member is not NoneType for name, cls in _classes(member).items()}
 
-    def structure(value: Any, _: Any) -> Any:
+    def read(value: Any, _: Any) -> Any:
         if value is None and NoneType in members:
             return None
         if not isinstance(value, Mapping):
-            raise ValueError(f"{value!r} is not a mapping with the key 'is'")
-        if "is" not in value and len(classes) > 1:
-            raise ValueError(f"the key 'is' is missing: one of {', '.join(_tag(cls) for cls in classes)}")
-        return converter.structure(value, _named(value["is"], classes) if "is" in value else classes[0])
+            raise ValueError(f"{value!r} is not a mapping with the key 'type'")
+        if "type" not in value:
+            if "is" in value:
+                raise ValueError("the key 'is' is that of an earlier version, which is not read; train the run again")
+            if len(classes) > 1:
+                raise ValueError(f"the key 'type' is missing: one of {', '.join(classes)}")
+            return converter.structure(value, next(iter(classes.values())))
+        base = members[0] if len(members) == 1 else None
+        return converter.structure(value, _named(value["type"], classes, base))
 
-    return structure
+    return read
 
 
-def _named(tag: Any, classes: list[type]) -> type:
-    """Return the class that ``tag`` names: one of these, or one from a user's file."""
-    for cls in classes:
-        if tag == _tag(cls):
-            return cls
+def _classes(member: type) -> Mapping[str, type]:
+    """Return the classes that may stand where ``member`` is asked for, by name."""
+    return _OFFERED.get(member) or {_tag(member): member}
+
+
+def _named(tag: Any, classes: Mapping[str, type], base: type | None) -> type:
+    """Return the class that ``tag`` names: one of these, or a relative from a user's file."""
+    if tag in classes:
+        return classes[tag]
     file, colon, name = str(tag).rpartition(":")
     if not colon:
-        raise ValueError(f"there is no {tag!r}{nearest(str(tag), map(_tag, classes))}")
+        raise ValueError(f"there is no {tag!r}{nearest(str(tag), classes)}")
     cls = load_name(Path(file), name)
     if not _is_option(cls):
         raise ValueError(f"{tag} is not a dataclass with a `name: ClassVar[str]`")
-    bases = [base for base in classes[0].__mro__[1:] if base not in (ABC, object)] or classes
-    if not issubclass(cls, tuple(bases)):
+    if base is not None and base in _OFFERED:
+        bases: tuple[type, ...] = (base,)
+    else:
+        first = next(iter(classes.values()))
+        bases = tuple(parent for parent in first.__mro__[1:] if parent not in (ABC, object)) or tuple(classes.values())
+    if not issubclass(cls, bases):
         raise ValueError(f"{tag} is not a subclass of {bases[-1].__name__}")
     return cls
 
 
 def _explain(error: BaseException, _: type | None) -> str:
+    import cattrs
+
     if isinstance(error, cattrs.ForbiddenExtraKeysError):
         known = [f.name for f in fields(error.cl)]
         return "; ".join(f"there is no field {name!r}{nearest(name, known)}" for name in sorted(error.extra_fields))
@@ -262,8 +307,15 @@ def _is_union(kind: Any) -> bool:
     return get_origin(kind) in (Union, UnionType)
 
 
+def _stands_for_others(kind: Any) -> bool:
+    """Return whether other classes may stand for this one: an abstract base with an offer, or a dataclass."""
+    return kind in _OFFERED or is_dataclass(kind)
+
+
 def _is_choice(kind: Any) -> bool:
-    return _is_union(kind) and any(is_dataclass(_bare(member)) for member in get_args(kind))
+    if _is_union(kind):
+        return any(_stands_for_others(_bare(member)) for member in get_args(kind))
+    return isinstance(kind, type) and kind in _OFFERED
 
 
 def _is_plain_union(kind: Any) -> bool:
