@@ -12,7 +12,7 @@ from taskscape.data import Augmentation, Packed
 from taskscape.runs.experiment import Experiment, Tasks
 from taskscape.losses import SILog
 from taskscape.models import DeeplabJointConfig
-from taskscape.training.optimization import AdamW, OneCycle
+from taskscape.training.optimization import AdamWConfig, OneCycle
 from taskscape.tasks import Depth, SemanticSegmentation
 
 DEPTH = Depth(representation="log", mean=0.0, deviation=0.5, range=(0.05, 20.0), loss=SILog(gamma=0.0))
@@ -28,7 +28,7 @@ def both() -> Experiment:
         augmentation=Augmentation(
             flip=True, scale=(1.0, 1.5), rotation=5.0, brightness=0.2, contrast=0.2, saturation=0.2
         ),
-        optimizer=AdamW(lr=2e-3),
+        optimizer=AdamWConfig(lr=2e-3),
         schedule=OneCycle(),
         epochs=40,
         batch_size=8,

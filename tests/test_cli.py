@@ -16,7 +16,7 @@ from taskscape.cli import COMMANDS, main
 from taskscape.commands.recipes import recipes
 from taskscape.runs.experiment import Experiment, Tasks
 from taskscape.models import NAMES
-from taskscape.training.optimization import SGD, Constant
+from taskscape.training.optimization import Constant, SGDConfig
 from taskscape.serialization import load_name, parse
 from taskscape.tasks import Depth, SurfaceNormals
 from taskscape.weighting import Fixed
@@ -188,7 +188,7 @@ def test_models_are_listed_with_their_cost(capsys: pytest.CaptureFixture[str], m
 def test_fields_and_choices_in_any_order(trained: Callable[..., Experiment], arguments: tuple[str, ...]) -> None:
     from taskscape.recipes import joint
 
-    assert trained("joint", *arguments) == replace(joint(), optimizer=SGD(lr=3e-4), schedule=Constant(), epochs=3)
+    assert trained("joint", *arguments) == replace(joint(), optimizer=SGDConfig(lr=3e-4), schedule=Constant(), epochs=3)
 
 
 def test_tasks_come_and_go(trained: Callable[..., Experiment]) -> None:

@@ -4,7 +4,23 @@ import pytest
 import torch
 from torch import nn
 
-from taskscape.training.optimization import SGD, Adam, AdamW, Constant, Cosine, OneCycle, OptimizerConfig, Poly, Schedule, Step
+from taskscape.serialization import structure, unstructure
+from taskscape.training.optimization import (
+    OPTIMIZERS,
+    SCHEDULES,
+    AdamConfig,
+    AdamWConfig,
+    Constant,
+    Cosine,
+    OneCycle,
+    OptimizerConfig,
+    Poly,
+    Schedule,
+    SGDConfig,
+    Step,
+    parameter_groups,
+)
+from taskscape.weighting import FixedConfig, GradNormConfig, UncertaintyConfig, WeightingConfig
 
 
 @pytest.mark.parametrize(
@@ -13,9 +29,9 @@ from taskscape.training.optimization import SGD, Adam, AdamW, Constant, Cosine, 
         (Constant(), {0: 1.0, 5: 1.0, 10: 1.0}),
         (Poly(), {0: 1.0, 5: 0.5**0.9, 10: 0.0}),
         (Poly(power=2.0), {0: 1.0, 7.5: 0.0625}),
-        (Step(every=4, decay=0.1), {0: 1.0, 3.99: 1.0, 4: 0.1, 9: 0.01}),
+        (Step(step_size=4, gamma=0.1), {0: 1.0, 3.99: 1.0, 4: 0.1, 9: 0.01}),
         (Cosine(), {0: 1.0, 5: 0.5, 10: 0.0}),
-        (OneCycle(rise=0.25, start=0.04, end=0.0), {0: 0.04, 2.5: 1.0, 6.25: 0.5, 10: 0.0}),
+        (OneCycle(pct_start=0.25, start=0.04, end=0.0), {0: 0.04, 2.5: 1.0, 6.25: 0.5, 10: 0.0}),
         (Constant(warmup=2.0), {0: 0.0, 1: 0.5, 2: 1.0, 9: 1.0}),
         (Cosine(warmup=5.0), {2.5: 0.5 * (1 + 0.5**0.5) / 2, 5: 0.5}),
     ],
@@ -34,9 +50,30 @@ def test_torch_agrees_where_it_has_the_same_schedule() -> None:
         theirs.step()
 
 
-@pytest.mark.parametrize("options", [SGD(lr=0.5), Adam(lr=0.5), AdamW(lr=0.5)])
-def test_a_group_may_have_its_own_rate_and_decay(options: OptimizerConfig) -> None:
+@pytest.mark.parametrize("config", [SGDConfig(lr=0.5), AdamConfig(lr=0.5), AdamWConfig(lr=0.5)])
+def test_a_group_may_have_its_own_rate_and_decay(config: OptimizerConfig) -> None:
     a, b = nn.Parameter(torch.ones(1)), nn.Parameter(torch.ones(1))
-    optimizer = options.build([{"params": [a]}, {"params": [b], "lr": 0.1, "weight_decay": 0.0}])
+    optimizer = config.build([{"params": [a]}, {"params": [b], "lr": 0.1, "weight_decay": 0.0}])
     assert [group["lr"] for group in optimizer.param_groups] == [0.5, 0.1]
     assert optimizer.param_groups[1]["weight_decay"] == 0.0
+
+
+@pytest.mark.parametrize(
+    ("weighting", "rates"),
+    [(FixedConfig(), [0.5]), (UncertaintyConfig(), [0.5, 0.5]), (GradNormConfig(lr=0.02), [0.5, 0.02])],
+)
+def test_what_a_weighting_learns_has_no_weight_decay(weighting: WeightingConfig, rates: list[float]) -> None:
+    network = nn.Linear(2, 3)
+    network.bias.requires_grad_(False)
+    optimizer = AdamWConfig(lr=0.5).build(parameter_groups(network, weighting.build(["a", "b"])))
+    assert [group["lr"] for group in optimizer.param_groups] == rates
+    assert optimizer.param_groups[0]["params"] == [network.weight]
+    assert all(group["weight_decay"] == 0 for group in optimizer.param_groups[1:])
+
+
+@pytest.mark.parametrize("cls", [*OPTIMIZERS, *SCHEDULES])
+def test_settings_are_saved_by_name(cls: type[OptimizerConfig] | type[Schedule]) -> None:
+    content = unstructure(cls())
+    assert content["type"] == cls.name
+    base = OptimizerConfig if issubclass(cls, OptimizerConfig) else Schedule
+    assert structure(content, base, "test") == cls()

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from taskscape.data import Packed
 from taskscape.runs.experiment import Experiment, Tasks
 from taskscape.models import Network, NetworkConfig, Outputs
-from taskscape.training.optimization import Adam, Constant
+from taskscape.training.optimization import AdamConfig, Constant
 from taskscape.tasks import SurfaceNormals
 
 
@@ -57,7 +57,7 @@ def tiny(store: Path) -> Experiment:
         network=Tiny(),
         tasks=Tasks(normals=SurfaceNormals()),
         data=Packed(store),
-        optimizer=Adam(lr=1e-2),
+        optimizer=AdamConfig(lr=1e-2),
         schedule=Constant(),
         epochs=3,
         batch_size=4,

@@ -1,42 +1,21 @@
 """Recipes: functions without arguments that return an ``Experiment``. A variant calls another and replaces a field.
 
 ``taskscape recipes`` lists them with the first line of their docstrings; ``taskscape train NAME --field value`` starts
-from one. A recipe may as well live in a file of one's own: ``taskscape train my.py:experiment``.
+from one. The name of a network is a recipe too: ``joint`` with that network. A recipe of your own is a function in a
+file of your own: ``taskscape train my.py:experiment``.
 """
 
 from dataclasses import replace
+from typing import Any
 
-from taskscape.objectives.consistency import CrossTaskConsistency
+from taskscape import models
 from taskscape.data import Augmentation, Streets
-from taskscape.runs.experiment import Experiment, Tasks
 from taskscape.losses import SILog
-from taskscape.models import (
-    AdaptiveDepthConfig,
-    CrossAttentionConfig,
-    DeeplabBranchedConfig,
-    DeeplabBranchedLiteConfig,
-    DeeplabDistillConfig,
-    DeeplabDistillSEConfig,
-    DeeplabDistillUpConfig,
-    DeeplabFullyBranchedConfig,
-    DeeplabJointConfig,
-    DeeplabJointLiteConfig,
-    DeeplabPlainConfig,
-    DeeplabSkipFusionConfig,
-    ResnetMtanConfig,
-    SegnetCrossStitchConfig,
-    SegnetDenseConfig,
-    SegnetMtanConfig,
-    SegnetSingleConfig,
-    SegnetSplitConfig,
-    SegnetSplitDeepConfig,
-    SegnetSplitWideConfig,
-    SegnetStanConfig,
-    TransformerConfig,
-    XTaskConfig,
-)
-from taskscape.training.optimization import AdamW, OneCycle
+from taskscape.models import AdaptiveDepthConfig, CrossAttentionConfig, DeeplabJointConfig, TransformerConfig, XTaskConfig
+from taskscape.objectives import CrossTaskConsistency
+from taskscape.runs import Experiment
 from taskscape.tasks import Depth, SemanticSegmentation, SurfaceNormals
+from taskscape.training.optimization import AdamWConfig, OneCycle
 from taskscape.weighting import UncertaintyConfig
 
 
@@ -44,9 +23,10 @@ def joint() -> Experiment:
     """DeepLabV3+ with one decoder for segmentation and depth."""
     return Experiment(
         network=DeeplabJointConfig(encoder="resnet18"),
+        tasks={"semseg": SemanticSegmentation(), "depth": Depth()},
         data=Streets(train=1600, val=200, size=(64, 128)),
         augmentation=Augmentation(flip=True),
-        optimizer=AdamW(lr=1e-3),
+        optimizer=AdamWConfig(lr=1e-3),
         schedule=OneCycle(),
         epochs=8,
         batch_size=16,
@@ -58,90 +38,40 @@ def demo() -> Experiment:
     return replace(
         joint(),
         network=DeeplabJointConfig(encoder="resnet10t", output_stride=32, width=96, fine_skip=True),
-        tasks=Tasks(depth=Depth(loss=SILog())),
-        optimizer=AdamW(lr=2e-3),
+        tasks={"semseg": SemanticSegmentation(), "depth": Depth(loss=SILog())},
+        optimizer=AdamWConfig(lr=2e-3),
         batch_size=8,
     )
 
 
 def semseg_only() -> Experiment:
     """As joint, but segmentation alone: a single-task network to compare with."""
-    return replace(joint(), tasks=Tasks(semseg=SemanticSegmentation(), depth=None))
+    return replace(joint(), tasks={"semseg": SemanticSegmentation()})
 
 
 def depth_only() -> Experiment:
     """As joint, but depth alone: a single-task network to compare with."""
-    return replace(joint(), tasks=Tasks(semseg=None, depth=Depth()))
+    return replace(joint(), tasks={"depth": Depth()})
 
 
 def three_tasks() -> Experiment:
     """As joint, with surface normals as a third task."""
-    return replace(joint(), tasks=Tasks(normals=SurfaceNormals()))
-
-
-def plain() -> Experiment:
-    """A ResNet with one small head, without skips: where the DeepLab ladder begins."""
-    return replace(joint(), network=DeeplabPlainConfig(encoder="resnet18"))
-
-
-def joint_lite() -> Experiment:
-    """DeepLabV3+ with one decoder, its convolutions with biases."""
-    return replace(joint(), network=DeeplabJointLiteConfig())
-
-
-def branched() -> Experiment:
-    """DeepLabV3+ with a decoder per task behind one encoder."""
-    return replace(joint(), network=DeeplabBranchedConfig(encoder="resnet18"))
-
-
-def branched_lite() -> Experiment:
-    """DeepLabV3+ with a decoder per task, its convolutions with biases."""
-    return replace(joint(), network=DeeplabBranchedLiteConfig())
-
-
-def fully_branched() -> Experiment:
-    """DeepLabV3+ with nothing shared: an encoder and a decoder per task."""
-    return replace(joint(), network=DeeplabFullyBranchedConfig())
-
-
-def skip_fusion() -> Experiment:
-    """DeepLabV3+ whose decoders read attended skips of several scales."""
-    return replace(joint(), network=DeeplabSkipFusionConfig())
-
-
-def distill() -> Experiment:
-    """Task distillation: second decoders that read the other task's attended features."""
-    return replace(joint(), network=DeeplabDistillConfig(encoder="resnet18"))
-
-
-def distill_up() -> Experiment:
-    """Task distillation with up-projection and a finer output."""
-    return replace(joint(), network=DeeplabDistillUpConfig(encoder="resnet18"))
-
-
-def distill_se() -> Experiment:
-    """Task distillation with attention over both tasks and squeeze-and-excitation."""
-    return replace(joint(), network=DeeplabDistillSEConfig(encoder="resnet18"))
-
-
-def _metric_depth() -> Tasks:
-    """Return tasks whose network puts out metres."""
-    return Tasks(depth=Depth("metres", mean=0.0, deviation=1.0, loss=SILog()))
+    return replace(joint(), tasks={**joint().tasks, "normals": SurfaceNormals()})
 
 
 def adaptive_depth() -> Experiment:
     """Depth by bins that the network chooses for each image, segmentation by a decoder."""
-    return replace(joint(), network=AdaptiveDepthConfig(), tasks=_metric_depth())
+    return replace(joint(), network=AdaptiveDepthConfig(), tasks=_metric_tasks())
 
 
 def transformer() -> Experiment:
     """Transformer blocks between encoder and decoders, depth by adaptive bins."""
-    return replace(joint(), network=TransformerConfig(), tasks=_metric_depth())
+    return replace(joint(), network=TransformerConfig(), tasks=_metric_tasks())
 
 
 def cross_attention() -> Experiment:
-    """Learnt class tokens that attend to the picture, depth by adaptive bins."""
-    return replace(joint(), network=CrossAttentionConfig(), tasks=_metric_depth())
+    """Learned class tokens that attend to the image, depth by adaptive bins."""
+    return replace(joint(), network=CrossAttentionConfig(), tasks=_metric_tasks())
 
 
 def xtask() -> Experiment:
@@ -154,46 +84,14 @@ def xtask() -> Experiment:
     )
 
 
-def segnet_single() -> Experiment:
-    """A whole SegNet per task."""
-    return replace(joint(), network=SegnetSingleConfig())
+def of_network(name: str) -> Experiment:
+    """Return ``joint`` with another network, by its name; on a ResNet-18 where the network has a choice of encoder."""
+    config: Any = models.CONFIGS[name]()
+    if hasattr(config, "encoder"):
+        config = replace(config, encoder="resnet18")
+    return replace(joint(), network=config)
 
 
-def segnet_stan() -> Experiment:
-    """A whole SegNet with attention per task."""
-    return replace(joint(), network=SegnetStanConfig())
-
-
-def segnet_split() -> Experiment:
-    """One SegNet with a small head per task."""
-    return replace(joint(), network=SegnetSplitConfig())
-
-
-def segnet_split_wide() -> Experiment:
-    """One SegNet, wider at its bottom, with a small head per task."""
-    return replace(joint(), network=SegnetSplitWideConfig())
-
-
-def segnet_split_deep() -> Experiment:
-    """One SegNet, twice as deep, with a small head per task."""
-    return replace(joint(), network=SegnetSplitDeepConfig())
-
-
-def segnet_cross_stitch() -> Experiment:
-    """A SegNet per task, mixed between their stages."""
-    return replace(joint(), network=SegnetCrossStitchConfig())
-
-
-def segnet_dense() -> Experiment:
-    """A SegNet per task that reads the features of a shared one."""
-    return replace(joint(), network=SegnetDenseConfig())
-
-
-def segnet_mtan() -> Experiment:
-    """MTAN: one SegNet with attention masks for each task."""
-    return replace(joint(), network=SegnetMtanConfig())
-
-
-def resnet_mtan() -> Experiment:
-    """MTAN on a dilated ResNet with a DeepLab head per task."""
-    return replace(joint(), network=ResnetMtanConfig(encoder="resnet18"))
+def _metric_tasks() -> dict[str, SemanticSegmentation | Depth]:
+    """Return tasks whose raw depth is in metres."""
+    return {"semseg": SemanticSegmentation(), "depth": Depth("metres", mean=0.0, std=1.0, loss=SILog())}

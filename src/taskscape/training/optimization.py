@@ -1,4 +1,4 @@
-"""Optimisers and learning-rate schedules: torch's, as plain settings."""
+"""Optimizers and learning-rate schedules: torch's, as plain settings."""
 
 import math
 from abc import ABC, abstractmethod
@@ -7,91 +7,110 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import torch
+from torch import nn
+from typing_extensions import override
 
-# ``fused`` updates all parameters in one pass over memory: on a CPU it halves the time of an optimiser's step.
+from taskscape.serialization import offer
+from taskscape.weighting import Weighting
 
-Parameters = Iterable[dict[str, Any]]
-"""Parameter groups as torch's optimisers take them."""
+# ``fused`` updates all parameters in one pass over memory: on a CPU it halves the time of an optimizer's step.
+
+ParameterGroups = Iterable[dict[str, Any]]
+"""Parameter groups as torch's optimizers take them."""
+
+
+def parameter_groups(network: nn.Module, weighting: Weighting) -> list[dict[str, Any]]:
+    """Return what an optimizer trains: the network's parameters, and those that the weighting learns.
+
+    The latter have no weight decay, and a learning rate of their own where the weighting has one.
+    """
+    groups: list[dict[str, Any]] = [{"params": [p for p in network.parameters() if p.requires_grad]}]
+    if of_weighting := [p for p in weighting.parameters() if p.requires_grad]:
+        rate = {} if weighting.learning_rate is None else {"lr": weighting.learning_rate}
+        groups.append({"params": of_weighting, "weight_decay": 0.0, **rate})
+    return groups
 
 
 class OptimizerConfig(ABC):
-    """The settings of one optimiser: a frozen dataclass that builds it."""
+    """The settings of one optimizer: a frozen dataclass of plain values that builds it."""
 
     name: ClassVar[str]
     """The name on the command line and in saved experiments."""
 
     @abstractmethod
-    def build(self, groups: Parameters) -> torch.optim.Optimizer:
-        """Build it for these parameter groups; a group may bring a learning rate of its own."""
+    def build(self, groups: ParameterGroups) -> torch.optim.Optimizer:
+        """Build the optimizer for these parameter groups; a group may have a learning rate of its own."""
 
 
 @dataclass(frozen=True)
-class SGD(OptimizerConfig):
-    """Stochastic gradient descent with momentum."""
+class SGDConfig(OptimizerConfig):
+    """Stochastic gradient descent with momentum (``torch.optim.SGD``)."""
 
     name: ClassVar[str] = "sgd"
 
     lr: float = 3e-2
     """Learning rate."""
     momentum: float = 0.9
-    """Momentum."""
+    """Momentum factor."""
     weight_decay: float = 1e-4
     """L2 penalty on the network's weights."""
     nesterov: bool = False
-    """Look ahead."""
+    """Use Nesterov momentum."""
 
-    def build(self, groups: Parameters) -> torch.optim.Optimizer:
-        """Build it."""
+    @override
+    def build(self, groups: ParameterGroups) -> torch.optim.Optimizer:
         return torch.optim.SGD(
             groups, self.lr, self.momentum, weight_decay=self.weight_decay, nesterov=self.nesterov, fused=True
         )
 
 
 @dataclass(frozen=True)
-class Adam(OptimizerConfig):
-    """Adam (Kingma and Ba, ICLR 2015)."""
+class AdamConfig(OptimizerConfig):
+    """Adam (Kingma and Ba, ICLR 2015, https://arxiv.org/abs/1412.6980; ``torch.optim.Adam``)."""
 
     name: ClassVar[str] = "adam"
 
     lr: float = 1e-4
     """Learning rate."""
     betas: tuple[float, float] = (0.9, 0.999)
-    """Decay of the first and second moments."""
+    """Decay rates of the running means of the gradient and of its square."""
     weight_decay: float = 0.0
     """L2 penalty on the network's weights."""
 
-    def build(self, groups: Parameters) -> torch.optim.Optimizer:
-        """Build it."""
+    @override
+    def build(self, groups: ParameterGroups) -> torch.optim.Optimizer:
         return torch.optim.Adam(groups, self.lr, self.betas, weight_decay=self.weight_decay, fused=True)
 
 
 @dataclass(frozen=True)
-class AdamW(OptimizerConfig):
-    """Adam with decoupled weight decay (Loshchilov and Hutter, ICLR 2019)."""
+class AdamWConfig(OptimizerConfig):
+    """Adam with decoupled weight decay (Loshchilov and Hutter, ICLR 2019, https://arxiv.org/abs/1711.05101;
+    ``torch.optim.AdamW``).
+    """
 
     name: ClassVar[str] = "adamw"
 
     lr: float = 1e-3
     """Learning rate."""
     betas: tuple[float, float] = (0.9, 0.999)
-    """Decay of the first and second moments."""
+    """Decay rates of the running means of the gradient and of its square."""
     weight_decay: float = 1e-2
     """Weight decay of the network's weights."""
 
-    def build(self, groups: Parameters) -> torch.optim.Optimizer:
-        """Build it."""
+    @override
+    def build(self, groups: ParameterGroups) -> torch.optim.Optimizer:
         return torch.optim.AdamW(groups, self.lr, self.betas, weight_decay=self.weight_decay, fused=True)
 
 
 @dataclass(frozen=True)
 class Schedule(ABC):
-    """How the learning rate moves: a factor on the optimiser's, as a function of the epoch."""
+    """A learning-rate schedule: a factor on the optimizer's learning rate, as a function of the epoch."""
 
     name: ClassVar[str]
     """The name on the command line and in saved experiments."""
 
     warmup: float = 0.0
-    """Epochs of linear rise from zero, over which the factor below is scaled."""
+    """Epochs at the start over which the learning rate rises linearly from zero."""
 
     def factor(self, epoch: float, epochs: int) -> float:
         """Return the factor at ``epoch``, which counts from 0 with fractions, of ``epochs``."""
@@ -109,72 +128,84 @@ class Constant(Schedule):
 
     name: ClassVar[str] = "constant"
 
+    @override
     def shape(self, epoch: float, epochs: int) -> float:
-        """1."""
         return 1.0
 
 
 @dataclass(frozen=True)
 class Poly(Schedule):
-    """(1 - epoch / epochs) to a power, as DeepLab trains."""
+    """(1 - epoch / epochs)^power, as DeepLab trains (Chen et al., TPAMI 2018, https://arxiv.org/abs/1606.00915)."""
 
     name: ClassVar[str] = "poly"
 
     power: float = 0.9
-    """The power."""
+    """The exponent."""
 
+    @override
     def shape(self, epoch: float, epochs: int) -> float:
-        """(1 - epoch / epochs)^power."""
         return float((1 - min(epoch / epochs, 1.0)) ** self.power)
 
 
 @dataclass(frozen=True)
 class Step(Schedule):
-    """Multiplied by a factor every so many epochs, as MTAN trains."""
+    """gamma^⌊epoch / step_size⌋, as MTAN trains (Liu et al., CVPR 2019, https://arxiv.org/abs/1803.10704)."""
 
     name: ClassVar[str] = "step"
 
-    every: int = 100
-    """Epochs between two steps."""
-    decay: float = 0.5
-    """What a step multiplies by."""
+    step_size: int = 100
+    """Epochs between two decays."""
+    gamma: float = 0.5
+    """Factor of each decay."""
 
+    @override
     def shape(self, epoch: float, epochs: int) -> float:
-        """decay^⌊epoch / every⌋."""
-        return float(self.decay ** int(epoch // self.every))
+        return float(self.gamma ** int(epoch // self.step_size))
 
 
 @dataclass(frozen=True)
 class Cosine(Schedule):
-    """Half a cosine from 1 to 0."""
+    """(1 + cos(π · epoch / epochs)) / 2 (Loshchilov and Hutter, ICLR 2017, https://arxiv.org/abs/1608.03983)."""
 
     name: ClassVar[str] = "cosine"
 
+    @override
     def shape(self, epoch: float, epochs: int) -> float:
-        """(1 + cos(π · epoch / epochs)) / 2."""
         return (1 + math.cos(math.pi * min(epoch / epochs, 1.0))) / 2
 
 
 @dataclass(frozen=True)
 class OneCycle(Schedule):
-    """Up along a cosine and down again (Smith and Topin, 2018): quick when there is little time."""
+    """Up along a cosine and down again: quick when there is little time (Smith and Topin, 2018,
+    https://arxiv.org/abs/1708.07120).
+    """
 
     name: ClassVar[str] = "one-cycle"
 
-    rise: float = 0.3
-    """Share of the epochs in which the rate rises."""
+    pct_start: float = 0.3
+    """Fraction of the epochs in which the learning rate rises, 0..1."""
     start: float = 0.04
     """Factor at the start."""
     end: float = 1e-4
     """Factor at the end."""
 
+    @override
     def shape(self, epoch: float, epochs: int) -> float:
-        """Cosine from ``start`` to 1 and from 1 to ``end``."""
         done = min(epoch / epochs, 1.0)
-        if done < self.rise:
-            return _cosine(self.start, 1.0, done / self.rise)
-        return _cosine(1.0, self.end, (done - self.rise) / (1 - self.rise))
+        if done < self.pct_start:
+            return _cosine(self.start, 1.0, done / self.pct_start)
+        return _cosine(1.0, self.end, (done - self.pct_start) / (1 - self.pct_start))
 
 
 def _cosine(start: float, end: float, done: float) -> float:
     return end + (start - end) * (1 + math.cos(math.pi * done)) / 2
+
+
+OPTIMIZERS: tuple[type[OptimizerConfig], ...] = (SGDConfig, AdamConfig, AdamWConfig)
+"""The optimizers that the package offers."""
+
+SCHEDULES: tuple[type[Schedule], ...] = (Constant, Poly, Step, Cosine, OneCycle)
+"""The schedules that the package offers."""
+
+offer(OptimizerConfig, OPTIMIZERS)
+offer(Schedule, SCHEDULES)

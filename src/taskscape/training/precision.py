@@ -1,0 +1,13 @@
+"""The number formats in which a network computes."""
+
+from typing import Literal
+
+import torch
+
+Precision = Literal["fp32", "bf16"]
+"""bf16 computes convolutions and products of matrices in bfloat16, and keeps weights and losses in float32."""
+
+
+def autocast(device: torch.device, precision: Precision) -> torch.autocast:
+    """Return the context in which a network computes at this precision."""
+    return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16")

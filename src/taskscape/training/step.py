@@ -1,0 +1,127 @@
+"""One training step: the same for the training loop, the tests of every weighting, and the benchmarks."""
+
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from lightning_fabric import Fabric
+from torch import Tensor, nn
+
+from taskscape.batch import Batch
+from taskscape.distributed import all_reduce_coalesced_, all_reduce_sum, rank, world_size
+from taskscape.models import Network, Outputs
+from taskscape.objectives.base import Objective, labelled
+from taskscape.tasks import Task
+from taskscape.training.precision import Precision, autocast
+from taskscape.weighting.base import BalancingContext, Weighting, stack
+
+
+class StepResult(NamedTuple):
+    """What a step gives: scalars on the device, without gradients, the same on every process."""
+
+    losses: dict[str, Tensor]
+    """The loss of the global batch for each task with a label in it; empty where there is no label at all."""
+    weights: dict[str, Tensor]
+    """The weight of each of these tasks; empty where the weighting has none."""
+
+
+class TrainingStep:
+    """Forward pass, losses, balanced gradients, optimizer: ``step(batch, index)`` trains the network on one batch.
+
+    With several processes each calls it with its own part of the global batch, and all end with the same weights.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        tasks: Mapping[str, Task],
+        objective: Objective,
+        weighting: Weighting,
+        optimizer: torch.optim.Optimizer,
+        *,
+        learning_rate: Callable[[int], float] | None = None,
+        precision: Precision = "fp32",
+        gradient_clip: float | None = None,
+        seed: int | None = None,
+        fabric: Fabric | None = None,
+    ) -> None:
+        """Take the parts of a step, all on one device.
+
+        ``optimizer`` has the parameters of the network and those of the weighting that require a gradient
+        (``optimization.parameter_groups``); ``learning_rate`` gives the factor on its learning rates for a step;
+        ``gradient_clip`` is the largest norm of the network's gradient. With ``seed`` everything random in a step is
+        a function of (seed, step, process); without, torch's generators are left alone. With ``fabric`` and several
+        processes, gradients are summed during the backward pass where the weighting allows it, else after it.
+        """
+        self.network, self.tasks, self.objective = network, dict(tasks), objective
+        self.weighting, self.optimizer = weighting, optimizer
+        self.learning_rate, self.base_rates = learning_rate, [group["lr"] for group in optimizer.param_groups]
+        self.precision, self.gradient_clip, self.seed = precision, gradient_clip, seed
+        self.shared_parameters = network.shared_parameters()
+        self.last_shared_parameters = network.last_shared_parameters()
+        self.task_parameters = network.task_parameters()
+        self.fabric = fabric if world_size() > 1 else None
+        self.module: Any = network if self.fabric is None else self.fabric.setup_module(network)
+
+    def __call__(self, batch: Batch, step: int) -> StepResult:
+        """Train on this process's part of the batch of ``step``, which counts from 0.
+
+        A batch without any label changes nothing.
+        """
+        self._seed(step)
+        self._set_learning_rate(step)
+        self.optimizer.zero_grad(set_to_none=True)
+        names = labelled({name: batch.targets[name] for name in self.tasks})
+        if not names:
+            return StepResult({}, {})
+        # DDP waits for a gradient of every parameter, which a task without a label does not give.
+        sums_in_backward = self.fabric is not None and self.weighting.one_backward and len(names) == len(self.tasks)
+        with nullcontext() if sums_in_backward else self._no_sum_in_backward():
+            losses, outputs = self._forward(batch, names)
+            global_losses = _over_all_processes(losses)
+            weights = self.weighting.backward(losses, self._context(outputs, global_losses))
+        if not sums_in_backward:
+            all_reduce_coalesced_([p.grad for p in self.network.parameters() if p.grad is not None])
+        if self.gradient_clip is not None:
+            nn.utils.clip_grad_norm_(self.network.parameters(), self.gradient_clip)
+        self.optimizer.step()
+        with torch.no_grad():
+            self.weighting.after_step(lambda: _over_all_processes(self._forward(batch, names)[0]))
+        return StepResult(global_losses, weights or {})
+
+    def _seed(self, step: int) -> None:
+        if self.seed is not None:
+            state = np.random.SeedSequence((self.seed, step, rank())).generate_state(1, np.uint64)
+            torch.manual_seed(int(state[0] >> np.uint64(1)))
+
+    def _set_learning_rate(self, step: int) -> None:
+        if self.learning_rate is not None:
+            factor = self.learning_rate(step)
+            for group, rate in zip(self.optimizer.param_groups, self.base_rates, strict=True):
+                group["lr"] = rate * factor
+
+    def _no_sum_in_backward(self) -> AbstractContextManager[None]:
+        return nullcontext() if self.fabric is None else self.fabric.no_backward_sync(self.module)
+
+    def _forward(self, batch: Batch, names: list[str]) -> tuple[dict[str, Tensor], Outputs]:
+        """Return this process's part of the loss of each of these tasks, and the network's outputs."""
+        with autocast(batch.image.device, self.precision):
+            outputs: Outputs = self.module(batch.image)
+        tasks = {name: self.tasks[name] for name in names}
+        return self.objective(tasks, outputs.final, outputs.auxiliary, batch.targets), outputs
+
+    def _context(self, outputs: Outputs, global_losses: dict[str, Tensor]) -> BalancingContext:
+        return BalancingContext(
+            global_losses,
+            parameters=self.shared_parameters,
+            features=outputs.shared,
+            last=self.last_shared_parameters,
+            task_parameters=self.task_parameters,
+        )
+
+
+def _over_all_processes(losses: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return the losses of the global batch, without gradients. Every process must call it."""
+    return dict(zip(losses, all_reduce_sum(stack(losses)).unbind(), strict=True))
