@@ -1,1 +1,26 @@
-"""What a map of numbers means."""
+"""What a map of numbers means: one parameterized value per modality. Importing this does not import torch."""
+
+from taskscape.modalities.base import Modality
+from taskscape.modalities.class_sets import CLASS_SETS, IGNORE_INDEX, ClassSet
+from taskscape.modalities.depth import Depth
+from taskscape.modalities.normals import Normals
+from taskscape.modalities.rgb import Rgb
+from taskscape.modalities.semseg import Semseg
+from taskscape.serialization import offer
+
+MODALITIES: tuple[type[Modality], ...] = (Rgb, Semseg, Depth, Normals)
+"""The modalities of the package, each with its name."""
+
+offer(Modality, MODALITIES)
+
+__all__ = [
+    "CLASS_SETS",
+    "IGNORE_INDEX",
+    "MODALITIES",
+    "ClassSet",
+    "Depth",
+    "Modality",
+    "Normals",
+    "Rgb",
+    "Semseg",
+]

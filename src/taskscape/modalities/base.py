@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 Array = npt.NDArray[Any]
 Mask = npt.NDArray[np.bool_]
+Counts = npt.NDArray[np.int64]
 
 
 class Modality(ABC):
@@ -53,9 +54,18 @@ class Modality(ABC):
                 f"the label has shape {values.shape}, its image asks for {valid.shape + self.shape}: resize one of them"
             )
         self.check(values[valid])
-        stored = np.full(values.shape, self.sentinel if self.sentinel is not None else 0, self.dtype)
+        stored = self.empty(valid.shape)
         stored[valid] = self.quantize(values[valid])
         return stored
+
+    def empty(self, size: tuple[int, ...]) -> Array:
+        """Return the stored form, (H, W) + ``shape``, of a label without a valid pixel.
+
+        Raises ``ValueError`` where every pixel must have a value.
+        """
+        if self.sentinel is None:
+            raise ValueError(f"{self.name} needs a value at every pixel: give one for every image")
+        return np.full((*size, *self.shape), self.sentinel, self.dtype)
 
     def quantize(self, values: Array) -> Array:
         """Return the stored form of checked values."""
@@ -77,10 +87,44 @@ class Modality(ABC):
 
     # -- image-blind baselines -----------------------------------------------------------------------------------------
 
-    @abstractmethod
     def accumulate(self, target: Target) -> "Tensor":
-        """Return what ``average`` needs of a batch, summed over its images: (n, H, W) float64, 0 without labels."""
+        """Return what ``average`` needs of a batch, summed over its images: (n, H, W) float64, 0 without labels.
 
-    @abstractmethod
+        Unless overridden, of values (B, C, H, W): their sums, and the number of labels.
+        """
+        import torch
+
+        valid = target.valid.unsqueeze(1)
+        return torch.cat([target.value.masked_fill(~valid, 0), valid.to(target.value.dtype)], 1).double().sum(0)
+
     def average(self, sums: "Tensor") -> "Tensor":
-        """Return the typical value of each position from ``accumulate``'s sums: shaped as one ``Target.value``."""
+        """Return the typical value of each position from ``accumulate``'s sums: shaped as one ``Target.value``.
+
+        Unless overridden, the mean.
+        """
+        return sums[:-1] / sums[-1:].clamp(min=1)
+
+    # -- statistics, for ``taskscape data check`` ----------------------------------------------------------------------
+
+    @property
+    def bins(self) -> tuple[str, ...]:
+        """The names of the bins of ``histogram``; none for a modality without a histogram."""
+        return ()
+
+    def histogram(self, values: Array) -> Counts:
+        """Return how many of the valid pixels' values, (pixels,) + ``shape``, fall into each bin.
+
+        Counts of what fits in no bin may follow, for ``implausible`` to judge.
+        """
+        return np.zeros(len(self.bins), np.int64)
+
+    def median(self, values: Array) -> float | None:
+        """Return the median of one image's valid values, (pixels,) + ``shape``; None where that means nothing."""
+        return None
+
+    def implausible(self, counts: Counts, median: float | None) -> list[str]:
+        """Return what is implausible about a split, in sentences with the remedy.
+
+        ``counts`` is the sum of the images' histograms, ``median`` the median of their medians.
+        """
+        return []

@@ -1,27 +1,27 @@
-"""Class sets: names, palettes and the maps between them. Ids are 0 … n-1, and VOID marks pixels without a class."""
+"""Class sets: names, palettes and the maps between them. Ids are 0 … n-1; ``IGNORE_INDEX`` is no class."""
 
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-VOID = 255
+IGNORE_INDEX = 255
 """The id of pixels without a class, in 8-bit label images and in packed stores."""
 
 
 @dataclass(frozen=True)
 class ClassSet:
-    """The classes of a data set: their names and colours, by id."""
+    """The classes of a data set: their names and colors, by id."""
 
     name: str
     classes: tuple[str, ...]
     palette: tuple[tuple[int, int, int], ...]
-    """One RGB colour (0..255) per class."""
+    """One RGB color (0..255) per class."""
 
     def __post_init__(self) -> None:
-        """Check that every class has a colour and a name of its own."""
+        """Check that every class has a color and a name of its own."""
         if len(self.classes) != len(self.palette):
-            raise ValueError(f"class set {self.name}: {len(self.classes)} names but {len(self.palette)} colours")
+            raise ValueError(f"class set {self.name}: {len(self.classes)} names but {len(self.palette)} colors")
         if len(set(self.classes)) != len(self.classes):
             raise ValueError(f"class set {self.name}: a class name occurs twice")
 
@@ -110,11 +110,11 @@ CITYSCAPES_RAW_IDS_OF_7 = (
 
 
 def from_cityscapes_ids(target: ClassSet) -> npt.NDArray[np.uint8]:
-    """Return a (256,) look-up table from the ids of ``*_labelIds.png`` to those of ``target``; other ids become VOID.
+    """Return a (256,) look-up table from the ids of ``*_labelIds.png`` to those of ``target``.
 
-    Raises ``ValueError`` unless ``target`` is one of the three Cityscapes class sets.
+    Other ids become ``IGNORE_INDEX``. Raises ``ValueError`` unless ``target`` is a Cityscapes class set.
     """
-    table = np.full(256, VOID, np.uint8)
+    table = np.full(256, IGNORE_INDEX, np.uint8)
     if target == CITYSCAPES_19:
         table[list(CITYSCAPES_RAW_IDS_OF_19)] = range(19)
     elif target == CITYSCAPES_7:
@@ -165,16 +165,16 @@ def from_nyuv2_ids(target: ClassSet) -> npt.NDArray[np.uint8]:
     to_40[list(NYUV2_RAW_IDS_OF_40)] = range(37)
     to_40[list(NYUV2_OTHER_STRUCTURE)] = 37
     to_40[list(NYUV2_OTHER_FURNITURE)] = 38
-    to_40[0] = VOID
-    return mapping(NYUV2_40, target)[to_40]
+    to_40[0] = IGNORE_INDEX
+    return label_map(NYUV2_40, target)[to_40]
 
 
-def mapping(source: ClassSet, target: ClassSet) -> npt.NDArray[np.uint8]:
-    """Return a (256,) look-up table from the ids of ``source`` to those of ``target``; other ids become VOID.
+def label_map(source: ClassSet, target: ClassSet) -> npt.NDArray[np.uint8]:
+    """Return a (256,) look-up table from the ids of ``source`` to those of ``target``.
 
-    Raises ``ValueError`` where no map between the two is known.
+    Other ids become ``IGNORE_INDEX``. Raises ``ValueError`` where no map between the two is known.
     """
-    table = np.full(256, VOID, np.uint8)
+    table = np.full(256, IGNORE_INDEX, np.uint8)
     if source.classes == target.classes:
         table[: len(source)] = np.arange(len(source))
     elif source.classes == CITYSCAPES_19.classes and target.classes == CITYSCAPES_7.classes:

@@ -1,0 +1,16 @@
+"""3×3 matrices applied to maps of three channels."""
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+def apply_matrix(matrix: "Tensor", x: "Tensor") -> "Tensor":
+    """Return the (B, 3, 3) matrices applied to the three channels of (B, 3, H, W).
+
+    Not as a matrix product, which a GPU may round to ten bits and autocast to eight.
+    """
+    m = matrix[..., None, None]
+    mixed = (m[:, :, 0] * x[:, 0:1]).addcmul(m[:, :, 1], x[:, 1:2])
+    return mixed.addcmul(m[:, :, 2], x[:, 2:3])
