@@ -6,15 +6,20 @@ from typing import get_args
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 import tyro
 
+from taskscape import losses
 from taskscape.batch import Target
 from taskscape.losses import (
     L1,
+    LOSSES,
     MSE,
+    SSIM,
     Cosine,
     CrossEntropy,
     DepthLoss,
+    KLDivergence,
     LogL1,
     Loss,
     NormalsLoss,
@@ -24,11 +29,13 @@ from taskscape.losses import (
 )
 
 CLASSES = 5
-LOSSES = [
+EXAMPLES = [
     CrossEntropy(),
     CrossEntropy(class_weights=(0.5, 1.0, 2.0, 0.1, 3.0)),
     CrossEntropy(label_smoothing=0.2),
     CrossEntropy(class_weights=(0.5, 1.0, 2.0, 0.1, 3.0), label_smoothing=0.2),
+    KLDivergence(),
+    KLDivergence(label_smoothing=0.3),
     L1(),
     MSE(),
     LogL1(),
@@ -37,18 +44,25 @@ LOSSES = [
     SILog(),
     SILog(gamma=0.6, eps=1e-3),
     SILog(per_image=False),
+    SSIM(),
     Cosine(),
 ]
-every_loss = pytest.mark.parametrize("loss", LOSSES, ids=str)
+OF_CLASSES = (CrossEntropy, KLDivergence)
+every_loss = pytest.mark.parametrize("loss", EXAMPLES, ids=str)
+
+
+def mean(loss, prediction, target):
+    """The scalar loss of a batch on one process."""
+    return loss.mean(loss(prediction, target))
 
 
 def example(loss, seed=0, shape=(3, 4, 6), dtype=torch.float64):
     """A prediction and a target; the middle image has no valid pixel, invalid pixels hold garbage."""
     g = torch.Generator().manual_seed(seed)
     b, h, w = shape
-    valid = torch.rand(shape, generator=g) < 0.7
+    valid = torch.rand(shape, generator=g) < (0.95 if isinstance(loss, SSIM) else 0.7)  # 3×3 windows need whole ones
     valid[b // 2] = False
-    if isinstance(loss, CrossEntropy):
+    if isinstance(loss, OF_CLASSES):
         prediction = torch.randn(b, CLASSES, h, w, generator=g, dtype=dtype)
         return prediction, Target(torch.randint(CLASSES, shape, generator=g).masked_fill(~valid, 255), valid)
     channels = 3 if isinstance(loss, Cosine) else 1
@@ -62,6 +76,15 @@ def by_hand(loss, prediction, target):
     """The loss as its definition says, pixel by pixel."""
     p, value, valid = prediction.numpy(), target.value.numpy(), target.valid.numpy()
     pixels = list(zip(*np.nonzero(valid), strict=True))
+    if isinstance(loss, KLDivergence):
+        q = np.exp(p) / np.exp(p).sum(1, keepdims=True)
+        uniform = np.full(CLASSES, loss.label_smoothing / CLASSES)
+        labels = [uniform + (1 - loss.label_smoothing) * np.eye(CLASSES)[value[pixel]] for pixel in pixels]
+        divergences = []
+        for label, (b, i, j) in zip(labels, pixels, strict=True):
+            some = label > 0
+            divergences.append((label[some] * np.log(label[some] / q[b, some, i, j])).sum())
+        return np.mean(divergences)
     if isinstance(loss, CrossEntropy):
         weights = np.array(loss.class_weights or [1.0] * CLASSES)
         s, losses, amount = loss.label_smoothing, 0.0, 0.0
@@ -71,6 +94,8 @@ def by_hand(loss, prediction, target):
             losses += (1 - s) * weights[y] * minus_log[y] + s * (weights * minus_log).mean()
             amount += weights[y]
         return losses / amount
+    if isinstance(loss, SSIM):
+        return np.mean(list(windows(p, value, valid)))
     if isinstance(loss, Cosine):
         pairs = [(p[b, :, i, j], value[b, :, i, j]) for b, i, j in pixels]
         return np.mean([1 - u @ v / np.linalg.norm(u) / np.linalg.norm(v) for u, v in pairs])
@@ -93,9 +118,20 @@ def by_hand(loss, prediction, target):
             return np.sqrt(np.mean([e.var() + loss.gamma * e.mean() ** 2 for e in groups]) + loss.eps)
 
 
+def windows(x, y, valid):
+    """(1 - SSIM) / 2 of every whole 3×3 window of every channel."""
+    for b, c, i, j in np.ndindex(*x.shape[:2], x.shape[2] - 2, x.shape[3] - 2):
+        window = (slice(i, i + 3), slice(j, j + 3))
+        if valid[b][window].all():
+            u, v = x[b, c][window], y[b, c][window]
+            covariance = ((u - u.mean()) * (v - v.mean())).mean()
+            similarity = (2 * u.mean() * v.mean() + 1e-4) * (2 * covariance + 9e-4)
+            yield (1 - similarity / (u.mean() ** 2 + v.mean() ** 2 + 1e-4) / (u.var() + v.var() + 9e-4)) / 2
+
+
 def gradient(loss, prediction, target):
     leaf = prediction.clone().requires_grad_()
-    value = loss(leaf, target)
+    value = mean(loss, leaf, target)
     value.backward()
     return value.detach(), leaf.grad
 
@@ -104,13 +140,13 @@ def gradient(loss, prediction, target):
 @pytest.mark.parametrize("seed", range(3))
 def test_formula(loss, seed):
     prediction, target = example(loss, seed)
-    np.testing.assert_allclose(loss(prediction, target).item(), by_hand(loss, prediction, target), rtol=1e-12)
+    np.testing.assert_allclose(mean(loss, prediction, target).item(), by_hand(loss, prediction, target), rtol=1e-12)
 
 
 @every_loss
 def test_gradient_is_the_slope(loss):
-    prediction, target = example(loss, shape=(3, 2, 3))
-    assert torch.autograd.gradcheck(lambda p: loss(p, target), prediction.requires_grad_())
+    prediction, target = example(loss, shape=(3, 3, 4))
+    assert torch.autograd.gradcheck(lambda p: mean(loss, p, target), prediction.requires_grad_())
 
 
 @every_loss
@@ -119,7 +155,7 @@ def test_invalid_pixels_count_for_nothing(loss, garbage):
     prediction, target = example(loss, dtype=torch.float32)
     value, slope = gradient(loss, prediction, target)
     invalid = ~target.valid if target.value.ndim == 3 else ~target.valid[:, None]
-    if isinstance(loss, CrossEntropy):
+    if isinstance(loss, OF_CLASSES):
         garbage = int(max(min(garbage, 2**62), -(2**62)))
     other = Target(target.value.masked_fill(invalid, garbage), target.valid)
     elsewhere = prediction.masked_fill(~target.valid[:, None], -1e6)
@@ -134,7 +170,7 @@ def test_invalid_pixels_count_for_nothing(loss, garbage):
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_perfect_prediction_has_finite_gradient(loss, dtype):
     prediction, target = example(loss, dtype=dtype)
-    if not isinstance(loss, CrossEntropy):
+    if not isinstance(loss, OF_CLASSES):
         prediction = target.value.clone()
     value, slope = gradient(loss, prediction, target)
     assert value.isfinite() and slope.isfinite().all()
@@ -155,23 +191,67 @@ def test_zero_prediction_has_finite_gradient(loss):
 def test_narrow_predictions_are_compared_in_float32(loss):
     prediction, target = example(loss, dtype=torch.float32)
     narrow = prediction.bfloat16()
-    value = loss(narrow, target)
+    value = mean(loss, narrow, target)
     assert value.dtype == torch.float32
-    assert value == loss(narrow.float(), target)
+    assert value == mean(loss, narrow.float(), target)
 
 
 def test_scale_of_the_prediction():
     prediction, target = example(SILog())
     forgiving = SILog(gamma=0.0)
-    torch.testing.assert_close(forgiving(3 * prediction, target), forgiving(prediction, target))
+    torch.testing.assert_close(mean(forgiving, 3 * prediction, target), mean(forgiving, prediction, target))
     direction, normals = example(Cosine())
-    torch.testing.assert_close(Cosine()(3 * direction, normals), Cosine()(direction, normals))
+    torch.testing.assert_close(mean(Cosine(), 3 * direction, normals), mean(Cosine(), direction, normals))
 
 
 def test_classes_weighted_alike_are_the_plain_mean():
     prediction, target = example(CrossEntropy())
     weighted = CrossEntropy(class_weights=(7.0,) * CLASSES)
-    torch.testing.assert_close(weighted(prediction, target), CrossEntropy()(prediction, target))
+    torch.testing.assert_close(mean(weighted, prediction, target), mean(CrossEntropy(), prediction, target))
+
+
+@every_loss
+def test_parts_of_a_batch_add_up(loss):
+    prediction, target = example(loss)
+    parts = [loss(prediction[i], Target(target.value[i], target.valid[i])) for i in (slice(1), slice(1, 3))]
+    whole = loss(prediction, target)
+    torch.testing.assert_close(parts[0].sum + parts[1].sum, whole.sum)
+    torch.testing.assert_close(parts[0].count + parts[1].count, whole.count)
+
+
+@every_loss
+def test_nothing_valid_is_finite_and_without_slope(loss):
+    prediction, target = example(loss)
+    value, slope = gradient(loss, prediction, Target(target.value, torch.zeros_like(target.valid)))
+    assert value == (loss.eps**0.5 if isinstance(loss, SILog) else 0)
+    assert not slope.any()
+
+
+def test_ssim_without_a_whole_window():
+    valid = torch.zeros(1, 6, 6, dtype=torch.bool)
+    valid[0, 0, 0] = True
+    target = Target(torch.ones(1, 1, 6, 6).masked_fill(~valid, torch.inf), valid)
+    value, slope = gradient(SSIM(), torch.rand(1, 1, 6, 6), target)
+    assert value == 0 and not slope.any()
+
+
+def test_kl_divergence_has_the_gradient_of_cross_entropy():
+    prediction, target = example(CrossEntropy())
+    for smoothing in (0.0, 0.3):
+        slopes = [gradient(kind(label_smoothing=smoothing), prediction, target)[1] for kind in OF_CLASSES]
+        torch.testing.assert_close(*slopes)
+    same = F.one_hot(target.value.masked_fill(~target.valid, 0), CLASSES).movedim(-1, 1) * 100.0
+    assert mean(KLDivergence(), same, target).abs() < 1e-12
+
+
+def test_si_log_over_the_whole_batch_is_right_where_the_scale_is_far_off():
+    torch.manual_seed(0)
+    true = torch.rand(2, 1, 40, 50) * 50 + 2
+    guess = true * 1000 * (torch.randn_like(true) * 0.1).exp()
+    target = Target(true, torch.ones(2, 40, 50, dtype=torch.bool))
+    loss = SILog(gamma=0.0, per_image=False)
+    exact = mean(loss, guess.double(), Target(true.double(), target.valid))
+    torch.testing.assert_close(mean(loss, guess, target).double(), exact, rtol=1e-3, atol=0)
 
 
 @pytest.mark.parametrize(
@@ -182,6 +262,7 @@ def test_classes_weighted_alike_are_the_plain_mean():
         (lambda: CrossEntropy(class_weights=(1.0, float("nan"))), "must be positive"),
         (lambda: CrossEntropy(label_smoothing=1.0), "below 1"),
         (lambda: CrossEntropy(label_smoothing=-0.1), "at least 0"),
+        (lambda: KLDivergence(label_smoothing=1.0), "below 1"),
         (lambda: SmoothL1(beta=0.0), "l1"),
         (lambda: SILog(gamma=1.1), "from 0 to 1"),
         (lambda: SILog(gamma=-0.1), "from 0 to 1"),
@@ -203,19 +284,28 @@ def concrete(union):
     return get_args(union) or (union,)
 
 
-def test_names_are_those_of_the_command_line():
-    kinds = [kind for union in (SegmentationLoss, DepthLoss, NormalsLoss) for kind in concrete(union)]
-    assert {type(loss) for loss in LOSSES} == set(kinds)
-    assert all(issubclass(kind, Loss) for kind in kinds)
-    assert [kind.in_metres for kind in concrete(DepthLoss)] == [kind is SILog for kind in concrete(DepthLoss)]
-    for kind in concrete(DepthLoss):
-        assert tyro.cli(DepthLoss, args=[kind.name]) == kind()
-    for kind in concrete(SegmentationLoss) + concrete(NormalsLoss):
-        assert tyro.cli(kind | L1, args=[kind.name]) == kind()
+CHOICES = [SegmentationLoss, DepthLoss, NormalsLoss]
+
+
+def test_every_loss_is_registered_and_tested():
+    assert {type(loss) for loss in EXAMPLES} == set(LOSSES)
+    assert {kind for union in CHOICES for kind in concrete(union)} <= set(LOSSES)
+    assert {kind.__name__ for kind in LOSSES} <= set(losses.__all__)
+    assert len({kind.name for kind in LOSSES}) == len(LOSSES)
+    assert all(issubclass(kind, Loss) for kind in LOSSES)
+    assert [kind for kind in LOSSES if kind.space == "value"] == [SILog]
+
+
+@pytest.mark.parametrize("union", CHOICES, ids=str)
+def test_names_are_those_of_the_command_line(union):
+    for kind in concrete(union):
+        assert tyro.cli(union if get_args(union) else union | L1, args=[kind.name]) == kind()
 
 
 def test_fields_are_flags():
     parsed = tyro.cli(DepthLoss, args=["si-log", "--gamma", "0.5", "--no-per-image"])
     assert parsed == SILog(gamma=0.5, per_image=False)
-    assert tyro.cli(SegmentationLoss, args=["--class-weights", "1", "2"]) == CrossEntropy(class_weights=(1.0, 2.0))
+    assert tyro.cli(SegmentationLoss, args=["cross-entropy", "--class-weights", "1", "2"]) == CrossEntropy(
+        class_weights=(1.0, 2.0)
+    )
     assert [f.name for f in fields(SILog)] == ["gamma", "eps", "per_image"]

@@ -2,18 +2,20 @@
 
 import math
 from abc import ABC, abstractmethod
-from typing import ClassVar, Literal, NamedTuple
+from dataclasses import dataclass
+from typing import ClassVar, Literal
 
 from torch import Tensor
 
 from taskscape.batch import Target
 
 Space = Literal["value", "representation"]
-"""What a loss of depth compares: metres, or the representation that the network puts out (log, inverse, …)."""
+"""What a loss compares: values (metres), or the representation of them that the network puts out (log, inverse, …)."""
 
 
-class LossTerm(NamedTuple):
-    """A loss before the processes have met: its mean is the sum over all processes by the count over all processes."""
+@dataclass(frozen=True)
+class LossTerm:
+    """A loss before its division, so that parts of a batch add up: its mean is the sum of sums by the sum of counts."""
 
     sum: Tensor
     """This process's sum over what counts, with its gradient: a scalar, or a vector for a loss of several sums."""
@@ -31,7 +33,7 @@ class Loss(ABC):
     name: ClassVar[str]
     """The name on the command line and in saved experiments."""
     space: ClassVar[Space] = "representation"
-    """Of losses of depth: in which space they compare. Tasks of one space take no notice."""
+    """In which of the two it compares, for tasks whose network puts out something else than values, such as depth."""
 
     @abstractmethod
     def __call__(self, prediction: Tensor, target: Target) -> LossTerm:
@@ -46,8 +48,8 @@ class Loss(ABC):
         return mean
 
     def mean(self, term: LossTerm) -> Tensor:
-        """Return the scalar loss of a batch that is all on this process."""
-        return self.finish(term.sum / term.count)
+        """Return the scalar loss of a term that covers the whole batch. Where nothing counts the mean is 0."""
+        return self.finish(term.sum / term.count.clamp(min=1e-12))
 
 
 class PixelLoss(Loss):

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from torch import Tensor
+from typing_extensions import override
 
 from taskscape.losses.base import PixelLoss
 
@@ -19,8 +20,8 @@ class Cosine(PixelLoss):
 
     name: ClassVar[str] = "cosine"
 
+    @override
     def per_pixel(self, prediction: Tensor, value: Tensor) -> Tensor:
-        """Return one minus the cosine."""
         # Written out: on a CPU torch's cosine_similarity takes from three to fifty times as long.
         return 1 - (prediction * value).sum(1) / (_length(prediction) * _length(value))
 

@@ -6,6 +6,7 @@ from typing import ClassVar
 
 import torch.nn.functional as F
 from torch import Tensor
+from typing_extensions import override
 
 from taskscape.losses.base import PixelLoss
 
@@ -14,9 +15,9 @@ from taskscape.losses.base import PixelLoss
 class CrossEntropy(PixelLoss):
     """Cross-entropy of class scores, (B, C, H, W), and class ids, (B, H, W), in nats.
 
-    With class weights w the mean is Σ w[y]·loss / Σ w[y] over the valid pixels of all processes. With label smoothing
-    s the label is worth 1 - s, and s is spread evenly over all classes (Szegedy et al., CVPR 2016, section 7), each
-    part with the weight of its class, as ``torch.nn.CrossEntropyLoss`` does.
+    With class weights w the mean is Σ w[y]·loss / Σ w[y] over the valid pixels. With label smoothing
+    s the label is worth 1 - s, and s is spread evenly over all classes (Szegedy et al., CVPR 2016, section 7,
+    https://arxiv.org/abs/1512.00567), each part with the weight of its class, as ``torch.nn.CrossEntropyLoss`` does.
     """
 
     name: ClassVar[str] = "cross-entropy"
@@ -36,6 +37,7 @@ class CrossEntropy(PixelLoss):
         if not 0 <= self.label_smoothing < 1:
             raise ValueError(f"label_smoothing is {self.label_smoothing}: it must be at least 0 and below 1")
 
+    @override
     def per_pixel(self, prediction: Tensor, value: Tensor) -> Tensor:
         """Return w[y]·loss. Raises ``ValueError`` unless there is one weight per class."""
         classes = prediction.shape[1]
@@ -46,8 +48,8 @@ class CrossEntropy(PixelLoss):
         weights = None if self.class_weights is None else prediction.new_tensor(self.class_weights)
         return F.cross_entropy(prediction, value, weights, reduction="none", label_smoothing=self.label_smoothing)
 
-    def amount(self, prediction: Tensor, value: Tensor, valid: Tensor) -> Tensor:
-        """Return the sum of the weights of the valid pixels."""
+    @override
+    def normalizer(self, prediction: Tensor, value: Tensor, valid: Tensor) -> Tensor:
         if self.class_weights is None:
-            return super().amount(prediction, value, valid)
+            return super().normalizer(prediction, value, valid)
         return prediction.new_tensor(self.class_weights)[value].masked_fill(~valid, 0.0).sum()

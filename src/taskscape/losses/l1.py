@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from torch import Tensor
+from typing_extensions import override
 
 from taskscape.losses.base import PixelLoss
 
@@ -13,8 +14,7 @@ class L1(PixelLoss):
     """|prediction - value|, the mean over channels."""
 
     name: ClassVar[str] = "l1"
-    in_metres: ClassVar[bool] = False
 
+    @override
     def per_pixel(self, prediction: Tensor, value: Tensor) -> Tensor:
-        """Return the absolute difference."""
         return (prediction - value).abs().mean(1)

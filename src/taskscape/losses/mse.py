@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from torch import Tensor
+from typing_extensions import override
 
 from taskscape.losses.base import PixelLoss
 
@@ -13,8 +14,7 @@ class MSE(PixelLoss):
     """(prediction - value)², the mean over channels."""
 
     name: ClassVar[str] = "mse"
-    in_metres: ClassVar[bool] = False
 
+    @override
     def per_pixel(self, prediction: Tensor, value: Tensor) -> Tensor:
-        """Return the squared difference."""
         return (prediction - value).square().mean(1)

@@ -4,26 +4,27 @@ import math
 from dataclasses import dataclass
 from typing import ClassVar
 
+import torch
 from torch import Tensor
+from typing_extensions import override
 
 from taskscape.batch import Target
-from taskscape.losses.base import Loss, at_least_float32
-from taskscape.distributed import joined, share, total
+from taskscape.losses.base import Loss, LossTerm, Space, at_least_float32
 
 
 @dataclass(frozen=True)
 class SILog(Loss):
     """sqrt(Var(ε) + gamma·E[ε]² + eps), ε = log(true metres) - log(predicted metres) over the valid pixels.
 
-    After Eigen et al., NeurIPS 2014, equation 4, whose λ is 1 - gamma; the square root as in Lee et al.,
-    arXiv:1907.10326.
+    After Eigen et al., NeurIPS 2014, equation 4, whose λ is 1 - gamma (https://arxiv.org/abs/1406.2283); the square
+    root as in Lee et al., 2019 (https://arxiv.org/abs/1907.10326).
     """
 
     name: ClassVar[str] = "si-log"
-    in_metres: ClassVar[bool] = True
+    space: ClassVar[Space] = "value"
 
     gamma: float = 0.15
-    """What the common scale counts, from 0, which forgives a wrong scale, to 1, the root mean square of the errors."""
+    """Weight of the squared mean log error: 0 is fully scale-invariant, 1 the root mean square of the log errors."""
     eps: float = 1e-5
     """Metres below which depths are clamped, and what keeps the square root's slope finite at a perfect fit."""
     per_image: bool = True
@@ -36,29 +37,31 @@ class SILog(Loss):
         if not 0 < self.eps < math.inf:
             raise ValueError(f"eps is {self.eps}: it must be positive, such as 1e-5")
 
-    def __call__(self, prediction: Tensor, target: Target) -> Tensor:
-        """Return the scalar loss of (B, 1, H, W) metres."""
+    @override
+    def __call__(self, prediction: Tensor, target: Target) -> LossTerm:
+        """Return Σ of the images' Var(ε) + gamma·E[ε]² and the number of images with valid pixels.
+
+        Without ``per_image``: (Σε, Σε²) over the valid pixels, and their number. ``prediction`` is (B, 1, H, W) metres.
+        """
         valid = target.valid
         prediction = at_least_float32(prediction)
         error = self._log(target.value.to(prediction.dtype), valid) - self._log(prediction, valid)
-        if self.per_image:
-            pixels = valid.sum((1, 2)).clamp(min=1)
-            mean = error.sum((1, 2)) / pixels
-            variance = self._squares(error - mean[:, None, None], valid).sum((1, 2)) / pixels
-            spread = joined((variance + self.gamma * mean.square()).sum()) / total(valid.any(2).any(1).sum())
-        else:
-            pixels = total(valid.sum())
-            mean = joined(error.sum()) / pixels
-            # A variance does not change with its centre to first order, summed over all processes; on one process
-            # alone it would, so the centre stays out of the gradient.
-            variance = joined(self._squares(error - mean.detach(), valid).sum()) / pixels
-            spread = variance + self.gamma * mean.square()
-        return share((spread + self.eps).sqrt())
+        if not self.per_image:
+            return LossTerm(torch.stack([error.sum(), error.square().sum()]), valid.sum())
+        pixels = valid.sum((1, 2)).clamp(min=1)
+        mean = error.sum((1, 2)) / pixels
+        squares = (error - mean[:, None, None]).masked_fill(~valid, 0.0).square()
+        variance = squares.sum((1, 2)) / pixels
+        return LossTerm((variance + self.gamma * mean.square()).sum(), valid.any(2).any(1).sum())
+
+    @override
+    def finish(self, mean: Tensor) -> Tensor:
+        if not self.per_image:
+            first, second = mean.unbind()
+            # The difference cancels where the scale is far off, by 1e-7 of E[ε]² at most: below 0 it is rounding.
+            mean = (second - first.square()).clamp(min=0) + self.gamma * first.square()
+        return (mean + self.eps).sqrt()
 
     def _log(self, metres: Tensor, valid: Tensor) -> Tensor:
         """Return the logarithm, (B, H, W), and 0 where it is not valid."""
         return metres.squeeze(1).masked_fill(~valid, 1.0).clamp(min=self.eps).log()
-
-    @staticmethod
-    def _squares(deviation: Tensor, valid: Tensor) -> Tensor:
-        return deviation.masked_fill(~valid, 0.0).square()

@@ -6,6 +6,7 @@ from typing import ClassVar
 
 import torch.nn.functional as F
 from torch import Tensor
+from typing_extensions import override
 
 from taskscape.losses.base import PixelLoss
 
@@ -14,11 +15,10 @@ from taskscape.losses.base import PixelLoss
 class SmoothL1(PixelLoss):
     """d²/(2·beta) where d = |prediction - value| is below beta, else d - beta/2; the mean over channels.
 
-    Girshick, ICCV 2015, equation 3, there with beta = 1.
+    Girshick, ICCV 2015, equation 3, there with beta = 1 (https://arxiv.org/abs/1504.08083).
     """
 
     name: ClassVar[str] = "smooth-l1"
-    in_metres: ClassVar[bool] = False
 
     beta: float = 1.0
     """Below this difference, in the unit of what is compared, the loss is a parabola."""
@@ -28,6 +28,6 @@ class SmoothL1(PixelLoss):
         if not 0 < self.beta < math.inf:
             raise ValueError(f"beta is {self.beta}: it must be positive; the limit beta → 0 is the loss l1")
 
+    @override
     def per_pixel(self, prediction: Tensor, value: Tensor) -> Tensor:
-        """Return the smoothed absolute difference."""
         return F.smooth_l1_loss(prediction, value.to(prediction.dtype), reduction="none", beta=self.beta).mean(1)

@@ -26,15 +26,11 @@ def labelled(targets: Mapping[str, Target]) -> list[str]:
 def global_mean(loss: Loss, term: LossTerm) -> Tensor:
     """Return this process's part of the loss of the global batch.
 
-    Added up over all processes, values and gradients are those of the global batch. A count of zero, of windows that
-    fit nowhere for one, gives zero.
+    Added up over all processes, values and gradients are those of the global batch. Every process must call it.
     """
-    count = all_reduce_sum(term.count).clamp(min=1e-12)
-    if type(loss).finish is Loss.finish:
-        return term.sum / count
-    value = loss.finish(all_reduce_sum_local_gradient(term.sum) / count)
+    whole = loss.mean(LossTerm(all_reduce_sum_local_gradient(term.sum), all_reduce_sum(term.count)))
     # The gradient is this process's part already; the value is everyone's.
-    return value if world_size() == 1 else value - value.detach() * (1 - 1 / world_size())
+    return whole if world_size() == 1 else whole - whole.detach() * (1 - 1 / world_size())
 
 
 class Objective(ABC):

@@ -1,0 +1,38 @@
+"""Kullback-Leibler divergence, for classes."""
+
+import math
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch.nn.functional as F
+from torch import Tensor
+from typing_extensions import override
+
+from taskscape.losses.base import PixelLoss
+
+
+@dataclass(frozen=True)
+class KLDivergence(PixelLoss):
+    """Kullback-Leibler divergence of predicted class probabilities from (smoothed) labels, in nats.
+
+    Less than ``CrossEntropy`` by the entropy of the smoothed labels, a constant: the gradients are the same.
+    """
+
+    name: ClassVar[str] = "kl-divergence"
+
+    label_smoothing: float = 0.0
+    """The part of the label, 0 up to but not 1, that is spread over all classes."""
+
+    def __post_init__(self) -> None:
+        """Check the settings. Raises ``ValueError``."""
+        if not 0 <= self.label_smoothing < 1:
+            raise ValueError(f"label_smoothing is {self.label_smoothing}: it must be at least 0 and below 1")
+
+    @override
+    def per_pixel(self, prediction: Tensor, value: Tensor) -> Tensor:
+        """Return Σ p·log(p / q) for labels p and predicted probabilities q."""
+        spread = self.label_smoothing / prediction.shape[1]
+        label = 1 - self.label_smoothing + spread
+        rest = (prediction.shape[1] - 1) * spread
+        entropy = -label * math.log(label) - (rest * math.log(spread) if rest else 0.0)
+        return F.cross_entropy(prediction, value, reduction="none", label_smoothing=self.label_smoothing) - entropy
