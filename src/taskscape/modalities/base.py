@@ -75,6 +75,12 @@ class Modality(ABC):
     def unpack(self, stored: "Tensor") -> Target:
         """Turn stored labels, (B, H, W) + ``shape``, into values and their mask."""
 
+    def to_array(self, values: "Tensor") -> Array:
+        """Return values, shaped as ``Target.value``, in the form of samples: (B, H, W) + ``shape``, in main memory."""
+        pixels = values if values.ndim == 3 else values.movedim(1, -1)
+        array: Array = pixels.reshape(*pixels.shape[:3], *self.shape).cpu().numpy()
+        return array
+
     # -- geometry ------------------------------------------------------------------------------------------------------
 
     def warp(self, value: "Tensor", motion: "Tensor", depth_ratio: "Tensor") -> "Tensor":

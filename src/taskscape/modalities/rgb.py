@@ -42,3 +42,10 @@ class Rgb(Modality):
 
         valid = torch.ones((), dtype=torch.bool, device=stored.device).expand(stored.shape[:-1])
         return Target(stored.permute(0, 3, 1, 2) / 255, valid)
+
+    @override
+    def to_array(self, values: "Tensor") -> Array:
+        """Return (B, H, W, 3) uint8 RGB of (B, 3, H, W) in 0..1."""
+        import torch
+
+        return super().to_array((values * 255).round().to(torch.uint8))

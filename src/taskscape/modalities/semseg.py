@@ -45,6 +45,11 @@ class Semseg(Modality):
         valid = stored != IGNORE_INDEX
         return Target(stored.long() * valid, valid)
 
+    @override
+    def to_array(self, values: "Tensor") -> Array:
+        """Return (B, H, W) uint8 ids."""
+        return super().to_array(values).astype(self.dtype)
+
     def convert(self, target: Target, classes: ClassSet) -> Target:
         """Return the target with its ids turned into those of another class set; some pixels may lose their class.
 

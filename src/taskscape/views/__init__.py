@@ -1,1 +1,43 @@
-"""How a modality is shown and written to a file."""
+"""How each modality is shown to people and written to files, in files of the same names as ``taskscape.modalities``."""
+
+from typing import Any
+
+from taskscape.modalities.base import Modality
+from taskscape.modalities.depth import Depth
+from taskscape.modalities.normals import Normals
+from taskscape.modalities.rgb import Rgb
+from taskscape.modalities.semseg import Semseg
+from taskscape.views.base import Color, RgbArray, View
+from taskscape.views.depth import DepthView
+from taskscape.views.normals import NormalsView
+from taskscape.views.rgb import RgbView
+from taskscape.views.semseg import SemsegView
+
+__all__ = ["Color", "DepthView", "NormalsView", "RgbArray", "RgbView", "SemsegView", "View", "offer_view", "view"]
+
+_VIEWS: dict[type[Modality], type[View[Any]]] = {
+    Rgb: RgbView,
+    Semseg: SemsegView,
+    Depth: DepthView,
+    Normals: NormalsView,
+}
+
+
+def offer_view(modality: type[Modality], view: type[View[Any]]) -> None:
+    """Say which view shows a class of modalities, and its subclasses that have no view of their own.
+
+    Call it in the file that defines the modality: whatever reads a result imports that file.
+    """
+    _VIEWS[modality] = view
+
+
+def view(modality: Modality) -> View[Any]:
+    """Return the view of a modality. Raises ``ValueError`` with the remedy where its class has none."""
+    for cls in type(modality).__mro__:
+        if cls in _VIEWS:
+            return _VIEWS[cls](modality)
+    name = type(modality).__name__
+    raise ValueError(
+        f"{name} has no view, so it cannot be shown: define a subclass of taskscape.views.View and call "
+        f"taskscape.views.offer_view({name}, …) in the file that defines {name}"
+    )

@@ -2,15 +2,19 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from typing import Any, ClassVar, Generic, TypeVar
+from dataclasses import dataclass, fields, replace
+from typing import Any, ClassVar, Generic, Self, TypeVar, get_type_hints
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from taskscape.modalities import Modality
+from taskscape.modalities.base import Modality
+from taskscape.serialization import nearest, structure
 
-Rgb = npt.NDArray[np.uint8]
+Color = tuple[int, int, int]
+"""RGB in 0..255."""
+RgbArray = npt.NDArray[np.uint8]
 """(..., 3), RGB in 0..255."""
 Mask = npt.NDArray[np.bool_]
 Array = npt.NDArray[Any]
@@ -18,30 +22,47 @@ Array = npt.NDArray[Any]
 M = TypeVar("M", bound=Modality)
 
 
+@dataclass(frozen=True)
 class View(ABC, Generic[M]):
-    """How the maps of one modality look. Everywhere ``...`` stands for (H, W) or (N, H, W)."""
+    """How the maps of one modality look. Everywhere ``...`` stands for (H, W) or (N, H, W).
+
+    A view is a frozen dataclass. Fields beside ``modality`` are its settings, with defaults: ``with_settings``
+    changes them, and so does ``taskscape predict --view TASK.SETTING=VALUE``.
+    """
 
     extension: ClassVar[str] = "png"
-    """Of the file that ``encode`` gives."""
+    """Of the file that ``encode`` gives; Pillow writes the format that belongs to it."""
 
-    def __init__(self, modality: M) -> None:
-        self.modality = modality
+    modality: M
+    """What the maps hold."""
 
-    def fit(self, values: Array, valid: Mask | None = None) -> "View[M]":
+    def with_settings(self, settings: Mapping[str, Any], where: str = "view") -> Self:
+        """Return this view with other settings, plain values by name; ``where`` names them in errors.
+
+        Raises ``ValueError`` for a setting that the view does not have, and for a value that it cannot have.
+        """
+        known = [field.name for field in fields(self) if field.name != "modality"]
+        for name in settings:
+            if name not in known:
+                raise ValueError(f"{where} has no setting {name!r}{nearest(name, known)}")
+        kinds = get_type_hints(type(self))
+        return replace(self, **{name: structure(v, f"{where}.{name}", kinds[name]) for name, v in settings.items()})
+
+    def fit(self, values: Array, valid: Mask | None = None) -> Self:
         """Return this view with its scale fitted to these values, so that several maps can be compared by color."""
         return self
 
     def align(self, prediction: Array, label: Array, valid: Mask) -> Array:
-        """Return the prediction brought to what can be compared with the label, such as one scale for relative depth."""
+        """Return the prediction made comparable with the label, both (N, H, W), such as depth of an unknown scale."""
         return prediction
 
     @abstractmethod
-    def colorize(self, values: Array, valid: Mask | None = None) -> Rgb:
-        """Return (..., 3) colors of values (...) or (..., C)."""
+    def colorize(self, values: Array, valid: Mask | None = None) -> RgbArray:
+        """Return the colors, (..., 3), of values (...) or (..., C); pixels that are not valid become ``INVALID``."""
 
     @abstractmethod
-    def difference(self, label: Array, prediction: Array, valid: Mask) -> Rgb:
-        """Return colors that show where and how the prediction is wrong."""
+    def difference(self, label: Array, prediction: Array, valid: Mask) -> RgbArray:
+        """Return colors, (..., 3), that show where and how the prediction is wrong; ``NEUTRAL`` where it is right."""
 
     @abstractmethod
     def scores(self, label: Array, prediction: Array, valid: Mask) -> list[str]:
@@ -51,14 +72,29 @@ class View(ABC, Generic[M]):
     def legend(self, label: Array, prediction: Array, valid: Mask) -> str:
         """Return HTML that says what the colors of ``colorize`` and ``difference`` mean."""
 
-    def preview(self, image: Rgb, values: Array) -> Rgb:
+    @property
+    def classes(self) -> Mapping[str, Color]:
+        """Names and colors of the classes in the order of their ids; empty where values are no class ids."""
+        return {}
+
+    @property
+    def axis(self) -> str:
+        """What stands at an axis along which values are drawn, such as ``metres``."""
+        return self.modality.unit
+
+    def preview(self, image: RgbArray, values: Array) -> RgbArray:
         """Return what stands beside an (H, W, 3) image for people: the colored values, or an overlay."""
         return self.colorize(values)
 
     @abstractmethod
     def encode(self, values: Array) -> Image.Image:
-        """Return the file form of a prediction (H, W) or (H, W, C) that other programs read."""
+        """Return the file form of a prediction, (H, W) or (H, W, C), that other programs read."""
 
     @abstractmethod
     def metadata(self) -> Mapping[str, Any]:
         """Return how to read the file that ``encode`` gives: plain values for ``metadata.json``."""
+
+
+def mean_per_image(error: Array, valid: Mask, text: str) -> list[str]:
+    """Return the mean error over the valid pixels of each of N images, formatted by ``text``; empty without any."""
+    return [text.format(e[v].mean()) if v.any() else "" for e, v in zip(error, valid, strict=True)]

@@ -1,0 +1,50 @@
+"""The color scales that views share. Two colors mean the same in every view: ``INVALID`` and ``NEUTRAL``."""
+
+from functools import cache
+
+import numpy as np
+import numpy.typing as npt
+from matplotlib import colormaps
+
+from taskscape.views.base import Array, Color, Mask, RgbArray
+
+INVALID: Color = (190, 190, 190)
+"""A pixel without a value or a label."""
+NEUTRAL: Color = (247, 247, 247)
+"""A pixel whose prediction equals its label."""
+
+ERROR = "error"
+"""White to violet: the upper half of a diverging scale, which starts at ``NEUTRAL``."""
+
+
+@cache
+def color_table(name: str) -> RgbArray:
+    """Return the (255, 3) colors of a scale from position 0 to 1.
+
+    ``name`` is ``ERROR`` or a color map of matplotlib. The number is odd, so that a diverging map has a middle.
+    """
+    start, name = (0.5, "PuOr") if name == ERROR else (0.0, name)
+    rgb = colormaps[name].resampled(1021)(np.linspace(start, 1.0, 255))[:, :3]
+    return np.asarray((rgb * 255).round(), np.uint8)
+
+
+def apply_scale(position: npt.NDArray[np.floating], valid: Mask, name: str) -> RgbArray:
+    """Return the colors, (..., 3), of positions (...) on a scale; they are clipped to 0..1.
+
+    Pixels that are not valid become ``INVALID``.
+    """
+    index = (np.clip(np.where(valid, position, 0.0), 0.0, 1.0) * 254).round().astype(np.intp)
+    rgb = color_table(name)[index]
+    rgb[~valid] = INVALID
+    return rgb
+
+
+def overlay(image: RgbArray, colors: RgbArray, alpha: float = 0.5) -> RgbArray:
+    """Blend colors over an image, both (..., 3); ``alpha`` 0 is the image alone, 1 the colors alone."""
+    return np.asarray((image * (1.0 - alpha) + colors * alpha).round(), np.uint8)
+
+
+def finite(values: Array, valid: Mask | None = None) -> Mask:
+    """Return where all channels of values (..., C) are finite and the pixel is valid: (...)."""
+    usable: Mask = np.asarray(np.isfinite(values).all(-1))
+    return usable if valid is None else np.logical_and(usable, valid)

@@ -1,0 +1,57 @@
+"""Color images: shown and written as they are."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from PIL import Image
+from typing_extensions import override
+
+from taskscape.modalities.rgb import Rgb
+from taskscape.views.base import Array, Mask, RgbArray, View, mean_per_image
+from taskscape.views.colors import ERROR, INVALID, apply_scale
+from taskscape.views.legend import color_scale
+
+LARGEST_ERROR = 0.5
+"""Mean error of the three channels, as a share of the range, at the end of the scale of differences."""
+
+
+@dataclass(frozen=True)
+class RgbView(View[Rgb]):
+    """Values are (..., 3) RGB: uint8 in 0..255, or floating-point numbers in 0..1."""
+
+    @override
+    def colorize(self, values: Array, valid: Mask | None = None) -> RgbArray:
+        rgb = values.copy() if values.dtype == np.uint8 else np.rint(values.clip(0, 1) * 255).astype(np.uint8)
+        if valid is not None:
+            rgb[~valid] = INVALID
+        return rgb
+
+    @override
+    def difference(self, label: Array, prediction: Array, valid: Mask) -> RgbArray:
+        """Return the mean error of the three channels, from white to violet."""
+        return apply_scale(self._error(label, prediction) / LARGEST_ERROR, valid, ERROR)
+
+    @override
+    def scores(self, label: Array, prediction: Array, valid: Mask) -> list[str]:
+        return mean_per_image(100.0 * self._error(label, prediction), valid, "{:.1f} % error")
+
+    @override
+    def legend(self, label: Array, prediction: Array, valid: Mask) -> str:
+        return "<p>Difference: mean error of red, green and blue, as a share of their range.</p>" + color_scale(
+            ERROR, [(position, f"{100 * position * LARGEST_ERROR:g} %") for position in (0.0, 0.5, 1.0)]
+        )
+
+    @override
+    def encode(self, values: Array) -> Image.Image:
+        return Image.fromarray(self.colorize(values))
+
+    @override
+    def metadata(self) -> Mapping[str, Any]:
+        return {"type": self.modality.name, "color": "sRGB, 8 bits a channel"}
+
+    def _error(self, label: Array, prediction: Array) -> Array:
+        """Return the absolute error (...), the mean of the channels, as a share of the range."""
+        error = np.abs(self.colorize(label).astype(np.float32) - self.colorize(prediction).astype(np.float32))
+        return np.asarray(error.mean(-1) / 255)

@@ -1,0 +1,70 @@
+"""Class ids: each class has its color."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from PIL import Image
+from typing_extensions import override
+
+from taskscape.modalities.semseg import Semseg
+from taskscape.views.base import Array, Color, Mask, RgbArray, View, mean_per_image
+from taskscape.views.colors import INVALID, NEUTRAL, overlay
+from taskscape.views.legend import swatches
+
+
+@dataclass(frozen=True)
+class SemsegView(View[Semseg]):
+    """Values are (...) class ids; the file is an 8-bit image with a palette."""
+
+    @property
+    @override
+    def classes(self) -> Mapping[str, Color]:
+        class_set = self.modality.classes
+        return dict(zip(class_set.classes, class_set.palette, strict=True))
+
+    @override
+    def colorize(self, values: Array, valid: Mask | None = None) -> RgbArray:
+        """Return the color of each class; ids outside the class set become ``INVALID``."""
+        table = np.array([*self.classes.values(), INVALID], np.uint8)
+        no_class = len(table) - 1
+        known = (values >= 0) & (values < no_class)
+        if valid is not None:
+            known &= valid
+        return table[np.where(known, values, no_class)]
+
+    @override
+    def difference(self, label: Array, prediction: Array, valid: Mask) -> RgbArray:
+        """Return wrong pixels in the color of the predicted class."""
+        rgb = self.colorize(prediction)
+        rgb[label == prediction] = NEUTRAL
+        rgb[~valid] = INVALID
+        return rgb
+
+    @override
+    def scores(self, label: Array, prediction: Array, valid: Mask) -> list[str]:
+        return mean_per_image(100.0 * (label == prediction), valid, "{:.1f} % correct")
+
+    @override
+    def legend(self, label: Array, prediction: Array, valid: Mask) -> str:
+        present = np.union1d(label[valid], prediction)
+        chips = [item for index, item in enumerate(self.classes.items()) if index in present]
+        return "<p>Difference: wrong pixels in the color of the predicted class.</p>" + swatches(
+            [*chips, ("correct", NEUTRAL), ("no label", INVALID)]
+        )
+
+    @override
+    def preview(self, image: RgbArray, values: Array) -> RgbArray:
+        """Return the colors over the image."""
+        return overlay(image, self.colorize(values))
+
+    @override
+    def encode(self, values: Array) -> Image.Image:
+        encoded = Image.fromarray(values.astype(np.uint8))
+        encoded.putpalette(np.array(list(self.classes.values()), np.uint8).tobytes())
+        return encoded
+
+    @override
+    def metadata(self) -> Mapping[str, Any]:
+        return {"type": self.modality.name, "classes": list(self.classes)}
