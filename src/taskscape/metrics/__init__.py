@@ -1,9 +1,34 @@
-"""What trained networks are measured by: the metrics of one task per file."""
+"""What predictions are measured by: the metrics of one kind of task per file, and what each of them is.
 
-from taskscape.metrics.base import TaskMetric
-from taskscape.metrics.depth import DepthMetrics
-from taskscape.metrics.grader import grader
-from taskscape.metrics.normals import NormalsMetrics
-from taskscape.metrics.segmentation import SegmentationMetrics
+A metric that needs torch is imported when its name is used, so that a report can read what metrics are without torch.
+"""
 
-__all__ = ["DepthMetrics", "NormalsMetrics", "SegmentationMetrics", "TaskMetric", "grader"]
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from taskscape.metrics.joint import JOINT, JointMetric
+from taskscape.metrics.spec import MetricSpec
+
+if TYPE_CHECKING:
+    from taskscape.metrics.base import TaskMetric
+    from taskscape.metrics.depth import DepthMetrics
+    from taskscape.metrics.normals import NormalsMetrics
+    from taskscape.metrics.semseg import SegmentationMetrics
+
+__all__ = [
+    "JOINT",
+    "DepthMetrics",
+    "JointMetric",
+    "MetricSpec",
+    "NormalsMetrics",
+    "SegmentationMetrics",
+    "TaskMetric",
+]
+
+_MODULES = {"DepthMetrics": "depth", "NormalsMetrics": "normals", "SegmentationMetrics": "semseg", "TaskMetric": "base"}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)

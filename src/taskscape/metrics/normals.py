@@ -4,20 +4,45 @@ import torch
 from torch import Tensor
 
 from taskscape.metrics.base import TaskMetric
+from taskscape.metrics.spec import MetricSpec
 
 _PER_DEGREE = 100
+_WITHIN = {f"within_{degrees:g}": degrees for degrees in (11.25, 22.5, 30)}
+
+SPECS = {
+    "mean": MetricSpec(
+        "Mean angle",
+        "°",
+        "Mean angle between predicted and true normal.",
+        leads=True,
+        in_delta_m=True,
+    ),
+    "median": MetricSpec("Median angle", "°", "Half of the pixels have a smaller angle.", in_delta_m=True),
+    **{
+        name: MetricSpec(
+            f"Within {degrees:g}°",
+            "%",
+            f"Share of pixels with an angle below {degrees:g}°.",
+            higher_is_better=True,
+            in_delta_m=True,
+        )
+        for name, degrees in _WITHIN.items()
+    },
+}
 
 
 class NormalsMetrics(TaskMetric):
-    """Angle between predicted and true normal over the valid pixels of the split (Fouhey et al., ICCV 2013).
+    """Angle between predicted and true normal over the valid pixels of the split (Fouhey et al., ICCV 2013,
+    https://doi.org/10.1109/ICCV.2013.421).
 
-    ``mean`` and ``median`` in degrees, 0 … 180; ``11.25``, ``22.5``, ``30``: percent of pixels with a smaller angle.
+    ``mean`` and ``median`` in degrees, 0 … 180; ``within_11.25``, ``within_22.5``, ``within_30``: percent of pixels
+    with a smaller angle.
 
-    The angle is the arc cosine of the normalised dot product in float64, right to 2e-6 degrees even at 0 and 180;
+    The angle is the arc cosine of the normalized dot product in float64, right to 2e-6 degrees even at 0 and 180;
     neither vector needs to have unit length, and a zero vector is 90 degrees off. The median comes from a histogram of
     0.01 degrees and is right to 0.005.
 
-    A batch of 8 x 128 x 256 pixels costs 4 ms on a CPU; on a GPU the histogram is a synchronisation point.
+    A batch of 8 x 128 x 256 pixels costs 4 ms on a CPU; on a GPU the histogram is a synchronization point.
     """
 
     degrees: Tensor
@@ -30,8 +55,12 @@ class NormalsMetrics(TaskMetric):
         self.add_state("degrees", torch.zeros((), dtype=torch.float64), dist_reduce_fx="sum")
         self.add_state("histogram", torch.zeros(180 * _PER_DEGREE, dtype=torch.int64), dist_reduce_fx="sum")
 
+    @property
+    def specs(self) -> dict[str, MetricSpec]:
+        return SPECS
+
     def update(self, prediction: Tensor, value: Tensor, valid: Tensor) -> None:
-        """Take in (B, 3, H, W) vectors."""
+        """Update with (B, 3, H, W) vectors."""
         a, b = prediction.double(), value.double()
         lengths = (_dot(a, a) * _dot(b, b)).sqrt().clamp(min=1e-30)
         degrees = (_dot(a, b) / lengths).clamp(-1, 1).acos().rad2deg().masked_fill(~valid, 0.0)
@@ -41,10 +70,6 @@ class NormalsMetrics(TaskMetric):
         self.histogram += bin_of.flatten().bincount(minlength=bins + 1)[:-1]
 
     def compute(self) -> dict[str, float]:
-        """Return the metrics by name, without the task's prefix.
-
-        Raises ``ValueError`` when the prediction of a valid pixel was not finite.
-        """
         up_to = self.histogram.cumsum(0)
         pixels = int(up_to[-1])
         if pixels == 0:
@@ -56,7 +81,9 @@ class NormalsMetrics(TaskMetric):
             )
         middle = up_to.new_tensor([(pixels - 1) // 2, pixels // 2])  # twice the same pixel when their number is odd
         median = (torch.searchsorted(up_to, middle, right=True).double().mean() + 0.5) / _PER_DEGREE
-        within = {f"{x:g}": 100 * up_to[round(x * _PER_DEGREE) - 1].item() / pixels for x in (11.25, 22.5, 30)}
+        within = {
+            name: 100 * up_to[round(degrees * _PER_DEGREE) - 1].item() / pixels for name, degrees in _WITHIN.items()
+        }
         return {"mean": self.degrees.item() / pixels, "median": median.item(), **within}
 
 

@@ -1,46 +1,80 @@
 """Overlap of predicted and true classes."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from taskscape.metrics.base import TaskMetric
+from taskscape.metrics.spec import MetricSpec
+
+SPECS = {
+    "miou": MetricSpec(
+        "mIoU",
+        "%",
+        "Mean over classes of the overlap of predicted and true area divided by their union.",
+        higher_is_better=True,
+        leads=True,
+        in_delta_m=True,
+    ),
+    "pixel_accuracy": MetricSpec(
+        "Pixel accuracy",
+        "%",
+        "Share of pixels with the right class.",
+        higher_is_better=True,
+        in_delta_m=True,
+    ),
+    "miou_per_image": MetricSpec(
+        "mIoU per image",
+        "%",
+        "mIoU of each image over the classes in it, then the mean over images.",
+        higher_is_better=True,
+    ),
+}
+"""All but the IoU of each class."""
 
 
 class SegmentationMetrics(TaskMetric):
     """Intersection over union and accuracy of class ids, in percent.
 
     - ``miou``: the mean of ``iou/CLASS`` over the classes that occur in the prediction or the ground truth of the
-      split, each from one confusion matrix over the whole split (Everingham et al., IJCV 2015).
+      split, each from one confusion matrix over the whole split (Everingham et al., IJCV 2015,
+      https://doi.org/10.1007/s11263-014-0733-5).
     - ``miou_per_image``: an image's mIoU over the classes that occur in its prediction or ground truth, averaged over
-      the images with a valid pixel, as the networks with cross-task consistency (xtask_mt) were measured. It is not
+      the images with a valid pixel, as in xtask_mt (Nakano et al., https://arxiv.org/abs/2111.14122). It is not
       comparable with ``miou``.
     - ``pixel_accuracy``: valid pixels with the right class.
 
-    Class ids hold no NaN, so a network whose scores are NaN is not noticed here; its loss tells.
+    ``plots``: ``confusion``, rows ground truth, columns prediction, in pixels.
+
+    Class ids hold no NaN, so a network whose scores are NaN goes unnoticed here; its loss tells.
 
     A batch costs one ``bincount``: 0.9 ms for 8 x 128 x 256 pixels and 19 classes on a CPU; on a GPU it is a
-    synchronisation point, since the largest index is read back.
+    synchronization point, since the largest index is read back.
     """
 
     confusion: Tensor
-    """(C, C) int64, rows truth, columns prediction, in pixels."""
+    """(C, C) int64, rows ground truth, columns prediction, in pixels."""
     image_miou: Tensor
     """Sum over images of their mIoU, 0 … 1, float64."""
     images: Tensor
     """Images with a valid pixel, int64."""
 
-    def __init__(self, classes: tuple[str, ...]) -> None:
+    def __init__(self, classes: Sequence[str]) -> None:
         """Start at zero; ``classes`` are the names of ids 0, 1, …"""
         super().__init__()
-        self.classes = classes
+        self.classes = tuple(classes)
         self.add_state("confusion", torch.zeros(len(classes), len(classes), dtype=torch.int64), dist_reduce_fx="sum")
         self.add_state("image_miou", torch.zeros((), dtype=torch.float64), dist_reduce_fx="sum")
         self.add_state("images", torch.zeros((), dtype=torch.int64), dist_reduce_fx="sum")
 
+    @property
+    def specs(self) -> dict[str, MetricSpec]:
+        return SPECS | {f"iou/{name}": _class_spec(name) for name in self.classes}
+
     def update(self, prediction: Tensor, value: Tensor, valid: Tensor) -> None:
-        """Take in (B, H, W) class ids."""
+        """Update with (B, H, W) class ids."""
         b, c = len(value), len(self.classes)
         image = torch.arange(b, device=value.device)[:, None, None]
         cell = (image * c + value) * c + prediction
@@ -53,21 +87,28 @@ class SegmentationMetrics(TaskMetric):
         self.images += (~miou_b.isnan()).sum()
 
     def compute(self) -> dict[str, float]:
-        """Return the metrics by name, without the task's prefix."""
-        iou = _iou(self.confusion)
-        accuracy = self.confusion.diagonal().sum().double() / self.confusion.sum()
+        iou_c = _iou(self.confusion)
         metrics = {
-            "miou": iou.nanmean(),
-            "pixel_accuracy": accuracy,
+            "miou": iou_c.nanmean(),
+            "pixel_accuracy": self.confusion.diagonal().sum().double() / self.confusion.sum(),
             "miou_per_image": self.image_miou / self.images,
-            **{f"iou/{name}": x for name, x in zip(self.classes, iou, strict=True)},
+            **{f"iou/{name}": iou for name, iou in zip(self.classes, iou_c, strict=True)},
         }
         return {name: 100 * x.item() for name, x in metrics.items() if not x.isnan()}
 
-    def figures(self) -> dict[str, Any]:
-        """Return ``confusion``: rows truth, columns prediction, in pixels."""
+    def plots(self) -> dict[str, Any]:
         with self.sync_context():
             return {"confusion": self.confusion.tolist()}
+
+
+def _class_spec(name: str) -> MetricSpec:
+    return MetricSpec(
+        f"IoU {name}",
+        "%",
+        "Overlap of predicted and true area of one class divided by their union.",
+        higher_is_better=True,
+        per_class=True,
+    )
 
 
 def _iou(confusion: Tensor) -> Tensor:

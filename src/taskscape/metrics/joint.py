@@ -1,0 +1,43 @@
+"""Numbers that stand for several tasks at once, computed from the tasks' own metrics. No torch here."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import ClassVar
+
+from taskscape.metrics.spec import MetricSpec
+
+
+class JointMetric(ABC):
+    """One number from the metrics of several tasks."""
+
+    name: ClassVar[str]
+    """Its key among the metrics of a result, without a task's prefix."""
+    spec: ClassVar[MetricSpec]
+
+    @abstractmethod
+    def compute(self, metrics: Mapping[str, float]) -> float | None:
+        """Return the number from metrics by ``task/metric``; ``None`` when one that it needs is missing."""
+
+
+class Grader(JointMetric):
+    """The grade of the Miniscapes networks: max(IoU - 50, 0) + max(50 - SI, 0), from 0 to 100.
+
+    IoU is ``semseg/miou`` in percent, SI is ``depth/si_log_rmse``.
+    """
+
+    name = "grader"
+    spec = MetricSpec(
+        "Grader",
+        text="max(mIoU - 50, 0) + max(50 - SI-logRMSE × 100, 0): both tasks in one number.",
+        higher_is_better=True,
+    )
+
+    def compute(self, metrics: Mapping[str, float]) -> float | None:
+        """Return the grade."""
+        if "semseg/miou" not in metrics or "depth/si_log_rmse" not in metrics:
+            return None
+        return max(metrics["semseg/miou"] - 50, 0.0) + max(50 - metrics["depth/si_log_rmse"], 0.0)
+
+
+JOINT: tuple[JointMetric, ...] = (Grader(),)
+"""All of them."""
