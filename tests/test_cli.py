@@ -14,12 +14,12 @@ from PIL import Image
 
 from taskscape.cli import COMMANDS, main
 from taskscape.commands.recipes import recipes
-from taskscape.runs.experiment import Experiment, Tasks
 from taskscape.models import NAMES
+from taskscape.runs import Experiment
 from taskscape.training.optimization import Constant, SGDConfig
 from taskscape.serialization import load_name, parse
 from taskscape.tasks import Depth, SurfaceNormals
-from taskscape.weighting import Fixed
+from taskscape.weighting import FixedConfig
 
 MY = f"""
 import sys
@@ -31,20 +31,20 @@ sys.path.append({str(Path(__file__).parent)!r})
 
 from tiny import tiny
 
-from taskscape.runs.experiment import Experiment, Tasks
 from taskscape.losses import L1
-from taskscape.tasks import Depth
+from taskscape.runs import Experiment
+from taskscape.tasks import Depth, SemanticSegmentation
 
 
 @dataclass(frozen=True)
 class Harsh(L1):
-    '''Ten times as loud.'''
+    '''Ten times as large.'''
     name: ClassVar[str] = "harsh"
 
     factor: float = 10.0
 
-    def __call__(self, prediction, target):
-        return self.factor * super().__call__(prediction, target)
+    def per_pixel(self, prediction, value):
+        return self.factor * super().per_pixel(prediction, value)
 
 
 def experiment() -> Experiment:
@@ -52,7 +52,7 @@ def experiment() -> Experiment:
 
 
 def harsh() -> Experiment:
-    return Experiment(tasks=Tasks(depth=Depth(loss=Harsh())))
+    return Experiment(tasks={{"semseg": SemanticSegmentation(), "depth": Depth(loss=Harsh())}})
 
 
 def broken() -> Experiment:
@@ -96,7 +96,7 @@ def command(*arguments: str, **options: object) -> subprocess.Popen[str]:
     source = str(Path(sys.modules["taskscape"].__file__ or "").parents[1])
     environment = os.environ | {"PYTHONPATH": source}
     return subprocess.Popen(
-        [sys.executable, "-m", "taskscape.cli", *arguments],
+        [sys.executable, "-m", "taskscape", *arguments],
         env=environment,
         text=True,
         stderr=subprocess.PIPE,
@@ -163,10 +163,10 @@ def test_recipes_are_those_of_the_module(capsys: pytest.CaptureFixture[str]) -> 
 
 
 def test_models_are_listed_with_their_cost(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    from taskscape.models import OPTIONS
+    from taskscape.models import CONFIGS
 
     for name in set(NAMES) - {"deeplab-plain"}:
-        monkeypatch.delitem(OPTIONS, name)
+        monkeypatch.delitem(CONFIGS, name)
     main(["models", "--tasks", "depth=1", "--encoder", "resnet18"])
     (row,) = (line for line in capsys.readouterr().out.splitlines() if "deeplab-plain" in line)
     parameters, million = row.split()[1:3]
@@ -193,34 +193,40 @@ def test_fields_and_choices_in_any_order(trained: Callable[..., Experiment], arg
 
 def test_tasks_come_and_go(trained: Callable[..., Experiment]) -> None:
     experiment = trained("joint", "tasks.semseg:none", "tasks.normals:surface-normals", "--tasks.depth.mean", "3")
-    assert experiment.tasks == Tasks(None, Depth(mean=3.0), SurfaceNormals())
+    assert experiment.tasks == {"depth": Depth(mean=3.0), "normals": SurfaceNormals()}
 
 
 def test_weights_per_task(trained: Callable[..., Experiment]) -> None:
     experiment = trained("joint", "--weighting.weights", "semseg", "0.6", "depth", "0.4")
-    assert experiment.weighting == Fixed({"semseg": 0.6, "depth": 0.4})
+    assert experiment.weighting == FixedConfig({"semseg": 0.6, "depth": 0.4})
 
 
 def test_recipe_names_may_be_written_with_dashes(trained: Callable[..., Experiment]) -> None:
     assert trained("three-tasks") == trained("three_tasks")
 
 
+def test_the_name_of_a_network_is_a_recipe(trained: Callable[..., Experiment]) -> None:
+    experiment = trained("segnet-mtan", "--epochs", "2")
+    assert experiment.network.name == "segnet-mtan"
+    assert experiment.optimizer == trained("joint").optimizer
+
+
 def test_a_saved_experiment_is_a_recipe(here: Path, trained: Callable[..., Experiment]) -> None:
-    (here / "saved.yaml").write_text("epochs: 5\nseed: 7")
+    (here / "saved.yaml").write_text("epochs: 5\nseed: 7\n")
     assert trained("saved.yaml", "--epochs", "6") == replace(Experiment(), epochs=6, seed=7)
 
 
 def test_ones_own_classes_have_flags(here: Path, trained: Callable[..., Experiment]) -> None:
     experiment = trained("my.py:experiment", "--network.width", "4", "--epochs", "2")
-    assert (type(experiment.network).__name__, experiment.network.width, experiment.epochs) == ("Tiny", 4, 2)
+    assert (type(experiment.network).__name__, experiment.network.width, experiment.epochs) == ("TinyConfig", 4, 2)
     assert trained("my.py:experiment", "network:deeplab-plain").network.name == "deeplab-plain"
 
 
 def test_ones_own_classes_have_flags_deep_inside(here: Path, trained: Callable[..., Experiment]) -> None:
     harsh = load_name(Path("my.py"), "Harsh")
-    depth = trained("my.py:harsh", "--tasks.depth.loss.factor", "3").tasks.depth
+    depth = trained("my.py:harsh", "--tasks.depth.loss.factor", "3").tasks["depth"]
     assert depth == Depth(loss=harsh(factor=3.0))
-    depth = trained("joint", "tasks.depth.loss:l1").tasks.depth
+    depth = trained("joint", "tasks.depth.loss:l1").tasks["depth"]
     assert depth == Depth()
 
 
@@ -239,7 +245,7 @@ def test_a_run(here: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pyte
     main(["train", "runs/experiment-1/experiment.yaml", "--epochs", "2"])
     assert json.loads((here / "runs" / "experiment-2" / "result.json").read_text())["metrics"]
     message = fails(capsys, "train", "my.py:experiment", "--run", "runs/experiment-1")
-    assert "runs/experiment-1 holds a run; continue it with taskscape train --resume runs/experiment-1" in message
+    assert "runs/experiment-1 holds a run; resume it with taskscape train --resume runs/experiment-1" in message
 
     # resume: alone, or with the settings that it had
     main(["train", "--resume", "runs/experiment-1"])
@@ -261,7 +267,7 @@ def test_a_run(here: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pyte
     main(["predict", "runs/experiment-1", "good.png", "--out", "predicted"])
     assert (here / "predicted" / "good.side-by-side.png").exists()
     message = fails(capsys, "predict", "runs/experiment-1", "good.png", "bad.png", "--out", "predicted")
-    assert "1 of 2 pictures were left out" in message
+    assert "1 of 2 images were left out" in message
     assert "bad.png" in message
 
     # the weights of another network
@@ -316,7 +322,7 @@ def test_synth_writes_streets_and_skips_those_that_are_there(here: Path, capsys:
         ("train my.py:experiment --network.width 0 --data.path my.py", "my.py"),
         ("evaluate nowhere", "nowhere is not a run"),
         ("predict nowhere my.py --out x", "nowhere is not a run"),
-        ("predict nowhere no.png --out x", "there is no picture or folder no.png"),
+        ("predict nowhere no.png --out x", "there is no image or folder no.png"),
         ("report nowhere", "nowhere is not a run"),
         ("compare nowhere --out x.html", "at least two runs"),
         ("synth x --size 12", "12 is not HEIGHTxWIDTH"),
@@ -369,8 +375,8 @@ def test_a_full_disk(here: Path, capsys: pytest.CaptureFixture[str], monkeypatch
         ("demo", "taskscape.demo.demo", "data that was made is kept; start again"),
         ("synth out", "taskscape.streets.write_miniscapes", "the streets in out are kept; the same command continues"),
         ("models", "taskscape.commands.models._cost", "stopped"),
-        ("train joint", "taskscape.runs.run.train", "data that was made is kept; start again"),
-        ("evaluate run", "taskscape.runs.run.evaluate_run", "start the same command again"),
+        ("train joint", "taskscape.runs.train", "data that was made is kept; start again"),
+        ("evaluate run", "taskscape.runs.evaluate", "start the same command again"),
         ("predict run my.py --out out", "taskscape.inference.predict.load", "finished pictures in out are kept"),
         ("report run", "taskscape.report.write_report", "run is as it was"),
         ("compare a b --out x.html", "taskscape.report.write_comparison", "nothing was written"),
@@ -406,7 +412,7 @@ def test_interrupting_synth_keeps_the_streets(here: Path) -> None:
     assert not list((here / "out").rglob("*.part"))
 
 
-def test_who_stops_reading_hears_no_complaint() -> None:
+def test_a_closed_pipe_is_no_error() -> None:
     process = command("recipes", stdout=subprocess.PIPE)
     assert process.stdout is not None
     process.stdout.close()

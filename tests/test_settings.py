@@ -9,12 +9,12 @@ from typing import Annotated, Any, ClassVar, Literal, Union, get_args, get_origi
 import pytest
 import yaml
 
-from taskscape.runs.experiment import Experiment, Tasks
+from taskscape.runs import Experiment
 from taskscape.modalities.class_sets import CITYSCAPES_7, ClassSet
 from taskscape.models import DeeplabJointConfig
-from taskscape.serialization import dump, load_name, parse
-from taskscape.tasks import SemanticSegmentation
-from taskscape.weighting import Fixed
+from taskscape.serialization import dump, is_offered, load_name, offered, parse
+from taskscape.tasks import Depth, SemanticSegmentation
+from taskscape.weighting import FixedConfig
 
 
 def random_value(kind: Any, dice: random.Random) -> Any:
@@ -33,6 +33,8 @@ def random_value(kind: Any, dice: random.Random) -> Any:
         return {random_value(str, dice): random_value(arguments[1], dice) for _ in range(dice.randint(0, 3))}
     if kind is ClassSet:
         return CITYSCAPES_7
+    if is_offered(kind):
+        return random_value(dice.choice(list(offered(kind).values())), dice)
     if is_dataclass(kind):
         hints = get_type_hints(kind, include_extras=True)
         for _ in range(1000):  # some values a class refuses
@@ -60,13 +62,13 @@ def test_random_experiments_come_back(seed: int) -> None:
 
 
 def test_what_is_left_out_has_its_default() -> None:
-    experiment = parse("epochs: 3\ntasks: {semseg: null}\noptimizer: {is: adam, lr: 1e-4}", "x", Experiment)
-    assert experiment == replace(Experiment(), epochs=3, tasks=Tasks(semseg=None))
+    experiment = parse("epochs: 3\ntasks: {depth: {type: depth}}\noptimizer: {type: adam, lr: 1e-4}", "x", Experiment)
+    assert experiment == replace(Experiment(), epochs=3, tasks={"depth": Depth()})
     assert experiment.optimizer.lr == 1e-4  # which YAML reads as text
 
 
 def test_a_class_set_is_saved_whole() -> None:
-    experiment = Experiment(tasks=Tasks(semseg=SemanticSegmentation(classes=CITYSCAPES_7)))
+    experiment = Experiment(tasks={"semseg": SemanticSegmentation(classes=CITYSCAPES_7)})
     assert yaml.safe_load(dump(experiment))["tasks"]["semseg"]["classes"]["name"] == "cityscapes-7"
 
 
@@ -74,27 +76,30 @@ def test_a_class_set_is_saved_whole() -> None:
     ("text", "message"),
     [
         ("epoch: 3", "run.yaml: there is no field 'epoch'; did you mean epochs?"),
-        ("optimizer: {is: adm}", "run.yaml: optimizer: there is no 'adm'; did you mean adam?"),
+        ("optimizer: {type: adm}", "run.yaml: optimizer: there is no 'adm'; did you mean adam?"),
         (
-            "optimizer: {is: adam, weight_decy: 1}",
+            "optimizer: {type: adam, weight_decy: 1}",
             "run.yaml: optimizer: there is no field 'weight_decy'; did you mean weight_decay?",
         ),
-        ("optimizer: {lr: 1}", "run.yaml: optimizer: the key 'is' is missing: one of sgd, adam, adamw"),
-        ("optimizer: adam", "run.yaml: optimizer: 'adam' is not a mapping with the key 'is'"),
-        ("optimizer: {is: adam, betas: [0.9]}", "run.yaml: optimizer.betas: "),
-        ("tasks: {depth: {range: [a, 2]}}", "run.yaml: tasks.depth.range[0]: 'a' is not a number"),
-        ("tasks: {depth: {range: [3, 2]}}", "tasks.depth.range is (3.0, 2.0): it must be"),
-        ("tasks: 3", "run.yaml: tasks: 3 is not a mapping of semseg, depth, normals"),
+        ("optimizer: {lr: 1}", "run.yaml: optimizer: the key 'type' is missing: one of sgd, adam, adamw"),
+        ("optimizer: adam", "run.yaml: optimizer: 'adam' is not a mapping with the key 'type'"),
+        ("optimizer: {type: adam, betas: [0.9]}", "run.yaml: optimizer.betas: "),
+        ("tasks: {depth: {type: depth, min_depth: a}}", "run.yaml: tasks['depth'].min_depth: 'a' is not a number"),
+        ("tasks: {depth: {type: depth, min_depth: 500}}", "min_depth"),
+        ("tasks: {depth: {type: dept}}", "run.yaml: tasks['depth']: there is no 'dept'; did you mean depth?"),
+        ("tasks: {depth: {mean: 3}}", "run.yaml: tasks['depth']: the key 'type' is missing: one of semseg, depth"),
+        ("tasks: {}", "run.yaml: tasks: no task is enabled"),
+        ("optimizer: {is: adam}", "the key 'is' is that of an earlier version, which is not read"),
         ("epochs: three", "run.yaml: epochs: 'three' is not a whole number"),
         ("epochs: 1.5", "run.yaml: epochs: 1.5 is not a whole number"),
         ("epochs: true", "run.yaml: epochs: True is not a whole number"),
         ("epochs: 0", "run.yaml: epochs is 0: it must be at least 1"),
         ("compile: 'no'", "run.yaml: compile: 'no' is not true or false"),
         ("precision: fp8", "run.yaml: precision: 'fp8' is none of fp32, bf16"),
-        ("network: {is: deeplab-joint, pretrained: 3}", "run.yaml: network.pretrained: 3 is not true or false and 3"),
-        ("weighting: {is: fixed, weights: {depth: much}}", "run.yaml: weighting.weights['depth']: 'much' is not"),
+        ("network: {type: deeplab-joint, pretrained: 3}", "run.yaml: network.pretrained: 3 is not true or false and 3"),
+        ("weighting: {type: fixed, weights: {depth: much}}", "run.yaml: weighting.weights['depth']: 'much' is not"),
         ("epochs: x\nseed: y", "epochs: 'x' is not a whole number\nrun.yaml: seed: 'y'"),
-        ("data: {is: packed}", "run.yaml: data.path: is missing"),
+        ("data: {type: packed}", "run.yaml: data.path: is missing"),
         ("[1]", "run.yaml: [1] is not a mapping of network, tasks"),
         ("a: [", "run.yaml is not YAML: "),
         ("", "run.yaml: None is not a mapping"),
@@ -131,8 +136,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from taskscape.runs.experiment import Experiment
-from taskscape.weighting import Fixed, Weighting, WeightingConfig
+from taskscape.runs import Experiment
+from taskscape.weighting import Fixed, FixedConfig, Weighting, WeightingConfig
 
 
 @dataclass(frozen=True)
@@ -141,8 +146,8 @@ class Mine(WeightingConfig):
 
     power: float = 1.0
 
-    def build(self, tasks: Sequence[str]) -> Weighting:
-        return Fixed().build(tasks)
+    def build(self, tasks: Sequence[str], seed: int = 0) -> Weighting:
+        return Fixed(tasks)
 
 
 @dataclass(frozen=True)
@@ -168,7 +173,7 @@ def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_classes_of_ones_own_file_come_back(own: Path) -> None:
     experiment = load_name(Path("my.py"), "experiment")()
     text = dump(experiment)
-    assert yaml.safe_load(text)["weighting"] == {"is": "my.py:Mine", "power": 2.0}
+    assert yaml.safe_load(text)["weighting"] == {"type": "my.py:Mine", "power": 2.0}
     assert parse(text, "x", Experiment) == experiment  # the same class, not a second copy of it
 
 
@@ -176,7 +181,7 @@ def test_a_file_elsewhere_is_saved_by_its_whole_path(own: Path, monkeypatch: pyt
     experiment = load_name(own, "experiment")()
     (own.parent / "inside").mkdir()
     monkeypatch.chdir(own.parent / "inside")
-    assert yaml.safe_load(dump(experiment))["weighting"]["is"] == f"{own.resolve()}:Mine"
+    assert yaml.safe_load(dump(experiment))["weighting"]["type"] == f"{own.resolve()}:Mine"
 
 
 @pytest.mark.parametrize(
@@ -194,20 +199,20 @@ def test_errors_about_ones_own_file(own: Path, tag: str, message: str) -> None:
     (own.parent / "broken.py").write_text("1 / 0")
     (own.parent / "text.txt").write_text("")
     with pytest.raises(ValueError, match=message):
-        parse(f"weighting: {{is: '{tag}'}}", "x", Experiment)
+        parse(f"weighting: {{type: '{tag}'}}", "x", Experiment)
 
 
 def test_a_module_that_is_imported_already_is_not_run_again() -> None:
     assert load_name(Path(__file__), "OWN") is OWN
-    assert load_name(Path(sys.modules[DeeplabJointConfig.__module__].__file__ or ""), "DeeplabJoint") is DeeplabJointConfig
+    assert load_name(Path(sys.modules[DeeplabJointConfig.__module__].__file__ or ""), "DeeplabJointConfig") is DeeplabJointConfig
 
 
 def test_a_subclass_of_a_class_of_the_package_is_ones_own() -> None:
     experiment = Experiment(weighting=OwnFixed({"depth": 2.0}))
-    assert yaml.safe_load(dump(experiment))["weighting"]["is"].endswith("test_settings.py:OwnFixed")
+    assert yaml.safe_load(dump(experiment))["weighting"]["type"].endswith("test_settings.py:OwnFixed")
     assert parse(dump(experiment), "x", Experiment) == experiment
 
 
 @dataclass(frozen=True)
-class OwnFixed(Fixed):
+class OwnFixed(FixedConfig):
     name: ClassVar[str] = "own-fixed"

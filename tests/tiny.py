@@ -1,22 +1,22 @@
-"""A network of a thousand parameters, without batch normalisation: the same on one process as on several."""
+"""A network of a thousand parameters, without batch normalization: the same on one process as on several."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from taskscape.data import Packed
-from taskscape.runs.experiment import Experiment, Tasks
 from taskscape.models import Network, NetworkConfig, Outputs
+from taskscape.runs import Experiment
+from taskscape.tasks import Depth, SemanticSegmentation, SurfaceNormals
 from taskscape.training.optimization import AdamConfig, Constant
-from taskscape.tasks import SurfaceNormals
 
 
 @dataclass(frozen=True)
-class Tiny(NetworkConfig):
+class TinyConfig(NetworkConfig):
     """A shared convolution and one per task."""
 
     name: ClassVar[str] = "tiny"
@@ -27,19 +27,16 @@ class Tiny(NetworkConfig):
     dropout: float = 0.0
     """Share of the features that are dropped."""
 
-    def build(self, outputs: Mapping[str, int]) -> Network:
-        """Build it."""
-        return TinyNetwork(outputs, self)
 
-
-class TinyNetwork(Network):
+class Tiny(Network, config=TinyConfig):
     """A shared convolution and one per task."""
 
-    def __init__(self, outputs: Mapping[str, int], options: Tiny) -> None:
-        super().__init__(outputs)
-        self.stem = nn.Conv2d(3, options.width, 3, padding=1)
-        self.dropout = nn.Dropout(options.dropout)
-        self.heads = nn.ModuleDict({task: nn.Conv2d(options.width, n, 3, padding=1) for task, n in outputs.items()})
+    def __init__(self, out_channels: Mapping[str, int], config: TinyConfig | None = None, **options: Any) -> None:
+        super().__init__(out_channels)
+        config = TinyConfig.of(config, options)
+        self.stem = nn.Conv2d(3, config.width, 3, padding=1)
+        self.dropout = nn.Dropout(config.dropout)
+        self.heads = nn.ModuleDict({task: nn.Conv2d(config.width, n, 3, padding=1) for task, n in out_channels.items()})
 
     def shared_modules(self) -> tuple[nn.Module, ...]:
         """The stem."""
@@ -54,8 +51,8 @@ class TinyNetwork(Network):
 def tiny(store: Path) -> Experiment:
     """An experiment that takes a second."""
     return Experiment(
-        network=Tiny(),
-        tasks=Tasks(normals=SurfaceNormals()),
+        network=TinyConfig(),
+        tasks={"semseg": SemanticSegmentation(), "depth": Depth(), "normals": SurfaceNormals()},
         data=Packed(store),
         optimizer=AdamConfig(lr=1e-2),
         schedule=Constant(),
@@ -68,4 +65,4 @@ def tiny(store: Path) -> Experiment:
 
 def dropping(store: Path) -> Experiment:
     """The same with something random in the network."""
-    return replace(tiny(store), network=Tiny(dropout=0.3))
+    return replace(tiny(store), network=TinyConfig(dropout=0.3))

@@ -1,3 +1,60 @@
-"""taskscape: networks that predict several dense things from one image, compared under one fair protocol."""
+"""Networks that predict several dense things from one image, trained and compared under one protocol.
+
+Everything a user needs is here, imported when it is used::
+
+    import taskscape
+
+    network = taskscape.models.DeeplabJoint({"semseg": 19, "depth": 1}, encoder="resnet18")
+    result = taskscape.train(taskscape.recipes.joint(), "runs/joint")
+    prediction = taskscape.load("runs/joint").predict("photo.jpg")
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from taskscape import data, losses, metrics, modalities, models, objectives, recipes, tasks, views, weighting
+    from taskscape.inference import load
+    from taskscape.runs import Experiment, evaluate, train
+
+_ROOMS = ("data", "losses", "metrics", "modalities", "models", "objectives", "recipes", "tasks", "views", "weighting")
+_NAMES = {
+    "Experiment": "taskscape.runs",
+    "evaluate": "taskscape.runs",
+    "load": "taskscape.inference",
+    "train": "taskscape.runs",
+}
+
+__all__ = [
+    "Experiment",
+    "__version__",
+    "data",
+    "evaluate",
+    "load",
+    "losses",
+    "metrics",
+    "modalities",
+    "models",
+    "objectives",
+    "recipes",
+    "tasks",
+    "train",
+    "views",
+    "weighting",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name when it is first used: torch alone takes seconds."""
+    if name in _ROOMS:
+        return import_module(f"taskscape.{name}")
+    if name in _NAMES:
+        value = globals()[name] = getattr(import_module(_NAMES[name]), name)
+        return value
+    raise AttributeError(f"module 'taskscape' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

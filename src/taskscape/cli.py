@@ -1,23 +1,25 @@
-"""The command ``taskscape``: finds the command's file in ``commands/``, and turns what goes wrong into one message."""
+"""The command ``taskscape``: finds the command's file in ``commands/``, and turns errors into one message."""
 
-import difflib
 import importlib
 import os
 import sys
 from collections.abc import Sequence
 
+from taskscape.errors import TrainingError
+from taskscape.serialization import nearest
+
 COMMANDS = {
     "demo": "make streets, train a small network, evaluate it, write the report",
     "synth": "write generated streets with their labels as files",
     "prepare": "turn a raw data set into a packed store",
-    "data": "check a packed store, or look at it",
+    "data": "check or inspect a packed store",
     "recipes": "list what can be trained",
     "models": "list the networks with their parameters and FLOPs",
-    "train": "train a recipe, or continue a run",
-    "evaluate": "measure a trained network on a split",
-    "predict": "predict pictures",
-    "report": "write a page about a run",
-    "compare": "write a page about several runs",
+    "train": "train a recipe, or resume a run",
+    "evaluate": "evaluate a trained network on a split",
+    "predict": "run inference on images",
+    "report": "write an HTML report of a run",
+    "compare": "write an HTML comparison of several runs",
 }
 """Every command, in the order of the help, with what it does."""
 
@@ -31,7 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         _run(arguments)
         sys.stdout.flush()
     except BrokenPipeError:
-        # Who read the output has gone. The interpreter flushes once more at its end, which must not fail again.
+        # The reader of the output has gone. The interpreter flushes once more at its end, which must not fail again.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
     except KeyboardInterrupt as interrupt:
@@ -56,27 +58,23 @@ def _run(arguments: list[str]) -> None:
     elif name in COMMANDS:
         importlib.import_module(f"taskscape.commands.{name}").main(rest)
     else:
-        close = difflib.get_close_matches(name, COMMANDS, n=1)
-        hint = f"did you mean {close[0]}?" if close else "see taskscape --help"
-        raise ValueError(f"there is no command {name!r}; {hint}")
+        raise ValueError(f"there is no command {name!r}{nearest(name, COMMANDS)}")
 
 
 def _print_help() -> None:
-    print("One look at a street, every pixel understood.\n\nusage: taskscape COMMAND ...\n")
+    print("Networks that predict several dense things from one image.\n\nusage: taskscape COMMAND ...\n")
     for name, text in COMMANDS.items():
         print(f"  {name:<10}{text}")
-    print("\ntaskscape COMMAND --help tells more about one.")
+    print("\ntaskscape COMMAND --help describes one.")
     print("--version prints the version; --debug, with any command, shows where an error comes from.")
 
 
 def _exit_code(error: Exception) -> int | None:
-    """Return the exit code of an error that the user can mend, None for one that is a mistake of the program."""
+    """Return the exit code of an error that the user can fix, None for a mistake of the program."""
     if isinstance(error, ValueError | OSError):
         return 2
-    # Only a process that trains has imported these.
-    kinds = (("taskscape.training.loop", "TrainingError"), ("torch", "OutOfMemoryError"))
-    training = tuple(getattr(sys.modules[module], name) for module, name in kinds if module in sys.modules)
-    return 1 if isinstance(error, training) else None
+    out_of_memory = isinstance(error, RuntimeError) and "out of memory" in str(error)  # torch's, without torch
+    return 1 if isinstance(error, TrainingError) or out_of_memory else None
 
 
 def _complain(text: str) -> None:

@@ -1,4 +1,4 @@
-"""Work that is spread over processes of this machine."""
+"""Work spread over processes of this machine."""
 
 import os
 import signal
@@ -9,7 +9,10 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
 
+import cloudpickle
 from loky import ProcessPoolExecutor
+
+from taskscape.serialization import user_modules
 
 
 def workers(processes: int | None) -> int:
@@ -19,11 +22,13 @@ def workers(processes: int | None) -> int:
     return processes or (len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1)
 
 
-def run(job: Callable[..., object], jobs: Iterable[tuple[object, ...]], count: int, processes: int) -> Iterator[object]:
+def parallel_map(
+    job: Callable[..., object], jobs: Iterable[tuple[object, ...]], count: int, processes: int
+) -> Iterator[object]:
     """Yield job(*arguments) for all ``count`` ``jobs``, in order, from several processes, with few results waiting.
 
     When the caller stops early, by Ctrl-C for one, the processes are ended at once: what a job writes must be
-    complete or recognisable as incomplete at any moment.
+    complete or recognizably incomplete at any moment.
     """
     if min(processes, count) <= 1:
         for arguments in jobs:
@@ -31,6 +36,8 @@ def run(job: Callable[..., object], jobs: Iterable[tuple[object, ...]], count: i
         return
     # loky starts fresh processes, since the caller may hold threads, such as torch's, that a fork would break; unlike
     # the standard library's they do not run the caller's script.
+    for module in user_modules():
+        cloudpickle.register_pickle_by_value(module)  # a fresh process cannot import a user's file by its name
     with _interrupts_noted() as noted:
         pool = ProcessPoolExecutor(min(processes, count), initializer=_start_worker)
         waiting: deque[Future[object]] = deque()

@@ -33,6 +33,9 @@ T = TypeVar("T")
 
 _OFFERED: dict[type, dict[str, type]] = {}
 
+_USER_FILE = "taskscape-file:"
+"""The names of modules from a user's file start so: nothing else is imported by such a name."""
+
 
 def offer(base: type, classes: Iterable[type]) -> None:
     """Say which classes of the package may stand where ``base`` is asked for. Each has a ``name: ClassVar[str]``."""
@@ -42,6 +45,11 @@ def offer(base: type, classes: Iterable[type]) -> None:
 def offered(base: type) -> Mapping[str, type]:
     """Return the classes that were offered for ``base``, by name."""
     return _OFFERED[base]
+
+
+def is_offered(kind: Any) -> bool:
+    """Return whether classes were offered for this abstract base."""
+    return isinstance(kind, type) and kind in _OFFERED
 
 
 def dump(value: Any) -> str:
@@ -106,6 +114,11 @@ def load_name(path: Path, name: str) -> Any:
         public = [key for key, value in vars(module).items() if getattr(value, "__module__", "") == module.__name__]
         raise ValueError(f"{path} has no {name!r}{nearest(name, public)}")
     return vars(module)[name]
+
+
+def user_modules() -> list[ModuleType]:
+    """Return the modules that ``load_name`` has imported from users' files."""
+    return [module for name, module in sys.modules.items() if name.startswith(_USER_FILE)]
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
@@ -239,7 +252,7 @@ def _named(tag: Any, classes: Mapping[str, type], base: type | None) -> type:
     cls = load_name(Path(file), name)
     if not _is_option(cls):
         raise ValueError(f"{tag} is not a dataclass with a `name: ClassVar[str]`")
-    if base is not None and base in _OFFERED:
+    if base is not None and is_offered(base):
         bases: tuple[type, ...] = (base,)
     else:
         first = next(iter(classes.values()))
@@ -276,7 +289,7 @@ def _import(path: Path) -> ModuleType:
             return module  # a second copy would have classes of its own, unequal to the first one's
     if not path.is_file():
         raise ValueError(f"there is no Python file {path}; relative paths start at the current folder")
-    name = f"taskscape-file:{path}"  # no name that anything else is imported by
+    name = f"{_USER_FILE}{path}"
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
         raise ValueError(f"{path} is not a Python file: its name must end in .py")
@@ -309,13 +322,13 @@ def _is_union(kind: Any) -> bool:
 
 def _stands_for_others(kind: Any) -> bool:
     """Return whether other classes may stand for this one: an abstract base with an offer, or a dataclass."""
-    return kind in _OFFERED or is_dataclass(kind)
+    return is_offered(kind) or is_dataclass(kind)
 
 
 def _is_choice(kind: Any) -> bool:
     if _is_union(kind):
         return any(_stands_for_others(_bare(member)) for member in get_args(kind))
-    return isinstance(kind, type) and kind in _OFFERED
+    return is_offered(kind)
 
 
 def _is_plain_union(kind: Any) -> bool:

@@ -15,12 +15,13 @@ def main(arguments: Sequence[str]) -> None:
 
 
 def print_recipes() -> None:
-    """List what can be trained."""
+    """List the recipes: complete experiments to train or to start from."""
     listed = recipes()
     width = max(map(len, listed))
     for name, text in listed.items():
         print(f"{name:<{width}}  {text}")
-    print("\nTrain one with taskscape train RECIPE, or one of your own with taskscape train my.py:function.")
+    print("\nTrain one with taskscape train RECIPE, joint with another network with taskscape train NETWORK (taskscape models")
+    print("lists them), or one of your own with taskscape train my.py:function.")
 
 
 def recipes() -> dict[str, str]:

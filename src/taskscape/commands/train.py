@@ -2,18 +2,18 @@
 
 import os
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
-from dataclasses import fields, is_dataclass
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 import yaml
 
+from taskscape.commands.flags import registry
 from taskscape.commands.recipes import recipes
 
 if TYPE_CHECKING:
-    from taskscape.runs.experiment import Experiment
+    from taskscape.runs import Experiment
     from taskscape.run_folder.result import Result
 
 OptionalRun = Annotated[Path | None, tyro.conf.arg(metavar="RUN")]
@@ -29,29 +29,29 @@ def main(arguments: Sequence[str]) -> None:
     else:
         raise ValueError(
             "what to train comes first: a name of taskscape recipes, my.py:function or RUN/experiment.yaml; "
-            "--resume RUN alone continues a run"
+            "--resume RUN alone resumes a run"
         )
 
 
 def resume(*, resume: Annotated[Path, tyro.conf.arg(metavar="RUN")]) -> None:
-    """Train a recipe, or continue a run.
+    """Train a recipe, or resume a run.
 
     taskscape train RECIPE [--FIELD VALUE ...] [CHOICE:NAME ...] [--run RUN] starts a run. RECIPE is a name that
-    taskscape recipes lists, a function in a file of your own (my.py:function), or a saved experiment
-    (RUN/experiment.yaml). taskscape train RECIPE --help lists the fields and choices.
+    taskscape recipes lists, the name of a network (joint with that network), a function in a file of your own
+    (my.py:function), or a saved experiment (RUN/experiment.yaml). taskscape train RECIPE --help lists the fields and choices.
 
     Args:
-        resume: The run to continue, with its own settings.
+        resume: The run to resume, with its own settings.
     """
-    from taskscape.runs.run import read_experiment
+    from taskscape.runs import read_experiment
 
     _train(read_experiment(resume), resume, resume=True)
 
 
 def start(recipe: str, arguments: Sequence[str]) -> None:
     """Train a recipe with the settings that the arguments change."""
-    from taskscape.runs.experiment import Experiment
-    from taskscape.runs.run import read_experiment
+    from taskscape.runs import Experiment
+    from taskscape.runs import read_experiment
 
     default = _experiment(recipe)
 
@@ -61,20 +61,23 @@ def start(recipe: str, arguments: Sequence[str]) -> None:
         run: OptionalRun = None,
         resume: OptionalRun = None,
     ) -> tuple[Experiment, Path | None, Path | None]:
-        """Train a recipe, or continue a run.
+        """Train a recipe, or resume a run.
 
         Fields and choices, such as --optimizer.lr 3e-4 and schedule:cosine, stand in any order.
 
         Args:
             run: Folder of the run; by default runs/RECIPE-N.
-            resume: Continue this run, which must have been started with the same settings.
+            resume: Resume this run, which must have been started with the same settings.
         """
         return experiment, run, resume
 
-    with _offering(default):
-        experiment, run, resume = tyro.cli(
-            options, args=arguments, prog=f"taskscape train {recipe}", config=(tyro.conf.CascadeSubcommandArgs,)
-        )
+    experiment, run, resume = tyro.cli(
+        options,
+        args=arguments,
+        prog=f"taskscape train {recipe}",
+        config=(tyro.conf.CascadeSubcommandArgs,),
+        registry=registry(),
+    )
     if resume is None:
         _train(experiment, fresh_folder(run, _short_name(recipe)), resume=False)
         return
@@ -102,7 +105,7 @@ def fresh_folder(run: Path | None, name: str) -> Path:
     first_process = os.environ.get("RANK", os.environ.get("SLURM_PROCID", "0")) == "0"  # it writes, others may be late
     if first_process and (run / "experiment.yaml").exists():
         raise ValueError(
-            f"{run} holds a run; continue it with taskscape train --resume {run}, name another folder, or delete it"
+            f"{run} holds a run; resume it with taskscape train --resume {run}, name another folder, or delete it"
         )
     return run
 
@@ -140,7 +143,8 @@ def _train(experiment: "Experiment", run: Path, *, resume: bool) -> None:
 def _experiment(recipe: str) -> "Experiment":
     """Return what a recipe's name, ``FILE.py:FUNCTION`` or a saved experiment stands for."""
     from taskscape import recipes as own
-    from taskscape.runs.experiment import Experiment
+    from taskscape.models import NAMES
+    from taskscape.runs import Experiment
     from taskscape.serialization import load_name, nearest, parse
 
     if recipe.endswith((".yaml", ".yml")):
@@ -153,10 +157,12 @@ def _experiment(recipe: str) -> "Experiment":
         function = load_name(Path(file), name)
     elif (function_name := recipe.replace("-", "_")) in recipes():
         function = getattr(own, function_name)
+    elif recipe in NAMES:
+        function = own.of_network(recipe)
     elif recipe.endswith(".py"):
         raise ValueError(f"{recipe} is a file; name the function in it too, such as {recipe}:experiment")
     else:
-        raise ValueError(f"there is no recipe {recipe!r}{nearest(recipe, recipes())}")
+        raise ValueError(f"there is no recipe {recipe!r}{nearest(recipe, [*recipes(), *NAMES])}")
     experiment = function() if callable(function) else function
     if not isinstance(experiment, Experiment):
         raise ValueError(f"{recipe} returned a {type(experiment).__name__}, not an Experiment")
@@ -168,27 +174,6 @@ def _short_name(recipe: str) -> str:
     if recipe.endswith((".yaml", ".yml")):
         return Path(recipe).resolve().parent.name.rstrip("0123456789").rstrip("-") or "run"
     return recipe.rpartition(":")[2]
-
-
-@contextmanager
-def _offering(default: Any) -> Iterator[None]:
-    """Let the command line offer the classes from a user's own file that ``default`` holds.
-
-    It offers what the types of the fields name, so these classes are named there for a while.
-    """
-    with ExitStack() as undo:
-        for field in fields(default):
-            value: Any = getattr(default, field.name)
-            if not is_dataclass(value):
-                continue
-            if type(value).__module__.split(".")[0] != "taskscape":
-                annotations = type(default).__annotations__
-                undo.callback(annotations.__setitem__, field.name, annotations[field.name])
-                declared = get_type_hints(type(default), include_extras=True)[field.name]
-                name = getattr(value, "name", None)
-                annotations[field.name] = declared | Annotated[type(value), tyro.conf.subcommand(name)]
-            undo.enter_context(_offering(value))
-        yield
 
 
 def _differences(saved: Any, asked: Any) -> list[str]:

@@ -2,109 +2,62 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Union
+from typing import Literal, Self
 
 import torch
-import tyro
 
-from taskscape import models, weighting
-from taskscape.objectives.consistency import CrossTaskConsistency
-from taskscape.data import Augmentation, DataSource, Loader, Packed, Store, Streets
-from taskscape.modalities.class_sets import mapping
+from taskscape.data import Augmentation, DataSource, Loader, Store, Streets
 from taskscape.models import DeeplabJointConfig, NetworkConfig
-from taskscape.objectives.supervised import Objective, Supervised
-from taskscape.training.optimization import (
-    SGD,
-    Adam,
-    AdamW,
-    Constant,
-    Cosine,
-    OneCycle,
-    OptimizerConfig,
-    Poly,
-    Schedule,
-    Step,
-)
-from taskscape.tasks import Depth, SemanticSegmentation, SurfaceNormals, Task
+from taskscape.objectives import Objective, Supervised
+from taskscape.tasks import Task, default_tasks
+from taskscape.training.optimization import AdamConfig, OptimizerConfig, Poly, Schedule
 from taskscape.weighting import FixedConfig, WeightingConfig
-
-if TYPE_CHECKING:  # any class of the kind may stand here; the command line offers those below
-    NetworkChoice = NetworkConfig
-    DataChoice = DataSource
-    ObjectiveChoice = Objective
-    WeightingChoice = WeightingConfig
-    OptimizerChoice = OptimizerConfig
-    ScheduleChoice = Schedule
-else:
-
-    def _choice(*options: Any) -> Any:
-        """Return the union of these classes, each chosen on the command line by its name."""
-        return Union[tuple(Annotated[option, tyro.conf.subcommand(option.name)] for option in options)]  # noqa: UP007
-
-    NetworkChoice = _choice(*models.OPTIONS.values())
-    DataChoice = _choice(Streets, Packed)
-    ObjectiveChoice = _choice(Supervised, CrossTaskConsistency)
-    WeightingChoice = _choice(*weighting.OPTIONS.values())
-    OptimizerChoice = _choice(SGD, Adam, AdamW)
-    ScheduleChoice = _choice(Constant, Poly, Step, Cosine, OneCycle)
-
-
-@dataclass(frozen=True)
-class Tasks:
-    """What the network predicts; none of a task means that it is not learnt."""
-
-    semseg: SemanticSegmentation | None = field(default_factory=SemanticSegmentation)
-    depth: Depth | None = field(default_factory=Depth)
-    normals: SurfaceNormals | None = None
-
-    def by_name(self) -> dict[str, Task]:
-        """Return the tasks that are learnt. Raises ``ValueError`` when there is none."""
-        chosen: Mapping[str, Task | None] = {"semseg": self.semseg, "depth": self.depth, "normals": self.normals}
-        tasks = {name: task for name, task in chosen.items() if task is not None}
-        if not tasks:
-            raise ValueError("tasks: nothing is to be learnt; choose at least one of semseg, depth, normals")
-        return tasks
 
 
 @dataclass(frozen=True)
 class Experiment:
-    """Everything that makes a run. Two equal experiments give equal networks on the same machine."""
+    """Everything that makes a run. Two equal experiments give equal networks on the same machine.
 
-    network: NetworkChoice = field(default_factory=DeeplabJointConfig)
+    Where a field's type is an abstract base, such as ``NetworkConfig``, any class of the kind may stand: those of the
+    package by name on the command line, others from a Python file of yours.
+    """
+
+    network: NetworkConfig = field(default_factory=DeeplabJointConfig)
     """The network."""
-    tasks: Tasks = field(default_factory=Tasks)
-    """What it predicts."""
-    data: DataChoice = field(default_factory=Streets)
-    """What it learns from."""
+    tasks: Mapping[str, Task] = field(default_factory=default_tasks)
+    """What it predicts, by name: the key in outputs and metrics, and the field of the data unless the task's
+    ``source`` says otherwise."""
+    data: DataSource = field(default_factory=Streets)
+    """Where images and labels come from."""
     augmentation: Augmentation = field(default_factory=Augmentation)
-    """How training images are varied."""
-    objective: ObjectiveChoice = field(default_factory=Supervised)
+    """Random changes of training images."""
+    objective: Objective = field(default_factory=Supervised)
     """How predictions become one loss per task."""
-    weighting: WeightingChoice = field(default_factory=FixedConfig)
+    weighting: WeightingConfig = field(default_factory=FixedConfig)
     """How the tasks are balanced."""
-    optimizer: OptimizerChoice = field(default_factory=Adam)
+    optimizer: OptimizerConfig = field(default_factory=AdamConfig)
     """How weights are updated."""
-    schedule: ScheduleChoice = field(default_factory=Poly)
-    """How the learning rate moves."""
+    schedule: Schedule = field(default_factory=Poly)
+    """Learning-rate schedule."""
     epochs: int = 16
     """Passes over the training images."""
     batch_size: int = 8
-    """Images per step, over all processes together."""
+    """Images of the global batch: one step, all processes together."""
     gradient_clip: float | None = None
     """Largest norm of the network's gradient."""
     precision: Literal["fp32", "bf16"] = "bf16"
     """bf16 computes convolutions in bfloat16, and keeps weights and losses in float32."""
     channels_last: bool = True
-    """Memory order that convolutions are fastest in."""
+    """Use the channels-last memory format."""
     compile: bool = False
     """Compile the network with torch.compile: faster steps after a minute or so."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Where to compute; auto takes a GPU when there is one."""
     seed: int = 0
     """Seed of initial weights, order and augmentation."""
-    best: str | None = None
-    """The validation metric by which best.safetensors is chosen, such as semseg/miou; by default the first of
-    semseg/miou, depth/si_log_rmse, normals/mean that there is."""
+    monitor: str | None = None
+    """The validation metric that chooses best.safetensors, such as semseg/miou; by default the leading metric of the
+    first task."""
     checkpoint_minutes: float = 10.0
     """Minutes between checkpoints within an epoch; there is always one at an epoch's end."""
 
@@ -113,35 +66,48 @@ class Experiment:
         if self.epochs < 1:
             raise ValueError(f"epochs is {self.epochs}: it must be at least 1")
         if self.batch_size < 2:
-            raise ValueError(f"batch_size is {self.batch_size}: batch normalisation needs at least 2 images")
+            raise ValueError(f"batch_size is {self.batch_size}: batch normalization needs at least 2 images")
         if self.gradient_clip is not None and not self.gradient_clip > 0:
             raise ValueError(f"gradient_clip is {self.gradient_clip}: it must be positive, or none")
+        if not self.tasks:
+            raise ValueError("tasks: no task is enabled; choose at least one")
 
-    def for_data(self, store: Store) -> "Experiment":
-        """Return this experiment with what it left to the data filled in. Raises ``ValueError`` where they disagree."""
-        semseg = self.tasks.semseg
-        if semseg is not None:
-            if store.class_set is None:
+    def check(self) -> None:
+        """Raise ``ValueError`` with the remedy where network, tasks and weighting do not fit: before any long work."""
+        self.network.check(self.tasks)
+        network = self.network.network
+        self.weighting.build(tuple(self.tasks), self.seed).check(
+            shared_parameters=network.has_shared_parameters,
+            shared_features=network.has_shared_features,
+            compiled=self.compile,
+        )
+
+    def for_data(self, store: Store) -> Self:
+        """Return this experiment with what it left to the data filled in.
+
+        Raises ``ValueError`` that names the task and the field where the data lack something or disagree.
+        """
+        tasks = {}
+        for name, task in self.tasks.items():
+            source = task.source or name
+            if source not in store.fields:
                 raise ValueError(
-                    f"tasks.semseg: {store.path} has no class labels; leave the task out: tasks.semseg:none"
+                    f"tasks.{name}: {store.path} has no field {source!r}, it has {', '.join(store.fields) or 'none'}; "
+                    f"leave the task out (tasks.{name}:none), or name the field with tasks.{name}.source"
                 )
-            semseg = semseg.classes_of_data(store.class_set)
-            mapping(store.class_set, semseg.class_set)
-        depth = self.tasks.depth and self.tasks.depth.scale_of_data(store.depth_scale_known)
-        return replace(self, tasks=replace(self.tasks, semseg=semseg, depth=depth))
+            tasks[name] = task.for_data(source, store.fields[source])
+        return replace(self, tasks=tasks)
 
     def loader(self, store: Store, device: torch.device, *, training: bool) -> Loader:
-        """Return the batches of a split, for training or for measuring."""
-        classes = self.tasks.semseg and self.tasks.semseg.class_set
+        """Return the batches of a split, for training or for evaluation."""
         return Loader(
             store,
-            tuple(self.tasks.by_name()),
+            self.tasks,
             self.batch_size,
             device,
             seed=self.seed,
             augmentation=self.augmentation if training else None,
             shuffle=training,
-            drop_single=training,
-            class_map=mapping(store.class_set, classes) if classes and store.class_set else None,
+            drop_undersized=training,
             channels_last=self.channels_last,
         )
