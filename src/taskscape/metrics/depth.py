@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from typing_extensions import override
 
 from taskscape.metrics.base import TaskMetric
 from taskscape.metrics.spec import MetricSpec
@@ -223,11 +224,13 @@ class DepthMetrics(TaskMetric):
         self.add_state("by_distance", torch.zeros(4, _BINS, dtype=torch.float64), dist_reduce_fx="sum")
 
     @property
+    @override
     def specs(self) -> dict[str, MetricSpec]:
         if self.metric:
             return {name: METRICS[name].spec for name in self.names}
         return {name: replace(METRICS[name].spec, in_delta_m=METRICS[name].relative_delta_m) for name in self.names}
 
+    @override
     def update(self, prediction: Tensor, value: Tensor, valid: Tensor) -> None:
         """Update with (B, 1, H, W) metres."""
         pixels = Pixels(prediction.squeeze(1), value.squeeze(1), valid, self.inverse_unit)
@@ -238,6 +241,7 @@ class DepthMetrics(TaskMetric):
             rows = ((predicted_bin, pixels.count), (bin, pixels.count), (bin, pixels.absolute), (bin, pixels.relative))
             self.by_distance += torch.stack([_binned(bins, x) for bins, x in rows])
 
+    @override
     def compute(self) -> dict[str, float]:
         pixels, images = self.counts.tolist()
         if pixels == 0:
@@ -254,6 +258,7 @@ class DepthMetrics(TaskMetric):
             metrics[name] = metric.finish(total / (images if metric.scale_free else pixels))
         return metrics
 
+    @override
     def plots(self) -> dict[str, Any]:
         with self.sync_context():
             predicted, true, absolute, relative = self.by_distance.tolist()

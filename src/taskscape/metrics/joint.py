@@ -4,6 +4,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import ClassVar
 
+from typing_extensions import override
+
 from taskscape.metrics.spec import MetricSpec
 
 
@@ -32,6 +34,7 @@ class Grader(JointMetric):
         higher_is_better=True,
     )
 
+    @override
     def compute(self, metrics: Mapping[str, float]) -> float | None:
         """Return the grade."""
         if "semseg/miou" not in metrics or "depth/si_log_rmse" not in metrics:

@@ -2,6 +2,7 @@
 
 import torch
 from torch import Tensor
+from typing_extensions import override
 
 from taskscape.metrics.base import TaskMetric
 from taskscape.metrics.spec import MetricSpec
@@ -56,9 +57,11 @@ class NormalsMetrics(TaskMetric):
         self.add_state("histogram", torch.zeros(180 * _PER_DEGREE, dtype=torch.int64), dist_reduce_fx="sum")
 
     @property
+    @override
     def specs(self) -> dict[str, MetricSpec]:
         return SPECS
 
+    @override
     def update(self, prediction: Tensor, value: Tensor, valid: Tensor) -> None:
         """Update with (B, 3, H, W) vectors."""
         a, b = prediction.double(), value.double()
@@ -69,6 +72,7 @@ class NormalsMetrics(TaskMetric):
         bin_of = (degrees * _PER_DEGREE).long().clamp(0, bins - 1).masked_fill(~valid, bins)
         self.histogram += bin_of.flatten().bincount(minlength=bins + 1)[:-1]
 
+    @override
     def compute(self) -> dict[str, float]:
         up_to = self.histogram.cumsum(0)
         pixels = int(up_to[-1])

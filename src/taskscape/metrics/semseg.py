@@ -5,6 +5,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from typing_extensions import override
 
 from taskscape.metrics.base import TaskMetric
 from taskscape.metrics.spec import MetricSpec
@@ -70,9 +71,11 @@ class SegmentationMetrics(TaskMetric):
         self.add_state("images", torch.zeros((), dtype=torch.int64), dist_reduce_fx="sum")
 
     @property
+    @override
     def specs(self) -> dict[str, MetricSpec]:
         return SPECS | {f"iou/{name}": _class_spec(name) for name in self.classes}
 
+    @override
     def update(self, prediction: Tensor, value: Tensor, valid: Tensor) -> None:
         """Update with (B, H, W) class ids."""
         b, c = len(value), len(self.classes)
@@ -86,6 +89,7 @@ class SegmentationMetrics(TaskMetric):
         self.image_miou += miou_b.nansum()
         self.images += (~miou_b.isnan()).sum()
 
+    @override
     def compute(self) -> dict[str, float]:
         iou_c = _iou(self.confusion)
         metrics = {
@@ -96,6 +100,7 @@ class SegmentationMetrics(TaskMetric):
         }
         return {name: 100 * x.item() for name, x in metrics.items() if not x.isnan()}
 
+    @override
     def plots(self) -> dict[str, Any]:
         with self.sync_context():
             return {"confusion": self.confusion.tolist()}

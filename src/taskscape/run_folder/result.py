@@ -1,77 +1,76 @@
-"""What an evaluation found, as a JSON file that a report reads back."""
+"""The outcome of an evaluation, as a JSON file."""
 
 import json
-from dataclasses import asdict, dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from taskscape.files import atomic_write
+from taskscape.metrics.spec import MetricSpec
+from taskscape.modalities import Modality
+from taskscape.serialization import structure, unstructure
 
-FORMAT = 1
-
-_HIGHER = (
-    "miou", "miou_per_image", "pixel_accuracy", "delta1", "delta2", "delta3", "scaled_delta1", "scaled_delta2",
-    "scaled_delta3", "11.25", "22.5", "30", "grader",
-)  # fmt: skip
-
-
-def higher_is_better(metric: str) -> bool:
-    """Return whether a metric, such as ``semseg/miou``, grows as predictions get better; errors do not."""
-    return metric.startswith("semseg/iou/") or metric.rpartition("/")[2] in _HIGHER
-
-
-def suffix(split: str = "val", tta: bool = False) -> str:
-    """Return what the names of a run's ``result`` and ``samples`` end in: nothing for the usual one, that of val."""
-    return ("" if split == "val" else f"-{split}") + ("-tta" if tta else "")
-
-
-@dataclass(frozen=True)
-class TaskInfo:
-    """What a report must know to draw a task."""
-
-    name: str
-    kind: Literal["classes", "depth", "directions"]
-    classes: list[str] = field(default_factory=list)
-    palette: list[list[int]] = field(default_factory=list)
-    """An RGB colour per class, 0..255."""
-    scale_known: bool = True
-    """Whether depth is in metres; if not, it is proportional to metres within an image only."""
+FORMAT = 2
 
 
 @dataclass(frozen=True)
 class Result:
-    """The metrics of one trained network on one split."""
+    """The metrics of one trained network on one split.
+
+    Raises ``ValueError`` for a metric without a spec.
+    """
 
     split: str
     images: int
     size: tuple[int, int]
     """Height and width of the images in pixels."""
-    metrics: dict[str, float]
+    tasks: Mapping[str, Modality]
+    """What each task predicts, by the task's name."""
+    metrics: Mapping[str, float]
     """By ``task/metric``; percentages where the field reports percentages."""
-    figures: dict[str, Any] = field(default_factory=dict)
-    """By ``task/figure``: ``semseg/confusion`` (rows: ground truth, columns: prediction, in pixels);
-    ``depth/histogram`` (``edges`` in metres, ``predicted`` and ``true`` pixel counts)."""
-    tasks: list[TaskInfo] = field(default_factory=list)
-    cost: dict[str, float] = field(default_factory=dict)
+    specs: Mapping[str, MetricSpec]
+    """What each metric is, by the same key, in the order of display. A metric that has a spec may be missing: a class
+    that does not occur has no IoU."""
+    plots: Mapping[str, Any] = field(default_factory=dict)
+    """By ``task/plot``, plain lists. A report draws ``confusion`` (rows ground truth, columns prediction, in pixels),
+    ``histogram`` and ``error_by_distance`` (see ``taskscape.metrics.DepthMetrics``)."""
+    cost: Mapping[str, float] = field(default_factory=dict)
     """``parameters``, ``flops`` of one image, ``seconds_per_image`` of the forward pass, ``seconds`` of training."""
-    environment: dict[str, str] = field(default_factory=dict)
+    environment: Mapping[str, str] = field(default_factory=dict)
     """Versions, device, threads, processes."""
-    format: int = FORMAT
+    tta: bool = False
+    """Whether predictions were averaged with those for the flipped images."""
+
+    def __post_init__(self) -> None:
+        if unknown := [name for name in self.metrics if name not in self.specs]:
+            raise ValueError(f"metrics without a spec: {', '.join(unknown)}; declare them in the `specs` of the metric")
 
     def save(self, path: Path) -> None:
         """Write the result; a reader sees the old file or the new one, never half of one."""
-        atomic_write(path, json.dumps(asdict(self), indent=1, allow_nan=False) + "\n")
+        content = {"format": FORMAT, **unstructure(self)}
+        atomic_write(path, json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
 
     @classmethod
     def load(cls, path: Path) -> "Result":
-        """Read a result. Raises ``ValueError`` that names the file when it is not one."""
+        """Read a result.
+
+        Raises ``FileNotFoundError`` when there is none, ``ValueError`` when the file is not one of this version; both
+        name the file and the remedy.
+        """
+        remedy = f"evaluate the run again with `taskscape evaluate {path.parent}`"
         if not path.is_file():
-            raise FileNotFoundError(f"there is no result {path}; make it with taskscape evaluate {path.parent}")
+            raise FileNotFoundError(f"there is no result {path}; make it with `taskscape evaluate {path.parent}`")
         try:
-            content = json.loads(path.read_text())
-            if content["format"] != FORMAT:
-                raise ValueError(f"{path} has format {content['format']}, this version reads {FORMAT}; evaluate again")
-            tasks = [TaskInfo(**task) for task in content["tasks"]]
-            return cls(**{**content, "size": tuple(content["size"]), "tasks": tasks})
-        except (json.JSONDecodeError, KeyError, TypeError) as error:
-            raise ValueError(f"{path} is not a result of taskscape ({error!r}); evaluate the run again") from error
+            content = json.loads(path.read_text("utf-8"))
+        except ValueError as error:
+            raise ValueError(f"{path} is not JSON ({error}); {remedy}") from error
+        if not isinstance(content, dict) or "format" not in content:
+            raise ValueError(f"{path} is not a result of taskscape; {remedy}")
+        number = content.pop("format")
+        if number != FORMAT:
+            raise ValueError(f"{path} has format {number}, this version reads {FORMAT}; {remedy}")
+        try:
+            return structure(content, str(path), cls)
+        except ValueError as error:
+            raise ValueError(f"{error}; {remedy}") from error

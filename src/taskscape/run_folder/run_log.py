@@ -1,36 +1,35 @@
-"""What a run writes down as it goes: a table with a row per epoch, and TensorBoard events."""
+"""What a run logs: a table with a row per epoch, and TensorBoard events."""
 
 import csv
 import io
 from collections.abc import Mapping
-from pathlib import Path
-
-from torch.utils.tensorboard import SummaryWriter
 
 from taskscape.files import atomic_write
+from taskscape.run_folder.names import RunFolder
 
 
-class Journal:
-    """``metrics.csv`` and TensorBoard events of one run folder."""
+class RunLogger:
+    """Writes ``metrics.csv`` and TensorBoard events of one run."""
 
-    def __init__(self, run: Path, step: int = 0) -> None:
-        """Open the journal at ``step``: what an interrupted run wrote beyond it is cut off."""
-        self.path = run / "metrics.csv"
-        self.rows = [row for row in read_rows(self.path) if int(row["step"]) <= step]
+    def __init__(self, folder: RunFolder, step: int = 0) -> None:
+        """Open the log at ``step``: rows and events that an interrupted run wrote after it are removed."""
+        from torch.utils.tensorboard import SummaryWriter
+
+        self.folder = folder
+        self.rows = [row for row in folder.metric_rows() if int(row["step"]) <= step]
         self._write()
-        self.events = SummaryWriter(str(run), purge_step=step + 1 if step else None)
+        self.events = SummaryWriter(str(folder.path), purge_step=step + 1 if step else None)
 
-    def at_step(self, step: int, values: Mapping[str, float]) -> None:
-        """Note values within an epoch."""
+    def log_step(self, step: int, values: Mapping[str, float]) -> None:
+        """Log values within an epoch."""
         for name, value in values.items():
             self.events.add_scalar(name, value, step)
 
-    def at_epoch(self, epoch: int, step: int, values: Mapping[str, float]) -> None:
-        """Note an epoch's row. Columns are those of all rows; a value that an epoch lacks is empty."""
+    def log_epoch(self, epoch: int, step: int, values: Mapping[str, float]) -> None:
+        """Log an epoch's row. Columns are those of all rows; a value that an epoch lacks is empty."""
         self.rows.append({"epoch": str(epoch), "step": str(step), **{name: f"{v:.8g}" for name, v in values.items()}})
         self._write()
-        for name, value in values.items():
-            self.events.add_scalar(name, value, step)
+        self.log_step(step, values)
         self.events.flush()
 
     def close(self) -> None:
@@ -43,12 +42,4 @@ class Journal:
         table = csv.DictWriter(text, columns, restval="", lineterminator="\n")
         table.writeheader()
         table.writerows(self.rows)
-        atomic_write(self.path, text.getvalue())
-
-
-def read_rows(path: Path) -> list[dict[str, str]]:
-    """Return the rows of a ``metrics.csv``, none when there is no file."""
-    if not path.exists():
-        return []
-    with path.open(newline="") as file:
-        return [{name: value for name, value in row.items() if value != ""} for row in csv.DictReader(file)]
+        atomic_write(self.folder.metrics, text.getvalue())

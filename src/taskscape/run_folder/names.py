@@ -1,0 +1,67 @@
+"""Where the files of a run are. No other module knows their names."""
+
+import csv
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """The folder of one run. TensorBoard's events stand in it too, under names of their own."""
+
+    path: Path
+
+    @property
+    def name(self) -> str:
+        """The folder's own name."""
+        return self.path.resolve().name
+
+    @property
+    def experiment(self) -> Path:
+        """All settings, to train the same again: YAML."""
+        return self.path / "experiment.yaml"
+
+    @property
+    def metrics(self) -> Path:
+        """A row per epoch: CSV. ``metric_rows`` reads it."""
+        return self.path / "metrics.csv"
+
+    @property
+    def checkpoint(self) -> Path:
+        """Everything that is needed to resume training."""
+        return self.path / "last.ckpt"
+
+    @property
+    def weights(self) -> Path:
+        """The network after its best epoch: safetensors."""
+        return self.path / "best.safetensors"
+
+    def result(self, split: str = "val", tta: bool = False) -> Path:
+        """Return where the ``Result`` of a split is, with test-time augmentation or without: JSON."""
+        return self.path / f"result{_suffix(split, tta)}.json"
+
+    def samples(self, split: str = "val", tta: bool = False) -> Path:
+        """Return where images, labels and predictions for the report are: NPZ."""
+        return self.path / f"samples{_suffix(split, tta)}.npz"
+
+    def report(self, split: str = "val", tta: bool = False) -> Path:
+        """Return where the report is: HTML."""
+        return self.path / "report" / f"index{_suffix(split, tta)}.html"
+
+    def evaluate_command(self, split: str = "val", tta: bool = False) -> str:
+        """Return the command that writes ``result`` and ``samples``, for error messages."""
+        options = ("" if split == "val" else f" --split {split}") + (" --tta" if tta else "")
+        return f"taskscape evaluate {self.path}{options}"
+
+    def metric_rows(self) -> list[dict[str, str]]:
+        """Return the rows of ``metrics``, as text by column without empty cells; none when there is no file."""
+        if not self.metrics.exists():
+            return []
+        with self.metrics.open(newline="") as file:
+            # A short row has None where it ends; cells beyond the last column stand under the name None.
+            return [{name: cell for name, cell in row.items() if name and cell} for row in csv.DictReader(file)]
+
+
+def _suffix(split: str, tta: bool) -> str:
+    """Return what file names end in: nothing for the usual evaluation, that of val."""
+    return ("" if split == "val" else f"-{split}") + ("-tta" if tta else "")
