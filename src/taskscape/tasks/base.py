@@ -1,14 +1,16 @@
 """What a task is: a modality that a network predicts, with its head, loss and metrics."""
 
 from abc import ABC, abstractmethod
-from typing import ClassVar, Self
+from typing import ClassVar, Self, TypeVar
 
 from torch import Tensor
 
 from taskscape.batch import Target
 from taskscape.losses import Loss, LossTerm
-from taskscape.metrics import TaskMetric
+from taskscape.metrics.base import TaskMetric
 from taskscape.modalities import Modality
+
+M = TypeVar("M", bound=Modality)
 
 
 class Task(ABC):
@@ -35,6 +37,16 @@ class Task(ABC):
     def channels(self) -> int:
         """Number of channels of the raw output."""
 
+    @property
+    def predicts_classes(self) -> bool:
+        """Whether the raw output is a score for each of several classes, one channel each."""
+        return False
+
+    @property
+    def raw_is_value(self) -> bool:
+        """Whether the raw output is the modality's value itself, such as metres, not a normalized form of it."""
+        return False
+
     @abstractmethod
     def for_data(self, field: str, modality: Modality) -> Self:
         """Return this task with what it left to the data filled in from the field of the store that it reads.
@@ -57,10 +69,28 @@ class Task(ABC):
     def decode(self, raw: Tensor) -> Tensor:
         """Turn raw output into the modality's values, shaped and scaled as ``Target.value``."""
 
+    def compute_consistency(self, raw: Tensor, reference: Tensor, valid: Tensor) -> LossTerm:
+        """Compare raw output with other raw output, ``reference``, that stands for the truth where ``valid``.
+
+        The loss of the decoded reference, or the same without rounding and clamping. No gradient goes to
+        ``reference`` where the caller detaches it.
+        """
+        return self.compute_loss(raw, Target(self.decode(reference), valid))
+
     @abstractmethod
-    def metric(self) -> TaskMetric:
+    def metrics(self) -> TaskMetric:
         """Return fresh metrics for decoded predictions."""
 
     def hflip(self, raw: Tensor) -> Tensor:
         """Turn the raw output for an image into that for the image flipped left to right."""
         return raw.flip(-1)
+
+
+def read_as(kind: type[M], field: str, modality: Modality) -> M:
+    """Return the modality of a store's field as the kind that a task learns from. Raises ``ValueError`` for another."""
+    if isinstance(modality, kind):
+        return modality
+    raise ValueError(
+        f"field {field!r} holds {modality.name}, not {kind.name}: set the task's source to a field that does, "
+        "or leave the task out"
+    )
