@@ -1,7 +1,5 @@
 """The parts that pages are made of, and the frame around them. Everything given as text is escaped here."""
 
-import base64
-import io
 import re
 from collections.abc import Sequence
 from html import escape
@@ -9,11 +7,7 @@ from importlib.resources import files
 from pathlib import Path
 from string import Template
 
-import numpy as np
-from PIL import Image
-
 from taskscape.files import atomic_write
-from taskscape.views.pictures import Rgb, color_table
 
 PAGE = Template("""<!doctype html>
 <html lang="en">
@@ -115,38 +109,3 @@ def settings_table(settings: dict[str, str]) -> str:
         f"<tr><th scope=row>{breakable(name)}</th><td>{escape(value)}</td></tr>" for name, value in settings.items()
     )
     return f'<table class="settings"><tbody>{rows}</tbody></table>'
-
-
-def picture(rgb: Rgb, alt: str) -> str:
-    """Return an (H, W, 3) picture: exact as PNG where it has at most 256 colours, otherwise as JPEG."""
-    height, width, _ = rgb.shape
-    packed = rgb.astype(np.uint32) @ np.array([65536, 256, 1], np.uint32)
-    colors, index = np.unique(packed, return_inverse=True)
-    stream = io.BytesIO()
-    if len(colors) <= 256:
-        paletted = Image.fromarray(index.reshape(height, width).astype(np.uint8), "L")
-        palette = np.stack([colors >> 16, colors >> 8 & 255, colors & 255], -1)
-        paletted.putpalette(palette.astype(np.uint8).tobytes())
-        paletted.save(stream, "PNG", optimize=True)
-        kind = "png"
-    else:
-        Image.fromarray(rgb).save(stream, "JPEG", quality=85, subsampling=0)
-        kind = "jpeg"
-    data = base64.b64encode(stream.getvalue()).decode()
-    return f'<img src="data:image/{kind};base64,{data}" width="{width}" height="{height}" alt="{escape(alt)}">'
-
-
-def scale(color_map: str, ticks: Sequence[tuple[float, str]]) -> str:
-    """Return a colour scale with (position 0..1, text) below it."""
-    table = color_table(color_map)
-    stops = ",".join("rgb({},{},{})".format(*table[i]) for i in np.linspace(0, len(table) - 1, 17).round().astype(int))
-    marks = "".join(f'<span style="left:{100 * position:.1f}%">{escape(text)}</span>' for position, text in ticks)
-    return f'<div class="scale"><div style="background:linear-gradient(90deg,{stops})"></div><p>{marks}</p></div>'
-
-
-def swatches(items: Sequence[tuple[str, Sequence[int]]]) -> str:
-    """Return (name, RGB) as chips."""
-    chips = "".join(
-        f'<li><i class="filled" style="--color:rgb({r},{g},{b})"></i>{escape(name)}</li>' for name, (r, g, b) in items
-    )
-    return f'<ul class="legend chips">{chips}</ul>'
