@@ -2,13 +2,14 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import tyro
 
 from taskscape.commands.shared import Run, if_interrupted
 
-Images = Annotated[tuple[Path, ...], tyro.conf.arg(metavar="IMAGES...", help="Pictures, or folders of pictures.")]
+Images = Annotated[tuple[Path, ...], tyro.conf.arg(metavar="IMAGES...", help="Images, or folders of images.")]
+Settings = Annotated[tyro.conf.UseAppendAction[tuple[str, ...]], tyro.conf.arg(metavar="TASK.SETTING=VALUE")]
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -23,29 +24,31 @@ def predict(
     *,
     out: Path,
     height: int | None = None,
-    own_size: bool = False,
-    depth_unit: Literal["mm", "cm"] = "mm",
+    native_resolution: bool = False,
+    tta: bool = False,
+    view: Settings = (),
     device: Literal["auto", "cpu", "cuda"] = "auto",
 ) -> None:
-    """Predict pictures with the network of a run.
+    """Run inference on images with the network of a run.
 
-    Writes for each PICTURE what the network knows of PICTURE.semseg.png (class ids with a palette), PICTURE.depth.png
-    (16 bit), PICTURE.normals.png, views of them for people, and PICTURE.side-by-side.png. about.json says how to read
-    them.
+    Writes for each IMAGE and each TASK of the network IMAGE.TASK.png for programs and IMAGE.TASK-view.png for people,
+    at the size of the image, and IMAGE.side-by-side.png. metadata.json says how to read them.
 
     Args:
         out: Folder to write to.
-        height: Shrink or enlarge pictures to this height for the network, whose output is brought back to their own
-            size; by default the height at which it was trained, where it judges best, depth above all.
-        own_size: Show the network pictures as they are: finer outlines, less reliable depth.
-        depth_unit: What a step of the 16-bit depth is; what is farther than 65535 steps is stored as 65535.
+        height: Scale images to this height for the network, whose output is scaled back to their size; by default
+            the height at which it was evaluated, where it is most accurate.
+        native_resolution: Do not scale images: finer outlines, less reliable distances.
+        tta: Test-time augmentation: the mean of the predictions for the image and for its mirror image.
+        view: Change how a task is written or shown; may be repeated. TASK.unit=cm writes distances in steps of
+            centimetres, which end at 655 m, instead of millimetres, which end at 65.5 m.
         device: Where to compute; auto takes a GPU when there is one.
     """
     from taskscape.inference.predict import predict as predict_files
     from taskscape.progress import progress_bar, reporter
 
     with (
-        if_interrupted(f"finished pictures in {out} are kept; the same command makes all of them again"),
+        if_interrupted(f"finished images in {out} are kept; the same command makes all of them again"),
         progress_bar() as progress,
     ):
         files = predict_files(
@@ -53,9 +56,24 @@ def predict(
             images,
             out,
             height=height,
-            own_size=own_size,
-            depth_unit=depth_unit,
+            native_resolution=native_resolution,
+            tta=tta,
+            view_settings=_view_settings(view),
             device=device,
-            report=reporter(progress, "pictures"),
+            progress=reporter(progress, "images"),
         )
     print(f"{len(files)} files are in {out}")
+
+
+def _view_settings(texts: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """Return settings by task and name from texts such as ``TASK.SETTING=VALUE``."""
+    import yaml
+
+    settings: dict[str, dict[str, Any]] = {}
+    for text in texts:
+        key, equals, value = text.partition("=")
+        task, dot, name = key.rpartition(".")
+        if not equals or not dot:
+            raise ValueError(f"--view {text} is not TASK.SETTING=VALUE")
+        settings.setdefault(task, {})[name] = yaml.safe_load(value)
+    return settings

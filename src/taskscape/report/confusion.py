@@ -1,6 +1,6 @@
 """Confusion matrices as tables: rows are the true class, columns the predicted one."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from html import escape
 
 import numpy as np
@@ -8,14 +8,17 @@ import numpy.typing as npt
 
 from taskscape.report.glossary import signed
 from taskscape.report.html import wide
-from taskscape.views.pictures import NEUTRAL, Palette
+from taskscape.views import Color
+from taskscape.views.colors import NEUTRAL
 
 BETTER = (14, 138, 108)
 WORSE = (207, 58, 58)
 
 Shares = npt.NDArray[np.float64]
-Cell = Callable[[int, int], tuple[str, Sequence[int], float]]
-"""Row and column to text, colour and how strong the colour is, 0..1."""
+Classes = Mapping[str, Color]
+"""Names and colors in the order of ids."""
+Cell = Callable[[int, int], tuple[str, Color, float]]
+"""Row and column to text, color and how strong the color is, 0..1."""
 
 
 def shares(confusion: npt.ArrayLike) -> Shares:
@@ -25,42 +28,41 @@ def shares(confusion: npt.ArrayLike) -> Shares:
     return np.asarray(100 * counts / np.where(total > 0, total, np.nan))
 
 
-def confusion_table(confusion: npt.ArrayLike, classes: Sequence[str], palette: Palette) -> str:
-    """Draw (C, C) pixel counts: every row adds up to 100 %, and a cell has the colour of the predicted class."""
+def confusion_table(confusion: npt.ArrayLike, classes: Classes) -> str:
+    """Draw (C, C) pixel counts: every row adds up to 100 %, and a cell has the color of the predicted class."""
     percent = shares(confusion)
+    colors = list(classes.values())
 
-    def cell(row: int, column: int) -> tuple[str, Sequence[int], float]:
+    def cell(row: int, column: int) -> tuple[str, Color, float]:
         value = percent[row, column]
         # The root makes rare confusions visible.
-        return f"{value:.0f}", palette[column], float(np.sqrt(value / 100))
+        return f"{value:.0f}", colors[column], float(np.sqrt(value / 100))
 
-    return _table(percent, classes, palette, cell)
+    return _table(percent, classes, cell)
 
 
-def confusion_difference_table(
-    before: npt.ArrayLike, after: npt.ArrayLike, classes: Sequence[str], palette: Palette
-) -> str:
-    """Draw ``after`` minus ``before``, in points of percent of the true class: green where that is for the better."""
+def confusion_difference_table(before: npt.ArrayLike, after: npt.ArrayLike, classes: Classes) -> str:
+    """Draw ``after`` minus ``before`` in percentage points of the true class; improvements are green."""
     change = shares(after) - shares(before)
     largest = max(5.0, float(np.nanmax(np.abs(change), initial=0.0)))
 
-    def cell(row: int, column: int) -> tuple[str, Sequence[int], float]:
+    def cell(row: int, column: int) -> tuple[str, Color, float]:
         value = change[row, column]
         better = (value > 0) == (row == column)
         return signed(value, 0), BETTER if better else WORSE, abs(value) / largest
 
-    return _table(change, classes, palette, cell)
+    return _table(change, classes, cell)
 
 
-def _table(values: Shares, classes: Sequence[str], palette: Palette, cell: Cell) -> str:
-    head = "".join(f"<th scope=col>{_chip(palette[i])}{_name(name)}</th>" for i, name in enumerate(classes))
+def _table(values: Shares, classes: Classes, cell: Cell) -> str:
+    head = "".join(f"<th scope=col>{_chip(color)}{_name(name)}</th>" for name, color in classes.items())
     rows = []
-    for i, name in enumerate(classes):
+    for i, (name, color) in enumerate(classes.items()):
         cells = "".join(
-            _colored(*cell(i, j)) if abs(values[i, j]) >= 0.5 else "<td></td>"  # NaN is not either
+            _colored(*cell(i, j)) if abs(values[i, j]) >= 0.5 else "<td></td>"  # NaN fails the test too
             for j in range(len(classes))
         )
-        rows.append(f"<tr><th scope=row>{_name(name)}{_chip(palette[i])}</th>{cells}</tr>")
+        rows.append(f"<tr><th scope=row>{_name(name)}{_chip(color)}</th>{cells}</tr>")
     side = max(22, min(64, 760 // len(classes)))  # pixels: 40 classes fit a desktop, two do not fill it
     return wide(
         f'<table class="matrix" style="--side:{side}px"><thead><tr><td></td>{head}</tr></thead>'
@@ -72,11 +74,11 @@ def _name(name: str) -> str:
     return f'<span title="{escape(name)}">{escape(name)}</span>'
 
 
-def _chip(color: Sequence[int]) -> str:
+def _chip(color: Color) -> str:
     return '<i style="--color:rgb({},{},{})"></i>'.format(*color)
 
 
-def _colored(text: str, color: Sequence[int], strength: float) -> str:
+def _colored(text: str, color: Color, strength: float) -> str:
     background = np.array(NEUTRAL) * (1 - strength) + np.array(color) * strength
     ink = "#fff" if background @ (0.299, 0.587, 0.114) < 140 else "#1c1c1e"
     r, g, b = background.round().astype(int)

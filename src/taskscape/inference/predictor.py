@@ -1,0 +1,204 @@
+"""Predictions of a trained network for an image, as arrays."""
+
+import io
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from PIL import Image
+from typing_extensions import override
+
+from taskscape.data.readers.images import read_image
+from taskscape.files import atomic_write
+from taskscape.run_folder.names import RunFolder
+from taskscape.run_folder.result import Result
+from taskscape.runs.run import TrainedModel
+from taskscape.runs.run import load as load_model
+from taskscape.serialization import nearest
+from taskscape.views import RgbArray, View, view
+from taskscape.views.base import Array
+
+METADATA = "metadata.json"
+"""Says how to read the files of predictions."""
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Prediction(Mapping[str, Array]):
+    """What a network predicts for one image: an array per task, at the size of the image.
+
+    ``prediction["depth"]`` is what the modality of the task ``depth`` says: (H, W) uint8 class ids, (H, W) float32
+    metres, (H, W, 3) float32 unit vectors, …
+    """
+
+    image: RgbArray
+    """(H, W, 3)."""
+    values: Mapping[str, Array]
+    """By task."""
+    views: Mapping[str, View[Any]]
+    """By task: how its values are shown and written."""
+    name: str = "image"
+    """What the names of its files start with."""
+
+    @override
+    def __getitem__(self, task: str) -> Array:
+        """Return the values of a task. Raises ``KeyError``."""
+        return self.values[task]
+
+    @override
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.values)
+
+    @override
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def __repr__(self) -> str:
+        shapes = ", ".join(f"{task}: {array.dtype} {array.shape}" for task, array in self.values.items())
+        return f"Prediction({self.name!r}, {shapes})"
+
+    def previews(self) -> dict[str, Image.Image]:
+        """Return an image for people per task."""
+        return {
+            task: Image.fromarray(self.views[task].preview(self.image, array)) for task, array in self.values.items()
+        }
+
+    def side_by_side(self) -> Image.Image:
+        """Return the image and the preview of every task in one row."""
+        return _in_a_row(self.image, self.previews())
+
+    def show(self) -> None:
+        """Open ``side_by_side`` in the image viewer of the system; nothing happens where there is none.
+
+        A notebook shows a prediction by itself where it ends a cell.
+        """
+        self.side_by_side().show()
+
+    def _repr_png_(self) -> bytes:
+        """Return ``side_by_side`` for notebooks."""
+        return _encoded(self.side_by_side(), ".png")
+
+    def save(self, folder: str | Path) -> list[Path]:
+        """Write the files that ``taskscape predict`` writes, and return their paths.
+
+        For an image NAME and every task TASK these are ``NAME.TASK.png`` for programs and ``NAME.TASK-view.png`` for
+        people; ``NAME.side-by-side.png``; and ``metadata.json``, which says how to read the first ones.
+        """
+        return [write_metadata(self.views, Path(folder)), *self.save_images(Path(folder))]
+
+    def save_images(self, folder: Path) -> list[Path]:
+        """Write the files of ``save`` without the last one."""
+        encoded = {
+            f"{task}.{self.views[task].extension}": self.views[task].encode(array)
+            for task, array in self.values.items()
+        }
+        previews = self.previews()
+        images = encoded | {f"{task}-view.png": preview for task, preview in previews.items()}
+        images["side-by-side.png"] = _in_a_row(self.image, previews)
+        return [_save(image, folder / f"{self.name}.{ending}") for ending, image in images.items()]
+
+
+@dataclass(frozen=True)
+class Predictor:
+    """A trained network that takes image files and arrays."""
+
+    model: TrainedModel
+    views: Mapping[str, View[Any]]
+    """By task."""
+    height: int | None
+    """Images are scaled to this height for the network, and its output back to their size; None leaves them."""
+    tta: bool = field(default=False, kw_only=True)
+    """Whether predictions are the mean of those for the image and for its mirror image."""
+
+    def predict(self, image: str | Path | RgbArray) -> Prediction:
+        """Predict an image: a file, or (H, W, 3) uint8 RGB.
+
+        Raises ``ValueError`` for an array of another form or a file that is not an image, ``FileNotFoundError``.
+        """
+        if isinstance(image, np.ndarray):
+            if image.dtype != np.uint8 or image.ndim != 3 or image.shape[-1] != 3:
+                raise ValueError(f"the image is {image.dtype} {image.shape}: it must be uint8 (H, W, 3), RGB in 0..255")
+            return Prediction(image, self._values(image), self.views)
+        rgb = read_image(Path(image))
+        return Prediction(rgb, self._values(rgb), self.views, Path(image).stem)
+
+    def _values(self, rgb: RgbArray) -> dict[str, Array]:
+        image = torch.tensor(rgb, device=self.model.device).permute(2, 0, 1)[None] / 255
+        size = image.shape[-2:]
+        if self.height is not None:
+            width = max(round(size[1] * self.height / size[0]), 1)
+            image = F.interpolate(image, (self.height, width), mode="bilinear", antialias=True)
+        outputs = (self.model.forward_tta if self.tta else self.model.forward)(image)
+        values = {}
+        for name, task in self.model.tasks.items():
+            raw = outputs.final[name].float()
+            if raw.shape[-2:] != size:
+                raw = F.interpolate(raw, size, mode="bilinear")  # before decoding: ids cannot be interpolated
+            values[name] = task.modality.to_array(task.decode(raw))[0]
+        return values
+
+
+def load(
+    run: str | Path,
+    *,
+    height: int | None = None,
+    native_resolution: bool = False,
+    tta: bool = False,
+    view_settings: Mapping[str, Mapping[str, Any]] | None = None,
+    device: Literal["auto", "cpu", "cuda"] | str = "auto",
+) -> Predictor:
+    """Load the best network of a run to predict images.
+
+    Images are scaled to ``height`` for the network, by default that of the images it was evaluated on: a larger image
+    of the same scene looks nearer. ``native_resolution`` leaves them as they are. ``tta`` is test-time augmentation:
+    the mean of the predictions for the image and for its mirror image. ``view_settings`` change, by task, how values
+    are shown and written: ``{"depth": {"unit": "cm"}}``.
+
+    Raises ``ValueError`` for settings that do not fit each other or the run; ``FileNotFoundError`` or ``ValueError``
+    that names the file, where the folder is not a trained run.
+    """
+    if height is not None and height < 1:
+        raise ValueError(f"height is {height}: it must be at least 1")
+    if height is not None and native_resolution:
+        raise ValueError("height and native resolution exclude each other: give one of them")
+    model = load_model(Path(run), device)
+    if height is None and not native_resolution:
+        height = Result.load(RunFolder(Path(run)).result()).size[0]
+    settings = view_settings or {}
+    for name in settings:
+        if name not in model.tasks:
+            raise ValueError(f"{run} has no task {name!r}{nearest(name, model.tasks)}")
+    views = {
+        name: view(task.modality).with_settings(settings.get(name, {}), where=name)
+        for name, task in model.tasks.items()
+    }
+    return Predictor(model, views, height, tta=tta)
+
+
+def write_metadata(views: Mapping[str, View[Any]], folder: Path) -> Path:
+    """Write how to read the files of predictions, and return the path. Makes the folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    content = {name: view.metadata() for name, view in views.items()}
+    atomic_write(folder / METADATA, json.dumps(content, indent=1))
+    return folder / METADATA
+
+
+def _save(image: Image.Image, path: Path) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    atomic_write(path, _encoded(image, path.suffix))
+    return path
+
+
+def _encoded(image: Image.Image, extension: str) -> bytes:
+    """Return the content of an image file with that extension, such as ``.png``."""
+    content = io.BytesIO()
+    image.save(content, Image.registered_extensions()[extension])
+    return content.getvalue()
+
+
+def _in_a_row(image: RgbArray, previews: Mapping[str, Image.Image]) -> Image.Image:
+    return Image.fromarray(np.concatenate([image, *map(np.asarray, previews.values())], axis=1))
