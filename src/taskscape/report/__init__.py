@@ -1,4 +1,4 @@
-"""What a run or several of them have found, for people: pictures, tables, and pages that open without a network."""
+"""The outcome of one run or several, for people: tables for the terminal, and self-contained HTML files."""
 
 from taskscape.report.compare import write_comparison
 from taskscape.report.page import write_report

@@ -1,13 +1,17 @@
 """The columns of ``metrics.csv`` as charts."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
+from taskscape.metrics.spec import MetricSpec
 from taskscape.report.charts import COLORS, Series, chart, spans_decades
-from taskscape.report.glossary import headlines, is_per_class, meaning, reading
+from taskscape.report.glossary import leading, unit_and_direction
 from taskscape.report.html import folded
 from taskscape.report.run import Curve
 
 AXES = ("epoch", "step")
+LEARNING_RATE = "lr"
+REST = COLORS[5]
+"""The color of curves that stand alone."""
 
 
 def losses(columns: Iterable[str]) -> dict[str, list[str]]:
@@ -21,54 +25,65 @@ def weights(columns: Iterable[str]) -> dict[str, list[str]]:
 
 
 def _by_name(columns: Iterable[str], kind: str) -> dict[str, list[str]]:
-    found: dict[str, list[str]] = {}
+    groups: dict[str, list[str]] = {}
     for column in columns:
         parts = column.split("/", 2)
         if len(parts) == 3 and parts[1] == kind:
-            found.setdefault(parts[2], []).append(column)
-    return found
+            groups.setdefault(parts[2], []).append(column)
+    return groups
 
 
-def validation(columns: Iterable[str]) -> dict[str, str]:
-    """Return the columns of validation metrics by metric, those that stand for a task first."""
-    columns = list(columns)
-    lost = {c for group in losses(columns).values() for c in group}
-    metrics = {c.removeprefix("val/"): c for c in columns if c.startswith("val/") and c not in lost}
-    return {m: metrics[m] for m in (*headlines(metrics), *metrics) if not is_per_class(m)}
+def validation(columns: Iterable[str], specs: Mapping[str, MetricSpec]) -> dict[str, str]:
+    """Return the columns of validation metrics by metric: those that lead first, those of single classes left out."""
+    columns = set(columns)
+    metrics = [name for name, spec in specs.items() if f"val/{name}" in columns and not spec.per_class]
+    return {name: f"val/{name}" for name in (*leading(metrics, specs), *metrics)}
 
 
-def curve_charts(curves: dict[str, Curve]) -> str:
-    """Draw losses, the metrics that stand for tasks, learning rate and weights; the other columns are folded away."""
-    loss, weight, val = losses(curves), weights(curves), validation(curves)
-    charts = []
-    for i, (name, columns) in enumerate(loss.items()):
-        lines = [
-            Series(c.split("/")[0], COLORS[i % len(COLORS)], curves[c], dashed=j > 0) for j, c in enumerate(columns)
-        ]
-        log = spans_decades([y for s in lines for _, y in s.points])
-        charts.append(chart(f"Loss, {name}", lines, y_log=log))
-    shown = headlines(val) or list(val)[:3]
-    charts += [_metric(metric, curves[val[metric]], COLORS[i]) for i, metric in enumerate(shown)]
-    charts.append(chart("Learning rate", [Series("lr", COLORS[4], curves.get("lr", []))]))
+def curve_charts(curves: Mapping[str, Curve], specs: Mapping[str, MetricSpec]) -> str:
+    """Draw losses, the leading metrics, learning rate and weights; the other columns are in a closed part below.
+
+    ``specs`` are those of the run's result.
+    """
+    loss, weight, metrics = losses(curves), weights(curves), validation(curves, specs)
+    first = leading(metrics, specs) or list(metrics)[:3]
+
+    charts = [_loss(name, {c: curves[c] for c in columns}, COLORS[i]) for i, (name, columns) in enumerate(loss.items())]
+    charts += [metric_chart(specs[name], curves[metrics[name]], COLORS[i]) for i, name in enumerate(first)]
+    charts.append(chart("Learning rate", [Series(LEARNING_RATE, COLORS[4], curves.get(LEARNING_RATE, []))]))
+    charts.append(_weights({name: curves[columns[0]] for name, columns in weight.items()}))
+
+    per_class = {f"val/{name}" for name, spec in specs.items() if spec.per_class}
+    in_groups = {column for group in (*loss.values(), *weight.values()) for column in group}
+    drawn = {LEARNING_RATE, *AXES, *metrics.values(), *per_class, *in_groups}
+    rest = [metric_chart(specs[name], curves[metrics[name]], REST) for name in metrics if name not in first]
+    rest += [chart(column, [Series(column, REST, curve)]) for column, curve in curves.items() if column not in drawn]
+
+    closed = folded("Every other curve", grid(rest)) if any(rest) else ""
+    return grid(charts) + closed if any(charts) else closed
+
+
+def _loss(name: str, curves: Mapping[str, Curve], color: str) -> str:
+    """Draw the loss of the stages: the first as a line, the others dashed."""
     lines = [
-        Series(name, COLORS[i % len(COLORS)], curves[c])
-        for i, (name, group) in enumerate(weight.items())
-        for c in group
+        Series(column.split("/")[0], color, curve, dashed=i > 0) for i, (column, curve) in enumerate(curves.items())
     ]
-    charts.append(chart("Task weights", lines, y_log=spans_decades([y for s in lines for _, y in s.points])))
-
-    drawn = {"lr", *AXES, *val.values(), *(c for group in (*loss.values(), *weight.values()) for c in group)}
-    more = [_metric(metric, curves[column], COLORS[5]) for metric, column in val.items() if metric not in shown]
-    more += [chart(c, [Series(c, COLORS[5], curves[c])]) for c in curves if c not in drawn and not is_per_class(c)]
-    folds = folded("Every other curve", grid(more)) if any(more) else ""
-    return grid(charts) + folds if any(charts) else folds
+    return chart(f"Loss, {name}", lines, y_log=_log(lines))
 
 
-def _metric(metric: str, curve: Curve, color: str) -> str:
-    known = meaning(metric)
-    return chart(
-        known.title, [Series(metric, color, curve)], note=f"{reading(metric)} · last {known.show(curve[-1][1])}"
-    )
+def _weights(curves: Mapping[str, Curve]) -> str:
+    lines = [Series(name, COLORS[i % len(COLORS)], curve) for i, (name, curve) in enumerate(curves.items())]
+    return chart("Task weights", lines, y_log=_log(lines))
+
+
+def _log(lines: Iterable[Series]) -> bool:
+    return spans_decades([y for line in lines for _, y in line.points])
+
+
+def metric_chart(spec: MetricSpec, curve: Curve, color: str) -> str:
+    """Draw one metric over epochs."""
+    last = curve[-1][1]
+    return chart(spec.title, [Series(spec.title, color, curve)], f"{unit_and_direction(spec)} · last {spec.show(last)}")
 
 
 def grid(charts: Iterable[str]) -> str:

@@ -1,16 +1,20 @@
 """Runs that are to be compared: repetitions of one experiment belong together."""
 
 import json
+import os.path
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import takewhile
+from functools import cached_property
+from statistics import fmean
 
-import numpy as np
-
-from taskscape.report.glossary import gained
+from taskscape.metrics.delta_m import DeltaM, delta_m
+from taskscape.metrics.spec import MetricSpec
+from taskscape.modalities import Modality
 from taskscape.report.run import Run, flatten
-from taskscape.run_folder.result import TaskInfo, higher_is_better
+
+NO_SETTING = "–"
+"""Stands for a setting that an experiment does not have."""
 
 
 @dataclass(frozen=True)
@@ -21,23 +25,29 @@ class Group:
     runs: Sequence[Run]
 
     @property
-    def tasks(self) -> list[TaskInfo]:
-        """What the runs predict."""
+    def tasks(self) -> Mapping[str, Modality]:
+        """What the runs predict, by task."""
         return self.runs[0].result.tasks
 
+    @cached_property
+    def specs(self) -> Mapping[str, MetricSpec]:
+        """What the runs' metrics are."""
+        return {name: spec for run in reversed(self.runs) for name, spec in run.result.specs.items()}
+
+    @cached_property
+    def means(self) -> Mapping[str, float]:
+        """The mean of each metric over the runs that have it."""
+        names = dict.fromkeys(name for run in self.runs for name in run.result.metrics)
+        return {name: fmean(self.values(name)) for name in names}
+
     @property
-    def single(self) -> bool:
-        """Return whether the runs learnt one task alone."""
+    def single_task(self) -> bool:
+        """Whether the runs have one task only."""
         return len(self.tasks) == 1
 
     def values(self, metric: str) -> list[float]:
         """Return a metric of every run that has it."""
         return [run.result.metrics[metric] for run in self.runs if metric in run.result.metrics]
-
-    def mean(self, metric: str) -> float | None:
-        """Return the mean of a metric over runs, or none where no run has it."""
-        values = self.values(metric)
-        return float(np.mean(values)) if values else None
 
     def costs(self, cost: str) -> list[float]:
         """Return a cost of every run that has it."""
@@ -46,14 +56,14 @@ class Group:
 
 def group(runs: Sequence[Run]) -> list[Group]:
     """Put runs that differ only in their seed together, in the order of the first of each."""
-    names = dict(zip([run.path for run in runs], _names(runs), strict=True))
-    together: dict[str, list[Run]] = {}
+    names = dict(zip([run.folder for run in runs], _names(runs), strict=True))
+    repetitions: dict[str, list[Run]] = {}
     for run in runs:
         settings = {key: value for key, value in run.settings.items() if key != "seed"}
-        together.setdefault(json.dumps(settings, sort_keys=True, default=str), []).append(run)
-    groups = [Group(_common([names[run.path] for run in members]), members) for members in together.values()]
+        repetitions.setdefault(json.dumps(settings, sort_keys=True, default=str), []).append(run)
+    groups = [Group(_common_name([names[run.folder] for run in members]), members) for members in repetitions.values()]
     if len({g.name for g in groups}) < len(groups):
-        groups = [Group(names[g.runs[0].path], g.runs) for g in groups]
+        groups = [Group(names[g.runs[0].folder], g.runs) for g in groups]
     return groups
 
 
@@ -62,68 +72,59 @@ def _names(runs: Sequence[Run]) -> list[str]:
     names = [run.name for run in runs]
     if len(set(names)) == len(names):
         return names
-    return ["/".join(run.path.resolve().parts[-2:]) for run in runs]
+    return ["/".join(run.folder.path.resolve().parts[-2:]) for run in runs]
 
 
-def _common(names: Sequence[str]) -> str:
-    """Return what names of repetitions have in common, without what led to their numbers."""
+def _common_name(names: Sequence[str]) -> str:
+    """Return the common start of the names of repetitions, without what introduces their numbers."""
     if len(names) == 1:
         return names[0]
-    alike = takewhile(lambda letters: len(set(letters)) == 1, zip(*names, strict=False))
-    shared = "".join(letters[0] for letters in alike)
-    return re.sub(r"[-_. ]*(seed|run)?[-_. ]*$", "", shared) or names[0]
+    return re.sub(r"[-_. ]*(seed|run)?[-_. ]*$", "", os.path.commonprefix(names)) or names[0]
 
 
 def differences(groups: Sequence[Group]) -> dict[str, list[str]]:
     """Return the settings, apart from the seed, in which groups differ: by dotted name, a value per group."""
     flat = [flatten(g.runs[0].settings) for g in groups]
     names = dict.fromkeys(name for settings in flat for name in settings if name != "seed")
-    table = {name: [settings.get(name, "–") for settings in flat] for name in names}
-    parents = {name[:i] for name in names for i, letter in enumerate(name) if letter == "."}  # none here, a dict there
+    table = {name: [settings.get(name, NO_SETTING) for settings in flat] for name in names}
+    # What is null in one experiment and has settings of its own in another is told by those settings.
+    parents = {parent for name in names for parent in _parents(name)}
     different = {name: values for name, values in table.items() if len(set(values)) > 1 and name not in parents}
-    return {name: values for name, values in different.items() if not _goes_with(name, values, different)}
+    return {name: values for name, values in different.items() if not _follows_from_type(name, values, different)}
 
 
-def _goes_with(name: str, values: Sequence[str], table: Mapping[str, Sequence[str]]) -> bool:
+def _parents(name: str) -> list[str]:
+    """Return the dotted names that contain this one: ``a`` and ``a.b`` of ``a.b.c``."""
+    return [name[:i] for i, letter in enumerate(name) if letter == "."]
+
+
+def _follows_from_type(name: str, values: Sequence[str], table: Mapping[str, Sequence[str]]) -> bool:
     """Return whether a setting differs only because what it belongs to, such as a task, is there or not."""
-    if len(set(values) - {"–"}) > 1:
+    if len(set(values) - {NO_SETTING}) > 1:
         return False
-    owners = {f"{name[:i]}.is" for i, letter in enumerate(name) if letter == "."} - {name}
-    missing = [value == "–" for value in values]
-    return any([value == "–" for value in table[owner]] == missing for owner in owners & table.keys())
+    missing = [value == NO_SETTING for value in values]
+    types = [f"{parent}.type" for parent in _parents(name)]
+    return any(
+        type_ in table and type_ != name and [value == NO_SETTING for value in table[type_]] == missing
+        for type_ in types
+    )
 
 
-@dataclass(frozen=True)
-class Gain:
-    """Change against single-task runs, Δm."""
-
-    percent: float
-    """Mean over metrics of the relative change, signed so that worse is positive: lower is better."""
-    metrics: list[str]
-    """What it is the mean of."""
-
-
-def baselines(groups: Iterable[Group]) -> dict[str, Group]:
+def single_task_groups(groups: Iterable[Group]) -> dict[str, Group]:
     """Return the single-task runs by task: the first group of each."""
-    found: dict[str, Group] = {}
+    single: dict[str, Group] = {}
     for g in groups:
-        if g.single:
-            found.setdefault(g.tasks[0].name, g)
-    return found
+        if g.single_task:
+            single.setdefault(next(iter(g.tasks)), g)
+    return single
 
 
-def gain(group: Group, single: dict[str, Group]) -> Gain | None:
-    """Return the change of a group against single-task runs, over the metrics of ``gained`` that both have.
+def delta_m_of(g: Group, single: Mapping[str, Group]) -> DeltaM | None:
+    """Return Δm of a group's mean metrics against the single-task groups by task.
 
-    None for the single-task runs themselves, and where there is nothing to compare with.
+    None for single-task runs themselves, and where there is nothing to compare with.
     """
-    if group.single:
+    if g.single_task:
         return None
-    changes = {}
-    for metric in gained({metric for run in group.runs for metric in run.result.metrics}):
-        base = single.get(metric.split("/")[0])
-        before, after = (base.mean(metric) if base else None), group.mean(metric)
-        if before and after is not None:
-            change = (after - before) / abs(before)
-            changes[metric] = -change if higher_is_better(metric) else change
-    return Gain(100 * float(np.mean(list(changes.values()))), list(changes)) if changes else None
+    reference = {name: value for s in single.values() for name, value in s.means.items()}
+    return delta_m(g.means, reference, g.specs)

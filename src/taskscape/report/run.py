@@ -1,6 +1,5 @@
 """Reads a run from its folder."""
 
-import csv
 import json
 import math
 from dataclasses import dataclass
@@ -11,7 +10,8 @@ import numpy as np
 import numpy.typing as npt
 import yaml
 
-from taskscape.run_folder.result import Result, suffix
+from taskscape.run_folder.names import RunFolder
+from taskscape.run_folder.result import Result
 
 Curve = list[tuple[float, float]]
 """(epoch, value) where there is a value."""
@@ -19,69 +19,60 @@ Curve = list[tuple[float, float]]
 
 @dataclass(frozen=True)
 class Run:
-    """What a report needs of a run, without its sample pictures."""
+    """What a report needs of a run, without its sample images."""
 
-    path: Path
+    folder: RunFolder
     settings: dict[str, Any]
     """``experiment.yaml``: nested dicts of plain values."""
     curves: dict[str, Curve]
     """By column of ``metrics.csv``."""
     result: Result
-    ending: str = ""
-    """Of the names of the files it was read from: ``taskscape.run_folder.result.suffix``."""
 
     @property
     def name(self) -> str:
         """The name of the run's folder."""
-        return self.path.resolve().name
+        return self.folder.name
 
     @classmethod
     def load(cls, path: Path, split: str = "val", tta: bool = False) -> "Run":
-        """Read a run, as measured on a split.
+        """Read a run with its result on a split.
 
         Raises ``ValueError`` that names what is missing and the command that makes it.
         """
-        experiment = path / "experiment.yaml"
-        if not experiment.is_file():
+        folder = RunFolder(path)
+        if not folder.experiment.is_file():
             raise ValueError(
-                f"{path} is not a run: it has no experiment.yaml; make a run with `taskscape train RECIPE`"
+                f"{path} is not a run: it has no {folder.experiment.name}; make a run with `taskscape train RECIPE`"
             )
-        ending = suffix(split, tta)
-        if not (path / f"result{ending}.json").is_file():
-            how = ("" if split == "val" else f" --split {split}") + (" --tta" if tta else "")
-            raise ValueError(f"{path} has no result{ending}.json yet; make it with `taskscape evaluate {path}{how}`")
-        settings = yaml.safe_load(experiment.read_text()) or {}
-        return cls(
-            path, settings, _read_curves(path / "metrics.csv"), Result.load(path / f"result{ending}.json"), ending
-        )
+        result = folder.result(split, tta)
+        if not result.is_file():
+            raise ValueError(f"{path} has no {result.name} yet; make it with `{folder.evaluate_command(split, tta)}`")
+        settings = yaml.safe_load(folder.experiment.read_text("utf-8")) or {}
+        return cls(folder, settings, read_curves(folder), Result.load(result))
 
     def samples(self) -> dict[str, npt.NDArray[Any]]:
-        """Read the sample pictures; empty where the run has none."""
-        path = self.path / f"samples{self.ending}.npz"
+        """Read the sample images with their labels and predictions; empty where the run has none."""
+        path = self.folder.samples(self.result.split, self.result.tta)
         if not path.is_file():
             return {}
         with np.load(path, allow_pickle=False) as arrays:
             return dict(arrays)
 
 
-def _read_curves(path: Path) -> dict[str, Curve]:
-    """Read a table with a row per epoch; cells that are empty or not finite are left out, and so are empty columns."""
+def read_curves(folder: RunFolder) -> dict[str, Curve]:
+    """Return the columns of ``metrics.csv`` over epochs; cells that are no finite number are left out."""
     curves: dict[str, Curve] = {}
-    if not path.is_file():
-        return curves
-    with path.open(newline="") as file:
-        for position, row in enumerate(csv.DictReader(file)):
-            epoch = _number(row.get("epoch"))
-            for column, cell in row.items():
-                value = _number(cell)
-                if value is not None:
-                    curves.setdefault(column, []).append((position if epoch is None else epoch, value))
+    for position, row in enumerate(folder.metric_rows()):
+        values = {column: value for column, cell in row.items() if (value := _finite(cell)) is not None}
+        epoch = values.get("epoch", position)
+        for column, value in values.items():
+            curves.setdefault(column, []).append((epoch, value))
     return curves
 
 
-def _number(cell: object) -> float | None:
+def _finite(text: str) -> float | None:
     try:
-        value = float(str(cell))
+        value = float(text)
     except ValueError:
         return None
     return value if math.isfinite(value) else None
@@ -95,13 +86,19 @@ def flatten(settings: Any, prefix: str = "") -> dict[str, str]:
             for key, value in settings.items()
             for name, text in flatten(value, f"{prefix}.{key}" if prefix else str(key)).items()
         }
-    return {prefix: settings if isinstance(settings, str) else json.dumps(settings, default=str, ensure_ascii=False)}
+    return {prefix: setting_text(settings)}
+
+
+def setting_text(setting: Any) -> str:
+    """Return a setting as text: a string as it is, other values as JSON."""
+    return setting if isinstance(setting, str) else json.dumps(setting, default=str, ensure_ascii=False)
 
 
 def headline(setting: Any) -> str:
-    """Return the one word that stands for a setting: its value, or which of several kinds it is."""
-    if isinstance(setting, dict):
-        scalars = {k: v for k, v in setting.items() if not isinstance(v, dict | list)}
-        kind = scalars.get("is", next(iter(scalars.values()), ""))
-        return f"{kind}, {scalars['encoder']}" if "encoder" in scalars and "is" in scalars else str(kind)
-    return flatten(setting, "_")["_"]
+    """Return a word or two that stand for a setting: its value, or its type with the encoder that it names."""
+    if not isinstance(setting, dict):
+        return setting_text(setting)
+    if "type" not in setting:
+        return next((setting_text(value) for value in setting.values() if not isinstance(value, dict | list)), "")
+    words = [setting["type"], setting.get("encoder")]
+    return ", ".join(word for word in words if isinstance(word, str))
