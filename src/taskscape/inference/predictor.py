@@ -37,7 +37,7 @@ class Prediction(Mapping[str, Array]):
 
     image: RgbArray
     """(H, W, 3)."""
-    values: Mapping[str, Array]
+    arrays: Mapping[str, Array]
     """By task."""
     views: Mapping[str, View[Any]]
     """By task: how its values are shown and written."""
@@ -47,24 +47,24 @@ class Prediction(Mapping[str, Array]):
     @override
     def __getitem__(self, task: str) -> Array:
         """Return the values of a task. Raises ``KeyError``."""
-        return self.values[task]
+        return self.arrays[task]
 
     @override
     def __iter__(self) -> Iterator[str]:
-        return iter(self.values)
+        return iter(self.arrays)
 
     @override
     def __len__(self) -> int:
-        return len(self.values)
+        return len(self.arrays)
 
     def __repr__(self) -> str:
-        shapes = ", ".join(f"{task}: {array.dtype} {array.shape}" for task, array in self.values.items())
+        shapes = ", ".join(f"{task}: {array.dtype} {array.shape}" for task, array in self.arrays.items())
         return f"Prediction({self.name!r}, {shapes})"
 
     def previews(self) -> dict[str, Image.Image]:
         """Return an image for people per task."""
         return {
-            task: Image.fromarray(self.views[task].preview(self.image, array)) for task, array in self.values.items()
+            task: Image.fromarray(self.views[task].preview(self.image, array)) for task, array in self.arrays.items()
         }
 
     def side_by_side(self) -> Image.Image:
@@ -94,7 +94,7 @@ class Prediction(Mapping[str, Array]):
         """Write the files of ``save`` without the last one."""
         encoded = {
             f"{task}.{self.views[task].extension}": self.views[task].encode(array)
-            for task, array in self.values.items()
+            for task, array in self.arrays.items()
         }
         previews = self.previews()
         images = encoded | {f"{task}-view.png": preview for task, preview in previews.items()}
