@@ -1,36 +1,110 @@
-"""Tasks: raw output to quantities and back, and losses in the space they are meant for."""
+"""Tasks: raw output to values and back, losses in the space they are meant for, and what is left to the data."""
 
 import math
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
+from taskscape import modalities
 from taskscape.batch import Target
-from taskscape.modalities.class_sets import CITYSCAPES_2, CITYSCAPES_19, NYUV2_40, VOID, ClassSet, mapping
-from taskscape.losses import L1, SILog
-from taskscape.tasks import Depth, Representation, SemanticSegmentation, SurfaceNormals
+from taskscape.losses import L1, MSE, Loss, LossTerm, SILog
+from taskscape.modalities.class_sets import CITYSCAPES_2, CITYSCAPES_7, CITYSCAPES_19, NYUV2_40
+from taskscape.serialization import offered
+from taskscape.tasks import (
+    TASKS,
+    Depth,
+    Representation,
+    SemanticSegmentation,
+    SurfaceNormals,
+    Task,
+    default_tasks,
+)
+
+KINDS: dict[str, tuple[Task, modalities.Modality]] = {
+    "semseg": (SemanticSegmentation(), modalities.Semseg(CITYSCAPES_7)),
+    "depth": (Depth(), modalities.Depth()),
+    "normals": (SurfaceNormals(), modalities.Normals()),
+}
+every_kind = pytest.mark.parametrize("kind", KINDS)
+
+
+def compute_loss(task: Task, raw: Tensor, target: Target) -> Tensor:
+    return task.loss.mean(task.compute_loss(raw, target))
+
+
+def test_kinds_are_offered_by_name() -> None:
+    assert set(KINDS) == {kind.name for kind in TASKS}
+    assert offered(Task) == {kind.name: kind for kind in TASKS}
+    assert list(default_tasks()) == ["semseg", "depth"]
+
+
+@every_kind
+def test_a_task_reads_its_own_modality_alone(kind: str) -> None:
+    task, own = KINDS[kind]
+    assert type(task.for_data("labels", own).modality) is type(own)
+    for other in ({name: modality for name, (_, modality) in KINDS.items()} | {"rgb": modalities.Rgb()}).values():
+        if type(other) is not type(own):
+            with pytest.raises(ValueError, match=rf"field 'labels' holds {other.name}, not .*source"):
+                task.for_data("labels", other)
+
+
+@every_kind
+def test_decoded_output_is_shaped_as_its_target(kind: str) -> None:
+    task, modality = KINDS[kind]
+    task = task.for_data(kind, modality)
+    stored = torch.from_numpy(np.stack([modality.empty((4, 6)), modality.empty((4, 6))]))
+    target = task.target(modality.unpack(stored), modality)
+    raw = torch.randn(2, task.channels, 4, 6)
+    assert task.decode(raw).shape == target.value.shape
+    assert task.decode(raw).dtype == target.value.dtype
+    metrics = task.metrics()
+    metrics.update(task.decode(raw), target.value, target.valid)
+    assert metrics.compute() == {}  # nothing is valid
+
+
+@every_kind
+def test_flipping_twice_changes_nothing_and_once_is_a_flip_of_values(kind: str) -> None:
+    task, modality = KINDS[kind]
+    task = task.for_data(kind, modality)
+    raw = torch.randn(2, task.channels, 4, 6)
+    assert torch.equal(task.hflip(task.hflip(raw)), raw)
+    motion = torch.diag(torch.tensor([-1.0, 1.0, 1.0])).expand(2, 3, 3)
+    values = modality.warp(task.decode(raw).flip(-1), motion, torch.ones(2, 1, 1, 1))
+    torch.testing.assert_close(task.decode(task.hflip(raw)), values)
+
+
+@every_kind
+def test_a_prediction_is_consistent_with_itself(kind: str) -> None:
+    task, modality = KINDS[kind]
+    task = task.for_data(kind, modality)
+    raw, valid = torch.randn(2, task.channels, 4, 6), torch.rand(2, 4, 6) < 0.7
+    plain = compute_loss(task, raw, Target(task.decode(raw), valid))
+    same = task.loss.mean(task.compute_consistency(raw, raw, valid))
+    torch.testing.assert_close(same, plain, rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize("representation", ["metres", "log", "inverse"])
 def test_depth_decodes_what_it_encodes(representation: Representation) -> None:
-    task = Depth(representation, mean=0.3, deviation=1.7, range=(0.5, 200.0))
+    task = Depth(representation, mean=0.3, std=1.7, min_depth=0.5, max_depth=200.0)
     metres = torch.tensor([0.5, 1.0, 17.3, 200.0], dtype=torch.float64).view(1, 1, 1, 4)
     torch.testing.assert_close(task.decode(task.encode(metres)), metres)
 
 
 def test_depth_stays_within_its_range() -> None:
-    task = Depth("log", range=(1.0, 80.0))
+    task = Depth("log", min_depth=1.0, max_depth=80.0)
     torch.testing.assert_close(task.decode(torch.tensor([-1e9, 1e9])), torch.tensor([1.0, 80.0]))
-    inverse = Depth("inverse", range=(1.0, 80.0))
+    inverse = Depth("inverse", min_depth=1.0, max_depth=80.0)
     torch.testing.assert_close(inverse.decode(torch.tensor([-3.0, 0.0, 9.0])), torch.tensor([80.0, 80.0, 1.0]))
 
 
-def test_normalisation_by_default_is_that_of_miniscapes() -> None:
-    assert Depth("log").normalisation == (2.8936, 0.8661)
-    assert Depth("metres").normalisation == (27.0727, 29.1264)
-    assert Depth("inverse").normalisation == (0.0, 1.0)
+def test_normalization_by_default_is_that_of_miniscapes() -> None:
+    assert Depth("log").normalization == (2.8936, 0.8661)
+    assert Depth("metres").normalization == (27.0727, 29.1264)
+    assert Depth("inverse").normalization == (0.0, 1.0)
 
 
 def target(metres: Tensor) -> Target:
@@ -43,13 +117,43 @@ def test_losses_compare_in_their_own_space() -> None:
     known = np.array([10.0, 20.0, 40.0])
     guess = np.array([0.1, 0.2, -0.4])
 
-    in_logs = Depth("log", loss=L1()).loss_of(raw, target(metres))
+    in_logs = compute_loss(Depth("log", loss=L1()), raw, target(metres))
     assert in_logs.item() == pytest.approx(np.abs(guess - (np.log(known) - 2.8936) / 0.8661).mean(), rel=1e-12)
 
     difference = np.log(known) - (guess * 0.8661 + 2.8936)
     expected = math.sqrt(difference.var() + 0.15 * difference.mean() ** 2)
-    in_metres = Depth("log", loss=SILog(gamma=0.15)).loss_of(raw, target(metres))
+    in_metres = compute_loss(Depth("log", loss=SILog(gamma=0.15)), raw, target(metres))
     assert in_metres.item() == pytest.approx(expected, rel=1e-4)
+
+
+def test_depth_is_consistent_in_the_space_of_its_loss() -> None:
+    raw, other = torch.randn(2, 2, 1, 4, 5, dtype=torch.float64)
+    other *= 30  # mostly out of range, which metres clamp and the representation does not
+    valid = torch.rand(2, 4, 5) < 0.7
+    in_logs = Depth("log", loss=MSE())
+    found = in_logs.loss.mean(in_logs.compute_consistency(raw, other, valid))
+    assert found.item() == pytest.approx(((raw - other)[:, 0][valid] ** 2).mean().item(), rel=1e-12)
+    in_metres = Depth("log", loss=SILog())
+    found = in_metres.loss.mean(in_metres.compute_consistency(raw, other, valid))
+    assert found == compute_loss(in_metres, raw, Target(in_metres.decode(other), valid))
+
+
+@dataclass(frozen=True)
+class Plain(Loss):
+    """A user's loss that says nothing beyond what it must."""
+
+    name: ClassVar[str] = "plain"
+
+    def __call__(self, prediction: Tensor, target: Target) -> LossTerm:
+        errors = (prediction - target.value).abs().sum(1)
+        return LossTerm((errors * target.valid).sum(), target.valid.sum())
+
+
+def test_a_loss_that_says_nothing_compares_representations() -> None:
+    metres = torch.rand(2, 1, 4, 5) * 50 + 1
+    raw = torch.randn(2, 1, 4, 5)
+    found = compute_loss(Depth("inverse", loss=Plain()), raw, target(metres))
+    torch.testing.assert_close(found, (raw - 1 / metres).abs().mean())
 
 
 def test_no_gradient_is_lost_to_pixels_without_depth() -> None:
@@ -57,21 +161,45 @@ def test_no_gradient_is_lost_to_pixels_without_depth() -> None:
     metres[0, 0, 0, 0] = 5.0
     for loss in (L1(), SILog()):
         raw = torch.zeros(1, 1, 2, 2, requires_grad=True)
-        Depth("inverse", loss=loss).loss_of(raw, target(metres)).backward()
+        compute_loss(Depth("inverse", loss=loss), raw, target(metres)).backward()
         assert raw.grad is not None
         assert raw.grad.isfinite().all()
         assert (raw.grad[metres == 0] == 0).all()
 
 
+def test_whether_depth_is_metric_is_taken_from_the_data_unless_set() -> None:
+    relative, metric = modalities.Depth(metric=False), modalities.Depth(metric=True)
+    assert Depth().for_data("depth", relative).modality == relative
+    assert Depth().for_data("depth", metric).modality == metric
+    assert Depth(metric=True).for_data("depth", relative).modality == metric
+    assert set(Depth(metric=False).metrics().specs) < set(Depth(metric=True).metrics().specs)
+
+
 def test_segmentation_takes_the_highest_score_and_the_classes_of_the_data() -> None:
     raw = torch.randn(2, 19, 3, 4)
     task = SemanticSegmentation()
-    with pytest.raises(ValueError, match="classes are still those of the data"):
+    with pytest.raises(ValueError, match="left to the data.*for_data"):
         _ = task.channels
-    task = task.classes_of_data(CITYSCAPES_19)
+    task = task.for_data("semseg", modalities.Semseg(CITYSCAPES_19))
     assert task.channels == 19
     assert torch.equal(task.decode(raw), raw.argmax(1))
-    assert SemanticSegmentation(CITYSCAPES_2).classes_of_data(CITYSCAPES_19).class_set == CITYSCAPES_2
+    chosen = SemanticSegmentation(CITYSCAPES_2).for_data("semseg", modalities.Semseg(CITYSCAPES_19))
+    assert chosen.modality.classes == CITYSCAPES_2
+
+
+def test_ids_become_those_of_the_chosen_classes() -> None:
+    task, data = SemanticSegmentation(CITYSCAPES_2), modalities.Semseg(CITYSCAPES_19)
+    ids = torch.tensor([[[0, 10, 11], [18, 13, 255]]], dtype=torch.uint8)
+    value, valid = task.target(data.unpack(ids), data)
+    assert value.tolist() == [[[0, 0, 1], [1, 1, 0]]]
+    assert valid.tolist() == [[[True, True, True], [True, True, False]]]
+    same = data.unpack(ids)
+    assert SemanticSegmentation(CITYSCAPES_19).target(same, data) is same
+
+
+def test_classes_without_a_map_are_refused_by_field() -> None:
+    with pytest.raises(ValueError, match="field 'labels': .*'nyuv2-40' cannot become 'cityscapes-19'"):
+        SemanticSegmentation(CITYSCAPES_19).for_data("labels", modalities.Semseg(NYUV2_40))
 
 
 def test_normals_have_unit_length() -> None:
@@ -80,24 +208,14 @@ def test_normals_have_unit_length() -> None:
     assert normals.dtype == torch.float32
 
 
-@pytest.mark.parametrize("options", [{"range": (3.0, 2.0)}, {"range": (0.0, 2.0)}, {"deviation": 0.0}])
-def test_bad_settings_name_the_field(options: dict[str, object]) -> None:
-    with pytest.raises(ValueError, match=r"tasks\.depth\.(range|deviation)"):
-        Depth(**options)  # type: ignore[arg-type]
-
-
-def test_labels_map_where_a_map_is_known() -> None:
-    table = mapping(CITYSCAPES_19, CITYSCAPES_2)
-    assert [int(table[i]) for i in (0, 10, 11, 18, 19, VOID)] == [0, 0, 1, 1, VOID, VOID]
-    assert (mapping(NYUV2_40, NYUV2_40)[:40] == np.arange(40)).all()
-    with pytest.raises(ValueError, match="'nyuv2-40' cannot become 'cityscapes-19'"):
-        mapping(NYUV2_40, CITYSCAPES_19)
-
-
-def test_class_sets_are_consistent() -> None:
-    with pytest.raises(ValueError, match="2 names but 1 colours"):
-        ClassSet("x", ("a", "b"), ((0, 0, 0),))
-    with pytest.raises(ValueError, match="occurs twice"):
-        ClassSet("x", ("a", "a"), ((0, 0, 0), (1, 1, 1)))
-    assert CITYSCAPES_19.colors()[10].tolist() == [70, 130, 180]
-    assert CITYSCAPES_19.colors()[VOID].tolist() == [0, 0, 0]
+@pytest.mark.parametrize(
+    ("options", "named"),
+    [
+        ({"min_depth": 3.0, "max_depth": 2.0}, "min_depth < max_depth"),
+        ({"min_depth": 0.0}, "min_depth is 0"),
+        ({"std": 0.0}, "std is 0"),
+    ],
+)
+def test_bad_settings_name_the_field(options: dict[str, Any], named: str) -> None:
+    with pytest.raises(ValueError, match=named):
+        Depth(**options)

@@ -1,1 +1,13 @@
-"""From outputs and targets to one loss per task."""
+"""From a network's outputs and the targets to one loss per task."""
+
+from taskscape.objectives.base import Objective, Tasks, global_mean, labelled
+from taskscape.objectives.consistency import CrossTaskConsistency
+from taskscape.objectives.supervised import Supervised
+from taskscape.serialization import offer
+
+__all__ = ["OBJECTIVES", "CrossTaskConsistency", "Objective", "Supervised", "Tasks", "global_mean", "labelled"]
+
+OBJECTIVES: tuple[type[Objective], ...] = (Supervised, CrossTaskConsistency)
+"""The objectives of the package."""
+
+offer(Objective, OBJECTIVES)

@@ -72,8 +72,7 @@ class Task(ABC):
     def compute_consistency(self, raw: Tensor, reference: Tensor, valid: Tensor) -> LossTerm:
         """Compare raw output with other raw output, ``reference``, that stands for the truth where ``valid``.
 
-        The loss of the decoded reference, or the same without rounding and clamping. No gradient goes to
-        ``reference`` where the caller detaches it.
+        A task that decodes with rounding or clamping compares without them where its loss allows.
         """
         return self.compute_loss(raw, Target(self.decode(reference), valid))
 

@@ -1,0 +1,57 @@
+"""Surface normals."""
+
+from dataclasses import dataclass, field
+from typing import ClassVar, Self
+
+import torch.nn.functional as F
+from torch import Tensor
+from typing_extensions import override
+
+from taskscape import modalities
+from taskscape.losses import Cosine, NormalsLoss
+from taskscape.losses.base import at_least_float32
+from taskscape.metrics.normals import NormalsMetrics
+from taskscape.modalities import Modality
+from taskscape.tasks.base import Task, read_as
+
+
+@dataclass(frozen=True)
+class SurfaceNormals(Task):
+    """Which way every pixel's surface faces: a unit vector in camera axes (x right, y down, z forward)."""
+
+    name: ClassVar[str] = "normals"
+
+    loss: NormalsLoss = field(default_factory=Cosine)
+    """How the prediction is compared with the target."""
+    source: str | None = None
+    """The store's field of normals; none for the one with the task's own name."""
+
+    @property
+    @override
+    def modality(self) -> modalities.Normals:
+        return modalities.Normals()
+
+    @property
+    @override
+    def channels(self) -> int:
+        """The three components."""
+        return 3
+
+    @override
+    def for_data(self, field: str, modality: Modality) -> Self:
+        read_as(modalities.Normals, field, modality)
+        return self
+
+    @override
+    def decode(self, raw: Tensor) -> Tensor:
+        """Scale the output to unit length, (B, 3, H, W)."""
+        return F.normalize(at_least_float32(raw), dim=1)
+
+    @override
+    def metrics(self) -> NormalsMetrics:
+        return NormalsMetrics()
+
+    @override
+    def hflip(self, raw: Tensor) -> Tensor:
+        """Flip the image, and each direction too; lengths stay, unlike in ``Normals.warp``."""
+        return raw.flip(-1) * raw.new_tensor([-1.0, 1.0, 1.0])[:, None, None]

@@ -1,0 +1,90 @@
+"""Semantic segmentation."""
+
+from dataclasses import dataclass, field, replace
+from typing import Annotated, ClassVar, Self
+
+import tyro
+from torch import Tensor
+from typing_extensions import override
+
+from taskscape import modalities
+from taskscape.batch import Target
+from taskscape.losses import CrossEntropy, SegmentationLoss
+from taskscape.metrics.semseg import SegmentationMetrics
+from taskscape.modalities import CLASS_SETS, ClassSet, Modality
+from taskscape.modalities.class_sets import label_map
+from taskscape.tasks.base import Task, read_as
+
+ClassSetByName = Annotated[
+    ClassSet | None,
+    tyro.constructors.PrimitiveConstructorSpec(
+        nargs=1,
+        metavar="{" + ",".join(CLASS_SETS) + ",data}",
+        instance_from_str=lambda args: None if args[0] == "data" else CLASS_SETS[args[0]],
+        is_instance=lambda x: x is None or isinstance(x, ClassSet),
+        str_from_instance=lambda x: ["data" if x is None else x.name],
+        choices=(*CLASS_SETS, "data"),
+    ),
+]
+
+
+@dataclass(frozen=True)
+class SemanticSegmentation(Task):
+    """Which class every pixel belongs to."""
+
+    name: ClassVar[str] = "semseg"
+
+    classes: ClassSetByName = None
+    """The class set; ``data`` takes the one of the data."""
+    loss: SegmentationLoss = field(default_factory=CrossEntropy)
+    """How the prediction is compared with the label."""
+    source: str | None = None
+    """The store's field of class labels; none for the one with the task's own name."""
+
+    @property
+    @override
+    def modality(self) -> modalities.Semseg:
+        if self.classes is None:
+            raise ValueError(
+                "the classes of a segmentation task are left to the data, which is not known yet: call for_data first, "
+                "or name a class set"
+            )
+        return modalities.Semseg(self.classes)
+
+    @property
+    @override
+    def channels(self) -> int:
+        """One score per class."""
+        return len(self.modality.classes)
+
+    @property
+    @override
+    def predicts_classes(self) -> bool:
+        return True
+
+    @override
+    def for_data(self, field: str, modality: Modality) -> Self:
+        """Take the classes of the data, unless a class set is chosen, which theirs must have a map to."""
+        theirs = read_as(modalities.Semseg, field, modality).classes
+        if self.classes is None:
+            return replace(self, classes=theirs)
+        try:
+            label_map(theirs, self.classes)
+        except ValueError as error:
+            raise ValueError(f"field {field!r}: {error}") from error
+        return self
+
+    @override
+    def target(self, target: Target, modality: Modality) -> Target:
+        """Turn the ids of the data's class set into those of the task's."""
+        assert isinstance(modality, modalities.Semseg)  # for_data has checked it
+        return modality.convert(target, self.modality.classes)
+
+    @override
+    def decode(self, raw: Tensor) -> Tensor:
+        """Return the class of the highest score, (B, H, W) int64."""
+        return raw.max(dim=1).indices  # argmax takes twice as long on a CPU
+
+    @override
+    def metrics(self) -> SegmentationMetrics:
+        return SegmentationMetrics(self.modality.classes.classes)
