@@ -1,34 +1,40 @@
 """The page about several runs side by side."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from html import escape
 from pathlib import Path
+from statistics import fmean
+from typing import Any
 
 import numpy as np
 
-from taskscape.report.charts import COLORS, Series, chart, scatter, spans_decades
+from taskscape.metrics.delta_m import DeltaM
+from taskscape.metrics.spec import MetricSpec
+from taskscape.report.charts import Series, chart, scatter, spans_decades
+from taskscape.report.columns import MISSING, best_groups, color, heading, mean_and_deviation, row, table
 from taskscape.report.confusion import confusion_difference_table
 from taskscape.report.curves import grid, losses, validation
 from taskscape.report.glossary import (
     COSTS,
     arrow,
+    by_task,
     cost_text,
     cost_title,
-    headlines,
-    is_per_class,
-    meaning,
-    reading,
+    leading,
     signed,
+    unit_and_direction,
 )
-from taskscape.report.groups import Group, baselines, differences, gain, group
-from taskscape.report.html import breakable, folded, page, wide, write
-from taskscape.report.run import Curve, Run
-from taskscape.run_folder.result import higher_is_better
+from taskscape.report.groups import Group, delta_m_of, differences, first_of_each, group, single_task_groups
+from taskscape.report.html import folded, page, write
+from taskscape.report.run import Run
+from taskscape.views import view
+
+_SPACE = "\N{NO-BREAK SPACE}"
 
 
-def write_comparison(runs: list[Path], out: Path) -> Path:
-    """Write a page, the file ``out``, that compares runs, and return its path.
+def write_comparison(runs: Sequence[Path], out: Path) -> Path:
+    """Write the HTML file ``out``, which compares runs, and return its path.
 
     Runs that differ only in their seed become one column: mean ± standard deviation. Raises ``ValueError`` for fewer
     than two runs, and for one that lacks something, with the command that makes it.
@@ -40,135 +46,105 @@ def write_comparison(runs: list[Path], out: Path) -> Path:
 
 
 def _page(groups: Sequence[Group]) -> str:
+    first, last = groups[0], groups[-1]
     count = sum(len(g.runs) for g in groups)
-    repeated = count > len(groups)
+    specs = first_of_each(g.specs for g in groups)
+    repeated = f" of {len(groups)} experiments: mean ± standard deviation over seeds" if count > len(groups) else ""
     return page(
         " · ".join(g.name for g in groups) if len(groups) <= 3 else f"{len(groups)} networks compared",
         "taskscape · comparison of runs",
-        f"{count} runs"
-        + (f" of {len(groups)} experiments: mean ± standard deviation over seeds." if repeated else "."),
+        f"{count} runs{repeated}.",
         [
             (
                 "Metrics",
                 "A star marks the best of each row. Arrows say whether higher or lower is better.",
-                _protocol(groups) + _metrics(groups),
+                _other_images(groups) + _metrics(groups, specs) + _delta_m_note(groups),
             ),
-            ("Settings", "Only those that are not the same everywhere.", _settings(groups)),
-            ("Cost", "Accuracy beside what it takes.", _costs(groups)),
-            ("Curves", "Measured after every epoch; a line per run.", _curves(groups)),
-            (
-                "Classes",
-                f"IoU per class in %; small: points more or less than {groups[0].name}.",
-                _classes(groups),
-            ),
+            ("Settings", "Those that are not the same everywhere.", _settings(groups)),
+            ("Cost", "The leading metric of each task over the time of a prediction.", _costs(groups, specs)),
+            ("Curves", "Validated after every epoch; a line per run.", _curves(groups, specs)),
+            ("Classes", f"Small: the change against {first.name}.", _classes(groups, specs)),
             (
                 "Confusion",
-                f"{groups[-1].name} minus {groups[0].name}: what the pixels of every true class (row) are taken for "
-                "(column), in points of percent. Green is for the better, red for the worse.",
-                _confusion(groups),
+                f"{last.name} minus {first.name}: how the pixels of every true class (row) are predicted (column), in "
+                "percentage points. Green is better, red is worse.",
+                _confusion(first, last) if len(groups) == 2 else "",
             ),
         ],
     )
 
 
-def _protocol(groups: Sequence[Group]) -> str:
-    """Return a warning where the runs were not measured on the same images."""
-    measured = {(run.result.split, run.result.images) for g in groups for run in g.runs}
-    if len(measured) == 1:
+def _other_images(groups: Sequence[Group]) -> str:
+    """Return a warning where the runs were not evaluated on the same images."""
+    evaluated = {(run.result.split, run.result.images) for g in groups for run in g.runs}
+    if len(evaluated) == 1:
         return ""
-    kinds = ", ".join(f"{images} images of {split}" for split, images in sorted(measured))
-    return f'<p class="warning">These runs were not measured on the same images ({escape(kinds)}).</p>'
+    kinds = ", ".join(f"{images} images of {split}" for split, images in sorted(evaluated))
+    return f'<p class="warning">These runs were not evaluated on the same images ({escape(kinds)}).</p>'
 
 
 # -- tables ------------------------------------------------------------------------------------------------------------
 
 
-def _table(groups: Sequence[Group], rows: str, kind: str = "") -> str:
-    head = "".join(
-        f'<th scope=col><i style="--color:{_color(i)}"></i>{escape(g.name)}'
-        + (f" <small>× {len(g.runs)}</small>" if len(g.runs) > 1 else "")
-        + "</th>"
-        for i, g in enumerate(groups)
-    )
-    return wide(f'<table class="compare {kind}"><thead><tr><th></th>{head}</tr></thead><tbody>{rows}</tbody></table>')
+def _metrics(groups: Sequence[Group], specs: Mapping[str, MetricSpec]) -> str:
+    rows = _delta_m_row(groups)
+    for task, names in by_task(_names(groups, specs, per_class=False)).items():
+        rows.append(heading(task, len(groups)))
+        rows += [_metric_row(groups, name, specs[name]) for name in names]
+    rows.append(heading("cost", len(groups)))
+    rows += [_cost_row(groups, name) for name in COSTS if any(g.costs(name) for g in groups)]
+    return table(groups, rows)
 
 
-def _color(i: int) -> str:
-    return COLORS[i % len(COLORS)]
+def _names(groups: Sequence[Group], specs: Mapping[str, MetricSpec], *, per_class: bool) -> list[str]:
+    """Return the metrics that any run has."""
+    present = {name for g in groups for name in g.means}
+    return [name for name, spec in specs.items() if name in present and spec.per_class == per_class]
 
 
-def _row(title: str, note: str, cells: Sequence[str], best: set[int]) -> str:
-    """Return a row of cells that are HTML."""
-    marked = "".join(f'<td class="best">{c}</td>' if i in best else f"<td>{c}</td>" for i, c in enumerate(cells))
-    note = f"&nbsp;<small>{escape(note)}</small>" if note else ""
-    return f"<tr><th scope=row>{breakable(title)}{note}</th>{marked}</tr>"
+def _metric_row(groups: Sequence[Group], name: str, spec: MetricSpec) -> str:
+    values = [g.values(name) for g in groups]
+    best = best_groups(values, spec.higher_is_better, spec.show)
+    cells = [mean_and_deviation(v, spec.show) for v in values]
+    return row(f"{spec.title}{_SPACE}{arrow(spec)}", spec.unit, cells, best)
 
 
-def _numbers(values: Sequence[Sequence[float]], show: Callable[[float], str]) -> list[str]:
-    """Return a cell per group: mean ± deviation."""
-    return [
-        "–"
-        if not v
-        else show(float(np.mean(v))) + (f" <small>± {show(float(np.std(v, ddof=1)))}</small>" if len(v) > 1 else "")
-        for v in values
-    ]
+def _cost_row(groups: Sequence[Group], name: str) -> str:
+    show = partial(cost_text, name)
+    values = [g.costs(name) for g in groups]
+    cells = [show(fmean(v)) if v else MISSING for v in values]
+    return row(f"{cost_title(name)}{_SPACE}↓", "", cells, best_groups(values, False, show))
 
 
-def _best(values: Sequence[Sequence[float]], higher: bool, show: Callable[[float], str]) -> set[int]:
-    """Return the groups whose mean reads the same as the best; none where fewer than two have one."""
-    means = {i: float(np.mean(v)) for i, v in enumerate(values) if v}
-    if len(means) < 2:
-        return set()
-    best = show((max if higher else min)(means.values()))
-    found = {i for i, mean in means.items() if show(mean) == best}
-    return found if len(found) < len(means) else set()
+def _delta_m(groups: Sequence[Group]) -> list[DeltaM | None]:
+    """Return Δm of each group, where there are single-task runs to compare with."""
+    single = single_task_groups(groups)
+    return [delta_m_of(g, single) for g in groups]
 
 
-def _metrics(groups: Sequence[Group]) -> str:
-    rows = _gains(groups)
-    names = dict.fromkeys(m for g in groups for run in g.runs for m in run.result.metrics if not is_per_class(m))
-    for task in dict.fromkeys(name.split("/")[0] for name in names):
-        rows += _heading(task, len(groups))
-        for name in (name for name in names if name.split("/")[0] == task):
-            known, values = meaning(name), [g.values(name) for g in groups]
-            best = _best(values, higher_is_better(name), known.show)
-            title = f"{known.title}\N{NO-BREAK SPACE}{arrow(name)}"
-            rows += _row(title, known.unit, _numbers(values, known.show), best)
-    rows += _heading("cost", len(groups))
-    for name in [c for c in COSTS if any(g.costs(c) for g in groups)]:
-        values = [[float(np.mean(costs))] if (costs := g.costs(name)) else [] for g in groups]
-        show = partial(cost_text, name)
-        rows += _row(f"{cost_title(name)}\N{NO-BREAK SPACE}↓", "", _numbers(values, show), _best(values, False, show))
-    return _table(groups, rows) + _gain_note(groups)
+def _delta_m_row(groups: Sequence[Group]) -> list[str]:
+    """Return the row of Δm, or no row where no group has one."""
+    changes = _delta_m(groups)
+    if not any(changes):
+        return []
+    percents = [[change.percent] if change else [] for change in changes]
+    best = best_groups(percents, False, partial(signed, digits=2))
+    return [row(f"Δm against single task{_SPACE}↓", "%", [_delta_m_cell(change) for change in changes], best)]
 
 
-def _heading(title: str, columns: int) -> str:
-    return f'<tr class="group"><th scope=rowgroup>{escape(title)}</th><td colspan="{columns}"></td></tr>'
+def _delta_m_cell(change: DeltaM | None) -> str:
+    if change is None:
+        return MISSING
+    return f'<span class="{"worse" if change.percent > 0 else "good"}">{signed(change.percent, 2)}</span>'
 
 
-def _gains(groups: Sequence[Group]) -> str:
-    """Return the row of Δm, where there are single-task runs to compare with."""
-    single = baselines(groups)
-    gains = [gain(g, single) for g in groups]
-    if not any(gains):
+def _delta_m_note(groups: Sequence[Group]) -> str:
+    """Say what Δm is, against which runs and over which metrics."""
+    changes = {g.name: change for g, change in zip(groups, _delta_m(groups), strict=True) if change}
+    if not changes:
         return ""
-    lowest = min(g.percent for g in gains if g)
-    several = sum(g is not None for g in gains) > 1
-    best = {i for i, g in enumerate(gains) if several and g and g.percent == lowest}
-    cells = [
-        "–" if g is None else f'<span class="{"worse" if g.percent > 0 else "good"}">{signed(g.percent, 2)}</span>'
-        for g in gains
-    ]
-    return _row("Δm against single task\N{NO-BREAK SPACE}↓", "%", cells, best)
-
-
-def _gain_note(groups: Sequence[Group]) -> str:
-    single = baselines(groups)
-    gains = {g.name: found for g in groups if (found := gain(g, single))}
-    if not gains:
-        return ""
-    against = ", ".join(f"{task}: {g.name}" for task, g in single.items())
-    over = "; ".join(f"{name} over {', '.join(found.metrics)}" for name, found in gains.items())
+    against = ", ".join(f"{task}: {g.name}" for task, g in single_task_groups(groups).items())
+    over = "; ".join(f"{name} over {', '.join(change.metrics)}" for name, change in changes.items())
     return (
         '<p class="hint note">Δm is the mean over metrics of the relative change against the single-task runs '
         f"({escape(against)}), signed so that + is worse and − is better.</p>"
@@ -177,86 +153,104 @@ def _gain_note(groups: Sequence[Group]) -> str:
 
 
 def _settings(groups: Sequence[Group]) -> str:
-    table = differences(groups)
-    if not table:
-        return ""
-    return _table(groups, "".join(_row(k, "", [escape(v) for v in vs], set()) for k, vs in table.items()), "words")
+    rows = [row(name, "", [escape(value) for value in values]) for name, values in differences(groups).items()]
+    return table(groups, rows, "words")
 
 
-def _classes(groups: Sequence[Group]) -> str:
-    names = dict.fromkeys(m for g in groups for run in g.runs for m in run.result.metrics if is_per_class(m))
-    rows = ""
-    for name in names:
-        values = [g.values(name) for g in groups]
-        first = groups[0].mean(name)
-        cells = [
-            cell + _change(g.mean(name), first) if i else cell
-            for i, (cell, g) in enumerate(zip(_numbers(values, "{:.1f}".format), groups, strict=True))
-        ]
-        rows += _row(name.split("/iou/", 1)[1], "", cells, _best(values, True, "{:.1f}".format))
-    return _table(groups, rows) if rows else ""
+def _classes(groups: Sequence[Group], specs: Mapping[str, MetricSpec]) -> str:
+    """Return the metrics per class, named ``task/metric/class``, with the change against the first group."""
+    rows: list[str] = []
+    previous = ""
+    for name in _names(groups, specs, per_class=True):
+        task, metric, label = name.split("/", 2)
+        if f"{task}/{metric}" != previous:
+            previous = f"{task}/{metric}"
+            rows.append(heading(f"{previous}, {specs[name].unit}", len(groups)))
+        rows.append(_class_row(groups, name, label, specs[name]))
+    return table(groups, rows)
 
 
-def _change(value: float | None, reference: float | None) -> str:
-    if value is None or reference is None:
-        return ""
-    change = value - reference
-    kind = "good" if change > 0 else "worse"
-    return f' <small class="{kind}">{signed(change, 1)}</small>' if abs(change) >= 0.05 else " <small>0.0</small>"
+def _class_row(groups: Sequence[Group], name: str, label: str, spec: MetricSpec) -> str:
+    values = [g.values(name) for g in groups]
+    reference = groups[0].means.get(name)
+    cells = [mean_and_deviation(v, "{:.1f}".format) for v in values]
+    for i, g in enumerate(groups[1:], 1):
+        if reference is not None and name in g.means:
+            cells[i] += _change(g.means[name] - reference, spec)
+    return row(label, "", cells, best_groups(values, spec.higher_is_better, "{:.1f}".format))
 
 
-def _confusion(groups: Sequence[Group]) -> str:
-    """Return the difference of two confusion matrices, where there are two groups with the same classes."""
-    if len(groups) != 2:
-        return ""
+def _change(change: float, spec: MetricSpec) -> str:
+    if abs(change) < 0.05:
+        return " <small>0.0</small>"
+    better = (change > 0) == spec.higher_is_better
+    return f' <small class="{"good" if better else "worse"}">{signed(change, 1)}</small>'
+
+
+def _confusion(before: Group, after: Group) -> str:
+    """Return the differences of the confusion matrices of the tasks whose classes are the same in both groups."""
     tables = []
-    for task in groups[0].tasks:
-        key = f"{task.name}/confusion"
-        found = [[run.result.figures[key] for run in g.runs if key in run.result.figures] for g in groups]
-        same = any(other.name == task.name and other.classes == task.classes for other in groups[1].tasks)
-        if same and all(found):
-            before, after = (np.sum(matrices, axis=0) for matrices in found)
-            tables.append(confusion_difference_table(before, after, task.classes, task.palette))
+    for task, modality in before.tasks.items():
+        matrices = [_confusion_matrices(g, task) for g in (before, after)]
+        if after.tasks.get(task) == modality and all(matrices):
+            old, new = (np.sum(of_runs, axis=0) for of_runs in matrices)
+            tables.append(confusion_difference_table(old, new, view(modality).classes))
     return "".join(tables)
+
+
+def _confusion_matrices(g: Group, task: str) -> list[Any]:
+    key = f"{task}/confusion"
+    return [run.result.plots[key] for run in g.runs if key in run.result.plots]
 
 
 # -- charts ------------------------------------------------------------------------------------------------------------
 
 
-def _costs(groups: Sequence[Group]) -> str:
-    """Draw the metric that stands for each task over the time of a prediction."""
-    cost, charts = "seconds_per_image", []
-    for metric in headlines({m for g in groups for run in g.runs for m in run.result.metrics}):
+def _costs(groups: Sequence[Group], specs: Mapping[str, MetricSpec]) -> str:
+    """Draw the leading metric of each task over the time of a prediction."""
+    charts = []
+    for name in leading(_names(groups, specs, per_class=False), specs):
         points = [
-            (g.name, _color(i), 1e3 * float(np.mean(g.costs(cost))), value)
+            (g.name, color(i), 1e3 * fmean(seconds), g.means[name])
             for i, g in enumerate(groups)
-            if (value := g.mean(metric)) is not None and g.costs(cost)
+            if (seconds := g.costs("seconds_per_image")) and name in g.means
         ]
         if len(points) > 1:
-            charts.append(scatter(meaning(metric).title, points, "milliseconds per image", reading(metric)))
+            note = unit_and_direction(specs[name])
+            charts.append(scatter(specs[name].title, points, "milliseconds per image", note))
     return grid(charts) if charts else ""
 
 
-def _curves(groups: Sequence[Group]) -> str:
-    runs = [run for g in groups for run in g.runs]
-    columns = list(dict.fromkeys(column for run in runs for column in run.curves))
-    val = validation(columns)
-    first = headlines(val)
-    main = [_overlaid(meaning(m).title, groups, val[m], reading(m)) for m in first]
-    main += [
-        _overlaid(f"Training loss, {name}", groups, column)
-        for name, found in losses(columns).items()
-        for column in found
+def _curves(groups: Sequence[Group], specs: Mapping[str, MetricSpec]) -> str:
+    """Draw the leading metrics and the training losses; the other metrics are in a closed part below."""
+    columns = list(dict.fromkeys(column for g in groups for run in g.runs for column in run.curves))
+    metrics = validation(columns, specs)
+    training = {
+        f"Training loss, {name}": column
+        for name, stages in losses(columns).items()
+        for column in stages
         if column.startswith("train/")
-    ]
-    rest = [_overlaid(meaning(m).title, groups, c, reading(m)) for m, c in val.items() if m not in first]
+    }
+    first = leading(metrics, specs)
+    main = [_metric_curves(groups, specs[name], metrics[name]) for name in first]
+    main += [_loss_curves(groups, title, column) for title, column in training.items()]
+    rest = [_metric_curves(groups, specs[name], column) for name, column in metrics.items() if name not in first]
     return (grid(main) if any(main) else "") + (folded("Every other validation curve", grid(rest)) if any(rest) else "")
 
 
-def _overlaid(title: str, groups: Sequence[Group], column: str, note: str = "") -> str:
+def _metric_curves(groups: Sequence[Group], spec: MetricSpec, column: str) -> str:
+    return chart(spec.title, _lines(groups, column), unit_and_direction(spec))
+
+
+def _loss_curves(groups: Sequence[Group], title: str, column: str) -> str:
+    lines = _lines(groups, column)
+    return chart(title, lines, y_log=spans_decades([y for line in lines for _, y in line.points]))
+
+
+def _lines(groups: Sequence[Group], column: str) -> list[Series]:
+    """Return a line per run, in the color of its group; the first of each group stands in the legend."""
     lines = []
     for i, g in enumerate(groups):
-        curves: list[Curve] = [run.curves[column] for run in g.runs if column in run.curves]
-        lines += [Series(g.name if j == 0 else "", _color(i), curve) for j, curve in enumerate(curves)]
-    log = note == "" and spans_decades([y for line in lines for _, y in line.points])
-    return chart(title, lines, note, y_log=log)
+        curves = [run.curves[column] for run in g.runs if column in run.curves]
+        lines += [Series(g.name if j == 0 else "", color(i), curve) for j, curve in enumerate(curves)]
+    return lines

@@ -1,11 +1,11 @@
 """Runs that are to be compared: repetitions of one experiment belong together."""
 
 import json
-import os.path
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import takewhile
 from statistics import fmean
 
 from taskscape.metrics.delta_m import DeltaM, delta_m
@@ -32,7 +32,7 @@ class Group:
     @cached_property
     def specs(self) -> Mapping[str, MetricSpec]:
         """What the runs' metrics are."""
-        return {name: spec for run in reversed(self.runs) for name, spec in run.result.specs.items()}
+        return first_of_each(run.result.specs for run in self.runs)
 
     @cached_property
     def means(self) -> Mapping[str, float]:
@@ -52,6 +52,15 @@ class Group:
     def costs(self, cost: str) -> list[float]:
         """Return a cost of every run that has it."""
         return [run.result.cost[cost] for run in self.runs if cost in run.result.cost]
+
+
+def first_of_each(specs: Iterable[Mapping[str, MetricSpec]]) -> dict[str, MetricSpec]:
+    """Return all specs by metric; where several have one of the same name, the first."""
+    first: dict[str, MetricSpec] = {}
+    for mapping in specs:
+        for name, spec in mapping.items():
+            first.setdefault(name, spec)
+    return first
 
 
 def group(runs: Sequence[Run]) -> list[Group]:
@@ -79,7 +88,9 @@ def _common_name(names: Sequence[str]) -> str:
     """Return the common start of the names of repetitions, without what introduces their numbers."""
     if len(names) == 1:
         return names[0]
-    return re.sub(r"[-_. ]*(seed|run)?[-_. ]*$", "", os.path.commonprefix(names)) or names[0]
+    same = takewhile(lambda letters: len(set(letters)) == 1, zip(*names, strict=False))
+    start = "".join(letters[0] for letters in same)
+    return re.sub(r"[-_. ]*(seed|run)?[-_. ]*$", "", start) or names[0]
 
 
 def differences(groups: Sequence[Group]) -> dict[str, list[str]]:
