@@ -21,6 +21,7 @@ from taskscape.tasks import (
     SemanticSegmentation,
     SurfaceNormals,
     Task,
+    default_task,
     default_tasks,
 )
 
@@ -40,6 +41,17 @@ def test_kinds_are_offered_by_name() -> None:
     assert set(KINDS) == {kind.name for kind in TASKS}
     assert offered(Task) == {kind.name: kind for kind in TASKS}
     assert list(default_tasks()) == ["semseg", "depth"]
+
+
+@every_kind
+def test_a_modality_has_a_task_of_its_name(kind: str) -> None:
+    modality = KINDS[kind][1]
+    assert default_task("labels", modality).modality == modality
+
+
+def test_a_modality_without_a_task_is_refused() -> None:
+    with pytest.raises(ValueError, match="field 'photograph' holds rgb, which no task"):
+        default_task("photograph", modalities.Rgb())
 
 
 @every_kind
@@ -178,7 +190,7 @@ def test_whether_depth_is_metric_is_taken_from_the_data_unless_set() -> None:
 def test_segmentation_takes_the_highest_score_and_the_classes_of_the_data() -> None:
     raw = torch.randn(2, 19, 3, 4)
     task = SemanticSegmentation()
-    with pytest.raises(ValueError, match="left to the data.*for_data"):
+    with pytest.raises(ValueError, match=r"left to the data.*for_data"):
         _ = task.channels
     task = task.for_data("semseg", modalities.Semseg(CITYSCAPES_19))
     assert task.channels == 19
@@ -198,7 +210,7 @@ def test_ids_become_those_of_the_chosen_classes() -> None:
 
 
 def test_classes_without_a_map_are_refused_by_field() -> None:
-    with pytest.raises(ValueError, match="field 'labels': .*'nyuv2-40' cannot become 'cityscapes-19'"):
+    with pytest.raises(ValueError, match=r"field 'labels': .*'nyuv2-40' cannot become 'cityscapes-19'"):
         SemanticSegmentation(CITYSCAPES_19).for_data("labels", modalities.Semseg(NYUV2_40))
 
 

@@ -7,6 +7,7 @@ it in ``TASKS``; or keep it in a file of your own.
 from collections.abc import Mapping
 
 from taskscape.modalities import Modality
+from taskscape.modalities import Modality
 from taskscape.serialization import offer
 from taskscape.tasks.base import Task
 from taskscape.tasks.depth import Depth, Representation
@@ -48,3 +49,16 @@ def default_task(field: str, modality: Modality) -> Task:
         if type(task.modality) is type(modality):
             return task
     raise ValueError(f"field {field!r} holds {modality.name}, which no task of the package predicts")
+
+
+def default_task(field: str, modality: Modality) -> Task:
+    """Return the package's task that predicts this modality, with the settings that suit the data.
+
+    It is the one of the modality's name. Raises ``ValueError`` where there is none.
+    """
+    for kind in TASKS:
+        if kind.name == modality.name:
+            return kind().for_data(field, modality)
+    raise ValueError(
+        f"field {field!r} holds {modality.name}, which no task of the package predicts: name a task of yours"
+    )
