@@ -19,10 +19,10 @@ def main(arguments: Sequence[str]) -> None:
 def compare(
     runs: Annotated[tuple[Path, ...], tyro.conf.arg(metavar="RUN...", help="Folders of runs.")], /, *, out: Page
 ) -> None:
-    """Write a page that shows several runs side by side, one file that opens without a network.
+    """Compare several runs side by side in a self-contained HTML file.
 
     Args:
-        out: The page to write, such as comparison.html.
+        out: The file to write, such as comparison.html.
     """
     from taskscape.report import write_comparison
 

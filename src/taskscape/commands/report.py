@@ -13,11 +13,11 @@ def main(arguments: Sequence[str]) -> None:
 
 
 def report(run: Run, /, *, split: str = "val", tta: bool = False) -> None:
-    """Write a page about a run: RUN/report/index.html, one file that opens without a network.
+    """Write a report of a run: RUN/report/index.html, a self-contained HTML file.
 
     Args:
-        split: The split whose evaluation it shows; for another than val the page is index-SPLIT.html.
-        tta: Show the evaluation with test-time augmentation; the page's name ends in -tta.
+        split: The split whose evaluation it shows; for splits other than val the file is index-SPLIT.html.
+        tta: Show the evaluation with test-time augmentation; the file's name ends in -tta.
     """
     from taskscape.report import write_report
 
