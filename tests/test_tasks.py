@@ -168,6 +168,13 @@ def test_a_loss_that_says_nothing_compares_representations() -> None:
     torch.testing.assert_close(found, (raw - 1 / metres).abs().mean())
 
 
+def test_what_raw_output_is() -> None:
+    assert Depth("metres", mean=0.0, std=1.0).raw_is_value
+    for other in (Depth("metres"), Depth("log", mean=0.0, std=1.0), Depth("inverse", mean=0.0, std=1.0)):
+        assert not other.raw_is_value
+    assert [kind().predicts_classes for kind in TASKS] == [kind is SemanticSegmentation for kind in TASKS]
+
+
 def test_no_gradient_is_lost_to_pixels_without_depth() -> None:
     metres = torch.zeros(1, 1, 2, 2)
     metres[0, 0, 0, 0] = 5.0

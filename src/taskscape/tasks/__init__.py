@@ -7,7 +7,6 @@ it in ``TASKS``; or keep it in a file of your own.
 from collections.abc import Mapping
 
 from taskscape.modalities import Modality
-from taskscape.modalities import Modality
 from taskscape.serialization import offer
 from taskscape.tasks.base import Task
 from taskscape.tasks.depth import Depth, Representation
@@ -34,21 +33,6 @@ offer(Task, TASKS)
 def default_tasks() -> Mapping[str, Task]:
     """Return what is learnt unless an experiment says otherwise: segmentation and depth."""
     return {"semseg": SemanticSegmentation(), "depth": Depth()}
-
-
-def default_task(field: str, modality: Modality) -> Task:
-    """Return the task that predicts a field of a store, with its defaults.
-
-    Raises ``ValueError`` where no task of the package predicts this modality.
-    """
-    for cls in TASKS:
-        try:
-            task = cls().for_data(field, modality)
-        except ValueError:
-            continue  # it reads another modality
-        if type(task.modality) is type(modality):
-            return task
-    raise ValueError(f"field {field!r} holds {modality.name}, which no task of the package predicts")
 
 
 def default_task(field: str, modality: Modality) -> Task:
