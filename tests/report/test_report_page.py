@@ -1,16 +1,22 @@
 import re
-from collections.abc import Callable
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import yaml
 from fake_runs import CLASSES, change_result
 
+from elevation import Elevation
+from taskscape.metrics.spec import MetricSpec
+from taskscape.modalities import ClassSet, Depth, Modality, Semseg
 from taskscape.report import write_comparison, write_report
 from taskscape.report.run import flatten
-from taskscape.run_folder.result import TaskInfo
+from taskscape.run_folder import Result, RunFolder
 
 VOID = {"img", "meta", "wbr"}
 
@@ -70,9 +76,11 @@ def test_a_page_tells_everything(make_run: MakeRun) -> None:
     page = check(path)
     for name, value in flatten(yaml.safe_load((run / "experiment.yaml").read_text())).items():
         assert name in page.text and value in page.text
-    for shown in ("mIoU", "60.00", "0.1000", "11.2", "12.3", "device", *CLASSES, "Loss, depth", "Task weights"):
-        assert shown in page.text
-    assert page.tags.count("img") == 4 + 1 + 2 * (1 + 3 * 3)  # hero, ball, samples
+    for text in ("mIoU", "60.00", "0.1000", "11.2", "12.3", "device", *CLASSES, "Loss, depth", "Task weights"):
+        assert text in page.text
+    for text in ("% correct", "% error", "° error", "true depth, metres", "Distribution, depth", "83.3 %"):
+        assert text in page.text
+    assert page.tags.count("img") == 4 + 1 + 2 * (1 + 3 * 3)  # hero, sphere, samples
     assert "no label" in page.text
 
 
@@ -86,20 +94,22 @@ def test_names_are_escaped(make_run: MakeRun) -> None:
 def test_any_tasks(make_run: MakeRun, tasks: tuple[str, ...]) -> None:
     page = check(write_report(make_run(tasks=tasks)))
     assert ("confusion" in page.ids) == ("semseg" in tasks)
-    assert ("distance" in page.ids) == ("depth" in tasks)
+    assert ("distributions" in page.ids) == ("depth" in tasks)
 
 
 def test_only_a_result_is_enough(make_run: MakeRun) -> None:
     run = make_run()
     (run / "metrics.csv").unlink()
     (run / "samples.npz").unlink()
-    change_result(run, figures={}, cost={}, environment={})
+    change_result(run, plots={}, cost={}, environment={})
     assert check(write_report(run)).ids == ["overview", "metrics", "classes"]
 
 
 def test_gaps_in_the_table(make_run: MakeRun) -> None:
     run = make_run()
-    (run / "metrics.csv").write_text("epoch,step,lr,train/loss/depth,val/depth/rel,odd\n1,10,nan,,0.5,x\n2,20,,3.0\n")
+    (run / "metrics.csv").write_text(
+        "epoch,step,lr,train/loss/depth,val/depth/abs_rel,odd\n1,10,nan,,0.5,x\n2,20,,3.0\n"
+    )
     page = check(write_report(run))
     assert "Loss, depth" in page.text and "Learning rate" not in page.text
 
@@ -114,10 +124,9 @@ def test_samples_without_names(make_run: MakeRun) -> None:
 @pytest.mark.parametrize("classes", [2, 40])
 def test_any_number_of_classes(make_run: MakeRun, classes: int) -> None:
     run = make_run(tasks=("semseg",))
-    names, colors = [f"class {i}" for i in range(classes)], [[i, i, 6 * i] for i in range(classes)]
+    names, colors = tuple(f"class {i}" for i in range(classes)), tuple((i, i, 6 * i) for i in range(classes))
     matrix = np.random.default_rng(0).integers(0, 9, (classes, classes)).tolist()
-    info = TaskInfo("semseg", "classes", names, colors)
-    change_result(run, tasks=[info], figures={"semseg/confusion": matrix})
+    change_result(run, tasks={"semseg": Semseg(ClassSet("many", names, colors))}, plots={"semseg/confusion": matrix})
     page = check(write_report(run))
     assert page.tags.count("td") > classes * classes
 
@@ -150,7 +159,103 @@ def test_a_page_about_another_evaluation(make_run: MakeRun) -> None:
     usual = write_report(run)
     with pytest.raises(ValueError, match=r"no result-shifted-tta.json yet.*evaluate .*run --split shifted --tta"):
         write_report(run, "shifted", tta=True)
+    change_result(run, split="shifted")
     (run / "result.json").rename(run / "result-shifted.json")
     (run / "samples.npz").rename(run / "samples-shifted.npz")
     page = write_report(run, "shifted")
-    assert page == usual.with_name("index-shifted.html") and page.read_text() == usual.read_text()
+    assert page == usual.with_name("index-shifted.html")
+    assert page.read_text() == re.sub(r"\bval\b(?=[).])", "shifted", usual.read_text())
+
+
+def test_the_page_tells_of_test_time_augmentation(make_run: MakeRun) -> None:
+    run = make_run()
+    assert "augmentation" not in check(write_report(run)).text
+    change_result(run, tta=True)
+    (run / "result.json").rename(run / "result-tta.json")
+    (run / "samples.npz").rename(run / "samples-tta.npz")
+    page = check(write_report(run, tta=True))
+    assert "with test-time augmentation" in page.text and "img" in page.tags
+
+
+def test_tasks_have_any_names(make_run: MakeRun) -> None:
+    run = make_run(tasks=("semseg", "depth"))
+    new = {"semseg": "rough classes", "depth": "how far"}
+    result = Result.load(RunFolder(run).result())
+
+    def renamed(content: Mapping[str, Any]) -> dict[str, Any]:
+        return {"/".join([new[key.split("/")[0]], *key.split("/")[1:]]): value for key, value in content.items()}
+
+    fields = {name: renamed(getattr(result, name)) for name in ("tasks", "metrics", "specs", "plots")}
+    usual = check(write_report(run))
+    change_result(run, **fields)
+    with np.load(run / "samples.npz") as arrays:
+        arrays = dict(arrays)
+    common = {key: arrays.pop(key) for key in ("image", "name")}
+    np.savez(run / "samples.npz", **common, **renamed(arrays))
+    page = check(write_report(run))
+    assert page.ids == usual.ids and page.tags.count("img") == usual.tags.count("img")
+    for text in ("rough classes", "how far", "Distribution, how far", "true how far, metres"):
+        assert text in page.text
+
+
+def test_relative_depth_is_shown_on_the_scale_of_its_label(make_run: MakeRun) -> None:
+    run = make_run(tasks=("depth",))
+    with np.load(run / "samples.npz") as arrays:
+        arrays = dict(arrays)
+    arrays["depth/prediction"] = arrays["depth/label"] * 7
+    np.savez(run / "samples.npz", **arrays)
+    assert "600.0 % error" in check(write_report(run)).text
+    change_result(run, tasks={"depth": Depth(metric=False)}, plots={})
+    text = check(write_report(run)).text
+    assert "0.0 % error" in text and "600.0 % error" not in text and "of the median" in text
+
+
+# -- a task of a user's own --------------------------------------------------------------------------------------------
+
+
+def elevation_run(make_run: MakeRun, modality: Modality) -> Path:
+    """A run that predicts a user's own modality."""
+    run = make_run(tasks=("depth",))
+    specs = {
+        "height/steepness": MetricSpec("Steepness", "°", leads=True),
+        "height/land/sea": MetricSpec("Land, sea", "%", "Area by kind.", per_class=True),
+    }
+    plots = {
+        "height/histogram": {"edges": [0, 10, 20], "true": [1, 2], "predicted": [2, 1]},
+        "height/error_by_distance": {"edges": [0, 10, 20], "steepness": [1, 2], "pixels": [3, 3]},
+    }
+    metrics = {"height/steepness": 12.5, "height/land/sea": 71.0}
+    change_result(run, tasks={"height": modality}, specs=specs, metrics=metrics, plots=plots)
+    heights = np.arange(2 * 4 * 8, dtype=np.float32).reshape(2, 4, 8)
+    np.savez(
+        run / "samples.npz",
+        **{"image": np.zeros((2, 4, 8, 3), np.uint8), "height/label": heights, "height/prediction": heights},
+        **{"height/valid": np.ones((2, 4, 8), bool)},
+    )
+    return run
+
+
+def test_a_view_of_ones_own_is_on_the_page(make_run: MakeRun) -> None:
+    page = check(write_report(elevation_run(make_run, Elevation())))
+    for text in (
+        "a mountain", "White is 1000 m above the sea.", "Steepness ↓", "12.50", "71.0", "Area by kind.",
+        "true height, metres above the sea", "Distribution, height",
+    ):  # fmt: skip
+        assert text in page.text, text
+    assert "confusion" not in page.ids
+    assert page.tags.count("img") == 2 + 2 * (1 + 3)
+
+
+def test_a_modality_without_a_view_is_named(make_run: MakeRun, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = elevation_run(make_run, Elevation())
+    monkeypatch.setattr("taskscape.views._VIEWS", {})
+    with pytest.raises(ValueError, match=r"Elevation has no view.*offer_view"):
+        write_report(run)
+
+
+def test_a_page_needs_no_torch(make_run: MakeRun) -> None:
+    code = (
+        "import sys; from pathlib import Path; from taskscape.report import write_report;"
+        f"write_report(Path({str(make_run())!r})); sys.exit('torch' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -1,13 +1,14 @@
 """Predictions for image files, as files."""
 
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
 from taskscape.data.readers.images import SUFFIXES
 from taskscape.inference.predictor import load, write_metadata
+from taskscape.progress import ProgressCallback
 
 
 def predict(
@@ -20,7 +21,7 @@ def predict(
     tta: bool = False,
     view_settings: Mapping[str, Mapping[str, Any]] | None = None,
     device: Literal["auto", "cpu", "cuda"] = "auto",
-    progress: Callable[[int, int], None] | None = None,
+    progress: ProgressCallback | None = None,
 ) -> list[Path]:
     """Predict images, and the images in folders, and return the files that were written.
 
