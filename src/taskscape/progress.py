@@ -7,6 +7,9 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, TaskID, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
+ProgressCallback = Callable[[int, int], None]
+"""Called with how many are done, and of how many."""
+
 
 class _Rate(ProgressColumn):
     """Steps or images per second."""
@@ -17,14 +20,18 @@ class _Rate(ProgressColumn):
 
 
 def progress_bar(shown: bool = True) -> Progress:
-    """Return a progress display with rate and remaining time, for use in a ``with`` statement."""
+    """Return a progress display with rate and remaining time, for use in a ``with`` statement.
+
+    Unless ``shown`` its console is silent too.
+    """
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed}/{task.total}"), _Rate())
     remaining = TimeRemainingColumn(elapsed_when_finished=True)
-    return Progress(*columns, remaining, console=Console(stderr=True), disable=not shown, speed_estimate_period=20)
+    console = Console(stderr=True, quiet=not shown)
+    return Progress(*columns, remaining, console=console, disable=not shown, speed_estimate_period=20)
 
 
-def reporter(progress: Progress, what: str) -> Callable[[int, int], None]:
-    """Return a callback ``(done, total)`` that shows a bar from the first call on."""
+def reporter(progress: Progress, what: str) -> ProgressCallback:
+    """Return a callback that shows a bar from the first call on."""
     bars: list[TaskID] = []
 
     def report(done: int, total: int) -> None:

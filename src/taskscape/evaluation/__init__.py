@@ -1,1 +1,6 @@
-"""Metrics of a network over a split, and the image-blind baselines."""
+"""Metrics of a network on a split, and of image-blind baselines."""
+
+from taskscape.evaluation.baselines import Baseline, baseline
+from taskscape.evaluation.evaluate import Evaluation, Evaluator, Forward, collect_samples, evaluate
+
+__all__ = ["Baseline", "Evaluation", "Evaluator", "Forward", "baseline", "collect_samples", "evaluate"]

@@ -1,89 +1,109 @@
-"""Metrics of a network over a split, and the pictures that go with them."""
+"""Metrics of a network on a split, and the samples of a report."""
 
 import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
-import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from taskscape.batch import Batch
-from taskscape.metrics import TaskMetric, grader
-from taskscape.models.base import Outputs
+from taskscape.batch import Batch, Target
+from taskscape.metrics.joint import JOINT
+from taskscape.metrics.spec import MetricSpec
+from taskscape.modalities import Rgb
+from taskscape.models import Outputs
 from taskscape.tasks import Task
 
 Forward = Callable[[Tensor], Outputs]
-"""A network in evaluation mode, in the precision of its choice."""
+"""A network in evaluation mode: (B, 3, H, W) images in 0..1 to ``Outputs``."""
 
 
-class Measured(NamedTuple):
-    """What a pass over a split gave."""
+class Evaluation(NamedTuple):
+    """The outcome of a pass over a split."""
 
     metrics: dict[str, float]
-    """By ``task/metric``."""
-    figures: dict[str, Any]
-    """By ``task/figure``, see ``Result.figures``."""
+    """By ``task/metric``, and joint metrics by their name."""
+    specs: dict[str, MetricSpec]
+    """What each metric is, by the same keys, in the order of display. A metric may be missing: a class that does not
+    occur has no IoU."""
+    plots: dict[str, Any]
+    """By ``task/plot``: plain lists, see ``Result.plots``."""
     images: int
+    """Of this process."""
     seconds_per_image: float
-    """Of the forward pass alone, in the batches of the loader."""
+    """Of the forward pass alone, in the batches that came; 0 where nothing was measured."""
+
+
+def evaluate(forward: Forward, tasks: Mapping[str, Task], batches: Iterable[Batch], device: torch.device) -> Evaluation:
+    """Evaluate a network on the batches of all processes.
+
+    Each process brings its own part of the images and gets the metrics of all. Raises ``ValueError`` for a prediction
+    that is not finite, and for a metric without a spec.
+    """
+    evaluator = Evaluator(tasks, device)
+    seconds = 0.0
+    with torch.no_grad():
+        for batch in batches:
+            started = _now(device)
+            final = forward(batch.image).final
+            seconds += _now(device) - started
+            evaluator.update({name: task.decode(final[name]) for name, task in tasks.items()}, batch.targets)
+    return evaluator.compute(seconds)
+
+
+class Evaluator:
+    """Accumulates the metrics of decoded predictions, wherever these come from."""
+
+    def __init__(self, tasks: Mapping[str, Task], device: torch.device) -> None:
+        self.metrics = {name: task.metrics().to(device) for name, task in tasks.items()}
+        self.images = 0
+
+    def update(self, predictions: Mapping[str, Tensor], targets: Mapping[str, Target]) -> None:
+        """Update with the decoded predictions of a batch; shapes as in ``taskscape.batch.Target``."""
+        for name, metric in self.metrics.items():
+            metric.update(predictions[name], *targets[name])
+        self.images += len(next(iter(targets.values())).valid)
+
+    def compute(self, seconds: float = 0.0) -> Evaluation:
+        """Return the metrics of all processes; ``seconds`` is what the forward passes of this process took."""
+        values: dict[str, float] = {}
+        plots: dict[str, Any] = {}
+        for name, metric in self.metrics.items():
+            of_task = metric.compute()
+            if undeclared := [key for key in of_task if key not in metric.specs]:
+                raise ValueError(
+                    f"{type(metric).__name__}, the metric of task {name}, computes {', '.join(undeclared)} without a "
+                    "spec: declare it in `specs`"
+                )
+            values |= {f"{name}/{key}": value for key, value in of_task.items()}
+            plots |= {f"{name}/{key}": plot for key, plot in metric.plots().items()}
+        specs = {f"{name}/{key}": spec for name, metric in self.metrics.items() for key, spec in metric.specs.items()}
+        for joint in JOINT:
+            value = joint.compute(values)
+            if value is not None:
+                values[joint.name], specs[joint.name] = value, joint.spec
+        return Evaluation(values, specs, plots, self.images, seconds / max(self.images, 1))
 
 
 @torch.no_grad()
-def measure(network: Forward, tasks: Mapping[str, Task], batches: Iterable[Batch], device: torch.device) -> Measured:
-    """Measure every task over the batches of all processes.
+def collect_samples(forward: Forward, tasks: Mapping[str, Task], batch: Batch) -> dict[str, npt.NDArray[Any]]:
+    """Return images, labels and predictions of a batch in the form of samples, as a report draws them.
 
-    Every process brings its own share of the images and gets the metrics of all.
+    ``image`` is (N, H, W, 3) uint8. For every task ``TASK/label`` and ``TASK/prediction`` are (N, H, W) + the shape of
+    its modality, ``TASK/valid`` is (N, H, W) bool.
     """
-    metrics = {name: task.metric().to(device) for name, task in tasks.items()}
-    images, seconds = 0, 0.0
-    for batch in batches:
-        started = _now(device)
-        final = network(batch.image).final
-        seconds += _now(device) - started
-        images += len(batch.image)
-        for name, task in tasks.items():
-            metrics[name].update(task.decode(final[name]), *batch.targets[name])
-    values = computed(metrics)
-    figures = {f"{task}/{key}": value for task, metric in metrics.items() for key, value in metric.figures().items()}
-    return Measured(values, figures, images, seconds / max(images, 1))
-
-
-def computed(metrics: Mapping[str, TaskMetric]) -> dict[str, float]:
-    """Return the values of every task's metrics by ``task/metric``, and the grader where there is one."""
-    values = {f"{task}/{key}": value for task, metric in metrics.items() for key, value in metric.compute().items()}
-    if (grade := grader(values)) is not None:
-        values["grader"] = grade
-    return values
-
-
-@torch.no_grad()
-def pictures(network: Forward, tasks: Mapping[str, Task], batch: Batch) -> dict[str, npt.NDArray[np.generic]]:
-    """Return images, labels and predictions of a batch as arrays that a report draws.
-
-    ``image`` (N, H, W, 3) uint8; for every task ``TASK/label``, ``TASK/prediction`` (N, H, W) or (N, H, W, 3) in the
-    task's quantity, ``TASK/valid`` (N, H, W) bool.
-    """
-    final = network(batch.image).final
-    arrays = {"image": _pixels_last((batch.image * 255).round().to(torch.uint8))}
+    final = forward(batch.image).final
+    arrays = {"image": Rgb().to_array(batch.image)}
     for name, task in tasks.items():
-        target = batch.targets[name]
-        arrays[f"{name}/label"] = _pixels_last(target.value)
-        arrays[f"{name}/valid"] = target.valid.cpu().numpy()
-        arrays[f"{name}/prediction"] = _pixels_last(task.decode(final[name]))
+        value, valid = batch.targets[name]
+        arrays[f"{name}/label"] = task.modality.to_array(value)
+        arrays[f"{name}/valid"] = valid.cpu().numpy()
+        arrays[f"{name}/prediction"] = task.modality.to_array(task.decode(final[name]))
     return arrays
-
-
-def _pixels_last(x: Tensor) -> npt.NDArray[np.generic]:
-    array = x.cpu().numpy()
-    if array.ndim == 3:
-        return array.astype(np.uint8)
-    array = np.moveaxis(array, 1, -1)
-    return array[..., 0] if array.shape[-1] == 1 else array
 
 
 def _now(device: torch.device) -> float:
     if device.type == "cuda":
-        torch.cuda.synchronize(device)  # the clock must not stop before the GPU does
+        torch.cuda.synchronize(device)  # the GPU is done before the clock is read
     return time.perf_counter()

@@ -1,20 +1,46 @@
 """Files that hold the state of a run: written whole or not at all, read without running code."""
 
 import io
+import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import safetensors.torch
 import torch
+from lightning_fabric import Fabric
 from torch import nn
 
+from taskscape.distributed import world_size
 from taskscape.files import atomic_write
 
-FORMAT = 1
+FORMAT = 2
 """Version of the layout of checkpoints."""
 
 
-def save(path: Path, state: dict[str, Any]) -> None:
+class Checkpointer:
+    """Writes the checkpoint of a run from the first process, and knows when the next one is due."""
+
+    def __init__(self, path: Path, fabric: Fabric, minutes: float) -> None:
+        self.path, self.fabric, self.minutes = path, fabric, minutes
+        self.saved_at = time.monotonic()
+
+    def is_due(self) -> bool:
+        """Return whether ``minutes`` have passed since the last checkpoint; with several processes, never.
+
+        Their clocks differ, and all must save after the same step: there the ends of the epochs must do.
+        """
+        return world_size() == 1 and time.monotonic() - self.saved_at > 60 * self.minutes
+
+    def save(self, state: Mapping[str, Any]) -> None:
+        """Save what a resumed run needs. Every process must call it."""
+        if self.fabric.is_global_zero:
+            save(self.path, state)
+        self.fabric.barrier()
+        self.saved_at = time.monotonic()
+
+
+def save(path: Path, state: Mapping[str, Any]) -> None:
     """Write a checkpoint of tensors and plain values in place of the one that is there.
 
     Whenever the process ends, the file is the old checkpoint or the new one. Raises ``OSError`` that names the file,
@@ -60,7 +86,7 @@ def load_into(network: nn.Module, weights: dict[str, Any], path: Path) -> None:
     own = network.state_dict()
     different = [
         *(f"lacks {name}" for name in own.keys() - weights.keys()),
-        *(f"has {name} too many" for name in weights.keys() - own.keys()),
+        *(f"has {name} in addition" for name in weights.keys() - own.keys()),
         *(
             f"{name} is {tuple(weights[name].shape)} instead of {tuple(own[name].shape)}"
             for name in own.keys() & weights.keys()
@@ -68,6 +94,6 @@ def load_into(network: nn.Module, weights: dict[str, Any], path: Path) -> None:
         ),
     ]
     if different:
-        shown = "; ".join(sorted(different)[:3]) + (f"; and {len(different) - 3} more" if len(different) > 3 else "")
-        raise ValueError(f"{path} belongs to another network than {type(network).__name__} as it is set up: {shown}")
+        first = "; ".join(sorted(different)[:3]) + (f"; and {len(different) - 3} more" if len(different) > 3 else "")
+        raise ValueError(f"{path} belongs to another network than {type(network).__name__} with its settings: {first}")
     network.load_state_dict(weights)

@@ -14,6 +14,7 @@ from taskscape.distributed import all_reduce_coalesced_, all_reduce_sum, rank, w
 from taskscape.models import Network, Outputs
 from taskscape.objectives.base import Objective, labelled
 from taskscape.tasks import Task
+from taskscape.training.compilation import reusable_buffers
 from taskscape.training.precision import Precision, autocast
 from taskscape.weighting.base import BalancingContext, Weighting, stack
 
@@ -44,6 +45,7 @@ class TrainingStep:
         learning_rate: Callable[[int], float] | None = None,
         precision: Precision = "fp32",
         gradient_clip: float | None = None,
+        compile: bool = False,
         seed: int | None = None,
         fabric: Fabric | None = None,
     ) -> None:
@@ -51,9 +53,10 @@ class TrainingStep:
 
         ``optimizer`` has the parameters of the network and those of the weighting that require a gradient
         (``optimization.parameter_groups``); ``learning_rate`` gives the factor on its learning rates for a step;
-        ``gradient_clip`` is the largest norm of the network's gradient. With ``seed`` everything random in a step is
-        a function of (seed, step, process); without, torch's generators are left alone. With ``fabric`` and several
-        processes, gradients are summed during the backward pass where the weighting allows it, else after it.
+        ``gradient_clip`` is the largest norm of the network's gradient; ``compile`` compiles the network with
+        ``torch.compile``. With ``seed`` everything random in a step is a function of (seed, step, process); without,
+        torch's generators are left alone. With ``fabric`` and several processes, gradients are summed during the
+        backward pass where the weighting allows it, else after it.
         """
         self.network, self.tasks, self.objective = network, dict(tasks), objective
         self.weighting, self.optimizer = weighting, optimizer
@@ -62,6 +65,9 @@ class TrainingStep:
         self.shared_parameters = network.shared_parameters()
         self.last_shared_parameters = network.last_shared_parameters()
         self.task_parameters = network.task_parameters()
+        self.walks_compiled_graph_again = compile and weighting.retains_graph
+        if compile:
+            network.compile()
         self.fabric = fabric if world_size() > 1 else None
         self.module: Any = network if self.fabric is None else self.fabric.setup_module(network)
 
@@ -78,7 +84,7 @@ class TrainingStep:
             return StepResult({}, {})
         # DDP waits for a gradient of every parameter, which a task without a label does not give.
         sums_in_backward = self.fabric is not None and self.weighting.one_backward and len(names) == len(self.tasks)
-        with nullcontext() if sums_in_backward else self._no_sum_in_backward():
+        with self._graph_for_all_backward_passes(), self._sum_in_backward(sums_in_backward):
             losses, outputs = self._forward(batch, names)
             global_losses = _over_all_processes(losses)
             weights = self.weighting.backward(losses, self._context(outputs, global_losses))
@@ -102,8 +108,13 @@ class TrainingStep:
             for group, rate in zip(self.optimizer.param_groups, self.base_rates, strict=True):
                 group["lr"] = rate * factor
 
-    def _no_sum_in_backward(self) -> AbstractContextManager[None]:
-        return nullcontext() if self.fabric is None else self.fabric.no_backward_sync(self.module)
+    def _graph_for_all_backward_passes(self) -> AbstractContextManager[None]:
+        return reusable_buffers() if self.walks_compiled_graph_again else nullcontext()
+
+    def _sum_in_backward(self, enabled: bool) -> AbstractContextManager[Any]:
+        if self.fabric is None:
+            return nullcontext()
+        return self.fabric.no_backward_sync(self.module, enabled=not enabled)
 
     def _forward(self, batch: Batch, names: list[str]) -> tuple[dict[str, Tensor], Outputs]:
         """Return this process's part of the loss of each of these tasks, and the network's outputs."""

@@ -1,0 +1,59 @@
+"""The best epoch: the one whose weights a run keeps."""
+
+from collections.abc import Mapping
+
+from taskscape.evaluation import Evaluation
+from taskscape.metrics.joint import JOINT
+from taskscape.metrics.spec import MetricSpec
+from taskscape.tasks import Task
+
+
+class BestEpoch:
+    """Compares epochs by one metric of their validation, in the direction that its spec says.
+
+    The metric is ``monitor``, such as ``semseg/miou`` or ``grader``; by default the leading one of the first task with
+    labels in the validation images. Raises ``ValueError`` for a metric that neither the tasks' metrics nor the joint
+    ones declare, and where there is no leading one.
+    """
+
+    def __init__(self, tasks: Mapping[str, Task], monitor: str | None = None) -> None:
+        specs = declared_metrics(tasks)
+        if monitor is not None and monitor not in specs:
+            names = ", ".join(name for name, spec in specs.items() if not spec.per_class)
+            raise ValueError(f"monitor is {monitor!r}, which is no metric of these tasks; there is {names}")
+        self.leading = [name for name, spec in specs.items() if spec.leads]
+        self.candidates = self.leading if monitor is None else [monitor]
+        if not self.candidates:
+            raise ValueError(f"no metric leads, so choose one of {', '.join(specs)} with --monitor")
+        self.value: float | None = None
+        """The best value so far."""
+
+    def update(self, evaluation: Evaluation) -> bool:
+        """Take an epoch's validation and return whether the epoch is the best so far."""
+        name = next((name for name in self.candidates if name in evaluation.metrics), None)
+        if name is None:
+            raise ValueError(
+                f"validation gives no {' or '.join(self.candidates)}, which would choose the best epoch: the images "
+                f"have no such labels; choose a metric that it gives with --monitor: {', '.join(evaluation.metrics)}"
+            )
+        value = evaluation.metrics[name]
+        if self.value is not None and not _is_better(value, self.value, evaluation.specs[name]):
+            return False
+        self.value = value
+        return True
+
+    def headline(self, evaluation: Evaluation) -> dict[str, float]:
+        """Return the metrics that stand for an epoch: the leading ones and the monitored one."""
+        names = dict.fromkeys([*self.leading, *self.candidates])
+        return {name: evaluation.metrics[name] for name in names if name in evaluation.metrics}
+
+
+def declared_metrics(tasks: Mapping[str, Task]) -> dict[str, MetricSpec]:
+    """Return what an evaluation of these tasks may measure, by ``task/metric``, and joint metrics by their name."""
+    specs = {f"{name}/{key}": spec for name, task in tasks.items() for key, spec in task.metrics().specs.items()}
+    possible = dict.fromkeys(specs, 0.0)
+    return specs | {joint.name: joint.spec for joint in JOINT if joint.compute(possible) is not None}
+
+
+def _is_better(value: float, than: float, spec: MetricSpec) -> bool:
+    return value > than if spec.higher_is_better else value < than
