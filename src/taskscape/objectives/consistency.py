@@ -12,6 +12,7 @@ from taskscape.losses import Loss
 from taskscape.models.base import ring
 from taskscape.objectives.base import Objective, Tasks, global_mean
 from taskscape.objectives.supervised import Supervised
+from taskscape.serialization import nearest
 from taskscape.tasks import Task
 
 
@@ -43,6 +44,12 @@ class CrossTaskConsistency(Objective):
     Published are L1 and SSIM of depth in its representation, and for classes cross-entropy and KL divergence, there
     with a label smoothing s that spreads over the other classes alone: that of C classes is s·C/(C - 1) here."""
 
+    def __post_init__(self) -> None:
+        """Check the settings. Raises ``ValueError``."""
+        for weight in (self.weight, *self.weights.values()):
+            if not 0 <= weight <= 1:
+                raise ValueError(f"the weight of consistency is {weight}: it must be from 0 to 1")
+
     @override
     def __call__(
         self,
@@ -51,7 +58,13 @@ class CrossTaskConsistency(Objective):
         auxiliary: Mapping[str, Mapping[str, Tensor]],
         targets: Mapping[str, Target],
     ) -> dict[str, Tensor]:
-        """Return each task's loss: its own and that of its transferred prediction, so that one backward pass does."""
+        """Return each task's loss: its own and that of its transferred prediction, so that one backward pass does.
+
+        Raises ``ValueError`` where ``weights`` or ``losses`` name a task that the network does not predict.
+        """
+        for name in (*self.weights, *self.losses):
+            if name not in final:
+                raise ValueError(f"objective: there is no task {name!r}{nearest(name, final)}")
         roles = dict(auxiliary)
         transferred = roles.pop("transferred", {})
         losses = Supervised()(tasks, final, roles, targets)
