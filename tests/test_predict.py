@@ -1,4 +1,5 @@
 import json
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,180 +9,219 @@ import torch
 from PIL import Image
 
 from blocks import SIZE
-from taskscape.training import checkpoint
+from elevation import PredictElevation
+from taskscape.commands.predict import main
+from taskscape.inference import Predictor, load
+from taskscape.inference.predict import name_images, predict
 from taskscape.modalities.class_sets import CITYSCAPES_2
-from taskscape.inference.predict import draw, name_pictures, predict, predict_picture, read_picture
-from taskscape.run_folder.result import Result
-from taskscape.runs.run import Trained, load
+from taskscape.run_folder import Result, RunFolder
 from taskscape.serialization import dump
-from taskscape.tasks import SemanticSegmentation
+from taskscape.tasks import SemanticSegmentation, Task
+from taskscape.training import checkpoint
 from tiny import tiny
+
+
+def make_run(path: Path, tasks: Mapping[str, Task]) -> Path:
+    """A run as training leaves it, with random weights."""
+    run = RunFolder(path)
+    experiment = replace(tiny(Path("nowhere")), tasks=tasks)
+    torch.manual_seed(0)
+    network = experiment.network.build({name: task.channels for name, task in tasks.items()})
+    run.experiment.write_text(dump(experiment))
+    checkpoint.save_weights(run.weights, network)
+    modalities = {name: task.modality for name, task in tasks.items()}
+    Result(split="val", images=1, size=(50, 70), tasks=modalities, metrics={}, specs={}).save(run.result())
+    return path
 
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run as training leaves it, with random weights."""
-    folder = tmp_path_factory.mktemp("run")
-    experiment = tiny(Path("nowhere"))
-    tasks = replace(experiment.tasks, semseg=SemanticSegmentation(classes=CITYSCAPES_2))
-    experiment = replace(experiment, tasks=tasks)
-    torch.manual_seed(0)
-    network = experiment.network.build({name: task.channels for name, task in tasks.by_name().items()})
-    (folder / "experiment.yaml").write_text(dump(experiment))
-    checkpoint.save_weights(folder / "best.safetensors", network)
-    Result(split="val", images=1, size=(50, 70), metrics={}).save(folder / "result.json")
-    return folder
+    tasks = {**tiny(Path("nowhere")).tasks, "semseg": SemanticSegmentation(classes=CITYSCAPES_2)}
+    return make_run(tmp_path_factory.mktemp("run"), tasks)
 
 
 @pytest.fixture(scope="module")
-def trained(run: Path) -> Trained:
-    return load(run, "cpu")
+def predictor(run: Path) -> Predictor:
+    return load(run, native_resolution=True, device="cpu")
 
 
 def rgb(height: int = SIZE[0], width: int = SIZE[1]) -> Image.Image:
     return Image.fromarray(np.random.default_rng(0).integers(0, 256, (height, width, 3), np.uint8))
 
 
-def test_what_is_written_can_be_read_back(run: Path, trained: Trained, tmp_path: Path) -> None:
-    rgb(50, 70).save(tmp_path / "a.png")
-    files = predict(run, [tmp_path / "a.png"], tmp_path / "out")
-    assert {file.name for file in files} == {
-        "about.json", "a.semseg.png", "a.semseg-overlay.png", "a.depth.png", "a.depth-view.png",
-        "a.normals.png", "a.normals-view.png", "a.side-by-side.png",
-    }  # fmt: skip
-    assert set(files) == set((tmp_path / "out").iterdir())
-    quantities = predict_picture(trained, read_picture(tmp_path / "a.png"))
-    semseg = Image.open(tmp_path / "out" / "a.semseg.png")
-    assert semseg.mode == "P"
-    np.testing.assert_array_equal(np.asarray(semseg), quantities["semseg"])
-    palette = np.asarray(CITYSCAPES_2.palette)
-    np.testing.assert_array_equal(np.asarray(semseg.convert("RGB")), palette[quantities["semseg"]])
-    depth = np.asarray(Image.open(tmp_path / "out" / "a.depth.png"))
-    assert depth.dtype == np.uint16
-    np.testing.assert_allclose(depth / 1000, quantities["depth"].clip(0, 65.535), atol=6e-4)
-    normals = np.asarray(Image.open(tmp_path / "out" / "a.normals.png"))
-    np.testing.assert_allclose(normals / 255 * 2 - 1, quantities["normals"], atol=5e-3)
-    assert Image.open(tmp_path / "out" / "a.side-by-side.png").size == (4 * 70, 50)
-    about = json.loads((tmp_path / "out" / "about.json").read_text())
-    assert about["semseg"]["classes"] == list(CITYSCAPES_2.classes)
-    assert about["depth"]["metres_per_step"] == 0.001
+# -- in Python ---------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("unit", "steps"), [("mm", 1000), ("cm", 100)])
-def test_far_depths_are_clipped_and_centimetres_reach_farther(trained: Trained, unit: str, steps: int) -> None:
-    metres = np.array([[0.5, 65.0, 66.0, 300.0]], np.float32)
-    files = draw({"depth": trained.tasks["depth"]}, {"depth": metres}, np.zeros((1, 4, 3), np.uint8), steps)
-    expected = {"mm": [500, 65000, 65535, 65535], "cm": [50, 6500, 6600, 30000]}[unit]
-    np.testing.assert_array_equal(np.asarray(files["depth"])[0], expected)
+def test_a_prediction_is_an_array_per_task(run: Path, tmp_path: Path) -> None:
+    rgb(50, 70).save(tmp_path / "photo.png")
+    prediction = load(run).predict(tmp_path / "photo.png")
+    assert list(prediction) == ["semseg", "depth", "normals"]
+    assert prediction["semseg"].dtype == np.uint8 and prediction["semseg"].max() < 2
+    assert prediction["depth"].dtype == np.float32 and prediction["depth"].min() > 0
+    np.testing.assert_allclose(np.linalg.norm(prediction["normals"], axis=-1), 1, atol=1e-5)
+    assert "semseg: uint8 (50, 70)" in repr(prediction) and "photo" in repr(prediction)
+    with pytest.raises(KeyError):
+        prediction["edges"]
+
+
+def test_a_path_a_text_and_an_array_give_the_same(predictor: Predictor, tmp_path: Path) -> None:
+    path = tmp_path / "photo.png"
+    rgb().save(path)
+    first, *others = [predictor.predict(image) for image in (path, str(path), np.asarray(rgb()))]
+    for other in others:
+        for task in first:
+            np.testing.assert_array_equal(first[task], other[task])
+    for image in (np.zeros((4, 6), np.uint8), np.zeros((4, 6, 3), np.float32), np.zeros((1, 4, 6, 3), np.uint8)):
+        with pytest.raises(ValueError, match=r"must be uint8 \(H, W, 3\)"):
+            predictor.predict(image)
+    with pytest.raises(FileNotFoundError, match=r"nothing\.png"):
+        predictor.predict("nothing.png")
+
+
+def test_a_prediction_can_be_shown_without_a_display(predictor: Predictor, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("PIL.ImageShow._viewers", [])
+    prediction = predictor.predict(np.asarray(rgb()))
+    prediction.show()
+    assert prediction.side_by_side().size == (4 * SIZE[1], SIZE[0])
+    assert prediction._repr_png_().startswith(b"\x89PNG")
+
+
+def test_a_prediction_saves_what_the_command_writes(run: Path, tmp_path: Path) -> None:
+    rgb().save(tmp_path / "a.png")
+    saved = load(run, device="cpu").predict(tmp_path / "a.png").save(tmp_path / "saved")
+    written = predict(run, [tmp_path / "a.png"], tmp_path / "written", device="cpu")
+    assert [file.name for file in saved] == [file.name for file in written]
+    for one, other in zip(saved, written, strict=True):
+        assert one.read_bytes() == other.read_bytes()
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 9), (33, 47), (200, 3)])
 @pytest.mark.parametrize("height", [None, 16])
-def test_any_size(trained: Trained, size: tuple[int, int], height: int | None) -> None:
-    quantities = predict_picture(trained, np.asarray(rgb(*size)), height)
-    assert quantities["semseg"].shape == quantities["depth"].shape == size
-    assert quantities["normals"].shape == (*size, 3)
-    np.testing.assert_allclose(np.linalg.norm(quantities["normals"], axis=-1), 1, atol=1e-5)
-    draw(trained.tasks, quantities, np.asarray(rgb(*size)), 1000)
+def test_any_size(predictor: Predictor, size: tuple[int, int], height: int | None, tmp_path: Path) -> None:
+    prediction = replace(predictor, height=height).predict(np.asarray(rgb(*size)))
+    assert prediction["semseg"].shape == prediction["depth"].shape == size
+    assert prediction["normals"].shape == (*size, 3)
+    np.testing.assert_allclose(np.linalg.norm(prediction["normals"], axis=-1), 1, atol=1e-5)
+    prediction.save(tmp_path)
 
 
-def test_the_height_is_that_of_what_the_network_sees(trained: Trained) -> None:
-    seen = []
-    hook = trained.network.register_forward_pre_hook(lambda _, arguments: seen.append(arguments[0].shape))
-    predict_picture(trained, np.asarray(rgb(20, 50)), 40)
+def test_the_network_gets_images_of_the_height(predictor: Predictor) -> None:
+    shapes = []
+    hook = predictor.model.network.register_forward_pre_hook(lambda _, arguments: shapes.append(arguments[0].shape))
+    replace(predictor, height=40).predict(np.asarray(rgb(20, 50)))
     hook.remove()
-    assert seen == [(1, 3, 40, 100)]
+    assert shapes == [(1, 3, 40, 100)]
 
 
-def test_the_height_is_that_of_training_unless_told_otherwise(
-    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    rgb(20, 30).save(tmp_path / "a.png")
-    heights: list[int | None] = []
-
-    def note(trained: Trained, image: np.ndarray, height: int | None) -> dict[str, np.ndarray]:
-        heights.append(height)
-        return {}
-
-    monkeypatch.setattr("taskscape.inference.predict.predict_picture", note)
-    predict(run, [tmp_path / "a.png"], tmp_path / "out")
-    predict(run, [tmp_path / "a.png"], tmp_path / "out", own_size=True)
-    predict(run, [tmp_path / "a.png"], tmp_path / "out", height=33)
-    assert heights == [50, None, 33]
+def test_the_height_is_that_of_the_evaluation_unless_told_otherwise(run: Path) -> None:
+    assert load(run).height == 50
+    assert load(run, native_resolution=True).height is None
+    assert load(run, height=33).height == 33
     with pytest.raises(ValueError, match="exclude each other"):
-        predict(run, [tmp_path / "a.png"], tmp_path / "out", height=33, own_size=True)
+        load(run, height=33, native_resolution=True)
+    with pytest.raises(ValueError, match="height is 0"):
+        load(run, height=0)
 
 
-def saved(image: Image.Image, path: Path, **options: object) -> Path:
-    image.save(path, **options)
-    return path
+def test_test_time_augmentation_is_the_mean_with_the_mirror_image(predictor: Predictor) -> None:
+    image = np.asarray(rgb())
+    model = predictor.model
+    tensor = torch.tensor(image).permute(2, 0, 1)[None] / 255
+    plain, mirrored = model.forward(tensor).final, model.forward(tensor.flip(-1)).final
+    prediction = replace(predictor, tta=True).predict(image)
+    for name, task in model.tasks.items():
+        raw = (plain[name] + task.hflip(mirrored[name])) / 2
+        np.testing.assert_array_equal(prediction[name], task.modality.to_array(task.decode(raw))[0])
+    flipped = replace(predictor, tta=True).predict(image[:, ::-1].copy())
+    np.testing.assert_allclose(flipped["depth"][:, ::-1], prediction["depth"], rtol=1e-4)
+    np.testing.assert_allclose(flipped["normals"][:, ::-1] * [-1, 1, 1], prediction["normals"], atol=1e-4)
 
 
-def test_pictures_of_all_modes(tmp_path: Path) -> None:
-    color = rgb(4, 6)
-    grey = np.asarray(color.convert("L"))
-    three = np.repeat(grey[..., None], 3, -1)
-
-    def read(image: Image.Image, name: str, **options: object) -> np.ndarray:
-        return read_picture(saved(image, tmp_path / name, **options))
-
-    np.testing.assert_array_equal(read(color, "rgb.png"), color)
-    np.testing.assert_array_equal(read(Image.fromarray(grey), "grey.png"), three)
-    np.testing.assert_array_equal(read(Image.fromarray(grey.astype(np.uint16) * 257), "deep.png"), three)
-    np.testing.assert_array_equal(read(Image.fromarray(grey.astype(np.uint16) * 257), "deep.tif"), three)
-    with_alpha = color.copy()
-    with_alpha.putalpha(Image.fromarray(grey))
-    np.testing.assert_array_equal(read(with_alpha, "rgba.png"), color)
-    paletted = color.convert("P")
-    np.testing.assert_array_equal(read(paletted, "p.png", transparency=b"\x00\x80"), paletted.convert("RGB"))
-    np.testing.assert_array_equal(read(color.convert("1"), "1.png"), color.convert("1").convert("RGB"))
-    assert read(color.convert("CMYK"), "cmyk.jpg").shape == (4, 6, 3)
+# -- files -------------------------------------------------------------------------------------------------------------
 
 
-def test_a_camera_held_upright_gives_an_upright_picture(tmp_path: Path) -> None:
-    exif = Image.Exif()
-    exif[0x0112] = 6  # the top is at the right
-    turned = read_picture(saved(rgb(4, 6), tmp_path / "a.png", exif=exif))
-    np.testing.assert_array_equal(turned, np.rot90(np.asarray(rgb(4, 6)), -1))
+def test_what_is_written_can_be_read_back(run: Path, predictor: Predictor, tmp_path: Path) -> None:
+    rgb(50, 70).save(tmp_path / "a.png")
+    files = predict(run, [tmp_path / "a.png"], tmp_path / "out", device="cpu")
+    assert {file.name for file in files} == {
+        "metadata.json", "a.semseg.png", "a.semseg-view.png", "a.depth.png", "a.depth-view.png",
+        "a.normals.png", "a.normals-view.png", "a.side-by-side.png",
+    }  # fmt: skip
+    assert set(files) == set((tmp_path / "out").iterdir())
+    prediction = predictor.predict(tmp_path / "a.png")
+    semseg = Image.open(tmp_path / "out" / "a.semseg.png")
+    assert semseg.mode == "P"
+    np.testing.assert_array_equal(np.asarray(semseg), prediction["semseg"])
+    palette = np.asarray(CITYSCAPES_2.palette)
+    np.testing.assert_array_equal(np.asarray(semseg.convert("RGB")), palette[prediction["semseg"]])
+    depth = np.asarray(Image.open(tmp_path / "out" / "a.depth.png"))
+    assert depth.dtype == np.uint16
+    np.testing.assert_allclose(depth / 1000, prediction["depth"].clip(0, 65.535), atol=6e-4)
+    normals = np.asarray(Image.open(tmp_path / "out" / "a.normals.png"))
+    np.testing.assert_allclose(normals / 255 * 2 - 1, prediction["normals"], atol=5e-3)
+    assert Image.open(tmp_path / "out" / "a.side-by-side.png").size == (4 * 70, 50)
+    metadata = json.loads((tmp_path / "out" / "metadata.json").read_text())
+    assert metadata["semseg"]["classes"] == list(CITYSCAPES_2.classes)
+    assert metadata["depth"]["metres_per_step"] == 0.001
 
 
-def test_damaged_pictures_are_named_and_the_others_done(run: Path, tmp_path: Path) -> None:
+def test_settings_of_views(run: Path, tmp_path: Path) -> None:
+    rgb().save(tmp_path / "a.png")
+    depths = {}
+    for unit in ("mm", "cm"):
+        main([str(run), str(tmp_path / "a.png"), "--out", str(tmp_path / unit), "--view", f"depth.unit={unit}"])
+        depths[unit] = np.asarray(Image.open(tmp_path / unit / "a.depth.png")).astype(float)
+        assert json.loads((tmp_path / unit / "metadata.json").read_text())["depth"]["metres_per_step"] == {
+            "mm": 0.001, "cm": 0.01
+        }[unit]  # fmt: skip
+    near = depths["mm"] < 65535
+    np.testing.assert_allclose(depths["mm"][near] / 1000, depths["cm"][near] / 100, atol=6e-3)
+    for setting, message in (
+        ("depth.unit=km", "none of mm, cm"),
+        ("depht.unit=mm", "has no task 'depht'; did you mean depth"),
+        ("depth.steps=3", "depth has no setting 'steps'"),
+        ("unit", "is not TASK.SETTING=VALUE"),
+        ("unit=mm", "is not TASK.SETTING=VALUE"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            main([str(run), str(tmp_path / "a.png"), "--out", str(tmp_path / "out"), "--view", setting])
+
+
+def test_damaged_images_are_named_and_the_others_done(run: Path, tmp_path: Path) -> None:
     folder = tmp_path / "in"
     folder.mkdir()
     rgb().save(folder / "b-good.jpg")
     (folder / "a-cut.jpg").write_bytes((folder / "b-good.jpg").read_bytes()[:500])
     (folder / "c-empty.png").write_bytes(b"")
-    (folder / "d-text.png").write_text("not a picture")
+    (folder / "d-text.png").write_text("not an image")
     Image.fromarray(np.zeros((3, 3), np.float32)).save(folder / "e-float.tif")
     rgb().save(folder / "f-good.png")
-    told: list[tuple[int, int]] = []
-    with pytest.raises(ValueError, match="4 of 6 pictures were left out") as error:
-        predict(run, [folder], tmp_path / "out", report=lambda done, total: told.append((done, total)))
+    calls: list[tuple[int, int]] = []
+    with pytest.raises(ValueError, match="4 of 6 images were left out") as error:
+        predict(run, [folder], tmp_path / "out", progress=lambda done, total: calls.append((done, total)))
     assert all(name in str(error.value) for name in ("a-cut.jpg", "c-empty.png", "d-text.png", "e-float.tif"))
     assert (tmp_path / "out" / "b-good.depth.png").exists()
     assert (tmp_path / "out" / "f-good.depth.png").exists()
     assert not list((tmp_path / "out").glob("a-cut*"))
-    assert told == [(i, 6) for i in range(1, 7)]
+    assert calls == [(i, 6) for i in range(1, 7)]
 
 
 def test_names_do_not_collide(tmp_path: Path) -> None:
     for name in ("x/a.png", "y/a.png", "y/b.png", "y/b.JPG", "y/notes.txt", "out/a.semseg.png"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).touch()
-    named = name_pictures([tmp_path, tmp_path / "x" / "a.png"], tmp_path / "out")
+    named = name_images([tmp_path, tmp_path / "x" / "a.png"], tmp_path / "out")
     assert {name: file.relative_to(tmp_path.resolve()).as_posix() for name, file in named.items()} == {
         "x/a": "x/a.png", "y/a": "y/a.png", "y/b.png": "y/b.png", "y/b.JPG": "y/b.JPG",
     }  # fmt: skip
-    assert list(name_pictures([tmp_path / "y" / "notes.txt"], tmp_path / "out")) == ["notes"]
+    assert list(name_images([tmp_path / "y" / "notes.txt"], tmp_path / "out")) == ["notes"]
 
 
-def test_no_pictures(run: Path, tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="there is no picture in"):
+def test_no_images(run: Path, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="there is no image in"):
         predict(run, [tmp_path], tmp_path / "out")
-    with pytest.raises(ValueError, match="there is no picture or folder"):
+    with pytest.raises(ValueError, match="there is no image or folder"):
         predict(run, [tmp_path / "nothing.png"], tmp_path / "out")
-    with pytest.raises(ValueError, match="height is 0"):
-        predict(run, [tmp_path], tmp_path / "out", height=0)
 
 
 def test_nothing_half_written_stays(run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -196,3 +236,33 @@ def test_nothing_half_written_stays(run: Path, tmp_path: Path, monkeypatch: pyte
     with pytest.raises(OSError, match="could not write"):
         predict(run, [tmp_path / "a.png"], tmp_path / "out")
     assert {file: file.read_bytes() for file in (tmp_path / "out").iterdir()} == content
+
+
+# -- a task of a user's own --------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def elevation_run(tmp_path: Path) -> Path:
+    (tmp_path / "run").mkdir()
+    return make_run(tmp_path / "run", {"height": PredictElevation()})
+
+
+def test_a_view_of_ones_own_writes_its_files(elevation_run: Path, tmp_path: Path) -> None:
+    rgb(50, 70).save(tmp_path / "a.png")
+    files = predict(elevation_run, [tmp_path / "a.png"], tmp_path / "out", view_settings={"height": {"top": 0.5}})
+    assert [f.name for f in files] == ["metadata.json", "a.height.tif", "a.height-view.png", "a.side-by-side.png"]
+    prediction = load(elevation_run).predict(tmp_path / "a.png")
+    np.testing.assert_array_equal(np.asarray(Image.open(tmp_path / "out" / "a.height.tif")), prediction["height"])
+    gray = (prediction["height"] / 0.5 * 255).clip(0, 255).astype(np.uint8)
+    np.testing.assert_array_equal(np.asarray(Image.open(tmp_path / "out" / "a.height-view.png"))[..., 0], gray)
+    assert json.loads((tmp_path / "out" / "metadata.json").read_text()) == {
+        "height": {"type": "elevation", "unit": "metre"}
+    }
+
+
+def test_a_modality_without_a_view_is_named(
+    elevation_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("taskscape.views._VIEWS", {})
+    with pytest.raises(ValueError, match=r"Elevation has no view.*offer_view"):
+        load(elevation_run)
