@@ -18,7 +18,7 @@ def example(seed=0, b=5):
     return prediction, value.masked_fill(~valid[:, None], 0.0), valid
 
 
-def measured(prediction, value, valid):
+def evaluated(prediction, value, valid):
     metric = NormalsMetrics()
     metric.update(prediction, value, valid)
     return metric.compute()
@@ -34,12 +34,12 @@ def angles(prediction, value, valid):
 def test_formulas(seed, b):
     whole = example(seed, b)
     degrees = angles(*whole)
-    found = measured(*whole)
-    assert list(found) == ["mean", "median", "11.25", "22.5", "30"]
-    assert found["mean"] == pytest.approx(degrees.mean(), abs=2e-6)
-    assert found["median"] == pytest.approx(np.median(degrees), abs=0.005 + 2e-6)
-    for name in ("11.25", "22.5", "30"):
-        assert found[name] == pytest.approx(100 * (degrees < float(name)).mean(), rel=1e-12)
+    metrics = evaluated(*whole)
+    assert list(metrics) == ["mean", "median", "within_11.25", "within_22.5", "within_30"]
+    assert metrics["mean"] == pytest.approx(degrees.mean(), abs=2e-6)
+    assert metrics["median"] == pytest.approx(np.median(degrees), abs=0.005 + 2e-6)
+    for name in ("within_11.25", "within_22.5", "within_30"):
+        assert metrics[name] == pytest.approx(100 * (degrees < float(name.removeprefix("within_"))).mean(), rel=1e-12)
 
 
 @pytest.mark.parametrize("angle", [0.0, 1e-5, 0.1, 11.2499, 11.2501, 29.9999, 30.0001, 90.0, 179.999, 180.0])
@@ -47,23 +47,25 @@ def test_one_angle(angle):
     radians = np.radians(angle)
     value = torch.tensor([0.0, 0.0, 1.0], dtype=torch.float64).view(1, 3, 1, 1)
     prediction = torch.tensor([np.sin(radians), 0.0, np.cos(radians)]).view(1, 3, 1, 1)
-    found = measured(7 * prediction, value, torch.ones(1, 1, 1, dtype=torch.bool))
-    assert found["mean"] == pytest.approx(angle, abs=2e-6)
-    assert found["median"] == pytest.approx(angle, abs=0.005 + 2e-6)
-    assert [found[x] for x in ("11.25", "22.5", "30")] == [100 * (angle < x) for x in (11.25, 22.5, 30)]
+    metrics = evaluated(7 * prediction, value, torch.ones(1, 1, 1, dtype=torch.bool))
+    assert metrics["mean"] == pytest.approx(angle, abs=2e-6)
+    assert metrics["median"] == pytest.approx(angle, abs=0.005 + 2e-6)
+    assert [metrics[f"within_{limit:g}"] for limit in (11.25, 22.5, 30)] == [
+        100 * (angle < limit) for limit in (11.25, 22.5, 30)
+    ]
 
 
 def test_the_median_of_an_even_number_lies_between_the_middle_two():
     value = torch.tensor([0.0, 0.0, 1.0]).view(1, 3, 1, 1).expand(1, 3, 1, 2)
     prediction = torch.tensor([[0.0, 1.0], [0.0, 0.0], [1.0, 0.0]]).view(1, 3, 1, 2)
-    found = measured(prediction, value, torch.ones(1, 1, 2, dtype=torch.bool))
-    assert found["median"] == pytest.approx(45, abs=0.005 + 2e-6)
+    metrics = evaluated(prediction, value, torch.ones(1, 1, 2, dtype=torch.bool))
+    assert metrics["median"] == pytest.approx(45, abs=0.005 + 2e-6)
 
 
 def test_a_zero_prediction_is_90_degrees_off():
     _, value, valid = example()
-    found = measured(torch.zeros_like(value), value, valid)
-    assert found["mean"] == pytest.approx(90)
+    metrics = evaluated(torch.zeros_like(value), value, valid)
+    assert metrics["mean"] == pytest.approx(90)
 
 
 def test_batches_add_up():
@@ -71,15 +73,15 @@ def test_batches_add_up():
     metric = NormalsMetrics()
     for part in (slice(0, 1), slice(1, 1), slice(1, 2), slice(2, 6)):
         metric.update(*(x[part] for x in whole))
-    assert metric.compute() == pytest.approx(measured(*whole), rel=1e-12)
+    assert metric.compute() == pytest.approx(evaluated(*whole), rel=1e-12)
 
 
 def test_invalid_pixels_count_for_nothing():
     prediction, value, valid = example()
-    found = measured(prediction, value, valid)
+    metrics = evaluated(prediction, value, valid)
     broken = prediction.masked_fill(~valid[:, None], float("nan"))
-    assert measured(broken, value, valid) == found
-    assert measured(prediction, value, torch.zeros_like(valid)) == {}
+    assert evaluated(broken, value, valid) == metrics
+    assert evaluated(prediction, value, torch.zeros_like(valid)) == {}
 
 
 @pytest.mark.parametrize("broken", [float("nan"), float("inf")])
@@ -87,4 +89,4 @@ def test_a_broken_prediction_is_an_error(broken):
     prediction, value, valid = example()
     valid[0, 0, 0], prediction[0, 1, 0, 0] = True, broken
     with pytest.raises(ValueError, match="diverged"):
-        measured(prediction, value, valid)
+        evaluated(prediction, value, valid)

@@ -8,14 +8,14 @@ from rich.console import Console
 from taskscape.report import print_metrics
 from taskscape.report.charts import Axis, Series, chart
 from taskscape.report.glossary import cost_text
-from taskscape.run_folder.result import Result
+from taskscape.run_folder import Result, RunFolder
 
 MakeRun = Callable[..., Path]
 
 
 def test_metrics_on_the_terminal(make_run: MakeRun) -> None:
     stream = io.StringIO()
-    print_metrics(Result.load(make_run() / "result.json"), Console(file=stream, width=80))
+    print_metrics(Result.load(RunFolder(make_run()).result()), Console(file=stream, width=80))
     lines = stream.getvalue().splitlines()
     assert any("mIoU" in line and "60.00" in line and "% ↑" in line for line in lines)
     assert any("Absolute error" in line and "2.000" in line and "m ↓" in line for line in lines)
