@@ -1,4 +1,4 @@
-"""Images whose labels can be read off their colours, packed into small stores."""
+"""Images whose labels can be read off their colors, packed into small stores."""
 
 from collections.abc import Collection
 from pathlib import Path
@@ -7,13 +7,14 @@ import numpy as np
 
 from taskscape.batch import Sample
 from taskscape.data import StoreWriter
+from taskscape.modalities import Depth, Modality, Normals, Semseg
 from taskscape.modalities.class_sets import CITYSCAPES_2, ClassSet
 
 SIZE = (32, 48)
 
 
 def blocks(rng: np.random.Generator, classes: int, size: tuple[int, int] = SIZE) -> Sample:
-    """A wall of coloured blocks: hue tells the class, brightness the depth; the upper row has no depth."""
+    """A wall of colored blocks: hue tells the class, brightness the depth; the upper row has no depth."""
     height, width = size
     ids = rng.integers(0, classes, (height // 8, width // 8)).repeat(8, 0).repeat(8, 1).astype(np.uint8)
     depth = rng.uniform(2, 50, (height // 8, width // 8)).repeat(8, 0).repeat(8, 1).astype(np.float32)
@@ -25,8 +26,7 @@ def blocks(rng: np.random.Generator, classes: int, size: tuple[int, int] = SIZE)
     far = valid.copy()
     far[:8] = False
     return Sample(
-        image,
-        {"semseg": ids, "depth": depth, "normals": normals},
+        {"image": image, "semseg": ids, "depth": depth, "normals": normals},
         {"semseg": valid, "depth": far, "normals": valid},
         f"{int(rng.integers(10**9)):09d}",
     )
@@ -37,19 +37,22 @@ def pack(
     train: int = 10,
     val: int = 6,
     classes: ClassSet = CITYSCAPES_2,
-    tasks: tuple[str, ...] = ("semseg", "depth", "normals"),
+    fields: Collection[str] = ("semseg", "depth", "normals"),
     seed: int = 0,
     without_depth: Collection[int] = (),
 ) -> Path:
     """Write a packed store of blocks, some training images of it without depth, and return its folder."""
     rng = np.random.default_rng(seed)
     counts = {"train": train, "val": val}
-    writer = StoreWriter(path, SIZE, counts, tasks, classes if "semseg" in tasks else None, {"kind": "blocks"})
+    every: dict[str, Modality] = {"semseg": Semseg(classes), "depth": Depth(), "normals": Normals()}
+    writer = StoreWriter(path, SIZE, counts, {name: every[name] for name in fields}, {"kind": "blocks"})
     for split, count in counts.items():
         for index in range(count):
             sample = blocks(rng, len(classes))
-            known = [t for t in tasks if not (t == "depth" and split == "train" and index in without_depth)]
-            labels, valid = {t: sample.labels[t] for t in known}, {t: sample.valid[t] for t in known}
-            writer.put(split, index, sample._replace(labels=labels, valid=valid))
+            known = {"image", *fields}
+            if split == "train" and index in without_depth:
+                known.discard("depth")
+            values = {name: value for name, value in sample.values.items() if name in known}
+            writer.put(split, index, sample._replace(values=values))
     writer.finish()
     return path

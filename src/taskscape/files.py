@@ -1,6 +1,8 @@
 """Atomic writes: a file is the old one or the new one, whenever the process ends."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 
@@ -10,13 +12,22 @@ def atomic_write(path: Path, content: bytes | memoryview | str) -> None:
     Text is UTF-8. Raises ``OSError`` that names the file and says what to do.
     """
     temporary = path.with_name(path.name + ".part")
+    with writing(path, "; the file as it was before is kept" if path.exists() else ""):
+        try:
+            with temporary.open("wb") as file:
+                file.write(content.encode() if isinstance(content, str) else content)
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.replace(path)
+        except OSError:
+            temporary.unlink(missing_ok=True)
+            raise
+
+
+@contextmanager
+def writing(path: Path, kept: str = "") -> Iterator[None]:
+    """Let an ``OSError`` within name the file and say what to do; ``kept`` is added at its end."""
     try:
-        with temporary.open("wb") as file:
-            file.write(content.encode() if isinstance(content, str) else content)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
+        yield
     except OSError as error:
-        temporary.unlink(missing_ok=True)
-        kept = "; the file as it was before is kept" if path.exists() else ""
         raise OSError(error.errno, f"could not write {path}: {error.strerror}; make room and continue{kept}") from error

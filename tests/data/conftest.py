@@ -46,10 +46,10 @@ def streets(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
                 raise KeyboardInterrupt
             module.rendered.append((split, index))
             one = sample(seed + index, size)
-            semseg, depth, normals = one.labels.values()
+            image, semseg, depth, normals = (one.values[name] for name in FakeScene._fields)
             solid = one.valid["depth"]
             semseg = np.where(one.valid["semseg"], semseg, 255).astype(np.uint8)
-            yield index, FakeScene(one.image, semseg, depth * solid, normals * solid[..., None])
+            yield index, FakeScene(image, semseg, depth * solid, normals * solid[..., None])
 
     module.render_many = render_many
     monkeypatch.setitem(sys.modules, "taskscape.streets", module)

@@ -10,15 +10,20 @@ from torchvision.transforms.v2 import functional as tv
 
 from taskscape.batch import Batch, Target
 from taskscape.data import Augmentation
-from taskscape.data.augment import draws
+from taskscape.data.augment import Draws, draw
+from taskscape.modalities import Depth, Modality, Normals, Semseg
+from taskscape.modalities.class_sets import CITYSCAPES_19
+
+FIELDS: dict[str, Modality] = {"semseg": Semseg(CITYSCAPES_19), "depth": Depth(), "normals": Normals()}
 
 
-def columns(count: int, **values: float) -> np.ndarray:
+def draws(count: int, **values: float) -> Draws:
     """Draws that are ½ but where said otherwise: no rotation, the window in the middle, no flip."""
-    table = np.full((count, 16), 0.5)
-    for name, value in values.items():
-        table[:, {"flip": 0, "choice": 1, "zoom": 2, "angle": 3, "left": 4, "top": 5}[name]] = value
-    return table
+    return Draws(*(np.full(count, values.pop(name, 0.5)) for name in Draws._fields))
+
+
+def augmented(augmentation: Augmentation, batch: Batch, drawn: Draws) -> Batch:
+    return augmentation(batch, drawn, {name: FIELDS[name] for name in batch.targets})
 
 
 def random_batch(size: tuple[int, int], count: int = 3, seed: int = 0) -> Batch:
@@ -50,7 +55,7 @@ def expect(batch: Batch, source: Batch, move: Callable[[Tensor], Tensor], depth:
 
 def test_off_means_untouched() -> None:
     batch = random_batch((5, 7))
-    assert Augmentation()(batch, draws(0, 0, range(3))) is batch
+    assert augmented(Augmentation(), batch, draw(0, 0, range(3))) is batch
 
 
 @pytest.mark.parametrize("size", [(5, 8), (4, 7), (1, 1), (1, 6), (6, 1)])
@@ -58,25 +63,26 @@ def test_flip(size: tuple[int, int]) -> None:
     batch = random_batch(size)
     flip = Augmentation(flip=True)
     mirror = torch.diag(torch.tensor([-1.0, 1, 1]))
-    once = flip(batch, columns(3, flip=0))
+    once = augmented(flip, batch, draws(3, flip=0))
     expect(once, batch, lambda x: x.flip(-1), 1, mirror)
-    expect(flip(once, columns(3, flip=0)), batch, lambda x: x, 1, torch.eye(3))
-    expect(flip(batch, columns(3, flip=0.5)), batch, lambda x: x, 1, torch.eye(3))
+    expect(augmented(flip, once, draws(3, flip=0)), batch, lambda x: x, 1, torch.eye(3))
+    expect(augmented(flip, batch, draws(3, flip=0.5)), batch, lambda x: x, 1, torch.eye(3))
     # Within the one resampling of the other steps, a flip is the same flip.
-    expect(Augmentation(flip=True, crop=size)(batch, columns(3, flip=0)), batch, lambda x: x.flip(-1), 1, mirror)
+    inside = augmented(Augmentation(flip=True, crop=size), batch, draws(3, flip=0))
+    expect(inside, batch, lambda x: x.flip(-1), 1, mirror)
 
 
 @pytest.mark.parametrize("size", [(6, 9), (5, 5), (1, 1)])
 def test_steps_that_happen_to_do_nothing(size: tuple[int, int]) -> None:
     batch = random_batch(size)
-    every = Augmentation(scales=(1.0,), scale=(0.5, 2.0), rotation=30, crop=size)
-    expect(every(batch, columns(3)), batch, lambda x: x, 1, torch.eye(3))
+    every = Augmentation(scale_choices=(1.0,), scale_range=(0.5, 2.0), rotation=30, crop=size)
+    expect(augmented(every, batch, draws(3)), batch, lambda x: x, 1, torch.eye(3))
 
 
 @pytest.mark.parametrize(("left", "top", "x", "y"), [(0, 0, 0, 0), (0.999, 0.999, 6, 3), (0.5, 0.34, 3, 1)])
 def test_crop_is_a_slice(left: float, top: float, x: int, y: int) -> None:
     batch = random_batch((8, 11))
-    cropped = Augmentation(crop=(5, 5))(batch, columns(3, left=left, top=top))
+    cropped = augmented(Augmentation(crop=(5, 5)), batch, draws(3, left=left, top=top))
     expect(cropped, batch, lambda v: v[..., y : y + 5, x : x + 5], 1, torch.eye(3))
 
 
@@ -84,7 +90,7 @@ def test_crop_is_a_slice(left: float, top: float, x: int, y: int) -> None:
 @pytest.mark.parametrize("corner", [0.0, 0.999])
 def test_zoom_by_a_whole_factor_repeats_pixels(zoom: int, corner: float) -> None:
     batch = random_batch((6 * zoom, 12))
-    zoomed = Augmentation(scales=(zoom,))(batch, columns(3, left=corner, top=corner))
+    zoomed = augmented(Augmentation(scale_choices=(zoom,)), batch, draws(3, left=corner, top=corner))
     rows = slice(0, 6) if corner == 0 else slice(-6, None)
     wide = slice(0, 12 // zoom) if corner == 0 else slice(-12 // zoom, None)
 
@@ -108,7 +114,7 @@ def test_zoom_by_a_whole_factor_repeats_pixels(zoom: int, corner: float) -> None
 @pytest.mark.parametrize(("angle", "quarters"), [(0.75, 1), (0.25, -1), (0.0, 2)])
 def test_right_angles(angle: float, quarters: int) -> None:
     batch = random_batch((6, 6))
-    rotated = Augmentation(rotation=180)(batch, columns(3, angle=angle))
+    rotated = augmented(Augmentation(rotation=180), batch, draws(3, rotation=angle))
     # In image axes, y down, a positive angle takes right to down: clockwise, where torch counts the other way.
     turn = torch.tensor([[0.0, -1, 0], [1, 0, 0], [0, 0, 1]])
     expect(
@@ -133,7 +139,7 @@ class Plane:
         self.distance = self.normal @ corners[0]
 
     def moved(self, flip: bool, angle: float, zoom: float) -> "Plane":
-        """What the camera would have to see to take the flipped, rotated, zoomed picture."""
+        """What the camera would have to see to take the flipped, rotated, zoomed image."""
         x, y, z = self.corners.T
         x = -x if flip else x
         x, y = x * math.cos(angle) - y * math.sin(angle), x * math.sin(angle) + y * math.cos(angle)
@@ -158,7 +164,7 @@ def test_a_plane_seen_by_a_camera(flip: bool, degrees: float, zoom: float) -> No
     depth, _ = plane.seen(size)
     y, x = np.mgrid[: size[0], : size[1]]
     batch = Batch(
-        # The picture is a ramp along each axis, which bilinear sampling continues exactly.
+        # The image is a ramp along each axis, which bilinear sampling continues exactly.
         torch.from_numpy(np.stack([x / 63, y / 47, 0 * x + 1.0])).float()[None],
         {
             "semseg": Target(torch.from_numpy((x > 31) + 2 * (y > 23)).long()[None], torch.ones(1, *size).bool()),
@@ -170,8 +176,8 @@ def test_a_plane_seen_by_a_camera(flip: bool, degrees: float, zoom: float) -> No
         },
         torch.zeros(1, dtype=torch.long),
     )
-    augmentation = Augmentation(flip=flip, scales=(zoom,), rotation=45)
-    changed = augmentation(batch, columns(1, flip=0, angle=0.5 + degrees / 90))
+    augmentation = Augmentation(flip=flip, scale_choices=(zoom,), rotation=45)
+    changed = augmented(augmentation, batch, draws(1, flip=0, rotation=0.5 + degrees / 90))
 
     # Where each pixel comes from, by plain trigonometry.
     u, v, a = (x - 31.5) / zoom, (y - 23.5) / zoom, math.radians(degrees)
@@ -205,12 +211,16 @@ def test_scales_of_mtan_and_ranges() -> None:
     batch = random_batch((4, 6), count=300)
     depth = batch.targets["depth"].value
     ones = batch._replace(targets={"depth": Target(torch.ones_like(depth), batch.targets["depth"].valid)})
-    zoom = 1 / Augmentation(scales=(1.0, 1.2, 1.5))(ones, draws(0, 0, range(300))).targets["depth"].value[:, 0, 0, 0]
+
+    def zooms(augmentation: Augmentation, drawn: Draws) -> Tensor:
+        return 1 / augmented(augmentation, ones, drawn).targets["depth"].value[:, 0, 0, 0]
+
+    zoom = zooms(Augmentation(scale_choices=(1.0, 1.2, 1.5)), draw(0, 0, range(300)))
     values, counts = zoom.mul(10).round().unique(return_counts=True)
     assert values.tolist() == [10, 12, 15] and counts.min() > 70
-    zoom = 1 / Augmentation(scale=(0.5, 2.0))(ones, draws(0, 0, range(300))).targets["depth"].value[:, 0, 0, 0]
+    zoom = zooms(Augmentation(scale_range=(0.5, 2.0)), draw(0, 0, range(300)))
     assert 0.5 <= zoom.min() < 0.55 and 1.9 < zoom.max() <= 2 and 120 < (zoom < 1).sum() < 180
-    both = 1 / Augmentation(scales=(3.0,), scale=(2.0, 2.0))(ones, draws(0, 0, [0] * 300)).targets["depth"].value
+    both = zooms(Augmentation(scale_choices=(3.0,), scale_range=(2.0, 2.0)), draw(0, 0, [0] * 300))
     torch.testing.assert_close(both, torch.full_like(both, 6))
 
 
@@ -230,9 +240,7 @@ def test_perspective_of_a_plane() -> None:
         },
         torch.zeros(1, dtype=torch.long),
     )
-    table = columns(1)
-    table[:, 6:8] = 1.0, 0.25
-    changed = Augmentation(perspective=0.3)(batch, table)
+    changed = augmented(Augmentation(perspective=0.3), batch, draws(1, perspective_x=1.0, perspective_y=0.25))
     valid = changed.targets["depth"].valid[0].numpy()
     assert 0.5 < valid.mean() < 1
     # The right is farther and drawn smaller: what stood at the right edge has come in, and the left is cut off.
@@ -250,72 +258,67 @@ def test_perspective_of_a_plane() -> None:
 
 def test_a_crop_larger_than_the_image_is_not_valid_around_it() -> None:
     batch = random_batch((4, 4))
-    larger = Augmentation(crop=(8, 8))(batch, columns(3))
+    larger = augmented(Augmentation(crop=(8, 8)), batch, draws(3))
     assert larger.image.shape == (3, 3, 8, 8)
     assert larger.targets["semseg"].valid.sum() == batch.targets["semseg"].valid.sum()
     assert torch.equal(larger.targets["depth"].valid[:, 2:6, 2:6], batch.targets["depth"].valid)
 
 
 def test_draws_are_of_the_sample_and_of_nothing_else() -> None:
-    together = draws(3, 5, [7, 1, 4])
-    assert together.shape == (3, 16) and (together >= 0).all() and (together < 1).all()
-    assert np.array_equal(draws(3, 5, [4])[0], together[2])
-    others = [draws(3, 5, [7]), draws(3, 6, [7]), draws(4, 5, [7]), draws(3, 5, [8])]
-    assert len({tuple(row[0]) for row in others}) == 4
-    assert draws(0, 0, []).shape == (0, 16)
+    together = np.array(draw(3, 5, [7, 1, 4]))
+    assert together.shape == (len(Draws._fields), 3) and (together >= 0).all() and (together < 1).all()
+    assert np.array_equal(np.array(draw(3, 5, [4]))[:, 0], together[:, 2])
+    others = [draw(3, 5, [7]), draw(3, 6, [7]), draw(4, 5, [7]), draw(3, 5, [8])]
+    assert len({tuple(np.array(one)[:, 0]) for one in others}) == 4
+    assert all(part.shape == (0,) for part in draw(0, 0, []))
     batch, every = random_batch((6, 8)), Augmentation(True, (1.0, 1.5), (0.8, 1.2), (4, 4), 20, 0.2, 0.3, 0.3, 0.3, 0.1)
-    whole = every(batch, together)
+    whole = augmented(every, batch, Draws(*together))
     pick = lambda x: x[2:]  # noqa: E731
-    alone = every(
-        Batch(pick(batch.image), {t: Target(*map(pick, v)) for t, v in batch.targets.items()}, pick(batch.indices)),
-        draws(3, 5, [4]),
-    )
+    third = Batch(pick(batch.image), {t: Target(*map(pick, v)) for t, v in batch.targets.items()}, pick(batch.indices))
+    alone = augmented(every, third, draw(3, 5, [4]))
     torch.testing.assert_close(alone.image, whole.image[2:])
     assert torch.equal(alone.targets["normals"].value, whole.targets["normals"].value[2:])
 
 
 @pytest.mark.parametrize("step", ["brightness", "contrast", "saturation"])
 @pytest.mark.parametrize("factor", [0.7, 1.2])
-def test_colour_agrees_with_torchvision(step: str, factor: float) -> None:
+def test_color_agrees_with_torchvision(step: str, factor: float) -> None:
     batch = random_batch((9, 12))
     batch = batch._replace(image=batch.image * 0.4 + 0.3)  # nothing is clamped
-    table = columns(3)
-    table[:, {"brightness": 8, "contrast": 9, "saturation": 10}[step]] = 0.5 + (factor - 1) / 2
-    changed = Augmentation(**{step: 1.0})(batch, table)
+    changed = augmented(Augmentation(**{step: 1.0}), batch, draws(3, **{step: 0.5 + (factor - 1) / 2}))
     expected = getattr(tv, f"adjust_{step}")(batch.image, factor)
     torch.testing.assert_close(changed.image, expected, rtol=0, atol=2e-3)
     assert changed.targets is batch.targets
 
 
-def test_hue_turns_colours_and_leaves_greys() -> None:
+def test_hue_turns_colors_and_leaves_grays() -> None:
     batch = random_batch((4, 5))
-    grey = batch._replace(image=batch.image[:, :1].expand(-1, 3, -1, -1))
+    gray = batch._replace(image=batch.image[:, :1].expand(-1, 3, -1, -1))
     hue = Augmentation(hue=0.5)
-    table = columns(3)
-    table[:, 11] = 0.9
-    torch.testing.assert_close(hue(grey, table).image, grey.image, rtol=0, atol=1e-3)
+    torch.testing.assert_close(augmented(hue, gray, draws(3, hue=0.9)).image, gray.image, rtol=0, atol=1e-3)
     muted = batch._replace(image=0.5 + 0.1 * (batch.image - 0.5))
-    table[:, 11] = 0.5 + 1 / 6  # a sixth of the circle, six times
+    sixth = draws(3, hue=0.5 + 1 / 6)  # of the circle, six times
     turned = muted
     for _ in range(6):
-        turned = hue(turned, table)
-    assert (hue(muted, table).image - muted.image).abs().max() > 0.02
+        turned = augmented(hue, turned, sixth)
+    assert (augmented(hue, muted, sixth).image - muted.image).abs().max() > 0.02
     torch.testing.assert_close(turned.image, muted.image, rtol=0, atol=1e-3)
 
 
-def test_colours_stay_in_range() -> None:
+def test_colors_stay_in_range() -> None:
     batch = random_batch((4, 5), count=50)
-    image = Augmentation(brightness=1, contrast=1, saturation=1, hue=0.5)(batch, draws(0, 0, range(50))).image
+    every = Augmentation(brightness=1, contrast=1, saturation=1, hue=0.5)
+    image = augmented(every, batch, draw(0, 0, range(50))).image
     assert image.min() >= 0 and image.max() <= 1 and len(image.unique()) > 100
 
 
 @pytest.mark.parametrize(
     ("settings", "field"),
     [
-        ({"scales": ()}, "scales"),
-        ({"scales": (1.0, 0.0)}, "scales"),
-        ({"scale": (2.0, 1.0)}, "scale"),
-        ({"scale": (0.0, 1.0)}, "scale"),
+        ({"scale_choices": ()}, "scale_choices"),
+        ({"scale_choices": (1.0, 0.0)}, "scale_choices"),
+        ({"scale_range": (2.0, 1.0)}, "scale_range"),
+        ({"scale_range": (0.0, 1.0)}, "scale_range"),
         ({"crop": (0, 4)}, "crop"),
         ({"rotation": -1.0}, "rotation"),
         ({"perspective": 0.5}, "perspective"),

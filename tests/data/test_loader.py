@@ -5,14 +5,21 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from samples import TASKS, sample, writer
+from samples import FIELDS, NAMES, sample, without_labels, writer
 
-from taskscape.batch import Batch
+from taskscape.batch import Batch, Target
 from taskscape.data import Augmentation, Loader, Store
-from taskscape.modalities.class_sets import CITYSCAPES_7, CITYSCAPES_19, CITYSCAPES_19_TO_7, mapping
+from taskscape.modalities import Modality, Semseg
+from taskscape.modalities.class_sets import CITYSCAPES_7, CITYSCAPES_19, CITYSCAPES_19_TO_7
+from taskscape.tasks import Depth, SemanticSegmentation, SurfaceNormals, Task
 
 CPU = torch.device("cpu")
 Make = Callable[..., Store]
+TASKS: dict[str, Task] = {
+    "semseg": SemanticSegmentation(CITYSCAPES_19),
+    "depth": Depth(),
+    "normals": SurfaceNormals(),
+}
 EVERY = Augmentation(True, (1.0, 1.2, 1.5), (0.8, 1.2), (4, 6), 20, 0.2, 0.2, 0.2, 0.1)
 
 
@@ -25,7 +32,7 @@ def parts(batch: Batch) -> list[torch.Tensor]:
 
 
 def test_in_order(make_store: Make) -> None:
-    loader = Loader(make_store(), ("depth",), 3, CPU)
+    loader = Loader(make_store(), {"depth": Depth()}, 3, CPU)
     assert len(loader) == 3
     batches = list(loader.epoch(0))
     assert order(batches) == [[0, 1, 2], [3, 4, 5], [6]]
@@ -35,22 +42,22 @@ def test_in_order(make_store: Make) -> None:
 def test_the_order_is_a_function_of_seed_and_epoch(make_store: Make) -> None:
     store = make_store(40, (2, 2))
     orders = {
-        (seed, epoch): order(list(Loader(store, (), 8, CPU, seed=seed, shuffle=True).epoch(epoch)))
+        (seed, epoch): order(list(Loader(store, {}, 8, CPU, seed=seed, shuffle=True).epoch(epoch)))
         for seed in (0, 1)
         for epoch in (0, 1)
     }
     assert len({str(o) for o in orders.values()}) == 4
     assert all(sorted(chain(*o)) == list(range(40)) for o in orders.values())
-    assert order(list(Loader(store, (), 8, CPU, seed=1, shuffle=True).epoch(1))) == orders[1, 1]
+    assert order(list(Loader(store, {}, 8, CPU, seed=1, shuffle=True).epoch(1))) == orders[1, 1]
 
 
 @pytest.mark.parametrize("world", [2, 3])
-def test_processes_share_the_joined_batch(make_store: Make, world: int) -> None:
+def test_processes_share_the_global_batch(make_store: Make, world: int) -> None:
     store = make_store(23)
     settings = {"seed": 5, "augmentation": EVERY, "shuffle": True}
-    joined = list(Loader(store, TASKS, 6, CPU, **settings).epoch(2))
-    shares = [list(Loader(store, TASKS, 6, CPU, rank=r, world=world, **settings).epoch(2)) for r in range(world)]
-    for number, batch in enumerate(joined):
+    whole = list(Loader(store, TASKS, 6, CPU, **settings).epoch(2))
+    shares = [list(Loader(store, TASKS, 6, CPU, rank=r, world_size=world, **settings).epoch(2)) for r in range(world)]
+    for number, batch in enumerate(whole):
         for rank in range(world):
             for part, expected in zip(parts(shares[rank][number]), parts(batch), strict=True):
                 torch.testing.assert_close(part, expected[rank::world], rtol=0, atol=1e-6)
@@ -86,7 +93,7 @@ def test_training_leaves_out_lonely_images(
     make_store: Make, count: int, batch: int, world: int, sizes: list[int]
 ) -> None:
     store = make_store(count, (1, 1))
-    loaders = [Loader(store, (), batch, CPU, drop_single=True, rank=r, world=world) for r in range(world)]
+    loaders = [Loader(store, {}, batch, CPU, drop_undersized=True, rank=r, world_size=world) for r in range(world)]
     each = [[len(b.image) for b in loader.epoch(0)] for loader in loaders]
     assert [sum(shares) for shares in zip(*each, strict=True)] == sizes
     assert all(len(loader) == len(sizes) for loader in loaders)
@@ -95,22 +102,38 @@ def test_training_leaves_out_lonely_images(
 @pytest.mark.parametrize("count", [8, 9, 10, 11])
 def test_evaluation_sees_every_image_once(make_store: Make, count: int) -> None:
     store = make_store(count, (1, 1))
-    seen = [b for r in range(3) for b in order(list(Loader(store, (), 4, CPU, rank=r, world=3).epoch(0)))]
+    seen = [b for r in range(3) for b in order(list(Loader(store, {}, 4, CPU, rank=r, world_size=3).epoch(0)))]
     assert sorted(chain(*seen)) == list(range(count))
     assert all(seen)  # no batch is empty
 
 
-def test_classes_are_mapped(make_store: Make) -> None:
+def test_a_task_may_choose_other_classes_than_the_data(make_store: Make) -> None:
     store = make_store()
-    plain = next(Loader(store, TASKS, 7, CPU).epoch(0)).targets
-    table = mapping(CITYSCAPES_19, CITYSCAPES_7)
-    table[18] = 255
-    mapped = next(Loader(store, TASKS, 7, CPU, class_map=table).epoch(0)).targets
-    ids, valid = plain["semseg"]
-    kept = valid & (ids != 18)
-    assert torch.equal(mapped["semseg"].valid, kept) and not torch.equal(kept, valid)
-    assert torch.equal(mapped["semseg"].value[kept], torch.tensor(CITYSCAPES_19_TO_7)[ids[kept]])
-    assert torch.equal(mapped["depth"].value, plain["depth"].value)
+    tasks = {"fine": SemanticSegmentation(source="semseg"), "semseg": SemanticSegmentation(CITYSCAPES_7)}
+    tasks = {name: task.for_data(task.source or name, FIELDS["semseg"]) for name, task in tasks.items()}
+    reads = []
+    gather = store.gather
+    store.gather = lambda indices, fields, device: (reads.append(fields), gather(indices, fields, device))[1]
+    targets = next(Loader(store, {**tasks, "depth": Depth()}, 7, CPU).epoch(0)).targets
+    assert list(targets) == ["fine", "semseg", "depth"] and reads == [("semseg", "depth")]
+    ids, valid = targets["fine"]
+    assert torch.equal(ids, gather(range(7), ["semseg"], CPU).targets["semseg"].value)
+    assert torch.equal(targets["semseg"].valid, valid)
+    assert torch.equal(targets["semseg"].value[valid], torch.tensor(CITYSCAPES_19_TO_7)[ids[valid]])
+
+
+class Sky(SemanticSegmentation):
+    def target(self, target: Target, modality: Modality) -> Target:
+        assert isinstance(modality, Semseg)
+        return Target((target.value == modality.classes.classes.index("sky")).long(), target.valid)
+
+
+def test_a_task_derives_its_target_from_the_augmented_field(make_store: Make) -> None:
+    store = make_store()
+    tasks = {"sky": Sky(source="semseg"), "semseg": SemanticSegmentation(CITYSCAPES_19)}
+    targets = next(Loader(store, tasks, 7, CPU, augmentation=EVERY).epoch(0)).targets
+    assert torch.equal(targets["sky"].value == 1, targets["semseg"].value == 10)
+    assert torch.equal(targets["sky"].valid, targets["semseg"].valid)
 
 
 @pytest.mark.parametrize("augmentation", [None, EVERY])
@@ -125,7 +148,7 @@ def test_memory_order(make_store: Make, augmentation: Augmentation | None, chann
 def test_samples_without_a_label(tmp_path: Path) -> None:
     filling = writer(tmp_path / "s", train=2)
     filling.put("train", 0, sample(0))
-    filling.put("train", 1, sample(1)._replace(labels={}, valid={}))
+    filling.put("train", 1, without_labels(sample(1)))
     filling.finish()
     loader = Loader(Store.open(tmp_path / "s", "train"), TASKS, 2, CPU, augmentation=EVERY)
     for target in next(loader.epoch(0)).targets.values():
@@ -135,12 +158,12 @@ def test_samples_without_a_label(tmp_path: Path) -> None:
 
 def test_what_cannot_be_loaded(make_store: Make) -> None:
     store = make_store(1)
-    with pytest.raises(ValueError, match=r"no labels for \['edges'\], it has \['semseg', 'depth', 'normals'\]"):
-        Loader(store, ("depth", "edges"), 4, CPU)
+    with pytest.raises(ValueError, match=r"no labels 'dept' for the task distance; did you mean depth\?"):
+        Loader(store, {"semseg": SemanticSegmentation(), "distance": Depth(source="dept")}, 4, CPU)
     with pytest.raises(ValueError, match="a batch of 2 images for 3 processes"):
-        Loader(store, TASKS, 2, CPU, world=3, rank=0)
+        Loader(store, TASKS, 2, CPU, world_size=3, rank=0)
     with pytest.raises(ValueError, match=r"1 image\(s\) in split 'train', too few to train"):
-        Loader(store, TASKS, 2, CPU, drop_single=True)
+        Loader(store, TASKS, 2, CPU, drop_undersized=True)
     assert len(list(Loader(store, TASKS, 2, CPU).epoch(0))) == 1
 
 
@@ -150,10 +173,10 @@ def test_a_gpu_gives_the_same(make_store: Make) -> None:
     settings = {"augmentation": EVERY, "shuffle": True}
     expected = list(Loader(store, TASKS, 4, CPU, **settings).epoch(0))
     device = torch.device("cuda", 0)
-    mapped = [store.gather(batch.indices.numpy(), TASKS, device) for batch in expected]
+    mapped = [store.gather(batch.indices.numpy(), NAMES, device) for batch in expected]
     batches = list(Loader(store, TASKS, 4, device, **settings).epoch(0))
-    held = [store.gather(batch.indices.numpy(), TASKS, device) for batch in expected]
-    for a, b in zip(mapped, held, strict=True):
+    cached = [store.gather(batch.indices.numpy(), NAMES, device) for batch in expected]
+    for a, b in zip(mapped, cached, strict=True):
         assert all(torch.equal(x, y) for x, y in zip(parts(a), parts(b), strict=True))
     for a, b in zip(batches, expected, strict=True):
         assert a.image.device == device

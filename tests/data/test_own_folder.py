@@ -15,10 +15,10 @@ from taskscape.batch import Sample
 from taskscape.cli import main
 from taskscape.data import Store, StoreWriter
 from taskscape.data.check import check
-from taskscape.data.readers.folder import OwnFolder
 from taskscape.data.prepare import prepare
-from taskscape.runs.experiment import Experiment, Tasks
+from taskscape.data.readers.folder import OwnFolder
 from taskscape.modalities.class_sets import CITYSCAPES_2, NYUV2_13
+from taskscape.runs.experiment import Experiment, Tasks
 from taskscape.tasks import Depth
 
 EXAMPLES = Path(__file__).parents[2] / "examples"

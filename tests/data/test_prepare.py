@@ -13,12 +13,12 @@ from PIL import Image
 
 from taskscape.batch import Batch
 from taskscape.data import Store
+from taskscape.data.prepare import prepare
+from taskscape.data.readers.base import RawData, resized
 from taskscape.data.readers.cityscapes import Cityscapes
 from taskscape.data.readers.miniscapes import Miniscapes, metres
 from taskscape.data.readers.mtan_arrays import MtanArrays
 from taskscape.data.readers.nyuv2 import Nyuv2
-from taskscape.data.prepare import prepare
-from taskscape.data.readers.base import RawData, resized
 from taskscape.modalities.class_sets import CITYSCAPES_7, NYUV2_13, NYUV2_40, from_cityscapes_ids, from_nyuv2_ids
 
 CITY = {"size": (8, 16), "partial": True}

@@ -8,11 +8,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from samples import SIZE, TASKS, sample, writer
+from samples import FIELDS, NAMES, SIZE, sample, without_labels, writer
+from torch.utils.data import DataLoader
 
-from taskscape.batch import Batch, Sample
-from taskscape.data import Manifest, Store, StoreWriter
+from taskscape.batch import Batch, Sample, Target
+from taskscape.data import Manifest, Store, StoreDataset, StoreWriter
+from taskscape.modalities import Depth, Rgb, Semseg
 from taskscape.modalities.class_sets import CITYSCAPES_2, CITYSCAPES_19
+from taskscape.serialization import load_name
 
 CPU = torch.device("cpu")
 Make = Callable[..., Store]
@@ -25,19 +28,20 @@ def same(a: Batch, b: Batch) -> bool:
 
 def test_a_sample_comes_back_as_it_went_in(make_store: Make) -> None:
     store = make_store()
-    assert (len(store), store.size, store.tasks, store.class_set) == (7, SIZE, TASKS, CITYSCAPES_19)
+    assert (len(store), store.size, store.fields) == (7, SIZE, FIELDS)
+    assert store.manifest.fields == {"image": Rgb(), **FIELDS}
     assert store.names == [f"street {i}" for i in range(7)]
-    batch = store.gather([4, 1], TASKS, CPU)
+    batch = store.gather([4, 1], NAMES, CPU)
     assert batch.image.is_contiguous(memory_format=torch.channels_last) and batch.indices.tolist() == [4, 1]
     for position, index in enumerate((4, 1)):
         expected = sample(index)
-        assert np.array_equal((batch.image[position] * 255).round().permute(1, 2, 0).numpy(), expected.image)
-        for task, target in batch.targets.items():
+        assert np.array_equal((batch.image[position] * 255).round().permute(1, 2, 0).numpy(), expected.values["image"])
+        for name, target in batch.targets.items():
             valid, value = target.valid[position].numpy(), target.value[position].numpy()
-            assert np.array_equal(valid, expected.valid[task])
+            assert np.array_equal(valid, expected.valid[name])
             assert np.isfinite(value).all()
-            label = expected.labels[task][valid]
-            if task == "normals":
+            label = expected.values[name][valid]
+            if name == "normals":
                 value = value.transpose(1, 2, 0)[valid]
                 angle = np.rad2deg(np.arccos(np.clip((value * label).sum(-1), -1, 1)))
                 assert angle.max() < 0.4
@@ -48,39 +52,39 @@ def test_a_sample_comes_back_as_it_went_in(make_store: Make) -> None:
 
 
 @pytest.mark.parametrize("shard", [1, 3, 7, 100])
-def test_shards_and_holding_change_nothing(make_store: Make, shard: int) -> None:
+def test_shards_and_caching_change_nothing(make_store: Make, shard: int) -> None:
     whole, parts = make_store(), make_store(shard=shard, name="parts")
     indices = [6, 0, 3, 3, 2]
-    expected = whole.gather(indices, TASKS, CPU)
-    assert same(parts.gather(indices, TASKS, CPU), expected)
-    assert not parts.hold(CPU, TASKS, share=0)
-    assert parts.hold(CPU, TASKS)
-    assert same(parts.gather(indices, TASKS, CPU), expected)
+    expected = whole.gather(indices, NAMES, CPU)
+    assert same(parts.gather(indices, NAMES, CPU), expected)
+    assert not parts.cache_on(CPU, NAMES, max_fraction=0)
+    assert parts.cache_on(CPU, NAMES)
+    assert same(parts.gather(indices, NAMES, CPU), expected)
 
 
-def test_holding_many_images(make_store: Make) -> None:
+def test_caching_many_images(make_store: Make) -> None:
     store = make_store(count=130, size=(1, 2))
-    expected = store.gather(range(130), TASKS, CPU)
-    assert store.hold(CPU, TASKS)
-    assert same(store.gather(range(130), TASKS, CPU), expected)
+    expected = store.gather(range(130), NAMES, CPU)
+    assert store.cache_on(CPU, NAMES)
+    assert same(store.gather(range(130), NAMES, CPU), expected)
 
 
 def test_a_batch_without_images(make_store: Make) -> None:
-    batch = make_store().gather([], TASKS, CPU)
+    batch = make_store().gather([], NAMES, CPU)
     assert batch.image.shape == (0, 3, *SIZE)
     assert batch.targets["depth"].value.shape == (0, 1, *SIZE)
 
 
 def test_one_pixel(make_store: Make) -> None:
     store = make_store(count=1, size=(1, 1))
-    assert store.gather([0], TASKS, CPU).targets["normals"].value.shape == (1, 3, 1, 1)
+    assert store.gather([0], NAMES, CPU).targets["normals"].value.shape == (1, 3, 1, 1)
 
 
 def test_a_missing_label_is_a_label_without_valid_pixels(tmp_path: Path) -> None:
     filling = writer(tmp_path / "s", train=1)
-    filling.put("train", 0, sample(0)._replace(labels={}, valid={}))
+    filling.put("train", 0, without_labels(sample(0)))
     filling.finish()
-    batch = Store.open(tmp_path / "s", "train").gather([0], TASKS, CPU)
+    batch = Store.open(tmp_path / "s", "train").gather([0], NAMES, CPU)
     assert not any(target.valid.any() for target in batch.targets.values())
 
 
@@ -127,22 +131,28 @@ def test_several_processes_write_one_store(tmp_path: Path) -> None:
     assert store.names == [f"street {i}" for i in range(40)]
     for index in (0, 17, 39):
         image = store.gather([index], (), CPU).image[0]
-        assert np.array_equal((image * 255).round().permute(1, 2, 0).numpy(), sample(index).image)
+        assert np.array_equal((image * 255).round().permute(1, 2, 0).numpy(), sample(index).values["image"])
 
 
-def _with(one: Sample, task: str, value: float, valid: bool = True) -> Sample:
-    label, mask = one.labels[task].copy(), one.valid[task].copy()
+def _with(one: Sample, name: str, value: float, valid: bool = True) -> Sample:
+    label, mask = one.values[name].copy(), one.valid[name].copy()
     label[2, 3], mask[2, 3] = value, valid
-    return one._replace(labels={**one.labels, task: label}, valid={**one.valid, task: mask})
+    return one._replace(values={**one.values, name: label}, valid={**one.valid, name: mask})
+
+
+def _replaced(name: str, values: np.ndarray) -> Sample:
+    return sample(0)._replace(values={**sample(0).values, name: values})
 
 
 BAD = {
-    "image float": (sample(0)._replace(image=np.zeros((*SIZE, 3))), "field image.*float64"),
-    "image size": (sample(0, (6, 9)), r"field image.*\(6, 9, 3\) instead of uint8 \(6, 10, 3\)"),
-    "label size": (
-        sample(0)._replace(labels={**sample(0).labels, "depth": np.ones((6, 9))}),
-        r"field depth.*\(6, 9\).*resize",
+    "image float": (_replaced("image", np.zeros((*SIZE, 3))), "field image.*float64 instead of uint8: convert"),
+    "image size": (sample(0, (6, 9)), r"field image.*\(6, 9, 3\) instead of \(6, 10, 3\)"),
+    "no image": (sample(0)._replace(values={}), "field image: every pixel needs a value"),
+    "image mask": (
+        sample(0)._replace(valid={**sample(0).valid, "image": np.zeros(SIZE, bool)}),
+        "field image: every pixel needs a value",
     ),
+    "label size": (_replaced("depth", np.ones((6, 9))), r"field depth.*\(6, 9\).*resize"),
     "mask size": (
         sample(0)._replace(valid={**sample(0).valid, "depth": np.ones((6, 9), bool)}),
         r"field depth: the mask is bool \(6, 9\)",
@@ -159,7 +169,7 @@ BAD = {
     "no depth": (_with(sample(0), "depth", 0), "field depth.*positive"),
     "long normal": (_with(sample(0), "normals", 1), "field normals.*unit length"),
     "nan normal": (_with(sample(0), "normals", np.nan), "field normals.*unit length"),
-    "other field": (sample(0)._replace(labels={"edges": np.zeros(SIZE)}), "no field.*edges"),
+    "other field": (_replaced("edges", np.zeros(SIZE)), "no field.*edges"),
 }
 
 
@@ -175,8 +185,8 @@ def test_bad_samples_are_refused(tmp_path: Path, case: str) -> None:
 def test_what_is_not_valid_may_hold_anything(tmp_path: Path) -> None:
     filling = writer(tmp_path / "s", train=1)
     one = sample(0)
-    for task, value in {"semseg": 200, "depth": np.nan, "normals": np.inf}.items():
-        one = _with(one, task, value, valid=False)
+    for name, value in {"semseg": 200, "depth": np.nan, "normals": np.inf}.items():
+        one = _with(one, name, value, valid=False)
     filling.put("train", 0, one)
 
 
@@ -189,10 +199,8 @@ def test_impossible_stores_are_refused(tmp_path: Path) -> None:
     ):
         with pytest.raises(ValueError, match="give all, > 0"):
             writer(tmp_path / "s", size, shard, **counts)
-    with pytest.raises(ValueError, match="choose among"):
-        StoreWriter(tmp_path / "s", SIZE, {"train": 1}, ("edges",), None, {})
-    with pytest.raises(ValueError, match="class set"):
-        StoreWriter(tmp_path / "s", SIZE, {"train": 1}, ("semseg",), None, {})
+    with pytest.raises(ValueError, match="needs the field 'image' of modality Rgb"):
+        StoreWriter(tmp_path / "s", SIZE, {"train": 1}, {"image": Depth()}, {})
     with pytest.raises(ValueError, match="outside split"):
         writer(tmp_path / "s", train=1).put("train", 1, sample(0))
 
@@ -202,7 +210,7 @@ def test_a_writer_does_not_touch_other_things(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="another store, unfinished"):
         writer(tmp_path / "s", train=3)
     with pytest.raises(ValueError, match="another store, unfinished"):
-        StoreWriter(tmp_path / "s", SIZE, {"train": 2}, TASKS, CITYSCAPES_2, {"kind": "test"})
+        StoreWriter(tmp_path / "s", SIZE, {"train": 2}, {**FIELDS, "semseg": Semseg(CITYSCAPES_2)}, {"kind": "test"})
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.txt").touch()
     with pytest.raises(ValueError, match="not empty"):
@@ -215,7 +223,7 @@ def test_a_full_disk(tmp_path: Path, file: str) -> None:
     filling = writer(tmp_path / "s", train=1)
     (tmp_path / "s" / "train" / file).unlink(missing_ok=True)
     (tmp_path / "s" / "train" / file).symlink_to("/dev/full")
-    with pytest.raises(OSError, match=f"{file} failed.*make room") as caught:
+    with pytest.raises(OSError, match=f"could not write .*{file}: No space left.*make room") as caught:
         filling.put("train", 0, sample(0))
     assert caught.value.errno == errno.ENOSPC
 
@@ -278,11 +286,154 @@ def test_pickles_are_not_read(make_store: Make) -> None:
         Store.open(store.path, "train")
 
 
+def in_format_1(manifest: Path, unit: str) -> None:
+    """Write a manifest as the version before wrote it."""
+    content = json.loads(manifest.read_text())
+    arrays = {
+        "image": ("uint8", [3], "RGB, 0..255", None),
+        "semseg": ("uint8", [], "class id", 255),
+        "depth": ("float32", [], "metre", 0),
+        "normals": ("int8", [3], "1/127", 0),
+    }
+    content["class_set"] = content["fields"]["semseg"]["classes"]
+    keys = ("dtype", "shape", "unit", "sentinel")
+    content["fields"] = {name: dict(zip(keys, info, strict=True)) for name, info in arrays.items()}
+    content["source"]["depth"] = {"unit": unit}
+    manifest.write_text(json.dumps({**content, "format": 1}))
+
+
+@pytest.mark.parametrize(("unit", "metric"), [("metre", True), ("unknown", False)])
+def test_stores_of_format_1_are_read(make_store: Make, unit: str, metric: bool) -> None:
+    store = make_store()
+    expected = store.gather([2, 5], NAMES, CPU)
+    in_format_1(store.path / "manifest.json", unit)
+    old = Store.open(store.path, "train", verify=True)
+    assert old.fields == {**FIELDS, "depth": Depth(metric)}
+    assert same(old.gather([2, 5], NAMES, CPU), expected)
+
+
+def test_fields_are_named_freely(tmp_path: Path) -> None:
+    """Two segmentations and two depths in one store, each with a class set and a scale of its own."""
+    fields = {
+        "parts": Semseg(CITYSCAPES_19),
+        "foreground": Semseg(CITYSCAPES_2),
+        "lidar": Depth(),
+        "stereo": Depth(metric=False),
+    }
+    filling = StoreWriter(tmp_path / "s", SIZE, {"train": 1}, fields, {"kind": "test"})
+    one = sample(0)
+    values = {
+        "image": one.values["image"],
+        "parts": one.values["semseg"],
+        "foreground": one.values["semseg"] % 2,
+        "lidar": one.values["depth"],
+    }
+    valid = {"parts": one.valid["semseg"], "foreground": np.ones(SIZE, bool), "lidar": one.valid["depth"]}
+    filling.put("train", 0, Sample(values, valid, "one"))
+    with pytest.raises(ValueError, match=r"field foreground: ids .*are outside class set 'cityscapes-2'"):
+        filling.put("train", 0, Sample({**values, "foreground": values["parts"]}, valid, "one"))
+    filling.finish()
+    store = Store.open(tmp_path / "s", "train", verify=True)
+    assert store.fields == fields
+    targets = store.gather([0], ["foreground", "parts", "stereo"], CPU).targets
+    assert list(targets) == ["foreground", "parts", "stereo"]
+    assert np.array_equal(targets["foreground"].value[0], values["foreground"])
+    assert np.array_equal(targets["parts"].value[0][targets["parts"].valid[0]], values["parts"][valid["parts"]])
+    assert not targets["stereo"].valid.any()
+    with pytest.raises(ValueError, match=r"no labels 'part'; did you mean parts\?"):
+        store.gather([0], ["part"], CPU)
+
+
+HEIGHT = """
+from dataclasses import dataclass
+from typing import ClassVar
+
+from taskscape.batch import Target
+from taskscape.modalities import Modality
+
+
+@dataclass(frozen=True)
+class Height(Modality):
+    name: ClassVar[str] = "height"
+    dtype: ClassVar[str] = "int16"
+    sentinel: ClassVar[int | None] = -32768
+
+    step: float = 0.5
+
+    @property
+    def unit(self):
+        return "metre"
+
+    def check(self, values):
+        if not (abs(values) < 1000).all():
+            raise ValueError("no such height")
+
+    def quantize(self, values):
+        return (values / self.step).round()
+
+    def unpack(self, stored):
+        valid = stored != self.sentinel
+        return Target((stored * valid).unsqueeze(1) * self.step, valid)
+"""
+
+
+def test_a_modality_of_a_users_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("my.py").write_text(HEIGHT)
+    height = load_name(Path("my.py"), "Height")(step=0.25)
+    filling = StoreWriter(tmp_path / "s", (1, 3), {"train": 1}, {"hills": height}, {"kind": "test"})
+    values = {"image": np.zeros((1, 3, 3), np.uint8), "hills": np.array([[-1.25, 7.0, np.nan]])}
+    filling.put("train", 0, Sample(values, {"hills": np.array([[True, True, False]])}, "a"))
+    with pytest.raises(ValueError, match="field hills: no such height"):
+        filling.put(
+            "train", 0, Sample({**values, "hills": np.full((1, 3), 1e4)}, {"hills": np.ones((1, 3), bool)}, "a")
+        )
+    filling.finish()
+    content = json.loads((tmp_path / "s" / "manifest.json").read_text())
+    assert content["fields"]["hills"] == {"type": "my.py:Height", "step": 0.25}
+    store = Store.open(tmp_path / "s", "train", verify=True)
+    assert store.fields == {"hills": height}
+    target = store.gather([0], ["hills"], CPU).targets["hills"]
+    assert target.value.tolist() == [[[[-1.25, 7.0, 0.0]]]] and target.valid.tolist() == [[[True, True, False]]]
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_a_store_is_a_dataset_for_a_loop_of_your_own(make_store: Make, workers: int) -> None:
+    store = make_store(7, shard=3)
+    loading = DataLoader(
+        StoreDataset(store, ["depth", "semseg"]),
+        batch_size=3,
+        num_workers=workers,
+        multiprocessing_context="spawn" if workers else None,
+    )
+    expected = store.gather(range(7), ["depth", "semseg"], CPU)
+    images, valid = [], []
+    for image, targets in loading:
+        assert list(targets) == ["depth", "semseg"] and all(isinstance(target, Target) for target in targets.values())
+        assert targets["depth"].value.shape == (len(image), 1, *SIZE) and targets["depth"].valid.dtype == torch.bool
+        images.append(image)
+        valid.append(targets["semseg"].valid)
+    assert [len(image) for image in images] == [3, 3, 1]
+    assert torch.equal(torch.cat(images), expected.image)
+    assert torch.equal(torch.cat(valid), expected.targets["semseg"].valid)
+
+
+def test_the_items_of_a_dataset(make_store: Make) -> None:
+    dataset = StoreDataset(make_store(2))
+    assert len(dataset) == 2 and list(dataset[0][1]) == list(NAMES)
+    assert torch.equal(dataset[-1][0], dataset[1][0])
+    with pytest.raises(IndexError, match="index 2 is outside split 'train' of 2 images"):
+        dataset[2]
+
+
 def test_damaged_manifests(make_store: Make) -> None:
     path = make_store().path
     manifest = path / "manifest.json"
     content = json.loads(manifest.read_text())
-    unknown_field = {**content, "fields": {**content["fields"], "edges": content["fields"]["depth"]}}
+    fields = content["fields"]
+    unknown = {**content, "fields": {**fields, "edges": {"type": "deph"}}}
+    absent = {**content, "fields": {**fields, "edges": {"type": "nowhere.py:Edges"}}}
+    imageless = {**content, "fields": {"depth": fields["depth"]}}
     for text, message in (
         ("{", "damaged.*make it again"),
         ("[]", "damaged"),
@@ -291,7 +442,10 @@ def test_damaged_manifests(make_store: Make) -> None:
         (json.dumps({**content, "size": "large"}), "damaged"),
         (json.dumps({**content, "shard": 0}), "damaged"),
         (json.dumps({"format": 1}), "damaged"),
-        (json.dumps(unknown_field), "another version"),
+        (json.dumps({"format": 2}), "damaged"),
+        (json.dumps(unknown), r"manifest\.json: .*edges.*did you mean depth\?"),
+        (json.dumps(absent), r"edges.*there is no Python file .*nowhere\.py"),
+        (json.dumps(imageless), "needs the field 'image'"),
     ):
         manifest.write_text(text, encoding="latin-1")
         with pytest.raises(ValueError, match=message):

@@ -1,29 +1,57 @@
-"""From images and labels to batches on the device: packed stores, augmentation, loading, and the sources of data."""
+"""From images and labels to batches on the device: packed stores, augmentation, loading, and the sources of data.
 
-from taskscape.data.augment import Augmentation
-from taskscape.modalities.fields import FIELDS, Field
-from taskscape.data.sources.streets import Streets
-from taskscape.data.loader import Loader
-from taskscape.data.manifest import Manifest
-from taskscape.data.sources.packed import Packed
-from taskscape.data.sources.base import DataSource, Report
-from taskscape.data.store import Store
-from taskscape.data.writer import StoreWriter
+Names are imported when they are used, so that raw data sets can be listed and prepared without torch.
+"""
 
-SOURCES: tuple[type[DataSource], ...] = (Streets, Packed)
-"""The sources of data, each with its name."""
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from taskscape.data.augment import Augmentation
+    from taskscape.data.dataset import StoreDataset
+    from taskscape.data.loader import Loader
+    from taskscape.data.manifest import Manifest
+    from taskscape.data.readers import READERS, RawData, RawIndex, RawSample
+    from taskscape.data.sources import SOURCES, DataSource, Packed, Streets
+    from taskscape.data.store import Store
+    from taskscape.data.writer import StoreWriter
+
+_MODULES = {
+    "Augmentation": "augment",
+    "DataSource": "sources",
+    "Loader": "loader",
+    "Manifest": "manifest",
+    "Packed": "sources",
+    "READERS": "readers",
+    "RawData": "readers",
+    "RawIndex": "readers",
+    "RawSample": "readers",
+    "SOURCES": "sources",
+    "Store": "store",
+    "StoreDataset": "dataset",
+    "StoreWriter": "writer",
+    "Streets": "sources",
+}
 
 __all__ = [
-    "FIELDS",
+    "READERS",
     "SOURCES",
     "Augmentation",
     "DataSource",
-    "Field",
     "Loader",
     "Manifest",
     "Packed",
-    "Report",
+    "RawData",
+    "RawIndex",
+    "RawSample",
     "Store",
+    "StoreDataset",
     "StoreWriter",
     "Streets",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)

@@ -1,6 +1,7 @@
-"""Draws the batches of an epoch from a store: in order or shuffled, augmented, one share per process."""
+"""Loads the batches of an epoch from a store: in order or shuffled, augmented, each process its part."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -8,55 +9,57 @@ import torch
 
 from taskscape import distributed
 from taskscape.batch import Batch
-from taskscape.data.augment import Augmentation, draws
-from taskscape.modalities.fields import FIELDS, ClassIds
+from taskscape.data.augment import Augmentation, draw
 from taskscape.data.store import Store
+from taskscape.serialization import nearest
+
+if TYPE_CHECKING:
+    from taskscape.tasks import Task
 
 
 class Loader:
     """Batches on the device. Their order is a function of (seed, epoch), their augmentation of (seed, epoch, sample).
 
-    The joined batch is what all processes work on at once; of each, process ``rank`` takes every ``world``-th sample.
-    All processes see the same number of batches when training. In evaluation a process that would get nothing of the
-    last joined batch has one batch less, so nothing may wait for the other processes within an evaluation's loop.
-    On a GPU the images and labels are kept there, where they fit (``Store.hold``).
+    The global batch is what all processes work on at once; process ``rank`` takes every ``world_size``-th sample of it.
+    All processes get the same number of batches when training. In evaluation a process that would get nothing of the
+    last global batch has one batch less, so nothing may wait for the other processes within an evaluation's loop.
+    On a GPU the images and labels are kept there, where they fit (``Store.cache_on``).
 
     Args:
         store: Where the samples are.
-        tasks: Which targets to hand out. A sample without a label of a task gets an all-false mask.
-        batch_size: Images of a joined batch.
+        tasks: What to make targets for, by name. A task reads the field ``task.source``, or that of its own name; a
+            sample without a label gets an all-false mask.
+        batch_size: Images of a global batch.
         device: Where the batches are wanted.
         seed: Of the order and the augmentation.
         augmentation: Applied to every batch, if given.
         shuffle: Draw the samples in another order each epoch.
-        drop_single: For training: leave out a last, incomplete batch in which a process would get fewer than two
-            images, because batch normalisation cannot work on one.
-        class_map: (256,) table from the store's class ids to those wanted, VOID = none (``taskscape.modalities.class_sets.mapping``).
+        drop_undersized: For training: leave out a last, incomplete batch in which a process would get fewer than two
+            images, because batch normalization cannot work on one.
         channels_last: Lay images out with their channels last in memory.
         rank: Number of this process; by default that of the running process group.
-        world: Number of processes; by default that of the running process group.
+        world_size: Number of processes; by default that of the running process group.
 
     Raises:
-        ValueError: The store lacks a task, the batch is smaller than the number of processes, or no batch would remain.
+        ValueError: The store lacks a field, a batch is smaller than the number of processes, or no batch would remain.
     """
 
     def __init__(
         self,
         store: Store,
-        tasks: Sequence[str],
+        tasks: Mapping[str, "Task"],
         batch_size: int,
         device: torch.device,
         seed: int = 0,
         augmentation: Augmentation | None = None,
         shuffle: bool = False,
-        drop_single: bool = False,
-        class_map: npt.NDArray[np.uint8] | None = None,
+        drop_undersized: bool = False,
         channels_last: bool = False,
         rank: int | None = None,
-        world: int | None = None,
+        world_size: int | None = None,
     ) -> None:
         self.store = store
-        self.tasks = tuple(tasks)
+        self.tasks = dict(tasks)
         self.batch_size = batch_size
         self.device = device
         self.seed = seed
@@ -64,28 +67,32 @@ class Loader:
         self.shuffle = shuffle
         self.memory_format = torch.channels_last if channels_last else torch.contiguous_format
         self.rank = distributed.rank() if rank is None else rank
-        self.world = distributed.world_size() if world is None else world
-        self._table = None if class_map is None else torch.from_numpy(class_map.astype(np.int64)).to(device)
+        self.world_size = distributed.world_size() if world_size is None else world_size
 
-        if lacking := [task for task in self.tasks if task not in store.tasks]:
-            raise ValueError(f"{store.path} has no labels for {lacking}, it has {list(store.tasks)}: choose of these")
-        if batch_size < self.world:
-            raise ValueError(f"a batch of {batch_size} images for {self.world} processes: each needs at least one")
+        self._sources = {name: task.source or name for name, task in self.tasks.items()}
+        for name, field in self._sources.items():
+            if field not in store.fields:
+                raise ValueError(
+                    f"{store.path} has no labels {field!r} for the task {name}{nearest(field, store.fields)}"
+                )
+        self._fields = tuple(dict.fromkeys(self._sources.values()))
+        self._modalities = {field: store.fields[field] for field in self._fields}
+
+        if batch_size < self.world_size:
+            raise ValueError(f"a batch of {batch_size} images for {self.world_size} processes: each needs at least one")
         full, rest = divmod(len(store), batch_size)
-        if rest == 0 or (drop_single and rest < 2 * self.world):
-            self._images = full * batch_size
-        else:
-            self._images = len(store)
+        undersized = drop_undersized and rest < 2 * self.world_size
+        self._images = full * batch_size if undersized else len(store)
         if self._images == 0:
             raise ValueError(
                 f"{store.path} has {len(store)} image(s) in split {store.split!r}, too few to train on: "
-                f"give {self.world} process(es) at least two each"
+                f"give {self.world_size} process(es) at least two each"
             )
         if device.type != "cpu":
-            store.hold(device, self.tasks)
+            store.cache_on(device, self._fields)
 
     def __len__(self) -> int:
-        """Return the number of joined batches of an epoch."""
+        """Return the number of global batches of an epoch."""
         return -(-self._images // self.batch_size)
 
     def epoch(self, number: int, skip: int = 0) -> Iterator[Batch]:
@@ -95,19 +102,17 @@ class Loader:
             stream = np.random.Philox(key=[self.seed, 0], counter=[0, 0, number, 0])
             order = np.random.Generator(stream).permutation(order)
         for start in range(skip * self.batch_size, self._images, self.batch_size):
-            share = order[start : min(start + self.batch_size, self._images)][self.rank :: self.world]
-            if len(share):
-                yield self.batch(share, number)
+            local = order[start : min(start + self.batch_size, self._images)][self.rank :: self.world_size]
+            if len(local):
+                yield self.batch(local, number)
 
     def batch(self, indices: npt.NDArray[np.int64], epoch: int = 0) -> Batch:
-        """Return the samples at these indices as they are in an epoch."""
-        batch = self.store.gather(indices, self.tasks, self.device)
-        if self._table is not None:
-            targets = {
-                task: ClassIds.relabelled(target, self._table) if isinstance(FIELDS[task], ClassIds) else target
-                for task, target in batch.targets.items()
-            }
-            batch = batch._replace(targets=targets)
+        """Return the samples at these indices as they are in an epoch, their targets by task."""
+        batch = self.store.gather(indices, self._fields, self.device)
         if self.augmentation is not None:
-            batch = self.augmentation(batch, draws(self.seed, epoch, indices))
-        return batch._replace(image=batch.image.contiguous(memory_format=self.memory_format))
+            batch = self.augmentation(batch, draw(self.seed, epoch, indices), self._modalities)
+        targets = {
+            name: self.tasks[name].target(batch.targets[field], self._modalities[field])
+            for name, field in self._sources.items()
+        }
+        return Batch(batch.image.contiguous(memory_format=self.memory_format), targets, batch.indices)

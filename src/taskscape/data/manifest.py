@@ -5,46 +5,35 @@ A store is a folder::
     manifest.json                  what it holds (Manifest); written last, so a store without one is unfinished
     SPLIT/FIELD-000.npy, -001, …   ``shard`` images each, (n, H, W, …)
 
-with the fields ``image`` (uint8 RGB) and those of ``taskscape.modalities.fields``: ``semseg`` (uint8 ids, 255 = none),
-``depth`` (float32 metres, 0 = none), ``normals`` (int8 127ths, (0, 0, 0) = none).
+A field is a map of numbers at every pixel of every image, the image itself among them. Fields are named freely; the
+manifest says the modality of each, which says how its arrays are to be read.
 """
 
 import json
 import zlib
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import cattrs
-
-from taskscape.modalities.fields import FIELDS
 from taskscape.files import atomic_write
-from taskscape.modalities.class_sets import ClassSet
+from taskscape.modalities import Modality, Rgb
+from taskscape.modalities.format_1 import fields_of_format_1
+from taskscape.serialization import structure, unstructure
 
-FORMAT = 1
-"""Version of the layout; a store of another version is refused."""
+FORMAT = 2
+"""Version of the layout. Stores of format 1 are read too, those of another are refused."""
 
+IMAGE = "image"
+"""The field of what a network gets; all others are labels."""
 MANIFEST = "manifest.json"
-PLAN = "unfinished.json"
+UNFINISHED = "unfinished.json"
 """The manifest of a store that is being written."""
 
 
 @dataclass(frozen=True)
-class FieldInfo:
-    """How a field's arrays are to be read."""
-
-    dtype: str
-    shape: tuple[int, ...]
-    """What follows (N, H, W)."""
-    unit: str
-    sentinel: int | None
-    """The value of pixels without a label; the image has none."""
-
-
-@dataclass(frozen=True)
 class FileInfo:
-    """What a file must be to be whole."""
+    """Size and checksum of a file."""
 
     bytes: int
     crc32: int
@@ -67,10 +56,8 @@ class Manifest:
     """(H, W) of every image and label."""
     counts: dict[str, int]
     """Number of images per split."""
-    fields: dict[str, FieldInfo]
-    """``image`` and the label fields."""
-    class_set: ClassSet | None
-    """Of the class ids, if there are any."""
+    fields: dict[str, Modality]
+    """The image and the labels, by name."""
     source: dict[str, Any]
     """Where the samples come from: plain values, ``kind`` among them."""
     shard: int
@@ -83,14 +70,15 @@ class Manifest:
 
     def __post_init__(self) -> None:
         """Check the numbers. Raises ``ValueError``."""
-        if min(*self.size, *self.counts.values(), self.shard) < 1 or not self.counts:
+        if not self.counts or min(*self.size, *self.counts.values(), self.shard) < 1:
             raise ValueError(f"a store of {self.counts} images of size {self.size}, {self.shard} a file: give all, > 0")
+        if not isinstance(self.fields.get(IMAGE), Rgb):
+            raise ValueError(f"a store needs the field {IMAGE!r} of modality Rgb")
 
     @property
-    def depth_scale_known(self) -> bool:
-        """Return whether depth is in metres; if not, it is proportional to metres within an image only."""
-        depth = self.source.get("depth")
-        return not (isinstance(depth, dict) and depth.get("unit") == "unknown")
+    def labels(self) -> dict[str, Modality]:
+        """The fields but for the image."""
+        return {name: modality for name, modality in self.fields.items() if name != IMAGE}
 
     def rows(self, split: str) -> list[int]:
         """Return the number of images in each shard of a split."""
@@ -98,25 +86,26 @@ class Manifest:
         return [min(self.shard, count - start) for start in range(0, count, self.shard)]
 
     def save(self, path: Path) -> None:
-        """Write the manifest; a reader sees the old file or the new one, never half of one."""
-        atomic_write(path, json.dumps(asdict(self), indent=1) + "\n")
+        """Write the manifest; whoever reads it gets the old file or the new one, never half of one."""
+        atomic_write(path, json.dumps(unstructure(self), indent=1) + "\n")
 
     @classmethod
     def load(cls, path: Path) -> "Manifest":
-        """Read a manifest. Raises ``ValueError`` where it is damaged or of another version."""
+        """Read a manifest. Raises ``ValueError`` where it is damaged, of another version, or a modality is missing."""
         try:
             content = json.loads(path.read_text())
             version = content["format"]
-            manifest = cattrs.structure(content, cls) if version == FORMAT else None
-        except Exception as error:  # cattrs raises groups of whatever a constructor raises
+        except (ValueError, KeyError, TypeError) as error:
             raise ValueError(f"{path} is damaged ({error!r}): delete the store and make it again") from error
-        known = infos(FIELDS)
-        if manifest is None or any(info != known.get(name) for name, info in manifest.fields.items()):
+        if version not in (1, FORMAT):
             raise ValueError(
-                f"{path} was made by another version of taskscape (format {version}, this one reads {FORMAT}): "
+                f"{path} was made by another version of taskscape (format {version}, this one reads 1 and {FORMAT}): "
                 "make the store again"
             )
-        return manifest
+        try:
+            return structure(_upgraded(content, str(path)) if version == 1 else content, str(path), cls)
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise ValueError(f"{error}; if {path} is damaged, delete the store and make it again") from error
 
     @classmethod
     def of(cls, store: Path) -> "Manifest":
@@ -129,18 +118,18 @@ class Manifest:
         if not store.is_dir():
             raise FileNotFoundError(f"{store} is not there: check the path, or make a store with `taskscape prepare`")
         if not (store / MANIFEST).exists():
-            if (store / PLAN).exists():
-                raise ValueError(f"{store} is unfinished: run what was making it again, it goes on where it stopped")
+            if (store / UNFINISHED).exists():
+                raise ValueError(f"{store} is unfinished: run the command that made it again, it resumes")
             raise ValueError(f"{store} is not a store, it has no {MANIFEST}: make one with `taskscape prepare`")
         return cls.load(store / MANIFEST)
 
 
-def infos(tasks: Iterable[str]) -> dict[str, FieldInfo]:
-    """Return how this version keeps the image and the labels of some tasks."""
-    labels = {t: FieldInfo(FIELDS[t].dtype, FIELDS[t].shape, FIELDS[t].unit, FIELDS[t].sentinel) for t in tasks}
-    return {"image": FieldInfo("uint8", (3,), "RGB, 0..255", None), **labels}
+def _upgraded(content: Mapping[str, Any], where: str) -> dict[str, Any]:
+    """Return the content of a manifest in format 1 as it would be now."""
+    fields = unstructure(fields_of_format_1(content, where))
+    return {key: value for key, value in content.items() if key != "class_set"} | {"fields": fields, "format": FORMAT}
 
 
-def file_of(split: str, name: str, shard: int) -> str:
+def file_of(split: str, field: str, shard: int) -> str:
     """Return where in the folder a shard of a field lies."""
-    return f"{split}/{name}-{shard:03d}.npy"
+    return f"{split}/{field}-{shard:03d}.npy"

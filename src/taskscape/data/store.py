@@ -4,7 +4,7 @@
 """
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,20 +14,22 @@ import torch
 from torch import Tensor
 
 from taskscape.batch import Batch
-from taskscape.modalities.fields import FIELDS
-from taskscape.data.manifest import FieldInfo, FileInfo, Manifest, file_of
-from taskscape.modalities.class_sets import ClassSet
+from taskscape.data.manifest import IMAGE, FileInfo, Manifest, file_of
+from taskscape.modalities import Modality
+from taskscape.serialization import nearest
+
+Array = npt.NDArray[Any]
 
 
 class Store:
     """One split of a packed store. ``Store.open`` makes it."""
 
-    def __init__(self, path: Path, split: str, manifest: Manifest, maps: dict[str, list[npt.NDArray[Any]]]) -> None:
+    def __init__(self, path: Path, split: str, manifest: Manifest, maps: dict[str, list[Array]]) -> None:
         self.path = path
         self.split = split
         self.manifest = manifest
         self._maps = maps
-        self._held: dict[str, Tensor] = {}
+        self._cached: dict[str, Tensor] = {}
 
     @classmethod
     def open(cls, path: Path, split: str, verify: bool = False) -> "Store":
@@ -40,14 +42,18 @@ class Store:
         manifest = Manifest.of(path)
         if split not in manifest.counts:
             raise ValueError(f"{path} has no split {split!r}, it has {list(manifest.counts)}: choose one of them")
-        maps = {
-            name: [
-                _mapped(path, file_of(split, name, shard), manifest, (rows, *manifest.size, *info.shape), info, verify)
-                for shard, rows in enumerate(manifest.rows(split))
-            ]
-            for name, info in manifest.fields.items()
-        }
+        maps: dict[str, list[Array]] = {}
+        for name, modality in manifest.fields.items():
+            maps[name] = []
+            for shard, rows in enumerate(manifest.rows(split)):
+                file = file_of(split, name, shard)
+                _check_file(path / file, manifest.files.get(file), verify)
+                maps[name].append(_map(path / file, (rows, *manifest.size, *modality.shape), modality.dtype))
         return cls(path, split, manifest, maps)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle the path: another process maps the files itself."""
+        return Store.open, (self.path, self.split)
 
     def __len__(self) -> int:
         """Return the number of images."""
@@ -59,61 +65,53 @@ class Store:
         return self.manifest.size
 
     @property
-    def tasks(self) -> tuple[str, ...]:
-        """The tasks that have a label field."""
-        return tuple(name for name in self.manifest.fields if name in FIELDS)
-
-    @property
-    def class_set(self) -> ClassSet | None:
-        """The class set of the class ids."""
-        return self.manifest.class_set
-
-    @property
-    def depth_scale_known(self) -> bool:
-        """Return whether depth is in metres; if not, it is proportional to metres within an image only."""
-        return self.manifest.depth_scale_known
+    def fields(self) -> Mapping[str, Modality]:
+        """The labels by name; the image is not among them."""
+        return self.manifest.labels
 
     @property
     def names(self) -> list[str]:
         """The name of each image in its source."""
         return self.manifest.names[self.split]
 
-    def hold(self, device: torch.device, tasks: Sequence[str], share: float = 0.25) -> bool:
-        """Copy the images and the labels of ``tasks`` to the device if they fit into this share of its free memory.
+    def cache_on(self, device: torch.device, fields: Sequence[str], max_fraction: float = 0.25) -> bool:
+        """Copy the images and these labels to the device if they fit into this fraction of its free memory.
 
-        Returns whether they did; if not, batches go on being read through the memory map. Where the device is the CPU
+        Returns whether they did; if not, batches are still read through the memory map. Where the device is the CPU
         that is as fast while the system keeps the files in memory, and costs none per process.
         """
-        fields = [name for name in ("image", *tasks) if name not in self._held]
-        if sum(part.nbytes for name in fields for part in self._maps[name]) > share * _free_bytes(device):
+        new = [name for name in (IMAGE, *fields) if name not in self._cached]
+        if sum(part.nbytes for name in new for part in self._maps[name]) > max_fraction * _free_bytes(device):
             return False
-        for name in fields:
+        for name in new:
             part = self._maps[name][0]
             whole = torch.empty((len(self), *part.shape[1:]), dtype=_torch_dtype(part), device=device)
             for some in np.split(np.arange(len(self)), range(64, len(self), 64)):
                 whole[some[0] : some[-1] + 1] = self._rows(name, some, device)
-            self._held[name] = whole
+            self._cached[name] = whole
         return True
 
     def gather(
-        self, indices: Sequence[int] | npt.NDArray[np.int64], tasks: Sequence[str], device: torch.device
+        self, indices: Sequence[int] | npt.NDArray[np.int64], fields: Sequence[str], device: torch.device
     ) -> Batch:
-        """Return the samples at ``indices``, in their order, with the targets of ``tasks``, on the device.
+        """Return the samples at ``indices``, in their order, with these labels as targets, on the device.
 
-        The image is channels-last in memory. With no index the batch has no image.
+        The image is channels-last in memory. Without an index the batch has no image. Raises ``ValueError`` for a field
+        that the store does not have.
         """
         index = np.asarray(indices, np.int64).reshape(-1)
-        stored = {name: self._rows(name, index, device) for name in ("image", *tasks)}
-        return Batch(
-            image=stored["image"].permute(0, 3, 1, 2) / 255,
-            targets={task: FIELDS[task].unpack(stored[task]) for task in tasks},
-            indices=torch.from_numpy(index).to(device),
-        )
+        modalities = self.fields
+        for name in fields:
+            if name not in modalities:
+                raise ValueError(f"{self.path} has no labels {name!r}{nearest(name, modalities)}")
+        image = self.manifest.fields[IMAGE].unpack(self._rows(IMAGE, index, device)).value
+        targets = {name: modalities[name].unpack(self._rows(name, index, device)) for name in fields}
+        return Batch(image, targets, torch.from_numpy(index).to(device))
 
     def _rows(self, name: str, index: npt.NDArray[np.int64], device: torch.device) -> Tensor:
-        if name in self._held:
-            held = self._held[name]
-            return held.index_select(0, torch.from_numpy(index).to(held.device)).to(device)
+        if name in self._cached:
+            cached = self._cached[name]
+            return cached.index_select(0, torch.from_numpy(index).to(cached.device)).to(device)
         parts = self._maps[name]
         # Pinned memory lets the copy to a GPU run while the host goes on; torch keeps it until the copy is done.
         rows = torch.empty(
@@ -125,29 +123,28 @@ class Store:
         return rows.to(device, non_blocking=True)
 
 
-def _mapped(
-    path: Path, file: str, manifest: Manifest, shape: tuple[int, ...], info: FieldInfo, verify: bool
-) -> npt.NDArray[Any]:
-    """Map one file, checked. Raises ``FileNotFoundError`` or ``ValueError``."""
-    full, expected = path / file, manifest.files.get(file)
-    if expected is None or not full.exists():
-        raise FileNotFoundError(f"{full} is missing: copy the store again or make it again")
-    if (size := full.stat().st_size) != expected.bytes:
-        raise ValueError(f"{full} has {size} bytes instead of {expected.bytes}: copy the store again or make it again")
-    if verify and FileInfo.of(full) != expected:
-        raise ValueError(f"{full} is damaged, its checksum differs: copy the store again or make it again")
+def _check_file(path: Path, expected: FileInfo | None, verify: bool) -> None:
+    """Raise ``FileNotFoundError`` or ``ValueError`` unless the file is as it was written."""
+    if expected is None or not path.exists():
+        raise FileNotFoundError(f"{path} is missing: copy the store again or make it again")
+    if (size := path.stat().st_size) != expected.bytes:
+        raise ValueError(f"{path} has {size} bytes instead of {expected.bytes}: copy the store again or make it again")
+    if verify and FileInfo.of(path) != expected:
+        raise ValueError(f"{path} is damaged, its checksum differs: copy the store again or make it again")
+
+
+def _map(path: Path, shape: tuple[int, ...], dtype: str) -> Array:
+    """Map the array of a file. Raises ``ValueError`` for one of another shape or type."""
     try:
-        array = np.load(full, mmap_mode="r", allow_pickle=False)
+        array = np.load(path, mmap_mode="r", allow_pickle=False)
     except Exception as error:  # numpy reads a header with the tokenizer of Python, whose errors are many
-        raise ValueError(f"{full} is damaged ({error}): copy the store again or make it again") from error
-    if array.shape != shape or array.dtype != info.dtype:
-        raise ValueError(
-            f"{full} holds {array.dtype} {array.shape} instead of {info.dtype} {shape}: make the store again"
-        )
+        raise ValueError(f"{path} is damaged ({error}): copy the store again or make it again") from error
+    if array.shape != shape or array.dtype != dtype:
+        raise ValueError(f"{path} holds {array.dtype} {array.shape} instead of {dtype} {shape}: make the store again")
     return np.asarray(array)  # a plain array over the same map is quicker to index
 
 
-def _torch_dtype(array: npt.NDArray[Any]) -> torch.dtype:
+def _torch_dtype(array: Array) -> torch.dtype:
     return torch.from_numpy(np.empty(0, array.dtype)).dtype
 
 

@@ -1,46 +1,36 @@
 """Writes a packed store, sample by sample."""
 
+import io
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from taskscape.batch import Sample
-from taskscape.modalities.fields import FIELDS
-from taskscape.data.manifest import MANIFEST, PLAN, FileInfo, Manifest, file_of, infos
-from taskscape.modalities.class_sets import ClassSet
+from taskscape.data.manifest import IMAGE, MANIFEST, UNFINISHED, FileInfo, Manifest, file_of
+from taskscape.files import atomic_write, writing
+from taskscape.modalities import Modality, Rgb
+from taskscape.modalities.base import Array, Mask
 
 _DONE = "done.jsonl"
 """A line [index, name] for every sample that is complete."""
 
 
-@contextmanager
-def _writing(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        remedy = "make room or choose another disk, and run it again: it goes on where it stopped"
-        raise OSError(error.errno, f"writing {path} failed ({error.strerror}): {remedy}") from error
-
-
 class StoreWriter:
-    """Fills a store, sample by sample in any order; what was interrupted goes on where it stopped.
+    """Fills a store, sample by sample in any order; an interrupted one resumes.
 
     One process makes the writer; others may then make theirs with the same arguments and ``put`` other samples. When
     nothing is ``missing``, one of them calls ``finish``. Memory is needed for one sample.
 
     Args:
-        path: The folder of the store; it is made, or taken up again if it holds this very store, unfinished.
+        path: The folder of the store; it is made, or continued if it holds this very store, unfinished.
         size: (H, W) of every image and label.
         counts: Number of images per split.
-        tasks: The label fields, of ``taskscape.modalities.fields.FIELDS``.
-        class_set: Of the class ids; needed with the field ``semseg``.
+        fields: The labels by name; the field ``image`` need not be named.
         source: Where the samples come from, for the manifest: values that JSON can hold.
         shard: Number of images per file; by default a split is one file per field.
 
@@ -54,25 +44,19 @@ class StoreWriter:
         path: Path,
         size: tuple[int, int],
         counts: Mapping[str, int],
-        tasks: Sequence[str],
-        class_set: ClassSet | None,
+        fields: Mapping[str, Modality],
         source: Mapping[str, Any],
         shard: int | None = None,
     ) -> None:
-        unknown = set(tasks) - set(FIELDS)
-        if unknown or ("semseg" in tasks and class_set is None):
-            raise ValueError(f"tasks {list(tasks)}: choose among {list(FIELDS)}, and give semseg a class set")
         self.path = path
-        self.tasks = tuple(tasks)
         self.manifest = Manifest(
             size=(size[0], size[1]),
             counts=dict(counts),
-            fields=infos(tasks),
-            class_set=class_set,
+            fields={IMAGE: Rgb(), **fields},
             source=json.loads(json.dumps(dict(source))),  # as it will be read back
             shard=max(counts.values(), default=1) if shard is None else shard,
         )
-        plan = path / PLAN
+        plan = path / UNFINISHED
         if plan.exists():
             if Manifest.load(plan) != self.manifest:
                 raise ValueError(f"{path} holds another store, unfinished: delete it or choose another folder")
@@ -84,19 +68,13 @@ class StoreWriter:
         self._create()
 
     def _create(self) -> None:
-        """Create the files that are not there yet."""
+        """Create the files that are not there yet, at their final size."""
         for split in self.manifest.counts:
             (self.path / split).mkdir(exist_ok=True)
             for shard, rows in enumerate(self.manifest.rows(split)):
-                for name, info in self.manifest.fields.items():
-                    # Full of holes: it takes room on the disk only as it is filled.
-                    path = self.path / file_of(split, name, shard)
-                    if path.exists():
-                        continue
-                    part = path.with_suffix(".part")
-                    with _writing(path):
-                        np.lib.format.open_memmap(part, "w+", info.dtype, (rows, *self.manifest.size, *info.shape))
-                        part.replace(path)
+                for name, modality in self.manifest.fields.items():
+                    shape = (rows, *self.manifest.size, *modality.shape)
+                    _create_array(self.path / file_of(split, name, shard), shape, modality.dtype)
 
     def _written(self, split: str) -> dict[int, str]:
         """Return the names of the samples that are complete, by index."""
@@ -126,44 +104,41 @@ class StoreWriter:
             raise ValueError(f"index {index} is outside split {split!r} of {self.manifest.counts[split]} images")
         shard, row = divmod(index, self.manifest.shard)
         rows_from_the_end = self.manifest.rows(split)[shard] - row
-        for name, stored in self._packed(split, index, sample).items():
+        for name, stored in self._packed(sample, f"sample {sample.name!r} ({split} {index})").items():
             path = self.path / file_of(split, name, shard)
             # Not through a memory map, where a full disk is a bus error.
-            with _writing(path), path.open("r+b") as file:
+            with writing(path), path.open("r+b") as file:
                 file.seek(-rows_from_the_end * stored.nbytes, os.SEEK_END)
                 file.write(stored.tobytes())
         done = self.path / split / _DONE
-        with _writing(done), done.open("a") as lines:
+        with writing(done), done.open("a") as lines:
             # One write in append mode, so that processes do not mix; the leading newline ends a torn line.
             lines.write("\n" + json.dumps([index, sample.name]))
 
-    def _packed(self, split: str, index: int, sample: Sample) -> dict[str, npt.NDArray[Any]]:
-        where = f"sample {sample.name!r} ({split} {index})"
-        image, shape = sample.image, (*self.manifest.size, 3)
-        if image.shape != shape or image.dtype != np.uint8:
-            raise ValueError(
-                f"{where}, field image: {image.dtype} {image.shape} instead of uint8 {shape}: resize or convert it"
-            )
-        others = set(sample.labels) - set(self.manifest.fields)
-        if others:
-            raise ValueError(f"{where}: the store has no field {sorted(others)}: name it when the store is made")
-        packed = {"image": image}
-        for task in self.tasks:
-            info, label, valid = self.manifest.fields[task], sample.labels.get(task), sample.valid.get(task)
-            if label is None:
-                packed[task] = np.full((*self.manifest.size, *info.shape), info.sentinel, info.dtype)
-                continue
-            if valid is None or valid.shape != self.manifest.size or valid.dtype != np.bool_:
-                found = "missing" if valid is None else f"{valid.dtype} {valid.shape}"
-                raise ValueError(
-                    f"{where}, field {task}: the mask is {found} instead of bool {self.manifest.size} like the image: "
-                    "say for every pixel whether it has a label"
-                )
+    def _packed(self, sample: Sample, where: str) -> dict[str, Array]:
+        """Return the stored form of every field. Raises ``ValueError`` that begins with ``where``."""
+        if unknown := sorted(sample.values.keys() - self.manifest.fields.keys()):
+            raise ValueError(f"{where}: the store has no field {unknown}: name it when the store is made")
+        packed = {}
+        for name, modality in self.manifest.fields.items():
             try:
-                packed[task] = FIELDS[task].pack(label, valid, self.manifest.class_set)
+                packed[name] = self._pack(modality, sample.values.get(name), sample.valid.get(name))
             except ValueError as error:
-                raise ValueError(f"{where}, field {task}: {error}") from error
+                raise ValueError(f"{where}, field {name}: {error}") from error
         return packed
+
+    def _pack(self, modality: Modality, values: Array | None, valid: Mask | None) -> Array:
+        size = self.manifest.size
+        if values is None:
+            return modality.empty(size)
+        if valid is None and modality.sentinel is None:
+            valid = np.ones(size, np.bool_)
+        if valid is None or valid.shape != size or valid.dtype != np.bool_:
+            found = "missing" if valid is None else f"{valid.dtype} {valid.shape}"
+            raise ValueError(
+                f"the mask is {found} instead of bool {size} like the image: say for every pixel whether it has a label"
+            )
+        return modality.pack(values, valid)
 
     def finish(self) -> None:
         """Check that nothing is missing, work out the checksums and write the manifest.
@@ -179,10 +154,21 @@ class StoreWriter:
             for shard in range(len(self.manifest.rows(split))):
                 for name in self.manifest.fields:
                     file = file_of(split, name, shard)
-                    with _writing(self.path / file), (self.path / file).open("r+b") as data:
+                    with writing(self.path / file), (self.path / file).open("r+b") as data:
                         os.fsync(data.fileno())
                     files[file] = FileInfo.of(self.path / file)
         replace(self.manifest, names=names, files=files).save(self.path / MANIFEST)
         for split in names:
             (self.path / split / _DONE).unlink()
-        (self.path / PLAN).unlink()
+        (self.path / UNFINISHED).unlink()
+
+
+def _create_array(path: Path, shape: tuple[int, ...], dtype: str) -> None:
+    """Make an ``.npy`` file full of holes: it takes room on the disk only as it is filled. One that exists is kept."""
+    header = io.BytesIO()
+    descr = np.lib.format.dtype_to_descr(np.dtype(dtype))
+    np.lib.format.write_array_header_1_0(header, {"descr": descr, "fortran_order": False, "shape": shape})
+    if not path.exists():
+        atomic_write(path, header.getvalue())
+    with writing(path):
+        os.truncate(path, header.tell() + int(np.prod(shape)) * np.dtype(dtype).itemsize)

@@ -47,14 +47,18 @@ class Modality(ABC):
     def pack(self, values: Array, valid: Mask) -> Array:
         """Return the stored form, (H, W) + ``shape``, of one label.
 
-        Raises ``ValueError`` where shapes disagree or a valid pixel holds an impossible value.
+        Raises ``ValueError`` where shapes disagree, a valid pixel holds an impossible value, or pixels lack a value
+        that they must have.
         """
         if values.shape != valid.shape + self.shape:
-            raise ValueError(
-                f"the label has shape {values.shape}, its image asks for {valid.shape + self.shape}: resize one of them"
-            )
-        self.check(values[valid])
+            expected = valid.shape + self.shape
+            raise ValueError(f"the values have shape {values.shape} instead of {expected}: resize or convert them")
+        if valid.all():
+            pixels = values.reshape(-1, *self.shape)
+            self.check(pixels)
+            return self.quantize(pixels).astype(self.dtype).reshape(values.shape)
         stored = self.empty(valid.shape)
+        self.check(values[valid])
         stored[valid] = self.quantize(values[valid])
         return stored
 
@@ -64,7 +68,7 @@ class Modality(ABC):
         Raises ``ValueError`` where every pixel must have a value.
         """
         if self.sentinel is None:
-            raise ValueError(f"{self.name} needs a value at every pixel: give one for every image")
+            raise ValueError("every pixel needs a value: give this field with every sample, without a mask")
         return np.full((*size, *self.shape), self.sentinel, self.dtype)
 
     def quantize(self, values: Array) -> Array:

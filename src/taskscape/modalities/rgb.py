@@ -32,10 +32,6 @@ class Rgb(Modality):
             raise ValueError(f"{values.dtype} instead of {self.dtype}: convert it to 8 bits a channel, 0..255")
 
     @override
-    def empty(self, size: tuple[int, ...]) -> Array:
-        raise ValueError("it needs a value at every pixel: give it with every sample")
-
-    @override
     def unpack(self, stored: "Tensor") -> Target:
         """Return (B, 3, H, W) float32 RGB in 0..1, channels last in memory; every pixel is valid."""
         import torch

@@ -1,1 +1,13 @@
 """Where an experiment's data come from."""
+
+from taskscape.data.sources.base import DataSource
+from taskscape.data.sources.packed import Packed
+from taskscape.data.sources.streets import Streets
+from taskscape.serialization import offer
+
+SOURCES: tuple[type[DataSource], ...] = (Streets, Packed)
+"""The sources of data, each with its name."""
+
+offer(DataSource, SOURCES)
+
+__all__ = ["SOURCES", "DataSource", "Packed", "Streets"]

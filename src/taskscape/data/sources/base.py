@@ -1,13 +1,10 @@
 """What every source of data is: a frozen dataclass of plain settings that opens packed stores."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
 from typing import ClassVar
 
 from taskscape.data.store import Store
-
-Report = Callable[[int, int], None]
-"""Is told of progress: how many images are done, and of how many."""
+from taskscape.progress import ProgressCallback
 
 
 class DataSource(ABC):
@@ -17,7 +14,7 @@ class DataSource(ABC):
     """The name on the command line and in saved experiments."""
 
     @abstractmethod
-    def open(self, report: Report | None = None) -> dict[str, Store]:
+    def open(self, report: ProgressCallback | None = None) -> dict[str, Store]:
         """Return the stores by split: ``train``, ``val`` and what else there is; make them first where need be.
 
         Raises ``ValueError``, ``FileNotFoundError`` or ``OSError`` that name the path and the remedy.

@@ -1,12 +1,15 @@
-"""A packed store that is already there."""
+"""A packed store that exists already."""
 
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
+from typing_extensions import override
+
 from taskscape.data.manifest import Manifest
-from taskscape.data.sources.base import DataSource, Report
+from taskscape.data.sources.base import DataSource
 from taskscape.data.store import Store
+from taskscape.progress import ProgressCallback
 
 
 @dataclass(frozen=True)
@@ -20,6 +23,6 @@ class Packed(DataSource):
     verify: bool = False
     """Read every byte first and compare it with the checksums."""
 
-    def open(self, report: Report | None = None) -> dict[str, Store]:
-        """Map every split of the store."""
+    @override
+    def open(self, report: ProgressCallback | None = None) -> dict[str, Store]:
         return {split: Store.open(self.path, split, self.verify) for split in Manifest.of(self.path).counts}

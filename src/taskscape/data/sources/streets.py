@@ -6,20 +6,25 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from filelock import FileLock
+from typing_extensions import override
 
 from taskscape.batch import Sample
-from taskscape.modalities.fields import Array, Mask
 from taskscape.data.manifest import FORMAT, MANIFEST
-from taskscape.data.sources.base import DataSource, Report
+from taskscape.data.sources.base import DataSource
 from taskscape.data.store import Store
 from taskscape.data.writer import StoreWriter
-from taskscape.modalities.class_sets import CITYSCAPES_19, VOID
+from taskscape.modalities import Depth, Modality, Normals, Semseg
+from taskscape.modalities.class_sets import CITYSCAPES_19, IGNORE_INDEX
+from taskscape.progress import ProgressCallback
 
 if TYPE_CHECKING:
     from taskscape.streets import Scene
 
+FIELDS: dict[str, Modality] = {"semseg": Semseg(CITYSCAPES_19), "depth": Depth(), "normals": Normals()}
+"""The labels of every scene."""
 
-def cache() -> Path:
+
+def cache_folder() -> Path:
     """Return the folder for what can be made again: ``$TASKSCAPE_CACHE`` or ``~/.cache/taskscape``."""
     return Path(os.environ.get("TASKSCAPE_CACHE") or Path.home() / ".cache" / "taskscape")
 
@@ -37,13 +42,13 @@ class Streets(DataSource):
     test: int = 0
     """Scenes to test on."""
     shifted: int = 0
-    """Scenes of another look, to test what a network makes of it."""
+    """Out-of-distribution scenes, to measure a network under a domain shift."""
     size: tuple[int, int] = (64, 128)
     """Height and width in pixels."""
     samples: int = 4
-    """Samples per pixel: more are smoother and slower."""
+    """Rays per pixel: more are smoother and slower."""
     seed: int = 0
-    """Another seed, other scenes."""
+    """Random seed of the scenes."""
     folder: Path | None = None
     """Where rendered scenes are kept; by default $TASKSCAPE_CACHE or ~/.cache/taskscape."""
 
@@ -55,10 +60,11 @@ class Streets(DataSource):
         if min(*self.size, self.samples) < 1:
             raise ValueError(f"size {self.size} and samples {self.samples} must be positive")
 
-    def open(self, report: Report | None = None) -> dict[str, Store]:
+    @override
+    def open(self, report: ProgressCallback | None = None) -> dict[str, Store]:
         """Return the stores of all splits with scenes; render first what has not been rendered yet.
 
-        Interrupted, it goes on where it stopped. Of several processes one renders and the others wait.
+        An interrupted rendering resumes. Of several processes one renders and the others wait.
         """
         from taskscape.streets import GRAMMAR_VERSION  # a compiler comes along, which takes a while to import
 
@@ -66,7 +72,7 @@ class Streets(DataSource):
         height, width = self.size
         key = f"streets-grammar{GRAMMAR_VERSION}-format{FORMAT}-{height}x{width}-samples{self.samples}-seed{self.seed}"
         key += "".join(f"-{split}{count}" for split, count in counts.items())
-        path = (self.folder or cache()) / key
+        path = (self.folder or cache_folder()) / key
         if not (path / MANIFEST).exists():
             source = {"kind": self.name, "grammar": GRAMMAR_VERSION, "seed": self.seed, "samples": self.samples}
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -76,10 +82,12 @@ class Streets(DataSource):
                     self._render(path, counts, source, report)
         return {split: Store.open(path, split) for split in counts}
 
-    def _render(self, path: Path, counts: dict[str, int], source: dict[str, Any], report: Report | None) -> None:
+    def _render(
+        self, path: Path, counts: dict[str, int], source: dict[str, Any], report: ProgressCallback | None
+    ) -> None:
         from taskscape.streets import render_many
 
-        writer = StoreWriter(path, self.size, counts, ("semseg", "depth", "normals"), CITYSCAPES_19, source)
+        writer = StoreWriter(path, self.size, counts, FIELDS, source)
         missing = {split: writer.missing(split) for split in counts}
         total = sum(counts.values())
         done = total - sum(map(len, missing.values()))
@@ -94,6 +102,8 @@ class Streets(DataSource):
 
 def _sample(scene: "Scene", name: str) -> Sample:
     solid = scene.depth > 0  # the sky has neither depth nor normals
-    labels: dict[str, Array] = {"semseg": scene.semseg, "depth": scene.depth, "normals": scene.normals}
-    valid: dict[str, Mask] = {"semseg": scene.semseg != VOID, "depth": solid, "normals": solid}
-    return Sample(scene.image, labels, valid, name)
+    return Sample(
+        values={"image": scene.image, "semseg": scene.semseg, "depth": scene.depth, "normals": scene.normals},
+        valid={"semseg": scene.semseg != IGNORE_INDEX, "depth": solid, "normals": solid},
+        name=name,
+    )
