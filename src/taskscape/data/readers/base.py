@@ -107,19 +107,6 @@ def stems(folder: Path) -> dict[str, Path]:
     return dict(sorted(found.items(), key=lambda pair: _natural(pair[0])))
 
 
-def read_image(path: Path, size: tuple[int, int] | None = None) -> npt.NDArray[np.uint8]:
-    """Return an image as (H, W, 3) RGB, averaged down or interpolated up to ``size``."""
-    with opened(path) as image:
-        return resized_image(np.asarray(image.convert("RGB")), size)
-
-
-def resized_image(rgb: npt.NDArray[np.uint8], size: tuple[int, int] | None) -> npt.NDArray[np.uint8]:
-    """Return an (H, W, 3) image averaged down or interpolated up to ``size``, (H, W)."""
-    if size is None or rgb.shape[:2] == size:
-        return rgb
-    return np.asarray(Image.fromarray(rgb).resize((size[1], size[0]), Image.Resampling.BILINEAR))
-
-
 def resized(label: Array, size: tuple[int, int]) -> Array:
     """Return a label (H, W, …) at another size; every pixel takes the nearest, so that nothing is mixed."""
     rows, columns = ((np.arange(new) + 0.5) * old / new for new, old in zip(size, label.shape[:2], strict=True))

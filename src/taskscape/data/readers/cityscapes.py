@@ -30,7 +30,8 @@ import numpy as np
 
 from taskscape.batch import Sample
 from taskscape.modalities.fields import Array, Mask
-from taskscape.data.readers.base import Contents, Item, RawData, read_grey, read_image, read_json, require, require_all
+from taskscape.data.readers.base import Contents, Item, RawData, read_grey, read_json, require, require_all
+from taskscape.data.readers.images import read_image
 from taskscape.modalities.class_sets import CITYSCAPES_2, CITYSCAPES_7, CITYSCAPES_19, VOID, ClassSet, from_cityscapes_ids
 
 WHERE = "Cityscapes is to be had, after registration, from https://www.cityscapes-dataset.com/downloads"

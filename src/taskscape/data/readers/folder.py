@@ -50,13 +50,13 @@ from taskscape.data.readers.base import (
     Contents,
     Item,
     RawData,
-    read_image,
     read_label,
     require,
     size_of,
     stems,
     unit_vectors,
 )
+from taskscape.data.readers.images import read_image
 from taskscape.modalities.class_sets import CLASS_SETS, VOID, ClassSet
 
 DESCRIPTION = "taskscape.yaml"

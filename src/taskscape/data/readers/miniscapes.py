@@ -27,7 +27,6 @@ from taskscape.data.readers.base import (
     Item,
     RawData,
     read_grey,
-    read_image,
     read_json,
     read_label,
     require,
@@ -36,6 +35,7 @@ from taskscape.data.readers.base import (
     stems,
     unit_vectors,
 )
+from taskscape.data.readers.images import read_image
 from taskscape.modalities.class_sets import CITYSCAPES_19, VOID
 
 COUNTS = {"train": 20000, "val": 2500, "test": 2500}

@@ -33,10 +33,10 @@ from taskscape.data.readers.base import (
     require,
     require_all,
     resized,
-    resized_image,
     stems,
     unit_vectors,
 )
+from taskscape.data.readers.images import resize_image
 from taskscape.modalities.class_sets import CITYSCAPES_2, CITYSCAPES_7, CITYSCAPES_19, NYUV2_13, ClassSet
 
 WHERE = "The arrays are linked from https://github.com/lorenmt/mtan (section Datasets)"
@@ -159,4 +159,4 @@ def _read(item: Item, of: str, classes: ClassSet, size: tuple[int, int], axes: A
         normals, has_normals = _normals(item)
         labels["normals"], valid["normals"] = resized(axes.applied(normals), size), resized(has_normals, size)
     rgb = np.rint(image * 255).astype(np.uint8)
-    return Sample(resized_image(rgb, size), labels, valid, item.name)
+    return Sample(resize_image(rgb, size), labels, valid, item.name)

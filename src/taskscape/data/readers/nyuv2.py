@@ -38,10 +38,10 @@ from taskscape.data.readers.base import (
     require,
     require_all,
     resized,
-    resized_image,
     stems,
     unit_vectors,
 )
+from taskscape.data.readers.images import resize_image
 from taskscape.modalities.class_sets import NYUV2_13, NYUV2_40, VOID, ClassSet, from_nyuv2_ids
 
 FILE, SPLITS = "nyu_depth_v2_labeled.mat", "splits.mat"
@@ -189,4 +189,4 @@ def _read(
         "depth": np.isfinite(depth) & (depth > 0),
         "normals": resized(has_normals[window], size),
     }
-    return Sample(resized_image(image, size), labels, valid, item.name)
+    return Sample(resize_image(image, size), labels, valid, item.name)
