@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from taskscape.data.readers.images import read_image, resize_image
+from taskscape.data.readers.images import read_image, resize_image, size_of
 
 
 def rgb(height: int, width: int) -> Image.Image:
@@ -43,6 +43,15 @@ def test_a_camera_held_upright_gives_an_upright_image(tmp_path: Path) -> None:
     turned = read_image(saved(rgb(4, 6), tmp_path / "a.png", exif=exif))
     np.testing.assert_array_equal(turned, np.rot90(np.asarray(rgb(4, 6)), -1))
     assert read_image(tmp_path / "a.png", (3, 2)).shape == (3, 2, 3)
+
+
+@pytest.mark.parametrize("orientation", [None, *range(1, 9)])
+def test_the_size_is_that_of_the_upright_image(tmp_path: Path, orientation: int | None) -> None:
+    exif = Image.Exif()
+    if orientation is not None:
+        exif[0x0112] = orientation
+    path = saved(rgb(4, 6), tmp_path / "a.png", exif=exif)
+    assert size_of(path) == read_image(path).shape[:2]
 
 
 def test_images_are_resized_only_where_they_must_be(tmp_path: Path) -> None:

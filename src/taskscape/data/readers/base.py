@@ -156,12 +156,6 @@ def opened(path: Path) -> Iterator[Image.Image]:
         raise ValueError(f"{path} is damaged or not an image ({error}): download or unpack it again") from error
 
 
-def size_of(path: Path) -> tuple[int, int]:
-    """Return the (H, W) of an image without reading its pixels."""
-    with Image.open(path) as image:
-        return image.height, image.width
-
-
 def read_json(path: Path) -> Any:
     """Return the content of a JSON file. Raises ``ValueError`` that names a damaged one."""
     try:

@@ -52,11 +52,10 @@ from taskscape.data.readers.base import (
     RawData,
     read_label,
     require,
-    size_of,
     stems,
     unit_vectors,
 )
-from taskscape.data.readers.images import read_image
+from taskscape.data.readers.images import read_image, size_of
 from taskscape.modalities.class_sets import CLASS_SETS, VOID, ClassSet
 
 DESCRIPTION = "taskscape.yaml"

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, ImageOps
+from PIL import ExifTags, Image, ImageOps
 
 SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
 """Of image files, in lower case."""
@@ -28,6 +28,13 @@ def read_image(path: Path, size: tuple[int, int] | None = None) -> RgbArray:
     except Exception as error:  # Pillow raises anything from OSError to SyntaxError and struct.error here
         raise ValueError(f"{path} is damaged or not an image ({error}): replace the file or leave it out") from error
     return resize_image(rgb, size)
+
+
+def size_of(path: Path) -> tuple[int, int]:
+    """Return the (H, W) of an image file as ``read_image`` gives it, without reading its pixels."""
+    with Image.open(path) as image:
+        on_its_side = image.getexif().get(ExifTags.Base.Orientation, 1) >= 5
+        return (image.width, image.height) if on_its_side else (image.height, image.width)
 
 
 def resize_image(rgb: RgbArray, size: tuple[int, int] | None) -> RgbArray:

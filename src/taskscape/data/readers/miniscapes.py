@@ -31,11 +31,10 @@ from taskscape.data.readers.base import (
     read_label,
     require,
     require_all,
-    size_of,
     stems,
     unit_vectors,
 )
-from taskscape.data.readers.images import read_image
+from taskscape.data.readers.images import read_image, size_of
 from taskscape.modalities.class_sets import CITYSCAPES_19, VOID
 
 COUNTS = {"train": 20000, "val": 2500, "test": 2500}
