@@ -10,13 +10,17 @@ from taskscape.metrics.joint import JOINT, JointMetric
 from taskscape.metrics.spec import MetricSpec
 
 if TYPE_CHECKING:
+    from taskscape.metrics.albedo import AlbedoMetrics
     from taskscape.metrics.base import TaskMetric
+    from taskscape.metrics.boundaries import BoundaryMetrics
     from taskscape.metrics.depth import DepthMetrics
     from taskscape.metrics.normals import NormalsMetrics
     from taskscape.metrics.semseg import SegmentationMetrics
 
 __all__ = [
     "JOINT",
+    "AlbedoMetrics",
+    "BoundaryMetrics",
     "DepthMetrics",
     "JointMetric",
     "MetricSpec",
@@ -25,7 +29,14 @@ __all__ = [
     "TaskMetric",
 ]
 
-_MODULES = {"DepthMetrics": "depth", "NormalsMetrics": "normals", "SegmentationMetrics": "semseg", "TaskMetric": "base"}
+_MODULES = {
+    "AlbedoMetrics": "albedo",
+    "BoundaryMetrics": "boundaries",
+    "DepthMetrics": "depth",
+    "NormalsMetrics": "normals",
+    "SegmentationMetrics": "semseg",
+    "TaskMetric": "base",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -100,11 +100,11 @@ _MEDIAN_SCALED = "With each image's prediction scaled to the true median first."
 
 METRICS = {
     "abs_err": DepthMetric(
-        MetricSpec("Absolute error", "m", "Mean of |y - y*|.", 3, in_delta_m=True),
+        MetricSpec("Absolute error", "m", "Mean difference between predicted and true depth.", 3, in_delta_m=True),
         lambda p: p.absolute,
     ),
     "abs_rel": DepthMetric(
-        MetricSpec("Relative error", "", "Mean of |y - y*| / y*, a fraction.", 4, in_delta_m=True),
+        MetricSpec("Relative error", "", "Mean difference as a fraction of the true depth.", 4, in_delta_m=True),
         lambda p: p.relative,
     ),
     "rmse": DepthMetric(
@@ -141,11 +141,18 @@ METRICS = {
         _percent,
     ),
     "inverse_abs_err": DepthMetric(
-        MetricSpec("Absolute error of inverse depth", "", "In the unit of the data, as reported by MTAN.", 4),
+        MetricSpec(
+            "Absolute error of inverse depth", "", "Mean difference in the unit of the data, as reported by MTAN.", 4
+        ),
         lambda p: p.inverse_unit * p.absolute / (p.y * p.true),
     ),
     "inverse_abs_rel": DepthMetric(
-        MetricSpec("Relative error of inverse depth", "", "Mean of |y - y*| / y, a fraction, as reported by MTAN.", 4),
+        MetricSpec(
+            "Relative error of inverse depth",
+            "",
+            "Mean difference as a fraction of the true one, as reported by MTAN.",
+            4,
+        ),
         lambda p: p.absolute / p.y,
     ),
     "median_scaled_abs_rel": DepthMetric(
