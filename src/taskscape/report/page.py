@@ -125,7 +125,12 @@ def _metric_table(group: str, names: Sequence[str], result: Result) -> str:
 
 
 def _about_classes(result: Result) -> str:
-    texts = dict.fromkeys(f"{spec.text} Unit: {spec.unit}." for spec in result.specs.values() if spec.per_class)
+    """Return what the metrics of single classes are, ``task/METRIC/CLASS``, each once."""
+    texts: dict[str, None] = {}
+    for name, spec in result.specs.items():
+        if spec.per_class:
+            title = spec.title.removesuffix(name.split("/", 2)[2]).strip()
+            texts[f"{title} in {spec.unit}: {spec.text}"] = None
     return " ".join([*texts, "Small: share of all pixels."])
 
 

@@ -88,7 +88,7 @@ def _block(samples: Samples, tasks: Sequence[TaskSamples], i: int) -> str:
         for t in tasks
     )
     return (
-        f'<article class="sample"><div class="seen">{image_tag(samples["image"][i], name)}'
+        f'<article class="sample"><div class="photo">{image_tag(samples["image"][i], name)}'
         f"<h3>{escape(name)}</h3><dl>{scores}</dl></div><div>{rows}</div></article>"
     )
 
