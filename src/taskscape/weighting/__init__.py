@@ -1,77 +1,78 @@
-"""Ways of balancing tasks."""
+"""Ways of balancing tasks: what a network learns from several losses at once.
 
-from taskscape.weighting.aggregation import AggregatorConfig
-from taskscape.weighting.aligned_mtl import AlignedMTLConfig
-from taskscape.weighting.base import Losses, Shared, Weighting, WeightingConfig
-from taskscape.weighting.cagrad import CAGradConfig
-from taskscape.weighting.conflict_free import ConFIGConfig
-from taskscape.weighting.dwa import DWAConfig
-from taskscape.weighting.famo import FAMOConfig
-from taskscape.weighting.fixed import FixedConfig
-from taskscape.weighting.geometric import GeometricConfig
-from taskscape.weighting.graddrop import GradDropConfig
-from taskscape.weighting.gradnorm import GradNormConfig
-from taskscape.weighting.imtl_g import IMTLGConfig
-from taskscape.weighting.imtl_l import IMTLLConfig
-from taskscape.weighting.mgda import MGDAConfig
-from taskscape.weighting.nash_mtl import NashMTLConfig
-from taskscape.weighting.pcgrad import PCGradConfig
-from taskscape.weighting.random_gradient import RandomGradientConfig
-from taskscape.weighting.random_loss import RandomLossConfig
-from taskscape.weighting.stch import STCHConfig
-from taskscape.weighting.uncertainty import UncertaintyConfig
-from taskscape.weighting.upgrad import UPGradConfig
+The plain sum of the losses lets the task with the largest gradients decide, and gradients that conflict cancel. There
+are two families of remedies. One weighs the losses and runs one backward pass (``Fixed``, ``Uncertainty``, ``DWA``,
+``GradNorm``, ``FAMO``, …); the other takes one gradient per task at the layers that the tasks share and combines these
+(``PCGrad``, ``MGDA``, ``CAGrad``, ``NashMTL``, ``UPGrad``, …), at about the cost of a backward pass per task, or, with
+``mode="features"``, of one pass through the encoder.
 
-__all__ = [
-    "DWAConfig",
-    "FAMOConfig",
-    "IMTLGConfig",
-    "IMTLLConfig",
-    "MGDAConfig",
-    "OPTIONS",
-    "STCHConfig",
-    "AlignedMTLConfig",
-    "CAGradConfig",
-    "ConFIGConfig",
-    "FixedConfig",
-    "GeometricConfig",
-    "GradDropConfig",
-    "GradNormConfig",
-    "AggregatorConfig",
-    "Losses",
-    "NashMTLConfig",
-    "PCGradConfig",
-    "RandomGradientConfig",
-    "RandomLossConfig",
-    "Shared",
-    "UPGradConfig",
-    "UncertaintyConfig",
-    "Weighting",
-    "WeightingConfig",
-]
+All have one interface, and work in a training loop and with a network of yours: ``backward`` takes the place of
+``loss.backward()``. A method needs to know which parameters the tasks share; a ``BalancingContext`` says so:
 
-OPTIONS: dict[str, type[WeightingConfig]] = {
-    options.name: options
-    for options in (
-        FixedConfig,
-        DWAConfig,
-        UncertaintyConfig,
-        GradNormConfig,
-        RandomLossConfig,
-        GeometricConfig,
-        FAMOConfig,
-        STCHConfig,
-        IMTLLConfig,
-        PCGradConfig,
-        MGDAConfig,
-        CAGradConfig,
-        NashMTLConfig,
-        AlignedMTLConfig,
-        IMTLGConfig,
-        UPGradConfig,
-        GradDropConfig,
-        ConFIGConfig,
-        RandomGradientConfig,
-    )
-}
-"""The settings of every method, by its name: of the losses first, then of the gradients."""
+    >>> import torch
+    >>> from torch import nn
+    >>> from taskscape import weighting
+    >>> _ = torch.manual_seed(0)
+    >>> encoder = nn.Sequential(nn.Linear(4, 8), nn.ReLU())
+    >>> heads = nn.ModuleDict({"position": nn.Linear(8, 2), "speed": nn.Linear(8, 1)})
+    >>> balance = weighting.PCGrad(["position", "speed"], mode="features", seed=0)
+    >>> optimizer = torch.optim.SGD([*encoder.parameters(), *heads.parameters(), *balance.parameters()], lr=0.1)
+
+    >>> x, targets = torch.randn(16, 4), {"position": torch.randn(16, 2), "speed": torch.randn(16, 1)}
+    >>> for step in range(3):
+    ...     optimizer.zero_grad()
+    ...     features = encoder(x)
+    ...     losses = {task: (head(features) - targets[task]).square().mean() for task, head in heads.items()}
+    ...     context = weighting.BalancingContext.of(
+    ...         losses, shared=encoder.parameters(), tasks=heads.parameters(), features=[features]
+    ...     )
+    ...     weights = balance.backward(losses, context)
+    ...     optimizer.step()
+    >>> sorted(weights)
+    ['position', 'speed']
+
+Some methods learn from more: FAMO and GradNorm want ``balance.after_step(losses_again)`` after every step, where
+``losses_again`` computes the losses of the same batch once more, and DWA wants ``balance.epoch_end(mean_losses)``. To
+call these always does no harm. ``balance.state_dict()`` holds all that a method remembers.
+
+With several processes a loss is each process's part of the loss of the global batch. After ``backward``, sum the
+gradients of the network's parameters over the processes, but not those of the method: they are global already.
+
+``CONFIGS`` lists the settings of every method by its name on the command line. To add one, write a module beside these
+and a line below.
+"""
+
+# ruff: noqa: F401
+# mypy: implicit-reexport
+
+from taskscape.serialization import offer
+from taskscape.weighting.aggregation import AggregatorWeighting
+from taskscape.weighting.aligned_mtl import AlignedMTL, AlignedMTLConfig
+from taskscape.weighting.base import BalancingContext, Losses, Weighting, WeightingConfig
+from taskscape.weighting.cagrad import CAGrad, CAGradConfig
+from taskscape.weighting.conflict_free import ConFIG, ConFIGConfig
+from taskscape.weighting.dwa import DWA, DWAConfig
+from taskscape.weighting.famo import FAMO, FAMOConfig
+from taskscape.weighting.fixed import Fixed, FixedConfig
+from taskscape.weighting.geometric import Geometric, GeometricConfig
+from taskscape.weighting.graddrop import GradDrop, GradDropConfig
+from taskscape.weighting.gradients import GradientConfig, GradientWeighting
+from taskscape.weighting.gradnorm import GradNorm, GradNormConfig
+from taskscape.weighting.imtl_g import IMTLG, IMTLGConfig
+from taskscape.weighting.imtl_l import IMTLL, IMTLLConfig
+from taskscape.weighting.mgda import MGDA, MGDAConfig
+from taskscape.weighting.nash_mtl import NashMTL, NashMTLConfig
+from taskscape.weighting.pcgrad import PCGrad, PCGradConfig
+from taskscape.weighting.random_gradient import RandomGradient, RandomGradientConfig
+from taskscape.weighting.random_loss import RandomLoss, RandomLossConfig
+from taskscape.weighting.stch import STCH, STCHConfig
+from taskscape.weighting.uncertainty import Uncertainty, UncertaintyConfig
+from taskscape.weighting.upgrad import UPGrad, UPGradConfig
+
+_imported = [value for value in globals().values() if isinstance(value, type) and issubclass(value, WeightingConfig)]
+_methods = [config for config in _imported if "name" in vars(config)]
+
+CONFIGS = {config.name: config for config in sorted(_methods, key=lambda config: issubclass(config, GradientConfig))}
+"""The settings of every method imported above, by its name: of the losses first, then of the gradients."""
+
+offer(WeightingConfig, CONFIGS.values())

@@ -1,11 +1,13 @@
 """The one interface of every way of balancing tasks."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, ClassVar, NamedTuple, Self
 
 import torch
 from torch import Tensor, nn
+
+from taskscape.distributed import all_reduce_sum
 
 Losses = Mapping[str, Tensor]
 """One scalar per task with a valid pixel in this step. With several processes each holds its part of the loss of the
@@ -27,6 +29,31 @@ class BalancingContext(NamedTuple):
     """All other parameters that are trained. Methods that combine the gradients of the shared layers leave the plain
     sum of the tasks' gradients in these."""
 
+    @classmethod
+    def of(
+        cls,
+        losses: Losses,
+        *,
+        shared: Iterable[nn.Parameter],
+        tasks: Iterable[nn.Parameter],
+        features: Iterable[Tensor] = (),
+        last: Iterable[nn.Parameter] | None = None,
+    ) -> Self:
+        """Return the context of a step of your own network: ``shared`` and ``tasks`` are its parameters.
+
+        ``features`` are the shared layers' outputs, for the methods with ``mode="features"``; ``last`` are the
+        parameters of the last shared layer, for GradNorm: by default the last of ``shared`` with two or more
+        dimensions. With several processes, each must call this.
+        """
+        parameters = tuple(p for p in shared if p.requires_grad)
+        return cls(
+            global_losses=global_losses(losses),
+            parameters=parameters,
+            features=tuple(features),
+            last=tuple([p for p in parameters if p.ndim > 1][-1:] if last is None else last),
+            task_parameters=tuple(p for p in tasks if p.requires_grad),
+        )
+
 
 class WeightingConfig(ABC):
     """The settings of one method: a frozen dataclass of plain values that builds it."""
@@ -45,7 +72,7 @@ class WeightingConfig(ABC):
             raise TypeError(f"give {cls.__name__} or its fields ({', '.join(options)}), not both")
         return cls(**options) if config is None else config
 
-    def check(self, tasks: Sequence[str]) -> None:
+    def check(self, tasks: Sequence[str]) -> None:  # noqa: B027
         """Raise ``ValueError`` where the settings are out of range or do not fit these tasks."""
 
     def build(self, tasks: Sequence[str], seed: int = 0) -> "Weighting":
@@ -72,7 +99,11 @@ class Weighting(nn.Module, ABC):
     retains_graph: ClassVar[bool] = False
     """True when ``backward`` walks the graph more than once: a compiled network must then keep its buffers
     (``torch._functorch.config.donated_buffer = False``)."""
+    config_class: ClassVar[type[WeightingConfig]]
+    """The class of the settings."""
 
+    config: Any
+    """The settings."""
     learning_rate: float | None = None
     """Learning rate of the method's own parameters; None for that of the network."""
 
@@ -81,10 +112,17 @@ class Weighting(nn.Module, ABC):
         super().__init_subclass__()
         if config is not None:
             config.weighting = cls
+            cls.config_class = config
 
     def __init__(self, tasks: Sequence[str], config: Any = None, *, seed: int = 0, **options: Any) -> None:
+        """Take the tasks' names, and settings or their fields.
+
+        Raises ``ValueError`` as ``WeightingConfig.check`` and ``TypeError`` as ``WeightingConfig.of``.
+        """
         super().__init__()
         self.tasks = tuple(tasks)
+        self.config = self.config_class.of(config, options)
+        self.config.check(self.tasks)
 
     def check(self, *, shared_parameters: bool, shared_features: bool, compiled: bool) -> None:
         """Raise ``ValueError`` where the method cannot balance such a network; called before any long work."""
@@ -107,7 +145,16 @@ class Weighting(nn.Module, ABC):
         """Return those of one value per task, (tasks,), that belong to the tasks in ``losses``, in their order."""
         return torch.stack([per_task[self.tasks.index(task)] for task in losses])
 
+    def extra_repr(self) -> str:
+        """Return the tasks and the settings."""
+        return f"{', '.join(self.tasks)}; {self.config}"
+
 
 def stack(losses: Losses) -> Tensor:
     """Return the losses as one tensor, (tasks,), with their gradients."""
     return torch.stack(list(losses.values()))
+
+
+def global_losses(losses: Losses) -> dict[str, Tensor]:
+    """Return the losses of the global batch, without gradients. Every process must call it."""
+    return dict(zip(losses, all_reduce_sum(stack(losses)).unbind(), strict=True))

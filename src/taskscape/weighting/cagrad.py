@@ -6,14 +6,15 @@ from typing import TYPE_CHECKING, ClassVar
 
 from torch import Tensor
 
-from taskscape.weighting.aggregation import AggregatorConfig
+from taskscape.weighting.aggregation import AggregatorWeighting
+from taskscape.weighting.gradients import GradientConfig
 
 if TYPE_CHECKING:
     from torchjd.aggregation import Aggregator
 
 
 @dataclass(frozen=True)
-class CAGradConfig(AggregatorConfig):
+class CAGradConfig(GradientConfig):
     """Conflict-averse gradient descent (Liu et al., NeurIPS 2021, algorithm 1).
 
     max over d of min_k <g_k, d> with ‖d - g‖ ≤ c · ‖g‖, where g is the mean of the gradients. Solved by cvxpy with
@@ -21,19 +22,27 @@ class CAGradConfig(AggregatorConfig):
     """
 
     name: ClassVar[str] = "cagrad"
-    solver: ClassVar[str | None] = "cagrad"
-    scale_free: ClassVar[bool] = True
+    link: ClassVar[str] = "https://arxiv.org/abs/2110.14048"
 
     c: float = 0.4
     """Radius around the mean gradient, relative to its length."""
+
+    def check(self, tasks: Sequence[str]) -> None:
+        """Raise ``ValueError`` for a negative radius."""
+        super().check(tasks)
+        if not self.c >= 0:
+            raise ValueError(f"weighting.c is {self.c}; it must not be negative: 0.4 is usual")
+
+
+class CAGrad(AggregatorWeighting, config=CAGradConfig):
+    """CAGrad by torchjd."""
+
+    config: CAGradConfig
+    extra = "cagrad"
+    scale_free = True
 
     def aggregator(self, tasks: Sequence[str], like: Tensor) -> "Aggregator":
         """Return torchjd's CAGrad."""
         from torchjd.aggregation import CAGrad
 
-        return CAGrad(self.c)
-
-    def check(self, tasks: Sequence[str]) -> None:
-        """Raise ``ValueError`` for a negative radius."""
-        if not self.c >= 0:
-            raise ValueError(f"weighting.c is {self.c}; it must not be negative: 0.4 is usual")
+        return CAGrad(self.config.c)

@@ -2,12 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 
-from taskscape.weighting.base import Losses, Weighting, WeightingConfig
+from taskscape.weighting.base import Losses, WeightingConfig
 from taskscape.weighting.weighted_sum import WeightedSum
 
 
@@ -21,35 +21,49 @@ class DWAConfig(WeightingConfig):
     """
 
     name: ClassVar[str] = "dwa"
+    link: ClassVar[str] = "https://arxiv.org/abs/1803.10704"
 
     temperature: float = 2.0
     """T: the larger, the more equal the weights."""
 
-    def build(self, tasks: Sequence[str], seed: int = 0) -> Weighting:
-        """Build it. Raises ``ValueError`` for a temperature that is not positive."""
+    def check(self, tasks: Sequence[str]) -> None:
+        """Raise ``ValueError`` for a temperature that is not positive."""
         if not self.temperature > 0:
             raise ValueError(f"weighting.temperature is {self.temperature}; it must be positive, such as 2")
-        return DWA(tasks, self.temperature)
 
 
-class DWA(WeightedSum):
-    """Written here because torchjd's DWA keeps its history outside its state dict."""
+class DWA(WeightedSum, config=DWAConfig):
+    """Dynamic Weight Average. Not torchjd's, which keeps its history outside its state dict.
 
+    The loss of b halves, that of a does not fall: a weighs more in the third epoch::
+
+        >>> import torch
+        >>> from taskscape.weighting import DWA
+        >>> dwa = DWA(["a", "b"], temperature=1.0)
+        >>> dwa.epoch_end({"a": 1.0, "b": 4.0})
+        >>> dwa.epoch_end({"a": 1.0, "b": 2.0})
+        >>> dwa.weights({"a": torch.tensor(1.0), "b": torch.tensor(2.0)})
+        tensor([1.2449, 0.7551])
+    """
+
+    config: DWAConfig
     last: Tensor
     before_last: Tensor
 
-    def __init__(self, tasks: Sequence[str], temperature: float) -> None:
-        super().__init__(tasks)
-        self.temperature = temperature
+    def __init__(self, tasks: Sequence[str], config: DWAConfig | None = None, *, seed: int = 0, **options: Any) -> None:
+        """Take the tasks' names, and settings or their fields."""
+        super().__init__(tasks, config, **options)
         self.register_buffer("last", torch.full((len(tasks),), float("nan")))
         self.register_buffer("before_last", torch.full((len(tasks),), float("nan")))
 
     def weights(self, losses: Losses) -> Tensor:
+        """Return the weights of this epoch."""
         rates = self.last / self.before_last
         rates = torch.where(rates.isfinite(), rates, 1.0)  # no history yet, or a loss that was zero
-        return self.of(losses, len(self.tasks) * torch.softmax(rates / self.temperature, 0))
+        return self.select(losses, len(self.tasks) * torch.softmax(rates / self.config.temperature, 0))
 
     def epoch_end(self, mean_losses: Mapping[str, float]) -> None:
+        """Note the epoch's losses."""
         for task, mean in mean_losses.items():
             k = self.tasks.index(task)
             self.before_last[k] = self.last[k]

@@ -1,14 +1,13 @@
-"""FAMO: all losses fall at the same rate, seen from the losses alone."""
+"""FAMO: all losses fall at the same rate, judged by the losses alone."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 
-from taskscape.distributed import total
-from taskscape.weighting.base import Losses, Weighting, WeightingConfig, stack
+from taskscape.weighting.base import Losses, WeightingConfig, stack
 from taskscape.weighting.weighted_sum import WeightedSum
 
 _TINY = 1e-8
@@ -17,7 +16,7 @@ _TINY = 1e-8
 
 @dataclass(frozen=True)
 class FAMOConfig(WeightingConfig):
-    """Fast adaptive multitask optimisation (Liu et al., NeurIPS 2023, algorithm 1).
+    """Fast adaptive multitask optimization (Liu et al., NeurIPS 2023, algorithm 1).
 
     The step follows c · Σ z_k · log L_k with z = softmax(logits) over the tasks that are present and
     c = 1 / Σ (z_k / L_k), so that the weights c · z_k / L_k sum to one. After it the same batch's losses are computed
@@ -26,42 +25,49 @@ class FAMOConfig(WeightingConfig):
     """
 
     name: ClassVar[str] = "famo"
+    link: ClassVar[str] = "https://arxiv.org/abs/2306.03792"
 
     lr: float = 0.025
-    """Learning rate of the logits, which no schedule moves."""
+    """Learning rate of the logits, which no schedule changes."""
     weight_decay: float = 1e-3
     """Pulls the logits to zero, that is the z_k to equality; the paper's gamma."""
 
-    def build(self, tasks: Sequence[str], seed: int = 0) -> Weighting:
-        """Build it. Raises ``ValueError`` for a negative setting."""
+    def check(self, tasks: Sequence[str]) -> None:
+        """Raise ``ValueError`` for a negative setting."""
         if not self.lr >= 0 or not self.weight_decay >= 0:
             raise ValueError(
                 f"weighting.lr is {self.lr} and weighting.weight_decay {self.weight_decay}; neither may be negative"
             )
-        return FAMO(tasks, self.lr, self.weight_decay)
 
 
-class FAMO(WeightedSum):
-    """Written here because torchjd's FAMO keeps its optimiser's state outside its state dict."""
+class FAMO(WeightedSum, config=FAMOConfig):
+    """FAMO. Not torchjd's, which keeps its optimizer's state outside its state dict."""
 
-    def __init__(self, tasks: Sequence[str], lr: float, weight_decay: float) -> None:
-        super().__init__(tasks)
-        # Their gradient is known only after the run's optimiser has stepped, so they have an optimiser of their own.
+    config: FAMOConfig
+
+    def __init__(
+        self, tasks: Sequence[str], config: FAMOConfig | None = None, *, seed: int = 0, **options: Any
+    ) -> None:
+        """Take the tasks' names, and settings or their fields."""
+        super().__init__(tasks, config, **options)
+        # Their gradient is known only after the run's optimizer has stepped, so they have an optimizer of their own.
         self.logits = nn.Parameter(torch.zeros(len(tasks)), requires_grad=False)
-        self.optimizer = torch.optim.Adam([self.logits], lr, weight_decay=weight_decay)
+        self.optimizer = torch.optim.Adam([self.logits], self.config.lr, weight_decay=self.config.weight_decay)
         self.before: Tensor | None = None
 
     def weights(self, losses: Losses) -> Tensor:
-        self.before = total(stack(losses)) + _TINY
-        ratios = torch.softmax(self.of(losses, self.logits), 0) / self.before
+        """Return c · z_k / L_k."""
+        self.before = stack(losses) + _TINY
+        ratios = torch.softmax(self.select(losses, self.logits), 0) / self.before
         return ratios / ratios.sum()
 
-    def after_step(self, losses_again: Callable[[], Losses]) -> None:
+    def after_step(self, losses_again: Callable[[], Mapping[str, Tensor]]) -> None:
+        """Step the logits against how much each loss fell."""
         assert self.before is not None, "backward comes before after_step"
         again = losses_again()
-        fell = self.before.log() - (total(stack(again)) + _TINY).log()
-        z = torch.softmax(self.of(again, self.logits), 0)
-        gradient = z * (fell - (z * fell).sum())  # of Σ z_k · fell_k with respect to the logits
+        fall = self.before.log() - (stack(again) + _TINY).log()
+        z = torch.softmax(self.select(again, self.logits), 0)
+        gradient = z * (fall - (z * fall).sum())  # of Σ z_k · fall_k with respect to the logits
         self.logits.grad = torch.zeros_like(self.logits)
         for task, value in zip(again, gradient, strict=True):
             self.logits.grad[self.tasks.index(task)] = value

@@ -1,13 +1,11 @@
 """The geometric mean of the losses."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
 from torch import Tensor
 
-from taskscape.distributed import total
-from taskscape.weighting.base import Losses, Weighting, WeightingConfig, stack
+from taskscape.weighting.base import Losses, WeightingConfig, stack
 from taskscape.weighting.weighted_sum import WeightedSum
 
 _TINY = 1e-8
@@ -22,13 +20,21 @@ class GeometricConfig(WeightingConfig):
     """
 
     name: ClassVar[str] = "geometric"
-
-    def build(self, tasks: Sequence[str], seed: int = 0) -> Weighting:
-        """Build it."""
-        return Geometric(tasks)
+    link: ClassVar[str] = "https://arxiv.org/abs/1904.08492"
 
 
-class Geometric(WeightedSum):
+class Geometric(WeightedSum, config=GeometricConfig):
+    """The gradient of the geometric mean.
+
+    ::
+
+        >>> import torch
+        >>> from taskscape.weighting import Geometric
+        >>> Geometric(["a", "b"]).weights({"a": torch.tensor(1.0), "b": torch.tensor(4.0)})
+        tensor([1.0000, 0.2500])
+    """
+
     def weights(self, losses: Losses) -> Tensor:
-        joint = total(stack(losses)).clamp_min(_TINY)
-        return joint.log().mean().exp() / (len(losses) * joint)
+        """Return M / (K·L_k)."""
+        clamped = stack(losses).clamp_min(_TINY)
+        return clamped.log().mean().exp() / (len(losses) * clamped)

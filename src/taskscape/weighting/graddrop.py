@@ -1,4 +1,4 @@
-"""GradDrop: at every place the gradients of one sign, drawn at random."""
+"""GradDrop: at every position the gradients of one sign, drawn at random."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, ClassVar
 
 from torch import Tensor
 
-from taskscape.weighting.aggregation import AggregatorConfig
+from taskscape.weighting.aggregation import AggregatorWeighting
+from taskscape.weighting.gradients import GradientConfig
 from taskscape.weighting.per_task import check_per_task
 
 if TYPE_CHECKING:
@@ -14,27 +15,35 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class GradDropConfig(AggregatorConfig):
+class GradDropConfig(GradientConfig):
     """Gradient sign dropout (Chen et al., NeurIPS 2020, algorithm 1).
 
-    At every place the positive gradients are kept with probability ½ · (1 + Σ g_k / Σ |g_k|), else the negative ones.
-    The paper does it at features. Reports no weights.
+    At every position the positive gradients are kept with probability ½ · (1 + Σ g_k / Σ |g_k|), else the negative
+    ones. The paper does it at features. Reports no weights.
     """
 
     name: ClassVar[str] = "graddrop"
+    link: ClassVar[str] = "https://arxiv.org/abs/2010.06808"
 
     leak: Mapping[str, float] = field(default_factory=dict)
-    """Share of a task's gradient that passes in any case, 0 … 1; 0 for those not named."""
+    """Fraction of a task's gradient that passes in any case, 0 … 1; 0 for those not named."""
+
+    def check(self, tasks: Sequence[str]) -> None:
+        """Raise ``ValueError`` for leaks that do not fit the tasks or are not within 0 … 1."""
+        super().check(tasks)
+        check_per_task("leak", self.leak, tasks)
+        for task, leak in self.leak.items():
+            if leak > 1:
+                raise ValueError(f"weighting.leak: {task} has {leak}; it must be within 0 … 1")
+
+
+class GradDrop(AggregatorWeighting, config=GradDropConfig):
+    """GradDrop by torchjd."""
+
+    config: GradDropConfig
 
     def aggregator(self, tasks: Sequence[str], like: Tensor) -> "Aggregator":
         """Return torchjd's GradDrop."""
         from torchjd.aggregation import GradDrop
 
-        return GradDrop(leak=like.new_tensor([self.leak.get(task, 0.0) for task in tasks]))
-
-    def check(self, tasks: Sequence[str]) -> None:
-        """Raise ``ValueError`` for leaks that do not fit the tasks or are not within 0 … 1."""
-        check_per_task("leak", self.leak, tasks)
-        for task, leak in self.leak.items():
-            if leak > 1:
-                raise ValueError(f"weighting.leak: {task} has {leak}; it must be within 0 … 1")
+        return GradDrop(leak=like.new_tensor([self.config.leak.get(task, 0.0) for task in tasks]))

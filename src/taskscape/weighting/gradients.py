@@ -1,147 +1,191 @@
-"""Building blocks of the methods that combine the tasks' gradients."""
+"""Building block of the methods that combine the tasks' gradients at the shared layers."""
 
 from abc import abstractmethod
-from collections.abc import Sequence
-from typing import Literal
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal, NamedTuple, get_args
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from taskscape.distributed import rank, sum_in_place, total, world
-from taskscape.weighting.base import Losses, Shared, Weighting
+from taskscape.distributed import all_reduce_coalesced_, all_reduce_sum, rank, world_size
+from taskscape.weighting.base import BalancingContext, Losses, Weighting, WeightingConfig
 
 Mode = Literal["parameters", "features"]
-"""What gradients are taken with respect to: all shared parameters, or the features at the cut."""
+"""What gradients are taken with respect to: all shared parameters, or the shared features."""
 
 
-class Gradients(Weighting):
-    """One gradient per task at the shared part, combined into one; the tasks' own parts get the plain sum.
+@dataclass(frozen=True)
+class GradientConfig(WeightingConfig):
+    """The settings that every method that combines gradients has."""
 
-    With mode ``parameters`` every task's gradient runs through the shared part. With ``features`` it stops at the cut,
-    and the combined one runs through the shared part once: cheaper, and another method, as the gradients of different
-    images and places lie side by side instead of being summed.
+    mode: Mode = "parameters"
+    """Gradients with respect to all shared parameters, or to the shared features, where a network has them: that runs
+    through the shared layers once, not once per task."""
+
+    def check(self, tasks: Sequence[str]) -> None:
+        """Raise ``ValueError`` for an unknown mode."""
+        if self.mode not in get_args(Mode):
+            raise ValueError(f"weighting.mode is {self.mode!r}; choose parameters or features")
+
+
+class Combined(NamedTuple):
+    """One gradient in place of the tasks' several."""
+
+    gradient: Tensor
+    """(columns,)"""
+    weights: Tensor | None
+    """The weight of each task, (tasks,), where the gradient is a weighted sum."""
+
+
+class TaskGradients:
+    """The matrix of gradients of the global losses, one row per task, whichever process holds which columns."""
+
+    def __init__(self, rows: Tensor, sizes: Sequence[int], *, split: bool) -> None:
+        """Take this process's columns, (tasks, columns), and how many of them each parameter or feature has.
+
+        ``split`` says that every process holds other columns, those of its own images; otherwise all hold the same.
+        """
+        self.rows, self.sizes, self.split = rows, sizes, split
+
+    def weighted_sum(self, weights_of: Callable[[Tensor], Tensor]) -> Combined:
+        """Return Σ w_k · g_k, with this process's columns, for weights that are a function of the inner products.
+
+        ``weights_of`` takes the products of all pairs of gradients, (tasks, tasks), on the CPU.
+        """
+        gramian = self.rows @ self.rows.T
+        if self.split:
+            gramian = all_reduce_sum(gramian)
+        # A synchronization point: small matrices are faster on the CPU, and solvers need them there.
+        weights = weights_of(gramian.cpu()).to(self.rows)
+        return Combined(weights @ self.rows, weights)
+
+    def aggregate(self, function: Callable[[Tensor], Tensor]) -> Combined:
+        """Return this process's columns of any function of the whole matrix, (tasks, columns) to (columns,)."""
+        if not self.split:
+            return Combined(function(self.rows), None)
+        matrix, columns = _gather_columns(self.rows.split(list(self.sizes), 1))
+        return Combined(function(matrix)[columns], None)
+
+
+class GradientWeighting(Weighting):
+    """One gradient per task at the shared layers, combined into one; the task-specific layers get the plain sum.
+
+    With mode ``parameters`` every task's gradient runs through the shared layers. With ``features`` it stops at the
+    shared features, and the combined one runs on through the shared layers once: cheaper, and another method, as the
+    gradients of different images and positions lie side by side instead of being summed.
     """
 
     one_backward = False
     retains_graph = True
+    config: GradientConfig
 
-    def __init__(self, tasks: Sequence[str], mode: Mode) -> None:
-        super().__init__(tasks)
-        if mode not in ("parameters", "features"):
-            raise ValueError(f"weighting.mode is {mode!r}; choose parameters or features")
-        self.mode = mode
-
-    def check(self, shared: Shared, compiled: bool) -> None:
-        """Raise ``ValueError`` where there is nothing shared, no cut, or a compiled network that hides it."""
-        if not shared.parameters:
+    def check(self, *, shared_parameters: bool, shared_features: bool, compiled: bool) -> None:
+        """Raise ``ValueError`` where nothing is shared, or where the mode's features are missing or out of reach."""
+        if not shared_parameters:
             raise ValueError(
                 "this weighting combines the tasks' gradients at the parameters that all of them share, but this "
                 "network shares none that is trained; choose another network, or a weighting such as dwa or famo"
             )
-        if self.mode == "features" and not shared.features:
+        if self.config.mode == "features" and not shared_features:
             raise ValueError(
-                "weighting.mode is features, but this network has no cut between a shared and the tasks' own part; "
-                "choose --weighting.mode parameters"
+                "weighting.mode is features, but this network has no shared features between shared and task-specific "
+                "layers; choose --weighting.mode parameters"
             )
-        if self.mode == "features" and compiled:
+        if self.config.mode == "features" and compiled:
             raise ValueError(
                 "weighting.mode is features, but a compiled network gives no gradient at its inner features; "
                 "choose --weighting.mode parameters, or do not compile"
             )
-        assert shared.own, "a network without a head"
 
     @abstractmethod
-    def combine(self, rows: Tensor, sizes: Sequence[int], tasks: Sequence[str]) -> tuple[Tensor, Tensor | None]:
-        """Combine the gradients, one row per task in ``tasks``, and give the weight of each if there is one.
+    def combine(self, gradients: TaskGradients, tasks: Sequence[str]) -> Combined:
+        """Return ``gradients.weighted_sum(f)`` or ``gradients.aggregate(f)`` for a function of this method.
 
-        ``rows`` is (tasks, columns), this process's share, and may be overwritten; ``sizes`` are the columns of each
-        parameter or feature. Returns this process's share of the combined gradient, (columns,).
+        ``tasks`` are the names of the rows.
         """
 
-    def backward(self, losses: Losses, shared: Shared) -> dict[str, Tensor] | None:
-        """Leave the combined gradient in the shared parameters, and the sum in the tasks' own."""
-        places: Sequence[Tensor] = shared.parameters if self.mode == "parameters" else shared.features
-        sizes = [place.numel() for place in places]
-        combined, weights = self.combine(_rows(losses, places, shared.own), sizes, tuple(losses))
-        # In each place's own type and order of memory.
-        parts = [
-            torch.empty_like(place).copy_(part.view_as(place))
-            for place, part in zip(places, combined.split(sizes), strict=True)
-        ]
-        if self.mode == "parameters":
-            for parameter, part in zip(shared.parameters, parts, strict=True):
-                parameter.grad = part
+    def backward(self, losses: Losses, context: BalancingContext) -> dict[str, Tensor] | None:
+        """Leave the combined gradient in the shared parameters, and the sum in the task-specific ones."""
+        self.check(shared_parameters=bool(context.parameters), shared_features=bool(context.features), compiled=False)
+        if self.config.mode == "parameters":
+            weights = self._at_parameters(losses, context)
         else:
-            torch.autograd.backward(shared.features, parts)
+            weights = self._at_features(losses, context)
         return None if weights is None else dict(zip(losses, weights, strict=True))
 
+    def _at_parameters(self, losses: Losses, context: BalancingContext) -> Tensor | None:
+        rows = _gradient_rows(losses, context.parameters, context.task_parameters)
+        all_reduce_coalesced_([rows])
+        sizes = [parameter.numel() for parameter in context.parameters]
+        combined = self.combine(TaskGradients(rows, sizes, split=False), tuple(losses))
+        # Every process has the whole of it, and the loop will add them up.
+        part = combined.gradient / world_size()
+        for parameter, gradient in zip(context.parameters, _shaped(part, context.parameters), strict=True):
+            parameter.grad = gradient
+        return combined.weights
 
-class GramianGradients(Gradients):
-    """Σ w_k · g_k, with weights that depend on the gradients' inner products alone."""
-
-    @abstractmethod
-    def weights(self, gramian: Tensor, tasks: Sequence[str]) -> Tensor:
-        """Return the weight of each task from the inner products of their gradients, (tasks, tasks), on the CPU."""
-
-    def combine(self, rows: Tensor, sizes: Sequence[int], tasks: Sequence[str]) -> tuple[Tensor, Tensor]:
-        """Weigh the rows."""
-        if self.mode == "parameters":
-            sum_in_place([rows])  # now the gradients of the joined batch
-            gramian = rows @ rows.T
-        else:
-            gramian = total(rows @ rows.T)  # in the joined batch the images lie side by side: inner products add up
-        # A synchronisation point: a K×K matrix is dealt with faster on the CPU, and solvers need it there.
-        weights = self.weights(gramian.cpu(), tasks).to(rows)
-        return weights @ rows / (world() if self.mode == "parameters" else 1), weights
-
-
-class MatrixGradients(Gradients):
-    """Any function of the gradients."""
-
-    @abstractmethod
-    def combined(self, rows: Tensor, tasks: Sequence[str]) -> Tensor:
-        """Return the combined gradient, (columns,), of the joined batch's, (tasks, columns)."""
-
-    def combine(self, rows: Tensor, sizes: Sequence[int], tasks: Sequence[str]) -> tuple[Tensor, None]:
-        """Bring the joined batch together, and take this process's share of what comes out."""
-        if self.mode == "parameters":
-            sum_in_place([rows])
-            return self.combined(rows, tasks) / world(), None
-        whole, mine = _side_by_side(rows.split(list(sizes), 1))
-        return self.combined(whole, tasks)[mine], None
+    def _at_features(self, losses: Losses, context: BalancingContext) -> Tensor | None:
+        rows = _gradient_rows(losses, context.features, context.task_parameters)
+        sizes = [feature.numel() for feature in context.features]
+        combined = self.combine(TaskGradients(rows, sizes, split=True), tuple(losses))
+        torch.autograd.backward(context.features, _shaped(combined.gradient, context.features))
+        return combined.weights
 
 
-def _rows(losses: Losses, places: Sequence[Tensor], own: Sequence[Tensor]) -> Tensor:
-    """Return each loss's gradient with respect to ``places`` as a row, and add up those of ``own`` in ``.grad``."""
-    precision = torch.promote_types(places[0].dtype, torch.float32)  # features may be in bfloat16
-    rows = places[0].new_empty(len(losses), sum(place.numel() for place in places), dtype=precision)
-    for k, loss in enumerate(losses.values()):
-        gradients = torch.autograd.grad(loss, (*places, *own), retain_graph=k + 1 < len(losses), allow_unused=True)
-        at_places, of_own = gradients[: len(places)], gradients[len(places) :]
-        for part, gradient in zip(rows[k].split([place.numel() for place in places]), at_places, strict=True):
-            # A feature that a task does not use has no gradient.
-            part.copy_(gradient.flatten()) if gradient is not None else part.zero_()
-        for parameter, gradient in zip(own, of_own, strict=True):
-            if gradient is not None:
-                parameter.grad = (torch.zeros_like(parameter) if parameter.grad is None else parameter.grad) + gradient
+def global_gradients(losses: Losses, parameters: Sequence[nn.Parameter]) -> Tensor:
+    """Return the gradients of the global losses, one row per task, (tasks, columns); keep the graph, and ``.grad``."""
+    rows = _gradient_rows(losses, parameters, retain_graph=True)
+    all_reduce_coalesced_([rows])
     return rows
 
 
-def _side_by_side(parts: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
-    """Lay every process's columns of each part side by side, as one process would have them with the joined batch.
+def _gradient_rows(
+    losses: Losses,
+    places: Sequence[Tensor],
+    task_parameters: Sequence[nn.Parameter] = (),
+    *,
+    retain_graph: bool = False,
+) -> Tensor:
+    """Return each loss's gradient with respect to ``places`` as a row; sum those of the others in their ``.grad``."""
+    sizes = [place.numel() for place in places]
+    dtype = torch.promote_types(places[0].dtype, torch.float32)  # features may be in bfloat16
+    rows = places[0].new_zeros(len(losses), sum(sizes), dtype=dtype)
+    for k, loss in enumerate(losses.values()):
+        keep = retain_graph or k + 1 < len(losses)
+        gradients = torch.autograd.grad(loss, (*places, *task_parameters), retain_graph=keep, allow_unused=True)
+        for part, gradient in zip(rows[k].split(sizes), gradients[: len(places)], strict=True):
+            if gradient is not None:  # it is None at a feature that the task does not use
+                part.copy_(gradient.flatten())
+        for parameter, gradient in zip(task_parameters, gradients[len(places) :], strict=True):
+            if gradient is not None:
+                before = torch.zeros_like(parameter) if parameter.grad is None else parameter.grad
+                parameter.grad = before + gradient
+    return rows
+
+
+def _shaped(vector: Tensor, places: Sequence[Tensor]) -> list[Tensor]:
+    """Return the parts of a vector, each in the shape, type and memory format of its place."""
+    parts = vector.split([place.numel() for place in places])
+    return [torch.empty_like(place).copy_(part.view_as(place)) for place, part in zip(places, parts, strict=True)]
+
+
+def _gather_columns(parts: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+    """Lay every process's columns of each part side by side, as one process would have them with the global batch.
 
     Returns the matrix, and the columns in it that are this process's.
     """
-    widths = torch.zeros(world(), len(parts), dtype=torch.long, device=parts[0].device)
+    widths = torch.zeros(world_size(), len(parts), dtype=torch.long, device=parts[0].device)
     widths[rank()] = widths.new_tensor([part.shape[1] for part in parts])
-    sum_in_place([widths])
+    all_reduce_coalesced_([widths])
     # Part by part, and within a part process by process.
     ends = widths.T.flatten().cumsum(0).tolist()
-    whole = parts[0].new_zeros(len(parts[0]), ends[-1])
-    mine = []
+    matrix = parts[0].new_zeros(len(parts[0]), ends[-1])
+    columns = []
     for i, part in enumerate(parts):
-        end = ends[i * world() + rank()]
-        whole[:, end - part.shape[1] : end] = part
-        mine.append(torch.arange(end - part.shape[1], end, device=whole.device))
-    sum_in_place([whole])  # everyone else has zeros in my columns
-    return whole, torch.cat(mine)
+        end = ends[i * world_size() + rank()]
+        start = end - part.shape[1]
+        matrix[:, start:end] = part
+        columns.append(torch.arange(start, end, device=matrix.device))
+    all_reduce_coalesced_([matrix])  # the other processes hold zeros in these columns
+    return matrix, torch.cat(columns)

@@ -1,14 +1,14 @@
 """GradNorm: gradients of all tasks at the size that their training rates ask for."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 
-from taskscape.distributed import sum_in_place, total, world
-from taskscape.weighting.base import Losses, Shared, Weighting, WeightingConfig, stack
+from taskscape.weighting.base import BalancingContext, Losses, Weighting, WeightingConfig, stack
+from taskscape.weighting.gradients import global_gradients
 
 _TINY = 1e-8
 """Least initial loss, and least weight: a weight that reached zero would turn the method's sign."""
@@ -18,79 +18,76 @@ _TINY = 1e-8
 class GradNormConfig(WeightingConfig):
     """GradNorm (Chen et al., ICML 2018, algorithm 1), at the last shared layer W.
 
-    The learnt weights descend Σ |G_k - mean(G) · r_k^α| with G_k = ‖∇_W (w_k · L_k)‖, r_k = ρ_k / mean(ρ) and
+    The learned weights descend Σ |G_k - mean(G) · r_k^α| with G_k = ‖∇_W (w_k · L_k)‖, r_k = ρ_k / mean(ρ) and
     ρ_k = L_k / L_k(first step), where the target is a constant, and are then scaled to sum to the number of tasks. As
     G_k = w_k · ‖∇_W L_k‖, no second derivative is needed.
     """
 
     name: ClassVar[str] = "gradnorm"
+    link: ClassVar[str] = "https://arxiv.org/abs/1711.02257"
 
     alpha: float = 1.5
     """How strongly a task that trains slowly is pushed; 0 asks for equal gradients."""
     lr: float = 0.025
-    """Learning rate of the weights, which the run's optimiser and schedule apply."""
+    """Learning rate of the weights, which the run's optimizer and schedule apply."""
 
-    def build(self, tasks: Sequence[str], seed: int = 0) -> Weighting:
-        """Build it. Raises ``ValueError`` for a negative setting."""
+    def check(self, tasks: Sequence[str]) -> None:
+        """Raise ``ValueError`` for a negative setting."""
         if not self.alpha >= 0 or not self.lr >= 0:
             raise ValueError(f"weighting.alpha is {self.alpha} and weighting.lr {self.lr}; neither may be negative")
-        return GradNorm(tasks, self.alpha, self.lr)
 
 
-class GradNorm(Weighting):
-    one_backward = True  # torch.autograd.grad below leaves nothing in .grad and no hook sees it
+class GradNorm(Weighting, config=GradNormConfig):
+    """GradNorm, with the w_k as its parameters: hand them to the optimizer, and call ``after_step`` after its step."""
+
+    config: GradNormConfig
+    one_backward = True  # the gradients of single losses leave nothing in .grad and no hook is called
     retains_graph = True
 
     initial: Tensor
 
-    def __init__(self, tasks: Sequence[str], alpha: float, lr: float) -> None:
-        super().__init__(tasks)
-        self.alpha = alpha
-        self.learning_rate = lr
+    def __init__(
+        self, tasks: Sequence[str], config: GradNormConfig | None = None, *, seed: int = 0, **options: Any
+    ) -> None:
+        """Take the tasks' names, and settings or their fields."""
+        super().__init__(tasks, config, **options)
+        self.learning_rate = self.config.lr
         self.weight = nn.Parameter(torch.ones(len(tasks)))
         self.register_buffer("initial", torch.full((len(tasks),), float("nan")))
 
-    def check(self, shared: Shared, compiled: bool) -> None:
-        if not shared.last:
+    def check(self, *, shared_parameters: bool, shared_features: bool, compiled: bool) -> None:
+        """Raise ``ValueError`` where nothing is shared."""
+        if not shared_parameters:
             raise ValueError(
-                "weighting gradnorm looks at the gradients of the last shared layer, but the tasks of this network "
+                "weighting gradnorm measures gradients at the last shared layer, but the tasks of this network "
                 "share no trained layer; choose a network that shares one, or a weighting such as dwa or famo"
             )
 
-    def backward(self, losses: Losses, shared: Shared) -> dict[str, Tensor]:
-        local = stack(losses)
-        weights = self.of(losses, self.weight.detach())
-        norms = _norms(losses, shared.last)
-        rates = self._rates(losses)
-        targets = (weights * norms).mean() * (rates / rates.mean()) ** self.alpha
-        gradient = norms * (weights * norms - targets).sign() / world()  # a share: the loop sums it
+    def backward(self, losses: Losses, context: BalancingContext) -> dict[str, Tensor]:
+        """Leave the gradient of the weights, then that of the weighted sum."""
+        self.check(shared_parameters=bool(context.last), shared_features=True, compiled=False)
+        weights = self.select(losses, self.weight.detach())
+        norms = torch.linalg.vector_norm(global_gradients(losses, context.last), dim=1)
+        rates = self._rates(context.global_losses)
+        targets = (weights * norms).mean() * (rates / rates.mean()) ** self.config.alpha
+        gradient = norms * (weights * norms - targets).sign()
         self.weight.grad = torch.zeros_like(self.weight)
         for task, value in zip(losses, gradient, strict=True):
             self.weight.grad[self.tasks.index(task)] = value
+        local = stack(losses)
         (weights.to(local) * local).sum().backward()
         return dict(zip(losses, weights, strict=True))
 
     def _rates(self, losses: Losses) -> Tensor:
         """Return what is left of each task's loss, and note the first loss of a task that is new."""
-        joint = total(stack(losses))
-        for task, loss in zip(losses, joint, strict=True):
+        values = stack(losses)
+        for task, value in zip(losses, values, strict=True):
             first = self.initial[self.tasks.index(task)]
-            first.copy_(torch.where(first.isnan(), loss.clamp_min(_TINY), first))
-        return joint / self.of(losses, self.initial)
+            first.copy_(torch.where(first.isnan(), value.clamp_min(_TINY), first))
+        return values / self.select(losses, self.initial)
 
     @torch.no_grad()
-    def after_step(self, losses_again: Callable[[], Losses]) -> None:
+    def after_step(self, losses_again: Callable[[], Mapping[str, Tensor]]) -> None:
+        """Scale the weights to sum to the number of tasks."""
         self.weight.clamp_(min=_TINY)
         self.weight.mul_(len(self.tasks) / self.weight.sum())
-
-
-def _norms(losses: Losses, parameters: Sequence[nn.Parameter]) -> Tensor:
-    """Return the norm of each joint loss's gradient."""
-    rows = []
-    for loss in losses.values():
-        gradients = torch.autograd.grad(loss, parameters, retain_graph=True, materialize_grads=True)
-        rows.append(torch.cat([gradient.flatten() for gradient in gradients]))
-    matrix = torch.stack(rows)
-    sum_in_place([matrix])
-    norms: Tensor = torch.linalg.vector_norm(matrix, dim=1)
-    return norms

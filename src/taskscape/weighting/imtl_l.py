@@ -1,14 +1,13 @@
-"""IMTL-L: learnt scales that bring all losses to the same size."""
+"""IMTL-L: learned scales that bring all losses to the same size."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 
-from taskscape.distributed import world
-from taskscape.weighting.base import Losses, Shared, Weighting, WeightingConfig, stack
+from taskscape.weighting.base import BalancingContext, Losses, Weighting, WeightingConfig, stack
 
 
 @dataclass(frozen=True)
@@ -19,23 +18,26 @@ class IMTLLConfig(WeightingConfig):
     """
 
     name: ClassVar[str] = "imtl-l"
-
-    def build(self, tasks: Sequence[str], seed: int = 0) -> Weighting:
-        """Build it."""
-        return IMTLL(tasks)
+    link: ClassVar[str] = "https://openreview.net/forum?id=IMPnRXEWpvr"
 
 
-class IMTLL(Weighting):
-    """Written here because torchjd's IMTLL refuses a step without one of the tasks."""
+class IMTLL(Weighting, config=IMTLLConfig):
+    """IMTL-L, with the s_k as its parameters. Not torchjd's IMTLL, which needs all tasks in every step."""
 
     one_backward = True
 
-    def __init__(self, tasks: Sequence[str]) -> None:
-        super().__init__(tasks)
+    def __init__(
+        self, tasks: Sequence[str], config: IMTLLConfig | None = None, *, seed: int = 0, **options: Any
+    ) -> None:
+        """Take the tasks' names."""
+        super().__init__(tasks, config, **options)
         self.log_scale = nn.Parameter(torch.zeros(len(tasks)))
 
-    def backward(self, losses: Losses, shared: Shared) -> dict[str, Tensor]:
-        s = self.of(losses, self.log_scale)
+    def backward(self, losses: Losses, context: BalancingContext) -> dict[str, Tensor]:
+        """Run one backward pass, through the network and to the s_k."""
+        s = self.select(losses, self.log_scale)
         weights = torch.exp(s)
-        (weights * stack(losses) - s / world()).sum().backward()  # a share of each loss, and of each s
+        of_network = weights.detach() * stack(losses)
+        of_s = weights * stack(context.global_losses) - s
+        (of_network + of_s).sum().backward()
         return dict(zip(losses, weights.detach(), strict=True))

@@ -4,84 +4,111 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from taskscape.weighting.aggregation import needs
-from taskscape.weighting.base import Weighting, WeightingConfig
-from taskscape.weighting.gradients import GramianGradients, Mode
+from taskscape.weighting.gradients import Combined, GradientConfig, GradientWeighting, TaskGradients
+
+_ITERATIONS = 30
+"""Newton steps, each of which at most doubles a weight: more would only lead to weights that amplify rounding."""
 
 
 @dataclass(frozen=True)
-class NashMTLConfig(WeightingConfig):
-    """Multi-task learning as a bargaining game (Navon et al., ICML 2022, algorithm 1).
+class NashMTLConfig(GradientConfig):
+    """Multi-task learning as a bargaining game (Navon et al., ICML 2022, claim 3.1).
 
-    Σ w_k · g_k with Gᵀ G w = 1 / w for the matrix G of gradients, brought to Frobenius norm one as in the authors'
-    code. Its direction does not change with the scale of any loss. Solved by cvxpy (Apache 2.0) with ECOS (GPL 3):
-    ``pip install "taskscape[nash-mtl]"``.
+    d = Σ w_k · g_k with w_k · <g_k, d> = 1 for every task. Its direction does not change with the scale of any loss.
+    Where there is no such d, as some sum of the gradients is zero, the weights stay as they were.
     """
 
     name: ClassVar[str] = "nash-mtl"
+    link: ClassVar[str] = "https://arxiv.org/abs/2202.01017"
 
-    mode: Mode = "parameters"
-    """Gradients with respect to all shared parameters, or to the features at the cut."""
     max_norm: float = 1.0
     """Longest combined gradient; 0 for no limit."""
     every: int = 1
     """Solve in every so many steps, and keep the weights in between."""
-    iterations: int = 20
-    """Most iterations of the solver."""
 
-    def build(self, tasks: Sequence[str], seed: int = 0) -> Weighting:
-        """Build it. Raises ``ValueError`` where a setting is out of range or the solver is missing."""
-        if not self.max_norm >= 0 or self.every < 1 or self.iterations < 1:
+    def check(self, tasks: Sequence[str]) -> None:
+        """Raise ``ValueError`` where a setting is out of range."""
+        super().check(tasks)
+        if not self.max_norm >= 0 or self.every < 1:
             raise ValueError(
-                f"weighting.max_norm is {self.max_norm}, weighting.every {self.every} and weighting.iterations "
-                f"{self.iterations}; the first must not be negative, the others must be positive"
+                f"weighting.max_norm is {self.max_norm} and weighting.every {self.every}; the first must not be "
+                "negative, the second must be positive"
             )
-        with needs(self.name, "nash-mtl"):
-            return NashMTL(tasks, self)
 
 
-class NashMTL(GramianGradients):
-    """torchjd's solver, with its memory held here: it is not in torchjd's state dict, and is per number of tasks."""
+class NashMTL(GradientWeighting, config=NashMTLConfig):
+    """Nash-MTL, solved exactly: torchjd and the authors solve a sequence of convex programs towards the same weights.
 
-    def __init__(self, tasks: Sequence[str], options: NashMTLConfig) -> None:
-        from torchjd.aggregation import NashMTL as Solver
+    Two gradients of different length get weights that make them equally long::
 
-        super().__init__(tasks, options.mode)
-        self.options = options
-        self.solvers = {k: Solver(k, max_norm=0.0, optim_niter=options.iterations) for k in range(2, len(tasks) + 1)}
-        self.previous = dict.fromkeys(tasks, 1.0)
+        >>> import torch
+        >>> from taskscape.weighting import BalancingContext, NashMTL
+        >>> x = torch.nn.Parameter(torch.zeros(2))
+        >>> losses = {"a": 2 + x @ torch.tensor([1.0, 0.0]), "b": 2 + x @ torch.tensor([0.0, 4.0])}
+        >>> nash = NashMTL(["a", "b"], max_norm=0.0)
+        >>> nash.backward(losses, BalancingContext.of(losses, shared=[x], tasks=[]))
+        {'a': tensor(1.), 'b': tensor(0.2500)}
+    """
+
+    config: NashMTLConfig
+
+    def __init__(
+        self, tasks: Sequence[str], config: NashMTLConfig | None = None, *, seed: int = 0, **options: Any
+    ) -> None:
+        """Take the tasks' names, and settings or their fields."""
+        super().__init__(tasks, config, **options)
+        self.previous = dict.fromkeys(self.tasks, 1.0)
         self.step = 0
 
-    def weights(self, gramian: Tensor, tasks: Sequence[str]) -> Tensor:
-        if self.step % self.options.every == 0:
-            self._solve(gramian, tasks)
+    def combine(self, gradients: TaskGradients, tasks: Sequence[str]) -> Combined:
+        """Weigh the gradients as the tasks agree."""
+        return gradients.weighted_sum(lambda gramian: self._weights(gramian, tasks))
+
+    def _weights(self, gramian: Tensor, tasks: Sequence[str]) -> Tensor:
+        if self.step % self.config.every == 0:
+            self._bargain(gramian, tasks)
         self.step += 1
         weights = gramian.new_tensor([self.previous[task] for task in tasks])
         norm = (weights @ gramian @ weights).clamp_min(0).sqrt()
-        too_long = 0 < self.options.max_norm < norm
-        return weights * (self.options.max_norm / norm) if too_long else weights
+        too_long = 0 < self.config.max_norm < norm
+        return weights * (self.config.max_norm / norm) if too_long else weights
 
-    def _solve(self, gramian: Tensor, tasks: Sequence[str]) -> None:
+    def _bargain(self, gramian: Tensor, tasks: Sequence[str]) -> None:
         # A task without a gradient has nothing to bargain for, and one that is alone has nobody to bargain with.
         table = [k for k, square in enumerate(gramian.diagonal().tolist()) if square > 0]
-        if len(table) < 2:
-            self.previous.update({tasks[k]: 1.0 for k in table})
-            return
-        solver = self.solvers[len(table)].weighting
-        solver.prvs_alpha = np.array([self.previous[tasks[k]] for k in table])
-        # The solver wants a matrix but looks at inner products alone, so a root of them does.
-        values, vectors = torch.linalg.eigh(gramian[table][:, table].double())
-        solver(vectors * values.clamp_min(0).sqrt())
-        self.previous.update(zip([tasks[k] for k in table], solver.prvs_alpha.tolist(), strict=True))
+        among = gramian[table][:, table].double()
+        weights = bargaining_solution(among) if len(table) > 1 else torch.ones(len(table))
+        if weights is not None:
+            self.previous.update(zip([tasks[k] for k in table], weights.tolist(), strict=True))
 
     def get_extra_state(self) -> dict[str, Any]:
-        """Return the weights to start from and the step."""
+        """Return the weights of the last step and the number of steps."""
         return {"previous": dict(self.previous), "step": self.step}
 
     def set_extra_state(self, state: dict[str, Any]) -> None:
         """Continue from there."""
         self.previous, self.step = dict(state["previous"]), state["step"]
+
+
+def bargaining_solution(gramian: Tensor) -> Tensor | None:
+    """Return the weights w > 0 with w_k · (G w)_k = 1, (tasks,), for a Gramian G, (tasks, tasks) in float64.
+
+    They are where ½ · wᵀ G w - Σ log w_k, which is convex, has its minimum; Newton's method finds it. None where there
+    is no minimum: some combination of the gradients with positive weights is zero.
+    """
+    # Weights for gradients of length one first: the method does not depend on the lengths, but its rounding would.
+    lengths = gramian.diagonal().sqrt()
+    cosines = gramian / torch.outer(lengths, lengths)
+    w = torch.ones_like(lengths)
+    for _ in range(_ITERATIONS):
+        gradient = cosines @ w - 1 / w
+        step = torch.linalg.solve_ex(cosines + torch.diag(w**-2), gradient).result
+        decrement = (gradient @ step).sqrt()
+        w = w - step / (1 + decrement)  # damped: w stays positive, and the function decreases
+        if decrement < 1e-6:
+            weights: Tensor = w / lengths
+            return weights
+    return None

@@ -6,21 +6,40 @@ from typing import TYPE_CHECKING, ClassVar
 
 from torch import Tensor
 
-from taskscape.weighting.aggregation import AggregatorConfig
+from taskscape.weighting.aggregation import AggregatorWeighting
+from taskscape.weighting.gradients import GradientConfig
 
 if TYPE_CHECKING:
     from torchjd.aggregation import Aggregator
 
 
 @dataclass(frozen=True)
-class PCGradConfig(AggregatorConfig):
+class PCGradConfig(GradientConfig):
     """Gradient surgery (Yu et al., NeurIPS 2020, algorithm 1).
 
     Each gradient is projected, in random order, onto the plane orthogonal to those of the others that it conflicts
-    with; the sum is taken.
+    with, g_i ← g_i - min(<g_i, g_j>, 0) / ‖g_j‖² · g_j; the sum is taken.
     """
 
     name: ClassVar[str] = "pcgrad"
+    link: ClassVar[str] = "https://arxiv.org/abs/2001.06782"
+
+
+class PCGrad(AggregatorWeighting, config=PCGradConfig):
+    """PCGrad by torchjd.
+
+    Two losses that pull a shared parameter x = (0, 0) in conflicting directions, to the left and up to the right::
+
+        >>> import torch
+        >>> from taskscape.weighting import BalancingContext, PCGrad
+        >>> x = torch.nn.Parameter(torch.zeros(2))
+        >>> losses = {"a": 2 + x @ torch.tensor([1.0, 0.0]), "b": 2 + x @ torch.tensor([-1.0, -1.0])}
+        >>> weights = PCGrad(["a", "b"]).backward(losses, BalancingContext.of(losses, shared=[x], tasks=[]))
+        >>> x.grad
+        tensor([ 0.5000, -1.5000])
+        >>> weights
+        {'a': tensor(2.), 'b': tensor(1.5000)}
+    """
 
     def aggregator(self, tasks: Sequence[str], like: Tensor) -> "Aggregator":
         """Return torchjd's PCGrad."""

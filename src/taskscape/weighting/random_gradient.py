@@ -1,4 +1,4 @@
-"""Random weights for the gradients of the shared part."""
+"""Random weights for the gradients of the shared layers."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,23 +6,29 @@ from typing import TYPE_CHECKING, ClassVar
 
 from torch import Tensor
 
-from taskscape.weighting.aggregation import AggregatorConfig
+from taskscape.weighting.aggregation import AggregatorWeighting
+from taskscape.weighting.gradients import GradientConfig
 
 if TYPE_CHECKING:
     from torchjd.aggregation import Aggregator
 
 
 @dataclass(frozen=True)
-class RandomGradientConfig(AggregatorConfig):
+class RandomGradientConfig(GradientConfig):
     """Random gradient weighting (Lin et al., TMLR 2022, algorithm 2): every step softmax of normal numbers.
 
-    Unlike random loss weighting, the tasks' own parts get their plain gradients.
+    Unlike random loss weighting, the task-specific layers get their plain gradients.
     """
 
     name: ClassVar[str] = "random-gradient"
+    link: ClassVar[str] = "https://arxiv.org/abs/2111.10603"
+
+
+class RandomGradient(AggregatorWeighting, config=RandomGradientConfig):
+    """Random gradient weighting by torchjd."""
 
     def aggregator(self, tasks: Sequence[str], like: Tensor) -> "Aggregator":
-        """Return torchjd's random weights; they look at the number of gradients alone."""
+        """Return torchjd's random weights, which depend on the number of gradients alone."""
         from torchjd.aggregation import GramianWeightedAggregator, RandomWeighting
 
         return GramianWeightedAggregator(RandomWeighting())

@@ -2,13 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 
-from taskscape.weighting.base import Losses, Weighting, WeightingConfig
-from taskscape.weighting.draws import Draws
+from taskscape.weighting.base import Losses, WeightingConfig
+from taskscape.weighting.step_generator import StepGenerator
 from taskscape.weighting.weighted_sum import WeightedSum
 
 
@@ -20,20 +20,21 @@ class RandomLossConfig(WeightingConfig):
     """
 
     name: ClassVar[str] = "random"
-
-    def build(self, tasks: Sequence[str], seed: int = 0) -> Weighting:
-        """Build it."""
-        return RandomLoss(tasks, seed)
+    link: ClassVar[str] = "https://arxiv.org/abs/2111.10603"
 
 
-class RandomLoss(WeightedSum):
-    """Written here because torchjd's Random draws from torch's global generator, which differs between processes."""
+class RandomLoss(WeightedSum, config=RandomLossConfig):
+    """Random weights. Not torchjd's Random, which draws from torch's global generator: every process others."""
 
-    def __init__(self, tasks: Sequence[str], seed: int) -> None:
-        super().__init__(tasks)
-        self.draws = Draws(seed)
+    def __init__(
+        self, tasks: Sequence[str], config: RandomLossConfig | None = None, *, seed: int = 0, **options: Any
+    ) -> None:
+        """Take the tasks' names, and the seed of the weights."""
+        super().__init__(tasks, config, **options)
+        self.generator = StepGenerator(seed)
 
     def weights(self, losses: Losses) -> Tensor:
-        with self.draws.next(torch.device("cpu")):
-            drawn = torch.randn(len(self.tasks), dtype=torch.float64)
-        return torch.softmax(self.of(losses, drawn), 0)
+        """Draw the weights of this step."""
+        with self.generator.fork(torch.device("cpu")):
+            logits = torch.randn(len(self.tasks), dtype=torch.float64)
+        return torch.softmax(self.select(losses, logits), 0)

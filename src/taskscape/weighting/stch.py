@@ -1,4 +1,4 @@
-"""Smooth Tchebycheff scalarisation: a soft maximum of the losses."""
+"""Smooth Tchebycheff scalarization: a soft maximum of the losses."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -7,20 +7,20 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from taskscape.distributed import total
-from taskscape.weighting.base import Losses, Weighting, WeightingConfig, stack
-from taskscape.weighting.per_task import check_per_task, check_preference, preference
+from taskscape.weighting.base import Losses, WeightingConfig, stack
+from taskscape.weighting.per_task import check_per_task, check_preference, preference_vector
 from taskscape.weighting.weighted_sum import WeightedSum
 
 
 @dataclass(frozen=True)
 class STCHConfig(WeightingConfig):
-    """Smooth Tchebycheff scalarisation (Lin et al., ICML 2024, equation 8): μ · log Σ exp(λ_k · (L_k - z_k) / μ).
+    """Smooth Tchebycheff scalarization (Lin et al., ICML 2024, equation 8): μ · log Σ exp(λ_k · (L_k - z_k) / μ).
 
     The smaller μ, the closer it is to the largest λ_k · (L_k - z_k).
     """
 
     name: ClassVar[str] = "stch"
+    link: ClassVar[str] = "https://arxiv.org/abs/2402.19078"
 
     mu: float = 0.5
     """μ, in units of the losses times λ."""
@@ -29,22 +29,22 @@ class STCHConfig(WeightingConfig):
     ideal: Mapping[str, float] = field(default_factory=dict)
     """z: the loss that would be ideal, 0 for those not named."""
 
-    def build(self, tasks: Sequence[str], seed: int = 0) -> Weighting:
-        """Build it. Raises ``ValueError`` for settings that are negative or of a task that is not trained."""
+    def check(self, tasks: Sequence[str]) -> None:
+        """Raise ``ValueError`` for settings that are negative or of a task that is not trained."""
         if not self.mu > 0:
             raise ValueError(f"weighting.mu is {self.mu}; it must be positive, such as 0.5")
         check_preference(self.preference, tasks)
         check_per_task("ideal", self.ideal, tasks)
-        return STCH(tasks, self)
 
 
-class STCH(WeightedSum):
-    def __init__(self, tasks: Sequence[str], options: STCHConfig) -> None:
-        super().__init__(tasks)
-        self.options = options
+class STCH(WeightedSum, config=STCHConfig):
+    """The gradient of the soft maximum."""
+
+    config: STCHConfig
 
     def weights(self, losses: Losses) -> Tensor:
-        joint = total(stack(losses))
-        ideal = joint.new_tensor([self.options.ideal.get(task, 0.0) for task in losses])
-        scale = preference(self.options.preference, losses, joint)
-        return scale * torch.softmax(scale * (joint - ideal) / self.options.mu, 0)
+        """Return λ_k · softmax(λ · (L - z) / μ)_k."""
+        values = stack(losses)
+        ideal = values.new_tensor([self.config.ideal.get(task, 0.0) for task in losses])
+        scale = preference_vector(self.config.preference, losses, values)
+        return scale * torch.softmax(scale * (values - ideal) / self.config.mu, 0)

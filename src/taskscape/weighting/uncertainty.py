@@ -1,14 +1,13 @@
-"""Weights learnt as the tasks' uncertainties."""
+"""Weights learned as the tasks' uncertainties."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
 
-from taskscape.distributed import world
-from taskscape.weighting.base import Losses, Shared, Weighting, WeightingConfig, stack
+from taskscape.weighting.base import BalancingContext, Losses, Weighting, WeightingConfig, stack
 
 _VARIANTS = {"mtan": (0.5, -0.5), "kendall": (0.5, 0.0), "xtask": (1.0, 0.0)}
 """Factor of the penalty on s, and initial s."""
@@ -16,38 +15,57 @@ _VARIANTS = {"mtan": (0.5, -0.5), "kendall": (0.5, 0.0), "xtask": (1.0, 0.0)}
 
 @dataclass(frozen=True)
 class UncertaintyConfig(WeightingConfig):
-    """Uncertainty weighting (Kendall, Gal and Cipolla, CVPR 2018): Σ ½·exp(-s_k)·L_k + c·s_k with learnt s_k.
+    """Uncertainty weighting (Kendall, Gal and Cipolla, CVPR 2018): Σ ½·exp(-s_k)·L_k + c·s_k with learned s_k.
 
     s_k is the logarithm of the task's variance: where it rises, the weight ½·exp(-s_k) falls. Every loss is taken as a
     regression, with the factor ½.
     """
 
     name: ClassVar[str] = "uncertainty"
+    link: ClassVar[str] = "https://arxiv.org/abs/1705.07115"
 
     variant: Literal["mtan", "kendall", "xtask"] = "mtan"
     """The penalty c·s and where s starts: kendall ½·s from 0 (their equation with s = log σ²), mtan ½·s from -0.5
     (weights start at 0.82), xtask 1·s from 0."""
 
-    def build(self, tasks: Sequence[str], seed: int = 0) -> Weighting:
-        """Build it. Raises ``ValueError`` for an unknown variant."""
+    def check(self, tasks: Sequence[str]) -> None:
+        """Raise ``ValueError`` for an unknown variant."""
         if self.variant not in _VARIANTS:
             raise ValueError(f"weighting.variant is {self.variant!r}; choose one of {', '.join(_VARIANTS)}")
-        return Uncertainty(tasks, *_VARIANTS[self.variant])
 
 
-class Uncertainty(Weighting):
-    """Written here because torchjd's UW has one penalty and start, and refuses a step without one of the tasks."""
+class Uncertainty(Weighting, config=UncertaintyConfig):
+    """Uncertainty weighting. Not torchjd's UW: it has one penalty and start, and needs all tasks in every step.
 
+    Its ``parameters()`` are the s_k; hand them to the optimizer with those of the network::
+
+        >>> import torch
+        >>> from taskscape.weighting import BalancingContext, Uncertainty
+        >>> x = torch.nn.Parameter(torch.ones(1))
+        >>> uncertainty = Uncertainty(["a", "b"], variant="kendall")
+        >>> losses = {"a": 3 * x.sum(), "b": x.square().sum()}
+        >>> uncertainty.backward(losses, BalancingContext.of(losses, shared=[x], tasks=[]))
+        {'a': tensor(0.5000), 'b': tensor(0.5000)}
+        >>> x.grad, uncertainty.log_variance.grad
+        (tensor([2.5000]), tensor([-1.,  0.]))
+    """
+
+    config: UncertaintyConfig
     one_backward = True
 
-    def __init__(self, tasks: Sequence[str], penalty: float, start: float) -> None:
-        super().__init__(tasks)
-        self.penalty = penalty
+    def __init__(
+        self, tasks: Sequence[str], config: UncertaintyConfig | None = None, *, seed: int = 0, **options: Any
+    ) -> None:
+        """Take the tasks' names, and settings or their fields."""
+        super().__init__(tasks, config, **options)
+        self.penalty, start = _VARIANTS[self.config.variant]
         self.log_variance = nn.Parameter(torch.full((len(tasks),), start))
 
-    def backward(self, losses: Losses, shared: Shared) -> dict[str, Tensor]:
-        s = self.of(losses, self.log_variance)
+    def backward(self, losses: Losses, context: BalancingContext) -> dict[str, Tensor]:
+        """Run one backward pass, through the network and to the s_k."""
+        s = self.select(losses, self.log_variance)
         weights = torch.exp(-s) / 2
-        # Each process has a share of the losses, so it must have one of the penalty.
-        (weights * stack(losses) + self.penalty * s / world()).sum().backward()
+        of_network = weights.detach() * stack(losses)
+        of_s = weights * stack(context.global_losses) + self.penalty * s
+        (of_network + of_s).sum().backward()
         return dict(zip(losses, weights.detach(), strict=True))

@@ -6,33 +6,43 @@ from typing import TYPE_CHECKING, ClassVar
 
 from torch import Tensor
 
-from taskscape.weighting.aggregation import AggregatorConfig
-from taskscape.weighting.per_task import check_preference, preference
+from taskscape.weighting.aggregation import AggregatorWeighting
+from taskscape.weighting.gradients import GradientConfig
+from taskscape.weighting.per_task import check_preference, preference_vector
 
 if TYPE_CHECKING:
     from torchjd.aggregation import Aggregator
 
 
 @dataclass(frozen=True)
-class UPGradConfig(AggregatorConfig):
+class UPGradConfig(GradientConfig):
     """Unconflicting projection of gradients (Quinton and Rey, 2024, equation 4).
 
-    Solved by quadprog (GPL 2 or later) through qpsolvers (LGPL 3): ``pip install "taskscape[upgrad]"``.
+    The mean of the g_k, each projected onto the cone of all d with <g_j, d> ≥ 0 for every j. Solved by quadprog (GPL 2
+    or later) through qpsolvers (LGPL 3): ``pip install "taskscape[upgrad]"``.
     """
 
     name: ClassVar[str] = "upgrad"
-    solver: ClassVar[str | None] = "upgrad"
-    scale_free: ClassVar[bool] = True
+    link: ClassVar[str] = "https://arxiv.org/abs/2406.16232"
 
     preference: Mapping[str, float] = field(default_factory=dict)
-    """Relative weight per task in the average, 1 for those not named."""
+    """Relative weight per task in the mean, 1 for those not named."""
+
+    def check(self, tasks: Sequence[str]) -> None:
+        """Raise ``ValueError`` for preferences that do not fit the tasks."""
+        super().check(tasks)
+        check_preference(self.preference, tasks)
+
+
+class UPGrad(AggregatorWeighting, config=UPGradConfig):
+    """UPGrad by torchjd."""
+
+    config: UPGradConfig
+    extra = "upgrad"
+    scale_free = True
 
     def aggregator(self, tasks: Sequence[str], like: Tensor) -> "Aggregator":
         """Return torchjd's UPGrad."""
         from torchjd.aggregation import UPGrad
 
-        return UPGrad(preference(self.preference, tasks, like))
-
-    def check(self, tasks: Sequence[str]) -> None:
-        """Raise ``ValueError`` for preferences that do not fit the tasks."""
-        check_preference(self.preference, tasks)
+        return UPGrad(preference_vector(self.config.preference, tasks, like))

@@ -4,25 +4,25 @@ from abc import abstractmethod
 
 from torch import Tensor
 
-from taskscape.weighting.base import Losses, Shared, Weighting, stack
+from taskscape.weighting.base import BalancingContext, Losses, Weighting, stack
 
 
 class WeightedSum(Weighting):
     """Σ w_k · L_k with weights that are constants within a step: one backward pass.
 
-    A function f of the losses fits too: its gradient is Σ w_k · ∇L_k with w_k = ∂f/∂L_k at the joint losses, and so
-    each process's weighted sum has this process's share of it.
+    A function f of the losses fits too: its gradient is Σ w_k · ∇L_k with w_k = ∂f/∂L_k at the global losses, and so
+    each process's weighted sum has this process's part of it.
     """
 
     one_backward = True
 
     @abstractmethod
     def weights(self, losses: Losses) -> Tensor:
-        """Return the weight of each task in ``losses``, in their order; the same on every process."""
+        """Return the weight of each task, in the order of ``losses``: those of the global batch, without gradients."""
 
-    def backward(self, losses: Losses, shared: Shared) -> dict[str, Tensor]:
+    def backward(self, losses: Losses, context: BalancingContext) -> dict[str, Tensor]:
         """Run the backward pass of the weighted sum."""
         local = stack(losses)
-        weights = self.weights(losses).to(local).detach()
+        weights = self.weights(context.global_losses).to(local).detach()
         (weights * local).sum().backward()
         return dict(zip(losses, weights, strict=True))

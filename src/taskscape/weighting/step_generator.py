@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 
-class Draws(nn.Module):
+class StepGenerator(nn.Module):
     """Random numbers that depend on the run's seed and the method's step alone.
 
     They are therefore the same on every process and after a resume, whatever else draws from torch's generators.
@@ -18,17 +18,17 @@ class Draws(nn.Module):
         self.seed, self.step = seed, 0
 
     @contextmanager
-    def next(self, device: torch.device) -> Iterator[None]:
-        """Seed torch's generators for one step's draws, and put them back as they were."""
+    def fork(self, device: torch.device) -> Iterator[None]:
+        """Seed torch's generators for what one step draws, restore them afterwards, and count the step."""
         with torch.random.fork_rng([device] if device.type == "cuda" else []):
             torch.manual_seed(1_000_003 * self.seed + self.step)
             yield
         self.step += 1
 
     def get_extra_state(self) -> int:
-        """Return what belongs into the state dict."""
+        """Return the step, for the state dict."""
         return self.step
 
     def set_extra_state(self, state: int) -> None:
-        """Continue from there."""
+        """Continue from this step."""
         self.step = state
