@@ -76,4 +76,4 @@ def test_settings_are_saved_by_name(cls: type[OptimizerConfig] | type[Schedule])
     content = unstructure(cls())
     assert content["type"] == cls.name
     base = OptimizerConfig if issubclass(cls, OptimizerConfig) else Schedule
-    assert structure(content, base, "test") == cls()
+    assert structure(content, "test", base) == cls()

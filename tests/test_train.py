@@ -9,7 +9,7 @@ import sys
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -18,30 +18,30 @@ from torch import Tensor
 
 from blocks import pack
 from taskscape import runs
-from taskscape.training import checkpoint
-from taskscape.batch import Target
-from taskscape.data import Packed
+from taskscape.batch import Batch, Target
 from taskscape.distributed import launch
-from taskscape.runs.experiment import Experiment, Tasks
-from taskscape.run_folder.run_log import Journal, read_rows
-from taskscape.losses import L1
-from taskscape.run_folder.result import Result
+from taskscape.errors import Interrupted, TrainingError
+from taskscape.losses import L1, LossTerm
+from taskscape.run_folder import Result, RunFolder, RunLogger
+from taskscape.runs import Experiment
 from taskscape.tasks import Depth
-from taskscape.training.loop import Interrupted, Training, TrainingError
-from tiny import Tiny, dropping, tiny
+from taskscape.training import checkpoint
+from taskscape.training.loop import Trainer
+from taskscape.training.step import StepResult
+from tiny import TinyConfig, dropping, tiny
 
 TESTS = Path(__file__).parent
 
 
-def training(experiment: Experiment, run: Path) -> Training:
+def trainer(experiment: Experiment, run: Path) -> Trainer:
     fabric = launch("cpu")
-    stores = runs.open_data(experiment, fabric)
+    stores = runs.open_data(experiment, fabric, quiet=True)
     run.mkdir(parents=True, exist_ok=True)
-    return runs.assemble(experiment.for_data(stores["train"]), stores, fabric, run)
+    return runs.assemble(experiment.for_data(stores["train"]), stores, fabric, RunFolder(run))
 
 
 def weights(run: Path) -> dict[str, Tensor]:
-    return checkpoint.load(run / "last.ckpt")["network"]
+    return checkpoint.load(RunFolder(run).checkpoint)["network"]
 
 
 def same(a: dict[str, Tensor], b: dict[str, Tensor]) -> bool:
@@ -49,7 +49,7 @@ def same(a: dict[str, Tensor], b: dict[str, Tensor]) -> bool:
 
 
 def columns(run: Path, *names: str) -> list[list[float]]:
-    return [[float(row[name]) for row in read_rows(run / "metrics.csv")] for name in names]
+    return [[float(row[name]) for row in RunFolder(run).metric_rows()] for name in names]
 
 
 def test_a_run_learns_and_leaves_its_files(store: Path, tmp_path: Path) -> None:
@@ -57,7 +57,7 @@ def test_a_run_learns_and_leaves_its_files(store: Path, tmp_path: Path) -> None:
     result = runs.train(replace(tiny(store), epochs=15), run)
     for loss in columns(run, "train/loss/semseg", "train/loss/depth", "train/loss/normals"):
         assert loss[-1] < 0.7 * loss[0]
-    assert result.metrics["semseg/miou"] > 90  # the colour tells the class
+    assert result.metrics["semseg/miou"] > 90  # the color tells the class
     assert {"experiment.yaml", "metrics.csv", "result.json", "last.ckpt", "best.safetensors", "samples.npz"} <= {
         path.name for path in run.iterdir()
     }
@@ -65,43 +65,60 @@ def test_a_run_learns_and_leaves_its_files(store: Path, tmp_path: Path) -> None:
     assert not list(run.glob("*.part"))
 
 
+def test_a_quiet_run_prints_nothing(store: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    experiment = replace(tiny(store), epochs=1)
+    runs.train(experiment, tmp_path / "loud")
+    assert "epoch 1/1  semseg/miou" in capfd.readouterr().err
+    runs.train(experiment, tmp_path / "quiet", quiet=True)
+    out, err = capfd.readouterr()
+    assert out == "" and "epoch" not in err
+
+
 def test_the_best_weights_are_those_of_the_best_epoch(store: Path, tmp_path: Path) -> None:
-    experiment = replace(tiny(store), epochs=6, best="depth/abs", optimizer=replace(tiny(store).optimizer, lr=0.1))
+    experiment = tiny(store)
+    experiment = replace(experiment, epochs=6, monitor="depth/abs_err", optimizer=replace(experiment.optimizer, lr=0.1))
     result = runs.train(experiment, tmp_path)
-    (errors,) = columns(tmp_path, "val/depth/abs")
-    assert result.metrics["depth/abs"] == pytest.approx(min(errors), rel=1e-5)
-    with pytest.raises(ValueError, match="best is 'depth/none', but validation gives semseg/miou"):
-        runs.train(replace(experiment, best="depth/none"), tmp_path / "other")
+    (errors,) = columns(tmp_path, "val/depth/abs_err")
+    assert result.metrics["depth/abs_err"] == pytest.approx(min(errors), rel=1e-5)
+    with pytest.raises(ValueError, match=r"monitor is 'depth/none'.*semseg/miou, .*depth/abs_err"):
+        runs.train(replace(experiment, monitor="depth/none"), tmp_path / "other")
+    assert not (tmp_path / "other").exists()
 
 
 @pytest.mark.parametrize("stop_at", [1, 3, 4, 7])
 def test_a_stopped_run_ends_as_one_that_was_not(store: Path, tmp_path: Path, stop_at: int) -> None:
     """Three steps an epoch: within the first, at its end, within later ones; with dropout and augmentation."""
     experiment = dropping(store)
-    experiment = replace(experiment, augmentation=replace(experiment.augmentation, flip=True, scales=(1.0, 1.2)))
+    experiment = replace(experiment, augmentation=replace(experiment.augmentation, flip=True, scale_choices=(1.0, 1.2)))
     whole, halted = tmp_path / "whole", tmp_path / "halted"
-    training(experiment, whole).run()
+    trainer(experiment, whole).run()
 
-    first = training(experiment, halted)
-    take_step = first.take_step
+    first = trainer(experiment, halted)
+    training_step = first.training_step
 
-    def and_stop(batch: object) -> None:
-        take_step(batch)  # type: ignore[arg-type]
-        if first.step == stop_at:
-            os.kill(os.getpid(), signal.SIGINT)
+    class Stopping:
+        def __getattr__(self, name: str) -> Any:
+            return getattr(training_step, name)
 
-    first.take_step = and_stop  # type: ignore[method-assign]
+        def __call__(self, batch: Batch, step: int) -> StepResult:
+            result = training_step(batch, step)
+            if step + 1 == stop_at:
+                os.kill(os.getpid(), signal.SIGINT)
+            return result
+
+    first.training_step = Stopping()  # type: ignore[assignment]
     with pytest.raises(Interrupted):
         first.run()
-    assert checkpoint.load(halted / "last.ckpt")["step"] == stop_at
-    second = training(experiment, halted)
-    assert second.load_state(checkpoint.load(halted / "last.ckpt"), halted / "last.ckpt") == []
+    saved = checkpoint.load(RunFolder(halted).checkpoint)
+    assert saved["step"] == stop_at
+    second = trainer(experiment, halted)
+    assert second.load_state(saved) == []
     second.run()
 
     assert same(weights(whole), weights(halted))
     for name in ("train/loss/semseg", "train/loss/depth", "val/normals/mean"):
         assert columns(whole, name) == columns(halted, name)
-    assert (whole / "best.safetensors").read_bytes() == (halted / "best.safetensors").read_bytes()
+    assert RunFolder(whole).weights.read_bytes() == RunFolder(halted).weights.read_bytes()
 
 
 def test_a_killed_run_ends_as_one_that_was_not(store: Path, tmp_path: Path) -> None:
@@ -144,12 +161,13 @@ def _step(run: Path) -> int:
 
 
 def test_resuming_cuts_the_table_back_to_the_checkpoint(tmp_path: Path) -> None:
-    journal = Journal(tmp_path)
+    folder = RunFolder(tmp_path)
+    logger = RunLogger(folder)
     for epoch in (1, 2, 3):
-        journal.at_epoch(epoch, 10 * epoch, {"loss": 1 / epoch})
-    journal.close()
-    Journal(tmp_path, step=20).close()
-    assert [row["step"] for row in read_rows(tmp_path / "metrics.csv")] == ["10", "20"]
+        logger.log_epoch(epoch, 10 * epoch, {"loss": 1 / epoch})
+    logger.close()
+    RunLogger(folder, step=20).close()
+    assert [row["step"] for row in folder.metric_rows()] == ["10", "20"]
 
 
 @dataclass(frozen=True)
@@ -159,18 +177,18 @@ class Breaking(L1):
     name: ClassVar[str] = "breaking"
     calls: ClassVar[list[int]] = []
 
-    def __call__(self, prediction: Tensor, target: Target) -> Tensor:
+    def __call__(self, prediction: Tensor, target: Target) -> LossTerm:
         self.calls.append(1)
-        return super().__call__(prediction, target) * (math.nan if len(self.calls) >= 5 else 1.0)
+        total, count = super().__call__(prediction, target)
+        return LossTerm(total * (math.nan if len(self.calls) >= 5 else 1.0), count)
 
 
 def test_a_loss_that_is_not_finite_stops_the_run(store: Path, tmp_path: Path) -> None:
-    broken = Depth()
-    object.__setattr__(broken, "loss", Breaking())
-    run = training(replace(tiny(store), tasks=Tasks(depth=broken)), tmp_path)
+    experiment = tiny(store)
+    run = trainer(replace(experiment, tasks={**experiment.tasks, "depth": Depth(loss=Breaking())}), tmp_path)
     with pytest.raises(TrainingError, match=r"loss of depth is nan at step 5 \(epoch 2\).*optimizer\.lr"):
         run.run()
-    kept = checkpoint.load(tmp_path / "last.ckpt")
+    kept = checkpoint.load(RunFolder(tmp_path).checkpoint)
     assert kept["step"] == 3
     assert all(torch.isfinite(tensor).all() for tensor in kept["network"].values())
 
@@ -180,7 +198,7 @@ def test_a_checkpoint_of_another_network_is_refused(store: Path, tmp_path: Path)
     with pytest.raises(
         ValueError, match=r"last\.ckpt belongs to another network.*heads\.depth\.weight is \(1, 8, 3, 3\)"
     ):
-        runs.train(replace(tiny(store), network=Tiny(width=4)), tmp_path, resume=True)
+        runs.train(replace(tiny(store), network=TinyConfig(width=4)), tmp_path, resume=True)
 
 
 def test_a_damaged_checkpoint_is_named(tmp_path: Path) -> None:
@@ -196,7 +214,7 @@ def test_a_checkpoint_runs_no_code(tmp_path: Path) -> None:
         def __reduce__(self) -> tuple[object, tuple[str]]:
             return os.system, (f"touch {tmp_path / 'ran'}",)
 
-    torch.save({"format": 1, "network": Evil()}, tmp_path / "last.ckpt")
+    torch.save({"format": checkpoint.FORMAT, "network": Evil()}, tmp_path / "last.ckpt")
     with pytest.raises(ValueError, match=r"last\.ckpt is damaged or no checkpoint"):
         checkpoint.load(tmp_path / "last.ckpt")
     assert not (tmp_path / "ran").exists()
@@ -215,39 +233,6 @@ def test_a_full_disk_leaves_the_old_checkpoint(tmp_path: Path, monkeypatch: pyte
     assert [path.name for path in tmp_path.iterdir()] == ["last.ckpt"]
 
 
-def test_tasks_without_a_label_in_the_batch_are_left_out(tmp_path: Path) -> None:
-    """A store in which only the first image has depth, and one in which none has any label."""
-    partly = training(replace(tiny(pack(tmp_path / "a")), batch_size=2), tmp_path / "run")
-    batch = next(iter(partly.val_data.epoch(0)))
-    none = {name: Target(t.value, torch.zeros_like(t.valid)) for name, t in batch.targets.items()}
-    before = {name: p.clone() for name, p in partly.network.named_parameters()}
-
-    partly.take_step(batch._replace(targets=none))
-    assert all(torch.equal(p, before[name]) for name, p in partly.network.named_parameters())
-
-    partly.take_step(batch._replace(targets={**batch.targets, "depth": none["depth"]}))
-    for name, p in partly.network.named_parameters():
-        assert torch.equal(p, before[name]) == name.startswith("heads.depth")
-    assert all(torch.isfinite(p).all() for p in partly.network.parameters())
-
-
-def test_gradients_are_clipped(store: Path, tmp_path: Path) -> None:
-    run = training(replace(tiny(store), gradient_clip=1e-3), tmp_path)
-    run.take_step(next(iter(run.train_data.epoch(0))))
-    norm = torch.stack([p.grad.norm() for p in run.network.parameters() if p.grad is not None]).norm()
-    assert norm.item() == pytest.approx(1e-3, rel=1e-4)
-
-
-def test_bf16_and_channels_last_train_close_to_float32(store: Path, tmp_path: Path) -> None:
-    exact, quick = training(tiny(store), tmp_path), training(replace(tiny(store), precision="bf16"), tmp_path)
-    for batch in exact.train_data.epoch(0):
-        exact.take_step(batch)
-        quick.take_step(batch)
-    for (_, exact_losses, _), (_, quick_losses, _) in zip(exact.unseen, quick.unseen, strict=True):
-        for name, loss in exact_losses.items():
-            assert quick_losses[name].item() == pytest.approx(loss.item(), rel=0.05)
-
-
 def test_two_processes_train_as_one(tmp_path: Path) -> None:
     """Few images have depth: some batches have it on one process alone, others not at all."""
     store = pack(tmp_path / "store", train=12, without_depth=(0, 1, 2, 4, 5, 6, 7, 10, 11))
@@ -258,7 +243,7 @@ def test_two_processes_train_as_one(tmp_path: Path) -> None:
         "runs.train(replace(tiny(Path(sys.argv[2])), batch_size=4, epochs=3), Path(sys.argv[3]))\n"
     )
     arguments = ["-c", program, str(TESTS), str(store)]
-    loader = training(tiny(store), tmp_path).train_data
+    loader = trainer(tiny(store), tmp_path).train_data
     with_depth = [batch.targets["depth"].valid.flatten(1).any(1) for epoch in range(3) for batch in loader.epoch(epoch)]
     assert any(valid[0::2].any() != valid[1::2].any() for valid in with_depth)
     assert any(not valid.any() for valid in with_depth)
@@ -280,39 +265,57 @@ def test_two_processes_train_as_one(tmp_path: Path) -> None:
 def test_a_batch_too_small_for_the_processes_is_refused(
     store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(runs, "world", lambda: 3)
+    monkeypatch.setattr("taskscape.runs.run.world_size", lambda: 3)
     with pytest.raises(ValueError, match=r"batch_size is 4 on 3 processes.*make it 6 or more"):
-        training(tiny(store), tmp_path)
+        trainer(tiny(store), tmp_path)
 
 
 def test_samples_are_arrays_without_objects(store: Path, tmp_path: Path) -> None:
     runs.train(replace(tiny(store), epochs=1), tmp_path)
-    with np.load(tmp_path / "samples.npz", allow_pickle=False) as arrays:
-        shapes = {name: arrays[name].shape for name in arrays.files}
-    assert shapes["image"] == (6, 32, 48, 3)
-    assert shapes["depth/prediction"] == (6, 32, 48)
-    assert shapes["normals/label"] == (6, 32, 48, 3)
+    with np.load(RunFolder(tmp_path).samples(), allow_pickle=False) as arrays:
+        samples = dict(arrays)
+    assert samples["image"].shape == (6, 32, 48, 3) and samples["image"].dtype == np.uint8
+    assert samples["depth/prediction"].shape == (6, 32, 48) and samples["depth/prediction"].dtype == np.float32
+    assert samples["semseg/prediction"].shape == (6, 32, 48) and samples["semseg/prediction"].dtype == np.uint8
+    assert samples["normals/label"].shape == (6, 32, 48, 3) and samples["normals/label"].dtype == np.float32
 
 
 def test_data_that_lacks_a_task_is_refused_before_training(tmp_path: Path) -> None:
-    experiment = tiny(pack(tmp_path / "store", tasks=("depth",)))
-    with pytest.raises(ValueError, match="has no class labels"):
+    experiment = tiny(pack(tmp_path / "store", fields=("depth",)))
+    with pytest.raises(ValueError, match=r"tasks\.semseg: .* has no field 'semseg', it has depth"):
         runs.train(experiment, tmp_path / "run")
     assert not (tmp_path / "run").exists()
-    assert isinstance(experiment.data, Packed)
 
 
-def test_the_mean_with_the_mirror_image_is_mirrored_with_the_image(tmp_path: Path, store: Path) -> None:
+def test_a_task_may_have_any_name_and_read_another_field(store: Path, tmp_path: Path) -> None:
+    """Two tasks of one kind learn from one field; their names are the keys everywhere."""
+    tasks = {"near": Depth(source="depth", max_depth=20.0), "far": Depth(source="depth")}
+    result = runs.train(replace(tiny(store), tasks=tasks, epochs=1), tmp_path)
+    assert {"near/abs_err", "far/abs_err"} <= result.metrics.keys() and list(result.tasks) == ["near", "far"]
+    assert columns(tmp_path, "val/far/abs_err") == [[pytest.approx(result.metrics["far/abs_err"], rel=1e-5)]]
+    assert set(runs.load(tmp_path).forward(torch.rand(1, 3, 32, 48)).final) == {"near", "far"}
+
+
+def test_test_time_augmentation_flips_with_the_image(tmp_path: Path, store: Path) -> None:
     runs.train(tiny(store), tmp_path / "run")
-    trained = runs.load(tmp_path / "run", "cpu")
+    model = runs.load(tmp_path / "run", "cpu")
     image = torch.rand(2, 3, 12, 20)
-    plain, mirrored = trained.forward_mirrored_too(image).final, trained.forward_mirrored_too(image.flip(-1)).final
-    alone = trained.forward(image).final
-    for name, task in trained.tasks.items():
-        torch.testing.assert_close(task.mirrored(mirrored[name]), plain[name])
+    plain, flipped = model.forward_tta(image).final, model.forward_tta(image.flip(-1)).final
+    alone = model.forward(image).final
+    for name, task in model.tasks.items():
+        torch.testing.assert_close(task.hflip(flipped[name]), plain[name])
         assert not torch.allclose(alone[name], plain[name], atol=1e-4)
-    torch.testing.assert_close(mirrored["normals"][:, :1].flip(-1), -plain["normals"][:, :1])  # x turns about
+    torch.testing.assert_close(flipped["normals"][:, :1].flip(-1), -plain["normals"][:, :1])  # x turns about
     result = runs.evaluate_run(tmp_path / "run", tta=True, device="cpu")
-    assert (tmp_path / "run" / "result-tta.json").exists()
+    assert result.tta and Result.load(tmp_path / "run" / "result-tta.json") == result
     usual = Result.load(tmp_path / "run" / "result.json")
     assert result.metrics != usual.metrics and result.cost["flops"] == 2 * usual.cost["flops"]
+    assert not usual.tta and usual.environment == result.environment
+
+
+def test_evaluating_again_gives_the_same_result(store: Path, tmp_path: Path) -> None:
+    trained = runs.train(replace(tiny(store), epochs=1), tmp_path)
+    again = runs.evaluate_run(tmp_path, device="cpu", quiet=True)
+    assert again.metrics == trained.metrics and again.plots == trained.plots and again.specs == trained.specs
+    with pytest.raises(ValueError, match=r"no split 'test'; it has train, val"):
+        runs.evaluate_run(tmp_path, split="test")

@@ -10,13 +10,13 @@ from lightning_fabric import Fabric
 from torch import Tensor, nn
 
 from taskscape.batch import Batch
-from taskscape.distributed import all_reduce_coalesced_, all_reduce_sum, rank, world_size
+from taskscape.distributed import all_reduce_coalesced_, rank, world_size
 from taskscape.models import Network, Outputs
 from taskscape.objectives.base import Objective, labelled
 from taskscape.tasks import Task
 from taskscape.training.compilation import reusable_buffers
 from taskscape.training.precision import Precision, autocast
-from taskscape.weighting.base import BalancingContext, Weighting, stack
+from taskscape.weighting.base import BalancingContext, Losses, Weighting, global_losses
 
 
 class StepResult(NamedTuple):
@@ -86,16 +86,16 @@ class TrainingStep:
         sums_in_backward = self.fabric is not None and self.weighting.one_backward and len(names) == len(self.tasks)
         with self._graph_for_all_backward_passes(), self._sum_in_backward(sums_in_backward):
             losses, outputs = self._forward(batch, names)
-            global_losses = _over_all_processes(losses)
-            weights = self.weighting.backward(losses, self._context(outputs, global_losses))
+            context = self._context(losses, outputs)
+            weights = self.weighting.backward(losses, context)
         if not sums_in_backward:
             all_reduce_coalesced_([p.grad for p in self.network.parameters() if p.grad is not None])
         if self.gradient_clip is not None:
             nn.utils.clip_grad_norm_(self.network.parameters(), self.gradient_clip)
         self.optimizer.step()
         with torch.no_grad():
-            self.weighting.after_step(lambda: _over_all_processes(self._forward(batch, names)[0]))
-        return StepResult(global_losses, weights or {})
+            self.weighting.after_step(lambda: global_losses(self._forward(batch, names)[0]))
+        return StepResult(context.global_losses, weights or {})
 
     def _seed(self, step: int) -> None:
         if self.seed is not None:
@@ -123,16 +123,11 @@ class TrainingStep:
         tasks = {name: self.tasks[name] for name in names}
         return self.objective(tasks, outputs.final, outputs.auxiliary, batch.targets), outputs
 
-    def _context(self, outputs: Outputs, global_losses: dict[str, Tensor]) -> BalancingContext:
+    def _context(self, losses: Losses, outputs: Outputs) -> BalancingContext:
         return BalancingContext(
-            global_losses,
+            global_losses(losses),
             parameters=self.shared_parameters,
             features=outputs.shared,
             last=self.last_shared_parameters,
             task_parameters=self.task_parameters,
         )
-
-
-def _over_all_processes(losses: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Return the losses of the global batch, without gradients. Every process must call it."""
-    return dict(zip(losses, all_reduce_sum(stack(losses)).unbind(), strict=True))

@@ -1,0 +1,182 @@
+"""Evaluation of networks, whatever their tasks are, and the choice of the best epoch."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar, Self
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+from typing_extensions import override
+
+from taskscape.batch import Batch, Target
+from taskscape.evaluation import Evaluation, collect_samples, evaluate
+from taskscape.losses import L1, Loss
+from taskscape.metrics import JOINT, MetricSpec, TaskMetric
+from taskscape.modalities import Modality
+from taskscape.modalities.class_sets import CITYSCAPES_2
+from taskscape.models import Outputs
+from taskscape.tasks import Depth, SemanticSegmentation, Task
+from taskscape.training.selection import BestEpoch, declared_metrics
+
+
+@dataclass(frozen=True)
+class Glow(Modality):
+    """A fraction per pixel, without an axis of channels."""
+
+    name: ClassVar[str] = "glow"
+    dtype: ClassVar[str] = "float32"
+    sentinel: ClassVar[int | None] = None
+
+    @property
+    @override
+    def unit(self) -> str:
+        return "fraction"
+
+    @override
+    def check(self, values: np.ndarray) -> None: ...
+
+    @override
+    def unpack(self, stored: Tensor) -> Target:
+        return Target(stored, torch.ones_like(stored, dtype=torch.bool))
+
+
+class GlowMetrics(TaskMetric):
+    def __init__(self, extra: bool = False) -> None:
+        super().__init__()
+        self.extra = extra
+        self.add_state("sums", torch.zeros(2, dtype=torch.float64), dist_reduce_fx="sum")
+
+    @property
+    @override
+    def specs(self) -> Mapping[str, MetricSpec]:
+        return {"mae": MetricSpec("MAE", leads=True), "never": MetricSpec("never")}
+
+    @override
+    def update(self, prediction: Tensor, value: Tensor, valid: Tensor) -> None:
+        self.sums += torch.stack([(prediction - value).abs()[valid].double().sum(), valid.sum().double()])
+
+    @override
+    def compute(self) -> dict[str, float]:
+        return {"mae": float(self.sums[0] / self.sums[1])} | ({"other": 1.0} if self.extra else {})
+
+    @override
+    def plots(self) -> dict[str, list[float]]:
+        return {"sums": self.sums.tolist()}
+
+
+@dataclass(frozen=True)
+class GlowTask(Task):
+    name: ClassVar[str] = "glow"
+
+    loss: Loss = L1()
+    source: str | None = None
+    extra: bool = False
+
+    @property
+    @override
+    def modality(self) -> Glow:
+        return Glow()
+
+    @property
+    @override
+    def channels(self) -> int:
+        return 1
+
+    @override
+    def for_data(self, field: str, modality: Modality) -> Self:
+        return self
+
+    @override
+    def decode(self, raw: Tensor) -> Tensor:
+        return raw[:, 0].sigmoid()
+
+    @override
+    def metrics(self) -> TaskMetric:
+        return GlowMetrics(self.extra)
+
+
+CPU = torch.device("cpu")
+
+
+def batches(count: int) -> list[Batch]:
+    g = torch.Generator().manual_seed(0)
+    everywhere = torch.ones(2, 4, 6, dtype=torch.bool)
+
+    def batch() -> Batch:
+        target = Target(torch.rand(2, 4, 6, generator=g), everywhere)
+        return Batch(torch.rand(2, 3, 4, 6, generator=g), {"a": target}, torch.arange(2))
+
+    return [batch() for _ in range(count)]
+
+
+def red(image: Tensor) -> Outputs:
+    return Outputs({"a": image[:, :1].logit()}, {}, ())
+
+
+def test_a_task_of_one_s_own_is_measured() -> None:
+    data = batches(3)
+    found = evaluate(red, {"a": GlowTask()}, data, CPU)
+    errors = torch.cat([(batch.image[:, 0] - batch.targets["a"].value).abs() for batch in data])
+    assert found.metrics == {"a/mae": pytest.approx(errors.mean().item())}
+    assert list(found.specs) == ["a/mae", "a/never"] and found.plots["a/sums"][1] == 144
+    assert found.images == 6 and found.seconds_per_image > 0
+
+
+def test_a_metric_without_a_spec_is_an_error() -> None:
+    with pytest.raises(ValueError, match="GlowMetrics, the metric of task a, computes other without a spec"):
+        evaluate(red, {"a": GlowTask(extra=True)}, batches(1), CPU)
+
+
+def test_samples_have_the_form_of_their_modality() -> None:
+    (batch,) = batches(1)
+    samples = collect_samples(red, {"a": GlowTask()}, batch)
+    assert samples["image"].shape == (2, 4, 6, 3) and samples["image"].dtype == np.uint8
+    assert samples["a/valid"].shape == (2, 4, 6) and samples["a/valid"].all()
+    for part, expected in (("label", batch.targets["a"].value), ("prediction", batch.image[:, 0])):
+        assert samples[f"a/{part}"].dtype == np.float32  # three axes, yet no ids
+        np.testing.assert_allclose(samples[f"a/{part}"], expected, atol=1e-6)
+
+
+TASKS: Mapping[str, Task] = {"semseg": SemanticSegmentation(CITYSCAPES_2), "depth": Depth()}
+
+
+def evaluation(**metrics: float) -> Evaluation:
+    named = {name.replace("__", "/"): value for name, value in metrics.items()}
+    return Evaluation(named, declared_metrics(TASKS), {}, 1, 0.0)
+
+
+def test_the_leading_metric_of_the_first_task_chooses() -> None:
+    best = BestEpoch(TASKS)
+    values = [(30.0, 9.0), (40.0, 10.0), (35.0, 1.0), (40.0, 0.0)]
+    better = [best.update(evaluation(semseg__miou=miou, depth__si_log_rmse=error)) for miou, error in values]
+    assert better == [True, True, False, False] and best.value == 40
+    assert list(best.headline(evaluation(depth__si_log_rmse=1.0, semseg__miou=2.0, depth__abs_err=3.0))) == [
+        "semseg/miou",
+        "depth/si_log_rmse",
+    ]
+
+
+def test_a_task_without_labels_does_not_choose() -> None:
+    best = BestEpoch(TASKS)
+    assert best.update(evaluation(depth__si_log_rmse=9.0)) and best.update(evaluation(depth__si_log_rmse=8.0))
+    with pytest.raises(ValueError, match=r"validation gives no semseg/miou or depth/si_log_rmse.*depth/abs_err"):
+        best.update(evaluation(depth__abs_err=1.0))
+
+
+@pytest.mark.parametrize(("monitor", "sign"), [("depth/abs_err", -1), ("depth/delta1", 1), ("grader", 1)])
+def test_the_monitored_metric_has_its_own_direction(monitor: str, sign: int) -> None:
+    best = BestEpoch(TASKS, monitor)
+    name = monitor.replace("/", "__")
+    assert best.update(evaluation(**{name: 0.5}))
+    assert not best.update(evaluation(**{name: 0.5 - sign * 0.1}))
+    assert best.update(evaluation(**{name: 0.5 + sign * 0.1}))
+
+
+def test_a_metric_that_nobody_declares_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"monitor is 'semseg/mIoU'.*there is semseg/miou, .*grader"):
+        BestEpoch(TASKS, "semseg/mIoU")
+    with pytest.raises(ValueError, match="monitor is 'grader'"):
+        BestEpoch({"depth": Depth()}, "grader")  # it takes a segmentation too
+    assert {joint.name for joint in JOINT} <= declared_metrics(TASKS).keys()

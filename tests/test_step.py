@@ -1,0 +1,186 @@
+"""One training step, with a tiny network and batches made by hand."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from blocks import blocks
+from taskscape.batch import Batch, Target
+from taskscape.modalities.class_sets import CITYSCAPES_2
+from taskscape.objectives import Supervised
+from taskscape.tasks import Depth, SemanticSegmentation, Task
+from taskscape.training.compilation import reusable_buffers
+from taskscape.training.optimization import AdamConfig, OptimizerConfig, SGDConfig, parameter_groups
+from taskscape.training.step import TrainingStep
+from taskscape.weighting import FixedConfig
+from taskscape.weighting.base import BalancingContext, Losses, Weighting, WeightingConfig
+from tiny import Tiny
+
+TASKS: Mapping[str, Task] = {"semseg": SemanticSegmentation(CITYSCAPES_2), "depth": Depth()}
+PLAIN_SUM, ADAM = FixedConfig(), AdamConfig(lr=1e-2)
+
+
+def batch(images: int = 4) -> Batch:
+    rng = np.random.default_rng(0)
+    samples = [blocks(rng, 2) for _ in range(images)]
+    ids, depth = (torch.from_numpy(np.stack([s.values[field] for s in samples])) for field in TASKS)
+    valid = [torch.from_numpy(np.stack([s.valid[field] for s in samples])) for field in TASKS]
+    image = torch.from_numpy(np.stack([s.values["image"] for s in samples])).permute(0, 3, 1, 2) / 255
+    targets = {"semseg": Target(ids.long(), valid[0]), "depth": Target(depth[:, None], valid[1])}
+    return Batch(image, targets, torch.arange(images))
+
+
+def without_labels(full: Batch, *tasks: str) -> Batch:
+    none = {name: Target(full.targets[name].value, torch.zeros_like(full.targets[name].valid)) for name in tasks}
+    return full._replace(targets={**full.targets, **none})
+
+
+def training_step(
+    weighting: WeightingConfig = PLAIN_SUM,
+    optimizer: OptimizerConfig = ADAM,
+    dropout: float = 0.0,
+    **options: Any,
+) -> TrainingStep:
+    torch.manual_seed(0)
+    network = Tiny({name: task.channels for name, task in TASKS.items()}, dropout=dropout)
+    built = weighting.build(tuple(TASKS))
+    groups = parameter_groups(network, built)
+    return TrainingStep(network, TASKS, Supervised(), built, optimizer.build(groups), **options)
+
+
+def parameters(step: TrainingStep) -> Tensor:
+    return torch.cat([p.detach().flatten() for p in step.network.parameters()])
+
+
+def test_losses_fall() -> None:
+    step, data = training_step(), batch()
+    losses = [step(data, index).losses for index in range(40)]
+    for task in TASKS:
+        assert losses[-1][task] < 0.7 * losses[0][task]
+
+
+def test_the_result_is_the_losses_without_gradients() -> None:
+    step, data = training_step(), batch()
+    outputs = step.network(data.image)
+    expected = Supervised()(TASKS, outputs.final, outputs.auxiliary, data.targets)
+    losses, weights = step(data, 0)
+    assert list(losses) == list(TASKS) and set(weights) <= set(TASKS)
+    for task, loss in losses.items():
+        assert torch.equal(loss, expected[task].detach()) and not loss.requires_grad
+
+
+def test_a_batch_without_labels_changes_nothing() -> None:
+    step, data = training_step(), batch()
+    before = parameters(step)
+    losses, weights = step(without_labels(data, *TASKS), 0)
+    assert losses == {} and weights == {} and torch.equal(parameters(step), before)
+
+
+def test_a_task_without_labels_is_left_out() -> None:
+    step, data = training_step(), batch()
+    before = {name: p.clone() for name, p in step.network.named_parameters()}
+    assert list(step(without_labels(data, "depth"), 0).losses) == ["semseg"]
+    for name, p in step.network.named_parameters():
+        assert torch.equal(p, before[name]) == name.startswith("heads.depth")
+        assert torch.isfinite(p).all()
+
+
+def test_gradients_are_clipped() -> None:
+    step = training_step(gradient_clip=1e-3)
+    step(batch(), 0)
+    norm = torch.stack([p.grad.norm() for p in step.network.parameters() if p.grad is not None]).norm()
+    assert norm.item() == pytest.approx(1e-3, rel=1e-4)
+
+
+def test_the_learning_rate_is_a_function_of_the_step() -> None:
+    step = training_step(optimizer=SGDConfig(lr=0.5), learning_rate=lambda index: 1 / (1 + index))
+    for index in (0, 3, 1):
+        step(batch(), index)
+        assert step.optimizer.param_groups[0]["lr"] == 0.5 / (1 + index)
+
+
+def test_everything_random_is_a_function_of_seed_and_step() -> None:
+    def after(seed: int, index: int) -> Tensor:
+        step = training_step(dropout=0.5, seed=seed)
+        torch.manual_seed(99)
+        step(batch(), index)
+        return parameters(step)
+
+    assert torch.equal(after(1, 0), after(1, 0))
+    assert not torch.equal(after(1, 0), after(1, 1)) and not torch.equal(after(1, 0), after(2, 0))
+
+
+def test_without_a_seed_the_generator_is_left_alone() -> None:
+    step, data = training_step(), batch()
+    before = torch.get_rng_state()
+    step(data, 0)
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_bf16_trains_close_to_float32() -> None:
+    exact, rounded = training_step(), training_step(precision="bf16")
+    for index in range(3):
+        data = batch()
+        expected, found = exact(data, index).losses, rounded(data, index).losses
+        for name, loss in expected.items():
+            assert found[name].dtype == torch.float32
+            assert found[name].item() == pytest.approx(loss.item(), rel=0.05)
+
+
+@dataclass(frozen=True)
+class RecorderConfig(WeightingConfig):
+    """No settings."""
+
+    name: ClassVar[str] = "recorder"
+
+
+class Recorder(Weighting, config=RecorderConfig):
+    """The plain sum; keeps what it is called with."""
+
+    one_backward = True
+
+    def backward(self, losses: Losses, context: BalancingContext) -> dict[str, Tensor]:
+        self.losses, self.context = losses, context
+        torch.stack(list(losses.values())).sum().backward()
+        return {name: torch.ones(()) for name in losses}
+
+    def after_step(self, losses_again: Callable[[], Mapping[str, Tensor]]) -> None:
+        self.again = losses_again()
+
+
+def test_a_weighting_gets_the_network_s_own_account_of_what_is_shared() -> None:
+    step = training_step(RecorderConfig())
+    recorder: Any = step.weighting
+    losses, weights = step(batch(), 0)
+    network, context = step.network, recorder.context
+    assert set(context.parameters) == set(network.shared_parameters()) == set(network.stem.parameters())
+    assert set(context.task_parameters) == set(network.heads.parameters())
+    assert set(context.last) == set(network.last_shared_parameters())
+    assert [feature.shape for feature in context.features] == [(4, 8, 32, 48)]
+    assert all(torch.equal(context.global_losses[task], losses[task]) for task in TASKS)
+    assert all(loss.requires_grad for loss in recorder.losses.values()) and weights == dict.fromkeys(TASKS, 1.0)
+    for task in TASKS:  # after the step, on the same batch
+        assert recorder.again[task] < losses[task] and not recorder.again[task].requires_grad
+
+
+def test_torchs_setting_is_put_back() -> None:
+    config = torch._functorch.config
+    before = config.donated_buffer
+    with pytest.raises(RuntimeError), reusable_buffers():
+        assert config.donated_buffer is False
+        raise RuntimeError
+    assert config.donated_buffer == before
+
+
+def test_the_optimizer_s_settings_hold() -> None:
+    """Plain gradient descent by hand."""
+    step = training_step(optimizer=SGDConfig(lr=0.1, momentum=0.0, weight_decay=0.0))
+    before = parameters(step)
+    step(batch(), 0)
+    gradient = torch.cat([p.grad.flatten() for p in step.network.parameters() if p.grad is not None])
+    torch.testing.assert_close(parameters(step), before - 0.1 * gradient)
