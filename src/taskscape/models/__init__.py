@@ -1,108 +1,71 @@
-"""Networks, by name: ``build("deeplab-joint", {"semseg": 19, "depth": 1}, encoder="resnet18")``."""
+"""Networks: ``DeeplabJoint({"semseg": 19, "depth": 1}, encoder="resnet18")``, or by name with ``build``.
 
-import difflib
+    >>> import torch
+    >>> from taskscape import models
+    >>> network = models.build("deeplab-joint", {"semseg": 19, "depth": 1}, encoder="resnet18")
+    >>> outputs = network(torch.rand(2, 3, 64, 128))
+    >>> outputs.final["semseg"].shape, outputs.final["depth"].shape
+    (torch.Size([2, 19, 64, 128]), torch.Size([2, 1, 64, 128]))
+
+To add a network, write its file and one line below, which imports the module and its settings.
+"""
+
+# ruff: noqa: F401
+# mypy: implicit-reexport
+
 from collections.abc import Mapping
 from typing import Any
 
-from taskscape.models.bins.adaptive_depth import AdaptiveDepthConfig
-from taskscape.models.bins.cross_attention import CrossAttentionConfig
-from taskscape.models.deeplab.branched import DeeplabBranchedConfig
-from taskscape.models.deeplab.branched_lite import DeeplabBranchedLiteConfig
-from taskscape.models.deeplab.distill import DeeplabDistillConfig
-from taskscape.models.deeplab.distill_se import DeeplabDistillSEConfig
-from taskscape.models.deeplab.distill_up import DeeplabDistillUpConfig
-from taskscape.models.deeplab.fully_branched import DeeplabFullyBranchedConfig
-from taskscape.models.deeplab.joint import DeeplabJointConfig
-from taskscape.models.deeplab.joint_lite import DeeplabJointLiteConfig
-from taskscape.models.deeplab.plain import DeeplabPlainConfig
-from taskscape.models.deeplab.skip_fusion import DeeplabSkipFusionConfig
-from taskscape.models.layers.encoder import EncoderConfig
 from taskscape.models.base import Network, NetworkConfig, Outputs
-from taskscape.models.resnet_mtan import ResnetMtanConfig
-from taskscape.models.segnet.cross_stitch import SegnetCrossStitchConfig
-from taskscape.models.segnet.dense import SegnetDenseConfig
-from taskscape.models.segnet.mtan import SegnetMtanConfig
-from taskscape.models.segnet.single import SegnetSingleConfig
-from taskscape.models.segnet.split import SegnetSplitConfig, SegnetSplitDeepConfig, SegnetSplitWideConfig
-from taskscape.models.segnet.stan import SegnetStanConfig
-from taskscape.models.bins.transformer import TransformerConfig
-from taskscape.models.xtask import XTaskConfig
+from taskscape.models.layers.encoder import Encoder, EncoderConfig
+from taskscape.serialization import nearest, offer
 
-__all__ = [
-    "NAMES",
-    "OPTIONS",
-    "AdaptiveDepth",
-    "CrossAttention",
-    "DeeplabBranched",
-    "DeeplabBranchedLite",
-    "DeeplabDistill",
-    "DeeplabDistillSE",
-    "DeeplabDistillUp",
-    "DeeplabFullyBranched",
-    "DeeplabJoint",
-    "DeeplabJointLite",
-    "DeeplabPlain",
-    "DeeplabSkipFusion",
-    "EncoderConfig",
-    "Network",
-    "NetworkConfig",
-    "Outputs",
-    "ResnetMtan",
-    "SegnetCrossStitch",
-    "SegnetDense",
-    "SegnetMtan",
-    "SegnetSingle",
-    "SegnetSplit",
-    "SegnetSplitDeep",
-    "SegnetSplitWide",
-    "SegnetStan",
-    "Transformer",
-    "XTask",
-    "build",
-]
+# isort: off
+from taskscape.models.segnet.single import SegnetSingle, SegnetSingleConfig
+from taskscape.models.segnet.stan import SegnetStan, SegnetStanConfig
+from taskscape.models.segnet.split import SegnetSplit, SegnetSplitConfig
+from taskscape.models.segnet.split_deep import SegnetSplitDeep, SegnetSplitDeepConfig
+from taskscape.models.segnet.split_wide import SegnetSplitWide, SegnetSplitWideConfig
+from taskscape.models.segnet.cross_stitch import SegnetCrossStitch, SegnetCrossStitchConfig
+from taskscape.models.segnet.dense import SegnetDense, SegnetDenseConfig
+from taskscape.models.segnet.mtan import SegnetMtan, SegnetMtanConfig
+from taskscape.models.resnet_mtan import ResnetMtan, ResnetMtanConfig
+from taskscape.models.deeplab.plain import DeeplabPlain, DeeplabPlainConfig
+from taskscape.models.deeplab.joint import DeeplabJoint, DeeplabJointConfig
+from taskscape.models.deeplab.branched import DeeplabBranched, DeeplabBranchedConfig
+from taskscape.models.deeplab.fully_branched import DeeplabFullyBranched, DeeplabFullyBranchedConfig
+from taskscape.models.deeplab.distill import DeeplabDistill, DeeplabDistillConfig
+from taskscape.models.deeplab.distill_up import DeeplabDistillUp, DeeplabDistillUpConfig
+from taskscape.models.deeplab.distill_se import DeeplabDistillSE, DeeplabDistillSEConfig
+from taskscape.models.deeplab.skip_fusion import DeeplabSkipFusion, DeeplabSkipFusionConfig
+from taskscape.models.deeplab.joint_lite import DeeplabJointLite, DeeplabJointLiteConfig
+from taskscape.models.deeplab.branched_lite import DeeplabBranchedLite, DeeplabBranchedLiteConfig
+from taskscape.models.bins.adaptive_depth import AdaptiveDepth, AdaptiveDepthConfig
+from taskscape.models.bins.transformer import Transformer, TransformerConfig
+from taskscape.models.bins.cross_attention import CrossAttention, CrossAttentionConfig
+from taskscape.models.xtask import XTask, XTaskConfig
+# isort: on
 
-OPTIONS: dict[str, type[NetworkConfig]] = {
-    options.name: options
-    for options in (
-        SegnetSingleConfig,
-        SegnetStanConfig,
-        SegnetSplitConfig,
-        SegnetSplitDeepConfig,
-        SegnetSplitWideConfig,
-        SegnetCrossStitchConfig,
-        SegnetDenseConfig,
-        SegnetMtanConfig,
-        ResnetMtanConfig,
-        DeeplabPlainConfig,
-        DeeplabJointConfig,
-        DeeplabBranchedConfig,
-        DeeplabFullyBranchedConfig,
-        DeeplabDistillConfig,
-        DeeplabDistillUpConfig,
-        DeeplabDistillSEConfig,
-        DeeplabSkipFusionConfig,
-        DeeplabJointLiteConfig,
-        DeeplabBranchedLiteConfig,
-        AdaptiveDepthConfig,
-        TransformerConfig,
-        CrossAttentionConfig,
-        XTaskConfig,
-    )
+CONFIGS: dict[str, type[NetworkConfig]] = {
+    value.name: value
+    for value in list(globals().values())
+    if isinstance(value, type) and issubclass(value, NetworkConfig) and "network" in vars(value)
 }
-"""The options of every network, by its name."""
+"""The settings of every network, by its name on the command line."""
 
-NAMES = tuple(OPTIONS)
+NAMES = tuple(CONFIGS)
 """The names that ``build`` knows."""
 
+offer(NetworkConfig, CONFIGS.values())
 
-def build(name: str, outputs: Mapping[str, int], **options: Any) -> Network:
+
+def build(name: str, out_channels: Mapping[str, int], **options: Any) -> Network:
     """Build a network by its name.
 
-    ``outputs`` gives the channels per task, such as ``{"semseg": 19, "depth": 1, "normals": 3}``; ``options`` are the
-    fields of the network's options. Raises ``ValueError`` for an unknown name and ``TypeError`` for an unknown option.
+    ``out_channels`` gives the channels per task, such as ``{"semseg": 19, "depth": 1, "normals": 3}``; ``options`` are
+    the fields of the network's settings. Raises ``ValueError`` for an unknown name and ``TypeError`` for an unknown
+    option.
     """
-    if name not in OPTIONS:
-        near = difflib.get_close_matches(name, NAMES, n=1)
-        hint = f"; did you mean {near[0]}?" if near else f"; there are {', '.join(NAMES)}"
-        raise ValueError(f"there is no network {name!r}{hint}")
-    return OPTIONS[name](**options).build(outputs)
+    if name not in CONFIGS:
+        raise ValueError(f"there is no network {name!r}{nearest(name, NAMES)}")
+    return CONFIGS[name](**options).build(out_channels)

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self
 
 from torch import Tensor, nn
 
+from taskscape.serialization import nearest
+
 if TYPE_CHECKING:
     from taskscape.tasks import Task
 
@@ -43,11 +45,24 @@ class NetworkConfig(ABC):
         return cls(**options) if config is None else config
 
     def build(self, out_channels: Mapping[str, int]) -> "Network":
-        """Build the network for these output channels per task."""
+        """Build the network for these output channels per task.
+
+        Raises ``ValueError`` with the remedy for settings that are impossible or do not fit these tasks.
+        """
         return self.network(out_channels, self)
 
-    def check(self, tasks: Mapping[str, "Task"]) -> None:
-        """Raise ``ValueError`` with the remedy where the network cannot learn these tasks; called before any work."""
+    def check(self, tasks: Mapping[str, "Task"]) -> None:  # noqa: B027
+        """Raise ``ValueError`` with the remedy where the network cannot learn these tasks; called before any work.
+
+        The tasks may still leave their classes to the data.
+        """
+
+    def for_tasks(self, tasks: Mapping[str, "Task"]) -> Self:
+        """Return these settings with what they leave to the tasks filled in; called before ``build``.
+
+        A setting that lists tasks, such as those with class scores, is filled in where it is None.
+        """
+        return self
 
     def from_scratch(self) -> Self:
         """Return these settings without pretrained weights: for a network whose weights are loaded afterwards."""
@@ -66,7 +81,7 @@ class Network(nn.Module, ABC):
     has_shared_features: ClassVar[bool] = True
     """Whether ``Outputs.shared`` has features with more than one task."""
     has_shared_parameters: ClassVar[bool] = True
-    """Whether any layer serves all tasks."""
+    """Whether any layer serves all tasks when there is more than one."""
 
     def __init_subclass__(cls, config: type[NetworkConfig] | None = None) -> None:
         """Join a network and its settings."""
@@ -77,7 +92,7 @@ class Network(nn.Module, ABC):
     def __init__(self, out_channels: Mapping[str, int], config: Any = None, **options: Any) -> None:
         super().__init__()
         if not out_channels:
-            raise ValueError('a network needs at least one task, such as {"semseg": 19, "depth": 1}')
+            raise ValueError("a network needs at least one task: give the output channels of each by its name")
         self.out_channels = dict(out_channels)
 
     @abstractmethod
@@ -87,6 +102,15 @@ class Network(nn.Module, ABC):
     @abstractmethod
     def shared_modules(self) -> tuple[nn.Module, ...]:
         """Return the modules that serve all tasks, in the order of computation. Empty where nothing is shared."""
+
+    def last_shared_layers(self) -> tuple[nn.Module, ...]:
+        """Return the last layer that every task's loss passes: a convolution or linear layer on the main path.
+
+        A gate and a shortcut are beside the main path. Several layers are returned where the last ones stand side by
+        side, none where nothing is shared. By default it is the last layer of ``shared_modules``; a network in which
+        that one is beside the main path, or is part of one task's own branch, overrides this.
+        """
+        return tuple(main_path(*self.shared_modules())[-1:])
 
     def shared_parameters(self) -> tuple[nn.Parameter, ...]:
         """Return the parameters that all tasks have in common, in the order of computation."""
@@ -98,13 +122,41 @@ class Network(nn.Module, ABC):
         return tuple(p for p in self.parameters() if p.requires_grad and id(p) not in shared)
 
     def last_shared_parameters(self) -> tuple[nn.Parameter, ...]:
-        """Return the parameters of the last shared layer, where GradNorm measures its gradients.
+        """Return the parameters of ``last_shared_layers``, where GradNorm measures its gradients."""
+        return tuple(_trainable(self.last_shared_layers()))
 
-        It is the last in the order of computation that every task's loss passes.
-        """
-        leaves = [leaf for module in self.shared_modules() for leaf in module.modules() if not list(leaf.children())]
-        weighted = [leaf for leaf in leaves if any(p.ndim > 1 and p.requires_grad for p in leaf.parameters())]
-        return tuple(_trainable(weighted[-1:]))
+
+BESIDE_THE_MAIN_PATH = frozenset({"downsample", "se", "shortcut"})
+"""Names of modules, in timm and here: shortcuts of residual blocks, and squeeze-and-excitation gates."""
+
+
+def main_path(*modules: nn.Module) -> list[nn.Module]:
+    """Return the trained convolutions and linear layers of these modules that are not in a shortcut or a gate."""
+    return [
+        layer
+        for module in modules
+        for name, layer in module.named_modules()
+        if BESIDE_THE_MAIN_PATH.isdisjoint(name.split("."))
+        and any(p.ndim > 1 and p.requires_grad for p in layer.parameters(recurse=False))
+    ]
+
+
+def known_tasks(setting: str, tasks: Iterable[str], known: Iterable[str]) -> tuple[str, ...]:
+    """Return the tasks that a setting lists. Raises ``ValueError`` that names the setting for an unknown one."""
+    known, tasks = tuple(known), tuple(tasks)
+    for task in tasks:
+        if task not in known:
+            raise ValueError(f"network.{setting}: there is no task {task!r}{nearest(task, known)}")
+    return tasks
+
+
+def ring(tasks: Iterable[str]) -> list[tuple[str, str]]:
+    """Return who is transferred to whom in ``auxiliary["transferred"]``: each to the next one, the last to the first.
+
+    Two tasks are transferred to each other; a single one to none.
+    """
+    names = list(tasks)
+    return list(zip(names, names[1:] + names[:1], strict=True)) if len(names) > 1 else []
 
 
 def _trainable(modules: Iterable[nn.Module]) -> Iterator[nn.Parameter]:

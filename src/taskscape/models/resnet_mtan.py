@@ -8,18 +8,26 @@ from typing import Any, ClassVar, Literal
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from typing_extensions import override
 
-from taskscape.models.layers.blocks import ASPP, PerTask, conv_norm_relu
+from taskscape.models.base import Network, Outputs, main_path
+from taskscape.models.layers.aspp import ASPP
+from taskscape.models.layers.conv import conv_norm_relu
 from taskscape.models.layers.encoder import AtrousConfig, Encoder
-from taskscape.models.base import Network, Outputs
+from taskscape.models.layers.per_task import PerTask
 
 
 @dataclass(frozen=True)
 class ResnetMtanConfig(AtrousConfig):
-    """One ResNet for all tasks, and attention masks over the last block of each of its stages for each task."""
+    """One ResNet for all tasks, and attention masks over the last block of each of its stages for each task.
+
+    92,347,921 parameters for 13 classes, depth and normals. There are no shared features: the shared blocks read the
+    tasks' attended features.
+    """
 
     name: ClassVar[str] = "resnet-mtan"
     paper: ClassVar[str] = "Liu et al., CVPR 2019 (MTAN), the authors' ResNet version"
+    link: ClassVar[str] = "https://arxiv.org/abs/1803.10704"
 
     encoder: str = "resnet50"
     """Any timm backbone whose stages are rows of two or more blocks: ResNets, ResNeXts and their kin."""
@@ -28,15 +36,11 @@ class ResnetMtanConfig(AtrousConfig):
     rates: tuple[int, ...] = (12, 24, 36)
     """Dilations of each ASPP's branches."""
     dropout: float = 0.5
-    """Probability that a feature behind an ASPP is left out in training."""
-
-    def build(self, outputs: Mapping[str, int]) -> Network:
-        """Build the network."""
-        return ResnetMtan(outputs, self)
+    """Probability that a feature after an ASPP is left out in training."""
 
 
 class ResidualBlock(nn.Module):
-    """A bottleneck block with a projection on its shortcut (He et al., CVPR 2016)."""
+    """A bottleneck block with a projection on its shortcut (He et al., CVPR 2016, https://arxiv.org/abs/1512.03385)."""
 
     def __init__(self, inputs: int, outputs: int) -> None:
         super().__init__()
@@ -54,31 +58,40 @@ class ResidualBlock(nn.Module):
         return F.relu(self.body(x) + self.shortcut(x))
 
 
-class ResnetMtan(Network):
+class ResnetMtan(Network, config=ResnetMtanConfig):
     """ResNet → for each task: attention over every stage's last block → ASPP → bilinear to the image."""
 
-    def __init__(self, outputs: Mapping[str, int], options: ResnetMtanConfig) -> None:
-        super().__init__(outputs)
-        self.encoder = Encoder(options.encoder, options.output_stride, options.pretrained)
-        self.stages = _rows_of_blocks(self.encoder, options.encoder)
+    has_shared_features = False
+
+    def __init__(self, out_channels: Mapping[str, int], config: ResnetMtanConfig | None = None, **options: Any) -> None:
+        super().__init__(out_channels)
+        config = ResnetMtanConfig.of(config, options)
+        self.encoder = Encoder(config.encoder, config.output_stride, config.pretrained)
+        self.stages = _rows_of_blocks(self.encoder, config.encoder)
         channels = [self.encoder.channels[level] for level in self.stages.values()]
         strides = [self.encoder.strides[level] for level in self.stages.values()]
         self.reductions = [after // before for before, after in pairwise(strides)]
         self.masks = nn.ModuleList(
-            PerTask({task: _attention(width if i == 0 else 2 * width, width) for task in outputs})
+            PerTask({task: _attention(width if i == 0 else 2 * width, width) for task in out_channels})
             for i, width in enumerate(channels)
         )
         self.shared = nn.ModuleList(ResidualBlock(before, after) for before, after in pairwise(channels))
-        self.heads = PerTask({task: _deeplab_head(channels[-1], options, planes) for task, planes in outputs.items()})
+        self.heads = PerTask({task: _deeplab_head(channels[-1], config, n) for task, n in out_channels.items()})
 
+    @override
     def shared_modules(self) -> tuple[nn.Module, ...]:
-        """The encoder and the blocks that all tasks' attended features pass."""
+        """Return the encoder and the blocks that all tasks' attended features pass."""
         return self.encoder, self.shared
 
+    @override
+    def last_shared_layers(self) -> tuple[nn.Module, ...]:
+        """Return the encoder's last layer: the masks multiply its features; the shared blocks lead to masks alone."""
+        return tuple(main_path(self.encoder)[-1:])
+
+    @override
     def forward(self, image: Tensor) -> Outputs:
-        """Predict every task."""
         (before, last), *further = self._last_blocks(image)
-        weights = self.masks[0](dict.fromkeys(self.outputs, before))
+        weights = self.masks[0](dict.fromkeys(self.out_channels, before))
         attended = {task: w * last for task, w in weights.items()}
         for (before, last), shared, reduction, masks in zip(
             further, self.shared, self.reductions, self.masks[1:], strict=True
@@ -95,7 +108,7 @@ class ResnetMtan(Network):
 
     def _last_blocks(self, image: Tensor) -> list[tuple[Tensor, Tensor]]:
         """Return what the last block of each stage reads and what it gives."""
-        x, pairs = self.encoder.normalise(image), []
+        x, pairs = self.encoder.normalize(image), []
         for name, module in self.encoder.backbone.named_children():
             if name in self.stages:
                 *blocks, last = module.children()
@@ -120,8 +133,8 @@ def _rows_of_blocks(encoder: Encoder, name: str) -> dict[str, int]:
     for stage in stages:
         if not isinstance(row := modules.get(stage), nn.Sequential) or len(row) < 2:
             raise ValueError(
-                f"network.encoder: the attention looks at the last of the blocks in a stage, but {stage} of {name} is "
-                "not a row of two or more; choose a ResNet such as resnet18 or resnet50"
+                f"network.encoder: the attention masks select from the last of the blocks in a stage, but {stage} of "
+                f"{name} is not a row of two or more; choose a ResNet such as resnet18 or resnet50"
             )
     return stages
 
@@ -135,10 +148,10 @@ def _attention(inputs: int, outputs: int) -> nn.Sequential:
     )
 
 
-def _deeplab_head(inputs: int, options: ResnetMtanConfig, channels: int) -> nn.Sequential:
+def _deeplab_head(inputs: int, config: ResnetMtanConfig, channels: int) -> nn.Sequential:
     return nn.Sequential(
-        ASPP(inputs, rates=options.rates),
-        nn.Dropout(options.dropout),
+        ASPP(inputs, rates=config.rates),
+        nn.Dropout(config.dropout),
         conv_norm_relu(256, 256),
         nn.Conv2d(256, channels, 1),
     )

@@ -1,4 +1,4 @@
-"""Depth as an expectation over bins that are chosen for each image."""
+"""AdaBins: Depth Estimation Using Adaptive Bins (Bhat et al., CVPR 2021, https://arxiv.org/abs/2011.14141)."""
 
 from collections.abc import Sequence
 from typing import Literal
@@ -6,18 +6,19 @@ from typing import Literal
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from taskscape.models.layers.attention import GridTransformer
-from taskscape.models.layers.blocks import ASPP, SkipDecoder
+from taskscape.models.layers.aspp import ASPP
+from taskscape.models.layers.grid_transformer import GridTransformer
+from taskscape.models.layers.skip_decoder import SkipDecoder
 
 TokenSource = Literal["encoder", "decoder", "aspp"]
-"""Where the tokens come from that become bins."""
+"""What the tokens are computed from: the encoder's last feature, the decoder's features, or those of an ASPP."""
 
 
 class AdaptiveBins(nn.Module):
-    """Each token of a transformer becomes a bin, a depth; a pixel's depth is the mean of the bins it resembles.
+    """Each token of a transformer gives a bin, a depth; a pixel's depth is the softmax-weighted mean of the bins.
 
-    AdaBins (Bhat et al., CVPR 2021) turned about: tokens are cells of the image, so that a bin is a depth that some
-    part of it has. Bins are plain outputs of a linear layer: they are not sorted, and may be negative.
+    Unlike in AdaBins, tokens are cells of the image, so that a bin is a depth that some part of it has. Bins are plain
+    outputs of a linear layer: they are not sorted, and may be negative.
     """
 
     def __init__(
@@ -29,10 +30,10 @@ class AdaptiveBins(nn.Module):
         rates: Sequence[int] = (3, 6, 9),
         start: float = 10.0,
     ) -> None:
-        """Create it for ``deep`` channels of bottleneck and ``skip`` at stride 4.
+        """Create it for ``deep`` channels of the bottleneck and ``skip`` channels at stride 4.
 
         ``transformer`` reads the bottleneck, or 256 channels of the decoder or of an ASPP with these ``rates``; bins
-        begin around ``start``.
+        start around ``start``.
         """
         super().__init__()
         self.tokens = tokens
@@ -43,10 +44,10 @@ class AdaptiveBins(nn.Module):
         self.transformer = transformer
         self.to_bin = nn.Linear(transformer.width, 1)
         self.to_key = nn.Identity() if transformer.width == 256 else nn.Linear(transformer.width, 256)
-        # A depth that is clamped to the nearest one allowed passes no gradient: begin well inside the range.
+        # A depth that is clamped to the nearest one allowed passes no gradient: start well inside the range.
         nn.init.constant_(self.to_bin.bias, start)
 
-    def forward(self, bottleneck: Tensor, skip: Tensor) -> Tensor:
+    def forward(self, skip: Tensor, bottleneck: Tensor) -> Tensor:
         """Return the depth, (B, 1, h, w), at the size of the skip."""
         features = self.head(self.decoder(bottleneck, skip))
         tokens = self._tokens(bottleneck, features)
@@ -58,7 +59,7 @@ class AdaptiveBins(nn.Module):
         depth = depth.transpose(1, 2).unflatten(2, queries.shape[2:])
         return depth
 
-    def bins(self, bottleneck: Tensor, skip: Tensor) -> Tensor:
+    def bins(self, skip: Tensor, bottleneck: Tensor) -> Tensor:
         """Return the (B, grid²) bins, in the unit of the depth; cell by cell, row by row."""
         bins: Tensor = self.to_bin(self._tokens(bottleneck, self.head(self.decoder(bottleneck, skip))))
         return bins.squeeze(2)

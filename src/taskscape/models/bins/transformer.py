@@ -2,36 +2,30 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
 from taskscape.models.bins.adaptive_bins import TokenSource
-from taskscape.models.layers.attention import GridTransformer
-from taskscape.models.bins.network import BinsNetwork, BinsConfig
-from taskscape.models.layers.blocks import ASPP, SkipDecoder
-from taskscape.models.base import Network
+from taskscape.models.bins.base import BinsConfig, BinsNetwork
+from taskscape.models.layers.aspp import ASPP
+from taskscape.models.layers.grid_transformer import GridTransformer
+from taskscape.models.layers.skip_decoder import SkipDecoder
 
 
 @dataclass(frozen=True)
 class TransformerConfig(BinsConfig):
-    """One encoder for all tasks, and for each an ASPP or decoder whose tokens pass a transformer of their own.
+    """One encoder for all tasks, and for each an ASPP or decoder, followed by a transformer over its cells.
 
     Its parameters were not published; it has 28,647,364 for 19 classes and depth.
-
-    The raw depth is in metres: let the task be ``Depth(representation="metres", mean=0.0, deviation=1.0)``, as well
-    with a loss in metres such as SILog.
     """
 
     name: ClassVar[str] = "transformer"
     paper: ClassVar[str] = "Bhat et al., CVPR 2021 (AdaBins), and self-attention over the context of every other task"
+    link: ClassVar[str] = "https://arxiv.org/abs/2011.14141"
 
     tokens: TokenSource = "aspp"
     """What becomes bins: the encoder's last feature, the depth decoder's features, or those of an ASPP."""
-
-    def build(self, outputs: Mapping[str, int]) -> Network:
-        """Build the network."""
-        return Transformer(outputs, self)
 
 
 class TokenBranch(nn.Module):
@@ -46,16 +40,22 @@ class TokenBranch(nn.Module):
         self.decoder = SkipDecoder(transformer.width, skip, lite=True)
         self.head = nn.Conv2d(256, channels, 1)
 
-    def forward(self, bottleneck: Tensor, skip: Tensor) -> Tensor:
+    def forward(self, skip: Tensor, bottleneck: Tensor) -> Tensor:
         """Return the task's raw map at the size of the skip."""
         context = self.transformer.fold(self.transformer(self.aspp(bottleneck)))
         raw: Tensor = self.head(self.decoder(context, skip))
         return raw
 
 
-class Transformer(BinsNetwork):
+class Transformer(BinsNetwork, config=TransformerConfig):
     """Encoder → depth: tokens → bins, decoder → their expectation; others: ASPP → tokens → decoder → bilinear up."""
 
-    def branch(self, deep: int, skip: int, channels: int, options: TransformerConfig) -> nn.Module:
-        """Build the branch of a task other than the depth."""
-        return TokenBranch(deep, skip, channels, options.transformer(256), options.rates)
+    def __init__(
+        self, out_channels: Mapping[str, int], config: TransformerConfig | None = None, **options: Any
+    ) -> None:
+        settings = TransformerConfig.of(config, options)
+
+        def branch(deep: int, skip: int, channels: int) -> nn.Module:
+            return TokenBranch(deep, skip, channels, settings.transformer(256), settings.rates)
+
+        super().__init__(out_channels, settings, branch)

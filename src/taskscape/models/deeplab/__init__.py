@@ -1,1 +1,1 @@
-"""The DeepLabV3+ ladder."""
+"""Networks after DeepLabV3+ (Chen et al., ECCV 2018, https://arxiv.org/abs/1802.02611)."""

@@ -1,39 +1,52 @@
-"""DeepLabV3+ with nothing shared: an encoder, an ASPP and a decoder per task, each dilated as the task likes it."""
+"""DeepLabV3+ with nothing shared: an encoder, an ASPP and a decoder per task, with dilations of the task's own."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 from torch import Tensor, nn
+from typing_extensions import override
 
-from taskscape.models.layers.blocks import ASPP, SkipDecoder, resize_like
+from taskscape.models.base import Network, Outputs, known_tasks
+from taskscape.models.class_tasks import class_tasks, tasks_of_classes
+from taskscape.models.layers.aspp import ASPP
 from taskscape.models.layers.encoder import AtrousConfig, Encoder
-from taskscape.models.base import Network, Outputs
+from taskscape.models.layers.resize import resize_like
+from taskscape.models.layers.skip_decoder import SkipDecoder
+
+if TYPE_CHECKING:
+    from taskscape.tasks import Task
 
 
 @dataclass(frozen=True)
 class DeeplabFullyBranchedConfig(AtrousConfig):
-    """A whole network per task; tasks that live on context have more dilation than those that live on detail.
+    """A whole network per task; tasks that need context have more dilation than those that need detail.
 
     The published 32.3 M parameters are those of other blocks; with these it has 34,456,404 for 19 classes and depth.
     """
 
     name: ClassVar[str] = "deeplab-fully-branched"
     paper: ClassVar[str] = "Chen et al., ECCV 2018 (DeepLabV3+), an encoder per task"
+    link: ClassVar[str] = "https://arxiv.org/abs/1802.02611"
 
     encoder: str = "resnet18"
     """Any timm backbone that gives a pyramid of features."""
-    wide_tasks: tuple[str, ...] = ("semseg",)
-    """Tasks that see far: they have the following two options instead of the preceding two."""
+    wide_tasks: tuple[str, ...] | None = None
+    """Tasks with a wide context: they have the following two settings instead of the preceding two. By default those
+    that predict classes; where only channels are known, those with more than three."""
     wide_output_stride: Literal[8, 16, 32] = 8
     """As ``output_stride``."""
     wide_rates: tuple[int, ...] = (6, 12, 18, 24)
     """As ``rates``."""
 
-    def build(self, outputs: Mapping[str, int]) -> Network:
-        """Build the network."""
-        return DeeplabFullyBranched(outputs, self)
+    @override
+    def check(self, tasks: Mapping[str, "Task"]) -> None:
+        known_tasks("wide_tasks", self.wide_tasks or (), tasks)
+
+    @override
+    def for_tasks(self, tasks: Mapping[str, "Task"]) -> Self:
+        return self if self.wide_tasks is not None else replace(self, wide_tasks=class_tasks(tasks))
 
 
 class SingleTask(nn.Module):
@@ -55,26 +68,31 @@ class SingleTask(nn.Module):
         return resize_like(self.head(self.decoder(self.aspp(pyramid[-1]), pyramid[self.skip_level])), image)
 
 
-class DeeplabFullyBranched(Network):
+class DeeplabFullyBranched(Network, config=DeeplabFullyBranchedConfig):
     """For each task: encoder → ASPP → decoder with a skip at stride 4 → bilinear to the image."""
 
-    def __init__(self, outputs: Mapping[str, int], options: DeeplabFullyBranchedConfig) -> None:
-        super().__init__(outputs)
-        narrow = (options.output_stride, options.rates)
-        wide = (options.wide_output_stride, options.wide_rates)
+    has_shared_features = False
+    has_shared_parameters = False
+
+    def __init__(
+        self, out_channels: Mapping[str, int], config: DeeplabFullyBranchedConfig | None = None, **options: Any
+    ) -> None:
+        super().__init__(out_channels)
+        config = DeeplabFullyBranchedConfig.of(config, options)
+        wide_tasks = tasks_of_classes("wide_tasks", config.wide_tasks, out_channels)
+        narrow = (config.output_stride, config.rates)
+        wide = (config.wide_output_stride, config.wide_rates)
         self.tasks = nn.ModuleDict(
             {
-                task: SingleTask(
-                    options.encoder, options.pretrained, *(wide if task in options.wide_tasks else narrow), channels
-                )
-                for task, channels in outputs.items()
+                task: SingleTask(config.encoder, config.pretrained, *(wide if task in wide_tasks else narrow), channels)
+                for task, channels in out_channels.items()
             }
         )
 
+    @override
     def shared_modules(self) -> tuple[nn.Module, ...]:
-        """Nothing."""
         return ()
 
+    @override
     def forward(self, image: Tensor) -> Outputs:
-        """Predict every task."""
         return Outputs({task: network(image) for task, network in self.tasks.items()}, {}, ())

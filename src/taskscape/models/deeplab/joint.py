@@ -2,21 +2,39 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from torch import Tensor, nn
+from typing_extensions import override
 
-from taskscape.models.layers.blocks import ASPP, SkipDecoder, SqueezeExcitation, resize_like
+from taskscape.models.deeplab.shared_trunk import SharedTrunk
+from taskscape.models.layers.aspp import ASPP
 from taskscape.models.layers.encoder import AtrousConfig, Encoder
-from taskscape.models.base import Network, Outputs
+from taskscape.models.layers.heads import heads
+from taskscape.models.layers.skip_decoder import SkipDecoder
+from taskscape.models.layers.squeeze_excite import SqueezeExcitation
 
 
 @dataclass(frozen=True)
 class DeeplabJointConfig(AtrousConfig):
-    """One encoder, one ASPP and one decoder for all tasks."""
+    """One encoder, one ASPP and one decoder for all tasks.
+
+    26,716,084 parameters for 19 classes and depth with a ResNet-34. For (B, 3, H, W) images the shared features are
+    (B, width, ⌈H/4⌉, ⌈W/4⌉)::
+
+        >>> import torch
+        >>> from taskscape.models import DeeplabJoint
+        >>> network = DeeplabJoint({"semseg": 19, "depth": 1}, encoder="resnet18", width=64)
+        >>> outputs = network(torch.rand(2, 3, 64, 128))
+        >>> {task: tuple(raw.shape) for task, raw in outputs.final.items()}
+        {'semseg': (2, 19, 64, 128), 'depth': (2, 1, 64, 128)}
+        >>> [tuple(features.shape) for features in outputs.shared]
+        [(2, 64, 16, 32)]
+    """
 
     name: ClassVar[str] = "deeplab-joint"
     paper: ClassVar[str] = "Chen et al., ECCV 2018 (DeepLabV3+)"
+    link: ClassVar[str] = "https://arxiv.org/abs/1802.02611"
 
     bottleneck_se: bool = False
     """Squeeze-and-excitation on the encoder's last feature."""
@@ -25,42 +43,40 @@ class DeeplabJointConfig(AtrousConfig):
     fine_skip: bool = False
     """A second decoder step with a skip at stride 2, half as wide: finer outlines, which small images need."""
 
-    def build(self, outputs: Mapping[str, int]) -> Network:
-        """Build the network."""
-        return DeeplabJoint(outputs, self)
 
-
-class DeeplabJoint(Network):
+class DeeplabJoint(SharedTrunk, config=DeeplabJointConfig):
     """Encoder → ASPP → decoder with a skip at stride 4 (and 2) → 1×1 convolution per task → bilinear to the image."""
 
-    def __init__(self, outputs: Mapping[str, int], options: DeeplabJointConfig) -> None:
-        super().__init__(outputs)
-        self.encoder = Encoder(options.encoder, options.output_stride, options.pretrained)
+    def __init__(
+        self, out_channels: Mapping[str, int], config: DeeplabJointConfig | None = None, **options: Any
+    ) -> None:
+        super().__init__(out_channels)
+        config = DeeplabJointConfig.of(config, options)
+        self.encoder = Encoder(config.encoder, config.output_stride, config.pretrained)
         self.skip_level = self.encoder.level(4)
         deep = self.encoder.channels[-1]
-        self.bottleneck = SqueezeExcitation(deep) if options.bottleneck_se else nn.Identity()
-        width = options.width
-        self.aspp = ASPP(deep, width, options.rates)
+        self.bottleneck = SqueezeExcitation(deep) if config.bottleneck_se else nn.Identity()
+        width = config.width
+        self.aspp = ASPP(deep, width, config.rates)
         self.decoder = SkipDecoder(width, self.encoder.channels[self.skip_level], width)
         self.fine_level: int | None = None
-        if options.fine_skip:
+        if config.fine_skip:
             self.fine_level = self.encoder.level(2)
             skip = self.encoder.channels[self.fine_level]
             self.refine = SkipDecoder(width, skip, width // 2, skip_width=24, convolutions=1)
             width //= 2
-        self.heads = nn.ModuleDict({task: nn.Conv2d(width, channels, 1) for task, channels in outputs.items()})
+        self.heads = heads(width, out_channels)
 
+    @override
     def shared_modules(self) -> tuple[nn.Module, ...]:
-        """Everything but the last convolution of each task."""
         fine = () if self.fine_level is None else (self.refine,)
         return self.encoder, self.bottleneck, self.aspp, self.decoder, *fine
 
-    def forward(self, image: Tensor) -> Outputs:
-        """Predict every task."""
+    @override
+    def features(self, image: Tensor) -> Tensor:
         pyramid = self.encoder(image)
         context = self.aspp(self.bottleneck(pyramid[-1]))
-        features = self.decoder(context, pyramid[self.skip_level])
+        features: Tensor = self.decoder(context, pyramid[self.skip_level])
         if self.fine_level is not None:
             features = self.refine(features, pyramid[self.fine_level])
-        final = {task: resize_like(head(features), image) for task, head in self.heads.items()}
-        return Outputs(final, {}, (features,))
+        return features

@@ -2,14 +2,16 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch.nn.functional as F
 from torch import Tensor, nn
+from typing_extensions import override
 
-from taskscape.models.layers.blocks import conv_norm_relu, resize_like
+from taskscape.models.deeplab.shared_trunk import SharedTrunk
+from taskscape.models.layers.conv import conv_norm_relu
 from taskscape.models.layers.encoder import DilatedConfig, Encoder
-from taskscape.models.base import Network, Outputs
+from taskscape.models.layers.heads import heads
 
 
 @dataclass(frozen=True)
@@ -18,29 +20,27 @@ class DeeplabPlainConfig(DilatedConfig):
 
     name: ClassVar[str] = "deeplab-plain"
     paper: ClassVar[str] = "baseline of the DeepLabV3+ ladder"
-
-    def build(self, outputs: Mapping[str, int]) -> Network:
-        """Build the network."""
-        return DeeplabPlain(outputs, self)
+    link: ClassVar[str] = "https://arxiv.org/abs/1802.02611"
 
 
-class DeeplabPlain(Network):
+class DeeplabPlain(SharedTrunk, config=DeeplabPlainConfig):
     """Encoder → 1×1 convolution to 256 → bilinear to stride 4 → 1×1 convolution per task → bilinear to the image."""
 
-    def __init__(self, outputs: Mapping[str, int], options: DeeplabPlainConfig) -> None:
-        super().__init__(outputs)
-        self.encoder = Encoder(options.encoder, options.output_stride, options.pretrained)
+    def __init__(
+        self, out_channels: Mapping[str, int], config: DeeplabPlainConfig | None = None, **options: Any
+    ) -> None:
+        super().__init__(out_channels)
+        config = DeeplabPlainConfig.of(config, options)
+        self.encoder = Encoder(config.encoder, config.output_stride, config.pretrained)
         self.project = conv_norm_relu(self.encoder.channels[-1], 256, 1)
-        self.heads = nn.ModuleDict({task: nn.Conv2d(256, channels, 1) for task, channels in outputs.items()})
+        self.heads = heads(256, out_channels)
 
+    @override
     def shared_modules(self) -> tuple[nn.Module, ...]:
-        """Everything but the last convolution of each task."""
         return self.encoder, self.project
 
-    def forward(self, image: Tensor) -> Outputs:
-        """Predict every task."""
+    @override
+    def features(self, image: Tensor) -> Tensor:
         quarter = [-(-side // 4) for side in image.shape[-2:]]
         context = self.project(self.encoder(image)[-1])
-        features = F.interpolate(context, size=quarter, mode="bilinear", align_corners=False)
-        final = {task: resize_like(head(features), image) for task, head in self.heads.items()}
-        return Outputs(final, {}, (features,))
+        return F.interpolate(context, size=quarter, mode="bilinear", align_corners=False)

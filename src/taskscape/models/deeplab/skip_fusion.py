@@ -1,33 +1,33 @@
-"""DeepLabV3+ whose task decoders read attended skips of several scales."""
+"""DeepLabV3+ whose task decoders read skips of several scales, each weighted by an attention map."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
+from typing_extensions import override
 
-from taskscape.models.layers.blocks import ASPP, SkipDecoder, cut, resize_like
+from taskscape.models.branches import SharedEncoder
+from taskscape.models.layers.aspp import ASPP
 from taskscape.models.layers.encoder import AtrousConfig, Encoder
-from taskscape.models.base import Network, Outputs
+from taskscape.models.layers.resize import resize_like
+from taskscape.models.layers.skip_decoder import SkipDecoder
 
 
 @dataclass(frozen=True)
 class DeeplabSkipFusionConfig(AtrousConfig):
-    """One encoder for all tasks; each task's decoder chooses what it reads of the encoder's strides 4, 8 and last.
+    """One encoder for all tasks; each task's decoder weights the encoder's levels at strides 4, 8 and last.
 
-    Its parameters were not published; it has 22,097,050 for 19 classes and depth.
+    Its parameters were not published; it has 22,097,050 for 19 classes and depth. The shared features are those levels.
     """
 
     name: ClassVar[str] = "deeplab-skip-fusion"
     paper: ClassVar[str] = "Chen et al., ECCV 2018 (DeepLabV3+), a branch per task with attention over skips"
+    link: ClassVar[str] = "https://arxiv.org/abs/1802.02611"
 
     encoder: str = "resnet18"
     """Any timm backbone that gives a pyramid of features."""
-
-    def build(self, outputs: Mapping[str, int]) -> Network:
-        """Build the network."""
-        return DeeplabSkipFusion(outputs, self)
 
 
 class SkipFusion(nn.Module):
@@ -43,7 +43,7 @@ class SkipFusion(nn.Module):
         return torch.cat([attended[0], *(resize_like(x, attended[0]) for x in attended[1:])], 1)
 
 
-class Branch(nn.Module):
+class FusionBranch(nn.Module):
     """One task: ASPP → decoder with fused skips → 1×1 convolution."""
 
     def __init__(self, skips: Sequence[int], rates: tuple[int, ...], channels: int) -> None:
@@ -53,30 +53,32 @@ class Branch(nn.Module):
         self.decoder = SkipDecoder(256, sum(skips))
         self.head = nn.Conv2d(256, channels, 1)
 
-    def forward(self, skips: Sequence[Tensor]) -> Tensor:
+    def forward(self, *skips: Tensor) -> Tensor:
         """Return the task's raw map at the size of the first skip; the last one is the bottleneck."""
         raw: Tensor = self.head(self.decoder(self.aspp(skips[-1]), self.fusion(skips)))
         return raw
 
 
-class DeeplabSkipFusion(Network):
+class DeeplabSkipFusion(SharedEncoder, config=DeeplabSkipFusionConfig):
     """Encoder → for each task: ASPP → decoder with attended skips at strides 4, 8 and last → bilinear to the image."""
 
-    def __init__(self, outputs: Mapping[str, int], options: DeeplabSkipFusionConfig) -> None:
-        super().__init__(outputs)
-        self.encoder = Encoder(options.encoder, options.output_stride, options.pretrained)
+    def __init__(
+        self, out_channels: Mapping[str, int], config: DeeplabSkipFusionConfig | None = None, **options: Any
+    ) -> None:
+        super().__init__(out_channels)
+        config = DeeplabSkipFusionConfig.of(config, options)
+        self.encoder = Encoder(config.encoder, config.output_stride, config.pretrained)
         last = len(self.encoder.channels) - 1
         self.levels = sorted({self.encoder.level(4), self.encoder.level(8), last})  # at output stride 8 two coincide
-        channels = [self.encoder.channels[level] for level in self.levels]
-        self.branches = nn.ModuleDict({task: Branch(channels, options.rates, outputs[task]) for task in outputs})
+        skips = [self.encoder.channels[level] for level in self.levels]
+        self.branches = nn.ModuleDict(
+            {task: FusionBranch(skips, config.rates, channels) for task, channels in out_channels.items()}
+        )
 
+    @override
     def shared_modules(self) -> tuple[nn.Module, ...]:
-        """The encoder."""
         return (self.encoder,)
 
-    def forward(self, image: Tensor) -> Outputs:
-        """Predict every task."""
-        pyramid = self.encoder(image)
-        skips = cut(*(pyramid[level] for level in self.levels))
-        final = {task: resize_like(branch(skips), image) for task, branch in self.branches.items()}
-        return Outputs(final, {}, skips)
+    @override
+    def read(self, pyramid: Sequence[Tensor]) -> tuple[Tensor, ...]:
+        return tuple(pyramid[level] for level in self.levels)

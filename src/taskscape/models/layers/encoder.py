@@ -2,32 +2,33 @@
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import timm
 import torch
 from torch import Tensor, nn
+from typing_extensions import override
 
 from taskscape.models.base import NetworkConfig
 
 
 @dataclass(frozen=True)
 class EncoderConfig(NetworkConfig):
-    """The options of a network that stands on a timm backbone."""
+    """The settings of a network whose encoder is a timm backbone."""
 
     encoder: str = "resnet34"
     """Any timm backbone that gives a pyramid of features."""
     pretrained: bool | Path = False
     """The encoder's weights: False for random ones, True for those of the hub, or a timm checkpoint file."""
 
-    def from_scratch(self) -> "EncoderConfig":
-        """Return these options without pretrained weights."""
+    @override
+    def from_scratch(self) -> Self:
         return replace(self, pretrained=False)
 
 
 @dataclass(frozen=True)
 class DilatedConfig(EncoderConfig):
-    """The options of a network whose encoder keeps its resolution by dilation."""
+    """The settings of a network whose encoder keeps its resolution by dilation."""
 
     output_stride: Literal[8, 16, 32] = 16
     """Input pixels per feature of the coarsest level; 32 is without dilation."""
@@ -35,16 +36,16 @@ class DilatedConfig(EncoderConfig):
 
 @dataclass(frozen=True)
 class AtrousConfig(DilatedConfig):
-    """The options of a network with atrous spatial pyramid pooling behind its encoder."""
+    """The settings of a network with atrous spatial pyramid pooling after its encoder."""
 
     rates: tuple[int, ...] = (3, 6, 9)
     """Dilations of the 3×3 branches of each ASPP."""
 
 
 class Encoder(nn.Module):
-    """Any timm backbone as a pyramid of features, from fine to coarse.
+    """Any timm backbone (https://github.com/huggingface/pytorch-image-models) as a pyramid of features, fine to coarse.
 
-    Takes RGB images in 0..1 and normalises them as the backbone's weights were trained.
+    Takes RGB images in 0..1 and normalizes them as the backbone's weights were trained.
     """
 
     backbone: Any
@@ -57,7 +58,7 @@ class Encoder(nn.Module):
         """Create it, with random weights, with those of the hub (``True``) or with those of a file.
 
         Raises ``ValueError`` for a name that timm does not have, an output stride that the backbone cannot have, and
-        weights that cannot be had or do not fit.
+        weights that cannot be read or do not fit.
         """
         super().__init__()
         options: dict[str, Any] = {} if output_stride == 32 else {"output_stride": output_stride}
@@ -76,9 +77,9 @@ class Encoder(nn.Module):
         self.strides = tuple(self.backbone.feature_info.reduction())
         config = self.backbone.pretrained_cfg
         self.mean: Tensor
-        self.deviation: Tensor
+        self.std: Tensor
         self.register_buffer("mean", torch.tensor(config["mean"]).view(1, 3, 1, 1), persistent=False)
-        self.register_buffer("deviation", torch.tensor(config["std"]).view(1, 3, 1, 1), persistent=False)
+        self.register_buffer("std", torch.tensor(config["std"]).view(1, 3, 1, 1), persistent=False)
 
     def level(self, stride: int) -> int:
         """Return the index of the coarsest level with this stride. Raises ``ValueError`` where there is none."""
@@ -89,13 +90,13 @@ class Encoder(nn.Module):
             )
         return len(self.strides) - 1 - self.strides[::-1].index(stride)
 
-    def normalise(self, image: Tensor) -> Tensor:
-        """Return an image in 0..1 as the backbone's weights want it."""
-        return (image - self.mean) / self.deviation
+    def normalize(self, image: Tensor) -> Tensor:
+        """Return an image in 0..1 as the backbone's weights expect it."""
+        return (image - self.mean) / self.std
 
     def forward(self, image: Tensor) -> list[Tensor]:
         """Return the features of every level, (B, channels[i], ⌈H/strides[i]⌉, ⌈W/strides[i]⌉)."""
-        features: list[Tensor] = self.backbone(self.normalise(image))
+        features: list[Tensor] = self.backbone(self.normalize(image))
         return features
 
 

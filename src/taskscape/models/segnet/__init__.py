@@ -1,1 +1,1 @@
-"""The SegNet family."""
+"""Networks after SegNet (Badrinarayanan et al., PAMI 2017, https://arxiv.org/abs/1511.00561)."""

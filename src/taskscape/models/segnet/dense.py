@@ -2,38 +2,28 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
+from typing_extensions import override
 
-from taskscape.models.layers.blocks import cut
-from taskscape.models.base import Network, NetworkConfig, Outputs
-from taskscape.models.segnet.blocks import (
-    WIDTHS,
-    decoder_channels,
-    encoder_channels,
-    head,
-    initialise,
-    pool,
-    stages,
-    unpool,
-)
+from taskscape.models.base import Network, Outputs
+from taskscape.models.layers.shared_features import shared_features
+from taskscape.models.segnet.pooling import pool, unpool
+from taskscape.models.segnet.stages import SegnetConfig, decoder_channels, encoder_channels, head, initialize, stages
 
 
 @dataclass(frozen=True)
-class SegnetDenseConfig(NetworkConfig):
-    """A shared trunk, and a trunk per task that reads it."""
+class SegnetDenseConfig(SegnetConfig):
+    """A shared trunk, and a trunk per task that reads it.
+
+    123,699,409 parameters for 13 classes, depth and normals. The shared features are those of every stage.
+    """
 
     name: ClassVar[str] = "segnet-dense"
     paper: ClassVar[str] = "Liu et al., CVPR 2019 (dense)"
-
-    widths: tuple[int, ...] = WIDTHS
-    """Channels of each stage; the image is halved as often as there are stages."""
-
-    def build(self, outputs: Mapping[str, int]) -> Network:
-        """Build the network."""
-        return SegnetDense(outputs, self)
+    link: ClassVar[str] = "https://arxiv.org/abs/1803.10704"
 
 
 class TaskTrunk(nn.Module):
@@ -50,41 +40,43 @@ class TaskTrunk(nn.Module):
         self.head = head(widths[0], channels)
 
     def forward(self, image: Tensor, pooled: Sequence[Tensor], unpooled: Sequence[Tensor]) -> Tensor:
-        """Return the task's raw map at the size of the image, given the shared trunk's pooled and unpooled features."""
-        own = pool(self.encoder[0](image))
-        pools = [own]
+        """Return the task's raw map at the size of the image from it and the shared pooled and unpooled features."""
+        pools = [pool(self.encoder[0](image))]
         for down, shared in zip(self.encoder[1:], pooled, strict=True):
             pools.append(pool(down(torch.cat([pools[-1].features, shared], 1))))
         x = pools[-1].features
-        for up, own, shared in zip(self.decoder, reversed(pools), unpooled, strict=True):
-            x = up(torch.cat([unpool(x, own), shared], 1))
+        for up, before, shared in zip(self.decoder, reversed(pools), unpooled, strict=True):
+            x = up(torch.cat([unpool(x, before), shared], 1))
         output: Tensor = self.head(x)
         return output
 
 
-class SegnetDense(Network):
+class SegnetDense(Network, config=SegnetDenseConfig):
     """Shared trunk → for each task: a trunk that reads it at every stage → head."""
 
-    def __init__(self, outputs: Mapping[str, int], options: SegnetDenseConfig) -> None:
-        super().__init__(outputs)
-        self.encoder = stages(encoder_channels(options.widths))
-        self.decoder = stages(decoder_channels(options.widths)[:-1])  # nothing would read the finest stage
-        self.branches = nn.ModuleDict({task: TaskTrunk(options.widths, channels) for task, channels in outputs.items()})
-        initialise(self, nn.init.xavier_uniform_)
+    def __init__(
+        self, out_channels: Mapping[str, int], config: SegnetDenseConfig | None = None, **options: Any
+    ) -> None:
+        super().__init__(out_channels)
+        widths = SegnetDenseConfig.of(config, options).widths
+        self.encoder = stages(encoder_channels(widths))
+        self.decoder = stages(decoder_channels(widths)[:-1])  # nothing would read the finest stage
+        self.branches = nn.ModuleDict({task: TaskTrunk(widths, channels) for task, channels in out_channels.items()})
+        initialize(self, nn.init.xavier_uniform_)
 
+    @override
     def shared_modules(self) -> tuple[nn.Module, ...]:
-        """The shared trunk."""
         return self.encoder, self.decoder
 
+    @override
     def forward(self, image: Tensor) -> Outputs:
-        """Predict every task."""
         x, pools = image, []
         for down in self.encoder:
             pools.append(pool(down(x)))
             x = pools[-1].features
         ups = [unpool(x, pools[-1])]
-        for up, own in zip(self.decoder, pools[-2::-1], strict=True):
-            ups.append(unpool(up(ups[-1]), own))
-        shared = cut(*(own.features for own in pools[:-1]), *ups)
-        pooled, unpooled = shared[: len(pools) - 1], shared[len(pools) - 1 :]
-        return Outputs({task: branch(image, pooled, unpooled) for task, branch in self.branches.items()}, {}, shared)
+        for up, before in zip(self.decoder, pools[-2::-1], strict=True):
+            ups.append(unpool(up(ups[-1]), before))
+        shared = shared_features(*(pooled.features for pooled in pools[:-1]), *ups)
+        at_pools, at_ups = shared[: len(pools) - 1], shared[len(pools) - 1 :]
+        return Outputs({task: branch(image, at_pools, at_ups) for task, branch in self.branches.items()}, {}, shared)

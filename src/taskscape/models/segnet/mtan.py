@@ -1,45 +1,57 @@
-"""The multi-task attention network: one SegNet, from whose features each task selects its own."""
+"""The multi-task attention network: one SegNet, among whose features each task selects by attention."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from torch import Tensor, nn
+from typing_extensions import override
 
-from taskscape.models.layers.blocks import PerTask
-from taskscape.models.base import Network, NetworkConfig, Outputs
-from taskscape.models.segnet.attention import AttendedTrunk
-from taskscape.models.segnet.blocks import WIDTHS, head, initialise
+from taskscape.models.base import Network, Outputs
+from taskscape.models.layers.per_task import PerTask
+from taskscape.models.segnet.attended_trunk import AttendedTrunk
+from taskscape.models.segnet.stages import SegnetConfig, head, initialize
 
 
 @dataclass(frozen=True)
-class SegnetMtanConfig(NetworkConfig):
-    """One trunk for all tasks, and attention masks for each."""
+class SegnetMtanConfig(SegnetConfig):
+    """One trunk for all tasks, and attention masks for each.
+
+    44,229,073 parameters for 13 classes, depth and normals. There are no shared features: the shared convolutions
+    after the masks read the tasks' attended features::
+
+        >>> import torch
+        >>> from taskscape.models import SegnetMtan
+        >>> network = SegnetMtan({"semseg": 13, "depth": 1, "normals": 3}, widths=(16, 16, 32))
+        >>> outputs = network(torch.rand(2, 3, 60, 90))
+        >>> {task: tuple(raw.shape) for task, raw in outputs.final.items()}
+        {'semseg': (2, 13, 60, 90), 'depth': (2, 1, 60, 90), 'normals': (2, 3, 60, 90)}
+        >>> network.has_shared_features, outputs.shared
+        (False, ())
+    """
 
     name: ClassVar[str] = "segnet-mtan"
     paper: ClassVar[str] = "Liu et al., CVPR 2019 (MTAN)"
-
-    widths: tuple[int, ...] = WIDTHS
-    """Channels of each stage; the image is halved as often as there are stages."""
-
-    def build(self, outputs: Mapping[str, int]) -> Network:
-        """Build the network."""
-        return SegnetMtan(outputs, self)
+    link: ClassVar[str] = "https://arxiv.org/abs/1803.10704"
 
 
-class SegnetMtan(Network):
+class SegnetMtan(Network, config=SegnetMtanConfig):
     """Trunk → for each task: attention over every stage → head."""
 
-    def __init__(self, outputs: Mapping[str, int], options: SegnetMtanConfig) -> None:
-        super().__init__(outputs)
-        self.trunk = AttendedTrunk(outputs, options.widths)
-        self.heads = PerTask({task: head(options.widths[0], channels) for task, channels in outputs.items()})
-        initialise(self, nn.init.xavier_normal_)
+    has_shared_features = False
 
+    def __init__(self, out_channels: Mapping[str, int], config: SegnetMtanConfig | None = None, **options: Any) -> None:
+        super().__init__(out_channels)
+        widths = SegnetMtanConfig.of(config, options).widths
+        self.trunk = AttendedTrunk(out_channels, widths)
+        self.heads = PerTask({task: head(widths[0], channels) for task, channels in out_channels.items()})
+        initialize(self, nn.init.xavier_normal_)
+
+    @override
     def shared_modules(self) -> tuple[nn.Module, ...]:
-        """The trunk and the convolutions that all tasks' attended features pass."""
+        """Return the trunk and the convolutions that all tasks' attended features pass."""
         return self.trunk.shared_modules()
 
+    @override
     def forward(self, image: Tensor) -> Outputs:
-        """Predict every task."""
         return Outputs(self.heads(self.trunk(image)), {}, ())

@@ -2,46 +2,51 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from torch import Tensor, nn
+from typing_extensions import override
 
-from taskscape.models.base import Network, NetworkConfig, Outputs
-from taskscape.models.segnet.blocks import WIDTHS, SegnetTrunk, head, initialise
+from taskscape.models.base import Network, Outputs
+from taskscape.models.segnet.stages import SegnetConfig, head, initialize
+from taskscape.models.segnet.trunk import SegnetTrunk
 
 
 @dataclass(frozen=True)
-class SegnetSingleConfig(NetworkConfig):
-    """A complete SegNet for each task; nothing is shared."""
+class SegnetSingleConfig(SegnetConfig):
+    """A complete SegNet for each task; nothing is shared.
+
+    24,980,289 parameters for depth alone.
+    """
 
     name: ClassVar[str] = "segnet-single"
     paper: ClassVar[str] = "Badrinarayanan et al., PAMI 2017 (SegNet)"
-
-    widths: tuple[int, ...] = WIDTHS
-    """Channels of each stage; the image is halved as often as there are stages."""
-
-    def build(self, outputs: Mapping[str, int]) -> Network:
-        """Build the network."""
-        return SegnetSingle(outputs, self)
+    link: ClassVar[str] = "https://arxiv.org/abs/1511.00561"
 
 
-class SegnetSingle(Network):
+class SegnetSingle(Network, config=SegnetSingleConfig):
     """For each task: trunk → head. With several tasks these are single-task baselines trained side by side."""
 
-    def __init__(self, outputs: Mapping[str, int], options: SegnetSingleConfig) -> None:
-        super().__init__(outputs)
+    has_shared_features = False
+    has_shared_parameters = False
+
+    def __init__(
+        self, out_channels: Mapping[str, int], config: SegnetSingleConfig | None = None, **options: Any
+    ) -> None:
+        super().__init__(out_channels)
+        widths = SegnetSingleConfig.of(config, options).widths
         self.branches = nn.ModuleDict(
             {
-                task: nn.Sequential(SegnetTrunk(options.widths), head(options.widths[0], channels))
-                for task, channels in outputs.items()
+                task: nn.Sequential(SegnetTrunk(widths), head(widths[0], channels))
+                for task, channels in out_channels.items()
             }
         )
-        initialise(self, nn.init.xavier_normal_)
+        initialize(self, nn.init.xavier_normal_)
 
+    @override
     def shared_modules(self) -> tuple[nn.Module, ...]:
-        """Nothing."""
         return ()
 
+    @override
     def forward(self, image: Tensor) -> Outputs:
-        """Predict every task."""
         return Outputs({task: branch(image) for task, branch in self.branches.items()}, {}, ())

@@ -1,46 +1,48 @@
-"""The single-task attention network: what attention alone is worth, without a second task."""
+"""The single-task attention network: what attention alone gains, without a second task."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from torch import Tensor, nn
+from typing_extensions import override
 
-from taskscape.models.layers.blocks import PerTask
-from taskscape.models.base import Network, NetworkConfig, Outputs
-from taskscape.models.segnet.attention import AttendedTrunk
-from taskscape.models.segnet.blocks import WIDTHS, head, initialise
+from taskscape.models.base import Network, Outputs
+from taskscape.models.layers.per_task import PerTask
+from taskscape.models.segnet.attended_trunk import AttendedTrunk
+from taskscape.models.segnet.stages import SegnetConfig, head, initialize
 
 
 @dataclass(frozen=True)
-class SegnetStanConfig(NetworkConfig):
-    """A complete SegNet with attention for each task; nothing is shared."""
+class SegnetStanConfig(SegnetConfig):
+    """A complete SegNet with attention for each task; nothing is shared.
+
+    38,185,025 parameters for depth alone.
+    """
 
     name: ClassVar[str] = "segnet-stan"
     paper: ClassVar[str] = "Liu et al., CVPR 2019 (STAN)"
-
-    widths: tuple[int, ...] = WIDTHS
-    """Channels of each stage; the image is halved as often as there are stages."""
-
-    def build(self, outputs: Mapping[str, int]) -> Network:
-        """Build the network."""
-        return SegnetStan(outputs, self)
+    link: ClassVar[str] = "https://arxiv.org/abs/1803.10704"
 
 
-class SegnetStan(Network):
+class SegnetStan(Network, config=SegnetStanConfig):
     """For each task: trunk with attention → head. With several tasks these are trained side by side."""
 
-    def __init__(self, outputs: Mapping[str, int], options: SegnetStanConfig) -> None:
-        super().__init__(outputs)
-        self.trunks = nn.ModuleDict({task: AttendedTrunk([task], options.widths) for task in outputs})
-        self.heads = PerTask({task: head(options.widths[0], channels) for task, channels in outputs.items()})
-        initialise(self, nn.init.xavier_normal_)
+    has_shared_features = False
+    has_shared_parameters = False
 
+    def __init__(self, out_channels: Mapping[str, int], config: SegnetStanConfig | None = None, **options: Any) -> None:
+        super().__init__(out_channels)
+        widths = SegnetStanConfig.of(config, options).widths
+        self.trunks = nn.ModuleDict({task: AttendedTrunk([task], widths) for task in out_channels})
+        self.heads = PerTask({task: head(widths[0], channels) for task, channels in out_channels.items()})
+        initialize(self, nn.init.xavier_normal_)
+
+    @override
     def shared_modules(self) -> tuple[nn.Module, ...]:
-        """Nothing."""
         return ()
 
+    @override
     def forward(self, image: Tensor) -> Outputs:
-        """Predict every task."""
         features = {task: trunk(image)[task] for task, trunk in self.trunks.items()}
         return Outputs(self.heads(features), {}, ())

@@ -1,4 +1,4 @@
-"""A SegNet trunk with attention masks per task (Liu et al., CVPR 2019)."""
+"""End-to-End Multi-Task Learning with Attention (Liu et al., CVPR 2019, https://arxiv.org/abs/1803.10704)."""
 
 from collections.abc import Iterable, Sequence
 from itertools import chain
@@ -7,12 +7,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from taskscape.models.layers.blocks import PerTask, conv_norm_relu
-from taskscape.models.segnet.blocks import decoder_channels, encoder_channels, pool, stages, unpool
+from taskscape.models.layers.conv import conv_norm_relu
+from taskscape.models.layers.per_task import PerTask
+from taskscape.models.segnet.pooling import pool, unpool
+from taskscape.models.segnet.stages import decoder_channels, encoder_channels, stages
 
 
 class AttendedTrunk(nn.Module):
-    """A trunk that serves all tasks, of whose features each task selects its own by soft masks."""
+    """A SegNet trunk for all tasks, with soft masks for each that select among its features."""
 
     def __init__(self, tasks: Iterable[str], widths: Sequence[int]) -> None:
         super().__init__()
@@ -36,7 +38,7 @@ class AttendedTrunk(nn.Module):
         )
 
     def shared_modules(self) -> tuple[nn.Module, ...]:
-        """Everything but the masks."""
+        """Return everything but the masks, in the order of computation."""
         encoder = zip(self.encoder_first, self.encoder_further, self.encoder_shared, strict=True)
         decoder = zip(self.decoder_shared, self.decoder, strict=True)
         return tuple(chain.from_iterable((*encoder, *decoder)))
@@ -50,8 +52,8 @@ class AttendedTrunk(nn.Module):
         ):
             first = first_unit(x)
             last = further_units(first)
-            seen = {task: torch.cat([first, carried], 1) for task, carried in attended.items()}
-            weights = masks(seen or dict.fromkeys(self.tasks, first))
+            inputs = {task: torch.cat([first, carried], 1) for task, carried in attended.items()}
+            weights = masks(inputs or dict.fromkeys(self.tasks, first))
             attended = {task: F.max_pool2d(shared(w * last), 2, ceil_mode=True) for task, w in weights.items()}
             pools.append(pool(last))
             x = pools[-1].features

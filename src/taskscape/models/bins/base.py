@@ -1,0 +1,142 @@
+"""What networks with adaptive bins have in common: one encoder, bins for the depth, a branch per other task."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Self
+
+from torch import Tensor, nn
+from typing_extensions import override
+
+from taskscape.models.base import known_tasks
+from taskscape.models.bins.adaptive_bins import AdaptiveBins, TokenSource
+from taskscape.models.branches import SharedEncoder
+from taskscape.models.layers.encoder import AtrousConfig, Encoder
+from taskscape.models.layers.grid_transformer import GridTransformer
+from taskscape.models.layers.shared_features import shared_features
+
+if TYPE_CHECKING:
+    from taskscape.tasks import Task
+
+MakeBranch = Callable[[int, int, int], nn.Module]
+"""Makes a branch, from skip and bottleneck to a task's raw map, for the channels of bottleneck, skip and map."""
+
+
+@dataclass(frozen=True)
+class BinsConfig(AtrousConfig):
+    """The settings of a network with adaptive bins, and of the transformers in it.
+
+    Bins are values in the unit of the labels, such as metres. A task with bins must therefore put out its values as
+    they are: ``Depth(representation="metres", mean=0.0, std=1.0)``, best with a loss of values such as SILog.
+    """
+
+    encoder: str = "resnet18"
+    """Any timm backbone that gives a pyramid of features."""
+    bin_tasks: tuple[str, ...] | None = None
+    """Tasks with one output channel that are predicted by bins. By default those whose raw output is the value itself;
+    where only channels are known, those with one."""
+    tokens: TokenSource = "encoder"
+    """What becomes bins: the encoder's last feature, the depth decoder's features, or those of an ASPP."""
+    grid: int = 16
+    """Tokens are the cells of a grid × grid; there are as many bins."""
+    width: int = 256
+    """Channels of a token; 512 was compared."""
+    heads: int = 4
+    """Heads of the attention; 8 were best with tokens from an ASPP."""
+    blocks: int = 3
+    """Transformer blocks; 6 were best with tokens from an ASPP."""
+    expansion: int = 4
+    """How many times wider the transformer's hidden layers are; 8 was compared."""
+    dropout: float = 0.0
+    """Probability that a similarity is left out of the attention in training."""
+    temperature: float = 1.0
+    """What similarities are divided by, besides the root of a head's width."""
+    position: bool = False
+    """A learned position for each cell, added to the queries."""
+    start: float = 10.0
+    """Where bins start, in the unit of the labels."""
+
+    @override
+    def check(self, tasks: Mapping[str, "Task"]) -> None:
+        """Raise ``ValueError`` where a task with bins does not put out its values, or no task has bins but might."""
+        bins = known_tasks("bin_tasks", self.for_tasks(tasks).bin_tasks or (), tasks)
+        if self.bin_tasks is None and not bins:
+            bins = tuple(name for name, task in tasks.items() if not task.predicts_classes and task.channels == 1)
+        for name in bins:
+            if not tasks[name].raw_is_value:
+                raise ValueError(
+                    f"network: {self.name} predicts {name!r} by bins in the unit of its labels, but the raw output of "
+                    f"this task is another: set tasks.{name}.representation to metres, tasks.{name}.mean to 0 and "
+                    f"tasks.{name}.std to 1, or list the tasks with bins in network.bin_tasks, () for none"
+                )
+
+    @override
+    def for_tasks(self, tasks: Mapping[str, "Task"]) -> Self:
+        if self.bin_tasks is not None:
+            return self
+        return replace(
+            self, bin_tasks=tuple(name for name, task in tasks.items() if task.raw_is_value and task.channels == 1)
+        )
+
+    def transformer(self, inputs: int) -> GridTransformer:
+        """Build a transformer over the cells of a map of ``inputs`` channels."""
+        return GridTransformer(
+            inputs,
+            self.grid,
+            self.width,
+            self.heads,
+            self.blocks,
+            self.expansion,
+            self.dropout,
+            self.temperature,
+            self.position,
+        )
+
+
+class BinsNetwork(SharedEncoder):
+    """Encoder → depth: tokens → bins, decoder → their expectation; others: a branch each → bilinear to the image.
+
+    Without a task with bins, as in a baseline for another one, every task has such a branch.
+    """
+
+    def __init__(self, out_channels: Mapping[str, int], config: BinsConfig, branch: MakeBranch) -> None:
+        """Create it; ``branch`` makes those of tasks without bins."""
+        super().__init__(out_channels)
+        self.encoder = Encoder(config.encoder, config.output_stride, config.pretrained)
+        self.skip_level = self.encoder.level(4)
+        deep, skip = self.encoder.channels[-1], self.encoder.channels[self.skip_level]
+        self.branches = nn.ModuleDict()
+        bin_tasks = _bin_tasks(config, out_channels)
+        for task, channels in out_channels.items():
+            if task in bin_tasks:
+                transformer = config.transformer(deep if config.tokens == "encoder" else 256)
+                self.branches[task] = AdaptiveBins(deep, skip, transformer, config.tokens, config.rates, config.start)
+            else:
+                self.branches[task] = branch(deep, skip, channels)
+
+    @override
+    def shared_modules(self) -> tuple[nn.Module, ...]:
+        return (self.encoder,)
+
+    @override
+    def read(self, pyramid: Sequence[Tensor]) -> tuple[Tensor, ...]:
+        return pyramid[self.skip_level], pyramid[-1]
+
+    def bins(self, image: Tensor) -> dict[str, Tensor]:
+        """Return the bins of each image, (B, grid²) in the unit of the labels, for each task that has bins."""
+        skip, bottleneck = shared_features(*self.read(self.encoder(image)))
+        return {
+            task: branch.bins(skip, bottleneck)
+            for task, branch in self.branches.items()
+            if isinstance(branch, AdaptiveBins)
+        }
+
+
+def _bin_tasks(config: BinsConfig, out_channels: Mapping[str, int]) -> tuple[str, ...]:
+    if config.bin_tasks is None:
+        return tuple(task for task, channels in out_channels.items() if channels == 1)
+    for task in known_tasks("bin_tasks", config.bin_tasks, out_channels):
+        if out_channels[task] != 1:
+            raise ValueError(
+                f"network.bin_tasks: {task!r} has {out_channels[task]} channels: list tasks with one channel"
+            )
+    return config.bin_tasks

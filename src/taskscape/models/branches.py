@@ -1,0 +1,30 @@
+"""What networks with one encoder for all tasks and a branch for each have in common."""
+
+from abc import abstractmethod
+from collections.abc import Sequence
+
+from torch import Tensor, nn
+from typing_extensions import override
+
+from taskscape.models.base import Network, Outputs
+from taskscape.models.layers.encoder import Encoder
+from taskscape.models.layers.resize import resize_like
+from taskscape.models.layers.shared_features import shared_features
+
+
+class SharedEncoder(Network):
+    """Encoder → for each task: a branch → bilinear to the image."""
+
+    encoder: Encoder
+    branches: nn.ModuleDict
+    """For each task a module from what ``read`` returns to the task's raw map, at any size."""
+
+    @abstractmethod
+    def read(self, pyramid: Sequence[Tensor]) -> tuple[Tensor, ...]:
+        """Return what every branch reads of the encoder's levels, from fine to coarse."""
+
+    @override
+    def forward(self, image: Tensor) -> Outputs:
+        shared = shared_features(*self.read(self.encoder(image)))
+        final = {task: resize_like(branch(*shared), image) for task, branch in self.branches.items()}
+        return Outputs(final, {}, shared)

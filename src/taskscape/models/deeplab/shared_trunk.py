@@ -1,0 +1,25 @@
+"""What networks have in common whose tasks share everything but their last convolution."""
+
+from abc import abstractmethod
+
+from torch import Tensor, nn
+from typing_extensions import override
+
+from taskscape.models.base import Network, Outputs
+from taskscape.models.layers.resize import resize_like
+
+
+class SharedTrunk(Network):
+    """Trunk → 1×1 convolution per task → bilinear to the image."""
+
+    heads: nn.ModuleDict
+
+    @abstractmethod
+    def features(self, image: Tensor) -> Tensor:
+        """Return the (B, C, h, w) features of the trunk, which every head reads."""
+
+    @override
+    def forward(self, image: Tensor) -> Outputs:
+        features = self.features(image)
+        final = {task: resize_like(head(features), image) for task, head in self.heads.items()}
+        return Outputs(final, {}, (features,))

@@ -1,0 +1,45 @@
+"""A transformer over the cells of a grid, as in ViT (Dosovitskiy et al., ICLR 2021, https://arxiv.org/abs/2010.11929)."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from taskscape.models.layers.transformer_block import TransformerBlock
+
+
+class GridTransformer(nn.Module):
+    """A map resized to a square grid, whose cells are the tokens of transformer blocks."""
+
+    def __init__(
+        self,
+        inputs: int,
+        grid: int = 16,
+        width: int = 256,
+        heads: int = 4,
+        blocks: int = 3,
+        expansion: int = 4,
+        dropout: float = 0.0,
+        temperature: float = 1.0,
+        position: bool = False,
+    ) -> None:
+        super().__init__()
+        self.grid = grid
+        self.width = width
+        self.project = nn.Identity() if inputs == width else nn.Linear(inputs, width)
+        self.position = nn.Parameter(torch.randn(1, grid * grid, width) * 0.02) if position else None
+        self.blocks = nn.ModuleList(
+            TransformerBlock(width, heads, expansion, dropout, temperature) for _ in range(blocks)
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return (B, grid², width) tokens for a (B, inputs, h, w) map, row by row."""
+        cells = F.interpolate(x, size=(self.grid, self.grid), mode="bilinear", align_corners=False)
+        tokens: Tensor = self.project(cells.flatten(2).transpose(1, 2))
+        for block in self.blocks:
+            tokens = block(tokens, self.position)
+        return tokens
+
+    def fold(self, tokens: Tensor) -> Tensor:
+        """Return the (B, width, grid, grid) map of (B, grid², width) tokens."""
+        folded: Tensor = tokens.transpose(1, 2).unflatten(2, (self.grid, self.grid))
+        return folded

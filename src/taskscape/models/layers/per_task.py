@@ -1,0 +1,13 @@
+"""Modules side by side, one for each task."""
+
+from collections.abc import Mapping
+
+from torch import Tensor, nn
+
+
+class PerTask(nn.ModuleDict):
+    """One module for each task."""
+
+    def forward(self, inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Apply each task's module to the task's input."""
+        return {task: module(inputs[task]) for task, module in self.items()}

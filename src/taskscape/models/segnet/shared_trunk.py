@@ -1,0 +1,38 @@
+"""What the split networks have in common: one SegNet for all tasks, split at its last feature."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from torch import Tensor, nn
+from typing_extensions import override
+
+from taskscape.models.base import Network, Outputs
+from taskscape.models.segnet.stages import SegnetConfig, head, initialize
+from taskscape.models.segnet.trunk import SegnetTrunk
+
+
+@dataclass(frozen=True)
+class SplitConfig(SegnetConfig):
+    """The settings of the split networks."""
+
+    repeat: int = 1
+    """Convolutions in place of each one of SegNet."""
+
+
+class SharedTrunk(Network):
+    """Trunk → head per task."""
+
+    def __init__(self, out_channels: Mapping[str, int], config: SplitConfig) -> None:
+        super().__init__(out_channels)
+        self.trunk = SegnetTrunk(config.widths, config.repeat)
+        self.heads = nn.ModuleDict({task: head(config.widths[0], n) for task, n in out_channels.items()})
+        initialize(self, nn.init.xavier_normal_)
+
+    @override
+    def shared_modules(self) -> tuple[nn.Module, ...]:
+        return (self.trunk,)
+
+    @override
+    def forward(self, image: Tensor) -> Outputs:
+        features = self.trunk(image)
+        return Outputs({task: head(features) for task, head in self.heads.items()}, {}, (features,))

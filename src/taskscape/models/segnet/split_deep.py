@@ -1,0 +1,31 @@
+"""SegNet shared by all tasks up to their heads, twice as deep."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from taskscape.models.segnet.shared_trunk import SharedTrunk, SplitConfig
+
+
+@dataclass(frozen=True)
+class SegnetSplitDeepConfig(SplitConfig):
+    """The split network with twice the convolutions.
+
+    50,807,761 parameters for 13 classes, depth and normals. The shared features are the trunk's last, (B, 64, H, W).
+    """
+
+    name: ClassVar[str] = "segnet-split-deep"
+    paper: ClassVar[str] = "Liu et al., CVPR 2019 (split, deep)"
+    link: ClassVar[str] = "https://arxiv.org/abs/1803.10704"
+
+    repeat: int = 2
+    """Convolutions in place of each one of SegNet."""
+
+
+class SegnetSplitDeep(SharedTrunk, config=SegnetSplitDeepConfig):
+    """Trunk → head per task."""
+
+    def __init__(
+        self, out_channels: Mapping[str, int], config: SegnetSplitDeepConfig | None = None, **options: Any
+    ) -> None:
+        super().__init__(out_channels, SegnetSplitDeepConfig.of(config, options))

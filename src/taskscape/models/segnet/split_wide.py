@@ -1,0 +1,31 @@
+"""SegNet shared by all tasks up to their heads, with a wider last stage."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from taskscape.models.segnet.shared_trunk import SharedTrunk, SplitConfig
+
+
+@dataclass(frozen=True)
+class SegnetSplitWideConfig(SplitConfig):
+    """The split network with a wider last stage.
+
+    43,934,161 parameters for 13 classes, depth and normals. The shared features are the trunk's last, (B, 64, H, W).
+    """
+
+    name: ClassVar[str] = "segnet-split-wide"
+    paper: ClassVar[str] = "Liu et al., CVPR 2019 (split, wide)"
+    link: ClassVar[str] = "https://arxiv.org/abs/1803.10704"
+
+    widths: tuple[int, ...] = (64, 128, 256, 512, 1024)
+    """Channels of each stage; the image is halved as often as there are stages."""
+
+
+class SegnetSplitWide(SharedTrunk, config=SegnetSplitWideConfig):
+    """Trunk → head per task."""
+
+    def __init__(
+        self, out_channels: Mapping[str, int], config: SegnetSplitWideConfig | None = None, **options: Any
+    ) -> None:
+        super().__init__(out_channels, SegnetSplitWideConfig.of(config, options))

@@ -1,0 +1,67 @@
+"""Stages of convolutions, of which every SegNet is made (https://arxiv.org/abs/1511.00561)."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from torch import Tensor, nn
+
+from taskscape.models.base import NetworkConfig
+from taskscape.models.layers.conv import conv_norm_relu
+
+WIDTHS = (64, 128, 256, 512, 512)
+"""Channels of each stage, from fine to coarse."""
+
+
+@dataclass(frozen=True)
+class SegnetConfig(NetworkConfig):
+    """The settings of every network of this family."""
+
+    widths: tuple[int, ...] = WIDTHS
+    """Channels of each stage; the image is halved as often as there are stages."""
+
+
+def encoder_channels(widths: Sequence[int], repeat: int = 1) -> list[list[int]]:
+    """Return each stage as the channels around its convolutions: [3, 64, 64], …, [512, 512, 512, 512].
+
+    The first two stages have two convolutions, the others three; each of them is there ``repeat`` times. Raises
+    ``ValueError`` without a stage.
+    """
+    if not widths:
+        raise ValueError(f"network.widths: a SegNet needs at least one stage, such as {WIDTHS}")
+    inputs = (3, *widths)
+    return [[inputs[i], *[width] * (_convolutions(i) * repeat)] for i, width in enumerate(widths)]
+
+
+def decoder_channels(widths: Sequence[int], repeat: int = 1) -> list[list[int]]:
+    """Return the mirrored stages, from coarse to fine: [512, 512, 512, 512], …, [64, 64, 64]."""
+    outputs = (widths[0], *widths)
+    return [[width, *[outputs[i]] * (_convolutions(i) * repeat)] for i, width in enumerate(widths)][::-1]
+
+
+def _convolutions(stage: int) -> int:
+    return 2 if stage < 2 else 3
+
+
+def stage(channels: Sequence[int]) -> nn.Sequential:
+    """Return conv3×3 + batch norm + ReLU units with these channels before, between and after them."""
+    return nn.Sequential(*(conv_norm_relu(inputs, outputs, bias=True) for inputs, outputs in pairwise(channels)))
+
+
+def stages(channels: Sequence[Sequence[int]]) -> nn.ModuleList:
+    """Return one stage for each list of channels."""
+    return nn.ModuleList(stage(one) for one in channels)
+
+
+def head(inputs: int, channels: int) -> nn.Sequential:
+    """Return a task's last layers: conv3×3 and conv1×1, with nothing between them."""
+    return nn.Sequential(nn.Conv2d(inputs, inputs, 3, padding=1), nn.Conv2d(inputs, channels, 1))
+
+
+def initialize(network: nn.Module, weights: Callable[[Tensor], Tensor]) -> None:
+    """Draw the weights of all convolutions with a function of ``torch.nn.init`` and set their biases to zero."""
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d):
+            weights(module.weight)
+            assert module.bias is not None  # every convolution of this family has one
+            nn.init.zeros_(module.bias)
