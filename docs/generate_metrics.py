@@ -7,7 +7,16 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from taskscape.metrics import JOINT, DepthMetrics, MetricSpec, NormalsMetrics, SegmentationMetrics, TaskMetric
+from taskscape.metrics import (
+    JOINT,
+    AlbedoMetrics,
+    BoundaryMetrics,
+    DepthMetrics,
+    MetricSpec,
+    NormalsMetrics,
+    SegmentationMetrics,
+    TaskMetric,
+)
 
 PAGE = Path(__file__).with_name("metrics.md")
 
@@ -15,6 +24,8 @@ TASKS: dict[str, TaskMetric] = {
     "semseg": SegmentationMetrics(("CLASS",)),
     "depth": DepthMetrics(),
     "normals": NormalsMetrics(),
+    "boundaries": BoundaryMetrics(),
+    "albedo": AlbedoMetrics(),
 }
 
 

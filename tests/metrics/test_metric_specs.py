@@ -9,7 +9,15 @@ import torch
 import torch.nn.functional as F
 
 import taskscape.metrics
-from taskscape.metrics import DepthMetrics, MetricSpec, NormalsMetrics, SegmentationMetrics, TaskMetric
+from taskscape.metrics import (
+    AlbedoMetrics,
+    BoundaryMetrics,
+    DepthMetrics,
+    MetricSpec,
+    NormalsMetrics,
+    SegmentationMetrics,
+    TaskMetric,
+)
 
 CLASSES = ("road", "tree", "car")
 
@@ -30,11 +38,23 @@ def normals(error, generator):
     return value + error * torch.randn(4, 3, 16, 16, generator=generator), value
 
 
+def boundaries(error, generator):
+    value = (torch.rand(4, 1, 16, 16, generator=generator) < 0.1).float()
+    return (1 - error) * value + error * torch.rand(4, 1, 16, 16, generator=generator), value
+
+
+def albedos(error, generator):
+    value = torch.rand(4, 3, 16, 16, generator=generator)
+    return value + error * torch.rand(4, 3, 16, 16, generator=generator), value
+
+
 CASES = {
     "semseg": (lambda: SegmentationMetrics(CLASSES), classes),
     "depth": (DepthMetrics, depths),
     "relative depth": (lambda: DepthMetrics(metric=False), depths),
     "normals": (NormalsMetrics, normals),
+    "boundaries": (BoundaryMetrics, boundaries),
+    "albedo": (AlbedoMetrics, albedos),
 }
 """Makes a metric; makes a prediction with an error from 0 to 1, and the truth."""
 
@@ -87,6 +107,8 @@ def test_one_metric_leads_and_it_is_not_one_of_a_class(name):
         ("depth", "si_log_rmse", {"abs_err", "abs_rel"}),
         ("relative depth", "si_log_rmse", {"si_log_rmse", "median_scaled_abs_rel"}),
         ("normals", "mean", {"mean", "median", "within_11.25", "within_22.5", "within_30"}),
+        ("boundaries", "ods", {"ods"}),
+        ("albedo", "si_mse", {"si_mse", "lmse"}),
     ],
 )
 def test_the_metrics_that_the_literature_compares(name, leading, in_delta_m):
