@@ -1,4 +1,4 @@
-"""The page about metrics says what the metrics say."""
+"""The page about metrics agrees with the metrics."""
 
 import importlib.util
 import re

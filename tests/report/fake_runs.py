@@ -45,7 +45,7 @@ SETTINGS: dict[str, Any] = {
 
 
 def samples(rng: np.random.Generator, tasks: tuple[str, ...], size: tuple[int, int], count: int) -> dict[str, Any]:
-    """Blocks of 4 × 4 pixels, so that they compress as pictures do."""
+    """Blocks of 4 × 4 pixels, so that they compress as photographs do."""
     shape = (count, -(-size[0] // 4), -(-size[1] // 4))
     arrays: dict[str, Any] = {
         "image": rng.integers(0, 256, (*shape, 3), np.uint8),

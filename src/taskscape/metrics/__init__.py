@@ -1,6 +1,6 @@
-"""What predictions are measured by: the metrics of one kind of task per file, and what each of them is.
+"""Metrics of predictions: one file per kind of task, and the specs that describe each metric.
 
-A metric that needs torch is imported when its name is used, so that a report can read what metrics are without torch.
+A metric that needs torch is imported when its name is used, so that a report can read specs without torch.
 """
 
 from importlib import import_module

@@ -36,8 +36,9 @@ class BoundaryMetrics(TaskMetric):
 
     Precision is the share of predicted boundary pixels with a true one within the tolerance, recall that of true ones
     with a predicted one; F is their harmonic mean, 2PR / (P + R). ``ods`` takes the best of 99 thresholds on the
-    probability for the whole split, ``ois`` for each image; pixels are counted over the split. Martin et al., TPAMI 2004
-    (https://doi.org/10.1109/TPAMI.2004.1273918); Arbeláez et al., TPAMI 2011 (https://doi.org/10.1109/TPAMI.2010.161).
+    probability for the whole split, ``ois`` for each image; pixels are counted over the split. Martin et al., TPAMI
+    2004 (https://doi.org/10.1109/TPAMI.2004.1273918); Arbeláez et al., TPAMI 2011
+    (https://doi.org/10.1109/TPAMI.2010.161).
 
     The tolerance is a Euclidean distance, by default 0.0075 of the image's diagonal as in the BSDS benchmark. Unlike
     there, pixels match by dilation: a pixel may match several others, and predictions are not thinned first. Numbers

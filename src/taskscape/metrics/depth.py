@@ -20,9 +20,9 @@ _EDGES = [_NEAREST * 2 ** (i / _PER_OCTAVE) for i in range(_BINS + 1)]
 
 
 class Pixels:
-    """Predicted depth y and true depth y* of a batch, and what the metrics derive from them: (B, H, W) float64.
+    """Predicted depth y and true depth y* of a batch, and quantities derived from them: (B, H, W) float64.
 
-    An invalid pixel has a perfect prediction, 1 m, and counts 0: that costs less than picking out what is valid.
+    An invalid pixel has a perfect prediction, 1 m, and counts 0: that costs less than selecting the valid ones.
     """
 
     def __init__(self, y: Tensor, true: Tensor, valid: Tensor, inverse_unit: float = 1.0) -> None:
@@ -209,7 +209,7 @@ class DepthMetrics(TaskMetric):
     ``plots``: ``histogram`` and ``error_by_distance``. Both have ``edges`` in metres, an eighth of an octave apart from
     0.25 to 512; what lies outside is counted in the end bins. ``histogram``: pixels ``predicted`` and ``true``.
     ``error_by_distance``, by true depth: ``pixels`` and the means ``abs_err`` in metres and ``abs_rel``; a bin without
-    pixels is joined to the next one that has some. Nothing when there are no valid pixels.
+    pixels is merged with the next one that has some. Nothing when there are no valid pixels.
 
     A batch of 8 x 128 x 256 pixels costs 13 ms on a CPU, half of it for the medians; on a GPU nothing waits for it.
     """
@@ -284,7 +284,7 @@ class DepthMetrics(TaskMetric):
 
 
 def _total(metric: DepthMetric, pixels: Pixels) -> Tensor:
-    """Return the sum over this batch's pixels, or images, of what the metric averages."""
+    """Return the sum of the metric's formula over the pixels, or images, of a batch."""
     terms = metric.formula(pixels)
     return terms.sum() if metric.scale_free else (terms * pixels.count).sum()
 

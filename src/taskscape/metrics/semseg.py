@@ -81,7 +81,7 @@ class SegmentationMetrics(TaskMetric):
         b, c = len(value), len(self.classes)
         image = torch.arange(b, device=value.device)[:, None, None]
         cell = (image * c + value) * c + prediction
-        # What is invalid goes to one more cell, which costs less than picking out what is valid.
+        # Invalid pixels go to one more cell, which costs less than selecting the valid ones.
         counts = cell.masked_fill(~valid, b * c * c).flatten().bincount(minlength=b * c * c + 1)
         confusion_bcc = counts[:-1].view(b, c, c)
         miou_b = _iou(confusion_bcc).nanmean(-1)  # NaN where an image has no valid pixel

@@ -102,7 +102,7 @@ def chart(
 def scatter(
     title: str, points: Sequence[tuple[str, str, float, float]], x_label: str, note: str = "", x_log: bool = False
 ) -> str:
-    """Draw (label, colour, x, y) as labelled dots."""
+    """Draw (label, color, x, y) as labeled dots."""
     x_axis = Axis.around([p[2] for p in points], x_log, margin=0.12)
     y_axis = Axis.around([p[3] for p in points], margin=0.12)
     body = ""

@@ -41,7 +41,7 @@ def write_comparison(runs: Sequence[Path], out: Path) -> Path:
     """
     runs = list({run.resolve(): run for run in runs}.values())
     if len(runs) < 2:
-        raise ValueError(f"a comparison needs at least two runs and was given {len(runs)}; name more run folders")
+        raise ValueError(f"a comparison needs at least two runs, not {len(runs)}: name more run folders")
     return write(out, _page(group([Run.load(run) for run in runs])))
 
 
@@ -135,6 +135,8 @@ def _delta_m_row(groups: Sequence[Group]) -> list[str]:
 def _delta_m_cell(change: DeltaM | None) -> str:
     if change is None:
         return MISSING
+    if round(change.percent, 2) == 0:
+        return "0.00"
     return f'<span class="{"worse" if change.percent > 0 else "good"}">{signed(change.percent, 2)}</span>'
 
 

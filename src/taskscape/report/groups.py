@@ -98,7 +98,7 @@ def differences(groups: Sequence[Group]) -> dict[str, list[str]]:
     flat = [flatten(g.runs[0].settings) for g in groups]
     names = dict.fromkeys(name for settings in flat for name in settings if name != "seed")
     table = {name: [settings.get(name, NO_SETTING) for settings in flat] for name in names}
-    # What is null in one experiment and has settings of its own in another is told by those settings.
+    # Where one experiment has null and another has nested settings, the nested settings show the difference.
     parents = {parent for name in names for parent in _parents(name)}
     different = {name: values for name, values in table.items() if len(set(values)) > 1 and name not in parents}
     return {name: values for name, values in different.items() if not _follows_from_type(name, values, different)}
@@ -110,7 +110,7 @@ def _parents(name: str) -> list[str]:
 
 
 def _follows_from_type(name: str, values: Sequence[str], table: Mapping[str, Sequence[str]]) -> bool:
-    """Return whether a setting differs only because what it belongs to, such as a task, is there or not."""
+    """Return whether a setting differs only because its parent, such as a task, is missing in some experiments."""
     if len(set(values) - {NO_SETTING}) > 1:
         return False
     missing = [value == NO_SETTING for value in values]

@@ -1,4 +1,4 @@
-"""The parts that pages are made of, and the frame around them. Everything given as text is escaped here."""
+"""The parts that pages are made of, and the frame around them. All text is escaped here."""
 
 import re
 from collections.abc import Sequence
@@ -94,12 +94,12 @@ def breakable(name: str) -> str:
 
 
 def folded(summary: str, body: str) -> str:
-    """Return something that is closed until one asks for it."""
+    """Return a part of a page that is closed until the reader opens it."""
     return f"<details><summary>{escape(summary)}</summary>{body}</details>"
 
 
 def wide(body: str) -> str:
-    """Return something that may be wider than a phone: it scrolls by itself, the page does not."""
+    """Return content that scrolls sideways where it is wider than the screen; the page does not."""
     return f'<div class="wide" tabindex="0">{body}</div>'
 
 

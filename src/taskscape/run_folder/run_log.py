@@ -1,4 +1,4 @@
-"""What a run logs: a table with a row per epoch, and TensorBoard events."""
+"""The log of a run: a table with a row per epoch, and TensorBoard events."""
 
 import csv
 import io
