@@ -5,7 +5,7 @@ its single-task baselines: the same streets, seed, epochs, optimiser. Runs are k
 is not trained again, one that was interrupted goes on. The time of a step is measured apart, when all are trained.
 Prints a Markdown table and writes the figures as JSON.
 
-Δm is the mean over the metrics semseg/miou, semseg/pixel_accuracy, depth/abs and depth/rel of the relative change
+Δm is the mean over the metrics semseg/miou, semseg/pixel_accuracy, depth/abs_err and depth/abs_rel of the relative change
 against the single-task networks, signed so that worse is positive: lower is better.
 """
 
@@ -25,11 +25,11 @@ from taskscape import models, recipes, runs, weighting
 from taskscape.commands.recipes import recipes as recipe_names
 from taskscape.data import Streets
 from taskscape.distributed import launch
-from taskscape.runs.experiment import Experiment
-from taskscape.report.groups import Group, baselines, gain
+from taskscape.report.groups import Group, delta_m_of, single_task_groups
 from taskscape.report.run import Run
+from taskscape.runs.experiment import Experiment
 
-SHOWN = ("semseg/miou", "semseg/pixel_accuracy", "depth/abs", "depth/rel", "depth/si_log_rmse")
+SHOWN = ("semseg/miou", "semseg/pixel_accuracy", "depth/abs_err", "depth/abs_rel", "depth/si_log_rmse")
 SINGLE = {"semseg": "segmentation alone", "depth": "depth alone"}
 
 
@@ -83,7 +83,7 @@ def row(group: Group, step: float, single: dict[str, Group]) -> dict[str, Any]:
     metrics = {metric: result.metrics[metric] for metric in SHOWN if metric in result.metrics}
     cost = {"parameters": result.cost["parameters"], "flops": result.cost["flops"], "seconds_per_step": step}
     figures: dict[str, Any] = {"name": name, **cost, **metrics}
-    if change := gain(group, single):
+    if change := delta_m_of(group, single):
         figures["delta_m"] = change.percent
     return figures
 
@@ -97,8 +97,8 @@ def table(rows: list[dict[str, Any]]) -> str:
         "seconds_per_step": ("step, ms", "{:.0f}"),
         "semseg/miou": ("mIoU % ↑", "{:.2f}"),
         "semseg/pixel_accuracy": ("accuracy % ↑", "{:.2f}"),
-        "depth/abs": ("abs m ↓", "{:.3f}"),
-        "depth/rel": ("rel ↓", "{:.4f}"),
+        "depth/abs_err": ("abs err m ↓", "{:.3f}"),
+        "depth/abs_rel": ("abs rel ↓", "{:.4f}"),
         "depth/si_log_rmse": ("SI ↓", "{:.2f}"),
         "delta_m": ("Δm % ↓", "{:+.2f}"),
     }
@@ -138,7 +138,7 @@ def main() -> None:
             found[name] = Group(name, [run])
         except ValueError as error:
             print(f"{name} is left out: {error}")
-    single = baselines(found.values()) if set(SINGLE.values()) <= found.keys() else {}
+    single = single_task_groups(found.values()) if set(SINGLE.values()) <= found.keys() else {}
     rows = [
         row(group, seconds_per_step(replace(experiments[name], **budget), arguments.steps), single)
         for name, group in found.items()

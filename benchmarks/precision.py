@@ -13,7 +13,7 @@ import torch
 from taskscape import runs
 from taskscape.evaluation.evaluate import measure
 
-METRICS = ("semseg/miou", "semseg/pixel_accuracy", "depth/rel")
+METRICS = ("semseg/miou", "semseg/pixel_accuracy", "depth/abs_rel")
 
 
 def row(run: Path, images: int) -> str:
@@ -40,7 +40,7 @@ def main() -> None:
     parser.add_argument("runs", type=Path, nargs="+")
     parser.add_argument("--images", type=int, default=64)
     arguments = parser.parse_args()
-    print("| | relative L2, % | mIoU % | accuracy % | rel |\n|---|---|---|---|---|")
+    print("| | relative L2, % | mIoU % | accuracy % | abs rel |\n|---|---|---|---|---|")
     for run in arguments.runs:
         print(row(run, arguments.images), flush=True)
 
