@@ -16,9 +16,9 @@ from taskscape.cli import COMMANDS, main
 from taskscape.commands.recipes import recipes
 from taskscape.models import NAMES
 from taskscape.runs import Experiment
-from taskscape.training.optimization import Constant, SGDConfig
 from taskscape.serialization import load_name, parse
 from taskscape.tasks import Depth, SurfaceNormals
+from taskscape.training.optimization import Constant, SGDConfig
 from taskscape.weighting import FixedConfig
 
 MY = f"""

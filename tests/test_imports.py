@@ -1,57 +1,59 @@
-"""The layering of docs: which module may import which, read from the source."""
+"""Which room may import which, read from the source: the tree is the way of the data, and imports go down it only."""
 
 import ast
+import re
+import subprocess
+import sys
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 import taskscape
+from taskscape import losses, metrics, modalities, models, objectives, tasks, views, weighting  # noqa: F401
+from taskscape.modalities import MODALITIES
+from taskscape.tasks import TASKS
 
 ROOT = Path(taskscape.__file__).parent
+PROJECT = ROOT.parents[1]
 
-NOTHING: frozenset[str] = frozenset()
-BELOW_EVALUATE = frozenset({"batch", "tasks", "metrics", "result", "data.loader", "models.outputs"})
-BELOW_TRAIN = BELOW_EVALUATE | {"evaluate", "objective", "checkpoint", "weighting.base", "journal"}
-ALL_BELOW_EXPERIMENT = frozenset({"labels", "data", "models", "weighting", "optimization", "settings", "losses"})
-BELOW_RUNS = BELOW_TRAIN | ALL_BELOW_EXPERIMENT | {"consistency", "experiment", "engine", "train", "progress", "result"}
+ROOMS = (
+    "errors",
+    "files",
+    "progress",
+    "serialization",
+    "parallel",
+    "batch",
+    "distributed",
+    "modalities",
+    "streets",
+    "metrics",
+    "losses",
+    "views",
+    "run_folder",
+    "models",
+    "weighting",
+    "tasks",
+    "data",
+    "report",
+    "objectives",
+    "evaluation",
+    "training",
+    "runs",
+    "inference",
+    "recipes",
+    "demo",
+    "commands",
+    "cli",
+    "__main__",
+)
+"""From the bottom up: a room imports rooms above it in this list only. A new room gets its place here, with a reason."""
 
-ALLOWED: dict[str, frozenset[str]] = {
-    "batch": NOTHING,
-    "labels": NOTHING,
-    "result": NOTHING,
-    "checkpoint": NOTHING,
-    "journal": NOTHING,
-    "optimization": NOTHING,
-    "settings": NOTHING,
-    "pool": NOTHING,
-    "processes": NOTHING,
-    "files": NOTHING,
-    "progress": NOTHING,
-    "engine": NOTHING,
-    "losses": frozenset({"batch"}),
-    "metrics": frozenset({"batch"}),
-    "models": NOTHING,
-    "weighting": NOTHING,
-    "tasks": frozenset({"batch", "labels", "losses", "metrics"}),
-    "objective": frozenset({"batch", "tasks", "losses"}),
-    "consistency": frozenset({"batch", "tasks", "losses", "objective"}),
-    "streets": frozenset({"labels", "pool"}),
-    "data": frozenset({"batch", "labels", "pool", "streets"}),
-    "evaluate": BELOW_EVALUATE,
-    "baseline": BELOW_EVALUATE | {"data", "evaluate"},
-    "train": BELOW_TRAIN,
-    "experiment": BELOW_RUNS - {"experiment"},
-    "recipes": frozenset({"experiment"}) | ALL_BELOW_EXPERIMENT | {"tasks", "objective", "consistency"},
-    "runs": BELOW_RUNS,
-    "demo": BELOW_RUNS | {"recipes", "runs"},
-    "predict": BELOW_RUNS | {"runs", "report.pictures"},
-    "report": frozenset({"result", "labels"}),
-}
-"""Beside itself, ``processes`` and ``files``, which everything may import. The command line may import everything,
-inside functions; see below."""
+SPEAKS_OF_ITSELF = {"runs": {"__init__"}, "inference": {"__init__"}}
+"""``__init__`` of the package, for its version, may be imported by these."""
 
-COMMAND_LINE = ("cli", "commands")
+COMMAND_LINE = ("cli", "commands", "__main__")
 
 
 def files(package: str = "") -> list[Path]:
@@ -63,40 +65,56 @@ def module_of(path: Path) -> str:
     return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
 
 
-def imports(tree: ast.AST, known: set[str]) -> Iterator[str]:
-    """The modules of taskscape that are imported, without the leading ``taskscape``."""
-    for node in ast.walk(tree):
+MODULES = {module_of(path): path for path in files()}
+
+
+def at_import(tree: ast.AST) -> Iterator[ast.AST]:
+    """The nodes that are not only for type checkers."""
+    for node in ast.iter_child_nodes(tree):
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
+            for other in node.orelse:
+                yield other
+                yield from at_import(other)
+            continue
+        yield node
+        yield from at_import(node)
+
+
+def imports(tree: ast.AST) -> Iterator[str]:
+    """The modules of taskscape that are imported, without the leading ``taskscape``; ``__init__`` for the package."""
+    for node in at_import(tree):
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, "relative imports are not used"
             inside = [f"{node.module}.{alias.name}" for alias in node.names]
-            names = [name if name.removeprefix("taskscape.") in known else str(node.module) for name in inside]
+            names = [name if name.removeprefix("taskscape.") in MODULES else str(node.module) for name in inside]
         else:
             continue
-        yield from (name.removeprefix("taskscape.") for name in names if name.startswith("taskscape."))
+        yield from (
+            name.removeprefix("taskscape.") if "." in name else "__init__"
+            for name in names
+            if name.split(".")[0] == "taskscape"
+        )
 
 
-MODULES = {module_of(path): path for path in files()}
-
-
-@pytest.mark.parametrize("module", [name for name in MODULES if name.split(".")[0] not in (*COMMAND_LINE, "__init__")])
+@pytest.mark.parametrize("module", [name for name in MODULES if name != "__init__"])
 def test_modules_import_only_what_is_below_them(module: str) -> None:
     own = module.split(".")[0]
-    assert own in ALLOWED, f"add {own} to the table of design and to ALLOWED"
-    allowed = ALLOWED[own] | {own, "processes", "files"}
-    for imported in imports(ast.parse(MODULES[module].read_text()), set(MODULES)):
-        parts = imported.split(".")
-        prefixes = {".".join(parts[:length]) for length in range(1, len(parts) + 1)}
-        assert prefixes & allowed, f"taskscape.{module} imports taskscape.{imported}, which is not below it"
+    assert own in ROOMS, f"give {own} its place in ROOMS"
+    allowed = {*ROOMS[: ROOMS.index(own) + 1], *SPEAKS_OF_ITSELF.get(own, ())}
+    if own in COMMAND_LINE:
+        allowed |= {"__init__"}
+    for imported in imports(ast.parse(MODULES[module].read_text())):
+        assert imported.split(".")[0] in allowed, f"taskscape.{module} imports taskscape.{imported}, which is above it"
 
 
 @pytest.mark.parametrize("module", [name for name in MODULES if name.split(".")[0] in COMMAND_LINE])
 def test_the_command_line_imports_inside_functions(module: str) -> None:
-    heavy = {name for name in MODULES if name.split(".")[0] not in COMMAND_LINE}
+    light = {"errors", "serialization", *(name for name in MODULES if name.split(".")[0] in COMMAND_LINE)}
     for node in ast.parse(MODULES[module].read_text()).body:
         if isinstance(node, ast.Import | ast.ImportFrom):
-            assert not heavy & set(imports(node, set(MODULES))), f"line {node.lineno} of taskscape.{module}"
+            assert set(imports(ast.Module([node], []))) <= light, f"line {node.lineno} of taskscape.{module}"
 
 
 def names_itself(path: Path) -> bool:
@@ -110,10 +128,97 @@ def names_itself(path: Path) -> bool:
     )
 
 
-@pytest.mark.parametrize("package", ["losses", "metrics", "models", "weighting"])
+@pytest.mark.parametrize("package", ["losses", "models", "weighting"])
 def test_methods_do_not_import_each_other(package: str) -> None:
     methods = {module_of(path) for path in files(package) if names_itself(path)}
     for path in files(package):
         if path.stem != "__init__":
-            imported = set(imports(ast.parse(path.read_text()), set(MODULES)))
+            imported = set(imports(ast.parse(path.read_text())))
             assert not imported & methods, f"{module_of(path)} imports another method; move what both need to a base"
+
+
+@pytest.mark.parametrize(
+    ("room", "heavy"),
+    [
+        ("taskscape", {"torch", "numpy", "matplotlib", "yaml"}),
+        ("taskscape.modalities", {"torch", "matplotlib", "yaml"}),
+        ("taskscape.views", {"torch"}),
+        ("taskscape.report", {"torch"}),
+        ("taskscape.data.store", {"matplotlib"}),
+    ],
+)
+def test_rooms_are_free_of_each_others_libraries(room: str, heavy: set[str]) -> None:
+    code = f"import sys, {room}; print(*sorted({heavy!r} & sys.modules.keys()))"
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert not done.stdout.split()
+
+
+# -- a task is one thing in one place ----------------------------------------------------------------------------------
+
+MAY_NAME_TASKS = ("modalities", "views", "tasks", "losses", "metrics", "data.readers", "data.sources", "recipes")
+"""The rooms that know one modality or task from another. Streets are drawn with their labels: ``Scene`` has a field
+for each, so the renderer knows the words too, but no class."""
+
+
+@pytest.mark.parametrize(
+    "module", [name for name in MODULES if not f"{name}.".startswith(tuple(f"{room}." for room in MAY_NAME_TASKS))]
+)
+def test_no_other_room_knows_a_task_by_name(module: str) -> None:
+    words = {kind.name for kind in (*TASKS, *MODALITIES)} - {"rgb"}
+    classes = {kind.__name__ for kind in (*TASKS, *MODALITIES)} - {"Rgb", "Depth"}
+    tree = ast.parse(MODULES[module].read_text())
+    if not module.startswith("streets"):
+        strings = {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and type(node.value) is str}
+        for text in strings - set(docstrings(tree)):  # as a key, a metric's name or an argument: not in a sentence
+            assert re.split(r"[/=]", text)[0] not in words, f"taskscape.{module} names a task in {text!r}"
+    used = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+    used |= {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
+    assert not used & classes, f"taskscape.{module} uses {used & classes}"
+
+
+def docstrings(tree: ast.AST) -> Iterator[str]:
+    """Docstrings, those of attributes too: they may give an example."""
+    for node in ast.walk(tree):
+        for statement in getattr(node, "body", ()) if isinstance(getattr(node, "body", None), list) else ():
+            if isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant):
+                if isinstance(statement.value.value, str):
+                    yield statement.value.value
+
+
+# -- dependencies ------------------------------------------------------------------------------------------------------
+
+DISTRIBUTIONS = {
+    "PIL": "pillow",
+    "lightning_fabric": "lightning-fabric",
+    "typing_extensions": "typing-extensions",
+    "yaml": "pyyaml",
+}
+"""Names of distributions that differ from the modules'."""
+
+OPTIONAL = {"scipy", "h5py", "cvxpy"}
+"""Imported where an extra is needed."""
+
+INDIRECT = {"tensorboard"}
+"""Needed by a module of another dependency: torch.utils.tensorboard."""
+
+
+def test_dependencies_are_what_is_imported() -> None:
+    project = tomllib.loads((PROJECT / "pyproject.toml").read_text())["project"]
+    declared = {re.split(r"[<>=\[]", line)[0] for line in project["dependencies"]}
+    imported = set()
+    for path in files():
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Import):
+                imported |= {alias.name.split(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom):
+                imported.add(str(node.module).split(".")[0])
+    outside = imported - sys.stdlib_module_names - {"taskscape"} - OPTIONAL
+    assert {DISTRIBUTIONS.get(name, name) for name in outside} | INDIRECT == declared
+
+
+def test_every_dependency_has_its_reason() -> None:
+    project = tomllib.loads((PROJECT / "pyproject.toml").read_text())["project"]
+    reasons = (PROJECT / "docs" / "design" / "decisions.md").read_text()
+    for line in project["dependencies"]:
+        name = re.split(r"[<>=\[]", line)[0]
+        assert f"`{name}`" in reasons, f"say in docs/design/decisions.md why {name} is a dependency"

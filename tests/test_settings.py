@@ -9,9 +9,9 @@ from typing import Annotated, Any, ClassVar, Literal, Union, get_args, get_origi
 import pytest
 import yaml
 
-from taskscape.runs import Experiment
 from taskscape.modalities.class_sets import CITYSCAPES_7, ClassSet
 from taskscape.models import DeeplabJointConfig
+from taskscape.runs import Experiment
 from taskscape.serialization import dump, is_offered, load_name, offered, parse
 from taskscape.tasks import Depth, SemanticSegmentation
 from taskscape.weighting import FixedConfig
@@ -204,7 +204,10 @@ def test_errors_about_ones_own_file(own: Path, tag: str, message: str) -> None:
 
 def test_a_module_that_is_imported_already_is_not_run_again() -> None:
     assert load_name(Path(__file__), "OWN") is OWN
-    assert load_name(Path(sys.modules[DeeplabJointConfig.__module__].__file__ or ""), "DeeplabJointConfig") is DeeplabJointConfig
+    assert (
+        load_name(Path(sys.modules[DeeplabJointConfig.__module__].__file__ or ""), "DeeplabJointConfig")
+        is DeeplabJointConfig
+    )
 
 
 def test_a_subclass_of_a_class_of_the_package_is_ones_own() -> None:

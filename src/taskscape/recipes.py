@@ -11,12 +11,22 @@ from typing import Any
 from taskscape import models
 from taskscape.data import Augmentation, Streets
 from taskscape.losses import SILog
-from taskscape.models import AdaptiveDepthConfig, CrossAttentionConfig, DeeplabJointConfig, TransformerConfig, XTaskConfig
+from taskscape.models import (
+    AdaptiveDepthConfig,
+    CrossAttentionConfig,
+    DeeplabJointConfig,
+    TransformerConfig,
+    XTaskConfig,
+)
 from taskscape.objectives import CrossTaskConsistency
 from taskscape.runs import Experiment
 from taskscape.tasks import Depth, SemanticSegmentation, SurfaceNormals
 from taskscape.training.optimization import AdamWConfig, OneCycle
 from taskscape.weighting import UncertaintyConfig
+
+
+EXAMPLE_CHANNELS = {"semseg": 19, "depth": 1}
+"""Output channels of ``joint`` on streets, for which ``taskscape models`` counts by default."""
 
 
 def joint() -> Experiment:

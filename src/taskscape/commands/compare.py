@@ -12,7 +12,6 @@ Page = Annotated[Path, tyro.conf.arg(metavar="PAGE")]
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Parse, call, print."""
     tyro.cli(compare, args=arguments, prog="taskscape compare")
 
 

@@ -9,7 +9,6 @@ from taskscape.commands.train import fresh_folder, print_outcome, resumable
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Parse, call, print."""
     tyro.cli(demo, args=arguments, prog="taskscape demo")
 
 

@@ -13,30 +13,30 @@ SIZE = (128, 256)
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Parse, call, print."""
     tyro.cli(print_models, args=arguments, prog="taskscape models")
 
 
-def print_models(*, tasks: tuple[str, ...] = ("semseg=19", "depth=1"), encoder: str | None = None) -> None:
-    """List the networks with their parameters, and FLOPs for a picture of 128×256 (a multiply-add is two).
+def print_models(*, tasks: tuple[str, ...] = (), encoder: str | None = None) -> None:
+    """List the networks with their parameters, and FLOPs for an image of 128×256 (a multiply-add is two).
 
     Args:
-        tasks: Output channels per task, such as semseg=19 depth=1 normals=3.
-        encoder: Encoder of the networks that have a choice, any that timm knows; by default each its own.
+        tasks: Output channels per task, such as semseg=19 depth=1 normals=3; by default semseg=19 depth=1.
+        encoder: Encoder of the networks that have a choice, any timm encoder; by default each its own.
     """
     channels = dict(_channels(text) for text in tasks)
 
-    from taskscape.models import OPTIONS
+    from taskscape.models import CONFIGS
+    from taskscape.recipes import EXAMPLE_CHANNELS
 
     table = Table(box=None, padding=(0, 2))
     table.add_column("network")
     table.add_column("parameters", justify="right")
     table.add_column("FLOPs", justify="right")
     table.add_column("paper")
-    for name, options in track(OPTIONS.items(), "measuring", console=Console(stderr=True), transient=True):
-        chosen = {"encoder": encoder} if encoder and hasattr(options, "encoder") else {}
-        parameters, flops = _cost(options, channels, chosen)
-        table.add_row(f"[bold]{name}[/]", f"{parameters / 1e6:.2f} M", f"{flops / 1e9:.2f} G", options.paper)
+    for name, config in track(CONFIGS.items(), "measuring", console=Console(stderr=True), transient=True):
+        chosen = {"encoder": encoder} if encoder and hasattr(config, "encoder") else {}
+        parameters, flops = _cost(config, channels or EXAMPLE_CHANNELS, chosen)
+        table.add_row(f"[bold]{name}[/]", f"{parameters / 1e6:.2f} M", f"{flops / 1e9:.2f} G", config.paper)
     Console(highlight=False).print(table)
 
 
@@ -47,11 +47,11 @@ def _channels(text: str) -> tuple[str, int]:
     return task, int(number)
 
 
-def _cost(options: Any, channels: dict[str, int], chosen: dict[str, Any]) -> tuple[int, int]:
+def _cost(config: Any, channels: dict[str, int], chosen: dict[str, Any]) -> tuple[int, int]:
     import torch
 
-    from taskscape.runs.run import flops
+    from taskscape.runs import flops
 
     with torch.device("meta"):  # shapes without numbers: nothing is computed
-        network = options(**chosen).build(channels).eval().requires_grad_(False)
+        network = config(**chosen).build(channels).eval().requires_grad_(False)
         return sum(p.numel() for p in network.parameters()), flops(network, SIZE)

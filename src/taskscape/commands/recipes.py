@@ -10,7 +10,6 @@ FILE = Path(__file__).parents[1] / "recipes.py"
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Parse, call, print."""
     tyro.cli(print_recipes, args=arguments, prog="taskscape recipes")
 
 
@@ -20,7 +19,9 @@ def print_recipes() -> None:
     width = max(map(len, listed))
     for name, text in listed.items():
         print(f"{name:<{width}}  {text}")
-    print("\nTrain one with taskscape train RECIPE, joint with another network with taskscape train NETWORK (taskscape models")
+    print(
+        "\nTrain one with taskscape train RECIPE, joint with another network with taskscape train NETWORK (taskscape models"
+    )
     print("lists them), or one of your own with taskscape train my.py:function.")
 
 

@@ -8,7 +8,6 @@ from taskscape.commands.shared import Run, if_interrupted
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Parse, call, print."""
     tyro.cli(report, args=arguments, prog="taskscape report")
 
 

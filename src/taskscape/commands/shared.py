@@ -1,4 +1,4 @@
-"""What several commands need of the terminal."""
+"""What several commands share."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -29,7 +29,6 @@ Size = Annotated[
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Parse, call, print."""
     tyro.cli(synth, args=arguments, prog="taskscape synth")
 
 
@@ -44,16 +43,16 @@ def synth(
     seed: int = 0,
     processes: int | None = None,
 ) -> None:
-    """Write generated streets with their labels, in the Miniscapes layout. A stopped run goes on where it was.
+    """Write generated streets with their labels, in the Miniscapes layout. Interrupted runs resume.
 
     Args:
         out: Folder to write to.
-        split: Which scenes: train, val, test, or shifted for another look.
+        split: Which scenes: train, val, test, or shifted, out-of-distribution scenes of another appearance.
         count: Number of scenes.
         size: Height and width in pixels.
         samples: Samples per pixel: more are smoother and slower.
-        seed: Another seed, other scenes.
-        processes: How many work at the same time; by default one per CPU core.
+        seed: Random seed of the scenes.
+        processes: Number of worker processes; by default one per CPU core.
     """
     from taskscape.progress import progress_bar, reporter
     from taskscape.streets import write_miniscapes

@@ -13,14 +13,13 @@ from taskscape.commands.flags import registry
 from taskscape.commands.recipes import recipes
 
 if TYPE_CHECKING:
-    from taskscape.runs import Experiment
     from taskscape.run_folder.result import Result
+    from taskscape.runs import Experiment
 
 OptionalRun = Annotated[Path | None, tyro.conf.arg(metavar="RUN")]
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Parse, call, print."""
     first = arguments[0] if arguments else "-"
     if not first.startswith("-"):
         start(first, arguments[1:])
@@ -50,8 +49,7 @@ def resume(*, resume: Annotated[Path, tyro.conf.arg(metavar="RUN")]) -> None:
 
 def start(recipe: str, arguments: Sequence[str]) -> None:
     """Train a recipe with the settings that the arguments change."""
-    from taskscape.runs import Experiment
-    from taskscape.runs import read_experiment
+    from taskscape.runs import Experiment, read_experiment
 
     default = _experiment(recipe)
 
