@@ -215,13 +215,11 @@ def flops(network: Network, size: tuple[int, int]) -> int:
 
 def environment(device: torch.device) -> dict[str, str]:
     """Return versions and hardware of an evaluation, in general terms."""
-    hardware = (
-        torch.cuda.get_device_name(device) if device.type == "cuda" else f"CPU, {torch.get_num_threads()} threads"
-    )
+    gpu = device.type == "cuda"
     return {
         "taskscape": taskscape.__version__,
         "python": platform.python_version(),
-        "torch": torch.__version__,
+        "torch": str(torch.__version__),
         "device": torch.cuda.get_device_name(device) if gpu else f"CPU, {torch.get_num_threads()} threads",
         "processes": str(world_size()),
     }
