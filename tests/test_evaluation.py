@@ -1,7 +1,7 @@
 """Evaluation of networks, whatever their tasks are, and the choice of the best epoch."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar, Self
 
 import numpy as np
@@ -70,7 +70,7 @@ class GlowMetrics(TaskMetric):
 class GlowTask(Task):
     name: ClassVar[str] = "glow"
 
-    loss: Loss = L1()
+    loss: Loss = field(default_factory=L1)
     source: str | None = None
     extra: bool = False
 
