@@ -48,7 +48,7 @@ ROOMS = (
     "cli",
     "__main__",
 )
-"""From the bottom up: a room imports rooms above it in this list only. A new room gets its place here, with a reason."""
+"""From the bottom up: a room imports those before it in this list only. A new room gets its place here."""
 
 SPEAKS_OF_ITSELF = {"runs": {"__init__"}, "inference": {"__init__"}}
 """``__init__`` of the package, for its version, may be imported by these."""
@@ -179,10 +179,9 @@ def test_no_other_room_knows_a_task_by_name(module: str) -> None:
 def docstrings(tree: ast.AST) -> Iterator[str]:
     """Docstrings, those of attributes too: they may give an example."""
     for node in ast.walk(tree):
-        for statement in getattr(node, "body", ()) if isinstance(getattr(node, "body", None), list) else ():
-            if isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant):
-                if isinstance(statement.value.value, str):
-                    yield statement.value.value
+        match node:
+            case ast.Expr(ast.Constant(str(text))):
+                yield text
 
 
 # -- dependencies ------------------------------------------------------------------------------------------------------

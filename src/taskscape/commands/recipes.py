@@ -20,9 +20,9 @@ def print_recipes() -> None:
     for name, text in listed.items():
         print(f"{name:<{width}}  {text}")
     print(
-        "\nTrain one with taskscape train RECIPE, joint with another network with taskscape train NETWORK (taskscape models"
+        "\nTrain one with taskscape train RECIPE, joint with another network with taskscape train NETWORK\n"
+        "(taskscape models lists them), or one of your own with taskscape train my.py:function."
     )
-    print("lists them), or one of your own with taskscape train my.py:function.")
 
 
 def recipes() -> dict[str, str]:

@@ -37,7 +37,8 @@ def resume(*, resume: Annotated[Path, tyro.conf.arg(metavar="RUN")]) -> None:
 
     taskscape train RECIPE [--FIELD VALUE ...] [CHOICE:NAME ...] [--run RUN] starts a run. RECIPE is a name that
     taskscape recipes lists, the name of a network (joint with that network), a function in a file of your own
-    (my.py:function), or a saved experiment (RUN/experiment.yaml). taskscape train RECIPE --help lists the fields and choices.
+    (my.py:function), or a saved experiment (RUN/experiment.yaml). taskscape train RECIPE --help lists the fields and
+    choices.
 
     Args:
         resume: The run to resume, with its own settings.
