@@ -1,14 +1,15 @@
-"""Predictors that do not look at the image, against sums made by hand."""
+"""Image-blind baselines, against sums made by hand."""
 
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from taskscape.evaluation.baselines import baseline
 from taskscape.batch import Sample
 from taskscape.cli import main
 from taskscape.data import Store, StoreWriter
+from taskscape.evaluation import baseline
+from taskscape.modalities import Depth, Normals, Semseg
 from taskscape.modalities.class_sets import ClassSet
 
 CLASSES = ClassSet("two", ("left", "right"), ((1, 2, 3), (4, 5, 6)))
@@ -16,20 +17,21 @@ CLASSES = ClassSet("two", ("left", "right"), ((1, 2, 3), (4, 5, 6)))
 
 @pytest.fixture
 def store(tmp_path: Path) -> Path:
-    """Two images to train, one to measure, of 1×4; the last pixel never has a label in training."""
+    """Two images to train, one to evaluate, of 1×4; the last pixel never has a label in training."""
     semseg = [[0, 0, 1, 255], [0, 1, 1, 255], [0, 1, 1, 1]]
     depth = [[1, 2, 8, 0], [4, 2, 2, 0], [2, 2, 4, 2]]
-    writer = StoreWriter(
-        tmp_path / "store", (1, 4), {"train": 2, "val": 1}, ("semseg", "depth", "normals"), CLASSES, {"kind": "test"}
-    )
+    fields = {"semseg": Semseg(CLASSES), "depth": Depth(), "relative": Depth(metric=False), "normals": Normals()}
+    writer = StoreWriter(tmp_path / "store", (1, 4), {"train": 2, "val": 1}, fields, {"kind": "test"})
     normals = np.zeros((1, 4, 3), np.float32)
     normals[..., 2] = -1
     for index, (ids, metres) in enumerate(zip(semseg, depth, strict=True)):
         classes, distance = np.array([ids]), np.array([metres], np.float32)
-        labels = {"semseg": classes, "depth": distance, "normals": normals}
-        valid = {"semseg": classes != 255, "depth": distance > 0, "normals": np.ones((1, 4), bool)}
+        image = np.full((1, 4, 3), 100 * index, np.uint8)
+        values = {"image": image, "semseg": classes, "depth": distance, "relative": distance / 10, "normals": normals}
+        far = distance > 0
+        valid = {"semseg": classes != 255, "depth": far, "relative": far, "normals": np.ones((1, 4), bool)}
         split, row = ("train", index) if index < 2 else ("val", 0)
-        writer.put(split, row, Sample(np.full((1, 4, 3), 100 * index, np.uint8), labels, valid, str(index)))
+        writer.put(split, row, Sample(values, valid, str(index)))
     writer.finish()
     return tmp_path / "store"
 
@@ -41,9 +43,17 @@ def test_both_predictors_by_hand(store: Path) -> None:
     assert found.by_position["semseg/pixel_accuracy"] == 50
     # The geometric mean of 1, 2, 8, 4, 2, 2 is 2^(8/6); by position 2, 2, 4, and the constant at the end.
     mean = 2 ** (8 / 6)
-    assert found.constant["depth/abs"] == pytest.approx((3 * (mean - 2) + 4 - mean) / 4)
-    assert found.by_position["depth/abs"] == pytest.approx((mean - 2) / 4)
+    assert found.constant["depth/abs_err"] == pytest.approx((3 * (mean - 2) + 4 - mean) / 4)
+    assert found.by_position["depth/abs_err"] == pytest.approx((mean - 2) / 4)
     assert found.constant["normals/mean"] == found.by_position["normals/mean"] == pytest.approx(0, abs=1e-3)
+
+
+def test_every_field_is_measured_by_what_its_modality_says(store: Path) -> None:
+    found = baseline(Store.open(store, "train"), Store.open(store, "val"))
+    assert found.constant.keys() <= found.specs.keys() and "grader" in found.constant
+    # Relative depth has no errors in metres, and the same errors in ratios as the metric depth it is a tenth of.
+    assert "relative/abs_err" not in found.constant
+    assert found.by_position["relative/si_log_rmse"] == pytest.approx(found.by_position["depth/si_log_rmse"], rel=1e-5)
 
 
 def test_the_command_prints_both(store: Path, capsys: pytest.CaptureFixture[str]) -> None:
