@@ -16,6 +16,9 @@ from taskscape.losses import (
     LOSSES,
     MSE,
     SSIM,
+    AlbedoLoss,
+    BalancedCrossEntropy,
+    BoundaryLoss,
     Cosine,
     CrossEntropy,
     DepthLoss,
@@ -23,6 +26,7 @@ from taskscape.losses import (
     LogL1,
     Loss,
     NormalsLoss,
+    ScaleInvariantMSE,
     SegmentationLoss,
     SILog,
     SmoothL1,
@@ -46,8 +50,13 @@ EXAMPLES = [
     SILog(per_image=False),
     SSIM(),
     Cosine(),
+    BalancedCrossEntropy(),
+    BalancedCrossEntropy(negative_weight=1.1),
+    ScaleInvariantMSE(),
 ]
 OF_CLASSES = (CrossEntropy, KLDivergence)
+OF_LABELS = (*OF_CLASSES, BalancedCrossEntropy)
+"""Whose predictions are scores, not values."""
 every_loss = pytest.mark.parametrize("loss", EXAMPLES, ids=str)
 
 
@@ -65,8 +74,10 @@ def example(loss, seed=0, shape=(3, 4, 6), dtype=torch.float64):
     if isinstance(loss, OF_CLASSES):
         prediction = torch.randn(b, CLASSES, h, w, generator=g, dtype=dtype)
         return prediction, Target(torch.randint(CLASSES, shape, generator=g).masked_fill(~valid, 255), valid)
-    channels = 3 if isinstance(loss, Cosine) else 1
+    channels = 3 if isinstance(loss, Cosine | ScaleInvariantMSE) else 1
     prediction, value = torch.randn(2, b, channels, h, w, generator=g, dtype=dtype)
+    if isinstance(loss, BalancedCrossEntropy):
+        value = (value > 0.8).to(dtype)
     if loss.name == "si-log":
         prediction, value = prediction.exp(), value.exp()
     return prediction, Target(value.masked_fill(~valid[:, None], 0.0), valid)
@@ -94,6 +105,14 @@ def by_hand(loss, prediction, target):
             losses += (1 - s) * weights[y] * minus_log[y] + s * (weights * minus_log).mean()
             amount += weights[y]
         return losses / amount
+    if isinstance(loss, BalancedCrossEntropy):
+        return np.mean(
+            [balanced(*image, loss.negative_weight) for image in zip(p, value, valid, strict=True) if image[2].any()]
+        )
+    if isinstance(loss, ScaleInvariantMSE):
+        images = [(x[:, v], y[:, v]) for x, y, v in zip(p, value, valid, strict=True) if v.any()]
+        # The best scale by a least-squares solver of its own.
+        return np.mean([np.linalg.lstsq(x.reshape(-1, 1), y.ravel(), rcond=None)[1] / y.size for x, y in images])
     if isinstance(loss, SSIM):
         return np.mean(list(windows(p, value, valid)))
     if isinstance(loss, Cosine):
@@ -127,6 +146,15 @@ def windows(x, y, valid):
             covariance = ((u - u.mean()) * (v - v.mean())).mean()
             similarity = (2 * u.mean() * v.mean() + 1e-4) * (2 * covariance + 9e-4)
             yield (1 - similarity / (u.mean() ** 2 + v.mean() ** 2 + 1e-4) / (u.var() + v.var() + 9e-4)) / 2
+
+
+def balanced(logit, label, valid, negative_weight):
+    """Weighted cross-entropy of one image with HED's weights, by the sum of the weights."""
+    x, y = logit[0][valid], label[0][valid]
+    p = 1 / (1 + np.exp(-x))
+    beta = (1 - y).mean()
+    weight = np.where(y == 1, beta, negative_weight * (1 - beta))
+    return -(weight * np.where(y == 1, np.log(p), np.log(1 - p))).sum() / weight.sum()
 
 
 def gradient(loss, prediction, target):
@@ -170,11 +198,11 @@ def test_invalid_pixels_count_for_nothing(loss, garbage):
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_perfect_prediction_has_finite_gradient(loss, dtype):
     prediction, target = example(loss, dtype=dtype)
-    if not isinstance(loss, OF_CLASSES):
+    if not isinstance(loss, OF_LABELS):
         prediction = target.value.clone()
     value, slope = gradient(loss, prediction, target)
     assert value.isfinite() and slope.isfinite().all()
-    if loss.name in {"l1", "mse", "log-l1", "smooth-l1"}:
+    if loss.name in {"l1", "mse", "log-l1", "smooth-l1", "scale-invariant-mse"}:
         assert value == 0
     if loss.name == "cosine":
         assert value.abs() < 1e-6
@@ -202,6 +230,22 @@ def test_scale_of_the_prediction():
     torch.testing.assert_close(mean(forgiving, 3 * prediction, target), mean(forgiving, prediction, target))
     direction, normals = example(Cosine())
     torch.testing.assert_close(mean(Cosine(), 3 * direction, normals), mean(Cosine(), direction, normals))
+
+
+def test_the_best_scale_is_forgiven():
+    prediction, target = example(ScaleInvariantMSE())
+    loss = ScaleInvariantMSE()
+    per_image = torch.tensor([0.3, 1.0, 70.0], dtype=torch.float64).view(3, 1, 1, 1)
+    torch.testing.assert_close(mean(loss, per_image * prediction, target), mean(loss, prediction, target))
+
+
+def test_an_image_of_one_kind_alone_counts_the_mean_of_its_pixels():
+    logit = torch.randn(1, 1, 4, 5, dtype=torch.float64)
+    valid = torch.ones(1, 4, 5, dtype=torch.bool)
+    for value in (0.0, 1.0):
+        label = torch.full_like(logit, value)
+        entropy = F.binary_cross_entropy_with_logits(logit, label)
+        torch.testing.assert_close(mean(BalancedCrossEntropy(), logit, Target(label, valid)), entropy / 2)
 
 
 def test_classes_weighted_alike_are_the_plain_mean():
@@ -264,6 +308,7 @@ def test_si_log_over_the_whole_batch_is_right_where_the_scale_is_far_off():
         (lambda: CrossEntropy(label_smoothing=-0.1), "at least 0"),
         (lambda: KLDivergence(label_smoothing=1.0), "below 1"),
         (lambda: SmoothL1(beta=0.0), "l1"),
+        (lambda: BalancedCrossEntropy(negative_weight=0.0), "must be positive"),
         (lambda: SILog(gamma=1.1), "from 0 to 1"),
         (lambda: SILog(gamma=-0.1), "from 0 to 1"),
         (lambda: SILog(eps=0.0), "positive"),
@@ -284,7 +329,7 @@ def concrete(union):
     return get_args(union) or (union,)
 
 
-CHOICES = [SegmentationLoss, DepthLoss, NormalsLoss]
+CHOICES = [SegmentationLoss, DepthLoss, NormalsLoss, BoundaryLoss, AlbedoLoss]
 
 
 def test_every_loss_is_registered_and_tested():
@@ -293,7 +338,7 @@ def test_every_loss_is_registered_and_tested():
     assert {kind.__name__ for kind in LOSSES} <= set(losses.__all__)
     assert len({kind.name for kind in LOSSES}) == len(LOSSES)
     assert all(issubclass(kind, Loss) for kind in LOSSES)
-    assert [kind for kind in LOSSES if kind.space == "value"] == [SILog]
+    assert [kind for kind in LOSSES if kind.space == "value"] == [SILog, ScaleInvariantMSE]
 
 
 @pytest.mark.parametrize("union", CHOICES, ids=str)

@@ -8,8 +8,18 @@ import pytest
 from PIL import Image
 
 from elevation import Elevation, ElevationView
-from taskscape.modalities import MODALITIES, ClassSet, Depth, Modality, Normals, Rgb, Semseg
-from taskscape.views import DepthView, NormalsView, RgbView, SemsegView, View, offer_view, view
+from taskscape.modalities import MODALITIES, Albedo, Boundaries, ClassSet, Depth, Modality, Normals, Rgb, Semseg
+from taskscape.views import (
+    AlbedoView,
+    BoundariesView,
+    DepthView,
+    NormalsView,
+    RgbView,
+    SemsegView,
+    View,
+    offer_view,
+    view,
+)
 from taskscape.views.colors import ERROR, INVALID, NEUTRAL, color_table, overlay
 from taskscape.views.normals import angles
 
@@ -18,6 +28,8 @@ SEMSEG = SemsegView(Semseg(ClassSet("three", ("a", "b", "c"), PALETTE)))
 DEPTH = DepthView(Depth())
 NORMALS = NormalsView(Normals())
 RGB = RgbView(Rgb())
+BOUNDARIES = BoundariesView(Boundaries())
+ALBEDO = AlbedoView(Albedo())
 
 
 def normals(rng: np.random.Generator, *shape: int) -> np.ndarray:
@@ -31,10 +43,16 @@ def values(shown: View, *shape: int) -> np.ndarray:
         return rng.integers(0, 3, shape, np.uint8)
     if shown is DEPTH:
         return rng.uniform(0.5, 200, shape).astype(np.float32)
+    if shown is BOUNDARIES:
+        return rng.integers(0, 2, shape).astype(np.float32)
+    if shown is ALBEDO:
+        return rng.uniform(0, 1, (*shape, 3)).astype(np.float32)
     return normals(rng, *shape) if shown is NORMALS else rng.integers(0, 256, (*shape, 3), np.uint8)
 
 
-VIEWS = pytest.mark.parametrize("shown", [SEMSEG, DEPTH, NORMALS, RGB], ids=["semseg", "depth", "normals", "rgb"])
+VIEWS = pytest.mark.parametrize(
+    "shown", [SEMSEG, DEPTH, NORMALS, RGB, BOUNDARIES, ALBEDO], ids=lambda shown: shown.modality.name
+)
 
 
 # -- which view --------------------------------------------------------------------------------------------------------

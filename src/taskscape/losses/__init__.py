@@ -16,6 +16,7 @@ keep it in a file of your own and give it to a task: ``Depth(loss=MyLoss())``.
 
 from typing import TYPE_CHECKING
 
+from taskscape.losses.balanced_cross_entropy import BalancedCrossEntropy
 from taskscape.losses.base import Loss, LossTerm, PixelLoss, Space
 from taskscape.losses.cosine import Cosine
 from taskscape.losses.cross_entropy import CrossEntropy
@@ -24,6 +25,7 @@ from taskscape.losses.l1 import L1
 from taskscape.losses.log_l1 import LogL1
 from taskscape.losses.mse import MSE
 from taskscape.losses.si_log import SILog
+from taskscape.losses.si_mse import ScaleInvariantMSE
 from taskscape.losses.smooth_l1 import SmoothL1
 from taskscape.losses.ssim import SSIM
 from taskscape.serialization import offer
@@ -33,6 +35,9 @@ __all__ = [
     "LOSSES",
     "MSE",
     "SSIM",
+    "AlbedoLoss",
+    "BalancedCrossEntropy",
+    "BoundaryLoss",
     "Cosine",
     "CrossEntropy",
     "DepthLoss",
@@ -43,21 +48,38 @@ __all__ = [
     "NormalsLoss",
     "PixelLoss",
     "SILog",
+    "ScaleInvariantMSE",
     "SegmentationLoss",
     "SmoothL1",
     "Space",
 ]
 
-LOSSES = (CrossEntropy, KLDivergence, L1, MSE, LogL1, SmoothL1, SILog, SSIM, Cosine)
+LOSSES = (
+    CrossEntropy,
+    KLDivergence,
+    L1,
+    MSE,
+    LogL1,
+    SmoothL1,
+    SILog,
+    SSIM,
+    Cosine,
+    BalancedCrossEntropy,
+    ScaleInvariantMSE,
+)
 """All losses of the package."""
 
 if TYPE_CHECKING:  # any loss may stand here, one from a user's file too; the command line offers those below
     SegmentationLoss = Loss
     DepthLoss = Loss
     NormalsLoss = Loss
+    BoundaryLoss = Loss
+    AlbedoLoss = Loss
 else:
     SegmentationLoss = CrossEntropy | KLDivergence
     DepthLoss = L1 | MSE | LogL1 | SmoothL1 | SILog
     NormalsLoss = Cosine
+    BoundaryLoss = BalancedCrossEntropy
+    AlbedoLoss = ScaleInvariantMSE | L1 | MSE
 
 offer(Loss, LOSSES)

@@ -1,6 +1,8 @@
 """What a map of numbers means: one parameterized value per modality. Importing this does not import torch."""
 
+from taskscape.modalities.albedo import Albedo
 from taskscape.modalities.base import Modality
+from taskscape.modalities.boundaries import Boundaries
 from taskscape.modalities.class_sets import CLASS_SETS, IGNORE_INDEX, ClassSet
 from taskscape.modalities.depth import Depth
 from taskscape.modalities.normals import Normals
@@ -8,7 +10,7 @@ from taskscape.modalities.rgb import Rgb
 from taskscape.modalities.semseg import Semseg
 from taskscape.serialization import offer
 
-MODALITIES: tuple[type[Modality], ...] = (Rgb, Semseg, Depth, Normals)
+MODALITIES: tuple[type[Modality], ...] = (Rgb, Semseg, Depth, Normals, Boundaries, Albedo)
 """The modalities of the package, each with its name."""
 
 offer(Modality, MODALITIES)
@@ -17,6 +19,8 @@ __all__ = [
     "CLASS_SETS",
     "IGNORE_INDEX",
     "MODALITIES",
+    "Albedo",
+    "Boundaries",
     "ClassSet",
     "Depth",
     "Modality",

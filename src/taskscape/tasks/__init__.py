@@ -8,13 +8,17 @@ from collections.abc import Mapping
 
 from taskscape.modalities import Modality
 from taskscape.serialization import offer
+from taskscape.tasks.albedo import Albedo
 from taskscape.tasks.base import Task
+from taskscape.tasks.boundaries import Boundaries
 from taskscape.tasks.depth import Depth, Representation
 from taskscape.tasks.normals import SurfaceNormals
 from taskscape.tasks.semseg import SemanticSegmentation
 
 __all__ = [
     "TASKS",
+    "Albedo",
+    "Boundaries",
     "Depth",
     "Representation",
     "SemanticSegmentation",
@@ -24,7 +28,7 @@ __all__ = [
     "default_tasks",
 ]
 
-TASKS: tuple[type[Task], ...] = (SemanticSegmentation, Depth, SurfaceNormals)
+TASKS: tuple[type[Task], ...] = (SemanticSegmentation, Depth, SurfaceNormals, Boundaries, Albedo)
 """The kinds of task of the package."""
 
 offer(Task, TASKS)

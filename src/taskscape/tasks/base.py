@@ -85,11 +85,14 @@ class Task(ABC):
         return raw.flip(-1)
 
 
-def read_as(kind: type[M], field: str, modality: Modality) -> M:
-    """Return the modality of a store's field as the kind that a task learns from. Raises ``ValueError`` for another."""
-    if isinstance(modality, kind):
+def read_as(field: str, modality: Modality, *kinds: type[M]) -> M:
+    """Return the modality of a store's field, of one of the kinds that a task learns from.
+
+    Raises ``ValueError`` with the remedy for another one.
+    """
+    if isinstance(modality, kinds):
         return modality
     raise ValueError(
-        f"field {field!r} holds {modality.name}, not {kind.name}: set the task's source to a field that does, "
-        "or leave the task out"
+        f"field {field!r} holds {modality.name}, not {' or '.join(kind.name for kind in kinds)}: set the task's source "
+        "to a field that does, or leave the task out"
     )

@@ -89,7 +89,7 @@ class Depth(Task):
     @override
     def for_data(self, field: str, modality: Modality) -> Self:
         """Take from the data whether its depth is metric, unless that is set."""
-        metric = read_as(modalities.Depth, field, modality).metric
+        metric = read_as(field, modality, modalities.Depth).metric
         return self if self.metric is not None else replace(self, metric=metric)
 
     def encode(self, metres: Tensor) -> Tensor:

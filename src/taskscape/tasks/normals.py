@@ -39,7 +39,7 @@ class SurfaceNormals(Task):
 
     @override
     def for_data(self, field: str, modality: Modality) -> Self:
-        read_as(modalities.Normals, field, modality)
+        read_as(field, modality, modalities.Normals)
         return self
 
     @override

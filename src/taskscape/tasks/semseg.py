@@ -65,7 +65,7 @@ class SemanticSegmentation(Task):
     @override
     def for_data(self, field: str, modality: Modality) -> Self:
         """Take the classes of the data, unless a class set is chosen, which theirs must have a map to."""
-        theirs = read_as(modalities.Semseg, field, modality).classes
+        theirs = read_as(field, modality, modalities.Semseg).classes
         if self.classes is None:
             return replace(self, classes=theirs)
         try:

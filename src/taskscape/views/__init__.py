@@ -2,24 +2,42 @@
 
 from typing import Any
 
+from taskscape.modalities.albedo import Albedo
 from taskscape.modalities.base import Modality
+from taskscape.modalities.boundaries import Boundaries
 from taskscape.modalities.depth import Depth
 from taskscape.modalities.normals import Normals
 from taskscape.modalities.rgb import Rgb
 from taskscape.modalities.semseg import Semseg
+from taskscape.views.albedo import AlbedoView
 from taskscape.views.base import Color, RgbArray, View
+from taskscape.views.boundaries import BoundariesView
 from taskscape.views.depth import DepthView
 from taskscape.views.normals import NormalsView
 from taskscape.views.rgb import RgbView
 from taskscape.views.semseg import SemsegView
 
-__all__ = ["Color", "DepthView", "NormalsView", "RgbArray", "RgbView", "SemsegView", "View", "offer_view", "view"]
+__all__ = [
+    "AlbedoView",
+    "BoundariesView",
+    "Color",
+    "DepthView",
+    "NormalsView",
+    "RgbArray",
+    "RgbView",
+    "SemsegView",
+    "View",
+    "offer_view",
+    "view",
+]
 
 _VIEWS: dict[type[Modality], type[View[Any]]] = {
     Rgb: RgbView,
     Semseg: SemsegView,
     Depth: DepthView,
     Normals: NormalsView,
+    Boundaries: BoundariesView,
+    Albedo: AlbedoView,
 }
 
 

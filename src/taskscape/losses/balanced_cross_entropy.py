@@ -1,0 +1,49 @@
+"""Class-balanced cross-entropy, for boundaries and other rare pixels."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch.nn.functional as F
+from torch import Tensor
+from typing_extensions import override
+
+from taskscape.batch import Target
+from taskscape.losses.base import Loss, LossTerm, at_least_float32, check_positive
+
+
+@dataclass(frozen=True)
+class BalancedCrossEntropy(Loss):
+    """Cross-entropy of a yes-or-no logit in which the rare yes and the frequent no of an image weigh alike.
+
+    With n₁ pixels of value 1 and n₀ of value 0, a pixel weighs n₀ or negative_weight·n₁, as in HED (Xie and Tu, ICCV
+    2015, equation 2, https://arxiv.org/abs/1504.06375). Here the sum is divided by that of the weights: an image's loss
+    is (mean over yes + negative_weight · mean over no) / (1 + negative_weight), whatever its size. A mean over nothing
+    is 0. The loss is the mean over the images with valid pixels.
+    """
+
+    name: ClassVar[str] = "balanced-cross-entropy"
+
+    negative_weight: float = 1.0
+    """Weight of all pixels of value 0 beside that of all pixels of value 1: 1 in HED, 1.1 in RCF
+    (https://arxiv.org/abs/1612.02103) and BDCN (https://arxiv.org/abs/1902.10903)."""
+
+    def __post_init__(self) -> None:
+        """Check the settings. Raises ``ValueError``."""
+        check_positive("negative_weight", self.negative_weight)
+
+    @override
+    def __call__(self, prediction: Tensor, target: Target) -> LossTerm:
+        """Return the sum over images and their number for (B, 1, H, W) logits and values in 0..1."""
+        invalid = ~target.valid.unsqueeze(1)
+        logit = at_least_float32(prediction).masked_fill(invalid, 0.0)
+        yes = target.value.to(logit.dtype).masked_fill(invalid, 0.0)
+        no = (1 - yes).masked_fill(invalid, 0.0)
+        of_yes = _means(F.softplus(-logit), yes)  # -log p, and -log(1 - p) below
+        of_no = _means(F.softplus(logit), no)
+        images = (of_yes + self.negative_weight * of_no) / (1 + self.negative_weight)
+        return LossTerm(images.sum(), target.valid.any(2).any(1).sum())
+
+
+def _means(x: Tensor, weight: Tensor) -> Tensor:
+    """Return each image's weighted mean, (B,), 0 without weight."""
+    return (x * weight).sum((1, 2, 3)) / weight.sum((1, 2, 3)).clamp(min=1e-12)

@@ -1,0 +1,57 @@
+"""Intrinsic images: albedo."""
+
+from dataclasses import dataclass, field
+from typing import ClassVar, Self
+
+from torch import Tensor
+from typing_extensions import override
+
+from taskscape import modalities
+from taskscape.batch import Target
+from taskscape.losses import AlbedoLoss, LossTerm, ScaleInvariantMSE
+from taskscape.losses.base import at_least_float32
+from taskscape.metrics.albedo import AlbedoMetrics
+from taskscape.modalities import Modality
+from taskscape.tasks.base import Task, read_as
+
+
+@dataclass(frozen=True)
+class Albedo(Task):
+    """The color of every surface without its illumination: linear red, green and blue in 0..1."""
+
+    name: ClassVar[str] = "albedo"
+
+    loss: AlbedoLoss = field(default_factory=ScaleInvariantMSE)
+    """How the prediction is compared with the target; both are linear reflectance."""
+    source: str | None = None
+    """The store's field of albedo; none for the one with the task's own name."""
+
+    @property
+    @override
+    def modality(self) -> modalities.Albedo:
+        return modalities.Albedo()
+
+    @property
+    @override
+    def channels(self) -> int:
+        """Red, green and blue."""
+        return 3
+
+    @override
+    def for_data(self, field: str, modality: Modality) -> Self:
+        read_as(field, modality, modalities.Albedo)
+        return self
+
+    @override
+    def compute_loss(self, raw: Tensor, target: Target) -> LossTerm:
+        """Compare linear reflectance, whatever the loss."""
+        return self.loss(self.decode(raw), target)
+
+    @override
+    def decode(self, raw: Tensor) -> Tensor:
+        """Return the logistic function of the output, (B, 3, H, W) in 0..1."""
+        return at_least_float32(raw).sigmoid()
+
+    @override
+    def metrics(self) -> AlbedoMetrics:
+        return AlbedoMetrics()

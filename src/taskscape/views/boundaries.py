@@ -1,0 +1,79 @@
+"""Boundaries: dark lines on white; written as 8-bit gray."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from PIL import Image
+from typing_extensions import override
+
+from taskscape.modalities.boundaries import Boundaries
+from taskscape.views.base import Array, Color, Mask, RgbArray, View
+from taskscape.views.colors import INVALID, NEUTRAL, apply_scale
+from taskscape.views.legend import color_scale, swatches
+
+PROBABILITY = "gray_r"
+"""White to black."""
+MISSED: Color = (200, 40, 40)
+FALSE_ALARM: Color = (40, 90, 200)
+LINE: Color = (255, 60, 0)
+"""Of boundaries over an image."""
+
+
+@dataclass(frozen=True)
+class BoundariesView(View[Boundaries]):
+    """Values are (...) probabilities in 0..1; labels are 0 or 1."""
+
+    threshold: float = 0.5
+    """Probability from which a pixel counts as predicted boundary in differences, scores and overlays."""
+
+    def __post_init__(self) -> None:
+        if not 0 < self.threshold < 1:
+            raise ValueError(f"threshold is {self.threshold}: it must be between 0 and 1")
+
+    @override
+    def colorize(self, values: Array, valid: Mask | None = None) -> RgbArray:
+        known = np.isfinite(values) if valid is None else np.isfinite(values) & valid
+        return apply_scale(values, known, PROBABILITY)
+
+    @override
+    def difference(self, label: Array, prediction: Array, valid: Mask) -> RgbArray:
+        """Return missed boundaries (red) and false alarms (blue), pixel by pixel."""
+        true, predicted = label > 0.5, prediction >= self.threshold
+        rgb: RgbArray = np.full((*label.shape, 3), NEUTRAL, np.uint8)
+        rgb[true & ~predicted] = MISSED
+        rgb[~true & predicted] = FALSE_ALARM
+        rgb[~valid] = INVALID
+        return rgb
+
+    @override
+    def scores(self, label: Array, prediction: Array, valid: Mask) -> list[str]:
+        """Return the F-measure at the threshold without tolerance, of images with a boundary."""
+        texts = []
+        for y, p, v in zip(label > 0.5, prediction >= self.threshold, valid, strict=True):
+            both, either = (y & p & v).sum(), (y & v).sum() + (p & v).sum()
+            texts.append(f"F {200 * both / either:.1f} %" if (y & v).any() else "")
+        return texts
+
+    @override
+    def legend(self, label: Array, prediction: Array, valid: Mask) -> str:
+        return (
+            color_scale(PROBABILITY, [(0.0, "0"), (0.5, "50 %"), (1.0, "100 %")])
+            + f"<p>Difference: pixels with a probability of {100 * self.threshold:g} % or more are predicted; "
+            "F is without tolerance.</p>"
+            + swatches([("missed", MISSED), ("false alarm", FALSE_ALARM), ("correct", NEUTRAL), ("no label", INVALID)])
+        )
+
+    @override
+    def preview(self, image: RgbArray, values: Array) -> RgbArray:
+        """Return the predicted boundaries drawn over the image."""
+        return np.where((values >= self.threshold)[..., None], np.array(LINE, np.uint8), image)
+
+    @override
+    def encode(self, values: Array) -> Image.Image:
+        return Image.fromarray(np.rint(values.clip(0, 1) * 255).astype(np.uint8))
+
+    @override
+    def metadata(self) -> Mapping[str, Any]:
+        return {"type": self.modality.name, "probability": "gray / 255"}
