@@ -6,18 +6,20 @@ from contextlib import contextmanager
 from pathlib import Path
 
 
-def atomic_write(path: Path, content: bytes | memoryview | str) -> None:
+def atomic_write(path: Path, content: bytes | memoryview | str, durable: bool = True) -> None:
     """Write a file beside the old one and put it in its place: whenever the process ends, there is one or the other.
 
-    Text is UTF-8. Raises ``OSError`` that names the file and says what to do.
+    Text is UTF-8. What is not ``durable`` may be lost in a power failure, and saves the wait for the disk, some
+    milliseconds a file. Raises ``OSError`` that names the file and says what to do.
     """
     temporary = path.with_name(path.name + ".part")
     with writing(path, "; the file as it was before is kept" if path.exists() else ""):
         try:
             with temporary.open("wb") as file:
                 file.write(content.encode() if isinstance(content, str) else content)
-                file.flush()
-                os.fsync(file.fileno())
+                if durable:
+                    file.flush()
+                    os.fsync(file.fileno())
             temporary.replace(path)
         except OSError:
             temporary.unlink(missing_ok=True)

@@ -12,14 +12,22 @@ import torch
 from PIL import Image
 
 from taskscape.batch import Batch
+from taskscape.cli import main
 from taskscape.data import Store
 from taskscape.data.prepare import prepare
-from taskscape.data.readers.base import RawData, resized
-from taskscape.data.readers.cityscapes import Cityscapes
-from taskscape.data.readers.miniscapes import Miniscapes, metres
-from taskscape.data.readers.mtan_arrays import MtanArrays
-from taskscape.data.readers.nyuv2 import Nyuv2
-from taskscape.modalities.class_sets import CITYSCAPES_7, NYUV2_13, NYUV2_40, from_cityscapes_ids, from_nyuv2_ids
+from taskscape.data.readers import Cityscapes, Miniscapes, MtanArrays, Nyuv2, RawData
+from taskscape.data.readers.labels import resize_nearest
+from taskscape.data.readers.miniscapes import decode_depth, encode_depth, write_miniscapes
+from taskscape.data.readers.mtan_arrays import PUBLISHED
+from taskscape.modalities import Depth, Normals, Semseg
+from taskscape.modalities.class_sets import (
+    CITYSCAPES_7,
+    CITYSCAPES_19,
+    NYUV2_13,
+    NYUV2_40,
+    from_cityscapes_ids,
+    from_nyuv2_ids,
+)
 
 CITY = {"size": (8, 16), "partial": True}
 
@@ -29,7 +37,7 @@ def stored(data: RawData, raw: Path, split: str = "train") -> tuple[Store, Batch
     out = raw.with_name(raw.name + "-store")
     prepare(data, raw, out, processes=1)
     store = Store.open(out, split, verify=True)
-    return store, store.gather(range(len(store)), store.tasks, torch.device("cpu"))
+    return store, store.gather(range(len(store)), tuple(store.fields), torch.device("cpu"))
 
 
 @pytest.fixture
@@ -45,11 +53,12 @@ def test_cityscapes(raw: Path, classes: int) -> None:
     written = raw_files.cityscapes(raw)
     store, batch = stored(Cityscapes(classes=classes, **CITY), raw)
     assert store.names == ["aachen_000000_000019", "aachen_000002_000019", "bochum_000001_000019"]
-    assert store.class_set is not None and len(store.class_set) == classes
+    class_set = store.fields["semseg"].classes
+    assert len(class_set) == classes and store.fields == {"semseg": Semseg(class_set), "depth": Depth()}
     for index, name in enumerate(store.names):
         files = written[f"train/{name}"]
         assert np.array_equal(batch.image[index].mul(255).round().permute(1, 2, 0), files["leftImg8bit"])
-        ids = from_cityscapes_ids(store.class_set)[files["gtFine"]]
+        ids = from_cityscapes_ids(class_set)[files["gtFine"]]
         semseg, depth = batch.targets["semseg"], batch.targets["depth"]
         assert np.array_equal(semseg.valid[index], ids != 255)
         assert np.array_equal(semseg.value[index][semseg.valid[index]], ids[ids != 255])
@@ -82,11 +91,11 @@ def test_cityscapes_keeps_the_disparity_through_the_camera(raw: Path) -> None:
 def test_cityscapes_is_made_smaller(raw: Path) -> None:
     written = raw_files.cityscapes(raw)
     store, batch = stored(Cityscapes(size=(4, 8), partial=True, depth=False), raw, "val")
-    assert store.tasks == ("semseg",)
+    assert list(store.fields) == ["semseg"]
     files = written[f"val/{store.names[0]}"]
     mean = files["leftImg8bit"].reshape(4, 2, 8, 2, 3).mean((1, 3))
     assert np.abs(batch.image[0].mul(255).permute(1, 2, 0).numpy() - mean).mean() < 15  # Pillow's window is a triangle
-    ids = from_cityscapes_ids(store.class_set)[resized(files["gtFine"], (4, 8))]
+    ids = from_cityscapes_ids(store.fields["semseg"].classes)[resize_nearest(files["gtFine"], (4, 8))]
     assert np.array_equal(batch.targets["semseg"].valid[0], ids != 255)
 
 
@@ -102,8 +111,8 @@ def remove(kind: str, split: str) -> Callable[[Path], None]:
             CITY,
             r"lacks gtFine/train, gtFine/val; it holds disparity, gt",
         ),
-        (remove("gtFine", "train"), {"size": (8, 16)}, r"1 of 3 gtFine/train/.* are missing, such as aachen"),
-        (lambda raw: None, {"size": (8, 16)}, r"has 3 images of train, 2975 are published: .*--partial"),
+        (remove("gtFine", "train"), {"size": (8, 16)}, r"train: 1 of 3 gtFine files are missing, such as aachen"),
+        (lambda raw: None, {"size": (8, 16)}, r"train has 3 images, 2975 are published: .*--partial"),
         (
             lambda raw: [path.write_bytes(path.read_bytes()[:60]) for path in (raw / "gtFine").rglob("*.png")],
             CITY,
@@ -114,7 +123,7 @@ def remove(kind: str, split: str) -> Callable[[Path], None]:
                 Image.fromarray(np.zeros((8, 16), np.uint8)).save(path) for path in (raw / "disparity").rglob("*.png")
             ],
             CITY,
-            r"is 8-bit image where 16 bits of disparity belong",
+            r"has 8 bits where 16 bits of disparity belong",
         ),
     ],
 )
@@ -144,7 +153,7 @@ def test_folders_that_are_not_cityscapes(raw: Path, tmp_path: Path) -> None:
 # -- the driver ------------------------------------------------------------------------------------------------------
 
 
-def test_what_was_interrupted_goes_on(raw: Path, tmp_path: Path) -> None:
+def test_an_interrupted_run_resumes(raw: Path, tmp_path: Path) -> None:
     raw_files.cityscapes(raw)
     seen: list[tuple[int, int]] = []
 
@@ -211,7 +220,7 @@ def test_nyuv2(raw: Path) -> None:
         assert cosine[normals.valid[index]].min() > 0.999
 
 
-def test_nyuv2_smaller_cropped_raw_and_with_normals_given(raw: Path) -> None:
+def test_nyuv2_smaller_cropped_raw_and_with_normals_in_files(raw: Path) -> None:
     arrays, normal = raw_files.nyuv2(raw)
     for number in range(1, 5):
         vectors = np.tile(normal * np.array([-1, 1, -1]), (480, 640, 1))
@@ -220,7 +229,7 @@ def test_nyuv2_smaller_cropped_raw_and_with_normals_given(raw: Path) -> None:
     assert store.names == ["0001", "0003"] and store.manifest.source["normals"]["axes"] == "(-x, y, -z)"
     cropped = arrays["rawDepths"][2, 45:471, 41:601]
     depth = batch.targets["depth"]
-    assert np.array_equal(depth.value[1, 0], resized(cropped, (213, 280)))
+    assert np.array_equal(depth.value[1, 0], resize_nearest(cropped, (213, 280)))
     assert not depth.valid[1, :27].any() and depth.valid[1, 28:].all()
     assert batch.targets["normals"].valid.all()
     assert torch.allclose(batch.targets["normals"].value[0, :, 0, 0], torch.from_numpy(normal), atol=0.01)
@@ -251,7 +260,7 @@ def test_spoilt_nyuv2(raw: Path) -> None:
 def test_miniscapes(raw: Path) -> None:
     written = raw_files.miniscapes(raw)
     store, batch = stored(Miniscapes(partial=True), raw)
-    assert (store.size, store.tasks) == ((6, 10), ("semseg", "depth"))
+    assert (store.size, list(store.fields)) == ((6, 10), ["semseg", "depth"])
     for index, name in enumerate(store.names):
         files = written[f"train/{name}"]
         assert np.array_equal(batch.targets["semseg"].valid[index], files["semseg"] != 255)
@@ -261,17 +270,17 @@ def test_miniscapes(raw: Path) -> None:
         assert torch.allclose(batch.image[index], torch.tensor(20 * index / 255), atol=0.01)
     with pytest.raises(ValueError, match="3 images, 20000 are published"):
         Miniscapes().contents(raw)
-    next((raw / "val" / "depth").iterdir()).unlink()
-    with pytest.raises(ValueError, match=r"1 of 2 .*depth files are missing"):
+    next((raw / "train" / "depth").iterdir()).unlink()
+    with pytest.raises(ValueError, match=r"train: 1 of 3 depth files are missing"):
         Miniscapes().contents(raw)
 
 
 def test_generated_streets(raw: Path) -> None:
-    from taskscape.streets import render, write_miniscapes
+    from taskscape.streets import render
 
     write_miniscapes(raw, "train", 2, (16, 32), samples=1, processes=1)
     store, batch = stored(Miniscapes(), raw)
-    assert store.tasks == ("semseg", "depth", "normals")
+    assert list(store.fields) == ["semseg", "depth", "normals"]
     assert store.manifest.source["generated"]["train"]["seed"] == 0
     scene = render(0, "train", 1, (16, 32), 1)
     depth, normals = batch.targets["depth"], batch.targets["normals"]
@@ -280,7 +289,14 @@ def test_generated_streets(raw: Path) -> None:
     np.testing.assert_allclose(depth.value[1, 0].numpy()[near], scene.depth[near], rtol=0.02)
     cosine = (normals.value[1].permute(1, 2, 0).numpy() * scene.normals).sum(-1)
     assert cosine[scene.depth > 0].min() > 0.999
-    assert metres(np.array([1, 255])).tolist() == pytest.approx([300, 4])
+    assert decode_depth(np.array([1, 255])).tolist() == pytest.approx([300, 4])
+
+
+def test_disparity_of_8_bits() -> None:
+    metres = np.array([0, 1, 4, 300, 1000], np.float32)
+    assert encode_depth(metres).tolist() == [0, 255, 255, 1, 1]
+    levels = np.arange(1, 256)
+    assert np.array_equal(encode_depth(decode_depth(levels)), levels)
 
 
 # -- MTAN's arrays ---------------------------------------------------------------------------------------------------
@@ -290,7 +306,7 @@ def test_mtan_cityscapes(raw: Path) -> None:
     written, _ = raw_files.mtan(raw, "cityscapes")
     store, batch = stored(MtanArrays("cityscapes", partial=True), raw)
     assert store.names == [str(number) for number in range(12)]  # 2 comes before 10
-    assert store.tasks == ("semseg", "depth")
+    assert store.fields == {"semseg": Semseg(CITYSCAPES_19), "depth": Depth()}
     scale = store.manifest.source["depth"]["metres_at_inverse_1"]
     assert scale == pytest.approx(1.8499, rel=1e-5)
     for index in (2, 10):
@@ -307,7 +323,7 @@ def test_mtan_cityscapes(raw: Path) -> None:
 def test_mtan_nyuv2(raw: Path, normals: bool) -> None:
     written, normal = raw_files.mtan(raw, "nyuv2", count=3, normals=normals)
     store, batch = stored(MtanArrays("nyuv2", partial=True), raw, "train")
-    assert store.tasks == ("semseg", "depth", "normals")[: 2 + normals]
+    assert tuple(store.fields.values()) == (Semseg(NYUV2_13), Depth(), Normals())[: 2 + normals]
     depth = batch.targets["depth"]
     np.testing.assert_allclose(depth.value[0, 0][depth.valid[0]], written[0]["depth"][1:].ravel())
     if normals:
@@ -317,9 +333,12 @@ def test_mtan_nyuv2(raw: Path, normals: bool) -> None:
         assert torch.allclose(target.value[0, :, 5, 5], torch.from_numpy(normal), atol=0.01)
 
 
-def test_spoilt_mtan(raw: Path) -> None:
+def test_spoilt_mtan(raw: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     raw_files.mtan(raw, "nyuv2", count=2)
-    with pytest.raises(ValueError, match="2 images, nyuv2 has 795"):
+    with pytest.raises(ValueError, match="train has 2 images, 795 are published"):
+        MtanArrays("nyuv2").contents(raw)
+    monkeypatch.setitem(PUBLISHED["cityscapes"], "train", 2)
+    with pytest.raises(ValueError, match="Or pass --of cityscapes"):
         MtanArrays("nyuv2").contents(raw)
     with pytest.raises(ValueError, match="choose 19, 7 or 2 for cityscapes"):
         MtanArrays("cityscapes", classes=13).contents(raw)
@@ -331,3 +350,87 @@ def test_spoilt_mtan(raw: Path) -> None:
         np.save(path, np.random.default_rng(0).normal(size=(30, 40, 3)))
     with pytest.raises(ValueError, match="do not fit the depth in any axes"):
         MtanArrays("nyuv2", partial=True).contents(raw)
+
+
+# -- a reader of a user's own ----------------------------------------------------------------------------------------
+
+MY = """
+from dataclasses import dataclass
+from functools import partial
+from typing import ClassVar
+
+import numpy as np
+
+from taskscape.batch import Sample, Target
+from taskscape.data import RawData, RawIndex, RawSample
+from taskscape.modalities import Modality
+
+
+@dataclass(frozen=True)
+class Heat(Modality):
+    name: ClassVar[str] = "heat"
+    dtype: ClassVar[str] = "float32"
+    sentinel: ClassVar[int | None] = -300
+
+    @property
+    def unit(self):
+        return "kelvin"
+
+    def check(self, values):
+        pass
+
+    def unpack(self, stored):
+        return Target(stored.unsqueeze(1), stored > -273)
+
+
+@dataclass(frozen=True)
+class Cameras(RawData):
+    '''Pairs of arrays.'''
+
+    name: ClassVar[str] = "cameras"
+
+    offset: float = 0.0
+    '''Added to every temperature.'''
+
+    def contents(self, raw):
+        samples = [RawSample(path.stem, {"heat": path}) for path in sorted(raw.glob("*.npy"))]
+        splits = {"train": samples[:2], "val": samples[2:]}
+        return RawIndex((2, 3), splits, {"warm": Heat()}, {}, partial(read, offset=self.offset))
+
+
+def read(raw, offset):
+    heat = np.load(raw.files["heat"])
+    image = np.zeros((2, 3, 3), np.uint8)
+    return Sample({"image": image, "warm": heat + offset}, {"warm": np.isfinite(heat)}, raw.name)
+
+
+class NoData:
+    pass
+"""
+
+
+@pytest.mark.parametrize("processes", ["1", "2"])
+def test_a_reader_of_a_users_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, processes: str) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("my.py").write_text(MY)
+    for index in range(3):
+        raw_files.save(Path("raw") / f"{index}.npy", np.array([[index, 1, 2], [3, 4, np.nan]], np.float32))
+    main(["prepare", "my.py:Cameras", "raw", "store", "--offset", "20", "--processes", processes])
+    store = Store.open(Path("store"), "val", verify=True)
+    assert store.manifest.source["kind"] == "cameras" and store.manifest.source["settings"] == {"offset": 20.0}
+    assert store.fields["warm"].unit == "kelvin" and store.names == ["2"]
+    target = store.gather([0], ["warm"], torch.device("cpu")).targets["warm"]
+    assert target.value[0, 0, 0].tolist() == [22, 21, 22] and target.valid[0, 1].tolist() == [True, True, False]
+
+
+def test_what_is_no_reader(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("my.py").write_text(MY)
+    for name, message in (
+        ("my.py:NoData", "my.py:NoData must be a dataclass that derives from taskscape.data.RawData"),
+        ("my.py:Camera", "did you mean Cameras?"),
+        ("citiscapes", "did you mean cityscapes?"),
+    ):
+        with pytest.raises(SystemExit):
+            main(["prepare", name, "raw", "store"])
+        assert message in " ".join(capsys.readouterr().err.split())

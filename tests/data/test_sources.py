@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 import tyro
-from samples import TASKS
+from samples import FIELDS, NAMES
 
 from taskscape.data import SOURCES, DataSource, Packed, Store, Streets
 from taskscape.modalities.class_sets import CITYSCAPES_19
@@ -27,10 +27,10 @@ def test_streets_are_rendered_once(tmp_path: Path, streets: ModuleType) -> None:
     assert seen == [(i + 1, 6) for i in range(6)]
     assert {split: len(store) for split, store in stores.items()} == {"train": 4, "val": 2}
     train = stores["train"]
-    assert (train.size, train.tasks, train.class_set) == ((6, 10), TASKS, CITYSCAPES_19)
+    assert (train.size, train.fields) == ((6, 10), FIELDS)
     assert train.names == ["000000", "000001", "000002", "000003"]
     assert train.manifest.source == {"kind": "streets", "grammar": 1, "seed": 0, "samples": 4}
-    assert all(target.valid.any() for target in train.gather([0], TASKS, CPU).targets.values())
+    assert all(target.valid.any() for target in train.gather([0], NAMES, CPU).targets.values())
 
     options(tmp_path).open(lambda *_: pytest.fail("rendered again"))
     assert len(streets.rendered) == 6
@@ -40,7 +40,7 @@ def test_streets_are_rendered_once(tmp_path: Path, streets: ModuleType) -> None:
     assert len(streets.rendered) == 6 + 8 + 6
 
 
-def test_interrupted_streets_go_on(tmp_path: Path, streets: ModuleType) -> None:
+def test_interrupted_streets_resume(tmp_path: Path, streets: ModuleType) -> None:
     streets.stop_after = 3
     with pytest.raises(KeyboardInterrupt):
         options(tmp_path).open()
@@ -99,13 +99,14 @@ def test_every_source(source: type[DataSource]) -> None:
 
 def test_real_streets(tmp_path: Path) -> None:
     stores = Streets(train=2, val=1, size=(16, 32), samples=1, folder=tmp_path).open()
-    batch = stores["train"].gather([0, 1], TASKS, CPU)
+    batch = stores["train"].gather([0, 1], NAMES, CPU)
     assert 0.05 < batch.image.mean() < 0.95
-    semseg, depth, normals = (batch.targets[task] for task in TASKS)
+    semseg, depth, normals = (batch.targets[name] for name in NAMES)
     sky = CITYSCAPES_19.classes.index("sky")
     assert torch.equal(depth.valid, semseg.value != sky)
     assert torch.equal(depth.valid, normals.valid)
     assert depth.value[depth.valid.unsqueeze(1)].min() > 0
     length = normals.value.norm(dim=1)[normals.valid]
     assert np.allclose(length, 1, atol=1e-5)
-    assert pickle.loads(pickle.dumps(stores["train"].manifest)) == stores["train"].manifest
+    again = pickle.loads(pickle.dumps(stores["train"]))
+    assert again.manifest == stores["train"].manifest and torch.equal(again.gather([0, 1], (), CPU).image, batch.image)

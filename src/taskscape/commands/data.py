@@ -1,23 +1,21 @@
 """``taskscape data``."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
 if TYPE_CHECKING:
-    import numpy as np
-    import numpy.typing as npt
+    from rich.console import Console
 
     from taskscape.data.check import Findings
     from taskscape.data.store import Store
-
-    Picture = npt.NDArray[np.uint8]
+    from taskscape.views import RgbArray
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Parse, call, print."""
+    """Run the command with these arguments."""
     tyro.cli(data, args=arguments, prog="taskscape data")
 
 
@@ -30,83 +28,88 @@ def data(
     images: int = 8,
     split: str = "val",
 ) -> None:
-    """Check a packed store, or look at it.
+    """Check or inspect a packed store.
 
-    check reads everything and prints counts, shares of labelled pixels, class frequencies and a histogram of depth, and
-    warns of what looks wrong. show writes a contact sheet: of each split a few images with their labels, and the mean
-    image. baseline prints the metrics of predictors that do not look at the image, fitted to the split train: what a
-    network must beat.
+    check reads everything, prints counts, shares of labelled pixels and a histogram of each field (class frequencies,
+    depth), and warns of what is implausible. show writes a contact sheet: of each split a few images with their labels,
+    and the mean image. baseline prints the metrics of image-blind baselines, fitted to the split train: what a network
+    must beat.
 
     Args:
         action: check, show or baseline.
         store: Folder of the store.
         out: File of the contact sheet; by default STORE.png beside the store.
         images: Images of each split on the contact sheet, evenly spread.
-        split: The split that the baseline is measured on.
+        split: The split that the baseline is evaluated on.
     """
+    if out is not None and action != "show":
+        raise ValueError("--out is the file of the contact sheet, which taskscape data show writes")
     if action == "show":
         if images < 1:
             raise ValueError(f"--images {images}: at least one")
         path = out or store.resolve().with_suffix(".png")
         _show(store, path, images)
         print(f"the contact sheet is {path}")
-        return
-    if out is not None:
-        raise ValueError("--out is the file of the contact sheet, which taskscape data show writes")
-    if action == "baseline":
+    elif action == "baseline":
         _baseline(store, split)
-        return
+    else:
+        _check(store)
+
+
+# -- check -------------------------------------------------------------------------------------------------------------
+
+
+def _check(store: Path) -> None:
     from taskscape.data.check import check
     from taskscape.progress import progress_bar, reporter
 
     with progress_bar() as progress:
         findings = check(store, reporter(progress, "images"))
-    _print(findings)
+    _print_findings(findings)
 
 
-def _print(findings: "Findings") -> None:
-    import numpy as np
+def _print_findings(findings: "Findings") -> None:
     from rich.console import Console
-    from rich.table import Table
 
-    from taskscape.data.check import EDGES
-
+    splits = findings.splits.values()
     console = Console(highlight=False)
-    splits, unit = findings.splits, "metres" if findings.depth_scale_known else "medians of the image"
+    rows = {"images": [str(split.images) for split in splits]}
+    for name, modality in findings.fields.items():
+        fields = [split.fields[name] for split in splits]
+        rows[f"{name}: labelled pixels"] = [f"{100 * field.valid:.1f} %" for field in fields]
+        rows[f"{name}: images without"] = [str(len(field.without)) for field in fields]
+        if any(field.median is not None for field in fields):
+            medians = ["–" if field.median is None else f"{field.median:.3g}" for field in fields]
+            rows[f"{name}: median, {modality.unit}"] = medians
+    rows["mean color"] = [" ".join(f"{x:.3f}" for x in split.mean_image.mean((0, 1))) for split in splits]
+    _print_table(console, "", findings, rows)
 
-    def table(title: str, rows: dict[str, list[str]]) -> None:
-        shown = Table(title, *splits, box=None, padding=(0, 2))
-        for column in shown.columns[1:]:
-            column.justify = "right"
-        for name, cells in rows.items():
-            shown.add_row(name, *cells)
-        console.print(shown)
-        console.print()
-
-    rows = {"images": [str(found.images) for found in splits.values()]}
-    for task in next(iter(splits.values())).valid:
-        rows[f"{task}: labelled pixels"] = [f"{100 * found.valid[task]:.1f} %" for found in splits.values()]
-        rows[f"{task}: images without"] = [str(len(found.without[task])) for found in splits.values()]
-    if findings.depth_scale_known and any(found.median_depth for found in splits.values()):
-        rows["depth: median"] = [f"{found.median_depth or float('nan'):.3g} m" for found in splits.values()]
-    rows["mean colour"] = [" ".join(f"{x:.3f}" for x in found.mean_image.mean((0, 1))) for found in splits.values()]
-    table("", rows)
-
-    def shares(counts: "list[npt.NDArray[np.int64]]", index: int) -> list[str]:
-        return [f"{100 * some[index] / max(some.sum(), 1):.2f} %" for some in counts]
-
-    if findings.class_set is not None:
-        counts = [found.classes for found in splits.values()]
-        table("class", {name: shares(counts, index) for index, name in enumerate(findings.class_set.classes)})
-    depths = [found.depths for found in splits.values()]
-    filled = np.flatnonzero(sum(depths))
-    if len(filled):
-        bins = range(filled[0], filled[-1] + 1)
-        table(f"depth, {unit}", {f"{EDGES[i]:g} … {EDGES[i + 1]:g}": shares(depths, i) for i in bins})
+    for name, modality in findings.fields.items():
+        if modality.bins:
+            counts = [split.fields[name].histogram for split in splits]
+            shares = [100 * some / max(some.sum(), 1) for some in counts]
+            cells = {bin_: [f"{share[i]:.2f} %" for share in shares] for i, bin_ in enumerate(modality.bins)}
+            _print_table(console, f"{name}, {modality.unit}", findings, cells)
     for warning in findings.warnings:
         console.print(f"[bold yellow]warning:[/] {warning}", markup=True, soft_wrap=True)
     if not findings.warnings:
-        console.print("nothing looks wrong")
+        console.print("no problems found")
+
+
+def _print_table(console: "Console", title: str, findings: "Findings", rows: Mapping[str, Sequence[str]]) -> None:
+    """Print rows of one cell per split."""
+    from rich.table import Table
+
+    table = Table(title, *findings.splits, box=None, padding=(0, 2))
+    for column in table.columns[1:]:
+        column.justify = "right"
+    for name, cells in rows.items():
+        table.add_row(name, *cells)
+    console.print(table)
+    console.print()
+
+
+# -- baseline ----------------------------------------------------------------------------------------------------------
 
 
 def _baseline(folder: Path, split: str) -> None:
@@ -114,24 +117,27 @@ def _baseline(folder: Path, split: str) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from taskscape.evaluation.baselines import baseline
     from taskscape.data.store import Store
-    from taskscape.report.glossary import arrow, is_per_class, meaning
+    from taskscape.evaluation.baselines import baseline
+    from taskscape.report.glossary import arrow
 
-    found = baseline(Store.open(folder, "train"), Store.open(folder, split))
-    shown = Table("metric", "constant", "by position", "", "name", box=box.SIMPLE_HEAD, title=f"blind, on {split}")
-    for column in shown.columns[1:3]:
+    metrics = baseline(Store.open(folder, "train"), Store.open(folder, split))
+    table = Table("metric", "constant", "by position", "", "name", box=box.SIMPLE_HEAD, title=f"blind, on {split}")
+    for column in table.columns[1:3]:
         column.justify = "right"
-    for name, value in found.constant.items():
-        if not is_per_class(name):
-            known = meaning(name)
-            position = known.show(found.by_position[name])
-            shown.add_row(known.title, known.show(value), position, f"{known.unit:2}{arrow(name)}", name)
-    Console().print(shown)
+    for name, value in metrics.constant.items():
+        spec = metrics.specs[name]
+        if not spec.per_class:
+            position = spec.show(metrics.by_position[name])
+            table.add_row(spec.title, spec.show(value), position, f"{spec.unit:2}{arrow(spec)}", name)
+    Console().print(table)
+
+
+# -- show --------------------------------------------------------------------------------------------------------------
 
 
 def _show(folder: Path, path: Path, images: int) -> None:
-    """Write the contact sheet: per split a row of the images, and one per task under it; the mean image comes first."""
+    """Write the contact sheet: per split a row of the images, and one per field below; the mean image comes first."""
     import numpy as np
     from PIL import Image
 
@@ -147,27 +153,32 @@ def _show(folder: Path, path: Path, images: int) -> None:
     Image.fromarray(sheet).save(path)
 
 
-def _rows(store: "Store", images: int) -> "list[Picture]":
+def _rows(store: "Store", images: int) -> "list[RgbArray]":
+    """Return the rows of one split, (H, columns · W, 3)."""
     import numpy as np
     import torch
 
-    from taskscape.views.pictures import INVALID, paint_classes, paint_depth, paint_directions
+    from taskscape.data.manifest import IMAGE
+    from taskscape.views import view
+    from taskscape.views.colors import INVALID
 
     every = np.unique(np.linspace(0, len(store) - 1, images).astype(np.int64))
-    batch = store.gather(every, store.tasks, torch.device("cpu"))
-    mean = np.zeros((*store.size, 3))
+    batch = store.gather(every, tuple(store.fields), torch.device("cpu"))
+    rows = [np.concatenate([_mean_image(store), *store.manifest.fields[IMAGE].to_array(batch.image)], axis=1)]
+    empty = np.full((*store.size, 3), INVALID, np.uint8)
+    for name, modality in store.fields.items():
+        target = batch.targets[name]
+        values, valid = modality.to_array(target.value), target.valid.numpy()
+        colors = [view(modality).colorize(one, mask) for one, mask in zip(values, valid, strict=True)]
+        rows.append(np.concatenate([empty, *colors], axis=1))
+    return rows
+
+
+def _mean_image(store: "Store") -> "RgbArray":
+    import numpy as np
+    import torch
+
+    total = np.zeros((*store.size, 3))
     for some in np.array_split(np.arange(len(store)), -(-len(store) // 16)):
-        mean += store.gather(some, (), torch.device("cpu")).image.sum(0).permute(1, 2, 0).numpy()
-    shown = batch.image.permute(0, 2, 3, 1).numpy()
-    painted = [np.rint(255 * np.concatenate([mean[None] / len(store), shown])).astype(np.uint8)]
-    for task, (values, masks) in batch.targets.items():
-        value, mask = values.numpy(), masks.numpy()
-        if task == "semseg":
-            pictures = paint_classes(value, store.class_set.palette if store.class_set else (), mask)
-        elif task == "depth":
-            pictures = np.stack([paint_depth(v[0], m) for v, m in zip(value, mask, strict=True)])
-        else:
-            pictures = paint_directions(np.moveaxis(value, 1, -1), mask)
-        empty = np.full((1, *store.size, 3), INVALID, np.uint8)
-        painted.append(np.concatenate([empty, pictures]))
-    return [np.concatenate(list(row), axis=1) for row in painted]
+        total += store.gather(some, (), torch.device("cpu")).image.sum(0).permute(1, 2, 0).numpy()
+    return np.rint(255 * total / len(store)).astype(np.uint8)

@@ -5,14 +5,15 @@ import zlib
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from taskscape import parallel
 from taskscape.batch import Sample
 from taskscape.data.manifest import MANIFEST, FileInfo, Manifest
-from taskscape.data.readers.base import Item, RawData
-from taskscape.data.sources.base import Report
+from taskscape.data.readers.base import RawData, RawIndex, RawSample
 from taskscape.data.writer import StoreWriter
 from taskscape.files import atomic_write
+from taskscape.progress import ProgressCallback
 
 INPUTS = "inputs.json"
 """The file of a prepared store that lists what it was made from: size and checksum of every input file."""
@@ -25,61 +26,74 @@ def prepare(
     out: Path,
     shard: int | None = None,
     processes: int | None = None,
-    report: Report | None = None,
+    report: ProgressCallback | None = None,
 ) -> Manifest:
     """Write the raw data set in folder ``raw`` as a packed store ``out``, and return its manifest.
 
-    What was interrupted goes on where it stopped; a store that is complete is left as it is. Memory is needed for a
-    few images per process. The store does not depend on ``processes``, the number of them (by default one per core);
-    ``shard`` is the number of images per file.
+    An interrupted run resumes; a store that is complete is left as it is. Memory is needed for a few images per
+    process. The store does not depend on ``processes``, the number of them (by default one per core); ``shard`` is the
+    number of images per file.
 
     Raises:
-        FileNotFoundError: The raw folder lacks something; the message says what, and where it is to be had.
+        FileNotFoundError: The raw folder lacks something; the message says what, and where it is available.
         ValueError: The raw data are not as they should be, or ``out`` holds something else.
         OSError: The disk is full, for one.
     """
-    contents = data.contents(raw)
-    names = {split: [item.name for item in items] for split, items in contents.splits.items()}
-    source = {
-        "kind": data.name,
-        "settings": {name: value for name, value in vars(data).items() if not isinstance(value, Path)},
-        **contents.source,
-        "archives": {path.name: asdict(FileInfo.of(path)) for path in contents.archives},
-        "inputs": INPUTS,
-        "names_crc32": zlib.crc32(json.dumps(names).encode()),
-    }
-    counts = {split: len(items) for split, items in contents.splits.items()}
+    index = data.contents(raw)
+    source = _source(data, index)
+    counts = {split: len(samples) for split, samples in index.splits.items()}
     if (out / MANIFEST).exists():
         manifest = Manifest.of(out)
-        if (manifest.source, manifest.size) == (json.loads(json.dumps(source)), contents.size):
+        if (manifest.source, manifest.size) == (source, index.size):
             return manifest
-    writer = StoreWriter(out, contents.size, counts, contents.tasks, contents.class_set, source, shard)
-    missing = [(split, index) for split in counts for index in writer.missing(split)]
-    jobs = ((writer, contents.read, raw, split, index, contents.splits[split][index]) for split, index in missing)
+    writer = StoreWriter(out, index.size, counts, index.fields, source, shard)
+    missing = [(split, number) for split in counts for number in writer.missing(split)]
+    jobs = ((writer, index.read, raw, split, number, index.splits[split][number]) for split, number in missing)
     total = sum(counts.values())
-    for done, _ in enumerate(parallel.parallel_map(_prepare_one, jobs, len(missing), parallel.workers(processes)), 1):
+    done = total - len(missing)
+    for _ in parallel.parallel_map(_prepare_one, jobs, len(missing), parallel.workers(processes)):
+        done += 1
         if report is not None:
-            report(total - len(missing) + done, total)
+            report(done, total)
     _gather_inputs(out)
     writer.finish()
     return Manifest.of(out)
 
 
+def _source(data: RawData, index: RawIndex) -> dict[str, Any]:
+    """Return what the manifest says of the source, as it will be read back."""
+    names = {split: [sample.name for sample in samples] for split, samples in index.splits.items()}
+    source = {
+        "kind": data.name,
+        "settings": {name: value for name, value in vars(data).items() if not isinstance(value, Path)},
+        **index.source,
+        "archives": {path.name: asdict(FileInfo.of(path)) for path in index.archives},
+        "inputs": INPUTS,
+        "names_crc32": zlib.crc32(json.dumps(names).encode()),
+    }
+    plain: dict[str, Any] = json.loads(json.dumps(source))
+    return plain
+
+
 def _prepare_one(
-    writer: StoreWriter, read: Callable[[Item], Sample], raw: Path, split: str, index: int, item: Item
+    writer: StoreWriter, read: Callable[[RawSample], Sample], raw: Path, split: str, number: int, sample: RawSample
 ) -> None:
-    sample = read(item)
-    inputs = {path.relative_to(raw).as_posix(): asdict(FileInfo.of(path)) for path in item.files.values()}
+    content = read(sample)
+    inputs = {_relative(path, raw): asdict(FileInfo.of(path)) for path in sample.files.values()}
     # Before the sample counts as complete; one write in append mode, so that processes do not mix.
     with (writer.path / _INPUTS_SO_FAR).open("a") as lines:
         lines.write("\n" + json.dumps(inputs))
-    writer.put(split, index, sample)
+    writer.put(split, number, content)
+
+
+def _relative(path: Path, raw: Path) -> str:
+    return (path.relative_to(raw) if path.is_relative_to(raw) else path).as_posix()
 
 
 def _gather_inputs(store: Path) -> None:
     """Turn the lines of all processes into one file in the order of the names."""
     lines, inputs = store / _INPUTS_SO_FAR, {}
-    if not lines.exists():  # it was stopped after this step
+    if not lines.exists():  # it was stopped after this step, or nothing was left to read
         return
     for line in lines.read_text().splitlines():
         try:

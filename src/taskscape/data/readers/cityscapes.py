@@ -27,15 +27,26 @@ from pathlib import Path
 from typing import ClassVar, Literal
 
 import numpy as np
+from typing_extensions import override
 
 from taskscape.batch import Sample
-from taskscape.modalities.fields import Array, Mask
-from taskscape.data.readers.base import Contents, Item, RawData, read_grey, read_json, require, require_all
+from taskscape.data.readers.base import RawData, RawIndex, RawSample
+from taskscape.data.readers.files import match_files, read_json, require
 from taskscape.data.readers.images import read_image
-from taskscape.modalities.class_sets import CITYSCAPES_2, CITYSCAPES_7, CITYSCAPES_19, VOID, ClassSet, from_cityscapes_ids
+from taskscape.data.readers.labels import read_gray
+from taskscape.modalities import Depth, Modality, Semseg
+from taskscape.modalities.class_sets import (
+    CITYSCAPES_2,
+    CITYSCAPES_7,
+    CITYSCAPES_19,
+    IGNORE_INDEX,
+    ClassSet,
+    from_cityscapes_ids,
+)
 
-WHERE = "Cityscapes is to be had, after registration, from https://www.cityscapes-dataset.com/downloads"
-COUNTS = {"train": 2975, "val": 500}
+WHERE = "Cityscapes is available, after registration, from https://www.cityscapes-dataset.com/downloads"
+PUBLISHED = {"train": 2975, "val": 500}
+"""Number of images per split."""
 ASSUMED = 0.209313 * 2262.52
 """Baseline in metres times focal length in pixels of most of the images."""
 
@@ -63,54 +74,43 @@ class Cityscapes(RawData):
     partial: bool = False
     """Accept fewer images than the published 2,975 and 500, and leave out those without all their files."""
 
-    def contents(self, raw: Path) -> Contents:
-        """Find the images of ``train`` and ``val`` with all their labels."""
+    @override
+    def contents(self, raw: Path) -> RawIndex:
         kinds = ("leftImg8bit", "gtFine", *(("disparity",) if self.depth else ()))
-        wanted = [f"{kind}/{split}" for kind in kinds for split in COUNTS]
-        remedy = f"the folders of train and val are needed (labels of test are withheld). {WHERE}"
-        require(raw, wanted, f"Wrong folder, or a part was not downloaded: {remedy}")
+        wanted = [f"{kind}/{split}" for kind in kinds for split in PUBLISHED]
+        remedy = f"The folders of train and val are needed (labels of test are withheld). {WHERE}"
+        require(raw, wanted, f"Wrong folder, or a part was not downloaded. {remedy}")
         cameras = self.depth and (raw / "camera").is_dir()
         kinds = (*kinds, "camera") if cameras else kinds
-        splits = {split: self._items(raw, split, kinds) for split in COUNTS}
+        splits = {
+            split: match_files(_files(raw, split, kinds), f"{raw}, {split}", published, self.partial, remedy)
+            for split, published in PUBLISHED.items()
+        }
+        fields: dict[str, Modality] = {"semseg": Semseg(_CLASS_SETS[self.classes])}
         source: dict[str, object] = {"splits": "train and val as published"}
         if self.depth:
+            fields["depth"] = Depth()
             products: object = ASSUMED
             if cameras:
-                products = {s: [_product(item.files["camera"]) for item in items] for s, items in splits.items()}
+                products = {s: [_product(one.files["camera"]) for one in samples] for s, samples in splits.items()}
             source["depth"] = {
                 "unit": "metre",
                 "formula": "metres_times_pixels / ((p - 1) / 256); p = 0 and p = 1 are not valid",
                 "metres_times_pixels": products,
                 "camera": "read from camera/" if cameras else "assumed: 0.209313 m * 2262.52 px for every image",
             }
-        return Contents(
-            size=self.size,
-            splits=splits,
-            tasks=("semseg", "depth") if self.depth else ("semseg",),
-            class_set=_CLASS_SETS[self.classes],
-            source=source,
-            read=partial(_read, size=self.size, classes=_CLASS_SETS[self.classes]),
-        )
+        read = partial(_read, size=self.size, classes=_CLASS_SETS[self.classes])
+        return RawIndex(self.size, splits, fields, source, read)
 
-    def _items(self, raw: Path, split: str, kinds: tuple[str, ...]) -> list[Item]:
-        files = {
-            kind: {
-                path.name.removesuffix(_ENDINGS[kind]): path
-                for path in (raw / kind / split).glob(f"*/*{_ENDINGS[kind]}")
-            }
-            for kind in kinds
+
+def _files(raw: Path, split: str, kinds: tuple[str, ...]) -> dict[str, dict[str, Path]]:
+    """Return the files by kind and name of the image."""
+    return {
+        kind: {
+            path.name.removesuffix(_ENDINGS[kind]): path for path in (raw / kind / split).glob(f"*/*{_ENDINGS[kind]}")
         }
-        if self.partial:
-            names = sorted(set.intersection(*(set(some) for some in files.values())))
-        else:
-            remedy = f"download or unpack them again, or pass --partial to leave out such images. {WHERE}"
-            names = require_all({f"{kind}/{split}/*/*{_ENDINGS[kind]}": some for kind, some in files.items()}, remedy)
-        if not names or (len(names) != COUNTS[split] and not self.partial):
-            raise ValueError(
-                f"{raw} has {len(names)} images of {split}, {COUNTS[split]} are published: "
-                f"download or unpack the rest, or pass --partial to go on with what is there. {WHERE}"
-            )
-        return [Item(name, {kind: some[name] for kind, some in files.items()}) for name in names]
+        for kind in kinds
+    }
 
 
 def _product(camera: Path) -> float:
@@ -122,13 +122,13 @@ def _product(camera: Path) -> float:
         raise ValueError(f"{camera} has no extrinsic.baseline and intrinsic.fx: download it again") from error
 
 
-def _read(item: Item, size: tuple[int, int], classes: ClassSet) -> Sample:
-    ids = from_cityscapes_ids(classes)[read_grey(item.files["gtFine"], 8, size, "class ids")]
-    labels: dict[str, Array] = {"semseg": ids}
-    valid: dict[str, Mask] = {"semseg": ids != VOID}
-    if "disparity" in item.files:
-        p = read_grey(item.files["disparity"], 16, size, "disparity").astype(np.float64)
-        product = _product(item.files["camera"]) if "camera" in item.files else ASSUMED
+def _read(raw: RawSample, size: tuple[int, int], classes: ClassSet) -> Sample:
+    ids = from_cityscapes_ids(classes)[read_gray(raw.files["gtFine"], 8, size, "class ids")]
+    values = {"image": read_image(raw.files["leftImg8bit"], size), "semseg": ids}
+    valid = {"semseg": ids != IGNORE_INDEX}
+    if "disparity" in raw.files:
+        p = read_gray(raw.files["disparity"], 16, size, "disparity").astype(np.float64)
+        product = _product(raw.files["camera"]) if "camera" in raw.files else ASSUMED
+        values["depth"] = (product / (np.maximum(p - 1, 1) / 256)).astype(np.float32)
         valid["depth"] = p > 1
-        labels["depth"] = (product / (np.maximum(p - 1, 1) / 256)).astype(np.float32)
-    return Sample(read_image(item.files["leftImg8bit"], size), labels, valid, item.name)
+    return Sample(values, valid, raw.name)

@@ -1,55 +1,63 @@
-"""Miniscapes, and the streets that ``taskscape synth`` writes: rendered scenes with segmentation, depth and normals.
+"""Miniscapes, and generated streets in its layout: rendered scenes with segmentation, depth and normals.
 
-The raw folder holds, for each of the splits ``train`` (20,000 images), ``val`` (2,500), ``test`` (2,500), or those that
-were generated::
+This is the home of the format, in both directions. The raw folder holds, for each of the splits ``train`` (20,000
+images), ``val`` (2,500), ``test`` (2,500), or those that were generated::
 
     SPLIT/rgb/INDEX.jpg         RGB
-    SPLIT/semseg/INDEX.png      palette or grey: Cityscapes train ids 0 … 18, 255 = none
+    SPLIT/semseg/INDEX.png      palette or gray: Cityscapes train ids 0 … 18, 255 = none
     SPLIT/depth/INDEX.png       8-bit disparity v: 0 is invalid, 1 … 255 are linear in 1/metres from 1/300 to 1/4
     SPLIT/normals/INDEX.png     generated streets only: n = v / 255 · 2 - 1 in camera axes (x right, y down,
                                 z forward), (0, 0, 0) is invalid
+    SPLIT/camera/INDEX.json     generated streets only: intrinsics in pixels
     SPLIT/streets.json          generated streets only: what they were made with
 
 Depth in the store is in metres, 4 … 300; a step of the disparity is 0.4 % at 4 m and 29 % at 300 m.
 """
 
+import io
+import json
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
+import numpy.typing as npt
+from PIL import Image
+from typing_extensions import override
 
+from taskscape import parallel
 from taskscape.batch import Sample
-from taskscape.modalities.fields import Array, Mask
-from taskscape.data.readers.base import (
-    Contents,
-    Item,
-    RawData,
-    read_grey,
-    read_json,
-    read_label,
-    require,
-    require_all,
-    stems,
-    unit_vectors,
-)
+from taskscape.data.readers.base import RawData, RawIndex, RawSample
+from taskscape.data.readers.files import match_files, read_json, require, stems
 from taskscape.data.readers.images import read_image, size_of
-from taskscape.modalities.class_sets import CITYSCAPES_19, VOID
+from taskscape.data.readers.labels import read_gray, read_label, unit_vectors
+from taskscape.files import atomic_write
+from taskscape.modalities import Depth, Modality, Normals, Semseg
+from taskscape.modalities.base import Array
+from taskscape.modalities.class_sets import CITYSCAPES_19, IGNORE_INDEX
+from taskscape.modalities.normals import decode_8bit, encode_8bit
+from taskscape.progress import ProgressCallback
 
-COUNTS = {"train": 20000, "val": 2500, "test": 2500}
+PUBLISHED = {"train": 20000, "val": 2500, "test": 2500}
+"""Number of images per split."""
 WHERE = (
-    "Miniscapes is handed out by the Computer Vision Lab of ETH Zurich; "
-    "taskscape synth writes streets of one's own in the same layout"
+    "Miniscapes is available from the Computer Vision Lab of ETH Zurich; "
+    "taskscape synth writes generated streets in the same layout"
 )
 NEAREST, FARTHEST = 4.0, 300.0
 """Metres at v = 255 and at v = 1."""
+_KINDS = {"semseg": "png", "depth": "png", "normals": "png", "camera": "json", "rgb": "jpg"}
+"""The files of a generated scene and their endings; the last written last."""
 _RECORD = "streets.json"
+
+
+# -- reading -----------------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
 class Miniscapes(RawData):
-    """Miniscapes, or what taskscape synth wrote, which has normals too."""
+    """Miniscapes, or generated streets that taskscape synth wrote, which have normals too."""
 
     name: ClassVar[str] = "miniscapes"
 
@@ -58,59 +66,146 @@ class Miniscapes(RawData):
     partial: bool = False
     """Accept fewer images than the published 20,000, 2,500 and 2,500, and leave out those without all their files."""
 
-    def contents(self, raw: Path) -> Contents:
-        """Find the images of every split with all their labels."""
+    @override
+    def contents(self, raw: Path) -> RawIndex:
         require(raw, ["train"], f"The folder above train, val and test is needed. {WHERE}")
-        folders = {split: raw / split for split in (*COUNTS, "shifted") if (raw / split).is_dir()}
+        folders = {split: raw / split for split in (*PUBLISHED, "shifted") if (raw / split).is_dir()}
         for folder in folders.values():
             require(folder, ["rgb", "semseg", "depth"], WHERE)
-        normals = all((folder / "normals").is_dir() for folder in folders.values())
-        kinds = ("rgb", "semseg", "depth", *(("normals",) if normals else ()))
-        splits = {split: self._items(folder, kinds) for split, folder in folders.items()}
-        records = {
-            split: read_json(folder / _RECORD) for split, folder in folders.items() if (folder / _RECORD).exists()
+        records = {split: read_json(path) for split, folder in folders.items() if (path := folder / _RECORD).exists()}
+        kinds = ["rgb", "semseg", "depth"]
+        fields: dict[str, Modality] = {"semseg": Semseg(CITYSCAPES_19), "depth": Depth()}
+        source: dict[str, object] = {
+            "depth": {"unit": "metre", "formula": "1 / (1/300 + (v - 1) / 254 * (1/4 - 1/300)); v = 0 is not valid"}
         }
-        for split, items in splits.items():
-            expected = COUNTS.get(split)
-            if not items or (len(items) != expected and split not in records and not self.partial):
-                raise ValueError(
-                    f"{folders[split]} has {len(items)} images, {expected} are published: "
-                    f"unpack or download the rest, or pass --partial to go on with what is there. {WHERE}"
-                )
+        if records:
+            source["generated"] = records
+        if all((folder / "normals").is_dir() for folder in folders.values()):
+            kinds.append("normals")
+            fields["normals"] = Normals()
+            source["normals"] = {"from": "normals/", "axes": "x right, y down, z forward"}
+        splits = {}
+        for split, folder in folders.items():
+            files = {kind: stems(folder / kind) for kind in kinds}
+            published = None if split in records else PUBLISHED.get(split)
+            remedy = "Let taskscape synth finish" if split in records else WHERE
+            splits[split] = match_files(files, str(folder), published, self.partial, remedy)
         size = self.size or size_of(next(iter(splits.values()))[0].files["rgb"])
-        source = {
-            "depth": {"unit": "metre", "formula": "1 / (1/300 + (v - 1) / 254 * (1/4 - 1/300)); v = 0 is not valid"},
-            **({"generated": records} if records else {}),
-            **({"normals": {"from": "normals/", "axes": "x right, y down, z forward"}} if normals else {}),
-        }
-        tasks = ("semseg", "depth", *kinds[3:])
-        return Contents(size, splits, tasks, CITYSCAPES_19, source, partial(_read, size=size))
-
-    def _items(self, folder: Path, kinds: tuple[str, ...]) -> list[Item]:
-        files = {kind: stems(folder / kind) for kind in kinds}
-        if self.partial:
-            names = sorted(set.intersection(*(set(some) for some in files.values())))
-        else:
-            names = require_all(
-                {f"{folder / kind} files": some for kind, some in files.items()},
-                "let taskscape synth finish, unpack them again, or pass --partial to leave out such images",
-            )
-        return [Item(name, {kind: some[name] for kind, some in files.items()}) for name in names]
+        return RawIndex(size, splits, fields, source, partial(_read, size=size))
 
 
-def metres(v: Array) -> Array:
-    """Return the depth of 8-bit disparities; that of 0 means nothing."""
-    return (1 / (1 / FARTHEST + (np.maximum(v, 1.0) - 1) / 254 * (1 / NEAREST - 1 / FARTHEST))).astype(np.float32)
+def decode_depth(v: Array) -> npt.NDArray[np.float32]:
+    """Return the metres of 8-bit disparities; those of 0 mean nothing."""
+    disparity = 1 / FARTHEST + (np.maximum(v, 1.0) - 1) / 254 * (1 / NEAREST - 1 / FARTHEST)
+    return np.asarray(1 / disparity, np.float32)
 
 
-def _read(item: Item, size: tuple[int, int]) -> Sample:
-    ids = read_grey(item.files["semseg"], 8, size, "class ids")
-    disparity = read_grey(item.files["depth"], 8, size, "disparity")
-    labels: dict[str, Array] = {"semseg": ids, "depth": metres(disparity)}
-    valid: dict[str, Mask] = {"semseg": ids != VOID, "depth": disparity > 0}
-    if "normals" in item.files:
-        stored = read_label(item.files["normals"], size)
-        labels["normals"], long = unit_vectors(stored / 127.5 - 1)
-        valid["normals"] = long & stored.any(-1)
-        labels["normals"] *= valid["normals"][..., None]
-    return Sample(read_image(item.files["rgb"], size), labels, valid, item.name)
+def _read(raw: RawSample, size: tuple[int, int]) -> Sample:
+    ids = read_gray(raw.files["semseg"], 8, size, "class ids")
+    disparity = read_gray(raw.files["depth"], 8, size, "disparity")
+    values = {"image": read_image(raw.files["rgb"], size), "semseg": ids, "depth": decode_depth(disparity)}
+    valid = {"semseg": ids != IGNORE_INDEX, "depth": disparity > 0}
+    if "normals" in raw.files:
+        values["normals"], valid["normals"] = unit_vectors(decode_8bit(read_label(raw.files["normals"], size)))
+    return Sample(values, valid, raw.name)
+
+
+# -- writing -----------------------------------------------------------------------------------------------------------
+
+
+def write_miniscapes(
+    out: Path,
+    split: str,
+    count: int,
+    size: tuple[int, int] = (128, 256),
+    samples: int = 4,
+    seed: int = 0,
+    processes: int | None = None,
+    report: ProgressCallback | None = None,
+) -> None:
+    """Render streets 0 … count - 1 of a split and write them to ``out``/``split``.
+
+    Scenes that are complete already are skipped, so an interrupted run resumes. The files do not depend on
+    ``processes``, the number of them (by default one per core). ``report`` is called once before the first scene and
+    after every scene.
+
+    Raises:
+        ValueError: An argument is impossible, or the folder holds streets that were made with other settings.
+        OSError: The disk is full, for one.
+    """
+    from taskscape.streets import GRAMMAR_VERSION  # a compiler comes along, which takes a while to import
+    from taskscape.streets.scene import check_arguments
+
+    check_arguments(seed, split, 0, size, samples)
+    if count < 0:
+        raise ValueError(f"count {count} is negative: use 0 or more")
+    workers = parallel.workers(processes)
+    folder = Path(out) / split
+    for kind in _KINDS:
+        (folder / kind).mkdir(parents=True, exist_ok=True)
+    _check_record(
+        folder / _RECORD,
+        {"grammar_version": GRAMMAR_VERSION, "split": split, "seed": seed, "size": list(size), "samples": samples},
+    )
+    missing = [index for index in range(count) if not all(path.exists() for path in _files(folder, index).values())]
+    skipped = count - len(missing)
+    if report is not None:
+        report(skipped, count)
+    jobs = ((folder, seed, split, index, size, samples) for index in missing)
+    for done, _ in enumerate(parallel.parallel_map(_write_scene, jobs, len(missing), workers), skipped + 1):
+        if report is not None:
+            report(done, count)
+
+
+def encode_depth(metres: npt.NDArray[np.float32]) -> npt.NDArray[np.uint8]:
+    """Return depth as 8-bit disparity, 0 where it is 0; depth outside 4 … 300 m is clipped."""
+    valid = metres > 0
+    disparity = 1 / np.clip(np.where(valid, metres, FARTHEST).astype(np.float64), NEAREST, FARTHEST)
+    level = 1 + 254 * (disparity - 1 / FARTHEST) / (1 / NEAREST - 1 / FARTHEST)
+    return np.where(valid, np.rint(level), 0).astype(np.uint8)
+
+
+def _write_scene(folder: Path, seed: int, split: str, index: int, size: tuple[int, int], samples: int) -> None:
+    from taskscape.streets import render
+
+    scene = render(seed, split, index, size, samples)
+    semseg = Image.fromarray(scene.semseg)
+    semseg.putpalette(CITYSCAPES_19.colors().tobytes())
+    contents: dict[str, bytes | str] = {
+        "semseg": _encoded(semseg, "PNG"),
+        "depth": _encoded(Image.fromarray(encode_depth(scene.depth)), "PNG"),
+        "normals": _encoded(Image.fromarray(encode_8bit(scene.normals)), "PNG"),
+        "camera": json.dumps(scene.camera._asdict()) + "\n",
+        "rgb": _encoded(Image.fromarray(scene.image), "JPEG", quality=95, subsampling=0),
+    }
+    for kind, path in _files(folder, index).items():
+        atomic_write(path, contents[kind], durable=False)
+
+
+def _files(folder: Path, index: int) -> dict[str, Path]:
+    """Return the files of a scene, the last written last."""
+    return {kind: folder / kind / f"{index:06d}.{ending}" for kind, ending in _KINDS.items()}
+
+
+def _encoded(image: Image.Image, kind: str, **options: object) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, kind, **options)
+    return buffer.getvalue()
+
+
+def _check_record(path: Path, record: dict[str, object]) -> None:
+    """Write what the scenes are made with, or compare it with what is there. Raises ``ValueError``."""
+    if not path.exists():
+        atomic_write(path, json.dumps(record, indent=1) + "\n")
+        return
+    remedy = f"delete {path.parent} or choose another folder"
+    try:
+        there = json.loads(path.read_text())
+    except ValueError:
+        raise ValueError(f"{path} is not readable JSON: {remedy}") from None
+    if there != record:
+        there = there if isinstance(there, dict) else {}
+        different = ", ".join(
+            f"{key} {there.get(key)} there, {value} here" for key, value in record.items() if there.get(key) != value
+        )
+        raise ValueError(f"{path} records other settings ({different}): use the same settings, {remedy}")

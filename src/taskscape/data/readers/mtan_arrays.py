@@ -21,29 +21,31 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 import numpy as np
+from typing_extensions import override
 
 from taskscape.batch import Sample
-from taskscape.modalities.fields import Array, Mask
-from taskscape.data.readers.normals_from_depth import Axes, Intrinsics, find_axes, normals_from_depth
-from taskscape.data.readers.base import (
-    Contents,
-    Item,
-    RawData,
-    read_array,
-    require,
-    require_all,
-    resized,
-    stems,
-    unit_vectors,
-)
+from taskscape.data.readers.base import RawData, RawIndex, RawSample
+from taskscape.data.readers.files import match_files, require, stems
 from taskscape.data.readers.images import resize_image
+from taskscape.data.readers.labels import read_array, resize_nearest, unit_vectors
+from taskscape.data.readers.normals_from_depth import Axes, Intrinsics, find_axes, normals_from_depth
+from taskscape.modalities import Depth, Modality, Normals, Semseg
+from taskscape.modalities.base import Array, Mask
 from taskscape.modalities.class_sets import CITYSCAPES_2, CITYSCAPES_7, CITYSCAPES_19, NYUV2_13, ClassSet
 
 WHERE = "The arrays are linked from https://github.com/lorenmt/mtan (section Datasets)"
 METRES_AT_INVERSE_1 = 0.209313 * 2262.52 / 256
-COUNTS = {"cityscapes": {"train": 2975, "val": 500}, "nyuv2": {"train": 795, "val": 654}}
+PUBLISHED = {"cityscapes": {"train": 2975, "val": 500}, "nyuv2": {"train": 795, "val": 654}}
 _NYUV2_FOCAL = 518.9 / 640
 """Focal length in image widths."""
+_DEPTH = {
+    "cityscapes": {
+        "unit": "metre",
+        "formula": "metres_at_inverse_1 / value; 0 is not valid",
+        "metres_at_inverse_1": METRES_AT_INVERSE_1,
+    },
+    "nyuv2": {"unit": "metre", "formula": "as stored; 0 is not valid"},
+}
 _CLASS_SETS = {19: CITYSCAPES_19, 7: CITYSCAPES_7, 2: CITYSCAPES_2, 13: NYUV2_13}
 
 
@@ -62,101 +64,82 @@ class MtanArrays(RawData):
     size: tuple[int, int] | None = None
     """Height and width of the store's images; by default those of the arrays."""
     partial: bool = False
-    """Accept fewer images than were published."""
+    """Accept fewer images than were published, and leave out those without all their files."""
 
-    def contents(self, raw: Path) -> Contents:
-        """Find the arrays of ``train`` and ``val``."""
+    @override
+    def contents(self, raw: Path) -> RawIndex:
         classes = self.classes or (19 if self.of == "cityscapes" else 13)
         if (classes == 13) != (self.of == "nyuv2"):
             raise ValueError(f"{classes} classes of {self.of}: choose 19, 7 or 2 for cityscapes and 13 for nyuv2")
-        kinds: tuple[str, ...] = ("image", self.labels, "depth")
-        require(raw, [f"{split}/{kind}" for split in ("train", "val") for kind in kinds], WHERE)
+        folders = {"image": "image", "label": self.labels, "depth": "depth"}
+        require(raw, [f"{split}/{folder}" for split in ("train", "val") for folder in folders.values()], WHERE)
         if all((raw / split / "normal").is_dir() for split in ("train", "val")):
-            kinds = (*kinds, "normal")
-        splits = {split: self._items(raw, split, kinds) for split in ("train", "val")}
-        first = splits["train"][0]
-        source: dict[str, Any] = {
-            "of": self.of,
-            "depth": {"unit": "metre", "formula": "as stored; 0 is not valid"}
-            if self.of == "nyuv2"
-            else {
-                "unit": "metre",
-                "formula": "metres_at_inverse_1 / value; 0 is not valid",
-                "metres_at_inverse_1": METRES_AT_INVERSE_1,
-            },
-        }
+            folders["normal"] = "normal"
+        splits = {split: self._samples(raw / split, folders) for split in ("train", "val")}
+
+        fields: dict[str, Modality] = {"semseg": Semseg(_CLASS_SETS[classes]), "depth": Depth()}
+        source: dict[str, Any] = {"of": self.of, "depth": _DEPTH[self.of]}
         axes = None
-        if "normal" in kinds:
-            some = splits["train"][:20]
-            pairs = ((_normals(item), _from_depth(item, self.of)) for item in some)
+        if "normal" in folders:
+            fields["normals"] = Normals()
+            pairs = ((_normals(one), _from_depth(one, self.of)) for one in splits["train"][:20])
             axes, agreement = find_axes(pairs, str(raw / "train" / "normal"))
             source["normals"] = {"from": "normal/", "axes": str(axes), "agreement with depth": round(agreement, 3)}
-        class_set = _CLASS_SETS[classes]
-        image = read_array(first.files["image"])
-        size = self.size or (image.shape[0], image.shape[1])
-        return Contents(
-            size=size,
-            splits=splits,
-            tasks=("semseg", "depth", *(("normals",) if axes else ())),
-            class_set=class_set,
-            source=source,
-            read=partial(_read, of=self.of, classes=class_set, size=size, axes=axes),
-        )
+        size = self.size
+        if size is None:
+            height, width = read_array(splits["train"][0].files["image"]).shape[:2]
+            size = height, width
+        read = partial(_read, of=self.of, classes=_CLASS_SETS[classes], size=size, axes=axes)
+        return RawIndex(size, splits, fields, source, read)
 
-    def _items(self, raw: Path, split: str, kinds: tuple[str, ...]) -> list[Item]:
-        files = {kind: stems(raw / split / kind) for kind in kinds}
-        names = require_all({f"{split}/{kind}/N.npy": some for kind, some in files.items()}, f"unpack again. {WHERE}")
-        expected = COUNTS[self.of][split]
-        if not names or (len(names) != expected and not self.partial):
-            other = next((of for of, counts in COUNTS.items() if counts[split] == len(names)), None)
-            raise ValueError(
-                f"{raw / split} has {len(names)} images, {self.of} has {expected}: "
-                + (f"pass --of {other}" if other else f"unpack the rest, or pass --partial. {WHERE}")
-            )
-        return [
-            Item(name, {"label" if kind == self.labels else kind: some[name] for kind, some in files.items()})
-            for name in names
+    def _samples(self, folder: Path, kinds: dict[str, str]) -> list[RawSample]:
+        files = {kind: stems(folder / inner) for kind, inner in kinds.items()}
+        others = [
+            of for of, counts in PUBLISHED.items() if counts[folder.name] == len(files["image"]) and of != self.of
         ]
+        remedy = f"Or pass --of {others[0]}" if others else WHERE
+        return match_files(files, str(folder), PUBLISHED[self.of][folder.name], self.partial, remedy)
 
 
-def _metres(item: Item, of: str) -> tuple[Array, Mask]:
-    stored = read_array(item.files["depth"])
+def _metres(raw: RawSample, of: str) -> tuple[Array, Mask]:
+    stored = read_array(raw.files["depth"])
     stored = stored.reshape(stored.shape[:2]).astype(np.float64)
     valid = np.isfinite(stored) & (stored > 0)
     filled = np.where(valid, stored, 1)
     return (filled if of == "nyuv2" else METRES_AT_INVERSE_1 / filled).astype(np.float32), valid
 
 
-def _from_depth(item: Item, of: str) -> tuple[Array, Mask]:
+def _from_depth(raw: RawSample, of: str) -> tuple[Array, Mask]:
     """Return normals from depth, with a camera near enough to tell axes apart, whatever was cropped."""
-    depth, valid = _metres(item, of)
+    depth, valid = _metres(raw, of)
     height, width = depth.shape
     focal = _NYUV2_FOCAL * width
     return normals_from_depth(depth, valid, Intrinsics(focal, focal, (width - 1) / 2, (height - 1) / 2), radius=3)
 
 
-def _normals(item: Item) -> tuple[Array, Mask]:
-    return unit_vectors(read_array(item.files["normal"]))
+def _normals(raw: RawSample) -> tuple[Array, Mask]:
+    return unit_vectors(read_array(raw.files["normal"]))
 
 
-def _read(item: Item, of: str, classes: ClassSet, size: tuple[int, int], axes: Axes | None) -> Sample:
-    image, ids = read_array(item.files["image"]), read_array(item.files["label"])
+def _read(raw: RawSample, of: str, classes: ClassSet, size: tuple[int, int], axes: Axes | None) -> Sample:
+    image, ids = read_array(raw.files["image"]), read_array(raw.files["label"])
     if image.ndim != 3 or image.shape[2] != 3 or not 0 <= image.min() <= image.max() <= 1:
         raise ValueError(
-            f"{item.files['image']} is {image.shape} in {image.min()} … {image.max()} instead of (H, W, 3) in 0 … 1: "
+            f"{raw.files['image']} is {image.shape} in {image.min()} … {image.max()} instead of (H, W, 3) in 0 … 1: "
             f"unpack it again. {WHERE}"
         )
     if ids.max() >= len(classes):
         raise ValueError(
-            f"{item.files['label']} has id {ids.max():g}, and {len(classes)} classes end at {len(classes) - 1}: "
+            f"{raw.files['label']} has id {ids.max():g}, and {len(classes)} classes end at {len(classes) - 1}: "
             "give their number with --classes, or the right folder with --labels"
         )
-    ids = resized(ids.astype(np.int16), size)
-    depth, has_depth = _metres(item, of)
-    labels: dict[str, Array] = {"semseg": ids, "depth": resized(depth, size)}
-    valid: dict[str, Mask] = {"semseg": ids >= 0, "depth": resized(has_depth, size)}
-    if axes is not None:
-        normals, has_normals = _normals(item)
-        labels["normals"], valid["normals"] = resized(axes.applied(normals), size), resized(has_normals, size)
+    ids = resize_nearest(ids.astype(np.int16), size)
+    depth, has_depth = _metres(raw, of)
     rgb = np.rint(image * 255).astype(np.uint8)
-    return Sample(resize_image(rgb, size), labels, valid, item.name)
+    values = {"image": resize_image(rgb, size), "semseg": ids, "depth": resize_nearest(depth, size)}
+    valid = {"semseg": ids >= 0, "depth": resize_nearest(has_depth, size)}
+    if axes is not None:
+        normals, has_normals = _normals(raw)
+        values["normals"] = resize_nearest(axes.applied(normals), size)
+        valid["normals"] = resize_nearest(has_normals, size)
+    return Sample(values, valid, raw.name)

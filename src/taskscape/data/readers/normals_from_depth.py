@@ -1,4 +1,4 @@
-"""Surface normals where none are given: from depth; and the axes of normals whose convention is not stated."""
+"""Surface normals computed from depth; and the axes of stored normals whose convention is not stated."""
 
 from collections.abc import Iterable
 from itertools import permutations, product
@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from taskscape.modalities.fields import Array, Mask
+from taskscape.modalities.base import Array, Mask
 
 Floats = npt.NDArray[np.float64]
 Labelled = tuple[Array, Mask]
@@ -96,7 +96,7 @@ def find_axes(pairs: Iterable[tuple[Labelled, Labelled]], where: str) -> tuple[A
             for order in permutations((0, 1, 2), 3)
             for sign in product((1, -1), (1, -1), (1, -1))
         ),
-        key=lambda found: found[1],
+        key=lambda candidate: candidate[1],
     )
     if agreement < 0.7:
         raise ValueError(

@@ -8,13 +8,14 @@ The raw folder holds::
         labels     (1449, 640, 480) uint16 ids 1 … 894, 0 = none
     splits.mat                 trainNdxs (795) and testNdxs (654), numbers from 1
     normals/NNNN.png or .npy   if there are any: (480, 640, 3), NNNN the image's number from 0001; as PNG
-                               n = v / 255 · 2 - 1, as array the vectors themselves; shorter than ½ is invalid
+                               n = v / 255 · 2 - 1, (0, 0, 0) is invalid; as array the vectors themselves;
+                               shorter than ½ is invalid
 
 The official test images become the split ``val``, as in the papers. The 894 ids become 40 classes (Gupta et al., CVPR
 2013) or 13 (Couprie et al., ICLR 2013); both maps are in ``taskscape.modalities.class_sets``.
 
-Normals that are not given are computed from the filled depth at full size, and the manifest says so. Given ones come in
-several conventions of axes; theirs is found by comparing with the normals from depth, and recorded.
+Without a folder of normals they are computed from the filled depth at full size, and the manifest says so. Published
+normals come in several conventions of axes; theirs is found by comparing with the normals from depth, and recorded.
 
 Images are averaged down to ``size``; labels take the nearest pixel. The photographs have a white frame of some eight
 pixels without labels, which ``crop`` cuts away.
@@ -26,31 +27,26 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 import numpy as np
+from typing_extensions import override
 
 from taskscape.batch import Sample
-from taskscape.modalities.fields import Array, Mask
-from taskscape.data.readers.normals_from_depth import Axes, Intrinsics, find_axes, normals_from_depth
-from taskscape.data.readers.base import (
-    Contents,
-    Item,
-    RawData,
-    read_label,
-    require,
-    require_all,
-    resized,
-    stems,
-    unit_vectors,
-)
+from taskscape.data.readers.base import RawData, RawIndex, RawSample
+from taskscape.data.readers.files import listed, require, stems
 from taskscape.data.readers.images import resize_image
-from taskscape.modalities.class_sets import NYUV2_13, NYUV2_40, VOID, ClassSet, from_nyuv2_ids
+from taskscape.data.readers.labels import read_label, resize_nearest, unit_vectors
+from taskscape.data.readers.normals_from_depth import Axes, Intrinsics, find_axes, normals_from_depth
+from taskscape.modalities import Depth, Normals, Semseg
+from taskscape.modalities.base import Array, Mask
+from taskscape.modalities.class_sets import IGNORE_INDEX, NYUV2_13, NYUV2_40, ClassSet, from_nyuv2_ids
+from taskscape.modalities.normals import decode_8bit
 
 FILE, SPLITS = "nyu_depth_v2_labeled.mat", "splits.mat"
 WHERE = (
-    f"{FILE} (2.8 GB) is to be had from https://cs.nyu.edu/~fergus/datasets/nyu_depth_v2.html (Labeled dataset), "
+    f"{FILE} (2.8 GB) is available from https://cs.nyu.edu/~fergus/datasets/nyu_depth_v2.html (Labeled dataset), "
     f"{SPLITS} from the same page (Train/Test splits)"
 )
 CAMERA = Intrinsics(fx=518.857901, fy=519.469611, cx=325.582449 - 1, cy=253.736166 - 1)
-"""Of the colour camera, to which the depth is registered; from the toolbox, which counts pixels from 1."""
+"""Of the color camera, to which the depth is registered; from the toolbox, which counts pixels from 1."""
 CROP = (slice(45, 471), slice(41, 601))
 """The rows and columns in which depth is evaluated (Eigen et al., NeurIPS 2014)."""
 
@@ -59,7 +55,7 @@ _CLASS_SETS = {40: NYUV2_40, 13: NYUV2_13}
 
 @dataclass(frozen=True)
 class Nyuv2(RawData):
-    """NYUv2 as downloaded: nyu_depth_v2_labeled.mat and splits.mat; normals from depth where none are given."""
+    """NYUv2 as downloaded: nyu_depth_v2_labeled.mat and splits.mat; normals from depth where there are none."""
 
     name: ClassVar[str] = "nyuv2"
 
@@ -72,47 +68,62 @@ class Nyuv2(RawData):
     crop: bool = False
     """Cut away the frame first: rows 45 … 470 and columns 41 … 600, in which depth is evaluated in the literature."""
 
-    def contents(self, raw: Path) -> Contents:
+    @override
+    def contents(self, raw: Path) -> RawIndex:
         """Read the splits, and how large the arrays are."""
         require(raw, (FILE, SPLITS), WHERE)
-        arrays = _arrays(raw / FILE)
-        field = "depths" if self.depth == "filled" else "rawDepths"
-        for name in ("images", "depths", field, "labels"):
-            if name not in arrays:
-                raise ValueError(f"{raw / FILE} has no {name}, it has {list(arrays)}: download it again. {WHERE}")
+        array = "depths" if self.depth == "filled" else "rawDepths"
         numbers = _splits(raw / SPLITS)
-        count, last = len(arrays["images"]), max(max(some) for some in numbers.values())
-        if count < last:
-            raise ValueError(
-                f"{raw / FILE} has {count} images, the splits name number {last}: download it again. {WHERE}"
-            )
-        given = stems(raw / "normals")
-        splits = {split: [_item(number, given) for number in some] for split, some in numbers.items()}
-        normals: dict[str, Any] = {"from": "depth", "window": "9x9 pixels at full size", "camera": CAMERA._asdict()}
-        axes = None
-        if given:
-            names = [item.name for items in splits.values() for item in items]
-            require_all({"images": names, "normals/NNNN": given}, "remove the folder normals, or complete it")
-            some = splits["train"][:20]
-            pairs = ((_given(item), _computed(raw / FILE, item)) for item in some)
-            axes, agreement = find_axes(pairs, str(raw / "normals"))
-            normals = {"from": "normals/", "axes": str(axes), "agreement with depth": round(agreement, 3)}
-        class_set = _CLASS_SETS[self.classes]
-        return Contents(
+        _check_arrays(raw / FILE, ("images", "depths", array, "labels"), max(max(some) for some in numbers.values()))
+        files = stems(raw / "normals")
+        splits = {split: [_sample(number, files) for number in some] for split, some in numbers.items()}
+        axes, about = _find_axes(raw, splits, files)
+        return RawIndex(
             size=self.size,
             splits=splits,
-            tasks=("semseg", "depth", "normals"),
-            class_set=class_set,
+            fields={"semseg": Semseg(_CLASS_SETS[self.classes]), "depth": Depth(), "normals": Normals()},
             source={
                 "splits": "val is the official test split",
-                "depth": {"unit": "metre", "field": field, "invalid": 0},
-                "normals": normals,
+                "depth": {"unit": "metre", "field": array, "invalid": 0},
+                "normals": about,
             },
             read=partial(
-                _read, file=raw / FILE, field=field, classes=class_set, size=self.size, crop=self.crop, axes=axes
+                _read,
+                file=raw / FILE,
+                array=array,
+                classes=_CLASS_SETS[self.classes],
+                size=self.size,
+                crop=self.crop,
+                axes=axes,
             ),
             archives=(raw / FILE, raw / SPLITS),
         )
+
+
+def _check_arrays(file: Path, names: tuple[str, ...], last: int) -> None:
+    """Raise ``ValueError`` unless the file has these arrays and image number ``last``, from 1."""
+    arrays = _arrays(file)
+    for name in names:
+        if name not in arrays:
+            raise ValueError(f"{file} has no {name}, it has {list(arrays)}: download it again. {WHERE}")
+    if (count := len(arrays["images"])) < last:
+        raise ValueError(f"{file} has {count} images, the splits name number {last}: download it again. {WHERE}")
+
+
+def _find_axes(
+    raw: Path, splits: dict[str, list[RawSample]], files: dict[str, Path]
+) -> tuple[Axes | None, dict[str, Any]]:
+    """Return the axes of the normals in files, none without files, and what the manifest says of the normals."""
+    if not files:
+        return None, {"from": "depth", "window": "9x9 pixels at full size", "camera": CAMERA._asdict()}
+    if lacking := [one.name for samples in splits.values() for one in samples if not one.files]:
+        raise ValueError(
+            f"{raw / 'normals'} lacks the normals of {len(lacking)} images, such as {listed(lacking)}: "
+            "remove the folder normals, or complete it"
+        )
+    pairs = ((_stored_normals(one), _computed_normals(raw / FILE, one)) for one in splits["train"][:20])
+    axes, agreement = find_axes(pairs, str(raw / "normals"))
+    return axes, {"from": "normals/", "axes": str(axes), "agreement with depth": round(agreement, 3)}
 
 
 @cache  # once per process
@@ -147,46 +158,53 @@ def _splits(file: Path) -> dict[str, list[int]]:
     return numbers
 
 
-def _item(number: int, normals: dict[str, Path]) -> Item:
+def _sample(number: int, normals: dict[str, Path]) -> RawSample:
     name = f"{number:04d}"
-    return Item(name, {"normals": normals[name]} if name in normals else {})
+    return RawSample(name, {"normals": normals[name]} if name in normals else {})
 
 
-def _array(file: Path, field: str, item: Item) -> Array:
+def _array(file: Path, array: str, raw: RawSample) -> Array:
     """Return one image of an array, with height first."""
-    return np.asarray(_arrays(file)[field][int(item.name) - 1]).T
+    return np.asarray(_arrays(file)[array][int(raw.name) - 1]).T
 
 
-def _computed(file: Path, item: Item) -> tuple[Array, Mask]:
-    depth = _array(file, "depths", item)
+def _computed_normals(file: Path, raw: RawSample) -> tuple[Array, Mask]:
+    depth = _array(file, "depths", raw)
     return normals_from_depth(depth, depth > 0, CAMERA)
 
 
-def _given(item: Item) -> tuple[Array, Mask]:
-    path = item.files["normals"]
+def _stored_normals(raw: RawSample) -> tuple[Array, Mask]:
+    path = raw.files["normals"]
     stored = read_label(path)
     if stored.shape != (480, 640, 3):
         raise ValueError(f"{path} has shape {stored.shape} instead of (480, 640, 3): give normals for the whole images")
-    return unit_vectors(stored if path.suffix == ".npy" else stored / 127.5 - 1)
+    return unit_vectors(stored if path.suffix == ".npy" else decode_8bit(stored))
 
 
 def _read(
-    item: Item, file: Path, field: str, classes: ClassSet, size: tuple[int, int], crop: bool, axes: Axes | None
+    raw: RawSample, file: Path, array: str, classes: ClassSet, size: tuple[int, int], crop: bool, axes: Axes | None
 ) -> Sample:
     window = CROP if crop else (slice(None), slice(None))
-    image = np.ascontiguousarray(_array(file, "images", item)[window])
-    raw_ids = _array(file, "labels", item)
+    image = np.ascontiguousarray(_array(file, "images", raw)[window])
+    raw_ids = _array(file, "labels", raw)
     table = from_nyuv2_ids(classes)
     if raw_ids.max() >= len(table):
-        raise ValueError(f"{file}, image {item.name}: label {raw_ids.max()} is none of the 894: download it again")
-    ids = resized(table[raw_ids][window], size)
-    depth = resized(_array(file, field, item)[window], size)
-    normals, has_normals = _computed(file, item) if axes is None else _given(item)
+        raise ValueError(f"{file}, image {raw.name}: label {raw_ids.max()} is none of the 894: download it again")
+    ids = resize_nearest(table[raw_ids][window], size)
+    depth = resize_nearest(_array(file, array, raw)[window], size)
+    normals, has_normals = _computed_normals(file, raw) if axes is None else _stored_normals(raw)
     normals = normals if axes is None else axes.applied(normals)
-    labels: dict[str, Array] = {"semseg": ids, "depth": depth, "normals": resized(normals[window], size)}
-    valid: dict[str, Mask] = {
-        "semseg": ids != VOID,
-        "depth": np.isfinite(depth) & (depth > 0),
-        "normals": resized(has_normals[window], size),
-    }
-    return Sample(resize_image(image, size), labels, valid, item.name)
+    return Sample(
+        values={
+            "image": resize_image(image, size),
+            "semseg": ids,
+            "depth": depth,
+            "normals": resize_nearest(normals[window], size),
+        },
+        valid={
+            "semseg": ids != IGNORE_INDEX,
+            "depth": np.isfinite(depth) & (depth > 0),
+            "normals": resize_nearest(has_normals[window], size),
+        },
+        name=raw.name,
+    )

@@ -1,0 +1,99 @@
+"""Finds the files of a raw data set, and says what is missing."""
+
+import json
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from typing import Any
+
+from taskscape.data.readers.base import RawSample
+
+_ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar")
+_IMAGES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp", ".npy")
+
+
+def require(raw: Path, wanted: Collection[str], remedy: str) -> None:
+    """Raise ``FileNotFoundError`` unless the folder holds all that is wanted.
+
+    The error tells apart a wrong folder, one that lies above the right one, and archives that were not unpacked;
+    ``remedy`` says where the data are available.
+    """
+    if not raw.is_dir():
+        what = "is a file, and the folder that holds the data is needed" if raw.exists() else "is not there"
+        raise FileNotFoundError(f"{raw} {what}: looked for a folder with {listed(wanted)}. {remedy}")
+    missing = [name for name in wanted if not (raw / name).exists()]
+    if not missing:
+        return
+    present = sorted(path.name for path in raw.iterdir())
+    message = f"{raw} lacks {listed(missing)}; it holds {listed(present) or 'nothing'}. "
+    inner = [path for path in raw.iterdir() if path.is_dir() and all((path / name).exists() for name in wanted)]
+    if inner:
+        message += f"{inner[0]} holds them: give that folder"
+    elif archives := [name for name in present if name.endswith(_ARCHIVES)]:
+        message += f"Unpack {listed(archives)} there first"
+    else:
+        message += remedy
+    raise FileNotFoundError(message)
+
+
+def match_files(
+    files: Mapping[str, Mapping[str, Path]], where: str, published: int | None, partial: bool, remedy: str
+) -> list[RawSample]:
+    """Return the samples that have a file of every kind, in the order of their names.
+
+    Args:
+        files: Per kind: the files by the name of their sample.
+        where: What the files are of, for errors: a folder, a split.
+        published: Number of samples in the complete data set; None where any number is complete.
+        partial: Leave out samples without all their files, and accept another number than was published.
+        remedy: Where the rest is available.
+
+    Raises:
+        ValueError: Files are missing, or there is no sample.
+    """
+    names = sorted({name for some in files.values() for name in some}, key=_natural)
+    complete = [name for name in names if all(name in some for some in files.values())]
+    hint = f"download or unpack the rest, or pass --partial to continue with what is there. {remedy}"
+    if not partial:
+        for kind, some in files.items():
+            if lacking := [name for name in names if name not in some]:
+                raise ValueError(
+                    f"{where}: {len(lacking)} of {len(names)} {kind} files are missing, such as {listed(lacking)}: "
+                    f"{hint}"
+                )
+    if not complete or (published is not None and len(complete) != published and not partial):
+        expected = f", {published} are published" if published is not None else ""
+        raise ValueError(f"{where} has {len(complete)} images{expected}: {hint}")
+    return [RawSample(name, {kind: some[name] for kind, some in files.items()}) for name in complete]
+
+
+def stems(folder: Path) -> dict[str, Path]:
+    """Return the images and arrays right in a folder by name without ending; nothing where there is no folder.
+
+    Raises ``ValueError`` where two files differ in their ending alone.
+    """
+    paths: dict[str, Path] = {}
+    for path in sorted(folder.iterdir()) if folder.is_dir() else ():
+        if path.suffix.lower() in _IMAGES and not path.name.startswith("."):
+            if path.stem in paths:
+                raise ValueError(f"{path} and {paths[path.stem].name} have one name: leave one of them")
+            paths[path.stem] = path
+    return dict(sorted(paths.items(), key=lambda pair: _natural(pair[0])))
+
+
+def read_json(path: Path) -> Any:
+    """Return the content of a JSON file. Raises ``ValueError`` that names a damaged one."""
+    try:
+        return json.loads(path.read_text())
+    except ValueError as error:
+        raise ValueError(f"{path} is not readable JSON ({error}): download or unpack it again") from error
+
+
+def listed(names: Collection[str], most: int = 5) -> str:
+    """Return some names for a sentence, and how many more there are."""
+    some = list(names)[:most]
+    return ", ".join(some) + (f" and {len(names) - most} more" if len(names) > most else "")
+
+
+def _natural(name: str) -> tuple[int, str]:
+    """Sort 2 before 10."""
+    return (int(name), name) if name.isdecimal() else (-1, name)

@@ -1,0 +1,69 @@
+"""Reads label images and arrays as they are stored, and brings them to one size without mixing pixels."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from taskscape.modalities.base import Array, Mask
+
+_BITS = {"1": 1, "L": 8, "P": 8, "I;16": 16, "I;16B": 16, "I": 16}
+"""Of gray images, by Pillow's mode."""
+
+
+def resize_nearest(label: Array, size: tuple[int, int]) -> Array:
+    """Return a label (H, W, …) at another size; every pixel takes the nearest, so that nothing is mixed."""
+    rows, columns = ((np.arange(new) + 0.5) * old / new for new, old in zip(size, label.shape[:2], strict=True))
+    nearest: Array = label[rows.astype(np.intp)[:, None], columns.astype(np.intp)]
+    return nearest
+
+
+def read_label(path: Path, size: tuple[int, int] | None = None) -> Array:
+    """Return a label image or array, (H, W) or (H, W, C), as it is stored; of a palette image the indices."""
+    if path.suffix == ".npy":
+        label = read_array(path)
+    else:
+        with _opened(path) as image:
+            label = np.asarray(image)
+    return label if size is None else resize_nearest(label, size)
+
+
+def read_array(path: Path) -> Array:
+    """Return the array of an ``.npy`` file. Raises ``ValueError`` that names a damaged one."""
+    try:
+        array: Array = np.load(path, allow_pickle=False)
+    except (ValueError, EOFError) as error:
+        raise ValueError(f"{path} is damaged or not an array ({error}): download or unpack it again") from error
+    return array
+
+
+def read_gray(path: Path, bits: int, size: tuple[int, int], what: str) -> Array:
+    """Return a gray image of 8 or 16 bits, (H, W). Raises ``ValueError`` for any other; ``what`` says what belongs."""
+    with _opened(path) as image:
+        if (depth := _BITS.get(image.mode)) != bits:
+            found = f"{depth} bits" if depth else f"mode {image.mode}"
+            raise ValueError(f"{path} has {found} where {bits} bits of {what} belong: download it again unchanged")
+        return resize_nearest(np.asarray(image), size)
+
+
+def unit_vectors(vectors: Array) -> tuple[Array, Mask]:
+    """Return (H, W, 3) vectors at unit length, and which were long enough, half of it, to have a direction."""
+    length = np.linalg.norm(vectors.astype(np.float32), axis=-1)
+    valid = np.isfinite(length) & (length > 0.5)
+    unit = vectors / np.where(valid, length, 1.0)[..., None]
+    return np.where(valid[..., None], unit, 0).astype(np.float32), valid
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Image.Image]:
+    """Open an image. Raises ``ValueError`` that names a damaged one."""
+    try:
+        with Image.open(path) as image:
+            image.load()
+            yield image
+    except (OSError, SyntaxError) as error:  # Pillow raises both for damaged files
+        if isinstance(error, FileNotFoundError | PermissionError):
+            raise
+        raise ValueError(f"{path} is damaged or not an image ({error}): download or unpack it again") from error
