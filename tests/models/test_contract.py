@@ -12,7 +12,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from taskscape import models
+from taskscape import models, serialization
 from taskscape.models import Network, NetworkConfig, Outputs
 
 TASKS = {"semseg": 3, "depth": 1, "normals": 3}
@@ -33,8 +33,10 @@ SMALL: dict[str, dict[str, Any]] = {
 }
 """Options that make a network small. The others get a small encoder."""
 SMALL_ENCODER = {"encoder": "resnet10t"}
+CLASS_TASKS = {"deeplab-fully-branched": "wide_tasks", "xtask": "class_tasks"}
+"""The settings of networks that must know which tasks predict classes."""
 
-WITHOUT_CUT = {
+WITHOUT_SHARED_FEATURES = {
     "segnet-single": "shares nothing",
     "segnet-stan": "shares nothing",
     "segnet-cross-stitch": "its tasks are mixed at every stage",
@@ -42,7 +44,36 @@ WITHOUT_CUT = {
     "resnet-mtan": "its shared blocks read the tasks' attended features",
     "deeplab-fully-branched": "shares nothing",
 }
-"""The networks that hand out no shared features, and why they cannot."""
+"""The networks that return no shared features, and why they cannot."""
+
+ENCODER = ["encoder.backbone.layer4.0.conv2"]
+"""The last convolution of resnet10t; its shortcut comes later."""
+LAST_SHARED = {
+    "segnet-single": [],
+    "segnet-stan": [],
+    "segnet-split": ["trunk.decoder.2.1.0"],
+    "segnet-split-deep": ["trunk.decoder.2.3.0"],
+    "segnet-split-wide": ["trunk.decoder.2.1.0"],
+    "segnet-cross-stitch": [f"decoder.1.{task}.1.0" for task in TASKS],
+    "segnet-dense": ["decoder.1.1.0"],
+    "segnet-mtan": ["trunk.decoder.2.1.0"],
+    "resnet-mtan": ["encoder.backbone.layer4.1.conv2"],
+    "deeplab-plain": ["project.0"],
+    "deeplab-joint": ["decoder.fuse.1.0"],
+    "deeplab-branched": ENCODER,
+    "deeplab-fully-branched": [],
+    "deeplab-distill": ENCODER,
+    "deeplab-distill-up": ENCODER,
+    "deeplab-distill-se": ENCODER,
+    "deeplab-skip-fusion": ENCODER,
+    "deeplab-joint-lite": ["decoder.fuse.1.0"],
+    "deeplab-branched-lite": ENCODER,
+    "adaptive-depth": ENCODER,
+    "transformer": ENCODER,
+    "cross-attention": ENCODER,
+    "xtask": ENCODER,
+}
+"""The last layers on the main path that every task's loss passes."""
 
 
 class Trained(NamedTuple):
@@ -56,8 +87,13 @@ class Trained(NamedTuple):
     """The parameters that the step left without a gradient."""
 
 
+def options(name: str, tasks: Sequence[str]) -> dict[str, Any]:
+    classes = {CLASS_TASKS[name]: ("semseg",) if "semseg" in tasks else ()} if name in CLASS_TASKS else {}
+    return {**SMALL.get(name, SMALL_ENCODER), **classes}
+
+
 def build(name: str, tasks: Sequence[str] = tuple(TASKS)) -> Network:
-    return models.build(name, {task: TASKS[task] for task in tasks}, **SMALL.get(name, SMALL_ENCODER))
+    return models.build(name, {task: TASKS[task] for task in tasks}, **options(name, tasks))
 
 
 def photograph(*size: int, seed: int = 0) -> Tensor:
@@ -92,12 +128,51 @@ def trained(request: pytest.FixtureRequest) -> Iterator[Trained]:
     yield Trained(request.param, network.eval(), outputs, without)
 
 
-@pytest.mark.parametrize("options", models.OPTIONS.values(), ids=models.NAMES)
-def test_options_are_plain_and_documented(options: type[NetworkConfig]) -> None:
-    assert is_dataclass(options) and options.__dataclass_params__.frozen  # type: ignore[attr-defined]
-    assert options() == options() and options.__doc__ and options.name and options.paper
-    assert all(isinstance(getattr(options(), field.name), int | float | str | tuple) for field in fields(options))
-    assert options.__name__ in models.__all__
+@pytest.mark.parametrize("config", models.CONFIGS.values(), ids=models.NAMES)
+def test_settings_are_plain_and_documented(config: type[NetworkConfig]) -> None:
+    assert is_dataclass(config) and config.__dataclass_params__.frozen  # type: ignore[attr-defined]
+    assert config() == config() and config.__doc__ and config.name and config.paper
+    assert config.link.startswith(("https://arxiv.org/abs/", "https://openaccess.thecvf.com/"))
+    assert all(isinstance(getattr(config(), field.name), int | float | str | tuple | None) for field in fields(config))
+
+
+@pytest.mark.parametrize("config", models.CONFIGS.values(), ids=models.NAMES)
+def test_the_module_has_the_plain_name(config: type[NetworkConfig]) -> None:
+    assert config.__name__ == f"{config.network.__name__}Config"
+    assert getattr(models, config.network.__name__) is config.network
+    assert getattr(models, config.__name__) is config
+    assert serialization.offered(NetworkConfig)[config.name] is config
+
+
+@pytest.mark.parametrize("name", models.NAMES)
+def test_every_way_of_building_gives_the_same_network(name: str) -> None:
+    config, out_channels = models.CONFIGS[name], {task: TASKS[task] for task in PAIR}
+    settings = options(name, PAIR)
+    weights = []
+    for build_it in (
+        lambda: models.build(name, out_channels, **settings),
+        lambda: config(**settings).build(out_channels),
+        lambda: config.network(out_channels, config(**settings)),
+        lambda: config.network(out_channels, **settings),
+    ):
+        torch.manual_seed(0)
+        network = build_it()
+        assert type(network) is config.network and network.out_channels == out_channels
+        weights.append(network.state_dict())
+    for other in weights[1:]:
+        assert list(other) == list(weights[0])
+        assert all(torch.equal(other[key], weight) for key, weight in weights[0].items())
+    with torch.device("meta"), pytest.raises(TypeError, match="not both"):
+        config.network(out_channels, config(), **settings)
+    with torch.device("meta"), pytest.raises(TypeError, match="no_such_option"):
+        config.network(out_channels, no_such_option=1)
+    with torch.device("meta"), pytest.raises(ValueError, match="at least one task"):
+        config.network({})
+
+
+def test_an_unknown_name_is_met_with_the_nearest() -> None:
+    with pytest.raises(ValueError, match="no network 'deeplab-joined'; did you mean deeplab-joint"):
+        models.build("deeplab-joined", {"semseg": 3})
 
 
 def test_predicts_every_task_at_the_size_of_the_image(trained: Trained) -> None:
@@ -135,22 +210,47 @@ def test_shared_parameters_are_those_that_several_losses_reach(trained: Trained)
     assert {name for name, tasks in reached.items() if len(tasks) > 1} == {
         name for name, parameter in parameters.items() if id(parameter) in shared
     }
+
+
+def test_the_class_says_what_is_shared(trained: Trained) -> None:
+    network = build(trained.name, PAIR)
+    assert bool(network.shared_parameters()) == type(network).has_shared_parameters
+    with torch.no_grad():
+        outputs = network(photograph(2, 42, 58))
+    assert bool(outputs.shared) == type(network).has_shared_features
+    parameters = {id(parameter) for parameter in network.parameters()}
+    parts = [{id(p) for p in part} for part in (network.shared_parameters(), network.task_parameters())]
+    assert parts[0] | parts[1] == parameters and not parts[0] & parts[1]
+
+
+def test_every_loss_reaches_the_last_shared_layer(trained: Trained) -> None:
+    layers = trained.network.last_shared_layers()
+    names = {id(module): name for name, module in trained.network.named_modules()}
+    assert [names[id(layer)] for layer in layers] == LAST_SHARED[trained.name]
     last = trained.network.last_shared_parameters()
-    assert bool(last) == bool(shared) and {id(parameter) for parameter in last} <= shared
+    assert {id(p) for p in last} == {id(p) for layer in layers for p in layer.parameters()}
+    assert bool(last) == bool(trained.network.shared_parameters())
+    assert {id(p) for p in last} <= {id(p) for p in trained.network.shared_parameters()}
+    if not last:
+        return
+    weights = [parameter for parameter in last if parameter.ndim > 1]
+    for loss in losses(trained.network(photograph(2, 90, 150))).values():
+        for gradient in torch.autograd.grad(loss, weights, retain_graph=True):
+            assert gradient.abs().max() > 0
 
 
-def test_losses_depend_on_what_is_shared_only_through_the_cut(trained: Trained) -> None:
+def test_losses_depend_on_what_is_shared_only_through_the_shared_features(trained: Trained) -> None:
     network = copy.deepcopy(trained.network).double()
     outputs = network(photograph(1, 42, 58).double())
-    assert (outputs.shared == ()) == (trained.name in WITHOUT_CUT)
+    assert (outputs.shared == ()) == (trained.name in WITHOUT_SHARED_FEATURES)
     if not outputs.shared:
         return
     loss = sum(losses(outputs).values(), torch.zeros(()))
     shared = network.shared_parameters()
     expected = torch.autograd.grad(loss, shared, retain_graph=True)
-    at_cut = torch.autograd.grad(loss, outputs.shared, retain_graph=True)
-    through_cut = torch.autograd.grad(outputs.shared, shared, at_cut, allow_unused=True)
-    for direct, through in zip(expected, through_cut, strict=True):
+    at_features = torch.autograd.grad(loss, outputs.shared, retain_graph=True)
+    through_features = torch.autograd.grad(outputs.shared, shared, at_features, allow_unused=True)
+    for direct, through in zip(expected, through_features, strict=True):
         assert through is not None
         torch.testing.assert_close(through, direct, rtol=1e-7, atol=1e-12)
 

@@ -6,9 +6,10 @@ import torch.nn.functional as F
 from torch import nn
 
 from taskscape.models import build
-from taskscape.models.layers.blocks import GatedConvolution
 from taskscape.models.deeplab.skip_fusion import SkipFusion
-from taskscape.models.layers.up_projection import UpDecoder, UpProjection
+from taskscape.models.layers.message_passing import GatedConvolution
+from taskscape.models.layers.up_decoder import UpDecoder
+from taskscape.models.layers.up_projection import UpProjection
 
 TWO = {"semseg": 19, "depth": 1}
 THREE = {**TWO, "normals": 3}
@@ -94,13 +95,13 @@ def test_a_task_that_is_alone_predicts_once(name):
 
 
 @pytest.mark.parametrize("name", ["deeplab-distill", "deeplab-distill-up"])
-def test_the_final_prediction_adds_what_it_hears_from_the_others(name):
+def test_the_final_prediction_adds_the_messages_of_the_others(name):
     network = build(name, THREE, encoder="resnet18").eval()
     network(torch.rand(1, 3, 64, 64)).final["depth"].sum().backward()
-    heard = {
+    received = {
         (t, o) for t, m in network.messages.items() for o, g in m.senders.items() if g.gate.weight.grad is not None
     }
-    assert heard == {("depth", "semseg"), ("depth", "normals")}
+    assert received == {("depth", "semseg"), ("depth", "normals")}
     features = {task: torch.randn(1, 128 if name.endswith("up") else 256, 4, 4) for task in THREE}
     senders = network.messages["depth"].senders
     expected = senders["semseg"](features["semseg"]) + senders["normals"](features["normals"])
@@ -111,21 +112,36 @@ def test_the_final_prediction_of_rung_nine_attends_to_all_tasks():
     network = build("deeplab-distill-se", THREE, encoder="resnet18").eval()
     network(torch.rand(1, 3, 64, 64)).final["depth"].sum().backward()
     assert network.attentions["semseg"].message.gate.weight.grad is None
-    seen = network.attentions["depth"].message.message.weight.grad.abs().sum((0, 2, 3)).view(3, 128).sum(1)
-    assert (seen > 0).all()
+    per_task = network.attentions["depth"].message.message.weight.grad.abs().sum((0, 2, 3)).view(3, 128).sum(1)
+    assert (per_task > 0).all()
 
 
-def test_initial_predictions_are_handed_out_to_be_supervised():
+def test_initial_predictions_are_returned_to_be_supervised():
     outputs = build("deeplab-distill", TWO, encoder="resnet18").eval()(torch.rand(1, 3, 90, 150))
     initial = outputs.auxiliary["initial"]
     assert {task: raw.shape for task, raw in initial.items()} == {t: raw.shape for t, raw in outputs.final.items()}
     assert not torch.equal(initial["depth"], outputs.final["depth"])
 
 
-def test_narrow_tasks_are_chosen_by_name():
-    network = on_paper("deeplab-distill-se", {"semseg": 19, "distance": 1}, narrow_tasks=("distance",))
-    assert network.heads["distance"].in_channels == 64
-    assert network.heads["semseg"].in_channels == 128
+@pytest.mark.parametrize(
+    ("options", "widths"),
+    [
+        ({}, [128, 64, 128]),
+        ({"narrow_tasks": ("semseg", "normals")}, [64, 128, 64]),
+        ({"narrow_tasks": ()}, [128, 128, 128]),
+    ],
+)
+def test_tasks_of_one_channel_are_narrow_unless_others_are_listed(options, widths):
+    network = on_paper("deeplab-distill-se", {"semseg": 19, "distance": 1, "normals": 3}, **options)
+    assert [head.in_channels for head in network.heads.values()] == widths
+
+
+@pytest.mark.parametrize(
+    ("name", "setting"), [("deeplab-distill-se", "narrow_tasks"), ("deeplab-fully-branched", "wide_tasks")]
+)
+def test_a_task_that_is_not_there_is_refused(name, setting):
+    with pytest.raises(ValueError, match=f"network.{setting}: there is no task 'sempseg'; did you mean semseg"):
+        on_paper(name, **{setting: ("sempseg",)})
 
 
 def test_a_gate_begins_half_open():
@@ -171,7 +187,7 @@ def test_as_many_doublings_as_the_encoder_needs(output_stride, doublings):
 
 def test_doubled_maps_are_cut_to_odd_sizes():
     decoder = UpDecoder(8, (5, 6), 7, doublings=2).eval()
-    features = decoder(torch.rand(1, 8, 6, 10), [torch.rand(1, 5, 23, 38), torch.rand(1, 6, 45, 75)])
+    features = decoder(torch.rand(1, 8, 6, 10), torch.rand(1, 5, 23, 38), torch.rand(1, 6, 45, 75))
     assert features.shape == (1, 7, 45, 75)
 
 
@@ -182,12 +198,24 @@ def test_an_encoder_without_stride_2():
     assert network(torch.rand(1, 3, 90, 150)).final["semseg"].shape == (1, 19, 90, 150)
 
 
-def test_fully_branched_tasks_are_dilated_by_name():
-    network = on_paper("deeplab-fully-branched", {"semseg": 19, "depth": 1})
-    dilations = {t: [b[0].dilation[0] for b in network.tasks[t].aspp.branches] for t in ("semseg", "depth")}
-    assert dilations == {"semseg": [1, 6, 12, 18, 24], "depth": [1, 3, 6, 9]}
-    assert [network.tasks[t].encoder.strides[-1] for t in ("semseg", "depth")] == [8, 16]
+def strides_and_dilations(network):
+    branches = {task: single.aspp.branches for task, single in network.tasks.items()}
+    dilations = {task: [branch[0].dilation[0] for branch in aspp] for task, aspp in branches.items()}
+    return {task: (network.tasks[task].encoder.strides[-1], dilations[task]) for task in dilations}
+
+
+def test_tasks_that_predict_classes_have_wide_dilations():
+    wide, narrow = (8, [1, 6, 12, 18, 24]), (16, [1, 3, 6, 9])
+    network = on_paper("deeplab-fully-branched")
+    assert strides_and_dilations(network) == {"semseg": wide, "depth": narrow}
     assert network.shared_parameters() == ()
+    network = on_paper("deeplab-fully-branched", THREE, wide_tasks=("depth", "normals"))
+    assert strides_and_dilations(network) == {"semseg": narrow, "depth": wide, "normals": wide}
+
+
+def test_three_channels_may_be_classes_or_a_vector_so_it_must_be_said():
+    with pytest.raises(ValueError, match=r"network\.wide_tasks: the 3 channels of 'normals'"):
+        on_paper("deeplab-fully-branched", THREE)
 
 
 @pytest.mark.parametrize(("output_stride", "channels"), [(16, [64, 128, 512]), (8, [64, 512])])
@@ -203,6 +231,15 @@ def test_skip_fusion_weighs_and_joins():
     joined = fusion([fine, coarse])
     torch.testing.assert_close(joined[:, :2], fine * fusion.attentions[0](fine).sigmoid())
     torch.testing.assert_close(joined[:, 2:], F.interpolate(attended, size=(8, 8), mode="bilinear"))
+
+
+@pytest.mark.parametrize("encoder", ["resnet10t", "seresnet18", "regnety_002", "convnext_atto", "efficientnet_b0"])
+def test_the_last_layer_of_an_encoder_is_on_its_main_path(encoder):
+    network = on_paper("deeplab-branched", encoder=encoder, bottleneck_se=True, output_stride=32)
+    (layer,) = network.last_shared_layers()
+    (name,) = (name for name, module in network.named_modules() if module is layer)
+    assert name.startswith("encoder.") and name.split(".")[-1] in ("conv2", "conv3", "conv_pwl", "fc2", "conv")
+    assert not {"downsample", "se"} & set(name.split("."))
 
 
 def test_a_fine_skip_halves_the_stride_of_the_shared_features() -> None:

@@ -39,11 +39,11 @@ def test_networks_stand_on_other_backbones(network: str, encoder: str) -> None:
     }
 
 
-def test_images_are_normalised_as_the_backbone_was_trained() -> None:
+def test_images_are_normalized_as_the_backbone_was_trained() -> None:
     encoder = Encoder("resnet10t")
-    mean, deviation = (torch.tensor(encoder.backbone.pretrained_cfg[key]).view(1, 3, 1, 1) for key in ("mean", "std"))
-    torch.testing.assert_close(encoder.normalise(mean.expand(1, 3, 4, 4)), torch.zeros(1, 3, 4, 4))
-    torch.testing.assert_close(encoder.normalise(mean + deviation), torch.ones(1, 3, 1, 1))
+    mean, std = (torch.tensor(encoder.backbone.pretrained_cfg[key]).view(1, 3, 1, 1) for key in ("mean", "std"))
+    torch.testing.assert_close(encoder.normalize(mean.expand(1, 3, 4, 4)), torch.zeros(1, 3, 4, 4))
+    torch.testing.assert_close(encoder.normalize(mean + std), torch.ones(1, 3, 1, 1))
 
 
 @pytest.mark.parametrize("suffix", ["pth", "safetensors"])

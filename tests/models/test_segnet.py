@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from taskscape import models
-from taskscape.models.segnet.blocks import pool, unpool
+from taskscape.models.segnet.pooling import pool, unpool
 
 NYU = {"semseg": 13, "depth": 1, "normals": 3}
 PUBLISHED = [
@@ -63,9 +63,9 @@ def test_weights_are_drawn_by_xavier(name: str, spread: str) -> None:
             assert module.bias is not None and not module.bias.any()
     heads = [m for m in network.modules() if isinstance(m, nn.Conv2d) and m.weight.shape == (32, 32, 3, 3)]
     weights = torch.cat([head.weight.detach().flatten() for head in heads])
-    deviation = (2 / (2 * 32 * 9)) ** 0.5
-    assert weights.std().item() == pytest.approx(deviation, rel=0.02)
-    assert (weights.abs().max() < 3**0.5 * deviation + 1e-6) == (spread == "uniform")
+    std = (2 / (2 * 32 * 9)) ** 0.5
+    assert weights.std().item() == pytest.approx(std, rel=0.02)
+    assert (weights.abs().max() < 3**0.5 * std + 1e-6) == (spread == "uniform")
 
 
 def test_stitches_begin_at_one() -> None:

@@ -6,10 +6,13 @@ import torch
 from taskscape.batch import Target
 from taskscape.losses import SILog
 from taskscape.models import build
-from taskscape.models.layers.attention import Attention, CrossTransformerBlock, GridTransformer, TransformerBlock
+from taskscape.models.layers.attention import Attention
+from taskscape.models.layers.grid_transformer import GridTransformer
+from taskscape.models.layers.transformer_block import CrossTransformerBlock, TransformerBlock
 from taskscape.tasks import Depth
 
 TWO = {"semseg": 19, "depth": 1}
+BINS = ["adaptive-depth", "transformer", "cross-attention"]
 
 
 def on_paper(name, outputs=TWO, **options):
@@ -121,35 +124,39 @@ def test_depth_is_the_expectation_over_the_bins(options):
     source = {"encoder": bottleneck, "decoder": features, "aspp": branch.aspp(bottleneck)}[branch.tokens]
     tokens = branch.transformer(source)
     similarity = torch.einsum("bchw,bnc->bnhw", branch.query(features), branch.to_key(tokens))
-    bins = network.bins(image)
+    bins = network.bins(image)["depth"]
     assert bins.shape == (2, 256)
     expected = (similarity.softmax(1) * bins[:, :, None, None]).sum(1, keepdim=True)
-    torch.testing.assert_close(branch(bottleneck, skip), expected)
+    torch.testing.assert_close(branch(skip, bottleneck), expected)
     final = network(image).final["depth"].flatten(1)
     assert (final.amin(1) >= bins.amin(1)).all()
     assert (final.amax(1) <= bins.amax(1)).all()
 
 
-@pytest.mark.parametrize("name", ["adaptive-depth", "transformer", "cross-attention"])
+@pytest.mark.parametrize("name", BINS)
 def test_a_fresh_network_learns_from_a_loss_in_metres(name):
     network = build(name, {"depth": 1})
-    task = Depth(representation="metres", mean=0.0, deviation=1.0, loss=SILog())
+    task = Depth(representation="metres", mean=0.0, std=1.0, loss=SILog())
     target = Target(torch.rand(2, 1, 64, 64) * 50 + 1, torch.ones(2, 64, 64, dtype=torch.bool))
-    task.loss_of(network(torch.rand(2, 3, 64, 64)).final["depth"], target).backward()
+    task.loss.mean(task.compute_loss(network(torch.rand(2, 3, 64, 64)).final["depth"], target)).backward()
     assert network.branches["depth"].to_bin.weight.grad.abs().max() > 0
 
 
-@pytest.mark.parametrize("name", ["adaptive-depth", "transformer", "cross-attention"])
-def test_the_task_of_the_bins_is_named(name):
-    network = build(name, {"distance": 1, "semseg": 3}, depth="distance").eval()
-    assert network.bins(torch.rand(1, 3, 64, 64)).shape == (1, 256)
-    with pytest.raises(ValueError, match="name a task that has one"):
-        on_paper(name, {"semseg": 3}, depth="semseg")
-    with pytest.raises(ValueError, match="no bins"):
-        build(name, {"semseg": 3}).bins(torch.rand(1, 3, 64, 64))
+@pytest.mark.parametrize("name", BINS)
+def test_tasks_of_one_channel_have_bins_unless_others_are_listed(name):
+    image = torch.rand(1, 3, 64, 64)
+    network = build(name, {"near": 1, "semseg": 3, "far": 1}, encoder="resnet10t", blocks=1).eval()
+    assert {task: bins.shape for task, bins in network.bins(image).items()} == {"near": (1, 256), "far": (1, 256)}
+    network = build(name, {"near": 1, "far": 1}, encoder="resnet10t", blocks=1, bin_tasks=("far",)).eval()
+    assert list(network.bins(image)) == ["far"]
+    assert build(name, {"semseg": 3}, encoder="resnet10t", blocks=1).eval().bins(image) == {}
+    with pytest.raises(ValueError, match="'semseg' has 3 channels: list tasks with one channel"):
+        on_paper(name, {"semseg": 3}, bin_tasks=("semseg",))
+    with pytest.raises(ValueError, match=r"network\.bin_tasks: there is no task 'fra'; did you mean far"):
+        on_paper(name, {"far": 1}, bin_tasks=("fra",))
 
 
-def test_a_class_scores_where_pixels_are_like_its_token():
+def test_a_class_scores_token_times_pixel():
     torch.manual_seed(0)
     network = build("cross-attention", {"semseg": 3}, blocks=0).eval()
     branch = network.branches["semseg"]
@@ -157,10 +164,10 @@ def test_a_class_scores_where_pixels_are_like_its_token():
     skip, bottleneck = pyramid[network.skip_level], pyramid[-1]
     features = branch.decoder(branch.aspp(bottleneck), skip)
     expected = torch.einsum("kc,bchw->bkhw", branch.tokens[0], features)
-    torch.testing.assert_close(branch(bottleneck, skip), expected)
+    torch.testing.assert_close(branch(skip, bottleneck), expected)
 
 
-@pytest.mark.parametrize("name", ["adaptive-depth", "transformer", "cross-attention"])
+@pytest.mark.parametrize("name", BINS)
 def test_tokens_of_512(name):
     network = build(name, TWO, width=512, heads=8, blocks=1, position=True, dropout=0.1).eval()
     assert network(torch.rand(1, 3, 64, 64)).final["semseg"].shape == (1, 19, 64, 64)

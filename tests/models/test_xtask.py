@@ -2,7 +2,6 @@
 
 import pytest
 import torch
-import torch.nn.functional as F
 
 from taskscape.models import build
 
@@ -58,7 +57,7 @@ def test_transfers_in_training_alone():
 
 
 def test_three_tasks_form_a_ring_and_one_is_left_alone():
-    xtask = network({"semseg": 7, "depth": 1, "normals": 3})
+    xtask = network({"semseg": 7, "depth": 1, "normals": 3}, class_tasks=("semseg",))
     shapes = {source: (n.down[0][0].in_channels, n.head.out_channels) for source, n in xtask.transfers.items()}
     assert shapes == {"semseg": (7, 1), "depth": (1, 3), "normals": (3, 7)}
     assert network({"depth": 1})(torch.rand(2, 3, 64, 64)).auxiliary == {}
@@ -71,7 +70,15 @@ def test_class_scores_are_transferred_as_log_probabilities():
     before, after = xtask.transfer(final), xtask.transfer(shifted)
     torch.testing.assert_close(before["depth"], after["depth"])
     assert not torch.allclose(before["semseg"], after["semseg"])
-    assert not torch.allclose(network(classes=()).double().transfer(final)["depth"], before["depth"])
+    assert not torch.allclose(network(class_tasks=()).double().transfer(final)["depth"], before["depth"])
+
+
+def test_three_channels_may_be_classes_or_a_vector_so_it_must_be_said():
+    with pytest.raises(ValueError, match=r"network\.class_tasks: the 3 channels of 'objects'"):
+        on_paper({"objects": 3, "depth": 1})
+    with pytest.raises(ValueError, match=r"network\.class_tasks: there is no task 'object'; did you mean objects"):
+        on_paper({"objects": 3, "depth": 1}, class_tasks=("object",))
+    assert on_paper({"objects": 3, "depth": 1}, class_tasks=("objects",)).class_tasks == ("objects",)
 
 
 def test_a_transfer_reads_a_prediction_with_its_gradient():
