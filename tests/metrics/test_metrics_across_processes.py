@@ -8,13 +8,17 @@ import torch
 import torch.distributed as dist
 import torch.multiprocessing as mp
 
-from taskscape.metrics import DepthMetrics, NormalsMetrics, SegmentationMetrics
+import test_albedo
+import test_boundaries
+from taskscape.metrics import AlbedoMetrics, BoundaryMetrics, DepthMetrics, NormalsMetrics, SegmentationMetrics
 
 CASES = {
     "semseg": (lambda: SegmentationMetrics(test_semseg_metrics.CLASSES), test_semseg_metrics.example),
     "depth": (DepthMetrics, test_depth_metrics.example),
     "relative depth": (lambda: DepthMetrics(metric=False), test_depth_metrics.example),
     "normals": (NormalsMetrics, test_normals_metrics.example),
+    "boundaries": (lambda: BoundaryMetrics(0.1), test_boundaries.example),
+    "albedo": (AlbedoMetrics, lambda: test_albedo.example((21, 30))),
 }
 FIRST = [3, 5]
 """How many of the five images the first process has; none are left for the second."""
