@@ -143,7 +143,8 @@ class _FieldSums:
 def _warnings(split: str, statistics: SplitStatistics, fields: Mapping[str, Modality]) -> list[str]:
     warnings = []
     for name, one in statistics.fields.items():
-        warnings += [f"{split}, {name}: {text}" for text in fields[name].implausible(one.histogram, one.median)]
+        if one.valid:
+            warnings += [f"{split}, {name}: {text}" for text in fields[name].implausible(one.histogram, one.median)]
     for name, one in statistics.fields.items():
         if one.without:
             warnings.append(

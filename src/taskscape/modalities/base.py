@@ -133,7 +133,7 @@ class Modality(ABC):
         return None
 
     def implausible(self, counts: Counts, median: float | None) -> list[str]:
-        """Return what is implausible about a split, in sentences with the remedy.
+        """Return what is implausible about a split with labels, in sentences with the remedy.
 
         ``counts`` is the sum of the images' histograms, ``median`` the median of their medians.
         """

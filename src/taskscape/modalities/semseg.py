@@ -95,6 +95,6 @@ class Semseg(Modality):
         if outside := ids[ids >= len(self.classes)].tolist():
             sentences.append(f"ids {outside} are outside class set {self.classes.name!r}: make the store again")
         absent = [name for name, count in zip(self.classes.classes, counts, strict=False) if count == 0]
-        if absent and len(ids):
+        if absent:
             sentences.append(f"no pixel is {', '.join(absent)}: is it the right class set, the right split?")
         return sentences
