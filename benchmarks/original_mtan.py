@@ -138,9 +138,9 @@ def dense_pairs(theirs: Any, ours: Any) -> Pairs:
 
 def resnet_pairs(theirs: Any, ours: Any) -> Pairs:
     """Their stages are cut in two: all blocks but the last (b) and the last (t)."""
-    # Ours normalises the image as the backbone's weights ask for; theirs reads it as it comes.
+    # Ours normalizes the image as the backbone's weights ask for; theirs reads it as it comes.
     ours.encoder.mean.zero_()
-    ours.encoder.deviation.fill_(1)
+    ours.encoder.std.fill_(1)
     numbers = (1, 2, 3, 4)
     stages = [[getattr(theirs, f"shared_layer{n}_b"), getattr(theirs, f"shared_layer{n}_t")] for n in numbers]
     masks = [(getattr(theirs, f"encoder_att_{n}"), ours.masks[n - 1]) for n in numbers]

@@ -3,7 +3,7 @@
     git clone https://github.com/akarimoon/xtask_mt ../xtask_mt
     python benchmarks/original_xtask.py ../xtask_mt
 
-Their encoder is torchvision's, given a normalised image; ours is timm's, which normalises by itself. Differences are
+Their encoder is torchvision's, given a normalized image; ours is timm's, which normalizes by itself. Differences are
 the largest ‖ours - theirs‖ / ‖theirs‖ over all tensors of a kind.
 """
 
@@ -19,17 +19,16 @@ import torchvision
 from torch import Tensor, nn
 
 from taskscape.batch import Target
-from taskscape.objectives.consistency import CrossTaskConsistency
+from taskscape.losses import L1, MSE, CrossEntropy, LogL1, Loss, SmoothL1
 from taskscape.modalities.class_sets import CITYSCAPES_7
-from taskscape.losses import L1, MSE, CrossEntropy, DepthLoss, LogL1, SmoothL1
-from taskscape.models import build
-from taskscape.models.xtask import XTask
+from taskscape.models import XTask
+from taskscape.objectives import CrossTaskConsistency
 from taskscape.tasks import Depth, SemanticSegmentation, Task
 
 CLASSES = 7
 SIZE = (32, 64)
 VARIANTS = [(18, False, False), (34, False, False), (34, True, False), (34, False, True), (50, True, True)]
-LOSSES: dict[str, DepthLoss] = {"L1": L1(), "MSE": MSE(), "logL1": LogL1(), "smoothL1": SmoothL1()}
+LOSSES: dict[str, Loss] = {"L1": L1(), "MSE": MSE(), "logL1": LogL1(), "smoothL1": SmoothL1()}
 
 
 def theirs_of(name: str, batch_norm: bool) -> str:
@@ -73,9 +72,8 @@ def pair(depth: int, batch_norm: bool, wide: bool) -> tuple[XTask, nn.Module]:
         if isinstance(module, nn.BatchNorm2d):  # so that evaluation mode is not the identity
             nn.init.uniform_(module.running_mean, -0.1, 0.1)
             nn.init.uniform_(module.running_var, 0.5, 1.5)
-    outputs = {"semseg": CLASSES, "depth": 1}
-    ours = build("xtask", outputs, encoder=f"resnet{depth}", batch_norm=batch_norm, wide=wide).double()
-    assert isinstance(ours, XTask)
+    out_channels = {"semseg": CLASSES, "depth": 1}
+    ours = XTask(out_channels, encoder=f"resnet{depth}", batch_norm=batch_norm, wide=wide).double()
     weights = theirs.state_dict()
     ours.load_state_dict({name: weights.pop(theirs_of(name, batch_norm)) for name in ours.state_dict()})
     assert not weights, f"not copied: {list(weights)}"
@@ -113,14 +111,14 @@ def compare(depth: int, batch_norm: bool, wide: bool) -> str:
     """Return a row of the table of outputs and gradients."""
     ours, theirs = pair(depth, batch_norm, wide)
     image = torch.rand(2, 3, *SIZE, dtype=torch.float64)
-    normalised = (image - ours.encoder.mean) / ours.encoder.deviation
+    normalized = ours.encoder.normalize(image)
     names = [name for name, _ in ours.named_parameters()]
     their_names = [theirs_of(name, batch_norm) for name in names]
     cells = []
     for training in (True, False):
         ours.train(training)
         theirs.train(training)
-        mine, other = ours_in_their_order(ours, image), list(theirs(normalised))
+        mine, other = ours_in_their_order(ours, image), list(theirs(normalized))
         weights = [torch.randn_like(x) for x in other]
         my_slopes = gradients(weighted_sum(mine, weights), ours, names)
         their_slopes = gradients(weighted_sum(other, weights), theirs, their_names)
@@ -141,7 +139,7 @@ def compare_losses(direct: str, smoothing: float, method: str) -> str:
 
     loss_type: Any = {"image_loss_type": direct, "label_smoothing": smoothing, "method": method}
     criterion = XTaskLoss(num_classes=CLASSES, **loss_type)
-    output = theirs((image - ours.encoder.mean) / ours.encoder.deviation)
+    output = theirs(ours.encoder.normalize(image))
     their_depth, their_segmentation = criterion(output, label, inverse, everywhere, everywhere)
 
     tasks: dict[str, Task] = {
@@ -150,10 +148,11 @@ def compare_losses(direct: str, smoothing: float, method: str) -> str:
     }
     valid = torch.ones(2, *SIZE, dtype=torch.bool)
     targets = {"semseg": Target(label, valid), "depth": Target(1 / inverse, valid)}
-    objective = CrossTaskConsistency(
-        against="prediction" if method == "xtsc" else "truth",
-        segmentation=CrossEntropy(label_smoothing=smoothing * CLASSES / (CLASSES - 1)),
-    )
+    if method == "xtsc":
+        smoothed = CrossEntropy(label_smoothing=smoothing * CLASSES / (CLASSES - 1))
+        objective = CrossTaskConsistency(losses={"semseg": smoothed, "depth": L1()})
+    else:
+        objective = CrossTaskConsistency(target="truth")
     outputs = ours(image)
     losses = objective(tasks, outputs.final, outputs.auxiliary, targets)
     mine, other = [losses["semseg"], losses["depth"]], [their_segmentation, their_depth]
