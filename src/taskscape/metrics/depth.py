@@ -41,9 +41,15 @@ class Pixels:
         return self.absolute / self.true
 
     @cached_property
+    def logs(self) -> tuple[Tensor, Tensor]:
+        """log y and log y*."""
+        return self.y.log(), self.true.log()
+
+    @cached_property
     def log_ratio(self) -> Tensor:
         """d = log y - log y*."""
-        return self.y.log() - self.true.log()
+        log_y, log_true = self.logs
+        return log_y - log_true
 
     @cached_property
     def ratio(self) -> Tensor:
@@ -211,7 +217,7 @@ class DepthMetrics(TaskMetric):
     ``error_by_distance``, by true depth: ``pixels`` and the means ``abs_err`` in metres and ``abs_rel``; a bin without
     pixels is merged with the next one that has some. Nothing when there are no valid pixels.
 
-    A batch of 8 x 128 x 256 pixels costs 13 ms on a CPU, half of it for the medians; on a GPU nothing waits for it.
+    A batch of 8 x 128 x 256 pixels costs 16 ms on a CPU, half of it for the medians; on a GPU nothing waits for it.
     """
 
     sums: Tensor
@@ -244,7 +250,7 @@ class DepthMetrics(TaskMetric):
         self.sums += torch.stack([_total(METRICS[name], pixels) for name in self.names])
         self.counts += torch.stack([valid.sum(), (pixels.per_image > 0).sum()])
         if self.metric:
-            predicted_bin, bin = _bins(pixels.y), _bins(pixels.true)
+            predicted_bin, bin = map(_bins, pixels.logs)
             rows = ((predicted_bin, pixels.count), (bin, pixels.count), (bin, pixels.absolute), (bin, pixels.relative))
             self.by_distance += torch.stack([_binned(bins, x) for bins, x in rows])
 
@@ -289,9 +295,9 @@ def _total(metric: DepthMetric, pixels: Pixels) -> Tensor:
     return terms.sum() if metric.scale_free else (terms * pixels.count).sum()
 
 
-def _bins(metres: Tensor) -> Tensor:
+def _bins(log_metres: Tensor) -> Tensor:
     """Return each pixel's bin; six times as fast as a search among the edges."""
-    octaves = (metres.log() - math.log(_NEAREST)) / math.log(2)
+    octaves = (log_metres - math.log(_NEAREST)) / math.log(2)
     return (octaves * _PER_OCTAVE).long().clamp(0, _BINS - 1)
 
 
