@@ -27,7 +27,8 @@ from taskscape.data import Streets
 from taskscape.distributed import launch
 from taskscape.report.groups import Group, delta_m_of, single_task_groups
 from taskscape.report.run import Run
-from taskscape.runs.experiment import Experiment
+from taskscape.run_folder import RunFolder
+from taskscape.runs import Experiment
 
 SHOWN = ("semseg/miou", "semseg/pixel_accuracy", "depth/abs_err", "depth/abs_rel", "depth/si_log_rmse")
 SINGLE = {"semseg": "segmentation alone", "depth": "depth alone"}
@@ -56,7 +57,7 @@ def weightings(recipe: str) -> dict[str, Experiment]:
 def run_of(name: str, experiment: Experiment, out: Path) -> Run:
     """Train it, unless that was done before."""
     run = out / name.replace(" ", "-")
-    if not (run / runs.RESULT).exists():
+    if not RunFolder(run).result().exists():
         print(f"— {name}", flush=True)
         runs.train(experiment, run, resume=True)
     return Run.load(run)
@@ -66,11 +67,11 @@ def seconds_per_step(experiment: Experiment, steps: int) -> float:
     """Return the median over ``steps`` training steps, after three to warm up."""
     fabric = launch(experiment.device)
     stores = runs.open_data(experiment, fabric)
-    training = runs.assemble(experiment.for_data(stores["train"]), stores, fabric, Path(os.devnull))
+    trainer = runs.assemble(experiment.for_data(stores["train"]), stores, fabric, RunFolder(Path(os.devnull)))
     seconds = []
-    for batch in islice(training.train_data.epoch(0), steps + 3):
+    for step, batch in enumerate(islice(trainer.train_data.epoch(0), steps + 3)):
         started = time.perf_counter()
-        training.take_step(batch)
+        trainer.training_step(batch, step)
         if fabric.device.type == "cuda":
             torch.cuda.synchronize()
         seconds.append(time.perf_counter() - started)

@@ -11,28 +11,28 @@ from pathlib import Path
 import torch
 
 from taskscape import runs
-from taskscape.evaluation.evaluate import measure
+from taskscape.evaluation import evaluate
 
 METRICS = ("semseg/miou", "semseg/pixel_accuracy", "depth/abs_rel")
 
 
 def row(run: Path, images: int) -> str:
     """Return one run's row."""
-    trained = runs.load(run)
-    experiment = trained.experiment
-    store = experiment.data.open(None)["val"]
+    model = runs.load(run)
+    experiment = model.experiment
+    store = experiment.data.open()["val"]
     indices = torch.arange(min(images, len(store))).split(experiment.batch_size)
-    loader = experiment.loader(store, trained.device, training=False)
+    loader = experiment.loader(store, model.device, training=False)
     batches = [loader.batch(some.numpy()) for some in indices]
-    forward = {p: trained._replace(experiment=replace(experiment, precision=p)).forward for p in ("fp32", "bf16")}
+    forward = {p: model._replace(experiment=replace(experiment, precision=p)).forward for p in ("fp32", "bf16")}
     outputs = {p: [forward[p](batch.image).final for batch in batches] for p in forward}
-    metrics = {p: measure(forward[p], trained.tasks, batches, trained.device).metrics for p in forward}
+    metrics = {p: evaluate(forward[p], model.tasks, batches, model.device).metrics for p in forward}
     cells = []
-    for task in trained.tasks:
+    for task in model.tasks:
         exact, rounded = (torch.cat([final[task].float() for final in outputs[p]]) for p in ("fp32", "bf16"))
         cells.append(f"{task} {100 * float((rounded - exact).norm() / exact.norm()):.2f}")
-    shown = [f"{metrics['fp32'][m]:.4g} → {metrics['bf16'][m]:.4g}" for m in METRICS if m in metrics["fp32"]]
-    return f"| {experiment.network.name} | {', '.join(cells)} | {' | '.join(shown)} |"
+    changes = [f"{metrics['fp32'][m]:.4g} → {metrics['bf16'][m]:.4g}" for m in METRICS if m in metrics["fp32"]]
+    return f"| {experiment.network.name} | {', '.join(cells)} | {' | '.join(changes)} |"
 
 
 def main() -> None:

@@ -1,6 +1,6 @@
-"""How fast is a training step, by precision and memory order? Ratios to float32 with channels first, in one run.
+"""How fast is a training step, by precision and memory format? Ratios to float32 with channels first, in one run.
 
-Times whole steps (forward, losses, backward, optimiser) of ``--network`` on random images. Prints a Markdown table.
+Times whole steps (``taskscape.training.step``) of ``--network`` on random images and labels. Prints a Markdown table.
 """
 
 import argparse
@@ -12,47 +12,56 @@ from dataclasses import replace
 import torch
 
 from taskscape import models
-from taskscape.batch import Target
+from taskscape.batch import Batch, Target
 from taskscape.modalities.class_sets import CITYSCAPES_19
 from taskscape.models import NetworkConfig
-from taskscape.objectives.supervised import Supervised
-from taskscape.runs.run import environment
+from taskscape.objectives import Supervised
+from taskscape.runs import environment
 from taskscape.tasks import Depth, SemanticSegmentation, Task
-from taskscape.training.loop import autocast
+from taskscape.training.optimization import AdamWConfig, parameter_groups
+from taskscape.training.precision import Precision
+from taskscape.training.step import TrainingStep
+from taskscape.weighting import FixedConfig
 
 TASKS: dict[str, Task] = {"semseg": SemanticSegmentation(CITYSCAPES_19), "depth": Depth()}
+WARMUP, STEPS = 3, 10
 
 
 def seconds_per_step(
-    options: NetworkConfig, size: tuple[int, int, int], bf16: bool, channels_last: bool, device: torch.device
+    config: NetworkConfig,
+    size: tuple[int, int, int],
+    precision: Precision,
+    memory_format: torch.memory_format,
+    device: torch.device,
 ) -> float:
-    """Return the median over ten steps of a batch of (B, H, W)."""
-    batch, height, width = size
+    """Return the median over ``STEPS`` steps of a batch of (B, H, W)."""
     torch.manual_seed(0)
-    memory_format = torch.channels_last if channels_last else torch.contiguous_format
-    network = options.build({name: task.channels for name, task in TASKS.items()})
+    network = config.for_tasks(TASKS).build({name: task.channels for name, task in TASKS.items()})
     network = network.to(device, memory_format=memory_format)
-    optimizer = torch.optim.AdamW(network.parameters())
-    image = torch.rand(batch, 3, height, width, device=device).contiguous(memory_format=memory_format)
-    everywhere = torch.ones(batch, height, width, dtype=torch.bool, device=device)
-    targets = {
-        "semseg": Target(torch.randint(0, 19, (batch, height, width), device=device), everywhere),
-        "depth": Target(torch.rand(batch, 1, height, width, device=device) * 50 + 1, everywhere),
-    }
+    weighting = FixedConfig().build(tuple(TASKS))
+    optimizer = AdamWConfig().build(parameter_groups(network, weighting))
+    step = TrainingStep(network, TASKS, Supervised(), weighting, optimizer, precision=precision)
+    batch = random_batch(size, memory_format, device)
     times = []
-    for step in range(13):
+    for index in range(WARMUP + STEPS):
         started = time.perf_counter()
-        with autocast(device, "bf16" if bf16 else "fp32"):
-            outputs = network(image)
-        losses = Supervised()(TASKS, outputs.final, outputs.auxiliary, targets)
-        optimizer.zero_grad()
-        torch.stack(list(losses.values())).sum().backward()
-        optimizer.step()
+        step(batch, index)
         if device.type == "cuda":
             torch.cuda.synchronize()
-        if step >= 3:
-            times.append(time.perf_counter() - started)
-    return statistics.median(times)
+        times.append(time.perf_counter() - started)
+    return statistics.median(times[WARMUP:])
+
+
+def random_batch(size: tuple[int, int, int], memory_format: torch.memory_format, device: torch.device) -> Batch:
+    """Return a batch of (B, H, W) with a label at every pixel."""
+    images, height, width = size
+    everywhere = torch.ones(size, dtype=torch.bool, device=device)
+    targets = {
+        "semseg": Target(torch.randint(0, len(CITYSCAPES_19), size, device=device), everywhere),
+        "depth": Target(torch.rand(images, 1, height, width, device=device) * 50 + 1, everywhere),
+    }
+    image = torch.rand(images, 3, height, width, device=device).contiguous(memory_format=memory_format)
+    return Batch(image, targets, torch.arange(images))
 
 
 def main() -> None:
@@ -63,18 +72,19 @@ def main() -> None:
     parser.add_argument("--size", type=int, nargs=2, default=(64, 128), metavar=("H", "W"))
     arguments = parser.parse_args()
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    options = models.OPTIONS[arguments.network]()
-    if isinstance(options, models.EncoderConfig):
-        options = replace(options, encoder=arguments.encoder)
+    config = models.CONFIGS[arguments.network]()
+    if isinstance(config, models.EncoderConfig):
+        config = replace(config, encoder=arguments.encoder)
     size = (arguments.batch, *arguments.size)
     print(f"{arguments.network}, {arguments.encoder}, batch {size[0]} of {size[1]}×{size[2]}, {environment(device)}\n")
-    print("| precision | memory order | images/s | ratio |\n|---|---|---:|---:|")
+    print("| precision | memory format | images/s | ratio |\n|---|---|---:|---:|")
     first = 0.0
-    for bf16, channels_last in itertools.product((False, True), (False, True)):
-        seconds = seconds_per_step(options, size, bf16, channels_last, device)
+    precisions: tuple[Precision, ...] = ("fp32", "bf16")
+    formats = {"channels first": torch.contiguous_format, "channels last": torch.channels_last}
+    for precision, (name, memory_format) in itertools.product(precisions, formats.items()):
+        seconds = seconds_per_step(config, size, precision, memory_format, device)
         first = first or seconds
-        order = "channels last" if channels_last else "channels first"
-        print(f"| {'bf16' if bf16 else 'fp32'} | {order} | {size[0] / seconds:.1f} | {first / seconds:.2f} |")
+        print(f"| {precision} | {name} | {size[0] / seconds:.1f} | {first / seconds:.2f} |")
 
 
 if __name__ == "__main__":

@@ -7,8 +7,8 @@ from pathlib import Path
 from taskscape import recipes, runs
 from taskscape.data import Streets
 from taskscape.distributed import launch
-from taskscape.runs.experiment import Experiment
-from taskscape.run_folder.result import Result
+from taskscape.run_folder import Result, RunFolder
+from taskscape.runs import Experiment
 
 MOST_EPOCHS = 30
 """Where more time would not help much: a GPU is done in less than it is given."""
@@ -48,11 +48,12 @@ def images_per_second(experiment: Experiment) -> float:
     fabric = launch(experiment.device)
     few = replace(streets, train=4 * experiment.batch_size, val=2 * experiment.batch_size)
     stores = runs.open_data(replace(experiment, data=few), fabric)
-    training = runs.assemble(experiment.for_data(stores["train"]), stores, fabric, run=Path())
-    batches = list(training.train_data.epoch(0))
-    training.take_step(batches[0])  # what the first step alone costs does not count
-    images, started = 0, time.perf_counter()
+    trainer = runs.assemble(experiment.for_data(stores["train"]), stores, fabric, RunFolder(Path()))
+    batches = list(trainer.train_data.epoch(0))
+    trainer.training_step(batches[0], 0)  # what the first step alone costs does not count
+    steps, started = 0, time.perf_counter()
     while time.perf_counter() - started < TRIAL_SECONDS:
-        training.take_step(batches[images % len(batches)])
-        images += experiment.batch_size
+        trainer.training_step(batches[steps % len(batches)], steps)
+        steps += 1
+    images = steps * experiment.batch_size
     return images / (time.perf_counter() - started)
