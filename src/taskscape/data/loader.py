@@ -32,7 +32,7 @@ class Loader:
         batch_size: Images of a global batch.
         device: Where the batches are wanted.
         seed: Of the order and the augmentation.
-        augmentation: Applied to every batch, if given.
+        augmentation: Applied to every batch; by default none.
         shuffle: Draw the samples in another order each epoch.
         drop_undersized: For training: leave out a last, incomplete batch in which a process would get fewer than two
             images, because batch normalization cannot work on one.

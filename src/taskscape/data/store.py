@@ -113,7 +113,7 @@ class Store:
             cached = self._cached[name]
             return cached.index_select(0, torch.from_numpy(index).to(cached.device)).to(device)
         parts = self._maps[name]
-        # Pinned memory lets the copy to a GPU run while the host goes on; torch keeps it until the copy is done.
+        # Pinned memory lets the copy to a GPU run while the host continues; torch keeps it until the copy is done.
         rows = torch.empty(
             (len(index), *parts[0].shape[1:]), dtype=_torch_dtype(parts[0]), pin_memory=device.type == "cuda"
         )

@@ -1,7 +1,7 @@
 """What a map of numbers means, whoever holds it: data, task, prediction or report.
 
 A modality is a frozen dataclass of plain values. It stands in ``manifest.json`` and ``result.json`` as itself and
-comes back from there. It knows what is numeric and nothing else; how it is shown is the matter of ``taskscape.views``.
+comes back from there. It knows what is numeric and nothing else; ``taskscape.views`` knows how to show it.
 Importing a modality does not import torch, so that a report may read one.
 """
 

@@ -19,7 +19,7 @@ def require(raw: Path, wanted: Collection[str], remedy: str) -> None:
     """
     if not raw.is_dir():
         what = "is a file, and the folder that holds the data is needed" if raw.exists() else "is not there"
-        raise FileNotFoundError(f"{raw} {what}: looked for a folder with {listed(wanted)}. {remedy}")
+        raise FileNotFoundError(f"{raw} {what}: expected a folder with {listed(wanted)}. {remedy}")
     missing = [name for name in wanted if not (raw / name).exists()]
     if not missing:
         return

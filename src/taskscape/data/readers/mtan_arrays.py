@@ -12,7 +12,7 @@ Cityscapes: 128×256, 2,975 and 500 images, 19, 7 or 2 classes. Depth is "invers
 manifest keeps the number as ``source.depth.metres_at_inverse_1``.
 NYUv2: 288×384, 795 and 654 images, 13 classes, depth in metres.
 
-The axes of the normals are found by comparing them with normals from depth, and recorded.
+The axes of the normals are determined by comparison with normals from depth, and recorded.
 """
 
 from dataclasses import dataclass

@@ -43,8 +43,8 @@ def normals_from_depth(depth: Array, valid: Mask, camera: Intrinsics, radius: in
     mean = _filtered(inverse, ones, ones) / pixels
     # What is left of the variance when the plane is taken away; both steps have the same.
     left = _filtered(inverse**2, ones, ones) / pixels - mean**2 - (slope_x**2 + slope_y**2) * (steps**2).mean()
-    found = _filtered(valid.astype(np.float64), ones, ones) > pixels - 0.5
-    found &= (np.maximum(left, 0) < (0.02 * mean) ** 2) & (mean > 0)
+    flat = _filtered(valid.astype(np.float64), ones, ones) > pixels - 0.5
+    flat &= (np.maximum(left, 0) < (0.02 * mean) ** 2) & (mean > 0)
 
     inner = (slice(radius, height - radius), slice(radius, width - radius))
     y, x = np.mgrid[inner].astype(np.float64)
@@ -53,7 +53,7 @@ def normals_from_depth(depth: Array, valid: Mask, camera: Intrinsics, radius: in
     towards = -np.stack([a, b, c], -1)
     towards /= np.maximum(np.linalg.norm(towards, axis=-1, keepdims=True), 1e-12)
     normals, mask = np.zeros((height, width, 3), np.float32), np.zeros((height, width), np.bool_)
-    normals[inner], mask[inner] = towards * found[..., None], found
+    normals[inner], mask[inner] = towards * flat[..., None], flat
     return normals, mask
 
 
