@@ -15,7 +15,7 @@ The official test images become the split ``val``, as in the papers. The 894 ids
 2013) or 13 (Couprie et al., ICLR 2013); both maps are in ``taskscape.modalities.class_sets``.
 
 Without a folder of normals they are computed from the filled depth at full size, and the manifest says so. Published
-normals come in several conventions of axes; theirs is determined by comparison with the normals from depth, and recorded.
+normals come in several conventions of axes; comparison with the normals from depth tells which, and it is recorded.
 
 Images are averaged down to ``size``; labels take the nearest pixel. The photographs have a white frame of some eight
 pixels without labels, which ``crop`` cuts away.
