@@ -23,9 +23,9 @@ def registry() -> ConstructorRegistry:
 
     @rules.struct_rule
     def choices(info: StructTypeInfo) -> StructConstructorSpec | None:
-        if get_origin(info.type) is not None:
+        if (origin := get_origin(info.type)) is not None:
             arguments = get_args(info.type)
-            if issubclass(get_origin(info.type), Mapping) and is_offered(arguments[-1]):
+            if isinstance(origin, type) and issubclass(origin, Mapping) and is_offered(arguments[-1]):
                 return _entries(arguments[-1], info.default)
             return None
         if not is_dataclass(info.type) or info.type in inside:
