@@ -96,7 +96,7 @@ class Experiment:
                     f"leave the task out (tasks.{name}:none), or name the field with tasks.{name}.source"
                 )
             tasks[name] = task.for_data(source, store.fields[source])
-        return replace(self, tasks=tasks)
+        return replace(self, tasks=tasks, network=self.network.for_tasks(tasks))
 
     def loader(self, store: Store, device: torch.device, *, training: bool) -> Loader:
         """Return the batches of a split, for training or for evaluation."""
