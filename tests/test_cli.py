@@ -373,11 +373,11 @@ def test_a_full_disk(here: Path, capsys: pytest.CaptureFixture[str], monkeypatch
     ("arguments", "function", "message"),
     [
         ("demo", "taskscape.demo.demo", "data that was made is kept; start again"),
-        ("synth out", "taskscape.streets.write_miniscapes", "the streets in out are kept; the same command continues"),
+        ("synth out", "taskscape.data.readers.miniscapes.write_miniscapes", "the streets in out are kept; the same command continues"),
         ("models", "taskscape.commands.models._cost", "stopped"),
         ("train joint", "taskscape.runs.train", "data that was made is kept; start again"),
         ("evaluate run", "taskscape.runs.evaluate", "start the same command again"),
-        ("predict run my.py --out out", "taskscape.inference.predict.load", "finished pictures in out are kept"),
+        ("predict run my.py --out out", "taskscape.inference.predict.load", "finished images in out are kept"),
         ("report run", "taskscape.report.write_report", "run is as it was"),
         ("compare a b --out x.html", "taskscape.report.write_comparison", "nothing was written"),
     ],

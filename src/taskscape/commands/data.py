@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
+from taskscape.commands.recipes import read_recipe
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -15,7 +17,6 @@ if TYPE_CHECKING:
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Run the command with these arguments."""
     tyro.cli(data, args=arguments, prog="taskscape data")
 
 
@@ -27,6 +28,7 @@ def data(
     out: Path | None = None,
     images: int = 8,
     split: str = "val",
+    recipe: str | None = None,
 ) -> None:
     """Check or inspect a packed store.
 
@@ -41,6 +43,8 @@ def data(
         out: File of the contact sheet; by default STORE.png beside the store.
         images: Images of each split on the contact sheet, evenly spread.
         split: The split that the baseline is evaluated on.
+        recipe: Evaluate the baseline for the tasks of this recipe, such as my.py:experiment; by default for the tasks
+            of the package that predict the fields of the store.
     """
     if out is not None and action != "show":
         raise ValueError("--out is the file of the contact sheet, which taskscape data show writes")
@@ -51,7 +55,7 @@ def data(
         _show(store, path, images)
         print(f"the contact sheet is {path}")
     elif action == "baseline":
-        _baseline(store, split)
+        _baseline(store, split, recipe)
     else:
         _check(store)
 
@@ -112,7 +116,7 @@ def _print_table(console: "Console", title: str, findings: "Findings", rows: Map
 # -- baseline ----------------------------------------------------------------------------------------------------------
 
 
-def _baseline(folder: Path, split: str) -> None:
+def _baseline(folder: Path, split: str, recipe: str | None) -> None:
     from rich import box
     from rich.console import Console
     from rich.table import Table
@@ -121,7 +125,9 @@ def _baseline(folder: Path, split: str) -> None:
     from taskscape.evaluation.baselines import baseline
     from taskscape.report.glossary import arrow
 
-    metrics = baseline(Store.open(folder, "train"), Store.open(folder, split))
+    train = Store.open(folder, "train")
+    tasks = read_recipe(recipe).for_data(train).tasks if recipe else None
+    metrics = baseline(train, Store.open(folder, split), tasks)
     table = Table("metric", "constant", "by position", "", "name", box=box.SIMPLE_HEAD, title=f"blind, on {split}")
     for column in table.columns[1:3]:
         column.justify = "right"

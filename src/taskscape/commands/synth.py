@@ -54,13 +54,12 @@ def synth(
         seed: Random seed of the scenes.
         processes: Number of worker processes; by default one per CPU core.
     """
+    from taskscape.data.readers.miniscapes import write_miniscapes
     from taskscape.progress import progress_bar, reporter
-    from taskscape.streets import write_miniscapes
 
     with (
         if_interrupted(f"the streets in {out} are kept; the same command continues"),
         progress_bar() as progress,
     ):
-        show = reporter(progress, f"streets of {split}")
-        write_miniscapes(out, split, count, size, samples, seed, processes, lambda now: show(now.done, now.total))
+        write_miniscapes(out, split, count, size, samples, seed, processes, reporter(progress, f"streets of {split}"))
     print(f"{count} streets are in {out / split}")

@@ -10,7 +10,7 @@ import tyro
 import yaml
 
 from taskscape.commands.flags import registry
-from taskscape.commands.recipes import recipes
+from taskscape.commands.recipes import read_recipe
 
 if TYPE_CHECKING:
     from taskscape.run_folder.result import Result
@@ -52,7 +52,7 @@ def start(recipe: str, arguments: Sequence[str]) -> None:
     """Train a recipe with the settings that the arguments change."""
     from taskscape.runs import Experiment, read_experiment
 
-    default = _experiment(recipe)
+    default = read_recipe(recipe)
 
     def options(
         experiment: Annotated[Experiment, tyro.conf.arg(name="")] = default,
@@ -137,35 +137,6 @@ def _train(experiment: "Experiment", run: Path, *, resume: bool) -> None:
 
     with resumable(run):
         print_outcome(run, runs.train(experiment, run, resume=resume))
-
-
-def _experiment(recipe: str) -> "Experiment":
-    """Return what a recipe's name, ``FILE.py:FUNCTION`` or a saved experiment stands for."""
-    from taskscape import recipes as own
-    from taskscape.models import NAMES
-    from taskscape.runs import Experiment
-    from taskscape.serialization import load_name, nearest, parse
-
-    if recipe.endswith((".yaml", ".yml")):
-        path = Path(recipe)
-        if not path.is_file():
-            raise FileNotFoundError(f"there is no file {path}; a run keeps its own as RUN/experiment.yaml")
-        return parse(path.read_text("utf-8"), recipe, Experiment)
-    file, _, name = recipe.rpartition(":")
-    if file.endswith(".py"):
-        function = load_name(Path(file), name)
-    elif (function_name := recipe.replace("-", "_")) in recipes():
-        function = getattr(own, function_name)
-    elif recipe in NAMES:
-        function = own.of_network(recipe)
-    elif recipe.endswith(".py"):
-        raise ValueError(f"{recipe} is a file; name the function in it too, such as {recipe}:experiment")
-    else:
-        raise ValueError(f"there is no recipe {recipe!r}{nearest(recipe, [*recipes(), *NAMES])}")
-    experiment = function() if callable(function) else function
-    if not isinstance(experiment, Experiment):
-        raise ValueError(f"{recipe} returned a {type(experiment).__name__}, not an Experiment")
-    return experiment
 
 
 def _short_name(recipe: str) -> str:

@@ -9,7 +9,7 @@ from torch import Tensor
 from taskscape.data import Loader, Store
 from taskscape.evaluation.evaluate import Evaluation, Evaluator
 from taskscape.metrics.spec import MetricSpec
-from taskscape.tasks import Task, default_task
+from taskscape.tasks import Task, tasks_for
 
 _CPU = torch.device("cpu")
 _BATCH_SIZE = 16
@@ -26,12 +26,17 @@ class Baseline(NamedTuple):
     """What each metric is."""
 
 
-def baseline(train: Store, val: Store) -> Baseline:
+def baseline(train: Store, val: Store, tasks: Mapping[str, Task] | None = None) -> Baseline:
     """Fit both predictors to the labels of one split and evaluate them on another one of the same store.
 
-    Raises ``ValueError`` for a field of a modality that no task of the package predicts.
+    ``tasks`` say what is evaluated and how, by default the package's tasks for the fields of the store
+    (``taskscape.tasks.tasks_for``). Raises ``ValueError`` where there is none.
     """
-    tasks = {field: default_task(field, modality) for field, modality in train.fields.items()}
+    tasks = tasks_for(train.fields) if tasks is None else tasks
+    if not tasks:
+        raise ValueError(
+            f"{train.path}: no task of the package predicts {', '.join(train.fields)}; give tasks of yours"
+        )
     sums = _accumulate(tasks, train)
     everywhere = {name: x.sum((1, 2), keepdim=True).expand_as(x) for name, x in sums.items()}
     by_position = {name: torch.where(_has_labels(x), x, everywhere[name]) for name, x in sums.items()}

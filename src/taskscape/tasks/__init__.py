@@ -24,8 +24,8 @@ __all__ = [
     "SemanticSegmentation",
     "SurfaceNormals",
     "Task",
-    "default_task",
     "default_tasks",
+    "tasks_for",
 ]
 
 TASKS: tuple[type[Task], ...] = (SemanticSegmentation, Depth, SurfaceNormals, Boundaries, Albedo)
@@ -39,14 +39,14 @@ def default_tasks() -> Mapping[str, Task]:
     return {"semseg": SemanticSegmentation(), "depth": Depth()}
 
 
-def default_task(field: str, modality: Modality) -> Task:
-    """Return the package's task that predicts this modality, with the settings that suit the data.
+def tasks_for(fields: Mapping[str, Modality]) -> dict[str, Task]:
+    """Return a task for each field of a store, with the settings that suit the data.
 
-    It is the one of the modality's name. Raises ``ValueError`` where there is none.
+    It is the one of the modality's name. A field of a user's own modality, which none of them predicts, is left out.
     """
-    for kind in TASKS:
-        if kind.name == modality.name:
-            return kind().for_data(field, modality)
-    raise ValueError(
-        f"field {field!r} holds {modality.name}, which no task of the package predicts: name a task of yours"
-    )
+    kinds = {kind.name: kind for kind in TASKS}
+    return {
+        field: kinds[modality.name]().for_data(field, modality)
+        for field, modality in fields.items()
+        if modality.name in kinds
+    }
