@@ -1,4 +1,4 @@
-"""Write the tables of metrics.md from what the metrics say about themselves.
+"""Write the tables of reference/metrics.md from what the metrics say about themselves.
 
 ``python docs/generate_metrics.py`` replaces what stands between ``<!-- metrics: NAME -->`` and ``<!-- end -->``.
 """
@@ -18,7 +18,7 @@ from taskscape.metrics import (
     TaskMetric,
 )
 
-PAGE = Path(__file__).with_name("metrics.md")
+PAGE = Path(__file__).parent / "reference" / "metrics.md"
 
 TASKS: dict[str, TaskMetric] = {
     "semseg": SegmentationMetrics(("CLASS",)),
