@@ -58,6 +58,33 @@ def test_a_group_may_have_its_own_rate_and_decay(config: OptimizerConfig) -> Non
     assert optimizer.param_groups[1]["weight_decay"] == 0.0
 
 
+@pytest.mark.parametrize("config", [SGDConfig(lr=0.5), SGDConfig(nesterov=True), AdamConfig(), AdamWConfig()])
+def test_some_parameters_may_lack_a_gradient_at_first(config: OptimizerConfig) -> None:
+    """As after a step in which a task had no label; the result is that of an optimizer of its own."""
+    a, b, alone = (nn.Parameter(torch.ones(3)) for _ in range(3))
+    both, single = config.build([{"params": [a, b]}]), config.build([{"params": [alone]}])
+    for step in range(4):
+        both.zero_grad()
+        for parameter in [a] if step == 0 else [a, b, alone]:
+            parameter.grad = torch.tensor([1.0, -2.0, 0.5]) * (step + 1)
+        both.step()
+        single.step()
+    assert torch.equal(b, alone) and not torch.equal(a, b)
+
+
+def test_sgd_is_torchs() -> None:
+    ours, theirs = nn.Parameter(torch.ones(3)), nn.Parameter(torch.ones(3))
+    optimizers = [
+        SGDConfig(lr=0.1, momentum=0.9, weight_decay=0.01).build([{"params": [ours]}]),
+        torch.optim.SGD([theirs], lr=0.1, momentum=0.9, weight_decay=0.01, fused=True),
+    ]
+    for step in range(4):
+        for parameter, optimizer in zip((ours, theirs), optimizers, strict=True):
+            parameter.grad = torch.tensor([1.0, -2.0, 0.5]) * (step + 1)
+            optimizer.step()
+    assert torch.equal(ours, theirs)
+
+
 @pytest.mark.parametrize(
     ("weighting", "rates"),
     [(FixedConfig(), [0.5]), (UncertaintyConfig(), [0.5, 0.5]), (GradNormConfig(lr=0.02), [0.5, 0.02])],

@@ -59,9 +59,15 @@ class SGDConfig(OptimizerConfig):
 
     @override
     def build(self, groups: ParameterGroups) -> torch.optim.Optimizer:
-        return torch.optim.SGD(
+        optimizer = torch.optim.SGD(
             groups, self.lr, self.momentum, weight_decay=self.weight_decay, nesterov=self.nesterov, fused=True
         )
+        if self.momentum:
+            # torch's fused step fails where some parameters have this buffer and others do not: after a step in which
+            # a task had no label. Zeros are what the first step assumes.
+            for parameter in (p for group in optimizer.param_groups for p in group["params"]):
+                optimizer.state[parameter]["momentum_buffer"] = torch.zeros_like(parameter)
+        return optimizer
 
 
 @dataclass(frozen=True)
