@@ -1,4 +1,4 @@
-"""Image-blind baselines: predictors that a network must beat before it has learnt anything from images."""
+"""Image-blind baselines: a network that does not beat them has learned nothing from images."""
 
 from collections.abc import Mapping
 from typing import NamedTuple
