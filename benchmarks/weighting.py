@@ -1,10 +1,10 @@
 """What does balancing cost? ``weighting.py --network deeplab-branched --option encoder=resnet18`` answers.
 
-Times whole training steps (forward, losses, backward, optimiser, and what a method does after the step) of every
-weighting on the same network with random images and labels, and compares them and the peak of memory with the plain
-sum's. Every method runs in a process of its own, so that none inherits another's memory. Prints a Markdown table, and
-writes the figures and their circumstances to ``--out`` as JSON. Methods that the network does not admit, or whose
-solver is not installed, are listed below the table.
+Times whole training steps (``taskscape.training.step``) of every weighting on the same network with random images and
+labels, and compares them and the peak of memory with the plain sum's. Every method runs in a process of its own, so
+that none inherits another's memory. Prints a Markdown table, and writes the numbers and their circumstances to
+``--out`` as JSON. Methods that the network does not admit, or whose solver is not installed, are listed below the
+table.
 
 Memory is that of tensors on a GPU, and on a CPU (Linux) what the process grew by at most while it stepped.
 """
@@ -23,19 +23,23 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from taskscape import models
-from taskscape.batch import Target
-from taskscape.objectives.consistency import CrossTaskConsistency
+from taskscape.batch import Batch, Target
 from taskscape.modalities.class_sets import CITYSCAPES_19
-from taskscape.objectives.supervised import Objective, Supervised
+from taskscape.objectives import OBJECTIVES
 from taskscape.tasks import Depth, SemanticSegmentation, SurfaceNormals, Task
-from taskscape.weighting import OPTIONS, Fixed, Shared, WeightingConfig
+from taskscape.training.optimization import SGDConfig, parameter_groups
+from taskscape.training.step import TrainingStep
+from taskscape.weighting import CONFIGS, FixedConfig, GradientConfig, WeightingConfig
 
-TASKS: dict[str, Task] = {task.name: task for task in (SemanticSegmentation(CITYSCAPES_19), Depth(), SurfaceNormals())}
+TASKS: dict[str, Task] = {
+    "semseg": SemanticSegmentation(CITYSCAPES_19),
+    "depth": Depth(),
+    "normals": SurfaceNormals(),
+}
 SUM = "fixed"
-OBJECTIVES: dict[str, Objective] = {of.name: of for of in (Supervised(), CrossTaskConsistency())}
+OBJECTIVE_NAMES = [objective.name for objective in OBJECTIVES]
 
 
 @dataclass(frozen=True)
@@ -66,14 +70,16 @@ class Cost:
 
 def methods() -> dict[str, WeightingConfig]:
     """Every method, in both modes where it has two."""
-    found: dict[str, WeightingConfig] = {}
-    for name, options in OPTIONS.items():
-        modes = ("parameters", "features") if "mode" in options.__dataclass_fields__ else ()
-        found |= {f"{name}, {mode}": options(mode=mode) for mode in modes} or {name: options()}
-    return found
+    configs: dict[str, WeightingConfig] = {}
+    for name, config in CONFIGS.items():
+        if issubclass(config, GradientConfig):
+            configs |= {f"{name}, {mode}": config(mode=mode) for mode in ("parameters", "features")}
+        else:
+            configs[name] = config()
+    return configs
 
 
-def images(setting: Setting) -> tuple[Tensor, dict[str, Target]]:
+def random_batch(setting: Setting) -> Batch:
     """Random images and labels, of which nine in ten are valid."""
     b, h, w = setting.batch, setting.height, setting.width
     values = {
@@ -85,53 +91,42 @@ def images(setting: Setting) -> tuple[Tensor, dict[str, Target]]:
         task: Target(values[task].to(setting.device), (torch.rand(b, h, w) < 0.9).to(setting.device))
         for task in setting.tasks
     }
-    return torch.rand(b, 3, h, w).to(setting.device), targets
+    image = torch.rand(b, 3, h, w).to(setting.device, memory_format=torch.channels_last)
+    return Batch(image, targets, torch.arange(b))
 
 
-def cost(setting: Setting, options: WeightingConfig) -> Cost | str:
+def cost(setting: Setting, config: WeightingConfig) -> Cost | str:
     """Train a few steps and return what one costs, or why it cannot be."""
     torch.set_num_threads(setting.threads)
     torch.manual_seed(0)
     tasks = {name: TASKS[name] for name in setting.tasks}
     network = models.build(setting.network, {n: task.channels for n, task in tasks.items()}, **setting.options)
     network.to(setting.device, memory_format=torch.channels_last)
-    image, targets = images(setting)
-    image = image.contiguous(memory_format=torch.channels_last)
-    parameters, last = network.shared_parameters(), network.last_shared_parameters()
-    in_common = {id(p) for p in parameters}
-    own = tuple(p for p in network.parameters() if p.requires_grad and id(p) not in in_common)
-
-    def losses_and_features() -> tuple[dict[str, Tensor], tuple[Tensor, ...]]:
-        with torch.autocast(torch.device(setting.device).type, torch.bfloat16, enabled=setting.bf16):
-            outputs = network(image)
-        return OBJECTIVES[setting.objective](tasks, outputs.final, outputs.auxiliary, targets), outputs.shared
-
     try:
-        weighting = options.build(setting.tasks).to(setting.device)
-        weighting.check(Shared(parameters, losses_and_features()[1], last, own), compiled=False)
+        weighting = config.build(setting.tasks).to(setting.device)
+        weighting.check(
+            shared_parameters=network.has_shared_parameters,
+            shared_features=network.has_shared_features,
+            compiled=False,
+        )
     except ValueError as error:
         return str(error)
-    learnt = [p for p in weighting.parameters() if p.requires_grad]
-    optimizer = torch.optim.SGD([*network.parameters(), *learnt], 1e-4, momentum=0.9)
-
-    def step() -> None:
-        optimizer.zero_grad(set_to_none=True)
-        losses, features = losses_and_features()
-        weighting.backward(losses, Shared(parameters, features, last, own))
-        optimizer.step()
-        with torch.no_grad():
-            weighting.after_step(lambda: losses_and_features()[0])
+    objective = next(objective() for objective in OBJECTIVES if objective.name == setting.objective)
+    optimizer = SGDConfig(lr=1e-4).build(parameter_groups(network, weighting))
+    precision = "bf16" if setting.bf16 else "fp32"
+    step = TrainingStep(network, tasks, objective, weighting, optimizer, precision=precision)
+    batch = random_batch(setting)
 
     on_gpu = setting.device.startswith("cuda")
     before = _resident()
-    for _ in range(setting.warmup):
-        step()
+    for index in range(setting.warmup):
+        step(batch, index)
     seconds = []
     if on_gpu:
         torch.cuda.reset_peak_memory_stats()
-    for _ in range(setting.steps):
+    for index in range(setting.steps):
         started = time.perf_counter()
-        step()
+        step(batch, setting.warmup + index)
         if on_gpu:
             torch.cuda.synchronize()
         seconds.append(time.perf_counter() - started)
@@ -142,20 +137,20 @@ def cost(setting: Setting, options: WeightingConfig) -> Cost | str:
 def _resident() -> float:
     """Memory that the process has now, in MiB; the peak starts anew."""
     Path("/proc/self/clear_refs").write_text("5")
-    found = re.search(r"VmRSS:\s+(\d+)", Path("/proc/self/status").read_text())
-    assert found is not None
-    return int(found[1]) / 1024
+    match = re.search(r"VmRSS:\s+(\d+)", Path("/proc/self/status").read_text())
+    assert match is not None
+    return int(match[1]) / 1024
 
 
 def _peak() -> float:
-    found = re.search(r"VmHWM:\s+(\d+)", Path("/proc/self/status").read_text())
-    return (int(found[1]) if found else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss) / 1024
+    match = re.search(r"VmHWM:\s+(\d+)", Path("/proc/self/status").read_text())
+    return (int(match[1]) if match else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss) / 1024
 
 
 def measure(setting: Setting, chosen: dict[str, WeightingConfig]) -> dict[str, Cost | str]:
     """Measure each method in a process of its own, one after the other."""
     with ProcessPoolExecutor(1, mp_context=get_context("spawn"), max_tasks_per_child=1) as pool:
-        running = {name: pool.submit(cost, setting, options) for name, options in chosen.items()}
+        running = {name: pool.submit(cost, setting, config) for name, config in chosen.items()}
         return {name: future.result() for name, future in running.items()}
 
 
@@ -179,7 +174,7 @@ def main() -> None:
         "--option", nargs="*", default=[], metavar="FIELD=VALUE", help="of the network: encoder=resnet18"
     )
     parser.add_argument("--tasks", nargs="+", default=list(TASKS), choices=TASKS)
-    parser.add_argument("--objective", default="supervised", choices=OBJECTIVES)
+    parser.add_argument("--objective", default="supervised", choices=OBJECTIVE_NAMES)
     parser.add_argument("--methods", nargs="+", help="such as dwa pcgrad; all by default")
     parser.add_argument("--batch", type=int, default=4)
     parser.add_argument("--size", nargs=2, type=int, default=[128, 256], metavar=("HEIGHT", "WIDTH"))
@@ -189,18 +184,29 @@ def main() -> None:
     parser.add_argument("--warmup", type=int, default=3)
     parser.add_argument("--steps", type=int, default=20)
     parser.add_argument("--out", type=Path, help="a JSON file")
-    given = parser.parse_args()
+    arguments = parser.parse_args()
     setting = Setting(
-        given.network, dict(pair.split("=", 1) for pair in given.option), tuple(given.tasks), given.objective,
-        given.batch, *given.size, given.bf16, given.device, given.threads, given.warmup, given.steps,
-    )  # fmt: skip
-    wanted = {name: o for name, o in methods().items() if not given.methods or o.name in given.methods}
-    costs = measure(setting, {SUM: Fixed(), **wanted})
+        arguments.network,
+        dict(pair.split("=", 1) for pair in arguments.option),
+        tuple(arguments.tasks),
+        arguments.objective,
+        arguments.batch,
+        *arguments.size,
+        arguments.bf16,
+        arguments.device,
+        arguments.threads,
+        arguments.warmup,
+        arguments.steps,
+    )
+    wanted = {name: o for name, o in methods().items() if not arguments.methods or o.name in arguments.methods}
+    costs = measure(setting, {SUM: FixedConfig(), **wanted})
     print(table(costs))
-    if given.out is not None:
+    if arguments.out is not None:
         facts = {"torch": torch.__version__, "machine": platform.processor() or platform.machine()}
         rows = {name: of.__dict__ if isinstance(of, Cost) else {"impossible": of} for name, of in costs.items()}
-        given.out.write_text(json.dumps({"setting": setting.__dict__, "facts": facts, "costs": rows}, indent=2) + "\n")
+        arguments.out.write_text(
+            json.dumps({"setting": setting.__dict__, "facts": facts, "costs": rows}, indent=2) + "\n"
+        )
 
 
 if __name__ == "__main__":

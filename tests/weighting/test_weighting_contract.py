@@ -2,10 +2,13 @@
 
 import builtins
 import copy
+import doctest
 import io
 import subprocess
 import sys
 from dataclasses import fields, is_dataclass
+from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,23 +18,57 @@ from quadratics import TASKS, Quadratics
 from small_network import STEPS, Run, buildable, methods
 
 from taskscape import weighting
-from taskscape.weighting import OPTIONS, FixedConfig, AggregatorConfig, NashMTLConfig, Shared, WeightingConfig
+from taskscape.serialization import offered
+from taskscape.weighting import (
+    CONFIGS,
+    MGDA,
+    Fixed,
+    FixedConfig,
+    GradientConfig,
+    MGDAConfig,
+    Uncertainty,
+    WeightingConfig,
+)
 
 METHODS = dict(buildable())
 
 
-def test_names_are_listed() -> None:
-    assert all(name == options.name == options.name.lower() for name, options in OPTIONS.items())
-    assert all(options.__name__ in weighting.__all__ for options in OPTIONS.values())
-    assert all(hasattr(weighting, name) for name in weighting.__all__)
+def test_every_module_of_the_package_is_listed_and_public() -> None:
+    files = {path.stem for path in Path(weighting.__file__).parent.glob("*.py")}
+    blocks = {"__init__", "base", "aggregation", "gradients", "per_task", "step_generator", "weighted_sum"}
+    assert {config.__module__.rpartition(".")[2] for config in CONFIGS.values()} == files - blocks
+    assert dict(offered(WeightingConfig)) == CONFIGS
+    for name, config in CONFIGS.items():
+        assert name == config.name == name.lower()
+        assert getattr(weighting, config.__name__) is config
+        assert getattr(weighting, config.__name__.removesuffix("Config")) is config.weighting
 
 
-@pytest.mark.parametrize("options", OPTIONS.values())
-def test_options_are_plain_and_documented(options: type[WeightingConfig]) -> None:
-    assert is_dataclass(options) and options.__dataclass_params__.frozen
-    assert options() == options() and options.__doc__
-    for field in fields(options):
-        assert isinstance(getattr(options(), field.name), int | float | str | dict)
+@pytest.mark.parametrize("config", CONFIGS.values())
+def test_settings_are_plain_and_documented(config: type[WeightingConfig]) -> None:
+    assert is_dataclass(config) and config.__dataclass_params__.frozen
+    assert config() == config() and config.__doc__ and config.weighting.__doc__
+    assert config.link.startswith("https://") or config is FixedConfig
+    for field in fields(config):
+        assert isinstance(getattr(config(), field.name), int | float | str | dict)
+
+
+@pytest.mark.parametrize("module", sorted({"taskscape.weighting", *(c.__module__ for c in CONFIGS.values())}))
+def test_examples_in_docstrings(module: str) -> None:
+    assert doctest.testmod(import_module(module)).failed == 0
+
+
+def test_settings_or_their_fields() -> None:
+    by_fields = MGDA(["a", "b"], mode="features", epsilon=1e-4)
+    by_config = MGDAConfig(mode="features", epsilon=1e-4).build(["a", "b"])
+    assert type(by_config) is MGDA and by_fields.config == by_config.config
+    assert "a, b" in repr(by_fields) and "epsilon=0.0001" in repr(by_fields)
+    with pytest.raises(TypeError, match="not both"):
+        MGDA(["a"], MGDAConfig(), epsilon=1e-4)
+    with pytest.raises(TypeError, match="epsilom"):
+        MGDA(["a"], epsilom=1e-4)
+    with pytest.raises(ValueError, match="mtan"):
+        Uncertainty(["a"], variant="other")
 
 
 @pytest.mark.parametrize("name", METHODS)
@@ -40,18 +77,18 @@ def test_killed_and_resumed_gives_the_same_run(name: str) -> None:
     for step in range(STEPS):
         if step == 3:  # in the middle of an epoch
             file = io.BytesIO()
-            torch.save({**whole.state(), "means": whole.means}, file)
+            torch.save({**whole.state(), "losses": whole.losses}, file)
         whole.step(step)
     file.seek(0)
     state = torch.load(file, weights_only=True)
     resumed = Run(METHODS[name])
-    resumed.means = state.pop("means")
+    resumed.losses = state.pop("losses")
     resumed.load(state)
     for step in range(3, STEPS):
         weights = resumed.step(step)
     assert torch.equal(resumed.parameters(), whole.parameters())
     again = whole.step(STEPS)
-    assert again == resumed.step(STEPS) and (weights is None) == (again is None)
+    assert again == resumed.step(STEPS) and bool(weights) == bool(again)
     assert str(resumed.weighting.state_dict()) == str(whole.weighting.state_dict())
 
 
@@ -62,7 +99,7 @@ def test_a_task_with_zero_gradient(name: str, flat: str) -> None:
     built = METHODS[name].build(TASKS).double()
     for _ in range(3):
         gradient, weights = q.step(built)
-        built.after_step(lambda: q.forward()[0])
+        built.after_step(q.global_losses)
         assert np.isfinite(gradient).all() and np.isfinite(weights).all()
 
 
@@ -74,7 +111,7 @@ def test_a_loss_of_zero_and_no_gradient_at_all(name: str) -> None:
     built = METHODS[name].build(TASKS).double()
     for _ in range(2):
         gradient, weights = q.step(built)
-        built.after_step(lambda: q.forward()[0])
+        built.after_step(q.global_losses)
         assert (gradient == 0).all() and np.isfinite(weights).all()
 
 
@@ -85,8 +122,8 @@ def test_tasks_that_are_absent(name: str) -> None:
     built = METHODS[name].build(TASKS).double()
     for absent in (("depth",), ("semseg", "normals"), (), ("normals",)):
         gradient, weights = q.step(built, *absent)
-        built.after_step(lambda: {t: loss for t, loss in q.forward()[0].items() if t not in absent})  # noqa: B023
-        built.epoch_end({t: loss.item() for t, loss in q.forward()[0].items() if t not in absent})
+        built.after_step(lambda: q.global_losses(*absent))  # noqa: B023
+        built.epoch_end({t: loss.item() for t, loss in q.global_losses(*absent).items()})
         assert np.isfinite(gradient).all() and np.isfinite(weights).all()
         assert weights.size in (0, 3 - len(absent))
         for task, u in zip(TASKS, q.own, strict=True):
@@ -103,28 +140,30 @@ def test_does_not_touch_the_generators(name: str) -> None:
     np.testing.assert_array_equal(q.step(built)[0], first)
 
 
-NOTHING = Shared((), (), (), tuple(Quadratics().own))
-
-
 @pytest.mark.parametrize("name", METHODS)
 def test_a_network_that_shares_nothing(name: str) -> None:
     built = METHODS[name].build(TASKS)
-    if name == "gradnorm" or isinstance(METHODS[name], AggregatorConfig | NashMTLConfig):
+    if name == "gradnorm" or isinstance(METHODS[name], GradientConfig):
         with pytest.raises(ValueError, match="share"):
-            built.check(NOTHING, compiled=False)
+            built.check(shared_parameters=False, shared_features=False, compiled=False)
+        losses, context = Quadratics().forward()
+        with pytest.raises(ValueError, match="share"):
+            built.backward(losses, context._replace(parameters=(), last=()))
     else:
-        built.check(NOTHING, compiled=True)
+        built.check(shared_parameters=False, shared_features=False, compiled=True)
 
 
 @pytest.mark.parametrize("name", [name for name in METHODS if name.endswith("/features")])
-def test_features_need_a_cut_that_is_not_compiled(name: str) -> None:
+def test_features_must_be_there_and_not_compiled(name: str) -> None:
     built = METHODS[name].build(TASKS)
-    shared = Quadratics().forward()[1]
-    built.check(shared, compiled=False)
+    built.check(shared_parameters=True, shared_features=True, compiled=False)
     with pytest.raises(ValueError, match="mode parameters"):
-        built.check(shared, compiled=True)
-    with pytest.raises(ValueError, match="no cut"):
-        built.check(shared._replace(features=()), compiled=False)
+        built.check(shared_parameters=True, shared_features=True, compiled=True)
+    with pytest.raises(ValueError, match="no shared features"):
+        built.check(shared_parameters=True, shared_features=False, compiled=False)
+    losses, context = Quadratics().forward()
+    with pytest.raises(ValueError, match="no shared features"):
+        built.backward(losses, context._replace(features=()))
 
 
 @pytest.mark.parametrize(
@@ -147,17 +186,15 @@ def test_features_need_a_cut_that_is_not_compiled(name: str) -> None:
         ("aligned-mtl", {"scale": "max"}, "rmse"),
         ("upgrad", {"preference": {"depth": -2.0}}, "negative"),
         ("graddrop", {"leak": {"depth": 2.0}}, "within"),
-        ("config", {"preference": {"colour": 1.0}}, "colour"),
+        ("conflict-free", {"preference": {"colour": 1.0}}, "colour"),
     ],
 )
 def test_bad_settings(name: str, settings: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        OPTIONS[name](**settings).build(TASKS)
+        CONFIGS[name](**settings).build(TASKS)
 
 
-@pytest.mark.parametrize(
-    ("name", "module"), [("cagrad", "cvxpy"), ("nash-mtl", "cvxpy"), ("upgrad", "quadprog"), ("pcgrad", "torchjd")]
-)
+@pytest.mark.parametrize(("name", "module"), [("cagrad", "cvxpy"), ("upgrad", "quadprog"), ("pcgrad", "torchjd")])
 def test_a_missing_solver_is_named(name: str, module: str, monkeypatch: pytest.MonkeyPatch) -> None:
     load = builtins.__import__
 
@@ -174,18 +211,24 @@ def test_a_missing_solver_is_named(name: str, module: str, monkeypatch: pytest.M
         monkeypatch.setattr(_mixins, "find_spec", lambda wanted: None if wanted == module else object())
     extra = "torchjd" if module == "torchjd" else rf"taskscape\[{name}\]"
     with pytest.raises(ValueError, match=rf"{module}.*pip install .{extra}"):
-        OPTIONS[name]().build(TASKS)
+        CONFIGS[name]().build(TASKS)
 
 
 def test_importing_does_not_import_torchjd() -> None:
-    code = "import sys, taskscape.weighting as w; w.DWA().build(['depth']); print('torchjd' in sys.modules)"
+    code = "import sys, taskscape.weighting as w; w.DWA(['depth']); print('torchjd' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "False\n"
+
+
+def test_no_formula_knows_of_processes() -> None:
+    folder = Path(weighting.__file__).parent
+    importing = {path.stem for path in folder.glob("*.py") if "taskscape.distributed" in path.read_text()}
+    assert importing == {"base", "gradients"}
 
 
 def test_the_plain_sum_is_one_backward_pass() -> None:
     calls = []
     q = Quadratics()
-    losses, shared = q.forward()
-    shared.features[0].register_hook(lambda g: calls.append(g))
-    FixedConfig().build(TASKS).backward(losses, shared)
+    losses, context = q.forward()
+    context.features[0].register_hook(lambda g: calls.append(g))
+    Fixed(TASKS).backward(losses, context)
     assert len(calls) == 1 and set(methods()) >= set(METHODS)

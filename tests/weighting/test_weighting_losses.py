@@ -8,14 +8,15 @@ import torch
 from quadratics import TASKS, Quadratics
 
 from taskscape.weighting import (
+    BalancingContext,
     DWAConfig,
     FAMOConfig,
-    IMTLLConfig,
-    STCHConfig,
     FixedConfig,
     GeometricConfig,
     GradNormConfig,
+    IMTLLConfig,
     RandomLossConfig,
+    STCHConfig,
     UncertaintyConfig,
     Weighting,
     WeightingConfig,
@@ -138,7 +139,8 @@ class TestGeometric:
 
     def test_a_loss_of_zero_gives_no_nan(self) -> None:
         losses = {"semseg": torch.tensor(0.0, requires_grad=True), "depth": torch.tensor(2.0, requires_grad=True)}
-        build(GeometricConfig()).backward(losses, Quadratics().forward()[1])
+        context = BalancingContext.of(losses, shared=[], tasks=[])
+        build(GeometricConfig()).backward(losses, context)
         assert all(loss.grad.isfinite() for loss in losses.values())
 
 
@@ -169,15 +171,15 @@ class TestFAMO:
             with torch.no_grad():
                 q.theta -= 0.01 * torch.tensor(gradient)
             fell = np.log(before) - np.log(q.losses() + 1e-8)
-            weighting.after_step(lambda: q.forward()[0])
+            weighting.after_step(q.global_losses)
             g = (np.diag(z) - np.outer(z, z)) @ fell + 0.01 * logits
             m, v = 0.9 * m + 0.1 * g, 0.999 * v + 0.001 * g**2
             logits = logits - 0.1 * (m / (1 - 0.9**step)) / (np.sqrt(v / (1 - 0.999**step)) + 1e-8)
 
-    def test_nothing_is_left_for_the_optimiser_of_the_run(self) -> None:
+    def test_nothing_is_left_for_the_optimizer_of_the_run(self) -> None:
         q, weighting = Quadratics(), build(FAMOConfig())
         q.step(weighting)
-        weighting.after_step(lambda: q.forward()[0])
+        weighting.after_step(q.global_losses)
         assert all(p.grad is None and not p.requires_grad for p in weighting.parameters())
 
 
