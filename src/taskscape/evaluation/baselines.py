@@ -35,7 +35,7 @@ def baseline(train: Store, val: Store, tasks: Mapping[str, Task] | None = None) 
     tasks = tasks_for(train.fields) if tasks is None else tasks
     if not tasks:
         raise ValueError(
-            f"{train.path}: no task of the package predicts {', '.join(train.fields)}; give tasks of yours"
+            f"{train.path}: no task of the package predicts {', '.join(train.fields)}; name tasks of yours (--recipe)"
         )
     sums = _accumulate(tasks, train)
     everywhere = {name: x.sum((1, 2), keepdim=True).expand_as(x) for name, x in sums.items()}

@@ -68,6 +68,7 @@ from taskscape.weighting.random_loss import RandomLoss, RandomLossConfig
 from taskscape.weighting.stch import STCH, STCHConfig
 from taskscape.weighting.uncertainty import Uncertainty, UncertaintyConfig
 from taskscape.weighting.upgrad import UPGrad, UPGradConfig
+from taskscape.weighting.weighted_sum import WeightedSum
 
 _imported = [value for value in globals().values() if isinstance(value, type) and issubclass(value, WeightingConfig)]
 _methods = [config for config in _imported if "name" in vars(config)]

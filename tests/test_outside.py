@@ -1,0 +1,190 @@
+"""What a user adds without a line changed in the package: one of each kind, from files of the user's own."""
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+from PIL import Image
+
+from taskscape.cli import main
+from taskscape.run_folder import Result, RunFolder
+from taskscape.runs import Experiment, read_experiment
+from taskscape.serialization import parse
+
+EXAMPLE = Path(__file__).parents[1] / "examples" / "own_task.py"
+
+OUTSIDE = '''
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from taskscape.data import Packed
+from taskscape.losses import PixelLoss
+from taskscape.models import Network, NetworkConfig, Outputs
+from taskscape.runs import Experiment
+from taskscape.tasks import Depth, SemanticSegmentation
+from taskscape.training.optimization import AdamConfig, Schedule
+from taskscape.weighting import Losses, WeightedSum, WeightingConfig
+
+
+@dataclass(frozen=True)
+class LineConfig(NetworkConfig):
+    """One convolution for all tasks."""
+
+    name: ClassVar[str] = "line"
+    paper: ClassVar[str] = "none"
+
+    width: int = 6
+    """Channels."""
+
+
+class Line(Network, config=LineConfig):
+    """Convolution → head per task."""
+
+    def __init__(self, out_channels: Mapping[str, int], config: LineConfig | None = None, **options: Any) -> None:
+        super().__init__(out_channels)
+        config = LineConfig.of(config, options)
+        self.body = nn.Conv2d(3, config.width, 3, padding=1)
+        self.heads = nn.ModuleDict({task: nn.Conv2d(config.width, n, 1) for task, n in out_channels.items()})
+
+    def shared_modules(self) -> tuple[nn.Module, ...]:
+        return (self.body,)
+
+    def forward(self, image: Tensor) -> Outputs:
+        features = self.body(image).relu()
+        return Outputs({task: head(features) for task, head in self.heads.items()}, {}, (features,))
+
+
+@dataclass(frozen=True)
+class Cubic(PixelLoss):
+    """|prediction - value|³."""
+
+    name: ClassVar[str] = "cubic"
+
+    def per_pixel(self, prediction: Tensor, value: Tensor) -> Tensor:
+        return (prediction - value).abs().pow(3).mean(1)
+
+
+@dataclass(frozen=True)
+class InverseConfig(WeightingConfig):
+    """Weights of one over the loss."""
+
+    name: ClassVar[str] = "inverse"
+
+    floor: float = 0.1
+    """Least loss."""
+
+
+class Inverse(WeightedSum, config=InverseConfig):
+    def __init__(self, tasks, config=None, *, seed=0, **options):
+        super().__init__(tasks)
+        self.floor = InverseConfig.of(config, options).floor
+
+    def weights(self, losses: Losses) -> Tensor:
+        return 1 / torch.stack(list(losses.values())).clamp(min=self.floor)
+
+
+@dataclass(frozen=True)
+class Stairs(Schedule):
+    """Half the rate after every epoch."""
+
+    name: ClassVar[str] = "stairs"
+
+    def shape(self, epoch: float, epochs: int) -> float:
+        return 0.5 ** int(epoch)
+
+
+def experiment() -> Experiment:
+    return Experiment(
+        network=LineConfig(width=5),
+        tasks={"semseg": SemanticSegmentation(), "depth": Depth(loss=Cubic())},
+        weighting=InverseConfig(),
+        schedule=Stairs(),
+        optimizer=AdamConfig(lr=1e-2),
+        data=Packed(Path("store")),
+        epochs=2,
+        batch_size=4,
+        device="cpu",
+    )
+'''
+
+
+@pytest.fixture
+def here(tmp_path: Path, store: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "store").symlink_to(store)
+    (tmp_path / "outside.py").write_text(OUTSIDE)
+    shutil.copy(EXAMPLE, tmp_path / "own_task.py")
+    return tmp_path
+
+
+def test_a_network_a_loss_a_weighting_and_a_schedule(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    main(["train", "outside.py:experiment", "--network.width", "4", "--weighting.floor", "0.2", "--run", "run"])
+    saved = yaml.safe_load((here / "run" / "experiment.yaml").read_text())
+    assert saved["network"] == {"type": "outside.py:LineConfig", "width": 4}
+    assert saved["weighting"] == {"type": "outside.py:InverseConfig", "floor": 0.2}
+    assert saved["tasks"]["depth"]["loss"] == {"type": "outside.py:Cubic"}
+    assert saved["schedule"]["type"] == "outside.py:Stairs"
+    experiment = read_experiment("run")
+    assert parse((here / "run" / "experiment.yaml").read_text(), "x", Experiment) == experiment
+    main(["train", "--resume", "run"])
+    main(["evaluate", "run", "--tta"])
+    main(["train", "run/experiment.yaml", "--seed", "1", "--epochs", "1", "--run", "again"])
+    main(["compare", "run", "again", "--out", "page.html"])
+    assert "mIoU" in capsys.readouterr().out
+
+
+def test_a_task_with_modality_view_loss_metric_and_reader(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The example ``own_task.py`` goes the whole way: prepare, check, train, evaluate, report, predict."""
+    from taskscape.serialization import load_name
+
+    load_name(Path("own_task.py"), "make")(here / "raw", count=12, size=(16, 24))
+    main(["prepare", "own_task.py:Terrain", "raw", "stores/terrain", "--size", "16", "24", "--processes", "2"])
+    manifest = json.loads((here / "stores" / "terrain" / "manifest.json").read_text())
+    assert manifest["fields"]["elevation"] == {"type": "own_task.py:Elevation"}
+
+    main(["data", "check", "stores/terrain"])
+    main(["data", "show", "stores/terrain"])
+    main(["data", "baseline", "stores/terrain", "--recipe", "own_task.py:experiment"])
+    assert "Mean error" in capsys.readouterr().out
+
+    arguments = ["--network.encoder", "resnet10t", "--epochs", "2", "--batch-size", "4", "--device", "cpu"]
+    main(["train", "own_task.py:experiment", *arguments, "--run", "run"])
+    assert "Within 10 m" in capsys.readouterr().out
+    result = Result.load(RunFolder(here / "run").result())
+    assert type(result.tasks["elevation"]).__name__ == "Elevation"
+    assert result.specs["elevation/mae"].leads
+    page = (here / "run" / "report" / "index.html").read_text()
+    assert "Black is 0 m, white is 400 m." in page  # the user's view explains its colors
+    assert "m error" in page
+
+    main(["train", "own_task.py:plain", *arguments, "--epochs", "1", "--run", "other"])
+    main(["evaluate", "run", "--split", "train"])
+    main(["compare", "run", "other", "--out", "page.html"])
+    main(["predict", "run", "raw/image", "--out", "predicted", "--view", "elevation.highest=300"])
+    files = {path.name for path in (here / "predicted").iterdir()}
+    assert {"000.elevation.png", "000.elevation-view.png", "000.side-by-side.png", "metadata.json"} <= files
+    assert np.asarray(Image.open(here / "predicted" / "000.elevation.png")).dtype == np.uint16
+
+
+def test_the_worst_epoch_is_not_kept_for_a_users_metric(here: Path) -> None:
+    """Selection takes the direction from the metric's spec: within_10m is better when higher."""
+    from taskscape.serialization import load_name
+
+    load_name(Path("own_task.py"), "make")(here / "raw", count=12, size=(16, 24))
+    main(["prepare", "own_task.py:Terrain", "raw", "stores/terrain", "--size", "16", "24"])
+    arguments = ["--network.encoder", "resnet10t", "--epochs", "3", "--batch-size", "4", "--device", "cpu"]
+    for monitor, best in (("elevation/within_10m", max), ("elevation/mae", min)):
+        run = RunFolder(here / monitor.replace("/", "-"))
+        main(["train", "own_task.py:experiment", *arguments, "--monitor", monitor, "--run", str(run.path)])
+        values = [float(row[f"val/{monitor}"]) for row in run.metric_rows()]
+        assert Result.load(run.result()).metrics[monitor] == pytest.approx(best(values), rel=1e-4)
+    with pytest.raises(SystemExit):
+        main(["train", "own_task.py:experiment", *arguments, "--monitor", "elevation/nothing", "--run", "no"])
