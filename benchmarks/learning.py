@@ -5,8 +5,8 @@ its single-task baselines: the same streets, seed, epochs, optimiser. Runs are k
 is not trained again, one that was interrupted goes on. The time of a step is measured apart, when all are trained.
 Prints a Markdown table and writes the figures as JSON.
 
-Δm is the mean over the metrics semseg/miou, semseg/pixel_accuracy, depth/abs_err and depth/abs_rel of the relative change
-against the single-task networks, signed so that worse is positive: lower is better.
+Δm is the mean over the metrics semseg/miou, semseg/pixel_accuracy, depth/abs_err and depth/abs_rel of the relative
+change against the single-task networks, signed so that worse is positive: lower is better.
 """
 
 import argparse
