@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import is_dataclass, replace
 from types import UnionType
-from typing import Annotated, Any, Union, get_args, get_origin
+from typing import Annotated, Any, Union, cast, get_args, get_origin
 
 import tyro
 from tyro.constructors import ConstructorRegistry, StructConstructorSpec, StructFieldSpec, StructTypeInfo
@@ -66,5 +66,5 @@ def _entries(base: type, default: Mapping[str, Any]) -> StructConstructorSpec:
     types = {name: type(value) for name, value in default.items()} | absent
     return StructConstructorSpec(
         instantiate=lambda **entries: {name: entry for name, entry in entries.items() if entry is not None},
-        fields=tuple(StructFieldSpec(name, cls | None, default.get(name)) for name, cls in types.items()),
+        fields=tuple(StructFieldSpec(name, cast(Any, cls | None), default.get(name)) for name, cls in types.items()),
     )
