@@ -248,7 +248,11 @@ def _named(tag: Any, classes: Mapping[str, type], base: type | None) -> type:
         return classes[tag]
     file, colon, name = str(tag).rpartition(":")
     if not colon:
-        raise ValueError(f"there is no {tag!r}{nearest(str(tag), classes)}")
+        by_class = {cls.__name__.removesuffix("Config").lower(): name for name, cls in classes.items()}
+        likely = by_class.get(str(tag).lower())
+        raise ValueError(
+            f"there is no {tag!r}" + (f"; did you mean {likely}?" if likely else nearest(str(tag), classes))
+        )
     cls = load_name(Path(file), name)
     if not _is_option(cls):
         raise ValueError(f"{tag} is not a dataclass with a `name: ClassVar[str]`")

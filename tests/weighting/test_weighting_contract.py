@@ -18,7 +18,7 @@ from quadratics import TASKS, Quadratics
 from small_network import STEPS, Run, buildable, methods
 
 from taskscape import weighting
-from taskscape.serialization import offered
+from taskscape.serialization import offered, structure
 from taskscape.weighting import (
     CONFIGS,
     MGDA,
@@ -51,6 +51,14 @@ def test_settings_are_plain_and_documented(config: type[WeightingConfig]) -> Non
     assert config.link.startswith("https://") or config is FixedConfig
     for field in fields(config):
         assert isinstance(getattr(config(), field.name), int | float | str | dict)
+
+
+@pytest.mark.parametrize("name", ["config", "ConFIG"])
+def test_a_class_name_hints_at_the_name(name: str) -> None:
+    with pytest.raises(ValueError, match=f"there is no '{name}'; did you mean conflict-free"):
+        structure({"type": name}, "run.yaml", WeightingConfig)
+    with pytest.raises(ValueError, match="did you mean pcgrad"):
+        structure({"type": "PCGrad"}, "run.yaml", WeightingConfig)
 
 
 @pytest.mark.parametrize("module", sorted({"taskscape.weighting", *(c.__module__ for c in CONFIGS.values())}))

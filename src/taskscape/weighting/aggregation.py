@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
 from torch import Tensor
+from typing_extensions import override
 
 from taskscape.weighting.gradients import Combined, GradientConfig, GradientWeighting, TaskGradients
 from taskscape.weighting.step_generator import StepGenerator
@@ -69,6 +70,7 @@ class AggregatorWeighting(GradientWeighting):
         ``like`` is a tensor of the gradients' type and device.
         """
 
+    @override
     def combine(self, gradients: TaskGradients, tasks: Sequence[str]) -> Combined:
         """Apply the aggregator, by the inner products alone where these are all it needs."""
         if self.by_gramian:

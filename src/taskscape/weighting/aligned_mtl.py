@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar, Literal, get_args
 
 from torch import Tensor
+from typing_extensions import override
 
 from taskscape.weighting.aggregation import AggregatorWeighting
 from taskscape.weighting.gradients import GradientConfig
@@ -32,8 +33,8 @@ class AlignedMTLConfig(GradientConfig):
     preference: Mapping[str, float] = field(default_factory=dict)
     """Relative weight per task in the average, 1 for those not named."""
 
+    @override
     def check(self, tasks: Sequence[str]) -> None:
-        """Raise ``ValueError`` for an unknown scale or preferences that do not fit the tasks."""
         super().check(tasks)
         if self.scale not in get_args(Scale):
             raise ValueError(f"weighting.scale is {self.scale!r}; choose one of {', '.join(get_args(Scale))}")
@@ -45,8 +46,8 @@ class AlignedMTL(AggregatorWeighting, config=AlignedMTLConfig):
 
     config: AlignedMTLConfig
 
+    @override
     def aggregator(self, tasks: Sequence[str], like: Tensor) -> "Aggregator":
-        """Return torchjd's AlignedMTL."""
         from torchjd.aggregation import AlignedMTL
 
         preference = preference_vector(self.config.preference, tasks, like)

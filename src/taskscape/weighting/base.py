@@ -6,6 +6,7 @@ from typing import Any, ClassVar, NamedTuple, Self
 
 import torch
 from torch import Tensor, nn
+from typing_extensions import override
 
 from taskscape.distributed import all_reduce_sum
 
@@ -145,8 +146,8 @@ class Weighting(nn.Module, ABC):
         """Return those of one value per task, (tasks,), that belong to the tasks in ``losses``, in their order."""
         return torch.stack([per_task[self.tasks.index(task)] for task in losses])
 
+    @override
     def extra_repr(self) -> str:
-        """Return the tasks and the settings."""
         return f"{', '.join(self.tasks)}; {self.config}"
 
 

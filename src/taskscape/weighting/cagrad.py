@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from torch import Tensor
+from typing_extensions import override
 
 from taskscape.weighting.aggregation import AggregatorWeighting
 from taskscape.weighting.gradients import GradientConfig
@@ -27,8 +28,8 @@ class CAGradConfig(GradientConfig):
     c: float = 0.4
     """Radius around the mean gradient, relative to its length."""
 
+    @override
     def check(self, tasks: Sequence[str]) -> None:
-        """Raise ``ValueError`` for a negative radius."""
         super().check(tasks)
         if not self.c >= 0:
             raise ValueError(f"weighting.c is {self.c}; it must not be negative: 0.4 is usual")
@@ -41,8 +42,8 @@ class CAGrad(AggregatorWeighting, config=CAGradConfig):
     extra = "cagrad"
     scale_free = True
 
+    @override
     def aggregator(self, tasks: Sequence[str], like: Tensor) -> "Aggregator":
-        """Return torchjd's CAGrad."""
         from torchjd.aggregation import CAGrad
 
         return CAGrad(self.config.c)

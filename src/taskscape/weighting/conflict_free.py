@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar
 
 from torch import Tensor
+from typing_extensions import override
 
 from taskscape.weighting.aggregation import AggregatorWeighting
 from taskscape.weighting.gradients import GradientConfig
@@ -29,8 +30,8 @@ class ConFIGConfig(GradientConfig):
     preference: Mapping[str, float] = field(default_factory=dict)
     """Relative cosine per task, 1 for those not named."""
 
+    @override
     def check(self, tasks: Sequence[str]) -> None:
-        """Raise ``ValueError`` for preferences that do not fit the tasks."""
         super().check(tasks)
         check_preference(self.preference, tasks)
 
@@ -40,8 +41,8 @@ class ConFIG(AggregatorWeighting, config=ConFIGConfig):
 
     config: ConFIGConfig
 
+    @override
     def aggregator(self, tasks: Sequence[str], like: Tensor) -> "Aggregator":
-        """Return torchjd's ConFIG."""
         from torchjd.aggregation import ConFIG
 
         return ConFIG(preference_vector(self.config.preference, tasks, like))

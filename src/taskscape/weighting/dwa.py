@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
+from typing_extensions import override
 
 from taskscape.weighting.base import Losses, WeightingConfig
 from taskscape.weighting.weighted_sum import WeightedSum
@@ -26,8 +27,8 @@ class DWAConfig(WeightingConfig):
     temperature: float = 2.0
     """T: the larger, the more equal the weights."""
 
+    @override
     def check(self, tasks: Sequence[str]) -> None:
-        """Raise ``ValueError`` for a temperature that is not positive."""
         if not self.temperature > 0:
             raise ValueError(f"weighting.temperature is {self.temperature}; it must be positive, such as 2")
 
@@ -51,19 +52,18 @@ class DWA(WeightedSum, config=DWAConfig):
     before_last: Tensor
 
     def __init__(self, tasks: Sequence[str], config: DWAConfig | None = None, *, seed: int = 0, **options: Any) -> None:
-        """Take the tasks' names, and settings or their fields."""
         super().__init__(tasks, config, **options)
         self.register_buffer("last", torch.full((len(tasks),), float("nan")))
         self.register_buffer("before_last", torch.full((len(tasks),), float("nan")))
 
+    @override
     def weights(self, losses: Losses) -> Tensor:
-        """Return the weights of this epoch."""
         rates = self.last / self.before_last
         rates = torch.where(rates.isfinite(), rates, 1.0)  # no history yet, or a loss that was zero
         return self.select(losses, len(self.tasks) * torch.softmax(rates / self.config.temperature, 0))
 
+    @override
     def epoch_end(self, mean_losses: Mapping[str, float]) -> None:
-        """Note the epoch's losses."""
         for task, mean in mean_losses.items():
             k = self.tasks.index(task)
             self.before_last[k] = self.last[k]

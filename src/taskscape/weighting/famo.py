@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
+from typing_extensions import override
 
 from taskscape.weighting.base import Losses, WeightingConfig, stack
 from taskscape.weighting.weighted_sum import WeightedSum
@@ -32,8 +33,8 @@ class FAMOConfig(WeightingConfig):
     weight_decay: float = 1e-3
     """Pulls the logits to zero, that is the z_k to equality; the paper's gamma."""
 
+    @override
     def check(self, tasks: Sequence[str]) -> None:
-        """Raise ``ValueError`` for a negative setting."""
         if not self.lr >= 0 or not self.weight_decay >= 0:
             raise ValueError(
                 f"weighting.lr is {self.lr} and weighting.weight_decay {self.weight_decay}; neither may be negative"
@@ -48,19 +49,20 @@ class FAMO(WeightedSum, config=FAMOConfig):
     def __init__(
         self, tasks: Sequence[str], config: FAMOConfig | None = None, *, seed: int = 0, **options: Any
     ) -> None:
-        """Take the tasks' names, and settings or their fields."""
         super().__init__(tasks, config, **options)
         # Their gradient is known only after the run's optimizer has stepped, so they have an optimizer of their own.
         self.logits = nn.Parameter(torch.zeros(len(tasks)), requires_grad=False)
         self.optimizer = torch.optim.Adam([self.logits], self.config.lr, weight_decay=self.config.weight_decay)
         self.before: Tensor | None = None
 
+    @override
     def weights(self, losses: Losses) -> Tensor:
         """Return c · z_k / L_k."""
         self.before = stack(losses) + _TINY
         ratios = torch.softmax(self.select(losses, self.logits), 0) / self.before
         return ratios / ratios.sum()
 
+    @override
     def after_step(self, losses_again: Callable[[], Mapping[str, Tensor]]) -> None:
         """Step the logits against how much each loss fell."""
         assert self.before is not None, "backward comes before after_step"
@@ -74,10 +76,11 @@ class FAMO(WeightedSum, config=FAMOConfig):
         self.optimizer.step()
         self.logits.grad = None
 
+    @override
     def get_extra_state(self) -> dict[str, Any]:
         """Return the state of Adam."""
         return self.optimizer.state_dict()
 
+    @override
     def set_extra_state(self, state: dict[str, Any]) -> None:
-        """Continue from there."""
         self.optimizer.load_state_dict(state)

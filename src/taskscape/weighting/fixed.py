@@ -6,6 +6,7 @@ from typing import ClassVar
 
 import torch
 from torch import Tensor
+from typing_extensions import override
 
 from taskscape.weighting.base import Losses, WeightingConfig
 from taskscape.weighting.per_task import check_per_task
@@ -21,8 +22,8 @@ class FixedConfig(WeightingConfig):
     weights: Mapping[str, float] = field(default_factory=dict)
     """Weight per task, 1 for those not named: ``semseg 0.6 depth 0.4``."""
 
+    @override
     def check(self, tasks: Sequence[str]) -> None:
-        """Raise ``ValueError`` for a weight that is negative or of a task that is not trained."""
         check_per_task("weights", self.weights, tasks)
 
 
@@ -31,6 +32,6 @@ class Fixed(WeightedSum, config=FixedConfig):
 
     config: FixedConfig
 
+    @override
     def weights(self, losses: Losses) -> Tensor:
-        """Return the weights of the settings."""
         return torch.tensor([self.config.weights.get(task, 1.0) for task in losses])

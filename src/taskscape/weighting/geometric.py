@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from torch import Tensor
+from typing_extensions import override
 
 from taskscape.weighting.base import Losses, WeightingConfig, stack
 from taskscape.weighting.weighted_sum import WeightedSum
@@ -26,7 +27,7 @@ class GeometricConfig(WeightingConfig):
 class Geometric(WeightedSum, config=GeometricConfig):
     """The gradient of the geometric mean.
 
-    ::
+    Of the losses 1 and 4::
 
         >>> import torch
         >>> from taskscape.weighting import Geometric
@@ -34,6 +35,7 @@ class Geometric(WeightedSum, config=GeometricConfig):
         tensor([1.0000, 0.2500])
     """
 
+    @override
     def weights(self, losses: Losses) -> Tensor:
         """Return M / (K·L_k)."""
         clamped = stack(losses).clamp_min(_TINY)

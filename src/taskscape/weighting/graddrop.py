@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar
 
 from torch import Tensor
+from typing_extensions import override
 
 from taskscape.weighting.aggregation import AggregatorWeighting
 from taskscape.weighting.gradients import GradientConfig
@@ -28,8 +29,8 @@ class GradDropConfig(GradientConfig):
     leak: Mapping[str, float] = field(default_factory=dict)
     """Fraction of a task's gradient that passes in any case, 0 … 1; 0 for those not named."""
 
+    @override
     def check(self, tasks: Sequence[str]) -> None:
-        """Raise ``ValueError`` for leaks that do not fit the tasks or are not within 0 … 1."""
         super().check(tasks)
         check_per_task("leak", self.leak, tasks)
         for task, leak in self.leak.items():
@@ -42,8 +43,8 @@ class GradDrop(AggregatorWeighting, config=GradDropConfig):
 
     config: GradDropConfig
 
+    @override
     def aggregator(self, tasks: Sequence[str], like: Tensor) -> "Aggregator":
-        """Return torchjd's GradDrop."""
         from torchjd.aggregation import GradDrop
 
         return GradDrop(leak=like.new_tensor([self.config.leak.get(task, 0.0) for task in tasks]))

@@ -7,6 +7,7 @@ from typing import Literal, NamedTuple, get_args
 
 import torch
 from torch import Tensor, nn
+from typing_extensions import override
 
 from taskscape.distributed import all_reduce_coalesced_, all_reduce_sum, rank, world_size
 from taskscape.weighting.base import BalancingContext, Losses, Weighting, WeightingConfig
@@ -23,8 +24,8 @@ class GradientConfig(WeightingConfig):
     """Gradients with respect to all shared parameters, or to the shared features, where a network has them: that runs
     through the shared layers once, not once per task."""
 
+    @override
     def check(self, tasks: Sequence[str]) -> None:
-        """Raise ``ValueError`` for an unknown mode."""
         if self.mode not in get_args(Mode):
             raise ValueError(f"weighting.mode is {self.mode!r}; choose parameters or features")
 
@@ -80,8 +81,8 @@ class GradientWeighting(Weighting):
     retains_graph = True
     config: GradientConfig
 
+    @override
     def check(self, *, shared_parameters: bool, shared_features: bool, compiled: bool) -> None:
-        """Raise ``ValueError`` where nothing is shared, or where the mode's features are missing or out of reach."""
         if not shared_parameters:
             raise ValueError(
                 "this weighting combines the tasks' gradients at the parameters that all of them share, but this "
@@ -105,8 +106,8 @@ class GradientWeighting(Weighting):
         ``tasks`` are the names of the rows.
         """
 
+    @override
     def backward(self, losses: Losses, context: BalancingContext) -> dict[str, Tensor] | None:
-        """Leave the combined gradient in the shared parameters, and the sum in the task-specific ones."""
         self.check(shared_parameters=bool(context.parameters), shared_features=bool(context.features), compiled=False)
         if self.config.mode == "parameters":
             weights = self._at_parameters(losses, context)

@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
+from typing_extensions import override
 
 from taskscape.weighting.base import BalancingContext, Losses, Weighting, WeightingConfig, stack
 from taskscape.weighting.gradients import global_gradients
@@ -31,8 +32,8 @@ class GradNormConfig(WeightingConfig):
     lr: float = 0.025
     """Learning rate of the weights, which the run's optimizer and schedule apply."""
 
+    @override
     def check(self, tasks: Sequence[str]) -> None:
-        """Raise ``ValueError`` for a negative setting."""
         if not self.alpha >= 0 or not self.lr >= 0:
             raise ValueError(f"weighting.alpha is {self.alpha} and weighting.lr {self.lr}; neither may be negative")
 
@@ -49,20 +50,20 @@ class GradNorm(Weighting, config=GradNormConfig):
     def __init__(
         self, tasks: Sequence[str], config: GradNormConfig | None = None, *, seed: int = 0, **options: Any
     ) -> None:
-        """Take the tasks' names, and settings or their fields."""
         super().__init__(tasks, config, **options)
         self.learning_rate = self.config.lr
         self.weight = nn.Parameter(torch.ones(len(tasks)))
         self.register_buffer("initial", torch.full((len(tasks),), float("nan")))
 
+    @override
     def check(self, *, shared_parameters: bool, shared_features: bool, compiled: bool) -> None:
-        """Raise ``ValueError`` where nothing is shared."""
         if not shared_parameters:
             raise ValueError(
                 "weighting gradnorm measures gradients at the last shared layer, but the tasks of this network "
                 "share no trained layer; choose a network that shares one, or a weighting such as dwa or famo"
             )
 
+    @override
     def backward(self, losses: Losses, context: BalancingContext) -> dict[str, Tensor]:
         """Leave the gradient of the weights, then that of the weighted sum."""
         self.check(shared_parameters=bool(context.last), shared_features=True, compiled=False)
@@ -86,8 +87,8 @@ class GradNorm(Weighting, config=GradNormConfig):
             first.copy_(torch.where(first.isnan(), value.clamp_min(_TINY), first))
         return values / self.select(losses, self.initial)
 
+    @override
     @torch.no_grad()
     def after_step(self, losses_again: Callable[[], Mapping[str, Tensor]]) -> None:
-        """Scale the weights to sum to the number of tasks."""
         self.weight.clamp_(min=_TINY)
         self.weight.mul_(len(self.tasks) / self.weight.sum())

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from torch import Tensor
+from typing_extensions import override
 
 from taskscape.weighting.aggregation import AggregatorWeighting
 from taskscape.weighting.gradients import GradientConfig
@@ -28,8 +29,8 @@ class IMTLGConfig(GradientConfig):
 class IMTLG(AggregatorWeighting, config=IMTLGConfig):
     """IMTL-G by torchjd."""
 
+    @override
     def aggregator(self, tasks: Sequence[str], like: Tensor) -> "Aggregator":
-        """Return torchjd's IMTLG."""
         from torchjd.aggregation import IMTLG
 
         return IMTLG()

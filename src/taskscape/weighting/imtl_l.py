@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
+from typing_extensions import override
 
 from taskscape.weighting.base import BalancingContext, Losses, Weighting, WeightingConfig, stack
 
@@ -29,10 +30,10 @@ class IMTLL(Weighting, config=IMTLLConfig):
     def __init__(
         self, tasks: Sequence[str], config: IMTLLConfig | None = None, *, seed: int = 0, **options: Any
     ) -> None:
-        """Take the tasks' names."""
         super().__init__(tasks, config, **options)
         self.log_scale = nn.Parameter(torch.zeros(len(tasks)))
 
+    @override
     def backward(self, losses: Losses, context: BalancingContext) -> dict[str, Tensor]:
         """Run one backward pass, through the network and to the s_k."""
         s = self.select(losses, self.log_scale)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from torch import Tensor
+from typing_extensions import override
 
 from taskscape.weighting.aggregation import AggregatorWeighting
 from taskscape.weighting.gradients import GradientConfig
@@ -29,8 +30,8 @@ class MGDAConfig(GradientConfig):
     max_iterations: int = 100
     """Most Frank-Wolfe steps."""
 
+    @override
     def check(self, tasks: Sequence[str]) -> None:
-        """Raise ``ValueError`` for settings that are not positive."""
         super().check(tasks)
         if not self.epsilon > 0 or self.max_iterations < 1:
             raise ValueError(
@@ -55,8 +56,8 @@ class MGDA(AggregatorWeighting, config=MGDAConfig):
 
     config: MGDAConfig
 
+    @override
     def aggregator(self, tasks: Sequence[str], like: Tensor) -> "Aggregator":
-        """Return torchjd's MGDA."""
         from torchjd.aggregation import MGDA
 
         return MGDA(self.config.epsilon, self.config.max_iterations)

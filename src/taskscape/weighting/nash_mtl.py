@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
+from typing_extensions import override
 
 from taskscape.weighting.gradients import Combined, GradientConfig, GradientWeighting, TaskGradients
 
@@ -29,8 +30,8 @@ class NashMTLConfig(GradientConfig):
     every: int = 1
     """Solve in every so many steps, and keep the weights in between."""
 
+    @override
     def check(self, tasks: Sequence[str]) -> None:
-        """Raise ``ValueError`` where a setting is out of range."""
         super().check(tasks)
         if not self.max_norm >= 0 or self.every < 1:
             raise ValueError(
@@ -58,13 +59,12 @@ class NashMTL(GradientWeighting, config=NashMTLConfig):
     def __init__(
         self, tasks: Sequence[str], config: NashMTLConfig | None = None, *, seed: int = 0, **options: Any
     ) -> None:
-        """Take the tasks' names, and settings or their fields."""
         super().__init__(tasks, config, **options)
         self.previous = dict.fromkeys(self.tasks, 1.0)
         self.step = 0
 
+    @override
     def combine(self, gradients: TaskGradients, tasks: Sequence[str]) -> Combined:
-        """Weigh the gradients as the tasks agree."""
         return gradients.weighted_sum(lambda gramian: self._weights(gramian, tasks))
 
     def _weights(self, gramian: Tensor, tasks: Sequence[str]) -> Tensor:
@@ -84,12 +84,13 @@ class NashMTL(GradientWeighting, config=NashMTLConfig):
         if weights is not None:
             self.previous.update(zip([tasks[k] for k in table], weights.tolist(), strict=True))
 
+    @override
     def get_extra_state(self) -> dict[str, Any]:
         """Return the weights of the last step and the number of steps."""
         return {"previous": dict(self.previous), "step": self.step}
 
+    @override
     def set_extra_state(self, state: dict[str, Any]) -> None:
-        """Continue from there."""
         self.previous, self.step = dict(state["previous"]), state["step"]
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from torch import Tensor
+from typing_extensions import override
 
 from taskscape.weighting.aggregation import AggregatorWeighting
 from taskscape.weighting.gradients import GradientConfig
@@ -41,8 +42,8 @@ class PCGrad(AggregatorWeighting, config=PCGradConfig):
         {'a': tensor(2.), 'b': tensor(1.5000)}
     """
 
+    @override
     def aggregator(self, tasks: Sequence[str], like: Tensor) -> "Aggregator":
-        """Return torchjd's PCGrad."""
         from torchjd.aggregation import PCGrad
 
         return PCGrad()

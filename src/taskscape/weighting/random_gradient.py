@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from torch import Tensor
+from typing_extensions import override
 
 from taskscape.weighting.aggregation import AggregatorWeighting
 from taskscape.weighting.gradients import GradientConfig
@@ -27,6 +28,7 @@ class RandomGradientConfig(GradientConfig):
 class RandomGradient(AggregatorWeighting, config=RandomGradientConfig):
     """Random gradient weighting by torchjd."""
 
+    @override
     def aggregator(self, tasks: Sequence[str], like: Tensor) -> "Aggregator":
         """Return torchjd's random weights, which depend on the number of gradients alone."""
         from torchjd.aggregation import GramianWeightedAggregator, RandomWeighting

@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
+from typing_extensions import override
 
 from taskscape.weighting.base import Losses, WeightingConfig
 from taskscape.weighting.step_generator import StepGenerator
@@ -29,12 +30,11 @@ class RandomLoss(WeightedSum, config=RandomLossConfig):
     def __init__(
         self, tasks: Sequence[str], config: RandomLossConfig | None = None, *, seed: int = 0, **options: Any
     ) -> None:
-        """Take the tasks' names, and the seed of the weights."""
         super().__init__(tasks, config, **options)
         self.generator = StepGenerator(seed)
 
+    @override
     def weights(self, losses: Losses) -> Tensor:
-        """Draw the weights of this step."""
         with self.generator.fork(torch.device("cpu")):
             logits = torch.randn(len(self.tasks), dtype=torch.float64)
         return torch.softmax(self.select(losses, logits), 0)

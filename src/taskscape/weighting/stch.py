@@ -6,6 +6,7 @@ from typing import ClassVar
 
 import torch
 from torch import Tensor
+from typing_extensions import override
 
 from taskscape.weighting.base import Losses, WeightingConfig, stack
 from taskscape.weighting.per_task import check_per_task, check_preference, preference_vector
@@ -29,8 +30,8 @@ class STCHConfig(WeightingConfig):
     ideal: Mapping[str, float] = field(default_factory=dict)
     """z: the loss that would be ideal, 0 for those not named."""
 
+    @override
     def check(self, tasks: Sequence[str]) -> None:
-        """Raise ``ValueError`` for settings that are negative or of a task that is not trained."""
         if not self.mu > 0:
             raise ValueError(f"weighting.mu is {self.mu}; it must be positive, such as 0.5")
         check_preference(self.preference, tasks)
@@ -42,6 +43,7 @@ class STCH(WeightedSum, config=STCHConfig):
 
     config: STCHConfig
 
+    @override
     def weights(self, losses: Losses) -> Tensor:
         """Return λ_k · softmax(λ · (L - z) / μ)_k."""
         values = stack(losses)

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 
 import torch
 from torch import nn
+from typing_extensions import override
 
 
 class StepGenerator(nn.Module):
@@ -25,10 +26,11 @@ class StepGenerator(nn.Module):
             yield
         self.step += 1
 
+    @override
     def get_extra_state(self) -> int:
         """Return the step, for the state dict."""
         return self.step
 
+    @override
     def set_extra_state(self, state: int) -> None:
-        """Continue from this step."""
         self.step = state

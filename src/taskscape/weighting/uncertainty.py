@@ -6,6 +6,7 @@ from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
+from typing_extensions import override
 
 from taskscape.weighting.base import BalancingContext, Losses, Weighting, WeightingConfig, stack
 
@@ -28,8 +29,8 @@ class UncertaintyConfig(WeightingConfig):
     """The penalty c·s and where s starts: kendall ½·s from 0 (their equation with s = log σ²), mtan ½·s from -0.5
     (weights start at 0.82), xtask 1·s from 0."""
 
+    @override
     def check(self, tasks: Sequence[str]) -> None:
-        """Raise ``ValueError`` for an unknown variant."""
         if self.variant not in _VARIANTS:
             raise ValueError(f"weighting.variant is {self.variant!r}; choose one of {', '.join(_VARIANTS)}")
 
@@ -56,11 +57,11 @@ class Uncertainty(Weighting, config=UncertaintyConfig):
     def __init__(
         self, tasks: Sequence[str], config: UncertaintyConfig | None = None, *, seed: int = 0, **options: Any
     ) -> None:
-        """Take the tasks' names, and settings or their fields."""
         super().__init__(tasks, config, **options)
         self.penalty, start = _VARIANTS[self.config.variant]
         self.log_variance = nn.Parameter(torch.full((len(tasks),), start))
 
+    @override
     def backward(self, losses: Losses, context: BalancingContext) -> dict[str, Tensor]:
         """Run one backward pass, through the network and to the s_k."""
         s = self.select(losses, self.log_variance)

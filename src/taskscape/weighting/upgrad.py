@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar
 
 from torch import Tensor
+from typing_extensions import override
 
 from taskscape.weighting.aggregation import AggregatorWeighting
 from taskscape.weighting.gradients import GradientConfig
@@ -28,8 +29,8 @@ class UPGradConfig(GradientConfig):
     preference: Mapping[str, float] = field(default_factory=dict)
     """Relative weight per task in the mean, 1 for those not named."""
 
+    @override
     def check(self, tasks: Sequence[str]) -> None:
-        """Raise ``ValueError`` for preferences that do not fit the tasks."""
         super().check(tasks)
         check_preference(self.preference, tasks)
 
@@ -41,8 +42,8 @@ class UPGrad(AggregatorWeighting, config=UPGradConfig):
     extra = "upgrad"
     scale_free = True
 
+    @override
     def aggregator(self, tasks: Sequence[str], like: Tensor) -> "Aggregator":
-        """Return torchjd's UPGrad."""
         from torchjd.aggregation import UPGrad
 
         return UPGrad(preference_vector(self.config.preference, tasks, like))

@@ -3,6 +3,7 @@
 from abc import abstractmethod
 
 from torch import Tensor
+from typing_extensions import override
 
 from taskscape.weighting.base import BalancingContext, Losses, Weighting, stack
 
@@ -20,8 +21,8 @@ class WeightedSum(Weighting):
     def weights(self, losses: Losses) -> Tensor:
         """Return the weight of each task, in the order of ``losses``: those of the global batch, without gradients."""
 
+    @override
     def backward(self, losses: Losses, context: BalancingContext) -> dict[str, Tensor]:
-        """Run the backward pass of the weighted sum."""
         local = stack(losses)
         weights = self.weights(context.global_losses).to(local).detach()
         (weights * local).sum().backward()
