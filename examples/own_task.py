@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -86,9 +86,7 @@ class ElevationView(View[Elevation]):
         error = np.abs(prediction - label)
         return [f"{e[v].mean():.0f} m error" if v.any() else "" for e, v in zip(error, valid, strict=True)]
 
-    def legend(
-        self, label: np.ndarray[Any, Any], prediction: np.ndarray[Any, Any], valid: np.ndarray[Any, Any]
-    ) -> str:
+    def legend(self, label: np.ndarray[Any, Any], prediction: np.ndarray[Any, Any], valid: np.ndarray[Any, Any]) -> str:
         return f"<p>Black is {self.lowest:g} m, white is {self.highest:g} m.</p>"
 
     def encode(self, values: np.ndarray[Any, Any]) -> Image.Image:
@@ -169,11 +167,6 @@ class ElevationTask(Task):
     @property
     def channels(self) -> int:
         return 1
-
-    def for_data(self, field: str, modality: Modality) -> Self:
-        if not isinstance(modality, Elevation):
-            raise ValueError(f"field {field!r} holds {modality.name}, not elevations: set the task's source")
-        return self
 
     def compute_loss(self, raw: Tensor, target: Target) -> Any:
         return self.loss(raw, Target(target.value / 100, target.valid))

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 import numpy as np
 from PIL import Image
@@ -88,9 +88,6 @@ class PredictElevation(Task):
     @property
     def channels(self) -> int:
         return 1
-
-    def for_data(self, field: str, modality: Modality) -> Self:
-        return self
 
     def decode(self, raw: Tensor) -> Tensor:
         return raw

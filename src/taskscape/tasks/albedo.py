@@ -1,7 +1,7 @@
 """Intrinsic images: albedo."""
 
 from dataclasses import dataclass, field
-from typing import ClassVar, Self
+from typing import ClassVar
 
 from torch import Tensor
 from typing_extensions import override
@@ -11,8 +11,7 @@ from taskscape.batch import Target
 from taskscape.losses import AlbedoLoss, LossTerm, ScaleInvariantMSE
 from taskscape.losses.base import at_least_float32
 from taskscape.metrics.albedo import AlbedoMetrics
-from taskscape.modalities import Modality
-from taskscape.tasks.base import Task, read_as
+from taskscape.tasks.base import Task
 
 
 @dataclass(frozen=True)
@@ -36,11 +35,6 @@ class Albedo(Task):
     def channels(self) -> int:
         """Red, green and blue."""
         return 3
-
-    @override
-    def for_data(self, field: str, modality: Modality) -> Self:
-        read_as(field, modality, modalities.Albedo)
-        return self
 
     @override
     def compute_loss(self, raw: Tensor, target: Target) -> LossTerm:

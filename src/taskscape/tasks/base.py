@@ -24,7 +24,7 @@ class Task(ABC):
     """The word for this kind of task on the command line and in saved experiments."""
     loss: Loss
     """How the prediction is compared with the target."""
-    source: str | None
+    source: str | None = None
     """The store's field that the labels are made from; None for the one with the task's own name."""
 
     @property
@@ -47,12 +47,14 @@ class Task(ABC):
         """Whether the raw output is the modality's value itself, such as metres, not a normalized form of it."""
         return False
 
-    @abstractmethod
     def for_data(self, field: str, modality: Modality) -> Self:
         """Return this task with what it left to the data filled in from the field of the store that it reads.
 
-        Raises ``ValueError`` that names the field where the task cannot be learnt from such labels.
+        Unless overridden, the task leaves nothing open and reads its own modality. Raises ``ValueError`` that names
+        the field where it cannot learn from such labels.
         """
+        read_as(field, modality, type(self.modality))
+        return self
 
     def target(self, target: Target, modality: Modality) -> Target:
         """Return the task's target from that of the store's field, after augmentation; the same by default.

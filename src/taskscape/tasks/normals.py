@@ -1,7 +1,7 @@
 """Surface normals."""
 
 from dataclasses import dataclass, field
-from typing import ClassVar, Self
+from typing import ClassVar
 
 import torch.nn.functional as F
 from torch import Tensor
@@ -11,8 +11,7 @@ from taskscape import modalities
 from taskscape.losses import Cosine, NormalsLoss
 from taskscape.losses.base import at_least_float32
 from taskscape.metrics.normals import NormalsMetrics
-from taskscape.modalities import Modality
-from taskscape.tasks.base import Task, read_as
+from taskscape.tasks.base import Task
 
 
 @dataclass(frozen=True)
@@ -36,11 +35,6 @@ class SurfaceNormals(Task):
     def channels(self) -> int:
         """The three components."""
         return 3
-
-    @override
-    def for_data(self, field: str, modality: Modality) -> Self:
-        read_as(field, modality, modalities.Normals)
-        return self
 
     @override
     def decode(self, raw: Tensor) -> Tensor:
