@@ -46,12 +46,9 @@ def networks() -> dict[str, Experiment]:
 def weightings(recipe: str) -> dict[str, Experiment]:
     """A recipe's network alone on each of its tasks, and with every way of balancing them."""
     together: Experiment = getattr(recipes, recipe)()
-    alone = {
-        SINGLE["semseg"]: replace(together.tasks, depth=None),
-        SINGLE["depth"]: replace(together.tasks, semseg=None),
-    }
+    alone = {SINGLE[name]: {name: task} for name, task in together.tasks.items()}
     experiments = {name: replace(together, tasks=tasks) for name, tasks in alone.items()}
-    return experiments | {name: replace(together, weighting=options()) for name, options in weighting.OPTIONS.items()}
+    return experiments | {name: replace(together, weighting=config()) for name, config in weighting.CONFIGS.items()}
 
 
 def run_of(name: str, experiment: Experiment, out: Path) -> Run:
