@@ -103,17 +103,22 @@ def trained(code: str, source: Path, name: str, run: Path) -> dict[str, Any]:
 
 def compared(before: dict[str, Any], after: dict[str, Any]) -> dict[str, float]:
     """Return how many tensors there are, how many are equal bit for bit, and the largest difference."""
-    pairs = [
-        (before[part][key], after[part][key])
-        for part in ("network", "weighting")
-        for key in before[part].keys() & after[part].keys()
-        if isinstance(before[part][key], torch.Tensor)
-    ]
-    missing = sum(len(before[part].keys() ^ after[part].keys()) for part in ("network", "weighting"))
+    old, new = tensors(before), tensors(after)
+    pairs = [(old[key], new[key]) for key in old.keys() & new.keys()]
     return {
-        "tensors": len(pairs) + missing,
+        "tensors": len(old.keys() | new.keys()),
         "equal": sum(torch.equal(a, b) for a, b in pairs),
         "largest difference": max(float((a.double() - b.double()).abs().max()) for a, b in pairs),
+    }
+
+
+def tensors(checkpoint: dict[str, Any]) -> dict[str, torch.Tensor]:
+    """Return the tensors of the network and of the weighting, by name."""
+    return {
+        f"{part}.{key}": value
+        for part in ("network", "weighting")
+        for key, value in checkpoint[part].items()
+        if isinstance(value, torch.Tensor)
     }
 
 

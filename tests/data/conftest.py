@@ -30,6 +30,8 @@ class FakeScene(NamedTuple):
     semseg: np.ndarray
     depth: np.ndarray
     normals: np.ndarray
+    albedo: np.ndarray
+    boundaries: np.ndarray
 
 
 @pytest.fixture
@@ -46,10 +48,11 @@ def streets(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
                 raise KeyboardInterrupt
             module.rendered.append((split, index))
             one = sample(seed + index, size)
-            image, semseg, depth, normals = (one.values[name] for name in FakeScene._fields)
+            image, semseg, depth, normals = (one.values[name] for name in FakeScene._fields[:4])
             solid = one.valid["depth"]
             semseg = np.where(one.valid["semseg"], semseg, 255).astype(np.uint8)
-            yield index, FakeScene(image, semseg, depth * solid, normals * solid[..., None])
+            albedo, boundaries = image / np.float32(255) * solid[..., None], (semseg % 2).astype(np.uint8)
+            yield index, FakeScene(image, semseg, depth * solid, normals * solid[..., None], albedo, boundaries)
 
     module.render_many = render_many
     monkeypatch.setitem(sys.modules, "taskscape.streets", module)

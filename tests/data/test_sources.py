@@ -11,6 +11,7 @@ import tyro
 from samples import FIELDS, NAMES
 
 from taskscape.data import SOURCES, DataSource, Packed, Store, Streets
+from taskscape.modalities import Albedo, Boundaries
 from taskscape.modalities.class_sets import CITYSCAPES_19
 
 CPU = torch.device("cpu")
@@ -27,7 +28,7 @@ def test_streets_are_rendered_once(tmp_path: Path, streets: ModuleType) -> None:
     assert seen == [(i + 1, 6) for i in range(6)]
     assert {split: len(store) for split, store in stores.items()} == {"train": 4, "val": 2}
     train = stores["train"]
-    assert (train.size, train.fields) == ((6, 10), FIELDS)
+    assert (train.size, train.fields) == ((6, 10), {**FIELDS, "boundaries": Boundaries(), "albedo": Albedo()})
     assert train.names == ["000000", "000001", "000002", "000003"]
     assert train.manifest.source == {"kind": "streets", "grammar": 1, "seed": 0, "samples": 4}
     assert all(target.valid.any() for target in train.gather([0], NAMES, CPU).targets.values())

@@ -1,4 +1,4 @@
-"""The renderer against an independent ray caster: the same class, depth and normal at every pixel centre."""
+"""The renderer against an independent ray caster: the same class, depth and normal at every pixel center."""
 
 import numpy as np
 import pytest
@@ -48,7 +48,7 @@ def reference(split, index):
     normal[on_ground] = smooth[on_ground]
     # Round solids: the gradient of their implicit function.
     turn = mesh.rotation[part]
-    local = np.einsum("nji,nj->ni", turn, at - mesh.centre[part])
+    local = np.einsum("nji,nj->ni", turn, at - mesh.center[part])
     gradient = local / half[part] ** 2
     kind = solids[part]
     tube = np.isin(kind, (CYLINDER, LIMB)) & (np.abs(local[:, 1]) < half[part, 1] * 0.999)
@@ -57,7 +57,7 @@ def reference(split, index):
     gradient[wheel, 0] = 0
     # A crown: where the ray enters the ellipsoid, by the quadratic formula; or the point of closest approach.
     crown = np.isin(kind, (CROWN, FAR_CROWN))
-    start = np.einsum("nji,nj->ni", turn, view.position - mesh.centre[part]) / half[part]
+    start = np.einsum("nji,nj->ni", turn, view.position - mesh.center[part]) / half[part]
     along = np.einsum("nji,nj->ni", turn, directions[ray]) / half[part]
     qa, qb, qc = (along**2).sum(1), (start * along).sum(1), (start**2).sum(1) - 1
     t = (-qb - np.sqrt(np.maximum(qb**2 - qa * qc, 0))) / qa
@@ -79,7 +79,7 @@ def reference(split, index):
 
 
 def interior(owner):
-    """Return where all of a pixel's neighbours show the same part."""
+    """Return where all of a pixel's neighbors show the same part."""
     inside = np.zeros(owner.shape, bool)
     inside[1:-1, 1:-1] = True
     for dy in (-1, 0, 1):
@@ -94,6 +94,8 @@ def test_labels_agree_with_embree():
         semseg, depth, normals, owner = reference(split, index)
         scene = render(3, split, index, SIZE, samples=4)
         agree.append(scene.semseg == semseg)
+        instances = np.array([*np.zeros(len(GROUND_PARTS)), *street(3, split, index).assembly.instances(), 0])
+        agree.append(scene.instances == instances[owner])  # owner -1, the sky, is the last
         same = (scene.depth > 0) & (depth > 0) & (scene.semseg == semseg) & interior(owner)
         depth_errors.append(np.abs(scene.depth[same] / depth[same] - 1))
         cosine = (scene.normals[same].astype(np.float64) * normals[same]).sum(-1)

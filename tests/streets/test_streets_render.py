@@ -93,7 +93,7 @@ def test_intrinsics_reproject_the_road_to_its_plane():
         np.testing.assert_allclose(world[:, 1], expected, atol=5e-3)
 
 
-def test_neighbouring_depths_give_the_normals():
+def test_neighboring_depths_give_the_normals():
     """The normal of a flat patch is that of the plane through its back-projected points."""
     scene = render(0, "train", 1, SIZE)
     camera = scene.camera

@@ -1,7 +1,7 @@
-"""Generated street scenes: from (seed, split, index) always the same picture, classes, depth and normals."""
+"""Generated street scenes: from (seed, split, index) always the same image and labels."""
 
 from taskscape.streets.camera import Camera
-from taskscape.streets.scene import GRAMMAR_VERSION, SPLITS, Scene, render
-from taskscape.streets.synth import Progress, render_many, write_miniscapes
+from taskscape.streets.many import render_many
+from taskscape.streets.scene import GRAMMAR_VERSION, SPLITS, Scene, check_arguments, render
 
-__all__ = ["GRAMMAR_VERSION", "SPLITS", "Camera", "Progress", "Scene", "render", "render_many", "write_miniscapes"]
+__all__ = ["GRAMMAR_VERSION", "SPLITS", "Camera", "Scene", "check_arguments", "render", "render_many"]

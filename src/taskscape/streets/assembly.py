@@ -5,6 +5,8 @@ from array import array
 import numpy as np
 import numpy.typing as npt
 
+from taskscape.modalities.class_sets import CITYSCAPES_19
+from taskscape.streets.classes import THINGS
 from taskscape.streets.dice import Color, Dice
 
 PART = np.dtype(
@@ -13,10 +15,10 @@ PART = np.dtype(
         "label", "texture", "red", "green", "blue", "red2", "green2", "blue2", "seed",
     )]
 )  # fmt: skip
-"""A solid in its object's frame: centre and half sizes in metres, angles in radians; its class; how it looks."""
+"""A solid in its object's frame: center and half sizes in metres, angles in radians; its class; how it looks."""
 
-OBJECT = np.dtype([(name, np.float64) for name in ("x", "y", "z", "yaw", "pitch")])
-"""Where an object stands in the world: metres, radians."""
+OBJECT = np.dtype([(name, np.float64) for name in ("x", "y", "z", "yaw", "pitch", "number")])
+"""Where an object stands in the world: metres, radians; and its number, which the sections of a train share."""
 
 Point = tuple[float, float, float]
 
@@ -33,14 +35,17 @@ class Assembly:
         self._parts = array("d")
         self._objects = array("d")
         self._current = -1.0
+        self._number = -1.0
         self._label = 0.0
 
-    def begin(self, label: int, at: Point, yaw: float = 0.0, pitch: float = 0.0) -> None:
+    def begin(self, label: int, at: Point, yaw: float = 0.0, pitch: float = 0.0, *, section: bool = False) -> None:
         """Begin an object of class ``label`` that stands at world point ``at`` (x, y, z), in metres.
 
-        ``yaw`` turns it from forward to the right, ``pitch`` raises its nose (radians).
+        ``yaw`` turns it from forward to the right, ``pitch`` raises its nose (radians). ``section``: it is a further
+        section of the object before, the same instance.
         """
-        self._objects.extend((at[0], at[1], at[2], yaw, pitch))
+        self._number += not section
+        self._objects.extend((at[0], at[1], at[2], yaw, pitch, self._number))
         self._current += 1
         self._label = float(label)
 
@@ -61,8 +66,8 @@ class Assembly:
     ) -> None:
         """Add a solid to the current object.
 
-        ``at``: its centre as (right, up, forward), ``half``: its half sizes, metres. ``taper``: its width and length
-        at the top over those at the bottom. ``second``: the texture's other colour.
+        ``at``: its center as (right, up, forward), ``half``: its half sizes, metres. ``taper``: its width and length
+        at the top over those at the bottom. ``second``: the texture's other color.
         """
         self._parts.extend((
             solid, self._current, at[0], -at[1], at[2], half[0], half[1], half[2], yaw, pitch, roll, taper[0], taper[1],
@@ -82,3 +87,16 @@ class Assembly:
     def objects(self) -> npt.NDArray[np.void]:
         """Return the objects as records of ``OBJECT``."""
         return np.frombuffer(self._objects, OBJECT)
+
+    def instances(self) -> npt.NDArray[np.int32]:
+        """Return (P,) the instance that each part belongs to: 1, 2, … for things, 0 for the rest.
+
+        A rider is another instance than the bicycle.
+        """
+        parts, objects = self.parts(), self.objects()
+        label = parts["label"].astype(np.int64)
+        owner = objects["number"].astype(np.int64)[parts["object"].astype(np.int64)]
+        things = np.isin(label, THINGS)
+        instances = np.zeros(len(parts), np.int32)
+        instances[things] = 1 + np.unique((owner * len(CITYSCAPES_19) + label)[things], return_inverse=True)[1]
+        return instances

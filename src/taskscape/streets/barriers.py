@@ -1,4 +1,4 @@
-"""Walls and fences between the sidewalk and the plots, and rails at the kerb."""
+"""Walls and fences between the sidewalk and the plots, and rails at the curb."""
 
 from taskscape.streets.assembly import Assembly
 from taskscape.streets.classes import FENCE, WALL

@@ -14,7 +14,7 @@ class Camera(NamedTuple):
     """Intrinsics of a pinhole camera, in pixels.
 
     The point (x, y, z) in camera axes (x right, y down, z forward) appears at (fx·x/z + cx, fy·y/z + cy), where the
-    centre of the top left pixel is (0, 0).
+    center of the top left pixel is (0, 0).
     """
 
     fx: float

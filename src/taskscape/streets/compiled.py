@@ -2,7 +2,6 @@
 
 import hashlib
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -11,28 +10,32 @@ from numba import njit
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 
-def _sources() -> str:
+def _digest() -> str:
     """Return a digest of every source file of this package."""
     digest = hashlib.sha256()
     for path in sorted(Path(__file__).parent.rglob("*.py")):
         digest.update(path.read_bytes())
-    return digest.hexdigest()
+    return digest.hexdigest()[:12]
 
 
-_SOURCES = _sources()
+_DIGEST = _digest()
 
 
 def compiled(function: Function) -> Function:
     """Compile ``function`` at its first call, for one core, and keep the machine code for later processes.
 
     No ``fastmath``: the same scene must have the same bytes on every machine.
+
+    Numba takes machine code from its cache if the file that ``function`` stands in is unchanged, though it may call
+    functions of other files, whose code is compiled in. So the digest of all files is made part of the qualified name
+    while numba names the cache file after it: other sources, another file. Files of former sources stay in
+    ``__pycache__`` until somebody deletes them.
     """
+    name = function.__qualname__
+    function.__qualname__ = f"{name}-{_DIGEST}"
     try:
-        kernel: Any = njit(function, error_model="numpy", nogil=True, cache=True)
+        return njit(function, error_model="numpy", nogil=True, cache=True)  # type: ignore[no-any-return]
     except RuntimeError:  # nowhere to write: neither beside this file nor in the user's cache
-        uncached: Any = njit(function, error_model="numpy", nogil=True)
-        return uncached  # type: ignore[no-any-return]
-    # Numba compares the file of the called function only; a change in a file it calls into would go unnoticed.
-    with suppress(AttributeError):
-        kernel._cache._cache_file._source_stamp = _SOURCES
-    return kernel  # type: ignore[no-any-return]
+        return njit(function, error_model="numpy", nogil=True)  # type: ignore[no-any-return]
+    finally:
+        function.__qualname__ = name

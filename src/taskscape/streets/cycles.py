@@ -2,7 +2,7 @@
 
 from taskscape.streets.assembly import Assembly, Point
 from taskscape.streets.classes import BICYCLE, MOTORCYCLE, RIDER
-from taskscape.streets.materials import LAMP, METAL, NIGHT_LAMP, PLAIN, SPOKES, TYRE
+from taskscape.streets.materials import LAMP, METAL, NIGHT_LAMP, PLAIN, SPOKES, TIRE
 from taskscape.streets.people import add_rider
 from taskscape.streets.shapes import BEVELED, BOX, SPHERE, WHEEL
 
@@ -49,7 +49,7 @@ def add_motorcycle(assembly: Assembly, at: Point, yaw: float, pitch: float, ridd
     radius = 0.25 if scooter else 0.31
     span = 0.62 if scooter else 0.7
     for forward in (-span, span):
-        assembly.add(WHEEL, (0, radius, forward), (0.07, radius, radius), (0.45, 0.45, 0.46), TYRE)
+        assembly.add(WHEEL, (0, radius, forward), (0.07, radius, radius), (0.45, 0.45, 0.46), TIRE)
     if scooter:
         assembly.add(BEVELED, (0, 0.52, -0.4), (0.19, 0.24, 0.42), color, METAL)
         assembly.add(BEVELED, (0, 0.66, 0.42), (0.21, 0.36, 0.08), color, METAL, pitch=0.3)

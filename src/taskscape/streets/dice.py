@@ -72,5 +72,5 @@ class Dice:
         )
 
     def color(self, low: float = 0.03, high: float = 0.7) -> Color:
-        """Return any colour, each channel in [low, high)."""
+        """Return any color, each channel in [low, high)."""
         return self.uniform(low, high), self.uniform(low, high), self.uniform(low, high)

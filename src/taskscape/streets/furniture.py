@@ -12,12 +12,12 @@ _SIGNS: tuple[tuple[Color, Color], ...] = (
     ((0.85, 0.65, 0.04), (0.85, 0.65, 0.04)), ((0.05, 0.35, 0.15), (0.05, 0.35, 0.15)),
     ((0.75, 0.04, 0.05), (0.9, 0.7, 0.1)),
 )  # fmt: skip
-"""Colours of rim and field."""
+"""Colors of rim and field."""
 _POLES: tuple[Color, ...] = ((0.32, 0.33, 0.34), (0.16, 0.18, 0.17), (0.5, 0.5, 0.5), (0.12, 0.16, 0.13))
 
 
 def pole_color(dice: Dice) -> Color:
-    """Return the colour of a pole."""
+    """Return the color of a pole."""
     return dice.shade(dice.choice(_POLES), 0.25)
 
 
@@ -62,7 +62,7 @@ def _signal(assembly: Assembly, at: Point, size: float, state: int, yaw: float =
 def add_traffic_light(
     assembly: Assembly, at: Point, yaw: float, side: int, reach: float, color: Color, state: int
 ) -> None:
-    """Add a traffic light at the kerb; with ``reach`` metres > 0 a second one hangs over the road from a mast."""
+    """Add a traffic light at the curb; with ``reach`` metres > 0 a second one hangs over the road from a mast."""
     size = assembly.dice.uniform(1.0, 1.4)
     assembly.begin(POLE, at, yaw)
     top = 5.6 if reach else 3.2

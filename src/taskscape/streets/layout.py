@@ -36,7 +36,7 @@ _BESIDE = ("town", "houses", "park", "walled", "railway")
 
 
 class GroundColors(NamedTuple):
-    """Colours of the ground."""
+    """Colors of the ground."""
 
     road: Color
     sidewalk: Color
@@ -64,14 +64,14 @@ class _Traffic:
     """Which stretches of which lanes are taken."""
 
     def __init__(self) -> None:
-        self._taken: dict[float, list[tuple[float, float]]] = {}
+        self._intervals: dict[float, list[tuple[float, float]]] = {}
 
     def take(self, lateral: float, begin: float, end: float) -> bool:
         """Reserve a stretch of a lane, and return whether it was free."""
-        taken = self._taken.setdefault(lateral, [])
-        if any(begin < other_end and end > other_begin for other_begin, other_end in taken):
+        intervals = self._intervals.setdefault(lateral, [])
+        if any(begin < other_end and end > other_begin for other_begin, other_end in intervals):
             return False
-        taken.append((begin, end))
+        intervals.append((begin, end))
         return True
 
 
@@ -88,9 +88,9 @@ class _Builder:
         self.traffic = _Traffic()
         self.lamps: list[tuple[float, float, float]] = []
         self.poles = pole_color(dice)
-        self.wanted = self._wanted()
+        self.features = self._choose_features()
 
-    def _wanted(self) -> set[str]:
+    def _choose_features(self) -> set[str]:
         """Choose what this street shows close by: rare things are not left to chance encounters."""
         dice = self.dice
         shares = {
@@ -100,8 +100,8 @@ class _Builder:
         return {name for name, share in shares.items() if dice.chance(share)}
 
     def on_sidewalk(self, z: float, side: int, beside: float) -> tuple[float, float, float]:
-        """Return the point ``beside`` metres from the kerb on a sidewalk; side -1 or 1."""
-        return self.road.point(z, side * (self.road.half_road + beside), self.road.kerb)
+        """Return the point ``beside`` metres from the curb on a sidewalk; side -1 or 1."""
+        return self.road.point(z, side * (self.road.half_road + beside), self.road.curb)
 
     def heading(self, direction: int, z: float) -> tuple[float, float]:
         """Return yaw and pitch of traffic at z."""
@@ -207,7 +207,7 @@ class _Builder:
     # --- on the sidewalk -------------------------------------------------------------------------------------------
 
     def lamps_and_trees(self, side: int) -> None:
-        """Put lamps and a row of trees at the kerb."""
+        """Put lamps and a row of trees at the curb."""
         dice, road = self.dice, self.road
         spacing, old = dice.uniform(20, 32), dice.chance(0.25)
         z = dice.uniform(5, 18)
@@ -226,10 +226,10 @@ class _Builder:
                 z += spacing
 
     def signs(self, side: int) -> None:
-        """Put signs along the kerb."""
+        """Put signs along the curb."""
         dice, road = self.dice, self.road
-        for i in range(dice.integer(1, 4) + ("signs" in self.wanted)):
-            z = dice.uniform(6, 15) if i == 0 and "signs" in self.wanted else dice.uniform(8, 60)
+        for i in range(dice.integer(1, 4) + ("signs" in self.features)):
+            z = dice.uniform(6, 15) if i == 0 and "signs" in self.features else dice.uniform(8, 60)
             if road.in_junction(z, 1):
                 continue
             yaw = road.yaw(z) + 0.12 * dice.normal()
@@ -265,7 +265,7 @@ class _Builder:
         """Park bicycles and motorcycles on the sidewalk."""
         dice, road = self.dice, self.road
         for name in ("bicycles", "motorcycles"):
-            if name in self.wanted and dice.chance(0.65):
+            if name in self.features and dice.chance(0.65):
                 z = dice.uniform(5.5, 14)
                 angle = dice.choice((0.0, 1.3, 1.57, 0.8))
                 for i in range(dice.integer(1, 4)):
@@ -315,11 +315,11 @@ class _Builder:
             end = add_tram(self.assembly, road, z, lane.lateral, lane.direction, self.shifted)
             self.traffic.take(lane.lateral, z - 3, end + 3)
 
-    def wanted_traffic(self) -> None:
+    def featured_traffic(self) -> None:
         """Put this street's chosen rare vehicles close by, in lanes with room for them."""
         dice, road = self.dice, self.road
         for name in ("bus", "truck", "motorcyclist", "rider"):
-            if name not in self.wanted:
+            if name not in self.features:
                 continue
             large = name in ("bus", "truck")
             for _ in range(4):
@@ -388,7 +388,7 @@ class _Builder:
                     add_traffic_light(
                         self.assembly, self.on_sidewalk(far, side, 0.4), road.yaw(far), side, 0.0, self.poles, state
                     )
-        if "crossing people" in self.wanted:
+        if "crossing people" in self.features:
             z = road.zebras[0] if road.zebras and road.zebras[0] < 40 else dice.uniform(9, 24)
             for _ in range(dice.integer(1, 4)):
                 lateral = dice.uniform(-1, 1) * road.half_road
@@ -416,7 +416,7 @@ class _Builder:
         z = dice.uniform(8, 15)
         while z < 120:
             if not road.in_junction(z, 4):
-                at = road.point(z, 0.0, road.kerb)
+                at = road.point(z, 0.0, road.curb)
                 if kind < 0.45:
                     add_tree(self.assembly, at, self.shifted, 0.8)
                 elif kind < 0.7:
@@ -439,7 +439,7 @@ def build_street(dice: Dice, shifted: bool) -> Street:
         if abs(lane.lateral - (view.position[0] - here)) < lane.width / 2:
             builder.traffic.take(lane.lateral, -20, 6.0)
     builder.trams()
-    builder.wanted_traffic()
+    builder.featured_traffic()
     builder.flowing_traffic()
     builder.crossings()
     builder.median()
@@ -450,14 +450,14 @@ def build_street(dice: Dice, shifted: bool) -> Street:
         builder.signs(side)
         builder.lamps_and_trees(side)
         builder.beside(side)
-    grey = dice.uniform(0.1, 0.26)
+    gray = dice.uniform(0.1, 0.26)
     return Street(
         road=builder.road,
         assembly=builder.assembly,
         weather=weather,
         view=view,
         colors=GroundColors(
-            road=(grey, grey * dice.uniform(0.97, 1.02), grey * dice.uniform(0.95, 1.06)),
+            road=(gray, gray * dice.uniform(0.97, 1.02), gray * dice.uniform(0.95, 1.06)),
             sidewalk=dice.shade(
                 dice.choice(((0.42, 0.4, 0.37), (0.5, 0.48, 0.46), (0.34, 0.3, 0.27), (0.4, 0.31, 0.27))), 0.25
             ),

@@ -24,7 +24,7 @@ class Strip:
     """A band of the cross-section."""
 
     left: float
-    """Lateral position of its left edge, metres right of the centre line."""
+    """Lateral position of its left edge, metres right of the center line."""
     right: float
     height: float
     """Above the road, metres."""
@@ -36,7 +36,7 @@ class Lane:
     """Where traffic drives."""
 
     lateral: float
-    """Its middle, metres right of the centre line."""
+    """Its middle, metres right of the center line."""
     direction: int
     """1 away from the camera, -1 towards it."""
     width: float
@@ -56,7 +56,7 @@ class Ground(NamedTuple):
     vertices: npt.NDArray[np.float64]
     """(G, 3) world points, metres."""
     attributes: npt.NDArray[np.float64]
-    """(G, 4): unit normal, metres right of the centre line."""
+    """(G, 4): unit normal, metres right of the center line."""
     faces: npt.NDArray[np.int32]
     """(F, 3)"""
     parts: npt.NDArray[np.int32]
@@ -70,23 +70,23 @@ _CARRIAGEWAY, _JUNCTION, _SIDEWALK, _TERRAIN = range(4)
 
 @dataclass
 class Road:
-    """One street, a function of z: the centre line at x = centre(z), y = -elevation(z)."""
+    """One street, a function of z: the center line at x = center(z), y = -elevation(z)."""
 
     bend: float
     """Curvature, 1/m."""
     sway: float
-    """Amplitude of a slow wave of the centre line, metres."""
+    """Amplitude of a slow wave of the center line, metres."""
     slope: float
     """Rise over run at the camera."""
     hill: float
     """Amplitude of a slow wave of the elevation, metres."""
     phase: float
-    kerb: float
+    curb: float
     """Height of the sidewalk over the road, metres."""
     half_road: float
-    """Half the width between the kerbs, metres."""
+    """Half the width between the curbs, metres."""
     parking: tuple[float, float]
-    """Width of the parking lane at the left and right kerb, metres."""
+    """Width of the parking lane at the left and right curb, metres."""
     sidewalks: tuple[float, float]
     """Widths of the left and right sidewalk, metres."""
     bank: tuple[float, float]
@@ -102,8 +102,8 @@ class Road:
     zebras: list[float] = field(default_factory=list)
     """z of the middles of the zebra crossings."""
 
-    def centre(self, z: float) -> float:
-        """Return x of the centre line."""
+    def center(self, z: float) -> float:
+        """Return x of the center line."""
         return self.bend * z * z / 2 + self.sway * (math.sin(0.02 * z + self.phase) - math.sin(self.phase))
 
     def elevation(self, z: float) -> float:
@@ -111,7 +111,7 @@ class Road:
         return self.slope * z + self.hill * (math.sin(0.022 * z + self.phase) - math.sin(self.phase))
 
     def yaw(self, z: float) -> float:
-        """Return the direction of the centre line, radians to the right of z."""
+        """Return the direction of the center line, radians to the right of z."""
         return math.atan(self.bend * z + 0.02 * self.sway * math.cos(0.02 * z + self.phase))
 
     def pitch(self, z: float) -> float:
@@ -122,43 +122,43 @@ class Road:
         return self.slope + 0.022 * self.hill * math.cos(0.022 * z + self.phase)
 
     def point(self, z: float, lateral: float, up: float = 0.0) -> tuple[float, float, float]:
-        """Return the world point ``up`` metres over the road, ``lateral`` metres right of the centre line."""
-        return self.centre(z) + lateral, -self.elevation(z) - up, z
+        """Return the world point ``up`` metres over the road, ``lateral`` metres right of the center line."""
+        return self.center(z) + lateral, -self.elevation(z) - up, z
 
     def ground_up(self, lateral: float) -> float:
         """Return the height of the ground over the road, away from the junction."""
         side = lateral > 0
         beyond = abs(lateral) - self.half_road
         if beyond < 0:
-            return self.kerb if abs(lateral) < self.median else 0.0
-        return self.kerb + max(0.0, beyond - self.sidewalks[side]) * self.bank[side]
+            return self.curb if abs(lateral) < self.median else 0.0
+        return self.curb + max(0.0, beyond - self.sidewalks[side]) * self.bank[side]
 
     def in_junction(self, z: float, margin: float = 0.0) -> bool:
         """Return whether z lies in the crossing street, or closer than ``margin`` metres to it."""
         return abs(z - self.junction) < self.half_junction + margin
 
     def edge(self, side: int) -> float:
-        """Return the distance from the centre line to the sidewalk's outer edge; side 0 left, 1 right."""
+        """Return the distance from the center line to the sidewalk's outer edge; side 0 left, 1 right."""
         return self.half_road + self.sidewalks[side]
 
     def _strips(self) -> list[Strip]:
         inner = -self.half_road
         strips = [
-            Strip(-REACH, -self.edge(0), self.kerb, TERRAIN),
-            Strip(-self.edge(0), inner, self.kerb, SIDEWALK),
+            Strip(-REACH, -self.edge(0), self.curb, TERRAIN),
+            Strip(-self.edge(0), inner, self.curb, SIDEWALK),
         ]
         if self.median:
             strips += [
                 Strip(inner, -self.median, 0, ROAD),
-                Strip(-self.median, self.median, self.kerb, TERRAIN),
+                Strip(-self.median, self.median, self.curb, TERRAIN),
                 Strip(self.median, -inner, 0, ROAD),
             ]
         else:
             strips.append(Strip(inner, -inner, 0, ROAD))
         return [
             *strips,
-            Strip(-inner, self.edge(1), self.kerb, SIDEWALK),
-            Strip(self.edge(1), REACH, self.kerb, TERRAIN),
+            Strip(-inner, self.edge(1), self.curb, SIDEWALK),
+            Strip(self.edge(1), REACH, self.curb, TERRAIN),
         ]
 
     def ground(self) -> Ground:
@@ -206,7 +206,7 @@ class _GroundMesh:
         self._faces += [(a, b, c, part), (a, c, d, part)]
 
     def along(self, strips: list[Strip], begin: float, end: float, part: int | None = None) -> None:
-        """Add strips from z = begin to end, with kerbs between strips of different heights."""
+        """Add strips from z = begin to end, with curbs between strips of different heights."""
         road = self._road
         steps = max(1, math.ceil((end - begin) / _STEP))
         stations = [begin + (end - begin) * i / steps for i in range(steps + 1)]
@@ -220,7 +220,7 @@ class _GroundMesh:
             right_up = strip.height + (rise if strip.right > 0 else 0.0)
             previous = (0, 0)
             for i, z in enumerate(stations):
-                # The surface y = -elevation(z) - bank · (x - centre(z)): its gradient is the normal.
+                # The surface y = -elevation(z) - bank · (x - center(z)): its gradient is the normal.
                 forward = road._rise(z) - bank * (road.bend * z + 0.02 * road.sway * math.cos(0.02 * z + road.phase))
                 normal = (-bank, -1.0, -forward)
                 pair = (
@@ -232,9 +232,9 @@ class _GroundMesh:
                 previous = pair
         for left, right in pairwise(strips):
             if left.height != right.height:
-                self._kerb(stations, left, right)
+                self._curb(stations, left, right)
 
-    def _kerb(self, stations: list[float], left: Strip, right: Strip) -> None:
+    def _curb(self, stations: list[float], left: Strip, right: Strip) -> None:
         facing = 1.0 if left.height > right.height else -1.0
         previous = (0, 0)
         for i, z in enumerate(stations):
@@ -249,7 +249,7 @@ class _GroundMesh:
             previous = pair
 
     def faces_across(self, strips: list[Strip], z: float, facing: int) -> None:
-        """Add the kerbs along the crossing street: faces at z that look towards ``facing`` · z."""
+        """Add the curbs along the crossing street: faces at z that look towards ``facing`` · z."""
         normal = (0.0, 0.0, -float(facing))
         for strip in strips:
             if strip.height > 0:
@@ -300,7 +300,7 @@ def build_road(dice: Dice, urban: float, rails: bool) -> Road:
             markings.append(Marking(0.0, each_way == 1 or dice.chance(0.4)))
     half_road = half_lanes + 0.25
     if parking[0] or parking[1]:
-        # The carriageway stays symmetric: a kerb without parking lane has a cycle lane of the same width.
+        # The carriageway stays symmetric: a curb without parking lane has a cycle lane of the same width.
         half_road += 2.15
         markings += [Marking(side * half_lanes, dice.chance(0.5)) for side in (-1, 1)]
     else:
@@ -311,7 +311,7 @@ def build_road(dice: Dice, urban: float, rails: bool) -> Road:
         slope=dice.normal() * 0.012,
         hill=dice.normal() * 0.7,
         phase=dice.uniform(0, 6.28),
-        kerb=dice.uniform(0.1, 0.17),
+        curb=dice.uniform(0.1, 0.17),
         half_road=half_road,
         parking=(parking[0], parking[1]),
         sidewalks=(dice.uniform(2.0, 5.0), dice.uniform(2.0, 5.0)),

@@ -1,4 +1,4 @@
-"""From (seed, split, index) to a picture with its labels."""
+"""From (seed, split, index) to an image with its labels."""
 
 import operator
 from typing import NamedTuple
@@ -10,13 +10,15 @@ from taskscape.streets.camera import Camera
 from taskscape.streets.dice import Dice
 from taskscape.streets.layout import Street, build_street, lamp_points
 from taskscape.streets.materials import CARRIAGEWAY, GRASS, JUNCTION, PAVEMENT
+from taskscape.streets.render.labels import find_boundaries, read_labels
 from taskscape.streets.render.noise import noise_table
 from taskscape.streets.render.raster import build_grid, visible
 from taskscape.streets.render.sensor import expose, mirror, resolve
-from taskscape.streets.render.shading import shade
+from taskscape.streets.render.shading import empty_frame, shade
 from taskscape.streets.render.shadow import cast
 from taskscape.streets.render.textures import RoadPaint
 from taskscape.streets.render.transform import Mesh, build_mesh
+from taskscape.streets.render.world import World
 from taskscape.streets.road import GROUND_PARTS
 from taskscape.streets.shapes import library
 
@@ -24,13 +26,13 @@ GRAMMAR_VERSION = 1
 """Counts up whenever the same (seed, split, index) gives another scene."""
 
 SPLITS = ("train", "val", "test", "shifted")
-"""``shifted`` has other weather, another camera height and pitch, and styles and colours that no other split has."""
+"""``shifted`` has other weather, another camera height and pitch, and styles and colors that no other split has."""
 
 _SAMPLES = {1: 1, 4: 2, 9: 3, 16: 4}
 
 
 class Scene(NamedTuple):
-    """A rendered street. Labels hold exactly at pixel centres."""
+    """A rendered street. All but the image holds at pixel centers: nearly the same for any number of samples."""
 
     image: npt.NDArray[np.uint8]
     """(H, W, 3) RGB."""
@@ -40,6 +42,25 @@ class Scene(NamedTuple):
     """(H, W) metres along the optical axis, 0 in the sky."""
     normals: npt.NDArray[np.float32]
     """(H, W, 3) unit vectors towards the camera's side in camera axes (x right, y down, z forward); 0 in the sky."""
+    albedo: npt.NDArray[np.float32]
+    """(H, W, 3) RGB in 0..1, linear (no gamma): the share of light that the surface itself reflects.
+
+    Paint and texture by day, whatever the light, the weather (no snow, no water) and the camera; lamps have the color
+    of their glass, panes are nearly black. 0 in the sky, where it means nothing: ``depth > 0`` tells where it is valid.
+    """
+    instances: npt.NDArray[np.int32]
+    """(H, W) 1, 2, … for each human and vehicle, the classes that Cityscapes labels by instance; 0 for all else.
+
+    A rider and the bicycle below are two, the sections of a train are one. Numbers belong to the street, so that some
+    may be hidden in the image.
+    """
+    boundaries: npt.NDArray[np.uint8]
+    """(H, W) 1 where the class or the instance is not that of the pixel above, below, left or right; 0 elsewhere.
+
+    These are the instance-sensitive semantic edges of Cityscapes and SBD: also between two cars, and at the sky; not
+    between two houses, nor at folds and textures. Both sides count, so that lines are two pixels thick. Valid
+    everywhere.
+    """
     camera: Camera
     """Intrinsics, in pixels."""
 
@@ -70,7 +91,7 @@ def mesh_of(scene: Street) -> Mesh:
 
 
 def _ground_looks(scene: Street) -> npt.NDArray[np.float64]:
-    """Return class, material, colour, second colour and seed of the ground parts."""
+    """Return class, material, color, second color and seed of the ground parts."""
     colors = scene.colors
     seed = scene.seed % 1000
     materials = (CARRIAGEWAY, JUNCTION, PAVEMENT, GRASS)
@@ -95,6 +116,31 @@ def _paint(scene: Street) -> RoadPaint:
     )
 
 
+def _world(scene: Street) -> World:
+    mesh, view, weather, paint = mesh_of(scene), scene.view, scene.weather, _paint(scene)
+    return World(
+        mesh=mesh,
+        ground_parts=len(GROUND_PARTS),
+        ground_looks=_ground_looks(scene),
+        parts=scene.assembly.parts(),
+        paint=paint,
+        weather=weather,
+        lamps=lamp_points(scene),
+        shadows=cast(mesh, len(GROUND_PARTS), view, weather.sun, max(weather.sunlight) > 0.1),
+        noise=noise_table(),
+        drift=paint.seed * 0.37,
+    )
+
+
+def _labels_of_parts(scene: Street) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int32]]:
+    """Return class and instance of all parts, the ground's first."""
+    ground = np.array(GROUND_PARTS, np.uint8)
+    return (
+        np.concatenate([ground, scene.assembly.parts()["label"].astype(np.uint8)]),
+        np.concatenate([np.zeros(len(ground), np.int32), scene.assembly.instances()]),
+    )
+
+
 def render(seed: int, split: str, index: int, size: tuple[int, int] = (128, 256), samples: int = 4) -> Scene:
     """Return the scene of (seed, split, index), always the same.
 
@@ -112,29 +158,29 @@ def render(seed: int, split: str, index: int, size: tuple[int, int] = (128, 256)
 def render_street(scene: Street, size: tuple[int, int], samples: int) -> Scene:
     """Render a street."""
     height, width = size
-    ground_parts = len(GROUND_PARTS)
-    parts = scene.assembly.parts()
-    mesh = mesh_of(scene)
     view, weather = scene.view, scene.weather
     camera = view.intrinsics(height, width)
     grid = build_grid(height, width, _SAMPLES[samples])
-    inverse_depth, owner = visible(mesh, parts, ground_parts, view.rotation, view.position, camera, grid)
-    shadows = cast(mesh, ground_parts, view, weather.sun, max(weather.sunlight) > 0.1)
-    radiance = np.empty((grid.height, grid.width, 3), np.float32)
-    normals = np.zeros((height, width, 3), np.float32)
-    semseg = np.empty((height, width), np.uint8)
-    depth, wet = np.zeros((height, width), np.float32), np.zeros((height, width), np.float32)
-    shade(
-        parts, ground_parts, mesh, view.rotation, view.position, camera, grid, inverse_depth, owner, weather,
-        _paint(scene), lamp_points(scene), shadows, noise_table(), _ground_looks(scene), radiance, normals, semseg, wet,
-        depth,
-    )  # fmt: skip
+    world = _world(scene)
+    found = visible(world.mesh, world.parts, world.ground_parts, view, camera, grid)
+    labels = read_labels(found, grid, world.mesh.face_part, *_labels_of_parts(scene))
+    frame = empty_frame(grid)
+    shade(world, view, camera, grid, found, frame)
     resolved = np.empty((height, width, 3), np.float32)
-    resolve(radiance, grid, resolved)
+    resolve(frame.radiance, grid, resolved)
     if weather.wetness > 0.1:
         dry = resolved
         resolved = np.empty_like(dry)
-        mirror(dry, depth, normals, wet, camera, weather, resolved)
+        mirror(dry, labels.depth, frame.normals, frame.wetness, camera, weather, resolved)
     image = np.empty((height, width, 3), np.uint8)
     expose(resolved, scene.exposure, scene.balance, scene.noise, scene.seed, image)
-    return Scene(image, semseg, depth, normals, camera)
+    return Scene(
+        image=image,
+        semseg=labels.semseg,
+        depth=labels.depth,
+        normals=frame.normals,
+        albedo=frame.albedo,
+        instances=labels.instances,
+        boundaries=find_boundaries(labels.semseg, labels.instances),
+        camera=camera,
+    )

@@ -142,9 +142,9 @@ def _crown(leaves: int, size: float) -> _Mesh:
         side /= _length(side)
         other = np.cross(tilt, side)
         other /= _length(other)
-        centre = outward * (0.8 + 0.12 * raw[i, 4])
+        center = outward * (0.8 + 0.12 * raw[i, 4])
         long, wide = size * (1 + 0.3 * raw[i, 5]), size * (0.8 + 0.3 * raw[i, 6])
-        points += [centre + side * long, centre - side * long * 0.5 + other * wide, centre - side * long * 0.5
+        points += [center + side * long, center - side * long * 0.5 + other * wide, center - side * long * 0.5
                    - other * wide]  # fmt: skip
     faces = np.arange(3 * leaves, dtype=np.int32).reshape(-1, 3)
     return np.array(points), faces, np.zeros(leaves, np.int32)

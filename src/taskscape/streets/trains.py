@@ -24,11 +24,11 @@ def _livery(dice: Dice, shifted: bool) -> tuple[Color, Color]:
 
 def _section(
     assembly: Assembly, at: Point, yaw: float, pitch: float, half: Point, colors: tuple[Color, Color], front: bool,
-    back: bool,
+    back: bool, first: bool,
 ) -> None:  # fmt: skip
-    """Add a car of a tram or train; ``front`` and ``back`` ends carry lights and slope."""
+    """Add a car of a tram or train, perhaps its ``first``; ``front`` and ``back`` ends carry lights and slope."""
     half_width, half_height, half_length = half
-    assembly.begin(TRAIN, at, yaw, pitch)
+    assembly.begin(TRAIN, at, yaw, pitch, section=not first)
     middle = 0.3 + half_height
     assembly.add(BEVELED, (0, middle, 0), half, colors[0], COACH, second=colors[1], taper=(0.95, 0.985))
     assembly.add(BOX, (0, 0.25, 0), (half_width * 0.8, 0.22, half_length * 0.95), (0.05, 0.05, 0.055), PLAIN)
@@ -67,7 +67,7 @@ def add_tram(assembly: Assembly, road: Road, z: float, lateral: float, direction
         turn = 0.0 if direction > 0 else 3.14159265
         _section(
             assembly, road.point(middle, lateral, 0.02), road.yaw(middle) + turn, direction * road.pitch(middle), half,
-            colors, front, back,
+            colors, front, back, i == 0,
         )  # fmt: skip
     return z + sections * (2 * half[2] + 0.6)
 
@@ -89,6 +89,7 @@ def add_railway_train(assembly: Assembly, road: Road, begin: float, end: float, 
             half,
             colors,
             False,
+            count == 0,
             count == 0,
         )
         z += 2 * half[2] + 0.7

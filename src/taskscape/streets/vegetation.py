@@ -14,7 +14,7 @@ _FAR = 26.0
 
 
 def leaf_color(dice: Dice, shifted: bool) -> Color:
-    """Return the colour of a plant's leaves."""
+    """Return the color of a plant's leaves."""
     autumn = dice.chance(0.75 if shifted else 0.1)
     return dice.shade(dice.choice(_AUTUMN if autumn else _GREENS), 0.35)
 
@@ -80,7 +80,7 @@ def add_bush(assembly: Assembly, at: Point, shifted: bool) -> None:
 
 
 def add_hedge(assembly: Assembly, road: Road, begin: float, end: float, lateral: float, shifted: bool) -> None:
-    """Add a cut hedge along the road: overlapping crowns of one colour."""
+    """Add a cut hedge along the road: overlapping crowns of one color."""
     dice = assembly.dice
     color = leaf_color(dice, shifted)
     half = dice.uniform(0.45, 0.8)

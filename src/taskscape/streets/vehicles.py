@@ -3,7 +3,7 @@
 from taskscape.streets.assembly import Assembly, Point
 from taskscape.streets.classes import BUS, CAR, TRUCK
 from taskscape.streets.dice import Color, Dice
-from taskscape.streets.materials import CARGO, COACH, GLASS_PANE, LAMP, METAL, NIGHT_LAMP, PAINT, PLAIN, PLATE, TYRE
+from taskscape.streets.materials import CARGO, COACH, GLASS_PANE, LAMP, METAL, NIGHT_LAMP, PAINT, PLAIN, PLATE, TIRE
 from taskscape.streets.shapes import BEVELED, BOX, COUPE, CYLINDER, ESTATE, HATCHBACK, PICKUP, SEDAN, VAN, WHEEL
 
 BLACK: Color = (0.03, 0.03, 0.033)
@@ -26,7 +26,7 @@ _SHIFTED_CARS = {COUPE: (0.92, 1.3, 2.2, 0.33), PICKUP: (0.98, 1.8, 2.7, 0.39)}
 
 
 def vehicle_color(dice: Dice, shifted: bool) -> Color:
-    """Return the colour of a vehicle's paint."""
+    """Return the color of a vehicle's paint."""
     return dice.shade(dice.choice(SHIFTED_COLORS if shifted else COLORS), 0.3)
 
 
@@ -37,7 +37,7 @@ def _wheels(
     for side in (-1, 1):
         for axle in axles:
             at = (side * (half_width - width + 0.03), radius, axle)
-            assembly.add(WHEEL, at, (width, radius, radius), (rim, rim, rim), TYRE)
+            assembly.add(WHEEL, at, (width, radius, radius), (rim, rim, rim), TIRE)
 
 
 def _lights(assembly: Assembly, half_width: float, up: float, front: float, back: float, braking: bool) -> None:

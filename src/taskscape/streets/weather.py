@@ -71,19 +71,19 @@ def build_weather(dice: Dice, shifted: bool) -> Weather:
             clouds=dice.uniform(0.1, 0.6), fog=haze + 0.0015, fog_color=horizon, wetness=0.0, snow=0.0, night=0.0,
         )  # fmt: skip
     if kind in (OVERCAST, RAIN, SNOW):
-        grey = dice.uniform(0.6, 0.85)
-        horizon = (grey, grey * 1.02, grey * 1.05)
+        gray = dice.uniform(0.6, 0.85)
+        horizon = (gray, gray * 1.02, gray * 1.05)
         rain = kind == RAIN
         return Weather(
             sun=_direction(math.radians(78), azimuth), sunlight=(0.32, 0.33, 0.34), softness=3.0,
-            zenith=(grey * 0.62, grey * 0.67, grey * 0.74), horizon=horizon, ambient=dice.uniform(0.7, 1.0), glow=0.0,
+            zenith=(gray * 0.62, gray * 0.67, gray * 0.74), horizon=horizon, ambient=dice.uniform(0.7, 1.0), glow=0.0,
             clouds=dice.uniform(0.6, 1.0), fog=haze + (dice.uniform(0.002, 0.009) if rain or kind == SNOW else 0.0),
             fog_color=horizon, wetness=dice.uniform(0.55, 1.0) if rain else 0.15 * dice.random(),
             snow=dice.uniform(0.5, 1.0) if kind == SNOW else 0.0, night=dice.uniform(0.1, 0.4) if rain else 0.0,
         )  # fmt: skip
     if kind in (FOG, DENSE_FOG):
-        grey = dice.uniform(0.62, 0.85)
-        white = (grey, grey * 1.01, grey * 1.02)
+        gray = dice.uniform(0.62, 0.85)
+        white = (gray, gray * 1.01, gray * 1.02)
         return Weather(
             sun=_direction(math.radians(76), azimuth), sunlight=(0.3, 0.3, 0.29), softness=3.0, zenith=white,
             horizon=white, ambient=0.8, glow=0.1, clouds=0.1,

@@ -133,8 +133,7 @@ def write_miniscapes(
         ValueError: An argument is impossible, or the folder holds streets that were made with other settings.
         OSError: The disk is full, for one.
     """
-    from taskscape.streets import GRAMMAR_VERSION  # a compiler comes along, which takes a while to import
-    from taskscape.streets.scene import check_arguments
+    from taskscape.streets import GRAMMAR_VERSION, check_arguments  # with numba, which takes a while to import
 
     check_arguments(seed, split, 0, size, samples)
     if count < 0:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
+import numpy as np
 from filelock import FileLock
 from typing_extensions import override
 
@@ -13,14 +14,20 @@ from taskscape.data.manifest import FORMAT, MANIFEST
 from taskscape.data.sources.base import DataSource
 from taskscape.data.store import Store
 from taskscape.data.writer import StoreWriter
-from taskscape.modalities import Depth, Modality, Normals, Semseg
+from taskscape.modalities import Albedo, Boundaries, Depth, Modality, Normals, Semseg
 from taskscape.modalities.class_sets import CITYSCAPES_19, IGNORE_INDEX
 from taskscape.progress import ProgressCallback
 
 if TYPE_CHECKING:
     from taskscape.streets import Scene
 
-FIELDS: dict[str, Modality] = {"semseg": Semseg(CITYSCAPES_19), "depth": Depth(), "normals": Normals()}
+FIELDS: dict[str, Modality] = {
+    "semseg": Semseg(CITYSCAPES_19),
+    "depth": Depth(),
+    "normals": Normals(),
+    "boundaries": Boundaries(),
+    "albedo": Albedo(),
+}
 """The labels of every scene."""
 
 
@@ -31,7 +38,7 @@ def cache_folder() -> Path:
 
 @dataclass(frozen=True)
 class Streets(DataSource):
-    """Generated street scenes with segmentation (19 Cityscapes classes), depth and normals."""
+    """Generated street scenes: segmentation (19 Cityscapes classes), depth, normals, boundaries, albedo."""
 
     name: ClassVar[str] = "streets"
 
@@ -66,7 +73,7 @@ class Streets(DataSource):
 
         An interrupted rendering resumes. Of several processes one renders and the others wait.
         """
-        from taskscape.streets import GRAMMAR_VERSION  # a compiler comes along, which takes a while to import
+        from taskscape.streets import GRAMMAR_VERSION  # with numba, which takes a while to import
 
         counts = {split: count for split in ("train", "val", "test", "shifted") if (count := getattr(self, split))}
         height, width = self.size
@@ -101,9 +108,22 @@ class Streets(DataSource):
 
 
 def _sample(scene: "Scene", name: str) -> Sample:
-    solid = scene.depth > 0  # the sky has neither depth nor normals
+    surface = scene.depth > 0  # the sky has no depth, normals or albedo
     return Sample(
-        values={"image": scene.image, "semseg": scene.semseg, "depth": scene.depth, "normals": scene.normals},
-        valid={"semseg": scene.semseg != IGNORE_INDEX, "depth": solid, "normals": solid},
+        values={
+            "image": scene.image,
+            "semseg": scene.semseg,
+            "depth": scene.depth,
+            "normals": scene.normals,
+            "boundaries": scene.boundaries,
+            "albedo": scene.albedo,
+        },
+        valid={
+            "semseg": scene.semseg != IGNORE_INDEX,
+            "depth": surface,
+            "normals": surface,
+            "boundaries": np.ones(surface.shape, np.bool_),
+            "albedo": surface,
+        },
         name=name,
     )

@@ -1,4 +1,4 @@
-"""Visibility: which triangle each sample sees, and how far away it is."""
+"""Visibility: the nearest triangle at each sample, and its depth."""
 
 import math
 from typing import NamedTuple
@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from taskscape.streets.assembly import PART
-from taskscape.streets.camera import Camera
+from taskscape.streets.camera import Camera, View
 from taskscape.streets.compiled import compiled
 from taskscape.streets.render.transform import Mesh
 from taskscape.streets.shapes import CROWN, FAR_CROWN
@@ -19,11 +19,20 @@ NEAR = 0.15
 assert PART.names is not None
 
 
+class Visible(NamedTuple):
+    """What is visible at each sample of a grid."""
+
+    inverse_depth: FloatArray
+    """(grid height, grid width) 1 / depth in 1/metres, 0 in the sky."""
+    face: npt.NDArray[np.int32]
+    """(grid height, grid width) the index of the face, -1 in the sky."""
+
+
 class Grid(NamedTuple):
     """The samples of an image: sample (row, column) = density · (v, u) + offset for pixel coordinates (u, v).
 
-    Pixel centres have whole coordinates and always carry a sample, number density · u + offset. With an even density
-    the samples of two neighbouring pixels share a border row, so each pixel is the trapezoidal mean of density + 1.
+    Pixel centers have whole coordinates and always carry a sample, number density · u + offset. With an even density
+    the samples of two neighboring pixels share a border row, so each pixel is the trapezoidal mean of density + 1.
     """
 
     height: int
@@ -87,7 +96,7 @@ def fill(
 @compiled
 def _draw(
     mesh: Mesh, parts: npt.NDArray[np.void], ground_parts: int, rotation: FloatArray, position: FloatArray,
-    camera: Camera, grid: Grid, seen: FloatArray, inverse_depth: FloatArray, owner: npt.NDArray[np.int32],
+    camera: Camera, grid: Grid, points: FloatArray, inverse_depth: FloatArray, owner: npt.NDArray[np.int32],
 ) -> None:  # fmt: skip
     fx, fy = camera.fx * grid.density, camera.fy * grid.density
     cx, cy = camera.cx * grid.density + grid.offset, camera.cy * grid.density + grid.offset
@@ -99,9 +108,9 @@ def _draw(
     for p in range(mesh.part_face.shape[0] - 1):
         two_sided = False
         if p >= ground_parts:
-            dx = mesh.centre[p, 0] - position[0]
-            dy = mesh.centre[p, 1] - position[1]
-            dz = mesh.centre[p, 2] - position[2]
+            dx = mesh.center[p, 0] - position[0]
+            dy = mesh.center[p, 1] - position[1]
+            dz = mesh.center[p, 2] - position[2]
             x = rotation[0, 0] * dx + rotation[0, 1] * dy + rotation[0, 2] * dz
             y = rotation[1, 0] * dx + rotation[1, 1] * dy + rotation[1, 2] * dz
             z = rotation[2, 0] * dx + rotation[2, 1] * dy + rotation[2, 2] * dz
@@ -118,32 +127,32 @@ def _draw(
             dy = mesh.vertices[v, 1] - position[1]
             dz = mesh.vertices[v, 2] - position[2]
             for i in range(3):
-                seen[v, i] = rotation[i, 0] * dx + rotation[i, 1] * dy + rotation[i, 2] * dz
+                points[v, i] = rotation[i, 0] * dx + rotation[i, 1] * dy + rotation[i, 2] * dz
         for f in range(mesh.part_face[p], mesh.part_face[p + 1]):
             a, b, c = mesh.faces[f, 0], mesh.faces[f, 1], mesh.faces[f, 2]
-            za, zb, zc = seen[a, 2], seen[b, 2], seen[c, 2]
+            za, zb, zc = points[a, 2], points[b, 2], points[c, 2]
             if za < NEAR and zb < NEAR and zc < NEAR:
                 continue
             volume = (
-                seen[a, 0] * (seen[b, 1] * zc - zb * seen[c, 1])
-                + seen[a, 1] * (zb * seen[c, 0] - seen[b, 0] * zc)
-                + za * (seen[b, 0] * seen[c, 1] - seen[b, 1] * seen[c, 0])
+                points[a, 0] * (points[b, 1] * zc - zb * points[c, 1])
+                + points[a, 1] * (zb * points[c, 0] - points[b, 0] * zc)
+                + za * (points[b, 0] * points[c, 1] - points[b, 1] * points[c, 0])
             )
-            if volume >= 0 and not two_sided:  # the camera sees its back
+            if volume >= 0 and not two_sided:  # its back is turned to the camera
                 continue
             count = 0
             for k in range(3):
                 i, j = mesh.faces[f, k], mesh.faces[f, (k + 1) % 3]
-                zi, zj = seen[i, 2], seen[j, 2]
+                zi, zj = points[i, 2], points[j, 2]
                 if zi >= NEAR:
-                    px[count] = seen[i, 0] / zi * fx + cx
-                    py[count] = seen[i, 1] / zi * fy + cy
+                    px[count] = points[i, 0] / zi * fx + cx
+                    py[count] = points[i, 1] / zi * fy + cy
                     pw[count] = 1 / zi
                     count += 1
                 if (zi >= NEAR) != (zj >= NEAR):
                     share = (NEAR - zi) / (zj - zi)
-                    px[count] = (seen[i, 0] + share * (seen[j, 0] - seen[i, 0])) / NEAR * fx + cx
-                    py[count] = (seen[i, 1] + share * (seen[j, 1] - seen[i, 1])) / NEAR * fy + cy
+                    px[count] = (points[i, 0] + share * (points[j, 0] - points[i, 0])) / NEAR * fx + cx
+                    py[count] = (points[i, 1] + share * (points[j, 1] - points[i, 1])) / NEAR * fy + cy
                     pw[count] = 1 / NEAR
                     count += 1
             for k in range(1, count - 1):
@@ -154,12 +163,12 @@ def _draw(
 
 
 def visible(
-    mesh: Mesh, parts: npt.NDArray[np.void], ground_parts: int, rotation: FloatArray, position: FloatArray,
-    camera: Camera, grid: Grid,
-) -> tuple[FloatArray, npt.NDArray[np.int32]]:  # fmt: skip
-    """Return, for every sample, 1 / depth (1/m, 0 in the sky) and the index of the face it sees (-1 in the sky)."""
-    inverse_depth = np.zeros((grid.height, grid.width))
-    owner = np.full((grid.height, grid.width), -1, np.int32)
-    seen = np.empty_like(mesh.vertices)
-    _draw(mesh, parts, ground_parts, rotation, position, camera, grid, seen, inverse_depth, owner)
-    return inverse_depth, owner
+    mesh: Mesh, parts: npt.NDArray[np.void], ground_parts: int, view: View, camera: Camera, grid: Grid
+) -> Visible:  # fmt: skip
+    """Return what is visible at every sample."""
+    found = Visible(np.zeros((grid.height, grid.width)), np.full((grid.height, grid.width), -1, np.int32))
+    points = np.empty_like(mesh.vertices)
+    _draw(
+        mesh, parts, ground_parts, view.rotation, view.position, camera, grid, points, found.inverse_depth, found.face
+    )
+    return found

@@ -1,4 +1,4 @@
-"""From radiance to the picture: resolve samples, mirror in wet ground, expose, add noise."""
+"""From radiance to the image: resolve samples, mirror in wet ground, expose, add noise."""
 
 import math
 
@@ -16,7 +16,7 @@ FloatArray = npt.NDArray[np.float32]
 
 @compiled
 def resolve(samples: FloatArray, grid: Grid, image: FloatArray) -> None:
-    """Average the samples of each pixel: the trapezoidal rule over its area, so that it is centred."""
+    """Average the samples of each pixel: the trapezoidal rule over its area, so that it is centerd."""
     density = grid.density
     half = density // 2
     for v in range(image.shape[0]):

@@ -1,4 +1,4 @@
-"""Shadow maps: three, for near, middle and far, each seen along the light."""
+"""Shadow maps: three, for near, middle and far, each drawn along the light."""
 
 import math
 from typing import NamedTuple
@@ -10,8 +10,7 @@ from taskscape.streets.camera import View
 from taskscape.streets.compiled import compiled
 from taskscape.streets.render.raster import fill
 from taskscape.streets.render.transform import Mesh
-
-FloatArray = npt.NDArray[np.float64]
+from taskscape.streets.render.vectors import FloatArray, Vector
 
 CASCADES = ((0.5, 12.0), (12.0, 40.0), (40.0, 200.0))
 """Depths that each map covers, metres."""
@@ -36,14 +35,14 @@ class Shadows(NamedTuple):
 @compiled
 def _draw(
     mesh: Mesh, ground_parts: int, basis: FloatArray, origin: FloatArray, scale: FloatArray, smallest: float,
-    seen: FloatArray, heights: npt.NDArray[np.float32], unused: npt.NDArray[np.int32],
+    points: FloatArray, heights: npt.NDArray[np.float32], unused: npt.NDArray[np.int32],
 ) -> None:  # fmt: skip
     size = heights.shape[0]
     for p in range(ground_parts, mesh.part_face.shape[0] - 1):
         radius = mesh.radius[p]
         if radius < smallest:
             continue
-        cx, cy, cz = mesh.centre[p, 0], mesh.centre[p, 1], mesh.centre[p, 2]
+        cx, cy, cz = mesh.center[p, 0], mesh.center[p, 1], mesh.center[p, 2]
         x = cx * basis[0, 0] + cy * basis[0, 1] + cz * basis[0, 2]
         y = cx * basis[1, 0] + cy * basis[1, 1] + cz * basis[1, 2]
         x, y = (x - origin[0]) * scale[0], (y - origin[1]) * scale[1]
@@ -52,18 +51,18 @@ def _draw(
             continue
         for v in range(mesh.part_vertex[p], mesh.part_vertex[p + 1]):
             for i in range(3):
-                seen[v, i] = (
+                points[v, i] = (
                     mesh.vertices[v, 0] * basis[i, 0]
                     + mesh.vertices[v, 1] * basis[i, 1]
                     + mesh.vertices[v, 2] * basis[i, 2]
                 )
-            seen[v, 0] = (seen[v, 0] - origin[0]) * scale[0]
-            seen[v, 1] = (seen[v, 1] - origin[1]) * scale[1]
+            points[v, 0] = (points[v, 0] - origin[0]) * scale[0]
+            points[v, 1] = (points[v, 1] - origin[1]) * scale[1]
         for f in range(mesh.part_face[p], mesh.part_face[p + 1]):
             a, b, c = mesh.faces[f, 0], mesh.faces[f, 1], mesh.faces[f, 2]
             fill(
-                seen[a, 0], seen[a, 1], seen[a, 2], seen[b, 0], seen[b, 1], seen[b, 2], seen[c, 0], seen[c, 1],
-                seen[c, 2], 0, heights, unused, False,
+                points[a, 0], points[a, 1], points[a, 2], points[b, 0], points[b, 1], points[b, 2],
+                points[c, 0], points[c, 1], points[c, 2], 0, heights, unused, False,
             )  # fmt: skip
 
 
@@ -77,7 +76,7 @@ def cast(mesh: Mesh, ground_parts: int, view: View, toward_light: tuple[float, f
     if not casts:
         return Shadows(np.zeros((0, 0, 0), np.float32), basis, origin, scale)
     maps = np.full((len(CASCADES), _TEXELS, _TEXELS), -1e9, np.float32)
-    seen = np.empty_like(mesh.vertices)
+    points = np.empty_like(mesh.vertices)
     unused = np.zeros((0, 0), np.int32)
     half = math.tan(view.field_of_view / 2)
     right, ahead, down = view.rotation[0], view.rotation[2], np.array((0.0, 1.0, 0.0))
@@ -86,28 +85,26 @@ def cast(mesh: Mesh, ground_parts: int, view: View, toward_light: tuple[float, f
         for depth in (near, far):
             for side in (-1, 1):
                 at = view.position + ahead * depth + right * (side * half * depth)
-                # Whatever stands out at the top of the picture is seldom in shade: six metres up are enough.
+                # Whatever stands out at the top of the image is seldom in shade: six metres up are enough.
                 corners += [at + down * (3.0 + 0.05 * depth), at - down * min(1 + 0.4 * depth, 6.0)]
         flat = np.array(corners) @ basis[:2].T
         # Rounded outwards to whole steps, which also hides the last bits of the matrix product.
         low, high = np.floor(flat.min(0) * 8) / 8, np.ceil(flat.max(0) * 8) / 8
         origin[i], scale[i] = low, (_TEXELS - 1) / (high - low)
-        _draw(mesh, ground_parts, basis, origin[i], scale[i], _SMALLEST[i], seen, maps[i], unused)
+        _draw(mesh, ground_parts, basis, origin[i], scale[i], _SMALLEST[i], points, maps[i], unused)
     return Shadows(maps, basis, origin, scale)
 
 
 @compiled
-def light_at(
-    shadows: Shadows, softness: float, depth: float, x: float, y: float, z: float, nx: float, ny: float, nz: float
-) -> float:
-    """Return the share of the light that reaches a world point, seen at ``depth``, with a unit normal: 0..1."""
+def light_at(shadows: Shadows, softness: float, depth: float, point: Vector, normal: Vector) -> float:
+    """Return the share of the light that reaches a world point at ``depth`` metres, with a unit normal: 0..1."""
     cascade = 0 if depth < 12.0 else (1 if depth < 40.0 else 2)
     size = shadows.maps.shape[1]
     basis = shadows.basis
     # A step off the surface, as long as a texel, keeps it from shading itself.
     texel = 1 / min(shadows.scale[cascade, 0], shadows.scale[cascade, 1])
     step = 0.02 + 1.2 * texel
-    x, y, z = x + nx * step, y + ny * step, z + nz * step
+    x, y, z = point[0] + normal[0] * step, point[1] + normal[1] * step, point[2] + normal[2] * step
     u = (x * basis[0, 0] + y * basis[0, 1] + z * basis[0, 2] - shadows.origin[cascade, 0]) * shadows.scale[cascade, 0]
     v = (x * basis[1, 0] + y * basis[1, 1] + z * basis[1, 2] - shadows.origin[cascade, 1]) * shadows.scale[cascade, 1]
     height = x * basis[2, 0] + y * basis[2, 1] + z * basis[2, 2] + 0.01

@@ -1,4 +1,4 @@
-"""The sky: its colour in every direction."""
+"""The sky: its color in every direction."""
 
 import math
 
@@ -7,14 +7,14 @@ import numpy.typing as npt
 
 from taskscape.streets.compiled import compiled
 from taskscape.streets.render.noise import noise
+from taskscape.streets.render.vectors import Vector
 from taskscape.streets.weather import Weather
 
 
 @compiled
-def sky_color(
-    x: float, y: float, z: float, weather: Weather, table: npt.NDArray[np.float32], drift: float
-) -> tuple[float, float, float]:
-    """Return the radiance from the unit direction (x, y, z), world axes; ``drift`` moves the clouds."""
+def sky_color(direction: Vector, weather: Weather, table: npt.NDArray[np.float32], drift: float) -> Vector:
+    """Return the radiance from a direction (length 1, world axes); ``drift`` moves the clouds."""
+    x, y, z = direction
     up = min(max(-y, 0.0), 1.0)
     high = math.sqrt(up)
     toward = max(x * weather.sun[0] + y * weather.sun[1] + z * weather.sun[2], 0.0)
@@ -30,7 +30,7 @@ def sky_color(
         table, x * flat * 3.3, z * flat * 3.3 + drift
     )
     cover = min(max((billow + 3 * weather.clouds - 1.6) * 0.6, 0.0), 1.0) * min(0.3 + 3 * up, 0.85)
-    # Clouds take the colour of the horizon, and are brighter towards the sun.
+    # Clouds take the color of the horizon, and are brighter towards the sun.
     bright = 1.02 + 0.3 * halo - 0.1 * billow * weather.clouds
     red += (weather.horizon[0] * bright - red) * cover
     green += (weather.horizon[1] * bright - green) * cover

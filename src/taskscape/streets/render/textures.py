@@ -1,4 +1,4 @@
-"""How materials look: colour, gloss and glow at a point of a part.
+"""How materials look: color, gloss and glow at a point of a part.
 
 A texture is a function from a ``Spot`` to (red, green, blue, gloss, glow). To add one, name it in ``materials.py``,
 write its function and call it in ``surface``. Details smaller than ``spot.footprint`` should fade: the renderer takes
@@ -36,7 +36,7 @@ from taskscape.streets.materials import (
     SPOKES,
     STRIPES,
     TILES,
-    TYRE,
+    TIRE,
     WOOD,
 )  # fmt: skip
 from taskscape.streets.render.noise import noise, scatter
@@ -82,7 +82,7 @@ class Spot(NamedTuple):
     world_y: float
     world_z: float
     lateral: float
-    """Of the ground, metres right of the centre line; 0 elsewhere."""
+    """Of the ground, metres right of the center line; 0 elsewhere."""
     seed: float
     """Of the part, 0..1000."""
     red: float
@@ -108,7 +108,7 @@ def _near(distance: float, half: float, footprint: float) -> float:
 
 
 @compiled
-def _grey(spot: Spot, value: float, gloss: float) -> Look:
+def _gray(spot: Spot, value: float, gloss: float) -> Look:
     return spot.red * value, spot.green * value, spot.blue * value, gloss, 0.0
 
 
@@ -195,9 +195,9 @@ def _junction(spot: Spot, paint: RoadPaint, table: npt.NDArray[np.float32]) -> L
 @compiled
 def _pavement(spot: Spot, table: npt.NDArray[np.float32]) -> Look:
     x, z = spot.lateral, spot.world_z
-    if abs(spot.ny) < 0.5:  # the kerb's face
+    if abs(spot.ny) < 0.5:  # the curb's face
         joint = 0.75 if z % 1.0 < 0.03 + spot.footprint * 0.2 else 1.0
-        return _grey(spot, 1.12 * joint, 0.1)
+        return _gray(spot, 1.12 * joint, 0.1)
     style = int(spot.seed) % 3
     slab = 0.6 if style == 0 else (0.3 if style == 1 else 1.2)
     fade = _clamp(1.3 - spot.footprint / slab * 3)
@@ -206,7 +206,7 @@ def _pavement(spot: Spot, table: npt.NDArray[np.float32]) -> Look:
     value += 0.2 * (scatter((x + shift) / slab, z / slab, spot.seed) - 0.5) * fade
     if (x + shift) % slab < 0.03 or z % slab < 0.03:
         value *= 1 - 0.3 * fade
-    return _grey(spot, value, 0.1)
+    return _gray(spot, value, 0.1)
 
 
 @compiled
@@ -252,27 +252,27 @@ def _facade(spot: Spot, night: float, table: npt.NDArray[np.float32]) -> Look:
         return red * 0.7 + 0.2, green * 0.7 + 0.2, blue * 0.7 + 0.19, 0.0, 0.0
     if up < 0.5:  # plinth
         return red * 0.55, green * 0.55, blue * 0.55, 0.0, 0.0
-    bay, storey = along / extent * bays, up / floor_height
-    u, v = bay % 1.0 - 0.5, storey % 1.0
-    chance = scatter(bay, storey, seed)
+    bay, story = along / extent * bays, up / floor_height
+    u, v = bay % 1.0 - 0.5, story % 1.0
+    chance = scatter(bay, story, seed)
     half = 0.2 + 0.16 * scatter(seed, 3, 0)
     low, high = (0.12, 0.8) if style == 1 else (0.3, 0.83)
     if style == 4:  # an office: bands of glass
         half, low, high = 0.48, 0.28, 0.9
-    if int(storey) == 0 and scatter(bay, 7, seed) > 0.8:  # a door
+    if int(story) == 0 and scatter(bay, 7, seed) > 0.8:  # a door
         if abs(u) < half * 0.75 and v < 0.72:
             return spot.red2 * 0.6, spot.green2 * 0.6, spot.blue2 * 0.6, 0.2, 0.0
-    elif storey + 0.2 < spot.height / floor_height:
+    elif story + 0.2 < spot.height / floor_height:
         metres_u = abs(u) * extent / bays
         frame = 0.07 * bays / extent
         if abs(u) < half and low < v < high:
             bar = metres_u < 0.045 or abs(v - (low + high) * 0.5) * floor_height < 0.035
             if (bar and style != 4) or abs(u) > half - frame:
                 return 0.55 + 0.2 * spot.red2, 0.55 + 0.2 * spot.green2, 0.54 + 0.2 * spot.blue2, 0.1, 0.0
-            blind = low + (high - low) * (0.25 + 0.5 * scatter(bay, storey, seed + 5))
+            blind = low + (high - low) * (0.25 + 0.5 * scatter(bay, story, seed + 5))
             if chance < 0.18 and v > blind:
                 return 0.6, 0.57, 0.5, 0.1, 0.0
-            lit = scatter(bay, storey, seed + 9)
+            lit = scatter(bay, story, seed + 9)
             if lit < 0.42 * night:
                 return 1.0, 0.72, 0.38, 0.2, 0.9 * night * (0.4 + lit)
             pane = 0.05 + 0.13 * chance
@@ -290,7 +290,7 @@ def _shop(spot: Spot, night: float, table: npt.NDArray[np.float32]) -> Look:
     along, up = spot.z + spot.half_z, spot.up
     pane = along / 2.3
     u = abs(pane % 1.0 - 0.5)
-    if up > spot.height - 0.75:  # the sign: letters on the shop's colour
+    if up > spot.height - 0.75:  # the sign: letters on the shop's color
         letter = along / 0.3
         ink = scatter(letter, spot.seed, 3) > 0.4 and abs(letter % 1.0 - 0.5) < 0.33 and along % 6 < 4
         ink = ink and spot.height - 0.58 < up < spot.height - 0.2
@@ -317,7 +317,7 @@ def _tiles(spot: Spot, table: npt.NDArray[np.float32]) -> Look:
     fade = _clamp(1.2 - spot.footprint * 5)
     value = 1 + 0.3 * (scatter(along / 0.3, spot.up / 0.3, spot.seed) - 0.5) * fade
     value *= 1 - 0.3 * fade * (1.0 if spot.up % 0.3 < 0.06 else 0.0) + 0.1 * noise(table, along * 3, spot.up * 3)
-    return _grey(spot, value, 0.05)
+    return _gray(spot, value, 0.05)
 
 
 @compiled
@@ -326,7 +326,7 @@ def _wall(spot: Spot, bricks: bool, table: npt.NDArray[np.float32]) -> Look:
     if spot.ny < -0.6 or spot.up > spot.height - 0.12:  # coping
         return spot.red * 0.5 + 0.2, spot.green * 0.5 + 0.2, spot.blue * 0.5 + 0.2, 0.0, 0.0
     if bricks:
-        return _grey(spot, _bricks(spot, along, spot.up, table), 0.0)
+        return _gray(spot, _bricks(spot, along, spot.up, table), 0.0)
     value = 1 + 0.1 * noise(table, along * 12, spot.up * 12) + 0.12 * noise(table, along * 1.5, spot.up * 0.7)
     if along % 2.5 < 0.03:
         value *= 0.7
@@ -334,7 +334,7 @@ def _wall(spot: Spot, bricks: bool, table: npt.NDArray[np.float32]) -> Look:
         tag = scatter(along / 2.5, 0, spot.seed)
         if tag > 0.5 and spot.up < 1.4:
             return tag, 0.9 * scatter(tag * 50, 1, 1), 0.9 * scatter(tag * 50, 2, 2), 0.0, 0.0
-    return _grey(spot, value, 0.0)
+    return _gray(spot, value, 0.0)
 
 
 @compiled
@@ -370,7 +370,7 @@ def _paint(spot: Spot) -> Look:
 
 @compiled
 def _coach(spot: Spot, night: float) -> Look:
-    """A bus or tram: a livery of two colours, and a band of windows with people behind."""
+    """A bus or tram: a livery of two colors, and a band of windows with people behind."""
     height = spot.up / spot.height
     side = abs(spot.nx) > 0.6
     along = spot.z if side else spot.x
@@ -424,7 +424,7 @@ def _cargo(spot: Spot, table: npt.NDArray[np.float32]) -> Look:
             return spot.red2, spot.green2, spot.blue2, 0.2, 0.0
     elif style == 2 and height < 0.4:
         return spot.red2, spot.green2, spot.blue2, 0.2, 0.0
-    return _grey(spot, value, 0.2)
+    return _gray(spot, value, 0.2)
 
 
 @compiled
@@ -463,17 +463,17 @@ def _sign(spot: Spot) -> Look:
 @compiled
 def _cloth(spot: Spot, table: npt.NDArray[np.float32]) -> Look:
     value = 1 + 0.12 * noise(table, spot.up * 60, spot.x * 60 + spot.z * 30 + spot.seed)
-    # A second colour that is not black asks for a pattern: trousers stay plain.
+    # A second color that is not black asks for a pattern: trousers stay plain.
     pattern = int(spot.seed) % 7 if spot.red2 + spot.green2 + spot.blue2 > 0 else 6
     if pattern == 0 and spot.up % 0.1 < 0.05:
         return spot.red2, spot.green2, spot.blue2, 0.0, 0.0
     if pattern == 1 and (spot.x + spot.up) % 0.12 < 0.04:
         return spot.red2, spot.green2, spot.blue2, 0.0, 0.0
-    return _grey(spot, value, 0.02)
+    return _gray(spot, value, 0.02)
 
 
 @compiled
-def _tyre(spot: Spot) -> Look:
+def _tire(spot: Spot) -> Look:
     """A car's wheel, axis along x: rubber, then a rim with spokes."""
     b = 2 * spot.up / spot.height - 1
     a = spot.z / spot.half_z
@@ -486,7 +486,7 @@ def _tyre(spot: Spot) -> Look:
 
 @compiled
 def surface(spot: Spot, paint: RoadPaint, night: float, table: npt.NDArray[np.float32]) -> Look:
-    """Return the colour, gloss and glow at a spot."""
+    """Return the color, gloss and glow at a spot."""
     kind = spot.material
     if kind == CARRIAGEWAY:
         return _carriageway(spot, paint, table)
@@ -516,8 +516,8 @@ def surface(spot: Spot, paint: RoadPaint, night: float, table: npt.NDArray[np.fl
         return _sign(spot)
     if kind == CLOTH:
         return _cloth(spot, table)
-    if kind == TYRE:
-        return _tyre(spot)
+    if kind == TIRE:
+        return _tire(spot)
     if kind == LAMP:
         return spot.red, spot.green, spot.blue, 0.1, 1.1
     if kind == NIGHT_LAMP:
@@ -525,12 +525,12 @@ def surface(spot: Spot, paint: RoadPaint, night: float, table: npt.NDArray[np.fl
     if kind == GLASS_PANE:
         return spot.red, spot.green, spot.blue, 0.75, 0.0
     if kind == METAL:
-        return _grey(spot, 1.0, 0.3)
+        return _gray(spot, 1.0, 0.3)
     if kind in (BARK, WOOD):
         grain = 1 + 0.25 * noise(table, (spot.x + spot.z) * 40 + spot.seed, spot.up * 5)
-        return _grey(spot, grain, 0.0)
+        return _gray(spot, grain, 0.0)
     if kind == BALLAST:
-        return _grey(spot, 1 + 0.4 * noise(table, spot.world_x * 40, spot.world_z * 40), 0.0)
+        return _gray(spot, 1 + 0.4 * noise(table, spot.world_x * 40, spot.world_z * 40), 0.0)
     if kind == STRIPES:
         band = (spot.z if abs(spot.nx) > 0.5 or spot.half_z > spot.half_x else spot.x) / 0.35
         if band % 1.0 < 0.5:
@@ -539,7 +539,7 @@ def surface(spot: Spot, paint: RoadPaint, night: float, table: npt.NDArray[np.fl
         a, b = spot.z / spot.half_z, 2 * spot.up / spot.height - 1
         inside = a * a + b * b < 0.72
         value = 2.2 if inside else 1.0
-        return _grey(spot, value, 0.2)
+        return _gray(spot, value, 0.2)
     if kind == PLATE:
         dark = scatter(spot.x / 0.07, 2, spot.seed) > 0.4 and abs(2 * spot.up / spot.height - 1) < 0.5
         return (0.1, 0.1, 0.1, 0.1, 0.0) if dark else (spot.red, spot.green, spot.blue, 0.1, 0.1)

@@ -31,10 +31,10 @@ class Mesh(NamedTuple):
     """(P + 1,) the first face of each part."""
     rotation: FloatArray
     """(P, 3, 3) from a part's axes to the world's."""
-    centre: FloatArray
+    center: FloatArray
     """(P, 3) a part's origin in the world."""
     radius: FloatArray
-    """(P,) of a sphere around the centre that holds the part."""
+    """(P,) of a sphere around the center that holds the part."""
     attributes: FloatArray
     """(G, 4) unit normal and lateral position of the ground's vertices, the first G."""
 
@@ -65,16 +65,16 @@ def _place(
         if owner != current:
             current = owner
             _rotate(objects[owner].yaw, objects[owner].pitch, 0.0, turn)
-        rotation, centre = mesh.rotation[row], mesh.centre[row]
+        rotation, center = mesh.rotation[row], mesh.center[row]
         _rotate(part.yaw, part.pitch, part.roll, tilt)
         place = objects[owner]
         for i in range(3):
             for j in range(3):
                 rotation[i, j] = turn[i, 0] * tilt[0, j] + turn[i, 1] * tilt[1, j] + turn[i, 2] * tilt[2, j]
-            centre[i] = turn[i, 0] * part.x + turn[i, 1] * part.y + turn[i, 2] * part.z
-        centre[0] += place.x
-        centre[1] += place.y
-        centre[2] += place.z
+            center[i] = turn[i, 0] * part.x + turn[i, 1] * part.y + turn[i, 2] * part.z
+        center[0] += place.x
+        center[1] += place.y
+        center[2] += place.z
         solid = int(part.solid)
         first = library.first_vertex[solid]
         mesh.part_vertex[row] = vertex
@@ -94,7 +94,7 @@ def _place(
             y = library.vertices[v, 1] * part.half_y
             z = library.vertices[v, 2] * part.half_z * (1 + top * (part.taper_z - 1))
             for i in range(3):
-                mesh.vertices[vertex, i] = rotation[i, 0] * x + rotation[i, 1] * y + rotation[i, 2] * z + centre[i]
+                mesh.vertices[vertex, i] = rotation[i, 0] * x + rotation[i, 1] * y + rotation[i, 2] * z + center[i]
             vertex += 1
     mesh.part_vertex[parts.shape[0] + ground_parts] = vertex
     mesh.part_face[parts.shape[0] + ground_parts] = face
@@ -116,7 +116,7 @@ def build_mesh(
         part_vertex=np.zeros(counts + 1, np.int32),
         part_face=np.zeros(counts + 1, np.int32),
         rotation=np.zeros((counts, 3, 3)),
-        centre=np.zeros((counts, 3)),
+        center=np.zeros((counts, 3)),
         radius=np.full(counts, np.inf),
         attributes=ground.attributes,
     )

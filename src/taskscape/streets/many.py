@@ -1,0 +1,31 @@
+"""Many scenes from several processes."""
+
+from collections.abc import Iterable, Iterator
+
+from taskscape import parallel
+from taskscape.streets.scene import Scene, check_arguments, render
+
+
+def _render_scene(seed: int, split: str, index: int, size: tuple[int, int], samples: int) -> tuple[int, Scene]:
+    return index, render(seed, split, index, size, samples)
+
+
+def render_many(
+    seed: int,
+    split: str,
+    indices: Iterable[int],
+    size: tuple[int, int] = (128, 256),
+    samples: int = 4,
+    processes: int | None = None,
+) -> Iterator[tuple[int, Scene]]:
+    """Yield (index, scene) for all ``indices``, in their order; see ``render``.
+
+    ``processes``: how many to use, one per core by default.
+    """
+    indices = list(indices)
+    for index in indices[:1] or [0]:
+        check_arguments(seed, split, index, size, samples)
+    jobs = ((seed, split, index, size, samples) for index in indices)
+    for result in parallel.parallel_map(_render_scene, jobs, len(indices), parallel.workers(processes)):
+        assert isinstance(result, tuple)
+        yield result

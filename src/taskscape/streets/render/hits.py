@@ -1,0 +1,212 @@
+"""Hits: where a camera ray meets a surface, and what is there."""
+
+import math
+from typing import Any, NamedTuple
+
+from taskscape.streets.camera import Camera
+from taskscape.streets.compiled import compiled
+from taskscape.streets.render.raster import Grid
+from taskscape.streets.render.textures import Spot
+from taskscape.streets.render.transform import Mesh
+from taskscape.streets.render.vectors import (
+    FloatArray,
+    Matrix,
+    Vector,
+    dot,
+    minus,
+    rotate,
+    rotate_back,
+    unit,
+    vector_at,
+)
+from taskscape.streets.shapes import CROWN, CYLINDER, FAR_CROWN, LIMB, SPHERE, WHEEL
+
+
+class Ray(NamedTuple):
+    """A ray from the camera, in world axes."""
+
+    start: Vector
+    """The camera's position."""
+    step: Vector
+    """How far it goes while its depth grows by 1."""
+    length: float
+    """Of ``step``."""
+    direction: Vector
+    """Of length 1."""
+
+
+class Hit(NamedTuple):
+    """The surface at a sample."""
+
+    spot: Spot
+    label: int
+    """Its class."""
+    point: Vector
+    """In world axes, metres."""
+    normal: Vector
+    """Unit vector in world axes, towards the camera's side."""
+    occlusion: float
+    """Share of the sky's light that reaches it, 0 … about 1."""
+    ground: bool
+    foliage: bool
+    """Whether light passes through it, as through a crown."""
+
+
+class Pose(NamedTuple):
+    """A part's place in the world."""
+
+    rotation: Matrix
+    """From its axes to the world's."""
+    center: Vector
+
+
+Triangle = tuple[Vector, Vector, Vector]
+"""Corners of a face, in world axes."""
+
+
+@compiled
+def camera_ray(position: Vector, rotation: Matrix, camera: Camera, grid: Grid, row: int, column: int) -> Ray:
+    """Return the ray through a sample."""
+    x = ((column - grid.offset) / grid.density - camera.cx) / camera.fx
+    y = ((row - grid.offset) / grid.density - camera.cy) / camera.fy
+    step = rotate_back(rotation, (x, y, 1.0))
+    length = math.sqrt(dot(step, step))
+    return Ray(position, step, length, (step[0] / length, step[1] / length, step[2] / length))
+
+
+@compiled
+def point_on(ray: Ray, depth: float) -> Vector:
+    """Return the point of a ray at a depth, metres."""
+    start, step = ray.start, ray.step
+    return start[0] + depth * step[0], start[1] + depth * step[1], start[2] + depth * step[2]
+
+
+@compiled
+def triangle(mesh: Mesh, face: int) -> Triangle:
+    """Return the corners of a face."""
+    a, b, c = mesh.faces[face, 0], mesh.faces[face, 1], mesh.faces[face, 2]
+    return vector_at(mesh.vertices, a), vector_at(mesh.vertices, b), vector_at(mesh.vertices, c)
+
+
+@compiled
+def _face_normal(corners: Triangle) -> Vector:
+    """Return the outward unit normal of a face."""
+    ux, uy, uz = minus(corners[1], corners[0])
+    vx, vy, vz = minus(corners[2], corners[0])
+    return unit(uy * vz - uz * vy, uz * vx - ux * vz, ux * vy - uy * vx)
+
+
+@compiled
+def _barycentric(corners: Triangle, point: Vector) -> Vector:
+    """Return the weights of a face's corners at a point."""
+    u, v, p = minus(corners[1], corners[0]), minus(corners[2], corners[0]), minus(point, corners[0])
+    uu, uv, vv = dot(u, u), dot(u, v), dot(v, v)
+    pu, pv = dot(p, u), dot(p, v)
+    scale = 1 / (uu * vv - uv * uv)
+    second, third = (vv * pu - uv * pv) * scale, (uu * pv - uv * pu) * scale
+    return 1 - second - third, second, third
+
+
+@compiled
+def _half(part: Any) -> Vector:
+    return part.half_x, part.half_y, part.half_z
+
+
+@compiled
+def is_crown(part: Any) -> bool:
+    """Return whether a part is the crown of a plant."""
+    return int(part.solid) in (CROWN, FAR_CROWN)
+
+
+@compiled
+def crown_normal(part: Any, pose: Pose, ray: Ray) -> Vector:
+    """Return the normal where a ray enters a crown's ellipsoid, or passes closest to it.
+
+    Leaves stick out a little; the normal of the closest point continues that of the outline without a seam, and
+    always faces the camera.
+    """
+    half = _half(part)
+    start, along = rotate_back(pose.rotation, minus(ray.start, pose.center)), rotate_back(pose.rotation, ray.step)
+    ox, oy, oz = start[0] / half[0], start[1] / half[1], start[2] / half[2]
+    dx, dy, dz = unit(along[0] / half[0], along[1] / half[1], along[2] / half[2])
+    closest = -(ox * dx + oy * dy + oz * dz)
+    cx, cy, cz = ox + closest * dx, oy + closest * dy, oz + closest * dz
+    inside = max(1 - (cx * cx + cy * cy + cz * cz), 0.0)
+    back = math.sqrt(inside)
+    inward = (cx - back * dx) / half[0], (cy - back * dy) / half[1], (cz - back * dz) / half[2]
+    x, y, z = rotate(pose.rotation, inward)
+    return unit(x, y, z)
+
+
+@compiled
+def solid_normal(part: Any, pose: Pose, corners: Triangle, point: Vector) -> Vector:
+    """Return the normal of any other solid at a point: smooth on round ones, that of the face on the rest."""
+    solid, half = int(part.solid), _half(part)
+    at = rotate_back(pose.rotation, minus(point, pose.center))
+    if solid == SPHERE:
+        return rotate(pose.rotation, unit(at[0] / half[0] ** 2, at[1] / half[1] ** 2, at[2] / half[2] ** 2))
+    if (solid in (CYLINDER, LIMB)) and abs(at[1]) < half[1] * 0.999:
+        return rotate(pose.rotation, unit(at[0] / half[0] ** 2, 0.0, at[2] / half[2] ** 2))
+    if solid == WHEEL and abs(at[0]) < half[0] * 0.999:
+        return rotate(pose.rotation, unit(0.0, at[1] / half[1] ** 2, at[2] / half[2] ** 2))
+    return _face_normal(corners)
+
+
+@compiled
+def turned_to_camera(normal: Vector, direction: Vector) -> Vector:
+    """Return the normal on the camera's side: smooth normals of coarse solids can turn away at the outline."""
+    away = dot(normal, direction)
+    if away > 0:
+        return unit(normal[0] - away * direction[0], normal[1] - away * direction[1], normal[2] - away * direction[2])
+    return normal
+
+
+@compiled
+def ground_at(mesh: Mesh, face: int, point: Vector) -> tuple[Vector, float]:
+    """Return the ground's normal and lateral position, interpolated between the vertices of a face."""
+    first, second, third = _barycentric(triangle(mesh, face), point)
+    a, b, c = mesh.faces[face, 0], mesh.faces[face, 1], mesh.faces[face, 2]
+    at = mesh.attributes
+    normal = unit(
+        first * at[a, 0] + second * at[b, 0] + third * at[c, 0],
+        first * at[a, 1] + second * at[b, 1] + third * at[c, 1],
+        first * at[a, 2] + second * at[b, 2] + third * at[c, 2],
+    )
+    return normal, first * at[a, 3] + second * at[b, 3] + third * at[c, 3]
+
+
+@compiled
+def ground_hit(looks: FloatArray, part: int, normal: Vector, lateral: float, point: Vector, footprint: float) -> Hit:
+    """Return the ground's surface at a point.
+
+    ``looks``: see ``World.ground_looks``; ``footprint``: the size of a pixel there, metres.
+    """
+    spot = Spot(
+        int(looks[part, 1]), 0, 0.0, 0.0, 0.0, 1.0, 1.0, 1.0, normal[0], normal[1], normal[2], point[0], point[1],
+        point[2], lateral, looks[part, 8], looks[part, 2], looks[part, 3], looks[part, 4], looks[part, 5],
+        looks[part, 6], looks[part, 7], footprint,
+    )  # fmt: skip
+    return Hit(spot, int(looks[part, 0]), point, normal, 1.0, True, False)
+
+
+@compiled
+def part_hit(part: Any, pose: Pose, zone: int, normal: Vector, point: Vector, footprint: float) -> Hit:
+    """Return a part's surface at a point.
+
+    ``part``: a record of ``assembly.PART``; ``zone``: of the face; ``footprint``: the size of a pixel there, metres.
+    """
+    half = _half(part)
+    at, local = rotate_back(pose.rotation, minus(point, pose.center)), rotate_back(pose.rotation, normal)
+    up, height = half[1] - at[1], 2 * half[1]
+    spot = Spot(
+        int(part.texture), zone, at[0], up, at[2], half[0], height, half[2], local[0], local[1], local[2], point[0],
+        point[1], point[2], 0.0, part.seed * 1000, part.red, part.green, part.blue, part.red2, part.green2, part.blue2,
+        footprint,
+    )  # fmt: skip
+    crown = is_crown(part)
+    if crown:
+        inner = math.sqrt((at[0] / half[0]) ** 2 + (at[1] / half[1]) ** 2 + (at[2] / half[2]) ** 2)
+        occlusion = min(0.35 + 0.65 * inner * inner, 1.1) * (0.8 - 0.25 * at[1] / half[1])
+    else:
+        occlusion = 0.62 + 0.38 * min(up / min(height, 2.0), 1.0)
+    return Hit(spot, int(part.label), point, normal, occlusion, False, crown)

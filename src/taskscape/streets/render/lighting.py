@@ -1,0 +1,175 @@
+"""Light on a surface: from the sky, the sun, lamps and what it reflects; and what the weather changes."""
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from taskscape.streets.classes import ROAD
+from taskscape.streets.compiled import compiled
+from taskscape.streets.materials import FOLIAGE, GRASS
+from taskscape.streets.render.hits import Hit
+from taskscape.streets.render.noise import noise
+from taskscape.streets.render.sky import sky_color
+from taskscape.streets.render.textures import Look
+from taskscape.streets.render.vectors import FloatArray, Matrix, Vector, dot, minus, reflected, vector_at
+from taskscape.streets.weather import Weather
+
+Noise = npt.NDArray[np.float32]
+"""(512, 512) see ``noise_table``."""
+
+
+class Coat(NamedTuple):
+    """A surface as the weather leaves it."""
+
+    color: Vector
+    gloss: float
+    wetness: float
+    """How much the ground mirrors, 0..1."""
+
+
+@compiled
+def weather_on(weather: Weather, table: Noise, hit: Hit, look: Look) -> Coat:
+    """Return a surface with snow or water on it, if it faces up and there is any."""
+    red, green, blue, gloss, glow = look
+    material = hit.spot.material
+    x, z = hit.point[0], hit.point[2]
+    if glow > 0.5:
+        gloss = 0.0
+    wetness = 0.0
+    if hit.normal[1] < -0.75 and material != FOLIAGE:
+        if weather.snow > 0:
+            rough = noise(table, x * 3, z * 3) + 0.5 * noise(table, x * 17, z * 17)
+            tracks = 0.9 if hit.label == ROAD else -0.2
+            cover = min(max(weather.snow * 2.0 - tracks + 0.6 * rough, 0.0), 1.0) * 0.92
+            red += (0.86 - red) * cover
+            green += (0.88 - green) * cover
+            blue += (0.92 - blue) * cover
+        elif weather.wetness > 0.1 and hit.ground:
+            puddle = min(max(weather.wetness * 1.6 - 0.6 + 0.35 * noise(table, x * 1.1, z * 1.1), 0.0), 1.0)
+            wetness = (0.35 + 0.65 * puddle) * weather.wetness
+            if material == GRASS:
+                wetness *= 0.25
+            dark = 1 - 0.45 * wetness
+            red, green, blue = red * dark, green * dark, blue * dark
+            gloss = 0.0
+    return Coat((red, green, blue), gloss, wetness)
+
+
+@compiled
+def skylight(weather: Weather, hit: Hit) -> Vector:
+    """Return the light of the sky on a surface: more from above than from below."""
+    share = weather.ambient * (0.62 - 0.38 * hit.normal[1]) * hit.occlusion
+    red = share * (0.55 + 0.5 * weather.horizon[0] + 0.1 * weather.zenith[0])
+    green = share * (0.55 + 0.5 * weather.horizon[1] + 0.1 * weather.zenith[1])
+    blue = share * (0.55 + 0.5 * weather.horizon[2] + 0.2 * weather.zenith[2])
+    if weather.night > 0.5:
+        dim = weather.horizon[2] * 1.1
+        red, green, blue = red * dim * 0.9, green * dim * 0.9, blue * dim
+    return red, green, blue
+
+
+@compiled
+def toward_sun(weather: Weather, hit: Hit) -> float:
+    """Return how much a surface faces the sun: 1 straight on, 0 or less turned away."""
+    cosine = dot(hit.normal, weather.sun)
+    return 0.25 + 0.75 * max(cosine, 0.0) if hit.foliage else cosine
+
+
+@compiled
+def sunlight(weather: Weather, toward: float, lit: float, light: Vector) -> Vector:
+    """Return ``light`` with that of the sun added.
+
+    ``toward``: see ``toward_sun``, more than 0; ``lit``: share of the sun's light that reaches the surface.
+    """
+    return (
+        light[0] + weather.sunlight[0] * toward * lit,
+        light[1] + weather.sunlight[1] * toward * lit,
+        light[2] + weather.sunlight[2] * toward * lit,
+    )
+
+
+@compiled
+def sky_hidden(weather: Weather, hit: Hit, lit: float, light: Vector) -> Vector:
+    """Return ``light`` less what a clouded sky lacks where it is hidden, as under a car."""
+    if weather.softness > 1.0 and hit.normal[1] < -0.7:
+        share = 0.3 + 0.7 * lit
+        return light[0] * share, light[1] * share, light[2] * share
+    return light
+
+
+@compiled
+def lamplight(weather: Weather, lamps: FloatArray, hit: Hit, light: Vector) -> Vector:
+    """Return ``light`` with that of the street lamps added; ``lamps``: (n, 3) their points."""
+    red, green, blue = light
+    for i in range(lamps.shape[0]):
+        toward = minus(vector_at(lamps, i), hit.point)
+        square = dot(toward, toward) + 0.5
+        if square < 900:
+            distance = math.sqrt(square)
+            incident = dot(hit.normal, toward) / distance
+            power = weather.night * 14 * (0.25 + 0.75 * max(incident, 0.0)) * max(-toward[1], 0.0) / distance
+            power /= square
+            red, green, blue = red + power, green + 0.78 * power, blue + 0.48 * power
+    return red, green, blue
+
+
+@compiled
+def headlights(weather: Weather, rotation: Matrix, hit: Hit, direction: Vector, depth: float, light: Vector) -> Vector:
+    """Return ``light`` with that of the car's own headlights added, which stand below the camera.
+
+    ``rotation``: the camera's; ``direction``: of the ray to the surface, of length 1.
+    """
+    x, y, z = direction
+    normal = hit.normal
+    beam = max(z * rotation[2][2] + x * rotation[2][0], 0.0) ** 24
+    incident = max(-(normal[0] * x + normal[1] * (y - 0.03) + normal[2] * z), 0.0)
+    power = 6 * weather.night * beam * incident / (8 + 0.12 * depth * depth)
+    return light[0] + power * 1.1, light[1] + power, light[2] + power * 0.9
+
+
+@compiled
+def _mirrored(weather: Weather, table: Noise, drift: float, direction: Vector, light: Vector) -> Vector:
+    """Return what a glossy surface under ``light`` reflects from a direction: sky, houses or ground."""
+    up = direction[1]
+    if up < 0.03:
+        red, green, blue = sky_color(direction, weather, table, drift)
+        if up > -0.3:  # near the horizon stand houses
+            built = 0.55 * (up + 0.3) / 0.33
+            red, green, blue = red * (1 - built), green * (1 - built), blue * (1 - built)
+        return red, green, blue
+    return 0.16 * light[0] + 0.02, 0.16 * light[1] + 0.02, 0.16 * light[2] + 0.02
+
+
+@compiled
+def reflection(
+    weather: Weather, table: Noise, drift: float, hit: Hit, gloss: float, direction: Vector, light: Vector,
+    lit: float, radiance: Vector,
+) -> Vector:  # fmt: skip
+    """Return the radiance of a surface with what its gloss reflects, the sun's highlight included.
+
+    ``direction``: of the ray to the surface; ``lit``: share of the sun's light that reaches it.
+    """
+    cosine = -dot(direction, hit.normal)
+    share = gloss * (0.1 + 0.9 * (1 - min(max(cosine, 0.0), 1.0)) ** 4)
+    mirror = reflected(direction, hit.normal, cosine)
+    red, green, blue = _mirrored(weather, table, drift, mirror, light)
+    spark = max(dot(mirror, weather.sun), 0.0)
+    spark = lit * gloss * spark**60 * 1.5 if weather.softness < 1 else 0.0
+    return (
+        radiance[0] + ((red - radiance[0]) * share + spark * weather.sunlight[0]),
+        radiance[1] + ((green - radiance[1]) * share + spark * weather.sunlight[1]),
+        radiance[2] + ((blue - radiance[2]) * share + spark * weather.sunlight[2]),
+    )
+
+
+@compiled
+def fog(weather: Weather, depth: float, length: float, radiance: Vector) -> Vector:
+    """Return a radiance behind fog, at ``depth`` metres on a ray whose steps have this ``length``."""
+    clear = math.exp(-weather.fog * depth * length)
+    return (
+        radiance[0] * clear + weather.fog_color[0] * (1 - clear),
+        radiance[1] * clear + weather.fog_color[1] * (1 - clear),
+        radiance[2] * clear + weather.fog_color[2] * (1 - clear),
+    )
