@@ -35,7 +35,11 @@ def print_models(*, tasks: tuple[str, ...] = (), encoder: str | None = None) -> 
     table.add_column("paper")
     for name, config in track(CONFIGS.items(), "measuring", console=Console(stderr=True), transient=True):
         chosen = {"encoder": encoder} if encoder and hasattr(config, "encoder") else {}
-        parameters, flops = _cost(config, channels or EXAMPLE_CHANNELS, chosen)
+        try:
+            parameters, flops = _cost(config, channels or EXAMPLE_CHANNELS, chosen)
+        except ValueError as error:  # of a network that these tasks or this encoder do not fit
+            table.add_row(f"[bold]{name}[/]", "–", "–", str(error))
+            continue
         table.add_row(f"[bold]{name}[/]", f"{parameters / 1e6:.2f} M", f"{flops / 1e9:.2f} G", config.paper)
     Console(highlight=False).print(table)
 
