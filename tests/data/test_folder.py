@@ -106,6 +106,24 @@ def test_metrics_that_need_a_scale_are_left_out_where_there_is_none(raw: Path, c
     assert metrics.plots() == {}
 
 
+def test_boundaries_and_albedo(raw: Path) -> None:
+    save(raw / "boundaries" / "0.png", np.array([[0, 255, 128, 7, 0, 255]] * 4, np.uint8))
+    colors = np.zeros((4, 6, 3), np.uint8)
+    colors[:, 1:] = 188, 255, 0
+    save(raw / "albedo" / "0.png", colors)
+    np.save(raw / "albedo" / "1.npy", np.full((4, 6, 3), [0.25, np.nan, 0.5]))
+    describe(raw, "boundaries: {lines: 255, void: 128}\nalbedo: {}")
+    _, targets = gathered(raw)
+    assert targets["boundaries"].value[0, 0, 0].tolist() == [0, 1, 0, 0, 0, 1]
+    assert targets["boundaries"].valid[0, 0].tolist() == [True, True, False, True, True, True]
+    assert targets["albedo"].valid[0, 0].tolist() == [False] + [True] * 5
+    assert targets["albedo"].value[0, :, 0, 1].tolist() == pytest.approx([0.5029, 1, 0], abs=1e-4)  # IEC 61966-2-1
+    assert not targets["albedo"].valid[1].any()
+    describe(raw, "boundaries: {lines: 3, void: 3}")
+    with pytest.raises(ValueError, match="boundaries: lines and void are both 3"):
+        gathered(raw)
+
+
 def test_sections_may_have_any_name(raw: Path) -> None:
     """Two segmentations and a depth, each with its folder and its words."""
     save(raw / "parts" / "1.png", np.array([[0, 1, 2, 2, 1, 0]] * 4, np.uint8))

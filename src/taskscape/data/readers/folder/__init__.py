@@ -7,6 +7,8 @@ The raw folder holds::
     semseg/NAME.png        8 or 16 bits or a palette: ids; RGB: the colors of the palette; or .npy
     depth/NAME.png         8 or 16 bits, or .npy, (H, W) or (H, W, 1)
     normals/NAME.png       RGB with n = v / 255 · 2 - 1, (0, 0, 0) = none; or .npy with the vectors, (H, W, 3)
+    boundaries/NAME.png    gray: 0 is no boundary
+    albedo/NAME.png        sRGB, (0, 0, 0) = none; or .npy with linear reflectance, (H, W, 3)
 
 or the same with the split between: ``images/train/NAME.jpg``, ``semseg/train/NAME.png``. An image without a label of a
 field has no valid pixel of it; a field without a section in the YAML file is left out. All keys of the file::
@@ -24,7 +26,11 @@ field has no valid pixel of it; a field without a section in the YAML file is le
       invalid: [0]                  # values without a depth; NaN, infinity and what is not above 0 never have one
     normals:
       axes: [x, y, z]               # the stored components in the order right, down, forward; -y where y is up
-    parts:                          # a field of another name says its type: semseg, depth, normals, or my.py:MySection
+    boundaries:
+      lines: 255                    # the value of a boundary; by default all but 0 and void
+      void: 128                     # the value of pixels without a label; by default there are none
+    albedo: {}
+    parts:                          # a field of another name says its type: one of the above, or my.py:MySection
       type: semseg
       classes: [rest, lamp, chair]
 
@@ -45,6 +51,8 @@ from typing_extensions import override
 from taskscape.batch import Sample
 from taskscape.data.readers.base import RawData, RawIndex, RawSample
 from taskscape.data.readers.files import require, stems
+from taskscape.data.readers.folder.albedo import AlbedoSection
+from taskscape.data.readers.folder.boundaries import BoundariesSection
 from taskscape.data.readers.folder.depth import DepthSection
 from taskscape.data.readers.folder.description import Description
 from taskscape.data.readers.folder.normals import NormalsSection
@@ -56,7 +64,13 @@ from taskscape.data.readers.labels import read_label
 from taskscape.serialization import offer, unstructure
 
 DESCRIPTION = "taskscape.yaml"
-SECTIONS: tuple[type[Section], ...] = (SemsegSection, DepthSection, NormalsSection)
+SECTIONS: tuple[type[Section], ...] = (
+    SemsegSection,
+    DepthSection,
+    NormalsSection,
+    BoundariesSection,
+    AlbedoSection,
+)
 """The kinds of labels, each with its name."""
 
 offer(Section, SECTIONS)
@@ -64,7 +78,7 @@ offer(Section, SECTIONS)
 
 @dataclass(frozen=True)
 class Folder(RawData):
-    """A folder of your own: images, any of semseg, depth, normals, and a taskscape.yaml that says what they mean."""
+    """A folder of your own: images, labels of any kind, and a taskscape.yaml that says what they mean."""
 
     name: ClassVar[str] = "folder"
 

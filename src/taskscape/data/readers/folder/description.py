@@ -28,8 +28,8 @@ class Description:
         """Read a description. Raises ``FileNotFoundError`` or ``ValueError`` that name the file and the key."""
         if not path.is_file():
             raise FileNotFoundError(
-                f"{path} is not there: it says what the labels mean; write one as docs/guide/own-data.md shows, or name it with "
-                "--description"
+                f"{path} is not there: it says what the labels mean; write one as docs/guide/own-data.md shows, or "
+                "name it with --description"
             )
         try:
             content = yaml.safe_load(path.read_text()) or {}

@@ -1,0 +1,41 @@
+"""The section of boundaries, drawn as lines in images."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+from typing_extensions import override
+
+from taskscape.data.readers.folder.section import Section
+from taskscape.modalities import Boundaries
+from taskscape.modalities.base import Array, Mask
+
+
+@dataclass(frozen=True, kw_only=True)
+class BoundariesSection(Section):
+    """Boundaries."""
+
+    name: ClassVar[str] = "boundaries"
+
+    lines: int | None = None
+    """The value of a boundary pixel; by default every value but 0 and ``void``."""
+    void: int | None = None
+    """The value of pixels without a label."""
+
+    def __post_init__(self) -> None:
+        """Check the values. Raises ``ValueError``."""
+        if self.lines is not None and self.lines == self.void:
+            raise ValueError(f"lines and void are both {self.void}: a pixel is either a boundary or without a label")
+
+    @override
+    def modality(self) -> Boundaries:
+        return Boundaries()
+
+    @override
+    def read(self, stored: Array, exact: bool) -> tuple[Array, Mask]:
+        if stored.size != stored.shape[0] * stored.shape[1]:
+            raise ValueError(f"has shape {stored.shape} instead of (H, W): convert it to gray")
+        stored = stored.reshape(stored.shape[:2])
+        valid = np.ones(stored.shape, np.bool_) if self.void is None else stored != self.void
+        boundary = stored != 0 if self.lines is None else stored == self.lines
+        return (boundary & valid).astype(np.uint8), valid
