@@ -3,6 +3,7 @@
 ::
 
     python examples/compare_weightings.py
+    python examples/compare_weightings.py --methods fixed pcgrad
     python examples/compare_weightings.py --quick    # tiny runs, to see that everything works
 
 The page also compares them with a network per task: Δm is the mean relative change of the metrics against those.
@@ -27,17 +28,17 @@ METHODS = {
 }
 
 
-def experiments(base: Experiment) -> dict[str, Experiment]:
-    """Return the runs to compare: every method, and each task alone."""
-    joint = {name: replace(base, weighting=method) for name, method in METHODS.items()}
+def experiments(base: Experiment, methods: list[str]) -> dict[str, Experiment]:
+    """Return the runs to compare: these methods, and each task alone."""
+    joint = {name: replace(base, weighting=METHODS[name]) for name in methods}
     alone = {f"{name} alone": replace(base, tasks={name: task}) for name, task in base.tasks.items()}
     return joint | alone
 
 
-def main(base: Experiment, folder: Path) -> Path:
+def main(base: Experiment, methods: list[str], folder: Path) -> Path:
     """Train them all, print their leading metrics, and return the page."""
     runs = []
-    for name, experiment in experiments(base).items():
+    for name, experiment in experiments(base, methods).items():
         run = folder / name.replace(" ", "-")
         result = taskscape.train(experiment, run, resume=True)  # a run that is finished is only evaluated again
         leading = {key: value for key, value in result.metrics.items() if result.specs[key].leads}
@@ -49,9 +50,10 @@ def main(base: Experiment, folder: Path) -> Path:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description="Compare methods of balancing tasks.")
     parser.add_argument("--out", type=Path, default=Path("runs/weightings"), help="folder of the runs and the page")
+    parser.add_argument("--methods", nargs="+", choices=METHODS, default=list(METHODS), help="which methods")
     parser.add_argument("--quick", action="store_true", help="tiny runs")
     arguments = parser.parse_args()
     experiment = recipes.demo()
     if arguments.quick:
         experiment = replace(experiment, data=Streets(train=16, val=8, size=(32, 64)), epochs=1)
-    print(main(experiment, arguments.out))
+    print(main(experiment, arguments.methods, arguments.out))

@@ -52,7 +52,9 @@ def draw(folder: Path, count: int, size: tuple[int, int], seed: int = 0) -> None
         Image.fromarray((1000 * metres).astype(np.uint16)).save(folder / "depth" / f"{index:03d}.png")
 
 
-def main(raw: Path, store: Path, run: Path, count: int = 200, size: tuple[int, int] = (64, 96), epochs: int = 8) -> None:
+def main(
+    raw: Path, store: Path, run: Path, count: int = 200, size: tuple[int, int] = (64, 96), epochs: int = 8
+) -> None:
     """Draw, prepare, train, and predict one image."""
     draw(raw, count, size)
     manifest = prepare(Folder(), raw, store)

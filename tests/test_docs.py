@@ -2,7 +2,7 @@
 
 import functools
 import io
-import os
+
 import re
 import sys
 from collections.abc import Iterator
@@ -73,3 +73,102 @@ def test_python_runs(page: Path, workspace: Path) -> None:
 def test_ten_lines_are_enough() -> None:
     for block in blocks(ROOT / "docs" / "guide" / "ten-lines.md", "python"):
         assert len([line for line in block.code.splitlines() if line.strip()]) <= 10, block.code
+
+
+def flags(command: str) -> set[str]:
+    return set(re.findall(r"(?<= )--[a-z][\w.-]*", command))
+
+
+@functools.cache
+def help_of(*arguments: str) -> str:
+    """What a command prints with --help."""
+    text = io.StringIO()
+    with redirect_stdout(text), suppress(SystemExit):
+        main([*arguments, "--help"])
+    return text.getvalue()
+
+
+@functools.cache
+def fields_of_experiments() -> set[str]:
+    """The names of all settings, in the form of flags."""
+    source = "\n".join(path.read_text() for path in (ROOT / "src" / "taskscape").rglob("*.py"))
+    return {name.replace("_", "-") for name in re.findall(r"^    (\w+): ", source, re.MULTILINE)}
+
+
+@pytest.mark.parametrize("page", [page for page in DOCUMENTS if commands(page)], ids=label)
+def test_commands_and_their_flags_exist(page: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    known = {*names_of_recipes(), *models.NAMES}
+    for command in commands(page):
+        _, name, *rest = command.split()
+        if name == "--version":
+            continue
+        assert name in COMMANDS, command
+        if name == "train":
+            if rest[0] != "--resume" and not re.search(r"\.(py|yaml)\b", rest[0]):
+                assert rest[0] in known, command
+            for flag in flags(command) - {"--run", "--resume", "--help"}:
+                assert flag.rpartition(".")[2].lstrip("-") in fields_of_experiments(), command
+        elif name == "prepare" and ".py:" in rest[0]:
+            continue  # a reader of the page's own
+        else:
+            text = help_of(name, rest[0]) if name == "prepare" else help_of(name)
+            assert flags(command) - {"--help"} <= flags(" " + text), command
+
+
+def test_every_command_is_in_the_reference() -> None:
+    page = (ROOT / "docs" / "reference" / "cli.md").read_text()
+    assert set(re.findall(r"^\| `taskscape (\w+)", page, re.MULTILINE)) == set(COMMANDS)
+
+
+def anchors(page: Path) -> set[str]:
+    """The anchors of a page's headings, as GitHub and mkdocs make them."""
+    headings = re.findall(r"^#+ (.*)$", page.read_text("utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", [*DOCUMENTS, ROOT / "CHANGELOG.md"], ids=label)
+def test_links_lead_somewhere(page: Path) -> None:
+    text = re.sub(r"^```.*?^```$", "", page.read_text("utf-8"), flags=re.DOTALL | re.MULTILINE)
+    for target in re.findall(r"\]\((?!https?:)([^)]+)\)", text):
+        file, _, anchor = target.partition("#")
+        other = (page.parent / file).resolve() if file else page
+        assert other.exists(), target
+        assert not anchor or anchor in anchors(other), target
+
+
+@pytest.mark.parametrize("page", [*DOCUMENTS, ROOT / "CHANGELOG.md"], ids=label)
+def test_files_that_are_named_exist(page: Path) -> None:
+    for name in re.findall(r"`((?:src|tests|docs|examples|benchmarks)/[\w/.-]+\.\w+)`", page.read_text("utf-8")):
+        if not re.search(r"[A-Z]{4}", name):  # such as NAME, which stands for any
+            assert (ROOT / name).exists(), name
+
+
+def test_the_site_has_every_page() -> None:
+    nav = set(re.findall(r": ([\w/-]+\.md)$", (ROOT / "mkdocs.yml").read_text(), re.MULTILINE))
+    assert nav == {page.relative_to(ROOT / "docs").as_posix() for page in PAGES}
+
+
+@pytest.mark.parametrize(
+    "room", ["data", "losses", "metrics", "modalities", "models", "objectives", "tasks", "views", "weighting"]
+)
+def test_every_public_class_is_in_the_reference(room: str) -> None:
+    page = (ROOT / "docs" / "reference" / f"{room}.md").read_text()
+    listed = set(re.findall(r"^::: taskscape\.[\w.]*?(\w+)$|^      members: \[(\w+)\]$", page, re.MULTILINE))
+    names = {name for pair in listed for name in pair if name}
+    module = getattr(taskscape, room)
+    exported = {name for name in vars(module).get("__all__", ()) if isinstance(getattr(module, name), type)}
+    configs = {config.__name__ for config in vars(module).get("CONFIGS", {}).values()}
+    assert exported | configs <= names | ALIASES
+
+
+ALIASES = {"AlbedoLoss", "BoundaryLoss", "DepthLoss", "NormalsLoss", "SegmentationLoss", "Color", "RgbArray", "Space"}
+"""Names of types, not classes."""
+
+
+def test_the_home_page_counts_right() -> None:
+    from taskscape import weighting
+
+    sentence = f"{len(models.NAMES)} networks, {len(weighting.CONFIGS)} balancing"
+    for page in (README, ROOT / "docs" / "index.md"):
+        assert sentence in " ".join(page.read_text().split())
