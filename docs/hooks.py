@@ -1,4 +1,4 @@
-"""A hook of the site's builder: ``::`` before a block in a docstring is reStructuredText, which Markdown has no use for."""
+"""A hook of the site: Markdown has no use for the ``::`` that stands before a block in a docstring."""
 
 import re
 from typing import Any

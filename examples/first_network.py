@@ -19,7 +19,7 @@ def main(streets: int = 400, size: tuple[int, int] = (64, 128), batch_size: int 
     """Train for some epochs, print the losses, and return the pixel accuracy on the validation streets."""
     stores = Streets(train=streets, val=max(streets // 8, 4), size=size).open()
 
-    # What to predict: a class and a depth at every pixel. A task knows its loss, its metrics, and what raw output means.
+    # What to predict: a class and a depth at every pixel. A task knows its loss, its metrics and what raw output means.
     fields = {name: stores["train"].fields[name] for name in ("semseg", "depth")}
     tasks = tasks_for(fields)
 

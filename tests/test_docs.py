@@ -2,7 +2,6 @@
 
 import functools
 import io
-
 import re
 import sys
 from collections.abc import Iterator
@@ -12,11 +11,11 @@ from pathlib import Path
 
 import pytest
 import torch
-from documents import PAGES, README, ROOT, blocks, commands
 from PIL import Image
 
 import taskscape
 from blocks import pack
+from documents import PAGES, README, ROOT, blocks, commands
 from taskscape import models, recipes
 from taskscape.cli import COMMANDS, main
 from taskscape.commands.recipes import recipes as names_of_recipes

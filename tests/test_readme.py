@@ -3,7 +3,6 @@
 import re
 
 from documents import README, ROOT, blocks, commands
-
 from taskscape import weighting
 from taskscape.cli import COMMANDS
 
