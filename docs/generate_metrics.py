@@ -1,4 +1,4 @@
-"""Write the tables of reference/metrics.md from what the metrics say about themselves.
+"""Write the tables of reference/metrics.md from the specs of the metrics.
 
 ``python docs/generate_metrics.py`` replaces what stands between ``<!-- metrics: NAME -->`` and ``<!-- end -->``.
 """

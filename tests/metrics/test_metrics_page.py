@@ -8,6 +8,7 @@ import taskscape.metrics
 from taskscape.metrics import TaskMetric
 
 DOCS = Path(__file__).parents[2] / "docs"
+PAGE = DOCS / "reference" / "metrics.md"
 
 
 def generator():
@@ -18,7 +19,7 @@ def generator():
 
 
 def test_the_page_is_up_to_date():
-    page = (DOCS / "reference" / "metrics.md").read_text("utf-8")
+    page = PAGE.read_text("utf-8")
     assert generator().render(page) == page, "run python docs/generate_metrics.py"
 
 
@@ -27,12 +28,12 @@ def test_every_metric_has_its_table():
     offered = {m for m in public if isinstance(m, type) and issubclass(m, TaskMetric)} - {TaskMetric}
     module = generator()
     assert {type(metric) for metric in module.TASKS.values()} == offered
-    page = (DOCS / "reference" / "metrics.md").read_text("utf-8")
+    page = PAGE.read_text("utf-8")
     assert set(re.findall(r"<!-- metrics: (\w+) -->", page)) == set(module.tables())
 
 
 def test_every_name_in_the_prose_exists():
     module = generator()
     names = {f"{task}/{name}" for task, metric in module.TASKS.items() for name in metric.specs}
-    prose = set(re.findall(rf"`((?:{'|'.join(module.TASKS)})/[^`]+)`", (DOCS / "reference" / "metrics.md").read_text("utf-8")))
+    prose = set(re.findall(rf"`((?:{'|'.join(module.TASKS)})/[^`]+)`", PAGE.read_text("utf-8")))
     assert prose == names
