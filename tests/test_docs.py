@@ -171,3 +171,12 @@ def test_the_home_page_counts_right() -> None:
     sentence = f"{len(models.NAMES)} networks, {len(weighting.CONFIGS)} balancing"
     for page in (README, ROOT / "docs" / "index.md"):
         assert sentence in " ".join(page.read_text().split())
+
+
+@pytest.mark.parametrize("room", ["models", "weighting"])
+def test_the_reference_links_every_paper(room: str) -> None:
+    page = (ROOT / "docs" / "reference" / f"{room}.md").read_text()
+    for name, config in getattr(taskscape, room).CONFIGS.items():
+        (row,) = re.findall(rf"^\| `{name}` \|.*$", page, re.MULTILINE)
+        assert config.link in row
+        assert getattr(config, "paper", "") in row
