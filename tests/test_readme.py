@@ -40,3 +40,4 @@ def test_the_test_command_can_be_extracted() -> None:
     (command,) = re.findall(r"<!-- test command -->\n```bash\n(.*?)\n```", README.read_text("utf-8"), re.DOTALL)
     for part in ("pip install", "ruff check", "ruff format --check", "mypy", "pytest", "mkdocs build --strict"):
         assert part in command
+    assert "--strict -q" not in command  # a quiet mkdocs does not count warnings
