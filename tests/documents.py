@@ -9,8 +9,9 @@ README = ROOT / "README.md"
 PAGES = sorted((ROOT / "docs").rglob("*.md"))
 
 _BLOCK = re.compile(
-    r"^```(?P<language>\w+)(?: title=\"(?P<title>[^\"]+)\")?\n(?P<code>.*?)^```$", re.DOTALL | re.MULTILINE
+    r"^```(?:{\.)?(?P<language>\w+)(?: title=\"(?P<title>[^\"]+)\")?}?\n(?P<code>.*?)^```$", re.DOTALL | re.MULTILINE
 )
+"""Blocks that include a file are written ```{.python title="…"}, in which ruff does not format the line."""
 _SNIPPET = re.compile(r"^--8<-- \"(?P<path>[^\"]+)\"$", re.MULTILINE)
 
 
