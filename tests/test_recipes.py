@@ -1,12 +1,17 @@
 """Recipes: every network has one, and every one survives being saved."""
 
+from dataclasses import replace
+from typing import Any
+
 import pytest
 
-from taskscape import models, recipes, runs
+from taskscape import models, recipes, runs, weighting
 from taskscape.commands.recipes import read_recipe
 from taskscape.commands.recipes import recipes as listed
+from taskscape.losses import SILog
 from taskscape.runs import Experiment
 from taskscape.serialization import dump, parse
+from taskscape.tasks import Depth
 
 ALL = [*listed(), *models.NAMES]
 
@@ -44,3 +49,31 @@ def test_single_tasks_are_the_joint_network_with_one_task() -> None:
 def test_operations_are_counted_in_an_evaluation(name: str) -> None:
     network = models.build(name, {"semseg": 3, "depth": 1}, encoder="resnet10t").eval()
     assert runs.flops(network, (32, 64)) > 1e6
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"network": models.DeeplabJointConfig(encoder="resnet-18")}, "timm has no model 'resnet-18'"),
+        ({"network": models.TransformerConfig(heads=7)}, "heads"),
+        (
+            {"weighting": weighting.PCGradConfig(mode="features"), "network": models.SegnetMtanConfig()},
+            "no shared features",
+        ),
+        ({"weighting": weighting.GradNormConfig(), "network": models.SegnetSingleConfig()}, "share"),
+    ],
+)
+def test_what_does_not_fit_is_refused_before_data_are_made(changes: dict[str, Any], message: str) -> None:
+    experiment = replace(recipes.joint(), **changes)
+    if "Transformer" in type(experiment.network).__name__:
+        experiment = replace(experiment, tasks=recipes.transformer().tasks)
+    with pytest.raises(ValueError, match=message):
+        experiment.check()
+
+
+def test_metres_from_zero_are_refused_where_they_have_no_gradient() -> None:
+    metres = recipes.adaptive_depth().tasks  # with a loss of metres
+    with pytest.raises(ValueError, match=r"tasks\.depth would not learn: deeplab-joint starts"):
+        replace(recipes.joint(), tasks=metres).check()
+    replace(recipes.joint(), tasks={**metres, "depth": Depth("metres", loss=SILog())}).check()
+    replace(recipes.joint(), tasks={**metres, "depth": Depth("inverse", loss=SILog())}).check()

@@ -64,6 +64,10 @@ class NetworkConfig(ABC):
         """
         return self
 
+    def starts_at_values(self, tasks: Mapping[str, "Task"]) -> tuple[str, ...]:
+        """Return the tasks whose raw output lies within the range of their values before any training; none here."""
+        return ()
+
     def from_scratch(self) -> Self:
         """Return these settings without pretrained weights: for a network whose weights are loaded afterwards."""
         return self

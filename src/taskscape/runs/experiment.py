@@ -75,12 +75,26 @@ class Experiment:
     def check(self) -> None:
         """Raise ``ValueError`` with the remedy where network, tasks and weighting do not fit: before any long work."""
         self.network.check(self.tasks)
+        for name, task in self.tasks.items():
+            if task.zero_is_clamped and name not in self.network.starts_at_values(self.tasks):
+                raise ValueError(
+                    f"tasks.{name} would not learn: {self.network.name} starts with raw outputs near zero, which "
+                    f"decode to a value outside the task's range, where its loss has no gradient; set tasks.{name}.mean and "
+                    f"tasks.{name}.std to those of the data, or choose another representation"
+                )
+        self._build_without_numbers()
         network = self.network.network
         self.weighting.build(tuple(self.tasks), self.seed).check(
             shared_parameters=network.has_shared_parameters,
             shared_features=network.has_shared_features,
             compiled=self.compile,
         )
+
+    def _build_without_numbers(self) -> None:
+        """Build the network on the meta device, which takes a moment, so that wrong settings are found early."""
+        with torch.device("meta"):
+            network = self.network.for_tasks(self.tasks).from_scratch()
+            network.build({name: _channels_so_far(task) for name, task in self.tasks.items()})
 
     def for_data(self, store: Store) -> Self:
         """Return this experiment with what it left to the data filled in.
@@ -111,3 +125,11 @@ class Experiment:
             drop_undersized=training,
             channels_last=self.channels_last,
         )
+
+
+def _channels_so_far(task: Task) -> int:
+    """Return the output channels of a task, or any number while its classes are left to the data."""
+    try:
+        return task.channels
+    except ValueError:
+        return 2

@@ -47,6 +47,14 @@ class Task(ABC):
         """Whether the raw output is the modality's value itself, such as metres, not a normalized form of it."""
         return False
 
+    @property
+    def zero_is_clamped(self) -> bool:
+        """Whether raw output near zero, where most networks start, passes no gradient to the loss.
+
+        Such a task needs a network that starts at values, ``NetworkConfig.starts_at_values``.
+        """
+        return False
+
     def for_data(self, field: str, modality: Modality) -> Self:
         """Return this task with what it left to the data filled in from the field of the store that it reads.
 

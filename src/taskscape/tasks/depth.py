@@ -25,6 +25,10 @@ _NORMALIZATION: dict[Representation, tuple[float, float]] = {
 }
 
 
+_START = 0.1
+"""Size of the raw outputs of a network that was not trained yet."""
+
+
 @dataclass(frozen=True)
 class Depth(Task):
     """How far every pixel is away, in metres along the optical axis.
@@ -85,6 +89,13 @@ class Depth(Task):
     @override
     def raw_is_value(self) -> bool:
         return self.representation == "metres" and self.normalization == (0.0, 1.0)
+
+    @property
+    @override
+    def zero_is_clamped(self) -> bool:
+        """Whether a raw output of about zero decodes to less than ``min_depth`` or more than ``max_depth``."""
+        low, high = sorted(self.encode(torch.tensor([self.min_depth, self.max_depth])).tolist())
+        return self.loss.space == "value" and not low - _START <= 0 <= high + _START
 
     @override
     def for_data(self, field: str, modality: Modality) -> Self:

@@ -77,6 +77,11 @@ class BinsConfig(AtrousConfig):
             self, bin_tasks=tuple(name for name, task in tasks.items() if task.raw_is_value and task.channels == 1)
         )
 
+    @override
+    def starts_at_values(self, tasks: Mapping[str, "Task"]) -> tuple[str, ...]:
+        """Return the tasks with bins: these start around ``start``."""
+        return self.for_tasks(tasks).bin_tasks or ()
+
     def transformer(self, inputs: int) -> GridTransformer:
         """Build a transformer over the cells of a map of ``inputs`` channels."""
         return GridTransformer(
