@@ -28,7 +28,8 @@ from taskscape.runs.experiment import Experiment
 from taskscape.models import DeeplabPlainConfig
 
 def experiment():
-    return Experiment(network=DeeplabPlainConfig(encoder="resnet10t"), data=Packed(Path("store")), epochs=1, batch_size=32)
+    network = DeeplabPlainConfig(encoder="resnet10t")
+    return Experiment(network=network, data=Packed(Path("store")), epochs=1, batch_size=32)
 """
 
 

@@ -373,7 +373,7 @@ def test_a_full_disk(here: Path, capsys: pytest.CaptureFixture[str], monkeypatch
     ("arguments", "function", "message"),
     [
         ("demo", "taskscape.demo.demo", "data that was made is kept; start again"),
-        ("synth out", "taskscape.data.readers.miniscapes.write_miniscapes", "the streets in out are kept; the same command continues"),
+        ("synth out", "taskscape.data.readers.miniscapes.write_miniscapes", "the streets in out are kept"),
         ("models", "taskscape.commands.models._cost", "stopped"),
         ("train joint", "taskscape.runs.train", "data that was made is kept; start again"),
         ("evaluate run", "taskscape.runs.evaluate", "start the same command again"),

@@ -24,7 +24,6 @@ from taskscape.tasks import Depth, SemanticSegmentation, SurfaceNormals
 from taskscape.training.optimization import AdamWConfig, OneCycle
 from taskscape.weighting import UncertaintyConfig
 
-
 EXAMPLE_CHANNELS = {"semseg": 19, "depth": 1}
 """Output channels of ``joint`` on streets, for which ``taskscape models`` counts by default."""
 
