@@ -79,8 +79,8 @@ class Experiment:
             if task.zero_is_clamped and name not in self.network.starts_at_values(self.tasks):
                 raise ValueError(
                     f"tasks.{name} would not learn: {self.network.name} starts with raw outputs near zero, which "
-                    f"decode to a value outside the task's range, where its loss has no gradient; set tasks.{name}.mean "
-                    f"and tasks.{name}.std to those of the data, or choose another representation"
+                    f"decode to a value outside the task's range, where its loss has no gradient; set "
+                    f"tasks.{name}.mean and tasks.{name}.std to those of the data, or choose another representation"
                 )
         self._build_without_numbers()
         network = self.network.network
