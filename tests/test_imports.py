@@ -22,6 +22,7 @@ ROOMS = (
     "errors",
     "files",
     "progress",
+    "plain",
     "serialization",
     "parallel",
     "batch",

@@ -8,7 +8,7 @@ under the key ``type``, by the class's ``name``::
       lr: 0.03
 
 A room of the package says once which classes it has for an abstract base: ``offer(Optimizer, (SGD, Adam))``; the
-command line offers the same ones. Reading executes nothing: ``yaml.safe_load`` gives plain values, and the dataclasses
+command line offers the same ones. Reading executes nothing: ``taskscape.plain`` gives plain values, and the dataclasses
 check them. The one exception is ``type: my.py:MyNetwork``: a class that is not the package's own is saved by the Python
 file that defines it, and reading imports that file, which runs it. A file's path is saved relative to the current
 folder where it lies within.
@@ -17,6 +17,7 @@ folder where it lies within.
 import difflib
 import importlib.util
 import inspect
+import reprlib
 import sys
 from abc import ABC
 from collections.abc import Callable, Iterable, Mapping
@@ -26,12 +27,23 @@ from pathlib import Path
 from types import ModuleType, NoneType, UnionType
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeGuard, TypeVar, Union, get_args, get_origin
 
+from taskscape.plain import parse_yaml
+
 if TYPE_CHECKING:
     import cattrs
 
 T = TypeVar("T")
 
 _OFFERED: dict[type, dict[str, type]] = {}
+
+_MOST_DETAILED = 10_000
+"""Values of a content that may each have an error of its own: every one takes kilobytes."""
+
+_MOST_LINES = 20
+"""Of one error message."""
+
+_REPR = reprlib.Repr()
+_REPR.maxstring = _REPR.maxother = _REPR.maxlong = 200
 
 _USER_FILE = "taskscape-file:"
 """The names of modules from a user's file start so: nothing else is imported by such a name."""
@@ -64,13 +76,7 @@ def parse(text: str, where: str, kind: type[T]) -> T:
 
     Raises ``ValueError`` as ``structure``.
     """
-    import yaml
-
-    try:
-        content = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise ValueError(f"{where} is not YAML: {error}") from error
-    return structure(content, where, kind)
+    return structure(parse_yaml(text, where), where, kind)
 
 
 def unstructure(value: Any, field: str = "") -> Any:
@@ -97,10 +103,11 @@ def structure(content: Any, where: str, kind: type[T]) -> T:
     import cattrs
 
     try:
-        value: T = _converter().structure(content, kind)
+        value: T = _converter(_is_small(content)).structure(content, kind)
     except Exception as error:  # cattrs raises a group of whatever the fields raise
         lines = cattrs.transform_error(error, path="", format_exception=_explain)
-        raise ValueError("\n".join(_located(where, line) for line in lines)) from error
+        more = [f"{where}: and {len(lines) - _MOST_LINES} more"] if len(lines) > _MOST_LINES else []
+        raise ValueError("\n".join([_located(where, line) for line in lines[:_MOST_LINES]] + more)) from error
     return value
 
 
@@ -142,10 +149,11 @@ def _tag(cls: type) -> str:
 
 
 @cache
-def _converter() -> "cattrs.Converter":
+def _converter(detailed: bool) -> "cattrs.Converter":
+    """Return what reads dataclasses; it collects every error with its field, or ends at the first one."""
     import cattrs
 
-    converter = cattrs.Converter(forbid_extra_keys=True)
+    converter = cattrs.Converter(forbid_extra_keys=True, detailed_validation=detailed)
     for kind in (bool, int, float, str, Path):
         converter.register_structure_hook(kind, _scalar)
     # cattrs asks the hook first that was registered last: a choice of dataclasses is a union and a dataclass too.
@@ -154,6 +162,17 @@ def _converter() -> "cattrs.Converter":
     converter.register_structure_hook_factory(is_dataclass, lambda kind: _one_dataclass(kind, converter))
     converter.register_structure_hook_factory(_is_choice, lambda kind: _choice(kind, converter))
     return converter
+
+
+def _is_small(content: Any) -> bool:
+    """Return whether plain values are fewer than ``_MOST_DETAILED``."""
+    rest, count = [content], 0
+    while rest and count < _MOST_DETAILED:
+        value = rest.pop()
+        items = value.values() if isinstance(value, Mapping) else value if isinstance(value, list | tuple) else ()
+        count += len(items)
+        rest += [item for item in items if isinstance(item, Mapping | list | tuple)]
+    return count < _MOST_DETAILED
 
 
 def _scalar(value: Any, kind: type) -> Any:
@@ -167,7 +186,7 @@ def _scalar(value: Any, kind: type) -> Any:
     elif type(value) is kind:
         return value
     wanted = {bool: "true or false", int: "a whole number", float: "a number", str: "text", Path: "a path"}[kind]
-    raise ValueError(f"{value!r} is not {wanted}")
+    raise ValueError(f"{_REPR.repr(value)} is not {wanted}")
 
 
 def _one_of(literal: Any) -> Callable[[Any, Any], Any]:
@@ -175,7 +194,7 @@ def _one_of(literal: Any) -> Callable[[Any, Any], Any]:
 
     def read(value: Any, _: Any) -> Any:
         if not isinstance(value, str | int) or (type(value), value) not in allowed:  # 1 is not true
-            raise ValueError(f"{value!r} is none of {', '.join(map(str, get_args(literal)))}")
+            raise ValueError(f"{_REPR.repr(value)} is none of {', '.join(map(str, get_args(literal)))}")
         return value
 
     return read
@@ -206,7 +225,7 @@ def _one_dataclass(cls: type, converter: "cattrs.Converter") -> Callable[[Any, A
 
     def read(value: Any, _: Any) -> Any:
         if not isinstance(value, Mapping):
-            raise ValueError(f"{value!r} is not a mapping of {', '.join(f.name for f in fields(cls))}")
+            raise ValueError(f"{_REPR.repr(value)} is not a mapping of {', '.join(f.name for f in fields(cls))}")
         tag = value.get("type") if _is_option(cls) else None
         if tag is not None and tag != _tag(cls):
             return converter.structure(value, _named(tag, {_tag(cls): cls}, cls))
@@ -224,7 +243,7 @@ def _choice(kind: Any, converter: "cattrs.Converter") -> Callable[[Any, Any], An
         if value is None and NoneType in members:
             return None
         if not isinstance(value, Mapping):
-            raise ValueError(f"{value!r} is not a mapping with the key 'type'")
+            raise ValueError(f"{_REPR.repr(value)} is not a mapping with the key 'type'")
         if "type" not in value:
             if "is" in value:
                 raise ValueError("the key 'is' is that of an earlier version, which is not read; train the run again")
@@ -244,6 +263,8 @@ def _classes(member: type) -> Mapping[str, type]:
 
 def _named(tag: Any, classes: Mapping[str, type], base: type | None) -> type:
     """Return the class that ``tag`` names: one of these, or a relative from a user's file."""
+    if not isinstance(tag, str):
+        raise ValueError(f"type is {_REPR.repr(tag)}, which is no text")
     if tag in classes:
         return classes[tag]
     file, colon, name = str(tag).rpartition(":")
@@ -251,7 +272,7 @@ def _named(tag: Any, classes: Mapping[str, type], base: type | None) -> type:
         by_class = {cls.__name__.removesuffix("Config").lower(): name for name, cls in classes.items()}
         likely = by_class.get(str(tag).lower())
         raise ValueError(
-            f"there is no {tag!r}" + (f"; did you mean {likely}?" if likely else nearest(str(tag), classes))
+            f"there is no {_REPR.repr(tag)}" + (f"; did you mean {likely}?" if likely else nearest(str(tag), classes))
         )
     cls = load_name(Path(file), name)
     if not _is_option(cls):

@@ -1,0 +1,134 @@
+"""Reads YAML and JSON as plain values, within bounds: nothing executes, and no file takes more memory than it should.
+
+Every error is a ``ValueError`` that names the text. UTF-8 everywhere, with or without a byte-order mark.
+"""
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import yaml
+
+MOST_DEPTH = 64
+"""How deep lists and mappings may be nested."""
+MOST_YAML_BYTES = 1 << 18
+MOST_YAML_VALUES = 100_000
+"""Values of a YAML text, where an alias counts as all that it stands for."""
+MOST_JSON_BYTES = 1 << 26
+"""A manifest with the names of a million images has half of it."""
+
+
+def read_yaml(path: Path) -> Any:
+    """Return what a YAML file holds. Raises ``ValueError`` that names it, and ``OSError`` as it comes."""
+    return parse_yaml(_text(path, MOST_YAML_BYTES), str(path))
+
+
+def read_json(path: Path) -> Any:
+    """Return what a JSON file holds. Raises ``ValueError`` that names it, and ``OSError`` as it comes."""
+    return parse_json(_text(path, MOST_JSON_BYTES), str(path))
+
+
+def parse_yaml(text: str, where: str) -> Any:
+    """Return what a YAML text holds; ``where`` names it in errors, usually a file.
+
+    Raises ``ValueError`` for a text that is too large, nested too deep, or names a key twice.
+    """
+    import yaml
+
+    if len(text) > MOST_YAML_BYTES:
+        raise ValueError(f"{where} has {len(text)} characters, and {MOST_YAML_BYTES} are possible")
+    try:
+        loader = yaml.SafeLoader(text)
+        try:
+            node = loader.get_single_node()
+            if node is None:
+                return None
+            _check_node(node, where)
+            return loader.construct_document(node)
+        finally:
+            loader.dispose()
+    except _OutOfBounds:
+        raise
+    except RecursionError:
+        raise ValueError(f"{where} is nested too deep: {MOST_DEPTH} levels are possible") from None
+    except Exception as error:  # yaml's own, and whatever Python raises for an impossible number or date
+        raise ValueError(f"{where} is not YAML: {error}") from error
+
+
+def parse_json(text: str, where: str) -> Any:
+    """Return what a JSON text holds; ``where`` names it in errors, usually a file.
+
+    Raises ``ValueError`` for a text that is nested too deep or names a key twice.
+    """
+    try:
+        content = json.loads(text, object_pairs_hook=_object)
+    except RecursionError:
+        raise ValueError(f"{where} is nested too deep: {MOST_DEPTH} levels are possible") from None
+    except ValueError as error:
+        raise ValueError(f"{where} is not JSON ({error})") from error
+    layer: list[Any] = [content]
+    for _ in range(MOST_DEPTH):
+        layer = [item for value in layer if isinstance(value, dict | list) for item in _containers(value)]
+        if not layer:
+            return content
+    raise ValueError(f"{where} is nested too deep: {MOST_DEPTH} levels are possible")
+
+
+class _OutOfBounds(ValueError):
+    """Names the text already."""
+
+
+def _text(path: Path, most: int) -> str:
+    with path.open("rb") as file:
+        content = file.read(most + 1)
+    if len(content) > most:
+        raise ValueError(f"{path} is larger than {most} bytes, which is more than such a file needs")
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path} is not UTF-8 text ({error}): save it as UTF-8") from error
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    content = dict(pairs)
+    if len(content) < len(pairs):
+        (name, _), *_ = Counter(name for name, _ in pairs).most_common(1)
+        raise ValueError(f"it has the key {name!r} twice")
+    return content
+
+
+def _containers(value: dict[str, Any] | list[Any]) -> Iterator[Any]:
+    items: Iterable[Any] = value.values() if isinstance(value, dict) else value
+    return (item for item in items if isinstance(item, dict | list))
+
+
+def _check_node(root: "yaml.Node", where: str) -> None:
+    """Walk the tree that a YAML text stands for; an alias is walked wherever it stands."""
+    import yaml
+
+    rest, count = [(root, 1)], 0
+    while rest:
+        node, depth = rest.pop()
+        if depth > MOST_DEPTH:
+            raise _OutOfBounds(f"{where} is nested too deep: {MOST_DEPTH} levels are possible")
+        if isinstance(node, yaml.MappingNode):
+            _check_keys(node, where)
+            children = [child for pair in node.value for child in pair]
+        else:
+            children = node.value if isinstance(node, yaml.SequenceNode) else []
+        count += len(children)
+        if count > MOST_YAML_VALUES:
+            raise _OutOfBounds(f"{where} has more than {MOST_YAML_VALUES} values, counting what its aliases stand for")
+        rest += [(child, depth + 1) for child in children if isinstance(child, yaml.CollectionNode)]
+
+
+def _check_keys(node: "yaml.MappingNode", where: str) -> None:
+    seen = set()
+    for key, _ in node.value:
+        name = (key.tag, key.value) if isinstance(key.value, str) else None
+        if name in seen:
+            raise _OutOfBounds(f"{where} has the key {key.value!r} twice, the second in line {key.start_mark.line + 1}")
+        seen.add(name or key)
