@@ -50,7 +50,7 @@ def parse_yaml(text: str, where: str) -> Any:
             return loader.construct_document(node)
         finally:
             loader.dispose()
-    except _OutOfBounds:
+    except _OutOfBoundsError:
         raise
     except RecursionError:
         raise ValueError(f"{where} is nested too deep: {MOST_DEPTH} levels are possible") from None
@@ -77,7 +77,7 @@ def parse_json(text: str, where: str) -> Any:
     raise ValueError(f"{where} is nested too deep: {MOST_DEPTH} levels are possible")
 
 
-class _OutOfBounds(ValueError):
+class _OutOfBoundsError(ValueError):
     """Names the text already."""
 
 
@@ -113,7 +113,7 @@ def _check_node(root: "yaml.Node", where: str) -> None:
     while rest:
         node, depth = rest.pop()
         if depth > MOST_DEPTH:
-            raise _OutOfBounds(f"{where} is nested too deep: {MOST_DEPTH} levels are possible")
+            raise _OutOfBoundsError(f"{where} is nested too deep: {MOST_DEPTH} levels are possible")
         if isinstance(node, yaml.MappingNode):
             _check_keys(node, where)
             children = [child for pair in node.value for child in pair]
@@ -121,7 +121,7 @@ def _check_node(root: "yaml.Node", where: str) -> None:
             children = node.value if isinstance(node, yaml.SequenceNode) else []
         count += len(children)
         if count > MOST_YAML_VALUES:
-            raise _OutOfBounds(f"{where} has more than {MOST_YAML_VALUES} values, counting what its aliases stand for")
+            raise _OutOfBoundsError(f"{where} has more than {MOST_YAML_VALUES} values, counting what its aliases stand for")
         rest += [(child, depth + 1) for child in children if isinstance(child, yaml.CollectionNode)]
 
 
@@ -130,5 +130,5 @@ def _check_keys(node: "yaml.MappingNode", where: str) -> None:
     for key, _ in node.value:
         name = (key.tag, key.value) if isinstance(key.value, str) else None
         if name in seen:
-            raise _OutOfBounds(f"{where} has the key {key.value!r} twice, the second in line {key.start_mark.line + 1}")
+            raise _OutOfBoundsError(f"{where} has the key {key.value!r} twice, the second in line {key.start_mark.line + 1}")
         seen.add(name or key)

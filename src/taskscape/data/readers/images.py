@@ -6,6 +6,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import ExifTags, Image, ImageOps
 
+from taskscape.data.readers.opening import open_image
+
 SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
 """Of image files, in lower case."""
 
@@ -19,20 +21,20 @@ def read_image(path: Path, size: tuple[int, int] | None = None) -> RgbArray:
     With ``size``, (H, W), the image is averaged down or interpolated up to it. Raises ``ValueError`` that names a file
     that is damaged or no image; ``FileNotFoundError`` and ``PermissionError`` as they come.
     """
-    try:
-        with Image.open(path) as image:
+    with open_image(path) as image:
+        try:
             ImageOps.exif_transpose(image, in_place=True)
             rgb = np.array(_as_rgb(image))
-    except (FileNotFoundError, PermissionError):
-        raise
-    except Exception as error:  # Pillow raises anything from OSError to SyntaxError and struct.error here
-        raise ValueError(f"{path} is damaged or not an image ({error}): replace the file or leave it out") from error
+        except Exception as error:  # damaged EXIF data raise anything
+            raise ValueError(
+                f"{path} is damaged or not an image ({error}): replace the file or leave it out"
+            ) from error
     return resize_image(rgb, size)
 
 
 def size_of(path: Path) -> tuple[int, int]:
     """Return the (H, W) of an image file as ``read_image`` gives it, without reading its pixels."""
-    with Image.open(path) as image:
+    with open_image(path, load=False) as image:
         on_its_side = image.getexif().get(ExifTags.Base.Orientation, 1) >= 5
         return (image.width, image.height) if on_its_side else (image.height, image.width)
 

@@ -1,16 +1,15 @@
 """Reads label images and arrays as they are stored, and brings them to one size without mixing pixels."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
+from taskscape.data.readers.opening import open_array, open_image
 from taskscape.modalities.base import Array, Mask
 
 _BITS = {"1": 1, "L": 8, "P": 8, "I;16": 16, "I;16B": 16, "I": 16}
 """Of gray images, by Pillow's mode."""
+_REMEDY = "download or unpack it again"
 
 
 def resize_nearest(label: Array, size: tuple[int, int]) -> Array:
@@ -25,23 +24,19 @@ def read_label(path: Path, size: tuple[int, int] | None = None) -> Array:
     if path.suffix == ".npy":
         label = read_array(path)
     else:
-        with _opened(path) as image:
+        with open_image(path, remedy=_REMEDY) as image:
             label = np.asarray(image)
     return label if size is None else resize_nearest(label, size)
 
 
 def read_array(path: Path) -> Array:
     """Return the array of an ``.npy`` file. Raises ``ValueError`` that names a damaged one."""
-    try:
-        array: Array = np.load(path, allow_pickle=False)
-    except (ValueError, EOFError) as error:
-        raise ValueError(f"{path} is damaged or not an array ({error}): download or unpack it again") from error
-    return array
+    return np.array(open_array(path, _REMEDY))
 
 
 def read_gray(path: Path, bits: int, size: tuple[int, int], what: str) -> Array:
     """Return a gray image of 8 or 16 bits, (H, W). Raises ``ValueError`` for any other; ``what`` says what belongs."""
-    with _opened(path) as image:
+    with open_image(path, remedy=_REMEDY) as image:
         if (depth := _BITS.get(image.mode)) != bits:
             found = f"{depth} bits" if depth else f"mode {image.mode}"
             raise ValueError(f"{path} has {found} where {bits} bits of {what} belong: download it again unchanged")
@@ -54,16 +49,3 @@ def unit_vectors(vectors: Array) -> tuple[Array, Mask]:
     valid = np.isfinite(length) & (length > 0.5)
     unit = vectors / np.where(valid, length, 1.0)[..., None]
     return np.where(valid[..., None], unit, 0).astype(np.float32), valid
-
-
-@contextmanager
-def _opened(path: Path) -> Iterator[Image.Image]:
-    """Open an image. Raises ``ValueError`` that names a damaged one."""
-    try:
-        with Image.open(path) as image:
-            image.load()
-            yield image
-    except (OSError, SyntaxError) as error:  # Pillow raises both for damaged files
-        if isinstance(error, FileNotFoundError | PermissionError):
-            raise
-        raise ValueError(f"{path} is damaged or not an image ({error}): download or unpack it again") from error

@@ -1,0 +1,71 @@
+"""Opens files of images and arrays within bounds: what they claim is compared with what is there before it is read."""
+
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+FORMATS = ("AVIF", "BMP", "GIF", "JPEG", "JPEG2000", "MPO", "PNG", "PPM", "TIFF", "WEBP")
+"""The formats that are read, whatever a file is called; others of Pillow's start programs, or have no bounds."""
+MOST_PIXELS = 120_000_000
+"""Of an image: it takes up to a GiB of memory."""
+
+
+@contextmanager
+def open_image(
+    path: Path, load: bool = True, remedy: str = "replace the file or leave it out"
+) -> Iterator[Image.Image]:
+    """Open an image, and decode its pixels unless ``load`` is false.
+
+    Raises ``ValueError`` that names a file that is damaged, too large or no image; ``FileNotFoundError`` and
+    ``PermissionError`` as they come.
+    """
+    try:
+        image = _opened(path, load)
+    except (FileNotFoundError, PermissionError):
+        raise
+    except Exception as error:  # Pillow raises anything from OSError to SyntaxError and struct.error here
+        raise ValueError(f"{path} is damaged or not an image ({error}): {remedy}") from error
+    with image:
+        yield image
+
+
+def open_array(path: Path, remedy: str = "replace the file or leave it out") -> npt.NDArray[Any]:
+    """Map the array of an ``.npy`` file, so that a header that claims more than there is fails at once.
+
+    Raises ``ValueError`` that names a damaged file; ``FileNotFoundError`` and ``PermissionError`` as they come.
+    """
+    try:
+        array = np.lib.format.open_memmap(path, mode="r")
+    except (FileNotFoundError, PermissionError):
+        raise
+    except Exception as error:  # numpy reads a header with the tokenizer of Python, whose errors are many
+        raise ValueError(f"{path} is damaged or not an array ({error}): {remedy}") from error
+    return array
+
+
+def _opened(path: Path, load: bool) -> Image.Image:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # the limit here is another
+        image = Image.open(path, formats=_formats())
+    try:
+        if image.width * image.height > MOST_PIXELS:
+            raise ValueError(f"it has {image.width} × {image.height} pixels, more than {MOST_PIXELS}")
+        if load:
+            image.load()
+    except BaseException:
+        image.close()
+        raise
+    return image
+
+
+@cache
+def _formats() -> tuple[str, ...]:
+    Image.init()
+    return tuple(name for name in FORMATS if name in Image.OPEN)
