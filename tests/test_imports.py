@@ -33,6 +33,7 @@ ROOMS = (
     "losses",
     "views",
     "run_folder",
+    "state_dicts",
     "models",
     "weighting",
     "tasks",

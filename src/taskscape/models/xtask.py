@@ -48,6 +48,7 @@ class XTaskConfig(EncoderConfig):
 
     @override
     def check(self, tasks: Mapping[str, "Task"]) -> None:
+        super().check(tasks)
         known_tasks("class_tasks", self.class_tasks or (), tasks)
 
     @override

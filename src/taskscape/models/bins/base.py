@@ -58,6 +58,7 @@ class BinsConfig(AtrousConfig):
     @override
     def check(self, tasks: Mapping[str, "Task"]) -> None:
         """Raise ``ValueError`` where a task with bins does not put out its values, or no task has bins but might."""
+        super().check(tasks)
         bins = known_tasks("bin_tasks", self.for_tasks(tasks).bin_tasks or (), tasks)
         if self.bin_tasks is None and not bins:
             bins = tuple(name for name, task in tasks.items() if not task.predicts_classes and task.channels == 1)

@@ -39,6 +39,7 @@ class DeeplabDistillSEConfig(AtrousConfig):
 
     @override
     def check(self, tasks: Mapping[str, "Task"]) -> None:
+        super().check(tasks)
         known_tasks("narrow_tasks", self.narrow_tasks or (), tasks)
 
 

@@ -42,6 +42,7 @@ class DeeplabFullyBranchedConfig(AtrousConfig):
 
     @override
     def check(self, tasks: Mapping[str, "Task"]) -> None:
+        super().check(tasks)
         known_tasks("wide_tasks", self.wide_tasks or (), tasks)
 
     @override

@@ -1,8 +1,9 @@
 """Encoders: the only place that knows timm."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import timm
 import torch
@@ -10,6 +11,10 @@ from torch import Tensor, nn
 from typing_extensions import override
 
 from taskscape.models.base import NetworkConfig
+from taskscape.models.layers.pretrained import fitting
+
+if TYPE_CHECKING:
+    from taskscape.tasks import Task
 
 
 @dataclass(frozen=True)
@@ -19,7 +24,16 @@ class EncoderConfig(NetworkConfig):
     encoder: str = "resnet34"
     """Any timm backbone that gives a pyramid of features."""
     pretrained: bool | Path = False
-    """The encoder's weights: False for random ones, True for those of the hub, or a timm checkpoint file."""
+    """The encoder's weights: False for random ones, True for those of the hub, or those of a file (safetensors, or of
+    torch.save) or of a run's folder."""
+
+    @override
+    def check(self, tasks: Mapping[str, "Task"]) -> None:
+        """Raise ``ValueError`` where the file of ``pretrained`` cannot be read or does not fit the encoder."""
+        if isinstance(self.pretrained, Path):
+            with torch.device("meta"):
+                backbone = Encoder(self.encoder).backbone
+            fitting(backbone, self.encoder, self.pretrained)
 
     @override
     def from_scratch(self) -> Self:
@@ -53,6 +67,8 @@ class Encoder(nn.Module):
     """Channels of each level."""
     strides: tuple[int, ...]
     """Input pixels per feature of each level, such as (2, 4, 8, 16, 16) for ``output_stride`` 16."""
+    note: str = ""
+    """What the weights of a file filled, in words."""
 
     def __init__(self, name: str, output_stride: int = 32, pretrained: bool | Path = False) -> None:
         """Create it, with random weights, with those of the hub (``True``) or with those of a file.
@@ -62,17 +78,17 @@ class Encoder(nn.Module):
         """
         super().__init__()
         options: dict[str, Any] = {} if output_stride == 32 else {"output_stride": output_stride}
-        if isinstance(pretrained, Path):
-            if not pretrained.is_file():
-                raise ValueError(f"network.pretrained: there is no file {pretrained}; give a timm checkpoint of {name}")
-            options["pretrained_cfg_overlay"] = {"file": str(pretrained)}
         if not timm.is_model(name.split(".")[0]):
             similar = ", ".join(timm.list_models(f"*{name[:6]}*")[:5]) or "see timm.list_models()"
             raise ValueError(f"network.encoder: timm has no model {name!r}; similar: {similar}")
         try:
-            self.backbone = timm.create_model(name, features_only=True, pretrained=bool(pretrained), **options)
+            self.backbone = timm.create_model(name, features_only=True, pretrained=pretrained is True, **options)
         except Exception as error:  # timm, the hub and torch raise anything from KeyError to HTTPError here
-            raise ValueError(_remedy(name, output_stride, pretrained, error)) from error
+            raise ValueError(_remedy(name, output_stride, pretrained is True, error)) from error
+        if isinstance(pretrained, Path):
+            weights = fitting(self.backbone, name, pretrained)
+            self.backbone.load_state_dict(weights.tensors, strict=False)  # counters of batches may be missing
+            self.note = weights.note
         self.channels = tuple(self.backbone.feature_info.channels())
         self.strides = tuple(self.backbone.feature_info.reduction())
         config = self.backbone.pretrained_cfg
@@ -100,9 +116,7 @@ class Encoder(nn.Module):
         return features
 
 
-def _remedy(name: str, output_stride: int, pretrained: bool | Path, error: Exception) -> str:
-    if isinstance(pretrained, Path):
-        return f"network.pretrained: {pretrained} does not hold weights of {name}: {error}"
+def _remedy(name: str, output_stride: int, pretrained: bool, error: Exception) -> str:
     if pretrained:
         return (
             f"network.pretrained: the weights of {name} could not be fetched from the hub ({error}); "

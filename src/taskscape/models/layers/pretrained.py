@@ -1,0 +1,108 @@
+"""The weights of a file for a timm backbone: all of them, or an error that says what does not fit."""
+
+import sys
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import timm
+import torch
+from torch import Tensor, nn
+
+from taskscape.state_dicts import Match, by_module, match, read
+
+_NAMED = 6
+"""How many modules a message names."""
+
+
+class Fitting(NamedTuple):
+    """Weights that fill a backbone."""
+
+    tensors: dict[str, Tensor]
+    note: str
+    """What was filled and what of the file was not used, in words."""
+
+
+def fitting(backbone: nn.Module, name: str, path: Path) -> Fitting:
+    """Return the weights in ``path`` that fill every tensor of the timm backbone ``name``.
+
+    The file is one of safetensors or ``torch.save``, or the folder of a run; names in it may begin with anything
+    (``state_dict.module.backbone.``). Where names are those of a model's first publication, timm's conversion is tried.
+    What serves classification is not needed.
+
+    Raises ``ValueError`` that says how many tensors fit and which do not, also for the weights of a larger model.
+    """
+    try:
+        weights = read(path)
+    except (ValueError, OSError) as error:
+        raise ValueError(f"network.pretrained: {error}") from error
+    own = backbone.state_dict()
+    with torch.device("meta"):
+        full = timm.create_model(name)
+    found = match(own, weights)
+    if found.unfilled and (converted := _converted(weights, full, name)):
+        found = max(found, match(own, converted), key=lambda candidate: len(candidate.tensors))
+    if found.unfilled:
+        raise ValueError(
+            f"network.pretrained: {path} does not hold weights of {name}: {len(found.tensors)} of {len(own)} tensors "
+            f"fit, {_lacking(found, own)}; give weights of {name}, or set network.encoder to the model they are of"
+        )
+    if larger := _beyond(found, full):
+        raise ValueError(
+            f"network.pretrained: {path} holds weights of a larger model than {name}: {len(own)} of {len(own)} tensors "
+            f"fit, but {_listed(by_module(larger, found.unused + list(found.tensors)))} would be left out; set "
+            "network.encoder to the model they are of"
+        )
+    note = f"{path} fills {len(own)} of {len(own)} tensors of the encoder {name}"
+    if found.unused:
+        note += f"; not used: {_listed(by_module(found.unused, weights))}"
+    return Fitting(found.tensors, note)
+
+
+def _lacking(found: Match, own: Mapping[str, Tensor]) -> str:
+    parts = []
+    if found.missing:
+        parts.append(f"{len(found.missing)} are missing ({_listed(by_module(found.missing, own))})")
+    if found.shapes:
+        name, (shape, in_file) = next(iter(found.shapes.items()))
+        parts.append(f"{len(found.shapes)} are of another shape ({name} is {in_file} instead of {shape}, …)")
+    return " and ".join(parts)
+
+
+def _listed(names: Iterable[str]) -> str:
+    names = list(names)
+    return ", ".join(names[:_NAMED]) + (f" and {len(names) - _NAMED} more" if len(names) > _NAMED else "")
+
+
+def _converted(weights: dict[str, Tensor], full: nn.Module, name: str) -> dict[str, Tensor]:
+    """Return the weights as timm converts those of the model's first publication; none where it does not."""
+    convert = getattr(sys.modules[timm.model_entrypoint(name.split(".")[0]).__module__], "checkpoint_filter_fn", None)
+    if convert is None:
+        return {}
+    for beginning in ("", "state_dict.", "model.", "module.", "state_dict.module."):
+        inner = {key.removeprefix(beginning): tensor for key, tensor in weights.items() if key.startswith(beginning)}
+        try:
+            converted: Mapping[str, Any] = convert(inner, full)
+        except Exception:  # names of another model: timm raises anything here
+            continue
+        tensors = {key: tensor for key, tensor in converted.items() if isinstance(tensor, Tensor)}
+        if tensors.keys() != inner.keys():
+            return tensors
+    return {}
+
+
+def _beyond(found: Match, full: nn.Module) -> list[str]:
+    """Return the weights beside those that were used, in the same modules, that the whole model does not have."""
+    known = {name.replace("_", ".") for name in full.state_dict()}
+    modules = {name for name, _ in full.named_children()}
+    heads: Any = getattr(full, "pretrained_cfg", {}).get("classifier") or ()
+    modules -= {head.split(".")[0] for head in ([heads] if isinstance(heads, str) else heads)}
+    start = len(found.prefix)
+    return [
+        name
+        for name in found.unused
+        if name.replace("_", ".").startswith(found.prefix)
+        and name.endswith("weight")
+        and name[start:].split(".")[0] in modules
+        and name[start:].replace("_", ".") not in known
+    ]

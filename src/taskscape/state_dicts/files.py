@@ -1,0 +1,116 @@
+"""Files of weights: written with a checksum, read without running code."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import safetensors.torch
+import torch
+from torch import Tensor
+
+from taskscape.files import atomic_write
+from taskscape.run_folder import RunFolder
+
+_METADATA = "__metadata__"
+"""The entry of a safetensors header that holds texts of the writer's own."""
+_CHECKSUM = "taskscape.sha256"
+
+
+def save_safetensors(path: Path, tensors: Mapping[str, Tensor]) -> None:
+    """Write tensors as safetensors, with their SHA-256 among the metadata, in place of the file that is there.
+
+    Raises ``OSError`` that names the file, when it cannot be written; the old one stays.
+    """
+    plain = safetensors.torch.save({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()})
+    header, data = _parts(plain)
+    header[_METADATA] = {_CHECKSUM: _digest(header, data)}
+    text = json.dumps(header, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)
+    atomic_write(path, b"".join((len(text).to_bytes(8, "little"), text, data)))
+
+
+def read_safetensors(path: Path, *, own: bool = False) -> dict[str, Tensor]:
+    """Read a safetensors file to the CPU and verify its checksum, if it has one.
+
+    Other programs and earlier versions write none. ``own`` says that the file is one of ``save_safetensors``: its
+    metadata then hold a checksum, or are damaged. Raises ``ValueError`` that names the file.
+    """
+    content = path.read_bytes()
+    try:
+        header, data = _parts(content)
+        metadata = header.pop(_METADATA, None)
+        expected = metadata.get(_CHECKSUM) if metadata is not None else None
+        right = expected == _digest(header, data) if expected is not None or (own and metadata is not None) else True
+        tensors = safetensors.torch.load(content) if right else {}
+    except Exception as error:  # safetensors has an error class of its own; the JSON may be anything
+        raise ValueError(f"{path} is damaged or no safetensors file ({error}): restore it from a copy") from error
+    if not right:
+        raise ValueError(f"{path} is damaged, its checksum differs: restore it from a copy, or train again")
+    return tensors
+
+
+def located(path: Path) -> Path:
+    """Return the file of weights that ``path`` is or, as the folder of a run, holds. Raises ``FileNotFoundError``."""
+    file = RunFolder(path).weights if path.is_dir() else path
+    if not file.is_file():
+        what = f"no trained run, it has no {file.name}" if path.is_dir() else "not there"
+        raise FileNotFoundError(f"{path} is {what}: give a file of weights, or the folder of a run")
+    return file
+
+
+def read(path: Path) -> dict[str, Tensor]:
+    """Read the weights of a run's folder, a safetensors file, or a file of ``torch.save``, to the CPU.
+
+    Names of tensors within nested mappings are joined by dots. Nothing that a file says is executed: what a pickled
+    file holds besides tensors and plain values is refused. Raises ``ValueError`` or ``FileNotFoundError`` that name the
+    file.
+    """
+    file = located(path)
+    if file.suffix == ".safetensors":
+        return read_safetensors(file, own=path.is_dir())
+    try:
+        tensors = _flat(torch.load(file, map_location="cpu", weights_only=True))
+    except Exception as error:  # pickle, zip and torch raise anything here
+        reason = str(error).strip().partition("\n")[0]
+        raise ValueError(
+            f"{file} is damaged, no file of weights, or holds more than tensors and plain values, which is not read "
+            f"since that could run code ({reason}); save the state dict alone, with torch.save(network.state_dict(), "
+            "PATH) or as safetensors"
+        ) from error
+    if not tensors:
+        raise ValueError(f"{file} holds no tensors: give a file of weights")
+    return tensors
+
+
+def _parts(content: bytes) -> tuple[dict[str, Any], memoryview]:
+    """Return header and data of a safetensors file."""
+    view = memoryview(content)
+    end = 8 + int.from_bytes(view[:8], "little")
+    header = json.loads(bytes(view[8:end]))
+    if not isinstance(header, dict):
+        raise ValueError("its header is not a mapping")
+    return header, view[end:]
+
+
+def _digest(header: Mapping[str, Any], data: memoryview) -> str:
+    """Return the SHA-256 of names, types, shapes and values."""
+    digest = hashlib.sha256(json.dumps(header, sort_keys=True).encode())
+    digest.update(data)
+    return digest.hexdigest()
+
+
+def _flat(content: Any) -> dict[str, Tensor]:
+    """Return all tensors of nested mappings, in their order."""
+    tensors: dict[str, Tensor] = {}
+    seen: set[int] = set()
+    rest = [("", content)]
+    while rest:
+        name, value = rest.pop()
+        if isinstance(value, Tensor):
+            tensors[name] = value
+        elif isinstance(value, Mapping) and id(value) not in seen:
+            seen.add(id(value))
+            rest += [(f"{name}.{key}" if name else str(key), inner) for key, inner in reversed(list(value.items()))]
+    return tensors
