@@ -1,0 +1,246 @@
+"""What only a GPU can show: the same gradients as on a CPU, every weighting, compilation, a run, throughput.
+
+    python benchmarks/gpu.py --json benchmarks/results/gpu.json
+
+takes about six minutes on an H100, the rendering of streets among them. Ends with 1 where a check fails.
+"""
+
+import argparse
+import json
+import math
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from taskscape import models, recipes, runs, weighting
+from taskscape.batch import Batch, Target
+from taskscape.data import Streets
+from taskscape.errors import TrainingError
+from taskscape.modalities.class_sets import CITYSCAPES_19
+from taskscape.models import Network
+from taskscape.objectives import Supervised
+from taskscape.run_folder import RunFolder
+from taskscape.tasks import Depth, SemanticSegmentation, SurfaceNormals, Task
+from taskscape.training.optimization import AdamWConfig, parameter_groups
+from taskscape.training.step import TrainingStep
+from taskscape.weighting.gradients import GradientConfig
+
+TASKS: dict[str, Task] = {"semseg": SemanticSegmentation(CITYSCAPES_19), "depth": Depth(), "normals": SurfaceNormals()}
+CHANNELS = {name: task.channels for name, task in TASKS.items()}
+GPU = torch.device("cuda")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--json", type=Path)
+    parser.add_argument("--epochs", type=int, default=8, help="of the run on streets")
+    arguments = parser.parse_args()
+    found: dict[str, Any] = {"gpu": torch.cuda.get_device_name(), "torch": torch.__version__}
+    checks: list[tuple[str, Callable[[], Any]]] = [
+        ("gradients", gradients),
+        ("weightings", weightings),
+        ("compiled", compiled),
+        ("not_finite", not_finite),
+        ("run", lambda: run(arguments.epochs)),
+        ("throughput", throughput),
+    ]
+    failed = False
+    for name, check in checks:
+        started = time.perf_counter()
+        try:
+            found[name] = check()
+        except Exception as error:  # the other checks are worth their time
+            found[name], failed = {"failed": f"{type(error).__name__}: {error}"}, True
+        print(f"{name} ({time.perf_counter() - started:.0f} s): {json.dumps(found[name])}", flush=True)
+        if arguments.json:
+            arguments.json.write_text(json.dumps(found, indent=1) + "\n")
+    sys.exit(failed)
+
+
+def batch(images: int, size: tuple[int, int], device: torch.device, dtype: torch.dtype = torch.float32) -> Batch:
+    """Return random images and labels, the same on every device."""
+    generator = torch.Generator().manual_seed(0)
+    shape = (images, *size)
+    valid = torch.rand(shape, generator=generator) < 0.8
+    normals = torch.nn.functional.normalize(torch.randn(images, 3, *size, generator=generator), dim=1)
+    values = {
+        "semseg": torch.randint(0, 19, shape, generator=generator),
+        "depth": torch.rand(images, 1, *size, generator=generator) * 50 + 2,
+        "normals": normals,
+    }
+    image = torch.rand(images, 3, *size, generator=generator).to(device, dtype)
+    image = image.contiguous(memory_format=torch.channels_last)
+    targets = {
+        name: Target((value.to(dtype) if value.is_floating_point() else value).to(device), valid.to(device))
+        for name, value in values.items()
+    }
+    return Batch(image, targets, torch.arange(images, device=device))
+
+
+def build(name: str, device: torch.device, **options: Any) -> Network:
+    torch.manual_seed(0)
+    return models.build(name, CHANNELS, **options).to(device, memory_format=torch.channels_last)
+
+
+def training_step(network: Network, method: weighting.WeightingConfig, **options: Any) -> TrainingStep:
+    device = next(network.parameters()).device
+    balance = method.build(tuple(TASKS), seed=0).to(device)
+    optimizer = AdamWConfig(lr=1e-4).build(parameter_groups(network, balance))
+    return TrainingStep(network, TASKS, Supervised(), balance, optimizer, **options)
+
+
+def relative(a: Tensor, b: Tensor) -> float:
+    return float((a.cpu().double() - b.cpu().double()).norm() / b.cpu().double().norm().clamp(min=1e-300))
+
+
+def gradients() -> dict[str, float]:
+    """Compare the gradient of the summed losses in float64 with that of the CPU: the largest relative difference."""
+    found = {}
+    for name in ("deeplab-joint", "deeplab-distill-se", "segnet-mtan", "xtask", "resnet-mtan", "segnet-cross-stitch"):
+        options = {"encoder": "resnet18"} if "segnet" not in name else {"widths": (16, 32, 32)}
+        if name == "xtask":
+            options["class_tasks"] = ("semseg",)
+        results = []
+        for device in (torch.device("cpu"), GPU):
+            network = build(name, device, **options).double().eval()
+            data = batch(2, (64, 96), device, torch.float64)
+            outputs = network(data.image)
+            losses = Supervised()(TASKS, outputs.final, outputs.auxiliary, data.targets)
+            torch.stack(list(losses.values())).sum().backward()
+            results.append([p.grad for p in network.parameters() if p.grad is not None])
+        found[name] = max(relative(gpu, cpu) for cpu, gpu in zip(*results, strict=True))
+        if not found[name] < 1e-8:
+            raise AssertionError(f"{name}: the gradient differs by {found[name]:.1e} from that of the CPU")
+    return found
+
+
+def weightings() -> dict[str, float]:
+    """Compare three steps of every method with those of the CPU, in float32: the relative difference of the weights."""
+    found = {}
+    for name, kind in weighting.CONFIGS.items():
+        for mode in ("parameters", "features") if issubclass(kind, GradientConfig) else ("",):
+            method = kind(mode=mode) if mode else kind()
+            try:
+                method.build(tuple(TASKS))
+            except ValueError:
+                continue  # its solver is not installed
+            ends = []
+            for device in (torch.device("cpu"), GPU):
+                network = build("deeplab-branched", device, encoder="resnet10t", output_stride=32)
+                step = training_step(network, method)
+                data = batch(2, (48, 64), device)
+                for index in range(3):
+                    step(data, index)
+                ends.append(torch.cat([p.detach().flatten().cpu() for p in network.parameters()]))
+            key = f"{name} {mode}".strip()
+            found[key] = relative(ends[1], ends[0])
+            if not (math.isfinite(found[key]) and found[key] < 0.02):
+                raise AssertionError(f"{key}: the weights differ by {found[key]:.1e} from those of the CPU")
+    return found
+
+
+def compiled() -> dict[str, float]:
+    """Take steps with a compiled network, plain and with methods that walk its graph twice; the last loss of each."""
+    found = {}
+    for name, method in (
+        ("fixed", weighting.FixedConfig()),
+        ("pcgrad", weighting.PCGradConfig()),
+        ("gradnorm", weighting.GradNormConfig()),
+    ):
+        losses = []
+        for compile_it in (False, True):
+            network = build("deeplab-joint", GPU, encoder="resnet18")
+            step = training_step(network, method, precision="bf16", compile=compile_it)
+            data = batch(4, (128, 256), GPU)
+            result = [step(data, index) for index in range(5)][-1]
+            losses.append(sum(float(loss) for loss in result.losses.values()))
+        found[f"{name} eager"], found[f"{name} compiled"] = losses
+        if not abs(losses[1] - losses[0]) < 0.05 * abs(losses[0]):
+            raise AssertionError(f"{name}: compiled {losses[1]:.4f}, eager {losses[0]:.4f}")
+    return found
+
+
+def not_finite() -> dict[str, str]:
+    """Diverge on purpose: the run must end with an error, and nothing that is not finite may be saved."""
+    experiment = replace(
+        recipes.joint(),
+        data=Streets(train=64, val=16, size=(32, 64), samples=1),
+        optimizer=AdamWConfig(lr=1e12),
+        epochs=3,
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            runs.train(experiment, Path(folder) / "run", quiet=True)
+        except TrainingError as error:
+            message = str(error)
+        else:
+            raise AssertionError("a learning rate of 1e12 ended without an error")
+        checkpoint = RunFolder(Path(folder) / "run").checkpoint
+        if checkpoint.exists():
+            network = torch.load(checkpoint, map_location="cpu", weights_only=True)["network"]
+            if not all(bool(torch.isfinite(x).all()) for x in network.values()):
+                raise AssertionError("the checkpoint holds numbers that are not finite")
+    return {"message": message}
+
+
+def run(epochs: int) -> dict[str, float]:
+    """Train three tasks on streets in bf16, evaluate with test-time augmentation, predict an image."""
+    import taskscape
+
+    experiment = replace(recipes.three_tasks(), epochs=epochs, data=Streets(train=1600, val=200, size=(64, 128)))
+    with tempfile.TemporaryDirectory() as folder:
+        started = time.perf_counter()
+        experiment.data.open()
+        rendering = time.perf_counter() - started
+        result = taskscape.train(experiment, Path(folder) / "run", quiet=True)
+        tta = taskscape.evaluate(Path(folder) / "run", tta=True, quiet=True)
+        image = np.random.default_rng(0).integers(0, 256, (70, 90, 3), np.uint8)
+        prediction = taskscape.load(Path(folder) / "run").predict(image)
+        if prediction["depth"].shape != (70, 90):
+            raise AssertionError(f"the predicted depth is {prediction['depth'].shape}")
+    leading = {name: result.metrics[name] for name, spec in result.specs.items() if spec.leads}
+    return {
+        **leading,
+        **{f"{name} tta": tta.metrics[name] for name in leading},
+        "seconds of training": result.cost["seconds"],
+        "seconds of rendering": rendering,
+    }
+
+
+def throughput() -> dict[str, float]:
+    """Measure images per second of a training step: the median of 20 steps of 16 images of 256×512."""
+    found = {}
+    for name in ("deeplab-joint", "deeplab-branched", "segnet-mtan", "xtask"):
+        for label, precision, compile_it in (
+            ("fp32", "fp32", False),
+            ("bf16", "bf16", False),
+            ("bf16 compiled", "bf16", True),
+        ):
+            options: dict[str, Any] = {"encoder": "resnet18"} if "segnet" not in name else {}
+            if name == "xtask":
+                options["class_tasks"] = ("semseg",)
+            step = training_step(
+                build(name, GPU, **options), weighting.FixedConfig(), precision=precision, compile=compile_it
+            )
+            data, seconds = batch(16, (256, 512), GPU), []
+            for index in range(25):
+                torch.cuda.synchronize()
+                started = time.perf_counter()
+                step(data, index)
+                torch.cuda.synchronize()
+                seconds.append(time.perf_counter() - started)
+            found[f"{name} {label}"] = round(16 / float(np.median(seconds[5:])), 1)
+            torch._dynamo.reset()
+    return found
+
+
+if __name__ == "__main__":
+    main()
