@@ -21,6 +21,7 @@ PROJECT = ROOT.parents[1]
 ROOMS = (
     "errors",
     "files",
+    "paths",
     "progress",
     "plain",
     "serialization",

@@ -121,7 +121,9 @@ def _check_node(root: "yaml.Node", where: str) -> None:
             children = node.value if isinstance(node, yaml.SequenceNode) else []
         count += len(children)
         if count > MOST_YAML_VALUES:
-            raise _OutOfBoundsError(f"{where} has more than {MOST_YAML_VALUES} values, counting what its aliases stand for")
+            raise _OutOfBoundsError(
+                f"{where} has more than {MOST_YAML_VALUES} values, counting what its aliases stand for"
+            )
         rest += [(child, depth + 1) for child in children if isinstance(child, yaml.CollectionNode)]
 
 
@@ -130,5 +132,7 @@ def _check_keys(node: "yaml.MappingNode", where: str) -> None:
     for key, _ in node.value:
         name = (key.tag, key.value) if isinstance(key.value, str) else None
         if name in seen:
-            raise _OutOfBoundsError(f"{where} has the key {key.value!r} twice, the second in line {key.start_mark.line + 1}")
+            raise _OutOfBoundsError(
+                f"{where} has the key {key.value!r} twice, the second in line {key.start_mark.line + 1}"
+            )
         seen.add(name or key)

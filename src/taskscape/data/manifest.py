@@ -19,6 +19,8 @@ from typing import Any
 from taskscape.files import atomic_write
 from taskscape.modalities import Modality, Rgb
 from taskscape.modalities.format_1 import fields_of_format_1
+from taskscape.paths import is_file_name
+from taskscape.plain import read_json
 from taskscape.serialization import structure, unstructure
 
 FORMAT = 2
@@ -74,6 +76,10 @@ class Manifest:
             raise ValueError(f"a store of {self.counts} images of size {self.size}, {self.shard} a file: give all, > 0")
         if not isinstance(self.fields.get(IMAGE), Rgb):
             raise ValueError(f"a store needs the field {IMAGE!r} of modality Rgb")
+        for what, names in (("split", self.counts), ("field", self.fields)):
+            for name in names:
+                if not is_file_name(name):
+                    raise ValueError(f"the {what} {name!r} cannot be part of a file's name: give it another name")
 
     @property
     def labels(self) -> dict[str, Modality]:
@@ -93,7 +99,7 @@ class Manifest:
     def load(cls, path: Path) -> "Manifest":
         """Read a manifest. Raises ``ValueError`` where it is damaged, of another version, or a modality is missing."""
         try:
-            content = json.loads(path.read_text())
+            content = read_json(path)
             version = content["format"]
         except (ValueError, KeyError, TypeError) as error:
             raise ValueError(f"{path} is damaged ({error!r}): delete the store and make it again") from error
@@ -121,7 +127,14 @@ class Manifest:
             if (store / UNFINISHED).exists():
                 raise ValueError(f"{store} is unfinished: run the command that made it again, it resumes")
             raise ValueError(f"{store} is not a store, it has no {MANIFEST}: make one with `taskscape prepare`")
-        return cls.load(store / MANIFEST)
+        manifest = cls.load(store / MANIFEST)
+        for split, count in manifest.counts.items():  # so that the numbers are bounded by the size of the file
+            if len(manifest.names.get(split, ())) != count:
+                raise ValueError(
+                    f"{store / MANIFEST} is damaged: it has {len(manifest.names.get(split, ()))} names for the {count} "
+                    f"images of {split!r}; delete the store and make it again"
+                )
+        return manifest
 
 
 def _upgraded(content: Mapping[str, Any], where: str) -> dict[str, Any]:

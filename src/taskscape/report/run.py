@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import yaml
 
+from taskscape.plain import read_yaml
 from taskscape.run_folder.names import RunFolder
 from taskscape.run_folder.result import Result
 
@@ -47,16 +47,25 @@ class Run:
         result = folder.result(split, tta)
         if not result.is_file():
             raise ValueError(f"{path} has no {result.name} yet; make it with `{folder.evaluate_command(split, tta)}`")
-        settings = yaml.safe_load(folder.experiment.read_text("utf-8")) or {}
+        settings = read_yaml(folder.experiment)
+        if not isinstance(settings, dict):
+            raise ValueError(f"{folder.experiment} is damaged: it must be a mapping of settings")
         return cls(folder, settings, read_curves(folder), Result.load(result))
 
     def samples(self) -> dict[str, npt.NDArray[Any]]:
-        """Read the sample images with their labels and predictions; empty where the run has none."""
+        """Read the sample images with their labels and predictions; empty where the run has none.
+
+        Raises ``ValueError`` that names the file when it is damaged.
+        """
         path = self.folder.samples(self.result.split, self.result.tta)
         if not path.is_file():
             return {}
-        with np.load(path, allow_pickle=False) as arrays:
-            return dict(arrays)
+        try:
+            with np.load(path, allow_pickle=False) as arrays:
+                return dict(arrays)
+        except Exception as error:  # zip, zlib and numpy raise anything here
+            remedy = self.folder.evaluate_command(self.result.split, self.result.tta)
+            raise ValueError(f"{path} is damaged ({error}); make it anew with `{remedy}`") from error
 
 
 def read_curves(folder: RunFolder) -> dict[str, Curve]:

@@ -1,10 +1,10 @@
 """Finds the files of a raw data set, and says what is missing."""
 
-import json
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
+from taskscape import plain
 from taskscape.data.readers.base import RawSample
 
 _ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar")
@@ -83,9 +83,9 @@ def stems(folder: Path) -> dict[str, Path]:
 def read_json(path: Path) -> Any:
     """Return the content of a JSON file. Raises ``ValueError`` that names a damaged one."""
     try:
-        return json.loads(path.read_text())
+        return plain.read_json(path)
     except ValueError as error:
-        raise ValueError(f"{path} is not readable JSON ({error}): download or unpack it again") from error
+        raise ValueError(f"{error}: download or unpack it again") from error
 
 
 def listed(names: Collection[str], most: int = 5) -> str:

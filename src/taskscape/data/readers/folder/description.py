@@ -5,10 +5,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from taskscape.data.manifest import IMAGE
 from taskscape.data.readers.folder.section import Section
+from taskscape.plain import read_yaml
 from taskscape.serialization import nearest, offered, structure
 
 
@@ -31,10 +30,7 @@ class Description:
                 f"{path} is not there: it says what the labels mean; write one as docs/guide/own-data.md shows, or "
                 "name it with --description"
             )
-        try:
-            content = yaml.safe_load(path.read_text()) or {}
-        except yaml.YAMLError as error:
-            raise ValueError(f"{path} is not YAML: {error}") from error
+        content = read_yaml(path) or {}
         if not isinstance(content, Mapping):
             raise ValueError(f"{path} is not a mapping of sections such as semseg and depth")
         settings = {key: content[key] for key in ("images", "splits") if key in content}

@@ -1,0 +1,16 @@
+"""Names and paths that users and files give: nothing is written outside the folder that was named for it."""
+
+from pathlib import Path
+
+
+def is_file_name(name: str) -> bool:
+    """Return whether a name that a user or a file gives is plain: no path, nothing hidden, no control character."""
+    plain = name.isprintable() and name.strip() == name and not name.startswith(".")
+    return bool(name) and plain and not set(name) & set('/\\:"<>|?*')
+
+
+def check_inside(folder: Path, path: Path) -> None:
+    """Raise ``ValueError`` where a symbolic link below ``folder`` leads ``path``, a file or folder in it, out of it."""
+    if not path.resolve().is_relative_to(folder.resolve()):
+        link = next((p for p in (path, *path.parents) if p.is_symlink() and p != folder), path)
+        raise ValueError(f"{link} leads out of {folder}: remove this link, or choose another folder")
