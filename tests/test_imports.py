@@ -20,6 +20,7 @@ PROJECT = ROOT.parents[1]
 
 ROOMS = (
     "errors",
+    "archives",
     "files",
     "paths",
     "progress",

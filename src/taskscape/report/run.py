@@ -9,9 +9,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from taskscape.archives import check_archive
 from taskscape.plain import read_yaml
 from taskscape.run_folder.names import RunFolder
 from taskscape.run_folder.result import Result
+
+_MOST_SAMPLES, _MOST_BYTES = 16, 1 << 31
+"""Of the file of sample images, unpacked."""
 
 Curve = list[tuple[float, float]]
 """(epoch, value) where there is a value."""
@@ -61,11 +65,17 @@ class Run:
         if not path.is_file():
             return {}
         try:
+            check_archive(path, self._most_bytes_of_samples())
             with np.load(path, allow_pickle=False) as arrays:
                 return dict(arrays)
         except Exception as error:  # zip, zlib and numpy raise anything here
             remedy = self.folder.evaluate_command(self.result.split, self.result.tta)
             raise ValueError(f"{path} is damaged ({error}); make it anew with `{remedy}`") from error
+
+    def _most_bytes_of_samples(self) -> int:
+        """Return more bytes than sample images of this result take, with label, mask and prediction of every task."""
+        height, width = self.result.size
+        return min(_MOST_SAMPLES * height * width * (8 + 64 * len(self.result.tasks)) + (1 << 20), _MOST_BYTES)
 
 
 def read_curves(folder: RunFolder) -> dict[str, Curve]:
