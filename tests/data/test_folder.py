@@ -325,7 +325,7 @@ def test_check_warns_of_what_looks_wrong(tmp_path: Path) -> None:
     assert train.mean_image == pytest.approx(np.full((4, 6, 3), 5 / 3 / 255))
     text = "\n".join(findings.warnings)
     for message in (
-        "train, semseg: no pixel is foreground",
+        "semseg: no pixel of train and val is foreground",
         "the median depth is 2.5e+03 m, not 0.3 … 150 m",
         "1 of 3 images have no depth label at all, such as train1",
         "1 images are in two splits, such as train/train0 = val/val0",

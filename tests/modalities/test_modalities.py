@@ -139,8 +139,9 @@ def test_depth_statistics() -> None:
 
 def test_class_statistics() -> None:
     counts = Semseg(CITYSCAPES_2).histogram(np.array([0, 0, 7]))
-    outside, absent = Semseg(CITYSCAPES_2).implausible(counts, None)
-    assert "ids [7] are outside class set 'cityscapes-2'" in outside and "no pixel is foreground" in absent
+    (outside,) = Semseg(CITYSCAPES_2).implausible(counts, None)
+    (absent,) = Semseg(CITYSCAPES_2).compare({"train": counts})
+    assert "ids [7] are outside class set 'cityscapes-2'" in outside and "no pixel of train is foreground" in absent
     assert Semseg(CITYSCAPES_2).implausible(np.bincount([0, 1], minlength=256), None) == []
 
 

@@ -74,6 +74,7 @@ def _check(store: Path) -> None:
 
 def _print_findings(findings: "Findings") -> None:
     from rich.console import Console
+    from rich.markup import escape
 
     splits = findings.splits.values()
     console = Console(highlight=False)
@@ -95,7 +96,7 @@ def _print_findings(findings: "Findings") -> None:
             cells = {bin_: [f"{share[i]:.2f} %" for share in shares] for i, bin_ in enumerate(modality.bins)}
             _print_table(console, f"{name}, {modality.unit}", findings, cells)
     for warning in findings.warnings:
-        console.print(f"[bold yellow]warning:[/] {warning}", markup=True, soft_wrap=True)
+        console.print(f"[bold yellow]warning:[/] {escape(warning)}", markup=True, soft_wrap=True)
     if not findings.warnings:
         console.print("no problems found")
 

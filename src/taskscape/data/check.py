@@ -2,7 +2,7 @@
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -10,7 +10,8 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from taskscape.data.manifest import Manifest
+from taskscape.data.duplicates import fingerprint, near_duplicates
+from taskscape.data.manifest import IMAGE, Manifest
 from taskscape.data.store import Store
 from taskscape.modalities import Modality
 from taskscape.modalities.base import Array, Counts, Mask
@@ -18,6 +19,10 @@ from taskscape.progress import ProgressCallback
 
 _AT_ONCE = 16
 """Images in memory."""
+QUICK_IMAGES = 64
+"""Of each split, at most, that ``quick`` reads."""
+QUICK_PIXELS = 1 << 20
+"""Of each split, about, that ``quick`` reads."""
 
 
 @dataclass
@@ -32,6 +37,8 @@ class FieldStatistics:
     """Pixels per bin of the modality, and what its ``histogram`` counts besides."""
     median: float | None
     """Median over the images of each one's median; None for a modality without."""
+    observed: Mapping[str, Mapping[str, float]]
+    """The numbers of the modality's ``observe``, by what they measure and the image's name."""
 
 
 @dataclass
@@ -42,6 +49,8 @@ class SplitStatistics:
     mean_image: npt.NDArray[np.float64]
     """(H, W, 3) RGB in 0..1."""
     fields: dict[str, FieldStatistics]
+    """The labels; the image is not among them."""
+    image: FieldStatistics
 
 
 @dataclass
@@ -56,59 +65,169 @@ class Findings:
 def check(path: Path, report: ProgressCallback | None = None) -> Findings:
     """Read a whole store, with its checksums, a few images at a time, and return what it holds.
 
-    Warns of what the modalities find implausible (ids outside the class set, classes that never occur, depth in an
-    implausible unit), images without any label of a field, fields with few labels, and images that occur twice, above
-    all in two splits.
+    Warns of what the modalities find implausible in single images, in splits and between splits (images of one color,
+    clipped or nearly black; classes that a split lacks; depth in an implausible unit, with spikes or with many pixels
+    at one end; normals that face away; ...), of images without any label of a field, of fields with few labels, of
+    labels that several images share, and of images that occur twice or nearly so, above all in two splits.
 
     Raises ``FileNotFoundError`` or ``ValueError`` where the store is not whole.
     """
     manifest = Manifest.of(path)
     findings = Findings(manifest.labels)
-    names_by_digest: dict[bytes, list[str]] = defaultdict(list)
+    twins = _Twins(manifest.labels)
     total, done = sum(manifest.counts.values()), 0
     for split in manifest.counts:
         store = Store.open(path, split, verify=True)
-        sums = _SplitSums(store)
+        sums = _SplitSums(store, tuple(store.fields))
         for start in range(0, len(store), _AT_ONCE):
             indices = range(start, min(start + _AT_ONCE, len(store)))
-            for index, digest in zip(indices, sums.add(indices), strict=True):
-                names_by_digest[digest].append(f"{split}/{store.names[index]}")
+            sums.add(indices, twins)
             done += len(indices)
             if report is not None:
                 report(done, total)
         findings.splits[split] = sums.statistics()
-        findings.warnings += _warnings(split, findings.splits[split], store.fields)
-    findings.warnings += _duplicates(list(names_by_digest.values()))
+        findings.warnings += _warnings(split, findings.splits[split], manifest.fields)
+    findings.warnings += _compare(findings)
+    findings.warnings += twins.warnings()
     return findings
+
+
+def quick(stores: Mapping[str, Store], fields: Collection[str]) -> list[str]:
+    """Return the warnings that a sample of each split's images and of these labels gives in about half a second.
+
+    What ``check`` finds by comparing images or splits is not among them.
+    """
+    warnings = []
+    for split, store in stores.items():
+        pixels = store.size[0] * store.size[1]
+        count = min(len(store), QUICK_IMAGES, max(QUICK_PIXELS // pixels, 2))
+        sums = _SplitSums(store, tuple(name for name in store.fields if name in fields))
+        every = np.unique(np.linspace(0, len(store) - 1, count).astype(np.int64)).tolist()
+        for start in range(0, len(every), _AT_ONCE):
+            sums.add(every[start : start + _AT_ONCE])
+        warnings += _warnings(split, sums.statistics(), store.manifest.fields)
+    return warnings
+
+
+class _Twins:
+    """Finds images, and labels, that are the same."""
+
+    def __init__(self, fields: Mapping[str, Modality]) -> None:
+        self.images: list[str] = []
+        """``SPLIT/NAME`` of each."""
+        self.digests: list[bytes] = []
+        self.hashes: list[int] = []
+        self.thumbnails: list[Array] = []
+        self.labels: dict[str, dict[bytes, list[int]]] = {name: defaultdict(list) for name in fields}
+        """Per field: the images by the digest of their label."""
+
+    def add_image(self, name: str, image: Array) -> None:
+        code, thumbnail = fingerprint(image)
+        self.images.append(name)
+        self.digests.append(_digest(image))
+        self.hashes.append(code)
+        self.thumbnails.append(thumbnail)
+
+    def add_label(self, field: str, values: Array, valid: Mask) -> None:
+        """Add a label of the image that was added last."""
+        pixels = values[valid]
+        if len(pixels) and (pixels != pixels[0]).any():
+            self.labels[field][_digest(values, valid)].append(len(self.images) - 1)
+
+    def warnings(self) -> list[str]:
+        """Return what is to be said of images and labels that occur more than once."""
+        return [*self._same_images(), *self._alike(), *self._same_labels()]
+
+    def _same_images(self) -> Iterable[str]:
+        by_digest: dict[bytes, list[str]] = defaultdict(list)
+        for digest, name in zip(self.digests, self.images, strict=True):
+            by_digest[digest].append(name)
+        groups = [names for names in by_digest.values() if len(names) > 1]
+        across = [names for names in groups if len(set(map(_split, names))) > 1]
+        within = [names for names in groups if len(set(map(_split, names))) == 1]
+        if across:
+            first, second = across[0][0], next(name for name in across[0] if _split(name) != _split(across[0][0]))
+            yield (
+                f"{len(across)} images are in two splits, such as {first} = {second}: results on them say nothing, "
+                "leave them in one"
+            )
+        if within:
+            yield (
+                f"{len(within)} images occur twice in a split, such as {' = '.join(within[0][:2])}: leave one of each, "
+                "unless they are meant to count twice"
+            )
+
+    def _alike(self) -> Iterable[str]:
+        pairs = [
+            (self.images[a], self.images[b])
+            for a, b in near_duplicates(self.hashes, self.thumbnails)
+            if self.digests[a] != self.digests[b]
+        ]
+        across = [pair for pair in pairs if _split(pair[0]) != _split(pair[1])]
+        within = [pair for pair in pairs if _split(pair[0]) == _split(pair[1])]
+        if across:
+            yield (
+                f"{len({b for _, b in across})} images are nearly the same as one of another split, such as "
+                f"{' and '.join(across[0])}: results on them say little, keep frames of one scene in one split"
+            )
+        if within:
+            yield (
+                f"{len({b for _, b in within})} images are nearly the same as another of their split, such as "
+                f"{' and '.join(within[0])}: they add little, and a split by order keeps them together"
+            )
+
+    def _same_labels(self) -> Iterable[str]:
+        for name, groups in self.labels.items():
+            shared = [some for some in groups.values() if len({self.digests[index] for index in some}) > 1]
+            if shared:
+                first, second = (self.images[index] for index in shared[0][:2])
+                yield (
+                    f"{sum(map(len, shared))} images share their {name} label with another image, such as {first} and "
+                    f"{second}: check that every label belongs to its image"
+                )
 
 
 class _SplitSums:
     """Adds up one split."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, fields: tuple[str, ...]) -> None:
         self.store = store
-        self.image = np.zeros((*store.size, 3))
-        self.fields = {name: _FieldSums(modality) for name, modality in store.fields.items()}
+        self.mean = np.zeros((*store.size, 3))
+        self.images = 0
+        self.image = _FieldSums(store.manifest.fields[IMAGE])
+        self.fields = {name: _FieldSums(store.fields[name]) for name in fields}
 
-    def add(self, indices: range) -> list[bytes]:
-        """Add some images, and return a digest of each."""
-        batch = self.store.gather(indices, tuple(self.fields), torch.device("cpu"))
-        images = batch.image.permute(0, 2, 3, 1).numpy()
-        self.image += images.sum(0, dtype=np.float64)
-        for name, sums in self.fields.items():
-            target = batch.targets[name]
-            values, masks = sums.modality.to_array(target.value), target.valid.numpy()
-            for index, value, mask in zip(indices, values, masks, strict=True):
-                sums.add(self.store.names[index], value, mask)
-        return [hashlib.blake2b(image.tobytes(), digest_size=16).digest() for image in images]
+    def add(self, indices: Iterable[int], twins: _Twins | None = None) -> None:
+        """Add some images, to the twins as well."""
+        some = list(indices)
+        batch = self.store.gather(some, tuple(self.fields), torch.device("cpu"))
+        self.mean += batch.image.permute(0, 2, 3, 1).numpy().sum(0, dtype=np.float64)
+        self.images += len(some)
+        names = [self.store.names[index] for index in some]
+        everywhere = np.ones(self.store.size, np.bool_)
+        for name, image in zip(names, self.image.modality.to_array(batch.image), strict=True):
+            self.image.add(name, image, everywhere)
+        labels = {
+            field: (sums.modality.to_array(batch.targets[field].value), batch.targets[field].valid.numpy())
+            for field, sums in self.fields.items()
+        }
+        for position, name in enumerate(names):
+            if twins is not None:
+                image = self.image.modality.to_array(batch.image[position : position + 1])[0]
+                twins.add_image(f"{self.store.split}/{name.removeprefix(f'{self.store.split}/')}", image)
+            for label, (values, valid) in labels.items():
+                self.fields[label].add(name, values[position], valid[position])
+                if twins is not None:
+                    twins.add_label(label, values[position], valid[position])
 
     def statistics(self) -> SplitStatistics:
         """Return what was added up."""
-        pixels = len(self.store) * self.store.size[0] * self.store.size[1]
+        pixels = self.images * self.store.size[0] * self.store.size[1]
         return SplitStatistics(
-            images=len(self.store),
-            mean_image=self.image / len(self.store),
+            images=self.images,
+            mean_image=self.mean / self.images,
             fields={name: sums.statistics(pixels) for name, sums in self.fields.items()},
+            image=self.image.statistics(pixels),
         )
 
 
@@ -121,9 +240,10 @@ class _FieldSums:
         self.without: list[str] = []
         self.histogram = modality.histogram(np.zeros((0, *modality.shape), modality.dtype))
         self.medians: list[float] = []
+        self.observed: dict[str, dict[str, float]] = defaultdict(dict)
 
     def add(self, name: str, values: Array, valid: Mask) -> None:
-        """Add the label of one image."""
+        """Add the values of one image."""
         if not valid.any():
             self.without.append(name)
             return
@@ -133,41 +253,53 @@ class _FieldSums:
         median = self.modality.median(pixels)
         if median is not None:
             self.medians.append(median)
+        for what, number in self.modality.observe(values, valid).items():
+            self.observed[what][name] = number
 
     def statistics(self, pixels: int) -> FieldStatistics:
         """Return what was added up of a split of so many pixels."""
         median = float(np.median(self.medians)) if self.medians else None
-        return FieldStatistics(self.pixels / pixels, self.without, self.histogram, median)
+        return FieldStatistics(self.pixels / pixels, self.without, self.histogram, median, dict(self.observed))
 
 
 def _warnings(split: str, statistics: SplitStatistics, fields: Mapping[str, Modality]) -> list[str]:
+    """Return what is implausible about one split."""
     warnings = []
-    for name, one in statistics.fields.items():
+    for name, one in {IMAGE: statistics.image, **statistics.fields}.items():
         if one.valid:
-            warnings += [f"{split}, {name}: {text}" for text in fields[name].implausible(one.histogram, one.median)]
+            sentences = [*fields[name].implausible(one.histogram, one.median), *fields[name].judge(one.observed)]
+            warnings += [f"{split}, {name}: {text}" for text in sentences]
     for name, one in statistics.fields.items():
         if one.without:
             warnings.append(
                 f"{split}: {len(one.without)} of {statistics.images} images have no {name} label at all, such as "
-                f"{one.without[0]}"
+                f"{one.without[0]}: check that its label is there under the image's name"
             )
         elif one.valid < 0.1:
-            warnings.append(f"{split}: only {100 * one.valid:.1f} % of the pixels have a {name} label")
+            warnings.append(
+                f"{split}: only {100 * one.valid:.1f} % of the pixels have a {name} label: check which values count as "
+                "invalid"
+            )
     return warnings
 
 
-def _duplicates(groups: list[list[str]]) -> list[str]:
-    """Warn of images that are the same, once for those of two splits and once for those of one."""
-    across: list[list[str]] = []
-    within: list[list[str]] = []
-    for names in groups:
-        if len(names) > 1:
-            (across if len({name.partition("/")[0] for name in names}) > 1 else within).append(names)
+def _compare(findings: Findings) -> list[str]:
+    """Return what is implausible about the splits together."""
     warnings = []
-    if across:
-        warnings.append(
-            f"{len(across)} images are in two splits, such as {' = '.join(across[0][:2])}: results on them say nothing"
-        )
-    if within:
-        warnings.append(f"{len(within)} images occur twice in a split, such as {' = '.join(within[0][:2])}")
+    for name, modality in findings.fields.items():
+        fields = {split: statistics.fields[name] for split, statistics in findings.splits.items()}
+        counts = {split: one.histogram for split, one in fields.items() if one.valid}
+        if counts:
+            warnings += [f"{name}: {text}" for text in modality.compare(counts)]
     return warnings
+
+
+def _split(name: str) -> str:
+    return name.partition("/")[0]
+
+
+def _digest(*arrays: Array) -> bytes:
+    digest = hashlib.blake2b(digest_size=16)
+    for array in arrays:
+        digest.update(np.ascontiguousarray(array).data)
+    return digest.digest()

@@ -6,6 +6,7 @@ Importing a modality does not import torch, so that a report may read one.
 """
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -136,5 +137,26 @@ class Modality(ABC):
         """Return what is implausible about a split with labels, in sentences with the remedy.
 
         ``counts`` is the sum of the images' histograms, ``median`` the median of their medians.
+        """
+        return []
+
+    def observe(self, values: Array, valid: Mask) -> dict[str, float]:
+        """Return numbers about one image's label, (H, W) + ``shape`` with a valid pixel, by what they measure.
+
+        ``judge`` gets them; a number that says nothing of this image is left out.
+        """
+        return {}
+
+    def judge(self, observed: Mapping[str, Mapping[str, float]]) -> list[str]:
+        """Return what is implausible about images of a split, in sentences with numbers, an image and the remedy.
+
+        ``observed`` has every number of ``observe`` by its name and then by the image's name.
+        """
+        return []
+
+    def compare(self, counts: Mapping[str, Counts]) -> list[str]:
+        """Return what is implausible about the splits with labels together, in sentences with the remedy.
+
+        ``counts`` is the sum of the images' histograms of each split.
         """
         return []

@@ -1,5 +1,7 @@
 """Depth along the optical axis."""
 
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, ClassVar
@@ -8,13 +10,16 @@ import numpy as np
 from typing_extensions import override
 
 from taskscape.batch import Target
-from taskscape.modalities.base import Array, Counts, Modality
+from taskscape.modalities.base import Array, Counts, Mask, Modality
+from taskscape.modalities.observations import above
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 PLAUSIBLE = (0.3, 150.0)
 """Metres between which the median of a split's depth lies, of a room or a street."""
+PILE = 0.005
+"""Share of the pixels from which equal values at an end of the range are a pile."""
 _EDGES = np.array([0.0, *2.0 ** np.arange(-2, 9), np.inf])
 """Of the histogram: octaves from 0.25 to 256, and what lies outside."""
 
@@ -87,3 +92,73 @@ class Depth(Modality):
             f"the median depth is {median:.3g} m, not {nearest:g} … {farthest:g} m as in rooms and streets: "
             "check the unit it was prepared with"
         ]
+
+    @override
+    def observe(self, values: Array, valid: Mask) -> dict[str, float]:
+        pixels = values[valid].astype(np.float32)
+        near, far = float(pixels.min()), float(pixels.max())
+        if near == far:
+            return {"constant": 1.0}
+        return {
+            "constant": 0.0,
+            "near": near,
+            "far": far,
+            "pile near": _pile(pixels / near),
+            "pile far": _pile(far / pixels),
+            "spikes": _spikes(values, valid),
+        }
+
+    @override
+    def judge(self, observed: Mapping[str, Mapping[str, float]]) -> list[str]:
+        sentences = []
+        if cases := above(observed["constant"], 0):
+            sentences.append(f"{cases}, have one depth at every pixel: check the files, or leave their depth out")
+        for end in ("near", "far"):
+            sentences += self._judge_pile(observed.get(end, {}), observed.get(f"pile {end}", {}))
+        if cases := above(observed.get("spikes", {}), 0.005):
+            sentences.append(
+                f"{cases}, have spikes ({100 * cases.value:.1f} % of the pixels are less than half or more than twice "
+                "as far as all four neighbors): name the value that stands for no depth as invalid, or filter the depth"
+            )
+        return sentences
+
+    def _judge_pile(self, ends: Mapping[str, float], piles: Mapping[str, float]) -> list[str]:
+        """Judge the pixels at one end of the range: a sentinel, or a range that was cut off."""
+        high = {name: share for name, share in piles.items() if share > PILE}
+        if self.metric and high:  # a plane that faces the camera has one depth, but another in every image
+            value, _ = Counter(ends[name] for name in high).most_common(1)[0]
+            high = {name: share for name, share in high.items() if ends[name] == value}
+        cases = above(high, 0)
+        if cases is None or cases.images < max(min(3, len(piles)), len(piles) / 10):
+            return []
+        what = f"exactly {ends[cases.name]:.6g} m" if self.metric else "one value at an end of the range"
+        return [
+            f"{cases.images} of {len(piles)} images, such as {cases.name} ({100 * cases.value:.1f} % of the pixels), "
+            f"have many pixels of {what}: if it stands for no depth or for beyond the range, name it as invalid"
+        ]
+
+
+def _pile(ratio: Array) -> float:
+    """Return the share of pixels exactly at an end of the range; 0 where that is no pile.
+
+    ``ratio``, 1 at that end, grows with the distance from it. A background that fills the image, near other things, is
+    none; a value without neighbors is one however often it occurs.
+    """
+    share = float(np.mean(ratio == 1))
+    if share <= 3 * (float(np.mean(ratio < 1.1)) - share):
+        return 0.0
+    return share if share <= 0.5 or float(np.mean(ratio < 1.5)) == share else 0.0
+
+
+def _spikes(values: Array, valid: Mask) -> float:
+    """Return the share of pixels that are more than twice, or less than half, as far as all four neighbors."""
+    if min(values.shape) < 3:
+        return 0.0
+    middle, before, after = slice(1, -1), slice(None, -2), slice(2, None)
+    inner = (middle, middle)
+    sides = [(before, middle), (after, middle), (middle, before), (middle, after)]
+    known = np.logical_and.reduce([valid[side] for side in (inner, *sides)])
+    around = [values[side] for side in sides]
+    low, high = np.minimum.reduce(around), np.maximum.reduce(around)
+    spikes = known & ((values[inner] > 2 * high) | (2 * values[inner] < low))
+    return float(spikes.sum() / max(float(known.sum()), 1))

@@ -1,5 +1,6 @@
 """Surface normals, and their form in 8-bit images."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
@@ -8,8 +9,9 @@ import numpy.typing as npt
 from typing_extensions import override
 
 from taskscape.batch import Target
-from taskscape.modalities.base import Array, Modality
+from taskscape.modalities.base import Array, Mask, Modality
 from taskscape.modalities.linear import apply_matrix
+from taskscape.modalities.observations import above
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -66,6 +68,32 @@ class Normals(Modality):
         """Return the mean direction, (3, H, W)."""
         length: Tensor = sums.norm(dim=0, keepdim=True)
         return sums / length.clamp_min(1e-12)
+
+    @override
+    def observe(self, values: Array, valid: Mask) -> dict[str, float]:
+        away = np.count_nonzero(valid & (values[..., 2] > 0.2)) / np.count_nonzero(valid)
+        rows = slice(-(len(valid) // 4) or None, None)
+        below = valid[rows]
+        if np.count_nonzero(below) < below.size / 4:
+            return {"away": away}
+        downwards = np.count_nonzero(below & (values[rows][..., 1] > 0.5)) / np.count_nonzero(below)
+        return {"away": away, "downwards": downwards}
+
+    @override
+    def judge(self, observed: Mapping[str, Mapping[str, float]]) -> list[str]:
+        sentences = []
+        if cases := above(observed["away"], 0.1):
+            sentences.append(
+                f"{cases}, have normals that face away from the camera (z > 0 in {100 * cases.value:.0f} % of the "
+                "pixels): give the axes of the raw normals so that z points forward"
+            )
+        cases = above(observed.get("downwards", {}), 0.5)
+        if cases and cases.images > cases.of / 2:
+            sentences.append(
+                f"the ground seems to face down in {cases} (y > 0 in {100 * cases.value:.0f} % of its lowest quarter): "
+                "give the axes of the raw normals so that y points down"
+            )
+        return sentences
 
 
 def encode_8bit(normals: Array) -> npt.NDArray[np.uint8]:

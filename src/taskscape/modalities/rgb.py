@@ -1,12 +1,15 @@
 """Color images."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
+import numpy as np
 from typing_extensions import override
 
 from taskscape.batch import Target
-from taskscape.modalities.base import Array, Modality
+from taskscape.modalities.base import Array, Mask, Modality
+from taskscape.modalities.observations import above
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -45,3 +48,38 @@ class Rgb(Modality):
         import torch
 
         return super().to_array((values * 255).round().to(torch.uint8))
+
+    @override
+    def observe(self, values: Array, valid: Mask) -> dict[str, float]:
+        brightest, darkest = int(values.max()), int(values.min())
+        red, green, blue = np.moveaxis(values, -1, 0)
+        return {
+            "constant": float(brightest - darkest <= 2),
+            "clipped": float(np.count_nonzero((values == 0) | (values == 255)) / values.size),
+            "gray": float(np.array_equal(red, green) and np.array_equal(red, blue)),
+            "dark": float(brightest < 48),
+            "brightest": brightest,
+        }
+
+    @override
+    def judge(self, observed: Mapping[str, Mapping[str, float]]) -> list[str]:
+        constant, clipped = observed["constant"], observed["clipped"]
+        dark = {name: number * (not constant[name]) for name, number in observed["dark"].items()}
+        gray = {name: number * (not constant[name] and not dark[name]) for name, number in observed["gray"].items()}
+        sentences = []
+        if cases := above(constant, 0):
+            sentences.append(f"{cases}, are of one color: replace the files, or leave them out")
+        if cases := above({name: share * (not constant[name]) for name, share in clipped.items()}, 0.5):
+            sentences.append(
+                f"{cases} ({100 * cases.value:.0f} %), are 0 or 255 in most of their channels: convert images of more "
+                "than 8 bits with their own range, and replace those that are over- or underexposed"
+            )
+        if cases := above(dark, 0):
+            sentences.append(
+                f"{cases}, are nearly black, with no channel above {observed['brightest'][cases.name]:g} of 255: "
+                "convert images of more than 8 bits with their own range"
+            )
+        if cases := above(gray, 0):
+            others = "" if cases.images == cases.of else "; the others have colors"
+            sentences.append(f"{cases}, are gray, all channels the same{others}: check that colors were not lost")
+        return sentences

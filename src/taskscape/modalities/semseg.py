@@ -1,5 +1,6 @@
 """Class ids."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
@@ -7,7 +8,7 @@ import numpy as np
 from typing_extensions import override
 
 from taskscape.batch import Target
-from taskscape.modalities.base import Array, Counts, Modality
+from taskscape.modalities.base import Array, Counts, Mask, Modality
 from taskscape.modalities.class_sets import IGNORE_INDEX, ClassSet, label_map
 
 if TYPE_CHECKING:
@@ -94,7 +95,60 @@ class Semseg(Modality):
         ids = np.flatnonzero(counts)
         if outside := ids[ids >= len(self.classes)].tolist():
             sentences.append(f"ids {outside} are outside class set {self.classes.name!r}: make the store again")
-        absent = [name for name, count in zip(self.classes.classes, counts, strict=False) if count == 0]
-        if absent:
-            sentences.append(f"no pixel is {', '.join(absent)}: is it the right class set, the right split?")
+        if len(ids) == 1 and ids[0] < len(self.classes):
+            name = self.classes.classes[ids[0]]
+            sentences.append(
+                f"every pixel with a label is {name}, so that there is nothing to learn: make the rest of the image a "
+                "class too"
+            )
         return sentences
+
+    @override
+    def observe(self, values: Array, valid: Mask) -> dict[str, float]:
+        """Return the share of each class's pixels that belong to something one pixel wide."""
+        padded = np.pad(np.where(valid, values, IGNORE_INDEX), 1, mode="edge")
+        inner = padded[1:-1, 1:-1]
+        wide = (inner == padded[1:-1, 2:]) | (inner == padded[1:-1, :-2])
+        high = (inner == padded[2:, 1:-1]) | (inner == padded[:-2, 1:-1])
+        pixels = np.bincount(inner.ravel(), minlength=256)
+        thin = np.bincount(inner[~(wide & high)], minlength=256)
+        return {name: thin[id_] / pixels[id_] for id_, name in enumerate(self.classes.classes) if pixels[id_]}
+
+    @override
+    def judge(self, observed: Mapping[str, Mapping[str, float]]) -> list[str]:
+        thin = {
+            name: shares
+            for name, shares in observed.items()
+            if len(shares) >= 3 and np.median(list(shares.values())) > 0.8
+        }
+        if not thin:
+            return []
+        image = max((image for shares in thin.values() for image in shares), key=lambda one: _total(thin, one))
+        return [
+            f"most of {', '.join(thin)} is one pixel wide in most images, such as {image}: images of this size are too "
+            "small for it, prepare larger ones"
+        ]
+
+    @override
+    def compare(self, counts: Mapping[str, Counts]) -> list[str]:
+        occurs = {split: [bool(count) for count in some[: len(self.classes)]] for split, some in counts.items()}
+        sentences: dict[tuple[str, ...], list[str]] = {}
+        for name, present in zip(self.classes.classes, zip(*occurs.values(), strict=True), strict=True):
+            without = tuple(split for split, here in zip(occurs, present, strict=True) if not here)
+            if without:
+                sentences.setdefault(without, []).append(name)
+        return [_absence(names, without, tuple(occurs)) for without, names in sentences.items()]
+
+
+def _total(numbers: Mapping[str, Mapping[str, float]], name: str) -> float:
+    """Return the sum of all numbers of one image."""
+    return sum(some.get(name, 0) for some in numbers.values())
+
+
+def _absence(names: Sequence[str], without: tuple[str, ...], splits: tuple[str, ...]) -> str:
+    """Return the sentence about classes that some splits do not have."""
+    sentence = f"no pixel of {' and '.join(without)} is {', '.join(names)}"
+    if without == splits:
+        return f"{sentence}: is it the right class set?"
+    others = " and ".join(split for split in splits if split not in without)
+    return f"{sentence}, which {others} has: divide the images into splits that all have every class"

@@ -1,0 +1,248 @@
+"""What ``taskscape data check``, and training before it begins, find in data."""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from taskscape.batch import Sample
+from taskscape.data import Store, StoreWriter
+from taskscape.data.check import check, quick
+from taskscape.data.duplicates import fingerprint, near_duplicates
+from taskscape.modalities import Depth, Modality, Normals, Semseg
+from taskscape.modalities.class_sets import ClassSet
+
+SIZE = (32, 48)
+CLASSES = ClassSet("test", ("ground", "wall", "pole"), ((0, 0, 0), (9, 9, 9), (99, 99, 99)))
+FIELDS: dict[str, Modality] = {"semseg": Semseg(CLASSES), "depth": Depth(), "normals": Normals()}
+Change = Callable[[dict[str, np.ndarray], dict[str, np.ndarray], int], None]
+
+
+def scene(seed: int) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+    """A wall above a floor, with a pillar; every image has other colors, and another wall and pillar."""
+    random = np.random.default_rng(seed)
+    height, width = SIZE
+    horizon, left = int(random.integers(8, 16)), int(random.integers(4, 36))
+    y, x = np.mgrid[:height, :width]
+    floor = y >= horizon
+    pillar = (x >= left) & (x < left + 6)
+    semseg = np.where(pillar, 2, np.where(floor, 0, 1)).astype(np.uint8)
+    depth = np.where(floor, 40 / np.maximum(y - horizon + 2.0, 2), 20 + random.random() + 0.01 * x)
+    depth = np.where(pillar, 0.5 * depth.min() + 0.001 * y, depth) * (1 + 0.001 * random.random(SIZE))
+    normals = np.where((floor & ~pillar)[..., None], [0, -0.995, -0.1], [0, -0.1, -0.995])
+    normals /= np.linalg.norm(normals, axis=-1, keepdims=True)
+    noise = random.normal(0, 12, (height // 8, width // 8, 3)).repeat(8, 0).repeat(8, 1)
+    image = (random.integers(60, 200, (3, 3))[semseg] + noise).clip(1, 254).astype(np.uint8)
+    values = {"image": image, "semseg": semseg, "depth": depth.astype(np.float32), "normals": normals}
+    return values, {name: np.ones(SIZE, bool) for name in FIELDS}
+
+
+@pytest.fixture
+def make(tmp_path: Path) -> Callable[..., Path]:
+    """Write a store of such scenes, each changed by a function that gets its values, masks and number."""
+
+    def make(change: Change | None = None, seeds: dict[str, list[int]] | None = None) -> Path:
+        seeds = seeds or {"train": list(range(6)), "val": list(range(10, 14))}
+        path = tmp_path / "store"
+        counts = {split: len(some) for split, some in seeds.items()}
+        writer = StoreWriter(path, SIZE, counts, FIELDS, {"kind": "test"})
+        for split, some in seeds.items():
+            for index, seed in enumerate(some):
+                values, valid = scene(seed)
+                if change is not None:
+                    change(values, valid, seed)
+                writer.put(split, index, Sample(values, valid, f"{split}{index}"))
+        writer.finish()
+        return path
+
+    return make
+
+
+def quickly(path: Path, *fields: str) -> list[str]:
+    return quick({split: Store.open(path, split) for split in ("train", "val")}, fields or tuple(FIELDS))
+
+
+def test_good_data_give_no_warning(make: Callable[..., Path]) -> None:
+    path = make()
+    assert check(path).warnings == quickly(path) == []
+
+
+def one_color(values: dict[str, np.ndarray], valid: dict[str, np.ndarray], seed: int) -> None:
+    if seed == 2:
+        values["image"] = np.full((*SIZE, 3), 77, np.uint8)
+
+
+def overexposed(values: dict[str, np.ndarray], valid: dict[str, np.ndarray], seed: int) -> None:
+    if seed in (1, 4):
+        values["image"] = np.where(values["image"] < 4 + values["image"].min(), values["image"], 255).astype(np.uint8)
+
+
+def twelve_bits(values: dict[str, np.ndarray], valid: dict[str, np.ndarray], seed: int) -> None:
+    values["image"] //= 16
+
+
+def gray(values: dict[str, np.ndarray], valid: dict[str, np.ndarray], seed: int) -> None:
+    if seed == 11:
+        values["image"] = values["image"][..., :1].repeat(3, 2)
+
+
+def sentinel(values: dict[str, np.ndarray], valid: dict[str, np.ndarray], seed: int) -> None:
+    values["depth"][:3] = 65.535
+
+
+def cut_off(values: dict[str, np.ndarray], valid: dict[str, np.ndarray], seed: int) -> None:
+    values["depth"] = np.minimum(values["depth"], 19)
+
+
+def spikes(values: dict[str, np.ndarray], valid: dict[str, np.ndarray], seed: int) -> None:
+    if seed == 3:
+        values["depth"][2::5, 2::5] *= 7
+
+
+def flat(values: dict[str, np.ndarray], valid: dict[str, np.ndarray], seed: int) -> None:
+    if seed == 5:
+        values["depth"][:] = 3
+
+
+def backwards(values: dict[str, np.ndarray], valid: dict[str, np.ndarray], seed: int) -> None:
+    values["normals"] = values["normals"] * [1, 1, -1]
+
+
+def upside_down(values: dict[str, np.ndarray], valid: dict[str, np.ndarray], seed: int) -> None:
+    values["normals"] = values["normals"] * [1, -1, 1]
+
+
+def one_class(values: dict[str, np.ndarray], valid: dict[str, np.ndarray], seed: int) -> None:
+    valid["semseg"] = values["semseg"] == 1
+
+
+def thin_poles(values: dict[str, np.ndarray], valid: dict[str, np.ndarray], seed: int) -> None:
+    values["semseg"][values["semseg"] == 2] = 1
+    values["semseg"][:, 10 + seed] = 2
+
+
+def poles_in_train_only(values: dict[str, np.ndarray], valid: dict[str, np.ndarray], seed: int) -> None:
+    if seed >= 10:
+        values["semseg"][values["semseg"] == 2] = 1
+
+
+def one_label_for_all(values: dict[str, np.ndarray], valid: dict[str, np.ndarray], seed: int) -> None:
+    values["semseg"] = scene(0)[0]["semseg"]
+
+
+BY_IMAGE: list[tuple[Change, list[str]]] = [
+    (one_color, ["train, image: 1 of 6 images, such as train2, are of one color"]),
+    (overexposed, ["train, image: 2 of 6 images, such as train", "are 0 or 255 in most of their channels"]),
+    (
+        twelve_bits,
+        ["train, image: 6 of 6 images", "val, image: 4 of 4 images", "are nearly black, with no channel above 1"],
+    ),
+    (gray, ["val, image: 1 of 4 images, such as val1, are gray", "the others have colors"]),
+    (sentinel, ["train, depth: 6 of 6 images", "many pixels of exactly 65.535 m"]),
+    (cut_off, ["train, depth: 6 of 6 images", "many pixels of exactly 19 m"]),
+    (spikes, ["train, depth: 1 of 6 images, such as train3, have spikes"]),
+    (flat, ["train, depth: 1 of 6 images, such as train5, have one depth at every pixel"]),
+    (backwards, ["train, normals: 6 of 6 images", "face away from the camera"]),
+    (upside_down, ["train, normals: the ground seems to face down in 6 of 6 images"]),
+    (one_class, ["train, semseg: every pixel with a label is wall", "val, semseg: every pixel with a label is wall"]),
+    (thin_poles, ["train, semseg: most of pole is one pixel wide in most images, such as train"]),
+]
+"""What is seen in an image or a split alone, and so before training."""
+
+
+@pytest.mark.parametrize(("change", "expected"), BY_IMAGE, ids=lambda one: getattr(one, "__name__", ""))
+def test_faults_of_images_and_labels(make: Callable[..., Path], change: Change, expected: list[str]) -> None:
+    path = make(change)
+    for warnings in (check(path).warnings, quickly(path)):
+        text = "\n".join(warnings)
+        assert all(part in text for part in expected), text
+        fields = {part.partition(":")[0] for part in warnings if ", " in part.partition(":")[0]}
+        assert {field.partition(", ")[2] for field in fields} == {expected[0].partition(", ")[2].partition(":")[0]}
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        (poles_in_train_only, "semseg: no pixel of val is pole, which train has"),
+        (one_class, "semseg: no pixel of train and val is ground, pole: is it the right class set?"),
+        (one_label_for_all, "10 images share their semseg label with another image, such as train/train0 and"),
+    ],
+)
+def test_faults_between_images_and_splits(make: Callable[..., Path], change: Change, expected: str) -> None:
+    path = make(change)
+    assert any(warning.startswith(expected) for warning in check(path).warnings)
+    assert not any(warning.startswith(expected) for warning in quickly(path))
+
+
+def saved_anew(values: dict[str, np.ndarray], valid: dict[str, np.ndarray], seed: int) -> None:
+    """Make the second of two images with one seed brighter and a little noisy."""
+    values["image"] = (values["image"] * 1.02 + np.random.default_rng().integers(0, 3, (*SIZE, 3))).astype(np.uint8)
+
+
+def test_near_duplicates_are_told_apart_from_duplicates(make: Callable[..., Path]) -> None:
+    warnings = check(make(saved_anew, {"train": [0, 1, 2, 2, 4], "val": [1, 6]})).warnings
+    text = "\n".join(warnings)
+    assert "1 images are nearly the same as one of another split, such as train/train1 and val/val0" in text
+    assert "1 images are nearly the same as another of their split, such as train/train2 and train/train3" in text
+    assert "are in two splits" not in text and "occur twice" not in text
+
+
+def test_duplicates(make: Callable[..., Path]) -> None:
+    text = "\n".join(check(make(None, {"train": [0, 1, 2, 2], "val": [1, 6]})).warnings)
+    assert "1 images are in two splits, such as train/train1 = val/val0" in text
+    assert "1 images occur twice in a split, such as train/train2 = train/train3" in text
+    assert "nearly" not in text and "share their" not in text
+
+
+def test_near_duplicates_are_those_of_a_comparison_of_all_pairs() -> None:
+    random = np.random.default_rng(0)
+    images = [
+        np.asarray(Image.fromarray(random.integers(0, 256, (6, 8, 3), np.uint8)).resize((64, 48))) for _ in range(60)
+    ]
+    images += [(image * 0.9 + 8).astype(np.uint8) for image in images[:20]]
+    images.append(np.full((48, 64, 3), 9, np.uint8))
+    images.append(np.full((48, 64, 3), 9, np.uint8))  # of one color: nothing to compare
+    hashes, thumbnails = zip(*map(fingerprint, images), strict=True)
+    assert list(near_duplicates(hashes, thumbnails)) == [(index, index + 60) for index in range(20)]
+    assert all((a ^ b).bit_count() <= 3 for a, b in zip(hashes[:20], hashes[60:80], strict=True))
+
+
+def test_only_the_fields_of_the_tasks_are_read_before_training(make: Callable[..., Path]) -> None:
+    path = make(sentinel)
+    assert quickly(path, "semseg") == [] and len(quickly(path, "depth")) == 2
+
+
+def test_a_quick_check_is_quick(tmp_path: Path) -> None:
+    size, count = (256, 512), 40
+    writer = StoreWriter(tmp_path / "store", size, {"train": count, "val": count}, FIELDS, {"kind": "test"})
+    values, valid = scene(0)
+    large = {name: array.repeat(8, 0).repeat(11, 1)[:, :512] for name, array in values.items()}
+    for split in ("train", "val"):
+        for index in range(count):
+            writer.put(split, index, Sample(large, {n: np.ones(size, bool) for n in valid}, str(index)))
+    writer.finish()
+    seconds = []
+    for _ in range(3):
+        start = time.process_time()
+        quickly(tmp_path / "store")
+        seconds.append(time.process_time() - start)
+    assert min(seconds) < 1
+
+
+def test_observations_that_a_modality_does_not_know_are_none(make: Callable[..., Path]) -> None:
+    """A label without a valid pixel is counted, not observed."""
+
+    def unlabelled(values: dict[str, np.ndarray], valid: dict[str, np.ndarray], seed: int) -> None:
+        if seed < 10:
+            valid["depth"][:] = False
+
+    path = make(unlabelled)
+    findings = check(path)
+    assert findings.splits["train"].fields["depth"].observed == {}
+    assert findings.warnings == [
+        "train: 6 of 6 images have no depth label at all, such as train0: check that its label is there under the "
+        "image's name"
+    ]
