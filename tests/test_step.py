@@ -1,5 +1,6 @@
 """One training step, with a tiny network and batches made by hand."""
 
+import copy
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -11,13 +12,15 @@ from torch import Tensor
 
 from blocks import blocks
 from taskscape.batch import Batch, Target
+from taskscape.errors import TrainingError
 from taskscape.modalities.class_sets import CITYSCAPES_2
 from taskscape.objectives import Supervised
 from taskscape.tasks import Depth, SemanticSegmentation, Task
 from taskscape.training.compilation import reusable_buffers
-from taskscape.training.optimization import AdamConfig, OptimizerConfig, SGDConfig, parameter_groups
+from taskscape.training.finite import check_finite
+from taskscape.training.optimization import AdamConfig, AdamWConfig, OptimizerConfig, SGDConfig, parameter_groups
 from taskscape.training.step import TrainingStep
-from taskscape.weighting import FixedConfig
+from taskscape.weighting import FixedConfig, UncertaintyConfig
 from taskscape.weighting.base import BalancingContext, Losses, Weighting, WeightingConfig
 from tiny import Tiny
 
@@ -68,7 +71,7 @@ def test_the_result_is_the_losses_without_gradients() -> None:
     step, data = training_step(), batch()
     outputs = step.network(data.image)
     expected = Supervised()(TASKS, outputs.final, outputs.auxiliary, data.targets)
-    losses, weights = step(data, 0)
+    losses, weights, _ = step(data, 0)
     assert list(losses) == list(TASKS) and set(weights) <= set(TASKS)
     for task, loss in losses.items():
         assert torch.equal(loss, expected[task].detach()) and not loss.requires_grad
@@ -77,7 +80,7 @@ def test_the_result_is_the_losses_without_gradients() -> None:
 def test_a_batch_without_labels_changes_nothing() -> None:
     step, data = training_step(), batch()
     before = parameters(step)
-    losses, weights = step(without_labels(data, *TASKS), 0)
+    losses, weights, _ = step(without_labels(data, *TASKS), 0)
     assert losses == {} and weights == {} and torch.equal(parameters(step), before)
 
 
@@ -88,6 +91,89 @@ def test_a_task_without_labels_is_left_out() -> None:
     for name, p in step.network.named_parameters():
         assert torch.equal(p, before[name]) == name.startswith("heads.depth")
         assert torch.isfinite(p).all()
+
+
+@dataclass(frozen=True)
+class SteepConfig(WeightingConfig):
+    """Which number stands in the gradient of one weight."""
+
+    name: ClassVar[str] = "steep"
+
+    value: float = 0.0
+
+
+class Steep(Weighting, config=SteepConfig):
+    """The plain sum of finite losses, with a gradient that need not be finite."""
+
+    one_backward = True
+    config: SteepConfig
+
+    def backward(self, losses: Losses, context: BalancingContext) -> None:
+        torch.stack(list(losses.values())).sum().backward()
+        assert context.last[0].grad is not None
+        context.last[0].grad.view(-1)[3] = self.config.value
+
+
+OPTIMIZERS = (ADAM, AdamWConfig(), SGDConfig(), SGDConfig(momentum=0.0))
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS, ids=repr)
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
+@pytest.mark.parametrize("clip", [None, 1.0])
+def test_a_step_whose_gradient_is_not_finite_is_not_taken(
+    optimizer: OptimizerConfig, value: float, clip: float | None
+) -> None:
+    step = training_step(SteepConfig(value), optimizer, gradient_clip=clip)
+    before = parameters(step)
+    losses, _, norm = step(batch(), 0)
+    assert all(loss.isfinite() for loss in losses.values()) and not norm.isfinite()
+    assert torch.equal(parameters(step), before)
+    step.check_finite()
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS, ids=repr)
+def test_fused_optimizers_skip_such_a_step_without_being_told_by_the_host(optimizer: OptimizerConfig) -> None:
+    """What a GPU relies on, where nobody waits for the norm."""
+    step = training_step(optimizer=optimizer)
+    step(batch(), 0)
+    before, state = parameters(step), copy.deepcopy(step.optimizer.state_dict()["state"])
+    for parameter in step.network.parameters():
+        parameter.grad = torch.full_like(parameter, float("nan"))
+    vars(step.optimizer)["found_inf"] = torch.ones(())
+    step.optimizer.step()
+    assert torch.equal(parameters(step), before)
+    for index, old in state.items():
+        new = step.optimizer.state_dict()["state"][index]
+        assert all(torch.equal(new[key], value) for key, value in old.items() if isinstance(value, Tensor))
+
+
+def test_the_norm_is_that_of_all_gradients_before_they_are_clipped() -> None:
+    whole, clipped = training_step(UncertaintyConfig()), training_step(UncertaintyConfig(), gradient_clip=1e-3)
+    norms = [step(batch(), 0).gradient_norm for step in (whole, clipped)]
+    learned = [p.grad for p in (*whole.network.parameters(), *whole.weighting.parameters()) if p.grad is not None]
+    assert norms[0].item() == pytest.approx(torch.cat([g.flatten() for g in learned]).norm().item(), rel=1e-5)
+    assert norms[1].item() == pytest.approx(norms[0].item(), rel=1e-5)
+
+
+@pytest.mark.parametrize("place", ["the network's stem.weight", "the weighting's", "the optimizer's state"])
+def test_what_is_not_finite_is_named(place: str) -> None:
+    step = training_step(UncertaintyConfig())
+    step(batch(), 0)
+    step.check_finite()
+    tensors = {
+        "the network's stem.weight": step.network.get_parameter("stem.weight"),
+        "the weighting's": next(step.weighting.parameters()),
+        "the optimizer's state": step.optimizer.state[step.network.get_parameter("stem.bias")]["exp_avg"],
+    }
+    with torch.no_grad():
+        tensors[place].view(-1)[1] = float("nan")
+    with pytest.raises(TrainingError, match=f"{place}.* is not finite"):
+        step.check_finite()
+
+
+def test_a_sum_that_overflows_is_no_weight_that_is_not_finite() -> None:
+    check_finite({"the network's": {"huge": torch.full((4,), 3e38), "count": torch.tensor(3)}})
+    check_finite({})
 
 
 def test_gradients_are_clipped() -> None:
@@ -156,7 +242,7 @@ class Recorder(Weighting, config=RecorderConfig):
 def test_a_weighting_gets_the_network_s_own_account_of_what_is_shared() -> None:
     step = training_step(RecorderConfig())
     recorder: Any = step.weighting
-    losses, weights = step(batch(), 0)
+    losses, weights, _ = step(batch(), 0)
     network, context = step.network, recorder.context
     assert set(context.parameters) == set(network.shared_parameters()) == set(network.stem.parameters())
     assert set(context.task_parameters) == set(network.heads.parameters())

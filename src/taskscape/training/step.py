@@ -15,6 +15,7 @@ from taskscape.models import Network, Outputs
 from taskscape.objectives.base import Objective, labelled
 from taskscape.tasks import Task
 from taskscape.training.compilation import reusable_buffers
+from taskscape.training.finite import check_finite
 from taskscape.training.precision import Precision, autocast
 from taskscape.weighting.base import BalancingContext, Losses, Weighting, global_losses
 
@@ -26,6 +27,8 @@ class StepResult(NamedTuple):
     """The loss of the global batch for each task with a label in it; empty where there is no label at all."""
     weights: dict[str, Tensor]
     """The weight of each of these tasks; empty where the weighting has none."""
+    gradient_norm: Tensor
+    """The norm of the gradient, before it is clipped. If it is not finite the step was not taken."""
 
 
 class TrainingStep:
@@ -74,14 +77,14 @@ class TrainingStep:
     def __call__(self, batch: Batch, step: int) -> StepResult:
         """Train on this process's part of the batch of ``step``, which counts from 0.
 
-        A batch without any label changes nothing.
+        A batch without any label changes nothing, nor does one whose gradient is not finite.
         """
         self._seed(step)
         self._set_learning_rate(step)
         self.optimizer.zero_grad(set_to_none=True)
         names = labelled({name: batch.targets[name] for name in self.tasks})
         if not names:
-            return StepResult({}, {})
+            return StepResult({}, {}, torch.zeros(()))
         # DDP waits for a gradient of every parameter, which a task without a label does not give.
         sums_in_backward = self.fabric is not None and self.weighting.one_backward and len(names) == len(self.tasks)
         with self._graph_for_all_backward_passes(), self._sum_in_backward(sums_in_backward):
@@ -90,12 +93,44 @@ class TrainingStep:
             weights = self.weighting.backward(losses, context)
         if not sums_in_backward:
             all_reduce_coalesced_([p.grad for p in self.network.parameters() if p.grad is not None])
-        if self.gradient_clip is not None:
-            nn.utils.clip_grad_norm_(self.network.parameters(), self.gradient_clip)
+        norm = self._clip()
+        if self._update(norm):
+            with torch.no_grad():
+                self.weighting.after_step(lambda: global_losses(self._forward(batch, names)[0]))
+        return StepResult(context.global_losses, weights or {}, norm)
+
+    def check_finite(self) -> None:
+        """Raise ``TrainingError`` that names the first weight that is not finite: called before anything is saved.
+
+        Looks at the network's weights and statistics, the optimizer's state and what the weighting learns.
+        """
+        states = self.optimizer.state_dict()["state"]
+        check_finite(
+            {
+                "the network's": self.network.state_dict(),
+                "the weighting's": dict(self.weighting.named_parameters()),
+                **{f"the optimizer's state of parameter {index},": state for index, state in states.items()},
+            }
+        )
+
+    def _clip(self) -> Tensor:
+        """Clip the network's gradient, and return the norm of all gradients as it was before."""
+        if self.gradient_clip is None:
+            of_network = _norm(self.network)
+        else:
+            of_network = nn.utils.clip_grad_norm_(self.network.parameters(), self.gradient_clip)
+        return torch.hypot(of_network, _norm(self.weighting))
+
+    def _update(self, norm: Tensor) -> bool:
+        """Let the optimizer step unless the gradient is not finite; return False where it surely did not."""
+        if norm.device.type == "cpu":
+            if not norm.isfinite():
+                return False
+        else:
+            # Reading the norm would wait for the GPU. Fused optimizers skip the step there, as they do for GradScaler.
+            vars(self.optimizer)["found_inf"] = 1 - norm.isfinite().float()
         self.optimizer.step()
-        with torch.no_grad():
-            self.weighting.after_step(lambda: global_losses(self._forward(batch, names)[0]))
-        return StepResult(context.global_losses, weights or {})
+        return True
 
     def _seed(self, step: int) -> None:
         if self.seed is not None:
@@ -131,3 +166,8 @@ class TrainingStep:
             last=self.last_shared_parameters,
             task_parameters=self.task_parameters,
         )
+
+
+def _norm(module: nn.Module) -> Tensor:
+    """Return the norm of the gradient of all parameters, 0 without any."""
+    return nn.utils.get_total_norm([p.grad for p in module.parameters() if p.grad is not None])

@@ -1,0 +1,33 @@
+"""Nothing that is not finite is saved."""
+
+import math
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+from taskscape.errors import TrainingError
+
+
+def check_finite(parts: Mapping[str, Mapping[str, object]]) -> None:
+    """Raise ``TrainingError`` that names the first tensor with a NaN or an infinity, by its part and its name.
+
+    Costs one pass over the tensors and, on a GPU, one synchronization.
+    """
+    tensors = {
+        f"{part} {name}": value
+        for part, values in parts.items()
+        for name, value in values.items()
+        if isinstance(value, Tensor) and value.is_floating_point()
+    }
+    if not tensors:
+        return
+    device = next(iter(tensors.values())).device
+    # A sum is one quick pass and not finite if a number is not; where it only overflowed the numbers tell.
+    sums = torch.stack([tensor.detach().sum().to(device, torch.float64) for tensor in tensors.values()])
+    for (name, tensor), total in zip(tensors.items(), sums.tolist(), strict=True):
+        if not math.isfinite(total) and not tensor.isfinite().all():
+            raise TrainingError(
+                f"{name} is not finite any more (NaN or infinite); it was not saved, and what was saved before was not "
+                "touched. Try a lower --optimizer.lr, --gradient-clip 1, --schedule.warmup 1 or --precision fp32"
+            )
