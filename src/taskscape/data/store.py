@@ -136,7 +136,7 @@ def _check_file(path: Path, expected: FileInfo | None, verify: bool) -> None:
 def _map(path: Path, shape: tuple[int, ...], dtype: str) -> Array:
     """Map the array of a file. Raises ``ValueError`` for one of another shape or type."""
     try:
-        array = np.load(path, mmap_mode="r", allow_pickle=False)
+        array = np.lib.format.open_memmap(path, mode="r")
     except Exception as error:  # numpy reads a header with the tokenizer of Python, whose errors are many
         raise ValueError(f"{path} is damaged ({error}): copy the store again or make it again") from error
     if array.shape != shape or array.dtype != dtype:

@@ -15,6 +15,7 @@ from taskscape.data.manifest import IMAGE, MANIFEST, UNFINISHED, FileInfo, Manif
 from taskscape.files import atomic_write, writing
 from taskscape.modalities import Modality, Rgb
 from taskscape.modalities.base import Array, Mask
+from taskscape.paths import check_inside
 
 _DONE = "done.jsonl"
 """A line [index, name] for every sample that is complete."""
@@ -57,10 +58,13 @@ class StoreWriter:
             shard=max(counts.values(), default=1) if shard is None else shard,
         )
         plan = path / UNFINISHED
+        for entry in path.rglob("*"):
+            if entry.is_symlink():  # what is written there would be written elsewhere
+                check_inside(path, entry)
         if plan.exists():
             if Manifest.load(plan) != self.manifest:
                 raise ValueError(f"{path} holds another store, unfinished: delete it or choose another folder")
-        elif path.exists() and any(path.iterdir()):
+        elif path.exists() and any(entry.suffix != ".part" for entry in path.iterdir()):  # a kill leaves such
             raise ValueError(f"{path} is not empty: delete it or choose another folder")
         else:
             path.mkdir(parents=True, exist_ok=True)
@@ -80,12 +84,13 @@ class StoreWriter:
         """Return the names of the samples that are complete, by index."""
         record = self.path / split / _DONE
         names = {}
-        for line in record.read_text().splitlines() if record.exists() else ():
+        for line in record.read_text("utf-8", "replace").splitlines() if record.exists() else ():
             try:
                 index, name = json.loads(line)
-            except ValueError:
+            except (ValueError, TypeError, RecursionError):
                 continue  # an empty line, or one torn by a kill: that sample is written again
-            names[index] = name
+            if type(index) is int and isinstance(name, str):
+                names[index] = name
         return names
 
     def missing(self, split: str) -> list[int]:

@@ -15,6 +15,7 @@ from typing_extensions import override
 
 from taskscape.data.readers.images import read_image
 from taskscape.files import atomic_write
+from taskscape.paths import check_inside
 from taskscape.run_folder.names import RunFolder
 from taskscape.run_folder.result import Result
 from taskscape.runs.run import TrainedModel
@@ -91,7 +92,8 @@ class Prediction(Mapping[str, Array]):
         return [write_metadata(self.views, Path(folder)), *self.save_images(Path(folder))]
 
     def save_images(self, folder: Path) -> list[Path]:
-        """Write the files of ``save`` without the last one."""
+        """Write the files of ``save`` without the last one. Raises ``ValueError`` where a link leads out of it."""
+        check_inside(folder, (folder / self.name).parent)
         encoded = {
             f"{task}.{self.views[task].extension}": self.views[task].encode(array)
             for task, array in self.arrays.items()

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from taskscape.metrics.spec import MetricSpec
+from taskscape.paths import check_inside
 from taskscape.report import samples as gallery
 from taskscape.report.charts import COLORS, Series, chart, spans_decades, steps
 from taskscape.report.confusion import confusion_table
@@ -40,7 +41,9 @@ def write_report(run: Path, split: str = "val", tta: bool = False) -> Path:
     is a self-contained HTML file. Raises ``ValueError`` that names what the run lacks and how to make it.
     """
     loaded = Run.load(run, split, tta)
-    return write(loaded.folder.report(split, tta), _page(loaded))
+    path = loaded.folder.report(split, tta)
+    check_inside(run, path.parent)
+    return write(path, _page(loaded))
 
 
 def _page(run: Run) -> str:

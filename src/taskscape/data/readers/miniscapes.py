@@ -26,7 +26,7 @@ import numpy.typing as npt
 from PIL import Image
 from typing_extensions import override
 
-from taskscape import parallel
+from taskscape import parallel, plain
 from taskscape.batch import Sample
 from taskscape.data.readers.base import RawData, RawIndex, RawSample
 from taskscape.data.readers.files import match_files, read_json, require, stems
@@ -37,6 +37,7 @@ from taskscape.modalities import Depth, Modality, Normals, Semseg
 from taskscape.modalities.base import Array
 from taskscape.modalities.class_sets import CITYSCAPES_19, IGNORE_INDEX
 from taskscape.modalities.normals import decode_8bit, encode_8bit
+from taskscape.paths import check_inside
 from taskscape.progress import ProgressCallback
 
 PUBLISHED = {"train": 20000, "val": 2500, "test": 2500}
@@ -141,6 +142,7 @@ def write_miniscapes(
     workers = parallel.workers(processes)
     folder = Path(out) / split
     for kind in _KINDS:
+        check_inside(Path(out), folder / kind)
         (folder / kind).mkdir(parents=True, exist_ok=True)
     _check_record(
         folder / _RECORD,
@@ -199,9 +201,9 @@ def _check_record(path: Path, record: dict[str, object]) -> None:
         return
     remedy = f"delete {path.parent} or choose another folder"
     try:
-        there = json.loads(path.read_text())
-    except ValueError:
-        raise ValueError(f"{path} is not readable JSON: {remedy}") from None
+        there = plain.read_json(path)
+    except ValueError as error:
+        raise ValueError(f"{path} is not readable ({error}): {remedy}") from None
     if there != record:
         there = there if isinstance(there, dict) else {}
         different = ", ".join(
