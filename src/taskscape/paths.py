@@ -14,3 +14,8 @@ def check_inside(folder: Path, path: Path) -> None:
     if not path.resolve().is_relative_to(folder.resolve()):
         link = next((p for p in (path, *path.parents) if p.is_symlink() and p != folder), path)
         raise ValueError(f"{link} leads out of {folder}: remove this link, or choose another folder")
+
+
+def printable(text: str) -> str:
+    """Return a text for a terminal: control characters, which a file's name may hold, are shown and not obeyed."""
+    return "".join(c if c.isprintable() or c in "\n\t" else c.encode("unicode_escape").decode() for c in text)

@@ -26,7 +26,7 @@ def progress_bar(shown: bool = True) -> Progress:
     """
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed}/{task.total}"), _Rate())
     remaining = TimeRemainingColumn(elapsed_when_finished=True)
-    console = Console(stderr=True, quiet=not shown)
+    console = Console(stderr=True, quiet=not shown, markup=False)  # names of users may have brackets
     return Progress(*columns, remaining, console=console, disable=not shown, speed_estimate_period=20)
 
 

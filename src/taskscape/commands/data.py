@@ -76,8 +76,10 @@ def _print_findings(findings: "Findings") -> None:
     from rich.console import Console
     from rich.markup import escape
 
+    from taskscape.paths import printable
+
     splits = findings.splits.values()
-    console = Console(highlight=False)
+    console = Console(highlight=False, markup=False)  # names of users may have brackets
     rows = {"images": [str(split.images) for split in splits]}
     for name, modality in findings.fields.items():
         fields = [split.fields[name] for split in splits]
@@ -96,7 +98,7 @@ def _print_findings(findings: "Findings") -> None:
             cells = {bin_: [f"{share[i]:.2f} %" for share in shares] for i, bin_ in enumerate(modality.bins)}
             _print_table(console, f"{name}, {modality.unit}", findings, cells)
     for warning in findings.warnings:
-        console.print(f"[bold yellow]warning:[/] {escape(warning)}", markup=True, soft_wrap=True)
+        console.print(f"[bold yellow]warning:[/] {escape(printable(warning))}", markup=True, soft_wrap=True)
     if not findings.warnings:
         console.print("no problems found")
 
@@ -137,7 +139,7 @@ def _baseline(folder: Path, split: str, recipe: str | None) -> None:
         if not spec.per_class:
             position = spec.show(metrics.by_position[name])
             table.add_row(spec.title, spec.show(value), position, f"{spec.unit:2}{arrow(spec)}", name)
-    Console().print(table)
+    Console(markup=False).print(table)
 
 
 # -- show --------------------------------------------------------------------------------------------------------------

@@ -24,6 +24,8 @@ class ClassSet:
             raise ValueError(f"class set {self.name}: {len(self.classes)} names but {len(self.palette)} colors")
         if len(set(self.classes)) != len(self.classes):
             raise ValueError(f"class set {self.name}: a class name occurs twice")
+        if odd := [name for name in self.classes if not name.isprintable()]:
+            raise ValueError(f"class set {self.name}: the class name {odd[0]!r} has a control character")
 
     def __len__(self) -> int:
         """Return the number of classes."""

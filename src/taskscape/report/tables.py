@@ -27,4 +27,4 @@ def metrics_table(result: Result) -> Table:
 
 def print_metrics(result: Result, console: Console | None = None) -> None:
     """Print metrics and cost; arrows say whether higher or lower is better."""
-    (console or Console()).print(metrics_table(result))
+    (console or Console(markup=False)).print(metrics_table(result))
