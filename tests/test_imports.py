@@ -29,6 +29,7 @@ ROOMS = (
     "parallel",
     "batch",
     "distributed",
+    "selfcheck",
     "modalities",
     "streets",
     "metrics",

@@ -33,3 +33,8 @@ def writing(path: Path, kept: str = "") -> Iterator[None]:
         yield
     except OSError as error:
         raise OSError(error.errno, f"could not write {path}: {error.strerror}; make room and continue{kept}") from error
+
+
+def cache_folder() -> Path:
+    """Return the folder for what can be made again: ``$TASKSCAPE_CACHE`` or ``~/.cache/taskscape``."""
+    return Path(os.environ.get("TASKSCAPE_CACHE") or Path.home() / ".cache" / "taskscape")

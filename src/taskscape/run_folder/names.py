@@ -36,6 +36,11 @@ class RunFolder:
         """The network after its best epoch: safetensors."""
         return self.path / "best.safetensors"
 
+    @property
+    def precision(self) -> Path:
+        """What the self-check of reduced precision found and changed, where it did: JSON."""
+        return self.path / "precision.json"
+
     def result(self, split: str = "val", tta: bool = False) -> Path:
         """Return where the ``Result`` of a split is, with test-time augmentation or without: JSON."""
         return self.path / f"result{_suffix(split, tta)}.json"

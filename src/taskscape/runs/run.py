@@ -22,6 +22,7 @@ from taskscape.models import Network, Outputs
 from taskscape.progress import progress_bar, reporter
 from taskscape.run_folder import Result, RunFolder
 from taskscape.runs.experiment import Experiment
+from taskscape.runs.precision import apply_recorded, precision_in_words, verify_precision
 from taskscape.serialization import dump, parse
 from taskscape.tasks import Task
 from taskscape.training import checkpoint
@@ -83,6 +84,7 @@ def train(experiment: Experiment, run: str | Path, *, resume: bool = False, quie
         if fabric.is_global_zero:
             folder.path.mkdir(parents=True, exist_ok=True)
             atomic_write(folder.experiment, dump(experiment))
+        verify_precision(trainer, experiment, folder, progress, resume=resume)
         trainer.run(progress)
     return evaluate_model(load(folder.path, str(fabric.device)), stores["val"], folder, split="val")
 
@@ -145,6 +147,7 @@ def load(run: str | Path, device: Device = "auto") -> TrainedModel:
     checkpoint.load_weights(RunFolder(Path(run)).weights, network)
     if experiment.channels_last:
         network = network.to(memory_format=torch.channels_last)
+    apply_recorded(network, RunFolder(Path(run)))
     return TrainedModel(experiment, network.to(device).eval(), torch.device(device))
 
 
@@ -186,7 +189,7 @@ def evaluate_model(model: TrainedModel, store: Store, folder: RunFolder, *, spli
             "seconds_per_image": evaluation.seconds_per_image,
             **_training_time(folder),
         },
-        environment=environment(model.device),
+        environment=environment(model.device) | precision_in_words(model.experiment, folder),
         tta=tta,
     )
     if rank() == 0:

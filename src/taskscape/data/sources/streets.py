@@ -1,6 +1,5 @@
 """Generated street scenes, rendered once into a packed store."""
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -14,6 +13,7 @@ from taskscape.data.manifest import FORMAT, MANIFEST
 from taskscape.data.sources.base import DataSource
 from taskscape.data.store import Store
 from taskscape.data.writer import StoreWriter
+from taskscape.files import cache_folder
 from taskscape.modalities import Albedo, Boundaries, Depth, Modality, Normals, Semseg
 from taskscape.modalities.class_sets import CITYSCAPES_19, IGNORE_INDEX
 from taskscape.progress import ProgressCallback
@@ -29,11 +29,6 @@ FIELDS: dict[str, Modality] = {
     "albedo": Albedo(),
 }
 """The labels of every scene."""
-
-
-def cache_folder() -> Path:
-    """Return the folder for what can be made again: ``$TASKSCAPE_CACHE`` or ``~/.cache/taskscape``."""
-    return Path(os.environ.get("TASKSCAPE_CACHE") or Path.home() / ".cache" / "taskscape")
 
 
 @dataclass(frozen=True)

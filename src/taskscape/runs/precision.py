@@ -1,0 +1,61 @@
+"""The self-check of reduced precision in a run: before training, and whenever its network is loaded."""
+
+import math
+
+from rich.progress import Progress
+from torch import nn
+
+from taskscape import selfcheck
+from taskscape.distributed import rank, world_size
+from taskscape.progress import reporter
+from taskscape.run_folder import RunFolder
+from taskscape.runs.experiment import Experiment
+from taskscape.selfcheck import findings
+from taskscape.training.loop import Trainer
+from taskscape.training.precision import autocast
+
+
+def verify_precision(
+    trainer: Trainer, experiment: Experiment, folder: RunFolder, progress: Progress, *, resume: bool
+) -> None:
+    """Check the network of a run at the shapes of its batches, change what is wrong, and say and record it.
+
+    A resumed run keeps what was changed before, on whatever machine that was. Every process must call it.
+    """
+    recorded = findings.load(folder.precision) if resume else ()
+    selfcheck.apply(trainer.network, recorded)
+    found: tuple[selfcheck.Finding, ...] = ()
+    if experiment.precision != "fp32":
+        found = selfcheck.verify(
+            trainer.network,
+            _shapes(trainer),
+            lambda: autocast(trainer.fabric.device, experiment.precision),
+            report=reporter(progress, "checking precision"),
+        )
+    everything = tuple(dict.fromkeys((*recorded, *found)))
+    if rank() == 0 and everything:
+        progress.console.print(f"{findings.in_one_line(everything)}; see {folder.precision}", markup=False)
+        findings.save(folder.precision, everything)
+    elif rank() == 0:
+        folder.precision.unlink(missing_ok=True)  # of a run that was here before
+
+
+def apply_recorded(network: nn.Module, folder: RunFolder) -> None:
+    """Let the layers of a run's network compute as they did when it was trained."""
+    selfcheck.apply(network, findings.load(folder.precision))
+
+
+def precision_in_words(experiment: Experiment, folder: RunFolder) -> dict[str, str]:
+    """Return the precision of a run and what the self-check changed, for the environment of a result."""
+    changed = findings.load(folder.precision)
+    about = {"precision": experiment.precision}
+    return about | ({"self-check": ". ".join(map(str, changed))} if changed else {})
+
+
+def _shapes(trainer: Trainer) -> list[selfcheck.Shape]:
+    train, val = trainer.train_data, trainer.val_data
+    crop = train.augmentation.crop if train.augmentation is not None else None
+    shapes = [selfcheck.Shape(train.batch_size // world_size(), crop or train.store.size)]
+    if val.store.size != shapes[0].size:
+        shapes.append(selfcheck.Shape(math.ceil(val.batch_size / world_size()), val.store.size, training=False))
+    return shapes

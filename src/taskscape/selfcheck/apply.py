@@ -1,0 +1,95 @@
+"""Let single layers of a network compute in another memory layout or precision."""
+
+from collections.abc import Callable
+from functools import cache
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+from torch.utils._pytree import tree_leaves, tree_map
+
+Remedy = Literal["contiguous", "float32"]
+"""``contiguous`` computes in the same precision in contiguous instead of channels-last memory, ``float32`` in float32
+and contiguous memory."""
+
+REMEDIES: tuple[Remedy, ...] = ("contiguous", "float32")
+"""In the order in which they are tried: the first costs less."""
+
+NORMALIZATIONS = (nn.modules.batchnorm._BatchNorm, nn.LayerNorm, nn.GroupNorm)
+"""Their outputs have the precision of their inputs; those of other layers have that of autocast."""
+
+
+def remedy_layer(module: nn.Module, remedy: Remedy) -> None:
+    """Let a module compute so under autocast from now on; what comes in and goes out keeps its layout and precision.
+
+    Names and values of its weights stay, and so do its checkpoints. A module that computes in float32 stays so.
+    """
+    before = remedy_of(module)
+    if before in (remedy, "float32"):
+        return
+    kind = type(module) if before is None else type(module).__bases__[0]
+    module.__class__ = _remedied(kind, remedy)
+    for parameter in module.parameters(recurse=False):
+        parameter.data = parameter.data.clone(memory_format=torch.contiguous_format)
+
+
+def remedy_of(module: nn.Module) -> Remedy | None:
+    """Return how a module was changed, None where it was not."""
+    return getattr(type(module), "precision_remedy", None)
+
+
+@cache
+def _remedied(kind: type[nn.Module], remedy: Remedy) -> type[nn.Module]:
+    forward = _contiguous_forward(kind) if remedy == "contiguous" else _float32_forward(kind)
+    return type(kind.__name__, (kind,), {"forward": forward, "precision_remedy": remedy, "__module__": kind.__module__})
+
+
+def _contiguous_forward(kind: type[nn.Module]) -> Callable[..., Any]:
+    def forward(self: nn.Module, *args: Any, **kwargs: Any) -> Any:
+        tensors = _tensors(args, kwargs)
+        if not tensors or not torch.is_autocast_enabled(tensors[0].device.type):
+            return kind.forward(self, *args, **kwargs)
+        args, kwargs = tree_map(_contiguous, (args, kwargs))
+        output = kind.forward(self, *args, **kwargs)
+        return tree_map(_channels_last, output) if any(map(_is_channels_last, tensors)) else output
+
+    return forward
+
+
+def _float32_forward(kind: type[nn.Module]) -> Callable[..., Any]:
+    normalizes = issubclass(kind, NORMALIZATIONS)
+
+    def forward(self: nn.Module, *args: Any, **kwargs: Any) -> Any:
+        tensors = _tensors(args, kwargs)
+        if not tensors or not torch.is_autocast_enabled(tensors[0].device.type):
+            return kind.forward(self, *args, **kwargs)
+        device = tensors[0].device.type
+        dtype = tensors[0].dtype if normalizes else torch.get_autocast_dtype(device)
+        args, kwargs = tree_map(lambda x: _contiguous(_as(x, torch.float32)), (args, kwargs))
+        with torch.autocast(device, enabled=False):
+            output = kind.forward(self, *args, **kwargs)
+        output = tree_map(lambda x: _as(x, dtype), output)
+        return tree_map(_channels_last, output) if any(map(_is_channels_last, tensors)) else output
+
+    return forward
+
+
+def _tensors(args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[Tensor]:
+    return [x for x in tree_leaves((args, kwargs)) if isinstance(x, Tensor)]
+
+
+def _as(x: Any, dtype: torch.dtype) -> Any:
+    return x.to(dtype) if isinstance(x, Tensor) and x.is_floating_point() else x
+
+
+def _contiguous(x: Any) -> Any:
+    # Not x.contiguous(), which keeps the strides of channels-last memory where both layouts are the same.
+    return x.clone(memory_format=torch.contiguous_format) if isinstance(x, Tensor) else x
+
+
+def _channels_last(x: Any) -> Any:
+    return x.contiguous(memory_format=torch.channels_last) if isinstance(x, Tensor) and x.dim() == 4 else x
+
+
+def _is_channels_last(x: Tensor) -> bool:
+    return x.dim() == 4 and not x.is_contiguous() and x.is_contiguous(memory_format=torch.channels_last)

@@ -1,0 +1,152 @@
+"""Compare an operator in reduced precision with itself in float32, on this machine: output and every gradient."""
+
+import math
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from taskscape.selfcheck.apply import REMEDIES, Remedy
+from taskscape.selfcheck.operators import Input, Operator, Pass
+
+TOLERANCE = 0.02
+"""Largest relative L2 error of an output or a gradient. Right kernels in bfloat16 stay below 0.006 on the layers of
+every network of this package (see docs/guide/precision.md); one wrong channel in a thousand is above."""
+
+NOT_FINITE = 3e38
+"""Memory that a kernel may read without having written it is filled with this."""
+
+
+class Verdict(NamedTuple):
+    """What was found about an operator."""
+
+    wrong: str
+    """What differs beyond rounding, and by how much; empty where nothing does."""
+    remedy: Remedy | None
+    """How it is right; None where nothing is wrong, or nothing helps."""
+
+
+def check(operator: Operator, device: torch.device, autocast: Callable[[], torch.autocast]) -> Verdict:
+    """Run an operator forward and backward on random numbers in both precisions.
+
+    The numbers are already rounded to the reduced precision, so that a right kernel differs in the rounding of its
+    results alone. Torch's own random generators are not used.
+    """
+    generator = torch.Generator(device).manual_seed(0)
+    dtype = torch.get_autocast_dtype(device.type)
+    tensors = [_values(one, dtype, generator, "max_pool" in operator.title) for one in operator.inputs]
+    with torch.random.fork_rng([device] if device.type == "cuda" else []):  # a user's layer may draw from them
+        return _judge(operator, tensors, autocast, generator)
+
+
+def _judge(
+    operator: Operator, tensors: Sequence[Tensor], autocast: Callable[[], torch.autocast], generator: torch.Generator
+) -> Verdict:
+    inputs = operator.inputs
+    as_is = [_as_in_run(one, x) for one, x in zip(inputs, tensors, strict=True)]
+    _fill_free_memory(tensors)
+    reduced, gradient = _run(operator.forward(), inputs, as_is, autocast, generator=generator)
+    exact = [x.clone(memory_format=torch.contiguous_format) for x in tensors]
+    exact = [x.float() if x.is_floating_point() else x for x in exact]
+    reference, _ = _run(operator.forward(), inputs, exact, None, gradient=gradient)
+    wrong = _in_words(_beyond_rounding(reduced, reference))
+    if not wrong:
+        return Verdict("", None)
+    if operator.layer is None:
+        single = [x.float() if x.is_floating_point() else x for x in as_is]
+        results, _ = _run(operator.forward(), inputs, single, None, gradient=gradient)
+        return Verdict(wrong, None if _beyond_rounding(results, reference) else "float32")
+    channels_last = any(x.dim() == 4 and not x.is_contiguous() for x in as_is)
+    weights = [x.clone(memory_format=torch.contiguous_format) for x in as_is[1:]]
+    for remedy in REMEDIES if channels_last else REMEDIES[1:]:
+        _fill_free_memory(tensors)
+        results, _ = _run(operator.forward(remedy), inputs, [as_is[0], *weights], autocast, gradient=gradient)
+        if not _beyond_rounding(results, reference):
+            return Verdict(wrong, remedy)
+    return Verdict(wrong, None)
+
+
+def _values(one: Input, dtype: torch.dtype, generator: torch.Generator, distinct: bool) -> Tensor:
+    """Return random numbers that fit a tensor, contiguous, in its data type."""
+    if one.value is not None:
+        return one.value
+    device = generator.device
+    if distinct and len(one.shape) == 4:  # no two of a window are equal, or either could be the maximum
+        rows = torch.arange(one.shape[2], device=device)[:, None] % 4
+        columns = torch.arange(one.shape[3], device=device) % 4
+        x = (4 * rows + columns) / 4 + torch.rand(one.shape, generator=generator, device=device) / 8
+    elif one.name.startswith("input"):
+        x = torch.randn(one.shape, generator=generator, device=device)
+    elif len(one.shape) > 1:
+        fan_in = max(math.prod(one.shape[1:]), 1)
+        x = torch.randn(one.shape, generator=generator, device=device) / math.sqrt(fan_in)
+    elif one.name.endswith("weight"):
+        x = 0.5 + torch.rand(one.shape, generator=generator, device=device)
+    else:
+        x = 0.1 * torch.randn(one.shape, generator=generator, device=device)
+    return x.to(dtype).to(one.dtype)
+
+
+def _as_in_run(one: Input, x: Tensor) -> Tensor:
+    """Return the same numbers in the memory layout of the run."""
+    if 0 in one.stride or not x.is_floating_point():  # expanded
+        return x
+    return torch.empty_strided(one.shape, one.stride, dtype=x.dtype, device=x.device).copy_(x)
+
+
+def _run(
+    forward: Pass,
+    inputs: Sequence[Input],
+    tensors: Sequence[Tensor],
+    autocast: Callable[[], torch.autocast] | None,
+    *,
+    generator: torch.Generator | None = None,
+    gradient: Tensor | None = None,
+) -> tuple[dict[str, Tensor], Tensor]:
+    """Return the output and all gradients, and the gradient of the output they came from; ``generator`` draws it."""
+    leaves = [x.detach().requires_grad_(one.requires_grad) for one, x in zip(inputs, tensors, strict=True)]
+    with torch.enable_grad():
+        if autocast is None:
+            output = forward(leaves)
+        else:
+            with autocast():
+                output = forward(leaves)
+    if gradient is None:
+        assert generator is not None
+        gradient = torch.randn(output.shape, generator=generator, device=output.device).to(output.dtype)
+    results = {"output": output.detach()}
+    wanted = {f"gradient of the {one.name}": x for one, x in zip(inputs, leaves, strict=True) if x.requires_grad}
+    if wanted and output.requires_grad:
+        arriving = torch.empty_like(output).copy_(gradient)  # in the layout of the output
+        gradients = torch.autograd.grad(output, list(wanted.values()), arriving, allow_unused=True)
+        results |= {name: x for name, x in zip(wanted, gradients, strict=True) if x is not None}
+    return results, gradient
+
+
+def _beyond_rounding(results: dict[str, Tensor], reference: dict[str, Tensor]) -> dict[str, float]:
+    errors = {name: relative_error(results[name], exact) for name, exact in reference.items()}
+    return {name: error for name, error in errors.items() if not error <= TOLERANCE}
+
+
+def _in_words(errors: dict[str, float]) -> str:
+    sizes = {name: f"{error:.2g}" if math.isfinite(error) else "infinite" for name, error in errors.items()}
+    return ", ".join(f"{name} (relative error {size})" for name, size in sizes.items())
+
+
+def relative_error(result: Tensor, reference: Tensor) -> float:
+    """Return ‖result − reference‖ / ‖reference‖, infinite where the result is not finite."""
+    difference = float((result.float() - reference).norm())
+    size = float(reference.norm())
+    if not math.isfinite(difference):
+        return math.inf
+    if size == 0:
+        return math.inf if difference else 0.0
+    return difference / size
+
+
+def _fill_free_memory(tensors: Sequence[Tensor]) -> None:
+    """Leave large numbers in memory that is free again: a wrong kernel may read what nobody wrote, often zeros."""
+    if tensors and tensors[0].device.type == "cpu":
+        filled = [torch.full((x.numel(),), NOT_FINITE, dtype=torch.float32) for x in tensors]
+        del filled

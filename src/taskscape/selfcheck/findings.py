@@ -1,0 +1,66 @@
+"""What a self-check found, in words and as a file of the run."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from taskscape.files import atomic_write
+from taskscape.plain import read_json
+from taskscape.selfcheck.apply import Remedy
+from taskscape.serialization import structure, unstructure
+
+IN_WORDS: dict[Remedy | None, str] = {
+    "contiguous": "runs in contiguous memory",
+    "float32": "runs in float32",
+    None: "has no remedy",
+}
+
+
+@dataclass(frozen=True)
+class Finding:
+    """An operator that a machine computes wrongly in reduced precision."""
+
+    operator: str
+    """With its settings."""
+    layers: tuple[str, ...]
+    """The modules of the network that use it."""
+    wrong: str
+    """What differs from float32, and by how much."""
+    remedy: Remedy | None
+    """How it is right."""
+
+    def __str__(self) -> str:
+        where = ", ".join(layer or "the network" for layer in self.layers)
+        return f"{where}: {self.operator.partition(' in ')[0]}: {self.wrong}; {IN_WORDS[self.remedy]}"
+
+
+def in_one_line(findings: Sequence[Finding]) -> str:
+    """Return what was found and what is done about it; nothing where nothing was."""
+    if not findings:
+        return ""
+    layers = list(dict.fromkeys(layer or "the network" for finding in findings for layer in finding.layers))
+    named = ", ".join(layers[:4]) + (f" and {len(layers) - 4} more" if len(layers) > 4 else "")
+    wrong = " and ".join(dict.fromkeys(part.partition(" (")[0] for f in findings for part in f.wrong.split(", ")))
+    ways = []
+    for remedy in dict.fromkeys(finding.remedy for finding in findings):
+        count = len({layer for finding in findings if finding.remedy == remedy for layer in finding.layers})
+        ways.append(f"{count} {'run' if count > 1 else 'runs'} {IN_WORDS[remedy].partition(' ')[2]}")
+    return f"reduced precision is wrong on this machine ({wrong}) in {named}: {', '.join(ways)}"
+
+
+def save(path: Path, findings: Sequence[Finding]) -> None:
+    """Write findings as JSON."""
+    content = {"findings": [unstructure(finding) for finding in findings]}
+    atomic_write(path, json.dumps(content, indent=1, ensure_ascii=False) + "\n")
+
+
+def load(path: Path) -> tuple[Finding, ...]:
+    """Read findings; there are none where there is no file. Raises ``ValueError`` that names the file."""
+    if not path.exists():
+        return ()
+    content = read_json(path)
+    try:
+        return structure(content["findings"], str(path), tuple[Finding, ...])
+    except (ValueError, TypeError, KeyError) as error:
+        raise ValueError(f"{path} is damaged ({error}); delete it and resume the run, which checks again") from error

@@ -1,0 +1,191 @@
+"""What a network computes with: layers and functions, each at the shapes and in the memory layout of one batch."""
+
+import copy
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
+
+from taskscape.selfcheck.apply import NORMALIZATIONS, Remedy, remedy_layer
+
+LAYERS = (nn.modules.conv._ConvNd, nn.Linear, *NORMALIZATIONS)
+"""Layers for which libraries have kernels of their own; checked as they are, subclasses too."""
+
+FUNCTIONS = {
+    *("conv1d", "conv2d", "conv3d", "conv_transpose1d", "conv_transpose2d", "conv_transpose3d"),
+    *("linear", "matmul", "__matmul__", "bmm", "baddbmm", "scaled_dot_product_attention"),
+    *("batch_norm", "layer_norm", "group_norm"),
+    *("max_pool2d", "max_pool2d_with_indices", "max_unpool2d", "avg_pool2d", "adaptive_avg_pool2d"),
+    *("interpolate", "grid_sample", "pixel_shuffle"),
+}
+"""Functions of torch that are checked where they are called outside such a layer."""
+
+Pass = Callable[[Sequence[Tensor]], Tensor]
+"""A forward pass as a function of all its tensors: inputs, then weights."""
+
+
+class Input(NamedTuple):
+    """A tensor that goes into an operator."""
+
+    name: str
+    shape: tuple[int, ...]
+    stride: tuple[int, ...]
+    dtype: torch.dtype
+    requires_grad: bool
+    value: Tensor | None = None
+    """Given for integers, such as the indices of pooling, which random numbers cannot replace."""
+
+    @classmethod
+    def of(cls, name: str, x: Tensor) -> "Input":
+        """Describe a tensor; keep the values of integers."""
+        value = None if x.is_floating_point() else x.detach().clone()
+        return cls(name, tuple(x.shape), tuple(x.stride()), x.dtype, x.requires_grad, value)
+
+    def __str__(self) -> str:
+        size = "×".join(map(str, self.shape))
+        grad = "" if self.requires_grad else " fixed"
+        return f"{self.name} {size} {str(self.dtype).removeprefix('torch.')} stride {self.stride}{grad}"
+
+
+@dataclass
+class Operator:
+    """A layer or function at the shapes of a batch; ``users`` are the modules of the network that compute so."""
+
+    title: str
+    inputs: tuple[Input, ...]
+    layer: nn.Module | None
+    """The layer, or None for a function."""
+    function: Callable[..., Any] | None = None
+    arguments: tuple[Sequence[Any], Mapping[str, Any]] = ((), {})
+    """Of the function; a ``_Place`` stands where a tensor goes."""
+    users: list[str] = field(default_factory=list)
+
+    @property
+    def signature(self) -> str:
+        """What decides which kernels run, as text."""
+        return "; ".join([self.title, *map(str, self.inputs)])
+
+    def forward(self, remedy: Remedy | None = None) -> Pass:
+        """Return its forward pass, as a remedy makes it; a function has no remedy of its own."""
+        if self.layer is None:
+            return self._call_function
+        layer = copy.deepcopy(self.layer)
+        if remedy is not None:
+            remedy_layer(layer, remedy)
+        names = [one.name for one in self.inputs[1:]]
+
+        def call(tensors: Sequence[Tensor]) -> Tensor:
+            weights = dict(zip(names, tensors[1:], strict=True))
+            output: Tensor = torch.func.functional_call(layer, weights, (tensors[0],))
+            return output
+
+        return call
+
+    def _call_function(self, tensors: Sequence[Tensor]) -> Tensor:
+        assert self.function is not None
+        arguments, options = self.arguments
+        filled = [tensors[x.number] if isinstance(x, _Place) else x for x in arguments]
+        named = {name: tensors[x.number] if isinstance(x, _Place) else x for name, x in options.items()}
+        output = self.function(*filled, **named)
+        first: Tensor = output[0] if isinstance(output, tuple) else output
+        return first
+
+
+class _Place(NamedTuple):
+    number: int
+
+
+def operators(
+    network: nn.Module, image: Tensor, autocast: Callable[[], torch.autocast], *, gradients: bool = True
+) -> list[Operator]:
+    """Return what the network computes with for this batch, each different operator once.
+
+    Runs one forward pass, and leaves the network's buffers and torch's random generators as they were. Without
+    ``gradients`` as in evaluation.
+    """
+    found: dict[str, Operator] = {}
+    names = {module: name for name, module in network.named_modules()}
+    stack: list[nn.Module] = []
+
+    def add(operator: Operator, user: nn.Module) -> None:
+        users = found.setdefault(operator.signature, operator).users
+        if names[user] not in users:
+            users.append(names[user])
+
+    def enter(module: nn.Module, inputs: tuple[Any, ...]) -> None:
+        if isinstance(module, LAYERS) and len(inputs) == 1 and not _within_layer(stack):
+            add(_layer(module, inputs[0]), module)
+        stack.append(module)
+
+    def leave(module: nn.Module, *_: object) -> None:
+        stack.pop()
+
+    class Recorder(TorchFunctionMode):
+        def __torch_function__(
+            self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+        ) -> Any:
+            kwargs = kwargs or {}
+            name = getattr(func, "__name__", "")
+            if name in FUNCTIONS and not _within_layer(stack):
+                operator = _function(name, func, args, kwargs)
+                if operator is not None:
+                    add(operator, stack[-1] if stack else network)
+            return func(*args, **kwargs)
+
+    modules = [module for module in names if module is not network]  # the network's own forward is called below
+    hooks = [module.register_forward_pre_hook(enter, prepend=True) for module in modules]
+    hooks += [module.register_forward_hook(leave, always_call=True) for module in modules]
+    try:
+        with _unchanged(network, image.device), torch.set_grad_enabled(gradients), autocast(), Recorder():
+            network.forward(image)  # not compiled
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return list(found.values())
+
+
+def _within_layer(stack: Sequence[nn.Module]) -> bool:
+    return any(isinstance(module, LAYERS) for module in stack)
+
+
+def _layer(module: nn.Module, x: Tensor) -> Operator:
+    weights = [Input.of(name, parameter) for name, parameter in module.named_parameters()]
+    mode = "training" if module.training else "evaluation"
+    return Operator(f"{module!r} in {mode}", (Input.of("input", x), *weights), module)
+
+
+def _function(name: str, func: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Operator | None:
+    inputs: list[Input] = []
+
+    def place(value: Any) -> Any:
+        if not isinstance(value, Tensor):
+            return value
+        inputs.append(Input.of(f"input {len(inputs) + 1}", value))
+        return _Place(len(inputs) - 1)
+
+    arguments = [place(x) for x in args]
+    options = {key: place(x) for key, x in kwargs.items()}
+    if "dropout_p" in options:
+        options["dropout_p"] = 0.0  # random: two calls would differ
+    if not any(one.value is None for one in inputs):
+        return None
+    plain = [repr(x) for x in arguments if not isinstance(x, _Place)]
+    plain += [f"{key}={x!r}" for key, x in options.items() if not isinstance(x, _Place)]
+    return Operator(f"{name}({', '.join(plain)})", tuple(inputs), None, func, (arguments, options))
+
+
+@contextmanager
+def _unchanged(network: nn.Module, device: torch.device) -> Iterator[None]:
+    """Restore buffers, such as running means, and torch's random generators afterwards."""
+    kept = [(buffer, buffer.clone()) for buffer in network.buffers()]
+    try:
+        with torch.random.fork_rng([device] if device.type == "cuda" else []):
+            yield
+    finally:
+        with torch.no_grad():
+            for buffer, value in kept:
+                buffer.copy_(value)

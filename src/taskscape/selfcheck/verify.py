@@ -1,0 +1,121 @@
+"""Check what a network computes with, once per machine and shape, and let what is wrong run where it is right."""
+
+from collections.abc import Callable, Iterable
+from typing import NamedTuple
+
+import torch
+import torch.distributed as dist
+from torch import nn
+
+from taskscape.distributed import world_size
+from taskscape.progress import ProgressCallback
+from taskscape.selfcheck.apply import remedy_layer
+from taskscape.selfcheck.cache import Cache
+from taskscape.selfcheck.check import Verdict, check
+from taskscape.selfcheck.findings import Finding
+from taskscape.selfcheck.operators import Operator, operators
+
+IMAGES = 2
+"""Images of the batch that is checked, or fewer where the run has fewer: batch normalization needs two. What is wrong
+with 8 images was wrong with 1 and 2 (docs/guide/precision.md)."""
+
+
+class Shape(NamedTuple):
+    """A kind of batch that a run has."""
+
+    images: int
+    """On this process."""
+    size: tuple[int, int]
+    """Height and width in pixels."""
+    training: bool = True
+    """Whether gradients are computed."""
+
+
+def verify(
+    network: nn.Module,
+    shapes: Iterable[Shape],
+    autocast: Callable[[], torch.autocast],
+    *,
+    report: ProgressCallback | None = None,
+) -> tuple[Finding, ...]:
+    """Compare every operator of the network under ``autocast`` with float32, and apply remedies to it.
+
+    Verdicts come from the cache where there is one for this machine; ``report`` is called for the others. All processes
+    apply what any of them found; each must call this. The network's values and torch's random generators stay as they
+    were. Raises ``ValueError`` where an operator is wrong in every way it can run.
+    """
+    needed: dict[str, Operator] = {}
+    for shape in shapes:
+        for operator in _operators(network, shape, autocast):
+            known = needed.setdefault(operator.signature, operator)
+            known.users += [user for user in operator.users if user not in known.users]
+    device = next(network.parameters()).device
+    verdicts = _verdicts(needed, device, autocast, report)
+    found = [
+        Finding(operator.title, tuple(operator.users), verdict.wrong, verdict.remedy)
+        for signature, operator in needed.items()
+        if (verdict := verdicts[signature]).wrong
+    ]
+    findings = _of_all_processes(found)
+    apply(network, findings)
+    return findings
+
+
+def apply(network: nn.Module, findings: Iterable[Finding]) -> None:
+    """Let the layers of findings compute as their remedies say.
+
+    Raises ``ValueError`` for one without a remedy, or about a layer that the network does not have.
+    """
+    for finding in findings:
+        if finding.remedy is None:
+            raise ValueError(
+                f"this machine computes {finding.operator} ({', '.join(finding.layers)}) wrongly in reduced precision, "
+                f"whatever the memory layout: {finding.wrong}; use --precision fp32"
+            )
+        for name in finding.layers:
+            try:
+                layer = network.get_submodule(name)
+            except AttributeError as error:
+                raise ValueError(f"the network has no layer {name}, whose precision was checked") from error
+            remedy_layer(layer, finding.remedy)
+
+
+def _operators(network: nn.Module, shape: Shape, autocast: Callable[[], torch.autocast]) -> list[Operator]:
+    parameter = next(network.parameters())
+    channels_last = any(p.dim() == 4 and not p.is_contiguous() for p in network.parameters())
+    layout = torch.channels_last if channels_last else torch.contiguous_format
+    generator = torch.Generator(parameter.device).manual_seed(0)
+    size = (min(shape.images, IMAGES), 3, *shape.size)
+    image = torch.rand(size, generator=generator, device=parameter.device).contiguous(memory_format=layout)
+    before = network.training
+    network.train(shape.training)
+    try:
+        return operators(network, image, autocast, gradients=shape.training)
+    finally:
+        network.train(before)
+
+
+def _verdicts(
+    needed: dict[str, Operator],
+    device: torch.device,
+    autocast: Callable[[], torch.autocast],
+    report: ProgressCallback | None,
+) -> dict[str, Verdict]:
+    cache = Cache(device)
+    verdicts = cache.load()
+    missing = [signature for signature in needed if signature not in verdicts]
+    for done, signature in enumerate(missing, 1):
+        verdicts[signature] = check(needed[signature], device, autocast)
+        if report is not None:
+            report(done, len(missing))
+    if missing:
+        cache.add({signature: verdicts[signature] for signature in missing})
+    return verdicts
+
+
+def _of_all_processes(found: list[Finding]) -> tuple[Finding, ...]:
+    if world_size() == 1:
+        return tuple(found)
+    gathered: list[list[Finding]] = [[] for _ in range(world_size())]
+    dist.all_gather_object(gathered, found)
+    return tuple(dict.fromkeys(finding for some in gathered for finding in some))

@@ -1,0 +1,297 @@
+"""A wrong kernel is found, remedied, reported and cached; where all is right nothing changes."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.overrides import handle_torch_function, has_torch_function_unary
+
+from taskscape import runs
+from taskscape.models import Network, NetworkConfig, Outputs
+from taskscape.report.page import write_report
+from taskscape.run_folder import RunFolder
+from taskscape.selfcheck import Shape, verify
+from taskscape.selfcheck.apply import Remedy, remedy_layer, remedy_of
+from taskscape.selfcheck.cache import Cache
+from taskscape.selfcheck.findings import load
+from taskscape.training import checkpoint
+from taskscape.training.precision import autocast
+from tiny import tiny
+
+CPU = torch.device("cpu")
+SHAPE = Shape(4, (12, 16))
+
+
+def bf16() -> torch.autocast:
+    return autocast(CPU, "bf16")
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("TASKSCAPE_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache" / "precision"
+
+
+# -- a wrong kernel ----------------------------------------------------------------------------------------------------
+
+
+class WrongGradient(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        return x.view_as(x)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:  # type: ignore[override]
+        return 1.1 * gradient
+
+
+def inject(monkeypatch: pytest.MonkeyPatch, also_contiguous: bool = False) -> None:
+    """Make the weight gradient of dilated convolutions wrong in bf16: with channels last in memory, or always."""
+    right = F.conv2d
+
+    def conv2d(x: Tensor, weight: Tensor, bias: Tensor | None, stride: Any, padding: Any, dilation: Any, g: int) -> Any:
+        layout = also_contiguous or not weight.is_contiguous()
+        if torch.is_autocast_enabled("cpu") and layout and max(dilation) > 1:
+            weight = WrongGradient.apply(weight)  # type: ignore[no-untyped-call]
+        return right(x, weight, bias, stride, padding, dilation, g)
+
+    monkeypatch.setattr(F, "conv2d", conv2d)
+
+
+def network() -> nn.Sequential:
+    torch.manual_seed(0)
+    layers = nn.Conv2d(3, 16, 3), nn.BatchNorm2d(16), nn.ReLU(), nn.Conv2d(16, 16, 3, dilation=2), nn.Dropout(0.5)
+    return nn.Sequential(*layers, nn.Conv2d(16, 2, 1)).to(memory_format=torch.channels_last)
+
+
+def trained(module: nn.Module) -> dict[str, Tensor]:
+    optimizer = torch.optim.SGD(module.parameters(), 0.1, momentum=0.9)
+    for step in range(3):
+        torch.manual_seed(step)
+        with bf16():
+            output = module(torch.rand(4, 3, 12, 16).contiguous(memory_format=torch.channels_last))
+        optimizer.zero_grad()
+        output.float().square().mean().backward()
+        optimizer.step()
+    return module.state_dict()
+
+
+def same(a: Mapping[str, Tensor], b: Mapping[str, Tensor]) -> bool:
+    return a.keys() == b.keys() and all(torch.equal(a[name], b[name]) for name in a)
+
+
+@pytest.mark.parametrize(("also_contiguous", "remedy"), [(False, "contiguous"), (True, "float32")])
+def test_a_wrong_kernel_is_found_and_avoided(
+    monkeypatch: pytest.MonkeyPatch, also_contiguous: bool, remedy: Remedy
+) -> None:
+    expected = network()
+    remedy_layer(expected[3], remedy)
+    weights = trained(expected)
+
+    inject(monkeypatch, also_contiguous)
+    assert not same(trained(network()), weights)  # the kernel is indeed wrong
+    module = network()
+    (finding,) = verify(module, [SHAPE], bf16)
+    assert finding.layers == ("3",) and finding.remedy == remedy
+    assert (
+        finding.operator.startswith("Conv2d(16, 16") and finding.wrong == "gradient of the weight (relative error 0.1)"
+    )
+    assert [remedy_of(layer) for layer in module] == [None, None, None, remedy, None, None]
+    assert same(trained(module), weights)
+
+
+def test_other_layouts_of_what_comes_in_and_goes_out_stay() -> None:
+    x = torch.rand(2, 16, 12, 16).contiguous(memory_format=torch.channels_last)
+    for remedy in ("contiguous", "float32"):
+        for layer in (nn.Conv2d(16, 8, 3), nn.Conv2d(16, 16, 3, groups=16), nn.BatchNorm2d(16)):
+            layer = layer.to(memory_format=torch.channels_last)
+            with bf16():
+                before = layer(x)
+            names = list(layer.state_dict())
+            remedy_layer(layer, remedy)
+            with bf16():
+                after = layer(x)
+            assert (after.dtype, after.stride()) == (before.dtype, before.stride())
+            assert torch.allclose(after, before, rtol=0.02, atol=0.02)
+            assert torch.equal(layer(x), type(layer).__bases__[0].forward(layer, x))  # float32 runs as ever
+            assert list(layer.state_dict()) == names
+            assert all(parameter.is_contiguous() for parameter in layer.parameters())
+
+
+def test_the_second_remedy_replaces_the_first_but_not_the_other_way_round() -> None:
+    layer = nn.Conv2d(3, 3, 3)
+    for remedy, now in (("contiguous", "contiguous"), ("float32", "float32"), ("contiguous", "float32")):
+        remedy_layer(layer, remedy)  # type: ignore[arg-type]
+        assert remedy_of(layer) == now
+        assert type(layer).__bases__ == (nn.Conv2d,)
+
+
+def interpolate(x: Tensor) -> Tensor:
+    """A wrong function of a library, with the protocol by which torch lets its functions be recorded."""
+    if has_torch_function_unary(x):  # type: ignore[no-untyped-call]
+        return handle_torch_function(interpolate, (x,), x)  # type: ignore[no-any-return,no-untyped-call]
+    return x * (1.1 if torch.is_autocast_enabled("cpu") else 1.0)
+
+
+class Upsampling(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        return interpolate(x)
+
+
+def test_a_wrong_function_is_found_and_what_calls_it_runs_in_float32() -> None:
+    module = nn.Sequential(nn.Conv2d(3, 4, 3), Upsampling())
+    (finding,) = verify(module, [SHAPE], bf16)
+    assert finding.layers == ("1",) and finding.remedy == "float32"
+    assert finding.wrong.startswith("output (relative error 0.1), gradient of the input 1 (relative error 0.1")
+    x = torch.rand(2, 3, 12, 16)
+    with bf16():
+        assert torch.equal(module(x), module[0](x))
+
+
+def test_compiled_networks_are_remedied_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    inject(monkeypatch)
+    plain, compiled = network(), network()
+    compiled.compile(backend="aot_eager")
+    for module in (plain, compiled):
+        verify(module, [SHAPE], bf16)
+    assert same(trained(compiled), trained(plain))
+
+
+def test_what_is_wrong_in_every_way_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    inject(monkeypatch, also_contiguous=True)
+    monkeypatch.setattr("taskscape.selfcheck.check.REMEDIES", ("contiguous",))
+    with pytest.raises(ValueError, match=r"computes Conv2d\(16, 16.* \(3\) wrongly .*use --precision fp32"):
+        verify(network(), [SHAPE], bf16)
+
+
+# -- nothing else changes ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_a_healthy_network_stays_as_it_is(training: bool) -> None:
+    module = network()
+    before = {name: value.clone() for name, value in module.state_dict().items()}
+    kinds = [type(layer) for layer in module]
+    torch.manual_seed(5)
+    states = torch.get_rng_state(), str(np.random.get_state())
+    assert verify(module, [SHAPE._replace(training=training)], bf16) == ()
+    assert torch.equal(torch.get_rng_state(), states[0]) and str(np.random.get_state()) == states[1]
+    assert same(module.state_dict(), before) and [type(layer) for layer in module] == kinds and module.training
+    assert same(trained(module), trained(network()))
+
+
+def test_verdicts_are_kept_and_damaged_files_are_not_used(monkeypatch: pytest.MonkeyPatch, cache: Path) -> None:
+    inject(monkeypatch)
+    counts: list[tuple[int, int]] = []
+
+    def verified() -> Any:
+        counts.clear()
+        return verify(network(), [SHAPE], bf16, report=lambda done, total: counts.append((done, total)))
+
+    first = verified()
+    assert counts == [(i, 4) for i in range(1, 5)]  # three convolutions and a normalization
+    assert verified() == first and not counts
+    (path,) = cache.iterdir()
+    for damaged in (b"", b"{", b"[]", path.read_bytes().replace(b'"contiguous"', b'"magic"')):
+        path.write_bytes(damaged)
+        assert verified() == first and len(counts) == 4
+    monkeypatch.setattr("taskscape.selfcheck.cache.processor", lambda: "another processor")
+    assert verified() == first and len(counts) == 4
+    assert len(list(cache.iterdir())) == 2
+
+
+def test_a_cache_that_cannot_be_written_is_no_error(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    kept = Cache(CPU, tmp_path / "file")
+    kept.add({})
+    assert kept.load() == {}
+
+
+# -- runs --------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class DilatedConfig(NetworkConfig):
+    """A dilated convolution."""
+
+    name: ClassVar[str] = "dilated"
+    paper: ClassVar[str] = "none"
+
+
+class Dilated(Network, config=DilatedConfig):
+    """A dilated convolution, and one per task."""
+
+    def __init__(self, out_channels: Mapping[str, int], config: DilatedConfig | None = None) -> None:
+        super().__init__(out_channels)
+        self.stem = nn.Conv2d(3, 16, 3, padding=1)
+        self.context = nn.Conv2d(16, 16, 3, padding=2, dilation=2)
+        self.heads = nn.ModuleDict({task: nn.Conv2d(16, n, 1) for task, n in out_channels.items()})
+
+    def shared_modules(self) -> tuple[nn.Module, ...]:
+        return self.stem, self.context
+
+    def forward(self, image: Tensor) -> Outputs:
+        features = self.context(self.stem(image).relu())
+        return Outputs({task: head(features) for task, head in self.heads.items()}, {}, (features,))
+
+
+Trained = Callable[..., dict[str, Tensor]]
+
+
+@pytest.fixture
+def train(store: Path, tmp_path: Path) -> Trained:
+    def run(name: str, resume: bool = False, **changes: Any) -> dict[str, Tensor]:
+        experiment = replace(tiny(store), **{"network": DilatedConfig(), "precision": "bf16", "epochs": 2, **changes})
+        runs.train(experiment, tmp_path / name, resume=resume)
+        return checkpoint.load(RunFolder(tmp_path / name).checkpoint)["network"]  # type: ignore[no-any-return]
+
+    return run
+
+
+def test_a_run_says_and_records_what_was_wrong(
+    train: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with monkeypatch.context() as patch:
+        inject(patch)
+        weights = train("wrong")
+        said = " ".join(capsys.readouterr().err.split())
+        assert "reduced precision is wrong on this machine (gradient of the weight) in context: 1 runs in" in said
+        assert train("again") is not None and same(train("wrong", resume=True), weights)
+
+    folder = RunFolder(tmp_path / "wrong")
+    (finding,) = load(folder.precision)
+    assert finding.layers == ("context",) and finding.remedy == "contiguous"
+    model = runs.load(folder.path, "cpu")
+    assert remedy_of(model.network.get_submodule("context")) == "contiguous"
+    assert "gradient of the weight (relative error 0.1)" in write_report(folder.path).read_text()
+
+    # Where nothing is wrong, a resumed run still computes as before.
+    monkeypatch.setattr("taskscape.selfcheck.cache.processor", lambda: "another processor")
+    longer = train("wrong", resume=True, epochs=3)
+    assert load(folder.precision) == (finding,)
+    with monkeypatch.context() as patch:
+        inject(patch)
+        monkeypatch.setattr("taskscape.selfcheck.cache.processor", lambda: "a third one")
+        assert same(train("whole", epochs=3), longer)
+
+
+def test_a_healthy_run_is_the_same_with_and_without_the_check(
+    train: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checked = train("checked")
+    monkeypatch.setattr("taskscape.selfcheck.verify", lambda *_, **__: ())
+    assert same(train("unchecked"), checked)
+    assert not RunFolder(tmp_path / "checked").precision.exists()
+    result = runs.evaluate_run(tmp_path / "checked", device="cpu", quiet=True)
+    assert result.environment["precision"] == "bf16" and "self-check" not in result.environment
+
+
+def test_runs_in_float32_are_not_checked(train: Trained, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("taskscape.selfcheck.verify", lambda *_, **__: pytest.fail("checked"))
+    train("plain", precision="fp32")
