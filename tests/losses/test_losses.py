@@ -9,7 +9,6 @@ import torch
 import torch.nn.functional as F
 import tyro
 
-from taskscape import losses
 from taskscape.batch import Target
 from taskscape.losses import (
     L1,
@@ -335,7 +334,6 @@ CHOICES = [SegmentationLoss, DepthLoss, NormalsLoss, BoundaryLoss, AlbedoLoss]
 def test_every_loss_is_registered_and_tested():
     assert {type(loss) for loss in EXAMPLES} == set(LOSSES)
     assert {kind for union in CHOICES for kind in concrete(union)} <= set(LOSSES)
-    assert {kind.__name__ for kind in LOSSES} <= set(losses.__all__)
     assert len({kind.name for kind in LOSSES}) == len(LOSSES)
     assert all(issubclass(kind, Loss) for kind in LOSSES)
     assert [kind for kind in LOSSES if kind.space == "value"] == [SILog, ScaleInvariantMSE]

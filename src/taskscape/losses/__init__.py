@@ -10,11 +10,16 @@ A loss gives a sum and a count, so that any number of processes computes the mea
     >>> loss.mean(loss(torch.tensor([[[[3.0, 9.0]]]]), target))
     tensor(2.)
 
-To add one, write its file and name it in ``LOSSES`` or, where a task should offer it, in that task's choices below; or
-keep it in a file of your own and give it to a task: ``Depth(loss=MyLoss())``.
+To add one, write its file, which says what tasks it suits, and import it below; or keep it in a file of your own and
+give it to a task: ``Depth(loss=MyLoss())``.
 """
 
-from typing import TYPE_CHECKING
+# ruff: noqa: F401
+# mypy: implicit-reexport
+
+from functools import reduce
+from operator import or_
+from typing import TYPE_CHECKING, Any
 
 from taskscape.losses.balanced_cross_entropy import BalancedCrossEntropy
 from taskscape.losses.base import Loss, LossTerm, PixelLoss, Space
@@ -30,56 +35,30 @@ from taskscape.losses.smooth_l1 import SmoothL1
 from taskscape.losses.ssim import SSIM
 from taskscape.serialization import offer
 
-__all__ = [
-    "L1",
-    "LOSSES",
-    "MSE",
-    "SSIM",
-    "AlbedoLoss",
-    "BalancedCrossEntropy",
-    "BoundaryLoss",
-    "Cosine",
-    "CrossEntropy",
-    "DepthLoss",
-    "KLDivergence",
-    "LogL1",
-    "Loss",
-    "LossTerm",
-    "NormalsLoss",
-    "PixelLoss",
-    "SILog",
-    "ScaleInvariantMSE",
-    "SegmentationLoss",
-    "SmoothL1",
-    "Space",
-]
-
-LOSSES = (
-    CrossEntropy,
-    KLDivergence,
-    L1,
-    MSE,
-    LogL1,
-    SmoothL1,
-    SILog,
-    SSIM,
-    Cosine,
-    BalancedCrossEntropy,
-    ScaleInvariantMSE,
+LOSSES: tuple[type[Loss], ...] = tuple(
+    value
+    for value in list(globals().values())
+    if isinstance(value, type) and issubclass(value, Loss) and "name" in vars(value)
 )
-"""All losses of the package."""
+"""All losses imported above."""
 
-if TYPE_CHECKING:  # any loss may stand here, one from a user's file too; the command line offers those below
+offer(Loss, LOSSES)
+
+
+def choices(task: str) -> Any:
+    """Return the union of the losses that suit a kind of task: what the command line offers for it."""
+    return reduce(or_, [loss for loss in LOSSES if task in loss.suits])
+
+
+if TYPE_CHECKING:  # any loss may stand here, one from a user's file too
     SegmentationLoss = Loss
     DepthLoss = Loss
     NormalsLoss = Loss
     BoundaryLoss = Loss
     AlbedoLoss = Loss
 else:
-    SegmentationLoss = CrossEntropy | KLDivergence
-    DepthLoss = L1 | MSE | LogL1 | SmoothL1 | SILog
-    NormalsLoss = Cosine
-    BoundaryLoss = BalancedCrossEntropy
-    AlbedoLoss = ScaleInvariantMSE | L1 | MSE
-
-offer(Loss, LOSSES)
+    SegmentationLoss = choices("semseg")
+    DepthLoss = choices("depth")
+    NormalsLoss = choices("normals")
+    BoundaryLoss = choices("boundaries")
+    AlbedoLoss = choices("albedo")

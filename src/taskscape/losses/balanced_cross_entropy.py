@@ -22,6 +22,7 @@ class BalancedCrossEntropy(Loss):
     """
 
     name: ClassVar[str] = "balanced-cross-entropy"
+    suits: ClassVar[tuple[str, ...]] = ("boundaries",)
 
     negative_weight: float = 1.0
     """Weight of all pixels of value 0 beside that of all pixels of value 1: 1 in HED, 1.1 in RCF
@@ -29,6 +30,7 @@ class BalancedCrossEntropy(Loss):
 
     def __post_init__(self) -> None:
         """Check the settings. Raises ``ValueError``."""
+        super().__post_init__()
         check_positive("negative_weight", self.negative_weight)
 
     @override

@@ -8,6 +8,7 @@ from typing import ClassVar, Literal
 from torch import Tensor
 
 from taskscape.batch import Target
+from taskscape.ranges import RangedSettings
 
 Space = Literal["value", "representation"]
 """What a loss compares: values (metres), or the representation of them that the network puts out (log, inverse, …)."""
@@ -23,7 +24,7 @@ class LossTerm:
     """This process's count (or sum of weights), a scalar without a gradient."""
 
 
-class Loss(ABC):
+class Loss(RangedSettings, ABC):
     """Compares a prediction with a target. A frozen dataclass of plain values, called like a function.
 
     ``loss(prediction, target)`` gives a ``LossTerm`` of this process; ``loss.mean(term)`` the scalar on one process.
@@ -32,6 +33,8 @@ class Loss(ABC):
 
     name: ClassVar[str]
     """The name on the command line and in saved experiments."""
+    suits: ClassVar[tuple[str, ...]] = ()
+    """The kinds of task whose choices on the command line it is among. In Python and in files any task takes any."""
     space: ClassVar[Space] = "representation"
     """In which of the two it compares, for tasks whose network puts out something else than values, such as depth."""
 

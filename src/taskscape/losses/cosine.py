@@ -19,6 +19,7 @@ class Cosine(PixelLoss):
     """
 
     name: ClassVar[str] = "cosine"
+    suits: ClassVar[tuple[str, ...]] = ("normals",)
 
     @override
     def per_pixel(self, prediction: Tensor, value: Tensor) -> Tensor:

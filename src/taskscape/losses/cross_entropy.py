@@ -21,6 +21,7 @@ class CrossEntropy(PixelLoss):
     """
 
     name: ClassVar[str] = "cross-entropy"
+    suits: ClassVar[tuple[str, ...]] = ("semseg",)
 
     class_weights: tuple[float, ...] | None = None
     """A positive weight per class; none weighs all alike."""
@@ -29,6 +30,7 @@ class CrossEntropy(PixelLoss):
 
     def __post_init__(self) -> None:
         """Check the settings. Raises ``ValueError``."""
+        super().__post_init__()
         if not all(0 < weight < math.inf for weight in self.class_weights or ()):
             raise ValueError(
                 f"class_weights are {self.class_weights}: each must be positive; "

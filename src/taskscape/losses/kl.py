@@ -19,12 +19,14 @@ class KLDivergence(PixelLoss):
     """
 
     name: ClassVar[str] = "kl-divergence"
+    suits: ClassVar[tuple[str, ...]] = ("semseg",)
 
     label_smoothing: float = 0.0
     """The part of the label, 0 up to but not 1, that is spread over all classes."""
 
     def __post_init__(self) -> None:
         """Check the settings. Raises ``ValueError``."""
+        super().__post_init__()
         if not 0 <= self.label_smoothing < 1:
             raise ValueError(f"label_smoothing is {self.label_smoothing}: it must be at least 0 and below 1")
 

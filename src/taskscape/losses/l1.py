@@ -14,6 +14,7 @@ class L1(PixelLoss):
     """|prediction - value|, the mean over channels."""
 
     name: ClassVar[str] = "l1"
+    suits: ClassVar[tuple[str, ...]] = ("depth", "albedo")
 
     @override
     def per_pixel(self, prediction: Tensor, value: Tensor) -> Tensor:

@@ -17,6 +17,7 @@ class LogL1(PixelLoss):
     """
 
     name: ClassVar[str] = "log-l1"
+    suits: ClassVar[tuple[str, ...]] = ("depth",)
 
     @override
     def per_pixel(self, prediction: Tensor, value: Tensor) -> Tensor:

@@ -14,6 +14,7 @@ class MSE(PixelLoss):
     """(prediction - value)², the mean over channels."""
 
     name: ClassVar[str] = "mse"
+    suits: ClassVar[tuple[str, ...]] = ("depth", "albedo")
 
     @override
     def per_pixel(self, prediction: Tensor, value: Tensor) -> Tensor:

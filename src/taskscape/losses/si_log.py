@@ -21,6 +21,7 @@ class SILog(Loss):
     """
 
     name: ClassVar[str] = "si-log"
+    suits: ClassVar[tuple[str, ...]] = ("depth",)
     space: ClassVar[Space] = "value"
 
     gamma: float = 0.15
@@ -32,6 +33,7 @@ class SILog(Loss):
 
     def __post_init__(self) -> None:
         """Check the settings. Raises ``ValueError``."""
+        super().__post_init__()
         if not 0 <= self.gamma <= 1:
             raise ValueError(f"gamma is {self.gamma}: it must be from 0 to 1")
         if not 0 < self.eps < math.inf:

@@ -20,6 +20,7 @@ class ScaleInvariantMSE(Loss):
     """
 
     name: ClassVar[str] = "scale-invariant-mse"
+    suits: ClassVar[tuple[str, ...]] = ("albedo",)
     space: ClassVar[Space] = "value"
 
     @override

@@ -19,12 +19,14 @@ class SmoothL1(PixelLoss):
     """
 
     name: ClassVar[str] = "smooth-l1"
+    suits: ClassVar[tuple[str, ...]] = ("depth",)
 
     beta: float = 1.0
     """Below this difference, in the unit of what is compared, the loss is a parabola."""
 
     def __post_init__(self) -> None:
         """Check the settings. Raises ``ValueError``."""
+        super().__post_init__()
         if not 0 < self.beta < math.inf:
             raise ValueError(f"beta is {self.beta}: it must be positive; the limit beta → 0 is the loss l1")
 
