@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 import pytest
+import safetensors.torch
 import torch
 from torch import Tensor
 
@@ -193,6 +194,42 @@ def test_a_loss_that_is_not_finite_stops_the_run(store: Path, tmp_path: Path) ->
     assert all(torch.isfinite(tensor).all() for tensor in kept["network"].values())
 
 
+@dataclass(frozen=True)
+class Vertical(L1):
+    """An L1 loss that is finite and, from the seventh call on, has a slope that is not."""
+
+    name: ClassVar[str] = "vertical"
+    calls: ClassVar[list[int]] = []
+
+    def __call__(self, prediction: Tensor, target: Target) -> LossTerm:
+        self.calls.append(1)
+        term = super().__call__(prediction, target)
+        root = (prediction - prediction.detach()).sum().sqrt()  # 0, with an infinite slope
+        return LossTerm(term.sum + (root if len(self.calls) >= 7 else 0.0), term.count)
+
+
+def test_a_gradient_that_is_not_finite_stops_the_run_before_it_is_saved(store: Path, tmp_path: Path) -> None:
+    experiment = tiny(store)
+    run = trainer(replace(experiment, tasks={**experiment.tasks, "depth": Depth(loss=Vertical())}), tmp_path)
+    with pytest.raises(TrainingError, match=r"norm of the gradient is \w+ at step \d \(epoch [23]\).*not touched"):
+        run.run()
+    folder = RunFolder(tmp_path)
+    kept = checkpoint.load(folder.checkpoint)
+    assert kept["step"] in (3, 6)
+    best = safetensors.torch.load_file(folder.weights)
+    assert all(torch.isfinite(tensor).all() for tensor in (*kept["network"].values(), *best.values()))
+    assert all(p.isfinite().all() for p in run.network.parameters())
+
+
+def test_weights_that_are_not_finite_are_never_saved(store: Path, tmp_path: Path) -> None:
+    run = trainer(tiny(store), tmp_path)
+    with torch.no_grad():
+        run.network.get_parameter("stem.weight").view(-1)[0] = math.inf
+    with pytest.raises(TrainingError, match=r"the network's stem\.weight is not finite.*--optimizer\.lr"):
+        run.state()
+    assert not RunFolder(tmp_path).checkpoint.exists()
+
+
 def test_a_checkpoint_of_another_network_is_refused(store: Path, tmp_path: Path) -> None:
     runs.train(replace(tiny(store), epochs=1), tmp_path)
     with pytest.raises(
@@ -201,8 +238,23 @@ def test_a_checkpoint_of_another_network_is_refused(store: Path, tmp_path: Path)
         runs.train(replace(tiny(store), network=TinyConfig(width=4)), tmp_path, resume=True)
 
 
+STATE: dict[str, Any] = {
+    "network": {"w": torch.arange(6.0).view(2, 3)},
+    "optimizer": {"state": {}, "param_groups": [{"lr": 0.1, "params": [0]}]},
+    "weighting": {},
+    "best": None,
+    "step": 3,
+    "seconds": 0.5,
+    "losses": {"depth": (1.5, 3)},
+    "weights": {},
+    "threads": 1,
+    "processes": 1,
+}
+"""What a checkpoint holds, at its smallest."""
+
+
 def test_a_damaged_checkpoint_is_named(tmp_path: Path) -> None:
-    checkpoint.save(tmp_path / "last.ckpt", {"step": 3})
+    checkpoint.save(tmp_path / "last.ckpt", STATE)
     whole = (tmp_path / "last.ckpt").read_bytes()
     (tmp_path / "last.ckpt").write_bytes(whole[: len(whole) // 2])
     with pytest.raises(ValueError, match=r"last\.ckpt is damaged"):
@@ -221,14 +273,14 @@ def test_a_checkpoint_runs_no_code(tmp_path: Path) -> None:
 
 
 def test_a_full_disk_leaves_the_old_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    checkpoint.save(tmp_path / "last.ckpt", {"step": 3})
+    checkpoint.save(tmp_path / "last.ckpt", STATE)
 
     def full(_: int) -> None:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(OSError, match=r"could not write .*last\.ckpt: No space left.*kept"):
-        checkpoint.save(tmp_path / "last.ckpt", {"step": 4})
+        checkpoint.save(tmp_path / "last.ckpt", {**STATE, "step": 4})
     assert checkpoint.load(tmp_path / "last.ckpt")["step"] == 3
     assert [path.name for path in tmp_path.iterdir()] == ["last.ckpt"]
 

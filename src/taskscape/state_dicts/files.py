@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
+from taskscape.archives import check_archive
 from taskscape.files import atomic_write
 from taskscape.run_folder import RunFolder
 
@@ -71,9 +73,11 @@ def read(path: Path) -> dict[str, Tensor]:
     if file.suffix == ".safetensors":
         return read_safetensors(file, own=path.is_dir())
     try:
+        if zipfile.is_zipfile(file):
+            check_archive(file, file.stat().st_size)  # torch compresses nothing
         tensors = _flat(torch.load(file, map_location="cpu", weights_only=True))
     except Exception as error:  # pickle, zip and torch raise anything here
-        reason = str(error).strip().partition("\n")[0]
+        reason = str(error).strip().partition("\n")[0].partition(". ")[0]  # what follows is advice to run code
         raise ValueError(
             f"{file} is damaged, no file of weights, or holds more than tensors and plain values, which is not read "
             f"since that could run code ({reason}); save the state dict alone, with torch.save(network.state_dict(), "
