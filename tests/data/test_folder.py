@@ -21,6 +21,7 @@ from taskscape.modalities import Depth, Normals, Semseg
 from taskscape.modalities.class_sets import CITYSCAPES_2, NYUV2_13, ClassSet
 from taskscape.tasks import Depth as DepthTask
 
+pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
 EXAMPLES = Path(__file__).parents[2] / "examples"
 YAML = """
 semseg: {classes: {3: lawn, 7: path}, palette: [[0, 200, 0], [9, 8, 7]], void: [0, 255]}
@@ -78,6 +79,7 @@ def describe(raw: Path, text: str) -> None:
 
 
 def test_depth_of_unknown_scale_has_median_one(raw: Path) -> None:
+    save(raw / "depth" / "3.png", np.full((4, 6), 9, np.uint16))
     save(raw / "depth" / "1.png", np.array([[10, 20, 20, 20, 40, 0]] * 4, np.uint8))
     describe(raw, "depth: {unit: unknown}\nsplits: {train: 0.5, val: 0.5}")
     store, targets = gathered(raw)
@@ -111,7 +113,8 @@ def test_boundaries_and_albedo(raw: Path) -> None:
     colors = np.zeros((4, 6, 3), np.uint8)
     colors[:, 1:] = 188, 255, 0
     save(raw / "albedo" / "0.png", colors)
-    np.save(raw / "albedo" / "1.npy", np.full((4, 6, 3), [0.25, np.nan, 0.5]))
+    for index in (1, 3):
+        np.save(raw / "albedo" / f"{index}.npy", np.full((4, 6, 3), [0.25, np.nan, 0.5]))
     describe(raw, "boundaries: {lines: 255, void: 128}\nalbedo: {}")
     _, targets = gathered(raw)
     assert targets["boundaries"].value[0, 0, 0].tolist() == [0, 1, 0, 0, 0, 1]
@@ -167,6 +170,7 @@ class Feet(Section):
         return 0.3048 * (stored + self.offset), stored > 0
 """
     )
+    save(raw / "depth" / "3.png", np.full((4, 6), 9, np.uint16))
     describe(raw, "distance: {type: 'my.py:Feet', folder: depth, offset: 10}")
     _, targets = gathered(raw)
     assert targets["distance"].value[0, 0, 0, 1:3].tolist() == pytest.approx([11 * 0.3048, 1510 * 0.3048])
@@ -174,20 +178,24 @@ class Feet(Section):
 
 def test_colors_may_be_black(raw: Path) -> None:
     describe(raw, "semseg: {classes: [none, lawn, path], palette: [[0, 0, 0], [0, 200, 0], [9, 8, 7]], folder: colors}")
-    save(raw / "colors" / "0.png", np.array([[(0, 0, 0), (9, 8, 7), (255, 255, 255)] * 2] * 4, np.uint8))
+    for index in (0, 3):
+        colors = [(0, 0, 0), (9, 8, 7), (255, 255, 255)]
+        save(raw / "colors" / f"{index}.png", np.array([colors * 2] * 4, np.uint8))
     _, targets = gathered(raw)
     assert targets["semseg"].valid[0, 0].tolist() == [True, True, False] * 2
     assert targets["semseg"].value[0, 0, :2].tolist() == [0, 2]
 
 
 def test_inverse_depth_in_a_unit_of_its_own(raw: Path) -> None:
-    save(raw / "depth" / "0.png", np.array([[0, 1, 2, 4, 8, 255]] * 4, np.uint8))
+    for index in (0, 3):
+        save(raw / "depth" / f"{index}.png", np.array([[0, 1, 2, 4, 8, 255]] * 4, np.uint8))
     describe(raw, "depth: {unit: 100, inverse: true, invalid: [255]}")
     _, targets = gathered(raw)
     assert targets["depth"].value[0, 0, 0].tolist() == [0, 100, 50, 25, 12.5, 0]
 
 
 def test_splits_from_subfolders_and_lists(raw: Path, tmp_path: Path) -> None:
+    save(raw / "depth" / "2.png", np.full((4, 6), 9, np.uint16))
     describe(raw, "depth: {unit: metre}\nsplits: {val: val.txt, train: train.txt}")
     (raw / "val.txt").write_text("2.png\n")
     (raw / "train.txt").write_text("3\n0\n")
@@ -205,11 +213,12 @@ def test_splits_from_subfolders_and_lists(raw: Path, tmp_path: Path) -> None:
     nested = tmp_path / "nested"
     for split in ("train", "val"):
         save(nested / "images" / split / "a.png", np.zeros((4, 6, 3), np.uint8))
-    save(nested / "depth" / "val" / "a.npy", np.full((4, 6, 1), 2.0, np.float32))
+        save(nested / "depth" / split / "a.npy", np.full((4, 6, 1), 2.0, np.float32))
+    save(nested / "images" / "val" / "b.png", np.zeros((4, 6, 3), np.uint8))
     (nested / "taskscape.yaml").write_text("depth: {unit: metre}")
     contents = Folder().contents(nested)
-    assert [item.name for items in contents.splits.values() for item in items] == ["train/a", "val/a"]
-    assert [len(item.files) for items in contents.splits.values() for item in items] == [1, 2]
+    assert [item.name for items in contents.splits.values() for item in items] == ["train/a", "val/a", "val/b"]
+    assert [len(item.files) for items in contents.splits.values() for item in items] == [2, 2, 1]
 
 
 @pytest.mark.parametrize(
@@ -256,7 +265,8 @@ def test_shares_and_counts(tmp_path: Path, splits: str, counts: list[int]) -> No
     ],
 )
 def test_mistakes(raw: Path, text: str, message: str) -> None:
-    save(raw / "eight" / "0.png", np.full((4, 6), 9, np.uint8))
+    for index in (0, 3):
+        save(raw / "eight" / f"{index}.png", np.full((4, 6), 9, np.uint8))
     save(raw / "stray" / "9.png", np.full((4, 6), 9, np.uint16))
     describe(raw, text)
     with pytest.raises((ValueError, FileNotFoundError), match=message):
@@ -273,7 +283,8 @@ def test_the_example_describes_its_folder(tmp_path: Path) -> None:
     raw = tmp_path / "photographs"
     for number in range(654):
         save(raw / "image" / f"{number:04d}.jpg", np.zeros((6, 8, 3), np.uint8))
-    save(raw / "label13" / "0000.png", np.arange(48, dtype=np.uint8).reshape(6, 8) % 14)
+    for name in ("0000", "0653"):
+        save(raw / "label13" / f"{name}.png", np.arange(48, dtype=np.uint8).reshape(6, 8) % 14)
     save(raw / "depth8" / "0000.png", np.full((6, 8), 9, np.uint8))
     contents = Folder(EXAMPLES / "nyuv2_photographs.yaml").contents(raw)
     assert contents.fields["semseg"] == Semseg(NYUV2_13)

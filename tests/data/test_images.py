@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from taskscape.data.readers.images import read_image, resize_image, size_of
+from taskscape.data.readers.images import likely_size_of, read_image, resize_image, size_of
 
 
 def rgb(height: int, width: int) -> Image.Image:
@@ -51,7 +51,17 @@ def test_the_size_is_that_of_the_upright_image(tmp_path: Path, orientation: int 
     if orientation is not None:
         exif[0x0112] = orientation
     path = saved(rgb(4, 6), tmp_path / "a.png", exif=exif)
-    assert size_of(path) == read_image(path).shape[:2]
+    assert size_of(path) == likely_size_of(path) == read_image(path).shape[:2]
+
+
+def test_images_of_more_than_8_bits_need_a_range(tmp_path: Path) -> None:
+    values = np.linspace(0, 4095, 24).reshape(4, 6)
+    for name, array in (("deep.png", values.astype(np.uint16)), ("float.tif", values.astype(np.float32))):
+        path = saved(Image.fromarray(array), tmp_path / name)
+        with pytest.raises(ValueError, match=rf"{name} has .*image_range: 4095.*--image-range"):
+            read_image(path)
+        expected = np.floor(array.astype(float) * 255 / 4095).astype(np.uint8)
+        np.testing.assert_array_equal(read_image(path, value_range=(0, 4095))[..., 2], expected)
 
 
 def test_images_are_resized_only_where_they_must_be(tmp_path: Path) -> None:
@@ -67,8 +77,7 @@ def test_a_file_that_is_no_image_is_named(tmp_path: Path) -> None:
     (tmp_path / "cut.jpg").write_bytes((tmp_path / "good.jpg").read_bytes()[:500])
     (tmp_path / "empty.png").write_bytes(b"")
     (tmp_path / "text.png").write_text("not an image")
-    Image.fromarray(np.zeros((3, 3), np.float32)).save(tmp_path / "float.tif")
-    for name in ("cut.jpg", "empty.png", "text.png", "float.tif"):
+    for name in ("cut.jpg", "empty.png", "text.png"):
         with pytest.raises(ValueError, match=rf"{name} is damaged or not an image.*replace the file or leave it out"):
             read_image(tmp_path / name)
     with pytest.raises(FileNotFoundError, match="nothing"):

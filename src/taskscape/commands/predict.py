@@ -27,6 +27,7 @@ def predict(
     native_resolution: bool = False,
     tta: bool = False,
     view: Settings = (),
+    image_range: tuple[float, float] | None = None,
     device: Literal["auto", "cpu", "cuda"] = "auto",
 ) -> None:
     """Run inference on images with the network of a run.
@@ -42,6 +43,8 @@ def predict(
         tta: Test-time augmentation: the mean of the predictions for the image and for its mirror image.
         view: Change how a task is written or shown; may be repeated. TASK.unit=cm writes distances in steps of
             centimetres, which end at 655 m, instead of millimetres, which end at 65.5 m.
+        image_range: The numbers that are black and white in images of more than 8 bits, as image_range in
+            taskscape.yaml; by default the full range of 16 bits, where an image shows that it is used.
         device: Where to compute; auto takes a GPU when there is one.
     """
     from taskscape.inference.predict import predict as predict_files
@@ -59,6 +62,7 @@ def predict(
             native_resolution=native_resolution,
             tta=tta,
             view_settings=_view_settings(view),
+            image_range=image_range,
             device=device,
             progress=reporter(progress, "images"),
         )

@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
-from taskscape.data.readers.images import SUFFIXES
+from taskscape.data.readers.images import SUFFIXES, ValueRange
 from taskscape.inference.predictor import load, write_metadata
 from taskscape.progress import ProgressCallback
 
@@ -20,6 +20,7 @@ def predict(
     native_resolution: bool = False,
     tta: bool = False,
     view_settings: Mapping[str, Mapping[str, Any]] | None = None,
+    image_range: ValueRange | None = None,
     device: Literal["auto", "cpu", "cuda"] = "auto",
     progress: ProgressCallback | None = None,
 ) -> list[Path]:
@@ -31,7 +32,13 @@ def predict(
     """
     sources = name_images(images, out)
     predictor = load(
-        run, height=height, native_resolution=native_resolution, tta=tta, view_settings=view_settings, device=device
+        run,
+        height=height,
+        native_resolution=native_resolution,
+        tta=tta,
+        view_settings=view_settings,
+        image_range=image_range,
+        device=device,
     )
     written = [write_metadata(predictor.views, out)]
     unreadable = []

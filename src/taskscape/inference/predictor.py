@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from PIL import Image
 from typing_extensions import override
 
-from taskscape.data.readers.images import read_image
+from taskscape.data.readers.images import ValueRange, read_image
 from taskscape.files import atomic_write
 from taskscape.paths import check_inside
 from taskscape.run_folder.names import RunFolder
@@ -115,6 +115,8 @@ class Predictor:
     """Images are scaled to this height for the network, and its output back to their size; None leaves them."""
     tta: bool = field(default=False, kw_only=True)
     """Whether predictions are the mean of those for the image and for its mirror image."""
+    image_range: ValueRange | None = field(default=None, kw_only=True)
+    """Black and white in images of more than 8 bits."""
 
     def predict(self, image: str | Path | RgbArray) -> Prediction:
         """Predict an image: a file, or (H, W, 3) uint8 RGB.
@@ -125,7 +127,7 @@ class Predictor:
             if image.dtype != np.uint8 or image.ndim != 3 or image.shape[-1] != 3:
                 raise ValueError(f"the image is {image.dtype} {image.shape}: it must be uint8 (H, W, 3), RGB in 0..255")
             return Prediction(image, self._values(image), self.views)
-        rgb = read_image(Path(image))
+        rgb = read_image(Path(image), value_range=self.image_range)
         return Prediction(rgb, self._values(rgb), self.views, Path(image).stem)
 
     def _values(self, rgb: RgbArray) -> dict[str, Array]:
@@ -151,6 +153,7 @@ def load(
     native_resolution: bool = False,
     tta: bool = False,
     view_settings: Mapping[str, Mapping[str, Any]] | None = None,
+    image_range: ValueRange | None = None,
     device: Literal["auto", "cpu", "cuda"] | str = "auto",
 ) -> Predictor:
     """Load the best network of a run to predict images.
@@ -158,7 +161,8 @@ def load(
     Images are scaled to ``height`` for the network, by default that of the images it was evaluated on: a larger image
     of the same scene looks nearer. ``native_resolution`` leaves them as they are. ``tta`` is test-time augmentation:
     the mean of the predictions for the image and for its mirror image. ``view_settings`` change, by task, how values
-    are shown and written: ``{"depth": {"unit": "cm"}}``.
+    are shown and written: ``{"depth": {"unit": "cm"}}``. ``image_range`` says which numbers are black and white in
+    images of more than 8 bits; they are read as ``taskscape prepare`` reads them.
 
     Raises ``ValueError`` for settings that do not fit each other or the run; ``FileNotFoundError`` or ``ValueError``
     that names the file, where the folder is not a trained run.
@@ -167,6 +171,8 @@ def load(
         raise ValueError(f"height is {height}: it must be at least 1")
     if height is not None and native_resolution:
         raise ValueError("height and native resolution exclude each other: give one of them")
+    if image_range is not None and not image_range[0] < image_range[1]:
+        raise ValueError(f"image range is {image_range[0]:g} {image_range[1]:g}: white must be greater than black")
     model = load_model(Path(run), device)
     if height is None and not native_resolution:
         height = Result.load(RunFolder(Path(run)).result()).size[0]
@@ -178,7 +184,7 @@ def load(
         name: view(task.modality).with_settings(settings.get(name, {}), where=name)
         for name, task in model.tasks.items()
     }
-    return Predictor(model, views, height, tta=tta)
+    return Predictor(model, views, height, tta=tta, image_range=image_range)
 
 
 def write_metadata(views: Mapping[str, View[Any]], folder: Path) -> Path:

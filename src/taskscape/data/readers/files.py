@@ -50,7 +50,7 @@ def match_files(
     Raises:
         ValueError: Files are missing, or there is no sample.
     """
-    names = sorted({name for some in files.values() for name in some}, key=_natural)
+    names = sorted({name for some in files.values() for name in some}, key=natural)
     complete = [name for name in names if all(name in some for some in files.values())]
     hint = f"download or unpack the rest, or pass --partial to continue with what is there. {remedy}"
     if not partial:
@@ -77,7 +77,7 @@ def stems(folder: Path) -> dict[str, Path]:
             if path.stem in paths:
                 raise ValueError(f"{path} and {paths[path.stem].name} have one name: leave one of them")
             paths[path.stem] = path
-    return dict(sorted(paths.items(), key=lambda pair: _natural(pair[0])))
+    return dict(sorted(paths.items(), key=lambda pair: natural(pair[0])))
 
 
 def read_json(path: Path) -> Any:
@@ -94,6 +94,6 @@ def listed(names: Collection[str], most: int = 5) -> str:
     return ", ".join(some) + (f" and {len(names) - most} more" if len(names) > most else "")
 
 
-def _natural(name: str) -> tuple[int, str]:
+def natural(name: str) -> tuple[int, str]:
     """Sort 2 before 10."""
     return (int(name), name) if name.isdecimal() else (-1, name)

@@ -14,7 +14,7 @@ from PIL import Image
 FORMATS = ("AVIF", "BMP", "GIF", "JPEG", "JPEG2000", "MPO", "PNG", "PPM", "TIFF", "WEBP")
 """The formats that are read, whatever a file is called; others of Pillow's start programs, or have no bounds."""
 MOST_PIXELS = 120_000_000
-"""Of an image: it takes up to a GiB of memory."""
+"""Of an image: reading it takes up to a GiB and a half of memory."""
 
 
 @contextmanager
@@ -30,6 +30,8 @@ def open_image(
         image = _opened(path, load)
     except (FileNotFoundError, PermissionError):
         raise
+    except Image.DecompressionBombError as error:
+        raise ValueError(f"{path} is too large ({error}): make the image smaller, cut it up or leave it out") from error
     except Exception as error:  # Pillow raises anything from OSError to SyntaxError and struct.error here
         raise ValueError(f"{path} is damaged or not an image ({error}): {remedy}") from error
     with image:
@@ -56,7 +58,7 @@ def _opened(path: Path, load: bool) -> Image.Image:
         image = Image.open(path, formats=_formats())
     try:
         if image.width * image.height > MOST_PIXELS:
-            raise ValueError(f"it has {image.width} × {image.height} pixels, more than {MOST_PIXELS}")
+            raise Image.DecompressionBombError(f"{image.width} × {image.height} pixels, and {MOST_PIXELS} are possible")
         if load:
             image.load()
     except BaseException:

@@ -3,23 +3,28 @@
 The raw folder holds::
 
     taskscape.yaml         what the labels mean, see below; it may lie elsewhere
-    images/NAME.jpg        any format that Pillow reads
-    semseg/NAME.png        8 or 16 bits or a palette: ids; RGB: the colors of the palette; or .npy
-    depth/NAME.png         8 or 16 bits, or .npy, (H, W) or (H, W, 1)
-    normals/NAME.png       RGB with n = v / 255 · 2 - 1, (0, 0, 0) = none; or .npy with the vectors, (H, W, 3)
+    images/NAME.jpg        BMP, GIF, JPEG, PGM, PNG, PPM, TIFF, WebP; turned upright by the EXIF orientation
+    semseg/NAME.png        gray of 1 to 16 bits: ids; RGB or a palette: the colors of the palette; or .npy
+    depth/NAME.png         8 or 16 bits, or float TIFF; or .npy, (H, W), (H, W, 1) or (1, H, W)
+    normals/NAME.png       RGB with n = v / 255 · 2 - 1, (0, 0, 0) = none; or .npy, (H, W, 3): floats are the vectors
     boundaries/NAME.png    gray: 0 is no boundary
-    albedo/NAME.png        sRGB, (0, 0, 0) = none; or .npy with linear reflectance, (H, W, 3)
+    albedo/NAME.png        sRGB, (0, 0, 0) = none; or .npy, (H, W, 3): floats are linear reflectance
 
-or the same with the split between: ``images/train/NAME.jpg``, ``semseg/train/NAME.png``. An image without a label of a
-field has no valid pixel of it; a field without a section in the YAML file is left out. All keys of the file::
+or the same with the split between: ``images/train/NAME.jpg``, ``semseg/train/NAME.png``; ``valid``, ``validation`` and
+``dev`` are the split ``val``. Subfolders may be nested; a label has the path of its image. Names are compared in one
+Unicode form. An image without a label of a field has no valid pixel of it; a field without a section in the YAML file
+is left out. A file that is not used is named in a warning, with the reason. All keys of the file::
 
-    images: images                  # the folder; this is the default
+    images: images                  # the folder, also an absolute one; this is the default
+    suffix: _rgb                    # what the images' names have behind those of the labels; by default nothing
+    image_range: [0, 4095]          # black and white, or white alone, in images of more than 8 bits
     splits: {train: 0.9, val: 0.1}  # without this line: the subfolders of images/, or the last tenth for val
     semseg:
       folder: semseg                # by default the name of the section
+      suffix: _mask                 # what the labels' names have behind those of the images; by default nothing
       classes: {1: bed, 2: books}   # name by id in the files; or a list, from 0; or a class set such as nyuv2-13
       palette: [[255, 187, 120], [148, 103, 189]]   # RGB in the order of the classes; may be left out
-      void: [0, 255]                # ids without a class; an id that is neither is an error
+      void: [0, 255]                # ids and colors without a class; one that is neither is an error
     depth:
       unit: millimetre              # metre, centimetre, millimetre, a number of metres per step, or unknown
       inverse: false                # true where the files hold 1/depth; the unit is then that of 1/value
@@ -34,13 +39,25 @@ field has no valid pixel of it; a field without a section in the YAML file is le
       type: semseg
       classes: [rest, lamp, chair]
 
-A split is a share of the images (all numbers below or at 1), a number of images, or a text file with a name a line.
-Shares and numbers are taken in the order of the names, so that neighbors stay together.
+A split is a share of the images (all numbers below or at 1), a number of images, a subfolder of the images, or a text
+file with a name or path a line. Shares and numbers are taken in the order of the names, so that neighbors stay
+together.
+
+Of a label the numbers count that are stored, not those that are shown: 1, 2 and 4 bits of gray are ids too. Ids in
+three equal channels are ids. Where the section gives a palette, the color of a palette image decides, not its index.
+Pixels with alpha 0 have no label. 255, black and white are void unless they are classes or ``void`` is given. Two ids
+of one name are one class. Lossy label files (JPEG, lossy WebP) are refused, and so are labels of another aspect ratio
+than their image's, while a label of half the resolution is enlarged.
+
+Images of 16 bits are read at their full range where values above 32767 prove it. Otherwise, and of floating-point
+images, ``image_range`` must say what is white. The first image that is so bright decides for all.
 
 Depth of unit ``unknown`` is relative: proportional to metres within an image only. It is kept with the median of every
 image at 1, and only scale-invariant and median-scaled metrics mean anything.
 """
 
+import warnings
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -50,18 +67,20 @@ from typing_extensions import override
 
 from taskscape.batch import Sample
 from taskscape.data.readers.base import RawData, RawIndex, RawSample
-from taskscape.data.readers.files import require, stems
+from taskscape.data.readers.files import listed, require
 from taskscape.data.readers.folder.albedo import AlbedoSection
 from taskscape.data.readers.folder.boundaries import BoundariesSection
 from taskscape.data.readers.folder.depth import DepthSection
 from taskscape.data.readers.folder.description import Description
+from taskscape.data.readers.folder.matching import Found, find_files
 from taskscape.data.readers.folder.normals import NormalsSection
 from taskscape.data.readers.folder.section import Section
 from taskscape.data.readers.folder.semseg import SemsegSection
-from taskscape.data.readers.folder.splits import Key, split_up
-from taskscape.data.readers.images import read_image, size_of
-from taskscape.data.readers.labels import read_label
-from taskscape.serialization import offer, unstructure
+from taskscape.data.readers.folder.sizes import check_aspect, check_sizes
+from taskscape.data.readers.folder.splits import split_up
+from taskscape.data.readers.images import SUFFIXES, ValueRange, full_range_if_bright, read_image_with_size, size_of
+from taskscape.data.readers.samples import read_samples
+from taskscape.serialization import offer
 
 DESCRIPTION = "taskscape.yaml"
 SECTIONS: tuple[type[Section], ...] = (
@@ -72,6 +91,7 @@ SECTIONS: tuple[type[Section], ...] = (
     AlbedoSection,
 )
 """The kinds of labels, each with its name."""
+LABEL_SUFFIXES = (*SUFFIXES, ".npy", ".pfm")
 
 offer(Section, SECTIONS)
 
@@ -89,66 +109,166 @@ class Folder(RawData):
 
     @override
     def contents(self, raw: Path) -> RawIndex:
-        """Read the description and match the names."""
+        """Read the description, match the names, and read the first file of every kind.
+
+        Warns of files that are not used, and of labels that a split lacks.
+        """
         require(raw, (), "Give the folder of your images and labels.")
         path = self.description or raw / DESCRIPTION
         description = Description.load(path)
-        folders = {name: section.folder or name for name, section in description.sections.items()}
-        require(raw, [description.images, *folders.values()], f"Make them, or name others in {path}")
-        images = _by_key(raw / description.images)
-        if not images:
-            raise ValueError(f"{raw / description.images} holds no images: fill it, or name another in {path}")
-        labels = {name: _by_key(raw / folder) for name, folder in folders.items()}
-        for name, files in labels.items():
-            if stray := sorted(files.keys() - images.keys()):
-                raise ValueError(
-                    f"{len(stray)} files of {folders[name]}/ have no image in {description.images}/, such as "
-                    f"{_name(stray[0])}: remove them, or give them the name of their image"
-                )
-            if not files:
-                raise ValueError(f"{raw / folders[name]} holds no labels: fill it, or remove {name} from {path}")
+        if self.size is not None and min(self.size) < 1:
+            raise ValueError(f"size is {self.size[0]} {self.size[1]}: give a height and a width of at least 1")
+        images, labels = _find(raw, description, path)
         samples = {
             key: RawSample(
-                _name(key), {"image": image, **{name: files[key] for name, files in labels.items() if key in files}}
+                key,
+                {"image": image, **{name: found.files[key] for name, found in labels.items() if key in found.files}},
             )
-            for key, image in images.items()
+            for key, image in images.files.items()
         }
-        size = self.size or size_of(next(iter(images.values())))
+        splits = split_up(samples, description.splits, path)
+        unused = _unused(raw, description, images, labels)
+        notes = [*unused, *_check_labels(splits, list(labels), path, unused)]
+        notes += check_sizes(list(samples.values()), self.size)
+        value_range = description.value_range or full_range_if_bright(list(images.files.values()))
+        size = self.size or size_of(next(iter(images.files.values())))
+        read = partial(_read, sections=description.sections, size=size, value_range=value_range)
+        for sample in _first_of_each_kind(samples):
+            read(sample)
+        for note in notes:
+            warnings.warn(note, stacklevel=2)
         source: dict[str, Any] = {
-            "description": unstructure(description),
-            "images without": {name: len(images) - len(files) for name, files in labels.items()},
+            "description": description.recorded(),
+            "images without": {name: len(samples) - len(found.files) for name, found in labels.items()},
         }
         for name, section in description.sections.items():
             if about := section.about():
                 source[name] = about
         return RawIndex(
             size=size,
-            splits=split_up(samples, description.splits, path),
+            splits=splits,
             fields={name: section.modality() for name, section in description.sections.items()},
             source=source,
-            read=partial(_read, sections=description.sections, size=size),
+            read=read,
         )
 
 
-def _by_key(folder: Path) -> dict[Key, Path]:
-    """Return the files by (subfolder, name); the subfolder of those right in the folder is the empty string."""
-    files = {("", name): path for name, path in stems(folder).items()}
-    for inner in sorted(path for path in folder.iterdir() if path.is_dir()):
-        files |= {(inner.name, name): path for name, path in stems(inner).items()}
-    return files
+def _find(raw: Path, description: Description, path: Path) -> tuple[Found, dict[str, Found]]:
+    """Return the images, and the labels by field. Raises ``FileNotFoundError`` or ``ValueError``."""
+    folders = {name: _folder(raw, section.folder or name) for name, section in description.sections.items()}
+    image_folder = _folder(raw, description.images)
+    wanted = [description.images, *(section.folder or name for name, section in description.sections.items())]
+    # A folder elsewhere is named by itself: joined to the raw folder it stays what it is.
+    require(raw, [str(Path(one).expanduser()) for one in wanted], f"Make them, or name others in {path}")
+    beside = {
+        name: [s.suffix for n, s in description.sections.items() if n != name and s.suffix and folders[n] == folder]
+        for name, folder in folders.items()
+    }
+    inside = [s.suffix for n, s in description.sections.items() if s.suffix and folders[n] == image_folder]
+    images = find_files(image_folder, SUFFIXES, description.suffix, inside)
+    if not images.files:
+        raise ValueError(
+            f"{image_folder} holds no images: fill it, or name another in {path}{_reasons(images, image_folder)}"
+        )
+    labels = {}
+    for name, section in description.sections.items():
+        found = find_files(folders[name], LABEL_SUFFIXES, section.suffix, beside[name])
+        if folders[name] == image_folder:  # what is no label there is an image
+            found.unused.clear()
+        if not found.files:
+            raise ValueError(
+                f"{folders[name]} holds no labels: fill it, or remove {name} from {path}"
+                f"{_reasons(found, folders[name])}"
+            )
+        if stray := sorted(found.files.keys() - images.files.keys()):
+            raise ValueError(
+                f"{len(stray)} files of {section.folder or name}/ have no image in {description.images}/, such as "
+                f"{stray[0]}: {_remedy_for(stray, images, name)}"
+            )
+        labels[name] = found
+    return images, labels
 
 
-def _name(key: Key) -> str:
-    return "/".join(filter(None, key))
+def _folder(raw: Path, folder: str) -> Path:
+    return raw / Path(folder).expanduser()
 
 
-def _read(raw: RawSample, sections: dict[str, Section], size: tuple[int, int]) -> Sample:
-    values, valid = {"image": read_image(raw.files["image"], size)}, {}
+def _reasons(found: Found, folder: Path) -> str:
+    sentences = found.unused_sentences(folder)
+    return "; " + "; ".join(sentences) if sentences else ""
+
+
+def _remedy_for(stray: list[str], images: Found, name: str) -> str:
+    """Return what to do about labels without an image: mostly their names have something behind those of the images."""
+    tails = {
+        label.removeprefix(image) for label in stray[:1] for image in images.files if label.startswith(image) and image
+    }
+    shortest = min(tails, key=len, default="")
+    if shortest and any(label.removesuffix(shortest) in images.files for label in stray):
+        return f"say `suffix: {shortest}` in the section {name} if that is what their names have behind those of images"
+    return "remove them, or give them the name of their image"
+
+
+def _unused(raw: Path, description: Description, images: Found, labels: Mapping[str, Found]) -> list[str]:
+    """Return sentences about files that are not used."""
+    notes = images.unused_sentences(_folder(raw, description.images))
+    root = raw.resolve()
+    used = {_folder(raw, description.images).resolve()}
+    for name, found in labels.items():
+        folder = _folder(raw, description.sections[name].folder or name)
+        used.add(folder.resolve())
+        notes += found.unused_sentences(folder)
+    for folder in sorted(path for path in root.iterdir() if path.is_dir() and path.name[0] not in "._"):
+        if folder.name in {section.name for section in SECTIONS} and not any(
+            one.is_relative_to(folder) for one in used
+        ):
+            notes.append(f"{folder} is not used: no section of the description names it")
+    return notes
+
+
+def _check_labels(splits: Mapping[str, list[RawSample]], fields: list[str], path: Path, unused: list[str]) -> list[str]:
+    """Return sentences about labels that are missing. Raises ``ValueError`` where a split has none at all."""
+    notes = []
+    for split, samples in splits.items():
+        counts = {name: sum(name in sample.files for sample in samples) for name in fields}
+        if split in ("train", "val") and not any(counts.values()):
+            raise ValueError(
+                f"{path}: none of the {len(samples)} images of {split} has a label ({listed(fields)}): nothing can be "
+                f"{'learned from' if split == 'train' else 'measured on'} them; label some, or choose other splits"
+                + "".join(f"; {sentence}" for sentence in unused)
+            )
+        for name, count in counts.items():
+            if count < len(samples):
+                lacking = next(sample.name for sample in samples if name not in sample.files)
+                how_many = f"{len(samples) - count} of {len(samples)}" if count else f"all {len(samples)}"
+                notes.append(f"{split}: {how_many} images have no {name} label, such as {lacking}")
+    return notes
+
+
+def _first_of_each_kind(samples: Mapping[str, RawSample]) -> list[RawSample]:
+    """Return few samples with the first file of each field and ending, to find mistakes before the long work."""
+    seen: set[tuple[str, str]] = set()
+    chosen = []
+    for sample in samples.values():
+        kinds = {(name, path.suffix.lower()) for name, path in sample.files.items()}
+        if kinds - seen:
+            seen |= kinds
+            chosen.append(sample)
+    return chosen
+
+
+def _read(
+    raw: RawSample, sections: Mapping[str, Section], size: tuple[int, int], value_range: ValueRange | None
+) -> Sample:
+    image, native = read_image_with_size(raw.files["image"], size, value_range)
+    values, valid = {"image": image}, {}
     for name, section in sections.items():
         if name in raw.files:
             path = raw.files[name]
+            label = read_samples(path)
             try:
-                values[name], valid[name] = section.read(read_label(path, size), path.suffix == ".npy")
+                check_aspect(label.size, native)
+                values[name], valid[name] = section.decode(label.resized(size))
             except ValueError as error:
                 raise ValueError(f"{path} {error}") from error
     return Sample(values, valid, raw.name)

@@ -14,9 +14,10 @@ from taskscape.modalities.base import Array, Mask
 
 @dataclass(frozen=True, kw_only=True)
 class AlbedoSection(Section):
-    """Albedo: 8-bit sRGB in images, linear reflectance in 0..1 in arrays; (0, 0, 0) and what is not finite is none."""
+    """Albedo: 8-bit sRGB, or linear reflectance in 0..1 in float arrays; (0, 0, 0) and what is not finite is none."""
 
     name: ClassVar[str] = "albedo"
+    channels: ClassVar[int | None] = 3
 
     @override
     def modality(self) -> Albedo:
@@ -26,9 +27,10 @@ class AlbedoSection(Section):
     def read(self, stored: Array, exact: bool) -> tuple[Array, Mask]:
         if stored.shape[2:] != (3,):
             raise ValueError(f"has shape {stored.shape} instead of (H, W, 3): convert it")
-        if not exact and stored.dtype != np.uint8:
+        linear = exact and stored.dtype.kind == "f"
+        if not linear and stored.dtype != np.uint8:
             raise ValueError(f"holds {stored.dtype} where 8-bit RGB belongs: export it again, or save a linear array")
-        linear = stored if exact else decode_8bit(stored)
-        finite = np.asarray(np.isfinite(linear).all(-1))
-        linear = np.where(finite[..., None], linear, 0).astype(np.float32)
-        return linear, np.logical_and(finite, linear.any(-1))
+        values = stored if linear else decode_8bit(stored)
+        finite = np.asarray(np.isfinite(values).all(-1))
+        values = np.where(finite[..., None], values, 0).astype(np.float32)
+        return values, np.logical_and(finite, values.any(-1))

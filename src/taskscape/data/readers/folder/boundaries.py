@@ -1,12 +1,13 @@
 """The section of boundaries, drawn as lines in images."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
 from typing_extensions import override
 
 from taskscape.data.readers.folder.section import Section
+from taskscape.data.readers.samples import Samples
 from taskscape.modalities import Boundaries
 from taskscape.modalities.base import Array, Mask
 
@@ -16,6 +17,7 @@ class BoundariesSection(Section):
     """Boundaries."""
 
     name: ClassVar[str] = "boundaries"
+    channels: ClassVar[int | None] = 1
 
     lines: int | None = None
     """The value of a boundary pixel; by default every value but 0 and ``void``."""
@@ -32,10 +34,21 @@ class BoundariesSection(Section):
         return Boundaries()
 
     @override
+    def decode(self, label: Samples) -> tuple[Array, Mask]:
+        named = [value for value in (self.lines, self.void) if value is not None]
+        if label.palette is not None and not named:  # any color but black is a boundary
+            label = replace(label, values=label.palette[label.values].max(-1), palette=None)
+        elif max(named, default=0) >= 2**label.bits:  # named as it is shown, stored in fewer bits
+            label = replace(label, values=label.shown())
+        return super().decode(label)
+
+    @override
     def read(self, stored: Array, exact: bool) -> tuple[Array, Mask]:
         if stored.size != stored.shape[0] * stored.shape[1]:
             raise ValueError(f"has shape {stored.shape} instead of (H, W): convert it to gray")
         stored = stored.reshape(stored.shape[:2])
         valid = np.ones(stored.shape, np.bool_) if self.void is None else stored != self.void
+        if stored.dtype.kind == "f":
+            valid &= np.isfinite(stored)
         boundary = stored != 0 if self.lines is None else stored == self.lines
         return (boundary & valid).astype(np.uint8), valid

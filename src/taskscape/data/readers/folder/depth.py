@@ -1,5 +1,6 @@
 """The section of depth, in any unit, or its inverse."""
 
+import math
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -18,17 +19,18 @@ class DepthSection(Section):
     """Depth."""
 
     name: ClassVar[str] = "depth"
+    channels: ClassVar[int | None] = 1
 
     unit: float | str
     """metre, centimetre, millimetre, a number of metres per step, or unknown."""
     inverse: bool = False
     """Whether the files hold 1/depth; the unit is then that of 1/value."""
     invalid: tuple[float, ...] = (0.0,)
-    """Values without a depth; NaN, infinity and what is not above 0 never have one."""
+    """Values in the files without a depth; NaN, infinity and what is not above 0 never have one."""
 
     def __post_init__(self) -> None:
         """Check the unit. Raises ``ValueError``."""
-        if not self.metres > 0:
+        if not 0 < self.metres < math.inf:
             raise ValueError(
                 f"unit is {self.unit!r}: give metre, centimetre, millimetre, unknown or a positive number of metres"
             )
@@ -56,13 +58,22 @@ class DepthSection(Section):
                 f"has 8 bits, which end at {255 * self.metres:g} m: 16 bits belong here; "
                 "export it again, or correct the unit"
             )
-        values = stored.reshape(stored.shape[:2]).astype(np.float64)
-        valid = np.isfinite(values) & (values > 0) & ~np.isin(values, self.invalid)
+        stored = stored.reshape(stored.shape[:2])
+        values = stored.astype(np.float64)
+        valid = np.isfinite(values) & (values > 0) & ~self._is_invalid(stored)
         depth = np.where(valid, values, 1)
         depth = self.metres / depth if self.inverse else self.metres * depth
         if not self.metric and valid.any():
             depth /= np.median(depth[valid])
         return depth.astype(np.float32), valid
+
+    def _is_invalid(self, stored: Array) -> Mask:
+        """Compare in the type of the file, where 0.1 is not that of Python; of floats at most in 32 bits."""
+        if stored.dtype.kind != "f":
+            return np.isin(stored.astype(np.float64), self.invalid)
+        kind = np.float16 if stored.dtype.itemsize == 2 else np.float32
+        with np.errstate(over="ignore"):
+            return np.isin(stored.astype(kind), np.array(self.invalid).astype(kind))
 
     @override
     def about(self) -> dict[str, Any]:

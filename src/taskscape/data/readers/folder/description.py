@@ -1,14 +1,22 @@
 """What the labels of a folder mean: the content of ``taskscape.yaml``."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from taskscape.data.manifest import IMAGE
 from taskscape.data.readers.folder.section import Section
+from taskscape.data.readers.images import ValueRange
 from taskscape.plain import read_yaml
-from taskscape.serialization import nearest, offered, structure
+from taskscape.serialization import nearest, offered, structure, unstructure
+
+_SETTINGS = ("images", "suffix", "image_range", "splits")
+_LISTS = {"semseg": "void", "depth": "invalid"}
+"""The key, by the type of a section, whose list may be one value."""
 
 
 @dataclass(frozen=True)
@@ -16,11 +24,31 @@ class Description:
     """What the labels of a folder mean."""
 
     images: str = "images"
-    """The folder of the images."""
+    """The folder of the images, also outside the raw folder."""
     splits: dict[str, float | str] | None = None
-    """Per split a share or a number of the images, or a text file that lists names; None to go by subfolders."""
+    """Per split a share or a number of the images, a text file that lists names, or a subfolder of the images; None to
+    go by subfolders."""
     sections: dict[str, Section] = field(default_factory=dict)
     """The fields by name."""
+    suffix: str = ""
+    """What the names of the images have at their end besides the name that they share with their labels."""
+    image_range: float | tuple[float, float] | None = None
+    """The number that is white, or those that are black and white, in images of more than 8 bits."""
+
+    def __post_init__(self) -> None:
+        """Check the range. Raises ``ValueError``."""
+        if self.image_range is not None:
+            black, white = self.value_range or (0.0, 0.0)
+            if not (math.isfinite(black) and math.isfinite(white) and black < white):
+                raise ValueError(
+                    f"image_range is {self.image_range}: give the number that is white, such as 4095, or those that "
+                    "are black and white, [0, 4095]"
+                )
+
+    @property
+    def value_range(self) -> ValueRange | None:
+        """Black and white."""
+        return self.image_range if isinstance(self.image_range, tuple | None) else (0.0, self.image_range)
 
     @classmethod
     def load(cls, path: Path) -> "Description":
@@ -33,15 +61,30 @@ class Description:
         content = read_yaml(path) or {}
         if not isinstance(content, Mapping):
             raise ValueError(f"{path} is not a mapping of sections such as semseg and depth")
-        settings = {key: content[key] for key in ("images", "splits") if key in content}
-        sections = {
-            str(name): _section(str(name), section, path)
-            for name, section in content.items()
-            if name not in settings and section is not None
-        }
+        lines, classes = _as_written(path)
+        settings = {key: content[key] for key in _SETTINGS if key in content}
+        sections = {}
+        for name, section in content.items():
+            if name in settings or section is None:
+                continue
+            if name in classes and isinstance(section, Mapping):
+                section = {**section, "classes": classes[name]}
+            try:
+                sections[str(name)] = _section(str(name), section, path)
+            except ValueError as error:
+                raise ValueError(f"{error} (line {lines[name]})" if name in lines else str(error)) from error
         if not sections:
             raise ValueError(f"{path} describes no labels: give it a section {', '.join(offered(Section))} or another")
         return replace(structure(settings, str(path), cls), sections=sections)
+
+    def recorded(self) -> dict[str, Any]:
+        """Return what the manifest keeps: all but settings that are not used."""
+        content: dict[str, Any] = unstructure(self)
+        for settings in (content, *content["sections"].values()):
+            for name in ("suffix", "image_range"):
+                if not settings.get(name, True):
+                    del settings[name]
+        return content
 
 
 def _section(name: str, section: Any, path: Path) -> Section:
@@ -51,6 +94,41 @@ def _section(name: str, section: Any, path: Path) -> Section:
         raise ValueError(f"{path}: the name {IMAGE} is that of the images themselves: name the section otherwise")
     if not isinstance(section, Mapping):
         raise ValueError(f"{path}: {name} is {section!r}: it must be a section, a mapping of keys")
+    if not name or name.startswith(".") or set(name) & set('/\\:*?"<>|'):
+        raise ValueError(f"{path}: {name!r} cannot be the name of a file: name the section otherwise")
     if "type" not in section and name not in known:
         raise ValueError(f"{path}: {name} needs a type, such as `type: {next(iter(known))}`{nearest(name, known)}")
-    return structure({"type": name, **section}, f"{path}: {name}", Section)  # type: ignore[type-abstract]
+    keys = {"type": name, **section}
+    listed = _LISTS.get(keys["type"]) if isinstance(keys["type"], str) else None
+    if listed and isinstance(keys.get(listed), int | float):
+        keys[listed] = [keys[listed]]
+    return structure(keys, f"{path}: {name}", Section)  # type: ignore[type-abstract]
+
+
+def _as_written(path: Path) -> tuple[dict[Any, int], dict[Any, Any]]:
+    """Return the line of every section, and its classes with the names as they are written.
+
+    YAML reads the name ``no`` as false and ``null`` as nothing.
+    """
+    lines: dict[Any, int] = {}
+    classes: dict[Any, Any] = {}
+    loader = yaml.SafeLoader(path.read_text(encoding="utf-8-sig"))
+    try:
+        root = loader.get_single_node()
+        if isinstance(root, yaml.MappingNode):
+            for key, section in root.value:
+                lines[key.value] = key.start_mark.line + 1
+                for inner, value in section.value if isinstance(section, yaml.MappingNode) else ():
+                    if inner.value == "classes" and isinstance(value, yaml.CollectionNode):
+                        _keep_names(value)
+                        classes[key.value] = loader.construct_document(value)
+    finally:
+        loader.dispose()
+    return lines, classes
+
+
+def _keep_names(node: yaml.CollectionNode) -> None:
+    for item in node.value:
+        name = item[1] if isinstance(node, yaml.MappingNode) else item
+        if isinstance(name, yaml.ScalarNode):
+            name.tag = "tag:yaml.org,2002:str"

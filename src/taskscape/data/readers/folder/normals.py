@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
+import numpy as np
 from typing_extensions import override
 
 from taskscape.data.readers.folder.section import Section
@@ -18,6 +19,7 @@ class NormalsSection(Section):
     """Surface normals."""
 
     name: ClassVar[str] = "normals"
+    channels: ClassVar[int | None] = 3
 
     axes: tuple[str, str, str] = ("x", "y", "z")
     """The stored components in the order right, down, forward; -y where y is up."""
@@ -35,7 +37,33 @@ class NormalsSection(Section):
     def read(self, stored: Array, exact: bool) -> tuple[Array, Mask]:
         if stored.shape[2:] != (3,):
             raise ValueError(f"has shape {stored.shape} instead of (H, W, 3): convert it")
-        normals, valid = unit_vectors(stored if exact else decode_8bit(stored))
+        vectors = _vectors(stored)
+        normals, valid = unit_vectors(vectors)
+        if valid.any():
+            length = float(np.median(np.linalg.norm(vectors[valid].astype(np.float64), axis=-1)))
+            if not 0.9 < length < 1.1:
+                raise ValueError(
+                    f"holds vectors of length {length:.3g} (their median) where unit vectors belong: decode them "
+                    "(n = 2 · v - 1 for values in 0..1) or divide them by their length"
+                )
         a, b, c = ("xyz".index(axis.removeprefix("-")) for axis in self.axes)
         p, q, r = (-1 if axis.startswith("-") else 1 for axis in self.axes)
-        return Axes((a, b, c), (p, q, r)).applied(normals), valid
+        turned = Axes((a, b, c), (p, q, r)).applied(normals)
+        if valid.any() and (away := float(np.mean(turned[valid][:, 2] > 0.1))) > 0.5:
+            raise ValueError(
+                f"has normals that face away from the camera in {100 * away:.0f} % of its labelled pixels: name the "
+                "axes right, down, forward of the files, such as `axes: [x, -y, -z]` where y is up and z is towards "
+                "the camera"
+            )
+        return turned, valid
+
+
+def _vectors(stored: Array) -> Array:
+    """Return vectors, which integers code as n = v / 255 · 2 - 1, or of 16 bits v / 65535 · 2 - 1."""
+    if stored.dtype.kind == "f":
+        return stored
+    if stored.dtype == np.uint8:
+        return decode_8bit(stored)
+    if stored.dtype == np.uint16:
+        return np.asarray((stored / 32767.5 - 1) * stored.any(-1, keepdims=True))
+    raise ValueError(f"holds {stored.dtype}: save unit vectors as floats, or 8-bit RGB")

@@ -4,6 +4,9 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+import numpy as np
+
+from taskscape.data.readers.samples import Samples
 from taskscape.modalities import Modality
 from taskscape.modalities.base import Array, Mask
 
@@ -14,9 +17,13 @@ class Section(ABC):
 
     name: ClassVar[str]
     """The word for it under the key ``type``; a section of this name needs no type."""
+    channels: ClassVar[int | None] = None
+    """1 or 3, to which the colors of a palette image are brought; None to get its indices."""
 
     folder: str | None = None
-    """Where the files lie; by default in a folder named as the section."""
+    """Where the files lie, also outside the raw folder; by default in a folder named as the section."""
+    suffix: str = ""
+    """What the names of the files have behind those of their images: ``_mask`` for ``a_mask.png`` of ``a.jpg``."""
 
     @abstractmethod
     def modality(self) -> Modality:
@@ -29,6 +36,27 @@ class Section(ABC):
         ``exact`` says that the file is an array with the very values, and no image. Raises ``ValueError`` that ends a
         sentence beginning with the file's path.
         """
+
+    def decode(self, label: Samples) -> tuple[Array, Mask]:
+        """Return what ``read`` does, from all that a file says of its numbers; transparent pixels have no label.
+
+        Raises ``ValueError`` as ``read``.
+        """
+        if label.lossy:
+            raise ValueError("is in a lossy format, which changes labels: export it again as PNG, or as lossless WebP")
+        values, valid = self.read(self._plain(label), label.exact)
+        return values, valid if label.opaque is None else valid & label.opaque
+
+    def _plain(self, label: Samples) -> Array:
+        if label.palette is None or self.channels is None:
+            return label.values
+        colors: Array = label.palette[label.values]
+        if self.channels == 3:
+            return colors
+        if np.any(colors != colors[..., :1]):
+            raise ValueError("is a palette image with colors: export the numbers themselves, as gray or an array")
+        gray: Array = colors[..., 0]
+        return gray
 
     def about(self) -> dict[str, Any]:
         """Return what the manifest says of the conversion: values that JSON can hold."""

@@ -1,45 +1,114 @@
 """Which samples of a folder belong to which split."""
 
+import codecs
+import math
 from collections.abc import Mapping
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 
 from taskscape.data.readers.base import RawSample
+from taskscape.data.readers.files import listed
+from taskscape.data.readers.folder.matching import normalized
+from taskscape.serialization import nearest
 
-Key = tuple[str, str]
-"""Subfolder, or the empty string, and name of an image."""
-Samples = Mapping[Key, RawSample]
+Samples = Mapping[str, RawSample]
+"""By name: the path in the folder of images without its ending."""
+
+_KNOWN = {
+    "train": ("train", "training"),
+    "val": ("val", "valid", "validation", "dev", "eval"),
+    "test": ("test", "testing"),
+}
+"""How others call the splits."""
 
 
 def split_up(samples: Samples, wanted: Mapping[str, float | str] | None, path: Path) -> dict[str, list[RawSample]]:
     """Return the samples of each split; ``path`` is that of the description, which says what is wanted.
 
-    Raises ``ValueError`` where a split is empty or an image in two of them.
+    Raises ``ValueError`` where a split is empty or missing, or an image in two of them.
     """
-    subfolders = list(dict.fromkeys(folder for folder, _ in samples))
-    if wanted is None and "" not in subfolders:
-        return {split: [one for (folder, _), one in samples.items() if folder == split] for split in subfolders}
-    if len(subfolders) > 1:
+    if wanted is None and all("/" in name for name in samples):
+        splits = _by_subfolders(samples, path)
+    elif wanted is None and any("/" in name for name in samples):
+        folders = list(dict.fromkeys(name.partition("/")[0] if "/" in name else "." for name in samples))
         raise ValueError(
-            f"{path}: images lie in {[folder or '.' for folder in subfolders]}: leave splits out, or use no subfolders"
+            f"{path}: images lie in {folders[:5]}: say `splits: {{train: 0.9, val: 0.1}}` for shares of all of them, "
+            "or put all into subfolders train and val"
         )
-    wanted = wanted or {"train": 0.9, "val": 0.1}
-    numbers = {split: what for split, what in wanted.items() if not isinstance(what, str)}
-    splits = _by_number(list(samples.values()), numbers, path) | {
-        split: _by_list(samples, path.parent / what) for split, what in wanted.items() if isinstance(what, str)
-    }
-    if empty := [split for split in wanted if not splits[split]]:
+    else:
+        splits = _as_wanted(samples, _renamed(wanted or {"train": 0.9, "val": 0.1}, path), path)
+    if empty := [split for split, some in splits.items() if not some]:
         raise ValueError(f"{path}: split {empty[0]} gets none of {len(samples)} images: give it more")
     if sum(map(len, splits.values())) > len({one.name for some in splits.values() for one in some}):
         raise ValueError(f"{path}: an image is in two splits: list each once, or use numbers for all splits")
+    return splits
+
+
+def called(split: str) -> str:
+    """Return what a split is called here: ``val`` for ``valid`` and ``validation``."""
+    return next((ours for ours, theirs in _KNOWN.items() if split.lower() in theirs), split)
+
+
+def _renamed(wanted: Mapping[str, float | str], path: Path) -> dict[str, float | str]:
+    """Return the same by our names. Raises ``ValueError`` for names that are impossible, missing, or mean the same."""
+    renamed: dict[str, float | str] = {}
+    for name, what in wanted.items():
+        split = called(name)
+        if split in renamed:
+            raise ValueError(f"{path}: splits names {split} twice, once as {name}: give it once")
+        if not name or name.startswith(".") or set(name) & set('/\\:*?"<>|'):
+            raise ValueError(f"{path}: splits: {name!r} cannot be the name of a folder: use train, val and test")
+        renamed[split] = what
+    if not renamed.keys() <= {"val", "test"} and (lacking := [s for s in ("train", "val") if s not in renamed]):
+        raise ValueError(
+            f"{path}: splits has no {lacking[0]}: training needs train, and val to choose its best epoch"
+            + (nearest(lacking[0], [name for name in wanted if name not in _KNOWN]) if len(wanted) > 1 else "")
+        )
+    return renamed
+
+
+def _by_subfolders(samples: Samples, path: Path) -> dict[str, list[RawSample]]:
+    folders: dict[str, list[RawSample]] = {}
+    for name, one in samples.items():
+        folders.setdefault(name.partition("/")[0], []).append(one)
+    splits: dict[str, list[RawSample]] = {}
+    for folder, some in folders.items():
+        if called(folder) in splits:
+            raise ValueError(
+                f"{path}: the subfolders of images {listed(list(folders))} name {called(folder)} twice: say which is "
+                f"meant, such as `splits: {{train: train, val: {folder}}}`"
+            )
+        splits[called(folder)] = some
+    if lacking := [split for split in ("train", "val") if split not in splits]:
+        raise ValueError(
+            f"{path}: images lie in the subfolders {listed(list(folders))}, and none is {lacking[0]}: say which are, "
+            f"such as `splits: {{train: {next(iter(folders))}, val: {list(folders)[-1]}}}`, or give shares of all "
+            "images, `splits: {train: 0.9, val: 0.1}`"
+        )
+    return splits
+
+
+def _as_wanted(samples: Samples, wanted: Mapping[str, float | str], path: Path) -> dict[str, list[RawSample]]:
+    numbers = {split: what for split, what in wanted.items() if not isinstance(what, str)}
+    splits = _by_number(list(samples.values()), numbers, path)
+    for split, what in wanted.items():
+        if isinstance(what, str):
+            splits[split] = _by_name(samples, what, path)
     return {split: splits[split] for split in wanted}
 
 
 def _by_number(samples: list[RawSample], numbers: Mapping[str, float], path: Path) -> dict[str, list[RawSample]]:
     """Cut the samples, in order, into splits of these shares, if all are at most 1, or counts."""
+    for split, number in numbers.items():
+        if not (math.isfinite(number) and number >= 0):
+            raise ValueError(f"{path}: splits: {split} is {number}: give a share of the images or their number")
     shares = max(numbers.values(), default=0) <= 1
     scale = len(samples) if shares else 1
-    if not shares and sum(numbers.values()) > len(samples):
-        asked = sum(numbers.values())
+    asked = sum(numbers.values())
+    if shares and asked > 1 + 1e-6:
+        raise ValueError(f"{path}: splits are shares that add up to {asked:g}: they can be 1 together at most")
+    if not shares and (part := [number for number in numbers.values() if number != int(number)]):
+        raise ValueError(f"{path}: splits has {part[0]:g} beside numbers of images: give shares, or numbers, for all")
+    if not shares and asked > len(samples):
         raise ValueError(f"{path}: splits ask for {asked:g} images, there are {len(samples)}: ask for fewer")
     splits, end = {}, 0.0
     for split, number in numbers.items():
@@ -49,10 +118,66 @@ def _by_number(samples: list[RawSample], numbers: Mapping[str, float], path: Pat
     return splits
 
 
+def _by_name(samples: Samples, what: str, path: Path) -> list[RawSample]:
+    """Return the samples of a text file that lists names, or of a subfolder of the images."""
+    file = path.parent / Path(what).expanduser()
+    folder = normalized(what).strip("/")
+    inside = [one for name, one in samples.items() if name.startswith(f"{folder}/")]
+    if file.is_file():
+        return _by_list(samples, file)
+    if not inside:
+        raise ValueError(
+            f"{path}: splits: {what!r} is neither a text file beside it nor a subfolder with images: correct it, or "
+            "give a share such as 0.1"
+        )
+    return inside
+
+
 def _by_list(samples: Samples, path: Path) -> list[RawSample]:
-    """Return the samples that a text file lists, a name a line."""
-    by_name = {name: one for (_, name), one in samples.items()}
-    names = [Path(line.strip()).stem for line in path.read_text().splitlines() if line.strip()]
-    if lacking := [name for name in names if name not in by_name]:
+    """Return the samples that a text file lists, a name or path a line; # begins a comment."""
+    by_last: dict[str, list[str]] = {}
+    for name in samples:
+        by_last.setdefault(name.rpartition("/")[2], []).append(name)
+    names: dict[str, str] = {}
+    lacking = []
+    for text in _lines(path):
+        found = _find(text, samples, by_last, path)
+        if found is None:
+            lacking.append(text)
+        elif found in names:
+            raise ValueError(f"{path} lists {text} twice: list each image once")
+        else:
+            names[found] = text
+    if lacking:
         raise ValueError(f"{path} lists {len(lacking)} images that are not there, such as {lacking[0]}: correct it")
-    return [by_name[name] for name in names]
+    return [samples[name] for name in names]
+
+
+def _find(text: str, samples: Samples, by_last: Mapping[str, list[str]], path: Path) -> str | None:
+    """Return the sample that a line of a list names, by its path or its last part, with an ending or without."""
+    # "image.png label.png", as some lists have it, names the image first.
+    for candidate in dict.fromkeys((text, text.split()[0])):
+        parts = PureWindowsPath(candidate).parts  # which takes both slashes
+        for start in range(len(parts)):
+            whole = "/".join(parts[start:])
+            for name in (whole, whole.rpartition(".")[0]):
+                if name in samples:
+                    return name
+        for last in (parts[-1], parts[-1].rpartition(".")[0]):
+            if len(same := by_last.get(last, [])) > 1:
+                raise ValueError(f"{path} lists {text}, which may be {' or '.join(same[:2])}: name the subfolder too")
+            if same:
+                return same[0]
+    return None
+
+
+def _lines(path: Path) -> list[str]:
+    """Return the lines of a text file that name something, without byte order mark and comments."""
+    content = path.read_bytes()
+    utf16 = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    try:
+        text = content.decode("utf-16" if utf16 else "utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path} is not UTF-8 text ({error}): save it as UTF-8") from error
+    lines = (line.strip().strip("\"'") for line in normalized(text).splitlines())
+    return [line for line in lines if line and not line.startswith("#")]

@@ -1,0 +1,85 @@
+"""Finds the files of a folder by the names that images and labels share, and says which are not used."""
+
+import os
+import unicodedata
+from collections import defaultdict
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from taskscape.data.readers.files import listed, natural
+
+_NO_DATA = ("thumbs.db", "desktop.ini", "__macosx")
+"""What systems leave in folders, in lower case; so are names that start with a dot."""
+
+
+@dataclass
+class Found:
+    """The files of a folder."""
+
+    files: dict[str, Path] = field(default_factory=dict)
+    """By name: the path in the folder without ending and suffix, with / and in Unicode's composed form (NFC)."""
+    unused: dict[str, list[Path]] = field(default_factory=lambda: defaultdict(list))
+    """The others, by the reason."""
+
+    def unused_sentences(self, folder: Path) -> list[str]:
+        """Return a sentence per reason."""
+        return [
+            f"{folder}: {len(paths)} files are not used, such as {listed([_relative(paths[0], folder)])}: {reason}"
+            for reason, paths in self.unused.items()
+        ]
+
+
+def find_files(folder: Path, endings: Collection[str], suffix: str = "", other_suffixes: Collection[str] = ()) -> Found:
+    """Return the files in a folder and its subfolders, in the order of their names, numbers by value.
+
+    ``suffix`` is what names have at their end besides; files with one of ``other_suffixes`` belong to others.
+    Raises ``ValueError`` where two files have one name.
+    """
+    found = Found()
+    for path in _walk(folder, set()):
+        ending = path.suffix.lower()
+        name = normalized(_relative(path.with_suffix("") if ending else path, folder))
+        if ending not in endings:
+            what = f"{ending} is not read" if ending else "they have no ending"
+            found.unused[f"{what}, only {', '.join(endings)}: convert them or move them away"].append(path)
+        elif any(name.endswith(other) for other in other_suffixes):
+            continue
+        elif suffix and not name.endswith(suffix):
+            found.unused[f"their names do not end in {suffix}, as suffix says"].append(path)
+        else:
+            key = name.removesuffix(suffix)
+            if key in found.files:
+                raise ValueError(f"{path} and {found.files[key].name} have one name: leave one of them")
+            found.files[key] = path
+    found.files = dict(sorted(found.files.items(), key=lambda pair: _order(pair[0])))
+    return found
+
+
+def normalized(name: str) -> str:
+    """Return a name in Unicode's composed form: some systems write ö as two characters."""
+    return unicodedata.normalize("NFC", name)
+
+
+def _walk(folder: Path, seen: set[str]) -> Iterator[Path]:
+    """Return all files, also behind links to folders, each folder once."""
+    real = os.path.realpath(folder)
+    if real in seen:
+        return
+    seen.add(real)
+    for path in sorted(folder.iterdir()):
+        if path.name.startswith(".") or path.name.lower() in _NO_DATA:
+            continue
+        if path.is_dir():
+            yield from _walk(path, seen)
+        else:
+            yield path
+
+
+def _relative(path: Path, folder: Path) -> str:
+    return path.relative_to(folder).as_posix()
+
+
+def _order(name: str) -> tuple[str, tuple[int, str]]:
+    folder, _, last = name.rpartition("/")
+    return folder, natural(last)

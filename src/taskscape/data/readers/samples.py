@@ -1,0 +1,223 @@
+"""Reads the numbers of a label file as they are stored, and what the file says of them.
+
+Pillow shows images: it scales gray of fewer than 8 bits to 0 … 255, drops the lower half of 16-bit colors, and keeps
+palettes and transparency aside. A label is none of that: its numbers are ids or measurements.
+"""
+
+import struct
+import sys
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image, ImageOps
+
+from taskscape.data.readers.labels import resize_nearest
+from taskscape.data.readers.opening import open_array, open_image
+from taskscape.modalities.base import Array, Mask
+
+_LOSSY_FORMATS = ("AVIF", "JPEG", "JPEG2000", "MPO")
+_LOSSY_COMPRESSION = ("jpeg", "tiff_jpeg", "old-jpeg", "webp")
+_REMEDY = "replace the file or leave it out"
+
+
+@dataclass(frozen=True)
+class Samples:
+    """What a label file holds."""
+
+    values: Array
+    """(H, W) or (H, W, C), of the type of the file; without alpha."""
+    bits: int
+    """Of one number in the file."""
+    exact: bool = False
+    """Whether it is an array with the very values, and no image."""
+    palette: Array | None = None
+    """(256, 3) colors of the indices that ``values`` are; None without a palette."""
+    opaque: Mask | None = None
+    """(H, W), false where alpha is 0; None without transparency."""
+    lossy: bool = False
+    """Whether the format changes numbers when it is written."""
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width."""
+        height, width = self.values.shape[:2]
+        return height, width
+
+    def resized(self, size: tuple[int, int]) -> "Samples":
+        """Return the same at another size; every pixel takes the nearest."""
+        if size == self.size:
+            return self
+        opaque = None if self.opaque is None else resize_nearest(self.opaque, size)
+        return replace(self, values=resize_nearest(self.values, size), opaque=opaque)
+
+    def shown(self) -> Array:
+        """Return gray of fewer than 8 bits as it is shown, 0 … 255; other values as they are."""
+        return self.values * np.uint8(255 // (2**self.bits - 1)) if self.bits < 8 else self.values
+
+
+def read_samples(path: Path) -> Samples:
+    """Read a label file, upright by its EXIF orientation.
+
+    Raises ``ValueError`` that names a file that is damaged or of a form that no label has; ``FileNotFoundError`` and
+    ``PermissionError`` as they come.
+    """
+    return _of_array(path) if path.suffix.lower() == ".npy" else _of_image(path)
+
+
+def stored_size(path: Path) -> tuple[int, int]:
+    """Return the (H, W) of a label file from its head; a turned one may be on its side. Raises as ``read_samples``."""
+    if path.suffix.lower() == ".npy":
+        return _squeezed(open_array(path, _REMEDY), path).shape[:2]
+    with open_image(path, load=False) as image:
+        return image.height, image.width
+
+
+def _of_array(path: Path) -> Samples:
+    array = _squeezed(open_array(path, _REMEDY), path)
+    if array.dtype.kind not in "biuf":
+        raise ValueError(f"{path} holds {array.dtype}, not numbers: save it as integers or floats")
+    values = np.array(array, np.uint8) if array.dtype.kind == "b" else np.array(array)
+    return Samples(values, 8 * values.dtype.itemsize, exact=True)
+
+
+def _squeezed(array: Array, path: Path) -> Array:
+    """Return (H, W) or (H, W, C) of an array with a leading or trailing 1, as torch and others save them."""
+    if array.ndim in (3, 4) and array.shape[0] == 1:
+        array = array[0]
+    if array.ndim == 3 and array.shape[2] == 1:
+        array = array[..., 0]
+    if array.ndim not in (2, 3) or 0 in array.shape:
+        raise ValueError(f"{path} has shape {array.shape} instead of (H, W) or (H, W, channels): save one label a file")
+    if array.ndim == 3 and array.shape[0] == 3 and array.shape[2] != 3:
+        raise ValueError(
+            f"{path} has shape {array.shape}, with the channels first: save it as (H, W, 3), with "
+            "numpy.moveaxis(array, 0, -1)"
+        )
+    return array
+
+
+def _of_image(path: Path) -> Samples:
+    with open_image(path, load=False) as image:
+        coding = raw_mode(image)
+        maximum = _maximum(image)
+        lossy = _is_lossy(image, path)
+        upright = load_upright(image, path)
+        if coding.startswith("L;") and coding[2:3] in ("2", "4"):
+            bits = int(coding[2])
+            values = np.asarray(upright) // (255 // (2**bits - 1))
+        elif maximum:
+            shown = np.asarray(upright)
+            bits = 8 if maximum < 256 else 16
+            values = np.rint(shown * (maximum / (255 if shown.dtype == np.uint8 else 65535))).astype(f"uint{bits}")
+        elif upright.mode == "1":
+            bits, values = 1, np.asarray(upright, np.uint8)
+        elif ";16" in coding and upright.mode in ("RGB", "RGBA"):
+            bits, values = 16, read_deep_color(path)
+        else:
+            values = np.asarray(upright)
+            bits = 8 * values.dtype.itemsize
+        if upright.mode not in ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "I", "F") and upright.mode[:2] != "I;":
+            raise ValueError(f"{path} is an image of mode {upright.mode}: convert it to gray or RGB")
+        palette = None
+        if upright.mode in ("P", "PA"):
+            colors = np.array(upright.getpalette("RGB") or [], np.uint8).reshape(-1, 3)
+            palette = np.zeros((256, 3), np.uint8)
+            palette[: len(colors)] = colors
+        opaque = None
+        if upright.mode in ("LA", "PA", "RGBA"):
+            opaque = values[..., -1] != 0
+            values = values[..., 0] if upright.mode != "RGBA" else values[..., :3]
+        elif (clear := upright.info.get("transparency")) is not None:
+            opaque = _opaque(values, clear)
+        return Samples(values, bits, False, palette, opaque, lossy)
+
+
+def _opaque(values: Array, clear: int | bytes | tuple[int, ...]) -> Mask:
+    """Return where pixels are not the transparent index or color, or their index's alpha is not 0."""
+    if isinstance(clear, bytes):
+        alpha = np.full(256, 255, np.uint8)
+        alpha[: len(clear)] = np.frombuffer(clear, np.uint8)
+        return np.asarray(alpha[values] != 0)
+    different = values != np.asarray(clear)
+    return np.asarray(different if different.ndim == 2 else different.any(-1))
+
+
+# -- what Pillow knows before it decodes -------------------------------------------------------------------------------
+
+
+def raw_mode(image: Image.Image) -> str:
+    """Return how an image that is not loaded yet stores its pixels, such as ``L;4`` or ``RGB;16B``."""
+    tile = _tile(image)
+    arguments = tile[0][3] if tile else ""
+    if isinstance(arguments, tuple) and arguments:
+        arguments = arguments[0]
+    return arguments if isinstance(arguments, str) else ""
+
+
+def load_upright(image: Image.Image, path: Path) -> Image.Image:
+    """Decode an image and turn it upright. Raises ``ValueError`` that names a damaged one."""
+    try:
+        image.load()
+        ImageOps.exif_transpose(image, in_place=True)
+    except Exception as error:  # Pillow raises anything from OSError to SyntaxError and struct.error here
+        raise ValueError(f"{path} is damaged or not an image ({error}): {_REMEDY}") from error
+    return image
+
+
+def read_deep_color(path: Path) -> Array:
+    """Return an image of 16 bits a channel, upright, (H, W, C) uint16. Raises ``ValueError`` that names the file."""
+    halves = []
+    for lower in (False, True):
+        with open_image(path, load=False) as image:
+            if lower:
+                _swap_bytes(image, path)
+            halves.append(np.asarray(load_upright(image, path), np.uint16))
+    return np.asarray(halves[0] << 8 | halves[1])
+
+
+def _swap_bytes(image: Image.Image, path: Path) -> None:
+    """Let Pillow, which keeps the upper byte of 16 bits, take the lower one: it is the upper one of the other order."""
+    coding = raw_mode(image)
+    native = {"N": "L" if sys.byteorder == "little" else "B"}.get(coding[-1:], coding[-1:])
+    swapped = coding[:-1] + {"L": "B", "B": "L"}.get(native, "")
+    tile = _tile(image)
+    if len(tile) != 1 or coding[:-1] not in ("RGB;16", "RGBA;16") or swapped == coding[:-1]:
+        raise ValueError(f"{path} stores 16 bits a channel in a way that is not read: save it as a PNG or with 8 bits")
+    codec, extents, offset, arguments = tile[0]
+    arguments = (swapped, *arguments[1:]) if isinstance(arguments, tuple) else swapped
+    kind = getattr(tile[0], "_make", tuple)  # older versions of Pillow have plain tuples
+    tile[0] = kind((codec, extents, offset, arguments))
+
+
+def _tile(image: Image.Image) -> list[tuple[str, Any, int, Any]]:
+    """Return codec, extents, offset and the codec's arguments of each part of an image that is not loaded yet."""
+    tile: list[tuple[str, Any, int, Any]] = getattr(image, "tile", [])
+    return tile
+
+
+def _maximum(image: Image.Image) -> int:
+    """Return the largest number that the head of a PGM file names, to which Pillow scales; 0 where it does not."""
+    tile = _tile(image)
+    if not tile or not tile[0][0].startswith("ppm") or image.mode not in ("L", "I"):
+        return 0
+    arguments = tile[0][3]
+    return arguments[1] if isinstance(arguments, tuple) and isinstance(arguments[1], int) else 0
+
+
+def _is_lossy(image: Image.Image, path: Path) -> bool:
+    if image.format == "WEBP":
+        return _is_lossy_webp(path)
+    return image.format in _LOSSY_FORMATS or image.info.get("compression") in _LOSSY_COMPRESSION
+
+
+def _is_lossy_webp(path: Path) -> bool:
+    with path.open("rb") as file:
+        file.seek(12)
+        while len(head := file.read(8)) == 8:
+            kind, length = head[:4], struct.unpack("<I", head[4:])[0]
+            if kind in (b"VP8 ", b"VP8L", b"ANMF"):
+                return kind != b"VP8L"
+            file.seek(length + length % 2, 1)
+    return True
