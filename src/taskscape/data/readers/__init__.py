@@ -6,13 +6,16 @@ To add one, write its file and name it in ``READERS``; or keep it in a file of y
 
 from taskscape.data.readers.base import RawData, RawIndex, RawSample
 from taskscape.data.readers.cityscapes import Cityscapes
+from taskscape.data.readers.coco import Coco
+from taskscape.data.readers.cvat import Cvat
 from taskscape.data.readers.folder import Folder
 from taskscape.data.readers.miniscapes import Miniscapes
 from taskscape.data.readers.mtan_arrays import MtanArrays
 from taskscape.data.readers.nyuv2 import Nyuv2
+from taskscape.data.readers.voc import Voc
 from taskscape.serialization import offer
 
-READERS: tuple[type[RawData], ...] = (Cityscapes, Nyuv2, Miniscapes, MtanArrays, Folder)
+READERS: tuple[type[RawData], ...] = (Cityscapes, Nyuv2, Miniscapes, MtanArrays, Coco, Voc, Cvat, Folder)
 """The raw data sets, each with its name."""
 
 offer(RawData, READERS)
@@ -20,6 +23,8 @@ offer(RawData, READERS)
 __all__ = [
     "READERS",
     "Cityscapes",
+    "Coco",
+    "Cvat",
     "Folder",
     "Miniscapes",
     "MtanArrays",
@@ -27,4 +32,5 @@ __all__ = [
     "RawData",
     "RawIndex",
     "RawSample",
+    "Voc",
 ]

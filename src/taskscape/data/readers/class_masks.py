@@ -1,0 +1,86 @@
+"""Images of classes by color or by number, as Pascal VOC keeps them."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from taskscape.batch import Sample
+from taskscape.data.readers.images import read_image, resize_image
+from taskscape.data.readers.labels import resize_nearest
+from taskscape.data.readers.opening import open_image
+from taskscape.modalities import IGNORE_INDEX
+from taskscape.modalities.base import Array
+
+Color = tuple[int, int, int]
+
+FIELD = "semseg"
+
+
+def voc_color(index: int) -> Color:
+    """Return the color of a class in Pascal VOC: the bits of its index, dealt to red, green and blue in turn."""
+    return tuple(sum((index >> (3 * bit + channel) & 1) << (7 - bit) for bit in range(8)) for channel in range(3))  # type: ignore[return-value]
+
+
+def read_class_mask(path: Path, ids: Mapping[Color, int], numbers: Mapping[int, int]) -> Array:
+    """Return the ids, (H, W) uint8, of an image of classes.
+
+    ``ids`` has the id of every color, ``numbers`` that of every gray value or index of a palette whose colors are
+    others; ``IGNORE_INDEX`` among them is no class. Where a pixel is transparent there is none.
+
+    Raises ``ValueError`` that names a file with other colors or numbers, and a lossy one.
+    """
+    with open_image(path) as image:
+        if image.format in ("JPEG", "MPO"):
+            raise ValueError(f"{path} is a JPEG, which changes colors: save the labels as PNG")
+        if image.mode == "P":
+            palette = np.array(image.getpalette() or [], np.int64).reshape(-1, 3)
+            values = np.asarray(image).astype(np.int64)
+            used = np.unique(values)
+            if used.max() < len(palette) and all(tuple(color) in ids for color in palette[used].tolist()):
+                return _look_up(_packed(palette)[values], _by_packed(ids), path, "colors")
+            return _look_up(values, numbers, path, "numbers")
+        if image.mode in ("1", "L", "I", "I;16"):
+            return _look_up(np.asarray(image).astype(np.int64), numbers, path, "numbers")
+        rgba = np.asarray(image.convert("RGBA")).astype(np.int64)
+    opaque = rgba[..., 3] > 0
+    colors = np.where(opaque, _packed(rgba[..., :3]), -1)
+    return _look_up(colors, {**_by_packed(ids), -1: IGNORE_INDEX}, path, "colors")
+
+
+def labelled(name: str, path: Path, ids: Array, label: str, size: tuple[int, int]) -> Sample:
+    """Return the sample of an image and the ids of its classes, both brought to ``size``.
+
+    Raises ``ValueError``, which says with ``label`` what the ids come from, where they are not of one size.
+    """
+    image = read_image(path)
+    if image.shape[:2] != ids.shape:
+        raise ValueError(
+            f"{path} has {image.shape[0]} × {image.shape[1]} pixels, and {label} {ids.shape[0]} × {ids.shape[1]}: give "
+            "the image that was labelled"
+        )
+    ids = resize_nearest(ids, size)
+    return Sample({"image": resize_image(image, size), FIELD: ids}, {FIELD: ids != IGNORE_INDEX}, name)
+
+
+def _look_up(values: Array, ids: Mapping[int, int], path: Path, what: str) -> Array:
+    known, positions = np.unique(values, return_inverse=True)
+    if unknown := [value for value in known.tolist() if value not in ids]:
+        named = [(one >> 16, one >> 8 & 255, one & 255) if what == "colors" else one for one in unknown[:3]]
+        raise ValueError(
+            f"{path} has {what} of no class, such as {', '.join(map(str, named))}: correct the labels, or the list of "
+            "classes"
+        )
+    table = np.array([ids[value] for value in known.tolist()], np.uint8)
+    found: Array = table[positions].reshape(values.shape)
+    return found
+
+
+def _packed(rgb: Array) -> Array:
+    """Return colors (..., 3) as one number each."""
+    packed: Array = rgb @ np.array([1 << 16, 1 << 8, 1])
+    return packed
+
+
+def _by_packed(ids: Mapping[Color, int]) -> dict[int, int]:
+    return {red << 16 | green << 8 | blue: id_ for (red, green, blue), id_ in ids.items()}

@@ -1,0 +1,267 @@
+"""COCO as it is published, and exports in its format: polygons and run lengths, or panoptic images, in JSON.
+
+The raw folder is laid out in one of these ways; LIST is ``train2017``, ``val``, ``default``, …::
+
+    annotations/instances_LIST.json       images, categories, and annotations with a ``segmentation``
+    annotations/panoptic_LIST.json        the same with ``segments_info``; beside it, in panoptic_LIST/, a PNG per
+                                          image: R + 256 G + 65536 B is the id of a segment, 0 = none
+    LIST/_annotations.coco.json           instances, beside their images, as Roboflow exports them
+
+Images lie in LIST/, images/LIST/, train/ or images/train/ for ``train2017``, images/, or beside the JSON file. A year
+at the end of LIST is no part of the split's name; a single list is divided into train and val by order.
+
+A ``segmentation`` is a list of polygons, x1, y1, x2, y2, … in pixels from the upper left corner, which a pixel belongs
+to when its center is inside; or ``size`` and ``counts``, lengths of runs down the columns, as numbers or compressed.
+The field is ``semseg``: every pixel of an instance has the class of its category, in the order of the categories'
+ids. Crowds are painted first, then the others from the largest area to the smallest. Where no instance is, the class
+is ``background``, the first; with ``background`` = ``void`` it is none. Panoptic data have no background: pixels of no
+segment have no class.
+
+Images are averaged down to ``size``; labels take the nearest pixel.
+"""
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, ClassVar, Literal, NamedTuple
+
+import numpy as np
+from typing_extensions import override
+
+from taskscape.batch import Sample
+from taskscape.data.readers.base import RawData, RawIndex, RawSample
+from taskscape.data.readers.class_masks import FIELD, Color, labelled, voc_color
+from taskscape.data.readers.files import require
+from taskscape.data.readers.images import size_of
+from taskscape.data.readers.opening import open_image
+from taskscape.data.readers.regions import Region, RegionSample, Runs, decode_lengths, paint, polygon
+from taskscape.data.readers.split_lists import train_and_val
+from taskscape.modalities import IGNORE_INDEX, ClassSet, Semseg
+
+WHERE = "COCO is available from https://cocodataset.org/#download (2017 images and annotations)"
+BACKGROUND = "background"
+_BESIDE = "_annotations.coco.json"
+_MOST_BYTES = 1 << 30
+"""Of a JSON file."""
+
+Kind = Literal["instances", "panoptic"]
+
+
+@dataclass(frozen=True)
+class PanopticSample(RawSample):
+    """An image with its segments."""
+
+    segments: tuple[tuple[int, int], ...] = ()
+    """The id in the PNG and the class of each."""
+
+
+@dataclass(frozen=True)
+class Coco(RawData):
+    """COCO, or an export in its format: polygons and masks of instances, or panoptic images, become classes."""
+
+    name: ClassVar[str] = "coco"
+
+    kind: Kind = "instances"
+    """Which annotations are read: annotations/instances_*.json or annotations/panoptic_*.json."""
+    background: Literal["class", "void"] = "class"
+    """Whether pixels of no instance are the class background, or have no class."""
+    size: tuple[int, int] | None = None
+    """Height and width of the store's images; by default those of the first."""
+    val_share: float = 0.1
+    """Share of the images for validation, the last, where there is no list for it."""
+
+    @override
+    def contents(self, raw: Path) -> RawIndex:
+        """Read the JSON files and find the images."""
+        require(raw, (), WHERE)
+        lists = {name: _List.read(raw, name, path, self.kind) for name, path in _find_lists(raw, self.kind).items()}
+        with_background = self.kind == "instances" and self.background == "class"
+        if len({_split(name) for name in lists}) < len(lists):
+            raise ValueError(f"{raw} has two lists of one split among {', '.join(lists)}: move one away")
+        classes = _class_set(lists, with_background)
+        index = {name: id_ for id_, name in enumerate(classes.classes)}
+        splits = train_and_val({_split(name): one.samples(index) for name, one in lists.items()}, self.val_share, raw)
+        size = self.size or size_of(splits["train"][0].files["image"])
+        elsewhere = 0 if with_background else IGNORE_INDEX
+        read = partial(_read_panoptic, size=size)
+        if self.kind == "instances":
+            read = partial(_read_instances, size=size, elsewhere=elsewhere)
+        return RawIndex(
+            size=size,
+            splits=splits,
+            fields={FIELD: Semseg(classes)},
+            source={"annotations": self.kind, "lists": list(lists), BACKGROUND: "class" if with_background else "void"},
+            read=read,
+            archives=tuple(one.path for one in lists.values()),
+        )
+
+
+class _List(NamedTuple):
+    """A JSON file."""
+
+    path: Path
+    folder: Path
+    """Of the images."""
+    kind: Kind
+    categories: dict[int, str]
+    """Name by id."""
+    colors: dict[str, Color]
+    images: list[dict[str, Any]]
+    annotations: dict[int, list[dict[str, Any]]]
+    """By the image's id."""
+
+    @classmethod
+    def read(cls, raw: Path, name: str, path: Path, kind: Kind) -> "_List":
+        """Raise ``ValueError`` that names a file in another format, and ``FileNotFoundError`` without images."""
+        content = _load(path)
+        try:
+            known = sorted(content["categories"], key=lambda one: int(one["id"]))
+            categories = {int(one["id"]): str(one["name"]) for one in known}
+            colors = {str(one["name"]): _color(one["color"]) for one in known if "color" in one}
+            annotations: dict[int, list[dict[str, Any]]] = {int(one["id"]): [] for one in content["images"]}
+            for one in content["annotations"]:
+                annotations[int(one["image_id"])].append(one)
+            if not content["images"]:
+                raise ValueError("it lists no images")
+            folder = _folder(raw, name, path, str(content["images"][0]["file_name"]))
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise ValueError(f"{path} is not as COCO's {kind} are ({error!r}): export it again. {WHERE}") from error
+        return cls(path, folder, kind, categories, colors, content["images"], annotations)
+
+    def samples(self, classes: Mapping[str, int]) -> list[RawSample]:
+        """Return the images with what was annotated. Raises ``ValueError`` that names a faulty annotation."""
+        ids = {category: classes[name] for category, name in self.categories.items()}
+        samples = []
+        for image in self.images:
+            try:
+                samples.append(self._sample(image, ids))
+            except (KeyError, TypeError, ValueError, AttributeError) as error:
+                shown = image.get("file_name", image) if isinstance(image, dict) else image
+                raise ValueError(f"{self.path}, image {shown}: {_reason(error)}") from error
+        if self.kind == "instances" and not any(isinstance(s, RegionSample) and s.regions for s in samples):
+            raise ValueError(f"{self.path} has no segmentation, at most boxes: export polygons or masks")
+        return samples
+
+    def _sample(self, image: dict[str, Any], ids: Mapping[int, int]) -> RawSample:
+        name = str(image["file_name"])
+        if Path(name).is_absolute() or ".." in Path(name).parts:
+            raise ValueError(f"the name {name!r} leads out of the folder")
+        path = self.folder / name
+        if not path.is_file():
+            raise ValueError(f"{path} is not there: add it, or leave the image out of the list")
+        stem = Path(name).with_suffix("").as_posix()
+        annotations = self.annotations[int(image["id"])]
+        size = int(image["height"]), int(image["width"])
+        if self.kind == "instances":
+            ordered = sorted(annotations, key=lambda one: (not one.get("iscrowd"), -float(one.get("area", 0))))
+            regions = [_region(one, ids, size) for one in ordered]
+            return RegionSample(stem, {"image": path}, size, tuple(one for one in regions if one is not None))
+        if len(annotations) != 1:
+            raise ValueError(f"it has {len(annotations)} annotations instead of one")
+        png = str(annotations[0]["file_name"])
+        if Path(png).is_absolute() or ".." in Path(png).parts:
+            raise ValueError(f"the name {png!r} leads out of the folder")
+        segments = tuple((int(one["id"]), ids[int(one["category_id"])]) for one in annotations[0]["segments_info"])
+        return PanopticSample(stem, {"image": path, FIELD: self.path.with_suffix("") / png}, segments)
+
+
+def _find_lists(raw: Path, kind: Kind) -> dict[str, Path]:
+    """Return the JSON files by the name of their list. Raises ``FileNotFoundError`` that says what is there."""
+    folder = raw / "annotations"
+    found = {path.stem.removeprefix(f"{kind}_"): path for path in sorted(folder.glob(f"{kind}_*.json"))}
+    if not found and kind == "instances":
+        found = {path.parent.name: path for path in sorted(raw.glob(f"*/{_BESIDE}"))}
+    if found:
+        return found
+    other: Kind = "panoptic" if kind == "instances" else "instances"
+    if list(folder.glob(f"{other}_*.json")):
+        raise FileNotFoundError(f"{folder} has {other}_*.json, no {kind}_*.json: pass --kind {other}")
+    raise FileNotFoundError(f"{raw} has neither annotations/{kind}_*.json nor */{_BESIDE}: check the folder. {WHERE}")
+
+
+def _split(name: str) -> str:
+    """Return the name of a list without its year."""
+    return re.sub(r"(?<=[a-z])_?\d{4}$", "", name)
+
+
+def _folder(raw: Path, name: str, path: Path, first: str) -> Path:
+    """Return the folder of a list's images, by where the first of them is."""
+    names = (name, _split(name), "")
+    places = [raw / top / inner for inner in names for top in ("", "images")] if path.name != _BESIDE else []
+    for place in (*places, path.parent):
+        if (place / first).is_file():
+            return place
+    raise ValueError(f"{first} is in none of {', '.join(str(place) for place in places[:4]) or path.parent}")
+
+
+def _load(path: Path) -> Any:
+    if (size := path.stat().st_size) > _MOST_BYTES:
+        raise ValueError(f"{path} has {size} bytes, and {_MOST_BYTES} are possible: divide it into several lists")
+    try:
+        return json.loads(path.read_bytes())
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"{path} is not readable JSON ({error}): download or export it again") from error
+
+
+def _class_set(lists: Mapping[str, _List], with_background: bool) -> ClassSet:
+    """Return the classes of all lists. Raises ``ValueError`` where the lists differ, or there are too many."""
+    first, *others = lists.values()
+    for other in others:
+        if other.categories != first.categories:
+            raise ValueError(f"{other.path} has other categories than {first.path}: export both with the same")
+    names = list(dict.fromkeys(first.categories.values()))
+    if with_background:
+        names = [BACKGROUND, *(name for name in names if name != BACKGROUND)]
+    if not 0 < len(names) < IGNORE_INDEX:
+        raise ValueError(f"{first.path} has {len(names)} categories: 1 … {IGNORE_INDEX - 1} are possible")
+    shift = not with_background  # black is the background's
+    colors = [first.colors.get(name, voc_color(index + shift)) for index, name in enumerate(names)]
+    return ClassSet("own", tuple(names), tuple(colors))
+
+
+def _color(color: Any) -> Color:
+    red, green, blue = (int(channel) & 255 for channel in color)
+    return red, green, blue
+
+
+def _region(one: dict[str, Any], ids: Mapping[int, int], size: tuple[int, int]) -> Region | None:
+    """Return the region of an annotation; none for one that has a box at most."""
+    class_id, segmentation = ids[int(one["category_id"])], one.get("segmentation")
+    if isinstance(segmentation, dict):
+        height, width = map(int, segmentation["size"])
+        if (height, width) != size:
+            raise ValueError(f"a mask has size {(height, width)} instead of {size}")
+        counts = segmentation["counts"]
+        lengths = decode_lengths(counts) if isinstance(counts, str) else tuple(map(int, counts))
+        return Region(class_id, runs=Runs(lengths, (0, 0, height, width), by_column=True))
+    if not segmentation:
+        return None
+    return Region(class_id, tuple(map(polygon, segmentation)))
+
+
+def _reason(error: Exception) -> str:
+    return f"{error.args[0]!r} is not there" if isinstance(error, KeyError) else str(error)
+
+
+def _read_instances(raw: RegionSample, size: tuple[int, int], elsewhere: int) -> Sample:
+    path = raw.files["image"]
+    try:
+        ids = paint(raw.size, raw.regions, elsewhere)
+    except ValueError as error:
+        raise ValueError(f"the annotations of {path}: {error}. Export them again") from error
+    return labelled(raw.name, path, ids, "its annotation", size)
+
+
+def _read_panoptic(raw: PanopticSample, size: tuple[int, int]) -> Sample:
+    path = raw.files[FIELD]
+    with open_image(path) as image:
+        segments = np.asarray(image.convert("RGB")).astype(np.int64) @ np.array([1, 256, 65536])
+    classes = dict(raw.segments) | {0: IGNORE_INDEX}
+    known, positions = np.unique(segments, return_inverse=True)
+    if unknown := [segment for segment in known.tolist() if segment not in classes]:
+        raise ValueError(f"{path} has the segments {unknown[:3]}, which the JSON file lacks: download both again")
+    ids = np.array([classes[segment] for segment in known.tolist()], np.uint8)[positions].reshape(segments.shape)
+    return labelled(raw.name, raw.files["image"], ids, str(path), size)

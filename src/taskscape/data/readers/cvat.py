@@ -1,0 +1,231 @@
+"""What CVAT exports, in two of its formats: *Segmentation mask 1.1* and *CVAT for images 1.1*, with images.
+
+Segmentation mask 1.1, which other tools write too::
+
+    labelmap.txt                        a class a line: ``NAME:RED,GREEN,BLUE:PARTS:ACTIONS``; # begins a comment
+    JPEGImages/NAME.jpg                 the images, any format that Pillow reads
+    SegmentationClass/NAME.png          RGB or a palette with the colors of labelmap.txt, or gray with positions in it
+    ImageSets/Segmentation/LIST.txt     names without ending, a line each: default.txt, or Train.txt and Validation.txt
+
+CVAT for images 1.1::
+
+    annotations.xml     <meta> with <label>, and an <image name width height subset> each with <polygon>, <mask>, <box>
+                        or <ellipse>; those of a higher z_order cover others. Points, lines, cuboids, skeletons and
+                        tags have no area, and are counted in the manifest only
+    images/NAME         the images, in subfolders by subset where there are several
+
+Where no label is, the class is ``background``, in black, the first; with ``background`` = ``void`` it is none. The
+field is ``semseg``. One list or subset is divided into train and val by order.
+
+Images are averaged down to ``size``; labels take the nearest pixel. A pixel belongs to a polygon that its center is in.
+"""
+
+import math
+from collections import Counter
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+from xml.etree import ElementTree as ET
+
+import numpy as np
+from typing_extensions import override
+
+from taskscape.batch import Sample
+from taskscape.data.readers.base import RawData, RawIndex, RawSample
+from taskscape.data.readers.class_masks import FIELD, Color, labelled, voc_color
+from taskscape.data.readers.files import require
+from taskscape.data.readers.images import size_of
+from taskscape.data.readers.regions import Region, RegionSample, Runs, paint
+from taskscape.data.readers.split_lists import train_and_val
+from taskscape.data.readers.voc import IMAGES, LISTS, MASKS, read_mask, samples_of_lists
+from taskscape.modalities import IGNORE_INDEX, ClassSet, Semseg
+
+LABELMAP, XML = "labelmap.txt", "annotations.xml"
+BACKGROUND = "background"
+_REMEDY = "Export from CVAT as Segmentation mask 1.1 or CVAT for images 1.1, with images, and unpack it"
+_MOST_BYTES = 1 << 28
+"""Of an XML file."""
+
+
+@dataclass(frozen=True)
+class Cvat(RawData):
+    """An export of CVAT with images: Segmentation mask 1.1 (labelmap.txt) or CVAT for images 1.1 (annotations.xml)."""
+
+    name: ClassVar[str] = "cvat"
+
+    background: Literal["class", "void"] = "class"
+    """Whether pixels without a label are the class background, or have no class."""
+    size: tuple[int, int] | None = None
+    """Height and width of the store's images; by default those of the first."""
+    val_share: float = 0.1
+    """Share of the images for validation, the last, where the export has no list or subset for it."""
+
+    @override
+    def contents(self, raw: Path) -> RawIndex:
+        """Read the classes and the lists, or the XML file."""
+        require(raw, (), _REMEDY)
+        if (raw / XML).exists():
+            return self._of_xml(raw)
+        if (raw / MASKS).exists() or (raw / LABELMAP).exists():
+            return self._of_masks(raw)
+        raise FileNotFoundError(f"{raw} has neither {XML} nor {LABELMAP}. {_REMEDY}")
+
+    def _of_masks(self, raw: Path) -> RawIndex:
+        require(raw, (LABELMAP, IMAGES, MASKS, LISTS), _REMEDY)
+        colors = _labelmap(raw / LABELMAP)
+        names = [name for name in colors if name != BACKGROUND or self.background == "class"]
+        classes = _class_set(names, [colors[name] for name in names], raw / LABELMAP)
+        numbers = {
+            position: names.index(name) if name in names else IGNORE_INDEX for position, name in enumerate(colors)
+        }
+        ids = {(0, 0, 0): IGNORE_INDEX} | {color: numbers[position] for position, color in enumerate(colors.values())}
+        splits = train_and_val(samples_of_lists(raw), self.val_share, raw / LISTS)
+        size = self.size or size_of(splits["train"][0].files["image"])
+        return RawIndex(
+            size=size,
+            splits=splits,
+            fields={FIELD: Semseg(classes)},
+            source={"format": "Segmentation mask 1.1", BACKGROUND: self.background},
+            read=partial(read_mask, ids=ids, numbers=numbers | {IGNORE_INDEX: IGNORE_INDEX}, size=size),
+            archives=(raw / LABELMAP,),
+        )
+
+    def _of_xml(self, raw: Path) -> RawIndex:
+        path = raw / XML
+        root = _parse(path)
+        names = list(dict.fromkeys(one.findtext("name", "") for one in root.iterfind("./meta//labels/label")))
+        colors = {one.findtext("name", ""): one.findtext("color", "") for one in root.iterfind("./meta//labels/label")}
+        if self.background == "class":
+            names = [BACKGROUND, *(name for name in names if name != BACKGROUND)]
+            colors[BACKGROUND] = "#000000"
+        classes = _class_set(names, [_from_hex(colors[name], index) for index, name in enumerate(names)], path)
+        lists: dict[str, list[RawSample]] = {}
+        left_out: Counter[str] = Counter()
+        for image in root.iterfind("./image"):
+            try:
+                lists.setdefault(image.get("subset", "default"), []).append(_sample(raw, image, classes, left_out))
+            except (KeyError, TypeError, ValueError) as error:
+                raise ValueError(f"{path}, image {image.get('name')}: {error}. {_REMEDY}") from error
+        if not lists:
+            raise ValueError(f"{path} has no <image>: tracks of videos have none. {_REMEDY}")
+        splits = train_and_val(lists, self.val_share, path)
+        size = self.size or size_of(splits["train"][0].files["image"])
+        elsewhere = 0 if self.background == "class" else IGNORE_INDEX
+        return RawIndex(
+            size=size,
+            splits=splits,
+            fields={FIELD: Semseg(classes)},
+            source={"format": "CVAT for images 1.1", BACKGROUND: self.background, "left out": dict(left_out)},
+            read=partial(_read_regions, where=path, size=size, elsewhere=elsewhere),
+            archives=(path,),
+        )
+
+
+def _labelmap(path: Path) -> dict[str, Color]:
+    """Return the color of each class. Raises ``ValueError`` that names the line that is none."""
+    colors: dict[str, Color] = {}
+    for number, line in enumerate(path.read_text("utf-8-sig").splitlines(), 1):
+        if line.strip() and not line.lstrip().startswith("#"):
+            try:
+                name, color, *_ = line.strip().split(":")
+                red, green, blue = map(int, color.split(","))
+            except ValueError:
+                raise ValueError(f"{path}, line {number} is {line!r}: it must be NAME:RED,GREEN,BLUE::") from None
+            if not all(0 <= channel <= 255 for channel in (red, green, blue)):
+                raise ValueError(f"{path}, line {number}: a channel of {color} is not in 0 … 255")
+            if name in colors or (red, green, blue) in colors.values():
+                raise ValueError(f"{path}, line {number}: the class {name!r} or its color stands in a line before too")
+            colors[name] = red, green, blue
+    return colors
+
+
+def _class_set(names: list[str], colors: list[Color], path: Path) -> ClassSet:
+    if not 0 < len(names) < IGNORE_INDEX:
+        raise ValueError(f"{path} has {len(names)} classes: 1 … {IGNORE_INDEX - 1} are possible")
+    return ClassSet("own", tuple(names), tuple(colors))
+
+
+def _from_hex(color: str, index: int) -> Color:
+    """Return the color of ``#rrggbb``; where there is none, that of an index."""
+    try:
+        red, green, blue = bytes.fromhex(color.removeprefix("#"))
+    except ValueError:
+        return voc_color(index)
+    return red, green, blue
+
+
+def _parse(path: Path) -> "ET.Element[str]":
+    """Return the root of an XML file. Raises ``ValueError`` that names one that is damaged, too large or no export."""
+    if (size := path.stat().st_size) > _MOST_BYTES:
+        raise ValueError(f"{path} has {size} bytes, and {_MOST_BYTES} are possible: export fewer images at once")
+    text = path.read_bytes()
+    if b"<!DOCTYPE" in text or b"<!ENTITY" in text:  # no export has one, and entities may grow without bounds
+        raise ValueError(f"{path} declares a document type, which no export of CVAT does. {_REMEDY}")
+    try:
+        root = ET.fromstring(text)
+    except ET.ParseError as error:
+        raise ValueError(f"{path} is damaged or not XML ({error}). {_REMEDY}") from error
+    if root.tag != "annotations":
+        raise ValueError(f"{path} begins with <{root.tag}>, not <annotations>. {_REMEDY}")
+    return root
+
+
+def _sample(raw: Path, image: Any, classes: ClassSet, left_out: Counter[str]) -> RegionSample:
+    name, subset = image.attrib["name"], image.get("subset", "")
+    size = int(image.attrib["height"]), int(image.attrib["width"])
+    shapes = sorted(image, key=lambda shape: int(shape.get("z_order", 0)))
+    regions = []
+    for shape in shapes:
+        if shape.tag not in _SHAPES:
+            left_out[shape.tag] += 1
+            continue
+        if shape.attrib["label"] not in classes.classes:
+            raise ValueError(f"label {shape.attrib['label']!r} is none of {', '.join(classes.classes)}")
+        regions.append(_SHAPES[shape.tag](classes.classes.index(shape.attrib["label"]), shape.attrib))
+    path = _find(raw, name, subset)
+    return RegionSample(Path(name).with_suffix("").as_posix(), {"image": path}, size, tuple(regions))
+
+
+def _find(raw: Path, name: str, subset: str) -> Path:
+    if Path(name).is_absolute() or ".." in Path(name).parts:
+        raise ValueError(f"the name {name!r} leads out of the folder")
+    places = (raw / "images" / name, raw / "images" / subset / name, raw / name)
+    for path in places:
+        if path.is_file():
+            return path
+    raise ValueError(f"{places[0]} is not there, so save images too")
+
+
+def _polygon(class_id: int, shape: dict[str, str]) -> Region:
+    points = [tuple(map(float, point.split(","))) for point in shape["points"].split(";")]
+    return Region(class_id, (np.array(points, np.float32).reshape(-1, 2),))
+
+
+def _box(class_id: int, shape: dict[str, str]) -> Region:
+    left, top, right, bottom = (float(shape[side]) for side in ("xtl", "ytl", "xbr", "ybr"))
+    return Region(class_id, (np.array([(left, top), (right, top), (right, bottom), (left, bottom)], np.float32),))
+
+
+def _ellipse(class_id: int, shape: dict[str, str]) -> Region:
+    x, y, horizontal, vertical = (float(shape[key]) for key in ("cx", "cy", "rx", "ry"))
+    angles = np.linspace(0, 2 * math.pi, 96, endpoint=False)
+    corners = np.stack([x + horizontal * np.cos(angles), y + vertical * np.sin(angles)], 1)
+    return Region(class_id, (corners.astype(np.float32),))
+
+
+def _mask(class_id: int, shape: dict[str, str]) -> Region:
+    top, left, height, width = (int(float(shape[key])) for key in ("top", "left", "height", "width"))
+    lengths = tuple(map(int, shape["rle"].split(",")))
+    return Region(class_id, runs=Runs(lengths, (top, left, height, width), by_column=False))
+
+
+_SHAPES = {"polygon": _polygon, "box": _box, "ellipse": _ellipse, "mask": _mask}
+
+
+def _read_regions(raw: RegionSample, where: Path, size: tuple[int, int], elsewhere: int) -> Sample:
+    try:
+        ids = paint(raw.size, raw.regions, elsewhere)
+    except ValueError as error:
+        raise ValueError(f"{where}, image {raw.name}: {error}. {_REMEDY}") from error
+    return labelled(raw.name, raw.files["image"], ids, str(where), size)

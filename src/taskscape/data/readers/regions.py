@@ -1,0 +1,118 @@
+"""Regions of an image as polygons or run lengths, and the ids of the classes that they paint."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from taskscape.data.readers.base import RawSample
+from taskscape.modalities.base import Array, Mask
+
+Points = npt.NDArray[np.float32]
+"""(corners, 2): x and y in pixels from the upper left corner of the image, so that the first pixel is 0 … 1."""
+
+
+class Runs(NamedTuple):
+    """Lengths of runs of pixels, alternately outside and inside, in a window of the image."""
+
+    lengths: tuple[int, ...]
+    window: tuple[int, int, int, int]
+    """Top, left, height and width."""
+    by_column: bool
+    """Whether the runs go down the columns, not along the rows."""
+
+
+class Region(NamedTuple):
+    """What one class covers."""
+
+    class_id: int
+    polygons: tuple[Points, ...] = ()
+    runs: Runs | None = None
+
+
+@dataclass(frozen=True)
+class RegionSample(RawSample):
+    """An image with its regions."""
+
+    size: tuple[int, int] = (0, 0)
+    """(H, W) of the image that the regions were drawn on."""
+    regions: tuple[Region, ...] = ()
+    """In the order of painting: later ones cover earlier ones."""
+
+
+def paint(size: tuple[int, int], regions: Iterable[Region], elsewhere: int) -> Array:
+    """Return the ids, (H, W) uint8, of regions, and ``elsewhere`` where there is none.
+
+    Raises ``ValueError`` for a region that does not fit the image.
+    """
+    ids = np.full(size, elsewhere, np.uint8)
+    for region in regions:
+        for points in region.polygons:
+            ids[fill_polygon(points, size)] = region.class_id
+        if region.runs is not None:
+            top, left, height, width = region.runs.window
+            if not (0 <= top <= top + height <= size[0] and 0 <= left <= left + width <= size[1]):
+                raise ValueError(f"a mask at {(top, left)} of {(height, width)} is not in an image of {size}")
+            ids[top : top + height, left : left + width][fill_runs(region.runs)] = region.class_id
+    return ids
+
+
+def fill_polygon(points: Points, size: tuple[int, int]) -> Mask:
+    """Return the pixels of (H, W) whose centers are in a polygon, by the even-odd rule."""
+    height, width = size
+    toggles = np.zeros((height, width + 1), np.bool_)
+    corners = points.astype(np.float64)
+    if not np.isfinite(corners).all():
+        raise ValueError("a polygon has coordinates that are not numbers")
+    for (x0, y0), (x1, y1) in zip(corners, np.roll(corners, -1, 0), strict=True):
+        top, bottom = np.clip(np.ceil(np.sort([y0, y1]) - 0.5), 0, height).astype(int)
+        rows = np.arange(top, bottom)
+        if len(rows):
+            x = x0 + (rows + 0.5 - y0) * (x1 - x0) / (y1 - y0)
+            toggles[rows, np.clip(np.ceil(x - 0.5), 0, width).astype(int)] ^= True
+    return np.logical_xor.accumulate(toggles[:, :width], axis=1)
+
+
+def fill_runs(runs: Runs) -> Mask:
+    """Return the pixels of the runs, (height, width) of their window. Raises ``ValueError`` unless they fill it."""
+    _, _, height, width = runs.window
+    lengths = np.array(runs.lengths, np.int64)
+    if lengths.min(initial=0) < 0 or lengths.max(initial=0) > height * width or lengths.sum() != height * width:
+        raise ValueError(f"a mask of {height} × {width} has runs of {lengths.sum()} pixels altogether")
+    inside = np.repeat(np.arange(len(lengths)) % 2 == 1, lengths)
+    return inside.reshape(width, height).T if runs.by_column else inside.reshape(height, width)
+
+
+def decode_lengths(text: str) -> tuple[int, ...]:
+    """Return the run lengths of COCO's compressed form.
+
+    Each number is a string of 5-bit digits from "0", the lowest first, with 32 added where more follow, and the next
+    bit of the last its sign; from the fourth on it is the difference from the number two before.
+    (https://github.com/cocodataset/cocoapi/blob/master/common/maskApi.c, rleFrString)
+
+    Raises ``ValueError`` for another text.
+    """
+    lengths: list[int] = []
+    number = shift = 0
+    for character in text:
+        digit = ord(character) - 48
+        if not 0 <= digit < 64 or shift > 60:
+            raise ValueError(f"a mask has {character!r} in its run lengths")
+        number |= (digit & 31) << shift
+        shift += 5
+        if not digit & 32:
+            number -= (digit & 16) << (shift - 4)
+            lengths.append(number + (lengths[-2] if len(lengths) > 2 else 0))
+            number = shift = 0
+    if shift:
+        raise ValueError("the run lengths of a mask are cut off")
+    return tuple(lengths)
+
+
+def polygon(numbers: Sequence[float]) -> Points:
+    """Return the corners of x, y, x, y, …. Raises ``ValueError`` for an odd number of them."""
+    if len(numbers) % 2:
+        raise ValueError(f"a polygon has {len(numbers)} numbers, which are no pairs")
+    return np.array(numbers, np.float32).reshape(-1, 2)

@@ -1,0 +1,40 @@
+"""Splits of data sets that come in lists, each with a name of its own."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from taskscape.data.readers.base import RawSample
+from taskscape.data.readers.files import listed
+from taskscape.data.readers.folder.splits import called
+
+
+def train_and_val(
+    lists: Mapping[str, Sequence[RawSample]], share: float, where: Path
+) -> dict[str, Sequence[RawSample]]:
+    """Return the lists by our names; without one for validation, the last ``share`` of the images for training.
+
+    A single list is that for training, whatever its name. Raises ``ValueError``, which names the folder ``where``, for
+    other lists, an empty split, and an image in two of them.
+    """
+    splits: dict[str, Sequence[RawSample]] = {}
+    for name, samples in lists.items():
+        split = called(name) if len(lists) > 1 else "train"
+        if split in splits:
+            raise ValueError(f"{where} has two lists for {split}, such as {name}: remove one")
+        splits[split] = samples
+    if "train" not in splits:
+        raise ValueError(f"{where} has lists {listed(list(lists))}: name one of them train, or leave one only")
+    if "val" not in splits:
+        if not 0 < share < 1:
+            raise ValueError(f"val_share is {share:g}: it must be between 0 and 1, as {where} has no list for val")
+        samples = splits["train"]
+        first = len(samples) - max(1, round(share * len(samples)))
+        splits = {"train": samples[:first], "val": samples[first:], **{n: s for n, s in splits.items() if n != "train"}}
+    if empty := [name for name, samples in splits.items() if not samples]:
+        raise ValueError(f"{where}: no image is left for {empty[0]}: add images, or change val_share")
+    seen: dict[Path, str] = {}
+    for split, samples in splits.items():
+        for sample in samples:
+            if (other := seen.setdefault(sample.files["image"], split)) != split:
+                raise ValueError(f"{where}: {sample.name} is in {other} and in {split}: list it once")
+    return splits

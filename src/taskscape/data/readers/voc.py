@@ -1,0 +1,112 @@
+"""Pascal VOC as it is published, and data of your own in its layout with its classes.
+
+The raw folder is ``VOC2012`` of ``VOCtrainval_11-May-2012.tar``, or one that is laid out like it::
+
+    JPEGImages/NAME.jpg                 8-bit RGB; of any size
+    SegmentationClass/NAME.png          palette, or RGB of its colors, or gray: 0 = background, 1 … 20 = aeroplane …
+                                        tvmonitor, 255 = void (the contours, (224, 224, 192) in the palette)
+    ImageSets/Segmentation/train.txt    names without ending, a line each; val.txt likewise
+
+The field ``semseg`` has 21 classes. Data of other classes in this layout say them in a ``labelmap.txt``: the reader
+``cvat`` reads these.
+
+Images are averaged down to ``size``; labels take the nearest pixel.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import ClassVar
+
+from typing_extensions import override
+
+from taskscape.batch import Sample
+from taskscape.data.readers.base import RawData, RawIndex, RawSample
+from taskscape.data.readers.class_masks import FIELD, Color, labelled, read_class_mask, voc_color
+from taskscape.data.readers.files import listed, require, stems
+from taskscape.data.readers.images import size_of
+from taskscape.data.readers.split_lists import train_and_val
+from taskscape.modalities import IGNORE_INDEX, ClassSet, Semseg
+
+WHERE = "Pascal VOC is available from http://host.robots.ox.ac.uk/pascal/VOC/voc2012/: give the folder VOC2012 in it"
+IMAGES, MASKS, LISTS = "JPEGImages", "SegmentationClass", "ImageSets/Segmentation"
+
+_NAMES = (
+    "background", "aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat", "chair", "cow", "diningtable",
+    "dog", "horse", "motorbike", "person", "pottedplant", "sheep", "sofa", "train", "tvmonitor",
+)  # fmt: skip
+VOC_21 = ClassSet("pascal-voc-21", _NAMES, tuple(map(voc_color, range(21))))
+"""Everham et al., The Pascal Visual Object Classes (VOC) Challenge, IJCV 2010, with the background."""
+
+
+@dataclass(frozen=True)
+class Voc(RawData):
+    """Pascal VOC, or data with its 21 classes in its layout: JPEGImages, SegmentationClass, ImageSets/Segmentation."""
+
+    name: ClassVar[str] = "voc"
+
+    size: tuple[int, int] | None = None
+    """Height and width of the store's images; by default those of the first."""
+    val_share: float = 0.1
+    """Share of the images for validation, the last, where there is no val.txt."""
+
+    @override
+    def contents(self, raw: Path) -> RawIndex:
+        """Read the lists and match the names."""
+        require(raw, (IMAGES, MASKS, LISTS), WHERE)
+        lists = samples_of_lists(raw, ("train", "val"))
+        if (raw / "labelmap.txt").exists():
+            raise ValueError(f"{raw} has a labelmap.txt with classes of its own: prepare it with the reader cvat")
+        splits = train_and_val(lists, self.val_share, raw / LISTS)
+        size = self.size or size_of(splits["train"][0].files["image"])
+        ids = {color: id_ for id_, color in enumerate(VOC_21.palette)} | {(224, 224, 192): IGNORE_INDEX}
+        numbers = {id_: id_ for id_ in ids.values()}
+        return RawIndex(
+            size=size,
+            splits=splits,
+            fields={FIELD: Semseg(VOC_21)},
+            source={"splits": "as listed in ImageSets/Segmentation", "void": "255, the contours of objects"},
+            read=partial(read_mask, ids=ids, numbers=numbers, size=size),
+        )
+
+
+def samples_of_lists(raw: Path, names: Sequence[str] | None = None) -> dict[str, list[RawSample]]:
+    """Return the images and masks that the lists of these names, or all but trainval, name.
+
+    Raises ``ValueError`` or ``FileNotFoundError`` where there is no list, or files are missing.
+    """
+    images, masks = stems_below(raw / IMAGES), stems_below(raw / MASKS)
+    paths = {path.stem: path for path in sorted((raw / LISTS).glob("*.txt"))}
+    paths = {name: path for name, path in paths.items() if (name in names if names else name.lower() != "trainval")}
+    if not paths:
+        wanted = listed([f"{name}.txt" for name in names]) if names else "list"
+        raise FileNotFoundError(f"{raw / LISTS} has no {wanted}: make one with a name of an image a line")
+    lists = {}
+    for split, path in paths.items():
+        lines = path.read_text("utf-8-sig").splitlines()
+        wanted_names = list(dict.fromkeys(line.split()[0] for line in lines if line.strip()))
+        for kind, files in ((IMAGES, images), (MASKS, masks)):
+            if lacking := [name for name in wanted_names if name not in files]:
+                raise ValueError(
+                    f"{path} names {len(lacking)} of {len(wanted_names)} images that {raw / kind} does not have, such "
+                    f"as {listed(lacking, 3)}: add the files, or correct the list"
+                )
+        lists[split] = [RawSample(name, {"image": images[name], FIELD: masks[name]}) for name in wanted_names]
+    return lists
+
+
+def stems_below(folder: Path) -> dict[str, Path]:
+    """Return the images in a folder and its subfolders, by their path in it without ending."""
+    inner = sorted(path for path in folder.rglob("*") if path.is_dir())
+    return {
+        (path.parent / name).relative_to(folder).as_posix(): path
+        for one in (folder, *inner)
+        for name, path in stems(one).items()
+    }
+
+
+def read_mask(raw: RawSample, ids: Mapping[Color, int], numbers: Mapping[int, int], size: tuple[int, int]) -> Sample:
+    """Read an image and its mask of classes, as ``read_class_mask`` does."""
+    mask = read_class_mask(raw.files[FIELD], ids, numbers)
+    return labelled(raw.name, raw.files["image"], mask, str(raw.files[FIELD]), size)
