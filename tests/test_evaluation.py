@@ -150,19 +150,25 @@ def evaluation(**metrics: float) -> Evaluation:
 def test_the_leading_metric_of_the_first_task_chooses() -> None:
     best = BestEpoch(TASKS)
     values = [(30.0, 9.0), (40.0, 10.0), (35.0, 1.0), (40.0, 0.0)]
-    better = [best.update(evaluation(semseg__miou=miou, depth__si_log_rmse=error)) for miou, error in values]
+    better = [best.update(evaluation(semseg__miou=miou, depth__abs_rel=error)) for miou, error in values]
     assert better == [True, True, False, False] and best.value == 40
-    assert list(best.headline(evaluation(depth__si_log_rmse=1.0, semseg__miou=2.0, depth__abs_err=3.0))) == [
+    assert list(best.headline(evaluation(depth__abs_rel=1.0, semseg__miou=2.0, depth__abs_err=3.0))) == [
         "semseg/miou",
-        "depth/si_log_rmse",
+        "depth/abs_rel",
     ]
 
 
 def test_a_task_without_labels_does_not_choose() -> None:
     best = BestEpoch(TASKS)
-    assert best.update(evaluation(depth__si_log_rmse=9.0)) and best.update(evaluation(depth__si_log_rmse=8.0))
-    with pytest.raises(ValueError, match=r"validation gives no semseg/miou or depth/si_log_rmse.*depth/abs_err"):
+    assert best.update(evaluation(depth__abs_rel=9.0)) and best.update(evaluation(depth__abs_rel=8.0))
+    with pytest.raises(ValueError, match=r"validation gives no semseg/miou or depth/abs_rel.*depth/abs_err"):
         best.update(evaluation(depth__abs_err=1.0))
+
+
+def test_depth_in_metres_is_chosen_by_a_metric_that_sees_the_scale() -> None:
+    """An untrained network with a wrong scale may have the better error in ratios."""
+    leading = {metric: BestEpoch({"depth": Depth(metric=metric)}).candidates for metric in (True, False)}
+    assert leading == {True: ["depth/abs_rel"], False: ["depth/si_log_rmse"]}
 
 
 @pytest.mark.parametrize(("monitor", "sign"), [("depth/abs_err", -1), ("depth/delta1", 1), ("grader", 1)])

@@ -43,7 +43,7 @@ TASK_OF: dict[str, Task] = {
     "outlines": BoundariesTask(source="semseg"),
     "albedo": AlbedoTask(),
 }
-LEADING = {"semseg/miou", "depth/si_log_rmse", "normals/mean", "boundaries/ods", "outlines/ods", "albedo/si_mse"}
+LEADING = {"semseg/miou", "depth/abs_rel", "normals/mean", "boundaries/ods", "outlines/ods", "albedo/si_mse"}
 
 
 def sample(rng: np.random.Generator) -> Sample:

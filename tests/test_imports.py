@@ -25,6 +25,7 @@ ROOMS = (
     "paths",
     "progress",
     "plain",
+    "ranges",
     "serialization",
     "parallel",
     "batch",

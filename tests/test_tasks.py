@@ -1,8 +1,9 @@
 """Tasks: raw output to values and back, losses in the space they are meant for, and what is left to the data."""
 
 import math
-from dataclasses import dataclass
-from typing import Any, ClassVar
+import re
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, get_args
 
 import numpy as np
 import pytest
@@ -185,6 +186,62 @@ def test_no_gradient_is_lost_to_pixels_without_depth() -> None:
         assert raw.grad is not None
         assert raw.grad.isfinite().all()
         assert (raw.grad[metres == 0] == 0).all()
+
+
+def depths(nearest: float, farthest: float, pixels: int = 5000) -> np.ndarray[Any, Any]:
+    """Depths that are uniform in logarithms."""
+    return np.exp(np.linspace(math.log(nearest), math.log(farthest), pixels)).astype(np.float32)
+
+
+@pytest.mark.parametrize("representation", ["metres", "log", "inverse"])
+def test_depth_like_that_of_streets_keeps_the_published_numbers(representation: Representation) -> None:
+    task, sentences = Depth(representation).for_values(lambda: depths(3, 150))
+    assert task.range == (0.5, 300.0) and task.normalization == Depth(representation).normalization and not sentences
+    assert task == replace(task, mean=task.normalization[0], min_depth=0.5)  # all is written down
+    assert Depth().for_values(lambda: np.zeros(0, np.float32)) == (Depth(), [])
+
+
+@pytest.mark.parametrize("representation", ["metres", "log", "inverse"])
+@pytest.mark.parametrize("metric", [True, False])
+@pytest.mark.parametrize(("nearest", "farthest"), [(0.08, 0.62), (0.2, 5.0), (700.0, 9000.0)])
+def test_range_and_normalization_suit_the_data(
+    representation: Representation, metric: bool, nearest: float, farthest: float
+) -> None:
+    depth = depths(nearest, farthest)
+    task, (sentence,) = Depth(representation, metric=metric).for_values(lambda: depth)
+    low, high = task.range
+    assert nearest / 2.2 < low < nearest and farthest < high < 2.2 * farthest
+    encoded = task.encode(torch.from_numpy(depth))
+    assert abs(encoded.mean()) < 0.1 and 0.8 < encoded.std() < 1.2
+    torch.testing.assert_close(task.decode(encoded), torch.from_numpy(depth))
+    assert f"range {low:g} … {high:g}" in sentence and "0.0% of it lies outside" in sentence
+    assert ("median" in sentence) is not metric
+    assert task.for_values(lambda: depth) == (task, [])  # a resumed run keeps its numbers
+
+
+def test_what_is_set_stays_and_a_range_that_loses_labels_is_warned_of() -> None:
+    near = depths(0.08, 0.62)
+    task, sentences = Depth(min_depth=0.3, max_depth=80.0, mean=0.0, std=1.0).for_values(lambda: near)
+    assert task.range == (0.3, 80.0) and task.normalization == (0.0, 1.0)
+    assert len(sentences) == 1 and re.search(
+        r"warning: 6\d% .* outside min_depth … max_depth, 0.3 … 80 m", sentences[0]
+    )
+    task, _ = Depth(max_depth=0.5, std=2.0).for_values(lambda: near)
+    assert task.range == (0.04, 0.5) and task.std == 2.0 and task.mean is not None and -2 < task.mean < -1
+    with pytest.raises(ValueError, match=r"min_depth is 400.*max_depth is 1\.2"):
+        Depth(min_depth=400.0).for_values(lambda: near)
+
+
+def test_constant_depth_has_a_spread() -> None:
+    for representation in get_args(Representation):
+        task, _ = Depth(representation, metric=False).for_values(lambda: np.ones(9, np.float32))
+        assert task.encode(torch.ones(1, 1, 1, 1)).abs().item() < 1 and task.std
+
+
+def test_a_network_of_values_starts_within_the_range() -> None:
+    assert Depth().start_value(10.0) == Depth(max_depth=80.0).start_value(10.0) == 10.0
+    assert Depth(min_depth=0.04, max_depth=1.2).start_value(10.0) == 0.22
+    assert SurfaceNormals().start_value(10.0) == 10.0
 
 
 def test_whether_depth_is_metric_is_taken_from_the_data_unless_set() -> None:

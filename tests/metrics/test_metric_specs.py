@@ -104,7 +104,7 @@ def test_one_metric_leads_and_it_is_not_one_of_a_class(name):
     ("name", "leading", "in_delta_m"),
     [
         ("semseg", "miou", {"miou", "pixel_accuracy"}),
-        ("depth", "si_log_rmse", {"abs_err", "abs_rel"}),
+        ("depth", "abs_rel", {"abs_err", "abs_rel"}),
         ("relative depth", "si_log_rmse", {"si_log_rmse", "median_scaled_abs_rel"}),
         ("normals", "mean", {"mean", "median", "within_11.25", "within_22.5", "within_30"}),
         ("boundaries", "ods", {"ods"}),

@@ -8,11 +8,11 @@ from taskscape.run_folder import RunFolder
 
 
 def test_columns_of_metrics_have_the_titles_of_the_result() -> None:
-    curves = {f"val/{name}": [(1.0, 5.0)] for name in ("depth/abs_rel", "semseg/iou/road", "depth/si_log_rmse")}
-    assert list(validation(curves, SPECS)) == ["depth/si_log_rmse", "depth/abs_rel"]  # the leading one is first
+    curves = {f"val/{name}": [(1.0, 5.0)] for name in ("depth/si_log_rmse", "semseg/iou/road", "depth/abs_rel")}
+    assert list(validation(curves, SPECS)) == ["depth/abs_rel", "depth/si_log_rmse"]  # the leading one is first
     text = curve_charts(curves, SPECS)
     first, _, closed = text.partition("Every other curve")
-    assert "SI-logRMSE" in first and "last 5.00" in first and "Relative error" in closed and "road" not in text
+    assert "Relative error" in first and "last 5.0000" in first and "SI-logRMSE" in closed and "road" not in text
 
 
 def test_a_column_that_nothing_describes_is_drawn_by_its_name() -> None:

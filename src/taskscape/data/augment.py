@@ -28,6 +28,7 @@ from torch import Tensor
 from taskscape.batch import Batch, Target
 from taskscape.modalities import Modality
 from taskscape.modalities.linear import apply_matrix
+from taskscape.ranges import RangedSettings
 
 Floats = npt.NDArray[np.float64]
 
@@ -66,7 +67,7 @@ def draw(seed: int, step: int, indices: Sequence[int] | npt.NDArray[np.int64]) -
 
 
 @dataclass(frozen=True)
-class Augmentation:
+class Augmentation(RangedSettings):
     """Random changes of a training batch. What is left at its default does nothing."""
 
     flip: bool = False
@@ -92,6 +93,7 @@ class Augmentation:
 
     def __post_init__(self) -> None:
         """Check the settings. Raises ``ValueError``."""
+        super().__post_init__()
         if not self.scale_choices or not min(self.scale_choices) > 0:
             raise ValueError(
                 f"augmentation.scale_choices is {self.scale_choices}: give one or more positive zoom factors"

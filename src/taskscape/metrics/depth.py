@@ -87,6 +87,8 @@ class DepthMetric:
     """Whether the scale of an image's prediction has no influence: relative depth has these metrics only."""
     relative_delta_m: bool = False
     """Whether Δm counts it for relative depth."""
+    leads_relative: bool = False
+    """Whether it leads for relative depth. What leads for metric depth must see the scale."""
 
 
 def _percent(share: float) -> float:
@@ -110,7 +112,9 @@ METRICS = {
         lambda p: p.absolute,
     ),
     "abs_rel": DepthMetric(
-        MetricSpec("Relative error", "", "Mean difference as a fraction of the true depth.", 4, in_delta_m=True),
+        MetricSpec(
+            "Relative error", "", "Mean difference as a fraction of the true depth.", 4, leads=True, in_delta_m=True
+        ),
         lambda p: p.relative,
     ),
     "rmse": DepthMetric(
@@ -124,12 +128,11 @@ METRICS = {
         math.sqrt,
     ),
     "si_log_rmse": DepthMetric(
-        MetricSpec(
-            "SI-logRMSE × 100", "", "Error in ratios, whatever the scale of an image; mean over images.", leads=True
-        ),
+        MetricSpec("SI-logRMSE × 100", "", "Error in ratios, whatever the scale of an image; mean over images."),
         _si_log,
         scale_free=True,
         relative_delta_m=True,
+        leads_relative=True,
     ),
     "delta1": DepthMetric(
         _share("δ < 1.25", "Share of pixels wrong by a factor below 1.25."),
@@ -241,7 +244,11 @@ class DepthMetrics(TaskMetric):
     def specs(self) -> dict[str, MetricSpec]:
         if self.metric:
             return {name: METRICS[name].spec for name in self.names}
-        return {name: replace(METRICS[name].spec, in_delta_m=METRICS[name].relative_delta_m) for name in self.names}
+        metrics = {name: METRICS[name] for name in self.names}
+        return {
+            name: replace(metric.spec, leads=metric.leads_relative, in_delta_m=metric.relative_delta_m)
+            for name, metric in metrics.items()
+        }
 
     @override
     def update(self, prediction: Tensor, value: Tensor, valid: Tensor) -> None:

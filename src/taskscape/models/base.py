@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self
 
 from torch import Tensor, nn
 
+from taskscape.ranges import RangedSettings
 from taskscape.serialization import nearest
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ class Outputs(NamedTuple):
     task's loss reaches the shared parameters. Empty where a network has none (``Network.has_shared_features``)."""
 
 
-class NetworkConfig(ABC):
+class NetworkConfig(RangedSettings, ABC):
     """The settings of one network: a frozen dataclass of plain values that builds it."""
 
     name: ClassVar[str]

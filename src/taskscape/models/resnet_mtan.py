@@ -15,6 +15,7 @@ from taskscape.models.layers.aspp import ASPP
 from taskscape.models.layers.conv import conv_norm_relu
 from taskscape.models.layers.encoder import AtrousConfig, Encoder
 from taskscape.models.layers.per_task import PerTask
+from taskscape.ranges import BelowOne, Count
 
 
 @dataclass(frozen=True)
@@ -33,9 +34,9 @@ class ResnetMtanConfig(AtrousConfig):
     """Any timm backbone whose stages are rows of two or more blocks: ResNets, ResNeXts and their kin."""
     output_stride: Literal[8, 16, 32] = 8
     """Input pixels per feature of the coarsest level; 32 is without dilation."""
-    rates: tuple[int, ...] = (12, 24, 36)
+    rates: tuple[Count, ...] = (12, 24, 36)
     """Dilations of each ASPP's branches."""
-    dropout: float = 0.5
+    dropout: BelowOne = 0.5
     """Probability that a feature after an ASPP is left out in training."""
 
 

@@ -10,6 +10,7 @@ from torch import Tensor
 from taskscape.batch import Target
 from taskscape.distributed import all_reduce_sum, all_reduce_sum_local_gradient, world_size
 from taskscape.losses import Loss, LossTerm
+from taskscape.ranges import RangedSettings
 from taskscape.tasks import Task
 
 Tasks = Mapping[str, Task]
@@ -33,7 +34,7 @@ def global_mean(loss: Loss, term: LossTerm) -> Tensor:
     return whole if world_size() == 1 else whole - whole.detach() * (1 - 1 / world_size())
 
 
-class Objective(ABC):
+class Objective(RangedSettings, ABC):
     """Turns outputs and targets into one loss per task. A frozen dataclass of plain values."""
 
     name: ClassVar[str]

@@ -48,6 +48,7 @@ class CrossTaskConsistency(Objective):
 
     def __post_init__(self) -> None:
         """Check the settings. Raises ``ValueError``."""
+        super().__post_init__()
         for weight in (self.weight, *self.weights.values()):
             if not 0 <= weight <= 1:
                 raise ValueError(f"the weight of consistency is {weight}: it must be from 0 to 1")

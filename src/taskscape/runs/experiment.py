@@ -1,21 +1,24 @@
 """Everything that makes a run, nothing hidden."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Literal, Self
 
 import torch
 
 from taskscape.data import Augmentation, DataSource, Loader, Store, Streets
+from taskscape.data.sample import sample_values
 from taskscape.models import DeeplabJointConfig, NetworkConfig
 from taskscape.objectives import Objective, Supervised
+from taskscape.ranges import Count, NonNegative, Positive, RangedSettings, Seed
 from taskscape.tasks import Task, default_tasks
 from taskscape.training.optimization import AdamConfig, OptimizerConfig, Poly, Schedule
 from taskscape.weighting import FixedConfig, WeightingConfig
 
 
 @dataclass(frozen=True)
-class Experiment:
+class Experiment(RangedSettings):
     """Everything that makes a run. Two equal experiments give equal networks on the same machine.
 
     Where a field's type is an abstract base, such as ``NetworkConfig``, any class of the kind may stand: those of the
@@ -39,11 +42,11 @@ class Experiment:
     """How weights are updated."""
     schedule: Schedule = field(default_factory=Poly)
     """Learning-rate schedule."""
-    epochs: int = 16
+    epochs: Count = 16
     """Passes over the training images."""
     batch_size: int = 8
     """Images of the global batch: one step, all processes together."""
-    gradient_clip: float | None = None
+    gradient_clip: Positive | None = None
     """Largest norm of the network's gradient."""
     precision: Literal["fp32", "bf16"] = "bf16"
     """bf16 computes convolutions in bfloat16, and keeps weights and losses in float32."""
@@ -53,35 +56,26 @@ class Experiment:
     """Compile the network with torch.compile: faster steps after a minute or so."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Where to compute; auto takes a GPU when there is one."""
-    seed: int = 0
+    seed: Seed = 0
     """Seed of initial weights, order and augmentation."""
     monitor: str | None = None
     """The validation metric that chooses best.safetensors, such as semseg/miou; by default the leading metric of the
     first task."""
-    checkpoint_minutes: float = 10.0
-    """Minutes between checkpoints within an epoch; there is always one at an epoch's end."""
+    checkpoint_minutes: NonNegative = 10.0
+    """Minutes between checkpoints within an epoch, 0 for one after every step; there is always one at an epoch's end."""
 
     def __post_init__(self) -> None:
         """Check what can be checked without data. Raises ``ValueError`` that names the field."""
-        if self.epochs < 1:
-            raise ValueError(f"epochs is {self.epochs}: it must be at least 1")
+        super().__post_init__()
         if self.batch_size < 2:
             raise ValueError(f"batch_size is {self.batch_size}: batch normalization needs at least 2 images")
-        if self.gradient_clip is not None and not self.gradient_clip > 0:
-            raise ValueError(f"gradient_clip is {self.gradient_clip}: it must be positive, or none")
         if not self.tasks:
             raise ValueError("tasks: no task is enabled; choose at least one")
 
     def check(self) -> None:
         """Raise ``ValueError`` with the remedy where network, tasks and weighting do not fit: before any long work."""
         self.network.check(self.tasks)
-        for name, task in self.tasks.items():
-            if task.zero_is_clamped and name not in self.network.starts_at_values(self.tasks):
-                raise ValueError(
-                    f"tasks.{name} would not learn: {self.network.name} starts with raw outputs near zero, which "
-                    f"decode to a value outside the task's range, where its loss has no gradient; set "
-                    f"tasks.{name}.mean and tasks.{name}.std to those of the data, or choose another representation"
-                )
+        self.check_starts()
         self._build_without_numbers()
         network = self.network.network
         self.weighting.build(tuple(self.tasks), self.seed).check(
@@ -90,14 +84,24 @@ class Experiment:
             compiled=self.compile,
         )
 
+    def check_starts(self) -> None:
+        """Raise ``ValueError`` with the remedy where a task has no gradient at what the network puts out at first."""
+        for name, task in self.tasks.items():
+            if task.zero_is_clamped and name not in self.network.starts_at_values(self.tasks):
+                raise ValueError(
+                    f"tasks.{name} would not learn: {self.network.name} starts with raw outputs near zero, which "
+                    f"decode to a value outside the task's range, where its loss has no gradient; set "
+                    f"tasks.{name}.mean and tasks.{name}.std to those of the data, or choose another representation"
+                )
+
     def _build_without_numbers(self) -> None:
         """Build the network on the meta device, which takes a moment, so that wrong settings are found early."""
         with torch.device("meta"):
             network = self.network.for_tasks(self.tasks).from_scratch()
             network.build({name: _channels_so_far(task) for name, task in self.tasks.items()})
 
-    def for_data(self, store: Store) -> Self:
-        """Return this experiment with what it left to the data filled in.
+    def for_data(self, store: Store, report: Callable[[str], None] = lambda text: None) -> Self:
+        """Return this experiment with what it left to the data filled in; ``report`` is called with what to know of it.
 
         Raises ``ValueError`` that names the task and the field where the data lack something or disagree.
         """
@@ -109,8 +113,13 @@ class Experiment:
                     f"tasks.{name}: {store.path} has no field {source!r}, it has {', '.join(store.fields) or 'none'}; "
                     f"leave the task out (tasks.{name}:none), or name the field with tasks.{name}.source"
                 )
-            tasks[name] = task.for_data(source, store.fields[source])
-        return replace(self, tasks=tasks, network=self.network.for_tasks(tasks))
+            task = task.for_data(source, store.fields[source])
+            tasks[name], sentences = task.for_values(partial(sample_values, store, source))
+            for sentence in sentences:
+                report(f"tasks.{name}: {sentence}")
+        filled = replace(self, tasks=tasks, network=self.network.for_tasks(tasks))
+        filled.check_starts()
+        return filled
 
     def loader(self, store: Store, device: torch.device, *, training: bool) -> Loader:
         """Return the batches of a split, for training or for evaluation."""

@@ -1,6 +1,7 @@
 """What a task is: a modality that a network predicts, with its head, loss and metrics."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from typing import ClassVar, Self, TypeVar
 
 from torch import Tensor
@@ -9,11 +10,13 @@ from taskscape.batch import Target
 from taskscape.losses import Loss, LossTerm
 from taskscape.metrics.base import TaskMetric
 from taskscape.modalities import Modality
+from taskscape.modalities.base import Array
+from taskscape.ranges import RangedSettings
 
 M = TypeVar("M", bound=Modality)
 
 
-class Task(ABC):
+class Task(RangedSettings, ABC):
     """One thing to predict at every pixel. A frozen dataclass of plain values.
 
     An experiment's tasks are a mapping from names to these: the name is the key in outputs, targets, losses and
@@ -55,6 +58,10 @@ class Task(ABC):
         """
         return False
 
+    def start_value(self, usual: float) -> float:
+        """Return where a network starts whose raw output is the value: ``usual``, if the task can learn from there."""
+        return usual
+
     def for_data(self, field: str, modality: Modality) -> Self:
         """Return this task with what it left to the data filled in from the field of the store that it reads.
 
@@ -63,6 +70,15 @@ class Task(ABC):
         """
         read_as(field, modality, type(self.modality))
         return self
+
+    def for_values(self, sample: Callable[[], Array]) -> tuple[Self, list[str]]:
+        """Return this task with what it left to the values of its labels filled in, and what the user should know.
+
+        ``sample`` reads some images of the training split and returns values of valid pixels, (pixels,) + the
+        ``shape`` of the field's modality; a task that leaves nothing to the values does not call it. The sentences say
+        what was chosen, and what in the task's settings does not suit the values.
+        """
+        return self, []
 
     def target(self, target: Target, modality: Modality) -> Target:
         """Return the task's target from that of the store's field, after augmentation; the same by default.

@@ -34,6 +34,7 @@ class Boundaries(Task):
 
     def __post_init__(self) -> None:
         """Check the settings. Raises ``ValueError``."""
+        super().__post_init__()
         if not 0 <= self.tolerance < 1:
             raise ValueError(f"tolerance is {self.tolerance}: it must be a part of the diagonal, such as 0.0075")
 

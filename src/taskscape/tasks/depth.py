@@ -1,8 +1,11 @@
 """Monocular depth."""
 
+import math
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import ClassVar, Literal, Self
 
+import numpy as np
 import torch
 from torch import Tensor
 from typing_extensions import override
@@ -13,18 +16,22 @@ from taskscape.losses import L1, DepthLoss, LossTerm
 from taskscape.losses.base import at_least_float32
 from taskscape.metrics.depth import DepthMetrics
 from taskscape.modalities import Modality
+from taskscape.modalities.base import Array
+from taskscape.ranges import Positive
 from taskscape.tasks.base import Task, read_as
+from taskscape.tasks.depth_scale import fraction_outside, is_like, normalization_of, range_of, rounded
 
 Representation = Literal["metres", "log", "inverse"]
 
-# Mean and standard deviation of the depth of Miniscapes, on which the networks with normalized depth were published.
+# Of the depth of Miniscapes, on which the networks with normalized depth were published.
 _NORMALIZATION: dict[Representation, tuple[float, float]] = {
     "metres": (27.0727, 29.1264),
     "log": (2.8936, 0.8661),
     "inverse": (0.0, 1.0),
 }
-
-
+"""Mean and standard deviation of f(metres), for data whose depth is about that of streets."""
+_RANGE = (0.5, 300.0)
+"""Range of such data in metres."""
 _START = 0.1
 """Size of the raw outputs of a network that was not trained yet."""
 
@@ -41,17 +48,20 @@ class Depth(Task):
     representation: Representation = "log"
     """f: metres, their natural logarithm, or their inverse."""
     mean: float | None = None
-    """Mean of f(metres); by default 27.0727 (metres), 2.8936 (log), 0 (inverse)."""
-    std: float | None = None
-    """Standard deviation of f(metres); by default 29.1264 (metres), 0.8661 (log), 1 (inverse)."""
-    min_depth: float = 0.5
-    """Nearest depth in metres: predictions and what they are compared with are clamped to it."""
-    max_depth: float = 300.0
-    """Farthest depth in metres, likewise."""
+    """Mean of f(metres); by default that of streets, 27.0727 (metres), 2.8936 (log), 0 (inverse), or that of the data
+    where its geometric mean is not within a factor of 4 of streets' 18 m, or its spread not within one of 2."""
+    std: Positive | None = None
+    """Standard deviation of f(metres); by default that of streets, 29.1264 (metres), 0.8661 (log), 1 (inverse), or that
+    of the data, as ``mean``."""
+    min_depth: Positive | None = None
+    """Nearest depth in metres: predictions and what they are compared with are clamped to it. By default 0.5, or half
+    the nearest depth of the data where more than 1 % of its pixels lie outside 0.5 … 300."""
+    max_depth: Positive | None = None
+    """Farthest depth in metres, likewise. By default 300, or twice the farthest depth of the data."""
     metric: bool | None = None
     """Whether the depth of the data is in metres. Relative depth is proportional to metres within an image only, and
     the metrics that need a scale are left out. By default as the data says."""
-    inverse_unit: float = 1.0
+    inverse_unit: Positive = 1.0
     """The depth in metres whose inverse the metrics inverse_abs_err and inverse_abs_rel call 1; 1.8499 for MTAN's
     Cityscapes."""
     loss: DepthLoss = field(default_factory=L1)
@@ -61,12 +71,11 @@ class Depth(Task):
 
     def __post_init__(self) -> None:
         """Check the settings. Raises ``ValueError``."""
-        if not 0 < self.min_depth < self.max_depth:
+        super().__post_init__()
+        if self.min_depth is not None and self.max_depth is not None and not self.min_depth < self.max_depth:
             raise ValueError(
                 f"min_depth is {self.min_depth}, max_depth is {self.max_depth}: it must be 0 < min_depth < max_depth"
             )
-        if self.std is not None and not self.std > 0:
-            raise ValueError(f"std is {self.std}: it must be positive")
 
     @property
     @override
@@ -86,6 +95,15 @@ class Depth(Task):
         return (mean if self.mean is None else self.mean, std if self.std is None else self.std)
 
     @property
+    def range(self) -> tuple[float, float]:
+        """The effective nearest and farthest depth."""
+        nearest, farthest = _RANGE
+        return (
+            nearest if self.min_depth is None else self.min_depth,
+            farthest if self.max_depth is None else self.max_depth,
+        )
+
+    @property
     @override
     def raw_is_value(self) -> bool:
         return self.representation == "metres" and self.normalization == (0.0, 1.0)
@@ -94,7 +112,7 @@ class Depth(Task):
     @override
     def zero_is_clamped(self) -> bool:
         """Whether a raw output of about zero decodes to less than ``min_depth`` or more than ``max_depth``."""
-        low, high = sorted(self.encode(torch.tensor([self.min_depth, self.max_depth])).tolist())
+        low, high = sorted(self.encode(torch.tensor(self.range)).tolist())
         return self.loss.space == "value" and not low - _START <= 0 <= high + _START
 
     @override
@@ -103,32 +121,79 @@ class Depth(Task):
         metric = read_as(field, modality, modalities.Depth).metric
         return self if self.metric is not None else replace(self, metric=metric)
 
+    @override
+    def for_values(self, sample: Callable[[], Array]) -> tuple[Self, list[str]]:
+        """Choose range and normalization from the data where they are not set and those of streets do not suit it."""
+        depth = np.asarray(sample(), np.float64)
+        if not depth.size:
+            return self, []
+        nearest, farthest = self.range
+        if fraction_outside(depth, self.range) > 0.01:
+            chosen = range_of(depth)
+            nearest = chosen[0] if self.min_depth is None else nearest
+            farthest = chosen[1] if self.max_depth is None else farthest
+        fitted = replace(self, min_depth=nearest, max_depth=farthest)
+        within = depth.clip(nearest, farthest)
+        mean, std = self.normalization
+        if not is_like(within, *_NORMALIZATION["log"]):
+            chosen = normalization_of(fitted.represent(torch.from_numpy(within)).numpy())
+            mean = chosen[0] if self.mean is None else mean
+            std = chosen[1] if self.std is None else std
+        fitted = replace(fitted, mean=mean, std=std)
+        return fitted, self._what_to_know(depth, fitted)
+
+    def _what_to_know(self, depth: Array, fitted: Self) -> list[str]:
+        unit = "m" if self.modality.metric else "times the median of its image"
+        share, effective = fraction_outside(depth, fitted.range), "{:g} … {:g}".format(*fitted.range)
+        sentences = []
+        if (fitted.range, fitted.normalization) != (self.range, self.normalization):
+            mean, std = fitted.normalization
+            near, far = np.quantile(depth, (0.001, 0.999))
+            sentences.append(
+                f"the depth of the training images is {near:.2g} … {far:.2g} {unit}, unlike that of streets: range "
+                f"{effective}, mean {mean:g} and std {std:g} were chosen from it; {share:.1%} of it lies outside"
+            )
+        if share > 0.05:
+            sentences.append(
+                f"warning: {share:.0%} of the depth of the training images lies outside min_depth … max_depth, "
+                f"{effective} {unit}, where all of it becomes one value; leave both out to choose them from the data"
+            )
+        return sentences
+
+    @override
+    def start_value(self, usual: float) -> float:
+        """Return ``usual``, or the middle of the range in logarithms where it is not inside by a factor of 2."""
+        nearest, farthest = self.range
+        return usual if 2 * nearest <= usual <= farthest / 2 else rounded(math.sqrt(nearest * farthest))
+
     def encode(self, metres: Tensor) -> Tensor:
         """Turn metres into what the network learns to put out."""
         mean, std = self.normalization
-        metres = self._clamp(metres)
+        return (self.represent(self._clamp(metres)) - mean) / std
+
+    def represent(self, metres: Tensor) -> Tensor:
+        """Return f(metres)."""
         match self.representation:
             case "metres":
-                value = metres
+                return metres
             case "log":
-                value = metres.log()
+                return metres.log()
             case "inverse":
-                value = 1 / metres
-        return (value - mean) / std
+                return 1 / metres
 
     @override
     def decode(self, raw: Tensor) -> Tensor:
         """Turn raw output into metres from ``min_depth`` to ``max_depth``, (B, 1, H, W)."""
-        mean, std = self.normalization
+        (mean, std), (min_depth, max_depth) = self.normalization, self.range
         value = at_least_float32(raw) * std + mean
         match self.representation:
             case "metres":
                 return self._clamp(value)
             case "log":
-                nearest, farthest = (torch.tensor(metres).log().item() for metres in (self.min_depth, self.max_depth))
+                nearest, farthest = (torch.tensor(metres).log().item() for metres in self.range)
                 return value.clamp(nearest, farthest).exp()
             case "inverse":
-                return 1 / value.clamp(1 / self.max_depth, 1 / self.min_depth)
+                return 1 / value.clamp(1 / max_depth, 1 / min_depth)
 
     @override
     def compute_loss(self, raw: Tensor, target: Target) -> LossTerm:
@@ -149,4 +214,4 @@ class Depth(Task):
         return DepthMetrics(self.inverse_unit, metric=self.modality.metric)
 
     def _clamp(self, metres: Tensor) -> Tensor:
-        return metres.clamp(self.min_depth, self.max_depth)
+        return metres.clamp(*self.range)

@@ -10,6 +10,7 @@ import torch
 from torch import nn
 from typing_extensions import override
 
+from taskscape.ranges import BelowOne, Count, NonNegative, Positive, RangedSettings
 from taskscape.serialization import offer
 from taskscape.weighting import Weighting
 
@@ -31,7 +32,7 @@ def parameter_groups(network: nn.Module, weighting: Weighting) -> list[dict[str,
     return groups
 
 
-class OptimizerConfig(ABC):
+class OptimizerConfig(RangedSettings, ABC):
     """The settings of one optimizer: a frozen dataclass of plain values that builds it."""
 
     name: ClassVar[str]
@@ -48,14 +49,20 @@ class SGDConfig(OptimizerConfig):
 
     name: ClassVar[str] = "sgd"
 
-    lr: float = 3e-2
+    lr: Positive = 3e-2
     """Learning rate."""
-    momentum: float = 0.9
-    """Momentum factor."""
-    weight_decay: float = 1e-4
+    momentum: BelowOne = 0.9
+    """Momentum factor; 0 is none."""
+    weight_decay: NonNegative = 1e-4
     """L2 penalty on the network's weights."""
     nesterov: bool = False
     """Use Nesterov momentum."""
+
+    def __post_init__(self) -> None:
+        """Check the settings. Raises ``ValueError``."""
+        super().__post_init__()
+        if self.nesterov and not self.momentum:
+            raise ValueError("nesterov is set and momentum is 0: Nesterov momentum needs a momentum, such as 0.9")
 
     @override
     def build(self, groups: ParameterGroups) -> torch.optim.Optimizer:
@@ -76,16 +83,16 @@ class AdamConfig(OptimizerConfig):
 
     name: ClassVar[str] = "adam"
 
-    lr: float = 1e-4
+    lr: Positive = 1e-4
     """Learning rate."""
-    betas: tuple[float, float] = (0.9, 0.999)
+    betas: tuple[BelowOne, BelowOne] = (0.9, 0.999)
     """Decay rates of the running means of the gradient and of its square."""
-    weight_decay: float = 0.0
+    weight_decay: NonNegative = 0.0
     """L2 penalty on the network's weights."""
 
     @override
     def build(self, groups: ParameterGroups) -> torch.optim.Optimizer:
-        return torch.optim.Adam(groups, self.lr, self.betas, weight_decay=self.weight_decay, fused=True)
+        return torch.optim.Adam(groups, self.lr, _floats(self.betas), weight_decay=self.weight_decay, fused=True)
 
 
 @dataclass(frozen=True)
@@ -96,26 +103,31 @@ class AdamWConfig(OptimizerConfig):
 
     name: ClassVar[str] = "adamw"
 
-    lr: float = 1e-3
+    lr: Positive = 1e-3
     """Learning rate."""
-    betas: tuple[float, float] = (0.9, 0.999)
+    betas: tuple[BelowOne, BelowOne] = (0.9, 0.999)
     """Decay rates of the running means of the gradient and of its square."""
-    weight_decay: float = 1e-2
+    weight_decay: NonNegative = 1e-2
     """Weight decay of the network's weights."""
 
     @override
     def build(self, groups: ParameterGroups) -> torch.optim.Optimizer:
-        return torch.optim.AdamW(groups, self.lr, self.betas, weight_decay=self.weight_decay, fused=True)
+        return torch.optim.AdamW(groups, self.lr, _floats(self.betas), weight_decay=self.weight_decay, fused=True)
+
+
+def _floats(betas: tuple[float, float]) -> tuple[float, float]:
+    """Return them as torch wants them: a whole number such as 0 is refused."""
+    return float(betas[0]), float(betas[1])
 
 
 @dataclass(frozen=True)
-class Schedule(ABC):
+class Schedule(RangedSettings, ABC):
     """A learning-rate schedule: a factor on the optimizer's learning rate, as a function of the epoch."""
 
     name: ClassVar[str]
     """The name on the command line and in saved experiments."""
 
-    warmup: float = 0.0
+    warmup: NonNegative = 0.0
     """Epochs at the start over which the learning rate rises linearly from zero."""
 
     def factor(self, epoch: float, epochs: int) -> float:
@@ -145,8 +157,8 @@ class Poly(Schedule):
 
     name: ClassVar[str] = "poly"
 
-    power: float = 0.9
-    """The exponent."""
+    power: NonNegative = 0.9
+    """The exponent; 0 is constant."""
 
     @override
     def shape(self, epoch: float, epochs: int) -> float:
@@ -159,9 +171,9 @@ class Step(Schedule):
 
     name: ClassVar[str] = "step"
 
-    step_size: int = 100
+    step_size: Count = 100
     """Epochs between two decays."""
-    gamma: float = 0.5
+    gamma: Positive = 0.5
     """Factor of each decay."""
 
     @override
@@ -188,11 +200,11 @@ class OneCycle(Schedule):
 
     name: ClassVar[str] = "one-cycle"
 
-    pct_start: float = 0.3
-    """Fraction of the epochs in which the learning rate rises, 0..1."""
-    start: float = 0.04
+    pct_start: BelowOne = 0.3
+    """Fraction of the epochs in which the learning rate rises: at least 0, below 1."""
+    start: NonNegative = 0.04
     """Factor at the start."""
-    end: float = 1e-4
+    end: NonNegative = 1e-4
     """Factor at the end."""
 
     @override

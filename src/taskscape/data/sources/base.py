@@ -5,9 +5,10 @@ from typing import ClassVar
 
 from taskscape.data.store import Store
 from taskscape.progress import ProgressCallback
+from taskscape.ranges import RangedSettings
 
 
-class DataSource(ABC):
+class DataSource(RangedSettings, ABC):
     """Where images and labels come from. A frozen dataclass of plain values."""
 
     name: ClassVar[str]

@@ -17,6 +17,7 @@ from taskscape.files import cache_folder
 from taskscape.modalities import Albedo, Boundaries, Depth, Modality, Normals, Semseg
 from taskscape.modalities.class_sets import CITYSCAPES_19, IGNORE_INDEX
 from taskscape.progress import ProgressCallback
+from taskscape.ranges import Count, CountOrZero, Seed
 
 if TYPE_CHECKING:
     from taskscape.streets import Scene
@@ -37,30 +38,29 @@ class Streets(DataSource):
 
     name: ClassVar[str] = "streets"
 
-    train: int = 800
+    train: CountOrZero = 800
     """Scenes to train on."""
-    val: int = 200
+    val: CountOrZero = 200
     """Scenes to validate on."""
-    test: int = 0
+    test: CountOrZero = 0
     """Scenes to test on."""
-    shifted: int = 0
+    shifted: CountOrZero = 0
     """Out-of-distribution scenes, to measure a network under a domain shift."""
-    size: tuple[int, int] = (64, 128)
+    size: tuple[Count, Count] = (64, 128)
     """Height and width in pixels."""
-    samples: int = 4
+    samples: Count = 4
     """Rays per pixel: more are smoother and slower."""
-    seed: int = 0
+    seed: Seed = 0
     """Random seed of the scenes."""
     folder: Path | None = None
     """Where rendered scenes are kept; by default $TASKSCAPE_CACHE or ~/.cache/taskscape."""
 
     def __post_init__(self) -> None:
         """Check the settings. Raises ``ValueError``."""
+        super().__post_init__()
         counts = (self.train, self.val, self.test, self.shifted)
-        if min(counts) < 0 or max(counts) == 0:
-            raise ValueError(f"train, val, test, shifted are {counts} scenes: none may be negative, nor all zero")
-        if min(*self.size, self.samples) < 1:
-            raise ValueError(f"size {self.size} and samples {self.samples} must be positive")
+        if max(counts) == 0:
+            raise ValueError(f"train, val, test, shifted are {counts} scenes: not all may be zero")
 
     @override
     def open(self, report: ProgressCallback | None = None) -> dict[str, Store]:

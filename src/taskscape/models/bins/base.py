@@ -13,9 +13,13 @@ from taskscape.models.branches import SharedEncoder
 from taskscape.models.layers.encoder import AtrousConfig, Encoder
 from taskscape.models.layers.grid_transformer import GridTransformer
 from taskscape.models.layers.shared_features import shared_features
+from taskscape.ranges import BelowOne, Count, Positive
 
 if TYPE_CHECKING:
     from taskscape.tasks import Task
+
+_START = 10.0
+"""Where bins start unless the settings or the task's range say otherwise."""
 
 MakeBranch = Callable[[int, int, int], nn.Module]
 """Makes a branch, from skip and bottleneck to a task's raw map, for the channels of bottleneck, skip and map."""
@@ -36,24 +40,24 @@ class BinsConfig(AtrousConfig):
     where only channels are known, those with one."""
     tokens: TokenSource = "encoder"
     """What becomes bins: the encoder's last feature, the depth decoder's features, or those of an ASPP."""
-    grid: int = 16
+    grid: Count = 16
     """Tokens are the cells of a grid × grid; there are as many bins."""
-    width: int = 256
+    width: Count = 256
     """Channels of a token; 512 was compared."""
-    heads: int = 4
+    heads: Count = 4
     """Heads of the attention; 8 were best with tokens from an ASPP."""
-    blocks: int = 3
+    blocks: Count = 3
     """Transformer blocks; 6 were best with tokens from an ASPP."""
-    expansion: int = 4
+    expansion: Count = 4
     """How many times wider the transformer's hidden layers are; 8 was compared."""
-    dropout: float = 0.0
+    dropout: BelowOne = 0.0
     """Probability that a similarity is left out of the attention in training."""
-    temperature: float = 1.0
+    temperature: Positive = 1.0
     """What similarities are divided by, besides the root of a head's width."""
     position: bool = False
     """A learned position for each cell, added to the queries."""
-    start: float = 10.0
-    """Where bins start, in the unit of the labels."""
+    start: Positive | None = None
+    """Where bins start, in the unit of the labels; by default 10, or the middle of the task's range if 10 is outside."""
 
     @override
     def check(self, tasks: Mapping[str, "Task"]) -> None:
@@ -72,11 +76,13 @@ class BinsConfig(AtrousConfig):
 
     @override
     def for_tasks(self, tasks: Mapping[str, "Task"]) -> Self:
-        if self.bin_tasks is not None:
-            return self
-        return replace(
-            self, bin_tasks=tuple(name for name, task in tasks.items() if task.raw_is_value and task.channels == 1)
-        )
+        bin_tasks = self.bin_tasks
+        if bin_tasks is None:
+            bin_tasks = tuple(name for name, task in tasks.items() if task.raw_is_value and task.channels == 1)
+        start = self.start
+        if start is None:
+            start = next((tasks[name].start_value(_START) for name in bin_tasks if name in tasks), _START)
+        return replace(self, bin_tasks=bin_tasks, start=start)
 
     @override
     def starts_at_values(self, tasks: Mapping[str, "Task"]) -> tuple[str, ...]:
@@ -115,7 +121,8 @@ class BinsNetwork(SharedEncoder):
         for task, channels in out_channels.items():
             if task in bin_tasks:
                 transformer = config.transformer(deep if config.tokens == "encoder" else 256)
-                self.branches[task] = AdaptiveBins(deep, skip, transformer, config.tokens, config.rates, config.start)
+                start = _START if config.start is None else config.start
+                self.branches[task] = AdaptiveBins(deep, skip, transformer, config.tokens, config.rates, start)
             else:
                 self.branches[task] = branch(deep, skip, channels)
 

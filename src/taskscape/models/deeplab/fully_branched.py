@@ -14,6 +14,7 @@ from taskscape.models.layers.aspp import ASPP
 from taskscape.models.layers.encoder import AtrousConfig, Encoder
 from taskscape.models.layers.resize import resize_like
 from taskscape.models.layers.skip_decoder import SkipDecoder
+from taskscape.ranges import Count
 
 if TYPE_CHECKING:
     from taskscape.tasks import Task
@@ -37,7 +38,7 @@ class DeeplabFullyBranchedConfig(AtrousConfig):
     that predict classes; where only channels are known, those with more than three."""
     wide_output_stride: Literal[8, 16, 32] = 8
     """As ``output_stride``."""
-    wide_rates: tuple[int, ...] = (6, 12, 18, 24)
+    wide_rates: tuple[Count, ...] = (6, 12, 18, 24)
     """As ``rates``."""
 
     @override

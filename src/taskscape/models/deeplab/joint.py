@@ -13,6 +13,7 @@ from taskscape.models.layers.encoder import AtrousConfig, Encoder
 from taskscape.models.layers.heads import heads
 from taskscape.models.layers.skip_decoder import SkipDecoder
 from taskscape.models.layers.squeeze_excite import SqueezeExcitation
+from taskscape.ranges import Count
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,7 @@ class DeeplabJointConfig(AtrousConfig):
 
     bottleneck_se: bool = False
     """Squeeze-and-excitation on the encoder's last feature."""
-    width: int = 256
+    width: Count = 256
     """Channels of the ASPP and the decoder."""
     fine_skip: bool = False
     """A second decoder step with a skip at stride 2, half as wide: finer outlines, which small images need."""

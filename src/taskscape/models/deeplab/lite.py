@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from taskscape.models.layers.encoder import AtrousConfig
+from taskscape.ranges import Count
 
 
 @dataclass(frozen=True)
@@ -11,7 +12,7 @@ class LiteConfig(AtrousConfig):
 
     encoder: str = "resnet18"
     """Any timm backbone that gives a pyramid of features."""
-    skip_width: int = 48
+    skip_width: Count = 48
     """Channels to which the skip at stride 4 is reduced; 16, 32, 48 and 64 were compared."""
-    convolutions: int = 2
+    convolutions: Count = 2
     """Number of 3×3 convolutions of a decoder; one to three were compared."""

@@ -12,6 +12,7 @@ from typing_extensions import override
 
 from taskscape.models.base import NetworkConfig
 from taskscape.models.layers.pretrained import fitting
+from taskscape.ranges import Count
 
 if TYPE_CHECKING:
     from taskscape.tasks import Task
@@ -52,7 +53,7 @@ class DilatedConfig(EncoderConfig):
 class AtrousConfig(DilatedConfig):
     """The settings of a network with atrous spatial pyramid pooling after its encoder."""
 
-    rates: tuple[int, ...] = (3, 6, 9)
+    rates: tuple[Count, ...] = (3, 6, 9)
     """Dilations of the 3×3 branches of each ASPP."""
 
 

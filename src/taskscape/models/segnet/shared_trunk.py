@@ -9,13 +9,14 @@ from typing_extensions import override
 from taskscape.models.base import Network, Outputs
 from taskscape.models.segnet.stages import SegnetConfig, head, initialize
 from taskscape.models.segnet.trunk import SegnetTrunk
+from taskscape.ranges import Count
 
 
 @dataclass(frozen=True)
 class SplitConfig(SegnetConfig):
     """The settings of the split networks."""
 
-    repeat: int = 1
+    repeat: Count = 1
     """Convolutions in place of each one of SegNet."""
 
 

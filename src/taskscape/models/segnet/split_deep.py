@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from taskscape.models.segnet.shared_trunk import SharedTrunk, SplitConfig
+from taskscape.ranges import Count
 
 
 @dataclass(frozen=True)
@@ -18,7 +19,7 @@ class SegnetSplitDeepConfig(SplitConfig):
     paper: ClassVar[str] = "Liu et al., CVPR 2019 (split, deep)"
     link: ClassVar[str] = "https://arxiv.org/abs/1803.10704"
 
-    repeat: int = 2
+    repeat: Count = 2
     """Convolutions in place of each one of SegNet."""
 
 

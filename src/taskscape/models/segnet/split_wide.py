@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from taskscape.models.segnet.shared_trunk import SharedTrunk, SplitConfig
+from taskscape.ranges import Count
 
 
 @dataclass(frozen=True)
@@ -18,7 +19,7 @@ class SegnetSplitWideConfig(SplitConfig):
     paper: ClassVar[str] = "Liu et al., CVPR 2019 (split, wide)"
     link: ClassVar[str] = "https://arxiv.org/abs/1803.10704"
 
-    widths: tuple[int, ...] = (64, 128, 256, 512, 1024)
+    widths: tuple[Count, ...] = (64, 128, 256, 512, 1024)
     """Channels of each stage; the image is halved as often as there are stages."""
 
 

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from taskscape.models.base import NetworkConfig
 from taskscape.models.layers.conv import conv_norm_relu
+from taskscape.ranges import Count
 
 WIDTHS = (64, 128, 256, 512, 512)
 """Channels of each stage, from fine to coarse."""
@@ -17,7 +18,7 @@ WIDTHS = (64, 128, 256, 512, 512)
 class SegnetConfig(NetworkConfig):
     """The settings of every network of this family."""
 
-    widths: tuple[int, ...] = WIDTHS
+    widths: tuple[Count, ...] = WIDTHS
     """Channels of each stage; the image is halved as often as there are stages."""
 
 

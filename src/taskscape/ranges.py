@@ -1,0 +1,100 @@
+"""Ranges of settings, declared in the type of a field and checked when the settings are made.
+
+A number without a declared range must still be finite::
+
+    >>> from dataclasses import dataclass
+    >>> from taskscape.ranges import Positive, RangedSettings
+    >>> @dataclass(frozen=True)
+    ... class Growth(RangedSettings):
+    ...     rate: Positive = 1.0
+    ...     offset: float = 0.0
+    >>> Growth(rate=-2.0)
+    Traceback (most recent call last):
+    ValueError: rate is -2.0: it must be above 0 and finite
+    >>> Growth(offset=float("nan"))
+    Traceback (most recent call last):
+    ValueError: offset is nan: it must be finite
+"""
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, fields
+from numbers import Integral, Real
+from types import UnionType
+from typing import Annotated, Any, Union, get_args, get_origin
+
+
+@dataclass(frozen=True)
+class Range:
+    """What a number may be; it is finite in any case."""
+
+    least: float | None = None
+    """The smallest number."""
+    above: float | None = None
+    """What it must be greater than."""
+    most: float | None = None
+    """The greatest number."""
+    below: float | None = None
+    """What it must be less than."""
+
+    def __contains__(self, number: Any) -> bool:
+        """Return whether the number is finite and within the range."""
+        return (
+            (isinstance(number, Integral) or math.isfinite(number))
+            and (self.least is None or number >= self.least)
+            and (self.above is None or number > self.above)
+            and (self.most is None or number <= self.most)
+            and (self.below is None or number < self.below)
+        )
+
+    def __str__(self) -> str:
+        """Say it: ``at least 0 and below 1``."""
+        limits = {"at least": self.least, "above": self.above, "at most": self.most, "below": self.below}
+        words = [f"{word} {limit:.15g}" for word, limit in limits.items() if limit is not None]
+        return " and ".join(words if self.most is not None or self.below is not None else [*words, "finite"])
+
+
+Positive = Annotated[float, Range(above=0)]
+NonNegative = Annotated[float, Range(least=0)]
+BelowOne = Annotated[float, Range(least=0, below=1)]
+"""A fraction that may be 0 but not 1."""
+Count = Annotated[int, Range(least=1)]
+CountOrZero = Annotated[int, Range(least=0)]
+Seed = Annotated[int, Range(least=0, below=2**63)]
+"""A seed of torch's and numpy's generators."""
+
+_ANY = Range()
+
+
+class RangedSettings:
+    """Base of frozen dataclasses of settings: every number must be within the range that its field declares."""
+
+    def __post_init__(self) -> None:
+        """Check the numbers. Raises ``ValueError`` that names the field and the range."""
+        for field in fields(self):  # type: ignore[arg-type]  # whoever derives from this is a dataclass
+            value = getattr(self, field.name)
+            for number, kind, allowed in _numbers(value, field.type):
+                if kind is int and not isinstance(number, Integral):
+                    raise ValueError(f"{field.name} is {value}: it must be a whole number")
+                if number not in allowed:
+                    raise ValueError(f"{field.name} is {value}: it must be {allowed}")
+
+
+def _numbers(value: Any, kind: Any, allowed: Range = _ANY) -> Iterator[tuple[Any, type, Range]]:
+    """Return the numbers in a field's value, each with int or float and its range, as the field's type says."""
+    if get_origin(kind) is Annotated:
+        inner, *metadata = get_args(kind)
+        yield from _numbers(value, inner, next((x for x in metadata if isinstance(x, Range)), allowed))
+    elif get_origin(kind) in (Union, UnionType):
+        if value is not None:
+            for member in get_args(kind):
+                yield from _numbers(value, member, allowed)
+    elif isinstance(value, Mapping):
+        for item in value.values():
+            yield from _numbers(item, get_args(kind)[-1] if get_args(kind) else None, allowed)
+    elif isinstance(value, tuple):
+        members = get_args(kind)
+        for index, item in enumerate(value):
+            yield from _numbers(item, members[min(index, len(members) - 1)] if members else None, allowed)
+    elif kind in (int, float) and isinstance(value, Real) and type(value) is not bool:
+        yield value, kind, allowed
