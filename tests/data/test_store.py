@@ -1,7 +1,8 @@
 import errno
 import json
 import multiprocessing
-from collections.abc import Callable
+import random
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -228,12 +229,17 @@ def test_a_full_disk(tmp_path: Path, file: str) -> None:
     assert caught.value.errno == errno.ENOSPC
 
 
-def test_a_full_disk_at_the_end(tmp_path: Path) -> None:
+def test_a_full_disk_at_the_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     filling = writer(tmp_path / "s", train=1)
     filling.put("train", 0, sample(0))
-    (tmp_path / "s" / "manifest.json.part").symlink_to("/dev/full")
-    with pytest.raises(OSError, match=r"could not write .*manifest.json: No space left.*make room"):
-        filling.finish()
+
+    def full(path: Path, *_: object) -> None:
+        raise OSError(errno.ENOSPC, f"could not write {path}: No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("taskscape.data.manifest.atomic_write", full)
+        with pytest.raises(OSError, match=r"could not write .*manifest.json: No space left"):
+            filling.finish()
     writer(tmp_path / "s", train=1).finish()
     assert len(Store.open(tmp_path / "s", "train", verify=True)) == 1
 
@@ -256,7 +262,8 @@ def test_damaged_stores(make_store: Make) -> None:
     with pytest.raises(ValueError, match=r"depth-000\.npy has \d+ bytes instead of \d+"):
         Store.open(store.path, "train")
     depth.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
-    Store.open(store.path, "train")
+    with pytest.raises(ValueError, match=r"depth-000\.npy is damaged, the checksum of its block 0 differs"):
+        Store.open(store.path, "train")
     with pytest.raises(ValueError, match=r"depth-000\.npy is damaged, its checksum"):
         Store.open(store.path, "train", verify=True)
     for position in range(128):  # the header
@@ -275,13 +282,81 @@ def test_damaged_stores(make_store: Make) -> None:
         Store.open(store.path, "train")
 
 
+def flips(path: Path, count: int, seed: int) -> Iterator[None]:
+    """Change one bit of the file at a time, at random."""
+    whole, dice = path.read_bytes(), random.Random(seed)
+    for _ in range(count):
+        damaged = bytearray(whole)
+        damaged[dice.randrange(len(whole))] ^= 1 << dice.randrange(8)
+        path.write_bytes(damaged)
+        yield
+    path.write_bytes(whole)
+
+
+def test_every_flip_in_a_store_is_found(make_store: Make) -> None:
+    path = make_store().path
+    for seed, file in enumerate(sorted(path.rglob("*.npy"))):
+        for _ in flips(file, 10, seed):
+            with pytest.raises(ValueError, match=file.name):
+                Store.open(path, "train")
+    for _ in flips(path / "manifest.json", 60, seed=9):
+        with pytest.raises(ValueError, match=r"manifest\.json"):
+            Store.open(path, "train")
+            Manifest.of(path)
+    Store.open(path, "train", verify=True)
+
+
+def test_some_blocks_of_a_large_store_are_verified(make_store: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each start verifies others, so that damage is found sooner or later."""
+    monkeypatch.setattr("taskscape.data.manifest.BLOCK", 64)
+    monkeypatch.setattr("taskscape.data.store.BLOCK", 64)
+    store = make_store()
+    image = store.path / "train" / "image-000.npy"
+    content = bytearray(image.read_bytes())
+    assert len(store.manifest.blocks["train/image-000.npy"]) == 8 * -(-len(content) // 64)
+    content[-1] ^= 1
+    image.write_bytes(content)
+    found = 0
+    for _ in range(40):
+        try:
+            Store.open(store.path, "train")
+        except ValueError as error:
+            assert f"image-000.npy is damaged, the checksum of its block {(len(content) - 1) // 64} differs" in str(
+                error
+            )
+            found += 1
+    assert 0 < found < 40
+
+
+def test_a_store_without_block_checksums_is_read(make_store: Make) -> None:
+    store = make_store()
+    replace(store.manifest, blocks={}).save(store.path / "manifest.json")
+    assert len(Store.open(store.path, "train")) == 7
+
+
+def test_the_fingerprint_is_that_of_the_content(make_store: Make, tmp_path: Path) -> None:
+    store = make_store()
+    again, longer = make_store(name="again"), make_store(count=8, name="longer")
+    assert store.manifest.fingerprint == again.manifest.fingerprint != longer.manifest.fingerprint
+    filling = writer(tmp_path / "changed", train=7)
+    for index in range(7):
+        filling.put("train", index, _with(sample(index), "depth", 9.0) if index == 3 else sample(index))
+    filling.finish()
+    assert Manifest.of(tmp_path / "changed").fingerprint != store.manifest.fingerprint
+    other = replace(store.manifest, fields={**store.manifest.fields, "depth": Depth(metric=False)})
+    assert other.fingerprint != store.manifest.fingerprint
+    assert replace(store.manifest, source={"kind": "elsewhere"}).fingerprint == store.manifest.fingerprint
+
+
 def test_pickles_are_not_read(make_store: Make) -> None:
     store = make_store()
     image = store.path / "train" / "image-000.npy"
     np.save(image, np.array([{"a": 1}] * 7, object), allow_pickle=True)
     manifest = store.manifest
     info = replace(manifest.files["train/image-000.npy"], bytes=image.stat().st_size)
-    replace(manifest, files={**manifest.files, "train/image-000.npy": info}).save(store.path / "manifest.json")
+    replace(manifest, files={**manifest.files, "train/image-000.npy": info}, blocks={}).save(
+        store.path / "manifest.json"
+    )
     with pytest.raises(ValueError, match=r"image-000\.npy is damaged"):
         Store.open(store.path, "train")
 
@@ -299,6 +374,7 @@ def in_format_1(manifest: Path, unit: str) -> None:
     keys = ("dtype", "shape", "unit", "sentinel")
     content["fields"] = {name: dict(zip(keys, info, strict=True)) for name, info in arrays.items()}
     content["source"]["depth"] = {"unit": unit}
+    del content["blocks"], content["crc32"]
     manifest.write_text(json.dumps({**content, "format": 1}))
 
 
@@ -430,6 +506,7 @@ def test_damaged_manifests(make_store: Make) -> None:
     path = make_store().path
     manifest = path / "manifest.json"
     content = json.loads(manifest.read_text())
+    del content["crc32"]  # as who edits the file by hand must
     fields = content["fields"]
     unknown = {**content, "fields": {**fields, "edges": {"type": "deph"}}}
     absent = {**content, "fields": {**fields, "edges": {"type": "nowhere.py:Edges"}}}

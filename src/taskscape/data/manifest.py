@@ -9,6 +9,7 @@ A field is a map of numbers at every pixel of every image, the image itself amon
 manifest says the modality of each, which says how its arrays are to be read.
 """
 
+import hashlib
 import json
 import zlib
 from collections.abc import Mapping
@@ -31,6 +32,10 @@ IMAGE = "image"
 MANIFEST = "manifest.json"
 UNFINISHED = "unfinished.json"
 """The manifest of a store that is being written."""
+BLOCK = 1 << 20
+"""Bytes of a block, which has a checksum of its own so that a part of a large file can be verified."""
+_CHECKSUM = "crc32"
+"""The key of the checksum of the manifest itself."""
 
 
 @dataclass(frozen=True)
@@ -43,11 +48,17 @@ class FileInfo:
     @classmethod
     def of(cls, path: Path) -> "FileInfo":
         """Read a file through and return what it is now."""
-        crc = 0
+        return cls.with_blocks(path)[0]
+
+    @classmethod
+    def with_blocks(cls, path: Path) -> tuple["FileInfo", str]:
+        """Read a file through; return what it is now, and the CRC-32 of each block, eight hexadecimal digits each."""
+        crc, size, blocks = 0, 0, []
         with path.open("rb") as file:
-            while block := file.read(1 << 24):
-                crc = zlib.crc32(block, crc)
-        return cls(path.stat().st_size, crc)
+            while block := file.read(BLOCK):
+                crc, size = zlib.crc32(block, crc), size + len(block)
+                blocks.append(f"{zlib.crc32(block):08x}")
+        return cls(size, crc), "".join(blocks)
 
 
 @dataclass(frozen=True)
@@ -68,6 +79,9 @@ class Manifest:
     """Per split: the name of each image in its source."""
     files: dict[str, FileInfo] = field(default_factory=dict)
     """Per file of the store."""
+    blocks: dict[str, str] = field(default_factory=dict)
+    """Per file of the store: the CRC-32 of each block of ``BLOCK`` bytes, eight hexadecimal digits each. Stores of
+    earlier versions have none."""
     format: int = FORMAT
 
     def __post_init__(self) -> None:
@@ -93,7 +107,21 @@ class Manifest:
 
     def save(self, path: Path) -> None:
         """Write the manifest; whoever reads it gets the old file or the new one, never half of one."""
-        atomic_write(path, json.dumps(unstructure(self), indent=1) + "\n")
+        content = unstructure(self)
+        atomic_write(path, json.dumps({**content, _CHECKSUM: _crc32(content)}, indent=1) + "\n")
+
+    @property
+    def fingerprint(self) -> str:
+        """What tells these data from others, wherever they lie and whoever made them: 16 hexadecimal digits.
+
+        It covers size, names and modalities of the fields, the names of the images, and every byte of the files.
+        """
+        fields = unstructure(self.fields)
+        for modality in fields.values():  # a class of a user's own is named by its file, which may lie anywhere
+            modality["type"] = modality["type"].rpartition(":")[2]
+        files = {name: (info.bytes, info.crc32) for name, info in self.files.items()}
+        content = json.dumps([self.size, self.counts, fields, self.names, files], sort_keys=True)
+        return hashlib.sha256(content.encode()).hexdigest()[:16]
 
     @classmethod
     def load(cls, path: Path) -> "Manifest":
@@ -103,6 +131,12 @@ class Manifest:
             version = content["format"]
         except (ValueError, KeyError, TypeError) as error:
             raise ValueError(f"{path} is damaged ({error!r}): delete the store and make it again") from error
+        expected = content.pop(_CHECKSUM, None)  # earlier versions wrote none
+        if expected is not None and version == FORMAT and expected != _crc32(content):
+            raise ValueError(
+                f"{path} is damaged, its checksum differs: copy the store again or make it again; if you have changed "
+                f"the file yourself, remove the line {_CHECKSUM!r} from it"
+            )
         if version not in (1, FORMAT):
             raise ValueError(
                 f"{path} was made by another version of taskscape (format {version}, this one reads 1 and {FORMAT}): "
@@ -141,6 +175,10 @@ def _upgraded(content: Mapping[str, Any], where: str) -> dict[str, Any]:
     """Return the content of a manifest in format 1 as it would be now."""
     fields = unstructure(fields_of_format_1(content, where))
     return {key: value for key, value in content.items() if key != "class_set"} | {"fields": fields, "format": FORMAT}
+
+
+def _crc32(content: Mapping[str, Any]) -> int:
+    return zlib.crc32(json.dumps(content, sort_keys=True).encode())
 
 
 def file_of(split: str, field: str, shard: int) -> str:

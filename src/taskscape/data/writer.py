@@ -3,7 +3,7 @@
 import io
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -98,6 +98,12 @@ class StoreWriter:
         written = self._written(split)
         return [index for index in range(self.manifest.counts[split]) if index not in written]
 
+    def put_again(self, split: str, indices: Collection[int]) -> None:
+        """Say that these samples must be ``put`` again: they are ``missing`` from now on."""
+        written = {index: name for index, name in self._written(split).items() if index not in indices}
+        lines = "".join("\n" + json.dumps([index, name]) for index, name in written.items())
+        atomic_write(self.path / split / _DONE, lines)
+
     def put(self, split: str, index: int, sample: Sample) -> None:
         """Write one sample. A label that it lacks is kept as one without a valid pixel.
 
@@ -150,7 +156,7 @@ class StoreWriter:
 
         Raises ``ValueError`` while samples are missing.
         """
-        names, files = {}, {}
+        names, files, blocks = {}, {}, {}
         for split, count in self.manifest.counts.items():
             written = self._written(split)
             if len(written) < count:
@@ -161,8 +167,8 @@ class StoreWriter:
                     file = file_of(split, name, shard)
                     with writing(self.path / file), (self.path / file).open("r+b") as data:
                         os.fsync(data.fileno())
-                    files[file] = FileInfo.of(self.path / file)
-        replace(self.manifest, names=names, files=files).save(self.path / MANIFEST)
+                    files[file], blocks[file] = FileInfo.with_blocks(self.path / file)
+        replace(self.manifest, names=names, files=files, blocks=blocks).save(self.path / MANIFEST)
         for split in names:
             (self.path / split / _DONE).unlink()
         (self.path / UNFINISHED).unlink()
