@@ -15,6 +15,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 import taskscape
 from taskscape.data import Store
+from taskscape.data.check import quick
 from taskscape.distributed import launch, rank, world_size
 from taskscape.evaluation import collect_samples, evaluate
 from taskscape.files import atomic_write
@@ -78,6 +79,10 @@ def train(experiment: Experiment, run: str | Path, *, resume: bool = False, quie
     experiment = experiment.for_data(stores["train"])
     trainer = assemble(experiment, stores, fabric, folder)
     with progress_bar(fabric.is_global_zero and not quiet) as progress:
+        if fabric.is_global_zero and not quiet:
+            fields = {task.source or name for name, task in experiment.tasks.items()}
+            for warning in quick(stores, fields):
+                progress.console.print(f"warning: {warning}", markup=False)
         if resume and folder.checkpoint.exists():
             for warning in trainer.load_state(checkpoint.load(folder.checkpoint)):
                 progress.console.print(warning)
