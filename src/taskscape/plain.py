@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
 MOST_DEPTH = 64
 """How deep lists and mappings may be nested."""
-MOST_YAML_BYTES = 1 << 18
-MOST_YAML_VALUES = 100_000
+MOST_YAML_BYTES = 1 << 16
+MOST_YAML_VALUES = 20_000
 """Values of a YAML text, where an alias counts as all that it stands for."""
 MOST_JSON_BYTES = 1 << 26
 """A manifest with the names of a million images has half of it."""

@@ -9,6 +9,7 @@ from typing import Any
 from taskscape.files import atomic_write
 from taskscape.metrics.spec import MetricSpec
 from taskscape.modalities import Modality
+from taskscape.plain import read_json
 from taskscape.serialization import structure, unstructure
 
 FORMAT = 2
@@ -62,7 +63,7 @@ class Result:
         if not path.is_file():
             raise FileNotFoundError(f"there is no result {path}; make it with `taskscape evaluate {path.parent}`")
         try:
-            content = json.loads(path.read_text("utf-8"))
+            content = read_json(path)
         except ValueError as error:
             raise ValueError(f"{path} is not JSON ({error}); {remedy}") from error
         if not isinstance(content, dict) or "format" not in content:

@@ -104,10 +104,27 @@ def _check_arrays(file: Path, names: tuple[str, ...], last: int) -> None:
     """Raise ``ValueError`` unless the file has these arrays and image number ``last``, from 1."""
     arrays = _arrays(file)
     for name in names:
-        if name not in arrays:
-            raise ValueError(f"{file} has no {name}, it has {list(arrays)}: download it again. {WHERE}")
+        shape = (3, 640, 480) if name == "images" else (640, 480)
+        try:
+            if name not in arrays:
+                raise ValueError(f"it has no {name}, it has {list(arrays)}")
+            array = arrays[name]
+            if not _lies_within(arrays, name) or array.shape[1:] != shape or array.dtype.kind not in "uif":
+                raise ValueError(f"{name} is not a number at each of {shape} places of every image")
+        except Exception as error:  # h5py raises anything for a damaged file
+            raise ValueError(f"{file} is damaged or another file ({error}): download it again. {WHERE}") from error
     if (count := len(arrays["images"])) < last:
         raise ValueError(f"{file} has {count} images, the splits name number {last}: download it again. {WHERE}")
+
+
+def _lies_within(arrays: Any, name: str) -> bool:
+    """Return whether an array's numbers are in this very file: HDF5 may point to others."""
+    import h5py
+
+    array, link = arrays[name], arrays.get(name, getlink=True)
+    return (
+        isinstance(link, h5py.HardLink) and isinstance(array, h5py.Dataset) and not (array.is_virtual or array.external)
+    )
 
 
 def _find_axes(
@@ -165,7 +182,10 @@ def _sample(number: int, normals: dict[str, Path]) -> RawSample:
 
 def _array(file: Path, array: str, raw: RawSample) -> Array:
     """Return one image of an array, with height first."""
-    return np.asarray(_arrays(file)[array][int(raw.name) - 1]).T
+    try:
+        return np.asarray(_arrays(file)[array][int(raw.name) - 1]).T
+    except Exception as error:  # h5py raises anything for a damaged file
+        raise ValueError(f"{file} is damaged, image {raw.name} ({error}): download it again. {WHERE}") from error
 
 
 def _computed_normals(file: Path, raw: RawSample) -> tuple[Array, Mask]:
