@@ -21,11 +21,11 @@ from taskscape import weighting
 from taskscape.serialization import offered, structure
 from taskscape.weighting import (
     CONFIGS,
-    MGDA,
+    CAGrad,
+    CAGradConfig,
     Fixed,
     FixedConfig,
     GradientConfig,
-    MGDAConfig,
     Uncertainty,
     WeightingConfig,
 )
@@ -35,7 +35,8 @@ METHODS = dict(buildable())
 
 def test_every_module_of_the_package_is_listed_and_public() -> None:
     files = {path.stem for path in Path(weighting.__file__).parent.glob("*.py")}
-    blocks = {"__init__", "base", "aggregation", "gradients", "per_task", "step_generator", "weighted_sum"}
+    blocks = {"__init__", "base", "aggregation", "checks", "gradients", "gramian", "nonnegative", "step_generator"}
+    blocks |= {"weighted_sum"}
     assert {config.__module__.rpartition(".")[2] for config in CONFIGS.values()} == files - blocks
     assert dict(offered(WeightingConfig)) == CONFIGS
     for name, config in CONFIGS.items():
@@ -67,14 +68,14 @@ def test_examples_in_docstrings(module: str) -> None:
 
 
 def test_settings_or_their_fields() -> None:
-    by_fields = MGDA(["a", "b"], mode="features", epsilon=1e-4)
-    by_config = MGDAConfig(mode="features", epsilon=1e-4).build(["a", "b"])
-    assert type(by_config) is MGDA and by_fields.config == by_config.config
-    assert "a, b" in repr(by_fields) and "epsilon=0.0001" in repr(by_fields)
+    by_fields = CAGrad(["a", "b"], mode="features", c=0.25)
+    by_config = CAGradConfig(mode="features", c=0.25).build(["a", "b"])
+    assert type(by_config) is CAGrad and by_fields.config == by_config.config
+    assert "a, b" in repr(by_fields) and "c=0.25" in repr(by_fields)
     with pytest.raises(TypeError, match="not both"):
-        MGDA(["a"], MGDAConfig(), epsilon=1e-4)
-    with pytest.raises(TypeError, match="epsilom"):
-        MGDA(["a"], epsilom=1e-4)
+        CAGrad(["a"], CAGradConfig(), c=0.25)
+    with pytest.raises(TypeError, match="radius"):
+        CAGrad(["a"], radius=0.25)
     with pytest.raises(ValueError, match="mtan"):
         Uncertainty(["a"], variant="other")
 
@@ -183,12 +184,12 @@ def test_features_must_be_there_and_not_compiled(name: str) -> None:
         ("dwa", {"temperature": 0.0}, "positive"),
         ("uncertainty", {"variant": "other"}, "mtan"),
         ("gradnorm", {"alpha": -1.0}, "negative"),
-        ("famo", {"lr": -1.0}, "negative"),
+        ("famo", {"lr": -1.0}, "positive"),
         ("stch", {"mu": 0.0}, "positive"),
         ("stch", {"preference": {"depth": 0.0}}, "positive"),
         ("stch", {"ideal": {"colour": 0.0}}, "colour"),
         ("pcgrad", {"mode": "both"}, "mode"),
-        ("mgda", {"epsilon": 0.0}, "positive"),
+        ("fixed", {"weights": {"semseg": 0.0, "depth": 0.0, "normals": 0.0}}, "all 0"),
         ("cagrad", {"c": -0.1}, "negative"),
         ("nash-mtl", {"every": 0}, "positive"),
         ("aligned-mtl", {"scale": "max"}, "rmse"),
@@ -202,24 +203,35 @@ def test_bad_settings(name: str, settings: dict[str, Any], message: str) -> None
         CONFIGS[name](**settings).build(TASKS)
 
 
-@pytest.mark.parametrize(("name", "module"), [("cagrad", "cvxpy"), ("upgrad", "quadprog"), ("pcgrad", "torchjd")])
-def test_a_missing_solver_is_named(name: str, module: str, monkeypatch: pytest.MonkeyPatch) -> None:
+MAY_BE_ZERO = {("gradnorm", "alpha"), ("famo", "weight_decay"), ("cagrad", "c"), ("nash-mtl", "max_norm")}
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf"), -1.0, 0.0])
+@pytest.mark.parametrize("name", CONFIGS)
+def test_numbers_that_make_no_sense_are_refused_by_name(name: str, value: float) -> None:
+    for field in fields(CONFIGS[name]):
+        default = getattr(CONFIGS[name](), field.name)
+        if isinstance(default, str):
+            continue
+        per_task = isinstance(default, dict)
+        if value == 0 and ((name, field.name) in MAY_BE_ZERO or (per_task and field.name != "preference")):
+            continue
+        with pytest.raises(ValueError, match=rf"weighting\.{field.name}.*{'depth' if per_task else value}"):
+            CONFIGS[name](**{field.name: {"depth": value} if per_task else value}).check(TASKS)
+
+
+def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     load = builtins.__import__
 
     def without(wanted: str, *rest: Any, **more: Any) -> Any:
-        if wanted.split(".")[0] == module:
-            raise ImportError(f"No module named {module!r}")
+        if wanted.split(".")[0] == "torchjd":
+            raise ImportError("No module named 'torchjd'")
         return load(wanted, *rest, **more)
 
-    if module == "torchjd":
-        monkeypatch.setattr(builtins, "__import__", without)
-    else:
-        from torchjd import _mixins
-
-        monkeypatch.setattr(_mixins, "find_spec", lambda wanted: None if wanted == module else object())
-    extra = "torchjd" if module == "torchjd" else rf"taskscape\[{name}\]"
-    with pytest.raises(ValueError, match=rf"{module}.*pip install .{extra}"):
-        CONFIGS[name]().build(TASKS)
+    monkeypatch.setattr(builtins, "__import__", without)
+    with pytest.raises(ValueError, match=r"torchjd.*pip install .torchjd"):
+        CONFIGS["pcgrad"]().build(TASKS)
+    CONFIGS["upgrad"]().build(TASKS)
 
 
 def test_importing_does_not_import_torchjd() -> None:

@@ -2,7 +2,7 @@
 
 from abc import abstractmethod
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
@@ -18,7 +18,8 @@ if TYPE_CHECKING:  # importing torchjd takes a second or two, so only the method
 class AggregatorWeighting(GradientWeighting):
     """A method that combines gradients by an aggregator of torchjd.
 
-    For one that the package does not have, write::
+    It is as exact as torchjd is, in the gradients' own type: the package uses it where that is enough, and solves the
+    other methods itself. For one that the package does not have, write::
 
         @dataclass(frozen=True)
         class KrumConfig(GradientConfig):
@@ -29,12 +30,6 @@ class AggregatorWeighting(GradientWeighting):
             def aggregator(self, tasks, like):
                 return torchjd.aggregation.Krum(self.config.byzantine)
     """
-
-    extra: ClassVar[str | None] = None
-    """The extra of taskscape that installs the solver, where the method needs one."""
-    scale_free: ClassVar[bool] = False
-    """True where the weights do not change with the gradients' common scale, but the aggregator takes small gradients
-    for zero: they are brought to size one before. Gradients at features are small."""
 
     def __init__(
         self, tasks: Sequence[str], config: GradientConfig | None = None, *, seed: int = 0, **options: Any
@@ -52,9 +47,9 @@ class AggregatorWeighting(GradientWeighting):
 
             aggregator = self.aggregator(self.tasks, torch.zeros(()))
         except ImportError as error:
-            package = f'"taskscape[{self.extra}]"' if self.extra else '"torchjd>=0.18"'
             raise ValueError(
-                f"weighting {self.config.name} needs a package that is not installed ({error}); pip install {package}"
+                f"weighting {self.config.name} needs a package that is not installed ({error}); "
+                'pip install "torchjd>=0.18", with the extra that it names where it names one'
             ) from error
         if isinstance(aggregator, torchjd.Stateful):
             raise ValueError(
@@ -74,7 +69,8 @@ class AggregatorWeighting(GradientWeighting):
     def combine(self, gradients: TaskGradients, tasks: Sequence[str]) -> Combined:
         """Apply the aggregator, by the inner products alone where these are all it needs."""
         if self.by_gramian:
-            return gradients.weighted_sum(lambda gramian: self._weights(gramian, tasks))
+            # In the gradients' own type: the aggregators' thresholds are made for it.
+            return gradients.weighted_sum(lambda gramian: self._weights(gramian, tasks), gradients.rows.dtype)
         return gradients.aggregate(lambda matrix: self._aggregated(matrix, tasks))
 
     def _weights(self, gramian: Tensor, tasks: Sequence[str]) -> Tensor:
@@ -82,8 +78,10 @@ class AggregatorWeighting(GradientWeighting):
 
         aggregator = self.aggregator(tasks, gramian)
         assert isinstance(aggregator, GramianWeightedAggregator)
-        if self.scale_free:
-            gramian = gramian / gramian.trace().clamp_min(torch.finfo(gramian.dtype).tiny)
+        # A gradient whose square has lost its digits counts as zero: aggregators divide by it.
+        limit = torch.finfo(gramian.dtype)
+        counts = (gramian.diagonal() >= limit.tiny / limit.eps).to(gramian)
+        gramian = gramian * torch.outer(counts, counts)
         with self.generator.fork(gramian.device):
             return aggregator.gramian_weighting(gramian)
 

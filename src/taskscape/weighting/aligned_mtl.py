@@ -2,17 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, ClassVar, Literal, get_args
+from typing import ClassVar, Literal, get_args
 
-from torch import Tensor
+import numpy as np
 from typing_extensions import override
 
-from taskscape.weighting.aggregation import AggregatorWeighting
+from taskscape.weighting.checks import check_preference, preferences
 from taskscape.weighting.gradients import GradientConfig
-from taskscape.weighting.per_task import check_preference, preference_vector
-
-if TYPE_CHECKING:
-    from torchjd.aggregation import Aggregator
+from taskscape.weighting.gramian import SAME, Array, Gramian, GramianWeighting
 
 Scale = Literal["min", "median", "rmse"]
 
@@ -41,14 +38,29 @@ class AlignedMTLConfig(GradientConfig):
         check_preference(self.preference, tasks)
 
 
-class AlignedMTL(AggregatorWeighting, config=AlignedMTLConfig):
-    """Aligned-MTL by torchjd."""
+class AlignedMTL(GramianWeighting, config=AlignedMTLConfig):
+    """Aligned-MTL by a singular value decomposition: eigenvalues of the Gramian, the squares, lose half the digits."""
 
     config: AlignedMTLConfig
 
     @override
-    def aggregator(self, tasks: Sequence[str], like: Tensor) -> "Aggregator":
-        from torchjd.aggregation import AlignedMTL
+    def weights(self, gramian: Gramian, tasks: Sequence[str]) -> Array:
+        average = preferences(self.config.preference, tasks)
+        if not gramian.lengths.any():
+            return average
+        # Rows with the gradients' lengths and angles in as few columns as they span.
+        eigenvalues, vectors = np.linalg.eigh(gramian.cosines)
+        kept = eigenvalues > SAME * eigenvalues[-1]
+        lengths = gramian.lengths / gramian.lengths.max()
+        rows = lengths[:, None] * vectors[:, kept] * np.sqrt(eigenvalues[kept])
+        u, s, _ = np.linalg.svd(rows, full_matrices=False)
+        weights: Array = u @ ((average @ u) * self._sigma(s) / s)
+        return weights
 
-        preference = preference_vector(self.config.preference, tasks, like)
-        return AlignedMTL(preference, scale_mode=self.config.scale)
+    def _sigma(self, s: Array) -> float:
+        """Return the length of every component, from the singular values in descending order."""
+        if self.config.scale == "min":
+            return float(s[-1])
+        if self.config.scale == "median":
+            return float(s[len(s) // 2])  # of an even number the lower one, as the authors' code has it
+        return float(np.sqrt((s**2).mean()))

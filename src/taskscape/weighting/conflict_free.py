@@ -2,17 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
-from torch import Tensor
+import numpy as np
 from typing_extensions import override
 
-from taskscape.weighting.aggregation import AggregatorWeighting
+from taskscape.weighting.checks import check_preference, preferences
 from taskscape.weighting.gradients import GradientConfig
-from taskscape.weighting.per_task import check_preference, preference_vector
-
-if TYPE_CHECKING:
-    from torchjd.aggregation import Aggregator
+from taskscape.weighting.gramian import SAME, Array, Gramian, GramianWeighting
 
 
 @dataclass(frozen=True)
@@ -20,8 +17,8 @@ class ConFIGConfig(GradientConfig):
     """Conflict-free inverse gradients (Liu, Chu and Thuerey, ICLR 2025, equation 2).
 
     d = (Σ <g_k, u>) · u with u = U(M⁺ · 1), where the rows of M are the gradients at length one, M⁺ is its
-    pseudo-inverse and U brings a vector to length one. The direction does not change with the scale of any loss.
-    Reports no weights.
+    pseudo-inverse and U brings a vector to length one. The direction does not change with the scale of any loss. Zero
+    where gradients are opposite.
     """
 
     name: ClassVar[str] = "conflict-free"
@@ -36,13 +33,17 @@ class ConFIGConfig(GradientConfig):
         check_preference(self.preference, tasks)
 
 
-class ConFIG(AggregatorWeighting, config=ConFIGConfig):
-    """ConFIG by torchjd."""
+class ConFIG(GramianWeighting, config=ConFIGConfig):
+    """ConFIG by the gradients' inner products: the authors take the pseudo-inverse of all gradients."""
 
     config: ConFIGConfig
 
     @override
-    def aggregator(self, tasks: Sequence[str], like: Tensor) -> "Aggregator":
-        from torchjd.aggregation import ConFIG
-
-        return ConFIG(preference_vector(self.config.preference, tasks, like))
+    def weights(self, gramian: Gramian, tasks: Sequence[str]) -> Array:
+        wanted = np.where(gramian.lengths > 0, preferences(self.config.preference, tasks), 0.0)
+        parts = gramian.solve(wanted / max(wanted.sum(), SAME))  # M⁺ = Mᵀ (M Mᵀ)⁺
+        norm = gramian.norm(parts)
+        if norm < SAME**0.5:
+            return np.zeros(len(tasks))
+        unit = parts / norm
+        return gramian.lengths @ gramian.cosines @ unit * unit * gramian.inverse_lengths

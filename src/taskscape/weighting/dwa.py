@@ -9,6 +9,7 @@ from torch import Tensor
 from typing_extensions import override
 
 from taskscape.weighting.base import Losses, WeightingConfig
+from taskscape.weighting.checks import check_number
 from taskscape.weighting.weighted_sum import WeightedSum
 
 
@@ -17,8 +18,8 @@ class DWAConfig(WeightingConfig):
     """Dynamic Weight Average (Liu, Johns and Davison, CVPR 2019, equation 7).
 
     w_k = K · softmax(r / T)_k with r_k = L_k(t-1) / L_k(t-2), where L_k(t) is the mean loss of epoch t and K the number
-    of tasks. r_k is 1 until task k has two epochs, so that the first two are a plain sum. An epoch in which a task has
-    no label leaves its r_k as it was.
+    of tasks, of those present in a step. r_k is 1 until task k has two epochs, so that the first two are a plain sum.
+    An epoch in which a task has no label leaves its r_k as it was.
     """
 
     name: ClassVar[str] = "dwa"
@@ -29,8 +30,7 @@ class DWAConfig(WeightingConfig):
 
     @override
     def check(self, tasks: Sequence[str]) -> None:
-        if not self.temperature > 0:
-            raise ValueError(f"weighting.temperature is {self.temperature}; it must be positive, such as 2")
+        check_number("temperature", self.temperature, "2 is usual")
 
 
 class DWA(WeightedSum, config=DWAConfig):
@@ -60,7 +60,7 @@ class DWA(WeightedSum, config=DWAConfig):
     def weights(self, losses: Losses) -> Tensor:
         rates = self.last / self.before_last
         rates = torch.where(rates.isfinite(), rates, 1.0)  # no history yet, or a loss that was zero
-        return self.select(losses, len(self.tasks) * torch.softmax(rates / self.config.temperature, 0))
+        return len(losses) * torch.softmax(self.select(losses, rates) / self.config.temperature, 0)
 
     @override
     def epoch_end(self, mean_losses: Mapping[str, float]) -> None:

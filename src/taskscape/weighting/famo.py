@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from typing_extensions import override
 
 from taskscape.weighting.base import Losses, WeightingConfig, stack
+from taskscape.weighting.checks import check_number
 from taskscape.weighting.weighted_sum import WeightedSum
 
 _TINY = 1e-8
@@ -35,10 +36,8 @@ class FAMOConfig(WeightingConfig):
 
     @override
     def check(self, tasks: Sequence[str]) -> None:
-        if not self.lr >= 0 or not self.weight_decay >= 0:
-            raise ValueError(
-                f"weighting.lr is {self.lr} and weighting.weight_decay {self.weight_decay}; neither may be negative"
-            )
+        check_number("lr", self.lr, "0.025 is usual")
+        check_number("weight_decay", self.weight_decay, "0.001 is usual", or_zero=True)
 
 
 class FAMO(WeightedSum, config=FAMOConfig):

@@ -9,7 +9,7 @@ from torch import Tensor
 from typing_extensions import override
 
 from taskscape.weighting.base import Losses, WeightingConfig
-from taskscape.weighting.per_task import check_per_task
+from taskscape.weighting.checks import check_per_task
 from taskscape.weighting.weighted_sum import WeightedSum
 
 
@@ -25,6 +25,8 @@ class FixedConfig(WeightingConfig):
     @override
     def check(self, tasks: Sequence[str]) -> None:
         check_per_task("weights", self.weights, tasks)
+        if not any(self.weights.get(task, 1.0) for task in tasks):
+            raise ValueError("weighting.weights are all 0, so nothing would be trained; give one a positive weight")
 
 
 class Fixed(WeightedSum, config=FixedConfig):

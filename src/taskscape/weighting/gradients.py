@@ -15,6 +15,9 @@ from taskscape.weighting.base import BalancingContext, Losses, Weighting, Weight
 Mode = Literal["parameters", "features"]
 """What gradients are taken with respect to: all shared parameters, or the shared features."""
 
+_COLUMNS = 2**16
+"""So many columns at once are held in another type: a copy of all would be twice the gradients' memory."""
+
 
 @dataclass(frozen=True)
 class GradientConfig(WeightingConfig):
@@ -49,17 +52,35 @@ class TaskGradients:
         """
         self.rows, self.sizes, self.split = rows, sizes, split
 
-    def weighted_sum(self, weights_of: Callable[[Tensor], Tensor]) -> Combined:
+    def weighted_sum(self, weights_of: Callable[[Tensor], Tensor], precision: torch.dtype = torch.float64) -> Combined:
         """Return Σ w_k · g_k, with this process's columns, for weights that are a function of the inner products.
 
-        ``weights_of`` takes the products of all pairs of gradients, (tasks, tasks), on the CPU.
+        ``weights_of`` takes the products of all pairs of gradients, (tasks, tasks), on the CPU. They and the sum are
+        accumulated in ``precision``: in float32 a gradient would drown in one that is a thousand times longer.
         """
-        gramian = self.rows @ self.rows.T
+        gramian = self._gramian(precision)
         if self.split:
             gramian = all_reduce_sum(gramian)
         # A synchronization point: small matrices are faster on the CPU, and solvers need them there.
-        weights = weights_of(gramian.cpu()).to(self.rows)
-        return Combined(weights @ self.rows, weights)
+        weights = weights_of(gramian.cpu()).to(self.rows.device, precision)
+        return Combined(self._sum(weights), weights.to(self.rows.dtype))
+
+    def _gramian(self, precision: torch.dtype) -> Tensor:
+        if precision == self.rows.dtype:
+            return self.rows @ self.rows.T
+        gramian = self.rows.new_zeros(len(self.rows), len(self.rows), dtype=precision)
+        for part in self.rows.split(_COLUMNS, 1):
+            wide = part.to(precision)
+            gramian.addmm_(wide, wide.T)
+        return gramian
+
+    def _sum(self, weights: Tensor) -> Tensor:
+        if weights.dtype == self.rows.dtype:
+            return weights @ self.rows
+        total = torch.empty_like(self.rows[0])
+        for part, of_total in zip(self.rows.split(_COLUMNS, 1), total.split(_COLUMNS), strict=True):
+            of_total.copy_(weights @ part.to(weights.dtype))
+        return total
 
     def aggregate(self, function: Callable[[Tensor], Tensor]) -> Combined:
         """Return this process's columns of any function of the whole matrix, (tasks, columns) to (columns,)."""

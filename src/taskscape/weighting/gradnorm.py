@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from typing_extensions import override
 
 from taskscape.weighting.base import BalancingContext, Losses, Weighting, WeightingConfig, stack
+from taskscape.weighting.checks import check_number
 from taskscape.weighting.gradients import global_gradients
 
 _TINY = 1e-8
@@ -34,8 +35,8 @@ class GradNormConfig(WeightingConfig):
 
     @override
     def check(self, tasks: Sequence[str]) -> None:
-        if not self.alpha >= 0 or not self.lr >= 0:
-            raise ValueError(f"weighting.alpha is {self.alpha} and weighting.lr {self.lr}; neither may be negative")
+        check_number("alpha", self.alpha, "1.5 is usual", or_zero=True)
+        check_number("lr", self.lr, "0.025 is usual")
 
 
 class GradNorm(Weighting, config=GradNormConfig):

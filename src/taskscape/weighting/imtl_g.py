@@ -2,16 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
-from torch import Tensor
+import numpy as np
 from typing_extensions import override
 
-from taskscape.weighting.aggregation import AggregatorWeighting
 from taskscape.weighting.gradients import GradientConfig
-
-if TYPE_CHECKING:
-    from torchjd.aggregation import Aggregator
+from taskscape.weighting.gramian import SAME, Array, Gramian, GramianWeighting
 
 
 @dataclass(frozen=True)
@@ -19,18 +16,26 @@ class IMTLGConfig(GradientConfig):
     """Impartial multi-task learning, gradient balance (Liu et al., ICLR 2021, section 3.1).
 
     d = Σ w_k · g_k with Σ w_k = 1, whose projections <d, g_k / ‖g_k‖> are equal. Its direction does not change with
-    the scale of any loss. Weights may be negative.
+    the scale of any loss. Weights may be negative; where all losses would rise along d, as the sum of the weights would
+    be negative, it is turned around. Zero where gradients are opposite.
     """
 
     name: ClassVar[str] = "imtl-g"
     link: ClassVar[str] = "https://openreview.net/forum?id=IMPnRXEWpvr"
 
 
-class IMTLG(AggregatorWeighting, config=IMTLGConfig):
-    """IMTL-G by torchjd."""
+class IMTLG(GramianWeighting, config=IMTLGConfig):
+    """IMTL-G, as the paper has it."""
+
+    config: IMTLGConfig
 
     @override
-    def aggregator(self, tasks: Sequence[str], like: Tensor) -> "Aggregator":
-        from torchjd.aggregation import IMTLG
-
-        return IMTLG()
+    def weights(self, gramian: Gramian, tasks: Sequence[str]) -> Array:
+        present = (gramian.lengths > 0).astype(float)
+        parts = gramian.solve(present)
+        weights: Array = parts * gramian.inverse_lengths
+        total = abs(weights.sum())
+        if parts @ present < SAME or total <= SAME * np.abs(weights).sum():
+            return np.zeros(len(tasks))
+        weights /= total
+        return weights

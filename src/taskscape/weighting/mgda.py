@@ -2,46 +2,33 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
-from torch import Tensor
+import numpy as np
 from typing_extensions import override
 
-from taskscape.weighting.aggregation import AggregatorWeighting
 from taskscape.weighting.gradients import GradientConfig
+from taskscape.weighting.gramian import Array, Gramian, GramianWeighting
+from taskscape.weighting.nonnegative import nonnegative_minimum
 
-if TYPE_CHECKING:
-    from torchjd.aggregation import Aggregator
+_RIDGE = 1e-13
+"""Added to the square of a gradient of length one, so that gradients that depend on each other share a weight."""
 
 
 @dataclass(frozen=True)
 class MGDAConfig(GradientConfig):
-    """Multiple-gradient descent (Désidéri, 2012; Sener and Koltun, NeurIPS 2018, algorithm 2).
+    """Multiple-gradient descent (Désidéri, 2012; Sener and Koltun, NeurIPS 2018, equation 3).
 
-    min ‖Σ w_k · g_k‖ over weights that are not negative and sum to one, by Frank-Wolfe. A task whose gradient is zero
-    takes all the weight, and the shared layers stand still.
+    min ‖Σ w_k · g_k‖ over weights that are not negative and sum to one. A task whose gradient is zero takes all the
+    weight, and the shared layers stand still.
     """
 
     name: ClassVar[str] = "mgda"
     link: ClassVar[str] = "https://arxiv.org/abs/1810.04650"
 
-    epsilon: float = 1e-3
-    """Stop when a Frank-Wolfe step is shorter than this."""
-    max_iterations: int = 100
-    """Most Frank-Wolfe steps."""
 
-    @override
-    def check(self, tasks: Sequence[str]) -> None:
-        super().check(tasks)
-        if not self.epsilon > 0 or self.max_iterations < 1:
-            raise ValueError(
-                f"weighting.epsilon is {self.epsilon} and weighting.max_iterations {self.max_iterations}; "
-                "both must be positive"
-            )
-
-
-class MGDA(AggregatorWeighting, config=MGDAConfig):
-    """MGDA by torchjd.
+class MGDA(GramianWeighting, config=MGDAConfig):
+    """MGDA, solved exactly: torchjd and the authors iterate towards the same weights by Frank-Wolfe.
 
     The shortest vector between (1, 0) and (0, 2)::
 
@@ -57,7 +44,13 @@ class MGDA(AggregatorWeighting, config=MGDAConfig):
     config: MGDAConfig
 
     @override
-    def aggregator(self, tasks: Sequence[str], like: Tensor) -> "Aggregator":
-        from torchjd.aggregation import MGDA
-
-        return MGDA(self.config.epsilon, self.config.max_iterations)
+    def weights(self, gramian: Gramian, tasks: Sequence[str]) -> Array:
+        zero = gramian.lengths == 0
+        if zero.any():
+            return np.where(zero, 1 / zero.sum(), 0.0)
+        # The least of ‖Σ v_k · g_k‖² + (1 - Σ v_k)² over v ≥ 0 is a multiple of the shortest vector.
+        shares = gramian.lengths.min() / gramian.lengths
+        square = gramian.cosines + np.outer(shares, shares) + _RIDGE * np.eye(len(tasks))
+        weights: Array = nonnegative_minimum(square, shares) * shares
+        weights /= weights.sum()
+        return weights

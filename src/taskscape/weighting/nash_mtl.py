@@ -4,14 +4,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-import torch
-from torch import Tensor
+import numpy as np
 from typing_extensions import override
 
-from taskscape.weighting.gradients import Combined, GradientConfig, GradientWeighting, TaskGradients
+from taskscape.weighting.checks import check_count, check_number
+from taskscape.weighting.gradients import GradientConfig
+from taskscape.weighting.gramian import Array, Gramian, GramianWeighting
 
-_ITERATIONS = 30
-"""Newton steps, each of which at most doubles a weight: more would only lead to weights that amplify rounding."""
+_LARGEST = 1e5
+"""Larger weights for gradients of length one would amplify the rounding of gradients in float32 to a direction."""
+_ITERATIONS = 50
+"""Newton steps: each at most doubles a weight, and near the solution the digits double."""
 
 
 @dataclass(frozen=True)
@@ -19,7 +22,8 @@ class NashMTLConfig(GradientConfig):
     """Multi-task learning as a bargaining game (Navon et al., ICML 2022, claim 3.1).
 
     d = Σ w_k · g_k with w_k · <g_k, d> = 1 for every task. Its direction does not change with the scale of any loss.
-    Where there is no such d, as some sum of the gradients is zero, the weights stay as they were.
+    Where there is no such d, as some sum of the gradients is zero and no direction serves every task, the shared layers
+    stand still. A task that is alone, because the others are absent or have no gradient, keeps its gradient.
     """
 
     name: ClassVar[str] = "nash-mtl"
@@ -28,19 +32,16 @@ class NashMTLConfig(GradientConfig):
     max_norm: float = 1.0
     """Longest combined gradient; 0 for no limit."""
     every: int = 1
-    """Solve in every so many steps, and keep the weights in between."""
+    """Solve in every so many steps, and keep the weights in between while the same tasks are present."""
 
     @override
     def check(self, tasks: Sequence[str]) -> None:
         super().check(tasks)
-        if not self.max_norm >= 0 or self.every < 1:
-            raise ValueError(
-                f"weighting.max_norm is {self.max_norm} and weighting.every {self.every}; the first must not be "
-                "negative, the second must be positive"
-            )
+        check_number("max_norm", self.max_norm, "1 is usual, 0 sets no limit", or_zero=True)
+        check_count("every", self.every)
 
 
-class NashMTL(GradientWeighting, config=NashMTLConfig):
+class NashMTL(GramianWeighting, config=NashMTLConfig):
     """Nash-MTL, solved exactly: torchjd and the authors solve a sequence of convex programs towards the same weights.
 
     Two gradients of different length get weights that make them equally long::
@@ -60,33 +61,26 @@ class NashMTL(GradientWeighting, config=NashMTLConfig):
         self, tasks: Sequence[str], config: NashMTLConfig | None = None, *, seed: int = 0, **options: Any
     ) -> None:
         super().__init__(tasks, config, **options)
-        self.previous = dict.fromkeys(self.tasks, 1.0)
+        self.previous: dict[str, float] = {}
         self.step = 0
 
     @override
-    def combine(self, gradients: TaskGradients, tasks: Sequence[str]) -> Combined:
-        return gradients.weighted_sum(lambda gramian: self._weights(gramian, tasks))
-
-    def _weights(self, gramian: Tensor, tasks: Sequence[str]) -> Tensor:
-        if self.step % self.config.every == 0:
-            self._bargain(gramian, tasks)
+    def weights(self, gramian: Gramian, tasks: Sequence[str]) -> Array:
+        # A task without a gradient has nothing to bargain for.
+        table = np.flatnonzero(gramian.lengths)
+        names = [tasks[int(k)] for k in table]
+        if self.step % self.config.every == 0 or self.previous.keys() != set(names):
+            found = bargain(gramian.lengths[table], gramian.cosines[table][:, table])
+            self.previous = dict(zip(names, found.tolist(), strict=True))
         self.step += 1
-        weights = gramian.new_tensor([self.previous[task] for task in tasks])
-        norm = (weights @ gramian @ weights).clamp_min(0).sqrt()
+        weights = np.array([self.previous.get(task, 0.0) for task in tasks])
+        norm = gramian.norm(weights * gramian.lengths)
         too_long = 0 < self.config.max_norm < norm
         return weights * (self.config.max_norm / norm) if too_long else weights
 
-    def _bargain(self, gramian: Tensor, tasks: Sequence[str]) -> None:
-        # A task without a gradient has nothing to bargain for, and one that is alone has nobody to bargain with.
-        table = [k for k, square in enumerate(gramian.diagonal().tolist()) if square > 0]
-        among = gramian[table][:, table].double()
-        weights = bargaining_solution(among) if len(table) > 1 else torch.ones(len(table))
-        if weights is not None:
-            self.previous.update(zip([tasks[k] for k in table], weights.tolist(), strict=True))
-
     @override
     def get_extra_state(self) -> dict[str, Any]:
-        """Return the weights of the last step and the number of steps."""
+        """Return the weights of the last solution and the number of steps."""
         return {"previous": dict(self.previous), "step": self.step}
 
     @override
@@ -94,22 +88,28 @@ class NashMTL(GradientWeighting, config=NashMTLConfig):
         self.previous, self.step = dict(state["previous"]), state["step"]
 
 
-def bargaining_solution(gramian: Tensor) -> Tensor | None:
-    """Return the weights w > 0 with w_k · (G w)_k = 1, (tasks,), for a Gramian G, (tasks, tasks) in float64.
+def bargain(lengths: Array, cosines: Array) -> Array:
+    """Return the weights, (tasks,), for gradients of these lengths, (tasks,), and cosines, (tasks, tasks)."""
+    if len(lengths) < 2:
+        return np.ones(len(lengths))
+    solution = bargaining_solution(cosines)
+    return np.zeros(len(lengths)) if solution is None else solution / lengths
+
+
+def bargaining_solution(gramian: Array) -> Array | None:
+    """Return the weights w > 0 with w_k · (G w)_k = 1, (tasks,), for the Gramian of gradients of length one.
 
     They are where ½ · wᵀ G w - Σ log w_k, which is convex, has its minimum; Newton's method finds it. None where there
     is no minimum: some combination of the gradients with positive weights is zero.
     """
-    # Weights for gradients of length one first: the method does not depend on the lengths, but its rounding would.
-    lengths = gramian.diagonal().sqrt()
-    cosines = gramian / torch.outer(lengths, lengths)
-    w = torch.ones_like(lengths)
+    w: Array = np.ones(len(gramian))
     for _ in range(_ITERATIONS):
-        gradient = cosines @ w - 1 / w
-        step = torch.linalg.solve_ex(cosines + torch.diag(w**-2), gradient).result
-        decrement = (gradient @ step).sqrt()
+        gradient = gramian @ w - 1 / w
+        step = np.linalg.solve(gramian + np.diag(w**-2), gradient)
+        decrement = np.sqrt(np.maximum(gradient @ step, 0))
         w = w - step / (1 + decrement)  # damped: w stays positive, and the function decreases
+        if w.max() > _LARGEST:
+            break
         if decrement < 1e-6:
-            weights: Tensor = w / lengths
-            return weights
+            return w
     return None

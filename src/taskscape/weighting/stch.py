@@ -9,7 +9,7 @@ from torch import Tensor
 from typing_extensions import override
 
 from taskscape.weighting.base import Losses, WeightingConfig, stack
-from taskscape.weighting.per_task import check_per_task, check_preference, preference_vector
+from taskscape.weighting.checks import check_number, check_per_task, check_preference, preferences
 from taskscape.weighting.weighted_sum import WeightedSum
 
 
@@ -32,8 +32,7 @@ class STCHConfig(WeightingConfig):
 
     @override
     def check(self, tasks: Sequence[str]) -> None:
-        if not self.mu > 0:
-            raise ValueError(f"weighting.mu is {self.mu}; it must be positive, such as 0.5")
+        check_number("mu", self.mu, "0.5 is usual")
         check_preference(self.preference, tasks)
         check_per_task("ideal", self.ideal, tasks)
 
@@ -48,5 +47,5 @@ class STCH(WeightedSum, config=STCHConfig):
         """Return λ_k · softmax(λ · (L - z) / μ)_k."""
         values = stack(losses)
         ideal = values.new_tensor([self.config.ideal.get(task, 0.0) for task in losses])
-        scale = preference_vector(self.config.preference, losses, values)
+        scale = values.new_tensor(preferences(self.config.preference, losses))
         return scale * torch.softmax(scale * (values - ideal) / self.config.mu, 0)

@@ -2,25 +2,25 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
-from torch import Tensor
+import numpy as np
 from typing_extensions import override
 
-from taskscape.weighting.aggregation import AggregatorWeighting
+from taskscape.weighting.checks import check_preference, preferences
 from taskscape.weighting.gradients import GradientConfig
-from taskscape.weighting.per_task import check_preference, preference_vector
+from taskscape.weighting.gramian import Array, Gramian, GramianWeighting
+from taskscape.weighting.nonnegative import nonnegative_minimum
 
-if TYPE_CHECKING:
-    from torchjd.aggregation import Aggregator
+_RIDGE = 1e-13
+"""Added to the square of a gradient of length one, so that gradients that depend on each other share a weight."""
 
 
 @dataclass(frozen=True)
 class UPGradConfig(GradientConfig):
     """Unconflicting projection of gradients (Quinton and Rey, 2024, equation 4).
 
-    The mean of the g_k, each projected onto the cone of all d with <g_j, d> ≥ 0 for every j. Solved by quadprog (GPL 2
-    or later) through qpsolvers (LGPL 3): ``pip install "taskscape[upgrad]"``.
+    The mean of the g_k, each projected onto the cone of all d with <g_j, d> ≥ 0 for every j.
     """
 
     name: ClassVar[str] = "upgrad"
@@ -35,15 +35,26 @@ class UPGradConfig(GradientConfig):
         check_preference(self.preference, tasks)
 
 
-class UPGrad(AggregatorWeighting, config=UPGradConfig):
-    """UPGrad by torchjd."""
+class UPGrad(GramianWeighting, config=UPGradConfig):
+    """UPGrad, solved exactly: torchjd adds a ten-thousandth of the longest gradient, which harms short ones.
+
+    Of two gradients that conflict each loses its part against the other, as in PCGrad, and the mean is taken::
+
+        >>> import torch
+        >>> from taskscape.weighting import BalancingContext, UPGrad
+        >>> x = torch.nn.Parameter(torch.zeros(2))
+        >>> losses = {"a": 2 + x @ torch.tensor([1.0, 0.0]), "b": 2 + x @ torch.tensor([-1.0, -1.0])}
+        >>> _ = UPGrad(["a", "b"]).backward(losses, BalancingContext.of(losses, shared=[x], tasks=[]))
+        >>> x.grad
+        tensor([ 0.2500, -0.7500])
+    """
 
     config: UPGradConfig
-    extra = "upgrad"
-    scale_free = True
 
     @override
-    def aggregator(self, tasks: Sequence[str], like: Tensor) -> "Aggregator":
-        from torchjd.aggregation import UPGrad
-
-        return UPGrad(preference_vector(self.config.preference, tasks, like))
+    def weights(self, gramian: Gramian, tasks: Sequence[str]) -> Array:
+        square = gramian.cosines + _RIDGE * np.eye(len(tasks))
+        # The projection of g is g + Σ v_j · g_j with the v ≥ 0 that makes it shortest: the dual problem.
+        added = np.stack([nonnegative_minimum(square, -cosines) for cosines in gramian.cosines])
+        parts = preferences(self.config.preference, tasks) * gramian.lengths
+        return (parts + parts @ added) * gramian.inverse_lengths

@@ -1,0 +1,45 @@
+"""Building block: quadratic programs with variables that are not negative, solved exactly."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+
+
+def nonnegative_minimum(matrix: Array, linear: Array) -> Array:
+    """Return the v ≥ 0, (n,), at which ½ · vᵀ A v - hᵀ v is least, for a positive definite A, (n, n), and h, (n,).
+
+    The active-set method of Lawson and Hanson (Solving Least Squares Problems, 1974, algorithm 23.10): it ends after
+    finitely many steps with the solution of a linear system, so that the only error is that of rounding.
+    """
+    n = len(linear)
+    v, free, refused = np.zeros(n), np.zeros(n, bool), np.zeros(n, bool)
+    for _ in range(10 * n):  # more than it needs: rounding may not make it go round in circles
+        slack = linear - matrix @ v
+        rounding = 1e-15 * n * (np.abs(linear) + np.abs(matrix) @ np.abs(v))
+        wanting = ~free & ~refused & (slack > rounding)
+        if not wanting.any():
+            break
+        new = int(np.where(wanting, slack, -np.inf).argmax())
+        free[new] = True
+        v = _within_bounds(matrix, linear, v, free)
+        if free[new]:
+            refused[:] = False
+        else:
+            refused[new] = True
+    return v
+
+
+def _within_bounds(matrix: Array, linear: Array, v: Array, free: NDArray[np.bool_]) -> Array:
+    """Go to the minimum over the free variables; fix each that meets zero on the way, in ``free`` too."""
+    while free.any():
+        goal = np.zeros_like(v)
+        goal[free] = np.linalg.solve(matrix[np.ix_(free, free)], linear[free])
+        meets = free & (goal <= 0)
+        if not meets.any():
+            return goal
+        share = (v[meets] / (v[meets] - goal[meets])).min()
+        v = v + share * (goal - v)
+        free &= ~(meets & (v <= 1e-15 * np.abs(goal)))
+        v = np.where(free, v, 0.0)
+    return np.zeros_like(v)
