@@ -20,6 +20,7 @@ COMMANDS = {
     "predict": "run inference on images",
     "report": "write an HTML report of a run",
     "compare": "write an HTML comparison of several runs",
+    "doctor": "check the installation, and the precision of this machine",
 }
 """Every command, in the order of the help, with what it does."""
 

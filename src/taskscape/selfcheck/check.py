@@ -130,8 +130,8 @@ def _beyond_rounding(results: dict[str, Tensor], reference: dict[str, Tensor]) -
 
 
 def _in_words(errors: dict[str, float]) -> str:
-    sizes = {name: f"{error:.2g}" if math.isfinite(error) else "infinite" for name, error in errors.items()}
-    return ", ".join(f"{name} (relative error {size})" for name, size in sizes.items())
+    sizes = {n: f"relative error {error:.2g}" if math.isfinite(error) else "not finite" for n, error in errors.items()}
+    return ", ".join(f"{name} ({size})" for name, size in sizes.items())
 
 
 def relative_error(result: Tensor, reference: Tensor) -> float:

@@ -1,6 +1,7 @@
 """What a self-check found, in words and as a file of the run."""
 
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,7 +33,16 @@ class Finding:
 
     def __str__(self) -> str:
         where = ", ".join(layer or "the network" for layer in self.layers)
-        return f"{where}: {self.operator.partition(' in ')[0]}: {self.wrong}; {IN_WORDS[self.remedy]}"
+        return f"{where}: {short(self.operator)}: {self.wrong}; {IN_WORDS[self.remedy]}"
+
+
+def short(operator: str) -> str:
+    """Return the title of an operator without what is usual: ``Conv2d(24, 24, kernel_size=3, dilation=2)``."""
+    text = re.sub(r"\s+", " ", operator.partition(" in ")[0])
+    text = re.sub(r"\((\d+), \1\)", r"\1", text)
+    return re.sub(
+        r"(, )?\b(stride=1|\w+=None|(?<!\w)antialias=False|ceil_mode=False|return_indices=False)(?=[,)])", "", text
+    )
 
 
 def in_one_line(findings: Sequence[Finding]) -> str:

@@ -50,11 +50,11 @@ def verify(
             known = needed.setdefault(operator.signature, operator)
             known.users += [user for user in operator.users if user not in known.users]
     device = next(network.parameters()).device
-    verdicts = _verdicts(needed, device, autocast, report)
+    judged = verdicts(needed, device, autocast, report)
     found = [
         Finding(operator.title, tuple(operator.users), verdict.wrong, verdict.remedy)
         for signature, operator in needed.items()
-        if (verdict := verdicts[signature]).wrong
+        if (verdict := judged[signature]).wrong
     ]
     findings = _of_all_processes(found)
     apply(network, findings)
@@ -95,22 +95,25 @@ def _operators(network: nn.Module, shape: Shape, autocast: Callable[[], torch.au
         network.train(before)
 
 
-def _verdicts(
+def verdicts(
     needed: dict[str, Operator],
     device: torch.device,
     autocast: Callable[[], torch.autocast],
-    report: ProgressCallback | None,
+    report: ProgressCallback | None = None,
+    *,
+    fresh: bool = False,
 ) -> dict[str, Verdict]:
+    """Return the verdicts about operators by their signatures, from the cache unless they shall be ``fresh``."""
     cache = Cache(device)
-    verdicts = cache.load()
-    missing = [signature for signature in needed if signature not in verdicts]
+    known = {} if fresh else cache.load()
+    missing = [signature for signature in needed if signature not in known]
     for done, signature in enumerate(missing, 1):
-        verdicts[signature] = check(needed[signature], device, autocast)
+        known[signature] = check(needed[signature], device, autocast)
         if report is not None:
             report(done, len(missing))
     if missing:
-        cache.add({signature: verdicts[signature] for signature in missing})
-    return verdicts
+        cache.add({signature: known[signature] for signature in missing})
+    return known
 
 
 def _of_all_processes(found: list[Finding]) -> tuple[Finding, ...]:

@@ -1,0 +1,192 @@
+"""``taskscape doctor``."""
+
+import json
+import os
+import platform
+import shutil
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from importlib import metadata
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import tyro
+
+if TYPE_CHECKING:
+    import torch
+
+PACKAGES = ("taskscape", "torch", "torchvision", "timm", "torchjd", "lightning-fabric", "numpy", "numba")
+
+SOLVERS = {"cagrad": ("cvxpy", "clarabel"), "nash-mtl": ("cvxpy", "ecos"), "upgrad": ("quadprog", "qpsolvers")}
+"""The extra of each weighting that needs a solver, and the modules it installs."""
+
+GIB = 2**30
+
+
+@dataclass(frozen=True)
+class Line:
+    """One thing that was looked at."""
+
+    name: str
+    value: str
+    state: Literal["fine", "note", "off"] = "fine"
+    """A note tells what may matter; what is off needs the remedy."""
+    remedy: str = ""
+
+
+def main(arguments: Sequence[str]) -> None:
+    tyro.cli(doctor, args=arguments, prog="taskscape doctor")
+
+
+def doctor(*, json: bool = False, device: Literal["auto", "cpu", "cuda"] = "auto") -> None:
+    """Check the installation and whether this machine computes right in reduced precision.
+
+    Looks at versions, processor, GPUs, threads, memory and the cache folder, and compares layers and functions that
+    networks are made of in bf16 with float32. The exit code is 0 where all is fine and 1 where something is off.
+
+    Args:
+        json: Print JSON instead of a table.
+        device: What to check; auto takes a GPU when there is one.
+    """
+    lines = [*_versions(), *_hardware(), *_threads(), _memory(), *_cache(), *_solvers(), *_precision(device)]
+    fine = all(line.state != "off" for line in lines)
+    if json:
+        _print_json(lines, fine)
+    else:
+        _print_table(lines, fine)
+    sys.exit(0 if fine else 1)
+
+
+def _print_json(lines: Sequence[Line], fine: bool) -> None:
+    print(json.dumps({"fine": fine, "lines": [asdict(line) for line in lines]}, indent=1, ensure_ascii=False))
+
+
+def _print_table(lines: Sequence[Line], fine: bool) -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    styles = {"fine": "", "note": "yellow", "off": "bold red"}
+    table = Table("", "", "", box=None, padding=(0, 2, 0, 0), show_header=False)
+    for line in lines:
+        text = line.value + (f": {line.remedy}" if line.remedy else "")
+        table.add_row(line.name, Text("" if line.state == "fine" else line.state, styles[line.state]), Text(text))
+    console = Console(highlight=False)
+    console.print(table)
+    console.print("\nall is fine" if fine else "\nsomething is off")
+
+
+def _versions() -> list[Line]:
+    lines = [Line("python", platform.python_version())]
+    for name in PACKAGES:
+        try:
+            lines.append(Line(name, metadata.version(name)))
+        except metadata.PackageNotFoundError:
+            lines.append(Line(name, "not installed", "off", "install taskscape again, with pip install ."))
+    return lines
+
+
+def _hardware() -> list[Line]:
+    import torch
+
+    from taskscape.selfcheck.cache import processor
+
+    gpus = (
+        [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())] if torch.cuda.is_available() else []
+    )
+    return [
+        Line("processor", f"{processor()}, {torch.backends.cpu.get_cpu_capability()}"),
+        Line("GPUs", ", ".join(gpus) or "none that torch can use"),
+    ]
+
+
+def _threads() -> list[Line]:
+    import torch
+
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    threads = torch.get_num_threads()
+    set_to = {
+        name: value for name, value in os.environ.items() if name.startswith(("OMP_", "MKL_NUM", "KMP_", "GOMP_"))
+    }
+    lines = [Line("settings of threads", " ".join(f"{k}={v}" for k, v in sorted(set_to.items())) or "none")]
+    value = f"{threads} threads on {cores} cores"
+    if threads > cores:
+        lines.append(Line("threads", value, "off", f"set OMP_NUM_THREADS={cores}: they wait for each other"))
+    else:
+        lines.append(Line("threads", value))
+    if hasattr(os, "getloadavg"):
+        load = os.getloadavg()[0]
+        busy = load > cores + 1
+        remedy = "other programs take the cores, and training takes several times as long" if busy else ""
+        lines.append(Line("load", f"{load:.1f} on {cores} cores", "note" if busy else "fine", remedy))
+    return lines
+
+
+def _memory() -> Line:
+    try:
+        rows = dict(row.split(":", 1) for row in Path("/proc/meminfo").read_text().splitlines())
+        total, free = (int(rows[name].split()[0]) * 1024 / GIB for name in ("MemTotal", "MemAvailable"))
+    except (OSError, KeyError, ValueError):
+        return Line("memory", "not known on this system")
+    value = f"{free:.1f} of {total:.1f} GiB available"
+    if free < 1:
+        return Line("memory", value, "off", "end other programs, or train with a smaller --batch-size")
+    return Line("memory", value)
+
+
+def _cache() -> list[Line]:
+    from taskscape.files import cache_folder
+
+    folder = cache_folder()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        remedy = "make it writable, or name another folder in the environment variable TASKSCAPE_CACHE"
+        return [Line("cache folder", f"{folder} cannot be written ({error.strerror})", "off", remedy)]
+    free = shutil.disk_usage(folder).free / GIB
+    value = f"{folder}, {free:.1f} GiB free"
+    return [Line("cache folder", value, "off", "make room") if free < 0.5 else Line("cache folder", value)]
+
+
+def _solvers() -> list[Line]:
+    lines = []
+    for name, modules in SOLVERS.items():
+        missing = [module for module in modules if find_spec(module) is None]
+        value = f"not installed; pip install 'taskscape[{name}]' where it is wanted" if missing else "installed"
+        lines.append(Line(f"solver of {name}", value))
+    return lines
+
+
+def _precision(device: Literal["auto", "cpu", "cuda"]) -> list[Line]:
+    import torch
+
+    from taskscape.selfcheck.findings import IN_WORDS, short
+    from taskscape.selfcheck.standard import standard_operators
+    from taskscape.selfcheck.verify import verdicts
+    from taskscape.training.precision import autocast
+
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    elif device == "cuda" and not torch.cuda.is_available():
+        raise ValueError("device is cuda, but torch finds no GPU; install a CUDA build of torch or use --device cpu")
+    place = torch.device(device)
+
+    def bf16() -> "torch.autocast":
+        return autocast(place, "bf16")
+
+    operators = {operator.signature: operator for operator in standard_operators(place, bf16)}
+    found = verdicts(operators, place, bf16, fresh=True)
+    lines = []
+    for signature, operator in operators.items():
+        wrong, remedy = found[signature]
+        if wrong:
+            done = "train with --precision fp32" if remedy is None else f"in training it {IN_WORDS[remedy]} instead"
+            done += "; another version of torch may be right"
+            lines.append(Line(f"bf16: {short(operator.title)}", wrong, "off", done))
+    right = f"{len(operators) - len(lines)} of {len(operators)} layers and functions are right"
+    return [Line(f"bf16 on {device}", right, "off" if lines else "fine"), *lines]

@@ -1,0 +1,72 @@
+"""``taskscape doctor`` says what is off, and what helps."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from test_selfcheck import inject
+from torch import nn
+
+from taskscape.cli import main
+from taskscape.selfcheck import standard
+from taskscape.selfcheck.findings import short
+
+
+@pytest.fixture(autouse=True)
+def _few_layers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    layers = (lambda: nn.Conv2d(16, 16, 3, padding=2, dilation=2), lambda: nn.Conv2d(16, 16, 3))
+    monkeypatch.setattr(standard, "STANDARD", {16: layers})
+    monkeypatch.setenv("TASKSCAPE_CACHE", str(tmp_path / "cache"))
+
+
+def doctor(capsys: pytest.CaptureFixture[str]) -> tuple[int, dict[str, dict[str, str]]]:
+    with pytest.raises(SystemExit) as ended:
+        main(["doctor", "--json", "--device", "cpu"])
+    report = json.loads(capsys.readouterr().out)
+    assert report["fine"] == (ended.value.code == 0)
+    assert all(
+        line["remedy"] or line["name"].startswith("bf16 on") for line in report["lines"] if line["state"] == "off"
+    )
+    return int(ended.value.code or 0), {line["name"]: line for line in report["lines"]}
+
+
+def test_a_healthy_machine(capsys: pytest.CaptureFixture[str]) -> None:
+    code, lines = doctor(capsys)
+    assert lines["bf16 on cpu"]["value"] == "2 of 2 layers and functions are right"
+    assert lines["torch"]["value"] == torch.__version__.partition("+")[0]
+    assert code == 0
+
+
+def test_a_wrong_kernel_is_off(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    inject(monkeypatch)
+    code, lines = doctor(capsys)
+    assert code == 1
+    line = lines["bf16: Conv2d(16, 16, kernel_size=3, padding=2, dilation=2)"]
+    assert line["value"] == "gradient of the weight (relative error 0.1)" and "in contiguous memory" in line["remedy"]
+    with pytest.raises(SystemExit):
+        main(["doctor", "--device", "cpu"])
+    shown = capsys.readouterr().out
+    assert "1 of 2 layers" in shown and shown.rstrip().endswith("something is off")
+
+
+def test_a_cache_folder_that_cannot_be_written_is_off(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("TASKSCAPE_CACHE", str(tmp_path / "file" / "cache"))
+    code, lines = doctor(capsys)
+    assert code == 1
+    assert lines["cache folder"]["state"] == "off" and "TASKSCAPE_CACHE" in lines["cache folder"]["remedy"]
+
+
+def test_more_threads_than_cores_are_off(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 4096)
+    code, lines = doctor(capsys)
+    assert code == 1 and "OMP_NUM_THREADS=" in lines["threads"]["remedy"]
+
+
+def test_titles_are_short() -> None:
+    title = "Conv2d(24, 24, kernel_size=(3, 3), stride=(1, 1), padding=(2, 2), dilation=(2, 2)) in training"
+    assert short(title) == "Conv2d(24, 24, kernel_size=3, padding=2, dilation=2)"
+    assert short("max_unpool2d([2, 2], stride=None, padding=0, output_size=None)") == "max_unpool2d([2, 2], padding=0)"
