@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,8 @@ from taskscape.data.check import check, quick
 from taskscape.data.duplicates import fingerprint, near_duplicates
 from taskscape.modalities import Depth, Modality, Normals, Semseg
 from taskscape.modalities.class_sets import ClassSet
+from taskscape.runs import train
+from tiny import tiny
 
 SIZE = (32, 48)
 CLASSES = ClassSet("test", ("ground", "wall", "pole"), ((0, 0, 0), (9, 9, 9), (99, 99, 99)))
@@ -246,3 +249,14 @@ def test_observations_that_a_modality_does_not_know_are_none(make: Callable[...,
         "train: 6 of 6 images have no depth label at all, such as train0: check that its label is there under the "
         "image's name"
     ]
+
+
+def test_training_begins_with_the_quick_check(
+    make: Callable[..., Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    experiment = replace(tiny(make(sentinel)), epochs=1, batch_size=2)
+    train(experiment, tmp_path / "run")
+    warnings = " ".join(capsys.readouterr().err.split())
+    assert "warning: train, depth: 6 of 6 images" in warnings and "exactly 65.535 m" in warnings
+    train(experiment, tmp_path / "quiet", quiet=True)
+    assert "warning" not in "".join(capsys.readouterr())
