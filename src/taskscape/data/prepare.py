@@ -1,23 +1,31 @@
 """From a raw data set to a packed store, in several processes."""
 
+import inspect
 import json
+import shutil
 import zlib
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from taskscape import parallel
 from taskscape.batch import Sample
-from taskscape.data.manifest import MANIFEST, FileInfo, Manifest
+from taskscape.data.inputs import (
+    INPUTS,
+    INPUTS_SO_FAR,
+    changes,
+    fingerprints,
+    gather,
+    record,
+    recorded,
+    unchanged_since,
+)
+from taskscape.data.manifest import MANIFEST, UNFINISHED, FileInfo, Manifest
 from taskscape.data.readers.base import RawData, RawIndex, RawSample
 from taskscape.data.writer import StoreWriter
-from taskscape.files import atomic_write
 from taskscape.progress import ProgressCallback
-
-INPUTS = "inputs.json"
-"""The file of a prepared store that lists what it was made from: size and checksum of every input file."""
-_INPUTS_SO_FAR = "inputs.jsonl"
 
 
 def prepare(
@@ -27,26 +35,70 @@ def prepare(
     shard: int | None = None,
     processes: int | None = None,
     report: ProgressCallback | None = None,
+    tell: Callable[[str], None] | None = None,
 ) -> Manifest:
     """Write the raw data set in folder ``raw`` as a packed store ``out``, and return its manifest.
 
-    An interrupted run resumes; a store that is complete is left as it is. Memory is needed for a few images per
-    process. The store does not depend on ``processes``, the number of them (by default one per core); ``shard`` is the
-    number of images per file.
+    An interrupted run resumes; samples whose inputs were changed in between are made again. A store that is complete is
+    left as it is while its inputs are those that it was made from. Otherwise it is made again as a whole, beside the
+    old one, which it replaces at the end. ``tell`` gets a sentence about what is done.
+
+    Memory is needed for a few images per process. The store does not depend on ``processes``, the number of them (by
+    default one per core); ``shard`` is the number of images per file.
 
     Raises:
         FileNotFoundError: The raw folder lacks something; the message says what, and where it is available.
-        ValueError: The raw data are not as they should be, or ``out`` holds something else.
+        ValueError: The raw data are not as they should be, or ``out`` holds something else, such as a store of other
+            settings.
         OSError: The disk is full, for one.
     """
+    tell = tell or (lambda _: None)
     index = data.contents(raw)
     source = _source(data, index)
+    out = out.resolve()  # a link stays where it is, and what it leads to is replaced
+    new, replaced = out.with_name(f".{out.name}.new"), out.with_name(f".{out.name}.replaced")
+    _end_replacement(new, out, replaced)
+    if not (out / MANIFEST).exists():
+        return _write(index, raw, out, source, shard, processes, report, tell)
+    different = _different(index, raw, out, source)
+    if not different:
+        tell("nothing to do: the store was made from these very inputs")
+        return Manifest.of(out)
+    tell(f"{different}; the store is made again")
+    if (new / MANIFEST).exists() and _different(index, raw, new, source):
+        shutil.rmtree(new)
+    if not (new / MANIFEST).exists():
+        try:
+            _write(index, raw, new, source, shard, processes, report, tell)
+        except _OtherPlanError:  # what an earlier try left
+            shutil.rmtree(new)
+            _write(index, raw, new, source, shard, processes, report, tell)
+    out.rename(replaced)
+    _end_replacement(new, out, replaced)
+    return Manifest.of(out)
+
+
+class _OtherPlanError(ValueError):
+    """An unfinished store is another one than is to be written."""
+
+
+def _write(
+    index: RawIndex,
+    raw: Path,
+    out: Path,
+    source: dict[str, Any],
+    shard: int | None,
+    processes: int | None,
+    report: ProgressCallback | None,
+    tell: Callable[[str], None],
+) -> Manifest:
+    """Write the store, or what is missing of it."""
     counts = {split: len(samples) for split, samples in index.splits.items()}
-    if (out / MANIFEST).exists():
-        manifest = Manifest.of(out)
-        if (manifest.source, manifest.size) == (source, index.size):
-            return manifest
-    writer = StoreWriter(out, index.size, counts, index.fields, source, shard)
+    try:
+        writer = StoreWriter(out, index.size, counts, index.fields, source, shard)
+    except ValueError as error:
+        raise (_OtherPlanError(str(error)) if (out / UNFINISHED).exists() else error) from error
+    _put_changed_again(writer, index, raw, tell)
     missing = [(split, number) for split in counts for number in writer.missing(split)]
     jobs = ((writer, index.read, raw, split, number, index.splits[split][number]) for split, number in missing)
     total = sum(counts.values())
@@ -55,9 +107,60 @@ def prepare(
         done += 1
         if report is not None:
             report(done, total)
-    _gather_inputs(out)
+    gather(out, [(split, number) for split, count in counts.items() for number in range(count)])
     writer.finish()
+    (out / INPUTS_SO_FAR).unlink(missing_ok=True)
     return Manifest.of(out)
+
+
+def _put_changed_again(writer: StoreWriter, index: RawIndex, raw: Path, tell: Callable[[str], None]) -> None:
+    """Let samples of an unfinished store whose inputs were changed since count as missing."""
+    inputs, stale = recorded(writer.path), 0
+    for split, samples in index.splits.items():
+        written = set(range(len(samples))) - set(writer.missing(split))
+        again = [n for n in written if not unchanged_since(samples[n], raw, inputs.get((split, n), {}))]
+        if again:
+            writer.put_again(split, again)
+        stale += len(again)
+    if stale:
+        tell(f"the inputs of {stale} samples have changed since they were written; these are made again")
+
+
+def _different(index: RawIndex, raw: Path, store: Path, source: dict[str, Any]) -> str:
+    """Return in what a complete store differs from one that would be made now, in words; empty where in nothing.
+
+    Raises ``ValueError`` where it must not be replaced: it is of another kind or other settings, or holds other files.
+    """
+    manifest = Manifest.of(store)
+    refusal = f"{store} is not empty: delete it or choose another folder; it holds"
+    if (kind := manifest.source.get("kind")) != source["kind"]:
+        raise ValueError(f"{refusal} a store of {kind}")
+    before, now = manifest.source.get("settings", {}), source["settings"]
+    for name in sorted({*before, *now}):
+        if before.get(name) != now.get(name):
+            raise ValueError(
+                f"{refusal} a store of other settings, {name} was {before.get(name)} and is {now.get(name)}"
+            )
+    known = {MANIFEST, INPUTS, INPUTS_SO_FAR, *manifest.counts}
+    if (what := changes(index, raw, store)) == "":
+        parts = [name for name in sorted({*manifest.source, *source}) if manifest.source.get(name) != source.get(name)]
+        if manifest.labels != dict(index.fields) or manifest.size != tuple(index.size):
+            parts.append("what is stored")
+        what = f"the inputs are the same, but not {', '.join(parts)}" if parts else ""
+    if what and (other := sorted(entry.name for entry in store.iterdir() if entry.name not in known)):
+        raise ValueError(f"{what}, but {store} holds other things, {', '.join(other)}: move them elsewhere first")
+    return what
+
+
+def _end_replacement(new: Path, out: Path, replaced: Path) -> None:
+    """Put the new store in the place of the one that was moved away; also after a kill at any moment."""
+    if not (replaced / MANIFEST).exists():
+        return
+    if not out.exists():
+        (new if (new / MANIFEST).exists() else replaced).rename(out)
+    if replaced.exists():
+        (replaced / MANIFEST).unlink()  # first, so that half of a store is never taken for one
+        shutil.rmtree(replaced)
 
 
 def _source(data: RawData, index: RawIndex) -> dict[str, Any]:
@@ -71,6 +174,9 @@ def _source(data: RawData, index: RawIndex) -> dict[str, Any]:
         "inputs": INPUTS,
         "names_crc32": zlib.crc32(json.dumps(names).encode()),
     }
+    if not type(data).__module__.startswith("taskscape."):  # a reader of the user's own, which may change
+        with suppress(TypeError, OSError):  # a notebook has no such file
+            source["reader"] = asdict(FileInfo.of(Path(inspect.getfile(type(data)))))
     plain: dict[str, Any] = json.loads(json.dumps(source))
     return plain
 
@@ -78,27 +184,9 @@ def _source(data: RawData, index: RawIndex) -> dict[str, Any]:
 def _prepare_one(
     writer: StoreWriter, read: Callable[[RawSample], Sample], raw: Path, split: str, number: int, sample: RawSample
 ) -> None:
+    inputs = fingerprints(sample, raw)
     content = read(sample)
-    inputs = {_relative(path, raw): asdict(FileInfo.of(path)) for path in sample.files.values()}
-    # Before the sample counts as complete; one write in append mode, so that processes do not mix.
-    with (writer.path / _INPUTS_SO_FAR).open("a") as lines:
-        lines.write("\n" + json.dumps(inputs))
+    if not unchanged_since(sample, raw, inputs):
+        raise ValueError(f"the files of {sample.name!r} were changed while they were read: run the same command again")
+    record(writer.path, split, number, inputs)  # before the sample counts as complete
     writer.put(split, number, content)
-
-
-def _relative(path: Path, raw: Path) -> str:
-    return (path.relative_to(raw) if path.is_relative_to(raw) else path).as_posix()
-
-
-def _gather_inputs(store: Path) -> None:
-    """Turn the lines of all processes into one file in the order of the names."""
-    lines, inputs = store / _INPUTS_SO_FAR, {}
-    if not lines.exists():  # it was stopped after this step, or nothing was left to read
-        return
-    for line in lines.read_text().splitlines():
-        try:
-            inputs.update(json.loads(line))
-        except ValueError:
-            continue  # an empty line, or one torn by a kill, whose sample was written again
-    atomic_write(store / INPUTS, json.dumps(dict(sorted(inputs.items())), indent=1) + "\n")
-    lines.unlink()

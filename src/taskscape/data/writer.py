@@ -122,7 +122,7 @@ class StoreWriter:
                 file.seek(-rows_from_the_end * stored.nbytes, os.SEEK_END)
                 file.write(stored.tobytes())
         done = self.path / split / _DONE
-        with writing(done), done.open("a") as lines:
+        with writing(done), done.open("a", encoding="utf-8") as lines:
             # One write in append mode, so that processes do not mix; the leading newline ends a torn line.
             lines.write("\n" + json.dumps([index, sample.name]))
 

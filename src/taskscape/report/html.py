@@ -42,7 +42,7 @@ def page(title: str, overline: str, lead: str, sections: Sequence[tuple[str, str
         title=escape(title),
         overline=escape(overline),
         lead=escape(lead),
-        style=files(__package__).joinpath("style.css").read_text(),
+        style=files(__package__).joinpath("style.css").read_text(encoding="utf-8"),
         links="".join(
             f'<li><a href="#{anchor}">{escape(name)}</a></li>'
             for anchor, (name, _, _) in zip(anchors, sections, strict=True)
