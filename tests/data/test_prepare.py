@@ -173,7 +173,9 @@ def test_an_interrupted_run_resumes(raw: Path, tmp_path: Path) -> None:
     assert len(inputs) == 15
     for name, info in inputs.items():
         content = (raw / name).read_bytes()
-        assert info == {"bytes": len(content), "crc32": zlib.crc32(content)}
+        stat = (raw / name).stat()
+        changed = max(stat.st_mtime_ns, stat.st_ctime_ns)
+        assert info == {"bytes": len(content), "crc32": zlib.crc32(content), "changed_ns": changed}
 
     again = prepare(Cityscapes(**CITY), raw, tmp_path / "store", report=lambda *_: pytest.fail("prepared again"))
     assert again == manifest

@@ -81,7 +81,7 @@ def prepare(name: str, reader: "type[RawData]", arguments: Sequence[str]) -> Non
         shard: int | None = None,
         processes: int | None = None,
     ) -> None:
-        """Turn a raw data set into a packed store. An interrupted run resumes.
+        """Turn a raw data set into a packed store. An interrupted run resumes; inputs that were changed are noticed.
 
         Args:
             raw: Folder of the raw data.
@@ -100,7 +100,15 @@ def prepare(name: str, reader: "type[RawData]", arguments: Sequence[str]) -> Non
         ):
             warnings.simplefilter("always", UserWarning)
             warnings.showwarning = _print_warning
-            manifest = write(data, raw, out, shard, processes, reporter(progress, f"images of {reader.name}"))
+            manifest = write(
+                data,
+                raw,
+                out,
+                shard,
+                processes,
+                reporter(progress, f"images of {reader.name}"),
+                lambda text: progress.console.print(text, markup=False, highlight=False),
+            )
         counts = ", ".join(f"{count} {split}" for split, count in manifest.counts.items())
         print(f"{out} holds {counts}; taskscape data show {out} makes a contact sheet of them")
 

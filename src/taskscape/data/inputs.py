@@ -1,0 +1,115 @@
+"""What a store was made from: a fingerprint of every input file, so that a changed one is noticed."""
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from taskscape.data.manifest import FileInfo
+from taskscape.data.readers.base import RawIndex, RawSample
+from taskscape.files import atomic_write
+from taskscape.plain import read_json
+
+INPUTS = "inputs.json"
+"""The file of a prepared store that lists what it was made from: the fingerprint of every input file by its path."""
+INPUTS_SO_FAR = "inputs.jsonl"
+"""The same of a store that is being written: a line [split, index, fingerprints] for every sample."""
+
+Fingerprint = dict[str, Any]
+"""Size, checksum and the time of the last change."""
+
+
+def fingerprints(sample: RawSample, raw: Path) -> dict[str, Fingerprint]:
+    """Return the fingerprints of a sample's files as they are now, by path."""
+    return {_relative(path, raw): _fingerprint(path) for path in sample.files.values()}
+
+
+def unchanged_since(sample: RawSample, raw: Path, before: Mapping[str, Any]) -> bool:
+    """Return whether a sample still has the files with these fingerprints."""
+    files = {_relative(path, raw): path for path in sample.files.values()}
+    return files.keys() == before.keys() and all(_is_same(path, before[name]) for name, path in files.items())
+
+
+def changes(index: RawIndex, raw: Path, store: Path) -> str:
+    """Return what differs between the inputs of a store and those that there are, in words; empty where nothing does.
+
+    A file is read only where its size is the same and the time of its change is not.
+    """
+    try:
+        before = read_json(store / INPUTS)
+        if not isinstance(before, dict):
+            raise ValueError("not a mapping")
+    except (ValueError, OSError):
+        return f"{INPUTS}, which lists the inputs, is missing or damaged"
+    now = {
+        _relative(path, raw): path
+        for samples in index.splits.values()
+        for sample in samples
+        for path in sample.files.values()
+    }
+    different = {
+        "changed": [name for name, path in now.items() if name in before and not _is_same(path, before[name])],
+        "new": [name for name in now if name not in before],
+        "gone": [name for name in before if name not in now],
+    }
+    if not any(different.values()):
+        after = {name: {**info, "changed_ns": _changed_ns(now[name])} for name, info in before.items()}
+        if after != before:  # touched or copied only: the next time is quicker
+            _save(store, after)
+        return ""
+    return " and ".join(
+        f"{len(names)} of {max(len(now), len(before))} inputs {'is' if len(names) == 1 else 'are'} {how}, "
+        f"such as {min(names)}"
+        for how, names in different.items()
+        if names
+    )
+
+
+def record(store: Path, split: str, number: int, inputs: Mapping[str, Fingerprint]) -> None:
+    """Add a sample's inputs to those of a store that is being written."""
+    with (store / INPUTS_SO_FAR).open("a", encoding="utf-8") as lines:
+        # One write in append mode, so that processes do not mix; the leading newline ends a torn line.
+        lines.write("\n" + json.dumps([split, number, inputs]))
+
+
+def recorded(store: Path) -> dict[tuple[str, int], dict[str, Fingerprint]]:
+    """Return the inputs of each sample of a store that is being written; the last ones where it was made again."""
+    path, inputs = store / INPUTS_SO_FAR, {}
+    for line in path.read_text("utf-8").splitlines() if path.exists() else ():
+        try:
+            split, number, files = json.loads(line)
+            inputs[str(split), int(number)] = dict(files)
+        except (ValueError, TypeError):
+            continue  # an empty line, or one torn by a kill, whose sample is written again
+    return inputs
+
+
+def gather(store: Path, samples: Iterable[tuple[str, int]]) -> None:
+    """Write the inputs of these samples into one file, in the order of the names."""
+    by_sample = recorded(store)
+    _save(store, {name: info for key in samples for name, info in by_sample.get(key, {}).items()})
+
+
+def _save(store: Path, inputs: Mapping[str, Fingerprint]) -> None:
+    atomic_write(store / INPUTS, json.dumps(dict(sorted(inputs.items())), indent=1) + "\n")
+
+
+def _fingerprint(path: Path) -> Fingerprint:
+    return {**asdict(FileInfo.of(path)), "changed_ns": _changed_ns(path)}
+
+
+def _changed_ns(path: Path) -> int:
+    """Return when a file was changed last. A copy that keeps the content's time has a new time of its own."""
+    stat = path.stat()
+    return max(stat.st_mtime_ns, stat.st_ctime_ns)
+
+
+def _is_same(path: Path, before: Any) -> bool:
+    if not isinstance(before, dict) or not path.exists() or path.stat().st_size != before.get("bytes"):
+        return False
+    return _changed_ns(path) == before.get("changed_ns") or FileInfo.of(path).crc32 == before.get("crc32")
+
+
+def _relative(path: Path, raw: Path) -> str:
+    return (path.relative_to(raw) if path.is_relative_to(raw) else path).as_posix()
