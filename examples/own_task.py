@@ -6,7 +6,7 @@ task that joins them, a reader of the raw files, and a recipe::
     python examples/own_task.py terrain                                    # makes raw files: hills from above
     taskscape prepare examples/own_task.py:Terrain terrain stores/terrain
     taskscape data check stores/terrain
-    taskscape train examples/own_task.py:experiment --data.path stores/terrain --run runs/terrain
+    taskscape train examples/own_task.py:experiment --data.path stores/terrain --out runs/terrain
     taskscape predict runs/terrain terrain/image --out predictions
 """
 

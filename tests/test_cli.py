@@ -75,7 +75,7 @@ def trained(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Experiment]:
 
     def parse_arguments(*arguments: str) -> Experiment:
         seen: list[Experiment] = []
-        monkeypatch.setattr("taskscape.commands.train._train", lambda experiment, run, resume: seen.append(experiment))
+        monkeypatch.setattr("taskscape.commands.train._train", lambda experiment, *_, **__: seen.append(experiment))
         main(["train", *arguments])
         return seen[0]
 
@@ -244,7 +244,7 @@ def test_a_run(here: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pyte
     # again: to its own folder, from the saved experiment, and not over another run
     main(["train", "runs/experiment-1/experiment.yaml", "--epochs", "2"])
     assert json.loads((here / "runs" / "experiment-2" / "result.json").read_text())["metrics"]
-    message = fails(capsys, "train", "my.py:experiment", "--run", "runs/experiment-1")
+    message = fails(capsys, "train", "my.py:experiment", "--out", "runs/experiment-1")
     assert "runs/experiment-1 holds a run; resume it with taskscape train --resume runs/experiment-1" in message
 
     # resume: alone, or with the settings that it had
@@ -309,7 +309,7 @@ def test_synth_writes_streets_and_skips_those_that_are_there(here: Path, capsys:
         ("train joint --epochs 0", "epochs is 0: it must be at least 1"),
         ("train joint weighting:dwaa", "weighting:fixed"),
         ("train joint --resume nowhere", "nowhere is not a run"),
-        ("train joint --run a --resume b", "name two folders; leave out --run"),
+        ("train joint --run a --resume b", "name two folders; leave out --out"),
         ("train --resume nowhere", "nowhere is not a run"),
         ("train nowhere.yaml", "there is no file nowhere.yaml"),
         ("train wrong.yaml", "wrong.yaml: there is no field 'epoch'; did you mean epochs?"),
@@ -354,7 +354,7 @@ def test_several_processes_must_be_told_their_folder(
     here: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("WORLD_SIZE", "2")
-    assert "name it with --run" in fails(capsys, "train", "joint")
+    assert "name it with --out" in fails(capsys, "train", "joint")
 
 
 def test_a_full_disk(here: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -362,7 +362,7 @@ def test_a_full_disk(here: Path, capsys: pytest.CaptureFixture[str], monkeypatch
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(Path, "replace", full)
-    message = fails(capsys, "train", "my.py:experiment", "--run", "full")
+    message = fails(capsys, "train", "my.py:experiment", "--out", "full")
     assert "could not write full/experiment.yaml: No space left on device" in message
 
 
@@ -398,7 +398,7 @@ def test_interrupts_say_what_is_kept(
 
 
 def test_interrupting_training_keeps_the_checkpoint(here: Path) -> None:
-    process = command("train", "my.py:experiment", "--epochs", "100000", "--run", "run", stdout=subprocess.DEVNULL)
+    process = command("train", "my.py:experiment", "--epochs", "100000", "--out", "run", stdout=subprocess.DEVNULL)
     message = interrupt_once(process, (here / "run" / "last.ckpt").exists)
     assert message.endswith("continue with taskscape train --resume run")
     assert (here / "run" / "last.ckpt").exists()

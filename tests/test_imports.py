@@ -203,9 +203,6 @@ DISTRIBUTIONS = {
 OPTIONAL = {"scipy", "h5py", "cvxpy"}
 """Imported where an extra is needed."""
 
-INDIRECT = {"tensorboard"}
-"""Needed by a module of another dependency: torch.utils.tensorboard."""
-
 
 def test_dependencies_are_what_is_imported() -> None:
     project = tomllib.loads((PROJECT / "pyproject.toml").read_text())["project"]
@@ -218,7 +215,7 @@ def test_dependencies_are_what_is_imported() -> None:
             elif isinstance(node, ast.ImportFrom):
                 imported.add(str(node.module).split(".")[0])
     outside = imported - sys.stdlib_module_names - {"taskscape"} - OPTIONAL
-    assert {DISTRIBUTIONS.get(name, name) for name in outside} | INDIRECT == declared
+    assert {DISTRIBUTIONS.get(name, name) for name in outside} == declared
 
 
 def test_every_dependency_has_its_reason() -> None:

@@ -2,10 +2,14 @@
 
 import importlib
 import os
+import signal
 import sys
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from types import FrameType
 
-from taskscape.errors import TrainingError
+from taskscape.errors import Interrupted, TrainingError
 from taskscape.serialization import nearest
 
 COMMANDS = {
@@ -26,12 +30,18 @@ COMMANDS = {
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run a command. Ends the process: 0 done, 1 training failed, 2 wrong input, 130 interrupted."""
+    """Run a command, which may follow a ``--`` that keeps a launcher such as torchrun from reading its flags.
+
+    Ends the process: 0 done, 1 training failed, 2 wrong input, 130 stopped by Ctrl-C, 143 by SIGTERM.
+    """
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in arguments
     arguments = [argument for argument in arguments if argument != "--debug"]
+    if arguments[:1] == ["--"]:
+        del arguments[0]
     try:
-        _run(arguments)
+        with _terminations_raised():
+            _run(arguments)
         sys.stdout.flush()
     except BrokenPipeError:
         # The reader of the output has gone. The interpreter flushes once more at its end, which must not fail again.
@@ -39,7 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sys.exit(1)
     except KeyboardInterrupt as interrupt:
         _complain(str(interrupt) or "stopped")
-        sys.exit(130)
+        sys.exit(128 + (interrupt.signum if isinstance(interrupt, Interrupted) else signal.SIGINT))
     except Exception as error:
         code = _exit_code(error)
         if debug or code is None:
@@ -60,6 +70,23 @@ def _run(arguments: list[str]) -> None:
         importlib.import_module(f"taskscape.commands.{name}").main(rest)
     else:
         raise ValueError(f"there is no command {name!r}{nearest(name, COMMANDS)}")
+
+
+@contextmanager
+def _terminations_raised() -> Iterator[None]:
+    """Let SIGTERM end a command as Ctrl-C does, so that workers end, locks are given up and the user is told."""
+    if threading.current_thread() is not threading.main_thread():  # Python lets no other thread handle signals
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, _terminate)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _terminate(signum: int, frame: FrameType | None) -> None:
+    raise Interrupted("stopped by SIGTERM", signum)
 
 
 def _print_help() -> None:
@@ -87,7 +114,9 @@ def _complain(text: str) -> None:
 def _escaped(error: Exception) -> str:
     from rich.markup import escape
 
-    return escape(str(error) or type(error).__name__)
+    from taskscape.paths import printable
+
+    return escape(printable(str(error) or type(error).__name__))
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
@@ -12,6 +13,7 @@ from contextlib import contextmanager
 import cloudpickle
 from loky import ProcessPoolExecutor
 
+from taskscape.errors import Interrupted
 from taskscape.serialization import user_modules
 
 
@@ -27,8 +29,8 @@ def parallel_map(
 ) -> Iterator[object]:
     """Yield job(*arguments) for all ``count`` ``jobs``, in order, from several processes, with few results waiting.
 
-    When the caller stops early, by Ctrl-C for one, the processes are ended at once: what a job writes must be
-    complete or recognizably incomplete at any moment.
+    When the caller stops early, by Ctrl-C or SIGTERM for example, or is killed, the processes are ended at once: what a
+    job writes must be complete or recognizably incomplete at any moment.
     """
     if min(processes, count) <= 1:
         for arguments in jobs:
@@ -39,7 +41,7 @@ def parallel_map(
     for module in user_modules():
         cloudpickle.register_pickle_by_value(module)  # a fresh process cannot import a user's file by its name
     with _interrupts_noted() as noted:
-        pool = ProcessPoolExecutor(min(processes, count), initializer=_start_worker)
+        pool = ProcessPoolExecutor(min(processes, count), initializer=_start_worker, initargs=(os.getpid(),))
         waiting: deque[Future[object]] = deque()
         try:
             for arguments in jobs:
@@ -56,28 +58,30 @@ def parallel_map(
 
 
 def _result(future: Future[object], noted: list[int]) -> object:
-    """Wait for a result, or for Ctrl-C."""
+    """Wait for a result, or for Ctrl-C or SIGTERM."""
     while not noted:
         try:
             return future.result(timeout=0.1)
         except TimeoutError:
             if future.done():  # it is the job's own
                 raise
-    raise KeyboardInterrupt
+    raise KeyboardInterrupt if noted[0] == signal.SIGINT else Interrupted("stopped by SIGTERM", noted[0])
 
 
 @contextmanager
 def _interrupts_noted() -> Iterator[list[int]]:
-    """Note Ctrl-C instead of raising it: it must not strike where the pool holds a lock that ending it takes too."""
+    """Note Ctrl-C and SIGTERM: raised where the pool holds a lock that its end takes, they would block it."""
     noted: list[int] = []
-    if threading.current_thread() is not threading.main_thread():  # Ctrl-C goes to the main thread
+    if threading.current_thread() is not threading.main_thread():  # signals go to the main thread
         yield noted
         return
-    before = signal.signal(signal.SIGINT, lambda number, frame: noted.append(number))
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = {number: signal.signal(number, lambda number, frame: noted.append(number)) for number in numbers}
     try:
         yield noted
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 @contextmanager
@@ -93,8 +97,23 @@ def _interrupts_blocked() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _start_worker() -> None:
-    """Leave Ctrl-C to the parent: it stops the pool."""
+def _start_worker(parent: int) -> None:
+    """Leave Ctrl-C to the parent, which stops the pool, and end with it."""
+    threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     if sys.platform != "win32":
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+
+
+def _end_with(parent: int) -> None:
+    """Wait for the end of the parent, however that comes about, and end this process."""
+    if sys.platform == "win32":
+        import _winapi
+
+        handle = _winapi.OpenProcess(_winapi.SYNCHRONIZE, False, parent)
+        _winapi.WaitForSingleObject(handle, _winapi.INFINITE)
+    else:
+        # Linux could send a signal (prctl), but does so already when the thread ends that started the worker.
+        while os.getppid() == parent:
+            time.sleep(0.5)
+    os._exit(1)

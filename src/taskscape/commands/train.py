@@ -1,8 +1,11 @@
 """``taskscape train``."""
 
 import os
+import re
+import signal
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,12 +14,15 @@ import yaml
 
 from taskscape.commands.flags import registry
 from taskscape.commands.recipes import read_recipe
+from taskscape.errors import Interrupted
 
 if TYPE_CHECKING:
     from taskscape.run_folder.result import Result
     from taskscape.runs import Experiment
 
 OptionalRun = Annotated[Path | None, tyro.conf.arg(metavar="RUN")]
+NewRun = Annotated[Path | None, tyro.conf.arg(metavar="RUN", aliases=["--run"])]
+"""torchrun takes ``--run`` for an abbreviation of a flag of its own."""
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -35,7 +41,7 @@ def main(arguments: Sequence[str]) -> None:
 def resume(*, resume: Annotated[Path, tyro.conf.arg(metavar="RUN")]) -> None:
     """Train a recipe, or resume a run.
 
-    taskscape train RECIPE [--FIELD VALUE ...] [CHOICE:NAME ...] [--run RUN] starts a run. RECIPE is a name that
+    taskscape train RECIPE [--FIELD VALUE ...] [CHOICE:NAME ...] [--out RUN] starts a run. RECIPE is a name that
     taskscape recipes lists, the name of a network (joint with that network), a function in a file of your own
     (my.py:function), or a saved experiment (RUN/experiment.yaml). taskscape train RECIPE --help lists the fields and
     choices.
@@ -45,7 +51,7 @@ def resume(*, resume: Annotated[Path, tyro.conf.arg(metavar="RUN")]) -> None:
     """
     from taskscape.runs import read_experiment
 
-    _train(read_experiment(resume), resume, resume=True)
+    _train(read_experiment(resume), resume)
 
 
 def start(recipe: str, arguments: Sequence[str]) -> None:
@@ -57,7 +63,7 @@ def start(recipe: str, arguments: Sequence[str]) -> None:
     def options(
         experiment: Annotated[Experiment, tyro.conf.arg(name="")] = default,
         *,
-        run: OptionalRun = None,
+        out: NewRun = None,
         resume: OptionalRun = None,
     ) -> tuple[Experiment, Path | None, Path | None]:
         """Train a recipe, or resume a run.
@@ -65,30 +71,30 @@ def start(recipe: str, arguments: Sequence[str]) -> None:
         Fields and choices, such as --optimizer.lr 3e-4 and schedule:cosine, stand in any order.
 
         Args:
-            run: Folder of the run; by default runs/RECIPE-N.
+            out: Folder of the run; by default runs/RECIPE-N.
             resume: Resume this run, which must have been started with the same settings.
         """
-        return experiment, run, resume
+        return experiment, out, resume
 
-    experiment, run, resume = tyro.cli(
+    experiment, out, resume = tyro.cli(
         options,
-        args=arguments,
+        args=_choices_first(arguments, {field.name for field in fields(Experiment)}),
         prog=f"taskscape train {recipe}",
         config=(tyro.conf.CascadeSubcommandArgs,),
         registry=registry(),
     )
     if resume is None:
-        _train(experiment, fresh_folder(run, _short_name(recipe)), resume=False)
+        _train(experiment, out, name=_short_name(recipe))
         return
-    if run not in (None, resume):
-        raise ValueError(f"--run {run} and --resume {resume} name two folders; leave out --run")
+    if out not in (None, resume):
+        raise ValueError(f"--out {out} and --resume {resume} name two folders; leave out --out")
     saved = read_experiment(resume)
     if different := _differences(saved, experiment):
         raise ValueError(
             f"{resume} was started with other settings ({', '.join(different)}); "
             f"continue it with its own: taskscape train --resume {resume}"
         )
-    _train(saved, resume, resume=True)
+    _train(saved, resume)
 
 
 def fresh_folder(run: Path | None, name: str) -> Path:
@@ -98,15 +104,34 @@ def fresh_folder(run: Path | None, name: str) -> Path:
     """
     if run is None:
         if int(os.environ.get("WORLD_SIZE", os.environ.get("SLURM_NTASKS", "1"))) > 1:
-            raise ValueError("several processes must agree on a folder: name it with --run")
+            raise ValueError("several processes must agree on a folder: name it with --out")
         numbers = (Path("runs") / f"{name}-{number}" for number in range(1, 10**9))
-        return next(folder for folder in numbers if not folder.exists())
+        return next(folder for folder in numbers if _is_made(folder))
     first_process = os.environ.get("RANK", os.environ.get("SLURM_PROCID", "0")) == "0"  # it writes, others may be late
     if first_process and (run / "experiment.yaml").exists():
         raise ValueError(
             f"{run} holds a run; resume it with taskscape train --resume {run}, name another folder, or delete it"
         )
     return run
+
+
+def _is_made(folder: Path) -> bool:
+    """Make a folder, unless it is there, perhaps made by another process at this moment."""
+    from taskscape.files import writing
+
+    with writing(folder):
+        try:
+            folder.mkdir(parents=True)
+        except FileExistsError:
+            return False
+    return True
+
+
+def _choices_first(arguments: Sequence[str], names: set[str]) -> list[str]:
+    """Put choices such as weighting:dwa before the flags: tyro knows a choice's flags from there on only."""
+    choices = [re.match(r"(\w+)[\w.-]*:", argument) for argument in arguments]
+    is_choice = [choice is not None and choice[1].replace("-", "_") in names for choice in choices]
+    return [argument for first in (True, False) for argument, c in zip(arguments, is_choice, strict=True) if c is first]
 
 
 def print_outcome(run: Path, result: "Result") -> None:
@@ -122,21 +147,27 @@ def print_outcome(run: Path, result: "Result") -> None:
 
 @contextmanager
 def resumable(run: Path) -> Iterator[None]:
-    """Let Ctrl-C end in a line that says how to continue the run."""
+    """Let Ctrl-C and SIGTERM end in a line that says how to continue the run; leave no empty folder."""
     try:
         yield
     except KeyboardInterrupt as interrupt:
         stopped = str(interrupt) or "stopped"
         started = (run / "experiment.yaml").exists()
         kept = f"continue with taskscape train --resume {run}" if started else "data that was made is kept; start again"
-        raise KeyboardInterrupt(f"{stopped}; {kept}") from None
+        signum = interrupt.signum if isinstance(interrupt, Interrupted) else signal.SIGINT
+        raise Interrupted(f"{stopped}; {kept}", signum) from None
+    finally:
+        with suppress(OSError):  # not empty, as it should be
+            run.rmdir()
 
 
-def _train(experiment: "Experiment", run: Path, *, resume: bool) -> None:
+def _train(experiment: "Experiment", run: Path | None, *, name: str = "") -> None:
+    """Train into a fresh folder for a run called ``name``; resume the run where there is no such name."""
     from taskscape import runs
 
-    with resumable(run):
-        print_outcome(run, runs.train(experiment, run, resume=resume))
+    folder = fresh_folder(run, name) if name or run is None else run
+    with resumable(folder):
+        print_outcome(folder, runs.train(experiment, folder, resume=not name))
 
 
 def _short_name(recipe: str) -> str:

@@ -4,6 +4,8 @@ import csv
 from dataclasses import dataclass
 from pathlib import Path
 
+from taskscape.run_folder.events import epochs
+
 
 @dataclass(frozen=True)
 class RunFolder:
@@ -32,6 +34,11 @@ class RunFolder:
         return self.path / "last.ckpt"
 
     @property
+    def lock(self) -> Path:
+        """Which process writes the run, while one does: JSON. ``locked`` takes it."""
+        return self.path / "run.lock"
+
+    @property
     def weights(self) -> Path:
         """The network after its best epoch: safetensors."""
         return self.path / "best.safetensors"
@@ -58,13 +65,41 @@ class RunFolder:
         options = ("" if split == "val" else f" --split {split}") + (" --tta" if tta else "")
         return f"taskscape evaluate {self.path}{options}"
 
+    @property
+    def events(self) -> list[Path]:
+        """The files of TensorBoard events, oldest first. ``RunLogger`` writes them."""
+        return sorted(path for path in self.path.glob("events.out.tfevents.*") if path.suffix != ".part")
+
     def metric_rows(self) -> list[dict[str, str]]:
-        """Return the rows of ``metrics``, as text by column without empty cells; none when there is no file."""
+        """Return the rows of ``metrics``, as text by column without empty cells.
+
+        Those of a table that is missing or damaged come from ``events``, with seven digits. Raises ``ValueError`` that
+        names the file when it is damaged and there are none.
+        """
+        try:
+            return self.table() or epochs(self.events)
+        except ValueError:
+            if rows := epochs(self.events):
+                return rows
+            raise
+
+    def table(self) -> list[dict[str, str]]:
+        """Return what ``metrics`` holds; nothing when there is no file. Raises ``ValueError`` when it is damaged."""
         if not self.metrics.exists():
             return []
-        with self.metrics.open(newline="") as file:
-            # A short row has None where it ends; cells beyond the last column stand under the name None.
-            return [{name: cell for name, cell in row.items() if name and cell} for row in csv.DictReader(file)]
+        try:
+            with self.metrics.open(newline="", encoding="utf-8") as file:
+                reader = csv.DictReader(file, strict=True)
+                # A short row has None where it ends; cells beyond the last column stand under the name None.
+                rows = [{name: cell for name, cell in row.items() if name and cell} for row in reader]
+            if not {"epoch", "step"} <= set(reader.fieldnames or ()):
+                raise ValueError("its first line does not name the columns epoch and step")
+            for row in rows:
+                if not (row.get("epoch", "").isdecimal() and row.get("step", "").isdecimal()):
+                    raise ValueError("a row has no number of its epoch and step")
+        except (ValueError, csv.Error) as error:
+            raise ValueError(f"{self.metrics} is damaged ({error}): delete it") from error
+        return rows
 
 
 def _suffix(split: str, tta: bool) -> str:

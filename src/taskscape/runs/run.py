@@ -3,6 +3,7 @@
 import io
 import platform
 from collections.abc import Mapping
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -21,7 +22,7 @@ from taskscape.evaluation import collect_samples, evaluate
 from taskscape.files import atomic_write
 from taskscape.models import Network, Outputs
 from taskscape.progress import progress_bar, reporter
-from taskscape.run_folder import Result, RunFolder
+from taskscape.run_folder import Result, RunFolder, locked
 from taskscape.runs.experiment import Experiment
 from taskscape.runs.precision import apply_recorded, precision_in_words, verify_precision
 from taskscape.serialization import dump, parse
@@ -69,20 +70,28 @@ def train(experiment: Experiment, run: str | Path, *, resume: bool = False, quie
     """Train an experiment into the folder ``run``, evaluate it there, and return the result.
 
     With ``resume``, continue from the folder's checkpoint, if it has one; with ``quiet``, print nothing. Raises
-    ``ValueError`` for settings that do not fit each other or the data, before any training; ``TrainingError`` and
-    ``Interrupted`` as ``Trainer.run``.
+    ``ValueError`` for settings that do not fit each other or the data, and when another process writes the folder,
+    before any training; ``TrainingError`` and ``Interrupted`` as ``Trainer.run``.
     """
     experiment.check()
     folder = RunFolder(Path(run))
     fabric = launch(experiment.device)
+    with locked(folder) if fabric.is_global_zero else nullcontext():
+        return _train(experiment, fabric, folder, resume=resume, quiet=quiet)
+
+
+def _train(experiment: Experiment, fabric: Fabric, folder: RunFolder, *, resume: bool, quiet: bool) -> Result:
     stores = open_data(experiment, fabric, quiet=quiet)
-    experiment = experiment.for_data(stores["train"])
+    notes: list[str] = []
+    experiment = experiment.for_data(stores["train"], notes.append)
     trainer = assemble(experiment, stores, fabric, folder)
     with progress_bar(fabric.is_global_zero and not quiet) as progress:
         if fabric.is_global_zero and not quiet:
             fields = {task.source or name for name, task in experiment.tasks.items()}
             for warning in quick(stores, fields):
                 progress.console.print(f"warning: {warning}", markup=False)
+        for note in notes:
+            progress.console.print(note, markup=False, highlight=False)
         if resume and folder.checkpoint.exists():
             for warning in trainer.load_state(checkpoint.load(folder.checkpoint)):
                 progress.console.print(warning)

@@ -1,4 +1,4 @@
-"""Ctrl-C between two steps, so that what is saved is whole."""
+"""Ctrl-C and SIGTERM between two steps, so that what is saved is whole."""
 
 import signal
 import threading
@@ -9,34 +9,43 @@ from types import FrameType
 import torch
 
 from taskscape.distributed import all_reduce_sum, world_size
+from taskscape.errors import Interrupted
 
 
 class Interrupts:
-    """Turns Ctrl-C into a request to stop, which the training loop asks for between two steps."""
+    """Turns Ctrl-C, and the SIGTERM that schedulers send, into a request to stop between two steps."""
 
     def __init__(self) -> None:
-        self.requested = False
-        """Whether the user of this process asked to stop."""
+        self.signal: int | None = None
+        """What asked this process to stop."""
 
     @contextmanager
     def handled(self) -> Iterator[None]:
-        """Handle Ctrl-C in this context: the first is a request, a second one interrupts at once."""
+        """Handle the signals in this context: the first is a request, a second Ctrl-C interrupts at once."""
         if threading.current_thread() is not threading.main_thread():
             yield  # Python lets no other thread handle signals
             return
-        previous = signal.signal(signal.SIGINT, self._request)
+        previous = {number: signal.signal(number, self._request) for number in (signal.SIGINT, signal.SIGTERM)}
         try:
             yield
         finally:
-            signal.signal(signal.SIGINT, previous)
+            for number, handler in previous.items():
+                signal.signal(number, handler)
 
     def requested_anywhere(self, device: torch.device) -> bool:
         """Return whether any process was asked to stop. Every process must call it, after the same step."""
         if world_size() == 1:
-            return self.requested
-        return all_reduce_sum(torch.tensor(float(self.requested), device=device)).item() > 0
+            return self.signal is not None
+        return all_reduce_sum(torch.tensor(float(self.signal is not None), device=device)).item() > 0
+
+    def stopped(self, where: str) -> Interrupted:
+        """Return the error that ends the run; ``where`` says how far it came."""
+        by = " by SIGTERM" if self.signal == signal.SIGTERM else ""
+        return Interrupted(f"stopped{by} {where}", self.signal or signal.SIGINT)
 
     def _request(self, signum: int, frame: FrameType | None) -> None:
-        if self.requested:
+        # A launcher sends SIGTERM after a Ctrl-C that reached all processes; only who presses it again is in a hurry.
+        if signum == signal.SIGINT == self.signal:
             raise KeyboardInterrupt
-        self.requested = True
+        if self.signal is None or signum == signal.SIGINT:
+            self.signal = signum

@@ -3,7 +3,7 @@
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import torch
@@ -14,12 +14,12 @@ from torch import Tensor
 
 from taskscape.data import Loader
 from taskscape.distributed import world_size
-from taskscape.errors import Interrupted, TrainingError
+from taskscape.errors import TrainingError
 from taskscape.evaluation import Evaluation, evaluate
 from taskscape.models import Outputs
 from taskscape.progress import progress_bar
 from taskscape.run_folder import RunFolder, RunLogger
-from taskscape.training.checkpoint import Checkpointer, load_into, save_weights
+from taskscape.training.checkpoint import Checkpointer, load_into, load_optimizer, load_weighting, save_weights
 from taskscape.training.interrupts import Interrupts
 from taskscape.training.means import RunningMeans
 from taskscape.training.precision import autocast
@@ -74,20 +74,21 @@ class Trainer:
     def run(self, progress: Progress | None = None) -> Evaluation:
         """Train to the end of the last epoch and return its validation.
 
-        Raises ``TrainingError`` when a loss is not finite and ``Interrupted`` when the user stops the run.
+        Raises ``TrainingError`` when a loss, gradient or weight is not finite and ``Interrupted``
+        when Ctrl-C or SIGTERM stopped the run; its checkpoint is written then.
         """
         progress = progress_bar(shown=False) if progress is None else progress
         bar = progress.add_task("training", total=self.epochs * len(self.train_data), completed=self.step)
         evaluation: Evaluation | None = None
         self.clock = time.monotonic()
-        with self.interrupts.handled(), self._logging():
+        with self.interrupts.handled(), self._logging(progress):
             for epoch in range(self.step // len(self.train_data), self.epochs):
                 self._train(epoch, lambda text: progress.update(bar, completed=self.step, description=text))
                 evaluation = self._validate()
                 self._finish(epoch, evaluation)
                 progress.console.print(self._summary(epoch, evaluation), highlight=False)
                 if epoch + 1 < self.epochs and self._stop_is_requested():
-                    raise Interrupted(f"stopped after epoch {epoch + 1} of {self.epochs}")
+                    raise self.interrupts.stopped(f"after epoch {epoch + 1} of {self.epochs}")
         return self._validate() if evaluation is None else evaluation
 
     def _train(self, epoch: int, show: Callable[[str], None]) -> None:
@@ -105,20 +106,26 @@ class Trainer:
             if stop or self.checkpointer.is_due():
                 self._save()
             if stop:
-                raise Interrupted(f"stopped in epoch {epoch + 1} of {self.epochs}")
+                raise self.interrupts.stopped(f"in epoch {epoch + 1} of {self.epochs}")
         self._flush()
+        self.training_step.check_finite()  # a step may overflow although its gradient is finite
         self.training_step.weighting.epoch_end(self.losses.compute())
 
     def _flush(self) -> None:
         """Read the losses and weights of the pending steps, check and log them: a synchronization point."""
-        scalars = [x for _, _, result in self.pending for part in result for x in part.values()]
+        scalars = [
+            x
+            for _, _, result in self.pending
+            for x in (*result.losses.values(), *result.weights.values(), result.gradient_norm)
+        ]
         values = iter(_to_floats(scalars, self.fabric.device))
         for step, learning_rate, result in self.pending:
             losses = {name: next(values) for name in result.losses}
             weights = {name: next(values) for name in result.weights}
-            for name, loss in losses.items():
-                if not math.isfinite(loss):
-                    raise TrainingError(self._not_finite(name, loss, step))
+            read = {f"loss of {name}": loss for name, loss in losses.items()} | {"norm of the gradient": next(values)}
+            for what, value in read.items():
+                if not math.isfinite(value):
+                    raise TrainingError(self._not_finite(what, value, step))
             self.losses.update(losses)
             self.weights.update(weights)
             if self.logger is not None:
@@ -157,10 +164,13 @@ class Trainer:
 
     def _save(self) -> None:
         self._read_clock()
+        if self.logger is not None:
+            self.logger.flush()
         self.checkpointer.save(self.state())
 
     def state(self) -> dict[str, Any]:
-        """Return everything that a resumed run needs."""
+        """Return everything that a resumed run needs. Raises ``TrainingError`` where that is not finite."""
+        self.training_step.check_finite()
         return {
             "network": self.network.state_dict(),
             "optimizer": self.training_step.optimizer.state_dict(),
@@ -177,11 +187,11 @@ class Trainer:
     def load_state(self, state: Mapping[str, Any]) -> list[str]:
         """Continue from the state of the run's checkpoint; return what keeps the run from repeating bit for bit.
 
-        Raises ``ValueError`` when it is the state of another network.
+        Raises ``ValueError`` when it is the state of another network, optimizer or weighting.
         """
         load_into(self.network, state["network"], self.folder.checkpoint)
-        self.training_step.optimizer.load_state_dict(state["optimizer"])
-        self.training_step.weighting.load_state_dict(state["weighting"])
+        load_optimizer(self.training_step.optimizer, state["optimizer"], self.folder.checkpoint)
+        load_weighting(self.training_step.weighting, state["weighting"], self.folder.checkpoint)
         self.best.value, self.step, self.seconds = state["best"], state["step"], state["seconds"]
         self.losses, self.weights = RunningMeans(state["losses"]), RunningMeans(state["weights"])
         return [
@@ -191,16 +201,22 @@ class Trainer:
         ]
 
     @contextmanager
-    def _logging(self) -> Iterator[None]:
-        """Open the log of the first process."""
+    def _logging(self, progress: Progress) -> Iterator[None]:
+        """Open the log of the first process, and say if it had to be mended."""
         if not self.fabric.is_global_zero:
             yield
             return
         self.logger = RunLogger(self.folder, self.step)
+        if self.logger.rebuilt:
+            what = f"{self.folder.metrics} was made anew from the TensorBoard events: {self.logger.rebuilt}"
+            progress.console.print(what, highlight=False)
         try:
             yield
-        finally:
-            self.logger.close()
+        except BaseException:
+            with suppress(OSError):  # what ended the run is the error to report
+                self.logger.close()
+            raise
+        self.logger.close()
 
     def _stop_is_requested(self) -> bool:
         return self.interrupts.requested_anywhere(self.fabric.device)
@@ -216,11 +232,11 @@ class Trainer:
         headline = _in_words(self.best.headline(evaluation), ".4g")
         return f"epoch {epoch + 1}/{self.epochs}  {headline}  ({self.seconds:.0f} s)"
 
-    def _not_finite(self, task: str, value: float, step: int) -> str:
+    def _not_finite(self, what: str, value: float, step: int) -> str:
         saved = self.folder.checkpoint
-        kept = f"the checkpoint {saved} from before is intact" if saved.exists() else "no checkpoint was written yet"
+        kept = f"{saved} was not touched since it was written" if saved.exists() else "no checkpoint was written yet"
         return (
-            f"the loss of {task} is {value} at step {step} (epoch {(step - 1) // len(self.train_data) + 1}); {kept}. "
+            f"the {what} is {value} at step {step} (epoch {(step - 1) // len(self.train_data) + 1}); {kept}. "
             "Try a lower --optimizer.lr, --gradient-clip 1, --schedule.warmup 1 or --precision fp32"
         )
 

@@ -1,0 +1,54 @@
+"""What two runs must have in common if one was killed and resumed and the other was not."""
+
+import json
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from taskscape.run_folder import RunFolder
+from taskscape.run_folder.events import read_events
+from taskscape.training import checkpoint
+
+
+def differences(whole: Path, killed: Path) -> list[str]:
+    """Return what differs of two finished runs, apart from the time that they took; empty if all is as it must be."""
+    found = []
+    a, b = RunFolder(whole), RunFolder(killed)
+    if not _same(checkpoint.load(a.checkpoint), checkpoint.load(b.checkpoint)):
+        found.append("the checkpoints differ")
+    if a.weights.read_bytes() != b.weights.read_bytes():
+        found.append("the best weights differ")
+    if _rows(a) != _rows(b):
+        found.append("metrics.csv differs")
+    if _metrics(a) != _metrics(b):
+        found.append("the results differ")
+    if repeated := [point for point, count in Counter(_points(b)).items() if count > 1]:
+        found.append(f"TensorBoard has {len(repeated)} points twice, such as {repeated[0]}")
+    if set(_points(a)) != set(_points(b)):
+        found.append("TensorBoard has other points")
+    if left := [path.name for path in killed.rglob("*") if path.suffix in (".part", ".lock")]:
+        found.append(f"{', '.join(left)} was left behind")
+    return found
+
+
+def _points(folder: RunFolder) -> list[tuple[str, int]]:
+    records = (record for path in folder.events for record in read_events(path))
+    return [(value.tag, record.event.step) for record in records for value in record.event.summary.value]
+
+
+def _rows(folder: RunFolder) -> list[dict[str, str]]:
+    return [{name: cell for name, cell in row.items() if name != "seconds"} for row in folder.table()]
+
+
+def _metrics(folder: RunFolder) -> Any:
+    return json.loads(folder.result().read_text("utf-8"))["metrics"]
+
+
+def _same(a: Any, b: Any) -> bool:
+    if isinstance(a, dict):
+        return a.keys() == b.keys() and all(_same(a[key], b[key]) for key in a if key != "seconds")
+    if isinstance(a, list | tuple):
+        return len(a) == len(b) and all(map(_same, a, b))
+    return torch.equal(a, b) if isinstance(a, torch.Tensor) else bool(a == b)

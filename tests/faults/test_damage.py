@@ -1,0 +1,90 @@
+"""Files of a run that were damaged: what can be made from the rest is made, else the message says how to make it."""
+
+from pathlib import Path
+
+import pytest
+from dying import experiment
+
+from taskscape import runs
+from taskscape.report import write_report
+from taskscape.run_folder import RunFolder, RunLogger
+from taskscape.run_folder.events import cut_events, read_events
+
+
+@pytest.fixture
+def run(store: Path, tmp_path: Path) -> RunFolder:
+    runs.train(experiment(store, epochs=3), tmp_path / "run", quiet=True)
+    return RunFolder(tmp_path / "run")
+
+
+def without_head(text: str) -> str:
+    return text.split("\n", 1)[1]
+
+
+DAMAGES = {
+    "without head": without_head,
+    "empty": lambda text: "",
+    "another file": lambda text: "\0\1\2",
+    "fewer rows": lambda text: "\n".join(text.split("\n")[:2]) + "\n",
+    "no steps": lambda text: text.replace("step", "stop"),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_damaged_table_is_made_anew(
+    damage: str, run: RunFolder, store: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = run.table()
+    run.metrics.write_text(DAMAGES[damage](run.metrics.read_text()))
+    if damage != "fewer rows":  # which is a table like another
+        assert len(run.metric_rows()) == 3
+        assert write_report(run.path).exists()
+    runs.train(experiment(store, epochs=3), run.path, resume=True)
+    assert "metrics.csv was made anew from the TensorBoard events" in " ".join(capsys.readouterr().err.split())
+    after = run.table()
+    for old, new in zip(before, after, strict=True):
+        assert old.keys() == new.keys() and old["epoch"] == new["epoch"] and old["step"] == new["step"]
+        assert [float(new[name]) for name in old] == pytest.approx([float(cell) for cell in old.values()], rel=1e-6)
+
+
+def test_a_damaged_table_without_events_is_named(tmp_path: Path) -> None:
+    run = RunFolder(tmp_path)
+    run.metrics.write_text("1,10,0.5\n")
+    with pytest.raises(ValueError, match=r"metrics.csv is damaged \(its first line does not name.*delete it"):
+        run.metric_rows()
+
+
+@pytest.mark.parametrize("share", [0.0, 0.5])
+def test_damaged_samples_are_named(share: float, run: RunFolder, store: Path) -> None:
+    content = run.samples().read_bytes()
+    run.samples().write_bytes(content[: int(share * len(content))])
+    with pytest.raises(ValueError, match=r"samples.npz is damaged .*make it anew with `taskscape evaluate .*run`"):
+        write_report(run.path)
+    runs.evaluate_run(run.path, quiet=True)
+    assert write_report(run.path).exists()
+
+
+def test_events_are_cut_at_the_step_and_where_they_are_torn(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path)
+    log = RunLogger(folder)
+    for step in range(1, 6):
+        log.log_step(step, {"a": step, "b": -step})
+    log.close()
+    (path,) = folder.events
+    with path.open("ab") as file:
+        file.write(b"\x20\0\0\0\0\0\0\0torn")
+    cut_events(path, 5)
+    assert [record.event.step for record in read_events(path)] == [0, 1, 2, 3, 4, 5]
+    assert list(read_events(path))[-1].end == path.stat().st_size
+    cut_events(path, 3)
+    assert [record.event.step for record in read_events(path)] == [0, 1, 2, 3]
+    cut_events(path, 0)
+    assert not path.exists()
+
+
+@pytest.mark.parametrize("content", [b"", b"\0" * 100, b"\xff" * 100])
+def test_a_file_without_an_event_is_removed(content: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "events.out.tfevents.1.000"
+    path.write_bytes(content)
+    cut_events(path, 10)
+    assert not path.exists()

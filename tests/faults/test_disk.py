@@ -1,0 +1,201 @@
+"""A disk that is full, or a folder that may not be written: what the message says, what is left, and how it goes on."""
+
+import errno
+import io
+import os
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from dying import experiment
+from runs_compared import differences
+
+from taskscape import runs
+from taskscape.cli import main
+from taskscape.data import StoreWriter
+from taskscape.files import atomic_write
+from taskscape.modalities import Depth
+from taskscape.run_folder import RunFolder
+from taskscape.runs import Experiment
+
+CASES = {
+    errno.ENOSPC: "No space left on device; make room and continue",
+    errno.EDQUOT: "uota exceeded; make room, or ask for a larger quota and continue",
+    errno.EROFS: "Read-only file system; make the file system writable",
+    errno.EACCES: "Permission denied; allow this user to write there",
+    errno.EIO: "Input/output error; the disk reports a fault",
+}
+
+
+class Limited(io.FileIO):
+    """A file whose disk has a limited room; shared by all files that are made with ``opened``."""
+
+    room = 10**9
+
+    def write(self, content: Any, /) -> int:
+        size = len(memoryview(content).cast("B"))
+        taken = min(size, Limited.room)
+        Limited.room -= taken
+        super().write(memoryview(content).cast("B")[:taken])
+        if taken < size:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return size
+
+
+@pytest.fixture
+def disk(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[int], None]]:
+    """Limits the room for all files that are written from then on to a number of bytes."""
+    opened = Path.open
+
+    def limited(path: Path, mode: str = "r", *arguments: Any, **options: Any) -> Any:
+        if "b" not in mode or not set(mode) & set("wxa+"):
+            return opened(path, mode, *arguments, **options)
+        return io.BufferedWriter(Limited(path, mode.replace("b", ""))) if "+" not in mode else opened(path, mode)
+
+    def limit(room: int) -> None:
+        Limited.room = room
+        monkeypatch.setattr(Path, "open", limited)
+
+    yield limit
+    monkeypatch.setattr(Path, "open", opened)
+
+
+@pytest.mark.parametrize(("number", "message"), CASES.items())
+def test_the_message_says_what_it_was_and_what_helps(
+    number: int, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "file"
+    atomic_write(path, "old")
+
+    def fail(_: int) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(os, "fsync", fail)
+    expected = f"could not write .*file: .*{message}.*; the file as it was before is kept"
+    with pytest.raises(OSError, match=expected) as caught:
+        atomic_write(path, "new")
+    assert caught.value.errno == number
+    assert ("make room" in str(caught.value)) == (number in (errno.ENOSPC, errno.EDQUOT))
+    assert path.read_text() == "old" and list(tmp_path.iterdir()) == [path]
+
+
+def test_an_interrupted_write_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(_: int) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(os, "fsync", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        atomic_write(tmp_path / "file", "new")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_symbolic_link_is_not_written_through(tmp_path: Path) -> None:
+    (tmp_path / "precious").write_text("precious")
+    for name in ("file", "file.part"):
+        (tmp_path / name).symlink_to(tmp_path / "precious")
+    atomic_write(tmp_path / "file", "new")
+    assert (tmp_path / "precious").read_text() == "precious"
+    assert (tmp_path / "file").read_text() == "new" and not (tmp_path / "file").is_symlink()
+
+
+@pytest.fixture
+def whole(store: Path, tmp_path: Path) -> Path:
+    """A run that nothing happened to."""
+    runs.train(experiment(store, epochs=2), tmp_path / "whole", quiet=True)
+    return tmp_path / "whole"
+
+
+def goes_on(settings: Experiment, run: Path, whole: Path) -> None:
+    """Assert that nothing half is left of a run that failed, and that it ends as it should when it is resumed."""
+    assert not list(run.rglob("*.part")) and not RunFolder(run).lock.exists()
+    runs.train(settings, run, resume=True, quiet=True)
+    assert differences(whole, run) == []
+
+
+@pytest.mark.parametrize("room", [100, 20_000, 60_000])
+def test_a_run_goes_on_when_there_is_room_again(
+    room: int, disk: Callable[[int], None], store: Path, tmp_path: Path, whole: Path
+) -> None:
+    settings, run = experiment(store, epochs=2), tmp_path / "run"
+    disk(room)
+    with pytest.raises(OSError, match=r"could not write .*run.*: No space left on device; make room and continue"):
+        runs.train(settings, run, quiet=True)
+    disk(10**9)
+    goes_on(settings, run, whole)
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root mounts file systems")
+def test_a_small_file_system_that_is_full(store: Path, tmp_path: Path, whole: Path) -> None:
+    small = tmp_path / "small"
+    small.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(small)], capture_output=True)
+    if mounted.returncode:
+        pytest.skip("file systems cannot be mounted here")
+    try:
+        (small / "filler").write_bytes(bytes(2**20 - 60_000))
+        settings, run = experiment(store, epochs=2), small / "run"
+        with pytest.raises(OSError, match=r"could not write .*run.*: No space left on device; make room and continue"):
+            runs.train(settings, run, quiet=True)
+        (small / "filler").unlink()
+        goes_on(settings, run, whole)
+    finally:
+        subprocess.run(["umount", "-l", str(small)], check=True)
+
+
+def test_a_folder_that_is_removed_midway(
+    store: Path, tmp_path: Path, whole: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from taskscape.training.loop import Trainer
+
+    settings, run = experiment(store, epochs=2), tmp_path / "run"
+    saved, away = Trainer._save, tmp_path / "away"
+
+    def save(trainer: Trainer) -> None:
+        if trainer.step == 4:
+            shutil.move(run, away)
+        saved(trainer)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Trainer, "_save", save)
+        with pytest.raises(OSError, match=r"could not write .*last.ckpt: No such file.*; its folder was removed"):
+            runs.train(settings, run, quiet=True)
+    assert not run.exists()
+    shutil.move(away, run)
+    assert not list(run.rglob("*.part"))
+    runs.train(settings, run, resume=True, quiet=True)
+    assert differences(whole, run) == []
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may write everywhere")
+def test_a_folder_that_may_not_be_written(store: Path, tmp_path: Path) -> None:
+    tmp_path.chmod(0o500)
+    with pytest.raises(OSError, match=r"run.lock: Permission denied; allow this user to write there"):
+        runs.train(experiment(store), tmp_path / "run", quiet=True)
+    tmp_path.chmod(0o700)
+
+
+def test_a_file_in_the_way_of_a_folder(store: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(OSError, match=r"could not write .*: .*; (a part of this path is|a file is)"):
+        runs.train(experiment(store), tmp_path / "file" / "run", quiet=True)
+
+
+def test_an_empty_part_in_the_folder_of_a_store_is_no_store(tmp_path: Path) -> None:
+    (tmp_path / "store").mkdir()
+    (tmp_path / "store" / "manifest.json.part").touch()
+    StoreWriter(tmp_path / "store", (8, 8), {"train": 1, "val": 1}, {"depth": Depth()}, {})
+
+
+def test_the_command_ends_with_the_message(
+    disk: Callable[[int], None], store: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    runs.train(experiment(store, epochs=1), tmp_path / "run", quiet=True)
+    disk(50)
+    with pytest.raises(SystemExit) as ended:
+        main(["train", "--resume", str(tmp_path / "run")])
+    disk(10**9)
+    assert ended.value.code == 2
+    assert "make room and continue" in " ".join(capsys.readouterr().err.split())

@@ -1,0 +1,59 @@
+"""Worker processes end with the process that started them."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+PARENT = """
+import os, sys, time
+from pathlib import Path
+from taskscape.parallel import parallel_map
+
+def job(folder):
+    (Path(folder) / str(os.getpid())).touch()
+    time.sleep(600)
+
+list(parallel_map(job, [(sys.argv[1],)] * 3, 3, 3))
+"""
+
+
+def is_alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    # Nobody may wait for an orphan where no init process does; then it stays in the table of processes.
+    status = Path(f"/proc/{process}/stat")
+    return not status.exists() or status.read_text().rpartition(")")[2].split()[0] not in ("Z", "X")
+
+
+def wait_until(condition: object, deadline: float = 120.0) -> None:
+    end = time.monotonic() + deadline
+    while not condition():  # type: ignore[operator]
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+def started(folder: Path) -> tuple[subprocess.Popen[bytes], list[int]]:
+    process = subprocess.Popen([sys.executable, "-c", PARENT, str(folder)], stderr=subprocess.DEVNULL)
+    wait_until(lambda: len(list(folder.iterdir())) == 3 or process.poll() is not None)
+    workers = [int(path.name) for path in folder.iterdir()]
+    assert len(workers) == 3 and all(map(is_alive, workers))
+    return process, workers
+
+
+def test_workers_end_with_a_killed_parent(tmp_path: Path) -> None:
+    process, workers = started(tmp_path)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    wait_until(lambda: not any(map(is_alive, workers)))
+
+
+def test_workers_end_when_the_work_is_interrupted(tmp_path: Path) -> None:
+    process, workers = started(tmp_path)
+    process.send_signal(signal.SIGTERM)
+    assert process.wait() != 0
+    wait_until(lambda: not any(map(is_alive, workers)))
