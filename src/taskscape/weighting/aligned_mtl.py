@@ -7,9 +7,9 @@ from typing import ClassVar, Literal, get_args
 import numpy as np
 from typing_extensions import override
 
-from taskscape.weighting.checks import check_preference, preferences
 from taskscape.weighting.gradients import GradientConfig
 from taskscape.weighting.gramian import SAME, Array, Gramian, GramianWeighting
+from taskscape.weighting.per_task import check_preference, preferences
 
 Scale = Literal["min", "median", "rmse"]
 

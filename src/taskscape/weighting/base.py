@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from typing_extensions import override
 
 from taskscape.distributed import all_reduce_sum
+from taskscape.ranges import RangedSettings
 
 Losses = Mapping[str, Tensor]
 """One scalar per task with a valid pixel in this step. With several processes each holds its part of the loss of the
@@ -56,8 +57,11 @@ class BalancingContext(NamedTuple):
         )
 
 
-class WeightingConfig(ABC):
-    """The settings of one method: a frozen dataclass of plain values that builds it."""
+class WeightingConfig(RangedSettings, ABC):
+    """The settings of one method: a frozen dataclass of plain values that builds it.
+
+    Raises ``ValueError`` for a number that is not finite or not within the range that its field declares.
+    """
 
     name: ClassVar[str]
     """The name on the command line and in saved experiments."""
@@ -73,7 +77,7 @@ class WeightingConfig(ABC):
             raise TypeError(f"give {cls.__name__} or its fields ({', '.join(options)}), not both")
         return cls(**options) if config is None else config
 
-    def check(self, tasks: Sequence[str]) -> None:  # noqa: B027
+    def check(self, tasks: Sequence[str]) -> None:
         """Raise ``ValueError`` where the settings are out of range or do not fit these tasks."""
 
     def build(self, tasks: Sequence[str], seed: int = 0) -> "Weighting":

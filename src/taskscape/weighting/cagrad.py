@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from typing_extensions import override
 
-from taskscape.weighting.checks import check_number
+from taskscape.ranges import NonNegative
 from taskscape.weighting.gradients import GradientConfig
 from taskscape.weighting.gramian import SAME, Array, Gramian, GramianWeighting
 from taskscape.weighting.nonnegative import nonnegative_minimum
@@ -29,13 +29,8 @@ class CAGradConfig(GradientConfig):
     name: ClassVar[str] = "cagrad"
     link: ClassVar[str] = "https://arxiv.org/abs/2110.14048"
 
-    c: float = 0.4
+    c: NonNegative = 0.4
     """Radius around the mean gradient, relative to its length."""
-
-    @override
-    def check(self, tasks: Sequence[str]) -> None:
-        super().check(tasks)
-        check_number("c", self.c, "0.4 is usual", or_zero=True)
 
 
 class CAGrad(GramianWeighting, config=CAGradConfig):

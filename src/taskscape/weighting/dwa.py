@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 from typing_extensions import override
 
+from taskscape.ranges import Positive
 from taskscape.weighting.base import Losses, WeightingConfig
-from taskscape.weighting.checks import check_number
 from taskscape.weighting.weighted_sum import WeightedSum
 
 
@@ -25,12 +25,8 @@ class DWAConfig(WeightingConfig):
     name: ClassVar[str] = "dwa"
     link: ClassVar[str] = "https://arxiv.org/abs/1803.10704"
 
-    temperature: float = 2.0
+    temperature: Positive = 2.0
     """T: the larger, the more equal the weights."""
-
-    @override
-    def check(self, tasks: Sequence[str]) -> None:
-        check_number("temperature", self.temperature, "2 is usual")
 
 
 class DWA(WeightedSum, config=DWAConfig):

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 from typing_extensions import override
 
+from taskscape.ranges import NonNegative, Positive
 from taskscape.weighting.base import Losses, WeightingConfig, stack
-from taskscape.weighting.checks import check_number
 from taskscape.weighting.weighted_sum import WeightedSum
 
 _TINY = 1e-8
@@ -29,15 +29,10 @@ class FAMOConfig(WeightingConfig):
     name: ClassVar[str] = "famo"
     link: ClassVar[str] = "https://arxiv.org/abs/2306.03792"
 
-    lr: float = 0.025
+    lr: Positive = 0.025
     """Learning rate of the logits, which no schedule changes."""
-    weight_decay: float = 1e-3
+    weight_decay: NonNegative = 1e-3
     """Pulls the logits to zero, that is the z_k to equality; the paper's gamma."""
-
-    @override
-    def check(self, tasks: Sequence[str]) -> None:
-        check_number("lr", self.lr, "0.025 is usual")
-        check_number("weight_decay", self.weight_decay, "0.001 is usual", or_zero=True)
 
 
 class FAMO(WeightedSum, config=FAMOConfig):

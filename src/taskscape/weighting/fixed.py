@@ -9,7 +9,7 @@ from torch import Tensor
 from typing_extensions import override
 
 from taskscape.weighting.base import Losses, WeightingConfig
-from taskscape.weighting.checks import check_per_task
+from taskscape.weighting.per_task import check_per_task
 from taskscape.weighting.weighted_sum import WeightedSum
 
 

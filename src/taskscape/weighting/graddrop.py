@@ -8,8 +8,8 @@ from torch import Tensor
 from typing_extensions import override
 
 from taskscape.weighting.aggregation import AggregatorWeighting
-from taskscape.weighting.checks import check_per_task
 from taskscape.weighting.gradients import GradientConfig
+from taskscape.weighting.per_task import check_per_task
 
 if TYPE_CHECKING:
     from torchjd.aggregation import Aggregator

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 from typing_extensions import override
 
+from taskscape.ranges import NonNegative, Positive
 from taskscape.weighting.base import BalancingContext, Losses, Weighting, WeightingConfig, stack
-from taskscape.weighting.checks import check_number
 from taskscape.weighting.gradients import global_gradients
 
 _TINY = 1e-8
@@ -28,15 +28,10 @@ class GradNormConfig(WeightingConfig):
     name: ClassVar[str] = "gradnorm"
     link: ClassVar[str] = "https://arxiv.org/abs/1711.02257"
 
-    alpha: float = 1.5
+    alpha: NonNegative = 1.5
     """How strongly a task that trains slowly is pushed; 0 asks for equal gradients."""
-    lr: float = 0.025
+    lr: Positive = 0.025
     """Learning rate of the weights, which the run's optimizer and schedule apply."""
-
-    @override
-    def check(self, tasks: Sequence[str]) -> None:
-        check_number("alpha", self.alpha, "1.5 is usual", or_zero=True)
-        check_number("lr", self.lr, "0.025 is usual")
 
 
 class GradNorm(Weighting, config=GradNormConfig):

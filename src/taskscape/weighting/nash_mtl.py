@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 import numpy as np
 from typing_extensions import override
 
-from taskscape.weighting.checks import check_count, check_number
+from taskscape.ranges import Count, NonNegative
 from taskscape.weighting.gradients import GradientConfig
 from taskscape.weighting.gramian import Array, Gramian, GramianWeighting
 
@@ -29,16 +29,10 @@ class NashMTLConfig(GradientConfig):
     name: ClassVar[str] = "nash-mtl"
     link: ClassVar[str] = "https://arxiv.org/abs/2202.01017"
 
-    max_norm: float = 1.0
+    max_norm: NonNegative = 1.0
     """Longest combined gradient; 0 for no limit."""
-    every: int = 1
+    every: Count = 1
     """Solve in every so many steps, and keep the weights in between while the same tasks are present."""
-
-    @override
-    def check(self, tasks: Sequence[str]) -> None:
-        super().check(tasks)
-        check_number("max_norm", self.max_norm, "1 is usual, 0 sets no limit", or_zero=True)
-        check_count("every", self.every)
 
 
 class NashMTL(GramianWeighting, config=NashMTLConfig):

@@ -8,8 +8,9 @@ import torch
 from torch import Tensor
 from typing_extensions import override
 
+from taskscape.ranges import Positive
 from taskscape.weighting.base import Losses, WeightingConfig, stack
-from taskscape.weighting.checks import check_number, check_per_task, check_preference, preferences
+from taskscape.weighting.per_task import check_per_task, check_preference, preferences
 from taskscape.weighting.weighted_sum import WeightedSum
 
 
@@ -23,7 +24,7 @@ class STCHConfig(WeightingConfig):
     name: ClassVar[str] = "stch"
     link: ClassVar[str] = "https://arxiv.org/abs/2402.19078"
 
-    mu: float = 0.5
+    mu: Positive = 0.5
     """μ, in units of the losses times λ."""
     preference: Mapping[str, float] = field(default_factory=dict)
     """Relative λ per task, 1 for those not named; scaled to sum to one."""
@@ -32,7 +33,6 @@ class STCHConfig(WeightingConfig):
 
     @override
     def check(self, tasks: Sequence[str]) -> None:
-        check_number("mu", self.mu, "0.5 is usual")
         check_preference(self.preference, tasks)
         check_per_task("ideal", self.ideal, tasks)
 

@@ -7,10 +7,10 @@ from typing import ClassVar
 import numpy as np
 from typing_extensions import override
 
-from taskscape.weighting.checks import check_preference, preferences
 from taskscape.weighting.gradients import GradientConfig
 from taskscape.weighting.gramian import Array, Gramian, GramianWeighting
 from taskscape.weighting.nonnegative import nonnegative_minimum
+from taskscape.weighting.per_task import check_preference, preferences
 
 _RIDGE = 1e-13
 """Added to the square of a gradient of length one, so that gradients that depend on each other share a weight."""
