@@ -184,7 +184,7 @@ def _swap_bytes(image: Image.Image, path: Path) -> None:
     swapped = coding[:-1] + {"L": "B", "B": "L"}.get(native, "")
     tile = _tile(image)
     if len(tile) != 1 or coding[:-1] not in ("RGB;16", "RGBA;16") or swapped == coding[:-1]:
-        raise ValueError(f"{path} stores 16 bits a channel in a way that is not read: save it as a PNG or with 8 bits")
+        raise ValueError(f"{path} stores 16 bits a channel in a way that is not read: save it as gray or RGB")
     codec, extents, offset, arguments = tile[0]
     arguments = (swapped, *arguments[1:]) if isinstance(arguments, tuple) else swapped
     kind = getattr(tile[0], "_make", tuple)  # older versions of Pillow have plain tuples

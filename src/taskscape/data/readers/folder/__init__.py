@@ -211,17 +211,14 @@ def _remedy_for(stray: list[str], images: Found, name: str) -> str:
 
 def _unused(raw: Path, description: Description, images: Found, labels: Mapping[str, Found]) -> list[str]:
     """Return sentences about files that are not used."""
-    notes = images.unused_sentences(_folder(raw, description.images))
-    root = raw.resolve()
-    used = {_folder(raw, description.images).resolve()}
+    folders = {"": _folder(raw, description.images)}
+    folders |= {name: _folder(raw, section.folder or name) for name, section in description.sections.items()}
+    notes = images.unused_sentences(folders[""])
     for name, found in labels.items():
-        folder = _folder(raw, description.sections[name].folder or name)
-        used.add(folder.resolve())
-        notes += found.unused_sentences(folder)
-    for folder in sorted(path for path in root.iterdir() if path.is_dir() and path.name[0] not in "._"):
-        if folder.name in {section.name for section in SECTIONS} and not any(
-            one.is_relative_to(folder) for one in used
-        ):
+        notes += found.unused_sentences(folders[name])
+    used = {folder.absolute() for folder in folders.values()}
+    for folder in (raw.absolute() / section.name for section in SECTIONS):
+        if folder.is_dir() and not any(one.is_relative_to(folder) or folder.is_relative_to(one) for one in used):
             notes.append(f"{folder} is not used: no section of the description names it")
     return notes
 

@@ -11,7 +11,12 @@ from taskscape.data.readers.folder.section import Section
 from taskscape.modalities import Depth
 from taskscape.modalities.base import Array, Mask
 
-_METRES = {"metre": 1.0, "centimetre": 0.01, "millimetre": 0.001, "unknown": 1.0}
+_METRES = {
+    "metre": 1.0, "meter": 1.0, "m": 1.0,
+    "centimetre": 0.01, "centimeter": 0.01, "cm": 0.01,
+    "millimetre": 0.001, "millimeter": 0.001, "mm": 0.001,
+    "unknown": 1.0,
+}  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,6 +32,12 @@ class DepthSection(Section):
     """Whether the files hold 1/depth; the unit is then that of 1/value."""
     invalid: tuple[float, ...] = (0.0,)
     """Values in the files without a depth; NaN, infinity and what is not above 0 never have one."""
+
+    @classmethod
+    @override
+    def plain(cls, keys: dict[str, Any]) -> dict[str, Any]:
+        invalid = keys.get("invalid")
+        return {**keys, "invalid": [invalid]} if isinstance(invalid, int | float) else keys
 
     def __post_init__(self) -> None:
         """Check the unit. Raises ``ValueError``."""

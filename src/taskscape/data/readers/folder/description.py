@@ -15,8 +15,6 @@ from taskscape.plain import read_yaml
 from taskscape.serialization import nearest, offered, structure, unstructure
 
 _SETTINGS = ("images", "suffix", "image_range", "splits")
-_LISTS = {"semseg": "void", "depth": "invalid"}
-"""The key, by the type of a section, whose list may be one value."""
 
 
 @dataclass(frozen=True)
@@ -99,9 +97,12 @@ def _section(name: str, section: Any, path: Path) -> Section:
     if "type" not in section and name not in known:
         raise ValueError(f"{path}: {name} needs a type, such as `type: {next(iter(known))}`{nearest(name, known)}")
     keys = {"type": name, **section}
-    listed = _LISTS.get(keys["type"]) if isinstance(keys["type"], str) else None
-    if listed and isinstance(keys.get(listed), int | float):
-        keys[listed] = [keys[listed]]
+    kind = known.get(keys["type"]) if isinstance(keys["type"], str) else None
+    if kind is not None and issubclass(kind, Section):
+        try:
+            keys = kind.plain(keys)
+        except ValueError as error:
+            raise ValueError(f"{path}: {name}: {error}") from error
     return structure(keys, f"{path}: {name}", Section)  # type: ignore[type-abstract]
 
 

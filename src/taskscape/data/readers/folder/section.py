@@ -25,6 +25,14 @@ class Section(ABC):
     suffix: str = ""
     """What the names of the files have behind those of their images: ``_mask`` for ``a_mask.png`` of ``a.jpg``."""
 
+    @classmethod
+    def plain(cls, keys: dict[str, Any]) -> dict[str, Any]:
+        """Return the section as it stands in the file in the form of the fields, where it may have another.
+
+        Raises ``ValueError`` for forms that would be misunderstood.
+        """
+        return keys
+
     @abstractmethod
     def modality(self) -> Modality:
         """Return what the labels mean."""

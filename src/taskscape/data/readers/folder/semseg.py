@@ -4,7 +4,7 @@ import colorsys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 from typing_extensions import override
@@ -32,6 +32,29 @@ class SemsegSection(Section):
     """RGB in the order of the classes."""
     void: tuple[int | _Color, ...] | None = None
     """Ids and colors without a class; by default 255, black and white, unless they are classes."""
+
+    @classmethod
+    @override
+    def plain(cls, keys: dict[str, Any]) -> dict[str, Any]:
+        classes, palette, void = keys.get("classes"), keys.get("palette"), keys.get("void")
+        if classes is None or classes == {} or classes == []:
+            raise ValueError("classes is missing: name them, as {0: road, 1: sky} by id or [road, sky] from 0")
+        if not isinstance(classes, str | list | dict):
+            raise ValueError(
+                f"classes is {classes!r}: give the names, as {{0: road, 1: sky}} by id or [road, sky] from 0"
+            )
+        if isinstance(classes, dict) and (wrong := [key for key in classes if type(key) not in (int, str)]):
+            raise ValueError(f"classes: {wrong[0]!r} is no id: ids are whole numbers")
+        names = list(classes.values()) if isinstance(classes, dict) else [] if isinstance(classes, str) else classes
+        if wrong := [name for name in names if name in ("", None) or isinstance(name, list | dict)]:
+            raise ValueError(f"classes: {wrong[0]!r} is no name")
+        if palette is not None and not (
+            isinstance(palette, list) and all(isinstance(color, list) for color in palette)
+        ):
+            raise ValueError("palette must be a list of colors in the order of the classes, such as [[255, 0, 0], …]")
+        if isinstance(void, int):
+            keys = {**keys, "void": [void]}
+        return keys
 
     def __post_init__(self) -> None:
         """Check the classes. Raises ``ValueError``."""
