@@ -46,7 +46,7 @@ MANIFESTS: dict[str, Callable[[Content], Any]] = {
     "names-numbers": lambda c: {**c, "names": {**c["names"], "train": [1, 2]}},
     "names-text": lambda c: {**c, "names": "ab"},
     "files-missing": lambda c: without(c, "files"),
-    "files-numbers": lambda c: {**c, "files": {name: 5 for name in c["files"]}},
+    "files-numbers": lambda c: {**c, "files": dict.fromkeys(c["files"], 5)},
     "size": lambda c: {**c, "size": [10**6, 10**6]},
     "size-three": lambda c: {**c, "size": [8, 8, 8]},
     "size-float": lambda c: {**c, "size": [8.5, 8]},

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from taskscape.archives import check_archive
 from taskscape.plain import read_yaml
+from taskscape.report.plots import check_plots, check_samples
 from taskscape.run_folder.names import RunFolder
 from taskscape.run_folder.result import Result
 
@@ -54,7 +55,13 @@ class Run:
         settings = read_yaml(folder.experiment)
         if not isinstance(settings, dict):
             raise ValueError(f"{folder.experiment} is damaged: it must be a mapping of settings")
-        return cls(folder, settings, read_curves(folder), Result.load(result))
+        loaded = Result.load(result)
+        try:
+            check_plots(loaded.plots)
+        except ValueError as error:
+            remedy = folder.evaluate_command(split, tta)
+            raise ValueError(f"{result} is damaged: {error}; make it anew with `{remedy}`") from error
+        return cls(folder, settings, read_curves(folder), loaded)
 
     def samples(self) -> dict[str, npt.NDArray[Any]]:
         """Read the sample images with their labels and predictions; empty where the run has none.
@@ -67,7 +74,9 @@ class Run:
         try:
             check_archive(path, self._most_bytes_of_samples())
             with np.load(path, allow_pickle=False) as arrays:
-                return dict(arrays)
+                samples = dict(arrays)
+            check_samples(samples, self.result.tasks)
+            return samples
         except Exception as error:  # zip, zlib and numpy raise anything here
             remedy = self.folder.evaluate_command(self.result.split, self.result.tta)
             raise ValueError(f"{path} is damaged ({error}); make it anew with `{remedy}`") from error

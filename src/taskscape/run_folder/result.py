@@ -42,10 +42,14 @@ class Result:
     """Versions, device, threads, processes."""
     tta: bool = False
     """Whether predictions were averaged with those for the flipped images."""
+    data: str = ""
+    """The fingerprint of the data (``taskscape.data.Manifest``); results of earlier versions have none."""
 
     def __post_init__(self) -> None:
         if unknown := [name for name in self.metrics if name not in self.specs]:
             raise ValueError(f"metrics without a spec: {', '.join(unknown)}; declare them in the `specs` of the metric")
+        if odd := [name for name, spec in self.specs.items() if spec.per_class and name.count("/") < 2]:
+            raise ValueError(f"{odd[0]!r} is a metric of a class, and its name is not TASK/METRIC/CLASS")
 
     def save(self, path: Path) -> None:
         """Write the result; a reader sees the old file or the new one, never half of one."""

@@ -1,0 +1,68 @@
+"""What the plots and sample images of a result must be for a report to draw them."""
+
+import math
+from collections.abc import Mapping
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from taskscape.modalities import Modality
+
+_CURVES: dict[str, tuple[str, ...]] = {"histogram": ("true", "predicted"), "error_by_distance": ()}
+"""The curves that a plot over distance must have."""
+
+
+def check_plots(plots: Mapping[str, Any]) -> None:
+    """Raise ``ValueError`` that names the plot, ``task/plot``, which is not of its form. Those of other names pass."""
+    for name, plot in plots.items():
+        kind = name.rpartition("/")[2]
+        if kind == "confusion":
+            _check_confusion(name, plot)
+        elif kind in _CURVES:
+            _check_curves(name, plot, _CURVES[kind])
+
+
+def check_samples(samples: Mapping[str, npt.NDArray[Any]], tasks: Mapping[str, Modality]) -> None:
+    """Raise ``ValueError`` that names the array of sample images that is not of its form."""
+    if "image" not in samples:
+        return
+    image = samples["image"]
+    if image.ndim != 4 or image.shape[-1] != 3 or image.dtype != np.uint8 or not image.size:
+        raise ValueError(f"image is {image.dtype} {image.shape}, not uint8 (N, H, W, 3)")
+    if "name" in samples and samples["name"].shape != image.shape[:1]:
+        raise ValueError(f"name has shape {samples['name'].shape} for {len(image)} images")
+    for task, modality in tasks.items():
+        if f"{task}/prediction" not in samples:
+            continue
+        for part, shape in (("label", modality.shape), ("prediction", modality.shape), ("valid", ())):
+            array = samples.get(f"{task}/{part}")
+            if array is None or array.shape != (*image.shape[:3], *shape) or array.dtype.kind not in "buif":
+                found = "missing" if array is None else f"{array.dtype} {array.shape}"
+                raise ValueError(f"{task}/{part} is {found}, where the images are {image.shape}")
+            if part != "valid" and modality.dtype == "uint8" and not shape and array.dtype != np.uint8:
+                raise ValueError(f"{task}/{part} is {array.dtype}, not uint8")
+        if samples[f"{task}/valid"].dtype != np.bool_:
+            raise ValueError(f"{task}/valid is {samples[f'{task}/valid'].dtype}, not bool")
+
+
+def _check_confusion(name: str, plot: Any) -> None:
+    is_square = isinstance(plot, list) and all(_are_numbers(row) and len(row) == len(plot) for row in plot)
+    if not is_square or any(min(row) < 0 for row in plot):
+        raise ValueError(f"plots: {name} is no square matrix of pixel counts")
+
+
+def _check_curves(name: str, plot: Any, needed: tuple[str, ...]) -> None:
+    if not isinstance(plot, Mapping) or {"edges", *needed} - plot.keys():
+        raise ValueError(f"plots: {name} is no mapping with {', '.join(('edges', *needed))}")
+    edges = plot["edges"]
+    if not _are_numbers(edges) or any(high <= low for low, high in pairwise(edges)):
+        raise ValueError(f"plots: the edges of {name} are no rising numbers")
+    for curve, values in plot.items():
+        if curve != "edges" and not (_are_numbers(values) and len(values) == len(edges) - 1):
+            raise ValueError(f"plots: {curve} of {name} does not have a number between any two edges")
+
+
+def _are_numbers(values: Any) -> bool:
+    return isinstance(values, list) and all(type(v) in (int, float) and math.isfinite(v) for v in values)
