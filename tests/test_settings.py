@@ -85,7 +85,7 @@ def test_a_class_set_is_saved_whole() -> None:
         ("optimizer: adam", "run.yaml: optimizer: 'adam' is not a mapping with the key 'type'"),
         ("optimizer: {type: adam, betas: [0.9]}", "run.yaml: optimizer.betas: "),
         ("tasks: {depth: {type: depth, min_depth: a}}", "run.yaml: tasks['depth'].min_depth: 'a' is not a number"),
-        ("tasks: {depth: {type: depth, min_depth: 500}}", "min_depth"),
+        ("tasks: {depth: {type: depth, min_depth: 500, max_depth: 300}}", "min_depth"),
         ("tasks: {depth: {type: dept}}", "run.yaml: tasks['depth']: there is no 'dept'; did you mean depth?"),
         ("tasks: {depth: {mean: 3}}", "run.yaml: tasks['depth']: the key 'type' is missing: one of semseg, depth"),
         ("tasks: {}", "run.yaml: tasks: no task is enabled"),

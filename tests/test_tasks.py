@@ -228,8 +228,8 @@ def test_what_is_set_stays_and_a_range_that_loses_labels_is_warned_of() -> None:
     )
     task, _ = Depth(max_depth=0.5, std=2.0).for_values(lambda: near)
     assert task.range == (0.04, 0.5) and task.std == 2.0 and task.mean is not None and -2 < task.mean < -1
-    with pytest.raises(ValueError, match=r"min_depth is 400.*max_depth is 1\.2"):
-        Depth(min_depth=400.0).for_values(lambda: near)
+    with pytest.raises(ValueError, match=r"min_depth is 100.*max_depth is 1\.2"):
+        Depth(min_depth=100.0).for_values(lambda: near)
 
 
 def test_constant_depth_has_a_spread() -> None:

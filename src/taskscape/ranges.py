@@ -96,5 +96,5 @@ def _numbers(value: Any, kind: Any, allowed: Range = _ANY) -> Iterator[tuple[Any
         members = get_args(kind)
         for index, item in enumerate(value):
             yield from _numbers(item, members[min(index, len(members) - 1)] if members else None, allowed)
-    elif kind in (int, float) and isinstance(value, Real) and type(value) is not bool:
+    elif kind in (int, float) and type(value) is not bool and isinstance(value, Real):
         yield value, kind, allowed

@@ -72,10 +72,9 @@ class Depth(Task):
     def __post_init__(self) -> None:
         """Check the settings. Raises ``ValueError``."""
         super().__post_init__()
-        if self.min_depth is not None and self.max_depth is not None and not self.min_depth < self.max_depth:
-            raise ValueError(
-                f"min_depth is {self.min_depth}, max_depth is {self.max_depth}: it must be 0 < min_depth < max_depth"
-            )
+        nearest, farthest = self.range
+        if not nearest < farthest:
+            raise ValueError(f"min_depth is {nearest}, max_depth is {farthest}: it must be 0 < min_depth < max_depth")
 
     @property
     @override
@@ -96,12 +95,15 @@ class Depth(Task):
 
     @property
     def range(self) -> tuple[float, float]:
-        """The effective nearest and farthest depth."""
+        """The effective nearest and farthest depth; a usual one that lies beyond one that is set makes way for it."""
         nearest, farthest = _RANGE
-        return (
-            nearest if self.min_depth is None else self.min_depth,
-            farthest if self.max_depth is None else self.max_depth,
-        )
+        if self.min_depth is not None and self.max_depth is not None:
+            return self.min_depth, self.max_depth
+        if self.min_depth is not None:
+            return self.min_depth, farthest if self.min_depth < farthest else self.min_depth * farthest / nearest
+        if self.max_depth is not None:
+            return nearest if nearest < self.max_depth else self.max_depth * nearest / farthest, self.max_depth
+        return _RANGE
 
     @property
     @override
