@@ -18,6 +18,9 @@ from taskscape.cli import main
 from taskscape.data import Store
 from taskscape.data.prepare import prepare
 from taskscape.data.readers import Folder
+from taskscape.data.readers.images import read_image
+from taskscape.data.sources import Packed
+from taskscape.inference.predictor import stated_range
 
 H, W = 16, 32
 COLORS = np.array([[255, 0, 0], [0, 255, 0], [0, 0, 255]], np.uint8)
@@ -177,6 +180,9 @@ def test_a_range_that_is_stated_counts(raw: Path, image_range: str, white: int) 
     folder(raw, f"{ABC}\nimage_range: {image_range}", {"semseg.png": ids()}, images=lambda _: millimetres())
     expected = np.floor(((millimetres().astype(float) - black) / (white - black)).clip(0, 1) * 255 + 1e-9)
     np.testing.assert_array_equal(stored_image(raw), np.repeat(expected[..., None], 3, -1))
+    stated = stated_range(Packed(raw.with_name("store")))
+    assert stated == (black, white)
+    np.testing.assert_array_equal(stored_image(raw), read_image(raw / "images" / "0.png", value_range=stated))
 
 
 def test_colors_of_16_bits_and_floats_in_a_stated_range(raw: Path) -> None:
@@ -306,6 +312,10 @@ def test_two_ids_of_one_name_are_one_class(raw: Path) -> None:
         ("semseg: {classes: [a, b], palette: [[0, 0, 0], [1, 1, 1]], void: [[1, 1, 1]]}", r"void names \[1, 1, 1\]"),
         ("semseg: {classes: [a, b], palette: [[0, 0, 0], [0, 0, 0]]}", r"\[0, 0, 0\] is the color of a and b"),
         ("semseg: {classes: [a, b], palette: [[0, 0, 0], [0, 0, 256]]}", r"\[0, 0, 256\] is no color"),
+        ("semseg: {classes: {0.5: a, 1: b}}", r"semseg: classes: 0\.5 is no id"),
+        ("semseg: {classes: {0: , 1: b}}", "'' is no name"),
+        ("semseg: {classes: 3}", "classes is 3: give the names"),
+        ("semseg: {classes: [a, b], palette: {a: [0, 0, 0]}}", "palette must be a list of colors"),
         ("semseg: {classes: [a, b]}", r"0\.png holds \[2\], neither classes nor void"),
         ("semseg: {type: semseg, classes: [a, b], folder: colors}", r"holds colors such as \[255, 0, 0\]: name"),
         ("semseg: {classes: [a, b], palette: [[255, 0, 0], [0, 255, 0]], folder: colors}", r"holds \[\[0, 0, 255\]\]"),
@@ -447,6 +457,34 @@ def test_names_of_splits_are_understood(raw: Path, name: str) -> None:
     assert {split: len(some) for split, some in Folder().contents(raw).splits.items()} == {"train": 1, "val": 1}
     (raw / "taskscape.yaml").write_text(f"{ABC}\nsplits: {{train: 0.5, {name}: 0.5}}")
     assert set(Folder().contents(raw).splits) == {"train", "val"}
+
+
+def test_the_split_may_come_first(raw: Path) -> None:
+    folder(raw, ABC, {"semseg.png": ids()}, names=["train/a", "valid/a"].__getitem__)
+    for split in ("train", "valid"):
+        for field in ("images", "semseg"):
+            (raw / split).mkdir(exist_ok=True)
+            (raw / field / split).rename(raw / split / field)
+            if split == "valid":
+                (raw / field).rmdir()
+    (raw / "taskscape.yaml").write_text(ABC)
+    assert [one.name for one in Folder().contents(raw).splits["val"]] == ["valid/a"]
+    assert targets(raw, "val")["semseg"].valid.all()
+
+
+def test_images_and_masks_side_by_side(raw: Path) -> None:
+    """As Roboflow exports them: train/a.jpg, train/a_mask.png, train/_classes.csv."""
+    folder(raw, ABC, {"semseg.png": ids()}, names=["train/a", "valid/b"].__getitem__)
+    for split, name in (("train", "a"), ("valid", "b")):
+        (raw / split).mkdir()
+        (raw / "images" / split / f"{name}.png").rename(raw / split / f"{name}.png")
+        (raw / "semseg" / split / f"{name}.png").rename(raw / split / f"{name}_mask.png")
+        for field in ("images", "semseg"):
+            (raw / field / split).rmdir()
+    for field in ("images", "semseg"):
+        (raw / field).rmdir()
+    (raw / "taskscape.yaml").write_text("images: .\nsemseg: {classes: [a, b, c], folder: ., suffix: _mask}")
+    assert targets(raw, "val")["semseg"].valid.all()
 
 
 @pytest.mark.parametrize(

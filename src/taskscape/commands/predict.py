@@ -44,7 +44,8 @@ def predict(
         view: Change how a task is written or shown; may be repeated. TASK.unit=cm writes distances in steps of
             centimetres, which end at 655 m, instead of millimetres, which end at 65.5 m.
         image_range: The numbers that are black and white in images of more than 8 bits, as image_range in
-            taskscape.yaml; by default the full range of 16 bits, where an image shows that it is used.
+            taskscape.yaml; by default what that said of the run's data, or else the full range of 16 bits, where an
+            image shows that it is used.
         device: Where to compute; auto takes a GPU when there is one.
     """
     from taskscape.inference.predict import predict as predict_files

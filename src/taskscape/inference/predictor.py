@@ -13,7 +13,9 @@ import torch.nn.functional as F
 from PIL import Image
 from typing_extensions import override
 
+from taskscape.data.manifest import Manifest
 from taskscape.data.readers.images import ValueRange, read_image
+from taskscape.data.sources import DataSource, Packed
 from taskscape.files import atomic_write
 from taskscape.paths import check_inside
 from taskscape.run_folder.names import RunFolder
@@ -162,7 +164,8 @@ def load(
     of the same scene looks nearer. ``native_resolution`` leaves them as they are. ``tta`` is test-time augmentation:
     the mean of the predictions for the image and for its mirror image. ``view_settings`` change, by task, how values
     are shown and written: ``{"depth": {"unit": "cm"}}``. ``image_range`` says which numbers are black and white in
-    images of more than 8 bits; they are read as ``taskscape prepare`` reads them.
+    images of more than 8 bits, which are read as ``taskscape prepare`` reads them; by default what the description of
+    the run's data said.
 
     Raises ``ValueError`` for settings that do not fit each other or the run; ``FileNotFoundError`` or ``ValueError``
     that names the file, where the folder is not a trained run.
@@ -184,7 +187,24 @@ def load(
         name: view(task.modality).with_settings(settings.get(name, {}), where=name)
         for name, task in model.tasks.items()
     }
+    if image_range is None:
+        image_range = stated_range(model.experiment.data)
     return Predictor(model, views, height, tta=tta, image_range=image_range)
+
+
+def stated_range(data: DataSource) -> ValueRange | None:
+    """Return the range of images of more than 8 bits that a packed store was prepared with, if it is there and says."""
+    if not isinstance(data, Packed):
+        return None
+    try:
+        source = Manifest.of(data.path).source
+    except (OSError, ValueError):  # predictions need no data
+        return None
+    description = source.get("description")
+    stated = description.get("image_range") if isinstance(description, dict) else None
+    if isinstance(stated, list) and len(stated) == 2:
+        return float(stated[0]), float(stated[1])
+    return (0.0, float(stated)) if isinstance(stated, int | float) else None
 
 
 def write_metadata(views: Mapping[str, View[Any]], folder: Path) -> Path:

@@ -10,10 +10,10 @@ The raw folder holds::
     boundaries/NAME.png    gray: 0 is no boundary
     albedo/NAME.png        sRGB, (0, 0, 0) = none; or .npy, (H, W, 3): floats are linear reflectance
 
-or the same with the split between: ``images/train/NAME.jpg``, ``semseg/train/NAME.png``; ``valid``, ``validation`` and
-``dev`` are the split ``val``. Subfolders may be nested; a label has the path of its image. Names are compared in one
-Unicode form. An image without a label of a field has no valid pixel of it; a field without a section in the YAML file
-is left out. A file that is not used is named in a warning, with the reason. All keys of the file::
+or the same with the split between, ``images/train/NAME.jpg``, or before, ``train/images/NAME.jpg``; ``valid``,
+``validation`` and ``dev`` are the split ``val``. Subfolders may be nested; a label has the path of its image. Names are
+compared in one Unicode form. An image without a label of a field has no valid pixel of it; a field without a section in
+the YAML file is left out. A file that is not used is named in a warning, with the reason. All keys of the file::
 
     images: images                  # the folder, also an absolute one; this is the default
     suffix: _rgb                    # what the images' names have behind those of the labels; by default nothing
@@ -77,7 +77,7 @@ from taskscape.data.readers.folder.normals import NormalsSection
 from taskscape.data.readers.folder.section import Section
 from taskscape.data.readers.folder.semseg import SemsegSection
 from taskscape.data.readers.folder.sizes import check_aspect, check_sizes
-from taskscape.data.readers.folder.splits import split_up
+from taskscape.data.readers.folder.splits import is_split, split_up
 from taskscape.data.readers.images import SUFFIXES, ValueRange, full_range_if_bright, read_image_with_size, size_of
 from taskscape.data.readers.samples import read_samples
 from taskscape.serialization import offer
@@ -127,7 +127,7 @@ class Folder(RawData):
             for key, image in images.files.items()
         }
         splits = split_up(samples, description.splits, path)
-        unused = _unused(raw, description, images, labels)
+        unused = _unused(raw, images, labels)
         notes = [*unused, *_check_labels(splits, list(labels), path, unused)]
         notes += check_sizes(list(samples.values()), self.size)
         value_range = description.value_range or full_range_if_bright(list(images.files.values()))
@@ -155,47 +155,51 @@ class Folder(RawData):
 
 def _find(raw: Path, description: Description, path: Path) -> tuple[Found, dict[str, Found]]:
     """Return the images, and the labels by field. Raises ``FileNotFoundError`` or ``ValueError``."""
-    folders = {name: _folder(raw, section.folder or name) for name, section in description.sections.items()}
-    image_folder = _folder(raw, description.images)
-    wanted = [description.images, *(section.folder or name for name, section in description.sections.items())]
+    names = {name: section.folder or name for name, section in description.sections.items()}
+    places = {name: _places(raw, folder) for name, folder in names.items()}
+    image_places = _places(raw, description.images)
     # A folder elsewhere is named by itself: joined to the raw folder it stays what it is.
-    require(raw, [str(Path(one).expanduser()) for one in wanted], f"Make them, or name others in {path}")
+    missing = [name for name in (description.images, *names.values()) if not _places(raw, name)]
+    require(raw, [str(Path(name).expanduser()) for name in missing], f"Make them, or name others in {path}")
     beside = {
-        name: [s.suffix for n, s in description.sections.items() if n != name and s.suffix and folders[n] == folder]
-        for name, folder in folders.items()
+        name: [s.suffix for n, s in description.sections.items() if n != name and s.suffix and places[n] == where]
+        for name, where in places.items()
     }
-    inside = [s.suffix for n, s in description.sections.items() if s.suffix and folders[n] == image_folder]
-    images = find_files(image_folder, SUFFIXES, description.suffix, inside)
+    inside = [s.suffix for n, s in description.sections.items() if s.suffix and places[n] == image_places]
+    images = find_files(image_places, SUFFIXES, description.suffix, inside)
     if not images.files:
-        raise ValueError(
-            f"{image_folder} holds no images: fill it, or name another in {path}{_reasons(images, image_folder)}"
-        )
+        raise ValueError(f"{_shown(images)} holds no images: fill it, or name another in {path}{_reasons(images)}")
     labels = {}
     for name, section in description.sections.items():
-        found = find_files(folders[name], LABEL_SUFFIXES, section.suffix, beside[name])
-        if folders[name] == image_folder:  # what is no label there is an image
+        found = find_files(places[name], LABEL_SUFFIXES, section.suffix, beside[name])
+        if places[name] == image_places:  # what is no label there is an image
             found.unused.clear()
         if not found.files:
-            raise ValueError(
-                f"{folders[name]} holds no labels: fill it, or remove {name} from {path}"
-                f"{_reasons(found, folders[name])}"
-            )
+            raise ValueError(f"{_shown(found)} holds no labels: fill it, or remove {name} from {path}{_reasons(found)}")
         if stray := sorted(found.files.keys() - images.files.keys()):
             raise ValueError(
-                f"{len(stray)} files of {section.folder or name}/ have no image in {description.images}/, such as "
+                f"{len(stray)} files of {names[name]}/ have no image in {description.images}/, such as "
                 f"{stray[0]}: {_remedy_for(stray, images, name)}"
             )
         labels[name] = found
     return images, labels
 
 
-def _folder(raw: Path, folder: str) -> Path:
-    return raw / Path(folder).expanduser()
+def _places(raw: Path, folder: str) -> dict[str, Path]:
+    """Return the folders by what names in them begin with: one, or ``train/images`` and so on; none where it lacks."""
+    place = raw / Path(folder).expanduser()
+    if place.exists():
+        return {"": place}
+    tops = sorted(path for path in raw.iterdir() if is_split(path.name) and (path / folder).is_dir())
+    return {f"{top.name}/": top / folder for top in tops}
 
 
-def _reasons(found: Found, folder: Path) -> str:
-    sentences = found.unused_sentences(folder)
-    return "; " + "; ".join(sentences) if sentences else ""
+def _shown(found: Found) -> str:
+    return listed([str(place) for place in found.places])
+
+
+def _reasons(found: Found) -> str:
+    return "".join(f"; {sentence}" for sentence in found.unused_sentences())
 
 
 def _remedy_for(stray: list[str], images: Found, name: str) -> str:
@@ -209,18 +213,15 @@ def _remedy_for(stray: list[str], images: Found, name: str) -> str:
     return "remove them, or give them the name of their image"
 
 
-def _unused(raw: Path, description: Description, images: Found, labels: Mapping[str, Found]) -> list[str]:
+def _unused(raw: Path, images: Found, labels: Mapping[str, Found]) -> list[str]:
     """Return sentences about files that are not used."""
-    folders = {"": _folder(raw, description.images)}
-    folders |= {name: _folder(raw, section.folder or name) for name, section in description.sections.items()}
-    notes = images.unused_sentences(folders[""])
-    for name, found in labels.items():
-        notes += found.unused_sentences(folders[name])
-    used = {folder.absolute() for folder in folders.values()}
-    for folder in (raw.absolute() / section.name for section in SECTIONS):
-        if folder.is_dir() and not any(one.is_relative_to(folder) or folder.is_relative_to(one) for one in used):
-            notes.append(f"{folder} is not used: no section of the description names it")
-    return notes
+    notes = [note for found in (images, *labels.values()) for note in found.unused_sentences()]
+    used = {place.absolute() for found in (images, *labels.values()) for place in found.places}
+    return notes + [
+        f"{folder} is not used: no section of the description names it"
+        for folder in (raw.absolute() / section.name for section in SECTIONS)
+        if folder.is_dir() and not any(one.is_relative_to(folder) or folder.is_relative_to(one) for one in used)
+    ]
 
 
 def _check_labels(splits: Mapping[str, list[RawSample]], fields: list[str], path: Path, unused: list[str]) -> list[str]:

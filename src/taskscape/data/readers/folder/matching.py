@@ -3,14 +3,14 @@
 import os
 import unicodedata
 from collections import defaultdict
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from taskscape.data.readers.files import listed, natural
 
-_NO_DATA = ("thumbs.db", "desktop.ini", "__macosx")
-"""What systems leave in folders, in lower case; so are names that start with a dot."""
+_NO_DATA = ("thumbs.db", "desktop.ini", "__macosx", "taskscape.yaml")
+"""What is no data, and is left by systems, in lower case; so are names that start with a dot."""
 
 
 @dataclass
@@ -19,27 +19,33 @@ class Found:
 
     files: dict[str, Path] = field(default_factory=dict)
     """By name: the path in the folder without ending and suffix, with / and in Unicode's composed form (NFC)."""
+    places: list[Path] = field(default_factory=list)
+    """The folders."""
     unused: dict[str, list[Path]] = field(default_factory=lambda: defaultdict(list))
     """The others, by the reason."""
 
-    def unused_sentences(self, folder: Path) -> list[str]:
+    def unused_sentences(self) -> list[str]:
         """Return a sentence per reason."""
+        where = listed([str(place) for place in self.places])
         return [
-            f"{folder}: {len(paths)} files are not used, such as {listed([_relative(paths[0], folder)])}: {reason}"
+            f"{where}: {len(paths)} files are not used, such as {paths[0].name}: {reason}"
             for reason, paths in self.unused.items()
         ]
 
 
-def find_files(folder: Path, endings: Collection[str], suffix: str = "", other_suffixes: Collection[str] = ()) -> Found:
-    """Return the files in a folder and its subfolders, in the order of their names, numbers by value.
+def find_files(
+    places: Mapping[str, Path], endings: Collection[str], suffix: str = "", other_suffixes: Collection[str] = ()
+) -> Found:
+    """Return the files in folders and their subfolders, in the order of their names, numbers by value.
 
-    ``suffix`` is what names have at their end besides; files with one of ``other_suffixes`` belong to others.
-    Raises ``ValueError`` where two files have one name.
+    ``places`` are the folders by what the names of their files begin with. ``suffix`` is what names have at their end
+    besides; files with one of ``other_suffixes`` belong to others. Raises ``ValueError`` where two files have one name.
     """
-    found = Found()
-    for path in _walk(folder, set()):
+    found = Found(places=list(places.values()))
+    inside = ((path, prefix + _relative(path, top)) for prefix, top in places.items() for path in _walk(top, set()))
+    for path, inner in inside:
         ending = path.suffix.lower()
-        name = normalized(_relative(path.with_suffix("") if ending else path, folder))
+        name = normalized(inner.removesuffix(path.suffix))
         if ending not in endings:
             what = f"{ending} is not read" if ending else "they have no ending"
             found.unused[f"{what}, only {', '.join(endings)}: convert them or move them away"].append(path)

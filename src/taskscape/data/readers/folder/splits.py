@@ -48,6 +48,11 @@ def called(split: str) -> str:
     return next((ours for ours, theirs in _KNOWN.items() if split.lower() in theirs), split)
 
 
+def is_split(folder: str) -> bool:
+    """Return whether a folder is called as a split."""
+    return called(folder) in _KNOWN
+
+
 def _renamed(wanted: Mapping[str, float | str], path: Path) -> dict[str, float | str]:
     """Return the same by our names. Raises ``ValueError`` for names that are impossible, missing, or mean the same."""
     renamed: dict[str, float | str] = {}
