@@ -183,6 +183,7 @@ def test_models_are_listed_with_their_cost(capsys: pytest.CaptureFixture[str], m
         ("optimizer:sgd", "--optimizer.lr", "3e-4", "schedule:constant", "--epochs", "3"),
         ("--epochs", "3", "schedule:constant", "optimizer:sgd", "--optimizer.lr", "3e-4"),
         ("schedule:constant", "--epochs=3", "optimizer:sgd", "--optimizer.lr", "3e-4"),
+        ("--optimizer.lr", "3e-4", "--epochs", "3", "--optimizer.no-nesterov", "optimizer:sgd", "schedule:constant"),
     ],
 )
 def test_fields_and_choices_in_any_order(trained: Callable[..., Experiment], arguments: tuple[str, ...]) -> None:

@@ -16,6 +16,9 @@ from loky import ProcessPoolExecutor
 from taskscape.errors import Interrupted
 from taskscape.serialization import user_modules
 
+_INTERRUPTS = (signal.SIGINT, signal.SIGTERM)
+"""Ctrl-C and what schedulers send."""
+
 
 def workers(processes: int | None) -> int:
     """Return how many processes to use, one per core by default. Raises ``ValueError`` below 1."""
@@ -75,8 +78,7 @@ def _interrupts_noted() -> Iterator[list[int]]:
     if threading.current_thread() is not threading.main_thread():  # signals go to the main thread
         yield noted
         return
-    numbers = (signal.SIGINT, signal.SIGTERM)
-    before = {number: signal.signal(number, lambda number, frame: noted.append(number)) for number in numbers}
+    before = {number: signal.signal(number, lambda number, frame: noted.append(number)) for number in _INTERRUPTS}
     try:
         yield noted
     finally:
@@ -86,11 +88,11 @@ def _interrupts_noted() -> Iterator[list[int]]:
 
 @contextmanager
 def _interrupts_blocked() -> Iterator[None]:
-    """Processes that are started meanwhile are born with Ctrl-C blocked, so that none dies of it while it imports."""
+    """Processes that are started meanwhile are born with the signals blocked, so that none dies while it imports."""
     if sys.platform == "win32":
         yield
         return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _INTERRUPTS)
     try:
         yield
     finally:
@@ -98,11 +100,12 @@ def _interrupts_blocked() -> Iterator[None]:
 
 
 def _start_worker(parent: int) -> None:
-    """Leave Ctrl-C to the parent, which stops the pool, and end with it."""
+    """Leave Ctrl-C and SIGTERM, which may reach all processes, to the parent, which stops the pool; end with it."""
     threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    for number in _INTERRUPTS:
+        signal.signal(number, signal.SIG_IGN)
     if sys.platform != "win32":
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _INTERRUPTS)
 
 
 def _end_with(parent: int) -> None:

@@ -69,8 +69,9 @@ def train(store: Path, run: Path, method: str, epochs: int, touch: int | None = 
     runs.train(experiment(store, method, epochs), run, resume=True, quiet=True)
 
 
-def main(store: Path, run: Path, method: str, seed: int, kills: int, epochs: int) -> None:
-    torch.set_num_threads(1)
+def train_dying(store: Path, run: Path, method: str, seed: int, kills: int, epochs: int) -> int:
+    """Train a run to its end with that many attempts to kill it; return how many died."""
+    torch.set_num_threads(1)  # a process with more cannot be forked
     moments = random.Random(seed)
     done = 0
     for _ in range(kills):
@@ -80,8 +81,8 @@ def main(store: Path, run: Path, method: str, seed: int, kills: int, epochs: int
         done += status != 0
     status = in_a_process(lambda: train(store, run, method, epochs))
     assert status == 0, f"the last attempt ended with {status}"
-    print(f"{done} kills")
+    return done
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3], *map(int, sys.argv[4:7]))
+    print(train_dying(Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3], *map(int, sys.argv[4:7])), "kills")

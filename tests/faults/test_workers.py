@@ -38,7 +38,9 @@ def wait_until(condition: object, deadline: float = 120.0) -> None:
 
 
 def started(folder: Path) -> tuple[subprocess.Popen[bytes], list[int]]:
-    process = subprocess.Popen([sys.executable, "-c", PARENT, str(folder)], stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(
+        [sys.executable, "-c", PARENT, str(folder)], stderr=subprocess.DEVNULL, start_new_session=True
+    )
     wait_until(lambda: len(list(folder.iterdir())) == 3 or process.poll() is not None)
     workers = [int(path.name) for path in folder.iterdir()]
     assert len(workers) == 3 and all(map(is_alive, workers))
@@ -52,8 +54,8 @@ def test_workers_end_with_a_killed_parent(tmp_path: Path) -> None:
     wait_until(lambda: not any(map(is_alive, workers)))
 
 
-def test_workers_end_when_the_work_is_interrupted(tmp_path: Path) -> None:
+def test_workers_end_when_all_are_interrupted(tmp_path: Path) -> None:
     process, workers = started(tmp_path)
-    process.send_signal(signal.SIGTERM)
+    os.killpg(process.pid, signal.SIGTERM)
     assert process.wait() != 0
     wait_until(lambda: not any(map(is_alive, workers)))
