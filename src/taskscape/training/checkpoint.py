@@ -77,6 +77,7 @@ def load(path: Path) -> dict[str, Any]:
     if has_checksum and end != _COMMENT + f"{zlib.crc32(memoryview(content)[:-8]):08x}".encode():
         raise ValueError(f"{path} is damaged, its checksum differs; {_REMEDY}")
     try:
+        check_archive(io.BytesIO(content), len(content))  # torch compresses nothing
         state = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
     except Exception as error:  # pickle, zip and torch raise anything here, with advice that is none
         reason = str(error).partition(". ")[0]
