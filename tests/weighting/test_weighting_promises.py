@@ -154,6 +154,14 @@ def test_equations_hold_for_gradients_of_very_different_length(scale: float) -> 
     assert (combined(IMTLGConfig(), rows) - balanced).norm() < 1e-5 * balanced.norm()
 
 
+def test_conflict_free_with_many_parameters() -> None:
+    """More columns than float32 has digits for: a pseudo-inverse of all of them would be zero."""
+    rows = torch.randn(2, 9_000_000, generator=torch.Generator().manual_seed(0))
+    rows[1] -= 0.8 * rows[0]
+    found = cosines(rows, combined(ConFIGConfig(), rows))
+    assert found.min() > 0.4 and found.max() - found.min() < 1e-6
+
+
 ABSENT_IS_ELSEWHERE = {
     "random": "draws a number for every task, so that the draws of the others do not depend on who is present",
     "gradnorm": "learned weights that sum to the number of all tasks",
