@@ -224,7 +224,7 @@ def test_a_gradient_that_is_not_finite_stops_the_run_before_it_is_saved(store: P
 def test_weights_that_are_not_finite_are_never_saved(store: Path, tmp_path: Path) -> None:
     run = trainer(tiny(store), tmp_path)
     with torch.no_grad():
-        run.network.get_parameter("stem.weight").view(-1)[0] = math.inf
+        run.network.get_parameter("stem.weight")[0, 0, 0, 0] = math.inf
     with pytest.raises(TrainingError, match=r"the network's stem\.weight is not finite.*--optimizer\.lr"):
         run.state()
     assert not RunFolder(tmp_path).checkpoint.exists()

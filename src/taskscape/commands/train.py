@@ -5,7 +5,7 @@ import re
 import signal
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -65,6 +65,7 @@ def start(recipe: str, arguments: Sequence[str]) -> None:
         *,
         out: NewRun = None,
         resume: OptionalRun = None,
+        origin: Annotated[Path | None, tyro.conf.arg(name="from", metavar="RUN")] = None,
     ) -> tuple[Experiment, Path | None, Path | None]:
         """Train a recipe, or resume a run.
 
@@ -73,7 +74,11 @@ def start(recipe: str, arguments: Sequence[str]) -> None:
         Args:
             out: Folder of the run; by default runs/RECIPE-N.
             resume: Resume this run, which must have been started with the same settings.
+            origin: Start from the weights of this run, or of a file, as far as they fit; other tasks and classes are
+                allowed.
         """
+        if origin is not None:
+            experiment = replace(experiment, start_from=origin, start_checksum=None)
         return experiment, out, resume
 
     experiment, out, resume = tyro.cli(

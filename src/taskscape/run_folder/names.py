@@ -34,6 +34,11 @@ class RunFolder:
         return self.path / "last.ckpt"
 
     @property
+    def data(self) -> Path:
+        """Which data the run was trained with: JSON, with store and fingerprint per split."""
+        return self.path / "data.json"
+
+    @property
     def lock(self) -> Path:
         """Which process writes the run, while one does: JSON. ``locked`` takes it."""
         return self.path / "run.lock"

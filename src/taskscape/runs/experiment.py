@@ -3,13 +3,14 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
+from pathlib import Path
 from typing import Literal, Self
 
 import torch
 
 from taskscape.data import Augmentation, DataSource, Loader, Store, Streets
 from taskscape.data.sample import sample_values
-from taskscape.models import DeeplabJointConfig, NetworkConfig
+from taskscape.models import DeeplabJointConfig, Network, NetworkConfig
 from taskscape.objectives import Objective, Supervised
 from taskscape.ranges import Count, NonNegative, Positive, RangedSettings, Seed
 from taskscape.tasks import Task, default_tasks
@@ -62,7 +63,11 @@ class Experiment(RangedSettings):
     """The validation metric that chooses best.safetensors, such as semseg/miou; by default the leading metric of the
     first task."""
     checkpoint_minutes: NonNegative = 10.0
-    """Minutes between checkpoints within an epoch, 0 for one after every step; there is always one at an epoch's end."""
+    """Minutes between checkpoints within an epoch, 0 for one after every step; an epoch always ends with one."""
+    start_from: Path | None = None
+    """Start from the weights of this run's folder, or of this file, as far as they fit: the flag is --from."""
+    start_checksum: str | None = None
+    """SHA-256 of the weights in start_from; a run fills it in, so that it can be repeated from the same ones."""
 
     def __post_init__(self) -> None:
         """Check what can be checked without data. Raises ``ValueError`` that names the field."""
@@ -76,7 +81,7 @@ class Experiment(RangedSettings):
         """Raise ``ValueError`` with the remedy where network, tasks and weighting do not fit: before any long work."""
         self.network.check(self.tasks)
         self.check_starts()
-        self._build_without_numbers()
+        self.build_without_numbers()
         network = self.network.network
         self.weighting.build(tuple(self.tasks), self.seed).check(
             shared_parameters=network.has_shared_parameters,
@@ -94,11 +99,11 @@ class Experiment(RangedSettings):
                     f"tasks.{name}.mean and tasks.{name}.std to those of the data, or choose another representation"
                 )
 
-    def _build_without_numbers(self) -> None:
+    def build_without_numbers(self) -> Network:
         """Build the network on the meta device, which takes a moment, so that wrong settings are found early."""
         with torch.device("meta"):
             network = self.network.for_tasks(self.tasks).from_scratch()
-            network.build({name: _channels_so_far(task) for name, task in self.tasks.items()})
+            return network.build({name: _channels_so_far(task) for name, task in self.tasks.items()})
 
     def for_data(self, store: Store, report: Callable[[str], None] = lambda text: None) -> Self:
         """Return this experiment with what it left to the data filled in; ``report`` is called with what to know of it.

@@ -4,6 +4,7 @@ import io
 import platform
 from collections.abc import Mapping
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -21,10 +22,13 @@ from taskscape.distributed import launch, rank, world_size
 from taskscape.evaluation import collect_samples, evaluate
 from taskscape.files import atomic_write
 from taskscape.models import Network, Outputs
+from taskscape.models.layers.encoder import Encoder
 from taskscape.progress import progress_bar, reporter
 from taskscape.run_folder import Result, RunFolder, locked
 from taskscape.runs.experiment import Experiment
+from taskscape.runs.known_data import remember, require_same, result_name
 from taskscape.runs.precision import apply_recorded, precision_in_words, verify_precision
+from taskscape.runs.start import Start
 from taskscape.serialization import dump, parse
 from taskscape.tasks import Task
 from taskscape.training import checkpoint
@@ -75,12 +79,16 @@ def train(experiment: Experiment, run: str | Path, *, resume: bool = False, quie
     """
     experiment.check()
     folder = RunFolder(Path(run))
+    resume = resume and folder.checkpoint.exists()
+    start = None if resume else Start.of(experiment)
     fabric = launch(experiment.device)
     with locked(folder) if fabric.is_global_zero else nullcontext():
-        return _train(experiment, fabric, folder, resume=resume, quiet=quiet)
+        return _train(experiment, fabric, folder, start, resume=resume, quiet=quiet)
 
 
-def _train(experiment: Experiment, fabric: Fabric, folder: RunFolder, *, resume: bool, quiet: bool) -> Result:
+def _train(
+    experiment: Experiment, fabric: Fabric, folder: RunFolder, start: Start | None, *, resume: bool, quiet: bool
+) -> Result:
     stores = open_data(experiment, fabric, quiet=quiet)
     notes: list[str] = []
     experiment = experiment.for_data(stores["train"], notes.append)
@@ -90,14 +98,20 @@ def _train(experiment: Experiment, fabric: Fabric, folder: RunFolder, *, resume:
             fields = {task.source or name for name, task in experiment.tasks.items()}
             for warning in quick(stores, fields):
                 progress.console.print(f"warning: {warning}", markup=False)
-        for note in notes:
+        notes += dict.fromkeys(module.note for module in trainer.network.modules() if isinstance(module, Encoder))
+        if start is not None:
+            notes += start.fill(trainer.network, experiment)
+            experiment = replace(experiment, start_checksum=start.checksum)
+        for note in filter(None, notes):
             progress.console.print(note, markup=False, highlight=False)
-        if resume and folder.checkpoint.exists():
+        if resume:
+            require_same(folder, stores)
             for warning in trainer.load_state(checkpoint.load(folder.checkpoint)):
                 progress.console.print(warning)
         if fabric.is_global_zero:
             folder.path.mkdir(parents=True, exist_ok=True)
             atomic_write(folder.experiment, dump(experiment))
+            remember(folder, stores)
         verify_precision(trainer, experiment, folder, progress, resume=resume)
         trainer.run(progress)
     return evaluate_model(load(folder.path, str(fabric.device)), stores["val"], folder, split="val")
@@ -171,14 +185,20 @@ def evaluate_run(
     """Evaluate a run's best network on a split, and write the result and samples for the report into its folder.
 
     With ``tta``, test-time augmentation, predictions are the mean of those for the image and for its mirror image; the
-    files have names of their own then (``RunFolder``). Raises ``ValueError`` for a split that the data lacks.
+    files have names of their own then (``RunFolder``). Where the data are not those that the run was trained with, the
+    files have the data's fingerprint in their names, as ``Result.split`` has, and that is printed. Raises
+    ``ValueError`` for a split that the data lacks.
     """
     model = load(run, device)
+    folder = RunFolder(Path(run))
     with progress_bar(rank() == 0 and not quiet) as progress:
         stores = model.experiment.data.open(reporter(progress, "preparing data"))
-    if split not in stores:
-        raise ValueError(f"the data of {run} has no split {split!r}; it has {', '.join(stores)}")
-    return evaluate_model(model, stores[split], RunFolder(Path(run)), split=split, tta=tta)
+        if split not in stores:
+            raise ValueError(f"the data of {run} has no split {split!r}; it has {', '.join(stores)}")
+        name, note = result_name(folder, split, tta, stores[split])
+        if note:
+            progress.console.print(note, markup=False, highlight=False)
+    return evaluate_model(model, stores[split], folder, split=name, tta=tta)
 
 
 def evaluate_model(model: TrainedModel, store: Store, folder: RunFolder, *, split: str, tta: bool = False) -> Result:
@@ -205,6 +225,7 @@ def evaluate_model(model: TrainedModel, store: Store, folder: RunFolder, *, spli
         },
         environment=environment(model.device) | precision_in_words(model.experiment, folder),
         tta=tta,
+        data=store.manifest.fingerprint,
     )
     if rank() == 0:
         indices = np.linspace(0, len(store) - 1, min(SAMPLES, len(store))).astype(np.int64)

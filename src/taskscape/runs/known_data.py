@@ -1,0 +1,69 @@
+"""Which data a run was trained with, so that others are not taken for them."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from taskscape.data import Store
+from taskscape.files import atomic_write
+from taskscape.plain import read_json
+from taskscape.run_folder import Result, RunFolder
+
+
+def remember(folder: RunFolder, stores: Mapping[str, Store]) -> None:
+    """Write down which data a run is trained with: folder and fingerprint per split."""
+    content = {
+        split: {"store": str(store.path), "fingerprint": store.manifest.fingerprint} for split, store in stores.items()
+    }
+    atomic_write(folder.data, json.dumps(content, indent=1) + "\n")
+
+
+def require_same(folder: RunFolder, stores: Mapping[str, Store]) -> None:
+    """Raise ``ValueError`` where a run would be resumed with other data to train or to validate on than it began."""
+    for split, fingerprint in _fingerprints(folder.data).items():
+        if split in ("train", "val") and fingerprint != (now := stores[split].manifest.fingerprint):
+            raise ValueError(
+                f"{folder.path} was trained with other data: the split {split} in {stores[split].path} has the "
+                f"fingerprint {now} and had {fingerprint}; bring the old store back, or train on from this run as a "
+                f"run of its own: taskscape train {folder.experiment} --from {folder.path} --out NEW"
+            )
+
+
+def result_name(folder: RunFolder, split: str, tta: bool, store: Store) -> tuple[str, str]:
+    """Return what the result of a split is called in the folder of a run, and what there is to say about it.
+
+    That is the split's own name for the data that the run was trained with. Another data set under the same name, such
+    as a store that was made again, has its fingerprint in the name, so that no result replaces that of other data.
+    """
+    now = store.manifest.fingerprint
+    known = (_fingerprints(folder.data).get(split), _fingerprint_of_result(folder.result(split, tta)))
+    before = next((fingerprint for fingerprint in known if fingerprint not in (None, now)), None)
+    if before is None:
+        return split, ""
+    name = f"{split}-{now[:8]}"
+    return name, (
+        f"the split {split} in {store.path} is not the one that {folder.path} was trained or evaluated with before "
+        f"(fingerprint {now} instead of {before}); the result is {folder.result(name, tta)}"
+    )
+
+
+def _fingerprints(path: Path) -> dict[str, str]:
+    """Return the fingerprint of each split; none for a run of an earlier version."""
+    if not path.exists():
+        return {}
+    try:
+        content: Any = read_json(path)
+        return {str(split): str(info["fingerprint"]) for split, info in content.items()}
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ValueError(
+            f"{path} is damaged ({error}); it says which data the run was trained with: restore it from a copy, or "
+            "delete it to go on without this check"
+        ) from error
+
+
+def _fingerprint_of_result(path: Path) -> str | None:
+    try:
+        return Result.load(path).data or None
+    except (ValueError, OSError):  # none, or one of another version, which is written anew
+        return None

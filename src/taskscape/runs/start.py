@@ -1,0 +1,88 @@
+"""Starting a run from the weights of another one, which may have other tasks, classes or heads."""
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from torch import Tensor, nn
+
+from taskscape.run_folder import Result, RunFolder
+from taskscape.runs.experiment import Experiment
+from taskscape.state_dicts import by_module, located, match, read
+
+_NAMED = 12
+"""How many modules a message names."""
+
+
+@dataclass(frozen=True)
+class Start:
+    """Weights to start from."""
+
+    path: Path
+    tensors: dict[str, Tensor]
+    checksum: str
+    """SHA-256 of the file."""
+
+    @classmethod
+    def of(cls, experiment: Experiment) -> "Start | None":
+        """Read what an experiment starts from; None where it starts from scratch.
+
+        Raises ``ValueError`` that names the field where it cannot be read, is another file than that of the saved
+        experiment, or nothing of it fits the network.
+        """
+        path = experiment.start_from
+        if path is None:
+            return None
+        try:
+            file = located(path)
+            start = cls(path, read(path), hashlib.sha256(file.read_bytes()).hexdigest())
+        except (ValueError, OSError) as error:
+            raise ValueError(f"start_from: {error}") from error
+        if experiment.start_checksum not in (None, start.checksum):
+            raise ValueError(
+                f"start_from: {file} is not the file that this experiment started from, its checksum differs; bring "
+                f"the old one back, or start from this one with --from {path}"
+            )
+        _require_some(match(experiment.build_without_numbers().state_dict(), start.tensors).tensors, path)
+        return start
+
+    def fill(self, network: nn.Module, experiment: Experiment) -> Iterator[str]:
+        """Load what fits the network by name and shape, and return sentences that say what did and what did not.
+
+        Raises ``ValueError`` where nothing fits.
+        """
+        own = network.state_dict()
+        found = match(own, self.tensors)
+        _require_some(found.tensors, self.path)
+        network.load_state_dict(found.tensors, strict=False)
+        yield f"started from {self.path}: {len(found.tensors)} of {len(own)} tensors of the network fit"
+        if found.missing:
+            yield f"not in it, so these start from scratch: {_listed(by_module(found.missing, own))}"
+        for name, (shape, other) in found.shapes.items():
+            yield f"of another shape, so it starts from scratch: {name} is {shape}, and was {other}"
+        if found.unused:
+            yield f"not used of it: {_listed(by_module(found.unused, self.tensors))}"
+        yield from self._other_meanings(experiment)
+
+    def _other_meanings(self, experiment: Experiment) -> Iterator[str]:
+        """Say which tasks of the same name meant something else, although their shapes may fit."""
+        result = RunFolder(self.path).result()
+        if not result.exists():
+            return
+        before = Result.load(result).tasks
+        for name, task in experiment.tasks.items():
+            if name in before and before[name] != task.modality:
+                yield f"the task {name} had other classes or another unit there, so its last layer must learn anew"
+
+
+def _require_some(fitting: dict[str, Tensor], path: Path) -> None:
+    if not fitting:
+        raise ValueError(
+            f"start_from: no tensor of {path} fits this network by name and shape; start from a run of the same "
+            "network or encoder, or leave out --from"
+        )
+
+
+def _listed(names: list[str]) -> str:
+    return ", ".join(names[:_NAMED]) + (f" and {len(names) - _NAMED} more" if len(names) > _NAMED else "")

@@ -1,0 +1,127 @@
+"""``--from RUN``: what fits is taken, what does not is said, and the run can be repeated."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+
+from taskscape import runs
+from taskscape.cli import main
+from taskscape.run_folder import RunFolder
+from taskscape.runs import Experiment
+from taskscape.runs.start import Start
+from taskscape.state_dicts import read, save_safetensors
+from taskscape.tasks import Albedo, Depth, SurfaceNormals
+from tiny import TinyConfig, tiny
+
+
+@pytest.fixture
+def first(store: Path, tmp_path: Path) -> Path:
+    runs.train(replace(tiny(store), epochs=1), tmp_path / "first", quiet=True)
+    return tmp_path / "first"
+
+
+def start(experiment: Experiment, store: Path) -> tuple[dict[str, Tensor], dict[str, Tensor], list[str]]:
+    """The network before and after the start, and what was said."""
+    begin = Start.of(experiment)
+    assert begin is not None
+    torch.manual_seed(9)
+    network = experiment.network.build({name: task.channels for name, task in experiment.tasks.items()})
+    before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+    said = list(begin.fill(network, experiment))
+    return before, network.state_dict(), said
+
+
+def test_everything_fits_the_same_network(store: Path, first: Path) -> None:
+    experiment = runs.read_experiment(first)
+    _, after, said = start(replace(experiment, start_from=first), store)
+    saved = read(first)
+    assert after.keys() == saved.keys() and all(torch.equal(after[name], saved[name]) for name in saved)
+    assert said == [f"started from {first}: 8 of 8 tensors of the network fit"]
+
+
+def test_other_tasks_and_classes(store: Path, first: Path) -> None:
+    """A task more, one less, one of another shape: the rest is taken."""
+    old = runs.read_experiment(first)
+    tasks = {"semseg": Depth(), "depth": old.tasks["depth"], "height": SurfaceNormals()}
+    experiment = replace(old, tasks=tasks, start_from=first)
+    before, after, said = start(experiment, store)
+    saved = read(first)
+    for name in ("stem.weight", "stem.bias", "heads.depth.weight", "heads.depth.bias"):
+        assert torch.equal(after[name], saved[name])
+    for name in ("heads.semseg.weight", "heads.height.bias"):
+        assert torch.equal(after[name], before[name])
+    classes = saved["heads.semseg.bias"].shape[0]
+    another = "of another shape, so it starts from scratch: heads.semseg"
+    assert said == [
+        f"started from {first}: 4 of 8 tensors of the network fit",
+        "not in it, so these start from scratch: heads.height",
+        f"{another}.weight is (1, 8, 3, 3), and was ({classes}, 8, 3, 3)",
+        f"{another}.bias is (1,), and was ({classes},)",
+        "not used of it: heads.normals",
+        "the task semseg had other classes or another unit there, so its last layer must learn anew",
+    ]
+
+
+def test_a_head_of_the_same_shape_and_another_meaning_is_said(store: Path, first: Path) -> None:
+    old = runs.read_experiment(first)
+    experiment = replace(old, tasks={**old.tasks, "normals": Albedo()}, start_from=first)
+    *_, last = start(experiment, store)[2]
+    assert last == "the task normals had other classes or another unit there, so its last layer must learn anew"
+
+
+@pytest.mark.parametrize("kind", ["weights", "checkpoint"])
+def test_files_are_understood(store: Path, first: Path, kind: str) -> None:
+    path = getattr(RunFolder(first), kind)
+    said = start(replace(runs.read_experiment(first), start_from=path), store)[2]
+    assert said[0] == f"started from {path}: 8 of 8 tensors of the network fit"
+
+
+def test_a_run_from_another_learns_on_and_can_be_repeated(store: Path, first: Path, tmp_path: Path) -> None:
+    experiment = replace(tiny(store), epochs=2, start_from=first)
+    runs.train(experiment, tmp_path / "second", quiet=True)
+    runs.train(replace(experiment, start_from=None), tmp_path / "scratch", quiet=True)
+    loss = [float(RunFolder(tmp_path / run).metric_rows()[0]["train/loss/depth"]) for run in ("second", "scratch")]
+    assert loss[0] < loss[1]
+    saved = runs.read_experiment(tmp_path / "second")
+    assert saved.start_from == first and saved.start_checksum is not None and len(saved.start_checksum) == 64
+    runs.train(saved, tmp_path / "again", quiet=True)
+    weights = [RunFolder(tmp_path / run).weights.read_bytes() for run in ("second", "again")]
+    assert weights[0] == weights[1]
+
+    save_safetensors(RunFolder(first).weights, {"stem.weight": torch.zeros(8, 3, 3, 3)})
+    with pytest.raises(ValueError, match=r"start_from: .*is not the file that this experiment started from"):
+        runs.train(saved, tmp_path / "other", quiet=True)
+    runs.train(replace(saved, epochs=3), tmp_path / "second", resume=True, quiet=True)  # which reads it no more
+
+
+def test_what_does_not_fit_at_all_is_refused_before_any_data_are_made(store: Path, first: Path, tmp_path: Path) -> None:
+    experiment = replace(tiny(store), network=TinyConfig(width=5), start_from=first)
+    tasks = {"height": Depth()}
+    with pytest.raises(ValueError, match=r"start_from: no tensor of .*first fits this network by name and shape"):
+        runs.train(replace(experiment, tasks=tasks), tmp_path / "run", quiet=True)
+    with pytest.raises(ValueError, match=r"start_from: .*nowhere is not there: give a file of weights"):
+        runs.train(replace(experiment, start_from=tmp_path / "nowhere"), tmp_path / "run", quiet=True)
+    weights = RunFolder(first).weights
+    content = bytearray(weights.read_bytes())
+    content[-1] ^= 1
+    weights.write_bytes(content)
+    with pytest.raises(ValueError, match=r"start_from: .*best\.safetensors is damaged, its checksum differs"):
+        runs.train(replace(tiny(store), start_from=first), tmp_path / "run", quiet=True)
+    assert not (tmp_path / "run").exists()
+
+
+def test_the_flag_from(first: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class ReachedError(Exception):
+        pass
+
+    def stop(experiment: Experiment, *_: object, **__: object) -> None:
+        raise ReachedError(experiment)
+
+    monkeypatch.setattr(runs, "train", stop)
+    with pytest.raises(ReachedError) as reached:
+        main(["train", "joint", "--from", str(first), "--epochs", "2", "--out", str(tmp_path / "run")])
+    experiment = reached.value.args[0]
+    assert (experiment.start_from, experiment.start_checksum, experiment.epochs) == (first, None, 2)
