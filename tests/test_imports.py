@@ -200,7 +200,7 @@ DISTRIBUTIONS = {
 }
 """Names of distributions that differ from the modules'."""
 
-OPTIONAL = {"scipy", "h5py", "cvxpy"}
+OPTIONAL = {"scipy", "h5py"}
 """Imported where an extra is needed."""
 
 
