@@ -3,6 +3,7 @@
 import re
 import struct
 import unicodedata
+import warnings
 import zlib
 from collections.abc import Callable
 from pathlib import Path
@@ -20,6 +21,7 @@ from taskscape.data.prepare import prepare
 from taskscape.data.readers import Folder
 from taskscape.data.readers.images import read_image
 from taskscape.data.sources import Packed
+from taskscape.inference.predict import name_images
 from taskscape.inference.predictor import stated_range
 
 H, W = 16, 32
@@ -592,3 +594,29 @@ def test_text_is_utf_8_everywhere() -> None:
     loose = re.compile(r"read_text\(\)|write_text\((?!.*encoding)|\.open\(\)|\.open\(\"[rwa]t?\"\)")
     for path in Path(readers.__file__).parent.rglob("*.py"):
         assert not loose.search(path.read_text(encoding="utf-8")), path
+
+
+def test_masks_of_0_and_255_are_doubted(raw: Path) -> None:
+    masks = ((ids() == 1) * 255).astype(np.uint8)
+    folder(raw, "semseg: {classes: [rest, crack]}", {"semseg.png": masks})
+    with pytest.warns(UserWarning, match=r"if it is crack, say `classes: \{0: rest, 255: crack\}`"):
+        Folder().contents(raw)
+    describe(raw, "semseg: {classes: [rest, crack], void: [255]}")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        Folder().contents(raw)
+
+
+def test_labels_of_several_pages_are_refused(raw: Path) -> None:
+    folder(raw, ABC)
+    for number in range(2):
+        page = Image.fromarray(ids())
+        write(raw / "semseg" / f"{number}.tif", page, save_all=True, append_images=[page])
+    refused(raw, r"0\.tif holds 2 images: save one label a file")
+
+
+def test_predictions_say_which_files_are_left_out(tmp_path: Path) -> None:
+    write(tmp_path / "a.png", np.zeros((H, W, 3), np.uint8))
+    (tmp_path / "b.exr").touch()
+    with pytest.warns(UserWarning, match=r"1 files are left out, such as b\.exr"):
+        assert list(name_images([tmp_path], tmp_path / "out")) == ["a"]

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 import tyro
 
-from taskscape.commands.shared import Run, if_interrupted
+from taskscape.commands.shared import Run, if_interrupted, printed_warnings
 
 Images = Annotated[tuple[Path, ...], tyro.conf.arg(metavar="IMAGES...", help="Images, or folders of images.")]
 Settings = Annotated[tyro.conf.UseAppendAction[tuple[str, ...]], tyro.conf.arg(metavar="TASK.SETTING=VALUE")]
@@ -53,6 +53,7 @@ def predict(
 
     with (
         if_interrupted(f"finished images in {out} are kept; the same command makes all of them again"),
+        printed_warnings(),
         progress_bar() as progress,
     ):
         files = predict_files(

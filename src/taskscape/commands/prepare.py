@@ -1,15 +1,13 @@
 """``taskscape prepare``."""
 
-import sys
-import warnings
 from collections.abc import Sequence
 from dataclasses import is_dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TextIO
+from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
-from taskscape.commands.shared import if_interrupted
+from taskscape.commands.shared import if_interrupted, printed_warnings
 
 if TYPE_CHECKING:
     from taskscape.data.readers import RawData
@@ -57,18 +55,6 @@ def _reader(name: str) -> "type[RawData]":
     return reader
 
 
-def _print_warning(
-    message: Warning | str,
-    category: type[Warning],
-    filename: str,
-    lineno: int,
-    file: TextIO | None = None,
-    line: str | None = None,
-) -> None:
-    """Print a warning about the data on a line of its own."""
-    print(f"warning: {message}", file=sys.stderr)
-
-
 def prepare(name: str, reader: "type[RawData]", arguments: Sequence[str]) -> None:
     """Prepare a data set with the settings that the arguments give."""
 
@@ -95,11 +81,9 @@ def prepare(name: str, reader: "type[RawData]", arguments: Sequence[str]) -> Non
 
         with (
             if_interrupted(f"what is finished in {out} is kept; the same command continues"),
-            warnings.catch_warnings(),
+            printed_warnings(),
             progress_bar() as progress,
         ):
-            warnings.simplefilter("always", UserWarning)
-            warnings.showwarning = _print_warning
             manifest = write(
                 data,
                 raw,

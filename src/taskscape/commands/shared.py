@@ -1,9 +1,11 @@
 """What several commands share."""
 
+import sys
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TextIO
 
 import tyro
 
@@ -19,3 +21,23 @@ def if_interrupted(kept: str) -> Iterator[None]:
     except KeyboardInterrupt as interrupt:
         stopped = str(interrupt) or "stopped"
         raise KeyboardInterrupt(f"{stopped}; {kept}") from None
+
+
+@contextmanager
+def printed_warnings() -> Iterator[None]:
+    """Print warnings about the user's files on lines of their own."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", UserWarning)
+        warnings.showwarning = _print_warning
+        yield
+
+
+def _print_warning(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
+) -> None:
+    print(f"warning: {message}", file=sys.stderr)

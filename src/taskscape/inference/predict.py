@@ -1,6 +1,7 @@
 """Predictions for image files, as files."""
 
 import os
+import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -59,15 +60,21 @@ def predict(
 def name_images(images: Iterable[Path], out: Path) -> dict[str, Path]:
     """Return the images by the names of their predictions: their paths below the folder that they share.
 
-    Images that differ in nothing but the suffix keep it. What lies in ``out`` is not taken from a folder; a file that
-    is named by itself may have any suffix. Raises ``ValueError`` for a path that does not exist, or when there is no
-    image.
+    Warns of other files in folders. Images that differ in nothing but the suffix keep it. What lies in ``out`` is not
+    taken from a folder; a file that is named by itself may have any suffix. Raises ``ValueError`` for a path that does
+    not exist, or when there is no image.
     """
     files: dict[Path, None] = {}  # in the order of their naming, each once
     for path in images:
         if path.is_dir():
-            inside = sorted(p for p in path.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file())
-            files |= dict.fromkeys(p.resolve() for p in inside if out.resolve() not in p.resolve().parents)
+            inside = [p for p in sorted(path.rglob("*")) if p.is_file() and out.resolve() not in p.resolve().parents]
+            files |= dict.fromkeys(p.resolve() for p in inside if p.suffix.lower() in SUFFIXES)
+            if others := [p for p in inside if p.suffix.lower() not in SUFFIXES and not p.name.startswith(".")]:
+                warnings.warn(
+                    f"{path}: {len(others)} files are left out, such as {others[0].name}: only {', '.join(SUFFIXES)} "
+                    "are taken from folders",
+                    stacklevel=2,
+                )
         elif path.exists():
             files[path.resolve()] = None
         else:

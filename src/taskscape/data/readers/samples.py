@@ -100,6 +100,8 @@ def _squeezed(array: Array, path: Path) -> Array:
 
 def _of_image(path: Path) -> Samples:
     with open_image(path, load=False) as image:
+        if image.format in ("GIF", "PNG", "TIFF", "WEBP") and (pages := getattr(image, "n_frames", 1)) > 1:
+            raise ValueError(f"{path} holds {pages} images: save one label a file")
         coding = raw_mode(image)
         maximum = _maximum(image)
         lossy = _is_lossy(image, path)

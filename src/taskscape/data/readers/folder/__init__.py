@@ -72,7 +72,7 @@ from taskscape.data.readers.folder.albedo import AlbedoSection
 from taskscape.data.readers.folder.boundaries import BoundariesSection
 from taskscape.data.readers.folder.depth import DepthSection
 from taskscape.data.readers.folder.description import Description
-from taskscape.data.readers.folder.matching import Found, find_files
+from taskscape.data.readers.folder.matching import Found, find_files, normalized
 from taskscape.data.readers.folder.normals import NormalsSection
 from taskscape.data.readers.folder.section import Section
 from taskscape.data.readers.folder.semseg import SemsegSection
@@ -92,6 +92,9 @@ SECTIONS: tuple[type[Section], ...] = (
 )
 """The kinds of labels, each with its name."""
 LABEL_SUFFIXES = (*SUFFIXES, ".npy", ".pfm")
+
+_FIRST = 8
+"""Labels that are looked at together."""
 
 offer(Section, SECTIONS)
 
@@ -135,6 +138,10 @@ class Folder(RawData):
         read = partial(_read, sections=description.sections, size=size, value_range=value_range)
         for sample in _first_of_each_kind(samples):
             read(sample)
+        for name, section in description.sections.items():
+            first = [read_samples(file) for file in list(labels[name].files.values())[:_FIRST]]
+            if doubt := section.doubts(first):
+                notes.append(f"{_shown(labels[name])}: {doubt}")
         for note in notes:
             warnings.warn(note, stacklevel=2)
         source: dict[str, Any] = {
@@ -190,6 +197,8 @@ def _places(raw: Path, folder: str) -> dict[str, Path]:
     place = raw / Path(folder).expanduser()
     if place.exists():
         return {"": place}
+    if same := [path for path in raw.iterdir() if normalized(path.name) == normalized(folder)]:
+        return {"": same[0]}
     tops = sorted(path for path in raw.iterdir() if is_split(path.name) and (path / folder).is_dir())
     return {f"{top.name}/": top / folder for top in tops}
 

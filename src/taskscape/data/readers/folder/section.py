@@ -1,6 +1,7 @@
 """What one section of a ``taskscape.yaml`` is: a kind of label, and how its files are to be read."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -54,6 +55,10 @@ class Section(ABC):
             raise ValueError("is in a lossy format, which changes labels: export it again as PNG, or as lossless WebP")
         values, valid = self.read(self._plain(label), label.exact)
         return values, valid if label.opaque is None else valid & label.opaque
+
+    def doubts(self, labels: Sequence[Samples]) -> str:
+        """Return what is doubtful about some first labels together, to follow the name of their folder, or nothing."""
+        return ""
 
     def _plain(self, label: Samples) -> Array:
         if label.palette is None or self.channels is None:

@@ -1,7 +1,7 @@
 """The section of class labels: ids, or the colors of a palette."""
 
 import colorsys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, ClassVar
@@ -59,6 +59,7 @@ class SemsegSection(Section):
     def __post_init__(self) -> None:
         """Check the classes. Raises ``ValueError``."""
         self.class_set()
+        object.__setattr__(self, "_void_is_stated", self.void is not None)
         void = (IGNORE_INDEX,) if self.void is None and IGNORE_INDEX not in self._ids else self.void or ()
         object.__setattr__(self, "void", void)
         if both := [value for value in void if value in self._ids or value in (self.palette or ())]:
@@ -158,6 +159,20 @@ class SemsegSection(Section):
     @cached_property
     def _void_colors(self) -> set[int]:
         return {int(_packed(np.array(value))) for value in self.void or () if isinstance(value, tuple)}
+
+    @override
+    def doubts(self, labels: Sequence[Samples]) -> str:
+        """Return a sentence where two classes without ids meet masks of 0 and 255, of which 255 would be void."""
+        if not isinstance(self.classes, list) or len(self.classes) != 2 or vars(self)["_void_is_stated"]:
+            return ""
+        used = set[int]().union(*(_used(label.shown(), label.opaque) for label in labels))
+        if used != {0, IGNORE_INDEX} or any(label.bits < 8 or label.palette is not None for label in labels):
+            return ""
+        first, second = map(str, self.classes)
+        return (
+            f"the first labels hold 0 and 255 only, and 255 counts as void: if it is {second}, say `classes: "
+            f"{{0: {first}, 255: {second}}}`; if not, `void: [255]`"
+        )
 
     # -- reading -------------------------------------------------------------------------------------------------------
 
