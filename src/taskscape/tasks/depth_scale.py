@@ -25,7 +25,7 @@ def is_like(depth: Array, log_mean: float, log_std: float) -> bool:
 
 
 def normalization_of(values: Array) -> tuple[float, float]:
-    """Return mean and standard deviation of represented depth; the latter is at least a twentieth of the greatest size."""
+    """Return mean and standard deviation of represented depth; the latter at least a twentieth of the greatest size."""
     std = max(float(values.std()), 0.05 * float(np.abs(values).max())) or 1.0
     return rounded(float(values.mean())), rounded(std)
 

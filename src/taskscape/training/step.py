@@ -115,11 +115,11 @@ class TrainingStep:
 
     def _clip(self) -> Tensor:
         """Clip the network's gradient, and return the norm of all gradients as it was before."""
+        learned = _gradients(self.weighting)
         if self.gradient_clip is None:
-            of_network = _norm(self.network)
-        else:
-            of_network = nn.utils.clip_grad_norm_(self.network.parameters(), self.gradient_clip)
-        return torch.hypot(of_network, _norm(self.weighting))
+            return nn.utils.get_total_norm([*_gradients(self.network), *learned])
+        of_network = nn.utils.clip_grad_norm_(self.network.parameters(), self.gradient_clip)
+        return torch.hypot(of_network, nn.utils.get_total_norm(learned)) if learned else of_network
 
     def _update(self, norm: Tensor) -> bool:
         """Let the optimizer step unless the gradient is not finite; return False where it surely did not."""
@@ -168,6 +168,5 @@ class TrainingStep:
         )
 
 
-def _norm(module: nn.Module) -> Tensor:
-    """Return the norm of the gradient of all parameters, 0 without any."""
-    return nn.utils.get_total_norm([p.grad for p in module.parameters() if p.grad is not None])
+def _gradients(module: nn.Module) -> list[Tensor]:
+    return [p.grad for p in module.parameters() if p.grad is not None]

@@ -57,7 +57,7 @@ class BinsConfig(AtrousConfig):
     position: bool = False
     """A learned position for each cell, added to the queries."""
     start: Positive | None = None
-    """Where bins start, in the unit of the labels; by default 10, or the middle of the task's range if 10 is outside."""
+    """Where bins start, in the unit of the labels; by default 10, or the middle of a range without it."""
 
     @override
     def check(self, tasks: Mapping[str, "Task"]) -> None:
