@@ -28,17 +28,18 @@ def scene(seed: int) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
     """A wall above a floor, with a pillar; every image has other colors, and another wall and pillar."""
     random = np.random.default_rng(seed)
     height, width = SIZE
-    horizon, left = int(random.integers(8, 16)), int(random.integers(4, 36))
+    horizon, left = int(random.integers(6, 12)), 3 + seed
     y, x = np.mgrid[:height, :width]
     floor = y >= horizon
-    pillar = (x >= left) & (x < left + 6)
+    pillar = (x >= left) & (x < left + 6) & (y >= 2) & (y < 20)
     semseg = np.where(pillar, 2, np.where(floor, 0, 1)).astype(np.uint8)
     depth = np.where(floor, 40 / np.maximum(y - horizon + 2.0, 2), 20 + random.random() + 0.01 * x)
     depth = np.where(pillar, 0.5 * depth.min() + 0.001 * y, depth) * (1 + 0.001 * random.random(SIZE))
     normals = np.where((floor & ~pillar)[..., None], [0, -0.995, -0.1], [0, -0.1, -0.995])
     normals /= np.linalg.norm(normals, axis=-1, keepdims=True)
-    noise = random.normal(0, 12, (height // 8, width // 8, 3)).repeat(8, 0).repeat(8, 1)
-    image = (random.integers(60, 200, (3, 3))[semseg] + noise).clip(1, 254).astype(np.uint8)
+    noise = random.normal(0, 8, (height // 8, width // 8, 3)).repeat(8, 0).repeat(8, 1)
+    colors = random.permutation([50, 120, 200])[:, None] + random.integers(-25, 25, (3, 3))
+    image = (colors[semseg] + noise).clip(1, 254).astype(np.uint8)
     values = {"image": image, "semseg": semseg, "depth": depth.astype(np.float32), "normals": normals}
     return values, {name: np.ones(SIZE, bool) for name in FIELDS}
 
@@ -69,7 +70,7 @@ def quickly(path: Path, *fields: str) -> list[str]:
 
 
 def test_good_data_give_no_warning(make: Callable[..., Path]) -> None:
-    path = make()
+    path = make(None, {"train": list(range(20)), "val": list(range(20, 30))})
     assert check(path).warnings == quickly(path) == []
 
 
@@ -260,3 +261,16 @@ def test_training_begins_with_the_quick_check(
     assert "warning: train, depth: 6 of 6 images" in warnings and "exactly 65.535 m" in warnings
     train(experiment, tmp_path / "quiet", quiet=True)
     assert "warning" not in "".join(capsys.readouterr())
+
+
+@pytest.mark.parametrize("field", ["semseg", "depth", "normals"])
+@pytest.mark.parametrize(("axes", "motion"), [(1, "mirrored left to right"), (0, "mirrored top to bottom")])
+def test_labels_that_lie_the_other_way_round(make: Callable[..., Path], field: str, axes: int, motion: str) -> None:
+    def move(values: dict[str, np.ndarray], valid: dict[str, np.ndarray], seed: int) -> None:
+        if seed % 2:
+            values[field] = np.flip(values[field], axes)
+
+    seeds = {"train": list(range(12)), "val": [20, 22]}
+    warnings = [warning for warning in quickly(make(move, seeds)) if "fit the images better" in warning]
+    assert len(warnings) == 1 and warnings[0].startswith(f"train, {field}: the labels of "), warnings
+    assert "of 12 images, such as train" in warnings[0] and motion in warnings[0]

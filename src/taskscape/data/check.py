@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from taskscape.data.alignment import Alignment, Contrast, contrast
 from taskscape.data.duplicates import fingerprint, near_duplicates
 from taskscape.data.manifest import IMAGE, Manifest
 from taskscape.data.store import Store
@@ -39,6 +40,8 @@ class FieldStatistics:
     """Median over the images of each one's median; None for a modality without."""
     observed: Mapping[str, Mapping[str, float]]
     """The numbers of the modality's ``observe``, by what they measure and the image's name."""
+    alignment: Alignment
+    """How its edges lie on those of the images."""
 
 
 @dataclass
@@ -205,18 +208,18 @@ class _SplitSums:
         self.images += len(some)
         names = [self.store.names[index] for index in some]
         everywhere = np.ones(self.store.size, np.bool_)
-        for name, image in zip(names, self.image.modality.to_array(batch.image), strict=True):
-            self.image.add(name, image, everywhere)
+        images = self.image.modality.to_array(batch.image)
         labels = {
             field: (sums.modality.to_array(batch.targets[field].value), batch.targets[field].valid.numpy())
             for field, sums in self.fields.items()
         }
-        for position, name in enumerate(names):
+        for position, (name, image) in enumerate(zip(names, images, strict=True)):
+            self.image.add(name, image, everywhere)
+            image_contrast = contrast(image)
             if twins is not None:
-                image = self.image.modality.to_array(batch.image[position : position + 1])[0]
                 twins.add_image(f"{self.store.split}/{name.removeprefix(f'{self.store.split}/')}", image)
             for label, (values, valid) in labels.items():
-                self.fields[label].add(name, values[position], valid[position])
+                self.fields[label].add(name, values[position], valid[position], image_contrast)
                 if twins is not None:
                     twins.add_label(label, values[position], valid[position])
 
@@ -241,9 +244,10 @@ class _FieldSums:
         self.histogram = modality.histogram(np.zeros((0, *modality.shape), modality.dtype))
         self.medians: list[float] = []
         self.observed: dict[str, dict[str, float]] = defaultdict(dict)
+        self.alignment = Alignment()
 
-    def add(self, name: str, values: Array, valid: Mask) -> None:
-        """Add the values of one image."""
+    def add(self, name: str, values: Array, valid: Mask, image: Contrast | None = None) -> None:
+        """Add the values of one image; for a label, the contrast of the image too."""
         if not valid.any():
             self.without.append(name)
             return
@@ -255,11 +259,16 @@ class _FieldSums:
             self.medians.append(median)
         for what, number in self.modality.observe(values, valid).items():
             self.observed[what][name] = number
+        edges = None if image is None else self.modality.edges(values, valid)
+        if image is not None and edges is not None:
+            self.alignment.add(name, image, edges)
 
     def statistics(self, pixels: int) -> FieldStatistics:
         """Return what was added up of a split of so many pixels."""
         median = float(np.median(self.medians)) if self.medians else None
-        return FieldStatistics(self.pixels / pixels, self.without, self.histogram, median, dict(self.observed))
+        return FieldStatistics(
+            self.pixels / pixels, self.without, self.histogram, median, dict(self.observed), self.alignment
+        )
 
 
 def _warnings(split: str, statistics: SplitStatistics, fields: Mapping[str, Modality]) -> list[str]:
@@ -268,6 +277,7 @@ def _warnings(split: str, statistics: SplitStatistics, fields: Mapping[str, Moda
     for name, one in {IMAGE: statistics.image, **statistics.fields}.items():
         if one.valid:
             sentences = [*fields[name].implausible(one.histogram, one.median), *fields[name].judge(one.observed)]
+            sentences += one.alignment.warnings()
             warnings += [f"{split}, {name}: {text}" for text in sentences]
     for name, one in statistics.fields.items():
         if one.without:

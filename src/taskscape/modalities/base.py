@@ -154,6 +154,13 @@ class Modality(ABC):
         """
         return []
 
+    def edges(self, values: Array, valid: Mask) -> Mask | None:
+        """Return where one image's label, (H, W) + ``shape``, has edges that the image should have too, (H, W).
+
+        None for a modality without.
+        """
+        return None
+
     def compare(self, counts: Mapping[str, Counts]) -> list[str]:
         """Return what is implausible about the splits with labels together, in sentences with the remedy.
 

@@ -7,7 +7,7 @@ import numpy as np
 from typing_extensions import override
 
 from taskscape.batch import Target
-from taskscape.modalities.base import Array, Counts, Modality
+from taskscape.modalities.base import Array, Counts, Mask, Modality
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -55,3 +55,7 @@ class Boundaries(Modality):
         if boundary > elsewhere:
             return ["more pixels are boundary than not: check that boundaries are 1 and all else 0 in the labels"]
         return []
+
+    @override
+    def edges(self, values: Array, valid: Mask) -> Mask:
+        return np.asarray((values == 1) & valid)

@@ -122,6 +122,16 @@ class Depth(Modality):
             )
         return sentences
 
+    @override
+    def edges(self, values: Array, valid: Mask) -> Mask:
+        """Return where the depth is no plane: inverse depth is linear in the image on every plane."""
+        inverse = 1 / np.where(valid, values, 1)
+        bent = np.zeros(valid.shape, np.bool_)
+        for x, known, found in ((inverse, valid, bent), (inverse.T, valid.T, bent.T)):  # down the columns, the rows
+            curvature = np.abs(x[:-2] + x[2:] - 2 * x[1:-1])
+            found[1:-1] |= (curvature > 0.15 * x[1:-1]) & known[:-2] & known[1:-1] & known[2:]
+        return bent
+
     def _judge_pile(self, ends: Mapping[str, float], piles: Mapping[str, float]) -> list[str]:
         """Judge the pixels at one end of the range: a sentinel, or a range that was cut off."""
         high = {name: share for name, share in piles.items() if share > PILE}
@@ -147,7 +157,7 @@ def _pile(ratio: Array) -> float:
     share = float(np.mean(ratio == 1))
     if share <= 3 * (float(np.mean(ratio < 1.1)) - share):
         return 0.0
-    return share if share <= 0.5 or float(np.mean(ratio < 1.5)) == share else 0.0
+    return share if share <= 0.5 or float(np.mean(ratio < 3)) == share else 0.0
 
 
 def _spikes(values: Array, valid: Mask) -> float:

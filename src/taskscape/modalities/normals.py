@@ -11,7 +11,7 @@ from typing_extensions import override
 from taskscape.batch import Target
 from taskscape.modalities.base import Array, Mask, Modality
 from taskscape.modalities.linear import apply_matrix
-from taskscape.modalities.observations import above
+from taskscape.modalities.observations import above, changes
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -94,6 +94,10 @@ class Normals(Modality):
                 "give the axes of the raw normals so that y points down"
             )
         return sentences
+
+    @override
+    def edges(self, values: Array, valid: Mask) -> Mask:
+        return changes(values, valid, lambda a, b: (a * b).sum(-1) < 0.8)
 
 
 def encode_8bit(normals: Array) -> npt.NDArray[np.uint8]:

@@ -1,7 +1,11 @@
 """Sentences about the images of a split whose numbers are out of the ordinary."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
+
+import numpy as np
+
+from taskscape.modalities.base import Array, Mask
 
 
 class Cases(NamedTuple):
@@ -28,3 +32,11 @@ def above(numbers: Mapping[str, float], threshold: float) -> Cases | None:
         return None
     worst = max(found, key=found.__getitem__)
     return Cases(len(found), len(numbers), worst, found[worst])
+
+
+def changes(values: Array, valid: Mask, differ: Callable[[Array, Array], Mask]) -> Mask:
+    """Return the pixels, (H, W), that differ from the one above or to the left, where both are valid."""
+    found = np.zeros(valid.shape, np.bool_)
+    found[1:] |= differ(values[1:], values[:-1]) & valid[1:] & valid[:-1]
+    found[:, 1:] |= differ(values[:, 1:], values[:, :-1]) & valid[:, 1:] & valid[:, :-1]
+    return found

@@ -10,6 +10,7 @@ from typing_extensions import override
 from taskscape.batch import Target
 from taskscape.modalities.base import Array, Counts, Mask, Modality
 from taskscape.modalities.class_sets import IGNORE_INDEX, ClassSet, label_map
+from taskscape.modalities.observations import changes
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -128,6 +129,10 @@ class Semseg(Modality):
             f"most of {', '.join(thin)} is one pixel wide in most images, such as {image}: images of this size are too "
             "small for it, prepare larger ones"
         ]
+
+    @override
+    def edges(self, values: Array, valid: Mask) -> Mask:
+        return changes(values, valid, np.not_equal)
 
     @override
     def compare(self, counts: Mapping[str, Counts]) -> list[str]:
