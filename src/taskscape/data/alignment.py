@@ -19,7 +19,7 @@ MOTIONS: Mapping[str, tuple[slice, slice]] = {
 GAIN = 0.3
 """Of contrast, in units of the image's mean, from which a label fits better moved; as it is it is by 1 to 2 worse."""
 SHARE = 0.1
-"""Of the images with such labels, from which a warning is due: by chance there are up to 2 % in photographs of rooms."""
+"""Of the images with such labels, from which a warning is due: by chance there are up to 2 % in photographs."""
 FEWEST = 3
 """Images with such labels from which a warning is due."""
 
