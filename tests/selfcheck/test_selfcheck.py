@@ -163,6 +163,25 @@ def test_compiled_networks_are_remedied_too(monkeypatch: pytest.MonkeyPatch) -> 
     assert same(trained(compiled), trained(plain))
 
 
+def test_remedied_layers_are_not_compiled() -> None:
+    """Torch's compiler leaves out the copy to another memory layout; backends without it would not show that."""
+    functions: list[str] = []
+
+    def backend(graph: torch.fx.GraphModule, inputs: list[Tensor]) -> Callable[..., Any]:
+        functions.extend(str(node.target) for node in graph.graph.nodes if "conv2d" in str(node.target))
+        return graph.forward
+
+    for remedies in ((), ("contiguous",), ("float32",)):
+        module = network()
+        for remedy in remedies:
+            remedy_layer(module[3], remedy)  # type: ignore[arg-type]
+        functions.clear()
+        torch._dynamo.reset()
+        module.compile(backend=backend)
+        trained(module)
+        assert len(functions) < 3 if remedies else len(functions) == 3
+
+
 def test_what_is_wrong_in_every_way_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     inject(monkeypatch, also_contiguous=True)
     monkeypatch.setattr("taskscape.selfcheck.check.REMEDIES", ("contiguous",))

@@ -41,6 +41,8 @@ def remedy_of(module: nn.Module) -> Remedy | None:
 @cache
 def _remedied(kind: type[nn.Module], remedy: Remedy) -> type[nn.Module]:
     forward = _contiguous_forward(kind) if remedy == "contiguous" else _float32_forward(kind)
+    # Not compiled: torch's compiler leaves out the copy to another memory layout, and would run the wrong kernel again.
+    forward = torch.compiler.disable(forward)
     return type(kind.__name__, (kind,), {"forward": forward, "precision_remedy": remedy, "__module__": kind.__module__})
 
 
