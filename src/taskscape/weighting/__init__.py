@@ -58,6 +58,7 @@ from taskscape.weighting.geometric import Geometric, GeometricConfig
 from taskscape.weighting.graddrop import GradDrop, GradDropConfig
 from taskscape.weighting.gradients import GradientConfig, GradientWeighting
 from taskscape.weighting.gradnorm import GradNorm, GradNormConfig
+from taskscape.weighting.gramian import Gramian, GramianWeighting
 from taskscape.weighting.imtl_g import IMTLG, IMTLGConfig
 from taskscape.weighting.imtl_l import IMTLL, IMTLLConfig
 from taskscape.weighting.mgda import MGDA, MGDAConfig

@@ -20,7 +20,7 @@ the direction stays in its ball."""
 
 @dataclass(frozen=True)
 class CAGradConfig(GradientConfig):
-    """Conflict-averse gradient descent (Liu et al., NeurIPS 2021, equation 3).
+    """Conflict-averse gradient descent (Liu et al., NeurIPS 2021, algorithm 1).
 
     max over d of min_k <g_k, d> with ‖d - g‖ ≤ c · ‖g‖, where g is the mean of the gradients. A task whose gradient is
     zero counts in the mean alone.
