@@ -248,7 +248,8 @@ def _check_labels(splits: Mapping[str, list[RawSample]], fields: list[str], path
             if count < len(samples):
                 lacking = next(sample.name for sample in samples if name not in sample.files)
                 how_many = f"{len(samples) - count} of {len(samples)}" if count else f"all {len(samples)}"
-                notes.append(f"{split}: {how_many} images have no {name} label, such as {lacking}")
+                remedy = "" if count else ": nothing of it can be learned or measured there; choose other splits"
+                notes.append(f"{split}: {how_many} images have no {name} label, such as {lacking}{remedy}")
     return notes
 
 
