@@ -23,12 +23,12 @@ MOST_JSON_BYTES = 1 << 26
 
 def read_yaml(path: Path) -> Any:
     """Return what a YAML file holds. Raises ``ValueError`` that names it, and ``OSError`` as it comes."""
-    return parse_yaml(_text(path, MOST_YAML_BYTES), str(path))
+    return parse_yaml(read_text(path, MOST_YAML_BYTES), str(path))
 
 
 def read_json(path: Path) -> Any:
     """Return what a JSON file holds. Raises ``ValueError`` that names it, and ``OSError`` as it comes."""
-    return parse_json(_text(path, MOST_JSON_BYTES), str(path))
+    return parse_json(read_text(path, MOST_JSON_BYTES), str(path))
 
 
 def parse_yaml(text: str, where: str) -> Any:
@@ -81,7 +81,8 @@ class _OutOfBoundsError(ValueError):
     """Names the text already."""
 
 
-def _text(path: Path, most: int) -> str:
+def read_text(path: Path, most: int = MOST_YAML_BYTES) -> str:
+    """Return a UTF-8 text. Raises ``ValueError`` that names one of more bytes or another encoding, ``OSError``."""
     with path.open("rb") as file:
         content = file.read(most + 1)
     if len(content) > most:

@@ -23,6 +23,7 @@ from taskscape.evaluation import collect_samples, evaluate
 from taskscape.files import atomic_write
 from taskscape.models import Network, Outputs
 from taskscape.models.layers.encoder import Encoder
+from taskscape.plain import read_text
 from taskscape.progress import progress_bar, reporter
 from taskscape.run_folder import Result, RunFolder, locked
 from taskscape.runs.experiment import Experiment
@@ -160,7 +161,7 @@ def read_experiment(run: str | Path) -> Experiment:
     path = RunFolder(Path(run)).experiment
     if not path.is_file():
         raise FileNotFoundError(f"{run} is not a run: it has no {path.name}; make one with taskscape train")
-    return parse(path.read_text("utf-8"), str(path), Experiment)
+    return parse(read_text(path), str(path), Experiment)
 
 
 def load(run: str | Path, device: Device = "auto") -> TrainedModel:

@@ -34,6 +34,7 @@ from taskscape.data.readers.base import RawData, RawIndex, RawSample
 from taskscape.data.readers.files import listed, require, stems
 from taskscape.data.readers.images import resize_image
 from taskscape.data.readers.labels import read_label, resize_nearest, unit_vectors
+from taskscape.data.readers.matlab import read_numbers
 from taskscape.data.readers.normals_from_depth import Axes, Intrinsics, find_axes, normals_from_depth
 from taskscape.modalities import Depth, Normals, Semseg
 from taskscape.modalities.base import Array, Mask
@@ -160,12 +161,8 @@ def _arrays(file: Path) -> Any:
 def _splits(file: Path) -> dict[str, list[int]]:
     """Return the numbers, from 1, of the images of each split."""
     try:
-        from scipy.io import loadmat
-    except ImportError as error:
-        raise ValueError(f"{file.name} needs scipy to be read: pip install 'taskscape[nyuv2]'") from error
-    try:
-        content = loadmat(file)
-        numbers = {split: content[key].ravel().tolist() for split, key in (("train", "trainNdxs"), ("val", "testNdxs"))}
+        content = read_numbers(file)
+        numbers = {split: _whole(content[key]) for split, key in (("train", "trainNdxs"), ("val", "testNdxs"))}
     except Exception as error:  # of many kinds for damaged files
         raise ValueError(
             f"{file} is not the list of trainNdxs and testNdxs ({error!r}): download it again. {WHERE}"
@@ -173,6 +170,14 @@ def _splits(file: Path) -> dict[str, list[int]]:
     if set(numbers["train"]) & set(numbers["val"]) or not all(numbers.values()):
         raise ValueError(f"{file} names an image in both splits, or none in one: download it again. {WHERE}")
     return numbers
+
+
+def _whole(numbers: Array) -> list[int]:
+    """Return numbers from 1. Raises ``ValueError`` for others."""
+    whole = [int(number) for number in numbers.tolist()]
+    if whole != numbers.tolist() or min(whole, default=1) < 1:
+        raise ValueError("it has numbers of images that are none")
+    return whole
 
 
 def _sample(number: int, normals: dict[str, Path]) -> RawSample:
