@@ -30,6 +30,7 @@ ALLOWED_ZERO = {
     *(("one-cycle", name) for name in ("pct_start", "start", "end")),
     *((name, "weight_decay") for name in ("sgd", "adam", "adamw")),
     *((name, "betas") for name in ("adam", "adamw")),
+    *((name, "blocks") for name in ("adaptive-depth", "transformer", "cross-attention")),
     *((name, "dropout") for name in ("resnet-mtan", "adaptive-depth", "transformer", "cross-attention")),
     *((name, "label_smoothing") for name in ("cross-entropy", "kl-divergence")),
     *(("Experiment", name) for name in ("seed", "checkpoint_minutes")),

@@ -77,7 +77,8 @@ class RangedSettings:
                 if kind is int and not isinstance(number, Integral):
                     raise ValueError(f"{field.name} is {value}: it must be a whole number")
                 if number not in allowed:
-                    raise ValueError(f"{field.name} is {value}: it must be {allowed}")
+                    words = str(allowed).removesuffix(" and finite") if kind is int else str(allowed)
+                    raise ValueError(f"{field.name} is {value}: it must be {words}")
 
 
 def _numbers(value: Any, kind: Any, allowed: Range = _ANY) -> Iterator[tuple[Any, type, Range]]:

@@ -52,7 +52,7 @@ class NetworkConfig(RangedSettings, ABC):
         """
         return self.network(out_channels, self)
 
-    def check(self, tasks: Mapping[str, "Task"]) -> None:  # noqa: B027
+    def check(self, tasks: Mapping[str, "Task"]) -> None:
         """Raise ``ValueError`` with the remedy where the network cannot learn these tasks; called before any work.
 
         The tasks may still leave their classes to the data.

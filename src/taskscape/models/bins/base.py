@@ -13,7 +13,7 @@ from taskscape.models.branches import SharedEncoder
 from taskscape.models.layers.encoder import AtrousConfig, Encoder
 from taskscape.models.layers.grid_transformer import GridTransformer
 from taskscape.models.layers.shared_features import shared_features
-from taskscape.ranges import BelowOne, Count, Positive
+from taskscape.ranges import BelowOne, Count, CountOrZero, Positive
 
 if TYPE_CHECKING:
     from taskscape.tasks import Task
@@ -46,8 +46,8 @@ class BinsConfig(AtrousConfig):
     """Channels of a token; 512 was compared."""
     heads: Count = 4
     """Heads of the attention; 8 were best with tokens from an ASPP."""
-    blocks: Count = 3
-    """Transformer blocks; 6 were best with tokens from an ASPP."""
+    blocks: CountOrZero = 3
+    """Transformer blocks, 0 for none; 6 were best with tokens from an ASPP."""
     expansion: Count = 4
     """How many times wider the transformer's hidden layers are; 8 was compared."""
     dropout: BelowOne = 0.0
