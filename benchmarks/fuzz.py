@@ -1,6 +1,6 @@
 """Fuzzes every reader of files that may come from others, and writes what was found.
 
-python benchmarks/fuzz.py --seconds 20 --out docs/results/fuzz.json
+python benchmarks/fuzz.py --seconds 20 --out benchmarks/results/fuzz.json
 
 Each target reads a small sound file with random damage: flipped, cut, doubled and exchanged bytes, numbers at their
 limits, pieces of other seeds. It may read the file or refuse it with a ``ValueError`` or ``OSError`` that names it;

@@ -115,7 +115,7 @@ def test_a_large_image_that_is_one(tmp_path: Path) -> None:
     rows = zlib.compress(b"\0" * (1251 * 10_000), 9)
     (tmp_path / "large.png").write_bytes(png(10_000, 10_000, bits=1, rows=rows))
     assert survived(read_image, [tmp_path / "large.png"], memory=3 << 29) == 0
-    assert "more than 120000000" in refused(read_image, write(tmp_path / "huge.png", png(12_000, 10_001)))
+    assert "120000000 are possible" in refused(read_image, write(tmp_path / "huge.png", png(12_000, 10_001)))
 
 
 def write(path: Path, content: bytes) -> Path:
