@@ -27,9 +27,9 @@ def test_stages_of_a_loss_share_a_chart() -> None:
 
 def test_cells_without_a_finite_number_are_left_out(tmp_path: Path) -> None:
     folder = RunFolder(tmp_path)
-    folder.metrics.write_text("epoch,step,lr,odd\n1,10,nan,x\n2,20,0.5,\n3\n")
+    folder.metrics.write_text("epoch,step,lr,odd\n1,10,nan,x\n2,20,0.5,\n3,30\n")
     assert read_curves(folder) == {
-        "epoch": [(1, 1), (2, 2), (3, 3)], "step": [(1, 10), (2, 20)], "lr": [(2, 0.5)]
+        "epoch": [(1, 1), (2, 2), (3, 3)], "step": [(1, 10), (2, 20), (3, 30)], "lr": [(2, 0.5)]
     }  # fmt: skip
 
 
