@@ -20,12 +20,8 @@ PROJECT = ROOT.parents[1]
 
 ROOMS = (
     "errors",
-    "archives",
     "files",
-    "paths",
     "progress",
-    "plain",
-    "ranges",
     "serialization",
     "parallel",
     "batch",

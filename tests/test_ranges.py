@@ -9,15 +9,14 @@ from typing import Any
 import pytest
 import torch
 
-from taskscape import ranges
 from taskscape.data import Augmentation, DataSource, Streets
 from taskscape.losses import Loss
 from taskscape.modalities.class_sets import CITYSCAPES_2
 from taskscape.models import NetworkConfig
 from taskscape.objectives import Objective
-from taskscape.ranges import Range
 from taskscape.runs import Experiment
-from taskscape.serialization import offered
+from taskscape.serialization import offered, ranges
+from taskscape.serialization.ranges import Range
 from taskscape.tasks import Depth, SemanticSegmentation, Task
 from taskscape.training.optimization import OptimizerConfig, Schedule
 

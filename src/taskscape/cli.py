@@ -114,7 +114,7 @@ def _complain(text: str) -> None:
 def _escaped(error: Exception) -> str:
     from rich.markup import escape
 
-    from taskscape.paths import printable
+    from taskscape.files.paths import printable
 
     return escape(printable(str(error) or type(error).__name__))
 

@@ -11,10 +11,10 @@ from limited import needs_fork, refused, survived, variants
 from taskscape.data.manifest import Manifest
 from taskscape.data.readers.files import read_json
 from taskscape.data.readers.folder.description import Description
-from taskscape.plain import read_yaml
 from taskscape.run_folder import Result
 from taskscape.runs import Experiment
 from taskscape.serialization import dump, parse
+from taskscape.serialization.plain import read_yaml
 
 pytestmark = needs_fork
 

@@ -76,7 +76,7 @@ def _print_findings(findings: "Findings") -> None:
     from rich.console import Console
     from rich.markup import escape
 
-    from taskscape.paths import printable
+    from taskscape.files.paths import printable
 
     splits = findings.splits.values()
     console = Console(highlight=False, markup=False)  # names of users may have brackets

@@ -28,7 +28,7 @@ from torch import Tensor
 from taskscape.batch import Batch, Target
 from taskscape.modalities import Modality
 from taskscape.modalities.linear import apply_matrix
-from taskscape.ranges import RangedSettings
+from taskscape.serialization.ranges import RangedSettings
 
 Floats = npt.NDArray[np.float64]
 

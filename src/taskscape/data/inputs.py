@@ -9,7 +9,7 @@ from typing import Any
 from taskscape.data.manifest import FileInfo
 from taskscape.data.readers.base import RawIndex, RawSample
 from taskscape.files import atomic_write
-from taskscape.plain import read_json
+from taskscape.serialization.plain import read_json
 
 INPUTS = "inputs.json"
 """The file of a prepared store that lists what it was made from: the fingerprint of every input file by its path."""

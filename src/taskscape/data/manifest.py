@@ -18,11 +18,11 @@ from pathlib import Path
 from typing import Any
 
 from taskscape.files import atomic_write
+from taskscape.files.paths import is_file_name
 from taskscape.modalities import Modality, Rgb
 from taskscape.modalities.format_1 import fields_of_format_1
-from taskscape.paths import is_file_name
-from taskscape.plain import read_json
 from taskscape.serialization import structure, unstructure
+from taskscape.serialization.plain import read_json
 
 FORMAT = 2
 """Version of the layout. Stores of format 1 are read too, those of another are refused."""

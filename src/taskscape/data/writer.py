@@ -13,9 +13,9 @@ import numpy as np
 from taskscape.batch import Sample
 from taskscape.data.manifest import IMAGE, MANIFEST, UNFINISHED, FileInfo, Manifest, file_of
 from taskscape.files import atomic_write, writing
+from taskscape.files.paths import check_inside
 from taskscape.modalities import Modality, Rgb
 from taskscape.modalities.base import Array, Mask
-from taskscape.paths import check_inside
 
 _DONE = "done.jsonl"
 """A line [index, name] for every sample that is complete."""

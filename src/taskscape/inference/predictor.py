@@ -17,7 +17,7 @@ from taskscape.data.manifest import Manifest
 from taskscape.data.readers.images import ValueRange, read_image
 from taskscape.data.sources import DataSource, Packed
 from taskscape.files import atomic_write
-from taskscape.paths import check_inside
+from taskscape.files.paths import check_inside
 from taskscape.run_folder.names import RunFolder
 from taskscape.run_folder.result import Result
 from taskscape.runs.run import TrainedModel

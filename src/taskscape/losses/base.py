@@ -8,7 +8,7 @@ from typing import ClassVar, Literal
 from torch import Tensor
 
 from taskscape.batch import Target
-from taskscape.ranges import RangedSettings
+from taskscape.serialization.ranges import RangedSettings
 
 Space = Literal["value", "representation"]
 """What a loss compares: values (metres), or the representation of them that the network puts out (log, inverse, …)."""

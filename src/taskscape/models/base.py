@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self
 
 from torch import Tensor, nn
 
-from taskscape.ranges import RangedSettings
 from taskscape.serialization import nearest
+from taskscape.serialization.ranges import RangedSettings
 
 if TYPE_CHECKING:
     from taskscape.tasks import Task

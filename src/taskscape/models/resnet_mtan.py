@@ -15,7 +15,7 @@ from taskscape.models.layers.aspp import ASPP
 from taskscape.models.layers.conv import conv_norm_relu
 from taskscape.models.layers.encoder import AtrousConfig, Encoder
 from taskscape.models.layers.per_task import PerTask
-from taskscape.ranges import BelowOne, Count
+from taskscape.serialization.ranges import BelowOne, Count
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from torch import Tensor
 from taskscape.batch import Target
 from taskscape.distributed import all_reduce_sum, all_reduce_sum_local_gradient, world_size
 from taskscape.losses import Loss, LossTerm
-from taskscape.ranges import RangedSettings
+from taskscape.serialization.ranges import RangedSettings
 from taskscape.tasks import Task
 
 Tasks = Mapping[str, Task]

@@ -5,8 +5,8 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
+from taskscape.files.paths import check_inside
 from taskscape.metrics.spec import MetricSpec
-from taskscape.paths import check_inside
 from taskscape.report import samples as gallery
 from taskscape.report.charts import COLORS, Series, chart, spans_decades, steps
 from taskscape.report.confusion import confusion_table

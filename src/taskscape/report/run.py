@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from taskscape.archives import check_archive
-from taskscape.plain import read_yaml
+from taskscape.files.archives import check_archive
 from taskscape.report.plots import check_plots, check_samples
 from taskscape.run_folder.names import RunFolder
 from taskscape.run_folder.result import Result
+from taskscape.serialization.plain import read_yaml
 
 _MOST_SAMPLES, _MOST_BYTES = 16, 1 << 31
 """Of the file of sample images, unpacked."""

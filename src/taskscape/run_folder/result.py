@@ -9,8 +9,8 @@ from typing import Any
 from taskscape.files import atomic_write
 from taskscape.metrics.spec import MetricSpec
 from taskscape.modalities import Modality
-from taskscape.plain import read_json
 from taskscape.serialization import structure, unstructure
+from taskscape.serialization.plain import read_json
 
 FORMAT = 2
 

@@ -12,7 +12,7 @@ from taskscape.data import Augmentation, DataSource, Loader, Store, Streets
 from taskscape.data.sample import sample_values
 from taskscape.models import DeeplabJointConfig, Network, NetworkConfig
 from taskscape.objectives import Objective, Supervised
-from taskscape.ranges import Count, NonNegative, Positive, RangedSettings, Seed
+from taskscape.serialization.ranges import Count, NonNegative, Positive, RangedSettings, Seed
 from taskscape.tasks import Task, default_tasks
 from taskscape.training.optimization import AdamConfig, OptimizerConfig, Poly, Schedule
 from taskscape.weighting import FixedConfig, WeightingConfig

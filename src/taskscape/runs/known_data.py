@@ -7,8 +7,8 @@ from typing import Any
 
 from taskscape.data import Store
 from taskscape.files import atomic_write
-from taskscape.plain import read_json
 from taskscape.run_folder import Result, RunFolder
+from taskscape.serialization.plain import read_json
 
 
 def remember(folder: RunFolder, stores: Mapping[str, Store]) -> None:

@@ -23,7 +23,6 @@ from taskscape.evaluation import collect_samples, evaluate
 from taskscape.files import atomic_write
 from taskscape.models import Network, Outputs
 from taskscape.models.layers.encoder import Encoder
-from taskscape.plain import read_text
 from taskscape.progress import progress_bar, reporter
 from taskscape.run_folder import Result, RunFolder, locked
 from taskscape.runs.experiment import Experiment
@@ -31,6 +30,7 @@ from taskscape.runs.known_data import remember, require_same, result_name
 from taskscape.runs.precision import apply_recorded, precision_in_words, verify_precision
 from taskscape.runs.start import Start
 from taskscape.serialization import dump, parse
+from taskscape.serialization.plain import read_text
 from taskscape.tasks import Task
 from taskscape.training import checkpoint
 from taskscape.training.loop import Trainer

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from taskscape.files import atomic_write
-from taskscape.plain import read_json
 from taskscape.selfcheck.apply import Remedy
 from taskscape.serialization import structure, unstructure
+from taskscape.serialization.plain import read_json
 
 IN_WORDS: dict[Remedy | None, str] = {
     "contiguous": "runs in contiguous memory",

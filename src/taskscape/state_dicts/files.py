@@ -11,8 +11,8 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
-from taskscape.archives import check_archive
 from taskscape.files import atomic_write
+from taskscape.files.archives import check_archive
 from taskscape.run_folder import RunFolder
 
 _METADATA = "__metadata__"

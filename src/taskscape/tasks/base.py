@@ -11,7 +11,7 @@ from taskscape.losses import Loss, LossTerm
 from taskscape.metrics.base import TaskMetric
 from taskscape.modalities import Modality
 from taskscape.modalities.base import Array
-from taskscape.ranges import RangedSettings
+from taskscape.serialization.ranges import RangedSettings
 
 M = TypeVar("M", bound=Modality)
 

@@ -17,7 +17,7 @@ from taskscape.losses.base import at_least_float32
 from taskscape.metrics.depth import DepthMetrics
 from taskscape.modalities import Modality
 from taskscape.modalities.base import Array
-from taskscape.ranges import Positive
+from taskscape.serialization.ranges import Positive
 from taskscape.tasks.base import Task, read_as
 from taskscape.tasks.depth_scale import fraction_outside, is_like, normalization_of, range_of, rounded
 

@@ -11,9 +11,9 @@ import torch
 from lightning_fabric import Fabric
 from torch import Tensor, nn
 
-from taskscape.archives import check_archive
 from taskscape.distributed import world_size
 from taskscape.files import atomic_write
+from taskscape.files.archives import check_archive
 from taskscape.state_dicts import read_safetensors, save_safetensors
 
 FORMAT = 3

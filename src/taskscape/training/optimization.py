@@ -10,8 +10,8 @@ import torch
 from torch import nn
 from typing_extensions import override
 
-from taskscape.ranges import BelowOne, Count, NonNegative, Positive, RangedSettings
 from taskscape.serialization import offer
+from taskscape.serialization.ranges import BelowOne, Count, NonNegative, Positive, RangedSettings
 from taskscape.weighting import Weighting
 
 # ``fused`` updates all parameters in one pass over memory: on a CPU it halves the time of an optimizer's step.

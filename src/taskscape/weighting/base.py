@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from typing_extensions import override
 
 from taskscape.distributed import all_reduce_sum
-from taskscape.ranges import RangedSettings
+from taskscape.serialization.ranges import RangedSettings
 
 Losses = Mapping[str, Tensor]
 """One scalar per task with a valid pixel in this step. With several processes each holds its part of the loss of the

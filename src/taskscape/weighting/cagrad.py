@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from typing_extensions import override
 
-from taskscape.ranges import NonNegative
+from taskscape.serialization.ranges import NonNegative
 from taskscape.weighting.gradients import GradientConfig
 from taskscape.weighting.gramian import SAME, Array, Gramian, GramianWeighting
 from taskscape.weighting.nonnegative import nonnegative_minimum

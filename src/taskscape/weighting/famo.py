@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from typing_extensions import override
 
-from taskscape.ranges import NonNegative, Positive
+from taskscape.serialization.ranges import NonNegative, Positive
 from taskscape.weighting.base import Losses, WeightingConfig, stack
 from taskscape.weighting.weighted_sum import WeightedSum
 

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 import numpy as np
 from typing_extensions import override
 
-from taskscape.ranges import Count, NonNegative
+from taskscape.serialization.ranges import Count, NonNegative
 from taskscape.weighting.gradients import GradientConfig
 from taskscape.weighting.gramian import Array, Gramian, GramianWeighting
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from typing_extensions import override
 
-from taskscape.ranges import Positive
+from taskscape.serialization.ranges import Positive
 from taskscape.weighting.base import Losses, WeightingConfig, stack
 from taskscape.weighting.per_task import check_per_task, check_preference, preferences
 from taskscape.weighting.weighted_sum import WeightedSum

@@ -26,19 +26,20 @@ import numpy.typing as npt
 from PIL import Image
 from typing_extensions import override
 
-from taskscape import parallel, plain
+from taskscape import parallel
 from taskscape.batch import Sample
 from taskscape.data.readers.base import RawData, RawIndex, RawSample
 from taskscape.data.readers.files import match_files, read_json, require, stems
 from taskscape.data.readers.images import read_image, size_of
 from taskscape.data.readers.labels import read_gray, read_label, unit_vectors
 from taskscape.files import atomic_write
+from taskscape.files.paths import check_inside
 from taskscape.modalities import Depth, Modality, Normals, Semseg
 from taskscape.modalities.base import Array
 from taskscape.modalities.class_sets import CITYSCAPES_19, IGNORE_INDEX
 from taskscape.modalities.normals import decode_8bit, encode_8bit
-from taskscape.paths import check_inside
 from taskscape.progress import ProgressCallback
+from taskscape.serialization import plain
 
 PUBLISHED = {"train": 20000, "val": 2500, "test": 2500}
 """Number of images per split."""

@@ -5,7 +5,7 @@ from typing import ClassVar
 
 from taskscape.data.store import Store
 from taskscape.progress import ProgressCallback
-from taskscape.ranges import RangedSettings
+from taskscape.serialization.ranges import RangedSettings
 
 
 class DataSource(RangedSettings, ABC):

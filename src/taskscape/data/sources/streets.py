@@ -17,7 +17,7 @@ from taskscape.files import cache_folder
 from taskscape.modalities import Albedo, Boundaries, Depth, Modality, Normals, Semseg
 from taskscape.modalities.class_sets import CITYSCAPES_19, IGNORE_INDEX
 from taskscape.progress import ProgressCallback
-from taskscape.ranges import Count, CountOrZero, Seed
+from taskscape.serialization.ranges import Count, CountOrZero, Seed
 
 if TYPE_CHECKING:
     from taskscape.streets import Scene

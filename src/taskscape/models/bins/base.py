@@ -13,7 +13,7 @@ from taskscape.models.branches import SharedEncoder
 from taskscape.models.layers.encoder import AtrousConfig, Encoder
 from taskscape.models.layers.grid_transformer import GridTransformer
 from taskscape.models.layers.shared_features import shared_features
-from taskscape.ranges import BelowOne, Count, CountOrZero, Positive
+from taskscape.serialization.ranges import BelowOne, Count, CountOrZero, Positive
 
 if TYPE_CHECKING:
     from taskscape.tasks import Task

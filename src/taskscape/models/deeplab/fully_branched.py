@@ -14,7 +14,7 @@ from taskscape.models.layers.aspp import ASPP
 from taskscape.models.layers.encoder import AtrousConfig, Encoder
 from taskscape.models.layers.resize import resize_like
 from taskscape.models.layers.skip_decoder import SkipDecoder
-from taskscape.ranges import Count
+from taskscape.serialization.ranges import Count
 
 if TYPE_CHECKING:
     from taskscape.tasks import Task

@@ -13,7 +13,7 @@ from taskscape.models.layers.encoder import AtrousConfig, Encoder
 from taskscape.models.layers.heads import heads
 from taskscape.models.layers.skip_decoder import SkipDecoder
 from taskscape.models.layers.squeeze_excite import SqueezeExcitation
-from taskscape.ranges import Count
+from taskscape.serialization.ranges import Count
 
 
 @dataclass(frozen=True)

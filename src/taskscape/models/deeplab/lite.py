@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from taskscape.models.layers.encoder import AtrousConfig
-from taskscape.ranges import Count
+from taskscape.serialization.ranges import Count
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from typing_extensions import override
 
 from taskscape.models.base import NetworkConfig
 from taskscape.models.layers.pretrained import fitting
-from taskscape.ranges import Count
+from taskscape.serialization.ranges import Count
 
 if TYPE_CHECKING:
     from taskscape.tasks import Task

@@ -9,7 +9,7 @@ from typing_extensions import override
 from taskscape.models.base import Network, Outputs
 from taskscape.models.segnet.stages import SegnetConfig, head, initialize
 from taskscape.models.segnet.trunk import SegnetTrunk
-from taskscape.ranges import Count
+from taskscape.serialization.ranges import Count
 
 
 @dataclass(frozen=True)

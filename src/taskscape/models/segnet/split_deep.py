@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from taskscape.models.segnet.shared_trunk import SharedTrunk, SplitConfig
-from taskscape.ranges import Count
+from taskscape.serialization.ranges import Count
 
 
 @dataclass(frozen=True)

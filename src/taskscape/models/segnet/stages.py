@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from taskscape.models.base import NetworkConfig
 from taskscape.models.layers.conv import conv_norm_relu
-from taskscape.ranges import Count
+from taskscape.serialization.ranges import Count
 
 WIDTHS = (64, 128, 256, 512, 512)
 """Channels of each stage, from fine to coarse."""

@@ -11,8 +11,8 @@ import yaml
 from taskscape.data.manifest import IMAGE
 from taskscape.data.readers.folder.section import Section
 from taskscape.data.readers.images import ValueRange
-from taskscape.plain import read_yaml
 from taskscape.serialization import nearest, offered, structure, unstructure
+from taskscape.serialization.plain import read_yaml
 
 _SETTINGS = ("images", "suffix", "image_range", "splits")
 

@@ -3,7 +3,7 @@
 A number without a declared range must still be finite::
 
     >>> from dataclasses import dataclass
-    >>> from taskscape.ranges import Positive, RangedSettings
+    >>> from taskscape.serialization.ranges import Positive, RangedSettings
     >>> @dataclass(frozen=True)
     ... class Growth(RangedSettings):
     ...     rate: Positive = 1.0

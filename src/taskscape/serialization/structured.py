@@ -8,10 +8,10 @@ under the key ``type``, by the class's ``name``::
       lr: 0.03
 
 A room of the package says once which classes it has for an abstract base: ``offer(Optimizer, (SGD, Adam))``; the
-command line offers the same ones. Reading executes nothing: ``taskscape.plain`` gives plain values, and the dataclasses
-check them. The one exception is ``type: my.py:MyNetwork``: a class that is not the package's own is saved by the Python
-file that defines it, and reading imports that file, which runs it. A file's path is saved relative to the current
-folder where it lies within.
+command line offers the same ones. Reading executes nothing: ``serialization.plain`` gives plain values, and the
+dataclasses check them. The one exception is ``type: my.py:MyNetwork``: a class that is not the package's own is saved
+by the Python file that defines it, and reading imports that file, which runs it. A file's path is saved relative to the
+current folder where it lies within.
 """
 
 import difflib
@@ -27,7 +27,7 @@ from pathlib import Path
 from types import ModuleType, NoneType, UnionType
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeGuard, TypeVar, Union, get_args, get_origin
 
-from taskscape.plain import parse_yaml
+from taskscape.serialization.plain import parse_yaml
 
 if TYPE_CHECKING:
     import cattrs
@@ -137,7 +137,7 @@ def nearest(name: str, known: Iterable[str]) -> str:
 
 def _tag(cls: type) -> str:
     """Return what names a class in a file."""
-    if cls.__module__.split(".")[0] == __package__:
+    if cls.__module__.split(".")[0] == "taskscape":
         return str(getattr(cls, "name", cls.__name__))
     path = Path(inspect.getfile(cls)).resolve()
     if path.is_relative_to(Path.cwd()):

@@ -1,0 +1,27 @@
+"""Settings and other dataclasses as plain values: read within bounds, checked against declared ranges, written back."""
+
+from taskscape.serialization.structured import (
+    dump,
+    is_offered,
+    load_name,
+    nearest,
+    offer,
+    offered,
+    parse,
+    structure,
+    unstructure,
+    user_modules,
+)
+
+__all__ = [
+    "dump",
+    "is_offered",
+    "load_name",
+    "nearest",
+    "offer",
+    "offered",
+    "parse",
+    "structure",
+    "unstructure",
+    "user_modules",
+]
