@@ -1,8 +1,8 @@
-"""What only a GPU can show: the same gradients as on a CPU, every weighting, compilation, a run, throughput.
+"""What only a GPU can show: the same gradients as on a CPU, every weighting, compilation, divergence, a run.
 
     python benchmarks/gpu.py --json benchmarks/results/gpu.json
 
-takes about eight minutes on an H100, the rendering of streets among them; ``--only`` names some of the checks, whose
+takes about three minutes on an H100, the rendering of streets among them; ``--only`` names some of the checks, whose
 results are added to the file. Ends with 1 where a check fails.
 """
 
@@ -54,7 +54,6 @@ def main() -> None:
         ("compiled", compiled),
         ("not_finite", not_finite),
         ("run", lambda: run(arguments.epochs)),
-        ("throughput", throughput),
     ]
     failed = False
     for name, check in checks:
@@ -219,33 +218,6 @@ def run(epochs: int) -> dict[str, float]:
         "seconds of training": result.cost["seconds"],
         "seconds of rendering": rendering,
     }
-
-
-def throughput() -> dict[str, float]:
-    """Measure images per second of a training step: the median of 20 steps of 16 images of 256×512."""
-    found = {}
-    for name in ("deeplab-joint", "segnet-mtan", "xtask"):
-        for label, precision, compile_it in (
-            ("fp32", "fp32", False),
-            ("bf16", "bf16", False),
-            ("bf16 compiled", "bf16", True),
-        ):
-            options: dict[str, Any] = {"encoder": "resnet18"} if "segnet" not in name else {}
-            if name == "xtask":
-                options["class_tasks"] = ("semseg",)
-            step = training_step(
-                build(name, GPU, **options), weighting.FixedConfig(), precision=precision, compile=compile_it
-            )
-            data, seconds = batch(16, (256, 512), GPU), []
-            for index in range(25):
-                torch.cuda.synchronize()
-                started = time.perf_counter()
-                step(data, index)
-                torch.cuda.synchronize()
-                seconds.append(time.perf_counter() - started)
-            found[f"{name} {label}"] = round(16 / float(np.median(seconds[5:])), 1)
-            torch._dynamo.reset()
-    return found
 
 
 if __name__ == "__main__":
