@@ -78,7 +78,11 @@ def test_the_lock_of_another_machine_counts(tmp_path: Path) -> None:
     assert folder.lock.read_text() == content
 
 
-@pytest.mark.parametrize(("process", "alive"), [(os.getpid(), True), (2**22 + 1, False), (10**30, False)])
+@pytest.mark.parametrize(
+    ("process", "alive"),
+    [(os.getpid(), True), (2**22 + 1, False), (10**30, False)],
+    ids=["this", "none", "impossible"],  # workers of pytest-xdist must agree on the names
+)
 def test_without_locks_of_the_file_system_the_process_decides(
     process: int, alive: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
