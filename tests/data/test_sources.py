@@ -73,7 +73,7 @@ def test_the_cache_may_be_elsewhere(tmp_path: Path, streets: ModuleType, monkeyp
 
 @pytest.mark.parametrize("settings", [{"train": -1}, {"train": 0, "val": 0}, {"samples": 0}, {"size": (0, 4)}])
 def test_bad_settings(settings: dict) -> None:
-    with pytest.raises(ValueError, match=r"positive|negative"):
+    with pytest.raises(ValueError, match=rf"{next(iter(settings))}.*(must be at least|not all may be zero)"):
         Streets(**settings)
 
 

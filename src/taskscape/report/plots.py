@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from taskscape.modalities import Modality
+from taskscape.views import view
 
 _CURVES: dict[str, tuple[str, ...]] = {"histogram": ("true", "predicted"), "error_by_distance": ()}
 """The curves that a plot over distance must have."""
@@ -41,7 +42,7 @@ def check_samples(samples: Mapping[str, npt.NDArray[Any]], tasks: Mapping[str, M
             if array is None or array.shape != (*image.shape[:3], *shape) or array.dtype.kind not in "buif":
                 found = "missing" if array is None else f"{array.dtype} {array.shape}"
                 raise ValueError(f"{task}/{part} is {found}, where the images are {image.shape}")
-            if part != "valid" and modality.dtype == "uint8" and not shape and array.dtype != np.uint8:
+            if part != "valid" and view(modality).classes and array.dtype != np.uint8:
                 raise ValueError(f"{task}/{part} is {array.dtype}, not uint8")
         if samples[f"{task}/valid"].dtype != np.bool_:
             raise ValueError(f"{task}/valid is {samples[f'{task}/valid'].dtype}, not bool")

@@ -97,7 +97,8 @@ class RunFolder:
                 reader = csv.DictReader(file, strict=True)
                 # A short row has None where it ends; cells beyond the last column stand under the name None.
                 rows = [{name: cell for name, cell in row.items() if name and cell} for row in reader]
-            if not {"epoch", "step"} <= set(reader.fieldnames or ()):
+                columns = set(reader.fieldnames or ())
+            if not {"epoch", "step"} <= columns:
                 raise ValueError("its first line does not name the columns epoch and step")
             for row in rows:
                 if not (row.get("epoch", "").isdecimal() and row.get("step", "").isdecimal()):

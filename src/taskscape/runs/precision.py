@@ -34,7 +34,9 @@ def verify_precision(
         )
     everything = tuple(dict.fromkeys((*recorded, *found)))
     if rank() == 0 and everything:
-        progress.console.print(f"{findings.in_one_line(everything)}; see {folder.precision}", markup=False)
+        progress.console.print(
+            f"{findings.in_one_line(everything)}; see {folder.precision}", markup=False, soft_wrap=True
+        )
         findings.save(folder.precision, everything)
     elif rank() == 0:
         folder.precision.unlink(missing_ok=True)  # of a run that was here before

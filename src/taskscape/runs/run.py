@@ -98,17 +98,17 @@ def _train(
         if fabric.is_global_zero and not quiet:
             fields = {task.source or name for name, task in experiment.tasks.items()}
             for warning in quick(stores, fields):
-                progress.console.print(f"warning: {warning}", markup=False)
+                progress.console.print(f"warning: {warning}", markup=False, soft_wrap=True)
         notes += dict.fromkeys(module.note for module in trainer.network.modules() if isinstance(module, Encoder))
         if start is not None:
             notes += start.fill(trainer.network, experiment)
             experiment = replace(experiment, start_checksum=start.checksum)
         for note in filter(None, notes):
-            progress.console.print(note, markup=False, highlight=False)
+            progress.console.print(note, markup=False, highlight=False, soft_wrap=True)
         if resume:
             require_same(folder, stores)
             for warning in trainer.load_state(checkpoint.load(folder.checkpoint)):
-                progress.console.print(warning)
+                progress.console.print(warning, soft_wrap=True)
         if fabric.is_global_zero:
             folder.path.mkdir(parents=True, exist_ok=True)
             atomic_write(folder.experiment, dump(experiment))
@@ -198,7 +198,7 @@ def evaluate_run(
             raise ValueError(f"the data of {run} has no split {split!r}; it has {', '.join(stores)}")
         name, note = result_name(folder, split, tta, stores[split])
         if note:
-            progress.console.print(note, markup=False, highlight=False)
+            progress.console.print(note, markup=False, highlight=False, soft_wrap=True)
     return evaluate_model(model, stores[split], folder, split=name, tta=tta)
 
 

@@ -209,7 +209,7 @@ class Trainer:
         self.logger = RunLogger(self.folder, self.step)
         if self.logger.rebuilt:
             what = f"{self.folder.metrics} was made anew from the TensorBoard events: {self.logger.rebuilt}"
-            progress.console.print(what, highlight=False)
+            progress.console.print(what, highlight=False, soft_wrap=True)
         try:
             yield
         except BaseException:
