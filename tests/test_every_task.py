@@ -126,7 +126,7 @@ def test_a_batch_of_every_task_is_flipped_as_a_whole(everything: Path) -> None:
     fields = store.gather([0, 1], list(FIELDS), torch.device("cpu")).targets
     motion = torch.diag(torch.tensor([-1.0, 1.0, 1.0])).expand(2, 3, 3)
     for name, task in TASK_OF.items():
-        source = task.source or name
+        source = task.source_for(name)
         task, modality = task.for_data(source, FIELDS[source]), FIELDS[source]
         value, valid = fields[source]
         flipped = modality.warp(value.flip(-1), motion, torch.ones(2, 1, 1, 1))

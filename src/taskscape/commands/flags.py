@@ -8,7 +8,7 @@ from typing import Annotated, Any, Union, cast, get_args, get_origin
 import tyro
 from tyro.constructors import ConstructorRegistry, StructConstructorSpec, StructFieldSpec, StructTypeInfo
 
-from taskscape.serialization import is_offered, offered
+from taskscape.serialization import bare, is_offered, offered
 
 
 def registry() -> ConstructorRegistry:
@@ -50,14 +50,10 @@ def _choice(kind: Any, default: Any) -> Any:
         classes = [kind]
     else:
         return kind
-    known = [_bare(member) for cls in classes for member in get_args(cls) or (cls,)]
+    known = [bare(member) for cls in classes for member in get_args(cls) or (cls,)]
     if is_dataclass(default) and type(default) not in known and type(default) is not kind:
         classes.append(Annotated[type(default), tyro.conf.subcommand(getattr(default, "name", None))])
     return Union[tuple(classes)]  # noqa: UP007
-
-
-def _bare(kind: Any) -> Any:
-    return get_args(kind)[0] if get_origin(kind) is Annotated else kind
 
 
 def _entries(base: type, default: Mapping[str, Any]) -> StructConstructorSpec:

@@ -69,7 +69,7 @@ class Loader:
         self.rank = distributed.rank() if rank is None else rank
         self.world_size = distributed.world_size() if world_size is None else world_size
 
-        self._sources = {name: task.source or name for name, task in self.tasks.items()}
+        self._sources = {name: task.source_for(name) for name, task in self.tasks.items()}
         for name, field in self._sources.items():
             if field not in store.fields:
                 raise ValueError(

@@ -38,13 +38,6 @@ class NetworkConfig(RangedSettings, ABC):
     network: ClassVar[type["Network"]]
     """The module; ``class Mine(Network, config=MineConfig)`` sets it."""
 
-    @classmethod
-    def of(cls, config: Self | None, options: Mapping[str, Any]) -> Self:
-        """Return ``config``, or one with these fields. Raises ``TypeError`` for both at once or an unknown field."""
-        if config is not None and options:
-            raise TypeError(f"give {cls.__name__} or its fields ({', '.join(options)}), not both")
-        return cls(**options) if config is None else config
-
     def build(self, out_channels: Mapping[str, int]) -> "Network":
         """Build the network for these output channels per task.
 

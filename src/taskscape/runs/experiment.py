@@ -112,7 +112,7 @@ class Experiment(RangedSettings):
         """
         tasks = {}
         for name, task in self.tasks.items():
-            source = task.source or name
+            source = task.source_for(name)
             if source not in store.fields:
                 raise ValueError(
                     f"tasks.{name}: {store.path} has no field {source!r}, it has {', '.join(store.fields) or 'none'}; "

@@ -96,7 +96,7 @@ def _train(
     trainer = assemble(experiment, stores, fabric, folder)
     with progress_bar(fabric.is_global_zero and not quiet) as progress:
         if fabric.is_global_zero and not quiet:
-            fields = {task.source or name for name, task in experiment.tasks.items()}
+            fields = {task.source_for(name) for name, task in experiment.tasks.items()}
             for warning in quick(stores, fields):
                 progress.console.print(f"warning: {warning}", markup=False, soft_wrap=True)
         notes += dict.fromkeys(module.note for module in trainer.network.modules() if isinstance(module, Encoder))

@@ -1,6 +1,7 @@
 """Settings and other dataclasses as plain values: read within bounds, checked against declared ranges, written back."""
 
 from taskscape.serialization.structured import (
+    bare,
     dump,
     is_offered,
     load_name,
@@ -14,6 +15,7 @@ from taskscape.serialization.structured import (
 )
 
 __all__ = [
+    "bare",
     "dump",
     "is_offered",
     "load_name",

@@ -21,7 +21,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
 from numbers import Integral, Real
 from types import UnionType
-from typing import Annotated, Any, Union, get_args, get_origin
+from typing import Annotated, Any, Self, Union, get_args, get_origin
 
 
 @dataclass(frozen=True)
@@ -68,6 +68,13 @@ _ANY = Range()
 
 class RangedSettings:
     """Base of frozen dataclasses of settings: every number must be within the range that its field declares."""
+
+    @classmethod
+    def of(cls, config: Self | None, options: Mapping[str, Any]) -> Self:
+        """Return ``config``, or one with these fields. Raises ``TypeError`` for both at once or an unknown field."""
+        if config is not None and options:
+            raise TypeError(f"give {cls.__name__} or its fields ({', '.join(options)}), not both")
+        return cls(**options) if config is None else config
 
     def __post_init__(self) -> None:
         """Check the numbers. Raises ``ValueError`` that names the field and the range."""

@@ -236,7 +236,7 @@ def _one_dataclass(cls: type, converter: "cattrs.Converter") -> Callable[[Any, A
 
 def _choice(kind: Any, converter: "cattrs.Converter") -> Callable[[Any, Any], Any]:
     """Return what reads one of several dataclasses, by ``type``: an abstract base, or a union."""
-    members = [_bare(member) for member in get_args(kind)] if _is_union(kind) else [kind]
+    members = [bare(member) for member in get_args(kind)] if _is_union(kind) else [kind]
     classes = {name: cls for member in members if member is not NoneType for name, cls in _classes(member).items()}
 
     def read(value: Any, _: Any) -> Any:
@@ -354,7 +354,7 @@ def _stands_for_others(kind: Any) -> bool:
 
 def _is_choice(kind: Any) -> bool:
     if _is_union(kind):
-        return any(_stands_for_others(_bare(member)) for member in get_args(kind))
+        return any(_stands_for_others(bare(member)) for member in get_args(kind))
     return is_offered(kind)
 
 
@@ -362,5 +362,6 @@ def _is_plain_union(kind: Any) -> bool:
     return _is_union(kind) and not _is_choice(kind)
 
 
-def _bare(kind: Any) -> Any:
+def bare(kind: Any) -> Any:
+    """Return a type without what ``Annotated`` says of it."""
     return get_args(kind)[0] if get_origin(kind) is Annotated else kind

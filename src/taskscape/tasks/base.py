@@ -62,6 +62,10 @@ class Task(RangedSettings, ABC):
         """Return where a network starts whose raw output is the value: ``usual``, if the task can learn from there."""
         return usual
 
+    def source_for(self, name: str) -> str:
+        """Return the store's field that this task reads where it has this name in an experiment."""
+        return self.source or name
+
     def for_data(self, field: str, modality: Modality) -> Self:
         """Return this task with what it left to the data filled in from the field of the store that it reads.
 

@@ -70,13 +70,6 @@ class WeightingConfig(RangedSettings, ABC):
     weighting: ClassVar[type["Weighting"]]
     """The module; ``class Mine(Weighting, config=MineConfig)`` sets it."""
 
-    @classmethod
-    def of(cls, config: Self | None, options: Mapping[str, Any]) -> Self:
-        """Return ``config``, or one with these fields. Raises ``TypeError`` for both at once or an unknown field."""
-        if config is not None and options:
-            raise TypeError(f"give {cls.__name__} or its fields ({', '.join(options)}), not both")
-        return cls(**options) if config is None else config
-
     def check(self, tasks: Sequence[str]) -> None:
         """Raise ``ValueError`` where the settings are out of range or do not fit these tasks."""
 
