@@ -10,9 +10,11 @@ from taskscape.modalities.normals import Normals
 from taskscape.modalities.rgb import Rgb
 from taskscape.modalities.semseg import Semseg
 from taskscape.views.albedo import AlbedoView
-from taskscape.views.base import Color, RgbArray, View
+from taskscape.views.arrays import Color, RgbArray
+from taskscape.views.base import View
 from taskscape.views.boundaries import BoundariesView
 from taskscape.views.depth import DepthView
+from taskscape.views.key import Example, Key, Scale, Swatches
 from taskscape.views.normals import NormalsView
 from taskscape.views.rgb import RgbView
 from taskscape.views.semseg import SemsegView
@@ -22,10 +24,14 @@ __all__ = [
     "BoundariesView",
     "Color",
     "DepthView",
+    "Example",
+    "Key",
     "NormalsView",
     "RgbArray",
     "RgbView",
+    "Scale",
     "SemsegView",
+    "Swatches",
     "View",
     "offer_view",
     "view",

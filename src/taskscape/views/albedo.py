@@ -9,9 +9,10 @@ from PIL import Image
 from typing_extensions import override
 
 from taskscape.modalities.albedo import Albedo, encode_8bit
-from taskscape.views.base import Array, Mask, RgbArray, View, mean_per_image
+from taskscape.views.arrays import Array, Mask, RgbArray
+from taskscape.views.base import View, mean_per_image
 from taskscape.views.colors import ERROR, INVALID, apply_scale, finite
-from taskscape.views.legend import color_scale
+from taskscape.views.key import Key, Scale, error_ticks
 
 LARGEST_ERROR = 0.2
 """Mean error of the three channels' reflectance at the end of the scale of differences."""
@@ -49,11 +50,15 @@ class AlbedoView(View[Albedo]):
         return mean_per_image(squares, valid, "si-MSE {:.4f}")
 
     @override
-    def legend(self, label: Array, prediction: Array, valid: Mask) -> str:
-        ticks = [(position, f"{position * LARGEST_ERROR:g}") for position in (0.0, 0.5, 1.0)]
+    def key(self) -> Key:
+        return ("The color of the surfaces themselves, without light and shadow; how bright they are is relative.",)
+
+    @override
+    def difference_key(self) -> Key:
         return (
-            "<p>Each prediction is scaled to the brightness of its label.</p>"
-            "<p>Difference: mean error of the red, green and blue reflectance.</p>" + color_scale(ERROR, ticks)
+            "Each prediction is scaled to the brightness of its label. Difference: mean error of the red, green and "
+            "blue reflectance.",
+            Scale(ERROR, error_ticks(LARGEST_ERROR)),
         )
 
     @override

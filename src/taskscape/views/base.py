@@ -5,19 +5,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any, ClassVar, Generic, Self, TypeVar, get_type_hints
 
-import numpy as np
-import numpy.typing as npt
 from PIL import Image
 
 from taskscape.modalities.base import Modality
 from taskscape.serialization import nearest, structure
-
-Color = tuple[int, int, int]
-"""RGB in 0..255."""
-RgbArray = npt.NDArray[np.uint8]
-"""(..., 3), RGB in 0..255."""
-Mask = npt.NDArray[np.bool_]
-Array = npt.NDArray[Any]
+from taskscape.views.arrays import Array, Color, Mask, RgbArray
+from taskscape.views.key import Key
+from taskscape.views.legend import as_html
 
 M = TypeVar("M", bound=Modality)
 
@@ -52,6 +46,10 @@ class View(ABC, Generic[M]):
         """Return this view with its scale fitted to these values, so that several maps can be compared by color."""
         return self
 
+    def within(self, smallest: float, largest: float) -> Self:
+        """Return this view for values of this range, which the form of the file may depend on."""
+        return self
+
     def align(self, prediction: Array, label: Array, valid: Mask) -> Array:
         """Return the prediction made comparable with the label, both (N, H, W), such as depth of an unknown scale."""
         return prediction
@@ -68,9 +66,17 @@ class View(ABC, Generic[M]):
     def scores(self, label: Array, prediction: Array, valid: Mask) -> list[str]:
         """Return for each of N images, in a few words, how good the prediction is; empty without labels."""
 
-    @abstractmethod
+    def key(self) -> Key:
+        """Return what the colors of ``colorize`` mean, on the fitted scale; nothing unless overridden."""
+        return ()
+
+    def difference_key(self) -> Key:
+        """Return what the colors of ``difference`` mean; nothing unless overridden."""
+        return ()
+
     def legend(self, label: Array, prediction: Array, valid: Mask) -> str:
-        """Return HTML that says what the colors of ``colorize`` and ``difference`` mean."""
+        """Return HTML that says what the colors of ``colorize`` and ``difference`` mean: by default their keys."""
+        return as_html([*self.fit(label, valid).key(), *self.difference_key()])
 
     @property
     def classes(self) -> Mapping[str, Color]:
@@ -86,6 +92,10 @@ class View(ABC, Generic[M]):
         """Return what stands beside an (H, W, 3) image for people: the colored values, or an overlay."""
         return self.colorize(values)
 
+    def preview_key(self) -> Key:
+        """Return what the colors of ``preview`` mean: by default those of ``colorize``."""
+        return self.key()
+
     @abstractmethod
     def encode(self, values: Array) -> Image.Image:
         """Return the file form of a prediction, (H, W) or (H, W, C), that other programs read."""
@@ -93,6 +103,10 @@ class View(ABC, Generic[M]):
     @abstractmethod
     def metadata(self) -> Mapping[str, Any]:
         """Return how to read the file that ``encode`` gives: plain values for ``metadata.json``."""
+
+    def beyond_file(self, values: Array) -> Mask | None:
+        """Return where values are beyond what the file of ``encode`` can hold, (H, W); None where it holds all."""
+        return None
 
 
 def mean_per_image(error: Array, valid: Mask, text: str) -> list[str]:

@@ -9,9 +9,10 @@ from PIL import Image
 from typing_extensions import override
 
 from taskscape.modalities.boundaries import Boundaries
-from taskscape.views.base import Array, Color, Mask, RgbArray, View
+from taskscape.views.arrays import Array, Color, Mask, RgbArray
+from taskscape.views.base import View
 from taskscape.views.colors import INVALID, NEUTRAL, apply_scale
-from taskscape.views.legend import color_scale, swatches
+from taskscape.views.key import Key, Scale, Swatches
 
 PROBABILITY = "gray_r"
 """White to black."""
@@ -57,18 +58,25 @@ class BoundariesView(View[Boundaries]):
         return texts
 
     @override
-    def legend(self, label: Array, prediction: Array, valid: Mask) -> str:
+    def key(self) -> Key:
+        return ("Probability of a boundary.", Scale(PROBABILITY, [(0.0, "0"), (0.5, "50 %"), (1.0, "100 %")]))
+
+    @override
+    def difference_key(self) -> Key:
         return (
-            color_scale(PROBABILITY, [(0.0, "0"), (0.5, "50 %"), (1.0, "100 %")])
-            + f"<p>Difference: pixels with a probability of {100 * self.threshold:g} % or more are predicted; "
-            "F is without tolerance.</p>"
-            + swatches([("missed", MISSED), ("false alarm", FALSE_ALARM), ("correct", NEUTRAL), ("no label", INVALID)])
+            f"Difference: pixels with a probability of {100 * self.threshold:g} % or more are predicted; "
+            "F is without tolerance.",
+            Swatches([("missed", MISSED), ("false alarm", FALSE_ALARM), ("correct", NEUTRAL), ("no label", INVALID)]),
         )
 
     @override
     def preview(self, image: RgbArray, values: Array) -> RgbArray:
         """Return the predicted boundaries drawn over the image."""
         return np.where((values >= self.threshold)[..., None], np.array(LINE, np.uint8), image)
+
+    @override
+    def preview_key(self) -> Key:
+        return (Swatches([(f"boundary, with a probability of {100 * self.threshold:g} % or more", LINE)]),)
 
     @override
     def encode(self, values: Array) -> Image.Image:

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 from matplotlib import colormaps
 
-from taskscape.views.base import Array, Color, Mask, RgbArray
+from taskscape.views.arrays import Array, Color, Mask, RgbArray
 
 INVALID: Color = (190, 190, 190)
 """A pixel without a value or a label."""

@@ -9,30 +9,33 @@ from PIL import Image
 from typing_extensions import override
 
 from taskscape.modalities.depth import Depth
-from taskscape.views.base import Array, Mask, RgbArray, View, mean_per_image
+from taskscape.views.arrays import Array, Mask, RgbArray
+from taskscape.views.base import View, mean_per_image
 from taskscape.views.colors import apply_scale
-from taskscape.views.legend import color_scale
+from taskscape.views.key import Key, Scale
 
 DEPTH = "magma_r"
-"""Near is bright, far is dark."""
+"""Near is bright, far is dark: lightness falls evenly, so that order can be read without seeing colors."""
 RELATIVE_ERROR = "RdBu"
 """Predicted too near is red, too far blue."""
 LARGEST_ERROR = 0.5
 """Relative error at both ends of the scale of differences."""
 
-STEPS_PER_METRE = {"mm": 1000, "cm": 100}
+Unit = Literal["mm", "cm", "dm", "m"]
+STEPS_PER_METRE: dict[Unit, int] = {"mm": 1000, "cm": 100, "dm": 10, "m": 1}
 LARGEST_STEP = 65535
 """Of 16 bits: millimetres end at 65.5 m, centimetres at 655 m."""
 
-TICKS = (0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500)
+TICKS = (0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000)
 
 
 @dataclass(frozen=True)
 class DepthView(View[Depth]):
     """Values are (...) depths, positive and finite, in metres or proportional to metres within an image."""
 
-    unit: Literal["mm", "cm"] = "mm"
-    """One step of the 16-bit file. Depth of more than 65535 steps is stored as 65535."""
+    unit: Unit | None = None
+    """One step of the 16-bit file; by default the finest that reaches as far as the network predicts, or else mm.
+    Depth of more than 65535 steps is stored as 65535."""
     near: float | None = None
     """Start of the color scale in metres; by default the 2nd percentile of the depths."""
     far: float | None = None
@@ -58,6 +61,14 @@ class DepthView(View[Depth]):
         return replace(self, near=near, far=far)
 
     @override
+    def within(self, smallest: float, largest: float) -> Self:
+        """Return this view with the finest unit whose steps reach the largest depth, unless one was chosen."""
+        if self.unit is not None:
+            return self
+        reaching = (unit for unit, steps in STEPS_PER_METRE.items() if largest * steps <= LARGEST_STEP)
+        return replace(self, unit=next(reaching, "m"))
+
+    @override
     def align(self, prediction: Array, label: Array, valid: Mask) -> Array:
         """Return relative depth with the median of each image's label; metric depth unchanged."""
         if self.modality.metric:
@@ -81,6 +92,13 @@ class DepthView(View[Depth]):
         return apply_scale((log - np.log(near)) / (np.log(far) - np.log(near)), valid, DEPTH)
 
     @override
+    def preview(self, image: RgbArray, values: Array) -> RgbArray:
+        """Return colors; relative depth is divided by its median, as the key says."""
+        usable = measurable(values)
+        median = 1.0 if self.modality.metric or not usable.any() else np.median(values[usable])
+        return self.colorize(values / median)
+
+    @override
     def difference(self, label: Array, prediction: Array, valid: Mask) -> RgbArray:
         """Return the relative error: too near is red, too far blue."""
         valid = measurable(label, valid) & np.isfinite(prediction)
@@ -95,35 +113,59 @@ class DepthView(View[Depth]):
         return mean_per_image(100.0 * relative, valid, "{:.1f} % error")
 
     @override
-    def legend(self, label: Array, prediction: Array, valid: Mask) -> str:
-        near, far = self._scale(label, valid)
-        unit = "m" if self.modality.metric else "of the median"
-        ticks = [(float(np.log(m / near) / np.log(far / near)), f"{m:g} {unit}") for m in TICKS if near <= m <= far]
+    def key(self) -> Key:
+        """Return the scale in metres, whose ends stand for all that is nearer or farther; or in medians."""
+        about = () if self.modality.metric else ("Relative depth: 1 is the median of the image; metres are not known.",)
+        if self.near is None or self.far is None:
+            return (*about, Scale(DEPTH, [(0.0, "near"), (1.0, "far")]))
+        near, far, unit = self.near, self.far, " m" if self.modality.metric else ""
+        inner = [(float(np.log(x / near) / np.log(far / near)), f"{x:g}") for x in TICKS if near < x < far]
+        ticks = [
+            (0.0, f"{_rounded(near)}{unit} or less"),
+            *((position, words) for position, words in inner if 0.3 < position < 0.7),
+            (1.0, f"{_rounded(far)}{unit} or more"),
+        ]
+        return (*about, Scale(DEPTH, ticks))
+
+    @override
+    def difference_key(self) -> Key:
         return (
-            color_scale(DEPTH, ticks)
-            + "<p>Difference, relative to the true depth: red is predicted too near, blue too far.</p>"
-            + color_scale(
-                RELATIVE_ERROR, [(0.0, "−50 %"), (0.25, "−25 %"), (0.5, "0"), (0.75, "+25 %"), (1.0, "+50 %")]
-            )
+            "Difference, relative to the true depth: red is predicted too near, blue too far.",
+            Scale(
+                RELATIVE_ERROR,
+                [(0.0, "−50 % or more"), (0.25, "−25 %"), (0.5, "0"), (0.75, "+25 %"), (1.0, "+50 % or more")],
+            ),
         )
 
     @override
     def encode(self, values: Array) -> Image.Image:
         """Return 16-bit steps of ``unit``, from 1 to 65535."""
-        steps = np.rint(values * STEPS_PER_METRE[self.unit]).clip(1, LARGEST_STEP)
+        steps = np.rint(values * self._steps).clip(1, LARGEST_STEP)
         return Image.fromarray(steps.astype(np.uint16))
 
     @override
     def metadata(self) -> Mapping[str, Any]:
-        steps = STEPS_PER_METRE[self.unit]
         metric = self.modality.metric
-        return {
+        about: dict[str, Any] = {
             "type": self.modality.name,
             "unit": "metre" if metric else "unknown: proportional to metres within an image",
-            "metres_per_step" if metric else "value_per_step": 1 / steps,
+            "metres_per_step" if metric else "value_per_step": 1 / self._steps,
             "none": 0,
-            "clipped_beyond": LARGEST_STEP / steps,
+            "clipped_beyond": LARGEST_STEP / self._steps,
         }
+        if self.near is not None and self.far is not None:
+            about["colors_of_views"] = {"near": self.near, "far": self.far, "in": self.axis}
+        return about
+
+    @override
+    def beyond_file(self, values: Array) -> Mask:
+        beyond: Mask = values * self._steps >= LARGEST_STEP + 0.5
+        return beyond
+
+    @property
+    def _steps(self) -> int:
+        """Steps of the file per metre."""
+        return STEPS_PER_METRE[self.unit or "mm"]
 
     def _scale(self, values: Array, valid: Mask | None) -> tuple[float, float]:
         fitted = self.fit(values, valid)
@@ -135,3 +177,8 @@ def measurable(depth: Array, valid: Mask | None = None) -> Mask:
     """Return where a depth is a positive finite number (and valid)."""
     usable: Mask = np.isfinite(depth) & (depth > 0)
     return usable if valid is None else np.logical_and(usable, valid)
+
+
+def _rounded(depth: float) -> str:
+    """Return a depth in two digits, three from 100."""
+    return f"{depth:.2g}" if depth < 99.5 else f"{depth:.0f}"

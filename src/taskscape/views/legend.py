@@ -8,8 +8,26 @@ from html import escape
 import numpy as np
 from PIL import Image
 
-from taskscape.views.base import Color, RgbArray
+from taskscape.views.arrays import Color, RgbArray
 from taskscape.views.colors import color_table
+from taskscape.views.key import Example, Key, Part, Scale, Swatches
+
+
+def as_html(key: Key) -> str:
+    """Return the parts of a key one below the other."""
+    return "".join(map(_as_html, key))
+
+
+def _as_html(part: Part) -> str:
+    match part:
+        case Scale(colors, ticks):
+            return color_scale(colors, ticks)
+        case Swatches(items):
+            return swatches(items)
+        case Example(picture, text):
+            return f'<div class="sphere">{image_tag(picture, text)}<p>{escape(text)}</p></div>'
+        case text:
+            return f"<p>{escape(text)}</p>"
 
 
 def image_tag(rgb: RgbArray, alt: str) -> str:

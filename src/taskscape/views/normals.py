@@ -9,9 +9,10 @@ from PIL import Image
 from typing_extensions import override
 
 from taskscape.modalities.normals import Normals, encode_8bit
-from taskscape.views.base import Array, Mask, RgbArray, View, mean_per_image
+from taskscape.views.arrays import Array, Mask, RgbArray
+from taskscape.views.base import View, mean_per_image
 from taskscape.views.colors import ERROR, INVALID, apply_scale, finite
-from taskscape.views.legend import color_scale, image_tag
+from taskscape.views.key import Example, Key, Scale
 
 LARGEST_ANGLE = 60.0
 """Degrees at the end of the scale of differences."""
@@ -44,12 +45,15 @@ class NormalsView(View[Normals]):
         return mean_per_image(angles(label, prediction), valid, "{:.1f}° error")
 
     @override
-    def legend(self, label: Array, prediction: Array, valid: Mask) -> str:
+    def key(self) -> Key:
+        return (Example(self._sphere(), "As on this sphere: green faces up, blue the camera, red the right."),)
+
+    @override
+    def difference_key(self) -> Key:
+        ticks = [(d / LARGEST_ANGLE, f"{d}°") for d in (0, 15, 30)]
         return (
-            f'<div class="sphere">{image_tag(self._sphere(), "normals of a sphere")}'
-            "<p>As on this sphere: green faces up, blue the camera, red the right.</p></div>"
-            "<p>Difference: angle between the two directions.</p>"
-            + color_scale(ERROR, [(d / LARGEST_ANGLE, f"{d}°") for d in (0, 15, 30, 45, 60)])
+            "Difference: angle between the two directions.",
+            Scale(ERROR, [*ticks, (1.0, f"{LARGEST_ANGLE:g}° or more")]),
         )
 
     @override

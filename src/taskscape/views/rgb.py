@@ -9,9 +9,10 @@ from PIL import Image
 from typing_extensions import override
 
 from taskscape.modalities.rgb import Rgb
-from taskscape.views.base import Array, Mask, RgbArray, View, mean_per_image
+from taskscape.views.arrays import Array, Mask, RgbArray
+from taskscape.views.base import View, mean_per_image
 from taskscape.views.colors import ERROR, INVALID, apply_scale
-from taskscape.views.legend import color_scale
+from taskscape.views.key import Key, Scale, error_ticks
 
 LARGEST_ERROR = 0.5
 """Mean error of the three channels, as a share of the range, at the end of the scale of differences."""
@@ -38,9 +39,10 @@ class RgbView(View[Rgb]):
         return mean_per_image(100.0 * self._error(label, prediction), valid, "{:.1f} % error")
 
     @override
-    def legend(self, label: Array, prediction: Array, valid: Mask) -> str:
-        return "<p>Difference: mean error of red, green and blue, as a share of their range.</p>" + color_scale(
-            ERROR, [(position, f"{100 * position * LARGEST_ERROR:g} %") for position in (0.0, 0.5, 1.0)]
+    def difference_key(self) -> Key:
+        return (
+            "Difference: mean error of red, green and blue, as a share of their range.",
+            Scale(ERROR, error_ticks(100 * LARGEST_ERROR, " %")),
         )
 
     @override

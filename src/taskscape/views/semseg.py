@@ -9,9 +9,10 @@ from PIL import Image
 from typing_extensions import override
 
 from taskscape.modalities.semseg import Semseg
-from taskscape.views.base import Array, Color, Mask, RgbArray, View, mean_per_image
+from taskscape.views.arrays import Array, Color, Mask, RgbArray
+from taskscape.views.base import View, mean_per_image
 from taskscape.views.colors import INVALID, NEUTRAL, overlay
-from taskscape.views.legend import swatches
+from taskscape.views.key import Key, Swatches
 
 
 @dataclass(frozen=True)
@@ -47,11 +48,14 @@ class SemsegView(View[Semseg]):
         return mean_per_image(100.0 * (label == prediction), valid, "{:.1f} % correct")
 
     @override
-    def legend(self, label: Array, prediction: Array, valid: Mask) -> str:
-        present = np.union1d(label[valid], prediction)
-        chips = [item for index, item in enumerate(self.classes.items()) if index in present]
-        return "<p>Difference: wrong pixels in the color of the predicted class.</p>" + swatches(
-            [*chips, ("correct", NEUTRAL), ("no label", INVALID)]
+    def key(self) -> Key:
+        return (Swatches(list(self.classes.items())),)
+
+    @override
+    def difference_key(self) -> Key:
+        return (
+            "Difference: wrong pixels in the color of the predicted class.",
+            Swatches([("correct", NEUTRAL), ("no label", INVALID)]),
         )
 
     @override
