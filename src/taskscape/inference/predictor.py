@@ -24,7 +24,7 @@ from taskscape.runs.run import TrainedModel
 from taskscape.runs.run import load as load_model
 from taskscape.serialization import nearest
 from taskscape.views import RgbArray, View, view
-from taskscape.views.base import Array
+from taskscape.views.arrays import Array
 
 METADATA = "metadata.json"
 """Says how to read the files of predictions."""
