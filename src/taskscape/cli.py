@@ -41,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         del arguments[0]
     try:
         with _terminations_raised():
-            _run(arguments)
+            _run(_threads_used(arguments))
         sys.stdout.flush()
     except BrokenPipeError:
         # The reader of the output has gone. The interpreter flushes once more at its end, which must not fail again.
@@ -56,6 +56,21 @@ def main(arguments: Sequence[str] | None = None) -> None:
             raise
         _complain(f"[bold red]error:[/] {_escaped(error)}")
         sys.exit(code)
+
+
+def _threads_used(arguments: list[str]) -> list[str]:
+    """Compute with ``--threads N``, a flag of every command, and return the other arguments. Raises ``ValueError``."""
+    at = next((i for i, argument in enumerate(arguments) if argument.partition("=")[0] == "--threads"), None)
+    if at is None:
+        return arguments
+    _, equals, number = arguments[at].partition("=")
+    value = number if equals else "".join(arguments[at + 1 : at + 2])
+    if not (value.isdecimal() and int(value)):
+        raise ValueError(f"--threads {value or 'without a number'}: give the number of CPU cores to use, 1 or more")
+    from taskscape.parallel import use_threads
+
+    use_threads(int(value))
+    return arguments[:at] + arguments[at + 1 + (not equals) :]
 
 
 def _run(arguments: list[str]) -> None:
@@ -94,7 +109,8 @@ def _print_help() -> None:
     for name, text in COMMANDS.items():
         print(f"  {name:<10}{text}")
     print("\ntaskscape COMMAND --help describes one.")
-    print("--version prints the version; --debug, with any command, shows where an error comes from.")
+    print("--version prints the version. With any command, --threads N is the number of CPU cores to use, and --debug")
+    print("shows where an error comes from.")
 
 
 def _exit_code(error: Exception) -> int | None:

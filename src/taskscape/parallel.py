@@ -11,7 +11,7 @@ from concurrent.futures import Future
 from contextlib import contextmanager
 
 import cloudpickle
-from loky import ProcessPoolExecutor
+import loky
 
 from taskscape.errors import Interrupted
 from taskscape.serialization import user_modules
@@ -20,11 +20,43 @@ _INTERRUPTS = (signal.SIGINT, signal.SIGTERM)
 """Ctrl-C and what schedulers send."""
 
 
+_chosen: list[int] = []
+"""The number of threads that ``use_threads`` was called with last, if it was."""
+
+
+def use_threads(count: int) -> None:
+    """Let this process compute with ``count`` threads, and start as many workers where no other number is asked for.
+
+    Raises ``ValueError`` below 1.
+    """
+    if count < 1:
+        raise ValueError(f"{count} threads are not possible: use 1 or more")
+    _chosen[:] = [count]
+    os.environ["OMP_NUM_THREADS"] = str(count)  # for a torch that is imported later, here or in a worker
+    if "torch" in sys.modules:
+        import torch
+
+        torch.set_num_threads(count)
+
+
+def chosen_threads() -> int | None:
+    """Return the number of threads that ``use_threads`` was called with, None where it was not."""
+    return _chosen[0] if _chosen else None
+
+
+def cores() -> int:
+    """Return how many CPU cores this process may use: those of its affinity, within the quota of a container."""
+    return int(loky.cpu_count())
+
+
 def workers(processes: int | None) -> int:
-    """Return how many processes to use, one per core by default. Raises ``ValueError`` below 1."""
+    """Return how many processes to use, by default one per thread that was chosen, or per core.
+
+    Raises ``ValueError`` below 1.
+    """
     if processes is not None and processes < 1:
         raise ValueError(f"{processes} processes are not possible: use 1 or more, or None for one per core")
-    return processes or (len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1)
+    return processes or chosen_threads() or cores()
 
 
 def parallel_map(
@@ -44,7 +76,7 @@ def parallel_map(
     for module in user_modules():
         cloudpickle.register_pickle_by_value(module)  # a fresh process cannot import a user's file by its name
     with _interrupts_noted() as noted:
-        pool = ProcessPoolExecutor(min(processes, count), initializer=_start_worker, initargs=(os.getpid(),))
+        pool = loky.ProcessPoolExecutor(min(processes, count), initializer=_start_worker, initargs=(os.getpid(),))
         waiting: deque[Future[object]] = deque()
         try:
             for arguments in jobs:

@@ -1,14 +1,20 @@
 """Progress with rate and remaining time, on standard error so that output can be piped."""
 
+import math
 from collections.abc import Callable
+from typing import Any
 
 import rich.progress
 from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, TaskID, TextColumn, TimeRemainingColumn
 from rich.text import Text
+from typing_extensions import override
 
 ProgressCallback = Callable[[int, int], None]
 """Called with how many are done, and of how many."""
+
+SECONDS_PER_LINE = 10.0
+"""How often progress is printed where there is no terminal for a bar, in a file or a pipe."""
 
 
 class _Rate(ProgressColumn):
@@ -19,15 +25,40 @@ class _Rate(ProgressColumn):
         return Text("" if speed is None else f"{speed:.1f}/s", style="progress.data.speed")
 
 
+class _Lines(Progress):
+    """Prints a line now and then instead of a bar; work that ends before its first line is due prints none."""
+
+    def __init__(self, *columns: ProgressColumn, **options: Any) -> None:
+        super().__init__(*columns, disable=True, **options)
+        self._printed: dict[TaskID, float] = {}
+        """When the last line of each task was printed, by the display's clock."""
+
+    @override
+    def update(self, task_id: TaskID, **changes: Any) -> None:
+        super().update(task_id, **changes)
+        task, now = self._tasks[task_id], self.get_time()
+        last = self._printed.get(task_id, now if task.start_time is None else task.start_time)
+        ends = task.finished and task_id in self._printed
+        if now - last < SECONDS_PER_LINE and not ends:
+            return
+        self._printed[task_id] = math.inf if task.finished else now
+        columns = [column for column in self.columns if isinstance(column, ProgressColumn)]
+        parts = [part for column in columns if isinstance(part := column(task), Text) and part]
+        self.console.print(Text("  ").join(parts), highlight=False)
+
+
 def progress_bar(shown: bool = True) -> Progress:
     """Return a progress display with rate and remaining time, for use in a ``with`` statement.
 
-    Unless ``shown`` its console is silent too.
+    In a terminal it is a bar, elsewhere a line every ten seconds. Unless ``shown`` its console is silent too.
     """
-    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed}/{task.total}"), _Rate())
-    remaining = TimeRemainingColumn(elapsed_when_finished=True)
     console = Console(stderr=True, quiet=not shown, markup=False)  # names of users may have brackets
-    return Progress(*columns, remaining, console=console, disable=not shown, speed_estimate_period=20)
+    what, count = TextColumn("{task.description}", markup=False), TextColumn("{task.completed}/{task.total}")
+    remaining = TimeRemainingColumn(elapsed_when_finished=True)
+    if shown and not (console.is_terminal or console.is_jupyter):
+        return _Lines(what, count, _Rate(), remaining, console=console, speed_estimate_period=20)
+    columns = (what, BarColumn(), count, _Rate(), remaining)
+    return Progress(*columns, console=console, disable=not shown, speed_estimate_period=20)
 
 
 def reporter(progress: Progress, what: str) -> ProgressCallback:

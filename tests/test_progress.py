@@ -1,0 +1,26 @@
+"""Progress where there is no terminal: lines, of long work only."""
+
+import pytest
+
+from taskscape import progress
+
+
+def test_a_file_gets_lines_of_long_work_alone(capsys: pytest.CaptureFixture[str]) -> None:
+    clock = [0.0]
+    with progress.progress_bar() as bar:
+        bar.get_time = lambda: clock[0]
+        for name, seconds in (("long [a]", 31), ("short", 9)):
+            report = progress.reporter(bar, name)
+            for second in range(seconds + 1):
+                report(second, seconds)
+                clock[0] += 1
+    lines = capsys.readouterr().err.splitlines()
+    assert [line.split("  ")[:2] for line in lines] == [["long [a]", f"{done}/31"] for done in (10, 20, 30, 31)]
+
+
+def test_a_silent_bar_prints_nothing(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(progress, "SECONDS_PER_LINE", 0.0)
+    with progress.progress_bar(shown=False) as bar:
+        progress.reporter(bar, "images")(1, 2)
+        bar.console.print("done")
+    assert capsys.readouterr().err == ""

@@ -1,0 +1,44 @@
+"""--threads: the CPU cores that a command uses."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import pytest
+import torch
+
+from taskscape import cli, parallel
+
+
+@pytest.fixture(autouse=True)
+def _as_before(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    threads = torch.get_num_threads()
+    monkeypatch.setattr(parallel, "_chosen", [])
+    monkeypatch.setenv("OMP_NUM_THREADS", str(threads))
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.mark.parametrize("arguments", [["recipes", "--threads", "1"], ["--threads=1", "recipes"]])
+def test_the_flag_of_every_command(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    torch.set_num_threads(2)
+    cli.main(arguments)
+    assert "joint" in capsys.readouterr().out
+    assert torch.get_num_threads() == parallel.workers(None) == parallel.chosen_threads() == 1
+    assert parallel.workers(3) == 3  # asked for by itself
+
+
+@pytest.mark.parametrize("value", ["0", "-1", "two", ""])
+def test_numbers_that_are_none(value: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ending:
+        cli.main(["recipes", "--threads", *([value] if value else [])])
+    assert ending.value.code == 2
+    assert "give the number of CPU cores to use, 1 or more" in capsys.readouterr().err
+
+
+def test_a_torch_that_is_imported_later_obeys() -> None:
+    code = "from taskscape.parallel import use_threads; use_threads(1); import torch; print(torch.get_num_threads())"
+    environment = {name: value for name, value in os.environ.items() if name != "OMP_NUM_THREADS"}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout == "1\n"
