@@ -2,21 +2,24 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import ClassVar, Self
+from functools import partial
+from types import SimpleNamespace
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from typing_extensions import override
 
 from taskscape.batch import Batch, Target
-from taskscape.evaluation import Evaluation, collect_samples, evaluate
+from taskscape.evaluation import Evaluation, collect_samples, evaluate, seconds_of
 from taskscape.losses import L1, Loss
-from taskscape.metrics import JOINT, MetricSpec, TaskMetric
+from taskscape.metrics import JOINT, DepthMetrics, MetricSpec, TaskMetric
 from taskscape.modalities import Modality
 from taskscape.modalities.class_sets import CITYSCAPES_2
 from taskscape.models import Outputs
+from taskscape.runs.account import asked_for, parts
 from taskscape.tasks import Depth, SemanticSegmentation, Task
 from taskscape.training.selection import BestEpoch, declared_metrics
 
@@ -186,3 +189,35 @@ def test_a_metric_that_nobody_declares_is_refused() -> None:
     with pytest.raises(ValueError, match="monitor is 'grader'"):
         BestEpoch({"depth": Depth()}, "grader")  # it takes a segmentation too
     assert {joint.name for joint in JOINT} <= declared_metrics(TASKS).keys()
+
+
+# -- what a result says beside the metrics -----------------------------------------------------------------------------
+
+
+def test_calls_that_are_timed_take_turns() -> None:
+    order: list[str] = []
+    seconds = seconds_of({name: partial(order.append, name) for name in "ab"}, torch.device("cpu"), rounds=2, warm_up=1)
+    assert "".join(order) == "ababab" and seconds.keys() == {"a", "b"} and min(seconds.values()) >= 0
+
+
+def test_parts_of_a_network_add_up() -> None:
+    network: Any = nn.Module()
+    network.encoder, network.decoders = nn.Linear(2, 2), nn.ModuleDict({"semseg": nn.Linear(2, 3)})
+    network.again, network.scale = network.encoder, nn.Parameter(torch.ones(5))
+    assert parts(network) == {"encoder": 6, "decoders.semseg": 9, "other": 5}
+
+
+def test_optional_metrics_are_shown_where_they_are_asked_for() -> None:
+    shown = {name for name, spec in DepthMetrics().specs.items() if not spec.optional}
+    assert "abs_rel" in shown and not {"inverse_abs_rel", "median_scaled_delta1"} & shown
+    assert not DepthMetrics(inverse_unit=1.8).specs["inverse_abs_rel"].optional
+    assert not any(spec.optional for spec in DepthMetrics(metric=False).specs.values())
+    specs = declared_metrics(TASKS)
+    streets, miniscapes = (_store_of(kind) for kind in ("streets", "miniscapes"))
+    assert specs["grader"].optional and asked_for(specs, None, streets)["grader"].optional
+    assert not asked_for(specs, "grader", streets)["grader"].optional
+    assert not asked_for(specs, None, miniscapes)["grader"].optional
+
+
+def _store_of(kind: str) -> Any:
+    return SimpleNamespace(manifest=SimpleNamespace(source={"kind": kind}))

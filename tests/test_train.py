@@ -23,8 +23,9 @@ from taskscape.batch import Batch, Target
 from taskscape.distributed import launch
 from taskscape.errors import Interrupted, TrainingError
 from taskscape.losses import L1, LossTerm
-from taskscape.run_folder import Result, RunFolder, RunLogger
+from taskscape.run_folder import Progress, Result, RunFolder, RunLogger
 from taskscape.runs import Experiment
+from taskscape.serialization import dump
 from taskscape.tasks import Depth
 from taskscape.training import checkpoint
 from taskscape.training.loop import Trainer
@@ -363,6 +364,17 @@ def test_test_time_augmentation_flips_with_the_image(tmp_path: Path, store: Path
     usual = Result.load(tmp_path / "run" / "result.json")
     assert result.metrics != usual.metrics and result.cost["flops"] == 2 * usual.cost["flops"]
     assert not usual.tta and usual.environment == result.environment
+
+
+def test_a_result_has_yardsticks_and_says_how_far_the_run_was_trained(store: Path, tmp_path: Path) -> None:
+    result = runs.train(replace(tiny(store), epochs=2), tmp_path)
+    assert result.progress == Progress(2, 2, finished=True)
+    assert {"constant", "by position"} == result.baselines.keys()
+    assert all(blind.keys() <= result.specs.keys() and "depth/abs_rel" in blind for blind in result.baselines.values())
+    assert sum(result.parameters.values()) == result.cost["parameters"] and result.cost["latency"] > 0
+    saved = runs.read_experiment(tmp_path)
+    (tmp_path / "experiment.yaml").write_text(dump(replace(saved, epochs=5)))  # as if it had been interrupted
+    assert runs.evaluate_run(tmp_path, device="cpu", quiet=True).progress == Progress(2, 5, finished=False)
 
 
 def test_evaluating_again_gives_the_same_result(store: Path, tmp_path: Path) -> None:

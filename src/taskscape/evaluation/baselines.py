@@ -1,11 +1,13 @@
 """Image-blind baselines: a network that does not beat them has learned nothing from images."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 
+from taskscape.batch import Batch
 from taskscape.data import Loader, Store
 from taskscape.evaluation.evaluate import Evaluation, Evaluator
 from taskscape.metrics.spec import MetricSpec
@@ -26,8 +28,10 @@ class Baseline(NamedTuple):
     """What each metric is."""
 
 
-def baseline(train: Store, val: Store, tasks: Mapping[str, Task] | None = None) -> Baseline:
+def baseline(train: Store, val: Store, tasks: Mapping[str, Task] | None = None, *, most: int | None = None) -> Baseline:
     """Fit both predictors to the labels of one split and evaluate them on another one of the same store.
+
+    They are fitted to ``most`` images, evenly spread, or to all. Of several processes each does the whole.
 
     ``tasks`` say what is evaluated and how, by default the package's tasks for the fields of the store
     (``taskscape.tasks.tasks_for``). Raises ``ValueError`` where there is none.
@@ -37,17 +41,17 @@ def baseline(train: Store, val: Store, tasks: Mapping[str, Task] | None = None) 
         raise ValueError(
             f"{train.path}: no task of the package predicts {', '.join(train.fields)}; name tasks of yours (--recipe)"
         )
-    sums = _accumulate(tasks, train)
+    sums = _accumulate(tasks, train, most or len(train))
     everywhere = {name: x.sum((1, 2), keepdim=True).expand_as(x) for name, x in sums.items()}
     by_position = {name: torch.where(_has_labels(x), x, everywhere[name]) for name, x in sums.items()}
     constant, positions = (_evaluate(tasks, statistics, val) for statistics in (everywhere, by_position))
     return Baseline(constant.metrics, positions.metrics, constant.specs)
 
 
-def _accumulate(tasks: Mapping[str, Task], store: Store) -> dict[str, Tensor]:
+def _accumulate(tasks: Mapping[str, Task], store: Store, most: int) -> dict[str, Tensor]:
     """Return the sums of each task's labels per position, (n, H, W)."""
     sums = {name: torch.zeros(()) for name in tasks}
-    for batch in _loader(tasks, store).epoch(0):
+    for batch in _batches(tasks, store, most):
         for name, task in tasks.items():
             sums[name] = sums[name] + task.modality.accumulate(batch.targets[name])
     return sums
@@ -62,12 +66,16 @@ def _evaluate(tasks: Mapping[str, Task], statistics: Mapping[str, Tensor], store
     """Evaluate the prediction of these sums' averages for every image."""
     averages = {name: task.modality.average(statistics[name]) for name, task in tasks.items()}
     evaluator = Evaluator(tasks, _CPU)
-    for batch in _loader(tasks, store).epoch(0):
+    for batch in _batches(tasks, store, len(store)):
         values = {name: batch.targets[name].value for name in tasks}
         predictions = {name: average.to(values[name]).expand_as(values[name]) for name, average in averages.items()}
         evaluator.update(predictions, batch.targets)
     return evaluator.compute()
 
 
-def _loader(tasks: Mapping[str, Task], store: Store) -> Loader:
-    return Loader(store, tasks, _BATCH_SIZE, _CPU)
+def _batches(tasks: Mapping[str, Task], store: Store, most: int) -> Iterator[Batch]:
+    """Yield batches of ``most`` images of a split, evenly spread."""
+    loader = Loader(store, tasks, _BATCH_SIZE, _CPU, rank=0, world_size=1)
+    indices = np.unique(np.linspace(0, len(store) - 1, min(most, len(store))).astype(np.int64))
+    for some in np.array_split(indices, -(-len(indices) // _BATCH_SIZE)):
+        yield loader.batch(some)

@@ -1,6 +1,5 @@
 """Metrics of a network on a split, and the samples of a report."""
 
-import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
@@ -9,6 +8,7 @@ import torch
 from torch import Tensor
 
 from taskscape.batch import Batch, Target
+from taskscape.evaluation.timing import now
 from taskscape.metrics.joint import JOINT
 from taskscape.metrics.spec import MetricSpec
 from taskscape.modalities import Rgb
@@ -32,7 +32,8 @@ class Evaluation(NamedTuple):
     images: int
     """Of this process."""
     seconds_per_image: float
-    """Of the forward pass alone, in the batches that came; 0 where nothing was measured."""
+    """Of the forward pass alone, in the batches that came, but for the first of several, which also warms up; 0 where
+    nothing was measured."""
 
 
 def evaluate(forward: Forward, tasks: Mapping[str, Task], batches: Iterable[Batch], device: torch.device) -> Evaluation:
@@ -42,14 +43,16 @@ def evaluate(forward: Forward, tasks: Mapping[str, Task], batches: Iterable[Batc
     that is not finite, and for a metric without a spec.
     """
     evaluator = Evaluator(tasks, device)
-    seconds = 0.0
+    times: list[tuple[float, int]] = []
     with torch.no_grad():
         for batch in batches:
-            started = _now(device)
+            started = now(device)
             final = forward(batch.image).final
-            seconds += _now(device) - started
+            times.append((now(device) - started, len(batch.image)))
             evaluator.update({name: task.decode(final[name]) for name, task in tasks.items()}, batch.targets)
-    return evaluator.compute(seconds)
+    counted = times[1:] or times
+    images = sum(images for _, images in counted)
+    return evaluator.compute(sum(seconds for seconds, _ in counted) / max(images, 1))
 
 
 class Evaluator:
@@ -65,8 +68,8 @@ class Evaluator:
             metric.update(predictions[name], *targets[name])
         self.images += len(next(iter(targets.values())).valid)
 
-    def compute(self, seconds: float = 0.0) -> Evaluation:
-        """Return the metrics of all processes; ``seconds`` is what the forward passes of this process took."""
+    def compute(self, seconds_per_image: float = 0.0) -> Evaluation:
+        """Return the metrics of all processes, with the time of a forward pass that was measured elsewhere."""
         values: dict[str, float] = {}
         plots: dict[str, Any] = {}
         for name, metric in self.metrics.items():
@@ -83,7 +86,7 @@ class Evaluator:
             value = joint.compute(values)
             if value is not None:
                 values[joint.name], specs[joint.name] = value, joint.spec
-        return Evaluation(values, specs, plots, self.images, seconds / max(self.images, 1))
+        return Evaluation(values, specs, plots, self.images, seconds_per_image)
 
 
 @torch.no_grad()
@@ -101,9 +104,3 @@ def collect_samples(forward: Forward, tasks: Mapping[str, Task], batch: Batch) -
         arrays[f"{name}/valid"] = valid.cpu().numpy()
         arrays[f"{name}/prediction"] = task.modality.to_array(task.decode(final[name]))
     return arrays
-
-
-def _now(device: torch.device) -> float:
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)  # the GPU is done before the clock is read
-    return time.perf_counter()

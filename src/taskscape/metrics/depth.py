@@ -100,8 +100,8 @@ def _si_log(p: Pixels) -> Tensor:
     return 100 * p.mean(centered.square()).sqrt()
 
 
-def _share(title: str, text: str) -> MetricSpec:
-    return MetricSpec(title, "%", text, higher_is_better=True)
+def _share(title: str, text: str, *, optional: bool = False) -> MetricSpec:
+    return MetricSpec(title, "%", text, higher_is_better=True, optional=optional)
 
 
 _MEDIAN_SCALED = "With each image's prediction scaled to the true median first."
@@ -151,7 +151,11 @@ METRICS = {
     ),
     "inverse_abs_err": DepthMetric(
         MetricSpec(
-            "Absolute error of inverse depth", "", "Mean difference in the unit of the data, as reported by MTAN.", 4
+            "Absolute error of inverse depth",
+            "",
+            "Mean difference in the unit of the data, as reported by MTAN.",
+            4,
+            optional=True,
         ),
         lambda p: p.inverse_unit * p.absolute / (p.y * p.true),
     ),
@@ -161,29 +165,30 @@ METRICS = {
             "",
             "Mean difference as a fraction of the true one, as reported by MTAN.",
             4,
+            optional=True,
         ),
         lambda p: p.absolute / p.y,
     ),
     "median_scaled_abs_rel": DepthMetric(
-        MetricSpec("Relative error, median-scaled", "", _MEDIAN_SCALED, 4),
+        MetricSpec("Relative error, median-scaled", "", _MEDIAN_SCALED, 4, optional=True),
         lambda p: p.mean(p.median_scaled.relative),
         scale_free=True,
         relative_delta_m=True,
     ),
     "median_scaled_delta1": DepthMetric(
-        _share("δ < 1.25, median-scaled", _MEDIAN_SCALED),
+        _share("δ < 1.25, median-scaled", _MEDIAN_SCALED, optional=True),
         lambda p: p.mean(p.median_scaled.ratio < 1.25),
         _percent,
         scale_free=True,
     ),
     "median_scaled_delta2": DepthMetric(
-        _share("δ < 1.25², median-scaled", _MEDIAN_SCALED),
+        _share("δ < 1.25², median-scaled", _MEDIAN_SCALED, optional=True),
         lambda p: p.mean(p.median_scaled.ratio < 1.25**2),
         _percent,
         scale_free=True,
     ),
     "median_scaled_delta3": DepthMetric(
-        _share("δ < 1.25³, median-scaled", _MEDIAN_SCALED),
+        _share("δ < 1.25³, median-scaled", _MEDIAN_SCALED, optional=True),
         lambda p: p.mean(p.median_scaled.ratio < 1.25**3),
         _percent,
         scale_free=True,
@@ -212,8 +217,9 @@ class DepthMetrics(TaskMetric):
       networks whose scale is unknown (Zhou et al., CVPR 2017, https://arxiv.org/abs/1704.07813).
 
     ``inverse_unit`` is the depth in metres at which the inverse depth of the data is 1: 1 for 1/metres, 1.8499 for the
-    normalized disparity in MTAN's Cityscapes. With ``metric=False`` depth is relative, proportional to metres within
-    an image only: the metrics are ``si_log_rmse`` and the ``median_scaled_`` ones, and there are no plots.
+    normalized disparity in MTAN's Cityscapes. Pages show the two metrics of inverse depth only where it is given, and
+    the ``median_scaled_`` ones only for relative depth. With ``metric=False`` depth is relative, proportional to metres
+    within an image only: the metrics are ``si_log_rmse`` and the ``median_scaled_`` ones, and there are no plots.
 
     ``plots``: ``histogram`` and ``error_by_distance``. Both have ``edges`` in metres, an eighth of an octave apart from
     0.25 to 512; what lies outside is counted in the end bins. ``histogram``: pixels ``predicted`` and ``true``.
@@ -231,7 +237,7 @@ class DepthMetrics(TaskMetric):
     """(4, bins) float64: predicted pixels by their predicted depth; then by true depth: pixels, Σ|y - y*|,
     Σ|y - y*| / y*."""
 
-    def __init__(self, inverse_unit: float = 1.0, *, metric: bool = True) -> None:
+    def __init__(self, inverse_unit: float | None = None, *, metric: bool = True) -> None:
         super().__init__()
         self.inverse_unit, self.metric = inverse_unit, metric
         self.names = tuple(name for name, m in METRICS.items() if metric or m.scale_free)
@@ -242,18 +248,23 @@ class DepthMetrics(TaskMetric):
     @property
     @override
     def specs(self) -> dict[str, MetricSpec]:
-        if self.metric:
-            return {name: METRICS[name].spec for name in self.names}
         metrics = {name: METRICS[name] for name in self.names}
-        return {
-            name: replace(metric.spec, leads=metric.leads_relative, in_delta_m=metric.relative_delta_m)
-            for name, metric in metrics.items()
-        }
+        if not self.metric:
+            return {
+                name: replace(
+                    metric.spec, leads=metric.leads_relative, in_delta_m=metric.relative_delta_m, optional=False
+                )
+                for name, metric in metrics.items()
+            }
+        specs = {name: metric.spec for name, metric in metrics.items()}
+        if self.inverse_unit is not None:
+            specs |= {name: replace(specs[name], optional=False) for name in ("inverse_abs_err", "inverse_abs_rel")}
+        return specs
 
     @override
     def update(self, prediction: Tensor, value: Tensor, valid: Tensor) -> None:
         """Update with (B, 1, H, W) metres."""
-        pixels = Pixels(prediction.squeeze(1), value.squeeze(1), valid, self.inverse_unit)
+        pixels = Pixels(prediction.squeeze(1), value.squeeze(1), valid, self.inverse_unit or 1.0)
         self.sums += torch.stack([_total(METRICS[name], pixels) for name in self.names])
         self.counts += torch.stack([valid.sum(), (pixels.per_image > 0).sum()])
         if self.metric:

@@ -15,6 +15,8 @@ class JointMetric(ABC):
     name: ClassVar[str]
     """Its key among the metrics of a result, without a task's prefix."""
     spec: ClassVar[MetricSpec]
+    of_data: ClassVar[tuple[str, ...]] = ()
+    """Kinds of data (``Manifest.source``) whose papers report it: runs on them show it although it is optional."""
 
     @abstractmethod
     def compute(self, metrics: Mapping[str, float]) -> float | None:
@@ -32,7 +34,9 @@ class Grader(JointMetric):
         "Grader",
         text="max(mIoU - 50, 0) + max(50 - SI-logRMSE × 100, 0): both tasks in one number.",
         higher_is_better=True,
+        optional=True,
     )
+    of_data = ("miniscapes",)
 
     @override
     def compute(self, metrics: Mapping[str, float]) -> float | None:

@@ -22,6 +22,9 @@ class MetricSpec:
     """Whether Δm, the mean relative change against single-task runs, counts it."""
     per_class: bool = False
     """Whether it is one of a list with an entry per class, which tables leave out."""
+    optional: bool = False
+    """Whether pages and tables leave it out: a metric of one paper's protocol. ``result.json`` has it all the same. A
+    run that asks for it, by its monitor, its tasks or its data, shows it."""
 
     def show(self, value: float) -> str:
         """Return the number as text, without its unit."""

@@ -2,7 +2,7 @@
 
 from taskscape.run_folder.lock import locked
 from taskscape.run_folder.names import RunFolder
-from taskscape.run_folder.result import Result
+from taskscape.run_folder.result import Progress, Result
 from taskscape.run_folder.run_log import RunLogger
 
-__all__ = ["Result", "RunFolder", "RunLogger", "locked"]
+__all__ = ["Progress", "Result", "RunFolder", "RunLogger", "locked"]

@@ -16,6 +16,18 @@ FORMAT = 2
 
 
 @dataclass(frozen=True)
+class Progress:
+    """How far a network was trained when it was evaluated."""
+
+    epochs: int
+    """Epochs that were trained."""
+    planned: int
+    """Epochs that the experiment asks for."""
+    finished: bool
+    """Whether training came to its end: all epochs, or an early stop that the experiment asks for."""
+
+
+@dataclass(frozen=True)
 class Result:
     """The metrics of one trained network on one split.
 
@@ -37,13 +49,21 @@ class Result:
     """By ``task/plot``, plain lists. A report draws ``confusion`` (rows ground truth, columns prediction, in pixels),
     ``histogram`` and ``error_by_distance`` (see ``taskscape.metrics.DepthMetrics``)."""
     cost: Mapping[str, float] = field(default_factory=dict)
-    """``parameters``, ``flops`` of one image, ``seconds_per_image`` of the forward pass, ``seconds`` of training."""
+    """``parameters``, ``flops`` of one image, ``seconds_per_image`` of the forward pass in batches, ``latency``
+    of one image alone in seconds, ``seconds`` of training."""
     environment: Mapping[str, str] = field(default_factory=dict)
     """Versions, device, threads, processes."""
     tta: bool = False
     """Whether predictions were averaged with those for the flipped images."""
     data: str = ""
     """The fingerprint of the data (``taskscape.data.Manifest``); results of earlier versions have none."""
+    progress: Progress | None = None
+    """How far the network was trained; results of earlier versions have none."""
+    baselines: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    """The same metrics of predictors that ignore the image, by the predictor's name: ``constant`` and ``by position``
+    (``taskscape.evaluation.baseline``)."""
+    parameters: Mapping[str, int] = field(default_factory=dict)
+    """The number of parameters of each part of the network, by the part's name."""
 
     def __post_init__(self) -> None:
         if unknown := [name for name in self.metrics if name not in self.specs]:

@@ -19,12 +19,13 @@ import taskscape
 from taskscape.data import Store
 from taskscape.data.check import quick
 from taskscape.distributed import launch, rank, world_size
-from taskscape.evaluation import collect_samples, evaluate
+from taskscape.evaluation import baseline, collect_samples, evaluate, seconds_of
 from taskscape.files import atomic_write
 from taskscape.models import Network, Outputs
 from taskscape.models.layers.encoder import Encoder
 from taskscape.progress import progress_bar, reporter
 from taskscape.run_folder import Result, RunFolder, locked
+from taskscape.runs.account import asked_for, parts, progress_of
 from taskscape.runs.experiment import Experiment
 from taskscape.runs.known_data import remember, require_same, result_name
 from taskscape.runs.precision import apply_recorded, precision_in_words, verify_precision
@@ -43,6 +44,9 @@ Device = Literal["auto", "cpu", "cuda"] | str
 
 SAMPLES = 8
 """How many images of a split a report shows."""
+
+FITTED = 1000
+"""To how many training images, at most, the image-blind baselines of a result are fitted."""
 
 
 class TrainedModel(NamedTuple):
@@ -115,7 +119,7 @@ def _train(
             remember(folder, stores)
         verify_precision(trainer, experiment, folder, progress, resume=resume)
         trainer.run(progress)
-    return evaluate_model(load(folder.path, str(fabric.device)), stores["val"], folder, split="val")
+    return evaluate_model(load(folder.path, str(fabric.device)), stores, folder, split="val")
 
 
 def assemble(experiment: Experiment, stores: Mapping[str, Store], fabric: Fabric, folder: RunFolder) -> Trainer:
@@ -199,41 +203,62 @@ def evaluate_run(
         name, note = result_name(folder, split, tta, stores[split])
         if note:
             progress.console.print(note, markup=False, highlight=False, soft_wrap=True)
-    return evaluate_model(model, stores[split], folder, split=name, tta=tta)
+    return evaluate_model(model, stores, folder, split=split, name=name, tta=tta)
 
 
-def evaluate_model(model: TrainedModel, store: Store, folder: RunFolder, *, split: str, tta: bool = False) -> Result:
+def evaluate_model(
+    model: TrainedModel,
+    stores: Mapping[str, Store],
+    folder: RunFolder,
+    *,
+    split: str,
+    name: str | None = None,
+    tta: bool = False,
+) -> Result:
     """Evaluate a network on a split, and write the result and samples into the folder of its run.
 
-    Where several processes train together, all call it and each takes its part of the images.
+    ``name`` is what the split is called there, by default its own name. Where several processes train together, all
+    call it and each takes its part of the images.
     """
+    store, name = stores[split], name or split
     loader = model.experiment.loader(store, model.device, training=False)
     forward = model.forward_tta if tta else model.forward
     evaluation = evaluate(forward, model.tasks, loader.epoch(0), model.device)
+    blind = baseline(stores["train"], store, model.tasks, most=FITTED) if "train" in stores else None
+    one_image = loader.batch(np.array([0])).image
+    latency = seconds_of({"": lambda: forward(one_image)}, model.device)[""]
     result = Result(
-        split=split,
+        split=name,
         images=len(store),
         size=store.size,
         tasks={name: task.modality for name, task in model.tasks.items()},
         metrics=evaluation.metrics,
-        specs=evaluation.specs,
+        specs=asked_for(evaluation.specs, model.experiment.monitor, store),
         plots=evaluation.plots,
         cost={
             "parameters": sum(p.numel() for p in model.network.parameters()),
             "flops": float((1 + tta) * flops(model.network, store.size)),
             "seconds_per_image": evaluation.seconds_per_image,
+            "latency": latency,
             **_training_time(folder),
         },
-        environment=environment(model.device) | precision_in_words(model.experiment, folder),
+        environment={
+            **environment(model.device),
+            "batch size": str(-(-loader.batch_size // world_size())),
+            **precision_in_words(model.experiment, folder),
+        },
         tta=tta,
         data=store.manifest.fingerprint,
+        progress=progress_of(folder, model.experiment),
+        baselines={} if blind is None else {"constant": blind.constant, "by position": blind.by_position},
+        parameters=parts(model.network),
     )
     if rank() == 0:
         indices = np.linspace(0, len(store) - 1, min(SAMPLES, len(store))).astype(np.int64)
         samples = collect_samples(forward, model.tasks, loader.batch(indices))
         names = np.array([store.names[index] for index in indices])
-        _save_arrays(folder.samples(split, tta), {"name": names, **samples})
-        result.save(folder.result(split, tta))
+        _save_arrays(folder.samples(name, tta), {"name": names, **samples})
+        result.save(folder.result(name, tta))
     return result
 
 

@@ -61,9 +61,9 @@ class Depth(Task):
     metric: bool | None = None
     """Whether the depth of the data is in metres. Relative depth is proportional to metres within an image only, and
     the metrics that need a scale are left out. By default as the data says."""
-    inverse_unit: Positive = 1.0
-    """The depth in metres whose inverse the metrics inverse_abs_err and inverse_abs_rel call 1; 1.8499 for MTAN's
-    Cityscapes."""
+    inverse_unit: Positive | None = None
+    """The depth in metres whose inverse the metrics inverse_abs_err and inverse_abs_rel call 1: 1.8499 for MTAN's
+    Cityscapes, by default 1. Reports show the two metrics only where it is set."""
     loss: DepthLoss = field(default_factory=L1)
     """How the prediction is compared with the target."""
     source: str | None = None

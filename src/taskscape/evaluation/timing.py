@@ -1,0 +1,32 @@
+"""Times of prediction, measured so that they can be compared."""
+
+import statistics
+import time
+from collections.abc import Callable, Mapping
+
+import torch
+
+
+def seconds_of(
+    calls: Mapping[str, Callable[[], object]], device: torch.device, *, rounds: int = 10, warm_up: int = 2
+) -> dict[str, float]:
+    """Return the median time of each call in seconds.
+
+    The calls take turns, so that whatever else the machine does meets all of them alike; the first ``warm_up`` rounds
+    do not count.
+    """
+    times: dict[str, list[float]] = {name: [] for name in calls}
+    for number in range(warm_up + rounds):
+        for name, call in calls.items():
+            started = now(device)
+            call()
+            if number >= warm_up:
+                times[name].append(now(device) - started)
+    return {name: statistics.median(measured) for name, measured in times.items()}
+
+
+def now(device: torch.device) -> float:
+    """Return the time in seconds once a GPU is done with what it was given before."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    return time.perf_counter()

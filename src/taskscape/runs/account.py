@@ -1,0 +1,51 @@
+"""What a result says of its run beside the metrics: how far it was trained, of which parts the network is made."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from torch import nn
+
+from taskscape.data import Store
+from taskscape.metrics.joint import JOINT
+from taskscape.metrics.spec import MetricSpec
+from taskscape.run_folder import Progress, RunFolder
+from taskscape.runs.experiment import Experiment
+
+
+def progress_of(folder: RunFolder, experiment: Experiment) -> Progress:
+    """Return how far the run in a folder was trained."""
+    rows = folder.metric_rows()
+    epochs = int(rows[-1]["epoch"]) if rows else 0
+    return Progress(epochs, experiment.epochs, epochs >= experiment.epochs)
+
+
+def parts(network: nn.Module) -> dict[str, int]:
+    """Return the number of parameters of each part of a network; a parameter of two parts counts in the first.
+
+    The members of a list or dict of modules are parts of their own: ``decoders.semseg``.
+    """
+    counted: set[nn.Parameter] = set()
+    sizes = {}
+    for name, module in _children(network):
+        own = set(module.parameters()) - counted
+        counted |= own
+        sizes[name] = sum(parameter.numel() for parameter in own)
+    rest = sum(parameter.numel() for parameter in set(network.parameters()) - counted)
+    return {name: size for name, size in {**sizes, "other": rest}.items() if size}
+
+
+def _children(network: nn.Module) -> list[tuple[str, nn.Module]]:
+    return [
+        (f"{name}.{member}" if member else name, part)
+        for name, module in network.named_children()
+        for member, part in (
+            module.named_children() if isinstance(module, nn.ModuleDict | nn.ModuleList) else [("", module)]
+        )
+    ]
+
+
+def asked_for(specs: Mapping[str, MetricSpec], monitor: str | None, store: Store) -> dict[str, MetricSpec]:
+    """Return the specs, those not optional that a run asks for: the monitored one, and those of its data's papers."""
+    kind = store.manifest.source.get("kind")
+    asked = {monitor, *(joint.name for joint in JOINT if kind in joint.of_data)}
+    return {name: replace(spec, optional=False) if name in asked else spec for name, spec in specs.items()}
