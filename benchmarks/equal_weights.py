@@ -65,6 +65,8 @@ moves = Augmentation(flip=True, scale_choices=(1.0, 1.2), rotation=5.0, brightne
 experiment = replace(
     variants[name](), data=data, augmentation=moves, epochs=2, batch_size=8, precision="fp32", device="cpu"
 )
+if hasattr(experiment, "keep_checkpoint"):  # before, it was always kept
+    experiment = replace(experiment, keep_checkpoint=True)
 runs.train(experiment, Path(run))
 """
 

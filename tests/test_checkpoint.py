@@ -30,6 +30,7 @@ def state() -> dict[str, Any]:
         "optimizer": optimizer.state_dict(),
         "weighting": {},
         "best": 0.5,
+        "epochs_since_best": 1,
         "step": 7,
         "seconds": 1.5,
         "losses": {"depth": (3.0, 2)},

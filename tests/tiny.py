@@ -60,6 +60,7 @@ def tiny(store: Path) -> Experiment:
         batch_size=4,
         precision="fp32",
         device="cpu",
+        keep_checkpoint=True,  # to compare
     )
 
 

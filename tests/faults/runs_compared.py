@@ -39,7 +39,8 @@ def _points(folder: RunFolder) -> list[tuple[str, int]]:
 
 
 def _rows(folder: RunFolder) -> list[dict[str, str]]:
-    return [{name: cell for name, cell in row.items() if name != "seconds"} for row in folder.table()]
+    measured = ("seconds", "memory/", "energy/")
+    return [{name: cell for name, cell in row.items() if not name.startswith(measured)} for row in folder.table()]
 
 
 def _metrics(folder: RunFolder) -> Any:

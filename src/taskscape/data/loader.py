@@ -106,6 +106,14 @@ class Loader:
             if len(local):
                 yield self.batch(local, number)
 
+    def spread(self, count: int) -> Iterator[Batch]:
+        """Yield the batches of ``count`` samples, evenly spread over the split, or of all where it has fewer."""
+        indices = np.linspace(0, len(self.store) - 1, min(count, len(self.store))).astype(np.int64)
+        for start in range(0, len(indices), self.batch_size):
+            local = indices[start : start + self.batch_size][self.rank :: self.world_size]
+            if len(local):
+                yield self.batch(local)
+
     def batch(self, indices: npt.NDArray[np.int64], epoch: int = 0) -> Batch:
         """Return the samples at these indices as they are in an epoch, their targets by task."""
         batch = self.store.gather(indices, self._fields, self.device)

@@ -36,20 +36,29 @@ class Evaluation(NamedTuple):
     nothing was measured."""
 
 
-def evaluate(forward: Forward, tasks: Mapping[str, Task], batches: Iterable[Batch], device: torch.device) -> Evaluation:
+def evaluate(
+    forward: Forward,
+    tasks: Mapping[str, Task],
+    batches: Iterable[Batch],
+    device: torch.device,
+    also: Callable[[Batch, Outputs], None] = lambda batch, outputs: None,
+) -> Evaluation:
     """Evaluate a network on the batches of all processes.
 
-    Each process brings its own part of the images and gets the metrics of all. Raises ``ValueError`` for a prediction
-    that is not finite, and for a metric without a spec.
+    Each process brings its own part of the images and gets the metrics of all. ``also`` is called with each batch and
+    the network's outputs for it. Raises ``ValueError`` for a prediction that is not finite, and for a metric without a
+    spec.
     """
     evaluator = Evaluator(tasks, device)
     times: list[tuple[float, int]] = []
     with torch.no_grad():
         for batch in batches:
             started = now(device)
-            final = forward(batch.image).final
+            outputs = forward(batch.image)
             times.append((now(device) - started, len(batch.image)))
+            final = outputs.final
             evaluator.update({name: task.decode(final[name]) for name, task in tasks.items()}, batch.targets)
+            also(batch, outputs)
     counted = times[1:] or times
     images = sum(images for _, images in counted)
     return evaluator.compute(sum(seconds for seconds, _ in counted) / max(images, 1))

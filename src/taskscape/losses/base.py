@@ -2,8 +2,9 @@
 
 import math
 from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, Self
 
 from torch import Tensor
 
@@ -45,6 +46,14 @@ class Loss(RangedSettings, ABC):
         ``prediction`` is (B, C, H, W); ``target.value`` is what the loss compares it with, ``target.valid`` says
         where. Computed in float32 (or wider) whatever the precision of the prediction.
         """
+
+    def for_labels(self, targets: Callable[[], Iterable[Target]], channels: int) -> tuple[Self, list[str]]:
+        """Return this loss with what it left to the training labels filled in, and what the user should know of it.
+
+        ``targets`` reads all training labels, a batch at a time; a loss that leaves nothing open does not call it.
+        ``channels`` is the number of channels of the prediction.
+        """
+        return self, []
 
     def finish(self, mean: Tensor) -> Tensor:
         """Return the scalar loss from sum / count; the identity but for losses such as a root of the mean."""

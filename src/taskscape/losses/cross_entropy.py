@@ -1,14 +1,18 @@
 """Cross-entropy, for classes."""
 
 import math
-from dataclasses import dataclass
-from typing import ClassVar
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from typing import ClassVar, Self
 
 import torch.nn.functional as F
 from torch import Tensor
 from typing_extensions import override
 
+from taskscape.batch import Target
 from taskscape.losses.base import PixelLoss
+from taskscape.losses.class_weights import RULES, ClassCounts, ClassWeightRule, class_weights
+from taskscape.serialization import nearest
 
 
 @dataclass(frozen=True)
@@ -23,15 +27,22 @@ class CrossEntropy(PixelLoss):
     name: ClassVar[str] = "cross-entropy"
     suits: ClassVar[tuple[str, ...]] = ("semseg",)
 
-    class_weights: tuple[float, ...] | None = None
-    """A positive weight per class; none weighs all alike."""
+    class_weights: tuple[float, ...] | ClassWeightRule | None = None
+    """A positive weight per class, or the rule by which a run computes them from its training labels
+    (``taskscape.losses.class_weights``): median-frequency, inverse-log as in ENet, or effective-number; none weighs all
+    alike."""
     label_smoothing: float = 0.0
     """The part of the label, 0 up to but not 1, that is spread over all classes."""
 
     def __post_init__(self) -> None:
         """Check the settings. Raises ``ValueError``."""
         super().__post_init__()
-        if not all(0 < weight < math.inf for weight in self.class_weights or ()):
+        if isinstance(self.class_weights, str):
+            if self.class_weights not in RULES:
+                raise ValueError(
+                    f"there is no rule of class_weights {self.class_weights!r}{nearest(self.class_weights, RULES)}"
+                )
+        elif not all(0 < weight < math.inf for weight in self.class_weights or ()):
             raise ValueError(
                 f"class_weights are {self.class_weights}: each must be positive; "
                 "a class that should not count is marked invalid in the data"
@@ -40,18 +51,37 @@ class CrossEntropy(PixelLoss):
             raise ValueError(f"label_smoothing is {self.label_smoothing}: it must be at least 0 and below 1")
 
     @override
+    def for_labels(self, targets: Callable[[], Iterable[Target]], channels: int) -> tuple[Self, list[str]]:
+        """Compute the class weights, where they are left to a rule."""
+        if not isinstance(self.class_weights, str):
+            return self, []
+        weights = class_weights(self.class_weights, ClassCounts.of(targets(), channels))
+        least, most = (weights.index(weight) for weight in (min(weights), max(weights)))
+        return replace(self, class_weights=weights), [
+            f"class weights by {self.class_weights}, from {weights[least]:.3g} of class {least} to "
+            f"{weights[most]:.3g} of class {most}"
+        ]
+
+    @override
     def per_pixel(self, prediction: Tensor, value: Tensor) -> Tensor:
         """Return w[y]·loss. Raises ``ValueError`` unless there is one weight per class."""
+        weights = self._weights(prediction)
         classes = prediction.shape[1]
-        if self.class_weights is not None and len(self.class_weights) != classes:
-            raise ValueError(
-                f"class_weights has {len(self.class_weights)} entries for {classes} classes: give one per class"
-            )
-        weights = None if self.class_weights is None else prediction.new_tensor(self.class_weights)
+        if weights is not None and len(weights) != classes:
+            raise ValueError(f"class_weights has {len(weights)} entries for {classes} classes: give one per class")
         return F.cross_entropy(prediction, value, weights, reduction="none", label_smoothing=self.label_smoothing)
 
     @override
     def normalizer(self, prediction: Tensor, value: Tensor, valid: Tensor) -> Tensor:
-        if self.class_weights is None:
+        weights = self._weights(prediction)
+        if weights is None:
             return super().normalizer(prediction, value, valid)
-        return prediction.new_tensor(self.class_weights)[value].masked_fill(~valid, 0.0).sum()
+        return weights[value].masked_fill(~valid, 0.0).sum()
+
+    def _weights(self, prediction: Tensor) -> Tensor | None:
+        if isinstance(self.class_weights, str):
+            raise ValueError(
+                f"class_weights is {self.class_weights!r}, which needs the labels of a data set: give the weights as "
+                "numbers, or call for_data of the experiment first"
+            )
+        return None if self.class_weights is None else prediction.new_tensor(self.class_weights)

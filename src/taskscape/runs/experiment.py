@@ -1,6 +1,6 @@
 """Everything that makes a run, nothing hidden."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -8,11 +8,12 @@ from typing import Literal, Self
 
 import torch
 
+from taskscape.batch import Target
 from taskscape.data import Augmentation, DataSource, Loader, Store, Streets
 from taskscape.data.sample import sample_values
 from taskscape.models import DeeplabJointConfig, Network, NetworkConfig
 from taskscape.objectives import Objective, Supervised
-from taskscape.serialization.ranges import Count, NonNegative, Positive, RangedSettings, Seed
+from taskscape.serialization.ranges import Count, Fraction, NonNegative, Positive, RangedSettings, Seed
 from taskscape.tasks import Task, default_tasks
 from taskscape.training.optimization import AdamConfig, OptimizerConfig, Poly, Schedule
 from taskscape.weighting import FixedConfig, WeightingConfig
@@ -62,8 +63,17 @@ class Experiment(RangedSettings):
     monitor: str | None = None
     """The validation metric that chooses best.safetensors, such as semseg/miou; by default the leading metric of the
     first task."""
+    patience: Count | None = None
+    """Stop when the monitored metric has not been better for so many epochs; none trains all epochs. The schedule is
+    that of all epochs, so choose one that does not end at zero, such as schedule:constant."""
+    train_metrics: Fraction = 0.1
+    """Fraction of the training images, evenly spread and not augmented, whose metrics are logged after each epoch too;
+    0 for none. A tenth takes about 3 % of an epoch."""
     checkpoint_minutes: NonNegative = 10.0
     """Minutes between checkpoints within an epoch, 0 for one after every step; an epoch always ends with one."""
+    keep_checkpoint: bool = False
+    """Keep last.ckpt, which has the last weights and the optimizer's state, when the run is finished. It is some three
+    times as large as best.safetensors, which is always kept."""
     start_from: Path | None = None
     """Start from the weights of this run's folder, or of this file, as far as they fit: the flag is --from."""
     start_checksum: str | None = None
@@ -119,8 +129,9 @@ class Experiment(RangedSettings):
                     f"leave the task out (tasks.{name}:none), or name the field with tasks.{name}.source"
                 )
             task = task.for_data(source, store.fields[source])
-            tasks[name], sentences = task.for_values(partial(sample_values, store, source))
-            for sentence in sentences:
+            task, sentences = task.for_values(partial(sample_values, store, source))
+            tasks[name], of_loss = task.for_labels(partial(_targets, store, name, task))
+            for sentence in (*sentences, *of_loss):
                 report(f"tasks.{name}: {sentence}")
         filled = replace(self, tasks=tasks, network=self.network.for_tasks(tasks))
         filled.check_starts()
@@ -139,6 +150,12 @@ class Experiment(RangedSettings):
             drop_undersized=training,
             channels_last=self.channels_last,
         )
+
+
+def _targets(store: Store, name: str, task: Task) -> Iterator[Target]:
+    """Yield a task's targets of all images, in batches."""
+    loader = Loader(store, {name: task}, 16, torch.device("cpu"), rank=0, world_size=1)
+    return (batch.targets[name] for batch in loader.epoch(0))
 
 
 def _channels_so_far(task: Task) -> int:

@@ -5,6 +5,7 @@ import platform
 from collections.abc import Mapping
 from contextlib import nullcontext
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -36,6 +37,7 @@ from taskscape.tasks import Task
 from taskscape.training import checkpoint
 from taskscape.training.loop import Trainer
 from taskscape.training.optimization import parameter_groups
+from taskscape.training.pace import Pace
 from taskscape.training.precision import autocast
 from taskscape.training.step import TrainingStep
 
@@ -78,12 +80,15 @@ class TrainedModel(NamedTuple):
 def train(experiment: Experiment, run: str | Path, *, resume: bool = False, quiet: bool = False) -> Result:
     """Train an experiment into the folder ``run``, evaluate it there, and return the result.
 
-    With ``resume``, continue from the folder's checkpoint, if it has one; with ``quiet``, print nothing. Raises
+    With ``resume``, continue from the folder's checkpoint, if it has one, and return the result of a run that is
+    finished; with ``quiet``, print nothing. Raises
     ``ValueError`` for settings that do not fit each other or the data, and when another process writes the folder,
     before any training; ``TrainingError`` and ``Interrupted`` as ``Trainer.run``.
     """
     experiment.check()
     folder = RunFolder(Path(run))
+    if resume and is_finished(folder):
+        return Result.load(folder.result())
     resume = resume and folder.checkpoint.exists()
     start = None if resume else Start.of(experiment)
     fabric = launch(experiment.device)
@@ -119,7 +124,15 @@ def _train(
             remember(folder, stores)
         verify_precision(trainer, experiment, folder, progress, resume=resume)
         trainer.run(progress)
-    return evaluate_model(load(folder.path, str(fabric.device)), stores, folder, split="val")
+    result = evaluate_model(load(folder.path, str(fabric.device)), stores, folder, split="val")
+    if fabric.is_global_zero and not experiment.keep_checkpoint:
+        folder.checkpoint.unlink(missing_ok=True)  # last, so that a run killed before can be resumed
+    return result
+
+
+def is_finished(folder: RunFolder) -> bool:
+    """Return whether a run has come to its end and keeps no checkpoint: it has a result and nothing to resume from."""
+    return folder.result().is_file() and folder.weights.is_file() and not folder.checkpoint.exists()
 
 
 def assemble(experiment: Experiment, stores: Mapping[str, Store], fabric: Fabric, folder: RunFolder) -> Trainer:
@@ -130,18 +143,22 @@ def assemble(experiment: Experiment, stores: Mapping[str, Store], fabric: Fabric
             f"on each at least, so make it {2 * world_size()} or more"
         )
     train_data = experiment.loader(stores["train"], fabric.device, training=True)
+    unchanged = experiment.loader(stores["train"], fabric.device, training=False)
+    measured = round(experiment.train_metrics * len(stores["train"]))
     torch.manual_seed(experiment.seed)
     network = experiment.network.build(_channels(experiment)).to(fabric.device)
     if experiment.channels_last:
         network = network.to(memory_format=torch.channels_last)
     weighting = experiment.weighting.build(tuple(experiment.tasks), experiment.seed).to(fabric.device)
+    seconds = None if experiment.minutes is None else 60 * experiment.minutes
+    pace = Pace(len(train_data), experiment.epochs, seconds, fabric.device)
     training_step = TrainingStep(
         network,
         experiment.tasks,
         experiment.objective,
         weighting,
         experiment.optimizer.build(parameter_groups(network, weighting)),
-        learning_rate=lambda step: experiment.schedule.factor(step / len(train_data), experiment.epochs),
+        learning_rate=lambda step: experiment.schedule.factor(pace.epoch(step), experiment.epochs),
         precision=experiment.precision,
         gradient_clip=experiment.gradient_clip,
         compile=experiment.compile,
@@ -155,7 +172,11 @@ def assemble(experiment: Experiment, stores: Mapping[str, Store], fabric: Fabric
         fabric,
         folder,
         epochs=experiment.epochs,
+        pace=pace,
+        validate_every=experiment.validate_every,
         monitor=experiment.monitor,
+        patience=experiment.patience,
+        train_metrics=partial(unchanged.spread, measured) if measured else None,
         checkpoint_minutes=experiment.checkpoint_minutes,
     )
 

@@ -58,6 +58,7 @@ Positive = Annotated[float, Range(above=0)]
 NonNegative = Annotated[float, Range(least=0)]
 BelowOne = Annotated[float, Range(least=0, below=1)]
 """A fraction that may be 0 but not 1."""
+Fraction = Annotated[float, Range(least=0, most=1)]
 Count = Annotated[int, Range(least=1)]
 CountOrZero = Annotated[int, Range(least=0)]
 Seed = Annotated[int, Range(least=0, below=2**63)]

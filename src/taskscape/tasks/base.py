@@ -1,8 +1,9 @@
 """What a task is: a modality that a network predicts, with its head, loss and metrics."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
-from typing import ClassVar, Self, TypeVar
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from typing import Any, ClassVar, Self, TypeVar
 
 from torch import Tensor
 
@@ -83,6 +84,15 @@ class Task(RangedSettings, ABC):
         what was chosen, and what in the task's settings does not suit the values.
         """
         return self, []
+
+    def for_labels(self, targets: Callable[[], Iterable[Target]]) -> tuple[Self, list[str]]:
+        """Return this task with what its loss left to the training labels filled in, and what the user should know.
+
+        ``targets`` reads the task's targets of all training images, a batch at a time.
+        """
+        loss, sentences = self.loss.for_labels(targets, self.channels)
+        dataclass: Any = self  # as every task is
+        return replace(dataclass, loss=loss) if sentences else self, sentences
 
     def target(self, target: Target, modality: Modality) -> Target:
         """Return the task's target from that of the store's field, after augmentation; the same by default.

@@ -16,7 +16,7 @@ from taskscape.files import atomic_write
 from taskscape.files.archives import check_archive
 from taskscape.state_dicts import read_safetensors, save_safetensors
 
-FORMAT = 3
+FORMAT = 4
 """Version of the layout of checkpoints."""
 
 _COMMENT = b"taskscape crc32 "
@@ -131,6 +131,7 @@ _FIELDS: tuple[tuple[str, Callable[[Any], bool], str], ...] = (
     ("optimizer", _is_optimizer, "the state of an optimizer"),
     ("weighting", _is_mapping, "a mapping of names"),
     ("best", lambda value: value is None or _is_number(value), "a number or none"),
+    ("epochs_since_best", _is_count, "a number of epochs"),
     ("step", _is_count, "a number of steps"),
     ("seconds", lambda value: _is_number(value) and value >= 0, "a number of seconds"),
     ("losses", _is_means, "a sum and a count per task"),

@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any
 
@@ -12,10 +12,11 @@ from lightning_fabric import Fabric
 from rich.progress import Progress
 from torch import Tensor
 
+from taskscape.batch import Batch
 from taskscape.data import Loader
 from taskscape.distributed import world_size
 from taskscape.errors import TrainingError
-from taskscape.evaluation import Evaluation, evaluate
+from taskscape.evaluation import Evaluation, LossMeans, evaluate
 from taskscape.models import Outputs
 from taskscape.progress import progress_bar
 from taskscape.run_folder import RunFolder, RunLogger
@@ -25,6 +26,7 @@ from taskscape.training.means import RunningMeans
 from taskscape.training.precision import autocast
 from taskscape.training.selection import BestEpoch
 from taskscape.training.step import StepResult, TrainingStep
+from taskscape.training.usage import Usage
 
 
 class Trainer:
@@ -43,19 +45,24 @@ class Trainer:
         *,
         epochs: int,
         monitor: str | None = None,
+        patience: int | None = None,
+        train_metrics: Callable[[], Iterable[Batch]] | None = None,
         checkpoint_minutes: float = 10.0,
     ) -> None:
         """Take the parts of a run.
 
-        ``monitor`` is the metric that chooses the best epoch, see ``BestEpoch``; ``checkpoint_minutes`` the time
-        between two checkpoints within an epoch.
+        ``monitor`` is the metric that chooses the best epoch, see ``BestEpoch``; ``patience`` the number of epochs
+        without a better one after which training stops; ``train_metrics`` gives training images on which to evaluate
+        after each epoch too; ``checkpoint_minutes`` is the time between two checkpoints within an epoch.
         """
         self.training_step, self.network = training_step, training_step.network
         self.train_data, self.val_data, self.epochs = train_data, val_data, epochs
         self.fabric, self.folder = fabric, folder
         self.best = BestEpoch(training_step.tasks, monitor)
+        self.patience, self.train_metrics = patience, train_metrics
         self.checkpointer = Checkpointer(folder.checkpoint, fabric, checkpoint_minutes)
         self.interrupts = Interrupts()
+        self.usage = Usage(fabric.device)
         self.logger: RunLogger | None = None
         # On a GPU reading a loss waits for all that is queued, so several steps are read at once.
         self.flush_every = 1 if fabric.device.type == "cpu" else 20
@@ -83,13 +90,17 @@ class Trainer:
         self.clock = time.monotonic()
         with self.interrupts.handled(), self._logging(progress):
             for epoch in range(self.step // len(self.train_data), self.epochs):
+                if self._is_out_of_patience():
+                    break
                 self._train(epoch, lambda text: progress.update(bar, completed=self.step, description=text))
-                evaluation = self._validate()
-                self._finish(epoch, evaluation)
+                evaluation, losses = self._evaluate(self.val_data.epoch(0))
+                self._finish(epoch, evaluation, losses)
                 progress.console.print(self._summary(epoch, evaluation), highlight=False)
                 if epoch + 1 < self.epochs and self._stop_is_requested():
                     raise self.interrupts.stopped(f"after epoch {epoch + 1} of {self.epochs}")
-        return self._validate() if evaluation is None else evaluation
+            if self._is_out_of_patience():
+                progress.console.print(self._early_end(), highlight=False, soft_wrap=True)
+        return self._evaluate(self.val_data.epoch(0))[0] if evaluation is None else evaluation
 
     def _train(self, epoch: int, show: Callable[[str], None]) -> None:
         """Take the epoch's steps, from the one on where the run is."""
@@ -133,34 +144,52 @@ class Trainer:
                 self.logger.log_step(step, scalars_of_step | {"step/lr": learning_rate})
         self.pending.clear()
 
-    def _validate(self) -> Evaluation:
-        """Evaluate on the validation images; each process takes its part, all with the first one's statistics."""
+    def _evaluate(self, batches: Iterable[Batch]) -> tuple[Evaluation, dict[str, float]]:
+        """Evaluate on these batches and return their losses too.
+
+        Each process takes its part, all with the first one's statistics.
+        """
         if world_size() > 1:
             for buffer in self.network.buffers():
                 dist.broadcast(buffer, 0)
         self.network.eval()
+        tasks = self.training_step.tasks
+        losses = LossMeans(tasks)
         try:
-            return evaluate(self._forward, self.training_step.tasks, self.val_data.epoch(0), self.fabric.device)
+            evaluation = evaluate(self._forward, tasks, batches, self.fabric.device, also=losses.update)
         finally:
             self.network.train()
+        return evaluation, losses.compute(self.fabric.device)
 
     def _forward(self, image: Tensor) -> Outputs:
         with autocast(image.device, self.training_step.precision):
             outputs: Outputs = self.network(image)
         return outputs
 
-    def _finish(self, epoch: int, evaluation: Evaluation) -> None:
-        """Log the epoch, keep its weights if they are the best, and save everything."""
+    def _finish(self, epoch: int, evaluation: Evaluation, losses: Mapping[str, float]) -> None:
+        """Log the epoch with its validation, keep its weights if they are the best, and save everything."""
         is_best = self.best.update(evaluation)
+        on_training_images = self._train_metrics()
         self._read_clock()
         if self.logger is not None:
             row = {"seconds": self.seconds, "lr": self._learning_rate()}
+            row |= self.usage.read()
             row |= _prefixed("train/loss", self.losses.compute()) | _prefixed("train/weight", self.weights.compute())
+            row |= _prefixed("train", on_training_images) | _prefixed("val/loss", losses)
+            if self.patience is not None:
+                row["epochs_since_best"] = self.best.epochs_since
             self.logger.log_epoch(epoch + 1, self.step, row | _prefixed("val", evaluation.metrics))
             if is_best:
                 save_weights(self.folder.weights, self.network)
         self.losses, self.weights = RunningMeans(), RunningMeans()
         self._save()
+
+    def _train_metrics(self) -> dict[str, float]:
+        """Return metrics on training images but for those of single classes; none where none are wanted."""
+        if self.train_metrics is None:
+            return {}
+        evaluation, _ = self._evaluate(self.train_metrics())
+        return {name: x for name, x in evaluation.metrics.items() if not evaluation.specs[name].per_class}
 
     def _save(self) -> None:
         self._read_clock()
@@ -176,6 +205,7 @@ class Trainer:
             "optimizer": self.training_step.optimizer.state_dict(),
             "weighting": self.training_step.weighting.state_dict(),
             "best": self.best.value,
+            "epochs_since_best": self.best.epochs_since,
             "step": self.step,
             "seconds": self.seconds,
             "losses": self.losses.state(),
@@ -192,7 +222,8 @@ class Trainer:
         load_into(self.network, state["network"], self.folder.checkpoint)
         load_optimizer(self.training_step.optimizer, state["optimizer"], self.folder.checkpoint)
         load_weighting(self.training_step.weighting, state["weighting"], self.folder.checkpoint)
-        self.best.value, self.step, self.seconds = state["best"], state["step"], state["seconds"]
+        self.best.value, self.best.epochs_since = state["best"], state["epochs_since_best"]
+        self.step, self.seconds = state["step"], state["seconds"]
         self.losses, self.weights = RunningMeans(state["losses"]), RunningMeans(state["weights"])
         return [
             f"the run was on {state[what]} {what} and continues on {now}: close, but not bit for bit"
@@ -217,6 +248,16 @@ class Trainer:
                 self.logger.close()
             raise
         self.logger.close()
+
+    def _is_out_of_patience(self) -> bool:
+        return self.patience is not None and self.best.epochs_since >= self.patience
+
+    def _early_end(self) -> str:
+        epoch, since = self.step // len(self.train_data), self.best.epochs_since
+        return (
+            f"stopped early after epoch {epoch} of {self.epochs}: {self.best.name} was best in epoch {epoch - since} "
+            f"(patience {self.patience})"
+        )
 
     def _stop_is_requested(self) -> bool:
         return self.interrupts.requested_anywhere(self.fabric.device)

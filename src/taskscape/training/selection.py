@@ -27,6 +27,10 @@ class BestEpoch:
             raise ValueError(f"no metric leads, so choose one of {', '.join(specs)} with --monitor")
         self.value: float | None = None
         """The best value so far."""
+        self.epochs_since = 0
+        """Epochs since the best one."""
+        self.name = self.candidates[0]
+        """The metric that is compared."""
 
     def update(self, evaluation: Evaluation) -> bool:
         """Take an epoch's validation and return whether the epoch is the best so far."""
@@ -38,8 +42,9 @@ class BestEpoch:
             )
         value = evaluation.metrics[name]
         if self.value is not None and not _is_better(value, self.value, evaluation.specs[name]):
+            self.epochs_since += 1
             return False
-        self.value = value
+        self.name, self.value, self.epochs_since = name, value, 0
         return True
 
     def headline(self, evaluation: Evaluation) -> dict[str, float]:

@@ -1,0 +1,49 @@
+"""Memory and energy that training takes, as far as the system tells."""
+
+import sys
+
+import torch
+
+_MEBIBYTE = 2**20
+
+
+class Usage:
+    """Reads what this process and its GPU have used; with several processes each reads its own."""
+
+    def __init__(self, device: torch.device) -> None:
+        self.device = device
+        self.joules = _joules(device)
+
+    def read(self) -> dict[str, float]:
+        """Return the columns of an epoch.
+
+        ``memory/process`` is the largest memory of the process so far and ``memory/gpu`` the largest that tensors took
+        on the GPU, both in MiB; ``energy/gpu`` is what the whole GPU took since the last reading, in joules. What the
+        system does not tell is left out; the energy needs ``nvidia-ml-py``.
+        """
+        values = {}
+        if sys.platform != "win32":
+            import resource
+
+            peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss  # bytes on macOS, KiB elsewhere
+            values["memory/process"] = peak / (_MEBIBYTE if sys.platform == "darwin" else 1024)
+        if self.device.type == "cuda":
+            values["memory/gpu"] = torch.cuda.max_memory_allocated(self.device) / _MEBIBYTE
+        before, self.joules = self.joules, _joules(self.device)
+        if before is not None and self.joules is not None:
+            values["energy/gpu"] = self.joules - before
+        return values
+
+
+def _joules(device: torch.device) -> float | None:
+    """Return what the GPU has taken since its driver was loaded; None where nobody tells."""
+    if device.type != "cuda":
+        return None
+    try:
+        import pynvml
+
+        pynvml.nvmlInit()
+        uuid = f"GPU-{torch.cuda.get_device_properties(device).uuid}"  # its number may differ from torch's
+        return float(pynvml.nvmlDeviceGetTotalEnergyConsumption(pynvml.nvmlDeviceGetHandleByUUID(uuid))) / 1000
+    except Exception:  # the module is not there, or the driver or the GPU does not tell
+        return None
