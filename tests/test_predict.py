@@ -1,4 +1,5 @@
 import json
+import shutil
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -13,11 +14,13 @@ from elevation import PredictElevation
 from taskscape.commands.predict import main
 from taskscape.inference import Predictor, load
 from taskscape.inference.predict import name_images, predict
+from taskscape.modalities import Depth
 from taskscape.modalities.class_sets import CITYSCAPES_2
 from taskscape.run_folder import Result, RunFolder
 from taskscape.serialization import dump
 from taskscape.tasks import SemanticSegmentation, Task
 from taskscape.training import checkpoint
+from taskscape.views import view
 from tiny import tiny
 
 
@@ -82,7 +85,8 @@ def test_a_prediction_can_be_shown_without_a_display(predictor: Predictor, monke
     monkeypatch.setattr("PIL.ImageShow._viewers", [])
     prediction = predictor.predict(np.asarray(rgb()))
     prediction.show()
-    assert prediction.side_by_side().size == (4 * SIZE[1], SIZE[0])
+    width, height = prediction.side_by_side().size
+    assert width > 4 * SIZE[1] and height > SIZE[0]  # with captions and keys
     assert prediction._repr_png_().startswith(b"\x89PNG")
 
 
@@ -156,13 +160,17 @@ def test_what_is_written_can_be_read_back(run: Path, predictor: Predictor, tmp_p
     np.testing.assert_array_equal(np.asarray(semseg.convert("RGB")), palette[prediction["semseg"]])
     depth = np.asarray(Image.open(tmp_path / "out" / "a.depth.png"))
     assert depth.dtype == np.uint16
-    np.testing.assert_allclose(depth / 1000, prediction["depth"].clip(0, 65.535), atol=6e-4)
+    np.testing.assert_allclose(depth / 100, prediction["depth"], atol=6e-3)  # of streets, which reach 300 m
     normals = np.asarray(Image.open(tmp_path / "out" / "a.normals.png"))
     np.testing.assert_allclose(normals / 255 * 2 - 1, prediction["normals"], atol=5e-3)
-    assert Image.open(tmp_path / "out" / "a.side-by-side.png").size == (4 * 70, 50)
+    shown = np.asarray(Image.open(tmp_path / "out" / "a.depth-view.png"))
+    np.testing.assert_array_equal(shown[:50, :70], np.asarray(prediction.previews()["depth"]))
+    assert len(shown) > 50  # the key is below
     metadata = json.loads((tmp_path / "out" / "metadata.json").read_text())
     assert metadata["semseg"]["classes"] == list(CITYSCAPES_2.classes)
-    assert metadata["depth"]["metres_per_step"] == 0.001
+    assert metadata["depth"]["metres_per_step"] == 0.01
+    about = json.loads(Image.open(tmp_path / "out" / "a.depth.png").text["Description"])
+    assert about == metadata["depth"] and about["clipped_beyond"] >= prediction["depth"].max()
 
 
 def test_settings_of_views(run: Path, tmp_path: Path) -> None:
@@ -185,6 +193,43 @@ def test_settings_of_views(run: Path, tmp_path: Path) -> None:
     ):
         with pytest.raises(ValueError, match=message):
             main([str(run), str(tmp_path / "a.png"), "--out", str(tmp_path / "out"), "--view", setting])
+
+
+def test_a_set_of_images_has_one_color_scale_that_the_metadata_says(run: Path, tmp_path: Path) -> None:
+    for name, level in (("a", 40), ("b", 250)):
+        Image.fromarray(np.full((50, 70, 3), level, np.uint8)).save(tmp_path / f"{name}.png")
+    out = tmp_path / "out"
+    predict(run, [tmp_path / "a.png", tmp_path / "b.png"], out)
+    scale = json.loads((out / "metadata.json").read_text())["depth"]["colors_of_views"]
+    shown = load(run, view_settings={"depth": {"near": scale["near"], "far": scale["far"]}})
+    for name in "ab":
+        expected = shown.predict(tmp_path / f"{name}.png").previews()["depth"]
+        image = np.asarray(Image.open(out / f"{name}.depth-view.png"))
+        np.testing.assert_array_equal(image[:50, :70], np.asarray(expected))
+
+
+def test_the_color_scale_is_that_of_the_report(run: Path, tmp_path: Path) -> None:
+    shutil.copytree(run, tmp_path / "run")
+    label = np.geomspace(2, 40, 12, dtype=np.float32).reshape(1, 3, 4)
+    samples = RunFolder(tmp_path / "run").samples()
+    np.savez(samples, **{"depth/label": label, "depth/valid": label > 0})
+    expected = view(Depth()).fit(label, label > 0)
+    shown = load(tmp_path / "run").views["depth"]
+    assert (shown.near, shown.far) == (expected.near, expected.far)
+
+
+def test_values_beyond_the_file_are_said_once(run: Path, tmp_path: Path) -> None:
+    for name in "ab":
+        rgb().save(tmp_path / f"{name}.png")
+    predictor = load(run, view_settings={"depth": {"unit": "mm"}})
+    prediction = predictor.predict(tmp_path / "a.png")
+    far = np.full_like(prediction["depth"], 70.0)
+    far[0] = 65.0
+    prediction = replace(prediction, arrays={**prediction.arrays, "depth": far})
+    assert prediction.beyond_file() == {"depth": 1 - 1 / len(far)}
+    with pytest.warns(UserWarning, match=r"depth: in 1 image, such as a \(.* % .*leave its unit out"):
+        prediction.save(tmp_path / "out")
+    assert not replace(prediction, views=load(run).views).beyond_file()
 
 
 def test_damaged_images_are_named_and_the_others_done(run: Path, tmp_path: Path) -> None:

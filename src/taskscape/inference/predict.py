@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from taskscape.data.readers.images import SUFFIXES, ValueRange
-from taskscape.inference.predictor import load, write_metadata
+from taskscape.inference.predictor import beyond, load, write_metadata
 from taskscape.progress import ProgressCallback
 
 
@@ -22,13 +22,14 @@ def predict(
     tta: bool = False,
     view_settings: Mapping[str, Mapping[str, Any]] | None = None,
     image_range: ValueRange | None = None,
-    device: Literal["auto", "cpu", "cuda"] = "auto",
+    device: str = "auto",
     progress: ProgressCallback | None = None,
 ) -> list[Path]:
     """Predict images, and the images in folders, and return the files that were written.
 
-    They are those of ``Prediction.save``; settings are those of ``load``. ``progress`` is called with the number of
-    images done and of all. Raises ``ValueError`` at the end with the images that could not be read; the others are
+    They are those of ``Prediction.save``; settings are those of ``load``. All views of a task have one color scale,
+    that of the run's report. Warns where values are beyond what a file can hold. ``progress`` is called with the number
+    of images done and of all. Raises ``ValueError`` at the end with the images that could not be read; the others are
     done.
     """
     sources = name_images(images, out)
@@ -43,15 +44,23 @@ def predict(
     )
     written = [write_metadata(predictor.views, out)]
     unreadable = []
+    clipped: dict[str, dict[str, float]] = {}
     for done, (name, source) in enumerate(sources.items(), 1):
         try:
             prediction = predictor.predict(source)
         except (ValueError, PermissionError, FileNotFoundError) as error:
             unreadable.append(str(error))
         else:
+            if prediction.views != predictor.views:  # the first one sets a scale that the run does not know
+                predictor = replace(predictor, views=prediction.views)
+                write_metadata(predictor.views, out)
             written += replace(prediction, name=name).save_images(out)
+            for task, share in prediction.beyond_file().items():
+                clipped.setdefault(task, {})[name] = share
         if progress is not None:
             progress(done, len(sources))
+    for task, shares in clipped.items():
+        warnings.warn(beyond(task, predictor.views[task], shares), stacklevel=2)
     if unreadable:
         raise ValueError("\n".join([f"{len(unreadable)} of {len(sources)} images were left out:", *unreadable]))
     return written

@@ -2,15 +2,16 @@
 
 import io
 import json
+import warnings
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 import torch
 import torch.nn.functional as F
-from PIL import Image
+from PIL import Image, PngImagePlugin
 from typing_extensions import override
 
 from taskscape.data.manifest import Manifest
@@ -25,6 +26,7 @@ from taskscape.runs.run import load as load_model
 from taskscape.serialization import nearest
 from taskscape.views import RgbArray, View, view
 from taskscape.views.arrays import Array
+from taskscape.views.drawing import captioned, in_a_row, with_key
 
 METADATA = "metadata.json"
 """Says how to read the files of predictions."""
@@ -65,14 +67,26 @@ class Prediction(Mapping[str, Array]):
         return f"Prediction({self.name!r}, {shapes})"
 
     def previews(self) -> dict[str, Image.Image]:
-        """Return an image for people per task."""
+        """Return an image for people per task, of the size of the image."""
         return {
             task: Image.fromarray(self.views[task].preview(self.image, array)) for task, array in self.arrays.items()
         }
 
     def side_by_side(self) -> Image.Image:
-        """Return the image and the preview of every task in one row."""
-        return _in_a_row(self.image, self.previews())
+        """Return the image and the preview of every task in one row, with their names and what their colors mean.
+
+        Small images are enlarged.
+        """
+        previews = [
+            captioned(np.asarray(preview), task, self.views[task].preview_key())
+            for task, preview in self.previews().items()
+        ]
+        return Image.fromarray(in_a_row([captioned(self.image, "image"), *previews]))
+
+    def beyond_file(self) -> dict[str, float]:
+        """Return, by task, the share of pixels whose value the task's file cannot hold, where there are any."""
+        masks = {task: self.views[task].beyond_file(array) for task, array in self.arrays.items()}
+        return {task: float(mask.mean()) for task, mask in masks.items() if mask is not None and mask.any()}
 
     def show(self) -> None:
         """Open ``side_by_side`` in the image viewer of the system; nothing happens where there is none.
@@ -89,21 +103,25 @@ class Prediction(Mapping[str, Array]):
         """Write the files that ``taskscape predict`` writes, and return their paths.
 
         For an image NAME and every task TASK these are ``NAME.TASK.png`` for programs and ``NAME.TASK-view.png`` for
-        people; ``NAME.side-by-side.png``; and ``metadata.json``, which says how to read the first ones.
+        people; ``NAME.side-by-side.png``; and ``metadata.json``, which says how to read the first ones. Warns where
+        values are beyond what a file can hold.
         """
+        for task, share in self.beyond_file().items():
+            warnings.warn(beyond(task, self.views[task], {self.name: share}), stacklevel=2)
         return [write_metadata(self.views, Path(folder)), *self.save_images(Path(folder))]
 
     def save_images(self, folder: Path) -> list[Path]:
         """Write the files of ``save`` without the last one. Raises ``ValueError`` where a link leads out of it."""
         check_inside(folder, (folder / self.name).parent)
-        encoded = {
-            f"{task}.{self.views[task].extension}": self.views[task].encode(array)
-            for task, array in self.arrays.items()
-        }
-        previews = self.previews()
-        images = encoded | {f"{task}-view.png": preview for task, preview in previews.items()}
-        images["side-by-side.png"] = _in_a_row(self.image, previews)
-        return [_save(image, folder / f"{self.name}.{ending}") for ending, image in images.items()]
+        written = []
+        for task, array in self.arrays.items():
+            view = self.views[task]
+            path = folder / f"{self.name}.{task}.{view.extension}"
+            written.append(_save(view.encode(array), path, view.metadata()))
+        for task, preview in self.previews().items():
+            shown = with_key(np.asarray(preview), self.views[task].preview_key())
+            written.append(_save(Image.fromarray(shown), folder / f"{self.name}.{task}-view.png"))
+        return [*written, _save(self.side_by_side(), folder / f"{self.name}.side-by-side.png")]
 
 
 @dataclass(frozen=True)
@@ -128,9 +146,13 @@ class Predictor:
         if isinstance(image, np.ndarray):
             if image.dtype != np.uint8 or image.ndim != 3 or image.shape[-1] != 3:
                 raise ValueError(f"the image is {image.dtype} {image.shape}: it must be uint8 (H, W, 3), RGB in 0..255")
-            return Prediction(image, self._values(image), self.views)
-        rgb = read_image(Path(image), value_range=self.image_range)
-        return Prediction(rgb, self._values(rgb), self.views, Path(image).stem)
+            return self._prediction(image)
+        return replace(self._prediction(read_image(Path(image), value_range=self.image_range)), name=Path(image).stem)
+
+    def _prediction(self, rgb: RgbArray) -> Prediction:
+        values = self._values(rgb)
+        views = {name: view.fit(view.comparable(values[name])) for name, view in self.views.items()}
+        return Prediction(rgb, values, views)
 
     def _values(self, rgb: RgbArray) -> dict[str, Array]:
         image = torch.tensor(rgb, device=self.model.device).permute(2, 0, 1)[None] / 255
@@ -156,7 +178,7 @@ def load(
     tta: bool = False,
     view_settings: Mapping[str, Mapping[str, Any]] | None = None,
     image_range: ValueRange | None = None,
-    device: Literal["auto", "cpu", "cuda"] | str = "auto",
+    device: str = "auto",
 ) -> Predictor:
     """Load the best network of a run to predict images.
 
@@ -183,10 +205,11 @@ def load(
     for name in settings:
         if name not in model.tasks:
             raise ValueError(f"{run} has no task {name!r}{nearest(name, model.tasks)}")
-    views = {
-        name: view(task.modality).with_settings(settings.get(name, {}), where=name)
-        for name, task in model.tasks.items()
-    }
+    views = {}
+    for name, task in model.tasks.items():
+        shown = view(task.modality).with_settings(settings.get(name, {}), where=name)
+        shown = shown if task.range is None else shown.within(*task.range)
+        views[name] = fitted(shown, name, RunFolder(Path(run)).samples())
     if image_range is None:
         image_range = stated_range(model.experiment.data)
     return Predictor(model, views, height, tta=tta, image_range=image_range)
@@ -207,6 +230,26 @@ def stated_range(data: DataSource) -> ValueRange | None:
     return (0.0, float(stated)) if isinstance(stated, int | float) else None
 
 
+def fitted(view: View[Any], task: str, samples: Path) -> View[Any]:
+    """Return a view with the scale that the run's report has, if the run has samples."""
+    if not samples.is_file():
+        return view
+    with np.load(samples) as arrays:
+        label, valid = f"{task}/label", f"{task}/valid"
+        return view.fit(arrays[label], arrays[valid]) if label in arrays and valid in arrays else view
+
+
+def beyond(task: str, view: View[Any], shares: Mapping[str, float]) -> str:
+    """Return a sentence about values that a task's file cannot hold: the share of pixels by the name of the image."""
+    worst = max(shares, key=lambda name: shares[name])
+    images = "image" if len(shares) == 1 else "images"
+    sentence = (
+        f"{task}: in {len(shares)} {images}, such as {worst} ({100 * shares[worst]:.1f} % of its pixels), values are "
+        f"beyond what the files hold, and are stored as the largest one ({METADATA} says it)"
+    )
+    return f"{sentence}: {view.file_remedy}" if view.file_remedy else sentence
+
+
 def write_metadata(views: Mapping[str, View[Any]], folder: Path) -> Path:
     """Write how to read the files of predictions, and return the path. Makes the folder."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -215,18 +258,22 @@ def write_metadata(views: Mapping[str, View[Any]], folder: Path) -> Path:
     return folder / METADATA
 
 
-def _save(image: Image.Image, path: Path) -> Path:
+def _save(image: Image.Image, path: Path, about: Mapping[str, Any] | None = None) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
-    atomic_write(path, _encoded(image, path.suffix))
+    atomic_write(path, _encoded(image, path.suffix, about))
     return path
 
 
-def _encoded(image: Image.Image, extension: str) -> bytes:
-    """Return the content of an image file with that extension, such as ``.png``."""
-    content = io.BytesIO()
-    image.save(content, Image.registered_extensions()[extension])
+def _encoded(image: Image.Image, extension: str, about: Mapping[str, Any] | None = None) -> bytes:
+    """Return the content of an image file with that extension, such as ``.png``.
+
+    ``about`` stands in a PNG as text, so that its unit is not lost where the file goes alone.
+    """
+    content, form = io.BytesIO(), Image.registered_extensions()[extension]
+    if form == "PNG" and about:
+        texts = PngImagePlugin.PngInfo()
+        texts.add_itxt("Description", json.dumps(about, ensure_ascii=False))
+        image.save(content, form, pnginfo=texts)
+    else:
+        image.save(content, form)
     return content.getvalue()
-
-
-def _in_a_row(image: RgbArray, previews: Mapping[str, Image.Image]) -> Image.Image:
-    return Image.fromarray(np.concatenate([image, *map(np.asarray, previews.values())], axis=1))

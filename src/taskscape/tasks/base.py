@@ -52,6 +52,11 @@ class Task(RangedSettings, ABC):
         return False
 
     @property
+    def range(self) -> tuple[float, float] | None:
+        """The smallest and the largest value that is predicted; None where that is not known."""
+        return None
+
+    @property
     def zero_is_clamped(self) -> bool:
         """Whether raw output near zero, where most networks start, passes no gradient to the loss.
 
@@ -103,7 +108,7 @@ class Task(RangedSettings, ABC):
 
     def compute_loss(self, raw: Tensor, target: Target) -> LossTerm:
         """Compare raw output, (B, channels, H, W), with the target."""
-        return self.loss(raw, target)
+        return self.loss.term(raw, target)
 
     @abstractmethod
     def decode(self, raw: Tensor) -> Tensor:

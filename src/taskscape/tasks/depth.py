@@ -94,6 +94,7 @@ class Depth(Task):
         return (mean if self.mean is None else self.mean, std if self.std is None else self.std)
 
     @property
+    @override
     def range(self) -> tuple[float, float]:
         """The effective nearest and farthest depth; a usual one that lies beyond one that is set makes way for it."""
         nearest, farthest = _RANGE
@@ -201,15 +202,15 @@ class Depth(Task):
     def compute_loss(self, raw: Tensor, target: Target) -> LossTerm:
         """Compare metres or their representation, whichever is the ``space`` of the loss."""
         if self.loss.space == "value":
-            return self.loss(self.decode(raw), target._replace(value=self._clamp(target.value)))
-        return self.loss(raw, target._replace(value=self.encode(target.value)))
+            return self.loss.term(self.decode(raw), target._replace(value=self._clamp(target.value)))
+        return self.loss.term(raw, target._replace(value=self.encode(target.value)))
 
     @override
     def compute_consistency(self, raw: Tensor, reference: Tensor, valid: Tensor) -> LossTerm:
         """Compare representations as they are, without the way over metres that rounds and clamps."""
         if self.loss.space == "value":
             return super().compute_consistency(raw, reference, valid)
-        return self.loss(raw, Target(reference, valid))
+        return self.loss.term(raw, Target(reference, valid))
 
     @override
     def metrics(self) -> DepthMetrics:

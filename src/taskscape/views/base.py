@@ -26,6 +26,8 @@ class View(ABC, Generic[M]):
 
     extension: ClassVar[str] = "png"
     """Of the file that ``encode`` gives; Pillow writes the format that belongs to it."""
+    file_remedy: ClassVar[str] = ""
+    """What to do about values that are ``beyond_file``, in words."""
 
     modality: M
     """What the maps hold."""
@@ -49,6 +51,10 @@ class View(ABC, Generic[M]):
     def within(self, smallest: float, largest: float) -> Self:
         """Return this view for values of this range, which the form of the file may depend on."""
         return self
+
+    def comparable(self, values: Array) -> Array:
+        """Return one image's values in a unit that other images share, such as relative depth over its median."""
+        return values
 
     def align(self, prediction: Array, label: Array, valid: Mask) -> Array:
         """Return the prediction made comparable with the label, both (N, H, W), such as depth of an unknown scale."""

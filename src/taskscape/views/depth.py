@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 from PIL import Image
@@ -32,6 +32,8 @@ TICKS = (0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 50
 @dataclass(frozen=True)
 class DepthView(View[Depth]):
     """Values are (...) depths, positive and finite, in metres or proportional to metres within an image."""
+
+    file_remedy: ClassVar[str] = "leave its unit out to have one that reaches far enough"
 
     unit: Unit | None = None
     """One step of the 16-bit file; by default the finest that reaches as far as the network predicts, or else mm.
@@ -92,11 +94,16 @@ class DepthView(View[Depth]):
         return apply_scale((log - np.log(near)) / (np.log(far) - np.log(near)), valid, DEPTH)
 
     @override
-    def preview(self, image: RgbArray, values: Array) -> RgbArray:
-        """Return colors; relative depth is divided by its median, as the key says."""
+    def comparable(self, values: Array) -> Array:
+        """Return relative depth over its median; metric depth unchanged."""
         usable = measurable(values)
-        median = 1.0 if self.modality.metric or not usable.any() else np.median(values[usable])
-        return self.colorize(values / median)
+        if self.modality.metric or not usable.any():
+            return values
+        return np.asarray(values / np.median(values[usable]))
+
+    @override
+    def preview(self, image: RgbArray, values: Array) -> RgbArray:
+        return self.colorize(self.comparable(values))
 
     @override
     def difference(self, label: Array, prediction: Array, valid: Mask) -> RgbArray:

@@ -26,6 +26,11 @@ def captioned(picture: RgbArray, title: str, key: Key = ()) -> RgbArray:
     return stacked([text(title, width), big, draw_key(key, width)])
 
 
+def with_key(picture: RgbArray, key: Key) -> RgbArray:
+    """Return a picture, (H, W, 3), as it is, with what its colors mean below; by itself without a key."""
+    return stacked([picture, draw_key(key, max(picture.shape[1], LEAST_WIDTH))]) if key else picture
+
+
 def enlarged(picture: RgbArray, width: int) -> RgbArray:
     """Return a picture, (H, W, 3), that is at least ``width`` wide: each pixel becomes a square of some."""
     factor = -(-width // picture.shape[1])
