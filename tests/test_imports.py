@@ -21,10 +21,12 @@ PROJECT = ROOT.parents[1]
 ROOMS = (
     "errors",
     "files",
+    "logs",
     "progress",
     "serialization",
     "parallel",
     "batch",
+    "devices",
     "distributed",
     "selfcheck",
     "modalities",
@@ -196,8 +198,8 @@ DISTRIBUTIONS = {
 }
 """Names of distributions that differ from the modules'."""
 
-OPTIONAL = {"scipy", "h5py"}
-"""Imported where an extra is needed."""
+OPTIONAL = {"scipy", "h5py", "pynvml", "wandb", "mlflow"}
+"""Imported where an extra is needed, or where it is installed."""
 
 
 def test_dependencies_are_what_is_imported() -> None:

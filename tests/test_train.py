@@ -180,7 +180,7 @@ class Breaking(L1):
     calls: ClassVar[list[int]] = []
 
     def __call__(self, prediction: Tensor, target: Target) -> LossTerm:
-        self.calls += [1] * prediction.requires_grad  # not in validation
+        self.calls.extend([1] * prediction.requires_grad)  # not in validation
         term = super().__call__(prediction, target)
         return LossTerm(term.sum * (math.nan if len(self.calls) >= 5 else 1.0), term.count)
 
@@ -203,7 +203,7 @@ class Vertical(L1):
     calls: ClassVar[list[int]] = []
 
     def __call__(self, prediction: Tensor, target: Target) -> LossTerm:
-        self.calls += [1] * prediction.requires_grad  # not in validation
+        self.calls.extend([1] * prediction.requires_grad)  # not in validation
         term = super().__call__(prediction, target)
         root = (prediction - prediction.detach()).sum().sqrt()  # 0, with an infinite slope
         return LossTerm(term.sum + (root if len(self.calls) >= 7 else 0.0), term.count)
@@ -244,6 +244,7 @@ STATE: dict[str, Any] = {
     "optimizer": {"state": {}, "param_groups": [{"lr": 0.1, "params": [0]}]},
     "weighting": {},
     "best": None,
+    "epochs_since_best": 0,
     "step": 3,
     "seconds": 0.5,
     "losses": {"depth": (1.5, 3)},

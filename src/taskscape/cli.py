@@ -1,6 +1,7 @@
 """The command ``taskscape``: finds the command's file in ``commands/``, and turns errors into one message."""
 
 import importlib
+import logging
 import os
 import signal
 import sys
@@ -41,7 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         del arguments[0]
     try:
         with _terminations_raised():
-            _run(_threads_used(arguments))
+            _run(_threads_used(_verbosity_used(arguments)))
         sys.stdout.flush()
     except BrokenPipeError:
         # The reader of the output has gone. The interpreter flushes once more at its end, which must not fail again.
@@ -56,6 +57,18 @@ def main(arguments: Sequence[str] | None = None) -> None:
             raise
         _complain(f"[bold red]error:[/] {_escaped(error)}")
         sys.exit(code)
+
+
+def _verbosity_used(arguments: list[str]) -> list[str]:
+    """Follow ``--quiet`` and ``--verbose``, flags of every command, and return the other arguments."""
+    levels = {"--quiet": logging.WARNING, "--verbose": logging.DEBUG}
+    given = [argument for argument in arguments if argument in levels]
+    if len(set(given)) > 1:
+        raise ValueError("--quiet and --verbose exclude each other: leave one out")
+    from taskscape import logs
+
+    logs.show_from(levels[given[0]] if given else logging.INFO)
+    return [argument for argument in arguments if argument not in levels]
 
 
 def _threads_used(arguments: list[str]) -> list[str]:
@@ -109,8 +122,8 @@ def _print_help() -> None:
     for name, text in COMMANDS.items():
         print(f"  {name:<10}{text}")
     print("\ntaskscape COMMAND --help describes one.")
-    print("--version prints the version. With any command, --threads N is the number of CPU cores to use, and --debug")
-    print("shows where an error comes from.")
+    print("--version prints the version. With any command, --threads N is the number of CPU cores to use, --quiet")
+    print("prints results and warnings only, --verbose details, and --debug shows where an error comes from.")
 
 
 def _exit_code(error: Exception) -> int | None:

@@ -5,13 +5,15 @@ Without a process group every function here is the one process it runs on.
 
 import os
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any
 
 import torch
 import torch.distributed as dist
 from lightning_fabric import Fabric
 from lightning_fabric.strategies.ddp import DDPStrategy
 from torch import Tensor, nn
+
+from taskscape.devices import find_device
 
 
 def world_size() -> int:
@@ -71,19 +73,19 @@ def _sum(_: Any, bucket: dist.GradBucket) -> torch.futures.Future[Tensor]:  # ty
     return work.get_future().then(lambda future: future.value()[0])
 
 
-def launch(device: Literal["auto", "cpu", "cuda"] = "auto") -> Fabric:
+def launch(device: str = "auto") -> Fabric:
     """Join the other processes, if ``torchrun`` or SLURM started any, and choose this one's device.
 
-    Raises ``ValueError`` when a GPU is asked for where there is none.
+    Raises ``ValueError`` as ``find_device``, and where several processes are to share one GPU.
     """
-    if device == "cuda" and not torch.cuda.is_available():
-        raise ValueError("device is cuda, but torch finds no GPU; install a CUDA build of torch or use --device cpu")
-    accelerator = "cuda" if device != "cpu" and torch.cuda.is_available() else "cpu"
+    found = find_device(device)
     processes = int(os.environ.get("WORLD_SIZE", os.environ.get("SLURM_NTASKS", 1)))
     local = int(os.environ.get("LOCAL_WORLD_SIZE", os.environ.get("SLURM_NTASKS_PER_NODE", processes)))
+    if processes > 1 and (found.index is not None or found.type == "mps"):
+        raise ValueError(f"device is {device} and there are {processes} processes: use --device cuda, a GPU for each")
     fabric = Fabric(
-        accelerator=accelerator,
-        devices=local,
+        accelerator=found.type,
+        devices=local if found.index is None else [found.index],
         num_nodes=max(processes // local, 1),
         strategy=SummingDDP() if processes > 1 else "auto",
     )

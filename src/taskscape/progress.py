@@ -10,6 +10,8 @@ from rich.progress import BarColumn, Progress, ProgressColumn, TaskID, TextColum
 from rich.text import Text
 from typing_extensions import override
 
+from taskscape.logs import is_quiet
+
 ProgressCallback = Callable[[int, int], None]
 """Called with how many are done, and of how many."""
 
@@ -50,15 +52,16 @@ class _Lines(Progress):
 def progress_bar(shown: bool = True) -> Progress:
     """Return a progress display with rate and remaining time, for use in a ``with`` statement.
 
-    In a terminal it is a bar, elsewhere a line every ten seconds. Unless ``shown`` its console is silent too.
+    In a terminal it is a bar, elsewhere a line every ten seconds. Unless ``shown`` its console is silent too; with
+    ``--quiet`` warnings are printed and nothing else.
     """
     console = Console(stderr=True, quiet=not shown, markup=False)  # names of users may have brackets
     what, count = TextColumn("{task.description}", markup=False), TextColumn("{task.completed}/{task.total}")
     remaining = TimeRemainingColumn(elapsed_when_finished=True)
-    if shown and not (console.is_terminal or console.is_jupyter):
+    if shown and not is_quiet() and not (console.is_terminal or console.is_jupyter):
         return _Lines(what, count, _Rate(), remaining, console=console, speed_estimate_period=20)
     columns = (what, BarColumn(), count, _Rate(), remaining)
-    return Progress(*columns, console=console, disable=not shown, speed_estimate_period=20)
+    return Progress(*columns, console=console, disable=not shown or is_quiet(), speed_estimate_period=20)
 
 
 def reporter(progress: Progress, what: str) -> ProgressCallback:

@@ -41,7 +41,7 @@ def main(arguments: Sequence[str]) -> None:
     tyro.cli(doctor, args=arguments, prog="taskscape doctor")
 
 
-def doctor(*, json: bool = False, device: Literal["auto", "cpu", "cuda"] = "auto") -> None:
+def doctor(*, json: bool = False, device: str = "auto") -> None:
     """Check the installation and whether this machine computes right in reduced precision.
 
     Looks at versions, processor, GPUs, threads, memory and the cache folder, and compares layers and functions that
@@ -49,7 +49,7 @@ def doctor(*, json: bool = False, device: Literal["auto", "cpu", "cuda"] = "auto
 
     Args:
         json: Print JSON instead of a table.
-        device: What to check; auto takes a GPU when there is one.
+        device: What to check: auto (a GPU when there is one), cpu, cuda, cuda:1 or mps.
     """
     lines = [*_versions(), *_hardware(), *_threads(), _memory(), *_cache(), *_solvers(), *_precision(device)]
     fine = all(line.state != "off" for line in lines)
@@ -162,19 +162,14 @@ def _solvers() -> list[Line]:
     return lines
 
 
-def _precision(device: Literal["auto", "cpu", "cuda"]) -> list[Line]:
-    import torch
-
+def _precision(device: str) -> list[Line]:
+    from taskscape.devices import find_device
     from taskscape.selfcheck.findings import IN_WORDS, short
     from taskscape.selfcheck.standard import standard_operators
     from taskscape.selfcheck.verify import verdicts
     from taskscape.training.precision import autocast
 
-    if device == "auto":
-        device = "cuda" if torch.cuda.is_available() else "cpu"
-    elif device == "cuda" and not torch.cuda.is_available():
-        raise ValueError("device is cuda, but torch finds no GPU; install a CUDA build of torch or use --device cpu")
-    place = torch.device(device)
+    place = find_device(device)
 
     def bf16() -> "torch.autocast":
         return autocast(place, "bf16")
@@ -189,4 +184,4 @@ def _precision(device: Literal["auto", "cpu", "cuda"]) -> list[Line]:
             done += "; another version of torch may be right"
             lines.append(Line(f"bf16: {short(operator.title)}", wrong, "off", done))
     right = f"{len(operators) - len(lines)} of {len(operators)} layers and functions are right"
-    return [Line(f"bf16 on {device}", right, "off" if lines else "fine"), *lines]
+    return [Line(f"bf16 on {place}", right, "off" if lines else "fine"), *lines]

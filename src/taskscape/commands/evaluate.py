@@ -1,7 +1,6 @@
 """``taskscape evaluate``."""
 
 from collections.abc import Sequence
-from typing import Literal
 
 import tyro
 
@@ -12,15 +11,13 @@ def main(arguments: Sequence[str]) -> None:
     tyro.cli(evaluate, args=arguments, prog="taskscape evaluate")
 
 
-def evaluate(
-    run: Run, /, *, split: str = "val", tta: bool = False, device: Literal["auto", "cpu", "cuda"] = "auto"
-) -> None:
+def evaluate(run: Run, /, *, split: str = "val", tta: bool = False, device: str = "auto") -> None:
     """Evaluate a trained network on a split; writes RUN/result.json, or RUN/result-SPLIT.json for another than val.
 
     Args:
         split: The split of the run's data: val, test, or any other that it has.
         tta: Test-time augmentation: the mean over the image and its mirror image; the file's name ends in -tta.
-        device: Where to compute; auto takes a GPU when there is one.
+        device: Where to compute: auto (a GPU when there is one), cpu, cuda, cuda:1 or mps.
     """
     from taskscape import runs
     from taskscape.report import print_metrics

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import tyro
 
@@ -28,7 +28,7 @@ def predict(
     tta: bool = False,
     view: Settings = (),
     image_range: tuple[float, float] | None = None,
-    device: Literal["auto", "cpu", "cuda"] = "auto",
+    device: str = "auto",
 ) -> None:
     """Run inference on images with the network of a run.
 
@@ -46,7 +46,7 @@ def predict(
         image_range: The numbers that are black and white in images of more than 8 bits, as image_range in
             taskscape.yaml; by default what that said of the run's data, or else the full range of 16 bits, where an
             image shows that it is used.
-        device: Where to compute; auto takes a GPU when there is one.
+        device: Where to compute: auto (a GPU when there is one), cpu, cuda, cuda:1 or mps.
     """
     from taskscape.inference.predict import predict as predict_files
     from taskscape.progress import progress_bar, reporter

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from taskscape.batch import Batch, Target
+from taskscape.devices import with_float64
 from taskscape.evaluation.timing import now
 from taskscape.metrics.joint import JOINT
 from taskscape.metrics.spec import MetricSpec
@@ -68,13 +69,14 @@ class Evaluator:
     """Accumulates the metrics of decoded predictions, wherever these come from."""
 
     def __init__(self, tasks: Mapping[str, Task], device: torch.device) -> None:
-        self.metrics = {name: task.metrics().to(device) for name, task in tasks.items()}
+        self.device = with_float64(device)
+        self.metrics = {name: task.metrics().to(self.device) for name, task in tasks.items()}
         self.images = 0
 
     def update(self, predictions: Mapping[str, Tensor], targets: Mapping[str, Target]) -> None:
         """Update with the decoded predictions of a batch; shapes as in ``taskscape.batch.Target``."""
         for name, metric in self.metrics.items():
-            metric.update(predictions[name], *targets[name])
+            metric.update(predictions[name].to(self.device), *(part.to(self.device) for part in targets[name]))
         self.images += len(next(iter(targets.values())).valid)
 
     def compute(self, seconds_per_image: float = 0.0) -> Evaluation:

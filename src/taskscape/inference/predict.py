@@ -5,7 +5,7 @@ import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from taskscape.data.readers.images import SUFFIXES, ValueRange
 from taskscape.inference.predictor import beyond, load, write_metadata

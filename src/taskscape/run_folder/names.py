@@ -39,6 +39,11 @@ class RunFolder:
         return self.path / "data.json"
 
     @property
+    def log(self) -> Path:
+        """What the run told while it was trained, with times: text. ``taskscape.logs`` writes it."""
+        return self.path / "train.log"
+
+    @property
     def lock(self) -> Path:
         """Which process writes the run, while one does: JSON. ``locked`` takes it."""
         return self.path / "run.lock"

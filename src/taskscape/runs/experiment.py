@@ -11,6 +11,7 @@ import torch
 from taskscape.batch import Target
 from taskscape.data import Augmentation, DataSource, Loader, Store, Streets
 from taskscape.data.sample import sample_values
+from taskscape.devices import check_device_name
 from taskscape.models import DeeplabJointConfig, Network, NetworkConfig
 from taskscape.objectives import Objective, Supervised
 from taskscape.serialization.ranges import Count, Fraction, NonNegative, Positive, RangedSettings, Seed
@@ -56,8 +57,8 @@ class Experiment(RangedSettings):
     """Use the channels-last memory format."""
     compile: bool = False
     """Compile the network with torch.compile: faster steps after a minute or so."""
-    device: Literal["auto", "cpu", "cuda"] = "auto"
-    """Where to compute; auto takes a GPU when there is one."""
+    device: str = "auto"
+    """Where to compute: auto (a GPU when there is one), cpu, cuda, cuda:1 for the second GPU, or mps."""
     seed: Seed = 0
     """Seed of initial weights, order and augmentation."""
     monitor: str | None = None
@@ -84,6 +85,7 @@ class Experiment(RangedSettings):
         super().__post_init__()
         if self.batch_size < 2:
             raise ValueError(f"batch_size is {self.batch_size}: batch normalization needs at least 2 images")
+        check_device_name(self.device)
         if not self.tasks:
             raise ValueError("tasks: no task is enabled; choose at least one")
 

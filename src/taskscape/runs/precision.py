@@ -1,5 +1,6 @@
 """The self-check of reduced precision in a run: before training, and whenever its network is loaded."""
 
+import logging
 import math
 
 from rich.progress import Progress
@@ -13,6 +14,8 @@ from taskscape.runs.experiment import Experiment
 from taskscape.selfcheck import findings
 from taskscape.training.loop import Trainer
 from taskscape.training.precision import autocast
+
+_LOGGER = logging.getLogger(__name__)
 
 
 def verify_precision(
@@ -34,9 +37,7 @@ def verify_precision(
         )
     everything = tuple(dict.fromkeys((*recorded, *found)))
     if rank() == 0 and everything:
-        progress.console.print(
-            f"{findings.in_one_line(everything)}; see {folder.precision}", markup=False, soft_wrap=True
-        )
+        _LOGGER.info("%s; see %s", findings.in_one_line(everything), folder.precision)
         findings.save(folder.precision, everything)
     elif rank() == 0:
         folder.precision.unlink(missing_ok=True)  # of a run that was here before

@@ -1,13 +1,16 @@
 """A run is a folder: train an experiment into it, load the network from it, evaluate it."""
 
 import io
+import logging
 import platform
-from collections.abc import Mapping
+import shlex
+import sys
+from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -17,8 +20,10 @@ from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
 import taskscape
+from taskscape import logs
 from taskscape.data import Store
 from taskscape.data.check import quick
+from taskscape.devices import find_device
 from taskscape.distributed import launch, rank, world_size
 from taskscape.evaluation import baseline, collect_samples, evaluate, seconds_of
 from taskscape.files import atomic_write
@@ -41,8 +46,10 @@ from taskscape.training.pace import Pace
 from taskscape.training.precision import autocast
 from taskscape.training.step import TrainingStep
 
-Device = Literal["auto", "cpu", "cuda"] | str
-"""``auto`` takes a GPU when there is one; else what ``torch.device`` takes."""
+_LOGGER = logging.getLogger(__name__)
+
+Device = str
+"""The name of a device, such as ``auto``, ``cpu`` or ``cuda:1``: see ``taskscape.devices.find_device``."""
 
 SAMPLES = 8
 """How many images of a split a report shows."""
@@ -92,36 +99,46 @@ def train(experiment: Experiment, run: str | Path, *, resume: bool = False, quie
     resume = resume and folder.checkpoint.exists()
     start = None if resume else Start.of(experiment)
     fabric = launch(experiment.device)
-    with locked(folder) if fabric.is_global_zero else nullcontext():
-        return _train(experiment, fabric, folder, start, resume=resume, quiet=quiet)
+    with locked(folder) if fabric.is_global_zero else nullcontext(), logs.kept() as keep_log_in:
+        return _train(experiment, fabric, folder, start, keep_log_in, resume=resume, quiet=quiet)
 
 
 def _train(
-    experiment: Experiment, fabric: Fabric, folder: RunFolder, start: Start | None, *, resume: bool, quiet: bool
+    experiment: Experiment,
+    fabric: Fabric,
+    folder: RunFolder,
+    start: Start | None,
+    keep_log_in: Callable[[Path], None],
+    *,
+    resume: bool,
+    quiet: bool,
 ) -> Result:
+    about = environment(fabric.device) | {"command": shlex.join(sys.argv)}
+    _LOGGER.debug("%s: %s", "resumed" if resume else "started", ", ".join(f"{k} {v}" for k, v in about.items()))
     stores = open_data(experiment, fabric, quiet=quiet)
     notes: list[str] = []
     experiment = experiment.for_data(stores["train"], notes.append)
     trainer = assemble(experiment, stores, fabric, folder)
-    with progress_bar(fabric.is_global_zero and not quiet) as progress:
+    with progress_bar(fabric.is_global_zero and not quiet) as progress, logs.shown(progress.console):
         if fabric.is_global_zero and not quiet:
             fields = {task.source_for(name) for name, task in experiment.tasks.items()}
             for warning in quick(stores, fields):
-                progress.console.print(f"warning: {warning}", markup=False, soft_wrap=True)
+                _LOGGER.warning("%s", warning)
         notes += dict.fromkeys(module.note for module in trainer.network.modules() if isinstance(module, Encoder))
         if start is not None:
             notes += start.fill(trainer.network, experiment)
             experiment = replace(experiment, start_checksum=start.checksum)
         for note in filter(None, notes):
-            progress.console.print(note, markup=False, highlight=False, soft_wrap=True)
+            _LOGGER.info("%s", note)
         if resume:
             require_same(folder, stores)
             for warning in trainer.load_state(checkpoint.load(folder.checkpoint)):
-                progress.console.print(warning, soft_wrap=True)
+                _LOGGER.warning("%s", warning)
         if fabric.is_global_zero:
             folder.path.mkdir(parents=True, exist_ok=True)
             atomic_write(folder.experiment, dump(experiment))
             remember(folder, stores)
+            keep_log_in(folder.log)
         verify_precision(trainer, experiment, folder, progress, resume=resume)
         trainer.run(progress)
     result = evaluate_model(load(folder.path, str(fabric.device)), stores, folder, split="val")
@@ -189,24 +206,23 @@ def read_experiment(run: str | Path) -> Experiment:
     return parse(read_text(path), str(path), Experiment)
 
 
-def load(run: str | Path, device: Device = "auto") -> TrainedModel:
+def load(run: str | Path, device: str = "auto") -> TrainedModel:
     """Load the network of a run as it was after its best epoch.
 
     Raises ``FileNotFoundError`` or ``ValueError`` that names the file, where the folder is not a trained run.
     """
     experiment = read_experiment(run)
-    if device == "auto":
-        device = "cuda" if torch.cuda.is_available() else "cpu"
+    place = find_device(device)
     network = experiment.network.from_scratch().build(_channels(experiment))
     checkpoint.load_weights(RunFolder(Path(run)).weights, network)
     if experiment.channels_last:
         network = network.to(memory_format=torch.channels_last)
     apply_recorded(network, RunFolder(Path(run)))
-    return TrainedModel(experiment, network.to(device).eval(), torch.device(device))
+    return TrainedModel(experiment, network.to(place).eval(), place)
 
 
 def evaluate_run(
-    run: str | Path, *, split: str = "val", tta: bool = False, device: Device = "auto", quiet: bool = False
+    run: str | Path, *, split: str = "val", tta: bool = False, device: str = "auto", quiet: bool = False
 ) -> Result:
     """Evaluate a run's best network on a split, and write the result and samples for the report into its folder.
 
@@ -217,13 +233,13 @@ def evaluate_run(
     """
     model = load(run, device)
     folder = RunFolder(Path(run))
-    with progress_bar(rank() == 0 and not quiet) as progress:
+    with progress_bar(rank() == 0 and not quiet) as progress, logs.shown(progress.console):
         stores = model.experiment.data.open(reporter(progress, "preparing data"))
         if split not in stores:
             raise ValueError(f"the data of {run} has no split {split!r}; it has {', '.join(stores)}")
         name, note = result_name(folder, split, tta, stores[split])
         if note:
-            progress.console.print(note, markup=False, highlight=False, soft_wrap=True)
+            _LOGGER.info("%s", note)
     return evaluate_model(model, stores, folder, split=split, name=name, tta=tta)
 
 

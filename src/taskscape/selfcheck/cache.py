@@ -62,6 +62,8 @@ def machine(device: torch.device) -> dict[str, str]:
         "threads": str(torch.get_num_threads()),
         "settings": " ".join(f"{k}={v}" for k, v in sorted(os.environ.items()) if k.startswith(SETTINGS)),
     }
+    if device.type != "cpu":
+        about["device"] = device.type
     if device.type == "cuda":
         about["device"] = torch.cuda.get_device_name(device)
         about["cudnn"] = str(torch.backends.cudnn.version())

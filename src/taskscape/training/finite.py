@@ -6,6 +6,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
+from taskscape.devices import with_float64
 from taskscape.errors import TrainingError
 
 
@@ -22,7 +23,7 @@ def check_finite(parts: Mapping[str, Mapping[str, object]]) -> None:
     }
     if not tensors:
         return
-    device = next(iter(tensors.values())).device
+    device = with_float64(next(iter(tensors.values())).device)
     # A sum is one quick pass and not finite if a number is not; where it only overflowed the numbers tell.
     sums = torch.stack([tensor.detach().sum().to(device, torch.float64) for tensor in tensors.values()])
     for (name, tensor), total in zip(tensors.items(), sums.tolist(), strict=True):

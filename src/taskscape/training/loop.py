@@ -1,5 +1,6 @@
 """The training loop. It knows no network, no task, no metric and no weighting by name."""
 
+import logging
 import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -14,6 +15,7 @@ from torch import Tensor
 
 from taskscape.batch import Batch
 from taskscape.data import Loader
+from taskscape.devices import with_float64
 from taskscape.distributed import world_size
 from taskscape.errors import TrainingError
 from taskscape.evaluation import Evaluation, LossMeans, evaluate
@@ -27,6 +29,8 @@ from taskscape.training.precision import autocast
 from taskscape.training.selection import BestEpoch
 from taskscape.training.step import StepResult, TrainingStep
 from taskscape.training.usage import Usage
+
+_LOGGER = logging.getLogger(__name__)
 
 
 class Trainer:
@@ -95,11 +99,11 @@ class Trainer:
                 self._train(epoch, lambda text: progress.update(bar, completed=self.step, description=text))
                 evaluation, losses = self._evaluate(self.val_data.epoch(0))
                 self._finish(epoch, evaluation, losses)
-                progress.console.print(self._summary(epoch, evaluation), highlight=False)
+                _LOGGER.info("%s", self._summary(epoch, evaluation))
                 if epoch + 1 < self.epochs and self._stop_is_requested():
                     raise self.interrupts.stopped(f"after epoch {epoch + 1} of {self.epochs}")
             if self._is_out_of_patience():
-                progress.console.print(self._early_end(), highlight=False, soft_wrap=True)
+                _LOGGER.info("%s", self._early_end())
         return self._evaluate(self.val_data.epoch(0))[0] if evaluation is None else evaluation
 
     def _train(self, epoch: int, show: Callable[[str], None]) -> None:
@@ -196,6 +200,7 @@ class Trainer:
         if self.logger is not None:
             self.logger.flush()
         self.checkpointer.save(self.state())
+        _LOGGER.debug("saved step %d", self.step)
 
     def state(self) -> dict[str, Any]:
         """Return everything that a resumed run needs. Raises ``TrainingError`` where that is not finite."""
@@ -239,8 +244,8 @@ class Trainer:
             return
         self.logger = RunLogger(self.folder, self.step)
         if self.logger.rebuilt:
-            what = f"{self.folder.metrics} was made anew from the TensorBoard events: {self.logger.rebuilt}"
-            progress.console.print(what, highlight=False, soft_wrap=True)
+            what = "%s was made anew from the TensorBoard events: %s"
+            _LOGGER.warning(what, self.folder.metrics, self.logger.rebuilt)
         try:
             yield
         except BaseException:
@@ -286,6 +291,7 @@ def _to_floats(scalars: Sequence[Tensor], device: torch.device) -> list[float]:
     """Bring scalars to main memory, all at once."""
     if not scalars:
         return []
+    device = with_float64(device)
     floats: list[float] = torch.stack([x.detach().to(device, torch.float64) for x in scalars]).tolist()
     return floats
 

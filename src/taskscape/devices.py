@@ -1,0 +1,46 @@
+"""Where to compute: what the names of devices stand for on this machine."""
+
+import re
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import torch
+
+
+def check_device_name(name: str) -> None:
+    """Raise ``ValueError`` unless this names a device: ``auto``, ``cpu``, ``cuda``, ``cuda:1`` … or ``mps``."""
+    if not re.fullmatch(r"auto|cpu|cuda(:\d+)?|mps(:0)?", name):
+        raise ValueError(f"device is {name!r}: it must be auto, cpu, cuda, cuda:N with the number of a GPU, or mps")
+
+
+def find_device(name: str = "auto") -> "torch.device":
+    """Return the device of this name; ``auto`` is an NVIDIA GPU where there is one, and else the CPU.
+
+    Raises ``ValueError`` with the remedy where this machine or this build of torch has no such device.
+    """
+    import torch
+
+    check_device_name(name)
+    gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if name == "auto":
+        name = "cuda" if gpus else "cpu"
+    if name.startswith("cuda"):
+        if not gpus:
+            raise ValueError(
+                f"device is {name}, but torch finds no GPU; install a CUDA build of torch or use --device cpu"
+            )
+        if (number := int(name.partition(":")[2] or 0)) >= gpus:
+            known = ", ".join(f"cuda:{i}" for i in range(gpus))
+            raise ValueError(f"device is {name}, but there is no GPU number {number}; there is {known}")
+    if name.startswith("mps") and not torch.backends.mps.is_available():
+        raise ValueError(
+            "device is mps, but torch finds no GPU of Apple's; it needs macOS on Apple silicon, so use --device cpu"
+        )
+    return torch.device(name)
+
+
+def with_float64(device: "torch.device") -> "torch.device":
+    """Return where numbers of 64 bits are summed: on the device, or on the CPU where it has none (MPS)."""
+    import torch
+
+    return torch.device("cpu") if device.type == "mps" else device

@@ -1,0 +1,104 @@
+"""What a run tells: messages of the logger ``taskscape``, shown on standard error and kept in the run's folder.
+
+Modules log with ``logging.getLogger(__name__)``: ``warning`` for what may be wrong, ``info`` for what a user should
+know, ``debug`` for details.
+"""
+
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from logging.handlers import MemoryHandler
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from typing_extensions import override
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+_LOGGER = logging.getLogger("taskscape")
+_FORMAT = logging.Formatter("%(asctime)s %(levelname)s %(message)s", "%Y-%m-%d %H:%M:%S")
+_NEVER = logging.CRITICAL + 1
+
+_shown_from = logging.INFO
+
+
+def show_from(level: int) -> None:
+    """Show messages from this level on: ``logging.WARNING`` is quiet, which hides progress too, ``DEBUG`` verbose."""
+    global _shown_from
+    _shown_from = level
+
+
+def is_quiet() -> bool:
+    """Return whether only warnings are to be shown."""
+    return _shown_from > logging.INFO
+
+
+@contextmanager
+def shown(console: "Console") -> Iterator[None]:
+    """Print messages on a console; one that is ``quiet`` prints none."""
+    with _handled(_ConsoleHandler(console)):
+        yield
+
+
+@contextmanager
+def kept() -> Iterator[Callable[[Path], None]]:
+    """Keep messages, and the error that ends the context. The function that is yielded says in which file.
+
+    Until it is called they wait in memory; without a call they are dropped. What is there already is kept. A file that
+    cannot be written is no error: a run goes on without its log.
+    """
+    buffer = MemoryHandler(10_000, flushLevel=_NEVER, flushOnClose=False)
+
+    def into(path: Path) -> None:
+        with suppress(OSError):
+            file = _QuietFileHandler(path, "a", "utf-8")
+            file.setFormatter(_FORMAT)
+            buffer.setTarget(file)
+            buffer.flushLevel = logging.NOTSET
+            buffer.flush()
+
+    with _handled(buffer):
+        try:
+            yield into
+        except BaseException as error:
+            of_user = isinstance(error, KeyboardInterrupt | ValueError | OSError)
+            what = str(error) or type(error).__name__
+            trace = None if of_user else (type(error), error, error.__traceback__)
+            buffer.handle(_LOGGER.makeRecord(_LOGGER.name, logging.ERROR, __file__, 0, "%s", (what,), trace))
+            raise
+        finally:
+            if buffer.target is not None:
+                buffer.target.close()
+
+
+@contextmanager
+def _handled(handler: logging.Handler) -> Iterator[None]:
+    before = _LOGGER.level
+    _LOGGER.setLevel(logging.DEBUG)
+    _LOGGER.addHandler(handler)
+    try:
+        yield
+    finally:
+        _LOGGER.removeHandler(handler)
+        _LOGGER.setLevel(before)
+        handler.close()
+
+
+class _ConsoleHandler(logging.Handler):
+    def __init__(self, console: "Console") -> None:
+        super().__init__(_shown_from)
+        self.console = console
+
+    @override
+    def emit(self, record: logging.LogRecord) -> None:
+        text = record.getMessage()
+        if record.levelno >= logging.WARNING:
+            text = f"warning: {text}"
+        self.console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+
+class _QuietFileHandler(logging.FileHandler):
+    @override
+    def handleError(self, record: logging.LogRecord) -> None:
+        """Do nothing: a full disk ends a run where it matters, at the checkpoint."""
