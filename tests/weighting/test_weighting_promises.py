@@ -221,6 +221,16 @@ def test_parallel_and_opposite_gradients(name: str, scale: float) -> None:
         assert found.norm() <= 1e-5 * longest
 
 
+@pytest.mark.parametrize("name", ["conflict-free", "imtl-g"])
+@pytest.mark.parametrize("scale", SCALES)
+def test_gradients_that_contradict_each_other(name: str, scale: float) -> None:
+    """No direction but zero has the same angle with two gradients and their sum, or with three that add up to zero."""
+    for a, b, *rest in problems(2) + problems(5):
+        for third in (a + b, -a - b):
+            rows = torch.stack([scale * a, b, third, *rest])
+            assert combined(OF_GRAMIAN[name], rows).norm() == 0
+
+
 @pytest.mark.parametrize("name", OF_GRAMIAN)
 def test_a_gradient_that_is_not_finite_is_passed_on(name: str) -> None:
     """The training step refuses it by name; the solver neither hangs nor fails before."""

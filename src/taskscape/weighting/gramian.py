@@ -18,6 +18,9 @@ SAME = 1e-12
 """Eigenvalues of the cosines, relative to the largest, that count as zero. Rounding to float32 turns a gradient by
 about 1e-7, and a pair that was parallel then has an eigenvalue of about 1e-14."""
 
+CONTRADICTION = 1e-3
+"""Error of a solution, relative to what was to be solved for, above which there is none: rounding makes less of it."""
+
 
 class Gramian(NamedTuple):
     """The inner products of the tasks' gradients, as lengths and cosines: so no length drowns another."""
@@ -41,11 +44,16 @@ class Gramian(NamedTuple):
         return _inverse(self.lengths)
 
     def solve(self, values: Array) -> Array:
-        """Return C⁺ · values for the cosines C, (tasks,): gradients that depend on each other share what is theirs."""
+        """Return the v with C · v = values for the cosines C, (tasks,): C⁺ · values, or zero where there is no such v.
+
+        Gradients that depend on each other share what is theirs, or contradict each other. Zero is what v · g comes to
+        as independent gradients approach a contradiction.
+        """
         eigenvalues, vectors = np.linalg.eigh(self.cosines)
         kept = eigenvalues > SAME * max(eigenvalues[-1], SAME)
         solution: Array = vectors[:, kept] @ ((values @ vectors[:, kept]) / eigenvalues[kept])
-        return solution
+        error = np.abs(self.cosines @ solution - values).max()
+        return solution if error <= CONTRADICTION * np.abs(values).max() else np.zeros_like(values)
 
     def norm(self, parts: Array) -> float:
         """Return ‖Σ v_k · g_k / ‖g_k‖‖."""
