@@ -127,6 +127,19 @@ def test_a_task_of_one_s_own_is_measured() -> None:
     assert found.images == 6 and found.seconds_per_image > 0
 
 
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
+def test_outputs_that_are_not_finite_are_refused(value: float) -> None:
+    """Decoding hides them: a sigmoid makes 1 of infinity, a maximum over classes takes NaN for the largest."""
+
+    def broken(image: Tensor) -> Outputs:
+        raw = image[:, :1].logit()
+        raw[0, 0, 2, 3] = value
+        return Outputs({"a": raw}, {}, ())
+
+    with pytest.raises(ValueError, match=r"NaN or infinity, of 6 images a in 3; .*--optimizer.lr"):
+        evaluate(broken, {"a": GlowTask()}, batches(3), CPU)
+
+
 def test_a_metric_without_a_spec_is_an_error() -> None:
     with pytest.raises(ValueError, match="GlowMetrics, the metric of task a, computes other without a spec"):
         evaluate(red, {"a": GlowTask(extra=True)}, batches(1), CPU)

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from taskscape.batch import Batch, Target
+from taskscape.evaluation.finite import NotFinite
 from taskscape.devices import with_float64
 from taskscape.evaluation.timing import now
 from taskscape.metrics.joint import JOINT
@@ -47,10 +48,9 @@ def evaluate(
     """Evaluate a network on the batches of all processes.
 
     Each process brings its own part of the images and gets the metrics of all. ``also`` is called with each batch and
-    the network's outputs for it. Raises ``ValueError`` for a prediction that is not finite, and for a metric without a
-    spec.
+    the network's outputs for it. Raises ``ValueError`` for outputs that are not finite, and for a metric without a spec.
     """
-    evaluator = Evaluator(tasks, device)
+    evaluator, not_finite = Evaluator(tasks, device), NotFinite(tasks, device)
     times: list[tuple[float, int]] = []
     with torch.no_grad():
         for batch in batches:
@@ -58,8 +58,10 @@ def evaluate(
             outputs = forward(batch.image)
             times.append((now(device) - started, len(batch.image)))
             final = outputs.final
+            not_finite.update(final)
             evaluator.update({name: task.decode(final[name]) for name, task in tasks.items()}, batch.targets)
             also(batch, outputs)
+    not_finite.check()
     counted = times[1:] or times
     images = sum(images for _, images in counted)
     return evaluator.compute(sum(seconds for seconds, _ in counted) / max(images, 1))
