@@ -169,7 +169,7 @@ class ElevationTask(Task):
         return 1
 
     def compute_loss(self, raw: Tensor, target: Target) -> Any:
-        return self.loss(raw, Target(target.value / 100, target.valid))
+        return self.loss.term(raw, Target(target.value / 100, target.valid))
 
     def decode(self, raw: Tensor) -> Tensor:
         return raw.float() * 100

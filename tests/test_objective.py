@@ -141,7 +141,7 @@ def test_the_losses_of_transferred_predictions_are_chosen(loss):
     to, source = ("depth", "semseg") if isinstance(loss, SSIM) else ("semseg", "depth")
     losses = CrossTaskConsistency(weight=1.0, losses={to: loss})(TASKS, final, {"transferred": transferred}, targets)
     direct = final["depth"] if isinstance(loss, SSIM) else final["semseg"].argmax(1)
-    expected = loss.mean(loss(transferred[to], Target(direct, targets[to].valid)))
+    expected = loss.mean(loss.term(transferred[to], Target(direct, targets[to].valid)))
     torch.testing.assert_close(losses[source], expected)
 
 
@@ -172,9 +172,9 @@ def test_three_tasks_agree_around_the_ring():
     losses = CrossTaskConsistency(weight=1.0)(THREE, final, {"transferred": transferred}, targets)
     directions = Target(F.normalize(final["normals"]), targets["normals"].valid)
     cosine, entropy = THREE["normals"].loss, CrossEntropy()
-    torch.testing.assert_close(losses["depth"], cosine.mean(cosine(transferred["normals"], directions)))
+    torch.testing.assert_close(losses["depth"], cosine.mean(cosine.term(transferred["normals"], directions)))
     labels = Target(final["semseg"].argmax(1), targets["semseg"].valid)
-    torch.testing.assert_close(losses["normals"], entropy.mean(entropy(transferred["semseg"], labels)))
+    torch.testing.assert_close(losses["normals"], entropy.mean(entropy.term(transferred["semseg"], labels)))
 
 
 def test_a_task_that_is_absent_leaves_the_others_their_own_loss():

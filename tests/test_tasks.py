@@ -158,7 +158,7 @@ class Plain(Loss):
 
     name: ClassVar[str] = "plain"
 
-    def __call__(self, prediction: Tensor, target: Target) -> LossTerm:
+    def term(self, prediction: Tensor, target: Target) -> LossTerm:
         errors = (prediction - target.value).abs().sum(1)
         return LossTerm((errors * target.valid).sum(), target.valid.sum())
 

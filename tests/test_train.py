@@ -179,9 +179,9 @@ class Breaking(L1):
     name: ClassVar[str] = "breaking"
     calls: ClassVar[list[int]] = []
 
-    def __call__(self, prediction: Tensor, target: Target) -> LossTerm:
+    def term(self, prediction: Tensor, target: Target) -> LossTerm:
         self.calls.extend([1] * prediction.requires_grad)  # not in validation
-        term = super().__call__(prediction, target)
+        term = super().term(prediction, target)
         return LossTerm(term.sum * (math.nan if len(self.calls) >= 5 else 1.0), term.count)
 
 
@@ -202,9 +202,9 @@ class Vertical(L1):
     name: ClassVar[str] = "vertical"
     calls: ClassVar[list[int]] = []
 
-    def __call__(self, prediction: Tensor, target: Target) -> LossTerm:
+    def term(self, prediction: Tensor, target: Target) -> LossTerm:
         self.calls.extend([1] * prediction.requires_grad)  # not in validation
-        term = super().__call__(prediction, target)
+        term = super().term(prediction, target)
         root = (prediction - prediction.detach()).sum().sqrt()  # 0, with an infinite slope
         return LossTerm(term.sum + (root if len(self.calls) >= 7 else 0.0), term.count)
 

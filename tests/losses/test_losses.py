@@ -61,7 +61,7 @@ every_loss = pytest.mark.parametrize("loss", EXAMPLES, ids=str)
 
 def mean(loss, prediction, target):
     """The scalar loss of a batch on one process."""
-    return loss.mean(loss(prediction, target))
+    return loss.mean(loss.term(prediction, target))
 
 
 def example(loss, seed=0, shape=(3, 4, 6), dtype=torch.float64):
@@ -256,8 +256,8 @@ def test_classes_weighted_alike_are_the_plain_mean():
 @every_loss
 def test_parts_of_a_batch_add_up(loss):
     prediction, target = example(loss)
-    parts = [loss(prediction[i], Target(target.value[i], target.valid[i])) for i in (slice(1), slice(1, 3))]
-    whole = loss(prediction, target)
+    parts = [loss.term(prediction[i], Target(target.value[i], target.valid[i])) for i in (slice(1), slice(1, 3))]
+    whole = loss.term(prediction, target)
     torch.testing.assert_close(parts[0].sum + parts[1].sum, whole.sum)
     torch.testing.assert_close(parts[0].count + parts[1].count, whole.count)
 
@@ -352,3 +352,42 @@ def test_fields_are_flags():
         class_weights=(1.0, 2.0)
     )
     assert [f.name for f in fields(SILog)] == ["gamma", "eps", "per_image"]
+
+
+@every_loss
+def test_plain_tensors_are_compared_as_a_target_is(loss):
+    prediction, target = example(loss)
+    expected = mean(loss, prediction, target)
+    assert torch.equal(loss(prediction, target), expected)
+    assert torch.equal(loss(prediction, target.value, target.valid), expected)
+    assert loss(prediction[:1], target.value[:1]).isfinite()  # without a mask every pixel counts
+
+
+@pytest.mark.parametrize("kind", OF_CLASSES)
+def test_ids_without_a_class_are_ignored(kind):
+    prediction, target = example(kind())
+    torch.testing.assert_close(kind()(prediction, target.value), mean(kind(), prediction, target))
+    ids = target.value.masked_fill(~target.valid, -100)
+    expected = F.cross_entropy(prediction, ids)
+    assert kind(ignore_index=-100)(prediction, ids).item() == pytest.approx(expected.item())
+    without = kind(ignore_index=2)
+    others = target._replace(valid=target.valid & (target.value != 2))
+    torch.testing.assert_close(without(prediction, target), mean(kind(), prediction, others))
+    torch.testing.assert_close(without(prediction, target.value, target.valid), mean(kind(), prediction, others))
+    torch.testing.assert_close(kind()(prediction, target.value.byte()), mean(kind(), prediction, target))
+    with pytest.raises(ValueError, match=r"ids \[-100\].*5 classes, 0 … 4.*ignore_index"):
+        kind()(prediction, ids)
+    with pytest.raises(ValueError, match="class ids are integers"):
+        kind()(prediction, target.value.double())
+
+
+@every_loss
+def test_shapes_that_would_be_broadcast_are_refused(loss):
+    prediction, target = example(loss)
+    value = target.value.unsqueeze(1) if isinstance(loss, OF_CLASSES) else target.value[:, 0]
+    with pytest.raises(ValueError, match=r"the target is \(3, .*squeeze\(1\)"):
+        loss(prediction, value)
+    with pytest.raises(ValueError, match=r"valid is torch.bool \(3, 1, 4, 6\)"):
+        loss(prediction, target.value, target.valid.unsqueeze(1))
+    with pytest.raises(ValueError, match="its own mask"):
+        loss(prediction, target, target.valid)

@@ -23,7 +23,7 @@ def global_example(loss, images):
 
 def gradient(loss, prediction, target):
     leaf = prediction.clone().requires_grad_()
-    value = global_mean(loss, loss(leaf, target))
+    value = global_mean(loss, loss.term(leaf, target))
     value.backward()
     return value.detach(), leaf.grad
 

@@ -1,14 +1,24 @@
 """What predictions are compared by: one frozen dataclass per file.
 
-A loss gives a sum and a count, so that any number of processes computes the mean over all their images::
+A loss takes tensors, and in a loop of your own stands where one of torch stands::
 
     >>> import torch
-    >>> from taskscape.batch import Target
-    >>> from taskscape.losses import L1
-    >>> loss = L1()
-    >>> target = Target(value=torch.tensor([[[[1.0, 0.0]]]]), valid=torch.tensor([[[True, False]]]))
-    >>> loss.mean(loss(torch.tensor([[[[3.0, 9.0]]]]), target))
+    >>> from taskscape.losses import L1, CrossEntropy
+    >>> logits, ids = torch.zeros(2, 19, 4, 8), torch.full((2, 4, 8), 255)
+    >>> ids[0] = 3  # the second image has no label
+    >>> CrossEntropy()(logits, ids)
+    tensor(2.9444)
+    >>> prediction, metres = torch.full((2, 1, 4, 8), 7.0), torch.full((2, 1, 4, 8), 5.0)
+    >>> L1()(prediction, metres, valid=metres[:, 0] > 0)
     tensor(2.)
+
+It is made of a sum and a count, so that any number of processes computes the mean over all their images::
+
+    >>> from taskscape.batch import Target
+    >>> target = Target(value=torch.tensor([[[[1.0, 0.0]]]]), valid=torch.tensor([[[True, False]]]))
+    >>> term = L1().term(torch.tensor([[[[3.0, 9.0]]]]), target)
+    >>> term.sum, term.count
+    (tensor(2.), tensor(1))
 
 To add one, write its file, which says what tasks it suits, and import it below; or keep it in a file of your own and
 give it to a task: ``Depth(loss=MyLoss())``.
@@ -22,7 +32,7 @@ from operator import or_
 from typing import TYPE_CHECKING, Any
 
 from taskscape.losses.balanced_cross_entropy import BalancedCrossEntropy
-from taskscape.losses.base import Loss, LossTerm, PixelLoss, Space
+from taskscape.losses.base import ClassLoss, Loss, LossTerm, PixelLoss, Space
 from taskscape.losses.cosine import Cosine
 from taskscape.losses.cross_entropy import CrossEntropy
 from taskscape.losses.kl import KLDivergence

@@ -34,7 +34,7 @@ class BalancedCrossEntropy(Loss):
         check_positive("negative_weight", self.negative_weight)
 
     @override
-    def __call__(self, prediction: Tensor, target: Target) -> LossTerm:
+    def term(self, prediction: Tensor, target: Target) -> LossTerm:
         """Return the sum over images and their number for (B, 1, H, W) logits and values in 0..1."""
         invalid = ~target.valid.unsqueeze(1)
         logit = at_least_float32(prediction).masked_fill(invalid, 0.0)

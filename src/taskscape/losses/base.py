@@ -3,12 +3,15 @@
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar, Literal, Self
 
+import torch
 from torch import Tensor
+from typing_extensions import override
 
 from taskscape.batch import Target
+from taskscape.modalities import IGNORE_INDEX
 from taskscape.serialization.ranges import RangedSettings
 
 Space = Literal["value", "representation"]
@@ -28,8 +31,9 @@ class LossTerm:
 class Loss(RangedSettings, ABC):
     """Compares a prediction with a target. A frozen dataclass of plain values, called like a function.
 
-    ``loss(prediction, target)`` gives a ``LossTerm`` of this process; ``loss.mean(term)`` the scalar on one process.
-    With several processes ``taskscape.objectives`` sums both parts first: no loss knows of processes.
+    ``loss(prediction, target)`` is the scalar loss of a batch, of plain tensors or of a ``Target``. With several
+    processes the parts of ``loss.term(prediction, target)`` are summed first (``taskscape.objectives``): no loss knows
+    of processes.
     """
 
     name: ClassVar[str]
@@ -39,13 +43,30 @@ class Loss(RangedSettings, ABC):
     space: ClassVar[Space] = "representation"
     """In which of the two it compares, for tasks whose network puts out something else than values, such as depth."""
 
+    def __call__(self, prediction: Tensor, target: Target | Tensor, valid: Tensor | None = None) -> Tensor:
+        """Return the scalar loss of a batch on one process; 0 where nothing counts.
+
+        ``prediction`` is (B, C, H, W). ``target`` is a ``Target``, or the values alone, shaped as the prediction;
+        ``valid``, (B, H, W) bool, then says where they hold, by default everywhere. Raises ``ValueError`` for other
+        shapes.
+        """
+        if not isinstance(target, Target):
+            target = self.target_of(prediction, target, valid)
+        elif valid is not None:
+            raise ValueError("a Target has its own mask: leave out valid, or give the values alone")
+        return self.mean(self.term(prediction, target))
+
     @abstractmethod
-    def __call__(self, prediction: Tensor, target: Target) -> LossTerm:
+    def term(self, prediction: Tensor, target: Target) -> LossTerm:
         """Return the sum and the count of this batch.
 
         ``prediction`` is (B, C, H, W); ``target.value`` is what the loss compares it with, ``target.valid`` says
         where. Computed in float32 (or wider) whatever the precision of the prediction.
         """
+
+    def target_of(self, prediction: Tensor, value: Tensor, valid: Tensor | None = None) -> Target:
+        """Return plain values and their mask as a target. Raises ``ValueError`` where shapes do not fit."""
+        return check_target(prediction, value, valid, prediction.shape)
 
     def for_labels(self, targets: Callable[[], Iterable[Target]], channels: int) -> tuple[Self, list[str]]:
         """Return this loss with what it left to the training labels filled in, and what the user should know of it.
@@ -75,7 +96,8 @@ class PixelLoss(Loss):
         """Return what the mean is divided by: the number of valid pixels."""
         return valid.sum()
 
-    def __call__(self, prediction: Tensor, target: Target) -> LossTerm:
+    @override
+    def term(self, prediction: Tensor, target: Target) -> LossTerm:
         """Return Σ of the valid pixels' losses, and the ``normalizer``."""
         invalid = ~target.valid
         # Invalid pixels hold zeros before anything is computed: what overflows there would leave NaN in the gradient.
@@ -83,6 +105,57 @@ class PixelLoss(Loss):
         prediction = at_least_float32(prediction)
         errors = self.per_pixel(prediction, value).masked_fill(invalid, 0.0)
         return LossTerm(errors.sum(), self.normalizer(prediction, value, target.valid))
+
+
+@dataclass(frozen=True)
+class ClassLoss(PixelLoss):
+    """Compares class scores, (B, C, H, W), with class ids, (B, H, W)."""
+
+    ignore_index: int = field(default=IGNORE_INDEX, kw_only=True)
+    """The id of pixels that do not count: of those without a label, as files have it, or of a class."""
+
+    @override
+    def term(self, prediction: Tensor, target: Target) -> LossTerm:
+        """Return Σ of the losses of the pixels that count, and the ``normalizer``."""
+        if 0 <= self.ignore_index < prediction.shape[1]:  # a mask knows of all others
+            target = target._replace(valid=target.valid & (target.value != self.ignore_index))
+        return super().term(prediction, target)
+
+    @override
+    def target_of(self, prediction: Tensor, value: Tensor, valid: Tensor | None = None) -> Target:
+        """Return ids and their mask as a target.
+
+        Raises ``ValueError`` where shapes do not fit, and for ids that are neither classes nor ``ignore_index``.
+        """
+        if value.is_floating_point() or value.dtype == torch.bool:
+            raise ValueError(f"the target is {value.dtype}: class ids are integers")
+        target = check_target(prediction, value, valid, (len(prediction), *prediction.shape[2:]))
+        valid = target.valid & (value != self.ignore_index)
+        ids, classes = value.masked_fill(~valid, 0).long(), prediction.shape[1]
+        if ids.numel() and not (ids.min() >= 0 and ids.max() < classes):
+            outside = ids[(ids < 0) | (ids >= classes)].unique()[:5].tolist()
+            raise ValueError(
+                f"the target has ids {outside}, and the prediction scores for {classes} classes, 0 … {classes - 1}: "
+                "pixels without a class have the id ignore_index, or are not valid"
+            )
+        return Target(ids, valid)
+
+
+def check_target(prediction: Tensor, value: Tensor, valid: Tensor | None, shape: tuple[int, ...]) -> Target:
+    """Return values of this shape and their mask, all true without one. Raises ``ValueError`` for another shape."""
+    if prediction.ndim != 4:
+        raise ValueError(f"the prediction is {tuple(prediction.shape)}: it must be (B, C, H, W)")
+    if value.shape != shape:
+        raise ValueError(
+            f"the target is {tuple(value.shape)}: for a prediction of {tuple(prediction.shape)} it must be "
+            f"{tuple(shape)}; unsqueeze(1) adds the axis of one channel, squeeze(1) removes it"
+        )
+    pixels = (len(prediction), *prediction.shape[2:])
+    if valid is None:
+        valid = torch.ones(pixels, dtype=torch.bool, device=value.device)
+    elif valid.shape != pixels or valid.dtype != torch.bool:
+        raise ValueError(f"valid is {valid.dtype} {tuple(valid.shape)}: it must be bool {pixels}")
+    return Target(value, valid)
 
 
 def at_least_float32(x: Tensor) -> Tensor:

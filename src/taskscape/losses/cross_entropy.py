@@ -10,13 +10,13 @@ from torch import Tensor
 from typing_extensions import override
 
 from taskscape.batch import Target
-from taskscape.losses.base import PixelLoss
+from taskscape.losses.base import ClassLoss
 from taskscape.losses.class_weights import RULES, ClassCounts, ClassWeightRule, class_weights
 from taskscape.serialization import nearest
 
 
 @dataclass(frozen=True)
-class CrossEntropy(PixelLoss):
+class CrossEntropy(ClassLoss):
     """Cross-entropy of class scores, (B, C, H, W), and class ids, (B, H, W), in nats.
 
     With class weights w the mean is Σ w[y]·loss / Σ w[y] over the valid pixels. With label smoothing

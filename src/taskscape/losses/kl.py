@@ -8,11 +8,11 @@ import torch.nn.functional as F
 from torch import Tensor
 from typing_extensions import override
 
-from taskscape.losses.base import PixelLoss
+from taskscape.losses.base import ClassLoss
 
 
 @dataclass(frozen=True)
-class KLDivergence(PixelLoss):
+class KLDivergence(ClassLoss):
     """Kullback-Leibler divergence of predicted class probabilities from (smoothed) labels, in nats.
 
     Less than ``CrossEntropy`` by the entropy of the smoothed labels, a constant: the gradients are the same.

@@ -40,7 +40,7 @@ class SILog(Loss):
             raise ValueError(f"eps is {self.eps}: it must be positive, such as 1e-5")
 
     @override
-    def __call__(self, prediction: Tensor, target: Target) -> LossTerm:
+    def term(self, prediction: Tensor, target: Target) -> LossTerm:
         """Return Σ of the images' Var(ε) + gamma·E[ε]² and the number of images with valid pixels.
 
         Without ``per_image``: (Σε, Σε²) over the valid pixels, and their number. ``prediction`` is (B, 1, H, W) metres.

@@ -24,7 +24,7 @@ class ScaleInvariantMSE(Loss):
     space: ClassVar[Space] = "value"
 
     @override
-    def __call__(self, prediction: Tensor, target: Target) -> LossTerm:
+    def term(self, prediction: Tensor, target: Target) -> LossTerm:
         """Return the sum over images and their number for (B, C, H, W) values."""
         invalid = ~target.valid.unsqueeze(1)
         prediction = at_least_float32(prediction).masked_fill(invalid, 0.0)

@@ -22,7 +22,7 @@ class SSIM(Loss):
     name: ClassVar[str] = "ssim"
 
     @override
-    def __call__(self, prediction: Tensor, target: Target) -> LossTerm:
+    def term(self, prediction: Tensor, target: Target) -> LossTerm:
         """Return the sum over whole windows and their number for (B, C, H, W) maps, at least 3×3."""
         invalid = ~target.valid.unsqueeze(1)
         x = at_least_float32(prediction).masked_fill(invalid, 0.0)

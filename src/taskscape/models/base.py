@@ -1,10 +1,12 @@
 """What every network of this package is and returns."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self
+from collections.abc import ItemsView, Iterable, Iterator, KeysView, Mapping, ValuesView
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self, SupportsIndex, overload
 
+import torch
 from torch import Tensor, nn
+from typing_extensions import override
 
 from taskscape.serialization import nearest
 from taskscape.serialization.ranges import RangedSettings
@@ -14,7 +16,11 @@ if TYPE_CHECKING:
 
 
 class Outputs(NamedTuple):
-    """The raw maps of a network for a batch of images of size H×W. A ``Task`` decodes them."""
+    """The raw maps of a network for a batch of images of size H×W. A ``Task`` decodes them.
+
+    ``outputs["semseg"]`` is the final map of a task, ``outputs.items()`` all of them by task, and
+    ``"semseg" in outputs`` asks for one. Being a named tuple of three parts, it is unpacked into these.
+    """
 
     final: dict[str, Tensor]
     """Per task: (B, channels, H, W), at the size of the image."""
@@ -24,6 +30,39 @@ class Outputs(NamedTuple):
     shared: tuple[Tensor, ...]
     """The shared features: the representation between the shared and the task-specific layers, through which every
     task's loss reaches the shared parameters. Empty where a network has none (``Network.has_shared_features``)."""
+
+    @overload
+    def __getitem__(self, key: str) -> Tensor: ...
+    @overload
+    def __getitem__(self, key: SupportsIndex | slice) -> Any: ...
+    def __getitem__(self, key: Any) -> Any:
+        """Return the final map of a task; by number, a part of the tuple. Raises ``KeyError`` for another task."""
+        if not isinstance(key, str):
+            return tuple.__getitem__(self, key)
+        if key not in self.final:
+            raise KeyError(f"there is no task {key!r}{nearest(key, self.final)}")
+        return self.final[key]
+
+    def __contains__(self, key: object) -> bool:
+        """Return whether the network predicts this task."""
+        return key in self.final
+
+    def keys(self) -> KeysView[str]:
+        """Return the names of the tasks."""
+        return self.final.keys()
+
+    def values(self) -> ValuesView[Tensor]:
+        """Return the final maps, in the order of ``keys``."""
+        return self.final.values()
+
+    def items(self) -> ItemsView[str, Tensor]:
+        """Return the names of the tasks with their final maps."""
+        return self.final.items()
+
+    def __repr__(self) -> str:
+        maps = {f"{role}/{task}": raw for role, of_role in self.auxiliary.items() for task, raw in of_role.items()}
+        named = [*(self.final | maps).items(), *(("shared", features) for features in self.shared)]
+        return f"Outputs({', '.join(f'{name}: {_shape(x)}' for name, x in named)})"
 
 
 class NetworkConfig(RangedSettings, ABC):
@@ -68,7 +107,10 @@ class NetworkConfig(RangedSettings, ABC):
 
 
 class Network(nn.Module, ABC):
-    """A network for several dense tasks: (B, 3, H, W) RGB images in 0..1, of any size, to ``Outputs``.
+    """A network for several dense tasks: (B, 3, H, W) RGB images of any size to ``Outputs``.
+
+    Images are floating-point in 0..1, or uint8 in 0..255, which are divided by 255; others are refused. A network
+    normalizes by itself.
 
     A subclass names its settings, ``class Mine(Network, config=MineConfig)``, and is built from channels per task and
     settings or their fields: ``Mine({"semseg": 19, "depth": 1}, width=64)``.
@@ -93,9 +135,18 @@ class Network(nn.Module, ABC):
             raise ValueError("a network needs at least one task: give the output channels of each by its name")
         self.out_channels = dict(out_channels)
 
+    @override
+    def __call__(self, image: Tensor) -> Outputs:
+        """Predict every task for a (B, 3, H, W) batch.
+
+        Raises ``ValueError`` for an image of another shape, type or range (``unit_range``).
+        """
+        outputs: Outputs = super().__call__(unit_range(image))
+        return outputs
+
     @abstractmethod
     def forward(self, image: Tensor) -> Outputs:
-        """Predict every task for a (B, 3, H, W) batch."""
+        """Predict every task for a (B, 3, H, W) batch in 0..1."""
 
     @abstractmethod
     def shared_modules(self) -> tuple[nn.Module, ...]:
@@ -126,6 +177,44 @@ class Network(nn.Module, ABC):
 
 BESIDE_THE_MAIN_PATH = frozenset({"downsample", "se", "shortcut"})
 """Names of modules, in timm and here: shortcuts of residual blocks, and squeeze-and-excitation gates."""
+
+
+_FARTHEST = 16.0
+"""No image in 0..1 has a value as far from 0 as this, however it was augmented or normalized."""
+
+
+def unit_range(image: Tensor) -> Tensor:
+    """Return (B, 3, H, W) images in 0..1: of uint8, which is 0..255, or of floating-point numbers, which are 0..1.
+
+    Raises ``ValueError`` for other types and shapes, and for floating-point images that are 0..255. On a GPU their
+    values are not read, which would wait for it.
+    """
+    if image.ndim != 4 or image.shape[1] != 3:
+        raise ValueError(
+            f"the image is {tuple(image.shape)}: a network takes batches of RGB images, (B, 3, H, W); "
+            "use image.unsqueeze(0) for a single one, and image.permute(2, 0, 1) where channels are last"
+        )
+    if image.dtype == torch.uint8:
+        return image / 255
+    if not image.is_floating_point():
+        raise ValueError(f"the image is {image.dtype}: give uint8 in 0..255, or floating-point numbers in 0..1")
+    if image.device.type == "cpu" and _has_numbers(image):
+        least, most = (x.item() for x in image.detach().aminmax())
+        if max(-least, most) > _FARTHEST:
+            raise ValueError(
+                f"the image is {least:g} … {most:g}: a network takes floating-point images in 0..1; divide those in "
+                "0..255 by 255"
+            )
+    return image
+
+
+def _has_numbers(image: Tensor) -> bool:
+    """Return whether a tensor may be read: not while a network is compiled or exported."""
+    return image.numel() > 0 and type(image) is Tensor and not torch.compiler.is_compiling()
+
+
+def _shape(x: Tensor) -> str:
+    return f"{str(x.dtype).removeprefix('torch.')} {tuple(x.shape)}"
 
 
 def main_path(*modules: nn.Module) -> list[nn.Module]:

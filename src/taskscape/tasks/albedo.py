@@ -39,7 +39,7 @@ class Albedo(Task):
     @override
     def compute_loss(self, raw: Tensor, target: Target) -> LossTerm:
         """Compare linear reflectance, whatever the loss."""
-        return self.loss(self.decode(raw), target)
+        return self.loss.term(self.decode(raw), target)
 
     @override
     def decode(self, raw: Tensor) -> Tensor:
