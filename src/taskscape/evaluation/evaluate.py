@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from taskscape.batch import Batch, Target
-from taskscape.evaluation.finite import NotFinite
 from taskscape.devices import with_float64
+from taskscape.evaluation.finite import NotFinite
 from taskscape.evaluation.timing import now
 from taskscape.metrics.joint import JOINT
 from taskscape.metrics.spec import MetricSpec
@@ -48,7 +48,8 @@ def evaluate(
     """Evaluate a network on the batches of all processes.
 
     Each process brings its own part of the images and gets the metrics of all. ``also`` is called with each batch and
-    the network's outputs for it. Raises ``ValueError`` for outputs that are not finite, and for a metric without a spec.
+    the network's outputs for it. Raises ``ValueError`` for outputs that are not finite, and for a metric without a
+    spec.
     """
     evaluator, not_finite = Evaluator(tasks, device), NotFinite(tasks, device)
     times: list[tuple[float, int]] = []

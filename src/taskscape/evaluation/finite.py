@@ -30,4 +30,5 @@ class NotFinite:
         *counts, images = all_reduce_sum(torch.stack([*self.counts.values(), self.images])).tolist()
         found = [f"{name} in {count:.0f}" for name, count in zip(self.counts, counts, strict=True) if count]
         if found:
-            raise ValueError(f"the network puts out NaN or infinity, of {images:.0f} images {', '.join(found)}; {REMEDY}")
+            where = ", ".join(found)
+            raise ValueError(f"the network puts out NaN or infinity, of {images:.0f} images {where}; {REMEDY}")
