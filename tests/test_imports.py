@@ -43,6 +43,7 @@ ROOMS = (
     "report",
     "objectives",
     "evaluation",
+    "trackers",
     "training",
     "runs",
     "inference",

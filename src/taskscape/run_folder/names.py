@@ -44,6 +44,11 @@ class RunFolder:
         return self.path / "train.log"
 
     @property
+    def trackers(self) -> Path:
+        """What experiment trackers call the run, where it has any: JSON. ``taskscape.trackers`` writes it."""
+        return self.path / "trackers.json"
+
+    @property
     def lock(self) -> Path:
         """Which process writes the run, while one does: JSON. ``locked`` takes it."""
         return self.path / "run.lock"

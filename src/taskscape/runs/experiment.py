@@ -16,6 +16,7 @@ from taskscape.models import DeeplabJointConfig, Network, NetworkConfig
 from taskscape.objectives import Objective, Supervised
 from taskscape.serialization.ranges import Count, Fraction, NonNegative, Positive, RangedSettings, Seed
 from taskscape.tasks import Task, default_tasks
+from taskscape.trackers import find_tracker
 from taskscape.training.optimization import AdamConfig, OptimizerConfig, Poly, Schedule
 from taskscape.weighting import FixedConfig, WeightingConfig
 
@@ -72,6 +73,8 @@ class Experiment(RangedSettings):
     0 for none. A tenth takes about 3 % of an epoch."""
     checkpoint_minutes: NonNegative = 10.0
     """Minutes between checkpoints within an epoch, 0 for one after every step; an epoch always ends with one."""
+    trackers: tuple[str, ...] = ()
+    """Experiment trackers that the log is also sent to: wandb and mlflow, each an extra, or my.py:MyTracker."""
     keep_checkpoint: bool = False
     """Keep last.ckpt, which has the last weights and the optimizer's state, when the run is finished. It is some three
     times as large as best.safetensors, which is always kept."""
@@ -91,6 +94,8 @@ class Experiment(RangedSettings):
 
     def check(self) -> None:
         """Raise ``ValueError`` with the remedy where network, tasks and weighting do not fit: before any long work."""
+        for name in self.trackers:
+            find_tracker(name)
         self.network.check(self.tasks)
         self.check_starts()
         self.build_without_numbers()

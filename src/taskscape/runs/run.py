@@ -36,9 +36,10 @@ from taskscape.runs.experiment import Experiment
 from taskscape.runs.known_data import remember, require_same, result_name
 from taskscape.runs.precision import apply_recorded, precision_in_words, verify_precision
 from taskscape.runs.start import Start
-from taskscape.serialization import dump, parse
+from taskscape.serialization import dump, parse, unstructure
 from taskscape.serialization.plain import read_text
 from taskscape.tasks import Task
+from taskscape.trackers import Tracking
 from taskscape.training import checkpoint
 from taskscape.training.loop import Trainer
 from taskscape.training.optimization import parameter_groups
@@ -193,9 +194,16 @@ def assemble(experiment: Experiment, stores: Mapping[str, Store], fabric: Fabric
         validate_every=experiment.validate_every,
         monitor=experiment.monitor,
         patience=experiment.patience,
+        track=partial(_tracking, experiment, folder) if experiment.trackers else None,
         train_metrics=partial(unchanged.spread, measured) if measured else None,
         checkpoint_minutes=experiment.checkpoint_minutes,
     )
+
+
+def _tracking(experiment: Experiment, folder: RunFolder) -> Tracking:
+    from taskscape.report.run import flatten  # with all that draws reports, which takes a while
+
+    return Tracking(experiment.trackers, folder, flatten(unstructure(experiment)))
 
 
 def read_experiment(run: str | Path) -> Experiment:

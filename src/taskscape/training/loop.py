@@ -22,6 +22,7 @@ from taskscape.evaluation import Evaluation, LossMeans, evaluate
 from taskscape.models import Outputs
 from taskscape.progress import progress_bar
 from taskscape.run_folder import RunFolder, RunLogger
+from taskscape.trackers import Tracking
 from taskscape.training.checkpoint import Checkpointer, load_into, load_optimizer, load_weighting, save_weights
 from taskscape.training.interrupts import Interrupts
 from taskscape.training.means import RunningMeans
@@ -51,6 +52,7 @@ class Trainer:
         monitor: str | None = None,
         patience: int | None = None,
         train_metrics: Callable[[], Iterable[Batch]] | None = None,
+        track: Callable[[], Tracking] | None = None,
         checkpoint_minutes: float = 10.0,
     ) -> None:
         """Take the parts of a run.
@@ -67,7 +69,9 @@ class Trainer:
         self.checkpointer = Checkpointer(folder.checkpoint, fabric, checkpoint_minutes)
         self.interrupts = Interrupts()
         self.usage = Usage(fabric.device)
+        self.track = track
         self.logger: RunLogger | None = None
+        self.tracking: Tracking | None = None
         # On a GPU reading a loss waits for all that is queued, so several steps are read at once.
         self.flush_every = 1 if fabric.device.type == "cpu" else 20
 
@@ -145,7 +149,10 @@ class Trainer:
             self.weights.update(weights)
             if self.logger is not None:
                 scalars_of_step = _prefixed("step/loss", losses) | _prefixed("step/weight", weights)
-                self.logger.log_step(step, scalars_of_step | {"step/lr": learning_rate})
+                scalars_of_step |= {"step/lr": learning_rate}
+                self.logger.log_step(step, scalars_of_step)
+                if self.tracking is not None:
+                    self.tracking.write(step, scalars_of_step)
         self.pending.clear()
 
     def _evaluate(self, batches: Iterable[Batch]) -> tuple[Evaluation, dict[str, float]]:
@@ -182,7 +189,10 @@ class Trainer:
             row |= _prefixed("train", on_training_images) | _prefixed("val/loss", losses)
             if self.patience is not None:
                 row["epochs_since_best"] = self.best.epochs_since
-            self.logger.log_epoch(epoch + 1, self.step, row | _prefixed("val", evaluation.metrics))
+            row |= _prefixed("val", evaluation.metrics)
+            self.logger.log_epoch(epoch + 1, self.step, row)
+            if self.tracking is not None:
+                self.tracking.write(self.step, {"epoch": epoch + 1, **row})
             if is_best:
                 save_weights(self.folder.weights, self.network)
         self.losses, self.weights = RunningMeans(), RunningMeans()
@@ -199,6 +209,8 @@ class Trainer:
         self._read_clock()
         if self.logger is not None:
             self.logger.flush()
+        if self.tracking is not None:
+            self.tracking.flush()
         self.checkpointer.save(self.state())
         _LOGGER.debug("saved step %d", self.step)
 
@@ -246,12 +258,18 @@ class Trainer:
         if self.logger.rebuilt:
             what = "%s was made anew from the TensorBoard events: %s"
             _LOGGER.warning(what, self.folder.metrics, self.logger.rebuilt)
+        self.tracking = None if self.track is None else self.track()
+        finished = False
         try:
             yield
+            finished = True
         except BaseException:
             with suppress(OSError):  # what ended the run is the error to report
                 self.logger.close()
             raise
+        finally:
+            if self.tracking is not None:
+                self.tracking.close(finished)
         self.logger.close()
 
     def _is_out_of_patience(self) -> bool:

@@ -1,0 +1,81 @@
+"""MLflow."""
+
+import re
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, ClassVar
+
+from typing_extensions import override
+
+from taskscape.trackers.base import Tracker, is_installed
+
+_MOST = 1000, 100
+"""Metrics and parameters that MLflow takes at once."""
+_LONGEST = 6000
+"""Characters of a parameter's value."""
+
+
+class MLflowTracker(Tracker):
+    """MLflow (https://mlflow.org/docs/latest/ml/tracking).
+
+    Its own environment variables choose where: ``MLFLOW_TRACKING_URI``, by default a database in the current folder,
+    and ``MLFLOW_EXPERIMENT_NAME``, by default ``taskscape``.
+    """
+
+    name: ClassVar[str] = "mlflow"
+
+    @override
+    @classmethod
+    def check(cls) -> None:
+        if not is_installed("mlflow"):
+            raise ValueError("trackers: mlflow is not installed: pip install 'taskscape[mlflow]', or leave it out")
+
+    @override
+    def __init__(self, folder: Path, settings: Mapping[str, str], known_as: str | None) -> None:
+        import os
+
+        from mlflow import MlflowClient
+        from mlflow.entities import Param
+
+        self._client = MlflowClient()
+        self._waiting: list[Any] = []
+        if known_as is not None:
+            self._id = known_as
+            self._client.update_run(known_as, "RUNNING")
+            return
+        name = os.environ.get("MLFLOW_EXPERIMENT_NAME", "taskscape")
+        experiment = self._client.get_experiment_by_name(name)
+        number = self._client.create_experiment(name) if experiment is None else experiment.experiment_id
+        self._id = self._client.create_run(number, run_name=folder.resolve().name).info.run_id
+        parameters = [Param(_allowed(name), value[:_LONGEST]) for name, value in settings.items()]
+        for start in range(0, len(parameters), _MOST[1]):
+            self._client.log_batch(self._id, params=parameters[start : start + _MOST[1]])
+
+    @property
+    @override
+    def id(self) -> str:
+        return self._id
+
+    @override
+    def write(self, step: int, values: Mapping[str, float]) -> None:
+        from mlflow.entities import Metric
+
+        now = int(1000 * time.time())
+        self._waiting += [Metric(_allowed(name), value, now, step) for name, value in values.items()]
+
+    @override
+    def flush(self) -> None:
+        for start in range(0, len(self._waiting), _MOST[0]):
+            self._client.log_batch(self._id, metrics=self._waiting[start : start + _MOST[0]])
+        self._waiting = []
+
+    @override
+    def close(self, finished: bool) -> None:
+        self.flush()
+        self._client.set_terminated(self._id, "FINISHED" if finished else "KILLED")
+
+
+def _allowed(name: str) -> str:
+    """Return a name of letters, digits and what else MLflow allows; names of classes may have anything."""
+    return re.sub(r"[^\w\-. /]", "_", name)

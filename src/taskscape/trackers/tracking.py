@@ -1,0 +1,82 @@
+"""The trackers of one run, none of which can end it."""
+
+import json
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from taskscape.files import atomic_write
+from taskscape.run_folder import RunFolder
+from taskscape.serialization import load_name, nearest
+from taskscape.serialization.plain import read_json
+from taskscape.trackers.base import Tracker
+from taskscape.trackers.mlflow import MLflowTracker
+from taskscape.trackers.wandb import WandbTracker
+
+TRACKERS: tuple[type[Tracker], ...] = (WandbTracker, MLflowTracker)
+"""The trackers of the package."""
+
+_LOGGER = logging.getLogger(__name__)
+
+
+def find_tracker(name: str) -> type[Tracker]:
+    """Return the tracker of this name, or the one that ``my.py:MyTracker`` names, if it can be used here.
+
+    Raises ``ValueError`` with the remedy otherwise.
+    """
+    known = {tracker.name: tracker for tracker in TRACKERS}
+    file, _, own = name.rpartition(":")
+    tracker = load_name(Path(file), own) if file else known.get(name)
+    if tracker is None:
+        raise ValueError(f"trackers: there is no {name!r}{nearest(name, known)}")
+    if not (isinstance(tracker, type) and issubclass(tracker, Tracker)):
+        raise ValueError(f"trackers: {name} is not a subclass of taskscape.trackers.Tracker")
+    tracker.check()
+    return tracker
+
+
+class Tracking:
+    """Writes to all trackers of a run. One that raises is logged and left out from then on."""
+
+    def __init__(self, names: Sequence[str], folder: RunFolder, settings: Mapping[str, str]) -> None:
+        """Begin, or continue what the folder says it is known as."""
+        self._trackers: dict[str, Tracker] = {}
+        self._folder = folder
+        before = self._known_as() if names else {}
+        for name in names:
+            self._guarded(name, lambda name=name: self._begin(name, settings, before.get(name)))  # type: ignore[misc]
+
+    def write(self, step: int, values: Mapping[str, float]) -> None:
+        """Send the values of a step."""
+        for name, tracker in list(self._trackers.items()):
+            self._guarded(name, lambda tracker=tracker: tracker.write(step, values))  # type: ignore[misc]
+
+    def flush(self) -> None:
+        """Send what waits."""
+        for name, tracker in list(self._trackers.items()):
+            self._guarded(name, tracker.flush)
+
+    def close(self, finished: bool) -> None:
+        """End."""
+        for name, tracker in list(self._trackers.items()):
+            self._guarded(name, lambda tracker=tracker: tracker.close(finished))  # type: ignore[misc]
+        self._trackers.clear()
+
+    def _begin(self, name: str, settings: Mapping[str, str], known_as: str | None) -> None:
+        self._trackers[name] = tracker = find_tracker(name)(self._folder.path, settings, known_as)
+        ids = self._known_as() | {name: tracker.id}
+        atomic_write(self._folder.trackers, json.dumps(ids, indent=1) + "\n")
+
+    def _known_as(self) -> dict[str, str]:
+        """Return what each tracker calls this run; nothing for a new one."""
+        with suppress(ValueError, OSError, AttributeError):
+            return {str(name): str(known_as) for name, known_as in read_json(self._folder.trackers).items()}
+        return {}
+
+    def _guarded(self, name: str, work: Callable[[], None]) -> None:
+        try:
+            work()
+        except Exception as error:  # a network, a disk, a program of others
+            self._trackers.pop(name, None)
+            _LOGGER.warning("%s stopped tracking, and the run goes on without it: %s", name, error)
