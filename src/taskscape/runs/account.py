@@ -16,7 +16,11 @@ def progress_of(folder: RunFolder, experiment: Experiment) -> Progress:
     """Return how far the run in a folder was trained."""
     rows = folder.metric_rows()
     epochs = int(rows[-1]["epoch"]) if rows else 0
-    return Progress(epochs, experiment.epochs, epochs >= experiment.epochs)
+    is_out_of_time = (
+        bool(rows) and experiment.minutes is not None and float(rows[-1]["seconds"]) >= 60 * experiment.minutes
+    )
+    planned = epochs if is_out_of_time else experiment.epochs  # as many as the time allowed
+    return Progress(epochs, planned, epochs >= planned)
 
 
 def parts(network: nn.Module) -> dict[str, int]:

@@ -48,6 +48,12 @@ class Experiment(RangedSettings):
     """Learning-rate schedule."""
     epochs: Count = 16
     """Passes over the training images."""
+    minutes: Positive | None = None
+    """Train for so long, validations included, or for all epochs if those end before. The schedule goes by the part of
+    the time that has passed, so that it is complete whatever the speed of the machine; such a run does not repeat bit
+    for bit."""
+    validate_every: Count = 1
+    """Epochs between two validations; the last epoch always ends with one."""
     batch_size: int = 8
     """Images of the global batch: one step, all processes together."""
     gradient_clip: Positive | None = None

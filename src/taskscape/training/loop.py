@@ -2,7 +2,6 @@
 
 import logging
 import math
-import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any
@@ -26,6 +25,7 @@ from taskscape.trackers import Tracking
 from taskscape.training.checkpoint import Checkpointer, load_into, load_optimizer, load_weighting, save_weights
 from taskscape.training.interrupts import Interrupts
 from taskscape.training.means import RunningMeans
+from taskscape.training.pace import Pace
 from taskscape.training.precision import autocast
 from taskscape.training.selection import BestEpoch
 from taskscape.training.step import StepResult, TrainingStep
@@ -35,7 +35,7 @@ _LOGGER = logging.getLogger(__name__)
 
 
 class Trainer:
-    """Trains for a number of epochs, validates after each, and writes log, checkpoint and the best weights.
+    """Trains for a number of epochs or minutes, validates, and writes log, checkpoint and the best weights.
 
     For the same number of threads and processes a run repeats bit for bit, also when it is stopped and resumed.
     """
@@ -49,6 +49,8 @@ class Trainer:
         folder: RunFolder,
         *,
         epochs: int,
+        pace: Pace | None = None,
+        validate_every: int = 1,
         monitor: str | None = None,
         patience: int | None = None,
         train_metrics: Callable[[], Iterable[Batch]] | None = None,
@@ -57,13 +59,17 @@ class Trainer:
     ) -> None:
         """Take the parts of a run.
 
-        ``monitor`` is the metric that chooses the best epoch, see ``BestEpoch``; ``patience`` the number of epochs
-        without a better one after which training stops; ``train_metrics`` gives training images on which to evaluate
-        after each epoch too; ``checkpoint_minutes`` is the time between two checkpoints within an epoch.
+        ``pace`` counts the time and may end the run before the last epoch; ``validate_every`` is the number of epochs
+        between two validations, the last epoch always ends with one. ``monitor`` is the metric that chooses the best
+        epoch, see ``BestEpoch``; ``patience`` the number of epochs without a better one after which training stops;
+        ``train_metrics`` gives training images on which to evaluate with each validation too; ``checkpoint_minutes`` is
+        the time between two checkpoints within an epoch.
         """
         self.training_step, self.network = training_step, training_step.network
         self.train_data, self.val_data, self.epochs = train_data, val_data, epochs
         self.fabric, self.folder = fabric, folder
+        self.pace = Pace(len(train_data), epochs, None, fabric.device) if pace is None else pace
+        self.validate_every = validate_every
         self.best = BestEpoch(training_step.tasks, monitor)
         self.patience, self.train_metrics = patience, train_metrics
         self.checkpointer = Checkpointer(folder.checkpoint, fabric, checkpoint_minutes)
@@ -75,37 +81,42 @@ class Trainer:
         # On a GPU reading a loss waits for all that is queued, so several steps are read at once.
         self.flush_every = 1 if fabric.device.type == "cpu" else 20
 
-        # What changes while a run trains, besides network, optimizer, weighting and the best epoch.
+        # What changes while a run trains, besides network, optimizer, weighting, pace and the best epoch.
         self.step = 0
         """Steps taken."""
-        self.seconds = 0.0
-        """Time that training took, until ``clock``."""
-        self.clock = time.monotonic()
         self.losses, self.weights = RunningMeans(), RunningMeans()
         """Of this epoch, by task."""
         self.pending: list[tuple[int, float, StepResult]] = []
         """Steps that were not read yet, with their learning rates. A checkpoint is never written before they are."""
 
     def run(self, progress: Progress | None = None) -> Evaluation:
-        """Train to the end of the last epoch and return its validation.
+        """Train to the end of the last epoch, or of the time, and return the last validation.
 
         Raises ``TrainingError`` when a loss, gradient or weight is not finite and ``Interrupted``
         when Ctrl-C or SIGTERM stopped the run; its checkpoint is written then.
         """
         progress = progress_bar(shown=False) if progress is None else progress
-        bar = progress.add_task("training", total=self.epochs * len(self.train_data), completed=self.step)
+        bar = progress.add_task("training", total=self.pace.steps(self.step), completed=self.step)
         evaluation: Evaluation | None = None
-        self.clock = time.monotonic()
+
+        def show(text: str) -> None:
+            progress.update(bar, completed=self.step, total=self.pace.steps(self.step), description=text)
+
+        self.pace.start()
         with self.interrupts.handled(), self._logging(progress):
             for epoch in range(self.step // len(self.train_data), self.epochs):
-                if self._is_out_of_patience():
+                if self._is_out_of_patience() or self.pace.is_over():
                     break
-                self._train(epoch, lambda text: progress.update(bar, completed=self.step, description=text))
-                evaluation, losses = self._evaluate(self.val_data.epoch(0))
-                self._finish(epoch, evaluation, losses)
-                _LOGGER.info("%s", self._summary(epoch, evaluation))
-                if epoch + 1 < self.epochs and self._stop_is_requested():
-                    raise self.interrupts.stopped(f"after epoch {epoch + 1} of {self.epochs}")
+                self._train(epoch, show)
+                is_last = epoch + 1 == self.epochs or self.pace.is_over()
+                if is_last or (epoch + 1) % self.validate_every == 0:
+                    evaluation, losses = self._evaluate(self.val_data.epoch(0))
+                    self._finish(epoch, evaluation, losses)
+                    _LOGGER.info("%s", self._summary(epoch, evaluation))
+                else:
+                    self._finish(epoch, None, {})
+                if not is_last and self._stop_is_requested():
+                    raise self.interrupts.stopped(f"after {self._where(epoch, ' of ')}")
             if self._is_out_of_patience():
                 _LOGGER.info("%s", self._early_end())
         return self._evaluate(self.val_data.epoch(0))[0] if evaluation is None else evaluation
@@ -117,7 +128,9 @@ class Trainer:
             result = self.training_step(batch, self.step)
             self.step += 1
             self.pending.append((self.step, self._learning_rate(), result))
-            show(f"epoch {epoch + 1}/{self.epochs}  {_in_words(self.losses.last, '.3f')}")
+            show(f"{self._where(epoch)}  {_in_words(self.losses.last, '.3f')}")
+            if self.pace.is_over():
+                break
             if self.step % self.flush_every or self.step % per_epoch == 0:
                 continue  # an epoch's last step is read and saved with the epoch
             self._flush()
@@ -125,7 +138,7 @@ class Trainer:
             if stop or self.checkpointer.is_due():
                 self._save()
             if stop:
-                raise self.interrupts.stopped(f"in epoch {epoch + 1} of {self.epochs}")
+                raise self.interrupts.stopped(f"in {self._where(epoch, ' of ')}")
         self._flush()
         self.training_step.check_finite()  # a step may overflow although its gradient is finite
         self.training_step.weighting.epoch_end(self.losses.compute())
@@ -177,19 +190,20 @@ class Trainer:
             outputs: Outputs = self.network(image)
         return outputs
 
-    def _finish(self, epoch: int, evaluation: Evaluation, losses: Mapping[str, float]) -> None:
-        """Log the epoch with its validation, keep its weights if they are the best, and save everything."""
-        is_best = self.best.update(evaluation)
-        on_training_images = self._train_metrics()
-        self._read_clock()
+    def _finish(self, epoch: int, evaluation: Evaluation | None, losses: Mapping[str, float]) -> None:
+        """Log the epoch with its validation, if any, keep its weights if they are the best, and save everything."""
+        is_best = evaluation is not None and self.best.update(evaluation)
+        on_training_images = {} if evaluation is None else self._train_metrics()
+        metrics = {} if evaluation is None else evaluation.metrics
+        self.pace.read_clock()
         if self.logger is not None:
-            row = {"seconds": self.seconds, "lr": self._learning_rate()}
+            row = {"seconds": self.pace.seconds, "lr": self._learning_rate()}
             row |= self.usage.read()
             row |= _prefixed("train/loss", self.losses.compute()) | _prefixed("train/weight", self.weights.compute())
             row |= _prefixed("train", on_training_images) | _prefixed("val/loss", losses)
             if self.patience is not None:
                 row["epochs_since_best"] = self.best.epochs_since
-            row |= _prefixed("val", evaluation.metrics)
+            row |= _prefixed("val", metrics)
             self.logger.log_epoch(epoch + 1, self.step, row)
             if self.tracking is not None:
                 self.tracking.write(self.step, {"epoch": epoch + 1, **row})
@@ -206,7 +220,7 @@ class Trainer:
         return {name: x for name, x in evaluation.metrics.items() if not evaluation.specs[name].per_class}
 
     def _save(self) -> None:
-        self._read_clock()
+        self.pace.read_clock()
         if self.logger is not None:
             self.logger.flush()
         if self.tracking is not None:
@@ -224,7 +238,7 @@ class Trainer:
             "best": self.best.value,
             "epochs_since_best": self.best.epochs_since,
             "step": self.step,
-            "seconds": self.seconds,
+            "seconds": self.pace.seconds,
             "losses": self.losses.state(),
             "weights": self.weights.state(),
             "threads": torch.get_num_threads(),
@@ -240,7 +254,7 @@ class Trainer:
         load_optimizer(self.training_step.optimizer, state["optimizer"], self.folder.checkpoint)
         load_weighting(self.training_step.weighting, state["weighting"], self.folder.checkpoint)
         self.best.value, self.best.epochs_since = state["best"], state["epochs_since_best"]
-        self.step, self.seconds = state["step"], state["seconds"]
+        self.step, self.pace.seconds = state["step"], state["seconds"]
         self.losses, self.weights = RunningMeans(state["losses"]), RunningMeans(state["weights"])
         return [
             f"the run was on {state[what]} {what} and continues on {now}: close, but not bit for bit"
@@ -288,13 +302,13 @@ class Trainer:
     def _learning_rate(self) -> float:
         return float(self.training_step.optimizer.param_groups[0]["lr"])
 
-    def _read_clock(self) -> None:
-        now = time.monotonic()
-        self.seconds, self.clock = self.seconds + now - self.clock, now
+    def _where(self, epoch: int, of: str = "/") -> str:
+        """Return which epoch it is, and of how many unless time decides that."""
+        return f"epoch {epoch + 1}" + (f"{of}{self.epochs}" if self.pace.allowed is None else "")
 
     def _summary(self, epoch: int, evaluation: Evaluation) -> str:
         headline = _in_words(self.best.headline(evaluation), ".4g")
-        return f"epoch {epoch + 1}/{self.epochs}  {headline}  ({self.seconds:.0f} s)"
+        return f"{self._where(epoch)}  {headline}  ({self.pace.seconds:.0f} s)"
 
     def _not_finite(self, what: str, value: float, step: int) -> str:
         saved = self.folder.checkpoint
