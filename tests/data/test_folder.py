@@ -73,6 +73,25 @@ def test_labels_and_those_that_are_missing(raw: Path) -> None:
     assert store.manifest.source["images without"] == {"semseg": 1, "depth": 3, "normals": 3}
 
 
+@pytest.mark.parametrize("colors", [((11, 22, 33), (44, 5, 66)), ((7, 7, 7), (7, 7, 7)), ((3, 3, 3), (9, 9, 9))])
+def test_the_palette_of_the_files_is_kept_where_it_tells_classes_apart(raw: Path, colors: tuple) -> None:
+    image = Image.fromarray(np.array([[3, 7, 0, 255, 3, 7]] * 4, np.uint8))
+    palette = np.zeros((256, 3), np.uint8)
+    palette[[3, 7]] = colors
+    image.putpalette(palette.tobytes())
+    for file in (raw / "semseg").iterdir():
+        file.unlink()
+    for index in (0, 3):
+        image.save(raw / "semseg" / f"{index}.png")
+    describe(raw, "semseg: {classes: {3: lawn, 7: path}, void: [0, 255]}")
+    store, targets = gathered(raw)
+    classes = store.fields["semseg"].classes
+    assert classes.classes == ("lawn", "path")
+    assert (classes.palette == colors) == (colors[0] == (11, 22, 33))
+    assert len(set(classes.palette)) == 2
+    assert targets["semseg"].value[0, 0][[0, 1, 4, 5]].tolist() == [0, 1, 0, 1]
+
+
 def describe(raw: Path, text: str) -> None:
     text = text if "splits" in text or not text else text + "\nsplits: {train: 3, val: 1}"
     (raw / "taskscape.yaml").write_text(text)
@@ -361,7 +380,7 @@ def test_commands(raw: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str])
     )
     main(["data", "show", str(store)])
     with Image.open(tmp_path / "made.png") as sheet:
-        assert sheet.size == (4 * 12, 8 * (8 + 4))
+        assert {(0, 200, 0), (9, 8, 7)} <= {color for _, color in sheet.convert("RGB").getcolors(1 << 16)}
     for arguments in (["prepare", "citycapes", "a", "b"], ["prepare", "folder", str(tmp_path / "no"), str(store)]):
         with pytest.raises(SystemExit) as ended:
             main(arguments)

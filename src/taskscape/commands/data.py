@@ -12,8 +12,6 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from taskscape.data.check import Findings
-    from taskscape.data.store import Store
-    from taskscape.views import RgbArray
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -146,48 +144,11 @@ def _baseline(folder: Path, split: str, recipe: str | None) -> None:
 
 
 def _show(folder: Path, path: Path, images: int) -> None:
-    """Write the contact sheet: per split a row of the images, and one per field below; the mean image comes first."""
-    import numpy as np
+    """Write the contact sheet."""
     from PIL import Image
 
-    from taskscape.data.manifest import Manifest
-    from taskscape.data.store import Store
+    from taskscape.data.contact_sheet import contact_sheet
 
-    rows = [row for split in Manifest.of(folder).counts for row in _rows(Store.open(folder, split), images)]
-    width = max(row.shape[1] for row in rows)
-    sheet = np.concatenate(
-        [np.pad(row, ((0, 4), (0, width - row.shape[1]), (0, 0)), constant_values=255) for row in rows]
-    )
+    sheet = Image.fromarray(contact_sheet(folder, images))
     path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(sheet).save(path)
-
-
-def _rows(store: "Store", images: int) -> "list[RgbArray]":
-    """Return the rows of one split, (H, columns · W, 3)."""
-    import numpy as np
-    import torch
-
-    from taskscape.data.manifest import IMAGE
-    from taskscape.views import view
-    from taskscape.views.colors import INVALID
-
-    every = np.unique(np.linspace(0, len(store) - 1, images).astype(np.int64))
-    batch = store.gather(every, tuple(store.fields), torch.device("cpu"))
-    rows = [np.concatenate([_mean_image(store), *store.manifest.fields[IMAGE].to_array(batch.image)], axis=1)]
-    empty = np.full((*store.size, 3), INVALID, np.uint8)
-    for name, modality in store.fields.items():
-        target = batch.targets[name]
-        values, valid = modality.to_array(target.value), target.valid.numpy()
-        colors = [view(modality).colorize(one, mask) for one, mask in zip(values, valid, strict=True)]
-        rows.append(np.concatenate([empty, *colors], axis=1))
-    return rows
-
-
-def _mean_image(store: "Store") -> "RgbArray":
-    import numpy as np
-    import torch
-
-    total = np.zeros((*store.size, 3))
-    for some in np.array_split(np.arange(len(store)), -(-len(store) // 16)):
-        total += store.gather(some, (), torch.device("cpu")).image.sum(0).permute(1, 2, 0).numpy()
-    return np.rint(255 * total / len(store)).astype(np.uint8)
+    sheet.save(path)

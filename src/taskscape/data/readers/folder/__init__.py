@@ -23,7 +23,7 @@ the YAML file is left out. A file that is not used is named in a warning, with t
       folder: semseg                # by default the name of the section
       suffix: _mask                 # what the labels' names have behind those of the images; by default nothing
       classes: {1: bed, 2: books}   # name by id in the files; or a list, from 0; or a class set such as nyuv2-13
-      palette: [[255, 187, 120], [148, 103, 189]]   # RGB in the order of the classes; may be left out
+      palette: [[255, 187, 120], [148, 103, 189]]   # RGB in the order of the classes; by default the files' own
       void: [0, 255]                # ids and colors without a class; one that is neither is an error
     depth:
       unit: millimetre              # metre, centimetre, millimetre, a number of metres per step, or unknown
@@ -138,8 +138,10 @@ class Folder(RawData):
         read = partial(_read, sections=description.sections, size=size, value_range=value_range)
         for sample in _first_of_each_kind(samples):
             read(sample)
+        fields = {}
         for name, section in description.sections.items():
             first = [read_samples(file) for file in list(labels[name].files.values())[:_FIRST]]
+            fields[name] = section.modality_of(first)
             if doubt := section.doubts(first):
                 notes.append(f"{_shown(labels[name])}: {doubt}")
         for note in notes:
@@ -154,7 +156,7 @@ class Folder(RawData):
         return RawIndex(
             size=size,
             splits=splits,
-            fields={name: section.modality() for name, section in description.sections.items()},
+            fields=fields,
             source=source,
             read=read,
         )

@@ -38,6 +38,10 @@ class Section(ABC):
     def modality(self) -> Modality:
         """Return what the labels mean."""
 
+    def modality_of(self, labels: Sequence[Samples]) -> Modality:
+        """Return what the labels mean, with what some first ones say of it beside the section: nothing by default."""
+        return self.modality()
+
     @abstractmethod
     def read(self, stored: Array, exact: bool) -> tuple[Array, Mask]:
         """Return the values, in the form of ``Sample``, and their mask, from a file's (H, W) or (H, W, C).

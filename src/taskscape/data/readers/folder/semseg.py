@@ -2,7 +2,7 @@
 
 import colorsys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, ClassVar
 
@@ -70,6 +70,25 @@ class SemsegSection(Section):
     @override
     def modality(self) -> Semseg:
         return Semseg(self.class_set())
+
+    @override
+    def modality_of(self, labels: Sequence[Samples]) -> Semseg:
+        """Return the classes; where neither section nor class set gives colors, those of the files' own palette."""
+        classes = self.class_set()
+        palettes = [label.palette for label in labels if label.palette is not None]
+        if self.palette is not None or classes in CLASS_SETS.values() or not palettes:
+            return Semseg(classes)
+        owner = {position: number for number, position in reversed(self._ids.items())}  # the first id of each class
+        ids = [owner[position] for position in range(len(classes))]
+        if not all(0 <= number < len(palettes[0]) for number in ids):
+            return Semseg(classes)
+        colors = palettes[0][ids]
+        if any(not np.array_equal(palette[ids], colors) for palette in palettes):
+            return Semseg(classes)
+        if len(np.unique(colors, axis=0)) < len(classes) or (colors == colors[:, :1]).all():
+            return Semseg(classes)  # it tells no classes apart, or only counts them in gray
+        r, g, b = (map(int, channel) for channel in colors.T)
+        return Semseg(replace(classes, palette=tuple(zip(r, g, b, strict=True))))
 
     def class_set(self) -> ClassSet:
         """Return the classes in the order of the file. Raises ``ValueError`` where names and colors disagree."""

@@ -1,0 +1,109 @@
+"""A picture of what a packed store holds: some images of every split with their labels, and what the colors mean."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+
+from taskscape.data.manifest import IMAGE, Manifest
+from taskscape.data.store import Store
+from taskscape.files.paths import printable
+from taskscape.views import RgbArray, Swatches, View, view
+from taskscape.views.arrays import Array, Mask
+from taskscape.views.colors import INVALID
+from taskscape.views.drawing import LEAST_WIDTH, draw_key, enlarged, in_a_row, shortened, stacked, text
+
+NARROWEST, WIDEST = 160, 320
+"""Pixels of a picture's width: smaller images are enlarged, larger ones reduced, by whole factors."""
+_MARGIN = 110
+
+_Labels = dict[str, tuple[Array, Mask]]
+"""By field: values (N, H, W) or (N, H, W, C), and where they are valid."""
+
+
+def contact_sheet(folder: Path, images: int) -> RgbArray:
+    """Return a picture of a store, (H, W, 3): of each split up to ``images`` images, evenly spread.
+
+    Above the images are their names, below them their labels, row by row; the mean image of the split comes first. All
+    images share the color scale of a field, which the key at the end explains. Raises as ``Store.open``.
+    """
+    stores = {split: Store.open(folder, split) for split in Manifest.of(folder).counts}
+    chosen = {split: _evenly(len(store), images) for split, store in stores.items()}
+    labels = {split: _labels(store, chosen[split]) for split, store in stores.items()}
+    fields = next(iter(stores.values())).fields
+    views = {name: _fitted(view(modality), name, list(labels.values())) for name, modality in fields.items()}
+    blocks = [_block(split, store, chosen[split], labels[split], views) for split, store in stores.items()]
+    width = max(block.shape[1] for block in blocks)
+    return np.pad(stacked([*blocks, *_keys(views, width)]), ((8, 8), (8, 8), (0, 0)), constant_values=255)
+
+
+def _evenly(length: int, count: int) -> Array:
+    return np.unique(np.linspace(0, length - 1, count).astype(np.int64))
+
+
+def _labels(store: Store, indices: Array) -> _Labels:
+    targets = store.gather(indices, tuple(store.fields), torch.device("cpu")).targets
+    return {
+        name: (modality.to_array(targets[name].value), targets[name].valid.numpy())
+        for name, modality in store.fields.items()
+    }
+
+
+def _fitted(shown: View[Any], name: str, splits: list[_Labels]) -> View[Any]:
+    """Return a view with one scale for the labels of all splits."""
+    values, valid = (np.concatenate([labels[name][part] for labels in splits]) for part in (0, 1))
+    return shown.fit(values, valid)
+
+
+def _block(split: str, store: Store, indices: Array, labels: _Labels, views: dict[str, View[Any]]) -> RgbArray:
+    """Return one split: its name, the names of the images, the images, and a row per field."""
+    image = store.gather(indices, (), torch.device("cpu")).image
+    photos = [_sized(photo) for photo in (_mean_image(store), *store.manifest.fields[IMAGE].to_array(image))]
+    width = photos[0].shape[1]
+    names = ["mean of all", *(printable(store.names[index]) for index in indices)]
+    titles = [text(shortened(name, width), width, soft=True) for name in names]
+    rows = [in_a_row([text("", _MARGIN), *titles]), _row("image", photos)]
+    for name, shown in views.items():
+        values, valid = labels[name]
+        colors = [_sized(shown.colorize(one, mask), label=True) for one, mask in zip(values, valid, strict=True)]
+        rows.append(_row(name, [np.full_like(photos[0], 255), *colors]))
+    title = text(f"{split}: {len(store)} images of {store.size[0]}×{store.size[1]}", max(rows[0].shape[1], 400))
+    gap = np.full((6, 1, 3), 255, np.uint8)
+    return stacked([title, *(part for row in rows for part in (row, gap)), gap, gap])
+
+
+def _row(name: str, pictures: list[RgbArray]) -> RgbArray:
+    return in_a_row([text(shortened(name, _MARGIN), _MARGIN), *pictures])
+
+
+def _sized(picture: RgbArray, label: bool = False) -> RgbArray:
+    """Return a picture that is neither too narrow nor too wide; the colors of a label are not mixed."""
+    step = -(-picture.shape[1] // WIDEST)
+    if label:
+        picture = picture[::step, ::step]
+    elif step > 1:
+        picture = np.asarray(Image.fromarray(picture).reduce(step))
+    return enlarged(picture, NARROWEST)
+
+
+def _keys(views: dict[str, View[Any]], width: int) -> list[RgbArray]:
+    """Return what the colors of each field mean, as many beside each other as have room."""
+    keys = [
+        stacked([text(name, LEAST_WIDTH), draw_key(shown.key(), LEAST_WIDTH)])
+        for name, shown in views.items()
+        if shown.key()
+    ]
+    columns = max((width + 40) // (LEAST_WIDTH + 40), 1)
+    gap = np.full((1, 32, 3), 255, np.uint8)
+    lines = [keys[i : i + columns] for i in range(0, len(keys), columns)]
+    rows = [in_a_row([part for key in line for part in (key, gap)]) for line in lines]
+    return [*rows, draw_key([Swatches([("no label", INVALID)])], LEAST_WIDTH)]
+
+
+def _mean_image(store: Store) -> RgbArray:
+    total = np.zeros((*store.size, 3))
+    for some in np.array_split(np.arange(len(store)), -(-len(store) // 16)):
+        total += store.gather(some, (), torch.device("cpu")).image.sum(0).permute(1, 2, 0).numpy()
+    return np.rint(255 * total / len(store)).astype(np.uint8)
