@@ -5,7 +5,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from typing_extensions import override
 
-from taskscape.metrics.base import TaskMetric
+from taskscape.metrics.base import TaskMetric, check_shapes
 from taskscape.metrics.spec import MetricSpec
 
 _WINDOW = 20
@@ -55,8 +55,9 @@ class AlbedoMetrics(TaskMetric):
         return SPECS
 
     @override
-    def update(self, prediction: Tensor, value: Tensor, valid: Tensor) -> None:
-        """Update with (B, 3, H, W) linear reflectance."""
+    def update(self, prediction: Tensor, value: Tensor, valid: Tensor | None = None) -> None:
+        """Update with (B, 3, H, W) linear reflectance. Raises ``ValueError`` for other shapes."""
+        valid = check_shapes(prediction, value, valid, 3)
         y, true = (x.double().masked_fill(~valid.unsqueeze(1), 0.0) for x in (prediction, value))
         # Per pixel the channels' Σ y*², Σ y*·y and Σ y²: all that a best scaling leaves of an error.
         products = torch.stack([(true * true).sum(1), (true * y).sum(1), (y * y).sum(1)], 1)

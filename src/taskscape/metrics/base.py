@@ -4,6 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import Any
 
+import torch
 from torch import Tensor
 from torchmetrics import Metric
 
@@ -26,7 +27,11 @@ class TaskMetric(Metric, ABC):
 
     @abstractmethod
     def update(self, prediction: Tensor, value: Tensor, valid: Tensor) -> None:
-        """Update with a batch of decoded predictions; shapes as in ``taskscape.batch.Target``."""
+        """Update with a batch of decoded predictions; shapes as in ``taskscape.batch.Target``.
+
+        The package's own take ``valid`` from the labels where it is left out. They raise ``ValueError`` for shapes that
+        differ and values that are impossible, and are then as before.
+        """
 
     @abstractmethod
     def compute(self) -> dict[str, float]:
@@ -42,3 +47,24 @@ class TaskMetric(Metric, ABC):
         Over all processes; every process must call it.
         """
         return {}
+
+
+def check_shapes(prediction: Tensor, value: Tensor, valid: Tensor | None, channels: int | None) -> Tensor:
+    """Return the mask of a batch, true everywhere where it was left out.
+
+    Raises ``ValueError`` unless predictions and labels are (B, channels, H, W), or (B, H, W) without channels, and the
+    mask is (B, H, W) bool.
+    """
+    axes = ("B", "H", "W") if channels is None else ("B", str(channels), "H", "W")
+    for name, x in {"prediction": prediction, "value": value}.items():
+        if x.ndim != len(axes) or (channels is not None and x.shape[1] != channels) or x.shape != value.shape:
+            raise ValueError(
+                f"{name} is {tuple(x.shape)}, where the labels are {tuple(value.shape)}: both must be "
+                f"({', '.join(axes)})"
+            )
+    pixels = (len(value), *value.shape[-2:])
+    if valid is None:
+        return torch.ones(pixels, dtype=torch.bool, device=value.device)
+    if valid.shape != pixels or valid.dtype != torch.bool:
+        raise ValueError(f"valid is {valid.dtype} {tuple(valid.shape)}: it must be bool {pixels}")
+    return valid

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from typing_extensions import override
 
-from taskscape.metrics.base import TaskMetric
+from taskscape.metrics.base import TaskMetric, check_shapes
 from taskscape.metrics.spec import MetricSpec
 
 _INTERVALS = 100
@@ -72,8 +72,15 @@ class BoundaryMetrics(TaskMetric):
         return SPECS
 
     @override
-    def update(self, prediction: Tensor, value: Tensor, valid: Tensor) -> None:
-        """Update with (B, 1, H, W) probabilities and labels that are 0 or 1."""
+    def update(self, prediction: Tensor, value: Tensor, valid: Tensor | None = None) -> None:
+        """Update with (B, 1, H, W) probabilities and labels that are 0 or 1.
+
+        Raises ``ValueError`` for a number outside 0 … 1 at a valid pixel, such as a logit, and for other shapes.
+        """
+        valid = check_shapes(prediction, value, valid, 1)
+        for name, x in {"prediction": prediction, "value": value}.items():
+            if (((x < 0) | (x > 1)).squeeze(1) & valid).any():
+                raise ValueError(f"{name} is {x.min():g} … {x.max():g}: a boundary is 0 … 1; take a logit's sigmoid")
         radius = self.tolerance * math.hypot(*valid.shape[-2:])
         probability = prediction.squeeze(1).float().masked_fill(~valid, 0.0)
         true = (value.squeeze(1) > 0.5) & valid

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from typing_extensions import override
 
-from taskscape.metrics.base import TaskMetric
+from taskscape.metrics.base import TaskMetric, check_shapes
 from taskscape.metrics.spec import MetricSpec
 
 _PER_OCTAVE = 8
@@ -262,8 +262,9 @@ class DepthMetrics(TaskMetric):
         return specs
 
     @override
-    def update(self, prediction: Tensor, value: Tensor, valid: Tensor) -> None:
-        """Update with (B, 1, H, W) metres."""
+    def update(self, prediction: Tensor, value: Tensor, valid: Tensor | None = None) -> None:
+        """Update with (B, 1, H, W) metres. Raises ``ValueError`` for other shapes."""
+        valid = check_shapes(prediction, value, valid, 1)
         pixels = Pixels(prediction.squeeze(1), value.squeeze(1), valid, self.inverse_unit or 1.0)
         self.sums += torch.stack([_total(METRICS[name], pixels) for name in self.names])
         self.counts += torch.stack([valid.sum(), (pixels.per_image > 0).sum()])

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 from typing_extensions import override
 
-from taskscape.metrics.base import TaskMetric
+from taskscape.metrics.base import TaskMetric, check_shapes
 from taskscape.metrics.spec import MetricSpec
 
 _PER_DEGREE = 100
@@ -62,8 +62,9 @@ class NormalsMetrics(TaskMetric):
         return SPECS
 
     @override
-    def update(self, prediction: Tensor, value: Tensor, valid: Tensor) -> None:
-        """Update with (B, 3, H, W) vectors."""
+    def update(self, prediction: Tensor, value: Tensor, valid: Tensor | None = None) -> None:
+        """Update with (B, 3, H, W) vectors. Raises ``ValueError`` for other shapes."""
+        valid = check_shapes(prediction, value, valid, 3)
         a, b = prediction.double(), value.double()
         lengths = (_dot(a, a) * _dot(b, b)).sqrt().clamp(min=1e-30)
         degrees = (_dot(a, b) / lengths).clamp(-1, 1).acos().rad2deg().masked_fill(~valid, 0.0)

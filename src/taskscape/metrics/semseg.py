@@ -7,8 +7,9 @@ import torch
 from torch import Tensor
 from typing_extensions import override
 
-from taskscape.metrics.base import TaskMetric
+from taskscape.metrics.base import TaskMetric, check_shapes
 from taskscape.metrics.spec import MetricSpec
+from taskscape.modalities import IGNORE_INDEX
 
 SPECS = {
     "miou": MetricSpec(
@@ -76,8 +77,14 @@ class SegmentationMetrics(TaskMetric):
         return SPECS | {f"iou/{name}": _class_spec(name) for name in self.classes}
 
     @override
-    def update(self, prediction: Tensor, value: Tensor, valid: Tensor) -> None:
-        """Update with (B, H, W) class ids."""
+    def update(self, prediction: Tensor, value: Tensor, valid: Tensor | None = None) -> None:
+        """Update with (B, H, W) class ids; without ``valid`` those of 255 are without a label.
+
+        Raises ``ValueError`` for ids of valid pixels that are no classes, and for other shapes.
+        """
+        mask = check_shapes(prediction, value, valid, None)
+        valid = value != IGNORE_INDEX if valid is None else mask
+        prediction, value = (self._ids(name, x, valid) for name, x in (("prediction", prediction), ("value", value)))
         b, c = len(value), len(self.classes)
         image = torch.arange(b, device=value.device)[:, None, None]
         cell = (image * c + value) * c + prediction
@@ -88,6 +95,22 @@ class SegmentationMetrics(TaskMetric):
         self.confusion += confusion_bcc.sum(0)
         self.image_miou += miou_b.nansum()
         self.images += (~miou_b.isnan()).sum()
+
+    def _ids(self, name: str, ids: Tensor, valid: Tensor) -> Tensor:
+        """Return ids that are classes; what stands at pixels without a label becomes 0 if it is none."""
+        if ids.is_floating_point() or ids.dtype == torch.bool:
+            raise ValueError(f"{name} is {ids.dtype}: class ids are integers, such as scores.argmax(1)")
+        ids, classes = ids.long(), len(self.classes)  # wide enough for the number of a cell
+        if ids.numel() == 0 or _within(ids, classes):
+            return ids
+        ids = ids.masked_fill(~valid, 0)
+        if not _within(ids, classes):
+            outside = ids[(ids < 0) | (ids >= classes)].unique()[:5].tolist()
+            raise ValueError(
+                f"{name} has ids {outside} at valid pixels, and the classes are 0 … {classes - 1}: mark pixels without "
+                "a class as not valid"
+            )
+        return ids
 
     @override
     def compute(self) -> dict[str, float]:
@@ -104,6 +127,11 @@ class SegmentationMetrics(TaskMetric):
     def plots(self) -> dict[str, Any]:
         with self.sync_context():
             return {"confusion": self.confusion.tolist()}
+
+
+def _within(ids: Tensor, classes: int) -> bool:
+    least, most = ids.aminmax()
+    return bool(least >= 0) and bool(most < classes)
 
 
 def _class_spec(name: str) -> MetricSpec:

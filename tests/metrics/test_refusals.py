@@ -1,0 +1,96 @@
+"""What a metric refuses instead of counting it somewhere else: ids and shapes out of range."""
+
+import pytest
+import torch
+from torch import Tensor
+
+from taskscape.metrics import AlbedoMetrics, BoundaryMetrics, DepthMetrics, NormalsMetrics, SegmentationMetrics
+from taskscape.metrics.base import TaskMetric
+
+SHAPE = (2, 6, 8)
+VALID = torch.ones(SHAPE, dtype=torch.bool)
+METRICS: list[tuple[TaskMetric, int]] = [
+    (DepthMetrics(), 1),
+    (NormalsMetrics(), 3),
+    (AlbedoMetrics(), 3),
+    (BoundaryMetrics(), 1),
+]
+
+
+def segmentation() -> SegmentationMetrics:
+    return SegmentationMetrics(["road", "car", "sky"])
+
+
+def ids(seed: int = 0) -> Tensor:
+    return torch.randint(3, SHAPE, generator=torch.Generator().manual_seed(seed))
+
+
+@pytest.mark.parametrize("outside", [3, 255, -1, 2**40])
+@pytest.mark.parametrize("place", ["prediction", "value"])
+def test_an_id_that_is_no_class_counts_in_no_other_cell(outside: int, place: str) -> None:
+    metric, batch = segmentation(), {"prediction": ids(0), "value": ids(1)}
+    batch[place][1, 2, 3] = outside
+    with pytest.raises(ValueError, match=rf"{place} has ids \[{outside}\] at valid pixels.*0 … 2"):
+        metric.update(**batch, valid=VALID)
+    assert not metric.confusion.any()  # nothing was counted
+    valid = VALID.clone()
+    valid[1, 2, 3] = False
+    metric.update(**batch, valid=valid)
+    assert metric.confusion.sum() == VALID.numel() - 1
+
+
+def test_ids_of_any_integers_and_without_a_mask() -> None:
+    value, prediction = ids(0), ids(1)
+    value[0, :2] = 255
+    metric, narrow, masked = segmentation(), segmentation(), segmentation()
+    metric.update(prediction, value)
+    narrow.update(prediction.byte(), value.byte())  # ids times classes squared exceed a byte
+    masked.update(prediction, value.clamp(max=2), value != 255)
+    assert metric.compute() == narrow.compute() == masked.compute()
+    assert metric(prediction, value) == metric.compute()  # as torchmetrics' own are called
+
+
+@pytest.mark.parametrize(("prediction", "value"), [(ids().double(), ids()), (ids(), ids() == 1)])
+def test_scores_are_no_ids(prediction: Tensor, value: Tensor) -> None:
+    with pytest.raises(ValueError, match="class ids are integers"):
+        segmentation().update(prediction, value, VALID)
+
+
+@pytest.mark.parametrize(
+    "shapes",
+    [
+        ((2, 1, 6, 8), SHAPE, SHAPE),
+        (SHAPE, (2, 1, 6, 8), SHAPE),
+        ((1, 6, 8), SHAPE, SHAPE),
+        ((2, 6, 1), SHAPE, SHAPE),
+        (SHAPE, SHAPE, (2, 1, 6, 8)),
+        (SHAPE, SHAPE, (6, 8)),
+    ],
+)
+def test_shapes_that_would_be_broadcast(shapes: tuple[tuple[int, ...], ...]) -> None:
+    prediction, value, valid = (torch.zeros(shape, dtype=torch.int64) for shape in shapes)
+    with pytest.raises(ValueError, match="must be"):
+        segmentation().update(prediction, value, valid.bool())
+
+
+@pytest.mark.parametrize(("metric", "channels"), METRICS, ids=lambda x: type(x).__name__)
+def test_shapes_of_the_other_metrics(metric: TaskMetric, channels: int) -> None:
+    right = torch.full((2, channels, 6, 8), 0.5)
+    wrong = [right[:, 0], right[:1], right[..., :1], torch.full((2, channels + 1, 6, 8), 0.5)]
+    for x in wrong:
+        for prediction, value in ((x, right), (right, x)):
+            with pytest.raises(ValueError, match=rf"\(B, {channels}, H, W\)"):
+                metric.update(prediction, value, VALID)
+    with pytest.raises(ValueError, match="it must be bool"):
+        metric.update(right, right, VALID.float())
+    metric.update(right, right)
+    everywhere = metric.compute()
+    metric.reset()
+    metric.update(right, right, VALID)
+    assert metric.compute() == everywhere
+
+
+def test_a_logit_is_no_probability() -> None:
+    logit = torch.linspace(-3, 3, 96).view(2, 1, 6, 8)
+    with pytest.raises(ValueError, match="sigmoid"):
+        BoundaryMetrics().update(logit, (logit > 0).float(), VALID)
