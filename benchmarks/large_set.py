@@ -19,6 +19,8 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+import tables
+
 SIZE = (48, 64)
 DESCRIPTION = "{semseg: {classes: {0: a, 1: b, 2: c}}, depth: {unit: millimetre}, splits: {val: 200, train: %d}}"
 EXPERIMENT = """
@@ -98,12 +100,10 @@ def main() -> None:
                 mebibytes, seconds = peak(command, folder)
                 found[title][count] = {"mebibytes": mebibytes, "seconds": seconds}
             stores[count] = sum(file.stat().st_size for file in (folder / "store").rglob("*")) / 2**20
-    print("| MiB | " + " | ".join(f"{count:,} images" for count in stores) + " |\n|---|" + "---:|" * len(stores))
-    print("| the store | " + " | ".join(f"{size:.0f}" for size in stores.values()) + " |")
-    for title, of in found.items():
-        print(f"| {title} | " + " | ".join(f"{of[count]['mebibytes']:.0f}" for count in stores) + " |")
+    result = {"store MiB": stores, "commands": found}
+    print(tables.large_set(result))
     if arguments.json:
-        arguments.json.write_text(json.dumps({"store MiB": stores, "commands": found}, indent=1) + "\n")
+        arguments.json.write_text(json.dumps(result, indent=1) + "\n")
 
 
 if __name__ == "__main__":

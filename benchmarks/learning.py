@@ -21,6 +21,7 @@ from typing import Any
 
 import torch
 
+import tables
 from taskscape import models, recipes, runs, weighting
 from taskscape.commands.recipes import recipes as recipe_names
 from taskscape.data import Streets
@@ -86,29 +87,6 @@ def row(group: Group, step: float, single: dict[str, Group]) -> dict[str, Any]:
     return figures
 
 
-def table(rows: list[dict[str, Any]]) -> str:
-    """A Markdown table; a figure that a run lacks is a dash."""
-    columns = {
-        "name": ("", "{}"),
-        "parameters": ("parameters", "{:,.0f}"),
-        "flops": ("GFLOPs", "{:.2f}"),
-        "seconds_per_step": ("step, ms", "{:.0f}"),
-        "semseg/miou": ("mIoU % ↑", "{:.2f}"),
-        "semseg/pixel_accuracy": ("accuracy % ↑", "{:.2f}"),
-        "depth/abs_err": ("abs err m ↓", "{:.3f}"),
-        "depth/abs_rel": ("abs rel ↓", "{:.4f}"),
-        "depth/si_log_rmse": ("SI ↓", "{:.2f}"),
-        "delta_m": ("Δm % ↓", "{:+.2f}"),
-    }
-    used = {key: column for key, column in columns.items() if any(key in figures for figures in rows)}
-    lines = ["| " + " | ".join(title for title, _ in used.values()) + " |", "|---" + "|---:" * (len(used) - 1) + "|"]
-    for figures in rows:
-        shown = {**figures, "flops": figures["flops"] / 1e9, "seconds_per_step": 1000 * figures["seconds_per_step"]}
-        cells = [form.format(shown[key]) if key in shown else "–" for key, (_, form) in used.items()]
-        lines.append("| " + " | ".join(cells) + " |")
-    return "\n".join(lines)
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("what", choices=("networks", "weightings"))
@@ -141,7 +119,7 @@ def main() -> None:
         row(group, seconds_per_step(replace(experiments[name], **budget), arguments.steps), single)
         for name, group in found.items()
     ]
-    print(table(rows))
+    print(tables.learning(rows))
     if arguments.json:
         about = {**runs.environment(launch("auto").device), "cores": str(os.cpu_count())}
         settings = {

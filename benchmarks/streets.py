@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import tables
 from taskscape.streets import GRAMMAR_VERSION, render, render_many
 
 RESULTS = Path(__file__).parent / "results"
@@ -85,15 +86,8 @@ def main() -> None:
         + ", ".join(f"{p}: {rate}" for p, rate in scaling.items())
         + ".",
         "",
-        "| size | samples | ms | prototype ms | prototype / ours |",
-        "|---|---|---|---|---|",
+        tables.streets(result),
     ]
-    for row in rows:
-        height, width = row["size"]  # type: ignore[misc]
-        lines.append(
-            f"| {height} x {width} | {row['samples']} | {row['ms']} | {row.get('prototype_ms', '')} "
-            f"| {row.get('ratio', '')} |"
-        )
     (RESULTS / "streets.md").write_text("\n".join(lines) + "\n")
 
 

@@ -24,6 +24,7 @@ from typing import Any
 
 import torch
 
+import tables
 from taskscape import models
 from taskscape.batch import Batch, Target
 from taskscape.modalities.class_sets import CITYSCAPES_19
@@ -156,15 +157,9 @@ def measure(setting: Setting, chosen: dict[str, WeightingConfig]) -> dict[str, C
 
 def table(costs: dict[str, Cost | str]) -> str:
     """Render the costs as Markdown, relative to the plain sum's."""
-    plain = costs[SUM]
-    assert isinstance(plain, Cost), plain
-    lines = ["| weighting | ms per step | relative time | peak MiB | relative memory |", "|---|--:|--:|--:|--:|"]
-    for name, of in costs.items():
-        if isinstance(of, Cost):
-            relative = f"{of.seconds / plain.seconds:.2f} | {of.mebibytes:.0f} | {of.mebibytes / plain.mebibytes:.2f}"
-            lines.append(f"| {name} | {1000 * of.seconds:.1f} | {relative} |")
     missing = [f"- {name}: {why}" for name, why in costs.items() if isinstance(why, str)]
-    return "\n".join([*lines, "", *missing])
+    measured = {name: of.__dict__ for name, of in costs.items() if isinstance(of, Cost)}
+    return "\n".join([tables.costs(measured), "", *missing])
 
 
 def main() -> None:

@@ -1,0 +1,101 @@
+"""Tables and figures of documents are those of the results, and what is said of them holds."""
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT / "benchmarks"))
+
+import tables  # noqa: E402
+
+
+@pytest.mark.parametrize("document", tables.DOCUMENTS, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_documents_have_the_figures_of_the_results(document: Path) -> None:
+    text = document.read_text("utf-8")
+    assert tables.render(text) == text, "run python benchmarks/tables.py"
+
+
+def test_every_part_stands_in_a_document() -> None:
+    text = "".join(document.read_text("utf-8") for document in tables.DOCUMENTS)
+    assert all(f"<!-- result: {name} -->" in text for name in tables.PARTS)
+
+
+def test_a_changed_figure_is_found_and_mended() -> None:
+    text = "At <!-- result: scenes-with-one -->1.0<!-- end --> a second.\n<!-- result: streets -->\nold\n<!-- end -->\n"
+    made = tables.render(text)
+    assert "1.0<!-- end -->" not in made and "| 128×256 | 4 |" in made and "old" not in made
+    assert tables.render(made) == made
+
+
+# -- sentences of docs/results -----------------------------------------------------------------------------------------
+
+WEIGHTINGS = {row["name"]: row for row in tables.load("balancing")["rows"]}
+SEGMENTATION, DEPTH = WEIGHTINGS["segmentation alone"], WEIGHTINGS["depth alone"]
+
+
+def test_nash_mtl_has_the_lowest_delta_m_better_depth_and_worse_segmentation() -> None:
+    nash = WEIGHTINGS["nash-mtl"]
+    assert nash["delta_m"] == min(row["delta_m"] for row in WEIGHTINGS.values() if "delta_m" in row)
+    assert all(nash[name] < DEPTH[name] for name in DEPTH if name.startswith("depth/"))
+    assert all(nash[name] < SEGMENTATION[name] for name in SEGMENTATION if name.startswith("semseg/"))
+
+
+def test_mgda_loses_segmentation_and_random_weights_cost_two_percent() -> None:
+    mgda = WEIGHTINGS["mgda"]
+    assert mgda["semseg/miou"] < min(
+        row["semseg/miou"] for name, row in WEIGHTINGS.items() if "semseg/miou" in row and name != "mgda"
+    )
+    assert mgda["depth/abs_rel"] < DEPTH["depth/abs_rel"]
+    for name in ("random", "random-gradient"):
+        assert 1.5 < WEIGHTINGS[name]["delta_m"] < 2.5
+
+
+def times(result: str, mode: str) -> dict[str, float]:
+    """Time of a step relative to the plain sum, by method."""
+    found: Mapping[str, Any] = tables.load(result)["costs"]
+    plain = found["fixed"]["seconds"]
+    end = f", {mode}"
+    return {name.removesuffix(end): of["seconds"] / plain for name, of in found.items() if name.endswith(end)}
+
+
+def test_cost_of_gradient_methods() -> None:
+    parameters, features = times("weighting", "parameters"), times("weighting", "features")
+    assert 2.45 < parameters.pop("graddrop") < 2.55 and 3.05 < parameters.pop("conflict-free") < 3.15
+    assert min(parameters.values()) > 1.65 and max(parameters.values()) < 1.95
+    assert 1.53 < features.pop("nash-mtl") < 1.55
+    assert min(features.values()) > 1.045 and max(features.values()) < 1.215
+
+
+def test_cost_with_cross_task_consistency() -> None:
+    parameters = times("weighting-xtask", "parameters")
+    assert round(parameters.pop("graddrop"), 2) == 1.31 and round(parameters.pop("conflict-free"), 2) == 1.42
+    assert max(parameters.values()) < 1.145
+    plain = tables.load("weighting-xtask")["costs"]
+    for name in ("gradnorm", "famo"):
+        assert 1.28 < plain[name]["seconds"] / plain["fixed"]["seconds"] < 1.36
+
+
+def test_networks_are_better_than_blind_predictors_but_for_one() -> None:
+    found = tables.load("networks")
+    for row in found["rows"]:
+        for blind in found["baselines"]:
+            worse = {
+                name
+                for name, value in blind.items()
+                if name != "name" and (row[name] < value if name.startswith("semseg") else row[name] > value)
+            }
+            expected = {"depth/abs_rel", "depth/si_log_rmse"} if blind["name"] == "blind, by position" else set()
+            assert worse == (expected if row["name"] == "segnet-split-deep" else set()), (row["name"], blind["name"])
+
+
+def test_adaptive_bins_trail_in_depth() -> None:
+    rows = {row["name"]: row for row in tables.load("networks")["rows"]}
+    other = rows["deeplab-branched-lite"]
+    for name in ("adaptive-depth", "transformer", "cross-attention"):
+        assert rows[name]["depth/si_log_rmse"] > other["depth/si_log_rmse"]
+    for name in ("adaptive-depth", "transformer"):
+        assert abs(rows[name]["semseg/miou"] - other["semseg/miou"]) < 1.1
