@@ -8,9 +8,14 @@ from fake_runs import MODALITIES, change_result
 from taskscape.metrics import DepthMetrics
 from taskscape.modalities import Depth
 from taskscape.report import write_comparison
+from taskscape.report.columns import best_group
+from taskscape.report.differ import differ
 from taskscape.report.glossary import leading
 from taskscape.report.groups import delta_m_of, differences, group, single_task_groups
+from taskscape.report.pairs import paired, pairs
 from taskscape.report.run import Run
+from taskscape.report.times import Times
+from taskscape.run_folder import Progress
 
 MakeRun = Callable[..., Path]
 
@@ -46,52 +51,168 @@ def test_delta_m_is_the_mean_relative_change_and_worse_is_positive(make_run: Mak
     # Higher mIoU and accuracy by 10 % are better, higher errors by 10 % worse: with both tasks they cancel.
     both, more = make_run("both", ("semseg", "depth"), scale=1.1), make_run("more", scale=1.1)
     groups = group(load(*single, both, more))
-    base = single_task_groups(groups)
+    base = single_task_groups(groups[2], groups)
     assert set(base) == {"semseg", "depth"}
     assert delta_m_of(groups[0], base) is None and delta_m_of(groups[2], {}) is None
-    for joint in groups[2:]:  # normals have no single-task run here
-        change = delta_m_of(joint, base)
-        assert change and change.percent == pytest.approx(0)
-        assert change.metrics == ("semseg/miou", "semseg/pixel_accuracy", "depth/abs_err", "depth/abs_rel")
-    better, worse = delta_m_of(groups[2], {"semseg": groups[0]}), delta_m_of(groups[2], {"depth": groups[1]})
-    assert better and better.percent == pytest.approx(-10)
-    assert worse and worse.percent == pytest.approx(10)
+    change = delta_m_of(groups[2], base)
+    assert change and change.percent == pytest.approx(0)
+    assert change.metrics == ("semseg/miou", "semseg/pixel_accuracy", "depth/abs_err", "depth/abs_rel")
+    assert delta_m_of(groups[2], {"semseg": groups[0]}) is None  # depth has no single-task run
+    assert delta_m_of(groups[3], single_task_groups(groups[3], groups)) is None  # normals have none
+
+
+def test_delta_m_is_against_runs_of_the_same_protocol_only(make_run: MakeRun) -> None:
+    both = make_run("both", ("semseg", "depth"), settings={"weighting": {"type": "dwa"}})
+    singles = [make_run("semseg", ("semseg",)), make_run("depth", ("depth",), settings={"epochs": 9})]
+    other_encoder = make_run("r34", ("depth",), settings={"network": {"type": "plain", "encoder": "resnet34"}})
+    unfinished = make_run("half", ("depth",), settings={"note": "x"})
+    change_result(unfinished, progress=Progress(2, 4, finished=False))
+    groups = group(load(both, *singles, other_encoder, unfinished))
+    assert set(single_task_groups(groups[0], groups)) == {"semseg"}
+    alike = make_run("plain", ("depth",), settings={"network": {"type": "plain", "encoder": "resnet18", "width": 3}})
+    groups += group(load(alike))
+    assert set(single_task_groups(groups[0], groups)) == {"semseg", "depth"}
+    change_result(alike, data="other")
+    groups[-1] = group(load(alike))[0]
+    assert set(single_task_groups(groups[0], groups)) == {"semseg"}
 
 
 def test_single_task_runs_of_several_seeds_are_averaged_before_the_change(make_run: MakeRun) -> None:
     singles = [make_run(f"single{i}", ("semseg",), settings={"seed": i}, scale=1 + 0.2 * i) for i in range(2)]
-    groups = group(load(*singles, make_run("both", ("semseg", "depth"), scale=1.1)))
-    change = delta_m_of(groups[1], single_task_groups(groups))
+    depth = make_run("depth", ("depth",), scale=1.1)
+    groups = group(load(*singles, make_run("both", ("semseg", "depth"), scale=1.1), depth))
+    change = delta_m_of(groups[1], single_task_groups(groups[1], groups))
     assert change and change.percent == pytest.approx(0)
 
 
 def test_relative_depth_is_compared_by_metrics_without_a_scale(make_run: MakeRun) -> None:
     single, both = make_run("depth", ("depth",)), make_run("both", ("semseg", "depth"))
+    alone = make_run("semseg", ("semseg",))
     metrics = {"depth/si_log_rmse": 20.0, "depth/median_scaled_abs_rel": 0.2, "depth/median_scaled_delta1": 70.0}
     specs = {f"depth/{name}": spec for name, spec in DepthMetrics(metric=False).specs.items()}
     relative = Depth(metric=False)
     change_result(single, metrics=metrics, specs=specs, tasks={"depth": relative})
     worse = {name: 1.1 * value for name, value in metrics.items()}
     change_result(both, metrics=worse, specs=specs, tasks={"semseg": MODALITIES["semseg"], "depth": relative})
-    groups = group(load(single, both))
-    change = delta_m_of(groups[1], single_task_groups(groups))
+    change_result(alone, metrics={"semseg/miou_per_image": 1.0})  # does not count in Δm
+    groups = group(load(single, both, alone))
+    change = delta_m_of(groups[1], single_task_groups(groups[1], groups))
     assert change and change.metrics == ("depth/si_log_rmse", "depth/median_scaled_abs_rel")
     assert change.percent == pytest.approx(10)
     assert leading(metrics, specs) == ["depth/si_log_rmse"]
 
 
-def test_the_best_is_marked_by_direction(make_run: MakeRun, tmp_path: Path) -> None:
-    low, high = make_run("low"), make_run("high", scale=1.5, settings={"epochs": 9})
-    text = write_comparison([low, high], tmp_path / "page.html").read_text()
-    assert re.search(r'Pixel accuracy.*?<td>90\.00</td><td class="best">135\.00</td>', text)
-    assert re.search(r'Absolute error.*?<td class="best">2\.000</td><td>3\.000</td>', text)
+STAR = r'<td class="best"><span class="star" role="img" aria-label="best">★</span> '
+
+
+def seeds(make_run: MakeRun, name: str, scale: float, settings: dict[str, object]) -> list[Path]:
+    """Two seeds of an experiment, 2 % apart."""
+    return [make_run(f"{name}{i}", scale=scale * (1 + 0.02 * i), settings={**settings, "seed": i}) for i in range(2)]
+
+
+def test_the_best_is_starred_by_direction(make_run: MakeRun, tmp_path: Path) -> None:
+    runs = seeds(make_run, "low", 1.0, {}) + seeds(make_run, "high", 1.5, {"epochs": 9})
+    text = write_comparison(runs, tmp_path / "page.html").read_text()
+    assert re.search(rf"Pixel accuracy.*?<td>90\.90 <small>± 1\.27</small></td>{STAR}136\.35", text)
+    assert re.search(rf"Absolute error.*?{STAR}2\.020 <small>± 0\.028</small></td><td>3\.030", text)
     assert re.search(r"Parameters.*?<td>11\.2 M</td><td>11\.2 M</td>", text)  # equal: nobody is best
-    assert "Δm" not in text
+    assert "Δm" not in text and "seconds" not in text.split("</style>")[1].split("Settings")[0]
+
+
+def test_nothing_is_starred_within_the_spread_over_seeds_or_with_one_seed(make_run: MakeRun, tmp_path: Path) -> None:
+    runs = seeds(make_run, "a", 1.0, {}) + seeds(make_run, "b", 1.005, {"epochs": 9})
+    assert (
+        "★"
+        not in write_comparison(runs, tmp_path / "page.html").read_text().split("Metrics</h2>")[1].split("A star")[0]
+    )
+    assert best_group([[1.0, 1.2], [1.1, 1.3]], True, str) == set()
+    assert best_group([[1.0, 1.2], [1.5, 1.5], []], True, str) == {1}
+    assert best_group([[1.0, 1.2], [1.5]], True, str) == {1}  # the spread of the other one
+    assert best_group([[1.0], [2.0]], True, str) == best_group([[1.0, 2.0]], True, str) == set()
+    text = write_comparison([runs[0], runs[2]], tmp_path / "page.html").read_text()
+    assert 'class="best"' not in text and "One seed each" in text
+
+
+def test_what_differs_besides_the_thing_compared_stands_above_the_table(make_run: MakeRun, tmp_path: Path) -> None:
+    a = seeds(make_run, "a", 1.0, {"optimizer": {"type": "adam", "lr": 0.2}})
+    network = {"type": "deeplab-branched", "encoder": "resnet34", "rates": [3, 6], "tails": 2}
+    b = seeds(make_run, "b", 1.5, {"network": network, "optimizer": {"type": "adam", "lr": 0.1}})
+    same = {"network": {**network, "encoder": "resnet18"}, "optimizer": {"type": "adam", "lr": 0.2}}
+    c = seeds(make_run, "c", 1.5, same)
+    text = write_comparison([*a, *b], tmp_path / "page.html").read_text()
+    above = text.split("</style>")[1].split('<section id="metrics"')[0]
+    for words in ("Compared: network.", "Network: encoder", "resnet18 / resnet34", "Optimizer: learning rate"):
+        assert words in above, words
+    assert "tails" not in above and 'class="best"' not in text
+    clean = write_comparison([*a, *c], tmp_path / "page.html").read_text()
+    assert "also differ" not in clean and 'class="best"' in clean
+
+
+def test_runs_on_other_data_or_unfinished_ones_are_not_comparable(make_run: MakeRun, tmp_path: Path) -> None:
+    a, b = seeds(make_run, "a", 1.0, {}), seeds(make_run, "b", 1.5, {"weighting": {"type": "dwa"}})
+    assert differ(group(load(*a, *b))).comparable
+    for run in b:
+        change_result(run, data="0123456789abcdef")
+    difference = differ(group(load(*a, *b)))
+    assert difference.besides == {"evaluated on other data": ["unknown", "0123456789abcdef"]}
+    for run in b:
+        change_result(run, data="", progress=Progress(2, 4, finished=False))
+    assert not differ(group(load(*a, *b))).comparable
+    text = write_comparison([*a, *b], tmp_path / "page.html").read_text()
+    assert 'class="best"' not in text and "2 of 4 epochs" in text and ">unfinished<" in text
+
+
+def test_the_same_data_elsewhere_are_the_same(make_run: MakeRun) -> None:
+    a, b = make_run("a", settings={"data": {"path": "here"}}), make_run("b", settings={"data": {"path": "there"}})
+    for run in (a, b):
+        change_result(run, data="0123456789abcdef")
+    assert differ(group(load(a, b))).besides == {}
+
+
+def test_times_are_compared_where_they_were_measured_together(make_run: MakeRun, tmp_path: Path) -> None:
+    runs = [make_run("a"), make_run("b", settings={"epochs": 9})]
+    alone = write_comparison(runs, tmp_path / "page.html").read_text()
+    assert "Times are not compared" in alone and "12.3" not in alone
+    latency, batches = ({str(run.resolve()): s * (i + 1) for i, run in enumerate(runs)} for s in (0.02, 0.005))
+    times = Times(latency, batches, "CPU, 2 threads, bf16")
+    together = write_comparison(runs, tmp_path / "page.html", times=times).read_text()
+    assert re.search(r"Time of one image.*?<td>20\.0 ms</td><td>40\.0 ms</td>", together)
+    assert "CPU, 2 threads, bf16" in together
+
+
+def test_differences_are_of_the_same_seeds(make_run: MakeRun) -> None:
+    a = [make_run(f"a{i}", scale=1 + 0.5 * i, settings={"seed": i}) for i in range(2)]
+    b = [make_run(f"b{i}", scale=1.1 + 0.5 * i, settings={"seed": i, "epochs": 9}) for i in (1, 0, 2)]
+    before, after = group(load(*a, *b))
+    assert paired(before, after, "semseg/miou") == pytest.approx([6.0, 6.0])  # the seeds' own spread is gone
+    other = group(load(make_run("c", scale=2.0, settings={"seed": 7, "epochs": 5})))[0]
+    assert paired(before, other, "semseg/miou") == pytest.approx([120 - 75])  # no common seed: of the means
+
+
+def test_any_two_groups_are_paired_up_to_a_number(make_run: MakeRun, tmp_path: Path) -> None:
+    groups = group(load(*(make_run(f"r{i}", settings={"epochs": i}) for i in range(1, 8))))
+    assert len(pairs(groups[:4])) == 6 and len(pairs(groups)) == 6
+    text = write_comparison([g.runs[0].folder.path for g in groups[:3]], tmp_path / "page.html").read_text()
+    assert text.count('class="matrix"') == 3 and text.count("r3 minus r") == 2
+
+
+def test_predictions_of_several_networks_stand_side_by_side(make_run: MakeRun, tmp_path: Path) -> None:
+    runs = [make_run("a"), make_run("b", settings={"epochs": 9}), make_run("single", ("depth",))]
+    (runs[1] / "samples.npz").write_bytes((runs[0] / "samples.npz").read_bytes())
+    text = write_comparison(runs, tmp_path / "page.html").read_text().split('<section id="images"')[1]
+    assert text.count("<img") == 2 * (1 + 3 * 3 + 1)  # image; per task the label and two or three predictions
+    assert 'alt="surface normals, b"' in text
+    (runs[1] / "samples.npz").unlink()
+    (runs[2] / "samples.npz").unlink()
+    assert '<section id="images"' not in write_comparison(runs, tmp_path / "page.html").read_text()
 
 
 def test_several_seeds_are_a_mean_with_its_standard_deviation(make_run: MakeRun, tmp_path: Path) -> None:
     runs = [make_run(f"r{i}", settings={"seed": i}, scale=1 + 0.1 * i) for i in range(3)]
-    text = write_comparison([*runs, make_run("single", ("semseg",))], tmp_path / "page.html").read_text()
+    singles = [make_run(task, (task,)) for task in ("semseg", "depth", "normals")]
+    for single in singles[1:]:
+        change_result(single, metrics={})
+    text = write_comparison([*runs, *singles], tmp_path / "page.html").read_text()
     assert "66.00 <small>± 6.00</small>" in text and "× 3" in text
     assert re.search(r'Δm.*?<span class="good">−10\.00</span>', text)
 
@@ -100,16 +221,14 @@ def test_two_confusions_are_subtracted(make_run: MakeRun, tmp_path: Path) -> Non
     before, after = make_run("before"), make_run("after", settings={"epochs": 9})
     change_result(after, plots={"semseg/confusion": [[99, 1, 0], [0, 20, 0], [0, 0, 0]]})
     text = write_comparison([before, after], tmp_path / "page.html").read_text()
-    cells = re.findall(r"color:#\w+\">([+−]\d+)</td>", text)
+    cells = re.findall(r"--part:\d+%\">([+−]\d+)</td>", text)
     assert cells == ["+9", "−9", "−25", "+25"]
 
 
 def test_results_per_class_are_compared_with_the_first_group(make_run: MakeRun, tmp_path: Path) -> None:
     before, after = make_run("before"), make_run("after", scale=0.9, settings={"epochs": 9})
     text = write_comparison([before, after], tmp_path / "page.html").read_text()
-    assert re.search(
-        r"semseg/iou, %.*?>road<.*?<td class=\"best\">50\.0</td><td>45\.0 <small class=\"worse\">−5\.0<", text
-    )
+    assert re.search(r"Segmentation: IoU, %.*?>road<.*?<td>50\.0</td><td>45\.0 <small class=\"worse\">−5\.0<", text)
 
 
 def test_tasks_may_have_any_name(make_run: MakeRun, tmp_path: Path) -> None:
@@ -124,13 +243,13 @@ def test_tasks_may_have_any_name(make_run: MakeRun, tmp_path: Path) -> None:
             plots={name.replace("semseg/", "parts/"): plot for name, plot in result.plots.items()},
         )
     text = write_comparison(runs, tmp_path / "page.html").read_text()
-    assert "parts/iou, %" in text and 'class="matrix"' in text and "semseg/" not in text
+    assert "Parts: IoU, %" in text and 'class="matrix"' in text and "semseg/" not in text
 
 
 def test_a_warning_where_images_differ(make_run: MakeRun, tmp_path: Path) -> None:
     one, other = make_run("one"), make_run("other", settings={"epochs": 9})
     change_result(other, images=7)
-    assert "not evaluated on the same images" in write_comparison([one, other], tmp_path / "page.html").read_text()
+    assert "Evaluated on other images" in write_comparison([one, other], tmp_path / "page.html").read_text()
 
 
 def test_one_run_is_no_comparison(make_run: MakeRun, tmp_path: Path) -> None:

@@ -150,8 +150,8 @@ def test_a_page_is_small(make_run: MakeRun) -> None:
 def test_comparison_is_well_formed(make_run: MakeRun, tmp_path: Path) -> None:
     runs = [make_run("x"), make_run("<y>", ("depth",)), make_run("z", scale=1.1, settings={"epochs": 9})]
     page = check(write_comparison(runs, tmp_path / "pages" / "all.html"))
-    assert page.ids == ["metrics", "settings", "cost", "curves", "classes"]
-    assert "epochs" in page.text
+    assert page.ids == ["what-differs", "metrics", "settings", "pairs", "cost", "curves", "classes", "images"]
+    assert "Epochs" in page.text
 
 
 def test_a_page_about_another_evaluation(make_run: MakeRun) -> None:
@@ -207,7 +207,7 @@ def test_relative_depth_is_shown_on_the_scale_of_its_label(make_run: MakeRun) ->
     assert "600.0 % error" in check(write_report(run)).text
     change_result(run, tasks={"depth": Depth(metric=False)}, plots={})
     text = check(write_report(run)).text
-    assert "0.0 % error" in text and "600.0 % error" not in text and "of the median" in text
+    assert "0.0 % error" in text and "600.0 % error" not in text and "median of the image" in text
 
 
 # -- a task of a user's own --------------------------------------------------------------------------------------------

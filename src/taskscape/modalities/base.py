@@ -27,6 +27,8 @@ class Modality(ABC):
 
     name: ClassVar[str]
     """The word for it in files, under the key ``type``."""
+    title: ClassVar[str] = ""
+    """The word for it in a sentence, such as ``surface normals``; where it is empty, ``name``."""
     dtype: ClassVar[str]
     """Of the stored array."""
     shape: ClassVar[tuple[int, ...]] = ()

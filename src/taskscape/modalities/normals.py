@@ -25,6 +25,7 @@ class Normals(Modality):
     """
 
     name: ClassVar[str] = "normals"
+    title: ClassVar[str] = "surface normals"
     dtype: ClassVar[str] = "int8"
     shape: ClassVar[tuple[int, ...]] = (3,)
     sentinel: ClassVar[int | None] = 0

@@ -21,6 +21,7 @@ class Semseg(Modality):
     """Which class every pixel belongs to, (H, W); ids are those of the class set."""
 
     name: ClassVar[str] = "semseg"
+    title: ClassVar[str] = "segmentation"
     dtype: ClassVar[str] = "uint8"
     sentinel: ClassVar[int | None] = IGNORE_INDEX
 

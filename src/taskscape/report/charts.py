@@ -5,8 +5,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from html import escape
 
-COLORS = ("#3f5bd9", "#d9730d", "#0e8a6c", "#b4328a", "#7a5af0", "#a8770b", "#1787b5", "#cf3a3a")
-"""Of series, in order; they start again when they run out."""
+COLORS = tuple(f"var(--series-{i})" for i in range(8))
+"""Of series, in order; they start again when they run out. ``style.css`` has them for light and dark pages."""
+
+SMALLEST_SPAN = 0.2
+"""An axis spans at least this share of its largest value, so that it does not magnify a difference of little."""
 
 WIDTH, HEIGHT = 400, 220
 LEFT, RIGHT, TOP, BOTTOM = 52, 12, 10, 38
@@ -22,6 +25,8 @@ class Series:
     color: str
     points: Sequence[tuple[float, float]]
     dashed: bool = False
+    faint: bool = False
+    """Draw the line thin and pale: what scatters behind a mean."""
     filled: bool = False
     """Fill the area down to the axis instead."""
     dot: bool = True
@@ -39,10 +44,19 @@ class Axis:
     """Numbers between whole ones have no meaning here."""
 
     @classmethod
-    def around(cls, values: Sequence[float], log: bool = False, margin: float = 0.05) -> "Axis":
-        """Return an axis that holds all values, with a margin of that share; logarithmic only if all are positive."""
+    def around(
+        cls, values: Sequence[float], log: bool = False, margin: float = 0.05, smallest: float = SMALLEST_SPAN
+    ) -> "Axis":
+        """Return an axis that holds all values, with a margin of that share; logarithmic only if all are positive.
+
+        It spans at least the share ``smallest`` of the largest value, but does not cross zero for it.
+        """
         low, high = min(values), max(values)
         log = log and low > 0
+        largest = max(abs(low), abs(high))
+        if high - low < smallest * largest:
+            middle = (low + high) / 2
+            low, high = middle - smallest * largest / 2, middle + smallest * largest / 2
         if log:
             low, high = math.log10(low), math.log10(high)
         pad = margin * (high - low) if high > low else 0.1 * abs(high) or 1.0
@@ -89,14 +103,14 @@ def chart(
     series = [s for s in series if s.points]
     if not series:
         return ""
-    x_axis = Axis.around([x for s in series for x, _ in s.points], x_log, margin=0.0)
+    x_axis = Axis.around([x for s in series for x, _ in s.points], x_log, margin=0.0, smallest=0.0)
     x_axis = replace(x_axis, whole=x_label == "epoch")
     y_axis = Axis.around([y for s in series for _, y in s.points] + ([0.0] if from_zero else []), y_log)
     if from_zero:
         y_axis = Axis(0.0, y_axis.high)
     body = "".join(_line(s, x_axis, y_axis) for s in series)
     legend = _legend(series) if len(series) > 1 else ""
-    return _figure(title, note, legend, _frame(x_axis, y_axis, x_label) + body)
+    return _figure(title, note, legend, _frame(x_axis, y_axis, x_label) + body, _in_words(series, x_label))
 
 
 def scatter(
@@ -108,9 +122,21 @@ def scatter(
     body = ""
     for label, color, x, y in points:
         u, v = _place(x, y, x_axis, y_axis)
-        body += f'<circle cx="{u:.1f}" cy="{v:.1f}" r="5.5" fill="{color}"><title>{escape(label)}</title></circle>'
+        what = f"{label}: {_tick(y)} at {_tick(x)} {x_label}"
+        body += f'<circle cx="{u:.1f}" cy="{v:.1f}" r="5.5" style="fill:{color}"><title>{escape(what)}</title></circle>'
     legend = _legend([Series(label, color, [], filled=True) for label, color, _, _ in points])
-    return _figure(title, note, legend, _frame(x_axis, y_axis, x_label) + body)
+    said = "; ".join(f"{label}: {_tick(y)} at {_tick(x)}" for label, _, x, y in points)
+    return _figure(title, note, legend, _frame(x_axis, y_axis, x_label) + body, f"over {x_label}: {said}")
+
+
+def _in_words(series: Sequence[Series], x_label: str) -> str:
+    """Say where the lines that stand in the legend begin and end, for those who do not see them."""
+    lines = [s for s in series if s.label and not s.faint]
+    return f"over {x_label}: " + "; ".join(
+        f"{s.label} from {_tick(s.points[0][1])} at {_tick(s.points[0][0])} "
+        f"to {_tick(s.points[-1][1])} at {_tick(s.points[-1][0])}"
+        for s in lines
+    )
 
 
 def steps(edges: Sequence[float], heights: Sequence[float]) -> list[tuple[float, float]]:
@@ -161,28 +187,32 @@ def _line(series: Series, x_axis: Axis, y_axis: Axis) -> str:
     if series.filled:
         base = HEIGHT - BOTTOM
         closed = f"{path}L{places[-1][0]:.1f},{base}L{places[0][0]:.1f},{base}Z"
-        return f'<path d="{closed}" fill="{color}" fill-opacity=".7" stroke="none"/>'
+        return f'<path d="{closed}" style="fill:{color}" fill-opacity=".7" stroke="none"/>'
     dash = ' stroke-dasharray="5 4"' if series.dashed else ""
-    line = f'<path d="{path}" fill="none" stroke="{color}" stroke-width="2" stroke-linejoin="round"{dash}/>'
-    if not series.dot:
+    width = ' stroke-width="1" stroke-opacity=".45"' if series.faint else ' stroke-width="2"'
+    line = f'<path d="{path}" fill="none" style="stroke:{color}"{width} stroke-linejoin="round"{dash}/>'
+    if not series.dot or series.faint:
         return line
     u, v = places[-1]
-    return line + f'<circle cx="{u:.1f}" cy="{v:.1f}" r="3" fill="{color}"/>'
+    return line + f'<circle cx="{u:.1f}" cy="{v:.1f}" r="3" style="fill:{color}"/>'
 
 
 def _legend(series: Sequence[Series]) -> str:
     items = "".join(
-        f'<li><i class="{"dashed" if s.dashed else "filled" if s.filled else ""}" style="--color:{s.color}"></i>'
-        f"{escape(s.label)}</li>"
-        for s in series
-        if s.label
+        f'<li><i class="{_mark(s)}" style="--color:{s.color}"></i>{escape(s.label)}</li>' for s in series if s.label
     )
     return f'<ul class="legend">{items}</ul>'
 
 
-def _figure(title: str, note: str, legend: str, body: str) -> str:
+def _mark(series: Series) -> str:
+    """Return the class of a series' mark in the legend."""
+    return "dashed" if series.dashed else "filled" if series.filled else "faint" if series.faint else ""
+
+
+def _figure(title: str, note: str, legend: str, body: str, in_words: str) -> str:
     note = f" <small>{escape(note)}</small>" if note else ""
     return (
         f'<figure class="chart"><figcaption><b>{escape(title)}</b>{note}{legend}</figcaption>'
-        f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(title)}">{body}</svg></figure>'
+        f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(title)} {escape(in_words)}">{body}</svg>'
+        "</figure>"
     )

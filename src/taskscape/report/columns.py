@@ -24,13 +24,15 @@ def table(groups: Sequence[Group], rows: Sequence[str], kind: str = "") -> str:
         return ""
     head = "".join(_column_head(g, color(i)) for i, g in enumerate(groups))
     return wide(
-        f'<table class="compare {kind}"><thead><tr><th></th>{head}</tr></thead><tbody>{"".join(rows)}</tbody></table>'
+        f'<table class="compare {kind}"><thead><tr><td></td>{head}</tr></thead><tbody>{"".join(rows)}</tbody></table>',
+        f"{kind or 'numbers'} of the runs",
     )
 
 
 def _column_head(g: Group, color: str) -> str:
     times = f" <small>× {len(g.runs)}</small>" if len(g.runs) > 1 else ""
-    return f'<th scope=col><i style="--color:{color}"></i>{escape(g.name)}{times}</th>'
+    unfinished = '<br><small class="worse">unfinished</small>' if g.unfinished else ""
+    return f'<th scope=col><i style="--color:{color}"></i>{escape(g.name)}{times}{unfinished}</th>'
 
 
 def heading(title: str, columns: int) -> str:
@@ -40,7 +42,12 @@ def heading(title: str, columns: int) -> str:
 
 def row(title: str, note: str, cells: Sequence[str], best: Collection[int] = ()) -> str:
     """Return a row: its title, a small note beside it, a cell per group as HTML, and which of the cells are best."""
-    marked = "".join(f'<td class="best">{c}</td>' if i in best else f"<td>{c}</td>" for i, c in enumerate(cells))
+    marked = "".join(
+        f'<td class="best"><span class="star" role="img" aria-label="best">★</span> {c}</td>'
+        if i in best
+        else f"<td>{c}</td>"
+        for i, c in enumerate(cells)
+    )
     note = f"&nbsp;<small>{escape(note)}</small>" if note else ""
     return f"<tr><th scope=row>{breakable(title)}{note}</th>{marked}</tr>"
 
@@ -53,11 +60,30 @@ def mean_and_deviation(values: Sequence[float], show: Show) -> str:
     return show(fmean(values)) + deviation
 
 
-def best_groups(values: Sequence[Sequence[float]], higher_is_better: bool, show: Show) -> set[int]:
-    """Return which groups' means read the same as the best one; none where all do, or fewer than two have a mean."""
-    means = {i: fmean(v) for i, v in enumerate(values) if v}
-    if len(means) < 2:
+def least(values: Sequence[Sequence[float]], show: Show) -> set[int]:
+    """Return which groups have the least of what chance does not change; none where all read the same."""
+    means = {i: show(fmean(v)) for i, v in enumerate(values) if v}
+    if len(set(means.values())) < 2:
         return set()
-    best = show(max(means.values()) if higher_is_better else min(means.values()))
-    same = {i for i, mean in means.items() if show(mean) == best}
-    return same if len(same) < len(means) else set()
+    smallest = show(min(fmean(v) for v in values if v))
+    return {i for i, text in means.items() if text == smallest}
+
+
+def best_group(values: Sequence[Sequence[float]], higher_is_better: bool, show: Show) -> set[int]:
+    """Return the group that is better than every other by more than the spread over seeds, if there is one.
+
+    The spread of two groups is the larger of their standard deviations; where neither has several seeds, it is not
+    known, and no group is the best.
+    """
+    several = {i: v for i, v in enumerate(values) if v}
+    if len(several) < 2:
+        return set()
+    best = (max if higher_is_better else min)(several, key=lambda i: fmean(several[i]))
+    for i, other in several.items():
+        if i == best:
+            continue
+        spreads = [stdev(v) for v in (several[best], other) if len(v) > 1]
+        lead = abs(fmean(several[best]) - fmean(other))
+        if not spreads or lead <= max(spreads) or show(fmean(several[best])) == show(fmean(other)):
+            return set()
+    return {best}

@@ -5,131 +5,300 @@ from functools import partial
 from html import escape
 from pathlib import Path
 from statistics import fmean
-from typing import Any
-
-import numpy as np
 
 from taskscape.metrics.delta_m import DeltaM
 from taskscape.metrics.spec import MetricSpec
 from taskscape.report.charts import Series, chart, scatter, spans_decades
-from taskscape.report.columns import MISSING, best_groups, color, heading, mean_and_deviation, row, table
-from taskscape.report.confusion import confusion_difference_table
-from taskscape.report.curves import grid, losses, validation
-from taskscape.report.glossary import (
-    COSTS,
-    arrow,
-    by_task,
-    cost_text,
-    cost_title,
-    leading,
-    signed,
-    unit_and_direction,
-)
+from taskscape.report.columns import MISSING, best_group, color, heading, least, mean_and_deviation, row, table
+from taskscape.report.curves import YARDSTICK, grid, losses, over_minutes, validation
+from taskscape.report.differ import Difference, differ
+from taskscape.report.glossary import arrow, by_task, cost_text, cost_title, leading, shown, signed, unit_and_direction
 from taskscape.report.groups import Group, delta_m_of, differences, first_of_each, group, single_task_groups
-from taskscape.report.html import folded, page, write
+from taskscape.report.html import facts, folded, page, warning, write
+from taskscape.report.modules import parameter_table
+from taskscape.report.pairs import pair_tables
 from taskscape.report.run import Run
-from taskscape.views import view
+from taskscape.report.side_by_side import side_by_side
+from taskscape.report.times import Times
+from taskscape.report.words import heading as capital
+from taskscape.report.words import setting_words, task_word
 
 _SPACE = "\N{NO-BREAK SPACE}"
 
 
-def write_comparison(runs: Sequence[Path], out: Path) -> Path:
-    """Write the HTML file ``out``, which compares runs, and return its path.
+def write_comparison(
+    runs: Sequence[Path], out: Path, *, split: str = "val", tta: bool = False, times: Times | None = None
+) -> Path:
+    """Write the HTML file ``out``, which compares runs by their results on a split, and return its path.
 
-    Runs that differ only in their seed become one column: mean ± standard deviation. Raises ``ValueError`` for fewer
-    than two runs, and for one that lacks something, with the command that makes it.
+    Runs that differ only in their seed become one column: mean ± standard deviation. ``times`` are measured by
+    ``taskscape.runs.measure_times``; without them no times are compared. Raises ``ValueError`` for fewer than two runs,
+    and for one that lacks something, with the command that makes it.
     """
     runs = list({run.resolve(): run for run in runs}.values())
     if len(runs) < 2:
         raise ValueError(f"a comparison needs at least two runs, not {len(runs)}: name more run folders")
-    return write(out, _page(group([Run.load(run) for run in runs])))
+    return write(out, _Comparison([Run.load(run, split, tta) for run in runs], times).page())
 
 
-def _page(groups: Sequence[Group]) -> str:
-    first, last = groups[0], groups[-1]
-    count = sum(len(g.runs) for g in groups)
-    specs = first_of_each(g.specs for g in groups)
-    repeated = f" of {len(groups)} experiments: mean ± standard deviation over seeds" if count > len(groups) else ""
-    return page(
-        " · ".join(g.name for g in groups) if len(groups) <= 3 else f"{len(groups)} networks compared",
-        "taskscape · comparison of runs",
-        f"{count} runs{repeated}.",
-        [
-            (
-                "Metrics",
-                "A star marks the best of each row. Arrows say whether higher or lower is better.",
-                _other_images(groups) + _metrics(groups, specs) + _delta_m_note(groups),
-            ),
-            ("Settings", "Those that are not the same everywhere.", _settings(groups)),
-            ("Cost", "The leading metric of each task over the time of a prediction.", _costs(groups, specs)),
-            ("Curves", "Validated after every epoch; a line per run.", _curves(groups, specs)),
-            ("Classes", f"Small: the change against {first.name}.", _classes(groups, specs)),
-            (
-                "Confusion",
-                f"{last.name} minus {first.name}: how the pixels of every true class (row) are predicted (column), in "
-                "percentage points. Green is better, red is worse.",
-                _confusion(first, last) if len(groups) == 2 else "",
-            ),
-        ],
-    )
+class _Comparison:
+    """Groups of runs, and what every part of the page needs to know of them."""
+
+    def __init__(self, runs: Sequence[Run], times: Times | None) -> None:
+        self.groups, self.times = group(runs), times
+        self.specs: Mapping[str, MetricSpec] = first_of_each(g.specs for g in self.groups)
+        self.tasks = {name: modality for g in self.groups for name, modality in g.tasks.items()}
+        self.difference: Difference = differ(self.groups)
+        self.metrics = shown({name for g in self.groups for name in g.means}, self.specs)
+
+    def page(self) -> str:
+        """Return the whole page."""
+        groups = self.groups
+        count = sum(len(g.runs) for g in groups)
+        repeated = f" of {len(groups)} experiments: mean ± standard deviation over seeds" if count > len(groups) else ""
+        result = groups[0].runs[0].result
+        return page(
+            " · ".join(g.name for g in groups) if len(groups) <= 3 else f"{len(groups)} networks compared",
+            "taskscape · comparison of runs",
+            f"{count} runs{repeated}, on the split {result.split}{' with test-time augmentation' * result.tta}.",
+            [
+                ("What differs", "", _what_differs(self.difference)),
+                (
+                    "Metrics",
+                    "A star marks what is better than everything else in its row by more than the spread over seeds. "
+                    "Arrows say whether higher or lower is better.",
+                    self._metrics() + self._delta_m_note(),
+                ),
+                ("Settings", "Those that are not the same everywhere.", _settings(groups)),
+                ("Pairs", "Any two against each other: the differences of the same seeds.", pair_tables(groups)),
+                ("Cost", "", self._costs()),
+                ("Curves", "Validated after every epoch; a line per run.", self._curves()),
+                ("Classes", f"Small: the change against {groups[0].name}.", self._classes()),
+                (
+                    "Images",
+                    "What each network predicts for the same images: the first run of each column.",
+                    side_by_side(groups),
+                ),
+            ],
+        )
+
+    # -- metrics -------------------------------------------------------------------------------------------------------
+
+    def _metrics(self) -> str:
+        rows = self._delta_m_row()
+        for task, names in by_task(self.metrics).items():
+            rows.append(heading(capital(task_word(task, self.tasks)), len(self.groups)))
+            rows += [self._metric_row(name) for name in names]
+        rows.append(heading("Cost", len(self.groups)))
+        rows += [self._cost_row(name) for name in ("parameters", "flops") if any(g.costs(name) for g in self.groups)]
+        rows += self._time_rows()
+        return table(self.groups, rows)
+
+    def _metric_row(self, name: str) -> str:
+        spec = self.specs[name]
+        values = [g.values(name) for g in self.groups]
+        best = best_group(values, spec.higher_is_better, spec.show) if self.difference.comparable else set()
+        cells = [mean_and_deviation(v, spec.show) for v in values]
+        blind = {g.runs[0].result.baselines.get("by position", {}).get(name) for g in self.groups}
+        yardsticks = [spec.show(value) for value in blind if value is not None]
+        note = " ".join(filter(None, (spec.unit, f"(without the image {' or '.join(yardsticks)})" * bool(yardsticks))))
+        return row(f"{spec.title}{_SPACE}{arrow(spec)}", note, cells, best)
+
+    def _cost_row(self, name: str) -> str:
+        show = partial(cost_text, name)
+        values = [g.costs(name) for g in self.groups]
+        cells = [show(fmean(v)) if v else MISSING for v in values]
+        return row(f"{cost_title(name)}{_SPACE}↓", "", cells, least(values, show) if self.difference.comparable else ())
+
+    # -- Δm ------------------------------------------------------------------------------------------------------------
+
+    def _delta_m(self) -> list[DeltaM | None]:
+        """Return Δm of each group, where there are single-task runs of its protocol for all its tasks."""
+        return [delta_m_of(g, single_task_groups(g, self.groups)) for g in self.groups]
+
+    def _delta_m_row(self) -> list[str]:
+        """Return the row of Δm, or no row where no group has one."""
+        cells = [_delta_m_cell(change) for change in self._delta_m()]
+        has_any = any(cell != MISSING for cell in cells)
+        return [row(f"Δm against single task{_SPACE}↓", "%", cells)] if has_any else []
+
+    def _delta_m_note(self) -> str:
+        """Say what Δm is, against which runs and over which metrics; or which runs it lacks."""
+        has_single = any(g.single_task for g in self.groups)
+        notes = []
+        for g, change in zip(self.groups, self._delta_m(), strict=True):
+            single = single_task_groups(g, self.groups)
+            if change:
+                against = ", ".join(f"{task_word(task, g.tasks)}: {s.name}" for task, s in single.items())
+                over = ", ".join(self._title(name) for name in change.metrics)
+                notes.append(f"{g.name}: against {against}; over {over}.")
+            elif has_single and not g.single_task:
+                missing = ", ".join(task_word(task, g.tasks) for task in g.tasks if task not in single)
+                why = "it is unfinished" if g.unfinished else f"no single-task run of its protocol for {missing}"
+                notes.append(f"{g.name}: none, {why}.")
+        if not notes:
+            return ""
+        return (
+            '<p class="hint note">Δm is the mean over metrics of the relative change against single-task runs of the '
+            "same protocol (data, encoder, epochs, optimizer, losses), signed so that + is worse and − is better.</p>"
+            + folded("Which runs and metrics Δm is of", "".join(f"<p>{escape(note)}</p>" for note in notes))
+        )
+
+    def _title(self, name: str) -> str:
+        return f"{self.specs[name].title} ({task_word(name.split('/')[0], self.tasks)})"
+
+    # -- cost ----------------------------------------------------------------------------------------------------------
+
+    def _time_rows(self) -> list[str]:
+        if self.times is None:
+            return []
+        found = []
+        for name in ("latency", "seconds_per_image"):
+            show = partial(cost_text, name)
+            values = [self._seconds(g, name) for g in self.groups]
+            cells = [mean_and_deviation(v, show) for v in values]
+            found.append(row(f"{cost_title(name)}{_SPACE}↓", "", cells))
+        return found
+
+    def _seconds(self, g: Group, name: str) -> list[float]:
+        measured = {} if self.times is None else getattr(self.times, name)
+        paths = [str(run.folder.path.resolve()) for run in g.runs]
+        return [measured[path] for path in paths if path in measured]
+
+    def _costs(self) -> str:
+        """Draw the leading metric of each task over the cost of a prediction, and list parameters by part."""
+        if self.times is None:
+            about = (
+                "Times are not compared: each run was measured for itself, perhaps beside other work. "
+                "taskscape compare --time measures the networks in turns."
+            )
+        else:
+            about = f"Times were measured in turns, in one process: {self.times.conditions}."
+        axes = [("giga operations per image", 1e-9, [g.costs("flops") for g in self.groups])]
+        if self.times is not None:
+            latencies = [self._seconds(g, "latency") for g in self.groups]
+            axes.append(("milliseconds for one image", 1e3, latencies))
+        charts = []
+        for label, factor, costs in axes:
+            for name in leading(self.metrics, self.specs):
+                points = [
+                    (g.name, color(i), factor * fmean(cost), g.means[name])
+                    for i, (g, cost) in enumerate(zip(self.groups, costs, strict=True))
+                    if cost and name in g.means
+                ]
+                if len(points) > 1:
+                    charts.append(scatter(self.specs[name].title, points, label, unit_and_direction(self.specs[name])))
+        networks = [(g.name, g.runs[0].result.parameters) for g in self.groups if g.runs[0].result.parameters]
+        return f"<p>{escape(about)}</p>" + (grid(charts) if charts else "") + parameter_table(networks, self.tasks)
+
+    # -- curves --------------------------------------------------------------------------------------------------------
+
+    def _curves(self) -> str:
+        """Draw the leading metrics and the training losses; over time and the other metrics in closed parts below."""
+        columns = list(dict.fromkeys(column for g in self.groups for run in g.runs for column in run.curves))
+        metrics = validation(columns, self.specs)
+        training = {
+            f"Training loss, {task_word(name, self.tasks)}": column
+            for name, stages in losses(columns).items()
+            for column in stages
+            if column.startswith("train/")
+        }
+        first = leading(metrics, self.specs)
+        main = [self._metric_curves(name, metrics[name]) for name in first]
+        main += [self._loss_curves(title, column) for title, column in training.items()]
+        over_time = [self._metric_curves(name, metrics[name], over_time=True) for name in first]
+        rest = [self._metric_curves(name, column) for name, column in metrics.items() if name not in first]
+        return (
+            (grid(main) if any(main) else "")
+            + (folded("Over time instead of epochs, as each run took it", grid(over_time)) if any(over_time) else "")
+            + (folded("Every other validation curve", grid(rest)) if any(rest) else "")
+        )
+
+    def _metric_curves(self, name: str, column: str, *, over_time: bool = False) -> str:
+        spec, lines = self.specs[name], self._lines(column, over_time=over_time)
+        blind = self.groups[0].runs[0].result.baselines.get("by position", {}).get(name)
+        ends = [x for line in lines for x, _ in line.points]
+        if blind is not None and len(set(ends)) > 1 and not over_time and spec.leads:
+            yardstick = [(min(ends), blind), (max(ends), blind)]
+            lines.append(Series("without the image", YARDSTICK, yardstick, dashed=True, dot=False))
+        x_label = "minutes of training" if over_time else "epoch"
+        return chart(spec.title, lines, unit_and_direction(spec), x_label=x_label)
+
+    def _loss_curves(self, title: str, column: str) -> str:
+        lines = self._lines(column)
+        steps = column.removeprefix("train/")
+        if all(len(line.points) < 2 for line in lines):  # a single epoch: its steps
+            lines = [
+                Series(g.name if j == 0 else "", color(i), run.steps.get(steps, []))
+                for i, g in enumerate(self.groups)
+                for j, run in enumerate(g.runs)
+            ]
+        return chart(title, lines, y_log=spans_decades([y for line in lines for _, y in line.points]))
+
+    def _lines(self, column: str, *, over_time: bool = False) -> list[Series]:
+        """Return a line per run, in the color of its group; the first of each group stands in the legend."""
+        lines = []
+        for i, g in enumerate(self.groups):
+            curves = [
+                over_minutes(run.curves, column) if over_time else run.curves[column]
+                for run in g.runs
+                if column in run.curves
+            ]
+            lines += [Series(g.name if j == 0 else "", color(i), curve) for j, curve in enumerate(curves)]
+        return lines
+
+    # -- classes -------------------------------------------------------------------------------------------------------
+
+    def _classes(self) -> str:
+        """Return the metrics per class, named ``task/metric/class``, with the change against the first group."""
+        rows: list[str] = []
+        previous = ""
+        present = {name for g in self.groups for name in g.means}
+        for name in (name for name, spec in self.specs.items() if spec.per_class and name in present):
+            task, _, label = name.split("/", 2)
+            title = self.specs[name].title.removesuffix(label).strip()
+            head = f"{capital(task_word(task, self.tasks))}: {title}, {self.specs[name].unit}"
+            if head != previous:
+                previous = head
+                rows.append(heading(head, len(self.groups)))
+            rows.append(self._class_row(name, label))
+        return table(self.groups, rows, "classes")
+
+    def _class_row(self, name: str, label: str) -> str:
+        spec, groups = self.specs[name], self.groups
+        values = [g.values(name) for g in groups]
+        reference = groups[0].means.get(name)
+        cells = [mean_and_deviation(v, "{:.1f}".format) for v in values]
+        for i, g in enumerate(groups[1:], 1):
+            if reference is not None and name in g.means:
+                cells[i] += _change(g.means[name] - reference, spec)
+        best = best_group(values, spec.higher_is_better, "{:.1f}".format) if self.difference.comparable else set()
+        return row(label, "", cells, best)
 
 
-def _other_images(groups: Sequence[Group]) -> str:
-    """Return a warning where the runs were not evaluated on the same images."""
-    evaluated = {(run.result.split, run.result.images) for g in groups for run in g.runs}
-    if len(evaluated) == 1:
-        return ""
-    kinds = ", ".join(f"{images} images of {split}" for split, images in sorted(evaluated))
-    return f'<p class="warning">These runs were not evaluated on the same images ({escape(kinds)}).</p>'
+def _what_differs(difference: Difference) -> str:
+    """Say what is compared and what else differs."""
+    parts = []
+    if difference.compared:
+        parts.append(f"<p>Compared: {escape(', '.join(difference.compared))}.</p>")
+    if difference.besides:
+        parts.append(
+            warning(
+                "These runs also differ in what is listed here. A difference of metrics may come from any of it, so "
+                "nothing is starred."
+            )
+        )
+        parts.append(facts([(capital(name), " / ".join(values)) for name, values in difference.besides.items()]))
+    parts += [f'<p class="hint">{escape(remark)}</p>' for remark in difference.remarks]
+    return "".join(parts)
 
 
-# -- tables ------------------------------------------------------------------------------------------------------------
-
-
-def _metrics(groups: Sequence[Group], specs: Mapping[str, MetricSpec]) -> str:
-    rows = _delta_m_row(groups)
-    for task, names in by_task(_names(groups, specs, per_class=False)).items():
-        rows.append(heading(task, len(groups)))
-        rows += [_metric_row(groups, name, specs[name]) for name in names]
-    rows.append(heading("cost", len(groups)))
-    rows += [_cost_row(groups, name) for name in COSTS if any(g.costs(name) for g in groups)]
-    return table(groups, rows)
-
-
-def _names(groups: Sequence[Group], specs: Mapping[str, MetricSpec], *, per_class: bool) -> list[str]:
-    """Return the metrics that any run has."""
-    present = {name for g in groups for name in g.means}
-    return [name for name, spec in specs.items() if name in present and spec.per_class == per_class]
-
-
-def _metric_row(groups: Sequence[Group], name: str, spec: MetricSpec) -> str:
-    values = [g.values(name) for g in groups]
-    best = best_groups(values, spec.higher_is_better, spec.show)
-    cells = [mean_and_deviation(v, spec.show) for v in values]
-    return row(f"{spec.title}{_SPACE}{arrow(spec)}", spec.unit, cells, best)
-
-
-def _cost_row(groups: Sequence[Group], name: str) -> str:
-    show = partial(cost_text, name)
-    values = [g.costs(name) for g in groups]
-    cells = [show(fmean(v)) if v else MISSING for v in values]
-    return row(f"{cost_title(name)}{_SPACE}↓", "", cells, best_groups(values, False, show))
-
-
-def _delta_m(groups: Sequence[Group]) -> list[DeltaM | None]:
-    """Return Δm of each group, where there are single-task runs to compare with."""
-    single = single_task_groups(groups)
-    return [delta_m_of(g, single) for g in groups]
-
-
-def _delta_m_row(groups: Sequence[Group]) -> list[str]:
-    """Return the row of Δm, or no row where no group has one."""
-    changes = _delta_m(groups)
-    if not any(changes):
-        return []
-    percents = [[change.percent] if change else [] for change in changes]
-    best = best_groups(percents, False, partial(signed, digits=2))
-    return [row(f"Δm against single task{_SPACE}↓", "%", [_delta_m_cell(change) for change in changes], best)]
+def _settings(groups: Sequence[Group]) -> str:
+    rows = [
+        row(capital(setting_words(name)), "", [escape(value) for value in values])
+        for name, values in differences(groups).items()
+    ]
+    return table(groups, rows, "words")
 
 
 def _delta_m_cell(change: DeltaM | None) -> str:
@@ -140,119 +309,8 @@ def _delta_m_cell(change: DeltaM | None) -> str:
     return f'<span class="{"worse" if change.percent > 0 else "good"}">{signed(change.percent, 2)}</span>'
 
 
-def _delta_m_note(groups: Sequence[Group]) -> str:
-    """Say what Δm is, against which runs and over which metrics."""
-    changes = {g.name: change for g, change in zip(groups, _delta_m(groups), strict=True) if change}
-    if not changes:
-        return ""
-    against = ", ".join(f"{task}: {g.name}" for task, g in single_task_groups(groups).items())
-    over = "; ".join(f"{name} over {', '.join(change.metrics)}" for name, change in changes.items())
-    return (
-        '<p class="hint note">Δm is the mean over metrics of the relative change against the single-task runs '
-        f"({escape(against)}), signed so that + is worse and − is better.</p>"
-        + folded("Which metrics Δm is the mean of", f"<p>{escape(over)}.</p>")
-    )
-
-
-def _settings(groups: Sequence[Group]) -> str:
-    rows = [row(name, "", [escape(value) for value in values]) for name, values in differences(groups).items()]
-    return table(groups, rows, "words")
-
-
-def _classes(groups: Sequence[Group], specs: Mapping[str, MetricSpec]) -> str:
-    """Return the metrics per class, named ``task/metric/class``, with the change against the first group."""
-    rows: list[str] = []
-    previous = ""
-    for name in _names(groups, specs, per_class=True):
-        task, metric, label = name.split("/", 2)
-        if f"{task}/{metric}" != previous:
-            previous = f"{task}/{metric}"
-            rows.append(heading(f"{previous}, {specs[name].unit}", len(groups)))
-        rows.append(_class_row(groups, name, label, specs[name]))
-    return table(groups, rows)
-
-
-def _class_row(groups: Sequence[Group], name: str, label: str, spec: MetricSpec) -> str:
-    values = [g.values(name) for g in groups]
-    reference = groups[0].means.get(name)
-    cells = [mean_and_deviation(v, "{:.1f}".format) for v in values]
-    for i, g in enumerate(groups[1:], 1):
-        if reference is not None and name in g.means:
-            cells[i] += _change(g.means[name] - reference, spec)
-    return row(label, "", cells, best_groups(values, spec.higher_is_better, "{:.1f}".format))
-
-
 def _change(change: float, spec: MetricSpec) -> str:
     if abs(change) < 0.05:
         return " <small>0.0</small>"
     better = (change > 0) == spec.higher_is_better
     return f' <small class="{"good" if better else "worse"}">{signed(change, 1)}</small>'
-
-
-def _confusion(before: Group, after: Group) -> str:
-    """Return the differences of the confusion matrices of the tasks whose classes are the same in both groups."""
-    tables = []
-    for task, modality in before.tasks.items():
-        matrices = [_confusion_matrices(g, task) for g in (before, after)]
-        if after.tasks.get(task) == modality and all(matrices):
-            old, new = (np.sum(of_runs, axis=0) for of_runs in matrices)
-            tables.append(confusion_difference_table(old, new, view(modality).classes))
-    return "".join(tables)
-
-
-def _confusion_matrices(g: Group, task: str) -> list[Any]:
-    key = f"{task}/confusion"
-    return [run.result.plots[key] for run in g.runs if key in run.result.plots]
-
-
-# -- charts ------------------------------------------------------------------------------------------------------------
-
-
-def _costs(groups: Sequence[Group], specs: Mapping[str, MetricSpec]) -> str:
-    """Draw the leading metric of each task over the time of a prediction."""
-    charts = []
-    for name in leading(_names(groups, specs, per_class=False), specs):
-        points = [
-            (g.name, color(i), 1e3 * fmean(seconds), g.means[name])
-            for i, g in enumerate(groups)
-            if (seconds := g.costs("seconds_per_image")) and name in g.means
-        ]
-        if len(points) > 1:
-            note = unit_and_direction(specs[name])
-            charts.append(scatter(specs[name].title, points, "milliseconds per image", note))
-    return grid(charts) if charts else ""
-
-
-def _curves(groups: Sequence[Group], specs: Mapping[str, MetricSpec]) -> str:
-    """Draw the leading metrics and the training losses; the other metrics are in a closed part below."""
-    columns = list(dict.fromkeys(column for g in groups for run in g.runs for column in run.curves))
-    metrics = validation(columns, specs)
-    training = {
-        f"Training loss, {name}": column
-        for name, stages in losses(columns).items()
-        for column in stages
-        if column.startswith("train/")
-    }
-    first = leading(metrics, specs)
-    main = [_metric_curves(groups, specs[name], metrics[name]) for name in first]
-    main += [_loss_curves(groups, title, column) for title, column in training.items()]
-    rest = [_metric_curves(groups, specs[name], column) for name, column in metrics.items() if name not in first]
-    return (grid(main) if any(main) else "") + (folded("Every other validation curve", grid(rest)) if any(rest) else "")
-
-
-def _metric_curves(groups: Sequence[Group], spec: MetricSpec, column: str) -> str:
-    return chart(spec.title, _lines(groups, column), unit_and_direction(spec))
-
-
-def _loss_curves(groups: Sequence[Group], title: str, column: str) -> str:
-    lines = _lines(groups, column)
-    return chart(title, lines, y_log=spans_decades([y for line in lines for _, y in line.points]))
-
-
-def _lines(groups: Sequence[Group], column: str) -> list[Series]:
-    """Return a line per run, in the color of its group; the first of each group stands in the legend."""
-    lines = []
-    for i, g in enumerate(groups):
-        curves = [run.curves[column] for run in g.runs if column in run.curves]
-        lines += [Series(g.name if j == 0 else "", color(i), curve) for j, curve in enumerate(curves)]
-    return lines

@@ -9,7 +9,6 @@ import numpy.typing as npt
 from taskscape.report.glossary import signed
 from taskscape.report.html import wide
 from taskscape.views import Color
-from taskscape.views.colors import NEUTRAL
 
 BETTER = (14, 138, 108)
 WORSE = (207, 58, 58)
@@ -26,6 +25,10 @@ def shares(confusion: npt.ArrayLike) -> Shares:
     counts = np.asarray(confusion, np.float64)
     total = counts.sum(1, keepdims=True)
     return np.asarray(100 * counts / np.where(total > 0, total, np.nan))
+
+
+PAGES = ((247, 247, 247), (32, 33, 38))
+"""What a cell without color is on a light page and on a dark one; as in ``style.css``."""
 
 
 def confusion_table(confusion: npt.ArrayLike, classes: Classes) -> str:
@@ -66,7 +69,8 @@ def _table(values: Shares, classes: Classes, cell: Cell) -> str:
     side = max(22, min(64, 760 // len(classes)))  # pixels: 40 classes fit a desktop, two do not fill it
     return wide(
         f'<table class="matrix" style="--side:{side}px"><thead><tr><td></td>{head}</tr></thead>'
-        f"<tbody>{''.join(rows)}</tbody></table>"
+        f"<tbody>{''.join(rows)}</tbody></table>",
+        "confusion of classes: rows are the true class, columns the predicted one",
     )
 
 
@@ -79,7 +83,7 @@ def _chip(color: Color) -> str:
 
 
 def _colored(text: str, color: Color, strength: float) -> str:
-    background = np.array(NEUTRAL) * (1 - strength) + np.array(color) * strength
-    ink = "#fff" if background @ (0.299, 0.587, 0.114) < 140 else "#1c1c1e"
-    r, g, b = background.round().astype(int)
-    return f'<td style="background:rgb({r},{g},{b});color:{ink}">{text}</td>'
+    backgrounds = [np.array(empty) * (1 - strength) + np.array(color) * strength for empty in PAGES]
+    light, dark = ("w" if b @ (0.299, 0.587, 0.114) < 130 else "k" for b in backgrounds)
+    r, g, b = color
+    return f'<td class="{light}{dark}" style="--color:rgb({r},{g},{b});--part:{100 * strength:.0f}%">{text}</td>'

@@ -1,17 +1,43 @@
 """The columns of ``metrics.csv`` as charts."""
 
 from collections.abc import Iterable, Mapping
+from typing import NamedTuple
 
 from taskscape.metrics.spec import MetricSpec
+from taskscape.modalities import Modality
 from taskscape.report.charts import COLORS, Series, chart, spans_decades
-from taskscape.report.glossary import leading, unit_and_direction
+from taskscape.report.glossary import leading, shown, unit_and_direction
 from taskscape.report.html import folded
-from taskscape.report.run import Curve
+from taskscape.report.run import Run
+from taskscape.report.steps import Curve
+from taskscape.report.words import column_words, task_word
 
-AXES = ("epoch", "step")
+AXES = ("epoch", "step", "seconds")
 LEARNING_RATE = "lr"
 REST = COLORS[5]
 """The color of curves that stand alone."""
+YARDSTICK = "var(--yardstick)"
+STAGES = {"train": "training", "val": "validation"}
+
+
+class Curves(NamedTuple):
+    """The curves of one run."""
+
+    epochs: Mapping[str, Curve]
+    """By column of ``metrics.csv``, over epochs."""
+    specs: Mapping[str, MetricSpec]
+    """What the metrics are."""
+    steps: Mapping[str, Curve] = {}
+    """Within epochs: ``loss/TASK``, ``lr``, over epochs with fractions."""
+    tasks: Mapping[str, Modality] = {}
+    blind: Mapping[str, float] = {}
+    """The metrics of a predictor that ignores the image, drawn as a yardstick."""
+
+    @classmethod
+    def of(cls, run: Run) -> "Curves":
+        """Return those of a run."""
+        result = run.result
+        return cls(run.curves, result.specs, run.steps, result.tasks, result.baselines.get("by position", {}))
 
 
 def losses(columns: Iterable[str]) -> dict[str, list[str]]:
@@ -34,41 +60,53 @@ def _by_name(columns: Iterable[str], kind: str) -> dict[str, list[str]]:
 
 
 def validation(columns: Iterable[str], specs: Mapping[str, MetricSpec]) -> dict[str, str]:
-    """Return the columns of validation metrics by metric: those that lead first, those of single classes left out."""
+    """Return the columns of validation metrics that pages show, by metric: those that lead first."""
     columns = set(columns)
-    metrics = [name for name, spec in specs.items() if f"val/{name}" in columns and not spec.per_class]
+    metrics = shown((name for name in specs if f"val/{name}" in columns), specs)
     return {name: f"val/{name}" for name in (*leading(metrics, specs), *metrics)}
 
 
-def curve_charts(curves: Mapping[str, Curve], specs: Mapping[str, MetricSpec]) -> str:
-    """Draw losses, the leading metrics, learning rate and weights; the other columns are in a closed part below.
-
-    ``specs`` are those of the run's result.
+def curve_charts(curves: Curves) -> str:
+    """Draw losses, the leading metrics, learning rate and weights; in closed parts below, metrics over time and the
+    other columns.
     """
-    loss, weight, metrics = losses(curves), weights(curves), validation(curves, specs)
+    epochs, specs = curves.epochs, curves.specs
+    loss, weight, metrics = losses(epochs), weights(epochs), validation(epochs, specs)
+    for name in curves.steps:
+        if name.startswith("loss/"):
+            loss.setdefault(name.removeprefix("loss/"), [])
     first = leading(metrics, specs) or list(metrics)[:3]
 
-    charts = [_loss(name, {c: curves[c] for c in columns}, COLORS[i]) for i, (name, columns) in enumerate(loss.items())]
-    charts += [metric_chart(specs[name], curves[metrics[name]], COLORS[i]) for i, name in enumerate(first)]
-    charts.append(chart("Learning rate", [Series(LEARNING_RATE, COLORS[4], curves.get(LEARNING_RATE, []))]))
-    charts.append(_weights({name: curves[columns[0]] for name, columns in weight.items()}))
+    charts = [_loss(curves, name, columns, COLORS[i]) for i, (name, columns) in enumerate(loss.items())]
+    charts += [metric_chart(curves, name, COLORS[i], yardstick=True) for i, name in enumerate(first)]
+    rate = curves.steps.get(LEARNING_RATE) or epochs.get(LEARNING_RATE, [])
+    charts.append(chart("Learning rate", [Series("learning rate", COLORS[4], rate)], from_zero=True))
+    charts.append(_weights({task_word(name, curves.tasks): epochs[columns[0]] for name, columns in weight.items()}))
 
-    per_class = {f"val/{name}" for name, spec in specs.items() if spec.per_class}
-    in_groups = {column for group in (*loss.values(), *weight.values()) for column in group}
-    drawn = {LEARNING_RATE, *AXES, *metrics.values(), *per_class, *in_groups}
-    rest = [metric_chart(specs[name], curves[metrics[name]], REST) for name in metrics if name not in first]
-    rest += [chart(column, [Series(column, REST, curve)]) for column, curve in curves.items() if column not in drawn]
+    rest = [metric_chart(curves, name, REST) for name in metrics if name not in first]
+    rest += [chart(column_words(column), [Series(column, REST, epochs[column])]) for column in _others(curves)]
+    over_time = [_over_time(curves, name, COLORS[i]) for i, name in enumerate(first)]
 
-    closed = folded("Every other curve", grid(rest)) if any(rest) else ""
+    closed = folded("Over time instead of epochs", grid(over_time)) if any(over_time) else ""
+    closed += folded("Every other curve", grid(rest)) if any(rest) else ""
     return grid(charts) + closed if any(charts) else closed
 
 
-def _loss(name: str, curves: Mapping[str, Curve], color: str) -> str:
-    """Draw the loss of the stages: the first as a line, the others dashed."""
-    lines = [
-        Series(column.split("/")[0], color, curve, dashed=i > 0) for i, (column, curve) in enumerate(curves.items())
-    ]
-    return chart(f"Loss, {name}", lines, y_log=_log(lines))
+def _others(curves: Curves) -> list[str]:
+    """Return the columns that are neither an axis nor a loss, weight or metric."""
+    groups = (*losses(curves.epochs).values(), *weights(curves.epochs).values())
+    known = {LEARNING_RATE, *AXES, *(column for group in groups for column in group)}
+    known |= {f"{stage}/{name}" for stage in STAGES for name in curves.specs}
+    return [column for column in curves.epochs if column not in known]
+
+
+def _loss(curves: Curves, name: str, columns: Iterable[str], color: str) -> str:
+    """Draw a loss: its steps faintly, the means of epochs as a line, validation dashed."""
+    lines = [Series("each step", color, curves.steps.get(f"loss/{name}", []), faint=True)]
+    for column in columns:
+        stage = column.split("/")[0]
+        lines.append(Series(STAGES.get(stage, stage), color, curves.epochs[column], dashed=stage != "train"))
+    return chart(f"Loss, {task_word(name, curves.tasks)}", lines, y_log=_log(lines))
 
 
 def _weights(curves: Mapping[str, Curve]) -> str:
@@ -80,10 +118,29 @@ def _log(lines: Iterable[Series]) -> bool:
     return spans_decades([y for line in lines for _, y in line.points])
 
 
-def metric_chart(spec: MetricSpec, curve: Curve, color: str) -> str:
-    """Draw one metric over epochs."""
-    last = curve[-1][1]
-    return chart(spec.title, [Series(spec.title, color, curve)], f"{unit_and_direction(spec)} · last {spec.show(last)}")
+def metric_chart(curves: Curves, name: str, color: str, *, yardstick: bool = False) -> str:
+    """Draw one metric over epochs: validation, where there is one training dashed, and the blind predictor's value."""
+    spec, curve = curves.specs[name], curves.epochs[f"val/{name}"]
+    lines = [
+        Series("validation", color, curve),
+        Series("training images", color, curves.epochs.get(f"train/{name}", []), dashed=True),
+    ]
+    if yardstick and name in curves.blind and len(curve) > 1:
+        ends = [(x, curves.blind[name]) for x in (curve[0][0], curve[-1][0])]
+        lines.append(Series("without the image", YARDSTICK, ends, dashed=True, dot=False))
+    return chart(spec.title, lines, f"{unit_and_direction(spec)} · last {spec.show(curve[-1][1])}")
+
+
+def _over_time(curves: Curves, name: str, color: str) -> str:
+    spec = curves.specs[name]
+    lines = [Series(spec.title, color, over_minutes(curves.epochs, f"val/{name}"))]
+    return chart(spec.title, lines, unit_and_direction(spec), x_label="minutes of training")
+
+
+def over_minutes(curves: Mapping[str, Curve], column: str) -> Curve:
+    """Return a column over the minutes that training had taken at each epoch."""
+    minutes = {epoch: seconds / 60 for epoch, seconds in curves.get("seconds", [])}
+    return [(minutes[epoch], value) for epoch, value in curves.get(column, []) if epoch in minutes]
 
 
 def grid(charts: Iterable[str]) -> str:

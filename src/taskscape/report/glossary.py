@@ -7,15 +7,23 @@ from taskscape.metrics.spec import MetricSpec
 COSTS = {
     "parameters": "Parameters",
     "flops": "FLOPs per image",
-    "seconds_per_image": "Time per image",
+    "latency": "Time of one image",
+    "seconds_per_image": "Time per image, in batches",
     "seconds": "Training time",
 }
+"""In the order of display. ``latency`` is of an image that comes alone, ``seconds_per_image`` tells the throughput."""
 
 
 def leading(metrics: Iterable[str], specs: Mapping[str, MetricSpec]) -> list[str]:
     """Return those of the metrics that stand for their task, in the order of the specs."""
     metrics = set(metrics)
     return [name for name, spec in specs.items() if spec.leads and name in metrics]
+
+
+def shown(metrics: Iterable[str], specs: Mapping[str, MetricSpec]) -> list[str]:
+    """Return those of the metrics that tables show, in the order of the specs: not of single classes, not optional."""
+    metrics = set(metrics)
+    return [name for name, spec in specs.items() if name in metrics and not (spec.per_class or spec.optional)]
 
 
 def by_task(metrics: Iterable[str]) -> dict[str, list[str]]:
@@ -31,10 +39,19 @@ def arrow(spec: MetricSpec) -> str:
     return "↑" if spec.higher_is_better else "↓"
 
 
+def direction(spec: MetricSpec) -> str:
+    """Return the arrow as HTML, with the words for those who do not see it."""
+    return f'<span role="img" aria-label="{_better(spec)}" title="{_better(spec)}">{arrow(spec)}</span>'
+
+
+def _better(spec: MetricSpec) -> str:
+    return f"{'higher' if spec.higher_is_better else 'lower'} is better"
+
+
 def unit_and_direction(spec: MetricSpec) -> str:
     """Return unit and direction as one line: ``% · ↑ higher is better``."""
-    direction = f"{arrow(spec)} {'higher' if spec.higher_is_better else 'lower'} is better"
-    return f"{spec.unit} · {direction}" if spec.unit else direction
+    text = f"{arrow(spec)} {_better(spec)}"
+    return f"{spec.unit} · {text}" if spec.unit else text
 
 
 def signed(value: float, digits: int) -> str:
@@ -47,9 +64,22 @@ def cost_title(name: str) -> str:
     return COSTS.get(name, name.replace("_", " "))
 
 
+def cost_conditions(name: str, environment: Mapping[str, str]) -> str:
+    """Return under which conditions a time was measured: ``batches of 16, CPU, 2 threads, bf16``."""
+    if name not in ("latency", "seconds_per_image"):
+        return ""
+    batch = "one image" if name == "latency" else f"batches of {environment.get('batch size', 'unknown size')}"
+    return ", ".join([batch, *(environment[key] for key in ("device", "precision") if key in environment)])
+
+
+def throughput(seconds_per_image: float) -> str:
+    """Return how many images a second that is."""
+    return f"{1 / seconds_per_image:#.3g}".rstrip(".") + " images/s" if seconds_per_image > 0 else ""
+
+
 def cost_text(name: str, value: float) -> str:
     """Return a cost with its unit: ``20.5 M``, ``6.00 G``, ``23.3 ms``, ``31 min``."""
-    if "seconds" not in name:
+    if "seconds" not in name and name != "latency":
         return _scaled(value, (("", 1.0), ("k", 1e3), ("M", 1e6), ("G", 1e9), ("T", 1e12)))
     if value >= 60:
         minutes = round(value / 60)

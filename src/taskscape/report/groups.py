@@ -11,6 +11,7 @@ from statistics import fmean
 from taskscape.metrics.delta_m import DeltaM, delta_m
 from taskscape.metrics.spec import MetricSpec
 from taskscape.modalities import Modality
+from taskscape.report.protocol import WITHOUT_EFFECT, evaluated_on, same_protocol, single_task
 from taskscape.report.run import Run, flatten
 
 NO_SETTING = "–"
@@ -41,6 +42,16 @@ class Group:
         return {name: fmean(self.values(name)) for name in names}
 
     @property
+    def unfinished(self) -> bool:
+        """Whether a run has not come to its end."""
+        return any(run.unfinished for run in self.runs)
+
+    @property
+    def by_seed(self) -> dict[str, Run]:
+        """The runs by their seed."""
+        return {str(run.settings.get("seed")): run for run in self.runs}
+
+    @property
     def single_task(self) -> bool:
         """Whether the runs have one task only."""
         return len(self.tasks) == 1
@@ -68,8 +79,9 @@ def group(runs: Sequence[Run]) -> list[Group]:
     names = dict(zip([run.folder for run in runs], _names(runs), strict=True))
     repetitions: dict[str, list[Run]] = {}
     for run in runs:
-        settings = {key: value for key, value in run.settings.items() if key != "seed"}
-        repetitions.setdefault(json.dumps(settings, sort_keys=True, default=str), []).append(run)
+        settings = {key: value for key, value in run.settings.items() if key not in ("seed", *WITHOUT_EFFECT)}
+        key = [settings, evaluated_on(run), run.training_data]
+        repetitions.setdefault(json.dumps(key, sort_keys=True, default=str), []).append(run)
     groups = [Group(_common_name([names[run.folder] for run in members]), members) for members in repetitions.values()]
     if len({g.name for g in groups}) < len(groups):
         groups = [Group(names[g.runs[0].folder], g.runs) for g in groups]
@@ -96,7 +108,7 @@ def _common_name(names: Sequence[str]) -> str:
 def differences(groups: Sequence[Group]) -> dict[str, list[str]]:
     """Return the settings, apart from the seed, in which groups differ: by dotted name, a value per group."""
     flat = [flatten(g.runs[0].settings) for g in groups]
-    names = dict.fromkeys(name for settings in flat for name in settings if name != "seed")
+    names = dict.fromkeys(name for settings in flat for name in settings if name not in ("seed", *WITHOUT_EFFECT))
     table = {name: [settings.get(name, NO_SETTING) for settings in flat] for name in names}
     # Where one experiment has null and another has nested settings, the nested settings show the difference.
     parents = {parent for name in names for parent in _parents(name)}
@@ -121,21 +133,24 @@ def _follows_from_type(name: str, values: Sequence[str], table: Mapping[str, Seq
     )
 
 
-def single_task_groups(groups: Iterable[Group]) -> dict[str, Group]:
-    """Return the single-task runs by task: the first group of each."""
+def single_task_groups(g: Group, groups: Iterable[Group]) -> dict[str, Group]:
+    """Return the single-task groups of the same protocol as a group, by task: the first of each."""
     single: dict[str, Group] = {}
-    for g in groups:
-        if g.single_task:
-            single.setdefault(next(iter(g.tasks)), g)
+    for other in groups:
+        task = single_task(other.runs[0])
+        if task is not None and all(same_protocol(g.runs[0], run) for run in other.runs):
+            single.setdefault(task, other)
     return single
 
 
 def delta_m_of(g: Group, single: Mapping[str, Group]) -> DeltaM | None:
     """Return Δm of a group's mean metrics against the single-task groups by task.
 
-    None for single-task runs themselves, and where there is nothing to compare with.
+    None for single-task runs themselves, and where a task has no single-task run.
     """
-    if g.single_task:
+    if g.single_task or g.unfinished or g.tasks.keys() - single.keys():
         return None
-    reference = {name: value for s in single.values() for name, value in s.means.items()}
+    reference = {
+        name: value for task, s in single.items() for name, value in s.means.items() if name.startswith(f"{task}/")
+    }
     return delta_m(g.means, reference, g.specs)

@@ -14,6 +14,7 @@ PAGE = Template("""<!doctype html>
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
 <title>$title</title>
 <style>
 $style
@@ -63,15 +64,22 @@ def write(path: Path, text: str) -> Path:
     return path
 
 
-def tiles(items: Sequence[tuple[str, str, str]]) -> str:
-    """Return large numbers: (title, number, unit); nothing where there are none."""
+def warning(text: str) -> str:
+    """Return a sentence or two that must not be overlooked."""
+    return f'<p class="warning" role="note">{escape(text)}</p>'
+
+
+def tiles(items: Sequence[tuple[str, str, str, str]]) -> str:
+    """Return large numbers: (title, number, unit, note); nothing where there are none."""
     if not items:
         return ""
     return (
         '<dl class="tiles">'
         + "".join(
-            f"<div><dt>{escape(title)}</dt><dd>{escape(number)}<small>{escape(unit)}</small></dd></div>"
-            for title, number, unit in items
+            f"<div><dt>{escape(title)}</dt><dd>{escape(number)}<small>{escape(unit)}</small></dd>"
+            + (f"<dd class=note>{escape(note)}</dd>" if note else "")
+            + "</div>"
+            for title, number, unit, note in items
         )
         + "</dl>"
     )
@@ -98,9 +106,11 @@ def folded(summary: str, body: str) -> str:
     return f"<details><summary>{escape(summary)}</summary>{body}</details>"
 
 
-def wide(body: str) -> str:
-    """Return content that scrolls sideways where it is wider than the screen; the page does not."""
-    return f'<div class="wide" tabindex="0">{body}</div>'
+def wide(body: str, name: str) -> str:
+    """Return content that scrolls sideways where it is wider than the screen; the page does not. ``name`` is for those
+    who do not see it.
+    """
+    return f'<div class="wide" tabindex="0" role="region" aria-label="{escape(name)}">{body}</div>'
 
 
 def settings_table(settings: dict[str, str]) -> str:

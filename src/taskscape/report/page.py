@@ -9,15 +9,30 @@ from taskscape.files.paths import check_inside
 from taskscape.metrics.spec import MetricSpec
 from taskscape.report import samples as gallery
 from taskscape.report.charts import COLORS, Series, chart, spans_decades, steps
+from taskscape.report.columns import MISSING
 from taskscape.report.confusion import confusion_table
-from taskscape.report.curves import curve_charts, grid
-from taskscape.report.glossary import arrow, by_task, cost_text, cost_title, leading, unit_and_direction
-from taskscape.report.html import facts, folded, page, settings_table, tiles, write
+from taskscape.report.curves import Curves, curve_charts, grid
+from taskscape.report.glossary import (
+    COSTS,
+    arrow,
+    by_task,
+    cost_conditions,
+    cost_text,
+    cost_title,
+    direction,
+    leading,
+    shown,
+    throughput,
+)
+from taskscape.report.html import facts, folded, page, settings_table, tiles, warning, wide, write
+from taskscape.report.modules import parameter_table
 from taskscape.report.run import Run, flatten, headline
+from taskscape.report.words import heading, task_word, task_words
+from taskscape.report.yardsticks import Yardstick, yardsticks
 from taskscape.run_folder import Result
 from taskscape.views import Color, view
 
-AREA = "#cfcdc8"
+AREA = "var(--area)"
 """The color of true values, behind that of predicted ones."""
 
 NO_CLASS: Color = (120, 120, 120)
@@ -50,17 +65,19 @@ def _page(run: Run) -> str:
     result = run.result
     samples = gallery.subsample(run.samples())
     tasks = gallery.colorize(result.tasks, samples)
-    overview = gallery.hero(samples, tasks) if samples else ""
-    overview += _headlines(result) + _settings(run)
+    known = yardsticks(run)
+    overview = _unfinished(run) + (gallery.hero(samples, tasks) if samples else "")
+    overview += _headlines(result, known) + _settings(run)
     evaluated = f"evaluated on {result.images} images ({result.split})"
+    lead = f"{task_words(result.tasks)} from one image, {evaluated}{', with test-time augmentation' * result.tta}."
     return page(
-        run.name,
+        run.name + (f" (unfinished: {run.unfinished})" if run.unfinished else ""),
         "taskscape · report of a run",
-        f"{', '.join(result.tasks)} from one image, {evaluated}{', with test-time augmentation' * result.tta}.",
+        heading(lead),
         [
             ("Overview", "", overview),
-            ("Metrics", "Arrows say whether higher or lower is better.", _metrics(result)),
-            ("Curves", "Validation after every epoch.", curve_charts(run.curves, result.specs)),
+            ("Metrics", " ".join(yardstick.text for yardstick in known), _metrics(result, known)),
+            ("Curves", "Validation after every epoch.", curve_charts(Curves.of(run))),
             ("Classes", _about_classes(result), "".join(_class_bars(task, result) for task in result.tasks)),
             (
                 "Confusion",
@@ -77,7 +94,7 @@ def _page(run: Run) -> str:
                 f"Labels, predictions and where the two differ, on images of the split {result.split}.",
                 gallery.gallery(samples, tasks) if samples else "",
             ),
-            ("Cost", "", tiles([(cost_title(k), *_number_and_unit(k, v)) for k, v in result.cost.items()])),
+            ("Cost", "", _costs(result)),
             ("Environment", "", facts(list(result.environment.items()))),
         ],
     )
@@ -88,43 +105,86 @@ def _number_and_unit(name: str, value: float) -> tuple[str, str]:
     return number, unit
 
 
-def _headlines(result: Result) -> str:
-    """Return the metrics that stand for their tasks, or the first three, and two costs."""
-    metrics = _without_classes(result)
-    chosen = leading(metrics, result.specs) or metrics[:3]
-    numbers = [(result.specs[name], result.metrics[name]) for name in chosen]
-    costs = [name for name in ("parameters", "seconds_per_image") if name in result.cost]
-    return tiles(
-        [(f"{spec.title} {arrow(spec)}", spec.show(value), spec.unit) for spec, value in numbers]
-        + [(cost_title(c), *_number_and_unit(c, result.cost[c])) for c in costs]
-    )
+def _unfinished(run: Run) -> str:
+    """Say so where the run has not come to its end, or was trained further than its result tells."""
+    trained = round(run.curves["epoch"][-1][0]) if "epoch" in run.curves else 0
+    progress = run.result.progress
+    said = ""
+    if run.unfinished:
+        said += warning(f"This run is unfinished: {run.unfinished} were trained. Its metrics are those of now.")
+    if progress is not None and trained > progress.epochs:
+        command = run.folder.evaluate_command(run.result.split, run.result.tta)
+        said += warning(f"The run was trained for {trained - progress.epochs} more epochs since: {command}")
+    return said
+
+
+def _headlines(result: Result, known: Sequence[Yardstick]) -> str:
+    """Return the metrics that stand for their tasks, or the first three, with their yardsticks, and two costs."""
+    metrics = shown(result.metrics, result.specs)
+    numbers = []
+    for name in leading(metrics, result.specs) or metrics[:3]:
+        spec = result.specs[name]
+        notes = [f"{spec.show(y.metrics[name])} {y.title}" for y in known if name in y.metrics]
+        title = f"{spec.title} {arrow(spec)}"
+        numbers.append((title, spec.show(result.metrics[name]), spec.unit, "; ".join(notes[:2])))
+    return tiles(numbers + _cost_tiles(result, ("parameters", "latency")))
+
+
+def _cost_tiles(result: Result, names: Sequence[str]) -> list[tuple[str, str, str, str]]:
+    found = []
+    for name in names:
+        if name in result.cost:
+            number, unit = _number_and_unit(name, result.cost[name])
+            notes = [cost_conditions(name, result.environment)]
+            if name == "seconds_per_image":
+                notes.insert(0, throughput(result.cost[name]))
+            found.append((cost_title(name), number, unit, "; ".join(filter(None, notes))))
+    return found
+
+
+def _costs(result: Result) -> str:
+    every = dict.fromkeys((*COSTS, *result.cost))
+    return tiles(_cost_tiles(result, list(every))) + parameter_table([("parameters", result.parameters)], result.tasks)
 
 
 def _settings(run: Run) -> str:
     named = [(title, headline(run.settings[key])) for key, title in NAMED_SETTINGS.items() if key in run.settings]
-    return facts(named) + folded("Every setting", settings_table(flatten(run.settings)))
+    if "tasks" in run.settings:
+        named.insert(1, ("Tasks", task_words(run.result.tasks)))
+    if run.best_epoch is not None:
+        named.append(("Weights of epoch", f"{run.best_epoch}, the best by validation"))
+    return facts(named) + folded("Every setting, by the name of its flag", settings_table(flatten(run.settings)))
 
 
-def _without_classes(result: Result) -> list[str]:
-    """Return the metrics that the result has, in order, without those of single classes."""
-    return [name for name, spec in result.specs.items() if name in result.metrics and not spec.per_class]
+def _metrics(result: Result, known: Sequence[Yardstick]) -> str:
+    groups = by_task(shown(result.metrics, result.specs)).items()
+    return "".join(
+        _metric_table(heading(task_word(task, result.tasks)), names, result, known) for task, names in groups
+    )
 
 
-def _metrics(result: Result) -> str:
-    tables = (_metric_table(task, names, result) for task, names in by_task(_without_classes(result)).items())
-    return f'<div class="metrics">{"".join(tables)}</div>'
-
-
-def _metric_table(group: str, names: Sequence[str], result: Result) -> str:
+def _metric_table(group: str, names: Sequence[str], result: Result, known: Sequence[Yardstick]) -> str:
+    known = [yardstick for yardstick in known if yardstick.metrics.keys() & set(names)]
+    heads = "".join(f"<th scope=col>{escape(heading(title))}</th>" for title in ("this run", *(y.title for y in known)))
     rows = ""
     for name in names:
         spec = result.specs[name]
+        others = (spec.show(y.metrics[name]) if name in y.metrics else MISSING for y in known)
         rows += (
-            f'<tr><th scope=row>{escape(spec.title)} <abbr title="{escape(unit_and_direction(spec))}">{arrow(spec)}'
-            f"</abbr><small>{escape(spec.text)}</small></th>"
-            f"<td>{spec.show(result.metrics[name])}<small>{escape(spec.unit)}</small></td></tr>"
+            f"<tr><th scope=row>{escape(spec.title)} {direction(spec)}<small>{escape(spec.text)}</small></th>"
+            f"<td><b>{spec.show(result.metrics[name])}</b>{_unit(spec)}</td>"
+            + "".join(f"<td>{number}</td>" for number in others)
+            + "</tr>"
         )
-    return f"<table><caption>{escape(group)}</caption><tbody>{rows}</tbody></table>"
+    return wide(
+        f'<table class="metrics"><caption>{escape(group)}</caption><thead><tr><td></td>{heads}</tr></thead>'
+        f"<tbody>{rows}</tbody></table>",
+        f"metrics of {group}",
+    )
+
+
+def _unit(spec: MetricSpec) -> str:
+    return f"&nbsp;<small>{escape(spec.unit)}</small>" if spec.unit else ""
 
 
 def _about_classes(result: Result) -> str:
@@ -176,16 +236,16 @@ def _confusion(task: str, result: Result) -> str:
 def _distributions(result: Result) -> str:
     charts = []
     for task, modality in result.tasks.items():
-        axis = view(modality).axis
+        word, axis = task_word(task, result.tasks), view(modality).axis
         if histogram := result.plots.get(f"{task}/histogram"):
-            charts.append(_histogram(task, axis, histogram))
+            charts.append(_histogram(word, axis, histogram))
         if errors := result.plots.get(f"{task}/error_by_distance"):
             metrics = {key: result.specs[f"{task}/{key}"] for key in errors if f"{task}/{key}" in result.specs}
-            charts += [_error_by_distance(task, axis, spec, key, errors) for key, spec in metrics.items()]
+            charts += [_error_by_distance(word, axis, spec, key, errors) for key, spec in metrics.items()]
     return grid(charts) if charts else ""
 
 
-def _histogram(task: str, axis: str, plot: Mapping[str, Any]) -> str:
+def _histogram(word: str, axis: str, plot: Mapping[str, Any]) -> str:
     """Draw predicted over true values, without the empty bins at the ends."""
     counts = {name: plot[name] for name in ("true", "predicted")}
     full = [i for i, pixels in enumerate(zip(*counts.values(), strict=True)) if any(pixels)]
@@ -199,17 +259,17 @@ def _histogram(task: str, axis: str, plot: Mapping[str, Any]) -> str:
         color = AREA if name == "true" else COLORS[0]
         lines.append(Series(name, color, steps(edges, percent), filled=name == "true", dot=False))
     log = spans_decades(edges)
-    return chart(f"Distribution, {task}", lines, "% of pixels", x_label=axis, x_log=log, from_zero=True)
+    return chart(f"Distribution, {word}", lines, "% of pixels", x_label=axis, x_log=log, from_zero=True)
 
 
-def _error_by_distance(task: str, axis: str, spec: MetricSpec, key: str, plot: Mapping[str, Any]) -> str:
+def _error_by_distance(word: str, axis: str, spec: MetricSpec, key: str, plot: Mapping[str, Any]) -> str:
     edges = plot["edges"]
     line = Series(spec.title, COLORS[1], steps(edges, plot[key]), dot=False)
     return chart(
         f"{spec.title} by distance",
         [line],
         spec.unit,
-        x_label=f"true {task}, {axis}",
+        x_label=f"true {word}, {axis}",
         x_log=spans_decades(edges),
         from_zero=True,
     )

@@ -3,6 +3,7 @@
 import json
 import math
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -10,16 +11,15 @@ import numpy as np
 import numpy.typing as npt
 
 from taskscape.files.archives import check_archive
+from taskscape.report.glossary import leading
 from taskscape.report.plots import check_plots, check_samples
+from taskscape.report.steps import Curve, read_steps
 from taskscape.run_folder.names import RunFolder
 from taskscape.run_folder.result import Result
-from taskscape.serialization.plain import read_yaml
+from taskscape.serialization.plain import read_json, read_yaml
 
 _MOST_SAMPLES, _MOST_BYTES = 16, 1 << 31
 """Of the file of sample images, unpacked."""
-
-Curve = list[tuple[float, float]]
-"""(epoch, value) where there is a value."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +37,36 @@ class Run:
     def name(self) -> str:
         """The name of the run's folder."""
         return self.folder.name
+
+    @cached_property
+    def steps(self) -> dict[str, Curve]:
+        """What was logged within epochs: ``loss/TASK`` and ``lr`` over epochs with fractions."""
+        rows = self.curves.get("step", [])
+        return read_steps(self.folder, rows[-1][1] / rows[-1][0]) if rows and rows[-1][0] > 0 else {}
+
+    @property
+    def unfinished(self) -> str:
+        """Which part of its training the run has behind it, where that is not all: ``2 of 5 epochs``."""
+        progress = self.result.progress
+        return "" if progress is None or progress.finished else f"{progress.epochs} of {progress.planned} epochs"
+
+    @property
+    def best_epoch(self) -> int | None:
+        """The epoch whose weights the run keeps: the best by the monitored metric, where the table has it."""
+        leads = leading(self.result.metrics, self.result.specs)
+        monitor = next((name for name in (self.settings.get("monitor"), *leads) if f"val/{name}" in self.curves), None)
+        if monitor is None:
+            return None
+        sign = 1 if self.result.specs[monitor].higher_is_better else -1
+        return round(max(self.curves[f"val/{monitor}"], key=lambda point: sign * point[1])[0])
+
+    @cached_property
+    def training_data(self) -> str:
+        """The fingerprint of the data that the run was trained with; nothing where it is not known."""
+        try:
+            return str(read_json(self.folder.data)["train"]["fingerprint"])
+        except (OSError, ValueError, KeyError, TypeError):
+            return ""
 
     @classmethod
     def load(cls, path: Path, split: str = "val", tta: bool = False) -> "Run":

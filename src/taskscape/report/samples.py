@@ -9,8 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from taskscape.modalities import Modality
-from taskscape.views import RgbArray, view
-from taskscape.views.legend import image_tag
+from taskscape.report.words import heading, task_word
+from taskscape.views import Key, RgbArray, Scale, Swatches, view
+from taskscape.views.legend import as_html, image_tag
 
 Samples = dict[str, npt.NDArray[Any]]
 """The arrays of ``samples.npz``."""
@@ -24,6 +25,7 @@ class TaskSamples:
     """One task on all sample images."""
 
     task: str
+    """The word for it."""
     label: RgbArray
     prediction: RgbArray
     difference: RgbArray
@@ -32,6 +34,10 @@ class TaskSamples:
     """How good the prediction is on each image, in words; empty where an image has no label."""
     legend: str
     """HTML: what the colors mean."""
+    key: Key
+    """What the colors of label and prediction mean."""
+    difference_key: Key
+    """What those of the difference mean."""
 
 
 def subsample(samples: Samples) -> Samples:
@@ -53,25 +59,27 @@ def _colorize(task: str, modality: Modality, samples: Samples) -> TaskSamples:
     shown = view(modality).fit(label, valid)  # one scale for all images, so that they can be compared
     prediction = shown.align(prediction, label, valid)
     return TaskSamples(
-        task,
+        task_word(task, {task: modality}),
         shown.colorize(label, valid),
         shown.colorize(prediction),
         shown.difference(label, prediction, valid),
         shown.scores(label, prediction, valid),
         shown.legend(label, prediction, valid),
+        shown.key(),
+        shown.difference_key(),
     )
 
 
 def hero(samples: Samples, tasks: Sequence[TaskSamples]) -> str:
     """Return the first image and everything that was predicted from it."""
-    images = [("image", samples["image"][0]), *((t.task, t.prediction[0]) for t in tasks)]
-    figures = "".join(_figure(rgb, name, name) for name, rgb in images)
-    return f'<div class="hero" style="--columns:{len(images)}">{figures}</div>'
+    images = [_figure(samples["image"][0], "image", "image")]
+    images += [_figure(t.prediction[0], t.task, t.task, as_html(_colors(t.key))) for t in tasks]
+    return f'<div class="hero" style="--columns:{len(images)}">{"".join(images)}</div>'
 
 
 def gallery(samples: Samples, tasks: Sequence[TaskSamples]) -> str:
     """Return how to read the colors, and every image with label, prediction and difference of each task."""
-    legends = "".join(f"<div><h3>{escape(t.task)}</h3>{t.legend}</div>" for t in tasks)
+    legends = "".join(f"<div><h3>{escape(heading(t.task))}</h3>{t.legend}</div>" for t in tasks)
     blocks = "".join(_block(samples, tasks, i) for i in range(len(samples["image"])))
     return f'<div class="legends">{legends}</div>{blocks}'
 
@@ -85,6 +93,7 @@ def _block(samples: Samples, tasks: Sequence[TaskSamples], i: int) -> str:
         + _figure(t.prediction[i], "prediction", f"{name}: {t.task}, prediction")
         + _figure(t.difference[i], "difference", f"{name}: {t.task}, difference")
         + "</div>"
+        + _keys(t, i)
         for t in tasks
     )
     return (
@@ -93,5 +102,23 @@ def _block(samples: Samples, tasks: Sequence[TaskSamples], i: int) -> str:
     )
 
 
-def _figure(rgb: RgbArray, caption: str, alt: str) -> str:
-    return f"<figure>{image_tag(rgb, alt)}<figcaption>{escape(caption)}</figcaption></figure>"
+def _keys(task: TaskSamples, i: int) -> str:
+    """Return scales and the classes that occur, to stand below an image's label, prediction and difference."""
+    both = as_html(_colors(task.key, task.label[i], task.prediction[i]))
+    difference = as_html(_colors(task.difference_key, task.difference[i]))
+    return f'<div class="triple keys"><div>{both}</div><div>{difference}</div></div>' if both or difference else ""
+
+
+def _colors(key: Key, *pictures: RgbArray) -> Key:
+    """Return the scales and the swatches of a key: of these those that occur in the pictures, if there are any."""
+    if not pictures:
+        return [part for part in key if isinstance(part, Scale | Swatches)]
+    used = set().union(*(map(tuple, np.unique(picture.reshape(-1, 3), axis=0).tolist()) for picture in pictures))
+    return [
+        Swatches([item for item in part.items if item[1] in used]) if isinstance(part, Swatches) else part
+        for part in _colors(key)
+    ]
+
+
+def _figure(rgb: RgbArray, caption: str, alt: str, key: str = "") -> str:
+    return f"<figure>{image_tag(rgb, alt)}<figcaption>{escape(caption)}</figcaption>{key}</figure>"

@@ -13,6 +13,7 @@ from taskscape.runs.run import (
     train,
 )
 from taskscape.runs.run import evaluate_run as evaluate
+from taskscape.runs.times import measure_times
 
 __all__ = [
     "Experiment",
@@ -23,6 +24,7 @@ __all__ = [
     "evaluate_run",
     "flops",
     "load",
+    "measure_times",
     "open_data",
     "read_experiment",
     "train",

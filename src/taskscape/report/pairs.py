@@ -1,0 +1,92 @@
+"""Any two groups of runs against each other: differences of the same seeds, and of their confusion matrices."""
+
+from collections.abc import Sequence
+from html import escape
+from itertools import combinations
+from statistics import fmean, stdev
+from typing import Any
+
+import numpy as np
+
+from taskscape.metrics.spec import MetricSpec
+from taskscape.report.confusion import confusion_difference_table
+from taskscape.report.glossary import direction, shown, signed
+from taskscape.report.groups import Group
+from taskscape.report.html import folded, wide
+from taskscape.report.words import heading, task_word
+from taskscape.views import view
+
+MOST_PAIRS = 15
+"""Of more groups than these pairs are made of, each is compared with the first one only."""
+
+
+def pairs(groups: Sequence[Group]) -> list[tuple[Group, Group]]:
+    """Return all pairs of groups, or all with the first one where they are too many."""
+    every = list(combinations(groups, 2))
+    return every if len(every) <= MOST_PAIRS else [(groups[0], other) for other in groups[1:]]
+
+
+def pair_tables(groups: Sequence[Group]) -> str:
+    """Return a closed part per pair: paired differences, and differences of the confusion matrices."""
+    return "".join(
+        folded(f"{after.name} minus {before.name}", body)
+        for before, after in pairs(groups)
+        if (body := _differences(before, after) + _confusion(before, after))
+    )
+
+
+def paired(before: Group, after: Group, metric: str) -> list[float]:
+    """Return after minus before for every seed that both have; else the difference of the means, if there is one."""
+    one, other = before.by_seed, after.by_seed
+    both = [(one[s].result.metrics, other[s].result.metrics) for s in one if s in other]
+    found = [b[metric] - a[metric] for a, b in both if metric in a and metric in b]
+    if not found and metric in before.means and metric in after.means:
+        return [after.means[metric] - before.means[metric]]
+    return found
+
+
+def _differences(before: Group, after: Group) -> str:
+    metrics = shown(before.means.keys() & after.means.keys(), before.specs)
+    rows = "".join(_row(before, after, name, before.specs[name]) for name in metrics)
+    if not rows:
+        return ""
+    common = len(before.by_seed.keys() & after.by_seed.keys())
+    how = f"Of {common} seed{'s' * (common != 1)} that both have." if common else "Of the means: no seed is in both."
+    return f"<p>{how}</p>" + wide(
+        '<table class="compare"><thead><tr><td></td><th scope=col>difference</th><th scope=col>± over seeds</th>'
+        f"<th scope=col>seeds better</th></tr></thead><tbody>{rows}</tbody></table>",
+        f"differences of {after.name} and {before.name}",
+    )
+
+
+def _row(before: Group, after: Group, name: str, spec: MetricSpec) -> str:
+    changes = paired(before, after, name)
+    better = sum((change > 0) == spec.higher_is_better and change != 0 for change in changes)
+    spread = spec.show(stdev(changes)) if len(changes) > 1 else "–"
+    unit = f"&nbsp;<small>{escape(spec.unit)}</small>" if spec.unit else ""
+    title = spec.title if "/" not in name else f"{spec.title}, {task_word(name.split('/')[0], before.tasks)}"
+    return (
+        f"<tr><th scope=row>{escape(title)} {direction(spec)}{unit}</th><td>{signed(fmean(changes), spec.digits)}</td>"
+        f"<td>{spread}</td><td>{better} of {len(changes)}</td></tr>"
+    )
+
+
+def _confusion(before: Group, after: Group) -> str:
+    """Return the differences of the confusion matrices of the tasks whose classes are the same in both groups."""
+    tables = []
+    for task, modality in before.tasks.items():
+        matrices = [_matrices(g, task) for g in (before, after)]
+        if after.tasks.get(task) == modality and all(matrices):
+            old, new = (np.sum(of_runs, axis=0) for of_runs in matrices)
+            word = heading(task_word(task, before.tasks))
+            tables.append(
+                f"<h3>{escape(word)}: how classes are confused</h3><p>How the pixels of every true class (row) are "
+                "predicted (column), in percentage points. Green is better, red is worse.</p>"
+                + confusion_difference_table(old, new, view(modality).classes)
+            )
+    return "".join(tables)
+
+
+def _matrices(g: Group, task: str) -> list[Any]:
+    key = f"{task}/confusion"
+    return [run.result.plots[key] for run in g.runs if key in run.result.plots]

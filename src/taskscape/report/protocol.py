@@ -1,0 +1,60 @@
+"""What must be the same where runs are compared: data, training, evaluation."""
+
+from collections.abc import Mapping
+
+from taskscape.report.run import Run, flatten
+
+WITHOUT_EFFECT = ("checkpoint_minutes", "keep_checkpoint", "train_metrics", "start_checksum")
+"""Settings that do not change what a network learns."""
+
+_FREE = ("network", "tasks", "weighting", "objective", "seed", "monitor", "device", "compile", *WITHOUT_EFFECT)
+"""Settings in which a single-task run and a multi-task run of the same protocol may differ."""
+
+_OF_NETWORKS = ("network.encoder", "network.pretrained")
+"""Settings of networks that belong to the protocol, where both networks have them."""
+
+UNKNOWN = "unknown"
+
+
+def single_task(run: Run) -> str | None:
+    """Return the task of a run with one task only."""
+    return next(iter(run.result.tasks)) if len(run.result.tasks) == 1 else None
+
+
+def same_protocol(run: Run, single: Run) -> bool:
+    """Return whether a single-task run is a baseline for its task in another run.
+
+    Both are finished, trained and evaluated on the same data, and differ in nothing but network type, further tasks,
+    weighting, objective and seed.
+    """
+    task = single_task(single)
+    if task is None or task not in run.result.tasks or run.unfinished or single.unfinished:
+        return False
+    one, other = (_protocol(r, task) for r in (run, single))
+    of_networks = [name for name in _OF_NETWORKS if name in one and name in other]
+    compared = {*(one.keys() | other.keys()) - set(_OF_NETWORKS), *of_networks}
+    return all(one.get(name) == other.get(name) for name in compared)
+
+
+def _protocol(run: Run, task: str) -> Mapping[str, str]:
+    settings = flatten({name: value for name, value in run.settings.items() if name not in _FREE})
+    networks = flatten({"network": run.settings.get("network", {})})
+    tasks = run.settings.get("tasks")
+    return {
+        **settings,
+        **{name: networks[name] for name in _OF_NETWORKS if name in networks},
+        **flatten({"task": tasks.get(task) if isinstance(tasks, dict) else None}),
+        "data of training": run.training_data,
+        **evaluated_on(run),
+    }
+
+
+def evaluated_on(run: Run) -> dict[str, str]:
+    """Return on which images a result was measured."""
+    result = run.result
+    return {
+        "splits": result.split + " with test-time augmentation" * result.tta,
+        "images": str(result.images),
+        "sizes": "×".join(map(str, result.size)),
+        "data": result.data or UNKNOWN,
+    }

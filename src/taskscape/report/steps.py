@@ -1,0 +1,34 @@
+"""What a run logged within its epochs, thinned to what a chart can show."""
+
+from statistics import fmean
+
+from taskscape.run_folder.events import read_events
+from taskscape.run_folder.names import RunFolder
+
+Curve = list[tuple[float, float]]
+"""(epoch, value) where there is a value."""
+
+MOST_POINTS = 200
+"""Of a curve; more are averaged in groups of neighbors."""
+
+
+def read_steps(folder: RunFolder, steps_per_epoch: float) -> dict[str, Curve]:
+    """Return ``loss/TASK``, ``lr`` and other values of single steps, over epochs with fractions."""
+    curves: dict[str, Curve] = {}
+    for path in folder.events:
+        for event, _ in read_events(path):
+            for value in event.summary.value:
+                if value.tag.startswith("step/"):
+                    point = (event.step / steps_per_epoch, value.simple_value)
+                    curves.setdefault(value.tag.removeprefix("step/"), []).append(point)
+    return {name: thinned(curve) for name, curve in curves.items()}
+
+
+def thinned(curve: Curve) -> Curve:
+    """Return at most ``MOST_POINTS`` points: the means of equal groups of neighbors, the last point as it is."""
+    size = -(-len(curve) // MOST_POINTS)
+    if size == 1:
+        return curve
+    groups = [curve[i : i + size] for i in range(0, len(curve), size)]
+    means = [(fmean(x for x, _ in group), fmean(y for _, y in group)) for group in groups]
+    return [*means[:-1], curve[-1]]

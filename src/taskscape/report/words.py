@@ -1,0 +1,46 @@
+"""Words for what has a key: tasks, settings, columns."""
+
+from collections.abc import Mapping
+
+from taskscape.modalities import Modality
+
+_WORDS = {
+    "lr": "learning rate",
+    "std": "standard deviation",
+    "semseg": "segmentation",
+    "normals": "surface normals",
+    "val": "validation",
+    "memory/process": "Largest memory of the process, MiB",
+    "memory/gpu": "Largest memory on the GPU, MiB",
+    "energy/gpu": "Energy of the GPU in an epoch, J",
+}
+
+
+def task_word(name: str, tasks: Mapping[str, Modality]) -> str:
+    """Return what a task is called in a sentence: the word for its modality, or the name that a user gave it."""
+    modality = tasks.get(name)
+    return modality.title if modality is not None and modality.title and name == modality.name else name
+
+
+def task_words(tasks: Mapping[str, Modality]) -> str:
+    """Return the words for all tasks: ``segmentation, depth``."""
+    return ", ".join(task_word(name, tasks) for name in tasks)
+
+
+def heading(words: str) -> str:
+    """Return words with a capital at the start."""
+    return words[:1].upper() + words[1:]
+
+
+def setting_words(name: str) -> str:
+    """Return a setting's dotted name in words: ``optimizer.lr`` is ``optimizer: learning rate``."""
+    parts = name.removeprefix("tasks.").split(".")
+    if len(parts) > 1 and parts[-1] == "type":
+        parts.pop()
+    words = [_WORDS.get(part, part.replace("_", " ")) for part in parts]
+    return ": ".join(filter(None, (", ".join(words[:-1]), words[-1])))
+
+
+def column_words(column: str) -> str:
+    """Return a title for a column of ``metrics.csv`` that is no metric, loss or weight."""
+    return _WORDS.get(column, column.replace("_", " "))

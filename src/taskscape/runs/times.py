@@ -1,0 +1,35 @@
+"""Measures the networks of several runs together."""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+
+import torch
+
+from taskscape.evaluation import seconds_of
+from taskscape.report.times import Times
+from taskscape.run_folder import Result, RunFolder
+from taskscape.runs.run import environment, load
+
+
+def measure_times(runs: Sequence[str | Path], *, batch_size: int = 8, device: str = "auto", rounds: int = 10) -> Times:
+    """Measure how long the networks of runs take to predict, in turns and in one process.
+
+    All predict images of the size of the first run's, at the precision of their own experiment. Raises
+    ``FileNotFoundError`` or ``ValueError`` that names the file, where a folder is not a trained and evaluated run.
+    """
+    size = Result.load(RunFolder(Path(runs[0])).result()).size
+    models = {str(Path(run).resolve()): load(run, device) for run in runs}
+    where = next(iter(models.values())).device
+    seconds: list[dict[str, float]] = []
+    for count in (1, batch_size):
+        images = torch.rand(count, 3, *size, generator=torch.Generator().manual_seed(0)).to(where)
+        calls: dict[str, Callable[[], object]] = {name: partial(m.forward, images) for name, m in models.items()}
+        seconds.append({name: s / count for name, s in seconds_of(calls, where, rounds=rounds).items()})
+    precisions = sorted({model.experiment.precision for model in models.values()})
+    conditions = (
+        f"{environment(where)['device']}, {' and '.join(precisions)}, images of {size[0]}×{size[1]}, "
+        f"batches of {batch_size}"
+    )
+    latency, seconds_per_image = seconds
+    return Times(latency, seconds_per_image, conditions)
