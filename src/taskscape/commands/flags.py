@@ -1,66 +1,148 @@
-"""Flags for settings of which several classes are possible: the package's own and those of a user's file."""
+"""Flags for settings, after choices have been made: what is left are values, which tyro reads."""
 
-from collections.abc import Mapping
-from dataclasses import is_dataclass, replace
-from types import UnionType
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import MISSING, fields, is_dataclass
+from types import NoneType, UnionType
 from typing import Annotated, Any, Union, cast, get_args, get_origin
 
 import tyro
-from tyro.constructors import ConstructorRegistry, StructConstructorSpec, StructFieldSpec, StructTypeInfo
+from tyro.constructors import (
+    ConstructorRegistry,
+    PrimitiveConstructorSpec,
+    PrimitiveTypeInfo,
+    StructConstructorSpec,
+    StructFieldSpec,
+    StructTypeInfo,
+)
 
-from taskscape.serialization import bare, is_offered, offered
+from taskscape.commands.settings import Choice, Node, Setting, classes_of, entries_of, kinds_of, texts, words_of
+from taskscape.serialization import bare, nearest
 
 
 def registry() -> ConstructorRegistry:
-    """Return tyro's rules, and one more: where an abstract base is asked for, its classes are chosen by name.
-
-    ``optimizer: OptimizerConfig`` becomes ``optimizer:sgd``, ``optimizer:adam``, …; a mapping of such classes, by free
-    names, has a flag per entry of its default and per class of the package, and ``none`` leaves one out. A class from
-    a user's file is offered where the default holds one.
-    """
+    """Return tyro's rules, and more: a choice has the flags of the class that was chosen, and a size is ``HxW``."""
     rules = ConstructorRegistry()
-    inside: list[type] = []
 
     @rules.struct_rule
-    def choices(info: StructTypeInfo) -> StructConstructorSpec | None:
-        if (origin := get_origin(info.type)) is not None:
-            arguments = get_args(info.type)
-            if isinstance(origin, type) and issubclass(origin, Mapping) and is_offered(arguments[-1]):
-                return _entries(arguments[-1], info.default)
+    def chosen(info: StructTypeInfo) -> StructConstructorSpec | None:
+        if entries_of(info.type) is not None:
+            specs = [StructFieldSpec(name, cast(Any, type(one)), one, "") for name, one in _items(info.default)]
+            return StructConstructorSpec(lambda **entries: entries, tuple(specs))
+        if not (isinstance(info.type, type) and is_dataclass(info.type)):
             return None
-        if not is_dataclass(info.type) or info.type in inside:
-            return None
-        inside.append(info.type)  # the next rule is tyro's own
-        try:
-            spec = ConstructorRegistry.get_struct_spec(info)
-        finally:
-            inside.pop()
-        if not isinstance(spec, StructConstructorSpec):
-            return None
-        return replace(spec, fields=tuple(replace(f, type=_choice(f.type, f.default)) for f in spec.fields))
+        return StructConstructorSpec(info.type, tuple(_fields(info.type, info.default)))
+
+    @rules.primitive_rule
+    def size(info: PrimitiveTypeInfo) -> PrimitiveConstructorSpec[Any] | None:
+        return _SIZE if is_size(info.type) else None
 
     return rules
 
 
-def _choice(kind: Any, default: Any) -> Any:
-    """Return the union of the classes that may stand where ``kind`` is asked for."""
-    if is_offered(kind):
-        classes = [Annotated[cls, tyro.conf.subcommand(name)] for name, cls in offered(kind).items()]
-    elif get_origin(kind) in (Union, UnionType) or is_dataclass(kind):
-        classes = [kind]
-    else:
+def _items(default: Any) -> list[tuple[str, Any]]:
+    return list(default.items()) if isinstance(default, Mapping) else []  # tyro asks for types without a default too
+
+
+def _fields(cls: type[Any], default: Any) -> Iterator[StructFieldSpec]:
+    kinds, about = kinds_of(cls), texts(cls)
+    for field in fields(cls):
+        if field.init:
+            unset = field.default if field.default_factory is MISSING else field.default_factory()
+            value = getattr(default, field.name) if is_dataclass(default) else unset
+            kind = _concrete(kinds[field.name], value)
+            text = about.get(field.name, "")
+            yield StructFieldSpec(field.name, kind, tyro.MISSING if value is MISSING else value, text)
+
+
+def _concrete(kind: Any, default: Any) -> Any:
+    """Return the class that was chosen where there is a choice."""
+    if not classes_of(kind, default):
         return kind
-    known = [bare(member) for cls in classes for member in get_args(cls) or (cls,)]
-    if is_dataclass(default) and type(default) not in known and type(default) is not kind:
-        classes.append(Annotated[type(default), tyro.conf.subcommand(getattr(default, "name", None))])
-    return Union[tuple(classes)]  # noqa: UP007
+    return type(default) if is_dataclass(default) else Annotated[kind, tyro.conf.Fixed]
 
 
-def _entries(base: type, default: Mapping[str, Any]) -> StructConstructorSpec:
-    """Return the flags of a mapping from free names to classes of ``base``."""
-    absent = {name: cls for name, cls in offered(base).items() if name not in default}
-    types = {name: type(value) for name, value in default.items()} | absent
-    return StructConstructorSpec(
-        instantiate=lambda **entries: {name: entry for name, entry in entries.items() if entry is not None},
-        fields=tuple(StructFieldSpec(name, cast(Any, cls | None), default.get(name)) for name, cls in types.items()),
-    )
+# -- sizes -------------------------------------------------------------------------------------------------------------
+
+
+def is_size(kind: Any) -> bool:
+    """Return whether a type is that of a size in pixels: height and width, two whole numbers."""
+    members = [bare(member) for member in get_args(bare(kind))]
+    if get_origin(bare(kind)) in (Union, UnionType):
+        return NoneType in members and any(is_size(member) for member in members)
+    return get_origin(bare(kind)) is tuple and members == [int, int]
+
+
+def show_size(size: tuple[int, int] | None) -> str:
+    """Return a size as it is written everywhere: ``128x256``."""
+    return "none" if size is None else f"{size[0]}x{size[1]}"
+
+
+def _read_size(arguments: list[str]) -> tuple[int, int] | None:
+    text = "x".join(arguments)
+    if text.lower() == "none":
+        return None
+    if not (found := re.fullmatch(r"([1-9]\d*)[x×]([1-9]\d*)", text)):
+        raise ValueError(f"{text} is not HEIGHTxWIDTH, such as 128x256")
+    return int(found[1]), int(found[2])
+
+
+_SIZE = PrimitiveConstructorSpec(
+    nargs=(1, 2),
+    metavar="HxW",
+    instance_from_str=_read_size,
+    is_instance=lambda value: value is None or isinstance(value, tuple),
+    str_from_instance=lambda value: [show_size(value)],
+)
+
+
+# -- names and words that are known beforehand -------------------------------------------------------------------------
+
+
+def check(arguments: Sequence[str], tree: Iterable[Node], others: Iterable[str] = ()) -> None:
+    """Raise ``ValueError`` with the nearest names for a flag that does not exist, or a word that a flag does not take.
+
+    ``tree`` has the settings, ``others`` the flags that set something else.
+    """
+    tree = list(tree)
+    settings = by_flag(tree)
+    for flag, value in given(arguments):
+        if flag in settings and (words := words_of(settings[flag].kind)):
+            if value and value not in words:
+                raise ValueError(f"--{flag}: there is no {value!r}{nearest(value, words)}")
+        elif flag not in settings and flag not in others:
+            raise ValueError(f"there is no flag --{flag}{_other_classes(flag, tree) or _near(flag, tree, others)}")
+
+
+def by_flag(tree: Iterable[Node]) -> dict[str, Setting]:
+    """Return the setting of each flag, without the dashes in front."""
+    return {flag: node for node in tree if isinstance(node, Setting) for flag in node.flags}
+
+
+def given(arguments: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """Return each flag among the arguments, without the dashes in front, and the word that follows it, if any."""
+    for argument, after in zip(arguments, [*arguments[1:], ""], strict=False):
+        name, equals, value = argument.partition("=")
+        if name.startswith("--") and name != "--":
+            yield name[2:].replace("_", "-"), value if equals else "" if after.startswith("--") else after
+
+
+def _other_classes(name: str, tree: Iterable[Node]) -> str:
+    """Return the end of an error message: the choices that have a flag, which the class that was chosen lacks."""
+    for node in tree:
+        place = node.flag + "."
+        if isinstance(node, Choice) and name.startswith(place):
+            field = name.removeprefix(place).replace("-", "_")
+            having = [other for other, cls in node.classes.items() if cls is not None and field in kinds_of(cls)]
+            if having:
+                more = " and others" if len(having) > 3 else ""
+                return f"; it belongs to {', '.join(f'{node.path}:{other}' for other in having[:3])}{more}"
+    return ""
+
+
+def _near(name: str, tree: Iterable[Node], others: Iterable[str]) -> str:
+    """Return the end of an error message: the flags most like this one, of those with the same last word if any."""
+    known = [*(node.flag for node in tree if isinstance(node, Setting)), *others]
+    last = name.rpartition(".")[2]
+    same = [flag for flag in known if flag.rpartition(".")[2] == last]
+    return nearest(f"--{name}", [f"--{flag}" for flag in same or known]) if same or known else ""

@@ -36,7 +36,7 @@ def print_models(*, tasks: tuple[str, ...] = (), encoder: str | None = None) -> 
     for name, config in track(CONFIGS.items(), "measuring", console=Console(stderr=True), transient=True):
         chosen = {"encoder": encoder} if encoder and hasattr(config, "encoder") else {}
         try:
-            parameters, flops = _cost(config, channels or EXAMPLE_CHANNELS, chosen)
+            parameters, flops = cost(config, channels or EXAMPLE_CHANNELS, chosen)
         except ValueError as error:  # of a network that these tasks or this encoder do not fit
             table.add_row(f"[bold]{name}[/]", "–", "–", str(error))
             continue
@@ -51,7 +51,8 @@ def _channels(text: str) -> tuple[str, int]:
     return task, int(number)
 
 
-def _cost(config: Any, channels: dict[str, int], chosen: dict[str, Any]) -> tuple[int, int]:
+def cost(config: Any, channels: dict[str, int], chosen: dict[str, Any]) -> tuple[int, int]:
+    """Return the parameters of a network, and the FLOPs of an image of ``SIZE``."""
     import torch
 
     from taskscape.runs import flops

@@ -13,6 +13,15 @@ Run = Annotated[Path, tyro.conf.arg(metavar="RUN", help="Folder of a run.")]
 """A positional argument."""
 
 
+def require_run(run: Path) -> None:
+    """Raise ``FileNotFoundError`` where a folder holds no run: before anything that takes a while is imported."""
+    from taskscape.run_folder.names import RunFolder
+
+    file = RunFolder(run).experiment
+    if not file.is_file():
+        raise FileNotFoundError(f"{run} is not a run: it has no {file.name}; make one with taskscape train")
+
+
 @contextmanager
 def if_interrupted(kept: str) -> Iterator[None]:
     """Let Ctrl-C end in a line that says what is kept and how to continue."""

@@ -1,35 +1,44 @@
 """``taskscape train``."""
 
 import os
-import re
 import signal
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
-import yaml
 
-from taskscape.commands.flags import registry
-from taskscape.commands.recipes import read_recipe
+from taskscape.commands.experiment import parse
+from taskscape.commands.recipes import described_recipe, print_list, read_recipe, recipes
+from taskscape.commands.shared import require_run
+from taskscape.commands.topics import HELP, asks_for_help, help_of
 from taskscape.errors import Interrupted
 
 if TYPE_CHECKING:
     from taskscape.run_folder.result import Result
     from taskscape.runs import Experiment
 
-OptionalRun = Annotated[Path | None, tyro.conf.arg(metavar="RUN")]
-NewRun = Annotated[Path | None, tyro.conf.arg(metavar="RUN", aliases=["--run"])]
-"""torchrun takes ``--run`` for an abbreviation of a flag of its own."""
+_USAGE = """usage: taskscape train RECIPE [--SETTING VALUE ...] [CHOICE:NAME ...] [--out RUN]
+       taskscape train --resume RUN
+
+Train a recipe into the folder RUN, evaluate it there and write a report; or resume a run with its own settings.
+
+RECIPE is one of these, the name of a network (joint with that network; taskscape models lists them), a function in a
+file of yours (my.py:function), or a saved experiment (RUN/experiment.yaml):
+"""
 
 
 def main(arguments: Sequence[str]) -> None:
     first = arguments[0] if arguments else "-"
     if not first.startswith("-"):
         start(first, arguments[1:])
-    elif first.partition("=")[0] in ("-h", "--help", "--resume"):
+    elif first in HELP:
+        print(_USAGE)
+        print_list(recipes())
+        print("\ntaskscape train RECIPE --help shows the settings of one.")
+        raise SystemExit(0)
+    elif first.partition("=")[0] == "--resume":
         tyro.cli(resume, args=arguments, prog="taskscape train")
     else:
         raise ValueError(
@@ -39,60 +48,30 @@ def main(arguments: Sequence[str]) -> None:
 
 
 def resume(*, resume: Annotated[Path, tyro.conf.arg(metavar="RUN")]) -> None:
-    """Train a recipe, or resume a run.
-
-    taskscape train RECIPE [--FIELD VALUE ...] [CHOICE:NAME ...] [--out RUN] starts a run. RECIPE is a name that
-    taskscape recipes lists, the name of a network (joint with that network), a function in a file of your own
-    (my.py:function), or a saved experiment (RUN/experiment.yaml). taskscape train RECIPE --help lists the fields and
-    choices.
+    """Resume a run.
 
     Args:
         resume: The run to resume, with its own settings.
     """
+    require_run(resume)
     from taskscape.runs import read_experiment
 
     _train(read_experiment(resume), resume)
 
 
 def start(recipe: str, arguments: Sequence[str]) -> None:
-    """Train a recipe with the settings that the arguments change."""
-    from taskscape.runs import Experiment, read_experiment
-
-    default = read_recipe(recipe)
-
-    def options(
-        experiment: Annotated[Experiment, tyro.conf.arg(name="")] = default,
-        *,
-        out: NewRun = None,
-        resume: OptionalRun = None,
-        origin: Annotated[Path | None, tyro.conf.arg(name="from", metavar="RUN")] = None,
-    ) -> tuple[Experiment, Path | None, Path | None]:
-        """Train a recipe, or resume a run.
-
-        Fields and choices, such as --optimizer.lr 3e-4 and schedule:cosine, stand in any order.
-
-        Args:
-            out: Folder of the run; by default runs/RECIPE-N.
-            resume: Resume this run, which must have been started with the same settings.
-            origin: Start from the weights of this run, or of a file, as far as they fit; other tasks and classes are
-                allowed.
-        """
-        if origin is not None:
-            experiment = replace(experiment, start_from=origin, start_checksum=None)
-        return experiment, out, resume
-
-    experiment, out, resume = tyro.cli(
-        options,
-        args=_choices_first(arguments, {field.name for field in fields(Experiment)}),
-        prog=f"taskscape train {recipe}",
-        config=(tyro.conf.CascadeSubcommandArgs,),
-        registry=registry(),
-    )
+    """Train a recipe with the settings that the arguments change; or print a page of its help."""
+    if asks_for_help(arguments):
+        print(help_of(recipe, arguments))
+        raise SystemExit(0)
+    if (stand_in := described_recipe(recipe)) is not None:
+        parse(recipe, stand_in, arguments)  # what is wrong is found before torch is imported
+    experiment, out, resume = parse(recipe, read_recipe(recipe), arguments)
     if resume is None:
         _train(experiment, out, name=_short_name(recipe))
         return
-    if out not in (None, resume):
-        raise ValueError(f"--out {out} and --resume {resume} name two folders; leave out --out")
+    from taskscape.runs import read_experiment
+
     saved = read_experiment(resume)
     if different := _differences(saved, experiment):
         raise ValueError(
@@ -130,13 +109,6 @@ def _is_made(folder: Path) -> bool:
         except FileExistsError:
             return False
     return True
-
-
-def _choices_first(arguments: Sequence[str], names: set[str]) -> list[str]:
-    """Put choices such as weighting:dwa before the flags: tyro knows a choice's flags from there on only."""
-    choices = [re.match(r"(\w+)[\w.-]*:", argument) for argument in arguments]
-    is_choice = [choice is not None and choice[1].replace("-", "_") in names for choice in choices]
-    return [argument for first in (True, False) for argument, c in zip(arguments, is_choice, strict=True) if c is first]
 
 
 def print_outcome(run: Path, result: "Result") -> None:
@@ -184,6 +156,8 @@ def _short_name(recipe: str) -> str:
 
 def _differences(saved: Any, asked: Any) -> list[str]:
     """Return the fields in which two experiments differ; what was left open the run has filled in from its data."""
+    import yaml
+
     from taskscape.report.run import flatten
     from taskscape.serialization import dump
 

@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Literal
 
-import tyro
 from torch import Tensor
 from typing_extensions import override
 
@@ -40,11 +39,11 @@ class CrossTaskConsistency(Objective):
     λ2 that of depth."""
     target: Literal["prediction", "truth"] = "prediction"
     """What transferred predictions are compared with: the direct ones or, as a variant, the ground truth."""
-    losses: tyro.conf.Suppress[Mapping[str, Loss]] = field(default_factory=dict)
+    losses: Mapping[str, Loss] = field(default_factory=dict)
     """How predictions transferred to a task are compared, by the task's name; by default with the task's own loss.
     Published are L1 and SSIM of depth in its representation, and for classes cross-entropy and KL divergence, there
-    with a label smoothing s that spreads over the other classes alone: that of C classes is s·C/(C - 1) here. Set it in
-    Python or in an experiment's file."""
+    with a label smoothing s that spreads over the other classes alone: that of C classes is s·C/(C - 1) here. On the
+    command line ``objective.losses.NAME:LOSS``."""
 
     def __post_init__(self) -> None:
         """Check the settings. Raises ``ValueError``."""

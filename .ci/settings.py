@@ -1,0 +1,121 @@
+"""Writes src/taskscape/commands/settings.json: what the command line knows of settings, recipes and networks.
+
+python .ci/settings.py
+
+To run after a change of a recipe, or of a field, type, default, range or docstring of settings. The command line reads
+this file instead of importing torch, and makes of it what ``taskscape.commands.described`` says.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import MISSING, fields, is_dataclass
+from types import NoneType, UnionType
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
+
+from taskscape import recipes as own
+from taskscape.commands.choices import set_apart
+from taskscape.commands.described import FILE, SCALARS
+from taskscape.commands.models import cost
+from taskscape.commands.recipes import recipes
+from taskscape.commands.settings import kinds_of, plain, summary, texts, words_of
+from taskscape.models import CONFIGS
+from taskscape.serialization import is_offered, offered
+from taskscape.serialization.ranges import Range
+
+
+def main() -> None:
+    """Write the file."""
+    FILE.write_text(json.dumps(settings() | {"models": models()}, indent=1, ensure_ascii=False) + "\n", "utf-8")
+
+
+def settings() -> dict[str, Any]:
+    """Return what the file should hold of the recipes, and of all classes that may stand in them."""
+    classes: dict[str, Any] = {}
+    offers: dict[str, Any] = {}
+    experiments = {name: getattr(own, name)() for name in recipes()}
+    for experiment in experiments.values():
+        _describe(type(experiment), classes, offers)
+    return {
+        "recipes": {name: _plain(experiment) for name, experiment in experiments.items()},
+        "offers": dict(sorted(offers.items())),
+        "classes": dict(sorted(classes.items())),
+    }
+
+
+def models() -> dict[str, Any]:
+    """Return what the file should hold of the networks: text, paper, and parameters and FLOPs with default settings."""
+    found = {}
+    for name, config in CONFIGS.items():
+        parameters, flops = cost(config, own.EXAMPLE_CHANNELS, {})
+        found[name] = {
+            "parameters": parameters,
+            "flops": flops,
+            "text": summary(config),
+            "paper": plain(config.paper),
+        }
+    return found
+
+
+def _describe(kind: Any, classes: dict[str, Any], offers: dict[str, Any]) -> None:
+    """Add the description of every class in a type."""
+    if words_of(kind):
+        return
+    if is_offered(kind):
+        if kind.__name__ not in offers:
+            offers[kind.__name__] = [cls.__name__ for cls in offered(kind).values()]
+            for cls in offered(kind).values():
+                _describe(cls, classes, offers)
+    elif isinstance(kind, type) and is_dataclass(kind):
+        if kind.__name__ not in classes:
+            name = getattr(kind, "name", None)
+            entry = classes[kind.__name__] = {"name": name if isinstance(name, str) else None, "text": summary(kind)}
+            entry["fields"] = {one.name: _described_field(kind, one) for one in fields(kind)}
+            for inside in kinds_of(kind).values():
+                _describe(inside, classes, offers)
+    else:
+        for argument in get_args(kind) if get_origin(kind) is not Literal else ():
+            _describe(argument, classes, offers)
+
+
+def _described_field(cls: type, one: Any) -> dict[str, Any]:
+    kind = kinds_of(cls)[one.name]
+    entry: dict[str, Any] = {"type": _written(kind), "text": texts(cls).get(one.name, "")}
+    if not one.init:
+        entry["init"] = False
+    default = one.default if one.default_factory is MISSING else one.default_factory()
+    return entry if default is MISSING else entry | {"default": _plain(default, kind)}
+
+
+def _written(kind: Any) -> Any:
+    if words := words_of(kind):
+        return ["words", *(get_args(kind) if get_origin(kind) is Literal else words)]
+    origin, arguments = get_origin(kind), get_args(kind)
+    if origin is Annotated:
+        ranges = [one for one in arguments[1:] if isinstance(one, Range)]
+        if not ranges:
+            return _written(arguments[0])
+        allowed = ranges[0]
+        return ["range", _written(arguments[0]), allowed.least, allowed.above, allowed.most, allowed.below]
+    if origin is None:
+        scalars = {cls: name for name, cls in SCALARS.items()} | {NoneType: "none"}
+        return scalars.get(kind) or kind.__name__
+    head = "union" if origin in (Union, UnionType) else "tuple" if origin is tuple else "mapping"
+    return [head, *("..." if one is ... else _written(one) for one in arguments)]
+
+
+def _plain(value: Any, kind: Any = None) -> Any:
+    if kind is not None and words_of(kind) and get_origin(kind) is Annotated:
+        return next(one for one in kind.__metadata__ if hasattr(one, "str_from_instance")).str_from_instance(value)[0]
+    if is_dataclass(value):
+        changed = {name: _plain(one, kind) for name, (one, kind) in set_apart(value)}
+        return {"class": type(value).__name__, "fields": changed}
+    if isinstance(value, Mapping):
+        return {"entries": {key: _plain(one) for key, one in value.items()}}
+    if isinstance(value, tuple):
+        return [_plain(one) for one in value]
+    assert value is None or isinstance(value, bool | int | float | str), value
+    return value
+
+
+if __name__ == "__main__":
+    main()

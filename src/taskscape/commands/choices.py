@@ -1,0 +1,129 @@
+"""Choices on the command line: ``network:deeplab-branched`` puts another class in its place, and keeps what it can."""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import MISSING, fields, is_dataclass, replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+import tyro
+
+from taskscape.commands.settings import (
+    NONE,
+    Choice,
+    Entries,
+    classes_of,
+    entries_of,
+    kebab,
+    kinds_of,
+    nodes,
+)
+from taskscape.serialization import load_name, nearest
+
+T = TypeVar("T")
+
+
+def split(arguments: Sequence[str], names: Iterable[str]) -> tuple[list[tuple[str, str]], list[str]]:
+    """Return the choices among the arguments, each as path and name, and all other arguments.
+
+    A choice is ``PATH:NAME``, where the path starts with one of these names, or does not follow a flag, whose value it
+    would be.
+    """
+    known = set(names)
+    choices, rest = [], []
+    for before, argument in zip(["", *arguments], arguments, strict=False):
+        found = re.fullmatch(r"(\w[\w.-]*):(.+)", argument)
+        is_value = before.startswith("--") and "=" not in before
+        if found and (underscored(found[1].partition(".")[0]) in known or not is_value):
+            choices.append((found[1], found[2]))
+        else:
+            rest.append(argument)
+    return choices, rest
+
+
+def chosen(default: T, choices: Iterable[tuple[str, str]]) -> T:
+    """Return a dataclass of settings with these choices, whatever their order: outer ones first, ``none`` last.
+
+    Raises ``ValueError`` with the nearest names for a choice that does not exist.
+    """
+    for path, name in sorted(choices, key=lambda choice: (choice[1] == NONE, choice[0].count("."))):
+        default = _with(default, path.split("."), name, path, default)
+    return default
+
+
+def _with(value: Any, parts: list[str], name: str, path: str, root: Any) -> Any:
+    """Return ``value`` with another class at the place that the parts of the path lead to."""
+    kinds = kinds_of(type(value))
+    field = underscored(parts[0])
+    if field not in {f.name for f in fields(value)}:
+        raise _no_choice(path, root)
+    kind, old, rest = kinds[field], getattr(value, field), parts[1:]
+    if (base := entries_of(kind)) is not None and rest:
+        key = next((key for key in old if underscored(key) == underscored(rest[0])), rest[0])
+        if len(rest) > 1:
+            if key not in old:
+                raise _no_choice(path, root)
+            holder = _with_inside(old[key], rest[1:], name, path, root)
+        else:
+            holder = _replaced(old.get(key), {**classes_of(base, old.get(key)), NONE: None}, name, path)
+        new = {**old, key: holder}
+        return replace(value, **{field: {k: entry for k, entry in new.items() if entry is not None}})
+    if rest:
+        return replace(value, **{field: _with_inside(old, rest, name, path, root)})
+    classes = classes_of(kind, old)
+    if not classes:
+        raise _no_choice(path, root)
+    return replace(value, **{field: _replaced(old, classes, name, path)})
+
+
+def _with_inside(value: Any, parts: list[str], name: str, path: str, root: Any) -> Any:
+    if not is_dataclass(value):
+        raise _no_choice(path, root)
+    return _with(value, parts, name, path, root)
+
+
+def _replaced(old: Any, classes: Mapping[str, type | None], name: str, path: str) -> Any:
+    cls = _class(classes, name, path)
+    return old if cls is type(old) else None if cls is None else _carried(cls, old)
+
+
+def _class(classes: Mapping[str, type | None], name: str, path: str) -> type | None:
+    aliases = {kebab(cls): cls for cls in classes.values() if cls is not None}
+    if name in classes or name in aliases:
+        return classes[name] if name in classes else aliases[name]
+    file, colon, qualified = name.rpartition(":")
+    if colon and file.endswith(".py"):
+        cls = load_name(Path(file), qualified)
+        bases = {base for known in classes.values() if known is not None for base in known.__mro__[1:-2]}
+        if isinstance(cls, type) and is_dataclass(cls) and issubclass(cls, tuple(bases)):
+            return cls
+        raise ValueError(f"{path}: {name} is no class that may stand there")
+    raise ValueError(f"{path}: there is no {name!r}{nearest(name, classes)}")
+
+
+def _carried(cls: type, old: Any) -> Any:
+    """Return an instance that keeps what was set in ``old``: values other than the default, of equal name and type."""
+    kinds = kinds_of(cls)
+    values = dict(set_apart(old))
+    kept = {f.name: values[f.name][0] for f in fields(cls) if values.get(f.name, (0, 0))[1] == kinds[f.name]}
+    required = {f.name: tyro.MISSING for f in fields(cls) if f.default is f.default_factory is MISSING and f.init}
+    return cls(**required | kept)
+
+
+def set_apart(value: Any) -> Iterator[tuple[str, tuple[Any, Any]]]:
+    """Return the fields whose value is not the default, each with its value and type."""
+    for field in fields(value) if is_dataclass(value) else ():
+        default = field.default if field.default_factory is MISSING else field.default_factory()
+        current = getattr(value, field.name)
+        if field.init and current is not tyro.MISSING and current != default:
+            yield field.name, (current, kinds_of(type(value))[field.name])
+
+
+def _no_choice(path: str, root: Any) -> ValueError:
+    known = [node.path for node in nodes(root) if isinstance(node, Choice | Entries)]
+    return ValueError(f"there is no choice {path!r}{nearest(path, known)}")
+
+
+def underscored(name: str) -> str:
+    """Return a name with underscores, as fields are called."""
+    return name.replace("-", "_")

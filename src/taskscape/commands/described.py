@@ -1,0 +1,96 @@
+"""The package's settings without the package: stand-ins for its dataclasses, which import no torch.
+
+To import the networks takes seconds, and whoever asks for help or mistypes a flag should not wait. ``settings.json``
+describes every class of settings and every recipe; ``.ci/settings.py`` writes it from the classes themselves, and a
+test holds that it is up to date. What is made of it here are dataclasses of the same names, fields, types, ranges and
+defaults, of which everything else in this room makes flags, pages and hints as of the real ones. Training itself uses
+the real ones.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import field, make_dataclass
+from functools import cache
+from pathlib import Path
+from typing import Annotated, Any, Literal, Union
+
+from taskscape.serialization import offer
+from taskscape.serialization.ranges import Range, RangedSettings
+
+FILE = Path(__file__).with_name("settings.json")
+
+_NOWHERE = {"__module__": "taskscape stand-ins"}
+"""Nobody should look for the source of a stand-in."""
+
+SCALARS: dict[str, Any] = {"int": int, "float": float, "bool": bool, "str": str, "path": Path, "none": None}
+"""Types by the words that the file has for them."""
+
+
+@cache
+def described() -> dict[str, Any]:
+    """Return what the file holds."""
+    content: dict[str, Any] = json.loads(FILE.read_text("utf-8"))
+    return content
+
+
+def experiment(recipe: str) -> Any:
+    """Return the experiment of a recipe of the package, made of stand-ins."""
+    return _value(described()["recipes"][recipe])
+
+
+@cache
+def _class(name: str) -> type:
+    """Return the stand-in of a class."""
+    content = described()
+    if name in content["offers"]:
+        offer(_base(name), map(_class, content["offers"][name]))
+        return _base(name)
+    entry = content["classes"][name]
+    bases = [_base(base) for base, offered in content["offers"].items() if name in offered]
+    return make_dataclass(
+        name,
+        [(key, _kind(one["type"]), _field(one)) for key, one in entry["fields"].items()],
+        bases=tuple(bases) or (RangedSettings,),
+        namespace={**_NOWHERE, "__doc__": entry["text"], "name": entry["name"]},
+        frozen=True,
+        repr=False,
+    )
+
+
+@cache
+def _base(name: str) -> type:
+    """Return the stand-in of an abstract base."""
+    return type(name, (RangedSettings,), dict(_NOWHERE))
+
+
+def _field(entry: Mapping[str, Any]) -> Any:
+    about = {"metadata": {"text": entry["text"]}, "init": entry.get("init", True)}
+    if "default" not in entry:
+        return field(**about)
+    return field(default_factory=lambda: _value(entry["default"]), **about)
+
+
+def _kind(written: Any) -> Any:
+    """Return a type from its written form."""
+    if isinstance(written, str):
+        return SCALARS[written] if written in SCALARS else _class(written)
+    head, *rest = written
+    if head == "range":
+        return Annotated[SCALARS[rest[0]], Range(*rest[1:])]
+    if head == "words":
+        return Literal[tuple(rest)]
+    kinds = [... if one == "..." else _kind(one) for one in rest]
+    if head == "tuple":
+        return tuple[tuple(kinds)]  # type: ignore[misc]
+    return Mapping[kinds[0], kinds[1]] if head == "mapping" else Union[tuple(kinds)]  # type: ignore[valid-type]  # noqa: UP007
+
+
+def _value(written: Any) -> Any:
+    """Return a value from its written form."""
+    if isinstance(written, list):
+        return tuple(_value(one) for one in written)
+    if not isinstance(written, dict):
+        return written
+    if "class" in written:
+        return _class(written["class"])(**{key: _value(one) for key, one in written["fields"].items()})
+    return {key: _value(one) for key, one in written["entries"].items()}

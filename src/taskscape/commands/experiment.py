@@ -1,0 +1,91 @@
+"""From the words of a command line to an experiment: choices first, then flags, then what these name outside."""
+
+from collections.abc import Sequence
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import Annotated, Any, NamedTuple, get_args
+
+import tyro
+
+from taskscape.commands.choices import chosen, split
+from taskscape.commands.encoders import require_encoder
+from taskscape.commands.flags import by_flag, check, given, registry
+from taskscape.commands.settings import Setting, nodes
+from taskscape.commands.shared import require_run
+
+OptionalRun = Annotated[Path | None, tyro.conf.arg(metavar="RUN")]
+NewRun = Annotated[Path | None, tyro.conf.arg(metavar="RUN", aliases=["--run"])]
+"""torchrun takes ``--run`` for an abbreviation of a flag of its own."""
+
+RUN_FLAGS = {
+    "out": "Folder of the run; by default runs/RECIPE-N.",
+    "run": "The same as --out.",
+    "resume": "Resume this run, which must have been started with the same settings.",
+    "from": "Start from the weights of this run, or of a file, as far as they fit; tasks and classes may differ.",
+}
+"""The flags of ``taskscape train`` that are no settings of an experiment."""
+
+
+OUTPUTS = frozenset({"data.folder"})
+"""Settings that name what is made where it is not there."""
+
+
+class Asked(NamedTuple):
+    """What a command line asks for."""
+
+    experiment: Any
+    out: Path | None
+    resume: Path | None
+
+
+def parse(recipe: str, default: Any, arguments: Sequence[str]) -> Asked:
+    """Return the experiment ``default`` with the choices and flags of the arguments, in whatever order they stand.
+
+    Raises ``ValueError`` with the nearest names for a choice or a flag that does not exist. Ends the process as tyro
+    does for a value that is not of the flag's type.
+    """
+    choices, rest = split(arguments, [field.name for field in fields(default)])
+    try:
+        base = chosen(default, choices)
+        check(rest, nodes(base), RUN_FLAGS)
+    except ValueError as error:
+        raise ValueError(f"{error} (taskscape train {recipe} --help all lists everything)") from None
+
+    named = dict(given(rest))
+    out = named.get("out", named.get("run"))
+    if out and named.get("resume", out) != out:
+        raise ValueError(f"--out {out} and --resume {named['resume']} name two folders; leave out --out")
+    settings = by_flag(nodes(base))
+    for flag, value in named.items():
+        if value:
+            _require(flag, value, settings.get(flag))
+
+    def options(
+        experiment: Annotated[type(base), tyro.conf.arg(name="", help="")] = base,  # type: ignore[valid-type]
+        *,
+        out: NewRun = None,
+        resume: OptionalRun = None,
+        origin: Annotated[Path | None, tyro.conf.arg(name="from", metavar="RUN")] = None,
+    ) -> Asked:
+        changed: Any = experiment
+        if origin is not None:
+            changed = replace(changed, start_from=origin, start_checksum=None)
+        return Asked(changed, out, resume)
+
+    return tyro.cli(options, args=rest, prog=f"taskscape train {recipe}", registry=registry(), add_help=False)
+
+
+def _require(flag: str, value: str, setting: Setting | None) -> None:
+    """Look for the run, file or encoder that a flag names, before anything that takes a while is imported.
+
+    Raises ``FileNotFoundError`` or ``ValueError`` that names the flag.
+    """
+    if flag == "resume":
+        require_run(Path(value))
+    elif flag == "from" or (
+        setting and setting.path not in OUTPUTS and Path in (setting.kind, *get_args(setting.kind))
+    ):
+        if value not in ("True", "False", "None") and not Path(value).exists():
+            raise FileNotFoundError(f"--{flag}: there is no file or folder {value}")
+    elif flag == "network.encoder":
+        require_encoder(value)

@@ -1,0 +1,227 @@
+"""The pages of ``taskscape train RECIPE --help``: one screen first, then a page per topic."""
+
+import shutil
+import textwrap
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import fields, is_dataclass
+from pathlib import Path
+from typing import Any, get_args
+
+import tyro
+
+from taskscape.commands.choices import chosen, split
+from taskscape.commands.described import described
+from taskscape.commands.experiment import RUN_FLAGS
+from taskscape.commands.flags import is_size, show_size
+from taskscape.commands.recipes import described_recipe, read_recipe, recipes
+from taskscape.commands.settings import Choice, Entries, Node, Setting, nodes, summary, words_of
+from taskscape.serialization import bare, nearest
+
+COMMON = (
+    "network",
+    "network.encoder",
+    "network.pretrained",
+    "tasks",
+    "data",
+    "data.path",
+    "data.size",
+    "weighting",
+    "optimizer.lr",
+    "epochs",
+    "batch_size",
+    "device",
+)
+"""What is set most often, in this order; of a recipe the first ten that it has."""
+
+_INDENT = 34
+"""Columns of the names, before the texts."""
+
+
+HELP = ("-h", "--help")
+
+
+def asks_for_help(arguments: Sequence[str]) -> bool:
+    """Return whether help is among the arguments."""
+    return any(flag in arguments for flag in HELP)
+
+
+def help_of(recipe: str, arguments: Sequence[str]) -> str:
+    """Return the page that these arguments ask for, of the recipe with the choices among them.
+
+    Raises ``ValueError`` with the nearest names for a recipe, choice or topic that does not exist.
+    """
+    experiment = described_recipe(recipe) or read_recipe(recipe)
+    at = next(i for i, argument in enumerate(arguments) if argument in HELP)
+    after = arguments[at + 1] if at + 1 < len(arguments) else ""
+    topic = after if after and not after.startswith("-") and ":" not in after else None
+    choices, _ = split(arguments, [field.name for field in fields(experiment)])
+    name = recipe.replace("-", "_")
+    text = recipes().get(name) or described()["models"].get(recipe, {}).get("text", "")
+    return page(recipe, text, chosen(experiment, choices), topic)
+
+
+def page(recipe: str, text: str, experiment: Any, topic: str | None) -> str:
+    """Return the page of a topic, or the first screen; ``text`` says what the recipe is.
+
+    Raises ``ValueError`` with the nearest names for a topic that does not exist.
+    """
+    tree = list(nodes(experiment))
+    if topic is None:
+        return "\n".join(_overview(recipe, text, tree))
+    topic = topic.replace("-", "_")
+    if topic in ("all", "run"):
+        lines = [] if topic == "run" else [line for one in _topics(tree) for line in [*_topic(tree, one), ""]]
+        return "\n".join([*lines, *_run(tree)])
+    if not any(_within(node, topic) for node in tree):
+        known = [*_topics(tree), "run", "all", *(n.path for n in tree if isinstance(n, Choice) and "." in n.path)]
+        raise ValueError(f"there is no help about {topic!r}{nearest(topic, known)}")
+    return "\n".join(_topic(tree, topic))
+
+
+def topics(experiment: Any) -> list[str]:
+    """Return the topics that have a page."""
+    return [*_topics(list(nodes(experiment))), "run", "all"]
+
+
+def _topics(tree: Iterable[Node]) -> list[str]:
+    """Return the fields that have settings of their own."""
+    return list(dict.fromkeys(n.path.partition(".")[0] for n in tree if "." in n.path or not isinstance(n, Setting)))
+
+
+def _within(node: Node, topic: str) -> bool:
+    path = node.path.replace("-", "_")
+    return path == topic or path.startswith(f"{topic}.")
+
+
+# -- the first screen --------------------------------------------------------------------------------------------------
+
+
+def _overview(recipe: str, text: str, tree: Sequence[Node]) -> Iterator[str]:
+    yield f"usage: taskscape train {recipe} [--SETTING VALUE ...] [CHOICE:NAME ...] [--out RUN]"
+    yield ""
+    if text:
+        yield text
+        yield ""
+    yield "The commonest settings, with their values here; in any order:"
+    yield ""
+    by_path = {node.path: node for node in tree}
+    for node in [by_path[path] for path in COMMON if path in by_path][:10]:
+        yield from _line(_assignment(node), node.text, first_sentence=True)
+    for flag in ("out", "resume"):
+        yield from _line(f"--{flag} RUN", RUN_FLAGS[flag])
+    yield ""
+    names = _topics(tree)
+    yield from _wrapped(f"Pages with everything else: taskscape train {recipe} --help TOPIC, where TOPIC is", 0)
+    yield from _wrapped(", ".join(names) + ", run (all other settings) or all.", 2)
+    yield from _wrapped("A choice keeps what the recipe has set where the new class has the same setting.", 0)
+
+
+# -- pages -------------------------------------------------------------------------------------------------------------
+
+
+def _topic(tree: Sequence[Node], topic: str) -> Iterator[str]:
+    """Return a page: the settings below a path, and after them the members of each choice, a line each."""
+    inside = [node for node in tree if _within(node, topic)]
+    for node in inside:
+        if not isinstance(node, Setting) and node is not inside[0]:
+            yield ""
+        yield from _node(node)
+    if any(isinstance(node, Setting) and bare(node.kind) is bool for node in inside):
+        switch = next(node for node in inside if isinstance(node, Setting) and bare(node.kind) is bool)
+        yield from ["", f"(on) and (off) are switches: --{switch.flags[0]} turns one on, --{switch.flags[1]} off."]
+    entries = [node for node in inside if isinstance(node, Entries)]
+    for node in entries:
+        yield from ["", f"{node.flag}.NAME:KIND adds one under a name of yours, {node.flag}.NAME:none leaves one out:"]
+        yield from _members(node)
+    for node in inside:
+        if isinstance(node, Choice) and _is_free(node) and not any(node.classes == one.classes for one in entries):
+            yield from ["", f"{node.flag}:NAME, where NAME is"]
+            yield from _members(node)
+
+
+def _node(node: Node) -> Iterator[str]:
+    if isinstance(node, Setting):
+        yield from _line(_assignment(node), _with_words(node))
+    elif isinstance(node, Entries) or not _is_free(node):
+        yield from _line(node.flag, node.text)
+    else:
+        about = summary(type(node.value)) if is_dataclass(node.value) else ""
+        yield from _line(_assignment(node), f"{node.text} {about}".strip())
+
+
+def _is_free(node: Choice) -> bool:
+    """Return whether there is more than one class to choose."""
+    return len(node.classes) > 1
+
+
+def _members(node: Choice | Entries) -> Iterator[str]:
+    current = node.chosen if isinstance(node, Choice) else ""
+    for name, cls in node.classes.items():
+        if cls is not None:
+            mark = "*" if name == current else " "
+            yield from _line(f"{mark} {name}", summary(cls), one_line=True)
+
+
+def _run(tree: Sequence[Node]) -> Iterator[str]:
+    """Return the page of the settings that belong to no topic."""
+    for node in tree:
+        if isinstance(node, Setting) and "." not in node.path and node.path not in ("start_from", "start_checksum"):
+            yield from _line(_assignment(node), _with_words(node))
+    for flag, text in RUN_FLAGS.items():
+        yield from _line(f"--{flag} RUN", text)
+
+
+# -- lines -------------------------------------------------------------------------------------------------------------
+
+
+def _assignment(node: Node) -> str:
+    """Return what one would write for the value that a setting has."""
+    if isinstance(node, Choice):
+        return f"{node.flag}:{node.chosen}"
+    if isinstance(node, Entries):
+        return " ".join(f"{node.flag}.{name}" for name in node.value)
+    if bare(node.kind) is bool:
+        return f"--{node.flag} ({'on' if node.value else 'off'})"
+    return f"--{node.flag} {_show(node.value, node.kind)}"
+
+
+def _show(value: Any, kind: Any) -> str:
+    """Return a value as it is written on the command line."""
+    if value is tyro.MISSING:
+        return "PATH" if Path in (kind, *get_args(kind)) else "VALUE"
+    for about in getattr(kind, "__metadata__", ()):
+        if isinstance(about, tyro.constructors.PrimitiveConstructorSpec):
+            return " ".join(about.str_from_instance(value))
+    if is_size(kind):
+        return show_size(value)
+    if isinstance(value, Mapping):
+        return " ".join(f"{key} {one:g}" for key, one in value.items()) or "NAME VALUE ..."
+    if isinstance(value, tuple):
+        return " ".join(_show(one, None) for one in value) or "..."
+    return f"{value:g}" if isinstance(value, float) else "none" if value is None else str(value)
+
+
+def _with_words(node: Setting) -> str:
+    words = words_of(node.kind)
+    return f"{node.text} One of {', '.join(words)}." if words else node.text
+
+
+def _line(name: str, text: str, *, first_sentence: bool = False, one_line: bool = False) -> Iterator[str]:
+    """Return a name and what it is, beside it where there is room."""
+    if first_sentence:
+        text = text.partition(". ")[0].rstrip(".") + "." if text else ""
+    width = _width() - _INDENT
+    lines = [textwrap.shorten(text, width, placeholder=" …")] if one_line else textwrap.wrap(text, width)
+    if len(name) > _INDENT - 4:
+        yield f"  {name}"
+    else:
+        yield f"  {name:<{_INDENT - 2}}{lines.pop(0) if lines else ''}".rstrip()
+    yield from (" " * _INDENT + line for line in lines)
+
+
+def _wrapped(text: str, indent: int) -> list[str]:
+    return textwrap.wrap(text, _width(), initial_indent=" " * indent, subsequent_indent=" " * indent)
+
+
+def _width() -> int:
+    return max(60, min(100, shutil.get_terminal_size().columns))
