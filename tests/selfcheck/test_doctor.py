@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
+import torch.nn.functional as F
 from test_selfcheck import inject
 from torch import nn
 
@@ -26,14 +27,16 @@ def doctor(capsys: pytest.CaptureFixture[str]) -> tuple[int, dict[str, dict[str,
     report = json.loads(capsys.readouterr().out)
     assert report["fine"] == (ended.value.code == 0)
     assert all(
-        line["remedy"] or line["name"].startswith("bf16 on") for line in report["lines"] if line["state"] == "off"
+        line["remedy"] or "16 on" in line["name"] or "32 on" in line["name"]
+        for line in report["lines"]
+        if line["state"] == "off"
     )
     return int(ended.value.code or 0), {line["name"]: line for line in report["lines"]}
 
 
 def test_a_healthy_machine(capsys: pytest.CaptureFixture[str]) -> None:
     code, lines = doctor(capsys)
-    assert lines["bf16 on cpu"]["value"] == "2 of 2 layers and functions are right"
+    assert lines["bf16 on cpu"]["value"] == "2 of 2 layers and functions are right" == lines["fp32 on cpu"]["value"]
     assert lines["torch"]["value"] == torch.__version__.partition("+")[0]
     assert code == 0
 
@@ -48,6 +51,14 @@ def test_a_wrong_kernel_is_off(monkeypatch: pytest.MonkeyPatch, capsys: pytest.C
         main(["doctor", "--device", "cpu"])
     shown = capsys.readouterr().out
     assert "1 of 2 layers" in shown and shown.rstrip().endswith("something is off")
+
+
+def test_wrong_float32_is_off(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    right = F.conv2d
+    monkeypatch.setattr(F, "conv2d", lambda x, *args: right(x, *args) * (1.01 if x.dtype == torch.float32 else 1))
+    code, lines = doctor(capsys)
+    assert code == 1 and lines["fp32 on cpu"]["value"] == "0 of 2 layers and functions are right"
+    assert "output (relative error 0.01)" in lines["fp32: Conv2d(16, 16, kernel_size=3)"]["value"]
 
 
 def test_a_cache_folder_that_cannot_be_written_is_off(

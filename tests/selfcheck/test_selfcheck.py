@@ -205,6 +205,21 @@ def test_a_healthy_network_stays_as_it_is(training: bool) -> None:
     assert same(trained(module), trained(network()))
 
 
+class WrongInLargeBatches(nn.LayerNorm):
+    """As sums in bfloat16 are: wrong where there is much to sum."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        is_wrong = torch.is_autocast_enabled("cpu") and len(x) > 2
+        return super().forward(x) * (1.1 if is_wrong else 1.0)
+
+
+def test_the_batch_is_that_of_the_run() -> None:
+    module = nn.Sequential(nn.Conv2d(3, 16, 3), WrongInLargeBatches([16, 10, 14]))
+    assert verify(module, [Shape(2, (12, 16))], bf16) == ()
+    (finding,) = verify(module, [Shape(4, (12, 16))], bf16)
+    assert finding.layers == ("1",) and finding.remedy == "float32"
+
+
 def test_batch_norm_over_few_values_is_no_fault() -> None:
     """Over the two values of a pooled batch the gradient is zero but for rounding."""
     torch.manual_seed(0)

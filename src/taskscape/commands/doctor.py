@@ -18,6 +18,8 @@ import tyro
 if TYPE_CHECKING:
     import torch
 
+    from taskscape.training.precision import Precision
+
 PACKAGES = ("taskscape", "torch", "torchvision", "timm", "torchjd", "lightning-fabric", "numpy", "numba")
 
 SOLVERS = {"cagrad": ("cvxpy", "clarabel"), "nash-mtl": ("cvxpy", "ecos"), "upgrad": ("quadprog", "qpsolvers")}
@@ -45,7 +47,8 @@ def doctor(*, json: bool = False, device: str = "auto") -> None:
     """Check the installation and whether this machine computes right in reduced precision.
 
     Looks at versions, processor, GPUs, threads, memory and the cache folder, and compares layers and functions that
-    networks are made of in bf16 with float32. The exit code is 0 where all is fine and 1 where something is off.
+    networks are made of in bf16 with float32, and in float32 with float64. The exit code is 0 where all is fine and 1
+    where something is off.
 
     Args:
         json: Print JSON instead of a table.
@@ -163,25 +166,36 @@ def _solvers() -> list[Line]:
 
 
 def _precision(device: str) -> list[Line]:
-    from taskscape.devices import find_device
+    from taskscape.devices import find_device, with_float64
+
+    place = find_device(device)
+    # Float32 is what all else is compared with, and is itself compared with float64 where the device has it.
+    first = _operators(place, "fp32") if with_float64(place) == place else []
+    return [*first, *_operators(place, "bf16")]
+
+
+def _operators(place: "torch.device", precision: "Precision") -> list[Line]:
+    import torch
+
     from taskscape.selfcheck.findings import IN_WORDS, short
     from taskscape.selfcheck.standard import standard_operators
     from taskscape.selfcheck.verify import verdicts
     from taskscape.training.precision import autocast
 
-    place = find_device(device)
+    def context() -> torch.autocast:
+        return autocast(place, precision)
 
-    def bf16() -> "torch.autocast":
-        return autocast(place, "bf16")
-
-    operators = {operator.signature: operator for operator in standard_operators(place, bf16)}
-    found = verdicts(operators, place, bf16, fresh=True)
+    operators = {operator.signature: operator for operator in standard_operators(place, context)}
+    exact = torch.float64 if precision == "fp32" else torch.float32
+    found = verdicts(operators, place, context, fresh=True, exact=exact)
     lines = []
     for signature, operator in operators.items():
         wrong, remedy = found[signature]
         if wrong:
-            done = "train with --precision fp32" if remedy is None else f"in training it {IN_WORDS[remedy]} instead"
-            done += "; another version of torch may be right"
-            lines.append(Line(f"bf16: {short(operator.title)}", wrong, "off", done))
+            done = "" if remedy is None else f"in training it {IN_WORDS[remedy]} instead; "
+            if remedy is None and precision == "bf16":
+                done = "train with --precision fp32; "
+            done += "another version of torch may be right"
+            lines.append(Line(f"{precision}: {short(operator.title)}", wrong, "off", done))
     right = f"{len(operators) - len(lines)} of {len(operators)} layers and functions are right"
-    return [Line(f"bf16 on {place}", right, "off" if lines else "fine"), *lines]
+    return [Line(f"{precision} on {place}", right, "off" if lines else "fine"), *lines]

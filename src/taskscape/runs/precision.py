@@ -7,6 +7,7 @@ from rich.progress import Progress
 from torch import nn
 
 from taskscape import selfcheck
+from taskscape.data import Loader
 from taskscape.distributed import rank, world_size
 from taskscape.progress import reporter
 from taskscape.run_folder import RunFolder
@@ -58,7 +59,12 @@ def precision_in_words(experiment: Experiment, folder: RunFolder) -> dict[str, s
 def _shapes(trainer: Trainer) -> list[selfcheck.Shape]:
     train, val = trainer.train_data, trainer.val_data
     crop = train.augmentation.crop if train.augmentation is not None else None
-    shapes = [selfcheck.Shape(train.batch_size // world_size(), crop or train.store.size)]
-    if val.store.size != shapes[0].size:
-        shapes.append(selfcheck.Shape(math.ceil(val.batch_size / world_size()), val.store.size, training=False))
-    return shapes
+    return [
+        selfcheck.Shape(_images(train), crop or train.store.size),
+        selfcheck.Shape(_images(val), val.store.size, training=False),
+    ]
+
+
+def _images(loader: Loader) -> int:
+    """Return the images of a full batch on one process."""
+    return math.ceil(min(loader.batch_size, len(loader.store)) / world_size())

@@ -13,7 +13,7 @@ from taskscape.files import atomic_write, cache_folder
 from taskscape.selfcheck.apply import REMEDIES
 from taskscape.selfcheck.check import TOLERANCE, Verdict
 
-FORMAT = 2
+FORMAT = 3
 """Version of the check: a change of what is checked makes it larger, and old verdicts are not used."""
 
 SETTINGS = ("ONEDNN", "DNNL", "MKLDNN", "ATEN_CPU", "NVIDIA_TF32", "CUDNN", "CUBLAS", "PYTORCH_")

@@ -14,6 +14,9 @@ TOLERANCE = 0.02
 """Largest relative L2 error of an output or a gradient. Right kernels in bfloat16 stay below 0.006 on the layers of
 every network of this package (see docs/guide/precision.md); one wrong channel in a thousand is above."""
 
+TOLERANCE_FLOAT32 = 0.002
+"""The same of float32 compared with float64: TF32, in which GPUs compute convolutions, stays below 0.001."""
+
 NOT_FINITE = 3e38
 """Memory that a kernel may read without having written it is filled with this."""
 
@@ -32,34 +35,43 @@ class Verdict(NamedTuple):
     """How it is right; None where nothing is wrong, or nothing helps."""
 
 
-def check(operator: Operator, device: torch.device, autocast: Callable[[], torch.autocast]) -> Verdict:
-    """Run an operator forward and backward on random numbers in both precisions.
+def check(
+    operator: Operator,
+    device: torch.device,
+    autocast: Callable[[], torch.autocast],
+    exact: torch.dtype = torch.float32,
+) -> Verdict:
+    """Run an operator forward and backward on random numbers, as the run does and in ``exact``: float32 or float64.
 
-    The numbers are already rounded to the reduced precision, so that a right kernel differs in the rounding of its
-    results alone. Torch's own random generators are not used.
+    The numbers are already rounded to the run's precision, so that a right kernel differs in the rounding of its
+    results alone. Torch's own random generators are not used. What float32 computes wrongly has no remedy.
     """
     generator = torch.Generator(device).manual_seed(0)
-    dtype = torch.get_autocast_dtype(device.type)
+    dtype = torch.get_autocast_dtype(device.type) if exact == torch.float32 else torch.float32
     tensors = [_values(one, dtype, generator, "max_pool" in operator.title) for one in operator.inputs]
     with torch.random.fork_rng([device] if device.type == "cuda" else []):  # a user's layer may draw from them
-        return _judge(operator, tensors, autocast, generator)
+        return _judge(operator, tensors, autocast, generator, exact)
 
 
 def _judge(
-    operator: Operator, tensors: Sequence[Tensor], autocast: Callable[[], torch.autocast], generator: torch.Generator
+    operator: Operator,
+    tensors: Sequence[Tensor],
+    autocast: Callable[[], torch.autocast],
+    generator: torch.Generator,
+    exact: torch.dtype,
 ) -> Verdict:
     inputs = operator.inputs
     as_is = [_as_in_run(one, x) for one, x in zip(inputs, tensors, strict=True)]
     _fill_free_memory(tensors)
     reduced, gradient = _run(operator.forward(), inputs, as_is, autocast, generator=generator)
-    exact = [x.clone(memory_format=torch.contiguous_format) for x in tensors]
-    exact = [x.float() if x.is_floating_point() else x for x in exact]
-    reference, _ = _run(operator.forward(), inputs, exact, None, gradient=gradient)
+    wide = [x.clone(memory_format=torch.contiguous_format) for x in tensors]
+    wide = [x.to(exact) if x.is_floating_point() else x for x in wide]
+    reference, _ = _run(operator.forward(dtype=exact), inputs, wide, None, gradient=gradient)
     if _cancels(operator):
         reference.pop("gradient of the input", None)
     wrong = _in_words(_beyond_rounding(reduced, reference))
-    if not wrong:
-        return Verdict("", None)
+    if not wrong or exact != torch.float32:
+        return Verdict(wrong, None)
     if operator.layer is None:
         single = [x.float() if x.is_floating_point() else x for x in as_is]
         results, _ = _run(operator.forward(), inputs, single, None, gradient=gradient)
@@ -141,7 +153,11 @@ def _run(
 
 def _beyond_rounding(results: dict[str, Tensor], reference: dict[str, Tensor]) -> dict[str, float]:
     errors = {name: relative_error(results[name], exact) for name, exact in reference.items()}
-    return {name: error for name, error in errors.items() if not error <= TOLERANCE}
+    return {name: error for name, error in errors.items() if not error <= _tolerance(reference[name])}
+
+
+def _tolerance(exact: Tensor) -> float:
+    return TOLERANCE if exact.dtype == torch.float32 else TOLERANCE_FLOAT32
 
 
 def _in_words(errors: dict[str, float]) -> str:
@@ -151,7 +167,7 @@ def _in_words(errors: dict[str, float]) -> str:
 
 def relative_error(result: Tensor, reference: Tensor) -> float:
     """Return ‖result − reference‖ / ‖reference‖, infinite where the result is not finite."""
-    difference = float((result.float() - reference).norm())
+    difference = float((result.to(reference.dtype) - reference).norm())
     size = float(reference.norm())
     if not math.isfinite(difference):
         return math.inf

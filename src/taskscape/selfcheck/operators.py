@@ -18,9 +18,11 @@ LAYERS = (nn.modules.conv._ConvNd, nn.Linear, *NORMALIZATIONS)
 FUNCTIONS = {
     *("conv1d", "conv2d", "conv3d", "conv_transpose1d", "conv_transpose2d", "conv_transpose3d"),
     *("linear", "matmul", "__matmul__", "bmm", "baddbmm", "scaled_dot_product_attention"),
-    *("batch_norm", "layer_norm", "group_norm"),
-    *("max_pool2d", "max_pool2d_with_indices", "max_unpool2d", "avg_pool2d", "adaptive_avg_pool2d"),
-    *("interpolate", "grid_sample", "pixel_shuffle"),
+    *("einsum", "addmm", "mean", "softmax", "log_softmax"),
+    *("batch_norm", "layer_norm", "group_norm", "instance_norm", "rms_norm"),
+    *("max_pool2d", "max_pool2d_with_indices", "max_unpool2d", "avg_pool2d"),
+    *("adaptive_avg_pool2d", "adaptive_max_pool2d"),
+    *("interpolate", "grid_sample", "pixel_shuffle", "pixel_unshuffle", "fold", "unfold"),
 }
 """Functions of torch that are checked where they are called outside such a layer."""
 
@@ -43,7 +45,8 @@ class Input(NamedTuple):
     def of(cls, name: str, x: Tensor) -> "Input":
         """Describe a tensor; keep the values of integers."""
         value = None if x.is_floating_point() else x.detach().clone()
-        return cls(name, tuple(x.shape), tuple(x.stride()), x.dtype, x.requires_grad, value)
+        has_gradient = x.requires_grad and torch.is_grad_enabled()  # none in evaluation
+        return cls(name, tuple(x.shape), tuple(x.stride()), x.dtype, has_gradient, value)
 
     def __str__(self) -> str:
         size = "×".join(map(str, self.shape))
@@ -69,11 +72,11 @@ class Operator:
         """What decides which kernels run, as text."""
         return "; ".join([self.title, *map(str, self.inputs)])
 
-    def forward(self, remedy: Remedy | None = None) -> Pass:
-        """Return its forward pass, as a remedy makes it; a function has no remedy of its own."""
+    def forward(self, remedy: Remedy | None = None, dtype: torch.dtype | None = None) -> Pass:
+        """Return its forward pass, as a remedy makes it, or in ``dtype``; a function has no remedy of its own."""
         if self.layer is None:
             return self._call_function
-        layer = copy.deepcopy(self.layer)
+        layer = copy.deepcopy(self.layer).to(dtype)
         if remedy is not None:
             remedy_layer(layer, remedy)
         names = [one.name for one in self.inputs[1:]]
@@ -100,12 +103,18 @@ class _Place(NamedTuple):
 
 
 def operators(
-    network: nn.Module, image: Tensor, autocast: Callable[[], torch.autocast], *, gradients: bool = True
+    network: nn.Module,
+    image: Tensor,
+    autocast: Callable[[], torch.autocast],
+    *,
+    gradients: bool = True,
+    of_convolutions: int | None = None,
 ) -> list[Operator]:
     """Return what the network computes with for this batch, each different operator once.
 
     Runs one forward pass, and leaves the network's buffers and torch's random generators as they were. Without
-    ``gradients`` as in evaluation.
+    ``gradients`` as in evaluation. ``of_convolutions`` is the largest batch at which to check convolutions and linear
+    layers, which take nearly all of the time; by default as many images as there are.
     """
     found: dict[str, Operator] = {}
     names = {module: name for name, module in network.named_modules()}
@@ -118,7 +127,7 @@ def operators(
 
     def enter(module: nn.Module, inputs: tuple[Any, ...]) -> None:
         if isinstance(module, LAYERS) and len(inputs) == 1 and not _within_layer(stack):
-            add(_layer(module, inputs[0]), module)
+            add(_layer(module, inputs[0], of_convolutions), module)
         stack.append(module)
 
     def leave(module: nn.Module, *_: object) -> None:
@@ -152,10 +161,12 @@ def _within_layer(stack: Sequence[nn.Module]) -> bool:
     return any(isinstance(module, LAYERS) for module in stack)
 
 
-def _layer(module: nn.Module, x: Tensor) -> Operator:
+def _layer(module: nn.Module, x: Tensor, of_convolutions: int | None) -> Operator:
     weights = [Input.of(name, parameter) for name, parameter in module.named_parameters()]
     mode = "training" if module.training else "evaluation"
-    return Operator(f"{module!r} in {mode}", (Input.of("input", x), *weights), module)
+    is_normalization = isinstance(module, NORMALIZATIONS)
+    inputs = Input.of("input", x if is_normalization else x[:of_convolutions])
+    return Operator(f"{module!r} in {mode}", (inputs, *weights), module)
 
 
 def _function(name: str, func: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Operator | None:

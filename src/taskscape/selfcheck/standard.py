@@ -75,7 +75,9 @@ def standard_operators(device: torch.device, autocast: Callable[[], torch.autoca
         x = torch.zeros(2, channels, *SIZE, device=device).contiguous(memory_format=torch.channels_last)
         x += torch.linspace(0, 1, SIZE[1], device=device)
         if channels > 3:  # not an image, but what another layer computed
-            x = x.to(torch.get_autocast_dtype(device.type)).requires_grad_()
+            with autocast():
+                reduced = torch.is_autocast_enabled(device.type)
+            x = x.to(torch.get_autocast_dtype(device.type) if reduced else torch.float32).requires_grad_()
         for build in builders:
             with torch.random.fork_rng([device] if device.type == "cuda" else []):
                 module = nn.Sequential(build()).to(device).to(memory_format=torch.channels_last)

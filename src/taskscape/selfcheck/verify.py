@@ -1,5 +1,6 @@
 """Check what a network computes with, once per machine and shape, and let what is wrong run where it is right."""
 
+import math
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
@@ -15,9 +16,9 @@ from taskscape.selfcheck.check import Verdict, check
 from taskscape.selfcheck.findings import Finding
 from taskscape.selfcheck.operators import Operator, operators
 
-IMAGES = 2
-"""Images of the batch that is checked, or fewer where the run has fewer: batch normalization needs two. What is wrong
-with 8 images was wrong with 1 and 2 (docs/guide/precision.md)."""
+PIXELS = 2 * 256 * 512
+"""On a CPU convolutions are checked with as many images of the run's batch as have so many pixels, or with two, so that
+the check takes seconds. What was wrong with 8 images was wrong with 1 and 2 (docs/guide/precision.md)."""
 
 
 class Shape(NamedTuple):
@@ -85,12 +86,18 @@ def _operators(network: nn.Module, shape: Shape, autocast: Callable[[], torch.au
     channels_last = any(p.dim() == 4 and not p.is_contiguous() for p in network.parameters())
     layout = torch.channels_last if channels_last else torch.contiguous_format
     generator = torch.Generator(parameter.device).manual_seed(0)
-    size = (min(shape.images, IMAGES), 3, *shape.size)
+    size = (shape.images, 3, *shape.size)
     image = torch.rand(size, generator=generator, device=parameter.device).contiguous(memory_format=layout)
     before = network.training
     network.train(shape.training)
     try:
-        return operators(network, image, autocast, gradients=shape.training)
+        return operators(
+            network,
+            image,
+            autocast,
+            gradients=shape.training,
+            of_convolutions=max(2, PIXELS // math.prod(shape.size)) if image.device.type == "cpu" else None,
+        )
     finally:
         network.train(before)
 
@@ -102,13 +109,17 @@ def verdicts(
     report: ProgressCallback | None = None,
     *,
     fresh: bool = False,
+    exact: torch.dtype = torch.float32,
 ) -> dict[str, Verdict]:
-    """Return the verdicts about operators by their signatures, from the cache unless they shall be ``fresh``."""
+    """Return the verdicts about operators by their signatures, from the cache unless they shall be ``fresh``.
+
+    ``exact`` is what they are compared with (``check``).
+    """
     cache = Cache(device)
     known = {} if fresh else cache.load()
     missing = [signature for signature in needed if signature not in known]
     for done, signature in enumerate(missing, 1):
-        known[signature] = check(needed[signature], device, autocast)
+        known[signature] = check(needed[signature], device, autocast, exact)
         if report is not None:
             report(done, len(missing))
     if missing:
