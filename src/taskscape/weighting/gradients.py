@@ -1,9 +1,9 @@
 """Building block of the methods that combine the tasks' gradients at the shared layers."""
 
 from abc import abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Literal, NamedTuple, get_args
+from typing import Any, Literal, NamedTuple, get_args
 
 import torch
 from torch import Tensor, nn
@@ -101,6 +101,7 @@ class GradientWeighting(Weighting):
     one_backward = False
     retains_graph = True
     config: GradientConfig
+    _context_is_checked = False
 
     @override
     def check(self, *, shared_parameters: bool, shared_features: bool, compiled: bool) -> None:
@@ -129,12 +130,42 @@ class GradientWeighting(Weighting):
 
     @override
     def backward(self, losses: Losses, context: BalancingContext) -> dict[str, Tensor] | None:
+        """Leave the gradients of this step, and return the weights.
+
+        Raises ``ValueError`` in the first step where ``context`` leaves out parameters that the losses depend on: they
+        would never be trained.
+        """
         self.check(shared_parameters=bool(context.parameters), shared_features=bool(context.features), compiled=False)
+        if not self._context_is_checked:
+            self._check_complete(losses, context)
+            self._context_is_checked = True
         if self.config.mode == "parameters":
             weights = self._at_parameters(losses, context)
         else:
             weights = self._at_features(losses, context)
         return None if weights is None else dict(zip(losses, weights, strict=True))
+
+    def _check_complete(self, losses: Losses, context: BalancingContext) -> None:
+        shared = {id(p) for p in context.parameters}
+        known = {id(p) for p in context.task_parameters}
+        if self.config.mode == "parameters":
+            reached, known = reached_parameters(losses.values()), known | shared
+        else:  # a backward pass from the features reaches all that they depend on
+            reached = reached_parameters(losses.values(), beyond=context.features)
+        forgotten = [p for p in reached if id(p) not in known]
+        if not forgotten:
+            return
+        shapes = ", ".join(str(tuple(p.shape)) for p in forgotten[:3]) + (", …" if len(forgotten) > 3 else "")
+        what = f"{len(forgotten)} trained parameters ({shapes}) would get no gradient"
+        if any(id(p) in shared for p in forgotten):
+            raise ValueError(
+                f"{what}: losses reach shared parameters past the shared features; name all features between shared "
+                "and task-specific layers, or take mode='parameters'"
+            )
+        raise ValueError(
+            f"{what}: the losses depend on them, and they are in neither list of the context; name them with "
+            "BalancingContext.of(losses, shared=…, tasks=…), such as tasks=heads.parameters(), or freeze them"
+        )
 
     def _at_parameters(self, losses: Losses, context: BalancingContext) -> Tensor | None:
         rows = _gradient_rows(losses, context.parameters, context.task_parameters)
@@ -160,6 +191,23 @@ def global_gradients(losses: Losses, parameters: Sequence[nn.Parameter]) -> Tens
     rows = _gradient_rows(losses, parameters, retain_graph=True)
     all_reduce_coalesced_([rows])
     return rows
+
+
+def reached_parameters(losses: Iterable[Tensor], beyond: Iterable[Tensor] = ()) -> list[nn.Parameter]:
+    """Return the trained parameters that losses depend on, other than through the tensors ``beyond``."""
+    seen = {x.grad_fn for x in beyond if x.grad_fn is not None}
+    rest = [loss.grad_fn for loss in losses if loss.grad_fn is not None]
+    found: dict[int, nn.Parameter] = {}
+    while rest:
+        node: Any = rest.pop()
+        if node in seen:
+            continue
+        seen.add(node)
+        leaf = getattr(node, "variable", None)  # of the node that accumulates a leaf's gradient
+        if isinstance(leaf, nn.Parameter):
+            found[id(leaf)] = leaf
+        rest += [parent for parent, _ in node.next_functions if parent is not None]
+    return list(found.values())
 
 
 def _gradient_rows(

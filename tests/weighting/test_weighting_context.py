@@ -1,0 +1,53 @@
+"""What a context must name: a parameter that no list has would never be trained."""
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from taskscape import models
+from taskscape.weighting import BalancingContext, PCGrad
+from taskscape.weighting.gradients import Mode, reached_parameters
+
+
+def two_heads() -> tuple[nn.Linear, nn.ModuleDict, Tensor, dict[str, Tensor]]:
+    torch.manual_seed(0)
+    encoder, heads = nn.Linear(4, 6), nn.ModuleDict({"a": nn.Linear(6, 1), "b": nn.Linear(6, 2)})
+    features = encoder(torch.randn(5, 4))
+    return encoder, heads, features, {task: head(features).square().mean() for task, head in heads.items()}
+
+
+@pytest.mark.parametrize("mode", ["parameters", "features"])
+def test_heads_that_would_stay_untrained_are_named(mode: Mode) -> None:
+    encoder, heads, features, losses = two_heads()
+    context = BalancingContext.of(
+        losses, shared=encoder.parameters(), tasks=heads["a"].parameters(), features=[features]
+    )
+    with pytest.raises(ValueError, match=r"2 trained parameters \(.*\(2, 6\).*tasks=heads.parameters"):
+        PCGrad(["a", "b"], mode=mode).backward(losses, context)
+    assert encoder.weight.grad is None
+
+    heads["b"].requires_grad_(False)  # what is not trained may be left out
+    losses = {task: head(features).square().mean() for task, head in heads.items()}
+    PCGrad(["a", "b"], mode=mode).backward(losses, context)
+    assert encoder.weight.grad is not None
+
+
+def test_a_way_past_the_features_is_named() -> None:
+    encoder, heads, features, losses = two_heads()
+    losses["a"] = losses["a"] + encoder.weight.square().mean()
+    context = BalancingContext.of(losses, shared=encoder.parameters(), tasks=heads.parameters(), features=[features])
+    with pytest.raises(ValueError, match="past the shared features"):
+        PCGrad(["a", "b"], mode="features").backward(losses, context)
+    PCGrad(["a", "b"], mode="parameters").backward(losses, context)
+
+
+@pytest.mark.parametrize(
+    "name", [name for name, config in models.CONFIGS.items() if config.network.has_shared_features]
+)
+def test_networks_of_the_package_leave_nothing_out(name: str) -> None:
+    small = {"encoder": "resnet10t"} if hasattr(models.CONFIGS[name], "encoder") else {}
+    with torch.device("meta"):
+        network = models.build(name, {"semseg": 5, "depth": 1}, **small)
+        outputs = network(torch.zeros(2, 3, 64, 64))
+    reached = reached_parameters([raw.square().mean() for raw in outputs.values()], beyond=outputs.shared)
+    assert {id(p) for p in reached} <= {id(p) for p in network.task_parameters()}
