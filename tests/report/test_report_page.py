@@ -78,7 +78,7 @@ def test_a_page_tells_everything(make_run: MakeRun) -> None:
         assert name in page.text and value in page.text
     for text in ("mIoU", "60.00", "0.1000", "11.2", "12.3", "device", *CLASSES, "Loss, depth", "Task weights"):
         assert text in page.text
-    for text in ("% correct", "% error", "° error", "true depth, metres", "Distribution, depth", "83.3 %"):
+    for text in ("% correct", "relative error", "° error", "true depth, metres", "Distribution, depth", "83.3 %"):
         assert text in page.text
     assert page.tags.count("img") == 4 + 1 + 2 * (1 + 3 * 3)  # hero, sphere, samples
     assert "no label" in page.text
@@ -204,10 +204,10 @@ def test_relative_depth_is_shown_on_the_scale_of_its_label(make_run: MakeRun) ->
         arrays = dict(arrays)
     arrays["depth/prediction"] = arrays["depth/label"] * 7
     np.savez(run / "samples.npz", **arrays)
-    assert "600.0 % error" in check(write_report(run)).text
+    assert "6.000 relative error" in check(write_report(run)).text
     change_result(run, tasks={"depth": Depth(metric=False)}, plots={})
     text = check(write_report(run)).text
-    assert "0.0 % error" in text and "600.0 % error" not in text and "median of the image" in text
+    assert "0.000 relative error" in text and "6.000 relative" not in text and "median of the image" in text
 
 
 # -- a task of a user's own --------------------------------------------------------------------------------------------

@@ -218,7 +218,7 @@ def test_scores_are_means_over_labels() -> None:
     ids = np.zeros((2, 1, 4), np.uint8)
     assert SEMSEG.scores(ids, np.array([[[0, 0, 1, 1]]] * 2, np.uint8), valid) == ["66.7 % correct", ""]
     depth = np.full((2, 1, 4), 10.0)
-    assert DEPTH.scores(depth, depth * [1.0, 1.1, 1.2, 9.0], valid) == ["10.0 % error", ""]
+    assert DEPTH.scores(depth, depth * [1.0, 1.1, 1.2, 9.0], valid) == ["0.100 relative error", ""]
     x = np.zeros((2, 1, 4, 3))
     x[..., 0] = 1.0
     y = x.copy()

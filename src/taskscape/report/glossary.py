@@ -68,8 +68,8 @@ def cost_conditions(name: str, environment: Mapping[str, str]) -> str:
     """Return under which conditions a time was measured: ``batches of 16, CPU, 2 threads, bf16``."""
     if name not in ("latency", "seconds_per_image"):
         return ""
-    batch = "one image" if name == "latency" else f"batches of {environment.get('batch size', 'unknown size')}"
-    return ", ".join([batch, *(environment[key] for key in ("device", "precision") if key in environment)])
+    batch = f"batches of {environment['batch size']}" if name != "latency" and "batch size" in environment else ""
+    return ", ".join(filter(None, (batch, environment.get("device", ""), environment.get("precision", ""))))
 
 
 def throughput(seconds_per_image: float) -> str:

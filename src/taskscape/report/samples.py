@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from taskscape.modalities import Modality
 from taskscape.report.words import heading, task_word
-from taskscape.views import Key, RgbArray, Scale, Swatches, view
+from taskscape.views import Example, Key, RgbArray, Scale, Swatches, view
 from taskscape.views.legend import as_html, image_tag
 
 Samples = dict[str, npt.NDArray[Any]]
@@ -73,7 +73,7 @@ def _colorize(task: str, modality: Modality, samples: Samples) -> TaskSamples:
 def hero(samples: Samples, tasks: Sequence[TaskSamples]) -> str:
     """Return the first image and everything that was predicted from it."""
     images = [_figure(samples["image"][0], "image", "image")]
-    images += [_figure(t.prediction[0], t.task, t.task, as_html(_colors(t.key))) for t in tasks]
+    images += [_figure(t.prediction[0], t.task, t.task, as_html(t.key)) for t in tasks]
     return f'<div class="hero" style="--columns:{len(images)}">{"".join(images)}</div>'
 
 
@@ -104,19 +104,18 @@ def _block(samples: Samples, tasks: Sequence[TaskSamples], i: int) -> str:
 
 def _keys(task: TaskSamples, i: int) -> str:
     """Return scales and the classes that occur, to stand below an image's label, prediction and difference."""
-    both = as_html(_colors(task.key, task.label[i], task.prediction[i]))
-    difference = as_html(_colors(task.difference_key, task.difference[i]))
+    both = as_html(_occurring([p for p in task.key if not isinstance(p, Example)], task.label[i], task.prediction[i]))
+    colors = [part for part in task.difference_key if isinstance(part, Scale | Swatches)]
+    difference = as_html(_occurring(colors, task.difference[i]))
     return f'<div class="triple keys"><div>{both}</div><div>{difference}</div></div>' if both or difference else ""
 
 
-def _colors(key: Key, *pictures: RgbArray) -> Key:
-    """Return the scales and the swatches of a key: of these those that occur in the pictures, if there are any."""
-    if not pictures:
-        return [part for part in key if isinstance(part, Scale | Swatches)]
+def _occurring(key: Key, *pictures: RgbArray) -> Key:
+    """Return a key with those swatches only whose color occurs in the pictures."""
     used = set().union(*(map(tuple, np.unique(picture.reshape(-1, 3), axis=0).tolist()) for picture in pictures))
     return [
         Swatches([item for item in part.items if item[1] in used]) if isinstance(part, Swatches) else part
-        for part in _colors(key)
+        for part in key
     ]
 
 

@@ -30,7 +30,7 @@ def metrics_table(result: Result) -> Table:
     for name, value in result.cost.items():
         table.add_row(cost_title(name), cost_text(name, value), *[""] * bool(blind), "", name)
     if conditions := cost_conditions("seconds_per_image", result.environment):
-        table.caption = f"times: {conditions}, and one image" + ("; blind: predicts without the image" * bool(blind))
+        table.caption = f"times: {conditions}" + ("; blind: predicts without the image" * bool(blind))
     elif blind:
         table.caption = "blind: predicts without the image"
     return table

@@ -19,7 +19,9 @@ def progress_of(folder: RunFolder, experiment: Experiment) -> Progress:
     is_out_of_time = (
         bool(rows) and experiment.minutes is not None and float(rows[-1]["seconds"]) >= 60 * experiment.minutes
     )
-    planned = epochs if is_out_of_time else experiment.epochs  # as many as the time allowed
+    patience = experiment.patience
+    is_out_of_patience = bool(rows) and patience is not None and int(rows[-1].get("epochs_since_best", 0)) >= patience
+    planned = epochs if is_out_of_time or is_out_of_patience else experiment.epochs
     return Progress(epochs, planned, epochs >= planned)
 
 

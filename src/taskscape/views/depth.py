@@ -117,12 +117,12 @@ class DepthView(View[Depth]):
     def scores(self, label: Array, prediction: Array, valid: Mask) -> list[str]:
         valid = measurable(label, valid)
         relative = np.abs(prediction - label) / np.where(valid, label, 1.0)
-        return mean_per_image(100.0 * relative, valid, "{:.1f} % error")
+        return mean_per_image(relative, valid, "{:.3f} relative error")
 
     @override
     def key(self) -> Key:
         """Return the scale in metres, whose ends stand for all that is nearer or farther; or in medians."""
-        about = () if self.modality.metric else ("Relative depth: 1 is the median of the image; metres are not known.",)
+        about = () if self.modality.metric else ("Relative depth: 1 is the median of the image.",)
         if self.near is None or self.far is None:
             return (*about, Scale(DEPTH, [(0.0, "near"), (1.0, "far")]))
         near, far, unit = self.near, self.far, " m" if self.modality.metric else ""
@@ -140,7 +140,7 @@ class DepthView(View[Depth]):
             "Difference, relative to the true depth: red is predicted too near, blue too far.",
             Scale(
                 RELATIVE_ERROR,
-                [(0.0, "−50 % or more"), (0.25, "−25 %"), (0.5, "0"), (0.75, "+25 %"), (1.0, "+50 % or more")],
+                [(0.0, "−0.5 or more"), (0.5, "0"), (1.0, "+0.5 or more")],
             ),
         )
 
