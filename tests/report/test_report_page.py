@@ -80,7 +80,7 @@ def test_a_page_tells_everything(make_run: MakeRun) -> None:
         assert text in page.text
     for text in ("% correct", "relative error", "° error", "true depth, metres", "Distribution, depth", "83.3 %"):
         assert text in page.text
-    assert page.tags.count("img") == 4 + 1 + 2 * (1 + 3 * 3)  # hero, sphere, samples
+    assert page.tags.count("img") == 4 + 2 + 2 * (1 + 3 * 3)  # hero, a sphere there and in the legends, samples
     assert "no label" in page.text
 
 
