@@ -10,12 +10,11 @@ from contextlib import nullcontext
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from lightning_fabric import Fabric
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -46,6 +45,9 @@ from taskscape.training.optimization import parameter_groups
 from taskscape.training.pace import Pace
 from taskscape.training.precision import autocast
 from taskscape.training.step import TrainingStep
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -89,14 +91,27 @@ def train(experiment: Experiment, run: str | Path, *, resume: bool = False, quie
     """Train an experiment into the folder ``run``, evaluate it there, and return the result.
 
     With ``resume``, continue from the folder's checkpoint, if it has one, and return the result of a run that is
-    finished; with ``quiet``, print nothing. Raises
-    ``ValueError`` for settings that do not fit each other or the data, and when another process writes the folder,
-    before any training; ``TrainingError`` and ``Interrupted`` as ``Trainer.run``.
+    finished; with ``quiet``, print nothing. Raises ``ValueError`` for settings that do not fit each other or the data,
+    and when another process writes the folder, before any training; ``TrainingError`` and ``Interrupted`` as
+    ``Trainer.run``.
     """
     experiment.check()
     folder = RunFolder(Path(run))
     if resume and is_finished(folder):
+        with progress_bar(rank() == 0 and not quiet) as progress, logs.shown(progress.console):
+            _LOGGER.info(
+                "%s is finished and has nothing to resume; train on from its best weights with "
+                "taskscape train %s --from %s --out NEW",
+                folder.path,
+                folder.experiment,
+                folder.path,
+            )
         return Result.load(folder.result())
+    if not resume and rank() == 0 and folder.experiment.exists():
+        raise ValueError(
+            f"{folder.path} holds a run, which is never overwritten: continue it with resume=True (taskscape train "
+            f"--resume {folder.path}), name another folder, or delete it"
+        )
     resume = resume and folder.checkpoint.exists()
     start = None if resume else Start.of(experiment)
     fabric = launch(experiment.device)
@@ -106,7 +121,7 @@ def train(experiment: Experiment, run: str | Path, *, resume: bool = False, quie
 
 def _train(
     experiment: Experiment,
-    fabric: Fabric,
+    fabric: "Fabric",
     folder: RunFolder,
     start: Start | None,
     keep_log_in: Callable[[Path], None],
@@ -153,7 +168,7 @@ def is_finished(folder: RunFolder) -> bool:
     return folder.result().is_file() and folder.weights.is_file() and not folder.checkpoint.exists()
 
 
-def assemble(experiment: Experiment, stores: Mapping[str, Store], fabric: Fabric, folder: RunFolder) -> Trainer:
+def assemble(experiment: Experiment, stores: Mapping[str, Store], fabric: "Fabric", folder: RunFolder) -> Trainer:
     """Build every part of a run for an experiment that has met its data (``Experiment.for_data``)."""
     if experiment.batch_size < 2 * world_size():
         raise ValueError(
@@ -307,7 +322,7 @@ def evaluate_model(
     return result
 
 
-def open_data(experiment: Experiment, fabric: Fabric, *, quiet: bool = False) -> dict[str, Store]:
+def open_data(experiment: Experiment, fabric: "Fabric", *, quiet: bool = False) -> dict[str, Store]:
     """Open the data; the first process makes it, where it must be made, while the others wait."""
     with fabric.rank_zero_first(), progress_bar(fabric.is_global_zero and not quiet) as progress:
         return experiment.data.open(reporter(progress, "preparing data"))
@@ -329,9 +344,14 @@ def environment(device: torch.device) -> dict[str, str]:
         "taskscape": taskscape.__version__,
         "python": platform.python_version(),
         "torch": str(torch.__version__),
-        "device": torch.cuda.get_device_name(device) if gpu else f"CPU, {torch.get_num_threads()} threads",
+        "device": torch.cuda.get_device_name(device) if gpu else f"CPU, {_threads()}",
         "processes": str(world_size()),
     }
+
+
+def _threads() -> str:
+    count = torch.get_num_threads()
+    return "1 thread" if count == 1 else f"{count} threads"
 
 
 def _channels(experiment: Experiment) -> dict[str, int]:
