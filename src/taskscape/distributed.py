@@ -81,11 +81,12 @@ def launch(device: str = "auto") -> Fabric:
     found = find_device(device)
     processes = int(os.environ.get("WORLD_SIZE", os.environ.get("SLURM_NTASKS", 1)))
     local = int(os.environ.get("LOCAL_WORLD_SIZE", os.environ.get("SLURM_NTASKS_PER_NODE", processes)))
-    if processes > 1 and (found.index is not None or found.type == "mps"):
+    one = ":" in str(found)
+    if processes > 1 and (one or found.type == "mps"):
         raise ValueError(f"device is {device} and there are {processes} processes: use --device cuda, a GPU for each")
     fabric = Fabric(
         accelerator=found.type,
-        devices=local if found.index is None else [found.index],
+        devices=[found.index] if one else local,
         num_nodes=max(processes // local, 1),
         strategy=SummingDDP() if processes > 1 else "auto",
     )
