@@ -200,8 +200,10 @@ def test_predictions_of_several_networks_stand_side_by_side(make_run: MakeRun, t
     runs = [make_run("a"), make_run("b", settings={"epochs": 9}), make_run("single", ("depth",))]
     (runs[1] / "samples.npz").write_bytes((runs[0] / "samples.npz").read_bytes())
     text = write_comparison(runs, tmp_path / "page.html").read_text().split('<section id="images"')[1]
-    assert text.count("<img") == 2 * (1 + 3 * 3 + 1)  # image; per task the label and two or three predictions
-    assert 'alt="surface normals, b"' in text
+    assert text.count("<article") == 2 and text.count("<figure") == 2 * (
+        1 + 3 * 3 + 1
+    )  # image; per task the label and two or three predictions
+    assert 'alt="surface normals, b"' in text and "or more" in text  # the scale of depth
     (runs[1] / "samples.npz").unlink()
     (runs[2] / "samples.npz").unlink()
     assert '<section id="images"' not in write_comparison(runs, tmp_path / "page.html").read_text()

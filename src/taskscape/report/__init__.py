@@ -1,7 +1,22 @@
-"""The outcome of one run or several, for people: tables for the terminal, and self-contained HTML files."""
+"""The outcome of one run or several, for people: tables for the terminal, and self-contained HTML files.
 
-from taskscape.report.compare import write_comparison
-from taskscape.report.page import write_report
-from taskscape.report.tables import print_metrics
+Names are imported when they are used, so that a part of it can be used without matplotlib.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from taskscape.report.compare import write_comparison
+    from taskscape.report.page import write_report
+    from taskscape.report.tables import print_metrics
+
+_MODULES = {"print_metrics": "tables", "write_comparison": "compare", "write_report": "page"}
 
 __all__ = ["print_metrics", "write_comparison", "write_report"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)

@@ -18,11 +18,15 @@ def color(i: int) -> str:
     return COLORS[i % len(COLORS)]
 
 
-def table(groups: Sequence[Group], rows: Sequence[str], kind: str = "") -> str:
-    """Return a table of rows that are HTML; nothing where there are none. ``kind`` is a further class for its style."""
+def table(groups: Sequence[Group], rows: Sequence[str], kind: str = "", yardstick: str = "") -> str:
+    """Return a table of rows that are HTML; nothing where there are none.
+
+    ``kind`` is a further class for its style, ``yardstick`` the head of a column after those of the groups.
+    """
     if not rows:
         return ""
     head = "".join(_column_head(g, color(i)) for i, g in enumerate(groups))
+    head += f"<th scope=col>{escape(yardstick)}</th>" if yardstick else ""
     return wide(
         f'<table class="compare {kind}"><thead><tr><td></td>{head}</tr></thead><tbody>{"".join(rows)}</tbody></table>',
         f"{kind or 'numbers'} of the runs",
@@ -58,15 +62,6 @@ def mean_and_deviation(values: Sequence[float], show: Show) -> str:
         return MISSING
     deviation = f" <small>± {show(stdev(values))}</small>" if len(values) > 1 else ""
     return show(fmean(values)) + deviation
-
-
-def least(values: Sequence[Sequence[float]], show: Show) -> set[int]:
-    """Return which groups have the least of what chance does not change; none where all read the same."""
-    means = {i: show(fmean(v)) for i, v in enumerate(values) if v}
-    if len(set(means.values())) < 2:
-        return set()
-    smallest = show(min(fmean(v) for v in values if v))
-    return {i for i, text in means.items() if text == smallest}
 
 
 def best_group(values: Sequence[Sequence[float]], higher_is_better: bool, show: Show) -> set[int]:

@@ -9,11 +9,19 @@ from statistics import fmean
 from taskscape.metrics.delta_m import DeltaM
 from taskscape.metrics.spec import MetricSpec
 from taskscape.report.charts import Series, chart, scatter, spans_decades
-from taskscape.report.columns import MISSING, best_group, color, heading, least, mean_and_deviation, row, table
+from taskscape.report.columns import MISSING, best_group, color, heading, mean_and_deviation, row, table
 from taskscape.report.curves import YARDSTICK, grid, losses, over_minutes, validation
-from taskscape.report.differ import Difference, differ
+from taskscape.report.differ import Difference, differ, is_task
 from taskscape.report.glossary import arrow, by_task, cost_text, cost_title, leading, shown, signed, unit_and_direction
-from taskscape.report.groups import Group, delta_m_of, differences, first_of_each, group, single_task_groups
+from taskscape.report.groups import (
+    NO_SETTING,
+    Group,
+    delta_m_of,
+    differences,
+    first_of_each,
+    group,
+    single_task_groups,
+)
 from taskscape.report.html import facts, folded, page, warning, write
 from taskscape.report.modules import parameter_table
 from taskscape.report.pairs import pair_tables
@@ -85,30 +93,34 @@ class _Comparison:
     # -- metrics -------------------------------------------------------------------------------------------------------
 
     def _metrics(self) -> str:
+        yardstick = "without the image" if any(self._blind(name) for name in self.metrics) else ""
+        columns = len(self.groups) + bool(yardstick)
         rows = self._delta_m_row()
         for task, names in by_task(self.metrics).items():
-            rows.append(heading(capital(task_word(task, self.tasks)), len(self.groups)))
-            rows += [self._metric_row(name) for name in names]
-        rows.append(heading("Cost", len(self.groups)))
+            rows.append(heading(capital(task_word(task, self.tasks)), columns))
+            rows += [self._metric_row(name, [self._blind(name) or MISSING] if yardstick else []) for name in names]
+        rows.append(heading("Cost", columns))
         rows += [self._cost_row(name) for name in ("parameters", "flops") if any(g.costs(name) for g in self.groups)]
         rows += self._time_rows()
-        return table(self.groups, rows)
+        return table(self.groups, rows, yardstick=yardstick)
 
-    def _metric_row(self, name: str) -> str:
+    def _blind(self, name: str) -> str:
+        """Return what a predictor that ignores the image reaches; nothing where that is not known."""
+        found = (run.result.baselines.get("by position", {}).get(name) for g in self.groups for run in g.runs)
+        return " / ".join(dict.fromkeys(self.specs[name].show(value) for value in found if value is not None))
+
+    def _metric_row(self, name: str, yardstick: Sequence[str]) -> str:
         spec = self.specs[name]
         values = [g.values(name) for g in self.groups]
         best = best_group(values, spec.higher_is_better, spec.show) if self.difference.comparable else set()
         cells = [mean_and_deviation(v, spec.show) for v in values]
-        blind = {g.runs[0].result.baselines.get("by position", {}).get(name) for g in self.groups}
-        yardsticks = [spec.show(value) for value in blind if value is not None]
-        note = " ".join(filter(None, (spec.unit, f"(without the image {' or '.join(yardsticks)})" * bool(yardsticks))))
-        return row(f"{spec.title}{_SPACE}{arrow(spec)}", note, cells, best)
+        return row(f"{spec.title}{_SPACE}{arrow(spec)}", spec.unit, [*cells, *yardstick], best)
 
     def _cost_row(self, name: str) -> str:
         show = partial(cost_text, name)
         values = [g.costs(name) for g in self.groups]
         cells = [show(fmean(v)) if v else MISSING for v in values]
-        return row(f"{cost_title(name)}{_SPACE}↓", "", cells, least(values, show) if self.difference.comparable else ())
+        return row(f"{cost_title(name)}{_SPACE}↓", "", cells)
 
     # -- Δm ------------------------------------------------------------------------------------------------------------
 
@@ -295,7 +307,9 @@ def _what_differs(difference: Difference) -> str:
 
 def _settings(groups: Sequence[Group]) -> str:
     rows = [
-        row(capital(setting_words(name)), "", [escape(value) for value in values])
+        row(f"Task: {setting_words(name)}", "", [value if value == NO_SETTING else "yes" for value in values])
+        if is_task(name)
+        else row(capital(setting_words(name)), "", [escape(value) for value in values])
         for name, values in differences(groups).items()
     ]
     return table(groups, rows, "words")

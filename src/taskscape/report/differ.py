@@ -34,16 +34,17 @@ def differ(groups: Sequence[Group]) -> Difference:
     data = _data(groups)
     if not data:  # the same images, wherever they lie
         settings = {name: values for name, values in settings.items() if not name.startswith("data.")}
-    compared = [name for name in settings if name in _COMPARED or _is_task(name)] or list(settings)[:1]
+    compared = [name for name in settings if name in _COMPARED or is_task(name)] or list(settings)[:1]
     besides = {
         setting_words(name): values
         for name, values in settings.items()
         if name not in compared and not _belongs(name, values, compared)
     }
-    return Difference([setting_words(name) for name in compared], data | _training(groups) | besides, _seeds(groups))
+    words = dict.fromkeys("tasks" if is_task(name) else setting_words(name) for name in compared)
+    return Difference(list(words), data | _training(groups) | besides, _seeds(groups))
 
 
-def _is_task(name: str) -> bool:
+def is_task(name: str) -> bool:
     """Return whether a setting says that an experiment has a task."""
     return name.startswith("tasks.") and name.endswith(".type") and name.count(".") == 2
 

@@ -12,13 +12,17 @@ NONE = "–"
 
 
 def parameter_table(networks: Sequence[tuple[str, Mapping[str, int]]], tasks: Mapping[str, Modality]) -> str:
-    """Return a table with a row per part and a column per network, (title, parameters by part)."""
+    """Return a table: a row per part, a column per network (title, parameters by part); of one network shares too."""
     parts = dict.fromkeys(part for _, sizes in networks for part in sizes)
     if not parts:
         return ""
-    heads = "".join(f"<th scope=col>{escape(title)}</th><th scope=col>share</th>" for title, _ in networks)
+    alone = len(networks) == 1
+    heads = "".join(f"<th scope=col>{escape(title)}</th>" for title, _ in networks) + "<th scope=col>share</th>" * alone
     rows = "".join(
-        f"<tr><th scope=row>{escape(_words(part, tasks))}</th>" + "".join(_cells(part, sizes) for _, sizes in networks)
+        f"<tr><th scope=row>{escape(_words(part, tasks))}</th>"
+        + "".join(_size(part, sizes) for _, sizes in networks)
+        + (_share(part, networks[0][1]) if alone else "")
+        + "</tr>"
         for part in parts
     )
     return wide(
@@ -28,14 +32,13 @@ def parameter_table(networks: Sequence[tuple[str, Mapping[str, int]]], tasks: Ma
     )
 
 
-def _cells(part: str, sizes: Mapping[str, int]) -> str:
-    if part not in sizes:
-        return f"<td>{NONE}</td><td></td>"
-    share = sizes[part] / sum(sizes.values())
-    return (
-        f"<td>{cost_text('parameters', sizes[part])}</td>"
-        f'<td><i class="bar" style="--width:{100 * share:.1f}%"></i>{100 * share:.0f} %</td>'
-    )
+def _size(part: str, sizes: Mapping[str, int]) -> str:
+    return f"<td>{cost_text('parameters', sizes[part]) if part in sizes else NONE}</td>"
+
+
+def _share(part: str, sizes: Mapping[str, int]) -> str:
+    share = 100 * sizes[part] / sum(sizes.values())
+    return f'<td><i class="bar" style="--width:{share:.1f}%"></i>{share:.0f} %</td>'
 
 
 def _words(part: str, tasks: Mapping[str, Modality]) -> str:

@@ -10,7 +10,7 @@ from taskscape.report.groups import Group
 from taskscape.report.samples import Samples, subsample
 from taskscape.report.words import heading, task_word
 from taskscape.views import RgbArray, view
-from taskscape.views.legend import image_tag
+from taskscape.views.legend import as_html, image_tag
 
 MOST_IMAGES = 4
 """Of a comparison: a page is to stay small."""
@@ -34,7 +34,8 @@ def side_by_side(groups: Sequence[Group]) -> str:
         if g.name in alike:
             tasks = {**g.tasks, **tasks}
     blocks = [_Block(task, modality, alike) for task, modality in tasks.items()]
-    return "".join(
+    legends = "".join(f"<div><h3>{escape(heading(b.word))}</h3>{b.legend}</div>" for b in blocks if b.pictures)
+    return f'<div class="legends">{legends}</div>' + "".join(
         f'<article><h3>{escape(str(first["name"][i]))}</h3><div class="strip">'
         f"{_figure(first['image'][i], 'image', str(first['name'][i]))}</div>"
         + "".join(block.strip(i) for block in blocks)
@@ -55,9 +56,11 @@ class _Block:
         any_of_them = next(iter(have.values()), {})
         self.word = task_word(task, {task: modality})
         self.pictures: dict[str, RgbArray] = {}
+        self.legend = ""
         if any_of_them:
             label, valid = any_of_them[f"{task}/label"], any_of_them[f"{task}/valid"]
             shown = view(modality).fit(label, valid)
+            self.legend = as_html(shown.key())
             self.pictures["label"] = shown.colorize(label, valid)
             for name, s in have.items():
                 prediction = s[f"{task}/prediction"]
