@@ -26,10 +26,13 @@ from taskscape import models, recipes, runs, weighting
 from taskscape.commands.recipes import recipes as recipe_names
 from taskscape.data import Streets
 from taskscape.distributed import launch
+from taskscape.losses import SILog
 from taskscape.report.groups import Group, delta_m_of, single_task_groups
 from taskscape.report.run import Run
 from taskscape.run_folder import RunFolder
 from taskscape.runs import Experiment
+from taskscape.tasks import Depth, SemanticSegmentation
+from taskscape.training.optimization import AdamWConfig
 
 SHOWN = ("semseg/miou", "semseg/pixel_accuracy", "depth/abs_err", "depth/abs_rel", "depth/si_log_rmse")
 SINGLE = {"semseg": "segmentation alone", "depth": "depth alone"}
@@ -44,9 +47,20 @@ def networks() -> dict[str, Experiment]:
     return {name: experiments[name] for name in models.NAMES}
 
 
-def weightings(recipe: str) -> dict[str, Experiment]:
-    """A recipe's network alone on each of its tasks, and with every way of balancing them."""
-    together: Experiment = getattr(recipes, recipe)()
+def quick() -> Experiment:
+    """A DeepLabV3+ on a ResNet-10-T for segmentation and depth, which takes little time."""
+    return replace(
+        recipes.joint(),
+        network=models.DeeplabJointConfig(encoder="resnet10t", output_stride=32, width=96, fine_skip=True),
+        tasks={"semseg": SemanticSegmentation(), "depth": Depth(loss=SILog())},
+        optimizer=AdamWConfig(lr=2e-3),
+    )
+
+
+def weightings(recipe: str | None) -> dict[str, Experiment]:
+    """A recipe's network, or that of ``quick``, alone on each of its tasks and with every way of balancing them."""
+    together: Experiment = getattr(recipes, recipe)() if recipe else quick()
+    together = replace(together, weighting=weighting.FixedConfig())
     alone = {SINGLE[name]: {name: task} for name, task in together.tasks.items()}
     experiments = {name: replace(together, tasks=tasks) for name, tasks in alone.items()}
     return experiments | {name: replace(together, weighting=config()) for name, config in weighting.CONFIGS.items()}
@@ -90,7 +104,7 @@ def row(group: Group, step: float, single: dict[str, Group]) -> dict[str, Any]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("what", choices=("networks", "weightings"))
-    parser.add_argument("--recipe", default="demo", help="whose network is trained with all weightings")
+    parser.add_argument("--recipe", help="whose network is trained with all weightings; by default a small one")
     parser.add_argument("--only", nargs="*", help="names to train; by default all")
     parser.add_argument("--epochs", type=int, default=4)
     parser.add_argument("--streets", type=int, default=800)

@@ -31,6 +31,7 @@ METHODS = {
 def experiments(base: Experiment, methods: list[str]) -> dict[str, Experiment]:
     """Return the runs to compare: these methods, and each task alone."""
     joint = {name: replace(base, weighting=METHODS[name]) for name in methods}
+    base = replace(base, weighting=weighting.FixedConfig())
     alone = {f"{name} alone": replace(base, tasks={name: task}) for name, task in base.tasks.items()}
     return joint | alone
 

@@ -1,24 +1,35 @@
 """The demo fits itself to the speed of the machine."""
 
+import pytest
+
 from taskscape import recipes
 from taskscape.data import Streets
-from taskscape.demo import MOST_EPOCHS, fitted
+from taskscape.demo import FEWEST_STREETS, MOST_STREETS, Speed, candidates, fitted, in_words
 
 
-def streets(images: float) -> tuple[int, int]:
-    """Return epochs and streets for a machine that trains on so many images in the time it is given."""
-    experiment = fitted(recipes.demo(), images)
+def streets(steps_per_second: float, seconds: float) -> tuple[int, int]:
+    """Return the streets of a machine, and after how many epochs each it validates."""
+    experiment = fitted(recipes.demo(), Speed(1, steps_per_second), seconds)
     assert isinstance(experiment.data, Streets)
-    return experiment.epochs, experiment.data.train
+    return experiment.data.train, experiment.validate_every
 
 
-def test_epochs_follow_the_speed() -> None:
-    all_streets = recipes.demo().data.train
-    assert streets(5.5 * all_streets) == (5, all_streets)
-    assert streets(all_streets) == (1, all_streets)
-    assert streets(1e9) == (MOST_EPOCHS, all_streets)
+def test_streets_follow_the_speed_and_the_time() -> None:
+    assert streets(4.0, 300.0) == (800, 4)
+    assert streets(4.0, 150.0) == streets(2.0, 300.0) == (400, 8)
+    assert streets(1e6, 250.0)[0] == MOST_STREETS
+    assert streets(0.01, 10.0) == (FEWEST_STREETS, 30)
 
 
-def test_a_very_slow_machine_gets_fewer_streets() -> None:
-    assert streets(700.0) == (1, 700)
-    assert streets(0.1) == (1, 2 * recipes.demo().batch_size)
+def test_what_was_decided_is_one_line() -> None:
+    speed = Speed(1, 2.5)
+    text = in_words(fitted(recipes.demo(), speed, 240.0), speed, 240.0, 5.0)
+    assert text == (
+        "this machine does 2.5 steps a second with 1 thread: 400 streets, about 11 epochs in 3.7 minutes; "
+        "--minutes 20 gives more"
+    )
+
+
+@pytest.mark.parametrize(("cores", "tried"), [(1, [1]), (2, [1, 2]), (6, [1, 2, 4, 6]), (8, [1, 2, 4, 8])])
+def test_numbers_of_threads(cores: int, tried: list[int]) -> None:
+    assert candidates(cores) == tried

@@ -10,7 +10,7 @@ from typing import Any
 
 from taskscape import models
 from taskscape.data import Augmentation, Streets
-from taskscape.losses import SILog
+from taskscape.losses import CrossEntropy, SILog
 from taskscape.models import (
     AdaptiveDepthConfig,
     CrossAttentionConfig,
@@ -22,7 +22,7 @@ from taskscape.objectives import CrossTaskConsistency
 from taskscape.runs import Experiment
 from taskscape.tasks import Depth, SemanticSegmentation, SurfaceNormals
 from taskscape.training.optimization import AdamWConfig, OneCycle
-from taskscape.weighting import UncertaintyConfig
+from taskscape.weighting import FixedConfig, UncertaintyConfig
 
 EXAMPLE_CHANNELS = {"semseg": 19, "depth": 1}
 """Output channels of ``joint`` on streets, for which ``taskscape models`` counts by default."""
@@ -43,13 +43,19 @@ def joint() -> Experiment:
 
 
 def demo() -> Experiment:
-    """What taskscape demo trains, for as many epochs as its minutes allow."""
+    """What taskscape demo trains, for as long as its minutes allow."""
     return replace(
         joint(),
-        network=DeeplabJointConfig(encoder="resnet10t", output_stride=32, width=96, fine_skip=True),
-        tasks={"semseg": SemanticSegmentation(), "depth": Depth(loss=SILog())},
-        optimizer=AdamWConfig(lr=2e-3),
+        network=DeeplabJointConfig(encoder="resnet10t", output_stride=32, rates=(1,), width=64, fine_skip=True),
+        tasks={
+            "semseg": SemanticSegmentation(loss=CrossEntropy(class_weights="inverse-log")),
+            "depth": Depth(loss=SILog()),
+        },
+        weighting=FixedConfig({"depth": 2.0}),
+        optimizer=AdamWConfig(lr=8e-3),
+        schedule=OneCycle(pct_start=0.2),
         batch_size=8,
+        train_metrics=0.0,
     )
 
 

@@ -25,7 +25,9 @@ def render_many(
     indices = list(indices)
     for index in indices[:1] or [0]:
         check_arguments(seed, split, index, size, samples)
-    jobs = ((seed, split, index, size, samples) for index in indices)
-    for result in parallel.parallel_map(_render_scene, jobs, len(indices), parallel.workers(processes)):
+    if indices:  # in this process, so that what is not compiled yet is compiled once and not by all of them at a time
+        yield _render_scene(seed, split, indices[0], size, samples)
+    jobs = ((seed, split, index, size, samples) for index in indices[1:])
+    for result in parallel.parallel_map(_render_scene, jobs, len(indices) - 1, parallel.workers(processes)):
         assert isinstance(result, tuple)
         yield result

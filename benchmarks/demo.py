@@ -1,0 +1,154 @@
+"""What learns fastest for its processor time: variants of the recipe of ``taskscape demo``, one thread each.
+
+    python benchmarks/demo.py --json benchmarks/results/demo.json
+
+trains each variant for ``--seconds`` of processor time, the rendering of its streets counted in, with a learning-rate
+cycle that ends with them, and measures it on 200 streets of the validation split. Processor time is what two busy
+cores and two quiet ones have in common: 100 s are what the demo has for training beside a load of 4. It takes about
+two minutes a variant on a quiet core; ``--only`` names some, whose results are added to the file.
+"""
+
+import argparse
+import json
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from taskscape import recipes, runs
+from taskscape.data import Streets
+from taskscape.distributed import launch
+from taskscape.evaluation import evaluate
+from taskscape.losses import CrossEntropy, SILog
+from taskscape.models import DeeplabJointConfig
+from taskscape.run_folder import RunFolder
+from taskscape.runs import Experiment
+from taskscape.tasks import Depth, SemanticSegmentation
+from taskscape.training.optimization import AdamWConfig, OneCycle
+from taskscape.training.precision import autocast
+from taskscape.weighting import FixedConfig
+
+SECONDS_PER_STREET = 0.029
+"""Processor time of rendering one at 64×128 with 4 samples."""
+
+
+def before() -> Experiment:
+    """Return the recipe as it was: a wider network, every pixel alike, half the learning rate, 800 streets."""
+    return replace(
+        recipes.demo(),
+        network=DeeplabJointConfig(encoder="resnet10t", output_stride=32, width=96, fine_skip=True),
+        tasks={"semseg": SemanticSegmentation(), "depth": Depth(loss=SILog())},
+        optimizer=AdamWConfig(lr=2e-3),
+        batch_size=8,
+        weighting=FixedConfig(),
+        schedule=OneCycle(),
+        data=Streets(train=800, val=200, size=(64, 128)),
+    )
+
+
+def weighted(experiment: Experiment) -> Experiment:
+    """Return it with classes weighted by their rarity."""
+    loss = CrossEntropy(class_weights="inverse-log")
+    return replace(experiment, tasks={**experiment.tasks, "semseg": SemanticSegmentation(loss=loss)})
+
+
+def small(experiment: Experiment, encoder: str = "resnet10t", width: int = 64, fine: bool = True) -> Experiment:
+    """Return it with a smaller decoder, twice the learning rate and 400 streets."""
+    network = DeeplabJointConfig(encoder=encoder, output_stride=32, rates=(1,), width=width, fine_skip=fine)
+    data = Streets(train=400, val=200, size=(64, 128))
+    return replace(weighted(experiment), network=network, optimizer=AdamWConfig(lr=4e-3), data=data)
+
+
+def quick(experiment: Experiment, lr: float) -> Experiment:
+    """Return it with this learning rate, which rises in a fifth of the time."""
+    return replace(experiment, optimizer=AdamWConfig(lr=lr), schedule=OneCycle(pct_start=0.2))
+
+
+def depth_weighs(weight: float, experiment: Experiment) -> Experiment:
+    """Return it with this weight of depth beside 1 of segmentation."""
+    return replace(experiment, weighting=FixedConfig({"depth": weight}))
+
+
+VARIANTS: dict[str, Callable[[], Experiment]] = {
+    "before": before,
+    "before, 400 streets": lambda: replace(before(), data=Streets(train=400, val=200, size=(64, 128))),
+    "class weights, 400 streets": lambda: replace(weighted(before()), data=Streets(train=400, val=200, size=(64, 128))),
+    "class weights": lambda: weighted(before()),
+    "class weights, lr 4e-3": lambda: replace(weighted(before()), optimizer=AdamWConfig(lr=4e-3)),
+    "class weights, batch 16, lr 3e-3": lambda: replace(
+        weighted(before()), batch_size=16, optimizer=AdamWConfig(lr=3e-3)
+    ),
+    "small": lambda: small(before()),
+    "small, width 48": lambda: small(before(), width=48),
+    "small, width 96, no fine skip": lambda: small(before(), width=96, fine=False),
+    "small, batch 4": lambda: replace(small(before()), batch_size=4),
+    "small, lr 6e-3": lambda: quick(small(before()), 6e-3),
+    "small, lr 6e-3, depth × 2": lambda: depth_weighs(2.0, quick(small(before()), 6e-3)),
+    "small, lr 1e-2, depth × 2": lambda: depth_weighs(2.0, quick(small(before()), 1e-2)),
+    "small, depth × 3": lambda: depth_weighs(3.0, small(before())),
+    "small, cs3darknet_focus_s": lambda: small(before(), "cs3darknet_focus_s"),
+    "small, dla46_c": lambda: small(before(), "dla46_c"),
+    "demo": lambda: replace(recipes.demo(), data=Streets(train=400, val=200, size=(64, 128))),
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--json", type=Path)
+    parser.add_argument("--seconds", type=float, default=100.0, help="processor time of a variant")
+    parser.add_argument("--only", nargs="+", choices=VARIANTS, default=list(VARIANTS))
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)
+    results: dict[str, Any] = {}
+    if arguments.json and arguments.json.exists():
+        results = json.loads(arguments.json.read_text())
+    for name in arguments.only:
+        results[name] = train(VARIANTS[name](), arguments.seconds)
+        print(f"{name}: {results[name]}", flush=True)
+        if arguments.json:
+            arguments.json.write_text(json.dumps(results, indent=1) + "\n")
+
+
+def train(experiment: Experiment, seconds: float) -> dict[str, float]:
+    """Train for this processor time and return what was reached."""
+    streets = experiment.data
+    assert isinstance(streets, Streets)
+    fabric = launch("cpu")
+    stores = runs.open_data(experiment, fabric)
+    trainer = runs.assemble(experiment.for_data(stores["train"]), stores, fabric, RunFolder(Path()))
+    seconds_left = seconds - SECONDS_PER_STREET * streets.train
+    started = time.process_time()
+
+    def share() -> float:
+        return min((time.process_time() - started) / seconds_left, 1.0)
+
+    step = trainer.training_step
+    step.learning_rate = lambda number: experiment.schedule.factor(share(), 1)
+    steps = epoch = 0
+    while share() < 1:
+        for batch in trainer.train_data.epoch(epoch):
+            step(batch, steps)
+            steps += 1
+            if share() == 1:
+                break
+        epoch += 1
+    trainer.network.eval()
+    with autocast(fabric.device, experiment.precision):
+        metrics = evaluate(
+            trainer.network, trainer.training_step.tasks, trainer.val_data.epoch(0), fabric.device
+        ).metrics
+    images = steps * experiment.batch_size
+    return {
+        "seconds": seconds,
+        "images": images,
+        "ms_per_image": round(1000 * seconds_left / images, 1),
+        "parameters": sum(p.numel() for p in trainer.network.parameters()),
+        **{name: round(metrics[name], 3) for name in ("semseg/miou", "semseg/pixel_accuracy", "depth/si_log_rmse")},
+    }
+
+
+if __name__ == "__main__":
+    main()
