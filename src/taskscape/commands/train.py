@@ -143,6 +143,11 @@ def _train(experiment: "Experiment", run: Path | None, *, name: str = "") -> Non
     from taskscape import runs
 
     folder = fresh_folder(run, name) if name or run is None else run
+    if not name and runs.is_finished(folder):
+        print(
+            f"{folder} is finished, nothing is left to train; to train on from its weights: taskscape train "
+            f"{folder}/experiment.yaml --from {folder} --epochs {experiment.epochs} --out NEW"
+        )
     with resumable(folder):
         print_outcome(folder, runs.train(experiment, folder, resume=not name))
 

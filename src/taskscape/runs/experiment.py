@@ -11,13 +11,16 @@ import torch
 from taskscape.batch import Target
 from taskscape.data import Augmentation, DataSource, Loader, Store, Streets
 from taskscape.data.sample import sample_values
+from taskscape.data.sources import Preview
 from taskscape.devices import check_device_name
+from taskscape.modalities import Modality
 from taskscape.models import DeeplabJointConfig, Network, NetworkConfig
 from taskscape.objectives import Objective, Supervised
 from taskscape.serialization.ranges import Count, Fraction, NonNegative, Positive, RangedSettings, Seed
 from taskscape.tasks import Task, default_tasks
 from taskscape.trackers import find_tracker
 from taskscape.training.optimization import AdamConfig, OptimizerConfig, Poly, Schedule
+from taskscape.training.selection import BestEpoch
 from taskscape.weighting import FixedConfig, WeightingConfig
 
 
@@ -102,15 +105,29 @@ class Experiment(RangedSettings):
         """Raise ``ValueError`` with the remedy where network, tasks and weighting do not fit: before any long work."""
         for name in self.trackers:
             find_tracker(name)
-        self.network.check(self.tasks)
+        preview = self.data.preview()
+        experiment = self if preview is None else self._for_preview(preview)
+        experiment.network.check(experiment.tasks)
         self.check_starts()
-        self.build_without_numbers()
+        experiment.build_without_numbers()
         network = self.network.network
         self.weighting.build(tuple(self.tasks), self.seed).check(
             shared_parameters=network.has_shared_parameters,
             shared_features=network.has_shared_features,
             compiled=self.compile,
         )
+
+    def _for_preview(self, preview: Preview) -> Self:
+        """Return this experiment with the tasks as these data will have them, and check what that tells."""
+        few = {split: preview.counts.get(split, 0) for split, least in (("train", 2), ("val", 1))}
+        if few["train"] < 2 or few["val"] < 1:
+            there = ", ".join(f"{split} {count}" for split, count in preview.counts.items()) or "none"
+            raise ValueError(
+                f"{preview.where} has too few images to train on: {there}; the split train needs 2 at least, and val 1"
+            )
+        tasks = {name: task_for(name, task, preview.fields, preview.where) for name, task in self.tasks.items()}
+        BestEpoch(tasks, self.monitor)
+        return replace(self, tasks=tasks)
 
     def check_starts(self) -> None:
         """Raise ``ValueError`` with the remedy where a task has no gradient at what the network puts out at first."""
@@ -135,14 +152,8 @@ class Experiment(RangedSettings):
         """
         tasks = {}
         for name, task in self.tasks.items():
-            source = task.source_for(name)
-            if source not in store.fields:
-                raise ValueError(
-                    f"tasks.{name}: {store.path} has no field {source!r}, it has {', '.join(store.fields) or 'none'}; "
-                    f"leave the task out (tasks.{name}:none), or name the field with tasks.{name}.source"
-                )
-            task = task.for_data(source, store.fields[source])
-            task, sentences = task.for_values(partial(sample_values, store, source))
+            task = task_for(name, task, store.fields, str(store.path))
+            task, sentences = task.for_values(partial(sample_values, store, task.source_for(name)))
             tasks[name], of_loss = task.for_labels(partial(_targets, store, name, task))
             for sentence in (*sentences, *of_loss):
                 report(f"tasks.{name}: {sentence}")
@@ -163,6 +174,20 @@ class Experiment(RangedSettings):
             drop_undersized=training,
             channels_last=self.channels_last,
         )
+
+
+def task_for(name: str, task: Task, fields: Mapping[str, Modality], where: str) -> Task:
+    """Return a task as the field of the data that it reads has it; ``where`` names these in errors.
+
+    Raises ``ValueError`` that names the task where there is no such field, or one that it cannot learn from.
+    """
+    source = task.source_for(name)
+    if source not in fields:
+        raise ValueError(
+            f"tasks.{name}: {where} has no field {source!r}, it has {', '.join(fields) or 'none'}; "
+            f"leave the task out (tasks.{name}:none), or name the field with tasks.{name}.source"
+        )
+    return task.for_data(source, fields[source])
 
 
 def _targets(store: Store, name: str, task: Task) -> Iterator[Target]:

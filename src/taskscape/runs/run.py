@@ -42,6 +42,7 @@ from taskscape.trackers import Tracking
 from taskscape.training import checkpoint
 from taskscape.training.loop import Trainer
 from taskscape.training.optimization import parameter_groups
+from taskscape.training.peers import loss_of_a_process_named
 from taskscape.training.pace import Pace
 from taskscape.training.precision import autocast
 from taskscape.training.step import TrainingStep
@@ -107,15 +108,20 @@ def train(experiment: Experiment, run: str | Path, *, resume: bool = False, quie
                 folder.path,
             )
         return Result.load(folder.result())
-    if not resume and rank() == 0 and folder.experiment.exists():
+    start = None if resume and folder.checkpoint.exists() else Start.of(experiment)
+    fabric = launch(experiment.device)
+    if not resume and fabric.is_global_zero and folder.experiment.exists():
         raise ValueError(
             f"{folder.path} holds a run, which is never overwritten: continue it with resume=True (taskscape train "
             f"--resume {folder.path}), name another folder, or delete it"
         )
     resume = resume and folder.checkpoint.exists()
-    start = None if resume else Start.of(experiment)
-    fabric = launch(experiment.device)
-    with locked(folder) if fabric.is_global_zero else nullcontext(), logs.kept() as keep_log_in:
+    go_on = f"continue with taskscape train --resume {folder.path}, started as this was"
+    with (
+        locked(folder) if fabric.is_global_zero else nullcontext(),
+        logs.kept() as keep_log_in,
+        loss_of_a_process_named(go_on),
+    ):
         return _train(experiment, fabric, folder, start, keep_log_in, resume=resume, quiet=quiet)
 
 
@@ -132,6 +138,9 @@ def _train(
     about = environment(fabric.device) | {"command": shlex.join(sys.argv)}
     _LOGGER.debug("%s: %s", "resumed" if resume else "started", ", ".join(f"{k} {v}" for k, v in about.items()))
     stores = open_data(experiment, fabric, quiet=quiet)
+    if missing := [split for split in ("train", "val") if split not in stores]:
+        where = " and ".join(missing)
+        raise ValueError(f"the data have no images in {where}: a run trains on those of train and validates on val")
     notes: list[str] = []
     experiment = experiment.for_data(stores["train"], notes.append)
     trainer = assemble(experiment, stores, fabric, folder)

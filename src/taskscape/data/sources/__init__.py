@@ -1,6 +1,6 @@
 """Where an experiment's data come from."""
 
-from taskscape.data.sources.base import DataSource
+from taskscape.data.sources.base import DataSource, Preview
 from taskscape.data.sources.packed import Packed
 from taskscape.data.sources.streets import Streets
 from taskscape.serialization import offer
@@ -10,4 +10,4 @@ SOURCES: tuple[type[DataSource], ...] = (Streets, Packed)
 
 offer(DataSource, SOURCES)
 
-__all__ = ["SOURCES", "DataSource", "Packed", "Streets"]
+__all__ = ["SOURCES", "DataSource", "Packed", "Preview", "Streets"]

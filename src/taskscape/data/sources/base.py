@@ -1,11 +1,24 @@
 """What every source of data is: a frozen dataclass of plain settings that opens packed stores."""
 
 from abc import ABC, abstractmethod
-from typing import ClassVar
+from collections.abc import Mapping
+from typing import ClassVar, NamedTuple
 
 from taskscape.data.store import Store
+from taskscape.modalities import Modality
 from taskscape.progress import ProgressCallback
 from taskscape.serialization.ranges import RangedSettings
+
+
+class Preview(NamedTuple):
+    """What data will be, known before they are made."""
+
+    where: str
+    """What to call them in errors."""
+    fields: Mapping[str, Modality]
+    """The labels."""
+    counts: Mapping[str, int]
+    """Samples per split."""
 
 
 class DataSource(RangedSettings, ABC):
@@ -20,3 +33,10 @@ class DataSource(RangedSettings, ABC):
 
         Raises ``ValueError``, ``FileNotFoundError`` or ``OSError`` that name the path and the remedy.
         """
+
+    def preview(self) -> Preview | None:
+        """Return what ``open`` will give, so that settings are checked before data are made; None where unknown.
+
+        Raises as ``open``.
+        """
+        return None

@@ -7,7 +7,7 @@ from typing import ClassVar
 from typing_extensions import override
 
 from taskscape.data.manifest import Manifest
-from taskscape.data.sources.base import DataSource
+from taskscape.data.sources.base import DataSource, Preview
 from taskscape.data.store import Store
 from taskscape.progress import ProgressCallback
 
@@ -26,3 +26,8 @@ class Packed(DataSource):
     @override
     def open(self, report: ProgressCallback | None = None) -> dict[str, Store]:
         return {split: Store.open(self.path, split, self.verify) for split in Manifest.of(self.path).counts}
+
+    @override
+    def preview(self) -> Preview:
+        manifest = Manifest.of(self.path)
+        return Preview(str(self.path), manifest.labels, manifest.counts)

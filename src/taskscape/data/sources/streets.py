@@ -1,5 +1,6 @@
 """Generated street scenes, rendered once into a packed store."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -10,7 +11,7 @@ from typing_extensions import override
 
 from taskscape.batch import Sample
 from taskscape.data.manifest import FORMAT, MANIFEST
-from taskscape.data.sources.base import DataSource
+from taskscape.data.sources.base import DataSource, Preview
 from taskscape.data.store import Store
 from taskscape.data.writer import StoreWriter
 from taskscape.files import cache_folder
@@ -70,7 +71,7 @@ class Streets(DataSource):
         """
         from taskscape.streets import GRAMMAR_VERSION  # with numba, which takes a while to import
 
-        counts = {split: count for split in ("train", "val", "test", "shifted") if (count := getattr(self, split))}
+        counts = self.preview().counts
         height, width = self.size
         key = f"streets-grammar{GRAMMAR_VERSION}-format{FORMAT}-{height}x{width}-samples{self.samples}-seed{self.seed}"
         key += "".join(f"-{split}{count}" for split, count in counts.items())
@@ -84,8 +85,13 @@ class Streets(DataSource):
                     self._render(path, counts, source, report)
         return {split: Store.open(path, split) for split in counts}
 
+    @override
+    def preview(self) -> Preview:
+        counts = {split: getattr(self, split) for split in ("train", "val", "test", "shifted")}
+        return Preview("streets", FIELDS, {split: count for split, count in counts.items() if count})
+
     def _render(
-        self, path: Path, counts: dict[str, int], source: dict[str, Any], report: ProgressCallback | None
+        self, path: Path, counts: Mapping[str, int], source: dict[str, Any], report: ProgressCallback | None
     ) -> None:
         from taskscape.streets import render_many
 

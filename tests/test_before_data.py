@@ -1,0 +1,75 @@
+"""What is known is checked before data are made, and no run replaces another one."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import ClassVar
+
+import pytest
+
+from taskscape import recipes, runs
+from taskscape.cli import main
+from taskscape.data import DataSource, Packed, Store, Streets
+from taskscape.progress import ProgressCallback
+from taskscape.runs import Experiment
+from taskscape.tasks import Depth, SemanticSegmentation, SurfaceNormals
+from tiny import tiny
+
+
+@dataclass(frozen=True)
+class Unmade(Streets):
+    """Streets that nobody makes."""
+
+    name: ClassVar[str] = "unmade"
+
+    def open(self, report: ProgressCallback | None = None) -> dict[str, Store]:
+        raise AssertionError("data are made")
+
+
+def unmade(**changes: object) -> Experiment:
+    return replace(recipes.joint(), **{"data": Unmade(train=8, val=4), "device": "cpu", **changes})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"monitor": "semseg/mIoU"}, "monitor is 'semseg/mIoU'"),
+        ({"monitor": "semseg/iou/unicorn"}, "monitor is 'semseg/iou/unicorn'"),
+        ({"data": Unmade(train=1, val=4)}, "train 1, val 4; the split train needs 2"),
+        ({"data": Unmade(train=8, val=0)}, "train 8; the split train needs 2 at least, and val 1"),
+        ({"tasks": {"normal": SurfaceNormals()}}, "tasks.normal: streets has no field 'normal'"),
+        ({"tasks": {"semseg": SemanticSegmentation(), "depth": Depth(source="semseg")}}, "holds semseg, not depth"),
+    ],
+)
+def test_mistakes_are_found_before_data_are_made(change: dict[str, object], message: str, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=message):
+        runs.train(unmade(**change), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_class_of_the_data_may_be_monitored() -> None:
+    unmade(monitor="semseg/iou/car").check()
+
+
+def test_previews_are_what_is_opened(store: Path, tmp_path: Path) -> None:
+    sources: list[DataSource] = [Packed(store), Streets(train=2, val=1, size=(8, 16), folder=tmp_path)]
+    for source in sources:
+        preview, stores = source.preview(), source.open()
+        assert preview is not None
+        assert {split: len(one) for split, one in stores.items()} == preview.counts
+        assert stores["train"].fields == preview.fields
+
+
+def test_a_run_is_never_overwritten(store: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    experiment, run = replace(tiny(store), epochs=1), tmp_path / "run"
+    result = runs.train(experiment, str(run), quiet=True)
+
+    def before() -> dict[str, bytes]:
+        return {p.name: p.read_bytes() for p in run.iterdir() if p.is_file()}
+
+    files = before()
+    with pytest.raises(ValueError, match=r"run holds a run.*--resume"):
+        runs.train(experiment, run, quiet=True)
+    main(["train", "--resume", str(run)])
+    assert "is finished" in capsys.readouterr().out
+    assert before() == files
+    assert runs.train(experiment, run, resume=True, quiet=True).metrics == result.metrics
