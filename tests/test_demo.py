@@ -1,10 +1,15 @@
 """The demo fits itself to the speed of the machine."""
 
+import time
+from types import SimpleNamespace
+from typing import cast
+
 import pytest
 
-from taskscape import recipes
+from taskscape import demo, recipes
 from taskscape.data import Streets
 from taskscape.demo import FEWEST_STREETS, MOST_STREETS, Speed, candidates, fitted, in_words
+from taskscape.training.loop import Trainer
 
 
 def streets(steps_per_second: float, seconds: float) -> tuple[int, int]:
@@ -28,6 +33,17 @@ def test_what_was_decided_is_one_line() -> None:
         "this machine does 2.5 steps a second with 1 thread: 400 streets, about 11 epochs in 3.7 minutes; "
         "--minutes 20 gives more"
     )
+
+
+@pytest.mark.parametrize("seconds", [0.002, 0.2])
+def test_the_speed_is_that_of_the_steps(seconds: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(demo, "TRIAL_SECONDS", 0.1)
+    trainer = SimpleNamespace(
+        train_data=SimpleNamespace(epoch=lambda number: iter(["a", "b"])),
+        training_step=lambda batch, step: time.sleep(seconds),
+    )
+    speed = demo._steps_per_second(cast(Trainer, trainer))
+    assert 0 < speed <= 1 / seconds
 
 
 @pytest.mark.parametrize(("cores", "tried"), [(1, [1]), (2, [1, 2]), (6, [1, 2, 4, 6]), (8, [1, 2, 4, 8])])

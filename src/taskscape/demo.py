@@ -91,13 +91,15 @@ def candidates(most: int) -> list[int]:
 
 def _steps_per_second(trainer: Trainer) -> float:
     batches = list(trainer.train_data.epoch(0))
-    steps, seconds, started = 0, 0.0, time.perf_counter()
-    while seconds < TRIAL_SECONDS:
+    started = time.perf_counter()
+    trainer.training_step(batches[0], 0)
+    seconds = time.perf_counter() - started
+    if seconds > TRIAL_SECONDS:
+        return 1 / seconds
+    steps, started = 0, time.perf_counter()  # what a first step alone costs does not count, unless all are so slow
+    while (seconds := time.perf_counter() - started) < TRIAL_SECONDS:
         trainer.training_step(batches[steps % len(batches)], steps)
-        steps, now = steps + 1, time.perf_counter()
-        if steps == 1 and now - started < TRIAL_SECONDS / 2:
-            steps, started = 0, now  # what a first step alone costs does not count, unless all are slow
-        seconds = now - started
+        steps += 1
     return steps / seconds
 
 

@@ -5,7 +5,7 @@ import logging
 import platform
 import shlex
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import nullcontext
 from dataclasses import replace
 from functools import partial
@@ -20,7 +20,8 @@ from torch.utils.flop_counter import FlopCounterMode
 
 import taskscape
 from taskscape import logs
-from taskscape.data import Store
+from taskscape.batch import Batch
+from taskscape.data import Loader, Store
 from taskscape.data.check import quick
 from taskscape.devices import find_device
 from taskscape.distributed import launch, rank, world_size
@@ -28,7 +29,7 @@ from taskscape.evaluation import baseline, collect_samples, evaluate, seconds_of
 from taskscape.files import atomic_write
 from taskscape.models import Network, Outputs
 from taskscape.models.layers.encoder import Encoder
-from taskscape.progress import progress_bar, reporter
+from taskscape.progress import ProgressCallback, progress_bar, reporter
 from taskscape.run_folder import Result, RunFolder, locked
 from taskscape.runs.account import asked_for, parts, progress_of
 from taskscape.runs.experiment import Experiment
@@ -42,8 +43,8 @@ from taskscape.trackers import Tracking
 from taskscape.training import checkpoint
 from taskscape.training.loop import Trainer
 from taskscape.training.optimization import parameter_groups
-from taskscape.training.peers import loss_of_a_process_named
 from taskscape.training.pace import Pace
+from taskscape.training.peers import loss_of_a_process_named
 from taskscape.training.precision import autocast
 from taskscape.training.step import TrainingStep
 
@@ -272,7 +273,8 @@ def evaluate_run(
         name, note = result_name(folder, split, tta, stores[split])
         if note:
             _LOGGER.info("%s", note)
-    return evaluate_model(model, stores, folder, split=split, name=name, tta=tta)
+        report = reporter(progress, "batches evaluated")
+        return evaluate_model(model, stores, folder, split=split, name=name, tta=tta, report=report)
 
 
 def evaluate_model(
@@ -283,16 +285,17 @@ def evaluate_model(
     split: str,
     name: str | None = None,
     tta: bool = False,
+    report: ProgressCallback | None = None,
 ) -> Result:
     """Evaluate a network on a split, and write the result and samples into the folder of its run.
 
-    ``name`` is what the split is called there, by default its own name. Where several processes train together, all
-    call it and each takes its part of the images.
+    ``name`` is what the split is called there, by default its own name; ``report`` is told of the batches done. Where
+    several processes train together, all call it and each takes its part of the images.
     """
     store, name = stores[split], name or split
     loader = model.experiment.loader(store, model.device, training=False)
     forward = model.forward_tta if tta else model.forward
-    evaluation = evaluate(forward, model.tasks, loader.epoch(0), model.device)
+    evaluation = evaluate(forward, model.tasks, _reported(loader, report), model.device)
     blind = baseline(stores["train"], store, model.tasks, most=FITTED) if "train" in stores else None
     one_image = loader.batch(np.array([0])).image
     latency = seconds_of({"": lambda: forward(one_image)}, model.device)[""]
@@ -329,6 +332,14 @@ def evaluate_model(
         _save_arrays(folder.samples(name, tta), {"name": names, **samples})
         result.save(folder.result(name, tta))
     return result
+
+
+def _reported(loader: Loader, report: ProgressCallback | None) -> Iterator[Batch]:
+    """Yield the batches of a split, and report each when it is done."""
+    for done, batch in enumerate(loader.epoch(0), 1):
+        yield batch
+        if report is not None:
+            report(done, len(loader))
 
 
 def open_data(experiment: Experiment, fabric: "Fabric", *, quiet: bool = False) -> dict[str, Store]:
