@@ -15,6 +15,12 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
+FRAME = 16
+"""Of 255: by how much all four sides of a framed image are brighter, or darker, than what is inside."""
+_INSIDE = 4
+"""Pixels; frames are not wider, or were cut off."""
+
+
 @dataclass(frozen=True)
 class Rgb(Modality):
     """A color image, (H, W, 3) RGB: 0..255 in samples and stores, 0..1 in batches."""
@@ -59,6 +65,7 @@ class Rgb(Modality):
             "gray": float(np.array_equal(red, green) and np.array_equal(red, blue)),
             "dark": float(brightest < 48),
             "brightest": brightest,
+            "frame": _frame(values),
         }
 
     @override
@@ -82,4 +89,20 @@ class Rgb(Modality):
         if cases := above(gray, 0):
             others = "" if cases.images == cases.of else "; the others have colors"
             sentences.append(f"{cases}, are gray, all channels the same{others}: check that colors were not lost")
+        if (cases := above(observed["frame"], FRAME)) and cases.images >= max(3, cases.of / 2):
+            sentences.append(
+                f"{cases}, have a frame: all four sides are brighter, or darker, than what is {_INSIDE} pixels inside; "
+                "cut it off, for a network draws it into what it predicts"
+            )
         return sentences
+
+
+def _frame(values: Array) -> float:
+    """Return by how much of 255 all four sides are brighter, or all darker, than the lines some pixels inside."""
+    if min(values.shape[:2]) <= 2 * _INSIDE:
+        return 0.0
+    gray = values.mean(-1)
+    inside = (gray[_INSIDE], gray[-1 - _INSIDE], gray[:, _INSIDE], gray[:, -1 - _INSIDE])
+    outside = (gray[0], gray[-1], gray[:, 0], gray[:, -1])
+    steps = [float(out.mean() - within.mean()) for out, within in zip(outside, inside, strict=True)]
+    return max(min(steps), -max(steps), 0.0)
