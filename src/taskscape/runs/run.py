@@ -100,14 +100,6 @@ def train(experiment: Experiment, run: str | Path, *, resume: bool = False, quie
     experiment.check()
     folder = RunFolder(Path(run))
     if resume and is_finished(folder):
-        with progress_bar(rank() == 0 and not quiet) as progress, logs.shown(progress.console):
-            _LOGGER.info(
-                "%s is finished and has nothing to resume; train on from its best weights with "
-                "taskscape train %s --from %s --out NEW",
-                folder.path,
-                folder.experiment,
-                folder.path,
-            )
         return Result.load(folder.result())
     start = None if resume and folder.checkpoint.exists() else Start.of(experiment)
     fabric = launch(experiment.device)
