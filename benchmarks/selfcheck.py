@@ -1,7 +1,8 @@
 """How long does the self-check of bf16 take, and what does it find here? Prints a Markdown table.
 
-``selfcheck.py`` checks networks at the shapes of a run of eight images, training and validation, once with an empty cache and once from the
-cache, on one thread. Times are processor seconds, which other programs disturb less than those of a clock.
+``selfcheck.py`` checks networks at the shapes of a run of eight images, training and validation, once with an empty
+cache and once from the cache, on one thread. Times are processor seconds, which other programs disturb
+less than those of a clock.
 """
 
 import os

@@ -3,6 +3,16 @@
 import signal
 
 
+def stopping_signals() -> tuple[signal.Signals, ...]:
+    """Return the signals that ask to stop: Ctrl-C, a scheduler's SIGTERM, the SIGHUP of a terminal that is closed.
+
+    Without SIGHUP where it is ignored, as under nohup, and where there is none.
+    """
+    names = [name for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    signals = [signal.Signals[name] for name in names]
+    return tuple(s for s in signals if s.name != "SIGHUP" or signal.getsignal(s) != signal.SIG_IGN)
+
+
 class TrainingError(RuntimeError):
     """Training cannot go on. What was saved before is not touched."""
 
@@ -13,4 +23,4 @@ class Interrupted(KeyboardInterrupt):
     def __init__(self, message: str, signum: int = signal.SIGINT) -> None:
         super().__init__(message)
         self.signum = int(signum)
-        """The signal: SIGINT for Ctrl-C, or SIGTERM. A command then ends with 128 + its number, as in a shell."""
+        """SIGINT for Ctrl-C, SIGTERM or SIGHUP. A command then ends with 128 + its number, as in a shell."""

@@ -13,12 +13,8 @@ from contextlib import contextmanager
 import cloudpickle
 import loky
 
-from taskscape.errors import Interrupted
+from taskscape.errors import Interrupted, stopping_signals
 from taskscape.serialization import user_modules
-
-_INTERRUPTS = (signal.SIGINT, signal.SIGTERM)
-"""Ctrl-C and what schedulers send."""
-
 
 _chosen: list[int] = []
 """The number of threads that ``use_threads`` was called with last, if it was."""
@@ -100,17 +96,20 @@ def _result(future: Future[object], noted: list[int]) -> object:
         except TimeoutError:
             if future.done():  # it is the job's own
                 raise
-    raise KeyboardInterrupt if noted[0] == signal.SIGINT else Interrupted("stopped by SIGTERM", noted[0])
+    if noted[0] == signal.SIGINT:
+        raise KeyboardInterrupt
+    raise Interrupted(f"stopped by {signal.Signals(noted[0]).name}", noted[0])
 
 
 @contextmanager
 def _interrupts_noted() -> Iterator[list[int]]:
-    """Note Ctrl-C and SIGTERM: raised where the pool holds a lock that its end takes, they would block it."""
+    """Note Ctrl-C and its like: raised where the pool holds a lock that its end takes, they would block it."""
     noted: list[int] = []
     if threading.current_thread() is not threading.main_thread():  # signals go to the main thread
         yield noted
         return
-    before = {number: signal.signal(number, lambda number, frame: noted.append(number)) for number in _INTERRUPTS}
+    numbers = stopping_signals()
+    before = {number: signal.signal(number, lambda number, frame: noted.append(number)) for number in numbers}
     try:
         yield noted
     finally:
@@ -124,7 +123,7 @@ def _interrupts_blocked() -> Iterator[None]:
     if sys.platform == "win32":
         yield
         return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, _INTERRUPTS)
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, stopping_signals())
     try:
         yield
     finally:
@@ -134,10 +133,11 @@ def _interrupts_blocked() -> Iterator[None]:
 def _start_worker(parent: int) -> None:
     """Leave Ctrl-C and SIGTERM, which may reach all processes, to the parent, which stops the pool; end with it."""
     threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
-    for number in _INTERRUPTS:
+    numbers = stopping_signals()
+    for number in numbers:
         signal.signal(number, signal.SIG_IGN)
     if sys.platform != "win32":
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, _INTERRUPTS)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, numbers)
 
 
 def _end_with(parent: int) -> None:

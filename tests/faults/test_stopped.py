@@ -51,7 +51,7 @@ def sent(monkeypatch: pytest.MonkeyPatch) -> Callable[[int, int], None]:
     return send
 
 
-@pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 @pytest.mark.parametrize("at", [1, 3, 4])
 def test_a_stopped_run_is_saved_and_goes_on(
     signum: int, at: int, sent: Callable[[int, int], None], store: Path, tmp_path: Path

@@ -1,5 +1,6 @@
 """What several commands share."""
 
+import signal
 import sys
 import warnings
 from collections.abc import Iterator
@@ -8,6 +9,8 @@ from pathlib import Path
 from typing import Annotated, TextIO
 
 import tyro
+
+from taskscape.errors import Interrupted
 
 Run = Annotated[Path, tyro.conf.arg(metavar="RUN", help="Folder of a run.")]
 """A positional argument."""
@@ -24,12 +27,13 @@ def require_run(run: Path) -> None:
 
 @contextmanager
 def if_interrupted(kept: str) -> Iterator[None]:
-    """Let Ctrl-C end in a line that says what is kept and how to continue."""
+    """Let Ctrl-C and SIGTERM end in a line that says what is kept and how to continue."""
     try:
         yield
     except KeyboardInterrupt as interrupt:
         stopped = str(interrupt) or "stopped"
-        raise KeyboardInterrupt(f"{stopped}; {kept}") from None
+        signum = interrupt.signum if isinstance(interrupt, Interrupted) else signal.SIGINT
+        raise Interrupted(f"{stopped}; {kept}", signum) from None
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM between two steps, so that what is saved is whole."""
+"""Ctrl-C, SIGTERM and SIGHUP between two steps, so that what is saved is whole."""
 
 import signal
 import threading
@@ -9,11 +9,11 @@ from types import FrameType
 import torch
 
 from taskscape.distributed import all_reduce_sum, world_size
-from taskscape.errors import Interrupted
+from taskscape.errors import Interrupted, stopping_signals
 
 
 class Interrupts:
-    """Turns Ctrl-C, and the SIGTERM that schedulers send, into a request to stop between two steps."""
+    """Turns Ctrl-C, and the signals of schedulers and closed terminals, into a request to stop between two steps."""
 
     def __init__(self) -> None:
         self.signal: int | None = None
@@ -25,7 +25,7 @@ class Interrupts:
         if threading.current_thread() is not threading.main_thread():
             yield  # Python lets no other thread handle signals
             return
-        previous = {number: signal.signal(number, self._request) for number in (signal.SIGINT, signal.SIGTERM)}
+        previous = {number: signal.signal(number, self._request) for number in stopping_signals()}
         try:
             yield
         finally:
@@ -40,7 +40,7 @@ class Interrupts:
 
     def stopped(self, where: str) -> Interrupted:
         """Return the error that ends the run; ``where`` says how far it came."""
-        by = " by SIGTERM" if self.signal == signal.SIGTERM else ""
+        by = "" if self.signal in (None, signal.SIGINT) else f" by {signal.Signals(self.signal).name}"
         return Interrupted(f"stopped{by} {where}", self.signal or signal.SIGINT)
 
     def _request(self, signum: int, frame: FrameType | None) -> None:
