@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from types import FrameType
 
-from taskscape.errors import Interrupted, TrainingError
+from taskscape.errors import Interrupted, TrainingError, stopping_signals
 from taskscape.serialization import nearest
 
 COMMANDS = {
@@ -33,7 +33,8 @@ COMMANDS = {
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run a command, which may follow a ``--`` that keeps a launcher such as torchrun from reading its flags.
 
-    Ends the process: 0 done, 1 training failed, 2 wrong input, 130 stopped by Ctrl-C, 143 by SIGTERM.
+    Ends the process: 0 done, 1 training failed, 2 wrong input, 130 stopped by Ctrl-C, 143 by SIGTERM,
+    129 by SIGHUP.
     """
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in arguments
@@ -102,19 +103,20 @@ def _run(arguments: list[str]) -> None:
 
 @contextmanager
 def _terminations_raised() -> Iterator[None]:
-    """Let SIGTERM end a command as Ctrl-C does, so that workers end, locks are given up and the user is told."""
+    """Let SIGTERM and SIGHUP end a command as Ctrl-C does: workers end, locks are given up and the user is told."""
     if threading.current_thread() is not threading.main_thread():  # Python lets no other thread handle signals
         yield
         return
-    before = signal.signal(signal.SIGTERM, _terminate)
+    before = {number: signal.signal(number, _terminate) for number in stopping_signals() if number != signal.SIGINT}
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _terminate(signum: int, frame: FrameType | None) -> None:
-    raise Interrupted("stopped by SIGTERM", signum)
+    raise Interrupted(f"stopped by {signal.Signals(signum).name}", signum)
 
 
 def _print_help() -> None:
