@@ -75,8 +75,8 @@ class Experiment(RangedSettings):
     """The validation metric that chooses best.safetensors, such as semseg/miou; by default the leading metric of the
     first task."""
     patience: Count | None = None
-    """Stop when the monitored metric has not been better for so many epochs; none trains all epochs. The schedule is
-    that of all epochs, so choose one that does not end at zero, such as schedule:constant."""
+    """Stop when the monitored metric has not been better for so many validations; none trains all epochs. The schedule
+    is that of all epochs, so choose one that does not end at zero, such as schedule:constant."""
     train_metrics: Fraction = 0.1
     """Fraction of the training images, evenly spread and not augmented, whose metrics are logged after each epoch too;
     0 for none. A tenth takes about 3 % of an epoch."""

@@ -290,7 +290,7 @@ class Trainer:
         return self.patience is not None and self.best.epochs_since >= self.patience
 
     def _early_end(self) -> str:
-        epoch, since = self.step // len(self.train_data), self.best.epochs_since
+        epoch, since = self.step // len(self.train_data), self.best.epochs_since * self.validate_every
         return (
             f"stopped early after epoch {epoch} of {self.epochs}: {self.best.name} was best in epoch {epoch - since} "
             f"(patience {self.patience})"
