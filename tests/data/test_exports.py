@@ -180,11 +180,11 @@ def test_coco_panoptic(tmp_path: Path) -> None:
 
 
 FAULTS = [
-    ({"categories": []}, "has 0 categories|is not there"),
+    ({"categories": []}, "has 0 categories|category 7, which is not listed"),
     ({"images": []}, "is not as COCO's instances are"),
     ({"annotations": [{"image_id": 99}]}, "is not as COCO's instances are"),
     ({"annotations": [{"image_id": 1, "category_id": 3, "bbox": [1, 2, 3, 4]}]}, "at most boxes"),
-    ({"annotations": [{"image_id": 1, "category_id": 5, "segmentation": [[1, 2, 3, 4, 5, 6]]}]}, "5 is not there"),
+    ({"annotations": [{"image_id": 1, "category_id": 5, "segmentation": [[1, 2, 3, 4, 5, 6]]}]}, "category 5, which"),
     ({"annotations": [{"image_id": 1, "category_id": 3, "segmentation": [[1, 2, 3]]}]}, "no pairs"),
     (
         {"annotations": [{"image_id": 1, "category_id": 3, "segmentation": {"size": [4, 6], "counts": "1"}}]},

@@ -24,6 +24,7 @@ from taskscape.data.inputs import (
 )
 from taskscape.data.manifest import MANIFEST, UNFINISHED, FileInfo, Manifest
 from taskscape.data.readers.base import RawData, RawIndex, RawSample
+from taskscape.data.readers.files import check_size
 from taskscape.data.writer import StoreWriter
 from taskscape.progress import ProgressCallback
 
@@ -53,6 +54,7 @@ def prepare(
         OSError: The disk is full, for one.
     """
     tell = tell or (lambda _: None)
+    _check_settings(data, out, shard)
     index = data.contents(raw)
     source = _source(data, index)
     out = out.resolve()  # a link stays where it is, and what it leads to is replaced
@@ -68,18 +70,21 @@ def prepare(
     if (new / MANIFEST).exists() and _different(index, raw, new, source):
         shutil.rmtree(new)
     if not (new / MANIFEST).exists():
-        try:
-            _write(index, raw, new, source, shard, processes, report, tell)
-        except _OtherPlanError:  # what an earlier try left
-            shutil.rmtree(new)
-            _write(index, raw, new, source, shard, processes, report, tell)
+        _write(index, raw, new, source, shard, processes, report, tell)
     out.rename(replaced)
     _end_replacement(new, out, replaced)
     return Manifest.of(out)
 
 
-class _OtherPlanError(ValueError):
-    """An unfinished store is another one than is to be written."""
+def _check_settings(data: RawData, out: Path, shard: int | None) -> None:
+    """Raise ``ValueError`` for settings that no store can be written with."""
+    size = getattr(data, "size", None)
+    if isinstance(size, tuple):
+        check_size(size)
+    if shard is not None and shard < 1:
+        raise ValueError(f"shard is {shard}: it is the number of images per file, at least 1")
+    if out.exists() and not out.is_dir():
+        raise ValueError(f"{out} is a file: name a folder for the store")
 
 
 def _write(
@@ -96,8 +101,12 @@ def _write(
     counts = {split: len(samples) for split, samples in index.splits.items()}
     try:
         writer = StoreWriter(out, index.size, counts, index.fields, source, shard)
-    except ValueError as error:
-        raise (_OtherPlanError(str(error)) if (out / UNFINISHED).exists() else error) from error
+    except ValueError:
+        if not _is_older(out, source):
+            raise
+        tell(f"images were added or removed, or what is stored has changed, since {out} was begun: it is begun again")
+        shutil.rmtree(out)
+        writer = StoreWriter(out, index.size, counts, index.fields, source, shard)
     _put_changed_again(writer, index, raw, tell)
     missing = [(split, number) for split in counts for number in writer.missing(split)]
     jobs = ((writer, index.read, raw, split, number, index.splits[split][number]) for split, number in missing)
@@ -111,6 +120,16 @@ def _write(
     writer.finish()
     (out / INPUTS_SO_FAR).unlink(missing_ok=True)
     return Manifest.of(out)
+
+
+def _is_older(out: Path, source: dict[str, Any]) -> bool:
+    """Return whether a folder holds nothing but an unfinished store of these settings."""
+    if not (out / UNFINISHED).exists():
+        return False
+    plan = Manifest.load(out / UNFINISHED)
+    known = {UNFINISHED, INPUTS, INPUTS_SO_FAR, *plan.counts}
+    same = all(plan.source.get(key) == source.get(key) for key in ("kind", "settings"))
+    return same and all(entry.name in known or entry.suffix == ".part" for entry in out.iterdir())
 
 
 def _put_changed_again(writer: StoreWriter, index: RawIndex, raw: Path, tell: Callable[[str], None]) -> None:

@@ -170,5 +170,5 @@ def _spikes(values: Array, valid: Mask) -> float:
     known = np.logical_and.reduce([valid[side] for side in (inner, *sides)])
     around = [values[side] for side in sides]
     low, high = np.minimum.reduce(around), np.maximum.reduce(around)
-    spikes = known & ((values[inner] > 2 * high) | (2 * values[inner] < low))
+    spikes = known & ((0.5 * values[inner] > high) | (values[inner] < 0.5 * low))
     return float(spikes.sum() / max(float(known.sum()), 1))

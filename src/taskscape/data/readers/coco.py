@@ -22,6 +22,8 @@ Images are averaged down to ``size``; labels take the nearest pixel.
 
 import json
 import re
+import warnings
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -119,16 +121,22 @@ class _List(NamedTuple):
         content = _load(path)
         try:
             known = sorted(content["categories"], key=lambda one: int(one["id"]))
+            _check_unique("categories", [int(one["id"]) for one in known])
+            _check_unique("images", [int(one["id"]) for one in content["images"]])
             categories = {int(one["id"]): str(one["name"]) for one in known}
             colors = {str(one["name"]): _color(one["color"]) for one in known if "color" in one}
             annotations: dict[int, list[dict[str, Any]]] = {int(one["id"]): [] for one in content["images"]}
             for one in content["annotations"]:
+                if int(one["image_id"]) not in annotations:
+                    raise ValueError(f"an annotation is of the image {one['image_id']}, which is not listed")
                 annotations[int(one["image_id"])].append(one)
             if not content["images"]:
                 raise ValueError("it lists no images")
             folder = _folder(raw, name, path, str(content["images"][0]["file_name"]))
         except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise ValueError(f"{path} is not as COCO's {kind} are ({error!r}): export it again. {WHERE}") from error
+            raise ValueError(
+                f"{path} is not as COCO's {kind} are: {_reason(error)}. Export it again. {WHERE}"
+            ) from error
         return cls(path, folder, kind, categories, colors, content["images"], annotations)
 
     def samples(self, classes: Mapping[str, int]) -> list[RawSample]:
@@ -141,8 +149,15 @@ class _List(NamedTuple):
             except (KeyError, TypeError, ValueError, AttributeError) as error:
                 shown = image.get("file_name", image) if isinstance(image, dict) else image
                 raise ValueError(f"{self.path}, image {shown}: {_reason(error)}") from error
-        if self.kind == "instances" and not any(isinstance(s, RegionSample) and s.regions for s in samples):
+        drawn = sum(len(sample.regions) for sample in samples if isinstance(sample, RegionSample))
+        if self.kind == "instances" and not drawn:
             raise ValueError(f"{self.path} has no segmentation, at most boxes: export polygons or masks")
+        if self.kind == "instances" and (count := sum(map(len, self.annotations.values()))) > drawn:
+            warnings.warn(
+                f"{self.path}: {count - drawn} of {count} annotations have no segmentation, at most a box, and are "
+                "left out: their pixels count as those of no instance",
+                stacklevel=2,
+            )
         return samples
 
     def _sample(self, image: dict[str, Any], ids: Mapping[int, int]) -> RawSample:
@@ -156,7 +171,7 @@ class _List(NamedTuple):
         annotations = self.annotations[int(image["id"])]
         size = int(image["height"]), int(image["width"])
         if self.kind == "instances":
-            ordered = sorted(annotations, key=lambda one: (not one.get("iscrowd"), -float(one.get("area", 0))))
+            ordered = sorted(annotations, key=lambda one: (not one.get("iscrowd"), -float(one.get("area") or 0)))
             regions = [_region(one, ids, size) for one in ordered]
             return RegionSample(stem, {"image": path}, size, tuple(one for one in regions if one is not None))
         if len(annotations) != 1:
@@ -191,6 +206,7 @@ def _folder(raw: Path, name: str, path: Path, first: str) -> Path:
     """Return the folder of a list's images, by where the first of them is."""
     names = (name, _split(name), "")
     places = [raw / top / inner for inner in names for top in ("", "images")] if path.name != _BESIDE else []
+    places = list(dict.fromkeys(places))
     for place in (*places, path.parent):
         if (place / first).is_file():
             return place
@@ -229,6 +245,8 @@ def _color(color: Any) -> Color:
 
 def _region(one: dict[str, Any], ids: Mapping[int, int], size: tuple[int, int]) -> Region | None:
     """Return the region of an annotation; none for one that has a box at most."""
+    if int(one["category_id"]) not in ids:
+        raise ValueError(f"an annotation is of the category {one['category_id']}, which is not listed")
     class_id, segmentation = ids[int(one["category_id"])], one.get("segmentation")
     if isinstance(segmentation, dict):
         height, width = map(int, segmentation["size"])
@@ -239,11 +257,20 @@ def _region(one: dict[str, Any], ids: Mapping[int, int], size: tuple[int, int]) 
         return Region(class_id, runs=Runs(lengths, (0, 0, height, width), by_column=True))
     if not segmentation:
         return None
+    if not isinstance(segmentation[0], list | tuple):  # one polygon that is no list of polygons
+        segmentation = [segmentation]
     return Region(class_id, tuple(map(polygon, segmentation)))
 
 
+def _check_unique(what: str, ids: list[int]) -> None:
+    if twice := [id_ for id_, count in Counter(ids).items() if count > 1]:
+        raise ValueError(f"two {what} have the id {twice[0]}")
+
+
 def _reason(error: Exception) -> str:
-    return f"{error.args[0]!r} is not there" if isinstance(error, KeyError) else str(error)
+    if isinstance(error, KeyError):
+        return f"{error.args[0]!r} is not there"
+    return f"it has other values than belong there ({error})" if isinstance(error, TypeError) else str(error)
 
 
 def _read_instances(raw: RegionSample, size: tuple[int, int], elsewhere: int) -> Sample:

@@ -21,6 +21,8 @@ Images are averaged down to ``size``; labels take the nearest pixel. A pixel bel
 """
 
 import math
+import re
+import warnings
 from collections import Counter
 from dataclasses import dataclass
 from functools import partial
@@ -29,20 +31,23 @@ from typing import Any, ClassVar, Literal
 from xml.etree import ElementTree as ET
 
 import numpy as np
+import numpy.typing as npt
 from typing_extensions import override
 
 from taskscape.batch import Sample
 from taskscape.data.readers.base import RawData, RawIndex, RawSample
 from taskscape.data.readers.class_masks import FIELD, Color, labelled, voc_color
-from taskscape.data.readers.files import require
+from taskscape.data.readers.files import read_text, require
 from taskscape.data.readers.images import size_of
-from taskscape.data.readers.regions import Region, RegionSample, Runs, paint
+from taskscape.data.readers.regions import Points, Region, RegionSample, Runs, paint
 from taskscape.data.readers.split_lists import train_and_val
 from taskscape.data.readers.voc import IMAGES, LISTS, MASKS, read_mask, samples_of_lists
 from taskscape.modalities import IGNORE_INDEX, ClassSet, Semseg
 
 LABELMAP, XML = "labelmap.txt", "annotations.xml"
 BACKGROUND = "background"
+_LINE = re.compile(r"(.+):(\s*\d+\s*,\s*\d+\s*,\s*\d+\s*)(?::.*)?")
+"""Of labelmap.txt; a name may have colons."""
 _REMEDY = "Export from CVAT as Segmentation mask 1.1 or CVAT for images 1.1, with images, and unpack it"
 _MOST_BYTES = 1 << 28
 """Of an XML file."""
@@ -109,6 +114,11 @@ class Cvat(RawData):
                 raise ValueError(f"{path}, image {image.get('name')}: {error}. {_REMEDY}") from error
         if not lists:
             raise ValueError(f"{path} has no <image>: tracks of videos have none. {_REMEDY}")
+        if not any(isinstance(one, RegionSample) and one.regions for some in lists.values() for one in some):
+            raise ValueError(f"{path} has no {', '.join(_SHAPES)}: draw some, and export it again")
+        if left_out:
+            counts = ", ".join(f"{count} {shape}" for shape, count in left_out.items())
+            warnings.warn(f"{path}: {counts} have no area and are left out", stacklevel=2)
         splits = train_and_val(lists, self.val_share, path)
         size = self.size or size_of(splits["train"][0].files["image"])
         elsewhere = 0 if self.background == "class" else IGNORE_INDEX
@@ -125,12 +135,12 @@ class Cvat(RawData):
 def _labelmap(path: Path) -> dict[str, Color]:
     """Return the color of each class. Raises ``ValueError`` that names the line that is none."""
     colors: dict[str, Color] = {}
-    for number, line in enumerate(path.read_text("utf-8-sig").splitlines(), 1):
+    for number, line in enumerate(read_text(path).splitlines(), 1):
         if line.strip() and not line.lstrip().startswith("#"):
             try:
-                name, color, *_ = line.strip().split(":")
+                name, color = _LINE.fullmatch(line.strip()).groups()  # type: ignore[union-attr]
                 red, green, blue = map(int, color.split(","))
-            except ValueError:
+            except (ValueError, AttributeError):
                 raise ValueError(f"{path}, line {number} is {line!r}: it must be NAME:RED,GREEN,BLUE::") from None
             if not all(0 <= channel <= 255 for channel in (red, green, blue)):
                 raise ValueError(f"{path}, line {number}: a channel of {color} is not in 0 … 255")
@@ -204,14 +214,23 @@ def _polygon(class_id: int, shape: dict[str, str]) -> Region:
 
 def _box(class_id: int, shape: dict[str, str]) -> Region:
     left, top, right, bottom = (float(shape[side]) for side in ("xtl", "ytl", "xbr", "ybr"))
-    return Region(class_id, (np.array([(left, top), (right, top), (right, bottom), (left, bottom)], np.float32),))
+    corners = np.array([(left, top), (right, top), (right, bottom), (left, bottom)])
+    return Region(class_id, (_rotated(corners, ((left + right) / 2, (top + bottom) / 2), shape),))
 
 
 def _ellipse(class_id: int, shape: dict[str, str]) -> Region:
     x, y, horizontal, vertical = (float(shape[key]) for key in ("cx", "cy", "rx", "ry"))
     angles = np.linspace(0, 2 * math.pi, 96, endpoint=False)
     corners = np.stack([x + horizontal * np.cos(angles), y + vertical * np.sin(angles)], 1)
-    return Region(class_id, (corners.astype(np.float32),))
+    return Region(class_id, (_rotated(corners, (x, y), shape),))
+
+
+def _rotated(corners: npt.NDArray[np.float64], center: tuple[float, float], shape: dict[str, str]) -> Points:
+    """Return corners turned about a center by the shape's ``rotation``, in degrees clockwise; 0 where it has none."""
+    angle = math.radians(float(shape.get("rotation", 0)))
+    x, y = (corners - center).T
+    turned = np.stack([x * math.cos(angle) - y * math.sin(angle), x * math.sin(angle) + y * math.cos(angle)], 1)
+    return (turned + center).astype(np.float32)
 
 
 def _mask(class_id: int, shape: dict[str, str]) -> Region:

@@ -1,10 +1,13 @@
 """Finds the files of a raw data set, and says what is missing."""
 
+import codecs
+import unicodedata
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
 from taskscape.data.readers.base import RawSample
+from taskscape.data.readers.opening import MOST_PIXELS
 from taskscape.serialization import plain
 
 _ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar")
@@ -19,7 +22,8 @@ def require(raw: Path, wanted: Collection[str], remedy: str) -> None:
     """
     if not raw.is_dir():
         what = "is a file, and the folder that holds the data is needed" if raw.exists() else "is not there"
-        raise FileNotFoundError(f"{raw} {what}: expected a folder with {listed(wanted)}. {remedy}")
+        expected = f": expected a folder with {listed(wanted)}" if wanted else ""
+        raise FileNotFoundError(f"{raw} {what}{expected}. {remedy}")
     missing = [name for name in wanted if not (raw / name).exists()]
     if not missing:
         return
@@ -33,6 +37,14 @@ def require(raw: Path, wanted: Collection[str], remedy: str) -> None:
     else:
         message += remedy
     raise FileNotFoundError(message)
+
+
+def check_size(size: tuple[int, int]) -> None:
+    """Raise ``ValueError`` for a size, (H, W), that no image of a store can have."""
+    if min(size) < 1:
+        raise ValueError(f"size is {size[0]} {size[1]}: give a height and a width of at least 1")
+    if size[0] * size[1] > MOST_PIXELS:
+        raise ValueError(f"size is {size[0]} {size[1]}: {MOST_PIXELS} pixels are possible")
 
 
 def match_files(
@@ -78,6 +90,19 @@ def stems(folder: Path) -> dict[str, Path]:
                 raise ValueError(f"{path} and {paths[path.stem].name} have one name: leave one of them")
             paths[path.stem] = path
     return dict(sorted(paths.items(), key=lambda pair: natural(pair[0])))
+
+
+def read_text(path: Path) -> str:
+    """Return a text in UTF-8, or in UTF-16 with its mark, without a byte order mark, in Unicode's composed form.
+
+    Raises ``ValueError`` that names a file in another encoding.
+    """
+    content = path.read_bytes()
+    utf16 = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    try:
+        return unicodedata.normalize("NFC", content.decode("utf-16" if utf16 else "utf-8-sig"))
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path} is not UTF-8 text ({error}): save it as UTF-8") from error
 
 
 def read_json(path: Path) -> Any:

@@ -10,9 +10,13 @@ from PIL import ExifTags, Image
 from taskscape.data.readers.opening import open_image
 from taskscape.data.readers.samples import load_upright, raw_mode, read_deep_color
 
-SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
+SUFFIXES = (
+    ".avif", ".bmp", ".gif", ".jfif", ".jp2", ".jpe", ".jpeg", ".jpg", ".pgm", ".png", ".pnm", ".ppm", ".tif", ".tiff",
+    ".webp",
+)  # fmt: skip
 """Of image files, in lower case."""
 
+_PAGED = (".avif", ".gif", ".png", ".tif", ".tiff", ".webp")
 RgbArray = npt.NDArray[np.uint8]
 """(H, W, 3), RGB in 0..255."""
 ValueRange = tuple[float, float]
@@ -79,6 +83,14 @@ def likely_size_of(path: Path) -> tuple[int, int]:
         before = image.height, image.width
         turned = image.getexif().get(ExifTags.Base.Orientation, 1) >= 5 and image.format != "TIFF"  # is turned already
         return before[::-1] if turned else before
+
+
+def pages_of(path: Path) -> int:
+    """Return the number of images in a file, of which ``read_image`` takes the first; 1 for previews in a JPEG."""
+    if path.suffix.lower() not in _PAGED:
+        return 1
+    with open_image(path, load=False) as image:
+        return getattr(image, "n_frames", 1)
 
 
 def full_range_if_bright(paths: Sequence[Path]) -> ValueRange | None:

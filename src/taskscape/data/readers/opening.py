@@ -1,8 +1,9 @@
 """Opens files of images and arrays within bounds: what they claim is compared with what is there before it is read."""
 
+import re
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -31,9 +32,12 @@ def open_image(
     except (FileNotFoundError, PermissionError):
         raise
     except Image.DecompressionBombError as error:
-        raise ValueError(f"{path} is too large ({error}): make the image smaller, cut it up or leave it out") from error
+        raise ValueError(
+            f"{path} is too large ({_pixels(error)}, and {MOST_PIXELS} are possible): make the image smaller, cut it "
+            "up or leave it out"
+        ) from error
     except Exception as error:  # Pillow raises anything from OSError to SyntaxError and struct.error here
-        raise ValueError(f"{path} is damaged or not an image ({error}): {remedy}") from error
+        raise ValueError(f"{path} is damaged or not an image ({_what_it_is(path, error)}): {remedy}") from error
     with image:
         yield image
 
@@ -48,7 +52,9 @@ def open_array(path: Path, remedy: str = "replace the file or leave it out") -> 
     except (FileNotFoundError, PermissionError):
         raise
     except Exception as error:  # numpy reads a header with the tokenizer of Python, whose errors are many
-        raise ValueError(f"{path} is damaged or not an array ({error}): {remedy}") from error
+        if "Python objects" in str(error):  # which only pickle reads, and pickle starts programs
+            remedy = "save plain numbers, such as array.astype(numpy.float32)"
+        raise ValueError(f"{path} is damaged or not an array ({_what_it_is(path, error)}): {remedy}") from error
     return array
 
 
@@ -58,13 +64,32 @@ def _opened(path: Path, load: bool) -> Image.Image:
         image = Image.open(path, formats=_formats())
     try:
         if image.width * image.height > MOST_PIXELS:
-            raise Image.DecompressionBombError(f"{image.width} × {image.height} pixels, and {MOST_PIXELS} are possible")
+            raise Image.DecompressionBombError(f"{image.width * image.height} pixels")
         if load:
             image.load()
     except BaseException:
         image.close()
         raise
     return image
+
+
+def _pixels(error: Image.DecompressionBombError) -> str:
+    """Return how many pixels an image has, from Pillow's message or ours."""
+    found = re.search(r"\d+ pixels", str(error))
+    return found[0] if found else str(error)
+
+
+def _what_it_is(path: Path, error: Exception) -> str:
+    """Return what a file that cannot be read is, as far as its beginning tells."""
+    with suppress(OSError), path.open("rb") as file:
+        start = file.read(64)
+        if not start:
+            return "it is empty"
+        if start.startswith(b"version https://git-lfs"):
+            return "it is a pointer of Git LFS, which `git lfs pull` replaces by the file"
+        if start.startswith(b"PK\x03\x04"):
+            return "it is an archive, such as .npz or .zip"
+    return str(error)
 
 
 @cache

@@ -24,8 +24,8 @@ from typing_extensions import override
 from taskscape.batch import Sample
 from taskscape.data.readers.base import RawData, RawIndex, RawSample
 from taskscape.data.readers.class_masks import FIELD, Color, labelled, read_class_mask, voc_color
-from taskscape.data.readers.files import listed, require, stems
-from taskscape.data.readers.images import size_of
+from taskscape.data.readers.files import listed, read_text, require, stems
+from taskscape.data.readers.images import SUFFIXES, size_of
 from taskscape.data.readers.split_lists import train_and_val
 from taskscape.modalities import IGNORE_INDEX, ClassSet, Semseg
 
@@ -84,8 +84,8 @@ def samples_of_lists(raw: Path, names: Sequence[str] | None = None) -> dict[str,
         raise FileNotFoundError(f"{raw / LISTS} has no {wanted}: make one with a name of an image a line")
     lists = {}
     for split, path in paths.items():
-        lines = path.read_text("utf-8-sig").splitlines()
-        wanted_names = list(dict.fromkeys(line.split()[0] for line in lines if line.strip()))
+        first = (line.split()[0] for line in read_text(path).splitlines() if line.strip())
+        wanted_names = list(dict.fromkeys(name if name in images else _without_ending(name) for name in first))
         for kind, files in ((IMAGES, images), (MASKS, masks)):
             if lacking := [name for name in wanted_names if name not in files]:
                 raise ValueError(
@@ -94,6 +94,10 @@ def samples_of_lists(raw: Path, names: Sequence[str] | None = None) -> dict[str,
                 )
         lists[split] = [RawSample(name, {"image": images[name], FIELD: masks[name]}) for name in wanted_names]
     return lists
+
+
+def _without_ending(name: str) -> str:
+    return name.rpartition(".")[0] if name.lower().endswith(SUFFIXES) else name
 
 
 def stems_below(folder: Path) -> dict[str, Path]:

@@ -67,7 +67,7 @@ from typing_extensions import override
 
 from taskscape.batch import Sample
 from taskscape.data.readers.base import RawData, RawIndex, RawSample
-from taskscape.data.readers.files import listed, require
+from taskscape.data.readers.files import check_size, listed, require
 from taskscape.data.readers.folder.albedo import AlbedoSection
 from taskscape.data.readers.folder.boundaries import BoundariesSection
 from taskscape.data.readers.folder.depth import DepthSection
@@ -119,8 +119,8 @@ class Folder(RawData):
         require(raw, (), "Give the folder of your images and labels.")
         path = self.description or raw / DESCRIPTION
         description = Description.load(path)
-        if self.size is not None and min(self.size) < 1:
-            raise ValueError(f"size is {self.size[0]} {self.size[1]}: give a height and a width of at least 1")
+        if self.size is not None:
+            check_size(self.size)
         images, labels = _find(raw, description, path)
         samples = {
             key: RawSample(
@@ -131,7 +131,7 @@ class Folder(RawData):
         }
         splits = split_up(samples, description.splits, path)
         unused = _unused(raw, images, labels)
-        notes = [*unused, *_check_labels(splits, list(labels), path, unused)]
+        notes = [*unused, *_in_no_split(samples, splits, path), *_check_labels(splits, list(labels), path, unused)]
         notes += check_sizes(list(samples.values()), self.size)
         value_range = description.value_range or full_range_if_bright(list(images.files.values()))
         size = self.size or size_of(next(iter(images.files.values())))
@@ -218,6 +218,12 @@ def _remedy_for(stray: list[str], images: Found, name: str) -> str:
     tails = {
         label.removeprefix(image) for label in stray[:1] for image in images.files if label.startswith(image) and image
     }
+    folded = {name.casefold(): name for name in images.files}
+    if (other := folded.get(stray[0].casefold())) is not None:
+        return f"the image is {other}, with other upper and lower case: give both one name"
+    by_last = {image.rpartition("/")[2]: image for image in images.files}
+    if (other := by_last.get(stray[0].rpartition("/")[2])) is not None:
+        return f"if its image is {other}, put the labels into subfolders as the images are"
     shortest = min(tails, key=len, default="")
     if shortest and any(label.removesuffix(shortest) in images.files for label in stray):
         return f"say `suffix: {shortest}` in the section {name} if that is what their names have behind those of images"
@@ -233,6 +239,15 @@ def _unused(raw: Path, images: Found, labels: Mapping[str, Found]) -> list[str]:
         for folder in (raw.absolute() / section.name for section in SECTIONS)
         if folder.is_dir() and not any(one.is_relative_to(folder) or folder.is_relative_to(one) for one in used)
     ]
+
+
+def _in_no_split(samples: Mapping[str, RawSample], splits: Mapping[str, list[RawSample]], path: Path) -> list[str]:
+    """Return a sentence about images that no split takes."""
+    taken = {one.name for some in splits.values() for one in some}
+    rest = [name for name in samples if name not in taken]
+    if not rest:
+        return []
+    return [f"{path}: {len(rest)} of {len(samples)} images are in no split, such as {rest[0]}: they are not used"]
 
 
 def _check_labels(splits: Mapping[str, list[RawSample]], fields: list[str], path: Path, unused: list[str]) -> list[str]:
@@ -277,7 +292,7 @@ def _read(
             path = raw.files[name]
             label = read_samples(path)
             try:
-                check_aspect(label.size, native)
+                check_aspect(label.size, native, label.values.shape)
                 values[name], valid[name] = section.decode(label.resized(size))
             except ValueError as error:
                 raise ValueError(f"{path} {error}") from error

@@ -76,7 +76,9 @@ class DepthSection(Section):
         depth = self.metres / depth if self.inverse else self.metres * depth
         if not self.metric and valid.any():
             depth /= np.median(depth[valid])
-        return depth.astype(np.float32), valid
+        with np.errstate(over="ignore"):
+            metres = depth.astype(np.float32)
+        return metres, valid & np.isfinite(metres) & (metres > 0)
 
     def _is_invalid(self, stored: Array) -> Mask:
         """Compare in the type of the file, where 0.1 is not that of Python; of floats at most in 32 bits."""

@@ -52,6 +52,10 @@ class Description:
     def load(cls, path: Path) -> "Description":
         """Read a description. Raises ``FileNotFoundError`` or ``ValueError`` that name the file and the key."""
         if not path.is_file():
+            if (other := path.with_suffix(".yml")).is_file() and path.suffix == ".yaml":
+                raise FileNotFoundError(
+                    f"{path} is not there, but {other.name} is: rename it, or name it with --description"
+                )
             raise FileNotFoundError(
                 f"{path} is not there: it says what the labels mean; write one as docs/guide/own-data.md shows, or "
                 "name it with --description"

@@ -42,11 +42,17 @@ def find_files(
     besides; files with one of ``other_suffixes`` belong to others. Raises ``ValueError`` where two files have one name.
     """
     found = Found(places=list(places.values()))
-    inside = ((path, prefix + _relative(path, top)) for prefix, top in places.items() for path in _walk(top, set()))
+    inside = (
+        (path, prefix + _relative(path, top)) for prefix, top in places.items() for path in _walk(top, _above(top))
+    )
     for path, inner in inside:
         ending = path.suffix.lower()
         name = normalized(inner.removesuffix(path.suffix))
-        if ending not in endings:
+        if not path.exists():
+            found.unused["they are links to files that are not there: bring these back or remove the links"].append(
+                path
+            )
+        elif ending not in endings:
             what = f"{ending} is not read" if ending else "they have no ending"
             found.unused[f"{what}, only {', '.join(endings)}: convert them or move them away"].append(path)
         elif any(name.endswith(other) for other in other_suffixes):
@@ -65,6 +71,11 @@ def find_files(
 def normalized(name: str) -> str:
     """Return a name in Unicode's composed form: some systems write ö as two characters."""
     return unicodedata.normalize("NFC", name)
+
+
+def _above(folder: Path) -> set[str]:
+    """Return the folders above one, which links in it may lead back to."""
+    return set(map(str, Path(os.path.realpath(folder)).parents))
 
 
 def _walk(folder: Path, seen: set[str]) -> Iterator[Path]:

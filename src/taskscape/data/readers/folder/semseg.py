@@ -17,6 +17,8 @@ from taskscape.serialization import nearest
 
 _Name = str | bool | int | float
 _Color = tuple[int, int, int]
+_MANY = 8
+"""Unknown values that are not forgotten classes."""
 _BLACK_AND_WHITE = (0, (1 << 24) - 1)
 
 
@@ -93,6 +95,11 @@ class SemsegSection(Section):
     def class_set(self) -> ClassSet:
         """Return the classes in the order of the file. Raises ``ValueError`` where names and colors disagree."""
         if isinstance(self.classes, str):
+            if self.classes not in CLASS_SETS and "." in self.classes:
+                raise ValueError(
+                    f"classes is {self.classes}: write the names here, as {{0: road, 1: sky}} by id or [road, sky] "
+                    "from 0"
+                )
             if self.classes not in CLASS_SETS:
                 raise ValueError(f"classes: there is no class set {self.classes!r}{nearest(self.classes, CLASS_SETS)}")
             known = CLASS_SETS[self.classes]
@@ -182,12 +189,17 @@ class SemsegSection(Section):
     @override
     def doubts(self, labels: Sequence[Samples]) -> str:
         """Return a sentence where two classes without ids meet masks of 0 and 255, of which 255 would be void."""
-        if not isinstance(self.classes, list) or len(self.classes) != 2 or vars(self)["_void_is_stated"]:
+        if self.palette is None and (index := _recolored(labels)) is not None:
+            return (
+                f"the palettes of the files differ: the index {index} has several colors, so that one id means several "
+                "classes; name the color of each class in palette of the section, unless these colors mean nothing"
+            )
+        if self._ids.keys() != {0, 1} or isinstance(self.classes, str) or vars(self)["_void_is_stated"]:
             return ""
         used = set[int]().union(*(_used(label.shown(), label.opaque) for label in labels))
-        if used != {0, IGNORE_INDEX} or any(label.bits < 8 or label.palette is not None for label in labels):
+        if used != {0, IGNORE_INDEX} or any(label.bits < 8 for label in labels) or self.palette is not None:
             return ""
-        first, second = map(str, self.classes)
+        first, second = (self._entries[number] for number in (0, 1))
         return (
             f"the first labels hold 0 and 255 only, and 255 counts as void: if it is {second}, say `classes: "
             f"{{0: {first}, 255: {second}}}`; if not, `void: [255]`"
@@ -270,6 +282,8 @@ class SemsegSection(Section):
             return self._of_ids(stored[..., 0], opaque)
         if stored.dtype != np.uint8:
             raise ValueError(f"holds colors of {stored.dtype}: save it as 8-bit RGB, or the ids as gray")
+        if ((stored == 0) | (stored == 1)).all() and (stored.sum(-1) == 1).all():
+            raise ValueError("is one-hot: save the id of each pixel's class, array.argmax(-1)")
         example = stored[(stored != stored[..., :1]).any(-1)][0]
         raise ValueError(
             f"holds colors such as {_shown(example)}: name the color of each class in palette of the section"
@@ -297,10 +311,27 @@ def _look_up(
     index = dict(known) | dict.fromkeys(void, IGNORE_INDEX)
     if unknown := [value for value in values.tolist() if value not in index]:
         found = ", ".join(map(show, unknown[:5])) + (f" and {len(unknown) - 5} more" if len(unknown) > 5 else "")
+        if len(unknown) > max(_MANY, len(known)):
+            raise ValueError(
+                f"holds [{found}], more values than there are classes: export it without smoothing, which mixes colors "
+                "along every edge, or name its values in classes or void of the section"
+            )
         raise ValueError(f"holds [{found}], neither classes nor void: name them in classes or void of the section")
     table = np.array([index[value] for value in values.tolist()], np.uint8)
     ids: Array = table[positions].reshape(stored.shape)
     return ids if opaque is None else np.where(opaque, ids, IGNORE_INDEX).astype(np.uint8)
+
+
+def _recolored(labels: Sequence[Samples]) -> int | None:
+    """Return an index that is used, in colors, in some labels with different palettes; None where there is none."""
+    colors: dict[int, tuple[int, ...]] = {}
+    for label in labels:
+        if label.palette is not None:
+            for index in sorted(_used(label.values, label.opaque)):
+                color = tuple(label.palette[index].tolist())
+                if colors.setdefault(index, color) != color:
+                    return index
+    return None
 
 
 def _used(stored: Array, opaque: Mask | None) -> set[int]:

@@ -1,12 +1,12 @@
 """Which samples of a folder belong to which split."""
 
-import codecs
 import math
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Collection, Mapping
 from pathlib import Path, PureWindowsPath
 
 from taskscape.data.readers.base import RawSample
-from taskscape.data.readers.files import listed
+from taskscape.data.readers.files import listed, read_text
 from taskscape.data.readers.folder.matching import normalized
 from taskscape.serialization import nearest
 
@@ -37,9 +37,13 @@ def split_up(samples: Samples, wanted: Mapping[str, float | str] | None, path: P
     else:
         splits = _as_wanted(samples, _renamed(wanted or {"train": 0.9, "val": 0.1}, path), path)
     if empty := [split for split, some in splits.items() if not some]:
-        raise ValueError(f"{path}: split {empty[0]} gets none of {len(samples)} images: give it more")
-    if sum(map(len, splits.values())) > len({one.name for some in splits.values() for one in some}):
-        raise ValueError(f"{path}: an image is in two splits: list each once, or use numbers for all splits")
+        more = "; train and val need one each" if len(samples) < 2 else ""
+        raise ValueError(f"{path}: split {empty[0]} gets none of {len(samples)} images: give it more{more}")
+    if twice := [
+        name for name, count in Counter(one.name for some in splits.values() for one in some).items() if count > 1
+    ]:
+        both = " and ".join(split for split, some in splits.items() if any(one.name == twice[0] for one in some))
+        raise ValueError(f"{path}: {twice[0]} is in {both}: list each image once, or use numbers for all splits")
     return splits
 
 
@@ -80,16 +84,28 @@ def _by_subfolders(samples: Samples, path: Path) -> dict[str, list[RawSample]]:
         if called(folder) in splits:
             raise ValueError(
                 f"{path}: the subfolders of images {listed(list(folders))} name {called(folder)} twice: say which is "
-                f"meant, such as `splits: {{train: train, val: {folder}}}`"
+                f"meant, such as `splits: {_suggested(folders, folder)}`"
             )
         splits[called(folder)] = some
     if lacking := [split for split in ("train", "val") if split not in splits]:
         raise ValueError(
             f"{path}: images lie in the subfolders {listed(list(folders))}, and none is {lacking[0]}: say which are, "
-            f"such as `splits: {{train: {next(iter(folders))}, val: {list(folders)[-1]}}}`, or give shares of all "
-            "images, `splits: {train: 0.9, val: 0.1}`"
+            f"such as `splits: {_suggested(folders)}`, or give shares of all images, `splits: {{train: 0.9, val: 0.1}}`"
         )
     return splits
+
+
+def _suggested(folders: Collection[str], meant: str = "") -> str:
+    """Return a line for train and val from the subfolders that there are, ``meant`` among them."""
+    chosen: dict[str, str] = {}
+    for folder in (meant, *folders):
+        if folder and called(folder) in ("train", "val"):
+            chosen.setdefault(called(folder), folder)
+    for split in ("train", "val"):
+        rest = sorted((one for one in folders if one not in chosen.values()), key=lambda one: called(one) == "test")
+        if split not in chosen and rest:
+            chosen[split] = rest[0]
+    return f"{{train: {chosen.get('train', 0.9)}, val: {chosen.get('val', 0.1)}}}"
 
 
 def _as_wanted(samples: Samples, wanted: Mapping[str, float | str], path: Path) -> dict[str, list[RawSample]]:
@@ -153,6 +169,8 @@ def _by_list(samples: Samples, path: Path) -> list[RawSample]:
             raise ValueError(f"{path} lists {text} twice: list each image once")
         else:
             names[found] = text
+    if not names and not lacking:
+        raise ValueError(f"{path} lists no image: write a name a line")
     if lacking:
         raise ValueError(f"{path} lists {len(lacking)} images that are not there, such as {lacking[0]}: correct it")
     return [samples[name] for name in names]
@@ -178,11 +196,5 @@ def _find(text: str, samples: Samples, by_last: Mapping[str, list[str]], path: P
 
 def _lines(path: Path) -> list[str]:
     """Return the lines of a text file that name something, without byte order mark and comments."""
-    content = path.read_bytes()
-    utf16 = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
-    try:
-        text = content.decode("utf-16" if utf16 else "utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise ValueError(f"{path} is not UTF-8 text ({error}): save it as UTF-8") from error
-    lines = (line.strip().strip("\"'") for line in normalized(text).splitlines())
+    lines = (line.strip().strip("\"'") for line in read_text(path).splitlines())
     return [line for line in lines if line and not line.startswith("#")]
