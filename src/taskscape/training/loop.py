@@ -117,7 +117,7 @@ class Trainer:
                     self._finish(epoch, None, {})
                 if not is_last and self._stop_is_requested():
                     raise self.interrupts.stopped(f"after {self._where(epoch, ' of ')}")
-            if self._is_out_of_patience():
+            if self._is_out_of_patience() and self.step < self.epochs * len(self.train_data):
                 _LOGGER.info("%s", self._early_end())
         return self._evaluate(self.val_data.epoch(0))[0] if evaluation is None else evaluation
 
