@@ -41,8 +41,9 @@ def predict(
             the height at which it was evaluated, where it is most accurate.
         native_resolution: Do not scale images: finer outlines, less reliable distances.
         tta: Test-time augmentation: the mean of the predictions for the image and for its mirror image.
-        view: Change how a task is written or shown; may be repeated. TASK.unit=cm writes distances in steps of
-            centimetres, which end at 655 m, instead of millimetres, which end at 65.5 m.
+        view: Change how a task is written or shown; may be repeated. TASK.unit=mm writes distances in steps of
+            millimetres, which end at 65.5 m, cm up to 655 m; by default the finest that reaches as far as the network
+            predicts. TASK.near=2 and TASK.far=50 set the color scale, by default that of the run's report.
         image_range: The numbers that are black and white in images of more than 8 bits, as image_range in
             taskscape.yaml; by default what that said of the run's data, or else the full range of 16 bits, where an
             image shows that it is used.
