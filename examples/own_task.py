@@ -122,7 +122,7 @@ class ElevationMetric(TaskMetric):
     def __init__(self) -> None:
         super().__init__()
         for name in ("error", "within", "pixels"):
-            self.add_state(name, torch.zeros((), dtype=torch.float64), dist_reduce_fx="sum")
+            self.add_state(name, torch.zeros((), dtype=torch.float64))
 
     @property
     def specs(self) -> Mapping[str, MetricSpec]:

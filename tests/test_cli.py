@@ -375,7 +375,7 @@ def test_a_full_disk(here: Path, capsys: pytest.CaptureFixture[str], monkeypatch
     [
         ("demo", "taskscape.demo.demo", "data that was made is kept; start again"),
         ("synth out", "taskscape.data.readers.miniscapes.write_miniscapes", "the streets in out are kept"),
-        ("models", "taskscape.commands.models.cost", "stopped"),
+        ("models --tasks depth=1", "taskscape.commands.models.cost", "stopped"),
         ("train joint", "taskscape.runs.train", "data that was made is kept; start again"),
         ("evaluate run", "taskscape.runs.evaluate", "start the same command again"),
         ("predict run my.py --out out", "taskscape.inference.predict.load", "finished images in out are kept"),
@@ -391,6 +391,9 @@ def test_interrupts_say_what_is_kept(
     function: str,
     message: str,
 ) -> None:
+    (here / "run").mkdir()
+    (here / "run" / "experiment.yaml").write_text("")
+
     def interrupt(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 

@@ -26,6 +26,7 @@ COMMANDS = {
     "report": "write an HTML report of a run",
     "compare": "write an HTML comparison of several runs",
     "doctor": "check the installation, and the precision of this machine",
+    "completion": "print the script that completes taskscape's words in bash, zsh or fish",
 }
 """Every command, in the order of the help, with what it does."""
 
@@ -43,7 +44,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         del arguments[0]
     try:
         with _terminations_raised():
-            _run(_threads_used(_verbosity_used(arguments)))
+            # What the shell asks to complete may hold any flag, unfinished.
+            _run(arguments if arguments[:1] == ["completion"] else _threads_used(_verbosity_used(arguments)))
         sys.stdout.flush()
     except BrokenPipeError:
         # The reader of the output has gone. The interpreter flushes once more at its end, which must not fail again.
@@ -122,7 +124,7 @@ def _terminate(signum: int, frame: FrameType | None) -> None:
 def _print_help() -> None:
     print("Networks that predict several dense things from one image.\n\nusage: taskscape COMMAND ...\n")
     for name, text in COMMANDS.items():
-        print(f"  {name:<10}{text}")
+        print(f"  {name:<12}{text}")
     print("\ntaskscape COMMAND --help describes one.")
     print("--version prints the version. With any command, --threads N is the number of CPU cores to use, --quiet")
     print("prints results and warnings only, --verbose details, and --debug shows where an error comes from.")

@@ -4,16 +4,20 @@ Without a process group every function here is the one process it runs on.
 """
 
 import os
-from collections.abc import Sequence
-from typing import Any
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
 
 import torch
 import torch.distributed as dist
-from lightning_fabric import Fabric
-from lightning_fabric.strategies.ddp import DDPStrategy
 from torch import Tensor, nn
 
 from taskscape.devices import find_device
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
+    from lightning_fabric.strategies.ddp import DDPStrategy
 
 
 def world_size() -> int:
@@ -55,29 +59,51 @@ def all_reduce_coalesced_(tensors: Sequence[Tensor]) -> None:
             t.copy_(part.view_as(t))
 
 
-class SummingDDP(DDPStrategy):
-    """DDP that sums gradients over the processes instead of averaging them.
-
-    A loss is this process's sum over the global count, so the sum of the gradients is that of the global batch.
-    """
-
-    def setup_module(self, module: nn.Module) -> nn.parallel.DistributedDataParallel:
-        """Wrap the network."""
-        wrapped = super().setup_module(module)
-        wrapped.register_comm_hook(None, _sum)
-        return wrapped
-
-
 def _sum(_: Any, bucket: dist.GradBucket) -> torch.futures.Future[Tensor]:  # type: ignore[name-defined]
     work = dist.all_reduce(bucket.buffer(), async_op=True)
     return work.get_future().then(lambda future: future.value()[0])
 
 
-def launch(device: str = "auto") -> Fabric:
+def _summing_ddp() -> "DDPStrategy":
+    """Return DDP that sums gradients over the processes instead of averaging them.
+
+    A loss is this process's sum over the global count, so the sum of the gradients is that of the global batch.
+    """
+    from lightning_fabric.strategies.ddp import DDPStrategy
+
+    class SummingDDP(DDPStrategy):
+        def setup_module(self, module: nn.Module) -> nn.parallel.DistributedDataParallel:
+            wrapped = super().setup_module(module)
+            wrapped.register_comm_hook(None, _sum)
+            return wrapped
+
+    return SummingDDP()
+
+
+@contextmanager
+def _without(package: str) -> Iterator[None]:
+    """Let a package seem not to be installed, unless it is imported already.
+
+    Fabric imports torchmetrics, if it is there, to ask for its version: three seconds of processor time.
+    """
+    if package in sys.modules:
+        yield
+        return
+    sys.modules[package] = None  # type: ignore[assignment]  # Python's way to say that there is none
+    try:
+        yield
+    finally:
+        del sys.modules[package]
+
+
+def launch(device: str = "auto") -> "Fabric":
     """Join the other processes, if ``torchrun`` or SLURM started any, and choose this one's device.
 
     Raises ``ValueError`` as ``find_device``, and where several processes are to share one GPU.
     """
+    with _without("torchmetrics"):
+        from lightning_fabric import Fabric
+
     found = find_device(device)
     processes = int(os.environ.get("WORLD_SIZE", os.environ.get("SLURM_NTASKS", 1)))
     local = int(os.environ.get("LOCAL_WORLD_SIZE", os.environ.get("SLURM_NTASKS_PER_NODE", processes)))
@@ -88,7 +114,7 @@ def launch(device: str = "auto") -> Fabric:
         accelerator=found.type,
         devices=[found.index] if one else local,
         num_nodes=max(processes // local, 1),
-        strategy=SummingDDP() if processes > 1 else "auto",
+        strategy=_summing_ddp() if processes > 1 else "auto",
     )
     fabric.launch()
     return fabric

@@ -1,12 +1,13 @@
 """``taskscape data``."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
-from taskscape.commands.recipes import read_recipe
+from taskscape.commands.recipes import print_list, read_recipe
+from taskscape.serialization import nearest
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -14,48 +15,63 @@ if TYPE_CHECKING:
     from taskscape.data.check import Findings
 
 
+Store = Annotated[Path, tyro.conf.arg(metavar="STORE", help="Folder of the store.")]
+
+_USAGE = """usage: taskscape data check|show|baseline STORE [options]
+
+Check or inspect a packed store, as taskscape prepare writes it:
+"""
+
+
 def main(arguments: Sequence[str]) -> None:
-    tyro.cli(data, args=arguments, prog="taskscape data")
+    action, *rest = arguments or ["--help"]
+    if action in ACTIONS:
+        tyro.cli(ACTIONS[action], args=rest, prog=f"taskscape data {action}")
+    elif action in ("-h", "--help"):
+        print(_USAGE)
+        print_list({name: (one.__doc__ or "").partition("\n")[0] for name, one in ACTIONS.items()})
+        print("\ntaskscape data check --help describes one.")
+        raise SystemExit(0)
+    else:
+        raise ValueError(f"there is no taskscape data {action}{nearest(action, ACTIONS)}")
 
 
-def data(
-    action: Literal["check", "show", "baseline"],
-    store: Annotated[Path, tyro.conf.arg(metavar="STORE")],
-    /,
-    *,
-    out: Path | None = None,
-    images: int = 8,
-    split: str = "val",
-    recipe: str | None = None,
-) -> None:
-    """Check or inspect a packed store.
+def check_store(store: Store, /) -> None:
+    """Read everything, print what is in it, and warn of what is implausible.
 
-    check reads everything, prints counts, shares of labelled pixels and a histogram of each field (class frequencies,
-    depth), and warns of what is implausible. show writes a contact sheet: of each split a few images with their labels,
-    and the mean image. baseline prints the metrics of image-blind baselines, fitted to the split train: what a network
-    must beat.
+    Prints counts, shares of labelled pixels and a histogram of each field (class frequencies, depth).
+    """
+    _check(store)
+
+
+def show(store: Store, /, *, out: Path | None = None, images: int = 8) -> None:
+    """Write a contact sheet: of each split a few images with their labels, and the mean image.
 
     Args:
-        action: check, show or baseline.
-        store: Folder of the store.
         out: File of the contact sheet; by default STORE.png beside the store.
-        images: Images of each split on the contact sheet, evenly spread.
-        split: The split that the baseline is evaluated on.
-        recipe: Evaluate the baseline for the tasks of this recipe, such as my.py:experiment; by default for the tasks
-            of the package that predict the fields of the store.
+        images: Images of each split, evenly spread.
     """
-    if out is not None and action != "show":
-        raise ValueError("--out is the file of the contact sheet, which taskscape data show writes")
-    if action == "show":
-        if images < 1:
-            raise ValueError(f"--images {images}: at least one")
-        path = out or store.resolve().with_suffix(".png")
-        _show(store, path, images)
-        print(f"the contact sheet is {path}")
-    elif action == "baseline":
-        _baseline(store, split, recipe)
-    else:
-        _check(store)
+    if images < 1:
+        raise ValueError(f"--images {images}: at least one")
+    path = out or store.resolve().with_suffix(".png")
+    _show(store, path, images)
+    print(f"the contact sheet is {path}")
+
+
+def baseline(store: Store, /, *, split: str = "val", recipe: str | None = None) -> None:
+    """Print the metrics of image-blind baselines: what a network must beat.
+
+    They are fitted to the split train.
+
+    Args:
+        split: The split that they are evaluated on.
+        recipe: Evaluate them for the tasks of this recipe, such as my.py:experiment; by default for the tasks of the
+            package that predict the fields of the store.
+    """
+    _baseline(store, split, recipe)
+
+
+ACTIONS: dict[str, Callable[..., None]] = {"check": check_store, "show": show, "baseline": baseline}
 
 
 # -- check -------------------------------------------------------------------------------------------------------------

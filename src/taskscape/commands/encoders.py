@@ -7,8 +7,8 @@ from pathlib import Path
 from taskscape.serialization import nearest
 
 
-def require_encoder(name: str) -> None:
-    """Raise ``ValueError`` with the nearest names where timm has no such model.
+def require_encoder(name: str, flag: str) -> None:
+    """Raise ``ValueError`` with the flag and the nearest names where timm has no such model.
 
     Nothing is said of a name that timm's source has anywhere: a model may be registered in another way.
     """
@@ -21,4 +21,4 @@ def require_encoder(name: str) -> None:
         return
     known = [found for source in sources for found in re.findall(r"@register_model\ndef (\w+)", source)]
     if known:
-        raise ValueError(f"--network.encoder: timm has no model {name!r}{nearest(model, known)}")
+        raise ValueError(f"{flag}: timm has no model {name!r}{nearest(model, known)}")

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import tyro
 
-from taskscape.commands.shared import Run, if_interrupted
+from taskscape.commands.shared import Run, if_interrupted, require_run
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -19,6 +19,7 @@ def evaluate(run: Run, /, *, split: str = "val", tta: bool = False, device: str 
         tta: Test-time augmentation: the mean over the image and its mirror image; the file's name ends in -tta.
         device: Where to compute: auto (a GPU when there is one), cpu, cuda, cuda:1 or mps.
     """
+    require_run(run)
     from taskscape import runs
     from taskscape.report import print_metrics
 

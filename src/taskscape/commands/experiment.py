@@ -88,4 +88,4 @@ def _require(flag: str, value: str, setting: Setting | None) -> None:
         if value not in ("True", "False", "None") and not Path(value).exists():
             raise FileNotFoundError(f"--{flag}: there is no file or folder {value}")
     elif flag == "network.encoder":
-        require_encoder(value)
+        require_encoder(value, f"--{flag}")

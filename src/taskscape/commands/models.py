@@ -1,12 +1,14 @@
 """``taskscape models``."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import tyro
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
+
+from taskscape.commands.encoders import require_encoder
 
 SIZE = (128, 256)
 """Height and width of the image whose FLOPs are counted."""
@@ -17,31 +19,47 @@ def main(arguments: Sequence[str]) -> None:
 
 
 def print_models(*, tasks: tuple[str, ...] = (), encoder: str | None = None) -> None:
-    """List the networks with their parameters, and FLOPs for an image of 128×256 (a multiply-add is two).
+    """List the networks with their parameters, and FLOPs for an image of 128x256 (a multiply-add is two).
 
     Args:
         tasks: Output channels per task, such as semseg=19 depth=1 normals=3; by default semseg=19 depth=1.
         encoder: Encoder of the networks that have a choice, any timm encoder; by default each its own.
     """
     channels = dict(_channels(text) for text in tasks)
-
-    from taskscape.models import CONFIGS
-    from taskscape.recipes import EXAMPLE_CHANNELS
-
     table = Table(box=None, padding=(0, 2))
     table.add_column("network")
     table.add_column("parameters", justify="right")
     table.add_column("FLOPs", justify="right")
     table.add_column("paper")
+    for name, parameters, flops, text in _counted(channels, encoder) if channels or encoder else _known():
+        counts = (f"{parameters / 1e6:.2f} M", f"{flops / 1e9:.2f} G") if parameters else ("–", "–")
+        table.add_row(f"[bold]{name}[/]", *counts, text)
+    Console(highlight=False).print(table)
+
+
+def _known() -> Iterator[tuple[str, int, int, str]]:
+    """Return the networks with their default settings, as they are described: nothing is built."""
+    from taskscape.commands.described import described
+
+    for name, entry in described()["models"].items():
+        yield name, entry["parameters"], entry["flops"], entry["paper"]
+
+
+def _counted(channels: dict[str, int], encoder: str | None) -> Iterator[tuple[str, int, int, str]]:
+    """Build every network and count; 0 and the reason for one that these tasks or this encoder do not fit."""
+    if encoder:
+        require_encoder(encoder, "--encoder")
+    from taskscape.models import CONFIGS
+    from taskscape.recipes import EXAMPLE_CHANNELS
+
     for name, config in track(CONFIGS.items(), "measuring", console=Console(stderr=True), transient=True):
         chosen = {"encoder": encoder} if encoder and hasattr(config, "encoder") else {}
         try:
             parameters, flops = cost(config, channels or EXAMPLE_CHANNELS, chosen)
-        except ValueError as error:  # of a network that these tasks or this encoder do not fit
-            table.add_row(f"[bold]{name}[/]", "–", "–", str(error))
-            continue
-        table.add_row(f"[bold]{name}[/]", f"{parameters / 1e6:.2f} M", f"{flops / 1e9:.2f} G", config.paper)
-    Console(highlight=False).print(table)
+        except ValueError as error:
+            yield name, 0, 0, str(error)
+        else:
+            yield name, parameters, flops, config.paper
 
 
 def _channels(text: str) -> tuple[str, int]:

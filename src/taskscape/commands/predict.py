@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import tyro
 
-from taskscape.commands.shared import Run, if_interrupted, printed_warnings
+from taskscape.commands.shared import Run, if_interrupted, printed_warnings, require_run
 
 Images = Annotated[tuple[Path, ...], tyro.conf.arg(metavar="IMAGES...", help="Images, or folders of images.")]
 Settings = Annotated[tyro.conf.UseAppendAction[tuple[str, ...]], tyro.conf.arg(metavar="TASK.SETTING=VALUE")]
@@ -49,6 +49,8 @@ def predict(
             image shows that it is used.
         device: Where to compute: auto (a GPU when there is one), cpu, cuda, cuda:1 or mps.
     """
+    if all(image.exists() for image in images):  # what is wrong with images is said in full
+        require_run(run)
     from taskscape.inference.predict import predict as predict_files
     from taskscape.progress import progress_bar, reporter
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import tyro
 
-from taskscape.commands.shared import Run, if_interrupted
+from taskscape.commands.shared import Run, if_interrupted, require_run
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -18,6 +18,7 @@ def report(run: Run, /, *, split: str = "val", tta: bool = False) -> None:
         split: The split whose evaluation it shows; for splits other than val the file is index-SPLIT.html.
         tta: Show the evaluation with test-time augmentation; the file's name ends in -tta.
     """
+    require_run(run)
     from taskscape.report import write_report
 
     with if_interrupted(f"{run} is as it was; start the same command again"):

@@ -200,5 +200,5 @@ def plain(text: str) -> str:
 def summary(cls: type) -> str:
     """Return what a class is in one sentence."""
     first = plain((cls.__doc__ or "").strip().partition("\n\n")[0])
-    sentence = re.split(r"[.:;](?:\s|$)|\s\([^()]*\b\d{4}\b|,? \(B, ", first)[0]  # without citations and shapes
+    sentence = re.split(r"[.:](?:\s|$)|\s\([^()]*\b\d{4}\b|,? \(B, ", first)[0]  # without citations and shapes
     return f"{sentence}." if sentence else ""

@@ -13,7 +13,7 @@ _SHORTEST = 1e-8  # its square is still a normal float32
 
 @dataclass(frozen=True)
 class Cosine(PixelLoss):
-    """1 - cos(angle between prediction and value), 0 … 2; neither needs to have unit length.
+    """Angle of the directions: 1 - cos(angle between prediction and value), 0 … 2; neither needs to have unit length.
 
     A vector shorter than 1e-8 counts as that long, so that the gradient stays finite.
     """

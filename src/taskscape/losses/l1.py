@@ -11,7 +11,7 @@ from taskscape.losses.base import PixelLoss
 
 @dataclass(frozen=True)
 class L1(PixelLoss):
-    """|prediction - value|, the mean over channels."""
+    """Absolute error: |prediction - value|, the mean over channels."""
 
     name: ClassVar[str] = "l1"
     suits: ClassVar[tuple[str, ...]] = ("depth", "albedo")

@@ -11,7 +11,7 @@ from taskscape.losses.base import PixelLoss
 
 @dataclass(frozen=True)
 class LogL1(PixelLoss):
-    """log(1 + |prediction - value|), the mean over channels.
+    """Logarithm of the absolute error: log(1 + |prediction - value|), the mean over channels.
 
     After Hu et al., WACV 2019, there log(α + |·|) (https://arxiv.org/abs/1803.08673).
     """

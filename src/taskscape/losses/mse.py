@@ -11,7 +11,7 @@ from taskscape.losses.base import PixelLoss
 
 @dataclass(frozen=True)
 class MSE(PixelLoss):
-    """(prediction - value)², the mean over channels."""
+    """Squared error: (prediction - value)², the mean over channels."""
 
     name: ClassVar[str] = "mse"
     suits: ClassVar[tuple[str, ...]] = ("depth", "albedo")

@@ -14,10 +14,10 @@ from taskscape.losses.base import Loss, LossTerm, Space, at_least_float32
 
 @dataclass(frozen=True)
 class SILog(Loss):
-    """sqrt(Var(ε) + gamma·E[ε]² + eps), ε = log(true metres) - log(predicted metres) over the valid pixels.
+    """Scale-invariant logarithmic error: sqrt(Var(ε) + gamma·E[ε]² + eps) over the valid pixels.
 
-    After Eigen et al., NeurIPS 2014, equation 4, whose λ is 1 - gamma (https://arxiv.org/abs/1406.2283); the square
-    root as in Lee et al., 2019 (https://arxiv.org/abs/1907.10326).
+    ε is log(true metres) - log(predicted metres). After Eigen et al., NeurIPS 2014, equation 4, whose λ is 1 - gamma
+    (https://arxiv.org/abs/1406.2283); the square root as in Lee et al., 2019 (https://arxiv.org/abs/1907.10326).
     """
 
     name: ClassVar[str] = "si-log"

@@ -12,7 +12,7 @@ from taskscape.losses.base import Loss, LossTerm, Space, at_least_float32
 
 @dataclass(frozen=True)
 class ScaleInvariantMSE(Loss):
-    """min over α of the mean of (value - α·prediction)², with one factor α per image for all channels.
+    """Squared error up to a factor per image: min over α of the mean of (value - α·prediction)², for all channels.
 
     The brightness of an image does not tell that of its light from that of its surfaces. Grosse et al., ICCV 2009,
     section 4 (https://doi.org/10.1109/ICCV.2009.5459428); Barron and Malik, TPAMI 2015

@@ -13,7 +13,7 @@ from taskscape.losses.base import Loss, LossTerm, at_least_float32
 
 @dataclass(frozen=True)
 class SSIM(Loss):
-    """(1 - SSIM) / 2 of 3×3 windows, for maps whose values span about one.
+    """Structural dissimilarity: (1 - SSIM) / 2 of 3×3 windows, for maps whose values span about one.
 
     The mean over the windows all of whose pixels are valid, 0 where there are none. Wang et al., TIP 2004
     (https://doi.org/10.1109/TIP.2003.819861).

@@ -46,8 +46,8 @@ class AlbedoMetrics(TaskMetric):
 
     def __init__(self) -> None:
         super().__init__()
-        self.add_state("sums", torch.zeros(2, dtype=torch.float64), dist_reduce_fx="sum")
-        self.add_state("images", torch.zeros(2, dtype=torch.int64), dist_reduce_fx="sum")
+        self.add_state("sums", torch.zeros(2, dtype=torch.float64))
+        self.add_state("images", torch.zeros(2, dtype=torch.int64))
 
     @property
     @override

@@ -1,24 +1,80 @@
 """What every metric of this package is."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import wraps
+from typing import Any, Literal
 
 import torch
-from torch import Tensor
-from torchmetrics import Metric
+from torch import Tensor, nn
 
+from taskscape.distributed import all_reduce_coalesced_, world_size
 from taskscape.metrics.spec import MetricSpec
 
 
-class TaskMetric(Metric, ABC):
-    """The metrics of one task, accumulated over batches and processes (``torchmetrics`` keeps the states).
+class TaskMetric(nn.Module, ABC):
+    """The metrics of one task, accumulated over batches and processes.
 
+    Its methods are those of a metric of torchmetrics, whose import takes seconds and brings in its other metrics.
     States are sums in int64 and float64, so batches of any size, none included, add up the same. A device without
     float64 (MPS) cannot hold them: there the metric and its inputs stay on the CPU.
     """
 
-    full_state_update = False
+    def __init_subclass__(cls) -> None:
+        """Let ``update`` keep no gradients, and ``compute`` see the sums over all processes."""
+        super().__init_subclass__()
+        if "update" in vars(cls):
+            cls.update = torch.no_grad()(cls.update)  # type: ignore[method-assign]
+        if "compute" in vars(cls):
+            cls.compute = _over_all_processes(cls.compute)  # type: ignore[method-assign]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._states: dict[str, Tensor] = {}
+        self._summed = False
+
+    def add_state(self, name: str, zeros: Tensor, dist_reduce_fx: Literal["sum"] = "sum") -> None:
+        """Add a sum over batches and processes, the attribute ``name``."""
+        self._states[name] = zeros
+        self.register_buffer(name, zeros.clone(), persistent=False)
+
+    def reset(self) -> None:
+        """Set all sums to zero."""
+        for name, zeros in self._states.items():
+            getattr(self, name).copy_(zeros)
+
+    def forward(self, *batch: Tensor, **named: Tensor) -> dict[str, float]:
+        """Update with a batch, and return the metrics of this batch on this process alone."""
+        before = {name: getattr(self, name).clone() for name in self._states}
+        try:
+            self.reset()
+            self.update(*batch, **named)
+            self._summed = True
+            return self.compute()
+        finally:
+            self._summed = False
+            for name, state in before.items():
+                getattr(self, name).add_(state)
+
+    @contextmanager
+    def sync_context(self) -> Iterator[None]:
+        """Let the states be the sums over all processes, each of which must enter."""
+        if self._summed or world_size() == 1:
+            yield
+            return
+        own = {name: getattr(self, name) for name in self._states}
+        total = {name: state.clone() for name, state in own.items()}
+        all_reduce_coalesced_(list(total.values()))
+        try:
+            self._summed = True
+            for name, state in total.items():
+                setattr(self, name, state)
+            yield
+        finally:
+            self._summed = False
+            for name, state in own.items():
+                setattr(self, name, state)
 
     @property
     @abstractmethod
@@ -68,3 +124,12 @@ def check_shapes(prediction: Tensor, value: Tensor, valid: Tensor | None, channe
     if valid.shape != pixels or valid.dtype != torch.bool:
         raise ValueError(f"valid is {valid.dtype} {tuple(valid.shape)}: it must be bool {pixels}")
     return valid
+
+
+def _over_all_processes(compute: Callable[[Any], dict[str, float]]) -> Callable[[Any], dict[str, float]]:
+    @wraps(compute)
+    def synchronized(metric: TaskMetric) -> dict[str, float]:
+        with metric.sync_context():
+            return compute(metric)
+
+    return synchronized

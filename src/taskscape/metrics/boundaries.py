@@ -61,10 +61,10 @@ class BoundaryMetrics(TaskMetric):
         """Start at zero; ``tolerance`` is a part of the image's diagonal."""
         super().__init__()
         self.tolerance = tolerance
-        self.add_state("counts", torch.zeros(3, _INTERVALS, dtype=torch.int64), dist_reduce_fx="sum")
-        self.add_state("true", torch.zeros((), dtype=torch.int64), dist_reduce_fx="sum")
-        self.add_state("best", torch.zeros(4, dtype=torch.int64), dist_reduce_fx="sum")
-        self.add_state("total", torch.zeros((), dtype=torch.float64), dist_reduce_fx="sum")
+        self.add_state("counts", torch.zeros(3, _INTERVALS, dtype=torch.int64))
+        self.add_state("true", torch.zeros((), dtype=torch.int64))
+        self.add_state("best", torch.zeros(4, dtype=torch.int64))
+        self.add_state("total", torch.zeros((), dtype=torch.float64))
 
     @property
     @override

@@ -241,9 +241,9 @@ class DepthMetrics(TaskMetric):
         super().__init__()
         self.inverse_unit, self.metric = inverse_unit, metric
         self.names = tuple(name for name, m in METRICS.items() if metric or m.scale_free)
-        self.add_state("sums", torch.zeros(len(self.names), dtype=torch.float64), dist_reduce_fx="sum")
-        self.add_state("counts", torch.zeros(2, dtype=torch.int64), dist_reduce_fx="sum")
-        self.add_state("by_distance", torch.zeros(4, _BINS, dtype=torch.float64), dist_reduce_fx="sum")
+        self.add_state("sums", torch.zeros(len(self.names), dtype=torch.float64))
+        self.add_state("counts", torch.zeros(2, dtype=torch.int64))
+        self.add_state("by_distance", torch.zeros(4, _BINS, dtype=torch.float64))
 
     @property
     @override

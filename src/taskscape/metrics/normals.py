@@ -53,8 +53,8 @@ class NormalsMetrics(TaskMetric):
 
     def __init__(self) -> None:
         super().__init__()
-        self.add_state("degrees", torch.zeros((), dtype=torch.float64), dist_reduce_fx="sum")
-        self.add_state("histogram", torch.zeros(180 * _PER_DEGREE, dtype=torch.int64), dist_reduce_fx="sum")
+        self.add_state("degrees", torch.zeros((), dtype=torch.float64))
+        self.add_state("histogram", torch.zeros(180 * _PER_DEGREE, dtype=torch.int64))
 
     @property
     @override

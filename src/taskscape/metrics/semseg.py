@@ -67,9 +67,9 @@ class SegmentationMetrics(TaskMetric):
         """Start at zero; ``classes`` are the names of ids 0, 1, …"""
         super().__init__()
         self.classes = tuple(classes)
-        self.add_state("confusion", torch.zeros(len(classes), len(classes), dtype=torch.int64), dist_reduce_fx="sum")
-        self.add_state("image_miou", torch.zeros((), dtype=torch.float64), dist_reduce_fx="sum")
-        self.add_state("images", torch.zeros((), dtype=torch.int64), dist_reduce_fx="sum")
+        self.add_state("confusion", torch.zeros(len(classes), len(classes), dtype=torch.int64))
+        self.add_state("image_miou", torch.zeros((), dtype=torch.float64))
+        self.add_state("images", torch.zeros((), dtype=torch.int64))
 
     @property
     @override

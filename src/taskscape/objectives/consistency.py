@@ -18,7 +18,7 @@ from taskscape.tasks import Task
 
 @dataclass(frozen=True)
 class CrossTaskConsistency(Objective):
-    """(1 - λ) · a task's own loss + λ · the loss of what its prediction is transferred to.
+    """Transferred predictions must agree with direct ones: (1 - λ) · a task's own loss + λ · that of the transferred.
 
     A transferred prediction is compared with the direct prediction of the task it was transferred to, which is held
     fixed, at the pixels where that task has a ground truth; the transferring network's input is not held fixed, so

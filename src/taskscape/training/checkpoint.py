@@ -5,16 +5,18 @@ import time
 import zlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
-from lightning_fabric import Fabric
 from torch import Tensor, nn
 
 from taskscape.distributed import world_size
 from taskscape.files import atomic_write
 from taskscape.files.archives import check_archive
 from taskscape.state_dicts import read_safetensors, save_safetensors
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
 
 FORMAT = 4
 """Version of the layout of checkpoints."""
@@ -28,7 +30,7 @@ _SAME = "resume the run with the settings that it was started with"
 class Checkpointer:
     """Writes the checkpoint of a run from the first process, and knows when the next one is due."""
 
-    def __init__(self, path: Path, fabric: Fabric, minutes: float) -> None:
+    def __init__(self, path: Path, fabric: "Fabric", minutes: float) -> None:
         self.path, self.fabric, self.minutes = path, fabric, minutes
         self.saved_at = time.monotonic()
 

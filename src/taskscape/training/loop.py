@@ -4,11 +4,10 @@ import logging
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 import torch.distributed as dist
-from lightning_fabric import Fabric
 from rich.progress import Progress
 from torch import Tensor
 
@@ -31,6 +30,9 @@ from taskscape.training.selection import BestEpoch
 from taskscape.training.step import StepResult, TrainingStep
 from taskscape.training.usage import Usage
 
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
+
 _LOGGER = logging.getLogger(__name__)
 
 
@@ -45,7 +47,7 @@ class Trainer:
         training_step: TrainingStep,
         train_data: Loader,
         val_data: Loader,
-        fabric: Fabric,
+        fabric: "Fabric",
         folder: RunFolder,
         *,
         epochs: int,

@@ -2,11 +2,10 @@
 
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import torch
-from lightning_fabric import Fabric
 from torch import Tensor, nn
 
 from taskscape.batch import Batch
@@ -18,6 +17,9 @@ from taskscape.training.compilation import reusable_buffers
 from taskscape.training.finite import check_finite
 from taskscape.training.precision import Precision, autocast
 from taskscape.weighting.base import BalancingContext, Losses, Weighting, global_losses
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
 
 
 class StepResult(NamedTuple):
@@ -50,7 +52,7 @@ class TrainingStep:
         gradient_clip: float | None = None,
         compile: bool = False,
         seed: int | None = None,
-        fabric: Fabric | None = None,
+        fabric: "Fabric | None" = None,
     ) -> None:
         """Take the parts of a step, all on one device.
 

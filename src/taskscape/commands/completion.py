@@ -1,0 +1,167 @@
+"""``taskscape completion``: the shell's Tab key knows commands, recipes, flags, choices and their words."""
+
+import importlib
+import inspect
+from collections.abc import Iterator, Sequence
+from dataclasses import fields
+from typing import Literal, get_args
+
+import tyro
+
+Shell = Literal["bash", "zsh", "fish"]
+
+GENERAL = ("--threads", "--quiet", "--verbose", "--debug", "--help")
+"""Flags of every command."""
+
+SCRIPTS: dict[Shell, str] = {
+    "bash": """\
+_taskscape() {
+    local line="${COMP_LINE:0:COMP_POINT}" words
+    read -ra words <<< "$line"
+    [[ $line == *[[:space:]] ]] && words+=("")
+    local last="${words[${#words[@]} - 1]}" IFS=$'\\n'
+    COMPREPLY=($("${words[0]}" completion --words "${words[@]:1}" 2> /dev/null))
+    [[ ${#COMPREPLY[@]} == 1 && ${COMPREPLY[0]} == *: ]] && compopt -o nospace
+    if [[ $last == *:* && $COMP_WORDBREAKS == *:* ]]; then
+        COMPREPLY=("${COMPREPLY[@]#"${last%"${last##*:}"}"}")
+    fi
+}
+complete -o default -F _taskscape taskscape
+""",
+    "zsh": """\
+#compdef taskscape
+_taskscape() {
+    local -a found
+    found=("${(@f)$("${words[1]}" completion --words "${(@)words[2,CURRENT]}" 2> /dev/null)}")
+    found=(${found:#})
+    if (( ${#found} )); then
+        compadd -S '' -- ${(M)found:#*:}
+        compadd -- ${found:#*:}
+    else
+        _files
+    fi
+}
+compdef _taskscape taskscape
+""",
+    "fish": """\
+function __taskscape_words
+    set -l words (commandline -opc)
+    set -l last (commandline -ct)
+    $words[1] completion --words $words[2..-1] "$last" 2> /dev/null
+end
+complete -c taskscape -a '(__taskscape_words)'
+""",
+}
+
+
+def main(arguments: Sequence[str]) -> None:
+    if arguments[:1] == ["--words"]:
+        last = arguments[-1] if len(arguments) > 1 else ""
+        print("\n".join(word for word in words(arguments[1:]) if word.startswith(last)))
+        return
+    tyro.cli(completion, args=arguments, prog="taskscape completion")
+
+
+def completion(shell: Shell, /) -> None:
+    """Print the script that lets the Tab key complete taskscape's words.
+
+    For bash, put eval "$(taskscape completion bash)" into ~/.bashrc; for zsh, after compinit, the same with zsh into
+    ~/.zshrc; for fish, taskscape completion fish | source into ~/.config/fish/config.fish.
+
+    Args:
+        shell: bash, zsh or fish.
+    """
+    print(SCRIPTS[shell], end="")
+
+
+def words(line: Sequence[str]) -> list[str]:
+    """Return the words that may stand last in a line, whose last word may be begun; none where it is a file."""
+    from taskscape.cli import COMMANDS
+
+    *before, last = line or [""]
+    while before and before[0] in GENERAL:
+        del before[: 2 if before[0] == "--threads" else 1]
+    if not before:
+        return [*COMMANDS, "--help", "--version"]
+    command, *rest = before
+    if command == "train":
+        return list(_of_train(rest, last))
+    if command not in COMMANDS:
+        return []
+    return list(_of_function(command, rest, last))
+
+
+def _of_train(before: Sequence[str], last: str) -> Iterator[str]:
+    from taskscape.commands.choices import chosen, split
+    from taskscape.commands.described import described, experiment
+    from taskscape.commands.experiment import RUN_FLAGS
+    from taskscape.commands.flags import by_flag
+    from taskscape.commands.recipes import described_recipe, recipes
+    from taskscape.commands.settings import Choice, Entries, nodes, words_of
+    from taskscape.commands.topics import topics
+
+    if not before:
+        yield from (*recipes(), *described()["models"], "--resume", "--help")
+        return
+    recipe, *rest = before
+    try:
+        default = described_recipe(recipe) or experiment("joint")
+        choices, _ = split(rest, [field.name for field in fields(default)])
+        base = chosen(default, choices)
+    except (ValueError, OSError):
+        return
+    tree = list(nodes(base))
+    flags = by_flag(tree)
+    after = rest[-1] if rest else ""
+    if after == "--help":
+        yield from topics(base)
+    elif after.startswith("--") and (setting := flags.get(after[2:].replace("_", "-"))) and len(setting.flags) == 1:
+        yield from words_of(setting.kind) or ()
+    elif after in ("--threads", *(f"--{flag}" for flag in RUN_FLAGS)):
+        return
+    elif last.startswith("-"):
+        yield from (*(f"--{flag}" for flag in (*flags, *RUN_FLAGS)), *GENERAL)
+    else:
+        place, colon, _ = last.partition(":")
+        for node in tree:
+            if isinstance(node, Entries):
+                if colon and node.path == place.rpartition(".")[0]:
+                    yield from (f"{place}:{name}" for name in node.classes)
+                elif not colon:
+                    yield f"{node.path}."
+            elif isinstance(node, Choice) and len(node.classes) > 1:
+                if not colon:
+                    yield f"{node.path}:"
+                elif node.path == place:
+                    yield from (f"{place}:{name}" for name in node.classes)
+
+
+def _of_function(command: str, before: Sequence[str], last: str) -> Iterator[str]:
+    """Return the flags of a command from the signature of its function, and the words of a flag or place."""
+    module = importlib.import_module(f"taskscape.commands.{command}")
+    if command == "prepare":
+        if not before:
+            from taskscape.data.readers import READERS
+
+            yield from (reader.name for reader in READERS)
+        yield from ("--shard", "--processes", *GENERAL) if last.startswith("-") else ()
+        return
+    if command == "data":
+        if not before:
+            yield from (*module.ACTIONS, "--help")
+            return
+        action, *before = before
+        function = module.ACTIONS.get(action, module.show)
+    else:
+        function = getattr(module, command, None) or getattr(module, f"print_{command}")
+    parameters = inspect.signature(function).parameters.values()
+    named = {f"--{p.name.replace('_', '-')}": p.annotation for p in parameters if p.kind is p.KEYWORD_ONLY}
+    places = [p.annotation for p in parameters if p.kind is not p.KEYWORD_ONLY]
+    if before and named.get(before[-1], bool) is not bool:
+        kind = named[before[-1]]
+    elif last.startswith("-"):
+        yield from (*named, *GENERAL)
+        return
+    else:
+        kind = places[len(before)] if len(before) < len(places) else None
+    yield from (str(word) for word in get_args(kind) if isinstance(word, str))

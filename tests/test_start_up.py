@@ -1,0 +1,228 @@
+"""What a command line answers before anything heavy is imported, and that it knows the settings as they are."""
+
+import importlib.util
+import json
+import subprocess
+import sys
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from taskscape import recipes as own
+from taskscape.commands import described
+from taskscape.commands.choices import chosen
+from taskscape.commands.completion import SCRIPTS, words
+from taskscape.commands.experiment import parse
+from taskscape.commands.recipes import recipes
+from taskscape.commands.settings import Choice, nodes
+from taskscape.commands.topics import page, topics
+from taskscape.models import CONFIGS, DeeplabBranchedConfig, NetworkConfig
+from taskscape.serialization import nearest, offered
+from taskscape.training.optimization import AdamConfig, AdamWConfig
+from taskscape.weighting import PCGradConfig, UncertaintyConfig
+
+HEAVY = {"torch", "timm", "torchvision", "scipy", "lightning_fabric", "torchmetrics", "numba", "matplotlib", "numpy"}
+
+
+def script() -> Any:
+    """The script that writes the description."""
+    path = Path(__file__).parents[1] / ".ci" / "settings.py"
+    spec = importlib.util.spec_from_file_location("describe_settings", path)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+# -- what is not imported ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("train three_tasks --help", "--epochs 8"),
+        ("train three_tasks --help all", "smooth-l1"),
+        ("train joint network:transformer --help network", "* transformer"),
+        ("train joint --help netwrok", "did you mean network?"),
+        ("train jiont", "did you mean joint?"),
+        ("train joint --epoch 3", "did you mean --epochs?"),
+        ("train joint --epochs three", "--epochs"),
+        ("train joint --epochs 0", "epochs is 0"),
+        ("train joint --precision fp61", "there is fp32, bf16"),
+        ("train joint --optimizer.momentum 0.9", "it belongs to optimizer:sgd"),
+        ("train joint weighting:dwaa", "did you mean dwa?"),
+        ("train joint netwrok:deeplab-joint", "did you mean network?"),
+        ("train joint --network.encoder resnet-18", "did you mean resnet18?"),
+        ("train joint data:packed --data.path nowhere", "--data.path: there is no file or folder nowhere"),
+        ("train joint --from nowhere", "--from: there is no file or folder nowhere"),
+        ("train --resume nowhere", "nowhere is not a run"),
+        ("train nowhere.yaml", "there is no file nowhere.yaml"),
+        ("train nowhere.py:experiment", "there is no Python file"),
+        ("evaluate nowhere", "nowhere is not a run"),
+        ("report nowhere", "nowhere is not a run"),
+        ("models", "deeplab-branched"),
+        ("data show --help", "contact sheet"),
+        ("completion --words train joint weighting:", "weighting:pcgrad"),
+    ],
+)
+def test_nothing_heavy_is_imported(line: str, said: str, tmp_path: Path) -> None:
+    code = f"""
+import sys
+from taskscape.cli import main
+try:
+    main({line.split()!r})
+finally:
+    print(*sorted({HEAVY!r} & sys.modules.keys()), file=sys.stderr)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path, check=False)
+    assert not done.stderr.splitlines()[-1].strip()
+    shown = " ".join((done.stdout + done.stderr).split())
+    assert said in shown
+    assert shown.count("did you mean") <= 1
+
+
+def test_training_settings_are_imported_without_fabric_and_torchmetrics() -> None:
+    code = (
+        "import sys, taskscape.runs; print(*sorted({'lightning_fabric', 'torchmetrics', 'scipy'} & sys.modules.keys()))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert not done.stdout.split()
+
+
+# -- the description is that of the classes ----------------------------------------------------------------------------
+
+
+def test_the_description_is_up_to_date() -> None:
+    content = json.loads(described.FILE.read_text("utf-8"))
+    found = json.loads(json.dumps(script().settings()))
+    for part in ("recipes", "offers", "classes"):
+        assert content[part] == found[part], "run python .ci/settings.py"
+    assert list(content["models"]) == list(CONFIGS), "run python .ci/settings.py"
+
+
+@pytest.mark.parametrize("name", ["deeplab-joint", "segnet-mtan", "xtask"])
+def test_counts_are_up_to_date(name: str) -> None:
+    from taskscape.commands.models import cost
+
+    entry = described.described()["models"][name]
+    assert (entry["parameters"], entry["flops"]) == cost(CONFIGS[name], own.EXAMPLE_CHANNELS, {})
+
+
+@pytest.mark.parametrize("name", [*recipes(), "segnet-split", "transformer"])
+def test_stand_ins_have_the_settings_of_the_classes(name: str) -> None:
+    real = getattr(own, name)() if name in recipes() else own.of_network(name)
+    stand_in = described.experiment(name if name in recipes() else "joint")
+    if name not in recipes():
+        stand_in = chosen(stand_in, [("network", name)])
+    text = recipes().get(name, "")
+    assert page(name, text, stand_in, "all") == page(name, text, real, "all")
+
+
+# -- help --------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", recipes())
+def test_help_is_one_screen_and_pages(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "100")
+    experiment = described.experiment(name)
+    first = page(name, recipes()[name], experiment, None).splitlines()
+    assert len(first) <= 40
+    assert max(map(len, first)) <= 100
+    for topic in topics(experiment):
+        shown = page(name, "", experiment, topic)
+        assert ">>>" not in shown
+        assert "(default: None)" not in shown
+
+
+def test_a_member_of_a_choice_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "100")
+    shown = page("joint", "", described.experiment("joint"), "network").partition("network:NAME")[2]
+    assert [line.strip("* ").split()[0] for line in shown.splitlines()[1:]] == list(CONFIGS)
+
+
+# -- choices -----------------------------------------------------------------------------------------------------------
+
+
+def test_a_choice_keeps_what_the_recipe_has_set() -> None:
+    network = parse("joint", own.joint(), ["network:deeplab-branched"]).experiment.network
+    assert network == DeeplabBranchedConfig(encoder="resnet18")
+
+
+@pytest.mark.parametrize(
+    ("path", "before", "after", "kept"),
+    [
+        ("optimizer", AdamWConfig(lr=0.002, betas=(0.8, 0.9)), AdamConfig(lr=0.002, betas=(0.8, 0.9)), "adam"),
+        ("weighting", PCGradConfig(mode="features"), None, "cagrad"),
+        ("weighting", UncertaintyConfig("xtask"), None, "fixed"),
+    ],
+)
+def test_choices_keep_fields_of_the_same_name_and_type(path: str, before: Any, after: Any, kept: str) -> None:
+    from dataclasses import replace
+
+    experiment = chosen(replace(own.joint(), **{path: before}), [(path, kept)])
+    new = getattr(experiment, path)
+    for field in fields(new):
+        old = {f.name: f.type for f in fields(before)}
+        if field.init and old.get(field.name) == field.type:
+            assert getattr(new, field.name) == getattr(before, field.name)
+    assert after is None or new == after
+
+
+def test_every_class_of_every_choice_can_be_chosen() -> None:
+    for name in recipes():
+        experiment = described.experiment(name)
+        for node in nodes(experiment):
+            for cls in node.classes if isinstance(node, Choice) else ():
+                if node.path.count(".") == 0:
+                    chosen(experiment, [(node.path, cls)])
+
+
+def test_losses_of_a_mapping_and_of_a_lone_class_can_be_chosen(tmp_path: Path) -> None:
+    experiment = parse(
+        "xtask", own.xtask(), ["objective.losses.depth:ssim", "tasks.semseg.loss:kl-divergence"]
+    ).experiment
+    assert [type(loss).__name__ for loss in experiment.objective.losses.values()] == ["SSIM"]
+    file = tmp_path / "my_loss.py"
+    file.write_text(
+        "from dataclasses import dataclass\nfrom typing import ClassVar\nfrom taskscape.losses import Cosine\n"
+        "@dataclass(frozen=True)\nclass Mine(Cosine):\n    name: ClassVar[str] = 'mine'\n    power: float = 1.0\n"
+    )
+    asked = parse(
+        "three_tasks", own.three_tasks(), [f"tasks.normals.loss:{file}:Mine", "--tasks.normals.loss.power", "2"]
+    )
+    assert asked.experiment.tasks["normals"].loss.power == 2.0
+
+
+@pytest.mark.parametrize("size", ["32x64", "32 64"])
+def test_sizes_are_written_in_one_way(size: str) -> None:
+    asked = parse("joint", own.joint(), ["--augmentation.crop", *size.split(), "--data.size", *size.split()])
+    assert asked.experiment.augmentation.crop == asked.experiment.data.size == (32, 64)
+
+
+def test_names_are_alike_without_dashes_and_capitals() -> None:
+    assert nearest("resnet-18", ["cspresnet50", "resnet18", "resnet18d"]) == "; did you mean resnet18?"
+
+
+# -- completion --------------------------------------------------------------------------------------------------------
+
+
+def test_words_are_completed() -> None:
+    assert "train" in words(["tr"])
+    assert {"joint", "segnet-mtan"} <= set(words(["train", ""]))
+    assert set(words(["train", "joint", "network:"])) == {f"network:{name}" for name in offered(NetworkConfig)}
+    assert words(["train", "joint", "--precision", ""]) == ["fp32", "bf16"]
+    assert "--network.tokens" in words(["train", "joint", "network:transformer", "--network."])
+    assert words(["data", ""])[:3] == ["check", "show", "baseline"]
+    assert "--tta" in words(["evaluate", "runs/joint", "--"])
+
+
+def test_bash_completes_behind_a_colon() -> None:
+    code = """
+        taskscape() { python -m taskscape "$@"; }
+        COMP_LINE="taskscape train joint network:deeplab-b"; COMP_POINT=${#COMP_LINE}
+        _taskscape; printf '%s\\n' "${COMPREPLY[@]}"
+    """.replace("python", sys.executable)
+    done = subprocess.run(["bash", "-c", SCRIPTS["bash"] + code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["deeplab-branched", "deeplab-branched-lite"]
