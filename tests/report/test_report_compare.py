@@ -1,5 +1,5 @@
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
@@ -105,7 +105,7 @@ def test_relative_depth_is_compared_by_metrics_without_a_scale(make_run: MakeRun
 STAR = r'<td class="best"><span class="star" role="img" aria-label="best">★</span> '
 
 
-def seeds(make_run: MakeRun, name: str, scale: float, settings: dict[str, object]) -> list[Path]:
+def seeds(make_run: MakeRun, name: str, scale: float, settings: Mapping[str, object]) -> list[Path]:
     """Two seeds of an experiment, 2 % apart."""
     return [make_run(f"{name}{i}", scale=scale * (1 + 0.02 * i), settings={**settings, "seed": i}) for i in range(2)]
 

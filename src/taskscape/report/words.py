@@ -2,13 +2,12 @@
 
 from collections.abc import Mapping
 
-from taskscape.modalities import Modality
+from taskscape.modalities import MODALITIES, Modality
 
 _WORDS = {
+    **{kind.name: kind.title for kind in MODALITIES if kind.title},
     "lr": "learning rate",
     "std": "standard deviation",
-    "semseg": "segmentation",
-    "normals": "surface normals",
     "val": "validation",
     "memory/process": "Largest memory of the process, MiB",
     "memory/gpu": "Largest memory on the GPU, MiB",
