@@ -23,6 +23,8 @@ from taskscape.training.optimization import OptimizerConfig, Schedule
 BASES: tuple[type, ...] = (NetworkConfig, Task, Loss, Objective, DataSource, OptimizerConfig, Schedule)
 CLASSES = [cls for base in BASES for cls in offered(base).values()] + [Augmentation, Experiment]
 ALLOWED_ZERO = {
+    ("cross-entropy", "ignore_index"),
+    ("kl-divergence", "ignore_index"),
     *(("streets", name) for name in ("train", "val", "test", "shifted", "seed")),
     *(("Augmentation", name) for name in ("rotation", "perspective", "brightness", "contrast", "saturation", "hue")),
     *((name, "warmup") for name in ("constant", "poly", "step", "cosine", "one-cycle")),
@@ -43,7 +45,7 @@ ALLOWED_ZERO = {
     *(("depth", "mean"), ("boundaries", "tolerance")),
 }
 """Settings of which 0 is documented to mean something."""
-ALLOWED_NEGATIVE = {("depth", "mean")}
+ALLOWED_NEGATIVE = {("cross-entropy", "ignore_index"), ("kl-divergence", "ignore_index"), ("depth", "mean")}
 
 
 def name_of(cls: type) -> str:

@@ -141,9 +141,10 @@ def resumable(run: Path) -> Iterator[None]:
 def _train(experiment: "Experiment", run: Path | None, *, name: str = "") -> None:
     """Train into a fresh folder for a run called ``name``; resume the run where there is no such name."""
     from taskscape import runs
+    from taskscape.run_folder import RunFolder
 
     folder = fresh_folder(run, name) if name or run is None else run
-    if not name and runs.is_finished(folder):
+    if not name and runs.is_finished(RunFolder(folder)):
         print(
             f"{folder} is finished, nothing is left to train; to train on from its weights: taskscape train "
             f"{folder}/experiment.yaml --from {folder} --epochs {experiment.epochs} --out NEW"
