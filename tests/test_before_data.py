@@ -60,7 +60,7 @@ def test_previews_are_what_is_opened(store: Path, tmp_path: Path) -> None:
 
 
 def test_a_run_is_never_overwritten(store: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    experiment, run = replace(tiny(store), epochs=1), tmp_path / "run"
+    experiment, run = replace(tiny(store), epochs=1, keep_checkpoint=False), tmp_path / "run"
     result = runs.train(experiment, str(run), quiet=True)
 
     def before() -> dict[str, bytes]:

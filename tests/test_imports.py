@@ -193,6 +193,7 @@ def docstrings(tree: ast.AST) -> Iterator[str]:
 
 DISTRIBUTIONS = {
     "PIL": "pillow",
+    "huggingface_hub": "huggingface-hub",
     "lightning_fabric": "lightning-fabric",
     "typing_extensions": "typing-extensions",
     "yaml": "pyyaml",

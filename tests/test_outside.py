@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,10 +10,12 @@ import pytest
 import yaml
 from PIL import Image
 
+from taskscape import runs
 from taskscape.cli import main
+from taskscape.data import Packed
 from taskscape.run_folder import Result, RunFolder
 from taskscape.runs import Experiment, read_experiment
-from taskscape.serialization import parse
+from taskscape.serialization import load_name, parse, structured
 
 EXAMPLE = Path(__file__).parents[1] / "examples" / "own_task.py"
 
@@ -188,3 +191,23 @@ def test_the_worst_epoch_is_not_kept_for_a_users_metric(here: Path) -> None:
         assert Result.load(run.result()).metrics[monitor] == pytest.approx(best(values), rel=1e-4)
     with pytest.raises(SystemExit):
         main(["train", "own_task.py:experiment", *arguments, "--monitor", "elevation/nothing", "--run", "no"])
+
+
+def test_a_run_keeps_the_code_that_it_needs(
+    here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    experiment = load_name(Path("outside.py"), "experiment")()
+    runs.train(replace(experiment, data=Packed(here / "store"), epochs=1), "run", quiet=True)
+    assert (here / "run" / "code" / "outside.py").read_text() == OUTSIDE
+    other = here / "other"
+    other.mkdir()
+    (here / "run").rename(other / "moved")
+    monkeypatch.chdir(other)
+    capsys.readouterr()
+    runs.evaluate("moved", quiet=True)
+    said = capsys.readouterr().err
+    assert "there is no outside.py here" in said and "code/outside.py (SHA-256 " in said
+    (other / "outside.py").write_text(OUTSIDE + "# another one\n")
+    structured._SAID.clear()
+    read_experiment("moved")
+    assert "outside.py has changed since" in capsys.readouterr().err

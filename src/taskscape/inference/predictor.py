@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -15,10 +16,11 @@ from PIL import Image, PngImagePlugin
 from typing_extensions import override
 
 from taskscape.data.manifest import Manifest
-from taskscape.data.readers.images import ValueRange, read_image
+from taskscape.data.readers.images import ValueRange
 from taskscape.data.sources import DataSource, Packed
 from taskscape.files import atomic_write
 from taskscape.files.paths import check_inside
+from taskscape.inference.images import AnyImage, as_rgb
 from taskscape.run_folder.names import RunFolder
 from taskscape.run_folder.result import Result
 from taskscape.runs.run import TrainedModel
@@ -138,16 +140,14 @@ class Predictor:
     image_range: ValueRange | None = field(default=None, kw_only=True)
     """Black and white in images of more than 8 bits."""
 
-    def predict(self, image: str | Path | RgbArray) -> Prediction:
-        """Predict an image: a file, or (H, W, 3) uint8 RGB.
+    def predict(self, image: AnyImage) -> Prediction:
+        """Predict an image: a file, an image of Pillow, (H, W, 3) RGB, or a tensor (3, H, W).
 
-        Raises ``ValueError`` for an array of another form or a file that is not an image, ``FileNotFoundError``.
+        uint8 is 0..255, floating-point numbers are 0..1; gray and transparent images are taken too. Raises
+        ``ValueError`` for an image of another form or a file that is not an image, ``FileNotFoundError``.
         """
-        if isinstance(image, np.ndarray):
-            if image.dtype != np.uint8 or image.ndim != 3 or image.shape[-1] != 3:
-                raise ValueError(f"the image is {image.dtype} {image.shape}: it must be uint8 (H, W, 3), RGB in 0..255")
-            return self._prediction(image)
-        return replace(self._prediction(read_image(Path(image), value_range=self.image_range)), name=Path(image).stem)
+        prediction = self._prediction(as_rgb(image, self.image_range))
+        return replace(prediction, name=Path(image).stem) if isinstance(image, str | os.PathLike) else prediction
 
     def _prediction(self, rgb: RgbArray) -> Prediction:
         values = self._values(rgb)

@@ -36,7 +36,7 @@ from taskscape.runs.experiment import Experiment
 from taskscape.runs.known_data import remember, require_same, result_name
 from taskscape.runs.precision import apply_recorded, precision_in_words, verify_precision
 from taskscape.runs.start import Start
-from taskscape.serialization import dump, parse, unstructure
+from taskscape.serialization import dump, keep_code, parse, unstructure
 from taskscape.serialization.plain import read_text
 from taskscape.tasks import Task
 from taskscape.trackers import Tracking
@@ -155,6 +155,7 @@ def _train(
         if fabric.is_global_zero:
             folder.path.mkdir(parents=True, exist_ok=True)
             atomic_write(folder.experiment, dump(experiment))
+            keep_code(experiment, folder.path)
             remember(folder, stores)
             keep_log_in(folder.log)
         verify_precision(trainer, experiment, folder, progress, resume=resume)

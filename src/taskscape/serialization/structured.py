@@ -11,23 +11,27 @@ A room of the package says once which classes it has for an abstract base: ``off
 command line offers the same ones. Reading executes nothing: ``serialization.plain`` gives plain values, and the
 dataclasses check them. The one exception is ``type: my.py:MyNetwork``: a class that is not the package's own is saved
 by the Python file that defines it, and reading imports that file, which runs it. A file's path is saved relative to the
-current folder where it lies within.
+current folder where it lies within. ``keep_code`` copies such files into a folder of the saved file; what is read runs
+the copy, and says so, where the original is not there or has changed.
 """
 
 import difflib
+import hashlib
 import importlib.util
 import inspect
 import re
 import reprlib
 import sys
 from abc import ABC
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextvars import ContextVar
 from dataclasses import fields, is_dataclass
 from functools import cache
 from pathlib import Path
 from types import ModuleType, NoneType, UnionType
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeGuard, TypeVar, Union, get_args, get_origin
 
+from taskscape.files import atomic_write, writing
 from taskscape.serialization.plain import parse_yaml
 
 if TYPE_CHECKING:
@@ -51,6 +55,12 @@ _MOST_LISTED = 12
 
 _REPR = reprlib.Repr()
 _REPR.maxstring = _REPR.maxother = _REPR.maxlong = 200
+
+_FOLDER: ContextVar[Path] = ContextVar("folder", default=Path())
+"""Of the file that is read."""
+
+_SAID: set[Path] = set()
+"""Kept code that was announced."""
 
 _USER_FILE = "taskscape-file:"
 """The names of modules from a user's file start so: nothing else is imported by such a name."""
@@ -109,12 +119,15 @@ def structure(content: Any, where: str, kind: type[T]) -> T:
     """
     import cattrs
 
+    token = _FOLDER.set(Path(where).parent)
     try:
         value: T = _converter(_is_small(content)).structure(content, kind)
     except Exception as error:  # cattrs raises a group of whatever the fields raise
         lines = cattrs.transform_error(error, path="", format_exception=_explain)
         more = [f"{where}: and {len(lines) - _MOST_LINES} more"] if len(lines) > _MOST_LINES else []
         raise ValueError("\n".join([_located(where, line) for line in lines[:_MOST_LINES]] + more)) from error
+    finally:
+        _FOLDER.reset(token)
     return value
 
 
@@ -128,6 +141,54 @@ def load_name(path: Path, name: str) -> Any:
         public = [key for key, value in vars(module).items() if getattr(value, "__module__", "") == module.__name__]
         raise ValueError(f"{path} has no {name!r}{nearest(name, public)}")
     return vars(module)[name]
+
+
+def keep_code(value: Any, folder: Path) -> None:
+    """Copy the users' files that define the classes in ``value`` into ``folder``/code, for a file saved in ``folder``.
+
+    Raises ``OSError`` that names the file.
+    """
+    for tag in _tags(unstructure(value)):
+        file = Path(tag.rpartition(":")[0])
+        kept = _kept(folder, file)
+        with writing(kept):
+            kept.parent.mkdir(exist_ok=True)
+        atomic_write(kept, file.read_bytes())
+
+
+def _tags(content: Any) -> Iterator[str]:
+    """Yield what names a user's class in plain values."""
+    if isinstance(content, Mapping):
+        tag = content.get("type")
+        if isinstance(tag, str) and ".py:" in tag:
+            yield tag
+    items = content.values() if isinstance(content, Mapping) else content if isinstance(content, list) else ()
+    for item in items:
+        yield from _tags(item)
+
+
+def _kept(folder: Path, file: Path) -> Path:
+    """Return where the copy of a user's file is kept."""
+    return folder / "code" / file.as_posix().replace("/", "_")
+
+
+def _code_of(file: Path) -> Path:
+    """Return the file to import: the user's own, or the kept copy where that one is gone or has changed."""
+    kept = _kept(_FOLDER.get(), file)
+    if not kept.is_file():
+        return file
+    content = kept.read_bytes()
+    if file.is_file():
+        if file.read_bytes() == content:
+            return file
+        why = f"{file} has changed since"
+    else:
+        why = f"there is no {file} here"
+    if kept not in _SAID:
+        _SAID.add(kept)
+        digest = hashlib.sha256(content).hexdigest()[:16]
+        print(f"{why}: running the code that was kept, {kept} (SHA-256 {digest}…)", file=sys.stderr)
+    return kept
 
 
 def user_modules() -> list[ModuleType]:
@@ -253,7 +314,9 @@ def _one_dataclass(cls: type, converter: "cattrs.Converter") -> Callable[[Any, A
             raise ValueError(f"{_REPR.repr(value)} is not a mapping of {', '.join(f.name for f in fields(cls))}")
         tag = value.get("type") if _is_option(cls) else None
         if tag is not None and tag != _tag(cls):
-            return converter.structure(value, _named(tag, {_tag(cls): cls}, cls))
+            named = _named(tag, {_tag(cls): cls}, cls)
+            if named is not cls:  # a kept copy of a user's file has another path than the tag says
+                return converter.structure(value, named)
         return from_dict({key: item for key, item in value.items() if key != "type" or tag is None}, cls)
 
     return read
@@ -299,7 +362,7 @@ def _named(tag: Any, classes: Mapping[str, type], base: type | None) -> type:
         raise ValueError(
             f"there is no {_REPR.repr(tag)}" + (f"; did you mean {likely}?" if likely else nearest(str(tag), classes))
         )
-    cls = load_name(Path(file), name)
+    cls = load_name(_code_of(Path(file)), name)
     if not _is_option(cls):
         raise ValueError(f"{tag} is not a dataclass with a `name: ClassVar[str]`")
     if base is not None and is_offered(base):

@@ -1,5 +1,6 @@
 """Encoders: the only place that knows timm."""
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,7 +12,9 @@ from torch import Tensor, nn
 from typing_extensions import override
 
 from taskscape.models.base import NetworkConfig
+from taskscape.models.layers.hub import WeightsMissingError, cached_weights
 from taskscape.models.layers.pretrained import fitting
+from taskscape.serialization import nearest
 from taskscape.serialization.ranges import Count
 
 if TYPE_CHECKING:
@@ -30,7 +33,9 @@ class EncoderConfig(NetworkConfig):
 
     @override
     def check(self, tasks: Mapping[str, "Task"]) -> None:
-        """Raise ``ValueError`` where the file of ``pretrained`` cannot be read or does not fit the encoder."""
+        """Raise ``ValueError`` where ``pretrained`` weights cannot be had, cannot be read or do not fit the encoder."""
+        if self.pretrained is True and timm.is_model(self.encoder.split(".")[0]):
+            cached_weights(self.encoder)
         if isinstance(self.pretrained, Path):
             with torch.device("meta"):
                 backbone = Encoder(self.encoder).backbone
@@ -71,19 +76,24 @@ class Encoder(nn.Module):
     note: str = ""
     """What the weights of a file filled, in words."""
 
-    def __init__(self, name: str, output_stride: int = 32, pretrained: bool | Path = False) -> None:
+    def __init__(self, name: str, output_stride: int = 32, pretrained: bool | str | os.PathLike[str] = False) -> None:
         """Create it, with random weights, with those of the hub (``True``) or with those of a file.
 
         Raises ``ValueError`` for a name that timm does not have, an output stride that the backbone cannot have, and
         weights that cannot be read or do not fit.
         """
         super().__init__()
+        pretrained = pretrained if isinstance(pretrained, bool) else Path(pretrained)
         options: dict[str, Any] = {} if output_stride == 32 else {"output_stride": output_stride}
         if not timm.is_model(name.split(".")[0]):
-            similar = ", ".join(timm.list_models(f"*{name[:6]}*")[:5]) or "see timm.list_models()"
-            raise ValueError(f"network.encoder: timm has no model {name!r}; similar: {similar}")
+            known = nearest(name.split(".")[0], timm.list_models()) or "; see timm.list_models()"
+            raise ValueError(f"network.encoder: timm has no model {name!r}{known}")
         try:
+            if pretrained is True and (cached := cached_weights(name)) is not None:
+                options["pretrained_cfg_overlay"] = {"file": str(cached)}
             self.backbone = timm.create_model(name, features_only=True, pretrained=pretrained is True, **options)
+        except WeightsMissingError:
+            raise
         except Exception as error:  # timm, the hub and torch raise anything from KeyError to HTTPError here
             raise ValueError(_remedy(name, output_stride, pretrained is True, error)) from error
         if isinstance(pretrained, Path):

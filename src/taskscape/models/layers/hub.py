@@ -1,0 +1,58 @@
+"""Whether timm's pretrained weights are at hand: asked once and briefly, before any long work."""
+
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import timm
+
+SECONDS = 3.0
+"""How long the hub may take to answer."""
+
+_FILES = ("model.safetensors", "pytorch_model.bin")
+
+
+class WeightsMissingError(ValueError):
+    """Pretrained weights that cannot be had here; the message says what works instead."""
+
+
+def cached_weights(name: str) -> Path | None:
+    """Return the file of a model's weights in the hub's cache on this machine; None where they can be fetched.
+
+    Raises ``WeightsMissingError`` at once where the model has none, and where they are not on this machine and the hub
+    does not answer or ``HF_HUB_OFFLINE`` is set.
+    """
+    from huggingface_hub import constants, try_to_load_from_cache
+
+    config = timm.get_pretrained_cfg(name)
+    if config is None or not config.has_weights:
+        raise WeightsMissingError(
+            f"network.pretrained: timm has no weights of {name}; choose another encoder, or give a file of its weights"
+        )
+    if not config.hf_hub_id:
+        return None  # timm fetches them from elsewhere
+    for file in _FILES:
+        cached = try_to_load_from_cache(config.hf_hub_id, file)
+        if isinstance(cached, str):
+            return Path(cached)
+    if constants.HF_HUB_OFFLINE:
+        reason = "HF_HUB_OFFLINE is set"
+    elif not (reason := _unreachable(f"{constants.ENDPOINT}/{config.hf_hub_id}/resolve/main/config.json")):
+        return None
+    raise WeightsMissingError(
+        f"network.pretrained: the weights of {name} are not on this machine, and the hub cannot be asked ({reason}). "
+        f"Three ways work: copy {config.hf_hub_id} from the cache of a machine with a connection into "
+        f"{constants.HF_HUB_CACHE}; give a file of its weights, --network.pretrained FILE; or give the folder of a run "
+        "with this encoder, --network.pretrained RUN"
+    )
+
+
+def _unreachable(url: str) -> str:
+    """Return why an address gives no answer; nothing where it does, be it a refusal."""
+    try:
+        urllib.request.urlopen(urllib.request.Request(url, method="HEAD"), timeout=SECONDS).close()
+    except urllib.error.HTTPError:
+        return ""
+    except (OSError, ValueError) as error:  # no name, no route, no answer in time
+        return str(getattr(error, "reason", error))
+    return ""

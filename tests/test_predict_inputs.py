@@ -1,0 +1,60 @@
+"""What ``Predictor.predict`` takes, by one rule; the command and Python give the same bits."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from taskscape.inference.images import AnyImage, as_rgb
+
+
+@pytest.fixture(scope="module")
+def rgb() -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
+    return np.random.default_rng(0).integers(0, 256, (6, 8, 3), np.uint8)
+
+
+def test_every_form_of_an_image_is_the_same(rgb: np.ndarray, tmp_path: Path) -> None:  # type: ignore[type-arg]
+    Image.fromarray(rgb).save(tmp_path / "image.png")
+    transparent = np.concatenate([rgb, np.full((6, 8, 1), 7, np.uint8)], -1)
+    channels_first = torch.from_numpy(rgb).permute(2, 0, 1)
+    forms: list[AnyImage] = [
+        str(tmp_path / "image.png"),
+        tmp_path / "image.png",
+        Image.fromarray(rgb),
+        Image.fromarray(transparent),
+        transparent,
+        rgb / 255,
+        (rgb / 255).astype(np.float32),
+        channels_first,
+        channels_first / 255,
+    ]
+    for form in forms:
+        assert np.array_equal(as_rgb(form), rgb)
+    gray = rgb[..., 0]
+    for one in (gray, Image.fromarray(gray), gray / 255):
+        assert np.array_equal(as_rgb(one), np.stack([gray] * 3, -1))
+
+
+@pytest.mark.parametrize(
+    ("image", "message"),
+    [
+        (np.full((4, 4, 3), 200.0), "divide those in 0..255 by 255"),
+        (np.full((4, 4, 3), np.nan), "0..1"),
+        (np.zeros((4, 4, 3), np.int64), "int64: give uint8"),
+        (np.zeros((4, 4, 3), np.uint16), "uint16: give uint8"),
+        (np.zeros((2, 4, 4, 3), np.uint8), "one image"),
+        (np.zeros((3, 5, 6), np.uint8), r"\(3, 5, 6\): give one image, \(H, W, 3\)"),
+        (np.zeros((0, 4, 3), np.uint8), "no pixels"),
+        (torch.zeros(4, 4, 3), r"give one image, \(3, H, W\)"),
+        (torch.zeros(1, 3, 4, 4), "one image"),
+        (torch.full((3, 4, 4), 255.0), "divide"),
+        ("https://example.org/photo.jpg", "download"),
+        (Image.new("I;16", (4, 4)), "image_range"),
+        (7, "is a int: give a file"),
+    ],
+)
+def test_other_images_are_refused(image: AnyImage, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        as_rgb(image)
