@@ -61,20 +61,25 @@ def _describe(kind: Any, classes: dict[str, Any], offers: dict[str, Any]) -> Non
     if words_of(kind):
         return
     if is_offered(kind):
-        if kind.__name__ not in offers:
-            offers[kind.__name__] = [cls.__name__ for cls in offered(kind).values()]
+        if _key(kind) not in offers:
+            offers[_key(kind)] = [_key(cls) for cls in offered(kind).values()]
             for cls in offered(kind).values():
                 _describe(cls, classes, offers)
     elif isinstance(kind, type) and is_dataclass(kind):
-        if kind.__name__ not in classes:
+        if _key(kind) not in classes:
             name = getattr(kind, "name", None)
-            entry = classes[kind.__name__] = {"name": name if isinstance(name, str) else None, "text": summary(kind)}
+            entry = classes[_key(kind)] = {"name": name if isinstance(name, str) else None, "text": summary(kind)}
             entry["fields"] = {one.name: _described_field(kind, one) for one in fields(kind)}
             for inside in kinds_of(kind).values():
                 _describe(inside, classes, offers)
     else:
         for argument in get_args(kind) if get_origin(kind) is not Literal else ():
             _describe(argument, classes, offers)
+
+
+def _key(cls: type) -> str:
+    """Return what the file calls a class: a loss and a schedule may have one name."""
+    return f"{cls.__module__}.{cls.__qualname__}".removeprefix("taskscape.")
 
 
 def _described_field(cls: type, one: Any) -> dict[str, Any]:
@@ -98,7 +103,7 @@ def _written(kind: Any) -> Any:
         return ["range", _written(arguments[0]), allowed.least, allowed.above, allowed.most, allowed.below]
     if origin is None:
         scalars = {cls: name for name, cls in SCALARS.items()} | {NoneType: "none"}
-        return scalars.get(kind) or kind.__name__
+        return scalars.get(kind) or _key(kind)
     head = "union" if origin in (Union, UnionType) else "tuple" if origin is tuple else "mapping"
     return [head, *("..." if one is ... else _written(one) for one in arguments)]
 
@@ -108,7 +113,7 @@ def _plain(value: Any, kind: Any = None) -> Any:
         return next(one for one in kind.__metadata__ if hasattr(one, "str_from_instance")).str_from_instance(value)[0]
     if is_dataclass(value):
         changed = {name: _plain(one, kind) for name, (one, kind) in set_apart(value)}
-        return {"class": type(value).__name__, "fields": changed}
+        return {"class": _key(type(value)), "fields": changed}
     if isinstance(value, Mapping):
         return {"entries": {key: _plain(one) for key, one in value.items()}}
     if isinstance(value, tuple):

@@ -4,7 +4,7 @@ import importlib.util
 import json
 import subprocess
 import sys
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -159,13 +159,10 @@ def test_a_choice_keeps_what_the_recipe_has_set() -> None:
     ],
 )
 def test_choices_keep_fields_of_the_same_name_and_type(path: str, before: Any, after: Any, kept: str) -> None:
-    from dataclasses import replace
-
-    experiment = chosen(replace(own.joint(), **{path: before}), [(path, kept)])
-    new = getattr(experiment, path)
-    for field in fields(new):
-        old = {f.name: f.type for f in fields(before)}
-        if field.init and old.get(field.name) == field.type:
+    new = getattr(chosen(replace(own.joint(), **{path: before}), [(path, kept)]), path)
+    types = {field.name: field.type for field in fields(new)}
+    for field in fields(before):
+        if getattr(before, field.name) != field.default and types.get(field.name) == field.type:
             assert getattr(new, field.name) == getattr(before, field.name)
     assert after is None or new == after
 

@@ -48,7 +48,7 @@ def _class(name: str) -> type:
     entry = content["classes"][name]
     bases = [_base(base) for base, offered in content["offers"].items() if name in offered]
     return make_dataclass(
-        name,
+        name.rpartition(".")[2],
         [(key, _kind(one["type"]), _field(one)) for key, one in entry["fields"].items()],
         bases=tuple(bases) or (RangedSettings,),
         namespace={**_NOWHERE, "__doc__": entry["text"], "name": entry["name"]},
@@ -60,7 +60,7 @@ def _class(name: str) -> type:
 @cache
 def _base(name: str) -> type:
     """Return the stand-in of an abstract base."""
-    return type(name, (RangedSettings,), dict(_NOWHERE))
+    return type(name.rpartition(".")[2], (RangedSettings,), dict(_NOWHERE))
 
 
 def _field(entry: Mapping[str, Any]) -> Any:

@@ -153,7 +153,10 @@ class Constant(Schedule):
 
 @dataclass(frozen=True)
 class Poly(Schedule):
-    """(1 - epoch / epochs)^power, as DeepLab trains (Chen et al., TPAMI 2018, https://arxiv.org/abs/1606.00915)."""
+    """Down to zero as DeepLab trains: (1 - epoch / epochs)^power.
+
+    Chen et al., TPAMI 2018, https://arxiv.org/abs/1606.00915.
+    """
 
     name: ClassVar[str] = "poly"
 
@@ -167,7 +170,10 @@ class Poly(Schedule):
 
 @dataclass(frozen=True)
 class Step(Schedule):
-    """gamma^⌊epoch / step_size⌋, as MTAN trains (Liu et al., CVPR 2019, https://arxiv.org/abs/1803.10704)."""
+    """Down in steps as MTAN trains: gamma^⌊epoch / step_size⌋.
+
+    Liu et al., CVPR 2019, https://arxiv.org/abs/1803.10704.
+    """
 
     name: ClassVar[str] = "step"
 
@@ -183,7 +189,10 @@ class Step(Schedule):
 
 @dataclass(frozen=True)
 class Cosine(Schedule):
-    """(1 + cos(π · epoch / epochs)) / 2 (Loshchilov and Hutter, ICLR 2017, https://arxiv.org/abs/1608.03983)."""
+    """Half a cosine, from one to zero: (1 + cos(π · epoch / epochs)) / 2.
+
+    Loshchilov and Hutter, ICLR 2017, https://arxiv.org/abs/1608.03983.
+    """
 
     name: ClassVar[str] = "cosine"
 
