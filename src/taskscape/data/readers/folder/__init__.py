@@ -3,7 +3,7 @@
 The raw folder holds::
 
     taskscape.yaml         what the labels mean, see below; it may lie elsewhere
-    images/NAME.jpg        BMP, GIF, JPEG, PGM, PNG, PPM, TIFF, WebP; turned upright by the EXIF orientation
+    images/NAME.jpg        AVIF, BMP, GIF, JPEG, JPEG 2000, PNG, PNM, TIFF, WebP; turned upright by EXIF
     semseg/NAME.png        gray of 1 to 16 bits: ids; RGB or a palette: the colors of the palette; or .npy
     depth/NAME.png         8 or 16 bits, or float TIFF; or .npy, (H, W), (H, W, 1) or (1, H, W)
     normals/NAME.png       RGB with n = v / 255 · 2 - 1, (0, 0, 0) = none; or .npy, (H, W, 3): floats are the vectors
