@@ -74,11 +74,22 @@ def test_a_path_a_text_and_an_array_give_the_same(predictor: Predictor, tmp_path
     for other in others:
         for task in first:
             np.testing.assert_array_equal(first[task], other[task])
-    for image in (np.zeros((4, 6), np.uint8), np.zeros((4, 6, 3), np.float32), np.zeros((1, 4, 6, 3), np.uint8)):
-        with pytest.raises(ValueError, match=r"must be uint8 \(H, W, 3\)"):
+    for image in (np.zeros((4, 6, 3), np.int64), np.full((4, 6, 3), 255.0), np.zeros((1, 4, 6, 3), np.uint8)):
+        with pytest.raises(ValueError, match=r"give uint8|divide|give one image"):
             predictor.predict(image)
     with pytest.raises(FileNotFoundError, match=r"nothing\.png"):
         predictor.predict("nothing.png")
+
+
+def test_the_command_and_python_have_the_same_defaults(run: Path, tmp_path: Path) -> None:
+    path = tmp_path / "large.png"
+    Image.effect_noise((3 * SIZE[1], 2 * SIZE[0]), 80).convert("RGB").save(path)
+    load(run).predict(path).save(tmp_path / "python")
+    main([str(run), str(path), "--out", str(tmp_path / "command")])
+    files = sorted(file.name for file in (tmp_path / "command").iterdir())
+    assert len(files) > 3
+    for name in files:
+        assert (tmp_path / "command" / name).read_bytes() == (tmp_path / "python" / name).read_bytes(), name
 
 
 def test_a_prediction_can_be_shown_without_a_display(predictor: Predictor, monkeypatch: pytest.MonkeyPatch) -> None:
