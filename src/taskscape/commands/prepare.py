@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
+from taskscape.commands.flags import registry
 from taskscape.commands.shared import if_interrupted, printed_warnings
 
 if TYPE_CHECKING:
@@ -96,4 +97,4 @@ def prepare(name: str, reader: "type[RawData]", arguments: Sequence[str]) -> Non
         counts = ", ".join(f"{count} {split}" for split, count in manifest.counts.items())
         print(f"{out} holds {counts}; taskscape data show {out} makes a contact sheet of them")
 
-    tyro.cli(call, args=arguments, prog=f"taskscape prepare {name}")
+    tyro.cli(call, args=arguments, prog=f"taskscape prepare {name}", registry=registry())

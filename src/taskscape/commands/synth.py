@@ -6,30 +6,12 @@ from typing import Annotated
 
 import tyro
 
+from taskscape.commands.flags import registry
 from taskscape.commands.shared import if_interrupted
 
 
-def _size(arguments: list[str]) -> tuple[int, int]:
-    height, _, width = arguments[0].partition("x")
-    if not (height.isdecimal() and width.isdecimal() and int(height) and int(width)):
-        raise ValueError(f"{arguments[0]} is not HEIGHTxWIDTH, such as 128x256")
-    return int(height), int(width)
-
-
-Size = Annotated[
-    tuple[int, int],
-    tyro.constructors.PrimitiveConstructorSpec(
-        nargs=1,
-        metavar="HxW",
-        instance_from_str=_size,
-        is_instance=lambda value: isinstance(value, tuple),
-        str_from_instance=lambda value: [f"{value[0]}x{value[1]}"],
-    ),
-]
-
-
 def main(arguments: Sequence[str]) -> None:
-    tyro.cli(synth, args=arguments, prog="taskscape synth")
+    tyro.cli(synth, args=arguments, prog="taskscape synth", registry=registry())
 
 
 def synth(
@@ -38,7 +20,7 @@ def synth(
     *,
     split: str = "train",
     count: int = 20000,
-    size: Size = (128, 256),
+    size: tuple[int, int] = (128, 256),
     samples: int = 4,
     seed: int = 0,
     processes: int | None = None,

@@ -1,0 +1,56 @@
+"""Processor time of what a command line answers before it computes, in seconds: the least of three.
+
+python benchmarks/startup.py [--out startup.json]
+"""
+
+import argparse
+import json
+import resource
+import subprocess
+import sys
+from pathlib import Path
+
+LINES = (
+    "--help",
+    "train three_tasks --help",
+    "train three_tasks --help all",
+    "train jiont",
+    "train joint --epoch 3",
+    "train joint weighting:dwaa",
+    "train joint --network.encoder resnet-18",
+    "train joint --epochs three",
+    "train joint --from nowhere",
+    "train --resume nowhere",
+    "evaluate nowhere",
+    "models",
+    "recipes",
+    "completion --words train joint network:",
+)
+
+
+def processor_seconds(arguments: list[str]) -> float:
+    """Return the user and system time of a Python process."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    subprocess.run([sys.executable, *arguments], capture_output=True, check=False)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+
+def main() -> None:
+    """Print and write the table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--out", type=Path)
+    out = parser.parse_args().out
+    commands = {f"taskscape {line}": ["-m", "taskscape", *line.split()] for line in LINES}
+    commands |= {f"python -c '{code}'": ["-c", code] for code in ("import torch", "from taskscape import runs")}
+    found = {name: min(processor_seconds(arguments) for _ in range(3)) for name, arguments in commands.items()}
+    for name, seconds in found.items():
+        print(f"{seconds:5.2f}  {name}")
+    if out:
+        out.write_text(
+            json.dumps({name: round(seconds, 3) for name, seconds in found.items()}, indent=1) + "\n", "utf-8"
+        )
+
+
+if __name__ == "__main__":
+    main()
