@@ -65,7 +65,7 @@ class Findings:
     warnings: list[str] = field(default_factory=list)
 
 
-def check(path: Path, report: ProgressCallback | None = None) -> Findings:
+def check(path: str | Path, report: ProgressCallback | None = None) -> Findings:
     """Read a whole store, with its checksums, a few images at a time, and return what it holds.
 
     Warns of what the modalities find implausible in single images, in splits and between splits (images of one color,
@@ -75,6 +75,7 @@ def check(path: Path, report: ProgressCallback | None = None) -> Findings:
 
     Raises ``FileNotFoundError`` or ``ValueError`` where the store is not whole.
     """
+    path = Path(path)
     manifest = Manifest.of(path)
     findings = Findings(manifest.labels)
     twins = _Twins(manifest.labels)

@@ -31,8 +31,8 @@ from taskscape.progress import ProgressCallback
 
 def prepare(
     data: RawData,
-    raw: Path,
-    out: Path,
+    raw: str | Path,
+    out: str | Path,
     shard: int | None = None,
     processes: int | None = None,
     report: ProgressCallback | None = None,
@@ -53,6 +53,7 @@ def prepare(
             settings.
         OSError: The disk is full, for one.
     """
+    raw, out = Path(raw), Path(out)
     tell = tell or (lambda _: None)
     _check_settings(data, out, shard)
     index = data.contents(raw)

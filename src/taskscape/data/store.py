@@ -39,7 +39,7 @@ class Store:
         self._cached: dict[str, Tensor] = {}
 
     @classmethod
-    def open(cls, path: Path, split: str, verify: bool = False) -> "Store":
+    def open(cls, path: str | Path, split: str, verify: bool = False) -> "Store":
         """Map the arrays of a split.
 
         With ``verify`` every byte is read and compared with the checksums; without, the sizes of all files and up to
@@ -49,6 +49,7 @@ class Store:
             FileNotFoundError: There is no such folder, or a file of the store is missing.
             ValueError: It is not a store, not finished, of another version, damaged, or has no such split.
         """
+        path = Path(path)
         manifest = Manifest.of(path)
         if split not in manifest.counts:
             raise ValueError(f"{path} has no split {split!r}, it has {list(manifest.counts)}: choose one of them")

@@ -13,9 +13,9 @@ from taskscape.progress import ProgressCallback
 
 
 def predict(
-    run: Path,
-    images: Sequence[Path],
-    out: Path,
+    run: str | Path,
+    images: Sequence[str | Path],
+    out: str | Path,
     *,
     height: int | None = None,
     native_resolution: bool = False,
@@ -32,7 +32,8 @@ def predict(
     of images done and of all. Raises ``ValueError`` at the end with the images that could not be read; the others are
     done.
     """
-    sources = name_images(images, out)
+    out = Path(out)
+    sources = name_images([Path(image) for image in images], out)
     predictor = load(
         run,
         height=height,

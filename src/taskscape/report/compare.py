@@ -35,7 +35,7 @@ _SPACE = "\N{NO-BREAK SPACE}"
 
 
 def write_comparison(
-    runs: Sequence[Path], out: Path, *, split: str = "val", tta: bool = False, times: Times | None = None
+    runs: Sequence[str | Path], out: str | Path, *, split: str = "val", tta: bool = False, times: Times | None = None
 ) -> Path:
     """Write the HTML file ``out``, which compares runs by their results on a split, and return its path.
 
@@ -43,10 +43,10 @@ def write_comparison(
     ``taskscape.runs.measure_times``; without them no times are compared. Raises ``ValueError`` for fewer than two runs,
     and for one that lacks something, with the command that makes it.
     """
-    runs = list({run.resolve(): run for run in runs}.values())
-    if len(runs) < 2:
-        raise ValueError(f"a comparison needs at least two runs, not {len(runs)}: name more run folders")
-    return write(out, _Comparison([Run.load(run, split, tta) for run in runs], times).page())
+    folders = list({Path(run).resolve(): Path(run) for run in runs}.values())
+    if len(folders) < 2:
+        raise ValueError(f"a comparison needs at least two runs, not {len(folders)}: name more run folders")
+    return write(Path(out), _Comparison([Run.load(run, split, tta) for run in folders], times).page())
 
 
 class _Comparison:

@@ -49,12 +49,13 @@ NAMED_SETTINGS = {
 }
 
 
-def write_report(run: Path, split: str = "val", tta: bool = False) -> Path:
+def write_report(run: str | Path, split: str = "val", tta: bool = False) -> Path:
     """Write ``RUN/report/index.html`` and return its path; for another split than val, ``index-SPLIT.html``.
 
     With ``tta`` it is about the result of test-time augmentation, and the name of the page ends in ``-tta``. The page
     is a self-contained HTML file. Raises ``ValueError`` that names what the run lacks and how to make it.
     """
+    run = Path(run)
     loaded = Run.load(run, split, tta)
     path = loaded.folder.report(split, tta)
     check_inside(run, path.parent)
