@@ -12,7 +12,8 @@ import pytest
 import yaml
 from PIL import Image
 
-from taskscape.cli import COMMANDS, main
+from taskscape.cli import main
+from taskscape.commands import COMMANDS
 from taskscape.commands.recipes import recipes
 from taskscape.models import NAMES
 from taskscape.runs import Experiment

@@ -10,25 +10,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from types import FrameType
 
+from taskscape.commands import COMMANDS
 from taskscape.errors import Interrupted, TrainingError, stopping_signals
 from taskscape.serialization import nearest
-
-COMMANDS = {
-    "demo": "make streets, train a small network, evaluate it, write the report",
-    "synth": "write generated streets with their labels as files",
-    "prepare": "turn a raw data set into a packed store",
-    "data": "check or inspect a packed store",
-    "recipes": "list what can be trained",
-    "models": "list the networks with their parameters and FLOPs",
-    "train": "train a recipe, or resume a run",
-    "evaluate": "evaluate a trained network on a split",
-    "predict": "run inference on images",
-    "report": "write an HTML report of a run",
-    "compare": "write an HTML comparison of several runs",
-    "doctor": "check the installation, and the precision of this machine",
-    "completion": "print the script that completes taskscape's words in bash, zsh or fish",
-}
-"""Every command, in the order of the help, with what it does."""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -76,7 +76,7 @@ def completion(shell: Shell, /) -> None:
 
 def words(line: Sequence[str]) -> list[str]:
     """Return the words that may stand last in a line, whose last word may be begun; none where it is a file."""
-    from taskscape.cli import COMMANDS
+    from taskscape.commands import COMMANDS
 
     *before, last = line or [""]
     while before and before[0] in GENERAL:

@@ -27,7 +27,7 @@ class TaskMetric(nn.Module, ABC):
         if "update" in vars(cls):
             cls.update = torch.no_grad()(cls.update)  # type: ignore[method-assign]
         if "compute" in vars(cls):
-            cls.compute = _over_all_processes(cls.compute)  # type: ignore[method-assign]
+            cls.compute = _over_all_processes(cls.compute)  # type: ignore[assignment, method-assign]
 
     def __init__(self) -> None:
         super().__init__()
