@@ -17,7 +17,8 @@ import taskscape
 from blocks import pack
 from documents import PAGES, README, ROOT, blocks, commands
 from taskscape import models, recipes
-from taskscape.cli import COMMANDS, main
+from taskscape.cli import main
+from taskscape.commands import COMMANDS
 from taskscape.commands.recipes import recipes as names_of_recipes
 from taskscape.data import Packed
 

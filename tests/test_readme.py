@@ -4,7 +4,7 @@ import re
 
 from documents import README, ROOT, blocks, commands
 from taskscape import weighting
-from taskscape.cli import COMMANDS
+from taskscape.commands import COMMANDS
 
 
 def test_it_is_short() -> None:
