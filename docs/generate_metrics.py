@@ -22,8 +22,8 @@ PAGE = Path(__file__).parent / "reference" / "metrics.md"
 
 TASKS: dict[str, TaskMetric] = {
     "semseg": SegmentationMetrics(("CLASS",)),
-    "depth": DepthMetrics(),
-    "normals": NormalsMetrics(),
+    "depth": DepthMetrics(per_batch=True),
+    "normals": NormalsMetrics(per_batch=True),
     "boundaries": BoundaryMetrics(),
     "albedo": AlbedoMetrics(),
 }

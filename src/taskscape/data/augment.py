@@ -125,7 +125,8 @@ class Augmentation(RangedSettings):
         """Return -1 for images to be flipped, else 1."""
         return np.where(self.flip & (draws.flip < 0.5), -1.0, 1.0)
 
-    def _zoom(self, draws: Draws) -> Floats:
+    def zoom(self, draws: Draws) -> Floats:
+        """Return the zoom factor of each image, (B,)."""
         choice = np.array(self.scale_choices)[(draws.zoom_choice * len(self.scale_choices)).astype(int)]
         smallest, largest = self.scale_range
         zoom: Floats = choice * smallest * (largest / smallest) ** draws.zoom
@@ -180,7 +181,7 @@ class Augmentation(RangedSettings):
 
     def _camera_motion(self, draws: Draws, crop: tuple[int, int]) -> Floats:
         """Return M, (B, 3, 3), of a camera whose focal length is one pixel: x/z is in pixels from the center."""
-        zoom, signs = self._zoom(draws), self._signs(draws)
+        zoom, signs = self.zoom(draws), self._signs(draws)
         angle = np.deg2rad(self.rotation) * (2 * draws.rotation - 1)
         motion = np.zeros((len(zoom), 3, 3))
         motion[:, 0, 0], motion[:, 0, 1] = signs * np.cos(angle), -np.sin(angle)
@@ -197,7 +198,7 @@ class Augmentation(RangedSettings):
 
         Its third component is the factor by which a pixel's depth is divided.
         """
-        zoom = self._zoom(draws)
+        zoom = self.zoom(draws)
         to_center = np.eye(3)
         to_center[:2, 2] = (1 - crop[1]) / 2, (1 - crop[0]) / 2
         to_source = np.tile(np.eye(3), (len(zoom), 1, 1))

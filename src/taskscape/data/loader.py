@@ -8,7 +8,7 @@ import numpy.typing as npt
 import torch
 
 from taskscape import distributed
-from taskscape.batch import Batch
+from taskscape.batch import Batch, Target
 from taskscape.data.augment import Augmentation, draw
 from taskscape.data.store import Store
 from taskscape.serialization import nearest
@@ -77,6 +77,10 @@ class Loader:
                 )
         self._fields = tuple(dict.fromkeys(self._sources.values()))
         self._modalities = {field: store.fields[field] for field in self._fields}
+        self._image_factors = {
+            name: self.tasks[name].image_factors(store.manifest.source.get(field), store.split)
+            for name, field in self._sources.items()
+        }
 
         if batch_size < self.world_size:
             raise ValueError(f"a batch of {batch_size} images for {self.world_size} processes: each needs at least one")
@@ -117,10 +121,25 @@ class Loader:
     def batch(self, indices: npt.NDArray[np.int64], epoch: int = 0) -> Batch:
         """Return the samples at these indices as they are in an epoch, their targets by task."""
         batch = self.store.gather(indices, self._fields, self.device)
+        zoom = np.ones(len(indices))
         if self.augmentation is not None:
-            batch = self.augmentation(batch, draw(self.seed, epoch, indices), self._modalities)
+            draws = draw(self.seed, epoch, indices)
+            batch = self.augmentation(batch, draws, self._modalities)
+            zoom = self.augmentation.zoom(draws)
         targets = {
-            name: self.tasks[name].target(batch.targets[field], self._modalities[field])
+            name: self.tasks[name].target(self._scaled(name, batch.targets[field], indices, zoom), modality)
             for name, field in self._sources.items()
+            for modality in (self._modalities[field],)
         }
         return Batch(batch.image.contiguous(memory_format=self.memory_format), targets, batch.indices)
+
+    def _scaled(
+        self, name: str, target: Target, indices: npt.NDArray[np.int64], zoom: npt.NDArray[np.float64]
+    ) -> Target:
+        """Return the label with the factors of the task: of each image, and of its zoom."""
+        factors, power = self._image_factors[name], self.tasks[name].zoom_power
+        if factors is None and not power:
+            return target
+        factor = torch.from_numpy(zoom**power * (1 if factors is None else factors[indices]))
+        factor = factor.to(target.value).view(-1, *[1] * (target.value.ndim - 1))
+        return Target(target.value * factor, target.valid)

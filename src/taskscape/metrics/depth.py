@@ -11,7 +11,7 @@ from torch import Tensor
 from typing_extensions import override
 
 from taskscape.metrics.base import TaskMetric, check_shapes
-from taskscape.metrics.spec import MetricSpec
+from taskscape.metrics.spec import MetricSpec, per_batch
 
 _PER_OCTAVE = 8
 _NEAREST, _FARTHEST = 0.25, 512.0
@@ -196,6 +196,10 @@ METRICS = {
 }
 """By name, in the order of display. A line here is all that a further metric needs."""
 
+_PER_BATCH = ("abs_err", "abs_rel", "inverse_abs_err", "inverse_abs_rel")
+"""Metrics of which there is the mean over batches too."""
+_INVERSE = ("inverse_abs_err", "inverse_abs_rel")
+
 
 class DepthMetrics(TaskMetric):
     """Errors of a predicted depth y against the true depth y*, both in metres and above 0.
@@ -221,6 +225,14 @@ class DepthMetrics(TaskMetric):
     the ``median_scaled_`` ones only for relative depth. With ``metric=False`` depth is relative, proportional to metres
     within an image only: the metrics are ``si_log_rmse`` and the ``median_scaled_`` ones, and there are no plots.
 
+    With ``inverse_leads`` the task's quantity is inverse depth: its two metrics count in Δm in place of those of
+    metres, and ``inverse_abs_rel`` leads.
+
+    With ``per_batch`` there are also ``abs_err_per_batch``, ``abs_rel_per_batch``, ``inverse_abs_err_per_batch`` and
+    ``inverse_abs_rel_per_batch``: the means over the batches with a valid pixel of
+    the means over each batch's valid pixels, as MTAN's code reports them. A batch is what one ``update`` gets, so they
+    depend on the batch size, and with several processes on their number.
+
     ``plots``: ``histogram`` and ``error_by_distance``. Both have ``edges`` in metres, an eighth of an octave apart from
     0.25 to 512; what lies outside is counted in the end bins. ``histogram``: pixels ``predicted`` and ``true``.
     ``error_by_distance``, by true depth: ``pixels`` and the means ``abs_err`` in metres and ``abs_rel``; a bin without
@@ -237,13 +249,28 @@ class DepthMetrics(TaskMetric):
     """(4, bins) float64: predicted pixels by their predicted depth; then by true depth: pixels, Σ|y - y*|,
     Σ|y - y*| / y*."""
 
-    def __init__(self, inverse_unit: float | None = None, *, metric: bool = True) -> None:
+    batch_sums: Tensor
+    """(4,) float64, the sum over batches of each batch's mean."""
+    batches: Tensor
+    """Batches with a valid pixel, int64."""
+
+    def __init__(
+        self,
+        inverse_unit: float | None = None,
+        *,
+        metric: bool = True,
+        inverse_leads: bool = False,
+        per_batch: bool = False,
+    ) -> None:
         super().__init__()
-        self.inverse_unit, self.metric = inverse_unit, metric
+        self.inverse_unit, self.metric, self.inverse_leads = inverse_unit, metric, inverse_leads
+        self.per_batch = _PER_BATCH if per_batch and metric else ()
         self.names = tuple(name for name, m in METRICS.items() if metric or m.scale_free)
         self.add_state("sums", torch.zeros(len(self.names), dtype=torch.float64))
         self.add_state("counts", torch.zeros(2, dtype=torch.int64))
         self.add_state("by_distance", torch.zeros(4, _BINS, dtype=torch.float64))
+        self.add_state("batch_sums", torch.zeros(len(self.per_batch), dtype=torch.float64))
+        self.add_state("batches", torch.zeros((), dtype=torch.int64))
 
     @property
     @override
@@ -258,16 +285,26 @@ class DepthMetrics(TaskMetric):
             }
         specs = {name: metric.spec for name, metric in metrics.items()}
         if self.inverse_unit is not None:
-            specs |= {name: replace(specs[name], optional=False) for name in ("inverse_abs_err", "inverse_abs_rel")}
-        return specs
+            specs |= {name: replace(specs[name], optional=False) for name in _INVERSE}
+        if self.inverse_leads:
+            specs = {
+                name: replace(spec, leads=name == "inverse_abs_rel", in_delta_m=name in _INVERSE)
+                for name, spec in specs.items()
+            }
+        return specs | {f"{name}_per_batch": per_batch(specs[name]) for name in self.per_batch}
 
     @override
     def update(self, prediction: Tensor, value: Tensor, valid: Tensor | None = None) -> None:
         """Update with (B, 1, H, W) metres. Raises ``ValueError`` for other shapes."""
         valid = check_shapes(prediction, value, valid, 1)
         pixels = Pixels(prediction.squeeze(1), value.squeeze(1), valid, self.inverse_unit or 1.0)
-        self.sums += torch.stack([_total(METRICS[name], pixels) for name in self.names])
+        totals = torch.stack([_total(METRICS[name], pixels) for name in self.names])
+        self.sums += totals
         self.counts += torch.stack([valid.sum(), (pixels.per_image > 0).sum()])
+        if self.per_batch:
+            # Without a valid pixel the sums are 0.
+            self.batch_sums += totals[[self.names.index(name) for name in self.per_batch]] / valid.sum().clamp(min=1)
+            self.batches += valid.any()
         if self.metric:
             predicted_bin, bin = map(_bins, pixels.logs)
             rows = ((predicted_bin, pixels.count), (bin, pixels.count), (bin, pixels.absolute), (bin, pixels.relative))
@@ -288,7 +325,8 @@ class DepthMetrics(TaskMetric):
         for name, total in zip(self.names, sums, strict=True):
             metric = METRICS[name]
             metrics[name] = metric.finish(total / (images if metric.scale_free else pixels))
-        return metrics
+        means = (self.batch_sums / self.batches).tolist()
+        return metrics | {f"{name}_per_batch": mean for name, mean in zip(self.per_batch, means, strict=True)}
 
     @override
     def plots(self) -> dict[str, Any]:

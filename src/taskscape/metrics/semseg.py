@@ -27,6 +27,13 @@ SPECS = {
         higher_is_better=True,
         in_delta_m=True,
     ),
+    "pixel_accuracy_per_image": MetricSpec(
+        "Pixel accuracy per image",
+        "%",
+        "Share of each image's pixels with the right class, then the mean over images.",
+        higher_is_better=True,
+        optional=True,
+    ),
     "miou_per_image": MetricSpec(
         "mIoU per image",
         "%",
@@ -46,7 +53,8 @@ class SegmentationMetrics(TaskMetric):
     - ``miou_per_image``: an image's mIoU over the classes that occur in its prediction or ground truth, averaged over
       the images with a valid pixel, as in xtask_mt (Nakano et al., https://arxiv.org/abs/2111.14122). It is not
       comparable with ``miou``.
-    - ``pixel_accuracy``: valid pixels with the right class.
+    - ``pixel_accuracy``: valid pixels with the right class; ``pixel_accuracy_per_image`` the mean over images of each
+      image's own.
 
     ``plots``: ``confusion``, rows ground truth, columns prediction, in pixels.
 
@@ -60,6 +68,8 @@ class SegmentationMetrics(TaskMetric):
     """(C, C) int64, rows ground truth, columns prediction, in pixels."""
     image_miou: Tensor
     """Sum over images of their mIoU, 0 … 1, float64."""
+    image_accuracy: Tensor
+    """Sum over images of their pixel accuracy, 0 … 1, float64."""
     images: Tensor
     """Images with a valid pixel, int64."""
 
@@ -69,6 +79,7 @@ class SegmentationMetrics(TaskMetric):
         self.classes = tuple(classes)
         self.add_state("confusion", torch.zeros(len(classes), len(classes), dtype=torch.int64))
         self.add_state("image_miou", torch.zeros((), dtype=torch.float64))
+        self.add_state("image_accuracy", torch.zeros((), dtype=torch.float64))
         self.add_state("images", torch.zeros((), dtype=torch.int64))
 
     @property
@@ -94,6 +105,8 @@ class SegmentationMetrics(TaskMetric):
         miou_b = _iou(confusion_bcc).nanmean(-1)  # NaN where an image has no valid pixel
         self.confusion += confusion_bcc.sum(0)
         self.image_miou += miou_b.nansum()
+        right_b, pixels_b = confusion_bcc.diagonal(dim1=1, dim2=2).sum(1), confusion_bcc.sum((1, 2))
+        self.image_accuracy += (right_b.double() / pixels_b.clamp(min=1)).sum()
         self.images += (~miou_b.isnan()).sum()
 
     def _ids(self, name: str, ids: Tensor, valid: Tensor) -> Tensor:
@@ -118,6 +131,7 @@ class SegmentationMetrics(TaskMetric):
         metrics = {
             "miou": iou_c.nanmean(),
             "pixel_accuracy": self.confusion.diagonal().sum().double() / self.confusion.sum(),
+            "pixel_accuracy_per_image": self.image_accuracy / self.images,
             "miou_per_image": self.image_miou / self.images,
             **{f"iou/{name}": iou for name, iou in zip(self.classes, iou_c, strict=True)},
         }

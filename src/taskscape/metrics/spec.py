@@ -1,6 +1,6 @@
 """What a metric is, declared beside its computation. No torch here: reports read these."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True)
@@ -29,3 +29,14 @@ class MetricSpec:
     def show(self, value: float) -> str:
         """Return the number as text, without its unit."""
         return f"{value:.{self.digits}f}"
+
+
+def per_batch(spec: MetricSpec) -> MetricSpec:
+    """Return the spec of the mean over batches of each batch's metric."""
+    return replace(
+        spec,
+        title=f"{spec.title}, mean over batches",
+        text=f"{spec.text} Of each batch, then the mean over batches, as in MTAN's code.",
+        leads=False,
+        in_delta_m=False,
+    )

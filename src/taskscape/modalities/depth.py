@@ -20,6 +20,9 @@ PLAUSIBLE = (0.3, 150.0)
 """Metres between which the median of a split's depth lies, of a room or a street."""
 PILE = 0.005
 """Share of the pixels from which equal values at an end of the range are a pile."""
+METRES_AT_DISPARITY_1 = 0.209313 * 2262.52 / 256
+"""Depth in metres where MTAN's Cityscapes quantity q = (p - 1) / 65536 is 1: baseline · focal length in pixels / 256,
+of most of the images."""
 _EDGES = np.array([0.0, *2.0 ** np.arange(-2, 9), np.inf])
 """Of the histogram: octaves from 0.25 to 256, and what lies outside."""
 

@@ -11,7 +11,7 @@ from taskscape.serialization import offer
 from taskscape.tasks.albedo import Albedo
 from taskscape.tasks.base import Task
 from taskscape.tasks.boundaries import Boundaries
-from taskscape.tasks.depth import Depth, Representation
+from taskscape.tasks.depth import Depth, Representation, ScaleRule
 from taskscape.tasks.normals import SurfaceNormals
 from taskscape.tasks.semseg import SemanticSegmentation
 
@@ -21,6 +21,7 @@ __all__ = [
     "Boundaries",
     "Depth",
     "Representation",
+    "ScaleRule",
     "SemanticSegmentation",
     "SurfaceNormals",
     "Task",

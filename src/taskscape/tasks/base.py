@@ -99,6 +99,18 @@ class Task(RangedSettings, ABC):
         dataclass: Any = self  # as every task is
         return replace(dataclass, loss=loss) if sentences else self, sentences
 
+    @property
+    def zoom_power(self) -> int:
+        """To which power the zoom of an augmented image multiplies its label after ``Modality.warp``; 0 leaves it."""
+        return 0
+
+    def image_factors(self, description: Any, split: str) -> Array | None:
+        """Return what the label of each image of a split is multiplied by, (images,); None where by nothing.
+
+        ``description`` is what the manifest's source says of the field, such as the camera of each image.
+        """
+        return None
+
     def target(self, target: Target, modality: Modality) -> Target:
         """Return the task's target from that of the store's field, after augmentation; the same by default.
 

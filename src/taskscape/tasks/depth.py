@@ -1,9 +1,9 @@
 """Monocular depth."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import ClassVar, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 import torch
@@ -17,11 +17,16 @@ from taskscape.losses.base import at_least_float32
 from taskscape.metrics.depth import DepthMetrics
 from taskscape.modalities import Modality
 from taskscape.modalities.base import Array
+from taskscape.modalities.depth import METRES_AT_DISPARITY_1
 from taskscape.serialization.ranges import Positive
 from taskscape.tasks.base import Task, read_as
 from taskscape.tasks.depth_scale import fraction_outside, is_like, normalization_of, range_of, rounded
 
 Representation = Literal["metres", "log", "inverse"]
+ScaleRule = Literal["physical", "divide", "keep"]
+"""What augmentation by a zoom of s does to depth: metres / s, the value that is learned / s, or nothing."""
+Quantity = Literal["mtan-cityscapes"]
+"""A published quantity with all that belongs to it."""
 
 # Of the depth of Miniscapes, on which the networks with normalized depth were published.
 _NORMALIZATION: dict[Representation, tuple[float, float]] = {
@@ -32,6 +37,19 @@ _NORMALIZATION: dict[Representation, tuple[float, float]] = {
 """Mean and standard deviation of f(metres), for data whose depth is about that of streets."""
 _RANGE = (0.5, 300.0)
 """Range of such data in metres."""
+_QUANTITIES: dict[Quantity, dict[str, Any]] = {
+    "mtan-cityscapes": {
+        "representation": "inverse",
+        "mean": 0.0,
+        "std": 1 / METRES_AT_DISPARITY_1,
+        "min_depth": METRES_AT_DISPARITY_1 / 0.4922,
+        "max_depth": METRES_AT_DISPARITY_1 * 65536,  # p = 2
+        "inverse_unit": METRES_AT_DISPARITY_1,
+        "scale_rule": "divide",
+        "metrics_per_batch": True,
+    }
+}
+"""The settings that each fixes."""
 _START = 0.1
 """Size of the raw outputs of a network that was not trained yet."""
 
@@ -40,7 +58,14 @@ _START = 0.1
 class Depth(Task):
     """How far every pixel is away, in metres along the optical axis.
 
-    The network's output is a normalized representation of the metres: (f(metres) - mean) / std.
+    The network's output is a normalized representation of the metres: (f(metres) - mean) / std. Targets outside
+    ``min_depth`` … ``max_depth`` become the nearer of the two, as predictions do: a perfect prediction has no error.
+
+    ``quantity="mtan-cityscapes"`` is that of MTAN (Liu et al., CVPR 2019) and of the papers after it on Cityscapes:
+    q = (p - 1) / 65536 of the 16-bit disparity image p, 0 < q <= 0.4922. The raw output is q; metres are 1.8499 / q,
+    those of the usual camera. Where a store knows the camera of each image its metres are brought to that one, so that
+    q is the file's. Zoomed images have q divided by the zoom, as in the original; the metrics of inverse depth lead and
+    make Δm, and those averaged over batches are there too.
     """
 
     name: ClassVar[str] = "depth"
@@ -64,13 +89,26 @@ class Depth(Task):
     inverse_unit: Positive | None = None
     """The depth in metres whose inverse the metrics inverse_abs_err and inverse_abs_rel call 1: 1.8499 for MTAN's
     Cityscapes, by default 1. Reports show the two metrics only where it is set."""
+    scale_rule: ScaleRule = "physical"
+    """What becomes of depth where augmentation zooms an image by s: physical divides metres by s, as a camera would;
+    divide divides what is learned, metres or (representation inverse) inverse depth; keep leaves it alone."""
+    metrics_per_batch: bool = False
+    """Also report the mean over batches of each batch's errors, as MTAN does (metrics that end in _per_batch)."""
+    quantity: Quantity | None = None
+    """A published quantity, which fixes representation, mean, std, range, inverse_unit, scale_rule and metrics."""
     loss: DepthLoss = field(default_factory=L1)
     """How the prediction is compared with the target."""
     source: str | None = None
     """The store's field of depth; none for the one with the task's own name."""
 
     def __post_init__(self) -> None:
-        """Check the settings. Raises ``ValueError``."""
+        """Fill in what the quantity fixes, and check the settings. Raises ``ValueError``."""
+        for name, fixed in _QUANTITIES[self.quantity].items() if self.quantity in _QUANTITIES else ():
+            if getattr(self, name) not in (fixed, type(self).__dataclass_fields__[name].default):
+                raise ValueError(
+                    f"{name} is {getattr(self, name)}, which the quantity {self.quantity} fixes: leave it out"
+                )
+            object.__setattr__(self, name, fixed)
         super().__post_init__()
         nearest, farthest = self.range
         if not nearest < farthest:
@@ -105,6 +143,29 @@ class Depth(Task):
         if self.max_depth is not None:
             return nearest if nearest < self.max_depth else self.max_depth * nearest / farthest, self.max_depth
         return _RANGE
+
+    @property
+    @override
+    def zoom_power(self) -> int:
+        if self.scale_rule == "keep":
+            return 1
+        return 2 if self.scale_rule == "divide" and self.representation == "inverse" else 0
+
+    @override
+    def image_factors(self, description: Any, split: str) -> Array | None:
+        """Return what brings metres of each image's own camera to those of the quantity's."""
+        if self.quantity is None or not isinstance(description, Mapping) or "metres_times_pixels" not in description:
+            return None
+        products = description["metres_times_pixels"]
+        products = products[split] if isinstance(products, Mapping) else [products]
+        factors = 256 * METRES_AT_DISPARITY_1 / np.asarray(products, np.float64)
+        return None if np.all(factors == 1) else factors
+
+    @override
+    def target(self, target: Target, modality: Modality) -> Target:
+        """Bring depth beyond the range to its ends, as predictions are."""
+        value = torch.where(target.valid.unsqueeze(1), self._clamp(target.value), target.value)
+        return Target(value, target.valid)
 
     @property
     @override
@@ -214,7 +275,12 @@ class Depth(Task):
 
     @override
     def metrics(self) -> DepthMetrics:
-        return DepthMetrics(self.inverse_unit, metric=self.modality.metric)
+        return DepthMetrics(
+            self.inverse_unit,
+            metric=self.modality.metric,
+            inverse_leads=self.quantity is not None,
+            per_batch=self.metrics_per_batch,
+        )
 
     def _clamp(self, metres: Tensor) -> Tensor:
         return metres.clamp(*self.range)

@@ -22,6 +22,8 @@ class SurfaceNormals(Task):
 
     loss: NormalsLoss = field(default_factory=Cosine)
     """How the prediction is compared with the target."""
+    metrics_per_batch: bool = False
+    """Also report the mean over batches of each batch's angles, as MTAN does (metrics that end in _per_batch)."""
     source: str | None = None
     """The store's field of normals; none for the one with the task's own name."""
 
@@ -43,7 +45,7 @@ class SurfaceNormals(Task):
 
     @override
     def metrics(self) -> NormalsMetrics:
-        return NormalsMetrics()
+        return NormalsMetrics(per_batch=self.metrics_per_batch)
 
     @override
     def hflip(self, raw: Tensor) -> Tensor:

@@ -33,7 +33,7 @@ from taskscape.batch import Sample
 from taskscape.data.readers.base import RawData, RawIndex, RawSample
 from taskscape.data.readers.files import match_files, read_json, require
 from taskscape.data.readers.images import read_image
-from taskscape.data.readers.labels import read_gray
+from taskscape.data.readers.labels import read_gray, resize_nearest
 from taskscape.modalities import Depth, Modality, Semseg
 from taskscape.modalities.class_sets import (
     CITYSCAPES_2,
@@ -43,11 +43,12 @@ from taskscape.modalities.class_sets import (
     ClassSet,
     from_cityscapes_ids,
 )
+from taskscape.modalities.depth import METRES_AT_DISPARITY_1
 
 WHERE = "Cityscapes is available, after registration, from https://www.cityscapes-dataset.com/downloads"
 PUBLISHED = {"train": 2975, "val": 500}
 """Number of images per split."""
-ASSUMED = 0.209313 * 2262.52
+ASSUMED = 256 * METRES_AT_DISPARITY_1
 """Baseline in metres times focal length in pixels of most of the images."""
 
 _ENDINGS = {
@@ -123,7 +124,8 @@ def _product(camera: Path) -> float:
 
 
 def _read(raw: RawSample, size: tuple[int, int], classes: ClassSet) -> Sample:
-    ids = from_cityscapes_ids(classes)[read_gray(raw.files["gtFine"], 8, size, "class ids")]
+    whole = from_cityscapes_ids(classes)[read_gray(raw.files["gtFine"], 8, None, "class ids")]
+    ids = resize_nearest(whole, size)
     values = {"image": read_image(raw.files["leftImg8bit"], size), "semseg": ids}
     valid = {"semseg": ids != IGNORE_INDEX}
     if "disparity" in raw.files:
@@ -131,4 +133,4 @@ def _read(raw: RawSample, size: tuple[int, int], classes: ClassSet) -> Sample:
         product = _product(raw.files["camera"]) if "camera" in raw.files else ASSUMED
         values["depth"] = (product / (np.maximum(p - 1, 1) / 256)).astype(np.float32)
         valid["depth"] = p > 1
-    return Sample(values, valid, raw.name)
+    return Sample(values, valid, raw.name, {"semseg": (whole, whole != IGNORE_INDEX)})

@@ -32,9 +32,9 @@ from taskscape.data.readers.normals_from_depth import Axes, Intrinsics, find_axe
 from taskscape.modalities import Depth, Modality, Normals, Semseg
 from taskscape.modalities.base import Array, Mask
 from taskscape.modalities.class_sets import CITYSCAPES_2, CITYSCAPES_7, CITYSCAPES_19, NYUV2_13, ClassSet
+from taskscape.modalities.depth import METRES_AT_DISPARITY_1
 
 WHERE = "The arrays are linked from https://github.com/lorenmt/mtan (section Datasets)"
-METRES_AT_INVERSE_1 = 0.209313 * 2262.52 / 256
 PUBLISHED = {"cityscapes": {"train": 2975, "val": 500}, "nyuv2": {"train": 795, "val": 654}}
 _NYUV2_FOCAL = 518.9 / 640
 """Focal length in image widths."""
@@ -42,7 +42,7 @@ _DEPTH = {
     "cityscapes": {
         "unit": "metre",
         "formula": "metres_at_inverse_1 / value; 0 is not valid",
-        "metres_at_inverse_1": METRES_AT_INVERSE_1,
+        "metres_at_inverse_1": METRES_AT_DISPARITY_1,
     },
     "nyuv2": {"unit": "metre", "formula": "as stored; 0 is not valid"},
 }
@@ -106,7 +106,7 @@ def _metres(raw: RawSample, of: str) -> tuple[Array, Mask]:
     stored = stored.reshape(stored.shape[:2]).astype(np.float64)
     valid = np.isfinite(stored) & (stored > 0)
     filled = np.where(valid, stored, 1)
-    return (filled if of == "nyuv2" else METRES_AT_INVERSE_1 / filled).astype(np.float32), valid
+    return (filled if of == "nyuv2" else METRES_AT_DISPARITY_1 / filled).astype(np.float32), valid
 
 
 def _from_depth(raw: RawSample, of: str) -> tuple[Array, Mask]:
@@ -133,7 +133,8 @@ def _read(raw: RawSample, of: str, classes: ClassSet, size: tuple[int, int], axe
             f"{raw.files['label']} has id {ids.max():g}, and {len(classes)} classes end at {len(classes) - 1}: "
             "give their number with --classes, or the right folder with --labels"
         )
-    ids = resize_nearest(ids.astype(np.int16), size)
+    whole = ids.astype(np.int16)
+    ids = resize_nearest(whole, size)
     depth, has_depth = _metres(raw, of)
     rgb = np.rint(image * 255).astype(np.uint8)
     values = {"image": resize_image(rgb, size), "semseg": ids, "depth": resize_nearest(depth, size)}
@@ -142,4 +143,4 @@ def _read(raw: RawSample, of: str, classes: ClassSet, size: tuple[int, int], axe
         normals, has_normals = _normals(raw)
         values["normals"] = resize_nearest(axes.applied(normals), size)
         valid["normals"] = resize_nearest(has_normals, size)
-    return Sample(values, valid, raw.name)
+    return Sample(values, valid, raw.name, {"semseg": (whole, whole >= 0)})
