@@ -46,3 +46,6 @@ class Sample(NamedTuple):
     """Per field that may lack values, all but the image: (H, W)."""
     name: str
     """The name under which the source knows this image, such as a file stem."""
+    before: dict[str, tuple[npt.NDArray[Any], npt.NDArray[np.bool_]]] | None = None
+    """Labels with their masks at the size that they had before they were resized, where it is measured what was lost:
+    (H', W')."""

@@ -90,7 +90,7 @@ def check(path: str | Path, report: ProgressCallback | None = None) -> Findings:
             if report is not None:
                 report(done, total)
         findings.splits[split] = sums.statistics()
-        findings.warnings += _warnings(split, findings.splits[split], manifest.fields)
+        findings.warnings += _warnings(split, findings.splits[split], manifest)
     findings.warnings += _compare(findings)
     findings.warnings += twins.warnings()
     return findings
@@ -109,7 +109,7 @@ def quick(stores: Mapping[str, Store], fields: Collection[str]) -> list[str]:
         every = np.unique(np.linspace(0, len(store) - 1, count).astype(np.int64)).tolist()
         for start in range(0, len(every), _AT_ONCE):
             sums.add(every[start : start + _AT_ONCE])
-        warnings += _warnings(split, sums.statistics(), store.manifest.fields)
+        warnings += _warnings(split, sums.statistics(), store.manifest)
     return warnings
 
 
@@ -272,12 +272,14 @@ class _FieldSums:
         )
 
 
-def _warnings(split: str, statistics: SplitStatistics, fields: Mapping[str, Modality]) -> list[str]:
+def _warnings(split: str, statistics: SplitStatistics, manifest: Manifest) -> list[str]:
     """Return what is implausible about one split."""
+    fields, vanished = manifest.fields, manifest.vanished.get(split, {})
     warnings = []
     for name, one in {IMAGE: statistics.image, **statistics.fields}.items():
         if one.valid:
             sentences = [*fields[name].implausible(one.histogram, one.median), *fields[name].judge(one.observed)]
+            sentences += fields[name].judge_vanished(vanished.get(name, {}))
             sentences += one.alignment.warnings()
             warnings += [f"{split}, {name}: {text}" for text in sentences]
     for name, one in statistics.fields.items():

@@ -82,6 +82,9 @@ class Manifest:
     blocks: dict[str, str] = field(default_factory=dict)
     """Per file of the store: the CRC-32 of each block of ``BLOCK`` bytes, eight hexadecimal digits each. Stores of
     earlier versions have none."""
+    vanished: dict[str, dict[str, dict[str, tuple[int, int]]]] = field(default_factory=dict)
+    """Per split, field and class, or another thing of the modality: the pixels that the labels had before they were
+    resized, and how many of them were lost."""
     format: int = FORMAT
 
     def __post_init__(self) -> None:

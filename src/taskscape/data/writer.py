@@ -3,7 +3,8 @@
 import io
 import json
 import os
-from collections.abc import Collection, Mapping
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,8 @@ from taskscape.modalities import Modality, Rgb
 from taskscape.modalities.base import Array, Mask
 
 _DONE = "done.jsonl"
-"""A line [index, name] for every sample that is complete."""
+"""A line [index, name, vanished] for every complete sample, with what its fields lost when they were resized."""
+_Vanished = dict[str, dict[str, tuple[int, int]]]
 
 
 class StoreWriter:
@@ -80,18 +82,22 @@ class StoreWriter:
                     shape = (rows, *self.manifest.size, *modality.shape)
                     _create_array(self.path / file_of(split, name, shard), shape, modality.dtype)
 
-    def _written(self, split: str) -> dict[int, str]:
-        """Return the names of the samples that are complete, by index."""
+    def _written(self, split: str) -> dict[int, tuple[str, _Vanished]]:
+        """Return the name of each sample that is complete, by index, and what vanished from it."""
         record = self.path / split / _DONE
-        names = {}
+        written = {}
         for line in record.read_text("utf-8", "replace").splitlines() if record.exists() else ():
             try:
-                index, name = json.loads(line)
-            except (ValueError, TypeError, RecursionError):
+                index, name, things = json.loads(line)
+                vanished = {
+                    field: {thing: (int(pixels), int(lost)) for thing, (pixels, lost) in some.items()}
+                    for field, some in things.items()
+                }
+            except (ValueError, TypeError, AttributeError, RecursionError):
                 continue  # an empty line, or one torn by a kill: that sample is written again
             if type(index) is int and isinstance(name, str):
-                names[index] = name
-        return names
+                written[index] = name, vanished
+        return written
 
     def missing(self, split: str) -> list[int]:
         """Return the indices that have not been ``put`` yet, by any process."""
@@ -100,8 +106,8 @@ class StoreWriter:
 
     def put_again(self, split: str, indices: Collection[int]) -> None:
         """Say that these samples must be ``put`` again: they are ``missing`` from now on."""
-        written = {index: name for index, name in self._written(split).items() if index not in indices}
-        lines = "".join("\n" + json.dumps([index, name]) for index, name in written.items())
+        written = {index: what for index, what in self._written(split).items() if index not in indices}
+        lines = "".join("\n" + json.dumps([index, *what]) for index, what in written.items())
         atomic_write(self.path / split / _DONE, lines)
 
     def put(self, split: str, index: int, sample: Sample) -> None:
@@ -121,10 +127,14 @@ class StoreWriter:
             with writing(path), path.open("r+b") as file:
                 file.seek(-rows_from_the_end * stored.nbytes, os.SEEK_END)
                 file.write(stored.tobytes())
+        vanished = {
+            name: self.manifest.fields[name].vanished(before, (sample.values[name], sample.valid[name]))
+            for name, before in (sample.before or {}).items()
+        }
         done = self.path / split / _DONE
         with writing(done), done.open("a", encoding="utf-8") as lines:
             # One write in append mode, so that processes do not mix; the leading newline ends a torn line.
-            lines.write("\n" + json.dumps([index, sample.name]))
+            lines.write("\n" + json.dumps([index, sample.name, vanished]))
 
     def _packed(self, sample: Sample, where: str) -> dict[str, Array]:
         """Return the stored form of every field. Raises ``ValueError`` that begins with ``where``."""
@@ -156,22 +166,36 @@ class StoreWriter:
 
         Raises ``ValueError`` while samples are missing.
         """
-        names, files, blocks = {}, {}, {}
+        names, files, blocks, vanished = {}, {}, {}, {}
         for split, count in self.manifest.counts.items():
             written = self._written(split)
             if len(written) < count:
                 raise ValueError(f"{self.path}: {count - len(written)} images of {split!r} are missing: put them first")
-            names[split] = [written[index] for index in range(count)]
+            names[split] = [written[index][0] for index in range(count)]
+            if some := _summed(what for _, what in written.values()):
+                vanished[split] = some
             for shard in range(len(self.manifest.rows(split))):
                 for name in self.manifest.fields:
                     file = file_of(split, name, shard)
                     with writing(self.path / file), (self.path / file).open("r+b") as data:
                         os.fsync(data.fileno())
                     files[file], blocks[file] = FileInfo.with_blocks(self.path / file)
-        replace(self.manifest, names=names, files=files, blocks=blocks).save(self.path / MANIFEST)
+        finished = replace(self.manifest, names=names, files=files, blocks=blocks, vanished=vanished)
+        finished.save(self.path / MANIFEST)
         for split in names:
             (self.path / split / _DONE).unlink()
         (self.path / UNFINISHED).unlink()
+
+
+def _summed(every: Iterable[_Vanished]) -> _Vanished:
+    """Return the sum over samples of what vanished, with the names in order."""
+    sums: dict[str, dict[str, tuple[int, int]]] = defaultdict(dict)
+    for vanished in every:
+        for field, things in vanished.items():
+            for thing, (pixels, lost) in things.items():
+                before, gone = sums[field].get(thing, (0, 0))
+                sums[field][thing] = before + pixels, gone + lost
+    return {field: dict(sorted(things.items())) for field, things in sorted(sums.items())}
 
 
 def _create_array(path: Path, shape: tuple[int, ...], dtype: str) -> None:

@@ -156,6 +156,18 @@ class Modality(ABC):
         """
         return []
 
+    def vanished(self, before: tuple[Array, Mask], after: tuple[Array, Mask]) -> dict[str, tuple[int, int]]:
+        """Return what one label lost when it was resized: per thing its pixels before, and those that are lost.
+
+        ``before`` and ``after`` are (H', W') and (H, W) values, each with its mask. A pixel is lost where the nine
+        pixels around its place have nothing of its thing any more.
+        """
+        return {}
+
+    def judge_vanished(self, vanished: Mapping[str, tuple[int, int]]) -> list[str]:
+        """Return what is implausible about the sum of a split's ``vanished``, in sentences with the remedy."""
+        return []
+
     def edges(self, values: Array, valid: Mask) -> Mask | None:
         """Return where one image's label, (H, W) + ``shape``, has edges that the image should have too, (H, W).
 

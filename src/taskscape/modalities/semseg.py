@@ -15,6 +15,9 @@ from taskscape.modalities.observations import changes
 if TYPE_CHECKING:
     from torch import Tensor
 
+VANISHED = 0.2
+"""Share of a class's pixels that may be lost when labels are resized."""
+
 
 @dataclass(frozen=True)
 class Semseg(Modality):
@@ -130,6 +133,31 @@ class Semseg(Modality):
             f"most of {', '.join(thin)} is one pixel wide in most images, such as {image}: images of this size are too "
             "small for it, prepare larger ones"
         ]
+
+    @override
+    def vanished(self, before: tuple[Array, Mask], after: tuple[Array, Mask]) -> dict[str, tuple[int, int]]:
+        """Return the pixels of each class before, and how many of them are lost."""
+        old, new = (np.where(valid, values, IGNORE_INDEX).astype(np.uint8) for values, valid in (before, after))
+        rows, columns = (np.arange(n) * m // n for n, m in zip(old.shape, new.shape, strict=True))
+        y, x = np.nonzero((old != new[rows[:, None], columns]) & before[1])  # few, along edges
+        lost = old[y, x]
+        around = np.pad(new, 1, constant_values=IGNORE_INDEX)
+        found = np.zeros(len(lost), np.bool_)
+        for down in range(3):
+            for right in range(3):
+                found |= around[rows[y] + down, columns[x] + right] == lost
+        pixels = np.bincount(old.ravel(), minlength=256).tolist()
+        gone = np.bincount(lost[~found], minlength=256).tolist()
+        return {name: (pixels[id_], gone[id_]) for id_, name in enumerate(self.classes.classes) if pixels[id_]}
+
+    @override
+    def judge_vanished(self, vanished: Mapping[str, tuple[int, int]]) -> list[str]:
+        shares = {name: lost / pixels for name, (pixels, lost) in vanished.items() if pixels}
+        worst = sorted((name for name, share in shares.items() if share > VANISHED), key=lambda name: -shares[name])
+        if not worst:
+            return []
+        listed = ", ".join(f"{100 * shares[name]:.0f} % of {name}" for name in worst)
+        return [f"{listed} vanished when the labels were made smaller: prepare larger images"]
 
     @override
     def edges(self, values: Array, valid: Mask) -> Mask:

@@ -59,8 +59,9 @@ def labelled(name: str, path: Path, ids: Array, label: str, size: tuple[int, int
             f"{path} has {image.shape[0]} × {image.shape[1]} pixels, and {label} {ids.shape[0]} × {ids.shape[1]}: give "
             "the image that was labelled"
         )
-    ids = resize_nearest(ids, size)
-    return Sample({"image": resize_image(image, size), FIELD: ids}, {FIELD: ids != IGNORE_INDEX}, name)
+    small = resize_nearest(ids, size)
+    values, valid = {"image": resize_image(image, size), FIELD: small}, {FIELD: small != IGNORE_INDEX}
+    return Sample(values, valid, name, {FIELD: (ids, ids != IGNORE_INDEX)})
 
 
 def _look_up(values: Array, ids: Mapping[int, int], path: Path, what: str) -> Array:

@@ -34,13 +34,14 @@ def read_array(path: Path) -> Array:
     return np.array(open_array(path, _REMEDY))
 
 
-def read_gray(path: Path, bits: int, size: tuple[int, int], what: str) -> Array:
+def read_gray(path: Path, bits: int, size: tuple[int, int] | None, what: str) -> Array:
     """Return a gray image of 8 or 16 bits, (H, W). Raises ``ValueError`` for any other; ``what`` says what belongs."""
     with open_image(path, remedy=_REMEDY) as image:
         if (depth := _BITS.get(image.mode)) != bits:
             found = f"{depth} bits" if depth else f"mode {image.mode}"
             raise ValueError(f"{path} has {found} where {bits} bits of {what} belong: download it again unchanged")
-        return resize_nearest(np.asarray(image), size)
+        label = np.asarray(image)
+    return label if size is None else resize_nearest(label, size)
 
 
 def unit_vectors(vectors: Array) -> tuple[Array, Mask]:

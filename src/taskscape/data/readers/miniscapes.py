@@ -31,7 +31,7 @@ from taskscape.batch import Sample
 from taskscape.data.readers.base import RawData, RawIndex, RawSample
 from taskscape.data.readers.files import match_files, read_json, require, stems
 from taskscape.data.readers.images import read_image, size_of
-from taskscape.data.readers.labels import read_gray, read_label, unit_vectors
+from taskscape.data.readers.labels import read_gray, read_label, resize_nearest, unit_vectors
 from taskscape.files import atomic_write
 from taskscape.files.paths import check_inside
 from taskscape.modalities import Depth, Modality, Normals, Semseg
@@ -103,13 +103,14 @@ def decode_depth(v: Array) -> npt.NDArray[np.float32]:
 
 
 def _read(raw: RawSample, size: tuple[int, int]) -> Sample:
-    ids = read_gray(raw.files["semseg"], 8, size, "class ids")
+    whole = read_gray(raw.files["semseg"], 8, None, "class ids")
+    ids = resize_nearest(whole, size)
     disparity = read_gray(raw.files["depth"], 8, size, "disparity")
     values = {"image": read_image(raw.files["rgb"], size), "semseg": ids, "depth": decode_depth(disparity)}
     valid = {"semseg": ids != IGNORE_INDEX, "depth": disparity > 0}
     if "normals" in raw.files:
         values["normals"], valid["normals"] = unit_vectors(decode_8bit(read_label(raw.files["normals"], size)))
-    return Sample(values, valid, raw.name)
+    return Sample(values, valid, raw.name, {"semseg": (whole, whole != IGNORE_INDEX)})
 
 
 # -- writing -----------------------------------------------------------------------------------------------------------

@@ -215,7 +215,8 @@ def _read(
     table = from_nyuv2_ids(classes)
     if raw_ids.max() >= len(table):
         raise ValueError(f"{file}, image {raw.name}: label {raw_ids.max()} is none of the 894: download it again")
-    ids = resize_nearest(table[raw_ids][window], size)
+    whole = table[raw_ids][window]
+    ids = resize_nearest(whole, size)
     depth = resize_nearest(_array(file, array, raw)[window], size)
     normals, has_normals = _computed_normals(file, raw) if axes is None else _stored_normals(raw)
     normals = normals if axes is None else axes.applied(normals)
@@ -232,4 +233,5 @@ def _read(
             "normals": resize_nearest(has_normals[window], size),
         },
         name=raw.name,
+        before={"semseg": (whole, whole != IGNORE_INDEX)},
     )

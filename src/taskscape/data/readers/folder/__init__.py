@@ -286,7 +286,7 @@ def _read(
     raw: RawSample, sections: Mapping[str, Section], size: tuple[int, int], value_range: ValueRange | None
 ) -> Sample:
     image, native = read_image_with_size(raw.files["image"], size, value_range)
-    values, valid = {"image": image}, {}
+    values, valid, before = {"image": image}, {}, {}
     for name, section in sections.items():
         if name in raw.files:
             path = raw.files[name]
@@ -294,6 +294,8 @@ def _read(
             try:
                 check_aspect(label.size, native, label.values.shape)
                 values[name], valid[name] = section.decode(label.resized(size))
+                if section.can_vanish and label.size != size:
+                    before[name] = section.decode(label)
             except ValueError as error:
                 raise ValueError(f"{path} {error}") from error
-    return Sample(values, valid, raw.name)
+    return Sample(values, valid, raw.name, before)

@@ -21,6 +21,9 @@ class Section(ABC):
     channels: ClassVar[int | None] = None
     """1 or 3, to which the colors of a palette image are brought; None to get its indices."""
 
+    can_vanish: ClassVar[bool] = False
+    """Whether a smaller label may lose things that the files have, so that the whole one is compared with it."""
+
     folder: str | None = None
     """Where the files lie, also outside the raw folder; by default in a folder named as the section."""
     suffix: str = ""

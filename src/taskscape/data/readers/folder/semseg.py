@@ -27,6 +27,7 @@ class SemsegSection(Section):
     """Class labels."""
 
     name: ClassVar[str] = "semseg"
+    can_vanish: ClassVar[bool] = True
 
     classes: str | dict[int | str, _Name] | list[_Name]
     """Name by id in the files; or a list, from 0; or the name of a class set. Ids with one name are one class."""
