@@ -42,3 +42,24 @@ def test_a_torch_that_is_imported_later_obeys() -> None:
     environment = {name: value for name, value in os.environ.items() if name != "OMP_NUM_THREADS"}
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
     assert done.stdout == "1\n"
+
+
+@pytest.mark.parametrize(("asked", "environment", "kept"), [(None, None, 1), (2, None, 2), (None, "2", 2)])
+def test_a_resumed_run_keeps_its_threads(
+    asked: int | None, environment: str | None, kept: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("OMP_NUM_THREADS")
+    if environment:
+        monkeypatch.setenv("OMP_NUM_THREADS", environment)
+    torch.set_num_threads(2)
+    if asked:
+        parallel.use_threads(asked)
+    parallel.keep_threads(1)
+    assert torch.get_num_threads() == kept
+
+
+def test_no_more_threads_than_cores(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("OMP_NUM_THREADS")
+    monkeypatch.setattr(parallel, "cores", lambda: 2)
+    parallel.keep_threads(64)
+    assert torch.get_num_threads() == 2

@@ -40,6 +40,17 @@ def chosen_threads() -> int | None:
     return _chosen[0] if _chosen else None
 
 
+def keep_threads(count: int) -> None:
+    """Let torch compute with ``count`` threads, as before, where neither ``use_threads`` nor OMP_NUM_THREADS says else.
+
+    It takes at most one for each core.
+    """
+    if chosen_threads() is None and "OMP_NUM_THREADS" not in os.environ:
+        import torch
+
+        torch.set_num_threads(min(count, cores()))
+
+
 def cores() -> int:
     """Return how many CPU cores this process may use: those of its affinity, within the quota of a container."""
     return int(loky.cpu_count())

@@ -18,6 +18,7 @@ from taskscape.distributed import world_size
 from taskscape.errors import TrainingError
 from taskscape.evaluation import Evaluation, LossMeans, evaluate
 from taskscape.models import Outputs
+from taskscape.parallel import keep_threads
 from taskscape.progress import progress_bar
 from taskscape.run_folder import RunFolder, RunLogger
 from taskscape.trackers import Tracking
@@ -250,8 +251,11 @@ class Trainer:
     def load_state(self, state: Mapping[str, Any]) -> list[str]:
         """Continue from the state of the run's checkpoint; return what keeps the run from repeating bit for bit.
 
+        On a CPU it goes on with as many threads as before, unless another number is asked for (``keep_threads``).
         Raises ``ValueError`` when it is the state of another network, optimizer or weighting.
         """
+        if self.fabric.device.type == "cpu":
+            keep_threads(state["threads"])
         load_into(self.network, state["network"], self.folder.checkpoint)
         load_optimizer(self.training_step.optimizer, state["optimizer"], self.folder.checkpoint)
         load_weighting(self.training_step.weighting, state["weighting"], self.folder.checkpoint)
