@@ -8,6 +8,7 @@ from taskscape.losses import SILog
 from taskscape.models import build
 from taskscape.models.layers.attention import Attention
 from taskscape.models.layers.grid_transformer import GridTransformer
+from taskscape.models.layers.skip_decoder import SkipDecoder
 from taskscape.models.layers.transformer_block import CrossTransformerBlock, TransformerBlock
 from taskscape.tasks import Depth
 
@@ -43,7 +44,7 @@ def test_published_parameters_of_adaptive_depth():
     [
         ("adaptive-depth", {}, 16_846_465 + 4_131_584 + 1_299_779),
         ("adaptive-depth", {"tokens": "aspp"}, 16_715_137 + 4_131_584 + 4_131_584 + 1_299_779),
-        ("adaptive-depth", {"position": True}, 16_846_465 + 4_131_584 + 1_299_779 + 256 * 256),
+        ("adaptive-depth", {"position": "query"}, 16_846_465 + 4_131_584 + 1_299_779 + 256 * 256),
         ("adaptive-depth", {"blocks": 6, "heads": 8}, 16_846_465 + 4_131_584 + 1_299_779 + 3 * 789_760),
         ("transformer", {}, 28_647_364),
         ("cross-attention", {}, 24_648_625),
@@ -113,7 +114,9 @@ def depth_network(**options):
     return build("adaptive-depth", {"depth": 1}, **options).double().eval()
 
 
-@pytest.mark.parametrize("options", [{}, {"tokens": "decoder"}, {"tokens": "aspp"}, {"width": 512}, {"position": True}])
+@pytest.mark.parametrize(
+    "options", [{}, {"tokens": "decoder"}, {"tokens": "aspp"}, {"width": 512}, {"position": "query"}]
+)
 def test_depth_is_the_expectation_over_the_bins(options):
     network = depth_network(**options)
     image = torch.rand(2, 3, 64, 96, dtype=torch.float64)
@@ -169,5 +172,40 @@ def test_a_class_scores_token_times_pixel():
 
 @pytest.mark.parametrize("name", BINS)
 def test_tokens_of_512(name):
-    network = build(name, TWO, width=512, heads=8, blocks=1, position=True, dropout=0.1).eval()
+    network = build(name, TWO, width=512, heads=8, blocks=1, position="query", dropout=0.1).eval()
     assert network(torch.rand(1, 3, 64, 64)).final["semseg"].shape == (1, 19, 64, 64)
+
+
+def test_attention_scaled_by_the_root_of_all_channels():
+    torch.manual_seed(0)
+    head, width = Attention(8, heads=2).double(), Attention(8, heads=2, scale="width").double()
+    width.load_state_dict(head.state_dict())
+    tokens = torch.randn(2, 5, 8).double()
+    query, key, value = head.query(tokens), head.key(tokens), head.value(tokens)
+    parts = [slice(0, 4), slice(4, 8)]
+    for attention, channels in ((head, 4), (width, 8)):
+        mixed = [(query[..., p] @ key[..., p].mT / channels**0.5).softmax(-1) @ value[..., p] for p in parts]
+        torch.testing.assert_close(attention(tokens, tokens), attention.project(torch.cat(mixed, -1)))
+
+
+def test_positions_are_added_to_the_input_or_to_the_queries():
+    torch.manual_seed(0)
+    options = {"inputs": 8, "grid": 2, "width": 8, "heads": 2, "blocks": 2}
+    transformers = {p: GridTransformer(**options, position=p).double() for p in ("none", "query", "input")}
+    for transformer in transformers.values():
+        transformer.load_state_dict(transformers["query"].state_dict(), strict=False)
+    x = torch.randn(1, 8, 2, 2).double()
+    tokens, position = x.flatten(2).mT, transformers["query"].position
+    expected = {"none": tokens, "query": tokens, "input": tokens + position}
+    for name, transformer in transformers.items():
+        for block in transformer.blocks:
+            expected[name] = block(expected[name], position if name == "query" else None)
+        torch.testing.assert_close(transformer(x), expected[name])
+
+
+@pytest.mark.parametrize("name", ["adaptive-depth", "transformer", "cross-attention"])
+def test_skip_and_depth_of_the_decoders(name):
+    plain, other = (build(name, TWO, **o) for o in ({}, {"skip_width": 32, "decoder_convolutions": 1}))
+    decoders = lambda network: [m for m in network.modules() if isinstance(m, SkipDecoder)]  # noqa: E731
+    assert [(d.reduce_skip.out_channels, len(d.fuse)) for d in decoders(plain)] == [(48, 2), (64, 3)]
+    assert [(d.reduce_skip.out_channels, len(d.fuse)) for d in decoders(other)] == [(32, 1), (32, 1)]

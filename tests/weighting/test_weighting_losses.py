@@ -252,3 +252,33 @@ class TestGradNorm:
             q.theta += 1
         q.step(weighting)
         np.testing.assert_allclose(weighting.initial, [initial[0], q.losses()[1], initial[2]])
+
+
+def test_uncertainty_of_a_classification_has_no_half() -> None:
+    q, weighting = Quadratics(), build(UncertaintyConfig("kendall", classification=(TASKS[1],)))
+    weighting.log_variance.data.fill_(0.3)
+    _, weights = q.step(weighting)
+    factors = np.array([0.5, 1, 0.5])
+    np.testing.assert_allclose(weights, factors * np.exp(-0.3))
+    np.testing.assert_allclose(weighting.log_variance.grad, 0.5 - factors * np.exp(-0.3) * q.losses())
+    with pytest.raises(ValueError, match=r"weighting\.classification: there is no task 'words'"):
+        build(UncertaintyConfig(classification=("words",)))
+
+
+def test_gradnorm_with_an_adam_of_its_own() -> None:
+    q, weighting = Quadratics(), build(GradNormConfig(alpha=0.7, lr=0.1, optimizer="adam"))
+    assert not [p for p in weighting.parameters() if p.requires_grad]  # nothing for the run's optimizer and schedule
+    state: dict = {}
+    for step in range(3):
+        before = weighting.weight.detach().numpy().copy()
+        q.step(weighting)
+        gradient = weighting.weight.grad.numpy().copy()
+        weighting.after_step(lambda: {})
+        mean, square = state.get("mean", 0), state.get("square", 0)
+        state = {"mean": 0.9 * mean + 0.1 * gradient, "square": 0.999 * square + 0.001 * gradient**2}
+        corrected = state["mean"] / (1 - 0.9 ** (step + 1)), state["square"] / (1 - 0.999 ** (step + 1))
+        moved = before - 0.1 * corrected[0] / (np.sqrt(corrected[1]) + 1e-8)
+        np.testing.assert_allclose(weighting.weight.detach(), moved * 3 / moved.sum(), rtol=1e-12)
+        resumed = build(GradNormConfig(alpha=0.7, lr=0.1, optimizer="adam"))
+        resumed.load_state_dict(weighting.state_dict())
+        weighting = resumed

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
@@ -31,11 +31,22 @@ class GradNormConfig(WeightingConfig):
     alpha: NonNegative = 1.5
     """How strongly a task that trains slowly is pushed; 0 asks for equal gradients."""
     lr: Positive = 0.025
-    """Learning rate of the weights, which the run's optimizer and schedule apply."""
+    """Learning rate of the weights."""
+    optimizer: Literal["run", "adam"] = "run"
+    """What updates the weights: the run's optimizer, with its schedule; or an Adam of their own, whose learning rate no
+    schedule changes."""
+
+    @override
+    def check(self, tasks: Sequence[str]) -> None:
+        if self.optimizer not in ("run", "adam"):
+            raise ValueError(f"weighting.optimizer is {self.optimizer!r}; choose run or adam")
 
 
 class GradNorm(Weighting, config=GradNormConfig):
-    """GradNorm, with the w_k as its parameters: hand them to the optimizer, and call ``after_step`` after its step."""
+    """GradNorm, with the w_k as its parameters: hand them to the optimizer, and call ``after_step`` after its step.
+
+    With ``optimizer="adam"`` they do not require a gradient, and ``after_step`` updates them.
+    """
 
     config: GradNormConfig
     one_backward = True  # the gradients of single losses leave nothing in .grad and no hook is called
@@ -47,8 +58,10 @@ class GradNorm(Weighting, config=GradNormConfig):
         self, tasks: Sequence[str], config: GradNormConfig | None = None, *, seed: int = 0, **options: Any
     ) -> None:
         super().__init__(tasks, config, **options)
+        own = self.config.optimizer == "adam"
         self.learning_rate = self.config.lr
-        self.weight = nn.Parameter(torch.ones(len(tasks)))
+        self.weight = nn.Parameter(torch.ones(len(tasks)), requires_grad=not own)
+        self.optimizer = torch.optim.Adam([self.weight], self.config.lr) if own else None
         self.register_buffer("initial", torch.full((len(tasks),), float("nan")))
 
     @override
@@ -86,5 +99,18 @@ class GradNorm(Weighting, config=GradNormConfig):
     @override
     @torch.no_grad()
     def after_step(self, losses_again: Callable[[], Mapping[str, Tensor]]) -> None:
+        if self.optimizer is not None:
+            self.optimizer.step()
+            self.weight.grad = None
         self.weight.clamp_(min=_TINY)
         self.weight.mul_(len(self.tasks) / self.weight.sum())
+
+    @override
+    def get_extra_state(self) -> dict[str, Any]:
+        """Return the state of the optimizer of its own; nothing without one."""
+        return {} if self.optimizer is None else self.optimizer.state_dict()
+
+    @override
+    def set_extra_state(self, state: dict[str, Any]) -> None:
+        if self.optimizer is not None:
+            self.optimizer.load_state_dict(state)

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from typing_extensions import override
 
+from taskscape.serialization import nearest
 from taskscape.weighting.base import BalancingContext, Losses, Weighting, WeightingConfig, stack
 
 _VARIANTS = {"mtan": (0.5, -0.5), "kendall": (0.5, 0.0), "xtask": (1.0, 0.0)}
@@ -19,7 +20,7 @@ class UncertaintyConfig(WeightingConfig):
     """Uncertainty weighting (Kendall, Gal and Cipolla, CVPR 2018): Σ ½·exp(-s_k)·L_k + c·s_k with learned s_k.
 
     s_k is the logarithm of the task's variance: where it rises, the weight ½·exp(-s_k) falls. Every loss is taken as a
-    regression, with the factor ½.
+    regression, with the factor ½, unless ``classification`` names its task.
     """
 
     name: ClassVar[str] = "uncertainty"
@@ -29,8 +30,14 @@ class UncertaintyConfig(WeightingConfig):
     """The penalty c·s and where s starts: kendall ½·s from 0 (their equation with s = log σ²), mtan ½·s from -0.5
     (weights start at 0.82), xtask 1·s from 0."""
 
+    classification: tuple[str, ...] = ()
+    """Tasks whose weight is exp(-s) instead of ½·exp(-s), as the paper's equation 10 has it for a classification."""
+
     @override
     def check(self, tasks: Sequence[str]) -> None:
+        for task in self.classification:
+            if task not in tasks:
+                raise ValueError(f"weighting.classification: there is no task {task!r}{nearest(task, tasks)}")
         if self.variant not in _VARIANTS:
             raise ValueError(f"weighting.variant is {self.variant!r}; choose one of {', '.join(_VARIANTS)}")
 
@@ -54,18 +61,23 @@ class Uncertainty(Weighting, config=UncertaintyConfig):
     config: UncertaintyConfig
     one_backward = True
 
+    divisor: Tensor
+    """(tasks,) 2, or 1 for a classification."""
+
     def __init__(
         self, tasks: Sequence[str], config: UncertaintyConfig | None = None, *, seed: int = 0, **options: Any
     ) -> None:
         super().__init__(tasks, config, **options)
         self.penalty, start = _VARIANTS[self.config.variant]
         self.log_variance = nn.Parameter(torch.full((len(tasks),), start))
+        halves = [1.0 if task in self.config.classification else 2.0 for task in tasks]
+        self.register_buffer("divisor", torch.tensor(halves), persistent=False)
 
     @override
     def backward(self, losses: Losses, context: BalancingContext) -> dict[str, Tensor]:
         """Run one backward pass, through the network and to the s_k."""
         s = self.select(losses, self.log_variance)
-        weights = torch.exp(-s) / 2
+        weights = torch.exp(-s) / self.select(losses, self.divisor)
         of_network = weights.detach() * stack(losses)
         of_s = weights * stack(context.global_losses) + self.penalty * s
         (of_network + of_s).sum().backward()

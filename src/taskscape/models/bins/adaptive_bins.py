@@ -29,6 +29,8 @@ class AdaptiveBins(nn.Module):
         tokens: TokenSource = "encoder",
         rates: Sequence[int] = (3, 6, 9),
         start: float = 10.0,
+        skip_width: int = 64,
+        convolutions: int = 3,
     ) -> None:
         """Create it for ``deep`` channels of the bottleneck and ``skip`` channels at stride 4.
 
@@ -37,7 +39,7 @@ class AdaptiveBins(nn.Module):
         """
         super().__init__()
         self.tokens = tokens
-        self.decoder = SkipDecoder(deep, skip, skip_width=64, convolutions=3, lite=True)
+        self.decoder = SkipDecoder(deep, skip, skip_width=skip_width, convolutions=convolutions, lite=True)
         self.head = nn.Conv2d(256, 256, 1)
         self.query = nn.Conv2d(256, 256, 3, padding=1)
         self.aspp = ASPP(deep, rates=rates, lite=True) if tokens == "aspp" else nn.Identity()

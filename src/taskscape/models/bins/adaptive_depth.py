@@ -34,7 +34,7 @@ class AdaptiveDepth(BinsNetwork, config=AdaptiveDepthConfig):
         self, out_channels: Mapping[str, int], config: AdaptiveDepthConfig | None = None, **options: Any
     ) -> None:
         config = AdaptiveDepthConfig.of(config, options)
-        rates = config.rates
+        rates, decoder = config.rates, config.decoder()
         super().__init__(
-            out_channels, config, lambda deep, skip, channels: Branch(deep, skip, channels, rates, lite=True)
+            out_channels, config, lambda deep, skip, channels: Branch(deep, skip, channels, rates, lite=True, **decoder)
         )

@@ -10,8 +10,9 @@ from typing_extensions import override
 from taskscape.models.base import known_tasks
 from taskscape.models.bins.adaptive_bins import AdaptiveBins, TokenSource
 from taskscape.models.branches import SharedEncoder
+from taskscape.models.layers.attention import AttentionScale
 from taskscape.models.layers.encoder import AtrousConfig, Encoder
-from taskscape.models.layers.grid_transformer import GridTransformer
+from taskscape.models.layers.grid_transformer import GridTransformer, Position
 from taskscape.models.layers.shared_features import shared_features
 from taskscape.serialization.ranges import BelowOne, Count, CountOrZero, Positive
 
@@ -53,9 +54,16 @@ class BinsConfig(AtrousConfig):
     dropout: BelowOne = 0.0
     """Probability that a similarity is left out of the attention in training."""
     temperature: Positive = 1.0
-    """What similarities are divided by, besides the root of a head's width."""
-    position: bool = False
-    """A learned position for each cell, added to the queries."""
+    """What similarities are divided by, besides a root of channels."""
+    attention_scale: AttentionScale = "head"
+    """Similarities are divided by the root of the channels of a head, √(width / heads), or of all, √width."""
+    position: Position = "none"
+    """Where a learned position for each cell is added: nowhere, to the queries of every block, or to the first one's
+    input."""
+    skip_width: Count | None = None
+    """Channels of the decoders' skip at stride 4; by default 64 for bins, 48 for the other tasks."""
+    decoder_convolutions: Count | None = None
+    """3×3 convolutions of the decoders; by default three for bins, two for the other tasks."""
     start: Positive | None = None
     """Where bins start, in the unit of the labels; by default 10, or the middle of a range without it."""
 
@@ -101,7 +109,15 @@ class BinsConfig(AtrousConfig):
             self.dropout,
             self.temperature,
             self.position,
+            self.attention_scale,
         )
+
+    def decoder(self, skip_width: int = 48, convolutions: int = 2) -> dict[str, int]:
+        """Return the skip's width and the number of convolutions of a decoder, by default these."""
+        return {
+            "skip_width": self.skip_width or skip_width,
+            "convolutions": self.decoder_convolutions or convolutions,
+        }
 
 
 class BinsNetwork(SharedEncoder):
@@ -122,7 +138,9 @@ class BinsNetwork(SharedEncoder):
             if task in bin_tasks:
                 transformer = config.transformer(deep if config.tokens == "encoder" else 256)
                 start = _START if config.start is None else config.start
-                self.branches[task] = AdaptiveBins(deep, skip, transformer, config.tokens, config.rates, start)
+                self.branches[task] = AdaptiveBins(
+                    deep, skip, transformer, config.tokens, config.rates, start, **config.decoder(64, 3)
+                )
             else:
                 self.branches[task] = branch(deep, skip, channels)
 

@@ -32,11 +32,13 @@ class ClassTokenBranch(nn.Module):
         super().__init__()
         width = config.width
         self.aspp = ASPP(deep, rates=config.rates, lite=True)
-        self.decoder = SkipDecoder(256, skip, lite=True)
+        self.decoder = SkipDecoder(256, skip, lite=True, **config.decoder())
         self.project = nn.Identity() if width == 256 else nn.Conv2d(256, width, 1)
         self.tokens = nn.Parameter(torch.randn(1, channels, width))
         self.blocks = nn.ModuleList(
-            CrossTransformerBlock(width, config.heads, config.expansion, config.dropout, config.temperature)
+            CrossTransformerBlock(
+                width, config.heads, config.expansion, config.dropout, config.temperature, config.attention_scale
+            )
             for _ in range(config.blocks)
         )
 

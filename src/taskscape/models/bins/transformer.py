@@ -32,12 +32,19 @@ class TokenBranch(nn.Module):
     """One task: ASPP → tokens → transformer → map → decoder with a skip at stride 4 → 1×1 convolution."""
 
     def __init__(
-        self, deep: int, skip: int, channels: int, transformer: GridTransformer, rates: tuple[int, ...]
+        self,
+        deep: int,
+        skip: int,
+        channels: int,
+        transformer: GridTransformer,
+        rates: tuple[int, ...],
+        skip_width: int = 48,
+        convolutions: int = 2,
     ) -> None:
         super().__init__()
         self.aspp = ASPP(deep, rates=rates, lite=True)
         self.transformer = transformer
-        self.decoder = SkipDecoder(transformer.width, skip, lite=True)
+        self.decoder = SkipDecoder(transformer.width, skip, skip_width=skip_width, convolutions=convolutions, lite=True)
         self.head = nn.Conv2d(256, channels, 1)
 
     def forward(self, skip: Tensor, bottleneck: Tensor) -> Tensor:
@@ -56,6 +63,6 @@ class Transformer(BinsNetwork, config=TransformerConfig):
         settings = TransformerConfig.of(config, options)
 
         def branch(deep: int, skip: int, channels: int) -> nn.Module:
-            return TokenBranch(deep, skip, channels, settings.transformer(256), settings.rates)
+            return TokenBranch(deep, skip, channels, settings.transformer(256), settings.rates, **settings.decoder())
 
         super().__init__(out_channels, settings, branch)

@@ -1,24 +1,36 @@
 """Attention Is All You Need (Vaswani et al., NeurIPS 2017, https://arxiv.org/abs/1706.03762)."""
 
 import math
+from typing import Literal
 
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+AttentionScale = Literal["head", "width"]
+"""Of which number of channels similarities are divided by the root: those of a head, or all."""
 
 
 class Attention(nn.Module):
     """Multi-head attention: softmax(query · key) over the tokens of a context, and the mean of their values.
 
-    A head's similarities are divided by temperature · √(its width). ``dropout`` leaves out similarities in training.
+    A head's similarities are divided by temperature · √(its width), with ``scale="width"`` by temperature · √width.
+    ``dropout`` leaves out similarities in training.
     """
 
-    def __init__(self, width: int, heads: int, dropout: float = 0.0, temperature: float = 1.0) -> None:
+    def __init__(
+        self,
+        width: int,
+        heads: int,
+        dropout: float = 0.0,
+        temperature: float = 1.0,
+        scale: AttentionScale = "head",
+    ) -> None:
         super().__init__()
         if width % heads:
             raise ValueError(f"a width of {width} cannot be divided among {heads} heads: choose heads that divide it")
         self.heads = heads
         self.dropout = dropout
-        self.scale = 1 / (temperature * math.sqrt(width // heads))
+        self.scale = 1 / (temperature * math.sqrt(width // heads if scale == "head" else width))
         self.query = nn.Linear(width, width)
         self.key = nn.Linear(width, width)
         self.value = nn.Linear(width, width)

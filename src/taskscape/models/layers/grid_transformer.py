@@ -1,10 +1,16 @@
 """A transformer over the cells of a grid, as in ViT (Dosovitskiy et al., ICLR 2021, https://arxiv.org/abs/2010.11929)."""
 
+from typing import Literal
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from taskscape.models.layers.attention import AttentionScale
 from taskscape.models.layers.transformer_block import TransformerBlock
+
+Position = Literal["none", "query", "input"]
+"""Where a learned position for each cell is added: nowhere, to every block's queries, or to the first one's input."""
 
 
 class GridTransformer(nn.Module):
@@ -20,23 +26,28 @@ class GridTransformer(nn.Module):
         expansion: int = 4,
         dropout: float = 0.0,
         temperature: float = 1.0,
-        position: bool = False,
+        position: Position = "none",
+        scale: AttentionScale = "head",
     ) -> None:
         super().__init__()
+        self.position_in = position
         self.grid = grid
         self.width = width
         self.project = nn.Identity() if inputs == width else nn.Linear(inputs, width)
-        self.position = nn.Parameter(torch.randn(1, grid * grid, width) * 0.02) if position else None
+        self.position = nn.Parameter(torch.randn(1, grid * grid, width) * 0.02) if position != "none" else None
         self.blocks = nn.ModuleList(
-            TransformerBlock(width, heads, expansion, dropout, temperature) for _ in range(blocks)
+            TransformerBlock(width, heads, expansion, dropout, temperature, scale) for _ in range(blocks)
         )
 
     def forward(self, x: Tensor) -> Tensor:
         """Return (B, grid², width) tokens for a (B, inputs, h, w) map, row by row."""
         cells = F.interpolate(x, size=(self.grid, self.grid), mode="bilinear", align_corners=False)
         tokens: Tensor = self.project(cells.flatten(2).transpose(1, 2))
+        if self.position is not None and self.position_in == "input":
+            tokens = tokens + self.position
+        query_position = self.position if self.position_in == "query" else None
         for block in self.blocks:
-            tokens = block(tokens, self.position)
+            tokens = block(tokens, query_position)
         return tokens
 
     def fold(self, tokens: Tensor) -> Tensor:

@@ -2,18 +2,24 @@
 
 from torch import Tensor, nn
 
-from taskscape.models.layers.attention import Attention
+from taskscape.models.layers.attention import Attention, AttentionScale
 
 
 class TransformerBlock(nn.Module):
     """x + attention(x), then x + mlp(x), each after its own layer norm."""
 
     def __init__(
-        self, width: int, heads: int, expansion: int = 4, dropout: float = 0.0, temperature: float = 1.0
+        self,
+        width: int,
+        heads: int,
+        expansion: int = 4,
+        dropout: float = 0.0,
+        temperature: float = 1.0,
+        scale: AttentionScale = "head",
     ) -> None:
         super().__init__()
         self.norm = nn.LayerNorm(width)
-        self.attention = Attention(width, heads, dropout, temperature)
+        self.attention = Attention(width, heads, dropout, temperature, scale)
         self.mlp = _mlp(width, expansion)
 
     def forward(self, tokens: Tensor, position: Tensor | None = None) -> Tensor:
@@ -29,12 +35,18 @@ class CrossTransformerBlock(nn.Module):
     """As ``TransformerBlock``, but the tokens attend to a context, which has its own layer norm."""
 
     def __init__(
-        self, width: int, heads: int, expansion: int = 4, dropout: float = 0.0, temperature: float = 1.0
+        self,
+        width: int,
+        heads: int,
+        expansion: int = 4,
+        dropout: float = 0.0,
+        temperature: float = 1.0,
+        scale: AttentionScale = "head",
     ) -> None:
         super().__init__()
         self.norm = nn.LayerNorm(width)
         self.norm_context = nn.LayerNorm(width)
-        self.attention = Attention(width, heads, dropout, temperature)
+        self.attention = Attention(width, heads, dropout, temperature, scale)
         self.mlp = _mlp(width, expansion)
 
     def forward(self, tokens: Tensor, context: Tensor) -> Tensor:
