@@ -32,7 +32,7 @@ def settings() -> dict[str, Any]:
     """Return what the file should hold of the recipes, and of all classes that may stand in them."""
     classes: dict[str, Any] = {}
     offers: dict[str, Any] = {}
-    experiments = {name: getattr(own, name)() for name in recipes()}
+    experiments = {name: own.find(name)() for name in recipes()}
     for experiment in experiments.values():
         _describe(type(experiment), classes, offers)
     return {

@@ -54,7 +54,7 @@ def training(
     recipe: str, data: DataSource, marks: Sequence[int], batch: int, seed: int, change: Change
 ) -> Iterator[tuple[int, Trainer]]:
     """Train with one way of padding for as many steps as the last mark says, and stop at each."""
-    experiment = getattr(recipes, recipe)()
+    experiment = recipes.find(recipe)()
     experiment = replace(experiment, data=data, batch_size=batch, seed=seed, compile=False)
     fabric = launch("cpu")
     stores = runs.open_data(experiment, fabric)

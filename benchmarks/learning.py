@@ -42,8 +42,9 @@ def networks() -> dict[str, Experiment]:
     """Every network by its own recipe."""
     experiments: dict[str, Experiment] = {}
     for name in recipe_names():
-        experiment = getattr(recipes, name)()
-        experiments.setdefault(experiment.network.name, experiment)
+        if "/" not in name:  # published experiments have protocols of their own
+            experiment = recipes.find(name)()
+            experiments.setdefault(experiment.network.name, experiment)
     return {name: experiments[name] for name in models.NAMES}
 
 
@@ -59,7 +60,7 @@ def quick() -> Experiment:
 
 def weightings(recipe: str | None) -> dict[str, Experiment]:
     """A recipe's network, or that of ``quick``, alone on each of its tasks and with every way of balancing them."""
-    together: Experiment = getattr(recipes, recipe)() if recipe else quick()
+    together: Experiment = recipes.find(recipe)() if recipe else quick()
     together = replace(together, weighting=weighting.FixedConfig())
     alone = {SINGLE[name]: {name: task} for name, task in together.tasks.items()}
     experiments = {name: replace(together, tasks=tasks) for name, tasks in alone.items()}

@@ -157,7 +157,7 @@ def test_recipes_are_those_of_the_module(capsys: pytest.CaptureFixture[str]) -> 
     assert recipes()
     for name, text in recipes().items():
         assert text
-        assert isinstance(getattr(module, name)(), Experiment)
+        assert isinstance(module.find(name)(), Experiment)
     main(["recipes"])
     shown = capsys.readouterr().out
     assert all(f"\n{name} " in f"\n{shown}" for name in recipes())

@@ -13,7 +13,8 @@ from taskscape.runs import Experiment
 from taskscape.serialization import dump, parse
 from taskscape.tasks import Depth
 
-ALL = [*listed(), *models.NAMES]
+ALL = [*(name for name in listed() if "/" not in name), *models.NAMES]
+"""Published experiments are in tests/test_published.py."""
 
 
 @pytest.mark.parametrize("name", ALL)
@@ -24,7 +25,8 @@ def test_a_recipe_is_saved_and_read_back(name: str) -> None:
 
 @pytest.mark.parametrize("name", ALL)
 def test_network_tasks_and_weighting_of_a_recipe_fit(name: str) -> None:
-    read_recipe(name).check()
+    experiment = read_recipe(name)
+    replace(experiment, network=experiment.network.from_scratch()).check()  # weights may not be on this machine
 
 
 @pytest.mark.parametrize("name", models.NAMES)

@@ -112,7 +112,7 @@ def test_counts_are_up_to_date(name: str) -> None:
 
 @pytest.mark.parametrize("name", [*recipes(), "segnet-split", "transformer"])
 def test_stand_ins_have_the_settings_of_the_classes(name: str) -> None:
-    real = getattr(own, name)() if name in recipes() else own.of_network(name)
+    real = own.find(name)() if name in recipes() else own.of_network(name)
     stand_in = described.experiment(name if name in recipes() else "joint")
     if name not in recipes():
         stand_in = chosen(stand_in, [("network", name)])

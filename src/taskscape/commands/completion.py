@@ -117,6 +117,8 @@ def _of_train(before: Sequence[str], last: str) -> Iterator[str]:
         yield from topics(base)
     elif after.startswith("--") and (setting := flags.get(after[2:].replace("_", "-"))) and len(setting.flags) == 1:
         yield from words_of(setting.kind) or ()
+    elif after == "--scale":
+        yield "small"
     elif after in ("--threads", *(f"--{flag}" for flag in RUN_FLAGS)):
         return
     elif last.startswith("-"):

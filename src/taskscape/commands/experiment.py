@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import fields, replace
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple, get_args
+from typing import Annotated, Any, Literal, NamedTuple, get_args
 
 import tyro
 
@@ -21,6 +21,8 @@ RUN_FLAGS = {
     "out": "Folder of the run; by default runs/RECIPE-N.",
     "run": "The same as --out.",
     "resume": "Resume this run, which must have been started with the same settings.",
+    "scale": "Shrink the recipe to minutes on two cores: half the size, fewer images and epochs, random initial "
+    "weights. Other flags count after that. One of small.",
     "from": "Start from the weights of this run, or of a file, as far as they fit; tasks and classes may differ.",
 }
 """The flags of ``taskscape train`` that are no settings of an experiment."""
@@ -36,6 +38,7 @@ class Asked(NamedTuple):
     experiment: Any
     out: Path | None
     resume: Path | None
+    scale: Literal["small"] | None = None
 
 
 def parse(recipe: str, default: Any, arguments: Sequence[str]) -> Asked:
@@ -65,12 +68,13 @@ def parse(recipe: str, default: Any, arguments: Sequence[str]) -> Asked:
         *,
         out: NewRun = None,
         resume: OptionalRun = None,
+        scale: Literal["small"] | None = None,
         origin: Annotated[Path | None, tyro.conf.arg(name="from", metavar="RUN")] = None,
     ) -> Asked:
         changed: Any = experiment
         if origin is not None:
             changed = replace(changed, start_from=origin, start_checksum=None)
-        return Asked(changed, out, resume)
+        return Asked(changed, out, resume, scale)
 
     return tyro.cli(options, args=rest, prog=f"taskscape train {recipe}", registry=registry(), add_help=False)
 

@@ -1,11 +1,12 @@
 """``taskscape recipes``."""
 
 import ast
+import re
 import sys
 from collections.abc import Mapping, Sequence
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import tyro
 
@@ -14,20 +15,51 @@ from taskscape.serialization import load_name, nearest, parse
 if TYPE_CHECKING:
     from taskscape.runs import Experiment
 
-FILE = Path(__file__).parents[1] / "recipes.py"
+ROOM = Path(__file__).parents[1] / "recipes"
+EVERY_DAY = "basic"
+"""The file of the recipes whose names have no group in front."""
+
+
+class Listed(NamedTuple):
+    """What the list of recipes shows of one."""
+
+    text: str
+    """The first line of its docstring."""
+    published: str
+    """What its docstring says that was published."""
 
 
 def main(arguments: Sequence[str]) -> None:
     tyro.cli(print_recipes, args=arguments, prog="taskscape recipes")
 
 
-def print_recipes() -> None:
-    """List the recipes: complete experiments to train or to start from."""
-    print_list(recipes())
+def print_recipes(group: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="[GROUP]")] = "") -> None:
+    """List the recipes: complete experiments to train or to start from.
+
+    Args:
+        group: One group of published experiments, such as ladder; by default everything.
+    """
+    if group and group not in (known := [name for name in by_group() if name]):
+        raise ValueError(f"there is no group of recipes {group!r}{nearest(group, known)}; there is {', '.join(known)}")
+    for name, listed in by_group().items():
+        if group in ("", name):
+            print_group(name, listed)
     print(
         "\nTrain one with taskscape train RECIPE, joint with another network with taskscape train NETWORK\n"
-        "(taskscape models lists them), or one of your own with taskscape train my.py:function."
+        "(taskscape models lists them), or one of your own with taskscape train my.py:function.\n"
+        "With --scale small a published experiment takes minutes on two cores."
     )
+
+
+def print_group(group: str, listed: Mapping[str, Listed]) -> None:
+    """Print the recipes of a group: name, what each is and, where the group has a name, what was published."""
+    if not group:
+        print_list({name: one.text for name, one in listed.items()})
+        return
+    print(f"\n{group}: the last column is what was published")
+    names, texts = (max(map(len, column)) for column in (listed, (one.text for one in listed.values())))
+    for name, one in listed.items():
+        print(f"{name:<{names}}  {one.text:<{texts}}  {one.published}")
 
 
 def print_list(texts: Mapping[str, str]) -> None:
@@ -38,13 +70,38 @@ def print_list(texts: Mapping[str, str]) -> None:
 
 
 def recipes() -> dict[str, str]:
-    """Return the names of all recipes with what they are, read from their source: importing it would import torch."""
-    functions = [node for node in ast.parse(FILE.read_text("utf-8")).body if isinstance(node, ast.FunctionDef)]
+    """Return the names of all recipes with what they are."""
+    return {name: one.text for listed in by_group().values() for name, one in listed.items()}
+
+
+@cache
+def by_group() -> dict[str, dict[str, Listed]]:
+    """Return the recipes by group, those of every day under an empty name, and the names of each with what to list.
+
+    They are read from their source: importing it would import torch.
+    """
+    files = sorted(ROOM.glob("*.py"), key=lambda file: (file.stem != EVERY_DAY, file.stem))
+    found = {"" if file.stem == EVERY_DAY else file.stem: _of_file(file) for file in files}
+    return {group: listed for group, listed in found.items() if listed}
+
+
+def _of_file(file: Path) -> dict[str, Listed]:
+    """Return the recipes of a file: its public functions without arguments that return an experiment."""
+    front = "" if file.stem == EVERY_DAY else f"{file.stem}/"
     return {
-        function.name: (ast.get_docstring(function) or "").partition("\n")[0].replace("``", "")
-        for function in functions
-        if not function.name.startswith("_") and not ast.unparse(function.args)
+        front + node.name: _listed(ast.get_docstring(node) or "")
+        for node in ast.parse(file.read_text("utf-8")).body
+        if isinstance(node, ast.FunctionDef)
+        and not node.name.startswith("_")
+        and not ast.unparse(node.args)
+        and node.returns
+        and ast.unparse(node.returns) == "Experiment"
     }
+
+
+def _listed(docstring: str) -> Listed:
+    published = re.search(r"^Published: (.*)$", docstring, re.MULTILINE)
+    return Listed(docstring.partition("\n")[0].replace("``", ""), published[1] if published else "")
 
 
 def described_recipe(recipe: str) -> Any:
@@ -86,7 +143,7 @@ def read_recipe(recipe: str) -> "Experiment":
     if recipe.endswith((".yaml", ".yml")):
         return parse(Path(recipe).read_text("utf-8"), recipe, Experiment)
     if (own_name := recipe.replace("-", "_")) in recipes():
-        function = getattr(own, own_name)
+        function = own.find(own_name)
     elif function is None:
         function = partial(own.of_network, recipe)
     experiment = function() if callable(function) else function

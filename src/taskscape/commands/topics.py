@@ -165,10 +165,14 @@ def _members(node: Choice | Entries) -> Iterator[str]:
 def _run(tree: Sequence[Node]) -> Iterator[str]:
     """Return the page of the settings that belong to no topic."""
     for node in tree:
-        if isinstance(node, Setting) and "." not in node.path and node.path not in ("start_from", "start_checksum"):
+        if (
+            isinstance(node, Setting)
+            and "." not in node.path
+            and node.path not in ("start_from", "start_checksum", "note")
+        ):
             yield from _line(_assignment(node), _with_words(node))
     for flag, text in RUN_FLAGS.items():
-        yield from _line(f"--{flag} RUN", text)
+        yield from _line(f"--{flag} {'small' if flag == 'scale' else 'RUN'}", text)
 
 
 # -- lines -------------------------------------------------------------------------------------------------------------

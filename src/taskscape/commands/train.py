@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import tyro
 
 from taskscape.commands.experiment import parse
-from taskscape.commands.recipes import described_recipe, print_list, read_recipe, recipes
+from taskscape.commands.flags import given
+from taskscape.commands.recipes import by_group, described_recipe, print_group, read_recipe
 from taskscape.commands.shared import require_run
 from taskscape.commands.topics import HELP, asks_for_help, help_of
 from taskscape.errors import Interrupted
@@ -35,7 +36,9 @@ def main(arguments: Sequence[str]) -> None:
         start(first, arguments[1:])
     elif first in HELP:
         print(_USAGE)
-        print_list(recipes())
+        print_group("", by_group()[""])
+        print("\nor a published experiment, which taskscape recipes lists:")
+        print(", ".join(f"{group}/..." for group in by_group() if group))
         print("\ntaskscape train RECIPE --help shows the settings of one.")
         raise SystemExit(0)
     elif first.partition("=")[0] == "--resume":
@@ -66,7 +69,12 @@ def start(recipe: str, arguments: Sequence[str]) -> None:
         raise SystemExit(0)
     if (stand_in := described_recipe(recipe)) is not None:
         parse(recipe, stand_in, arguments)  # what is wrong is found before torch is imported
-    experiment, out, resume = parse(recipe, read_recipe(recipe), arguments)
+    default = read_recipe(recipe)
+    if dict(given(arguments)).get("scale") == "small":
+        from taskscape.recipes.scale import small
+
+        default = small(default)
+    experiment, out, resume, _ = parse(recipe, default, arguments)
     if resume is None:
         _train(experiment, out, name=_short_name(recipe))
         return
@@ -157,7 +165,7 @@ def _short_name(recipe: str) -> str:
     """Return what a run of this recipe is called, without its number."""
     if recipe.endswith((".yaml", ".yml")):
         return Path(recipe).resolve().parent.name.rstrip("0123456789").rstrip("-") or "run"
-    return recipe.rpartition(":")[2]
+    return recipe.rpartition(":")[2].replace("/", "-")
 
 
 def _differences(saved: Any, asked: Any) -> list[str]:

@@ -42,6 +42,9 @@ class XTaskConfig(EncoderConfig):
     """Batch norm in the transfer networks."""
     wide: bool = False
     """Transfer networks of twice the width."""
+    zero_init_last: bool = True
+    """Start the last batch norm of every residual block of a random ResNet at zero, so that the block is the identity
+    at first, as timm does; torchvision does not, nor did the paper. Encoders without such blocks are as they are."""
     class_tasks: tuple[str, ...] | None = None
     """Tasks whose outputs are scores of classes: they are transferred as log-probabilities. By default those that
     predict classes; where only channels are known, those with more than three."""
@@ -112,6 +115,8 @@ class XTask(Network, config=XTaskConfig):
         config = XTaskConfig.of(config, options)
         self.class_tasks: tuple[str, ...] = tasks_of_classes("class_tasks", config.class_tasks, out_channels)
         self.encoder = Encoder(config.encoder, pretrained=config.pretrained)
+        if not config.zero_init_last and config.pretrained is False:
+            self.encoder.start_last_norms_at_one()
         self.decoders = nn.ModuleDict({task: Decoder(self.encoder.channels, n) for task, n in out_channels.items()})
         self.transfers = nn.ModuleDict(
             {

@@ -49,7 +49,7 @@ NAMED_SETTINGS = {
 }
 
 
-def write_report(run: str | Path, split: str = "val", tta: bool = False) -> Path:
+def write_report(run: str | Path, split: str = "val", tta: bool | str = False) -> Path:
     """Write ``RUN/report/index.html`` and return its path; for another split than val, ``index-SPLIT.html``.
 
     With ``tta`` it is about the result of test-time augmentation, and the name of the page ends in ``-tta``. The page
@@ -70,7 +70,7 @@ def _page(run: Run) -> str:
     overview = _unfinished(run) + (gallery.hero(samples, tasks) if samples else "")
     overview += _headlines(result, known) + _settings(run)
     evaluated = f"evaluated on {result.images} images ({result.split})"
-    lead = f"{task_words(result.tasks)} from one image, {evaluated}{', with test-time augmentation' * result.tta}."
+    lead = f"{task_words(result.tasks)} from one image, {evaluated}{result.tta_words}."
     return page(
         run.name + (f" (unfinished: {run.unfinished})" if run.unfinished else ""),
         "taskscape · report of a run",
@@ -152,6 +152,8 @@ def _settings(run: Run) -> str:
     named = [(title, headline(run.settings[key])) for key, title in NAMED_SETTINGS.items() if key in run.settings]
     if "tasks" in run.settings:
         named.insert(1, ("Tasks", task_words(run.result.tasks)))
+    if note := run.settings.get("note"):
+        named.append(("Note", str(note)))
     if run.best_epoch is not None:
         named.append(("Weights of epoch", f"{run.best_epoch}, the best by validation"))
     return facts(named) + folded("Every setting, by the name of its flag", settings_table(flatten(run.settings)))

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from taskscape.report.run import Run, flatten
 
-WITHOUT_EFFECT = ("checkpoint_minutes", "keep_checkpoint", "train_metrics", "start_checksum")
+WITHOUT_EFFECT = ("checkpoint_minutes", "keep_checkpoint", "train_metrics", "start_checksum", "note")
 """Settings that do not change what a network learns."""
 
 _FREE = ("network", "tasks", "weighting", "objective", "seed", "monitor", "device", "compile", *WITHOUT_EFFECT)
@@ -53,7 +53,7 @@ def evaluated_on(run: Run) -> dict[str, str]:
     """Return on which images a result was measured."""
     result = run.result
     return {
-        "splits": result.split + " with test-time augmentation" * result.tta,
+        "splits": result.split + result.tta_words,
         "images": str(result.images),
         "sizes": "×".join(map(str, result.size)),
         "data": result.data or UNKNOWN,

@@ -25,13 +25,13 @@ from taskscape.data import Loader, Store
 from taskscape.data.check import quick
 from taskscape.devices import find_device
 from taskscape.distributed import launch, rank, world_size
-from taskscape.evaluation import baseline, collect_samples, evaluate, seconds_of
+from taskscape.evaluation import TestTimeAugmentation, baseline, collect_samples, evaluate, find_tta, seconds_of
 from taskscape.files import atomic_write
 from taskscape.models import Network, Outputs
 from taskscape.models.layers.encoder import Encoder
 from taskscape.progress import ProgressCallback, progress_bar, reporter
 from taskscape.run_folder import Result, RunFolder, locked
-from taskscape.runs.account import asked_for, parts, progress_of
+from taskscape.runs.account import asked_for, last_epochs, parts, progress_of
 from taskscape.runs.experiment import Experiment
 from taskscape.runs.known_data import remember, require_same, result_name
 from taskscape.runs.precision import apply_recorded, precision_in_words, verify_precision
@@ -82,11 +82,12 @@ class TrainedModel(NamedTuple):
             outputs: Outputs = self.network(image.to(self.device))
             return outputs
 
-    def forward_tta(self, image: Tensor) -> Outputs:
-        """Predict with test-time augmentation: the mean of the raw outputs for the images and their mirror images."""
-        plain, flipped = self.forward(image).final, self.forward(image.flip(-1)).final
-        final = {name: (plain[name] + task.hflip(flipped[name])) / 2 for name, task in self.tasks.items()}
-        return Outputs(final, {}, ())
+    def forward_tta(self, image: Tensor, tta: TestTimeAugmentation | str | bool = True) -> Outputs:
+        """Predict with test-time augmentation: by default the mean over the images and their mirror images."""
+        augmentation = find_tta(tta)
+        if augmentation is None:
+            return self.forward(image)
+        return Outputs(augmentation(self.forward, self.tasks, image.to(self.device)), {}, ())
 
 
 def train(experiment: Experiment, run: str | Path, *, resume: bool = False, quiet: bool = False) -> Result:
@@ -134,7 +135,7 @@ def _train(
     if missing := [split for split in ("train", "val") if split not in stores]:
         where = " and ".join(missing)
         raise ValueError(f"the data have no images in {where}: a run trains on those of train and validates on val")
-    notes: list[str] = []
+    notes = [experiment.note or ""]
     experiment = experiment.for_data(stores["train"], notes.append)
     trainer = assemble(experiment, stores, fabric, folder)
     with progress_bar(fabric.is_global_zero and not quiet) as progress, logs.shown(progress.console):
@@ -160,7 +161,10 @@ def _train(
             keep_log_in(folder.log)
         verify_precision(trainer, experiment, folder, progress, resume=resume)
         trainer.run(progress)
-    result = evaluate_model(load(folder.path, str(fabric.device)), stores, folder, split="val")
+    model = load(folder.path, str(fabric.device))
+    result = evaluate_model(model, stores, folder, split="val")
+    if experiment.tta is not None:
+        evaluate_model(model, stores, folder, split="val", tta=experiment.tta)
     if fabric.is_global_zero and not experiment.keep_checkpoint:
         folder.checkpoint.unlink(missing_ok=True)  # last, so that a run killed before can be resumed
     return result
@@ -248,22 +252,28 @@ def load(run: str | Path, device: str = "auto") -> TrainedModel:
 
 
 def evaluate_run(
-    run: str | Path, *, split: str = "val", tta: bool = False, device: str = "auto", quiet: bool = False
+    run: str | Path,
+    *,
+    split: str = "val",
+    tta: TestTimeAugmentation | str | bool = False,
+    device: str = "auto",
+    quiet: bool = False,
 ) -> Result:
     """Evaluate a run's best network on a split, and write the result and samples for the report into its folder.
 
-    With ``tta``, test-time augmentation, predictions are the mean of those for the image and for its mirror image; the
-    files have names of their own then (``RunFolder``). Where the data are not those that the run was trained with, the
+    With ``tta``, test-time augmentation, predictions are the mean of those for the image and for its mirror image, or
+    what a ``TestTimeAugmentation`` or its word says; the files have names of their own then (``RunFolder``). Where the data are not those that the run was trained with, the
     files have the data's fingerprint in their names, as ``Result.split`` has, and that is printed. Raises
     ``ValueError`` for a split that the data lacks.
     """
+    known = _known(find_tta(tta))
     model = load(run, device)
     folder = RunFolder(Path(run))
     with progress_bar(rank() == 0 and not quiet) as progress, logs.shown(progress.console):
         stores = model.experiment.data.open(reporter(progress, "preparing data"))
         if split not in stores:
             raise ValueError(f"the data of {run} has no split {split!r}; it has {', '.join(stores)}")
-        name, note = result_name(folder, split, tta, stores[split])
+        name, note = result_name(folder, split, known, stores[split])
         if note:
             _LOGGER.info("%s", note)
         report = reporter(progress, "batches evaluated")
@@ -277,7 +287,7 @@ def evaluate_model(
     *,
     split: str,
     name: str | None = None,
-    tta: bool = False,
+    tta: TestTimeAugmentation | str | bool = False,
     report: ProgressCallback | None = None,
 ) -> Result:
     """Evaluate a network on a split, and write the result and samples into the folder of its run.
@@ -287,7 +297,9 @@ def evaluate_model(
     """
     store, name = stores[split], name or split
     loader = model.experiment.loader(store, model.device, training=False)
-    forward = model.forward_tta if tta else model.forward
+    augmentation = find_tta(tta)
+    known = _known(augmentation)
+    forward = partial(model.forward_tta, tta=augmentation) if augmentation else model.forward
     evaluation = evaluate(forward, model.tasks, _reported(loader, report), model.device)
     blind = baseline(stores["train"], store, model.tasks, most=FITTED) if "train" in stores else None
     one_image = loader.batch(np.array([0])).image
@@ -302,7 +314,7 @@ def evaluate_model(
         plots=evaluation.plots,
         cost={
             "parameters": sum(p.numel() for p in model.network.parameters()),
-            "flops": float((1 + tta) * flops(model.network, store.size)),
+            "flops": (augmentation.cost if augmentation else 1.0) * flops(model.network, store.size),
             "seconds_per_image": evaluation.seconds_per_image,
             "latency": latency,
             **_training_time(folder),
@@ -312,9 +324,10 @@ def evaluate_model(
             "batch size": str(-(-loader.batch_size // world_size())),
             **precision_in_words(model.experiment, folder),
         },
-        tta=tta,
+        tta=known,
         data=store.manifest.fingerprint,
         progress=progress_of(folder, model.experiment),
+        last_epochs=None if known or name != "val" else last_epochs(folder, model.experiment.average_last),
         baselines={} if blind is None else {"constant": blind.constant, "by position": blind.by_position},
         parameters=parts(model.network),
     )
@@ -322,9 +335,16 @@ def evaluate_model(
         indices = np.linspace(0, len(store) - 1, min(SAMPLES, len(store))).astype(np.int64)
         samples = collect_samples(forward, model.tasks, loader.batch(indices))
         names = np.array([store.names[index] for index in indices])
-        _save_arrays(folder.samples(name, tta), {"name": names, **samples})
-        result.save(folder.result(name, tta))
+        _save_arrays(folder.samples(name, known), {"name": names, **samples})
+        result.save(folder.result(name, known))
     return result
+
+
+def _known(tta: TestTimeAugmentation | None) -> bool | str:
+    """Return what results and their files know of test-time augmentation."""
+    if tta is None:
+        return False
+    return True if tta.word == "mirror" else tta.word
 
 
 def _reported(loader: Loader, report: ProgressCallback | None) -> Iterator[Batch]:

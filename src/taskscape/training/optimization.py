@@ -162,9 +162,13 @@ class Poly(Schedule):
 
     power: NonNegative = 0.9
     """The exponent; 0 is constant."""
+    per_epoch: bool = False
+    """Change between epochs only, not with every step."""
 
     @override
     def shape(self, epoch: float, epochs: int) -> float:
+        if self.per_epoch:
+            epoch = int(epoch)
         return float((1 - min(epoch / epochs, 1.0)) ** self.power)
 
 

@@ -108,6 +108,12 @@ class Encoder(nn.Module):
         self.register_buffer("mean", torch.tensor(config["mean"]).view(1, 3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(config["std"]).view(1, 3, 1, 1), persistent=False)
 
+    def start_last_norms_at_one(self) -> None:
+        """Undo timm's zeros in the last batch norms of residual blocks (Goyal et al., https://arxiv.org/abs/1706.02677)."""
+        for norm in self.backbone.modules():
+            if isinstance(norm, nn.BatchNorm2d) and not norm.weight.is_meta and not norm.weight.any():
+                nn.init.ones_(norm.weight)
+
     def level(self, stride: int) -> int:
         """Return the index of the coarsest level with this stride. Raises ``ValueError`` where there is none."""
         if stride not in self.strides:

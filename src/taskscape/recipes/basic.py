@@ -1,9 +1,4 @@
-"""Recipes: functions without arguments that return an ``Experiment``. A variant calls another and replaces a field.
-
-``taskscape recipes`` lists them with the first line of their docstrings; ``taskscape train NAME --field value`` starts
-from one. The name of a network is a recipe too: ``joint`` with that network. A recipe of your own is a function in a
-file of your own: ``taskscape train my.py:experiment``.
-"""
+"""The recipes for every day: small, quick, on generated streets."""
 
 from dataclasses import replace
 from typing import Any

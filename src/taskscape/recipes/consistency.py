@@ -1,0 +1,185 @@
+"""Cross-task consistency (XTasC-Net) on Cityscapes and NYUv2.
+
+Nakano, Chen and Demachi, 2021, https://arxiv.org/abs/2111.14122, protocol of https://github.com/akarimoon/xtask_mt:
+ResNet-34 without pretrained weights, its last batch norms not zeroed; Adam 1e-4 with β₂ 0.99; Cityscapes 250 epochs of
+batches of 8, halved every 80, λ 0.01; NYUv2 100 epochs of batches of 6, halved every 60, λ 0.0001; flip and
+scale-and-crop. Figures are mIoU, pixel accuracy, absolute and relative error; mIoU is averaged per image there: compare
+it with ``semseg/miou_per_image``.
+
+Without a store, streets stand in: 2,975 and 500 of 128×256 for Cityscapes, and 795 and 654 of 288×384 for the rooms of
+NYUv2, with the 19 classes of streets in place of its 13.
+"""
+
+from dataclasses import replace
+
+from taskscape.data import Augmentation, Streets
+from taskscape.losses import CrossEntropy
+from taskscape.modalities.class_sets import CITYSCAPES_7, CITYSCAPES_19, ClassSet
+from taskscape.models import XTaskConfig
+from taskscape.objectives import CrossTaskConsistency, Supervised
+from taskscape.runs import Experiment
+from taskscape.tasks import Depth, SemanticSegmentation
+from taskscape.training.optimization import AdamConfig, Step
+from taskscape.weighting import FixedConfig, GradNormConfig, UncertaintyConfig
+
+
+def _network(encoder: str = "resnet34", *, batch_norm: bool = False, wide: bool = False) -> XTaskConfig:
+    return XTaskConfig(encoder=encoder, pretrained=False, batch_norm=batch_norm, wide=wide, zero_init_last=False)
+
+
+def _cityscapes(classes: ClassSet) -> Experiment:
+    return Experiment(
+        network=_network(),
+        tasks={"semseg": SemanticSegmentation(classes), "depth": Depth(quantity="mtan-cityscapes")},
+        data=Streets(train=2975, val=500, size=(128, 256)),
+        augmentation=Augmentation(flip=True, scale_choices=(1.0, 1.2, 1.5)),
+        objective=CrossTaskConsistency(weight=0.01),
+        weighting=UncertaintyConfig("xtask"),
+        optimizer=AdamConfig(lr=1e-4, betas=(0.9, 0.99)),
+        schedule=Step(step_size=80, gamma=0.5),
+        epochs=250,
+        batch_size=8,
+        precision="fp32",
+    )
+
+
+def _alone(experiment: Experiment, task: str) -> Experiment:
+    return replace(experiment, tasks={task: experiment.tasks[task]}, objective=Supervised(), weighting=FixedConfig())
+
+
+def cityscapes_7() -> Experiment:
+    """Cross-task consistency: Cityscapes with 7 classes.
+
+    Published: 66.51, 93.56, 0.0122, 19.40 (MTAN 53.04, 91.11, 0.0144, 33.63); 31,553,344 parameters
+    Source: Nakano et al., 2021, https://arxiv.org/abs/2111.14122
+    """
+    return _cityscapes(CITYSCAPES_7)
+
+
+def cityscapes_19() -> Experiment:
+    """Cross-task consistency: Cityscapes with 19 classes.
+
+    Published: 31,562,560 parameters
+    Source: Nakano et al., 2021, https://arxiv.org/abs/2111.14122
+    """
+    return _cityscapes(CITYSCAPES_19)
+
+
+def nyuv2() -> Experiment:
+    """Cross-task consistency: NYUv2, segmentation and depth.
+
+    Published: 30.31, 63.02, 0.5954, 0.2235
+    Source: Nakano et al., 2021, https://arxiv.org/abs/2111.14122
+    """
+    metres = Depth("metres", mean=0.0, std=1.0, min_depth=0.01, max_depth=1000.0, scale_rule="divide")
+    return replace(
+        _cityscapes(CITYSCAPES_19),
+        tasks={"semseg": SemanticSegmentation(), "depth": metres},
+        data=Streets(train=795, val=654, size=(288, 384)),
+        objective=CrossTaskConsistency(weight=0.0001),
+        schedule=Step(step_size=60, gamma=0.5),
+        epochs=100,
+        batch_size=6,
+    )
+
+
+def single_semseg_cityscapes_7() -> Experiment:
+    """Encoder and one decoder for segmentation alone: Cityscapes with 7 classes.
+
+    Published: 24,535,360 parameters
+    Source: Nakano et al., 2021, https://arxiv.org/abs/2111.14122
+    """
+    return _alone(cityscapes_7(), "semseg")
+
+
+def single_depth_cityscapes() -> Experiment:
+    """Encoder and one decoder for inverse depth alone: Cityscapes.
+
+    Published: 24,534,592 parameters
+    Source: Nakano et al., 2021, https://arxiv.org/abs/2111.14122
+    """
+    return _alone(cityscapes_7(), "depth")
+
+
+def none_cityscapes_7() -> Experiment:
+    """As cityscapes_7, without consistency: λ is 0, the transfer networks do not learn.
+
+    Published: -
+    Source: Nakano et al., 2021, https://arxiv.org/abs/2111.14122
+    """
+    return replace(cityscapes_7(), objective=CrossTaskConsistency(weight=0.0))
+
+
+def xtc_cityscapes_7() -> Experiment:
+    """As cityscapes_7, transferred predictions compared with the ground truth.
+
+    Published: -
+    Source: variant xtc of https://github.com/akarimoon/xtask_mt, after https://arxiv.org/abs/2006.04096
+    """
+    return replace(cityscapes_7(), objective=CrossTaskConsistency(weight=0.01, target="truth"))
+
+
+def smoothed_cityscapes_7() -> Experiment:
+    """As cityscapes_7, with label smoothing of 0.1 in the transferred segmentation's loss.
+
+    Published: -
+    Source: option label_smoothing of https://github.com/akarimoon/xtask_mt, whose default is 0
+
+    Theirs spreads over the other classes alone: 0.1 there is 0.1 · 7/6 here.
+    """
+    losses = {"semseg": CrossEntropy(label_smoothing=0.1 * 7 / 6)}
+    return replace(cityscapes_7(), objective=CrossTaskConsistency(weight=0.01, losses=losses))
+
+
+def equal_cityscapes_7() -> Experiment:
+    """As cityscapes_7, with a plain sum of losses.
+
+    Published: -
+    Source: https://github.com/akarimoon/xtask_mt without --uncertainty_weights
+    """
+    return replace(cityscapes_7(), weighting=FixedConfig())
+
+
+def gradnorm_cityscapes_7() -> Experiment:
+    """As cityscapes_7, balanced by GradNorm with an Adam of its own.
+
+    Published: -
+    Source: option gradnorm of https://github.com/akarimoon/xtask_mt; https://arxiv.org/abs/1711.02257
+    """
+    return replace(cityscapes_7(), weighting=GradNormConfig(alpha=0.16, optimizer="adam", lr=1e-4))
+
+
+def batch_norm_cityscapes_7() -> Experiment:
+    """As cityscapes_7, with batch norm in the transfer networks.
+
+    Published: slightly better segmentation; 31,558,976 parameters
+    Source: option batch_norm of https://github.com/akarimoon/xtask_mt
+    """
+    return replace(cityscapes_7(), network=_network(batch_norm=True))
+
+
+def wide_cityscapes_7() -> Experiment:
+    """As cityscapes_7, with transfer networks of twice the width.
+
+    Published: 42,841,664 parameters
+    Source: option wider_ttnet of https://github.com/akarimoon/xtask_mt
+    """
+    return replace(cityscapes_7(), network=_network(wide=True))
+
+
+def resnet18_cityscapes_7() -> Experiment:
+    """As cityscapes_7, on a ResNet-18.
+
+    Published: 21,445,184 parameters
+    Source: option enc_layers of https://github.com/akarimoon/xtask_mt
+    """
+    return replace(cityscapes_7(), network=_network("resnet18"))
+
+
+def resnet50_cityscapes_7() -> Experiment:
+    """As cityscapes_7, on a ResNet-50.
+
+    Published: 40,412,224 parameters
+    Source: option enc_layers of https://github.com/akarimoon/xtask_mt
+    """
+    return replace(cityscapes_7(), network=_network("resnet50"))

@@ -1,0 +1,3 @@
+"""Published sweeps."""
+
+SWEEPS: dict[str, tuple[str, str, str]] = {}
