@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from taskscape.batch import Sample
+from taskscape.cli import main
 from taskscape.data import Store, StoreWriter
 from taskscape.data.check import check, quick
 from taskscape.data.duplicates import fingerprint, near_duplicates
@@ -119,6 +120,45 @@ def upside_down(values: dict[str, np.ndarray], valid: dict[str, np.ndarray], see
     values["normals"] = values["normals"] * [1, -1, 1]
 
 
+def mirrored(values: dict[str, np.ndarray], valid: dict[str, np.ndarray], seed: int) -> None:
+    """A wall at the side, whose normals were turned round to the left or right."""
+    slanted(values, valid, seed)
+    values["normals"] = values["normals"] * [-1, 1, 1]
+
+
+def blue_first(values: dict[str, np.ndarray], valid: dict[str, np.ndarray], seed: int) -> None:
+    slanted(values, valid, seed)
+    values["normals"] = values["normals"][..., ::-1]
+
+
+def blue_first_without_depth(values: dict[str, np.ndarray], valid: dict[str, np.ndarray], seed: int) -> None:
+    values["normals"] = values["normals"][..., ::-1]
+    values["normals"][:, :, 0] -= 1  # more of the wall than of the floor
+    values["normals"] /= np.linalg.norm(values["normals"], axis=-1, keepdims=True)
+    valid["depth"][:] = False
+
+
+def slanted(values: dict[str, np.ndarray], valid: dict[str, np.ndarray], seed: int) -> None:
+    """Turn the wall about the vertical, now to one side and then to the other, as far as a camera of 90° sees it."""
+    width = SIZE[1]
+    u = (np.arange(width) - width / 2) / (width / 2) * np.ones(SIZE)
+    slope = 0.4 if seed % 2 else -0.4
+    wall = values["semseg"] == 1
+    values["depth"] = np.where(wall, 12 / (1 + slope * u), values["depth"]).astype(np.float32)
+    side = np.array([-slope, 0, -1]) / np.hypot(slope, 1)
+    values["normals"] = np.where(wall[..., None], side, values["normals"])
+
+
+def divided(values: dict[str, np.ndarray], valid: dict[str, np.ndarray], seed: int) -> None:
+    values["depth"] = values["depth"] / values["depth"].max()
+
+
+def divided_and_resized(values: dict[str, np.ndarray], valid: dict[str, np.ndarray], seed: int) -> None:
+    """The farthest pixel is no longer there."""
+    divided(values, valid, seed)
+    values["depth"] *= 1 - 0.003 * (1 + seed)
+
+
 def one_class(values: dict[str, np.ndarray], valid: dict[str, np.ndarray], seed: int) -> None:
     valid["semseg"] = values["semseg"] == 1
 
@@ -151,6 +191,16 @@ BY_IMAGE: list[tuple[Change, list[str]]] = [
     (flat, ["train, depth: 1 of 6 images, such as train5, have one depth at every pixel"]),
     (backwards, ["train, normals: 6 of 6 images", "face away from the camera"]),
     (upside_down, ["train, normals: the ground seems to face down in 6 of 6 images"]),
+    (
+        mirrored,
+        ["train, normals: the slopes of depth in 6 images, such as train", "with -x where x is", "val, normals"],
+    ),
+    (
+        blue_first,
+        ["train, normals: the slopes of depth in 6 images, such as train", "with z where x is", "val, normals"],
+    ),
+    (divided, ["train, depth: 6 of 6 images, such as train0, end at 1 m: if the depth of each was divided"]),
+    (divided_and_resized, ["train, depth: 6 of 6 images, such as train0, end at 1 m", "val, depth: 4 of 4 images"]),
     (one_class, ["train, semseg: every pixel with a label is wall", "val, semseg: every pixel with a label is wall"]),
     (thin_poles, ["train, semseg: most of pole is one pixel wide in most images, such as train"]),
 ]
@@ -247,8 +297,8 @@ def test_observations_that_a_modality_does_not_know_are_none(make: Callable[...,
     findings = check(path)
     assert findings.splits["train"].fields["depth"].observed == {}
     assert findings.warnings == [
-        "train: 6 of 6 images have no depth label at all, such as train0: check that its label is there under the "
-        "image's name"
+        "train: 6 of 6 images have no pixel with a depth label, such as train0: check that its label is there under "
+        "the image's name, and that not all its values count as invalid"
     ]
 
 
@@ -261,6 +311,33 @@ def test_training_begins_with_the_quick_check(
     assert "warning: train, depth: 6 of 6 images" in warnings and "exactly 65.535 m" in warnings
     train(experiment, tmp_path / "quiet", quiet=True)
     assert "warning" not in "".join(capsys.readouterr())
+
+
+def test_normals_in_the_order_of_blue_green_red_without_depth(make: Callable[..., Path]) -> None:
+    assert any(
+        "channels in the order blue, green, red" in text for text in check(make(blue_first_without_depth)).warnings
+    )
+
+
+@pytest.mark.parametrize("change", [None, slanted])
+def test_normals_that_fit_their_depth(make: Callable[..., Path], change: Change | None) -> None:
+    path = make(change)
+    assert check(path).warnings == quickly(path) == []
+
+
+def test_a_set_of_gray_images_is_no_fault(make: Callable[..., Path], capsys: pytest.CaptureFixture[str]) -> None:
+    def thermal(values: dict[str, np.ndarray], valid: dict[str, np.ndarray], seed: int) -> None:
+        values["image"] = values["image"][..., :1].repeat(3, 2)
+
+    path = make(thermal)
+    findings = check(path)
+    assert findings.warnings == quickly(path) == []
+    assert findings.remarks == [
+        f"{split}, image: every image is gray, all channels the same" for split in ("train", "val")
+    ]
+    main(["data", "check", str(path)])
+    printed = capsys.readouterr().out
+    assert "note: train, image: every image is gray" in printed and "no problems found" in printed
 
 
 @pytest.mark.parametrize("field", ["semseg", "depth", "normals"])

@@ -113,6 +113,8 @@ def _print_findings(findings: "Findings") -> None:
             _print_table(console, f"{name}, {modality.unit}", findings, cells)
     for warning in findings.warnings:
         console.print(f"[bold yellow]warning:[/] {escape(printable(warning))}", markup=True, soft_wrap=True)
+    for remark in findings.remarks:
+        console.print(f"note: {printable(remark)}", soft_wrap=True)
     if not findings.warnings:
         console.print("no problems found")
 

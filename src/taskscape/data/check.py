@@ -63,6 +63,8 @@ class Findings:
     fields: Mapping[str, Modality]
     splits: dict[str, SplitStatistics] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
+    remarks: list[str] = field(default_factory=list)
+    """What is worth knowing and no fault."""
 
 
 def check(path: str | Path, report: ProgressCallback | None = None) -> Findings:
@@ -91,6 +93,7 @@ def check(path: str | Path, report: ProgressCallback | None = None) -> Findings:
                 report(done, total)
         findings.splits[split] = sums.statistics()
         findings.warnings += _warnings(split, findings.splits[split], manifest)
+        findings.remarks += _remarks(split, findings.splits[split], manifest)
     findings.warnings += _compare(findings)
     findings.warnings += twins.warnings()
     return findings
@@ -221,6 +224,10 @@ class _SplitSums:
                 twins.add_image(f"{self.store.split}/{name.removeprefix(f'{self.store.split}/')}", image)
             for label, (values, valid) in labels.items():
                 self.fields[label].add(name, values[position], valid[position], image_contrast)
+                for other, (known, here) in labels.items():
+                    both = (values[position], valid[position]), (known[position], here[position])
+                    if other != label and both[0][1].any() and both[1][1].any():
+                        self.fields[label].relate(name, both[0], self.fields[other].modality, both[1])
                 if twins is not None:
                     twins.add_label(label, values[position], valid[position])
 
@@ -264,6 +271,11 @@ class _FieldSums:
         if image is not None and edges is not None:
             self.alignment.add(name, image, edges)
 
+    def relate(self, name: str, label: tuple[Array, Mask], other: Modality, known: tuple[Array, Mask]) -> None:
+        """Add what one image's label says together with that of another field."""
+        for what, number in self.modality.relate(*label, other, known).items():
+            self.observed[what][name] = number
+
     def statistics(self, pixels: int) -> FieldStatistics:
         """Return what was added up of a split of so many pixels."""
         median = float(np.median(self.medians)) if self.medians else None
@@ -285,8 +297,9 @@ def _warnings(split: str, statistics: SplitStatistics, manifest: Manifest) -> li
     for name, one in statistics.fields.items():
         if one.without:
             warnings.append(
-                f"{split}: {len(one.without)} of {statistics.images} images have no {name} label at all, such as "
-                f"{one.without[0]}: check that its label is there under the image's name"
+                f"{split}: {len(one.without)} of {statistics.images} images have no pixel with a {name} label, such as "
+                f"{one.without[0]}: check that its label is there under the image's name, and that not all its values "
+                "count as invalid"
             )
         elif one.valid < 0.1:
             warnings.append(
@@ -294,6 +307,17 @@ def _warnings(split: str, statistics: SplitStatistics, manifest: Manifest) -> li
                 "invalid"
             )
     return warnings
+
+
+def _remarks(split: str, statistics: SplitStatistics, manifest: Manifest) -> list[str]:
+    """Return what is worth knowing about one split and no fault."""
+    every = {IMAGE: statistics.image, **statistics.fields}.items()
+    return [
+        f"{split}, {name}: {text}"
+        for name, one in every
+        if one.valid
+        for text in manifest.fields[name].remark(one.observed)
+    ]
 
 
 def _compare(findings: Findings) -> list[str]:

@@ -149,11 +149,22 @@ class Modality(ABC):
         """
         return {}
 
+    def relate(self, values: Array, valid: Mask, other: "Modality", known: tuple[Array, Mask]) -> dict[str, float]:
+        """Return numbers about one image's label together with another field's of the image, as ``observe`` does.
+
+        ``known`` are the values of the ``other`` modality and their mask.
+        """
+        return {}
+
     def judge(self, observed: Mapping[str, Mapping[str, float]]) -> list[str]:
         """Return what is implausible about images of a split, in sentences with numbers, an image and the remedy.
 
-        ``observed`` has every number of ``observe`` by its name and then by the image's name.
+        ``observed`` has every number of ``observe`` and ``relate`` by its name and then by the image's name.
         """
+        return []
+
+    def remark(self, observed: Mapping[str, Mapping[str, float]]) -> list[str]:
+        """Return what is worth knowing about images of a split and no fault, in sentences; ``observed`` as above."""
         return []
 
     def vanished(self, before: tuple[Array, Mask], after: tuple[Array, Mask]) -> dict[str, tuple[int, int]]:

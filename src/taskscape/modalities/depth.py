@@ -23,6 +23,8 @@ PILE = 0.005
 METRES_AT_DISPARITY_1 = 0.209313 * 2262.52 / 256
 """Depth in metres where MTAN's Cityscapes quantity q = (p - 1) / 65536 is 1: baseline · focal length in pixels / 256,
 of most of the images."""
+_FEW = 3
+"""Images from which they are compared with each other."""
 _EDGES = np.array([0.0, *2.0 ** np.arange(-2, 9), np.inf])
 """Of the histogram: octaves from 0.25 to 256, and what lies outside."""
 
@@ -116,8 +118,9 @@ class Depth(Modality):
         sentences = []
         if cases := above(observed["constant"], 0):
             sentences.append(f"{cases}, have one depth at every pixel: check the files, or leave their depth out")
-        for end in ("near", "far"):
-            sentences += self._judge_pile(observed.get(end, {}), observed.get(f"pile {end}", {}))
+        sentences += self._judge_pile(observed.get("near", {}), observed.get("pile near", {}))
+        piled = self._judge_pile(observed.get("far", {}), observed.get("pile far", {}))
+        sentences += piled or (_judge_farthest(observed.get("far", {})) if self.metric else [])
         if cases := above(observed.get("spikes", {}), 0.005):
             sentences.append(
                 f"{cases}, have spikes ({100 * cases.value:.1f} % of the pixels are less than half or more than twice "
@@ -149,6 +152,21 @@ class Depth(Modality):
             f"{cases.images} of {len(piles)} images, such as {cases.name} ({100 * cases.value:.1f} % of the pixels), "
             f"have many pixels of {what}: if it stands for no depth or for beyond the range, name it as invalid"
         ]
+
+
+def _judge_farthest(far: Mapping[str, float]) -> list[str]:
+    """Judge the farthest depth of each image: where every image ends at one number, it was divided by its maximum."""
+    if len(far) < _FEW:
+        return []
+    value, images = Counter(far.values()).most_common(1)[0]
+    if images < 0.9 * len(far):
+        value, images = 1.0, sum(0.95 < depth <= 1 for depth in far.values())  # the farthest pixel may be lost
+        if images < 0.9 * len(far) or max(far.values()) > 1:
+            return []
+    return [
+        f"{images} of {len(far)} images, such as {next(iter(far))}, end at {value:.6g} m: if the depth of each was "
+        "divided by its own maximum, it is in no unit, so prepare it with `unit: unknown`"
+    ]
 
 
 def _pile(ratio: Array) -> float:

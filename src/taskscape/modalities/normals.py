@@ -10,11 +10,15 @@ from typing_extensions import override
 
 from taskscape.batch import Target
 from taskscape.modalities.base import Array, Mask, Modality
+from taskscape.modalities.depth import Depth
 from taskscape.modalities.linear import apply_matrix
 from taskscape.modalities.observations import above, changes
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+_SLOPE = 4
+"""Pixels over which the slope of depth is taken."""
 
 
 @dataclass(frozen=True)
@@ -75,10 +79,16 @@ class Normals(Modality):
         away = np.count_nonzero(valid & (values[..., 2] > 0.2)) / np.count_nonzero(valid)
         rows = slice(-(len(valid) // 4) or None, None)
         below = valid[rows]
-        if np.count_nonzero(below) < below.size / 4:
-            return {"away": away}
-        downwards = np.count_nonzero(below & (values[rows][..., 1] > 0.5)) / np.count_nonzero(below)
-        return {"away": away, "downwards": downwards}
+        sideways, _, forward = (float(mean) for mean in values[valid].mean(0))
+        observed = {"away": away, "sideways": sideways, "forward": forward}
+        if np.count_nonzero(below) >= below.size / 4:
+            observed["downwards"] = np.count_nonzero(below & (values[rows][..., 1] > 0.5)) / np.count_nonzero(below)
+        return observed
+
+    @override
+    def relate(self, values: Array, valid: Mask, other: Modality, known: tuple[Array, Mask]) -> dict[str, float]:
+        """Return how well each component fits the slopes of depth to the right and downwards, -1 … 1."""
+        return _fits(values, valid, *known) if isinstance(other, Depth) else {}
 
     @override
     def judge(self, observed: Mapping[str, Mapping[str, float]]) -> list[str]:
@@ -94,11 +104,67 @@ class Normals(Modality):
                 f"the ground seems to face down in {cases} (y > 0 in {100 * cases.value:.0f} % of its lowest quarter): "
                 "give the axes of the raw normals so that y points down"
             )
+        sentences += _judge_fits(observed)
+        means = np.array([list(observed[name].values()) for name in ("sideways", "forward")])
+        sideways, forward = means.mean(1)
+        if abs(sideways) > 0.3 and abs(forward) < abs(sideways) / 2 and np.all(means[0] * sideways > 0):
+            sentences.append(
+                "x has one sign everywhere, as z has in normals that face the camera: if the files have their channels "
+                "in the order blue, green, red, say `axes: [z, y, x]`"
+            )
         return sentences
 
     @override
     def edges(self, values: Array, valid: Mask) -> Mask:
         return changes(values, valid, lambda a, b: (a * b).sum(-1) < 0.8)
+
+
+def _fits(values: Array, valid: Mask, depth: Array, known: Mask) -> dict[str, float]:
+    """Return how well each component fits the slope of depth, for x to the right and for y downwards, -1 … 1.
+
+    The inverse depth of a plane is linear in the image: 1/z = a·x + b·y + c, and its normal is -(a, b, c). So x has the
+    opposite sign of the slope to the right, y of that downwards, whatever the camera. Where there are few slopes,
+    nothing is returned.
+    """
+    both = valid & known
+    inverse = 1 / np.where(both, depth, 1)
+    fits: dict[str, float] = {}
+    for axis, name in ((1, "x"), (0, "y")):
+        if both.shape[axis] <= _SLOPE:
+            continue
+        steps = np.arange(both.shape[axis] - _SLOPE)
+        before, after = (np.take(inverse, steps + at, axis) for at in (0, _SLOPE))
+        slopes = (before - after) / np.maximum(before, after)
+        across = np.abs(slopes) * max(both.shape) / _SLOPE
+        some = (across > 0.3) & (np.abs(slopes) < 0.2)  # neither facing the camera nor the edge of a thing
+        for at in range(_SLOPE + 1):
+            some &= np.take(both, steps + at, axis)
+        if np.count_nonzero(some) < both.size / 20:
+            continue
+        vectors, slopes = np.take(values, steps + _SLOPE // 2, axis)[some].astype(np.float64), slopes[some]
+        lengths = np.sqrt((vectors**2).sum(0) * (slopes**2).sum())
+        found = (slopes @ vectors) / np.maximum(lengths, 1e-12)
+        fits |= {f"{name} fit {component}": float(fit) for component, fit in zip("xyz", found, strict=True)}
+    return fits
+
+
+def _judge_fits(observed: Mapping[str, Mapping[str, float]]) -> list[str]:
+    """Judge which component fits the depth best in all images together."""
+    sentences = []
+    for number, axis in enumerate("xy"):
+        every = [observed.get(f"{axis} fit {component}", {}) for component in "xyz"]
+        if not every[0]:
+            continue
+        fits = np.array([np.mean(list(some.values())) for some in every])
+        best = int(np.abs(fits).argmax())
+        if abs(fits[best]) > 0.5 and abs(fits[best]) > fits[number] + 0.3:
+            worst = max(every[best], key=lambda name: abs(every[best][name]))
+            sentences.append(
+                f"the slopes of depth in {len(every[best])} images, such as {worst}, are those of normals with "
+                f"{'-' if fits[best] < 0 else ''}{'xyz'[best]} where {axis} is: give the axes of the raw normals so "
+                "that x points right, y down and z forward"
+            )
+    return sentences
 
 
 def encode_8bit(normals: Array) -> npt.NDArray[np.uint8]:

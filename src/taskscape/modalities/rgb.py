@@ -86,15 +86,21 @@ class Rgb(Modality):
                 f"{cases}, are nearly black, with no channel above {observed['brightest'][cases.name]:g} of 255: "
                 "convert images of more than 8 bits with their own range"
             )
-        if cases := above(gray, 0):
-            others = "" if cases.images == cases.of else "; the others have colors"
-            sentences.append(f"{cases}, are gray, all channels the same{others}: check that colors were not lost")
+        if (cases := above(gray, 0)) and cases.images < cases.of:
+            sentences.append(
+                f"{cases}, are gray, all channels the same; the others have colors: check that colors were not lost"
+            )
         if (cases := above(observed["frame"], FRAME)) and cases.images >= max(3, cases.of / 2):
             sentences.append(
                 f"{cases}, have a frame: all four sides are brighter, or darker, than what is {_INSIDE} pixels inside; "
                 "cut it off, for a network draws it into what it predicts"
             )
         return sentences
+
+    @override
+    def remark(self, observed: Mapping[str, Mapping[str, float]]) -> list[str]:
+        """Return that every image is gray, as those of many sensors are."""
+        return ["every image is gray, all channels the same"] if all(observed["gray"].values()) else []
 
 
 def _frame(values: Array) -> float:
