@@ -14,11 +14,13 @@ from blocks import SIZE, blocks
 from taskscape import modalities, models, recipes, runs
 from taskscape.commands.recipes import by_group
 from taskscape.data import Packed, StoreWriter
+from taskscape.data.sources import Part
 from taskscape.distributed import launch
 from taskscape.losses import L1, SILog
 from taskscape.modalities import Normals, Semseg
 from taskscape.modalities.class_sets import CITYSCAPES_19
 from taskscape.models import Network
+from taskscape.recipes.scale import small_store
 from taskscape.run_folder import RunFolder
 from taskscape.runs import Experiment
 from taskscape.serialization import dump, parse
@@ -138,6 +140,17 @@ def test_augmentation_as_published() -> None:
         assert (augmentation.flip, augmentation.scale_choices) == (zoom, (1.0, 1.2, 1.5) if zoom else (1.0,))
 
 
+def test_evaluation_as_published() -> None:
+    for name in NAMES:
+        experiment = recipes.find(name)()
+        assert experiment.average_last == (10 if "balancing" in name else 0)
+        scales = {"adaptive/three": "scales-3", "adaptive/five": "scales-5"}.get(name.partition("_")[0])
+        maximum = "-max" if name.endswith("max") else ""
+        assert experiment.tta == (scales + maximum if scales else None)
+        if name.startswith("ladder"):
+            assert experiment.monitor == "grader"
+
+
 def test_initial_weights_as_published() -> None:
     for name in NAMES:
         network: Any = recipes.find(name)().network
@@ -237,9 +250,9 @@ def test_small_scale_shrinks_what_costs_time_and_nothing_else(name: str) -> None
     whole = recipes.find(name)()
     small = recipes.small(whole)
     data: Any = small.data
-    assert data.train <= 240 and small.epochs <= 6 and "scale small" in (small.note or "")
+    assert data.train <= 240 and small.epochs == 6 and small.batch_size <= 8 and "scale small" in (small.note or "")
     assert small.network == whole.network.from_scratch()
-    for field in ("tasks", "objective", "weighting", "optimizer", "batch_size", "monitor", "precision"):
+    for field in ("tasks", "objective", "weighting", "optimizer", "monitor", "precision"):
         assert getattr(small, field) == getattr(whole, field)
     for share in (0.0, 0.3, 0.7):
         factor = whole.schedule.factor(share * whole.epochs, whole.epochs)
@@ -262,6 +275,25 @@ def streetlike(tmp_path_factory: pytest.TempPathFactory) -> Path:
             writer.put(split, index, blocks(rng, 3))
     writer.finish()
     return path
+
+
+def test_a_store_is_shrunk_too(store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TASKSCAPE_CACHE", str(tmp_path))
+    whole, part = Packed(store), Part(store, train=3, val=100)
+    experiment = replace(recipes.mtan.cityscapes_2(), data=whole)
+    assert recipes.small(experiment).data == Part(store) == small_store(small_store(whole))
+    stores, original = part.open(), whole.open()
+    assert part.preview().counts == {"train": 3, "val": 6} == {split: len(one) for split, one in stores.items()}
+    assert stores["train"].names == [original["train"].names[row] for row in (0, 4, 9)]
+    for (split, row), of_whole in {("train", 2): 9, ("val", 3): 3}.items():
+        small, large = (
+            one[split].gather([i], ["depth", "normals", "semseg"], torch.device("cpu"))
+            for one, i in ((stores, row), (original, of_whole))
+        )
+        for name, (value, valid) in small.targets.items():
+            torch.testing.assert_close(value, large.targets[name].value[..., ::2, ::2])
+            assert torch.equal(valid, large.targets[name].valid[..., ::2, ::2])
+        torch.testing.assert_close(small.image, large.image[..., ::2, ::2], rtol=0, atol=1e-6)  # blocks of 8 pixels
 
 
 NARROW: dict[str, Any] = {"widths": (4, 4, 8), "encoder": "resnet10t", "rates": (1,)}

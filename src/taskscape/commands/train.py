@@ -4,6 +4,7 @@ import os
 import signal
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -15,6 +16,7 @@ from taskscape.commands.recipes import by_group, described_recipe, print_group, 
 from taskscape.commands.shared import require_run
 from taskscape.commands.topics import HELP, asks_for_help, help_of
 from taskscape.errors import Interrupted
+from taskscape.imports import quick_imports
 
 if TYPE_CHECKING:
     from taskscape.run_folder.result import Result
@@ -57,7 +59,8 @@ def resume(*, resume: Annotated[Path, tyro.conf.arg(metavar="RUN")]) -> None:
         resume: The run to resume, with its own settings.
     """
     require_run(resume)
-    from taskscape.runs import read_experiment
+    with quick_imports():
+        from taskscape.runs import read_experiment
 
     _train(read_experiment(resume), resume)
 
@@ -71,10 +74,12 @@ def start(recipe: str, arguments: Sequence[str]) -> None:
         parse(recipe, stand_in, arguments)  # what is wrong is found before torch is imported
     default = read_recipe(recipe)
     if dict(given(arguments)).get("scale") == "small":
-        from taskscape.recipes.scale import small
+        from taskscape.recipes.scale import small, small_store
 
-        default = small(default)
-    experiment, out, resume, _ = parse(recipe, default, arguments)
+        experiment, out, resume, _ = parse(recipe, small(default), arguments)
+        experiment = replace(experiment, data=small_store(experiment.data))
+    else:
+        experiment, out, resume, _ = parse(recipe, default, arguments)
     if resume is None:
         _train(experiment, out, name=_short_name(recipe))
         return

@@ -148,7 +148,7 @@ def three_scales() -> Experiment:
     Published: total 24.15, IoU part 22.20, SI part 26.08
     Source: Neuffer et al., 2024, section 5.1, tables 1 to 3
     """
-    return one_epoch()
+    return replace(one_epoch(), tta="scales-3")
 
 
 def three_scales_max() -> Experiment:
@@ -157,7 +157,7 @@ def three_scales_max() -> Experiment:
     Published: total 20.66, IoU part 21.37, SI part 19.95
     Source: Neuffer et al., 2024, section 5.1, tables 1 to 3
     """
-    return one_epoch()
+    return replace(one_epoch(), tta="scales-3-max")
 
 
 def five_scales() -> Experiment:
@@ -166,7 +166,7 @@ def five_scales() -> Experiment:
     Published: total 23.19, IoU part 21.57, SI part 24.80
     Source: Neuffer et al., 2024, section 5.1, tables 1 to 3
     """
-    return one_epoch()
+    return replace(one_epoch(), tta="scales-5")
 
 
 def five_scales_max() -> Experiment:
@@ -175,4 +175,4 @@ def five_scales_max() -> Experiment:
     Published: total 22.99, IoU part 23.15, SI part 22.83
     Source: Neuffer et al., 2024, section 5.1, tables 1 to 3
     """
-    return one_epoch()
+    return replace(one_epoch(), tta="scales-5-max")

@@ -81,6 +81,7 @@ def _balancing(weighting: WeightingConfig) -> Experiment:
         weighting=weighting,
         epochs=200,
         batch_size=8,
+        average_last=10,
     )
 
 

@@ -3,49 +3,51 @@
 from dataclasses import fields, replace
 from typing import Any
 
-from taskscape.data import Augmentation, DataSource, Streets
+from taskscape.data import Augmentation, DataSource, Packed, Streets
+from taskscape.data.sources import Part
 from taskscape.models import NetworkConfig
 from taskscape.runs import Experiment
 from taskscape.training.optimization import Schedule
 
-TRAIN, VAL, EPOCHS = 240, 60, 6
-"""Most images and epochs of a small experiment."""
+TRAIN, VAL, EPOCHS, BATCH = 240, 60, 6, 8
+"""Images to train and validate on, epochs, and images a step, of a small experiment at most."""
 
 
 def small(experiment: Experiment) -> Experiment:
-    """Return an experiment with half the size, fewer images and epochs, and random initial weights.
+    """Return an experiment with half the size, fewer images, epochs and images a step, and random initial weights.
 
-    What counts epochs, such as the steps of a schedule, shrinks in proportion; batch size, learning rate, losses and
-    network stay. ``note`` says what was changed. Data of a store stay as they are: their size and number are the
-    store's.
+    What counts epochs, such as the steps of a schedule, shrinks in proportion. A few epochs of many images become
+    ``EPOCHS`` of few. Learning rate, losses and network stay. ``note`` says what was changed.
     """
-    epochs = min(experiment.epochs, EPOCHS)
+    epochs, batch = EPOCHS, min(experiment.batch_size, BATCH)
     share = epochs / experiment.epochs
-    data, of_data = _data(experiment.data)
     network, of_network = _network(experiment.network)
-    changes = [*of_data, f"{epochs} epochs instead of {experiment.epochs}", *of_network]
-    halved = isinstance(experiment.data, Streets)
+    counts = {"epochs": (experiment.epochs, epochs), "images a step": (experiment.batch_size, batch)}
+    of_counts = [f"{new} {what} instead of {old}" for what, (old, new) in counts.items() if new != old]
+    changes = [f"half the size, at most {TRAIN} images to train and {VAL} to validate on", *of_counts, *of_network]
     return replace(
         experiment,
-        data=data,
+        data=_streets(small_store(experiment.data)),
         network=network,
         epochs=epochs,
+        batch_size=batch,
         schedule=_schedule(experiment.schedule, share),
-        augmentation=_augmentation(experiment.augmentation) if halved else experiment.augmentation,
+        average_last=experiment.average_last and max(1, round(experiment.average_last * share)),
+        augmentation=_augmentation(experiment.augmentation),
         note=f"scale small: {', '.join(changes)}; figures are not those of the paper",
     )
 
 
-def _data(data: DataSource) -> tuple[DataSource, list[str]]:
+def small_store(data: DataSource) -> DataSource:
+    """Return a part of a store at half its size; other data are as they were."""
+    return Part(data.path, TRAIN, VAL) if isinstance(data, Packed) else data
+
+
+def _streets(data: DataSource) -> DataSource:
     if not isinstance(data, Streets):
-        return data, []
-    (height, width), counts = data.size, (min(data.train, TRAIN), min(data.val, VAL))
-    size = (max(32, height // 2), max(32, width // 2))
-    made = replace(data, size=size, train=counts[0], val=counts[1], test=0, shifted=0)
-    return made, [
-        f"images of {size[0]}x{size[1]} instead of {height}x{width}",
-        f"{counts[0]} to train and {counts[1]} to validate on instead of {data.train} and {data.val}",
-    ]
+        return data
+    (height, width), counts = data.size, {"train": min(data.train, TRAIN), "val": min(data.val, VAL)}
+    return replace(data, size=(height // 2, width // 2), test=0, shifted=0, **counts)
 
 
 def _network(network: NetworkConfig) -> tuple[NetworkConfig, list[str]]:

@@ -2,12 +2,13 @@
 
 from taskscape.data.sources.base import DataSource, Preview
 from taskscape.data.sources.packed import Packed
+from taskscape.data.sources.part import Part
 from taskscape.data.sources.streets import Streets
 from taskscape.serialization import offer
 
-SOURCES: tuple[type[DataSource], ...] = (Streets, Packed)
+SOURCES: tuple[type[DataSource], ...] = (Streets, Packed, Part)
 """The sources of data, each with its name."""
 
 offer(DataSource, SOURCES)
 
-__all__ = ["SOURCES", "DataSource", "Packed", "Preview", "Streets"]
+__all__ = ["SOURCES", "DataSource", "Packed", "Part", "Preview", "Streets"]

@@ -1,0 +1,91 @@
+"""A part of a packed store, at half its size."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from filelock import FileLock
+from typing_extensions import override
+
+from taskscape.batch import Sample
+from taskscape.data.manifest import MANIFEST, Manifest
+from taskscape.data.sources.base import DataSource, Preview
+from taskscape.data.store import Store
+from taskscape.data.writer import StoreWriter
+from taskscape.files import cache_folder
+from taskscape.progress import ProgressCallback
+from taskscape.serialization.ranges import Count
+
+_CPU = torch.device("cpu")
+
+
+@dataclass(frozen=True)
+class Part(DataSource):
+    """Some images of a packed store at half the size, evenly spread, for trials: made once and kept in the cache."""
+
+    name: ClassVar[str] = "part"
+
+    path: Path
+    """The folder of the store, the one that holds manifest.json."""
+    train: Count = 240
+    """Most images to train on."""
+    val: Count = 60
+    """Most images to validate on."""
+
+    @override
+    def preview(self) -> Preview:
+        manifest = Manifest.of(self.path)
+        return Preview(str(self.path), manifest.labels, self._counts(manifest))
+
+    @override
+    def open(self, report: ProgressCallback | None = None) -> dict[str, Store]:
+        """Return the stores of training and validation; make them first where need be.
+
+        Of several processes one makes them and the others wait. An interrupted one resumes.
+        """
+        manifest = Manifest.of(self.path)
+        counts = self._counts(manifest)
+        key = f"part-{manifest.fingerprint}" + "".join(f"-{split}{count}" for split, count in counts.items())
+        path = cache_folder() / key
+        if not (path / MANIFEST).exists():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with FileLock(path.with_name(key + ".lock")):
+                if not (path / MANIFEST).exists():
+                    self._make(path, manifest, counts, report)
+        return {split: Store.open(path, split) for split in counts}
+
+    def _counts(self, manifest: Manifest) -> dict[str, int]:
+        most = {"train": self.train, "val": self.val}
+        return {split: min(count, manifest.counts[split]) for split, count in most.items() if split in manifest.counts}
+
+    def _make(self, path: Path, manifest: Manifest, counts: Mapping[str, int], report: ProgressCallback | None) -> None:
+        height, width = manifest.size
+        source = {"kind": self.name, "of": manifest.source}
+        writer = StoreWriter(path, (height // 2, width // 2), counts, manifest.labels, source)
+        done, total = 0, sum(counts.values())
+        for split, count in counts.items():
+            whole = Store.open(self.path, split)
+            rows = np.linspace(0, len(whole) - 1, count).round().astype(int)
+            for index in writer.missing(split):
+                writer.put(split, index, _halved(whole, int(rows[index])))
+            done += count
+            if report is not None:
+                report(done, total)
+        writer.finish()
+
+
+def _halved(store: Store, row: int) -> Sample:
+    """Return a sample at half its size: the image averaged, of labels every other pixel."""
+    batch = store.gather([row], list(store.fields), _CPU)
+    image = F.avg_pool2d(batch.image, 2)[0].mul(255).round().byte().permute(1, 2, 0).numpy()
+    values, valid = {"image": image}, {}
+    height, width = image.shape[:2]
+    for name, target in batch.targets.items():
+        nearest = target.value[..., ::2, ::2][..., :height, :width]
+        values[name] = store.fields[name].to_array(nearest)[0]
+        valid[name] = target.valid[0, ::2, ::2][:height, :width].numpy()
+    return Sample(values, valid, store.names[row])
