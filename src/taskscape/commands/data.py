@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import tyro
 
 from taskscape.commands.recipes import print_list, read_recipe
+from taskscape.data.place import require_store
 from taskscape.serialization import nearest
 
 if TYPE_CHECKING:
@@ -78,6 +79,7 @@ ACTIONS: dict[str, Callable[..., None]] = {"check": check_store, "show": show, "
 
 
 def _check(store: Path) -> None:
+    require_store(store)
     from taskscape.data.check import check
     from taskscape.progress import progress_bar, reporter
 
@@ -136,6 +138,7 @@ def _print_table(console: "Console", title: str, findings: "Findings", rows: Map
 
 
 def _baseline(folder: Path, split: str, recipe: str | None) -> None:
+    require_store(folder)
     from rich import box
     from rich.console import Console
     from rich.table import Table
@@ -163,6 +166,7 @@ def _baseline(folder: Path, split: str, recipe: str | None) -> None:
 
 def _show(folder: Path, path: Path, images: int) -> None:
     """Write the contact sheet."""
+    require_store(folder)
     from PIL import Image
 
     from taskscape.data.contact_sheet import contact_sheet

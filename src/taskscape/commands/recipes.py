@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import tyro
 
+from taskscape.imports import quick_imports
 from taskscape.serialization import load_name, nearest, parse
 
 if TYPE_CHECKING:
@@ -136,9 +137,10 @@ def read_recipe(recipe: str) -> "Experiment":
     """
     described_recipe(recipe)
     file, _, name = recipe.rpartition(":")
-    function = load_name(Path(file), name) if file.endswith(".py") else None  # says so where it is missing, before ...
-    from taskscape import recipes as own  # ... torch is imported
-    from taskscape.runs import Experiment
+    with quick_imports():
+        function = load_name(Path(file), name) if file.endswith(".py") else None  # says so where it is missing, ...
+        from taskscape import recipes as own  # ... before torch is imported
+        from taskscape.runs import Experiment
 
     if recipe.endswith((".yaml", ".yml")):
         return parse(Path(recipe).read_text("utf-8"), recipe, Experiment)

@@ -1,5 +1,6 @@
 """Names and paths that users and files give: nothing is written outside the folder that was named for it."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
 
@@ -14,6 +15,13 @@ def check_inside(folder: Path, path: Path) -> None:
     if not path.resolve().is_relative_to(folder.resolve()):
         link = next((p for p in (path, *path.parents) if p.is_symlink() and p != folder), path)
         raise ValueError(f"{link} leads out of {folder}: remove this link, or choose another folder")
+
+
+def require_images(paths: Iterable[Path]) -> None:
+    """Raise ``ValueError`` for the first path that does not exist."""
+    for path in paths:
+        if not path.exists():
+            raise ValueError(f"there is no image or folder {path}")
 
 
 def printable(text: str) -> str:
