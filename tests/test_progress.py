@@ -1,6 +1,7 @@
 """Progress where there is no terminal: lines, of long work only."""
 
 import pytest
+import rich.console
 
 from taskscape import progress
 
@@ -24,3 +25,10 @@ def test_a_silent_bar_prints_nothing(capsys: pytest.CaptureFixture[str], monkeyp
         progress.reporter(bar, "images")(1, 2)
         bar.console.print("done")
     assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize("has_widgets", [False, True])
+def test_a_notebook_gets_bars_where_it_can_show_them(monkeypatch: pytest.MonkeyPatch, has_widgets: bool) -> None:
+    monkeypatch.setattr(rich.console, "_is_jupyter", lambda: True)
+    monkeypatch.setattr(progress, "find_spec", lambda name: object() if has_widgets else None)
+    assert isinstance(progress.progress_bar(), progress._Lines) is not has_widgets

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from importlib.util import find_spec
 from typing import Any
 
 import rich.progress
@@ -52,13 +53,14 @@ class _Lines(Progress):
 def progress_bar(shown: bool = True) -> Progress:
     """Return a progress display with rate and remaining time, for use in a ``with`` statement.
 
-    In a terminal it is a bar, elsewhere a line every ten seconds. Unless ``shown`` its console is silent too; with
+    In a terminal, and in a notebook that has ipywidgets, it is a bar, elsewhere a line every ten seconds. Unless ``shown`` its console is silent too; with
     ``--quiet`` warnings are printed and nothing else.
     """
     console = Console(stderr=True, quiet=not shown, markup=False)  # names of users may have brackets
     what, count = TextColumn("{task.description}", markup=False), TextColumn("{task.completed}/{task.total}")
     remaining = TimeRemainingColumn(elapsed_when_finished=True)
-    if shown and not is_quiet() and not (console.is_terminal or console.is_jupyter):
+    has_bars = find_spec("ipywidgets") is not None if console.is_jupyter else console.is_terminal
+    if shown and not is_quiet() and not has_bars:
         return _Lines(what, count, _Rate(), remaining, console=console, speed_estimate_period=20)
     columns = (what, BarColumn(), count, _Rate(), remaining)
     return Progress(*columns, console=console, disable=not shown or is_quiet(), speed_estimate_period=20)
