@@ -53,8 +53,8 @@ class _Lines(Progress):
 def progress_bar(shown: bool = True) -> Progress:
     """Return a progress display with rate and remaining time, for use in a ``with`` statement.
 
-    In a terminal, and in a notebook that has ipywidgets, it is a bar, elsewhere a line every ten seconds. Unless ``shown`` its console is silent too; with
-    ``--quiet`` warnings are printed and nothing else.
+    In a terminal, and in a notebook that has ipywidgets, it is a bar, elsewhere a line every ten seconds. Unless
+    ``shown`` its console is silent too; with ``--quiet`` warnings are printed and nothing else.
     """
     console = Console(stderr=True, quiet=not shown, markup=False)  # names of users may have brackets
     what, count = TextColumn("{task.description}", markup=False), TextColumn("{task.completed}/{task.total}")
