@@ -1,0 +1,202 @@
+"""Classes from users' files: import them, and keep copies of the files, so that what names them can be read elsewhere.
+
+A user's file may import what lies beside it, as a script may. ``keep_code`` copies the file, and what it imports from
+beside it, into the folder ``code`` beside a saved file; where the originals are gone or have changed, what is read runs
+the copies, and says so.
+"""
+
+import hashlib
+import importlib
+import importlib.util
+import inspect
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import fields, is_dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from taskscape.files import atomic_write, writing
+from taskscape.serialization.nearest import nearest
+
+_CODE: ContextVar[Path | None] = ContextVar("code", default=None)
+"""Where copies of users' files are, for the file that is read."""
+
+_ORIGINALS: dict[Path, Path] = {}
+"""By a copy that was imported: the path that it is saved by."""
+
+_BESIDE: dict[Path, list[ModuleType]] = {}
+"""By a folder: what was imported from there. ``sys.modules`` may have others by the same names."""
+
+_USER_FILE = "taskscape-file:"
+"""The names of modules from a user's file start so: nothing else is imported by such a name."""
+
+_ABSOLUTE = "absolute"
+"""Where in the folder of copies those of files are that lay outside the current folder."""
+
+
+def load_name(path: Path, name: str) -> Any:
+    """Import a Python file, which runs it, and return what it calls ``name``.
+
+    Raises ``ValueError`` when there is no such file, the file fails, or it has no such name.
+    """
+    module = _import(path)
+    if name not in vars(module):
+        public = [key for key, value in vars(module).items() if getattr(value, "__module__", "") == module.__name__]
+        raise ValueError(f"{path} has no {name!r}{nearest(name, public)}")
+    return vars(module)[name]
+
+
+def user_modules() -> list[ModuleType]:
+    """Return the modules that ``load_name`` has imported from users' files, and those from beside them."""
+    own = _imported()
+    return own + [module for folder in {_file(module).parent for module in own} for module in _from_beside(folder)]
+
+
+def saved_path(cls: type) -> Path:
+    """Return the path by which a user's class is saved: relative to the current folder where it lies within."""
+    path = Path(inspect.getfile(cls)).resolve()
+    original = _ORIGINALS.get(path, path)
+    return original.relative_to(Path.cwd()) if original.is_relative_to(Path.cwd()) else original
+
+
+def keep_code(value: Any, folder: Path) -> None:
+    """Copy the users' files that the classes in ``value`` need into ``folder``/code, for a file saved in ``folder``.
+
+    Raises ``OSError`` that names the file.
+    """
+    for cls in set(_classes(value)):
+        if cls.__module__.split(".")[0] == "taskscape":
+            continue
+        file = Path(inspect.getfile(cls)).resolve()
+        for source in (file, *map(_file, _from_beside(file.parent))):
+            kept = _kept(folder / "code", saved_path(cls).parent / source.relative_to(file.parent))
+            with writing(kept):
+                kept.parent.mkdir(parents=True, exist_ok=True)
+            if kept.resolve() != source:
+                atomic_write(kept, source.read_bytes())
+
+
+@contextmanager
+def code_beside(folder: Path | None) -> Iterator[None]:
+    """Let ``code_of`` return the copies that ``keep_code`` has made in ``folder``; none for None."""
+    token = _CODE.set(folder / "code" if folder else None)
+    try:
+        yield
+    finally:
+        _CODE.reset(token)
+
+
+def code_of(file: Path) -> Path:
+    """Return the file to import: the user's own, or its copy where anything that was kept is gone or has changed."""
+    folder = _CODE.get()
+    if folder is None or not (kept := _kept(folder, file)).is_file():
+        return file
+    if not (reason := _why_copies(folder, file)):
+        return file
+    if kept.resolve() not in _ORIGINALS:
+        digest = hashlib.sha256(kept.read_bytes()).hexdigest()[:16]
+        print(f"{reason}: running the code that was kept, {kept} (SHA-256 {digest}…)", file=sys.stderr)
+    _ORIGINALS[kept.resolve()] = file.absolute()
+    return kept
+
+
+def _why_copies(folder: Path, file: Path) -> str:
+    """Return why the copies in a folder stand for a user's file and what it imports; nothing where they need not."""
+    if not file.is_file():
+        return f"there is no {file} here"
+    for kept in sorted(folder.rglob("*.py")):
+        first, *rest = kept.relative_to(folder).parts
+        original = Path("/", *rest) if first == _ABSOLUTE else Path(first, *rest)
+        if not original.is_file() or original.read_bytes() != kept.read_bytes():
+            return f"{original} has changed since" if original.is_file() else f"there is no {original} here"
+    return ""
+
+
+def _kept(folder: Path, file: Path) -> Path:
+    """Return where in the folder of copies that of a user's file is."""
+    return folder.joinpath(_ABSOLUTE, *file.parts[1:]) if file.is_absolute() else folder / file
+
+
+def _classes(value: Any) -> Iterator[type]:
+    """Yield the classes of a dataclass and of those in it."""
+    if is_dataclass(value) and not isinstance(value, type):
+        yield type(value)
+        items: Any = [getattr(value, field.name) for field in fields(value)]
+    elif isinstance(value, Mapping):
+        items = value.values()
+    else:
+        items = value if isinstance(value, list | tuple) else ()
+    for item in items:
+        yield from _classes(item)
+
+
+# -- importing ---------------------------------------------------------------------------------------------------------
+
+
+def _import(path: Path) -> ModuleType:
+    path = path.resolve()
+    for module in list(sys.modules.values()):
+        file = getattr(module, "__file__", None)
+        if file and file.endswith(path.name) and Path(file).resolve() == path:
+            return module  # a second copy would have classes of its own, unequal to the first one's
+    if not path.is_file():
+        raise ValueError(f"there is no Python file {path}; relative paths start at the current folder")
+    name = f"{_USER_FILE}{path}"
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None:
+        raise ValueError(f"{path} is not a Python file: its name must end in .py")
+    module = sys.modules[name] = importlib.util.module_from_spec(spec)
+    try:
+        with _finding(path.parent):
+            spec.loader.exec_module(module)
+    except Exception as error:
+        del sys.modules[name]
+        raise ValueError(f"{path} could not be imported: {type(error).__name__}: {error}") from error
+    return module
+
+
+@contextmanager
+def _finding(folder: Path) -> Iterator[None]:
+    """Let imports find what lies in a user's folder, and not what lies in another one's by the same name."""
+    others = {_file(module).parent for module in _imported()} - {folder}
+    hidden = {module.__name__ for other in others for module in _from_beside(other)}
+    hidden = {name for name in hidden if _provides(folder, name.partition(".")[0])}
+    modules = {name: sys.modules.pop(name) for name in hidden}
+    sys.path.insert(0, str(folder))
+    importlib.invalidate_caches()
+    try:
+        yield
+    finally:
+        _BESIDE[folder] = _from_beside(folder)
+        sys.path.remove(str(folder))
+        sys.modules.update(modules)
+    if str(folder) not in sys.path:
+        sys.path.append(str(folder))  # for imports within functions
+
+
+def _imported() -> list[ModuleType]:
+    return [module for name, module in list(sys.modules.items()) if name.startswith(_USER_FILE)]
+
+
+def _file(module: ModuleType) -> Path:
+    return Path(module.__file__ or "").resolve()
+
+
+def _from_beside(folder: Path) -> list[ModuleType]:
+    """Return the modules that were imported from a folder: those that lie there under their own names."""
+
+    def lies_there(name: str, file: str) -> bool:
+        stem = name.replace(".", "/")
+        own = next((own for own in (f"{stem}.py", f"{stem}/__init__.py") if file.endswith(f"/{own}")), None)
+        return own is not None and name != "taskscape" and Path(file).resolve() == folder / own
+
+    modules = [(module.__name__, module) for module in _BESIDE.get(folder, [])] + list(sys.modules.items())
+    found = {id(m): m for name, m in modules if lies_there(name, getattr(m, "__file__", None) or "")}
+    return list(found.values())
+
+
+def _provides(folder: Path, name: str) -> bool:
+    return (folder / f"{name}.py").is_file() or (folder / name).is_dir()
