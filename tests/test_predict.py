@@ -145,7 +145,7 @@ def test_test_time_augmentation_is_the_mean_with_the_mirror_image(predictor: Pre
     plain, mirrored = model.forward(tensor).final, model.forward(tensor.flip(-1)).final
     prediction = replace(predictor, tta=True).predict(image)
     for name, task in model.tasks.items():
-        raw = (plain[name] + task.hflip(mirrored[name])) / 2
+        raw = task.merge([plain[name], task.hflip(mirrored[name])], "mean")
         np.testing.assert_array_equal(prediction[name], task.modality.to_array(task.decode(raw))[0])
     flipped = replace(predictor, tta=True).predict(image[:, ::-1].copy())
     np.testing.assert_allclose(flipped["depth"][:, ::-1], prediction["depth"], rtol=1e-4)

@@ -65,7 +65,7 @@ def test_delta_m_is_against_runs_of_the_same_protocol_only(make_run: MakeRun) ->
     both = make_run("both", ("semseg", "depth"), settings={"weighting": {"type": "dwa"}})
     singles = [make_run("semseg", ("semseg",)), make_run("depth", ("depth",), settings={"epochs": 9})]
     other_encoder = make_run("r34", ("depth",), settings={"network": {"type": "plain", "encoder": "resnet34"}})
-    unfinished = make_run("half", ("depth",), settings={"note": "x"})
+    unfinished = make_run("half", ("depth",), settings={"network": {"type": "plain", "encoder": "resnet18"}})
     change_result(unfinished, progress=Progress(2, 4, finished=False))
     groups = group(load(both, *singles, other_encoder, unfinished))
     assert set(single_task_groups(groups[0], groups)) == {"semseg"}

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import tyro
 
-from taskscape.commands.shared import if_interrupted
+from taskscape.commands.shared import TtaAs, chosen_tta, if_interrupted, require_run
 
 Page = Annotated[Path, tyro.conf.arg(metavar="PAGE")]
 
@@ -22,6 +22,9 @@ def compare(
     out: Page,
     split: str = "val",
     tta: bool = False,
+    tta_as: TtaAs = None,
+    last_epochs: bool = False,
+    delta_m: tuple[str, ...] = (),
     time: bool = False,
 ) -> None:
     """Compare several runs side by side in a self-contained HTML file.
@@ -32,8 +35,15 @@ def compare(
         out: The file to write, such as comparison.html.
         split: The split whose evaluations are compared.
         tta: Compare the evaluations with test-time augmentation.
+        tta_as: Test-time augmentation by a word: mirror, scales-3 (0.75 1 1.25), scales-3-max, scales-5 (0.5 … 1.5),
+            scales-5-max, or spelled out as in 0.75-1-1.25-mirror-max.
+        last_epochs: Compare the means of the last epochs of runs with --average-last, not the best epochs.
+        delta_m: The metrics that Δm is the mean of, such as semseg/miou, or the list of a line of papers: nyuv2,
+            nyuv2-two-tasks, cityscapes (with inverse depth). By default those that the tables mark.
         time: Measure how long the networks take to predict, in turns and in one process, so that times can be compared.
     """
+    for run in runs:
+        require_run(run)
     from taskscape.report import write_comparison
 
     with if_interrupted("nothing was written; start the same command again"):
@@ -42,4 +52,13 @@ def compare(
             from taskscape.runs import measure_times
 
             times = measure_times(runs)
-        print(write_comparison(list(runs), out, split=split, tta=tta, times=times))
+        page = write_comparison(
+            list(runs),
+            out,
+            split=split,
+            tta=chosen_tta(tta, tta_as),
+            times=times,
+            last_epochs=last_epochs,
+            delta_m=delta_m,
+        )
+        print(page)

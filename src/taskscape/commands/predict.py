@@ -6,7 +6,9 @@ from typing import Annotated, Any
 
 import tyro
 
-from taskscape.commands.shared import Run, if_interrupted, printed_warnings, require_run
+from taskscape.commands.shared import Run, TtaAs, chosen_tta, if_interrupted, printed_warnings, require_run
+from taskscape.files.paths import require_images
+from taskscape.imports import quick_imports
 
 Images = Annotated[tuple[Path, ...], tyro.conf.arg(metavar="IMAGES...", help="Images, or folders of images.")]
 Settings = Annotated[tyro.conf.UseAppendAction[tuple[str, ...]], tyro.conf.arg(metavar="TASK.SETTING=VALUE")]
@@ -26,6 +28,7 @@ def predict(
     height: int | None = None,
     native_resolution: bool = False,
     tta: bool = False,
+    tta_as: TtaAs = None,
     view: Settings = (),
     image_range: tuple[float, float] | None = None,
     device: str = "auto",
@@ -41,6 +44,8 @@ def predict(
             the height at which it was evaluated, where it is most accurate.
         native_resolution: Do not scale images: finer outlines, less reliable distances.
         tta: Test-time augmentation: the mean of the predictions for the image and for its mirror image.
+        tta_as: Test-time augmentation by a word: mirror, scales-3 (0.75 1 1.25), scales-3-max, scales-5 (0.5 … 1.5),
+            scales-5-max, or spelled out as in 0.75-1-1.25-mirror-max.
         view: Change how a task is written or shown; may be repeated. TASK.unit=mm writes distances in steps of
             millimetres, which end at 65.5 m, cm up to 655 m; by default the finest that reaches as far as the network
             predicts. TASK.near=2 and TASK.far=50 set the color scale, by default that of the run's report.
@@ -49,9 +54,10 @@ def predict(
             image shows that it is used.
         device: Where to compute: auto (a GPU when there is one), cpu, cuda, cuda:1 or mps.
     """
-    if all(image.exists() for image in images):  # what is wrong with images is said in full
-        require_run(run)
-    from taskscape.inference.predict import predict as predict_files
+    require_images(images)
+    require_run(run)
+    with quick_imports():
+        from taskscape.inference.predict import predict as predict_files
     from taskscape.progress import progress_bar, reporter
 
     with (
@@ -65,7 +71,7 @@ def predict(
             out,
             height=height,
             native_resolution=native_resolution,
-            tta=tta,
+            tta=chosen_tta(tta, tta_as),
             view_settings=_view_settings(view),
             image_range=image_range,
             device=device,

@@ -4,22 +4,24 @@ from collections.abc import Sequence
 
 import tyro
 
-from taskscape.commands.shared import Run, if_interrupted, require_run
+from taskscape.commands.shared import Run, TtaAs, chosen_tta, if_interrupted, require_run
 
 
 def main(arguments: Sequence[str]) -> None:
     tyro.cli(report, args=arguments, prog="taskscape report")
 
 
-def report(run: Run, /, *, split: str = "val", tta: bool = False) -> None:
+def report(run: Run, /, *, split: str = "val", tta: bool = False, tta_as: TtaAs = None) -> None:
     """Write a report of a run: RUN/report/index.html, a self-contained HTML file.
 
     Args:
         split: The split whose evaluation it shows; for splits other than val the file is index-SPLIT.html.
         tta: Show the evaluation with test-time augmentation; the file's name ends in -tta.
+        tta_as: Test-time augmentation by a word: mirror, scales-3 (0.75 1 1.25), scales-3-max, scales-5 (0.5 … 1.5),
+            scales-5-max, or spelled out as in 0.75-1-1.25-mirror-max.
     """
     require_run(run)
     from taskscape.report import write_report
 
     with if_interrupted(f"{run} is as it was; start the same command again"):
-        print(write_report(run, split, tta))
+        print(write_report(run, split, chosen_tta(tta, tta_as)))

@@ -12,8 +12,18 @@ import tyro
 
 from taskscape.errors import Interrupted
 
+TtaAs = Annotated[str | None, tyro.conf.arg(metavar="WORD")]
+"""Test-time augmentation by its word."""
+
 Run = Annotated[Path, tyro.conf.arg(metavar="RUN", help="Folder of a run.")]
 """A positional argument."""
+
+
+def chosen_tta(tta: bool, tta_as: str | None) -> bool | str:
+    """Return the test-time augmentation that two flags name: the mirror image, or a word."""
+    if tta_as is None:
+        return tta
+    return True if tta_as == "mirror" else tta_as
 
 
 def require_run(run: Path) -> None:

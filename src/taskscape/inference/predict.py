@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from taskscape.data.readers.images import SUFFIXES, ValueRange
+from taskscape.evaluation import TestTimeAugmentation
+from taskscape.files.paths import require_images
 from taskscape.inference.predictor import beyond, load, write_metadata
 from taskscape.progress import ProgressCallback
 
@@ -19,7 +21,7 @@ def predict(
     *,
     height: int | None = None,
     native_resolution: bool = False,
-    tta: bool = False,
+    tta: TestTimeAugmentation | str | bool = False,
     view_settings: Mapping[str, Mapping[str, Any]] | None = None,
     image_range: ValueRange | None = None,
     device: str = "auto",
@@ -74,6 +76,8 @@ def name_images(images: Iterable[Path], out: Path) -> dict[str, Path]:
     taken from a folder; a file that is named by itself may have any suffix. Raises ``ValueError`` for a path that does
     not exist, or when there is no image.
     """
+    images = tuple(images)
+    require_images(images)
     files: dict[Path, None] = {}  # in the order of their naming, each once
     for path in images:
         if path.is_dir():
@@ -85,10 +89,8 @@ def name_images(images: Iterable[Path], out: Path) -> dict[str, Path]:
                     "are taken from folders",
                     stacklevel=2,
                 )
-        elif path.exists():
-            files[path.resolve()] = None
         else:
-            raise ValueError(f"there is no image or folder {path}")
+            files[path.resolve()] = None
     if not files:
         raise ValueError(f"there is no image in {', '.join(map(str, images)) or 'an empty list'}; name some")
     shared = Path(os.path.commonpath([file.parent for file in files]))

@@ -18,6 +18,7 @@ from typing_extensions import override
 from taskscape.data.manifest import Manifest
 from taskscape.data.readers.images import ValueRange
 from taskscape.data.sources import DataSource, Packed
+from taskscape.evaluation import TestTimeAugmentation, find_tta
 from taskscape.files import atomic_write
 from taskscape.files.paths import check_inside
 from taskscape.inference.images import AnyImage, as_rgb
@@ -135,8 +136,8 @@ class Predictor:
     """By task."""
     height: int | None
     """Images are scaled to this height for the network, and its output back to their size; None leaves them."""
-    tta: bool = field(default=False, kw_only=True)
-    """Whether predictions are the mean of those for the image and for its mirror image."""
+    tta: TestTimeAugmentation | str | bool = field(default=False, kw_only=True)
+    """Test-time augmentation; True is the mean of the predictions for the image and for its mirror image."""
     image_range: ValueRange | None = field(default=None, kw_only=True)
     """Black and white in images of more than 8 bits."""
 
@@ -160,7 +161,7 @@ class Predictor:
         if self.height is not None:
             width = max(round(size[1] * self.height / size[0]), 1)
             image = F.interpolate(image, (self.height, width), mode="bilinear", antialias=True)
-        outputs = (self.model.forward_tta if self.tta else self.model.forward)(image)
+        outputs = self.model.forward_tta(image, self.tta)
         values = {}
         for name, task in self.model.tasks.items():
             raw = outputs.final[name].float()
@@ -175,7 +176,7 @@ def load(
     *,
     height: int | None = None,
     native_resolution: bool = False,
-    tta: bool = False,
+    tta: TestTimeAugmentation | str | bool = False,
     view_settings: Mapping[str, Mapping[str, Any]] | None = None,
     image_range: ValueRange | None = None,
     device: str = "auto",
@@ -184,10 +185,11 @@ def load(
 
     Images are scaled to ``height`` for the network, by default that of the images it was evaluated on: a larger image
     of the same scene looks nearer. ``native_resolution`` leaves them as they are. ``tta`` is test-time augmentation:
-    the mean of the predictions for the image and for its mirror image. ``view_settings`` change, by task, how values
-    are shown and written: ``{"depth": {"unit": "cm"}}``. ``image_range`` says which numbers are black and white in
-    images of more than 8 bits, which are read as ``taskscape prepare`` reads them; by default what the description of
-    the run's data said.
+    the mean of the predictions for the image and for its mirror image, or what its word says.
+
+    ``view_settings`` change, by task, how values are shown and written: ``{"depth": {"unit": "cm"}}``. ``image_range``
+    says which numbers are black and white in images of more than 8 bits, which are read as ``taskscape prepare`` reads
+    them; by default what the description of the run's data said.
 
     Raises ``ValueError`` for settings that do not fit each other or the run; ``FileNotFoundError`` or ``ValueError``
     that names the file, where the folder is not a trained run.
@@ -198,6 +200,7 @@ def load(
         raise ValueError("height and native resolution exclude each other: give one of them")
     if image_range is not None and not image_range[0] < image_range[1]:
         raise ValueError(f"image range is {image_range[0]:g} {image_range[1]:g}: white must be greater than black")
+    tta = find_tta(tta) or False
     model = load_model(Path(run), device)
     if height is None and not native_resolution:
         height = Result.load(RunFolder(Path(run)).result()).size[0]

@@ -10,10 +10,16 @@ if TYPE_CHECKING:
     from taskscape.report.compare import write_comparison
     from taskscape.report.page import write_report
     from taskscape.report.tables import print_metrics
+    from taskscape.report.yardsticks import without_tta
 
-_MODULES = {"print_metrics": "tables", "write_comparison": "compare", "write_report": "page"}
+_MODULES = {
+    "print_metrics": "tables",
+    "without_tta": "yardsticks",
+    "write_comparison": "compare",
+    "write_report": "page",
+}
 
-__all__ = ["print_metrics", "write_comparison", "write_report"]
+__all__ = ["print_metrics", "without_tta", "write_comparison", "write_report"]
 
 
 def __getattr__(name: str) -> Any:

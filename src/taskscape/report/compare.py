@@ -1,12 +1,13 @@
 """The page about several runs side by side."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from html import escape
 from pathlib import Path
 from statistics import fmean
 
-from taskscape.metrics.delta_m import DeltaM
+from taskscape.metrics.delta_m import LISTS, DeltaM, metrics_of
 from taskscape.metrics.spec import MetricSpec
 from taskscape.report.charts import Series, chart, scatter, spans_decades
 from taskscape.report.columns import MISSING, best_group, color, heading, mean_and_deviation, row, table
@@ -30,33 +31,55 @@ from taskscape.report.side_by_side import side_by_side
 from taskscape.report.times import Times
 from taskscape.report.words import heading as capital
 from taskscape.report.words import setting_words, task_word
+from taskscape.serialization import nearest
 
 _SPACE = "\N{NO-BREAK SPACE}"
 
 
 def write_comparison(
-    runs: Sequence[str | Path], out: str | Path, *, split: str = "val", tta: bool = False, times: Times | None = None
+    runs: Sequence[str | Path],
+    out: str | Path,
+    *,
+    split: str = "val",
+    tta: bool | str = False,
+    times: Times | None = None,
+    last_epochs: bool = False,
+    delta_m: Sequence[str] = (),
 ) -> Path:
     """Write the HTML file ``out``, which compares runs by their results on a split, and return its path.
 
     Runs that differ only in their seed become one column: mean ± standard deviation. ``times`` are measured by
-    ``taskscape.runs.measure_times``; without them no times are compared. Raises ``ValueError`` for fewer than two runs,
-    and for one that lacks something, with the command that makes it.
+    ``taskscape.runs.measure_times``; without them no times are compared. With
+    ``last_epochs`` the metrics are the means of each run's last epochs (``Experiment.average_last``), not those of its
+    best. ``delta_m`` are the metrics that Δm is the mean of, ``task/metric`` or a list of
+    ``taskscape.metrics.delta_m.LISTS``, by default those that count by their specs. Raises ``ValueError`` for fewer
+    than two runs, and for one that lacks something, with the command that makes it.
     """
     folders = list({Path(run).resolve(): Path(run) for run in runs}.values())
     if len(folders) < 2:
         raise ValueError(f"a comparison needs at least two runs, not {len(folders)}: name more run folders")
-    return write(Path(out), _Comparison([Run.load(run, split, tta) for run in folders], times).page())
+    loaded = [Run.load(run, split, tta) for run in folders]
+    if last_epochs:
+        loaded = [run.of_last_epochs() for run in loaded]
+    return write(Path(out), _Comparison(loaded, times, metrics_of(delta_m)).page())
 
 
 class _Comparison:
     """Groups of runs, and what every part of the page needs to know of them."""
 
-    def __init__(self, runs: Sequence[Run], times: Times | None) -> None:
-        self.groups, self.times = group(runs), times
+    def __init__(self, runs: Sequence[Run], times: Times | None, of_delta_m: Sequence[str] = ()) -> None:
+        self.groups, self.times, self.of_delta_m = group(runs), times, of_delta_m
         self.specs: Mapping[str, MetricSpec] = first_of_each(g.specs for g in self.groups)
         self.tasks = {name: modality for g in self.groups for name, modality in g.tasks.items()}
         self.difference: Difference = differ(self.groups)
+        if unknown := [name for name in of_delta_m if name not in self.specs]:
+            raise ValueError(
+                f"delta_m: no run has the metric {unknown[0]!r}{nearest(unknown[0], self.specs)}; a list is one of "
+                f"{', '.join(LISTS)}"
+            )
+        self.specs = {
+            name: replace(spec, optional=spec.optional and name not in of_delta_m) for name, spec in self.specs.items()
+        }
         self.metrics = shown({name for g in self.groups for name in g.means}, self.specs)
 
     def page(self) -> str:
@@ -68,7 +91,7 @@ class _Comparison:
         return page(
             " · ".join(g.name for g in groups) if len(groups) <= 3 else f"{len(groups)} networks compared",
             "taskscape · comparison of runs",
-            f"{count} runs{repeated}, on the split {result.split}{' with test-time augmentation' * result.tta}.",
+            f"{count} runs{repeated}, on the split {result.split}{result.tta_words}{self._epochs()}.",
             [
                 ("What differs", "", _what_differs(self.difference)),
                 (
@@ -89,6 +112,11 @@ class _Comparison:
                 ),
             ],
         )
+
+    def _epochs(self) -> str:
+        """Say of which epochs the metrics are, where not of the best ones."""
+        counts = sorted({run.last for g in self.groups for run in g.runs})
+        return f"; means of the last {' or '.join(map(str, counts))} epochs" if any(counts) else ""
 
     # -- metrics -------------------------------------------------------------------------------------------------------
 
@@ -126,7 +154,7 @@ class _Comparison:
 
     def _delta_m(self) -> list[DeltaM | None]:
         """Return Δm of each group, where there are single-task runs of its protocol for all its tasks."""
-        return [delta_m_of(g, single_task_groups(g, self.groups)) for g in self.groups]
+        return [delta_m_of(g, single_task_groups(g, self.groups), self.of_delta_m) for g in self.groups]
 
     def _delta_m_row(self) -> list[str]:
         """Return the row of Δm, or no row where no group has one."""
@@ -146,7 +174,8 @@ class _Comparison:
                 notes.append(f"{g.name}: against {against}; over {over}.")
             elif has_single and not g.single_task:
                 missing = ", ".join(task_word(task, g.tasks) for task in g.tasks if task not in single)
-                why = "it is unfinished" if g.unfinished else f"no single-task run of its protocol for {missing}"
+                why = f"no single-task run of its protocol for {missing}" if missing else "a chosen metric is missing"
+                why = "it is unfinished" if g.unfinished else why
                 notes.append(f"{g.name}: none, {why}.")
         if not notes:
             return ""

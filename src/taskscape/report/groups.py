@@ -143,14 +143,15 @@ def single_task_groups(g: Group, groups: Iterable[Group]) -> dict[str, Group]:
     return single
 
 
-def delta_m_of(g: Group, single: Mapping[str, Group]) -> DeltaM | None:
-    """Return Δm of a group's mean metrics against the single-task groups by task.
+def delta_m_of(g: Group, single: Mapping[str, Group], chosen: Sequence[str] = ()) -> DeltaM | None:
+    """Return Δm of a group's mean metrics, or of those that are chosen, against the single-task groups by task.
 
-    None for single-task runs themselves, and where a task has no single-task run.
+    None for single-task runs themselves, and where a task, or one of the chosen metrics, has no single-task run.
     """
-    if g.single_task or g.unfinished or g.tasks.keys() - single.keys():
+    tasks = {name.split("/")[0] for name in chosen} or g.tasks.keys()
+    if g.single_task or g.unfinished or tasks - single.keys():
         return None
     reference = {
         name: value for task, s in single.items() for name, value in s.means.items() if name.startswith(f"{task}/")
     }
-    return delta_m(g.means, reference, g.specs)
+    return delta_m(g.means, reference, g.specs, chosen)

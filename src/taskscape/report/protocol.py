@@ -4,7 +4,15 @@ from collections.abc import Mapping
 
 from taskscape.report.run import Run, flatten
 
-WITHOUT_EFFECT = ("checkpoint_minutes", "keep_checkpoint", "train_metrics", "start_checksum", "note")
+WITHOUT_EFFECT = (
+    "checkpoint_minutes",
+    "keep_checkpoint",
+    "train_metrics",
+    "start_checksum",
+    "note",
+    "average_last",
+    "tta",
+)
 """Settings that do not change what a network learns."""
 
 _FREE = ("network", "tasks", "weighting", "objective", "seed", "monitor", "device", "compile", *WITHOUT_EFFECT)
@@ -54,6 +62,7 @@ def evaluated_on(run: Run) -> dict[str, str]:
     result = run.result
     return {
         "splits": result.split + result.tta_words,
+        "metrics": f"mean of the last {run.last} epochs" if run.last else "the best epoch",
         "images": str(result.images),
         "sizes": "×".join(map(str, result.size)),
         "data": result.data or UNKNOWN,

@@ -2,10 +2,10 @@
 
 import json
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -32,6 +32,8 @@ class Run:
     curves: dict[str, Curve]
     """By column of ``metrics.csv``."""
     result: Result
+    last: int = 0
+    """Of how many last epochs the metrics are the means; 0 where they are those of the best one."""
 
     @property
     def name(self) -> str:
@@ -69,7 +71,7 @@ class Run:
             return ""
 
     @classmethod
-    def load(cls, path: Path, split: str = "val", tta: bool = False) -> "Run":
+    def load(cls, path: Path, split: str = "val", tta: bool | str = False) -> "Run":
         """Read a run with its result on a split.
 
         Raises ``ValueError`` that names what is missing and the command that makes it.
@@ -92,6 +94,17 @@ class Run:
             remedy = folder.evaluate_command(split, tta)
             raise ValueError(f"{result} is damaged: {error}; make it anew with `{remedy}`") from error
         return cls(folder, settings, read_curves(folder), loaded)
+
+    def of_last_epochs(self) -> Self:
+        """Return the run with the means of its last epochs as its metrics. Raises ``ValueError`` where it has none."""
+        mean = self.result.last_epochs
+        if mean is None:
+            raise ValueError(
+                f"{self.folder.path} has no means of its last epochs: train with --average-last 10, or, since the "
+                f"epochs are logged already, set average_last in {self.folder.experiment} and run "
+                f"`{self.folder.evaluate_command()}`"
+            )
+        return replace(self, result=replace(self.result, metrics=mean.metrics), last=mean.epochs)
 
     def samples(self) -> dict[str, npt.NDArray[Any]]:
         """Read the sample images with their labels and predictions; empty where the run has none.

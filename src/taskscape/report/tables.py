@@ -8,8 +8,12 @@ from taskscape.report.glossary import arrow, by_task, cost_conditions, cost_text
 from taskscape.run_folder.result import Result
 
 
-def metrics_table(result: Result) -> Table:
-    """Return metrics and cost as a table; metrics per class are left to the report."""
+def metrics_table(result: Result, plain: Result | None = None) -> Table:
+    """Return metrics and cost as a table; metrics per class are left to the report.
+
+    ``plain`` is the result without test-time augmentation, for a column of its own. A run that reports the mean of its
+    last epochs has one for that.
+    """
     title = f"{result.images} images, {result.split}"
     if result.progress is not None and not result.progress.finished:
         title += f"; unfinished: {result.progress.epochs} of {result.progress.planned} epochs were trained"
@@ -17,18 +21,27 @@ def metrics_table(result: Result) -> Table:
     blind = result.baselines.get("by position", {})
     table.add_column("metric")
     table.add_column("value", justify="right", no_wrap=True)
+    beside = {} if plain is None else {"without tta": plain.metrics}
+    if result.last_epochs is not None:
+        beside[f"mean of last {result.last_epochs.epochs}"] = result.last_epochs.metrics
+    for title in beside:
+        table.add_column(title, justify="right", no_wrap=True)
     if blind:
+        beside["blind"] = blind
         table.add_column("blind", justify="right", style="dim")
     table.add_column("")
     table.add_column("name", style="dim")
     for names in by_task(shown(result.metrics, result.specs)).values():
         for name in names:
             spec = result.specs[name]
-            yardstick = [spec.show(blind[name]) if name in blind else ""] if blind else []
+            yardstick = [spec.show(metrics[name]) if name in metrics else "" for metrics in beside.values()]
             table.add_row(spec.title, spec.show(result.metrics[name]), *yardstick, f"{spec.unit:2}{arrow(spec)}", name)
         table.add_section()
     for name, value in result.cost.items():
-        table.add_row(cost_title(name), cost_text(name, value), *[""] * bool(blind), "", name)
+        other = [""] * len(beside)
+        if plain is not None and name in plain.cost:
+            other[0] = cost_text(name, plain.cost[name])
+        table.add_row(cost_title(name), cost_text(name, value), *other, "", name)
     if conditions := cost_conditions("seconds_per_image", result.environment):
         table.caption = f"times: {conditions}" + ("; blind: predicts without the image" * bool(blind))
     elif blind:
@@ -36,6 +49,6 @@ def metrics_table(result: Result) -> Table:
     return table
 
 
-def print_metrics(result: Result, console: Console | None = None) -> None:
-    """Print metrics and cost; arrows say whether higher or lower is better."""
-    (console or Console(markup=False)).print(metrics_table(result))
+def print_metrics(result: Result, console: Console | None = None, *, plain: Result | None = None) -> None:
+    """Print metrics and cost; arrows say whether higher or lower is better. ``plain`` as in ``metrics_table``."""
+    (console or Console(markup=False)).print(metrics_table(result, plain))

@@ -2,10 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from taskscape.report.protocol import same_protocol, single_task
 from taskscape.report.run import Run
 from taskscape.run_folder.names import RunFolder
+from taskscape.run_folder.result import Result
 
 MOST_NEIGHBORS = 200
 """How many folders beside a run are searched for its single-task runs."""
@@ -26,6 +28,15 @@ def yardsticks(run: Run) -> list[Yardstick]:
     """Return the yardsticks of a run, the strictest first."""
     alone = single_task_runs(run)
     found = []
+    if run.result.last_epochs is not None:
+        last = run.result.last_epochs
+        text = f"The mean of the last {last.epochs} epochs, where this run's are those of its best epoch by validation."
+        found.append(Yardstick(f"mean of the last {last.epochs} epochs", text, last.metrics))
+    if (plain := without_tta(run.folder.path, run.result)) is not None:
+        text = "Without test-time augmentation"
+        if all(result.cost.get("latency") for result in (plain, run.result)):
+            text += f", which takes {run.result.cost['latency'] / plain.cost['latency']:.1f} times as long per image"
+        found.append(Yardstick("without test-time augmentation", f"{text}.", plain.metrics))
     if alone:
         of_tasks = {
             name: value
@@ -42,6 +53,18 @@ def yardsticks(run: Run) -> list[Yardstick]:
         }.get(title, f"{title}.")
         found.append(Yardstick(f"without the image, {title}", text, metrics))
     return sorted(found, key=lambda yardstick: yardstick.title.endswith("constant"))
+
+
+def without_tta(run: Path, result: Result) -> Result | None:
+    """Return a run's result on the same images without test-time augmentation, where it has one."""
+    path = RunFolder(run).result(result.split)
+    if not result.tta or not path.is_file():
+        return None
+    try:
+        plain = Result.load(path)
+    except ValueError:  # damaged, or of another version
+        return None
+    return plain if plain.data == result.data else None
 
 
 def single_task_runs(run: Run) -> dict[str, Run]:

@@ -9,12 +9,19 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from taskscape.run_folder.lock import locked
     from taskscape.run_folder.names import RunFolder
-    from taskscape.run_folder.result import Progress, Result
+    from taskscape.run_folder.result import EpochMean, Progress, Result
     from taskscape.run_folder.run_log import RunLogger
 
-_MODULES = {"Progress": "result", "Result": "result", "RunFolder": "names", "RunLogger": "run_log", "locked": "lock"}
+_MODULES = {
+    "EpochMean": "result",
+    "Progress": "result",
+    "Result": "result",
+    "RunFolder": "names",
+    "RunLogger": "run_log",
+    "locked": "lock",
+}
 
-__all__ = ["Progress", "Result", "RunFolder", "RunLogger", "locked"]
+__all__ = ["EpochMean", "Progress", "Result", "RunFolder", "RunLogger", "locked"]
 
 
 def __getattr__(name: str) -> Any:

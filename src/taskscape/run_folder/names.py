@@ -63,21 +63,23 @@ class RunFolder:
         """What the self-check of reduced precision found and changed, where it did: JSON."""
         return self.path / "precision.json"
 
-    def result(self, split: str = "val", tta: bool = False) -> Path:
-        """Return where the ``Result`` of a split is, with test-time augmentation or without: JSON."""
+    def result(self, split: str = "val", tta: bool | str = False) -> Path:
+        """Return where the ``Result`` of a split is, with test-time augmentation (``Result.tta``) or without: JSON."""
         return self.path / f"result{_suffix(split, tta)}.json"
 
-    def samples(self, split: str = "val", tta: bool = False) -> Path:
+    def samples(self, split: str = "val", tta: bool | str = False) -> Path:
         """Return where images, labels and predictions for the report are: NPZ."""
         return self.path / f"samples{_suffix(split, tta)}.npz"
 
-    def report(self, split: str = "val", tta: bool = False) -> Path:
+    def report(self, split: str = "val", tta: bool | str = False) -> Path:
         """Return where the report is: HTML."""
         return self.path / "report" / f"index{_suffix(split, tta)}.html"
 
-    def evaluate_command(self, split: str = "val", tta: bool = False) -> str:
+    def evaluate_command(self, split: str = "val", tta: bool | str = False) -> str:
         """Return the command that writes ``result`` and ``samples``, for error messages."""
-        options = ("" if split == "val" else f" --split {split}") + (" --tta" if tta else "")
+        options = ("" if split == "val" else f" --split {split}") + (
+            f" --tta-as {tta}" if isinstance(tta, str) else " --tta" * tta
+        )
         return f"taskscape evaluate {self.path}{options}"
 
     @property
@@ -118,6 +120,6 @@ class RunFolder:
         return rows
 
 
-def _suffix(split: str, tta: bool) -> str:
+def _suffix(split: str, tta: bool | str) -> str:
     """Return what file names end in: nothing for the usual evaluation, that of val."""
-    return ("" if split == "val" else f"-{split}") + ("-tta" if tta else "")
+    return ("" if split == "val" else f"-{split}") + (f"-tta-{tta}" if isinstance(tta, str) else "-tta" * tta)

@@ -28,6 +28,16 @@ class Progress:
 
 
 @dataclass(frozen=True)
+class EpochMean:
+    """Means of the validation metrics of a run's last epochs: the protocol of most tables after MTAN."""
+
+    epochs: int
+    """How many epochs they are the means of: those of the last ones that ended with a validation."""
+    metrics: Mapping[str, float]
+    """By ``task/metric``."""
+
+
+@dataclass(frozen=True)
 class Result:
     """The metrics of one trained network on one split.
 
@@ -53,8 +63,9 @@ class Result:
     of one image alone in seconds, ``seconds`` of training."""
     environment: Mapping[str, str] = field(default_factory=dict)
     """Versions, device, threads, processes."""
-    tta: bool = False
-    """Whether predictions were averaged with those for the flipped images."""
+    tta: bool | str = False
+    """Test-time augmentation: whether predictions were averaged with those for the flipped images; text is another
+    one, by its word (``taskscape.evaluation.TestTimeAugmentation``)."""
     data: str = ""
     """The fingerprint of the data (``taskscape.data.Manifest``); results of earlier versions have none."""
     progress: Progress | None = None
@@ -62,6 +73,8 @@ class Result:
     baselines: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     """The same metrics of predictors that ignore the image, by the predictor's name: ``constant`` and ``by position``
     (``taskscape.evaluation.baseline``)."""
+    last_epochs: EpochMean | None = None
+    """Means of the last epochs (``Experiment.average_last``); the metrics are those of the best epoch."""
     parameters: Mapping[str, int] = field(default_factory=dict)
     """The number of parameters of each part of the network, by the part's name."""
 
@@ -70,6 +83,12 @@ class Result:
             raise ValueError(f"metrics without a spec: {', '.join(unknown)}; declare them in the `specs` of the metric")
         if odd := [name for name, spec in self.specs.items() if spec.per_class and name.count("/") < 2]:
             raise ValueError(f"{odd[0]!r} is a metric of a class, and its name is not TASK/METRIC/CLASS")
+
+    @property
+    def tta_words(self) -> str:
+        """Words about test-time augmentation that may follow others; nothing without."""
+        named = f" ({self.tta})" if isinstance(self.tta, str) else ""
+        return f" with test-time augmentation{named}" if self.tta else ""
 
     def save(self, path: Path) -> None:
         """Write the result; a reader sees the old file or the new one, never half of one."""

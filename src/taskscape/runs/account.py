@@ -2,13 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from statistics import fmean
 
 from torch import nn
 
 from taskscape.data import Store
 from taskscape.metrics.joint import JOINT
 from taskscape.metrics.spec import MetricSpec
-from taskscape.run_folder import Progress, RunFolder
+from taskscape.run_folder import EpochMean, Progress, RunFolder
 from taskscape.runs.experiment import Experiment
 
 
@@ -23,6 +24,21 @@ def progress_of(folder: RunFolder, experiment: Experiment) -> Progress:
     is_out_of_patience = bool(rows) and patience is not None and int(rows[-1].get("epochs_since_best", 0)) >= patience
     planned = epochs if is_out_of_time or is_out_of_patience else experiment.epochs
     return Progress(epochs, planned, epochs >= planned)
+
+
+def last_epochs(folder: RunFolder, count: int) -> EpochMean | None:
+    """Return the means of the validation metrics of the last ``count`` epochs; None where there are none."""
+    rows = folder.metric_rows()
+    rows = [row for row in rows if int(row["epoch"]) > int(rows[-1]["epoch"]) - count]
+    validated = [{name: float(cell) for name, cell in row.items() if _is_metric(name)} for row in rows]
+    validated = [row for row in validated if row]
+    names = dict.fromkeys(name for row in validated for name in row)
+    means = {name.removeprefix("val/"): fmean(row[name] for row in validated if name in row) for name in names}
+    return EpochMean(len(validated), means) if means else None
+
+
+def _is_metric(column: str) -> bool:
+    return column.startswith("val/") and not column.startswith("val/loss/")
 
 
 def parts(network: nn.Module) -> dict[str, int]:

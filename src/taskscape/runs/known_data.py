@@ -30,7 +30,7 @@ def require_same(folder: RunFolder, stores: Mapping[str, Store]) -> None:
             )
 
 
-def result_name(folder: RunFolder, split: str, tta: bool, store: Store) -> tuple[str, str]:
+def result_name(folder: RunFolder, split: str, tta: bool | str, store: Store) -> tuple[str, str]:
     """Return what the result of a split is called in the folder of a run, and what there is to say about it.
 
     That is the split's own name for the data that the run was trained with. Another data set under the same name, such

@@ -262,9 +262,10 @@ def evaluate_run(
     """Evaluate a run's best network on a split, and write the result and samples for the report into its folder.
 
     With ``tta``, test-time augmentation, predictions are the mean of those for the image and for its mirror image, or
-    what a ``TestTimeAugmentation`` or its word says; the files have names of their own then (``RunFolder``). Where the data are not those that the run was trained with, the
-    files have the data's fingerprint in their names, as ``Result.split`` has, and that is printed. Raises
-    ``ValueError`` for a split that the data lacks.
+    what a ``TestTimeAugmentation`` or its word says; the files have names of their own then (``RunFolder``).
+
+    Where the data are not those that the run was trained with, the files have the data's fingerprint in their names, as
+    ``Result.split`` has, and that is printed. Raises ``ValueError`` for a split that the data lacks.
     """
     known = _known(find_tta(tta))
     model = load(run, device)

@@ -1,10 +1,11 @@
 """What a task is: a modality that a network predicts, with its head, loss and metrics."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
-from typing import Any, ClassVar, Self, TypeVar
+from typing import Any, ClassVar, Literal, Self, TypeVar
 
+import torch
 from torch import Tensor
 
 from taskscape.batch import Target
@@ -140,6 +141,11 @@ class Task(RangedSettings, ABC):
     def hflip(self, raw: Tensor) -> Tensor:
         """Turn the raw output for an image into that for the image flipped left to right."""
         return raw.flip(-1)
+
+    def merge(self, raws: Sequence[Tensor], reduce: Literal["mean", "max"]) -> Tensor:
+        """Return one raw output for several of the same image: their mean or maximum, unless a task knows better."""
+        stacked = torch.stack(list(raws))
+        return stacked.mean(0) if reduce == "mean" else stacked.amax(0)
 
 
 def read_as(field: str, modality: Modality, *kinds: type[M]) -> M:

@@ -1,7 +1,8 @@
 """Boundary detection."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import ClassVar, Self
+from typing import ClassVar, Literal, Self
 
 import torch
 from torch import Tensor
@@ -63,6 +64,11 @@ class Boundaries(Task):
     def decode(self, raw: Tensor) -> Tensor:
         """Return the probability of a boundary, (B, 1, H, W)."""
         return at_least_float32(raw).sigmoid()
+
+    @override
+    def merge(self, raws: Sequence[Tensor], reduce: Literal["mean", "max"]) -> Tensor:
+        """Return the logit of the mean, or maximum, of the probabilities."""
+        return super().merge([self.decode(raw) for raw in raws], reduce).logit(eps=1e-7)
 
     @override
     def metrics(self) -> BoundaryMetrics:

@@ -1,7 +1,8 @@
 """Surface normals."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import torch.nn.functional as F
 from torch import Tensor
@@ -46,6 +47,11 @@ class SurfaceNormals(Task):
     @override
     def metrics(self) -> NormalsMetrics:
         return NormalsMetrics(per_batch=self.metrics_per_batch)
+
+    @override
+    def merge(self, raws: Sequence[Tensor], reduce: Literal["mean", "max"]) -> Tensor:
+        """Return the mean of the unit vectors, which ``decode`` brings to unit length: a direction has no maximum."""
+        return super().merge([self.decode(raw) for raw in raws], "mean")
 
     @override
     def hflip(self, raw: Tensor) -> Tensor:

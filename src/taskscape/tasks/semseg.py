@@ -1,8 +1,10 @@
 """Semantic segmentation."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Annotated, ClassVar, Self
+from typing import Annotated, ClassVar, Literal, Self
 
+import torch
 import tyro
 from torch import Tensor
 from typing_extensions import override
@@ -10,6 +12,7 @@ from typing_extensions import override
 from taskscape import modalities
 from taskscape.batch import Target
 from taskscape.losses import CrossEntropy, SegmentationLoss
+from taskscape.losses.base import at_least_float32
 from taskscape.metrics.semseg import SegmentationMetrics
 from taskscape.modalities import CLASS_SETS, ClassSet, Modality
 from taskscape.modalities.class_sets import label_map
@@ -84,6 +87,12 @@ class SemanticSegmentation(Task):
     def decode(self, raw: Tensor) -> Tensor:
         """Return the class of the highest score, (B, H, W) int64."""
         return raw.max(dim=1).indices  # argmax takes twice as long on a CPU
+
+    @override
+    def merge(self, raws: Sequence[Tensor], reduce: Literal["mean", "max"]) -> Tensor:
+        """Return the logarithms of the mean, or maximum, of the probabilities."""
+        probabilities = [at_least_float32(raw).softmax(1) for raw in raws]
+        return super().merge(probabilities, reduce).clamp_min(torch.finfo(torch.float32).tiny).log()
 
     @override
     def metrics(self) -> SegmentationMetrics:

@@ -1,0 +1,109 @@
+"""Test-time augmentation: what becomes one, in which space, and what it is called."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from taskscape import runs
+from taskscape.evaluation import TTA, TestTimeAugmentation, find_tta
+from taskscape.modalities.class_sets import CITYSCAPES_2
+from taskscape.models import Outputs
+from taskscape.report import write_comparison, write_report
+from taskscape.run_folder import Result, RunFolder
+from taskscape.tasks import Boundaries, Depth, SemanticSegmentation, SurfaceNormals, Task
+from tiny import tiny
+
+SEMSEG = SemanticSegmentation(CITYSCAPES_2)
+
+
+def pixels(*values: float) -> Tensor:
+    return torch.tensor(values, dtype=torch.float64).view(1, -1, 1, 1)
+
+
+def test_classes_become_one_in_probabilities() -> None:
+    a, b = pixels(0.0, 2.0), pixels(5.0, 0.0)
+    pa, pb = (np.exp(x.flatten().numpy()) / np.exp(x.flatten().numpy()).sum() for x in (a, b))
+    for reduce, expected in (("mean", (pa + pb) / 2), ("max", np.maximum(pa, pb))):
+        np.testing.assert_allclose(SEMSEG.merge([a, b], reduce).exp().flatten(), expected, rtol=1e-12)
+    certain = SEMSEG.merge([pixels(0.0, 1e4), pixels(0.0, 1e4)], "mean")
+    assert certain.isfinite().all() and SEMSEG.decode(certain).item() == 1
+
+
+def test_depth_becomes_one_in_what_the_network_puts_out() -> None:
+    depth = Depth("log", mean=0.0, std=1.0, min_depth=1.0, max_depth=100.0)
+    near, far = pixels(np.log(4.0)), pixels(np.log(9.0))
+    assert depth.decode(depth.merge([near, far], "mean")).item() == pytest.approx(6.0)  # the geometric mean
+    assert depth.decode(depth.merge([near, far], "max")).item() == pytest.approx(9.0)
+
+
+def test_normals_and_boundaries() -> None:
+    normals = SurfaceNormals()
+    for reduce in ("mean", "max"):
+        merged = normals.decode(normals.merge([pixels(0, 0, 9), pixels(3, 0, 0)], reduce))
+        torch.testing.assert_close(merged, pixels(0.5**0.5, 0, 0.5**0.5))
+    boundaries = Boundaries()
+    p = boundaries.decode(boundaries.merge([pixels(0.0), pixels(float(np.log(4)))], "mean"))
+    assert p.item() == pytest.approx((0.5 + 0.8) / 2)
+
+
+def test_every_version_of_the_image_is_seen_and_turned_back() -> None:
+    """A network that passes its input on: what comes back is the image, with the normals' x turned."""
+    sizes: list[tuple[int, int]] = []
+
+    def forward(image: Tensor) -> Outputs:
+        sizes.append((image.shape[-2], image.shape[-1]))
+        x = image[:, :1]
+        return Outputs({"depth": x, "normals": torch.cat([x, x, x], 1)}, {}, ())
+
+    tasks: dict[str, Task] = {"depth": Depth(), "normals": SurfaceNormals()}
+    ramp = torch.linspace(0.2, 0.8, 24, dtype=torch.float64).expand(2, 3, 16, 24)
+    found = TestTimeAugmentation((0.5, 1.0, 1.5), mirror=True)(forward, tasks, ramp)
+    assert sizes == [(8, 12), (8, 12), (16, 24), (16, 24), (24, 36), (24, 36)]
+    torch.testing.assert_close(found["depth"][..., 3:-3], ramp[:, :1, :, 3:-3], rtol=0, atol=0.02)
+    assert found["normals"][:, 0].abs().max() < 1e-6  # x of an image and of its mirror image are opposite here
+    only = TestTimeAugmentation((1.0,), mirror=False)(forward, tasks, ramp)
+    torch.testing.assert_close(only["depth"], ramp[:, :1])
+    torch.testing.assert_close(SurfaceNormals().decode(only["normals"]), F.normalize(ramp))
+
+
+def test_words() -> None:
+    for name, tta in TTA.items():
+        assert find_tta(name) == tta and tta.word == name
+    own = TestTimeAugmentation((0.75, 1.0), mirror=True, reduce="max")
+    assert own.word == "0.75-1-mirror-max" and find_tta(own.word) == own
+    assert find_tta(True) == TTA["mirror"] and find_tta(None) is None and find_tta(False) is None
+    assert TTA["mirror"].cost == 2 and TTA["scales-3"].cost == pytest.approx(0.5625 + 1 + 1.5625)
+    for wrong in ("scale-3", "../x", "1-", ""):
+        with pytest.raises(ValueError, match="no test-time augmentation"):
+            find_tta(wrong)
+
+
+def test_a_run_is_evaluated_with_it_and_has_means_of_its_last_epochs(store: Path, tmp_path: Path) -> None:
+    experiment = replace(tiny(store), tta="0.5-1-mirror", average_last=2, epochs=3)
+    paths = [tmp_path / name for name in ("a", "b")]
+    for seed, path in enumerate(paths):
+        runs.train(replace(experiment, seed=seed), path, quiet=True)
+    folder = RunFolder(paths[0])
+    plain, augmented = Result.load(folder.result()), Result.load(folder.result(tta="0.5-1-mirror"))
+    assert augmented.tta == "0.5-1-mirror" and augmented.metrics != plain.metrics
+    assert augmented.cost["flops"] == pytest.approx(2.5 * plain.cost["flops"])
+    assert plain.last_epochs is not None and plain.last_epochs.epochs == 2 and augmented.last_epochs is None
+    rows = folder.metric_rows()[1:]
+    for name in ("semseg/miou", "depth/abs_rel", "normals/mean"):
+        mean = sum(float(row[f"val/{name}"]) for row in rows) / 2
+        assert plain.last_epochs.metrics[name] == pytest.approx(mean, rel=1e-12)
+    assert set(plain.last_epochs.metrics) <= plain.specs.keys()
+    page = write_report(paths[0], tta="0.5-1-mirror").read_text()
+    assert "ithout test-time augmentation" in page and "times as long per image" in page
+    assert "ean of the last 2 epochs" in write_report(paths[0]).read_text()
+    compared = write_comparison(paths, tmp_path / "c.html", last_epochs=True).read_text()
+    spec, values = plain.specs["depth/abs_rel"], [Result.load(RunFolder(p).result()).last_epochs for p in paths]
+    both = [value.metrics["depth/abs_rel"] for value in values if value is not None]
+    assert f"{spec.show(sum(both) / 2)} <small>±" in compared and "means of the last 2 epochs" in compared
+    with pytest.raises(ValueError, match="no test-time augmentation 'words'"):
+        replace(experiment, tta="words")
