@@ -1,5 +1,6 @@
 """``prepare`` a second time: what was changed is noticed, made again, and said."""
 
+import os
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
@@ -193,3 +194,19 @@ def test_a_store_of_an_earlier_version_is_compared_by_checksum(
     assert prepare_again() == ["nothing to do: the store was made from these very inputs"]
     path.unlink()
     assert prepare_again() == ["inputs.json, which lists the inputs, is missing or damaged; the store is made again"]
+
+
+def test_a_second_process_at_the_same_time_is_refused_by_name(raw: Path, tmp_path: Path) -> None:
+    refusals: list[str] = []
+
+    def meanwhile(done: int, _: int) -> None:
+        if done == 3:
+            with pytest.raises(ValueError, match="is being written") as refused:
+                prepare(Folder(), raw, tmp_path / "store", processes=1)
+            refusals.append(str(refused.value))
+
+    prepare(Folder(), raw, tmp_path / "store", processes=1, report=meanwhile)
+    assert len(refusals) == 1
+    assert refusals[0].startswith(f"{tmp_path}/store is being written by process {os.getpid()} on ")
+    assert labels(tmp_path / "store") == [0, 1, 0, 1, 0, 1]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["raw", "store"]

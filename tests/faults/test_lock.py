@@ -30,7 +30,7 @@ def test_a_second_process_is_refused_by_name(tmp_path: Path) -> None:
 def test_resuming_twice_is_refused(store: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     run = RunFolder(tmp_path / "run")
     runs.train(experiment(store, epochs=1), run.path, quiet=True)
-    before = {path: path.read_bytes() for path in run.path.iterdir()}
+    before = {path: path.read_bytes() for path in run.path.rglob("*") if path.is_file()}
     with locked(run):
         with pytest.raises(SystemExit) as ended:
             main(["train", "--resume", str(run.path)])
@@ -38,7 +38,7 @@ def test_resuming_twice_is_refused(store: Path, tmp_path: Path, capsys: pytest.C
         assert f"is being written by process {os.getpid()} on" in " ".join(capsys.readouterr().err.split())
         with pytest.raises(ValueError, match="is being written by process"):
             runs.train(experiment(store, epochs=1), run.path, quiet=True)
-    assert {path: path.read_bytes() for path in run.path.iterdir()} == before
+    assert {path: path.read_bytes() for path in run.path.rglob("*") if path.is_file()} == before
 
 
 def hold_and_die(folder: RunFolder) -> Callable[[], None]:
@@ -86,7 +86,7 @@ def test_the_lock_of_another_machine_counts(tmp_path: Path) -> None:
 def test_without_locks_of_the_file_system_the_process_decides(
     process: int, alive: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("taskscape.run_folder.lock._try_lock", lambda descriptor: None)
+    monkeypatch.setattr("taskscape.files.lock._try_lock", lambda descriptor: None)
     folder = RunFolder(tmp_path)
     folder.lock.write_text(json.dumps({"host": socket.gethostname(), "process": process, "since": "today"}))
     if alive:

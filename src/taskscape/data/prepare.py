@@ -2,10 +2,11 @@
 
 import inspect
 import json
+import os
 import shutil
 import zlib
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,7 @@ from taskscape.data.manifest import MANIFEST, UNFINISHED, FileInfo, Manifest
 from taskscape.data.readers.base import RawData, RawIndex, RawSample
 from taskscape.data.readers.files import check_size
 from taskscape.data.writer import StoreWriter
+from taskscape.files import locked, writing
 from taskscape.progress import ProgressCallback
 
 
@@ -49,8 +51,8 @@ def prepare(
 
     Raises:
         FileNotFoundError: The raw folder lacks something; the message says what, and where it is available.
-        ValueError: The raw data are not as they should be, or ``out`` holds something else, such as a store of other
-            settings.
+        ValueError: The raw data are not as they should be, another process writes the store, or ``out`` holds something
+            else, such as a store of other settings.
         OSError: The disk is full, for one.
     """
     raw, out = Path(raw), Path(out)
@@ -59,6 +61,31 @@ def prepare(
     index = data.contents(raw)
     source = _source(data, index)
     out = out.resolve()  # a link stays where it is, and what it leads to is replaced
+    with _locked(out):
+        return _prepare(index, raw, out, source, shard, processes, report, tell)
+
+
+@contextmanager
+def _locked(out: Path) -> Iterator[None]:
+    """Let one process at a time write a store."""
+    with writing(out):
+        out.parent.mkdir(parents=True, exist_ok=True)
+    # Beside the store, which may be replaced as a whole; where that is not allowed there is no lock.
+    with locked(out, out.with_name(f".{out.name}.lock")) if os.access(out.parent, os.W_OK) else nullcontext():
+        yield
+
+
+def _prepare(
+    index: RawIndex,
+    raw: Path,
+    out: Path,
+    source: dict[str, Any],
+    shard: int | None,
+    processes: int | None,
+    report: ProgressCallback | None,
+    tell: Callable[[str], None],
+) -> Manifest:
+    """Write the store, or make it again, or leave it as it is."""
     new, replaced = out.with_name(f".{out.name}.new"), out.with_name(f".{out.name}.replaced")
     _end_replacement(new, out, replaced)
     if not (out / MANIFEST).exists():

@@ -1,0 +1,131 @@
+"""One process writes a folder at a time: a lock file says which."""
+
+import errno
+import json
+import os
+import socket
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from pathlib import Path
+
+from taskscape.files.atomic import writing
+
+
+@dataclass(frozen=True)
+class Owner:
+    """The process that writes a folder, as the lock file names it in JSON."""
+
+    host: str
+    process: int
+    since: str
+    """Local time."""
+
+    def is_alive(self) -> bool:
+        """Return whether a process of this machine has that number."""
+        try:
+            os.kill(self.process, 0)
+        except PermissionError:
+            return True  # another user's
+        except (OSError, OverflowError):
+            return False
+        return True
+
+
+@contextmanager
+def locked(folder: Path, lock: Path) -> Iterator[None]:
+    """Hold the lock of a folder, a file in it or beside it, while its files are written.
+
+    The operating system holds the lock and gives it up when the process ends in any way, so the file of a killed
+    process of this machine is stale and taken over. Where the file system has no locks, the number of the process
+    decides. A file of another machine always counts: nobody here can tell whether its process lives.
+
+    Raises:
+        ValueError: Another process writes the folder; the message says which one and what to do.
+        OSError: The lock cannot be written.
+    """
+    with writing(lock):
+        descriptor = _acquire(folder, lock)
+    try:
+        yield
+    finally:
+        with suppress(OSError):  # the folder may be gone
+            if _is_at(lock, descriptor):
+                lock.unlink()
+        os.close(descriptor)
+
+
+def _acquire(folder: Path, lock: Path) -> int:
+    """Return the descriptor of the lock file, which this process holds and has signed."""
+    while True:
+        descriptor = os.open(lock, os.O_RDWR | os.O_CREAT, 0o644)
+        try:
+            is_held = _try_lock(descriptor)
+            if is_held and not _is_at(lock, descriptor):
+                os.close(descriptor)  # its last owner has just removed it
+                continue
+            owner = _read(descriptor)
+            elsewhere = owner is not None and owner.host != socket.gethostname()
+            if is_held is False or elsewhere or (is_held is None and owner is not None and owner.is_alive()):
+                raise ValueError(_refusal(folder, lock, owner))
+            text = json.dumps(asdict(Owner(socket.gethostname(), os.getpid(), _now()))) + "\n"
+            os.ftruncate(descriptor, 0)
+            os.lseek(descriptor, 0, os.SEEK_SET)
+            os.write(descriptor, text.encode())
+        except BaseException:
+            os.close(descriptor)
+            raise
+        return descriptor
+
+
+def _try_lock(descriptor: int) -> bool | None:
+    """Lock an open file. Return False when another process holds it, None when the file system has no locks."""
+    try:
+        if sys.platform == "win32":
+            import msvcrt
+
+            os.lseek(descriptor, 1 << 30, os.SEEK_SET)  # a byte beyond the text, which others may then read
+            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
+        else:
+            import fcntl
+
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        return False if error.errno in (errno.EACCES, errno.EAGAIN, errno.EDEADLK) else None
+    return True
+
+
+def _is_at(path: Path, descriptor: int) -> bool:
+    """Return whether the open file is the one at the path."""
+    try:
+        return os.path.samestat(os.fstat(descriptor), path.stat())
+    except FileNotFoundError:
+        return False
+
+
+def _read(descriptor: int) -> Owner | None:
+    """Return who signed the lock; None for a file that is empty, torn or of no owner."""
+    os.lseek(descriptor, 0, os.SEEK_SET)
+    try:
+        content = json.loads(os.read(descriptor, 4096))
+        return Owner(str(content["host"]), int(content["process"]), str(content["since"]))
+    except (ValueError, TypeError, KeyError, RecursionError):
+        return None
+
+
+def _refusal(folder: Path, lock: Path, owner: Owner | None) -> str:
+    if owner is None:
+        return f"{folder} is being written by another process: wait for it, or choose another folder"
+    who = f"{folder} is being written by process {owner.process} on {owner.host} since {owner.since}"
+    if owner.host == socket.gethostname():
+        return f"{who}: wait for it, stop it (kill {owner.process}), or choose another folder"
+    return (
+        f"{who}: wait for it, or choose another folder. If that process is gone, which this machine cannot see, "
+        f"delete {lock}"
+    )
+
+
+def _now() -> str:
+    return datetime.now().astimezone().isoformat(" ", "seconds")
