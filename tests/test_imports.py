@@ -20,6 +20,7 @@ PROJECT = ROOT.parents[1]
 
 ROOMS = (
     "errors",
+    "imports",
     "files",
     "logs",
     "progress",
@@ -48,6 +49,7 @@ ROOMS = (
     "runs",
     "inference",
     "recipes",
+    "sweeps",
     "demo",
     "commands",
     "cli",
@@ -200,7 +202,7 @@ DISTRIBUTIONS = {
 }
 """Names of distributions that differ from the modules'."""
 
-OPTIONAL = {"scipy", "h5py", "pynvml", "wandb", "mlflow"}
+OPTIONAL = {"scipy", "h5py", "pynvml", "wandb", "mlflow", "optuna", "ray"}
 """Imported where an extra is needed, or where it is installed."""
 
 

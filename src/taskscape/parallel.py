@@ -143,7 +143,7 @@ def _interrupts_blocked() -> Iterator[None]:
 
 def _start_worker(parent: int) -> None:
     """Leave Ctrl-C and SIGTERM, which may reach all processes, to the parent, which stops the pool; end with it."""
-    threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
+    end_with(parent)
     numbers = stopping_signals()
     for number in numbers:
         signal.signal(number, signal.SIG_IGN)
@@ -151,8 +151,12 @@ def _start_worker(parent: int) -> None:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, numbers)
 
 
-def _end_with(parent: int) -> None:
-    """Wait for the end of the parent, however that comes about, and end this process."""
+def end_with(parent: int) -> None:
+    """Let this process end when its parent does, however that comes about."""
+    threading.Thread(target=_wait_and_end, args=(parent,), daemon=True).start()
+
+
+def _wait_and_end(parent: int) -> None:
     if sys.platform == "win32":
         import _winapi
 

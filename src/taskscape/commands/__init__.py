@@ -8,6 +8,7 @@ COMMANDS = {
     "recipes": "list what can be trained",
     "models": "list the networks with their parameters and FLOPs",
     "train": "train a recipe, or resume a run",
+    "sweep": "train a recipe with many settings: grids, seeds, searches",
     "evaluate": "evaluate a trained network on a split",
     "predict": "run inference on images",
     "report": "write an HTML report of a run",

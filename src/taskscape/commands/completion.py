@@ -86,6 +86,8 @@ def words(line: Sequence[str]) -> list[str]:
     command, *rest = before
     if command == "train":
         return list(_of_train(rest, last))
+    if command == "sweep":
+        return list(_of_sweep(rest, last))
     if command not in COMMANDS:
         return []
     return list(_of_function(command, rest, last))
@@ -136,6 +138,23 @@ def _of_train(before: Sequence[str], last: str) -> Iterator[str]:
                     yield f"{node.path}:"
                 elif node.path == place:
                     yield from (f"{place}:{name}" for name in node.classes)
+
+
+def _of_sweep(before: Sequence[str], last: str) -> Iterator[str]:
+    """Return the words of the recipe's settings, and the sweep's own."""
+    from taskscape.commands.published import published_sweeps
+    from taskscape.commands.sweep_words import OWN
+
+    published = published_sweeps()
+    if not before:
+        yield from published
+    elif before[0] in published:
+        before = [published[before[0]].recipe, *before[1:]]
+    if before[-1:] == ["--on"]:
+        yield from ("local", "ray")
+    elif last.startswith("-") and before:
+        yield from (f"--{flag}" for flag in OWN)
+    yield from _of_train(before, last)
 
 
 def _of_function(command: str, before: Sequence[str], last: str) -> Iterator[str]:

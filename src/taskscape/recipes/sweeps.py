@@ -1,3 +1,73 @@
-"""Published sweeps."""
+"""Published sweeps: what the papers' tables of settings vary, over the recipe that they vary.
 
-SWEEPS: dict[str, tuple[str, str, str]] = {}
+``taskscape sweep NAME`` trains one; further arguments come after its own, and replace them where they set the same.
+The command line reads this table without running the file.
+"""
+
+SWEEPS: dict[str, tuple[str, str, str]] = {
+    "ladder/learning-rates": (
+        "Learning rates of SGD and Adam. Published: Grader 21.6, 39.6, 44.4, 43.2 and 22.8, 43.1, 38.6, 13.3",
+        "ladder/rung0",
+        "--axis 'optimizer:sgd --optimizer.lr 1e-3' 'optimizer:sgd --optimizer.lr 1e-2' "
+        "'optimizer:sgd --optimizer.lr 3e-2' 'optimizer:sgd --optimizer.lr 1e-1' "
+        "'optimizer:adam --optimizer.lr 1e-5' 'optimizer:adam --optimizer.lr 1e-4' "
+        "'optimizer:adam --optimizer.lr 1e-3' 'optimizer:adam --optimizer.lr 1e-2'",
+    ),
+    "ladder/batch-sizes": (
+        "Batches of 2, 4 and 8, epochs in proportion. Published: 4 is best for the time",
+        "ladder/rung0",
+        "--axis '--batch-size 2 --epochs 8' '--batch-size 4 --epochs 16' '--batch-size 8 --epochs 32'",
+    ),
+    "ladder/task-weights": (
+        "Weights of segmentation and depth, 3:7 to 9:1. Published: Grader 42.4, 43.3, 43.1, 43.5, 43.5, 42.3, 40.8",
+        "ladder/rung0",
+        "--weighting.weights semseg=0.3,depth=0.7 semseg=0.4,depth=0.6 semseg=0.5,depth=0.5 semseg=0.6,depth=0.4 "
+        "semseg=0.7,depth=0.3 semseg=0.8,depth=0.2 semseg=0.9,depth=0.1",
+    ),
+    "ladder/final-learning-rates": (
+        "Learning rates of the final network. Published: 5e-5 is best, Grader 74.4",
+        "ladder/rung10",
+        "--optimizer.lr 2e-5 5e-5 1e-4",
+    ),
+    "attention/learning-rates": (
+        "SGD and Adam from 1e-6 to 1e-1, one epoch of segmentation. Published: Adam 1e-4 is best, IoU 40.89",
+        "adaptive/pretrained",
+        "--epochs 1 optimizer:sgd optimizer:adam --optimizer.lr 1e-6 1e-5 1e-4 1e-3 1e-2 1e-1",
+    ),
+    "attention/task-weights": (
+        "Shares of depth 0.25, 0.5, 0.75. Published: IoU 85.1, 84.7, 83.1; SI 17.6, 16.6, 16.3",
+        "attention/joint",
+        "--weighting.weights semseg=0.75,depth=0.25 semseg=0.5,depth=0.5 semseg=0.25,depth=0.75",
+    ),
+    "attention/skips": (
+        "Channels of the skip and convolutions of the decoder. Published: 64 channels are best",
+        "attention/joint",
+        "--network.skip-width 16 32 48 64 --network.convolutions 1 2 3",
+    ),
+    "attention/blocks-heads": (
+        "Transformer blocks and heads over tokens of an ASPP. Published: 6 blocks and 8 heads are best, as a curve",
+        "attention/aspp_tokens",
+        "--network.blocks 3 6 --network.heads 4 8",
+    ),
+    "attention/heads-expansion": (
+        "Heads and expansion of the blocks of adaptive depth. Published: 8 times is worse with 4 heads, as a curve",
+        "attention/adaptive_depth",
+        "--network.heads 4 8 --network.expansion 4 8",
+    ),
+    "consistency/encoders": (
+        "ResNet-18, 34, 50, 101 and 152. Published: 21.4, 31.6 and 40.4 million parameters of the first three",
+        "consistency/cityscapes_7",
+        "--network.encoder resnet18 resnet34 resnet50 resnet101 resnet152",
+    ),
+    "consistency/weights": (
+        "The weight λ of consistency. Published: 0.01 on Cityscapes, 0.0001 on NYUv2",
+        "consistency/cityscapes_7",
+        "--objective.weight 0 0.0001 0.001 0.01 0.1",
+    ),
+    "consistency/smoothing": (
+        "Label smoothing of the transferred segmentation's loss. Published: an option, 0 by default",
+        "consistency/smoothed_cityscapes_7",
+        "--objective.losses.semseg.label-smoothing 0 0.05 0.1 0.2",
+    ),
+}
+"""By name: what it is, the recipe, and the arguments of ``taskscape sweep`` after it."""

@@ -1,0 +1,216 @@
+"""The words of ``taskscape sweep``: which of them are the sweep's own, which vary, and which every run has."""
+
+import re
+import shlex
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+from taskscape.commands.choices import chosen, underscored
+from taskscape.commands.flags import by_flag
+from taskscape.commands.settings import Setting, entries_of, nodes
+from taskscape.serialization import bare, is_size
+
+OWN = {
+    "out": 1,
+    "seeds": None,
+    "axis": None,
+    "search": 1,
+    "storage": 1,
+    "workers": 1,
+    "on": 1,
+    "address": 1,
+    "plan": 0,
+    "resume": 1,
+}
+"""The flags that are the sweep's own, with how many words follow each; None for any number."""
+
+SEED = "seed"
+
+
+@dataclass(frozen=True)
+class Variation:
+    """What varies: the words of a command line for each value, or the ends of a range."""
+
+    name: str
+    values: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    """The arguments of ``taskscape train`` by label."""
+    flag: str = ""
+    """The flag of a range."""
+    ends: tuple[float, float] | None = None
+    whole: bool = False
+
+
+@dataclass(frozen=True)
+class Words:
+    """A command line, taken apart."""
+
+    own: dict[str, list[str]]
+    """The sweep's own flags with their words."""
+    common: list[str]
+    """The arguments that every run has."""
+    variations: list[Variation]
+
+
+def parts(arguments: Sequence[str], names: Sequence[str]) -> Iterator[tuple[str, list[str]]]:
+    """Yield each flag with the words that follow it, without its dashes; a choice has its path and name instead.
+
+    ``names`` are the fields of an experiment, with which the path of a choice starts.
+    """
+    flag: str | None = None
+    words: list[str] = []
+    for argument in arguments:
+        is_flag = argument.startswith("--") and " " not in argument.partition("=")[0]
+        choice = re.fullmatch(r"(\w[\w.-]*):(\S+)", argument)
+        is_choice = choice is not None and underscored(choice[1].partition(".")[0]) in names
+        if not is_flag and not is_choice:
+            if flag is None:
+                raise ValueError(f"{argument!r} follows no flag; the recipe comes first, and one only")
+            words.append(argument)
+            continue
+        if flag is not None:
+            yield flag, words
+        flag, words = None, []
+        if is_flag:
+            name, equals, value = argument[2:].partition("=")
+            flag, words = name.replace("_", "-"), [value] if equals else []
+        elif choice is not None:
+            yield f"{choice[1]}:", [choice[2]]
+    if flag is not None:
+        yield flag, words
+
+
+def own_and_others(arguments: Sequence[str], names: Sequence[str]) -> tuple[dict[str, list[str]], list[str]]:
+    """Return the sweep's own flags, and the parts of all others as one list of arguments.
+
+    Raises ``ValueError`` for a number of words that a flag does not take.
+    """
+    own: dict[str, list[str]] = {}
+    others: list[str] = []
+    axes = 0
+    for flag, words in parts(arguments, names):
+        if flag not in OWN:
+            others += [flag + words[0]] if flag.endswith(":") else [f"--{flag}", *words]
+            continue
+        takes = OWN[flag]
+        if (takes is not None and len(words) != takes) or (takes is None and not words):
+            wanted = {0: "no value", 1: "one value", None: "one value or more"}[takes]
+            raise ValueError(f"--{flag} takes {wanted}, not {' '.join(words) or 'none'}")
+        if flag == "axis":
+            axes += 1
+            own[f"axis {axes}"] = words
+        elif flag in own:
+            raise ValueError(f"--{flag} is given twice: leave one out")
+        else:
+            own[flag] = words
+    return own, others
+
+
+def take_apart(default: Any, own: dict[str, list[str]], others: Sequence[str], *, search: bool) -> Words:
+    """Return what varies and what does not; ``default`` is the recipe's experiment, or a stand-in.
+
+    Raises ``ValueError`` for a choice that does not exist, and for values that cannot be told apart.
+    """
+    names = [one.name for one in fields(default)]
+    flags: dict[str, list[str]] = {}
+    choices: dict[str, list[str]] = {}
+    for flag, words in parts(others, names):
+        if flag.endswith(":"):
+            choices.setdefault(flag.removesuffix(":"), []).extend(words)
+        else:
+            flags[flag] = words  # the last one counts, as for taskscape train
+    common = [f"{path}:{values[0]}" for path, values in choices.items() if len(values) == 1]
+    variations = [
+        _labeled(path, [(value, (f"{path}:{value}",)) for value in values])
+        for path, values in choices.items()
+        if len(values) > 1
+    ]
+    settings = _settings(default, choices)
+    for flag, words in flags.items():
+        variation = _variation(flag, words, settings.get(flag), search=search)
+        if variation is None:
+            common += [f"--{flag}", *words]
+        else:
+            variations.append(variation)
+    for name, words in own.items():
+        if name.startswith("axis"):
+            variations.append(_labeled(_name(words), [(_label(word), tuple(shlex.split(word))) for word in words]))
+    if seeds := own.get("seeds"):
+        if "seed" in flags:
+            raise ValueError("--seed and --seeds exclude each other: leave --seed out")
+        variations.append(_labeled(SEED, [(seed, ("--seed", seed)) for seed in seeds]))
+    return Words(own, common, variations)
+
+
+def _settings(default: Any, choices: dict[str, list[str]]) -> dict[str, Setting]:
+    """Return the settings by flag, of all classes that a sweep chooses."""
+    alone = [(path, values[0]) for path, values in choices.items() if len(values) == 1]
+    found = by_flag(nodes(chosen(default, alone)))
+    for path, values in choices.items():
+        for value in values if len(values) > 1 else ():
+            found = by_flag(nodes(chosen(default, [*alone, (path, value)]))) | found
+    return found
+
+
+def _variation(flag: str, words: list[str], setting: Setting | None, *, search: bool) -> Variation | None:
+    """Return what a flag varies; None where it has one value."""
+    if setting is None or not words:
+        return None
+    name = setting.path
+    if bare(setting.kind) is bool:
+        off = next(other for other in setting.flags if other != setting.flag)
+        states = {"on": (f"--{setting.flag}",), "off": (f"--{off}",)}
+        if set(words) - set(states):
+            raise ValueError(f"--{flag} is a switch: without a word it is on; in a sweep it takes on and off")
+        return _labeled(name, [(word, states[word]) for word in words])
+    if len(words) == 1 and (found := re.fullmatch(r"(.+)\.\.(.+)", words[0])):
+        return _range(name, flag, setting, found[1], found[2], search=search)
+    if _takes_several(setting.kind):
+        if not any("," in word for word in words):
+            return None
+        return _labeled(name, [(word, (f"--{flag}", *re.split("[,=]", word))) for word in words])
+    if is_size(setting.kind) and len(words) == 2 and all(word.isdecimal() for word in words):
+        return None  # a height and a width
+    return _labeled(name, [(word, (f"--{flag}", word)) for word in words]) if len(words) > 1 else None
+
+
+def _range(name: str, flag: str, setting: Setting, low: str, high: str, *, search: bool) -> Variation | None:
+    kinds = {bare(kind) for kind in (setting.kind, *getattr(bare(setting.kind), "__args__", ()))}
+    if not kinds & {int, float}:
+        return None
+    if not search:
+        raise ValueError(f"--{flag} {low}..{high}: a range is for a search (--search N); a grid takes values")
+    try:
+        ends = float(low), float(high)
+    except ValueError:
+        raise ValueError(f"--{flag}: {low}..{high} is no range of numbers, such as 1e-5..1e-2") from None
+    return Variation(name, flag=f"--{flag}", ends=ends, whole=float not in kinds)
+
+
+def _takes_several(kind: Any) -> bool:
+    """Return whether a setting's one value is of several words."""
+    plain = [bare(one) for one in (kind, *getattr(bare(kind), "__args__", ()))]
+    return not is_size(kind) and (entries_of(kind) is not None or any(_is_many(one) for one in plain))
+
+
+def _is_many(kind: Any) -> bool:
+    origin = getattr(kind, "__origin__", None)
+    return isinstance(origin, type) and not issubclass(origin, str) and hasattr(origin, "__len__")
+
+
+def _labeled(name: str, values: Sequence[tuple[str, tuple[str, ...]]]) -> Variation:
+    labels = [label for label, _ in values]
+    if twice := next((label for label in labels if labels.count(label) > 1), None):
+        raise ValueError(f"{name}: {twice} stands there twice; leave one out")
+    return Variation(name, dict(values))
+
+
+def _name(words: Sequence[str]) -> str:
+    """Return what several settings that vary together are called: the first flag, or the path of a choice."""
+    first = shlex.split(words[0])[:1] or [""]
+    return first[0].removeprefix("--").partition(":")[0].replace("-", "_")
+
+
+def _label(word: str) -> str:
+    """Return the label of settings that vary together: their values."""
+    return " ".join(part.rpartition(":")[2] for part in shlex.split(word) if not part.startswith("--"))

@@ -1,0 +1,90 @@
+"""Parallel coordinates: a line per experiment, from setting to setting and to the metric."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from html import escape
+
+from taskscape.report.charts import Axis, spans_decades
+from taskscape.report.html import wide
+
+HEIGHT, TOP, BOTTOM, SIDE, STEP = 300, 34, 22, 70, 170
+"""The drawing, its margins and the distance of two axes, in units of about a pixel."""
+
+_TICKS = 9
+"""Most labels of an axis."""
+
+
+@dataclass(frozen=True)
+class Coordinate:
+    """One axis, with the place of each line on it."""
+
+    title: str
+    values: Sequence[str | float]
+    """A value per line: numbers, also as text, or words, which stand in the order in which they come."""
+
+    def places(self) -> list[float]:
+        """Return the place of each line, 0 at the lower end and 1 at the upper one."""
+        if (numbers := _numbers(self.values)) is not None:
+            axis = Axis.around(numbers, spans_decades(numbers), margin=0.03, smallest=1e-6)
+            return [axis.position(number) for number in numbers]
+        words = list(dict.fromkeys(map(str, self.values)))
+        return [(words.index(str(value)) + 0.5) / len(words) for value in self.values]
+
+    def labels(self) -> list[tuple[float, str]]:
+        """Return the texts beside the axis with their places: the values themselves, or some of many."""
+        found = dict(zip(self.places(), map(_text, self.values), strict=True))
+        chosen: list[tuple[float, str]] = []
+        for place, text in sorted(found.items()):
+            if not chosen or place - chosen[-1][0] > 1 / (_TICKS + 1) or len(found) <= _TICKS // 2:
+                chosen.append((place, text))
+        return chosen
+
+
+def parallel(coordinates: Sequence[Coordinate], names: Sequence[str], ranks: Sequence[float]) -> str:
+    """Draw lines over these axes; ``names`` are those of the lines, ``ranks`` 0 for the best one to 1 for the worst."""
+    width = 2 * SIDE + STEP * (len(coordinates) - 1)
+    places = [coordinate.places() for coordinate in coordinates]
+    lines = ""
+    for i in sorted(range(len(names)), key=lambda i: -ranks[i]):  # the best one lies on top
+        points = [(SIDE + STEP * j, _y(column[i])) for j, column in enumerate(places)]
+        path = "M" + "L".join(f"{x},{y:.1f}" for x, y in points)
+        color = f"color-mix(in srgb, var(--accent) {100 * (1 - ranks[i]):.0f}%, var(--area))"
+        thick = 3 if ranks[i] == 0 else 1.5
+        lines += (
+            f'<path d="{path}" fill="none" style="stroke:{color}" stroke-width="{thick}" stroke-linejoin="round">'
+            f"<title>{escape(names[i])}</title></path>"
+        )
+    axes = "".join(_axis(coordinate, SIDE + STEP * j) for j, coordinate in enumerate(coordinates))
+    titles = " to ".join(coordinate.title for coordinate in coordinates)
+    return wide(
+        f'<figure class="chart"><svg viewBox="0 0 {width} {HEIGHT}" style="width:{width}px" role="img" '
+        f'aria-label="{escape(f"parallel coordinates: {titles}")}">{lines}{axes}</svg></figure>',
+        "parallel coordinates",
+    )
+
+
+def _axis(coordinate: Coordinate, x: int) -> str:
+    parts = [
+        f'<text x="{x}" y="16" text-anchor="middle" class="axis-name">{escape(coordinate.title)}</text>',
+        f'<line class="axis" x1="{x}" x2="{x}" y1="{TOP}" y2="{HEIGHT - BOTTOM}"/>',
+    ]
+    for place, text in coordinate.labels():
+        halo = 'style="paint-order:stroke;stroke:var(--paper);stroke-width:3px"'
+        parts.append(f'<text x="{x - 7}" y="{_y(place) + 3.8:.1f}" text-anchor="end" {halo}>{escape(text)}</text>')
+    return "".join(parts)
+
+
+def _y(place: float) -> float:
+    return HEIGHT - BOTTOM - place * (HEIGHT - BOTTOM - TOP)
+
+
+def _text(value: str | float) -> str:
+    return value if isinstance(value, str) else f"{value:.4g}"
+
+
+def _numbers(values: Sequence[str | float]) -> list[float] | None:
+    """Return values as numbers; None where one is none."""
+    try:
+        return [float(value) for value in values]
+    except ValueError:
+        return None

@@ -1,0 +1,276 @@
+"""The page about a sweep, and its table as files."""
+
+import csv
+import io
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from html import escape
+from pathlib import Path
+from statistics import fmean, stdev
+from typing import Any
+
+from taskscape.files import atomic_write
+from taskscape.metrics.spec import MetricSpec
+from taskscape.report.charts import COLORS, Series, chart
+from taskscape.report.columns import MISSING, mean_and_deviation
+from taskscape.report.curves import grid
+from taskscape.report.glossary import arrow, cost_text, direction, leading, shown, unit_and_direction
+from taskscape.report.html import folded, page, tiles, warning, wide, write
+from taskscape.report.parallel import Coordinate, parallel
+from taskscape.report.run import Run, read_curves
+from taskscape.report.steps import Curve
+from taskscape.run_folder import RunFolder
+
+_DRAWN = 40
+"""Most settings whose curves are drawn; of more, the best."""
+
+
+@dataclass(frozen=True)
+class SweptRun:
+    """A run of a sweep, with its result where it has one."""
+
+    path: Path
+    values: Mapping[str, str]
+    """What sets it apart, by axis; the seed is an axis too."""
+    state: str
+    """finished, pruned, failed or unfinished."""
+    note: str
+    """Why it failed, or when it was pruned."""
+    command: str
+    """What trains the same run alone."""
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    specs: Mapping[str, MetricSpec] = field(default_factory=dict)
+    curves: Mapping[str, Curve] = field(default_factory=dict)
+    """By column of ``metrics.csv``, over epochs."""
+    seconds: float | None = None
+    """Time of training."""
+
+    @classmethod
+    def read(cls, path: Path, values: Mapping[str, str], state: str, note: str, command: str) -> "SweptRun":
+        """Read from a run's folder what there is."""
+        if state != "finished":
+            return cls(path, values, state, note, command, curves=read_curves(RunFolder(path)))
+        run = Run.load(path)
+        result = run.result
+        seconds = result.cost.get("seconds")
+        return cls(path, values, state, note, command, result.metrics, result.specs, run.curves, seconds)
+
+
+@dataclass(frozen=True)
+class SweepTable:
+    """The runs of a sweep, and by which metric they are compared."""
+
+    name: str
+    runs: Sequence[SweptRun]
+    axes: Sequence[str]
+    monitor: str
+    spec: MetricSpec
+    seed: str = "seed"
+    """The axis whose runs are averaged."""
+
+    def groups(self) -> list["_Group"]:
+        """Return the runs that differ in their seed only together: the best first, those without a result last."""
+        found: dict[tuple[tuple[str, str], ...], list[SweptRun]] = {}
+        for run in self.runs:
+            found.setdefault(tuple((a, v) for a, v in run.values.items() if a != self.seed), []).append(run)
+        sign = -1 if self.spec.higher_is_better else 1
+        groups = [_Group(dict(values), runs) for values, runs in found.items()]
+        return sorted(groups, key=lambda g: (not g.metric(self.monitor), sign * fmean(g.metric(self.monitor) or [0.0])))
+
+    def best(self) -> SweptRun | None:
+        """Return the first run of the settings with the best mean, or None without a result."""
+        groups = self.groups()
+        return groups[0].finished[0] if groups and groups[0].metric(self.monitor) else None
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Return a row of plain values per run: its folder, values of the axes, state, metrics and time."""
+        rows = []
+        for run in self.runs:
+            row: dict[str, Any] = {"run": run.path.name, **{axis: run.values.get(axis) for axis in self.axes}}
+            row |= {"state": run.state, "note": run.note}
+            row |= {name: run.metrics[name] for name in run.specs if name in run.metrics}
+            rows.append(row | {"seconds": run.seconds, "command": run.command})
+        return rows
+
+
+@dataclass(frozen=True)
+class _Group:
+    """Runs of the same settings, one per seed."""
+
+    values: Mapping[str, str]
+    runs: Sequence[SweptRun]
+
+    @property
+    def finished(self) -> list[SweptRun]:
+        return [run for run in self.runs if run.state == "finished"]
+
+    @property
+    def name(self) -> str:
+        return ", ".join(f"{axis} {value}" for axis, value in self.values.items()) or "all runs"
+
+    def metric(self, name: str) -> list[float]:
+        return [run.metrics[name] for run in self.runs if name in run.metrics]
+
+
+def write_sweep(table: SweepTable, folder: Path) -> Path:
+    """Write ``index.html``, ``results.csv`` and ``results.json`` into a sweep's folder; return the path of the page."""
+    rows = table.rows()
+    best = table.best()
+    content = {
+        "monitor": table.monitor,
+        "higher_is_better": table.spec.higher_is_better,
+        "axes": list(table.axes),
+        "best": None if best is None else {"run": best.path.name, "command": best.command},
+        "runs": rows,
+    }
+    atomic_write(folder / "results.json", json.dumps(content, indent=1, ensure_ascii=False) + "\n")
+    columns = list(dict.fromkeys(column for row in rows for column in row))
+    text = io.StringIO()
+    writer = csv.DictWriter(text, columns, restval="", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    atomic_write(folder / "results.csv", text.getvalue())
+    return write(folder / "index.html", _page(table, folder))
+
+
+def _page(table: SweepTable, folder: Path) -> str:
+    groups = table.groups()
+    states = [run.state for run in table.runs]
+    counted = ", ".join(f"{states.count(state)} {state}" for state in dict.fromkeys(states))
+    axes = " × ".join(table.axes) or "one experiment"
+    return page(
+        table.name,
+        "taskscape · sweep",
+        f"{len(table.runs)} runs over {axes}: {counted}.",
+        [
+            ("Best", "", _best(table, groups)),
+            (
+                "Runs",
+                f"Sorted by {table.spec.title}, a row per setting: mean ± standard deviation over seeds. "
+                "The same per run is in results.csv and results.json.",
+                _table(table, groups, folder) + _failures(table),
+            ),
+            ("Settings", "A line per setting; the stronger its color, the better it is.", _parallel(table, groups)),
+            ("Slices", f"{table.spec.title} over each setting that is a number.", _slices(table, groups)),
+            ("Curves", "Validated after every epoch; a line per run.", _curves(table, groups)),
+        ],
+    )
+
+
+def _best(table: SweepTable, groups: Sequence[_Group]) -> str:
+    best = table.best()
+    if best is None:
+        return warning("No run is finished.")
+    first, spec = groups[0], table.spec
+    values = first.metric(table.monitor)
+    spread = f"± {spec.show(stdev(values))} over {len(values)} runs" if len(values) > 1 else ""
+    numbers = [(f"{spec.title} {arrow(spec)}", spec.show(fmean(values)), spec.unit, spread)]
+    numbers += [(axis, value, "", "") for axis, value in first.values.items()]
+    return tiles(numbers) + f'<p class="hint">Trains it again:</p><pre class="command">{escape(best.command)}</pre>'
+
+
+def _table(table: SweepTable, groups: Sequence[_Group], folder: Path) -> str:
+    metrics = [name for name in dict.fromkeys([table.monitor, *_leading(table)]) if name in _specs(table)]
+    axes = [axis for axis in table.axes if axis != table.seed]
+    specs = _specs(table)
+    heads = [escape(axis) for axis in axes]
+    heads += [f"{escape(specs[name].title)} {direction(specs[name])}" for name in metrics]
+    heads += ["Training time", "Runs"]
+    best = table.best()
+    rows = ""
+    for group in groups:
+        cells = [escape(group.values.get(axis, MISSING)) for axis in axes]
+        cells += [mean_and_deviation(group.metric(name), specs[name].show) for name in metrics]
+        seconds = [run.seconds for run in group.runs if run.seconds is not None]
+        cells.append(cost_text("seconds", fmean(seconds)) if seconds else MISSING)
+        cells.append(" ".join(_link(run, folder) for run in group.runs))
+        mark = " class=best" if best is not None and best in group.runs else ""
+        rows += f"<tr{mark}>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>"
+    head = "".join(f"<th scope=col>{text}</th>" for text in heads)
+    return wide(f'<table class="compare"><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>', "all runs")
+
+
+def _link(run: SweptRun, folder: Path) -> str:
+    """Return the name of a run, which leads to its report where it has one."""
+    report = RunFolder(run.path).report()
+    seed = run.values.get("seed", "")
+    text = f"seed {seed}" if seed and len(run.values) > 1 else run.state
+    if not report.is_file():
+        return f'<span class="worse">{escape(run.state)}</span>' if run.state != "finished" else escape(text)
+    return f'<a href="{escape(os.path.relpath(report, folder).replace(os.sep, "/"))}">{escape(text)}</a>'
+
+
+def _failures(table: SweepTable) -> str:
+    noted = [run for run in table.runs if run.note]
+    if not noted:
+        return ""
+    lines = "".join(f"<p>{escape(run.path.name)}: {escape(run.state)}, {escape(run.note)}</p>" for run in noted)
+    return folded(f"{len(noted)} runs without a result", lines)
+
+
+def _parallel(table: SweepTable, groups: Sequence[_Group]) -> str:
+    """Draw the settings that have a result."""
+    known = [group for group in groups if group.metric(table.monitor)]
+    if len(known) < 2:
+        return ""
+    axes = [axis for axis in table.axes if axis != table.seed and len({g.values.get(axis) for g in known}) > 1]
+    if not axes:
+        return ""
+    coordinates = [Coordinate(axis, [group.values.get(axis, MISSING) for group in known]) for axis in axes]
+    coordinates.append(Coordinate(table.spec.title, [fmean(group.metric(table.monitor)) for group in known]))
+    ranks = [i / (len(known) - 1) for i in range(len(known))]
+    return parallel(coordinates, [group.name for group in known], ranks)
+
+
+def _slices(table: SweepTable, groups: Sequence[_Group]) -> str:
+    """Draw the metric over each axis of numbers: a line joins settings that differ in nothing else."""
+    charts = []
+    for axis in (axis for axis in table.axes if axis != table.seed):
+        lines: dict[str, Curve] = {}
+        for group in groups:
+            number = _number(group.values.get(axis, ""))
+            if number is None or not group.metric(table.monitor):
+                continue
+            others = ", ".join(f"{name} {value}" for name, value in group.values.items() if name != axis)
+            lines.setdefault(others, []).append((number, fmean(group.metric(table.monitor))))
+        few = len(lines) <= len(COLORS)
+        series = [
+            Series(others if few else "", COLORS[i % len(COLORS)] if few else COLORS[0], sorted(points))
+            for i, (others, points) in enumerate(lines.items())
+        ]
+        numbers = [x for line in lines.values() for x, _ in line]
+        if len(set(numbers)) > 1:
+            note = unit_and_direction(table.spec)
+            charts.append(chart(table.spec.title, series, note, x_label=axis, x_log=max(numbers) >= 10 * min(numbers)))
+    return grid(charts) if charts else ""
+
+
+def _curves(table: SweepTable, groups: Sequence[_Group]) -> str:
+    """Draw the validations of the best settings: a color each as far as there are colors, the others faint."""
+    lines = []
+    for i, group in enumerate(groups[:_DRAWN]):
+        named = i < len(COLORS)
+        for j, run in enumerate(group.runs):
+            curve = run.curves.get(f"val/{table.monitor}", [])
+            color = COLORS[i] if named else "var(--yardstick)"
+            lines.append(Series(group.name if named and j == 0 else "", color, curve, faint=not named))
+    return grid([drawn]) if (drawn := chart(table.spec.title, lines, unit_and_direction(table.spec))) else ""
+
+
+def _specs(table: SweepTable) -> dict[str, MetricSpec]:
+    return {name: spec for run in reversed(table.runs) for name, spec in run.specs.items()}
+
+
+def _leading(table: SweepTable) -> list[str]:
+    specs = _specs(table)
+    metrics = shown({name for run in table.runs for name in run.metrics}, specs)
+    return leading(metrics, specs)
+
+
+def _number(text: str) -> float | None:
+    try:
+        return float(text)
+    except ValueError:
+        return None

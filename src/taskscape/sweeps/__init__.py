@@ -1,0 +1,30 @@
+"""Sweeps: one experiment trained with many settings, in several processes or on a Ray cluster.
+
+A sweep is a base experiment and axes. A **trial** is an experiment and a folder, which is a run folder like any other:
+what is finished there is done, what is not is resumed. A **sampler** proposes trials: all of a grid, or those that
+Optuna's search suggests. An **executor** trains them: in processes of this machine, or through Ray.
+"""
+
+from taskscape.sweeps.axes import Axis, Point, Range, Values
+from taskscape.sweeps.executor import Executor
+from taskscape.sweeps.grid import Grid
+from taskscape.sweeps.local import LocalExecutor
+from taskscape.sweeps.sampler import Outcome, Sampler
+from taskscape.sweeps.sweep import Sweep, run
+from taskscape.sweeps.trial import Trial, is_done
+
+__all__ = [
+    "Axis",
+    "Executor",
+    "Grid",
+    "LocalExecutor",
+    "Outcome",
+    "Point",
+    "Range",
+    "Sampler",
+    "Sweep",
+    "Trial",
+    "Values",
+    "is_done",
+    "run",
+]

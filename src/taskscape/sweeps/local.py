@@ -1,0 +1,105 @@
+"""Trials in processes of this machine."""
+
+import logging
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import IO
+
+from typing_extensions import override
+
+from taskscape.parallel import chosen_threads, cores
+from taskscape.sweeps.executor import TRIES, Executor, workers_of
+
+_LOGGER = logging.getLogger(__name__)
+
+_WAIT = 0.1
+"""Seconds between two looks at the processes."""
+
+
+class LocalExecutor(Executor):
+    """A process for each run, which is told nothing but the folder.
+
+    They share the threads of this process, and where there are several GPUs, each run has one. By default there is a
+    worker per GPU, or one.
+    """
+
+    def __init__(self, workers: int | None = None, gpus: int = 0) -> None:
+        self.workers, self.gpus = workers_of(workers, gpus), gpus
+        self.threads = max(1, (chosen_threads() or cores()) // self.workers)
+        self._processes: dict[Path, tuple[subprocess.Popen[bytes], IO[bytes], int]] = {}
+        """With the file of their messages, and their place among the workers."""
+        self._tries: dict[Path, int] = {}
+        self._stopped: set[Path] = set()
+
+    @override
+    def start(self, path: Path) -> None:
+        place = min(set(range(self.workers)) - {place for _, _, place in self._processes.values()})
+        environment = {**os.environ, "OMP_NUM_THREADS": str(self.threads)}
+        if self.gpus > 1:
+            visible = os.environ.get("CUDA_VISIBLE_DEVICES", ",".join(map(str, range(self.gpus)))).split(",")
+            environment["CUDA_VISIBLE_DEVICES"] = visible[place % self.gpus]
+        messages = tempfile.TemporaryFile()  # noqa: SIM115 - closed when the process has ended
+        command = [sys.executable, "-m", "taskscape.sweeps.worker", str(path), str(self.threads), str(os.getpid())]
+        # In a session of its own, so that Ctrl-C reaches this process alone, which stops the others in order.
+        process = subprocess.Popen(
+            command, env=environment, stdout=subprocess.DEVNULL, stderr=messages, start_new_session=True
+        )
+        self._processes[path] = process, messages, place
+        self._tries[path] = self._tries.get(path, 0) + 1
+
+    @override
+    def ended(self) -> Sequence[tuple[Path, str]]:
+        found = []
+        for path, (process, messages, _) in list(self._processes.items()):
+            code = process.poll()
+            if code is None:
+                continue
+            del self._processes[path]
+            with messages:
+                said = _last_line(messages)
+            killed = code < 0 and path not in self._stopped
+            if killed and self._tries[path] < TRIES:
+                _LOGGER.warning("%s: its process was killed by %s; it is resumed", path.name, _signal(-code))
+                self.start(path)
+            elif killed:
+                found.append((path, f"its process was killed {TRIES} times, by {_signal(-code)} at last"))
+            else:
+                found.append((path, "" if code == 0 else said or f"its process ended with {code}"))
+                self._stopped.discard(path)
+        if not found:
+            time.sleep(_WAIT)
+        return found
+
+    @override
+    def stop(self, path: Path) -> None:
+        self._stopped.add(path)
+        self._processes[path][0].terminate()
+
+    @override
+    def close(self) -> None:
+        for process, _, _ in self._processes.values():
+            process.terminate()
+        try:
+            for process, _, _ in self._processes.values():
+                process.wait()
+        finally:  # a second Ctrl-C
+            for process, messages, _ in self._processes.values():
+                process.kill()
+                messages.close()
+            self._processes.clear()
+
+
+def _last_line(messages: IO[bytes]) -> str:
+    messages.seek(0)
+    lines = messages.read().decode("utf-8", "replace").strip().splitlines()
+    return lines[-1] if lines else ""
+
+
+def _signal(number: int) -> str:
+    return signal.Signals(number).name

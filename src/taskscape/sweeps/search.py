@@ -1,0 +1,141 @@
+"""Optuna proposes the trials: its TPE sampler learns from those that are finished, its pruner ends hopeless ones."""
+
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+from typing_extensions import override
+
+from taskscape.sweeps.axes import Axis, Point, Range
+from taskscape.sweeps.sampler import Outcome, Sampler
+from taskscape.sweeps.trial import Trial
+
+JOURNAL = "optuna.journal"
+"""The file of a sweep's folder that holds the study, unless a database does."""
+
+_NO_PRUNING = 5
+"""Trials that are never pruned, since the pruner compares with their median."""
+
+
+class Search(Sampler):
+    """Proposes ``number`` trials. What is known of them is in Optuna's storage, so that a search goes on after a kill.
+
+    ``storage`` is the address of a database, such as sqlite:///sweep.db or postgresql://…; by default a journal file in
+    the sweep's folder. ``study`` names the study there. Raises ``ValueError`` where Optuna is not installed, or the
+    database cannot be opened.
+    """
+
+    def __init__(
+        self,
+        sweep: Path,
+        axes: Sequence[Axis],
+        number: int,
+        *,
+        study: str,
+        higher_is_better: bool,
+        storage: str | None = None,
+    ) -> None:
+        optuna = _optuna()
+        self.sweep, self.axes, self.number = sweep, axes, number
+        self._optuna: Any = optuna
+        try:
+            self.study: Any = optuna.create_study(
+                study_name=study,
+                storage=storage or _journal(sweep / JOURNAL),
+                direction="maximize" if higher_is_better else "minimize",
+                pruner=optuna.pruners.MedianPruner(n_startup_trials=_NO_PRUNING, n_warmup_steps=1),
+                load_if_exists=True,
+            )
+        except Exception as error:  # of whatever database driver
+            raise ValueError(f"--storage: {storage or sweep / JOURNAL} cannot be used: {error}") from error
+        states = optuna.trial.TrialState
+        begun = self.study.get_trials(deepcopy=False, states=(states.RUNNING,))
+        self._begun = [optuna.trial.Trial(self.study, frozen._trial_id) for frozen in begun]
+        self._running: dict[Path, list[Any]] = {}
+
+    @property
+    @override
+    def count(self) -> int:
+        return max(self.number, len(self.study.get_trials(deepcopy=False)))
+
+    @override
+    def past(self) -> Sequence[tuple[Trial, Outcome]]:
+        ended = []
+        states = self._optuna.trial.TrialState
+        words: dict[Any, Literal["finished", "pruned", "failed"]] = {
+            states.COMPLETE: "finished",
+            states.PRUNED: "pruned",
+            states.FAIL: "failed",
+        }
+        for frozen in self.study.get_trials(deepcopy=False, states=tuple(words)):
+            value = frozen.value if frozen.state == states.COMPLETE else None
+            outcome = Outcome(words[frozen.state], value, frozen.user_attrs.get("error", ""))
+            ended.append((self._trial(frozen), outcome))
+        return ended
+
+    @override
+    def ask(self) -> Trial | None:
+        if self._begun:
+            suggested = self._begun.pop(0)
+        else:
+            asked = len(self.study.get_trials(deepcopy=False))
+            if asked >= self.number:
+                return None
+            # A sampler with a seed would repeat itself in the next process.
+            self.study.sampler = self._optuna.samplers.TPESampler(seed=asked)
+            suggested = self.study.ask()
+        trial = self._trial(suggested)
+        self._running.setdefault(trial.path, []).append(suggested)
+        return trial
+
+    @override
+    def report(self, trial: Trial, epoch: int, value: float) -> bool:
+        first = self._running[trial.path][0]
+        if epoch not in self.study.get_trials(deepcopy=False)[first.number].intermediate_values:
+            first.report(value, epoch)
+        return bool(first.should_prune())
+
+    @override
+    def tell(self, trial: Trial, outcome: Outcome) -> None:
+        states = self._optuna.trial.TrialState
+        for suggested in self._running.pop(trial.path):
+            if outcome.error:
+                suggested.set_user_attr("error", outcome.error)
+            if outcome.state == "finished" and outcome.value is not None:
+                self.study.tell(suggested, outcome.value)
+            else:
+                self.study.tell(suggested, state=states.PRUNED if outcome.state == "pruned" else states.FAIL)
+
+    def _trial(self, suggested: Any) -> Trial:
+        """Return the trial that Optuna suggests, or has suggested before."""
+        return Trial.of(self.sweep, {axis.name: _suggestion(axis, suggested) for axis in self.axes})
+
+
+def _suggestion(axis: Axis, suggested: Any) -> Point:
+    known = suggested.params
+    if isinstance(axis, Range):
+        if axis.name in known:
+            return axis.point(known[axis.name])
+        if axis.whole:
+            return axis.point(suggested.suggest_int(axis.name, int(axis.low), int(axis.high), log=axis.log))
+        return axis.point(suggested.suggest_float(axis.name, axis.low, axis.high, log=axis.log))
+    points = {point.label: point for point in axis.points}
+    return points[known[axis.name] if axis.name in known else suggested.suggest_categorical(axis.name, list(points))]
+
+
+def _optuna() -> Any:
+    try:
+        import optuna
+    except ImportError:
+        raise ValueError("a search needs Optuna: pip install 'taskscape[sweep]'") from None
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)
+    return optuna
+
+
+def _journal(file: Path) -> Any:
+    from optuna.storages import JournalStorage
+    from optuna.storages.journal import JournalFileBackend
+
+    return JournalStorage(JournalFileBackend(str(file)))

@@ -1,0 +1,71 @@
+"""A trial of a sweep: an experiment in a folder of its own."""
+
+import hashlib
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from taskscape.files import atomic_write, writing
+from taskscape.run_folder import Result, RunFolder
+from taskscape.runs import Experiment
+from taskscape.serialization import dump, keep_code
+from taskscape.sweeps.axes import Point
+
+_LONGEST = 100
+"""Characters of a folder's name; file systems allow 255 bytes."""
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One of a sweep's runs."""
+
+    path: Path
+    """Its folder, a run folder."""
+    values: Mapping[str, str]
+    """The label of its point on each axis, by the axis's name."""
+    words: tuple[str, ...]
+    """The arguments that set it apart from the other trials."""
+
+    @classmethod
+    def of(cls, sweep: Path, points: Mapping[str, Point]) -> "Trial":
+        """Return the trial at these points, by axis, of the sweep in a folder."""
+        words = tuple(word for point in points.values() for word in point.words)
+        values = {axis: point.label for axis, point in points.items()}
+        return cls(sweep / "runs" / _name(values, words), values, words)
+
+    @property
+    def name(self) -> str:
+        """The name of its folder, which tells its settings."""
+        return self.path.name
+
+    def write(self, experiment: Experiment) -> None:
+        """Make the run folder with its experiment, unless it is there. Raises ``OSError`` that names the file."""
+        folder = RunFolder(self.path)
+        if folder.experiment.is_file():
+            return
+        with writing(self.path):
+            self.path.mkdir(parents=True, exist_ok=True)
+        keep_code(experiment, self.path)
+        atomic_write(folder.experiment, dump(experiment))
+
+
+def is_done(path: Path) -> bool:
+    """Return whether the run in a folder has come to its end and was evaluated."""
+    file = RunFolder(path).result()
+    if not file.is_file():
+        return False
+    progress = Result.load(file).progress
+    return progress is not None and progress.finished
+
+
+def _name(values: Mapping[str, str], words: tuple[str, ...]) -> str:
+    """Return a folder's name: ``lr=1e-3,seed=0``. Where that is no name for a file, it ends in a checksum."""
+    text = ",".join(f"{short(axis)}={label}" for axis, label in values.items())
+    name = re.sub(r"[^\w.=,+-]+", "-", text)[:_LONGEST]
+    return name if name == text else f"{name}-{hashlib.sha256(repr(words).encode()).hexdigest()[:8]}"
+
+
+def short(axis: str) -> str:
+    """Return the last word of an axis's name: ``lr`` of ``optimizer.lr``."""
+    return axis.rpartition(".")[2]

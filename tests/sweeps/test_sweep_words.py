@@ -1,0 +1,133 @@
+"""Which words of ``taskscape sweep`` vary, and what is refused before anything runs."""
+
+import json
+import shlex
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from taskscape.commands.described import experiment
+from taskscape.commands.published import published_sweeps
+from taskscape.commands.sweep import _check_values, main
+from taskscape.commands.sweep_words import Words, own_and_others, take_apart
+
+
+def apart(line: str, *, recipe: str = "joint", search: bool = False) -> Words:
+    default = experiment(recipe)
+    own, others = own_and_others(shlex.split(line), [field.name for field in fields(default)])
+    return take_apart(default, own, others, search=search)
+
+
+def axes(line: str, **options: Any) -> dict[str, list[tuple[str, ...]]]:
+    return {one.name: list(one.values.values()) for one in apart(line, **options).variations}
+
+
+def test_several_values_are_an_axis_and_one_is_not() -> None:
+    words = apart("--optimizer.lr 1e-4 1e-3 --epochs 3 --seeds 0 1")
+    assert words.common == ["--epochs", "3"]
+    assert [one.name for one in words.variations] == ["optimizer.lr", "seed"]
+    assert axes("--optimizer.lr 1e-4 1e-3") == {
+        "optimizer.lr": [("--optimizer.lr", "1e-4"), ("--optimizer.lr", "1e-3")],
+    }
+
+
+def test_a_choice_that_is_given_several_times_is_an_axis() -> None:
+    words = apart("weighting:fixed weighting:dwa network:deeplab-branched --weighting.temperature 1 2")
+    assert words.common == ["network:deeplab-branched"]
+    assert list(words.variations[0].values) == ["fixed", "dwa"]
+    assert list(words.variations[1].values) == ["1", "2"]
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("--network.rates 3 6 9", {}),
+        (
+            "--network.rates 3,6 6,12",
+            {"network.rates": [("--network.rates", "3", "6"), ("--network.rates", "6", "12")]},
+        ),
+        ("--data.size 64 128", {}),
+        ("--data.size 64x128 32x64", {"data.size": [("--data.size", "64x128"), ("--data.size", "32x64")]}),
+        ("--channels-last on off", {"channels_last": [("--channels-last",), ("--no-channels-last",)]}),
+        (
+            "--weighting.weights semseg=1,depth=2 semseg=2,depth=1",
+            {
+                "weighting.weights": [
+                    ("--weighting.weights", "semseg", "1", "depth", "2"),
+                    ("--weighting.weights", "semseg", "2", "depth", "1"),
+                ]
+            },
+        ),
+        (
+            '--axis "--batch-size 4 --epochs 8" "--batch-size 8 --epochs 16"',
+            {"batch_size": [("--batch-size", "4", "--epochs", "8"), ("--batch-size", "8", "--epochs", "16")]},
+        ),
+        ("--optimizer.lr 1e-4 1e-3 --optimizer.lr 1e-2", {}),
+    ],
+)
+def test_values_of_several_words(line: str, expected: dict[str, Any]) -> None:
+    assert axes(line) == expected
+
+
+def test_a_range_is_for_a_search() -> None:
+    found = apart("--optimizer.lr 1e-5..1e-2 --batch-size 4..16", search=True).variations
+    assert [(one.name, one.ends, one.whole) for one in found] == [
+        ("optimizer.lr", (1e-5, 1e-2), False),
+        ("batch_size", (4.0, 16.0), True),
+    ]
+    with pytest.raises(ValueError, match="a range is for a search"):
+        apart("--optimizer.lr 1e-5..1e-2")
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("joint --epochs 3", "nothing varies"),
+        ("joint --optimizer.lr 1e-4 1e-4", "1e-4 stands there twice"),
+        ("joint --optimizer.rl 1e-4 1e-3", "did you mean --optimizer.lr"),
+        ("joint --precision bf16 fp61", "there is no 'fp61'"),
+        ("joint --epochs 1 0", "epochs is 0"),
+        ("joint weighting:fixed weighting:dwaa", "did you mean dwa"),
+        ("joint --optimizer.lr 1e-4 1e-3 --workers", "--workers takes one value"),
+        ("joint --seeds 0 1 --seed 3", "leave --seed out"),
+        ("joint --seeds 0 1 --search 3", "a search takes one seed"),
+        ("joint --epochs 1 2 --storage sqlite:///x.db", "add --search N"),
+        ("joint --epochs 1 2 --address auto", "add --on ray"),
+        ("jiont --seeds 0 1", "did you mean joint"),
+        ("--resume nowhere", "nowhere is not a sweep"),
+        ("--seeds 0 1", "what to sweep comes first"),
+    ],
+)
+def test_mistakes_are_found_before_anything_runs(
+    line: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises((ValueError, OSError, SystemExit)) as caught:
+        main(shlex.split(line))
+    output = capsys.readouterr()
+    assert said in f"{caught.value} {' '.join((output.out + output.err).split())}"
+    assert not list(tmp_path.iterdir())
+
+
+def test_values_of_the_wrong_type_are_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["joint", "--epochs", "3", "three"])
+    assert "--epochs" in capsys.readouterr().err
+
+
+def test_another_sweep_is_not_overwritten(tmp_path: Path) -> None:
+    plan = {"recipe": "joint", "arguments": ["--epochs", "1", "2"], "study": "s"}
+    (tmp_path / "sweep.json").write_text(json.dumps(plan))
+    with pytest.raises(ValueError, match="holds another sweep"):
+        main(["joint", "--epochs", "1", "3", "--out", str(tmp_path)])
+
+
+@pytest.mark.parametrize("name", published_sweeps())
+def test_published_sweeps_fit_their_recipes(name: str) -> None:
+    published = published_sweeps()[name]
+    words = apart(published.arguments, recipe=published.recipe)
+    assert words.variations
+    _check_values(published.recipe, experiment(published.recipe), words)
+    assert "Published:" in published.text
