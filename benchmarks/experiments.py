@@ -18,7 +18,7 @@ import tables
 from taskscape import recipes, runs
 from taskscape.data import Streets
 from taskscape.files import atomic_write
-from taskscape.run_folder import Result
+from taskscape.run_folder import Result, RunFolder
 from taskscape.runs import Experiment
 
 RESULT = tables.RESULTS / "experiments.json"
@@ -46,6 +46,7 @@ def about(experiment: Experiment, result: Result) -> dict[str, Any]:
         "epochs": experiment.epochs,
         "parameters": result.cost["parameters"],
         "seconds": result.cost["seconds"],
+        "seconds_per_image": result.cost["seconds_per_image"],
         "metrics": {name: result.metrics[name] for name in KEPT if name in result.metrics},
     }
 
@@ -70,7 +71,10 @@ def main() -> None:
             experiment = replace(experiment, seed=seed)
             print(f"— {name}, seed {seed}", flush=True)
             run = arguments.out / f"{name.replace('/', '-')}-{seed}"
-            found.setdefault(name, {})[str(seed)] = about(experiment, runs.train(experiment, run, resume=True))
+            result = runs.train(experiment, run, resume=True)
+            if experiment.tta is not None:
+                result = Result.load(RunFolder(run).result("val", experiment.tta))
+            found.setdefault(name, {})[str(seed)] = about(experiment, result)
             atomic_write(arguments.json, json.dumps(found, indent=1) + "\n")
 
 

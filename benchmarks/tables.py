@@ -8,10 +8,13 @@ document and its results differ. Benchmarks print their tables with the function
 
 import json
 import re
+import statistics
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
+
+from taskscape.commands.recipes import by_group
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "benchmarks" / "results"
@@ -157,7 +160,157 @@ def weightings() -> str:
     return learning(found["rows"], _marked([row["name"] for row in found["rows"]]))
 
 
+# -- experiments.py ----------------------------------------------------------------------------------------------------
+
+
+class Claim(NamedTuple):
+    """That one recipe is better than another."""
+
+    text: str
+    better: str
+    worse: tuple[str, ...]
+    """One recipe, or several whose values are added."""
+    metric: str
+    published: str
+
+    @property
+    def sign(self) -> int:
+        """1 where a higher value is better."""
+        return 1 if self.metric.startswith(("semseg", "grader")) else -1
+
+
+SI, MIOU = "depth/si_log_rmse", "semseg/miou"
+_RUNGS = (
+    ("weights of ImageNet help", 43.542, 47.455),
+    ("dilation helps", 47.455, 58.319),
+    ("ASPP and a decoder with a skip help", 58.319, 65.527),
+    ("an ASPP and a decoder per task help", 65.527, 67.524),
+    ("task distillation helps", 67.524, 69.592),
+    ("log depth helps", 69.592, 70.504),
+    ("up-projections help", 70.504, 71.265),
+    ("a second skip helps", 71.265, 71.871),
+    ("attention over both tasks helps", 71.871, 72.215),
+    ("half the learning rate and 24 epochs help", 72.215, 74.378),
+)
+_WITHOUT_ATTENTION = ("split", "split_wide", "split_deep", "dense", "cross_stitch")
+CLAIMS = (
+    *(
+        Claim(text, f"ladder/rung{rung}", (f"ladder/rung{rung - 1}",), "grader", f"{worse} → {better}")
+        for rung, (text, worse, better) in enumerate(_RUNGS, 1)
+    ),
+    Claim("depth in log metres is better", "ladder/rung6", ("ladder/rung5",), SI, "16.654 → 15.614"),
+    *(
+        Claim(
+            f"MTAN is better than {name.replace('_', ' ')}",
+            "mtan/cityscapes_7",
+            (f"mtan/{name}_cityscapes_7",),
+            MIOU,
+            "-",
+        )
+        for name in _WITHOUT_ATTENTION
+    ),
+    *(
+        Claim(
+            f"one network for both tasks {does} faster than two",
+            "mtan/cityscapes_7",
+            ("mtan/single_semseg_cityscapes_7", "mtan/single_depth_cityscapes"),
+            metric,
+            "said, not measured",
+        )
+        for does, metric in (("trains", "seconds"), ("predicts", "seconds_per_image"))
+    ),
+    Claim("SILog is better than L1", "adaptive/silog_joint", ("adaptive/l1_joint",), SI, "without figures"),
+    Claim("adaptive bins help", "adaptive/adaptive_depth", ("adaptive/depth_without_bins",), SI, "without figures"),
+    Claim("attention over skips helps", "adaptive/skip_fusion", ("adaptive/branched",), SI, "19.88 → 18.33"),
+    Claim(
+        "the mean over three sizes helps", "adaptive/three_scales", ("adaptive/one_epoch",), "grader", "23.85 → 24.15"
+    ),
+    Claim("an ASPP and a decoder per task help", "attention/branched", ("attention/joint",), SI, "as a curve"),
+    *(
+        Claim(
+            f"cross-task consistency helps, against {text}",
+            "consistency/cityscapes_7",
+            (f"consistency/{name}_cityscapes_7",),
+            "semseg/miou_per_image",
+            "-",
+        )
+        for name, text in (("none", "none"), ("xtc", "transferred ground truth"))
+    ),
+)
+"""What the papers claim, as comparisons of recipes."""
+
+
+def experiments() -> dict[str, dict[str, Any]]:
+    """What experiments.py found, by recipe and seed."""
+    return load("experiments") if (RESULTS / "experiments.json").exists() else {}
+
+
+def _values(of: Mapping[str, Any], metric: str) -> dict[str, float]:
+    found = {seed: run.get(metric, run["metrics"].get(metric)) for seed, run in of.items()}
+    return {seed: value for seed, value in found.items() if value is not None}
+
+
+def _mean(values: Sequence[float]) -> str:
+    """Mean, and standard deviation where there are several."""
+    spread = f" ± {statistics.stdev(values):.2f}" if len(values) > 1 else ""
+    return f"{statistics.fmean(values):.2f}{spread}"
+
+
+def verdict(claim: Claim) -> tuple[str, str]:
+    """What was found, and whether the claim holds: in every one of three seeds or more."""
+    found = experiments()
+    better = _values(found.get(claim.better, {}), claim.metric)
+    worse = [_values(found.get(name, {}), claim.metric) for name in claim.worse]
+    seeds = [seed for seed in better if all(seed in values for values in worse)]
+    if not seeds:
+        return "not run here", ""
+    before = [sum(values[seed] for values in worse) for seed in seeds]
+    after = [better[seed] for seed in seeds]
+    shown = f"{_mean(before)} → {_mean(after)}"
+    right = sum(claim.sign * (new - old) > 0 for old, new in zip(before, after, strict=True))
+    if len(seeds) < 3:
+        return shown, f"open: {len(seeds)} of 3 seeds"
+    return shown, "yes" if right == len(seeds) else "no" if not right else f"in {right} of {len(seeds)} seeds"
+
+
+def claims() -> str:
+    """A row per claim."""
+    rows = [
+        [
+            one.text,
+            f"`{one.better}` against {' and '.join(f'`{name}`' for name in one.worse)}",
+            f"`{one.metric}`",
+            one.published,
+            *verdict(one),
+        ]
+        for one in CLAIMS
+    ]
+    return table(["claim", "recipes", "metric", "published", "here, small", "holds"], rows, texts=6)
+
+
+_SHOWN = {"semseg/miou": "mIoU", "depth/si_log_rmse": "SI", "depth/inverse_abs_rel": "rel", "grader": "Grader"}
+
+
+def group_of_experiments(group: str) -> str:
+    """A row per recipe of a group."""
+    found, rows = experiments(), []
+    for name, listed in by_group()[group].items():
+        of = found.get(name, {})
+        here = ", ".join(
+            f"{word} {_mean(list(values.values()))}"
+            for metric, word in _SHOWN.items()
+            if (values := _values(of, metric))
+        )
+        seeds = f" ({len(of)} seed{'s' * (len(of) > 1)})" if here else ""
+        rows.append(
+            [f"`taskscape train {name}`", "`… --scale small`", listed.published, here + seeds or "not run here"]
+        )
+    return table(["full scale", "small scale", "published", "here, small"], rows, texts=4)
+
+
 PARTS: dict[str, Callable[[], str]] = {
+    "claims": claims,
+    **{f"experiments-{group}": partial(group_of_experiments, group) for group in by_group() if group},
     "networks": networks,
     "balancing": weightings,
     "weighting": partial(balancing_costs, "weighting"),
