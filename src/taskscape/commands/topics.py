@@ -97,10 +97,11 @@ def _within(node: Node, topic: str) -> bool:
 
 
 def _overview(recipe: str, text: str, tree: Sequence[Node]) -> Iterator[str]:
-    yield f"usage: taskscape train {recipe} [--SETTING VALUE ...] [CHOICE:NAME ...] [--out RUN]"
+    usage = f"usage: taskscape train {recipe} [--SETTING VALUE ...] [CHOICE:NAME ...] [--out RUN]"
+    yield from textwrap.wrap(usage, _width(), subsequent_indent=" " * 8, break_on_hyphens=False)
     yield ""
     if text:
-        yield text
+        yield from _wrapped(text, 0)
         yield ""
     yield "The commonest settings, with their values here; in any order:"
     yield ""
