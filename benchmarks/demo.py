@@ -72,6 +72,11 @@ def depth_weighs(weight: float, experiment: Experiment) -> Experiment:
     return replace(experiment, weighting=FixedConfig({"depth": weight}))
 
 
+def few_streets(experiment: Experiment) -> Experiment:
+    """Return it with 400 streets."""
+    return replace(experiment, data=Streets(train=400, val=200, size=(64, 128)))
+
+
 VARIANTS: dict[str, Callable[[], Experiment]] = {
     "before": before,
     "before, 400 streets": lambda: replace(before(), data=Streets(train=400, val=200, size=(64, 128))),
@@ -91,7 +96,9 @@ VARIANTS: dict[str, Callable[[], Experiment]] = {
     "small, depth × 3": lambda: depth_weighs(3.0, small(before())),
     "small, cs3darknet_focus_s": lambda: small(before(), "cs3darknet_focus_s"),
     "small, dla46_c": lambda: small(before(), "dla46_c"),
-    "demo": lambda: replace(recipes.demo(), data=Streets(train=400, val=200, size=(64, 128))),
+    "demo": lambda: few_streets(recipes.demo()),
+    "demo-pretrained": lambda: few_streets(recipes.demo_pretrained()),
+    "demo-pretrained, fp32": lambda: replace(few_streets(recipes.demo_pretrained()), precision="fp32"),
 }
 
 

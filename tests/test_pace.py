@@ -1,5 +1,7 @@
 """Training for a time: the schedule is complete, the run ends, and it can be stopped and resumed."""
 
+import subprocess
+import sys
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -87,3 +89,21 @@ def test_a_stopped_run_has_the_rest_of_its_time(store: Path, tmp_path: Path, mon
     again = runs.train(replace(experiment, keep_checkpoint=True), run, resume=True, quiet=True)
     assert float(RunFolder(run).metric_rows()[-1]["seconds"]) == seconds
     assert again.progress is not None and again.progress.finished
+
+
+def test_two_processes_end_after_the_same_step(store: Path, tmp_path: Path) -> None:
+    script = tmp_path / "program.py"
+    script.write_text(
+        "import sys, torch; sys.path.insert(0, sys.argv[1]); torch.set_num_threads(1)\n"
+        "from dataclasses import replace; from pathlib import Path\n"
+        "from tiny import tiny; from taskscape import runs\n"
+        "experiment = replace(tiny(Path(sys.argv[2])), epochs=100_000, minutes=0.02, validate_every=100_000)\n"
+        "runs.train(experiment, Path(sys.argv[3]), quiet=True)\n"
+    )
+    run = tmp_path / "run"
+    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    command = [*launcher, str(script), str(Path(__file__).parent), str(store), str(run)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert float(RunFolder(run).metric_rows()[-1]["seconds"]) >= 1.2
+    assert RunFolder(run).result().is_file()

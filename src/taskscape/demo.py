@@ -11,12 +11,15 @@ import torch
 from taskscape import recipes, runs
 from taskscape.data import Streets
 from taskscape.distributed import launch
+from taskscape.models.layers.hub import packaged_weights
 from taskscape.parallel import chosen_threads, cores
 from taskscape.run_folder import Result, RunFolder
 from taskscape.runs import Experiment
 from taskscape.training.loop import Trainer
 
-MOST_STREETS = 1000
+PRETRAINED = "tf_efficientnet_lite0"
+"""The encoder of ``demo_pretrained``."""
+MOST_STREETS = 1600
 """Where more would not help much."""
 FEWEST_STREETS = 100
 LOOKS_PER_STREET = 12
@@ -46,11 +49,12 @@ class Speed:
 def demo(run: Path, minutes: float, started: float | None = None) -> Result:
     """Train the recipe ``demo``, evaluate it and return the result, all within about ``minutes``.
 
+    Where the weights of the extra ``pretrained`` are installed it starts from them: the recipe ``demo_pretrained``.
     They count from ``started``, by default now (``time.monotonic()``). The speed of a few steps sets the number of
     streets and of threads; after the streets are made, training has the time that is left.
     """
     started = time.monotonic() if started is None else started
-    experiment = recipes.demo()
+    experiment = recipes.demo() if packaged_weights(PRETRAINED) is None else recipes.demo_pretrained()
     speed = measure(experiment)
     torch.set_num_threads(speed.threads)
     end = END / (speed.steps * experiment.batch_size)

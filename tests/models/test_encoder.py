@@ -1,13 +1,16 @@
 """Encoders: any timm backbone, asked for its channels and strides; weights from files."""
 
+import copy
 from pathlib import Path
 
 import pytest
 import timm
 import torch
 from safetensors.torch import save_file
+from torch import nn
 
 from taskscape.models import build
+from taskscape.models.layers.depthwise import depthwise_in_float32
 from taskscape.models.layers.encoder import Encoder
 
 OUTPUTS = {"semseg": 3, "depth": 1}
@@ -77,3 +80,17 @@ def test_bad_encoders_are_explained(tmp_path: Path) -> None:
         build("deeplab-joint", OUTPUTS, encoder="vit_tiny_patch16_224", output_stride=32)
     with pytest.raises(ValueError, match=r"vit_tiny_patch16_224 cannot be built with output_stride 16.*set it to 32"):
         build("deeplab-joint", OUTPUTS, encoder="vit_tiny_patch16_224", output_stride=16)
+
+
+def test_depthwise_convolutions_compute_in_float32_on_a_cpu() -> None:
+    torch.manual_seed(0)
+    depthwise, grouped = nn.Conv2d(8, 8, 3, groups=8), nn.Conv2d(8, 8, 3, groups=2)
+    image = torch.rand(2, 8, 6, 6)
+    exact = depthwise(image)
+    depthwise_in_float32(nn.ModuleList([depthwise, grouped]))
+    with torch.autocast("cpu", torch.bfloat16):
+        assert torch.equal(depthwise(image.bfloat16()), depthwise(image.bfloat16().float()))
+        assert depthwise(image).dtype == torch.float32 and grouped(image).dtype == torch.bfloat16
+        assert torch.equal(depthwise(image), exact)
+    assert torch.equal(copy.deepcopy(depthwise)(image), exact)
+    assert isinstance(depthwise, nn.Conv2d) and set(depthwise.state_dict()) == {"weight", "bias"}

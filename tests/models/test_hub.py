@@ -63,3 +63,19 @@ def test_a_path_as_text_is_a_path(tmp_path: Path) -> None:
 def test_a_mistyped_encoder_has_a_nearest_name(typed: str, meant: str) -> None:
     with pytest.raises(ValueError, match=f"did you mean {meant}[?]"):
         models.Encoder(typed)
+
+
+def test_weights_of_an_installed_package_need_no_hub(
+    offline: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "some_weights").mkdir()
+    (tmp_path / "some_weights" / "__init__.py").write_text("")
+    torch.manual_seed(0)
+    weights = timm.create_model("resnet10t").state_dict()
+    torch.save(weights, tmp_path / "some_weights" / "weights.pth")
+    monkeypatch.setattr(hub, "_PACKAGES", {"resnet10t": ("some_weights", "weights.pth")})
+    assert hub.packaged_weights("resnet10t") is hub.packaged_weights("resnet18") is None
+    monkeypatch.syspath_prepend(tmp_path)
+    models.DeeplabJointConfig(encoder="resnet10t", pretrained=True).check({})
+    network = models.DeeplabJoint(CHANNELS, encoder="resnet10t", pretrained=True)
+    assert torch.equal(network.state_dict()["encoder.backbone.layer1.0.conv1.weight"], weights["layer1.0.conv1.weight"])

@@ -127,3 +127,15 @@ def test_a_larger_model_of_the_same_names_is_refused(tmp_path: Path) -> None:
 def test_a_folder_that_is_no_run_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"network\.pretrained: .* is no trained run, it has no best\.safetensors"):
         DeeplabJointConfig(encoder=NAME, pretrained=tmp_path).check({})
+
+
+def test_weights_of_another_implementation_fit_in_their_order(tmp_path: Path) -> None:
+    torch.save({f"_part.{number}": tensor for number, tensor in enumerate(state().values())}, tmp_path / "w.pth")
+    encoder = Encoder(NAME, pretrained=tmp_path / "w.pth")
+    assert_filled(encoder)
+    tensors = list(state().values())
+    torch.save(
+        {f"_part.{number}": tensor for number, tensor in enumerate(tensors[1:] + tensors[:1])}, tmp_path / "x.pth"
+    )
+    with pytest.raises(ValueError, match=r"x\.pth does not hold weights of resnet10t"):
+        Encoder(NAME, pretrained=tmp_path / "x.pth")

@@ -54,6 +54,15 @@ def demo() -> Experiment:
     )
 
 
+def demo_pretrained() -> Experiment:
+    """What taskscape demo trains with the extra pretrained: as demo, but it starts from weights of ImageNet."""
+    network = DeeplabJointConfig(
+        encoder="tf_efficientnet_lite0", pretrained=True, output_stride=32, rates=(1,), width=64, fine_skip=True
+    )
+    weighting = FixedConfig({"depth": 3.0})
+    return replace(demo(), network=network, weighting=weighting, optimizer=AdamWConfig(lr=3e-3))
+
+
 def semseg_only() -> Experiment:
     """As joint, but segmentation alone: a single-task network to compare with."""
     return replace(joint(), tasks={"semseg": SemanticSegmentation()})

