@@ -2,20 +2,23 @@
 
 import json
 import shutil
+import sys
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 import yaml
 from PIL import Image
 
 from taskscape import runs
 from taskscape.cli import main
 from taskscape.data import Packed
+from taskscape.data.manifest import Manifest
 from taskscape.run_folder import Result, RunFolder
 from taskscape.runs import Experiment, read_experiment
-from taskscape.serialization import load_name, parse, structured
+from taskscape.serialization import dump, keep_code, load_name, parse, unstructure, user_code
 
 EXAMPLE = Path(__file__).parents[1] / "examples" / "own_task.py"
 
@@ -208,6 +211,74 @@ def test_a_run_keeps_the_code_that_it_needs(
     said = capsys.readouterr().err
     assert "there is no outside.py here" in said and "code/outside.py (SHA-256 " in said
     (other / "outside.py").write_text(OUTSIDE + "# another one\n")
-    structured._SAID.clear()
+    user_code._ORIGINALS.clear()
     read_experiment("moved")
     assert "outside.py has changed since" in capsys.readouterr().err
+
+
+def test_code_beside_a_users_file_is_kept_too(
+    here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Two runs with modules of the same name beside the file: each keeps its own, and runs it after a move."""
+    for name, width in (("one", 3), ("two", 4)):
+        folder = here / name
+        (folder / "parts").mkdir(parents=True)
+        (folder / "sizes.py").write_text(f"from parts.numbers import WIDTH\nassert WIDTH == {width}\n")
+        (folder / "parts" / "numbers.py").write_text(f"WIDTH = {width}\n")
+        (folder / "nets.py").write_text(OUTSIDE.replace("import torch\n", "import torch\nfrom sizes import WIDTH\n", 1))
+        experiment = load_name(folder / "nets.py", "experiment")()
+        keep_code(experiment, here / f"run-{name}")
+        (here / f"run-{name}" / "experiment.yaml").write_text(dump(experiment))
+        kept = here / f"run-{name}" / "code" / name
+        assert {path.relative_to(kept).as_posix() for path in kept.rglob("*.py")} == {
+            "nets.py",
+            "sizes.py",
+            "parts/numbers.py",
+        }
+    other = here / "other"
+    other.mkdir()
+    monkeypatch.chdir(other)
+    for name, width in (("one", 3), ("two", 4)):
+        (here / f"run-{name}").rename(other / name)
+        network = read_experiment(name).network
+        assert vars(sys.modules[type(network).__module__])["WIDTH"] == width
+        assert f"there is no {name}/nets.py here" in capsys.readouterr().err
+        assert unstructure(network)["type"] == f"{name}/nets.py:LineConfig"
+
+
+def test_a_module_beside_that_has_changed(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (here / "sizes.py").write_text("WIDTH = 5\n")
+    (here / "nets.py").write_text(OUTSIDE.replace("import torch\n", "import torch\nfrom sizes import WIDTH\n", 1))
+    experiment = load_name(Path("nets.py"), "experiment")()
+    keep_code(experiment, here / "run")
+    (here / "run" / "experiment.yaml").write_text(dump(experiment))
+    assert read_experiment("run") == experiment
+    assert capsys.readouterr().err == ""
+    (here / "sizes.py").write_text("WIDTH = 6\n")
+    network = read_experiment("run").network
+    assert vars(sys.modules[type(network).__module__])["WIDTH"] == 5
+    assert "sizes.py has changed since" in capsys.readouterr().err
+
+
+def test_a_store_keeps_the_code_of_its_modalities_and_does_not_run_it(
+    here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    load_name(Path("own_task.py"), "make")(here / "raw", count=4, size=(16, 24))
+    main(["prepare", "own_task.py:Terrain", "raw", "terrain", "--size", "16", "24"])
+    other = here / "other"
+    other.mkdir()
+    (here / "terrain").rename(other / "terrain")
+    monkeypatch.chdir(other)
+    with pytest.raises(ValueError, match="terrain/code has a copy of it: copy that here, after reading"):
+        Manifest.of(Path("terrain"))
+    shutil.copy("terrain/code/own_task.py", ".")
+    assert "elevation" in Manifest.of(Path("terrain")).fields
+
+
+def test_a_loss_of_ones_own_is_called_like_the_packages(here: Path) -> None:
+    cubic = load_name(Path("outside.py"), "Cubic")()
+    prediction = torch.tensor([[[[1.0, 2.0]]]], requires_grad=True)
+    loss = cubic(prediction, torch.zeros(1, 1, 1, 2), valid=torch.tensor([[[True, False]]]))
+    loss.backward()
+    assert loss.shape == () and loss.item() == 1
+    assert prediction.grad is not None and prediction.grad.tolist() == [[[[3.0, 0.0]]]]

@@ -4,6 +4,7 @@ A store is a folder::
 
     manifest.json                  what it holds (Manifest); written last, so a store without one is unfinished
     SPLIT/FIELD-000.npy, -001, …   ``shard`` images each, (n, H, W, …)
+    code/                          copies of the users' files that define modalities, where there are such
 
 A field is a map of numbers at every pixel of every image, the image itself among them. Fields are named freely; the
 manifest says the modality of each, which says how its arrays are to be read.
@@ -146,8 +147,13 @@ class Manifest:
                 "make the store again"
             )
         try:
-            return structure(_upgraded(content, str(path)) if version == 1 else content, str(path), cls)
+            content = _upgraded(content, str(path)) if version == 1 else content
+            return structure(content, str(path), cls, kept_code=False)  # opening data runs nothing that lies in them
         except (ValueError, KeyError, TypeError, AttributeError) as error:
+            if "there is no Python file" in str(error) and (path.parent / "code").is_dir():
+                raise ValueError(
+                    f"{error}; {path.parent / 'code'} has a copy of it: copy that here, after reading what it does"
+                ) from error
             raise ValueError(f"{error}; if {path} is damaged, delete the store and make it again") from error
 
     @classmethod

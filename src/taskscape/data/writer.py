@@ -17,6 +17,7 @@ from taskscape.files import atomic_write, writing
 from taskscape.files.paths import check_inside
 from taskscape.modalities import Modality, Rgb
 from taskscape.modalities.base import Array, Mask
+from taskscape.serialization import keep_code
 
 _DONE = "done.jsonl"
 """A line [index, name, vanished] for every complete sample, with what its fields lost when they were resized."""
@@ -181,6 +182,7 @@ class StoreWriter:
                         os.fsync(data.fileno())
                     files[file], blocks[file] = FileInfo.with_blocks(self.path / file)
         finished = replace(self.manifest, names=names, files=files, blocks=blocks, vanished=vanished)
+        keep_code(finished, self.path)
         finished.save(self.path / MANIFEST)
         for split in names:
             (self.path / split / _DONE).unlink()

@@ -1,19 +1,17 @@
 """Settings and other dataclasses as plain values: read within bounds, checked against declared ranges, written back."""
 
+from taskscape.serialization.nearest import nearest
 from taskscape.serialization.structured import (
     bare,
     dump,
     is_offered,
-    keep_code,
-    load_name,
-    nearest,
     offer,
     offered,
     parse,
     structure,
     unstructure,
-    user_modules,
 )
+from taskscape.serialization.user_code import keep_code, load_name, user_modules
 
 __all__ = [
     "bare",

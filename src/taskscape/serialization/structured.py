@@ -11,28 +11,21 @@ A room of the package says once which classes it has for an abstract base: ``off
 command line offers the same ones. Reading executes nothing: ``serialization.plain`` gives plain values, and the
 dataclasses check them. The one exception is ``type: my.py:MyNetwork``: a class that is not the package's own is saved
 by the Python file that defines it, and reading imports that file, which runs it. A file's path is saved relative to the
-current folder where it lies within. ``keep_code`` copies such files into a folder of the saved file; what is read runs
-the copy, and says so, where the original is not there or has changed.
+current folder where it lies within. ``serialization.user_code`` keeps copies of such files.
 """
 
-import difflib
-import hashlib
-import importlib.util
-import inspect
-import re
 import reprlib
-import sys
 from abc import ABC
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextvars import ContextVar
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import fields, is_dataclass
 from functools import cache
 from pathlib import Path
-from types import ModuleType, NoneType, UnionType
+from types import NoneType, UnionType
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeGuard, TypeVar, Union, get_args, get_origin
 
-from taskscape.files import atomic_write, writing
+from taskscape.serialization.nearest import nearest
 from taskscape.serialization.plain import parse_yaml
+from taskscape.serialization.user_code import code_beside, code_of, load_name, saved_path
 
 if TYPE_CHECKING:
     import cattrs
@@ -47,23 +40,8 @@ _MOST_DETAILED = 10_000
 _MOST_LINES = 20
 """Of one error message."""
 
-_MOST_NEAREST = 3
-"""Names that an error message proposes."""
-
-_MOST_LISTED = 12
-"""Names that an error message lists where none is like the one that was given."""
-
 _REPR = reprlib.Repr()
 _REPR.maxstring = _REPR.maxother = _REPR.maxlong = 200
-
-_FOLDER: ContextVar[Path] = ContextVar("folder", default=Path())
-"""Of the file that is read."""
-
-_SAID: set[Path] = set()
-"""Kept code that was announced."""
-
-_USER_FILE = "taskscape-file:"
-"""The names of modules from a user's file start so: nothing else is imported by such a name."""
 
 
 def offer(base: type, classes: Iterable[type]) -> None:
@@ -112,123 +90,31 @@ def unstructure(value: Any, field: str = "") -> Any:
     raise ValueError(f"{field.lstrip('.')} is a {type(value).__name__}, which cannot be saved; use plain values")
 
 
-def structure(content: Any, where: str, kind: type[T]) -> T:
+def structure(content: Any, where: str, kind: type[T], *, kept_code: bool = True) -> T:
     """Return the ``kind`` of dataclass that plain values describe; ``where`` names them in errors, usually a file.
+
+    Users' files that are gone or have changed are replaced by the copies that ``keep_code`` has left beside the file,
+    unless ``kept_code`` is false.
 
     Raises ``ValueError`` that names the field, and the nearest valid name for one that does not exist.
     """
     import cattrs
 
-    token = _FOLDER.set(Path(where).parent)
     try:
-        value: T = _converter(_is_small(content)).structure(content, kind)
+        with code_beside(Path(where).parent if kept_code else None):
+            value: T = _converter(_is_small(content)).structure(content, kind)
     except Exception as error:  # cattrs raises a group of whatever the fields raise
         lines = cattrs.transform_error(error, path="", format_exception=_explain)
         more = [f"{where}: and {len(lines) - _MOST_LINES} more"] if len(lines) > _MOST_LINES else []
         raise ValueError("\n".join([_located(where, line) for line in lines[:_MOST_LINES]] + more)) from error
-    finally:
-        _FOLDER.reset(token)
     return value
-
-
-def load_name(path: Path, name: str) -> Any:
-    """Import a Python file, which runs it, and return what it calls ``name``.
-
-    Raises ``ValueError`` when there is no such file, the file fails, or it has no such name.
-    """
-    module = _import(path)
-    if name not in vars(module):
-        public = [key for key, value in vars(module).items() if getattr(value, "__module__", "") == module.__name__]
-        raise ValueError(f"{path} has no {name!r}{nearest(name, public)}")
-    return vars(module)[name]
-
-
-def keep_code(value: Any, folder: Path) -> None:
-    """Copy the users' files that define the classes in ``value`` into ``folder``/code, for a file saved in ``folder``.
-
-    Raises ``OSError`` that names the file.
-    """
-    for tag in _tags(unstructure(value)):
-        file = Path(tag.rpartition(":")[0])
-        kept = _kept(folder, file)
-        with writing(kept):
-            kept.parent.mkdir(exist_ok=True)
-        atomic_write(kept, file.read_bytes())
-
-
-def _tags(content: Any) -> Iterator[str]:
-    """Yield what names a user's class in plain values."""
-    if isinstance(content, Mapping):
-        tag = content.get("type")
-        if isinstance(tag, str) and ".py:" in tag:
-            yield tag
-    items = content.values() if isinstance(content, Mapping) else content if isinstance(content, list) else ()
-    for item in items:
-        yield from _tags(item)
-
-
-def _kept(folder: Path, file: Path) -> Path:
-    """Return where the copy of a user's file is kept."""
-    return folder / "code" / file.as_posix().replace("/", "_")
-
-
-def _code_of(file: Path) -> Path:
-    """Return the file to import: the user's own, or the kept copy where that one is gone or has changed."""
-    kept = _kept(_FOLDER.get(), file)
-    if not kept.is_file():
-        return file
-    content = kept.read_bytes()
-    if file.is_file():
-        if file.read_bytes() == content:
-            return file
-        why = f"{file} has changed since"
-    else:
-        why = f"there is no {file} here"
-    if kept not in _SAID:
-        _SAID.add(kept)
-        digest = hashlib.sha256(content).hexdigest()[:16]
-        print(f"{why}: running the code that was kept, {kept} (SHA-256 {digest}…)", file=sys.stderr)
-    return kept
-
-
-def user_modules() -> list[ModuleType]:
-    """Return the modules that ``load_name`` has imported from users' files."""
-    return [module for name, module in sys.modules.items() if name.startswith(_USER_FILE)]
-
-
-def nearest(name: str, known: Iterable[str]) -> str:
-    """Return the end of an error message: the known names most like this one, or all of them where they are few.
-
-    Capitals, dashes, underscores and dots do not count: ``resnet-18`` is ``resnet18``.
-    """
-    known = list(known)
-    by_form: dict[str, list[str]] = {}
-    for one in known:
-        by_form.setdefault(_form(one), []).append(one)
-    form = _form(name)
-    forms = [form] if form in by_form else difflib.get_close_matches(form, by_form, n=_MOST_NEAREST)
-    likeness = [difflib.SequenceMatcher(None, one, form).ratio() for one in forms]
-    forms = [one for one, ratio in zip(forms, likeness, strict=True) if ratio > max(likeness) - 0.1]
-    close = [one for likely in forms for one in by_form[likely]][:_MOST_NEAREST]
-    if close:
-        *others, last = close
-        return f"; did you mean {', '.join(others)} or {last}?" if others else f"; did you mean {last}?"
-    return f"; there is {', '.join(known) or 'none'}" if len(known) <= _MOST_LISTED else ""
-
-
-def _form(name: str) -> str:
-    """Return a name without what is easily mistaken in it."""
-    return re.sub(r"[-_. ]", "", name).lower()
 
 
 def _tag(cls: type) -> str:
     """Return what names a class in a file."""
     if cls.__module__.split(".")[0] == "taskscape":
         return str(getattr(cls, "name", cls.__name__))
-    path = Path(inspect.getfile(cls)).resolve()
-    if path.is_relative_to(Path.cwd()):
-        path = path.relative_to(Path.cwd())
-    return f"{path.as_posix()}:{cls.__qualname__}"
+    return f"{saved_path(cls).as_posix()}:{cls.__qualname__}"
 
 
 # -- reading -----------------------------------------------------------------------------------------------------------
@@ -362,7 +248,7 @@ def _named(tag: Any, classes: Mapping[str, type], base: type | None) -> type:
         raise ValueError(
             f"there is no {_REPR.repr(tag)}" + (f"; did you mean {likely}?" if likely else nearest(str(tag), classes))
         )
-    cls = load_name(_code_of(Path(file)), name)
+    cls = load_name(code_of(Path(file)), name)
     if not _is_option(cls):
         raise ValueError(f"{tag} is not a dataclass with a `name: ClassVar[str]`")
     if base is not None and is_offered(base):
@@ -394,27 +280,6 @@ def _located(where: str, line: str) -> str:
     """Turn cattrs' ``message @ .field.path`` into ``where: field.path: message``."""
     message, _, path = line.rpartition(" @ ")
     return ": ".join(part for part in (where, path.lstrip("."), message) if part)
-
-
-def _import(path: Path) -> ModuleType:
-    path = path.resolve()
-    for module in list(sys.modules.values()):
-        file = getattr(module, "__file__", None)
-        if file and file.endswith(path.name) and Path(file).resolve() == path:
-            return module  # a second copy would have classes of its own, unequal to the first one's
-    if not path.is_file():
-        raise ValueError(f"there is no Python file {path}; relative paths start at the current folder")
-    name = f"{_USER_FILE}{path}"
-    spec = importlib.util.spec_from_file_location(name, path)
-    if spec is None or spec.loader is None:
-        raise ValueError(f"{path} is not a Python file: its name must end in .py")
-    module = sys.modules[name] = importlib.util.module_from_spec(spec)
-    try:
-        spec.loader.exec_module(module)
-    except Exception as error:
-        del sys.modules[name]
-        raise ValueError(f"{path} could not be imported: {type(error).__name__}: {error}") from error
-    return module
 
 
 # -- kinds of types ----------------------------------------------------------------------------------------------------
