@@ -1,6 +1,7 @@
 """The command ``taskscape``: finds the command's file in ``commands/``, and turns errors into one message."""
 
 import importlib
+import io
 import logging
 import os
 import signal
@@ -21,6 +22,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     Ends the process: 0 done, 1 training failed, 2 wrong input, 130 stopped by Ctrl-C, 143 by SIGTERM,
     129 by SIGHUP.
     """
+    _replace_characters()
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in arguments
     arguments = [argument for argument in arguments if argument != "--debug"]
@@ -44,6 +46,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
             raise
         _complain(f"[bold red]error:[/] {_escaped(error)}")
         sys.exit(code)
+
+
+def _replace_characters() -> None:
+    """Print what the terminal's encoding lacks as "?" instead of ending in an error."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
 
 
 def _verbosity_used(arguments: list[str]) -> list[str]:

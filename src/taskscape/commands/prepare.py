@@ -1,5 +1,6 @@
 """``taskscape prepare``."""
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import is_dataclass
 from pathlib import Path
@@ -77,6 +78,8 @@ def prepare(name: str, reader: "type[RawData]", arguments: Sequence[str]) -> Non
             shard: Number of images per file; by default a split is one file per field.
             processes: Number of worker processes; by default one per CPU core.
         """
+        from taskscape.data import Store
+        from taskscape.data.check import quick
         from taskscape.data.prepare import prepare as write
         from taskscape.progress import progress_bar, reporter
 
@@ -94,6 +97,8 @@ def prepare(name: str, reader: "type[RawData]", arguments: Sequence[str]) -> Non
                 reporter(progress, f"images of {reader.name}"),
                 lambda text: progress.console.print(text, markup=False, highlight=False),
             )
+            for doubt in quick({split: Store.open(out, split) for split in manifest.counts}, manifest.labels):
+                warnings.warn(doubt, stacklevel=1)
         counts = ", ".join(f"{count} {split}" for split, count in manifest.counts.items())
         print(f"{out} holds {counts}; taskscape data show {out} makes a contact sheet of them")
 

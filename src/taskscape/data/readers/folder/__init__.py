@@ -197,6 +197,8 @@ def _find(raw: Path, description: Description, path: Path) -> tuple[Found, dict[
 def _places(raw: Path, folder: str) -> dict[str, Path]:
     """Return the folders by what names in them begin with: one, or ``train/images`` and so on; none where it lacks."""
     place = raw / Path(folder).expanduser()
+    if place.is_file():
+        raise ValueError(f"{place} is a file, and a folder is needed: name the folder that it lies in")
     if place.exists():
         return {"": place}
     if same := [path for path in raw.iterdir() if normalized(path.name) == normalized(folder)]:

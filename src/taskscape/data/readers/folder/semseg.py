@@ -125,7 +125,9 @@ class SemsegSection(Section):
             raise ValueError(f"palette: {_shown(wrong[0])} is no color: give three numbers in 0..255")
         owners = entries if len(palette) == len(entries) else names
         if len(palette) != len(owners):
-            raise ValueError(f"{len(names)} names but {len(palette)} colors: give one color per class, in their order")
+            raise ValueError(
+                f"palette: {len(names)} names but {len(palette)} colors: give one color per class, in their order"
+            )
         seen: dict[_Color, str] = {}
         for color, owner in zip(palette, owners, strict=True):
             if seen.setdefault(color, owner) != owner:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from taskscape.data.readers.base import RawSample
 from taskscape.data.readers.images import likely_size_of, pages_of, size_of
 from taskscape.data.readers.samples import read_samples, stored_size
+from taskscape.serialization import show_size
 
 Size = tuple[int, int]
 _MOST_TIMES = 16
@@ -45,8 +46,8 @@ def check_sizes(samples: Sequence[RawSample], size: Size | None) -> list[str]:
     name, native = others[0]
     return [
         *notes,
-        f"{len(others)} of {len(samples)} images have another aspect ratio than the store's {shown(size)}, such as "
-        f"{name} with {shown(native)}: they and their labels will be stretched; crop them first, or keep them in a "
+        f"{len(others)} of {len(samples)} images have another aspect ratio than the store's {show_size(size)}, such as "
+        f"{name} with {show_size(native)}: they and their labels will be stretched; crop them first, or keep them in a "
         "folder of their own",
     ]
 
@@ -64,11 +65,12 @@ def check_aspect(label: Size, image: Size, shape: tuple[int, ...] = ()) -> None:
             )
         if label[0] * _MOST_TIMES < image[0] and label[1] * _MOST_TIMES < image[1]:
             raise ValueError(
-                f"is {shown(label)}, and its image {shown(image)} (height × width): export it in the image's resolution"
+                f"is {show_size(label)}, and its image {show_size(image)} (height x width): export it in the image's "
+                "resolution"
             )
         turned = label == image[::-1]
         remedy = "turn or transpose the label" if turned else "crop or export the label as the image"
-        raise ValueError(f"is {shown(label)}, and its image {shown(image)} (height × width): {remedy}")
+        raise ValueError(f"is {show_size(label)}, and its image {show_size(image)} (height x width): {remedy}")
 
 
 def fits(one: Size, other: Size) -> bool:
@@ -79,8 +81,3 @@ def fits(one: Size, other: Size) -> bool:
         return False
     difference = abs(one[0] * other[1] - one[1] * other[0])
     return difference <= max(*one, *other)
-
-
-def shown(size: Size) -> str:
-    """Return a size for a sentence."""
-    return f"{size[0]} × {size[1]}"
