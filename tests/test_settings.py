@@ -9,6 +9,7 @@ from typing import Annotated, Any, ClassVar, Literal, Union, get_args, get_origi
 import pytest
 import yaml
 
+from taskscape.data import Augmentation
 from taskscape.modalities.class_sets import CITYSCAPES_7, ClassSet
 from taskscape.models import DeeplabJointConfig
 from taskscape.runs import Experiment
@@ -219,3 +220,11 @@ def test_a_subclass_of_a_class_of_the_package_is_ones_own() -> None:
 @dataclass(frozen=True)
 class OwnFixed(FixedConfig):
     name: ClassVar[str] = "own-fixed"
+
+
+@pytest.mark.parametrize("written", ["32x64", "[32, 64]", "32 × 64"])
+def test_sizes_of_a_file_are_written_as_flags_are(written: str) -> None:
+    assert parse(f"crop: {written}", "there.yaml", Augmentation).crop == (32, 64)
+    with pytest.raises(ValueError, match="crop: 32 is not HEIGHTxWIDTH"):
+        parse("crop: '32'", "there.yaml", Augmentation)
+    assert parse("crop: null", "there.yaml", Augmentation).crop is None

@@ -344,7 +344,7 @@ def test_lossy_labels_are_refused_whatever_they_are_called(raw: Path, field: str
 @pytest.mark.parametrize("label", [millimetres().T, millimetres()[:, : H + 4], millimetres()[:8]])
 def test_another_aspect_ratio_is_refused(raw: Path, label: np.ndarray) -> None:
     folder(raw, "depth: {unit: millimetre}", {"depth.npy": lambda number: label if number else millimetres()})
-    refused(raw, rf"1\.npy is {label.shape[0]} × {label.shape[1]}, and its image {H} × {W}")
+    refused(raw, rf"1\.npy is {label.shape[0]}x{label.shape[1]}, and its image {H}x{W}")
 
 
 @pytest.mark.parametrize("factor", [2, 3, 4])
@@ -358,7 +358,7 @@ def test_images_of_another_aspect_ratio_are_said(raw: Path) -> None:
     folder(raw, ABC, {"semseg.png": ids()})
     write(raw / "images" / "1.png", np.zeros((W, H, 3), np.uint8))
     write(raw / "semseg" / "1.png", ids().T)
-    with pytest.warns(UserWarning, match=rf"1 of 2 images have another aspect ratio than the store's {H} × {W}"):
+    with pytest.warns(UserWarning, match=rf"1 of 2 images have another aspect ratio than the store's {H}x{W}"):
         prepare(Folder(), raw, raw.with_name("store"), processes=1)
 
 

@@ -210,7 +210,7 @@ def test_coco_of_other_images_is_refused(tmp_path: Path) -> None:
     raw = tmp_path / "raw"
     coco(raw, "train2017", 1)
     image(raw / "train2017" / "000001.png", (60, 40))
-    with pytest.raises(ValueError, match=r"000001.png has 60 × 40 pixels, and its annotation 40 × 60"):
+    with pytest.raises(ValueError, match=r"000001.png has 60x40 pixels, and its annotation 40x60"):
         stored(Coco(), raw)
     (raw / "annotations" / "instances_train2017.json").write_text("{")
     with pytest.raises(ValueError, match="not readable JSON"):
@@ -282,7 +282,7 @@ def test_voc_masks_by_color_and_by_number(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"bad.png has colors of no class, such as \(7, 7, 7\)"):
         contents.read(contents.splits["val"][0])
     Image.fromarray(voc_ids(0)[:20]).save(folder / "bad.png")
-    with pytest.raises(ValueError, match=r"bad.jpg has 40 × 60 pixels, and .*bad.png 20 × 60"):
+    with pytest.raises(ValueError, match=r"bad.jpg has 40x60 pixels, and .*bad.png 20x60"):
         contents.read(contents.splits["val"][0])
 
 

@@ -1,10 +1,8 @@
 """Flags for settings, after choices have been made: what is left are values, which tyro reads."""
 
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import MISSING, fields, is_dataclass
-from types import NoneType, UnionType
-from typing import Annotated, Any, Union, cast, get_args, get_origin
+from typing import Annotated, Any, cast, get_args, get_origin
 
 import tyro
 from tyro.constructors import (
@@ -17,7 +15,7 @@ from tyro.constructors import (
 )
 
 from taskscape.commands.settings import Choice, Node, Setting, classes_of, entries_of, kinds_of, texts, words_of
-from taskscape.serialization import bare, nearest
+from taskscape.serialization import bare, is_size, nearest, read_size, show_size
 
 
 def registry() -> ConstructorRegistry:
@@ -58,33 +56,16 @@ def _fields(cls: type[Any], default: Any) -> Iterator[StructFieldSpec]:
 def _concrete(kind: Any, default: Any) -> Any:
     """Return the class that was chosen where there is a choice."""
     if not classes_of(kind, default):
-        return kind
+        return Annotated[kind, _NUMBERS] if is_numbers(kind) else kind
     return type(default) if is_dataclass(default) else Annotated[kind, tyro.conf.Fixed]
 
 
 # -- sizes -------------------------------------------------------------------------------------------------------------
 
 
-def is_size(kind: Any) -> bool:
-    """Return whether a type is that of a size in pixels: height and width, two whole numbers."""
-    members = [bare(member) for member in get_args(bare(kind))]
-    if get_origin(bare(kind)) in (Union, UnionType):
-        return NoneType in members and any(is_size(member) for member in members)
-    return get_origin(bare(kind)) is tuple and members == [int, int]
-
-
-def show_size(size: tuple[int, int] | None) -> str:
-    """Return a size as it is written everywhere: ``128x256``."""
-    return "none" if size is None else f"{size[0]}x{size[1]}"
-
-
 def _read_size(arguments: list[str]) -> tuple[int, int] | None:
     text = "x".join(arguments)
-    if text.lower() == "none":
-        return None
-    if not (found := re.fullmatch(r"([1-9]\d*)[x×]([1-9]\d*)", text)):
-        raise ValueError(f"{text} is not HEIGHTxWIDTH, such as 128x256")
-    return int(found[1]), int(found[2])
+    return None if text.lower() == "none" else read_size(text)
 
 
 _SIZE = PrimitiveConstructorSpec(
@@ -93,6 +74,33 @@ _SIZE = PrimitiveConstructorSpec(
     instance_from_str=_read_size,
     is_instance=lambda value: value is None or isinstance(value, tuple),
     str_from_instance=lambda value: [show_size(value)],
+)
+
+
+# -- numbers by name ---------------------------------------------------------------------------------------------------
+
+
+def is_numbers(kind: Any) -> bool:
+    """Return whether a type is that of numbers by name, such as weights of tasks."""
+    origin, arguments = get_origin(bare(kind)), get_args(bare(kind))
+    return isinstance(origin, type) and issubclass(origin, Mapping) and [bare(one) for one in arguments] == [str, float]
+
+
+def _read_numbers(words: list[str]) -> dict[str, float]:
+    names, numbers = words[::2], words[1::2]
+    try:
+        return dict(zip(names, map(float, numbers), strict=True))
+    except ValueError:
+        raise ValueError(f"{' '.join(words)} is not NAME NUMBER ..., such as semseg 0.6 depth 0.4") from None
+
+
+# tyro makes a flag of each name where there are some, which leaves no way to write others.
+_NUMBERS = PrimitiveConstructorSpec(
+    nargs="*",
+    metavar="NAME NUMBER ...",
+    instance_from_str=_read_numbers,
+    is_instance=lambda value: isinstance(value, Mapping),
+    str_from_instance=lambda value: [word for name, number in value.items() for word in (name, f"{number:g}")],
 )
 
 

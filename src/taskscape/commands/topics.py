@@ -12,10 +12,9 @@ import tyro
 from taskscape.commands.choices import chosen, split
 from taskscape.commands.described import described
 from taskscape.commands.experiment import RUN_FLAGS
-from taskscape.commands.flags import is_size, show_size
 from taskscape.commands.recipes import described_recipe, read_recipe, recipes
 from taskscape.commands.settings import Choice, Entries, Node, Setting, nodes, summary, words_of
-from taskscape.serialization import bare, nearest
+from taskscape.serialization import bare, is_size, nearest, show_size
 
 COMMON = (
     "network",

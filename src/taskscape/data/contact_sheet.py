@@ -69,7 +69,7 @@ def _block(split: str, store: Store, indices: Array, labels: _Labels, views: dic
         values, valid = labels[name]
         colors = [_sized(shown.colorize(one, mask), label=True) for one, mask in zip(values, valid, strict=True)]
         rows.append(_row(name, [np.full_like(photos[0], 255), *colors]))
-    title = text(f"{split}: {len(store)} images of {store.size[0]}×{store.size[1]}", max(rows[0].shape[1], 400))
+    title = text(f"{split}: {len(store)} images of {store.size[0]}x{store.size[1]}", max(rows[0].shape[1], 400))
     gap = np.full((6, 1, 3), 255, np.uint8)
     return stacked([title, *(part for row in rows for part in (row, gap)), gap, gap])
 

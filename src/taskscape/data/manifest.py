@@ -18,6 +18,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from taskscape.data.place import MANIFEST as MANIFEST
+from taskscape.data.place import UNFINISHED as UNFINISHED
+from taskscape.data.place import require_store
 from taskscape.files import atomic_write
 from taskscape.files.paths import is_file_name
 from taskscape.modalities import Modality, Rgb
@@ -30,9 +33,6 @@ FORMAT = 2
 
 IMAGE = "image"
 """The field of what a network gets; all others are labels."""
-MANIFEST = "manifest.json"
-UNFINISHED = "unfinished.json"
-"""The manifest of a store that is being written."""
 BLOCK = 1 << 20
 """Bytes of a block, which has a checksum of its own so that a part of a large file can be verified."""
 _CHECKSUM = "crc32"
@@ -164,12 +164,7 @@ class Manifest:
             FileNotFoundError: There is no such folder.
             ValueError: It is not a store, not finished, damaged or of another version.
         """
-        if not store.is_dir():
-            raise FileNotFoundError(f"{store} is not there: check the path, or make a store with `taskscape prepare`")
-        if not (store / MANIFEST).exists():
-            if (store / UNFINISHED).exists():
-                raise ValueError(f"{store} is unfinished: run the command that made it again, it resumes")
-            raise ValueError(f"{store} is not a store, it has no {MANIFEST}: make one with `taskscape prepare`")
+        require_store(store)
         manifest = cls.load(store / MANIFEST)
         for split, count in manifest.counts.items():  # so that the numbers are bounded by the size of the file
             if len(manifest.names.get(split, ())) != count:

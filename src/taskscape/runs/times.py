@@ -28,7 +28,7 @@ def measure_times(runs: Sequence[str | Path], *, batch_size: int = 8, device: st
         seconds.append({name: s / count for name, s in seconds_of(calls, where, rounds=rounds).items()})
     precisions = sorted({model.experiment.precision for model in models.values()})
     conditions = (
-        f"{environment(where)['device']}, {' and '.join(precisions)}, images of {size[0]}×{size[1]}, "
+        f"{environment(where)['device']}, {' and '.join(precisions)}, images of {size[0]}x{size[1]}, "
         f"batches of {batch_size}"
     )
     latency, seconds_per_image = seconds

@@ -1,10 +1,12 @@
 """Settings and other dataclasses as plain values: read within bounds, checked against declared ranges, written back."""
 
 from taskscape.serialization.nearest import nearest
+from taskscape.serialization.sizes import read_size, show_size
 from taskscape.serialization.structured import (
     bare,
     dump,
     is_offered,
+    is_size,
     offer,
     offered,
     parse,
@@ -17,12 +19,15 @@ __all__ = [
     "bare",
     "dump",
     "is_offered",
+    "is_size",
     "keep_code",
     "load_name",
     "nearest",
     "offer",
     "offered",
     "parse",
+    "read_size",
+    "show_size",
     "structure",
     "unstructure",
     "user_modules",

@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeGuard, TypeVar, U
 
 from taskscape.serialization.nearest import nearest
 from taskscape.serialization.plain import parse_yaml
+from taskscape.serialization.sizes import read_size
 from taskscape.serialization.user_code import code_beside, code_of, load_name, saved_path
 
 if TYPE_CHECKING:
@@ -129,11 +130,40 @@ def _converter(detailed: bool) -> "cattrs.Converter":
     for kind in (bool, int, float, str, Path):
         converter.register_structure_hook(kind, _scalar)
     # cattrs asks the hook first that was registered last: a choice of dataclasses is a union and a dataclass too.
+    converter.register_structure_hook_factory(_is_collection, lambda kind: _collection(kind, converter))
+    as_list = converter.get_structure_hook(tuple[int, int])
+    converter.register_structure_hook_func(
+        is_size, lambda value, kind: read_size(value) if isinstance(value, str) else as_list(value, kind)
+    )
     converter.register_structure_hook_factory(_is_plain_union, lambda kind: _first_that_fits(kind, converter))
     converter.register_structure_hook_factory(_is_literal, _one_of)
     converter.register_structure_hook_factory(is_dataclass, lambda kind: _one_dataclass(kind, converter))
     converter.register_structure_hook_factory(_is_choice, lambda kind: _choice(kind, converter))
     return converter
+
+
+def _collection(kind: Any, converter: "cattrs.Converter") -> Callable[[Any, Any], Any]:
+    """Return what reads a mapping, a list or a tuple; cattrs alone would take text letter by letter."""
+    from cattrs.cols import list_structure_factory
+
+    inner: Callable[[Any, Any], Any]
+    form: Any = list | tuple
+    if issubclass(get_origin(kind), Mapping):
+        inner, form = converter.gen_structure_mapping(kind), Mapping
+        wanted = "a mapping, such as {name: value}"
+    elif get_origin(kind) is tuple:
+        inner = converter._structure_tuple
+        count = 0 if Ellipsis in get_args(kind) else len(get_args(kind))
+        wanted = f"a list of {count}" if count else "a list"
+    else:
+        inner, wanted = list_structure_factory(kind, converter), "a list"
+
+    def read(value: Any, _: Any) -> Any:
+        if not isinstance(value, form):
+            raise ValueError(f"{_REPR.repr(value)} is not {wanted}")
+        return inner(value, kind)
+
+    return read
 
 
 def _is_small(content: Any) -> bool:
@@ -292,8 +322,21 @@ def _is_option(cls: Any) -> TypeGuard[type]:
     return isinstance(getattr(cls, "name", None), str) and all(field.name != "name" for field in fields(cls))
 
 
+def _is_collection(kind: Any) -> bool:
+    origin = get_origin(kind)
+    return isinstance(origin, type) and issubclass(origin, Mapping | list | tuple)
+
+
 def _is_literal(kind: Any) -> bool:
     return get_origin(kind) is Literal
+
+
+def is_size(kind: Any) -> bool:
+    """Return whether a type is that of a size in pixels, height and width, or of one that may be left out."""
+    members = [bare(member) for member in get_args(bare(kind))]
+    if _is_union(bare(kind)):
+        return NoneType in members and any(is_size(member) for member in members)
+    return get_origin(bare(kind)) is tuple and members == [int, int]
 
 
 def _is_union(kind: Any) -> bool:

@@ -56,7 +56,7 @@ def labelled(name: str, path: Path, ids: Array, label: str, size: tuple[int, int
     image = read_image(path)
     if image.shape[:2] != ids.shape:
         raise ValueError(
-            f"{path} has {image.shape[0]} × {image.shape[1]} pixels, and {label} {ids.shape[0]} × {ids.shape[1]}: give "
+            f"{path} has {image.shape[0]}x{image.shape[1]} pixels, and {label} {ids.shape[0]}x{ids.shape[1]}: give "
             "the image that was labelled"
         )
     small = resize_nearest(ids, size)

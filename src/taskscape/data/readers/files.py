@@ -42,9 +42,9 @@ def require(raw: Path, wanted: Collection[str], remedy: str) -> None:
 def check_size(size: tuple[int, int]) -> None:
     """Raise ``ValueError`` for a size, (H, W), that no image of a store can have."""
     if min(size) < 1:
-        raise ValueError(f"size is {size[0]} {size[1]}: give a height and a width of at least 1")
+        raise ValueError(f"size is {size[0]}x{size[1]}: give a height and a width of at least 1")
     if size[0] * size[1] > MOST_PIXELS:
-        raise ValueError(f"size is {size[0]} {size[1]}: {MOST_PIXELS} pixels are possible")
+        raise ValueError(f"size is {size[0]}x{size[1]}: {MOST_PIXELS} pixels are possible")
 
 
 def match_files(

@@ -49,7 +49,7 @@ def paint(size: tuple[int, int], regions: Iterable[Region], elsewhere: int) -> A
     Raises ``ValueError`` for a region that does not fit the image.
     """
     if size[0] * size[1] > MOST_PIXELS or min(size) < 1:
-        raise ValueError(f"the image is said to have {size[0]} × {size[1]} pixels")
+        raise ValueError(f"the image is said to have {size[0]}x{size[1]} pixels")
     ids = np.full(size, elsewhere, np.uint8)
     for region in regions:
         for points in region.polygons:
@@ -83,7 +83,7 @@ def fill_runs(runs: Runs) -> Mask:
     _, _, height, width = runs.window
     lengths = np.array(runs.lengths, np.int64)
     if lengths.min(initial=0) < 0 or lengths.max(initial=0) > height * width or lengths.sum() != height * width:
-        raise ValueError(f"a mask of {height} × {width} has runs of {lengths.sum()} pixels altogether")
+        raise ValueError(f"a mask of {height}x{width} has runs of {lengths.sum()} pixels altogether")
     inside = np.repeat(np.arange(len(lengths)) % 2 == 1, lengths)
     return inside.reshape(width, height).T if runs.by_column else inside.reshape(height, width)
 
