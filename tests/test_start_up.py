@@ -76,7 +76,7 @@ def script() -> Any:
         ("models", "deeplab-branched"),
         ("recipes ladder", "SI 16.654, IoU 86.246, Grader 69.592"),
         ("recipes lader", "did you mean ladder?"),
-        ("train ladder/rung33", "did you mean ladder/rung3?"),
+        ("train ladder/rung33", "did you mean ladder/rung3,"),
         ("train ladder/rung3 --scale smal", "--scale"),
         ("data show --help", "contact sheet"),
         ("data check nowhere", "nowhere is not there"),
