@@ -54,12 +54,12 @@ def test_other_tasks_and_classes(store: Path, first: Path) -> None:
     for name in ("heads.semseg.weight", "heads.height.bias"):
         assert torch.equal(after[name], before[name])
     classes = saved["heads.semseg.bias"].shape[0]
-    another = "of another shape, so it starts from scratch: heads.semseg"
+    another = "of another shape, so these start from scratch: heads.semseg"
     assert said == [
         f"started from {first}: 4 of 8 tensors of the network fit",
         "not in it, so these start from scratch: heads.height",
-        f"{another}.weight is (1, 8, 3, 3), and was ({classes}, 8, 3, 3)",
-        f"{another}.bias is (1,), and was ({classes},)",
+        f"{another}.weight is (1, 8, 3, 3) and was ({classes}, 8, 3, 3), "
+        f"heads.semseg.bias is (1,) and was ({classes},)",
         "not used of it: heads.normals",
         "the task semseg had other classes or another unit there, so its last layer must learn anew",
     ]
@@ -70,6 +70,30 @@ def test_a_head_of_the_same_shape_and_another_meaning_is_said(store: Path, first
     experiment = replace(old, tasks={**old.tasks, "normals": Albedo()}, start_from=first)
     *_, last = start(experiment, store)[2]
     assert last == "the task normals had other classes or another unit there, so its last layer must learn anew"
+
+
+def test_another_representation_of_the_same_depth_is_said(store: Path, first: Path) -> None:
+    old = runs.read_experiment(first)
+    depth = old.tasks["depth"]
+    assert isinstance(depth, Depth)
+    tasks = {**old.tasks, "depth": replace(depth, representation="inverse")}
+    *_, last = start(replace(old, tasks=tasks, start_from=first), store)[2]
+    assert last.startswith("the task depth had other settings there, representation log")
+
+
+@pytest.mark.parametrize("kind", [torch.int8, torch.float32])
+def test_weights_that_are_no_numbers_are_refused(store: Path, first: Path, kind: torch.dtype, tmp_path: Path) -> None:
+    """Quantized weights fit nothing, and those with a NaN are named."""
+    weights = read(first)
+    weights["stem.weight"].view(-1)[3] = float("nan")
+    torch.save(
+        {name: tensor.nan_to_num(3).to(kind) if kind == torch.int8 else tensor for name, tensor in weights.items()},
+        tmp_path / "bad.pth",
+    )
+    with pytest.raises(
+        ValueError, match=r"start_from: .*(no tensor of|stem\.weight holds numbers that are not finite)"
+    ):
+        Start.of(replace(tiny(store), start_from=tmp_path / "bad.pth"))
 
 
 @pytest.mark.parametrize("kind", ["weights", "checkpoint"])
@@ -99,7 +123,7 @@ def test_a_run_from_another_learns_on_and_can_be_repeated(store: Path, first: Pa
 
 def test_what_does_not_fit_at_all_is_refused_before_any_data_are_made(store: Path, first: Path, tmp_path: Path) -> None:
     experiment = replace(tiny(store), network=TinyConfig(width=5), start_from=first)
-    tasks = {"height": Depth()}
+    tasks = {"height": Depth(source="depth")}
     with pytest.raises(ValueError, match=r"start_from: no tensor of .*first fits this network by name and shape"):
         runs.train(replace(experiment, tasks=tasks), tmp_path / "run", quiet=True)
     with pytest.raises(ValueError, match=r"start_from: .*nowhere is not there: give a file of weights"):

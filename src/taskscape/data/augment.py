@@ -132,6 +132,12 @@ class Augmentation(RangedSettings):
         zoom: Floats = choice * smallest * (largest / smallest) ** draws.zoom
         return zoom
 
+    def outside(self, size: tuple[int, int]) -> float:
+        """Return the share of a crop that lies outside an image of this size, (H, W), even if zoomed the most."""
+        zoom = max(self.scale_choices) * self.scale_range[1]
+        crop = self.crop or size
+        return 1 - float(np.prod([min(1.0, zoom * own / part) for own, part in zip(size, crop, strict=True)]))
+
     # -- geometry ------------------------------------------------------------------------------------------------------
 
     def _flipped(self, batch: Batch, draws: Draws, modalities: Mapping[str, Modality]) -> Batch:

@@ -2,6 +2,7 @@
 
 import io
 import json
+import math
 import os
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
@@ -13,7 +14,7 @@ import numpy as np
 
 from taskscape.batch import Sample
 from taskscape.data.manifest import IMAGE, MANIFEST, UNFINISHED, FileInfo, Manifest, file_of
-from taskscape.files import atomic_write, writing
+from taskscape.files import atomic_write, require_room, writing
 from taskscape.files.paths import check_inside
 from taskscape.modalities import Modality, Rgb
 from taskscape.modalities.base import Array, Mask
@@ -70,9 +71,18 @@ class StoreWriter:
         elif path.exists() and any(entry.suffix != ".part" for entry in path.iterdir()):  # a kill leaves such
             raise ValueError(f"{path} is not empty: delete it or choose another folder")
         else:
+            require_room(path, self._bytes(), "the store")
             path.mkdir(parents=True, exist_ok=True)
             self.manifest.save(plan)
         self._create()
+
+    def _bytes(self) -> int:
+        """Return how much room all arrays take."""
+        per_image = sum(
+            math.prod((*self.manifest.size, *modality.shape)) * np.dtype(modality.dtype).itemsize
+            for modality in self.manifest.fields.values()
+        )
+        return per_image * sum(self.manifest.counts.values())
 
     def _create(self) -> None:
         """Create the files that are not there yet, at their final size."""

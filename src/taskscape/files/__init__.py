@@ -2,5 +2,6 @@
 
 from taskscape.files.atomic import atomic_write, cache_folder, writing
 from taskscape.files.lock import locked
+from taskscape.files.room import require_room
 
-__all__ = ["atomic_write", "cache_folder", "locked", "writing"]
+__all__ = ["atomic_write", "cache_folder", "locked", "require_room", "writing"]

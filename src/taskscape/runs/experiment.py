@@ -17,6 +17,7 @@ from taskscape.evaluation import find_tta
 from taskscape.modalities import Modality
 from taskscape.models import DeeplabJointConfig, Network, NetworkConfig
 from taskscape.objectives import Objective, Supervised
+from taskscape.runs.sizes import beyond, check_memory, too_large
 from taskscape.serialization.ranges import Count, CountOrZero, Fraction, NonNegative, Positive, RangedSettings, Seed
 from taskscape.tasks import Task, default_tasks
 from taskscape.trackers import find_tracker
@@ -58,7 +59,7 @@ class Experiment(RangedSettings):
     for bit."""
     validate_every: Count = 1
     """Epochs between two validations; the last epoch always ends with one."""
-    batch_size: int = 8
+    batch_size: Count = 8
     """Images of the global batch: one step, all processes together."""
     gradient_clip: Positive | None = None
     """Largest norm of the network's gradient."""
@@ -119,7 +120,7 @@ class Experiment(RangedSettings):
         experiment = self if preview is None else self._for_preview(preview)
         experiment.network.check(experiment.tasks)
         self.check_starts()
-        experiment.build_without_numbers()
+        check_memory(experiment.build_without_numbers(), experiment.network)
         network = self.network.network
         self.weighting.build(tuple(self.tasks), self.seed).check(
             shared_parameters=network.has_shared_parameters,
@@ -150,15 +151,25 @@ class Experiment(RangedSettings):
                 )
 
     def build_without_numbers(self) -> Network:
-        """Build the network on the meta device, which takes a moment, so that wrong settings are found early."""
-        with torch.device("meta"):
-            network = self.network.for_tasks(self.tasks).from_scratch()
-            return network.build({name: _channels_so_far(task) for name, task in self.tasks.items()})
+        """Build the network on the meta device, which takes a moment, so that wrong settings are found early.
+
+        Raises ``ValueError`` that names settings that are impossible.
+        """
+        network = self.network.for_tasks(self.tasks).from_scratch()
+        channels = {name: _channels_so_far(task) for name, task in self.tasks.items()}
+        try:
+            with torch.device("meta"):
+                return network.build(channels)
+        except RuntimeError as error:
+            if "overflow" not in str(error).lower():  # torch says so of sizes beyond its integers
+                raise
+            raise ValueError(f"{too_large(network)}: {str(error).splitlines()[0]}") from error
 
     def for_data(self, store: Store, report: Callable[[str], None] = lambda text: None) -> Self:
         """Return this experiment with what it left to the data filled in; ``report`` is called with what to know of it.
 
-        Raises ``ValueError`` that names the task and the field where the data lack something or disagree.
+        Raises ``ValueError`` that names the task and the field where the data lack something or disagree, or a setting
+        that is too large for them.
         """
         tasks = {}
         for name, task in self.tasks.items():
@@ -167,6 +178,8 @@ class Experiment(RangedSettings):
             tasks[name], of_loss = task.for_labels(partial(_targets, store, name, task))
             for sentence in (*sentences, *of_loss):
                 report(f"tasks.{name}: {sentence}")
+        for sentence in beyond(store, self.batch_size, self.augmentation):
+            report(sentence)
         filled = replace(self, tasks=tasks, network=self.network.for_tasks(tasks))
         filled.check_starts()
         return filled

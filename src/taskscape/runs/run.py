@@ -322,7 +322,7 @@ def evaluate_model(
         },
         environment={
             **environment(model.device),
-            "batch size": str(-(-loader.batch_size // world_size())),
+            "batch size": str(-(-min(loader.batch_size, len(store)) // world_size())),
             **precision_in_words(model.experiment, folder),
         },
         tta=known,

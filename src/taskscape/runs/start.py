@@ -4,12 +4,15 @@ import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from torch import Tensor, nn
 
 from taskscape.run_folder import Result, RunFolder
 from taskscape.runs.experiment import Experiment
-from taskscape.state_dicts import by_module, located, match, read
+from taskscape.serialization import unstructure
+from taskscape.serialization.plain import read_yaml
+from taskscape.state_dicts import by_module, located, match, read, require_finite
 
 _NAMED = 12
 """How many modules a message names."""
@@ -44,7 +47,9 @@ class Start:
                 f"start_from: {file} is not the file that this experiment started from, its checksum differs; bring "
                 f"the old one back, or start from this one with --from {path}"
             )
-        _require_some(match(experiment.build_without_numbers().state_dict(), start.tensors).tensors, path)
+        fitting = match(experiment.build_without_numbers().state_dict(), start.tensors).tensors
+        _require_some(fitting, path)
+        require_finite(fitting, f"start_from: {file}")
         return start
 
     def fill(self, network: nn.Module, experiment: Experiment) -> Iterator[str]:
@@ -59,28 +64,43 @@ class Start:
         yield f"started from {self.path}: {len(found.tensors)} of {len(own)} tensors of the network fit"
         if found.missing:
             yield f"not in it, so these start from scratch: {_listed(by_module(found.missing, own))}"
-        for name, (shape, other) in found.shapes.items():
-            yield f"of another shape, so it starts from scratch: {name} is {shape}, and was {other}"
+        if found.shapes:
+            shapes = [f"{name} is {shape} and was {other}" for name, (shape, other) in found.shapes.items()]
+            yield f"of another shape, so these start from scratch: {_listed(shapes)}"
         if found.unused:
             yield f"not used of it: {_listed(by_module(found.unused, self.tensors))}"
         yield from self._other_meanings(experiment)
 
     def _other_meanings(self, experiment: Experiment) -> Iterator[str]:
         """Say which tasks of the same name meant something else, although their shapes may fit."""
-        result = RunFolder(self.path).result()
-        if not result.exists():
+        folder = RunFolder(self.path)
+        if not (folder.result().exists() and folder.experiment.exists()):
             return
-        before = Result.load(result).tasks
+        before, saved = Result.load(folder.result()).tasks, read_yaml(folder.experiment)
         for name, task in experiment.tasks.items():
-            if name in before and before[name] != task.modality:
+            if name not in before:
+                continue
+            if before[name] != task.modality:
                 yield f"the task {name} had other classes or another unit there, so its last layer must learn anew"
+            elif other := _other_settings(saved, name, unstructure(task)):
+                yield f"the task {name} had other settings there, {other}: its last layer may have to learn anew"
+
+
+def _other_settings(saved: Any, name: str, now: dict[str, Any]) -> str:
+    """Return which settings of a task differ from those of a saved experiment, whose code is not run for that."""
+    try:
+        before = saved["tasks"][name]
+        different = [key for key in now if key not in ("loss", "source") and before[key] != now[key]]
+        return ", ".join(f"{key} {before[key]}" for key in different)
+    except (KeyError, TypeError):  # of another version
+        return "which cannot be read"
 
 
 def _require_some(fitting: dict[str, Tensor], path: Path) -> None:
     if not fitting:
         raise ValueError(
             f"start_from: no tensor of {path} fits this network by name and shape; start from a run of the same "
-            "network or encoder, or leave out --from"
+            "network or encoder, give weights of an encoder alone to --network.pretrained, or leave out --from"
         )
 
 

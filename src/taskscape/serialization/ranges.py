@@ -61,8 +61,10 @@ NonNegative = Annotated[float, Range(least=0)]
 BelowOne = Annotated[float, Range(least=0, below=1)]
 """A fraction that may be 0 but not 1."""
 Fraction = Annotated[float, Range(least=0, most=1)]
-Count = Annotated[int, Range(least=1)]
-CountOrZero = Annotated[int, Range(least=0)]
+MOST = 2**31 - 1
+"""The greatest count: nothing that is counted comes near."""
+Count = Annotated[int, Range(least=1, most=MOST)]
+CountOrZero = Annotated[int, Range(least=0, most=MOST)]
 Seed = Annotated[int, Range(least=0, below=2**63)]
 """A seed of torch's and numpy's generators."""
 

@@ -78,6 +78,7 @@ def read(path: Path) -> dict[str, Tensor]:
         tensors = _flat(torch.load(file, map_location="cpu", weights_only=True))
     except Exception as error:  # pickle, zip and torch raise anything here
         reason = str(error).strip().partition("\n")[0].partition(". ")[0]  # what follows is advice to run code
+        reason = reason or type(error).__name__
         raise ValueError(
             f"{file} is damaged, no file of weights, or holds more than tensors and plain values, which is not read "
             f"since that could run code ({reason}); save the state dict alone, with torch.save(network.state_dict(), "
@@ -86,6 +87,14 @@ def read(path: Path) -> dict[str, Tensor]:
     if not tensors:
         raise ValueError(f"{file} holds no tensors: give a file of weights")
     return tensors
+
+
+def require_finite(tensors: Mapping[str, Tensor], where: str) -> None:
+    """Raise ``ValueError`` that begins with ``where`` when weights are not finite: nothing can be learned from them."""
+    if bad := [name for name, tensor in tensors.items() if not tensor.isfinite().all()]:
+        raise ValueError(
+            f"{where}: {bad[0]} holds numbers that are not finite ({len(bad)} tensors): give other weights"
+        )
 
 
 def _parts(content: bytes) -> tuple[dict[str, Any], memoryview]:

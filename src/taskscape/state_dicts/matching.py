@@ -19,7 +19,7 @@ class Match:
     shapes: dict[str, tuple[tuple[int, ...], tuple[int, ...]]]
     """Tensors of the network of another shape in the file: its own shape, and that in the file."""
     missing: list[str]
-    """Tensors of the network that the file lacks; counters of batches are not among them."""
+    """Tensors of the network that the file lacks, or has as whole numbers; counters of batches are not among them."""
     unused: list[str]
     """Tensors of the file, by its names, that no tensor of the network has taken."""
     prefix: str
@@ -43,13 +43,13 @@ def match(own: Mapping[str, Tensor], weights: Mapping[str, Tensor]) -> Match:
     prefixes: Counter[tuple[str, ...]] = Counter()
     for parts, name in theirs.items():
         for start in range(len(parts)):
-            if (fits := names.get(parts[start:])) and own[fits].shape == weights[name].shape:
+            if (fits := names.get(parts[start:])) and _same_kind(own[fits], weights[name]):
                 prefixes[parts[:start]] += 1
     prefix = max(prefixes, key=prefixes.__getitem__, default=())
     tensors, shapes, missing, used = {}, {}, [], set()
     for parts, name in names.items():
         theirs_name = theirs.get(prefix + parts)
-        if theirs_name is None:
+        if theirs_name is None or own[name].is_floating_point() != weights[theirs_name].is_floating_point():
             if not name.endswith(COUNTER):
                 missing.append(name)
             continue
@@ -60,6 +60,10 @@ def match(own: Mapping[str, Tensor], weights: Mapping[str, Tensor]) -> Match:
             shapes[name] = tuple(own[name].shape), tuple(weights[theirs_name].shape)
     unused = [name for name in weights if name not in used]
     return Match(tensors, shapes, missing, unused, "".join(part + "." for part in prefix))
+
+
+def _same_kind(own: Tensor, other: Tensor) -> bool:
+    return own.shape == other.shape and own.is_floating_point() == other.is_floating_point()
 
 
 def by_module(names: Iterable[str], all_names: Iterable[str]) -> list[str]:

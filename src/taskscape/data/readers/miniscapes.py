@@ -32,7 +32,7 @@ from taskscape.data.readers.base import RawData, RawIndex, RawSample
 from taskscape.data.readers.files import match_files, read_json, require, stems
 from taskscape.data.readers.images import read_image, size_of
 from taskscape.data.readers.labels import read_gray, read_label, resize_nearest, unit_vectors
-from taskscape.files import atomic_write
+from taskscape.files import atomic_write, require_room
 from taskscape.files.paths import check_inside
 from taskscape.modalities import Depth, Modality, Normals, Semseg
 from taskscape.modalities.base import Array
@@ -51,6 +51,8 @@ NEAREST, FARTHEST = 4.0, 300.0
 """Metres at v = 255 and at v = 1."""
 _KINDS = {"semseg": "png", "depth": "png", "normals": "png", "camera": "json", "rgb": "jpg"}
 """The files of a generated scene and their endings; the last written last."""
+_LEAST_BYTES = 100
+"""No file of a scene is smaller."""
 _RECORD = "streets.json"
 
 
@@ -143,6 +145,7 @@ def write_miniscapes(
         raise ValueError(f"count {count} is negative: use 0 or more")
     workers = parallel.workers(processes)
     folder = Path(out) / split
+    require_room(folder, count * len(_KINDS) * _LEAST_BYTES, f"a set of {count} streets, however small,")
     for kind in _KINDS:
         check_inside(Path(out), folder / kind)
         (folder / kind).mkdir(parents=True, exist_ok=True)

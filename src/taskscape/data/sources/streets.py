@@ -69,7 +69,7 @@ class Streets(DataSource):
 
         An interrupted rendering resumes. Of several processes one renders and the others wait.
         """
-        from taskscape.streets import GRAMMAR_VERSION  # with numba, which takes a while to import
+        from taskscape.streets import GRAMMAR_VERSION, check_arguments  # with numba, which takes a while to import
 
         counts = self.preview().counts
         height, width = self.size
@@ -78,6 +78,7 @@ class Streets(DataSource):
         path = (self.folder or cache_folder()) / key
         if not (path / MANIFEST).exists():
             source = {"kind": self.name, "grammar": GRAMMAR_VERSION, "seed": self.seed, "samples": self.samples}
+            check_arguments(self.seed, next(iter(counts)), 0, self.size, self.samples)
             path.parent.mkdir(parents=True, exist_ok=True)
             # The system gives the lock back when its holder is killed.
             with FileLock(path.with_name(key + ".lock")):

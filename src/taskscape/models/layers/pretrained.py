@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from taskscape.state_dicts import Match, by_module, match, read
+from taskscape.state_dicts import Match, by_module, match, read, require_finite
 
 _NAMED = 6
 """How many modules a message names."""
@@ -56,6 +56,7 @@ def fitting(backbone: nn.Module, name: str, path: Path) -> Fitting:
             f"fit, but {_listed(by_module(larger, found.unused + list(found.tensors)))} would be left out; set "
             "network.encoder to the model they are of"
         )
+    require_finite(found.tensors, f"network.pretrained: {path}")
     note = f"{path} fills {len(own)} of {len(own)} tensors of the encoder {name}"
     if found.unused:
         note += f"; not used: {_listed(by_module(found.unused, weights))}"

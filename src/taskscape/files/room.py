@@ -1,0 +1,27 @@
+"""Room on a disk, asked for before anything is written."""
+
+import errno
+import shutil
+from pathlib import Path
+
+
+def require_room(folder: Path, needed: int, what: str) -> None:
+    """Raise ``OSError`` where the file system of a folder, which need not be there yet, has fewer bytes free.
+
+    ``what`` is to be written there, such as ``"the store"``.
+    """
+    there = next(parent for parent in (folder, *folder.resolve().parents) if parent.exists())
+    free = shutil.disk_usage(there).free
+    if needed > free:
+        raise OSError(
+            errno.ENOSPC,
+            f"{what} takes {_in_words(needed)} in {folder}, and {_in_words(free)} are free: make room, choose another "
+            "folder, or make fewer or smaller images",
+        )
+
+
+def _in_words(count: int) -> str:
+    for power, unit in ((12, "TB"), (9, "GB"), (6, "MB")):
+        if count >= 10**power:
+            return f"{count / 10**power:,.1f} {unit}"
+    return f"{count} bytes"

@@ -1,0 +1,61 @@
+"""Settings that are too large for the machine or for the data: refused or told before any long work."""
+
+import os
+from collections.abc import Iterator
+from dataclasses import fields
+
+from torch import nn
+
+from taskscape.data import Augmentation, Store
+from taskscape.models import NetworkConfig
+
+_MOST_OUTSIDE = 0.75
+"""A training image of which more lies outside the photograph is refused."""
+
+
+def check_memory(network: nn.Module, config: NetworkConfig) -> None:
+    """Raise ``ValueError`` where the weights of a network, on the meta device, and their gradients exceed the memory.
+
+    The message names the settings that are above their defaults.
+    """
+    needed = 2 * sum(parameter.nbytes for parameter in network.parameters())
+    if needed > (memory := _memory()):
+        raise ValueError(
+            f"{too_large(config)}: its {sum(p.numel() for p in network.parameters()):,} parameters with their "
+            f"gradients take {needed / 1e9:,.0f} GB, and this machine has {memory / 1e9:,.0f} GB"
+        )
+
+
+def too_large(config: NetworkConfig) -> str:
+    """Return that a network is too large, and which settings make it so."""
+    own = fields(config)  # type: ignore[arg-type]  # it is a dataclass
+    defaults = {field.name: field.default for field in own if type(field.default) is int}
+    raised = {name: getattr(config, name) for name, default in defaults.items() if getattr(config, name) > default}
+    remedy = "make " + " and ".join(f"network.{name} ({value})" for name, value in raised.items()) + " smaller"
+    return f"the network {config.name} is too large, {remedy if raised else 'choose another one or fewer outputs'}"
+
+
+def beyond(store: Store, batch_size: int, augmentation: Augmentation) -> Iterator[str]:
+    """Return what is larger than the training images in ``store`` allow, in sentences.
+
+    Raises ``ValueError`` for a crop that lies outside of them for the most part.
+    """
+    if batch_size > len(store):
+        yield f"batch_size is {batch_size}, and there are {len(store)} training images: a step takes them all"
+    if outside := augmentation.outside(store.size):
+        height, width = store.size
+        text = (
+            f"augmentation.crop is {augmentation.crop}, and the images are {height}×{width}: "
+            f"{outside:.0%} or more of each training image is black, without labels"
+        )
+        if outside > _MOST_OUTSIDE:
+            raise ValueError(f"{text}; make the crop smaller")
+        yield text
+
+
+def _memory() -> float:
+    """Return the memory of this machine in bytes; infinite where the system does not tell."""
+    try:
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, ValueError, OSError):  # Windows has no such function
+        return float("inf")
