@@ -12,7 +12,7 @@ from PIL import Image
 from taskscape.batch import Sample
 from taskscape.cli import main
 from taskscape.data import Store, StoreWriter
-from taskscape.data.check import check, quick
+from taskscape.data.check import check, quick, require_labels
 from taskscape.data.duplicates import fingerprint, near_duplicates
 from taskscape.modalities import Depth, Modality, Normals, Semseg
 from taskscape.modalities.class_sets import ClassSet
@@ -300,6 +300,18 @@ def test_observations_that_a_modality_does_not_know_are_none(make: Callable[...,
         "train: 6 of 6 images have no pixel with a depth label, such as train0: check that its label is there under "
         "the image's name, and that not all its values count as invalid"
     ]
+
+
+def test_training_without_a_label_of_a_task_is_refused(make: Callable[..., Path], tmp_path: Path) -> None:
+    def few(values: dict[str, np.ndarray], valid: dict[str, np.ndarray], seed: int) -> None:
+        valid["depth"][:] = seed == 5  # the last image of the split has some
+        valid["normals"][:] = seed >= 10
+
+    path = make(few)
+    require_labels(Store.open(path, "train"), ["depth", "semseg"])
+    with pytest.raises(ValueError, match=r"no pixel of .*store, train, has a normals label"):
+        train(replace(tiny(path), epochs=1, batch_size=2), tmp_path / "run", quiet=True)
+    assert not (tmp_path / "run").exists()
 
 
 def test_training_begins_with_the_quick_check(

@@ -116,6 +116,25 @@ def quick(stores: Mapping[str, Store], fields: Collection[str]) -> list[str]:
     return warnings
 
 
+def require_labels(store: Store, fields: Collection[str]) -> None:
+    """Raise ``ValueError`` unless each of these labels has a valid pixel somewhere in the split.
+
+    Images are read until there is one of every label, mostly the first few.
+    """
+    wanted = [name for name in store.fields if name in fields]
+    for start in range(0, len(store), _AT_ONCE):
+        some = range(start, min(start + _AT_ONCE, len(store)))
+        targets = store.gather(some, wanted, torch.device("cpu")).targets
+        wanted = [name for name in wanted if not targets[name].valid.any()]
+        if not wanted:
+            return
+    if wanted:
+        raise ValueError(
+            f"no pixel of {store.path}, {store.split}, has a {' or '.join(wanted)} label, so that nothing can be "
+            "learned of it: leave the task out, or prepare the store again with its labels"
+        )
+
+
 class _Twins:
     """Finds images, and labels, that are the same."""
 

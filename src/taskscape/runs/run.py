@@ -22,7 +22,7 @@ import taskscape
 from taskscape import logs
 from taskscape.batch import Batch
 from taskscape.data import Loader, Store
-from taskscape.data.check import quick
+from taskscape.data.check import quick, require_labels
 from taskscape.devices import find_device
 from taskscape.distributed import launch, rank, world_size
 from taskscape.evaluation import TestTimeAugmentation, baseline, collect_samples, evaluate, find_tta, seconds_of
@@ -135,6 +135,7 @@ def _train(
     if missing := [split for split in ("train", "val") if split not in stores]:
         where = " and ".join(missing)
         raise ValueError(f"the data have no images in {where}: a run trains on those of train and validates on val")
+    require_labels(stores["train"], {task.source_for(name) for name, task in experiment.tasks.items()})
     notes = [experiment.note or ""]
     experiment = experiment.for_data(stores["train"], notes.append)
     trainer = assemble(experiment, stores, fabric, folder)
