@@ -22,8 +22,10 @@ from taskscape.run_folder import Result, RunFolder
 from taskscape.runs import Experiment
 
 RESULT = tables.RESULTS / "experiments.json"
-KEPT = ("semseg/miou", "semseg/miou_per_image", "semseg/pixel_accuracy", "depth/abs_err", "depth/abs_rel")
-KEPT += ("depth/si_log_rmse", "depth/inverse_abs_err", "depth/inverse_abs_rel", "grader")
+KEPT = (
+    *("semseg/miou", "semseg/miou_per_image", "semseg/pixel_accuracy", "depth/abs_err", "depth/abs_rel"),
+    *("depth/si_log_rmse", "depth/inverse_abs_err", "depth/inverse_abs_rel", "grader"),
+)
 
 
 def smaller(experiment: Experiment, train: int, val: int, *, halved: bool) -> Experiment:

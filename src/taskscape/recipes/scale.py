@@ -46,8 +46,8 @@ def small_store(data: DataSource) -> DataSource:
 def _streets(data: DataSource) -> DataSource:
     if not isinstance(data, Streets):
         return data
-    (height, width), counts = data.size, {"train": min(data.train, TRAIN), "val": min(data.val, VAL)}
-    return replace(data, size=(height // 2, width // 2), test=0, shifted=0, **counts)
+    (height, width), train, val = data.size, min(data.train, TRAIN), min(data.val, VAL)
+    return replace(data, size=(height // 2, width // 2), train=train, val=val, test=0, shifted=0)
 
 
 def _network(network: NetworkConfig) -> tuple[NetworkConfig, list[str]]:
