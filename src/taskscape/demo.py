@@ -22,7 +22,7 @@ PRETRAINED = "tf_efficientnet_lite0"
 MOST_STREETS = 1600
 """Where more would not help much."""
 FEWEST_STREETS = 100
-LOOKS_PER_STREET = 12
+LOOKS_PER_STREET = 10
 """How often each street is trained on. To render one takes about as long as to train on it once."""
 MOST_EPOCHS = 60
 """Where more time would not help much: a GPU is done in less than it is given."""
@@ -47,14 +47,13 @@ class Speed:
 
 
 def demo(run: Path, minutes: float, started: float | None = None) -> Result:
-    """Train the recipe ``demo``, evaluate it and return the result, all within about ``minutes``.
+    """Train ``recipe()``, evaluate it and return the result, all within about ``minutes``.
 
-    Where the weights of the extra ``pretrained`` are installed it starts from them: the recipe ``demo_pretrained``.
     They count from ``started``, by default now (``time.monotonic()``). The speed of a few steps sets the number of
     streets and of threads; after the streets are made, training has the time that is left.
     """
     started = time.monotonic() if started is None else started
-    experiment = recipes.demo() if packaged_weights(PRETRAINED) is None else recipes.demo_pretrained()
+    experiment = recipe()
     speed = measure(experiment)
     torch.set_num_threads(speed.threads)
     end = END / (speed.steps * experiment.batch_size)
@@ -66,6 +65,11 @@ def demo(run: Path, minutes: float, started: float | None = None) -> Result:
     print(in_words(experiment, speed, left(), minutes), file=sys.stderr)
     runs.open_data(experiment, launch(experiment.device))
     return runs.train(replace(experiment, minutes=left() / 60), run)
+
+
+def recipe() -> Experiment:
+    """Return the recipe ``demo_pretrained`` where its weights are installed, else ``demo``."""
+    return recipes.demo() if packaged_weights(PRETRAINED) is None else recipes.demo_pretrained()
 
 
 def measure(experiment: Experiment) -> Speed:
