@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Annotated
 import tyro
 
 from taskscape.commands.recipes import print_list, read_recipe
-from taskscape.data.place import require_store
 from taskscape.serialization import nearest
 
 if TYPE_CHECKING:
@@ -79,6 +78,8 @@ ACTIONS: dict[str, Callable[..., None]] = {"check": check_store, "show": show, "
 
 
 def _check(store: Path) -> None:
+    from taskscape.data.place import require_store
+
     require_store(store)
     from taskscape.data.check import check
     from taskscape.progress import progress_bar, reporter
@@ -138,6 +139,8 @@ def _print_table(console: "Console", title: str, findings: "Findings", rows: Map
 
 
 def _baseline(folder: Path, split: str, recipe: str | None) -> None:
+    from taskscape.data.place import require_store
+
     require_store(folder)
     from rich import box
     from rich.console import Console
@@ -166,6 +169,8 @@ def _baseline(folder: Path, split: str, recipe: str | None) -> None:
 
 def _show(folder: Path, path: Path, images: int) -> None:
     """Write the contact sheet."""
+    from taskscape.data.place import require_store
+
     require_store(folder)
     from PIL import Image
 

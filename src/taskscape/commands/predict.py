@@ -7,7 +7,6 @@ from typing import Annotated, Any
 import tyro
 
 from taskscape.commands.shared import Run, TtaAs, chosen_tta, if_interrupted, printed_warnings, require_run
-from taskscape.files.paths import require_images
 from taskscape.imports import quick_imports
 
 Images = Annotated[tuple[Path, ...], tyro.conf.arg(metavar="IMAGES...", help="Images, or folders of images.")]
@@ -54,6 +53,8 @@ def predict(
             image shows that it is used.
         device: Where to compute: auto (a GPU when there is one), cpu, cuda, cuda:1 or mps.
     """
+    from taskscape.files.paths import require_images
+
     require_images(images)
     require_run(run)
     with quick_imports():
