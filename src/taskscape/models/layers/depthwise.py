@@ -1,6 +1,7 @@
 """Depthwise convolutions in float32 on a CPU, where their gradients take up to eight times as long in bfloat16."""
 
 from functools import cache
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -10,7 +11,8 @@ def depthwise_in_float32(network: nn.Module) -> None:
     """Let the depthwise convolutions of a network compute in float32 under autocast on a CPU; nothing else changes."""
     for module in network.modules():
         if isinstance(module, nn.Conv2d) and 1 < module.groups == module.in_channels:
-            module.__class__ = _in_float32(type(module))
+            kind: Any = type(module)
+            module.__class__ = _in_float32(kind)
 
 
 @cache
