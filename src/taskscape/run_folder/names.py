@@ -1,6 +1,7 @@
 """Where the files of a run are. No other module knows their names."""
 
 import csv
+import io
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -105,11 +106,13 @@ class RunFolder:
         if not self.metrics.exists():
             return []
         try:
-            with self.metrics.open(newline="", encoding="utf-8") as file:
-                reader = csv.DictReader(file, strict=True)
-                # A short row has None where it ends; cells beyond the last column stand under the name None.
-                rows = [{name: cell for name, cell in row.items() if name and cell} for row in reader]
-                columns = set(reader.fieldnames or ())
+            text = self.metrics.read_bytes().decode()
+            reader = csv.DictReader(io.StringIO(text, newline=""), strict=True)
+            # A short row has None where it ends; cells beyond the last column stand under the name None.
+            rows = [{name: cell for name, cell in row.items() if name and cell} for row in reader]
+            columns = set(reader.fieldnames or ())
+            if text and not text.endswith(("\n", "\r")):
+                raise ValueError("its last line has no end")
             if not {"epoch", "step"} <= columns:
                 raise ValueError("its first line does not name the columns epoch and step")
             for row in rows:
