@@ -101,13 +101,15 @@ def test_a_run_that_fails_does_not_end_the_sweep(store: Path, tmp_path: Path) ->
     build = builder(store)
 
     def one_fails(trial: Trial) -> Experiment:
-        return replace(build(trial), monitor="grader" if trial.values["optimizer.lr"] == "1e-3" else None)
+        return replace(
+            build(trial), start_from=tmp_path / "nowhere" if trial.values["optimizer.lr"] == "1e-3" else None
+        )
 
     outcomes = run(Sweep(Grid(tmp_path, [RATES]), Here(), Monitor.of(tiny(store)), one_fails))
     states = {trial.name: outcome for trial, outcome in outcomes.values()}
     assert states["lr=1e-2"].state == "finished"
-    if states["lr=1e-3"].state == "failed":
-        assert states["lr=1e-3"].error
+    assert states["lr=1e-3"].state == "failed"
+    assert "nowhere" in states["lr=1e-3"].error
 
 
 class Killing(LocalExecutor):
