@@ -37,7 +37,7 @@ def test_resuming_twice_is_refused(store: Path, tmp_path: Path, capsys: pytest.C
         assert ended.value.code == 2
         assert f"is being written by process {os.getpid()} on" in " ".join(capsys.readouterr().err.split())
         with pytest.raises(ValueError, match="is being written by process"):
-            runs.train(experiment(store, epochs=1), run.path, quiet=True)
+            runs.train(experiment(store, epochs=1), run.path, quiet=True, resume=True)
     assert {path: path.read_bytes() for path in run.path.rglob("*") if path.is_file()} == before
 
 
