@@ -297,7 +297,8 @@ def _explain(error: BaseException, _: type | None) -> str:
     if isinstance(error, cattrs.ForbiddenExtraKeysError):
         known = [f.name for f in fields(error.cl)]
         return "; ".join(
-            f"there is no field {name!r}{nearest(name, known)}" for name in sorted(map(str, error.extra_fields))[:_MOST_LINES]
+            f"there is no field {name!r}{nearest(name, known)}"
+            for name in sorted(map(str, error.extra_fields))[:_MOST_LINES]
         )
     if isinstance(error, KeyError):
         return "is missing"
