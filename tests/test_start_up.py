@@ -253,3 +253,16 @@ def test_bash_completes_behind_a_colon() -> None:
     """.replace("python", sys.executable)
     done = subprocess.run(["bash", "-c", SCRIPTS["bash"] + code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["deeplab-branched", "deeplab-branched-lite"]
+
+
+@pytest.mark.parametrize("words", [["--compile", "True"], ["--compile=true"], ["--compile"]])
+def test_a_switch_takes_a_word_too(words: list[str]) -> None:
+    assert parse("joint", own.joint(), words).experiment.compile is True
+    assert parse("joint", own.joint(), ["--channels_last", "False"]).experiment.channels_last is False
+    assert parse("joint", own.joint(), ["--no-channels-last"]).experiment.channels_last is False
+
+
+@pytest.mark.parametrize("words", ["--epochs 3 --epochs 4", "--compile --no-compile", "--batch-size 4 --batch_size 4"])
+def test_a_flag_is_given_once(words: str) -> None:
+    with pytest.raises(ValueError, match="is given twice"):
+        parse("joint", own.joint(), words.split())

@@ -9,7 +9,7 @@ import tyro
 
 from taskscape.commands.choices import chosen, split
 from taskscape.commands.encoders import require_encoder
-from taskscape.commands.flags import by_flag, check, given, registry
+from taskscape.commands.flags import by_flag, check, given, registry, switched
 from taskscape.commands.settings import Setting, nodes
 from taskscape.commands.shared import require_run
 
@@ -50,6 +50,7 @@ def parse(recipe: str, default: Any, arguments: Sequence[str]) -> Asked:
     choices, rest = split(arguments, [field.name for field in fields(default)])
     try:
         base = chosen(default, choices)
+        rest = switched(rest, nodes(base))
         check(rest, nodes(base), RUN_FLAGS)
     except ValueError as error:
         raise ValueError(f"{error} (taskscape train {recipe} --help all lists everything)") from None

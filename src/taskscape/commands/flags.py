@@ -108,18 +108,39 @@ _NUMBERS = PrimitiveConstructorSpec(
 
 
 def check(arguments: Sequence[str], tree: Iterable[Node], others: Iterable[str] = ()) -> None:
-    """Raise ``ValueError`` with the nearest names for a flag that does not exist, or a word that a flag does not take.
+    """Raise ``ValueError`` with the nearest names for a flag that does not exist, or a word that a flag does not take,
+    and for a flag that is given twice.
 
     ``tree`` has the settings, ``others`` the flags that set something else.
     """
     tree = list(tree)
     settings = by_flag(tree)
+    seen: set[str] = set()
     for flag, value in given(arguments):
+        name = settings[flag].path if flag in settings else flag
+        if name in seen:
+            raise ValueError(f"--{flag} is given twice: leave one out")
+        seen.add(name)
         if flag in settings and (words := words_of(settings[flag].kind)):
             if value and value not in words:
                 raise ValueError(f"--{flag}: there is no {value!r}{nearest(value, words)}")
         elif flag not in settings and flag not in others:
             raise ValueError(f"there is no flag --{flag}{_other_classes(flag, tree) or _near(flag, tree, others)}")
+
+
+def switched(arguments: Sequence[str], tree: Iterable[Node]) -> list[str]:
+    """Return the arguments with ``--flag True`` and ``--flag=False`` of a switch as ``--flag`` and ``--no-flag``."""
+    off = {f"--{one.flags[0]}": f"--{one.flags[1]}" for one in tree if isinstance(one, Setting) and len(one.flags) == 2}
+    spelled: list[str] = []
+    for argument in arguments:
+        flag, equals, value = argument.partition("=")
+        for word in (flag, value) if equals and flag.replace("_", "-") in off else (argument,):
+            switch = spelled[-1].replace("_", "-") if spelled else ""
+            if switch in off and word.lower() in ("true", "false"):
+                spelled[-1] = switch if word.lower() == "true" else off[switch]
+            else:
+                spelled.append(word)
+    return spelled
 
 
 def by_flag(tree: Iterable[Node]) -> dict[str, Setting]:

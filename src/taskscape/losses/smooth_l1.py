@@ -15,7 +15,8 @@ from taskscape.losses.base import PixelLoss
 class SmoothL1(PixelLoss):
     """Absolute error that is squared where it is small: d²/(2·beta) where d is below beta, else d - beta/2.
 
-    d is |prediction - value|, and the loss the mean over channels. Girshick, ICCV 2015, equation 3, there with beta = 1 (https://arxiv.org/abs/1504.08083).
+    d is |prediction - value|, and the loss the mean over channels. Girshick, ICCV 2015, equation 3, there with beta = 1
+    (https://arxiv.org/abs/1504.08083).
     """
 
     name: ClassVar[str] = "smooth-l1"
