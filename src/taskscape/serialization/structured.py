@@ -144,12 +144,12 @@ def _converter(detailed: bool) -> "cattrs.Converter":
 
 def _collection(kind: Any, converter: "cattrs.Converter") -> Callable[[Any, Any], Any]:
     """Return what reads a mapping, a list or a tuple; cattrs alone would take text letter by letter."""
-    from cattrs.cols import list_structure_factory
+    from cattrs.cols import list_structure_factory, mapping_structure_factory
 
     inner: Callable[[Any, Any], Any]
     form: Any = list | tuple
     if issubclass(get_origin(kind), Mapping):
-        inner, form = converter.gen_structure_mapping(kind), Mapping
+        inner, form = mapping_structure_factory(kind, converter), Mapping
         wanted = "a mapping, such as {name: value}"
     elif get_origin(kind) is tuple:
         inner = converter._structure_tuple
