@@ -188,7 +188,7 @@ def test_links_to_nothing_and_to_folders_above(raw: Path) -> None:
 @pytest.mark.parametrize("size", [(0, 5), (100_000, 100_000)])
 def test_sizes_that_no_image_has(raw: Path, size: tuple[int, int]) -> None:
     folder(raw, ABC, {"semseg.png": ids()})
-    with pytest.raises(ValueError, match=f"size is {size[0]} {size[1]}"):
+    with pytest.raises(ValueError, match=f"size is {size[0]}x{size[1]}"):
         prepare(Folder(size=size), raw, raw.with_name("store"), processes=1)
 
 
