@@ -12,6 +12,7 @@ from PIL import Image
 from taskscape.batch import Sample
 from taskscape.cli import main
 from taskscape.data import Store, StoreWriter
+from taskscape.data.alignment import Alignment, contrast
 from taskscape.data.check import check, quick, require_labels
 from taskscape.data.duplicates import fingerprint, near_duplicates
 from taskscape.modalities import Depth, Modality, Normals, Semseg
@@ -363,3 +364,15 @@ def test_labels_that_lie_the_other_way_round(make: Callable[..., Path], field: s
     warnings = [warning for warning in quickly(make(move, seeds)) if "fit the images better" in warning]
     assert len(warnings) == 1 and warnings[0].startswith(f"train, {field}: the labels of "), warnings
     assert "of 12 images, such as train" in warnings[0] and motion in warnings[0]
+
+
+def test_labels_that_say_nothing_about_their_images_have_no_right_side() -> None:
+    """Their edges lie on little contrast, and anywhere else on more: on the average."""
+    random = np.random.default_rng(0)
+    silent, swapped = Alignment(), Alignment()
+    for name in map(str, range(20)):
+        changes = contrast(random.integers(0, 256, (*SIZE, 3)))
+        silent.add(name, changes, (changes < 0.8) & (random.random(SIZE) < 0.3))
+        swapped.add(name, changes[::-1], (changes > 1.5) & (random.random(SIZE) < 0.3))
+    assert silent.warnings() == []
+    assert len(swapped.warnings()) == 1 and "20 of 20 images" in swapped.warnings()[0]

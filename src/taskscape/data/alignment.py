@@ -17,7 +17,7 @@ MOTIONS: Mapping[str, tuple[slice, slice]] = {
     "turned by half": (slice(None, None, -1), slice(None, None, -1)),
 }
 GAIN = 0.3
-"""Of contrast, in units of the image's mean, from which a label fits better moved; as it is it is by 1 to 2 worse."""
+"""Of contrast, in units of the image's mean, from which a label fits better moved; a right one is by 1 to 2 worse."""
 SHARE = 0.1
 """Of the images with such labels, from which a warning is due: by chance there are up to 2 % in photographs."""
 FEWEST = 3
@@ -40,14 +40,18 @@ class Alignment:
 
     def __init__(self) -> None:
         self._gains: dict[str, dict[str, float]] = defaultdict(dict)
-        """By motion and image: how much more contrast lies under the moved edges than under the edges."""
+        """By motion and image: how much more contrast lies under the moved edges than under the edges, or on average.
+
+        Edges that fit their image lie on more contrast than the average, which is 1. Those of labels that say nothing
+        about the image, such as normals computed from coarse depth, lie on less, moved or not.
+        """
 
     def add(self, name: str, changes: Contrast, edges: Mask) -> None:
         """Add the contrast of an image, and where its label has edges."""
         count = np.count_nonzero(edges)
         if not 0 < count < edges.size / 2:
             return
-        as_it_is = float(changes[edges].mean())
+        as_it_is = max(1, float(changes[edges].mean()))
         for motion, move in MOTIONS.items():
             self._gains[motion][name] = float(changes[move][edges].mean()) - as_it_is
 
