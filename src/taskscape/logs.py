@@ -69,7 +69,8 @@ def kept() -> Iterator[Callable[[Path], None]]:
             raise
         finally:
             if buffer.target is not None:
-                buffer.target.close()
+                with suppress(OSError):  # a full disk; the error that ends the run is the one to report
+                    buffer.target.close()
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 import errno
 import io
+import logging
 import os
 import shutil
 import subprocess
@@ -13,7 +14,7 @@ import pytest
 from dying import experiment
 from runs_compared import differences
 
-from taskscape import runs
+from taskscape import files, logs, runs
 from taskscape.cli import main
 from taskscape.data import StoreWriter
 from taskscape.files import atomic_write
@@ -143,6 +144,26 @@ def test_a_small_file_system_that_is_full(store: Path, tmp_path: Path, whole: Pa
         goes_on(settings, run, whole)
     finally:
         subprocess.run(["umount", "-l", str(small)], check=True)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
+def test_a_log_that_cannot_be_written_hides_no_error(tmp_path: Path) -> None:
+    (tmp_path / "train.log").symlink_to("/dev/full")
+    with pytest.raises(OSError, match="could not write it; make room"), logs.kept() as keep_in:
+        logging.getLogger("taskscape").warning("a message")
+        keep_in(tmp_path / "train.log")
+        raise OSError(errno.ENOSPC, "could not write it; make room")
+
+
+def test_a_lock_for_which_there_is_no_room_is_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "write", fail)
+    refused = pytest.raises(OSError, match=r"run.lock: No space left on device; make room and continue$")
+    with refused, files.locked(tmp_path, tmp_path / "run.lock"):
+        pass
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_folder_that_is_removed_midway(

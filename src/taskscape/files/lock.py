@@ -70,14 +70,24 @@ def _acquire(folder: Path, lock: Path) -> int:
             elsewhere = owner is not None and owner.host != socket.gethostname()
             if is_held is False or elsewhere or (is_held is None and owner is not None and owner.is_alive()):
                 raise ValueError(_refusal(folder, lock, owner))
-            text = json.dumps(asdict(Owner(socket.gethostname(), os.getpid(), _now()))) + "\n"
-            os.ftruncate(descriptor, 0)
-            os.lseek(descriptor, 0, os.SEEK_SET)
-            os.write(descriptor, text.encode())
+            _sign(lock, descriptor)
         except BaseException:
             os.close(descriptor)
             raise
         return descriptor
+
+
+def _sign(lock: Path, descriptor: int) -> None:
+    """Write this process into the lock file; remove the file if that fails."""
+    text = json.dumps(asdict(Owner(socket.gethostname(), os.getpid(), _now()))) + "\n"
+    try:
+        os.ftruncate(descriptor, 0)
+        os.lseek(descriptor, 0, os.SEEK_SET)
+        os.write(descriptor, text.encode())
+    except OSError:
+        with suppress(OSError):  # the first error is the one to report
+            lock.unlink()
+        raise
 
 
 def _try_lock(descriptor: int) -> bool | None:
