@@ -175,6 +175,26 @@ def test_tables_of_metrics(content: bytes, tmp_path: Path) -> None:
     survived(read, [run.metrics])
 
 
+@pytest.mark.parametrize("name", ["../canary", "/tmp/../canary", "a/../../canary", "..\\canary", "data.pkl/../canary"])
+def test_names_in_archives_are_no_paths(name: str, tmp_path: Path) -> None:
+    """An archive whose entries lead out of their folder is read or refused; nothing is unpacked to a disk."""
+    run = RunFolder(make_run(tmp_path / "runs"))
+    entry = io.BytesIO()
+    np.save(entry, np.zeros(3))
+    torch.save({"a": torch.zeros(3)}, tmp_path / "last.ckpt")
+    link = zipfile.ZipInfo("link.npy")
+    link.external_attr = 0o120777 << 16
+    for path in (run.samples(), tmp_path / "last.ckpt"):
+        with zipfile.ZipFile(path, "a") as archive:
+            archive.writestr(name + ".npy", entry.getvalue())
+            archive.writestr(link, str(tmp_path / "canary"))
+    before = sorted(tmp_path.rglob("*"))
+    survived(lambda path: samples(path.parent), [run.samples()])
+    for reader in (checkpoint.load, read):
+        survived(reader, [tmp_path / "last.ckpt"])
+    assert sorted(tmp_path.rglob("*")) == before
+
+
 # -- links in the folder of the output ---------------------------------------------------------------------------------
 
 

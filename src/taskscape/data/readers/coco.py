@@ -133,7 +133,7 @@ class _List(NamedTuple):
             if not content["images"]:
                 raise ValueError("it lists no images")
             folder = _folder(raw, name, path, str(content["images"][0]["file_name"]))
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
             raise ValueError(
                 f"{path} is not as COCO's {kind} are: {_reason(error)}. Export it again. {WHERE}"
             ) from error
@@ -146,7 +146,7 @@ class _List(NamedTuple):
         for image in self.images:
             try:
                 samples.append(self._sample(image, ids))
-            except (KeyError, TypeError, ValueError, AttributeError) as error:
+            except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
                 shown = image.get("file_name", image) if isinstance(image, dict) else image
                 raise ValueError(f"{self.path}, image {shown}: {_reason(error)}") from error
         drawn = sum(len(sample.regions) for sample in samples if isinstance(sample, RegionSample))

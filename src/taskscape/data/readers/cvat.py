@@ -110,7 +110,7 @@ class Cvat(RawData):
         for image in root.iterfind("./image"):
             try:
                 lists.setdefault(image.get("subset", "default"), []).append(_sample(raw, image, classes, left_out))
-            except (KeyError, TypeError, ValueError) as error:
+            except (KeyError, TypeError, ValueError, OverflowError) as error:
                 raise ValueError(f"{path}, image {image.get('name')}: {error}. {_REMEDY}") from error
         if not lists:
             raise ValueError(f"{path} has no <image>: tracks of videos have none. {_REMEDY}")
@@ -198,8 +198,9 @@ def _sample(raw: Path, image: Any, classes: ClassSet, left_out: Counter[str]) ->
 
 
 def _find(raw: Path, name: str, subset: str) -> Path:
-    if Path(name).is_absolute() or ".." in Path(name).parts:
-        raise ValueError(f"the name {name!r} leads out of the folder")
+    for part in (name, subset):
+        if Path(part).is_absolute() or ".." in Path(part).parts:
+            raise ValueError(f"the name {part!r} leads out of the folder")
     places = (raw / "images" / name, raw / "images" / subset / name, raw / name)
     for path in places:
         if path.is_file():

@@ -81,10 +81,9 @@ def fill_polygon(points: Points, size: tuple[int, int]) -> Mask:
 def fill_runs(runs: Runs) -> Mask:
     """Return the pixels of the runs, (height, width) of their window. Raises ``ValueError`` unless they fill it."""
     _, _, height, width = runs.window
-    lengths = np.array(runs.lengths, np.int64)
-    if lengths.min(initial=0) < 0 or lengths.max(initial=0) > height * width or lengths.sum() != height * width:
-        raise ValueError(f"a mask of {height}x{width} has runs of {lengths.sum()} pixels altogether")
-    inside = np.repeat(np.arange(len(lengths)) % 2 == 1, lengths)
+    if min(runs.lengths, default=0) < 0 or sum(runs.lengths) != height * width:
+        raise ValueError(f"a mask of {height}x{width} has runs of {sum(runs.lengths)} pixels altogether")
+    inside = np.repeat(np.arange(len(runs.lengths)) % 2 == 1, runs.lengths)
     return inside.reshape(width, height).T if runs.by_column else inside.reshape(height, width)
 
 
