@@ -39,6 +39,8 @@ from targets import CORPUS, attacks, is_named, placed, targets  # noqa: E402
 
 MEMORY = 3 << 29
 """Bytes; an image of as many pixels as are possible takes that much."""
+SPACE = 6 << 30
+"""Bytes of address space. What a file claims in four bytes may be asked for, as long as it is not filled."""
 SLOW = 5.0
 """Seconds of a processor."""
 LIMITS = (0, 1, 127, 128, 255, 2**15, 2**16 - 1, 2**31 - 1, 2**31, 2**32 - 1, 2**63 - 1, 2**63, 2**64 - 1)
@@ -57,13 +59,14 @@ class Fuzzer:
         self.path, self.last = placed(folder, suffix), folder / "last"
         self.counts = {"inputs": 0, "read": 0, "refused": 0}
         self.findings: dict[str, str] = {}
+        self.most = peak() + MEMORY
 
     def __call__(self, content: bytes) -> None:
         self.path.unlink(missing_ok=True)  # what is mapped stays as it was
         self.path.write_bytes(content)
         self.last.write_bytes(content)  # for the case that the process ends
         self.counts["inputs"] += 1
-        start = time.process_time()
+        start, before = time.process_time(), peak()
         signal.alarm(60)
         try:
             self.read(self.path)
@@ -80,6 +83,8 @@ class Fuzzer:
         signal.alarm(0)
         if (seconds := time.process_time() - start) > SLOW:
             self._note(f"{seconds:.0f} s", content)
+        if before < peak() > self.most:
+            self._note(f"{peak() >> 20} MiB", content)
 
     def _note(self, what: str, content: bytes) -> None:
         if what[:80] not in self.findings:
@@ -89,6 +94,11 @@ class Fuzzer:
     def print(self) -> None:
         """Print what was found as a line of JSON."""
         print(json.dumps({**self.counts, "findings": list(self.findings.values())}), flush=True)
+
+
+def peak() -> int:
+    """Return the most memory that this process ever had, in bytes."""
+    return 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
 
 def write_kept(folder: Path, content: bytes) -> None:
@@ -182,7 +192,7 @@ def run_target(name: str, seconds: float, keep: Path, folder: Path, seed: int) -
         known = attacks(name)
     assert fuzzer.counts["read"] == len(sound), f"of {len(sound)} sound files: {fuzzer.counts}, {fuzzer.findings}"
     size = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
-    resource.setrlimit(resource.RLIMIT_AS, (size + MEMORY,) * 2)
+    resource.setrlimit(resource.RLIMIT_AS, (size + SPACE,) * 2)
     if ATHERIS:
         by_coverage(fuzzer, sound + known, seconds, seed)
     else:

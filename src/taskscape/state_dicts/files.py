@@ -1,7 +1,6 @@
 """Files of weights: written with a checksum, read without running code."""
 
 import hashlib
-import io
 import json
 import zipfile
 from collections.abc import Mapping
@@ -76,10 +75,7 @@ def read(path: Path) -> dict[str, Tensor]:
     try:
         if zipfile.is_zipfile(file):
             check_archive(file, file.stat().st_size)  # torch compresses nothing
-            content = torch.load(file, map_location="cpu", weights_only=True)
-        else:  # of torch before 1.6; a file that is open makes room for as many letters as a name claims to have
-            content = torch.load(io.BytesIO(file.read_bytes()), map_location="cpu", weights_only=True)
-        tensors = _flat(content)
+        tensors = _flat(torch.load(file, map_location="cpu", weights_only=True))
     except Exception as error:  # pickle, zip and torch raise anything here
         reason = str(error).strip().partition("\n")[0].partition(". ")[0]  # what follows is advice to run code
         reason = reason or type(error).__name__
