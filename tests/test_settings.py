@@ -1,7 +1,8 @@
 import random
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, is_dataclass, replace
+from contextlib import suppress
+from dataclasses import MISSING, dataclass, field, fields, is_dataclass, replace
 from pathlib import Path
 from types import NoneType, UnionType
 from typing import Annotated, Any, ClassVar, Literal, Union, get_args, get_origin, get_type_hints
@@ -38,11 +39,11 @@ def random_value(kind: Any, dice: random.Random) -> Any:
         return random_value(dice.choice(list(offered(kind).values())), dice)
     if is_dataclass(kind):
         hints = get_type_hints(kind, include_extras=True)
-        for _ in range(1000):  # some values a class refuses
-            try:
-                return kind(**{f.name: random_value(hints[f.name], dice) for f in fields(kind)})
-            except ValueError:
-                continue
+        needed = [f for f in fields(kind) if f.default is MISSING and f.default_factory is MISSING]
+        for attempt in range(200):  # some values a class refuses: change fewer and fewer
+            changed = [f for f in fields(kind) if f in needed or dice.random() < 0.9**attempt]
+            with suppress(ValueError):
+                return kind(**{f.name: random_value(hints[f.name], dice) for f in changed})
         return kind()
     return {
         NoneType: lambda: None,
