@@ -10,15 +10,19 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from dying import experiment
 from runs_compared import differences
 
 from taskscape import files, logs, runs
 from taskscape.cli import main
-from taskscape.data import StoreWriter
+from taskscape.data import Store, StoreWriter
+from taskscape.data.sources.streets import Streets
 from taskscape.files import atomic_write
+from taskscape.inference.predictor import write_metadata
 from taskscape.modalities import Depth
+from taskscape.report import html
 from taskscape.run_folder import RunFolder
 from taskscape.runs import Experiment
 
@@ -196,6 +200,36 @@ def test_a_folder_that_may_not_be_written(store: Path, tmp_path: Path) -> None:
     with pytest.raises(OSError, match=r"run.lock: Permission denied; allow this user to write there"):
         runs.train(experiment(store), tmp_path / "run", quiet=True)
     tmp_path.chmod(0o700)
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda folder: write_metadata({}, folder),
+        lambda folder: html.write(folder / "index.html", ""),
+        lambda folder: Streets(train=1, val=1, folder=folder).open(lambda done, count: None),
+        lambda folder: StoreWriter(folder, (8, 8), {"train": 1, "val": 1}, {"depth": Depth()}, {}),
+    ],
+    ids=["predictions", "report", "streets", "store"],
+)
+def test_a_folder_that_cannot_be_made(
+    write: Callable[[Path], object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object, **options: object) -> None:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    monkeypatch.setattr(Path, "mkdir", fail)
+    with pytest.raises(OSError, match=r"could not write .*new.*: Read-only file system; make the file system writable"):
+        write(tmp_path / "new")
+
+
+def test_a_store_that_may_not_be_read_is_not_called_damaged(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(path: Path, **_: object) -> None:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+
+    monkeypatch.setattr(np.lib.format, "open_memmap", fail)
+    with pytest.raises(PermissionError, match=r"\.npy"):
+        Store.open(store, "train")
 
 
 def test_a_file_in_the_way_of_a_folder(store: Path, tmp_path: Path) -> None:

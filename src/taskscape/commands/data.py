@@ -175,7 +175,9 @@ def _show(folder: Path, path: Path, images: int) -> None:
     from PIL import Image
 
     from taskscape.data.contact_sheet import contact_sheet
+    from taskscape.files import writing
 
     sheet = Image.fromarray(contact_sheet(folder, images))
-    path.parent.mkdir(parents=True, exist_ok=True)
-    sheet.save(path)
+    with writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        sheet.save(path)

@@ -171,6 +171,8 @@ def _map(path: Path, shape: tuple[int, ...], dtype: str) -> Array:
     """Map the array of a file. Raises ``ValueError`` for one of another shape or type."""
     try:
         array = np.lib.format.open_memmap(path, mode="r")
+    except PermissionError:
+        raise  # not damaged
     except Exception as error:  # numpy reads a header with the tokenizer of Python, whose errors are many
         raise ValueError(f"{path} is damaged ({error}): copy the store again or make it again") from error
     if array.shape != shape or array.dtype != dtype:

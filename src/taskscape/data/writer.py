@@ -72,7 +72,8 @@ class StoreWriter:
             raise ValueError(f"{path} is not empty: delete it or choose another folder")
         else:
             require_room(path, self._bytes(), "the store")
-            path.mkdir(parents=True, exist_ok=True)
+            with writing(path):
+                path.mkdir(parents=True, exist_ok=True)
             self.manifest.save(plan)
         self._create()
 
@@ -87,7 +88,8 @@ class StoreWriter:
     def _create(self) -> None:
         """Create the files that are not there yet, at their final size."""
         for split in self.manifest.counts:
-            (self.path / split).mkdir(exist_ok=True)
+            with writing(self.path / split):
+                (self.path / split).mkdir(exist_ok=True)
             for shard, rows in enumerate(self.manifest.rows(split)):
                 for name, modality in self.manifest.fields.items():
                     shape = (rows, *self.manifest.size, *modality.shape)

@@ -19,7 +19,7 @@ from taskscape.data.manifest import Manifest
 from taskscape.data.readers.images import ValueRange
 from taskscape.data.sources import DataSource, Packed
 from taskscape.evaluation import TestTimeAugmentation, find_tta
-from taskscape.files import atomic_write
+from taskscape.files import atomic_write, writing
 from taskscape.files.paths import check_inside
 from taskscape.inference.images import AnyImage, as_rgb
 from taskscape.run_folder.names import RunFolder
@@ -255,14 +255,16 @@ def beyond(task: str, view: View[Any], shares: Mapping[str, float]) -> str:
 
 def write_metadata(views: Mapping[str, View[Any]], folder: Path) -> Path:
     """Write how to read the files of predictions, and return the path. Makes the folder."""
-    folder.mkdir(parents=True, exist_ok=True)
+    with writing(folder):
+        folder.mkdir(parents=True, exist_ok=True)
     content = {name: view.metadata() for name, view in views.items()}
     atomic_write(folder / METADATA, json.dumps(content, indent=1))
     return folder / METADATA
 
 
 def _save(image: Image.Image, path: Path, about: Mapping[str, Any] | None = None) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
+    with writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
     atomic_write(path, _encoded(image, path.suffix, about))
     return path
 

@@ -7,7 +7,7 @@ from importlib.resources import files
 from pathlib import Path
 from string import Template
 
-from taskscape.files import atomic_write
+from taskscape.files import atomic_write, writing
 
 PAGE = Template("""<!doctype html>
 <html lang="en">
@@ -59,7 +59,8 @@ def page(title: str, overline: str, lead: str, sections: Sequence[tuple[str, str
 
 def write(path: Path, text: str) -> Path:
     """Write a page; a reader sees the old one or the new one, never half of one."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    with writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
     atomic_write(path, text)
     return path
 

@@ -32,7 +32,7 @@ from taskscape.data.readers.base import RawData, RawIndex, RawSample
 from taskscape.data.readers.files import match_files, read_json, require, stems
 from taskscape.data.readers.images import read_image, size_of
 from taskscape.data.readers.labels import read_gray, read_label, resize_nearest, unit_vectors
-from taskscape.files import atomic_write, require_room
+from taskscape.files import atomic_write, require_room, writing
 from taskscape.files.paths import check_inside
 from taskscape.modalities import Depth, Modality, Normals, Semseg
 from taskscape.modalities.base import Array
@@ -148,7 +148,8 @@ def write_miniscapes(
     require_room(folder, count * len(_KINDS) * _LEAST_BYTES, f"a set of {count} streets, however small,")
     for kind in _KINDS:
         check_inside(Path(out), folder / kind)
-        (folder / kind).mkdir(parents=True, exist_ok=True)
+        with writing(folder / kind):
+            (folder / kind).mkdir(parents=True, exist_ok=True)
     _check_record(
         folder / _RECORD,
         {"grammar_version": GRAMMAR_VERSION, "split": split, "seed": seed, "size": list(size), "samples": samples},

@@ -16,7 +16,7 @@ from taskscape.data.manifest import MANIFEST, Manifest
 from taskscape.data.sources.base import DataSource, Preview
 from taskscape.data.store import Store
 from taskscape.data.writer import StoreWriter
-from taskscape.files import cache_folder
+from taskscape.files import cache_folder, writing
 from taskscape.progress import ProgressCallback
 from taskscape.serialization.ranges import Count
 
@@ -52,8 +52,10 @@ class Part(DataSource):
         key = f"part-{manifest.fingerprint}" + "".join(f"-{split}{count}" for split, count in counts.items())
         path = cache_folder() / key
         if not (path / MANIFEST).exists():
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with FileLock(path.with_name(key + ".lock")):
+            with writing(path):
+                path.parent.mkdir(parents=True, exist_ok=True)
+                lock = FileLock(path.with_name(key + ".lock")).acquire()
+            with lock:
                 if not (path / MANIFEST).exists():
                     self._make(path, manifest, counts, report)
         return {split: Store.open(path, split) for split in counts}

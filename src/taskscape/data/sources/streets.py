@@ -14,7 +14,7 @@ from taskscape.data.manifest import FORMAT, MANIFEST
 from taskscape.data.sources.base import DataSource, Preview
 from taskscape.data.store import Store
 from taskscape.data.writer import StoreWriter
-from taskscape.files import cache_folder
+from taskscape.files import cache_folder, writing
 from taskscape.modalities import Albedo, Boundaries, Depth, Modality, Normals, Semseg
 from taskscape.modalities.class_sets import CITYSCAPES_19, IGNORE_INDEX
 from taskscape.progress import ProgressCallback
@@ -79,9 +79,11 @@ class Streets(DataSource):
         if not (path / MANIFEST).exists():
             source = {"kind": self.name, "grammar": GRAMMAR_VERSION, "seed": self.seed, "samples": self.samples}
             check_arguments(self.seed, next(iter(counts)), 0, self.size, self.samples)
-            path.parent.mkdir(parents=True, exist_ok=True)
-            # The system gives the lock back when its holder is killed.
-            with FileLock(path.with_name(key + ".lock")):
+            with writing(path):
+                path.parent.mkdir(parents=True, exist_ok=True)
+                # The system gives the lock back when its holder is killed.
+                lock = FileLock(path.with_name(key + ".lock")).acquire()
+            with lock:
                 if not (path / MANIFEST).exists():
                     self._render(path, counts, source, report)
         return {split: Store.open(path, split) for split in counts}
