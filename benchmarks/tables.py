@@ -150,6 +150,17 @@ def kills() -> str:
     )
 
 
+def fuzzing() -> str:
+    """How many files were damaged, by which driver."""
+    found = load("fuzz")
+    faults = sum(len(target["findings"]) for target in found["targets"].values())
+    each = sorted(target["inputs"] for target in found["targets"].values() if "inputs" in target)
+    return (
+        f"{len(found['targets'])} targets were given {found['inputs']:,} files by {found['driver']}, {each[0]:,} to "
+        f"{each[-1]:,} each, and {faults or 'none'} failed in another way than by a refusal"
+    )
+
+
 def networks() -> str:
     found = load("networks")
     return learning([*found["baselines"], *found["rows"]])
@@ -321,6 +332,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "scenes-with-one": lambda: f"{load('streets')['scenes_per_second']['1']}",
     "scenes-with-two": lambda: f"{load('streets')['scenes_per_second']['2']}",
     "kills": kills,
+    "fuzzing": fuzzing,
 }
 """What is made of the results, by the name in documents."""
 

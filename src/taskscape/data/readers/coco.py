@@ -235,7 +235,10 @@ def _class_set(lists: Mapping[str, _List], with_background: bool) -> ClassSet:
         raise ValueError(f"{first.path} has {len(names)} categories: 1 … {IGNORE_INDEX - 1} are possible")
     shift = not with_background  # black is the background's
     colors = [first.colors.get(name, voc_color(index + shift)) for index, name in enumerate(names)]
-    return ClassSet("own", tuple(names), tuple(colors))
+    try:
+        return ClassSet("own", tuple(names), tuple(colors))
+    except ValueError as error:  # a name that is empty, or not to be printed
+        raise ValueError(f"{first.path}: {error}") from error
 
 
 def _color(color: Any) -> Color:

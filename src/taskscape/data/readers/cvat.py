@@ -153,7 +153,10 @@ def _labelmap(path: Path) -> dict[str, Color]:
 def _class_set(names: list[str], colors: list[Color], path: Path) -> ClassSet:
     if not 0 < len(names) < IGNORE_INDEX:
         raise ValueError(f"{path} has {len(names)} classes: 1 … {IGNORE_INDEX - 1} are possible")
-    return ClassSet("own", tuple(names), tuple(colors))
+    try:
+        return ClassSet("own", tuple(names), tuple(colors))
+    except ValueError as error:  # a name that is empty, or not to be printed
+        raise ValueError(f"{path}: {error}") from error
 
 
 def _from_hex(color: str, index: int) -> Color:
