@@ -326,7 +326,7 @@ def test_synth_writes_streets_and_skips_those_that_are_there(here: Path, capsys:
         ("predict nowhere my.py --out x", "nowhere is not a run"),
         ("predict nowhere no.png --out x", "there is no image or folder no.png"),
         ("report nowhere", "nowhere is not a run"),
-        ("compare nowhere --out x.html", "at least two runs"),
+        ("compare nowhere --out x.html", "nowhere is not a run"),
         ("synth x --size 12", "12 is not HEIGHTxWIDTH"),
         ("synth x --split nothing", "nothing"),
         ("synth my.py --count 1", "my.py"),
@@ -347,7 +347,7 @@ def test_debug_shows_where(here: Path) -> None:
 
 
 def test_mistakes_of_the_program_are_not_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("taskscape.commands.recipes.recipes", lambda: {}["x"])
+    monkeypatch.setattr("taskscape.commands.recipes.by_group", lambda: {}["x"])
     with pytest.raises(KeyError):
         main(["recipes"])
 
@@ -392,8 +392,9 @@ def test_interrupts_say_what_is_kept(
     function: str,
     message: str,
 ) -> None:
-    (here / "run").mkdir()
-    (here / "run" / "experiment.yaml").write_text("")
+    for folder in ("run", "a", "b"):
+        (here / folder).mkdir()
+        (here / folder / "experiment.yaml").write_text("")
 
     def interrupt(*_: object, **__: object) -> None:
         raise KeyboardInterrupt

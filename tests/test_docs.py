@@ -104,10 +104,15 @@ def test_commands_and_their_flags_exist(page: Path, monkeypatch: pytest.MonkeyPa
         if name == "--version":
             continue
         assert name in COMMANDS, command
-        if name == "train":
-            if rest[0] != "--resume" and not re.search(r"\.(py|yaml)\b", rest[0]):
+        if name in ("train", "sweep"):
+            if rest[0] != "--resume" and name == "train" and not re.search(r"\.(py|yaml)\b", rest[0]):
                 assert rest[0] in known, command
-            for flag in flags(command) - {"--from", "--out", "--resume", "--help"}:
+            own = (
+                {"--from", "--out", "--resume", "--help", "--threads"}
+                if name == "train"
+                else {"--threads", *flags(" " + help_of("sweep"))}
+            )
+            for flag in flags(command) - own:
                 assert flag.rpartition(".")[2].lstrip("-") in fields_of_experiments(), command
         elif name == "prepare" and ".py:" in rest[0]:
             continue  # a reader of the page's own

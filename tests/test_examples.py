@@ -2,11 +2,13 @@
 
 import runpy
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 
+from taskscape.data import Streets
 from taskscape.run_folder import Result, RunFolder
 from taskscape.runs import Experiment
 from taskscape.serialization import load_name
@@ -76,4 +78,6 @@ def test_own_task_makes_its_raw_files(here: Path) -> None:
 def test_recipes_for_photographs(recipe: str) -> None:
     experiment = load_name(EXAMPLES / "nyuv2_photographs.py", recipe)()
     assert isinstance(experiment, Experiment)
-    experiment.check()
+    with pytest.raises(FileNotFoundError, match="taskscape prepare"):
+        experiment.check()
+    replace(experiment, data=Streets(train=2, val=1)).check()

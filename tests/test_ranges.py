@@ -4,12 +4,14 @@ import doctest
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import MISSING, Field, fields, replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
 from taskscape.data import Augmentation, DataSource, Streets
+from taskscape.data.sources import Part
 from taskscape.losses import Loss
 from taskscape.modalities.class_sets import CITYSCAPES_2
 from taskscape.models import NetworkConfig
@@ -34,7 +36,7 @@ ALLOWED_ZERO = {
     *((name, "blocks") for name in ("adaptive-depth", "transformer", "cross-attention")),
     *((name, "dropout") for name in ("resnet-mtan", "adaptive-depth", "transformer", "cross-attention")),
     *((name, "label_smoothing") for name in ("cross-entropy", "kl-divergence")),
-    *(("Experiment", name) for name in ("seed", "checkpoint_minutes", "train_metrics")),
+    *(("Experiment", name) for name in ("seed", "checkpoint_minutes", "train_metrics", "average_last")),
     *(
         ("sgd", "momentum"),
         ("poly", "power"),
@@ -79,7 +81,8 @@ def with_number(cls: type, field: Field[Any], number: float) -> Any:
         value = (number,) * (len(default) if isinstance(default, tuple) else 2)
     elif isinstance(default, Mapping):
         value = {"depth": number}
-    return cls(**{field.name: value})
+    needed = {"path": Path("store")} if cls is Part else {}
+    return cls(**needed, **{field.name: value})
 
 
 @pytest.mark.parametrize("number", [math.nan, math.inf, -math.inf], ids=str)

@@ -357,7 +357,7 @@ def test_check_warns_of_what_looks_wrong(tmp_path: Path) -> None:
     for message in (
         "semseg: no pixel of train and val is foreground",
         "the median depth is 2.5e+03 m, not 0.3 … 150 m",
-        "1 of 3 images have no depth label at all, such as train1",
+        "1 of 3 images have no pixel with a depth label, such as train1",
         "1 images are in two splits, such as train/train0 = val/val0",
         "1 images occur twice in a split, such as train/train1 = train/train2",
     ):

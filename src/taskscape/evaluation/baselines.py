@@ -1,6 +1,7 @@
 """Image-blind baselines: a network that does not beat them has learned nothing from images."""
 
 from collections.abc import Iterator, Mapping
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -9,6 +10,7 @@ from torch import Tensor
 
 from taskscape.batch import Batch
 from taskscape.data import Loader, Store
+from taskscape.data.sample import sample_values
 from taskscape.evaluation.evaluate import Evaluation, Evaluator
 from taskscape.metrics.spec import MetricSpec
 from taskscape.tasks import Task, tasks_for
@@ -34,9 +36,13 @@ def baseline(train: Store, val: Store, tasks: Mapping[str, Task] | None = None, 
     They are fitted to ``most`` images, evenly spread, or to all. Of several processes each does the whole.
 
     ``tasks`` say what is evaluated and how, by default the package's tasks for the fields of the store
-    (``taskscape.tasks.tasks_for``). Raises ``ValueError`` where there is none.
+    (``taskscape.tasks.tasks_for``), with their ranges from its labels as in training. Raises ``ValueError`` where there is none.
     """
-    tasks = tasks_for(train.fields) if tasks is None else tasks
+    if tasks is None:
+        tasks = {
+            name: task.for_values(partial(sample_values, train, task.source_for(name)))[0]
+            for name, task in tasks_for(train.fields).items()
+        }
     if not tasks:
         raise ValueError(
             f"{train.path}: no task of the package predicts {', '.join(train.fields)}; name tasks of yours (--recipe)"
