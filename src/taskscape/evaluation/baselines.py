@@ -36,7 +36,8 @@ def baseline(train: Store, val: Store, tasks: Mapping[str, Task] | None = None, 
     They are fitted to ``most`` images, evenly spread, or to all. Of several processes each does the whole.
 
     ``tasks`` say what is evaluated and how, by default the package's tasks for the fields of the store
-    (``taskscape.tasks.tasks_for``), with their ranges from its labels as in training. Raises ``ValueError`` where there is none.
+    (``taskscape.tasks.tasks_for``), with their ranges from its labels as in training. Raises ``ValueError`` where there
+    is none.
     """
     if tasks is None:
         tasks = {
