@@ -161,8 +161,8 @@ def test_a_task_with_modality_view_loss_metric_and_reader(here: Path, capsys: py
     main(["data", "baseline", "stores/terrain", "--recipe", "own_task.py:experiment"])
     assert "Mean error" in capsys.readouterr().out
 
-    arguments = ["--network.encoder", "resnet10t", "--epochs", "2", "--batch-size", "4", "--device", "cpu"]
-    main(["train", "own_task.py:experiment", *arguments, "--run", "run"])
+    arguments = ["--network.encoder", "resnet10t", "--batch-size", "4", "--device", "cpu"]
+    main(["train", "own_task.py:experiment", *arguments, "--epochs", "2", "--run", "run"])
     assert "Within 10 m" in capsys.readouterr().out
     result = Result.load(RunFolder(here / "run").result())
     assert type(result.tasks["elevation"]).__name__ == "Elevation"
