@@ -8,15 +8,15 @@ from typing import ClassVar
 import numpy as np
 import torch
 import torch.nn.functional as F
-from filelock import FileLock
 from typing_extensions import override
 
 from taskscape.batch import Sample
-from taskscape.data.manifest import MANIFEST, Manifest
+from taskscape.data.manifest import Manifest
 from taskscape.data.sources.base import DataSource, Preview
+from taskscape.data.sources.cached import make_once
 from taskscape.data.store import Store
 from taskscape.data.writer import StoreWriter
-from taskscape.files import cache_folder, writing
+from taskscape.files import cache_folder
 from taskscape.progress import ProgressCallback
 from taskscape.serialization.ranges import Count
 
@@ -51,13 +51,7 @@ class Part(DataSource):
         counts = self._counts(manifest)
         key = f"part-{manifest.fingerprint}" + "".join(f"-{split}{count}" for split, count in counts.items())
         path = cache_folder() / key
-        if not (path / MANIFEST).exists():
-            with writing(path):
-                path.parent.mkdir(parents=True, exist_ok=True)
-                lock = FileLock(path.with_name(key + ".lock")).acquire()
-            with lock:
-                if not (path / MANIFEST).exists():
-                    self._make(path, manifest, counts, report)
+        make_once(path, lambda: self._make(path, manifest, counts, report))
         return {split: Store.open(path, split) for split in counts}
 
     def _counts(self, manifest: Manifest) -> dict[str, int]:

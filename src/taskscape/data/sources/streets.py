@@ -6,15 +6,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
-from filelock import FileLock
 from typing_extensions import override
 
 from taskscape.batch import Sample
-from taskscape.data.manifest import FORMAT, MANIFEST
+from taskscape.data.manifest import FORMAT
 from taskscape.data.sources.base import DataSource, Preview
+from taskscape.data.sources.cached import make_once
 from taskscape.data.store import Store
 from taskscape.data.writer import StoreWriter
-from taskscape.files import cache_folder, writing
+from taskscape.files import cache_folder
 from taskscape.modalities import Albedo, Boundaries, Depth, Modality, Normals, Semseg
 from taskscape.modalities.class_sets import CITYSCAPES_19, IGNORE_INDEX
 from taskscape.progress import ProgressCallback
@@ -76,16 +76,9 @@ class Streets(DataSource):
         key = f"streets-grammar{GRAMMAR_VERSION}-format{FORMAT}-{height}x{width}-samples{self.samples}-seed{self.seed}"
         key += "".join(f"-{split}{count}" for split, count in counts.items())
         path = (self.folder or cache_folder()) / key
-        if not (path / MANIFEST).exists():
-            source = {"kind": self.name, "grammar": GRAMMAR_VERSION, "seed": self.seed, "samples": self.samples}
-            check_arguments(self.seed, next(iter(counts)), 0, self.size, self.samples)
-            with writing(path):
-                path.parent.mkdir(parents=True, exist_ok=True)
-                # The system gives the lock back when its holder is killed.
-                lock = FileLock(path.with_name(key + ".lock")).acquire()
-            with lock:
-                if not (path / MANIFEST).exists():
-                    self._render(path, counts, source, report)
+        source = {"kind": self.name, "grammar": GRAMMAR_VERSION, "seed": self.seed, "samples": self.samples}
+        check_arguments(self.seed, next(iter(counts)), 0, self.size, self.samples)
+        make_once(path, lambda: self._render(path, counts, source, report))
         return {split: Store.open(path, split) for split in counts}
 
     @override
