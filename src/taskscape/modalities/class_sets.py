@@ -92,7 +92,19 @@ NYUV2_40 = ClassSet(
     ),
 )  # fmt: skip
 
-CLASS_SETS = {s.name: s for s in (CITYSCAPES_19, CITYSCAPES_7, CITYSCAPES_2, NYUV2_13, NYUV2_40)}
+CAMVID_11 = ClassSet(
+    "camvid-11",
+    (
+        "sky", "building", "pole", "road", "sidewalk", "tree", "sign", "fence", "car", "pedestrian", "bicyclist",
+    ),
+    (
+        (128, 128, 128), (128, 0, 0), (192, 192, 128), (128, 64, 128), (60, 40, 222), (128, 128, 0), (192, 128, 128),
+        (64, 64, 128), (64, 0, 128), (64, 64, 0), (0, 128, 192),
+    ),
+)  # fmt: skip
+"""The 11 classes of Badrinarayanan et al., SegNet, TPAMI 2017, with its colors."""
+
+CLASS_SETS = {s.name: s for s in (CITYSCAPES_19, CITYSCAPES_7, CITYSCAPES_2, NYUV2_13, NYUV2_40, CAMVID_11)}
 """The class sets by name."""
 
 CITYSCAPES_19_TO_7 = (0, 0, 1, 1, 1, 2, 2, 2, 3, 3, 4, 5, 5, 6, 6, 6, 6, 6, 6)
@@ -100,6 +112,10 @@ CITYSCAPES_19_TO_7 = (0, 0, 1, 1, 1, 2, 2, 2, 3, 3, 4, 5, 5, 6, 6, 6, 6, 6, 6)
 
 CITYSCAPES_19_TO_2 = (0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1)
 """The 2-class id of each of the 19 classes."""
+
+CITYSCAPES_19_TO_CAMVID_11 = (3, 4, 1, 1, 7, 2, 6, 6, 5, 5, 0, 9, 10, 8, 8, 8, 8, 10, 10)
+"""The CamVid id of each of the 19 classes: wall is building, terrain is tree, lights and signs are sign, vehicles are
+car, riders and cycles are bicyclist."""
 
 CITYSCAPES_RAW_IDS_OF_19 = (7, 8, 11, 12, 13, 17, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 31, 32, 33)
 """The id of each of the 19 classes in ``*_labelIds.png``, whose ids are 0 … 33; all others are not evaluated."""
@@ -171,6 +187,15 @@ def from_nyuv2_ids(target: ClassSet) -> npt.NDArray[np.uint8]:
     return label_map(NYUV2_40, target)[to_40]
 
 
+_KNOWN = {
+    (CITYSCAPES_19.classes, CITYSCAPES_7.classes): CITYSCAPES_19_TO_7,
+    (CITYSCAPES_19.classes, CITYSCAPES_2.classes): CITYSCAPES_19_TO_2,
+    (CITYSCAPES_19.classes, CAMVID_11.classes): CITYSCAPES_19_TO_CAMVID_11,
+    (NYUV2_40.classes, NYUV2_13.classes): NYUV2_40_TO_13,
+}
+"""The id of each class of one set in another."""
+
+
 def label_map(source: ClassSet, target: ClassSet) -> npt.NDArray[np.uint8]:
     """Return a (256,) look-up table from the ids of ``source`` to those of ``target``.
 
@@ -179,12 +204,8 @@ def label_map(source: ClassSet, target: ClassSet) -> npt.NDArray[np.uint8]:
     table = np.full(256, IGNORE_INDEX, np.uint8)
     if source.classes == target.classes:
         table[: len(source)] = np.arange(len(source))
-    elif source.classes == CITYSCAPES_19.classes and target.classes == CITYSCAPES_7.classes:
-        table[: len(source)] = CITYSCAPES_19_TO_7
-    elif source.classes == CITYSCAPES_19.classes and target.classes == CITYSCAPES_2.classes:
-        table[: len(source)] = CITYSCAPES_19_TO_2
-    elif source.classes == NYUV2_40.classes and target.classes == NYUV2_13.classes:
-        table[: len(source)] = NYUV2_40_TO_13
+    elif (ids := _KNOWN.get((source.classes, target.classes))) is not None:
+        table[: len(source)] = ids
     else:
         raise ValueError(
             f"labels of class set {source.name!r} cannot become {target.name!r}; "

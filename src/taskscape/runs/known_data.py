@@ -30,18 +30,31 @@ def require_same(folder: RunFolder, stores: Mapping[str, Store]) -> None:
             )
 
 
-def result_name(folder: RunFolder, split: str, tta: bool | str, store: Store) -> tuple[str, str]:
+def result_name(
+    folder: RunFolder,
+    split: str,
+    tta: bool | str,
+    store: Store,
+    *,
+    source: str | None = None,
+    height: int | None = None,
+) -> tuple[str, str]:
     """Return what the result of a split is called in the folder of a run, and what there is to say about it.
 
-    That is the split's own name for the data that the run was trained with. Another data set under the same name, such
-    as a store that was made again, has its fingerprint in the name, so that no result replaces that of other data.
+    That is the split's own name for the data that the run was trained with, and ``SOURCE-SPLIT`` for those of another
+    source; ``-heightN`` follows where images are scaled to a height of N. Another data set under the same name, such as
+    a store that was made again, has its fingerprint in the name, so that no result replaces that of other data.
     """
     now = store.manifest.fingerprint
-    known = (_fingerprints(folder.data).get(split), _fingerprint_of_result(folder.result(split, tta)))
+    own = (split if source is None else f"{source}-{split}") + (f"-height{height}" if height is not None else "")
+    known = (
+        _fingerprints(folder.data).get(split) if source is None else None,
+        _fingerprint_of_result(folder.result(own, tta)),
+    )
     before = next((fingerprint for fingerprint in known if fingerprint not in (None, now)), None)
     if before is None:
-        return split, ""
-    name = f"{split}-{now[:8]}"
+        return own, ""
+    name = f"{own}-{now[:8]}"
     return name, (
         f"the split {split} in {store.path} is not the one that {folder.path} was trained or evaluated with before "
         f"(fingerprint {now} instead of {before}); the result is {folder.result(name, tta)}"

@@ -21,7 +21,7 @@ from torch.utils.flop_counter import FlopCounterMode
 import taskscape
 from taskscape import logs
 from taskscape.batch import Batch
-from taskscape.data import Loader, Store
+from taskscape.data import DataSource, Loader, Store
 from taskscape.data.check import quick, require_labels
 from taskscape.devices import find_device
 from taskscape.distributed import launch, rank, world_size
@@ -34,6 +34,7 @@ from taskscape.run_folder import Result, RunFolder, locked
 from taskscape.runs.account import asked_for, last_epochs, parts, progress_of
 from taskscape.runs.experiment import Experiment
 from taskscape.runs.known_data import remember, require_same, result_name
+from taskscape.runs.other_data import adapted, source_of
 from taskscape.runs.precision import apply_recorded, precision_in_words, verify_precision
 from taskscape.runs.start import Start
 from taskscape.serialization import dump, keep_code, parse, unstructure
@@ -256,6 +257,9 @@ def evaluate_run(
     run: str | Path,
     *,
     split: str = "val",
+    data: DataSource | str | Path | None = None,
+    classes: str = "",
+    height: int | None = None,
     tta: TestTimeAugmentation | str | bool = False,
     device: str = "auto",
     quiet: bool = False,
@@ -265,19 +269,37 @@ def evaluate_run(
     With ``tta``, test-time augmentation, predictions are the mean of those for the image and for its mirror image, or
     what a ``TestTimeAugmentation`` or its word says; the files have names of their own then (``RunFolder``).
 
+    ``data``, a source or the folder of a store, are other data than the run's; their splits are called
+    ``STORE-SPLIT`` in the run's folder. Tasks that they have no labels for are left out. Where they have other classes,
+    ``classes`` says which of the network's becomes which of theirs
+    (``taskscape.modalities.class_maps.class_table``): ``cityscapes-to-camvid``, or ``wall:building+terrain:tree``; by
+    default the known map between the two, or classes of the same name. The probabilities of classes that become one
+    are added up. ``height`` scales images to this height for the network, and its output back; by default they stay.
+
     Where the data are not those that the run was trained with, the files have the data's fingerprint in their names, as
-    ``Result.split`` has, and that is printed. Raises ``ValueError`` for a split that the data lacks.
+    ``Result.split`` has, and that is printed. Raises ``ValueError`` for a split that the data lacks, and for labels
+    that the network cannot be measured by.
     """
     known = _known(find_tta(tta))
     model = load(run, device)
     folder = RunFolder(Path(run))
+    source = model.experiment.data if data is None else source_of(data)
     with progress_bar(rank() == 0 and not quiet) as progress, logs.shown(progress.console):
-        stores = model.experiment.data.open(reporter(progress, "preparing data"))
+        stores = source.open(reporter(progress, "preparing data"))
         if split not in stores:
-            raise ValueError(f"the data of {run} has no split {split!r}; it has {', '.join(stores)}")
-        name, note = result_name(folder, split, known, stores[split])
-        if note:
-            _LOGGER.info("%s", note)
+            where = run if data is None else stores[next(iter(stores))].path
+            raise ValueError(f"the data of {where} has no split {split!r}; it has {', '.join(stores)}")
+        store = stores[split]
+        other = None if data is None else store.path.name
+        name, note = result_name(folder, split, known, store, source=other, height=height)
+        notes = [note]
+        if data is not None or classes or height is not None:
+            experiment, network, changed = adapted(
+                model.experiment, model.network, store.fields, str(store.path), classes=classes, height=height
+            )
+            model, notes = TrainedModel(experiment, network, model.device), [*changed, note]
+        for sentence in filter(None, notes):
+            _LOGGER.info("%s", sentence)
         report = reporter(progress, "batches evaluated")
         return evaluate_model(model, stores, folder, split=split, name=name, tta=tta, report=report)
 

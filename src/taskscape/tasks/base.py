@@ -82,6 +82,17 @@ class Task(RangedSettings, ABC):
         read_as(field, modality, type(self.modality))
         return self
 
+    def measured_on(
+        self, field: str, modality: Modality, classes: str = ""
+    ) -> tuple[Self, Callable[[Tensor], Tensor] | None]:
+        """Return the task that is measured by the labels of other data than it was trained with.
+
+        ``field`` and ``modality`` are those of the other data, ``classes`` says which class becomes which, for a task
+        with classes (``taskscape.modalities.class_maps.class_table``). The function turns this task's raw output,
+        (B, channels, H, W), into that of the other task; None where it stays. Raises ``ValueError`` as ``for_data``.
+        """
+        return self.for_data(field, modality), None
+
     def for_values(self, sample: Callable[[], Array]) -> tuple[Self, list[str]]:
         """Return this task with what it left to the values of its labels filled in, and what the user should know.
 

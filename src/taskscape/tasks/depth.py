@@ -186,6 +186,14 @@ class Depth(Task):
         return self if self.metric is not None else replace(self, metric=metric)
 
     @override
+    def measured_on(
+        self, field: str, modality: Modality, classes: str = ""
+    ) -> tuple[Self, Callable[[Tensor], Tensor] | None]:
+        """Leave out the metrics that need a scale where the network's depth or that of the data has none."""
+        theirs = read_as(field, modality, modalities.Depth).metric
+        return replace(self, metric=self.modality.metric and theirs), None
+
+    @override
     def for_values(self, sample: Callable[[], Array]) -> tuple[Self, list[str]]:
         """Choose range and normalization from the data where they are not set and those of streets do not suit it."""
         depth = np.asarray(sample(), np.float64)

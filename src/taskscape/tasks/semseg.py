@@ -1,6 +1,6 @@
 """Semantic segmentation."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Annotated, ClassVar, Literal, Self
 
@@ -15,8 +15,10 @@ from taskscape.losses import CrossEntropy, SegmentationLoss
 from taskscape.losses.base import at_least_float32
 from taskscape.metrics.semseg import SegmentationMetrics
 from taskscape.modalities import CLASS_SETS, ClassSet, Modality
+from taskscape.modalities.class_maps import class_table, groups
 from taskscape.modalities.class_sets import label_map
 from taskscape.tasks.base import Task, read_as
+from taskscape.tasks.merged_classes import MergedClasses
 
 ClassSetByName = Annotated[
     ClassSet | None,
@@ -76,6 +78,25 @@ class SemanticSegmentation(Task):
         except ValueError as error:
             raise ValueError(f"field {field!r}: {error}") from error
         return self
+
+    @override
+    def measured_on(
+        self, field: str, modality: Modality, classes: str = ""
+    ) -> tuple[Self, Callable[[Tensor], Tensor] | None]:
+        """Map the labels to the classes of this task where such a map is known; else merge the predicted classes."""
+        ours, theirs = self.modality.classes, read_as(field, modality, modalities.Semseg).classes
+        if not classes:
+            try:
+                label_map(theirs, ours)
+            except ValueError:
+                pass
+            else:
+                return self, None
+        try:
+            merged = groups(class_table(ours, theirs, classes), ours, theirs)
+        except ValueError as error:
+            raise ValueError(f"field {field!r}: {error}") from error
+        return replace(self, classes=theirs, loss=CrossEntropy()), MergedClasses(tuple(map(tuple, merged)))
 
     @override
     def target(self, target: Target, modality: Modality) -> Target:

@@ -1,0 +1,94 @@
+"""A trained network on data that it was not trained with: other classes, another size, fewer labels."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+from typing_extensions import override
+
+from taskscape.data import DataSource, Packed
+from taskscape.losses.base import at_least_float32
+from taskscape.modalities import Modality
+from taskscape.models import Network, Outputs
+from taskscape.runs.experiment import Experiment
+
+Convert = Callable[[Tensor], Tensor]
+"""Turns raw output, (B, C, H, W), into that of another task."""
+
+
+class AdaptedNetwork(Network):
+    """A network whose images are brought to a height, and whose raw outputs become those of other tasks.
+
+    Images are scaled with their aspect ratio and averaged, raw outputs are interpolated back to the size of the image
+    before they are decoded.
+    """
+
+    def __init__(self, network: Network, height: int | None, converted: Mapping[str, Convert]) -> None:
+        """Take the network, the height of its images in pixels, and what becomes of its outputs, by task."""
+        super().__init__(network.out_channels)
+        self.network, self.height, self.converted = network, height, dict(converted)
+
+    @override
+    def shared_modules(self) -> tuple[nn.Module, ...]:
+        return self.network.shared_modules()
+
+    @override
+    def forward(self, image: Tensor) -> Outputs:
+        size = image.shape[-2:]
+        if self.height is not None and self.height != size[0]:
+            scaled = (self.height, max(round(size[1] * self.height / size[0]), 1))
+            image = F.interpolate(image, scaled, mode="bilinear", antialias=True)
+        final = {}
+        for name, raw in self.network(image).final.items():
+            raw = self.converted[name](raw) if name in self.converted else at_least_float32(raw)
+            final[name] = raw if raw.shape[-2:] == size else F.interpolate(raw, size, mode="bilinear")
+        return Outputs(final, {}, ())
+
+
+def source_of(data: DataSource | str | Path) -> DataSource:
+    """Return a source of data as it is, and the folder of a store as a source."""
+    return data if isinstance(data, DataSource) else Packed(Path(data))
+
+
+def adapted(
+    experiment: Experiment,
+    network: Network,
+    fields: Mapping[str, Modality],
+    where: str,
+    *,
+    classes: str = "",
+    height: int | None = None,
+) -> tuple[Experiment, Network, list[str]]:
+    """Return an experiment and its network as they are measured on other data, and sentences about what is done.
+
+    Tasks without labels in ``fields`` are left out. Where the data have other classes, their labels become the
+    network's classes if such a map is known, and otherwise the probabilities of the network's classes are added up to
+    those of the data (``Task.measured_on``). ``height`` is that of the network's images, by default that of the data.
+
+    Raises ``ValueError`` with the remedy where no task has labels, or classes cannot be mapped.
+    """
+    if height is not None and height < 1:
+        raise ValueError(f"height is {height}: it must be at least 1")
+    tasks, converted, notes = {}, {}, []
+    for name, task in experiment.tasks.items():
+        field = task.source_for(name)
+        if field not in fields:
+            notes.append(f"{where} has no labels {field!r}: the task {name} is not measured")
+            continue
+        try:
+            tasks[name], convert = task.measured_on(field, fields[field], classes)
+        except ValueError as error:
+            raise ValueError(f"{where}: {error}") from error
+        if convert is not None:
+            converted[name] = convert
+            notes.append(f"{name}: the network's classes are merged into those of {where}, their probabilities added")
+    if not tasks:
+        raise ValueError(
+            f"{where} has labels {', '.join(fields) or 'none'}, and the network predicts "
+            f"{', '.join(experiment.tasks)}: nothing can be measured"
+        )
+    if height is not None or converted:
+        network = AdaptedNetwork(network, height, converted).to(next(network.parameters()).device).eval()
+    return replace(experiment, tasks=tasks), network, notes

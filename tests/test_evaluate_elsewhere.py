@@ -1,0 +1,156 @@
+"""A network measured on data that it was not trained with: other classes, another size, fewer labels."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from blocks import pack
+from taskscape import runs
+from taskscape.cli import main
+from taskscape.data import Packed, Store
+from taskscape.modalities import Depth, Normals, Semseg
+from taskscape.modalities.class_maps import CLASS_MAPS, class_table, left_out
+from taskscape.modalities.class_sets import CAMVID_11, CITYSCAPES_7, CITYSCAPES_19, IGNORE_INDEX, ClassSet
+from taskscape.run_folder import Result
+from taskscape.tasks import Depth as DepthTask
+from taskscape.tasks import SemanticSegmentation
+from taskscape.tasks.merged_classes import MergedClasses
+from tiny import tiny
+
+THREE = ClassSet("three", ("wall", "house", "sky"), ((0, 0, 0), (1, 1, 1), (2, 2, 2)))
+TWO = ClassSet("two", ("building", "sky"), ((0, 0, 0), (1, 1, 1)))
+
+
+def test_cityscapes_to_camvid_is_as_stated() -> None:
+    expected = {
+        "wall": "building", "terrain": "tree", "vegetation": "tree", "traffic light": "sign", "traffic sign": "sign",
+        "truck": "car", "bus": "car", "train": "car", "person": "pedestrian", "rider": "bicyclist",
+        "motorcycle": "bicyclist", "bicycle": "bicyclist",
+    }  # fmt: skip
+    for how in ("cityscapes-to-camvid", ""):
+        table = class_table(CITYSCAPES_19, CAMVID_11, how)
+        became = {name: CAMVID_11.classes[table[id_]] for id_, name in enumerate(CITYSCAPES_19.classes)}
+        assert became == {name: expected.get(name, name) for name in CITYSCAPES_19.classes}
+        assert (table[19:] == IGNORE_INDEX).all() and not left_out(CITYSCAPES_19, table)
+
+
+def test_classes_are_mapped_by_name() -> None:
+    table = class_table(THREE, TWO)
+    assert (
+        table[:4].tolist() == [IGNORE_INDEX, IGNORE_INDEX, 1, IGNORE_INDEX]
+        and left_out(THREE, table) == THREE.classes[:2]
+    )
+    assert class_table(THREE, TWO, "wall:building+house:building")[:3].tolist() == [0, 0, 1]
+    assert class_table(THREE, TWO, "house:building+sky:")[:3].tolist() == [IGNORE_INDEX, 0, IGNORE_INDEX]
+
+
+@pytest.mark.parametrize(
+    ("how", "message"),
+    [
+        ("cityscapes-to-camvid", "leads from the classes 'cityscapes-19', and these are 'three'"),
+        ("cityscape-to-camvid", "no map 'cityscape-to-camvid'.*cityscapes-to-camvid.*wall:building"),
+        ("walls:building", "no class 'walls' in 'three'.*wall"),
+        ("wall:buildings", "no class 'buildings' in 'two'.*building"),
+        ("wall:building+wall:sky", "names 'wall' twice"),
+        ("sky:", "no class of 'three' .*say which become which"),
+    ],
+)
+def test_maps_that_are_none(how: str, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        class_table(THREE, TWO, how)
+
+
+@pytest.mark.parametrize("name", CLASS_MAPS)
+def test_maps_with_a_name_leave_no_class_out(name: str) -> None:
+    source, target = CLASS_MAPS[name]
+    assert not left_out(source, class_table(source, target, name))
+
+
+def test_merged_scores_are_sums_of_probabilities() -> None:
+    raw = torch.randn(2, 4, 3, 5, generator=torch.Generator().manual_seed(0))
+    merged = MergedClasses(((2, 0), (3,), ()))(raw)
+    p = raw.softmax(1)
+    kept = p[:, [0, 2, 3]].sum(1)
+    expected = torch.stack([(p[:, 0] + p[:, 2]) / kept, p[:, 3] / kept, torch.zeros_like(kept)], 1)
+    torch.testing.assert_close(merged.softmax(1), expected)
+    # Two classes that are merged win together where neither does alone.
+    alone = torch.tensor([1.0, 0.9, 1.2]).view(1, 3, 1, 1)
+    assert alone.argmax(1).item() == 2 and MergedClasses(((0, 1), (2,)))(alone).argmax(1).item() == 0
+
+
+def test_labels_become_coarser_classes_and_predictions_merge_where_the_network_is_finer() -> None:
+    fine = SemanticSegmentation(CITYSCAPES_19)
+    task, convert = fine.measured_on("semseg", Semseg(CAMVID_11))
+    assert task.modality.classes == CAMVID_11 and convert is not None
+    coarse = SemanticSegmentation(CITYSCAPES_7)
+    assert coarse.measured_on("semseg", Semseg(CITYSCAPES_19)) == (coarse, None)
+    with pytest.raises(ValueError, match="no class of 'three'"):
+        SemanticSegmentation(replace(THREE, classes=("a", "b", "c"))).measured_on("semseg", Semseg(TWO))
+
+
+def test_depth_without_a_scale_has_no_metrics_that_need_one() -> None:
+    task, convert = DepthTask(metric=True).measured_on("depth", Depth(metric=False))
+    assert convert is None and "abs_err" not in task.metrics().specs
+    assert "abs_err" in DepthTask(metric=True).measured_on("depth", Depth())[0].metrics().specs
+    with pytest.raises(ValueError, match="holds normals, not depth"):
+        DepthTask().measured_on("depth", Normals())
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("run")
+    pack(folder / "fine", train=8, classes=THREE)
+    runs.train(replace(tiny(folder / "fine"), epochs=1), folder / "run", quiet=True)
+    return folder / "run"
+
+
+def by_hand(run: Path, store: Store, groups: list[list[int]]) -> float:
+    """Pixel accuracy of the most probable of these groups of classes."""
+    model = runs.load(run, "cpu")
+    batch = store.gather(np.arange(len(store)), ("semseg",), torch.device("cpu"))
+    p = model.forward(batch.image).final["semseg"].softmax(1)
+    ids = torch.stack([p[:, group].sum(1) for group in groups], 1).argmax(1)
+    target = batch.targets["semseg"]
+    return 100 * (ids == target.value)[target.valid].double().mean().item()
+
+
+def test_a_store_of_other_classes_and_fewer_labels(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = (run / "result.json").read_bytes()
+    store = pack(tmp_path / "coarse", classes=TWO, fields=("semseg",), seed=5)
+    main(["evaluate", str(run), "--data", str(store), "--classes", "wall:building+house:building", "--device", "cpu"])
+    said = " ".join(capsys.readouterr().err.split())
+    assert "the task depth is not measured" in said and "probabilities added" in said
+    result = Result.load(run / "result-coarse-val.json")
+    assert result.tasks == {"semseg": Semseg(TWO)} and result.data == Store.open(store, "val").manifest.fingerprint
+    assert result.metrics["semseg/pixel_accuracy"] == pytest.approx(
+        by_hand(run, Store.open(store, "val"), [[0, 1], [2]])
+    )
+    assert (run / "samples-coarse-val.npz").exists() and (run / "result.json").read_bytes() == before
+    again = runs.evaluate_run(run, data=Packed(store), classes="house:building", device="cpu", quiet=True)
+    assert again.metrics["semseg/pixel_accuracy"] == pytest.approx(by_hand(run, Store.open(store, "val"), [[1], [2]]))
+    main(["report", str(run), "--split", "coarse-val"])
+
+
+def test_images_are_scaled_for_the_network_and_predictions_scaled_back(run: Path) -> None:
+    own = runs.evaluate_run(run, data=run.parent / "fine", device="cpu", quiet=True)
+    assert own.metrics == Result.load(run / "result.json").metrics and own.split == "fine-val"
+    half = runs.evaluate_run(run, data=run.parent / "fine", height=16, device="cpu", quiet=True)
+    assert half.size == own.size and half.split == "fine-val-height16" and half.metrics != own.metrics
+    same = runs.evaluate_run(run, data=run.parent / "fine", height=32, device="cpu", quiet=True)
+    assert same.metrics == own.metrics
+    with pytest.raises(ValueError, match="height is 0"):
+        runs.evaluate_run(run, height=0, device="cpu", quiet=True)
+
+
+def test_data_that_nothing_can_be_measured_on(run: Path, tmp_path: Path) -> None:
+    store = pack(tmp_path / "other", classes=TWO, fields=("semseg",))
+    with pytest.raises(ValueError, match=r"the data of .*other has no split 'test'"):
+        runs.evaluate_run(run, data=store, split="test", device="cpu", quiet=True)
+    nothing = pack(tmp_path / "odd", classes=replace(TWO, classes=("a", "b")), fields=("semseg",))
+    with pytest.raises(ValueError, match=r"odd: field 'semseg': no class of 'three' .*such as wall:a"):
+        runs.evaluate_run(run, data=nothing, device="cpu", quiet=True)
