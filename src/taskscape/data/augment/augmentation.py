@@ -1,4 +1,4 @@
-"""Augmentation of whole batches on the device: image, labels and masks together, in one resampling pass.
+"""Augmentation: camera motions of image and labels in one resampling pass, and changes of the image alone.
 
 Every geometric step is a motion of camera space, p → M p, with M one 3×3 matrix per sample:
 
@@ -15,55 +15,27 @@ only shifts the principal point, which changes neither depth nor normals. A labe
 values (``Modality.warp``).
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import NamedTuple
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
-import numpy.typing as npt
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from taskscape.batch import Batch, Target
+from taskscape.data.augment.draws import Draws, Floats
+from taskscape.data.augment.lens import Lens
+from taskscape.data.augment.light import Light
+from taskscape.data.augment.sensor import Sensor
+from taskscape.data.augment.texture import Texture
 from taskscape.modalities import Modality
 from taskscape.modalities.linear import apply_matrix
 from taskscape.serialization.ranges import RangedSettings
 
-Floats = npt.NDArray[np.float64]
-
 _LUMA = np.array([0.299, 0.587, 0.114])
 _TO_YIQ = np.array([_LUMA, [0.5959, -0.2746, -0.3213], [0.2115, -0.5227, 0.3112]])
 _LIMITS = {"rotation": 180.0, "perspective": 0.49, "brightness": 1.0, "contrast": 1.0, "saturation": 1.0, "hue": 0.5}
-
-
-class Draws(NamedTuple):
-    """Random numbers in [0, 1), (B,) each: every use has its own."""
-
-    flip: Floats
-    zoom_choice: Floats
-    zoom: Floats
-    rotation: Floats
-    left: Floats
-    top: Floats
-    perspective_x: Floats
-    perspective_y: Floats
-    brightness: Floats
-    contrast: Floats
-    saturation: Floats
-    hue: Floats
-
-
-def draw(seed: int, step: int, indices: Sequence[int] | npt.NDArray[np.int64]) -> Draws:
-    """Return the random numbers of some samples, a function of (seed, step, index) and of nothing else.
-
-    ``step`` is any number that is different whenever a sample returns, such as the epoch.
-    """
-    # Philox is a function of (key, counter); a counter's low words are left to count the draws of one sample.
-    streams = (np.random.Philox(key=[seed, 1], counter=[0, 0, step, int(index)]) for index in indices)
-    count = len(Draws._fields)
-    numbers = np.array([np.random.Generator(stream).random(count) for stream in streams]).reshape(-1, count)
-    return Draws(*numbers.T)
 
 
 @dataclass(frozen=True)
@@ -90,6 +62,14 @@ class Augmentation(RangedSettings):
     """Saturation is multiplied by a factor in 1 ± this."""
     hue: float = 0.0
     """Hue turns by up to this fraction of the color circle either way, 0 … 0.5."""
+    texture: Texture = field(default_factory=Texture)
+    """Of surfaces: for networks trained on generated images."""
+    light: Light = field(default_factory=Light)
+    """Exposure of the mid-tones, white balance, shadows."""
+    lens: Lens = field(default_factory=Lens)
+    """Distortion, which labels follow, vignetting, blur."""
+    sensor: Sensor = field(default_factory=Sensor)
+    """Noise, sharpening, compression."""
 
     def __post_init__(self) -> None:
         """Check the settings. Raises ``ValueError``."""
@@ -113,13 +93,15 @@ class Augmentation(RangedSettings):
         from outside the frame is black and not valid.
         """
         zooms = any(factor != 1.0 for factor in (*self.scale_choices, *self.scale_range))
-        if self.crop or self.rotation or self.perspective or zooms:
+        if self.crop or self.rotation or self.perspective or self.lens.distortion or zooms:
             batch = self._resampled(batch, draws, modalities)
         elif self.flip:
             batch = self._flipped(batch, draws, modalities)
+        image = self.light(self.texture(batch.image, draws), draws)
         if self.brightness or self.contrast or self.saturation or self.hue:
-            batch = batch._replace(image=self._recolored(batch.image, draws))
-        return batch
+            image = self._recolored(image, draws)
+        image = self.sensor(self.lens(image, draws), draws)
+        return batch if image is batch.image else batch._replace(image=image)
 
     def _signs(self, draws: Draws) -> Floats:
         """Return -1 for images to be flipped, else 1."""
@@ -166,7 +148,10 @@ class Augmentation(RangedSettings):
         motion_b33, homography_b33 = (
             torch.from_numpy(matrix).float().to(batch.image.device) for matrix in (motion, homography)
         )
-        x, y, depth_ratio = _sources(homography_b33, crop)
+        pixels = _pixels(crop, batch.image.device)
+        if self.lens.distortion:
+            pixels = self.lens.bend(pixels, draws)
+        x, y, depth_ratio = _sources(homography_b33, pixels)
         column, row = x.round().long(), y.round().long()
         inside = (column >= 0) & (column < width) & (row >= 0) & (row < height)
         nearest = row.clamp(0, height - 1) * width + column.clamp(0, width - 1)
@@ -243,14 +228,18 @@ def _window_center(length: int, window: Floats, draw: Floats) -> Floats:
     return center
 
 
-def _sources(homography: Tensor, crop: tuple[int, int]) -> tuple[Tensor, Tensor, Tensor]:
-    """Return where each output pixel comes from, x and y (B, h, w), and what its depth is divided by, (B, 1, h, w)."""
+def _pixels(size: tuple[int, int], device: torch.device) -> Tensor:
+    """Return the pixels of an image, (1, 3, H, W), homogeneous."""
     y, x = torch.meshgrid(
-        torch.arange(crop[0], device=homography.device, dtype=torch.float32),
-        torch.arange(crop[1], device=homography.device, dtype=torch.float32),
+        torch.arange(size[0], device=device, dtype=torch.float32),
+        torch.arange(size[1], device=device, dtype=torch.float32),
         indexing="ij",
     )
-    pixels = torch.stack([x, y, torch.ones_like(x)]).unsqueeze(0)
+    return torch.stack([x, y, torch.ones_like(x)]).unsqueeze(0)
+
+
+def _sources(homography: Tensor, pixels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Return where each output pixel comes from, x and y (B, h, w), and what its depth is divided by, (B, 1, h, w)."""
     x, y, w = apply_matrix(homography, pixels).unbind(1)
     w = w.clamp_min(1e-3)  # what a strong perspective puts behind the camera lies far outside
     return x / w, y / w, w.unsqueeze(1)

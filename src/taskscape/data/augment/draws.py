@@ -1,0 +1,82 @@
+"""The random numbers of an augmentation: a function of (seed, step, sample)."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+Floats = npt.NDArray[np.float64]
+
+
+class Draws(NamedTuple):
+    """Random numbers in [0, 1), (B,) each: every use has its own. New ones come last, so that the others stay."""
+
+    flip: Floats
+    zoom_choice: Floats
+    zoom: Floats
+    rotation: Floats
+    left: Floats
+    top: Floats
+    perspective_x: Floats
+    perspective_y: Floats
+    brightness: Floats
+    contrast: Floats
+    saturation: Floats
+    hue: Floats
+    distortion: Floats
+    texture_fields: Floats
+    texture_noise: Floats
+    texture_mixing: Floats
+    gamma: Floats
+    red: Floats
+    blue: Floats
+    gradient: Floats
+    gradient_angle: Floats
+    shadow: Floats
+    shadow_angle: Floats
+    shadow_place: Floats
+    shadow_width: Floats
+    shadow_softness: Floats
+    vignetting: Floats
+    blur: Floats
+    noise_field: Floats
+    noise: Floats
+    sharpening: Floats
+    jpeg: Floats
+
+
+def draw(seed: int, step: int, indices: Sequence[int] | npt.NDArray[np.int64]) -> Draws:
+    """Return the random numbers of some samples, a function of (seed, step, index) and of nothing else.
+
+    ``step`` is any number that is different whenever a sample returns, such as the epoch.
+    """
+    # Philox is a function of (key, counter); a counter's low words are left to count the draws of one sample.
+    streams = (np.random.Philox(key=[seed, 1], counter=[0, 0, step, int(index)]) for index in indices)
+    count = len(Draws._fields)
+    numbers = np.array([np.random.Generator(stream).random(count) for stream in streams]).reshape(-1, count)
+    return Draws(*numbers.T)
+
+
+def per_image(numbers: Floats, image: Tensor) -> Tensor:
+    """Return numbers, (B,) or (B, C), as (B, C or 1, 1, 1) of the image's device and type."""
+    tensor = torch.from_numpy(np.asarray(numbers)).to(image.device, image.dtype)
+    return tensor.reshape(len(tensor), -1, 1, 1)
+
+
+def signed(numbers: Floats) -> Floats:
+    """Return numbers in [-1, 1) of those in [0, 1)."""
+    return 2 * numbers - 1
+
+
+def gaussian(numbers: Floats, shape: Sequence[int], device: torch.device) -> Tensor:
+    """Return standard normal numbers, (B, *shape) float32, that of each image a function of its number in [0, 1).
+
+    On another kind of device they are others.
+    """
+    fields = torch.empty(len(numbers), *shape, device=device)
+    for field, number in zip(fields, numbers, strict=True):
+        field.normal_(generator=torch.Generator(device).manual_seed(int(number * 2**53)))
+    return fields

@@ -1,0 +1,67 @@
+"""What a lens does: it bends straight lines, is darker towards the corners, and out of focus."""
+
+import math
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from taskscape.data.augment.draws import Draws, per_image, signed
+from taskscape.serialization.ranges import BelowOne, Fraction, NonNegative, RangedSettings
+
+
+@dataclass(frozen=True)
+class Lens(RangedSettings):
+    """Random properties of the lens."""
+
+    distortion: BelowOne = 0.0
+    """By which part the distance from the center is changed at a corner, at most, either way: r' = r·(1 + k·r²). Labels
+    move along. Their values stay: where a point lies and which way its surface faces does not depend on the lens."""
+    vignetting: Fraction = 0.0
+    """Largest part of the light that is lost at a corner; half way to it a quarter of that is."""
+    blur: NonNegative = 0.0
+    """Largest standard deviation of a Gaussian blur, in pixels."""
+
+    def bend(self, pixels: Tensor, draws: Draws) -> Tensor:
+        """Return where a lens without distortion has what is at the pixels of a distorted image, (B, 3, H, W).
+
+        ``pixels`` are homogeneous, (1, 3, H, W), with (0, 0) for the center of the first.
+        """
+        height, width = pixels.shape[2:]
+        center = pixels.new_tensor([(width - 1) / 2, (height - 1) / 2, 0]).view(1, 3, 1, 1)
+        radius = (pixels - center)[:, :2].square().sum(1, keepdim=True) / (math.hypot(height, width) / 2) ** 2
+        factor = 1 + per_image(self.distortion * signed(draws.distortion), pixels) * radius
+        moved = (pixels[:, :2] - center[:, :2]) * factor + center[:, :2]
+        return torch.cat([moved, pixels[:, 2:].expand(len(moved), -1, -1, -1)], 1)
+
+    def __call__(self, image: Tensor, draws: Draws) -> Tensor:
+        """Return the (B, 3, H, W) images in 0..1 darkened and blurred by ``draws``."""
+        if self.vignetting:
+            height, width = image.shape[2:]
+            y = torch.linspace(-1, 1, height, dtype=image.dtype, device=image.device).view(-1, 1) * height
+            x = torch.linspace(-1, 1, width, dtype=image.dtype, device=image.device) * width
+            radius = (x.square() + y.square()) / (height**2 + width**2)
+            image = image * (1 - per_image(self.vignetting * draws.vignetting, image) * radius)
+        if self.blur:
+            image = gaussian_blur(image, per_image(self.blur * draws.blur, image), self.blur)
+        return image
+
+
+def gaussian_blur(image: Tensor, std: Tensor, most: float) -> Tensor:
+    """Return images blurred by a Gaussian of their own, (B, 1, 1, 1) in pixels, of which ``most`` is the largest.
+
+    Borders are repeated. torchvision's takes one width for a whole batch.
+    """
+    batch, channels, height, width = image.shape
+    reach = max(1, math.ceil(2.5 * most))
+    reach = min(reach, height, width)
+    offsets = torch.arange(-reach, reach + 1, dtype=image.dtype, device=image.device)
+    # The share of each pixel of the bell curve, which is right for narrow ones too.
+    edges = (torch.cat([offsets - 0.5, offsets[-1:] + 0.5]) / (std.view(-1, 1).clamp_min(1e-3) * math.sqrt(2))).erf()
+    kernel = edges.diff(dim=1)
+    kernel = (kernel / kernel.sum(1, keepdim=True)).repeat_interleave(channels, 0)[:, None, None]
+    flat = F.pad(image, (reach,) * 4, mode="replicate").reshape(1, batch * channels, height + 2 * reach, -1)
+    for each in (kernel, kernel.transpose(2, 3)):
+        flat = F.conv2d(flat, each, groups=batch * channels)
+    return flat.view(image.shape)

@@ -1,0 +1,57 @@
+"""Surfaces that are stained, weathered and patterned in other ways than those that a renderer knows."""
+
+import math
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from taskscape.data.augment.draws import Draws, gaussian, per_image
+from taskscape.serialization.ranges import Fraction, RangedSettings
+
+_CELLS = (4, 16, 64)
+"""Of the fields of noise along the longer side of an image, from blotches to grain."""
+
+
+@dataclass(frozen=True)
+class Texture(RangedSettings):
+    """Random changes of texture, which keep outlines where they are: for networks trained on generated images."""
+
+    noise: Fraction = 0.0
+    """Largest strength of smooth colored noise of three sizes, by which the image is multiplied: the standard deviation
+    of the factor."""
+    mixing: Fraction = 0.0
+    """Largest share of the image after a random 3×3 convolution of its colors, at the mean and contrast of the image
+    (RandConv; Xu et al., ICLR 2021, https://arxiv.org/abs/2007.13003)."""
+
+    def __call__(self, image: Tensor, draws: Draws) -> Tensor:
+        """Return the (B, 3, H, W) images in 0..1 changed by ``draws``."""
+        if self.mixing:
+            image = torch.lerp(image, _convolved(image, draws), per_image(self.mixing * draws.texture_mixing, image))
+        if self.noise:
+            image = image * (1 + per_image(self.noise * draws.texture_noise, image) * _fields(image, draws))
+        return image.clamp(0, 1) if self.mixing or self.noise else image
+
+
+def _convolved(image: Tensor, draws: Draws) -> Tensor:
+    """Return every image after a convolution of its own."""
+    batch, channels = image.shape[:2]
+    kernels = gaussian(draws.texture_fields, (channels, channels, 3, 3), torch.device("cpu")).to(image.device)
+    padded = F.pad(image, (1, 1, 1, 1), mode="replicate").reshape(1, -1, image.shape[2] + 2, image.shape[3] + 2)
+    mixed = F.conv2d(padded, kernels.flatten(0, 1), groups=batch).view_as(image)
+    std, mean = torch.std_mean(mixed, (2, 3), keepdim=True, correction=0)
+    old_std, old_mean = torch.std_mean(image, (2, 3), keepdim=True, correction=0)
+    return (mixed - mean) * (old_std / std.clamp_min(1e-5)) + old_mean
+
+
+def _fields(image: Tensor, draws: Draws) -> Tensor:
+    """Return smooth noise of unit variance at its nodes, as large as the images."""
+    height, width = image.shape[2:]
+    total = torch.zeros_like(image)
+    for place, cells in enumerate(_CELLS):
+        grid = [max(2, round(cells * length / max(height, width))) for length in (height, width)]
+        # Every size takes other numbers of the same stream.
+        nodes = gaussian((draws.texture_fields + place / len(_CELLS)) % 1, (image.shape[1], *grid), torch.device("cpu"))
+        total += F.interpolate(nodes.to(image.device), (height, width), mode="bilinear", align_corners=True)
+    return total / math.sqrt(len(_CELLS))
