@@ -5,6 +5,7 @@ To add one, write its file and name it in ``READERS``; or keep it in a file of y
 """
 
 from taskscape.data.readers.base import RawData, RawIndex, RawSample
+from taskscape.data.readers.camvid import CamVid
 from taskscape.data.readers.cityscapes import Cityscapes
 from taskscape.data.readers.coco import Coco
 from taskscape.data.readers.cvat import Cvat
@@ -15,13 +16,14 @@ from taskscape.data.readers.nyuv2 import Nyuv2
 from taskscape.data.readers.voc import Voc
 from taskscape.serialization import offer
 
-READERS: tuple[type[RawData], ...] = (Cityscapes, Nyuv2, Miniscapes, MtanArrays, Coco, Voc, Cvat, Folder)
+READERS: tuple[type[RawData], ...] = (Cityscapes, Nyuv2, CamVid, Miniscapes, MtanArrays, Coco, Voc, Cvat, Folder)
 """The raw data sets, each with its name."""
 
 offer(RawData, READERS)
 
 __all__ = [
     "READERS",
+    "CamVid",
     "Cityscapes",
     "Coco",
     "Cvat",
