@@ -209,3 +209,26 @@ def test_skip_and_depth_of_the_decoders(name):
     decoders = lambda network: [m for m in network.modules() if isinstance(m, SkipDecoder)]  # noqa: E731
     assert [(d.reduce_skip.out_channels, len(d.fuse)) for d in decoders(plain)] == [(48, 2), (64, 3)]
     assert [(d.reduce_skip.out_channels, len(d.fuse)) for d in decoders(other)] == [(32, 1), (32, 1)]
+
+
+def test_the_weights_of_attention_are_those_it_averages_values_with():
+    torch.manual_seed(0)
+    attention = Attention(8, heads=1, temperature=0.3)
+    queries, context = torch.randn(2, 3, 8), torch.randn(2, 5, 8)
+    weights = attention.weights(queries, context)
+    torch.testing.assert_close(weights.sum(-1), torch.ones(2, 3))
+    torch.testing.assert_close(attention.project(weights @ attention.value(context)), attention(queries, context))
+
+
+def test_every_class_token_has_an_attention_map():
+    torch.manual_seed(0)
+    network = build("cross-attention", {"semseg": 7, "depth": 1}, encoder="resnet10t", blocks=2).eval()
+    with torch.no_grad():
+        maps = network.attention_maps(torch.rand(2, 3, 64, 96))
+    assert {task: tuple(found.shape) for task, found in maps.items()} == {"semseg": (2, 7, 16, 24)}
+    torch.testing.assert_close(maps["semseg"].sum((2, 3)), torch.ones(2, 7))
+    assert (
+        build("cross-attention", {"semseg": 7}, encoder="resnet10t", blocks=0).attention_maps(torch.rand(2, 3, 64, 64))
+        == {}
+    )
+    assert build("deeplab-joint", {"semseg": 7}, encoder="resnet10t").attention_maps(torch.rand(2, 3, 64, 64)) == {}

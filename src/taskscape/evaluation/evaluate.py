@@ -14,7 +14,7 @@ from taskscape.evaluation.timing import now
 from taskscape.metrics.joint import JOINT
 from taskscape.metrics.spec import MetricSpec
 from taskscape.modalities import Rgb
-from taskscape.models import Outputs
+from taskscape.models import Network, Outputs
 from taskscape.tasks import Task
 
 Forward = Callable[[Tensor], Outputs]
@@ -104,11 +104,15 @@ class Evaluator:
 
 
 @torch.no_grad()
-def collect_samples(forward: Forward, tasks: Mapping[str, Task], batch: Batch) -> dict[str, npt.NDArray[Any]]:
+def collect_samples(
+    forward: Forward, tasks: Mapping[str, Task], batch: Batch, network: Network | None = None
+) -> dict[str, npt.NDArray[Any]]:
     """Return images, labels and predictions of a batch in the form of samples, as a report draws them.
 
     ``image`` is (N, H, W, 3) uint8. For every task ``TASK/label`` and ``TASK/prediction`` are (N, H, W) + the shape of
-    its modality, ``TASK/valid`` is (N, H, W) bool.
+    its modality, ``TASK/valid`` is (N, H, W) bool. With the network itself there are also, where it has such,
+    ``TASK/transferred``, what another task's prediction is transferred to, shaped as ``TASK/prediction``, and
+    ``TASK/attention``, (N, channels, h, w) uint8: how much each class attends to each cell, 255 where it does most.
     """
     final = forward(batch.image).final
     arrays = {"image": Rgb().to_array(batch.image)}
@@ -117,4 +121,10 @@ def collect_samples(forward: Forward, tasks: Mapping[str, Task], batch: Batch) -
         arrays[f"{name}/label"] = task.modality.to_array(value)
         arrays[f"{name}/valid"] = valid.cpu().numpy()
         arrays[f"{name}/prediction"] = task.modality.to_array(task.decode(final[name]))
+    if network is not None:
+        for name, raw in network.transfer({name: raw.float() for name, raw in final.items()}).items():
+            arrays[f"{name}/transferred"] = tasks[name].modality.to_array(tasks[name].decode(raw))
+        for name, maps in network.attention_maps(batch.image).items():
+            share = maps.float() / maps.float().amax((2, 3), keepdim=True).clamp(min=1e-12)
+            arrays[f"{name}/attention"] = (255 * share).round().byte().cpu().numpy()
     return arrays

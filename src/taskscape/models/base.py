@@ -148,6 +148,20 @@ class Network(nn.Module, ABC):
     def forward(self, image: Tensor) -> Outputs:
         """Predict every task for a (B, 3, H, W) batch in 0..1."""
 
+    def transfer(self, final: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Return the raw maps that other tasks' predictions are transferred to, by task; none here.
+
+        ``final`` are the network's own raw maps, (B, channels, H, W) each; see ``ring`` for who is transferred to whom.
+        """
+        return {}
+
+    def attention_maps(self, image: Tensor) -> dict[str, Tensor]:
+        """Return by task how much each class attends to each cell of (B, 3, H, W) images, for pictures; none here.
+
+        Maps are (B, channels, h, w), in evaluation mode, at least 0, and sum to 1 over the cells.
+        """
+        return {}
+
     @abstractmethod
     def shared_modules(self) -> tuple[nn.Module, ...]:
         """Return the modules that serve all tasks, in the order of computation. Empty where nothing is shared."""

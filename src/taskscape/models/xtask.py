@@ -137,8 +137,8 @@ class XTask(Network, config=XTaskConfig):
         auxiliary = {"transferred": self.transfer(final)} if self.training and self.transfers else {}
         return Outputs(final, auxiliary, pyramid)
 
+    @override
     def transfer(self, final: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Return for each task the raw map, (B, channels, H, W), that another task's prediction is transferred to."""
         inputs = {task: F.log_softmax(raw, 1) if task in self.class_tasks else raw for task, raw in final.items()}
         return {target: self.transfers[source](inputs[source]) for source, target in ring(final)}
 

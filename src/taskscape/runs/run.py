@@ -357,7 +357,8 @@ def evaluate_model(
     )
     if rank() == 0:
         indices = np.linspace(0, len(store) - 1, min(SAMPLES, len(store))).astype(np.int64)
-        samples = collect_samples(forward, model.tasks, loader.batch(indices))
+        network = None if augmentation else model.network
+        samples = collect_samples(forward, model.tasks, loader.batch(indices), network)
         names = np.array([store.names[index] for index in indices])
         _save_arrays(folder.samples(name, known), {"name": names, **samples})
         result.save(folder.result(name, known))

@@ -16,7 +16,7 @@ from taskscape.data import Loader
 from taskscape.devices import with_float64
 from taskscape.distributed import world_size
 from taskscape.errors import TrainingError
-from taskscape.evaluation import Evaluation, LossMeans, evaluate
+from taskscape.evaluation import ConsistencyEnergy, Evaluation, LossMeans, evaluate
 from taskscape.models import Outputs
 from taskscape.parallel import keep_threads
 from taskscape.progress import progress_bar
@@ -113,8 +113,8 @@ class Trainer:
                 self._train(epoch, show)
                 is_last = epoch + 1 == self.epochs or self.pace.is_over()
                 if is_last or (epoch + 1) % self.validate_every == 0:
-                    evaluation, losses = self._evaluate(self.val_data.epoch(0))
-                    self._finish(epoch, evaluation, losses)
+                    evaluation, others = self._evaluate(self.val_data.epoch(0))
+                    self._finish(epoch, evaluation, others)
                     _LOGGER.info("%s", self._summary(epoch, evaluation))
                 else:
                     self._finish(epoch, None, {})
@@ -172,7 +172,7 @@ class Trainer:
         self.pending.clear()
 
     def _evaluate(self, batches: Iterable[Batch]) -> tuple[Evaluation, dict[str, float]]:
-        """Evaluate on these batches and return their losses too.
+        """Evaluate on these batches and return ``loss/TASK`` and ``consistency/TASK`` of them too.
 
         Each process takes its part, all with the first one's statistics.
         """
@@ -181,19 +181,25 @@ class Trainer:
                 dist.broadcast(buffer, 0)
         self.network.eval()
         tasks = self.training_step.tasks
-        losses = LossMeans(tasks)
+        losses, energy = LossMeans(tasks), ConsistencyEnergy(tasks, self.network)
+
+        def also(batch: Batch, outputs: Outputs) -> None:
+            losses.update(batch, outputs)
+            energy.update(batch, outputs)
+
         try:
-            evaluation = evaluate(self._forward, tasks, batches, self.fabric.device, also=losses.update)
+            evaluation = evaluate(self._forward, tasks, batches, self.fabric.device, also=also)
         finally:
             self.network.train()
-        return evaluation, losses.compute(self.fabric.device)
+        device = self.fabric.device
+        return evaluation, _prefixed("loss", losses.compute(device)) | _prefixed("consistency", energy.compute(device))
 
     def _forward(self, image: Tensor) -> Outputs:
         with autocast(image.device, self.training_step.precision):
             outputs: Outputs = self.network(image)
         return outputs
 
-    def _finish(self, epoch: int, evaluation: Evaluation | None, losses: Mapping[str, float]) -> None:
+    def _finish(self, epoch: int, evaluation: Evaluation | None, others: Mapping[str, float]) -> None:
         """Log the epoch with its validation, if any, keep its weights if they are the best, and save everything."""
         is_best = evaluation is not None and self.best.update(evaluation)
         on_training_images = {} if evaluation is None else self._train_metrics()
@@ -203,7 +209,7 @@ class Trainer:
             row = {"seconds": self.pace.seconds, "lr": self._learning_rate()}
             row |= self.usage.read()
             row |= _prefixed("train/loss", self.losses.compute()) | _prefixed("train/weight", self.weights.compute())
-            row |= _prefixed("train", on_training_images) | _prefixed("val/loss", losses)
+            row |= _prefixed("train", on_training_images) | _prefixed("val", others)
             if self.patience is not None:
                 row["epochs_since_best"] = self.best.epochs_since
             row |= _prefixed("val", metrics)

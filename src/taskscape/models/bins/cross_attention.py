@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
+from typing_extensions import override
 
 from taskscape.models.bins.base import BinsConfig, BinsNetwork
 from taskscape.models.layers.aspp import ASPP
@@ -44,13 +45,32 @@ class ClassTokenBranch(nn.Module):
 
     def forward(self, skip: Tensor, bottleneck: Tensor) -> Tensor:
         """Return the task's raw map at the size of the skip."""
-        features = self.project(self.decoder(self.aspp(bottleneck), skip))
+        features = self._features(skip, bottleneck)
         pixels = features.flatten(2)
         tokens = self.tokens.expand(features.shape[0], -1, -1)
         for block in self.blocks:
             tokens = block(tokens, pixels.transpose(1, 2))
         raw: Tensor = (tokens @ pixels).unflatten(2, features.shape[2:])
         return raw
+
+    def attention(self, skip: Tensor, bottleneck: Tensor) -> Tensor:
+        """Return how much each token attends to each pixel in the last block, (B, channels, h, w), at the skip's size.
+
+        Needs a block.
+        """
+        features = self._features(skip, bottleneck)
+        pixels = features.flatten(2).transpose(1, 2)
+        tokens = self.tokens.expand(features.shape[0], -1, -1)
+        *first, last = self.blocks
+        for block in first:
+            tokens = block(tokens, pixels)
+        assert isinstance(last, CrossTransformerBlock)
+        maps: Tensor = last.weights(tokens, pixels).unflatten(2, features.shape[2:])
+        return maps
+
+    def _features(self, skip: Tensor, bottleneck: Tensor) -> Tensor:
+        features: Tensor = self.project(self.decoder(self.aspp(bottleneck), skip))
+        return features
 
 
 class CrossAttention(BinsNetwork, config=CrossAttentionConfig):
@@ -65,3 +85,12 @@ class CrossAttention(BinsNetwork, config=CrossAttentionConfig):
             return ClassTokenBranch(deep, skip, channels, settings)
 
         super().__init__(out_channels, settings, branch)
+
+    @override
+    def attention_maps(self, image: Tensor) -> dict[str, Tensor]:
+        skip, bottleneck = self.read(self.encoder(image))
+        return {
+            task: branch.attention(skip, bottleneck)
+            for task, branch in self.branches.items()
+            if isinstance(branch, ClassTokenBranch) and len(branch.blocks)
+        }

@@ -42,10 +42,18 @@ class Attention(nn.Module):
         ``position``, (1, Q, width), is added to the projected queries.
         """
         query = self.query(queries) if position is None else self.query(queries) + position
-        query, key, value = (
-            x.unflatten(2, (self.heads, -1)).transpose(1, 2) for x in (query, self.key(context), self.value(context))
-        )
+        query, key, value = map(self._by_head, (query, self.key(context), self.value(context)))
         dropout = self.dropout if self.training else 0.0
         mixed = F.scaled_dot_product_attention(query, key, value, dropout_p=dropout, scale=self.scale)
         projected: Tensor = self.project(mixed.transpose(1, 2).flatten(2))
         return projected
+
+    def weights(self, queries: Tensor, context: Tensor) -> Tensor:
+        """Return how much each query attends to each token of the context, (B, Q, N): the mean over heads."""
+        query, key = self._by_head(self.query(queries)), self._by_head(self.key(context))
+        similarity: Tensor = self.scale * query @ key.transpose(-2, -1)
+        return similarity.softmax(-1).mean(1)
+
+    def _by_head(self, x: Tensor) -> Tensor:
+        """Return (B, heads, tokens, channels of a head)."""
+        return x.unflatten(2, (self.heads, -1)).transpose(1, 2)

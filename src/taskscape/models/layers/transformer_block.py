@@ -55,6 +55,10 @@ class CrossTransformerBlock(nn.Module):
         mixed: Tensor = tokens + self.mlp(tokens)
         return mixed
 
+    def weights(self, tokens: Tensor, context: Tensor) -> Tensor:
+        """Return how much each token attends to each of the context, (B, Q, N): the mean over heads."""
+        return self.attention.weights(self.norm(tokens), self.norm_context(context))
+
 
 def _mlp(width: int, expansion: int) -> nn.Sequential:
     return nn.Sequential(

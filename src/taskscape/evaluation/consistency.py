@@ -1,0 +1,56 @@
+"""The consistency energy: how far predictions that are transferred from other tasks are from the direct ones."""
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+from taskscape.batch import Batch
+from taskscape.devices import with_float64
+from taskscape.distributed import all_reduce_sum
+from taskscape.models import Network, Outputs
+from taskscape.tasks import Task
+
+
+class ConsistencyEnergy:
+    """Means over the pixels with a ground truth, by task: a curve of training, as XTasC-Net logs it.
+
+    Of classes it is the Kullback-Leibler divergence of the transferred probabilities from the direct ones, in nats; of
+    other tasks the mean difference of the decoded values, such as metres. Nothing for a network that transfers none.
+
+    Nakano et al., https://arxiv.org/abs/2111.14122.
+    """
+
+    def __init__(self, tasks: Mapping[str, Task], network: Network) -> None:
+        self.tasks, self.network = tasks, network
+        self.sums: dict[str, Tensor] = {}
+        """(2,) float64: the sum over pixels, and their number."""
+
+    def update(self, batch: Batch, outputs: Outputs) -> None:
+        """Take this process's part of a batch; call it without gradients and in evaluation mode."""
+        direct = {name: raw.float() for name, raw in outputs.final.items()}
+        for name, transferred in self.network.transfer(direct).items():
+            valid = batch.targets[name].valid
+            energy = _energy(self.tasks[name], transferred, direct[name])
+            double = with_float64(energy.device)
+            total = energy.masked_fill(~valid, 0.0).to(double, torch.float64).sum()
+            self.sums[name] = self.sums.get(name, 0) + torch.stack([total, valid.sum().to(total)])
+
+    def compute(self, device: torch.device) -> dict[str, float]:
+        """Return the means by task, without those that have no label. Every process must call it."""
+        energies = {}
+        for name in self.tasks:
+            sums = self.sums.get(name, torch.zeros(2, dtype=torch.float64, device=with_float64(device)))
+            total, pixels = all_reduce_sum(sums).tolist()
+            if pixels:
+                energies[name] = total / pixels
+        return energies
+
+
+def _energy(task: Task, transferred: Tensor, direct: Tensor) -> Tensor:
+    """Return (B, H, W) for two raw maps, (B, channels, H, W)."""
+    if task.predicts_classes:
+        log_q, log_p = transferred.log_softmax(1), direct.log_softmax(1)
+        return (log_p.exp() * (log_p - log_q)).sum(1)
+    difference = (task.decode(transferred) - task.decode(direct)).abs()
+    return difference if difference.ndim == 3 else difference.mean(1)
