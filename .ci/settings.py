@@ -1,4 +1,4 @@
-"""Writes src/taskscape/commands/settings.json: what the command line knows of settings, recipes and networks.
+"""Writes src/taskscape/commands/settings.json: what the command line knows of settings, recipes, networks and readers.
 
 python .ci/settings.py
 
@@ -9,6 +9,7 @@ this file instead of importing torch, and makes of it what ``taskscape.commands.
 import json
 from collections.abc import Mapping
 from dataclasses import MISSING, fields, is_dataclass
+from pathlib import Path
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
@@ -18,6 +19,7 @@ from taskscape.commands.described import FILE, SCALARS
 from taskscape.commands.models import cost
 from taskscape.commands.recipes import recipes
 from taskscape.commands.settings import kinds_of, plain, summary, texts, words_of
+from taskscape.data.readers import READERS
 from taskscape.models import CONFIGS
 from taskscape.serialization import is_offered, offered
 from taskscape.serialization.ranges import Range
@@ -33,12 +35,13 @@ def settings() -> dict[str, Any]:
     classes: dict[str, Any] = {}
     offers: dict[str, Any] = {}
     experiments = {name: own.find(name)() for name in recipes()}
-    for experiment in experiments.values():
-        _describe(type(experiment), classes, offers)
+    for kind in (*map(type, experiments.values()), *READERS):
+        _describe(kind, classes, offers)
     return {
         "recipes": {name: _plain(experiment) for name, experiment in experiments.items()},
         "offers": dict(sorted(offers.items())),
         "classes": dict(sorted(classes.items())),
+        "readers": {one.name: {"class": _key(one), "text": (one.__doc__ or "").partition("\n")[0]} for one in READERS},
     }
 
 
@@ -118,6 +121,8 @@ def _plain(value: Any, kind: Any = None) -> Any:
         return {"entries": {key: _plain(one) for key, one in value.items()}}
     if isinstance(value, tuple):
         return [_plain(one) for one in value]
+    if isinstance(value, Path):
+        return {"path": value.as_posix()}
     assert value is None or isinstance(value, bool | int | float | str), value
     return value
 

@@ -327,7 +327,7 @@ def test_synth_writes_streets_and_skips_those_that_are_there(here: Path, capsys:
         ("predict nowhere no.png --out x", "there is no image or folder no.png"),
         ("report nowhere", "nowhere is not a run"),
         ("compare nowhere --out x.html", "nowhere is not a run"),
-        ("synth x --size 12", "12 is not HEIGHTxWIDTH"),
+        ("synth x --size 12", "--size 12: give HEIGHTxWIDTH"),
         ("synth x --split nothing", "nothing"),
         ("synth my.py --count 1", "my.py"),
         ("models --tasks semseg", "--tasks semseg: give each task its number of output channels"),

@@ -2,21 +2,28 @@
 
 import importlib.util
 import json
+import re
 import subprocess
 import sys
+from collections.abc import Mapping
 from dataclasses import fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
 from taskscape import recipes as own
-from taskscape.commands import described
+from taskscape.cli import main
+from taskscape.commands import COMMANDS, described
+from taskscape.commands.arguments import read
 from taskscape.commands.choices import chosen
 from taskscape.commands.completion import SCRIPTS, words
+from taskscape.commands.data import ACTIONS
 from taskscape.commands.experiment import parse
+from taskscape.commands.kinds import is_switch
+from taskscape.commands.lines import assignment
 from taskscape.commands.recipes import recipes
-from taskscape.commands.settings import Choice, nodes
+from taskscape.commands.settings import Choice, Setting, nodes
 from taskscape.commands.topics import page, topics
 from taskscape.models import CONFIGS, DeeplabBranchedConfig, NetworkConfig
 from taskscape.serialization import nearest, offered
@@ -95,6 +102,27 @@ def script() -> Any:
         ("models --help", "FLOPs"),
         ("synth --help", "Miniscapes"),
         ("completion --words train joint weighting:", "weighting:pcgrad"),
+        ("completion --words prepare city", "cityscapes"),
+        ("completion --words prepare folder --", "--description"),
+        ("prepare --help", "taskscape.yaml"),
+        ("prepare cityscapes --help", "--classes 19"),
+        ("prepare cityscpes", "did you mean cityscapes?"),
+        ("prepare cityscapes --clases 7", "did you mean --classes?"),
+        ("prepare cityscapes --classes 8", "there is no '8'"),
+        ("prepare folder nowhere out", "there is no folder nowhere"),
+        ("prepare folder", "RAW is missing"),
+        ("train joint epochs=3", "did you mean --epochs 3?"),
+        ("train joint network deeplab-joint", "did you mean network:NAME?"),
+        ("train joint --epochs 3 4", "--epochs takes one value"),
+        ("train joint --optimizer.betas 0.9", "give 2 numbers"),
+        ("train joint data:packed", "--data.path PATH is missing"),
+        ("train --resume nowhere --epochs 3", "there is no flag --epochs"),
+        ("evaluate nowhere val", "what may stand without a flag is RUN"),
+        ("predict", "is missing"),
+        ("evaluate nowhere --splitt val", "did you mean --split?"),
+        ("demo --minutes ten", "--minutes ten: give a number"),
+        ("sweep joint --epochs 1 2 --workers two", "--workers two: give a whole number or none"),
+        ("completion bsh", "did you mean bash?"),
     ],
 )
 def test_nothing_heavy_is_imported(line: str, said: str, tmp_path: Path) -> None:
@@ -127,7 +155,7 @@ def test_training_settings_are_imported_without_fabric_and_torchmetrics() -> Non
 def test_the_description_is_up_to_date() -> None:
     content = json.loads(described.FILE.read_text("utf-8"))
     found = json.loads(json.dumps(script().settings()))
-    for part in ("recipes", "offers", "classes"):
+    for part in ("recipes", "offers", "classes", "readers"):
         assert content[part] == found[part], "run python .ci/settings.py"
     assert list(content["models"]) == list(CONFIGS), "run python .ci/settings.py"
 
@@ -170,6 +198,64 @@ def test_a_member_of_a_choice_is_one_line(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setenv("COLUMNS", "100")
     shown = page("joint", "", described.experiment("joint"), "network").partition("network:NAME")[2]
     assert [line.strip("* ").split()[0] for line in shown.splitlines()[1:]] == list(CONFIGS)
+
+
+COMMAND_PAGES = [
+    *(name for name in COMMANDS if name not in ("train", "sweep", "prepare", "data")),
+    *(f"data {action}" for action in ACTIONS),
+    *(f"prepare {name}" for name in described.described()["readers"]),
+]
+
+
+@pytest.mark.parametrize("command", COMMAND_PAGES)
+def test_pages_of_commands_are_written_as_those_of_recipes(
+    command: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "100")
+    with pytest.raises(SystemExit):
+        main([*command.split(), "--help"])
+    shown = capsys.readouterr().out
+    assert shown.startswith(f"usage: taskscape {command}")
+    assert not re.search(r"\{None\}|\(default|\(required|INT\b|STR\b|FLOAT\b|None\b|\d [x×] \d|╭", shown)
+    lines = shown.splitlines()
+    assert max(map(len, lines)) <= 100
+    for number, line in enumerate(lines):
+        if line.startswith("  --"):
+            assert line[34:].strip() or lines[number + 1][34:].strip(), f"{line} is not explained"
+
+
+@pytest.mark.parametrize("name", SOME)
+def test_what_a_page_shows_is_what_one_writes(name: str) -> None:
+    default = described.experiment(name)
+    shown = [
+        word
+        for node in nodes(default)
+        if isinstance(node, Setting) and not is_switch(node.kind) and node.value not in ((), {})
+        for word in assignment(node).split()
+        if node.path not in ("note", "start_from", "start_checksum", "data.path", "data.folder")
+    ]
+    assert parse(name, default, shown).experiment == default
+
+
+@pytest.mark.parametrize(
+    ("kind", "fitting", "wrong"),
+    [
+        (int, ["3"], ["3.5"]),
+        (float, ["-1e-3"], ["much"]),
+        (float | None, ["none"], ["nothing"]),
+        (bool | Path, ["true"], ["a", "b"]),
+        (tuple[float, float], ["0.9", "0.99"], ["0.9", "x"]),
+        (tuple[int, ...], ["1", "2", "3"], ["1", "two"]),
+        (tuple[int, int] | None, ["64x128"], ["64"]),
+        (Mapping[str, float], ["depth", "2"], ["depth"]),
+        (Literal["fp32", "bf16"], ["bf16"], ["fp16"]),
+    ],
+)
+def test_words_fit_the_type_of_a_setting(kind: Any, fitting: list[str], wrong: list[str]) -> None:
+    tree = [Setting("thing", kind, None, "")]
+    assert list(read(["--thing", *fitting], tree).flags["thing"])
+    with pytest.raises(ValueError, match=r"thing|belongs to no flag"):
+        read(["--thing", *wrong], tree)
 
 
 # -- choices -----------------------------------------------------------------------------------------------------------

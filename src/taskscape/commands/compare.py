@@ -6,13 +6,15 @@ from typing import Annotated
 
 import tyro
 
+from taskscape.commands.call import call
 from taskscape.commands.shared import TtaAs, chosen_tta, if_interrupted, require_run
 
 Page = Annotated[Path, tyro.conf.arg(metavar="PAGE")]
+Metrics = Annotated[tuple[str, ...], tyro.conf.arg(metavar="METRIC ...")]
 
 
 def main(arguments: Sequence[str]) -> None:
-    tyro.cli(compare, args=arguments, prog="taskscape compare")
+    call(compare, arguments, "compare")
 
 
 def compare(
@@ -24,7 +26,7 @@ def compare(
     tta: bool = False,
     tta_as: TtaAs = None,
     last_epochs: bool = False,
-    delta_m: tuple[str, ...] = (),
+    delta_m: Metrics = (),
     time: bool = False,
 ) -> None:
     """Compare several runs side by side in a self-contained HTML file.

@@ -1,12 +1,11 @@
 """``taskscape completion``: the shell's Tab key knows commands, recipes, flags, choices and their words."""
 
 import importlib
-import inspect
 from collections.abc import Iterator, Sequence
 from dataclasses import fields
-from typing import Literal, get_args
+from typing import Literal
 
-import tyro
+from taskscape.commands.call import call
 
 Shell = Literal["bash", "zsh", "fish"]
 
@@ -59,7 +58,7 @@ def main(arguments: Sequence[str]) -> None:
         last = arguments[-1] if len(arguments) > 1 else ""
         print("\n".join(word for word in words(arguments[1:]) if word.startswith(last)))
         return
-    tyro.cli(completion, args=arguments, prog="taskscape completion")
+    call(completion, arguments, "completion")
 
 
 def completion(shell: Shell, /) -> None:
@@ -97,9 +96,8 @@ def _of_train(before: Sequence[str], last: str) -> Iterator[str]:
     from taskscape.commands.choices import chosen, split
     from taskscape.commands.described import described, experiment
     from taskscape.commands.experiment import RUN_FLAGS
-    from taskscape.commands.flags import by_flag
     from taskscape.commands.recipes import described_recipe, recipes
-    from taskscape.commands.settings import Choice, Entries, nodes, words_of
+    from taskscape.commands.settings import Choice, Entries, by_flag, nodes, words_of
     from taskscape.commands.topics import topics
 
     if not before:
@@ -158,16 +156,21 @@ def _of_sweep(before: Sequence[str], last: str) -> Iterator[str]:
 
 
 def _of_function(command: str, before: Sequence[str], last: str) -> Iterator[str]:
-    """Return the flags of a command from the signature of its function, and the words of a flag or place."""
+    """Return the flags of a command from its function, and the words of a flag or place."""
+    from taskscape.commands.call import signature
+    from taskscape.commands.described import described, reader
+    from taskscape.commands.settings import by_flag, words_of
+
     module = importlib.import_module(f"taskscape.commands.{command}")
     if command == "prepare":
         if not before:
-            from taskscape.data.readers import READERS
-
-            yield from (reader.name for reader in READERS)
-        yield from ("--shard", "--processes", *GENERAL) if last.startswith("-") else ()
-        return
-    if command == "data":
+            yield from (*described()["readers"], "--help")
+            return
+        name, *before = before
+        if name not in described()["readers"]:
+            return
+        function = module.function_of(reader(name))
+    elif command == "data":
         if not before:
             yield from (*module.ACTIONS, "--help")
             return
@@ -175,14 +178,12 @@ def _of_function(command: str, before: Sequence[str], last: str) -> Iterator[str
         function = module.ACTIONS.get(action, module.show)
     else:
         function = getattr(module, command, None) or getattr(module, f"print_{command}")
-    parameters = inspect.signature(function).parameters.values()
-    named = {f"--{p.name.replace('_', '-')}": p.annotation for p in parameters if p.kind is p.KEYWORD_ONLY}
-    places = [p.annotation for p in parameters if p.kind is not p.KEYWORD_ONLY]
-    if before and named.get(before[-1], bool) is not bool:
-        kind = named[before[-1]]
+    takes = signature(function)
+    flags = by_flag(takes.settings)
+    setting = flags.get(before[-1].removeprefix("--").replace("_", "-")) if before else None
+    if setting is not None and before[-1].startswith("--") and len(setting.flags) == 1:
+        yield from words_of(setting.kind) or ()
     elif last.startswith("-"):
-        yield from (*named, *GENERAL)
-        return
-    else:
-        kind = places[len(before)] if len(before) < len(places) else None
-    yield from (str(word) for word in get_args(kind) if isinstance(word, str))
+        yield from (*(f"--{flag}" for flag in flags), *GENERAL)
+    elif len(before) < len(takes.places):
+        yield from words_of(takes.places[len(before)].kind) or ()

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
+from taskscape.commands.call import call
 from taskscape.commands.recipes import print_list, read_recipe
 from taskscape.serialization import nearest
 
@@ -26,7 +27,7 @@ Check or inspect a packed store, as taskscape prepare writes it:
 def main(arguments: Sequence[str]) -> None:
     action, *rest = arguments or ["--help"]
     if action in ACTIONS:
-        tyro.cli(ACTIONS[action], args=rest, prog=f"taskscape data {action}")
+        call(ACTIONS[action], rest, f"data {action}")
     elif action in ("-h", "--help"):
         print(_USAGE)
         print_list({name: (one.__doc__ or "").partition("\n")[0] for name, one in ACTIONS.items()})

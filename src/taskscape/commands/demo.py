@@ -5,8 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import tyro
-
+from taskscape.commands.call import call
 from taskscape.commands.train import fresh_folder, print_outcome, resumable
 
 if TYPE_CHECKING:
@@ -14,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def main(arguments: Sequence[str]) -> None:
-    tyro.cli(demo, args=arguments, prog="taskscape demo")
+    call(demo, arguments, "demo")
 
 
 def demo(*, out: Path | None = None, minutes: float = 5.75) -> None:
@@ -28,11 +27,14 @@ def demo(*, out: Path | None = None, minutes: float = 5.75) -> None:
     if not minutes > 0:
         raise ValueError(f"--minutes {minutes}: it must be more than 0")
     from taskscape.demo import demo as train_demo
+    from taskscape.demo import photograph
 
     run = fresh_folder(out, "demo")
     with resumable(run):
         result = train_demo(run, minutes, started)
+        picture = photograph(run)
         print_outcome(run, result)
+    print(f"a photograph: {picture}")
     print(reached(result, minutes))
 
 

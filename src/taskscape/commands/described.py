@@ -38,6 +38,11 @@ def experiment(recipe: str) -> Any:
     return _value(described()["recipes"][recipe])
 
 
+def reader(name: str) -> type:
+    """Return the stand-in of the package's reader of raw data that has this name."""
+    return _class(described()["readers"][name]["class"])
+
+
 @cache
 def _class(name: str) -> type:
     """Return the stand-in of a class."""
@@ -91,6 +96,8 @@ def _value(written: Any) -> Any:
         return tuple(_value(one) for one in written)
     if not isinstance(written, dict):
         return written
+    if "path" in written:
+        return Path(written["path"])
     if "class" in written:
         return _class(written["class"])(**{key: _value(one) for key, one in written["fields"].items()})
     return {key: _value(one) for key, one in written["entries"].items()}

@@ -13,7 +13,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-import tyro
+from taskscape.commands.call import call
 
 if TYPE_CHECKING:
     import torch
@@ -40,7 +40,7 @@ class Line:
 
 
 def main(arguments: Sequence[str]) -> None:
-    tyro.cli(doctor, args=arguments, prog="taskscape doctor")
+    call(doctor, arguments, "doctor")
 
 
 def doctor(*, json: bool = False, device: str = "auto") -> None:

@@ -7,10 +7,11 @@ from typing import Annotated, Any, Literal, NamedTuple, get_args
 
 import tyro
 
+from taskscape.commands.arguments import read
 from taskscape.commands.choices import chosen, split
 from taskscape.commands.encoders import require_encoder
-from taskscape.commands.flags import by_flag, check, given, registry, switched
-from taskscape.commands.settings import Setting, nodes
+from taskscape.commands.flags import registry
+from taskscape.commands.settings import Setting, by_flag, nodes
 from taskscape.commands.shared import require_run
 
 OptionalRun = Annotated[Path | None, tyro.conf.arg(metavar="RUN")]
@@ -22,11 +23,14 @@ RUN_FLAGS = {
     "run": "The same as --out.",
     "resume": "Resume this run, which must have been started with the same settings.",
     "scale": "Shrink the recipe to minutes on two cores: half the size, fewer images and epochs, random initial "
-    "weights. Other flags count after that. One of small.",
+    "weights. Other flags count after that.",
     "from": "Start from the weights of this run, or of a file, as far as they fit; tasks and classes may differ.",
 }
 """The flags of ``taskscape train`` that are no settings of an experiment."""
 
+RUN_SETTINGS = [
+    Setting(flag, Literal["small"] if flag == "scale" else Path | None, None, text) for flag, text in RUN_FLAGS.items()
+]
 
 OUTPUTS = frozenset({"data.folder"})
 """Settings that name what is made where it is not there."""
@@ -44,25 +48,23 @@ class Asked(NamedTuple):
 def parse(recipe: str, default: Any, arguments: Sequence[str]) -> Asked:
     """Return the experiment ``default`` with the choices and flags of the arguments, in whatever order they stand.
 
-    Raises ``ValueError`` with the nearest names for a choice or a flag that does not exist. Ends the process as tyro
-    does for a value that is not of the flag's type.
+    Raises ``ValueError`` with the nearest names for a choice or a flag that does not exist, and for a value that is not
+    of the flag's type.
     """
     choices, rest = split(arguments, [field.name for field in fields(default)])
     try:
         base = chosen(default, choices)
-        rest = switched(rest, nodes(base))
-        check(rest, nodes(base), RUN_FLAGS)
+        words = read(rest, [*nodes(base), *RUN_SETTINGS])
     except ValueError as error:
         raise ValueError(f"{error} (taskscape train {recipe} --help all lists everything)") from None
 
-    named = dict(given(rest))
+    named = {flag: values[0] for flag, values in words.flags.items() if values}
     out = named.get("out", named.get("run"))
     if out and named.get("resume", out) != out:
         raise ValueError(f"--out {out} and --resume {named['resume']} name two folders; leave out --out")
     settings = by_flag(nodes(base))
     for flag, value in named.items():
-        if value:
-            _require(flag, value, settings.get(flag))
+        _require(flag, value, settings.get(flag))
 
     def options(
         experiment: Annotated[type(base), tyro.conf.arg(name="", help="")] = base,  # type: ignore[valid-type]
@@ -77,7 +79,7 @@ def parse(recipe: str, default: Any, arguments: Sequence[str]) -> Asked:
             changed = replace(changed, start_from=origin, start_checksum=None)
         return Asked(changed, out, resume, scale)
 
-    return tyro.cli(options, args=rest, prog=f"taskscape train {recipe}", registry=registry(), add_help=False)
+    return tyro.cli(options, args=words.words, prog=f"taskscape train {recipe}", registry=registry(), add_help=False)
 
 
 def _require(flag: str, value: str, setting: Setting | None) -> None:
@@ -90,7 +92,17 @@ def _require(flag: str, value: str, setting: Setting | None) -> None:
     elif flag == "from" or (
         setting and setting.path not in OUTPUTS and Path in (setting.kind, *get_args(setting.kind))
     ):
-        if value not in ("True", "False", "None") and not Path(value).exists():
+        if value not in ("True", "False", "None") and not (Path(value).exists() or _is_model(flag, value)):
             raise FileNotFoundError(f"--{flag}: there is no file or folder {value}")
     elif flag == "network.encoder":
         require_encoder(value, f"--{flag}")
+
+
+def _is_model(flag: str, value: str) -> bool:
+    """Return whether a flag names a model to start from. Raises ``ValueError`` that names the flag."""
+    from taskscape.released import is_name
+
+    try:
+        return flag == "from" and is_name(value)
+    except ValueError as error:
+        raise ValueError(f"--{flag}: {error}") from None

@@ -1,8 +1,8 @@
 """Flags for settings, after choices have been made: what is left are values, which tyro reads."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import MISSING, fields, is_dataclass
-from typing import Annotated, Any, cast, get_args, get_origin
+from typing import Annotated, Any, cast
 
 import tyro
 from tyro.constructors import (
@@ -14,8 +14,9 @@ from tyro.constructors import (
     StructTypeInfo,
 )
 
-from taskscape.commands.settings import Choice, Node, Setting, classes_of, entries_of, kinds_of, texts, words_of
-from taskscape.serialization import bare, is_size, nearest, read_size, show_size
+from taskscape.commands.kinds import is_numbers
+from taskscape.commands.settings import classes_of, entries_of, kinds_of, texts
+from taskscape.serialization import is_size, read_size, show_size
 
 
 def registry() -> ConstructorRegistry:
@@ -64,12 +65,11 @@ def _concrete(kind: Any, default: Any) -> Any:
 
 
 def _read_size(arguments: list[str]) -> tuple[int, int] | None:
-    text = "x".join(arguments)
-    return None if text.lower() == "none" else read_size(text)
+    return None if arguments[0] == "None" else read_size(arguments[0])
 
 
 _SIZE = PrimitiveConstructorSpec(
-    nargs=(1, 2),
+    nargs=1,
     metavar="HxW",
     instance_from_str=_read_size,
     is_instance=lambda value: value is None or isinstance(value, tuple),
@@ -80,18 +80,8 @@ _SIZE = PrimitiveConstructorSpec(
 # -- numbers by name ---------------------------------------------------------------------------------------------------
 
 
-def is_numbers(kind: Any) -> bool:
-    """Return whether a type is that of numbers by name, such as weights of tasks."""
-    origin, arguments = get_origin(bare(kind)), get_args(bare(kind))
-    return isinstance(origin, type) and issubclass(origin, Mapping) and [bare(one) for one in arguments] == [str, float]
-
-
 def _read_numbers(words: list[str]) -> dict[str, float]:
-    names, numbers = words[::2], words[1::2]
-    try:
-        return dict(zip(names, map(float, numbers), strict=True))
-    except ValueError:
-        raise ValueError(f"{' '.join(words)} is not NAME NUMBER ..., such as semseg 0.6 depth 0.4") from None
+    return dict(zip(words[::2], map(float, words[1::2]), strict=True))
 
 
 # tyro makes a flag of each name where there are some, which leaves no way to write others.
@@ -102,76 +92,3 @@ _NUMBERS = PrimitiveConstructorSpec(
     is_instance=lambda value: isinstance(value, Mapping),
     str_from_instance=lambda value: [word for name, number in value.items() for word in (name, f"{number:g}")],
 )
-
-
-# -- names and words that are known beforehand -------------------------------------------------------------------------
-
-
-def check(arguments: Sequence[str], tree: Iterable[Node], others: Iterable[str] = ()) -> None:
-    """Raise ``ValueError`` with the nearest names for a flag that does not exist, or a word that a flag does not take,
-    and for a flag that is given twice.
-
-    ``tree`` has the settings, ``others`` the flags that set something else.
-    """
-    tree = list(tree)
-    settings = by_flag(tree)
-    seen: set[str] = set()
-    for flag, value in given(arguments):
-        name = settings[flag].path if flag in settings else flag
-        if name in seen:
-            raise ValueError(f"--{flag} is given twice: leave one out")
-        seen.add(name)
-        if flag in settings and (words := words_of(settings[flag].kind)):
-            if value and value not in words:
-                raise ValueError(f"--{flag}: there is no {value!r}{nearest(value, words)}")
-        elif flag not in settings and flag not in others:
-            raise ValueError(f"there is no flag --{flag}{_other_classes(flag, tree) or _near(flag, tree, others)}")
-
-
-def switched(arguments: Sequence[str], tree: Iterable[Node]) -> list[str]:
-    """Return the arguments with ``--flag True`` and ``--flag=False`` of a switch as ``--flag`` and ``--no-flag``."""
-    off = {f"--{one.flags[0]}": f"--{one.flags[1]}" for one in tree if isinstance(one, Setting) and len(one.flags) == 2}
-    spelled: list[str] = []
-    for argument in arguments:
-        flag, equals, value = argument.partition("=")
-        for word in (flag, value) if equals and flag.replace("_", "-") in off else (argument,):
-            switch = spelled[-1].replace("_", "-") if spelled else ""
-            if switch in off and word.lower() in ("true", "false"):
-                spelled[-1] = switch if word.lower() == "true" else off[switch]
-            else:
-                spelled.append(word)
-    return spelled
-
-
-def by_flag(tree: Iterable[Node]) -> dict[str, Setting]:
-    """Return the setting of each flag, without the dashes in front."""
-    return {flag: node for node in tree if isinstance(node, Setting) for flag in node.flags}
-
-
-def given(arguments: Sequence[str]) -> Iterator[tuple[str, str]]:
-    """Return each flag among the arguments, without the dashes in front, and the word that follows it, if any."""
-    for argument, after in zip(arguments, [*arguments[1:], ""], strict=False):
-        name, equals, value = argument.partition("=")
-        if name.startswith("--") and name != "--":
-            yield name[2:].replace("_", "-"), value if equals else "" if after.startswith("--") else after
-
-
-def _other_classes(name: str, tree: Iterable[Node]) -> str:
-    """Return the end of an error message: the choices that have a flag, which the class that was chosen lacks."""
-    for node in tree:
-        place = node.flag + "."
-        if isinstance(node, Choice) and name.startswith(place):
-            field = name.removeprefix(place).replace("-", "_")
-            having = [other for other, cls in node.classes.items() if cls is not None and field in kinds_of(cls)]
-            if having:
-                more = " and others" if len(having) > 3 else ""
-                return f"; it belongs to {', '.join(f'{node.path}:{other}' for other in having[:3])}{more}"
-    return ""
-
-
-def _near(name: str, tree: Iterable[Node], others: Iterable[str]) -> str:
-    """Return the end of an error message: the flags most like this one, of those with the same last word if any."""
-    known = [*(node.flag for node in tree if isinstance(node, Setting)), *others]
-    last = name.rpartition(".")[2]
-    same = [flag for flag in known if flag.rpartition(".")[2] == last]
-    return nearest(f"--{name}", [f"--{flag}" for flag in same or known]) if same or known else ""

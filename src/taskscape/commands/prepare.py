@@ -1,15 +1,16 @@
 """``taskscape prepare``."""
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import is_dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Any, cast
 
-import tyro
-
-from taskscape.commands.flags import registry
+from taskscape.commands.call import HELP, call, checked
+from taskscape.commands.described import described, reader
+from taskscape.commands.recipes import print_list
 from taskscape.commands.shared import if_interrupted, printed_warnings
+from taskscape.serialization import load_name, nearest
 
 if TYPE_CHECKING:
     from taskscape.data.readers import RawData
@@ -25,56 +26,58 @@ NAME is one of these, or a reader in a Python file of yours, such as my.py:MyDat
 
 def main(arguments: Sequence[str]) -> None:
     """Run the command with these arguments."""
-    name = arguments[0] if arguments else "--help"
-    if name not in ("-h", "--help"):
-        prepare(name, _reader(name), arguments[1:])
-        return
-    from taskscape.data.readers import READERS
+    name, *rest = arguments or ["--help"]
+    if name in HELP:
+        print(_USAGE)
+        print_list({f"  {name}": one["text"] for name, one in described()["readers"].items()})
+        print("\ntaskscape prepare NAME --help lists the options of one.")
+        if arguments:
+            raise SystemExit(0)
+    elif name in described()["readers"]:
+        # What is wrong is found before numpy is imported.
+        raw, *_ = checked(function_of(reader(name)), rest, f"prepare {name}").places
+        _require(Path(raw))
+        from taskscape.data.readers import READERS
 
-    print(_USAGE)
-    for reader in READERS:
-        print(f"  {reader.name:<12}{(reader.__doc__ or '').splitlines()[0]}")
-    print("\ntaskscape prepare NAME --help lists the options of one.")
-    if arguments:
-        raise SystemExit(0)
+        _prepare(name, next(one for one in READERS if one.name == name), rest)
+    else:
+        _prepare(name, _own(name), rest)
 
 
-def _reader(name: str) -> "type[RawData]":
-    """Return the reader of the package, or of a file as ``my.py:MyData``. Raises ``ValueError``."""
-    from taskscape.data.readers import READERS, RawData
-    from taskscape.serialization import load_name, nearest
+def _require(raw: Path) -> None:
+    if not raw.exists():
+        raise FileNotFoundError(
+            f"there is no folder {raw}: name the folder of the raw data, and after it that of the store"
+        )
 
-    readers = {reader.name: reader for reader in READERS}
-    if name in readers:
-        return readers[name]
+
+def _own(name: str) -> "type[RawData]":
+    """Return the reader of a file, ``my.py:MyData``. Raises ``ValueError``."""
     file, colon, cls = name.rpartition(":")
     if not colon:
-        raise ValueError(f"there is no data set {name!r} to prepare{nearest(name, readers)}")
-    reader: type[RawData] = load_name(Path(file), cls)
-    is_reader = isinstance(reader, type) and issubclass(reader, RawData) and is_dataclass(reader)
-    if not is_reader or not isinstance(getattr(reader, "name", None), str):
-        raise ValueError(f"{name} must be a dataclass that derives from taskscape.data.RawData and has a name")
-    return reader
+        raise ValueError(f"there is no data set {name!r} to prepare{nearest(name, described()['readers'])}")
+    found: Any = load_name(Path(file), cls)
+    from taskscape.data.readers import RawData
+
+    bases: tuple[type, ...] = found.__mro__ if isinstance(found, type) and is_dataclass(found) else ()
+    if RawData in bases and isinstance(getattr(found, "name", None), str):
+        return cast("type[RawData]", found)
+    raise ValueError(f"{name} must be a dataclass that derives from taskscape.data.RawData and has a name")
 
 
-def prepare(name: str, reader: "type[RawData]", arguments: Sequence[str]) -> None:
-    """Prepare a data set with the settings that the arguments give."""
+def _prepare(name: str, kind: "type[RawData]", arguments: Sequence[str]) -> None:
+    call(function_of(kind), arguments, f"prepare {name}")
 
-    def call(
-        raw: Annotated[Path, tyro.conf.arg(metavar="RAW")],
-        out: Annotated[Path, tyro.conf.arg(metavar="OUT")],
-        /,
-        data: Annotated[reader, tyro.conf.arg(name="")],  # type: ignore[valid-type]
-        *,
-        shard: int | None = None,
-        processes: int | None = None,
-    ) -> None:
+
+def function_of(kind: Any) -> Callable[..., None]:
+    """Return what prepares the raw data that a reader, or its stand-in, reads."""
+
+    def prepare(raw: Path, out: Path, /, data: kind, *, shard: int | None = None, processes: int | None = None) -> None:
         """Turn a raw data set into a packed store. An interrupted run resumes; inputs that were changed are noticed.
 
         Args:
             raw: Folder of the raw data.
             out: Folder of the store.
-            data: The data set.
             shard: Number of images per file; by default a split is one file per field.
             processes: Number of worker processes; by default one per CPU core.
         """
@@ -94,7 +97,7 @@ def prepare(name: str, reader: "type[RawData]", arguments: Sequence[str]) -> Non
                 out,
                 shard,
                 processes,
-                reporter(progress, f"images of {reader.name}"),
+                reporter(progress, f"images of {kind.name}"),
                 lambda text: progress.console.print(text, markup=False, highlight=False),
             )
             for doubt in quick({split: Store.open(out, split) for split in manifest.counts}, manifest.labels):
@@ -102,4 +105,4 @@ def prepare(name: str, reader: "type[RawData]", arguments: Sequence[str]) -> Non
         counts = ", ".join(f"{count} {split}" for split, count in manifest.counts.items())
         print(f"{out} holds {counts}; taskscape data show {out} makes a contact sheet of them")
 
-    tyro.cli(call, args=arguments, prog=f"taskscape prepare {name}", registry=registry())
+    return prepare

@@ -6,10 +6,9 @@ import sys
 from collections.abc import Mapping, Sequence
 from functools import cache, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-import tyro
-
+from taskscape.commands.call import call
 from taskscape.imports import quick_imports
 from taskscape.serialization import load_name, nearest, parse
 
@@ -31,10 +30,10 @@ class Listed(NamedTuple):
 
 
 def main(arguments: Sequence[str]) -> None:
-    tyro.cli(print_recipes, args=arguments, prog="taskscape recipes")
+    call(print_recipes, arguments, "recipes")
 
 
-def print_recipes(group: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="[GROUP]")] = "") -> None:
+def print_recipes(group: str = "", /) -> None:
     """List the recipes: complete experiments to train or to start from.
 
     Args:

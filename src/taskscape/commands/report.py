@@ -2,13 +2,12 @@
 
 from collections.abc import Sequence
 
-import tyro
-
+from taskscape.commands.call import call
 from taskscape.commands.shared import Run, TtaAs, chosen_tta, if_interrupted, require_run
 
 
 def main(arguments: Sequence[str]) -> None:
-    tyro.cli(report, args=arguments, prog="taskscape report")
+    call(report, arguments, "report")
 
 
 def report(run: Run, /, *, split: str = "val", tta: bool = False, tta_as: TtaAs = None) -> None:

@@ -10,7 +10,7 @@ import ast
 import inspect
 import re
 import textwrap
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from functools import cache
 from itertools import pairwise
@@ -93,6 +93,11 @@ def nodes(value: Any, prefix: str = "") -> Iterator[Node]:
         if field.init:
             path, current = f"{prefix}{field.name}", getattr(value, field.name)
             yield from _nodes(path, kinds[field.name], current, about.get(field.name, ""))
+
+
+def by_flag(tree: Iterable[Node]) -> dict[str, Setting]:
+    """Return the setting of each flag, without the dashes in front."""
+    return {flag: node for node in tree if isinstance(node, Setting) for flag in node.flags}
 
 
 def _nodes(path: str, kind: Any, value: Any, text: str) -> Iterator[Node]:

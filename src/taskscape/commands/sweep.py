@@ -10,10 +10,11 @@ from uuid import uuid4
 
 import tyro
 
+from taskscape.commands.arguments import given, read
 from taskscape.commands.experiment import parse
-from taskscape.commands.flags import given
 from taskscape.commands.published import published_sweeps
 from taskscape.commands.recipes import described_recipe, print_list, read_recipe
+from taskscape.commands.settings import nodes
 from taskscape.commands.shared import if_interrupted
 from taskscape.commands.sweep_words import Variation, Words, own_and_others, take_apart
 
@@ -118,8 +119,9 @@ def _sweep(recipe: str, arguments: Sequence[str], out: Path | None = None) -> No
 
 
 def _options(own: Mapping[str, list[str]]) -> _Options:
+    """Raises ``ValueError`` for words that are no values of these flags."""
     flags = [word for flag, words in own.items() if not flag.startswith("axis") for word in (f"--{flag}", *words)]
-    return tyro.cli(_Options, args=flags, prog="taskscape sweep", add_help=False)
+    return tyro.cli(_Options, args=read(flags, nodes(_Options())).words, prog="taskscape sweep", add_help=False)
 
 
 def _check_options(options: _Options, words: Words) -> None:

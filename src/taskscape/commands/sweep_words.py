@@ -7,8 +7,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 from taskscape.commands.choices import chosen, underscored
-from taskscape.commands.flags import by_flag
-from taskscape.commands.settings import Setting, entries_of, nodes
+from taskscape.commands.settings import Setting, by_flag, entries_of, nodes
 from taskscape.serialization import bare, is_size
 
 OWN = {

@@ -6,12 +6,12 @@ from typing import Annotated
 
 import tyro
 
-from taskscape.commands.flags import registry
+from taskscape.commands.call import call
 from taskscape.commands.shared import if_interrupted
 
 
 def main(arguments: Sequence[str]) -> None:
-    tyro.cli(synth, args=arguments, prog="taskscape synth", registry=registry())
+    call(synth, arguments, "synth")
 
 
 def synth(

@@ -1,20 +1,17 @@
 """The pages of ``taskscape train RECIPE --help``: one screen first, then a page per topic."""
 
-import shutil
-import textwrap
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import fields, is_dataclass
-from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
-import tyro
-
+from taskscape.commands.call import HELP
 from taskscape.commands.choices import chosen, split
 from taskscape.commands.described import described
-from taskscape.commands.experiment import RUN_FLAGS
+from taskscape.commands.experiment import RUN_FLAGS, RUN_SETTINGS
+from taskscape.commands.lines import assignment, line, switches, usage, with_words, wrapped
 from taskscape.commands.recipes import described_recipe, read_recipe, recipes
-from taskscape.commands.settings import Choice, Entries, Node, Setting, nodes, summary, words_of
-from taskscape.serialization import bare, is_size, nearest, show_size
+from taskscape.commands.settings import Choice, Entries, Node, Setting, nodes, summary
+from taskscape.serialization import nearest
 
 COMMON = (
     "network",
@@ -31,12 +28,6 @@ COMMON = (
     "device",
 )
 """What is set most often, in this order; of a recipe the first ten that it has."""
-
-_INDENT = 34
-"""Columns of the names, before the texts."""
-
-
-HELP = ("-h", "--help")
 
 
 def asks_for_help(arguments: Sequence[str]) -> bool:
@@ -96,24 +87,23 @@ def _within(node: Node, topic: str) -> bool:
 
 
 def _overview(recipe: str, text: str, tree: Sequence[Node]) -> Iterator[str]:
-    usage = f"usage: taskscape train {recipe} [--SETTING VALUE ...] [CHOICE:NAME ...] [--out RUN]"
-    yield from textwrap.wrap(usage, _width(), subsequent_indent=" " * 8, break_on_hyphens=False)
+    yield from usage(f"taskscape train {recipe} [--SETTING VALUE ...] [CHOICE:NAME ...] [--out RUN]")
     yield ""
     if text:
-        yield from _wrapped(text, 0)
+        yield from wrapped(text)
         yield ""
     yield "The commonest settings, with their values here; in any order:"
     yield ""
     by_path = {node.path: node for node in tree}
     for node in [by_path[path] for path in COMMON if path in by_path][:10]:
-        yield from _line(_assignment(node), node.text, first_sentence=True)
+        yield from line(assignment(node), node.text, first_sentence=True)
     for flag in ("out", "resume"):
-        yield from _line(f"--{flag} RUN", RUN_FLAGS[flag])
+        yield from line(f"--{flag} RUN", RUN_FLAGS[flag])
     yield ""
     names = _topics(tree)
-    yield from _wrapped(f"Pages with everything else: taskscape train {recipe} --help TOPIC, where TOPIC is", 0)
-    yield from _wrapped(", ".join(names) + ", run (all other settings) or all.", 2)
-    yield from _wrapped("A choice keeps what the recipe has set where the new class has the same setting.", 0)
+    yield from wrapped(f"Pages with everything else: taskscape train {recipe} --help TOPIC, where TOPIC is")
+    yield from wrapped(", ".join(names) + ", run (all other settings) or all.", 2)
+    yield from wrapped("A choice keeps what the recipe has set where the new class has the same setting.")
 
 
 # -- pages -------------------------------------------------------------------------------------------------------------
@@ -126,9 +116,7 @@ def _topic(tree: Sequence[Node], topic: str) -> Iterator[str]:
         if not isinstance(node, Setting) and node is not inside[0]:
             yield ""
         yield from _node(node)
-    if any(isinstance(node, Setting) and bare(node.kind) is bool for node in inside):
-        switch = next(node for node in inside if isinstance(node, Setting) and bare(node.kind) is bool)
-        yield from ["", f"(on) and (off) are switches: --{switch.flags[0]} turns one on, --{switch.flags[1]} off."]
+    yield from switches([node for node in inside if isinstance(node, Setting)])
     entries = [node for node in inside if isinstance(node, Entries)]
     for node in entries:
         yield from ["", f"{node.flag}.NAME:KIND adds one under a name of yours, {node.flag}.NAME:none leaves one out:"]
@@ -141,12 +129,12 @@ def _topic(tree: Sequence[Node], topic: str) -> Iterator[str]:
 
 def _node(node: Node) -> Iterator[str]:
     if isinstance(node, Setting):
-        yield from _line(_assignment(node), _with_words(node))
+        yield from line(assignment(node), with_words(node))
     elif isinstance(node, Entries) or not _is_free(node):
-        yield from _line(node.flag, node.text)
+        yield from line(node.flag, node.text)
     else:
         about = summary(type(node.value)) if is_dataclass(node.value) else ""
-        yield from _line(_assignment(node), f"{node.text} {about}".strip())
+        yield from line(assignment(node), f"{node.text} {about}".strip())
 
 
 def _is_free(node: Choice) -> bool:
@@ -159,73 +147,15 @@ def _members(node: Choice | Entries) -> Iterator[str]:
     for name, cls in node.classes.items():
         if cls is not None:
             mark = "*" if name == current else " "
-            yield from _line(f"{mark} {name}", summary(cls), one_line=True)
+            yield from line(f"{mark} {name}", summary(cls), one_line=True)
 
 
 def _run(tree: Sequence[Node]) -> Iterator[str]:
     """Return the page of the settings that belong to no topic."""
-    for node in tree:
-        if (
-            isinstance(node, Setting)
-            and "." not in node.path
-            and node.path not in ("start_from", "start_checksum", "note")
-        ):
-            yield from _line(_assignment(node), _with_words(node))
-    for flag, text in RUN_FLAGS.items():
-        yield from _line(f"--{flag} {'small' if flag == 'scale' else 'RUN'}", text)
-
-
-# -- lines -------------------------------------------------------------------------------------------------------------
-
-
-def _assignment(node: Node) -> str:
-    """Return what one would write for the value that a setting has."""
-    if isinstance(node, Choice):
-        return f"{node.flag}:{node.chosen}"
-    if isinstance(node, Entries):
-        return " ".join(f"{node.flag}.{name}" for name in node.value)
-    if bare(node.kind) is bool:
-        return f"--{node.flag} ({'on' if node.value else 'off'})"
-    return f"--{node.flag} {_show(node.value, node.kind)}"
-
-
-def _show(value: Any, kind: Any) -> str:
-    """Return a value as it is written on the command line."""
-    if value is tyro.MISSING:
-        return "PATH" if Path in (kind, *get_args(kind)) else "VALUE"
-    for about in getattr(kind, "__metadata__", ()):
-        if isinstance(about, tyro.constructors.PrimitiveConstructorSpec):
-            return " ".join(about.str_from_instance(value))
-    if is_size(kind):
-        return show_size(value)
-    if isinstance(value, Mapping):
-        return " ".join(f"{key} {one:g}" for key, one in value.items()) or "NAME VALUE ..."
-    if isinstance(value, tuple):
-        return " ".join(_show(one, None) for one in value) or "..."
-    return f"{value:g}" if isinstance(value, float) else "none" if value is None else str(value)
-
-
-def _with_words(node: Setting) -> str:
-    words = words_of(node.kind)
-    return f"{node.text} One of {', '.join(words)}." if words else node.text
-
-
-def _line(name: str, text: str, *, first_sentence: bool = False, one_line: bool = False) -> Iterator[str]:
-    """Return a name and what it is, beside it where there is room."""
-    if first_sentence:
-        text = text.partition(". ")[0].rstrip(".") + "." if text else ""
-    width = _width() - _INDENT
-    lines = [textwrap.shorten(text, width, placeholder=" …")] if one_line else textwrap.wrap(text, width)
-    if len(name) > _INDENT - 4:
-        yield f"  {name}"
-    else:
-        yield f"  {name:<{_INDENT - 2}}{lines.pop(0) if lines else ''}".rstrip()
-    yield from (" " * _INDENT + line for line in lines)
-
-
-def _wrapped(text: str, indent: int) -> list[str]:
-    return textwrap.wrap(text, _width(), initial_indent=" " * indent, subsequent_indent=" " * indent)
-
-
-def _width() -> int:
-    return max(60, min(100, shutil.get_terminal_size().columns))
+    hidden = ("start_from", "start_checksum", "note")
+    settings = [one for one in tree if isinstance(one, Setting) and "." not in one.path and one.path not in hidden]
+    for one in settings:
+        yield from line(assignment(one), with_words(one))
+    for one in RUN_SETTINGS:
+        yield from line(f"--{one.flag} {'small' if one.flag == 'scale' else 'RUN'}", with_words(one))
+    yield from switches(settings)

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
+from taskscape.commands.arguments import given
+from taskscape.commands.call import HELP, call
 from taskscape.commands.experiment import parse
-from taskscape.commands.flags import given
 from taskscape.commands.recipes import by_group, described_recipe, print_group, read_recipe
 from taskscape.commands.shared import require_run
-from taskscape.commands.topics import HELP, asks_for_help, help_of
+from taskscape.commands.topics import asks_for_help, help_of
 from taskscape.errors import Interrupted
 from taskscape.imports import quick_imports
 
@@ -44,7 +45,7 @@ def main(arguments: Sequence[str]) -> None:
         print("\ntaskscape train RECIPE --help shows the settings of one.")
         raise SystemExit(0)
     elif first.partition("=")[0] == "--resume":
-        tyro.cli(resume, args=arguments, prog="taskscape train")
+        call(resume, arguments, "train")
     else:
         raise ValueError(
             "what to train comes first: a name of taskscape recipes, my.py:function or RUN/experiment.yaml; "

@@ -69,7 +69,7 @@ class Cityscapes(RawData):
     classes: Literal[19, 7, 2] = 19
     """Number of classes."""
     size: tuple[int, int] = (128, 256)
-    """Height and width of the store's images; 128 256 and 256 512 are usual, 1024 2048 is the full size."""
+    """Height and width of the store's images; 128x256 and 256x512 are usual, 1024x2048 is the full size."""
     depth: bool = True
     """Whether the store has depth; without it disparity need not be there."""
     partial: bool = False

@@ -1,0 +1,198 @@
+"""The words of a command line, before tyro makes values of them: what is wrong with one is said in one line.
+
+A flag is ``--name VALUE`` or ``--name=VALUE``, a switch ``--name`` or ``--no-name``; a place is a word that stands
+without a flag.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import takewhile
+from typing import Any
+
+from tyro import MISSING
+
+from taskscape.commands.kinds import arity, expected, fits, is_repeated, is_switch, spelled
+from taskscape.commands.settings import Choice, Entries, Node, Setting, by_flag, kinds_of, words_of
+from taskscape.serialization import is_size, nearest
+
+
+@dataclass(frozen=True)
+class Place:
+    """A word without a flag, such as the folder of a run."""
+
+    name: str
+    """What the help calls it, such as RUN."""
+    kind: Any
+    text: str
+    optional: bool = False
+    many: bool = False
+    """Whether it takes all words that are left."""
+
+
+@dataclass(frozen=True)
+class Arguments:
+    """Words that were checked."""
+
+    flags: Mapping[str, Sequence[str]]
+    """The words of each flag, by its name without the dashes in front."""
+    places: Sequence[str]
+    words: Sequence[str]
+    """Everything, as tyro reads it."""
+
+
+def read(arguments: Sequence[str], tree: Iterable[Node], places: Sequence[Place] = ()) -> Arguments:
+    """Check the words of a command line against its settings and places.
+
+    Raises ``ValueError`` with the nearest names for a flag that does not exist; for one that is given twice, or with
+    words that it does not take; for a word that belongs to nothing; and for a place or flag that must be given.
+    """
+    tree = list(tree)
+    settings = by_flag(tree)
+    flags: dict[str, list[str]] = {}
+    standing: list[str] = []
+    written: list[str] = []
+    rest = list(arguments)
+    before: Setting | None = None
+    while rest:
+        word = rest.pop(0)
+        if not _is_flag(word):
+            _check_place(word, len(standing), places, before, tree)
+            standing.append(word)
+            continue
+        name, attached = _named(word, settings, tree)
+        before = settings[name]
+        following = [attached] if attached is not None else list(takewhile(lambda one: not _is_flag(one), rest))
+        if is_switch(before.kind):
+            name, taken = _switch(name, before, following, attached=attached is not None)
+            words: list[str] = []
+        else:
+            words, taken = _taken(name, before, following)
+        if attached is None:
+            del rest[:taken]
+        if any(other in flags for other in before.flags) and not is_repeated(before.kind):
+            raise ValueError(f"--{name} is given twice: leave one out")
+        flags.setdefault(name, []).extend(words)
+        written += [f"--{name}={words[0]}"] if len(words) == 1 else [f"--{name}", *words]
+    _require(tree, flags, places, len(standing))
+    return Arguments(flags, standing, [*standing, *written])
+
+
+def given(arguments: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """Return each flag among the arguments, without the dashes in front, and the word that follows it, if any."""
+    for argument, after in zip(arguments, [*arguments[1:], ""], strict=False):
+        name, equals, value = argument.partition("=")
+        if name.startswith("--") and name != "--":
+            yield name[2:].replace("_", "-"), value if equals else "" if after.startswith("--") else after
+
+
+# -- flags and their words ---------------------------------------------------------------------------------------------
+
+
+def _is_flag(word: str) -> bool:
+    """Return whether a word is a flag: dashes and a letter, so that numbers below zero are none."""
+    return word.startswith("-") and word.lstrip("-")[:1].isalpha() and word.lower() not in ("-inf", "-nan")
+
+
+def _named(word: str, settings: Mapping[str, Setting], tree: Sequence[Node]) -> tuple[str, str | None]:
+    """Return the name of a flag, and the value that is attached to it."""
+    name, equals, value = word.lstrip("-").partition("=")
+    name = name.replace("_", "-")
+    if not word.startswith("--") or name not in settings:
+        shown = word.partition("=")[0]
+        raise ValueError(f"there is no flag {shown}{_other_classes(name, tree) or _near(name, tree)}")
+    return name, value if equals else None
+
+
+def _switch(name: str, setting: Setting, following: Sequence[str], *, attached: bool) -> tuple[str, int]:
+    """Return the name of a switch after a word that may follow it, ``True`` or ``False``, and the count of words."""
+    word = following[0].lower() if following else ""
+    if word in ("true", "false"):
+        on = (name == setting.flag) == (word == "true")
+        return setting.flags[0 if on else 1], 1
+    if attached:
+        turns_on, turns_off = setting.flags
+        raise ValueError(f"--{name}={following[0]}: it is a switch, --{turns_on} turns it on and --{turns_off} off")
+    return name, 0
+
+
+def _taken(name: str, setting: Setting, following: Sequence[str]) -> tuple[list[str], int]:
+    """Return the words that a flag takes of those that follow it, as tyro reads them, and how many they were."""
+    if is_size(setting.kind) and len(following) > 1 and all(word.isdecimal() for word in following[:2]):
+        return ["x".join(following[:2])], 2
+    least, most = arity(setting.kind)
+    words = list(following[:most])
+    if len(words) < least:
+        wrong = " ".join(words) if words else "without a value"
+        raise ValueError(f"--{name} {wrong}: give {expected(setting.kind)}")
+    if not fits(setting.kind, words):
+        if (known := words_of(setting.kind)) is not None:
+            raise ValueError(f"--{name}: there is no {words[0]!r}{nearest(words[0], known)}")
+        raise ValueError(f"--{name} {' '.join(words)}: give {expected(setting.kind)}")
+    return [spelled(setting.kind, word) for word in words], len(words)
+
+
+def _other_classes(name: str, tree: Iterable[Node]) -> str:
+    """Return the end of an error message: the choices that have a flag, which the class that was chosen lacks."""
+    for node in tree:
+        place = node.flag + "."
+        if isinstance(node, Choice) and name.startswith(place):
+            field = name.removeprefix(place).replace("-", "_")
+            having = [other for other, cls in node.classes.items() if cls is not None and field in kinds_of(cls)]
+            if having:
+                more = " and others" if len(having) > 3 else ""
+                return f"; it belongs to {', '.join(f'{node.path}:{other}' for other in having[:3])}{more}"
+    return ""
+
+
+def _near(name: str, tree: Iterable[Node]) -> str:
+    """Return the end of an error message: the flags most like this one, of those with the same last word if any."""
+    known = [node.flag for node in tree if isinstance(node, Setting)]
+    last = name.rpartition(".")[2]
+    same = [flag for flag in known if flag.rpartition(".")[2] == last]
+    return nearest(f"--{name}", [f"--{flag}" for flag in same or known]) if known else ""
+
+
+# -- places ------------------------------------------------------------------------------------------------------------
+
+
+def _check_place(word: str, number: int, places: Sequence[Place], before: Setting | None, tree: Sequence[Node]) -> None:
+    """Raise ``ValueError`` for a word that may not stand there."""
+    if number < len(places) or (places and places[-1].many):
+        known = words_of(places[min(number, len(places) - 1)].kind)
+        if known is not None and word not in known:
+            raise ValueError(f"there is no {word!r}{nearest(word, known)}")
+        return
+    name, equals, value = word.partition("=")
+    flag = name.replace("_", "-")
+    if flag in by_flag(tree):
+        hint = f"; did you mean --{flag} {value}?" if equals else f"; did you mean --{flag}?"
+    elif any(isinstance(node, Choice | Entries) and flag == node.flag for node in tree):
+        hint = f"; did you mean {name}:{value or 'NAME'}?"
+    elif before is not None:
+        hint = f"; --{before.flag} takes {_count(before)}"
+    else:
+        hint = f"; what may stand without a flag is {' '.join(place.name for place in places)}" if places else ""
+    raise ValueError(f"{word!r} belongs to no flag{hint}")
+
+
+def _count(setting: Setting) -> str:
+    if is_switch(setting.kind):
+        return "no value"
+    _, most = arity(setting.kind)
+    return "one value" if most == 1 else f"{most} values"
+
+
+def _require(tree: Iterable[Node], flags: Mapping[str, Sequence[str]], places: Sequence[Place], standing: int) -> None:
+    """Raise ``ValueError`` for the first place or flag that is missing."""
+    for number, place in enumerate(places):
+        if standing <= number and not place.optional:
+            raise ValueError(f"{place.name} is missing{_said(place.text)}")
+    for node in tree:
+        if isinstance(node, Setting) and node.value is MISSING and not flags.keys() & set(node.flags):
+            raise ValueError(f"--{node.flag} {expected(node.kind, short=True)} is missing{_said(node.text)}")
+
+
+def _said(text: str) -> str:
+    """Return the first sentence of a text, as the end of an error message."""
+    first = text.partition(". ")[0].rstrip(".")
+    return f": {first[0].lower()}{first[1:]}" if first else ""

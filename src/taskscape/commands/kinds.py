@@ -1,0 +1,130 @@
+"""Types of settings on the command line: how many words one takes, which words fit, and what they are in words."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import NoneType, UnionType
+from typing import Any, Literal, Union, get_args, get_origin
+
+from tyro.conf import UseAppendAction
+
+from taskscape.commands.settings import words_of
+from taskscape.serialization import bare, is_size, read_size
+
+_WORDS = {int: "a whole number", float: "a number", str: "text", Path: "a path", bool: "True or False"}
+_SEVERAL = {int: "whole numbers", float: "numbers", str: "words", Path: "paths"}
+_SHORT = {int: "N", float: "X", str: "WORD", Path: "PATH", bool: "True"}
+_SIZE, _NUMBERS = "HxW", "NAME NUMBER ..."
+
+
+def is_switch(kind: Any) -> bool:
+    """Return whether a setting is on or off, without a word."""
+    return bare(kind) is bool
+
+
+def is_repeated(kind: Any) -> bool:
+    """Return whether a flag may be given several times, each with a word of the tuple."""
+    return UseAppendAction in getattr(kind, "__metadata__", ())
+
+
+def is_numbers(kind: Any) -> bool:
+    """Return whether a type is that of numbers by name, such as weights of tasks."""
+    origin, arguments = get_origin(bare(kind)), get_args(bare(kind))
+    return isinstance(origin, type) and issubclass(origin, Mapping) and [bare(one) for one in arguments] == [str, float]
+
+
+def members(kind: Any) -> list[Any]:
+    """Return the types of which one must fit: those of a union, or the type itself."""
+    plain = bare(kind)
+    return [bare(one) for one in get_args(plain)] if get_origin(plain) in (Union, UnionType) else [plain]
+
+
+def arity(kind: Any) -> tuple[int, int | None]:
+    """Return how many words a flag takes at least and at most; None for any number."""
+    if words_of(kind) or is_size(kind) or is_repeated(kind):
+        return 1, 1
+    ends = [_arity(one) for one in members(kind)]
+    most = [last for _, last in ends]
+    return min(first for first, _ in ends), None if None in most else max(last for last in most if last is not None)
+
+
+def _arity(kind: Any) -> tuple[int, int | None]:
+    if is_numbers(kind):
+        return 0, None
+    if get_origin(kind) is tuple:
+        parts = get_args(kind)
+        return (0, None) if Ellipsis in parts else (len(parts), len(parts))
+    return 1, 1
+
+
+def fits(kind: Any, words: Sequence[str]) -> bool:
+    """Return whether words can be read as a value of a type; what else a value must be is for its class to say."""
+    if (known := words_of(kind)) is not None:
+        return words[0] in known
+    if is_size(kind):
+        return words[0].lower() == "none" or _can(read_size, words[0])
+    if is_repeated(kind):
+        return True
+    return any(_fits(one, words) for one in members(kind))
+
+
+def _fits(kind: Any, words: Sequence[str]) -> bool:
+    if is_numbers(kind):
+        return len(words) % 2 == 0 and all(_can(float, word) for word in words[1::2])
+    if get_origin(kind) is tuple:
+        parts = get_args(kind)
+        kinds = [parts[0]] * len(words) if Ellipsis in parts else parts
+        return len(kinds) == len(words) and all(fits(one, [word]) for one, word in zip(kinds, words, strict=True))
+    if len(words) != 1:
+        return False
+    word = words[0]
+    if get_origin(kind) is Literal:
+        return word in map(str, get_args(kind))
+    if kind is NoneType:
+        return word.lower() == "none"
+    if kind is bool:
+        return word.lower() in ("true", "false")
+    return _can(kind, word) if kind in (int, float) else True
+
+
+def _can(read: Any, word: str) -> bool:
+    try:
+        read(word)
+    except ValueError:
+        return False
+    return True
+
+
+def spelled(kind: Any, word: str) -> str:
+    """Return a word as tyro reads it: ``None``, ``True`` and ``False`` have capitals."""
+    kinds = members(kind)
+    known = [str(one) for literal in kinds if get_origin(literal) is Literal for one in get_args(literal)]
+    capital = {"none": NoneType, "true": bool, "false": bool}.get(word.lower())
+    return word.capitalize() if capital in kinds and word not in known else word
+
+
+def expected(kind: Any, *, short: bool = False) -> str:
+    """Return what a flag wants: in words for an error message, or short for a page of help (``HxW``, ``N N``)."""
+    if (known := words_of(kind)) is not None:
+        return "WORD" if short else f"one of {', '.join(known)}"
+    if is_size(kind):
+        return _SIZE if short else "HEIGHTxWIDTH, such as 128x256"
+    if is_repeated(kind):
+        return "WORD" if short else "a word"
+    kinds = [one for one in members(kind) if one is not NoneType]
+    if short:
+        return _expected(kinds[0], short=True)
+    return " or ".join([*(_expected(one, short=False) for one in kinds), *["none"] * (NoneType in members(kind))])
+
+
+def _expected(kind: Any, *, short: bool) -> str:
+    if is_numbers(kind):
+        return _NUMBERS if short else f"{_NUMBERS}, such as semseg 0.6 depth 0.4"
+    if get_origin(kind) is Literal:
+        return "WORD" if short else ", ".join(map(str, get_args(kind)))
+    if get_origin(kind) is tuple:
+        parts = get_args(kind)
+        one = bare(parts[0])
+        if short:
+            return f"{_SHORT[one]} ..." if Ellipsis in parts else " ".join(_SHORT[bare(part)] for part in parts)
+        return _SEVERAL.get(one, "words") if Ellipsis in parts else f"{len(parts)} {_SEVERAL.get(one, 'words')}"
+    return _SHORT.get(kind, "VALUE") if short else _WORDS.get(kind, "a value")

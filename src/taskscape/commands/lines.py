@@ -1,0 +1,97 @@
+"""Lines of the pages of help: a name in front and what it is beside it, values as one would write them."""
+
+import shutil
+import textwrap
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from tyro import MISSING
+from tyro.constructors import PrimitiveConstructorSpec
+
+from taskscape.commands.kinds import expected, is_repeated, is_switch
+from taskscape.commands.settings import Choice, Entries, Node, Setting, words_of
+from taskscape.serialization import is_size, show_size
+
+INDENT = 34
+"""Columns of the names, before the texts."""
+
+
+def line(name: str, text: str, *, first_sentence: bool = False, one_line: bool = False) -> Iterator[str]:
+    """Return a name and what it is, beside it where there is room."""
+    if first_sentence:
+        text = text.partition(". ")[0].rstrip(".") + "." if text else ""
+    room = width() - INDENT
+    lines = (
+        [textwrap.shorten(text, room, placeholder=" …")]
+        if one_line
+        else textwrap.wrap(text, room, break_on_hyphens=False)
+    )
+    if len(name) > INDENT - 4:
+        yield f"  {name}"
+    else:
+        yield f"  {name:<{INDENT - 2}}{lines.pop(0) if lines else ''}".rstrip()
+    yield from (" " * INDENT + one for one in lines)
+
+
+def wrapped(text: str, indent: int = 0) -> list[str]:
+    """Return a text in lines."""
+    front = " " * indent
+    return textwrap.wrap(text, width(), initial_indent=front, subsequent_indent=front, break_on_hyphens=False)
+
+
+def usage(text: str) -> list[str]:
+    """Return the line that says how a command is written."""
+    return textwrap.wrap(f"usage: {text}", width(), subsequent_indent=" " * 8, break_on_hyphens=False)
+
+
+def switches(settings: list[Setting]) -> list[str]:
+    """Say what (on) and (off) mean, where there is such a setting."""
+    of_switches = [one for one in settings if is_switch(one.kind)]
+    if not of_switches:
+        return []
+    on, off = of_switches[0].flags
+    return ["", f"(on) and (off) are switches: --{on} turns one on, --{off} off."]
+
+
+def assignment(node: Node) -> str:
+    """Return what one would write for the value that a setting has."""
+    if isinstance(node, Choice):
+        return f"{node.flag}:{node.chosen}"
+    if isinstance(node, Entries):
+        return " ".join(f"{node.flag}.{name}" for name in node.value)
+    if is_switch(node.kind):
+        return f"--{node.flag} ({'on' if node.value else 'off'})"
+    return f"--{node.flag} {show(node.value, node.kind)}"
+
+
+def show(value: Any, kind: Any) -> str:
+    """Return a value as it is written on the command line, and what a flag wants where there is none."""
+    if value is MISSING or (value in ((), {}) and not is_repeated(kind)):
+        return expected(kind, short=True)
+    for about in getattr(kind, "__metadata__", ()):
+        if isinstance(about, PrimitiveConstructorSpec):
+            return " ".join(about.str_from_instance(value))
+    if is_size(kind):
+        return show_size(value)
+    if isinstance(value, Mapping):
+        return " ".join(f"{key} {_number(one)}" for key, one in value.items())
+    if isinstance(value, tuple):
+        return " ".join(show(one, None) for one in value)
+    return _number(value) if isinstance(value, float) else "none" if value is None else str(value)
+
+
+def _number(value: float) -> str:
+    """Return a number with all the digits that it has, and no more."""
+    short = f"{value:g}"
+    return short if float(short) == value else repr(value)
+
+
+def with_words(node: Setting) -> str:
+    """Return the text of a setting, with the words that it may be."""
+    words = words_of(node.kind)
+    return f"{node.text} One of {', '.join(words)}.".strip() if words else node.text
+
+
+def width() -> int:
+    """Return the columns of a page."""
+    return max(60, min(100, shutil.get_terminal_size().columns))
