@@ -16,12 +16,15 @@ from taskscape.losses import (
     MSE,
     SSIM,
     AlbedoLoss,
+    Angular,
     BalancedCrossEntropy,
     BoundaryLoss,
     Cosine,
     CrossEntropy,
     DepthLoss,
     KLDivergence,
+    Laplace,
+    Likelihood,
     LogL1,
     Loss,
     NormalsLoss,
@@ -52,6 +55,8 @@ EXAMPLES = [
     BalancedCrossEntropy(),
     BalancedCrossEntropy(negative_weight=1.1),
     ScaleInvariantMSE(),
+    Laplace(beta=0.0),
+    Angular(beta=0.0),
 ]
 OF_CLASSES = (CrossEntropy, KLDivergence)
 OF_LABELS = (*OF_CLASSES, BalancedCrossEntropy)
@@ -73,8 +78,10 @@ def example(loss, seed=0, shape=(3, 4, 6), dtype=torch.float64):
     if isinstance(loss, OF_CLASSES):
         prediction = torch.randn(b, CLASSES, h, w, generator=g, dtype=dtype)
         return prediction, Target(torch.randint(CLASSES, shape, generator=g).masked_fill(~valid, 255), valid)
-    channels = 3 if isinstance(loss, Cosine | ScaleInvariantMSE) else 1
+    channels = 3 if isinstance(loss, Cosine | ScaleInvariantMSE | Angular) else 1
     prediction, value = torch.randn(2, b, channels, h, w, generator=g, dtype=dtype)
+    if isinstance(loss, Likelihood):
+        prediction = torch.cat([prediction, torch.randn(b, 1, h, w, generator=g, dtype=dtype)], 1)
     if isinstance(loss, BalancedCrossEntropy):
         value = (value > 0.8).to(dtype)
     if loss.name == "si-log":
@@ -117,8 +124,20 @@ def by_hand(loss, prediction, target):
     if isinstance(loss, Cosine):
         pairs = [(p[b, :, i, j], value[b, :, i, j]) for b, i, j in pixels]
         return np.mean([1 - u @ v / np.linalg.norm(u) / np.linalg.norm(v) for u, v in pairs])
+    if isinstance(loss, Angular):
+        triples = [(p[b, :3, i, j], value[b, :, i, j], np.exp(-6 * np.tanh(p[b, 3, i, j] / 6))) for b, i, j in pixels]
+        angles = [np.arccos(u @ v / np.linalg.norm(u) / np.linalg.norm(v)) for u, v, _ in triples]
+        densities = [
+            (k**2 + 1) * np.exp(-k * t) / (2 * np.pi * (1 + np.exp(-k * np.pi)))
+            for t, (_, _, k) in zip(angles, triples, strict=True)
+        ]
+        most = (np.exp(12) + 1) / (2 * np.pi)  # of the least width, its center: the loss counts from there
+        return -np.log(densities).mean() + np.log(most)
     d = np.array([p[b, 0, i, j] - value[b, 0, i, j] for b, i, j in pixels])
     match loss:
+        case Laplace():
+            width = np.array([np.exp(6 * np.tanh(p[b, 1, i, j] / 6)) for b, i, j in pixels])
+            return -np.log(np.exp(-np.abs(d) / width) / (2 * width)).mean() - np.log(2) + 6
         case L1():
             return np.abs(d).mean()
         case MSE():
@@ -199,6 +218,8 @@ def test_perfect_prediction_has_finite_gradient(loss, dtype):
     prediction, target = example(loss, dtype=dtype)
     if not isinstance(loss, OF_LABELS):
         prediction = target.value.clone()
+    if isinstance(loss, Likelihood):
+        prediction = F.pad(prediction, (0, 0, 0, 0, 0, 1))
     value, slope = gradient(loss, prediction, target)
     assert value.isfinite() and slope.isfinite().all()
     if loss.name in {"l1", "mse", "log-l1", "smooth-l1", "scale-invariant-mse"}:

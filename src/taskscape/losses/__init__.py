@@ -31,12 +31,15 @@ from functools import reduce
 from operator import or_
 from typing import TYPE_CHECKING, Any
 
+from taskscape.losses.angular import Angular
 from taskscape.losses.balanced_cross_entropy import BalancedCrossEntropy
 from taskscape.losses.base import ClassLoss, Loss, LossTerm, PixelLoss, Space
 from taskscape.losses.cosine import Cosine
 from taskscape.losses.cross_entropy import CrossEntropy
 from taskscape.losses.kl import KLDivergence
 from taskscape.losses.l1 import L1
+from taskscape.losses.laplace import Laplace
+from taskscape.losses.likelihood import Likelihood
 from taskscape.losses.log_l1 import LogL1
 from taskscape.losses.mse import MSE
 from taskscape.losses.si_log import SILog

@@ -42,6 +42,9 @@ class Loss(RangedSettings, ABC):
     """The kinds of task whose choices on the command line it is among. In Python and in files any task takes any."""
     space: ClassVar[Space] = "representation"
     """In which of the two it compares, for tasks whose network puts out something else than values, such as depth."""
+    scale_channels: ClassVar[int] = 0
+    """Channels of the prediction behind those of the value, which say how wide its errors are spread: 1 for a
+    ``Likelihood``."""
 
     def __call__(self, prediction: Tensor, target: Target | Tensor, valid: Tensor | None = None) -> Tensor:
         """Return the scalar loss of a batch on one process; 0 where nothing counts.

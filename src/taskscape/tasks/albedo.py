@@ -3,15 +3,17 @@
 from dataclasses import dataclass, field
 from typing import ClassVar
 
+import torch
 from torch import Tensor
 from typing_extensions import override
 
 from taskscape import modalities
 from taskscape.batch import Target
-from taskscape.losses import AlbedoLoss, LossTerm, ScaleInvariantMSE
+from taskscape.losses import AlbedoLoss, Laplace, LossTerm, ScaleInvariantMSE
 from taskscape.losses.base import at_least_float32
 from taskscape.metrics.albedo import AlbedoMetrics
 from taskscape.tasks.base import Task
+from taskscape.tasks.distributions.albedo import AlbedoLaplace
 
 
 @dataclass(frozen=True)
@@ -21,7 +23,8 @@ class Albedo(Task):
     name: ClassVar[str] = "albedo"
 
     loss: AlbedoLoss = field(default_factory=ScaleInvariantMSE)
-    """How the prediction is compared with the target; both are linear reflectance."""
+    """How the prediction is compared with the target; both are linear reflectance. With laplace the network
+    predicts in one more channel how wide the errors are spread, so that the task can say how sure it is."""
     source: str | None = None
     """The store's field of albedo; none for the one with the task's own name."""
 
@@ -33,18 +36,23 @@ class Albedo(Task):
     @property
     @override
     def channels(self) -> int:
-        """Red, green and blue."""
-        return 3
+        """Red, green and blue, and one for a predicted width of the errors."""
+        return 3 + self.loss.scale_channels
+
+    @property
+    @override
+    def distribution(self) -> AlbedoLaplace | None:
+        return AlbedoLaplace(self.loss) if isinstance(self.loss, Laplace) else None
 
     @override
     def compute_loss(self, raw: Tensor, target: Target) -> LossTerm:
         """Compare linear reflectance, whatever the loss."""
-        return self.loss.term(self.decode(raw), target)
+        return self.loss.term(torch.cat([self.decode(raw), at_least_float32(raw[:, 3:])], 1), target)
 
     @override
     def decode(self, raw: Tensor) -> Tensor:
         """Return the logistic function of the output, (B, 3, H, W) in 0..1."""
-        return at_least_float32(raw).sigmoid()
+        return at_least_float32(raw[:, :3]).sigmoid()
 
     @override
     def metrics(self) -> AlbedoMetrics:

@@ -14,6 +14,7 @@ from taskscape.metrics.base import TaskMetric
 from taskscape.modalities import Modality
 from taskscape.modalities.base import Array
 from taskscape.serialization.ranges import RangedSettings
+from taskscape.tasks.distributions.base import Distribution
 
 M = TypeVar("M", bound=Modality)
 
@@ -68,6 +69,25 @@ class Task(RangedSettings, ABC):
     def start_value(self, usual: float) -> float:
         """Return where a network starts whose raw output is the value: ``usual``, if the task can learn from there."""
         return usual
+
+    @property
+    def distribution(self) -> Distribution | None:
+        """What the raw output says about its own errors; None where it says nothing, as without a predicted width."""
+        return None
+
+    @property
+    def measures_confidence(self) -> bool:
+        """Whether runs calibrate the ``distribution``, and measure how well it fits, without being asked to."""
+        return self.loss.scale_channels > 0 and self.distribution is not None
+
+    def confidence_of(self, raw: Tensor, spread: float = 1.0) -> Tensor | None:
+        """Return how sure the raw output is at every pixel, (B, H, W) float32 in 0..1; None where it does not say.
+
+        It is the probability that the prediction is right, in the sense of ``distribution.right_when``, unless the
+        task's settings choose another measure. ``spread`` is what the calibration of a run found
+        (``taskscape.run_folder.Calibration``); 1 takes the network at its word.
+        """
+        return None if self.distribution is None else self.distribution.estimate(raw, spread).confidence
 
     def source_for(self, name: str) -> str:
         """Return the store's field that this task reads where it has this name in an experiment."""

@@ -15,6 +15,7 @@ from taskscape.losses.base import at_least_float32
 from taskscape.metrics.boundaries import BoundaryMetrics
 from taskscape.modalities import Modality
 from taskscape.tasks.base import Task, read_as
+from taskscape.tasks.distributions.classes import Bernoulli
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,8 @@ class Boundaries(Task):
     """How far a predicted boundary may lie from a true one for the metrics, as a part of the image's diagonal."""
     loss: BoundaryLoss = field(default_factory=BalancedCrossEntropy)
     """How the prediction is compared with the label."""
+    confidence: Literal["probability"] | None = None
+    """Calibrate and measure how sure it is, by the probability of what was decided: boundary or not."""
     source: str | None = None
     """The store's field of boundaries or classes; none for the one with the task's own name."""
 
@@ -49,6 +52,16 @@ class Boundaries(Task):
     def channels(self) -> int:
         """One: the logit of a boundary."""
         return 1
+
+    @property
+    @override
+    def distribution(self) -> Bernoulli:
+        return Bernoulli()
+
+    @property
+    @override
+    def measures_confidence(self) -> bool:
+        return self.confidence is not None
 
     @override
     def for_data(self, field: str, modality: Modality) -> Self:

@@ -12,7 +12,7 @@ from typing_extensions import override
 
 from taskscape import modalities
 from taskscape.batch import Target
-from taskscape.losses import L1, DepthLoss, LossTerm
+from taskscape.losses import L1, DepthLoss, Laplace, LossTerm
 from taskscape.losses.base import at_least_float32
 from taskscape.metrics.depth import DepthMetrics
 from taskscape.modalities import Modality
@@ -21,6 +21,7 @@ from taskscape.modalities.depth import METRES_AT_DISPARITY_1
 from taskscape.serialization.ranges import Positive
 from taskscape.tasks.base import Task, read_as
 from taskscape.tasks.depth_scale import fraction_outside, is_like, normalization_of, range_of, rounded
+from taskscape.tasks.distributions.depth import DepthLaplace
 
 Representation = Literal["metres", "log", "inverse"]
 ScaleRule = Literal["physical", "divide", "keep"]
@@ -97,7 +98,8 @@ class Depth(Task):
     quantity: Quantity | None = None
     """A published quantity, which fixes representation, mean, std, range, inverse_unit, scale_rule and metrics."""
     loss: DepthLoss = field(default_factory=L1)
-    """How the prediction is compared with the target."""
+    """How the prediction is compared with the target. With laplace the network predicts how wide the errors are
+    spread in one more channel, so that the task can say how sure it is."""
     source: str | None = None
     """The store's field of depth; none for the one with the task's own name."""
 
@@ -123,7 +125,13 @@ class Depth(Task):
     @property
     @override
     def channels(self) -> int:
-        return 1
+        """One, and one for a predicted width of the errors."""
+        return 1 + self.loss.scale_channels
+
+    @property
+    @override
+    def distribution(self) -> DepthLaplace | None:
+        return DepthLaplace(self, self.loss) if isinstance(self.loss, Laplace) else None
 
     @property
     def normalization(self) -> tuple[float, float]:
@@ -240,8 +248,12 @@ class Depth(Task):
 
     def encode(self, metres: Tensor) -> Tensor:
         """Turn metres into what the network learns to put out."""
+        return self.normalized(self._clamp(metres))
+
+    def normalized(self, metres: Tensor) -> Tensor:
+        """Return (f(metres) - mean) / std, also beyond the range."""
         mean, std = self.normalization
-        return (self.represent(self._clamp(metres)) - mean) / std
+        return (self.represent(metres) - mean) / std
 
     def represent(self, metres: Tensor) -> Tensor:
         """Return f(metres)."""
@@ -253,11 +265,21 @@ class Depth(Task):
             case "inverse":
                 return 1 / metres
 
+    def relative_slope(self, metres: Tensor) -> Tensor:
+        """Return by which part of itself depth changes where f(metres) changes by 1: |d log metres / d f|."""
+        match self.representation:
+            case "metres":
+                return 1 / metres
+            case "log":
+                return torch.ones_like(metres)
+            case "inverse":
+                return metres
+
     @override
     def decode(self, raw: Tensor) -> Tensor:
         """Turn raw output into metres from ``min_depth`` to ``max_depth``, (B, 1, H, W)."""
         (mean, std), (min_depth, max_depth) = self.normalization, self.range
-        value = at_least_float32(raw) * std + mean
+        value = at_least_float32(self._center(raw)) * std + mean
         match self.representation:
             case "metres":
                 return self._clamp(value)
@@ -279,7 +301,7 @@ class Depth(Task):
         """Compare representations as they are, without the way over metres that rounds and clamps."""
         if self.loss.space == "value":
             return super().compute_consistency(raw, reference, valid)
-        return self.loss.term(raw, Target(reference, valid))
+        return self.loss.term(raw, Target(self._center(reference), valid))
 
     @override
     def metrics(self) -> DepthMetrics:
@@ -289,6 +311,10 @@ class Depth(Task):
             inverse_leads=self.quantity is not None,
             per_batch=self.metrics_per_batch,
         )
+
+    def _center(self, raw: Tensor) -> Tensor:
+        """Return the output without a predicted width."""
+        return raw[:, :1] if self.loss.scale_channels else raw
 
     def _clamp(self, metres: Tensor) -> Tensor:
         return metres.clamp(*self.range)

@@ -4,15 +4,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 from typing_extensions import override
 
 from taskscape import modalities
-from taskscape.losses import Cosine, NormalsLoss
+from taskscape.losses import Angular, Cosine, NormalsLoss
 from taskscape.losses.base import at_least_float32
 from taskscape.metrics.normals import NormalsMetrics
 from taskscape.tasks.base import Task
+from taskscape.tasks.distributions.normals import NormalsAngular
 
 
 @dataclass(frozen=True)
@@ -22,7 +24,8 @@ class SurfaceNormals(Task):
     name: ClassVar[str] = "normals"
 
     loss: NormalsLoss = field(default_factory=Cosine)
-    """How the prediction is compared with the target."""
+    """How the prediction is compared with the target. With angular the network predicts how wide the errors are
+    spread in one more channel, so that the task can say how sure it is."""
     metrics_per_batch: bool = False
     """Also report the mean over batches of each batch's angles, as MTAN does (metrics that end in _per_batch)."""
     source: str | None = None
@@ -36,13 +39,18 @@ class SurfaceNormals(Task):
     @property
     @override
     def channels(self) -> int:
-        """The three components."""
-        return 3
+        """The three components, and one for a predicted width of the errors."""
+        return 3 + self.loss.scale_channels
+
+    @property
+    @override
+    def distribution(self) -> NormalsAngular | None:
+        return NormalsAngular(self.loss) if isinstance(self.loss, Angular) else None
 
     @override
     def decode(self, raw: Tensor) -> Tensor:
         """Scale the output to unit length, (B, 3, H, W)."""
-        return F.normalize(at_least_float32(raw), dim=1)
+        return F.normalize(at_least_float32(raw[:, :3]), dim=1)
 
     @override
     def metrics(self) -> NormalsMetrics:
@@ -51,9 +59,11 @@ class SurfaceNormals(Task):
     @override
     def merge(self, raws: Sequence[Tensor], reduce: Literal["mean", "max"]) -> Tensor:
         """Return the mean of the unit vectors, which ``decode`` brings to unit length: a direction has no maximum."""
-        return super().merge([self.decode(raw) for raw in raws], "mean")
+        return super().merge([torch.cat([self.decode(raw), at_least_float32(raw[:, 3:])], 1) for raw in raws], "mean")
 
     @override
     def hflip(self, raw: Tensor) -> Tensor:
         """Flip the image, and each direction too; lengths stay, unlike in ``Normals.warp``."""
-        return raw.flip(-1) * raw.new_tensor([-1.0, 1.0, 1.0])[:, None, None]
+        signs = raw.new_ones(raw.shape[1])
+        signs[0] = -1
+        return raw.flip(-1) * signs[:, None, None]

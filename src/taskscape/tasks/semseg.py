@@ -18,6 +18,7 @@ from taskscape.modalities import CLASS_SETS, ClassSet, Modality
 from taskscape.modalities.class_maps import class_table, groups
 from taskscape.modalities.class_sets import label_map
 from taskscape.tasks.base import Task, read_as
+from taskscape.tasks.distributions.classes import Categorical, ClassConfidence
 from taskscape.tasks.merged_classes import MergedClasses
 
 ClassSetByName = Annotated[
@@ -43,6 +44,10 @@ class SemanticSegmentation(Task):
     """The class set; ``data`` takes the one of the data."""
     loss: SegmentationLoss = field(default_factory=CrossEntropy)
     """How the prediction is compared with the label."""
+    confidence: ClassConfidence | None = None
+    """Calibrate and measure how sure it is, by the probability of the chosen class, its margin over the next one, or 1
+    minus the entropy of all; the network stays as it is. By default neither, and the probability is what is asked for
+    otherwise."""
     source: str | None = None
     """The store's field of class labels; none for the one with the task's own name."""
 
@@ -66,6 +71,16 @@ class SemanticSegmentation(Task):
     @override
     def predicts_classes(self) -> bool:
         return True
+
+    @property
+    @override
+    def distribution(self) -> Categorical:
+        return Categorical(self.confidence or "probability")
+
+    @property
+    @override
+    def measures_confidence(self) -> bool:
+        return self.confidence is not None
 
     @override
     def for_data(self, field: str, modality: Modality) -> Self:

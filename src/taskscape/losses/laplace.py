@@ -1,0 +1,42 @@
+"""Absolute difference with a predicted width."""
+
+import math
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+from typing_extensions import override
+
+from taskscape.losses.likelihood import LEAST_WIDTH, Likelihood
+
+
+@dataclass(frozen=True)
+class Laplace(Likelihood):
+    """Laplace density of the errors, p(d) = exp(-|d| / b) / (2b): -log p = |d| / b + log 2b, the mean over channels.
+
+    The network predicts b, the mean absolute error to be expected, in one more channel. For L1 what Kendall and Gal
+    (NeurIPS 2017, section 2.2, https://arxiv.org/abs/1703.04977) do for squared errors.
+    """
+
+    name: ClassVar[str] = "laplace"
+    suits: ClassVar[tuple[str, ...]] = ("depth", "albedo")
+
+    @override
+    def nll(self, prediction: Tensor, width: Tensor, value: Tensor) -> Tensor:
+        return (prediction - value).abs().mean(1) / width + (2 * width).log()
+
+    @property
+    @override
+    def least(self) -> float:
+        return math.log(2 * LEAST_WIDTH)
+
+
+def within(distance: Tensor | float, width: Tensor, channels: int = 1) -> Tensor:
+    """Return the probability that the sum of the absolute errors of independent channels is at most ``distance``.
+
+    One channel: 1 - exp(-x) with x = distance / width; several: the Erlang distribution, 1 - exp(-x)·Σ xᵏ / k!.
+    """
+    x = torch.as_tensor(distance, dtype=width.dtype, device=width.device) / width
+    series = sum((x**k / math.factorial(k) for k in range(1, channels)), torch.ones_like(x))
+    return (1 - (-x).exp() * series).clamp(0, 1)

@@ -1,0 +1,67 @@
+"""What losses have in common whose network also predicts how wide the errors are spread."""
+
+import math
+from abc import abstractmethod
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+from torch import Tensor
+from typing_extensions import override
+
+from taskscape.batch import Target
+from taskscape.losses.base import PixelLoss, check_target
+from taskscape.serialization.ranges import Fraction
+
+LOG_LIMIT = 6.0
+"""The logarithm of a predicted width lies between minus and plus this: 0.0025 to 403."""
+LEAST_WIDTH = math.exp(-LOG_LIMIT)
+
+
+def width_of(raw: Tensor) -> Tensor:
+    """Return the width (B, H, W) that the last channel of a prediction stands for: exp(6·tanh(x / 6)).
+
+    It is exp(x) for small x, and within bounds for any, so that neither a loss nor a gradient is ever infinite.
+    """
+    return (LOG_LIMIT * (raw[:, -1] / LOG_LIMIT).tanh()).exp()
+
+
+@dataclass(frozen=True)
+class Likelihood(PixelLoss):
+    """The negative logarithm of a density of the errors, whose width b is predicted too, in one more channel.
+
+    The loss of a pixel is bᵝ·(-log p + c): the constant c, that of the least width, keeps it from being negative, and
+    bᵝ is a weight without a gradient.
+    """
+
+    scale_channels: ClassVar[int] = 1
+
+    beta: Fraction = field(default=1.0, kw_only=True)
+    """Exponent of the weight. 0 is the likelihood itself (Kendall and Gal, NeurIPS 2017, section 2.2,
+    https://arxiv.org/abs/1703.04977), which learns little where it is unsure; with 1 values are learned as by the plain
+    error, whatever the width. After β-NLL (Seitzer et al., ICLR 2022, https://arxiv.org/abs/2203.09168), there of
+    squared errors. The best width is the same for any."""
+
+    @abstractmethod
+    def nll(self, prediction: Tensor, width: Tensor, value: Tensor) -> Tensor:
+        """Return -log p of each pixel in nats, (B, H, W).
+
+        ``prediction`` and ``value`` are (B, C, H, W), ``width`` is (B, H, W), positive.
+        """
+
+    @property
+    @abstractmethod
+    def least(self) -> float:
+        """The least that ``nll`` can be."""
+
+    @override
+    def per_pixel(self, prediction: Tensor, value: Tensor) -> Tensor:
+        """Return bᵝ·(-log p + c) for a prediction of C + 1 channels and values of C."""
+        width = width_of(prediction)
+        errors = self.nll(prediction[:, :-1], width, value) - self.least
+        return errors * width.detach() ** self.beta if self.beta else errors
+
+    @override
+    def target_of(self, prediction: Tensor, value: Tensor, valid: Tensor | None = None) -> Target:
+        """Return plain values and their mask as a target. Raises ``ValueError`` where shapes do not fit."""
+        values = prediction[:, :-1] if prediction.ndim == 4 else prediction
+        return check_target(prediction, value, valid, values.shape)

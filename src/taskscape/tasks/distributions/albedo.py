@@ -1,0 +1,46 @@
+"""Albedo with a predicted width: a density around linear reflectance."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from torch import Tensor
+from typing_extensions import override
+
+from taskscape.batch import Target
+from taskscape.losses.base import at_least_float32
+from taskscape.losses.laplace import Laplace, within
+from taskscape.losses.likelihood import width_of
+from taskscape.tasks.distributions.base import Distribution, Estimate
+
+CLOSE = 0.1
+
+
+@dataclass(frozen=True)
+class AlbedoLaplace(Distribution):
+    """Independent Laplace densities of red, green and blue with one width."""
+
+    right_when: ClassVar[str] = "the mean error of red, green and blue is below 0.1"
+    error_title: ClassVar[str] = "mean error of reflectance"
+
+    density: Laplace
+
+    @override
+    def estimate(self, raw: Tensor, spread: float = 1.0) -> Estimate:
+        width = spread * width_of(at_least_float32(raw))
+        channels = raw.shape[1] - 1
+        probability = within(channels * CLOSE, width, channels)
+        return Estimate(probability, probability, width)
+
+    @override
+    def nll(self, raw: Tensor, target: Target, spread: float = 1.0) -> Tensor:
+        """Return the mean over the channels."""
+        raw = at_least_float32(raw)
+        return self.density.nll(raw[:, :-1].sigmoid(), spread * width_of(raw), target.value)
+
+    @override
+    def right(self, prediction: Tensor, target: Target) -> Tensor:
+        return self.error(prediction, target) < CLOSE
+
+    @override
+    def error(self, prediction: Tensor, target: Target) -> Tensor:
+        return (prediction - target.value).abs().mean(1)
