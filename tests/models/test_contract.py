@@ -30,6 +30,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "segnet-dense": SEGNET,
     "segnet-mtan": SEGNET,
     "resnet-mtan": {"encoder": "resnet18"},  # which has two blocks in a stage
+    "dpt": {"encoder": "test_vit", "width": 16},
 }
 """Options that make a network small. The others get a small encoder."""
 SMALL_ENCODER = {"encoder": "resnet10t"}
@@ -72,6 +73,7 @@ LAST_SHARED = {
     "transformer": ENCODER,
     "cross-attention": ENCODER,
     "xtask": ENCODER,
+    "dpt": ["encoder.backbone.model.blocks.5.mlp.fc2"],
 }
 """The last layers on the main path that every task's loss passes."""
 

@@ -76,10 +76,12 @@ def test_bad_encoders_are_explained(tmp_path: Path) -> None:
     torch.save(timm.create_model("mobilenetv3_small_050").state_dict(), tmp_path / "other.pth")
     with pytest.raises(ValueError, match=r"other\.pth does not hold weights of resnet10t: \d+ of 84 tensors fit"):
         Encoder("resnet10t", pretrained=tmp_path / "other.pth")
-    with pytest.raises(ValueError, match=r"features at stride 4, but this encoder has them at \(16"):
-        build("deeplab-joint", OUTPUTS, encoder="vit_tiny_patch16_224", output_stride=32)
-    with pytest.raises(ValueError, match=r"vit_tiny_patch16_224 cannot be built with output_stride 16.*set it to 32"):
-        build("deeplab-joint", OUTPUTS, encoder="vit_tiny_patch16_224", output_stride=16)
+    with pytest.raises(ValueError, match=r"features at stride 4, but this encoder has them at \(16, 32, 64"):
+        build("deeplab-joint", OUTPUTS, encoder="efficientvit_m0", output_stride=32)
+    with pytest.raises(ValueError, match=r"pvt_v2_b0 cannot be built with output_stride 16.*set it to 32"):
+        build("deeplab-joint", OUTPUTS, encoder="pvt_v2_b0", output_stride=16)
+    with pytest.raises(ValueError, match=r"test_vit has no stages; choose a ResNet"):
+        build("resnet-mtan", OUTPUTS, encoder="test_vit")
 
 
 def test_depthwise_convolutions_compute_in_float32_on_a_cpu() -> None:

@@ -25,6 +25,7 @@ SETS: dict[str, dict[str, Task]] = {
 BINS = ("adaptive-depth", "transformer", "cross-attention")
 SMALL: dict[str, dict[str, Any]] = {name: {"widths": (8, 8, 16)} for name in NAMES if name.startswith("segnet")}
 SMALL |= {name: {"encoder": "resnet10t", "blocks": 1} for name in BINS} | {"resnet-mtan": {"encoder": "resnet18"}}
+SMALL |= {"dpt": {"encoder": "test_vit", "width": 16}}
 
 
 def small(name: str) -> NetworkConfig:

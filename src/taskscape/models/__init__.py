@@ -18,6 +18,7 @@ from typing import Any
 
 from taskscape.models.base import Network, NetworkConfig, Outputs
 from taskscape.models.layers.encoder import Encoder, EncoderConfig
+from taskscape.models.layers.low_rank import merge_low_rank
 from taskscape.serialization import nearest, offer
 
 # isort: off
@@ -44,6 +45,7 @@ from taskscape.models.bins.adaptive_depth import AdaptiveDepth, AdaptiveDepthCon
 from taskscape.models.bins.transformer import Transformer, TransformerConfig
 from taskscape.models.bins.cross_attention import CrossAttention, CrossAttentionConfig
 from taskscape.models.xtask import XTask, XTaskConfig
+from taskscape.models.dpt import DPT, DPTConfig
 # isort: on
 
 CONFIGS: dict[str, type[NetworkConfig]] = {

@@ -67,7 +67,7 @@ class ResnetMtan(Network, config=ResnetMtanConfig):
     def __init__(self, out_channels: Mapping[str, int], config: ResnetMtanConfig | None = None, **options: Any) -> None:
         super().__init__(out_channels)
         config = ResnetMtanConfig.of(config, options)
-        self.encoder = Encoder(config.encoder, config.output_stride, config.pretrained)
+        self.encoder = config.build_encoder(config.output_stride)
         self.stages = _rows_of_blocks(self.encoder, config.encoder)
         channels = [self.encoder.channels[level] for level in self.stages.values()]
         strides = [self.encoder.strides[level] for level in self.stages.values()]
@@ -124,6 +124,11 @@ class ResnetMtan(Network, config=ResnetMtanConfig):
 
 def _rows_of_blocks(encoder: Encoder, name: str) -> dict[str, int]:
     """Return the level of each stage of an encoder, by the name of its module."""
+    if encoder.is_plain:
+        raise ValueError(
+            f"network.encoder: the attention masks select from the last of the blocks in a stage, and {name} has no "
+            "stages; choose a ResNet such as resnet18 or resnet50"
+        )
     modules = dict(encoder.backbone.named_children())
     levels: Any = encoder.backbone.feature_info
     stages = {

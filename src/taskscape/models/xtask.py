@@ -12,7 +12,7 @@ from typing_extensions import override
 
 from taskscape.models.base import Network, Outputs, known_tasks, ring
 from taskscape.models.class_tasks import class_tasks, tasks_of_classes
-from taskscape.models.layers.encoder import Encoder, EncoderConfig
+from taskscape.models.layers.encoder import EncoderConfig
 from taskscape.models.layers.shared_features import shared_features
 
 if TYPE_CHECKING:
@@ -114,7 +114,7 @@ class XTask(Network, config=XTaskConfig):
         super().__init__(out_channels)
         config = XTaskConfig.of(config, options)
         self.class_tasks: tuple[str, ...] = tasks_of_classes("class_tasks", config.class_tasks, out_channels)
-        self.encoder = Encoder(config.encoder, pretrained=config.pretrained)
+        self.encoder = config.build_encoder()
         if not config.zero_init_last and config.pretrained is False:
             self.encoder.start_last_norms_at_one()
         self.decoders = nn.ModuleDict({task: Decoder(self.encoder.channels, n) for task, n in out_channels.items()})

@@ -11,7 +11,7 @@ from taskscape.models.base import known_tasks
 from taskscape.models.bins.adaptive_bins import AdaptiveBins, TokenSource
 from taskscape.models.branches import SharedEncoder
 from taskscape.models.layers.attention import AttentionScale
-from taskscape.models.layers.encoder import AtrousConfig, Encoder
+from taskscape.models.layers.encoder import AtrousConfig
 from taskscape.models.layers.grid_transformer import GridTransformer, Position
 from taskscape.models.layers.shared_features import shared_features
 from taskscape.serialization.ranges import BelowOne, Count, CountOrZero, Positive
@@ -35,7 +35,7 @@ class BinsConfig(AtrousConfig):
     """
 
     encoder: str = "resnet18"
-    """Any timm backbone that gives a pyramid of features."""
+    """Any timm backbone: convolutional, hierarchical or a plain vision transformer."""
     bin_tasks: tuple[str, ...] | None = None
     """Tasks with one output channel that are predicted by bins. By default those whose raw output is the value itself;
     where only channels are known, those with one."""
@@ -129,7 +129,7 @@ class BinsNetwork(SharedEncoder):
     def __init__(self, out_channels: Mapping[str, int], config: BinsConfig, branch: MakeBranch) -> None:
         """Create it; ``branch`` makes those of tasks without bins."""
         super().__init__(out_channels)
-        self.encoder = Encoder(config.encoder, config.output_stride, config.pretrained)
+        self.encoder = config.build_encoder(config.output_stride)
         self.skip_level = self.encoder.level(4)
         deep, skip = self.encoder.channels[-1], self.encoder.channels[self.skip_level]
         self.branches = nn.ModuleDict()

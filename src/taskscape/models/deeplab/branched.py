@@ -10,7 +10,7 @@ from typing_extensions import override
 from taskscape.models.base import main_path
 from taskscape.models.branches import SharedEncoder
 from taskscape.models.layers.branch import Branch
-from taskscape.models.layers.encoder import AtrousConfig, Encoder
+from taskscape.models.layers.encoder import AtrousConfig
 from taskscape.models.layers.squeeze_excite import SqueezeExcitation
 
 
@@ -38,7 +38,7 @@ class DeeplabBranched(SharedEncoder, config=DeeplabBranchedConfig):
     ) -> None:
         super().__init__(out_channels)
         config = DeeplabBranchedConfig.of(config, options)
-        self.encoder = Encoder(config.encoder, config.output_stride, config.pretrained)
+        self.encoder = config.build_encoder(config.output_stride)
         self.skip_level = self.encoder.level(4)
         deep, skip = self.encoder.channels[-1], self.encoder.channels[self.skip_level]
         self.bottleneck = SqueezeExcitation(deep) if config.bottleneck_se else nn.Identity()

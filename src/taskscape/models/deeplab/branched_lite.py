@@ -10,7 +10,6 @@ from typing_extensions import override
 from taskscape.models.branches import SharedEncoder
 from taskscape.models.deeplab.lite import LiteConfig
 from taskscape.models.layers.branch import Branch
-from taskscape.models.layers.encoder import Encoder
 
 
 @dataclass(frozen=True)
@@ -33,7 +32,7 @@ class DeeplabBranchedLite(SharedEncoder, config=DeeplabBranchedLiteConfig):
     ) -> None:
         super().__init__(out_channels)
         config = DeeplabBranchedLiteConfig.of(config, options)
-        self.encoder = Encoder(config.encoder, config.output_stride, config.pretrained)
+        self.encoder = config.build_encoder(config.output_stride)
         self.skip_level = self.encoder.level(4)
         deep, skip = self.encoder.channels[-1], self.encoder.channels[self.skip_level]
         self.branches = nn.ModuleDict(

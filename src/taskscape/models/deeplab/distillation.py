@@ -11,7 +11,7 @@ from typing_extensions import override
 
 from taskscape.models.base import Network, Outputs, main_path
 from taskscape.models.layers.aspp import ASPP
-from taskscape.models.layers.encoder import AtrousConfig, Encoder
+from taskscape.models.layers.encoder import AtrousConfig
 from taskscape.models.layers.heads import heads
 from taskscape.models.layers.resize import resize_like
 from taskscape.models.layers.shared_features import shared_features
@@ -40,7 +40,7 @@ class Distillation(Network):
         A subclass goes on, if there is more than one task, with the layers of its ``exchange`` and ``add_decoders``.
         """
         super().__init__(out_channels)
-        self.encoder = Encoder(config.encoder, config.output_stride, config.pretrained)
+        self.encoder = config.build_encoder(config.output_stride)
         self.skip_levels = [self.encoder.level(stride) for stride in strides]
         self.skips = [self.encoder.channels[level] for level in self.skip_levels]
         deep = self.encoder.channels[-1]

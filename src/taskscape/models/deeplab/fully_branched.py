@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 from torch import Tensor, nn
@@ -11,7 +10,7 @@ from typing_extensions import override
 from taskscape.models.base import Network, Outputs, known_tasks
 from taskscape.models.class_tasks import class_tasks, tasks_of_classes
 from taskscape.models.layers.aspp import ASPP
-from taskscape.models.layers.encoder import AtrousConfig, Encoder
+from taskscape.models.layers.encoder import AtrousConfig, EncoderConfig
 from taskscape.models.layers.resize import resize_like
 from taskscape.models.layers.skip_decoder import SkipDecoder
 from taskscape.serialization.ranges import Count
@@ -32,7 +31,7 @@ class DeeplabFullyBranchedConfig(AtrousConfig):
     link: ClassVar[str] = "https://arxiv.org/abs/1802.02611"
 
     encoder: str = "resnet18"
-    """Any timm backbone that gives a pyramid of features."""
+    """Any timm backbone: convolutional, hierarchical or a plain vision transformer."""
     wide_tasks: tuple[str, ...] | None = None
     """Tasks with a wide context: they have the following two settings instead of the preceding two. By default those
     that predict classes; where only channels are known, those with more than three."""
@@ -54,11 +53,9 @@ class DeeplabFullyBranchedConfig(AtrousConfig):
 class SingleTask(nn.Module):
     """Encoder → ASPP → decoder with a skip at stride 4 → 1×1 convolution."""
 
-    def __init__(
-        self, encoder: str, pretrained: bool | Path, output_stride: int, rates: tuple[int, ...], channels: int
-    ) -> None:
+    def __init__(self, config: EncoderConfig, output_stride: int, rates: tuple[int, ...], channels: int) -> None:
         super().__init__()
-        self.encoder = Encoder(encoder, output_stride, pretrained)
+        self.encoder = config.build_encoder(output_stride)
         self.skip_level = self.encoder.level(4)
         self.aspp = ASPP(self.encoder.channels[-1], rates=rates)
         self.decoder = SkipDecoder(256, self.encoder.channels[self.skip_level])
@@ -86,7 +83,7 @@ class DeeplabFullyBranched(Network, config=DeeplabFullyBranchedConfig):
         wide = (config.wide_output_stride, config.wide_rates)
         self.tasks = nn.ModuleDict(
             {
-                task: SingleTask(config.encoder, config.pretrained, *(wide if task in wide_tasks else narrow), channels)
+                task: SingleTask(config, *(wide if task in wide_tasks else narrow), channels)
                 for task, channels in out_channels.items()
             }
         )

@@ -9,7 +9,7 @@ from typing_extensions import override
 
 from taskscape.models.deeplab.shared_trunk import SharedTrunk
 from taskscape.models.layers.aspp import ASPP
-from taskscape.models.layers.encoder import AtrousConfig, Encoder
+from taskscape.models.layers.encoder import AtrousConfig
 from taskscape.models.layers.heads import heads
 from taskscape.models.layers.skip_decoder import SkipDecoder
 from taskscape.models.layers.squeeze_excite import SqueezeExcitation
@@ -53,7 +53,7 @@ class DeeplabJoint(SharedTrunk, config=DeeplabJointConfig):
     ) -> None:
         super().__init__(out_channels)
         config = DeeplabJointConfig.of(config, options)
-        self.encoder = Encoder(config.encoder, config.output_stride, config.pretrained)
+        self.encoder = config.build_encoder(config.output_stride)
         self.skip_level = self.encoder.level(4)
         deep = self.encoder.channels[-1]
         self.bottleneck = SqueezeExcitation(deep) if config.bottleneck_se else nn.Identity()

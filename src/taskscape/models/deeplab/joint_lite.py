@@ -10,7 +10,6 @@ from typing_extensions import override
 from taskscape.models.deeplab.lite import LiteConfig
 from taskscape.models.deeplab.shared_trunk import SharedTrunk
 from taskscape.models.layers.aspp import ASPP
-from taskscape.models.layers.encoder import Encoder
 from taskscape.models.layers.heads import heads
 from taskscape.models.layers.skip_decoder import SkipDecoder
 
@@ -35,7 +34,7 @@ class DeeplabJointLite(SharedTrunk, config=DeeplabJointLiteConfig):
     ) -> None:
         super().__init__(out_channels)
         config = DeeplabJointLiteConfig.of(config, options)
-        self.encoder = Encoder(config.encoder, config.output_stride, config.pretrained)
+        self.encoder = config.build_encoder(config.output_stride)
         self.skip_level = self.encoder.level(4)
         self.aspp = ASPP(self.encoder.channels[-1], rates=config.rates, lite=True)
         skip = self.encoder.channels[self.skip_level]

@@ -10,7 +10,7 @@ from typing_extensions import override
 
 from taskscape.models.deeplab.shared_trunk import SharedTrunk
 from taskscape.models.layers.conv import conv_norm_relu
-from taskscape.models.layers.encoder import DilatedConfig, Encoder
+from taskscape.models.layers.encoder import DilatedConfig
 from taskscape.models.layers.heads import heads
 
 
@@ -31,7 +31,7 @@ class DeeplabPlain(SharedTrunk, config=DeeplabPlainConfig):
     ) -> None:
         super().__init__(out_channels)
         config = DeeplabPlainConfig.of(config, options)
-        self.encoder = Encoder(config.encoder, config.output_stride, config.pretrained)
+        self.encoder = config.build_encoder(config.output_stride)
         self.project = conv_norm_relu(self.encoder.channels[-1], 256, 1)
         self.heads = heads(256, out_channels)
 

@@ -10,7 +10,7 @@ from typing_extensions import override
 
 from taskscape.models.branches import SharedEncoder
 from taskscape.models.layers.aspp import ASPP
-from taskscape.models.layers.encoder import AtrousConfig, Encoder
+from taskscape.models.layers.encoder import AtrousConfig
 from taskscape.models.layers.resize import resize_like
 from taskscape.models.layers.skip_decoder import SkipDecoder
 
@@ -27,7 +27,7 @@ class DeeplabSkipFusionConfig(AtrousConfig):
     link: ClassVar[str] = "https://arxiv.org/abs/1802.02611"
 
     encoder: str = "resnet18"
-    """Any timm backbone that gives a pyramid of features."""
+    """Any timm backbone: convolutional, hierarchical or a plain vision transformer."""
 
 
 class SkipFusion(nn.Module):
@@ -67,7 +67,7 @@ class DeeplabSkipFusion(SharedEncoder, config=DeeplabSkipFusionConfig):
     ) -> None:
         super().__init__(out_channels)
         config = DeeplabSkipFusionConfig.of(config, options)
-        self.encoder = Encoder(config.encoder, config.output_stride, config.pretrained)
+        self.encoder = config.build_encoder(config.output_stride)
         last = len(self.encoder.channels) - 1
         self.levels = sorted({self.encoder.level(4), self.encoder.level(8), last})  # at output stride 8 two coincide
         skips = [self.encoder.channels[level] for level in self.levels]

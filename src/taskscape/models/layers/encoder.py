@@ -1,12 +1,13 @@
 """Encoders: the only place that knows timm, which is imported when one is built."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 from typing_extensions import override
 
@@ -14,12 +15,20 @@ from taskscape.imports import quick_imports
 from taskscape.models.base import NetworkConfig
 from taskscape.models.layers.depthwise import depthwise_in_float32
 from taskscape.models.layers.hub import WeightsMissingError, cached_weights, packaged_weights
+from taskscape.models.layers.low_rank import LowRankLayers, add_low_rank
+from taskscape.models.layers.plain_backbone import PlainBackbone
 from taskscape.models.layers.pretrained import fitting
+from taskscape.models.layers.pyramid import Pyramid
+from taskscape.models.layers.stages import layer_numbers
+from taskscape.models.layers.traits import traits
 from taskscape.serialization import nearest
-from taskscape.serialization.ranges import Count
+from taskscape.serialization.ranges import Count, CountOrZero
 
 if TYPE_CHECKING:
     from taskscape.tasks import Task
+
+Freeze = Literal["none", "all"] | CountOrZero
+"""What of an encoder keeps its weights: nothing, all, or its stem and so many stages after it."""
 
 
 @dataclass(frozen=True)
@@ -27,10 +36,38 @@ class EncoderConfig(NetworkConfig):
     """The settings of a network whose encoder is a timm backbone."""
 
     encoder: str = "resnet34"
-    """Any timm backbone that gives a pyramid of features."""
+    """Any timm backbone: convolutional, hierarchical or a plain vision transformer."""
     pretrained: bool | Path = False
     """The encoder's weights: False for random ones, True for those of an installed package or of the hub, or those of a
     file (safetensors, or of torch.save) or of a run's folder."""
+    freeze: Freeze = "none"
+    """What of the encoder keeps its weights and statistics: none, all, or its stem and so many stages after it, from 0;
+    of a plain transformer so many blocks."""
+    lora: CountOrZero = 0
+    """Rank of adapters of low rank (LoRA): with them the encoder's own weights are kept, and only the adapters are
+    trained; 0 for none."""
+    lora_layers: LowRankLayers = "attention"
+    """Which layers of the encoder get adapters: the linear layers of its attention, its 1×1 convolutions, or both."""
+
+    def __post_init__(self) -> None:
+        """Check the settings. Raises ``ValueError``."""
+        super().__post_init__()
+        if self.lora and isinstance(self.freeze, int):
+            raise ValueError(
+                f"network.freeze is {self.freeze} and network.lora {self.lora}: adapters keep all of the encoder's own "
+                "weights; set network.freeze to none"
+            )
+
+    def build_encoder(self, output_stride: int = 32) -> "Encoder":
+        """Build the encoder, as a network's constructor does. Raises ``ValueError`` as ``Encoder``."""
+        return Encoder(
+            self.encoder,
+            output_stride,
+            self.pretrained,
+            freeze=self.freeze,
+            lora=self.lora,
+            lora_layers=self.lora_layers,
+        )
 
     @override
     def check(self, tasks: Mapping[str, "Task"]) -> None:
@@ -69,7 +106,10 @@ class AtrousConfig(DilatedConfig):
 class Encoder(nn.Module):
     """Any timm backbone (https://github.com/huggingface/pytorch-image-models) as a pyramid of features, fine to coarse.
 
-    Takes RGB images in 0..1 and normalizes them as the backbone's weights were trained.
+    Takes RGB images in 0..1 and normalizes them as the backbone's weights were trained. A plain vision transformer is
+    read at four depths (``PlainBackbone``), whose features are resized to strides 4, 8, 16 and 32, and the first once
+    more to 2; with an ``output_stride`` below 32 none is coarser than that. What takes images of one size only, or of
+    sides in steps, gets them resized.
     """
 
     backbone: Any
@@ -78,46 +118,116 @@ class Encoder(nn.Module):
     strides: tuple[int, ...]
     """Input pixels per feature of each level, such as (2, 4, 8, 16, 16) for ``output_stride`` 16."""
     note: str = ""
-    """What the weights of a file filled, in words."""
+    """What the weights of a file filled and what is frozen, in words."""
 
-    def __init__(self, name: str, output_stride: int = 32, pretrained: bool | str | os.PathLike[str] = False) -> None:
+    def __init__(
+        self,
+        name: str,
+        output_stride: int = 32,
+        pretrained: bool | str | os.PathLike[str] = False,
+        *,
+        freeze: Freeze = "none",
+        lora: int = 0,
+        lora_layers: LowRankLayers = "attention",
+    ) -> None:
         """Create it, with random weights, with those of a package or the hub (``True``) or with those of a file.
 
-        Raises ``ValueError`` for a name that timm does not have, an output stride that the backbone cannot have, and
-        weights that cannot be read or do not fit.
+        ``freeze``, ``lora`` and ``lora_layers`` are those of ``EncoderConfig``. Raises ``ValueError`` for a name that
+        timm does not have, an output stride that the backbone cannot have, weights that cannot be read or do not fit,
+        more stages than there are, and adapters where no layer takes one.
         """
         super().__init__()
         with quick_imports():
             import timm
 
+        self.name = name
         if pretrained is True:
             pretrained = packaged_weights(name) or True
         elif pretrained is not False:
             pretrained = Path(pretrained)
-        options: dict[str, Any] = {} if output_stride == 32 else {"output_stride": output_stride}
+        options: dict[str, Any] = {}
         if not timm.is_model(name.split(".")[0]):
             known = nearest(name.split(".")[0], timm.list_models()) or "; see timm.list_models()"
             raise ValueError(f"network.encoder: timm has no model {name!r}{known}")
         try:
             if pretrained is True and (cached := cached_weights(name)) is not None:
                 options["pretrained_cfg_overlay"] = {"file": str(cached)}
-            self.backbone = timm.create_model(name, features_only=True, pretrained=pretrained is True, **options)
+            self._traits = traits(name)
+            if self._traits.is_plain:
+                self.backbone = PlainBackbone(name, pretrained=pretrained is True, **options)
+            else:
+                if output_stride != 32:
+                    options["output_stride"] = output_stride
+                self.backbone = timm.create_model(name, features_only=True, pretrained=pretrained is True, **options)
         except WeightsMissingError:
             raise
         except Exception as error:  # timm, the hub and torch raise anything from KeyError to HTTPError here
             raise ValueError(_remedy(name, output_stride, pretrained is True, error)) from error
         depthwise_in_float32(self.backbone)
+        notes = []
         if isinstance(pretrained, Path):
             weights = fitting(self.backbone, name, pretrained)
             self.backbone.load_state_dict(weights.tensors, strict=False)  # counters of batches may be missing
-            self.note = weights.note
-        self.channels = tuple(self.backbone.feature_info.channels())
-        self.strides = tuple(self.backbone.feature_info.reduction())
+            notes.append(weights.note)
+        if self._traits.is_plain:
+            self.strides = (2, *(min(stride, output_stride) for stride in (4, 8, 16, 32)))
+            self.sources = (0, *range(len(self.strides) - 1))
+            self.channels = self._traits.channels[:1] * len(self.strides)
+        else:
+            self.strides = tuple(self.backbone.feature_info.reduction())
+            self.sources = tuple(range(len(self.strides)))
+            self.channels = self._traits.channels
         config = self.backbone.pretrained_cfg
         self.mean: Tensor
         self.std: Tensor
         self.register_buffer("mean", torch.tensor(config["mean"]).view(1, 3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(config["std"]).view(1, 3, 1, 1), persistent=False)
+        self.is_frozen_in_part = freeze != "none" or lora > 0
+        self._freeze(freeze)
+        if lora:
+            add_low_rank(self.backbone, lora, lora_layers)
+        if self.is_frozen_in_part:
+            notes.append(self._about_freezing(pretrained is False))
+        self.note = "; ".join(notes)
+
+    def _freeze(self, freeze: Freeze) -> None:
+        if freeze == "all":
+            self.backbone.requires_grad_(False)
+        elif freeze != "none":
+            numbers = self.layer_numbers(stages=True)
+            most = max(numbers.values())
+            if freeze > most:
+                raise ValueError(
+                    f"network.freeze is {freeze}: {self.name} has {most} stages after its stem; give a number up to "
+                    "that, all or none"
+                )
+            for parameter, number in numbers.items():
+                if number <= freeze:
+                    self.backbone.get_parameter(parameter).requires_grad_(False)
+
+    def _about_freezing(self, random: bool) -> str:
+        trained, total = (
+            sum(p.numel() for p in self.backbone.parameters() if p.requires_grad or not only) for only in (True, False)
+        )
+        text = f"{trained:,} of {total:,} parameters of the encoder {self.name} are trained"
+        return f"{text}; the others keep random values unless --from gives them" if random else text
+
+    def layer_numbers(self, *, stages: bool = False) -> dict[str, int]:
+        """Return the number of the layer of each parameter of ``backbone``, 0 for the stem, as timm groups them.
+
+        Layers are blocks, or with ``stages`` rows of blocks; of a plain transformer blocks in any case. Raises
+        ``ValueError`` for a backbone that timm does not group.
+        """
+        return layer_numbers(self.backbone, self.name, stages=stages)
+
+    @override
+    def train(self, mode: bool = True) -> Self:
+        """Set the mode; what is frozen stays in evaluation mode, so that its statistics and outputs do not change."""
+        super().train(mode)
+        if mode and self.is_frozen_in_part:
+            for module in _frozen(self.backbone):
+                module.train(False)
+        return self
 
     def start_last_norms_at_one(self) -> None:
         """Undo timm's zeros in the last batch norms of residual blocks (Goyal et al., https://arxiv.org/abs/1706.02677)."""
@@ -125,12 +235,17 @@ class Encoder(nn.Module):
             if isinstance(norm, nn.BatchNorm2d) and not norm.weight.is_meta and not norm.weight.any():
                 nn.init.ones_(norm.weight)
 
+    @property
+    def is_plain(self) -> bool:
+        """Whether it is a plain vision transformer, whose ``maps`` all have the stride of a patch."""
+        return self._traits.is_plain
+
     def level(self, stride: int) -> int:
         """Return the index of the coarsest level with this stride. Raises ``ValueError`` where there is none."""
         if stride not in self.strides:
             raise ValueError(
                 f"the network needs features at stride {stride}, but this encoder has them at {self.strides}; "
-                "choose a convolutional or hierarchical encoder such as resnet34"
+                "choose an encoder such as resnet34 or vit_small_patch16_224"
             )
         return len(self.strides) - 1 - self.strides[::-1].index(stride)
 
@@ -138,10 +253,37 @@ class Encoder(nn.Module):
         """Return an image in 0..1 as the backbone's weights expect it."""
         return (image - self.mean) / self.std
 
-    def forward(self, image: Tensor) -> list[Tensor]:
+    def maps(self, image: Tensor) -> list[Tensor]:
+        """Return what the backbone gives for (B, 3, H, W) images: (B, C, h, w) features, which cover the image.
+
+        An image is enlarged first to sides that the backbone takes, or resized to the one size that it takes.
+        """
+        step = self._traits.step
+        if self._traits.size is not None or step > 1:
+            size = self._traits.size or [-(-length // step) * step for length in image.shape[-2:]]
+            image = F.interpolate(image, size, mode="bilinear", align_corners=False)  # exact where the size is right
+        maps: list[Tensor] = self.backbone(self.normalize(image))
+        return [x.permute(0, 3, 1, 2) for x in maps] if self._traits.channels_last else maps
+
+    def pyramid(self, maps: Sequence[Tensor], size: Sequence[int]) -> Sequence[Tensor]:
+        """Return the levels for the ``maps`` of images of this size, (H, W)."""
+        if self._traits.size is None and self._traits.step == 1:
+            return maps
+        return Pyramid(maps, self.sources, self.strides, size)
+
+    def forward(self, image: Tensor) -> Sequence[Tensor]:
         """Return the features of every level, (B, channels[i], ⌈H/strides[i]⌉, ⌈W/strides[i]⌉)."""
-        features: list[Tensor] = self.backbone(self.normalize(image))
-        return features
+        return self.pyramid(self.maps(image), image.shape[-2:])
+
+
+def _frozen(module: nn.Module) -> Iterator[nn.Module]:
+    """Yield the largest modules in which there are parameters and none is trained."""
+    parameters = list(module.parameters())
+    if parameters and not any(parameter.requires_grad for parameter in parameters):
+        yield module
+        return
+    for child in module.children():
+        yield from _frozen(child)
 
 
 def _remedy(name: str, output_stride: int, pretrained: bool, error: Exception) -> str:

@@ -1,0 +1,149 @@
+"""Vision Transformers for Dense Prediction, with a decoder per task."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+from typing_extensions import override
+
+from taskscape.models.branches import SharedEncoder
+from taskscape.models.layers.conv import conv_norm_relu
+from taskscape.models.layers.encoder import EncoderConfig
+from taskscape.models.layers.pyramid import Pyramid
+from taskscape.models.layers.resize import resize_like
+from taskscape.serialization.ranges import Count
+
+
+@dataclass(frozen=True)
+class DPTConfig(EncoderConfig):
+    """One plain vision transformer for all tasks, read at four depths, and a convolutional decoder for each.
+
+    31,098,708 parameters for 19 classes and depth with a ViT-S. Each decoder brings the four depths to strides of a
+    quarter, a half, one and two patches (the paper's reassembly, without the class token), and fuses them from coarse
+    to fine. Of an encoder with a pyramid the strides 4, 8, 16 and 32 are read as they are. The shared features are what
+    the decoders read::
+
+        >>> import torch
+        >>> from taskscape.models import DPT
+        >>> network = DPT({"semseg": 19, "depth": 1}, encoder="test_vit")
+        >>> outputs = network(torch.rand(2, 3, 75, 130))
+        >>> [tuple(x.shape) for x in outputs.shared]
+        [(2, 64, 5, 9), (2, 64, 5, 9), (2, 64, 5, 9), (2, 64, 5, 9)]
+    """
+
+    name: ClassVar[str] = "dpt"
+    paper: ClassVar[str] = "Ranftl et al., ICCV 2021 (DPT), a decoder per task"
+    link: ClassVar[str] = "https://arxiv.org/abs/2103.13413"
+
+    encoder: str = "vit_small_patch16_224"
+    """Any timm backbone that is a plain vision transformer, or has features at strides 4, 8, 16 and 32."""
+    width: Count = 128
+    """Channels of the decoders; 256 were published."""
+
+
+class Residual(nn.Module):
+    """x + two 3×3 convolutions with batch norm, each after a ReLU."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.body = nn.Sequential(
+            nn.ReLU(), *_conv_norm(width), nn.ReLU(inplace=True), *_conv_norm(width)
+        )  # the first ReLU leaves x as it is
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return (B, width, h, w)."""
+        features: Tensor = x + self.body(x)
+        return features
+
+
+class Fusion(nn.Module):
+    """Joins what comes from coarser maps with a map, doubles the size, and mixes the channels."""
+
+    def __init__(self, width: int, is_coarsest: bool) -> None:
+        super().__init__()
+        self.of_map = nn.Identity() if is_coarsest else Residual(width)
+        self.of_sum = Residual(width)
+        self.project = nn.Conv2d(width, width, 1)
+
+    def forward(self, x: Tensor, coarser: Tensor | None = None) -> Tensor:
+        """Return (B, width, 2h, 2w) for a (B, width, h, w) map and what comes from coarser ones, at any size."""
+        x = self.of_map(x)
+        if coarser is not None:
+            x = x + resize_like(coarser, x)
+        doubled = F.interpolate(self.of_sum(x), scale_factor=2.0, mode="bilinear", align_corners=False)
+        fused: Tensor = self.project(doubled)
+        return fused
+
+
+class Decoder(nn.Module):
+    """Reassembly of four maps → fusion from coarse to fine → 3×3 convolution → 1×1 convolution.
+
+    With ``reassemble`` the maps have one size, and are brought to four.
+    """
+
+    def __init__(self, channels: Sequence[int], width: int, outputs: int, *, reassemble: bool) -> None:
+        super().__init__()
+        self.reassembly = nn.ModuleList(
+            _reassembly(level, inputs, width) if reassemble else nn.Conv2d(inputs, width, 3, padding=1, bias=False)
+            for level, inputs in enumerate(channels)
+        )
+        self.fusion = nn.ModuleList(Fusion(width, level == 3) for level in range(4))
+        self.head = nn.Sequential(conv_norm_relu(width, width // 2 or 1), nn.Conv2d(width // 2 or 1, outputs, 1))
+
+    def forward(self, *maps: Tensor) -> Tensor:
+        """Return the raw map, at twice the size of the finest reassembled map."""
+        finest, *coarser = [reassemble(x) for reassemble, x in zip(self.reassembly, maps, strict=True)]
+        fused = None
+        for level, x in reversed(list(enumerate((finest, *coarser)))):
+            fused = self.fusion[level](x, fused)
+        raw: Tensor = self.head(fused)
+        return raw
+
+
+class DPT(SharedEncoder, config=DPTConfig):
+    """Encoder → for each task: reassembly of four depths → fusion from coarse to fine → bilinear to the image."""
+
+    def __init__(self, out_channels: Mapping[str, int], config: DPTConfig | None = None, **options: Any) -> None:
+        super().__init__(out_channels)
+        config = DPTConfig.of(config, options)
+        self.encoder = config.build_encoder()
+        self.levels = [self.encoder.level(stride) for stride in (4, 8, 16, 32)]
+        channels = [self.encoder.channels[level] for level in self.levels]
+        self.branches = nn.ModuleDict(
+            {
+                task: Decoder(channels, config.width, outputs, reassemble=self.encoder.is_plain)
+                for task, outputs in out_channels.items()
+            }
+        )
+
+    @override
+    def shared_modules(self) -> tuple[nn.Module, ...]:
+        return (self.encoder,)
+
+    @override
+    def read(self, pyramid: Sequence[Tensor]) -> tuple[Tensor, ...]:
+        """Return the maps of a plain transformer as they are, since resizing is learned; else the levels."""
+        if self.encoder.is_plain:
+            assert isinstance(pyramid, Pyramid)
+            return tuple(pyramid.maps)
+        return tuple(pyramid[level] for level in self.levels)
+
+
+def _reassembly(level: int, inputs: int, width: int) -> nn.Sequential:
+    """Return a 1×1 convolution, what brings a map to 4, 2, 1 or half times its size, and a 3×3 convolution."""
+    inner = max(inputs >> (3 - level), 1)
+    resample: list[nn.Module] = [
+        nn.ConvTranspose2d(inner, inner, 4, stride=4),
+        nn.ConvTranspose2d(inner, inner, 2, stride=2),
+        nn.Identity(),
+        nn.Conv2d(inner, inner, 3, stride=2, padding=1),
+    ]
+    return nn.Sequential(
+        nn.Conv2d(inputs, inner, 1), resample[level], nn.Conv2d(inner, width, 3, padding=1, bias=False)
+    )
+
+
+def _conv_norm(width: int) -> tuple[nn.Module, nn.Module]:
+    return nn.Conv2d(width, width, 3, padding=1, bias=False), nn.BatchNorm2d(width)

@@ -1,0 +1,82 @@
+"""LoRA: Low-Rank Adaptation of Large Language Models (Hu et al., ICLR 2022, https://arxiv.org/abs/2106.09685)."""
+
+import math
+import re
+from collections.abc import Iterator
+from typing import Any, Literal, get_args
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils import parametrize
+from typing_extensions import override
+
+LowRankLayers = Literal["attention", "convolutions", "both"]
+"""Which layers get an adapter: the linear layers of attention, 1×1 convolutions, or both."""
+
+_ATTENTION = re.compile(r"attn|attention|mhsa")
+
+
+class LowRank(nn.Module):
+    """A weight W plus the product of two trained matrices, W + B A, where B starts at zero.
+
+    The paper's factor α / r is left out, since it does what the learning rate does. It is a parametrization of torch:
+    whatever reads the layer's weight gets the sum, as some attentions of timm do without calling the layer.
+    """
+
+    def __init__(self, weight: Tensor, rank: int) -> None:
+        super().__init__()
+        self.down = nn.Parameter(weight.new_empty(rank, weight[0].numel()))
+        """A, (rank, inputs)."""
+        self.up = nn.Parameter(weight.new_zeros(len(weight), rank))
+        """B, (outputs, rank)."""
+        nn.init.kaiming_uniform_(self.down, math.sqrt(5))
+
+    @override
+    def forward(self, weight: Tensor) -> Tensor:
+        """Return the sum, in the precision of the weight, whatever autocast says."""
+        with torch.autocast(weight.device.type, enabled=False):
+            return weight + (self.up @ self.down).view_as(weight)
+
+    @override
+    def extra_repr(self) -> str:
+        return f"rank={len(self.down)}"
+
+
+def add_low_rank(module: nn.Module, rank: int, layers: LowRankLayers) -> None:
+    """Give the layers of a module adapters of this rank; nothing else of it is trained any more.
+
+    Raises ``ValueError`` where the module has no such layers.
+    """
+    module.requires_grad_(False)
+    adapted = list(_layers(module, layers))
+    if not adapted:
+        others = [other for other in get_args(LowRankLayers) if other != layers and any(_layers(module, other))]
+        remedy = f"set network.lora_layers to {others[0]}" if others else "set network.lora to 0"
+        raise ValueError(f"network.lora: this encoder has no layers of the kind {layers!r}; {remedy}")
+    for layer in adapted:
+        parametrize.register_parametrization(layer, "weight", LowRank(layer.weight, rank))
+
+
+def merge_low_rank(network: nn.Module) -> None:
+    """Add all adapters to the weights that they adapt, which are plain tensors afterwards: as quick as without.
+
+    The outputs stay as they are but for rounding. What was merged is not trained any more.
+    """
+    for module in list(network.modules()):
+        parts: Any = getattr(module, "parametrizations", {})
+        if "weight" in parts and any(isinstance(part, LowRank) for part in parts["weight"]):
+            parametrize.remove_parametrizations(module, "weight", leave_parametrized=True)
+            module.requires_grad_(False)
+
+
+def _layers(module: nn.Module, layers: LowRankLayers) -> Iterator[nn.Linear | nn.Conv2d]:
+    for name, layer in module.named_modules():
+        parts = name.split(".")
+        is_pointwise = isinstance(layer, nn.Conv2d) and layer.kernel_size == (1, 1) and layer.groups == 1
+        is_of_attention = any(map(_ATTENTION.search, parts[:-1]))
+        if isinstance(layer, nn.Linear) or is_pointwise:
+            wanted = is_of_attention if layers != "convolutions" else False
+            wanted |= is_pointwise and layers != "attention" and "se" not in parts
+            if wanted:
+                assert isinstance(layer, nn.Linear | nn.Conv2d)
+                yield layer

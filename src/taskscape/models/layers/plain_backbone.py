@@ -1,0 +1,42 @@
+"""Plain vision transformers, read at several depths.
+
+Vision Transformers for Dense Prediction (Ranftl et al., ICCV 2021, https://arxiv.org/abs/2103.13413) reads a plain
+transformer (Dosovitskiy et al., ICLR 2021, https://arxiv.org/abs/2010.11929) at four depths.
+"""
+
+from typing import Any
+
+from torch import Tensor, nn
+
+from taskscape.models.layers.traits import traits
+
+DEPTHS = 4
+"""How many depths are read: those after a quarter, half, three quarters and all of the blocks."""
+
+
+class PlainBackbone(nn.Module):
+    """A plain vision transformer of timm, read at four depths. It takes images as its ``Traits`` say."""
+
+    def __init__(self, name: str, **options: Any) -> None:
+        """Create it; ``options`` are those of ``timm.create_model``. Raises what timm raises."""
+        super().__init__()
+        import timm
+
+        known = traits(name)
+        if known.interpolates:
+            options["dynamic_img_size"] = True
+        model: Any = timm.create_model(name, num_classes=0, **options)
+        blocks = len(known.strides)
+        self.depths: list[int] = model.prune_intermediate_layers(
+            [blocks * (quarter + 1) // DEPTHS - 1 for quarter in range(DEPTHS)], prune_norm=False, prune_head=True
+        )
+        """The blocks after which features are read, counted from 0."""
+        self.model, self.pretrained_cfg = model, model.pretrained_cfg
+
+    def forward(self, image: Tensor) -> list[Tensor]:
+        """Return (B, C, H/patch, W/patch) features of each depth, after the model's last norm, as DINOv2 gives them."""
+        model: Any = self.model
+        maps: list[Tensor] = model.forward_intermediates(
+            image, indices=self.depths, norm=True, output_fmt="NCHW", intermediates_only=True
+        )
+        return maps

@@ -1,0 +1,48 @@
+"""Which parameters of a timm backbone belong to which of its stages or blocks, as timm groups them."""
+
+import re
+from functools import cache
+from typing import Any
+
+import torch
+from torch import nn
+
+_OF_PARAMETRIZATION = re.compile(r"parametrizations\.(\w+)\..*")
+
+
+def layer_numbers(backbone: nn.Module, name: str, *, stages: bool = False) -> dict[str, int]:
+    """Return the number of the layer of each parameter of a backbone of the timm model ``name``, from the image on.
+
+    0 is the stem with the positions. Then come blocks, or with ``stages`` the stages of blocks, of a plain transformer
+    blocks in any case. An adapter of low rank belongs where its weight does. Raises ``ValueError`` for a model that
+    timm does not group.
+    """
+    known = _of_whole_model(name, stages)
+    last = max(known.values(), default=0)
+    numbers = {}
+    for parameter, _ in backbone.named_parameters():
+        key = _plain_name(parameter)
+        numbers[parameter] = known.get(key, known.get(key.removeprefix("model."), last))
+    present = sorted(set(numbers.values()))  # the classifier's layers are not among them
+    return {parameter: present.index(number) for parameter, number in numbers.items()}
+
+
+def _plain_name(parameter: str) -> str:
+    """Return the name of a parameter with dots only, since timm writes ``stages_0`` for ``stages.0`` of features."""
+    return _OF_PARAMETRIZATION.sub(r"\1", parameter).replace("_", ".")
+
+
+@cache
+def _of_whole_model(name: str, stages: bool) -> dict[str, int]:
+    import timm
+    from timm.models import group_parameters
+
+    with torch.device("meta"):
+        model: Any = timm.create_model(name)
+    if not hasattr(model, "group_matcher"):
+        raise ValueError(
+            f"network.encoder: timm does not say what the stages of {name} are; freeze all or none of it, and leave "
+            "optimizer.layer_decay at 1"
+        )
+    numbers: dict[str, int] = group_parameters(model, model.group_matcher(coarse=stages), reverse=True)
+    return {parameter.replace("_", "."): number for parameter, number in numbers.items()}
