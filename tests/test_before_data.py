@@ -10,6 +10,7 @@ from taskscape import recipes, runs
 from taskscape.cli import main
 from taskscape.data import DataSource, Packed, Store, Streets
 from taskscape.progress import ProgressCallback
+from taskscape.run_folder import RunFolder
 from taskscape.runs import Experiment
 from taskscape.tasks import Depth, SemanticSegmentation, SurfaceNormals
 from tiny import tiny
@@ -73,3 +74,16 @@ def test_a_run_is_never_overwritten(store: Path, tmp_path: Path, capsys: pytest.
     assert "is finished" in capsys.readouterr().out
     assert before() == files
     assert runs.train(experiment, run, resume=True, quiet=True).metrics == result.metrics
+
+
+def test_a_finished_run_that_keeps_its_checkpoint_is_finished(store: Path, tmp_path: Path) -> None:
+    experiment, run = replace(tiny(store), epochs=1, keep_checkpoint=True, tta="mirror"), tmp_path / "run"
+    runs.train(experiment, run, quiet=True)
+    folder, saved = RunFolder(run), runs.read_experiment(run)
+    written = folder.result().stat().st_mtime_ns
+    assert runs.is_finished(folder, saved)
+    runs.train(saved, run, resume=True, quiet=True)
+    assert folder.result().stat().st_mtime_ns == written
+    assert not runs.is_finished(folder, replace(saved, epochs=2))
+    folder.result(tta=True).unlink()
+    assert not runs.is_finished(folder, saved)

@@ -64,6 +64,22 @@ def test_other_files_are_refused_with_the_remedy(tmp_path: Path, text: str, prob
         Result.load(path)
 
 
+def test_text_is_a_path(tmp_path: Path) -> None:
+    RESULT.save(str(tmp_path / "result.json"))
+    assert Result.load(str(tmp_path / "result.json")) == RESULT
+    assert RunFolder(str(tmp_path)) == RunFolder(tmp_path)  # type: ignore[arg-type]
+
+
+def test_a_run_without_weights_is_trained_before_it_is_evaluated(tmp_path: Path) -> None:
+    run = RunFolder(tmp_path)
+    run.experiment.write_text("epochs: 1")
+    assert run.evaluate_command("test") == f"taskscape train --resume {tmp_path}"
+    with pytest.raises(FileNotFoundError, match="make it with `taskscape train --resume"):
+        Result.load(run.result())
+    run.weights.touch()
+    assert run.evaluate_command("test") == f"taskscape evaluate {tmp_path} --split test"
+
+
 def test_a_result_is_readable_json(tmp_path: Path) -> None:
     RESULT.save(tmp_path / "result.json")
     content = json.loads((tmp_path / "result.json").read_text())

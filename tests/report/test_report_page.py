@@ -136,6 +136,9 @@ def test_what_is_missing_is_named(make_run: MakeRun, tmp_path: Path) -> None:
     (run / "result.json").unlink()
     with pytest.raises(ValueError, match=r"result\.json.*taskscape evaluate"):
         write_report(run)
+    RunFolder(run).weights.unlink()  # stopped in its first epoch
+    with pytest.raises(ValueError, match=r"no result\.json.*taskscape train --resume"):
+        write_comparison([run, make_run("other")], tmp_path / "page.html")
     with pytest.raises(ValueError, match=r"no experiment\.yaml.*taskscape train"):
         write_report(tmp_path)
     assert not (run / "report").exists()

@@ -158,7 +158,7 @@ def _train(experiment: "Experiment", run: Path | None, *, name: str = "") -> Non
     from taskscape.run_folder import RunFolder
 
     folder = fresh_folder(run, name) if name or run is None else run
-    if not name and runs.is_finished(RunFolder(folder)):
+    if not name and runs.is_finished(RunFolder(folder), experiment):
         print(
             f"{folder} is finished, nothing is left to train; to train on from its weights: taskscape train "
             f"{folder}/experiment.yaml --from {folder} --epochs {experiment.epochs} --out NEW"

@@ -13,6 +13,10 @@ class RunFolder:
     """The folder of one run. TensorBoard's events stand in it too, under names of their own."""
 
     path: Path
+    """The folder; text is taken too."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "path", Path(self.path))
 
     @property
     def name(self) -> str:
@@ -77,7 +81,12 @@ class RunFolder:
         return self.path / "report" / f"index{_suffix(split, tta)}.html"
 
     def evaluate_command(self, split: str = "val", tta: bool | str = False) -> str:
-        """Return the command that writes ``result`` and ``samples``, for error messages."""
+        """Return the command that writes ``result`` and ``samples``, for error messages.
+
+        A run without weights, which was stopped in its first epoch, must be trained before.
+        """
+        if self.experiment.is_file() and not self.weights.is_file():
+            return f"taskscape train --resume {self.path}"
         options = ("" if split == "val" else f" --split {split}") + (
             f" --tta-as {tta}" if isinstance(tta, str) else " --tta" * tta
         )

@@ -9,6 +9,7 @@ from typing import Any
 from taskscape.files import atomic_write
 from taskscape.metrics.spec import MetricSpec
 from taskscape.modalities import Modality
+from taskscape.run_folder.names import RunFolder
 from taskscape.serialization import structure, unstructure
 from taskscape.serialization.plain import read_json
 
@@ -90,21 +91,23 @@ class Result:
         named = f" ({self.tta})" if isinstance(self.tta, str) else ""
         return f" with test-time augmentation{named}" if self.tta else ""
 
-    def save(self, path: Path) -> None:
+    def save(self, path: str | Path) -> None:
         """Write the result; a reader sees the old file or the new one, never half of one."""
         content = {"format": FORMAT, **unstructure(self)}
-        atomic_write(path, json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+        atomic_write(Path(path), json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
 
     @classmethod
-    def load(cls, path: Path) -> "Result":
-        """Read a result.
+    def load(cls, path: str | Path) -> "Result":
+        """Read a result: ``Result.load("runs/joint/result.json")``.
 
         Raises ``FileNotFoundError`` when there is none, ``ValueError`` when the file is not one of this version; both
         name the file and the remedy.
         """
-        remedy = f"evaluate the run again with `taskscape evaluate {path.parent}`"
+        path = Path(path)
+        command = RunFolder(path.parent).evaluate_command()
+        remedy = f"evaluate the run again with `{command}`"
         if not path.is_file():
-            raise FileNotFoundError(f"there is no result {path}; make it with `taskscape evaluate {path.parent}`")
+            raise FileNotFoundError(f"there is no result {path}; make it with `{command}`")
         try:
             content = read_json(path)
         except ValueError as error:

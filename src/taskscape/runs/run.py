@@ -101,7 +101,7 @@ def train(experiment: Experiment, run: str | Path, *, resume: bool = False, quie
     """
     experiment.check()
     folder = RunFolder(Path(run))
-    if resume and is_finished(folder):
+    if resume and is_finished(folder, experiment):
         return Result.load(folder.result())
     start = None if resume and folder.checkpoint.exists() else Start.of(experiment)
     fabric = launch(experiment.device)
@@ -172,9 +172,26 @@ def _train(
     return result
 
 
-def is_finished(folder: RunFolder) -> bool:
-    """Return whether a run has come to its end and keeps no checkpoint: it has a result and nothing to resume from."""
-    return folder.result().is_file() and folder.weights.is_file() and not folder.checkpoint.exists()
+def is_finished(folder: RunFolder, experiment: Experiment) -> bool:
+    """Return whether the run of an experiment has come to its end: nothing is left to train or to evaluate.
+
+    A run that keeps its checkpoint may be trained on with other settings, so it counts as finished with its own only.
+    """
+    if not (folder.result().is_file() and folder.weights.is_file()):
+        return False
+    if not folder.checkpoint.exists():
+        return True
+    evaluated = {False, _known(find_tta(experiment.tta))}
+    try:
+        now = progress_of(folder, experiment)
+        return (
+            experiment.keep_checkpoint
+            and experiment == read_experiment(folder.path)
+            and now.finished
+            and all(Result.load(folder.result(tta=tta)).progress == now for tta in evaluated)
+        )
+    except (OSError, ValueError):
+        return False  # what is missing or damaged is made anew
 
 
 def assemble(experiment: Experiment, stores: Mapping[str, Store], fabric: "Fabric", folder: RunFolder) -> Trainer:

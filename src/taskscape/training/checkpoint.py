@@ -192,7 +192,10 @@ def load_weights(path: Path, network: nn.Module) -> None:
     Raises ``ValueError`` when they are damaged or those of another network.
     """
     if not path.is_file():
-        raise FileNotFoundError(f"there are no weights {path}: train the run to the end of its first epoch")
+        raise FileNotFoundError(
+            f"there are no weights {path}: train the run to the end of its first "
+            f"epoch with `taskscape train --resume {path.parent}`"
+        )
     load_into(network, read_safetensors(path, own=True), path)
 
 
