@@ -11,8 +11,10 @@ import torch
 from taskscape import recipes, runs
 from taskscape.data import Streets
 from taskscape.distributed import launch
+from taskscape.inference import load
 from taskscape.models.layers.hub import packaged_weights
 from taskscape.parallel import chosen_threads, cores
+from taskscape.released import PHOTOGRAPH
 from taskscape.run_folder import Result, RunFolder
 from taskscape.runs import Experiment
 from taskscape.training.loop import Trainer
@@ -65,6 +67,16 @@ def demo(run: Path, minutes: float, started: float | None = None) -> Result:
     print(in_words(experiment, speed, left(), minutes), file=sys.stderr)
     runs.open_data(experiment, launch(experiment.device))
     return runs.train(replace(experiment, minutes=left() / 60), run)
+
+
+def photograph(run: Path) -> Path:
+    """Predict the photograph that comes with taskscape with the network of a run, and return the picture of both.
+
+    The report shows it.
+    """
+    picture = RunFolder(run).photograph
+    load(run).predict(PHOTOGRAPH).save(picture.parent)
+    return picture
 
 
 def recipe() -> Experiment:

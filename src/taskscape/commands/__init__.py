@@ -11,6 +11,8 @@ COMMANDS = {
     "sweep": "train a recipe with many settings: grids, seeds, searches",
     "evaluate": "evaluate a trained network on a split",
     "predict": "run inference on images",
+    "push": "send the network of a run to the Hugging Face hub",
+    "pull": "fetch a model of the hub",
     "report": "write an HTML report of a run",
     "compare": "write an HTML comparison of several runs",
     "doctor": "check the installation, and the precision of this machine",

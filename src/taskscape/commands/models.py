@@ -1,30 +1,39 @@
 """``taskscape models``."""
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Annotated, Any
 
 import tyro
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
+from taskscape.commands.call import call
 from taskscape.commands.encoders import require_encoder
 
 SIZE = (128, 256)
 """Height and width of the image whose FLOPs are counted."""
 
+Tasks = Annotated[tuple[str, ...], tyro.conf.arg(metavar="TASK=N ...")]
+
 
 def main(arguments: Sequence[str]) -> None:
-    tyro.cli(print_models, args=arguments, prog="taskscape models")
+    call(print_models, arguments, "models")
 
 
-def print_models(*, tasks: tuple[str, ...] = (), encoder: str | None = None) -> None:
+def print_models(*, tasks: Tasks = (), encoder: str | None = None, released: bool = False) -> None:
     """List the networks with their parameters, and FLOPs for an image of 128x256 (a multiply-add is two).
 
     Args:
         tasks: Output channels per task, such as semseg=19 depth=1 normals=3; by default semseg=19 depth=1.
         encoder: Encoder of the networks that have a choice, any timm encoder; by default each its own.
+        released: List the trained models that come with taskscape instead.
     """
+    if released:
+        if tasks or encoder:
+            raise ValueError("--released lists models that are trained: leave out --tasks and --encoder")
+        _print_released()
+        return
     channels = dict(_channels(text) for text in tasks)
     table = Table(box=None, padding=(0, 2))
     table.add_column("network")
@@ -35,6 +44,24 @@ def print_models(*, tasks: tuple[str, ...] = (), encoder: str | None = None) -> 
         counts = (f"{parameters / 1e6:.2f} M", f"{flops / 1e9:.2f} G") if parameters else ("–", "–")
         table.add_row(f"[bold]{name}[/]", *counts, text)
     Console(highlight=False).print(table)
+
+
+def _print_released() -> None:
+    from taskscape.released import find, listing, names
+
+    console = Console(highlight=False)
+    if not names():
+        console.print("no model comes with this version of taskscape")
+    for name in names():
+        model = listing(find(name))
+        table = Table(box=None, padding=(0, 2), show_header=False)
+        table.add_row("tasks", ", ".join(model.tasks))
+        table.add_row("size", f"{model.bytes / 1e6:.1f} MB, {model.parameters / 1e6:.2f} M parameters")
+        table.add_row("trained on", model.trained_on)
+        table.add_row("for", model.expects)
+        table.add_row("metrics", "\n".join(f"{title} {value}" for title, value in model.metrics.items()))
+        table.add_row("license", model.license)
+        console.print(f"[bold]{name}[/]", table, sep="\n")
 
 
 def _known() -> Iterator[tuple[str, int, int, str]]:

@@ -1,29 +1,36 @@
 """``taskscape predict``."""
 
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 import tyro
 
-from taskscape.commands.shared import Run, TtaAs, chosen_tta, if_interrupted, printed_warnings, require_run
+from taskscape.commands.call import call
+from taskscape.commands.shared import TtaAs, chosen_tta, if_interrupted, printed_warnings, require_run
 from taskscape.imports import quick_imports
 
-Images = Annotated[tuple[Path, ...], tyro.conf.arg(metavar="IMAGES...", help="Images, or folders of images.")]
+Named = Annotated[
+    tuple[Path, ...],
+    tyro.conf.arg(
+        metavar="[RUN] IMAGES...",
+        help="Folder of a run, or the name of a model, by default a released one; then images, or folders of images.",
+    ),
+]
 Settings = Annotated[tyro.conf.UseAppendAction[tuple[str, ...]], tyro.conf.arg(metavar="TASK.SETTING=VALUE")]
 
 
 def main(arguments: Sequence[str]) -> None:
     """Parse, call, print."""
-    tyro.cli(predict, args=arguments, prog="taskscape predict")
+    call(predict, arguments, "predict")
 
 
 def predict(
-    run: Run,
-    images: Images,
+    named: Named,
     /,
     *,
-    out: Path,
+    out: Path = Path("predictions"),
     height: int | None = None,
     native_resolution: bool = False,
     tta: bool = False,
@@ -32,7 +39,10 @@ def predict(
     image_range: tuple[float, float] | None = None,
     device: str = "auto",
 ) -> None:
-    """Run inference on images with the network of a run.
+    """Run inference on images with the network of a run, or with a model that is known by its name.
+
+    Where only images are named, a released model predicts (taskscape models --released lists them); user/name is one of
+    the Hugging Face hub.
 
     Writes for each IMAGE and each TASK of the network IMAGE.TASK.png for programs and IMAGE.TASK-view.png for people,
     at the size of the image, and IMAGE.side-by-side.png. metadata.json says how to read them.
@@ -53,10 +63,7 @@ def predict(
             image shows that it is used.
         device: Where to compute: auto (a GPU when there is one), cpu, cuda, cuda:1 or mps.
     """
-    from taskscape.files.paths import require_images
-
-    require_images(images)
-    require_run(run)
+    run, images = _chosen(named)
     with quick_imports():
         from taskscape.inference.predict import predict as predict_files
     from taskscape.progress import progress_bar, reporter
@@ -79,6 +86,32 @@ def predict(
             progress=reporter(progress, "images"),
         )
     print(f"{len(files)} files are in {out}")
+
+
+def _chosen(named: Sequence[Path]) -> tuple[Path, Sequence[Path]]:
+    """Return the model that was named, a released one where none was, and the images.
+
+    Raises ``ValueError`` or ``FileNotFoundError`` for what is not there, before torch is imported.
+    """
+    from taskscape import released
+    from taskscape.files.paths import require_images
+    from taskscape.run_folder.names import RunFolder
+
+    first, *rest = named
+    if rest:
+        require_images(rest)
+    if released.is_name(first) or RunFolder(first).experiment.is_file():
+        if not rest:
+            raise ValueError(f"there is no image to predict: name some after {first}")
+        return first, rest
+    if first.is_dir() and (runs := sorted(first.glob("*/experiment.yaml"))):
+        raise ValueError(f"{first} is not a run, it holds some: name one, such as {runs[0].parent}")
+    if rest and not first.exists() and not first.suffix:
+        require_run(first)
+    require_images([first])
+    model = released.default()
+    print(released.introduced(model), file=sys.stderr)
+    return Path(model), named
 
 
 def _view_settings(texts: Sequence[str]) -> dict[str, dict[str, Any]]:

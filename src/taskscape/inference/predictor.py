@@ -22,6 +22,7 @@ from taskscape.evaluation import TestTimeAugmentation, find_tta
 from taskscape.files import atomic_write, writing
 from taskscape.files.paths import check_inside
 from taskscape.inference.images import AnyImage, as_rgb
+from taskscape.released import resolve
 from taskscape.run_folder.names import RunFolder
 from taskscape.run_folder.result import Result
 from taskscape.runs.run import TrainedModel
@@ -181,7 +182,10 @@ def load(
     image_range: ValueRange | None = None,
     device: str = "auto",
 ) -> Predictor:
-    """Load the best network of a run to predict images.
+    """Load the best network of a run to predict images, or a model by its name.
+
+    ``run`` is the folder of a run, a released model such as ``taskscape/streets-small``, or ``user/name`` of a model on
+    the hub, which is fetched and verified (``taskscape.hub.fetch``).
 
     Images are scaled to ``height`` for the network, by default that of the images it was evaluated on: a larger image
     of the same scene looks nearer. ``native_resolution`` leaves them as they are. ``tta`` is test-time augmentation:
@@ -201,7 +205,8 @@ def load(
     if image_range is not None and not image_range[0] < image_range[1]:
         raise ValueError(f"image range is {image_range[0]:g} {image_range[1]:g}: white must be greater than black")
     tta = find_tta(tta) or False
-    model = load_model(Path(run), device)
+    run = resolve(run)
+    model = load_model(run, device)
     if height is None and not native_resolution:
         height = Result.load(RunFolder(Path(run)).result()).size[0]
     settings = view_settings or {}

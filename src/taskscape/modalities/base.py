@@ -29,6 +29,8 @@ class Modality(ABC):
     """The word for it in files, under the key ``type``."""
     title: ClassVar[str] = ""
     """The word for it in a sentence, such as ``surface normals``; where it is empty, ``name``."""
+    hub_task: ClassVar[str] = "other"
+    """What the Hugging Face hub calls a model that predicts it, such as ``depth-estimation``."""
     dtype: ClassVar[str]
     """Of the stored array."""
     shape: ClassVar[tuple[int, ...]] = ()

@@ -34,6 +34,7 @@ class Depth(Modality):
     """How far every pixel is away along the optical axis, (H, W)."""
 
     name: ClassVar[str] = "depth"
+    hub_task: ClassVar[str] = "depth-estimation"
     # Half precision would round by up to 0.05 % and overflow at 65 km, which raw disparities reach.
     dtype: ClassVar[str] = "float32"
     sentinel: ClassVar[int | None] = 0

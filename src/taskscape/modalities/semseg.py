@@ -25,6 +25,7 @@ class Semseg(Modality):
 
     name: ClassVar[str] = "semseg"
     title: ClassVar[str] = "segmentation"
+    hub_task: ClassVar[str] = "image-segmentation"
     dtype: ClassVar[str] = "uint8"
     sentinel: ClassVar[int | None] = IGNORE_INDEX
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from taskscape.files.paths import check_inside
 from taskscape.metrics.spec import MetricSpec
+from taskscape.report import photograph as photographs
 from taskscape.report import samples as gallery
 from taskscape.report.charts import COLORS, Series, chart, spans_decades, steps
 from taskscape.report.columns import MISSING
@@ -95,6 +96,7 @@ def _page(run: Run) -> str:
                 f"Labels, predictions and where the two differ, on images of the split {result.split}.",
                 gallery.gallery(samples, tasks) if samples else "",
             ),
+            (photographs.TITLE, photographs.TEXT, photographs.photograph(run.folder)),
             ("Cost", "", _costs(result)),
             ("Environment", "", facts(list(result.environment.items()))),
         ],

@@ -8,6 +8,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from taskscape.released import resolve
 from taskscape.run_folder import Result, RunFolder
 from taskscape.runs.experiment import Experiment
 from taskscape.serialization import unstructure
@@ -23,6 +24,9 @@ class Start:
     """Weights to start from."""
 
     path: Path
+    """As it was named."""
+    place: Path
+    """The file or folder that it leads to."""
     tensors: dict[str, Tensor]
     checksum: str
     """SHA-256 of the file."""
@@ -38,8 +42,9 @@ class Start:
         if path is None:
             return None
         try:
-            file = located(path)
-            start = cls(path, read(path), hashlib.sha256(file.read_bytes()).hexdigest())
+            place = resolve(path)
+            file = located(place)
+            start = cls(path, place, read(place), hashlib.sha256(file.read_bytes()).hexdigest())
         except (ValueError, OSError) as error:
             raise ValueError(f"start_from: {error}") from error
         if experiment.start_checksum not in (None, start.checksum):
@@ -73,7 +78,7 @@ class Start:
 
     def _other_meanings(self, experiment: Experiment) -> Iterator[str]:
         """Say which tasks of the same name meant something else, although their shapes may fit."""
-        folder = RunFolder(self.path)
+        folder = RunFolder(self.place)
         if not (folder.result().exists() and folder.experiment.exists()):
             return
         before, saved = Result.load(folder.result()).tasks, read_yaml(folder.experiment)

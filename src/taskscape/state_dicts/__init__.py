@@ -1,6 +1,16 @@
 """State dicts as files, and which of their tensors fit a network."""
 
-from taskscape.state_dicts.files import located, read, read_safetensors, require_finite, save_safetensors
+from taskscape.state_dicts.files import has_checksum, located, read, read_safetensors, require_finite, save_safetensors
 from taskscape.state_dicts.matching import Match, by_module, match
 
-__all__ = ["Match", "by_module", "located", "match", "read", "read_safetensors", "require_finite", "save_safetensors"]
+__all__ = [
+    "Match",
+    "by_module",
+    "has_checksum",
+    "located",
+    "match",
+    "read",
+    "read_safetensors",
+    "require_finite",
+    "save_safetensors",
+]

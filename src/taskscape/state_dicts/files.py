@@ -53,6 +53,15 @@ def read_safetensors(path: Path, *, own: bool = False) -> dict[str, Tensor]:
     return tensors
 
 
+def has_checksum(path: Path) -> bool:
+    """Return whether a safetensors file states a checksum. Raises ``ValueError`` that names a damaged file."""
+    try:
+        header, _ = _parts(path.read_bytes())
+        return _CHECKSUM in (header.get(_METADATA) or {})
+    except (ValueError, TypeError) as error:  # the JSON may be anything
+        raise ValueError(f"{path} is damaged or no safetensors file ({error}): restore it from a copy") from error
+
+
 def located(path: Path) -> Path:
     """Return the file of weights that ``path`` is or, as the folder of a run, holds. Raises ``FileNotFoundError``."""
     file = RunFolder(path).weights if path.is_dir() else path

@@ -1,0 +1,236 @@
+"""The model card of a published run: Markdown with the metadata of the Hugging Face hub at its head.
+
+Everything in it comes from the files of the run, but for what only a person knows (``About``).
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from taskscape.publishing.ingredients import ingredients, sources
+from taskscape.report.glossary import arrow, cost_conditions, cost_text, cost_title, leading, shown
+from taskscape.run_folder import Result, RunFolder
+from taskscape.serialization import show_size
+from taskscape.serialization.plain import read_yaml
+
+_WORST = 6
+"""How many classes are named that a network finds hardest."""
+
+
+@dataclass(frozen=True)
+class About:
+    """What a card says that no file of the run does."""
+
+    name: str
+    """The model's name, ``user/name``."""
+    license: str = ""
+    """An identifier of the hub, such as ``mit``; nothing leaves it open."""
+    data_license: str = ""
+    """The license of the data that the run was trained with, where taskscape did not make them."""
+    expects: str = ""
+    """What images it is for, in a few words."""
+    limits: tuple[str, ...] = ()
+    """What it should not be used for, or where it fails: sentences."""
+
+
+class Stored(NamedTuple):
+    """How weights are stored, and what that changes."""
+
+    half: bool
+    """Whether convolutions are in float16."""
+    agreement: Mapping[str, str]
+    """Leading metrics of the stored network's predictions with those of the run's as the truth, by title."""
+    images: int
+    """On so many images."""
+
+
+def card(folder: RunFolder, about: About, stored: Stored, command: str) -> str:
+    """Return the card of the model in a folder; ``command`` is the one that trained it.
+
+    Raises ``ValueError`` or ``FileNotFoundError`` that names a file which cannot be read.
+    """
+    settings = read_yaml(folder.experiment)
+    results = read_results(folder)
+    parts = [
+        f"# {about.name}",
+        *_summary(results[0], settings, about),
+        *_use(about),
+        *_metrics(results),
+        *_failures(results, about),
+        *_costs(results[0], folder, stored),
+        *_ingredients(settings, about),
+        *_origin(settings, command),
+    ]
+    return f"---\n{_head(results, settings, about)}---\n" + "\n\n".join(parts) + "\n"
+
+
+def read_results(folder: RunFolder) -> list[Result]:
+    """Return the results of a run, that of its validation split first. Raises as ``Result.load``."""
+    usual = folder.result()
+    others = sorted(path for path in folder.path.glob("result-*.json") if path != usual)
+    return [Result.load(path) for path in (usual, *others)]
+
+
+# -- the head ----------------------------------------------------------------------------------------------------------
+
+
+def _head(results: Sequence[Result], settings: Any, about: About) -> str:
+    from huggingface_hub import EvalResult, ModelCardData
+
+    tasks = results[0].tasks
+    evaluations = [
+        EvalResult(
+            task_type=tasks[name.partition("/")[0]].hub_task,
+            dataset_type=result.split,
+            dataset_name=_title(result),
+            dataset_split=result.split,
+            metric_type=name,
+            metric_name=result.specs[name].title,
+            metric_value=round(result.metrics[name], 4),
+        )
+        for result in results
+        for name in leading(result.metrics, result.specs)
+        if name.partition("/")[0] in tasks
+    ]
+    kinds = [kind for kind in dict.fromkeys(modality.hub_task for modality in tasks.values()) if kind != "other"]
+    data = ModelCardData(
+        license=about.license or None,
+        library_name="taskscape",
+        pipeline_tag=next(iter(kinds), None),
+        tags=["dense-prediction", "multi-task", settings["network"]["type"], *kinds],
+        model_name=about.name.rpartition("/")[2],
+        eval_results=evaluations,
+        taskscape={"trained_on": _trained_on(settings), "expects": about.expects},
+    )
+    return f"{data.to_yaml()}\n"
+
+
+# -- the text ----------------------------------------------------------------------------------------------------------
+
+
+def _summary(result: Result, settings: Any, about: About) -> Iterator[str]:
+    network = settings["network"]
+    encoder = f" with the encoder {network['encoder']}" if "encoder" in network else ""
+    titles = ", ".join(modality.title or modality.name for modality in result.tasks.values())
+    yield (f"One network for {titles}: {network['type']}{encoder}, trained on {_trained_on(settings)} with taskscape.")
+    rows = [
+        [f"`{name}`", modality.title or modality.name, modality.unit or "–", _classes(modality)]
+        for name, modality in result.tasks.items()
+    ]
+    yield _table(["task", "predicts", "unit", "classes"], rows)
+    if about.expects:
+        yield f"It is for {about.expects}."
+
+
+def _classes(modality: Any) -> str:
+    classes = getattr(modality, "classes", None)
+    return ", ".join(classes.classes) if classes is not None else ""
+
+
+def _use(about: About) -> Iterator[str]:
+    yield "## Use"
+    yield f"""```python
+import taskscape
+
+prediction = taskscape.load("{about.name}").predict("photo.jpg")
+prediction.save("predictions")  # an array per task: prediction[task]
+```"""
+    yield f"```bash\ntaskscape predict {about.name} photo.jpg\n```"
+
+
+def _metrics(results: Sequence[Result]) -> Iterator[str]:
+    yield "## Metrics"
+    specs = {name: spec for result in reversed(results) for name, spec in result.specs.items()}
+    names = shown({name for result in results for name in result.metrics}, specs)
+    blind = results[0].baselines.get("by position", {})
+    columns = [*map(_title, results), *["blind to the image"] * bool(blind)]
+    values = [*(result.metrics for result in results), *[blind] * bool(blind)]
+    rows = [
+        [f"{specs[name].title} {specs[name].unit}".rstrip() + f" {arrow(specs[name])}", f"`{name}`"]
+        + [specs[name].show(column[name]) if name in column else "–" for column in values]
+        for name in names
+    ]
+    yield _table(["metric", "name", *columns], rows)
+    yield "; ".join(f"{_title(result)}: {result.images} images of {show_size(result.size)}" for result in results) + "."
+
+
+def _failures(results: Sequence[Result], about: About) -> Iterator[str]:
+    """Say where the network fails: classes, and data of another kind; and what a person knows of it."""
+    sentences = [sentence for result in results for sentence in _hardest(result)]
+    for result in results[1:]:
+        changes = [
+            f"{spec.title} is {spec.show(result.metrics[name])} {spec.unit}".rstrip()
+            + f" instead of {spec.show(results[0].metrics[name])}"
+            for name, spec in result.specs.items()
+            if spec.leads and name in result.metrics and name in results[0].metrics
+        ]
+        if changes:
+            sentences.append(f"On {_title(result)} {', '.join(changes)}.")
+    sentences += about.limits or (
+        "On images unlike those that it was trained on its predictions are wrong, and nothing in them says so.",
+    )
+    yield "## Limits"
+    yield "\n".join(f"- {sentence}" for sentence in sentences)
+
+
+def _hardest(result: Result) -> Iterator[str]:
+    """Name the classes of the lowest metrics: those of one kind, ``task/METRIC/CLASS``, in a sentence."""
+    kinds: dict[str, dict[str, float]] = {}
+    for name, spec in result.specs.items():
+        if spec.per_class and name in result.metrics:
+            kind, _, label = name.rpartition("/")
+            kinds.setdefault(kind, {})[label] = result.metrics[name]
+    for kind, of_class in kinds.items():
+        spec = result.specs[f"{kind}/{next(iter(of_class))}"]
+        worst = sorted(of_class, key=lambda label: of_class[label], reverse=not spec.higher_is_better)[:_WORST]
+        named = ", ".join(f"{label} {spec.show(of_class[label])} {spec.unit}".rstrip() for label in worst)
+        yield f"Hardest classes on {_title(result)} by `{kind}`: {named}."
+
+
+def _costs(result: Result, folder: RunFolder, stored: Stored) -> Iterator[str]:
+    yield "## Cost"
+    rows = [
+        [cost_title(name), cost_text(name, value), cost_conditions(name, result.environment)]
+        for name, value in result.cost.items()
+    ]
+    rows.append(["Weights", f"{folder.weights.stat().st_size / 1e6:.1f} MB", "safetensors, with a checksum"])
+    yield (
+        _table(["", "", "measured on"], rows) + f"\n\nFLOPs and times are those of images of {show_size(result.size)}."
+    )
+    if stored.half:
+        agreement = ", ".join(f"{title} {value}" for title, value in stored.agreement.items())
+        yield (
+            "Weights of convolutions are stored in float16, all others in float32. The metrics above are those of "
+            f"the weights before that. The stored network's predictions, with the run's own as the "
+            f"truth, on {stored.images} images: {agreement}."
+        )
+
+
+def _ingredients(settings: Any, about: About) -> Iterator[str]:
+    yield "## Licenses"
+    yield _table(["made from", "license"], [list(one) for one in ingredients(settings, about.data_license)])
+    yield f"The model itself: {about.license or 'no license is stated, so ask its author before you use it'}."
+
+
+def _origin(settings: Any, command: str) -> Iterator[str]:
+    yield "## How it was made"
+    yield f"```bash\n{command}\n```"
+    yield (
+        f"`experiment.yaml` has every setting, seed {settings.get('seed', 0)}; `taskscape train experiment.yaml` "
+        "trains it again. `result*.json` have all metrics, those of single classes too."
+    )
+
+
+def _title(result: Result) -> str:
+    return f"{result.split}{result.tta_words}"
+
+
+def _trained_on(settings: Any) -> str:
+    return " and ".join(words for _, words in sources(settings["data"])) or str(settings["data"].get("type", ""))
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    used = [i for i, title in enumerate(head) if title or any(row[i] for row in rows)]
+    used = [i for i in used if any(row[i] for row in rows)]
+    lines = [[head[i] for i in used], ["---"] * len(used), *([row[i] for i in used] for row in rows)]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)

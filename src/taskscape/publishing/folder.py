@@ -1,0 +1,177 @@
+"""A run as a folder that others may have: its weights, settings, results and card, and nothing else of it."""
+
+import re
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path, PurePath, PureWindowsPath
+from typing import Any, Literal
+
+import numpy as np
+import torch
+import yaml
+from torch import Tensor
+
+from taskscape.batch import Target
+from taskscape.data.readers.images import read_image
+from taskscape.evaluation.evaluate import Evaluator
+from taskscape.files import atomic_write, writing
+from taskscape.hub import code_in
+from taskscape.publishing.card import About, Stored, card
+from taskscape.released import PHOTOGRAPH
+from taskscape.report.glossary import leading
+from taskscape.run_folder import Result, RunFolder
+from taskscape.runs import TrainedModel, load
+from taskscape.serialization.plain import read_yaml
+from taskscape.state_dicts import read_safetensors, require_finite, save_safetensors
+
+
+@dataclass(frozen=True)
+class Published:
+    """A folder that was written."""
+
+    folder: RunFolder
+    stored: Stored
+    same: bool
+    """Whether its predictions equal those of the run, bit for bit."""
+
+    @property
+    def files(self) -> list[Path]:
+        """The files of the folder, all of them to be sent."""
+        return sorted(path for path in self.folder.path.rglob("*") if path.is_file())
+
+
+def publish(
+    run: str | Path,
+    folder: str | Path,
+    about: About,
+    *,
+    half: bool = False,
+    precision: Literal["fp32", "bf16"] | None = None,
+    code: bool = False,
+) -> Published:
+    """Write the model of a run into a folder, and compare its predictions with the run's.
+
+    Results of every split that was evaluated go with it; checkpoints, logs, samples and reports do not, and of paths in
+    its settings the last part only. With ``half``, weights of convolutions and linear layers are stored in float16;
+    ``precision`` is what it computes with, by default what the run did. ``code`` allows files of the user's that the
+    experiment names; they run where the model is loaded.
+
+    Raises ``FileNotFoundError`` or ``ValueError`` with the remedy: for a run that is not finished, weights that are
+    damaged or not finite, code that was not allowed, and predictions that differ where nothing was changed.
+    """
+    source, target = RunFolder(Path(run)), RunFolder(Path(folder))
+    settings = _settings(source, code=code)
+    Result.load(source.result())
+    tensors = read_safetensors(source.weights, own=True)
+    require_finite(tensors, str(source.weights))
+    if precision is not None:
+        settings["precision"] = precision
+    with writing(target.path):
+        target.path.mkdir(parents=True, exist_ok=True)
+    atomic_write(target.experiment, yaml.safe_dump(settings, sort_keys=False, allow_unicode=True))
+    save_safetensors(target.published, _in_half(tensors, str(source.weights)) if half else tensors)
+    for result in sorted(source.path.glob("result*.json")):
+        atomic_write(target.path / result.name, result.read_bytes())
+    for file in sorted(source.code.rglob("*.py")) if code else ():
+        copy = target.code / file.relative_to(source.code)
+        with writing(copy):
+            copy.parent.mkdir(parents=True, exist_ok=True)
+        atomic_write(copy, file.read_bytes())
+    images = _images(source)
+    same, agreement = compare(load(run, "cpu"), load(folder, "cpu"), images)
+    if not (same or half or precision):
+        raise ValueError(f"{target.path} predicts other values than {run}, which must not be: nothing was published")
+    stored = Stored(half, agreement, len(images))
+    atomic_write(target.card, card(target, about, stored, command_of(source)))
+    return Published(target, stored, same)
+
+
+def _settings(run: RunFolder, *, code: bool) -> dict[str, Any]:
+    """Return the plain settings of a run as others may have them."""
+    if not run.experiment.is_file():
+        raise FileNotFoundError(
+            f"{run.path} is not a run: it has no {run.experiment.name}; make one with taskscape train"
+        )
+    settings = read_yaml(run.experiment)
+    if not isinstance(settings, dict):
+        raise ValueError(f"{run.experiment} is damaged: it must be a mapping of settings")
+    settings = {**settings, "trackers": []}
+    if named := code_in(settings):
+        if not code:
+            raise ValueError(
+                f"{run.path} needs code of yours, {', '.join(named)}, which would be published too, as it is in "
+                f"{run.code}: allow that with --with-code"
+            )
+        if absolute := [name for name in named if _is_absolute(name)]:
+            raise ValueError(
+                f"{run.path} names code by a path of this machine, {absolute[0]}: train in the folder of that file, so "
+                "that the path is relative"
+            )
+    return {key: _without_folders(value) for key, value in settings.items()}
+
+
+def _without_folders(value: Any) -> Any:
+    """Return plain values with the last part of every path of this machine."""
+    if isinstance(value, dict):
+        return {key: _without_folders(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_without_folders(item) for item in value]
+    return PurePath(value.replace("\\", "/")).name if isinstance(value, str) and _is_absolute(value) else value
+
+
+def _is_absolute(text: str) -> bool:
+    return text.startswith(("/", "~")) or PureWindowsPath(text).is_absolute()
+
+
+def _in_half(tensors: Mapping[str, Tensor], where: str) -> dict[str, Tensor]:
+    """Return tensors of two dimensions and more in float16: vectors, such as statistics of norms, stay as they are."""
+    small = {name: x.half() if x.is_floating_point() and x.ndim > 1 else x for name, x in tensors.items()}
+    require_finite(small, f"{where} in float16")
+    return small
+
+
+# -- the same predictions ----------------------------------------------------------------------------------------------
+
+
+def compare(run: TrainedModel, other: TrainedModel, images: Tensor) -> tuple[bool, dict[str, str]]:
+    """Return whether two networks predict the same for (N, 3, H, W) images, and how well the second agrees.
+
+    That is what the leading metrics say of its predictions, with those of the first as the truth, by title with unit.
+    """
+    evaluator = Evaluator(run.tasks, run.device)
+    same = True
+    for image in images.split(1):
+        first, second = run.forward(image).final, other.forward(image).final
+        truth = {name: task.decode(first[name].float()) for name, task in run.tasks.items()}
+        found = {name: task.decode(second[name].float()) for name, task in other.tasks.items()}
+        same &= all(torch.equal(truth[name], found[name]) for name in truth)
+        valid = torch.ones(len(image), *image.shape[-2:], dtype=torch.bool)
+        evaluator.update(found, {name: Target(value, valid) for name, value in truth.items()})
+    evaluation = evaluator.compute()
+    specs = evaluation.specs
+    shown = {
+        specs[name].title: f"{specs[name].show(evaluation.metrics[name])} {specs[name].unit}".rstrip()
+        for name in leading(evaluation.metrics, specs)
+    }
+    return same, shown
+
+
+def _images(run: RunFolder) -> Tensor:
+    """Return the sample images of a run, (N, 3, H, W) in 0..1; a photograph where it has none."""
+    if run.samples().is_file():
+        with np.load(run.samples(), allow_pickle=False) as arrays:
+            images = arrays["image"]
+    else:
+        images = read_image(PHOTOGRAPH)[None]
+    return torch.from_numpy(images).permute(0, 3, 1, 2) / 255
+
+
+def command_of(run: RunFolder) -> str:
+    """Return the command that trained a run, without folders of this machine; or one that trains it again."""
+    text = run.log.read_text("utf-8", errors="replace") if run.log.is_file() else ""
+    found = re.findall(r" started: .*\bcommand (\S*\btaskscape\b .*)$", text, re.MULTILINE)
+    if not found:
+        return f"taskscape train {run.experiment.name}"
+    program, *words = shlex.split(found[-1])
+    return shlex.join([PurePath(program).name, *_without_folders(words)])

@@ -1,0 +1,68 @@
+"""Sends the model of a run to the Hugging Face hub."""
+
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from taskscape import hub
+from taskscape.publishing.card import About
+from taskscape.publishing.folder import Published, publish
+
+
+def push(
+    run: str | Path,
+    about: About,
+    *,
+    public: bool = False,
+    half: bool = False,
+    code: bool = False,
+    dry_run: bool = False,
+    report: Callable[[Published], None] = lambda published: None,
+) -> str:
+    """Send the model of a run to the hub as ``about.name``, and return its address.
+
+    A new repository is private unless ``public``; one that is there stays as it is, and what was sent before is
+    replaced. ``report`` is called with what will be sent before it is; with ``dry_run`` nothing is sent. ``half`` and
+    ``code`` as in ``publish``.
+
+    Raises ``ValueError`` with the remedy, before anything is sent: for a name that the hub does not take, without a
+    connection or a login, and as ``publish``.
+    """
+    from huggingface_hub import HfApi, constants
+
+    hub.require_repository(about.name)
+    if not dry_run:
+        _require_login(about.name)
+    with tempfile.TemporaryDirectory() as folder:
+        published = publish(run, folder, about, half=half, code=code)
+        hub.verify(published.folder.path, about.name, code=code)
+        report(published)
+        if not dry_run:
+            api = HfApi(library_name="taskscape")
+            try:
+                api.create_repo(about.name, private=not public, exist_ok=True)
+                api.upload_folder(
+                    repo_id=about.name,
+                    folder_path=folder,
+                    commit_message="Model of taskscape",
+                    delete_patterns=[*hub.PATTERNS, *hub.CODE],
+                )
+            except Exception as error:  # the hub's own errors and those of its HTTP client
+                raise ValueError(
+                    f"{about.name} could not be sent to the hub ({error}): if you may not write there, choose a name "
+                    "of your own, or log in with a token that may write (hf auth login)"
+                ) from error
+    return f"{constants.ENDPOINT}/{about.name}"
+
+
+def _require_login(name: str) -> None:
+    """Raise ``ValueError`` where nothing could be sent."""
+    from huggingface_hub import get_token
+
+    if get_token() is None:
+        raise ValueError(
+            f"you are not logged in to the hub, so {name} cannot be sent: log in with hf auth login, or set HF_TOKEN "
+            "to a token that may write; --dry-run shows what would be sent"
+        )
+    if reason := hub.unreachable():
+        raise ValueError(f"the hub cannot be asked ({reason}): try again with a connection; --dry-run needs none")

@@ -1,0 +1,23 @@
+"""The photograph that the demo ends with."""
+
+from taskscape.data.readers.images import read_image
+from taskscape.released import PHOTOGRAPHER
+from taskscape.report.html import wide
+from taskscape.run_folder.names import RunFolder
+from taskscape.views.legend import image_tag
+
+TITLE = "A photograph"
+TEXT = (
+    "What the network predicts for a photograph of a street, a kind of image that it was not trained on. "
+    f"Photograph: {PHOTOGRAPHER}."
+)
+
+
+def photograph(folder: RunFolder) -> str:
+    """Return the photograph with the predictions beside it; nothing where the run has none.
+
+    Raises ``ValueError`` that names a file which is damaged.
+    """
+    if not folder.photograph.is_file():
+        return ""
+    return wide(image_tag(read_image(folder.photograph), "A street, and what the network predicts for it"), TITLE)
