@@ -138,7 +138,7 @@ def streets(found: Mapping[str, Any]) -> str:
 
 def kills() -> str:
     """How many processes were killed."""
-    found = [load(name)["weightings"] for name in ("faults", "faults-more")]
+    found = [load(name)["weightings"] for name in ("faults", "faults-more", "faults-again")]
     each: dict[str, int] = {}
     for of in found:
         for name, counted in of.items():

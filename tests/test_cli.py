@@ -1,3 +1,4 @@
+import errno
 import json
 import os
 import signal
@@ -425,3 +426,18 @@ def test_a_closed_pipe_is_no_error() -> None:
     assert process.stderr is not None
     assert process.stderr.read() == ""
     process.wait()
+
+
+def test_an_error_of_the_system_names_its_file_and_not_its_number(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def denied(arguments: list[str]) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied", "run/best.safetensors")
+
+    monkeypatch.setattr("taskscape.commands.doctor.main", denied)
+    with pytest.raises(SystemExit) as ended:
+        main(["doctor"])
+    assert ended.value.code == 2
+    assert capsys.readouterr().err == (
+        "error: run/best.safetensors: Permission denied; allow this user to read it (chmod u+r)\n"
+    )

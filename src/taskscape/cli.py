@@ -1,5 +1,6 @@
 """The command ``taskscape``: finds the command's file in ``commands/``, and turns errors into one message."""
 
+import errno
 import importlib
 import io
 import logging
@@ -142,7 +143,18 @@ def _escaped(error: Exception) -> str:
 
     from taskscape.files.paths import printable
 
-    return escape(printable(str(error) or type(error).__name__))
+    return escape(printable(_in_words(error) or type(error).__name__))
+
+
+def _in_words(error: Exception) -> str:
+    """Return the message of an error; the operating system's without its number, but with its file and what helps."""
+    if not isinstance(error, OSError) or error.strerror is None:
+        return str(error)
+    if error.filename is None:  # raised by the package, which names the file in its sentence
+        return error.strerror
+    files = " and ".join(str(file) for file in (error.filename, error.filename2) if file is not None)
+    readable = "; allow this user to read it (chmod u+r)" if error.errno == errno.EACCES else ""
+    return f"{files}: {error.strerror}{readable}"
 
 
 if __name__ == "__main__":

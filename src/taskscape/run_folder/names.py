@@ -60,8 +60,29 @@ class RunFolder:
 
     @property
     def weights(self) -> Path:
-        """The network after its best epoch: safetensors."""
-        return self.path / "best.safetensors"
+        """The network after its best epoch: safetensors; ``published`` where the folder holds a published run."""
+        best = self.path / "best.safetensors"
+        return self.published if self.published.is_file() and not best.exists() else best
+
+    @property
+    def published(self) -> Path:
+        """The network of a published run, under the name that the hub expects: safetensors."""
+        return self.path / "model.safetensors"
+
+    @property
+    def card(self) -> Path:
+        """The model card of a published run: Markdown with metadata at its head. ``taskscape.publishing`` writes it."""
+        return self.path / "README.md"
+
+    @property
+    def photograph(self) -> Path:
+        """The photograph that comes with taskscape and what the network predicts for it, where the demo did: PNG."""
+        return self.path / "photograph" / "street.side-by-side.png"
+
+    @property
+    def code(self) -> Path:
+        """Copies of the user's files that the experiment names, where it does. ``keep_code`` makes them."""
+        return self.path / "code"
 
     @property
     def precision(self) -> Path:

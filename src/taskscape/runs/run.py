@@ -30,6 +30,7 @@ from taskscape.files import atomic_write
 from taskscape.models import Network, Outputs
 from taskscape.models.layers.encoder import Encoder
 from taskscape.progress import ProgressCallback, progress_bar, reporter
+from taskscape.released import resolve
 from taskscape.run_folder import Result, RunFolder, locked
 from taskscape.runs.account import asked_for, last_epochs, parts, progress_of
 from taskscape.runs.experiment import Experiment
@@ -256,10 +257,13 @@ def read_experiment(run: str | Path) -> Experiment:
 
 
 def load(run: str | Path, device: str = "auto") -> TrainedModel:
-    """Load the network of a run as it was after its best epoch.
+    """Load the network of a run as it was after its best epoch, or a model by its name.
+
+    Names are those of ``taskscape.released.resolve``.
 
     Raises ``FileNotFoundError`` or ``ValueError`` that names the file, where the folder is not a trained run.
     """
+    run = resolve(run)
     experiment = read_experiment(run)
     place = find_device(device)
     network = experiment.network.from_scratch().build(_channels(experiment))
@@ -298,6 +302,7 @@ def evaluate_run(
     that the network cannot be measured by.
     """
     known = _known(find_tta(tta))
+    read_experiment(run)  # a folder, to write into: not the name of a model
     model = load(run, device)
     folder = RunFolder(Path(run))
     source = model.experiment.data if data is None else source_of(data)
