@@ -18,7 +18,9 @@ from taskscape.serialization.plain import read_yaml
 SECONDS = 3.0
 """How long the hub may take to answer."""
 
-PATTERNS = ("model.safetensors", "experiment.yaml", "result.json", "result-*.json", "README.md")
+PATTERNS = (
+    "model.safetensors", "experiment.yaml", "result.json", "result-*.json", "calibration.json", "README.md",
+)  # fmt: skip
 """The files of a model, as the hub selects them."""
 CODE = ("code/*.py",)
 """Those with code of its author; for the hub ``*`` stands for folders too."""

@@ -71,8 +71,8 @@ def publish(
         target.path.mkdir(parents=True, exist_ok=True)
     atomic_write(target.experiment, yaml.safe_dump(settings, sort_keys=False, allow_unicode=True))
     save_safetensors(target.published, _in_half(tensors, str(source.weights)) if half else tensors)
-    for result in sorted(source.path.glob("result*.json")):
-        atomic_write(target.path / result.name, result.read_bytes())
+    for kept in (*sorted(source.path.glob("result*.json")), *source.path.glob("calibration.json")):
+        atomic_write(target.path / kept.name, kept.read_bytes())
     for file in sorted(source.code.rglob("*.py")) if code else ():
         copy = target.code / file.relative_to(source.code)
         with writing(copy):
