@@ -27,7 +27,9 @@ from taskscape.serialization import dump, parse
 from taskscape.tasks import Depth
 from taskscape.training.optimization import AdamConfig, Poly, Step
 
-LISTED = {name: one for group, listed in by_group().items() if group for name, one in listed.items()}
+LISTED = {
+    name: one for group, some in by_group().items() if group not in ("", "photographs") for name, one in some.items()
+}
 NAMES = list(LISTED)
 
 # -- protocols ---------------------------------------------------------------------------------------------------------

@@ -4,13 +4,13 @@ import ast
 import re
 import sys
 from collections.abc import Mapping, Sequence
-from functools import cache, partial
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from taskscape.commands.call import call
 from taskscape.imports import quick_imports
-from taskscape.serialization import load_name, nearest, parse
+from taskscape.serialization import load_name, nearest
 
 if TYPE_CHECKING:
     from taskscape.runs import Experiment
@@ -56,7 +56,8 @@ def print_group(group: str, listed: Mapping[str, Listed]) -> None:
     if not group:
         print_list({name: one.text for name, one in listed.items()})
         return
-    print(f"\n{group}: the last column is what was published")
+    published = any(one.published for one in listed.values())
+    print(f"\n{group}{': the last column is what was published' if published else ''}")
     names, texts = (max(map(len, column)) for column in (listed, (one.text for one in listed.values())))
     for name, one in listed.items():
         print(f"{name:<{names}}  {one.text:<{texts}}  {one.published}")
@@ -137,17 +138,8 @@ def read_recipe(recipe: str) -> "Experiment":
     described_recipe(recipe)
     file, _, name = recipe.rpartition(":")
     with quick_imports():
-        function = load_name(Path(file), name) if file.endswith(".py") else None  # says so where it is missing, ...
-        from taskscape import recipes as own  # ... before torch is imported
-        from taskscape.runs import Experiment
+        if file.endswith(".py"):
+            load_name(Path(file), name)  # says so where it is missing, before torch is imported
+        from taskscape.recipes import read
 
-    if recipe.endswith((".yaml", ".yml")):
-        return parse(Path(recipe).read_text("utf-8"), recipe, Experiment)
-    if (own_name := recipe.replace("-", "_")) in recipes():
-        function = own.find(own_name)
-    elif function is None:
-        function = partial(own.of_network, recipe)
-    experiment = function() if callable(function) else function
-    if not isinstance(experiment, Experiment):
-        raise ValueError(f"{recipe} returned a {type(experiment).__name__}, not an Experiment")
-    return experiment
+    return read(recipe)

@@ -1,0 +1,527 @@
+"""Trains what docs/results/photographs.md shows, and keeps what each run reached.
+
+    python benchmarks/photographs.py camvid --seeds 0 1 2
+    python benchmarks/photographs.py streets --seeds 0 1 2 --ablate
+    python benchmarks/photographs.py nyuv2 mixed --seeds 0 1 2
+
+trains the recipes of ``taskscape.recipes.photographs`` and their variants, once per seed, and measures those that were
+trained on generated streets on CamVid's photographs too. ``docs/results/photographs.md`` says how the two stores are
+prepared. It may be stopped: what is in the result is not trained again, and a run that was interrupted goes on.
+``--processes`` trains several at a time, which a GPU with many cores beside it has room for, ``--minutes`` ends after
+so long, ``--tiny`` tries everything in minutes. ``python benchmarks/tables.py`` then writes the document.
+"""
+
+import argparse
+import hashlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import tables
+from taskscape.data import Augmentation, DataSource, Packed, Streets
+from taskscape.data.augment import Lens, Light, Sensor, Texture
+from taskscape.data.sources import Mixed, MixedPart, Part
+from taskscape.files import atomic_write
+from taskscape.models import DeeplabJointConfig
+from taskscape.recipes import photographs
+from taskscape.run_folder import Result, RunFolder
+from taskscape.runs import Experiment
+
+RESULT = tables.RESULTS / "photographs.json"
+PARTS = ("camvid", "streets", "nyuv2", "mixed")
+HEIGHTS = (240, 300, 360)
+"""Of CamVid's photographs for a network that was trained on generated streets of 240×320."""
+Change = Callable[[Experiment], Experiment]
+
+
+@dataclass(frozen=True)
+class Job:
+    """A run with what is measured after it."""
+
+    experiment: Experiment
+    urgency: int
+    """Lower ones are started first."""
+    after: str = ""
+    """The job from whose weights it starts."""
+    heights: tuple[int, ...] = ()
+    """To which CamVid's photographs are scaled, to measure it there; none for a network that has them."""
+    splits: tuple[str, ...] = ()
+    """Other splits of its own data to measure on."""
+    consistent: bool = False
+    """Measure what needs no label: the plane of the road, mirror images, zoom."""
+    seeds: int = 99
+    """At most so many seeds."""
+
+
+# -- what is trained ---------------------------------------------------------------------------------------------------
+
+
+def camvid(ablate: bool) -> dict[str, Job]:
+    """Return the runs on CamVid: from random weights, from those of ImageNet, from generated streets."""
+    recipe = photographs.camvid()
+    jobs = {
+        "camvid/imagenet": Job(recipe, 0),
+        "camvid/streets": Job(recipe, 2, after="streets/all"),
+        "camvid/random": Job(from_scratch(recipe), 3),
+    }
+    if ablate:
+        jobs["camvid/weighted"] = Job(with_loss(recipe, class_weights="inverse-log"), 5, seeds=1)
+        jobs["camvid/smoothed"] = Job(with_loss(recipe, label_smoothing=0.1), 5, seeds=1)
+        jobs["camvid/plain"] = Job(replace(recipe, augmentation=Augmentation(flip=True)), 5, seeds=1)
+    return jobs
+
+
+def streets(ablate: bool) -> dict[str, Job]:
+    """Return the runs on generated streets, measured on CamVid."""
+    recipe = photographs.streets_to_camvid()
+    job = partial(Job, heights=HEIGHTS)
+    jobs = {
+        "streets/all": job(recipe, 1),
+        "streets/small": job(photographs.streets_small(), 1, splits=("shifted",), consistent=True),
+    }
+    if not ablate:
+        return jobs
+    job = partial(Job, heights=HEIGHTS, urgency=4, seeds=1)
+    base = replace(with_data(recipe, train=3000, val=100, shifted=0), epochs=4)
+    jobs["streets/base"] = job(base)
+    jobs["streets/more"] = job(replace(recipe, epochs=2))
+    jobs["streets/fewer"] = job(replace(with_data(base, train=750), epochs=16))
+    jobs["streets/smaller"] = replace(job(with_data(base, size=(120, 160))), heights=(120, 180, 240))
+    nothing = base
+    for name, change in INGREDIENTS.items():
+        jobs[f"streets/without-{name}"] = job(change(base))
+        nothing = change(nothing)
+    jobs["streets/nothing"] = job(nothing)
+    for name in INGREDIENTS:
+        alone = base
+        for other, change in INGREDIENTS.items():
+            alone = alone if other == name else change(alone)
+        jobs[f"streets/only-{name}"] = job(alone, urgency=6)
+    return jobs
+
+
+def nyuv2(ablate: bool) -> dict[str, Job]:
+    """Return the runs on photographs of rooms."""
+    recipe = photographs.nyuv2()
+    semseg, depth = recipe.tasks["semseg"], recipe.tasks["depth"]
+    return {
+        "nyuv2/imagenet": Job(recipe, 1),
+        "nyuv2/random": Job(from_scratch(recipe), 3),
+        "nyuv2/frozen": Job(with_network(recipe, freeze="all"), 4),
+        "nyuv2/semseg": Job(replace(recipe, tasks={"semseg": semseg}), 4),
+        "nyuv2/depth": Job(replace(recipe, tasks={"depth": depth}), 4),
+    }
+
+
+def mixed(ablate: bool) -> dict[str, Job]:
+    """Return the run with classes from CamVid, depth and normals from generated streets."""
+    return {"mixed/classes-and-depth": Job(photographs.classes_and_depth(), 2, consistent=True)}
+
+
+def with_network(experiment: Experiment, **options: Any) -> Experiment:
+    assert isinstance(experiment.network, DeeplabJointConfig)
+    return replace(experiment, network=replace(experiment.network, **options))
+
+
+def from_scratch(experiment: Experiment) -> Experiment:
+    return replace(experiment, network=experiment.network.from_scratch())
+
+
+def with_data(experiment: Experiment, **options: Any) -> Experiment:
+    assert isinstance(experiment.data, Streets)
+    return replace(experiment, data=replace(experiment.data, **options))
+
+
+def with_loss(experiment: Experiment, **options: Any) -> Experiment:
+    task: Any = experiment.tasks["semseg"]
+    return replace(experiment, tasks={"semseg": replace(task, loss=replace(task.loss, **options))})
+
+
+def augmented(experiment: Experiment, **options: Any) -> Experiment:
+    return replace(experiment, augmentation=replace(experiment.augmentation, **options))
+
+
+INGREDIENTS: Mapping[str, Change] = {
+    "imagenet": from_scratch,
+    "style": partial(with_data, style="classic"),
+    "color": partial(augmented, brightness=0.0, contrast=0.0, saturation=0.0, hue=0.0, light=Light()),
+    "texture": partial(augmented, texture=Texture()),
+    "lens": partial(augmented, lens=Lens()),
+    "sensor": partial(augmented, sensor=Sensor()),
+    "zoom": partial(augmented, scale_range=(1.0, 1.0)),
+}
+"""What leaves an ingredient out."""
+
+
+# -- one run -----------------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class Place:
+    """Where things are."""
+
+    camvid: Path
+    nyuv2: Path
+    out: Path
+    tiny: bool
+    device: str
+    precision: str | None = None
+
+    def run(self, name: str, seed: int) -> Path:
+        """Return the folder of a run."""
+        return self.out / f"{name.replace('/', '-')}-{seed}"
+
+    def rendered(self, data: Streets) -> Path:
+        """Return the file that says that these streets are there."""
+        return self.out / "rendered" / hashlib.sha256(repr(data).encode()).hexdigest()[:12]
+
+    def fitted(self, job: Job) -> Job:
+        """Return a job with the data as they are here, smaller where everything is only tried."""
+        experiment = job.experiment
+        data = at_place(experiment.data, {"data/camvid": self.camvid, "data/nyuv2-photographs": self.nyuv2})
+        experiment = replace(experiment, data=data, device=self.device)
+        if self.precision is not None:
+            experiment = replace(experiment, precision=self.precision)  # type: ignore[arg-type]
+        if not self.tiny:
+            return replace(job, experiment=experiment)
+        crop = experiment.augmentation.crop
+        experiment = replace(
+            experiment,
+            data=tiny(experiment.data),
+            augmentation=replace(experiment.augmentation, crop=crop and (crop[0] // 4, crop[1] // 4)),
+            epochs=1,
+            batch_size=4,
+            tta=experiment.tta and "mirror",
+        )
+        return replace(job, experiment=experiment, heights=job.heights and (48,))
+
+
+def at_place(data: DataSource, places: Mapping[str, Path]) -> DataSource:
+    """Return a source with the stores, also those within, where they are here."""
+    if isinstance(data, Packed):
+        return Packed(places.get(data.path.as_posix(), data.path))
+    return with_parts(data, partial(at_place, places=places)) if isinstance(data, Mixed) else data
+
+
+def tiny(data: DataSource) -> DataSource:
+    """Return a source with few and small images."""
+    match data:
+        case Packed():
+            return Part(data.path, train=8, val=4)
+        case Streets():
+            return replace(data, train=8, val=4, shifted=data.shifted and 2, size=(48, 64))
+        case Mixed():
+            data = replace(data, size=(48, 64), images=16)
+            return with_parts(data, lambda each: tiny(each) if isinstance(each, Streets) else each)
+    raise TypeError(data)
+
+
+def with_parts(data: Mixed, change: Callable[[DataSource], DataSource]) -> Mixed:
+    parts = (replace(part, data=change(part.source)) for part in map(MixedPart.parse, data.parts))
+    return Mixed.of_parts(*parts, size=data.size, images=data.images)
+
+
+def streets_in(data: DataSource) -> list[Streets]:
+    """Return the generated streets among a source and those within."""
+    if isinstance(data, Mixed):
+        return [found for part in data.parts for found in streets_in(MixedPart.parse(part).source)]
+    return [data] if isinstance(data, Streets) else []
+
+
+def train(job: Job, seed: int, run: Path, start: Path | None, place: Place) -> dict[str, Any]:
+    """Train a job, measure it, and return what the document needs."""
+    from taskscape import runs
+
+    experiment = replace(job.experiment, seed=seed, start_from=start)
+    began = time.perf_counter()
+    result = runs.train(experiment, run, resume=True, quiet=True)
+    found = {
+        "metrics": rounded(result.metrics),
+        "parameters": result.cost["parameters"],
+        "seconds": round(result.cost["seconds"], 1),
+        "seconds_per_image": result.cost["seconds_per_image"],
+        "device": result.environment["device"],
+        "precision": result.environment["precision"],
+        "epochs": experiment.epochs,
+        "batch_size": experiment.batch_size,
+        "size": list(result.size),
+    }
+    if experiment.tta is not None:
+        found["tta"] = {"word": experiment.tta, "metrics": rounded(Result.load(tested(run, experiment.tta)).metrics)}
+    for split in job.splits:
+        found[split] = rounded(runs.evaluate(run, split=split, device=place.device, quiet=True).metrics)
+    for height in job.heights:
+        other = runs.evaluate(run, data=place.camvid, height=height, device=place.device, quiet=True)
+        found.setdefault("camvid", {})[str(height)] = rounded(other.metrics)
+    if job.consistent:
+        found["consistency"] = consistency(run, place)
+    return found | {"total_seconds": round(time.perf_counter() - began, 1)}
+
+
+def tested(run: Path, tta: str) -> Path:
+    return RunFolder(run).result("val", True if tta == "mirror" else tta)
+
+
+def rounded(metrics: Mapping[str, float]) -> dict[str, float]:
+    return {name: float(f"{value:.6g}") for name, value in metrics.items()}
+
+
+def consistency(run: Path, place: Place) -> dict[str, float]:
+    """Measure depth and normals on CamVid's photographs, whose depth nobody knows, by what must hold of them.
+
+    - The road is a plane, on which inverse depth is linear in the image: the median relative distance from the best
+      plane through the pixels that are labelled road, and how much of the variance of inverse depth it explains.
+    - The road faces up: the median angle between its normals and the vertical of the camera.
+    - A mirror image is mirrored: the median relative difference of depth, and the median angle between normals.
+    - An image zoomed by 1.25 about its middle is one that the same camera takes from where all is nearer by 1.25.
+    """
+    import numpy as np
+    import torch
+    import torch.nn.functional as F
+
+    from taskscape import runs
+    from taskscape.data import Store
+
+    model = runs.load(run, place.device)
+    store = Store.open(place.camvid, "val")
+    height, width = (240, 320) if not place.tiny else (48, 64)
+    road = store.fields["semseg"].classes.classes.index("road")  # type: ignore[attr-defined]
+    found: dict[str, list[float]] = {}
+
+    def add(name: str, value: Any) -> None:
+        found.setdefault(name, []).append(float(value))
+
+    def decoded(image: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        final = model.forward(image).final
+        semseg, depth, normals = (
+            model.tasks[name].decode(final[name]).cpu() for name in ("semseg", "depth", "normals")
+        )
+        return semseg[0], depth[0, 0], normals[0]
+
+    def angle(one: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
+        return torch.rad2deg((one * other).sum(0).clamp(-1, 1).acos())
+
+    zoom = 1.25
+    for index in range(0, len(store), 1 if not place.tiny else 50):
+        batch = store.gather([index], ["semseg"], torch.device("cpu"))
+        image = F.interpolate(batch.image, (height, width), mode="bilinear", antialias=True)
+        label = F.interpolate(batch.targets["semseg"].value[None].float(), (height, width))[0, 0]
+        valid = F.interpolate(batch.targets["semseg"].valid[None].float(), (height, width))[0, 0] > 0
+        semseg, depth, normals = decoded(image)
+        on_road = (label == road) & valid
+        if on_road.sum() > 500:
+            y, x = torch.nonzero(on_road, as_tuple=True)
+            inverse = (1 / depth[on_road]).double().numpy()
+            plane = np.stack([x.numpy(), y.numpy(), np.ones(len(x))], 1)
+            fit, *_ = np.linalg.lstsq(plane / inverse[:, None], np.ones(len(x)), rcond=None)  # relative distances
+            error = np.abs(plane @ fit / inverse - 1)
+            add("road/relative_error", np.median(error))
+            add("road/explained", 1 - np.var(inverse - plane @ fit) / np.var(inverse))
+            add("road/from_vertical", angle(normals[:, on_road], torch.tensor([0.0, -1.0, 0.0])[:, None]).median())
+        mirrored = [each.flip(-1) for each in decoded(image.flip(-1))]
+        near = depth < 100
+        add("mirror/depth", ((mirrored[1] - depth).abs() / depth)[near].median())
+        add("mirror/normals", angle(mirrored[2] * torch.tensor([-1.0, 1, 1])[:, None, None], normals)[near].median())
+        add("mirror/classes", 100 * (mirrored[0] == semseg).float().mean())
+        top, left = round(height * (1 - 1 / zoom) / 2), round(width * (1 - 1 / zoom) / 2)
+        part = (..., slice(top, height - top), slice(left, width - left))
+        zoomed = decoded(F.interpolate(image[part], (height, width), mode="bilinear"))
+        small = depth[part].shape
+        again = F.interpolate(zoomed[1][None, None], small, mode="bilinear")[0, 0] * zoom
+        add("zoom/depth", ((again - depth[part]).abs() / depth[part])[near[part]].median())
+        add("zoom/scale", (again / depth[part])[near[part]].median())
+        add(
+            "zoom/classes",
+            100 * (F.interpolate(zoomed[0][None, None].float(), small)[0, 0] == semseg[part]).float().mean(),
+        )
+    return {name: float(f"{float(np.median(values)):.4g}") for name, values in found.items()}
+
+
+# -- several at a time -------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class Queue:
+    """Runs jobs in processes of their own, the urgent ones first, each when what it needs is there."""
+
+    jobs: Mapping[str, Job]
+    seeds: list[int]
+    place: Place
+    result: Path
+    processes: int
+    deadline: float
+    own: list[str]
+    """The command line."""
+    running: dict[tuple[str, int], subprocess.Popen[bytes]] = field(default_factory=dict)
+    failed: set[tuple[str, int]] = field(default_factory=set)
+    retried: set[tuple[str, int]] = field(default_factory=set)
+    renderer: subprocess.Popen[bytes] | None = None
+
+    def found(self) -> dict[str, Any]:
+        """Return the results so far."""
+        found: dict[str, Any] = json.loads(self.result.read_text("utf-8")) if self.result.exists() else {}
+        return found
+
+    def waiting(self) -> list[tuple[str, int]]:
+        """Return what was not trained yet, the urgent ones first."""
+        found = self.found()
+        every = [
+            (name, seed)
+            for name, job in self.jobs.items()
+            for seed in self.seeds[: job.seeds]
+            if str(seed) not in found.get(name, {})
+            and (name, seed) not in self.running
+            and (name, seed) not in self.failed
+        ]
+        return sorted(every, key=lambda one: (self.jobs[one[0]].urgency, self.seeds.index(one[1])))
+
+    def is_ready(self, name: str, seed: int) -> bool:
+        """Return whether streets are rendered and the run before it is finished."""
+        job = self.jobs[name]
+        if not all(self.place.rendered(data).exists() for data in streets_in(job.experiment.data)):
+            return False
+        return not job.after or str(seed) in self.found().get(job.after, {})
+
+    def run(self) -> bool:
+        """Run everything, or as much as the time allows, and return whether nothing failed."""
+        if self.waiting():
+            self.renderer = self.start("--render")
+        began = time.monotonic()
+        while self.waiting() or self.running:
+            if time.monotonic() > self.deadline:
+                self.stop()
+                print(f"out of time: {len(self.waiting())} runs were not made", flush=True)
+                break
+            self.collect(began)
+            for name, seed in self.waiting():
+                if len(self.running) >= self.processes:
+                    break
+                if self.is_ready(name, seed):
+                    extra = ["--precision", "fp32"] if (name, seed) in self.retried else []
+                    self.running[name, seed] = self.start("--job", name, "--seed", str(seed), *extra)
+            if not self.running and self.waiting() and self.renderer is not None and self.renderer.poll() is not None:
+                print(f"cannot be run: {self.waiting()}", flush=True)
+                return False
+            time.sleep(0.3)
+        if self.renderer is not None:
+            self.renderer.wait()
+        return not self.failed
+
+    def start(self, *arguments: str) -> subprocess.Popen[bytes]:
+        """Start this script for one thing."""
+        environment = dict(os.environ)
+        if self.processes > 1 and arguments[0] == "--job":
+            environment |= {"OMP_NUM_THREADS": "1"}
+        log = self.place.out / "logs" / ("-".join(a.strip("-").replace("/", "-") for a in arguments) + ".log")
+        log.parent.mkdir(parents=True, exist_ok=True)
+        command = [sys.executable, __file__, *self.own, *arguments]
+        if arguments[0] == "--render" and self.processes > 1:
+            command = ["nice", "-n", "5", *command]
+        with log.open("wb") as file:
+            return subprocess.Popen(command, env=environment, stdout=file, stderr=subprocess.STDOUT)
+
+    def collect(self, began: float) -> None:
+        """Take the results of the processes that ended."""
+        for (name, seed), process in list(self.running.items()):
+            if process.poll() is None:
+                continue
+            del self.running[name, seed]
+            file = self.place.run(name, seed) / "found.json"
+            when = f"{time.monotonic() - began:.0f} s"
+            if process.returncode == 0 and file.exists():
+                found = self.found()
+                found.setdefault(name, {})[str(seed)] = json.loads(file.read_text("utf-8"))
+                atomic_write(self.result, json.dumps(found, indent=1) + "\n")
+                metrics = found[name][str(seed)]
+                shown = {key: metrics["metrics"][key] for key in SHOWN if key in metrics["metrics"]}
+                shown |= {f"camvid {h}": m["semseg/miou"] for h, m in metrics.get("camvid", {}).items()}
+                print(f"{when}: {name} {seed}: {shown} in {metrics['total_seconds']} s", flush=True)
+            elif (name, seed) not in self.retried:  # such as kernels that are wrong in bf16 on this machine
+                self.retried.add((name, seed))
+                print(f"{when}: {name} {seed} failed and is tried again in fp32", flush=True)
+            else:
+                self.failed.add((name, seed))
+                print(f"{when}: {name} {seed} failed, see {self.place.out / 'logs'}", flush=True)
+
+    def stop(self) -> None:
+        """End all processes; runs keep their checkpoints."""
+        everything = [*self.running.values(), *([self.renderer] if self.renderer is not None else [])]
+        for process in everything:
+            process.send_signal(signal.SIGTERM)
+        until = time.monotonic() + 8
+        for process in everything:
+            try:
+                process.wait(max(0.1, until - time.monotonic()))
+            except subprocess.TimeoutExpired:
+                process.kill()
+
+
+SHOWN = ("semseg/miou", "depth/abs_rel", "depth/median_scaled_delta1", "normals/mean")
+
+
+def render(jobs: Mapping[str, Job], place: Place) -> None:
+    """Render all streets that jobs need, the urgent ones first."""
+    wanted = {
+        place.rendered(data): data
+        for job in sorted(jobs.values(), key=lambda job: job.urgency)
+        for data in streets_in(job.experiment.data)
+    }
+    for file, data in wanted.items():
+        if not file.exists():
+            began = time.perf_counter()
+            data.open()
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(f"{data}\n{time.perf_counter() - began:.1f} s\n")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("parts", nargs="+", choices=PARTS)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0])
+    parser.add_argument("--ablate", action="store_true", help="also each ingredient left out, and each on its own")
+    parser.add_argument("--only", nargs="+", metavar="NAME", help="of these runs only")
+    parser.add_argument("--camvid", type=Path, default=Path("data/camvid"), help="the packed store of CamVid")
+    parser.add_argument(
+        "--nyuv2", type=Path, default=Path("data/nyuv2-photographs"), help="that of NYUv2's photographs"
+    )
+    parser.add_argument("--out", type=Path, default=Path("runs/photographs"))
+    parser.add_argument("--json", type=Path, default=RESULT)
+    parser.add_argument("--processes", type=int, default=1)
+    parser.add_argument("--minutes", type=float, default=1e6)
+    parser.add_argument("--device", default="auto")
+    parser.add_argument("--precision", choices=("bf16", "fp32"))
+    parser.add_argument("--tiny", action="store_true", help="a few small images, one epoch: to try everything")
+    parser.add_argument("--job", help=argparse.SUPPRESS)
+    parser.add_argument("--seed", type=int, help=argparse.SUPPRESS)
+    parser.add_argument("--render", action="store_true", help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    place = Place(
+        arguments.camvid, arguments.nyuv2, arguments.out, arguments.tiny, arguments.device, arguments.precision
+    )
+    jobs: dict[str, Job] = {}
+    for part in arguments.parts:
+        jobs |= {"camvid": camvid, "streets": streets, "nyuv2": nyuv2, "mixed": mixed}[part](arguments.ablate)
+    jobs = {name: place.fitted(job) for name, job in jobs.items() if not arguments.only or name in arguments.only}
+    if arguments.render:
+        render(jobs, place)
+    elif arguments.job:
+        job, run = jobs[arguments.job], place.run(arguments.job, arguments.seed)
+        start = place.run(job.after, arguments.seed) if job.after else None
+        found = train(job, arguments.seed, run, start, place)
+        atomic_write(run / "found.json", json.dumps(found) + "\n")
+    else:
+        deadline = time.monotonic() + 60 * arguments.minutes
+        queue = Queue(jobs, arguments.seeds, place, arguments.json, arguments.processes, deadline, sys.argv[1:])
+        sys.exit(not queue.run())
+
+
+if __name__ == "__main__":
+    main()

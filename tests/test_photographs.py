@@ -1,0 +1,123 @@
+"""Recipes for photographs, and the benchmark that trains them with an ingredient left out."""
+
+import sys
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from blocks import SIZE, blocks
+from taskscape import modalities, recipes, runs
+from taskscape.commands.recipes import by_group
+from taskscape.data import Augmentation, Packed, StoreWriter, Streets
+from taskscape.data.sources import Mixed, MixedPart
+from taskscape.distributed import launch
+from taskscape.modalities import Normals, Semseg
+from taskscape.modalities.class_sets import CITYSCAPES_19
+from taskscape.models import DeeplabJointConfig
+from taskscape.run_folder import RunFolder
+from taskscape.runs import Experiment
+from taskscape.serialization import dump, parse
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
+
+import photographs as benchmark
+
+NAMES = list(by_group()["photographs"])
+
+
+@pytest.fixture(scope="module")
+def streetlike(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A packed store of four training and two validation images."""
+    rng = np.random.default_rng(0)
+    path = tmp_path_factory.mktemp("photographs") / "store"
+    counts = {"train": 4, "val": 2}
+    labels = {"semseg": Semseg(CITYSCAPES_19), "depth": modalities.Depth(), "normals": Normals()}
+    writer = StoreWriter(path, SIZE, counts, labels, {"kind": "blocks"})
+    for split, count in counts.items():
+        for index in range(count):
+            writer.put(split, index, blocks(rng, 3))
+    writer.finish()
+    return path
+
+
+def on_store(experiment: Experiment, store: Path) -> Experiment:
+    """The experiment on a few small images, with a small network and random weights."""
+    network = DeeplabJointConfig(encoder="resnet10t", rates=(1,), width=16)
+    crop = experiment.augmentation.crop and (16, 24)
+    data: Any = Packed(store)
+    if isinstance(experiment.data, Mixed):
+        labels = [MixedPart.parse(part).labels for part in experiment.data.parts]
+        data = Mixed.of_parts(*(MixedPart(Packed(store), labels=each) for each in labels))
+    augmentation = replace(experiment.augmentation, crop=crop)
+    return replace(experiment, network=network, data=data, augmentation=augmentation, batch_size=2, device="cpu")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_recipe(name: str, streetlike: Path, tmp_path: Path) -> None:
+    whole = recipes.find(name)()
+    assert parse(dump(whole), "whole.yaml", Experiment) == whole
+    network: Any = whole.network
+    assert network.pretrained is True and network.encoder == "tf_efficientnet_lite0"
+    experiment = on_store(whole, streetlike)
+    experiment.check()
+    fabric = launch("cpu")
+    stores = runs.open_data(experiment, fabric)
+    trainer = runs.assemble(experiment.for_data(stores["train"]), stores, fabric, RunFolder(tmp_path))
+    result = trainer.training_step(next(iter(trainer.train_data.epoch(0))), 0)
+    assert result.losses and all(loss.isfinite() for loss in result.losses.values())
+
+
+def test_the_network_fits_into_the_package() -> None:
+    experiment = recipes.photographs.streets_small()
+    channels = {"semseg": 19, "depth": 1, "normals": 3}
+    network = experiment.network.from_scratch().build(channels)
+    assert 2 * sum(x.numel() for x in network.state_dict().values()) < 12e6  # bytes as float16
+
+
+def differing(one: Experiment, other: Experiment) -> set[str]:
+    """The fields, of the augmentation those within, in which two experiments differ."""
+    found = {field.name for field in fields(one) if getattr(one, field.name) != getattr(other, field.name)}
+    if "augmentation" in found:
+        a, b = one.augmentation, other.augmentation
+        found |= {field.name for field in fields(a) if getattr(a, field.name) != getattr(b, field.name)}
+    return found - {"augmentation"}
+
+
+CHANGES = {
+    "imagenet": {"network"},
+    "style": {"data"},
+    "color": {"brightness", "contrast", "saturation", "hue", "light"},
+    "texture": {"texture"},
+    "lens": {"lens"},
+    "sensor": {"sensor"},
+    "zoom": {"scale_range"},
+}
+
+
+def test_an_ablation_leaves_out_what_it_says_and_nothing_else() -> None:
+    jobs = benchmark.streets(ablate=True)
+    base, nothing = jobs["streets/base"].experiment, jobs["streets/nothing"].experiment
+    assert set(CHANGES) == set(benchmark.INGREDIENTS)
+    for name, changed in CHANGES.items():
+        assert differing(jobs[f"streets/without-{name}"].experiment, base) == changed
+        assert differing(jobs[f"streets/only-{name}"].experiment, nothing) == changed
+    assert differing(nothing, base) == set().union(*CHANGES.values())
+    assert nothing.augmentation == Augmentation(flip=True)
+    images = {name: job.experiment.epochs * job.experiment.data.train for name, job in jobs.items()}  # type: ignore[attr-defined]
+    of_ablations = {count for name, count in images.items() if name not in ("streets/all", "streets/small")}
+    assert of_ablations == {12000}, "all see as many images"
+
+
+def test_stores_are_where_they_are_said_to_be() -> None:
+    places = {"data/camvid": Path("elsewhere")}
+    data = recipes.photographs.classes_and_depth().data
+    moved = benchmark.at_place(data, places)
+    assert isinstance(moved, Mixed) and moved.parts[0].startswith("elsewhere,")
+    (streets,) = benchmark.streets_in(moved)
+    assert streets == recipes.photographs.streets_to_camvid().data
+    assert benchmark.at_place(Packed(Path("data/camvid")), places) == Packed(Path("elsewhere"))
+    small = benchmark.tiny(moved)
+    assert [type(MixedPart.parse(part).source) for part in small.parts] == [Packed, Streets]  # type: ignore[attr-defined]
