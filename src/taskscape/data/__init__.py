@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from taskscape.data.loader import Loader
     from taskscape.data.manifest import Manifest
     from taskscape.data.readers import READERS, RawData, RawIndex, RawSample
-    from taskscape.data.sources import SOURCES, DataSource, Packed, Streets
+    from taskscape.data.sources import SOURCES, DataSource, Mixed, MixedPart, Packed, Streets
     from taskscape.data.store import Store
     from taskscape.data.writer import StoreWriter
 
@@ -21,6 +21,8 @@ _MODULES = {
     "DataSource": "sources",
     "Loader": "loader",
     "Manifest": "manifest",
+    "Mixed": "sources",
+    "MixedPart": "sources",
     "Packed": "sources",
     "READERS": "readers",
     "RawData": "readers",
@@ -40,6 +42,8 @@ __all__ = [
     "DataSource",
     "Loader",
     "Manifest",
+    "Mixed",
+    "MixedPart",
     "Packed",
     "RawData",
     "RawIndex",

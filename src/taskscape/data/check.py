@@ -105,14 +105,16 @@ def quick(stores: Mapping[str, Store], fields: Collection[str]) -> list[str]:
     What ``check`` finds by comparing images or splits is not among them.
     """
     warnings = []
-    for split, store in stores.items():
-        pixels = store.size[0] * store.size[1]
-        count = min(len(store), QUICK_IMAGES, max(QUICK_PIXELS // pixels, 2))
-        sums = _SplitSums(store, tuple(name for name in store.fields if name in fields))
-        every = np.unique(np.linspace(0, len(store) - 1, count).astype(np.int64)).tolist()
-        for start in range(0, len(every), _AT_ONCE):
-            sums.add(every[start : start + _AT_ONCE])
-        warnings += _warnings(split, sums.statistics(), store.manifest)
+    for split, whole in stores.items():
+        for name, store, used in whole.parts:
+            pixels = store.size[0] * store.size[1]
+            count = min(len(store), QUICK_IMAGES, max(QUICK_PIXELS // pixels, 2))
+            sums = _SplitSums(store, tuple(field for field in store.fields if field in fields and field in used))
+            every = np.unique(np.linspace(0, len(store) - 1, count).astype(np.int64)).tolist()
+            for start in range(0, len(every), _AT_ONCE):
+                sums.add(every[start : start + _AT_ONCE])
+            found = _warnings(split, sums.statistics(), store.manifest)
+            warnings += [f"{name}, {warning}" for warning in found] if name else found
     return warnings
 
 
@@ -121,18 +123,22 @@ def require_labels(store: Store, fields: Collection[str]) -> None:
 
     Images are read until there is one of every label, mostly the first few.
     """
-    wanted = [name for name in store.fields if name in fields]
-    for start in range(0, len(store), _AT_ONCE):
-        some = range(start, min(start + _AT_ONCE, len(store)))
-        targets = store.gather(some, wanted, torch.device("cpu")).targets
-        wanted = [name for name in wanted if not targets[name].valid.any()]
-        if not wanted:
-            return
+    wanted = [name for name in store.fields if name in fields and not _has_label(store, name)]
     if wanted:
         raise ValueError(
             f"no pixel of {store.path}, {store.split}, has a {' or '.join(wanted)} label, so that nothing can be "
             "learned of it: leave the task out, or prepare the store again with its labels"
         )
+
+
+def _has_label(store: Store, field: str) -> bool:
+    """Return whether a field has a valid pixel somewhere in a split."""
+    labelled = store.labelled(field)
+    return any(
+        store.gather(some, [field], torch.device("cpu")).targets[field].valid.any()
+        for some in np.split(labelled, range(_AT_ONCE, len(labelled), _AT_ONCE))
+        if len(some)
+    )
 
 
 class _Twins:

@@ -78,15 +78,15 @@ class Loader:
         self._fields = tuple(dict.fromkeys(self._sources.values()))
         self._modalities = {field: store.fields[field] for field in self._fields}
         self._image_factors = {
-            name: self.tasks[name].image_factors(store.manifest.source.get(field), store.split)
-            for name, field in self._sources.items()
+            name: _image_factors(self.tasks[name], field, store) for name, field in self._sources.items()
         }
 
         if batch_size < self.world_size:
             raise ValueError(f"a batch of {batch_size} images for {self.world_size} processes: each needs at least one")
-        full, rest = divmod(len(store), batch_size)
+        count = store.epoch_length(batch_size) if shuffle else len(store)
+        full, rest = divmod(count, batch_size)
         undersized = drop_undersized and rest < 2 * self.world_size
-        self._images = full * batch_size if undersized else len(store)
+        self._images = full * batch_size if undersized else count
         if self._images == 0:
             raise ValueError(
                 f"{store.path} has {len(store)} image(s) in split {store.split!r}, too few to train on: "
@@ -103,8 +103,7 @@ class Loader:
         """Yield the batches of an epoch; ``skip`` leaves out, unread, as many at its beginning."""
         order = np.arange(len(self.store))
         if self.shuffle:
-            stream = np.random.Philox(key=[self.seed, 0], counter=[0, 0, number, 0])
-            order = np.random.Generator(stream).permutation(order)
+            order = self.store.order(self.seed, number, self.batch_size)
         for start in range(skip * self.batch_size, self._images, self.batch_size):
             local = order[start : min(start + self.batch_size, self._images)][self.rank :: self.world_size]
             if len(local):
@@ -119,7 +118,11 @@ class Loader:
                 yield self.batch(local)
 
     def batch(self, indices: npt.NDArray[np.int64], epoch: int = 0) -> Batch:
-        """Return the samples at these indices as they are in an epoch, their targets by task."""
+        """Return the samples at these indices as they are in an epoch, their targets by task.
+
+        An index may be raised by multiples of the number of images (``Store.order``): the same images, each augmented
+        otherwise.
+        """
         batch = self.store.gather(indices, self._fields, self.device)
         zoom = np.ones(len(indices))
         if self.augmentation is not None:
@@ -140,6 +143,17 @@ class Loader:
         factors, power = self._image_factors[name], self.tasks[name].zoom_power
         if factors is None and not power:
             return target
-        factor = torch.from_numpy(zoom**power * (1 if factors is None else factors[indices]))
+        factor = torch.from_numpy(zoom**power * (1 if factors is None else factors[indices % len(self.store)]))
         factor = factor.to(target.value).view(-1, *[1] * (target.value.ndim - 1))
         return Target(target.value * factor, target.valid)
+
+
+def _image_factors(task: "Task", field: str, store: Store) -> npt.NDArray[np.float64] | None:
+    """Return what a task multiplies each image's label by, (images,); None where by nothing."""
+    factors = [
+        (task.image_factors(part.store.manifest.source.get(field), part.store.split), len(part.store))
+        for part in store.parts
+    ]
+    if all(some is None for some, _ in factors):
+        return None
+    return np.concatenate([np.ones(count) if some is None else some for some, count in factors])

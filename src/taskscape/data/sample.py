@@ -18,7 +18,8 @@ def sample_values(store: Store, field: str) -> npt.NDArray[Any]:
     """Return values of the field's valid pixels, (pixels,) + the modality's ``shape``; nothing is drawn at random."""
     modality = store.fields[field]
     values = []
-    for index in np.unique(np.linspace(0, len(store) - 1, IMAGES).astype(np.int64)):
+    labelled = store.labelled(field)
+    for index in labelled[np.unique(np.linspace(0, len(labelled) - 1, IMAGES).astype(np.int64))]:
         target = store.gather([index], [field], torch.device("cpu")).targets[field]
         valid = modality.to_array(target.value)[target.valid.numpy()]
         values.append(valid[:: max(1, -(-len(valid) // PIXELS))])

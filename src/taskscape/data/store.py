@@ -8,7 +8,7 @@ import random
 import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -26,6 +26,16 @@ SAMPLED_BLOCKS = 16
 """Blocks of ``BLOCK`` bytes that are verified when a split is opened: some 10 ms where the files are in memory."""
 _DIGITS = 8
 """Hexadecimal digits of a block's checksum."""
+
+
+class StorePart(NamedTuple):
+    """A store and what is used of it."""
+
+    name: str
+    """What it is called among others; empty for one alone."""
+    store: "Store"
+    fields: tuple[str, ...]
+    """The labels that are used."""
 
 
 class Store:
@@ -88,6 +98,33 @@ class Store:
     def names(self) -> list[str]:
         """The name of each image in its source."""
         return self.manifest.names[self.split]
+
+    @property
+    def parts(self) -> tuple["StorePart", ...]:
+        """The stores that it consists of: itself alone, unless it is mixed (``MixedStore``)."""
+        return (StorePart("", self, tuple(self.fields)),)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What the user should know of how the data were put together, in sentences."""
+        return ()
+
+    def labelled(self, field: str) -> npt.NDArray[np.int64]:
+        """Return the positions of the images that may have this label: all of them, unless the store is mixed."""
+        return np.arange(len(self))
+
+    def epoch_length(self, batch_size: int) -> int:
+        """Return how many images an epoch of training has, in global batches of this size."""
+        return len(self)
+
+    def order(self, seed: int, epoch: int, batch_size: int) -> npt.NDArray[np.int64]:
+        """Return the order of the images in an epoch of training, (``epoch_length``,): a function of its arguments.
+
+        A number is the position of an image plus a multiple of ``len(self)``, which counts how often the image has come
+        before in the epoch, so that every number occurs once.
+        """
+        stream = np.random.Philox(key=[seed, 0], counter=[0, 0, epoch, 0])
+        return np.random.Generator(stream).permutation(np.arange(len(self)))
 
     def cache_on(self, device: torch.device, fields: Sequence[str], max_fraction: float = 0.25) -> bool:
         """Copy the images and these labels to the device if they fit into this fraction of its free memory.

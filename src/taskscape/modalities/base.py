@@ -6,7 +6,7 @@ Importing a modality does not import torch, so that a report may read one.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -89,6 +89,20 @@ class Modality(ABC):
         pixels = values if values.ndim == 3 else values.movedim(1, -1)
         array: Array = pixels.reshape(*pixels.shape[:3], *self.shape).cpu().numpy()
         return array
+
+    def conversion_to(self, other: "Modality", how: str = "") -> Callable[[Target], Target]:
+        """Return what turns a label of this modality into one of another, so that data of both are used together.
+
+        ``how`` says which class becomes which, for a modality with classes (``class_maps.class_table``). Raises
+        ``ValueError`` where there is no such conversion; unless overridden, only an equal modality has one.
+        """
+        if self != other:
+            raise ValueError(f"it is {self}, and {other} in other data: leave one of them out")
+        return _unchanged
+
+    def lost_in(self, other: "Modality", how: str = "") -> tuple[str, ...]:
+        """Return the classes, or other things, without a place in the other modality. Raises as ``conversion_to``."""
+        return ()
 
     # -- geometry ------------------------------------------------------------------------------------------------------
 
@@ -194,3 +208,7 @@ class Modality(ABC):
         ``counts`` is the sum of the images' histograms of each split.
         """
         return []
+
+
+def _unchanged(target: Target) -> Target:
+    return target

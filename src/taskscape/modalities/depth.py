@@ -1,7 +1,7 @@
 """Depth along the optical axis."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, ClassVar
@@ -47,6 +47,15 @@ class Depth(Modality):
     @override
     def unit(self) -> str:
         return "metre" if self.metric else "median of the image"
+
+    @override
+    def conversion_to(self, other: Modality, how: str = "") -> Callable[[Target], Target]:
+        if isinstance(other, Depth) and other.metric != self.metric:
+            mine, theirs = ("metric", "relative") if self.metric else ("relative", "metric")
+            raise ValueError(
+                f"its depth is {mine}, and {theirs} in other data, which cannot be learned together: leave one out"
+            )
+        return super().conversion_to(other, how)
 
     @override
     def check(self, values: Array) -> None:

@@ -1,7 +1,8 @@
 """Class ids."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
@@ -9,6 +10,7 @@ from typing_extensions import override
 
 from taskscape.batch import Target
 from taskscape.modalities.base import Array, Counts, Mask, Modality
+from taskscape.modalities.class_maps import class_table, left_out
 from taskscape.modalities.class_sets import IGNORE_INDEX, ClassSet, label_map
 from taskscape.modalities.observations import changes
 
@@ -64,21 +66,31 @@ class Semseg(Modality):
         """
         if classes == self.classes:
             return target
-        import torch
+        return _looked_up(label_map(self.classes, classes), target)
 
-        table = torch.from_numpy(label_map(self.classes, classes).astype(np.int64)).to(target.value.device)
-        ids = table.take(target.value)
-        valid = target.valid & (ids != IGNORE_INDEX)
-        return Target(ids * valid, valid)
+    @override
+    def conversion_to(self, other: Modality, how: str = "") -> Callable[[Target], Target]:
+        """Return the map of the classes by ``how``; a class that becomes none is without a label."""
+        if not isinstance(other, Semseg):
+            return super().conversion_to(other, how)
+        return partial(_looked_up, class_table(self.classes, other.classes, how))
+
+    @override
+    def lost_in(self, other: Modality, how: str = "") -> tuple[str, ...]:
+        if not isinstance(other, Semseg):
+            return super().lost_in(other, how)
+        return left_out(self.classes, class_table(self.classes, other.classes, how))
 
     @override
     def accumulate(self, target: Target) -> "Tensor":
         """Return the number of pixels of each class."""
-        import torch.nn.functional as F
+        import torch
 
         none = len(self.classes)
-        ids = target.value.masked_fill(~target.valid, none)
-        return F.one_hot(ids, none + 1)[..., :-1].movedim(3, 1).double().sum(0)
+        ids = target.value.masked_fill(~target.valid, none).flatten(1)
+        counts = torch.zeros(none + 1, ids.shape[1], dtype=torch.float64, device=ids.device)
+        counts.scatter_add_(0, ids, torch.ones_like(ids, dtype=torch.float64))
+        return counts[:-1].view(none, *target.value.shape[1:])
 
     @override
     def average(self, sums: "Tensor") -> "Tensor":
@@ -173,6 +185,15 @@ class Semseg(Modality):
             if without:
                 sentences.setdefault(without, []).append(name)
         return [_absence(names, without, tuple(occurs)) for without, names in sentences.items()]
+
+
+def _looked_up(table: Array, target: Target) -> Target:
+    """Return a target with its ids looked up in a table (256,); pixels may lose their class."""
+    import torch
+
+    ids = torch.from_numpy(table.astype(np.int64)).to(target.value.device).take(target.value)
+    valid = target.valid & (ids != IGNORE_INDEX)
+    return Target(ids * valid, valid)
 
 
 def _total(numbers: Mapping[str, Mapping[str, float]], name: str) -> float:

@@ -18,15 +18,16 @@ from taskscape.modalities import Modality
 from taskscape.models import DeeplabJointConfig, Network, NetworkConfig
 from taskscape.objectives import Objective, Supervised
 from taskscape.runs.sizes import beyond, check_memory, too_large
+from taskscape.serialization import short
 from taskscape.serialization.ranges import Count, CountOrZero, Fraction, NonNegative, Positive, RangedSettings, Seed
 from taskscape.tasks import Task, default_tasks
 from taskscape.trackers import find_tracker
-from taskscape.training.optimization import AdamConfig, OptimizerConfig, Poly, Schedule
+from taskscape.training.optimization import AdamConfig, OptimizerConfig, Poly, Schedule, parameter_groups
 from taskscape.training.selection import BestEpoch
 from taskscape.weighting import FixedConfig, WeightingConfig
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Experiment(RangedSettings):
     """Everything that makes a run. Two equal experiments give equal networks on the same machine.
 
@@ -112,6 +113,10 @@ class Experiment(RangedSettings):
         if not self.tasks:
             raise ValueError("tasks: no task is enabled; choose at least one")
 
+    def __repr__(self) -> str:
+        """Return what is not as by default: ``Experiment(network=DeeplabJointConfig(encoder='resnet18'), epochs=8)``."""
+        return short(self)
+
     def check(self) -> None:
         """Raise ``ValueError`` with the remedy where network, tasks and weighting do not fit: before any long work."""
         for name in self.trackers:
@@ -120,13 +125,16 @@ class Experiment(RangedSettings):
         experiment = self if preview is None else self._for_preview(preview)
         experiment.network.check(experiment.tasks)
         self.check_starts()
-        check_memory(experiment.build_without_numbers(), experiment.network)
-        network = self.network.network
-        self.weighting.build(tuple(self.tasks), self.seed).check(
-            shared_parameters=network.has_shared_parameters,
-            shared_features=network.has_shared_features,
+        network = experiment.build_without_numbers()
+        check_memory(network, experiment.network)
+        weighting = self.weighting.build(tuple(self.tasks), self.seed)
+        are_shared_trained = bool(network.shared_parameters())  # not where all of them are frozen
+        weighting.check(
+            shared_parameters=are_shared_trained,
+            shared_features=are_shared_trained and network.has_shared_features,
             compiled=self.compile,
         )
+        parameter_groups(network, weighting, self.optimizer)
 
     def _for_preview(self, preview: Preview) -> Self:
         """Return this experiment with the tasks as these data will have them, and check what that tells."""
@@ -171,6 +179,8 @@ class Experiment(RangedSettings):
         Raises ``ValueError`` that names the task and the field where the data lack something or disagree, or a setting
         that is too large for them.
         """
+        for sentence in store.notes:
+            report(sentence)
         tasks = {}
         for name, task in self.tasks.items():
             task = task_for(name, task, store.fields, str(store.path))

@@ -1,14 +1,15 @@
 """Where an experiment's data come from."""
 
 from taskscape.data.sources.base import DataSource, Preview
+from taskscape.data.sources.mixed import Mixed, MixedPart
 from taskscape.data.sources.packed import Packed
 from taskscape.data.sources.part import Part
 from taskscape.data.sources.streets import Streets
 from taskscape.serialization import offer
 
-SOURCES: tuple[type[DataSource], ...] = (Streets, Packed, Part)
+SOURCES: tuple[type[DataSource], ...] = (Streets, Packed, Mixed, Part)
 """The sources of data, each with its name."""
 
 offer(DataSource, SOURCES)
 
-__all__ = ["SOURCES", "DataSource", "Packed", "Part", "Preview", "Streets"]
+__all__ = ["SOURCES", "DataSource", "Mixed", "MixedPart", "Packed", "Part", "Preview", "Streets"]

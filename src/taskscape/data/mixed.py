@@ -1,0 +1,233 @@
+"""Several packed stores as one: each gives its share of every epoch, and its own labels."""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from typing_extensions import override
+
+from taskscape.batch import Batch, Target
+from taskscape.data.manifest import IMAGE, Manifest
+from taskscape.data.store import Store, StorePart
+from taskscape.modalities import Modality, Rgb
+from taskscape.serialization import nearest
+
+Indices = npt.NDArray[np.int64]
+Convert = Callable[[Target], Target]
+
+
+class MixedPart(NamedTuple):
+    """One of several stores, as it is used."""
+
+    name: str
+    store: Store
+    share: float
+    """Of the images of an epoch, together with the shares of the others; 0 where it is not drawn from."""
+    labels: Mapping[str, Convert]
+    """The labels that are taken of it, and what makes those of the whole from them."""
+
+
+class MixedStore(Store):
+    """One split of several packed stores: the images of all, one store after the other.
+
+    An image has the labels that its part gives; all others are all-false masks. Images of another size than ``size``
+    are cut to its aspect ratio, the same at both sides, and resized: images are averaged or interpolated, labels take
+    the nearest pixel. Depth and normals keep their values.
+
+    An epoch of training (``order``) has ``images`` images, rounded to whole global batches. Each part gives its share
+    of them, to the nearest image and at least one, spread evenly over the batches. The images of a part come in random
+    order, every one before any comes again, over the ends of epochs too.
+
+    Args:
+        parts: The stores.
+        fields: The labels of the whole, with those that a part lacks.
+        size: (H, W) of images and labels.
+        images: Images of an epoch; by default as many as all parts have together.
+        notes: What the user should know of how the parts were put together.
+    """
+
+    def __init__(
+        self,
+        parts: Sequence[MixedPart],
+        fields: Mapping[str, Modality],
+        size: tuple[int, int],
+        images: int | None = None,
+        notes: Sequence[str] = (),
+    ) -> None:
+        self._parts, self._fields, self._size, self._epoch = tuple(parts), dict(fields), size, images
+        self._notes = tuple(notes)
+        self._ends = np.cumsum([len(part.store) for part in parts])
+        split = parts[0].store.split
+        super().__init__(Path("+".join(part.name for part in parts)), split, self._manifest(split), {})
+
+    def _manifest(self, split: str) -> Manifest:
+        """Return what the whole holds; its fingerprint covers every part, and what is taken of it."""
+        total = int(self._ends[-1])
+        about: list[dict[str, Any]] = [
+            {"name": part.name, "images": len(part.store), "share": part.share, "labels": list(part.labels)}
+            | {"store": str(part.store.path), "fingerprint": part.store.manifest.fingerprint}
+            for part in self._parts
+        ]
+        return Manifest(
+            size=self._size,
+            counts={split: total},
+            fields={IMAGE: Rgb(), **self._fields},
+            source={"kind": "mixed", "parts": about},
+            shard=total,
+            names={split: [f"{part.name}/{name}" for part in self._parts for name in part.store.names]},
+            files={
+                f"{number} {'+'.join(part.labels)}/{file}": info
+                for number, part in enumerate(self._parts)
+                for file, info in part.store.manifest.files.items()
+            },
+        )
+
+    @override
+    def __reduce__(self) -> tuple[Any, ...]:
+        return MixedStore, (self._parts, self._fields, self._size, self._epoch, self._notes)
+
+    @property
+    @override
+    def parts(self) -> tuple[StorePart, ...]:
+        return tuple(StorePart(part.name, part.store, tuple(part.labels)) for part in self._parts)
+
+    @property
+    @override
+    def notes(self) -> tuple[str, ...]:
+        return self._notes
+
+    @override
+    def labelled(self, field: str) -> Indices:
+        ranges = [
+            np.arange(end - len(part.store), end)
+            for part, end in zip(self._parts, self._ends, strict=True)
+            if field in part.labels
+        ]
+        return np.concatenate(ranges) if ranges else np.arange(0)
+
+    # -- order ---------------------------------------------------------------------------------------------------------
+
+    @override
+    def epoch_length(self, batch_size: int) -> int:
+        """Return the number of images of an epoch: whole global batches, at least one."""
+        return max(round((self._epoch or len(self)) / batch_size), 1) * batch_size
+
+    def counts(self, length: int) -> list[int]:
+        """Return how many of ``length`` images each part gives: its share to the nearest image, at least one.
+
+        Raises ``ValueError`` where there are fewer images than parts.
+        """
+        drawn = np.array([part.share > 0 for part in self._parts])
+        if length < drawn.sum():
+            raise ValueError(
+                f"an epoch has {length} images for {drawn.sum()} stores that are drawn from: raise data.images"
+            )
+        shares = np.array([part.share for part in self._parts])
+        exact = shares / shares.sum() * length
+        counts = np.maximum(np.floor(exact + 1e-9).astype(np.int64), drawn)
+        while (rest := length - counts.sum()) != 0:  # by largest remainder; a part that was given one takes from others
+            lacking = (
+                np.where(drawn, exact - counts, -np.inf) if rest > 0 else np.where(counts > 1, counts - exact, -np.inf)
+            )
+            counts[np.argmax(lacking)] += np.sign(rest)
+        return [int(count) for count in counts]
+
+    @override
+    def order(self, seed: int, epoch: int, batch_size: int) -> Indices:
+        counts = self.counts(self.epoch_length(batch_size))
+        starts = self._ends - [len(part.store) for part in self._parts]
+        indices, places = [], []
+        for number, (count, start) in enumerate(zip(counts, starts, strict=True)):
+            rows, times = self._drawn(number, epoch * count, count, seed)
+            indices.append(start + rows + times * len(self))
+            places.append((np.arange(count) + 0.5) / max(count, 1))  # evenly spread over the epoch
+        order = np.concatenate(indices)[np.argsort(np.concatenate(places), kind="stable")]
+        # Within a batch the parts are mixed, so that each of several processes gets some of all.
+        stream = np.random.Philox(key=[seed, 0], counter=[0, 0, epoch, 1])
+        return np.random.Generator(stream).permuted(order.reshape(-1, batch_size), axis=1).ravel()
+
+    def _drawn(self, number: int, start: int, count: int, seed: int) -> tuple[Indices, Indices]:
+        """Return images of a part, and how often each has come since ``start``.
+
+        They are those from ``start`` on in an endless sequence of permutations.
+        """
+        length = len(self._parts[number].store)
+        passes = range(start // length, -(-(start + count) // length))
+        streams = (np.random.Philox(key=[seed, 0], counter=[0, 0, one, 2 + number]) for one in passes)
+        rows = [np.random.Generator(stream).permutation(length) for stream in streams]
+        within = slice(start % length, start % length + count)
+        times = np.repeat(np.arange(len(rows)), length)
+        return np.concatenate([np.arange(0), *rows])[within], times[within]
+
+    # -- reading -------------------------------------------------------------------------------------------------------
+
+    @override
+    def cache_on(self, device: torch.device, fields: Sequence[str], max_fraction: float = 0.25) -> bool:
+        """Copy the parts to the device, those that fit. Returns whether all did."""
+        fit = [
+            part.store.cache_on(device, [field for field in fields if field in part.labels], max_fraction)
+            for part in self._parts
+        ]
+        return all(fit)
+
+    @override
+    def gather(self, indices: Sequence[int] | Indices, fields: Sequence[str], device: torch.device) -> Batch:
+        """Return the samples at ``indices``, modulo the number of images, as ``Store.gather``."""
+        for name in fields:
+            if name not in self._fields:
+                raise ValueError(f"{self.path} has no labels {name!r}{nearest(name, self._fields)}")
+        index = np.asarray(indices, np.int64).reshape(-1) % len(self)
+        owners = np.searchsorted(self._ends, index, side="right")
+        height, width = self._size
+        image = torch.empty((len(index), 3, height, width), device=device, memory_format=torch.channels_last)
+        targets = {name: self._without_labels(name, len(index), device) for name in fields}
+        for number in np.unique(owners):
+            part, start = self._parts[number], int(self._ends[number]) - len(self._parts[number].store)
+            where = np.flatnonzero(owners == number)
+            places = torch.from_numpy(where).to(device)
+            known = [name for name in fields if name in part.labels]
+            batch = part.store.gather(index[where] - start, known, device)
+            image[places] = _resized_image(batch.image, self._size)
+            for name in known:
+                value, valid = part.labels[name](batch.targets[name])
+                targets[name].value[places] = _resized_label(value, self._size)
+                targets[name].valid[places] = _resized_label(valid, self._size)
+        return Batch(image, targets, torch.from_numpy(index).to(device))
+
+    def _without_labels(self, field: str, count: int, device: torch.device) -> Target:
+        modality = self._fields[field]
+        stored = np.full((count, *self._size, *modality.shape), modality.sentinel or 0, modality.dtype)
+        value, valid = modality.unpack(torch.from_numpy(stored).to(device))
+        return Target(value.nan_to_num() if value.is_floating_point() else value, torch.zeros_like(valid))
+
+
+def _window(size: tuple[int, int], wanted: tuple[int, int]) -> tuple[slice, slice]:
+    """Return the middle of an image of ``size`` with the aspect ratio of ``wanted``."""
+    height = min(size[0], max(round(size[1] * wanted[0] / wanted[1]), 1))
+    width = min(size[1], max(round(size[0] * wanted[1] / wanted[0]), 1))
+    top, left = (size[0] - height) // 2, (size[1] - width) // 2
+    return slice(top, top + height), slice(left, left + width)
+
+
+def _resized_image(image: Tensor, size: tuple[int, int]) -> Tensor:
+    if tuple(image.shape[-2:]) == size:
+        return image
+    rows, columns = _window((image.shape[-2], image.shape[-1]), size)
+    return F.interpolate(image[..., rows, columns], size, mode="bilinear", antialias=True).clamp_(0, 1)
+
+
+def _resized_label(label: Tensor, size: tuple[int, int]) -> Tensor:
+    """Return values (B, H, W) or (B, C, H, W) or a mask at another size; every pixel takes the nearest."""
+    if tuple(label.shape[-2:]) == size:
+        return label
+    window = _window((label.shape[-2], label.shape[-1]), size)
+    rows, columns = (
+        ((torch.arange(new, device=label.device) + 0.5) * (old.stop - old.start) / new).long() + old.start
+        for new, old in zip(size, window, strict=True)
+    )
+    return label.index_select(-2, rows).index_select(-1, columns)

@@ -1,0 +1,284 @@
+"""Several stores that have different labels, drawn from by shares."""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, NamedTuple
+
+from typing_extensions import override
+
+from taskscape.data import mixed
+from taskscape.data.mixed import MixedStore
+from taskscape.data.sources.base import DataSource, Preview
+from taskscape.data.sources.packed import Packed
+from taskscape.data.sources.streets import Streets
+from taskscape.data.store import Store
+from taskscape.modalities import Modality
+from taskscape.progress import ProgressCallback
+from taskscape.serialization import nearest, read_size
+from taskscape.serialization.ranges import Count, NonNegative, RangedSettings
+
+_STREETS = ("train", "val", "test", "shifted", "size", "samples", "seed", "style")
+_KEYS = ("share", "labels", "classes", "validate", *_STREETS)
+_EXAMPLE = "stores/camvid,share=1,labels=semseg"
+
+
+@dataclass(frozen=True)
+class MixedPart(RangedSettings):
+    """One of several stores: what is taken of it, and how often.
+
+    In words it is ``STORE,share=1,labels=depth+normals,classes=…,validate=…``, where all but the first may be left out;
+    ``MixedPart.parse`` reads that, ``str`` writes it. ``streets,train=800,val=100,size=180x240,seed=0`` are generated
+    streets, as ``data:streets`` makes them.
+    """
+
+    data: DataSource | Path | str
+    """The folder of the store, or a source: ``Packed(…)``, ``Streets(…)``."""
+    share: NonNegative = 1.0
+    """Its share of the images of an epoch, in proportion to those of the others; 0 leaves it out of training."""
+    labels: tuple[str, ...] | None = None
+    """The labels that are taken of it; by default all."""
+    classes: str = ""
+    """Which of its classes becomes which of the first part with the same label: a name such as
+    ``cityscapes-to-camvid``, or pairs such as ``wall:building+terrain:tree`` (``class_maps.class_table``)."""
+    validate: tuple[str, ...] | None = None
+    """The labels that its other splits, such as ``val``, measure; by default those that are taken of it."""
+
+    @property
+    def source(self) -> DataSource:
+        """The store as a source of data."""
+        return self.data if isinstance(self.data, DataSource) else Packed(Path(self.data))
+
+    @classmethod
+    def parse(cls, text: str) -> "MixedPart":
+        """Read a part in words. Raises ``ValueError`` with an example."""
+        head, *rest = re.split(rf",(?=(?:{'|'.join(_KEYS)})=)", text)
+        words = dict(word.split("=", 1) for word in rest)
+        if len(words) < len(rest):
+            raise ValueError(f"data.parts: {text!r} gives a setting twice: leave one out")
+        if wrong := re.search(r",(\w+)=", head):
+            raise ValueError(f"data.parts: {text!r}: there is no {wrong[1]!r}{nearest(wrong[1], _KEYS)}")
+        if not head:
+            raise ValueError(f"data.parts: {text!r} names no store: write for example {_EXAMPLE}")
+        of_streets = {key: words.pop(key) for key in _STREETS if key in words}
+        if of_streets and head != Streets.name:
+            raise ValueError(
+                f"data.parts: {text!r}: {next(iter(of_streets))} is a setting of generated streets: leave it out, or "
+                f"write {Streets.name} in the place of the store"
+            )
+        try:
+            settings: dict[str, Any] = {"classes": words.get("classes", "")}
+            if "share" in words:
+                settings["share"] = float(words["share"])
+            for key in ("labels", "validate"):
+                if key in words:
+                    settings[key] = tuple(filter(None, words[key].split("+")))
+            return cls(_streets(of_streets) if head == Streets.name else Packed(Path(head)), **settings)
+        except ValueError as error:
+            raise ValueError(f"data.parts: {text!r}: {error}") from error
+
+    def __str__(self) -> str:
+        """Return the part in words. Raises ``ValueError`` for data that have no words."""
+        match self.source:
+            case Packed(path=path):
+                words = [f"./{path}" if str(path) == Streets.name else str(path)]
+            case Streets(folder=None):
+                words = [Streets.name]
+                for key in _STREETS:
+                    if (value := getattr(self.source, key)) != Streets.__dataclass_fields__[key].default:
+                        words.append(f"{key}={f'{value[0]}x{value[1]}' if key == 'size' else value}")
+            case _:
+                raise ValueError(f"data.parts: {self.data} cannot be a part: give a store, or streets without a folder")
+        if self.share != 1:
+            words.append(f"share={self.share:g}")
+        if self.labels is not None:
+            words.append(f"labels={'+'.join(self.labels)}")
+        if self.classes:
+            words.append(f"classes={self.classes}")
+        if self.validate is not None:
+            words.append(f"validate={'+'.join(self.validate)}")
+        return ",".join(words)
+
+
+class _Read(NamedTuple):
+    """A part with what is known of it before it is opened."""
+
+    name: str
+    part: MixedPart
+    preview: Preview
+    labels: tuple[str, ...]
+    """That are taken to train."""
+    validate: tuple[str, ...]
+    """That are measured."""
+
+    def used(self, split: str) -> tuple[str, ...]:
+        """Return the labels that a split gives; none where it is left out."""
+        if split not in self.preview.counts or (split == "train" and self.part.share == 0):
+            return ()
+        return self.labels if split == "train" else self.validate
+
+
+@dataclass(frozen=True)
+class Mixed(DataSource):
+    """Several stores that have different labels, drawn from by shares: ``data:mixed``.
+
+    In training every step has images of all stores, by their shares; a task has no valid pixel in the images of a store
+    that does not label it, and is left out of a step without any. The other splits are those of all stores together: a
+    task is measured on the stores whose ``validate`` names its label.
+
+    Labels of one name must mean the same in all parts. Classes become those of the first part that has the label, by
+    ``classes``, by a map that is known for the two class sets, or else by name; a class that becomes none is without a
+    label. Depth is metric in all parts or relative in all; its range is chosen from all of them together.
+    """
+
+    name: ClassVar[str] = "mixed"
+
+    parts: tuple[str, ...] = ()
+    """The stores in words, each for example stores/camvid,share=1,labels=semseg or
+    streets,train=800,val=100,size=180x240,labels=depth+normals. Keys are share (of the images of an epoch, by default
+    1), labels (that are taken, by default all), classes (which class becomes which of the first store's, such as
+    cityscapes-to-camvid or wall:building+terrain:tree) and validate (labels that its val measures, by default those of
+    labels). In Python a part may be a MixedPart."""
+    size: tuple[Count, Count] | None = None
+    """Height and width that all images are brought to, cut to its aspect ratio and resized; by default the size that
+    all stores have."""
+    images: Count | None = None
+    """Images of an epoch; by default as many as all stores have to train on."""
+
+    def __post_init__(self) -> None:
+        """Take parts as words. Raises ``ValueError``."""
+        object.__setattr__(self, "parts", tuple(map(str, self.parts)))
+        super().__post_init__()
+        for part in self.parts:
+            MixedPart.parse(part)
+
+    @classmethod
+    def of_parts(cls, *parts: MixedPart, size: tuple[int, int] | None = None, images: int | None = None) -> "Mixed":
+        """Return the source of these parts."""
+        return cls(tuple(map(str, parts)), size, images)
+
+    @override
+    def preview(self) -> Preview:
+        read = self._read()
+        fields = _fields(read, "train")
+        counts: dict[str, int] = {}
+        for one in read:
+            for split, count in one.preview.counts.items():
+                if one.used(split):
+                    counts[split] = counts.get(split, 0) + count
+        return Preview("+".join(one.name for one in read), fields, counts)
+
+    @override
+    def open(self, report: ProgressCallback | None = None) -> dict[str, Store]:
+        read = self._read()
+        stores = [one.part.source.open(report) for one in read]
+        size = self._size(read, stores)
+        splits = dict.fromkeys(split for one in read for split in one.preview.counts if one.used(split))
+        opened: dict[str, Store] = {}
+        for split in splits:
+            fields = _fields(read, split)
+            parts = [
+                mixed.MixedPart(
+                    one.name,
+                    some[split],
+                    one.part.share if split == "train" else 1.0,
+                    {
+                        label: some[split].fields[label].conversion_to(fields[label], one.part.classes)
+                        for label in one.used(split)
+                    },
+                )
+                for one, some in zip(read, stores, strict=True)
+                if one.used(split)
+            ]
+            notes = tuple(_notes(read, fields)) if split == "train" else ()
+            opened[split] = MixedStore(parts, fields, size, self.images, notes)
+        return opened
+
+    def _read(self) -> list[_Read]:
+        """Return the parts with what is known of them. Raises ``ValueError`` that names a part and its setting."""
+        if not self.parts:
+            raise ValueError(
+                f"data.parts is empty: name the stores, for example --data.parts {_EXAMPLE} stores/streets"
+            )
+        read: list[_Read] = []
+        for part in map(MixedPart.parse, self.parts):
+            source = part.source
+            preview = source.preview()
+            assert preview is not None  # those of stores and streets are known
+            folder = source.path.resolve().name if isinstance(source, Packed) else source.name
+            same = sum(one.name.partition("#")[0] == folder for one in read)
+            name = f"{folder}#{same + 1}" if same else folder
+            for label in (*(part.labels or ()), *(part.validate or ())):
+                if label not in preview.fields:
+                    raise ValueError(f"data.parts: {part} has no labels {label!r}{nearest(label, preview.fields)}")
+            labels = tuple(preview.fields) if part.labels is None else part.labels
+            read.append(_Read(name, part, preview, labels, labels if part.validate is None else part.validate))
+        for split in ("train", "val"):
+            if not any(one.used(split) for one in read):
+                wanted = (
+                    "a share above 0 and a split train" if split == "train" else "a split val and labels to measure"
+                )
+                raise ValueError(f"data.parts: no store has {wanted}: give one")
+            _fields(read, split)  # checks them
+        return read
+
+    def _size(self, read: Sequence[_Read], stores: Sequence[Mapping[str, Store]]) -> tuple[int, int]:
+        sizes = {one.name: next(iter(some.values())).size for one, some in zip(read, stores, strict=True)}
+        if self.size is not None:
+            return self.size
+        if len(set(sizes.values())) > 1:
+            listed = ", ".join(f"{name} {height}x{width}" for name, (height, width) in sizes.items())
+            raise ValueError(
+                f"data: the stores have images of different sizes, {listed}: say to which all are to be brought, as "
+                f"--data.size {'{}x{}'.format(*min(sizes.values()))}, or prepare them again with the same --size"
+            )
+        return next(iter(sizes.values()))
+
+
+def _fields(read: Sequence[_Read], split: str) -> dict[str, Modality]:
+    """Return the labels of a split, each as the first part has it that has it at all.
+
+    Raises ``ValueError`` that names the part whose label cannot become that.
+    """
+    first: dict[str, Modality] = {}
+    for one in read:
+        for label in (*one.labels, *one.validate):
+            first.setdefault(label, one.preview.fields[label])
+    for one in read:
+        for label in one.used(split):
+            try:
+                one.preview.fields[label].conversion_to(first[label], one.part.classes)
+            except ValueError as error:
+                raise ValueError(f"data.parts: {one.name}: label {label!r}: {error}") from error
+    given = {label for one in read for label in one.used(split)}
+    return {label: modality for label, modality in first.items() if label in given}
+
+
+def _notes(read: Sequence[_Read], fields: Mapping[str, Modality]) -> Iterator[str]:
+    """Return what each part is used for, in sentences."""
+    total = sum(one.part.share for one in read if one.used("train"))
+    for one in read:
+        if labels := one.used("train"):
+            share = 100 * one.part.share / total
+            yield f"{one.name} gives {share:.0f} % of the training images, with {', '.join(labels)}"
+    for label in fields:
+        measured = [one.name for one in read if label in one.used("val")]
+        yield f"{label} is measured on {' and '.join(measured) or 'none of the stores'}"
+    for one in read:
+        for label in one.used("train"):
+            if lost := one.preview.fields[label].lost_in(fields[label], one.part.classes):
+                yield f"{one.name}, {label}: {', '.join(lost)} become no class, such pixels are without a label"
+
+
+def _streets(words: Mapping[str, str]) -> Streets:
+    settings: dict[str, Any] = {}
+    for key, word in words.items():
+        if key in ("size", "style"):
+            settings[key] = read_size(word) if key == "size" else word
+            continue
+        try:
+            settings[key] = int(word)
+        except ValueError:
+            raise ValueError(f"{key} is {word!r}: it must be a whole number") from None
+    return Streets(**settings)
