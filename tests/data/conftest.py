@@ -38,12 +38,14 @@ class FakeScene(NamedTuple):
 def streets(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     """A renderer that takes no time; ``rendered`` lists what it was asked for."""
     module = ModuleType("taskscape.streets")
-    module.GRAMMAR_VERSION = 1
+    module.STYLES = {"classic": 1, "photographs": 1}
     module.check_arguments = lambda *_: None
     module.rendered = []
     module.stop_after = None
 
-    def render_many(seed, split, indices, size, samples, processes=None) -> Iterator[tuple[int, FakeScene]]:
+    def render_many(
+        seed, split, indices, size, samples, processes=None, style="classic"
+    ) -> Iterator[tuple[int, FakeScene]]:
         for index in reversed(indices):
             if module.stop_after is not None and len(module.rendered) >= module.stop_after:
                 raise KeyboardInterrupt

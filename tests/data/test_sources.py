@@ -18,7 +18,7 @@ CPU = torch.device("cpu")
 Make = Callable[..., Store]
 
 
-def options(folder: Path, **settings: int) -> Streets:
+def options(folder: Path, **settings: object) -> Streets:
     return Streets(**{"train": 4, "val": 2, "size": (6, 10), "folder": folder, **settings})
 
 
@@ -36,9 +36,12 @@ def test_streets_are_rendered_once(tmp_path: Path, streets: ModuleType) -> None:
     options(tmp_path).open(lambda *_: pytest.fail("rendered again"))
     assert len(streets.rendered) == 6
     options(tmp_path, seed=1, test=1, shifted=1).open()
-    streets.GRAMMAR_VERSION = 2
+    streets.STYLES["classic"] = 2
     options(tmp_path).open()
     assert len(streets.rendered) == 6 + 8 + 6
+    photographs = options(tmp_path, style="photographs").open()["train"]
+    assert len(streets.rendered) == 6 + 8 + 6 + 6
+    assert photographs.manifest.source == train.manifest.source | {"style": "photographs"}
 
 
 def test_interrupted_streets_resume(tmp_path: Path, streets: ModuleType) -> None:

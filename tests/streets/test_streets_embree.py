@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from taskscape.streets import render
+from taskscape.streets import STYLES, render
 from taskscape.streets.road import GROUND_PARTS
 from taskscape.streets.scene import mesh_of, street
-from taskscape.streets.shapes import CROWN, CYLINDER, FAR_CROWN, LIMB, SPHERE, WHEEL
+from taskscape.streets.shapes import CROWN, CYLINDER, FAR_CROWN, HULL, LIMB, SPHERE, WHEEL
 
 trimesh = pytest.importorskip("trimesh")
 pytest.importorskip("embreex")
@@ -18,9 +18,9 @@ def unit(x):
     return x / np.linalg.norm(x, axis=-1, keepdims=True)
 
 
-def reference(split, index):
+def reference(split, index, style):
     """Return class, depth and camera normals of a scene as Embree sees it, and which part each pixel shows."""
-    scene = street(3, split, index)
+    scene = street(3, split, index, style)
     mesh, parts, view = mesh_of(scene), scene.assembly.parts(), scene.view
     camera = view.intrinsics(*SIZE)
     rows, columns = np.mgrid[: SIZE[0], : SIZE[1]]
@@ -56,7 +56,7 @@ def reference(split, index):
     gradient[tube, 1] = 0
     gradient[wheel, 0] = 0
     # A crown: where the ray enters the ellipsoid, by the quadratic formula; or the point of closest approach.
-    crown = np.isin(kind, (CROWN, FAR_CROWN))
+    crown = np.isin(kind, (CROWN, FAR_CROWN, HULL))
     start = np.einsum("nji,nj->ni", turn, view.position - mesh.center[part]) / half[part]
     along = np.einsum("nji,nj->ni", turn, directions[ray]) / half[part]
     qa, qb, qc = (along**2).sum(1), (start * along).sum(1), (start**2).sum(1) - 1
@@ -88,13 +88,14 @@ def interior(owner):
     return inside & (owner >= 0)
 
 
-def test_labels_agree_with_embree():
+@pytest.mark.parametrize("style", STYLES)
+def test_labels_agree_with_embree(style):
     agree, depth_errors, angles = [], [], []
     for split, index in [("train", i) for i in range(6)] + [("shifted", i) for i in range(2)]:
-        semseg, depth, normals, owner = reference(split, index)
-        scene = render(3, split, index, SIZE, samples=4)
+        semseg, depth, normals, owner = reference(split, index, style)
+        scene = render(3, split, index, SIZE, samples=4, style=style)
         agree.append(scene.semseg == semseg)
-        instances = np.array([*np.zeros(len(GROUND_PARTS)), *street(3, split, index).assembly.instances(), 0])
+        instances = np.array([*np.zeros(len(GROUND_PARTS)), *street(3, split, index, style).assembly.instances(), 0])
         agree.append(scene.instances == instances[owner])  # owner -1, the sky, is the last
         same = (scene.depth > 0) & (depth > 0) & (scene.semseg == semseg) & interior(owner)
         depth_errors.append(np.abs(scene.depth[same] / depth[same] - 1))

@@ -5,7 +5,7 @@ import hashlib
 import numpy as np
 import pytest
 
-from taskscape.streets import GRAMMAR_VERSION, SPLITS, render, render_many
+from taskscape.streets import GRAMMAR_VERSION, SPLITS, STYLES, render, render_many
 from taskscape.streets.scene import street
 
 SIZE = (64, 128)
@@ -34,8 +34,31 @@ def test_reference_hashes():
         assert found == expected, (seed, split, index)
 
 
-def test_shapes_types_and_sky():
-    scene = render(0, "train", 2, SIZE)
+PHOTOGRAPHS = {
+    (0, "train", 0): ("163c26da11da6001", "975c999e392eb296", "5ffbb2bb716a0a08", "4fe17bf6660d0125"),
+    (0, "val", 1): ("c00a98a46de67349", "03ae1be75b08e810", "a58411c1e91e5e1d", "24da144f1ced2029"),
+    (3, "test", 2): ("e06c7cbfc196f126", "ccd6dd40a5f3fa32", "dca8b9cb63f3e97e", "03fdbdbc1e75950b"),
+}
+"""The same of the style ``photographs``."""
+
+
+def test_reference_hashes_of_photographs():
+    assert STYLES == {"classic": GRAMMAR_VERSION, "photographs": 1}
+    for (seed, split, index), expected in PHOTOGRAPHS.items():
+        scene = render(seed, split, index, SIZE, 4, "photographs")
+        found = tuple(map(digest, (scene.image, scene.semseg, scene.depth, scene.normals)))
+        assert found == expected, (seed, split, index)
+
+
+def test_shifted_is_the_same_in_every_style():
+    first, other = (render(0, "shifted", 5, SIZE, 1, style) for style in STYLES)
+    for a, b in zip(first, other, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize("style", STYLES)
+def test_shapes_types_and_sky(style):
+    scene = render(0, "train", 2, SIZE, style=style)
     assert scene.image.shape == (*SIZE, 3) and scene.image.dtype == np.uint8
     assert scene.semseg.shape == SIZE and scene.semseg.dtype == np.uint8
     assert scene.depth.shape == SIZE and scene.depth.dtype == np.float32
@@ -47,8 +70,9 @@ def test_shapes_types_and_sky():
     np.testing.assert_allclose(np.linalg.norm(scene.normals[~sky], axis=-1), 1, atol=1e-5)
 
 
-def test_same_again_and_labels_do_not_depend_on_samples():
-    first, again, fine = (render(1, "val", 5, SIZE, samples) for samples in (4, 4, 9))
+@pytest.mark.parametrize("style", STYLES)
+def test_same_again_and_labels_do_not_depend_on_samples(style):
+    first, again, fine = (render(1, "val", 5, SIZE, samples, style) for samples in (4, 4, 9))
     for a, b in zip(first[:4], again[:4], strict=True):
         np.testing.assert_array_equal(a, b)
     for a, b in zip(first[1:4], fine[1:4], strict=True):
@@ -132,6 +156,7 @@ def test_several_processes_give_the_same_in_order():
         ((-1, "train", 0), "seed -1"),
         ((0, "train", 0, (0, 128)), "height"),
         ((0, "train", 0, (64, 128), 5), "1, 4, 9, 16"),
+        ((0, "train", 0, (64, 128), 4, "paintings"), "classic, photographs"),
     ],
 )
 def test_bad_arguments(arguments, words):

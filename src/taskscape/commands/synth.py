@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import tyro
 
@@ -23,6 +23,7 @@ def synth(
     size: tuple[int, int] = (128, 256),
     samples: int = 4,
     seed: int = 0,
+    style: Literal["classic", "photographs"] = "classic",
     processes: int | None = None,
 ) -> None:
     """Write generated streets with their labels, in the Miniscapes layout. Interrupted runs resume.
@@ -34,6 +35,7 @@ def synth(
         size: Height and width in pixels.
         samples: Samples per pixel: more are smoother and slower.
         seed: Random seed of the scenes.
+        style: Photographs: towns as a car's camera shows them, for networks that are to work on photographs.
         processes: Number of worker processes; by default one per CPU core.
     """
     from taskscape.data.readers.miniscapes import write_miniscapes
@@ -43,5 +45,7 @@ def synth(
         if_interrupted(f"the streets in {out} are kept; the same command continues"),
         progress_bar() as progress,
     ):
-        write_miniscapes(out, split, count, size, samples, seed, processes, reporter(progress, f"streets of {split}"))
+        write_miniscapes(
+            out, split, count, size, samples, seed, processes, reporter(progress, f"streets of {split}"), style
+        )
     print(f"{count} streets are in {out / split}")

@@ -2,6 +2,6 @@
 
 from taskscape.streets.camera import Camera
 from taskscape.streets.many import render_many
-from taskscape.streets.scene import GRAMMAR_VERSION, SPLITS, Scene, check_arguments, render
+from taskscape.streets.scene import GRAMMAR_VERSION, SPLITS, STYLES, Scene, check_arguments, render
 
-__all__ = ["GRAMMAR_VERSION", "SPLITS", "Camera", "Scene", "check_arguments", "render", "render_many"]
+__all__ = ["GRAMMAR_VERSION", "SPLITS", "STYLES", "Camera", "Scene", "check_arguments", "render", "render_many"]

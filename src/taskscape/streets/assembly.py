@@ -63,16 +63,18 @@ class Assembly:
         taper: tuple[float, float] = (1.0, 1.0),
         second: Color = (0.0, 0.0, 0.0),
         label: int | None = None,
+        seed: float | None = None,
     ) -> None:
         """Add a solid to the current object.
 
         ``at``: its center as (right, up, forward), ``half``: its half sizes, metres. ``taper``: its width and length
-        at the top over those at the bottom. ``second``: the texture's other color.
+        at the top over those at the bottom. ``second``: the texture's other color. ``seed``: of the texture, 0..1, at
+        random by default.
         """
         self._parts.extend((
             solid, self._current, at[0], -at[1], at[2], half[0], half[1], half[2], yaw, pitch, roll, taper[0], taper[1],
             self._label if label is None else label, texture, color[0], color[1], color[2],
-            second[0], second[1], second[2], self.dice.random(),
+            second[0], second[1], second[2], self.dice.random() if seed is None else seed,
         ))  # fmt: skip
 
     def relabel(self, label: int) -> int:

@@ -21,7 +21,7 @@ from taskscape.streets.furniture import (
     add_utility_pole,
     pole_color,
 )  # fmt: skip
-from taskscape.streets.materials import BALLAST, METAL
+from taskscape.streets.materials import BALLAST, CARRIAGEWAY, GRASS, JUNCTION, METAL, PAVEMENT
 from taskscape.streets.people import add_person
 from taskscape.streets.road import Road, build_road
 from taskscape.streets.shapes import BOX
@@ -41,6 +41,8 @@ class GroundColors(NamedTuple):
     road: Color
     sidewalk: Color
     grass: Color
+    materials: tuple[int, int, int, int] = (CARRIAGEWAY, JUNCTION, PAVEMENT, GRASS)
+    """Of carriageway, junction, sidewalk and terrain."""
 
 
 class Street(NamedTuple):
@@ -58,9 +60,11 @@ class Street(NamedTuple):
     noise: float
     seed: int
     """For the renderer's own randomness, 0 … 2^31 - 1."""
+    tone: tuple[float, float] = (1.18, 0.62)
+    """The tone curve x · a / (x + b) of radiance x, clipped at 1: a larger b clips more and keeps more contrast."""
 
 
-class _Traffic:
+class Traffic:
     """Which stretches of which lanes are taken."""
 
     def __init__(self) -> None:
@@ -85,7 +89,7 @@ class _Builder:
         self.rails = dice.chance(0.24)
         self.road = build_road(dice, self.urban, self.rails)
         self.assembly = Assembly(dice)
-        self.traffic = _Traffic()
+        self.traffic = Traffic()
         self.lamps: list[tuple[float, float, float]] = []
         self.poles = pole_color(dice)
         self.features = self._choose_features()

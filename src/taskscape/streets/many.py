@@ -6,8 +6,10 @@ from taskscape import parallel
 from taskscape.streets.scene import Scene, check_arguments, render
 
 
-def _render_scene(seed: int, split: str, index: int, size: tuple[int, int], samples: int) -> tuple[int, Scene]:
-    return index, render(seed, split, index, size, samples)
+def _render_scene(
+    seed: int, split: str, index: int, size: tuple[int, int], samples: int, style: str
+) -> tuple[int, Scene]:
+    return index, render(seed, split, index, size, samples, style)
 
 
 def render_many(
@@ -17,6 +19,7 @@ def render_many(
     size: tuple[int, int] = (128, 256),
     samples: int = 4,
     processes: int | None = None,
+    style: str = "classic",
 ) -> Iterator[tuple[int, Scene]]:
     """Yield (index, scene) for all ``indices``, in their order; see ``render``.
 
@@ -24,10 +27,10 @@ def render_many(
     """
     indices = list(indices)
     for index in indices[:1] or [0]:
-        check_arguments(seed, split, index, size, samples)
+        check_arguments(seed, split, index, size, samples, style)
     if indices:  # in this process, so that what is not compiled yet is compiled once and not by all of them at a time
-        yield _render_scene(seed, split, indices[0], size, samples)
-    jobs = ((seed, split, index, size, samples) for index in indices[1:])
+        yield _render_scene(seed, split, indices[0], size, samples, style)
+    jobs = ((seed, split, index, size, samples, style) for index in indices[1:])
     for result in parallel.parallel_map(_render_scene, jobs, len(indices) - 1, parallel.workers(processes)):
         assert isinstance(result, tuple)
         yield result

@@ -11,7 +11,7 @@ from taskscape.streets.shapes import BEVELED, LIMB, SPHERE
 _SKIN: Color = (0.62, 0.42, 0.32)
 
 
-def _limb(
+def add_limb(
     assembly: Assembly, a: Point, b: Point, radius: float, color: Color, texture: int = CLOTH, thin: float = 0.75
 ) -> None:
     """Add a limb from ``a`` to ``b``, thinner towards ``b``; both (right, up, forward)."""
@@ -60,14 +60,14 @@ def add_person(assembly: Assembly, at: Point, yaw: float, shifted: bool, walking
         hip = (side * 0.095 * s * wide, 0.9 * s, 0.0)
         knee = (side * 0.1 * s, 0.49 * s, (swing * stride * 0.55 + 0.05) * s)
         foot = (side * 0.1 * s, 0.07 * s, (swing * stride - 0.03) * s)
-        _limb(assembly, hip, knee, 0.1 * s * wide, bottom)
-        _limb(assembly, knee, foot, 0.075 * s, bottom)
+        add_limb(assembly, hip, knee, 0.1 * s * wide, bottom)
+        add_limb(assembly, knee, foot, 0.075 * s, bottom)
         assembly.add(BEVELED, (foot[0], 0.045 * s, foot[2] + 0.06 * s), (0.045 * s, 0.045 * s, 0.13 * s), shoe, PLAIN)
         shoulder = (side * 0.2 * s * wide, 1.42 * s, 0.0)
         elbow = (side * 0.25 * s * wide, 1.14 * s, -swing * stride * 0.35 * s)
         hand = (side * 0.24 * s * wide, 0.9 * s, (-swing * stride * 0.75 + 0.1) * s)
-        _limb(assembly, shoulder, elbow, 0.062 * s, top)
-        _limb(assembly, elbow, hand, 0.05 * s, top if dice.chance(0.7) else skin)
+        add_limb(assembly, shoulder, elbow, 0.062 * s, top)
+        add_limb(assembly, elbow, hand, 0.05 * s, top if dice.chance(0.7) else skin)
     second = dice.color()
     assembly.add(
         LIMB,
@@ -100,7 +100,7 @@ def add_rider(assembly: Assembly, label: int, saddle: float, bars: Point, pedals
     shoulder_up, shoulder_forward = saddle + 0.52, -0.2 + lean
 
     def limb(a: Point, b: Point, radius: float, color: Color) -> None:
-        _limb(assembly, a, b, radius, color)
+        add_limb(assembly, a, b, radius, color)
 
     vehicle = assembly.relabel(label)
     for side, swing in ((-1, 1), (1, -1)):

@@ -9,14 +9,15 @@ import numpy.typing as npt
 from taskscape.streets.camera import Camera
 from taskscape.streets.dice import Dice
 from taskscape.streets.layout import Street, build_street, lamp_points
-from taskscape.streets.materials import CARRIAGEWAY, GRASS, JUNCTION, PAVEMENT
+from taskscape.streets.materials import RAILING, TWIGS
+from taskscape.streets.photographs.layout import build_photograph
 from taskscape.streets.render.labels import find_boundaries, read_labels
 from taskscape.streets.render.noise import noise_table
 from taskscape.streets.render.raster import build_grid, visible
 from taskscape.streets.render.sensor import expose, mirror, resolve
 from taskscape.streets.render.shading import empty_frame, shade
 from taskscape.streets.render.shadow import cast
-from taskscape.streets.render.textures import RoadPaint
+from taskscape.streets.render.spot import RoadPaint
 from taskscape.streets.render.transform import Mesh, build_mesh
 from taskscape.streets.render.world import World
 from taskscape.streets.road import GROUND_PARTS
@@ -27,6 +28,12 @@ GRAMMAR_VERSION = 1
 
 SPLITS = ("train", "val", "test", "shifted")
 """``shifted`` has other weather, another camera height and pitch, and styles and colors that no other split has."""
+
+STYLES = {"classic": GRAMMAR_VERSION, "photographs": 1}
+"""Which streets there are, with a version that counts up whenever the same (seed, split, index) gives another scene.
+
+``photographs``: towns as a car's camera shows them, see ``streets/photographs``. ``shifted`` is the same in both.
+"""
 
 _SAMPLES = {1: 1, 4: 2, 9: 3, 16: 4}
 
@@ -65,10 +72,14 @@ class Scene(NamedTuple):
     """Intrinsics, in pixels."""
 
 
-def check_arguments(seed: int, split: str, index: int, size: tuple[int, int], samples: int) -> None:
+def check_arguments(
+    seed: int, split: str, index: int, size: tuple[int, int], samples: int, style: str = "classic"
+) -> None:
     """Raise a ValueError that says what is wrong with these arguments and what is possible."""
     if split not in SPLITS:
         raise ValueError(f"no split {split!r}: choose one of {', '.join(SPLITS)}")
+    if style not in STYLES:
+        raise ValueError(f"no style {style!r}: choose one of {', '.join(STYLES)}")
     if samples not in _SAMPLES:
         raise ValueError(f"{samples} samples per pixel are not possible: choose one of {', '.join(map(str, _SAMPLES))}")
     for name, value in (("seed", seed), ("index", index)):
@@ -78,9 +89,11 @@ def check_arguments(seed: int, split: str, index: int, size: tuple[int, int], sa
         raise ValueError(f"size {size} is not possible: use (height, width), each 8 to 8192 pixels")
 
 
-def street(seed: int, split: str, index: int) -> Street:
+def street(seed: int, split: str, index: int, style: str = "classic") -> Street:
     """Return the scene of (seed, split, index) before it is rendered."""
     number = SPLITS.index(split)
+    if style == "photographs" and split != "shifted":
+        return build_photograph(Dice(operator.index(seed), number, operator.index(index), 1))
     return build_street(Dice(operator.index(seed), number, operator.index(index)), split == "shifted")
 
 
@@ -94,11 +107,10 @@ def _ground_looks(scene: Street) -> npt.NDArray[np.float64]:
     """Return class, material, color, second color and seed of the ground parts."""
     colors = scene.colors
     seed = scene.seed % 1000
-    materials = (CARRIAGEWAY, JUNCTION, PAVEMENT, GRASS)
     shades = (colors.road, colors.road, colors.sidewalk, colors.grass)
     return np.array([
         (label, material, *color, 0.0, 0.0, 0.0, seed, 0.0)
-        for label, material, color in zip(GROUND_PARTS, materials, shades, strict=True)
+        for label, material, color in zip(GROUND_PARTS, colors.materials, shades, strict=True)
     ])  # fmt: skip
 
 
@@ -118,15 +130,17 @@ def _paint(scene: Street) -> RoadPaint:
 
 def _world(scene: Street) -> World:
     mesh, view, weather, paint = mesh_of(scene), scene.view, scene.weather, _paint(scene)
+    parts = scene.assembly.parts()
+    bright = np.isin(parts["texture"], (TWIGS, RAILING))
     return World(
         mesh=mesh,
         ground_parts=len(GROUND_PARTS),
         ground_looks=_ground_looks(scene),
-        parts=scene.assembly.parts(),
+        parts=parts,
         paint=paint,
         weather=weather,
         lamps=lamp_points(scene),
-        shadows=cast(mesh, len(GROUND_PARTS), view, weather.sun, max(weather.sunlight) > 0.1),
+        shadows=cast(mesh, len(GROUND_PARTS), bright, view, weather.sun, max(weather.sunlight) > 0.1),
         noise=noise_table(),
         drift=paint.seed * 0.37,
     )
@@ -141,7 +155,14 @@ def _labels_of_parts(scene: Street) -> tuple[npt.NDArray[np.uint8], npt.NDArray[
     )
 
 
-def render(seed: int, split: str, index: int, size: tuple[int, int] = (128, 256), samples: int = 4) -> Scene:
+def render(
+    seed: int,
+    split: str,
+    index: int,
+    size: tuple[int, int] = (128, 256),
+    samples: int = 4,
+    style: str = "classic",
+) -> Scene:
     """Return the scene of (seed, split, index), always the same.
 
     Args:
@@ -150,9 +171,10 @@ def render(seed: int, split: str, index: int, size: tuple[int, int] = (128, 256)
         index: 0 or more, the scene's number in its split.
         size: height and width in pixels.
         samples: rays per pixel for the image, 1, 4, 9 or 16. Labels do not depend on it.
+        style: one of ``STYLES``.
     """
-    check_arguments(seed, split, index, size, samples)
-    return render_street(street(seed, split, index), size, samples)
+    check_arguments(seed, split, index, size, samples, style)
+    return render_street(street(seed, split, index, style), size, samples)
 
 
 def render_street(scene: Street, size: tuple[int, int], samples: int) -> Scene:
@@ -173,7 +195,7 @@ def render_street(scene: Street, size: tuple[int, int], samples: int) -> Scene:
         resolved = np.empty_like(dry)
         mirror(dry, labels.depth, frame.normals, frame.wetness, camera, weather, resolved)
     image = np.empty((height, width, 3), np.uint8)
-    expose(resolved, scene.exposure, scene.balance, scene.noise, scene.seed, image)
+    expose(resolved, scene.exposure, scene.tone, scene.balance, scene.noise, scene.seed, image)
     return Scene(
         image=image,
         semseg=labels.semseg,

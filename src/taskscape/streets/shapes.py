@@ -17,7 +17,15 @@ IntArray = npt.NDArray[np.int32]
 # Solids. GROUND has no mesh here: the road builds it (road.py).
 GROUND, BOX, BEVELED, CYLINDER, SPHERE, WHEEL, CROWN, FAR_CROWN, LIMB = range(9)
 SEDAN, HATCHBACK, ESTATE, VAN, COUPE, PICKUP = range(9, 15)
-COUNT = 15
+HULL, PANEL = 15, 16
+MINI, TALL, PANEL_VAN = range(17, 20)
+COUNT = 20
+
+SHEER = (HULL, PANEL)
+"""Surfaces with holes through which the image shows what is behind: crowns, railings.
+
+Labels count the holes as the surface, as those who label photographs do.
+"""
 
 # Zones.
 BODY, GLASS, TRIM = range(3)
@@ -150,6 +158,29 @@ def _crown(leaves: int, size: float) -> _Mesh:
     return np.array(points), faces, np.zeros(leaves, np.int32)
 
 
+def _hull() -> _Mesh:
+    """Return a ball with dents and bumps, the outline of a crown: an icosahedron divided twice."""
+    points, faces, _ = _sphere()
+    vertices = [tuple(p) for p in points.tolist()]
+    middle: dict[tuple[int, int], int] = {}
+
+    def between(i: int, j: int) -> int:
+        key = (min(i, j), max(i, j))
+        if key not in middle:
+            x, y, z = (vertices[i][k] + vertices[j][k] for k in range(3))
+            norm = math.sqrt(x * x + y * y + z * z)
+            middle[key] = len(vertices)
+            vertices.append((x / norm, y / norm, z / norm))
+        return middle[key]
+
+    polygons: list[tuple[int, ...]] = []
+    for a, b, c in faces.tolist():
+        ab, bc, ca = between(a, b), between(b, c), between(c, a)
+        polygons += [(a, ab, ca), (b, bc, ab), (c, ca, bc), (ab, bc, ca)]
+    bumps = np.random.Generator(np.random.PCG64(7)).random(len(vertices))
+    return _solid(np.array(vertices) * (0.84 + 0.24 * bumps)[:, None], polygons)
+
+
 _HALF_WIDTH = {"sill": 0.96, "belt": 1.0, "roof": 0.74}
 
 
@@ -219,6 +250,20 @@ _OUTLINES = {
         [(-1, 0.12), (-1, 0.52), (-0.97, 0.58), (0.45, 0.6), (0.92, 0.57), (1, 0.45), (1, 0.1), (0.92, 0), (-0.92, 0)],
         [(-0.22, 0.56), (-0.18, 0.96), (-0.1, 1), (0.2, 1), (0.28, 0.97), (0.5, 0.57)], (0, 4),
     ),
+    MINI: (
+        [(-1, 0.12), (-1, 0.48), (-0.94, 0.58), (0.45, 0.6), (0.82, 0.55), (0.97, 0.42), (1, 0.3), (1, 0.1), (0.88, 0),
+         (-0.9, 0)],
+        [(-0.95, 0.56), (-0.86, 0.9), (-0.7, 1), (0.1, 1), (0.26, 0.95), (0.62, 0.57)], (0, 4),
+    ),
+    TALL: (
+        [(-1, 0.1), (-1, 0.5), (-0.97, 0.58), (0.5, 0.58), (0.9, 0.52), (1, 0.38), (1, 0.1), (0.9, 0), (-0.92, 0)],
+        [(-0.98, 0.56), (-0.93, 0.95), (-0.82, 1), (0.16, 1), (0.28, 0.97), (0.66, 0.56)], (0, 4),
+    ),
+    PANEL_VAN: (
+        [(-1, 0.06), (-1, 0.9), (-0.97, 1), (0.3, 1), (0.4, 0.96), (0.62, 0.6), (0.92, 0.46), (1, 0.36), (1, 0.08),
+         (0.94, 0), (-0.95, 0)],
+        [(0.3, 0.55), (0.32, 0.9), (0.4, 0.93), (0.46, 0.88), (0.64, 0.56)], (3,),
+    ),
 }  # fmt: skip
 """Side views of cars: body, cabin, and which edges of the cabin are glass; (forward, up)."""
 
@@ -237,6 +282,8 @@ def library() -> Library:
         CROWN: _crown(150, 0.27),
         FAR_CROWN: _crown(44, 0.48),
         LIMB: _cylinder(7),
+        HULL: _hull(),
+        PANEL: _box(),
     } | {solid: _car(*outline) for solid, outline in _OUTLINES.items()}
     ordered = [meshes[solid] for solid in range(COUNT)]
     counts = np.array([(len(v), len(f)) for v, f, _ in ordered]).cumsum(0)

@@ -30,9 +30,10 @@ def vehicle_color(dice: Dice, shifted: bool) -> Color:
     return dice.shade(dice.choice(SHIFTED_COLORS if shifted else COLORS), 0.3)
 
 
-def _wheels(
+def add_wheels(
     assembly: Assembly, half_width: float, radius: float, axles: tuple[float, ...], width: float = 0.11
 ) -> None:
+    """Add a wheel at either end of each axle; ``axles``: how far ahead they are, metres."""
     rim = assembly.dice.uniform(0.2, 0.6)
     for side in (-1, 1):
         for axle in axles:
@@ -40,7 +41,7 @@ def _wheels(
             assembly.add(WHEEL, at, (width, radius, radius), (rim, rim, rim), TIRE)
 
 
-def _lights(assembly: Assembly, half_width: float, up: float, front: float, back: float, braking: bool) -> None:
+def add_lights(assembly: Assembly, half_width: float, up: float, front: float, back: float, braking: bool) -> None:
     """Add head lights at ``front``, tail lights at ``back`` and a number plate."""
     tall = assembly.dice.uniform(0.07, 0.12)
     for side in (-1, 1):
@@ -67,8 +68,8 @@ def add_car(assembly: Assembly, at: Point, yaw: float, pitch: float, shifted: bo
     assembly.begin(CAR, at, yaw, pitch)
     assembly.add(style, (0, clearance + half_height, 0), (half_width, half_height, half_length), color, PAINT)
     lamps = clearance + 2 * half_height * (0.4 if style in (VAN, PICKUP) else 0.44)
-    _lights(assembly, half_width, lamps, half_length * 0.95, -half_length * 0.985, dice.chance(0.35))
-    _wheels(assembly, half_width, radius, (-0.6 * half_length, 0.63 * half_length))
+    add_lights(assembly, half_width, lamps, half_length * 0.95, -half_length * 0.985, dice.chance(0.35))
+    add_wheels(assembly, half_width, radius, (-0.6 * half_length, 0.63 * half_length))
     for side in (-1, 1):
         mirror = (side * (half_width + 0.05), clearance + 2 * half_height * 0.66, 0.36 * half_length)
         assembly.add(BOX, mirror, (0.09, 0.06, 0.05), color, METAL)
@@ -112,9 +113,9 @@ def add_truck(assembly: Assembly, at: Point, yaw: float, pitch: float, shifted: 
         assembly.add(BEVELED, (0, top, back - load), (half_width * 0.85, 0.5, load * 0.8), goods, CARGO, second=color)
     assembly.add(BOX, (0, 0.8, -0.3), (0.5, 0.14, half_length * 0.94), BLACK, PLAIN)
     assembly.add(BOX, (0, 0.6, -half_length + 0.05), (half_width * 0.95, 0.07, 0.05), (0.5, 0.1, 0.08), PLAIN)
-    _lights(assembly, half_width, 0.72, half_length - 0.03, -half_length + 0.02, dice.chance(0.3))
+    add_lights(assembly, half_width, 0.72, half_length - 0.03, -half_length + 0.02, dice.chance(0.3))
     axles = (-0.72, 0.74) if half_length < 3.8 else (-0.72, -0.45, 0.74)
-    _wheels(assembly, half_width, 0.48, tuple(axle * half_length for axle in axles), 0.16)
+    add_wheels(assembly, half_width, 0.48, tuple(axle * half_length for axle in axles), 0.16)
     return half_length
 
 
@@ -133,8 +134,8 @@ def add_bus(assembly: Assembly, at: Point, yaw: float, pitch: float, shifted: bo
         assembly.add(BEVELED, (0, top + 0.8, 0), (half_width * 0.97, 0.95, half_length), color, COACH, second=second)
     elif dice.chance(0.6):
         assembly.add(BOX, (0, top + 0.12, -1), (0.7, 0.15, 1.4), dice.shade((0.7, 0.7, 0.7)), METAL)
-    _lights(assembly, half_width, 0.75, half_length - 0.02, -half_length + 0.02, dice.chance(0.4))
-    _wheels(assembly, half_width, 0.48, (-0.5 * half_length, 0.62 * half_length), 0.16)
+    add_lights(assembly, half_width, 0.75, half_length - 0.02, -half_length + 0.02, dice.chance(0.4))
+    add_wheels(assembly, half_width, 0.48, (-0.5 * half_length, 0.62 * half_length), 0.16)
     for side in (-1, 1):
         assembly.add(CYLINDER, (side * (half_width + 0.12), 2.2, half_length - 0.1), (0.08, 0.25, 0.1), BLACK, PLAIN)
     return half_length

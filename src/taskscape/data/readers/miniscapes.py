@@ -127,20 +127,21 @@ def write_miniscapes(
     seed: int = 0,
     processes: int | None = None,
     report: ProgressCallback | None = None,
+    style: str = "classic",
 ) -> None:
     """Render streets 0 … count - 1 of a split and write them to ``out``/``split``.
 
     Scenes that are complete already are skipped, so an interrupted run resumes. The files do not depend on
     ``processes``, the number of them (by default one per core). ``report`` is called once before the first scene and
-    after every scene.
+    after every scene. ``style``: one of ``streets.STYLES``.
 
     Raises:
         ValueError: An argument is impossible, or the folder holds streets that were made with other settings.
         OSError: The disk is full, for one.
     """
-    from taskscape.streets import GRAMMAR_VERSION, check_arguments  # with numba, which takes a while to import
+    from taskscape.streets import STYLES, check_arguments  # with numba, which takes a while to import
 
-    check_arguments(seed, split, 0, size, samples)
+    check_arguments(seed, split, 0, size, samples, style)
     if count < 0:
         raise ValueError(f"count {count} is negative: use 0 or more")
     workers = parallel.workers(processes)
@@ -150,15 +151,13 @@ def write_miniscapes(
         check_inside(Path(out), folder / kind)
         with writing(folder / kind):
             (folder / kind).mkdir(parents=True, exist_ok=True)
-    _check_record(
-        folder / _RECORD,
-        {"grammar_version": GRAMMAR_VERSION, "split": split, "seed": seed, "size": list(size), "samples": samples},
-    )
+    record = {"grammar_version": STYLES[style], "split": split, "seed": seed, "size": list(size), "samples": samples}
+    _check_record(folder / _RECORD, record if style == "classic" else record | {"style": style})
     missing = [index for index in range(count) if not all(path.exists() for path in _files(folder, index).values())]
     skipped = count - len(missing)
     if report is not None:
         report(skipped, count)
-    jobs = ((folder, seed, split, index, size, samples) for index in missing)
+    jobs = ((folder, seed, split, index, size, samples, style) for index in missing)
     for done, _ in enumerate(parallel.parallel_map(_write_scene, jobs, len(missing), workers), skipped + 1):
         if report is not None:
             report(done, count)
@@ -172,10 +171,12 @@ def encode_depth(metres: npt.NDArray[np.float32]) -> npt.NDArray[np.uint8]:
     return np.where(valid, np.rint(level), 0).astype(np.uint8)
 
 
-def _write_scene(folder: Path, seed: int, split: str, index: int, size: tuple[int, int], samples: int) -> None:
+def _write_scene(
+    folder: Path, seed: int, split: str, index: int, size: tuple[int, int], samples: int, style: str
+) -> None:
     from taskscape.streets import render
 
-    scene = render(seed, split, index, size, samples)
+    scene = render(seed, split, index, size, samples, style)
     semseg = Image.fromarray(scene.semseg)
     semseg.putpalette(CITYSCAPES_19.colors().tobytes())
     contents: dict[str, bytes | str] = {

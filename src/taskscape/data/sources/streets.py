@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 from typing_extensions import override
@@ -53,6 +53,9 @@ class Streets(DataSource):
     """Rays per pixel: more are smoother and slower."""
     seed: Seed = 0
     """Random seed of the scenes."""
+    style: Literal["classic", "photographs"] = "classic"
+    """Photographs: towns as a car's camera shows them, for networks that are to work on photographs. The shifted split
+    is the same in both styles."""
     folder: Path | None = None
     """Where rendered scenes are kept; by default $TASKSCAPE_CACHE or ~/.cache/taskscape."""
 
@@ -69,15 +72,19 @@ class Streets(DataSource):
 
         An interrupted rendering resumes. Of several processes one renders and the others wait.
         """
-        from taskscape.streets import GRAMMAR_VERSION, check_arguments  # with numba, which takes a while to import
+        from taskscape.streets import STYLES, check_arguments  # with numba, which takes a while to import
 
+        grammar = STYLES[self.style]
+        own = "" if self.style == "classic" else f"-{self.style}"
         counts = self.preview().counts
         height, width = self.size
-        key = f"streets-grammar{GRAMMAR_VERSION}-format{FORMAT}-{height}x{width}-samples{self.samples}-seed{self.seed}"
+        key = f"streets{own}-grammar{grammar}-format{FORMAT}-{height}x{width}-samples{self.samples}-seed{self.seed}"
         key += "".join(f"-{split}{count}" for split, count in counts.items())
         path = (self.folder or cache_folder()) / key
-        source = {"kind": self.name, "grammar": GRAMMAR_VERSION, "seed": self.seed, "samples": self.samples}
-        check_arguments(self.seed, next(iter(counts)), 0, self.size, self.samples)
+        source = {"kind": self.name, "grammar": grammar, "seed": self.seed, "samples": self.samples}
+        if own:
+            source["style"] = self.style
+        check_arguments(self.seed, next(iter(counts)), 0, self.size, self.samples, self.style)
         make_once(path, lambda: self._render(path, counts, source, report))
         return {split: Store.open(path, split) for split in counts}
 
@@ -96,7 +103,7 @@ class Streets(DataSource):
         total = sum(counts.values())
         done = total - sum(map(len, missing.values()))
         for split, indices in missing.items():
-            for index, scene in render_many(self.seed, split, indices, self.size, self.samples):
+            for index, scene in render_many(self.seed, split, indices, self.size, self.samples, style=self.style):
                 writer.put(split, index, _sample(scene, f"{index:06d}"))
                 done += 1
                 if report is not None:

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 from taskscape.streets.camera import Camera
 from taskscape.streets.compiled import compiled
 from taskscape.streets.render.raster import Grid
-from taskscape.streets.render.textures import Spot
+from taskscape.streets.render.spot import Spot
 from taskscape.streets.render.transform import Mesh
 from taskscape.streets.render.vectors import (
     FloatArray,
@@ -19,7 +19,7 @@ from taskscape.streets.render.vectors import (
     unit,
     vector_at,
 )
-from taskscape.streets.shapes import CROWN, CYLINDER, FAR_CROWN, LIMB, SPHERE, WHEEL
+from taskscape.streets.shapes import CROWN, CYLINDER, FAR_CROWN, HULL, LIMB, SPHERE, WHEEL
 
 
 class Ray(NamedTuple):
@@ -115,7 +115,7 @@ def _half(part: Any) -> Vector:
 @compiled
 def is_crown(part: Any) -> bool:
     """Return whether a part is the crown of a plant."""
-    return int(part.solid) in (CROWN, FAR_CROWN)
+    return int(part.solid) in (CROWN, FAR_CROWN, HULL)
 
 
 @compiled

@@ -33,6 +33,10 @@ def read_labels(
     """
     centers = slice(grid.offset, None, grid.density)
     face, inverse_depth = visible.face[centers, centers], visible.inverse_depth[centers, centers]
+    if visible.sheer_face.size:  # holes count as the surface that has them
+        before = visible.sheer_face[centers, centers]
+        face = np.where(before >= 0, before, face)
+        inverse_depth = np.where(before >= 0, visible.sheer_inverse_depth[centers, centers], inverse_depth)
     solid = face >= 0
     part = face_part[face]
     depth = np.zeros(face.shape, np.float32)

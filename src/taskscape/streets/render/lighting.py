@@ -12,7 +12,7 @@ from taskscape.streets.materials import FOLIAGE, GRASS
 from taskscape.streets.render.hits import Hit
 from taskscape.streets.render.noise import noise
 from taskscape.streets.render.sky import sky_color
-from taskscape.streets.render.textures import Look
+from taskscape.streets.render.spot import Look
 from taskscape.streets.render.vectors import FloatArray, Matrix, Vector, dot, minus, reflected, vector_at
 from taskscape.streets.weather import Weather
 

@@ -10,7 +10,7 @@ from taskscape.streets.assembly import PART
 from taskscape.streets.camera import Camera, View
 from taskscape.streets.compiled import compiled
 from taskscape.streets.render.transform import Mesh
-from taskscape.streets.shapes import CROWN, FAR_CROWN
+from taskscape.streets.shapes import CROWN, FAR_CROWN, HULL, PANEL, SHEER
 
 FloatArray = npt.NDArray[np.float64]
 NEAR = 0.15
@@ -26,6 +26,10 @@ class Visible(NamedTuple):
     """(grid height, grid width) 1 / depth in 1/metres, 0 in the sky."""
     face: npt.NDArray[np.int32]
     """(grid height, grid width) the index of the face, -1 in the sky."""
+    sheer_inverse_depth: FloatArray
+    """(grid height, grid width) of the surface with holes before it, or (0, 0) where the street has none."""
+    sheer_face: npt.NDArray[np.int32]
+    """(grid height, grid width) its face, -1 where there is none; or (0, 0)."""
 
 
 class Grid(NamedTuple):
@@ -97,7 +101,9 @@ def fill(
 def _draw(
     mesh: Mesh, parts: npt.NDArray[np.void], ground_parts: int, rotation: FloatArray, position: FloatArray,
     camera: Camera, grid: Grid, points: FloatArray, inverse_depth: FloatArray, owner: npt.NDArray[np.int32],
+    sheer: bool,
 ) -> None:  # fmt: skip
+    """Draw all surfaces with holes, or all without."""
     fx, fy = camera.fx * grid.density, camera.fy * grid.density
     cx, cy = camera.cx * grid.density + grid.offset, camera.cy * grid.density + grid.offset
     # The side planes of the view: |x| < slope · z, and how much a sphere's radius counts there.
@@ -107,7 +113,13 @@ def _draw(
     px, py, pw = np.empty(4), np.empty(4), np.empty(4)
     for p in range(mesh.part_face.shape[0] - 1):
         two_sided = False
-        if p >= ground_parts:
+        if p < ground_parts:
+            if sheer:
+                continue
+        else:
+            solid = int(parts[p - ground_parts].solid)
+            if (solid in (HULL, PANEL)) != sheer:
+                continue
             dx = mesh.center[p, 0] - position[0]
             dy = mesh.center[p, 1] - position[1]
             dz = mesh.center[p, 2] - position[2]
@@ -120,7 +132,6 @@ def _draw(
             outside |= abs(y) > slope_y * z + lean_y * radius
             if outside:
                 continue
-            solid = int(parts[p - ground_parts].solid)
             two_sided = solid in (CROWN, FAR_CROWN)
         for v in range(mesh.part_vertex[p], mesh.part_vertex[p + 1]):
             dx = mesh.vertices[v, 0] - position[0]
@@ -166,9 +177,16 @@ def visible(
     mesh: Mesh, parts: npt.NDArray[np.void], ground_parts: int, view: View, camera: Camera, grid: Grid
 ) -> Visible:  # fmt: skip
     """Return what is visible at every sample."""
-    found = Visible(np.zeros((grid.height, grid.width)), np.full((grid.height, grid.width), -1, np.int32))
+    size = grid.height, grid.width
+    inverse_depth, face = np.zeros(size), np.full(size, -1, np.int32)
+    sheer_inverse_depth, sheer_face = np.zeros((0, 0)), np.zeros((0, 0), np.int32)
     points = np.empty_like(mesh.vertices)
-    _draw(
-        mesh, parts, ground_parts, view.rotation, view.position, camera, grid, points, found.inverse_depth, found.face
-    )
-    return found
+
+    def draw(nearest: FloatArray, owner: npt.NDArray[np.int32], sheer: bool) -> None:
+        _draw(mesh, parts, ground_parts, view.rotation, view.position, camera, grid, points, nearest, owner, sheer)
+
+    draw(inverse_depth, face, False)
+    if np.isin(parts["solid"], SHEER).any():
+        sheer_inverse_depth, sheer_face = inverse_depth.copy(), np.full(size, -1, np.int32)
+        draw(sheer_inverse_depth, sheer_face, True)
+    return Visible(inverse_depth, face, sheer_inverse_depth, sheer_face)

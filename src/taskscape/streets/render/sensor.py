@@ -93,8 +93,8 @@ def _gaussian(state: int) -> tuple[float, int]:
 
 @compiled
 def expose(
-    image: FloatArray, target: float, balance: tuple[float, float, float], noise: float, seed: int,
-    out: npt.NDArray[np.uint8],
+    image: FloatArray, target: float, tone: tuple[float, float], balance: tuple[float, float, float], noise: float,
+    seed: int, out: npt.NDArray[np.uint8],
 ) -> None:  # fmt: skip
     """Turn radiance into 8-bit RGB: automatic exposure, vignette, tone curve, white balance, shot and read noise."""
     height, width = image.shape[:2]
@@ -112,7 +112,7 @@ def expose(
             light = gain * (1 - 0.35 * edge)
             for c in range(3):
                 x = image[v, u, c] * light * balance[c]
-                x = x * 1.18 / (x + 0.62)
+                x = x * tone[0] / (x + tone[1])
                 # A square root stands for the display's gamma: it is exact on every machine, unlike a power.
                 x = math.sqrt(max(x, 0.0))
                 x += 0.5 * x * (1 - x) * (2 * x - 1)

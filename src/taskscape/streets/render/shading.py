@@ -8,7 +8,9 @@ import numpy.typing as npt
 from taskscape.streets.camera import Camera, View
 from taskscape.streets.compiled import compiled
 from taskscape.streets.render.hits import (
+    Hit,
     Pose,
+    Ray,
     camera_ray,
     crown_normal,
     ground_at,
@@ -31,11 +33,14 @@ from taskscape.streets.render.lighting import (
     toward_sun,
     weather_on,
 )
+from taskscape.streets.render.noise import scatter
 from taskscape.streets.render.raster import Grid, Visible
 from taskscape.streets.render.shadow import light_at
 from taskscape.streets.render.sky import sky_color
-from taskscape.streets.render.textures import Look, surface
-from taskscape.streets.render.vectors import Vector, matrix_at, matrix_of, rotate, vector_at
+from taskscape.streets.render.spot import Look
+from taskscape.streets.render.textures import cover, surface
+from taskscape.streets.render.transform import Mesh
+from taskscape.streets.render.vectors import Vector, dot, matrix_at, matrix_of, rotate, vector_at
 from taskscape.streets.render.world import World
 
 Float32Array = npt.NDArray[np.float32]
@@ -86,37 +91,62 @@ def _write(image: Float32Array, row: int, column: int, value: Vector) -> None:
 
 
 @compiled
+def _part_surface(
+    mesh: Mesh, parts: npt.NDArray[np.void], ground_parts: int, face: int, ray: Ray, point: Vector, footprint: float
+) -> Hit:
+    """Return the surface of a part, not the ground, at a point of one of its faces."""
+    part = mesh.face_part[face]
+    record = parts[part - ground_parts]
+    pose = Pose(matrix_at(mesh.rotation, part), vector_at(mesh.center, part))
+    if is_crown(record):
+        normal = crown_normal(record, pose, ray)
+    else:
+        normal = solid_normal(record, pose, triangle(mesh, face), point)
+    normal = turned_to_camera(normal, ray.direction)
+    return part_hit(record, pose, mesh.face_zone[face], normal, point, footprint)
+
+
+@compiled
 def shade(world: World, view: View, camera: Camera, grid: Grid, visible: Visible, frame: Frame) -> None:
     """Fill in ``frame``."""
     mesh, parts, looks, ground_parts = world.mesh, world.parts, world.ground_looks, world.ground_parts
     weather, paint, shadows, lamps = world.weather, world.paint, world.shadows, world.lamps
     table, drift = world.noise, world.drift
     faces, inverse_depth = visible.face, visible.inverse_depth
+    sheer_faces, sheer_inverse_depth = visible.sheer_face, visible.sheer_inverse_depth
+    sheer = sheer_faces.shape[0] > 0
     radiances, normals, albedo, wetness = frame.radiance, frame.normals, frame.albedo, frame.wetness
     casts = shadows.maps.shape[0] > 0
     position, rotation = (view.position[0], view.position[1], view.position[2]), matrix_of(view.rotation)
     for row in range(grid.height):
         for column in range(grid.width):
             ray = camera_ray(position, rotation, camera, grid, row, column)
-            face = faces[row, column]
+            face, nearness = faces[row, column], inverse_depth[row, column]
+            center = (row - grid.offset) % grid.density == 0 and (column - grid.offset) % grid.density == 0
+            v, u = (row - grid.offset) // grid.density, (column - grid.offset) // grid.density
+            if sheer and sheer_faces[row, column] >= 0:
+                before = 1 / sheer_inverse_depth[row, column]
+                front = _part_surface(
+                    mesh, parts, ground_parts, sheer_faces[row, column], ray, point_on(ray, before), before / camera.fx
+                )
+                facing = -dot(front.normal, ray.direction)
+                if cover(front.spot, facing, table) > scatter(row, column, 5):
+                    face, nearness = sheer_faces[row, column], sheer_inverse_depth[row, column]
+                elif center:  # a hole: labels are those of the surface that has it, the image shows what is behind
+                    center = False
+                    _write(normals, v, u, rotate(rotation, front.normal))
+                    _write(albedo, v, u, _albedo(surface(front.spot, paint, 0.0, table)))
             if face < 0:
                 _write(radiances, row, column, sky_color(ray.direction, weather, table, drift))
                 continue
-            depth = 1 / inverse_depth[row, column]
+            depth = 1 / nearness
             point, footprint = point_on(ray, depth), depth / camera.fx
             part = mesh.face_part[face]
             if part < ground_parts:
                 normal, lateral = ground_at(mesh, face, point)
                 hit = ground_hit(looks, part, normal, lateral, point, footprint)
             else:
-                record = parts[part - ground_parts]
-                pose = Pose(matrix_at(mesh.rotation, part), vector_at(mesh.center, part))
-                if is_crown(record):
-                    normal = crown_normal(record, pose, ray)
-                else:
-                    normal = solid_normal(record, pose, triangle(mesh, face), point)
-                normal = turned_to_camera(normal, ray.direction)
-                hit = part_hit(record, pose, mesh.face_zone[face], normal, point, footprint)
+                hit = _part_surface(mesh, parts, ground_parts, face, ray, point, footprint)
             look = surface(hit.spot, paint, weather.night, table)
             coat = weather_on(weather, table, hit, look)
             light = skylight(weather, hit)
@@ -134,8 +164,7 @@ def shade(world: World, view: View, camera: Camera, grid: Grid, visible: Visible
             if coat.gloss > 0.04:
                 radiance = reflection(weather, table, drift, hit, coat.gloss, ray.direction, light, lit, radiance)
             _write(radiances, row, column, fog(weather, depth, ray.length, radiance))
-            if (row - grid.offset) % grid.density == 0 and (column - grid.offset) % grid.density == 0:
-                v, u = (row - grid.offset) // grid.density, (column - grid.offset) // grid.density
+            if center:
                 _write(normals, v, u, rotate(rotation, hit.normal))
                 if weather.night > 0:  # lit windows would hide the color that they have by day
                     look = surface(hit.spot, paint, 0.0, table)

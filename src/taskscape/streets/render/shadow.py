@@ -34,13 +34,14 @@ class Shadows(NamedTuple):
 
 @compiled
 def _draw(
-    mesh: Mesh, ground_parts: int, basis: FloatArray, origin: FloatArray, scale: FloatArray, smallest: float,
-    points: FloatArray, heights: npt.NDArray[np.float32], unused: npt.NDArray[np.int32],
+    mesh: Mesh, ground_parts: int, bright: npt.NDArray[np.bool_], basis: FloatArray, origin: FloatArray,
+    scale: FloatArray, smallest: float, points: FloatArray, heights: npt.NDArray[np.float32],
+    unused: npt.NDArray[np.int32],
 ) -> None:  # fmt: skip
     size = heights.shape[0]
     for p in range(ground_parts, mesh.part_face.shape[0] - 1):
         radius = mesh.radius[p]
-        if radius < smallest:
+        if radius < smallest or bright[p - ground_parts]:
             continue
         cx, cy, cz = mesh.center[p, 0], mesh.center[p, 1], mesh.center[p, 2]
         x = cx * basis[0, 0] + cy * basis[0, 1] + cz * basis[0, 2]
@@ -66,8 +67,18 @@ def _draw(
             )  # fmt: skip
 
 
-def cast(mesh: Mesh, ground_parts: int, view: View, toward_light: tuple[float, float, float], casts: bool) -> Shadows:
-    """Return the shadow maps of a scene; empty ones unless it ``casts`` any."""
+def cast(
+    mesh: Mesh,
+    ground_parts: int,
+    bright: npt.NDArray[np.bool_],
+    view: View,
+    toward_light: tuple[float, float, float],
+    casts: bool,
+) -> Shadows:
+    """Return the shadow maps of a scene; empty ones unless it ``casts`` any.
+
+    ``bright``: (parts that are not ground,) which of them let nearly all light through.
+    """
     light = np.array(toward_light)
     first = np.cross(light, (0.0, 0.0, 1.0))
     first /= math.sqrt(sum(c * c for c in first.tolist()))  # not a dot product: BLAS differs between machines
@@ -91,7 +102,7 @@ def cast(mesh: Mesh, ground_parts: int, view: View, toward_light: tuple[float, f
         # Rounded outwards to whole steps, which also hides the last bits of the matrix product.
         low, high = np.floor(flat.min(0) * 8) / 8, np.ceil(flat.max(0) * 8) / 8
         origin[i], scale[i] = low, (_TEXELS - 1) / (high - low)
-        _draw(mesh, ground_parts, basis, origin[i], scale[i], _SMALLEST[i], points, maps[i], unused)
+        _draw(mesh, ground_parts, bright, basis, origin[i], scale[i], _SMALLEST[i], points, maps[i], unused)
     return Shadows(maps, basis, origin, scale)
 
 

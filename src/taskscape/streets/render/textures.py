@@ -5,8 +5,6 @@ write its function and call it in ``surface``. Details smaller than ``spot.footp
 few samples.
 """
 
-from typing import NamedTuple
-
 import numpy as np
 import numpy.typing as npt
 
@@ -20,106 +18,58 @@ from taskscape.streets.materials import (
     CLOTH,
     COACH,
     CONCRETE,
+    CROSSROADS,
     FACADE,
     FOLIAGE,
     GLASS_PANE,
     GRASS,
+    HOUSE_FRONT,
     JUNCTION,
     LAMP,
+    LEAVES,
     METAL,
     NIGHT_LAMP,
     PAINT,
     PAVEMENT,
+    PAVING,
     PLATE,
     SHOP,
+    SHOP_FRONT,
     SIGN,
     SPOKES,
     STRIPES,
+    TARMAC,
     TILES,
     TIRE,
+    TWIGS,
     WOOD,
 )  # fmt: skip
 from taskscape.streets.render.noise import noise, scatter
+from taskscape.streets.render.spot import Look, RoadPaint, Spot, bricks, clamp, gray, near
+from taskscape.streets.render.town import (
+    cover,
+    crossroads,
+    house_front,
+    leaves,
+    paving,
+    railing,
+    shop_front,
+    tarmac,
+    twigs,
+)
 from taskscape.streets.shapes import GLASS
 
-Look = tuple[float, float, float, float, float]
-"""Red, green, blue albedo, gloss 0..1, glow (multiples of the albedo)."""
-
-
-class RoadPaint(NamedTuple):
-    """What is painted on the carriageway, and laid into it."""
-
-    markings: npt.NDArray[np.float64]
-    """(n, 2): lateral position in metres, 1 if dashed."""
-    zebras: npt.NDArray[np.float64]
-    """(n,) z of the zebra crossings."""
-    rails: npt.NDArray[np.float64]
-    """(n,) lateral positions of tram tracks' middles."""
-    half_road: float
-    lane_width: float
-    junction: float
-    half_junction: float
-    seed: float
-
-
-class Spot(NamedTuple):
-    """A visible point. Lengths in metres, in the part's axes except for the world point."""
-
-    material: int
-    zone: int
-    x: float
-    up: float
-    """Above the part's lower end."""
-    z: float
-    half_x: float
-    height: float
-    """Of the whole part."""
-    half_z: float
-    nx: float
-    ny: float
-    nz: float
-    world_x: float
-    world_y: float
-    world_z: float
-    lateral: float
-    """Of the ground, metres right of the center line; 0 elsewhere."""
-    seed: float
-    """Of the part, 0..1000."""
-    red: float
-    green: float
-    blue: float
-    red2: float
-    green2: float
-    blue2: float
-    footprint: float
-    """Size of a pixel there."""
-
-
-@compiled
-def _clamp(x: float) -> float:
-    return min(max(x, 0.0), 1.0)
-
-
-@compiled
-def _near(distance: float, half: float, footprint: float) -> float:
-    """Return how much of a line of this half width covers a spot, widened to what a pixel can show."""
-    soft = 0.5 * footprint + 0.004
-    return _clamp((half + soft - abs(distance)) / (2 * soft)) * min(1.0, 0.15 + 2 * half / soft)
-
-
-@compiled
-def _gray(spot: Spot, value: float, gloss: float) -> Look:
-    return spot.red * value, spot.green * value, spot.blue * value, gloss, 0.0
+__all__ = ["cover", "surface"]
 
 
 @compiled
 def _asphalt(spot: Spot, table: npt.NDArray[np.float32]) -> float:
     """Return the brightness of worn asphalt."""
     x, z = spot.world_x, spot.world_z
-    fine = _clamp(1 - spot.footprint * 14)
+    fine = clamp(1 - spot.footprint * 14)
     value = 1 + 0.11 * noise(table, x * 26, z * 26) * fine + 0.09 * noise(table, x * 2.5 + 50, z * 1.3)
     if abs(noise(table, x * 5, z * 5 + 99)) < 0.025:  # cracks
-        value -= 0.25 * _clamp(1.2 - spot.footprint * 10)
+        value -= 0.25 * clamp(1.2 - spot.footprint * 10)
     patch = scatter(spot.lateral / 1.7, z / 6, spot.seed)
     if patch > 0.95:  # mended
         value *= 0.8
@@ -148,10 +98,10 @@ def _carriageway(spot: Spot, paint: RoadPaint, table: npt.NDArray[np.float32]) -
     if clear:
         for i in range(paint.markings.shape[0]):
             if paint.markings[i, 1] == 0 or z % 9 < 3.6:
-                painted = max(painted, _near(t - paint.markings[i, 0], 0.075, w))
+                painted = max(painted, near(t - paint.markings[i, 0], 0.075, w))
         bay = paint.half_road - abs(t)
         if bay < 1.9 and paint.markings.shape[0] > 1 and spot.seed % 2 < 1:
-            painted = max(painted, 0.7 * _near((z % 6) - 3, 0.05, w))
+            painted = max(painted, 0.7 * near((z % 6) - 3, 0.05, w))
     for i in range(paint.rails.shape[0]):
         off = t - paint.rails[i]
         if abs(off) < 1.25:
@@ -164,14 +114,14 @@ def _carriageway(spot: Spot, paint: RoadPaint, table: npt.NDArray[np.float32]) -
                 blue + (0.33 * slab - blue) * share,
             )  # fmt: skip
         rail = abs(abs(off) - 0.72)
-        steel = _near(rail, 0.05, w)
-        groove = _near(rail - 0.11, 0.05, w)
+        steel = near(rail, 0.05, w)
+        groove = near(rail - 0.11, 0.05, w)
         red += (0.5 - red) * steel - red * 0.7 * groove
         green += (0.5 - green) * steel - green * 0.7 * groove
         blue += (0.53 - blue) * steel - blue * 0.7 * groove
         gloss = max(gloss, 0.5 * steel)
     if painted > 0:
-        wear = _clamp(1.25 - 0.35 * noise(table, spot.world_x * 37, z * 37 + 7)) * painted * 0.9
+        wear = clamp(1.25 - 0.35 * noise(table, spot.world_x * 37, z * 37 + 7)) * painted * 0.9
         red, green, blue = red + (0.72 - red) * wear, green + (0.72 - green) * wear, blue + (0.68 - blue) * wear
     return red, green, blue, gloss, 0.0
 
@@ -184,7 +134,7 @@ def _junction(spot: Spot, paint: RoadPaint, table: npt.NDArray[np.float32]) -> L
     painted = 0.0
     if beyond > 1.0:
         if beyond > 4.5 and spot.world_x % 7 < 3:
-            painted = _near(away, 0.07, spot.footprint)
+            painted = near(away, 0.07, spot.footprint)
         if 1.2 < beyond < 4.2 and away % 1.1 < 0.55 and abs(away) < paint.half_junction - 0.4:
             painted = 0.9
     red, green, blue = spot.red * value, spot.green * value, spot.blue * value
@@ -197,40 +147,28 @@ def _pavement(spot: Spot, table: npt.NDArray[np.float32]) -> Look:
     x, z = spot.lateral, spot.world_z
     if abs(spot.ny) < 0.5:  # the curb's face
         joint = 0.75 if z % 1.0 < 0.03 + spot.footprint * 0.2 else 1.0
-        return _gray(spot, 1.12 * joint, 0.1)
+        return gray(spot, 1.12 * joint, 0.1)
     style = int(spot.seed) % 3
     slab = 0.6 if style == 0 else (0.3 if style == 1 else 1.2)
-    fade = _clamp(1.3 - spot.footprint / slab * 3)
+    fade = clamp(1.3 - spot.footprint / slab * 3)
     shift = 0.5 * slab * (int(z / slab) % 2)
     value = 1 + 0.07 * noise(table, x * 20, z * 20) * fade + 0.08 * noise(table, x * 2, z * 2)
     value += 0.2 * (scatter((x + shift) / slab, z / slab, spot.seed) - 0.5) * fade
     if (x + shift) % slab < 0.03 or z % slab < 0.03:
         value *= 1 - 0.3 * fade
-    return _gray(spot, value, 0.1)
+    return gray(spot, value, 0.1)
 
 
 @compiled
 def _grass(spot: Spot, table: npt.NDArray[np.float32]) -> Look:
     x, z = spot.world_x, spot.world_z
-    value = 1 + 0.3 * noise(table, x * 14, z * 14) * _clamp(1.2 - spot.footprint * 6)
+    value = 1 + 0.3 * noise(table, x * 14, z * 14) * clamp(1.2 - spot.footprint * 6)
     bare = noise(table, x * 1.7 + 200, z * 1.7)
     value = min(max(value + 0.2 * bare, 0.3), 2.0)
     if bare > 1.1:  # worn to the earth
         return 0.27 * value, 0.21 * value, 0.14 * value, 0.0, 0.0
-    dry = 0.12 * _clamp(noise(table, x * 0.9 + 31, z * 0.9))
+    dry = 0.12 * clamp(noise(table, x * 0.9 + 31, z * 0.9))
     return (spot.red + dry) * value, (spot.green + 0.6 * dry) * value, spot.blue * value, 0.0, 0.0
-
-
-@compiled
-def _bricks(spot: Spot, along: float, up: float, table: npt.NDArray[np.float32]) -> float:
-    """Return the brightness of a brick wall."""
-    row = up / 0.085
-    brick = along / 0.26 + 0.5 * (int(row) % 2)
-    fade = _clamp(1.2 - spot.footprint * 14)
-    value = 1 + 0.35 * (scatter(brick, row, spot.seed) - 0.5) * fade + 0.1 * noise(table, along * 3, up * 3)
-    if row % 1.0 < 0.16 or brick % 1.0 < 0.07:
-        value *= 1 + 0.35 * fade
-    return value
 
 
 @compiled
@@ -246,7 +184,7 @@ def _facade(spot: Spot, night: float, table: npt.NDArray[np.float32]) -> Look:
     style = int(seed) % 6
     value = 1 + 0.06 * noise(table, along * 18, up * 18) + 0.08 * noise(table, along * 2.2 + seed, up * 0.9)
     if style == 0 or style == 3:
-        value *= _bricks(spot, along, up, table)
+        value *= bricks(spot, along, up, table)
     red, green, blue = spot.red * value, spot.green * value, spot.blue * value
     if up > spot.height - 0.45 or (up % floor_height < 0.14 and style % 2 == 0):  # cornice, string courses
         return red * 0.7 + 0.2, green * 0.7 + 0.2, blue * 0.7 + 0.19, 0.0, 0.0
@@ -278,7 +216,7 @@ def _facade(spot: Spot, night: float, table: npt.NDArray[np.float32]) -> Look:
             pane = 0.05 + 0.13 * chance
             return pane, pane * 1.1, pane * 1.25, 0.55 + 0.3 * chance, 0.0
         if style == 5 and half < abs(u) < half + 0.12 and low < v < high:  # shutters
-            slat = 0.8 + 0.35 * float(int(up / 0.08) % 2) * _clamp(1.2 - spot.footprint * 12)
+            slat = 0.8 + 0.35 * float(int(up / 0.08) % 2) * clamp(1.2 - spot.footprint * 12)
             return spot.red2 * slat, spot.green2 * slat, spot.blue2 * slat, 0.1, 0.0
         if abs(u) < half + frame and low - 0.03 < v < high + 0.04:  # surrounds and sills
             return red * 0.5 + 0.32, green * 0.5 + 0.32, blue * 0.5 + 0.31, 0.0, 0.0
@@ -314,19 +252,19 @@ def _shop(spot: Spot, night: float, table: npt.NDArray[np.float32]) -> Look:
 @compiled
 def _tiles(spot: Spot, table: npt.NDArray[np.float32]) -> Look:
     along = spot.z if abs(spot.nx) > 0.3 else spot.x
-    fade = _clamp(1.2 - spot.footprint * 5)
+    fade = clamp(1.2 - spot.footprint * 5)
     value = 1 + 0.3 * (scatter(along / 0.3, spot.up / 0.3, spot.seed) - 0.5) * fade
     value *= 1 - 0.3 * fade * (1.0 if spot.up % 0.3 < 0.06 else 0.0) + 0.1 * noise(table, along * 3, spot.up * 3)
-    return _gray(spot, value, 0.05)
+    return gray(spot, value, 0.05)
 
 
 @compiled
-def _wall(spot: Spot, bricks: bool, table: npt.NDArray[np.float32]) -> Look:
+def _wall(spot: Spot, brick: bool, table: npt.NDArray[np.float32]) -> Look:
     along = spot.z if abs(spot.nx) > 0.5 else spot.x
     if spot.ny < -0.6 or spot.up > spot.height - 0.12:  # coping
         return spot.red * 0.5 + 0.2, spot.green * 0.5 + 0.2, spot.blue * 0.5 + 0.2, 0.0, 0.0
-    if bricks:
-        return _gray(spot, _bricks(spot, along, spot.up, table), 0.0)
+    if brick:
+        return gray(spot, bricks(spot, along, spot.up, table), 0.0)
     value = 1 + 0.1 * noise(table, along * 12, spot.up * 12) + 0.12 * noise(table, along * 1.5, spot.up * 0.7)
     if along % 2.5 < 0.03:
         value *= 0.7
@@ -334,12 +272,12 @@ def _wall(spot: Spot, bricks: bool, table: npt.NDArray[np.float32]) -> Look:
         tag = scatter(along / 2.5, 0, spot.seed)
         if tag > 0.5 and spot.up < 1.4:
             return tag, 0.9 * scatter(tag * 50, 1, 1), 0.9 * scatter(tag * 50, 2, 2), 0.0, 0.0
-    return _gray(spot, value, 0.0)
+    return gray(spot, value, 0.0)
 
 
 @compiled
 def _foliage(spot: Spot) -> Look:
-    fade = _clamp(1.3 - spot.footprint * 9)
+    fade = clamp(1.3 - spot.footprint * 9)
     clump = scatter(spot.world_x * 11, spot.world_y * 11, scatter(spot.world_z * 11, 1, 1) * 99)
     value = 0.95 + 0.6 * (clump - 0.4) * fade
     return spot.red * value, spot.green * value, spot.blue * value * (1 - 0.2 * clump), 0.03, 0.0
@@ -360,7 +298,7 @@ def _paint(spot: Spot) -> Look:
     value = 1.0
     if abs(spot.nx) > 0.7 and height > 0.16:
         seam = min(abs(forward + 0.18), abs(forward - 0.32), abs(forward + 0.6)) * spot.half_z
-        value = 1 - 0.5 * _near(seam, 0.012, spot.footprint)
+        value = 1 - 0.5 * near(seam, 0.012, spot.footprint)
         if abs(height - 0.5) < 0.02 and (abs(forward + 0.08) < 0.04 or abs(forward + 0.5) < 0.04):
             value = 0.4
     if spot.nz > 0.6 and abs(spot.x) < 0.45 * spot.half_x and 0.15 < height < 0.42:  # the grille
@@ -416,7 +354,7 @@ def _cargo(spot: Spot, table: npt.NDArray[np.float32]) -> Look:
     if abs(spot.nz) > 0.6 and abs(spot.x) < 0.025 + 0.5 * spot.footprint:  # the doors' joint
         return 0.2, 0.2, 0.2, 0.1, 0.0
     if style == 0:
-        value *= 1 - 0.25 * (1.0 if along % 0.4 < 0.1 else 0.0) * _clamp(1.4 - spot.footprint * 6)
+        value *= 1 - 0.25 * (1.0 if along % 0.4 < 0.1 else 0.0) * clamp(1.4 - spot.footprint * 6)
     elif style == 1 and 0.35 < height < 0.72 and abs(spot.nx) > 0.6:
         letter = along / 0.55
         ink = scatter(letter, 9, spot.seed) > 0.25 and letter % 1.0 < 0.75 and abs(along) < 0.7 * spot.half_z
@@ -424,7 +362,7 @@ def _cargo(spot: Spot, table: npt.NDArray[np.float32]) -> Look:
             return spot.red2, spot.green2, spot.blue2, 0.2, 0.0
     elif style == 2 and height < 0.4:
         return spot.red2, spot.green2, spot.blue2, 0.2, 0.0
-    return _gray(spot, value, 0.2)
+    return gray(spot, value, 0.2)
 
 
 @compiled
@@ -469,7 +407,7 @@ def _cloth(spot: Spot, table: npt.NDArray[np.float32]) -> Look:
         return spot.red2, spot.green2, spot.blue2, 0.0, 0.0
     if pattern == 1 and (spot.x + spot.up) % 0.12 < 0.04:
         return spot.red2, spot.green2, spot.blue2, 0.0, 0.0
-    return _gray(spot, value, 0.02)
+    return gray(spot, value, 0.02)
 
 
 @compiled
@@ -485,9 +423,32 @@ def _tire(spot: Spot) -> Look:
 
 
 @compiled
+def _town(spot: Spot, paint: RoadPaint, night: float, table: npt.NDArray[np.float32]) -> Look:
+    """Materials of the style ``photographs``."""
+    kind = spot.material
+    if kind == TARMAC:
+        return tarmac(spot, paint, table)
+    if kind == CROSSROADS:
+        return crossroads(spot, paint, table)
+    if kind == PAVING:
+        return paving(spot, paint, table)
+    if kind == HOUSE_FRONT:
+        return house_front(spot, night, table)
+    if kind == SHOP_FRONT:
+        return shop_front(spot, night, table)
+    if kind == LEAVES:
+        return leaves(spot, table)
+    if kind == TWIGS:
+        return twigs(spot, table)
+    return railing(spot)
+
+
+@compiled
 def surface(spot: Spot, paint: RoadPaint, night: float, table: npt.NDArray[np.float32]) -> Look:
     """Return the color, gloss and glow at a spot."""
     kind = spot.material
+    if kind >= TARMAC:
+        return _town(spot, paint, night, table)
     if kind == CARRIAGEWAY:
         return _carriageway(spot, paint, table)
     if kind == JUNCTION:
@@ -525,12 +486,12 @@ def surface(spot: Spot, paint: RoadPaint, night: float, table: npt.NDArray[np.fl
     if kind == GLASS_PANE:
         return spot.red, spot.green, spot.blue, 0.75, 0.0
     if kind == METAL:
-        return _gray(spot, 1.0, 0.3)
+        return gray(spot, 1.0, 0.3)
     if kind in (BARK, WOOD):
         grain = 1 + 0.25 * noise(table, (spot.x + spot.z) * 40 + spot.seed, spot.up * 5)
-        return _gray(spot, grain, 0.0)
+        return gray(spot, grain, 0.0)
     if kind == BALLAST:
-        return _gray(spot, 1 + 0.4 * noise(table, spot.world_x * 40, spot.world_z * 40), 0.0)
+        return gray(spot, 1 + 0.4 * noise(table, spot.world_x * 40, spot.world_z * 40), 0.0)
     if kind == STRIPES:
         band = (spot.z if abs(spot.nx) > 0.5 or spot.half_z > spot.half_x else spot.x) / 0.35
         if band % 1.0 < 0.5:
@@ -539,7 +500,7 @@ def surface(spot: Spot, paint: RoadPaint, night: float, table: npt.NDArray[np.fl
         a, b = spot.z / spot.half_z, 2 * spot.up / spot.height - 1
         inside = a * a + b * b < 0.72
         value = 2.2 if inside else 1.0
-        return _gray(spot, value, 0.2)
+        return gray(spot, value, 0.2)
     if kind == PLATE:
         dark = scatter(spot.x / 0.07, 2, spot.seed) > 0.4 and abs(2 * spot.up / spot.height - 1) < 0.5
         return (0.1, 0.1, 0.1, 0.1, 0.0) if dark else (spot.red, spot.green, spot.blue, 0.1, 0.1)

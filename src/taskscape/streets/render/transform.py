@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from taskscape.streets.compiled import compiled
 from taskscape.streets.road import Ground
-from taskscape.streets.shapes import CROWN, FAR_CROWN, Library
+from taskscape.streets.shapes import CROWN, FAR_CROWN, HULL, Library
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int32]
@@ -80,7 +80,7 @@ def _place(
         mesh.part_vertex[row] = vertex
         mesh.part_face[row] = face
         square = part.half_x**2 + part.half_y**2 + part.half_z**2
-        mesh.radius[row] = math.sqrt(square) * (1.5 if solid in (CROWN, FAR_CROWN) else 1.0)
+        mesh.radius[row] = math.sqrt(square) * (1.5 if solid in (CROWN, FAR_CROWN, HULL) else 1.0)
         # Faces first: their indices count from this part's first vertex.
         for f in range(library.first_face[solid], library.first_face[solid + 1]):
             for k in range(3):

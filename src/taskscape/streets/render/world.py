@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from taskscape.streets.render.shadow import Shadows
-from taskscape.streets.render.textures import RoadPaint
+from taskscape.streets.render.spot import RoadPaint
 from taskscape.streets.render.transform import Mesh
 from taskscape.streets.weather import Weather
 

@@ -1,0 +1,39 @@
+"""Posts, beacons and boards on the sidewalk."""
+
+from taskscape.streets.assembly import Assembly, Point
+from taskscape.streets.classes import POLE, TRAFFIC_SIGN
+from taskscape.streets.dice import Color
+from taskscape.streets.materials import LAMP, METAL, PLAIN, SIGN
+from taskscape.streets.shapes import BEVELED, BOX, CYLINDER, SPHERE
+
+
+def add_post(assembly: Assembly, at: Point, color: Color) -> None:
+    """Add a bollard, thin or thick."""
+    dice = assembly.dice
+    assembly.begin(POLE, at)
+    half, radius = dice.uniform(0.4, 0.55), dice.uniform(0.06, 0.12)
+    assembly.add(CYLINDER, (0, half, 0), (radius, half, radius), color, METAL)
+    if dice.chance(0.5):
+        assembly.add(CYLINDER, (0, 1.7 * half, 0), (radius * 1.05, 0.05, radius * 1.05), (0.6, 0.6, 0.58), PLAIN)
+
+
+def add_beacon(assembly: Assembly, at: Point) -> None:
+    """Add a striped pole with an orange globe, at a zebra crossing."""
+    assembly.begin(POLE, at)
+    for i in range(8):
+        color = (0.7, 0.7, 0.68) if i % 2 else (0.04, 0.04, 0.04)
+        assembly.add(CYLINDER, (0, 0.15 + 0.3 * i, 0), (0.05, 0.15, 0.05), color, PLAIN)
+    assembly.add(SPHERE, (0, 2.55, 0), (0.17, 0.17, 0.17), (0.9, 0.4, 0.03), LAMP)
+
+
+def add_board(assembly: Assembly, at: Point, yaw: float) -> None:
+    """Add a board that stands on the ground: a keep-left bollard, an information board."""
+    dice = assembly.dice
+    assembly.begin(TRAFFIC_SIGN, at, yaw)
+    color, second = dice.color(0.02, 0.6), dice.shade((0.75, 0.75, 0.7), 0.2)
+    if dice.chance(0.4):
+        assembly.add(BEVELED, (0, 0.55, 0), (0.2, 0.55, 0.12), (0.75, 0.75, 0.72), PLAIN)
+        assembly.add(SPHERE, (0, 0.8, -0.13), (0.17, 0.17, 0.02), (0.05, 0.15, 0.55), SIGN, second=(0.05, 0.15, 0.55))
+        return
+    half = (dice.uniform(0.3, 0.7), dice.uniform(0.5, 1.1), 0.06)
+    assembly.add(BOX, (0, half[1] + 0.1, 0), half, color, SIGN, second=second)

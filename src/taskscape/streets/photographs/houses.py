@@ -1,0 +1,174 @@
+"""Houses: rows of one design, single houses, shops and large buildings.
+
+Their frame: right is away from the road on the right side, forward along it.
+"""
+
+from typing import NamedTuple
+
+from taskscape.streets.assembly import Assembly
+from taskscape.streets.classes import BUILDING, TRAFFIC_SIGN
+from taskscape.streets.dice import Color, Dice
+from taskscape.streets.materials import (
+    BRICK,
+    FACADE,
+    GLASS_PANE,
+    HOUSE_FRONT,
+    METAL,
+    PLAIN,
+    SHOP_FRONT,
+    SIGN,
+    STRIPES,
+    TILES,
+)  # fmt: skip
+from taskscape.streets.road import Road
+from taskscape.streets.shapes import BOX, CYLINDER, SPHERE
+
+_BRICKS: tuple[Color, ...] = (
+    (0.42, 0.34, 0.21), (0.36, 0.29, 0.19), (0.3, 0.24, 0.17), (0.3, 0.15, 0.1), (0.36, 0.19, 0.13), (0.22, 0.14, 0.1),
+    (0.26, 0.22, 0.18),
+)  # fmt: skip
+_PLASTER: tuple[Color, ...] = (
+    (0.66, 0.64, 0.6), (0.72, 0.71, 0.68), (0.6, 0.53, 0.4), (0.5, 0.44, 0.33), (0.42, 0.42, 0.42), (0.55, 0.5, 0.45),
+    (0.3, 0.29, 0.28), (0.55, 0.42, 0.36),
+)  # fmt: skip
+_ROOFS: tuple[Color, ...] = ((0.13, 0.13, 0.15), (0.1, 0.1, 0.11), (0.24, 0.13, 0.09), (0.18, 0.14, 0.11))
+_JOINERY: tuple[Color, ...] = (
+    (0.03, 0.03, 0.03), (0.06, 0.06, 0.065), (0.1, 0.03, 0.03), (0.03, 0.07, 0.05), (0.04, 0.06, 0.12),
+    (0.5, 0.5, 0.48), (0.25, 0.16, 0.09), (0.02, 0.12, 0.12),
+)  # fmt: skip
+
+
+class Design(NamedTuple):
+    """What the houses of a row have in common."""
+
+    wall: Color
+    door: Color
+    roof: Color
+    seed: float
+    """Of the walls' texture, 0..1."""
+    floors: int
+    height: float
+    depth: float
+    """Half, metres."""
+    rise: float
+    """Of the roof, metres; 0 is flat."""
+    bay: bool
+    """Whether bay windows stand before the ground floor."""
+    chimneys: bool
+    flat_material: int
+
+
+def choose_design(dice: Dice, floors: int) -> Design:
+    """Return a design of houses with this many floors."""
+    kind = dice.random()
+    brick = kind < 0.55
+    # The texture's kind is int(1000 · seed) % 8: 0 … 3 are brick, 4 … 7 plaster, stone and glass.
+    number = dice.integer(0, 124) * 8 + (dice.integer(0, 3) if brick else dice.integer(4, 7))
+    modern = number % 8 == 7
+    return Design(
+        wall=dice.shade(dice.choice(_BRICKS if brick else _PLASTER), 0.3),
+        door=dice.shade(dice.choice(_JOINERY), 0.4),
+        roof=dice.shade(dice.choice(_ROOFS), 0.25),
+        seed=(number + 0.9 * dice.random()) / 1000,
+        floors=floors,
+        height=floors * dice.uniform(2.75, 3.3) + 0.3,
+        depth=dice.uniform(3.8, 6.5),
+        rise=0.0 if modern or (floors > 2 and dice.chance(0.4)) else dice.uniform(1.3, 3.0),
+        bay=not modern and dice.chance(0.35),
+        chimneys=not modern and dice.chance(0.75),
+        flat_material=FACADE if modern and dice.chance(0.4) else HOUSE_FRONT,
+    )
+
+
+def add_house(
+    assembly: Assembly, road: Road, side: int, begin: float, end: float, setback: float, design: Design, shop: bool
+) -> None:
+    """Add a house on the plot from z = begin to end, ``setback`` metres behind the sidewalk; side -1 or 1."""
+    dice = assembly.dice
+    middle, half_length = (begin + end) / 2, (end - begin) / 2
+    edge = road.edge(int(side > 0)) + setback
+    lateral = side * (edge + design.depth)
+    base = min(0.0, road.ground_up(lateral)) - 1.0
+    height = design.height * dice.uniform(0.995, 1.005)
+    assembly.begin(BUILDING, road.point(middle, lateral, road.ground_up(side * edge)), road.yaw(middle))
+    assembly.add(BOX, (0, base / 2, 0), (design.depth, -base / 2, half_length), (0.3, 0.29, 0.27), PLAIN)
+    assembly.add(
+        BOX, (0, height / 2, 0), (design.depth, height / 2, half_length), design.wall, design.flat_material,
+        second=design.door, seed=design.seed,
+    )  # fmt: skip
+    front = -side * design.depth
+    if design.rise:
+        taper = (0.04, 1.0)
+        half = (design.depth + 0.3, design.rise / 2, half_length)
+        assembly.add(BOX, (0, height + design.rise / 2, 0), half, design.roof, TILES, taper=taper)
+        if dice.chance(0.15):
+            _dormer(assembly, front, height + design.rise * 0.4, 0.0, design)
+    else:
+        half = (design.depth + 0.06, 0.3, half_length + 0.02)
+        assembly.add(BOX, (0, height + 0.2, 0), half, dice.shade(design.wall, 0.2), PLAIN)
+        if dice.chance(0.3):
+            assembly.add(BOX, (0, height + 1.0, 0), (1.5, 0.8, half_length * 0.4), (0.4, 0.4, 0.41), METAL)
+    if design.chimneys:
+        top = height + max(design.rise, 0.5)
+        assembly.add(BOX, (front * 0.15, top, half_length - 0.3), (0.55, 0.9, 0.3), dice.shade(design.wall, 0.2), BRICK)
+        for i in range(dice.integer(1, 3)):
+            pot = (front * 0.15 - 0.35 + 0.35 * i, top + 1.1, half_length - 0.3)
+            assembly.add(CYLINDER, pot, (0.11, 0.25, 0.11), (0.35, 0.2, 0.13), PLAIN, taper=(0.8, 0.8))
+    if shop:
+        _shop(assembly, side, front, half_length, design)
+    elif design.bay and setback > 0.9:
+        wide = min(1.1, 0.38 * half_length)
+        place = (front - side * 0.35, 1.35, 0.45 * half_length)
+        floor_height = 1.35 if dice.chance(0.7) or design.floors < 2 else 2.7
+        place = (place[0], floor_height, place[2])
+        assembly.add(BOX, place, (0.4, floor_height, wide), dice.shade(design.wall, 0.1), PLAIN)
+        for story in range(int(floor_height / 1.35)):
+            glass = (place[0] - side * 0.03, 1.65 + 2.7 * story, place[2])
+            assembly.add(BOX, glass, (0.4, 0.62, wide * 0.85), (0.03, 0.034, 0.04), GLASS_PANE)
+            for bar in (-0.85, -0.3, 0.3, 0.85):
+                at = (glass[0] - side * 0.4, glass[1], glass[2] + bar * wide)
+                assembly.add(BOX, at, (0.04, 0.64, 0.05), (0.6, 0.6, 0.58), PLAIN)
+        cap = (place[0], 2 * floor_height + 0.12, place[2])
+        assembly.add(BOX, cap, (0.5, 0.14, wide + 0.1), design.roof, TILES, taper=(0.7, 0.9))
+    elif dice.chance(0.2):  # a porch
+        place = (front - side * 0.3, 2.6, -0.4 * half_length)
+        assembly.add(BOX, place, (0.4, 0.1, 0.75), dice.shade((0.5, 0.48, 0.45), 0.3), PLAIN)
+
+
+def _dormer(assembly: Assembly, front: float, up: float, forward: float, design: Design) -> None:
+    assembly.add(BOX, (front * 0.6, up, forward), (0.9, 0.65, 0.7), design.roof, PLAIN)
+    place = (front * 0.6 + 0.06 * front / abs(front), up, forward)
+    assembly.add(BOX, place, (0.88, 0.45, 0.5), (0.05, 0.055, 0.06), GLASS_PANE)
+
+
+def _shop(assembly: Assembly, side: int, front: float, half_length: float, design: Design) -> None:
+    """Put a shop into the ground floor, perhaps with an awning and a sign that hangs over the sidewalk."""
+    dice = assembly.dice
+    joinery = dice.shade(dice.choice(_JOINERY), 0.5)
+    sign = dice.shade(joinery, 0.3) if dice.chance(0.5) else dice.color(0.03, 0.6)
+    up = min(dice.uniform(1.5, 1.8), design.height / 2)
+    half = (0.1, up, half_length * dice.uniform(0.93, 0.995))
+    assembly.add(BOX, (front, up, 0), half, joinery, SHOP_FRONT, second=sign)
+    if dice.chance(0.12):
+        place = (front - side * 0.7, 2.5, half_length * dice.uniform(-0.3, 0.3))
+        color, stripe = dice.color(0.05, 0.5), (0.7, 0.68, 0.62)
+        half = (0.75, 0.04, half_length * 0.5)
+        assembly.add(BOX, place, half, color, STRIPES, second=stripe, roll=side * -0.3)
+    if dice.chance(0.4):  # signs that hang from houses count as signs
+        color, back = dice.color(0.02, 0.7), dice.shade((0.6, 0.6, 0.58), 0.5)
+        out, size = dice.uniform(0.45, 0.7), dice.uniform(0.28, 0.5)
+        place = (front - side * (out + 0.1), dice.uniform(2.9, 3.8), half_length * dice.uniform(-0.9, 0.9))
+        arm = (front - side * out / 2, place[1] + size + 0.04, place[2])
+        assembly.add(BOX, arm, (out / 2 + 0.2, 0.02, 0.02), (0.05, 0.05, 0.05), METAL)
+        if dice.chance(0.25):
+            assembly.add(SPHERE, place, (size, size, 0.05), color, PLAIN, label=TRAFFIC_SIGN)
+        else:
+            half = (size * dice.uniform(0.7, 1.0), size, 0.04)
+            assembly.add(BOX, place, half, color, SIGN, second=back, label=TRAFFIC_SIGN)
+
+
+def add_block(assembly: Assembly, road: Road, side: int, begin: float, end: float, setback: float) -> None:
+    """Add a large building: an office, a church, a supermarket; flat, with a parapet."""
+    dice = assembly.dice
+    design = choose_design(dice, dice.integer(1, 5))._replace(rise=0.0, depth=dice.uniform(6, 12), bay=False)
+    add_house(assembly, road, side, begin, end, setback, design._replace(chimneys=False), dice.chance(0.4))

@@ -1,0 +1,419 @@
+"""What stands where in the style ``photographs``."""
+
+import math
+
+from taskscape.streets.assembly import Assembly
+from taskscape.streets.cycles import add_bicycle, add_motorcycle
+from taskscape.streets.dice import Color, Dice
+from taskscape.streets.furniture import add_gantry_sign, add_lamp, add_sign, add_traffic_light, pole_color
+from taskscape.streets.layout import GroundColors, Street, Traffic
+from taskscape.streets.materials import CROSSROADS, GRASS, PAVING, TARMAC
+from taskscape.streets.people import add_person
+from taskscape.streets.photographs.camera import build_view
+from taskscape.streets.photographs.cars import add_parked, add_vehicle
+from taskscape.streets.photographs.furniture import add_beacon, add_board, add_post
+from taskscape.streets.photographs.houses import add_block, add_house, choose_design
+from taskscape.streets.photographs.light import build_exposure, build_light
+from taskscape.streets.photographs.railings import add_railing, add_wall
+from taskscape.streets.photographs.road import HIGH_STREET, LEAFY, TERRACES, WIDE, build_road
+from taskscape.streets.photographs.trees import add_hedge, add_shrub, add_tree
+from taskscape.streets.road import Lane
+from taskscape.streets.vehicles import add_bus, add_truck
+
+_FAR = 140.0
+"""Where plots end, metres."""
+
+_SHOPS, _ROW, _HOUSES, _PARK, _YARD = range(5)
+"""What lies beside the road: shops, a row of houses, single houses, trees, a wall or fence."""
+_BESIDE = {
+    HIGH_STREET: {_SHOPS: 0.7, _ROW: 0.18, _PARK: 0.12},
+    TERRACES: {_ROW: 0.7, _HOUSES: 0.15, _SHOPS: 0.05, _PARK: 0.05, _YARD: 0.05},
+    LEAFY: {_PARK: 0.5, _HOUSES: 0.2, _ROW: 0.15, _YARD: 0.05, _SHOPS: 0.1},
+    WIDE: {_PARK: 0.42, _HOUSES: 0.22, _YARD: 0.16, _ROW: 0.1, _SHOPS: 0.1},
+}
+
+_OPEN = {HIGH_STREET: 0.6, TERRACES: 0.75, LEAFY: 0.8, WIDE: 1.0}
+"""Share of the sky that houses and trees leave."""
+
+
+class _Builder:
+    """Fills a street; every method adds one kind of thing."""
+
+    def __init__(self, dice: Dice) -> None:
+        self.dice = dice
+        self.kind = dice.weighted({HIGH_STREET: 0.42, TERRACES: 0.22, LEAFY: 0.23, WIDE: 0.13})
+        self.road = build_road(dice, self.kind)
+        self.assembly = Assembly(dice)
+        self.traffic = Traffic()
+        self.lamps: list[tuple[float, float, float]] = []
+        self.poles = pole_color(dice)
+        self.bare = dice.chance(0.68)
+        """Whether it is winter."""
+        self.busy = dice.random()
+
+    def on_sidewalk(self, z: float, side: int, beside: float) -> tuple[float, float, float]:
+        """Return the point ``beside`` metres from the curb on a sidewalk; side -1 or 1."""
+        return self.road.point(z, side * (self.road.half_road + beside), self.road.curb)
+
+    def on_ground(self, z: float, lateral: float) -> tuple[float, float, float]:
+        """Return a point of the ground beside the road."""
+        return self.road.point(z, lateral, self.road.ground_up(lateral))
+
+    def heading(self, direction: int, z: float) -> tuple[float, float]:
+        """Return yaw and pitch of traffic at z."""
+        yaw, pitch = self.road.yaw(z), self.road.pitch(z)
+        return (yaw, pitch) if direction > 0 else (yaw + math.pi, -pitch)
+
+    # --- beside the road -------------------------------------------------------------------------------------------
+
+    def beside(self, side: int) -> None:
+        """Fill one side behind the sidewalk."""
+        dice, road = self.dice, self.road
+        z = -8.0
+        while z < _FAR:
+            kind = dice.weighted(_BESIDE[self.kind])
+            length = dice.uniform(18, 60) if kind != _YARD else dice.uniform(8, 25)
+            end = min(z + length, _FAR)
+            begin, until = road.junction - road.half_junction - 2, road.junction + road.half_junction + 2
+            if begin <= z < until:
+                z = until
+                continue
+            if z < begin < end:
+                end = begin
+            if end - z > 2.5:
+                (self._shops, self._row, self._houses, self._park, self._yard)[kind](side, z, end)
+            z = end + (dice.uniform(0, 4) if dice.chance(0.25) else 0.0)
+
+    def _shops(self, side: int, begin: float, end: float) -> None:
+        dice = self.dice
+        z = begin
+        while z < end - 2:
+            length = min(dice.uniform(4.5, 9) if dice.chance(0.75) else dice.uniform(10, 22), end - z)
+            setback = 0.02 if dice.chance(0.85) else dice.uniform(0.2, 1.2)
+            if length > 12 and dice.chance(0.6):
+                add_block(self.assembly, self.road, side, z, z + length, setback)
+            else:
+                design = choose_design(dice, dice.weighted({2: 0.35, 3: 0.45, 4: 0.2}))
+                shop = dice.chance(0.75 if self.kind == HIGH_STREET else 0.4)
+                add_house(self.assembly, self.road, side, z, z + length, setback, design, shop)
+            z += length
+
+    def _row(self, side: int, begin: float, end: float) -> None:
+        dice, road = self.dice, self.road
+        design = choose_design(dice, dice.weighted({2: 0.7, 3: 0.3}))
+        setback = dice.uniform(0.0, 0.3) if dice.chance(0.35) else dice.uniform(1.2, 4.0)
+        width = dice.uniform(4.2, 7.0)
+        count = max(1, round((end - begin) / width))
+        width = (end - begin) / count
+        painted = dice.chance(0.3)
+        for i in range(count):
+            own = design
+            if painted and dice.chance(0.5):
+                own = design._replace(wall=dice.shade((0.55, 0.53, 0.5), 0.4))
+            own = own._replace(door=choose_design(dice, 2).door)
+            z = begin + i * width
+            add_house(self.assembly, road, side, z, z + width, setback, own, False)
+        if setback > 1:
+            self._border(side, begin, end, low=True)
+            self._plants(side, begin, end, setback)
+
+    def _houses(self, side: int, begin: float, end: float) -> None:
+        dice, road = self.dice, self.road
+        setback = dice.uniform(3.0, 12.0)
+        z = begin
+        while z < end - 4:
+            length = min(dice.uniform(8, 15), end - z)
+            gap = dice.uniform(0.5, 3.0)
+            design = choose_design(dice, dice.weighted({1: 0.2, 2: 0.65, 3: 0.15}))
+            if length > gap + 3:
+                add_house(self.assembly, road, side, z + gap, z + length, setback + dice.uniform(-1, 1), design, False)
+            z += length
+        self._border(side, begin, end, low=dice.chance(0.7))
+        self._plants(side, begin, end, setback)
+        for _ in range(dice.integer(0, 3)):
+            lateral = side * (road.edge(int(side > 0)) + dice.uniform(1.5, max(2.0, setback - 1)))
+            add_tree(
+                self.assembly, self.on_ground(dice.uniform(begin, end), lateral), dice.uniform(0.6, 1.2), self.bare
+            )
+
+    def _park(self, side: int, begin: float, end: float) -> None:
+        dice, road = self.dice, self.road
+        edge = road.edge(int(side > 0))
+        if dice.chance(0.8):
+            self._border(side, begin, end, low=False)
+        rows = dice.integer(1, 3)
+        size = dice.uniform(0.8, 2.0)
+        for row in range(rows):
+            z = begin + dice.uniform(0, 4)
+            while z < end:
+                if dice.chance(0.85):
+                    lateral = side * (edge + 1.5 + (4.5 * row + dice.uniform(0, 2.5)) * min(size, 1.4))
+                    bare = self.bare if dice.chance(0.9) else not self.bare
+                    add_tree(self.assembly, self.on_ground(z, lateral), size * dice.uniform(0.7, 1.3), bare)
+                z += dice.uniform(4, 9) * max(size, 0.8)
+        self._plants(side, begin, end, 6.0)
+        if dice.chance(0.7):
+            z = begin
+            while z < end - 6:
+                length = min(dice.uniform(12, 30), end - z)
+                add_block(self.assembly, road, side, z, z + length, dice.uniform(14, 40))
+                z += length + dice.uniform(0, 15)
+
+    def _yard(self, side: int, begin: float, end: float) -> None:
+        dice, road = self.dice, self.road
+        lateral = side * (road.edge(int(side > 0)) + 0.2)
+        if dice.chance(0.5):
+            add_wall(self.assembly, road, begin, end, lateral, dice.uniform(1.4, 3.5))
+        else:
+            add_railing(self.assembly, road, begin, end, lateral, dice.choice(("wire", "boards", "iron")))
+        if dice.chance(0.6):
+            add_block(self.assembly, road, side, begin, end, dice.uniform(3, 25))
+        self._plants(side, begin, end, 5.0)
+
+    def _border(self, side: int, begin: float, end: float, low: bool) -> None:
+        """Put something between the sidewalk and a plot."""
+        dice, road = self.dice, self.road
+        lateral = side * (road.edge(int(side > 0)) + 0.2)
+        kind = dice.weighted({"wall": 0.22, "railing": 0.26, "both": 0.2, "hedge": 0.22, "none": 0.1})
+        if kind in ("wall", "both"):
+            height = dice.uniform(0.4, 1.1) if low or kind == "both" else dice.uniform(0.8, 2.4)
+            add_wall(self.assembly, road, begin, end, lateral, height)
+            if kind == "both":
+                add_railing(self.assembly, road, begin, end, lateral, "iron", height)
+        elif kind == "railing":
+            style = dice.weighted({"iron": 0.5, "pickets": 0.2, "boards": 0.15, "wire": 0.15})
+            add_railing(self.assembly, road, begin, end, lateral, style)
+        if kind == "hedge" or (kind in ("both", "railing") and dice.chance(0.4)):
+            add_hedge(self.assembly, road, begin, end, lateral + side * 0.6)
+
+    def _plants(self, side: int, begin: float, end: float, deep: float) -> None:
+        dice, road = self.dice, self.road
+        edge = road.edge(int(side > 0))
+        for _ in range(int((end - begin) * dice.uniform(0.0, 0.35))):
+            z, lateral = dice.uniform(begin, min(end, 60)), side * (edge + dice.uniform(0.8, max(1.0, deep - 0.5)))
+            add_shrub(self.assembly, self.on_ground(z, lateral), dice.uniform(0.5, 1.6), self.bare and dice.chance(0.5))
+
+    # --- on the sidewalk -------------------------------------------------------------------------------------------
+
+    def lamps_and_trees(self, side: int) -> None:
+        """Put lamps at the curb, and sometimes a row of trees."""
+        dice, road = self.dice, self.road
+        spacing, old = dice.uniform(22, 38), dice.chance(0.2)
+        z = dice.uniform(4, 24)
+        while z < 120:
+            if not road.in_junction(z, 1.5):
+                height = add_lamp(self.assembly, self.on_sidewalk(z, side, 0.4), road.yaw(z), side, self.poles, old)
+                if len(self.lamps) < 14:
+                    self.lamps.append(road.point(z, side * (road.half_road - (0 if old else 0.8)), height - 0.2))
+            z += spacing
+        if dice.chance(0.4 if self.kind in (LEAFY, WIDE) else 0.1):
+            spacing, size = dice.uniform(7, 14), dice.uniform(0.6, 1.5)
+            z = dice.uniform(5, 16)
+            while z < 110:
+                if not road.in_junction(z, 4) and dice.chance(0.8):
+                    at = self.on_sidewalk(z, side, dice.uniform(0.5, 0.9))
+                    add_tree(self.assembly, at, size * dice.uniform(0.8, 1.2), self.bare)
+                z += spacing
+
+    def signs(self, side: int) -> None:
+        """Put signs, posts, barriers and boards on the sidewalk."""
+        dice, road = self.dice, self.road
+        for _ in range(dice.integer(0, 4)):
+            z = 6 + 50 * dice.random() ** 1.3
+            if road.in_junction(z, 1):
+                continue
+            yaw = road.yaw(z) + 0.15 * dice.normal()
+            kind = dice.random()
+            if kind < 0.04:
+                add_gantry_sign(self.assembly, self.on_sidewalk(z, side, 1.0), yaw, self.poles)
+            elif kind < 0.12:
+                add_board(self.assembly, self.on_sidewalk(z, side, dice.uniform(0.5, 1.1)), yaw)
+            else:
+                turned = yaw + (math.pi if dice.chance(0.3) else 0)
+                add_sign(self.assembly, self.on_sidewalk(z, side, dice.uniform(0.25, 0.6)), turned, self.poles)
+        if dice.chance(0.25):
+            begin, pace = dice.uniform(4, 30), dice.uniform(1.3, 2.5)
+            color = dice.shade((0.04, 0.04, 0.045), 0.5) if dice.chance(0.7) else self.poles
+            for i in range(dice.integer(3, 12)):
+                if not road.in_junction(begin + pace * i, 0.5):
+                    add_post(self.assembly, self.on_sidewalk(begin + pace * i, side, 0.3), color)
+        if dice.chance(0.22):
+            begin = dice.uniform(2, 30)
+            end = begin + dice.uniform(6, 20)
+            if end < road.junction - road.half_junction or begin > road.junction + road.half_junction:
+                lateral = side * (road.half_road + 0.25)
+                add_railing(self.assembly, road, begin, end, lateral, "barrier")
+        for z in road.zebras:
+            add_beacon(self.assembly, self.on_sidewalk(z + 1.8, side, 0.4))
+
+    def walkers(self, side: int) -> None:
+        """Put people on the sidewalk, alone and in groups."""
+        dice, road = self.dice, self.road
+        width = road.sidewalks[int(side > 0)]
+        if width < 1:
+            return
+        for _ in range(dice.integer(0, 3) + int(4 * self.busy * (self.kind == HIGH_STREET))):
+            z = 4.5 + 40 * dice.random() ** 1.5
+            beside = dice.uniform(0.4, max(0.5, width - 0.35))
+            walking = dice.chance(0.8)
+            yaw = (0 if dice.chance(0.5) else math.pi) + 0.3 * dice.normal() if walking else dice.uniform(0, 6.28)
+            for k in range(dice.integer(1, 4) if dice.chance(0.45) else 1):
+                aside = min(max(beside + 0.6 * k, 0.3), width + 0.1)
+                at = self.on_sidewalk(z + 0.5 * k * dice.normal(), side, aside)
+                add_person(self.assembly, at, yaw + 0.15 * dice.normal(), False, walking)
+
+    def parked_cycles(self, side: int) -> None:
+        """Park bicycles on the sidewalk, along a wall or a railing."""
+        dice, road = self.dice, self.road
+        if not dice.chance(0.25) or road.sidewalks[int(side > 0)] < 1.3:
+            return
+        z, angle = dice.uniform(5, 25), dice.choice((0.0, 1.2, 1.57))
+        for _ in range(dice.integer(1, 7)):
+            z += 0.6 if angle else 1.9
+            if not road.in_junction(z, 1):
+                beside = road.sidewalks[int(side > 0)] - (0.3 if not angle else 0.9)
+                yaw = road.yaw(z) + side * angle + 0.12 * dice.normal()
+                add_bicycle(self.assembly, self.on_sidewalk(z, side, beside), yaw, 0.0, False, False)
+
+    # --- on the road -----------------------------------------------------------------------------------------------
+
+    def parked_cars(self, side: int) -> None:
+        """Fill the parking lane, nearly bumper to bumper; some cars stand half on the sidewalk."""
+        dice, road = self.dice, self.road
+        parking = road.parking[int(side > 0)]
+        if not parking:
+            return
+        along = self.keep(side)
+        onto = dice.uniform(0.0, 0.5) if dice.chance(0.2) else 0.0
+        lateral = side * (road.half_road - parking / 2 + 0.05 + onto)
+        full = dice.uniform(0.45, 0.97)
+        z = dice.uniform(0.5, 8)
+        while z < 100:
+            free = not any(abs(z - zebra) < 5 for zebra in road.zebras)
+            if free and not road.in_junction(z, 6) and dice.chance(full):
+                yaw, pitch = self.heading(along if dice.chance(0.75) else -along, z)
+                length = add_parked(self.assembly, road.point(z, lateral, 0.05 * (onto > 0)), yaw, pitch)
+                z += length + dice.uniform(0.4, 1.3)
+            else:
+                z += dice.uniform(3, 6)
+
+    def keep(self, side: int) -> int:
+        """Return the direction of traffic at a curb."""
+        lane = min(self.road.lanes, key=lambda lane: abs(lane.lateral - side * self.road.half_road))
+        return lane.direction
+
+    def flowing_traffic(self) -> None:
+        """Fill the lanes."""
+        dice, road = self.dice, self.road
+        for lane in road.lanes:
+            z = dice.uniform(7, 30)
+            while z < 120:
+                kind = dice.weighted({"car": 0.5 + 0.3 * self.busy, "truck": 0.04, "bus": 0.06, "cycle": 0.16,
+                                      "none": 0.7 - 0.5 * self.busy})  # fmt: skip
+                half = 6.3 if kind in ("truck", "bus") else 2.6
+                if kind != "none" and self.traffic.take(lane.lateral, z - half - 1, z + half + 1):
+                    yaw, pitch = self.heading(lane.direction, z)
+                    yaw += 0.03 * dice.normal()
+                    at = road.point(z, lane.lateral + 0.2 * dice.normal())
+                    if kind == "car":
+                        add_vehicle(self.assembly, at, yaw, pitch)
+                    elif kind == "truck":
+                        add_truck(self.assembly, at, yaw, pitch, False)
+                    elif kind == "bus":
+                        add_bus(self.assembly, at, yaw, pitch, False)
+                    else:
+                        self._cyclists(lane, z)
+                z += dice.uniform(7, 34) * (1.3 - 0.6 * self.busy)
+
+    def _cyclists(self, lane: Lane, z: float) -> None:
+        """Add one or two cyclists near the curb of a lane, seldom a motorcyclist."""
+        dice, road = self.dice, self.road
+        outside = (1 if lane.lateral > 0 else -1) * dice.uniform(0.0, 0.35) * lane.width
+        for _ in range(1 if dice.chance(0.65) else 2):
+            yaw, pitch = self.heading(lane.direction, z)
+            at = road.point(z, lane.lateral + outside + 0.2 * dice.normal())
+            if dice.chance(0.85):
+                add_bicycle(self.assembly, at, yaw + 0.05 * dice.normal(), pitch, True, False)
+            else:
+                add_motorcycle(self.assembly, at, yaw, pitch, True, False)
+            z += dice.uniform(1.5, 4)
+
+    def near_cyclists(self, lane: Lane) -> None:
+        """Put cyclists before the camera, where there is room."""
+        dice = self.dice
+        if dice.chance(0.3):
+            z = dice.uniform(5, 14)
+            if self.traffic.take(lane.lateral, z - 1.5, z + 4.5):
+                self._cyclists(lane, z)
+
+    def crossings(self) -> None:
+        """Put traffic lights at the junction, people on the road, cars in the crossing street."""
+        dice, road = self.dice, self.road
+        near = road.junction - road.half_junction - 0.8
+        if (road.junction < 70 and dice.chance(0.65)) or (dice.chance(0.15) and near > 100):
+            if near > 100:  # lights for those who walk
+                near = dice.uniform(8, 40)
+            state = dice.weighted({0: 0.4, 1: 0.1, 2: 0.5})
+            for side in (-1, 1):
+                for z in (near, near + 2.5 + 2 * road.half_junction) if road.junction < 60 else (near,):
+                    at = self.on_sidewalk(z, side, dice.uniform(0.3, 0.6))
+                    add_traffic_light(self.assembly, at, road.yaw(z), side, 0.0, self.poles, state)
+        if dice.chance(0.2):
+            for _ in range(dice.integer(1, 3)):
+                z = dice.uniform(7, 26)
+                yaw = road.yaw(z) + (math.pi / 2 if dice.chance(0.5) else -math.pi / 2)
+                lateral = dice.uniform(-1, 1) * road.half_road
+                add_person(self.assembly, road.point(z, lateral), yaw + 0.2 * dice.normal(), False)
+        if road.junction < 80:
+            for _ in range(dice.integer(0, 3)):
+                side = 1 if dice.chance(0.5) else -1
+                lateral = side * dice.uniform(road.half_road + 3, 30)
+                z = road.junction - side * road.half_junction * 0.45
+                turned = math.pi / 2 * (1 if dice.chance(0.5) else -1)
+                add_vehicle(self.assembly, road.point(z, lateral), turned, 0.0)
+
+
+def build_photograph(dice: Dice) -> Street:
+    """Return the street that these dice describe."""
+    builder = _Builder(dice)
+    road = builder.road
+    weather = build_light(dice, _OPEN[builder.kind] * dice.uniform(0.75, 1.1))
+    lane = dice.choice([lane for lane in road.lanes if lane.direction == 1])
+    view = build_view(dice, road, lane)
+    builder.traffic.take(lane.lateral, -20, 4.5)
+    builder.near_cyclists(lane)
+    builder.flowing_traffic()
+    builder.crossings()
+    for side in (-1, 1):
+        builder.parked_cars(side)
+        builder.walkers(side)
+        builder.parked_cycles(side)
+        builder.signs(side)
+        builder.lamps_and_trees(side)
+        builder.beside(side)
+    exposure = build_exposure(dice)
+    gray = dice.uniform(0.05, 0.17)
+    asphalt: Color = (gray, gray * dice.uniform(0.97, 1.02), gray * dice.uniform(0.93, 1.06))
+    light = dice.uniform(0.65, 1.45)
+    warm = dice.uniform(0.9, 1.0)
+    sidewalk = (asphalt[0] * light, asphalt[1] * light * (0.5 + 0.5 * warm), asphalt[2] * light * warm)
+    if dice.chance(0.18):
+        sidewalk = dice.shade(dice.choice(((0.3, 0.2, 0.16), (0.35, 0.33, 0.3))), 0.25)
+    return Street(
+        road=road,
+        assembly=builder.assembly,
+        weather=weather,
+        view=view,
+        colors=GroundColors(
+            road=asphalt,
+            sidewalk=sidewalk,
+            grass=dice.shade(dice.choice(((0.1, 0.14, 0.05), (0.15, 0.17, 0.07), (0.13, 0.11, 0.08))), 0.4),
+            materials=(TARMAC, CROSSROADS, PAVING, GRASS),
+        ),
+        lamps=builder.lamps,
+        exposure=exposure.target,
+        balance=exposure.balance,
+        noise=exposure.noise,
+        tone=exposure.tone,
+        seed=int(dice.random() * 2**31),
+    )

@@ -1,0 +1,85 @@
+"""Bare and leafy trees, cut hedges."""
+
+import math
+
+from taskscape.streets.assembly import Assembly, Point
+from taskscape.streets.classes import VEGETATION
+from taskscape.streets.dice import Color
+from taskscape.streets.materials import BARK, LEAVES, TWIGS
+from taskscape.streets.people import add_limb
+from taskscape.streets.road import Road
+from taskscape.streets.shapes import BOX, CYLINDER, HULL
+
+_GREENS: tuple[Color, ...] = ((0.09, 0.14, 0.05), (0.12, 0.18, 0.05), (0.05, 0.09, 0.04), (0.14, 0.16, 0.07))
+_BARE: tuple[Color, ...] = ((0.13, 0.105, 0.085), (0.17, 0.145, 0.12), (0.1, 0.085, 0.075), (0.2, 0.16, 0.12))
+_FAR = 45.0
+"""Trees beyond have fewer branches, metres."""
+
+
+def add_tree(assembly: Assembly, at: Point, size: float, bare: bool) -> None:
+    """Add a tree about 7 metres high times ``size``, bare or in leaf."""
+    dice = assembly.dice
+    trunk = dice.uniform(1.8, 3.0) * math.sqrt(size)
+    radius = dice.uniform(1.7, 2.8) * size
+    tall = radius * dice.uniform(0.9, 1.35)
+    thick = 0.05 + 0.055 * radius
+    bark = dice.shade(dice.choice(_BARE), 0.3)
+    assembly.begin(VEGETATION, at, dice.uniform(0, 6.28))
+    lean = 0.04 * dice.normal()
+    assembly.add(CYLINDER, (0, trunk * 0.6, 0), (thick, trunk * 0.62, thick), bark, BARK, pitch=lean, taper=(0.7, 0.7))
+    middle = trunk + tall * 0.8
+    near = at[2] < _FAR
+    for i in range((dice.integer(5, 8) if near else 3) if bare else 3):
+        turn = 2.4 * i + dice.random()
+        out = radius * dice.uniform(0.4, 0.8)
+        tip = (out * math.sin(turn), middle + tall * dice.uniform(-0.15, 0.75), out * math.cos(turn))
+        fork = (0.06 * tip[0], trunk * dice.uniform(0.85, 1.15), 0.06 * tip[2])
+        add_limb(assembly, fork, tip, thick * 0.5, bark, BARK, 0.5)
+        if bare and near:
+            for _ in range(2):
+                share = dice.uniform(0.4, 0.7)
+                start = tuple(f + (t - f) * share for f, t in zip(fork, tip, strict=True))
+                aside = 0.45 * radius
+                end = (
+                    start[0] + aside * dice.normal() * 0.6, start[1] + aside * dice.uniform(0.3, 1.1),
+                    start[2] + aside * dice.normal() * 0.6,
+                )  # fmt: skip
+                add_limb(assembly, (start[0], start[1], start[2]), end, thick * 0.25, bark, BARK, 0.5)
+    color = bark if bare else dice.shade(dice.choice(_GREENS), 0.35)
+    material = TWIGS if bare else LEAVES
+    many = (dice.uniform(0.35, 1.0), 0.0, 0.0)
+    assembly.add(HULL, (0, middle, 0), (radius, tall, radius), color, material, second=many)
+    for _ in range(dice.integer(1, 3) if bare else dice.integer(3, 5)):
+        share = dice.uniform(0.4, 0.7)
+        turn, out = dice.uniform(0, 6.28), radius * dice.uniform(0.35, 0.7)
+        place = (out * math.sin(turn), middle + tall * dice.uniform(-0.5, 0.4), out * math.cos(turn))
+        half = (radius * share, tall * share, radius * share)
+        assembly.add(HULL, place, half, dice.shade(color, 0.12), material, second=many)
+
+
+def add_shrub(assembly: Assembly, at: Point, size: float, bare: bool) -> None:
+    """Add a shrub about a metre high times ``size``."""
+    dice = assembly.dice
+    color = dice.shade(dice.choice(_BARE if bare else _GREENS), 0.35)
+    material = TWIGS if bare else LEAVES
+    assembly.begin(VEGETATION, at, dice.uniform(0, 6.28))
+    for _ in range(dice.integer(1, 3)):
+        half = (size * dice.uniform(0.4, 0.9), size * dice.uniform(0.4, 0.7), size * dice.uniform(0.4, 0.9))
+        place = (0.5 * size * dice.normal(), half[1] * 0.85, 0.5 * size * dice.normal())
+        assembly.add(HULL, place, half, color, material, second=(1.0, 0.0, 0.0))
+
+
+def add_hedge(assembly: Assembly, road: Road, begin: float, end: float, lateral: float) -> None:
+    """Add a cut hedge along the road."""
+    dice = assembly.dice
+    color = dice.shade(dice.choice(_GREENS), 0.3)
+    height, thick = dice.uniform(0.7, 2.2), dice.uniform(0.3, 0.6)
+    z = begin
+    while z < end - 0.2:
+        half = min(4.0, end - z) / 2
+        middle = z + half
+        at = road.point(middle, lateral, road.ground_up(lateral))
+        assembly.begin(VEGETATION, at, road.yaw(middle), road.pitch(middle))
+        up = height * dice.uniform(0.93, 1.07) / 2
+        assembly.add(BOX, (0, up, 0), (thick, up, half * 1.02), dice.shade(color, 0.06), LEAVES, taper=(0.85, 1.0))
+        z += 2 * half
