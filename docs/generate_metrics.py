@@ -11,6 +11,7 @@ from taskscape.metrics import (
     JOINT,
     AlbedoMetrics,
     BoundaryMetrics,
+    ConfidenceMetrics,
     DepthMetrics,
     MetricSpec,
     NormalsMetrics,
@@ -26,6 +27,7 @@ TASKS: dict[str, TaskMetric] = {
     "normals": NormalsMetrics(per_batch=True),
     "boundaries": BoundaryMetrics(),
     "albedo": AlbedoMetrics(),
+    "TASK": ConfidenceMetrics(),
 }
 
 

@@ -10,7 +10,22 @@ import torch.multiprocessing as mp
 
 import test_albedo
 import test_boundaries
-from taskscape.metrics import AlbedoMetrics, BoundaryMetrics, DepthMetrics, NormalsMetrics, SegmentationMetrics
+from taskscape.metrics import (
+    AlbedoMetrics,
+    BoundaryMetrics,
+    ConfidenceMetrics,
+    DepthMetrics,
+    NormalsMetrics,
+    SegmentationMetrics,
+)
+
+
+def confidences():
+    """Probabilities of being right, what is, and where that is known."""
+    g = torch.Generator().manual_seed(0)
+    probability, draw, known = torch.rand(3, 5, 12, 14, generator=g)
+    return probability, (draw < probability).float(), known < 0.8
+
 
 CASES = {
     "semseg": (lambda: SegmentationMetrics(test_semseg_metrics.CLASSES), test_semseg_metrics.example),
@@ -19,6 +34,7 @@ CASES = {
     "normals": (NormalsMetrics, test_normals_metrics.example),
     "boundaries": (lambda: BoundaryMetrics(0.1), test_boundaries.example),
     "albedo": (AlbedoMetrics, lambda: test_albedo.example((21, 30))),
+    "confidence": (ConfidenceMetrics, confidences),
 }
 FIRST = [3, 5]
 """How many of the five images the first process has; none are left for the second."""

@@ -1,6 +1,8 @@
 """Metrics of a network on a split, and of image-blind baselines."""
 
 from taskscape.evaluation.baselines import Baseline, baseline
+from taskscape.evaluation.calibration import calibrate
+from taskscape.evaluation.confidence import ConfidenceEvaluator
 from taskscape.evaluation.consistency import ConsistencyEnergy
 from taskscape.evaluation.evaluate import Evaluation, Evaluator, Forward, collect_samples, evaluate
 from taskscape.evaluation.losses import LossMeans
@@ -10,6 +12,7 @@ from taskscape.evaluation.tta import TTA, TestTimeAugmentation, find_tta
 __all__ = [
     "TTA",
     "Baseline",
+    "ConfidenceEvaluator",
     "ConsistencyEnergy",
     "Evaluation",
     "Evaluator",
@@ -17,6 +20,7 @@ __all__ = [
     "LossMeans",
     "TestTimeAugmentation",
     "baseline",
+    "calibrate",
     "collect_samples",
     "evaluate",
     "find_tta",

@@ -1,6 +1,7 @@
 """Metrics of a network on a split, and the samples of a report."""
 
 from collections.abc import Callable, Iterable, Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy.typing as npt
@@ -105,7 +106,11 @@ class Evaluator:
 
 @torch.no_grad()
 def collect_samples(
-    forward: Forward, tasks: Mapping[str, Task], batch: Batch, network: Network | None = None
+    forward: Forward,
+    tasks: Mapping[str, Task],
+    batch: Batch,
+    network: Network | None = None,
+    spreads: Mapping[str, float] = MappingProxyType({}),
 ) -> dict[str, npt.NDArray[Any]]:
     """Return images, labels and predictions of a batch in the form of samples, as a report draws them.
 
@@ -113,6 +118,7 @@ def collect_samples(
     its modality, ``TASK/valid`` is (N, H, W) bool. With the network itself there are also, where it has such,
     ``TASK/transferred``, what another task's prediction is transferred to, shaped as ``TASK/prediction``, and
     ``TASK/attention``, (N, channels, h, w) uint8: how much each class attends to each cell, 255 where it does most.
+    For the tasks in ``spreads``, that of their calibration, ``TASK/confidence`` is (N, H, W) float16 in 0..1.
     """
     final = forward(batch.image).final
     arrays = {"image": Rgb().to_array(batch.image)}
@@ -121,6 +127,9 @@ def collect_samples(
         arrays[f"{name}/label"] = task.modality.to_array(value)
         arrays[f"{name}/valid"] = valid.cpu().numpy()
         arrays[f"{name}/prediction"] = task.modality.to_array(task.decode(final[name]))
+        confidence = task.confidence_of(final[name], spreads[name]) if name in spreads else None
+        if confidence is not None:
+            arrays[f"{name}/confidence"] = confidence.half().cpu().numpy()
     if network is not None:
         for name, raw in network.transfer({name: raw.float() for name, raw in final.items()}).items():
             arrays[f"{name}/transferred"] = tasks[name].modality.to_array(tasks[name].decode(raw))

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from taskscape.metrics.albedo import AlbedoMetrics
     from taskscape.metrics.base import TaskMetric
     from taskscape.metrics.boundaries import BoundaryMetrics
+    from taskscape.metrics.confidence import ConfidenceMetrics
     from taskscape.metrics.depth import DepthMetrics
     from taskscape.metrics.normals import NormalsMetrics
     from taskscape.metrics.semseg import SegmentationMetrics
@@ -21,6 +22,7 @@ __all__ = [
     "JOINT",
     "AlbedoMetrics",
     "BoundaryMetrics",
+    "ConfidenceMetrics",
     "DepthMetrics",
     "JointMetric",
     "MetricSpec",
@@ -32,6 +34,7 @@ __all__ = [
 _MODULES = {
     "AlbedoMetrics": "albedo",
     "BoundaryMetrics": "boundaries",
+    "ConfidenceMetrics": "confidence",
     "DepthMetrics": "depth",
     "NormalsMetrics": "normals",
     "SegmentationMetrics": "semseg",

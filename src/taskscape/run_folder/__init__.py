@@ -7,12 +7,14 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from taskscape.run_folder.calibration import Calibration
     from taskscape.run_folder.lock import locked
     from taskscape.run_folder.names import RunFolder
     from taskscape.run_folder.result import EpochMean, Progress, Result
     from taskscape.run_folder.run_log import RunLogger
 
 _MODULES = {
+    "Calibration": "calibration",
     "EpochMean": "result",
     "Progress": "result",
     "Result": "result",
@@ -21,7 +23,7 @@ _MODULES = {
     "locked": "lock",
 }
 
-__all__ = ["EpochMean", "Progress", "Result", "RunFolder", "RunLogger", "locked"]
+__all__ = ["Calibration", "EpochMean", "Progress", "Result", "RunFolder", "RunLogger", "locked"]
 
 
 def __getattr__(name: str) -> Any:

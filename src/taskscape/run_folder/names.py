@@ -89,6 +89,11 @@ class RunFolder:
         """What the self-check of reduced precision found and changed, where it did: JSON."""
         return self.path / "precision.json"
 
+    @property
+    def calibration(self) -> Path:
+        """What confidence is corrected by, where tasks say how sure they are: JSON, a ``Calibration``."""
+        return self.path / "calibration.json"
+
     def result(self, split: str = "val", tta: bool | str = False) -> Path:
         """Return where the ``Result`` of a split is, with test-time augmentation (``Result.tta``) or without: JSON."""
         return self.path / f"result{_suffix(split, tta)}.json"

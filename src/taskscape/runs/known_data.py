@@ -30,6 +30,11 @@ def require_same(folder: RunFolder, stores: Mapping[str, Store]) -> None:
             )
 
 
+def trained_on(folder: RunFolder, split: str) -> str | None:
+    """Return the fingerprint of the data that a run had as this split; None where that is not known."""
+    return _fingerprints(folder.data).get(split)
+
+
 def result_name(
     folder: RunFolder,
     split: str,

@@ -10,6 +10,7 @@ from contextlib import nullcontext
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -25,7 +26,15 @@ from taskscape.data import DataSource, Loader, Store
 from taskscape.data.check import quick, require_labels
 from taskscape.devices import find_device
 from taskscape.distributed import launch, rank, world_size
-from taskscape.evaluation import TestTimeAugmentation, baseline, collect_samples, evaluate, find_tta, seconds_of
+from taskscape.evaluation import (
+    ConfidenceEvaluator,
+    TestTimeAugmentation,
+    baseline,
+    collect_samples,
+    evaluate,
+    find_tta,
+    seconds_of,
+)
 from taskscape.files import atomic_write
 from taskscape.models import Network, Outputs
 from taskscape.models.layers.encoder import Encoder
@@ -33,6 +42,7 @@ from taskscape.progress import ProgressCallback, progress_bar, reporter
 from taskscape.released import resolve
 from taskscape.run_folder import Result, RunFolder, locked
 from taskscape.runs.account import asked_for, last_epochs, parts, progress_of
+from taskscape.runs.calibration import calibrated
 from taskscape.runs.experiment import Experiment
 from taskscape.runs.known_data import remember, require_same, result_name
 from taskscape.runs.other_data import adapted, source_of
@@ -165,9 +175,10 @@ def _train(
         verify_precision(trainer, experiment, folder, progress, resume=resume)
         trainer.run(progress)
     model = load(folder.path, str(fabric.device))
-    result = evaluate_model(model, stores, folder, split="val")
+    spreads = calibrated(model.forward, model.device, model.experiment, stores, folder)
+    result = evaluate_model(model, stores, folder, split="val", spreads=spreads)
     if experiment.tta is not None:
-        evaluate_model(model, stores, folder, split="val", tta=experiment.tta)
+        evaluate_model(model, stores, folder, split="val", tta=experiment.tta, spreads=spreads)
     if fabric.is_global_zero and not experiment.keep_checkpoint:
         folder.checkpoint.unlink(missing_ok=True)  # last, so that a run killed before can be resumed
     return result
@@ -282,6 +293,7 @@ def evaluate_run(
     classes: str = "",
     height: int | None = None,
     tta: TestTimeAugmentation | str | bool = False,
+    confidence: bool = False,
     device: str = "auto",
     quiet: bool = False,
 ) -> Result:
@@ -296,6 +308,9 @@ def evaluate_run(
     (``taskscape.modalities.class_maps.class_table``): ``cityscapes-to-camvid``, or ``wall:building+terrain:tree``; by
     default the known map between the two, or classes of the same name. The probabilities of classes that become one
     are added up. ``height`` scales images to this height for the network, and its output back; by default they stay.
+
+    Confidence is calibrated on the run's validation images and measured for the tasks that are set to it, with
+    ``confidence`` for all that can say how sure they are, such as those with classes.
 
     Where the data are not those that the run was trained with, the files have the data's fingerprint in their names, as
     ``Result.split`` has, and that is printed. Raises ``ValueError`` for a split that the data lacks, and for labels
@@ -315,6 +330,8 @@ def evaluate_run(
         other = None if data is None else store.path.name
         name, note = result_name(folder, split, known, store, source=other, height=height)
         notes = [note]
+        own = stores if data is None else {}
+        spreads = calibrated(model.forward, model.device, model.experiment, own, folder, all_tasks=confidence)
         if data is not None or classes or height is not None:
             experiment, network, changed = adapted(
                 model.experiment, model.network, store.fields, str(store.path), classes=classes, height=height
@@ -323,7 +340,7 @@ def evaluate_run(
         for sentence in filter(None, notes):
             _LOGGER.info("%s", sentence)
         report = reporter(progress, "batches evaluated")
-        return evaluate_model(model, stores, folder, split=split, name=name, tta=tta, report=report)
+        return evaluate_model(model, stores, folder, split=split, name=name, tta=tta, spreads=spreads, report=report)
 
 
 def evaluate_model(
@@ -334,19 +351,23 @@ def evaluate_model(
     split: str,
     name: str | None = None,
     tta: TestTimeAugmentation | str | bool = False,
+    spreads: Mapping[str, float | None] = MappingProxyType({}),
     report: ProgressCallback | None = None,
 ) -> Result:
     """Evaluate a network on a split, and write the result and samples into the folder of its run.
 
-    ``name`` is what the split is called there, by default its own name; ``report`` is told of the batches done. Where
-    several processes train together, all call it and each takes its part of the images.
+    ``name`` is what the split is called there, by default its own name; ``spreads`` names the tasks whose confidence
+    is measured, with their calibration; ``report`` is told of the batches done. Where several processes train together,
+    all call it and each takes its part of the images.
     """
     store, name = stores[split], name or split
     loader = model.experiment.loader(store, model.device, training=False)
     augmentation = find_tta(tta)
     known = _known(augmentation)
     forward = partial(model.forward_tta, tta=augmentation) if augmentation else model.forward
-    evaluation = evaluate(forward, model.tasks, _reported(loader, report), model.device)
+    confidence = ConfidenceEvaluator(model.tasks, spreads, model.device)
+    evaluation = evaluate(forward, model.tasks, _reported(loader, report), model.device, also=confidence.update)
+    evaluation = confidence.added_to(evaluation)
     blind = baseline(stores["train"], store, model.tasks, most=FITTED) if "train" in stores else None
     one_image = loader.batch(np.array([0])).image
     latency = seconds_of({"": lambda: forward(one_image)}, model.device)[""]
@@ -380,7 +401,7 @@ def evaluate_model(
     if rank() == 0:
         indices = np.linspace(0, len(store) - 1, min(SAMPLES, len(store))).astype(np.int64)
         network = None if augmentation else model.network
-        samples = collect_samples(forward, model.tasks, loader.batch(indices), network)
+        samples = collect_samples(forward, model.tasks, loader.batch(indices), network, confidence.spreads)
         names = np.array([store.names[index] for index in indices])
         _save_arrays(folder.samples(name, known), {"name": names, **samples})
         result.save(folder.result(name, known))

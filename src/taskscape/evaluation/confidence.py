@@ -1,0 +1,88 @@
+"""How well the confidence of a network fits its errors on a split, before and after calibration."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import torch
+
+from taskscape.batch import Batch
+from taskscape.devices import with_float64
+from taskscape.evaluation.evaluate import Evaluation
+from taskscape.metrics.confidence import ConfidenceMetrics
+from taskscape.metrics.spec import MetricSpec
+from taskscape.models import Outputs
+from taskscape.tasks import Task
+from taskscape.tasks.distributions.base import Distribution
+
+_BEFORE = "_uncalibrated"
+
+
+class ConfidenceEvaluator:
+    """Accumulates ``ConfidenceMetrics`` of the tasks that say how sure they are.
+
+    ``spreads`` names those of the tasks that are measured, with their calibration. What is measured before it has names
+    that end in ``_uncalibrated``; a task whose spread is None has none of these.
+    """
+
+    def __init__(self, tasks: Mapping[str, Task], spreads: Mapping[str, float | None], device: torch.device) -> None:
+        self.device = with_float64(device)
+        self.tasks = {name: task for name, task in tasks.items() if name in spreads and task.distribution is not None}
+        self.spreads = {name: spreads[name] or 1.0 for name in self.tasks}
+        """Of the tasks that are measured; 1 where there is no calibration."""
+        self.after = {name: self._metrics(task) for name, task in self.tasks.items()}
+        self.before = {name: self._metrics(task) for name, task in self.tasks.items() if spreads[name] is not None}
+
+    def update(self, batch: Batch, outputs: Outputs) -> None:
+        """Take a batch and the network's outputs for it."""
+        for name, task in self.tasks.items():
+            self._update(self.after[name], task, name, batch, outputs, self.spreads[name])
+            if name in self.before:
+                self._update(self.before[name], task, name, batch, outputs, 1.0)
+
+    def added_to(self, evaluation: Evaluation) -> Evaluation:
+        """Return an evaluation with these metrics and plots, of all processes, too. Every process must call it."""
+        values: dict[str, float] = {}
+        specs: dict[str, MetricSpec] = {}
+        plots: dict[str, Any] = {}
+        for name, metric in self.after.items():
+            values |= {f"{name}/{key}": value for key, value in metric.compute().items()}
+            specs |= {f"{name}/{key}": spec for key, spec in metric.specs.items()}
+            plots |= {f"{name}/{key}": plot for key, plot in metric.plots().items()}
+        for name, metric in self.before.items():
+            computed = metric.compute()
+            values |= {f"{name}/{key}{_BEFORE}": computed[key] for key in ("ece", "nll", "ause") if key in computed}
+            specs |= {f"{name}/{key}{_BEFORE}": _before(metric.specs[key]) for key in ("ece", "nll", "ause")}
+            if "reliability" in (drawn := metric.plots()):
+                plots[f"{name}/reliability{_BEFORE}"] = drawn["reliability"]
+        return evaluation._replace(
+            metrics=evaluation.metrics | values, specs=evaluation.specs | specs, plots=evaluation.plots | plots
+        )
+
+    def _metrics(self, task: Task) -> ConfidenceMetrics:
+        distribution = _distribution(task)
+        return ConfidenceMetrics(distribution.error_title, distribution.right_when).to(self.device)
+
+    def _update(
+        self, metric: ConfidenceMetrics, task: Task, name: str, batch: Batch, outputs: Outputs, spread: float
+    ) -> None:
+        raw, target, distribution = outputs.final[name], batch.targets[name], _distribution(task)
+        prediction = task.decode(raw)
+        estimate = distribution.estimate(raw, spread)
+        metric.update(
+            estimate.probability.to(self.device),
+            distribution.right(prediction, target).to(self.device),
+            target.valid.to(self.device),
+            uncertainty=estimate.uncertainty.to(self.device),
+            error=distribution.error(prediction, target).to(self.device),
+            nll=distribution.nll(raw, target, spread).to(self.device),
+        )
+
+
+def _before(spec: MetricSpec) -> MetricSpec:
+    return replace(spec, title=f"{spec.title}, uncalibrated", optional=True)
+
+
+def _distribution(task: Task) -> Distribution:
+    assert task.distribution is not None  # tasks without one are left out
+    return task.distribution

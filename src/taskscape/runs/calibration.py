@@ -1,0 +1,67 @@
+"""The calibration of a run: found on its validation images, kept in its folder, used on every split."""
+
+import hashlib
+from collections.abc import Mapping
+
+import torch
+
+from taskscape.data import Loader, Store
+from taskscape.distributed import rank
+from taskscape.evaluation import Forward, calibrate
+from taskscape.run_folder import Calibration, RunFolder
+from taskscape.runs.experiment import Experiment
+from taskscape.runs.known_data import trained_on
+
+SPLIT = "val"
+IMAGES = 500
+"""How many validation images, at most, a calibration takes."""
+
+
+def measured(experiment: Experiment, *, all_tasks: bool = False) -> list[str]:
+    """Return the tasks whose confidence is measured: those that are set to it, or all that say how sure they are."""
+    return [
+        name
+        for name, task in experiment.tasks.items()
+        if task.measures_confidence or (all_tasks and task.distribution is not None)
+    ]
+
+
+def calibrated(
+    forward: Forward,
+    device: torch.device,
+    experiment: Experiment,
+    stores: Mapping[str, Store],
+    folder: RunFolder,
+    *,
+    all_tasks: bool = False,
+) -> dict[str, float | None]:
+    """Return the spread of each task whose confidence is measured; None for a task that has no calibration.
+
+    The one in the folder is taken if it is that of the weights, else one is found on the run's own validation images
+    and kept; where ``stores`` does not have these, there is none. ``forward`` is the network as it was trained, without
+    test-time augmentation.
+    """
+    names = measured(experiment, all_tasks=all_tasks)
+    if not names:
+        return {}
+    weights = hashlib.sha256(folder.weights.read_bytes()).hexdigest()
+    known = Calibration.load(folder.calibration) if folder.calibration.exists() else None
+    if known is None or known.weights != weights or not set(names) <= known.spreads.keys():
+        store = stores.get(SPLIT)
+        if store is not None and trained_on(folder, SPLIT) in (None, store.manifest.fingerprint):
+            known = _found(forward, device, experiment, names, store, weights)
+            if rank() == 0:
+                known.save(folder.calibration)
+        elif known is not None and known.weights != weights:
+            known = None
+    return {name: None if known is None else known.spreads.get(name) for name in names}
+
+
+def _found(
+    forward: Forward, device: torch.device, experiment: Experiment, names: list[str], store: Store, weights: str
+) -> Calibration:
+    """Find the spreads; every process does the whole of it."""
+    tasks, images = {name: experiment.tasks[name] for name in names}, min(IMAGES, len(store))
+    loader = Loader(store, tasks, experiment.batch_size, device, rank=0, world_size=1)
+    spreads = calibrate(forward, tasks, loader.spread(images), images)
+    return Calibration(spreads, SPLIT, images, store.manifest.fingerprint, weights)

@@ -1,0 +1,243 @@
+"""Confidence of every task: what it is a probability of, its calibration, and how a run measures and keeps it."""
+
+import math
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from taskscape import runs
+from taskscape.batch import Batch, Target
+from taskscape.evaluation.calibration import calibrate, least
+from taskscape.losses import Angular, Laplace
+from taskscape.losses.likelihood import width_of
+from taskscape.modalities.class_sets import CITYSCAPES_7
+from taskscape.models import Outputs
+from taskscape.run_folder import Calibration, Result, RunFolder
+from taskscape.tasks import Albedo, Boundaries, Depth, SemanticSegmentation, SurfaceNormals, Task
+from tiny import tiny
+
+SURE: dict[str, Task] = {
+    "semseg": SemanticSegmentation(CITYSCAPES_7, confidence="probability"),
+    "depth": Depth(loss=Laplace()),
+    "inverse": Depth("inverse", mean=0.0, std=0.1, loss=Laplace()),
+    "metres": Depth("metres", loss=Laplace()),
+    "relative": Depth(metric=False, loss=Laplace()),
+    "normals": SurfaceNormals(loss=Angular()),
+    "boundaries": Boundaries(confidence="probability"),
+    "albedo": Albedo(loss=Laplace()),
+}
+every_task = pytest.mark.parametrize("name", SURE)
+
+
+def raw_and_target(name: str, pixels: int = 4000) -> tuple[Tensor, Target]:
+    """Raw output (4, C, 1, n), and a truth that is drawn from the distribution that it stands for."""
+    torch.manual_seed(0)
+    task = SURE[name]
+    raw = torch.randn(4, task.channels, 1, pixels)
+    shape = (4, 1, pixels)
+    if name == "semseg":
+        value = torch.distributions.Categorical(logits=raw.movedim(1, -1)).sample()
+    elif name == "boundaries":
+        value = torch.bernoulli(raw.sigmoid())
+    elif name == "normals":
+        raw[:, 3] = 0.4 * raw[:, 3] - 2
+        value = _turned(task.decode(raw), _angles(width_of(raw)))
+    elif name == "albedo":
+        raw[:, 3] = 0.4 * raw[:, 3] - 3.5
+        noise = torch.distributions.Laplace(
+            torch.zeros(4, 3, *shape[1:]), width_of(raw)[:, None].expand(4, 3, *shape[1:])
+        )
+        value = task.decode(raw) + noise.sample()
+    else:
+        assert isinstance(task, Depth)
+        raw[:, :1] = task.encode(10 * torch.randn(4, 1, 1, pixels).mul(0.5).exp())
+        raw[:, 1] = 0.4 * raw[:, 1] - (4 if name == "metres" else 2)
+        center = raw[:, :1] + torch.distributions.Laplace(0.0, width_of(raw)[:, None]).sample()
+        value = task.decode(torch.cat([center, raw[:, 1:]], 1))
+    return raw, Target(value, torch.ones(shape, dtype=torch.bool))
+
+
+def _angles(width: Tensor) -> Tensor:
+    """Draw angles of the angular density by its inverse distribution function."""
+    grid = torch.linspace(0, math.pi, 4001)
+    angles = torch.empty_like(width)
+    for b, w in np.ndenumerate(width.numpy()):
+        density = np.sin(grid.numpy()) * np.exp(-grid.numpy() / w)
+        up_to = density.cumsum()
+        angles[b] = float(np.interp(np.random.default_rng(hash(b) % 2**32).random() * up_to[-1], up_to, grid.numpy()))
+    return angles
+
+
+def _turned(directions: Tensor, angles: Tensor) -> Tensor:
+    """Turn directions (B, 3, H, W) by angles (B, H, W) toward random sides."""
+    side = torch.linalg.cross(directions, torch.randn_like(directions), dim=1)
+    side = torch.nn.functional.normalize(side, dim=1)
+    return directions * angles.cos()[:, None] + side * angles.sin()[:, None]
+
+
+@every_task
+def test_the_probability_of_being_right_is_how_often_it_is_so(name: str) -> None:
+    task, (raw, target) = SURE[name], raw_and_target(name, 1500)
+    distribution = task.distribution
+    assert distribution is not None
+    estimate = distribution.estimate(raw)
+    right = distribution.right(task.decode(raw), target).float()
+    for part in (
+        estimate.probability < estimate.probability.median(),
+        estimate.probability >= estimate.probability.median(),
+    ):
+        assert right[part].mean().item() == pytest.approx(estimate.probability[part].mean().item(), abs=0.03)
+    assert estimate.probability.shape == raw.shape[:1] + raw.shape[2:]
+    assert ((estimate.probability >= 0) & (estimate.probability <= 1)).all() and (estimate.uncertainty >= 0).all()
+
+
+@every_task
+def test_a_wider_distribution_is_less_sure(name: str) -> None:
+    task, (raw, _) = SURE[name], raw_and_target(name, 50)
+    narrow, wide, extreme = task.confidence_of(raw, 0.5), task.confidence_of(raw, 2.0), task.confidence_of(1e6 * raw)
+    assert narrow is not None and wide is not None and extreme is not None
+    assert (wide <= narrow + 1e-6).all() and (wide < narrow).any()
+    assert extreme.isfinite().all()
+
+
+@every_task
+@pytest.mark.parametrize("factor", [0.4, 3.0])
+def test_calibration_finds_what_makes_a_network_too_sure(name: str, factor: float) -> None:
+    """Scores that are multiplied, or widths that are divided, need the factor back."""
+    task, (raw, target) = SURE[name], raw_and_target(name)
+    wrong = raw.clone()
+    if task.loss.scale_channels:
+        wrong[:, -1] = 6 * torch.atanh((width_of(raw) / factor).log() / 6)
+    else:
+        wrong = wrong * factor
+    batch = Batch(torch.zeros(4, 3, 1, 1), {name: target}, torch.arange(4))
+    found = calibrate(lambda image: Outputs({name: wrong}, {}, ()), {name: task}, [batch], 4)
+    assert found[name] == pytest.approx(factor, rel=0.06)
+    distribution = task.distribution
+    assert distribution is not None
+    assert distribution.nll(wrong, target, found[name]).mean() < distribution.nll(wrong, target, 1.0).mean()
+
+
+def test_calibration_changes_no_class_and_leaves_out_tasks_without_a_label() -> None:
+    raw, target = raw_and_target("semseg", 300)
+    nothing = target._replace(valid=torch.zeros_like(target.valid))
+    batch = Batch(torch.zeros(4, 3, 1, 1), {"a": target, "b": nothing}, torch.arange(4))
+    tasks = {"a": SURE["semseg"], "b": SURE["semseg"]}
+    found = calibrate(lambda image: Outputs({"a": 5 * raw, "b": raw}, {}, ()), tasks, [batch], 4)
+    assert found.keys() == {"a"} and found["a"] > 2
+    assert torch.equal((5 * raw / found["a"]).argmax(1), raw.argmax(1))
+
+
+def test_the_least_of_a_function_within_bounds() -> None:
+    assert least(lambda s: math.log(s / 3) ** 2) == pytest.approx(3, rel=2e-4)
+    assert least(lambda s: s) == pytest.approx(1 / 20, rel=1e-3) and least(lambda s: -s) == pytest.approx(20, rel=1e-3)
+    assert least(lambda s: 0.0) == 1
+
+
+def test_measures_of_classes_by_hand() -> None:
+    logits = torch.tensor([0.7, 0.2, 0.1]).log().view(1, 3, 1, 1)
+    entropy = -sum(p * math.log(p) for p in (0.7, 0.2, 0.1))
+    expected = {"probability": 0.7, "margin": 0.5, "entropy": 1 - entropy / math.log(3)}
+    for measure, value in expected.items():
+        task = SemanticSegmentation(confidence=measure)  # type: ignore[arg-type]
+        estimate = task.distribution.estimate(logits)
+        assert estimate.confidence.item() == pytest.approx(value, rel=1e-5)
+        assert estimate.uncertainty.item() == pytest.approx(1 - value, rel=1e-5)
+        assert estimate.probability.item() == pytest.approx(0.7, rel=1e-5)
+
+
+def test_tasks_without_a_width_say_nothing_and_have_the_channels_they_had() -> None:
+    assert [task.channels for task in (Depth(), SurfaceNormals(), Albedo())] == [1, 3, 3]
+    assert [SURE[name].channels for name in ("depth", "normals", "albedo")] == [2, 4, 4]
+    for task in (Depth(), SurfaceNormals(), Albedo()):
+        assert task.confidence_of(torch.zeros(1, task.channels, 2, 2)) is None and not task.measures_confidence
+
+
+@every_task
+def test_flips_and_means_keep_the_width(name: str) -> None:
+    task, (raw, _) = SURE[name], raw_and_target(name, 40)
+    confidence = task.confidence_of(raw)
+    assert confidence is not None
+    flipped = task.confidence_of(task.hflip(raw))
+    assert flipped is not None
+    torch.testing.assert_close(flipped, confidence.flip(-1))
+    merged = task.confidence_of(task.merge([raw, raw], "mean"))
+    assert merged is not None
+    torch.testing.assert_close(merged, confidence, rtol=1e-4, atol=1e-4)
+
+
+# -- runs --------------------------------------------------------------------------------------------------------------
+
+TASKS: dict[str, Task] = {
+    "semseg": SemanticSegmentation(confidence="entropy"),
+    "depth": Depth(loss=Laplace()),
+    "normals": SurfaceNormals(loss=Angular()),
+}
+
+
+@pytest.fixture(scope="module")
+def run(store: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    path = tmp_path_factory.mktemp("run") / "sure"
+    runs.train(replace(tiny(store), tasks=TASKS, epochs=2), path, quiet=True)
+    yield path
+
+
+def test_a_run_calibrates_and_measures(run: Path, store: Path) -> None:
+    result, calibration = Result.load(run / "result.json"), Calibration.load(RunFolder(run).calibration)
+    assert calibration.split == "val" and calibration.images == 6 and calibration.spreads.keys() == TASKS.keys()
+    for task in TASKS:
+        found = {key: result.metrics[f"{task}/{key}"] for key in ("ece", "nll", "ause", "ause_random")}
+        assert 0 <= found["ece"] <= 100 and found["ause"] >= 0
+        assert found["nll"] <= result.metrics[f"{task}/nll_uncalibrated"] + 1e-6
+        assert {"reliability", "reliability_uncalibrated", "sparsification"} <= {
+            key.partition("/")[2] for key in result.plots if key.startswith(f"{task}/")
+        }
+    with np.load(RunFolder(run).samples()) as samples:
+        assert samples["depth/confidence"].dtype == np.float16 and samples["depth/confidence"].shape[0] == 6
+
+
+def test_a_calibration_is_kept_while_the_weights_are_the_same(run: Path) -> None:
+    folder = RunFolder(run)
+    before = folder.calibration.read_text()
+    changed = replace(Calibration.load(folder.calibration), spreads=dict.fromkeys(TASKS, 2.0))
+    try:
+        changed.save(folder.calibration)
+        runs.evaluate(run, split="train", quiet=True)
+        assert Calibration.load(folder.calibration) == changed
+        replace(changed, weights="others").save(folder.calibration)
+        runs.evaluate(run, split="train", quiet=True)
+        assert folder.calibration.read_text() == before  # found again on val, whatever is evaluated
+    finally:
+        folder.calibration.write_text(before)
+
+
+def test_an_interrupted_run_ends_with_the_same_calibration(run: Path, store: Path, tmp_path: Path) -> None:
+    experiment = replace(tiny(store), tasks=TASKS, epochs=1)
+    runs.train(experiment, tmp_path / "again", quiet=True)
+    runs.train(replace(experiment, epochs=2), tmp_path / "again", resume=True, quiet=True)
+    assert RunFolder(tmp_path / "again").calibration.read_text() == RunFolder(run).calibration.read_text()
+    ours, theirs = (Result.load(RunFolder(path).result()).metrics for path in (run, tmp_path / "again"))
+    assert ours == theirs
+
+
+def test_classes_say_how_sure_they_are_when_asked(store: Path, tmp_path: Path) -> None:
+    runs.train(replace(tiny(store), epochs=1), tmp_path / "plain", quiet=True)
+    assert not RunFolder(tmp_path / "plain").calibration.exists()
+    assert not any("ece" in name for name in Result.load(tmp_path / "plain" / "result.json").specs)
+    metrics = runs.evaluate(tmp_path / "plain", confidence=True, quiet=True).metrics
+    assert "semseg/ece" in metrics and "depth/ece" not in metrics
+
+
+def test_a_damaged_calibration_names_the_file_and_the_remedy(tmp_path: Path) -> None:
+    path = tmp_path / "calibration.json"
+    path.write_text("{")
+    with pytest.raises(ValueError, match="evaluate the run again"):
+        Calibration.load(path)
+    Calibration({"depth": -1.0}, "val", 1, "", "").save(path)
+    with pytest.raises(ValueError, match=r"spread of depth is not positive"):
+        Calibration.load(path)
