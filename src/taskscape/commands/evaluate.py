@@ -1,22 +1,44 @@
 """``taskscape evaluate``."""
 
 from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
 
 import tyro
 
+from taskscape.commands.call import call
 from taskscape.commands.shared import Run, TtaAs, chosen_tta, if_interrupted, require_run
 from taskscape.imports import quick_imports
 
 
 def main(arguments: Sequence[str]) -> None:
-    tyro.cli(evaluate, args=arguments, prog="taskscape evaluate")
+    call(evaluate, arguments, "evaluate")
 
 
-def evaluate(run: Run, /, *, split: str = "val", tta: bool = False, tta_as: TtaAs = None, device: str = "auto") -> None:
+def evaluate(
+    run: Run,
+    /,
+    *,
+    split: str = "val",
+    data: Annotated[Path | None, tyro.conf.arg(metavar="STORE")] = None,
+    classes: Annotated[str, tyro.conf.arg(metavar="MAP")] = "",
+    height: int | None = None,
+    tta: bool = False,
+    tta_as: TtaAs = None,
+    device: str = "auto",
+) -> None:
     """Evaluate a trained network on a split; writes RUN/result.json, or RUN/result-SPLIT.json for another than val.
 
     Args:
         split: The split of the run's data: val, test, or any other that it has.
+        data: Evaluate on this store instead of the run's data, whatever labels and classes it has; the files are called
+            result-STORE-SPLIT.json and so on.
+        classes: Which of the network's classes becomes which of the store's: cityscapes-to-camvid, cityscapes-to-7,
+            cityscapes-to-2, nyuv2-40-to-13, or pairs such as wall:building+terrain:tree, where all others keep their
+            name. The probabilities of classes that become one are added up. By default the map that is known for the
+            two, or classes of the same name.
+        height: Scale images to this height for the network, and its output back to their size; by default they stay as
+            they are in the store.
         tta: Test-time augmentation: the mean over the image and its mirror image; the file's name ends in -tta.
         tta_as: Test-time augmentation by a word: mirror, scales-3 (0.75 1 1.25), scales-3-max, scales-5 (0.5 … 1.5),
             scales-5-max, or spelled out as in 0.75-1-1.25-mirror-max; the file's name ends in
@@ -24,10 +46,22 @@ def evaluate(run: Run, /, *, split: str = "val", tta: bool = False, tta_as: TtaA
         device: Where to compute: auto (a GPU when there is one), cpu, cuda, cuda:1 or mps.
     """
     require_run(run)
+    if data is not None:
+        from taskscape.data.place import require_store
+
+        require_store(data)
     with quick_imports():
         from taskscape import runs
     from taskscape.report import print_metrics, without_tta
 
     with if_interrupted(f"{run} is as it was; start the same command again"):
-        result = runs.evaluate(run, split=split, tta=chosen_tta(tta, tta_as), device=device)
+        result = runs.evaluate(
+            run,
+            split=split,
+            data=data,
+            classes=classes,
+            height=height,
+            tta=chosen_tta(tta, tta_as),
+            device=device,
+        )
     print_metrics(result, plain=without_tta(run, result))
