@@ -41,8 +41,8 @@ def test_half_the_size_is_half_the_size_and_says_what_changes(run: Path, tmp_pat
     for name, tensor in tensors.items():
         assert tensor.dtype == torch.float16 if tensor.ndim > 1 else tensor.dtype != torch.float16, name
     text = published.folder.card.read_text("utf-8")
-    assert published.stored.agreement.keys() == {"mIoU", "Relative error", "Mean angle"}
-    assert all(f"{title} {value}" in text for title, value in published.stored.agreement.items())
+    assert published.made.agreement.keys() == {"mIoU", "Relative error", "Mean angle"}
+    assert all(f"{title} {value}" in text for title, value in published.made.agreement.items())
     first = runs.load(run, "cpu")
     second = runs.load(tmp_path / "model", "cpu")
     image = torch.rand(2, 3, 64, 96)

@@ -33,19 +33,25 @@ class About:
     """What it should not be used for, or where it fails: sentences."""
 
 
-class Stored(NamedTuple):
-    """How weights are stored, and what that changes."""
+class Made(NamedTuple):
+    """What was found while a model was published: the card keeps it, also where the model is published once more."""
 
+    command: str
+    """The one that trained it."""
     half: bool
-    """Whether convolutions are in float16."""
+    """Whether convolutions are stored in float16."""
     agreement: Mapping[str, str]
     """Leading metrics of the stored network's predictions with those of the run's as the truth, by title."""
     images: int
     """On so many images."""
+    latency: float
+    """Seconds for one image on the machine that published it."""
+    device: str
+    """That machine, in general terms."""
 
 
-def card(folder: RunFolder, about: About, stored: Stored, command: str) -> str:
-    """Return the card of the model in a folder; ``command`` is the one that trained it.
+def card(folder: RunFolder, about: About, made: Made) -> str:
+    """Return the card of the model in a folder.
 
     Raises ``ValueError`` or ``FileNotFoundError`` that names a file which cannot be read.
     """
@@ -57,11 +63,11 @@ def card(folder: RunFolder, about: About, stored: Stored, command: str) -> str:
         *_use(about),
         *_metrics(results),
         *_failures(results, about),
-        *_costs(results[0], folder, stored),
+        *_costs(results[0], folder, made),
         *_ingredients(settings, about),
-        *_origin(settings, command),
+        *_origin(settings, made),
     ]
-    return f"---\n{_head(results, settings, about)}---\n" + "\n\n".join(parts) + "\n"
+    return f"---\n{_head(results, settings, about, made)}---\n" + "\n\n".join(parts) + "\n"
 
 
 def read_results(folder: RunFolder) -> list[Result]:
@@ -74,7 +80,7 @@ def read_results(folder: RunFolder) -> list[Result]:
 # -- the head ----------------------------------------------------------------------------------------------------------
 
 
-def _head(results: Sequence[Result], settings: Any, about: About) -> str:
+def _head(results: Sequence[Result], settings: Any, about: About, made: Made) -> str:
     from huggingface_hub import EvalResult, ModelCardData
 
     tasks = results[0].tasks
@@ -100,7 +106,7 @@ def _head(results: Sequence[Result], settings: Any, about: About) -> str:
         tags=["dense-prediction", "multi-task", settings["network"]["type"], *kinds],
         model_name=about.name.rpartition("/")[2],
         eval_results=evaluations,
-        taskscape={"trained_on": _trained_on(settings), "expects": about.expects},
+        taskscape={"trained_on": _trained_on(settings), "expects": about.expects, "made": made._asdict()},
     )
     return f"{data.to_yaml()}\n"
 
@@ -187,22 +193,22 @@ def _hardest(result: Result) -> Iterator[str]:
         yield f"Hardest classes on {_title(result)} by `{kind}`: {named}."
 
 
-def _costs(result: Result, folder: RunFolder, stored: Stored) -> Iterator[str]:
+def _costs(result: Result, folder: RunFolder, made: Made) -> Iterator[str]:
     yield "## Cost"
     rows = [
         [cost_title(name), cost_text(name, value), cost_conditions(name, result.environment)]
         for name, value in result.cost.items()
     ]
+    rows.append([cost_title("latency"), cost_text("latency", made.latency), made.device])
     rows.append(["Weights", f"{folder.weights.stat().st_size / 1e6:.1f} MB", "safetensors, with a checksum"])
-    yield (
-        _table(["", "", "measured on"], rows) + f"\n\nFLOPs and times are those of images of {show_size(result.size)}."
-    )
-    if stored.half:
-        agreement = ", ".join(f"{title} {value}" for title, value in stored.agreement.items())
+    yield _table(["", "", "measured on"], rows)
+    yield f"FLOPs and times are those of images of {show_size(result.size)}."
+    if made.half:
+        agreement = ", ".join(f"{title} {value}" for title, value in made.agreement.items())
         yield (
-            "Weights of convolutions are stored in float16, all others in float32. The metrics above are those of "
-            f"the weights before that. The stored network's predictions, with the run's own as the "
-            f"truth, on {stored.images} images: {agreement}."
+            "Weights of convolutions are stored in float16, all others in float32. The metrics above are those of the "
+            "weights before that. The stored network's predictions, with the run's own as the truth, on "
+            f"{made.images} images: {agreement}."
         )
 
 
@@ -212,9 +218,9 @@ def _ingredients(settings: Any, about: About) -> Iterator[str]:
     yield f"The model itself: {about.license or 'no license is stated, so ask its author before you use it'}."
 
 
-def _origin(settings: Any, command: str) -> Iterator[str]:
+def _origin(settings: Any, made: Made) -> Iterator[str]:
     yield "## How it was made"
-    yield f"```bash\n{command}\n```"
+    yield f"```bash\n{made.command}\n```"
     yield (
         f"`experiment.yaml` has every setting, seed {settings.get('seed', 0)}; `taskscape train experiment.yaml` "
         "trains it again. `result*.json` have all metrics, those of single classes too."

@@ -14,14 +14,16 @@ from torch import Tensor
 
 from taskscape.batch import Target
 from taskscape.data.readers.images import read_image
+from taskscape.evaluation import seconds_of
 from taskscape.evaluation.evaluate import Evaluator
 from taskscape.files import atomic_write, writing
 from taskscape.hub import code_in
-from taskscape.publishing.card import About, Stored, card
+from taskscape.publishing.card import About, Made, card
 from taskscape.released import PHOTOGRAPH
+from taskscape.released.listing import front_matter
 from taskscape.report.glossary import leading
 from taskscape.run_folder import Result, RunFolder
-from taskscape.runs import TrainedModel, load
+from taskscape.runs import TrainedModel, environment, load
 from taskscape.serialization.plain import read_yaml
 from taskscape.state_dicts import read_safetensors, require_finite, save_safetensors
 
@@ -31,7 +33,7 @@ class Published:
     """A folder that was written."""
 
     folder: RunFolder
-    stored: Stored
+    made: Made
     same: bool
     """Whether its predictions equal those of the run, bit for bit."""
 
@@ -78,13 +80,16 @@ def publish(
         with writing(copy):
             copy.parent.mkdir(parents=True, exist_ok=True)
         atomic_write(copy, file.read_bytes())
-    images = _images(source)
-    same, agreement = compare(load(run, "cpu"), load(folder, "cpu"), images)
+    images, network = _images(source), load(folder, "cpu")
+    same, agreement = compare(load(run, "cpu"), network, images)
     if not (same or half or precision):
         raise ValueError(f"{target.path} predicts other values than {run}, which must not be: nothing was published")
-    stored = Stored(half, agreement, len(images))
-    atomic_write(target.card, card(target, about, stored, command_of(source)))
-    return Published(target, stored, same)
+    image = images[:1]
+    latency = seconds_of({"": lambda: network.forward(image)}, network.device)[""]
+    made = Made(command_of(source), half, agreement, len(images), latency, environment(network.device)["device"])
+    made = _as_before(source, made) if same else made
+    atomic_write(target.card, card(target, about, made))
+    return Published(target, made, same)
 
 
 def _settings(run: RunFolder, *, code: bool) -> dict[str, Any]:
@@ -129,6 +134,15 @@ def _in_half(tensors: Mapping[str, Tensor], where: str) -> dict[str, Tensor]:
     small = {name: x.half() if x.is_floating_point() and x.ndim > 1 else x for name, x in tensors.items()}
     require_finite(small, f"{where} in float16")
     return small
+
+
+def _as_before(source: RunFolder, made: Made) -> Made:
+    """Return what the card of a model that is published once more said of the run that it was made from."""
+    before = front_matter(source.card).get("taskscape", {}).get("made") if source.card.is_file() else None
+    if not isinstance(before, dict):
+        return made
+    kept = {name: before[name] for name in ("command", "half", "agreement", "images") if name in before}
+    return made._replace(**kept)
 
 
 # -- the same predictions ----------------------------------------------------------------------------------------------

@@ -1,0 +1,93 @@
+"""Makes a released model of a trained run: ``python benchmarks/release.py RUN``.
+
+RUN is the folder of a run, a published folder, or a tar archive of one. What the package needs of it goes into
+``src/taskscape/released/NAME``: weights as float16, settings, results, the model card. Its predictions are compared
+with the run's, and its size is checked. A picture of its predictions is written for the documentation.
+
+``--into FOLDER`` writes elsewhere and no picture: on a machine that trains, so that what is brought back is small.
+"""
+
+import argparse
+import shutil
+import sys
+import tarfile
+import tempfile
+from pathlib import Path
+
+from PIL import Image
+
+from taskscape import released
+from taskscape.files.paths import printable
+from taskscape.inference import load
+from taskscape.publishing import About, publish
+
+EXPECTS = "photographs of streets that a camera in a vehicle takes by day"
+LIMITS = (
+    "It was trained without any photograph that has labels of these tasks. Small and rare things (poles, signs, riders, "
+    "fences) are often missed in photographs, sidewalks and shop windows are confused with their neighbors, and "
+    "outlines are rough.",
+    "Depth is in metres of generated streets: in photographs its order is better than its scale, which depends on the "
+    "camera's height and field of view.",
+    "At night, in rain, indoors, from above or in portraits it predicts all the same, and nothing in its output says "
+    "so.",
+    "It is for learning, comparing and trying: not for driving, nor for any decision about people.",
+)
+PICTURE = Path(__file__).parents[1] / "docs" / "pictures" / "released.jpg"
+
+
+def release(run: Path, folder: Path, name: str) -> None:
+    """Publish a run into a folder. Ends the process where it is larger than a released model may be."""
+    if folder.exists():
+        shutil.rmtree(folder)
+    about = About(name, license="mit", expects=EXPECTS, limits=LIMITS)
+    published = publish(run, folder, about, half=True, precision="fp32")
+    size = sum(path.stat().st_size for path in published.files)
+    for path in published.files:
+        print(f"{path.stat().st_size:>12,} bytes  {path.relative_to(folder)}")
+    if size > released.MOST_BYTES:
+        shutil.rmtree(folder)
+        sys.exit(
+            f"{size:,} bytes are more than a released model may have, {released.MOST_BYTES:,}: nothing is released"
+        )
+    made = published.made
+    print(
+        f"beside the run: {dict(made.agreement)} on {made.images} images; {1000 * made.latency:.0f} ms, {made.device}"
+    )
+
+
+def found(run: Path, scratch: str) -> Path:
+    """Return the folder of a run, from an archive where it is one."""
+    if run.is_dir():
+        return run
+    with tarfile.open(run) as archive:
+        archive.extractall(scratch, filter="data")
+    (experiment,) = Path(scratch).rglob("experiment.yaml")
+    return experiment.parent
+
+
+def picture(name: str, path: Path) -> None:
+    """Write the photograph with the predictions beside it."""
+    row = load(name, device="cpu").predict(released.PHOTOGRAPH).side_by_side()
+    row.resize((1600, round(row.height * 1600 / row.width)), Image.Resampling.LANCZOS).save(path, quality=88)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("run", type=Path)
+    parser.add_argument("--name", default="streets-small")
+    parser.add_argument("--into", type=Path)
+    arguments = parser.parse_args()
+    name = f"{released.OWNER}/{arguments.name}"
+    folder = arguments.into or released.FOLDER / arguments.name
+    with tempfile.TemporaryDirectory() as scratch:
+        try:
+            release(found(arguments.run, scratch), folder, name)
+        except (OSError, ValueError) as error:
+            sys.exit(f"error: {printable(str(error))}")
+    if arguments.into is None:
+        picture(name, PICTURE)
+        print(f"{folder} and {PICTURE} are to be committed")
+
+
+if __name__ == "__main__":
+    main()
