@@ -23,8 +23,8 @@ from taskscape.publishing import About, publish
 
 EXPECTS = "photographs of streets that a camera in a vehicle takes by day"
 LIMITS = (
-    "It was trained without any photograph that has labels of these tasks. Small and rare things (poles, signs, riders, "
-    "fences) are often missed in photographs, sidewalks and shop windows are confused with their neighbors, and "
+    "It was trained without any photograph that has labels of these tasks. Small and rare things (poles, signs, "
+    "riders, fences) are often missed in photographs, sidewalks and shop windows are confused with their neighbors, and "
     "outlines are rough.",
     "Depth is in metres of generated streets: in photographs its order is better than its scale, which depends on the "
     "camera's height and field of view.",
