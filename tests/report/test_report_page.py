@@ -80,7 +80,7 @@ def test_a_page_tells_everything(make_run: MakeRun) -> None:
         assert text in page.text
     for text in ("% correct", "relative error", "° error", "true depth, metres", "Distribution, depth", "83.3 %"):
         assert text in page.text
-    assert page.tags.count("img") == 4 + 2 + 2 * (1 + 3 * 3)  # hero, a sphere there and in the legends, samples
+    assert page.tags.count("img") == 4 + 2 + 2 * (1 + 3 * 4)  # hero, a sphere there and in the legends, samples
     assert "no label" in page.text
 
 
@@ -246,7 +246,7 @@ def test_a_view_of_ones_own_is_on_the_page(make_run: MakeRun) -> None:
     ):  # fmt: skip
         assert text in page.text, text
     assert "confusion" not in page.ids
-    assert page.tags.count("img") == 2 + 2 * (1 + 3)
+    assert page.tags.count("img") == 2 + 2 * (1 + 4)
 
 
 def test_a_modality_without_a_view_is_named(make_run: MakeRun, monkeypatch: pytest.MonkeyPatch) -> None:

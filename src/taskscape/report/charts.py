@@ -129,6 +129,55 @@ def scatter(
     return _figure(title, note, legend, _frame(x_axis, y_axis, x_label) + body, f"over {x_label}: {said}")
 
 
+@dataclass(frozen=True)
+class Box:
+    """How values are distributed over a stretch of the x axis."""
+
+    left: float
+    right: float
+    quantiles: tuple[float, float, float, float, float]
+    """Of 5, 25, 50, 75 and 95 %."""
+
+
+def boxes(
+    title: str,
+    items: Sequence[Box],
+    dots: Sequence[tuple[float, float]],
+    x_label: str,
+    note: str = "",
+    log: bool = False,
+) -> str:
+    """Draw boxes from quartile to quartile with the median, lines to 5 and 95 %, and the dots that lie around them.
+
+    With ``log`` both axes are logarithmic. Returns an HTML figure, or nothing without a box.
+    """
+    if not items:
+        return ""
+    x_axis = Axis.around([x for box in items for x in (box.left, box.right)], log, margin=0.0, smallest=0.0)
+    y_axis = Axis.around([y for box in items for y in box.quantiles], log)
+    within = [(x, y) for x, y in dots if x_axis.low <= x <= x_axis.high and y_axis.low <= y <= y_axis.high]
+    places = (_place(x, y, x_axis, y_axis) for x, y in within)
+    body = f'<path class="dots" d="{"".join(f"M{u:.0f},{v:.0f}h0" for u, v in places)}"/>'
+    body += "".join(_box(box, x_axis, y_axis) for box in items)
+    said = "; ".join(
+        f"from {_tick(b.left)} to {_tick(b.right)} median {_tick(b.quantiles[2])}, "
+        f"half of all between {_tick(b.quantiles[1])} and {_tick(b.quantiles[3])}"
+        for b in items
+    )
+    return _figure(title, note, "", _frame(x_axis, y_axis, x_label) + body, f"over {x_label}: {said}")
+
+
+def _box(box: Box, x_axis: Axis, y_axis: Axis) -> str:
+    left, right = (_place(x, y_axis.low, x_axis, y_axis)[0] for x in (box.left, box.right))
+    lowest, low, middle, high, highest = (_place(box.left, y, x_axis, y_axis)[1] for y in box.quantiles)
+    left, right, center = left + 4, right - 4, (left + right) / 2
+    return (
+        f'<g class="box"><path d="M{center:.1f},{lowest:.1f}V{low:.1f}M{center:.1f},{high:.1f}V{highest:.1f}"/>'
+        f'<path class="middle" d="M{left:.1f},{low:.1f}H{right:.1f}V{high:.1f}H{left:.1f}Z"/>'
+        f'<path class="median" d="M{left:.1f},{middle:.1f}H{right:.1f}"/></g>'
+    )
+
+
 def _in_words(series: Sequence[Series], x_label: str) -> str:
     """Say where the lines that stand in the legend begin and end, for those who do not see them."""
     lines = [s for s in series if s.label and not s.faint]

@@ -11,6 +11,7 @@ from taskscape.report.html import folded
 from taskscape.report.run import Run
 from taskscape.report.steps import Curve
 from taskscape.report.words import column_words, task_word
+from taskscape.views import view
 
 AXES = ("epoch", "step", "seconds")
 LEARNING_RATE = "lr"
@@ -50,6 +51,11 @@ def weights(columns: Iterable[str]) -> dict[str, list[str]]:
     return _by_name(columns, "weight")
 
 
+def energies(columns: Iterable[str]) -> dict[str, list[str]]:
+    """Return the columns ``STAGE/consistency/NAME`` by name: of networks that transfer predictions."""
+    return _by_name(columns, "consistency")
+
+
 def _by_name(columns: Iterable[str], kind: str) -> dict[str, list[str]]:
     groups: dict[str, list[str]] = {}
     for column in columns:
@@ -79,6 +85,9 @@ def curve_charts(curves: Curves) -> str:
 
     charts = [_loss(curves, name, columns, COLORS[i]) for i, (name, columns) in enumerate(loss.items())]
     charts += [metric_chart(curves, name, COLORS[i], yardstick=True) for i, name in enumerate(first)]
+    charts += [
+        _energy(curves, name, columns[0], COLORS[i]) for i, (name, columns) in enumerate(energies(epochs).items())
+    ]
     rate = curves.steps.get(LEARNING_RATE) or epochs.get(LEARNING_RATE, [])
     charts.append(chart("Learning rate", [Series("learning rate", COLORS[4], rate)], from_zero=True))
     charts.append(_weights({task_word(name, curves.tasks): epochs[columns[0]] for name, columns in weight.items()}))
@@ -94,8 +103,8 @@ def curve_charts(curves: Curves) -> str:
 
 def _others(curves: Curves) -> list[str]:
     """Return the columns that are neither an axis nor a loss, weight or metric."""
-    groups = (*losses(curves.epochs).values(), *weights(curves.epochs).values())
-    known = {LEARNING_RATE, *AXES, *(column for group in groups for column in group)}
+    groups = [of.values() for of in (losses(curves.epochs), weights(curves.epochs), energies(curves.epochs))]
+    known = {LEARNING_RATE, *AXES, *(column for named in groups for columns in named for column in columns)}
     known |= {f"{stage}/{name}" for stage in STAGES for name in curves.specs}
     return [column for column in curves.epochs if column not in known]
 
@@ -107,6 +116,17 @@ def _loss(curves: Curves, name: str, columns: Iterable[str], color: str) -> str:
         stage = column.split("/")[0]
         lines.append(Series(STAGES.get(stage, stage), color, curves.epochs[column], dashed=stage != "train"))
     return chart(f"Loss, {task_word(name, curves.tasks)}", lines, y_log=_log(lines))
+
+
+def _energy(curves: Curves, name: str, column: str, color: str) -> str:
+    """Draw how far the predictions that are transferred to a task are from the direct ones."""
+    modality = curves.tasks.get(name)
+    unit = ""
+    if modality is not None:
+        unit = "nats" if view(modality).classes else view(modality).axis
+    note = f"{unit}, transferred against direct · ↓ lower is better".removeprefix(", ")
+    line = Series("validation", color, curves.epochs[column])
+    return chart(f"Consistency energy, {task_word(name, curves.tasks)}", [line], note, from_zero=True)
 
 
 def _weights(curves: Mapping[str, Curve]) -> str:

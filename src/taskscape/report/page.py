@@ -28,6 +28,7 @@ from taskscape.report.glossary import (
 from taskscape.report.html import facts, folded, page, settings_table, tiles, warning, wide, write
 from taskscape.report.modules import parameter_table
 from taskscape.report.run import Run, flatten, headline
+from taskscape.report.spread import error_boxes
 from taskscape.report.words import heading, task_word, task_words
 from taskscape.report.yardsticks import Yardstick, yardsticks
 from taskscape.run_folder import Result
@@ -89,7 +90,7 @@ def _page(run: Run) -> str:
             (
                 "Distributions",
                 "How true and predicted values are distributed, and how errors depend on the true value.",
-                _distributions(result),
+                _distributions(result, samples),
             ),
             (
                 "Images",
@@ -238,7 +239,7 @@ def _confusion(task: str, result: Result) -> str:
     return confusion_table(confusion, classes) if confusion and classes else ""
 
 
-def _distributions(result: Result) -> str:
+def _distributions(result: Result, samples: gallery.Samples) -> str:
     charts = []
     for task, modality in result.tasks.items():
         word, axis = task_word(task, result.tasks), view(modality).axis
@@ -247,6 +248,9 @@ def _distributions(result: Result) -> str:
         if errors := result.plots.get(f"{task}/error_by_distance"):
             metrics = {key: result.specs[f"{task}/{key}"] for key in errors if f"{task}/{key}" in result.specs}
             charts += [_error_by_distance(word, axis, spec, key, errors) for key, spec in metrics.items()]
+            if f"{task}/prediction" in samples:
+                parts = (samples[f"{task}/{part}"] for part in ("label", "prediction", "valid"))
+                charts.append(error_boxes(word, axis, *parts))
     return grid(charts) if charts else ""
 
 

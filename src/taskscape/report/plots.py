@@ -46,6 +46,18 @@ def check_samples(samples: Mapping[str, npt.NDArray[Any]], tasks: Mapping[str, M
                 raise ValueError(f"{task}/{part} is {array.dtype}, not uint8")
         if samples[f"{task}/valid"].dtype != np.bool_:
             raise ValueError(f"{task}/valid is {samples[f'{task}/valid'].dtype}, not bool")
+        _check_of_network(samples, task)
+
+
+def _check_of_network(samples: Mapping[str, npt.NDArray[Any]], task: str) -> None:
+    """Check what only some networks give."""
+    name, prediction, images = f"{task}/transferred", samples[f"{task}/prediction"], len(samples["image"])
+    array = samples.get(name, prediction)
+    if array.shape != prediction.shape or array.dtype != prediction.dtype:
+        raise ValueError(f"{name} is {array.dtype} {array.shape}, not as {task}/prediction")
+    maps = samples.get(f"{task}/attention")
+    if maps is not None and (maps.ndim != 4 or len(maps) != images or maps.dtype != np.uint8 or not maps.size):
+        raise ValueError(f"{task}/attention is {maps.dtype} {maps.shape}, not uint8 ({images}, C, h, w)")
 
 
 def _check_confusion(name: str, plot: Any) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from taskscape.modalities import Modality
+from taskscape.report.attention import KEY, attention_strip
 from taskscape.report.words import heading, task_word
 from taskscape.views import Example, Key, RgbArray, Scale, Swatches, view
 from taskscape.views.legend import as_html, image_tag
@@ -29,7 +30,12 @@ class TaskSamples:
     label: RgbArray
     prediction: RgbArray
     difference: RgbArray
-    """(N, H, W, 3) each."""
+    over: RgbArray
+    """The prediction laid over the image. (N, H, W, 3) each."""
+    transferred: RgbArray | None
+    """What the prediction of another task is transferred to, where the network does that."""
+    attention: list[str]
+    """HTML for each image: what class tokens attend to; empty where the network has none."""
     scores: list[str]
     """How good the prediction is on each image, in words; empty where an image has no label."""
     legend: str
@@ -45,7 +51,10 @@ def subsample(samples: Samples) -> Samples:
     if "image" not in samples:
         return {}
     step = -(-samples["image"].shape[2] // LARGEST_WIDTH)
-    smaller = {key: value if key == "name" else value[:, ::step, ::step] for key, value in samples.items()}
+    smaller = {
+        key: value if key == "name" or key.endswith("/attention") else value[:, ::step, ::step]
+        for key, value in samples.items()
+    }
     return {"name": np.array([f"image {i + 1}" for i in range(len(samples["image"]))]), **smaller}
 
 
@@ -58,13 +67,21 @@ def _colorize(task: str, modality: Modality, samples: Samples) -> TaskSamples:
     label, valid, prediction = (samples[f"{task}/{part}"] for part in ("label", "valid", "prediction"))
     shown = view(modality).fit(label, valid)  # one scale for all images, so that they can be compared
     prediction = shown.align(prediction, label, valid)
+    word, transferred, maps = task_word(task, {task: modality}), f"{task}/transferred", f"{task}/attention"
+    attention = [
+        attention_strip(word, image, of_image, shown.classes, ids)
+        for image, of_image, ids in zip(samples["image"], samples.get(maps, ()), prediction, strict=False)
+    ]
     return TaskSamples(
-        task_word(task, {task: modality}),
+        word,
         shown.colorize(label, valid),
         shown.colorize(prediction),
         shown.difference(label, prediction, valid),
+        shown.over(samples["image"], prediction),
+        shown.colorize(shown.align(samples[transferred], label, valid)) if transferred in samples else None,
+        attention or [""] * len(label),
         shown.scores(label, prediction, valid),
-        shown.legend(label, prediction, valid),
+        shown.legend(label, prediction, valid) + (as_html(KEY) if any(attention) else ""),
         shown.key(),
         shown.difference_key(),
     )
@@ -96,6 +113,14 @@ def _block(samples: Samples, tasks: Sequence[TaskSamples], i: int) -> str:
         + _keys(t, i)
         for t in tasks
     )
+    also = "".join(_figure(t.over[i], f"{t.task}, over the image", f"{name}: {t.task}, over the image") for t in tasks)
+    transferred = "".join(
+        _figure(t.transferred[i], f"{t.task}, transferred", f"{name}: {t.task}, transferred from another task")
+        for t in tasks
+        if t.transferred is not None
+    )
+    rows += f'<div class="triple">{also}</div>' + (f'<div class="triple">{transferred}</div>' if transferred else "")
+    rows += "".join(t.attention[i] for t in tasks)
     return (
         f'<article class="sample"><div class="photo">{image_tag(samples["image"][i], name)}'
         f"<h3>{escape(name)}</h3><dl>{scores}</dl></div><div>{rows}</div></article>"

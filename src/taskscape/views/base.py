@@ -10,6 +10,7 @@ from PIL import Image
 from taskscape.modalities.base import Modality
 from taskscape.serialization import nearest, structure
 from taskscape.views.arrays import Array, Color, Mask, RgbArray
+from taskscape.views.colors import overlay
 from taskscape.views.key import Key
 from taskscape.views.legend import as_html
 
@@ -97,6 +98,10 @@ class View(ABC, Generic[M]):
     def preview(self, image: RgbArray, values: Array) -> RgbArray:
         """Return what stands beside an (H, W, 3) image for people: the colored values, or an overlay."""
         return self.colorize(values)
+
+    def over(self, image: RgbArray, values: Array) -> RgbArray:
+        """Return the colored values laid over an image, (..., 3) as the result."""
+        return overlay(image, self.colorize(values))
 
     def preview_key(self) -> Key:
         """Return what the colors of ``preview`` mean: by default those of ``colorize``."""

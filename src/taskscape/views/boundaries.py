@@ -71,6 +71,10 @@ class BoundariesView(View[Boundaries]):
 
     @override
     def preview(self, image: RgbArray, values: Array) -> RgbArray:
+        return self.over(image, values)
+
+    @override
+    def over(self, image: RgbArray, values: Array) -> RgbArray:
         """Return the predicted boundaries drawn over the image."""
         return np.where((values >= self.threshold)[..., None], np.array(LINE, np.uint8), image)
 

@@ -11,7 +11,7 @@ from typing_extensions import override
 from taskscape.modalities.semseg import Semseg
 from taskscape.views.arrays import Array, Color, Mask, RgbArray
 from taskscape.views.base import View, mean_per_image
-from taskscape.views.colors import INVALID, NEUTRAL, overlay
+from taskscape.views.colors import INVALID, NEUTRAL
 from taskscape.views.key import Key, Swatches
 
 
@@ -61,7 +61,7 @@ class SemsegView(View[Semseg]):
     @override
     def preview(self, image: RgbArray, values: Array) -> RgbArray:
         """Return the colors over the image."""
-        return overlay(image, self.colorize(values))
+        return self.over(image, values)
 
     @override
     def encode(self, values: Array) -> Image.Image:

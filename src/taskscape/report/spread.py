@@ -1,0 +1,46 @@
+"""How errors scatter with the true value, on a run's sample images."""
+
+import math
+
+import numpy as np
+import numpy.typing as npt
+
+from taskscape.report.charts import Box, boxes
+
+QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
+DOTS = 500
+"""Pixels that are drawn, at most."""
+FARTHEST = 8.0
+"""Predictions that are wrong by a larger factor are drawn there."""
+FEWEST = 50
+"""Pixels of a box, at least."""
+
+Array = npt.NDArray[np.floating]
+
+
+def error_boxes(word: str, axis: str, label: Array, prediction: Array, valid: npt.NDArray[np.bool_]) -> str:
+    """Return a chart of predicted : true over true values above 0: a box per octave, and some of the pixels as dots.
+
+    Returns nothing where there are too few pixels.
+    """
+    usable = valid & np.isfinite(prediction) & np.isfinite(label) & (label > 0)
+    true = label[usable].astype(np.float64)
+    if true.size < FEWEST:
+        return ""
+    ratio = np.clip(prediction[usable] / true, 1 / FARTHEST, FARTHEST)
+    octave = np.floor(np.log2(true)).astype(np.int64)
+    items = []
+    for number in range(int(octave.min()), int(octave.max()) + 1):
+        inside = ratio[octave == number]
+        if inside.size >= FEWEST:
+            low, q1, middle, q3, high = np.quantile(inside, QUANTILES).tolist()
+            items.append(Box(math.ldexp(1, number), math.ldexp(1, number + 1), (low, q1, middle, q3, high)))
+    some = np.random.default_rng(0).permutation(true.size)[:DOTS]
+    return boxes(
+        f"Errors by distance, {word}",
+        items,
+        list(zip(true[some].tolist(), ratio[some].tolist(), strict=True)),
+        f"true {word}, {axis}",
+        "predicted : true · quartiles, median, 5 and 95 % of the pixels of the images below",
+        log=True,
+    )
