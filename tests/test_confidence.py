@@ -1,5 +1,6 @@
 """Confidence of every task: what it is a probability of, its calibration, and how a run measures and keeps it."""
 
+import json
 import math
 from collections.abc import Iterator
 from dataclasses import replace
@@ -8,10 +9,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from torch import Tensor
 
+import taskscape
+from blocks import blocks
 from taskscape import runs
 from taskscape.batch import Batch, Target
+from taskscape.cli import main
 from taskscape.evaluation.calibration import calibrate, least
 from taskscape.losses import Angular, Laplace
 from taskscape.losses.likelihood import width_of
@@ -241,3 +246,40 @@ def test_a_damaged_calibration_names_the_file_and_the_remedy(tmp_path: Path) -> 
     Calibration({"depth": -1.0}, "val", 1, "", "").save(path)
     with pytest.raises(ValueError, match=r"spread of depth is not positive"):
         Calibration.load(path)
+
+
+# -- predictions -------------------------------------------------------------------------------------------------------
+
+
+def test_predictions_have_and_write_their_confidence(run: Path, tmp_path: Path) -> None:
+    image = blocks(np.random.default_rng(5), 2).values["image"]
+    assert not taskscape.load(run, device="cpu").predict(image).confidence
+    prediction = taskscape.load(run, confidence=True, device="cpu").predict(image)
+    assert prediction.confidence.keys() == TASKS.keys()
+    for values in prediction.confidence.values():
+        assert values.dtype == np.float32 and values.shape == image.shape[:2]
+        assert values.min() >= 0 and values.max() <= 1
+    written = {path.name for path in prediction.save(tmp_path)}
+    assert {"image.depth.confidence.png", "image.depth.confidence-view.png"} <= written
+    with Image.open(tmp_path / "image.depth.confidence.png") as file:
+        stored = np.asarray(file)
+    np.testing.assert_allclose(stored / 65535, prediction.confidence["depth"], atol=1e-5)
+    about = json.loads((tmp_path / "metadata.json").read_text())["depth"]["confidence_file"]
+    assert about["calibrated"] and "1.25" in about["of"] and about["confidence"] == "gray / 65535"
+    wider = prediction.side_by_side().width, replace(prediction, confidence={}).side_by_side().width
+    assert wider[0] > wider[1]
+
+
+def test_files_of_confidence_from_the_command_line(run: Path, tmp_path: Path) -> None:
+    image = tmp_path / "image.png"
+    Image.fromarray(blocks(np.random.default_rng(6), 2).values["image"]).save(image)
+    main(["predict", str(run), str(image), "--out", str(tmp_path / "out"), "--confidence", "--device", "cpu"])
+    assert (tmp_path / "out" / "image.normals.confidence.png").is_file()
+    assert json.loads((tmp_path / "out" / "metadata.json").read_text())["semseg"]["confidence_file"]["calibrated"]
+
+
+def test_networks_that_say_nothing_are_refused(store: Path, tmp_path: Path) -> None:
+    tasks = {"depth": Depth(), "normals": SurfaceNormals()}
+    runs.train(replace(tiny(store), tasks=tasks, epochs=1), tmp_path / "silent", quiet=True)
+    with pytest.raises(ValueError, match=r"none of depth, normals says how sure it is: .*laplace.*angular"):
+        taskscape.load(tmp_path / "silent", confidence=True, device="cpu")

@@ -25,6 +25,7 @@ def evaluate(
     height: int | None = None,
     tta: bool = False,
     tta_as: TtaAs = None,
+    confidence: bool = False,
     device: str = "auto",
 ) -> None:
     """Evaluate a trained network on a split; writes RUN/result.json, or RUN/result-SPLIT.json for another than val.
@@ -43,6 +44,8 @@ def evaluate(
         tta_as: Test-time augmentation by a word: mirror, scales-3 (0.75 1 1.25), scales-3-max, scales-5 (0.5 … 1.5),
             scales-5-max, or spelled out as in 0.75-1-1.25-mirror-max; the file's name ends in
             the word. What it gains and costs is printed too.
+        confidence: Calibrate on the validation images and measure how sure every task is that can say it, as classes
+            always can; by default only where the run's tasks are set to it.
         device: Where to compute: auto (a GPU when there is one), cpu, cuda, cuda:1 or mps.
     """
     require_run(run)
@@ -62,6 +65,7 @@ def evaluate(
             classes=classes,
             height=height,
             tta=chosen_tta(tta, tta_as),
+            confidence=confidence,
             device=device,
         )
     print_metrics(result, plain=without_tta(run, result))

@@ -37,6 +37,7 @@ def predict(
     tta_as: TtaAs = None,
     view: Settings = (),
     image_range: tuple[float, float] | None = None,
+    confidence: bool = False,
     device: str = "auto",
 ) -> None:
     """Run inference on images with the network of a run, or with a model that is known by its name.
@@ -61,6 +62,8 @@ def predict(
         image_range: The numbers that are black and white in images of more than 8 bits, as image_range in
             taskscape.yaml; by default what that said of the run's data, or else the full range of 16 bits, where an
             image shows that it is used.
+        confidence: Also write how sure the network is: IMAGE.TASK.confidence.png, 16-bit gray with 65535 for 1, and
+            IMAGE.TASK.confidence-view.png. Classes always say it, depth and normals where they were trained to.
         device: Where to compute: auto (a GPU when there is one), cpu, cuda, cuda:1 or mps.
     """
     run, images = _chosen(named)
@@ -82,6 +85,7 @@ def predict(
             tta=chosen_tta(tta, tta_as),
             view_settings=_view_settings(view),
             image_range=image_range,
+            confidence=confidence,
             device=device,
             progress=reporter(progress, "images"),
         )

@@ -24,6 +24,7 @@ def predict(
     tta: TestTimeAugmentation | str | bool = False,
     view_settings: Mapping[str, Mapping[str, Any]] | None = None,
     image_range: ValueRange | None = None,
+    confidence: bool = False,
     device: str = "auto",
     progress: ProgressCallback | None = None,
 ) -> list[Path]:
@@ -43,9 +44,10 @@ def predict(
         tta=tta,
         view_settings=view_settings,
         image_range=image_range,
+        confidence=confidence,
         device=device,
     )
-    written = [write_metadata(predictor.views, out)]
+    written = [write_metadata(predictor.views, out, predictor.confidence_views)]
     unreadable = []
     clipped: dict[str, dict[str, float]] = {}
     for done, (name, source) in enumerate(sources.items(), 1):
@@ -56,7 +58,7 @@ def predict(
         else:
             if prediction.views != predictor.views:  # the first one sets a scale that the run does not know
                 predictor = replace(predictor, views=prediction.views)
-                write_metadata(predictor.views, out)
+                write_metadata(predictor.views, out, predictor.confidence_views)
             written += replace(prediction, name=name).save_images(out)
             for task, share in prediction.beyond_file().items():
                 clipped.setdefault(task, {})[name] = share

@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -23,12 +24,14 @@ from taskscape.files import atomic_write, writing
 from taskscape.files.paths import check_inside
 from taskscape.inference.images import AnyImage, as_rgb
 from taskscape.released import resolve
+from taskscape.run_folder.calibration import Calibration
 from taskscape.run_folder.names import RunFolder
 from taskscape.run_folder.result import Result
 from taskscape.runs.run import TrainedModel
 from taskscape.runs.run import load as load_model
 from taskscape.serialization import nearest
-from taskscape.views import RgbArray, View, view
+from taskscape.tasks import Task
+from taskscape.views import ConfidenceView, RgbArray, View, view
 from taskscape.views.arrays import Array
 from taskscape.views.drawing import captioned, in_a_row, with_key
 
@@ -52,6 +55,11 @@ class Prediction(Mapping[str, Array]):
     """By task: how its values are shown and written."""
     name: str = "image"
     """What the names of its files start with."""
+    confidence: Mapping[str, Array] = field(default_factory=dict, kw_only=True)
+    """How sure the network is, (H, W) float32 in 0..1, of the tasks that say it, such as those with classes. Empty
+    unless it was asked for: ``load(run, confidence=True)``."""
+    confidence_views: Mapping[str, ConfidenceView] = field(default_factory=dict, kw_only=True)
+    """By task: what that number is, how it is shown and written."""
 
     @override
     def __getitem__(self, task: str) -> Array:
@@ -81,11 +89,13 @@ class Prediction(Mapping[str, Array]):
 
         Small images are enlarged.
         """
-        previews = [
-            captioned(np.asarray(preview), task, self.views[task].preview_key())
-            for task, preview in self.previews().items()
-        ]
-        return Image.fromarray(in_a_row([captioned(self.image, "image"), *previews]))
+        pictures = [captioned(self.image, "image")]
+        for task, preview in self.previews().items():
+            pictures.append(captioned(np.asarray(preview), task, self.views[task].preview_key()))
+            if task in self.confidence:
+                shown = self.confidence_views[task]
+                pictures.append(captioned(shown.colorize(self.confidence[task]), f"{task} confidence", shown.key()))
+        return Image.fromarray(in_a_row(pictures))
 
     def beyond_file(self) -> dict[str, float]:
         """Return, by task, the share of pixels whose value the task's file cannot hold, where there are any."""
@@ -107,12 +117,14 @@ class Prediction(Mapping[str, Array]):
         """Write the files that ``taskscape predict`` writes, and return their paths.
 
         For an image NAME and every task TASK these are ``NAME.TASK.png`` for programs and ``NAME.TASK-view.png`` for
-        people; ``NAME.side-by-side.png``; and ``metadata.json``, which says how to read the first ones. Warns where
-        values are beyond what a file can hold.
+        people; ``NAME.side-by-side.png``; and ``metadata.json``, which says how to read the first ones. Of tasks with a
+        ``confidence`` there are ``NAME.TASK.confidence.png``, 16-bit gray with 65535 for 1, and
+        ``NAME.TASK.confidence-view.png``. Warns where values are beyond what a file can hold.
         """
         for task, share in self.beyond_file().items():
             warnings.warn(beyond(task, self.views[task], {self.name: share}), stacklevel=2)
-        return [write_metadata(self.views, Path(folder)), *self.save_images(Path(folder))]
+        metadata = write_metadata(self.views, Path(folder), self.confidence_views)
+        return [metadata, *self.save_images(Path(folder))]
 
     def save_images(self, folder: Path) -> list[Path]:
         """Write the files of ``save`` without the last one. Raises ``ValueError`` where a link leads out of it."""
@@ -125,6 +137,11 @@ class Prediction(Mapping[str, Array]):
         for task, preview in self.previews().items():
             shown = with_key(np.asarray(preview), self.views[task].preview_key())
             written.append(_save(Image.fromarray(shown), folder / f"{self.name}.{task}-view.png"))
+        for task, values in self.confidence.items():
+            sure, start = self.confidence_views[task], f"{self.name}.{task}.confidence"
+            written.append(_save(sure.encode(values), folder / f"{start}.png", sure.metadata()))
+            picture = with_key(sure.colorize(values), sure.key())
+            written.append(_save(Image.fromarray(picture), folder / f"{start}-view.png"))
         return [*written, _save(self.side_by_side(), folder / f"{self.name}.side-by-side.png")]
 
 
@@ -141,6 +158,10 @@ class Predictor:
     """Test-time augmentation; True is the mean of the predictions for the image and for its mirror image."""
     image_range: ValueRange | None = field(default=None, kw_only=True)
     """Black and white in images of more than 8 bits."""
+    spreads: Mapping[str, float] = field(default_factory=dict, kw_only=True)
+    """Of the tasks whose confidence is predicted too, with their calibration; 1 takes the network at its word."""
+    confidence_views: Mapping[str, ConfidenceView] = field(default_factory=dict, kw_only=True)
+    """Of these tasks: what the confidence is, how it is shown and written."""
 
     def predict(self, image: AnyImage) -> Prediction:
         """Predict an image: a file, an image of Pillow, (H, W, 3) RGB, or a tensor (3, H, W).
@@ -152,24 +173,28 @@ class Predictor:
         return replace(prediction, name=Path(image).stem) if isinstance(image, str | os.PathLike) else prediction
 
     def _prediction(self, rgb: RgbArray) -> Prediction:
-        values = self._values(rgb)
+        values, confidence = self._values(rgb)
         views = {name: view.fit(view.comparable(values[name])) for name, view in self.views.items()}
-        return Prediction(rgb, values, views)
+        return Prediction(rgb, values, views, confidence=confidence, confidence_views=self.confidence_views)
 
-    def _values(self, rgb: RgbArray) -> dict[str, Array]:
+    def _values(self, rgb: RgbArray) -> tuple[dict[str, Array], dict[str, Array]]:
+        """Return the values and the confidence of each task that has them."""
         image = torch.tensor(rgb, device=self.model.device).permute(2, 0, 1)[None] / 255
         size = image.shape[-2:]
         if self.height is not None:
             width = max(round(size[1] * self.height / size[0]), 1)
             image = F.interpolate(image, (self.height, width), mode="bilinear", antialias=True)
         outputs = self.model.forward_tta(image, self.tta)
-        values = {}
+        values, confidence = {}, {}
         for name, task in self.model.tasks.items():
             raw = outputs.final[name].float()
             if raw.shape[-2:] != size:
                 raw = F.interpolate(raw, size, mode="bilinear")  # before decoding: ids cannot be interpolated
             values[name] = task.modality.to_array(task.decode(raw))[0]
-        return values
+            sure = task.confidence_of(raw, self.spreads[name]) if name in self.spreads else None
+            if sure is not None:
+                confidence[name] = sure[0].cpu().numpy()
+        return values, confidence
 
 
 def load(
@@ -180,6 +205,7 @@ def load(
     tta: TestTimeAugmentation | str | bool = False,
     view_settings: Mapping[str, Mapping[str, Any]] | None = None,
     image_range: ValueRange | None = None,
+    confidence: bool = False,
     device: str = "auto",
 ) -> Predictor:
     """Load the best network of a run to predict images, or a model by its name.
@@ -194,6 +220,9 @@ def load(
     ``view_settings`` change, by task, how values are shown and written: ``{"depth": {"unit": "cm"}}``. ``image_range``
     says which numbers are black and white in images of more than 8 bits, which are read as ``taskscape prepare`` reads
     them; by default what the description of the run's data said.
+
+    With ``confidence`` predictions also say how sure the network is, of each task that can say it, calibrated where the
+    run is.
 
     Raises ``ValueError`` for settings that do not fit each other or the run; ``FileNotFoundError`` or ``ValueError``
     that names the file, where the folder is not a trained run.
@@ -220,7 +249,21 @@ def load(
         views[name] = fitted(shown, name, RunFolder(Path(run)).samples())
     if image_range is None:
         image_range = stated_range(model.experiment.data)
-    return Predictor(model, views, height, tta=tta, image_range=image_range)
+    spreads, sure = confidence_of(RunFolder(Path(run)), model.tasks) if confidence else ({}, {})
+    return Predictor(model, views, height, tta=tta, image_range=image_range, spreads=spreads, confidence_views=sure)
+
+
+def confidence_of(folder: RunFolder, tasks: Mapping[str, Task]) -> tuple[dict[str, float], dict[str, ConfidenceView]]:
+    """Return the calibration and the view of each task that says how sure it is. Raises ``ValueError`` for none."""
+    known = Calibration.load(folder.calibration).spreads if folder.calibration.exists() else {}
+    said = {name: task.distribution for name, task in tasks.items() if task.distribution is not None}
+    if not said:
+        raise ValueError(
+            f"{folder.path}: none of {', '.join(tasks)} says how sure it is: depth does with the loss laplace, normals "
+            "with angular; train with them, or leave out confidence"
+        )
+    views = {name: ConfidenceView(of.confidence_words, name in known) for name, of in said.items()}
+    return {name: known.get(name, 1.0) for name in said}, views
 
 
 def stated_range(data: DataSource) -> ValueRange | None:
@@ -258,11 +301,15 @@ def beyond(task: str, view: View[Any], shares: Mapping[str, float]) -> str:
     return f"{sentence}: {view.file_remedy}" if view.file_remedy else sentence
 
 
-def write_metadata(views: Mapping[str, View[Any]], folder: Path) -> Path:
+def write_metadata(
+    views: Mapping[str, View[Any]], folder: Path, confidence: Mapping[str, ConfidenceView] = MappingProxyType({})
+) -> Path:
     """Write how to read the files of predictions, and return the path. Makes the folder."""
     with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
-    content = {name: view.metadata() for name, view in views.items()}
+    content = {name: dict(view.metadata()) for name, view in views.items()}
+    for name, sure in confidence.items():
+        content[name]["confidence_file"] = dict(sure.metadata())
     atomic_write(folder / METADATA, json.dumps(content, indent=1))
     return folder / METADATA
 

@@ -13,6 +13,7 @@ from taskscape.views.albedo import AlbedoView
 from taskscape.views.arrays import Color, RgbArray
 from taskscape.views.base import View
 from taskscape.views.boundaries import BoundariesView
+from taskscape.views.confidence import ConfidenceView
 from taskscape.views.depth import DepthView
 from taskscape.views.key import Example, Key, Scale, Swatches
 from taskscape.views.normals import NormalsView
@@ -23,6 +24,7 @@ __all__ = [
     "AlbedoView",
     "BoundariesView",
     "Color",
+    "ConfidenceView",
     "DepthView",
     "Example",
     "Key",

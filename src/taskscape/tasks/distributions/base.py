@@ -33,6 +33,11 @@ class Distribution(ABC):
     """What ``error`` is, in a word or two."""
     error_unit: ClassVar[str] = ""
 
+    @property
+    def confidence_words(self) -> str:
+        """What ``Estimate.confidence`` is, in words."""
+        return f"probability that {self.right_when}"
+
     @abstractmethod
     def estimate(self, raw: Tensor, spread: float = 1.0) -> Estimate:
         """Return how sure the raw output is."""

@@ -26,6 +26,17 @@ class Categorical(Distribution):
 
     measure: ClassConfidence = "probability"
 
+    @property
+    @override
+    def confidence_words(self) -> str:
+        match self.measure:
+            case "probability":
+                return super().confidence_words
+            case "margin":
+                return "margin of the chosen class: its probability minus that of the next one"
+            case "entropy":
+                return "1 minus the entropy of the probabilities of all classes, as a part of the largest"
+
     @override
     def estimate(self, raw: Tensor, spread: float = 1.0) -> Estimate:
         logs = (at_least_float32(raw) / spread).log_softmax(1)

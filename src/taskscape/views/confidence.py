@@ -1,0 +1,50 @@
+"""Confidence: dark where a network is unsure, bright where it is sure; written as 16-bit gray."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from taskscape.views.arrays import Array, Mask, RgbArray
+from taskscape.views.colors import apply_scale
+from taskscape.views.key import Key, Scale
+
+COLORS = "cividis"
+"""Dark blue to yellow: lightness rises evenly."""
+LARGEST_STEP = 65535
+
+
+@dataclass(frozen=True)
+class ConfidenceView:
+    """How the confidence of a task looks, (...) in 0..1, where ``...`` stands for (H, W) or (N, H, W)."""
+
+    words: str
+    """What it is: ``probability that the class is right``."""
+    calibrated: bool = False
+    """Whether it was calibrated on validation images."""
+
+    def colorize(self, values: Array, valid: Mask | None = None) -> RgbArray:
+        """Return the colors, (..., 3); pixels that are not valid become ``INVALID``."""
+        known = np.isfinite(values) if valid is None else np.isfinite(values) & valid
+        return apply_scale(values.astype(np.float32), known, COLORS)
+
+    def key(self) -> Key:
+        """Return what the colors of ``colorize`` mean."""
+        how = "" if self.calibrated else ", not calibrated"
+        text = f"{self.words[:1].upper()}{self.words[1:]}{how}."
+        return (text, Scale(COLORS, [(0.0, "0, unsure"), (0.5, "50 %"), (1.0, "100 %, sure")]))
+
+    def encode(self, values: Array) -> Image.Image:
+        """Return the file form of (H, W) values: gray in 16 bits, 65535 for 1."""
+        return Image.fromarray(np.rint(values.clip(0, 1) * LARGEST_STEP).astype(np.uint16))
+
+    def metadata(self) -> Mapping[str, Any]:
+        """Return how to read the file that ``encode`` gives: plain values for ``metadata.json``."""
+        return {
+            "type": "confidence",
+            "confidence": f"gray / {LARGEST_STEP}",
+            "of": self.words,
+            "calibrated": self.calibrated,
+        }
