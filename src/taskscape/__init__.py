@@ -5,7 +5,7 @@ Everything a user needs is here, imported when it is used::
     import taskscape
 
     network = taskscape.models.DeeplabJoint({"semseg": 19, "depth": 1}, encoder="resnet18")
-    result = taskscape.train(taskscape.recipes.joint(), "runs/joint")
+    result = taskscape.train("joint", "runs/joint")
     prediction = taskscape.load("runs/joint").predict("photo.jpg")
 """
 
@@ -17,14 +17,15 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from taskscape import data, losses, metrics, modalities, models, objectives, recipes, tasks, views, weighting
     from taskscape.inference import load
-    from taskscape.runs import Experiment, evaluate, train
+    from taskscape.recipes import train
+    from taskscape.runs import Experiment, evaluate
 
 _ROOMS = ("data", "losses", "metrics", "modalities", "models", "objectives", "recipes", "tasks", "views", "weighting")
 _NAMES = {
     "Experiment": "taskscape.runs",
     "evaluate": "taskscape.runs",
     "load": "taskscape.inference",
-    "train": "taskscape.runs",
+    "train": "taskscape.recipes",
 }
 
 __all__ = [

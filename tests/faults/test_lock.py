@@ -30,6 +30,7 @@ def test_a_second_process_is_refused_by_name(tmp_path: Path) -> None:
 def test_resuming_twice_is_refused(store: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     run = RunFolder(tmp_path / "run")
     runs.train(experiment(store, epochs=1), run.path, quiet=True)
+    run.result().unlink()  # so that something is left to do
     before = {path: path.read_bytes() for path in run.path.rglob("*") if path.is_file()}
     with locked(run):
         with pytest.raises(SystemExit) as ended:
@@ -98,7 +99,7 @@ def test_without_locks_of_the_file_system_the_process_decides(
 
 
 def test_starts_at_one_moment_choose_folders_of_their_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from taskscape.commands.train import fresh_folder
+    from taskscape.run_folder.fresh import fresh_folder
 
     monkeypatch.chdir(tmp_path)
     assert [fresh_folder(None, "joint") for _ in range(3)] == [Path(f"runs/joint-{n}") for n in (1, 2, 3)]

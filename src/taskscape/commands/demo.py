@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from taskscape.commands.call import call
-from taskscape.commands.train import fresh_folder, print_outcome, resumable
+from taskscape.commands.train import print_outcome, resumable
 
 if TYPE_CHECKING:
     from taskscape.run_folder import Result
@@ -28,6 +28,7 @@ def demo(*, out: Path | None = None, minutes: float = 5.75) -> None:
         raise ValueError(f"--minutes {minutes}: it must be more than 0")
     from taskscape.demo import demo as train_demo
     from taskscape.demo import photograph
+    from taskscape.run_folder.fresh import fresh_folder
 
     run = fresh_folder(out, "demo")
     with resumable(run):

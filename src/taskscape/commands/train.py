@@ -1,6 +1,5 @@
 """``taskscape train``."""
 
-import os
 import signal
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -82,7 +81,9 @@ def start(recipe: str, arguments: Sequence[str]) -> None:
     else:
         experiment, out, resume, _ = parse(recipe, default, arguments)
     if resume is None:
-        _train(experiment, out, name=_short_name(recipe))
+        from taskscape.run_folder.fresh import short_name
+
+        _train(experiment, out, name=short_name(recipe))
         return
     from taskscape.runs import read_experiment
 
@@ -93,36 +94,6 @@ def start(recipe: str, arguments: Sequence[str]) -> None:
             f"continue it with its own: taskscape train --resume {resume}"
         )
     _train(saved, resume)
-
-
-def fresh_folder(run: Path | None, name: str) -> Path:
-    """Return the folder of a new run, by default the first free ``runs/NAME-N``.
-
-    Raises ``ValueError`` for a folder that holds a run.
-    """
-    if run is None:
-        if int(os.environ.get("WORLD_SIZE", os.environ.get("SLURM_NTASKS", "1"))) > 1:
-            raise ValueError("several processes must agree on a folder: name it with --out")
-        numbers = (Path("runs") / f"{name}-{number}" for number in range(1, 10**9))
-        return next(folder for folder in numbers if _is_made(folder))
-    first_process = os.environ.get("RANK", os.environ.get("SLURM_PROCID", "0")) == "0"  # it writes, others may be late
-    if first_process and (run / "experiment.yaml").exists():
-        raise ValueError(
-            f"{run} holds a run; resume it with taskscape train --resume {run}, name another folder, or delete it"
-        )
-    return run
-
-
-def _is_made(folder: Path) -> bool:
-    """Make a folder, unless it is there, perhaps made by another process at this moment."""
-    from taskscape.files import writing
-
-    with writing(folder):
-        try:
-            folder.mkdir(parents=True)
-        except FileExistsError:
-            return False
-    return True
 
 
 def print_outcome(run: Path, result: "Result") -> None:
@@ -156,6 +127,7 @@ def _train(experiment: "Experiment", run: Path | None, *, name: str = "") -> Non
     """Train into a fresh folder for a run called ``name``; resume the run where there is no such name."""
     from taskscape import runs
     from taskscape.run_folder import RunFolder
+    from taskscape.run_folder.fresh import fresh_folder
 
     folder = fresh_folder(run, name) if name or run is None else run
     if not name and runs.is_finished(RunFolder(folder), experiment):
@@ -165,13 +137,6 @@ def _train(experiment: "Experiment", run: Path | None, *, name: str = "") -> Non
         )
     with resumable(folder):
         print_outcome(folder, runs.train(experiment, folder, resume=not name))
-
-
-def _short_name(recipe: str) -> str:
-    """Return what a run of this recipe is called, without its number."""
-    if recipe.endswith((".yaml", ".yml")):
-        return Path(recipe).resolve().parent.name.rstrip("0123456789").rstrip("-") or "run"
-    return recipe.rpartition(":")[2].replace("/", "-")
 
 
 def _differences(saved: Any, asked: Any) -> list[str]:

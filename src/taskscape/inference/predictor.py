@@ -145,7 +145,7 @@ class Prediction(Mapping[str, Array]):
         return [*written, _save(self.side_by_side(), folder / f"{self.name}.side-by-side.png")]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Predictor:
     """A trained network that takes image files and arrays."""
 
@@ -162,6 +162,11 @@ class Predictor:
     """Of the tasks whose confidence is predicted too, with their calibration; 1 takes the network at its word."""
     confidence_views: Mapping[str, ConfidenceView] = field(default_factory=dict, kw_only=True)
     """Of these tasks: what the confidence is, how it is shown and written."""
+
+    def __repr__(self) -> str:
+        """Return the network in a line, and at which height it takes images."""
+        height = "their own height" if self.height is None else f"height {self.height}"
+        return f"Predictor({self.model.network!r}, images of {height}, on {self.model.device})"
 
     def predict(self, image: AnyImage) -> Prediction:
         """Predict an image: a file, an image of Pillow, (H, W, 3) RGB, or a tensor (3, H, W).

@@ -9,7 +9,7 @@ IGNORE_INDEX = 255
 """The id of pixels without a class, in 8-bit label images and in packed stores."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class ClassSet:
     """The classes of a data set: their names and colors, by id."""
 
@@ -26,6 +26,11 @@ class ClassSet:
             raise ValueError(f"class set {self.name}: a class name occurs twice")
         if odd := [name for name in self.classes if not name.isprintable()]:
             raise ValueError(f"class set {self.name}: the class name {odd[0]!r} has a control character")
+
+    def __repr__(self) -> str:
+        """Return name, number and the first classes."""
+        first = ", ".join(self.classes[:3]) + (", …" if len(self) > 3 else "")
+        return f"ClassSet({self.name!r}, {len(self)} classes: {first})"
 
     def __len__(self) -> int:
         """Return the number of classes."""

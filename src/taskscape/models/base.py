@@ -144,6 +144,15 @@ class Network(nn.Module, ABC):
         outputs: Outputs = super().__call__(unit_range(image))
         return outputs
 
+    def __repr__(self) -> str:
+        """Return the network in a line; ``print`` shows its layers, as of every module of torch."""
+        tasks = ", ".join(f"{task}: {channels}" for task, channels in self.out_channels.items())
+        count = sum(parameter.numel() for parameter in self.parameters())
+        return f"{type(self).__name__}({tasks}; {count / 1e6:.3g} M parameters)"
+
+    def __str__(self) -> str:
+        return super().__repr__()
+
     @abstractmethod
     def forward(self, image: Tensor) -> Outputs:
         """Predict every task for a (B, 3, H, W) batch in 0..1."""

@@ -1,6 +1,7 @@
 """Recipes: functions without arguments that return an ``Experiment``. A variant calls another and replaces a field.
 
-Those of every day are here: ``recipes.joint()``. Published experiments are grouped by their line of papers, a module
+Those of every day are here: ``recipes.joint()``; ``recipes.photographs`` has those for photographs. Published
+experiments are grouped by their line of papers, a module
 each: ``recipes.ladder.rung3()``, by name ``ladder/rung3``. Their docstrings say what was published, and where the
 original cannot be followed.
 
@@ -9,9 +10,10 @@ from one. The name of a network is a recipe too: ``joint`` with that network. A 
 file of your own: ``taskscape train my.py:experiment``.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import ModuleType
 
-from taskscape.recipes import adaptive, attention, consistency, ladder, mtan
+from taskscape.recipes import adaptive, attention, consistency, ladder, mtan, photographs
 from taskscape.recipes.basic import (
     EXAMPLE_CHANNELS,
     adaptive_depth,
@@ -26,6 +28,7 @@ from taskscape.recipes.basic import (
     transformer,
     xtask,
 )
+from taskscape.recipes.by_name import names, read, train
 from taskscape.recipes.scale import small
 from taskscape.runs import Experiment
 
@@ -40,18 +43,31 @@ __all__ = [
     "demo_pretrained",
     "depth_only",
     "find",
+    "groups",
     "joint",
     "ladder",
     "mtan",
+    "names",
     "of_network",
+    "photographs",
+    "read",
     "semseg_only",
     "small",
     "three_tasks",
+    "train",
     "transformer",
     "xtask",
 ]
 
-_GROUPS = {module.__name__.rpartition(".")[2]: module for module in (mtan, ladder, adaptive, attention, consistency)}
+_GROUPS = {
+    module.__name__.rpartition(".")[2]: module
+    for module in (mtan, ladder, adaptive, attention, consistency, photographs)
+}
+
+
+def groups() -> Mapping[str, ModuleType]:
+    """Return the modules of the groups, by name."""
+    return _GROUPS
 
 
 def find(name: str) -> Callable[[], Experiment]:

@@ -10,7 +10,7 @@ from taskscape.files import atomic_write
 from taskscape.metrics.spec import MetricSpec
 from taskscape.modalities import Modality
 from taskscape.run_folder.names import RunFolder
-from taskscape.serialization import structure, unstructure
+from taskscape.serialization import show_size, structure, unstructure
 from taskscape.serialization.plain import read_json
 
 FORMAT = 2
@@ -38,7 +38,7 @@ class EpochMean:
     """By ``task/metric``."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Result:
     """The metrics of one trained network on one split.
 
@@ -84,6 +84,13 @@ class Result:
             raise ValueError(f"metrics without a spec: {', '.join(unknown)}; declare them in the `specs` of the metric")
         if odd := [name for name, spec in self.specs.items() if spec.per_class and name.count("/") < 2]:
             raise ValueError(f"{odd[0]!r} is a metric of a class, and its name is not TASK/METRIC/CLASS")
+
+    def __repr__(self) -> str:
+        """Return where it is from, and the metrics that stand for their tasks."""
+        leading = [name for name in self.metrics if self.specs[name].leads] or list(self.metrics)[:3]
+        numbers = [f"{name} {self.specs[name].show(self.metrics[name])}" for name in leading]
+        about = f"{self.split}{self.tta_words}, {self.images} images of {show_size(self.size)}"
+        return f"Result({'; '.join([about, *numbers])})"
 
     @property
     def tta_words(self) -> str:

@@ -1,6 +1,7 @@
 """Settings and other dataclasses as plain values: read within bounds, checked against declared ranges, written back."""
 
 from taskscape.serialization.nearest import nearest
+from taskscape.serialization.short import short
 from taskscape.serialization.sizes import read_size, show_size
 from taskscape.serialization.structured import (
     bare,
@@ -27,6 +28,7 @@ __all__ = [
     "offered",
     "parse",
     "read_size",
+    "short",
     "show_size",
     "structure",
     "unstructure",

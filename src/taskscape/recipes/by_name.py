@@ -1,0 +1,93 @@
+"""Recipes by name, as the command line has them, and training of one in a line of Python."""
+
+import inspect
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from types import ModuleType
+
+from taskscape import recipes, runs
+from taskscape.models import CONFIGS
+from taskscape.recipes import basic
+from taskscape.run_folder import Result
+from taskscape.run_folder.fresh import fresh_folder, short_name
+from taskscape.runs import Experiment
+from taskscape.serialization import load_name, nearest, parse
+from taskscape.serialization.plain import read_text
+
+
+def names() -> list[str]:
+    """Return the names of all recipes: ``joint``, …, ``ladder/rung3``, …"""
+    grouped = [(f"{group}/", module) for group, module in recipes.groups().items()]
+    return [f"{front}{name}" for front, module in [("", basic), *grouped] for name in _recipes_of(module)]
+
+
+def _recipes_of(module: ModuleType) -> list[str]:
+    """Return the names of a module's own public functions without arguments that return an experiment."""
+    functions = {name: one for name, one in vars(module).items() if inspect.isfunction(one)}
+    signatures = {name: inspect.signature(one) for name, one in functions.items() if one.__module__ == module.__name__}
+    return [
+        name
+        for name, signature in signatures.items()
+        if not (name.startswith("_") or signature.parameters) and signature.return_annotation is Experiment
+    ]
+
+
+def read(recipe: str) -> Experiment:
+    """Return the experiment of a recipe's name, a network's name, ``FILE.py:FUNCTION`` or a saved experiment.
+
+    A network's name is ``joint`` with that network; names may have dashes. A saved experiment is a YAML file, such as
+    ``runs/joint/experiment.yaml``.
+
+    Raises ``ValueError`` with the nearest names for a name that is no recipe, and where a function returns something
+    else; ``OSError`` for a file that is not there.
+
+        >>> from taskscape import recipes
+        >>> recipes.read("three-tasks").epochs
+        8
+        >>> recipes.read("jiont")
+        Traceback (most recent call last):
+        ValueError: there is no recipe 'jiont'; did you mean joint?
+    """
+    if recipe.endswith((".yaml", ".yml")):
+        return parse(read_text(Path(recipe)), recipe, Experiment)
+    file, _, name = recipe.rpartition(":")
+    own = recipe.replace("-", "_")
+    function: Callable[[], Experiment] | Experiment
+    if file.endswith(".py"):
+        function = load_name(Path(file), name)
+    elif own in names():
+        function = recipes.find(own)
+    elif recipe in CONFIGS:
+        function = partial(basic.of_network, recipe)
+    else:
+        raise ValueError(f"there is no recipe {recipe!r}{nearest(recipe, [*names(), *CONFIGS])}")
+    experiment = function() if callable(function) else function
+    if not isinstance(experiment, Experiment):
+        raise ValueError(f"{recipe} returned a {type(experiment).__name__}, not an Experiment")
+    return experiment
+
+
+def train(
+    experiment: Experiment | str, run: str | Path | None = None, *, resume: bool = False, quiet: bool = False
+) -> Result:
+    """Train an experiment or a recipe into the folder ``run``, evaluate it there, and return the result.
+
+    A text is what ``read`` takes: ``train("joint")``. Without ``run``, the folder is the first free one of
+    ``runs/joint-1``, ``runs/joint-2``, …, or ``runs/run-1``, … of an experiment without a name; it is printed at the
+    end. Everything else is as for ``taskscape.runs.train``.
+
+    Raises ``ValueError`` as ``read``, and for ``resume`` without the folder of a run.
+    """
+    name = "run"
+    if isinstance(experiment, str):
+        name, experiment = short_name(experiment), read(experiment)
+    if run is not None:
+        return runs.train(experiment, run, resume=resume, quiet=quiet)
+    if resume:
+        raise ValueError("resume needs the folder of the run: train(experiment, run, resume=True)")
+    experiment.check()
+    folder = fresh_folder(None, name)
+    result = runs.train(experiment, folder, quiet=quiet)
+    print(f"run: {folder}")
+    return result

@@ -1,0 +1,41 @@
+"""Folders of new runs."""
+
+import os
+from pathlib import Path
+
+from taskscape.files import writing
+
+
+def fresh_folder(run: Path | None, name: str) -> Path:
+    """Return the folder of a new run, by default the first free ``runs/NAME-N``.
+
+    Raises ``ValueError`` for a folder that holds a run.
+    """
+    if run is None:
+        if int(os.environ.get("WORLD_SIZE", os.environ.get("SLURM_NTASKS", "1"))) > 1:
+            raise ValueError("several processes must agree on a folder: name it with --out")
+        numbers = (Path("runs") / f"{name}-{number}" for number in range(1, 10**9))
+        return next(folder for folder in numbers if _is_made(folder))
+    first_process = os.environ.get("RANK", os.environ.get("SLURM_PROCID", "0")) == "0"  # it writes, others may be late
+    if first_process and (run / "experiment.yaml").exists():
+        raise ValueError(
+            f"{run} holds a run; resume it with taskscape train --resume {run}, name another folder, or delete it"
+        )
+    return run
+
+
+def _is_made(folder: Path) -> bool:
+    """Make a folder, unless it is there, perhaps made by another process at this moment."""
+    with writing(folder):
+        try:
+            folder.mkdir(parents=True)
+        except FileExistsError:
+            return False
+    return True
+
+
+def short_name(recipe: str) -> str:
+    """Return what a run of this recipe is called, without its number."""
+    if recipe.endswith((".yaml", ".yml")):
+        return Path(recipe).resolve().parent.name.rstrip("0123456789").rstrip("-") or "run"
+    return recipe.rpartition(":")[2].replace("/", "-")

@@ -1,0 +1,43 @@
+"""Dataclasses in short: what differs from the defaults."""
+
+from collections.abc import Mapping
+from dataclasses import MISSING, fields, is_dataclass
+from pathlib import Path
+from typing import Any
+
+
+def short(value: Any) -> str:
+    """Return a value as one would write it in Python, a dataclass without what is as by default.
+
+    >>> from dataclasses import dataclass
+    >>> @dataclass
+    ... class Cake:
+    ...     layers: int = 3
+    ...     cream: str = "none"
+    >>> short({"birthday": Cake(cream="lemon")})
+    "{'birthday': Cake(cream='lemon')}"
+    """
+    if is_dataclass(value) and not isinstance(value, type):
+        set_apart = [f"{name}={_inside(one)}" for name, one in _differing(value).items()]
+        return f"{type(value).__name__}({', '.join(set_apart)})"
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{key!r}: {_inside(one)}" for key, one in value.items()) + "}"
+    if isinstance(value, tuple):
+        return f"({', '.join(map(_inside, value))}{',' * (len(value) == 1)})"
+    return repr(str(value)) if isinstance(value, Path) else repr(value)
+
+
+def _inside(value: Any) -> str:
+    """Return a value in short, by its own ``repr`` where its class has one."""
+    parameters = getattr(type(value), "__dataclass_params__", None)
+    return short(value) if parameters is None or parameters.repr else repr(value)
+
+
+def _differing(value: Any) -> dict[str, Any]:
+    found = {}
+    for field in fields(value):
+        if field.init:
+            default = field.default if field.default_factory is MISSING else field.default_factory()
+            if (current := getattr(value, field.name)) != default:
+                found[field.name] = current
+    return found
