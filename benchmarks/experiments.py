@@ -1,23 +1,51 @@
 """Trains published experiments at small scale and keeps what each reached, for docs/results/experiments.md.
 
-    python benchmarks/experiments.py adaptive/silog_joint adaptive/l1_joint --seeds 0 1 2
+    python benchmarks/experiments.py --seeds 0 1 2 --workers 10 --minutes 6
 
-trains each recipe as ``taskscape train RECIPE --scale small`` does, once per seed. ``--train``, ``--val`` and
-``--halved`` make it smaller still, where the machine asks for it; the result says so. It may be stopped: what is in the
-result is not trained again, and a run that was interrupted goes on. ``python benchmarks/tables.py`` then writes the
-document.
+trains the recipes of all claims (``tables.CLAIMS``, the first ones first) as ``taskscape train RECIPE --scale small``
+does, once per seed, in several processes. Names of recipes, with further arguments where need be, train these alone:
+
+    python benchmarks/experiments.py adaptive/silog_joint 'ladder/rung0 --optimizer.lr 1e-3' --seeds 0 1 2
+
+``--train``, ``--val``, ``--halved`` and ``--epochs`` change images and epochs, where the machine asks for it; the
+result says so. It may be stopped: what is in the result is not trained again, and a run that was interrupted goes on.
+A run that fails is in the result with its error, what ``--minutes`` left out is listed.
+
+``--times`` measures instead, in this process and in turns, how long steps of training and predictions of one network
+for both tasks take, and of one per task.
+
+``python benchmarks/tables.py`` then writes the document.
 """
 
 import argparse
+import gc
 import json
-from dataclasses import replace
+import math
+import multiprocessing
+import os
+import shlex
+import shutil
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
+import torch
+
 import tables
-from taskscape import recipes, runs
-from taskscape.data import Streets
+from taskscape import parallel, recipes, runs
+from taskscape.commands.experiment import parse
+from taskscape.data import Augmentation, Streets
+from taskscape.devices import find_device
+from taskscape.distributed import launch
+from taskscape.evaluation import seconds_of
 from taskscape.files import atomic_write
+from taskscape.models import Network
+from taskscape.recipes.miniscapes import alone
 from taskscape.run_folder import Result, RunFolder
 from taskscape.runs import Experiment
 
@@ -28,56 +56,264 @@ KEPT = (
 )
 
 
-def smaller(experiment: Experiment, train: int, val: int, *, halved: bool) -> Experiment:
-    """Return an experiment with at most so many images, of half the size where asked for."""
-    data, crop = experiment.data, experiment.augmentation.crop
-    assert isinstance(data, Streets)
-    (height, width), halves = data.size, 2 if halved else 1
-    data = replace(data, train=train, val=val, size=(height // halves, width // halves))
-    crop = crop and (crop[0] // halves, crop[1] // halves)
-    return replace(experiment, data=data, augmentation=replace(experiment.augmentation, crop=crop))
+# -- trainings ---------------------------------------------------------------------------------------------------------
 
 
-def about(experiment: Experiment, result: Result) -> dict[str, Any]:
-    """Return what the document needs of a run."""
+@dataclass(frozen=True)
+class Job:
+    """One run."""
+
+    name: str
+    """The recipe, with further arguments where there are some."""
+    seed: int
+    experiment: Experiment
+    run: Path
+
+
+LONGER = {"ladder/rung10": 1.5}
+"""Of how many times the epochs a recipe is, where it differs in that from what it is compared with."""
+
+
+@dataclass(frozen=True)
+class Size:
+    """How much smaller than the recipes the runs are."""
+
+    train: int
+    val: int
+    halved: bool
+    epochs: int
+
+    def of(self, name: str) -> Experiment:
+        """Return the experiment of a name at small scale, with these images."""
+        recipe, *arguments = shlex.split(name)
+        small = recipes.small(recipes.find(recipe)(), round(self.epochs * LONGER.get(recipe, 1)))
+        experiment: Experiment = parse(recipe, small, arguments).experiment
+        data, crop = experiment.data, experiment.augmentation.crop
+        assert isinstance(data, Streets)
+        (height, width), halves = data.size, 2 if self.halved else 1
+        data = replace(data, train=self.train, val=self.val, size=(height // halves, width // halves))
+        crop = crop and (crop[0] // halves, crop[1] // halves)
+        return replace(experiment, data=data, augmentation=replace(experiment.augmentation, crop=crop))
+
+
+def train(job: Job) -> dict[str, Any]:
+    """Train a run, or continue it, and return what the document needs of it, or the error."""
+    experiment = job.experiment
     assert isinstance(experiment.data, Streets)
-    return {
+    try:
+        result = runs.train(experiment, job.run, resume=True, quiet=True)
+        if experiment.tta is not None:
+            result = Result.load(RunFolder(job.run).result("val", experiment.tta))
+    except Exception as error:  # the other runs are worth their time
+        return {"error": f"{type(error).__name__}: {error}"}
+    finally:
+        gc.collect()  # the next one has all memory
+    found = {
         "train": experiment.data.train,
         "val": experiment.data.val,
         "size": list(experiment.data.size),
         "epochs": experiment.epochs,
+        "steps": experiment.epochs * (experiment.data.train // experiment.batch_size),
         "parameters": result.cost["parameters"],
-        "seconds": result.cost["seconds"],
-        "seconds_per_image": result.cost["seconds_per_image"],
+        "seconds": round(result.cost["seconds"], 1),
         "metrics": {name: result.metrics[name] for name in KEPT if name in result.metrics},
     }
+    if job.name in tables.METRES_AND_LOG:
+        found["histogram"] = result.plots["depth/histogram"]
+    return found
+
+
+def serve(connection: Connection, parent: int) -> None:
+    """Train what comes through the connection, in a process of its own."""
+    parallel.end_with(parent)
+    parallel.use_threads(1)
+    while (job := connection.recv()) is not None:
+        connection.send(train(job))
+
+
+class Queue:
+    """Jobs for several processes, and the file of their results. A process that dies takes its run alone with it."""
+
+    def __init__(self, jobs: Sequence[Job], file: Path, until: float, *, forget: bool) -> None:
+        self.jobs, self.file, self.until, self.forget = list(jobs), file, until, forget
+        self.lock = threading.Lock()
+        self.started = time.monotonic()
+
+    def run(self, workers: int) -> None:
+        """Train all jobs, ``workers`` at a time."""
+        threads = [threading.Thread(target=self._work) for _ in range(min(workers, len(self.jobs)))]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+
+    def _work(self) -> None:
+        context = multiprocessing.get_context("spawn")
+        process, connection = None, None
+        for job in iter(self._next, None):
+            if process is None or connection is None:
+                connection, theirs = context.Pipe()
+                process = context.Process(target=serve, args=(theirs, os.getpid()), daemon=True)
+                process.start()
+                theirs.close()
+            try:
+                connection.send(job)
+                outcome = connection.recv()
+            except (EOFError, OSError):
+                process.join()
+                outcome = {"error": f"its process ended with {process.exitcode}"}
+                process = None
+            self._keep(job, outcome)
+        if process is not None and connection is not None:
+            connection.send(None)
+            process.join()
+
+    def _next(self) -> Job | None:
+        with self.lock:
+            return self.jobs.pop(0) if self.jobs and time.monotonic() < self.until else None
+
+    def _keep(self, job: Job, outcome: dict[str, Any]) -> None:
+        with self.lock:
+            found = read(self.file)
+            of = found["failed" if "error" in outcome else "runs"].setdefault(job.name, {})
+            of[str(job.seed)] = outcome.get("error", outcome)
+            save(self.file, found)
+            said = outcome.get("error") or ", ".join(f"{k} {v:.2f}" for k, v in outcome["metrics"].items())
+            print(f"{time.monotonic() - self.started:4.0f} s  {job.name}, seed {job.seed}: {said}", flush=True)
+        if self.forget and "error" not in outcome:
+            shutil.rmtree(job.run, ignore_errors=True)
+
+
+def read(file: Path) -> dict[str, Any]:
+    """Return what was found so far."""
+    found = json.loads(file.read_text("utf-8")) if file.exists() else {}
+    return {"machine": {}, "runs": {}, "failed": {}, "left_out": [], "times": {}, **found}
+
+
+def save(file: Path, found: dict[str, Any]) -> None:
+    atomic_write(file, json.dumps(found, indent=1) + "\n")
+
+
+def machine() -> str:
+    """Return what computes here, in general terms."""
+    about = runs.environment(find_device())
+    return f"{about['device']}, torch {about['torch']}"
+
+
+def jobs(names: Sequence[str], seeds: Sequence[int], size: Size, out: Path, found: dict[str, Any]) -> Iterator[Job]:
+    """Yield the runs that are not in the result yet."""
+    for name in names:
+        experiment = size.of(name)
+        for seed in seeds:
+            if str(seed) not in found["runs"].get(name, {}):
+                folder = "".join(letter if letter.isalnum() else "-" for letter in name)
+                yield Job(name, seed, replace(experiment, seed=seed), out / f"{folder}-{seed}")
+
+
+def train_all(arguments: argparse.Namespace) -> None:
+    """Train what is asked for."""
+    until = time.monotonic() + 60 * arguments.minutes
+    found = read(arguments.json)
+    size = Size(arguments.train, arguments.val, arguments.halved, arguments.epochs)
+    names = arguments.recipes or tables.recipes_of_claims()
+    wanted = list(jobs(names, arguments.seeds, size, arguments.out, found))
+    # Runs that differ in their seed alone stand together, so that what is left out is whole claims.
+    started = time.monotonic()
+    for data in dict.fromkeys(job.experiment.data for job in wanted):
+        data.open()
+    print(f"{len(wanted)} runs; streets were made in {time.monotonic() - started:.0f} s", flush=True)
+    found |= {"machine": machine(), "failed": {}, "left_out": []}
+    save(arguments.json, found)
+    queue = Queue(wanted, arguments.json, until, forget=arguments.forget)
+    queue.run(arguments.workers)
+    left_out = [f"{job.name}, seed {job.seed}" for job in queue.jobs]
+    save(arguments.json, read(arguments.json) | {"left_out": left_out})
+    failed = sum(map(len, read(arguments.json)["failed"].values()))
+    print(f"{len(left_out)} left out for lack of time, {failed} failed: {arguments.json}")
+
+
+# -- times -------------------------------------------------------------------------------------------------------------
+
+
+def alone_and_together() -> dict[str, dict[str, Callable[[], Experiment]]]:
+    """Return by family networks for both tasks, and of the same encoder or trunk one for each alone."""
+    mtan, consistency, attention = recipes.mtan, recipes.consistency, recipes.attention
+    return {
+        "SegNet": {
+            "segmentation alone": mtan.single_semseg_cityscapes_7,
+            "depth alone": mtan.single_depth_cityscapes,
+            "split": mtan.split_cityscapes_7,
+            "MTAN": mtan.cityscapes_7,
+            "cross-stitch": mtan.cross_stitch_cityscapes_7,
+            "dense": mtan.dense_cityscapes_7,
+        },
+        "XTasC-Net, ResNet-34": {
+            "segmentation alone": consistency.single_semseg_cityscapes_7,
+            "depth alone": consistency.single_depth_cityscapes,
+            "with consistency": consistency.cityscapes_7,
+        },
+        "DeepLabV3+, ResNet-18": {
+            "segmentation alone": lambda: alone(attention.joint(), "semseg"),
+            "depth alone": lambda: alone(attention.joint(), "depth"),
+            "joint": attention.joint,
+            "branched": attention.branched,
+        },
+    }
+
+
+def timed(size: tuple[int, int], batch_size: int, rounds: int) -> dict[str, Any]:
+    """Return the median seconds of a training step, and of the prediction of a batch and of one image, by network.
+
+    The networks of a family take turns.
+    """
+    data = Streets(train=batch_size, val=2, size=size)
+    stores, fabric = data.open(), launch()
+    found: dict[str, Any] = {"size": list(size), "batch size": batch_size, "rounds": rounds}
+    for family, networks in alone_and_together().items():
+        steps: dict[str, Callable[[], object]] = {}
+        trained: dict[str, tuple[Network, torch.Tensor]] = {}
+        for name, recipe in networks.items():
+            experiment = recipes.small(recipe())
+            experiment = replace(experiment, data=data, batch_size=batch_size, augmentation=Augmentation())
+            trainer = runs.assemble(experiment.for_data(stores["train"]), stores, fabric, RunFolder(Path()))
+            batch = next(iter(trainer.train_data.epoch(0)))
+            steps[name] = partial(trainer.training_step, batch, 0)
+            trained[name] = trainer.network, batch.image
+        times = {"step": seconds_of(steps, fabric.device, rounds=rounds)}
+        with torch.no_grad():
+            for what, images in (("batch", batch_size), ("image", 1)):
+                calls = {name: partial(network.eval(), image[:images]) for name, (network, image) in trained.items()}
+                times[what] = seconds_of(calls, fabric.device, rounds=rounds)
+        found[family] = times
+        print(f"{family}: {json.dumps(found[family])}", flush=True)
+    return found
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("recipes", nargs="+")
+    parser.add_argument("recipes", nargs="*", help="by default those of all claims")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     parser.add_argument("--train", type=int, default=recipes.scale.TRAIN)
     parser.add_argument("--val", type=int, default=recipes.scale.VAL)
     parser.add_argument("--halved", action="store_true", help="half the size of small scale")
+    parser.add_argument("--epochs", type=int, default=recipes.scale.EPOCHS)
+    parser.add_argument("--workers", type=int, default=1, help="processes, with a thread each")
+    parser.add_argument("--minutes", type=float, default=math.inf, help="begin no run after so long")
     parser.add_argument("--out", type=Path, default=Path("runs/experiments"))
+    parser.add_argument("--forget", action="store_true", help="delete the folder of a run whose result is kept")
     parser.add_argument("--json", type=Path, default=RESULT)
+    parser.add_argument("--times", action="store_true", help="measure times instead of training")
+    parser.add_argument("--size", type=int, nargs=2, default=(128, 256), help="of the images for --times")
+    parser.add_argument("--batch-size", type=int, default=8, help="for --times")
+    parser.add_argument("--rounds", type=int, default=10, help="for --times")
     arguments = parser.parse_args()
-    for seed in arguments.seeds:
-        for name in arguments.recipes:
-            found = json.loads(arguments.json.read_text("utf-8")) if arguments.json.exists() else {}
-            if str(seed) in found.get(name, {}):
-                continue
-            experiment = recipes.small(recipes.find(name)())
-            experiment = smaller(experiment, arguments.train, arguments.val, halved=arguments.halved)
-            experiment = replace(experiment, seed=seed)
-            print(f"— {name}, seed {seed}", flush=True)
-            run = arguments.out / f"{name.replace('/', '-')}-{seed}"
-            result = runs.train(experiment, run, resume=True)
-            if experiment.tta is not None:
-                result = Result.load(RunFolder(run).result("val", experiment.tta))
-            found.setdefault(name, {})[str(seed)] = about(experiment, result)
-            atomic_write(arguments.json, json.dumps(found, indent=1) + "\n")
+    if not arguments.times:
+        train_all(arguments)
+        return
+    found = timed(tuple(arguments.size), arguments.batch_size, arguments.rounds)
+    content = read(arguments.json)
+    content["times"][machine()] = found
+    save(arguments.json, content)
 
 
 if __name__ == "__main__":

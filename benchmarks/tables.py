@@ -179,20 +179,19 @@ class Claim(NamedTuple):
 
     text: str
     better: str
-    worse: tuple[str, ...]
-    """One recipe, or several whose values are added."""
-    metric: str
+    """The recipe, with further arguments where there are some."""
+    worse: str
+    metrics: tuple[str, ...]
+    """By which of them; each is answered by itself."""
     published: str
-
-    @property
-    def sign(self) -> int:
-        """1 where a higher value is better."""
-        return 1 if self.metric.startswith(("semseg", "grader")) else -1
 
 
 SI, MIOU = "depth/si_log_rmse", "semseg/miou"
+WITHOUT_FLOORS = "mIoU - SI"
+"""The Grader without the floors at 50, below which small networks are."""
+_ENCODER = "--network.encoder tf_efficientnet_lite0"
+"""Of which there are weights in a Python package."""
 _RUNGS = (
-    ("weights of ImageNet help", 43.542, 47.455),
     ("dilation helps", 47.455, 58.319),
     ("ASPP and a decoder with a skip help", 58.319, 65.527),
     ("an ASPP and a decoder per task help", 65.527, 67.524),
@@ -203,116 +202,192 @@ _RUNGS = (
     ("attention over both tasks helps", 71.871, 72.215),
     ("half the learning rate and 24 epochs help", 72.215, 74.378),
 )
-_WITHOUT_ATTENTION = ("split", "split_wide", "split_deep", "dense", "cross_stitch")
+_MTAN = "mtan/cityscapes_7"
+_INVERSE = "depth/inverse_abs_err"
+
+
+METRES_AND_LOG = ("ladder/rung5", "ladder/rung6")
+"""Depth learned in metres and in log metres: of these the distribution of depth is kept."""
+
 CLAIMS = (
     *(
-        Claim(text, f"ladder/rung{rung}", (f"ladder/rung{rung - 1}",), "grader", f"{worse} → {better}")
-        for rung, (text, worse, better) in enumerate(_RUNGS, 1)
+        Claim(text, f"ladder/rung{rung}", f"ladder/rung{rung - 1}", (WITHOUT_FLOORS,), f"Grader {worse} → {better}")
+        for rung, (text, worse, better) in enumerate(_RUNGS, 2)
     ),
-    Claim("depth in log metres is better", "ladder/rung6", ("ladder/rung5",), SI, "16.654 → 15.614"),
-    *(
-        Claim(
-            f"MTAN is better than {name.replace('_', ' ')}",
-            "mtan/cityscapes_7",
-            (f"mtan/{name}_cityscapes_7",),
-            MIOU,
-            "-",
-        )
-        for name in _WITHOUT_ATTENTION
-    ),
-    *(
-        Claim(
-            f"one network for both tasks {does} faster than two",
-            "mtan/cityscapes_7",
-            ("mtan/single_semseg_cityscapes_7", "mtan/single_depth_cityscapes"),
-            metric,
-            "said, not measured",
-        )
-        for does, metric in (("trains", "seconds"), ("predicts", "seconds_per_image"))
-    ),
-    Claim("SILog is better than L1", "adaptive/silog_joint", ("adaptive/l1_joint",), SI, "without figures"),
-    Claim("adaptive bins help", "adaptive/adaptive_depth", ("adaptive/depth_without_bins",), SI, "without figures"),
-    Claim("attention over skips helps", "adaptive/skip_fusion", ("adaptive/branched",), SI, "19.88 → 18.33"),
     Claim(
-        "the mean over three sizes helps", "adaptive/three_scales", ("adaptive/one_epoch",), "grader", "23.85 → 24.15"
+        "depth in log metres is better",
+        METRES_AND_LOG[1],
+        METRES_AND_LOG[0],
+        (SI, "depth/abs_rel"),
+        "SI 16.654 → 15.614",
     ),
-    Claim("an ASPP and a decoder per task help", "attention/branched", ("attention/joint",), SI, "as a curve"),
+    Claim(
+        "weights of ImageNet help",
+        f"ladder/rung1 {_ENCODER} --network.pretrained True",
+        f"ladder/rung0 {_ENCODER}",
+        (WITHOUT_FLOORS,),
+        "Grader 43.542 → 47.455",
+    ),
+    *(
+        Claim(
+            f"MTAN is better than {name.replace('_', '-')}", _MTAN, f"mtan/{name}_cityscapes_7", (MIOU, _INVERSE), "-"
+        )
+        for name in ("split", "dense", "cross_stitch")
+    ),
     *(
         Claim(
             f"cross-task consistency helps, against {text}",
             "consistency/cityscapes_7",
-            (f"consistency/{name}_cityscapes_7",),
-            "semseg/miou_per_image",
+            f"consistency/{name}_cityscapes_7",
+            ("semseg/miou_per_image", _INVERSE),
             "-",
         )
         for name, text in (("none", "none"), ("xtc", "transferred ground truth"))
     ),
+    Claim("SILog is better than L1", "adaptive/silog_joint", "adaptive/l1_joint", (SI,), "without figures"),
+    Claim("adaptive bins help", "adaptive/adaptive_depth", "adaptive/depth_without_bins", (SI,), "without figures"),
+    *(
+        Claim(
+            f"MTAN is better than a network for {task} alone",
+            _MTAN,
+            f"mtan/single_{recipe}",
+            (metric,),
+            "-",
+        )
+        for task, recipe, metric in (
+            ("segmentation", "semseg_cityscapes_7", MIOU),
+            ("depth", "depth_cityscapes", _INVERSE),
+        )
+    ),
+    Claim("attention over skips helps", "adaptive/skip_fusion", "adaptive/branched", (SI,), "SI 19.88 → 18.33"),
+    Claim("an ASPP and a decoder per task help", "attention/branched", "attention/joint", (SI,), "as a curve"),
+    *(
+        Claim(f"MTAN is better than {name.replace('_', ' ')}", _MTAN, f"mtan/{name}_cityscapes_7", (MIOU,), "-")
+        for name in ("split_wide", "split_deep")
+    ),
+    Claim(
+        "the mean over three sizes helps",
+        "adaptive/three_scales",
+        "adaptive/one_epoch",
+        (WITHOUT_FLOORS,),
+        "Grader 23.85 → 24.15",
+    ),
 )
-"""What the papers claim, as comparisons of recipes."""
+"""What the papers claim, as comparisons of recipes, the most important first."""
 
 
-def experiments() -> dict[str, dict[str, Any]]:
-    """What experiments.py found, by recipe and seed."""
-    return load("experiments") if (RESULTS / "experiments.json").exists() else {}
+def recipes_of_claims() -> list[str]:
+    """Return what must be trained to answer the claims, in their order."""
+    return list(dict.fromkeys(name for claim in CLAIMS for name in (claim.worse, claim.better)))
 
 
-def _values(of: Mapping[str, Any], metric: str) -> dict[str, float]:
-    found = {seed: run.get(metric, run["metrics"].get(metric)) for seed, run in of.items()}
-    return {seed: value for seed, value in found.items() if value is not None}
+def experiments() -> dict[str, Any]:
+    """What experiments.py found."""
+    nothing: dict[str, Any] = {"machine": "", "runs": {}, "failed": {}, "left_out": [], "times": {}}
+    return nothing | (load("experiments") if (RESULTS / "experiments.json").exists() else {})
 
 
-def _mean(values: Sequence[float]) -> str:
+def higher_is_better(metric: str) -> bool:
+    """Return whether a metric of claims is better where it is higher."""
+    return metric.startswith(("semseg", "grader", WITHOUT_FLOORS))
+
+
+def values(name: str, metric: str) -> dict[str, float]:
+    """Return a metric of a recipe by seed."""
+    found = {}
+    for seed, run in experiments()["runs"].get(name, {}).items():
+        of = run["metrics"]
+        if metric == WITHOUT_FLOORS and MIOU in of and SI in of:
+            of = {**of, metric: of[MIOU] - of[SI]}
+        if metric in of:
+            found[seed] = of[metric]
+    return found
+
+
+def _digits(metric: str) -> int:
+    return 4 if metric.startswith("depth/") and metric != SI else 2
+
+
+def _mean(found: Sequence[float], metric: str, sign: str = "") -> str:
     """Mean, and standard deviation where there are several."""
-    spread = f" ± {statistics.stdev(values):.2f}" if len(values) > 1 else ""
-    return f"{statistics.fmean(values):.2f}{spread}"
+    form = f".{_digits(metric)}f"
+    spread = f" ± {statistics.stdev(found):{form}}" if len(found) > 1 else ""
+    return f"{statistics.fmean(found):{sign}{form}}{spread}"
 
 
-def verdict(claim: Claim) -> tuple[str, str]:
-    """What was found, and whether the claim holds: in every one of three seeds or more."""
-    found = experiments()
-    better = _values(found.get(claim.better, {}), claim.metric)
-    worse = [_values(found.get(name, {}), claim.metric) for name in claim.worse]
-    seeds = [seed for seed in better if all(seed in values for values in worse)]
-    if not seeds:
-        return "not run here", ""
-    before = [sum(values[seed] for values in worse) for seed in seeds]
-    after = [better[seed] for seed in seeds]
-    shown = f"{_mean(before)} → {_mean(after)}"
-    right = sum(claim.sign * (new - old) > 0 for old, new in zip(before, after, strict=True))
-    if len(seeds) < 3:
-        return shown, f"open: {len(seeds)} of 3 seeds"
-    return shown, "yes" if right == len(seeds) else "no" if not right else f"in {right} of {len(seeds)} seeds"
+def differences(claim: Claim, metric: str) -> list[float]:
+    """Return for each seed that both recipes were trained with how much better the one is that is said to be."""
+    better, worse = values(claim.better, metric), values(claim.worse, metric)
+    sign = 1 if higher_is_better(metric) else -1
+    return [sign * (better[seed] - worse[seed]) for seed in better if seed in worse]
+
+
+def verdict(gains: Sequence[float]) -> str:
+    """Return whether a claim holds: the mean gain of three seeds or more is beyond the deviation between seeds."""
+    if len(gains) < 3:
+        return f"open: {len(gains)} of 3 seeds" if gains else ""
+    mean, spread = statistics.fmean(gains), statistics.stdev(gains)
+    return "within the spread" if abs(mean) <= spread else "**holds**" if mean > 0 else "**does not hold**"
 
 
 def claims() -> str:
-    """A row per claim."""
-    rows = [
-        [
-            one.text,
-            f"`{one.better}` against {' and '.join(f'`{name}`' for name in one.worse)}",
-            f"`{one.metric}`",
-            one.published,
-            *verdict(one),
-        ]
-        for one in CLAIMS
-    ]
-    return table(["claim", "recipes", "metric", "published", "here, small", "holds"], rows, texts=6)
+    """A row per claim and metric."""
+    rows = []
+    for claim in CLAIMS:
+        for metric in claim.metrics:
+            gains = differences(claim, metric)
+            pair = [list(values(name, metric).values()) for name in (claim.worse, claim.better)]
+            found = [" → ".join(_mean(of, metric) for of in pair), _mean(gains, metric, "+")] if gains else ["", ""]
+            recipes = f"`{claim.better}` against `{claim.worse}`"
+            words = f"{_NAMES[metric]} {'↑' if higher_is_better(metric) else '↓'}"
+            rows.append([claim.text, recipes, claim.published, words, *found, verdict(gains) or "not run here"])
+    head = ["claim", "recipes", "published", "metric", "here, small", "better by", "verdict"]
+    return table(head, rows, texts=7)
 
 
-_SHOWN = {"semseg/miou": "mIoU", "depth/si_log_rmse": "SI", "depth/inverse_abs_rel": "rel", "grader": "Grader"}
+_NAMES = {
+    MIOU: "mIoU",
+    "semseg/miou_per_image": "mIoU per image",
+    SI: "SI",
+    "depth/abs_rel": "abs rel",
+    _INVERSE: "abs err of inverse depth",
+    WITHOUT_FLOORS: "mIoU - SI",
+}
+
+
+def times_of_networks() -> str:
+    """A row per network for both tasks: times on each machine, and relative to the sum of one network per task."""
+    rows = []
+    for machine, of in experiments()["times"].items():
+        for family, times in of.items():
+            if not isinstance(times, dict):
+                continue
+            alone = {what: sum(t for name, t in every.items() if "alone" in name) for what, every in times.items()}
+            for name in times["step"]:
+                if "alone" in name:
+                    continue
+                cells = []
+                for what in ("step", "image", "batch"):
+                    t = times[what][name]
+                    cells += [f"{1000 * t:.1f}", f"{t / alone[what]:.2f}"]
+                rows.append([f"{family}: {name}", machine.partition(",")[0], *cells])
+    head = ["network", "machine"]
+    for what in ("step", "one image", "batch"):
+        head += [f"{what}, ms", "of two"]
+    return table(head, rows, texts=2)
+
+
+_SHOWN = {MIOU: "mIoU", SI: "SI", _INVERSE: "abs err of inverse depth", "grader": "Grader"}
 
 
 def group_of_experiments(group: str) -> str:
     """A row per recipe of a group."""
-    found, rows = experiments(), []
+    found, rows = experiments()["runs"], []
     for name, listed in by_group()[group].items():
-        of = found.get(name, {})
-        here = ", ".join(
-            f"{word} {_mean(list(values.values()))}"
-            for metric, word in _SHOWN.items()
-            if (values := _values(of, metric))
-        )
-        seeds = f" ({len(of)} seed{'s' * (len(of) > 1)})" if here else ""
+        by_metric = {metric: list(values(name, metric).values()) for metric in _SHOWN}
+        here = ", ".join(f"{_SHOWN[metric]} {_mean(of, metric)}" for metric, of in by_metric.items() if of)
+        count = len(found.get(name, {}))
+        seeds = f" ({count} seed{'s' * (count > 1)})" if here else ""
         rows.append(
             [f"`taskscape train {name}`", "`… --scale small`", listed.published, here + seeds or "not run here"]
         )
@@ -321,6 +396,7 @@ def group_of_experiments(group: str) -> str:
 
 PARTS: dict[str, Callable[[], str]] = {
     "claims": claims,
+    "experiments-times": times_of_networks,
     **{f"experiments-{group}": partial(group_of_experiments, group) for group in by_group() if group},
     "networks": networks,
     "balancing": weightings,

@@ -13,13 +13,13 @@ TRAIN, VAL, EPOCHS, BATCH = 240, 60, 6, 8
 """Images to train and validate on, epochs, and images a step, of a small experiment at most."""
 
 
-def small(experiment: Experiment) -> Experiment:
+def small(experiment: Experiment, epochs: int = EPOCHS) -> Experiment:
     """Return an experiment with half the size, fewer images, epochs and images a step, and random initial weights.
 
     What counts epochs, such as the steps of a schedule, shrinks in proportion. A few epochs of many images become
-    ``EPOCHS`` of few. Learning rate, losses and network stay. ``note`` says what was changed.
+    ``epochs`` of few. Learning rate, losses and network stay. ``note`` says what was changed.
     """
-    epochs, batch = EPOCHS, min(experiment.batch_size, BATCH)
+    batch = min(experiment.batch_size, BATCH)
     share = epochs / experiment.epochs
     network, of_network = _network(experiment.network)
     counts = {"epochs": (experiment.epochs, epochs), "images a step": (experiment.batch_size, batch)}

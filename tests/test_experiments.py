@@ -1,0 +1,110 @@
+"""The benchmark of published experiments: what it trains, and how its claims are judged."""
+
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+ROOT = Path(__file__).parents[1]
+sys.path[:0] = [str(ROOT / "benchmarks"), str(ROOT / "docs")]
+
+import histograms  # noqa: E402
+
+import experiments  # noqa: E402
+import tables  # noqa: E402
+
+
+def runs(**metrics: list[float]) -> dict[str, Any]:
+    """Runs of seeds 0, 1, …: metrics with __ for a slash."""
+    count = len(next(iter(metrics.values())))
+    named = {name.replace("__", "/"): values for name, values in metrics.items()}
+    return {str(seed): {"metrics": {name: values[seed] for name, values in named.items()}} for seed in range(count)}
+
+
+Find = Callable[..., None]
+
+
+@pytest.fixture
+def found(monkeypatch: pytest.MonkeyPatch) -> Find:
+    """Put runs and times in place of the package's result."""
+    return lambda **parts: monkeypatch.setattr(tables, "experiments", lambda: {"runs": {}, "times": {}, **parts})
+
+
+def test_a_claim_is_judged_by_pairs_of_seeds(found: Find) -> None:
+    claim = tables.Claim("", "new", "old", (tables.SI,), "-")
+    content = {"new": runs(depth__si_log_rmse=[10, 21, 31]), "old": runs(depth__si_log_rmse=[12, 23, 33])}
+    found(runs=content)
+    assert tables.differences(claim, tables.SI) == [2, 2, 2]  # lower is better
+    content["old"] = runs(depth__si_log_rmse=[12, 20])
+    found(runs=content)
+    assert tables.differences(claim, tables.SI) == [2, -1]
+
+
+def test_the_grader_without_floors(found: Find) -> None:
+    found(runs={"a": runs(semseg__miou=[20.0], depth__si_log_rmse=[40.0]), "b": runs(x=[1])})
+    assert tables.values("a", tables.WITHOUT_FLOORS) == {"0": -20.0}
+    assert tables.values("b", tables.WITHOUT_FLOORS) == {} == tables.values("c", tables.SI)
+
+
+@pytest.mark.parametrize(
+    ("gains", "expected"),
+    [
+        ([], ""),
+        ([1.0, 1.0], "open: 2 of 3 seeds"),
+        ([1.0, 1.1, 0.9], "**holds**"),
+        ([-1.0, -1.1, -0.9], "**does not hold**"),
+        ([1.0, -1.0, 0.5], "within the spread"),
+    ],
+)
+def test_verdicts(gains: list[float], expected: str) -> None:
+    assert tables.verdict(gains) == expected
+
+
+def test_times_are_relative_to_one_network_per_task(found: Find) -> None:
+    every = {"one alone": 0.01, "other alone": 0.03, "both": 0.02}
+    of = {"size": [64, 128], "Family": {"step": every, "batch": every, "image": every}}
+    found(times={"GPU, torch": of})
+    assert tables.times_of_networks().splitlines()[2:] == [
+        "| Family: both | GPU | 20.0 | 0.50 | 20.0 | 0.50 | 20.0 | 0.50 |"
+    ]
+
+
+def test_every_claim_can_be_trained() -> None:
+    size = experiments.Size(train=8, val=2, halved=True, epochs=4)
+    for name in tables.recipes_of_claims():
+        experiment = size.of(name)
+        assert (experiment.data.train, experiment.data.val) == (8, 2)  # type: ignore[attr-defined]
+        assert experiment.epochs == (6 if name == "ladder/rung10" else 4)
+        assert experiment.precision == "fp32"
+    pretrained = [name for name in tables.recipes_of_claims() if getattr(size.of(name).network, "pretrained", False)]
+    assert pretrained == ["ladder/rung1 --network.encoder tf_efficientnet_lite0 --network.pretrained True"]
+
+
+def test_a_queue_keeps_failures_and_begins_nothing_late(tmp_path: Path) -> None:
+    size = experiments.Size(train=8, val=2, halved=True, epochs=1)
+    jobs = list(experiments.jobs(["adaptive/branched"], [0, 1, 2], size, tmp_path, {"runs": {}}))
+    file = tmp_path / "found.json"
+    queue = experiments.Queue(jobs, file, time.monotonic() + 60, forget=True)
+    assert queue._next() is jobs[0]
+    jobs[0].run.mkdir()
+    queue._keep(jobs[0], {"error": "ValueError: no"})
+    queue._keep(jobs[1], {"metrics": {"semseg/miou": 1.0}})
+    assert jobs[0].run.exists()  # it can be resumed
+    queue.until = 0
+    assert queue._next() is None and queue.jobs == jobs[1:]
+    content = experiments.read(file)
+    assert content["failed"] == {"adaptive/branched": {"0": "ValueError: no"}}
+    left = experiments.jobs(["adaptive/branched"], [0, 1, 2], size, tmp_path, content)
+    assert [job.seed for job in left] == [0, 2]
+
+
+def test_histograms_of_depth_are_shares_per_metre_and_per_octave() -> None:
+    edges = np.array([4.0, 8.0, 16.0])
+    figure = histograms.draw(edges, np.array([3.0, 1.0]), {"predicted": np.array([1.0, 1.0])})
+    metres, octaves = figure.axes
+    heights = [[patch.get_data().values.tolist() for patch in axes.patches] for axes in (metres, octaves)]
+    assert heights == [[[18.75, 3.125], [12.5, 6.25]], [[75.0, 25.0], [50.0, 50.0]]]
