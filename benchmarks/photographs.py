@@ -25,7 +25,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import tables
+from table import RESULTS
 from taskscape.data import Augmentation, DataSource, Packed, Streets
 from taskscape.data.augment import Lens, Light, Sensor, Texture
 from taskscape.data.sources import Mixed, MixedPart, Part
@@ -35,7 +35,7 @@ from taskscape.recipes import photographs
 from taskscape.run_folder import Result, RunFolder
 from taskscape.runs import Experiment
 
-RESULT = tables.RESULTS / "photographs.json"
+RESULT = RESULTS / "photographs.json"
 PARTS = ("camvid", "streets", "nyuv2", "mixed")
 HEIGHTS = (240, 300, 360)
 """Of CamVid's photographs for a network that was trained on generated streets of 240×320."""
@@ -48,7 +48,7 @@ class Job:
 
     experiment: Experiment
     urgency: int
-    """Lower ones are started first."""
+    """Lower ones are started first; of further seeds it counts two more."""
     after: str = ""
     """The job from whose weights it starts."""
     heights: tuple[int, ...] = ()
@@ -68,7 +68,7 @@ def camvid(ablate: bool) -> dict[str, Job]:
     """Return the runs on CamVid: from random weights, from those of ImageNet, from generated streets."""
     recipe = photographs.camvid()
     jobs = {
-        "camvid/imagenet": Job(recipe, 0),
+        "camvid/imagenet": Job(recipe, -2),
         "camvid/streets": Job(recipe, 2, after="streets/all"),
         "camvid/random": Job(from_scratch(recipe), 3),
     }
@@ -95,6 +95,8 @@ def streets(ablate: bool) -> dict[str, Job]:
     jobs["streets/more"] = job(replace(recipe, epochs=2))
     jobs["streets/fewer"] = job(replace(with_data(base, train=750), epochs=16))
     jobs["streets/smaller"] = replace(job(with_data(base, size=(120, 160))), heights=(120, 180, 240))
+    larger = augmented(with_data(base, size=(360, 480)), crop=(240, 320), scale_range=(0.5, 4 / 3))
+    jobs["streets/larger"] = job(larger, urgency=5)
     nothing = base
     for name, change in INGREDIENTS.items():
         jobs[f"streets/without-{name}"] = job(change(base))
@@ -345,6 +347,74 @@ def consistency(run: Path, place: Place) -> dict[str, float]:
     return {name: float(f"{float(np.median(values)):.4g}") for name, values in found.items()}
 
 
+# -- times on a CPU ----------------------------------------------------------------------------------------------------
+
+TIMED = {
+    "camvid": (photographs.camvid, 367),
+    "nyuv2": (photographs.nyuv2, 500),
+    "streets_to_camvid": (photographs.streets_to_camvid, 6000),
+    "streets_small": (photographs.streets_small, 6000),
+    "classes_and_depth": (photographs.classes_and_depth, 6000),
+}
+"""Recipes, and the images of an epoch."""
+
+
+def times(place: Place, threads: int, steps: int = 3) -> dict[str, dict[str, float]]:
+    """Measure a step of each recipe on the CPU: seconds of processor time, so that what else runs counts little."""
+    import torch
+
+    from taskscape import runs
+    from taskscape.data import Loader
+    from taskscape.distributed import launch
+
+    torch.set_num_threads(threads)
+    found = {}
+    for name, (recipe, images) in TIMED.items():
+        experiment = place.fitted(Job(recipe(), 0)).experiment
+        experiment = replace(experiment, data=few(experiment.data), device="cpu")
+        fabric = launch("cpu")
+        stores = runs.open_data(experiment, fabric, quiet=True)
+        experiment = experiment.for_data(stores["train"])
+        trainer = runs.assemble(experiment, stores, fabric, RunFolder(place.out / "times"))
+        loader: Loader = trainer.train_data
+
+        batch = next(iter(loader.epoch(0)))
+        plain = replace(experiment, augmentation=Augmentation(crop=experiment.augmentation.crop))
+        unchanged = plain.loader(stores["train"], fabric.device, training=True)
+        read, augmented = (spent(partial(first_batch, each), steps) for each in (unchanged, loader))
+        step = spent(partial(trainer.training_step, batch), steps)
+        total = experiment.epochs * (images // experiment.batch_size)
+        found[name] = {
+            "batch_size": experiment.batch_size,
+            "steps": total,
+            "seconds_per_step": round(step + augmented, 3),
+            "of_augmentation": round(augmented - read, 3),
+            "minutes_on_two_cores": round(total * (step + augmented) / 120, 1),
+        }
+        print(name, found[name], flush=True)
+    return found
+
+
+def first_batch(loader: Any, epoch: int) -> object:
+    return next(iter(loader.epoch(epoch)))
+
+
+def spent(make: Callable[[int], object], times: int) -> float:
+    """Return the seconds of processor time that one call takes, after a first one."""
+    make(0)
+    began = time.process_time()
+    for index in range(1, times + 1):
+        make(index)
+    return (time.process_time() - began) / times
+
+
+def few(data: DataSource) -> DataSource:
+    """Return a source with no more generated streets than a few steps need."""
+    if isinstance(data, Streets):
+        return replace(data, train=32, val=2, shifted=0)
+    return with_parts(data, few) if isinstance(data, Mixed) else data
+
+
 # -- several at a time -------------------------------------------------------------------------------------------------
 
 
@@ -381,7 +451,7 @@ class Queue:
             and (name, seed) not in self.running
             and (name, seed) not in self.failed
         ]
-        return sorted(every, key=lambda one: (self.jobs[one[0]].urgency, self.seeds.index(one[1])))
+        return sorted(every, key=lambda one: self.jobs[one[0]].urgency + 2 * min(self.seeds.index(one[1]), 1))
 
     def is_ready(self, name: str, seed: int) -> bool:
         """Return whether streets are rendered and the run before it is finished."""
@@ -401,13 +471,16 @@ class Queue:
                 print(f"out of time: {len(self.waiting())} runs were not made", flush=True)
                 break
             self.collect(began)
+            rendered = self.renderer is None or self.renderer.poll() is not None
+            places = self.processes
             for name, seed in self.waiting():
-                if len(self.running) >= self.processes:
-                    break
-                if self.is_ready(name, seed):
+                if not self.is_ready(name, seed):
+                    # One that is urgent finds a place when its streets are rendered.
+                    places -= self.jobs[name].urgency <= 1 and seed == self.seeds[0] and self.processes > 3
+                elif len(self.running) < places:
                     extra = ["--precision", "fp32"] if (name, seed) in self.retried else []
                     self.running[name, seed] = self.start("--job", name, "--seed", str(seed), *extra)
-            if not self.running and self.waiting() and self.renderer is not None and self.renderer.poll() is not None:
+            if not self.running and self.waiting() and rendered:
                 print(f"cannot be run: {self.waiting()}", flush=True)
                 return False
             time.sleep(0.3)
@@ -499,6 +572,7 @@ def main() -> None:
     parser.add_argument("--device", default="auto")
     parser.add_argument("--precision", choices=("bf16", "fp32"))
     parser.add_argument("--tiny", action="store_true", help="a few small images, one epoch: to try everything")
+    parser.add_argument("--times", action="store_true", help="measure a step of each recipe on this CPU instead")
     parser.add_argument("--job", help=argparse.SUPPRESS)
     parser.add_argument("--seed", type=int, help=argparse.SUPPRESS)
     parser.add_argument("--render", action="store_true", help=argparse.SUPPRESS)
@@ -510,7 +584,11 @@ def main() -> None:
     for part in arguments.parts:
         jobs |= {"camvid": camvid, "streets": streets, "nyuv2": nyuv2, "mixed": mixed}[part](arguments.ablate)
     jobs = {name: place.fitted(job) for name, job in jobs.items() if not arguments.only or name in arguments.only}
-    if arguments.render:
+    if arguments.times:
+        found = json.loads(arguments.json.read_text("utf-8")) if arguments.json.exists() else {}
+        found["times"] = times(place, threads=1)
+        atomic_write(arguments.json, json.dumps(found, indent=1) + "\n")
+    elif arguments.render:
         render(jobs, place)
     elif arguments.job:
         job, run = jobs[arguments.job], place.run(arguments.job, arguments.seed)

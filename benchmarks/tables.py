@@ -6,31 +6,19 @@ replaces what stands between ``<!-- result: NAME -->`` and ``<!-- end -->``. ``t
 document and its results differ. Benchmarks print their tables with the functions here.
 """
 
-import json
 import re
 import statistics
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from pathlib import Path
 from typing import Any, NamedTuple
 
+import photograph_tables
+from table import RESULTS, ROOT, load, table
 from taskscape.commands.recipes import by_group
 
-ROOT = Path(__file__).resolve().parents[1]
-RESULTS = ROOT / "benchmarks" / "results"
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
 _PART = re.compile(r"(<!-- result: ([\w-]+) -->)(.*?)(<!-- end -->)", re.DOTALL)
-
-
-def load(name: str) -> Any:
-    return json.loads((RESULTS / f"{name}.json").read_text("utf-8"))
-
-
-def table(head: Sequence[str], rows: Sequence[Sequence[str]], texts: int = 1) -> str:
-    """A Markdown table; all but the first columns are aligned to the right."""
-    marks = ["---"] * texts + ["---:"] * (len(head) - texts)
-    return "\n".join("| " + " | ".join(row) + " |" for row in (head, marks, *rows))
 
 
 # -- learning.py -------------------------------------------------------------------------------------------------------
@@ -397,7 +385,11 @@ def group_of_experiments(group: str) -> str:
 PARTS: dict[str, Callable[[], str]] = {
     "claims": claims,
     "experiments-times": times_of_networks,
-    **{f"experiments-{group}": partial(group_of_experiments, group) for group in by_group() if group},
+    **{
+        f"experiments-{group}": partial(group_of_experiments, group)
+        for group in by_group()
+        if group not in ("", "photographs")
+    },
     "networks": networks,
     "balancing": weightings,
     "weighting": partial(balancing_costs, "weighting"),
@@ -409,6 +401,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "scenes-with-two": lambda: f"{load('streets')['scenes_per_second']['2']}",
     "kills": kills,
     "fuzzing": fuzzing,
+    **photograph_tables.PARTS,
 }
 """What is made of the results, by the name in documents."""
 

@@ -24,24 +24,23 @@ NETWORK = DeeplabJointConfig(encoder="tf_efficientnet_lite0", pretrained=True, o
 CAMERA = Augmentation(
     flip=True,
     scale_range=(0.75, 2.0),
-    brightness=0.3,
-    contrast=0.3,
-    saturation=0.5,
-    hue=0.03,
-    light=Light(gamma=0.4, white_balance=0.15, gradient=0.3, shadow=0.4),
-    lens=Lens(blur=1.0),
-    sensor=Sensor(shot_noise=0.06, read_noise=0.02, sharpening=0.8, jpeg=40),
+    brightness=0.2,
+    contrast=0.25,
+    saturation=0.4,
+    hue=0.02,
+    light=Light(gamma=0.3, white_balance=0.1, gradient=0.2, shadow=0.3),
+    lens=Lens(blur=0.8),
+    sensor=Sensor(shot_noise=0.04, read_noise=0.015, sharpening=0.8, jpeg=40),
 )
 """For photographs: other light, and another camera."""
 
 RENDERED = replace(
     CAMERA,
-    contrast=0.4,
-    saturation=0.6,
-    hue=0.05,
-    texture=Texture(noise=0.2, mixing=0.4),
-    light=replace(CAMERA.light, shadow=0.6),
-    lens=Lens(distortion=0.1, vignetting=0.4, blur=1.5),
+    saturation=0.5,
+    hue=0.03,
+    texture=Texture(noise=0.12, mixing=0.3),
+    light=replace(CAMERA.light, white_balance=0.15, gradient=0.3, shadow=0.5),
+    lens=Lens(distortion=0.1, vignetting=0.4, blur=1.2),
 )
 """For generated images, which have to become like photographs: other surfaces too, and a lens that is not perfect."""
 

@@ -12,6 +12,8 @@ from taskscape.serialization.ranges import Fraction, RangedSettings
 
 _CELLS = (4, 16, 64)
 """Of the fields of noise along the longer side of an image, from blotches to grain."""
+_COLORED = 0.3
+"""Standard deviation of what each color has of its own in the noise, over that of what all have in common."""
 
 
 @dataclass(frozen=True)
@@ -19,8 +21,8 @@ class Texture(RangedSettings):
     """Random changes of texture, which keep outlines where they are: for networks trained on generated images."""
 
     noise: Fraction = 0.0
-    """Largest strength of smooth colored noise of three sizes, by which the image is multiplied: the standard deviation
-    of the factor."""
+    """Largest strength of smooth noise of three sizes, by which the image is multiplied: the standard deviation of the
+    factor."""
     mixing: Fraction = 0.0
     """Largest share of the image after a random 3×3 convolution of its colors, at the mean and contrast of the image
     (RandConv; Xu et al., ICLR 2021, https://arxiv.org/abs/2007.13003)."""
@@ -46,12 +48,14 @@ def _convolved(image: Tensor, draws: Draws) -> Tensor:
 
 
 def _fields(image: Tensor, draws: Draws) -> Tensor:
-    """Return smooth noise of unit variance at its nodes, as large as the images."""
+    """Return smooth noise of unit variance at its nodes, as large as the images, most of it alike in all colors."""
     height, width = image.shape[2:]
     total = torch.zeros_like(image)
     for place, cells in enumerate(_CELLS):
         grid = [max(2, round(cells * length / max(height, width))) for length in (height, width)]
         # Every size takes other numbers of the same stream.
-        nodes = gaussian((draws.texture_fields + place / len(_CELLS)) % 1, (image.shape[1], *grid), torch.device("cpu"))
-        total += F.interpolate(nodes.to(image.device), (height, width), mode="bilinear", align_corners=True)
-    return total / math.sqrt(len(_CELLS))
+        draw = (draws.texture_fields + place / len(_CELLS)) % 1
+        nodes = gaussian(draw, (1 + image.shape[1], *grid), torch.device("cpu")).to(image.device)
+        nodes = nodes[:, :1] + _COLORED * nodes[:, 1:]
+        total += F.interpolate(nodes, (height, width), mode="bilinear", align_corners=True)
+    return total / math.sqrt(len(_CELLS) * (1 + _COLORED**2))

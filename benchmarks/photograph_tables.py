@@ -1,0 +1,250 @@
+"""The tables of docs/results/photographs.md, of what photographs.py found."""
+
+import statistics
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from table import RESULTS, load, table
+
+Run = Mapping[str, Any]
+Read = Callable[[Run], float | None]
+"""Reads a number of a run; None where it has none."""
+Column = tuple[str, Read, str]
+"""Title, what is read, and its format."""
+
+
+def runs(name: str) -> list[Run]:
+    """Return the runs of all seeds; none where it was not trained."""
+    found = load("photographs") if (RESULTS / "photographs.json").exists() else {}
+    return list(found.get(name, {}).values())
+
+
+def of(key: str, *place: str) -> Read:
+    """Return what reads a metric, of the run's own validation images or of another place."""
+
+    def read(run: Run) -> float | None:
+        metrics: Any = run
+        for part in place or ("metrics",):
+            metrics = metrics.get(part, {})
+        return metrics.get(key)
+
+    return read
+
+
+def best_height(run: Run) -> float | None:
+    """Return the best mIoU on CamVid over the heights to which its images were brought."""
+    return max((metrics["semseg/miou"] for metrics in run.get("camvid", {}).values()), default=None)
+
+
+def cell(name: str, read: Read, form: str) -> str:
+    """Return the mean over seeds, with the standard deviation where there are several."""
+    values = [value for run in runs(name) if (value := read(run)) is not None]
+    if not values:
+        return "–"
+    spread = f" ± {form.format(statistics.stdev(values))}" if len(values) > 1 else ""
+    return form.format(statistics.fmean(values)) + spread
+
+
+def rows(names: Mapping[str, str], columns: Sequence[Column], first: str = "") -> str:
+    """Return a table with a row per run, its seeds counted, and a column per number."""
+    made = [
+        [text, f"{len(runs(name))}", *(cell(name, read, form) for _, read, form in columns)]
+        for name, text in names.items()
+    ]
+    return table([first, "seeds", *(title for title, _, _ in columns)], made)
+
+
+MIOU, ACCURACY = "semseg/miou", "semseg/pixel_accuracy"
+
+
+def camvid() -> str:
+    """A row per way to start."""
+    names = {
+        "camvid/random": "random weights",
+        "camvid/imagenet": "ImageNet",
+        "camvid/streets": "ImageNet, then generated streets",
+        "camvid/weighted": "ImageNet; rare classes weigh more (`inverse-log`)",
+        "camvid/smoothed": "ImageNet; label smoothing 0.1",
+        "camvid/plain": "ImageNet; no augmentation but mirror images",
+    }
+    columns: list[Column] = [
+        ("mIoU % ↑", of(MIOU), "{:.1f}"),
+        ("accuracy % ↑", of(ACCURACY), "{:.1f}"),
+        ("mIoU % ↑, three scales and mirrored", of(MIOU, "tta", "metrics"), "{:.1f}"),
+    ]
+    return rows(names, columns, "starts from")
+
+
+def camvid_classes() -> str:
+    """A row per way to start, a column per class."""
+    known = runs("camvid/imagenet") or runs("camvid/random")
+    classes = [key.removeprefix("semseg/iou/") for key in (known[0]["metrics"] if known else {}) if "/iou/" in key]
+    names = {
+        "camvid/random": "random weights",
+        "camvid/imagenet": "ImageNet",
+        "camvid/streets": "ImageNet, then streets",
+    }
+    made = [
+        [text, *(cell(name, of(f"semseg/iou/{each}"), "{:.0f}").split(" ")[0] for each in classes)]
+        for name, text in names.items()
+    ]
+    return table(["IoU %", *classes], made) if classes else "not run here"
+
+
+_STREETS: list[Column] = [
+    ("streets", of(MIOU), "{:.1f}"),
+    ("CamVid, 240 high", of(MIOU, "camvid", "240"), "{:.1f}"),
+    ("300", of(MIOU, "camvid", "300"), "{:.1f}"),
+    ("360", of(MIOU, "camvid", "360"), "{:.1f}"),
+    ("accuracy % at 240", of(ACCURACY, "camvid", "240"), "{:.1f}"),
+]
+
+
+def streets() -> str:
+    """The networks that are trained on generated streets for long."""
+    names = {"streets/all": "`streets_to_camvid`, classes alone", "streets/small": "`streets_small`, three tasks"}
+    return rows(names, _STREETS, "mIoU % ↑")
+
+
+def ingredients() -> str:
+    """A row per ingredient: left out of everything, and alone with nothing."""
+    texts = {
+        "imagenet": "weights of ImageNet",
+        "style": "streets in the style of photographs",
+        "color": "color and light",
+        "texture": "texture",
+        "lens": "lens",
+        "sensor": "noise, sharpening, JPEG",
+        "zoom": "zoom",
+    }
+
+    def change(name: str, base: str) -> str:
+        values = [[best_height(run) for run in runs(each)] for each in (name, base)]
+        if not all(some and some[0] is not None for some in values):
+            return "–"
+        return f"{values[0][0] - values[1][0]:+.1f}"  # type: ignore[operator]
+
+    made = [
+        [
+            text,
+            cell(f"streets/without-{key}", best_height, "{:.1f}"),
+            change(f"streets/without-{key}", "streets/base"),
+            cell(f"streets/only-{key}", best_height, "{:.1f}"),
+            change(f"streets/only-{key}", "streets/nothing"),
+        ]
+        for key, text in texts.items()
+    ]
+    base, nothing = (cell(name, best_height, "{:.1f}") for name in ("streets/base", "streets/nothing"))
+    head = ["mIoU % on CamVid", f"all but this (all: {base})", "", f"this alone (nothing: {nothing})", ""]
+    return table(head, made)
+
+
+def amounts() -> str:
+    """A row per number and size of streets."""
+    names = {
+        "streets/fewer": "750, 16 times",
+        "streets/base": "3,000, 4 times",
+        "streets/more": "6,000, twice",
+        "streets/smaller": "3,000 of 120×160",
+        "streets/larger": "3,000 of 360×480",
+    }
+    return rows(names, [("best mIoU % on CamVid ↑", best_height, "{:.1f}")], "streets of 240×320")
+
+
+def released() -> str:
+    """The released network on streets, on streets of another look and on CamVid."""
+    columns = ("mIoU % ↑", "depth, rel ↓", "δ<1.25 % ↑", "normals, mean ° ↓", "within 11.25° % ↑")
+    keys = (MIOU, "depth/abs_rel", "depth/delta1", "normals/mean", "normals/within_11.25")
+    forms = ("{:.1f}", "{:.3f}", "{:.1f}", "{:.1f}", "{:.1f}")
+    places = {"streets (val)": ("metrics",), "streets of another look (shifted)": ("shifted",)}
+    made = [
+        [text, *(cell("streets/small", of(key, *place), form) for key, form in zip(keys, forms, strict=True))]
+        for text, place in places.items()
+    ]
+    made.append(["CamVid (val), 11 classes", cell("streets/small", best_height, "{:.1f}"), "–", "–", "–", "–"])
+    return table(["measured on", *columns], made)
+
+
+def nyuv2() -> str:
+    """A row per network."""
+    names = {
+        "nyuv2/random": "both tasks, random weights",
+        "nyuv2/imagenet": "both tasks, ImageNet",
+        "nyuv2/frozen": "both tasks, ImageNet, encoder frozen",
+        "nyuv2/semseg": "segmentation alone, ImageNet",
+        "nyuv2/depth": "depth alone, ImageNet",
+    }
+    columns: list[Column] = [
+        ("mIoU % ↑", of(MIOU), "{:.1f}"),
+        ("accuracy % ↑", of(ACCURACY), "{:.1f}"),
+        ("SI-logRMSE ↓", of("depth/si_log_rmse"), "{:.1f}"),
+        ("rel ↓", of("depth/median_scaled_abs_rel"), "{:.3f}"),
+        ("δ<1.25 % ↑", of("depth/median_scaled_delta1"), "{:.1f}"),
+    ]
+    return rows(names, columns)
+
+
+def consistent() -> str:
+    """What must hold of depth, normals and classes of CamVid's photographs, without labels of them."""
+    texts = {
+        "road/relative_error": ("road: distance from its plane, % of the depth ↓", 100, "{:.1f}"),
+        "road/from_vertical": ("road: normals from the vertical, ° ↓", 1, "{:.1f}"),
+        "mirror/depth": ("mirror image: depth, % ↓", 100, "{:.1f}"),
+        "mirror/normals": ("mirror image: normals, ° ↓", 1, "{:.1f}"),
+        "mirror/classes": ("mirror image: same class, % ↑", 1, "{:.1f}"),
+        "zoom/depth": ("zoom by 1.25: depth, % ↓", 100, "{:.1f}"),
+        "zoom/scale": ("zoom by 1.25: depth over what it should be, 1 is right", 1, "{:.2f}"),
+        "zoom/classes": ("zoom by 1.25: same class, % ↑", 1, "{:.1f}"),
+    }
+
+    def scaled(key: str, factor: float) -> Read:
+        def read(run: Run) -> float | None:
+            value = of(key, "consistency")(run)
+            return None if value is None else factor * value
+
+        return read
+
+    networks = ("mixed/classes-and-depth", "streets/small")
+    made = [
+        [
+            "classes on CamVid: mIoU % ↑",
+            cell(networks[0], of(MIOU), "{:.1f}"),
+            cell(networks[1], best_height, "{:.1f}"),
+        ],
+        *(
+            [text, *(cell(name, scaled(key, factor), form) for name in networks)]
+            for key, (text, factor, form) in texts.items()
+        ),
+    ]
+    return table(["median over 101 photographs", "classes from CamVid", "streets alone"], made)
+
+
+def times() -> str:
+    """A row per recipe."""
+    found = load("photographs").get("times", {}) if (RESULTS / "photographs.json").exists() else {}
+    made = [
+        [
+            f"`photographs/{name}`",
+            f"{one['batch_size']}",
+            f"{one['steps']:,}",
+            f"{one['seconds_per_step']:.2f}",
+            f"{100 * one['of_augmentation'] / one['seconds_per_step']:.0f} %",
+            f"{one['minutes_on_two_cores']:.0f}",
+        ]
+        for name, one in found.items()
+    ]
+    head = ["recipe", "batch", "steps", "processor seconds a step", "of that augmentation", "minutes on two cores"]
+    return table(head, made) if made else "not measured yet"
+
+
+PARTS = {
+    "photographs-camvid": camvid,
+    "photographs-camvid-classes": camvid_classes,
+    "photographs-streets": streets,
+    "photographs-ingredients": ingredients,
+    "photographs-amounts": amounts,
+    "photographs-released": released,
+    "photographs-nyuv2": nyuv2,
+    "photographs-consistent": consistent,
+    "photographs-times": times,
+}
