@@ -1,9 +1,13 @@
 """Schedules at the points that their formulas name."""
 
+from typing import Any
+
 import pytest
+import timm.optim
 import torch
 from torch import nn
 
+from taskscape import models
 from taskscape.serialization import structure, unstructure
 from taskscape.training.optimization import (
     OPTIMIZERS,
@@ -18,6 +22,7 @@ from taskscape.training.optimization import (
     Schedule,
     SGDConfig,
     Step,
+    build_optimizer,
     parameter_groups,
 )
 from taskscape.weighting import FixedConfig, GradNormConfig, UncertaintyConfig, WeightingConfig
@@ -104,3 +109,44 @@ def test_settings_are_saved_by_name(cls: type[OptimizerConfig] | type[Schedule])
     assert content["type"] == cls.name
     base = OptimizerConfig if issubclass(cls, OptimizerConfig) else Schedule
     assert structure(content, "test", base) == cls()
+
+
+@pytest.mark.parametrize("encoder", ["resnet18", "convnext_atto", "test_vit", "tf_efficientnet_lite0"])
+def test_layers_of_an_encoder_have_the_rates_that_timm_gives_them(encoder: str) -> None:
+    network = models.build("deeplab-plain", {"depth": 1}, encoder=encoder, output_stride=32)
+    config = AdamWConfig(lr=0.5, layer_decay=0.8, encoder_lr=0.25)
+    optimizer = build_optimizer(config, network, FixedConfig().build(["depth"]))
+    whole = timm.create_model(encoder)
+    names = {id(parameter): name.replace("_", ".") for name, parameter in whole.named_parameters()}
+    groups: list[dict[str, Any]] = timm.optim.param_groups_layer_decay(whole, layer_decay=0.8)
+    theirs = {names[id(p)]: group["lr_scale"] for group in groups for p in group["params"]}
+    rates = {id(p): group["lr"] for group in optimizer.param_groups for p in group["params"]}
+    for name, parameter in network.named_parameters():
+        inside = name.removeprefix("encoder.backbone.").removeprefix("model.").replace("_", ".")
+        factor = 0.25 * theirs[inside] if name.startswith("encoder.") else 1.0
+        assert rates[id(parameter)] == pytest.approx(0.5 * factor, rel=1e-12), name
+    assert len(rates) == len(list(network.parameters()))
+    assert optimizer.param_groups[0]["lr"] == 0.5 and "lr_scale" not in optimizer.param_groups[0]
+
+
+def test_factors_that_are_1_leave_one_group() -> None:
+    network = models.build("deeplab-plain", {"depth": 1}, encoder="resnet10t")
+    optimizer = build_optimizer(SGDConfig(), network, FixedConfig().build(["depth"]))
+    assert [group["params"] for group in optimizer.param_groups] == [list(network.parameters())]
+
+
+def test_frozen_layers_are_not_handed_to_the_optimizer() -> None:
+    network = models.build("deeplab-plain", {"depth": 1}, encoder="resnet10t", freeze="all")
+    config = AdamConfig(layer_decay=0.5)
+    (group,) = build_optimizer(config, network, FixedConfig().build(["depth"])).param_groups
+    assert group["params"] == [p for p in network.parameters() if p.requires_grad]
+    assert len(group["params"]) < 10
+
+
+def test_factors_of_an_encoder_need_one() -> None:
+    network = models.build("segnet-split", {"depth": 1}, widths=(8, 8, 16))
+    for config in (AdamConfig(encoder_lr=0.1), AdamConfig(layer_decay=0.9)):
+        with pytest.raises(ValueError, match="this network has no encoder"):
+            build_optimizer(config, network, FixedConfig().build(["depth"]))
+    with pytest.raises(ValueError, match=r"layer_decay is 1\.1: it must be above 0 and at most 1"):
+        AdamConfig(layer_decay=1.1)

@@ -45,6 +45,7 @@ ALLOWED_ZERO = {
         ("consistency", "weights"),
     ),
     *(("depth", "mean"), ("boundaries", "tolerance")),
+    *((cls.name, name) for cls in offered(NetworkConfig).values() for name in ("freeze", "lora")),
 }
 """Settings of which 0 is documented to mean something."""
 ALLOWED_NEGATIVE = {("cross-entropy", "ignore_index"), ("kl-divergence", "ignore_index"), ("depth", "mean")}

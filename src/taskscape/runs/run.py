@@ -54,7 +54,7 @@ from taskscape.tasks import Task
 from taskscape.trackers import Tracking
 from taskscape.training import checkpoint
 from taskscape.training.loop import Trainer
-from taskscape.training.optimization import parameter_groups
+from taskscape.training.optimization import build_optimizer
 from taskscape.training.pace import Pace
 from taskscape.training.peers import loss_of_a_process_named
 from taskscape.training.precision import autocast
@@ -228,7 +228,7 @@ def assemble(experiment: Experiment, stores: Mapping[str, Store], fabric: "Fabri
         experiment.tasks,
         experiment.objective,
         weighting,
-        experiment.optimizer.build(parameter_groups(network, weighting)),
+        build_optimizer(experiment.optimizer, network, weighting),
         learning_rate=lambda step: experiment.schedule.factor(pace.epoch(step), experiment.epochs),
         precision=experiment.precision,
         gradient_clip=experiment.gradient_clip,

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
+from taskscape.state_dicts.low_rank import ORIGINAL, merged
+
 COUNTER = "num_batches_tracked"
 """A buffer of batch normalization that early files lack, and that changes no output."""
 
@@ -36,8 +38,10 @@ def match(own: Mapping[str, Tensor], weights: Mapping[str, Tensor]) -> Match:
 
     Names may begin with anything in the file: ``state_dict``, ``module``, ``model``, ``backbone``, ``encoder``, in any
     depth. The beginning with the most tensors of right name and shape is taken. A dot and an underscore are the same,
-    as timm writes ``stages_0`` for ``stages.0``.
+    as timm writes ``stages_0`` for ``stages.0``. Adapters of low rank in the file are added to their weights; those of
+    the network are missing then, and start anew.
     """
+    weights = merged(weights)
     names = _stripped({_parts(name): name for name in own})
     theirs = {_parts(name): name for name in weights}
     prefixes: Counter[tuple[str, ...]] = Counter()
@@ -81,6 +85,8 @@ def _ends(name: str) -> list[int]:
 
 
 def _parts(name: str) -> tuple[str, ...]:
+    if name.endswith(ORIGINAL):  # a weight with an adapter goes by its plain name
+        name = name.removesuffix(ORIGINAL) + "weight"
     return tuple(name.replace("_", ".").split("."))
 
 

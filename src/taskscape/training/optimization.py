@@ -4,14 +4,15 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import torch
 from torch import nn
 from typing_extensions import override
 
+from taskscape.models import Encoder
 from taskscape.serialization import offer
-from taskscape.serialization.ranges import BelowOne, Count, NonNegative, Positive, RangedSettings
+from taskscape.serialization.ranges import BelowOne, Count, NonNegative, Positive, Range, RangedSettings
 from taskscape.weighting import Weighting
 
 # ``fused`` updates all parameters in one pass over memory: on a CPU it halves the time of an optimizer's step.
@@ -20,27 +21,85 @@ ParameterGroups = Iterable[dict[str, Any]]
 """Parameter groups as torch's optimizers take them."""
 
 
-def parameter_groups(network: nn.Module, weighting: Weighting) -> list[dict[str, Any]]:
-    """Return what an optimizer trains: the network's parameters, and those that the weighting learns.
-
-    The latter have no weight decay, and a learning rate of their own where the weighting has one.
-    """
-    groups: list[dict[str, Any]] = [{"params": [p for p in network.parameters() if p.requires_grad]}]
-    if of_weighting := [p for p in weighting.parameters() if p.requires_grad]:
-        rate = {} if weighting.learning_rate is None else {"lr": weighting.learning_rate}
-        groups.append({"params": of_weighting, "weight_decay": 0.0, **rate})
-    return groups
-
-
+@dataclass(frozen=True, kw_only=True)
 class OptimizerConfig(RangedSettings, ABC):
     """The settings of one optimizer: a frozen dataclass of plain values that builds it."""
 
     name: ClassVar[str]
     """The name on the command line and in saved experiments."""
 
+    encoder_lr: Positive = 1.0
+    """Factor on the learning rate of the encoder, such as 0.1 for one with pretrained weights."""
+    layer_decay: Annotated[float, Range(above=0, most=1)] = 1.0
+    """Factor on the learning rate of each layer of the encoder relative to the one after it, such as 0.8: the first
+    layers, which pretrained weights serve best, change least. 1 is none."""
+
     @abstractmethod
     def build(self, groups: ParameterGroups) -> torch.optim.Optimizer:
         """Build the optimizer for these parameter groups; a group may have a learning rate of its own."""
+
+
+def build_optimizer(config: OptimizerConfig, network: nn.Module, weighting: Weighting) -> torch.optim.Optimizer:
+    """Return the optimizer of a run, with the learning rates of the encoder's layers.
+
+    Raises ``ValueError`` as ``parameter_groups``.
+    """
+    optimizer = config.build(parameter_groups(network, weighting, config))
+    for group in optimizer.param_groups:
+        group["lr"] *= group.pop(_SCALE, 1.0)
+    return optimizer
+
+
+def parameter_groups(
+    network: nn.Module, weighting: Weighting, config: OptimizerConfig | None = None
+) -> list[dict[str, Any]]:
+    """Return what an optimizer trains: the network's parameters, and those that the weighting learns.
+
+    The latter have no weight decay, and a learning rate of their own where the weighting has one. With ``config`` there
+    is a group for each factor on the learning rate, as ``lr_scale``; ``build_optimizer`` takes it into account. Raises
+    ``ValueError`` where factors of an encoder are set and the network has none.
+    """
+    scales = {} if config is None else _scales(network, config)
+    by_scale: dict[float, list[nn.Parameter]] = {1.0: []}  # first, since its learning rate is the one that is logged
+    for parameter in network.parameters():
+        if parameter.requires_grad:
+            by_scale.setdefault(scales.get(id(parameter), 1.0), []).append(parameter)
+    groups: list[dict[str, Any]] = [
+        {"params": parameters, **({} if scale == 1 else {_SCALE: scale})}
+        for scale, parameters in by_scale.items()
+        if parameters or scale == 1
+    ]
+    if of_weighting := [p for p in weighting.parameters() if p.requires_grad]:
+        rate = {} if weighting.learning_rate is None else {"lr": weighting.learning_rate}
+        groups.append({"params": of_weighting, "weight_decay": 0.0, **rate})
+    return groups
+
+
+def _scales(network: nn.Module, config: OptimizerConfig) -> dict[int, float]:
+    """Return the factor on the learning rate of each parameter of an encoder, by its id; none where all are 1.
+
+    With n layers, the stem being the first, the factor of layer i is encoder_lr · layer_decay^(n - i), so that the
+    last one has one factor of ``layer_decay`` (Bao et al., BEiT, ICLR 2022, https://arxiv.org/abs/2106.08254).
+    """
+    if config.encoder_lr == config.layer_decay == 1:
+        return {}
+    encoders = [module for module in network.modules() if isinstance(module, Encoder)]
+    if not encoders:
+        raise ValueError(
+            f"optimizer.encoder_lr is {config.encoder_lr} and optimizer.layer_decay {config.layer_decay}, but this "
+            "network has no encoder (taskscape.models.Encoder): leave both at 1, or choose a network with an encoder"
+        )
+    scales = {}
+    for encoder in encoders:
+        numbers = encoder.layer_numbers() if config.layer_decay != 1 else {}
+        layers = max(numbers.values(), default=0) + 1
+        for name, parameter in encoder.backbone.named_parameters():
+            scales[id(parameter)] = config.encoder_lr * config.layer_decay ** (layers - numbers.get(name, layers))
+    return scales
+
+
+_SCALE = "lr_scale"
+"""The entry of a parameter group for its factor, which timm calls so too."""
 
 
 @dataclass(frozen=True)

@@ -164,7 +164,7 @@ class TrainingStep:
         return BalancingContext(
             global_losses(losses),
             parameters=self.shared_parameters,
-            features=outputs.shared,
+            features=tuple(x for x in outputs.shared if x.requires_grad),  # others come from frozen layers alone
             last=self.last_shared_parameters,
             task_parameters=self.task_parameters,
         )

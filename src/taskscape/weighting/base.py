@@ -24,7 +24,8 @@ class BalancingContext(NamedTuple):
     parameters: tuple[nn.Parameter, ...]
     """All parameters that serve every task."""
     features: tuple[Tensor, ...]
-    """The shared features: what lies between the shared and the task-specific layers; empty where there are none."""
+    """The shared features: what lies between the shared and the task-specific layers, as far as trained layers gave it;
+    empty where there are none."""
     last: tuple[nn.Parameter, ...]
     """The parameters of the last shared layer."""
     task_parameters: tuple[nn.Parameter, ...]
@@ -51,7 +52,7 @@ class BalancingContext(NamedTuple):
         return cls(
             global_losses=global_losses(losses),
             parameters=parameters,
-            features=tuple(features),
+            features=tuple(x for x in features if x.requires_grad),
             last=tuple([p for p in parameters if p.ndim > 1][-1:] if last is None else last),
             task_parameters=tuple(p for p in tasks if p.requires_grad),
         )

@@ -112,8 +112,8 @@ class GradientWeighting(Weighting):
             )
         if self.config.mode == "features" and not shared_features:
             raise ValueError(
-                "weighting.mode is features, but this network has no shared features between shared and task-specific "
-                "layers; choose --weighting.mode parameters"
+                "weighting.mode is features, but this network has no shared features that trained layers give, between "
+                "shared and task-specific layers; choose --weighting.mode parameters"
             )
         if self.config.mode == "features" and compiled:
             raise ValueError(

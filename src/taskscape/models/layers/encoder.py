@@ -188,6 +188,7 @@ class Encoder(nn.Module):
             add_low_rank(self.backbone, lora, lora_layers)
         if self.is_frozen_in_part:
             notes.append(self._about_freezing(pretrained is False))
+            self.train()
         self.note = "; ".join(notes)
 
     def _freeze(self, freeze: Freeze) -> None:

@@ -34,7 +34,8 @@ class LowRank(nn.Module):
     @override
     def forward(self, weight: Tensor) -> Tensor:
         """Return the sum, in the precision of the weight, whatever autocast says."""
-        with torch.autocast(weight.device.type, enabled=False):
+        device = "cpu" if weight.is_meta else weight.device.type  # there is no autocast for meta
+        with torch.autocast(device, enabled=False):
             return weight + (self.up @ self.down).view_as(weight)
 
     @override

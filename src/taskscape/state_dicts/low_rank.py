@@ -1,0 +1,23 @@
+"""Adapters of low rank in files of weights."""
+
+from collections.abc import Mapping
+
+from torch import Tensor
+
+ORIGINAL = "parametrizations.weight.original"
+"""What torch calls a weight that is parametrized, instead of ``weight``."""
+_DOWN, _UP = (f"parametrizations.weight.0.{part}" for part in ("down", "up"))
+
+
+def merged(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return the weights with each adapter, W + B A, added to the weight that it adapts, under its plain name."""
+    names = {name.removesuffix(_UP) for name in weights if name.endswith(_UP)}
+    found = {}
+    for name, tensor in weights.items():
+        layer = next((name.removesuffix(end) for end in (ORIGINAL, _DOWN, _UP) if name.endswith(end)), None)
+        if layer not in names:
+            found[name] = tensor
+        elif name.endswith(ORIGINAL):
+            adapter = weights[layer + _UP] @ weights[layer + _DOWN]
+            found[f"{layer}weight"] = tensor + adapter.view_as(tensor)
+    return found
