@@ -205,7 +205,7 @@ DISTRIBUTIONS = {
 }
 """Names of distributions that differ from the modules'."""
 
-OPTIONAL = {"scipy", "h5py", "pynvml", "wandb", "mlflow", "optuna", "ray"}
+OPTIONAL = {"scipy", "h5py", "pynvml", "wandb", "mlflow", "onnxruntime", "optuna", "ray"}
 """Imported where an extra is needed, or where it is installed."""
 
 

@@ -5,6 +5,7 @@ COMMANDS = {
     "synth": "write generated streets with their labels as files",
     "prepare": "turn a raw data set into a packed store",
     "data": "check or inspect a packed store",
+    "label": "add labels that a model predicts to a store",
     "recipes": "list what can be trained",
     "models": "list the networks with their parameters and FLOPs",
     "train": "train a recipe, or resume a run",

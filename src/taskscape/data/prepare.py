@@ -61,12 +61,12 @@ def prepare(
     index = data.contents(raw)
     source = _source(data, index)
     out = out.resolve()  # a link stays where it is, and what it leads to is replaced
-    with _locked(out):
+    with one_writer(out):
         return _prepare(index, raw, out, source, shard, processes, report, tell)
 
 
 @contextmanager
-def _locked(out: Path) -> Iterator[None]:
+def one_writer(out: Path) -> Iterator[None]:
     """Let one process at a time write a store."""
     with writing(out):
         out.parent.mkdir(parents=True, exist_ok=True)
@@ -87,7 +87,7 @@ def _prepare(
 ) -> Manifest:
     """Write the store, or make it again, or leave it as it is."""
     new, replaced = out.with_name(f".{out.name}.new"), out.with_name(f".{out.name}.replaced")
-    _end_replacement(new, out, replaced)
+    end_replacement(new, out, replaced)
     if not (out / MANIFEST).exists():
         return _write(index, raw, out, source, shard, processes, report, tell)
     different = _different(index, raw, out, source)
@@ -100,7 +100,7 @@ def _prepare(
     if not (new / MANIFEST).exists():
         _write(index, raw, new, source, shard, processes, report, tell)
     out.rename(replaced)
-    _end_replacement(new, out, replaced)
+    end_replacement(new, out, replaced)
     return Manifest.of(out)
 
 
@@ -199,7 +199,7 @@ def _different(index: RawIndex, raw: Path, store: Path, source: dict[str, Any]) 
     return what
 
 
-def _end_replacement(new: Path, out: Path, replaced: Path) -> None:
+def end_replacement(new: Path, out: Path, replaced: Path) -> None:
     """Put the new store in the place of the one that was moved away; also after a kill at any moment."""
     if not (replaced / MANIFEST).exists():
         return

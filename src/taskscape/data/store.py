@@ -160,6 +160,11 @@ class Store:
         targets = {name: modalities[name].unpack(self._rows(name, index, device)) for name in fields}
         return Batch(image, targets, torch.from_numpy(index).to(device))
 
+    def stored(self, index: int) -> dict[str, Array]:
+        """Return every field of one image in the form in which the store keeps it, the image among them."""
+        shard, row = divmod(index, self.manifest.shard)
+        return {name: parts[shard][row] for name, parts in self._maps.items()}
+
     def _rows(self, name: str, index: npt.NDArray[np.int64], device: torch.device) -> Tensor:
         if name in self._cached:
             cached = self._cached[name]

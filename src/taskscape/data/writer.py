@@ -123,8 +123,10 @@ class StoreWriter:
         lines = "".join("\n" + json.dumps([index, *what]) for index, what in written.items())
         atomic_write(self.path / split / _DONE, lines)
 
-    def put(self, split: str, index: int, sample: Sample) -> None:
+    def put(self, split: str, index: int, sample: Sample, stored: Mapping[str, Array] | None = None) -> None:
         """Write one sample. A label that it lacks is kept as one without a valid pixel.
+
+        ``stored`` has fields in the form in which stores keep them (``Store.stored``), which are written as they are.
 
         Raises:
             ValueError: The sample cannot be kept; the message names it, the field and the remedy.
@@ -134,12 +136,12 @@ class StoreWriter:
             raise ValueError(f"index {index} is outside split {split!r} of {self.manifest.counts[split]} images")
         shard, row = divmod(index, self.manifest.shard)
         rows_from_the_end = self.manifest.rows(split)[shard] - row
-        for name, stored in self._packed(sample, f"sample {sample.name!r} ({split} {index})").items():
+        for name, array in self._packed(sample, stored or {}, f"sample {sample.name!r} ({split} {index})").items():
             path = self.path / file_of(split, name, shard)
             # Not through a memory map, where a full disk is a bus error.
             with writing(path), path.open("r+b") as file:
-                file.seek(-rows_from_the_end * stored.nbytes, os.SEEK_END)
-                file.write(stored.tobytes())
+                file.seek(-rows_from_the_end * array.nbytes, os.SEEK_END)
+                file.write(array.tobytes())
         vanished = {
             name: self.manifest.fields[name].vanished(before, (sample.values[name], sample.valid[name]))
             for name, before in (sample.before or {}).items()
@@ -149,12 +151,15 @@ class StoreWriter:
             # One write in append mode, so that processes do not mix; the leading newline ends a torn line.
             lines.write("\n" + json.dumps([index, sample.name, vanished]))
 
-    def _packed(self, sample: Sample, where: str) -> dict[str, Array]:
+    def _packed(self, sample: Sample, stored: Mapping[str, Array], where: str) -> dict[str, Array]:
         """Return the stored form of every field. Raises ``ValueError`` that begins with ``where``."""
         if unknown := sorted(sample.values.keys() - self.manifest.fields.keys()):
             raise ValueError(f"{where}: the store has no field {unknown}: name it when the store is made")
         packed = {}
         for name, modality in self.manifest.fields.items():
+            if name in stored:
+                packed[name] = stored[name]
+                continue
             try:
                 packed[name] = self._pack(modality, sample.values.get(name), sample.valid.get(name))
             except ValueError as error:

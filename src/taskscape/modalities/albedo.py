@@ -43,6 +43,10 @@ class Albedo(Modality):
         return np.where(stored.any(-1, keepdims=True), stored, 1)
 
     @override
+    def as_label(self, values: Array) -> Array:
+        return values.clip(0, 1)
+
+    @override
     def unpack(self, stored: "Tensor") -> Target:
         """Return (B, 3, H, W) float32 linear reflectance, 0 where there is none."""
         import torch

@@ -90,6 +90,10 @@ class Modality(ABC):
         array: Array = pixels.reshape(*pixels.shape[:3], *self.shape).cpu().numpy()
         return array
 
+    def as_label(self, values: Array) -> Array:
+        """Return a prediction, (H, W) + ``shape``, as what a store may keep as a label; the same unless overridden."""
+        return values
+
     def conversion_to(self, other: "Modality", how: str = "") -> Callable[[Target], Target]:
         """Return what turns a label of this modality into one of another, so that data of both are used together.
 

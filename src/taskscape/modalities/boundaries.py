@@ -34,6 +34,11 @@ class Boundaries(Modality):
             raise ValueError("a boundary label is neither 0 nor 1: mark other pixels as not valid")
 
     @override
+    def as_label(self, values: Array) -> Array:
+        """Return 1 where a boundary is more probable than none."""
+        return (values > 0.5).astype(np.uint8)
+
+    @override
     def unpack(self, stored: "Tensor") -> Target:
         """Return (B, 1, H, W) float32, 1 on a boundary."""
         return Target((stored == 1).float().unsqueeze(1), stored != _NO_LABEL)

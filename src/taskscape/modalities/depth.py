@@ -63,6 +63,11 @@ class Depth(Modality):
             raise ValueError("a valid depth is not a positive, finite number of metres: mark such pixels as not valid")
 
     @override
+    def as_label(self, values: Array) -> Array:
+        """Return relative depth with its median at 1."""
+        return values if self.metric else (values / np.median(values)).astype(np.float32)
+
+    @override
     def unpack(self, stored: "Tensor") -> Target:
         """Return (B, 1, H, W) float32 depth, 0 where there is none."""
         return Target(stored.unsqueeze(1), stored > 0)

@@ -1,0 +1,211 @@
+"""Pseudo-labels: a store with what a model predicts for its images."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from taskscape.batch import Sample
+from taskscape.data import Manifest, Store, StoreWriter
+from taskscape.data.manifest import MANIFEST
+from taskscape.data.prepare import end_replacement, one_writer
+from taskscape.evaluation import TestTimeAugmentation
+from taskscape.inference.labelers import Label, Labeler, find_labeler
+from taskscape.modalities import Modality
+from taskscape.modalities.base import Array, Mask
+from taskscape.progress import ProgressCallback
+from taskscape.serialization import nearest
+
+BATCH_SIZE = 8
+"""Images that are predicted together."""
+THRESHOLD = 0.5
+"""Least confidence of a label, of a model that says how sure it is."""
+KIND = "labelled"
+"""What the manifest calls a store with predicted labels."""
+
+
+def label(
+    model: str | Path,
+    store: str | Path,
+    out: str | Path | None = None,
+    *,
+    tasks: Sequence[str] = (),
+    threshold: float | None = None,
+    suffix: str = "",
+    fill: bool = False,
+    height: int | None = None,
+    tta: TestTimeAugmentation | str | bool = False,
+    outputs: Sequence[str] = (),
+    device: str = "auto",
+    report: ProgressCallback | None = None,
+) -> Manifest:
+    """Write a store with all that ``store`` has and the labels that a model predicts, and return its manifest.
+
+    The manifest's ``source["predicted"]`` says of every such field which model made it, with the checksum of its
+    weights, the threshold, and which share of the pixels was kept. An interrupted run resumes.
+
+    Args:
+        model: The folder of a run, a released model or one of the hub by its name, or an ONNX file (``OnnxLabeler``).
+        store: The store.
+        out: The new store; None changes ``store`` itself, in a copy that replaces it at the end.
+        tasks: What is predicted, of the tasks of the model; by default all.
+        threshold: Least confidence, 0..1 (``Task.confidence_of``); pixels below it have no label. By default 0.5 where
+            the model says how sure it is; elsewhere every pixel has a label.
+        suffix: What the names of the fields have behind those of the tasks.
+        fill: Where the store has labels of such a name, keep them and predict only the pixels without.
+        height: Scale images to this height for the network, and its output back.
+        tta: Test-time augmentation, as in ``taskscape.runs.evaluate``.
+        outputs: What the outputs of an ONNX file are.
+        device: Where to compute.
+        report: Is told of the images done.
+
+    Raises:
+        FileNotFoundError: The model or the store is not there.
+        ValueError: With the remedy, where names, sizes or classes do not fit, or ``out`` holds something else.
+    """
+    store = Path(store).resolve()
+    target = Path(out).resolve() if out is not None else store.with_name(f".{store.name}.labelled")
+    replaced = store.with_name(f".{store.name}.replaced")
+    if out is None:
+        end_replacement(target, store, replaced)
+    manifest = Manifest.of(store)
+    if target == store:
+        raise ValueError(f"{store} would be replaced: name another folder, or say --in-place")
+    labeler = find_labeler(model, outputs=outputs, height=height, tta=tta, device=device)
+    labeler.check_size(manifest.size)
+    fields = _fields(labeler, tasks, suffix, manifest, str(store), fill)
+    least = {name: _threshold(labeler, name, threshold) for name in fields}
+    source = {
+        **manifest.source,
+        "kind": KIND,
+        "labelled": manifest.source.get("labelled", manifest.source.get("kind")),
+        "predicted": {
+            **manifest.source.get("predicted", {}),
+            **{
+                field: {**labeler.about(), "task": name, "threshold": least[name], "fill": fill}
+                for name, field in fields.items()
+            },
+        },
+    }
+    modalities = {field: labeler.tasks[name].modality for name, field in fields.items()}
+    with one_writer(target):
+        writer = StoreWriter(
+            target, manifest.size, manifest.counts, {**manifest.labels, **modalities}, source, manifest.shard
+        )
+        _write(writer, labeler, store, fields, least, modalities, report)
+        writer.finish()
+        finished = _with_shares(target, manifest, modalities)
+        if out is None:
+            store.rename(replaced)
+            end_replacement(target, store, replaced)
+    return finished
+
+
+def _fields(
+    labeler: Labeler, tasks: Sequence[str], suffix: str, manifest: Manifest, where: str, fill: bool
+) -> dict[str, str]:
+    """Return the name of the field of each task. Raises ``ValueError`` where the store has such a field."""
+    for name in tasks:
+        if name not in labeler.tasks:
+            raise ValueError(f"--tasks: the model does not predict {name!r}{nearest(name, labeler.tasks)}")
+    fields = {name: f"{name}{suffix}" for name in tasks or labeler.tasks}
+    for name, field in fields.items():
+        if field not in manifest.fields:
+            continue
+        if not fill:
+            raise ValueError(
+                f"{where} has labels {field!r}: --fill predicts only pixels without a label, --suffix _predicted "
+                "gives the predicted ones a name of their own, --tasks leaves them out"
+            )
+        theirs, ours = manifest.fields[field], labeler.tasks[name].modality
+        if theirs != ours:
+            raise ValueError(
+                f"{where}: its labels {field!r} are {theirs}, and the model predicts {ours}: give these a name of "
+                "their own with --suffix _predicted"
+            )
+    return fields
+
+
+def _threshold(labeler: Labeler, name: str, threshold: float | None) -> float | None:
+    """Return the least confidence of a task's labels; None where all are kept. Raises ``ValueError``."""
+    if threshold is None:
+        return THRESHOLD if labeler.says_confidence(name) else None
+    if not 0 <= threshold <= 1:
+        raise ValueError(f"threshold is {threshold:g}: it must be from 0 to 1")
+    if not labeler.says_confidence(name):
+        raise ValueError(
+            f"the model does not say how sure it is of {name}: leave out --threshold, choose others with --tasks, or "
+            "train with a loss that predicts a width, such as laplace"
+        )
+    return threshold
+
+
+def _write(
+    writer: StoreWriter,
+    labeler: Labeler,
+    store: Path,
+    fields: Mapping[str, str],
+    least: Mapping[str, float | None],
+    modalities: Mapping[str, Modality],
+    report: ProgressCallback | None,
+) -> None:
+    missing = {split: writer.missing(split) for split in writer.manifest.counts}
+    total = sum(writer.manifest.counts.values())
+    done = total - sum(map(len, missing.values()))
+    for split, indices in missing.items():
+        opened = Store.open(store, split)
+        for start in range(0, len(indices), BATCH_SIZE):
+            some = indices[start : start + BATCH_SIZE]
+            batch = opened.gather(some, [], torch.device("cpu"))
+            labels = labeler.predict(batch.image)
+            arrays = {name: _arrays(labels[name], modalities[fields[name]], least[name]) for name in fields}
+            for position, index in enumerate(some):
+                stored = opened.stored(index)
+                values, valid = {}, {}
+                for name, field in fields.items():
+                    value, mask = (part[position] for part in arrays[name])
+                    if field in stored:
+                        value, mask = _filled(value, mask, stored.pop(field), modalities[field])
+                    values[field], valid[field] = value, mask
+                writer.put(split, index, Sample(values, valid, opened.names[index]), stored)
+            done += len(some)
+            if report is not None:
+                report(done, total)
+
+
+def _arrays(label: Label, modality: Modality, least: float | None) -> tuple[list[Array], Mask]:
+    """Return the labels of a batch in the form of samples, and where they are sure enough, (B, H, W)."""
+    values = [modality.as_label(value) for value in modality.to_array(label.value)]
+    if label.confidence is None or least is None:
+        return values, np.ones((len(values), *values[0].shape[:2]), np.bool_)
+    return values, (label.confidence >= least).cpu().numpy()
+
+
+def _filled(value: Array, mask: Mask, stored: Array, modality: Modality) -> tuple[Array, Mask]:
+    """Return the labels that there are, and predicted ones where there are none."""
+    target = modality.unpack(torch.from_numpy(stored[None].copy()))
+    known = target.valid[0].numpy()
+    own = modality.to_array(target.value)[0]
+    chosen = known.reshape(known.shape + (1,) * (own.ndim - 2))
+    return np.where(chosen, own, value).astype(own.dtype), known | mask
+
+
+def _with_shares(path: Path, before: Manifest, modalities: Mapping[str, Modality]) -> Manifest:
+    """Add to a finished store which share of the pixels has a predicted label, and what had vanished before."""
+    manifest = Manifest.of(path)
+    source: dict[str, Any] = {**manifest.source, "predicted": {**manifest.source["predicted"]}}
+    for field in modalities:
+        kept = {split: _share(Store.open(path, split), field) for split in manifest.counts}
+        source["predicted"][field] = {**source["predicted"][field], "share with a label": kept}
+    finished = replace(manifest, source=source, vanished=before.vanished)
+    finished.save(path / MANIFEST)
+    return finished
+
+
+def _share(store: Store, field: str) -> float:
+    indices = np.array_split(np.arange(len(store)), -(-len(store) // 16))
+    valid = [store.gather(some, [field], torch.device("cpu")).targets[field].valid for some in indices]
+    return round(float(sum(one.sum() for one in valid) / sum(one.numel() for one in valid)), 6)

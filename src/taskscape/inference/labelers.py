@@ -1,0 +1,216 @@
+"""What predicts labels for a store: the network of a run, a model by its name, or an ONNX file."""
+
+import hashlib
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+from typing_extensions import override
+
+from taskscape.evaluation import TestTimeAugmentation, find_tta
+from taskscape.modalities import Modality
+from taskscape.modalities.words import modality_of
+from taskscape.released import resolve
+from taskscape.run_folder import Calibration, Result, RunFolder
+from taskscape.runs.other_data import AdaptedNetwork
+from taskscape.runs.run import TrainedModel, load
+from taskscape.tasks import Task, tasks_for
+
+
+class Label(NamedTuple):
+    """A predicted label for a batch."""
+
+    value: Tensor
+    """As ``Target.value``."""
+    confidence: Tensor | None
+    """(B, H, W) in 0..1; None where the model does not say how sure it is."""
+
+
+class Labeler(ABC):
+    """Predicts labels for batches of images."""
+
+    tasks: Mapping[str, Task]
+    """What it predicts, by name."""
+
+    @abstractmethod
+    def predict(self, image: Tensor) -> dict[str, Label]:
+        """Return the label of each task for (B, 3, H, W) images in 0..1, at their size."""
+
+    @abstractmethod
+    def says_confidence(self, task: str) -> bool:
+        """Return whether it says how sure it is of a task."""
+
+    @abstractmethod
+    def check_size(self, size: tuple[int, int]) -> None:
+        """Raise ``ValueError`` with the remedy where it should not predict images of this (H, W)."""
+
+    @abstractmethod
+    def about(self) -> dict[str, Any]:
+        """Return where labels come from, for the manifest: values that JSON can hold."""
+
+
+class NetworkLabeler(Labeler):
+    """The network of a run, or a model by its name.
+
+    Images are scaled to ``height`` for the network, and its output back. Confidence is corrected by the calibration of
+    the run where it has one.
+    """
+
+    def __init__(
+        self,
+        model: str | Path,
+        *,
+        height: int | None = None,
+        tta: TestTimeAugmentation | str | bool = False,
+        device: str = "auto",
+    ) -> None:
+        """Load the network. Raises as ``taskscape.runs.load``."""
+        if height is not None and height < 1:
+            raise ValueError(f"height is {height}: it must be at least 1")
+        self.name, self.folder = str(model), RunFolder(resolve(model))
+        self.height, self.tta = height, find_tta(tta)
+        plain = load(model, device)
+        network = AdaptedNetwork(plain.network, height, {}).to(plain.device).eval()
+        self.model = TrainedModel(plain.experiment, network, plain.device)
+        self.tasks = plain.tasks
+        calibration = self.folder.calibration
+        self.spreads = Calibration.load(calibration).spreads if calibration.exists() else {}
+
+    @override
+    def predict(self, image: Tensor) -> dict[str, Label]:
+        final = self.model.forward_tta(image, self.tta or False).final
+        return {
+            name: Label(task.decode(final[name]), task.confidence_of(final[name], self.spreads.get(name, 1.0)))
+            for name, task in self.tasks.items()
+        }
+
+    @override
+    def says_confidence(self, task: str) -> bool:
+        return self.tasks[task].distribution is not None
+
+    @override
+    def check_size(self, size: tuple[int, int]) -> None:
+        result = self.folder.result()
+        if self.height is not None or not result.is_file():
+            return
+        trained = Result.load(result).size
+        if trained[0] != size[0]:
+            raise ValueError(
+                f"{self.name} was evaluated on images of {trained[0]}x{trained[1]}, and those of the store are "
+                f"{size[0]}x{size[1]}: --height {trained[0]} scales them for the network and its output back, --height "
+                f"{size[0]} leaves them as they are"
+            )
+
+    @override
+    def about(self) -> dict[str, Any]:
+        return {
+            "model": self.name,
+            "sha256": hashlib.sha256(self.folder.weights.read_bytes()).hexdigest(),
+            "height": self.height,
+            "test-time augmentation": None if self.tta is None else self.tta.word,
+            "calibration": dict(self.spreads),
+        }
+
+
+class OnnxLabeler(Labeler):
+    """An ONNX file, run by onnxruntime.
+
+    Its input are RGB images (B, 3, H, W), floating-point in 0..255 or uint8; its outputs, in their order, those that
+    words name: scores (B, classes, H, W), depth (B, 1, H, W) in metres, normals (B, 3, H, W), ….
+    """
+
+    def __init__(self, path: Path, outputs: Sequence[str]) -> None:
+        """Open the file; ``outputs`` are words as ``semseg:cityscapes-19``, or ``NAME=WORD`` for another name.
+
+        Raises ``ValueError`` with the remedy where onnxruntime is not installed, the file is not one of ONNX, or the
+        outputs are not those of the file.
+        """
+        try:
+            import onnxruntime
+        except ImportError:
+            raise ValueError(
+                f"{path} needs onnxruntime, which is not installed: pip install onnxruntime, or label with a run"
+            ) from None
+        if not path.is_file():
+            raise FileNotFoundError(f"{path} is not there: check the path")
+        try:
+            self.session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+        except Exception as error:  # onnxruntime raises classes of its own, of no common base
+            raise ValueError(f"{path} cannot be run by onnxruntime: {error}") from error
+        self.path = path
+        names = [output.name for output in self.session.get_outputs()]
+        if len(outputs) != len(names):
+            raise ValueError(
+                f"{path} has {len(names)} outputs ({', '.join(names)}), and --outputs names {len(outputs)}: say what "
+                "each is, in this order, such as semseg:cityscapes-19 depth normals"
+            )
+        modalities: dict[str, Modality] = {}
+        for word in outputs:
+            name, equals, kind = word.partition("=")
+            modalities[name if equals else word.partition(":")[0]] = modality_of(kind if equals else word)
+        if len(modalities) < len(outputs):
+            raise ValueError("--outputs names one thing twice: give names, such as near=depth far=depth")
+        self.tasks = tasks_for(modalities)
+
+    @override
+    def predict(self, image: Tensor) -> dict[str, Label]:
+        source = self.session.get_inputs()[0]
+        rgb = (image * 255).clamp(0, 255).contiguous().cpu().numpy()
+        rgb = np.rint(rgb).astype(np.uint8) if "uint8" in source.type else rgb.astype(np.float32)
+        at_once = len(rgb) if not isinstance(source.shape[0], int) else source.shape[0]
+        runs = [self.session.run(None, {source.name: rgb[i : i + at_once]}) for i in range(0, len(rgb), at_once)]
+        labels = {}
+        for number, (name, task) in enumerate(self.tasks.items()):
+            raw = torch.from_numpy(np.concatenate([outputs[number] for outputs in runs]))
+            expected = (len(image), task.channels, *image.shape[2:])
+            if tuple(raw.shape) != expected:
+                raise ValueError(
+                    f"{self.path}: the output for {name} is {tuple(raw.shape)} instead of {expected} (images, "
+                    "channels, height, width): correct --outputs, or export the network so that it keeps the size"
+                )
+            classes = task.predicts_classes
+            labels[name] = Label(task.decode(raw), task.confidence_of(raw)) if classes else Label(raw.float(), None)
+        return labels
+
+    @override
+    def says_confidence(self, task: str) -> bool:
+        return self.tasks[task].predicts_classes
+
+    @override
+    def check_size(self, size: tuple[int, int]) -> None:
+        shape = self.session.get_inputs()[0].shape
+        wanted = tuple(shape[2:])
+        if any(isinstance(one, int) and one != own for one, own in zip(wanted, size, strict=True)):
+            raise ValueError(
+                f"{self.path} takes images of {wanted[0]}x{wanted[1]}, and those of the store are {size[0]}x{size[1]}: "
+                f"prepare the data again with --size {wanted[0]} {wanted[1]}, or export the network for any size"
+            )
+
+    @override
+    def about(self) -> dict[str, Any]:
+        return {"model": str(self.path), "sha256": hashlib.sha256(self.path.read_bytes()).hexdigest()}
+
+
+def find_labeler(
+    model: str | Path,
+    *,
+    outputs: Sequence[str] = (),
+    height: int | None = None,
+    tta: TestTimeAugmentation | str | bool = False,
+    device: str = "auto",
+) -> Labeler:
+    """Return what a run's folder, a model's name or a path that ends in ``.onnx`` stands for.
+
+    Raises ``ValueError`` for settings that do not belong to it, and as the labelers.
+    """
+    if Path(model).suffix.lower() != ".onnx":
+        if outputs:
+            raise ValueError("--outputs belongs to ONNX files: a run knows what it predicts, --tasks chooses of it")
+        return NetworkLabeler(model, height=height, tta=tta, device=device)
+    if height is not None or tta:
+        raise ValueError(f"{model}: an ONNX file takes images as they are: leave out --height and --tta")
+    return OnnxLabeler(Path(model), outputs)

@@ -1,0 +1,272 @@
+"""Pseudo-labels: what a model predicts for the images of a store, with a mask and where it comes from."""
+
+import hashlib
+import sys
+from dataclasses import replace
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from blocks import SIZE, pack
+from taskscape import runs
+from taskscape.cli import main
+from taskscape.data import Manifest, Packed, Store
+from taskscape.data.check import check
+from taskscape.inference.label import KIND, label
+from taskscape.inference.labelers import NetworkLabeler
+from taskscape.modalities import Depth, Normals, Semseg
+from taskscape.modalities.class_sets import CITYSCAPES_2
+from taskscape.tasks import SemanticSegmentation
+from tiny import tiny
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("run")
+    pack(folder / "full", train=8)
+    runs.train(replace(tiny(folder / "full"), epochs=12), folder / "run", quiet=True)
+    return folder / "run"
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Path:
+    """Eleven images that have normals alone: 8 + 3."""
+    return pack(tmp_path / "store", train=8, val=3, fields=("normals",), seed=7)
+
+
+def gathered(store: Path, field: str, split: str = "train") -> tuple[torch.Tensor, torch.Tensor]:
+    opened = Store.open(store, split, verify=True)
+    return tuple(opened.gather(range(len(opened)), [field], CPU).targets[field])  # type: ignore[return-value]
+
+
+def bytes_of(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
+def test_labels_are_the_predictions_and_the_mask_is_the_confidence(run: Path, store: Path, tmp_path: Path) -> None:
+    before = bytes_of(store)
+    out = tmp_path / "new"
+    main(
+        ["label", str(run), str(store), "--out", str(out), "--tasks", "semseg", "--threshold", "0.7", "--device", "cpu"]
+    )
+    manifest = Manifest.of(out)
+    assert manifest.labels == {"normals": Normals(), "semseg": Semseg(CITYSCAPES_2)} and bytes_of(store) == before
+    for split in ("train", "val"):
+        opened = Store.open(store, split)
+        p = runs.load(run, "cpu").forward(opened.gather(range(len(opened)), [], CPU).image).final["semseg"].softmax(1)
+        value, valid = gathered(out, "semseg", split)
+        assert torch.equal(valid, p.amax(1) >= 0.7) and torch.equal(value[valid], p.argmax(1)[valid])
+        assert 0.05 < valid.double().mean() < 0.999
+        kept = manifest.source["predicted"]["semseg"]["share with a label"][split]
+        assert kept == pytest.approx(valid.double().mean().item(), abs=1e-6)
+        for field in ("image", "normals"):  # copied as they are
+            files = (np.load(folder / split / f"{field}-000.npy") for folder in (store, out))
+            assert np.array_equal(*files)
+    about = manifest.source["predicted"]["semseg"]
+    assert about["threshold"] == 0.7 and about["task"] == "semseg" and about["model"] == str(run)
+    assert about["sha256"] == hashlib.sha256((run / "best.safetensors").read_bytes()).hexdigest()
+    assert manifest.source["kind"] == KIND and manifest.source["labelled"] == "blocks"
+    assert manifest.names == Manifest.of(store).names
+
+
+def test_tasks_that_do_not_say_how_sure_they_are_have_a_label_everywhere(
+    run: Path, store: Path, tmp_path: Path
+) -> None:
+    manifest = label(run, store, tmp_path / "new", tasks=("depth", "semseg"), device="cpu")
+    value, valid = gathered(tmp_path / "new", "depth")
+    images = Store.open(store, "train").gather(range(8), [], CPU).image
+    model = runs.load(run, "cpu")
+    assert valid.all() and torch.equal(value, model.tasks["depth"].decode(model.forward(images).final["depth"]))
+    thresholds = {name: about["threshold"] for name, about in manifest.source["predicted"].items()}
+    assert thresholds == {"depth": None, "semseg": 0.5}
+    with pytest.raises(ValueError, match=r"does not say how sure it is of depth: leave out --threshold.*laplace"):
+        label(run, store, tmp_path / "other", tasks=("depth",), threshold=0.9, device="cpu")
+
+
+def test_a_new_store_is_one_to_train_and_check(run: Path, store: Path, tmp_path: Path) -> None:
+    label(run, store, tmp_path / "new", tasks=("semseg", "depth"), device="cpu")
+    check(tmp_path / "new")
+    again = replace(tiny(tmp_path / "new"), data=Packed(tmp_path / "new"), epochs=1)
+    assert "semseg/miou" in runs.train(again, tmp_path / "student", quiet=True).metrics
+
+
+def test_an_interrupted_run_resumes(run: Path, store: Path, tmp_path: Path) -> None:
+    whole = label(run, store, tmp_path / "whole", tasks=("semseg",), device="cpu")
+
+    def interrupt(done: int, total: int) -> None:
+        assert total == 11
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        label(run, store, tmp_path / "halted", tasks=("semseg",), device="cpu", report=interrupt)
+    with pytest.raises(ValueError, match="holds another store, unfinished: delete it"):
+        label(run, store, tmp_path / "halted", tasks=("semseg",), threshold=0.9, device="cpu")
+    seen: list[int] = []
+    halted = label(
+        run, store, tmp_path / "halted", tasks=("semseg",), device="cpu", report=lambda done, _: seen.append(done)
+    )
+    assert seen == [11] and halted == whole
+
+
+def test_labels_that_are_there_are_kept(run: Path, tmp_path: Path) -> None:
+    store = pack(tmp_path / "store", train=6, without_depth=(1, 4), seed=5)
+    with pytest.raises(ValueError, match=r"store has labels 'depth': --fill predicts only pixels without a label"):
+        label(run, store, tmp_path / "new", tasks=("depth",), device="cpu")
+    label(run, store, tmp_path / "new", tasks=("depth",), fill=True, device="cpu")
+    (old, known), (new, valid) = gathered(store, "depth"), gathered(tmp_path / "new", "depth")
+    assert valid.all() and not known.all() and torch.equal(new[known[:, None]], old[known[:, None]])
+    model = runs.load(run, "cpu")
+    images = Store.open(store, "train").gather(range(6), [], CPU).image
+    predicted = model.tasks["depth"].decode(model.forward(images).final["depth"])
+    assert torch.allclose(new[~known[:, None]], predicted[~known[:, None]])
+    beside = label(run, store, tmp_path / "beside", tasks=("depth",), suffix="_predicted", device="cpu")
+    assert {"depth", "depth_predicted"} <= beside.labels.keys()
+    assert torch.equal(gathered(tmp_path / "beside", "depth")[1], known)
+    other = pack(tmp_path / "other", fields=("semseg",), classes=replace(CITYSCAPES_2, classes=("a", "b")))
+    with pytest.raises(ValueError, match=r"its labels 'semseg' are .*--suffix _predicted"):
+        label(run, other, tmp_path / "x", tasks=("semseg",), fill=True, device="cpu")
+
+
+def test_a_store_is_changed_only_when_that_is_asked_for(run: Path, store: Path, tmp_path: Path) -> None:
+    expected = label(run, store, tmp_path / "new", tasks=("semseg",), device="cpu")
+    before = bytes_of(store)
+    for arguments in ([], ["--out", str(tmp_path / "b"), "--in-place"]):
+        with pytest.raises(SystemExit):
+            main(["label", str(run), str(store), *arguments])
+    with pytest.raises(ValueError, match="would be replaced"):
+        label(run, store, store, device="cpu")
+    assert bytes_of(store) == before
+    main(["label", str(run), str(store), "--in-place", "--tasks", "semseg", "--device", "cpu"])
+    assert Manifest.of(store) == expected and bytes_of(store) == bytes_of(tmp_path / "new")
+    left = {path.name for path in tmp_path.iterdir()}
+    assert left <= {"store", "new", "b"}
+
+
+def test_a_replacement_that_was_killed_is_ended(run: Path, store: Path, tmp_path: Path) -> None:
+    label(run, store, tmp_path / ".store.labelled", tasks=("semseg",), device="cpu")
+    store.rename(tmp_path / ".store.replaced")
+    label(run, store, tasks=("depth",), device="cpu")
+    assert {"normals", "semseg", "depth"} == Manifest.of(store).labels.keys()
+    assert set(Manifest.of(store).source["predicted"]) == {"semseg", "depth"}
+
+
+def test_another_size_needs_a_word(run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("blocks.SIZE", (64, 96))
+    big = tmp_path / "big"
+    from taskscape.data import StoreWriter
+
+    rng = np.random.default_rng(0)
+    from blocks import blocks
+
+    writer = StoreWriter(big, (64, 96), {"val": 1}, {}, {"kind": "big"})
+    sample = blocks(rng, 2, (64, 96))
+    writer.put("val", 0, sample._replace(values={"image": sample.values["image"]}))
+    writer.finish()
+    with pytest.raises(
+        ValueError, match=r"evaluated on images of 32x48, .* 64x96: --height 32 scales them .*--height 64"
+    ):
+        label(run, big, tmp_path / "new", tasks=("semseg",), device="cpu")
+    label(run, big, tmp_path / "new", tasks=("semseg",), height=32, device="cpu")
+    value, valid = gathered(tmp_path / "new", "semseg", "val")
+    truth = torch.from_numpy(sample.values["semseg"]).long()
+    assert value.shape == (1, 64, 96) and (value[0] == truth)[valid[0]].double().mean() > 0.5
+    with pytest.raises(ValueError, match="height is 0"):
+        NetworkLabeler(run, height=0)
+
+
+def test_words_that_are_wrong(run: Path, store: Path, tmp_path: Path) -> None:
+    for settings, message in (
+        ({"tasks": ("semsek",)}, "does not predict 'semsek'; did you mean semseg"),
+        ({"threshold": 1.5}, r"threshold is 1\.5: it must be from 0 to 1"),
+        ({"outputs": ("depth",)}, "--outputs belongs to ONNX files"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            label(run, store, tmp_path / "new", device="cpu", **{"tasks": ("semseg",), **settings})  # type: ignore[arg-type]
+    with pytest.raises(FileNotFoundError):
+        label(tmp_path / "nowhere" / "x", store, tmp_path / "new")
+
+
+# -- ONNX ------------------------------------------------------------------------------------------------------------
+
+
+class Session:
+    """Stands for onnxruntime's: red is the score of the first class, blue of the second, green is metres."""
+
+    fixed: tuple[Any, Any] = ("height", "width")
+
+    def __init__(self, path: str, providers: list[str]) -> None:
+        if Path(path).read_bytes() != b"onnx":
+            raise RuntimeError("no model")
+
+    def get_inputs(self) -> list[SimpleNamespace]:
+        return [SimpleNamespace(name="image", type="tensor(float)", shape=[1, 3, *self.fixed])]
+
+    def get_outputs(self) -> list[SimpleNamespace]:
+        return [SimpleNamespace(name="scores"), SimpleNamespace(name="metres")]
+
+    def run(self, names: None, inputs: dict[str, np.ndarray]) -> list[np.ndarray]:
+        image = inputs["image"]
+        assert image.dtype == np.float32 and len(image) == 1 and image.max() > 1
+        return [image[:, [0, 2]] / 32, 1 + image[:, 1:2]]
+
+
+@pytest.fixture
+def onnx(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    module = ModuleType("onnxruntime")
+    vars(module)["InferenceSession"] = Session
+    monkeypatch.setitem(sys.modules, "onnxruntime", module)
+    (tmp_path / "model.onnx").write_bytes(b"onnx")
+    return tmp_path / "model.onnx"
+
+
+def test_an_onnx_file_labels_too(onnx: Path, store: Path, tmp_path: Path) -> None:
+    words = ["--outputs", "semseg:cityscapes-2", "far=depth", "--threshold", "0.9", "--tasks", "semseg"]
+    main(["label", str(onnx), str(store), "--out", str(tmp_path / "a"), *words])
+    label(onnx, store, tmp_path / "b", outputs=("semseg:cityscapes-2", "far=depth"))
+    image = Store.open(store, "train").gather(range(8), [], CPU).image * 255
+    scores = (image[:, [0, 2]] / 32).softmax(1)
+    value, valid = gathered(tmp_path / "a", "semseg")
+    assert torch.equal(valid, scores.amax(1) >= 0.9) and torch.equal(value[valid], scores.argmax(1)[valid])
+    metres, everywhere = gathered(tmp_path / "b", "far")
+    assert everywhere.all() and torch.allclose(metres, 1 + image[:, 1:2])
+    assert Manifest.of(tmp_path / "b").fields["far"] == Depth()
+
+
+def test_onnx_files_that_do_not_fit(onnx: Path, store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    both = ("semseg:cityscapes-2", "depth")
+    for outputs, message in (
+        (("depth",), r"has 2 outputs \(scores, metres\), and --outputs names 1: say what each is"),
+        (("semseg:cityscapes-20", "depth"), "there is no 'semseg:cityscapes-20'; did you mean semseg:cityscapes-2"),
+        (("semseg:cityscapes-19", "depth"), r"the output for semseg is \(1, 2, 32, 48\)|the output for semseg is"),
+        (("depth", "depth"), "names one thing twice"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            label(onnx, store, tmp_path / f"x{message[:3].strip()}", outputs=outputs)
+    monkeypatch.setattr(Session, "fixed", (16, 24))
+    with pytest.raises(ValueError, match=r"takes images of 16x24, and those of the store are 32x48: .*--size 16 24"):
+        label(onnx, store, tmp_path / "y", outputs=both)
+    with pytest.raises(ValueError, match="leave out --height"):
+        label(onnx, store, tmp_path / "y", outputs=both, height=16)
+    onnx.write_bytes(b"something")
+    with pytest.raises(ValueError, match=r"model\.onnx cannot be run by onnxruntime: no model"):
+        label(onnx, store, tmp_path / "y", outputs=both)
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    with pytest.raises(ValueError, match="needs onnxruntime, which is not installed: pip install onnxruntime"):
+        label(onnx, store, tmp_path / "y", outputs=both)
+
+
+def test_the_classes_of_a_run_may_be_narrow(run: Path) -> None:
+    """The labeler takes a run's tasks as they are, calibrated where the run is."""
+    labeler = NetworkLabeler(run, device="cpu")
+    assert isinstance(labeler.tasks["semseg"], SemanticSegmentation) and labeler.spreads == {}
+    labeler.spreads = {"semseg": 4.0}
+    image = torch.rand(1, 3, *SIZE, generator=torch.Generator().manual_seed(0))
+    wide, plain = labeler.predict(image)["semseg"], NetworkLabeler(run, device="cpu").predict(image)["semseg"]
+    assert torch.equal(wide.value, plain.value)
+    assert wide.confidence is not None and plain.confidence is not None and (wide.confidence <= plain.confidence).all()
