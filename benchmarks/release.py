@@ -23,9 +23,9 @@ from taskscape.publishing import About, publish
 
 EXPECTS = "photographs of streets that a camera in a vehicle takes by day"
 LIMITS = (
-    "It was trained without any photograph that has labels of these tasks. Small and rare things (poles, signs, "
-    "riders, fences) are often missed in photographs, sidewalks and shop windows are confused with their neighbors, and "
-    "outlines are rough.",
+    "It was trained without any photograph that has labels of these tasks. In photographs small and rare things "
+    "(poles, signs, riders, fences) are often missed, sidewalks and shop windows are mistaken for what is beside "
+    "them, and outlines are rough.",
     "Depth is in metres of generated streets: in photographs its order is better than its scale, which depends on the "
     "camera's height and field of view.",
     "At night, in rain, indoors, from above or in portraits it predicts all the same, and nothing in its output says "
