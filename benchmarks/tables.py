@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
+import confidence_tables
 import photograph_tables
 from table import RESULTS, ROOT, load, table
 from taskscape.commands.recipes import by_group
@@ -402,6 +403,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "kills": kills,
     "fuzzing": fuzzing,
     **photograph_tables.PARTS,
+    **confidence_tables.PARTS,
 }
 """What is made of the results, by the name in documents."""
 

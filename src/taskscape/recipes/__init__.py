@@ -25,6 +25,7 @@ from taskscape.recipes.basic import (
     of_network,
     semseg_only,
     three_tasks,
+    three_tasks_with_confidence,
     transformer,
     xtask,
 )
@@ -54,6 +55,7 @@ __all__ = [
     "semseg_only",
     "small",
     "three_tasks",
+    "three_tasks_with_confidence",
     "train",
     "transformer",
     "xtask",

@@ -5,7 +5,7 @@ from typing import Any
 
 from taskscape import models
 from taskscape.data import Augmentation, Streets
-from taskscape.losses import CrossEntropy, SILog
+from taskscape.losses import Angular, CrossEntropy, Laplace, SILog
 from taskscape.models import (
     AdaptiveDepthConfig,
     CrossAttentionConfig,
@@ -76,6 +76,16 @@ def depth_only() -> Experiment:
 def three_tasks() -> Experiment:
     """As joint, with surface normals as a third task."""
     return replace(joint(), tasks={**joint().tasks, "normals": SurfaceNormals()})
+
+
+def three_tasks_with_confidence() -> Experiment:
+    """As three_tasks, and each task says how sure it is: the network also predicts how wide its errors are spread."""
+    tasks = {
+        "semseg": SemanticSegmentation(confidence="probability"),
+        "depth": Depth(loss=Laplace()),
+        "normals": SurfaceNormals(loss=Angular()),
+    }
+    return replace(three_tasks(), tasks=tasks)
 
 
 def adaptive_depth() -> Experiment:

@@ -1,0 +1,66 @@
+"""The tables of docs/guide/confidence.md, of what confidence.py found."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from table import RESULTS, load, table
+
+_WORDS = {"semseg": "classes", "depth": "depth", "normals": "normals"}
+_SPLITS = {"val": "val", "shifted": "`shifted`"}
+_QUALITY = {"semseg/miou": "mIoU % ↑", "depth/abs_rel": "abs rel ↓", "normals/mean": "mean angle ° ↓"}
+
+
+def confidence(rows: Sequence[Mapping[str, Any]]) -> str:
+    """A row for each network, split and task that says how sure it is."""
+    made = []
+    for row in rows:
+        for split, title in _SPLITS.items():
+            of = row["metrics"][split]
+            for task, word in _WORDS.items():
+                if f"{task}/ece" in of:
+                    made.append([row["name"], title, word, f"{row['spreads'][task]:.2f}", *_measured(of, task)])
+    head = ["", "images", "task", "spread", "ECE % before", "after", "NLL before", "after", "AUSE", "of a random order"]
+    return table(head, made, texts=3)
+
+
+def _measured(of: Mapping[str, float], task: str) -> list[str]:
+    forms = {
+        "ece_uncalibrated": "{:.2f}",
+        "ece": "{:.2f}",
+        "nll_uncalibrated": "{:.3f}",
+        "nll": "{:.3f}",
+        "ause": "{:.3f}",
+        "ause_random": "{:.3f}",
+    }
+    return [form.format(of[f"{task}/{key}"]) for key, form in forms.items()]
+
+
+def quality(rows: Sequence[Mapping[str, Any]]) -> str:
+    """A row for each network: whether predicted widths cost accuracy, and what measuring costs."""
+    made = [
+        [
+            row["name"],
+            f"{row['parameters']:,.0f}",
+            *(
+                f"{row['metrics'][split][key]:.{2 if key != 'depth/abs_rel' else 4}f}"
+                for split in _SPLITS
+                for key in _QUALITY
+            ),
+            f"{row['relative_cost']:.2f}",
+        ]
+        for row in rows
+    ]
+    head = [f"{split} {title}" for split in _SPLITS.values() for title in _QUALITY.values()]
+    return table(["", "parameters", *head, "time of an evaluation that measures it"], made)
+
+
+def _of_result(make: Any) -> str:
+    if not (RESULTS / "confidence.json").exists():
+        return "not measured yet"
+    return str(make(load("confidence")["rows"]))
+
+
+PARTS = {
+    "confidence": lambda: _of_result(confidence),
+    "confidence-quality": lambda: _of_result(quality),
+}
