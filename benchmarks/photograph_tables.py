@@ -65,6 +65,8 @@ def camvid() -> str:
         "camvid/streets": "ImageNet, then generated streets",
         "camvid/weighted": "ImageNet; rare classes weigh more (`inverse-log`)",
         "camvid/smoothed": "ImageNet; label smoothing 0.1",
+        "camvid/slower": "ImageNet; learning rate 5e-4 instead of 1e-3",
+        "camvid/faster": "ImageNet; learning rate 2e-3",
         "camvid/plain": "ImageNet; no augmentation but mirror images",
     }
     columns: list[Column] = [

@@ -57,7 +57,7 @@ def camvid() -> Experiment:
         augmentation=replace(CAMERA, crop=(288, 384)),
         optimizer=AdamWConfig(lr=1e-3, weight_decay=0.05),
         schedule=OneCycle(),
-        epochs=80,
+        epochs=60,
         validate_every=4,
         batch_size=8,
         train_metrics=0.0,
