@@ -7,24 +7,28 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from dataclasses import fields, replace
+from functools import wraps
 from pathlib import Path
 from typing import Any, Literal
 
 import pytest
+from tyro import MISSING
 
 from taskscape import recipes as own
 from taskscape.cli import main
 from taskscape.commands import COMMANDS, described
 from taskscape.commands.arguments import read
+from taskscape.commands.call import EMPTY, call, signature
 from taskscape.commands.choices import chosen
 from taskscape.commands.completion import SCRIPTS, words
 from taskscape.commands.data import ACTIONS
 from taskscape.commands.experiment import parse
-from taskscape.commands.kinds import is_switch
+from taskscape.commands.kinds import expected, is_switch, known_words
 from taskscape.commands.lines import assignment
 from taskscape.commands.recipes import recipes
-from taskscape.commands.settings import Choice, Setting, nodes
+from taskscape.commands.settings import Choice, Setting, nodes, words_of
 from taskscape.commands.topics import page, topics
+from taskscape.data.readers import READERS
 from taskscape.models import CONFIGS, DeeplabBranchedConfig, NetworkConfig
 from taskscape.serialization import nearest, offered
 from taskscape.training.optimization import AdamConfig, AdamWConfig
@@ -229,6 +233,36 @@ def test_pages_of_commands_are_written_as_those_of_recipes(
     for number, line in enumerate(lines):
         if line.startswith("  --"):
             assert line[34:].strip() or lines[number + 1][34:].strip(), f"{line} is not explained"
+
+
+def function_of(command: str) -> Any:
+    """The function of a command, which records its values instead of using them."""
+    name, _, rest = command.partition(" ")
+    module = importlib.import_module(f"taskscape.commands.{name}")
+    if name == "prepare":
+        return module.function_of(next(reader for reader in READERS if reader.name == rest))
+    return module.ACTIONS[rest] if name == "data" else getattr(module, name, None) or getattr(module, f"print_{name}")
+
+
+@pytest.mark.parametrize("command", COMMAND_PAGES)
+def test_every_flag_of_a_page_is_read(command: str) -> None:
+    function, called = function_of(command), []
+
+    @wraps(function)
+    def recorded(*places: Any, **values: Any) -> None:
+        called.append(values)
+
+    takes = signature(function)
+    words = [str((words_of(place.kind) or ["word"])[0]) for place in takes.places]
+    made_up = {"HxW": "64x128", "N": "3", "X": "0.5", "X X": "0 1"}
+    for one in takes.settings:
+        if one.value is MISSING or one.value in EMPTY:
+            known = known_words(one.kind) or [made_up.get(expected(one.kind, short=True), "word")]
+            words += [f"--{one.flag}", *known[0].split()]
+        else:
+            words += assignment(one).split()[: 1 if is_switch(one.kind) else None]
+    call(recorded, words, command)
+    assert len(called) == 1
 
 
 @pytest.mark.parametrize("name", SOME)

@@ -21,6 +21,9 @@ from taskscape.serialization import bare
 
 HELP = ("-h", "--help")
 
+EMPTY: tuple[Any, ...] = (None, (), {}, "")
+"""Defaults that say nothing: a page has what a flag wants instead."""
+
 
 class Signature(NamedTuple):
     """What a function takes."""
@@ -102,13 +105,13 @@ def page(takes: Signature, command: str) -> Iterator[str]:
         yield ""
     for one in takes.settings:
         yield from line(_flag(one, takes), with_words(one))
-    if any(one.value not in (None, (), {}) and not is_switch(one.kind) for one in optional):
+    if any(one.value not in EMPTY and not is_switch(one.kind) for one in optional):
         yield from ["", *wrapped("A value that is written out is the default.")]
     yield from switches(takes.settings)
 
 
 def _flag(one: Setting, takes: Signature) -> str:
     """Return a flag with its default value, or with what it wants."""
-    if one.value in (None, (), {}) or one.value is tyro.MISSING:
+    if one.value in EMPTY or one.value is tyro.MISSING:
         return f"--{one.flag} {takes.named.get(one.path) or expected(one.kind, short=True)}"
     return assignment(one)

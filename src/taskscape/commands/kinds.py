@@ -94,10 +94,15 @@ def _can(read: Any, word: str) -> bool:
     return True
 
 
+def known_words(kind: Any) -> list[str]:
+    """Return the words that a type names, perhaps beside numbers or none that it takes too."""
+    literals = [one for one in members(kind) if get_origin(one) is Literal]
+    return words_of(kind) or [str(word) for literal in literals for word in get_args(literal)]
+
+
 def spelled(kind: Any, word: str) -> str:
     """Return a word as tyro reads it: ``None``, ``True`` and ``False`` have capitals."""
-    kinds = members(kind)
-    known = [str(one) for literal in kinds if get_origin(literal) is Literal for one in get_args(literal)]
+    kinds, known = members(kind), known_words(kind)
     capital = {"none": NoneType, "true": bool, "false": bool}.get(word.lower())
     return word.capitalize() if capital in kinds and word not in known else word
 

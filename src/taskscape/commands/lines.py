@@ -8,8 +8,8 @@ from typing import Any
 from tyro import MISSING
 from tyro.constructors import PrimitiveConstructorSpec
 
-from taskscape.commands.kinds import expected, is_repeated, is_switch
-from taskscape.commands.settings import Choice, Entries, Node, Setting, words_of
+from taskscape.commands.kinds import expected, is_repeated, is_switch, known_words
+from taskscape.commands.settings import Choice, Entries, Node, Setting
 from taskscape.serialization import is_size, show_size
 
 INDENT = 34
@@ -88,7 +88,7 @@ def _number(value: float) -> str:
 
 def with_words(node: Setting) -> str:
     """Return the text of a setting, with the words that it may be."""
-    words = words_of(node.kind)
+    words = known_words(node.kind)
     return f"{node.text} One of {', '.join(words)}.".strip() if words else node.text
 
 

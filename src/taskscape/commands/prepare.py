@@ -4,10 +4,13 @@ import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import is_dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Annotated, Any, cast
+
+import tyro
 
 from taskscape.commands.call import HELP, call, checked
 from taskscape.commands.described import described, reader
+from taskscape.commands.parts import On, portion_of, share
 from taskscape.commands.recipes import print_list
 from taskscape.commands.shared import if_interrupted, printed_warnings
 from taskscape.serialization import load_name, nearest
@@ -66,13 +69,27 @@ def _own(name: str) -> "type[RawData]":
 
 
 def _prepare(name: str, kind: "type[RawData]", arguments: Sequence[str]) -> None:
-    call(function_of(kind), arguments, f"prepare {name}")
+    call(function_of(kind, ["prepare", name, *arguments]), arguments, f"prepare {name}")
 
 
-def function_of(kind: Any) -> Callable[..., None]:
-    """Return what prepares the raw data that a reader, or its stand-in, reads."""
+def function_of(kind: Any, words: Sequence[str] = ()) -> Callable[..., None]:
+    """Return what prepares the raw data that a reader, or its stand-in, reads; ``words`` are those of the command."""
 
-    def prepare(raw: Path, out: Path, /, data: kind, *, shard: int | None = None, processes: int | None = None) -> None:
+    options = Annotated[kind, tyro.conf.arg(name="")]  # flags without a name in front
+
+    def prepare(
+        raw: Path,
+        out: Path,
+        /,
+        data: options,
+        *,
+        shard: int | None = None,
+        processes: int | None = None,
+        part: str | None = None,
+        on: On | None = None,
+        workers: int | None = None,
+        address: str | None = None,
+    ) -> None:
         """Turn a raw data set into a packed store. An interrupted run resumes; inputs that were changed are noticed.
 
         Args:
@@ -80,26 +97,41 @@ def function_of(kind: Any) -> Callable[..., None]:
             out: Folder of the store.
             shard: Number of images per file; by default a split is one file per field.
             processes: Number of worker processes; by default one per CPU core.
+            part: Write this part of the store's files only, such as 3/10, and let the same command without it finish
+                the store: machines that share the folders write one each. Needs --shard.
+            on: Divide the files among workers: local processes, or the nodes of a Ray cluster, which share the folders.
+                Needs --shard.
+            workers: Number of workers of --on; by default as many as the cluster has CPUs, or one.
+            address: The cluster's address; by default that of the machine's own cluster, started where there is none.
         """
+        portion = portion_of(part, on, workers, address)
+        if shard is None and (part is not None or on is not None):
+            raise ValueError("a part of a store is some of its files: set --shard, the images per file")
         from taskscape.data import Store
         from taskscape.data.check import quick
+        from taskscape.data.manifest import MANIFEST
         from taskscape.data.prepare import prepare as write
+        from taskscape.data.prepare import prepare_portion
         from taskscape.progress import progress_bar, reporter
 
-        with (
-            if_interrupted(f"what is finished in {out} is kept; the same command continues"),
-            printed_warnings(),
-            progress_bar() as progress,
-        ):
-            manifest = write(
-                data,
-                raw,
-                out,
-                shard,
-                processes,
-                reporter(progress, f"images of {kind.name}"),
-                lambda text: progress.console.print(text, markup=False, highlight=False),
-            )
+        with if_interrupted(f"what is finished in {out} is kept; the same command continues"), printed_warnings():
+            if on is not None and not (out / MANIFEST).exists():
+                share(words, out, on, workers, address)
+            with progress_bar() as progress:
+                report = reporter(progress, f"images of {kind.name}")
+                if portion is not None and shard is not None:
+                    prepare_portion(data, raw, out, portion, shard, processes, report)
+                    print(f"part {portion} of {out} is written; the same command without --part finishes the store")
+                    return
+                manifest = write(
+                    data,
+                    raw,
+                    out,
+                    shard,
+                    processes,
+                    report,
+                    lambda text: progress.console.print(text, markup=False, highlight=False),
+                )
             for doubt in quick({split: Store.open(out, split) for split in manifest.counts}, manifest.labels):
                 warnings.warn(doubt, stacklevel=1)
         counts = ", ".join(f"{count} {split}" for split, count in manifest.counts.items())
