@@ -30,8 +30,10 @@ class Assembly:
     y down. Rows go to flat arrays of numbers, which become records without a copy: a street has two thousand parts.
     """
 
-    def __init__(self, dice: Dice) -> None:
+    def __init__(self, dice: Dice, clothes: float = 1.0) -> None:
         self.dice = dice
+        self.clothes = clothes
+        """How bright people's clothes are, as a factor."""
         self._parts = array("d")
         self._objects = array("d")
         self._current = -1.0

@@ -60,8 +60,11 @@ class Street(NamedTuple):
     noise: float
     seed: int
     """For the renderer's own randomness, 0 … 2^31 - 1."""
-    tone: tuple[float, float] = (1.18, 0.62)
-    """The tone curve x · a / (x + b) of radiance x, clipped at 1: a larger b clips more and keeps more contrast."""
+    tone: tuple[float, float, float] = (1.18, 0.62, 0.5)
+    """The tone curve, (a, b, c): y² = x · a / (x + b) of radiance x, then y + c · y · (1 - y) · (2y - 1), clipped at 1.
+
+    A larger b clips more highlights, a larger c darkens shadows.
+    """
 
 
 class Traffic:

@@ -27,7 +27,13 @@ def add_limb(
     )  # fmt: skip
 
 
-def _clothes(dice: Dice, shifted: bool) -> tuple[Color, Color]:
+def _clothes(assembly: Assembly, shifted: bool) -> tuple[Color, Color]:
+    top, bottom = _colors(assembly.dice, shifted)
+    share = assembly.clothes
+    return (top[0] * share, top[1] * share, top[2] * share), (bottom[0] * share, bottom[1] * share, bottom[2] * share)
+
+
+def _colors(dice: Dice, shifted: bool) -> tuple[Color, Color]:
     if shifted:
         return dice.color(0.2, 0.9), dice.color(0.2, 0.8)
     top = dice.color(0.03, 0.7) if dice.chance(0.6) else dice.shade((0.06, 0.06, 0.07), 0.5)
@@ -51,7 +57,7 @@ def add_person(assembly: Assembly, at: Point, yaw: float, shifted: bool, walking
     dice = assembly.dice
     height = dice.uniform(1.05, 1.35) if dice.chance(0.1) else dice.uniform(1.55, 1.92)
     s, wide = height / 1.75, dice.uniform(0.92, 1.2)
-    top, bottom = _clothes(dice, shifted)
+    top, bottom = _clothes(assembly, shifted)
     skin = dice.shade(_SKIN, 0.55)
     stride = dice.uniform(0.2, 0.42) if walking else dice.uniform(0, 0.06)
     assembly.begin(PERSON, at, yaw)
@@ -94,7 +100,7 @@ def add_person(assembly: Assembly, at: Point, yaw: float, shifted: bool, walking
 def add_rider(assembly: Assembly, label: int, saddle: float, bars: Point, pedals: float, shifted: bool) -> None:
     """Add a rider to the current object: seated at height ``saddle``, hands at ``bars``, feet at height ``pedals``."""
     dice = assembly.dice
-    top, bottom = _clothes(dice, shifted)
+    top, bottom = _clothes(assembly, shifted)
     skin = dice.shade(_SKIN, 0.5)
     lean = dice.uniform(0.1, 0.32)
     shoulder_up, shoulder_forward = saddle + 0.52, -0.2 + lean

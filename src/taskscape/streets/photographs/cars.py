@@ -3,14 +3,14 @@
 from taskscape.streets.assembly import Assembly, Point
 from taskscape.streets.classes import CAR
 from taskscape.streets.dice import Color
-from taskscape.streets.materials import METAL, PAINT, PLAIN
+from taskscape.streets.materials import COACHWORK, METAL, PLAIN
 from taskscape.streets.shapes import BEVELED, BOX, ESTATE, HATCHBACK, MINI, PANEL_VAN, SEDAN, TALL, VAN
 from taskscape.streets.vehicles import BLACK, add_lights, add_wheels
 
 _COLORS: dict[Color, float] = {
     (0.55, 0.56, 0.57): 0.22, (0.03, 0.03, 0.035): 0.18, (0.03, 0.05, 0.13): 0.12, (0.78, 0.78, 0.77): 0.14,
-    (0.25, 0.26, 0.28): 0.1, (0.3, 0.02, 0.025): 0.1, (0.03, 0.09, 0.05): 0.04, (0.08, 0.16, 0.35): 0.05,
-    (0.6, 0.42, 0.03): 0.02, (0.4, 0.36, 0.28): 0.03,
+    (0.25, 0.26, 0.28): 0.1, (0.33, 0.015, 0.02): 0.14, (0.02, 0.1, 0.05): 0.05, (0.05, 0.13, 0.4): 0.08,
+    (0.6, 0.42, 0.03): 0.03, (0.4, 0.36, 0.28): 0.03,
 }  # fmt: skip
 # Style: half width, height, half length (metres), wheel radius, share.
 _STYLES = {
@@ -37,7 +37,7 @@ def add_vehicle(assembly: Assembly, at: Point, yaw: float, pitch: float) -> floa
     if style == PANEL_VAN and dice.chance(0.65):
         color = dice.shade((0.75, 0.75, 0.74), 0.15)
     assembly.begin(CAR, at, yaw, pitch)
-    assembly.add(style, (0, clearance + half_height, 0), (half_width, half_height, half_length), color, PAINT)
+    assembly.add(style, (0, clearance + half_height, 0), (half_width, half_height, half_length), color, COACHWORK)
     bumper = BLACK if dice.chance(0.45) else color
     for end in (-0.97, 0.97):
         place = (0, clearance + 0.25, end * half_length)

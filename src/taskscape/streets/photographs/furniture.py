@@ -26,14 +26,20 @@ def add_beacon(assembly: Assembly, at: Point) -> None:
     assembly.add(SPHERE, (0, 2.55, 0), (0.17, 0.17, 0.17), (0.9, 0.4, 0.03), LAMP)
 
 
+def add_keep_side(assembly: Assembly, at: Point, yaw: float) -> None:
+    """Add a white or yellow bollard with a round blue sign, as on islands."""
+    dice = assembly.dice
+    blue = (0.04, 0.12, 0.5)
+    color = (0.72, 0.72, 0.7) if dice.chance(0.5) else (0.7, 0.5, 0.04)
+    assembly.begin(TRAFFIC_SIGN, at, yaw)
+    assembly.add(BEVELED, (0, 0.5, 0), (0.19, 0.5, 0.13), color, PLAIN)
+    assembly.add(SPHERE, (0, 0.75, -0.14), (0.16, 0.16, 0.02), blue, SIGN, second=blue)
+
+
 def add_board(assembly: Assembly, at: Point, yaw: float) -> None:
-    """Add a board that stands on the ground: a keep-left bollard, an information board."""
+    """Add a board that stands on the ground."""
     dice = assembly.dice
     assembly.begin(TRAFFIC_SIGN, at, yaw)
     color, second = dice.color(0.02, 0.6), dice.shade((0.75, 0.75, 0.7), 0.2)
-    if dice.chance(0.4):
-        assembly.add(BEVELED, (0, 0.55, 0), (0.2, 0.55, 0.12), (0.75, 0.75, 0.72), PLAIN)
-        assembly.add(SPHERE, (0, 0.8, -0.13), (0.17, 0.17, 0.02), (0.05, 0.15, 0.55), SIGN, second=(0.05, 0.15, 0.55))
-        return
-    half = (dice.uniform(0.3, 0.7), dice.uniform(0.5, 1.1), 0.06)
+    half = (dice.uniform(0.3, 0.6), dice.uniform(0.5, 0.9), 0.06)
     assembly.add(BOX, (0, half[1] + 0.1, 0), half, color, SIGN, second=second)

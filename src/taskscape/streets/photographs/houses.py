@@ -114,6 +114,8 @@ def add_house(
         for i in range(dice.integer(1, 3)):
             pot = (front * 0.15 - 0.35 + 0.35 * i, top + 1.1, half_length - 0.3)
             assembly.add(CYLINDER, pot, (0.11, 0.25, 0.11), (0.35, 0.2, 0.13), PLAIN, taper=(0.8, 0.8))
+    if middle < 45:
+        _clutter(assembly, side, front, height, half_length)
     if shop:
         _shop(assembly, side, front, half_length, design)
     elif design.bay and setback > 0.9:
@@ -133,6 +135,24 @@ def add_house(
     elif dice.chance(0.2):  # a porch
         place = (front - side * 0.3, 2.6, -0.4 * half_length)
         assembly.add(BOX, place, (0.4, 0.1, 0.75), dice.shade((0.5, 0.48, 0.45), 0.3), PLAIN)
+
+
+def _clutter(assembly: Assembly, side: int, front: float, height: float, half_length: float) -> None:
+    """Hang things on the wall: pipes, boxes, plates, lamps, baskets."""
+    dice = assembly.dice
+    for _ in range(dice.integer(1, 6)):
+        along = half_length * dice.uniform(-0.95, 0.95)
+        if dice.chance(0.25):  # a pipe, or a cable
+            place = (front - side * 0.05, height * 0.5, along)
+            assembly.add(
+                BOX, place, (0.05, height * 0.49, dice.uniform(0.02, 0.06)), dice.shade((0.06, 0.06, 0.06), 0.8), METAL
+            )
+            continue
+        half = (dice.uniform(0.03, 0.2), dice.uniform(0.06, 0.3), dice.uniform(0.06, 0.4))
+        place = (front - side * half[0], dice.uniform(0.8, max(1.0, height - 0.6)), along)
+        gray = 0.02 + 0.6 * dice.random() ** 2
+        tone = dice.color(0.02, 0.5) if dice.chance(0.12) else dice.shade((gray, gray, gray * 0.95), 0.3)
+        assembly.add(BOX, place, half, tone, PLAIN)
 
 
 def _dormer(assembly: Assembly, front: float, up: float, forward: float, design: Design) -> None:

@@ -3,21 +3,23 @@
 import math
 
 from taskscape.streets.assembly import Assembly
+from taskscape.streets.classes import SIDEWALK, TERRAIN
 from taskscape.streets.cycles import add_bicycle, add_motorcycle
 from taskscape.streets.dice import Color, Dice
 from taskscape.streets.furniture import add_gantry_sign, add_lamp, add_sign, add_traffic_light, pole_color
 from taskscape.streets.layout import GroundColors, Street, Traffic
-from taskscape.streets.materials import CROSSROADS, GRASS, PAVING, TARMAC
+from taskscape.streets.materials import CONCRETE, CROSSROADS, GRASS, PAVING, TARMAC
 from taskscape.streets.people import add_person
 from taskscape.streets.photographs.camera import build_view
 from taskscape.streets.photographs.cars import add_parked, add_vehicle
-from taskscape.streets.photographs.furniture import add_beacon, add_board, add_post
+from taskscape.streets.photographs.furniture import add_beacon, add_board, add_keep_side, add_post
 from taskscape.streets.photographs.houses import add_block, add_house, choose_design
 from taskscape.streets.photographs.light import build_exposure, build_light
 from taskscape.streets.photographs.railings import add_railing, add_wall
 from taskscape.streets.photographs.road import HIGH_STREET, LEAFY, TERRACES, WIDE, build_road
 from taskscape.streets.photographs.trees import add_hedge, add_shrub, add_tree
 from taskscape.streets.road import Lane
+from taskscape.streets.shapes import BOX
 from taskscape.streets.vehicles import add_bus, add_truck
 
 _FAR = 140.0
@@ -32,6 +34,7 @@ _BESIDE = {
     WIDE: {_PARK: 0.42, _HOUSES: 0.22, _YARD: 0.16, _ROW: 0.1, _SHOPS: 0.1},
 }
 
+_GRASS: tuple[Color, ...] = ((0.1, 0.14, 0.05), (0.15, 0.17, 0.07), (0.13, 0.11, 0.08))
 _OPEN = {HIGH_STREET: 0.6, TERRACES: 0.75, LEAFY: 0.8, WIDE: 1.0}
 """Share of the sky that houses and trees leave."""
 
@@ -43,7 +46,7 @@ class _Builder:
         self.dice = dice
         self.kind = dice.weighted({HIGH_STREET: 0.42, TERRACES: 0.22, LEAFY: 0.23, WIDE: 0.13})
         self.road = build_road(dice, self.kind)
-        self.assembly = Assembly(dice)
+        self.assembly = Assembly(dice, clothes=dice.uniform(0.25, 0.9))
         self.traffic = Traffic()
         self.lamps: list[tuple[float, float, float]] = []
         self.poles = pole_color(dice)
@@ -346,6 +349,42 @@ class _Builder:
             if self.traffic.take(lane.lateral, z - 1.5, z + 4.5):
                 self._cyclists(lane, z)
 
+    def islands(self) -> None:
+        """Put islands between the directions, with a bollard at either end."""
+        dice, road = self.dice, self.road
+        middle = [m.lateral for m in road.markings if abs(m.lateral) < 0.6]
+        if len(road.lanes) < 2 or not middle or not dice.chance(0.22):
+            return
+        z = dice.uniform(9, 50)
+        half = (dice.uniform(0.4, 0.65), 0.07, dice.uniform(1.2, 3.5))
+        if road.in_junction(z, half[2] + 1) or not self.traffic.take(middle[0], z - 4, z + 4):
+            return
+        at = road.point(z, middle[0])
+        gray = dice.uniform(0.15, 0.35)
+        self.assembly.begin(SIDEWALK, at, road.yaw(z), road.pitch(z))
+        self.assembly.add(BOX, (0, half[1], 0), half, (gray, gray, gray * 0.96), CONCRETE)
+        for end in (-0.8, 0.8):
+            where = z + end * half[2]
+            add_keep_side(self.assembly, road.point(where, middle[0], 2 * half[1]), road.yaw(where))
+        if dice.chance(0.3):
+            add_lamp(self.assembly, road.point(z, middle[0], 0.1), road.yaw(z), 1, self.poles, False)
+
+    def verge(self, side: int) -> None:
+        """Lay grass between the curb and the sidewalk."""
+        dice, road = self.dice, self.road
+        width = road.sidewalks[int(side > 0)] - 1.1
+        if self.kind not in (LEAFY, WIDE) or width < 0.4 or not dice.chance(0.5):
+            return
+        color = dice.shade(dice.choice(_GRASS), 0.3)
+        half = min(width, dice.uniform(0.8, 2.5)) / 2
+        z = -6.0
+        while z < 90:
+            if not road.in_junction(z + 2, 6) and dice.chance(0.95):
+                at = self.on_sidewalk(z + 2, side, 0.16 + half)
+                self.assembly.begin(TERRAIN, at, road.yaw(z + 2), road.pitch(z + 2))
+                self.assembly.add(BOX, (0, 0.0, 0), (half, 0.04, 2.02), color, GRASS)
+            z += 4
+
     def crossings(self) -> None:
         """Put traffic lights at the junction, people on the road, cars in the crossing street."""
         dice, road = self.dice, self.road
@@ -383,15 +422,17 @@ def build_photograph(dice: Dice) -> Street:
     builder.traffic.take(lane.lateral, -20, 4.5)
     builder.near_cyclists(lane)
     builder.flowing_traffic()
+    builder.islands()
     builder.crossings()
     for side in (-1, 1):
+        builder.verge(side)
         builder.parked_cars(side)
         builder.walkers(side)
         builder.parked_cycles(side)
         builder.signs(side)
         builder.lamps_and_trees(side)
         builder.beside(side)
-    exposure = build_exposure(dice)
+    exposure = build_exposure(dice, weather)
     gray = dice.uniform(0.05, 0.17)
     asphalt: Color = (gray, gray * dice.uniform(0.97, 1.02), gray * dice.uniform(0.93, 1.06))
     light = dice.uniform(0.65, 1.45)
@@ -407,7 +448,7 @@ def build_photograph(dice: Dice) -> Street:
         colors=GroundColors(
             road=asphalt,
             sidewalk=sidewalk,
-            grass=dice.shade(dice.choice(((0.1, 0.14, 0.05), (0.15, 0.17, 0.07), (0.13, 0.11, 0.08))), 0.4),
+            grass=dice.shade(dice.choice(_GRASS), 0.4),
             materials=(TARMAC, CROSSROADS, PAVING, GRASS),
         ),
         lamps=builder.lamps,

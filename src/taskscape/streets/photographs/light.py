@@ -14,7 +14,7 @@ class Exposure(NamedTuple):
 
     target: float
     """Brightness that the mean of the scene gets."""
-    tone: tuple[float, float]
+    tone: tuple[float, float, float]
     """See ``Street.tone``."""
     balance: Color
     noise: float
@@ -30,7 +30,7 @@ def _times(color: Color, factor: float) -> Color:
 
 def build_light(dice: Dice, open_sky: float) -> Weather:
     """Return one kind of light with its own sun and sky; ``open_sky``: share of the sky that houses leave, 0..1."""
-    kind = dice.weighted({BRIGHT: 0.26, LOW_SUN: 0.26, OVERCAST: 0.2, DUSK: 0.12, RAIN: 0.05, HIGH_SUN: 0.11})
+    kind = dice.weighted({BRIGHT: 0.18, LOW_SUN: 0.34, OVERCAST: 0.18, DUSK: 0.13, RAIN: 0.04, HIGH_SUN: 0.13})
     azimuth = dice.uniform(-math.pi, math.pi)
     degrees = {LOW_SUN: dice.uniform(7, 24), HIGH_SUN: dice.uniform(35, 65), BRIGHT: dice.uniform(15, 45)}.get(kind, 78)
     elevation = math.radians(degrees)
@@ -46,14 +46,14 @@ def build_light(dice: Dice, open_sky: float) -> Weather:
         else:
             horizon = _times(_mix((0.95, 0.93, 0.88), (0.7, 0.86, 1.0), pale), dice.uniform(0.9, 1.7))
             zenith = _times(_mix((0.35, 0.55, 0.9), (0.15, 0.32, 0.72), dice.random()), dice.uniform(0.8, 1.4))
-            power, ambient = dice.uniform(1.6, 2.6), dice.uniform(0.26, 0.46)
+            power, ambient = dice.uniform(1.8, 3.2), dice.uniform(0.22, 0.42)
         warm = _mix((1.0, 0.95, 0.88), (1.0, 0.72, 0.45), 0.8 * dice.random() if kind == LOW_SUN else 0.1)
         return Weather(
             sun=sun, sunlight=_times(warm, power), softness=0.2, zenith=zenith, horizon=horizon,
             ambient=ambient * open_sky, glow=dice.uniform(0.3, 1.2), clouds=dice.uniform(0.0, 0.5), fog=haze,
             fog_color=horizon, wetness=0.0, snow=0.0, night=0.0,
         )  # fmt: skip
-    gray = dice.uniform(0.25, 0.55) if kind == DUSK else dice.uniform(0.7, 1.7)
+    gray = dice.uniform(0.3, 0.7) if kind == DUSK else dice.uniform(0.9, 2.0)
     tint = dice.uniform(0.0, 0.12)
     horizon = (gray, gray * (1 + 0.5 * tint), gray * (1 + tint))
     night = dice.uniform(0.0, 0.5) if kind == DUSK else (dice.uniform(0.0, 0.3) if kind == RAIN else 0.0)
@@ -67,12 +67,13 @@ def build_light(dice: Dice, open_sky: float) -> Weather:
     )  # fmt: skip
 
 
-def build_exposure(dice: Dice) -> Exposure:
+def build_exposure(dice: Dice, weather: Weather) -> Exposure:
     """Return the camera's exposure, from dark streets under a bright sky to a white sky over bright streets."""
+    sunny = weather.softness < 1
     shoulder = dice.uniform(0.9, 4.0)
     return Exposure(
-        target=0.15 + 0.5 * dice.random() ** 1.3,
-        tone=(1 + shoulder, shoulder),
+        target=0.15 + (0.65 if sunny else 0.4) * dice.random() ** 1.3,
+        tone=(1 + shoulder, shoulder, dice.uniform(0.3, 0.95)),
         balance=(1 + 0.06 * dice.normal(), 1 + 0.015 * dice.normal(), 1 + 0.07 * dice.normal()),
         noise=0.003 + 0.018 * dice.random() ** 2,
     )

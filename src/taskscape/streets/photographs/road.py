@@ -43,7 +43,7 @@ def build_road(dice: Dice, kind: int) -> Road:
     elif kind in (LEAFY, WIDE) and dice.chance(0.3):  # cycle lanes
         half_road += 1.3
         markings += [Marking(side * (half_road - 1.4), True) for side in (-1, 1)]
-    wide = {HIGH_STREET: (1.3, 3.4), TERRACES: (1.2, 2.4), LEAFY: (1.4, 3.5), WIDE: (1.4, 3.2)}[kind]
+    wide = {HIGH_STREET: (1.3, 3.4), TERRACES: (1.2, 2.4), LEAFY: (1.4, 4.0), WIDE: (1.4, 4.5)}[kind]
     sidewalks = tuple(0.2 if kind == WIDE and dice.chance(0.3) else dice.uniform(*wide) for _ in range(2))
     banks = tuple(dice.uniform(-0.03, 0.15) if kind == WIDE and dice.chance(0.5) else 0.0 for _ in range(2))
     road = Road(

@@ -29,12 +29,14 @@ def add_tree(assembly: Assembly, at: Point, size: float, bare: bool) -> None:
     assembly.add(CYLINDER, (0, trunk * 0.6, 0), (thick, trunk * 0.62, thick), bark, BARK, pitch=lean, taper=(0.7, 0.7))
     middle = trunk + tall * 0.8
     near = at[2] < _FAR
-    for i in range((dice.integer(5, 8) if near else 3) if bare else 3):
+    tips: list[Point] = []
+    for i in range((dice.integer(5, 8) if near else 4) if bare else 3):
         turn = 2.4 * i + dice.random()
         out = radius * dice.uniform(0.4, 0.8)
         tip = (out * math.sin(turn), middle + tall * dice.uniform(-0.15, 0.75), out * math.cos(turn))
         fork = (0.06 * tip[0], trunk * dice.uniform(0.85, 1.15), 0.06 * tip[2])
         add_limb(assembly, fork, tip, thick * 0.5, bark, BARK, 0.5)
+        tips.append(tip)
         if bare and near:
             for _ in range(2):
                 share = dice.uniform(0.4, 0.7)
@@ -47,14 +49,21 @@ def add_tree(assembly: Assembly, at: Point, size: float, bare: bool) -> None:
                 add_limb(assembly, (start[0], start[1], start[2]), end, thick * 0.25, bark, BARK, 0.5)
     color = bark if bare else dice.shade(dice.choice(_GREENS), 0.35)
     material = TWIGS if bare else LEAVES
-    many = (dice.uniform(0.35, 1.0), 0.0, 0.0)
-    assembly.add(HULL, (0, middle, 0), (radius, tall, radius), color, material, second=many)
-    for _ in range(dice.integer(1, 3) if bare else dice.integer(3, 5)):
-        share = dice.uniform(0.4, 0.7)
-        turn, out = dice.uniform(0, 6.28), radius * dice.uniform(0.35, 0.7)
-        place = (out * math.sin(turn), middle + tall * dice.uniform(-0.5, 0.4), out * math.cos(turn))
-        half = (radius * share, tall * share, radius * share)
-        assembly.add(HULL, place, half, dice.shade(color, 0.12), material, second=many)
+    many = (dice.uniform(0.3, 1.0), 0.0, 0.0)
+    inner = 0.85 if bare else 1.0
+    half = (radius * inner, tall * inner, radius * inner)
+    assembly.add(HULL, (0, middle, 0), half, color, material, second=many)
+    for tip in tips if bare else tips[: dice.integer(1, 3)]:
+        share = dice.uniform(0.32, 0.6)
+        half = (radius * share, tall * share * dice.uniform(0.8, 1.3), radius * share)
+        assembly.add(HULL, tip, half, dice.shade(color, 0.12), material, second=many, yaw=dice.uniform(0, 6.28))
+    if not bare:
+        for _ in range(dice.integer(2, 4)):
+            share = dice.uniform(0.35, 0.65)
+            turn, out = dice.uniform(0, 6.28), radius * dice.uniform(0.4, 0.8)
+            place = (out * math.sin(turn), middle + tall * dice.uniform(-0.6, 0.5), out * math.cos(turn))
+            half = (radius * share, tall * share, radius * share)
+            assembly.add(HULL, place, half, dice.shade(color, 0.2), material, second=many)
 
 
 def add_shrub(assembly: Assembly, at: Point, size: float, bare: bool) -> None:

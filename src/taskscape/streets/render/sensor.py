@@ -93,7 +93,7 @@ def _gaussian(state: int) -> tuple[float, int]:
 
 @compiled
 def expose(
-    image: FloatArray, target: float, tone: tuple[float, float], balance: tuple[float, float, float], noise: float,
+    image: FloatArray, target: float, tone: tuple[float, float, float], balance: tuple[float, float, float], noise: float,
     seed: int, out: npt.NDArray[np.uint8],
 ) -> None:  # fmt: skip
     """Turn radiance into 8-bit RGB: automatic exposure, vignette, tone curve, white balance, shot and read noise."""
@@ -115,7 +115,7 @@ def expose(
                 x = x * tone[0] / (x + tone[1])
                 # A square root stands for the display's gamma: it is exact on every machine, unlike a power.
                 x = math.sqrt(max(x, 0.0))
-                x += 0.5 * x * (1 - x) * (2 * x - 1)
+                x += tone[2] * x * (1 - x) * (2 * x - 1)
                 number, state = _gaussian(state)
                 x += number * shot * (0.35 + x)
                 out[v, u, c] = int(min(max(x, 0.0), 1.0) * 255 + 0.5)

@@ -17,6 +17,7 @@ from taskscape.streets.materials import (
     CARRIAGEWAY,
     CLOTH,
     COACH,
+    COACHWORK,
     CONCRETE,
     CROSSROADS,
     FACADE,
@@ -423,6 +424,39 @@ def _tire(spot: Spot) -> Look:
 
 
 @compiled
+def _coachwork(spot: Spot, table: npt.NDArray[np.float32]) -> Look:
+    """Car paint with wheel arches, seals around the glass, and what is behind it."""
+    height, forward = spot.up / spot.height, spot.z / spot.half_z
+    side = abs(spot.nx) > 0.5
+    if spot.zone == GLASS:
+        if side and (abs(forward + 0.18) < 0.035 or abs(forward + 0.62) < 0.03):
+            return spot.red * 0.7, spot.green * 0.7, spot.blue * 0.7, 0.4, 0.0
+        if height > 0.95:
+            return spot.red * 0.8, spot.green * 0.8, spot.blue * 0.8, 0.4, 0.0
+        inside = 0.02 + 0.03 * clamp(noise(table, spot.z * 25 + spot.x * 25 + spot.seed, spot.up * 20))
+        return inside, inside * 1.1, inside * 1.2, 0.8, 0.0
+    if height < 0.1:
+        return 0.02, 0.02, 0.022, 0.1, 0.0
+    if side:
+        behind, before = spot.z + 0.6 * spot.half_z, spot.z - 0.63 * spot.half_z
+        away = min(behind * behind, before * before) + (spot.up - 0.12) ** 2
+        if away < 0.16:
+            return 0.012, 0.012, 0.013, 0.0, 0.0
+        seam = min(abs(forward + 0.18), abs(forward - 0.32), abs(forward + 0.55)) * spot.half_z
+        value = 1 - 0.5 * near(seam, 0.012, spot.footprint)
+        if abs(height - 0.5) < 0.02 and (abs(forward + 0.08) < 0.04 or abs(forward + 0.45) < 0.04):
+            value = 0.35
+        if abs(height - 0.3) < 0.02:  # a strip
+            value *= 0.6
+        return spot.red * value, spot.green * value, spot.blue * value, 0.45, 0.0
+    if spot.nz > 0.5 and abs(spot.x) < 0.5 * spot.half_x and 0.2 < height < 0.42:  # the grille
+        return 0.03, 0.03, 0.033, 0.3, 0.0
+    if abs(spot.nz) > 0.5 and abs(height - 0.46) < 0.015:
+        return spot.red * 0.5, spot.green * 0.5, spot.blue * 0.5, 0.3, 0.0
+    return spot.red, spot.green, spot.blue, 0.45, 0.0
+
+
+@compiled
 def _town(spot: Spot, paint: RoadPaint, night: float, table: npt.NDArray[np.float32]) -> Look:
     """Materials of the style ``photographs``."""
     kind = spot.material
@@ -440,6 +474,8 @@ def _town(spot: Spot, paint: RoadPaint, night: float, table: npt.NDArray[np.floa
         return leaves(spot, table)
     if kind == TWIGS:
         return twigs(spot, table)
+    if kind == COACHWORK:
+        return _coachwork(spot, table)
     return railing(spot)
 
 

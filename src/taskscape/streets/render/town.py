@@ -15,13 +15,15 @@ Table = npt.NDArray[np.float32]
 def _worn(spot: Spot, half_road: float, table: Table) -> float:
     """Return the brightness of an old road: chippings, streaks, seams, patches, cracks, manholes, dirt at the curb."""
     x, z, t, w, seed = spot.world_x, spot.world_z, spot.lateral, spot.footprint, spot.seed
-    coarse = 0.05 + 0.13 * scatter(seed, 11, 0)
+    coarse = 0.07 + 0.17 * scatter(seed, 11, 0)
     value = 1 + coarse * noise(table, x * 31, z * 31) * clamp(1 - w * 14)
-    value += 0.05 * noise(table, x * 1.9 + 50, z * 0.7) + 0.05 * noise(table, t * 12, z * 0.3 + seed)
+    uneven = 0.04 + 0.08 * scatter(seed, 18, 0)
+    value += uneven * (noise(table, x * 1.9 + 50, z * 0.7) + noise(table, t * 12, z * 0.3 + seed))
+    value += 0.5 * uneven * noise(table, x * 7, z * 7 + 30)
     patchy = scatter(seed, 12, 0)
     patch = scatter((t + 40) / (0.9 + patchy), z / (3 + 9 * patchy) + 9, seed)
-    if patch > 1 - 0.14 * patchy:
-        value *= 0.72 + 0.2 * patchy
+    if patch > 1 - 0.2 * patchy:
+        value *= 0.65 + 0.25 * patchy
     elif patch < 0.05 * patchy:
         value *= 1.18
     trench = (scatter(seed, 13, 0) - 0.5) * 1.6 * half_road  # where a pipe was laid along the road
@@ -38,6 +40,11 @@ def _worn(spot: Spot, half_road: float, table: Table) -> float:
         square = max(abs(away), abs(beside)) if scatter(cell, 16, seed) > 0.5 else (away**2 + beside**2) ** 0.5
         if square < 0.36:
             value *= 0.62 if square > 0.3 or (away * 12) % 1.0 < 0.4 else 0.8
+    speck = scatter(x * 14, z * 11, seed)  # leaves, litter, stains
+    if speck > 0.992:
+        value *= 0.6
+    elif speck < 0.005:
+        value *= 1.6
     bay = half_road - abs(t)
     if 0 < bay < 0.45:
         value *= 0.88 - 0.1 * clamp(noise(table, z * 4, t * 9))
@@ -74,7 +81,7 @@ def _worn_paint(share: float, seed: float, x: float, z: float, table: Table) -> 
 def tarmac(spot: Spot, paint: RoadPaint, table: Table) -> Look:
     """The carriageway: worn asphalt, seldom cobbles, with lines, arrows and writing."""
     x, z, t, w, seed = spot.world_x, spot.world_z, spot.lateral, spot.footprint, spot.seed
-    cobbled = scatter(seed, 17, 0) < 0.06
+    cobbled = scatter(seed, 17, 0) < 0.04
     value = _setts(t, z, seed, w, table) if cobbled else _worn(spot, paint.half_road, table)
     red, green, blue = spot.red * value, spot.green * value, spot.blue * value
     half = paint.half_road
@@ -198,7 +205,8 @@ def house_front(spot: Spot, night: float, table: Table) -> Look:
     up, seed, w = spot.up, spot.seed, spot.footprint
     kind = int(seed) % 8
     fine = clamp(1.2 - w * 10)
-    value = 1 + 0.05 * noise(table, along * 18, up * 18) * fine + 0.1 * noise(table, along * 2.2 + seed, up * 0.9)
+    value = 1 + 0.06 * noise(table, along * 18, up * 18) * fine + 0.1 * noise(table, along * 2.2 + seed, up * 0.9)
+    value += 0.09 * noise(table, along * 7 + seed, up * 6)
     value *= 1 - 0.14 * clamp(1 - up / 1.5) + 0.05 * noise(table, along * 9 + seed, up * 0.6)
     if kind < 4:
         value *= bricks(spot, along, up, table)
@@ -223,14 +231,16 @@ def house_front(spot: Spot, night: float, table: Table) -> Look:
     bay, story = along / extent * bays, up / floor_height
     u, v = (bay % 1.0 - 0.5) * extent / bays, (story % 1.0) * floor_height
     chance = scatter(bay, story, seed)
+    ground_floor = int(story) == 0
     half = min(0.36 + 0.3 * scatter(seed, 3, 0), 0.42 * extent / bays)
     low = 0.75 + 0.2 * scatter(seed, 5, 0)
     high = min(low + 1.15 + 0.6 * scatter(seed, 6, 0), floor_height - 0.3)
     if kind == 7:  # later: bands of glass
         half, low, high = 0.46 * extent / bays, 0.85, floor_height - 0.25
+    if kind in (2, 5) and v < 0.13 and not ground_floor:  # string courses
+        return red * 0.45 + 0.3, green * 0.45 + 0.29, blue * 0.45 + 0.27, 0.0, 0.0
     tall = spot.height - int(story) * floor_height
-    ground = int(story) == 0
-    door = ground and int(bay) == int(bays * scatter(seed, 7, 0)) and kind != 7
+    door = ground_floor and int(bay) == int(bays * scatter(seed, 7, 0)) and kind != 7
     if door and abs(u) < 0.62 and v < 2.6:
         if abs(u) < 0.46 and v < 2.05:
             panel = 0.8 if abs(abs(u) - 0.22) < 0.03 or abs(v - 1.0) < 0.04 else 1.0
@@ -240,11 +250,11 @@ def house_front(spot: Spot, night: float, table: Table) -> Look:
         return 0.5, 0.49, 0.46, 0.05, 0.0
     if tall < high + 0.1 or door:
         return red, green, blue, 0.0, 0.0
-    if ground and kind in (2, 5):  # a rusticated or painted ground floor
+    if ground_floor and kind in (2, 5):  # a rusticated or painted ground floor
         red, green, blue = red * 0.6 + 0.16, green * 0.6 + 0.16, blue * 0.6 + 0.15
     if abs(u) < half and low < v < high:
         edge = min(half - abs(u), min(v - low, high - v))
-        joinery = 0.55 + 0.2 * scatter(seed, 8, 0)
+        joinery = 0.55 + 0.3 * scatter(seed, 8, 0)
         if kind == 7 or scatter(seed, 9, 0) > 0.75:
             joinery = 0.08
         if v > high - 0.1 and fine > 0:  # in the shade of the lintel
@@ -263,7 +273,7 @@ def house_front(spot: Spot, night: float, table: Table) -> Look:
         pane = 0.008 + 0.04 * chance
         return pane, pane * 1.08, pane * 1.18, 0.3 + 0.65 * scatter(bay, story, seed + 2), 0.0
     if abs(u) < half + 0.12 and high <= v < high + 0.22 and kind != 7:  # lintels
-        tone = 0.34 if kind in (0, 4) else 0.18
+        tone = 0.42 if kind in (0, 2, 4) else 0.16
         return red * 0.45 + tone, green * 0.45 + tone * 0.95, blue * 0.45 + tone * 0.85, 0.0, 0.0
     if abs(u) < half + 0.08 and low - 0.1 < v <= low:
         return red * 0.4 + 0.26, green * 0.4 + 0.26, blue * 0.4 + 0.25, 0.0, 0.0
@@ -380,13 +390,13 @@ def cover(spot: Spot, facing: float, table: Table) -> float:
         return sharp * (1.0 if drawn else 0.0) + (1 - sharp) * share
     a, b = _crown_plane(spot)
     if spot.material == LEAVES:
-        gap = noise(table, a * 22, b * 22 + 40) + 0.8 * (scatter(a * 14, b * 14, 3) - 0.5)
-        return 1.0 if gap > -1.1 + 1.8 * clamp(1 - 2 * facing) else 0.0
+        gap = 0.8 * noise(table, a * 45, b * 45 + 40) + 1.6 * (scatter(a * 12, b * 12, 3) - 0.5)
+        return 1.0 if gap > -1.25 + 1.6 * clamp(1 - 2 * facing) else 0.0
     # Branches along the lines on which noise is near zero, and twigs that are thinner than pixels; the second color's
     # red says how many.
     many = spot.red2
-    whole = clamp(2.5 * facing)
+    whole = clamp(0.2 + 1.3 * facing)
     limb, twig = abs(noise(table, a * 26, b * 11)), abs(noise(table, a * 48 + 90, b * 30))
     if limb < 0.09 * whole or twig < (0.05 + 0.1 * many) * whole:
         return 1.0
-    return clamp(0.12 + 0.5 * many + 0.2 * noise(table, a * 9, b * 9 + 20)) * whole
+    return clamp(0.15 + 0.45 * many + 0.16 * noise(table, a * 12, b * 6 + 20)) * whole * whole
