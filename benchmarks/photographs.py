@@ -475,7 +475,8 @@ class Queue:
                 break
             self.collect(began)
             rendered = self.renderer is None or self.renderer.poll() is not None
-            places = self.processes
+            most_urgent = any(self.jobs[name].urgency == 0 and seed == self.seeds[0] for name, seed in self.running)
+            places = self.processes - 2 * (most_urgent and self.processes > 3)
             for name, seed in self.waiting():
                 if not self.is_ready(name, seed):
                     # One that is urgent finds a place when its streets are rendered.

@@ -121,3 +121,52 @@ def test_stores_are_where_they_are_said_to_be() -> None:
     assert benchmark.at_place(Packed(Path("data/camvid")), places) == Packed(Path("elsewhere"))
     small = benchmark.tiny(moved)
     assert [type(MixedPart.parse(part).source) for part in small.parts] == [Packed, Streets]  # type: ignore[attr-defined]
+
+
+class Done:
+    """A process that ends when it is asked the second time."""
+
+    def __init__(self) -> None:
+        self.asked, self.returncode = 0, 0
+
+    def poll(self) -> int | None:
+        self.asked += 1
+        return self.returncode if self.asked > 1 else None
+
+    def wait(self, timeout: float | None = None) -> int:
+        return self.returncode
+
+
+def test_the_queue_runs_what_is_ready_and_most_urgent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Runs wait for their streets and for the run before them; a failed one is tried again in float32."""
+    place = benchmark.Place(tmp_path / "camvid", tmp_path / "nyuv2", tmp_path, True, "cpu")
+    jobs = benchmark.camvid(ablate=False) | benchmark.streets(ablate=False)
+    started: list[tuple[str, ...]] = []
+
+    def start(queue: Any, *arguments: str) -> Done:
+        started.append(arguments)
+        process = Done()
+        if arguments[0] == "--render":
+            for job in jobs.values():
+                for data in benchmark.streets_in(job.experiment.data):
+                    place.rendered(data).parent.mkdir(parents=True, exist_ok=True)
+                    place.rendered(data).touch()
+        elif arguments[1] == "camvid/random" and "fp32" not in arguments:
+            process.returncode = 1
+        else:
+            run = place.run(arguments[1], int(arguments[3]))
+            run.mkdir(parents=True, exist_ok=True)
+            (run / "found.json").write_text('{"metrics": {"semseg/miou": 1.0}, "total_seconds": 1}')
+        return process
+
+    monkeypatch.setattr(benchmark.Queue, "start", start)
+    monkeypatch.setattr(benchmark.time, "sleep", lambda seconds: None)
+    queue = benchmark.Queue(jobs, [0, 1], place, tmp_path / "result.json", 2, float("inf"), [])
+    assert queue.run()
+    names = [f"{each[1]} {each[3]}" for each in started if each[0] == "--job"]
+    assert names[:2] == ["camvid/imagenet 0", "streets/small 0"]
+    for seed in (0, 1):
+        assert names.index(f"camvid/streets {seed}") > names.index(f"streets/all {seed}")
+    assert len(names) == 2 * len(jobs) + 2, "each once, and the failed ones again"
+    assert sum(each[-1] == "fp32" for each in started) == 2
+    assert set(queue.found()) == set(jobs)

@@ -103,7 +103,7 @@ def streets_small() -> Experiment:
         streets_to_camvid(),
         tasks={"semseg": SemanticSegmentation(), "depth": Depth(), "normals": SurfaceNormals()},
         weighting=FixedConfig({"depth": 0.5}),
-        epochs=10,
+        epochs=8,
     )
 
 
