@@ -19,7 +19,7 @@ class AlignedMTLConfig(GradientConfig):
     """Independent component alignment (Senushkin et al., CVPR 2023, algorithm 1).
 
     The singular values of the matrix of gradients U · diag(s) · Vᵀ are all replaced by one of them, σ, and the rows of
-    σ · U · Vᵀ are averaged.
+    σ · U · Vᵀ are averaged. A task that is absent from a step has no row in U, and no part in the average.
     """
 
     name: ClassVar[str] = "aligned-mtl"

@@ -23,7 +23,8 @@ class CAGradConfig(GradientConfig):
     """Conflict-averse gradient descent (Liu et al., NeurIPS 2021, algorithm 1).
 
     max over d of min_k <g_k, d> with ‖d - g‖ ≤ c · ‖g‖, where g is the mean of the gradients. A task whose gradient is
-    zero counts in the mean alone.
+    zero counts in the mean alone. A task that is absent from a step counts nowhere: mean and minimum are those of the
+    others.
     """
 
     name: ClassVar[str] = "cagrad"

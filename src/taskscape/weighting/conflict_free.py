@@ -18,7 +18,8 @@ class ConFIGConfig(GradientConfig):
 
     d = (Σ <g_k, u>) · u with u = U(M⁺ · 1), where the rows of M are the gradients at length one, M⁺ is its
     pseudo-inverse and U brings a vector to length one. The direction does not change with the scale of any loss. Zero
-    where none has the same angle with every gradient, as of two opposite gradients, or of two and their sum.
+    where none has the same angle with every gradient, as of two opposite gradients, or of two and their sum. A task
+    that is absent from a step has no row in M: the angles are those with the others.
     """
 
     name: ClassVar[str] = "conflict-free"

@@ -19,7 +19,9 @@ class DWAConfig(WeightingConfig):
 
     w_k = K · softmax(r / T)_k with r_k = L_k(t-1) / L_k(t-2), where L_k(t) is the mean loss of epoch t and K the number
     of tasks, of those present in a step. r_k is 1 until task k has two epochs, so that the first two are a plain sum.
-    An epoch in which a task has no label leaves its r_k as it was.
+
+    Where a task is absent from a step, softmax and K are those of the others. L_k(t) is the mean over the steps in
+    which the task was present; an epoch without a label of it leaves its r_k as it was.
     """
 
     name: ClassVar[str] = "dwa"

@@ -24,6 +24,9 @@ class FAMOConfig(WeightingConfig):
     c = 1 / Σ (z_k / L_k), so that the weights c · z_k / L_k sum to one. After it the same batch's losses are computed
     again, and the logits take an Adam step of their own against how much each log L_k fell. It costs a second forward
     pass. The direction does not change with the scale of any loss.
+
+    Where a task is absent from a step, the z_k and the sum are those of the others. Its own logit gets a gradient of
+    zero: Adam's momentum and ``weight_decay`` still move it.
     """
 
     name: ClassVar[str] = "famo"

@@ -15,7 +15,10 @@ from taskscape.weighting.weighted_sum import WeightedSum
 
 @dataclass(frozen=True)
 class FixedConfig(WeightingConfig):
-    """Fixed weights: Σ w_k · L_k, the plain sum when none is set."""
+    """Fixed weights: Σ w_k · L_k, the plain sum when none is set.
+
+    A task that is absent from a step has no term in it; the others keep their weights, which are not scaled up.
+    """
 
     name: ClassVar[str] = "fixed"
 

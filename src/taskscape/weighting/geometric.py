@@ -17,7 +17,8 @@ _TINY = 1e-8
 class GeometricConfig(WeightingConfig):
     """Geometric loss strategy (Chennupati et al., CVPR workshops 2019): M = (Π L_k)^(1/K).
 
-    The direction of its gradient, Σ M / (K·L_k) · ∇L_k, does not change with the scale of any loss.
+    The direction of its gradient, Σ M / (K·L_k) · ∇L_k, does not change with the scale of any loss. Where a task is
+    absent from a step, the mean is that of the others, and K their number.
     """
 
     name: ClassVar[str] = "geometric"

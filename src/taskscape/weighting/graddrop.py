@@ -20,7 +20,8 @@ class GradDropConfig(GradientConfig):
     """Gradient sign dropout (Chen et al., NeurIPS 2020, algorithm 1).
 
     At every position the positive gradients are kept with probability ½ · (1 + Σ g_k / Σ |g_k|), else the negative
-    ones. The paper does it at features. Reports no weights.
+    ones. The paper does it at features. Reports no weights. A task that is absent from a step has no part in signs and
+    sums; one that is alone keeps its gradient.
     """
 
     name: ClassVar[str] = "graddrop"

@@ -23,6 +23,10 @@ class GradNormConfig(WeightingConfig):
     The learned weights descend Σ |G_k - mean(G) · r_k^α| with G_k = ‖∇_W (w_k · L_k)‖, r_k = ρ_k / mean(ρ) and
     ρ_k = L_k / L_k(first step), where the target is a constant, and are then scaled to sum to the number of tasks. As
     G_k = w_k · ‖∇_W L_k‖, no second derivative is needed.
+
+    Where a task is absent from a step, the means are those of the others, and its weight gets a gradient of zero. It
+    keeps its part of the sum, the number of all tasks, so that the others' weights do not sum to their number. Its
+    first loss is that of the first step in which it is present.
     """
 
     name: ClassVar[str] = "gradnorm"

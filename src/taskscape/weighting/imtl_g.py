@@ -18,7 +18,7 @@ class IMTLGConfig(GradientConfig):
     d = Σ w_k · g_k with Σ w_k = 1, whose projections <d, g_k / ‖g_k‖> are equal. Its direction does not change with
     the scale of any loss. Weights may be negative; where all losses would rise along d, as the sum of the weights would
     be negative, it is turned around. Zero where there is no such d, as of two opposite gradients, or of two and their
-    sum.
+    sum. A task that is absent from a step asks for no projection: the weights of the others sum to one.
     """
 
     name: ClassVar[str] = "imtl-g"

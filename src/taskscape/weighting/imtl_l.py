@@ -15,7 +15,9 @@ from taskscape.weighting.base import BalancingContext, Losses, Weighting, Weight
 class IMTLLConfig(WeightingConfig):
     """Impartial multi-task learning, loss balance (Liu et al., ICLR 2021, section 3.2): Σ exp(s_k)·L_k - s_k.
 
-    At its optimum exp(s_k)·L_k is 1 for every task, whatever the scale of its loss. The weights exp(s_k) start at 1.
+    At its optimum exp(s_k)·L_k is 1 for every task, whatever the scale of its loss. The weights exp(s_k) start at 1. A
+    task that is absent from a step has no term in it, and its s_k a gradient of zero, so that it moves by the momentum
+    of the run's optimizer alone.
     """
 
     name: ClassVar[str] = "imtl-l"

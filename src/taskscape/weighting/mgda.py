@@ -20,7 +20,8 @@ class MGDAConfig(GradientConfig):
     """Multiple-gradient descent (Désidéri, 2012; Sener and Koltun, NeurIPS 2018, equation 3).
 
     min ‖Σ w_k · g_k‖ over weights that are not negative and sum to one. A task whose gradient is zero takes all the
-    weight, and the shared layers stand still.
+    weight, and the shared layers stand still. A task that is absent from a step does not: the hull is that of the
+    others' gradients, and a task that is alone keeps its gradient.
     """
 
     name: ClassVar[str] = "mgda"

@@ -22,8 +22,10 @@ class NashMTLConfig(GradientConfig):
     """Multi-task learning as a bargaining game (Navon et al., ICML 2022, claim 3.1).
 
     d = Σ w_k · g_k with w_k · <g_k, d> = 1 for every task. Its direction does not change with the scale of any loss.
-    Where there is no such d, as some sum of the gradients is zero and no direction serves every task, the shared layers
-    stand still. A task that is alone, because the others are absent or have no gradient, keeps its gradient.
+    Where there is no such d, as some sum of the gradients is zero and no direction serves every task, the shared
+    layers stand still. A task that is absent from a step does not bargain, and one that is alone, because the others
+    are absent or have no gradient, keeps its gradient. Weights are kept (``every``) only while the same tasks are
+    present.
     """
 
     name: ClassVar[str] = "nash-mtl"

@@ -19,7 +19,8 @@ class PCGradConfig(GradientConfig):
     """Gradient surgery (Yu et al., NeurIPS 2020, algorithm 1).
 
     Each gradient is projected, in random order, onto the plane orthogonal to those of the others that it conflicts
-    with, g_i ← g_i - min(<g_i, g_j>, 0) / ‖g_j‖² · g_j; the sum is taken.
+    with, g_i ← g_i - min(<g_i, g_j>, 0) / ‖g_j‖² · g_j; the sum is taken. A task that is absent from a step has no
+    gradient in it: nothing is projected against it, and a task that is alone keeps its gradient.
     """
 
     name: ClassVar[str] = "pcgrad"

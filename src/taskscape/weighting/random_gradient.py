@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 class RandomGradientConfig(GradientConfig):
     """Random gradient weighting (Lin et al., TMLR 2022, algorithm 2): every step softmax of normal numbers.
 
-    Unlike random loss weighting, the task-specific layers get their plain gradients.
+    Unlike random loss weighting, the task-specific layers get their plain gradients. Where a task is absent from a
+    step, a number is drawn for each of the others, and their weights sum to one.
     """
 
     name: ClassVar[str] = "random-gradient"

@@ -17,7 +17,8 @@ from taskscape.weighting.weighted_sum import WeightedSum
 class RandomLossConfig(WeightingConfig):
     """Random loss weighting (Lin et al., TMLR 2022, algorithm 1): every step new weights, softmax of normal numbers.
 
-    The weights of the tasks that are present sum to 1, so the gradient is smaller than the plain sum's.
+    The weights of the tasks that are present sum to 1, so the gradient is smaller than the plain sum's. A number is
+    drawn for a task that is absent from a step too, so that the others' draws do not depend on it.
     """
 
     name: ClassVar[str] = "random"

@@ -18,7 +18,8 @@ from taskscape.weighting.weighted_sum import WeightedSum
 class STCHConfig(WeightingConfig):
     """Smooth Tchebycheff scalarization (Lin et al., ICML 2024, equation 8): μ · log Σ exp(λ_k · (L_k - z_k) / μ).
 
-    The smaller μ, the closer it is to the largest λ_k · (L_k - z_k).
+    The smaller μ, the closer it is to the largest λ_k · (L_k - z_k). Where a task is absent from a step, the λ of the
+    others sum to one.
     """
 
     name: ClassVar[str] = "stch"

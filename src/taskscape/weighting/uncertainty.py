@@ -21,6 +21,9 @@ class UncertaintyConfig(WeightingConfig):
 
     s_k is the logarithm of the task's variance: where it rises, the weight ½·exp(-s_k) falls. Every loss is taken as a
     regression, with the factor ½, unless ``classification`` names its task.
+
+    A task that is absent from a step has no term in it, and its s_k a gradient of zero, so that it moves by the
+    momentum of the run's optimizer alone.
     """
 
     name: ClassVar[str] = "uncertainty"

@@ -20,7 +20,8 @@ _RIDGE = 1e-13
 class UPGradConfig(GradientConfig):
     """Unconflicting projection of gradients (Quinton and Rey, 2024, equation 4).
 
-    The mean of the g_k, each projected onto the cone of all d with <g_j, d> ≥ 0 for every j.
+    The mean of the g_k, each projected onto the cone of all d with <g_j, d> ≥ 0 for every j. A task that is absent
+    from a step counts neither in the cone nor in the mean: such a step may harm it.
     """
 
     name: ClassVar[str] = "upgrad"
