@@ -32,6 +32,7 @@ LIMITS = (
     "so.",
     "It is for learning, comparing and trying: not for driving, nor for any decision about people.",
 )
+COMMAND = "taskscape train photographs/streets_small"
 PICTURE = Path(__file__).parents[1] / "docs" / "pictures" / "released.jpg"
 
 
@@ -40,7 +41,7 @@ def release(run: Path, folder: Path, name: str) -> None:
     if folder.exists():
         shutil.rmtree(folder)
     about = About(name, license="mit", expects=EXPECTS, limits=LIMITS)
-    published = publish(run, folder, about, half=True, precision="fp32")
+    published = publish(run, folder, about, half=True, precision="fp32", command=COMMAND)
     size = sum(path.stat().st_size for path in published.files)
     for path in published.files:
         print(f"{path.stat().st_size:>12,} bytes  {path.relative_to(folder)}")

@@ -87,7 +87,7 @@ def test_results_of_other_splits_stand_beside(run: Path, tmp_path: Path) -> None
     replace(result, split="camvid-val", metrics=worse).save(RunFolder(tmp_path / "run").result("camvid-val"))
     text = publish(tmp_path / "run", tmp_path / "model", ABOUT).folder.card.read_text("utf-8")
     assert "| val | camvid-val |" in text and "On camvid-val mIoU is 12.50 %" in text
-    assert listing(tmp_path / "model").metrics["mIoU, camvid-val"] == "12.50 %"
+    assert listing(tmp_path / "model").metrics["mIoU"]["camvid-val"] == "12.50 %"
 
 
 def test_ingredients_have_licenses() -> None:

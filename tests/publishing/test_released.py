@@ -48,7 +48,7 @@ def test_images_alone_are_predicted_by_it(
     monkeypatch.chdir(tmp_path)
     main(["predict", "photo.jpg"])
     (line,) = [line for line in capsys.readouterr().err.splitlines() if release in line]
-    assert "trained on the store blocks" in line and "for rooms of two classes" in line and "mIoU" in line
+    assert "trained on the store blocks" in line and "for rooms of two classes" in line and "(mIoU: val" in line
     assert {"photo.semseg.png", "photo.side-by-side.png"} <= {path.name for path in Path("predictions").iterdir()}
     main(["predict", release, "photo.jpg", "--out", "named"])
     for path in Path("predictions").iterdir():
@@ -111,7 +111,7 @@ def test_they_are_listed(release: str, capsys: pytest.CaptureFixture[str]) -> No
         release,
         f"{size / 1e6:.1f} MB",
         "semseg, depth, normals",
-        "mIoU, val",
+        "mIoU: val",
         "mit",
         "rooms of two classes",
     ):

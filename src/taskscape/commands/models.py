@@ -47,7 +47,7 @@ def print_models(*, tasks: Tasks = (), encoder: str | None = None, released: boo
 
 
 def _print_released() -> None:
-    from taskscape.released import find, listing, names
+    from taskscape.released import find, in_words, listing, names
 
     console = Console(highlight=False)
     if not names():
@@ -59,7 +59,7 @@ def _print_released() -> None:
         table.add_row("size", f"{model.bytes / 1e6:.1f} MB, {model.parameters / 1e6:.2f} M parameters")
         table.add_row("trained on", model.trained_on)
         table.add_row("for", model.expects)
-        table.add_row("metrics", "\n".join(f"{title} {value}" for title, value in model.metrics.items()))
+        table.add_row("metrics", "\n".join(in_words(title, by_split) for title, by_split in model.metrics.items()))
         table.add_row("license", model.license)
         console.print(f"[bold]{name}[/]", table, sep="\n")
 

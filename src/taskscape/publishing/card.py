@@ -63,7 +63,7 @@ def card(folder: RunFolder, about: About, made: Made) -> str:
         *_use(about),
         *_metrics(results),
         *_failures(results, about),
-        *_costs(results[0], folder, made),
+        *_costs(results[0], folder, settings, made),
         *_ingredients(settings, about),
         *_origin(settings, made),
     ]
@@ -73,7 +73,7 @@ def card(folder: RunFolder, about: About, made: Made) -> str:
 def read_results(folder: RunFolder) -> list[Result]:
     """Return the results of a run, that of its validation split first. Raises as ``Result.load``."""
     usual = folder.result()
-    others = sorted(path for path in folder.path.glob("result-*.json") if path != usual)
+    others = sorted(folder.path.glob("result-*.json"), key=lambda path: (path.name.count("-"), path.name))
     return [Result.load(path) for path in (usual, *others)]
 
 
@@ -193,22 +193,26 @@ def _hardest(result: Result) -> Iterator[str]:
         yield f"Hardest classes on {_title(result)} by `{kind}`: {named}."
 
 
-def _costs(result: Result, folder: RunFolder, made: Made) -> Iterator[str]:
+def _costs(result: Result, folder: RunFolder, settings: Any, made: Made) -> Iterator[str]:
     yield "## Cost"
     rows = [
         [cost_title(name), cost_text(name, value), cost_conditions(name, result.environment)]
         for name, value in result.cost.items()
     ]
-    rows.append([cost_title("latency"), cost_text("latency", made.latency), made.device])
+    own = f"{made.device}, {settings['precision']}"
+    rows.append([f"{cost_title('latency')}, as published", cost_text("latency", made.latency), own])
     rows.append(["Weights", f"{folder.weights.stat().st_size / 1e6:.1f} MB", "safetensors, with a checksum"])
     yield _table(["", "", "measured on"], rows)
     yield f"FLOPs and times are those of images of {show_size(result.size)}."
+    yield (
+        f"Metrics, and all costs but the last two, are those of the run, in {result.environment.get('precision', '–')}; "
+        f"this model computes in {settings['precision']}."
+    )
     if made.half:
         agreement = ", ".join(f"{title} {value}" for title, value in made.agreement.items())
         yield (
-            "Weights of convolutions are stored in float16, all others in float32. The metrics above are those of the "
-            "weights before that. The stored network's predictions, with the run's own as the truth, on "
-            f"{made.images} images: {agreement}."
+            "Weights of convolutions are stored in float16, all others in float32. What that changes: its predictions, "
+            f"with those of the weights before as the truth, have {agreement} on {made.images} images."
         )
 
 

@@ -3,7 +3,7 @@
 import re
 import shlex
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePath, PureWindowsPath
 from typing import Any, Literal
 
@@ -35,7 +35,7 @@ class Published:
     folder: RunFolder
     made: Made
     same: bool
-    """Whether its predictions equal those of the run, bit for bit."""
+    """Whether its predictions equal those of the run, computed at the same precision, bit for bit."""
 
     @property
     def files(self) -> list[Path]:
@@ -51,13 +51,15 @@ def publish(
     half: bool = False,
     precision: Literal["fp32", "bf16"] | None = None,
     code: bool = False,
+    command: str = "",
 ) -> Published:
     """Write the model of a run into a folder, and compare its predictions with the run's.
 
     Results of every split that was evaluated go with it; checkpoints, logs, samples and reports do not, and of paths in
     its settings the last part only. With ``half``, weights of convolutions and linear layers are stored in float16;
     ``precision`` is what it computes with, by default what the run did. ``code`` allows files of the user's that the
-    experiment names; they run where the model is loaded.
+    experiment names; they run where the model is loaded. ``command`` is what the card says trained it, by default what
+    the run's log says.
 
     Raises ``FileNotFoundError`` or ``ValueError`` with the remedy: for a run that is not finished, weights that are
     damaged or not finite, code that was not allowed, and predictions that differ where nothing was changed.
@@ -81,12 +83,15 @@ def publish(
             copy.parent.mkdir(parents=True, exist_ok=True)
         atomic_write(copy, file.read_bytes())
     images, network = _images(source), load(folder, "cpu")
-    same, agreement = compare(load(run, "cpu"), network, images)
-    if not (same or half or precision):
+    before = load(run, "cpu")
+    before = before._replace(experiment=replace(before.experiment, precision=network.experiment.precision))
+    same, agreement = compare(before, network, images)
+    if not (same or half):
         raise ValueError(f"{target.path} predicts other values than {run}, which must not be: nothing was published")
     image = images[:1]
     latency = seconds_of({"": lambda: network.forward(image)}, network.device)[""]
-    made = Made(command_of(source), half, agreement, len(images), latency, environment(network.device)["device"])
+    device = environment(network.device)["device"]
+    made = Made(command or command_of(source), half, agreement, len(images), latency, device)
     made = _as_before(source, made) if same else made
     atomic_write(target.card, card(target, about, made))
     return Published(target, made, same)

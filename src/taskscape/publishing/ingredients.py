@@ -39,7 +39,7 @@ def sources(data: Any) -> Iterator[tuple[str, str]]:
     """Yield the kind of every source of data in plain values, and what it is in a few words."""
     if isinstance(data, dict) and data.get("type") == "streets":
         style = f" in the style {data['style']}" if data.get("style") not in (None, "classic") else ""
-        yield "streets", f"{data['train']:,} generated streets{style}, {show_size(tuple(data['size']))}"
+        yield "streets", f"{data['train']:,} generated streets of {show_size(tuple(data['size']))}{style}"
     elif isinstance(data, dict) and "path" in data:
         yield str(data.get("type", "")), f"the store {Path(str(data['path'])).name}"
     elif isinstance(data, dict | list):

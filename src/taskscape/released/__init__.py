@@ -8,7 +8,7 @@ from pathlib import Path
 
 from taskscape import hub
 from taskscape.files import atomic_write, writing
-from taskscape.released.listing import Listing, listing
+from taskscape.released.listing import Listing, in_words, listing
 from taskscape.run_folder import RunFolder
 from taskscape.serialization import nearest
 
@@ -39,6 +39,7 @@ __all__ = [
     "Listing",
     "default",
     "find",
+    "in_words",
     "introduced",
     "is_name",
     "listing",
@@ -70,8 +71,8 @@ def default() -> str:
 def introduced(model: str) -> str:
     """Return a line that says what predicts where no run was named, and what to expect of it."""
     about = listing(find(model))
-    metrics = ", ".join(f"{title} {value}" for title, value in about.metrics.items())
-    return f"no run is named, so {model} predicts: trained on {about.trained_on}, for {about.expects} ({metrics})"
+    metric = in_words(*next(iter(about.metrics.items())))  # of the first task
+    return f"no run is named, so {model} predicts: trained on {about.trained_on}, for {about.expects} ({metric})"
 
 
 def is_name(model: str | Path) -> bool:

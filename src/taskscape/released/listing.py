@@ -1,5 +1,6 @@
 """What there is to say of a model in a line: read from its files as they are, without torch."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,8 +21,8 @@ class Listing:
     bytes: int
     """Size of its weights."""
     parameters: int
-    metrics: dict[str, str]
-    """The leading metric of each task on each split, such as ``{"mIoU, val": "61.2 %"}``."""
+    metrics: dict[str, dict[str, str]]
+    """The leading metrics by title and then by split, such as ``{"mIoU": {"val": "61.2 %"}}``."""
     license: str
     """As in the model's card; nothing where it does not say."""
     trained_on: str
@@ -30,18 +31,24 @@ class Listing:
     """What images it is for, in a few words."""
 
 
+def in_words(metric: str, by_split: Mapping[str, str]) -> str:
+    """Return a metric on every split: ``mIoU: val 61.2 %, shifted 45.3 %``."""
+    return f"{metric}: {', '.join(f'{split} {value}' for split, value in by_split.items())}"
+
+
 def listing(folder: Path) -> Listing:
     """Return what the files of a model say. Raises ``ValueError`` or ``FileNotFoundError`` that names the file."""
     run = RunFolder(folder)
-    results = {path: read_json(path) for path in sorted(folder.glob("result*.json"))}
-    usual: Any = results[run.result()]
+    files = sorted(folder.glob("result-*.json"), key=lambda path: (path.name.count("-"), path.name))
+    results: list[Any] = [read_json(path) for path in (run.result(), *files)]
+    usual = results[0]
     head = front_matter(run.card) if run.card.is_file() else {}
     own = head.get("taskscape") or {}
     return Listing(
         tasks=tuple(usual["tasks"]),
         bytes=run.weights.stat().st_size,
         parameters=int(usual["cost"].get("parameters", 0)),
-        metrics={title: value for result in results.values() for title, value in _headlines(result).items()},
+        metrics=_headlines(results),
         license=str(head.get("license", "")),
         trained_on=str(own.get("trained_on", "")),
         expects=str(own.get("expects", "")),
@@ -57,11 +64,12 @@ def front_matter(card: Path) -> dict[str, Any]:
     return head if isinstance(head, dict) else {}
 
 
-def _headlines(result: dict[str, Any]) -> dict[str, str]:
-    """Return the leading metrics of a result, by title and split, each with its unit."""
-    shown = {}
-    for name, spec in result["specs"].items():
-        if spec["leads"] and name in result["metrics"]:
-            value = f"{result['metrics'][name]:.{spec['digits']}f} {spec['unit']}".rstrip()
-            shown[f"{spec['title']}, {result['split']}"] = value
+def _headlines(results: Sequence[dict[str, Any]]) -> dict[str, dict[str, str]]:
+    """Return the leading metrics of results, each with its unit."""
+    shown: dict[str, dict[str, str]] = {}
+    for result in results:
+        for name, spec in result["specs"].items():
+            if spec["leads"] and name in result["metrics"]:
+                value = f"{result['metrics'][name]:.{spec['digits']}f} {spec['unit']}".rstrip()
+                shown.setdefault(spec["title"], {})[result["split"]] = value
     return shown
