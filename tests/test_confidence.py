@@ -5,6 +5,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -22,6 +23,8 @@ from taskscape.losses import Angular, Laplace
 from taskscape.losses.likelihood import width_of
 from taskscape.modalities.class_sets import CITYSCAPES_7
 from taskscape.models import Outputs
+from taskscape.report.page import write_report
+from taskscape.report.plots import check_plots
 from taskscape.run_folder import Calibration, Result, RunFolder
 from taskscape.tasks import Albedo, Boundaries, Depth, SemanticSegmentation, SurfaceNormals, Task
 from tiny import tiny
@@ -283,3 +286,36 @@ def test_networks_that_say_nothing_are_refused(store: Path, tmp_path: Path) -> N
     runs.train(replace(tiny(store), tasks=tasks, epochs=1), tmp_path / "silent", quiet=True)
     with pytest.raises(ValueError, match=r"none of depth, normals says how sure it is: .*laplace.*angular"):
         taskscape.load(tmp_path / "silent", confidence=True, device="cpu")
+
+
+# -- the report --------------------------------------------------------------------------------------------------------
+
+
+def test_the_report_draws_confidence(run: Path) -> None:
+    page = write_report(run).read_text("utf-8")
+    for words in (
+        "Reliability, depth",
+        "Sparsification, surface normals",
+        "before calibration",
+        "best order",
+        "depth, confidence",
+    ):
+        assert words in page
+    assert "δ &lt; 1.25" in page and "Calibration error (ECE)" in page
+
+
+@pytest.mark.parametrize(
+    ("plot", "changed"),
+    [
+        ("reliability", {"right": "<script>"}),
+        ("reliability", {"probability": [0.5]}),
+        ("sparsification", {"error": None}),
+        ("sparsification", {"oracle": [None] * 100}),
+        ("sparsification", {"removed": ["x"] * 100}),
+    ],
+)
+def test_damaged_plots_of_confidence_are_refused(run: Path, plot: str, changed: dict[str, Any]) -> None:
+    plots = dict(Result.load(run / "result.json").plots)
+    check_plots(plots)
+    with pytest.raises(ValueError, match=f"depth/{plot}"):
+        check_plots(plots | {f"depth/{plot}": {**plots[f"depth/{plot}"], **changed}})

@@ -5,8 +5,9 @@ from dataclasses import replace
 from typing import Any
 
 import torch
+from torch import Tensor
 
-from taskscape.batch import Batch
+from taskscape.batch import Batch, Target
 from taskscape.devices import with_float64
 from taskscape.evaluation.evaluate import Evaluation
 from taskscape.metrics.confidence import ConfidenceMetrics
@@ -15,11 +16,13 @@ from taskscape.models import Outputs
 from taskscape.tasks import Task
 from taskscape.tasks.distributions.base import Distribution
 
+LARGE = 4096
+"""Pixels of an image from which on every second row and column is measured."""
 _BEFORE = "_uncalibrated"
 
 
 class ConfidenceEvaluator:
-    """Accumulates ``ConfidenceMetrics`` of the tasks that say how sure they are.
+    """Accumulates ``ConfidenceMetrics`` of the tasks that say how sure they are, from every second row and column.
 
     ``spreads`` names those of the tasks that are measured, with their calibration. What is measured before it has names
     that end in ``_uncalibrated``; a task whose spread is None has none of these.
@@ -36,9 +39,20 @@ class ConfidenceEvaluator:
     def update(self, batch: Batch, outputs: Outputs) -> None:
         """Take a batch and the network's outputs for it."""
         for name, task in self.tasks.items():
-            self._update(self.after[name], task, name, batch, outputs, self.spreads[name])
-            if name in self.before:
-                self._update(self.before[name], task, name, batch, outputs, 1.0)
+            raw, target, distribution = _thinned(outputs.final[name]), _target(batch.targets[name]), _distribution(task)
+            prediction = task.decode(raw)
+            right, error = distribution.right(prediction, target), distribution.error(prediction, target)
+            for metrics, spread in ((self.after, self.spreads[name]), (self.before, 1.0)):
+                if name in metrics:
+                    estimate = distribution.estimate(raw, spread)
+                    metrics[name].update(
+                        estimate.probability.to(self.device),
+                        right.to(self.device),
+                        target.valid.to(self.device),
+                        uncertainty=estimate.uncertainty.to(self.device),
+                        error=error.to(self.device),
+                        nll=distribution.nll(raw, target, spread).to(self.device),
+                    )
 
     def added_to(self, evaluation: Evaluation) -> Evaluation:
         """Return an evaluation with these metrics and plots, of all processes, too. Every process must call it."""
@@ -63,20 +77,14 @@ class ConfidenceEvaluator:
         distribution = _distribution(task)
         return ConfidenceMetrics(distribution.error_title, distribution.right_when).to(self.device)
 
-    def _update(
-        self, metric: ConfidenceMetrics, task: Task, name: str, batch: Batch, outputs: Outputs, spread: float
-    ) -> None:
-        raw, target, distribution = outputs.final[name], batch.targets[name], _distribution(task)
-        prediction = task.decode(raw)
-        estimate = distribution.estimate(raw, spread)
-        metric.update(
-            estimate.probability.to(self.device),
-            distribution.right(prediction, target).to(self.device),
-            target.valid.to(self.device),
-            uncertainty=estimate.uncertainty.to(self.device),
-            error=distribution.error(prediction, target).to(self.device),
-            nll=distribution.nll(raw, target, spread).to(self.device),
-        )
+
+def _thinned(x: Tensor) -> Tensor:
+    """Return every second row and column of a large map, (..., H, W): it takes a quarter of the time."""
+    return x[..., ::2, ::2] if x.shape[-2] * x.shape[-1] >= LARGE else x
+
+
+def _target(target: Target) -> Target:
+    return Target(_thinned(target.value), _thinned(target.valid))
 
 
 def _before(spec: MetricSpec) -> MetricSpec:

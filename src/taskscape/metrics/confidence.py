@@ -94,11 +94,12 @@ class ConfidenceMetrics(TaskMetric):
         Raises ``ValueError`` for other shapes and for probabilities outside 0..1.
         """
         valid = check_shapes(prediction, value, valid, None)
-        probability, right = prediction[valid].double(), value[valid].double()
+        where = valid.flatten().nonzero()[:, 0]
+        probability, right = (x.flatten()[where].double() for x in (prediction, value))
         if ((probability < 0) | (probability > 1)).any():
             raise ValueError(f"probabilities are {probability.min():g} … {probability.max():g}: they must be 0 … 1")
-        error = 1 - right if error is None else error[valid].double()
-        uncertainty = 1 - probability if uncertainty is None else uncertainty[valid].double()
+        error = 1 - right if error is None else error.flatten()[where].double()
+        uncertainty = 1 - probability if uncertainty is None else uncertainty.flatten()[where].double()
         ones = torch.ones_like(right)
         bins = (probability * _RELIABILITY_BINS).long().clamp(0, _RELIABILITY_BINS - 1)
         self.reliability.index_add_(1, bins, torch.stack([ones, probability, right]))
@@ -108,7 +109,7 @@ class ConfidenceMetrics(TaskMetric):
         if nll is None:
             surprise = -torch.where(right > 0.5, probability, 1 - probability).clamp(min=1e-12).log()
         else:
-            surprise = nll[valid].double()
+            surprise = nll.flatten()[where].double()
         self.likelihood += surprise.sum()
 
     @override
@@ -151,7 +152,7 @@ class ConfidenceMetrics(TaskMetric):
 
 def _bins(x: Tensor) -> Tensor:
     """Return each number's bin: 0 for zero and what is tiny, then by its logarithm."""
-    octaves = x.clamp(min=2.0 ** (_FIRST_OCTAVE - 1)).log2() - _FIRST_OCTAVE
+    octaves = x.float().clamp(min=2.0 ** (_FIRST_OCTAVE - 1)).log2() - _FIRST_OCTAVE
     return (octaves * _PER_OCTAVE).floor().long().clamp(-1, _BINS - 2) + 1
 
 

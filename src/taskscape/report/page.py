@@ -11,6 +11,7 @@ from taskscape.report import photograph as photographs
 from taskscape.report import samples as gallery
 from taskscape.report.charts import COLORS, Series, chart, spans_decades, steps
 from taskscape.report.columns import MISSING
+from taskscape.report.confidence import HINT, confidence_charts
 from taskscape.report.confusion import confusion_table
 from taskscape.report.curves import Curves, curve_charts, grid
 from taskscape.report.glossary import (
@@ -92,6 +93,7 @@ def _page(run: Run) -> str:
                 "How true and predicted values are distributed, and how errors depend on the true value.",
                 _distributions(result, samples),
             ),
+            ("Confidence", HINT, confidence_charts(result)),
             (
                 "Images",
                 f"Labels, predictions and where the two differ, on images of the split {result.split}.",

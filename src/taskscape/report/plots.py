@@ -14,6 +14,13 @@ from taskscape.views import view
 _CURVES: dict[str, tuple[str, ...]] = {"histogram": ("true", "predicted"), "error_by_distance": ()}
 """The curves that a plot over distance must have."""
 
+_OF_CONFIDENCE: dict[str, tuple[str, ...]] = {
+    "reliability": ("probability", "right"),
+    "reliability_uncalibrated": ("probability", "right"),
+    "sparsification": ("removed", "error", "oracle"),
+}
+"""The lists of numbers that a plot of confidence must have, all of one length."""
+
 
 def check_plots(plots: Mapping[str, Any]) -> None:
     """Raise ``ValueError`` that names the plot, ``task/plot``, which is not of its form. Those of other names pass."""
@@ -23,6 +30,8 @@ def check_plots(plots: Mapping[str, Any]) -> None:
             _check_confusion(name, plot)
         elif kind in _CURVES:
             _check_curves(name, plot, _CURVES[kind])
+        elif kind in _OF_CONFIDENCE:
+            _check_of_confidence(name, plot, _OF_CONFIDENCE[kind])
 
 
 def check_samples(samples: Mapping[str, npt.NDArray[Any]], tasks: Mapping[str, Modality]) -> None:
@@ -55,6 +64,9 @@ def _check_of_network(samples: Mapping[str, npt.NDArray[Any]], task: str) -> Non
     array = samples.get(name, prediction)
     if array.shape != prediction.shape or array.dtype != prediction.dtype:
         raise ValueError(f"{name} is {array.dtype} {array.shape}, not as {task}/prediction")
+    sure = samples.get(f"{task}/confidence")
+    if sure is not None and (sure.shape != prediction.shape[:3] or sure.dtype.kind != "f"):
+        raise ValueError(f"{task}/confidence is {sure.dtype} {sure.shape}, not as the images")
     maps = samples.get(f"{task}/attention")
     if maps is not None and (maps.ndim != 4 or len(maps) != images or maps.dtype != np.uint8 or not maps.size):
         raise ValueError(f"{task}/attention is {maps.dtype} {maps.shape}, not uint8 ({images}, C, h, w)")
@@ -75,6 +87,17 @@ def _check_curves(name: str, plot: Any, needed: tuple[str, ...]) -> None:
     for curve, values in plot.items():
         if curve != "edges" and not (_are_numbers(values) and len(values) == len(edges) - 1):
             raise ValueError(f"plots: {curve} of {name} does not have a number between any two edges")
+
+
+def _check_of_confidence(name: str, plot: Any, needed: tuple[str, ...]) -> None:
+    if not isinstance(plot, Mapping) or set(needed) - plot.keys():
+        raise ValueError(f"plots: {name} is no mapping with {', '.join(needed)}")
+    lists = [plot[part] for part in needed]
+    if not all(isinstance(one, list) and one and len(one) == len(lists[0]) for one in lists):
+        raise ValueError(f"plots: {', '.join(needed)} of {name} are no lists of one length")
+    empty = "reliability" in name  # bins without a pixel have no numbers
+    if not all(_are_numbers([x for x in one if x is not None or not empty]) for one in lists):
+        raise ValueError(f"plots: {name} has what is no number")
 
 
 def _are_numbers(values: Any) -> bool:

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from taskscape.modalities import Modality
 from taskscape.report.attention import KEY, attention_strip
 from taskscape.report.words import heading, task_word
-from taskscape.views import Example, Key, RgbArray, Scale, Swatches, view
+from taskscape.views import ConfidenceView, Example, Key, RgbArray, Scale, Swatches, view
 from taskscape.views.legend import as_html, image_tag
 
 Samples = dict[str, npt.NDArray[Any]]
@@ -19,6 +19,8 @@ Samples = dict[str, npt.NDArray[Any]]
 
 LARGEST_WIDTH = 512
 """Wider images are subsampled, so that the page stays small."""
+
+_SURE = ConfidenceView("how sure the network is", calibrated=True)
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,8 @@ class TaskSamples:
     """What the prediction of another task is transferred to, where the network does that."""
     attention: list[str]
     """HTML for each image: what class tokens attend to; empty where the network has none."""
+    confidence: RgbArray | None
+    """How sure the network is, where that was measured."""
     scores: list[str]
     """How good the prediction is on each image, in words; empty where an image has no label."""
     legend: str
@@ -68,6 +72,7 @@ def _colorize(task: str, modality: Modality, samples: Samples) -> TaskSamples:
     shown = view(modality).fit(label, valid)  # one scale for all images, so that they can be compared
     prediction = shown.align(prediction, label, valid)
     word, transferred, maps = task_word(task, {task: modality}), f"{task}/transferred", f"{task}/attention"
+    sure = f"{task}/confidence"
     attention = [
         attention_strip(word, image, of_image, shown.classes, ids)
         for image, of_image, ids in zip(samples["image"], samples.get(maps, ()), prediction, strict=False)
@@ -80,6 +85,7 @@ def _colorize(task: str, modality: Modality, samples: Samples) -> TaskSamples:
         shown.over(samples["image"], prediction),
         shown.colorize(shown.align(samples[transferred], label, valid)) if transferred in samples else None,
         attention or [""] * len(label),
+        _SURE.colorize(samples[sure]) if sure in samples else None,
         shown.scores(label, prediction, valid),
         shown.legend(label, prediction, valid) + (as_html(KEY) if any(attention) else ""),
         shown.key(),
@@ -119,6 +125,12 @@ def _block(samples: Samples, tasks: Sequence[TaskSamples], i: int) -> str:
         for t in tasks
         if t.transferred is not None
     )
+    sure = "".join(
+        _figure(t.confidence[i], f"{t.task}, confidence", f"{name}: {t.task}, confidence", as_html(_SURE.key()))
+        for t in tasks
+        if t.confidence is not None
+    )
+    rows += f'<div class="triple">{sure}</div>' if sure else ""
     rows += f'<div class="triple">{also}</div>' + (f'<div class="triple">{transferred}</div>' if transferred else "")
     rows += "".join(t.attention[i] for t in tasks)
     return (

@@ -1,0 +1,56 @@
+"""How well a run's confidence fits its errors: reliability diagrams and sparsification curves."""
+
+from collections.abc import Mapping
+from html import escape
+from typing import Any
+
+from taskscape.report.charts import COLORS, Series, chart
+from taskscape.report.curves import grid
+from taskscape.report.words import heading, task_word
+from taskscape.run_folder import Result
+
+HINT = (
+    "Reliability: how often a prediction is right, over the probability that the network gave it; on the dashed line "
+    "both are the same. Sparsification: the mean error of the pixels that are left while the least sure are left out, by "
+    "that of all; the best order leaves out the largest errors first."
+)
+_REFERENCE = "var(--soft)"
+"""The color of what lines are compared with."""
+
+
+def confidence_charts(result: Result) -> str:
+    """Return both charts of each task whose confidence was measured; nothing where none was."""
+    return "".join(_of_task(task, result) for task in result.tasks if f"{task}/reliability" in result.plots)
+
+
+def _of_task(task: str, result: Result) -> str:
+    word, plots = task_word(task, result.tasks), result.plots
+    before, after = plots.get(f"{task}/reliability_uncalibrated"), plots[f"{task}/reliability"]
+    lines = [Series("as often as predicted", _REFERENCE, [(0.0, 0.0), (100.0, 100.0)], dashed=True, dot=False)]
+    if before is not None:
+        lines.append(Series("before calibration", COLORS[1], _reliability(before), dashed=True, dot=False))
+    lines.append(Series("measured" if before is None else "calibrated", COLORS[0], _reliability(after), dot=False))
+    reliability = chart(
+        f"Reliability, {word}", lines, "% right", x_label="predicted probability of being right, %", from_zero=True
+    )
+    spec = result.specs.get(f"{task}/ece")
+    text = f"<p class=hint>{escape(heading(word))}: {escape(spec.text)}</p>" if spec is not None else ""
+    return text + grid([reliability, _sparsification(word, plots.get(f"{task}/sparsification"))])
+
+
+def _sparsification(word: str, plot: Mapping[str, Any] | None) -> str:
+    if plot is None:
+        return ""
+    percent = [100 * share for share in plot["removed"]]
+    lines = [
+        Series("random order", _REFERENCE, [(percent[0], 1.0), (percent[-1], 1.0)], dashed=True, dot=False),
+        Series("by confidence", COLORS[0], list(zip(percent, plot["error"], strict=True)), dot=False),
+        Series("best order", COLORS[2], list(zip(percent, plot["oracle"], strict=True)), dot=False),
+    ]
+    return chart(f"Sparsification, {word}", lines, "error left", x_label="pixels left out, %", from_zero=True)
+
+
+def _reliability(plot: Mapping[str, Any]) -> list[tuple[float, float]]:
+    """Return mean probability and share right of each bin that has pixels, in percent."""
+    pairs = zip(plot["probability"], plot["right"], strict=True)
+    return [(100 * p, 100 * r) for p, r in pairs if p is not None and r is not None]
