@@ -118,7 +118,7 @@ def _summary(result: Result, settings: Any, about: About) -> Iterator[str]:
     network = settings["network"]
     encoder = f" with the encoder {network['encoder']}" if "encoder" in network else ""
     titles = ", ".join(modality.title or modality.name for modality in result.tasks.values())
-    yield (f"One network for {titles}: {network['type']}{encoder}, trained on {_trained_on(settings)} with taskscape.")
+    yield f"One network for {titles}: {network['type']}{encoder}, trained with taskscape on {_trained_on(settings)}."
     rows = [
         [f"`{name}`", modality.title or modality.name, modality.unit or "–", _classes(modality)]
         for name, modality in result.tasks.items()
@@ -204,9 +204,10 @@ def _costs(result: Result, folder: RunFolder, settings: Any, made: Made) -> Iter
     rows.append(["Weights", f"{folder.weights.stat().st_size / 1e6:.1f} MB", "safetensors, with a checksum"])
     yield _table(["", "", "measured on"], rows)
     yield f"FLOPs and times are those of images of {show_size(result.size)}."
+    precision = result.environment.get("precision", "an unknown precision")
     yield (
-        f"Metrics, and all costs but the last two, are those of the run, in {result.environment.get('precision', '–')}; "
-        f"this model computes in {settings['precision']}."
+        f"Metrics, and all costs but the last two, are those of the run, in {precision}; this model computes in "
+        f"{settings['precision']}."
     )
     if made.half:
         agreement = ", ".join(f"{title} {value}" for title, value in made.agreement.items())
