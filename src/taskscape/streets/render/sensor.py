@@ -93,8 +93,8 @@ def _gaussian(state: int) -> tuple[float, int]:
 
 @compiled
 def expose(
-    image: FloatArray, target: float, tone: tuple[float, float, float], balance: tuple[float, float, float], noise: float,
-    seed: int, out: npt.NDArray[np.uint8],
+    image: FloatArray, target: float, tone: tuple[float, float, float], balance: tuple[float, float, float],
+    noise: float, seed: int, out: npt.NDArray[np.uint8],
 ) -> None:  # fmt: skip
     """Turn radiance into 8-bit RGB: automatic exposure, vignette, tone curve, white balance, shot and read noise."""
     height, width = image.shape[:2]
