@@ -132,3 +132,11 @@ def test_code_is_published_with_consent_only(store: Path, tmp_path: Path, monkey
         publish(tmp_path / "run", tmp_path / "model", ABOUT)
     published = publish(tmp_path / "run", tmp_path / "model", ABOUT, code=True)
     assert published.same and published.folder.code / "tiny.py" in published.files
+
+
+def test_a_card_that_says_nonsense_is_named(run: Path, tmp_path: Path) -> None:
+    folder = publish(run, tmp_path / "model", ABOUT).folder
+    text = folder.card.read_text("utf-8")
+    folder.card.write_text(text.replace("half: false", "half: {a: [1]}"))
+    with pytest.raises(ValueError, match=r"README\.md.*half"):
+        publish(folder.path, tmp_path / "again", ABOUT)

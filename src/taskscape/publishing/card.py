@@ -5,12 +5,12 @@ Everything in it comes from the files of the run, but for what only a person kno
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 from taskscape.publishing.ingredients import ingredients, sources
 from taskscape.report.glossary import arrow, cost_conditions, cost_text, cost_title, leading, shown
 from taskscape.run_folder import Result, RunFolder
-from taskscape.serialization import show_size
+from taskscape.serialization import show_size, unstructure
 from taskscape.serialization.plain import read_yaml
 
 _WORST = 6
@@ -33,7 +33,8 @@ class About:
     """What it should not be used for, or where it fails: sentences."""
 
 
-class Made(NamedTuple):
+@dataclass(frozen=True)
+class Made:
     """What was found while a model was published: the card keeps it, also where the model is published once more."""
 
     command: str
@@ -106,7 +107,7 @@ def _head(results: Sequence[Result], settings: Any, about: About, made: Made) ->
         tags=["dense-prediction", "multi-task", settings["network"]["type"], *kinds],
         model_name=about.name.rpartition("/")[2],
         eval_results=evaluations,
-        taskscape={"trained_on": _trained_on(settings), "expects": about.expects, "made": made._asdict()},
+        taskscape={"trained_on": _trained_on(settings), "expects": about.expects, "made": unstructure(made)},
     )
     return f"{data.to_yaml()}\n"
 

@@ -24,6 +24,7 @@ from taskscape.released.listing import front_matter
 from taskscape.report.glossary import leading
 from taskscape.run_folder import Result, RunFolder
 from taskscape.runs import TrainedModel, environment, load
+from taskscape.serialization import structure
 from taskscape.serialization.plain import read_yaml
 from taskscape.state_dicts import read_safetensors, require_finite, save_safetensors
 
@@ -142,12 +143,15 @@ def _in_half(tensors: Mapping[str, Tensor], where: str) -> dict[str, Tensor]:
 
 
 def _as_before(source: RunFolder, made: Made) -> Made:
-    """Return what the card of a model that is published once more said of the run that it was made from."""
-    before = front_matter(source.card).get("taskscape", {}).get("made") if source.card.is_file() else None
-    if not isinstance(before, dict):
+    """Return what the card of a model that is published once more said of the run that it was made from.
+
+    Raises ``ValueError`` that names a card which cannot be read.
+    """
+    about = front_matter(source.card).get("taskscape") if source.card.is_file() else None
+    if not (isinstance(about, dict) and "made" in about):
         return made
-    kept = {name: before[name] for name in ("command", "half", "agreement", "images") if name in before}
-    return made._replace(**kept)
+    before = structure(about["made"], str(source.card), Made, kept_code=False)
+    return replace(before, latency=made.latency, device=made.device)
 
 
 # -- the same predictions ----------------------------------------------------------------------------------------------
