@@ -82,8 +82,18 @@ def _chip(color: Color) -> str:
     return '<i style="--color:rgb({},{},{})"></i>'.format(*color)
 
 
+def contrast_with_white(color: npt.ArrayLike) -> float:
+    """Return the contrast of white with an sRGB color (0..255), 1 to 21, as WCAG 2 defines it.
+
+    That of black is 21 divided by it, so that the better of the two is 4.58 at least.
+    """
+    part = np.asarray(color, np.float64) / 255
+    linear = np.where(part <= 0.04045, part / 12.92, ((part + 0.055) / 1.055) ** 2.4)
+    return float(1.05 / (linear @ (0.2126, 0.7152, 0.0722) + 0.05))
+
+
 def _colored(text: str, color: Color, strength: float) -> str:
     backgrounds = [np.array(empty) * (1 - strength) + np.array(color) * strength for empty in PAGES]
-    light, dark = ("w" if b @ (0.299, 0.587, 0.114) < 130 else "k" for b in backgrounds)
+    light, dark = ("w" if contrast_with_white(b) >= 21**0.5 else "k" for b in backgrounds)
     r, g, b = color
     return f'<td class="{light}{dark}" style="--color:rgb({r},{g},{b});--part:{100 * strength:.0f}%">{text}</td>'
