@@ -28,14 +28,14 @@ def _of_task(task: str, result: Result) -> str:
     before, after = plots.get(f"{task}/reliability_uncalibrated"), plots[f"{task}/reliability"]
     lines = [Series("as often as predicted", _REFERENCE, [(0.0, 0.0), (100.0, 100.0)], dashed=True, dot=False)]
     if before is not None:
-        lines.append(Series("before calibration", COLORS[1], _reliability(before), dashed=True, dot=False))
-    lines.append(Series("measured" if before is None else "calibrated", COLORS[0], _reliability(after), dot=False))
+        lines.append(Series("before calibration", COLORS[1], _reliability(before), dashed=True))
+    lines.append(Series("measured" if before is None else "calibrated", COLORS[0], _reliability(after)))
     reliability = chart(
         f"Reliability, {word}", lines, "% right", x_label="predicted probability of being right, %", from_zero=True
     )
     spec = result.specs.get(f"{task}/ece")
-    text = f"<p class=hint>{escape(heading(word))}: {escape(spec.text)}</p>" if spec is not None else ""
-    return text + grid([reliability, _sparsification(word, plots.get(f"{task}/sparsification"))])
+    text = f"<p class=hint>{escape(spec.text)}</p>" if spec is not None else ""
+    return f"<h3>{escape(heading(word))}</h3>{text}" + grid([reliability, _sparsification(word, plots.get(f"{task}/sparsification"))])
 
 
 def _sparsification(word: str, plot: Mapping[str, Any] | None) -> str:
