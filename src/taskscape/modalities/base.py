@@ -63,8 +63,10 @@ class Modality(ABC):
             self.check(pixels)
             return self.quantize(pixels).astype(self.dtype).reshape(values.shape)
         stored = self.empty(valid.shape)
-        self.check(values[valid])
-        stored[valid] = self.quantize(values[valid])
+        index = np.flatnonzero(valid)  # twice as fast as the mask
+        pixels = values.reshape(-1, *self.shape).take(index, 0)
+        self.check(pixels)
+        stored.reshape(-1, *self.shape)[index] = self.quantize(pixels)
         return stored
 
     def empty(self, size: tuple[int, ...]) -> Array:
