@@ -19,14 +19,16 @@ from taskscape import runs
 from taskscape.batch import Batch, Target
 from taskscape.cli import main
 from taskscape.evaluation.calibration import calibrate, least
-from taskscape.losses import Angular, Laplace
+from taskscape.losses import L1, Angular, Cosine, Laplace
 from taskscape.losses.likelihood import width_of
 from taskscape.modalities.class_sets import CITYSCAPES_7
-from taskscape.models import Outputs
+from taskscape.models import AdaptiveDepthConfig, Outputs, XTaskConfig
+from taskscape.objectives import CrossTaskConsistency
 from taskscape.report.page import write_report
 from taskscape.report.plots import check_plots
 from taskscape.run_folder import Calibration, Result, RunFolder
 from taskscape.tasks import Albedo, Boundaries, Depth, SemanticSegmentation, SurfaceNormals, Task
+from taskscape.weighting import GeometricConfig
 from tiny import tiny
 
 SURE: dict[str, Task] = {
@@ -319,3 +321,33 @@ def test_damaged_plots_of_confidence_are_refused(run: Path, plot: str, changed: 
     check_plots(plots)
     with pytest.raises(ValueError, match=f"depth/{plot}"):
         check_plots(plots | {f"depth/{plot}": {**plots[f"depth/{plot}"], **changed}})
+
+
+# -- networks and objectives -------------------------------------------------------------------------------------------
+
+
+def test_another_loss_than_the_task_s_own_leaves_the_width_alone() -> None:
+    """Cross-task consistency compares with losses of its own."""
+    for name, loss in (("depth", L1()), ("normals", Cosine()), ("albedo", L1())):
+        task, (raw, target) = SURE[name], raw_and_target(name, 30)
+        other: Any = replace(task, loss=loss)  # type: ignore[type-var]
+        expected = other.compute_loss(raw[:, : other.channels], target)
+        assert torch.equal(other.compute_loss(raw, target).sum, expected.sum)
+        assert other.compute_consistency(raw, raw, target.valid).sum.isfinite()
+        own = task.compute_consistency(raw, raw, target.valid)
+        assert own.sum.isfinite() and own.sum >= 0
+
+
+def test_networks_that_exchange_predictions_take_widths(store: Path, tmp_path: Path) -> None:
+    experiment = replace(tiny(store), tasks=TASKS, epochs=1, objective=CrossTaskConsistency())
+    experiment = replace(experiment, network=XTaskConfig(encoder="resnet10t"), weighting=GeometricConfig())
+    result = runs.train(experiment, tmp_path / "xtask", quiet=True)
+    assert math.isfinite(result.metrics["depth/ece"])
+
+
+@pytest.mark.parametrize("bins", [None, ("depth",)])
+def test_bins_have_no_width(bins: tuple[str, ...] | None) -> None:
+    tasks = {"semseg": SemanticSegmentation(CITYSCAPES_7), "depth": Depth("metres", mean=0.0, std=1.0, loss=Laplace())}
+    with pytest.raises(ValueError, match=r"'depth' by bins.*loss laplace"):
+        AdaptiveDepthConfig(bin_tasks=bins).check(tasks)
+    AdaptiveDepthConfig(bin_tasks=()).check(tasks)

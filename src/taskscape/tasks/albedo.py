@@ -47,7 +47,7 @@ class Albedo(Task):
     @override
     def compute_loss(self, raw: Tensor, target: Target) -> LossTerm:
         """Compare linear reflectance, whatever the loss."""
-        return self.loss.term(torch.cat([self.decode(raw), at_least_float32(raw[:, 3:])], 1), target)
+        return self.loss.term(torch.cat([self.decode(raw), at_least_float32(raw[:, 3 : self.channels])], 1), target)
 
     @override
     def decode(self, raw: Tensor) -> Tensor:

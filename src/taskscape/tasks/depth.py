@@ -294,6 +294,7 @@ class Depth(Task):
         """Compare metres or their representation, whichever is the ``space`` of the loss."""
         if self.loss.space == "value":
             return self.loss.term(self.decode(raw), target._replace(value=self._clamp(target.value)))
+        raw = raw if self.loss.scale_channels else self._center(raw)
         return self.loss.term(raw, target._replace(value=self.encode(target.value)))
 
     @override
@@ -301,6 +302,7 @@ class Depth(Task):
         """Compare representations as they are, without the way over metres that rounds and clamps."""
         if self.loss.space == "value":
             return super().compute_consistency(raw, reference, valid)
+        raw = raw if self.loss.scale_channels else self._center(raw)
         return self.loss.term(raw, Target(self._center(reference), valid))
 
     @override
@@ -313,8 +315,8 @@ class Depth(Task):
         )
 
     def _center(self, raw: Tensor) -> Tensor:
-        """Return the output without a predicted width."""
-        return raw[:, :1] if self.loss.scale_channels else raw
+        """Return the output without a predicted width, which another loss than the task's own may find there."""
+        return raw[:, :1] if raw.ndim == 4 else raw
 
     def _clamp(self, metres: Tensor) -> Tensor:
         return metres.clamp(*self.range)

@@ -10,7 +10,8 @@ from torch import Tensor
 from typing_extensions import override
 
 from taskscape import modalities
-from taskscape.losses import Angular, Cosine, NormalsLoss
+from taskscape.batch import Target
+from taskscape.losses import Angular, Cosine, LossTerm, NormalsLoss
 from taskscape.losses.base import at_least_float32
 from taskscape.metrics.normals import NormalsMetrics
 from taskscape.tasks.base import Task
@@ -46,6 +47,11 @@ class SurfaceNormals(Task):
     @override
     def distribution(self) -> NormalsAngular | None:
         return NormalsAngular(self.loss) if isinstance(self.loss, Angular) else None
+
+    @override
+    def compute_loss(self, raw: Tensor, target: Target) -> LossTerm:
+        """Compare directions, with their predicted width where the loss takes one."""
+        return self.loss.term(raw[:, : self.channels], target)
 
     @override
     def decode(self, raw: Tensor) -> Tensor:

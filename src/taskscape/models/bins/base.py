@@ -73,8 +73,14 @@ class BinsConfig(AtrousConfig):
         super().check(tasks)
         bins = known_tasks("bin_tasks", self.for_tasks(tasks).bin_tasks or (), tasks)
         if self.bin_tasks is None and not bins:
-            bins = tuple(name for name, task in tasks.items() if not task.predicts_classes and task.channels == 1)
+            of_one = (name for name, task in tasks.items() if task.channels - task.loss.scale_channels == 1)
+            bins = tuple(name for name in of_one if not tasks[name].predicts_classes)
         for name in bins:
+            if tasks[name].loss.scale_channels:
+                raise ValueError(
+                    f"network: {self.name} predicts {name!r} by bins, without the width of the errors that the loss "
+                    f"{tasks[name].loss.name} needs: choose another loss, or network.bin_tasks () for none"
+                )
             if not tasks[name].raw_is_value:
                 raise ValueError(
                     f"network: {self.name} predicts {name!r} by bins in the unit of its labels, but the raw output of "
