@@ -10,6 +10,7 @@ from taskscape.report.html import breakable, wide
 
 Show = Callable[[float], str]
 """Turns a number into text."""
+NO_BREAK_SPACE = "\N{NO-BREAK SPACE}"
 MISSING = "–"
 
 

@@ -90,7 +90,8 @@ def curve_charts(curves: Curves) -> str:
     ]
     rate = curves.steps.get(LEARNING_RATE) or epochs.get(LEARNING_RATE, [])
     charts.append(chart("Learning rate", [Series("learning rate", COLORS[4], rate)], from_zero=True))
-    charts.append(_weights({task_word(name, curves.tasks): epochs[columns[0]] for name, columns in weight.items()}))
+    if len(weight) > 1:
+        charts.append(_weights({task_word(name, curves.tasks): epochs[columns[0]] for name, columns in weight.items()}))
 
     rest = [metric_chart(curves, name, REST) for name in metrics if name not in first]
     rest += [chart(column_words(column), [Series(column, REST, epochs[column])]) for column in _others(curves)]

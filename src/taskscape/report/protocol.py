@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from taskscape.report.run import Run, flatten
+from taskscape.serialization import show_size
 
 WITHOUT_EFFECT = (
     "checkpoint_minutes",
@@ -64,6 +65,6 @@ def evaluated_on(run: Run) -> dict[str, str]:
         "splits": result.split + result.tta_words,
         "metrics": f"mean of the last {run.last} epochs" if run.last else "the best epoch",
         "images": str(result.images),
-        "sizes": "×".join(map(str, result.size)),
+        "sizes": show_size(result.size),
         "data": result.data or UNKNOWN,
     }

@@ -166,10 +166,11 @@ def setting_text(setting: Any) -> str:
 
 
 def headline(setting: Any) -> str:
-    """Return a word or two that stand for a setting: its value, or its type with the encoder that it names."""
+    """Return a word or two that stand for a setting: its value, or its type with the encoder or store that it names."""
     if not isinstance(setting, dict):
         return setting_text(setting)
     if "type" not in setting:
         return next((setting_text(value) for value in setting.values() if not isinstance(value, dict | list)), "")
-    words = [setting["type"], setting.get("encoder")]
+    path = setting.get("path")
+    words = [setting["type"], setting.get("encoder"), Path(path).name if isinstance(path, str) else None]
     return ", ".join(word for word in words if isinstance(word, str))

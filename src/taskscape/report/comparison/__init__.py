@@ -1,0 +1,1 @@
+"""The page about several runs side by side, a file per part."""

@@ -1,0 +1,43 @@
+"""Metrics of single classes."""
+
+from taskscape.metrics.spec import MetricSpec
+from taskscape.report.columns import best_group, heading, mean_and_deviation, row, table
+from taskscape.report.comparison.runs import Comparison
+from taskscape.report.glossary import signed
+from taskscape.report.words import heading as capital
+from taskscape.report.words import task_word
+
+
+def class_table(compared: Comparison) -> str:
+    """Return the metrics per class, named ``task/metric/class``, with the change against the first group."""
+    rows: list[str] = []
+    previous = ""
+    present = {name for g in compared.groups for name in g.means}
+    for name in (name for name, spec in compared.specs.items() if spec.per_class and name in present):
+        task, _, label = name.split("/", 2)
+        title = compared.specs[name].title.removesuffix(label).strip()
+        head = f"{capital(task_word(task, compared.tasks))}: {title}, {compared.specs[name].unit}"
+        if head != previous:
+            previous = head
+            rows.append(heading(head, len(compared.groups)))
+        rows.append(_class_row(compared, name, label))
+    return table(compared.groups, rows, "classes")
+
+
+def _class_row(compared: Comparison, name: str, label: str) -> str:
+    spec, groups = compared.specs[name], compared.groups
+    values = [g.values(name) for g in groups]
+    reference = groups[0].means.get(name)
+    cells = [mean_and_deviation(v, "{:.1f}".format) for v in values]
+    for i, g in enumerate(groups[1:], 1):
+        if reference is not None and name in g.means:
+            cells[i] += _change(g.means[name] - reference, spec)
+    best = best_group(values, spec.higher_is_better, "{:.1f}".format) if compared.difference.comparable else set()
+    return row(label, "", cells, best)
+
+
+def _change(change: float, spec: MetricSpec) -> str:
+    if abs(change) < 0.05:
+        return " <small>0.0</small>"
+    better = (change > 0) == spec.higher_is_better
+    return f' <small class="{"good" if better else "worse"}">{signed(change, 1)}</small>'

@@ -1,0 +1,61 @@
+"""What the networks cost: operations, parameters, and times that were measured in turns."""
+
+from functools import partial
+from html import escape
+from statistics import fmean
+
+from taskscape.report.charts import scatter
+from taskscape.report.columns import MISSING, NO_BREAK_SPACE, color, mean_and_deviation, row
+from taskscape.report.comparison.runs import Comparison
+from taskscape.report.curves import grid
+from taskscape.report.glossary import cost_text, cost_title, leading, unit_and_direction
+from taskscape.report.modules import parameter_table
+
+
+def cost_row(compared: Comparison, name: str) -> str:
+    """Return the row of a cost that does not depend on the machine."""
+    show = partial(cost_text, name)
+    values = [g.costs(name) for g in compared.groups]
+    cells = [show(fmean(v)) if v else MISSING for v in values]
+    return row(f"{cost_title(name)}{NO_BREAK_SPACE}↓", "", cells)
+
+
+def time_rows(compared: Comparison) -> list[str]:
+    """Return the rows of times; none where they were not measured together."""
+    if compared.times is None:
+        return []
+    found = []
+    for name in ("latency", "seconds_per_image"):
+        show = partial(cost_text, name)
+        values = [compared.seconds(g, name) for g in compared.groups]
+        cells = [mean_and_deviation(v, show) for v in values]
+        found.append(row(f"{cost_title(name)}{NO_BREAK_SPACE}↓", "", cells))
+    return found
+
+
+def cost_section(compared: Comparison) -> str:
+    """Draw the leading metric of each task over the cost of a prediction, and list parameters by part."""
+    if compared.times is None:
+        about = (
+            "Times are not compared: each run was measured for itself, perhaps beside other work. "
+            "taskscape compare --time measures the networks in turns."
+        )
+    else:
+        about = f"Times were measured in turns, in one process: {compared.times.conditions}."
+    axes = [("giga operations per image", 1e-9, [g.costs("flops") for g in compared.groups])]
+    if compared.times is not None:
+        latencies = [compared.seconds(g, "latency") for g in compared.groups]
+        axes.append(("milliseconds for one image", 1e3, latencies))
+    charts = []
+    for label, factor, costs in axes:
+        for name in leading(compared.metrics, compared.specs):
+            spec = compared.specs[name]
+            points = [
+                (g.name, color(i), factor * fmean(cost), g.means[name])
+                for i, (g, cost) in enumerate(zip(compared.groups, costs, strict=True))
+                if cost and name in g.means
+            ]
+            if len(points) > 1:
+                charts.append(scatter(spec.title, points, label, unit_and_direction(spec)))
+    networks = [(g.name, g.runs[0].result.parameters) for g in compared.groups if g.runs[0].result.parameters]
+    return f"<p>{escape(about)}</p>" + (grid(charts) if charts else "") + parameter_table(networks, compared.tasks)

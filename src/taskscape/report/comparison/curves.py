@@ -1,0 +1,67 @@
+"""Curves of all runs, in the colors of their groups."""
+
+from taskscape.report.charts import Series, chart, spans_decades
+from taskscape.report.columns import color
+from taskscape.report.comparison.runs import Comparison
+from taskscape.report.curves import YARDSTICK, grid, losses, over_minutes, validation
+from taskscape.report.glossary import leading, unit_and_direction
+from taskscape.report.html import folded
+from taskscape.report.words import task_word
+
+
+def curve_section(compared: Comparison) -> str:
+    """Draw the leading metrics and the training losses; over time and the other metrics in closed parts below."""
+    columns = list(dict.fromkeys(column for g in compared.groups for run in g.runs for column in run.curves))
+    metrics = validation(columns, compared.specs)
+    training = {
+        f"Training loss, {task_word(name, compared.tasks)}": column
+        for name, stages in losses(columns).items()
+        for column in stages
+        if column.startswith("train/")
+    }
+    first = leading(metrics, compared.specs)
+    main = [_metric_curves(compared, name, metrics[name]) for name in first]
+    main += [_loss_curves(compared, title, column) for title, column in training.items()]
+    over_time = [_metric_curves(compared, name, metrics[name], over_time=True) for name in first]
+    rest = [_metric_curves(compared, name, column) for name, column in metrics.items() if name not in first]
+    return (
+        (grid(main) if any(main) else "")
+        + (folded("Over time instead of epochs, as each run took it", grid(over_time)) if any(over_time) else "")
+        + (folded("Every other validation curve", grid(rest)) if any(rest) else "")
+    )
+
+
+def _metric_curves(compared: Comparison, name: str, column: str, *, over_time: bool = False) -> str:
+    spec, lines = compared.specs[name], _lines(compared, column, over_time=over_time)
+    blind = compared.groups[0].runs[0].result.baselines.get("by position", {}).get(name)
+    ends = [x for line in lines for x, _ in line.points]
+    if blind is not None and len(set(ends)) > 1 and not over_time and spec.leads:
+        yardstick = [(min(ends), blind), (max(ends), blind)]
+        lines.append(Series("without the image", YARDSTICK, yardstick, dashed=True, dot=False))
+    x_label = "minutes of training" if over_time else "epoch"
+    return chart(spec.title, lines, unit_and_direction(spec), x_label=x_label)
+
+
+def _loss_curves(compared: Comparison, title: str, column: str) -> str:
+    lines = _lines(compared, column)
+    steps = column.removeprefix("train/")
+    if all(len(line.points) < 2 for line in lines):  # a single epoch: its steps
+        lines = [
+            Series(g.name if j == 0 else "", color(i), run.steps.get(steps, []))
+            for i, g in enumerate(compared.groups)
+            for j, run in enumerate(g.runs)
+        ]
+    return chart(title, lines, y_log=spans_decades([y for line in lines for _, y in line.points]))
+
+
+def _lines(compared: Comparison, column: str, *, over_time: bool = False) -> list[Series]:
+    """Return a line per run, in the color of its group; the first of each group stands in the legend."""
+    lines = []
+    for i, g in enumerate(compared.groups):
+        curves = [
+            over_minutes(run.curves, column) if over_time else run.curves[column]
+            for run in g.runs
+            if column in run.curves
+        ]
+        lines += [Series(g.name if j == 0 else "", color(i), curve) for j, curve in enumerate(curves)]
+    return lines

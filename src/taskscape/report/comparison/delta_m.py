@@ -1,0 +1,59 @@
+"""Δm against single-task runs of the same protocol."""
+
+from html import escape
+
+from taskscape.metrics.delta_m import DeltaM
+from taskscape.report.columns import MISSING, NO_BREAK_SPACE, row
+from taskscape.report.comparison.runs import Comparison
+from taskscape.report.glossary import signed
+from taskscape.report.groups import delta_m_of, single_task_groups
+from taskscape.report.html import folded
+from taskscape.report.words import task_word
+
+
+def delta_m_row(compared: Comparison) -> list[str]:
+    """Return the row of Δm, or no row where no group has one."""
+    cells = [_delta_m_cell(change) for change in _delta_m(compared)]
+    has_any = any(cell != MISSING for cell in cells)
+    return [row(f"Δm against single task{NO_BREAK_SPACE}↓", "%", cells)] if has_any else []
+
+
+def delta_m_note(compared: Comparison) -> str:
+    """Say what Δm is, against which runs and over which metrics; or which runs it lacks."""
+    has_single = any(g.single_task for g in compared.groups)
+    notes = []
+    for g, change in zip(compared.groups, _delta_m(compared), strict=True):
+        single = single_task_groups(g, compared.groups)
+        if change:
+            against = ", ".join(f"{task_word(task, g.tasks)}: {s.name}" for task, s in single.items())
+            over = ", ".join(_title(compared, name) for name in change.metrics)
+            notes.append(f"{g.name}: against {against}; over {over}.")
+        elif has_single and not g.single_task:
+            missing = ", ".join(task_word(task, g.tasks) for task in g.tasks if task not in single)
+            why = f"no single-task run of its protocol for {missing}" if missing else "a chosen metric is missing"
+            why = "it is unfinished" if g.unfinished else why
+            notes.append(f"{g.name}: none, {why}.")
+    if not notes:
+        return ""
+    return (
+        '<p class="hint note">Δm is the mean over metrics of the relative change against single-task runs of the '
+        "same protocol (data, encoder, epochs, optimizer, losses), signed so that + is worse and − is better.</p>"
+        + folded("Which runs and metrics Δm is of", "".join(f"<p>{escape(note)}</p>" for note in notes))
+    )
+
+
+def _delta_m(compared: Comparison) -> list[DeltaM | None]:
+    """Return Δm of each group, where there are single-task runs of its protocol for all its tasks."""
+    return [delta_m_of(g, single_task_groups(g, compared.groups), compared.of_delta_m) for g in compared.groups]
+
+
+def _title(compared: Comparison, name: str) -> str:
+    return f"{compared.specs[name].title} ({task_word(name.split('/')[0], compared.tasks)})"
+
+
+def _delta_m_cell(change: DeltaM | None) -> str:
+    if change is None:
+        return MISSING
+    if round(change.percent, 2) == 0:
+        return "0.00"
+    return f'<span class="{"worse" if change.percent > 0 else "good"}">{signed(change.percent, 2)}</span>'

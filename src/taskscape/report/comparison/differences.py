@@ -1,0 +1,39 @@
+"""In which settings the runs differ, and whether they can be compared."""
+
+from collections.abc import Sequence
+from html import escape
+
+from taskscape.report.columns import row, table
+from taskscape.report.differ import Difference, is_task
+from taskscape.report.groups import NO_SETTING, Group, differences
+from taskscape.report.html import facts, warning
+from taskscape.report.words import heading as capital
+from taskscape.report.words import setting_words
+
+
+def what_differs(difference: Difference) -> str:
+    """Say what is compared and what else differs."""
+    parts = []
+    if difference.compared:
+        parts.append(f"<p>Compared: {escape(', '.join(difference.compared))}.</p>")
+    if difference.besides:
+        parts.append(
+            warning(
+                "These runs also differ in what is listed here. A difference of metrics may come from any of it, so "
+                "nothing is starred."
+            )
+        )
+        parts.append(facts([(capital(name), " / ".join(values)) for name, values in difference.besides.items()]))
+    parts += [f'<p class="hint">{escape(remark)}</p>' for remark in difference.remarks]
+    return "".join(parts)
+
+
+def settings_table(groups: Sequence[Group]) -> str:
+    """Return the settings that are not the same everywhere."""
+    rows = [
+        row(f"Task: {setting_words(name)}", "", [value if value == NO_SETTING else "yes" for value in values])
+        if is_task(name)
+        else row(capital(setting_words(name)), "", [escape(value) for value in values])
+        for name, values in differences(groups).items()
+    ]
+    return table(groups, rows, "words")

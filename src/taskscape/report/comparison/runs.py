@@ -1,0 +1,43 @@
+"""Groups of runs, and what every part of their comparison needs to know of them."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from taskscape.metrics.delta_m import LISTS
+from taskscape.metrics.spec import MetricSpec
+from taskscape.report.differ import Difference, differ
+from taskscape.report.glossary import shown
+from taskscape.report.groups import Group, first_of_each, group
+from taskscape.report.run import Run
+from taskscape.report.times import Times
+from taskscape.serialization import nearest
+
+
+class Comparison:
+    """Groups of runs: those that differ in their seed alone are one."""
+
+    def __init__(self, runs: Sequence[Run], times: Times | None, of_delta_m: Sequence[str] = ()) -> None:
+        self.groups, self.times, self.of_delta_m = group(runs), times, of_delta_m
+        self.specs: Mapping[str, MetricSpec] = first_of_each(g.specs for g in self.groups)
+        self.tasks = {name: modality for g in self.groups for name, modality in g.tasks.items()}
+        self.difference: Difference = differ(self.groups)
+        if unknown := [name for name in of_delta_m if name not in self.specs]:
+            raise ValueError(
+                f"delta_m: no run has the metric {unknown[0]!r}{nearest(unknown[0], self.specs)}; a list is one of "
+                f"{', '.join(LISTS)}"
+            )
+        self.specs = {
+            name: replace(spec, optional=spec.optional and name not in of_delta_m) for name, spec in self.specs.items()
+        }
+        self.metrics = shown({name for g in self.groups for name in g.means}, self.specs)
+
+    def blind(self, name: str) -> str:
+        """Return what a predictor that ignores the image reaches; nothing where that is not known."""
+        found = (run.result.baselines.get("by position", {}).get(name) for g in self.groups for run in g.runs)
+        return " / ".join(dict.fromkeys(self.specs[name].show(value) for value in found if value is not None))
+
+    def seconds(self, g: Group, name: str) -> list[float]:
+        """Return a time of each run of a group, where times were measured."""
+        measured = {} if self.times is None else getattr(self.times, name)
+        paths = [str(run.folder.path.resolve()) for run in g.runs]
+        return [measured[path] for path in paths if path in measured]
