@@ -1,6 +1,6 @@
 """Loads the batches of an epoch from a store: in order or shuffled, augmented, each process its part."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,6 +15,9 @@ from taskscape.serialization import nearest
 
 if TYPE_CHECKING:
     from taskscape.tasks import Task
+
+OnBatch = Callable[[Batch, npt.NDArray[np.int64], npt.NDArray[np.bool_]], None]
+"""Takes a batch, the samples' positions in the store, and which of them are mirrored."""
 
 
 class Loader:
@@ -68,6 +71,8 @@ class Loader:
         self.memory_format = torch.channels_last if channels_last else torch.contiguous_format
         self.rank = distributed.rank() if rank is None else rank
         self.world_size = distributed.world_size() if world_size is None else world_size
+        self.on_batch: OnBatch | None = None
+        """Called with each batch before it is given."""
 
         self._sources = {name: task.source_for(name) for name, task in self.tasks.items()}
         for name, field in self._sources.items():
@@ -124,17 +129,20 @@ class Loader:
         otherwise.
         """
         batch = self.store.gather(indices, self._fields, self.device)
-        zoom = np.ones(len(indices))
+        zoom, mirrored = np.ones(len(indices)), np.zeros(len(indices), np.bool_)
         if self.augmentation is not None:
             draws = draw(self.seed, epoch, indices)
             batch = self.augmentation(batch, draws, self._modalities)
-            zoom = self.augmentation.zoom(draws)
+            zoom, mirrored = self.augmentation.zoom(draws), self.augmentation.mirrored(draws)
         targets = {
             name: self.tasks[name].target(self._scaled(name, batch.targets[field], indices, zoom), modality)
             for name, field in self._sources.items()
             for modality in (self._modalities[field],)
         }
-        return Batch(batch.image.contiguous(memory_format=self.memory_format), targets, batch.indices)
+        batch = Batch(batch.image.contiguous(memory_format=self.memory_format), targets, batch.indices)
+        if self.on_batch is not None:
+            self.on_batch(batch, indices, mirrored)
+        return batch
 
     def _scaled(
         self, name: str, target: Target, indices: npt.NDArray[np.int64], zoom: npt.NDArray[np.float64]

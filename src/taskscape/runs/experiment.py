@@ -22,6 +22,7 @@ from taskscape.serialization import short
 from taskscape.serialization.ranges import Count, CountOrZero, Fraction, NonNegative, Positive, RangedSettings, Seed
 from taskscape.tasks import Task, default_tasks
 from taskscape.trackers import find_tracker
+from taskscape.training.features import require_constant
 from taskscape.training.optimization import AdamConfig, OptimizerConfig, Poly, Schedule, parameter_groups
 from taskscape.training.selection import BestEpoch
 from taskscape.weighting import FixedConfig, WeightingConfig
@@ -93,6 +94,9 @@ class Experiment(RangedSettings):
     """Minutes between checkpoints within an epoch, 0 for one after every step; an epoch always ends with one."""
     trackers: tuple[str, ...] = ()
     """Experiment trackers that the log is also sent to: wandb and mlflow, each an extra, or my.py:MyTracker."""
+    feature_cache: NonNegative = 0.0
+    """Keep what a frozen encoder gives for all images, computed once, beside the store, in up to so many GB: heads then
+    train much faster. Of the augmentation only the flip goes with it. 0 computes it in every step."""
     keep_checkpoint: bool = False
     """Keep last.ckpt, which has the last weights and the optimizer's state, when the run is finished. It is some three
     times as large as best.safetensors, which is always kept."""
@@ -135,6 +139,8 @@ class Experiment(RangedSettings):
             compiled=self.compile,
         )
         parameter_groups(network, weighting, self.optimizer)
+        if self.feature_cache:
+            require_constant(network, self.augmentation, compiled=self.compile)
 
     def _for_preview(self, preview: Preview) -> Self:
         """Return this experiment with the tasks as these data will have them, and check what that tells."""

@@ -53,6 +53,7 @@ from taskscape.serialization.plain import read_text
 from taskscape.tasks import Task
 from taskscape.trackers import Tracking
 from taskscape.training import checkpoint
+from taskscape.training.features import FeatureCache, require_constant
 from taskscape.training.loop import Trainer
 from taskscape.training.optimization import build_optimizer
 from taskscape.training.pace import Pace
@@ -236,10 +237,15 @@ def assemble(experiment: Experiment, stores: Mapping[str, Store], fabric: "Fabri
         seed=experiment.seed,
         fabric=fabric,
     )
+    val_data = experiment.loader(stores["val"], fabric.device, training=False)
+    features = _features(experiment, network, stores)
+    if features is not None:
+        train_data.on_batch = unchanged.on_batch = partial(features.give, "train")
+        val_data.on_batch = partial(features.give, "val")
     return Trainer(
         training_step,
         train_data,
-        experiment.loader(stores["val"], fabric.device, training=False),
+        val_data,
         fabric,
         folder,
         epochs=experiment.epochs,
@@ -249,7 +255,20 @@ def assemble(experiment: Experiment, stores: Mapping[str, Store], fabric: "Fabri
         patience=experiment.patience,
         track=partial(_tracking, experiment, folder) if experiment.trackers else None,
         train_metrics=partial(unchanged.spread, measured) if measured else None,
+        features=features,
         checkpoint_minutes=experiment.checkpoint_minutes,
+    )
+
+
+def _features(experiment: Experiment, network: Network, stores: Mapping[str, Store]) -> FeatureCache | None:
+    if not experiment.feature_cache:
+        return None
+    return FeatureCache(
+        require_constant(network, experiment.augmentation, compiled=experiment.compile),
+        experiment.build_without_numbers(),
+        {split: stores[split] for split in ("train", "val")},
+        mirrored=experiment.augmentation.flip,
+        gigabytes=experiment.feature_cache,
     )
 
 

@@ -19,10 +19,11 @@ from taskscape.errors import TrainingError
 from taskscape.evaluation import ConsistencyEnergy, Evaluation, LossMeans, evaluate
 from taskscape.models import Outputs
 from taskscape.parallel import keep_threads
-from taskscape.progress import progress_bar
+from taskscape.progress import progress_bar, reporter
 from taskscape.run_folder import RunFolder, RunLogger
 from taskscape.trackers import Tracking
 from taskscape.training.checkpoint import Checkpointer, load_into, load_optimizer, load_weighting, save_weights
+from taskscape.training.features import FeatureCache
 from taskscape.training.interrupts import Interrupts
 from taskscape.training.means import RunningMeans
 from taskscape.training.pace import Pace
@@ -58,6 +59,7 @@ class Trainer:
         patience: int | None = None,
         train_metrics: Callable[[], Iterable[Batch]] | None = None,
         track: Callable[[], Tracking] | None = None,
+        features: FeatureCache | None = None,
         checkpoint_minutes: float = 10.0,
     ) -> None:
         """Take the parts of a run.
@@ -65,8 +67,9 @@ class Trainer:
         ``pace`` counts the time and may end the run before the last epoch; ``validate_every`` is the number of epochs
         between two validations, the last epoch always ends with one. ``monitor`` is the metric that chooses the best
         epoch, see ``BestEpoch``; ``patience`` the number of epochs without a better one after which training stops;
-        ``train_metrics`` gives training images on which to evaluate with each validation too; ``checkpoint_minutes`` is
-        the time between two checkpoints within an epoch.
+        ``train_metrics`` gives training images on which to evaluate with each validation too; ``features`` are those of
+        a frozen encoder, which are computed first; ``checkpoint_minutes`` is the time between two checkpoints within an
+        epoch.
         """
         self.training_step, self.network = training_step, training_step.network
         self.train_data, self.val_data, self.epochs = train_data, val_data, epochs
@@ -78,7 +81,7 @@ class Trainer:
         self.checkpointer = Checkpointer(folder.checkpoint, fabric, checkpoint_minutes)
         self.interrupts = Interrupts()
         self.usage = Usage(fabric.device)
-        self.track = track
+        self.track, self.features = track, features
         self.logger: RunLogger | None = None
         self.tracking: Tracking | None = None
         # On a GPU reading a loss waits for all that is queued, so several steps are read at once.
@@ -99,6 +102,8 @@ class Trainer:
         when Ctrl-C or SIGTERM stopped the run; its checkpoint is written then.
         """
         progress = progress_bar(shown=False) if progress is None else progress
+        if self.features is not None:
+            self.features.prepare(self.fabric.rank_zero_first(), reporter(progress, "computing features"))
         bar = progress.add_task("training", total=self.pace.steps(self.step), completed=self.step)
         evaluation: Evaluation | None = None
 

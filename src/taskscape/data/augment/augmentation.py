@@ -19,6 +19,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
+import numpy.typing as npt
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -103,9 +104,14 @@ class Augmentation(RangedSettings):
         image = self.sensor(self.lens(image, draws), draws)
         return batch if image is batch.image else batch._replace(image=image)
 
+    def mirrored(self, draws: Draws) -> npt.NDArray[np.bool_]:
+        """Return which images are flipped, (B,)."""
+        flipped: npt.NDArray[np.bool_] = self.flip & (draws.flip < 0.5)
+        return flipped
+
     def _signs(self, draws: Draws) -> Floats:
         """Return -1 for images to be flipped, else 1."""
-        return np.where(self.flip & (draws.flip < 0.5), -1.0, 1.0)
+        return np.where(self.mirrored(draws), -1.0, 1.0)
 
     def zoom(self, draws: Draws) -> Floats:
         """Return the zoom factor of each image, (B,)."""

@@ -182,6 +182,7 @@ class Encoder(nn.Module):
         self.std: Tensor
         self.register_buffer("mean", torch.tensor(config["mean"]).view(1, 3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(config["std"]).view(1, 3, 1, 1), persistent=False)
+        self._known: tuple[Tensor, list[Tensor]] | None = None
         self.is_frozen_in_part = freeze != "none" or lora > 0
         self._freeze(freeze)
         if lora:
@@ -257,14 +258,25 @@ class Encoder(nn.Module):
     def maps(self, image: Tensor) -> list[Tensor]:
         """Return what the backbone gives for (B, 3, H, W) images: (B, C, h, w) features, which cover the image.
 
-        An image is enlarged first to sides that the backbone takes, or resized to the one size that it takes.
+        An image is enlarged first to sides that the backbone takes, or resized to the one size that it takes. Of images
+        whose maps were handed over (``remember``) these are returned.
         """
+        if self._known is not None and _is_same(image, self._known[0]):
+            return self._known[1]
         step = self._traits.step
         if self._traits.size is not None or step > 1:
             size = self._traits.size or [-(-length // step) * step for length in image.shape[-2:]]
             image = F.interpolate(image, size, mode="bilinear", align_corners=False)  # exact where the size is right
         maps: list[Tensor] = self.backbone(self.normalize(image))
         return [x.permute(0, 3, 1, 2) for x in maps] if self._traits.channels_last else maps
+
+    def remember(self, image: Tensor, maps: Mapping[int, Tensor]) -> None:
+        """Take these maps for what the backbone gives for this very tensor of images, until another is named.
+
+        ``maps`` has those that are read, by their place. Other images are computed as ever.
+        """
+        count = max(self.sources) + 1
+        self._known = image, [maps[index] if index in maps else torch.empty(0) for index in range(count)]
 
     def pyramid(self, maps: Sequence[Tensor], size: Sequence[int]) -> Sequence[Tensor]:
         """Return the levels for the ``maps`` of images of this size, (H, W)."""
@@ -275,6 +287,10 @@ class Encoder(nn.Module):
     def forward(self, image: Tensor) -> Sequence[Tensor]:
         """Return the features of every level, (B, channels[i], ⌈H/strides[i]⌉, ⌈W/strides[i]⌉)."""
         return self.pyramid(self.maps(image), image.shape[-2:])
+
+
+def _is_same(image: Tensor, known: Tensor) -> bool:
+    return image.shape == known.shape and image.device == known.device and image.data_ptr() == known.data_ptr()
 
 
 def _frozen(module: nn.Module) -> Iterator[nn.Module]:

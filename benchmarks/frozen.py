@@ -1,0 +1,149 @@
+"""How long a training step takes end to end, with a frozen encoder, and with its features kept.
+
+    python benchmarks/frozen.py --encoder vit_small_patch16_224 --json benchmarks/results/frozen.json
+
+Random images with labels of 19 classes and depth, as a packed store that is made for it; each of the three takes the
+same batches in turn, so that whatever else the machine does falls on all. A step is what a run does: batch from the
+store, forward pass, losses, backward pass, optimizer. Results are added to the file.
+"""
+
+import argparse
+import json
+import tempfile
+import time
+from contextlib import nullcontext
+from dataclasses import replace
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import numpy as np
+import torch
+
+from taskscape.batch import Sample
+from taskscape.data import Packed, Store, StoreWriter
+from taskscape.distributed import launch
+from taskscape.modalities import Depth as DepthMap
+from taskscape.modalities import Semseg
+from taskscape.modalities.class_sets import CITYSCAPES_19
+from taskscape.models import CONFIGS
+from taskscape.run_folder import RunFolder
+from taskscape.runs import Experiment, assemble
+from taskscape.tasks import Depth, SemanticSegmentation
+from taskscape.training.optimization import AdamWConfig
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--encoder", default="vit_small_patch16_224")
+    parser.add_argument("--network", default="deeplab-plain", choices=CONFIGS)
+    parser.add_argument("--size", type=int, nargs=2, default=(224, 224))
+    parser.add_argument("--output-stride", type=int, default=16)
+    parser.add_argument("--batch-size", type=int, default=8)
+    parser.add_argument("--images", type=int, default=16, help="of the store")
+    parser.add_argument("--steps", type=int, default=7, help="of each kind; the median counts, without the first")
+    parser.add_argument("--precision", default="bf16", choices=["bf16", "fp32"])
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--threads", type=int, default=0)
+    parser.add_argument("--json", type=Path)
+    arguments = parser.parse_args()
+    if arguments.threads:
+        torch.set_num_threads(arguments.threads)
+    with tempfile.TemporaryDirectory() as folder:
+        row = measured(arguments, Path(folder))
+    print(json.dumps(row, indent=1))
+    if arguments.json:
+        rows = json.loads(arguments.json.read_text()) if arguments.json.exists() else []
+        same = ("encoder", "network", "size", "device")
+        rows = [other for other in rows if any(other[key] != row[key] for key in same)] + [row]
+        arguments.json.write_text(json.dumps(rows, indent=1) + "\n")
+
+
+def measured(arguments: argparse.Namespace, folder: Path) -> dict[str, Any]:
+    path = make_store(folder / "store", arguments.images, tuple(arguments.size))
+    settings: dict[str, Any] = {"encoder": arguments.encoder}
+    if hasattr(CONFIGS[arguments.network](), "output_stride"):
+        settings["output_stride"] = arguments.output_stride
+    frozen = CONFIGS[arguments.network](**settings, freeze="all")
+    experiment = Experiment(
+        network=replace(frozen, freeze="none"),
+        tasks={"semseg": SemanticSegmentation(CITYSCAPES_19), "depth": Depth()},
+        data=Packed(path),
+        optimizer=AdamWConfig(),
+        batch_size=arguments.batch_size,
+        precision=arguments.precision,
+        device=arguments.device,
+        train_metrics=0.0,
+    )
+    fabric = launch(arguments.device)
+    stores = {split: Store.open(path, split) for split in ("train", "val")}
+    kinds = {
+        "end to end": experiment,
+        "frozen": replace(experiment, network=frozen),
+        "features kept": replace(experiment, network=frozen, feature_cache=1e3),
+    }
+    runs = {}
+    for name, one in kinds.items():
+        runs[name] = assemble(one.for_data(stores["train"]), stores, fabric, RunFolder(folder / name))
+    features = runs["features kept"].features
+    assert features is not None
+    started = time.perf_counter()
+    features.prepare(nullcontext())
+    computing = time.perf_counter() - started
+
+    seconds: dict[str, list[float]] = {name: [] for name in runs}
+    epochs = {name: epoch_after_epoch(run.train_data) for name, run in runs.items()}
+    for step in range(arguments.steps):
+        for name, run in runs.items():
+            wait(fabric.device)
+            started = time.perf_counter()
+            run.training_step(next(epochs[name]), step)
+            wait(fabric.device)
+            seconds[name].append(time.perf_counter() - started)
+    steps = {name: median(times[1:]) for name, times in seconds.items()}
+    count = len(stores["train"]) + len(stores["val"])
+    return {
+        "encoder": arguments.encoder,
+        "network": arguments.network,
+        "size": list(arguments.size),
+        "batch size": arguments.batch_size,
+        "precision": arguments.precision,
+        "device": torch.cuda.get_device_name()
+        if fabric.device.type == "cuda"
+        else f"CPU, {torch.get_num_threads()} threads",
+        "milliseconds per step": {name: round(1000 * x, 1) for name, x in steps.items()},
+        "times as fast": round(steps["end to end"] / steps["features kept"], 1),
+        "milliseconds to compute features, per image": round(1000 * computing / count, 1),
+        "kilobytes of features, per image": round(features.bytes / count / 1000, 1),
+    }
+
+
+def epoch_after_epoch(loader: Any) -> Any:
+    for number in range(10**6):
+        yield from loader.epoch(number)
+
+
+def wait(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.synchronize()
+
+
+def make_store(path: Path, images: int, size: tuple[int, int]) -> Path:
+    rng = np.random.default_rng(0)
+    counts = {"train": images, "val": 2}
+    writer = StoreWriter(path, size, counts, {"semseg": Semseg(CITYSCAPES_19), "depth": DepthMap()}, {"kind": "random"})
+    everywhere = np.ones(size, np.bool_)
+    for split, count in counts.items():
+        for index in range(count):
+            values = {
+                "image": rng.integers(0, 256, (*size, 3), np.uint8),
+                "semseg": rng.integers(0, 19, size).astype(np.uint8),
+                "depth": rng.uniform(2, 50, size).astype(np.float32),
+            }
+            writer.put(split, index, Sample(values, {"semseg": everywhere, "depth": everywhere}, f"{index}"))
+    writer.finish()
+    return path
+
+
+if __name__ == "__main__":
+    main()

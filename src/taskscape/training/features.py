@@ -1,0 +1,199 @@
+"""Features of a frozen encoder, computed once for every image of a run and kept beside the store."""
+
+import hashlib
+import json
+import logging
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from taskscape.batch import Batch
+from taskscape.data import Augmentation, Store
+from taskscape.files import atomic_write, cache_folder, writing
+from taskscape.files.room import require_room
+from taskscape.models import Encoder, Network
+from taskscape.progress import ProgressCallback
+from taskscape.serialization.plain import read_json
+
+_LOGGER = logging.getLogger(__name__)
+_FORMAT = 1
+"""Version of the files."""
+_AT_ONCE = 8
+"""Images of a pass through the encoder."""
+_ABOUT = "features.json"
+
+Indices = npt.NDArray[np.int64]
+Mirrored = npt.NDArray[np.bool_]
+
+
+def require_constant(network: Network, augmentation: Augmentation, *, compiled: bool) -> Encoder:
+    """Return the encoder of a network whose features are the same in every epoch.
+
+    Raises ``ValueError`` that names the setting by which they are not, or cannot be kept.
+    """
+    encoders = [module for module in network.modules() if isinstance(module, Encoder)]
+    if len(encoders) != 1:
+        raise ValueError(
+            f"feature_cache: the network has {len(encoders) or 'no'} encoders, and features are kept of one; choose a "
+            "network with one encoder for all tasks, or set feature_cache to 0"
+        )
+    if any(parameter.requires_grad for parameter in encoders[0].parameters()):
+        raise ValueError(
+            "feature_cache: features that are kept are those of an encoder that does not change, and this one is "
+            "trained; set network.freeze to all and network.lora to 0, or feature_cache to 0"
+        )
+    plain = Augmentation(flip=augmentation.flip)
+    if changed := [name for name, value in vars(augmentation).items() if value != vars(plain)[name]]:
+        raise ValueError(
+            f"feature_cache: augmentation.{', augmentation.'.join(changed)} would change the images anew in every "
+            "epoch, and features are kept of the images as they are, and mirrored; leave these at their defaults "
+            "(flip may be on), or set feature_cache to 0"
+        )
+    if compiled:
+        raise ValueError("feature_cache: a compiled network computes its features itself; leave out compile")
+    return encoders[0]
+
+
+class FeatureCache:
+    """What an encoder's backbone gives for all images of some splits, as float16 in memory-mapped files.
+
+    The folder lies beside the store, or in the cache where that cannot be written: ``STORE.features/KEY``, where the
+    key covers the model, its weights, the images and their size. ``prepare`` computes what is not there; then
+    ``give`` hands a batch's features to the encoder, which takes them for this batch instead of computing them.
+    """
+
+    def __init__(
+        self, encoder: Encoder, template: Network, stores: Mapping[str, Store], *, mirrored: bool, gigabytes: float
+    ) -> None:
+        """Take the encoder, a network of the same settings on the meta device, and the stores by split.
+
+        With ``mirrored`` the images of ``train`` are kept mirrored too. Raises ``ValueError`` where the files would
+        take more than ``gigabytes``, or more than is free.
+        """
+        self.encoder, self.stores, self.mirrored = encoder, dict(stores), mirrored
+        self.size = next(iter(stores.values())).size
+        shapes = _shapes(template, self.size)
+        self.read = [index for index, (_, is_read) in enumerate(shapes) if is_read]
+        """The maps that the network reads; no others are kept."""
+        self.shapes = [shape for shape, is_read in shapes if is_read]
+        if not self.read:
+            raise ValueError(
+                "feature_cache: this network reads inside its encoder, not what it gives; set feature_cache to 0"
+            )
+        self.maps: dict[tuple[str, int], npt.NDArray[np.float16]] = {}
+        self.bytes = sum(2 * int(np.prod(self._shape(split, shape))) for split in stores for shape in self.shapes)
+        """What the files take."""
+        if self.bytes > gigabytes * 1e9:
+            images = " + ".join(f"{len(store)} ({split})" for split, store in stores.items())
+            raise ValueError(
+                f"feature_cache is {gigabytes:g} GB, and the features of {images} images of {self.size[0]}×"
+                f"{self.size[1]}{', mirrored ones too,' if mirrored else ''} take {self.bytes / 1e9:.2f} GB: raise it, "
+                "or choose smaller images or a larger output stride"
+            )
+
+    def prepare(self, turn: AbstractContextManager[Any], report: ProgressCallback | None = None) -> None:
+        """Compute the features that are not kept yet, and map the files.
+
+        In ``turn`` one process does so while the others wait. Raises ``OSError`` where they cannot be written.
+        """
+        with turn:
+            for split, store in self.stores.items():
+                folder = self._folder(split, store)
+                if not (folder / _ABOUT).exists():
+                    self._compute(split, store, folder, report)
+                known: Any = read_json(folder / _ABOUT)
+                for index, shape in enumerate(self.shapes):
+                    file = folder / f"{index}.npy"
+                    if known["bytes"][index] != file.stat().st_size:
+                        raise ValueError(f"{file} is not as it was written: delete {folder}, it is made again")
+                    array = np.load(file, mmap_mode="r")
+                    assert array.shape == self._shape(split, shape)
+                    self.maps[split, index] = array
+
+    def give(self, split: str, batch: Batch, indices: Indices, mirrored: Mirrored) -> None:
+        """Hand the features of a batch to the encoder."""
+        indices = indices % len(self.stores[split])
+        maps: dict[int, Tensor] = {}
+        for index, level in enumerate(self.read):
+            rows = torch.from_numpy(self.maps[split, index][indices, mirrored.astype(np.int64)])
+            maps[level] = rows.to(batch.image.device).float().permute(0, 3, 1, 2)
+        self.encoder.remember(batch.image, maps)
+
+    def _compute(self, split: str, store: Store, folder: Path, report: ProgressCallback | None) -> None:
+        require_room(folder, self.bytes, "what the encoder gives for all images")
+        _LOGGER.info("features of %d images of %s are computed once, for %s", len(store), split, folder)
+        with writing(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+        files = [folder / f"{index}.npy" for index in range(len(self.shapes))]
+        arrays = [
+            np.lib.format.open_memmap(file, "w+", np.float16, self._shape(split, shape))
+            for file, shape in zip(files, self.shapes, strict=True)
+        ]
+        done = 0
+        for indices, variant, maps in self._passes(split, store):
+            for array, level in zip(arrays, self.read, strict=True):
+                values = maps[level].permute(0, 2, 3, 1).half()
+                if not values.isfinite().all():
+                    raise ValueError(
+                        f"feature_cache: {self.encoder.name} gives features beyond what float16 holds; set it to 0"
+                    )
+                array[indices, variant] = values.cpu().numpy()
+            done += len(indices)
+            if report is not None:
+                report(done, len(store) * self._variants(split))
+        for array in arrays:
+            array.flush()
+        about = {"encoder": self.encoder.name, "split": split, "size": self.size, "store": str(store.path)}
+        about |= {"bytes": [file.stat().st_size for file in files]}
+        atomic_write(folder / _ABOUT, json.dumps(about, indent=1) + "\n")
+
+    @torch.no_grad()
+    def _passes(self, split: str, store: Store) -> Iterator[tuple[Indices, int, list[Tensor]]]:
+        """Yield the maps of a few images at a time, in float32, and whether they are mirrored."""
+        device = self.encoder.mean.device
+        for start in range(0, len(store), _AT_ONCE):
+            indices = np.arange(start, min(start + _AT_ONCE, len(store)))
+            image = store.gather(indices, (), device).image
+            for variant in range(self._variants(split)):
+                yield indices, variant, self.encoder.maps(image.flip(-1) if variant else image)
+
+    def _variants(self, split: str) -> int:
+        return 2 if self.mirrored and split == "train" else 1
+
+    def _shape(self, split: str, shape: tuple[int, int, int]) -> tuple[int, ...]:
+        """Return the shape of an array: image, mirrored or not, row, column, channel."""
+        channels, height, width = shape
+        return len(self.stores[split]), self._variants(split), height, width, channels
+
+    def _folder(self, split: str, store: Store) -> Path:
+        digest = hashlib.sha256()
+        about = (_FORMAT, self.encoder.name, self.encoder.strides, self.size, self.read, self.shapes)
+        digest.update(repr((about, split, self._variants(split), store.manifest.fingerprint)).encode())
+        for name, tensor in (*self.encoder.backbone.state_dict().items(), ("", self.encoder.mean)):
+            digest.update(name.encode())
+            digest.update(tensor.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy())
+        beside = store.path.with_name(f"{store.path.name}.features")
+        is_possible = store.path.is_dir() and os.access(store.path.parent, os.W_OK)
+        return (beside if is_possible else cache_folder() / "features") / f"{split}-{digest.hexdigest()[:16]}"
+
+
+def _shapes(template: Network, size: tuple[int, int]) -> list[tuple[tuple[int, int, int], bool]]:
+    """Return the shape of each map of an image, (C, h, w), and whether the network reads it."""
+    encoder = next(module for module in template.modules() if isinstance(module, Encoder))
+    image = torch.zeros(2, 3, *size, device="meta")
+    maps = [x.detach().requires_grad_() for x in encoder.maps(image)]
+    encoder.remember(image, dict(enumerate(maps)))
+    outputs = template.train()(image)
+    everything = [raw.sum() for role in (outputs.final, *outputs.auxiliary.values()) for raw in role.values()]
+    gradients = torch.autograd.grad(torch.stack(everything).sum(), maps, allow_unused=True)
+    return [
+        ((x.shape[1], x.shape[2], x.shape[3]), gradient is not None)
+        for x, gradient in zip(maps, gradients, strict=True)
+    ]

@@ -1,0 +1,166 @@
+"""Features of a frozen encoder that are computed once: the same losses, bounded files, and refusals by name."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from blocks import pack
+from taskscape import runs
+from taskscape.data import Augmentation
+from taskscape.data.augment import Sensor
+from taskscape.models import (
+    DeeplabBranchedConfig,
+    DeeplabFullyBranchedConfig,
+    DeeplabPlainConfig,
+    DPTConfig,
+    NetworkConfig,
+    ResnetMtanConfig,
+    SegnetSplitConfig,
+)
+from taskscape.models.layers.encoder import Encoder
+from taskscape.run_folder import RunFolder
+from taskscape.runs import Experiment
+from taskscape.training.loop import Trainer
+from taskscape.training.optimization import AdamConfig
+from test_train import trainer
+from tiny import tiny
+
+NETWORKS: dict[str, NetworkConfig] = {
+    "dpt": DPTConfig(encoder="test_vit", width=8, freeze="all"),
+    "deeplab-branched": DeeplabBranchedConfig(encoder="resnet10t", freeze="all"),
+    "deeplab-plain": DeeplabPlainConfig(encoder="test_vit", freeze="all"),
+}
+
+
+@pytest.fixture
+def own_store(tmp_path: Path) -> Path:
+    return pack(tmp_path / "data" / "blocks")
+
+
+def experiment(store: Path, name: str = "dpt", **changes: Any) -> Experiment:
+    options: dict[str, Any] = {"network": NETWORKS[name], "feature_cache": 1.0, "epochs": 2, "train_metrics": 0.5}
+    return replace(tiny(store), **options | changes)
+
+
+def computed(of: Trainer) -> list[tuple[int, ...]]:
+    """Note the images that the backbone computes from now on."""
+    seen: list[tuple[int, ...]] = []
+    encoder = next(module for module in of.network.modules() if isinstance(module, Encoder))
+    encoder.backbone.register_forward_hook(lambda _, inputs, __: seen.append(tuple(inputs[0].shape)))
+    return seen
+
+
+@pytest.mark.parametrize(("network", "flip"), [("dpt", True), ("deeplab-branched", True), ("deeplab-plain", False)])
+def test_losses_are_those_of_computed_features(own_store: Path, tmp_path: Path, network: str, flip: bool) -> None:
+    """Within the rounding of float16, in training, in validation and on training images; weights hardly change."""
+    settings = experiment(own_store, network, augmentation=Augmentation(flip=flip), optimizer=AdamConfig(lr=1e-7))
+    logged = {}
+    for name, gigabytes in (("kept", 1.0), ("computed", 0.0)):
+        run = trainer(replace(settings, feature_cache=gigabytes), tmp_path / name)
+        seen = computed(run)
+        run.run()
+        logged[name] = RunFolder(tmp_path / name).metric_rows()
+        if name == "kept":  # each image once, and mirrored
+            assert sum(shape[0] for shape in seen) == 10 * (1 + flip) + 6
+    for kept, exact in zip(logged["kept"], logged["computed"], strict=True):
+        for column in ("train/loss/semseg", "train/loss/depth", "val/loss/depth", "train/depth/abs_rel"):
+            assert float(kept[column]) == pytest.approx(float(exact[column]), rel=2e-3), column
+
+
+def test_a_second_run_takes_what_is_there(own_store: Path, tmp_path: Path) -> None:
+    settings = experiment(own_store)
+    trainer(settings, tmp_path / "first").run()
+    folders = sorted((own_store.parent / "blocks.features").iterdir())
+    assert [folder.name.split("-")[0] for folder in folders] == ["train", "val"]
+    second = trainer(replace(settings, batch_size=5), tmp_path / "second")
+    seen = computed(second)
+    second.run()
+    assert seen == []
+
+    changed = trainer(settings, tmp_path / "third")
+    encoder = next(module for module in changed.network.modules() if isinstance(module, Encoder))
+    with torch.no_grad():
+        next(encoder.backbone.parameters()).add_(0.1)
+    seen = computed(changed)
+    changed.run()
+    assert seen and len(list((own_store.parent / "blocks.features").iterdir())) == 4
+
+
+def test_only_what_is_read_is_kept_and_its_size_is_bounded(own_store: Path, tmp_path: Path) -> None:
+    """A network that reads the last level keeps the last map alone."""
+    of = trainer(experiment(own_store, "deeplab-plain"), tmp_path / "run")
+    assert of.features is not None and of.features.read == [3] and of.features.shapes == [(64, 2, 3)]
+    assert of.features.bytes == (10 + 6) * 64 * 2 * 3 * 2
+    of.run()
+    files = list((own_store.parent / "blocks.features").rglob("*.npy"))
+    assert 0 <= sum(file.stat().st_size for file in files) - of.features.bytes < 1000
+    few = experiment(own_store, "deeplab-plain", feature_cache=1e-6)
+    with pytest.raises(ValueError, match=r"feature_cache is 1e-06 GB, and the features of 10 \(train\) \+ 6 \(val\)"):
+        trainer(few, tmp_path / "small")
+
+
+def test_other_images_are_computed_as_ever(own_store: Path, tmp_path: Path) -> None:
+    """What was handed over is for that tensor alone."""
+    of = trainer(experiment(own_store, "dpt"), tmp_path / "run")
+    of.run()
+    batch = of.val_data.batch(np.arange(3))
+    other = batch.image.clone()
+    network = of.network.eval()
+    with torch.no_grad():
+        taken, own = network(batch.image), network(other)
+        again = network(other)
+    for task in own.final:
+        assert torch.equal(own[task], again[task])
+        torch.testing.assert_close(taken[task], own[task], rtol=0.02, atol=0.01)
+        assert not torch.equal(taken[task], own[task])
+
+
+def test_a_damaged_file_is_named(own_store: Path, tmp_path: Path) -> None:
+    trainer(experiment(own_store), tmp_path / "first").run()
+    file = sorted((own_store.parent / "blocks.features").rglob("*.npy"))[0]
+    file.write_bytes(file.read_bytes()[:-8])
+    with pytest.raises(ValueError, match=r"0\.npy is not as it was written: delete .*, it is made again"):
+        trainer(experiment(own_store), tmp_path / "second").run()
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"network": DPTConfig(encoder="test_vit", width=8)}, "one is trained; set network.freeze to all"),
+        ({"network": DPTConfig(encoder="test_vit", width=8, lora=2)}, "network.lora to 0"),
+        ({"network": DeeplabFullyBranchedConfig(encoder="resnet10t", freeze="all")}, "has 3 encoders"),
+        ({"network": SegnetSplitConfig(widths=(8, 8, 8))}, "has no encoders"),
+        (
+            {"augmentation": Augmentation(flip=True, hue=0.1, rotation=5)},
+            "augmentation.rotation, augmentation.hue would",
+        ),
+        ({"augmentation": Augmentation(sensor=Sensor(sharpening=0.1))}, "augmentation.sensor would change the images"),
+        ({"compile": True}, "leave out compile"),
+    ],
+    ids=str,
+)
+def test_what_changes_features_is_refused_by_name(store: Path, changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=f"feature_cache: .*{message}"):
+        experiment(store, **changes).check()
+    replace(experiment(store, **changes), feature_cache=0.0, compile=False).check()
+
+
+def test_a_network_that_reads_inside_its_encoder_is_refused(store: Path, tmp_path: Path) -> None:
+    network = ResnetMtanConfig(encoder="resnet18", freeze="all")
+    with pytest.raises(ValueError, match="reads inside its encoder"):
+        trainer(experiment(store, network=network), tmp_path)
+
+
+def test_a_whole_run(own_store: Path, tmp_path: Path) -> None:
+    """Its result is measured without the kept features, and it resumes."""
+    settings = experiment(own_store, "deeplab-branched", keep_checkpoint=True)
+    result = runs.train(settings, tmp_path / "run", quiet=True)
+    best = max(RunFolder(tmp_path / "run").metric_rows(), key=lambda row: float(row["val/semseg/miou"]))
+    assert result.metrics["depth/abs_rel"] == pytest.approx(float(best["val/depth/abs_rel"]), rel=0.02)
+    log = RunFolder(tmp_path / "run").log.read_text()
+    assert "features of 10 images of train are computed once" in log
+    runs.train(replace(settings, epochs=3), tmp_path / "run", resume=True, quiet=True)
