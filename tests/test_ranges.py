@@ -36,7 +36,8 @@ ALLOWED_ZERO = {
     *((name, "blocks") for name in ("adaptive-depth", "transformer", "cross-attention")),
     *((name, "dropout") for name in ("resnet-mtan", "adaptive-depth", "transformer", "cross-attention")),
     *((name, "label_smoothing") for name in ("cross-entropy", "kl-divergence")),
-    *(("Experiment", name) for name in ("seed", "checkpoint_minutes", "train_metrics", "average_last", "feature_cache")),
+    *(("Experiment", name) for name in ("seed", "checkpoint_minutes", "train_metrics", "average_last")),
+    ("Experiment", "feature_cache"),
     *(
         ("sgd", "momentum"),
         ("poly", "power"),
