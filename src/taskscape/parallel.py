@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
+from typing import NamedTuple
 
 import cloudpickle
 import loky
@@ -38,6 +39,28 @@ def use_threads(count: int) -> None:
 def chosen_threads() -> int | None:
     """Return the number of threads that ``use_threads`` was called with, None where it was not."""
     return _chosen[0] if _chosen else None
+
+
+class Portion(NamedTuple):
+    """A part of work that is divided among machines, 1 … ``of``."""
+
+    number: int
+    of: int
+
+    @classmethod
+    def parse(cls, text: str) -> "Portion":
+        """Return the third of ten of ``3/10``. Raises ``ValueError``."""
+        number, slash, of = text.partition("/")
+        if not (slash and number.isdecimal() and of.isdecimal() and 1 <= int(number) <= int(of)):
+            raise ValueError(f"--part {text} is no part: write 3/10 for the third of ten")
+        return cls(int(number), int(of))
+
+    def __str__(self) -> str:
+        return f"{self.number}/{self.of}"
+
+    def among(self, count: int) -> range:
+        """Return its share of ``count`` things: together the parts have each once."""
+        return range((self.number - 1) * count // self.of, self.number * count // self.of)
 
 
 def keep_threads(count: int) -> None:

@@ -261,6 +261,12 @@ def test_what_the_sampler_gives_up_is_stopped(store: Path, tmp_path: Path) -> No
     assert [(outcome.state, outcome.error) for _, outcome in outcomes.values()] == [("pruned", "after epoch 1")]
 
 
+def test_runs_may_share_a_gpu() -> None:
+    assert LocalExecutor(gpus=2).workers == 2
+    assert LocalExecutor(gpus=2, gpus_per_run=0.5).workers == 4
+    assert LocalExecutor(gpus=2, gpus_per_run=0).workers == 1 == LocalExecutor().workers
+
+
 # -- Ray ---------------------------------------------------------------------------------------------------------------
 
 
@@ -282,3 +288,37 @@ def test_two_nodes_of_a_ray_cluster_train_a_grid(store: Path, tmp_path: Path) ->
     for trial, _ in outcomes.values():
         runs.train(builder(store)(trial), tmp_path / "alone" / trial.name, quiet=True)
         assert weights(trial.path) == weights(tmp_path / "alone" / trial.name)
+
+
+def test_a_run_whose_node_is_lost_goes_on_on_another(store: Path, tmp_path: Path) -> None:
+    pytest.importorskip("ray")
+    from ray.cluster_utils import Cluster
+
+    from taskscape.sweeps.on_ray import RayExecutor
+
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0})
+
+    class Losing(RayExecutor):
+        """Loses the only node that can train when a step is saved, and gets another one."""
+
+        lost = 0
+
+        @override
+        def ended(self) -> Sequence[tuple[Path, str]]:
+            if not self.lost and any((path / "last.ckpt").exists() for path in self._running.values()):
+                cluster.remove_node(node, allow_graceful=False)
+                cluster.add_node(num_cpus=1)
+                self.lost += 1
+            return super().ended()
+
+    try:
+        node = cluster.add_node(num_cpus=1)
+        cluster.wait_for_nodes()
+        executor = Losing(1, cluster.address)
+        outcomes = swept(store, Grid(tmp_path, [Values(RATES.name, RATES.points[:1])]), executor)
+    finally:
+        cluster.shutdown()
+    (trial, outcome) = next(iter(outcomes.values()))
+    assert (executor.lost, outcome.state) == (1, "finished")
+    runs.train(builder(store)(trial), tmp_path / "alone", quiet=True)
+    assert weights(trial.path) == weights(tmp_path / "alone")

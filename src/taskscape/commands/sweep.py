@@ -12,6 +12,7 @@ import tyro
 
 from taskscape.commands.arguments import given, read
 from taskscape.commands.experiment import parse
+from taskscape.commands.parts import without
 from taskscape.commands.published import published_sweeps
 from taskscape.commands.recipes import described_recipe, print_list, read_recipe
 from taskscape.commands.settings import nodes
@@ -48,6 +49,7 @@ Every value is checked before the first run. The same command, or --resume, cont
   --workers N       Runs at a time; by default one per GPU. The threads are shared among them.
   --on ray          Train on a Ray cluster, whose nodes share the file system: a GPU per run, where there are GPUs.
   --address ADDRESS The cluster's address; by default that of the machine's own cluster, started where there is none.
+  --gpus-per-run N  GPUs of each run: 0.5 lets two runs share one, 2 takes two of a Ray cluster. By default 1.
   --plan            Write the folders of a grid, and run nothing: for a scheduler of yours.
 
 NAME is a published sweep:
@@ -71,6 +73,7 @@ class _Options:
     workers: int | None = None
     on: Literal["local", "ray"] = "local"
     address: str | None = None
+    gpus_per_run: float = 1.0
     plan: bool = False
     resume: Path | None = None
 
@@ -126,6 +129,8 @@ def _options(own: Mapping[str, list[str]]) -> _Options:
 
 def _check_options(options: _Options, words: Words) -> None:
     """Raise ``ValueError`` where options and axes do not fit."""
+    if options.gpus_per_run < 0:
+        raise ValueError(f"--gpus-per-run {options.gpus_per_run:g}: it must be 0 or more")
     if options.search is None:
         if options.storage is not None:
             raise ValueError("--storage is for a search: add --search N")
@@ -170,12 +175,12 @@ def _fresh(recipe: str) -> Path:
 # -- the plan of a sweep -----------------------------------------------------------------------------------------------
 
 
-_HOW = ("workers", "on", "address", "resume", "out", "plan")
+_HOW = ("workers", "on", "address", "gpus-per-run", "resume", "out")
 """The flags that say how a sweep is run, not what it is."""
 
 
 def _executing(own: Mapping[str, list[str]]) -> list[str]:
-    return [word for flag, words in own.items() if flag in _HOW[:3] for word in (f"--{flag}", *words)]
+    return [word for flag, words in own.items() if flag in _HOW[:4] for word in (f"--{flag}", *words)]
 
 
 def _write_plan(folder: Path, recipe: str, arguments: Sequence[str], own: Mapping[str, list[str]]) -> str:
@@ -185,7 +190,7 @@ def _write_plan(folder: Path, recipe: str, arguments: Sequence[str], own: Mappin
     """
     from taskscape.files import atomic_write, writing
 
-    what = _without(arguments, _HOW)
+    what = without(arguments, _HOW, switches=["plan"])
     file = folder / PLAN
     if file.is_file():
         content = _read(file)
@@ -221,21 +226,6 @@ def _read(file: Path) -> dict[str, Any]:
     if not isinstance(content, dict) or {"recipe", "arguments", "study"} - content.keys():
         raise ValueError(f"{file} is damaged; name another folder with --out")
     return content
-
-
-def _without(arguments: Sequence[str], flags: Sequence[str]) -> list[str]:
-    """Return arguments without these flags and the word that follows each."""
-    kept: list[str] = []
-    skip = False
-    for argument in arguments:
-        name = argument.partition("=")[0].removeprefix("--")
-        if argument.startswith("--") and name in flags:
-            skip = "=" not in argument and name != "plan"
-        elif skip:
-            skip = False
-        else:
-            kept.append(argument)
-    return kept
 
 
 # -- running -----------------------------------------------------------------------------------------------------------
@@ -334,8 +324,8 @@ class _Run:
         if self.options.on == "ray":
             from taskscape.sweeps.on_ray import RayExecutor
 
-            return RayExecutor(self.options.workers, self.options.address)
-        return LocalExecutor(self.options.workers, torch.cuda.device_count())
+            return RayExecutor(self.options.workers, self.options.address, self.options.gpus_per_run)
+        return LocalExecutor(self.options.workers, torch.cuda.device_count(), self.options.gpus_per_run)
 
     def _plan(self, trials: "Sequence[Trial]") -> None:
         """Write the folder of every trial, and a list of them."""

@@ -19,6 +19,7 @@ OWN = {
     "workers": 1,
     "on": 1,
     "address": 1,
+    "gpus-per-run": 1,
     "plan": 0,
     "resume": 1,
 }

@@ -13,8 +13,9 @@ from taskscape.serialization.plain import read_json
 
 INPUTS = "inputs.json"
 """The file of a prepared store that lists what it was made from: the fingerprint of every input file by its path."""
-INPUTS_SO_FAR = "inputs.jsonl"
-"""The same of a store that is being written: a line [split, index, fingerprints] for every sample."""
+INPUTS_SO_FAR = "inputs{}.jsonl"
+"""The same of a store that is being written: a line [split, index, fingerprints] for every sample, and a file for each
+machine that writes it."""
 
 Fingerprint = dict[str, Any]
 """Size, checksum and the time of the last change."""
@@ -66,23 +67,31 @@ def changes(index: RawIndex, raw: Path, store: Path) -> str:
     )
 
 
-def record(store: Path, split: str, number: int, inputs: Mapping[str, Fingerprint]) -> None:
-    """Add a sample's inputs to those of a store that is being written."""
-    with (store / INPUTS_SO_FAR).open("a", encoding="utf-8") as lines:
+def record(store: Path, split: str, number: int, inputs: Mapping[str, Fingerprint], portion: str = "") -> None:
+    """Add a sample's inputs to those of a store that is being written, by that machine's part of the work."""
+    file = store / INPUTS_SO_FAR.format(f"-{portion}" if portion else "")
+    with file.open("a", encoding="utf-8") as lines:
         # One write in append mode, so that processes do not mix; the leading newline ends a torn line.
         lines.write("\n" + json.dumps([split, number, inputs]))
 
 
 def recorded(store: Path) -> dict[tuple[str, int], dict[str, Fingerprint]]:
     """Return the inputs of each sample of a store that is being written; the last ones where it was made again."""
-    path, inputs = store / INPUTS_SO_FAR, {}
-    for line in path.read_text("utf-8").splitlines() if path.exists() else ():
+    inputs = {}
+    # The oldest first, so that the last line on a sample counts.
+    files = sorted(so_far(store), key=lambda path: path.stat().st_mtime_ns)
+    for line in (line for path in files for line in path.read_text("utf-8").splitlines()):
         try:
             split, number, files = json.loads(line)
             inputs[str(split), int(number)] = dict(files)
         except (ValueError, TypeError):
             continue  # an empty line, or one torn by a kill, whose sample is written again
     return inputs
+
+
+def so_far(store: Path) -> list[Path]:
+    """Return the files that list the inputs of a store that is being written."""
+    return list(store.glob(INPUTS_SO_FAR.format("*")))
 
 
 def gather(store: Path, samples: Iterable[tuple[str, int]]) -> None:

@@ -5,22 +5,24 @@ import json
 import os
 import shutil
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock
+
 from taskscape import parallel
 from taskscape.batch import Sample
 from taskscape.data.inputs import (
     INPUTS,
-    INPUTS_SO_FAR,
     changes,
     fingerprints,
     gather,
     record,
     recorded,
+    so_far,
     unchanged_since,
 )
 from taskscape.data.manifest import MANIFEST, UNFINISHED, FileInfo, Manifest
@@ -115,6 +117,45 @@ def _check_settings(data: RawData, out: Path, shard: int | None) -> None:
         raise ValueError(f"{out} is a file: name a folder for the store")
 
 
+def prepare_portion(
+    data: RawData,
+    raw: str | Path,
+    out: str | Path,
+    portion: parallel.Portion,
+    shard: int,
+    processes: int | None = None,
+    report: ProgressCallback | None = None,
+) -> None:
+    """Write a part of the files of a store; ``shard`` is the number of images per file.
+
+    Several machines that share the folders may write a part each, and ``prepare`` with the same settings then writes
+    what is missing, checks and finishes the store: it is the one that a single machine makes. An interrupted part
+    resumes. Raises as ``prepare``, and ``ValueError`` where the store is complete.
+    """
+    raw, out = Path(raw), Path(out)
+    _check_settings(data, out, shard)
+    index = data.contents(raw)
+    out = out.resolve()
+    if (out / MANIFEST).exists():
+        raise ValueError(f"{out} is complete: leave --part out, to make it again where its inputs were changed")
+    counts = {split: len(samples) for split, samples in index.splits.items()}
+    with writing(out):
+        out.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(_begin_lock(out)):  # of several that begin at once one makes the files
+        writer = StoreWriter(out, index.size, counts, index.fields, _source(data, index), shard, str(portion.number))
+    files = [(split, rows) for split in counts for rows in writer.shards(split)]
+    missing = {split: set(writer.missing(split)) for split in counts}
+    own = [(split, row) for split, rows in (files[i] for i in portion.among(len(files))) for row in rows]
+    todo = [(split, row) for split, row in own if row in missing[split]]
+    for done in _put(writer, index, raw, todo, processes, str(portion.number)):
+        if report is not None:
+            report(len(own) - len(todo) + done, len(own))
+
+
+def _begin_lock(out: Path) -> Path:
+    return out.with_name(f".{out.name}.begin.lock")
+
+
 def _write(
     index: RawIndex,
     raw: Path,
@@ -137,17 +178,30 @@ def _write(
         writer = StoreWriter(out, index.size, counts, index.fields, source, shard)
     _put_changed_again(writer, index, raw, tell)
     missing = [(split, number) for split in counts for number in writer.missing(split)]
-    jobs = ((writer, index.read, raw, split, number, index.splits[split][number]) for split, number in missing)
     total = sum(counts.values())
-    done = total - len(missing)
-    for _ in parallel.parallel_map(_prepare_one, jobs, len(missing), parallel.workers(processes)):
-        done += 1
+    for done in _put(writer, index, raw, missing, processes):
         if report is not None:
-            report(done, total)
+            report(total - len(missing) + done, total)
     gather(out, [(split, number) for split, count in counts.items() for number in range(count)])
     writer.finish()
-    (out / INPUTS_SO_FAR).unlink(missing_ok=True)
+    for file in (*so_far(out), _begin_lock(out)):
+        file.unlink(missing_ok=True)
     return Manifest.of(out)
+
+
+def _put(
+    writer: StoreWriter,
+    index: RawIndex,
+    raw: Path,
+    missing: Sequence[tuple[str, int]],
+    processes: int | None,
+    portion: str = "",
+) -> Iterator[int]:
+    """Write samples by split and number, and yield how many are done after each."""
+    jobs = ((writer, index.read, raw, split, number, index.splits[split][number], portion) for split, number in missing)
+    results = parallel.parallel_map(_prepare_one, jobs, len(missing), parallel.workers(processes))
+    for done, _ in enumerate(results, 1):
+        yield done
 
 
 def _is_older(out: Path, source: dict[str, Any]) -> bool:
@@ -155,7 +209,7 @@ def _is_older(out: Path, source: dict[str, Any]) -> bool:
     if not (out / UNFINISHED).exists():
         return False
     plan = Manifest.load(out / UNFINISHED)
-    known = {UNFINISHED, INPUTS, INPUTS_SO_FAR, *plan.counts}
+    known = {UNFINISHED, INPUTS, *(file.name for file in so_far(out)), *plan.counts}
     same = all(plan.source.get(key) == source.get(key) for key in ("kind", "settings"))
     return same and all(entry.name in known or entry.suffix == ".part" for entry in out.iterdir())
 
@@ -188,7 +242,7 @@ def _different(index: RawIndex, raw: Path, store: Path, source: dict[str, Any]) 
             raise ValueError(
                 f"{refusal} a store of other settings, {name} was {before.get(name)} and is {now.get(name)}"
             )
-    known = {MANIFEST, INPUTS, INPUTS_SO_FAR, *manifest.counts}
+    known = {MANIFEST, INPUTS, *(file.name for file in so_far(store)), *manifest.counts}
     if (what := changes(index, raw, store)) == "":
         parts = [name for name in sorted({*manifest.source, *source}) if manifest.source.get(name) != source.get(name)]
         if manifest.labels != dict(index.fields) or manifest.size != tuple(index.size):
@@ -229,11 +283,17 @@ def _source(data: RawData, index: RawIndex) -> dict[str, Any]:
 
 
 def _prepare_one(
-    writer: StoreWriter, read: Callable[[RawSample], Sample], raw: Path, split: str, number: int, sample: RawSample
+    writer: StoreWriter,
+    read: Callable[[RawSample], Sample],
+    raw: Path,
+    split: str,
+    number: int,
+    sample: RawSample,
+    portion: str,
 ) -> None:
     inputs = fingerprints(sample, raw)
     content = read(sample)
     if not unchanged_since(sample, raw, inputs):
         raise ValueError(f"the files of {sample.name!r} were changed while they were read: run the same command again")
-    record(writer.path, split, number, inputs)  # before the sample counts as complete
+    record(writer.path, split, number, inputs, portion)  # before the sample counts as complete
     writer.put(split, number, content)

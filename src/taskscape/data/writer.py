@@ -20,8 +20,9 @@ from taskscape.modalities import Modality, Rgb
 from taskscape.modalities.base import Array, Mask
 from taskscape.serialization import keep_code
 
-_DONE = "done.jsonl"
-"""A line [index, name, vanished] for every complete sample, with what its fields lost when they were resized."""
+_DONE = "done{}.jsonl"
+"""A line [index, name, vanished] for every complete sample, with what its fields lost when they were resized. Machines
+that fill a store together have a file each, since network file systems mix what they append."""
 _Vanished = dict[str, dict[str, tuple[int, int]]]
 
 
@@ -38,6 +39,7 @@ class StoreWriter:
         fields: The labels by name; the field ``image`` need not be named.
         source: Where the samples come from, for the manifest: values that JSON can hold.
         shard: Number of images per file; by default a split is one file per field.
+        portion: The name of this machine's part, where several fill the store.
 
     Raises:
         ValueError: The folder holds something else, or an argument makes no sense.
@@ -52,8 +54,9 @@ class StoreWriter:
         fields: Mapping[str, Modality],
         source: Mapping[str, Any],
         shard: int | None = None,
+        portion: str = "",
     ) -> None:
-        self.path = path
+        self.path, self._done = path, _DONE.format(f"-{portion}" if portion else "")
         self.manifest = Manifest(
             size=(size[0], size[1]),
             counts=dict(counts),
@@ -97,9 +100,9 @@ class StoreWriter:
 
     def _written(self, split: str) -> dict[int, tuple[str, _Vanished]]:
         """Return the name of each sample that is complete, by index, and what vanished from it."""
-        record = self.path / split / _DONE
         written = {}
-        for line in record.read_text("utf-8", "replace").splitlines() if record.exists() else ():
+        records = (record.read_text("utf-8", "replace") for record in self._records(split))
+        for line in (line for text in records for line in text.splitlines()):
             try:
                 index, name, things = json.loads(line)
                 vanished = {
@@ -112,16 +115,32 @@ class StoreWriter:
                 written[index] = name, vanished
         return written
 
+    def _records(self, split: str) -> list[Path]:
+        return sorted((self.path / split).glob(_DONE.format("*")))
+
     def missing(self, split: str) -> list[int]:
         """Return the indices that have not been ``put`` yet, by any process."""
         written = self._written(split)
         return [index for index in range(self.manifest.counts[split]) if index not in written]
 
+    def shards(self, split: str) -> list[range]:
+        """Return the indices of the samples in each file of a split."""
+        sizes, first = self.manifest.rows(split), 0
+        found = []
+        for rows in sizes:
+            found.append(range(first, first + rows))
+            first += rows
+        return found
+
     def put_again(self, split: str, indices: Collection[int]) -> None:
         """Say that these samples must be ``put`` again: they are ``missing`` from now on."""
         written = {index: what for index, what in self._written(split).items() if index not in indices}
         lines = "".join("\n" + json.dumps([index, *what]) for index, what in written.items())
-        atomic_write(self.path / split / _DONE, lines)
+        others = self._records(split)
+        atomic_write(self.path / split / self._done, lines)
+        for record in others:
+            if record.name != self._done:
+                record.unlink()
 
     def put(self, split: str, index: int, sample: Sample, stored: Mapping[str, Array] | None = None) -> None:
         """Write one sample. A label that it lacks is kept as one without a valid pixel.
@@ -146,7 +165,7 @@ class StoreWriter:
             name: self.manifest.fields[name].vanished(before, (sample.values[name], sample.valid[name]))
             for name, before in (sample.before or {}).items()
         }
-        done = self.path / split / _DONE
+        done = self.path / split / self._done
         with writing(done), done.open("a", encoding="utf-8") as lines:
             # One write in append mode, so that processes do not mix; the leading newline ends a torn line.
             lines.write("\n" + json.dumps([index, sample.name, vanished]))
@@ -202,7 +221,8 @@ class StoreWriter:
         keep_code(finished, self.path)
         finished.save(self.path / MANIFEST)
         for split in names:
-            (self.path / split / _DONE).unlink()
+            for record in self._records(split):
+                record.unlink()
         (self.path / UNFINISHED).unlink()
 
 

@@ -26,11 +26,12 @@ class LocalExecutor(Executor):
     """A process for each run, which is told nothing but the folder.
 
     They share the threads of this process, and where there are several GPUs, each run has one. By default there is a
-    worker per GPU, or one.
+    worker per GPU, or one; ``gpus_per_run`` of 0.5 lets two share each.
     """
 
-    def __init__(self, workers: int | None = None, gpus: int = 0) -> None:
-        self.workers, self.gpus = workers_of(workers, gpus), gpus
+    def __init__(self, workers: int | None = None, gpus: int = 0, gpus_per_run: float = 1.0) -> None:
+        room = int(gpus / gpus_per_run) if gpus_per_run else 0
+        self.workers, self.gpus = workers_of(workers, room), gpus
         self.threads = max(1, (chosen_threads() or cores()) // self.workers)
         self._processes: dict[Path, tuple[subprocess.Popen[bytes], IO[bytes], int]] = {}
         """With the file of their messages, and their place among the workers."""

@@ -22,14 +22,15 @@ _WAIT = 0.5
 
 
 class RayExecutor(Executor):
-    """A Ray task for each run, with a GPU where the cluster has GPUs, and a CPU for each thread.
+    """A Ray task for each run, with GPUs where the cluster has some, and a CPU for each thread.
 
     ``address`` is that of a cluster; by default the one that Ray finds, or a new one of this machine. At most
     ``workers`` tasks are submitted at a time, by default as many as the cluster has room for; the number of threads
-    that was chosen is that of each. Raises ``ValueError`` where Ray is not installed, or there is no cluster there.
+    that was chosen is that of each. ``gpus_per_run`` may be a part of a GPU, or 0. Raises ``ValueError`` where Ray is
+    not installed, or there is no cluster there.
     """
 
-    def __init__(self, workers: int | None, address: str | None = None) -> None:
+    def __init__(self, workers: int | None, address: str | None = None, gpus_per_run: float = 1.0) -> None:
         try:
             import ray
         except ImportError:
@@ -46,12 +47,13 @@ class RayExecutor(Executor):
         nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
         gpus, cpus = (int(sum(node.get(kind, 0) for node in nodes)) for kind in ("GPU", "CPU"))
         per_run = chosen_threads()
-        self.workers = workers_of(workers, gpus or cpus // (per_run or 1))
+        per_gpu = gpus_per_run if gpus else 0.0
+        self.workers = workers_of(workers, int(gpus / per_gpu) if per_gpu else cpus // (per_run or 1))
         most = min(int(node["CPU"]) for node in nodes if node.get("CPU"))
         self.threads = per_run or max(1, min(most, cpus // self.workers))
         self._task: Any = ray.remote(
             num_cpus=self.threads,
-            num_gpus=1 if gpus else 0,
+            num_gpus=per_gpu,
             max_calls=1,  # a fresh process for each run
             max_retries=TRIES - 1,
         )(_train)
@@ -96,12 +98,12 @@ def _train(path: str, threads: int, folder: str) -> str:
     Only the loss of the process or the node is left to Ray's retries: the same mistake would be made again.
     """
     from taskscape.errors import TrainingError
-    from taskscape.sweeps.worker import train
+    from taskscape.sweeps.worker import work
 
     os.chdir(folder)
     _take_over(RunFolder(Path(path)))
     try:
-        train(Path(path), threads)
+        work(Path(path), threads)
     except (ValueError, OSError, TrainingError) as error:
         return " ".join(str(error).split())
     except KeyboardInterrupt as interrupt:

@@ -1,10 +1,38 @@
-"""Trains the run in a folder. ``python -m taskscape.sweeps.worker RUN THREADS PARENT`` does so in a process."""
+"""Trains the run in a folder. ``python -m taskscape.sweeps.worker RUN THREADS PARENT`` does so in a process.
 
+A folder may hold another piece of work instead: a command of taskscape.
+"""
+
+import io
+import json
+import runpy
 import sys
+from contextlib import redirect_stderr
 from pathlib import Path
 
 from taskscape.errors import Interrupted, TrainingError
 from taskscape.parallel import end_with, use_threads
+
+COMMAND = "command.json"
+"""The file of a folder that holds the words of a command, instead of a run."""
+
+
+def work(path: Path, threads: int) -> None:
+    """Run the command of a folder, or train the run in it. Raises as ``train``."""
+    file = path / COMMAND
+    if not file.is_file():
+        train(path, threads)
+        return
+    use_threads(threads)
+    sys.argv = ["taskscape", *json.loads(file.read_text("utf-8")), "--processes", str(threads)]
+    messages = io.StringIO()
+    try:
+        with redirect_stderr(messages):
+            runpy.run_module("taskscape", run_name="__main__")
+    except SystemExit as end:
+        if end.code:
+            last = messages.getvalue().strip().splitlines()[-1:] or [f"it ended with {end.code}"]
+            raise ValueError(last[0]) from None
 
 
 def train(path: Path, threads: int) -> None:
@@ -21,11 +49,11 @@ def train(path: Path, threads: int) -> None:
 
 
 def main() -> None:
-    """Train one run, and end with the process that asked for it, however that ends."""
+    """Do one piece of work, and end with the process that asked for it, however that ends."""
     path, threads, parent = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
     end_with(parent)
     try:
-        train(path, threads)
+        work(path, threads)
     except Interrupted as interrupt:
         sys.exit(128 + interrupt.signum)
     except (ValueError, OSError, TrainingError) as error:

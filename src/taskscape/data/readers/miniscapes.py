@@ -128,12 +128,14 @@ def write_miniscapes(
     processes: int | None = None,
     report: ProgressCallback | None = None,
     style: str = "classic",
+    portion: parallel.Portion | None = None,
 ) -> None:
     """Render streets 0 … count - 1 of a split and write them to ``out``/``split``.
 
     Scenes that are complete already are skipped, so an interrupted run resumes. The files do not depend on
     ``processes``, the number of them (by default one per core). ``report`` is called once before the first scene and
-    after every scene. ``style``: one of ``streets.STYLES``.
+    after every scene. ``style``: one of ``streets.STYLES``. With a ``portion`` only that part of the scenes is written,
+    so that machines that share the folder write one each.
 
     Raises:
         ValueError: An argument is impossible, or the folder holds streets that were made with other settings.
@@ -153,8 +155,9 @@ def write_miniscapes(
             (folder / kind).mkdir(parents=True, exist_ok=True)
     record = {"grammar_version": STYLES[style], "split": split, "seed": seed, "size": list(size), "samples": samples}
     _check_record(folder / _RECORD, record if style == "classic" else record | {"style": style})
-    missing = [index for index in range(count) if not all(path.exists() for path in _files(folder, index).values())]
-    skipped = count - len(missing)
+    indices = range(count) if portion is None else portion.among(count)
+    missing = [index for index in indices if not all(path.exists() for path in _files(folder, index).values())]
+    count, skipped = len(indices), len(indices) - len(missing)
     if report is not None:
         report(skipped, count)
     jobs = ((folder, seed, split, index, size, samples, style) for index in missing)

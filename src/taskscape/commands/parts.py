@@ -1,0 +1,51 @@
+"""What the commands that several machines may share have in common: their flags, and their parts."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from taskscape.parallel import Portion
+
+On = Literal["local", "ray"]
+
+SHARING = ("part", "on", "workers", "address", "processes")
+"""Flags that say who does the work, not what it is."""
+
+
+def portion_of(part: str | None, on: On | None, workers: int | None, address: str | None) -> "Portion | None":
+    """Return the part of ``--part I/N``. Raises ``ValueError`` where the flags do not fit each other."""
+    if part is not None and on is not None:
+        raise ValueError("--part is the work of one machine, and --on divides it among several: give one of them")
+    if on is None and workers is not None:
+        raise ValueError("--workers is for --on local and --on ray; for processes of this machine it is --processes")
+    if on != "ray" and address is not None:
+        raise ValueError("--address is that of a Ray cluster: add --on ray")
+    from taskscape.parallel import Portion
+
+    return None if part is None else Portion.parse(part)
+
+
+def share(words: Sequence[str], out: Path, on: On, workers: int | None, address: str | None) -> None:
+    """Let processes of this machine, or a Ray cluster, work on a command in parts; it is finished afterwards.
+
+    Raises ``ValueError`` and ``TrainingError`` as ``taskscape.sweeps.parts``.
+    """
+    from taskscape.sweeps.parts import executor, run_parts
+
+    run_parts(without(words, SHARING), out, executor(on, workers, address))
+
+
+def without(words: Sequence[str], flags: Sequence[str], switches: Sequence[str] = ()) -> list[str]:
+    """Return the words of a command line without these flags and the word that follows each; none follows a switch."""
+    kept: list[str] = []
+    skip = False
+    for word in words:
+        name = word.partition("=")[0].removeprefix("--")
+        if word.startswith("--") and name in (*flags, *switches):
+            skip = "=" not in word and name not in switches
+        elif skip:
+            skip = False
+        else:
+            kept.append(word)
+    return kept
