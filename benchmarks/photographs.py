@@ -19,7 +19,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -362,7 +362,7 @@ TIMED = {
 """Recipes, and the images of an epoch."""
 
 
-def times(place: Place, threads: int, steps: int = 3) -> dict[str, dict[str, float]]:
+def times(place: Place, only: list[str], steps: int = 3) -> Iterator[tuple[str, dict[str, float]]]:
     """Measure a step of each recipe on the CPU: seconds of processor time, so that what else runs counts little."""
     import torch
 
@@ -370,9 +370,10 @@ def times(place: Place, threads: int, steps: int = 3) -> dict[str, dict[str, flo
     from taskscape.data import Loader
     from taskscape.distributed import launch
 
-    torch.set_num_threads(threads)
-    found = {}
+    torch.set_num_threads(1)
     for name, (recipe, images) in TIMED.items():
+        if only and name not in only:
+            continue
         experiment = place.fitted(Job(recipe(), 0)).experiment
         experiment = replace(experiment, data=few(experiment.data), device="cpu")
         fabric = launch("cpu")
@@ -387,15 +388,16 @@ def times(place: Place, threads: int, steps: int = 3) -> dict[str, dict[str, flo
         read, augmented = (spent(partial(first_batch, each), steps) for each in (unchanged, loader))
         step = spent(partial(trainer.training_step, batch), steps)
         total = experiment.epochs * (images // experiment.batch_size)
-        found[name] = {
-            "batch_size": experiment.batch_size,
-            "steps": total,
-            "seconds_per_step": round(step + augmented, 3),
-            "of_augmentation": round(augmented - read, 3),
-            "minutes_on_two_cores": round(total * (step + augmented) / 120, 1),
-        }
-        print(name, found[name], flush=True)
-    return found
+        yield (
+            name,
+            {
+                "batch_size": experiment.batch_size,
+                "steps": total,
+                "seconds_per_step": round(step + augmented, 3),
+                "of_augmentation": round(augmented - read, 3),
+                "minutes_on_two_cores": round(total * (step + augmented) / 120, 1),
+            },
+        )
 
 
 def first_batch(loader: Any, epoch: int) -> object:
@@ -589,9 +591,11 @@ def main() -> None:
         jobs |= {"camvid": camvid, "streets": streets, "nyuv2": nyuv2, "mixed": mixed}[part](arguments.ablate)
     jobs = {name: place.fitted(job) for name, job in jobs.items() if not arguments.only or name in arguments.only}
     if arguments.times:
-        found = json.loads(arguments.json.read_text("utf-8")) if arguments.json.exists() else {}
-        found["times"] = times(place, threads=1)
-        atomic_write(arguments.json, json.dumps(found, indent=1) + "\n")
+        for name, row in times(place, arguments.only or []):
+            print(name, row, flush=True)
+            found = json.loads(arguments.json.read_text("utf-8")) if arguments.json.exists() else {}
+            found.setdefault("times", {})[name] = row
+            atomic_write(arguments.json, json.dumps(found, indent=1) + "\n")
     elif arguments.render:
         render(jobs, place)
     elif arguments.job:
