@@ -32,7 +32,7 @@ from taskscape.training.precision import autocast
 from taskscape.weighting import FixedConfig
 
 SECONDS_PER_STREET = 0.029
-"""Processor time of rendering one at 64×128 with 4 samples."""
+"""Processor time of rendering one at 64x128 with 4 samples."""
 
 
 def before() -> Experiment:

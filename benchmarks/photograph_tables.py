@@ -147,10 +147,10 @@ def amounts() -> str:
         "streets/fewer": "750, 16 times",
         "streets/base": "3,000, 4 times",
         "streets/more": "6,000, twice",
-        "streets/smaller": "3,000 of 120×160",
-        "streets/larger": "3,000 of 360×480",
+        "streets/smaller": "3,000 of 120x160",
+        "streets/larger": "3,000 of 360x480",
     }
-    return rows(names, [("best mIoU % on CamVid ↑", best_height, "{:.1f}")], "streets of 240×320")
+    return rows(names, [("best mIoU % on CamVid ↑", best_height, "{:.1f}")], "streets of 240x320")
 
 
 def released() -> str:

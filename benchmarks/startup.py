@@ -25,6 +25,11 @@ LINES = (
     "models",
     "recipes",
     "completion --words train joint network:",
+    "predict --help",
+    "prepare cityscapes --help",
+    "prepare citiscapes",
+    "prepare folder nowhere store",
+    "completion --words prepare folder --",
 )
 
 

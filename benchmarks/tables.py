@@ -116,7 +116,7 @@ def streets(found: Mapping[str, Any]) -> str:
     """Time of a scene by its size."""
     rows = [
         [
-            "{}×{}".format(*of["size"]),
+            "{}x{}".format(*of["size"]),
             str(of["samples"]),
             *(str(of.get(key, "–")) for key in ("ms", "prototype_ms", "ratio")),
         ]
@@ -383,7 +383,13 @@ def group_of_experiments(group: str) -> str:
     return table(["full scale", "small scale", "published", "here, small"], rows, texts=4)
 
 
+def start_up(found: Mapping[str, float]) -> str:
+    """A row per command, in seconds of processor time."""
+    return table(["", "processor time, s"], [[f"`{name}`", f"{seconds:.2f}"] for name, seconds in found.items()])
+
+
 PARTS: dict[str, Callable[[], str]] = {
+    "start-up": lambda: start_up(load("startup")),
     "claims": claims,
     "experiments-times": times_of_networks,
     **{

@@ -20,7 +20,7 @@ DEPTH = Depth(representation="log", mean=0.0, std=0.5, min_depth=0.05, max_depth
 
 
 def both() -> Experiment:
-    """Segmentation of 13 classes and relative depth from one network, on 500 photographs at 96×128."""
+    """Segmentation of 13 classes and relative depth from one network, on 500 photographs at 96x128."""
     return Experiment(
         network=DeeplabJointConfig(encoder="resnet10t", output_stride=32, width=96, fine_skip=True),
         tasks={"semseg": SemanticSegmentation(), "depth": DEPTH},

@@ -27,8 +27,14 @@ def test_every_part_stands_in_a_document() -> None:
 def test_a_changed_figure_is_found_and_mended() -> None:
     text = "At <!-- result: scenes-with-one -->1.0<!-- end --> a second.\n<!-- result: streets -->\nold\n<!-- end -->\n"
     made = tables.render(text)
-    assert "1.0<!-- end -->" not in made and "| 128×256 | 4 |" in made and "old" not in made
+    assert "1.0<!-- end -->" not in made and "| 128x256 | 4 |" in made and "old" not in made
     assert tables.render(made) == made
+
+
+def test_answers_take_less_than_a_fifth_of_an_import_of_torch() -> None:
+    found = tables.load("startup")
+    answers = {name: seconds for name, seconds in found.items() if name.startswith("taskscape")}
+    assert max(answers.values()) < found["python -c 'import torch'"] / 5
 
 
 # -- sentences of docs/results -----------------------------------------------------------------------------------------

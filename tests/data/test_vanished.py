@@ -39,7 +39,7 @@ def test_a_pixel_is_lost_where_nothing_around_its_place_has_its_class(
 
 @pytest.fixture
 def raw(tmp_path: Path) -> Path:
-    """Streets of 96×96 with a wall, and with dots of 2×2 pixels, 24 pixels from each other."""
+    """Streets of 96x96 with a wall, and with dots of 2×2 pixels, 24 pixels from each other."""
     folder = tmp_path / "raw"
     for kind in ("images", "semseg"):
         (folder / kind).mkdir(parents=True)

@@ -6,7 +6,7 @@ batches of 8, halved every 80, λ 0.01; NYUv2 100 epochs of batches of 6, halved
 scale-and-crop. Figures are mIoU, pixel accuracy, absolute and relative error; mIoU is averaged per image there: compare
 it with ``semseg/miou_per_image``.
 
-Without a store, streets stand in: 2,975 and 500 of 128×256 for Cityscapes, and 795 and 654 of 288×384 for the rooms of
+Without a store, streets stand in: 2,975 and 500 of 128x256 for Cityscapes, and 795 and 654 of 288x384 for the rooms of
 NYUv2, with the 19 classes of streets in place of its 13.
 """
 

@@ -17,7 +17,7 @@ CROP = (256, 256)
 
 
 def miniscapes(network: NetworkConfig, depth: Depth) -> Experiment:
-    """Segmentation and depth on Miniscapes, or on streets: 20,000, 2,500 and 2,500 of 256×512.
+    """Segmentation and depth on Miniscapes, or on streets: 20,000, 2,500 and 2,500 of 256x512.
 
     The size of the images was not published; networks were trained on random crops of 256.
     """

@@ -6,8 +6,8 @@ recipes. Counts of parameters are of the network alone. The figures of the balan
 ICML 2022, https://arxiv.org/abs/2202.01017, table 3: mIoU, pixel accuracy, absolute and relative error of inverse depth
 and the change Δm against single-task networks.
 
-Without a store, streets stand in: 2,975 and 500 of 128×256 for Cityscapes, whose 19 classes are grouped as the papers
-do, and 795 and 654 of 288×384 for the rooms of NYUv2, with the 19 classes of streets in place of its 13.
+Without a store, streets stand in: 2,975 and 500 of 128x256 for Cityscapes, whose 19 classes are grouped as the papers
+do, and 795 and 654 of 288x384 for the rooms of NYUv2, with the 19 classes of streets in place of its 13.
 """
 
 from dataclasses import replace

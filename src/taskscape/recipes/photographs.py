@@ -49,7 +49,7 @@ RELATIVE_DEPTH = Depth(representation="log", mean=0.0, std=0.5, min_depth=0.05, 
 
 
 def camvid() -> Experiment:
-    """Segmentation of CamVid's 11 classes, 360×480, on its 367 photographs."""
+    """Segmentation of CamVid's 11 classes, 360x480, on its 367 photographs."""
     return Experiment(
         network=NETWORK,
         tasks={"semseg": SemanticSegmentation()},
@@ -66,7 +66,7 @@ def camvid() -> Experiment:
 
 
 def nyuv2() -> Experiment:
-    """Segmentation of 13 classes and relative depth of rooms, 240×320, on 500 photographs of NYUv2."""
+    """Segmentation of 13 classes and relative depth of rooms, 240x320, on 500 photographs of NYUv2."""
     return Experiment(
         network=NETWORK,
         tasks={"semseg": SemanticSegmentation(), "depth": RELATIVE_DEPTH},
@@ -83,7 +83,7 @@ def nyuv2() -> Experiment:
 
 
 def streets_to_camvid() -> Experiment:
-    """Segmentation from generated streets alone, to be measured on photographs: 6,000 of 240×320."""
+    """Segmentation from generated streets alone, to be measured on photographs: 6,000 of 240x320."""
     return Experiment(
         network=NETWORK,
         tasks={"semseg": SemanticSegmentation()},

@@ -8,6 +8,7 @@ from torch import nn
 
 from taskscape.data import Augmentation, Store
 from taskscape.models import NetworkConfig
+from taskscape.serialization import show_size
 
 _MOST_OUTSIDE = 0.75
 """A training image of which more lies outside the photograph is refused."""
@@ -43,9 +44,8 @@ def beyond(store: Store, batch_size: int, augmentation: Augmentation) -> Iterato
     if batch_size > len(store):
         yield f"batch_size is {batch_size}, and there are {len(store)} training images: a step takes them all"
     if outside := augmentation.outside(store.size):
-        height, width = store.size
         text = (
-            f"augmentation.crop is {augmentation.crop}, and the images are {height}×{width}: "
+            f"augmentation.crop is {show_size(augmentation.crop)}, and the images are {show_size(store.size)}: "
             f"{outside:.0%} or more of each training image is black, without labels"
         )
         if outside > _MOST_OUTSIDE:

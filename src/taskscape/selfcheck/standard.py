@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from taskscape.selfcheck.operators import Operator, operators
 
 SIZE = (32, 64)
-"""Height and width of the maps: a quarter of 128×256, and an eighth of 256×512."""
+"""Height and width of the maps: a quarter of 128x256, and an eighth of 256x512."""
 
 
 class _Pooling(nn.Module):

@@ -1,11 +1,11 @@
 """CamVid: photographs from a driving car in Cambridge, with the 11 classes that SegNet made of its 32.
 
-The raw folder has one of these layouts. That of the SegNet tutorial, 360×480, with lists of pairs or without::
+The raw folder has one of these layouts. That of the SegNet tutorial, 360x480, with lists of pairs or without::
 
     train/NAME.png, trainannot/NAME.png    8-bit RGB; ids 0 … 10, and 11 = void; val and test likewise
     train.txt                              pairs, `/SegNet/CamVid/train/NAME.png /SegNet/CamVid/trainannot/NAME.png`
 
-the original, 720×960, whose 701 images have names that say their split::
+the original, 720x960, whose 701 images have names that say their split::
 
     701_StillsRaw_full/NAME.png            8-bit RGB
     LabeledApproved_full/NAME_L.png        32 colors

@@ -2,7 +2,7 @@
 
 The raw folder holds what ``leftImg8bit_trainvaltest.zip``, ``gtFine_trainvaltest.zip``,
 ``disparity_trainvaltest.zip`` and, if it is there, ``camera_trainvaltest.zip`` unpack to; ``*`` is
-``CITY_SEQUENCE_FRAME``, every image is 1024×2048::
+``CITY_SEQUENCE_FRAME``, every image is 1024x2048::
 
     leftImg8bit/SPLIT/CITY/*_leftImg8bit.png   8-bit RGB
     gtFine/SPLIT/CITY/*_gtFine_labelIds.png    8-bit ids 0 … 33

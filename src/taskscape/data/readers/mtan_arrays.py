@@ -7,10 +7,10 @@ The raw folder holds, for each of the splits ``train`` and ``val``, numbered fro
     SPLIT/depth/N.npy    (H, W, 1) float, 0 = invalid
     SPLIT/normal/N.npy   NYUv2 only: (H, W, 3) float vectors; shorter than ½ is invalid
 
-Cityscapes: 128×256, 2,975 and 500 images, 19, 7 or 2 classes. Depth is "inverse depth", which is (p - 1) / 65536 of the
+Cityscapes: 128x256, 2,975 and 500 images, 19, 7 or 2 classes. Depth is "inverse depth", which is (p - 1) / 65536 of the
 16-bit disparity image, so metres = baseline · fx / (256 · value) with 0.209313 m · 2262.52 px = 1.8499 / value; the
 manifest keeps the number as ``source.depth.metres_at_inverse_1``.
-NYUv2: 288×384, 795 and 654 images, 13 classes, depth in metres.
+NYUv2: 288x384, 795 and 654 images, 13 classes, depth in metres.
 
 The axes of the normals are determined by comparison with normals from depth, and recorded.
 """
