@@ -18,6 +18,7 @@ from blocks import blocks
 from taskscape import runs
 from taskscape.batch import Batch, Target
 from taskscape.cli import main
+from taskscape.evaluation import ConfidenceEvaluator, Evaluation, calibration
 from taskscape.evaluation.calibration import calibrate, least
 from taskscape.losses import L1, Angular, Cosine, Laplace
 from taskscape.losses.likelihood import width_of
@@ -28,6 +29,7 @@ from taskscape.report.page import write_report
 from taskscape.report.plots import check_plots
 from taskscape.run_folder import Calibration, Result, RunFolder
 from taskscape.tasks import Albedo, Boundaries, Depth, SemanticSegmentation, SurfaceNormals, Task
+from taskscape.tasks.distributions.classes import Categorical
 from taskscape.weighting import GeometricConfig
 from tiny import tiny
 
@@ -143,6 +145,36 @@ def test_calibration_changes_no_class_and_leaves_out_tasks_without_a_label() -> 
     assert torch.equal((5 * raw / found["a"]).argmax(1), raw.argmax(1))
 
 
+def test_large_images_are_measured_on_every_second_row_and_column() -> None:
+    torch.manual_seed(0)
+    task = SURE["semseg"]
+    raw, value, valid = torch.randn(2, 7, 64, 66), torch.randint(7, (2, 64, 66)), torch.rand(2, 64, 66) < 0.8
+    found = []
+    for part in (raw, raw[..., ::2, ::2]):  # the second one is small enough to be taken as it is
+        step = 1 if part is raw else 2
+        target = Target(value[:, ::step, ::step], valid[:, ::step, ::step])
+        evaluator = ConfidenceEvaluator({"a": task}, {"a": 2.0}, torch.device("cpu"))
+        evaluator.update(Batch(torch.zeros(2, 3, 1, 1), {"a": target}, torch.arange(2)), Outputs({"a": part}, {}, ()))
+        found.append(evaluator.added_to(Evaluation({}, {}, {}, 2, 0.0)))
+    assert found[0].metrics == found[1].metrics and found[0].metrics.keys() == found[0].specs.keys()
+    assert sum(found[0].plots["a/reliability"]["pixels"]) == valid[:, ::2, ::2].sum()
+
+
+def test_calibration_takes_some_pixels_of_every_image(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(calibration, "PIXELS", 40)
+    task, (raw, target) = SURE["semseg"], raw_and_target("semseg", 300)
+    taken: list[int] = []
+
+    def nll(self: Categorical, raw: Tensor, target: Target, spread: float = 1.0) -> Tensor:
+        taken.append(raw.shape[-1])
+        return torch.full((1, 1, raw.shape[-1]), (spread - 2) ** 2)
+
+    monkeypatch.setattr(Categorical, "nll", nll)
+    batch = Batch(torch.zeros(4, 3, 1, 1), {"a": target}, torch.arange(4))
+    found = calibrate(lambda image: Outputs({"a": raw}, {}, ()), {"a": task}, [batch], 4)
+    assert set(taken) == {40} and found["a"] == pytest.approx(2, rel=1e-3)
+
+
 def test_the_least_of_a_function_within_bounds() -> None:
     assert least(lambda s: math.log(s / 3) ** 2) == pytest.approx(3, rel=2e-4)
     assert least(lambda s: s) == pytest.approx(1 / 20, rel=1e-3) and least(lambda s: -s) == pytest.approx(20, rel=1e-3)
@@ -198,8 +230,8 @@ def run(store: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]
 
 
 def test_a_run_calibrates_and_measures(run: Path, store: Path) -> None:
-    result, calibration = Result.load(run / "result.json"), Calibration.load(RunFolder(run).calibration)
-    assert calibration.split == "val" and calibration.images == 6 and calibration.spreads.keys() == TASKS.keys()
+    result, kept = Result.load(run / "result.json"), Calibration.load(RunFolder(run).calibration)
+    assert kept.split == "val" and kept.images == 6 and kept.spreads.keys() == TASKS.keys()
     for task in TASKS:
         found = {key: result.metrics[f"{task}/{key}"] for key in ("ece", "nll", "ause", "ause_random")}
         assert 0 <= found["ece"] <= 100 and found["ause"] >= 0

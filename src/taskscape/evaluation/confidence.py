@@ -30,18 +30,20 @@ class ConfidenceEvaluator:
 
     def __init__(self, tasks: Mapping[str, Task], spreads: Mapping[str, float | None], device: torch.device) -> None:
         self.device = with_float64(device)
-        self.tasks = {name: task for name, task in tasks.items() if name in spreads and task.distribution is not None}
-        self.spreads = {name: spreads[name] or 1.0 for name in self.tasks}
-        """Of the tasks that are measured; 1 where there is no calibration."""
-        self.after = {name: self._metrics(task) for name, task in self.tasks.items()}
-        self.before = {name: self._metrics(task) for name, task in self.tasks.items() if spreads[name] is not None}
+        self.tasks = tasks
+        said = {name: task.distribution for name, task in tasks.items() if name in spreads}
+        self.distributions = {name: distribution for name, distribution in said.items() if distribution is not None}
+        """Of the tasks that are measured."""
+        self.spreads = {name: spreads[name] or 1.0 for name in self.distributions}
+        """Of these; 1 where there is no calibration."""
+        self.after = {name: self._metrics(of) for name, of in self.distributions.items()}
+        self.before = {name: self._metrics(of) for name, of in self.distributions.items() if spreads[name] is not None}
 
     def update(self, batch: Batch, outputs: Outputs) -> None:
         """Take a batch and the network's outputs for it."""
-        for name, task in self.tasks.items():
+        for name, distribution in self.distributions.items():
             raw, value, valid = (self._part(x) for x in (outputs.final[name], *batch.targets[name]))
-            target, distribution = Target(value, valid), _distribution(task)
-            prediction = task.decode(raw)
+            prediction, target = self.tasks[name].decode(raw), Target(value, valid)
             right, error = distribution.right(prediction, target), distribution.error(prediction, target)
             for metrics, spread in ((self.after, self.spreads[name]), (self.before, 1.0)):
                 if name in metrics:
@@ -74,8 +76,7 @@ class ConfidenceEvaluator:
             metrics=evaluation.metrics | values, specs=evaluation.specs | specs, plots=evaluation.plots | plots
         )
 
-    def _metrics(self, task: Task) -> ConfidenceMetrics:
-        distribution = _distribution(task)
+    def _metrics(self, distribution: Distribution) -> ConfidenceMetrics:
         return ConfidenceMetrics(distribution.error_title, distribution.right_when).to(self.device)
 
     def _part(self, x: Tensor) -> Tensor:
@@ -85,8 +86,3 @@ class ConfidenceEvaluator:
 
 def _before(spec: MetricSpec) -> MetricSpec:
     return replace(spec, title=f"{spec.title}, uncalibrated", optional=True)
-
-
-def _distribution(task: Task) -> Distribution:
-    assert task.distribution is not None  # tasks without one are left out
-    return task.distribution
