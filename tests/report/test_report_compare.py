@@ -1,6 +1,7 @@
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 from fake_runs import MODALITIES, change_result
@@ -141,7 +142,12 @@ def test_what_differs_besides_the_thing_compared_stands_above_the_table(make_run
     c = seeds(make_run, "c", 1.5, same)
     text = write_comparison([*a, *b], tmp_path / "page.html").read_text()
     above = text.split("</style>")[1].split('<section id="metrics"')[0]
-    for words in ("Compared: network.", "Network: encoder", "resnet18 / resnet34", "Optimizer: learning rate"):
+    for words in (
+        "Compared: network.",
+        "Network: encoder",
+        "<td>resnet18</td><td>resnet34</td>",
+        "Optimizer: learning rate",
+    ):
         assert words in above, words
     assert "tails" not in above and 'class="best"' not in text
     clean = write_comparison([*a, *c], tmp_path / "page.html").read_text()
@@ -167,6 +173,28 @@ def test_the_same_data_elsewhere_are_the_same(make_run: MakeRun) -> None:
     for run in (a, b):
         change_result(run, data="0123456789abcdef")
     assert differ(group(load(a, b))).besides == {}
+
+
+def test_class_sets_are_told_apart_by_name_and_long_values_cut(make_run: MakeRun, tmp_path: Path) -> None:
+    def classes(name: str, count: int) -> dict[str, Any]:
+        names, palette = [f"{name} {i}" for i in range(count)], [[i, i, i] for i in range(count)]
+        task = {"type": "semseg", "classes": {"name": name, "classes": names, "palette": palette}}
+        return {"tasks": {"semseg": task}}
+
+    a, b = (make_run(name, ("semseg",), settings=classes(name, 30)) for name in ("rooms", "roads"))
+    assert differ(group(load(a, b))).compared == ["segmentation: classes"]
+    longer = make_run("longer", ("semseg",), settings=classes("rooms", 40))
+    text = write_comparison([a, longer], tmp_path / "page.html").read_text()
+    assert "…</span>" in text
+    assert max(map(len, re.findall(r">([^<>]*)</(?:td|span)>", text.split("</style>")[1]))) < 200
+
+
+def test_a_setting_that_an_earlier_version_did_not_have_is_no_difference(make_run: MakeRun) -> None:
+    a = seeds(make_run, "a", 1.0, {"optimizer": {"type": "adam", "lr": 0.2}})
+    b = seeds(make_run, "b", 1.5, {"optimizer": {"type": "adam", "lr": 0.2, "layer_decay": 1.0}, "caching": 0.0})
+    found = differ(group(load(*a, *b)))
+    assert found.comparable
+    assert "a version without caching, optimizer: layer decay" in found.remarks[0]
 
 
 def test_times_are_compared_where_they_were_measured_together(make_run: MakeRun, tmp_path: Path) -> None:

@@ -1,6 +1,6 @@
 """Tables with a column per group of runs."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from html import escape
 from statistics import fmean, stdev
 
@@ -12,6 +12,8 @@ Show = Callable[[float], str]
 """Turns a number into text."""
 NO_BREAK_SPACE = "\N{NO-BREAK SPACE}"
 MISSING = "–"
+_LONGEST = 44
+"""Characters of a cell of text."""
 
 
 def color(i: int) -> str:
@@ -19,10 +21,11 @@ def color(i: int) -> str:
     return COLORS[i % len(COLORS)]
 
 
-def table(groups: Sequence[Group], rows: Sequence[str], kind: str = "", yardstick: str = "") -> str:
+def table(groups: Sequence[Group], rows: Sequence[str], kind: str = "", yardstick: str = "", name: str = "") -> str:
     """Return a table of rows that are HTML; nothing where there are none.
 
-    ``kind`` is a further class for its style, ``yardstick`` the head of a column after those of the groups.
+    ``kind`` is a further class for its style, ``yardstick`` the head of a column after those of the groups, ``name``
+    what those are told who do not see it.
     """
     if not rows:
         return ""
@@ -30,7 +33,7 @@ def table(groups: Sequence[Group], rows: Sequence[str], kind: str = "", yardstic
     head += f"<th scope=col>{escape(yardstick)}</th>" if yardstick else ""
     return wide(
         f'<table class="compare {kind}"><thead><tr><td></td>{head}</tr></thead><tbody>{"".join(rows)}</tbody></table>',
-        f"{kind or 'numbers'} of the runs",
+        name or f"{kind or 'numbers'} of the runs",
     )
 
 
@@ -45,7 +48,7 @@ def heading(title: str, columns: int) -> str:
     return f'<tr class="group"><th scope=rowgroup>{escape(title)}</th><td colspan="{columns}"></td></tr>'
 
 
-def row(title: str, note: str, cells: Sequence[str], best: Collection[int] = ()) -> str:
+def row(title: str, note: str, cells: Iterable[str], best: Collection[int] = ()) -> str:
     """Return a row: its title, a small note beside it, a cell per group as HTML, and which of the cells are best."""
     marked = "".join(
         f'<td class="best"><span class="star" role="img" aria-label="best">★</span> {c}</td>'
@@ -55,6 +58,13 @@ def row(title: str, note: str, cells: Sequence[str], best: Collection[int] = ())
     )
     note = f"&nbsp;<small>{escape(note)}</small>" if note else ""
     return f"<tr><th scope=row>{breakable(title)}{note}</th>{marked}</tr>"
+
+
+def text_cell(value: str) -> str:
+    """Return a cell of text, what is long cut off with the whole of it as its title."""
+    if len(value) <= _LONGEST:
+        return escape(value)
+    return f'<span title="{escape(value)}">{escape(value[: _LONGEST - 1])}…</span>'
 
 
 def mean_and_deviation(values: Sequence[float], show: Show) -> str:

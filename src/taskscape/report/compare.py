@@ -58,7 +58,7 @@ def _page(compared: Comparison) -> str:
         "taskscape · comparison of runs",
         f"{count} runs{repeated}, on the split {result.split}{result.tta_words}{_epochs(groups)}.",
         [
-            ("What differs", "", what_differs(compared.difference)),
+            ("What differs", "", what_differs(groups, compared.difference)),
             (
                 "Metrics",
                 "A star marks what is better than everything else in its row by more than the spread over seeds. "

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from taskscape.report.groups import NO_SETTING, Group, differences
+from taskscape.report.groups import NO_SETTING, Group, differences, is_new
 from taskscape.report.protocol import evaluated_on
 from taskscape.report.run import Run
 from taskscape.report.words import heading, setting_words
@@ -34,6 +34,8 @@ def differ(groups: Sequence[Group]) -> Difference:
     data = _data(groups)
     if not data:  # the same images, wherever they lie
         settings = {name: values for name, values in settings.items() if not name.startswith("data.")}
+    new = [name for name, values in settings.items() if is_new(name, values, groups)]
+    settings = {name: values for name, values in settings.items() if name not in new}
     compared = [name for name in settings if name in _COMPARED or is_task(name)] or list(settings)[:1]
     besides = {
         setting_words(name): values
@@ -41,7 +43,7 @@ def differ(groups: Sequence[Group]) -> Difference:
         if name not in compared and not _belongs(name, values, compared)
     }
     words = dict.fromkeys("tasks" if is_task(name) else setting_words(name) for name in compared)
-    return Difference(list(words), data | _training(groups) | besides, _seeds(groups))
+    return Difference(list(words), data | _training(groups) | besides, [*_earlier(new), *_seeds(groups)])
 
 
 def is_task(name: str) -> bool:
@@ -73,6 +75,11 @@ def _training(groups: Sequence[Group]) -> dict[str, list[str]]:
     """Return which groups are unfinished."""
     unfinished = [", ".join(run.unfinished for run in g.runs if run.unfinished) for g in groups]
     return {"unfinished": [text or "finished" for text in unfinished]} if any(unfinished) else {}
+
+
+def _earlier(new: Sequence[str]) -> list[str]:
+    words = ", ".join(map(setting_words, new))
+    return [f"Some of these runs were trained by a version without {words}: taken as not set."] if new else []
 
 
 def _seeds(groups: Sequence[Group]) -> list[str]:

@@ -113,7 +113,29 @@ def differences(groups: Sequence[Group]) -> dict[str, list[str]]:
     # Where one experiment has null and another has nested settings, the nested settings show the difference.
     parents = {parent for name in names for parent in _parents(name)}
     different = {name: values for name, values in table.items() if len(set(values)) > 1 and name not in parents}
-    return {name: values for name, values in different.items() if not _follows_from_type(name, values, different)}
+    return {
+        name: values
+        for name, values in different.items()
+        if not (_follows_from_type(name, values, different) or _follows_from_classes(name, different))
+    }
+
+
+def is_new(name: str, values: Sequence[str], groups: Sequence[Group]) -> bool:
+    """Return whether a setting is missing in some experiments because an earlier version wrote them, which had none.
+
+    It is one of the experiment, of a section that has no types, or of a section that has the same type in all.
+    """
+    section, dot, _ = name.rpartition(".")
+    if NO_SETTING not in values or "." in section:
+        return False
+    sections = [g.runs[0].settings.get(section) for g in groups] if dot else [{}]
+    return all(isinstance(one, dict) and one.get("type") == sections[0].get("type") for one in sections)
+
+
+def _follows_from_classes(name: str, table: Mapping[str, Sequence[str]]) -> bool:
+    """Return whether a setting is the list of names or colors of a class set, whose name differs too."""
+    parent, _, last = name.rpartition(".")
+    return parent.endswith(".classes") and last in ("classes", "palette") and f"{parent}.name" in table
 
 
 def _parents(name: str) -> list[str]:

@@ -34,7 +34,7 @@ def heading(words: str) -> str:
 def setting_words(name: str) -> str:
     """Return a setting's dotted name in words: ``optimizer.lr`` is ``optimizer: learning rate``."""
     parts = name.removeprefix("tasks.").split(".")
-    if len(parts) > 1 and parts[-1] == "type":
+    if len(parts) > 1 and (parts[-1] == "type" or parts[-2:] == ["classes", "name"]):
         parts.pop()
     words = [_WORDS.get(part, part.replace("_", " ")) for part in parts]
     return ": ".join(filter(None, (", ".join(words[:-1]), words[-1])))

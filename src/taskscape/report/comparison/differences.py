@@ -3,15 +3,15 @@
 from collections.abc import Sequence
 from html import escape
 
-from taskscape.report.columns import row, table
+from taskscape.report.columns import row, table, text_cell
 from taskscape.report.differ import Difference, is_task
 from taskscape.report.groups import NO_SETTING, Group, differences
-from taskscape.report.html import facts, warning
+from taskscape.report.html import warning
 from taskscape.report.words import heading as capital
 from taskscape.report.words import setting_words
 
 
-def what_differs(difference: Difference) -> str:
+def what_differs(groups: Sequence[Group], difference: Difference) -> str:
     """Say what is compared and what else differs."""
     parts = []
     if difference.compared:
@@ -23,7 +23,8 @@ def what_differs(difference: Difference) -> str:
                 "nothing is starred."
             )
         )
-        parts.append(facts([(capital(name), " / ".join(values)) for name, values in difference.besides.items()]))
+        rows = [row(capital(name), "", map(text_cell, values)) for name, values in difference.besides.items()]
+        parts.append(table(groups, rows, "words", name="what differs besides"))
     parts += [f'<p class="hint">{escape(remark)}</p>' for remark in difference.remarks]
     return "".join(parts)
 
@@ -33,7 +34,7 @@ def settings_table(groups: Sequence[Group]) -> str:
     rows = [
         row(f"Task: {setting_words(name)}", "", [value if value == NO_SETTING else "yes" for value in values])
         if is_task(name)
-        else row(capital(setting_words(name)), "", [escape(value) for value in values])
+        else row(capital(setting_words(name)), "", map(text_cell, values))
         for name, values in differences(groups).items()
     ]
-    return table(groups, rows, "words")
+    return table(groups, rows, "words", name="settings of the runs")
