@@ -128,8 +128,9 @@ def is_new(name: str, values: Sequence[str], groups: Sequence[Group]) -> bool:
     section, dot, _ = name.rpartition(".")
     if NO_SETTING not in values or "." in section:
         return False
-    sections = [g.runs[0].settings.get(section) for g in groups] if dot else [{}]
-    return all(isinstance(one, dict) and one.get("type") == sections[0].get("type") for one in sections)
+    sections = [g.runs[0].settings.get(section) if dot else {} for g in groups]
+    types = {one.get("type") if isinstance(one, dict) else NO_SETTING for one in sections}
+    return len(types) == 1 and NO_SETTING not in types
 
 
 def _follows_from_classes(name: str, table: Mapping[str, Sequence[str]]) -> bool:
