@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from table import RESULTS, load, table
+from table import load, table
 
 _WORDS = {"semseg": "classes", "depth": "depth", "normals": "normals"}
 _SPLITS = {"val": "val", "shifted": "`shifted`"}
@@ -54,13 +54,18 @@ def quality(rows: Sequence[Mapping[str, Any]]) -> str:
     return table(["", "parameters", *head, "time of an evaluation that measures it"], made)
 
 
-def _of_result(make: Any) -> str:
-    if not (RESULTS / "confidence.json").exists():
-        return "not measured yet"
-    return str(make(load("confidence")["rows"]))
+def setting() -> str:
+    """What the networks were trained and measured on."""
+    found = load("confidence")
+    height, width = found["size"]
+    return (
+        f"{found['streets']:,} streets of {height}×{width}, {found['epochs']} epochs, {found['encoder']}, one seed, "
+        f"{found['measured']} streets of each split, {found['machine']['device']}"
+    )
 
 
 PARTS = {
-    "confidence": lambda: _of_result(confidence),
-    "confidence-quality": lambda: _of_result(quality),
+    "confidence": lambda: confidence(load("confidence")["rows"]),
+    "confidence-quality": lambda: quality(load("confidence")["rows"]),
+    "confidence-setting": setting,
 }
