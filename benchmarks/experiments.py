@@ -2,14 +2,15 @@
 
     python benchmarks/experiments.py --seeds 0 1 2 --workers 10 --minutes 6
 
-trains the recipes of all claims (``tables.CLAIMS``, the first ones first) as ``taskscape train RECIPE --scale small``
-does, once per seed, in several processes. Names of recipes, with further arguments where need be, train these alone:
+trains the recipes of all claims (``tables.CLAIMS``, the first ones first) at the small scale of ``taskscape train
+RECIPE --scale small``, once per seed, in several processes, and validates after the last step. Names of recipes, with
+further arguments where need be, train these alone:
 
     python benchmarks/experiments.py adaptive/silog_joint 'ladder/rung0 --optimizer.lr 1e-3' --seeds 0 1 2
 
-``--train``, ``--val``, ``--halved`` and ``--epochs`` change images and epochs, where the machine asks for it; the
-result says so. It may be stopped: what is in the result is not trained again, and a run that was interrupted goes on.
-A run that fails is in the result with its error, what ``--minutes`` left out is listed.
+``--train``, ``--val``, ``--halved``, ``--epochs`` and ``--steps`` change images and epochs, where the machine asks for
+it; the result says so. It may be stopped: what is in the result is not trained again. A run that fails is in the result
+with its error, what ``--minutes`` left out is listed.
 
 ``--times`` measures instead, in this process and in turns, how long steps of training and predictions of one network
 for both tasks take, and of one per task.
@@ -27,7 +28,7 @@ import shlex
 import shutil
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from multiprocessing.connection import Connection
@@ -37,19 +38,21 @@ from typing import Any
 import torch
 
 import tables
+from table import RESULTS
 from taskscape import parallel, recipes, runs
 from taskscape.commands.experiment import parse
 from taskscape.data import Augmentation, Streets
 from taskscape.devices import find_device
 from taskscape.distributed import launch
-from taskscape.evaluation import seconds_of
+from taskscape.evaluation import evaluate, seconds_of
 from taskscape.files import atomic_write
 from taskscape.models import Network
 from taskscape.recipes.miniscapes import alone
-from taskscape.run_folder import Result, RunFolder
+from taskscape.run_folder import RunFolder
 from taskscape.runs import Experiment
+from taskscape.training.checkpoint import Checkpointer
 
-RESULT = tables.RESULTS / "experiments.json"
+RESULT = RESULTS / "experiments.json"
 KEPT = (
     *("semseg/miou", "semseg/miou_per_image", "semseg/pixel_accuracy", "depth/abs_err", "depth/abs_rel"),
     *("depth/si_log_rmse", "depth/inverse_abs_err", "depth/inverse_abs_rel", "grader"),
@@ -82,6 +85,8 @@ class Size:
     val: int
     halved: bool
     epochs: int
+    steps: int | None = None
+    """As many images, in place of ``train``, that all epochs have so many steps."""
 
     def of(self, name: str) -> Experiment:
         """Return the experiment of a name at small scale, with these images."""
@@ -91,35 +96,65 @@ class Size:
         data, crop = experiment.data, experiment.augmentation.crop
         assert isinstance(data, Streets)
         (height, width), halves = data.size, 2 if self.halved else 1
-        data = replace(data, train=self.train, val=self.val, size=(height // halves, width // halves))
-        crop = crop and (crop[0] // halves, crop[1] // halves)
-        return replace(experiment, data=data, augmentation=replace(experiment.augmentation, crop=crop))
+        train = self.train if self.steps is None else -(-self.steps // self.epochs) * experiment.batch_size
+        data = replace(data, train=train, val=self.val, size=(height // halves, width // halves))
+        augmentation = replace(experiment.augmentation, crop=crop and (crop[0] // halves, crop[1] // halves))
+        return replace(
+            experiment, data=data, augmentation=augmentation, validate_every=experiment.epochs, train_metrics=0.0
+        )
+
+
+class NoCheckpoint(Checkpointer):
+    """Saves nothing: a run of a minute is begun again."""
+
+    def is_due(self) -> bool:
+        return False
+
+    def save(self, state: Mapping[str, Any]) -> None:
+        """Save nothing."""
 
 
 def train(job: Job) -> dict[str, Any]:
-    """Train a run, or continue it, and return what the document needs of it, or the error."""
-    experiment = job.experiment
-    assert isinstance(experiment.data, Streets)
+    """Train a run, and return what the document needs of it, or the error."""
     try:
-        result = runs.train(experiment, job.run, resume=True, quiet=True)
-        if experiment.tta is not None:
-            result = Result.load(RunFolder(job.run).result("val", experiment.tta))
+        return _train(job)
     except Exception as error:  # the other runs are worth their time
         return {"error": f"{type(error).__name__}: {error}"}
     finally:
+        shutil.rmtree(job.run, ignore_errors=True)
         gc.collect()  # the next one has all memory
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+
+
+def _train(job: Job) -> dict[str, Any]:
+    """Train as ``runs.train`` does, and validate once, after the last step."""
+    experiment, folder = job.experiment, RunFolder(job.run)
+    experiment.check()
+    data = experiment.data
+    assert isinstance(data, Streets)
+    stores, fabric = data.open(), launch(experiment.device)
+    experiment = experiment.for_data(stores["train"])
+    job.run.mkdir(parents=True)
+    trainer = runs.assemble(experiment, stores, fabric, folder)
+    trainer.checkpointer = NoCheckpoint(folder.checkpoint, fabric, math.inf)
+    evaluation = trainer.run()
+    if experiment.tta is not None:
+        model = runs.TrainedModel(experiment, trainer.network.eval(), fabric.device)
+        forward = partial(model.forward_tta, tta=experiment.tta)
+        evaluation = evaluate(forward, experiment.tasks, trainer.val_data.epoch(0), fabric.device)
     found = {
-        "train": experiment.data.train,
-        "val": experiment.data.val,
-        "size": list(experiment.data.size),
+        "train": data.train,
+        "val": data.val,
+        "size": list(data.size),
         "epochs": experiment.epochs,
-        "steps": experiment.epochs * (experiment.data.train // experiment.batch_size),
-        "parameters": result.cost["parameters"],
-        "seconds": round(result.cost["seconds"], 1),
-        "metrics": {name: result.metrics[name] for name in KEPT if name in result.metrics},
+        "steps": trainer.step,
+        "parameters": sum(parameter.numel() for parameter in trainer.network.parameters()),
+        "seconds": round(trainer.pace.seconds, 1),
+        "metrics": {name: evaluation.metrics[name] for name in KEPT if name in evaluation.metrics},
     }
     if job.name in tables.METRES_AND_LOG:
-        found["histogram"] = result.plots["depth/histogram"]
+        found["histogram"] = evaluation.plots["depth/histogram"]
     return found
 
 
@@ -134,8 +169,8 @@ def serve(connection: Connection, parent: int) -> None:
 class Queue:
     """Jobs for several processes, and the file of their results. A process that dies takes its run alone with it."""
 
-    def __init__(self, jobs: Sequence[Job], file: Path, until: float, *, forget: bool) -> None:
-        self.jobs, self.file, self.until, self.forget = list(jobs), file, until, forget
+    def __init__(self, jobs: Sequence[Job], file: Path, until: float) -> None:
+        self.jobs, self.file, self.until = list(jobs), file, until
         self.lock = threading.Lock()
         self.started = time.monotonic()
 
@@ -180,8 +215,6 @@ class Queue:
             save(self.file, found)
             said = outcome.get("error") or ", ".join(f"{k} {v:.2f}" for k, v in outcome["metrics"].items())
             print(f"{time.monotonic() - self.started:4.0f} s  {job.name}, seed {job.seed}: {said}", flush=True)
-        if self.forget and "error" not in outcome:
-            shutil.rmtree(job.run, ignore_errors=True)
 
 
 def read(file: Path) -> dict[str, Any]:
@@ -214,7 +247,7 @@ def train_all(arguments: argparse.Namespace) -> None:
     """Train what is asked for."""
     until = time.monotonic() + 60 * arguments.minutes
     found = read(arguments.json)
-    size = Size(arguments.train, arguments.val, arguments.halved, arguments.epochs)
+    size = Size(arguments.train, arguments.val, arguments.halved, arguments.epochs, arguments.steps)
     names = arguments.recipes or tables.recipes_of_claims()
     wanted = list(jobs(names, arguments.seeds, size, arguments.out, found))
     # Runs that differ in their seed alone stand together, so that what is left out is whole claims.
@@ -224,7 +257,7 @@ def train_all(arguments: argparse.Namespace) -> None:
     print(f"{len(wanted)} runs; streets were made in {time.monotonic() - started:.0f} s", flush=True)
     found |= {"machine": machine(), "failed": {}, "left_out": []}
     save(arguments.json, found)
-    queue = Queue(wanted, arguments.json, until, forget=arguments.forget)
+    queue = Queue(wanted, arguments.json, until)
     queue.run(arguments.workers)
     left_out = [f"{job.name}, seed {job.seed}" for job in queue.jobs]
     save(arguments.json, read(arguments.json) | {"left_out": left_out})
@@ -297,10 +330,10 @@ def main() -> None:
     parser.add_argument("--val", type=int, default=recipes.scale.VAL)
     parser.add_argument("--halved", action="store_true", help="half the size of small scale")
     parser.add_argument("--epochs", type=int, default=recipes.scale.EPOCHS)
+    parser.add_argument("--steps", type=int, help="of each run: sets --train, by the batch size")
     parser.add_argument("--workers", type=int, default=1, help="processes, with a thread each")
     parser.add_argument("--minutes", type=float, default=math.inf, help="begin no run after so long")
-    parser.add_argument("--out", type=Path, default=Path("runs/experiments"))
-    parser.add_argument("--forget", action="store_true", help="delete the folder of a run whose result is kept")
+    parser.add_argument("--out", type=Path, default=Path("runs/experiments"), help="folder for what a run writes")
     parser.add_argument("--json", type=Path, default=RESULT)
     parser.add_argument("--times", action="store_true", help="measure times instead of training")
     parser.add_argument("--size", type=int, nargs=2, default=(128, 256), help="of the images for --times")

@@ -80,6 +80,7 @@ def test_every_claim_can_be_trained() -> None:
         assert (experiment.data.train, experiment.data.val) == (8, 2)  # type: ignore[attr-defined]
         assert experiment.epochs == (6 if name == "ladder/rung10" else 4)
         assert experiment.precision == "fp32"
+    assert experiments.Size(8, 2, halved=True, epochs=4, steps=100).of("ladder/rung2").data.train == 25 * 4  # type: ignore[attr-defined]
     pretrained = [name for name in tables.recipes_of_claims() if getattr(size.of(name).network, "pretrained", False)]
     assert pretrained == ["ladder/rung1 --network.encoder tf_efficientnet_lite0 --network.pretrained True"]
 
@@ -88,12 +89,10 @@ def test_a_queue_keeps_failures_and_begins_nothing_late(tmp_path: Path) -> None:
     size = experiments.Size(train=8, val=2, halved=True, epochs=1)
     jobs = list(experiments.jobs(["adaptive/branched"], [0, 1, 2], size, tmp_path, {"runs": {}}))
     file = tmp_path / "found.json"
-    queue = experiments.Queue(jobs, file, time.monotonic() + 60, forget=True)
+    queue = experiments.Queue(jobs, file, time.monotonic() + 60)
     assert queue._next() is jobs[0]
-    jobs[0].run.mkdir()
     queue._keep(jobs[0], {"error": "ValueError: no"})
     queue._keep(jobs[1], {"metrics": {"semseg/miou": 1.0}})
-    assert jobs[0].run.exists()  # it can be resumed
     queue.until = 0
     assert queue._next() is None and queue.jobs == jobs[1:]
     content = experiments.read(file)
