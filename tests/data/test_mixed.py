@@ -180,6 +180,26 @@ def test_classes_become_those_of_the_first_store(stores: Path) -> None:
     assert torch.equal(target.valid, raw.value != 0) and any("wall become no class" in note for note in by_name.notes)
 
 
+def test_factors_of_images_are_those_of_their_own_store(stores: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Such as the camera of each image, which the manifest of its store says."""
+    cameras = {"shapes": None, "fine": np.arange(5) + 10.0}
+    by_length = {12: cameras["shapes"], 5: cameras["fine"]}
+    seen: list[Any] = []
+
+    def image_factors(self: DepthTask, description: Any, split: str) -> Any:
+        seen.append((description, split))
+        return by_length[(12, 5)[len(seen) - 1]]
+
+    monkeypatch.setattr(DepthTask, "image_factors", image_factors)
+    store = train(stores, "shapes,labels=depth", "fine,labels=depth")
+    loader = Loader(store, {"depth": DepthTask(max_depth=9000)}, 4, CPU)
+    plain = store.gather([3, 12, 16, 13], ("depth",), CPU).targets["depth"].value
+    scaled = loader.batch(np.array([3, 12, 16, 13])).targets["depth"].value
+    assert seen == [(None, "train")] * 2
+    factors = torch.tensor([1.0, 10.0, 14.0, 11.0]).view(-1, 1, 1, 1)
+    assert torch.allclose(scaled[plain > 0], (plain * factors)[plain > 0])
+
+
 def odd(path: Path, size: tuple[int, int], metric: bool = True) -> Path:
     """A store of another size: an image whose columns count up, with depth to match."""
     writer = StoreWriter(path, size, {"train": 2, "val": 1}, {"depth": Depth(metric)}, {"kind": "odd"})

@@ -161,11 +161,12 @@ class OnnxLabeler(Labeler):
         source = self.session.get_inputs()[0]
         rgb = (image * 255).clamp(0, 255).contiguous().cpu().numpy()
         rgb = np.rint(rgb).astype(np.uint8) if "uint8" in source.type else rgb.astype(np.float32)
-        at_once = len(rgb) if not isinstance(source.shape[0], int) else source.shape[0]
-        runs = [self.session.run(None, {source.name: rgb[i : i + at_once]}) for i in range(0, len(rgb), at_once)]
+        at_once = source.shape[0] if isinstance(source.shape[0], int) else len(rgb)
+        whole = np.concatenate([rgb, rgb[-1:].repeat(-len(rgb) % at_once, 0)])  # batches of a fixed size are filled up
+        runs = [self.session.run(None, {source.name: whole[i : i + at_once]}) for i in range(0, len(whole), at_once)]
         labels = {}
         for number, (name, task) in enumerate(self.tasks.items()):
-            raw = torch.from_numpy(np.concatenate([outputs[number] for outputs in runs]))
+            raw = torch.from_numpy(np.concatenate([outputs[number] for outputs in runs])[: len(rgb)])
             expected = (len(image), task.channels, *image.shape[2:])
             if tuple(raw.shape) != expected:
                 raise ValueError(
