@@ -101,7 +101,11 @@ def streets_small() -> Experiment:
     """The released model: segmentation, depth and normals of streets, from generated ones alone."""
     return replace(
         streets_to_camvid(),
-        tasks={"semseg": SemanticSegmentation(), "depth": Depth(), "normals": SurfaceNormals()},
+        tasks={
+            "semseg": SemanticSegmentation(confidence="probability"),
+            "depth": Depth(),
+            "normals": SurfaceNormals(),
+        },
         weighting=FixedConfig({"depth": 0.5}),
         epochs=8,
     )
