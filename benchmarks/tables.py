@@ -13,6 +13,7 @@ from functools import partial
 from typing import Any, NamedTuple
 
 import confidence_tables
+import frozen_tables
 import photograph_tables
 from table import RESULTS, ROOT, load, table
 from taskscape.commands.recipes import by_group
@@ -398,6 +399,7 @@ PARTS: dict[str, Callable[[], str]] = {
         if group not in ("", "photographs")
     },
     "networks": networks,
+    "frozen": frozen_tables.steps,
     "balancing": weightings,
     "weighting": partial(balancing_costs, "weighting"),
     "weighting-xtask": partial(balancing_costs, "weighting-xtask"),

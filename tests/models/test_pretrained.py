@@ -139,3 +139,22 @@ def test_weights_of_another_implementation_fit_in_their_order(tmp_path: Path) ->
     )
     with pytest.raises(ValueError, match=r"x\.pth does not hold weights of resnet10t"):
         Encoder(NAME, pretrained=tmp_path / "x.pth")
+
+
+def test_a_model_that_is_named_gives_its_encoder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By the names of released models, in the type that it was published in."""
+    from taskscape import released
+
+    torch.manual_seed(5)
+    other = build("deeplab-plain", {"depth": 1}, encoder=NAME)
+    (tmp_path / "rooms").mkdir()
+    (tmp_path / "rooms" / "experiment.yaml").write_text("")
+    halves = {key: value.half() if value.is_floating_point() else value for key, value in other.state_dict().items()}
+    save_safetensors(tmp_path / "rooms" / "best.safetensors", halves)
+    monkeypatch.setattr(released, "FOLDER", tmp_path)
+    monkeypatch.chdir(tmp_path)
+    encoder = Encoder(NAME, pretrained="taskscape/rooms")
+    for name, tensor in other.encoder.backbone.state_dict().items():
+        torch.testing.assert_close(encoder.backbone.state_dict()[name], tensor, rtol=1e-3, atol=1e-6)
+    with pytest.raises(ValueError, match=r"network\.pretrained: there is no released model 'taskscape/room'; did you"):
+        DeeplabPlainConfig(encoder=NAME, pretrained=Path("taskscape/room")).check({})

@@ -118,12 +118,14 @@ class FeatureCache:
                     self.maps[split, index] = array
 
     def give(self, split: str, batch: Batch, indices: Indices, mirrored: Mirrored) -> None:
-        """Hand the features of a batch to the encoder."""
+        """Hand the features of a batch to the encoder, with the memory format of its images."""
         indices = indices % len(self.stores[split])
+        is_contiguous = batch.image.is_contiguous()
         maps: dict[int, Tensor] = {}
         for index, level in enumerate(self.read):
             rows = torch.from_numpy(self.maps[split, index][indices, mirrored.astype(np.int64)])
-            maps[level] = rows.to(batch.image.device).float().permute(0, 3, 1, 2)
+            values = rows.to(batch.image.device).float().permute(0, 3, 1, 2)
+            maps[level] = values.contiguous() if is_contiguous else values
         self.encoder.remember(batch.image, maps)
 
     def _compute(self, split: str, store: Store, folder: Path, report: ProgressCallback | None) -> None:

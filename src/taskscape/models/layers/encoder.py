@@ -39,7 +39,7 @@ class EncoderConfig(NetworkConfig):
     """Any timm backbone: convolutional, hierarchical or a plain vision transformer."""
     pretrained: bool | Path = False
     """The encoder's weights: False for random ones, True for those of an installed package or of the hub, or those of a
-    file (safetensors, or of torch.save) or of a run's folder."""
+    file (safetensors, or of torch.save), of a run's folder or of a model by its name (taskscape/streets-small)."""
     freeze: Freeze = "none"
     """What of the encoder keeps its weights and statistics: none, all, or its stem and so many stages after it, from 0;
     of a plain transformer so many blocks."""

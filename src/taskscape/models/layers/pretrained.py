@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
+from taskscape.released import resolve
 from taskscape.state_dicts import Match, by_module, match, read, require_finite
 
 _NAMED = 6
@@ -25,16 +26,17 @@ class Fitting(NamedTuple):
 def fitting(backbone: nn.Module, name: str, path: Path) -> Fitting:
     """Return the weights in ``path`` that fill every tensor of the timm backbone ``name``.
 
-    The file is one of safetensors or ``torch.save``, or the folder of a run; names in it may begin with anything
-    (``state_dict.module.backbone.``). Where names are those of a model's first publication, timm's conversion is tried;
-    and where they are those of another implementation, the order. What serves classification is not needed.
+    The file is one of safetensors or ``torch.save``, the folder of a run, or a model by its name; names of tensors may
+    begin with anything (``state_dict.module.backbone.``). Where they are those of a model's first publication, timm's
+    conversion is tried; and where they are those of another implementation, the order. What serves classification is
+    not needed.
 
     Raises ``ValueError`` that says how many tensors fit and which do not, also for the weights of a larger model.
     """
     import timm
 
     try:
-        weights = read(path)
+        weights = read(resolve(path))
     except (ValueError, OSError) as error:
         raise ValueError(f"network.pretrained: {error}") from error
     own = backbone.state_dict()
