@@ -18,6 +18,7 @@ from taskscape.batch import Sample
 from taskscape.commands.experiment import parse
 from taskscape.data import Augmentation, Loader, Mixed, MixedPart, Packed, Store, StoreWriter, Streets
 from taskscape.data.mixed import MixedStore
+from taskscape.data.sources import Part
 from taskscape.errors import Interrupted
 from taskscape.modalities import Depth, Semseg
 from taskscape.modalities.class_sets import ClassSet
@@ -176,6 +177,7 @@ def test_classes_become_those_of_the_first_store(stores: Path) -> None:
     assert torch.equal(target.value[target.valid], torch.tensor([0, 1])[raw.value[target.valid]])
     assert any("house become no class" in note for note in store.notes)
     by_name = train(stores, "classes", "fine,labels=semseg")
+    assert by_name.manifest.fingerprint != store.manifest.fingerprint  # labels are others
     target = by_name.gather(range(7, 12), ("semseg",), CPU).targets["semseg"]
     assert torch.equal(target.valid, raw.value != 0) and any("wall become no class" in note for note in by_name.notes)
 
@@ -218,8 +220,10 @@ def odd(path: Path, size: tuple[int, int], metric: bool = True) -> Path:
 def test_other_sizes_are_refused_or_cut_and_resized(stores: Path, tmp_path: Path) -> None:
     other = odd(tmp_path / "odd", (64, 128))
     parts = (str(stores / "shapes") + ",labels=depth", str(other))
-    with pytest.raises(ValueError, match=r"different sizes, shapes 32x48, odd 64x128: .*--data.size 32x48, or prepare"):
-        Mixed(parts).open()
+    with pytest.raises(
+        ValueError, match=r"different sizes, shapes 32x48, odd 64x128, streets 64x128: .*--data.size 32x48, or prepare"
+    ):
+        Mixed((*parts, "streets,train=999999")).preview()  # before anything is rendered
     store = Mixed(parts, size=SIZE).open()["train"]
     batch = store.gather([12], ("depth",), CPU)
     value, valid = batch.targets["depth"]
@@ -282,6 +286,12 @@ def test_a_part_is_its_words(part: MixedPart) -> None:
 def test_parts_that_are_none(stores: Path, parts: tuple[str, ...], message: str) -> None:
     with pytest.raises((ValueError, FileNotFoundError), match=message):
         Mixed(tuple(part if part.startswith("streets") else f"{stores}/{part}" for part in parts)).open()
+
+
+def test_other_sources_are_no_parts(tmp_path: Path) -> None:
+    for source in (Part(tmp_path), Streets(folder=tmp_path)):
+        with pytest.raises(ValueError, match="cannot be a part: give a store, or streets without a folder"):
+            Mixed.of_parts(MixedPart(source))
 
 
 # -- whole runs ------------------------------------------------------------------------------------------------------

@@ -21,7 +21,7 @@ Indices = npt.NDArray[np.int64]
 Convert = Callable[[Target], Target]
 
 
-class MixedPart(NamedTuple):
+class Member(NamedTuple):
     """One of several stores, as it is used."""
 
     name: str
@@ -30,6 +30,8 @@ class MixedPart(NamedTuple):
     """Of the images of an epoch, together with the shares of the others; 0 where it is not drawn from."""
     labels: Mapping[str, Convert]
     """The labels that are taken of it, and what makes those of the whole from them."""
+    classes: str = ""
+    """How its classes were mapped, in words: data mapped otherwise are other data."""
 
 
 class MixedStore(Store):
@@ -53,7 +55,7 @@ class MixedStore(Store):
 
     def __init__(
         self,
-        parts: Sequence[MixedPart],
+        parts: Sequence[Member],
         fields: Mapping[str, Modality],
         size: tuple[int, int],
         images: int | None = None,
@@ -70,6 +72,7 @@ class MixedStore(Store):
         total = int(self._ends[-1])
         about: list[dict[str, Any]] = [
             {"name": part.name, "images": len(part.store), "share": part.share, "labels": list(part.labels)}
+            | ({"classes": part.classes} if part.classes else {})
             | {"store": str(part.store.path), "fingerprint": part.store.manifest.fingerprint}
             for part in self._parts
         ]
@@ -81,7 +84,7 @@ class MixedStore(Store):
             shard=total,
             names={split: [f"{part.name}/{name}" for part in self._parts for name in part.store.names]},
             files={
-                f"{number} {'+'.join(part.labels)}/{file}": info
+                f"{number} {'+'.join(part.labels)} {part.classes}/{file}": info
                 for number, part in enumerate(self._parts)
                 for file, info in part.store.manifest.files.items()
             },

@@ -8,15 +8,15 @@ from typing import Any, ClassVar, NamedTuple
 
 from typing_extensions import override
 
-from taskscape.data import mixed
-from taskscape.data.mixed import MixedStore
+from taskscape.data.manifest import Manifest
+from taskscape.data.mixed import Member, MixedStore
 from taskscape.data.sources.base import DataSource, Preview
 from taskscape.data.sources.packed import Packed
 from taskscape.data.sources.streets import Streets
 from taskscape.data.store import Store
 from taskscape.modalities import Modality
 from taskscape.progress import ProgressCallback
-from taskscape.serialization import nearest, read_size
+from taskscape.serialization import nearest, read_size, show_size
 from taskscape.serialization.ranges import Count, NonNegative, RangedSettings
 
 _STREETS = ("train", "val", "test", "shifted", "size", "samples", "seed", "style")
@@ -46,9 +46,12 @@ class MixedPart(RangedSettings):
     """The labels that its other splits, such as ``val``, measure; by default those that are taken of it."""
 
     @property
-    def source(self) -> DataSource:
-        """The store as a source of data."""
-        return self.data if isinstance(self.data, DataSource) else Packed(Path(self.data))
+    def source(self) -> Packed | Streets:
+        """The store as a source of data. Raises ``ValueError`` for another source."""
+        source = self.data if isinstance(self.data, DataSource) else Packed(Path(self.data))
+        if not isinstance(source, Packed | Streets) or (isinstance(source, Streets) and source.folder is not None):
+            raise ValueError(f"data.parts: {source} cannot be a part: give a store, or streets without a folder")
+        return source
 
     @classmethod
     def parse(cls, text: str) -> "MixedPart":
@@ -80,16 +83,14 @@ class MixedPart(RangedSettings):
 
     def __str__(self) -> str:
         """Return the part in words. Raises ``ValueError`` for data that have no words."""
-        match self.source:
-            case Packed(path=path):
-                words = [f"./{path}" if str(path) == Streets.name else str(path)]
-            case Streets(folder=None):
-                words = [Streets.name]
-                for key in _STREETS:
-                    if (value := getattr(self.source, key)) != Streets.__dataclass_fields__[key].default:
-                        words.append(f"{key}={f'{value[0]}x{value[1]}' if key == 'size' else value}")
-            case _:
-                raise ValueError(f"data.parts: {self.data} cannot be a part: give a store, or streets without a folder")
+        source = self.source
+        if isinstance(source, Packed):
+            words = [f"./{source.path}" if str(source.path) == Streets.name else str(source.path)]
+        else:
+            words = [Streets.name]
+            for key in _STREETS:
+                if (value := getattr(source, key)) != Streets.__dataclass_fields__[key].default:
+                    words.append(f"{key}={show_size(value) if key == 'size' else value}")
         if self.share != 1:
             words.append(f"share={self.share:g}")
         if self.labels is not None:
@@ -107,6 +108,7 @@ class _Read(NamedTuple):
     name: str
     part: MixedPart
     preview: Preview
+    size: tuple[int, int]
     labels: tuple[str, ...]
     """That are taken to train."""
     validate: tuple[str, ...]
@@ -161,6 +163,7 @@ class Mixed(DataSource):
     @override
     def preview(self) -> Preview:
         read = self._read()
+        self._size(read)
         fields = _fields(read, "train")
         counts: dict[str, int] = {}
         for one in read:
@@ -172,14 +175,14 @@ class Mixed(DataSource):
     @override
     def open(self, report: ProgressCallback | None = None) -> dict[str, Store]:
         read = self._read()
+        size = self._size(read)  # before streets are rendered
         stores = [one.part.source.open(report) for one in read]
-        size = self._size(read, stores)
         splits = dict.fromkeys(split for one in read for split in one.preview.counts if one.used(split))
         opened: dict[str, Store] = {}
         for split in splits:
             fields = _fields(read, split)
             parts = [
-                mixed.MixedPart(
+                Member(
                     one.name,
                     some[split],
                     one.part.share if split == "train" else 1.0,
@@ -187,6 +190,7 @@ class Mixed(DataSource):
                         label: some[split].fields[label].conversion_to(fields[label], one.part.classes)
                         for label in one.used(split)
                     },
+                    one.part.classes,
                 )
                 for one, some in zip(read, stores, strict=True)
                 if one.used(split)
@@ -205,7 +209,6 @@ class Mixed(DataSource):
         for part in map(MixedPart.parse, self.parts):
             source = part.source
             preview = source.preview()
-            assert preview is not None  # those of stores and streets are known
             folder = source.path.resolve().name if isinstance(source, Packed) else source.name
             same = sum(one.name.partition("#")[0] == folder for one in read)
             name = f"{folder}#{same + 1}" if same else folder
@@ -213,7 +216,8 @@ class Mixed(DataSource):
                 if label not in preview.fields:
                     raise ValueError(f"data.parts: {part} has no labels {label!r}{nearest(label, preview.fields)}")
             labels = tuple(preview.fields) if part.labels is None else part.labels
-            read.append(_Read(name, part, preview, labels, labels if part.validate is None else part.validate))
+            size = Manifest.of(source.path).size if isinstance(source, Packed) else source.size
+            read.append(_Read(name, part, preview, size, labels, labels if part.validate is None else part.validate))
         for split in ("train", "val"):
             if not any(one.used(split) for one in read):
                 wanted = (
@@ -223,10 +227,11 @@ class Mixed(DataSource):
             _fields(read, split)  # checks them
         return read
 
-    def _size(self, read: Sequence[_Read], stores: Sequence[Mapping[str, Store]]) -> tuple[int, int]:
-        sizes = {one.name: next(iter(some.values())).size for one, some in zip(read, stores, strict=True)}
+    def _size(self, read: Sequence[_Read]) -> tuple[int, int]:
+        """Return the size of all images. Raises ``ValueError`` where stores differ and none is set."""
         if self.size is not None:
             return self.size
+        sizes = {one.name: one.size for one in read}
         if len(set(sizes.values())) > 1:
             listed = ", ".join(f"{name} {height}x{width}" for name, (height, width) in sizes.items())
             raise ValueError(
