@@ -89,6 +89,18 @@ def test_tasks_that_do_not_say_how_sure_they_are_have_a_label_everywhere(
         label(run, store, tmp_path / "other", tasks=("depth",), threshold=0.9, device="cpu")
 
 
+def test_pixels_of_some_classes_have_no_label_of_other_tasks(run: Path, store: Path, tmp_path: Path) -> None:
+    words = {"tasks": ("semseg", "depth"), "threshold": None, "without": ("background",), "device": "cpu"}
+    manifest = label(run, store, tmp_path / "new", **words)  # type: ignore[arg-type]
+    images = Store.open(store, "train").gather(range(8), [], CPU).image
+    ids = runs.load(run, "cpu").forward(images).final["semseg"].argmax(1)
+    assert torch.equal(gathered(tmp_path / "new", "depth")[1], ids != 0) and (ids == 0).any()
+    value, valid = gathered(tmp_path / "new", "semseg")
+    assert (value[valid] == 0).any() and manifest.source["predicted"]["depth"]["without"] == ["background"]
+    with pytest.raises(ValueError, match="predicts no class 'backgrounds'; did you mean background"):
+        label(run, store, tmp_path / "other", **words | {"without": ("backgrounds",)})  # type: ignore[arg-type]
+
+
 def test_a_new_store_is_one_to_train_and_check(run: Path, store: Path, tmp_path: Path) -> None:
     label(run, store, tmp_path / "new", tasks=("semseg", "depth"), device="cpu")
     check(tmp_path / "new")

@@ -27,6 +27,7 @@ def label(
     in_place: bool = False,
     tasks: tuple[str, ...] = (),
     threshold: float | None = None,
+    without: tuple[str, ...] = (),
     suffix: str | None = None,
     fill: bool = False,
     height: int | None = None,
@@ -46,6 +47,8 @@ def label(
         tasks: What is predicted, of the tasks of the model; by default all.
         threshold: Least confidence of a label, from 0 to 1; a pixel below it has no label. By default 0.5 for tasks of
             which the model says how sure it is; of others every pixel has a label.
+        without: Classes whose pixels, as the same model predicts them, get no label of tasks without classes, such as
+            sky, whose depth means nothing.
         suffix: What the names of the labels have behind those of the tasks, such as _predicted.
         fill: Keep the labels of that name that the store has, and predict only pixels without one.
         height: Scale images to this height for the network, and its output back.
@@ -72,6 +75,7 @@ def label(
             out,
             tasks=tasks,
             threshold=threshold,
+            without=without,
             suffix=suffix or "",
             fill=fill,
             height=height,

@@ -34,6 +34,7 @@ def label(
     *,
     tasks: Sequence[str] = (),
     threshold: float | None = None,
+    without: Sequence[str] = (),
     suffix: str = "",
     fill: bool = False,
     height: int | None = None,
@@ -54,6 +55,8 @@ def label(
         tasks: What is predicted, of the tasks of the model; by default all.
         threshold: Least confidence, 0..1 (``Task.confidence_of``); pixels below it have no label. By default 0.5 where
             the model says how sure it is; elsewhere every pixel has a label.
+        without: Classes whose pixels, as the same model predicts them, get no label of tasks without classes: depth of
+            the sky means nothing.
         suffix: What the names of the fields have behind those of the tasks.
         fill: Where the store has labels of such a name, keep them and predict only the pixels without.
         height: Scale images to this height for the network, and its output back.
@@ -78,6 +81,7 @@ def label(
     labeler.check_size(manifest.size)
     fields = _fields(labeler, tasks, suffix, manifest, str(store), fill)
     least = {name: _threshold(labeler, name, threshold) for name in fields}
+    excluded = _classes(labeler, without)
     source = {
         **manifest.source,
         "kind": KIND,
@@ -86,6 +90,7 @@ def label(
             **manifest.source.get("predicted", {}),
             **{
                 field: {**labeler.about(), "task": name, "threshold": least[name], "fill": fill}
+                | ({} if labeler.tasks[name].predicts_classes else {"without": list(without)})
                 for name, field in fields.items()
             },
         },
@@ -95,7 +100,7 @@ def label(
         writer = StoreWriter(
             target, manifest.size, manifest.counts, {**manifest.labels, **modalities}, source, manifest.shard
         )
-        _write(writer, labeler, store, fields, least, modalities, report)
+        _write(writer, labeler, store, fields, least, excluded, modalities, report)
         writer.finish()
         finished = _with_shares(target, manifest, modalities)
         if out is None:
@@ -129,6 +134,18 @@ def _fields(
     return fields
 
 
+def _classes(labeler: Labeler, names: Sequence[str]) -> dict[str, list[int]]:
+    """Return the ids of these classes in each task that has them. Raises ``ValueError`` for a class that none has."""
+    classes = {name: task.modality.bins for name, task in labeler.tasks.items() if task.predicts_classes}
+    known = {one for some in classes.values() for one in some}
+    for name in names:
+        if name not in known:
+            raise ValueError(
+                f"--without: the model predicts no class {name!r}{nearest(name, known) if known else ''}: leave it out"
+            )
+    return {task: [some.index(name) for name in names if name in some] for task, some in classes.items()}
+
+
 def _threshold(labeler: Labeler, name: str, threshold: float | None) -> float | None:
     """Return the least confidence of a task's labels; None where all are kept. Raises ``ValueError``."""
     if threshold is None:
@@ -149,6 +166,7 @@ def _write(
     store: Path,
     fields: Mapping[str, str],
     least: Mapping[str, float | None],
+    excluded: Mapping[str, Sequence[int]],
     modalities: Mapping[str, Modality],
     report: ProgressCallback | None,
 ) -> None:
@@ -161,7 +179,13 @@ def _write(
             some = indices[start : start + BATCH_SIZE]
             batch = opened.gather(some, [], torch.device("cpu"))
             labels = labeler.predict(batch.image)
-            arrays = {name: _arrays(labels[name], modalities[fields[name]], least[name]) for name in fields}
+            shown = _shown(labels, excluded, len(some), opened.size)
+            arrays = {
+                name: _arrays(
+                    labels[name], modalities[field], least[name], labeler.tasks[name].predicts_classes or shown
+                )
+                for name, field in fields.items()
+            }
             for position, index in enumerate(some):
                 stored = opened.stored(index)
                 values, valid = {}, {}
@@ -176,12 +200,23 @@ def _write(
                 report(done, total)
 
 
-def _arrays(label: Label, modality: Modality, least: float | None) -> tuple[list[Array], Mask]:
-    """Return the labels of a batch in the form of samples, and where they are sure enough, (B, H, W)."""
+def _arrays(label: Label, modality: Modality, least: float | None, shown: Mask | bool) -> tuple[list[Array], Mask]:
+    """Return the labels of a batch in the form of samples, and where they are shown and sure enough, (B, H, W)."""
     values = [modality.as_label(value) for value in modality.to_array(label.value)]
-    if label.confidence is None or least is None:
-        return values, np.ones((len(values), *values[0].shape[:2]), np.bool_)
-    return values, (label.confidence >= least).cpu().numpy()
+    valid = np.ones((len(values), *values[0].shape[:2]), np.bool_) & shown
+    if label.confidence is not None and least is not None:
+        valid &= (label.confidence >= least).cpu().numpy()
+    return values, valid
+
+
+def _shown(
+    labels: Mapping[str, Label], excluded: Mapping[str, Sequence[int]], images: int, size: tuple[int, int]
+) -> Mask:
+    """Return where no excluded class is predicted, (B, H, W)."""
+    shown = np.ones((images, *size), np.bool_)
+    for name, ids in excluded.items():
+        shown &= ~np.isin(labels[name].value.cpu().numpy(), ids)
+    return shown
 
 
 def _filled(value: Array, mask: Mask, stored: Array, modality: Modality) -> tuple[Array, Mask]:
