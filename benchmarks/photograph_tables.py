@@ -13,6 +13,9 @@ Column = tuple[str, Read, str]
 """Title, what is read, and its format."""
 
 
+NOT_RUN = "Not run yet."
+
+
 def runs(name: str) -> list[Run]:
     """Return the runs of all seeds; none where it was not trained."""
     found = load("photographs") if (RESULTS / "photographs.json").exists() else {}
@@ -46,12 +49,13 @@ def cell(name: str, read: Read, form: str) -> str:
 
 
 def rows(names: Mapping[str, str], columns: Sequence[Column], first: str = "") -> str:
-    """Return a table with a row per run, its seeds counted, and a column per number."""
+    """Return a table with a row per job that was run, its seeds counted, and a column per number."""
     made = [
-        [text, f"{len(runs(name))}", *(cell(name, read, form) for _, read, form in columns)]
+        [text, f"{len(found)}", *(cell(name, read, form) for _, read, form in columns)]
         for name, text in names.items()
+        if (found := runs(name))
     ]
-    return table([first, "seeds", *(title for title, _, _ in columns)], made)
+    return table([first, "seeds", *(title for title, _, _ in columns)], made) if made else NOT_RUN
 
 
 MIOU, ACCURACY = "semseg/miou", "semseg/pixel_accuracy"
@@ -87,10 +91,18 @@ def camvid_classes() -> str:
         "camvid/streets": "ImageNet, then streets",
     }
     made = [
-        [text, *(cell(name, of(f"semseg/iou/{each}"), "{:.0f}").split(" ")[0] for each in classes)]
+        [text, *(_mean(name, of(f"semseg/iou/{each}")) for each in classes)]
         for name, text in names.items()
+        if runs(name)
     ]
-    return table(["IoU %", *classes], made) if classes else "not run here"
+    if runs("streets/small"):
+        alone = [of(f"semseg/iou/{each}", "camvid", "360") for each in classes]
+        made.append(["streets alone, no photograph", *(_mean("streets/small", read) for read in alone)])
+    return table(["IoU %", *classes], made) if classes else NOT_RUN
+
+
+def _mean(name: str, read: Read) -> str:
+    return cell(name, read, "{:.0f}").split(" ")[0]
 
 
 _STREETS: list[Column] = [
@@ -136,6 +148,8 @@ def ingredients() -> str:
         ]
         for key, text in texts.items()
     ]
+    if not runs("streets/base"):
+        return NOT_RUN
     base, nothing = (cell(name, best_height, "{:.1f}") for name in ("streets/base", "streets/nothing"))
     head = ["mIoU % on CamVid", f"all but this (all: {base})", "", f"this alone (nothing: {nothing})", ""]
     return table(head, made)
@@ -236,7 +250,7 @@ def times() -> str:
         for name, one in found.items()
     ]
     head = ["recipe", "batch", "steps", "processor seconds a step", "of that augmentation", "minutes on two cores"]
-    return table(head, made) if made else "not measured yet"
+    return table(head, made) if made else "Not measured yet."
 
 
 PARTS = {
