@@ -28,6 +28,8 @@ LIMITS = (
     "them, and outlines are rough.",
     "Depth is in metres of generated streets: in photographs its order is better than its scale, which depends on the "
     "camera's height and field of view.",
+    "The sky of generated streets has neither depth nor normals, so what is predicted of these where the class is sky "
+    "means nothing.",
     "At night, in rain, indoors, from above or in portraits it predicts all the same, and nothing in its output says "
     "so.",
     "It is for learning, comparing and trying: not for driving, nor for any decision about people.",
@@ -52,7 +54,7 @@ def release(run: Path, folder: Path, name: str) -> None:
         )
     made = published.made
     print(
-        f"beside the run: {dict(made.agreement)} on {made.images} images; {1000 * made.latency:.0f} ms, {made.device}"
+        f"beside the run: {dict(made.agreement)} on {made.images} images; {1000 * made.seconds:.0f} ms of a core"
     )
 
 

@@ -11,6 +11,8 @@ from huggingface_hub import ModelCard
 
 import taskscape
 from taskscape import runs
+from taskscape.modalities import Semseg
+from taskscape.modalities.class_sets import CITYSCAPES_19
 from taskscape.publishing import About, publish
 from taskscape.publishing.folder import command_of
 from taskscape.publishing.ingredients import ingredients
@@ -58,6 +60,7 @@ def test_nothing_but_the_model_is_published(run: Path, tmp_path: Path) -> None:
     assert names == {"model.safetensors", "experiment.yaml", "result.json", "README.md"}
     for path in published.files:
         assert path.suffix == ".safetensors" or str(tmp_path.parent) not in path.read_text("utf-8"), path
+    assert runs.read_experiment(tmp_path / "model").device == "auto"
     assert runs.read_experiment(tmp_path / "model").data.path.name == "blocks"  # type: ignore[attr-defined]
 
 
@@ -87,6 +90,11 @@ def test_results_of_other_splits_stand_beside(run: Path, tmp_path: Path) -> None
     replace(result, split="camvid-val", metrics=worse).save(RunFolder(tmp_path / "run").result("camvid-val"))
     text = publish(tmp_path / "run", tmp_path / "model", ABOUT).folder.card.read_text("utf-8")
     assert "| val | camvid-val |" in text and "On camvid-val mIoU is 12.50 %" in text
+    other = replace(result, split="rooms-val-height240", tasks={**result.tasks, "semseg": Semseg(CITYSCAPES_19)})
+    other.save(RunFolder(tmp_path / "run").result("rooms-val-height240"))
+    text = publish(tmp_path / "run", tmp_path / "model", ABOUT).folder.card.read_text("utf-8")
+    assert "| val | camvid-val | rooms-val-height240 |" in text and "A number after `height`" in text
+    assert "On rooms-val-height240 mIoU" not in text  # other classes: no comparison
     assert listing(tmp_path / "model").metrics["mIoU"]["camvid-val"] == "12.50 %"
 
 

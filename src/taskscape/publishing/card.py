@@ -45,10 +45,8 @@ class Made:
     """Leading metrics of the stored network's predictions with those of the run's as the truth, by title."""
     images: int
     """On so many images."""
-    latency: float
-    """Seconds for one image on the machine that published it."""
-    device: str
-    """That machine, in general terms."""
+    seconds: float
+    """Processor time for one image, on one core of the machine that published it."""
 
 
 def card(folder: RunFolder, about: About, made: Made) -> str:
@@ -158,7 +156,11 @@ def _metrics(results: Sequence[Result]) -> Iterator[str]:
         for name in names
     ]
     yield _table(["metric", "name", *columns], rows)
-    yield "; ".join(f"{_title(result)}: {result.images} images of {show_size(result.size)}" for result in results) + "."
+    yield "; ".join(f"{_title(result)}: {result.images} images of {show_size(result.size)}" for result in results) + (
+        ". A number after `height` is the height that images were scaled to for the network."
+        if any("-height" in result.split for result in results)
+        else "."
+    )
 
 
 def _failures(results: Sequence[Result], about: About) -> Iterator[str]:
@@ -169,7 +171,7 @@ def _failures(results: Sequence[Result], about: About) -> Iterator[str]:
             f"{spec.title} is {spec.show(result.metrics[name])} {spec.unit}".rstrip()
             + f" instead of {spec.show(results[0].metrics[name])}"
             for name, spec in result.specs.items()
-            if spec.leads and name in result.metrics and name in results[0].metrics
+            if spec.leads and name in result.metrics and name in results[0].metrics and _same(name, result, results[0])
         ]
         if changes:
             sentences.append(f"On {_title(result)} {', '.join(changes)}.")
@@ -178,6 +180,12 @@ def _failures(results: Sequence[Result], about: About) -> Iterator[str]:
     )
     yield "## Limits"
     yield "\n".join(f"- {sentence}" for sentence in sentences)
+
+
+def _same(metric: str, one: Result, other: Result) -> bool:
+    """Return whether a metric is of the same classes, or the same unit, in two results."""
+    task = metric.partition("/")[0]
+    return one.tasks.get(task) == other.tasks.get(task)
 
 
 def _hardest(result: Result) -> Iterator[str]:
@@ -200,8 +208,8 @@ def _costs(result: Result, folder: RunFolder, settings: Any, made: Made) -> Iter
         [cost_title(name), cost_text(name, value), cost_conditions(name, result.environment)]
         for name, value in result.cost.items()
     ]
-    own = f"{made.device}, {settings['precision']}"
-    rows.append([f"{cost_title('latency')}, as published", cost_text("latency", made.latency), own])
+    own = f"one core of a CPU, {settings['precision']}"
+    rows.append([f"{cost_title('latency')}, as published", cost_text("latency", made.seconds), own])
     rows.append(["Weights", f"{folder.weights.stat().st_size / 1e6:.1f} MB", "safetensors, with a checksum"])
     yield _table(["", "", "measured on"], rows)
     yield f"FLOPs and times are those of images of {show_size(result.size)}."
