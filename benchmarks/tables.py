@@ -335,6 +335,21 @@ def claims() -> str:
     return table(head, rows, texts=7)
 
 
+def about_experiments() -> str:
+    """On what, and how long, the runs of the claims were trained."""
+    found = experiments()
+    runs = [run for of in found["runs"].values() for run in of.values()]
+    if not runs:
+        return "Nothing has been trained here yet."
+    steps, val = statistics.mode(run["steps"] for run in runs), statistics.mode(run["val"] for run in runs)
+    longer = sorted({run["steps"] for run in runs} - {steps})
+    more = f" (the longer schedule of rung 10: {longer[-1]})" if longer else ""
+    return (
+        f"{len(runs)} runs, of {len(found['runs'])} recipes, were trained on generated streets ({found['machine']}), "
+        f"{steps:,} steps each{more}, and measured on {val} images after the last step."
+    )
+
+
 _NAMES = {
     MIOU: "mIoU",
     "semseg/miou_per_image": "mIoU per image",
@@ -392,6 +407,7 @@ def start_up(found: Mapping[str, float]) -> str:
 PARTS: dict[str, Callable[[], str]] = {
     "start-up": lambda: start_up(load("startup")),
     "claims": claims,
+    "experiments-about": about_experiments,
     "experiments-times": times_of_networks,
     **{
         f"experiments-{group}": partial(group_of_experiments, group)
