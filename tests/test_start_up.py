@@ -103,7 +103,8 @@ def script() -> Any:
         ("pull nothing", "is no name of a model on the hub"),
         ("pull --help", "verify it"),
         ("compare nowhere nowhere --out there.html", "nowhere is not a run"),
-        ("train joint --data.path nowhere", "it belongs to data:packed"),
+        ("train joint --data.path nowhere", "--data.path: there is no file or folder nowhere"),
+        ("train ladder/rung3 --data.paht nowhere", "did you mean --data."),
         ("doctor --help", "reduced precision"),
         ("predict --help", "side-by-side.png"),
         ("evaluate --help", "Evaluate a trained network"),
@@ -353,6 +354,15 @@ def test_losses_of_a_mapping_and_of_a_lone_class_can_be_chosen(tmp_path: Path) -
 def test_sizes_are_written_in_one_way(size: str) -> None:
     asked = parse("joint", own.joint(), ["--augmentation.crop", *size.split(), "--data.size", *size.split()])
     assert asked.experiment.augmentation.crop == asked.experiment.data.size == (32, 64)
+
+
+def test_the_path_of_a_store_alone_chooses_the_packed_data(tmp_path: Path) -> None:
+    for name in ("joint", "ladder/rung3", "mtan/cityscapes_7"):
+        for default in (own.find(name)(), described.experiment(name)) if name in recipes() else ():
+            data = parse(name, default, ["--data.path", str(tmp_path)]).experiment.data
+            assert (type(data).__name__, data.path) == ("Packed", tmp_path)
+            same = parse(name, default, ["data:packed", "--data.path", str(tmp_path)]).experiment.data
+            assert same == data
 
 
 def test_names_are_alike_without_dashes_and_capitals() -> None:

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, NamedTuple, get_args
 
 import tyro
 
-from taskscape.commands.arguments import read
+from taskscape.commands.arguments import given, read
 from taskscape.commands.choices import chosen, split
 from taskscape.commands.encoders import require_encoder
 from taskscape.commands.flags import registry
@@ -53,7 +53,7 @@ def parse(recipe: str, default: Any, arguments: Sequence[str]) -> Asked:
     """
     choices, rest = split(arguments, [field.name for field in fields(default)])
     try:
-        base = chosen(default, choices)
+        base = chosen(default, [*choices, *_implied(default, choices, rest)])
         words = read(rest, [*nodes(base), *RUN_SETTINGS])
     except ValueError as error:
         raise ValueError(f"{error} (taskscape train {recipe} --help all lists everything)") from None
@@ -80,6 +80,13 @@ def parse(recipe: str, default: Any, arguments: Sequence[str]) -> Asked:
         return Asked(changed, out, resume, scale)
 
     return tyro.cli(options, args=words.words, prog=f"taskscape train {recipe}", registry=registry(), add_help=False)
+
+
+def _implied(default: Any, choices: Sequence[tuple[str, str]], rest: Sequence[str]) -> list[tuple[str, str]]:
+    """Return the choice that is meant by ``--data.path`` alone: a packed store, where the recipe has other data."""
+    has_path = any(field.name == "path" for field in fields(default.data))
+    is_chosen = has_path or any(path == "data" for path, _ in choices)
+    return [("data", "packed")] if "data.path" in dict(given(rest)) and not is_chosen else []
 
 
 def _require(flag: str, value: str, setting: Setting | None) -> None:

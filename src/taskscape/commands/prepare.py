@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 _USAGE = """usage: taskscape prepare NAME RAW OUT [options]
 
 Turn the raw data set NAME in folder RAW into a packed store OUT, which taskscape train reads:
-taskscape train RECIPE data:packed --data.path OUT. An interrupted run resumes.
+taskscape train RECIPE --data.path OUT. An interrupted run resumes.
 
 NAME is one of these, or a reader in a Python file of yours, such as my.py:MyData:
 """

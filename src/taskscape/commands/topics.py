@@ -97,6 +97,8 @@ def _overview(recipe: str, text: str, tree: Sequence[Node]) -> Iterator[str]:
     by_path = {node.path: node for node in tree}
     for node in [by_path[path] for path in COMMON if path in by_path][:10]:
         yield from line(assignment(node), node.text, first_sentence=True)
+    if "data.path" not in by_path:
+        yield from line("--data.path STORE", "Train on a store that taskscape prepare wrote, instead of these data.")
     for flag in ("out", "resume"):
         yield from line(f"--{flag} RUN", RUN_FLAGS[flag])
     yield ""

@@ -2,7 +2,9 @@
 
 Achenbach, Bonvin and Zhang, 2024, a report. ResNet-18, Adam 1e-4, batches of 16, or 48 where transformers are compared.
 Depth is exp(output), clamped to 0.1 to 300 m, and is compared by SILog over the whole batch, γ = 0.15; the tasks weigh
-alike. What the report leaves out is as in ``ladder``: weight decay, schedule and crops.
+alike. What the report leaves out is as in ``ladder``: weight decay, schedule and crops. How long the networks with
+adaptive bins were trained it says of one run of the transformer only, two epochs: that the others take as many, where
+their docstrings do not say how many, is a guess.
 
 Initial weights are torchvision's of ImageNet, from the hub; ``--network.pretrained False`` or ``--scale small`` trains
 without.

@@ -70,6 +70,8 @@ def nyuv2() -> Experiment:
 
     Published: 30.31, 63.02, 0.5954, 0.2235
     Source: Nakano et al., 2021, https://arxiv.org/abs/2111.14122
+
+    That scale-and-crop divides depth by the scale is a guess: it is MTAN's rule, whose augmentation this is.
     """
     metres = Depth("metres", mean=0.0, std=1.0, min_depth=0.01, max_depth=1000.0, scale_rule="divide")
     return replace(
@@ -145,6 +147,8 @@ def gradnorm_cityscapes_7() -> Experiment:
 
     Published: -
     Source: option gradnorm of https://github.com/akarimoon/xtask_mt; https://arxiv.org/abs/1711.02257
+
+    The learning rate of that Adam is not published: 1e-4 is a guess, the network's.
     """
     return replace(cityscapes_7(), weighting=GradNormConfig(alpha=0.16, optimizer="adam", lr=1e-4))
 

@@ -565,6 +565,8 @@ def balancing_uncertainty() -> Experiment:
 
     Published: mIoU 72.02, accuracy 92.85, abs err 0.0140, rel err 30.13, Δm 5.89
     Source: Navon et al., ICML 2022, table 3, https://arxiv.org/abs/2202.01017
+
+    The table does not say which form of the weights is meant; that of Kendall et al. is a guess.
     """
     return _balancing(UncertaintyConfig("kendall"))
 

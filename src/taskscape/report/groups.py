@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import takewhile
 from statistics import fmean
+from typing import Any
 
 from taskscape.metrics.delta_m import DeltaM, delta_m
 from taskscape.metrics.spec import MetricSpec
@@ -128,7 +129,7 @@ def is_new(name: str, values: Sequence[str], groups: Sequence[Group]) -> bool:
     section, dot, _ = name.rpartition(".")
     if NO_SETTING not in values or "." in section:
         return False
-    sections = [g.runs[0].settings.get(section) if dot else {} for g in groups]
+    sections: list[Any] = [g.runs[0].settings.get(section) if dot else {} for g in groups]
     types = {one.get("type") if isinstance(one, dict) else NO_SETTING for one in sections}
     return len(types) == 1 and NO_SETTING not in types
 
