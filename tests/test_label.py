@@ -126,6 +126,22 @@ def test_an_interrupted_run_resumes(run: Path, store: Path, tmp_path: Path) -> N
     assert seen == [11] and halted == whole
 
 
+def test_the_same_command_again_does_nothing_and_ends_what_was_killed_at_its_end(
+    run: Path, store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = label(run, store, tmp_path / "new", tasks=("semseg",), device="cpu")
+    never = {"report": lambda *_: pytest.fail("labelled again")}
+    assert label(run, store, tmp_path / "new", tasks=("semseg",), device="cpu", **never) == first
+    with pytest.raises(ValueError, match="new is not empty"):
+        label(run, store, tmp_path / "new", tasks=("semseg",), threshold=0.8, device="cpu")
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr("taskscape.inference.label._with_shares", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        label(run, store, tasks=("semseg",), device="cpu")
+    assert label(run, store, tasks=("semseg",), device="cpu", **never) == first == Manifest.of(store)
+    label(run, store, tmp_path / "both", tasks=("depth",), device="cpu")
+    label(run, store, tmp_path / "both", tasks=("depth",), device="cpu", **never)
+
+
 def test_labels_that_are_there_are_kept(run: Path, tmp_path: Path) -> None:
     store = pack(tmp_path / "store", train=6, without_depth=(1, 4), seed=5)
     with pytest.raises(ValueError, match=r"store has labels 'depth': --fill predicts only pixels without a label"):

@@ -1,5 +1,6 @@
 """Pseudo-labels: a store with what a model predicts for its images."""
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -23,6 +24,7 @@ BATCH_SIZE = 8
 """Images that are predicted together."""
 THRESHOLD = 0.5
 """Least confidence of a label, of a model that says how sure it is."""
+_SHARES = "share with a label"
 KIND = "labelled"
 """What the manifest calls a store with predicted labels."""
 
@@ -97,11 +99,11 @@ def label(
     }
     modalities = {field: labeler.tasks[name].modality for name, field in fields.items()}
     with one_writer(target):
-        writer = StoreWriter(
-            target, manifest.size, manifest.counts, {**manifest.labels, **modalities}, source, manifest.shard
-        )
-        _write(writer, labeler, store, fields, least, excluded, modalities, report)
-        writer.finish()
+        if not _is_written(target, source):
+            labels = {**manifest.labels, **modalities}
+            writer = StoreWriter(target, manifest.size, manifest.counts, labels, source, manifest.shard)
+            _write(writer, labeler, store, fields, least, excluded, modalities, report)
+            writer.finish()
         finished = _with_shares(target, manifest, modalities)
         if out is None:
             store.rename(replaced)
@@ -228,13 +230,27 @@ def _filled(value: Array, mask: Mask, stored: Array, modality: Modality) -> tupl
     return np.where(chosen, own, value).astype(own.dtype), known | mask
 
 
+def _is_written(path: Path, source: Mapping[str, Any]) -> bool:
+    """Return whether a finished store of this source is there already, with or without the shares."""
+    if not (path / MANIFEST).exists():
+        return False
+    return bool(_without_shares(Manifest.of(path).source) == _without_shares(source))
+
+
+def _without_shares(source: Mapping[str, Any]) -> Any:
+    """Return a manifest's source as it is before its labels are counted, as JSON holds it."""
+    predicted = source.get("predicted", {}).items()
+    plain = {field: {key: about[key] for key in about if key != _SHARES} for field, about in predicted}
+    return json.loads(json.dumps({**source, "predicted": plain}))
+
+
 def _with_shares(path: Path, before: Manifest, modalities: Mapping[str, Modality]) -> Manifest:
     """Add to a finished store which share of the pixels has a predicted label, and what had vanished before."""
     manifest = Manifest.of(path)
     source: dict[str, Any] = {**manifest.source, "predicted": {**manifest.source["predicted"]}}
     for field in modalities:
         kept = {split: _share(Store.open(path, split), field) for split in manifest.counts}
-        source["predicted"][field] = {**source["predicted"][field], "share with a label": kept}
+        source["predicted"][field] = {**source["predicted"][field], _SHARES: kept}
     finished = replace(manifest, source=source, vanished=before.vanished)
     finished.save(path / MANIFEST)
     return finished
