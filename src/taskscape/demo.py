@@ -28,7 +28,7 @@ LOOKS_PER_STREET = 10
 """How often each street is trained on. To render one takes about as long as to train on it once."""
 MOST_EPOCHS = 60
 """Where more time would not help much: a GPU is done in less than it is given."""
-IMAGES_PER_VALIDATION = 3000
+IMAGES_PER_VALIDATION = 6000
 """How many images are trained on between two validations, which take as long as 120 of them."""
 END = 320
 """What evaluation and report take at the end, in images of training."""
