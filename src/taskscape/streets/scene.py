@@ -29,7 +29,7 @@ GRAMMAR_VERSION = 1
 SPLITS = ("train", "val", "test", "shifted")
 """``shifted`` has other weather, another camera height and pitch, and styles and colors that no other split has."""
 
-STYLES = {"classic": GRAMMAR_VERSION, "photographs": 3}
+STYLES = {"classic": GRAMMAR_VERSION, "photographs": 2}
 """Which streets there are, with a version that counts up whenever the same (seed, split, index) gives another scene.
 
 ``photographs``: towns as a car's camera shows them, see ``streets/photographs``. ``shifted`` is the same in both.

@@ -31,12 +31,6 @@ class Weather(NamedTuple):
     """0 none … 1 white ground."""
     night: float
     """0 lamps off … 1 lamps, windows and headlights bright."""
-    skyline: float = 0.3
-    """How high houses stand in what surfaces mirror: the sine of the angle above the horizon."""
-    built: float = 0.55
-    """How much darker than the sky these houses are at their foot, 0..1."""
-    foot: float = 0.33
-    """From the skyline down to the foot, in the same measure."""
 
 
 CLEAR, LOW_SUN, OVERCAST, RAIN, FOG, DUSK, DENSE_FOG, NIGHT, SNOW = range(9)

@@ -28,7 +28,7 @@ _FAR = 140.0
 _SHOPS, _ROW, _HOUSES, _PARK, _YARD = range(5)
 """What lies beside the road: shops, a row of houses, single houses, trees, a wall or fence."""
 _BESIDE = {
-    HIGH_STREET: {_SHOPS: 0.7, _ROW: 0.14, _PARK: 0.16},
+    HIGH_STREET: {_SHOPS: 0.7, _ROW: 0.18, _PARK: 0.12},
     TERRACES: {_ROW: 0.7, _HOUSES: 0.15, _SHOPS: 0.05, _PARK: 0.05, _YARD: 0.05},
     LEAFY: {_PARK: 0.5, _HOUSES: 0.2, _ROW: 0.15, _YARD: 0.05, _SHOPS: 0.1},
     WIDE: {_PARK: 0.42, _HOUSES: 0.22, _YARD: 0.16, _ROW: 0.1, _SHOPS: 0.1},
@@ -44,7 +44,7 @@ class _Builder:
 
     def __init__(self, dice: Dice) -> None:
         self.dice = dice
-        self.kind = dice.weighted({HIGH_STREET: 0.45, TERRACES: 0.18, LEAFY: 0.26, WIDE: 0.11})
+        self.kind = dice.weighted({HIGH_STREET: 0.42, TERRACES: 0.22, LEAFY: 0.23, WIDE: 0.13})
         self.road = build_road(dice, self.kind)
         self.assembly = Assembly(dice, clothes=dice.uniform(0.25, 0.9))
         self.traffic = Traffic()
@@ -96,7 +96,7 @@ class _Builder:
             if length > 12 and dice.chance(0.6):
                 add_block(self.assembly, self.road, side, z, z + length, setback)
             else:
-                design = choose_design(dice, dice.weighted({2: 0.25, 3: 0.45, 4: 0.25, 5: 0.05}))
+                design = choose_design(dice, dice.weighted({2: 0.35, 3: 0.45, 4: 0.2}))
                 shop = dice.chance(0.75 if self.kind == HIGH_STREET else 0.4)
                 add_house(self.assembly, self.road, side, z, z + length, setback, design, shop)
             z += length

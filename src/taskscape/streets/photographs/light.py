@@ -32,7 +32,6 @@ def build_light(dice: Dice, open_sky: float) -> Weather:
     """Return one kind of light with its own sun and sky; ``open_sky``: share of the sky that houses leave, 0..1."""
     kind = dice.weighted({BRIGHT: 0.18, LOW_SUN: 0.34, OVERCAST: 0.18, DUSK: 0.13, RAIN: 0.04, HIGH_SUN: 0.13})
     azimuth = dice.uniform(-math.pi, math.pi)
-    skyline = min(1.35 - open_sky, 0.95) * dice.uniform(0.7, 1.0)
     degrees = {LOW_SUN: dice.uniform(7, 24), HIGH_SUN: dice.uniform(35, 65), BRIGHT: dice.uniform(15, 45)}.get(kind, 78)
     elevation = math.radians(degrees)
     flat = math.cos(elevation)
@@ -53,7 +52,6 @@ def build_light(dice: Dice, open_sky: float) -> Weather:
             sun=sun, sunlight=_times(warm, power), softness=0.2, zenith=zenith, horizon=horizon,
             ambient=ambient * open_sky, glow=dice.uniform(0.3, 1.2), clouds=dice.uniform(0.0, 0.5), fog=haze,
             fog_color=horizon, wetness=0.0, snow=0.0, night=0.0,
-            skyline=skyline, built=0.95, foot=skyline + 0.03,
         )  # fmt: skip
     gray = dice.uniform(0.3, 0.7) if kind == DUSK else dice.uniform(0.9, 2.0)
     tint = dice.uniform(0.0, 0.12)
@@ -66,7 +64,6 @@ def build_light(dice: Dice, open_sky: float) -> Weather:
         ambient=open_sky * (dice.uniform(0.2, 0.4) if kind == DUSK else dice.uniform(0.5, 0.8)), glow=0.0,
         clouds=dice.uniform(0.3, 1.0), fog=haze + (0.004 * dice.random() if kind == RAIN else 0.0), fog_color=horizon,
         wetness=dice.uniform(0.4, 0.9) if kind == RAIN else 0.1 * dice.random(), snow=0.0, night=night,
-        skyline=skyline, built=0.95, foot=skyline + 0.03,
     )  # fmt: skip
 
 

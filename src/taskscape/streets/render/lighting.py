@@ -135,8 +135,8 @@ def _mirrored(weather: Weather, table: Noise, drift: float, direction: Vector, l
     up = direction[1]
     if up < 0.03:
         red, green, blue = sky_color(direction, weather, table, drift)
-        if up > -weather.skyline:  # near the horizon stand houses
-            built = weather.built * (up + weather.skyline) / weather.foot
+        if up > -0.3:  # near the horizon stand houses
+            built = 0.55 * (up + 0.3) / 0.33
             red, green, blue = red * (1 - built), green * (1 - built), blue * (1 - built)
         return red, green, blue
     return 0.16 * light[0] + 0.02, 0.16 * light[1] + 0.02, 0.16 * light[2] + 0.02

@@ -169,23 +169,23 @@ def paving(spot: Spot, paint: RoadPaint, table: Table) -> Look:
             light *= 0.8 - 0.15 * clamp(noise(table, z * 5, 3))
         shade = light * (0.05 + 0.8 * (spot.red + spot.green + spot.blue) / 3)
         return shade * 1.02, shade, shade * 0.97, 0.08, 0.0
-    style = int(8 * scatter(seed + (7 if t > 0 else 0), 34, 0))
+    style = int(5 * scatter(seed + (7 if t > 0 else 0), 34, 0))
     value = 1 + 0.07 * noise(table, t * 2, z * 2) + 0.05 * noise(table, t * 9, z * 0.6)
-    if style < 2:  # asphalt
+    if style == 0 or style == 4:  # asphalt
         value += 0.08 * noise(table, t * 31, z * 31) * clamp(1 - w * 14)
         patch = scatter((t + 40) / 1.3, z / 4, seed)
         if patch > 0.9:
             value *= 0.75
-    elif style < 6:  # slabs
-        long, wide = (0.9, 0.6) if style < 4 else ((0.6, 0.6) if style == 4 else (0.45, 0.4))
+    elif style == 1 or style == 2:  # slabs
+        long, wide = (0.9, 0.6) if style == 1 else (0.6, 0.45)
         row = z / wide
         slab = t / long + 0.5 * (int(row) % 2)
         fade = clamp(1.3 - w * 5)
-        value += (0.3 * (scatter(slab, row, seed) - 0.5) + 0.06 * noise(table, t * 24, z * 24)) * fade
+        value += (0.22 * (scatter(slab, row, seed) - 0.5) + 0.06 * noise(table, t * 24, z * 24)) * fade
         if scatter(slab, row, seed + 1) > 0.94:
             value *= 0.7
         if row % 1.0 < 0.03 / wide or slab % 1.0 < 0.03 / long:
-            value *= 1 - 0.45 * fade
+            value *= 1 - 0.35 * fade
     else:  # blocks
         value *= _setts(t, z, seed, w, table)
     wall = noise(table, t * 6, z * 6 + 300)
@@ -395,8 +395,8 @@ def cover(spot: Spot, facing: float, table: Table) -> float:
     # Branches along the lines on which noise is near zero, and twigs that are thinner than pixels; the second color's
     # red says how many.
     many = spot.red2
-    whole = clamp(0.45 + 1.3 * facing)
+    whole = clamp(0.2 + 1.3 * facing)
     limb, twig = abs(noise(table, a * 26, b * 11)), abs(noise(table, a * 48 + 90, b * 30))
     if limb < 0.09 * whole or twig < (0.05 + 0.1 * many) * whole:
         return 1.0
-    return clamp(0.25 + 0.4 * many + 0.14 * noise(table, a * 12, b * 6 + 20)) * whole
+    return clamp(0.15 + 0.45 * many + 0.16 * noise(table, a * 12, b * 6 + 20)) * whole * whole
