@@ -3,6 +3,8 @@
 import os
 import pickle
 import signal
+import subprocess
+import sys
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
@@ -28,6 +30,7 @@ from taskscape.serialization import dump
 from taskscape.serialization import parse as parse_yaml
 from taskscape.tasks import Depth as DepthTask
 from taskscape.tasks import SemanticSegmentation, SurfaceNormals
+from taskscape.training import checkpoint
 from taskscape.training.step import TrainingStep
 from tiny import tiny
 
@@ -347,6 +350,30 @@ def test_a_stopped_run_ends_as_one_that_was_not(
     halted = runs.train(asked, tmp_path / "halted", resume=True, quiet=True)
     assert halted.metrics == whole.metrics
     assert RunFolder(tmp_path / "whole").weights.read_bytes() == RunFolder(tmp_path / "halted").weights.read_bytes()
+
+
+def test_two_processes_train_as_one(stores: Path, tmp_path: Path) -> None:
+    """With batches of four of which one store gives one image in two: one process may lack a task, or both."""
+    program = tmp_path / "program.py"
+    program.write_text(
+        "import sys; sys.path.insert(0, sys.argv[1])\n"
+        "from dataclasses import replace; from pathlib import Path\n"
+        "from taskscape import runs; from taskscape.data import Mixed; from tiny import tiny\n"
+        "stores = Path(sys.argv[2])\n"
+        "data = Mixed((f'{stores}/classes,share=1', f'{stores}/shapes,share=7'), images=16)\n"
+        "runs.train(replace(tiny(stores), data=data, epochs=2), Path(sys.argv[3]), quiet=True)\n"
+    )
+    arguments = [str(program), str(Path(__file__).parents[1]), str(stores)]
+    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    for command, run in (([sys.executable], "one"), (launcher, "two")):
+        done = subprocess.run(
+            [*command, *arguments, str(tmp_path / run)], env=environment, capture_output=True, text=True
+        )
+        assert done.returncode == 0, done.stderr[-3000:]
+    one, two = (checkpoint.load(RunFolder(tmp_path / run).checkpoint)["network"] for run in ("one", "two"))
+    for name in one:
+        torch.testing.assert_close(one[name], two[name], rtol=1e-4, atol=1e-6)
 
 
 def test_resuming_with_another_part_is_refused(stores: Path, tmp_path: Path) -> None:
