@@ -1,6 +1,7 @@
 """The documents are true: their Python runs, their commands and flags exist, their links lead somewhere."""
 
 import functools
+import importlib
 import io
 import re
 import sys
@@ -19,7 +20,9 @@ from documents import PAGES, README, ROOT, blocks, commands
 from taskscape import models, recipes
 from taskscape.cli import main
 from taskscape.commands import COMMANDS
+from taskscape.commands.call import signature
 from taskscape.commands.recipes import recipes as names_of_recipes
+from taskscape.commands.settings import Choice, nodes
 from taskscape.data import Packed
 
 DOCUMENTS = [README, ROOT / "CONTRIBUTING.md", *PAGES]
@@ -130,6 +133,27 @@ def anchors(page: Path) -> set[str]:
     """The anchors of a page's headings, as GitHub and mkdocs make them."""
     headings = re.findall(r"^#+ (.*)$", page.read_text("utf-8"), re.MULTILINE)
     return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+COMMAND_LINE = (ROOT / "docs" / "reference" / "cli.md").read_text("utf-8")
+
+
+@pytest.mark.parametrize("command", [name for name in COMMANDS if name not in ("train", "sweep", "prepare")])
+def test_the_reference_has_every_flag_of_a_command(command: str) -> None:
+    module = importlib.import_module(f"taskscape.commands.{command}")
+    functions = {f"data {name}": one for name, one in module.ACTIONS.items()} if command == "data" else {}
+    for name, function in functions.items() or [
+        (command, getattr(module, f"print_{command}", None) or getattr(module, command))
+    ]:
+        [row] = re.findall(rf"^\| `taskscape {name}\b[^`]*` \|.* \| (.*)\|$", COMMAND_LINE, re.MULTILINE)
+        assert set(re.findall(r"`--([\w-]+)`", row)) == {one.flag for one in signature(function).settings}
+
+
+@pytest.mark.parametrize("field", ["data", "objective", "optimizer", "schedule"])
+def test_the_reference_has_every_class_of_a_choice(field: str) -> None:
+    [row] = re.findall(rf"^\| `{field}:` \| (.*) \|$", COMMAND_LINE, re.MULTILINE)
+    tree = {node.path: node for node in nodes(recipes.joint()) if isinstance(node, Choice)}
+    assert re.findall(r"`([\w-]+)`", row) == list(tree[field].classes)
 
 
 @pytest.mark.parametrize("page", [*DOCUMENTS, ROOT / "CHANGELOG.md"], ids=label)

@@ -242,7 +242,7 @@ def function_of(command: str) -> Any:
     module = importlib.import_module(f"taskscape.commands.{name}")
     if name == "prepare":
         return module.function_of(next(reader for reader in READERS if reader.name == rest))
-    return module.ACTIONS[rest] if name == "data" else getattr(module, name, None) or getattr(module, f"print_{name}")
+    return module.ACTIONS[rest] if name == "data" else getattr(module, f"print_{name}", None) or getattr(module, name)
 
 
 @pytest.mark.parametrize("command", COMMAND_PAGES)
@@ -380,6 +380,7 @@ def test_words_are_completed() -> None:
     assert "--network.tokens" in words(["train", "joint", "network:transformer", "--network."])
     assert words(["data", ""])[:3] == ["check", "show", "baseline"]
     assert "--tta" in words(["evaluate", "runs/joint", "--"])
+    assert "ladder" in words(["recipes", ""])
 
 
 def test_bash_completes_behind_a_colon() -> None:

@@ -162,6 +162,9 @@ def _of_function(command: str, before: Sequence[str], last: str) -> Iterator[str
     from taskscape.commands.settings import by_flag, words_of
 
     module = importlib.import_module(f"taskscape.commands.{command}")
+    if command == "recipes" and not before and not last.startswith("-"):
+        yield from filter(None, module.by_group())
+        return
     if command == "prepare":
         if not before:
             yield from (*described()["readers"], "--help")
@@ -177,7 +180,7 @@ def _of_function(command: str, before: Sequence[str], last: str) -> Iterator[str
         action, *before = before
         function = module.ACTIONS.get(action, module.show)
     else:
-        function = getattr(module, command, None) or getattr(module, f"print_{command}")
+        function = getattr(module, f"print_{command}", None) or getattr(module, command)
     takes = signature(function)
     flags = by_flag(takes.settings)
     setting = flags.get(before[-1].removeprefix("--").replace("_", "-")) if before else None
