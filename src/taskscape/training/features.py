@@ -94,7 +94,7 @@ class FeatureCache:
             images = " + ".join(f"{len(store)} ({split})" for split, store in stores.items())
             raise ValueError(
                 f"feature_cache is {gigabytes:g} GB, and the features of {images} images of {self.size[0]}×"
-                f"{self.size[1]}{', mirrored ones too,' if mirrored else ''} take {self.bytes / 1e9:.2f} GB: raise it, "
+                f"{self.size[1]}{', mirrored ones too,' if mirrored else ''} take {self.bytes / 1e9:.3g} GB: raise it, "
                 "or choose smaller images or a larger output stride"
             )
 

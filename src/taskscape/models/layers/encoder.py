@@ -200,8 +200,8 @@ class Encoder(nn.Module):
             most = max(numbers.values())
             if freeze > most:
                 raise ValueError(
-                    f"network.freeze is {freeze}: {self.name} has {most} stages after its stem; give a number up to "
-                    "that, all or none"
+                    f"network.freeze is {freeze}: {self.name} has {most} {'blocks' if self.is_plain else 'stages'} "
+                    "after its stem; give a number up to that, all or none"
                 )
             for parameter, number in numbers.items():
                 if number <= freeze:
