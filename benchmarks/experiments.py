@@ -144,6 +144,7 @@ def _train(job: Job) -> dict[str, Any]:
         forward = partial(model.forward_tta, tta=experiment.tta)
         evaluation = evaluate(forward, experiment.tasks, trainer.val_data.epoch(0), fabric.device)
     found = {
+        "machine": machine(),
         "train": data.train,
         "val": data.val,
         "size": list(data.size),
@@ -220,7 +221,7 @@ class Queue:
 def read(file: Path) -> dict[str, Any]:
     """Return what was found so far."""
     found = json.loads(file.read_text("utf-8")) if file.exists() else {}
-    return {"machine": {}, "runs": {}, "failed": {}, "left_out": [], "times": {}, **found}
+    return {"runs": {}, "failed": {}, "left_out": [], "times": {}, **found}
 
 
 def save(file: Path, found: dict[str, Any]) -> None:
@@ -249,13 +250,15 @@ def train_all(arguments: argparse.Namespace) -> None:
     found = read(arguments.json)
     size = Size(arguments.train, arguments.val, arguments.halved, arguments.epochs, arguments.steps)
     names = arguments.recipes or tables.recipes_of_claims()
+    if arguments.narrow:
+        names = list(map(tables.narrow, names))
     wanted = list(jobs(names, arguments.seeds, size, arguments.out, found))
     # Runs that differ in their seed alone stand together, so that what is left out is whole claims.
     started = time.monotonic()
     for data in dict.fromkeys(job.experiment.data for job in wanted):
         data.open()
     print(f"{len(wanted)} runs; streets were made in {time.monotonic() - started:.0f} s", flush=True)
-    found |= {"machine": machine(), "failed": {}, "left_out": []}
+    found |= {"failed": {}, "left_out": []}
     save(arguments.json, found)
     queue = Queue(wanted, arguments.json, until)
     queue.run(arguments.workers)
@@ -329,6 +332,7 @@ def main() -> None:
     parser.add_argument("--train", type=int, default=recipes.scale.TRAIN)
     parser.add_argument("--val", type=int, default=recipes.scale.VAL)
     parser.add_argument("--halved", action="store_true", help="half the size of small scale")
+    parser.add_argument("--narrow", action="store_true", help="smaller networks and batches, for a CPU")
     parser.add_argument("--epochs", type=int, default=recipes.scale.EPOCHS)
     parser.add_argument("--steps", type=int, help="of each run: sets --train, by the batch size")
     parser.add_argument("--workers", type=int, default=1, help="processes, with a thread each")

@@ -107,3 +107,53 @@ def test_histograms_of_depth_are_shares_per_metre_and_per_octave() -> None:
     metres, octaves = figure.axes
     heights = [[patch.get_data().values.tolist() for patch in axes.patches] for axes in (metres, octaves)]
     assert heights == [[[18.75, 3.125], [12.5, 6.25]], [[75.0, 25.0], [50.0, 50.0]]]
+
+
+# -- sentences of docs/results/experiments.md --------------------------------------------------------------------------
+
+VERDICTS = {
+    (claim.text, metric): tables.verdict(tables.differences(claim, metric))
+    for claim in map(tables.as_trained, tables.CLAIMS)
+    for metric in claim.metrics
+}
+
+
+def test_what_is_said_of_the_ladder() -> None:
+    of = {text: VERDICTS[text, tables.WITHOUT_FLOORS] for text, metric in VERDICTS if metric == tables.WITHOUT_FLOORS}
+    for text in ("dilation helps", "ASPP and a decoder with a skip help", "task distillation helps"):
+        assert of[text] == "**holds**"
+    for text in ("an ASPP and a decoder per task help", "log depth helps", "attention over both tasks helps"):
+        assert of[text] == "within the spread"
+    assert of["up-projections help"] == of["a second skip helps"] == "**does not hold**"
+    assert VERDICTS["depth in log metres is better", "depth/abs_rel"] == "**holds**"
+
+
+def test_what_is_said_of_the_histograms() -> None:
+    metres, log = (
+        sum(np.array(run["histogram"]["predicted"]) for run in tables.experiments()["runs"][name].values())
+        for name in tables.METRES_AND_LOG
+    )
+    runs = tables.experiments()["runs"][tables.METRES_AND_LOG[0]].values()
+    edges = np.array(next(iter(runs))["histogram"]["edges"])
+    near = edges[1:] < 6
+    assert log[near].sum() > 1.5 * metres[near].sum()
+
+
+def ratios(machine: str, what: str) -> dict[str, float]:
+    """Times relative to one network per task."""
+    (of,) = (of for name, of in tables.experiments()["times"].items() if machine in name)
+    found = {}
+    for family in (family for family in of.values() if isinstance(family, dict)):
+        times = family[what]
+        alone = sum(t for name, t in times.items() if "alone" in name)
+        found |= {name: t / alone for name, t in times.items() if "alone" not in name}
+    return found
+
+
+def test_what_is_said_of_one_network_on_a_gpu() -> None:
+    for what in ("step", "image", "batch"):
+        found = ratios("H100", what)
+        assert max(found["split"], found["joint"], found["branched"]) < 0.67
+        assert found["with consistency"] < 0.76
+    assert round(ratios("H100", "step")["MTAN"], 1) == 1.4 and 1.9 < ratios("H100", "image")["MTAN"] < 2.05
+    assert ratios("H100", "step")["dense"] > 1.3 and 0.85 < ratios("H100", "step")["cross-stitch"] < 0.95
