@@ -44,6 +44,18 @@ class StoreWriter:
     Raises:
         ValueError: The folder holds something else, or an argument makes no sense.
         OSError: The disk is full or not writable.
+
+    >>> from tempfile import TemporaryDirectory
+    >>> from taskscape.data.store import Store
+    >>> from taskscape.modalities import Depth
+    >>> values = {"image": np.zeros((4, 6, 3), np.uint8), "depth": np.full((4, 6), 2.5, np.float32)}
+    >>> with TemporaryDirectory() as folder:
+    ...     writer = StoreWriter(Path(folder) / "store", (4, 6), {"train": 1}, {"depth": Depth()}, {"kind": "mine"})
+    ...     writer.put("train", 0, Sample(values, {"depth": np.ones((4, 6), bool)}, "first"))
+    ...     writer.finish()
+    ...     store = Store.open(Path(folder) / "store", "train")
+    ...     print(len(store), store.size, list(store.fields))
+    1 (4, 6) ['depth']
     """
 
     def __init__(

@@ -231,6 +231,11 @@ def load(
 
     Raises ``ValueError`` for settings that do not fit each other or the run; ``FileNotFoundError`` or ``ValueError``
     that names the file, where the folder is not a trained run.
+
+    >>> predictor = load("taskscape/streets-small", device="cpu")
+    >>> prediction = predictor.predict(np.full((64, 96, 3), 128, np.uint8))
+    >>> prediction["depth"].shape, prediction["semseg"].dtype
+    ((64, 96), dtype('uint8'))
     """
     if height is not None and height < 1:
         raise ValueError(f"height is {height}: it must be at least 1")

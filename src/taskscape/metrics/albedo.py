@@ -37,6 +37,12 @@ class AlbedoMetrics(TaskMetric):
     of the shading. One factor α serves all channels.
 
     A batch of 8 x 128 x 256 pixels costs 20 ms on one CPU core.
+
+    >>> metric = AlbedoMetrics()
+    >>> reflectance = torch.rand(1, 3, 8, 8)
+    >>> metric.update(0.5 * reflectance, reflectance)  # half as bright: no error
+    >>> round(metric.compute()["si_mse"], 6)
+    0.0
     """
 
     sums: Tensor

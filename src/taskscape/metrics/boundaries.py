@@ -45,6 +45,13 @@ class BoundaryMetrics(TaskMetric):
 
     A batch of 8 x 128 x 256 pixels costs 8 ms on one CPU core, an image of 1024 x 2048 130 ms. On a
     GPU it is a synchronization point.
+
+    >>> metric = BoundaryMetrics()
+    >>> line = torch.zeros(1, 1, 16, 16)
+    >>> line[..., 8] = 1.0
+    >>> metric.update(0.9 * line, line)
+    >>> round(metric.compute()["ods"], 1)
+    100.0
     """
 
     counts: Tensor

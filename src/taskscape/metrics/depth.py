@@ -239,6 +239,12 @@ class DepthMetrics(TaskMetric):
     pixels is merged with the next one that has some. Nothing when there are no valid pixels.
 
     A batch of 8 x 128 x 256 pixels costs 16 ms on a CPU, half of it for the medians; on a GPU nothing waits for it.
+
+    >>> metric = DepthMetrics()
+    >>> metric.update(torch.full((1, 1, 2, 2), 11.0), torch.full((1, 1, 2, 2), 10.0))
+    >>> values = metric.compute()
+    >>> round(values["abs_rel"], 6), round(values["delta1"], 1), abs(round(values["si_log_rmse"], 3))
+    (0.1, 100.0, 0.0)
     """
 
     sums: Tensor

@@ -27,6 +27,9 @@ class Grader(JointMetric):
     """The grade of the Miniscapes networks: max(IoU - 50, 0) + max(50 - SI, 0), from 0 to 100.
 
     IoU is ``semseg/miou`` in percent, SI is ``depth/si_log_rmse``.
+
+    >>> Grader().compute({"semseg/miou": 86.2, "depth/si_log_rmse": 16.7})
+    69.5
     """
 
     name = "grader"

@@ -48,6 +48,13 @@ class NormalsMetrics(TaskMetric):
     processes on their number.
 
     A batch of 8 x 128 x 256 pixels costs 4 ms on a CPU; on a GPU the histogram is a synchronization point.
+
+    >>> metric = NormalsMetrics()
+    >>> up, forward = torch.zeros(2, 1, 3, 4, 4)
+    >>> up[:, 1], forward[:, 2] = -1.0, 1.0
+    >>> metric.update(up, forward)
+    >>> round(metric.compute()["mean"], 3)
+    90.0
     """
 
     degrees: Tensor

@@ -5,7 +5,12 @@ from dataclasses import dataclass, replace
 
 @dataclass(frozen=True)
 class MetricSpec:
-    """How a metric is shown, read, and used for choosing."""
+    """How a metric is shown, read, and used for choosing.
+
+    >>> spec = MetricSpec("mIoU", "%", digits=1, higher_is_better=True)
+    >>> f"{spec.show(55.12)} {spec.unit}"
+    '55.1 %'
+    """
 
     title: str
     """For people, such as ``mIoU``."""

@@ -18,7 +18,13 @@ Tasks = Mapping[str, Task]
 
 
 def labelled(targets: Mapping[str, Target]) -> list[str]:
-    """Return the tasks with a valid pixel anywhere in the global batch: the only ones that have a loss."""
+    """Return the tasks with a valid pixel anywhere in the global batch: the only ones that have a loss.
+
+    >>> from taskscape.batch import Target
+    >>> value, everywhere = torch.ones(1, 1, 2, 2), torch.ones(1, 2, 2, dtype=torch.bool)
+    >>> labelled({"depth": Target(value, everywhere), "albedo": Target(value, ~everywhere)})
+    ['depth']
+    """
     some = all_reduce_sum(torch.stack([target.valid.any() for target in targets.values()]).float())
     # A synchronisation point: which losses exist decides what is computed.
     return [task for task, any_valid in zip(targets, some.tolist(), strict=True) if any_valid]
@@ -28,6 +34,13 @@ def global_mean(loss: Loss, term: LossTerm) -> Tensor:
     """Return this process's part of the loss of the global batch.
 
     Added up over all processes, values and gradients are those of the global batch. Every process must call it.
+
+    >>> from taskscape.batch import Target
+    >>> from taskscape.losses import L1
+    >>> target = Target(torch.zeros(1, 1, 1, 4), torch.tensor([[[True, True, True, False]]]))
+    >>> loss = L1()
+    >>> global_mean(loss, loss.term(torch.full((1, 1, 1, 4), 2.0), target)).item()
+    2.0
     """
     whole = loss.mean(LossTerm(all_reduce_sum_local_gradient(term.sum), all_reduce_sum(term.count)))
     # The gradient is this process's part already; the value is everyone's.

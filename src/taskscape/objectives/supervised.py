@@ -17,6 +17,14 @@ class Supervised(Objective):
     """Every prediction is compared with the ground truth; a task's loss is the mean over its predictions.
 
     Those are the final one and one of each role in the network's ``auxiliary`` that has the task.
+
+    >>> from taskscape.batch import Target
+    >>> from taskscape.tasks import SurfaceNormals
+    >>> up = torch.tensor([0.0, -1.0, 0.0]).view(1, 3, 1, 1).expand(1, 3, 2, 2)
+    >>> target = Target(up, torch.ones(1, 2, 2, dtype=torch.bool))
+    >>> losses = Supervised()({"normals": SurfaceNormals()}, {"normals": up}, {}, {"normals": target})
+    >>> round(losses["normals"].item(), 5)
+    0.0
     """
 
     name: ClassVar[str] = "supervised"

@@ -36,7 +36,11 @@ offer(Task, TASKS)
 
 
 def default_tasks() -> Mapping[str, Task]:
-    """Return what is learnt unless an experiment says otherwise: segmentation and depth."""
+    """Return what is learnt unless an experiment says otherwise: segmentation and depth.
+
+    >>> list(default_tasks())
+    ['semseg', 'depth']
+    """
     return {"semseg": SemanticSegmentation(), "depth": Depth()}
 
 
@@ -44,6 +48,12 @@ def tasks_for(fields: Mapping[str, Modality]) -> dict[str, Task]:
     """Return a task for each field of a store, with the settings that suit the data.
 
     It is the one of the modality's name. A field of a user's own modality, which none of them predicts, is left out.
+
+    >>> from taskscape import modalities
+    >>> fields = {"semseg": modalities.Semseg(modalities.CLASS_SETS["nyuv2-13"]), "facing": modalities.Normals()}
+    >>> tasks = tasks_for(fields)
+    >>> tasks["semseg"].channels, type(tasks["facing"]).__name__
+    (13, 'SurfaceNormals')
     """
     kinds = {kind.name: kind for kind in TASKS}
     return {

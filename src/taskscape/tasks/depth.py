@@ -67,6 +67,12 @@ class Depth(Task):
     those of the usual camera. Where a store knows the camera of each image its metres are brought to that one, so that
     q is the file's. Zoomed images have q divided by the zoom, as in the original; the metrics of inverse depth lead and
     make Δm, and those averaged over batches are there too.
+
+    >>> import torch
+    >>> task = Depth(min_depth=1.0, max_depth=50.0)
+    >>> metres = task.decode(torch.full((1, 1, 2, 2), 100.0))
+    >>> round(metres.max().item(), 3)
+    50.0
     """
 
     name: ClassVar[str] = "depth"

@@ -20,7 +20,12 @@ from taskscape.tasks.distributions.normals import NormalsAngular
 
 @dataclass(frozen=True)
 class SurfaceNormals(Task):
-    """Which way every pixel's surface faces: a unit vector in camera axes (x right, y down, z forward)."""
+    """Which way every pixel's surface faces: a unit vector in camera axes (x right, y down, z forward).
+
+    >>> import torch
+    >>> SurfaceNormals().decode(torch.tensor([0.0, -3.0, 4.0]).view(1, 3, 1, 1)).flatten().tolist()
+    [0.0, -0.6000000238418579, 0.800000011920929]
+    """
 
     name: ClassVar[str] = "normals"
 

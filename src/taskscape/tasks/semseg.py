@@ -36,7 +36,13 @@ ClassSetByName = Annotated[
 
 @dataclass(frozen=True)
 class SemanticSegmentation(Task):
-    """Which class every pixel belongs to."""
+    """Which class every pixel belongs to.
+
+    >>> import torch
+    >>> task = SemanticSegmentation(classes=CLASS_SETS["cityscapes-7"])
+    >>> task.channels, tuple(task.decode(torch.randn(1, 7, 4, 6)).shape)
+    (7, (1, 4, 6))
+    """
 
     name: ClassVar[str] = "semseg"
 

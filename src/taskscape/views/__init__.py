@@ -53,12 +53,24 @@ def offer_view(modality: type[Modality], view: type[View[Any]]) -> None:
     """Say which view shows a class of modalities, and its subclasses that have no view of their own.
 
     Call it in the file that defines the modality: whatever reads a result imports that file.
+
+    >>> from taskscape.modalities import Depth
+    >>> class Height(Depth): ...
+    >>> class HeightView(DepthView): ...
+    >>> offer_view(Height, HeightView)
+    >>> type(view(Height())).__name__
+    'HeightView'
     """
     _VIEWS[modality] = view
 
 
 def view(modality: Modality) -> View[Any]:
-    """Return the view of a modality. Raises ``ValueError`` with the remedy where its class has none."""
+    """Return the view of a modality. Raises ``ValueError`` with the remedy where its class has none.
+
+    >>> from taskscape.modalities import CLASS_SETS, Semseg
+    >>> view(Semseg(CLASS_SETS["nyuv2-13"])).classes["bed"]
+    (255, 187, 120)
+    """
     for cls in type(modality).__mro__:
         if cls in _VIEWS:
             return _VIEWS[cls](modality)

@@ -1,0 +1,62 @@
+"""Examples in docstrings give what they say, and what one calls has one."""
+
+import doctest
+import importlib
+import inspect
+from pathlib import Path
+
+import pytest
+
+import taskscape
+
+ROOT = Path(taskscape.__file__).parent
+ROOMS = (
+    "data",
+    "inference",
+    "metrics",
+    "modalities",
+    "objectives",
+    "recipes",
+    "run_folder",
+    "serialization",
+    "tasks",
+    "views",
+)
+"""Rooms whose examples run here; those of models, losses and weighting run in their own tests."""
+
+WITH_EXAMPLES = {
+    "data": ["StoreWriter"],
+    "metrics": [
+        "AlbedoMetrics",
+        "BoundaryMetrics",
+        "DepthMetrics",
+        "MetricSpec",
+        "NormalsMetrics",
+        "SegmentationMetrics",
+    ],
+    "objectives": ["Supervised"],
+    "tasks": ["Depth", "SemanticSegmentation", "SurfaceNormals"],
+}
+"""Classes that one makes by hand."""
+
+MODULES = sorted(
+    "taskscape." + ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+    for room in ROOMS
+    for path in (ROOT / room).rglob("*.py")
+    if ">>> " in path.read_text("utf-8")
+)
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_examples_give_what_they_say(module: str) -> None:
+    done = doctest.testmod(importlib.import_module(module), optionflags=doctest.IGNORE_EXCEPTION_DETAIL)
+    assert done.attempted > 0
+    assert done.failed == 0
+
+
+@pytest.mark.parametrize("room", ["data", "inference", "metrics", "objectives", "tasks", "views"])
+def test_what_one_calls_has_an_example(room: str) -> None:
+    module = importlib.import_module(f"taskscape.{room}")
+    functions = [name for name in module.__all__ if inspect.isfunction(getattr(module, name))]
+    for name in (*functions, *WITH_EXAMPLES.get(room, ())):
+        assert ">>> " in (getattr(module, name).__doc__ or ""), f"taskscape.{room}.{name} has no example"
