@@ -158,3 +158,23 @@ def test_a_model_that_is_named_gives_its_encoder(tmp_path: Path, monkeypatch: py
         torch.testing.assert_close(encoder.backbone.state_dict()[name], tensor, rtol=1e-3, atol=1e-6)
     with pytest.raises(ValueError, match=r"network\.pretrained: there is no released model 'taskscape/room'; did you"):
         DeeplabPlainConfig(encoder=NAME, pretrained=Path("taskscape/room")).check({})
+
+
+def test_dinov3_as_it_was_published(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """With the names of its authors, and what serves pretraining alone."""
+    name = "vit_tiny_patch16_dinov3_qkvb"
+    weights = {key: torch.randn_like(value) for key, value in state(name, num_classes=0).items()}
+    theirs = {}
+    for key, value in weights.items():
+        layer = key.removesuffix("q_bias")
+        if key.endswith("q_bias"):
+            theirs[f"{layer}qkv.bias"] = torch.cat([value, torch.zeros_like(value), weights[f"{layer}v_bias"]])
+        elif not key.endswith(("v_bias", "k_bias")):
+            renamed = key.replace("gamma_1", "ls1.gamma").replace("gamma_2", "ls2.gamma")
+            theirs[renamed.replace("reg_token", "storage_tokens")] = value
+    theirs |= {"mask_token": torch.zeros(1, 192), "rope_embed.periods": torch.zeros(16)}
+    torch.save(theirs, tmp_path / "dinov3.pth")
+    encoder = Encoder(name, pretrained=tmp_path / "dinov3.pth")
+    for key, tensor in encoder.backbone.state_dict().items():
+        assert torch.equal(tensor, weights[key.removeprefix("model.")]), key
+    assert capsys.readouterr().out == ""

@@ -1,7 +1,9 @@
 """The weights of a file for a timm backbone: all of them, or an error that says what does not fit."""
 
+import io
 import sys
 from collections.abc import Iterable, Mapping
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -90,7 +92,8 @@ def _converted(weights: dict[str, Tensor], full: nn.Module, name: str) -> dict[s
     for beginning in ("", "state_dict.", "model.", "module.", "state_dict.module."):
         inner = {key.removeprefix(beginning): tensor for key, tensor in weights.items() if key.startswith(beginning)}
         try:
-            converted: Mapping[str, Any] = convert(inner, full)
+            with redirect_stdout(io.StringIO()):  # where timm prints what a model does not have
+                converted: Mapping[str, Any] = convert(inner, full)
         except Exception:  # names of another model: timm raises anything here
             continue
         tensors = {key: tensor for key, tensor in converted.items() if isinstance(tensor, Tensor)}
