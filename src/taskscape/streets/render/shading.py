@@ -1,6 +1,6 @@
 """From the face visible at each sample to its radiance, and to normal and albedo at pixel centers."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -11,6 +11,7 @@ from taskscape.streets.render.hits import (
     Hit,
     Pose,
     Ray,
+    Triangle,
     camera_ray,
     crown_normal,
     ground_at,
@@ -39,7 +40,6 @@ from taskscape.streets.render.shadow import light_at
 from taskscape.streets.render.sky import sky_color
 from taskscape.streets.render.spot import Look
 from taskscape.streets.render.textures import cover, surface
-from taskscape.streets.render.transform import Mesh
 from taskscape.streets.render.vectors import Vector, dot, matrix_at, matrix_of, rotate, vector_at
 from taskscape.streets.render.world import World
 
@@ -91,19 +91,16 @@ def _write(image: Float32Array, row: int, column: int, value: Vector) -> None:
 
 
 @compiled
-def _part_surface(
-    mesh: Mesh, parts: npt.NDArray[np.void], ground_parts: int, face: int, ray: Ray, point: Vector, footprint: float
+def _surface_of(
+    record: Any, pose: Pose, zone: int, corners: Triangle, ray: Ray, point: Vector, footprint: float
 ) -> Hit:
-    """Return the surface of a part, not the ground, at a point of one of its faces."""
-    part = mesh.face_part[face]
-    record = parts[part - ground_parts]
-    pose = Pose(matrix_at(mesh.rotation, part), vector_at(mesh.center, part))
+    """Return the surface of a part, a record of ``assembly.PART``, at a point of a face with these ``corners``."""
     if is_crown(record):
         normal = crown_normal(record, pose, ray)
     else:
-        normal = solid_normal(record, pose, triangle(mesh, face), point)
+        normal = solid_normal(record, pose, corners, point)
     normal = turned_to_camera(normal, ray.direction)
-    return part_hit(record, pose, mesh.face_zone[face], normal, point, footprint)
+    return part_hit(record, pose, zone, normal, point, footprint)
 
 
 @compiled
@@ -119,21 +116,26 @@ def shade(world: World, view: View, camera: Camera, grid: Grid, visible: Visible
     casts = shadows.maps.shape[0] > 0
     position, rotation = (view.position[0], view.position[1], view.position[2]), matrix_of(view.rotation)
     for row in range(grid.height):
+        central = (row - grid.offset) % grid.density == 0
+        v = (row - grid.offset) // grid.density
         for column in range(grid.width):
             ray = camera_ray(position, rotation, camera, grid, row, column)
             face, nearness = faces[row, column], inverse_depth[row, column]
-            center = (row - grid.offset) % grid.density == 0 and (column - grid.offset) % grid.density == 0
-            v, u = (row - grid.offset) // grid.density, (column - grid.offset) // grid.density
+            center = central and (column - grid.offset) % grid.density == 0
             if sheer and sheer_faces[row, column] >= 0:
-                before = 1 / sheer_inverse_depth[row, column]
-                front = _part_surface(
-                    mesh, parts, ground_parts, sheer_faces[row, column], ray, point_on(ray, before), before / camera.fx
-                )
+                before, sheer_face = 1 / sheer_inverse_depth[row, column], sheer_faces[row, column]
+                part = mesh.face_part[sheer_face]
+                pose = Pose(matrix_at(mesh.rotation, part), vector_at(mesh.center, part))
+                front = _surface_of(
+                    parts[part - ground_parts], pose, mesh.face_zone[sheer_face], triangle(mesh, sheer_face), ray,
+                    point_on(ray, before), before / camera.fx,
+                )  # fmt: skip
                 facing = -dot(front.normal, ray.direction)
                 if cover(front.spot, facing, table) > scatter(row, column, 5):
-                    face, nearness = sheer_faces[row, column], sheer_inverse_depth[row, column]
+                    face, nearness = sheer_face, sheer_inverse_depth[row, column]
                 elif center:  # a hole: labels are those of the surface that has it, the image shows what is behind
                     center = False
+                    u = (column - grid.offset) // grid.density
                     _write(normals, v, u, rotate(rotation, front.normal))
                     _write(albedo, v, u, _albedo(surface(front.spot, paint, 0.0, table)))
             if face < 0:
@@ -146,7 +148,9 @@ def shade(world: World, view: View, camera: Camera, grid: Grid, visible: Visible
                 normal, lateral = ground_at(mesh, face, point)
                 hit = ground_hit(looks, part, normal, lateral, point, footprint)
             else:
-                hit = _part_surface(mesh, parts, ground_parts, face, ray, point, footprint)
+                record = parts[part - ground_parts]
+                pose = Pose(matrix_at(mesh.rotation, part), vector_at(mesh.center, part))
+                hit = _surface_of(record, pose, mesh.face_zone[face], triangle(mesh, face), ray, point, footprint)
             look = surface(hit.spot, paint, weather.night, table)
             coat = weather_on(weather, table, hit, look)
             light = skylight(weather, hit)
@@ -165,6 +169,7 @@ def shade(world: World, view: View, camera: Camera, grid: Grid, visible: Visible
                 radiance = reflection(weather, table, drift, hit, coat.gloss, ray.direction, light, lit, radiance)
             _write(radiances, row, column, fog(weather, depth, ray.length, radiance))
             if center:
+                u = (column - grid.offset) // grid.density
                 _write(normals, v, u, rotate(rotation, hit.normal))
                 if weather.night > 0:  # lit windows would hide the color that they have by day
                     look = surface(hit.spot, paint, 0.0, table)
