@@ -253,7 +253,24 @@ def times() -> str:
     return table(head, made) if made else "Not measured yet."
 
 
+def readme() -> str:
+    """Return what README shows: mIoU by what a network was trained on, and depth where there is a label of it."""
+    at_240, miou, delta = of("semseg/miou", "camvid", "240"), of("semseg/miou"), of("depth/median_scaled_delta1")
+    lines = [
+        ("generated streets alone", "CamVid (101)", cell("streets/small", at_240, "{:.1f}"), "–"),
+        ("367 photographs of CamVid", "CamVid (101)", cell("camvid/imagenet", miou, "{:.1f}"), "–"),
+        (
+            "500 photographs of rooms",
+            "NYUv2 (154)",
+            cell("nyuv2/imagenet", miou, "{:.1f}"),
+            cell("nyuv2/imagenet", delta, "{:.1f}"),
+        ),
+    ]
+    return table(["trained on", "measured on", "mIoU, % ↑", "depth: δ < 1.25, % ↑"], lines, texts=2)
+
+
 PARTS = {
+    "photographs-readme": readme,
     "photographs-camvid": camvid,
     "photographs-camvid-classes": camvid_classes,
     "photographs-streets": streets,
