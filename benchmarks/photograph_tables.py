@@ -67,6 +67,7 @@ def camvid() -> str:
         "camvid/random": "random weights",
         "camvid/imagenet": "ImageNet",
         "camvid/streets": "ImageNet, then generated streets",
+        "camvid/fine": "ImageNet; decoder at half the resolution (`--network.fine-skip`)",
         "camvid/weighted": "ImageNet; rare classes weigh more (`inverse-log`)",
         "camvid/smoothed": "ImageNet; label smoothing 0.1",
         "camvid/slower": "ImageNet; learning rate 5e-4 instead of 1e-3",
