@@ -1,11 +1,12 @@
 """Pseudo-labels: what a model predicts for the images of a store, with a mask and where it comes from."""
 
 import hashlib
+import json
 import sys
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -20,6 +21,7 @@ from taskscape.inference.label import KIND, label
 from taskscape.inference.labelers import NetworkLabeler
 from taskscape.modalities import Depth, Normals, Semseg
 from taskscape.modalities.class_sets import CITYSCAPES_2
+from taskscape.serialization import unstructure
 from taskscape.tasks import SemanticSegmentation
 from tiny import tiny
 
@@ -228,6 +230,7 @@ class Session:
 
     fixed: tuple[Any, Any] = ("height", "width")
     at_once = 3
+    metadata: ClassVar[dict[str, str]] = {}
 
     def __init__(self, path: str, providers: list[str]) -> None:
         if Path(path).read_bytes() != b"onnx":
@@ -237,7 +240,13 @@ class Session:
         return [SimpleNamespace(name="image", type="tensor(float)", shape=[self.at_once, 3, *self.fixed])]
 
     def get_outputs(self) -> list[SimpleNamespace]:
-        return [SimpleNamespace(name="scores"), SimpleNamespace(name="metres")]
+        return [
+            SimpleNamespace(name="scores", shape=[3, 2, 32, 48]),
+            SimpleNamespace(name="metres", shape=[3, 1, 32, 48]),
+        ]
+
+    def get_modelmeta(self) -> SimpleNamespace:
+        return SimpleNamespace(custom_metadata_map=self.metadata)
 
     def run(self, names: None, inputs: dict[str, np.ndarray]) -> list[np.ndarray]:
         image = inputs["image"]
@@ -265,6 +274,39 @@ def test_an_onnx_file_labels_too(onnx: Path, store: Path, tmp_path: Path) -> Non
     metres, everywhere = gathered(tmp_path / "b", "far")
     assert everywhere.all() and torch.allclose(metres, 1 + image[:, 1:2])
     assert Manifest.of(tmp_path / "b").fields["far"] == Depth()
+
+
+def test_a_file_may_say_what_its_outputs_are(
+    onnx: Path, store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As those of ``taskscape export``, whose classes are ids."""
+
+    class Deployed(Session):
+        def get_outputs(self) -> list[SimpleNamespace]:
+            return [
+                SimpleNamespace(name="semseg", shape=[3, 32, 48]),
+                SimpleNamespace(name="depth", shape=[3, 1, 32, 48]),
+            ]
+
+        def run(self, names: None, inputs: dict[str, np.ndarray]) -> list[np.ndarray]:
+            scores, metres = super().run(names, inputs)
+            return [scores.argmax(1), metres]
+
+    outputs = {"semseg": {"modality": unstructure(Semseg(CITYSCAPES_2))}, "depth": {"modality": unstructure(Depth())}}
+    with pytest.raises(ValueError, match=r"does not say what its outputs scores, metres are: name them with --outputs"):
+        label(onnx, store, tmp_path / "a")
+    monkeypatch.setattr(sys.modules["onnxruntime"], "InferenceSession", Deployed)
+    monkeypatch.setattr(Session, "metadata", {"taskscape": json.dumps({"outputs": outputs})})
+    manifest = label(onnx, store, tmp_path / "a")
+    assert manifest.fields["semseg"] == Semseg(CITYSCAPES_2) and manifest.fields["depth"] == Depth()
+    image = Store.open(store, "train").gather(range(8), [], CPU).image * 255
+    value, valid = gathered(tmp_path / "a", "semseg")
+    assert valid.all() and torch.equal(value, image[:, [0, 2]].argmax(1))
+    with pytest.raises(ValueError, match="does not say how sure it is of semseg"):
+        label(onnx, store, tmp_path / "b", tasks=("semseg",), threshold=0.8)
+    monkeypatch.setattr(Session, "metadata", {"taskscape": "{}"})
+    with pytest.raises(ValueError, match=r"its metadata are damaged .*name its --outputs"):
+        label(onnx, store, tmp_path / "c")
 
 
 def test_onnx_files_that_do_not_fit(onnx: Path, store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

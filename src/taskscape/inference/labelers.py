@@ -1,6 +1,7 @@
 """What predicts labels for a store: the network of a run, a model by its name, or an ONNX file."""
 
 import hashlib
+import json
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -18,6 +19,7 @@ from taskscape.released import resolve
 from taskscape.run_folder import Calibration, Result, RunFolder
 from taskscape.runs.other_data import AdaptedNetwork
 from taskscape.runs.run import TrainedModel, load
+from taskscape.serialization import structure
 from taskscape.tasks import Task, tasks_for
 
 
@@ -120,7 +122,8 @@ class OnnxLabeler(Labeler):
     """An ONNX file, run by onnxruntime.
 
     Its input are RGB images (B, 3, H, W), floating-point in 0..255 or uint8; its outputs, in their order, those that
-    words name: scores (B, classes, H, W), depth (B, 1, H, W) in metres, normals (B, 3, H, W), ….
+    words name: scores (B, classes, H, W) or class ids (B, H, W), depth (B, 1, H, W) in metres, normals (B, 3, H, W), ….
+    A file of ``taskscape export`` says itself what they are.
     """
 
     def __init__(self, path: Path, outputs: Sequence[str]) -> None:
@@ -142,19 +145,41 @@ class OnnxLabeler(Labeler):
         except Exception as error:  # onnxruntime raises classes of its own, of no common base
             raise ValueError(f"{path} cannot be run by onnxruntime: {error}") from error
         self.path = path
-        names = [output.name for output in self.session.get_outputs()]
-        if len(outputs) != len(names):
+        self.outputs = self.session.get_outputs()
+        self.tasks = tasks_for(self._stated() if not outputs else self._named(outputs))
+
+    def _stated(self) -> dict[str, Modality]:
+        """Return what a file of ``taskscape export`` says of its outputs. Raises ``ValueError`` for another file."""
+        about = self.session.get_modelmeta().custom_metadata_map.get("taskscape")
+        if about is None:
             raise ValueError(
-                f"{path} has {len(names)} outputs ({', '.join(names)}), and --outputs names {len(outputs)}: say what "
+                f"{self.path} does not say what its outputs {', '.join(one.name for one in self.outputs)} are: name "
+                "them with --outputs in this order, such as semseg:cityscapes-19 depth normals"
+            )
+        try:
+            content = {name: one["modality"] for name, one in json.loads(about)["outputs"].items()}
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise ValueError(f"{self.path}: its metadata are damaged ({error!r}): name its --outputs") from error
+        return {
+            name: structure(one, f"{self.path}: {name}", Modality, kept_code=False)  # type: ignore[type-abstract]
+            for name, one in content.items()
+        }
+
+    def _named(self, words: Sequence[str]) -> dict[str, Modality]:
+        """Return what words say of the outputs. Raises ``ValueError`` where they are too few or not known."""
+        if len(words) != len(self.outputs):
+            names = ", ".join(one.name for one in self.outputs)
+            raise ValueError(
+                f"{self.path} has {len(self.outputs)} outputs ({names}), and --outputs names {len(words)}: say what "
                 "each is, in this order, such as semseg:cityscapes-19 depth normals"
             )
         modalities: dict[str, Modality] = {}
-        for word in outputs:
+        for word in words:
             name, equals, kind = word.partition("=")
             modalities[name if equals else word.partition(":")[0]] = modality_of(kind if equals else word)
-        if len(modalities) < len(outputs):
+        if len(modalities) < len(words):
             raise ValueError("--outputs names one thing twice: give names, such as near=depth far=depth")
-        self.tasks = tasks_for(modalities)
+        return modalities
 
     @override
     def predict(self, image: Tensor) -> dict[str, Label]:
@@ -167,19 +192,23 @@ class OnnxLabeler(Labeler):
         labels = {}
         for number, (name, task) in enumerate(self.tasks.items()):
             raw = torch.from_numpy(np.concatenate([outputs[number] for outputs in runs])[: len(rgb)])
-            expected = (len(image), task.channels, *image.shape[2:])
+            ids = task.predicts_classes and raw.ndim == 3
+            expected = (len(image), *([] if ids else [task.channels]), *image.shape[2:])
             if tuple(raw.shape) != expected:
                 raise ValueError(
                     f"{self.path}: the output for {name} is {tuple(raw.shape)} instead of {expected} (images, "
                     "channels, height, width): correct --outputs, or export the network so that it keeps the size"
                 )
-            classes = task.predicts_classes
-            labels[name] = Label(task.decode(raw), task.confidence_of(raw)) if classes else Label(raw.float(), None)
+            if task.predicts_classes and not ids:
+                labels[name] = Label(task.decode(raw), task.confidence_of(raw))
+            else:
+                labels[name] = Label(raw.long() if ids else raw.float(), None)
         return labels
 
     @override
     def says_confidence(self, task: str) -> bool:
-        return self.tasks[task].predicts_classes
+        shape = self.outputs[list(self.tasks).index(task)].shape
+        return self.tasks[task].predicts_classes and len(shape) == 4
 
     @override
     def check_size(self, size: tuple[int, int]) -> None:
