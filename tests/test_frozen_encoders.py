@@ -11,7 +11,13 @@ from torch import Tensor
 from taskscape import models, runs
 from taskscape.batch import Batch
 from taskscape.modalities.class_sets import CITYSCAPES_2
-from taskscape.models import DeeplabBranchedConfig, DeeplabJointConfig, DeeplabPlainConfig, NetworkConfig
+from taskscape.models import (
+    DeeplabBranchedConfig,
+    DeeplabDistillConfig,
+    DeeplabJointConfig,
+    DeeplabPlainConfig,
+    NetworkConfig,
+)
 from taskscape.objectives import Supervised
 from taskscape.run_folder import RunFolder
 from taskscape.runs import Experiment
@@ -85,6 +91,14 @@ def test_what_shares_no_trained_layer_is_refused_before_any_work(store: Path, we
         experiment.check()
     replace(experiment, network=DeeplabJointConfig(**ENCODERS["frozen"])).check()
     replace(experiment, network=DeeplabBranchedConfig(**ENCODERS["frozen in part"])).check()
+
+
+def test_gradnorm_needs_a_last_layer_that_is_trained(store: Path) -> None:
+    """That of task distillation is the encoder's, although its decoders are shared too."""
+    experiment = replace(tiny(store), network=DeeplabDistillConfig(**ENCODERS["frozen"]))
+    with pytest.raises(ValueError, match="share no trained layer"):
+        replace(experiment, weighting=GradNormConfig()).check()
+    replace(experiment, weighting=PCGradConfig()).check()
 
 
 def test_rates_of_an_encoder_are_checked_before_any_work(store: Path) -> None:

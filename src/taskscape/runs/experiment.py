@@ -118,8 +118,13 @@ class Experiment(RangedSettings):
             raise ValueError("tasks: no task is enabled; choose at least one")
 
     def __repr__(self) -> str:
-        """Return what is not as by default: ``Experiment(network=DeeplabJointConfig(encoder='resnet18'), epochs=8)``."""
+        """Return what is not as by default, as in ``Experiment(network=XTaskConfig(encoder='resnet18'), epochs=8)``."""
         return short(self)
+
+    @property
+    def channels(self) -> dict[str, int]:
+        """Output channels by task; their classes must be known (``for_data``)."""
+        return {name: task.channels for name, task in self.tasks.items()}
 
     def check(self) -> None:
         """Raise ``ValueError`` with the remedy where network, tasks and weighting do not fit: before any long work."""
@@ -132,10 +137,10 @@ class Experiment(RangedSettings):
         network = experiment.build_without_numbers()
         check_memory(network, experiment.network)
         weighting = self.weighting.build(tuple(self.tasks), self.seed)
-        are_shared_trained = bool(network.shared_parameters())  # not where all of them are frozen
+        shared = network.shared_parameters()  # those that are not frozen
         weighting.check(
-            shared_parameters=are_shared_trained,
-            shared_features=are_shared_trained and network.has_shared_features,
+            shared_parameters=bool(network.last_shared_parameters() if weighting.uses_last_layer else shared),
+            shared_features=bool(shared) and network.has_shared_features,
             compiled=self.compile,
         )
         parameter_groups(network, weighting, self.optimizer)

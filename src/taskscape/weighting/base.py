@@ -98,6 +98,8 @@ class Weighting(nn.Module, ABC):
     retains_graph: ClassVar[bool] = False
     """True when ``backward`` walks the graph more than once: a compiled network must then keep its buffers
     (``torch._functorch.config.donated_buffer = False``)."""
+    uses_last_layer: ClassVar[bool] = False
+    """True when it needs the parameters of the last shared layer, ``BalancingContext.last``."""
     config_class: ClassVar[type[WeightingConfig]]
     """The class of the settings."""
 

@@ -55,6 +55,7 @@ class GradNorm(Weighting, config=GradNormConfig):
     config: GradNormConfig
     one_backward = True  # the gradients of single losses leave nothing in .grad and no hook is called
     retains_graph = True
+    uses_last_layer = True
 
     initial: Tensor
 
