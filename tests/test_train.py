@@ -319,7 +319,7 @@ def test_two_processes_train_as_one(tmp_path: Path) -> None:
 def test_a_batch_too_small_for_the_processes_is_refused(
     store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("taskscape.runs.run.world_size", lambda: 3)
+    monkeypatch.setattr("taskscape.runs.train_run.world_size", lambda: 3)
     with pytest.raises(ValueError, match=r"batch_size is 4 on 3 processes.*make it 6 or more"):
         trainer(tiny(store), tmp_path)
 

@@ -222,7 +222,7 @@ def description() -> Target:
 
 def experiment() -> Target:
     from taskscape.runs import Experiment
-    from taskscape.runs.run import read_experiment
+    from taskscape.runs.trained_model import read_experiment
     from taskscape.serialization import dump
 
     return "run/experiment.yaml", [dump(Experiment()).encode()], lambda path: read_experiment(path.parent)

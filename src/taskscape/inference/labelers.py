@@ -18,7 +18,7 @@ from taskscape.modalities.words import modality_of
 from taskscape.released import resolve
 from taskscape.run_folder import Calibration, Result, RunFolder
 from taskscape.runs.other_data import AdaptedNetwork
-from taskscape.runs.run import TrainedModel, load
+from taskscape.runs.trained_model import TrainedModel, load
 from taskscape.serialization import structure
 from taskscape.tasks import Task, tasks_for
 

@@ -27,8 +27,8 @@ from taskscape.released import resolve
 from taskscape.run_folder.calibration import Calibration
 from taskscape.run_folder.names import RunFolder
 from taskscape.run_folder.result import Result
-from taskscape.runs.run import TrainedModel
-from taskscape.runs.run import load as load_model
+from taskscape.runs.trained_model import TrainedModel
+from taskscape.runs.trained_model import load as load_model
 from taskscape.serialization import nearest
 from taskscape.tasks import Task
 from taskscape.views import ConfidenceView, RgbArray, View, view

@@ -35,7 +35,8 @@ def _of_task(task: str, result: Result) -> str:
     )
     spec = result.specs.get(f"{task}/ece")
     text = f"<p class=hint>{escape(spec.text)}</p>" if spec is not None else ""
-    return f"<h3>{escape(heading(word))}</h3>{text}" + grid([reliability, _sparsification(word, plots.get(f"{task}/sparsification"))])
+    sparsification = _sparsification(word, plots.get(f"{task}/sparsification"))
+    return f"<h3>{escape(heading(word))}</h3>{text}" + grid([reliability, sparsification])
 
 
 def _sparsification(word: str, plot: Mapping[str, Any] | None) -> str:

@@ -1,20 +1,12 @@
 """A run from its settings to its result: train an experiment into a folder, load and evaluate it from there."""
 
+from taskscape.runs.cost import environment, flops
+from taskscape.runs.evaluate_run import evaluate_run
+from taskscape.runs.evaluate_run import evaluate_run as evaluate
 from taskscape.runs.experiment import Experiment
-from taskscape.runs.run import (
-    TrainedModel,
-    assemble,
-    environment,
-    evaluate_run,
-    flops,
-    is_finished,
-    load,
-    open_data,
-    read_experiment,
-    train,
-)
-from taskscape.runs.run import evaluate_run as evaluate
 from taskscape.runs.times import measure_times
+from taskscape.runs.train_run import assemble, is_finished, open_data, train
+from taskscape.runs.trained_model import TrainedModel, load, read_experiment
 
 __all__ = [
     "Experiment",

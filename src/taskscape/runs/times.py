@@ -9,7 +9,8 @@ import torch
 from taskscape.evaluation import seconds_of
 from taskscape.report.times import Times
 from taskscape.run_folder import Result, RunFolder
-from taskscape.runs.run import environment, load
+from taskscape.runs.cost import environment
+from taskscape.runs.trained_model import load
 
 
 def measure_times(runs: Sequence[str | Path], *, batch_size: int = 8, device: str = "auto", rounds: int = 10) -> Times:

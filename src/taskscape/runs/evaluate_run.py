@@ -1,0 +1,193 @@
+"""The network of a run measured on a split: a result and samples for the report."""
+
+import io
+import logging
+from collections.abc import Iterator, Mapping
+from functools import partial
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from taskscape import logs
+from taskscape.batch import Batch
+from taskscape.data import DataSource, Loader, Store
+from taskscape.distributed import rank, world_size
+from taskscape.evaluation import (
+    ConfidenceEvaluator,
+    TestTimeAugmentation,
+    baseline,
+    collect_samples,
+    evaluate,
+    find_tta,
+    seconds_of,
+)
+from taskscape.files import atomic_write
+from taskscape.progress import ProgressCallback, progress_bar, reporter
+from taskscape.run_folder import Result, RunFolder
+from taskscape.runs.account import asked_for, last_epochs, parts, progress_of
+from taskscape.runs.calibration import calibrated
+from taskscape.runs.cost import environment, flops
+from taskscape.runs.known_data import result_name
+from taskscape.runs.other_data import adapted, source_of
+from taskscape.runs.precision import precision_in_words
+from taskscape.runs.trained_model import TrainedModel, load, read_experiment
+
+_LOGGER = logging.getLogger(__name__)
+
+SAMPLES = 8
+"""How many images of a split a report shows."""
+
+FITTED = 1000
+"""To how many training images, at most, the image-blind baselines of a result are fitted."""
+
+
+def evaluate_run(
+    run: str | Path,
+    *,
+    split: str = "val",
+    data: DataSource | str | Path | None = None,
+    classes: str = "",
+    height: int | None = None,
+    tta: TestTimeAugmentation | str | bool = False,
+    confidence: bool = False,
+    device: str = "auto",
+    quiet: bool = False,
+) -> Result:
+    """Evaluate a run's best network on a split, and write the result and samples for the report into its folder.
+
+    With ``tta``, test-time augmentation, predictions are the mean of those for the image and for its mirror image, or
+    what a ``TestTimeAugmentation`` or its word says; the files have names of their own then (``RunFolder``).
+
+    ``data``, a source or the folder of a store, are other data than the run's; their splits are called
+    ``STORE-SPLIT`` in the run's folder. Tasks that they have no labels for are left out. Where they have other classes,
+    ``classes`` says which of the network's becomes which of theirs
+    (``taskscape.modalities.class_maps.class_table``): ``cityscapes-to-camvid``, or ``wall:building+terrain:tree``; by
+    default the known map between the two, or classes of the same name. The probabilities of classes that become one
+    are added up. ``height`` scales images to this height for the network, and its output back; by default they stay.
+
+    Confidence is calibrated on the run's validation images and measured for the tasks that are set to it, with
+    ``confidence`` for all that can say how sure they are, such as those with classes.
+
+    Where the data are not those that the run was trained with, the files have the data's fingerprint in their names, as
+    ``Result.split`` has, and that is printed. Raises ``ValueError`` for a split that the data lacks, and for labels
+    that the network cannot be measured by.
+    """
+    known = known_tta(find_tta(tta))
+    read_experiment(run)  # a folder, to write into: not the name of a model
+    model = load(run, device)
+    folder = RunFolder(Path(run))
+    source = model.experiment.data if data is None else source_of(data)
+    with progress_bar(rank() == 0 and not quiet) as progress, logs.shown(progress.console):
+        stores = source.open(reporter(progress, "preparing data"))
+        if split not in stores:
+            where = run if data is None else stores[next(iter(stores))].path
+            raise ValueError(f"the data of {where} has no split {split!r}; it has {', '.join(stores)}")
+        store = stores[split]
+        other = None if data is None else store.path.name
+        name, note = result_name(folder, split, known, store, source=other, height=height)
+        notes = [note]
+        own = stores if data is None else {}
+        spreads = calibrated(model.forward, model.device, model.experiment, own, folder, all_tasks=confidence)
+        if data is not None or classes or height is not None:
+            experiment, network, changed = adapted(
+                model.experiment, model.network, store.fields, str(store.path), classes=classes, height=height
+            )
+            model, notes = TrainedModel(experiment, network, model.device), [*changed, note]
+        for sentence in filter(None, notes):
+            _LOGGER.info("%s", sentence)
+        report = reporter(progress, "batches evaluated")
+        return evaluate_model(model, stores, folder, split=split, name=name, tta=tta, spreads=spreads, report=report)
+
+
+def evaluate_model(
+    model: TrainedModel,
+    stores: Mapping[str, Store],
+    folder: RunFolder,
+    *,
+    split: str,
+    name: str | None = None,
+    tta: TestTimeAugmentation | str | bool = False,
+    spreads: Mapping[str, float | None] = MappingProxyType({}),
+    report: ProgressCallback | None = None,
+) -> Result:
+    """Evaluate a network on a split, and write the result and samples into the folder of its run.
+
+    ``name`` is what the split is called there, by default its own name; ``spreads`` names the tasks whose confidence
+    is measured, with their calibration; ``report`` is told of the batches done. Where several processes train together,
+    all call it and each takes its part of the images.
+    """
+    store, name = stores[split], name or split
+    loader = model.experiment.loader(store, model.device, training=False)
+    augmentation = find_tta(tta)
+    known = known_tta(augmentation)
+    forward = partial(model.forward_tta, tta=augmentation) if augmentation else model.forward
+    confidence = ConfidenceEvaluator(model.tasks, spreads, model.device)
+    evaluation = evaluate(forward, model.tasks, _reported(loader, report), model.device, also=confidence.update)
+    evaluation = confidence.added_to(evaluation)
+    blind = baseline(stores["train"], store, model.tasks, most=FITTED) if "train" in stores else None
+    one_image = loader.batch(np.array([0])).image
+    latency = seconds_of({"": lambda: forward(one_image)}, model.device)[""]
+    result = Result(
+        split=name,
+        images=len(store),
+        size=store.size,
+        tasks={name: task.modality for name, task in model.tasks.items()},
+        metrics=evaluation.metrics,
+        specs=asked_for(evaluation.specs, model.experiment.monitor, store),
+        plots=evaluation.plots,
+        cost={
+            "parameters": sum(p.numel() for p in model.network.parameters()),
+            "flops": (augmentation.cost if augmentation else 1.0) * flops(model.network, store.size),
+            "seconds_per_image": evaluation.seconds_per_image,
+            "latency": latency,
+            **_training_time(folder),
+        },
+        environment={
+            **environment(model.device),
+            "batch size": str(-(-min(loader.batch_size, len(store)) // world_size())),
+            **precision_in_words(model.experiment, folder),
+        },
+        tta=known,
+        data=store.manifest.fingerprint,
+        progress=progress_of(folder, model.experiment),
+        last_epochs=None if known or name != "val" else last_epochs(folder, model.experiment.average_last),
+        baselines={} if blind is None else {"constant": blind.constant, "by position": blind.by_position},
+        parameters=parts(model.network),
+    )
+    if rank() == 0:
+        indices = np.linspace(0, len(store) - 1, min(SAMPLES, len(store))).astype(np.int64)
+        network = None if augmentation else model.network
+        samples = collect_samples(forward, model.tasks, loader.batch(indices), network, confidence.spreads)
+        names = np.array([store.names[index] for index in indices])
+        _save_arrays(folder.samples(name, known), {"name": names, **samples})
+        result.save(folder.result(name, known))
+    return result
+
+
+def known_tta(tta: TestTimeAugmentation | None) -> bool | str:
+    """Return what results and their files know of test-time augmentation."""
+    if tta is None:
+        return False
+    return True if tta.word == "mirror" else tta.word
+
+
+def _reported(loader: Loader, report: ProgressCallback | None) -> Iterator[Batch]:
+    """Yield the batches of a split, and report each when it is done."""
+    for done, batch in enumerate(loader.epoch(0), 1):
+        yield batch
+        if report is not None:
+            report(done, len(loader))
+
+
+def _training_time(folder: RunFolder) -> dict[str, float]:
+    rows = folder.metric_rows()
+    return {"seconds": float(rows[-1]["seconds"])} if rows else {}
+
+
+def _save_arrays(path: Path, arrays: Mapping[str, npt.NDArray[Any]]) -> None:
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, allow_pickle=False, **dict(arrays))
+    atomic_write(path, buffer.getbuffer())

@@ -1,0 +1,228 @@
+"""An experiment trained into a folder."""
+
+import logging
+import shlex
+import sys
+from collections.abc import Callable, Mapping
+from contextlib import nullcontext
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+
+from taskscape import logs
+from taskscape.data import Store
+from taskscape.data.check import quick, require_labels
+from taskscape.distributed import launch, world_size
+from taskscape.evaluation import find_tta
+from taskscape.files import atomic_write
+from taskscape.models import Network
+from taskscape.models.layers.encoder import Encoder
+from taskscape.progress import progress_bar, reporter
+from taskscape.run_folder import Result, RunFolder, locked
+from taskscape.runs.account import progress_of
+from taskscape.runs.calibration import calibrated
+from taskscape.runs.cost import environment
+from taskscape.runs.evaluate_run import evaluate_model, known_tta
+from taskscape.runs.experiment import Experiment
+from taskscape.runs.known_data import remember, require_same
+from taskscape.runs.precision import verify_precision
+from taskscape.runs.start import Start
+from taskscape.runs.trained_model import load, read_experiment
+from taskscape.serialization import dump, keep_code, unstructure
+from taskscape.trackers import Tracking
+from taskscape.training import checkpoint
+from taskscape.training.features import FeatureCache, require_constant
+from taskscape.training.loop import Trainer
+from taskscape.training.optimization import build_optimizer
+from taskscape.training.pace import Pace
+from taskscape.training.peers import loss_of_a_process_named
+from taskscape.training.step import TrainingStep
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
+
+_LOGGER = logging.getLogger(__name__)
+
+
+def train(experiment: Experiment, run: str | Path, *, resume: bool = False, quiet: bool = False) -> Result:
+    """Train an experiment into the folder ``run``, evaluate it there, and return the result.
+
+    With ``resume``, continue from the folder's checkpoint, if it has one, and return the result of a run that is
+    finished; with ``quiet``, print nothing. Raises ``ValueError`` for settings that do not fit each other or the data,
+    and when another process writes the folder, before any training; ``TrainingError`` and ``Interrupted`` as
+    ``Trainer.run``.
+    """
+    experiment.check()
+    folder = RunFolder(Path(run))
+    if resume and is_finished(folder, experiment):
+        return Result.load(folder.result())
+    start = None if resume and folder.checkpoint.exists() else Start.of(experiment)
+    fabric = launch(experiment.device)
+    if not resume and fabric.is_global_zero and folder.experiment.exists():
+        raise ValueError(
+            f"{folder.path} holds a run, which is never overwritten: continue it with resume=True (taskscape train "
+            f"--resume {folder.path}), name another folder, or delete it"
+        )
+    resume = resume and folder.checkpoint.exists()
+    go_on = f"continue with taskscape train --resume {folder.path}, started as this was"
+    with (
+        locked(folder) if fabric.is_global_zero else nullcontext(),
+        logs.kept() as keep_log_in,
+        loss_of_a_process_named(go_on),
+    ):
+        return _train(experiment, fabric, folder, start, keep_log_in, resume=resume, quiet=quiet)
+
+
+def _train(
+    experiment: Experiment,
+    fabric: "Fabric",
+    folder: RunFolder,
+    start: Start | None,
+    keep_log_in: Callable[[Path], None],
+    *,
+    resume: bool,
+    quiet: bool,
+) -> Result:
+    about = environment(fabric.device) | {"command": shlex.join(sys.argv)}
+    _LOGGER.debug("%s: %s", "resumed" if resume else "started", ", ".join(f"{k} {v}" for k, v in about.items()))
+    stores = open_data(experiment, fabric, quiet=quiet)
+    if missing := [split for split in ("train", "val") if split not in stores]:
+        where = " and ".join(missing)
+        raise ValueError(f"the data have no images in {where}: a run trains on those of train and validates on val")
+    require_labels(stores["train"], {task.source_for(name) for name, task in experiment.tasks.items()})
+    notes = [experiment.note or ""]
+    experiment = experiment.for_data(stores["train"], notes.append)
+    trainer = assemble(experiment, stores, fabric, folder)
+    with progress_bar(fabric.is_global_zero and not quiet) as progress, logs.shown(progress.console):
+        if fabric.is_global_zero and not quiet:
+            fields = {task.source_for(name) for name, task in experiment.tasks.items()}
+            for warning in quick(stores, fields):
+                _LOGGER.warning("%s", warning)
+        notes += dict.fromkeys(module.note for module in trainer.network.modules() if isinstance(module, Encoder))
+        if start is not None:
+            notes += start.fill(trainer.network, experiment)
+            experiment = replace(experiment, start_checksum=start.checksum)
+        for note in filter(None, notes):
+            _LOGGER.info("%s", note)
+        if resume:
+            require_same(folder, stores)
+            for warning in trainer.load_state(checkpoint.load(folder.checkpoint)):
+                _LOGGER.warning("%s", warning)
+        if fabric.is_global_zero:
+            folder.path.mkdir(parents=True, exist_ok=True)
+            atomic_write(folder.experiment, dump(experiment))
+            keep_code(experiment, folder.path)
+            remember(folder, stores)
+            keep_log_in(folder.log)
+        verify_precision(trainer, experiment, folder, progress, resume=resume)
+        trainer.run(progress)
+    model = load(folder.path, str(fabric.device))
+    spreads = calibrated(model.forward, model.device, model.experiment, stores, folder)
+    result = evaluate_model(model, stores, folder, split="val", spreads=spreads)
+    if experiment.tta is not None:
+        evaluate_model(model, stores, folder, split="val", tta=experiment.tta, spreads=spreads)
+    if fabric.is_global_zero and not experiment.keep_checkpoint:
+        folder.checkpoint.unlink(missing_ok=True)  # last, so that a run killed before can be resumed
+    return result
+
+
+def is_finished(folder: RunFolder, experiment: Experiment) -> bool:
+    """Return whether the run of an experiment has come to its end: nothing is left to train or to evaluate.
+
+    A run that keeps its checkpoint may be trained on with other settings, so it counts as finished with its own only.
+    """
+    if not (folder.result().is_file() and folder.weights.is_file()):
+        return False
+    if not folder.checkpoint.exists():
+        return True
+    evaluated = {False, known_tta(find_tta(experiment.tta))}
+    try:
+        now = progress_of(folder, experiment)
+        return (
+            experiment.keep_checkpoint
+            and experiment == read_experiment(folder.path)
+            and now.finished
+            and all(Result.load(folder.result(tta=tta)).progress == now for tta in evaluated)
+        )
+    except (OSError, ValueError):
+        return False  # what is missing or damaged is made anew
+
+
+def assemble(experiment: Experiment, stores: Mapping[str, Store], fabric: "Fabric", folder: RunFolder) -> Trainer:
+    """Build every part of a run for an experiment that has met its data (``Experiment.for_data``)."""
+    if experiment.batch_size < 2 * world_size():
+        raise ValueError(
+            f"batch_size is {experiment.batch_size} on {world_size()} processes: batch normalization needs 2 images "
+            f"on each at least, so make it {2 * world_size()} or more"
+        )
+    train_data = experiment.loader(stores["train"], fabric.device, training=True)
+    unchanged = experiment.loader(stores["train"], fabric.device, training=False)
+    measured = round(experiment.train_metrics * len(stores["train"]))
+    torch.manual_seed(experiment.seed)
+    network = experiment.network.build(experiment.channels).to(fabric.device)
+    if experiment.channels_last:
+        network = network.to(memory_format=torch.channels_last)
+    weighting = experiment.weighting.build(tuple(experiment.tasks), experiment.seed).to(fabric.device)
+    seconds = None if experiment.minutes is None else 60 * experiment.minutes
+    pace = Pace(len(train_data), experiment.epochs, seconds, fabric.device)
+    training_step = TrainingStep(
+        network,
+        experiment.tasks,
+        experiment.objective,
+        weighting,
+        build_optimizer(experiment.optimizer, network, weighting),
+        learning_rate=lambda step: experiment.schedule.factor(pace.epoch(step), experiment.epochs),
+        precision=experiment.precision,
+        gradient_clip=experiment.gradient_clip,
+        compile=experiment.compile,
+        seed=experiment.seed,
+        fabric=fabric,
+    )
+    val_data = experiment.loader(stores["val"], fabric.device, training=False)
+    features = _features(experiment, network, stores)
+    if features is not None:
+        train_data.on_batch = unchanged.on_batch = partial(features.give, "train")
+        val_data.on_batch = partial(features.give, "val")
+    return Trainer(
+        training_step,
+        train_data,
+        val_data,
+        fabric,
+        folder,
+        epochs=experiment.epochs,
+        pace=pace,
+        validate_every=experiment.validate_every,
+        monitor=experiment.monitor,
+        patience=experiment.patience,
+        track=partial(_tracking, experiment, folder) if experiment.trackers else None,
+        train_metrics=partial(unchanged.spread, measured) if measured else None,
+        features=features,
+        checkpoint_minutes=experiment.checkpoint_minutes,
+    )
+
+
+def _features(experiment: Experiment, network: Network, stores: Mapping[str, Store]) -> FeatureCache | None:
+    if not experiment.feature_cache:
+        return None
+    return FeatureCache(
+        require_constant(network, experiment.augmentation, compiled=experiment.compile),
+        experiment.build_without_numbers(),
+        {split: stores[split] for split in ("train", "val")},
+        mirrored=experiment.augmentation.flip,
+        gigabytes=experiment.feature_cache,
+    )
+
+
+def _tracking(experiment: Experiment, folder: RunFolder) -> Tracking:
+    from taskscape.report.run import flatten  # with all that draws reports, which takes a while
+
+    return Tracking(experiment.trackers, folder, flatten(unstructure(experiment)))
+
+
+def open_data(experiment: Experiment, fabric: "Fabric", *, quiet: bool = False) -> dict[str, Store]:
+    """Open the data; the first process makes it, where it must be made, while the others wait."""
+    with fabric.rank_zero_first(), progress_bar(fabric.is_global_zero and not quiet) as progress:
+        return experiment.data.open(reporter(progress, "preparing data"))

@@ -1,0 +1,74 @@
+"""A trained network of a run, ready to predict."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from taskscape.devices import find_device
+from taskscape.evaluation import TestTimeAugmentation, find_tta
+from taskscape.models import Network, Outputs
+from taskscape.released import resolve
+from taskscape.run_folder import RunFolder
+from taskscape.runs.experiment import Experiment
+from taskscape.runs.precision import apply_recorded
+from taskscape.serialization import parse
+from taskscape.serialization.plain import read_text
+from taskscape.tasks import Task
+from taskscape.training import checkpoint
+from taskscape.training.precision import autocast
+
+
+class TrainedModel(NamedTuple):
+    """A trained network, ready to predict."""
+
+    experiment: Experiment
+    network: Network
+    """In evaluation mode, on the device."""
+    device: torch.device
+
+    @property
+    def tasks(self) -> Mapping[str, Task]:
+        """What it predicts, by name."""
+        return self.experiment.tasks
+
+    def forward(self, image: Tensor) -> Outputs:
+        """Predict (B, 3, H, W) images in 0..1, at the precision of the experiment."""
+        with torch.no_grad(), autocast(self.device, self.experiment.precision):
+            outputs: Outputs = self.network(image.to(self.device))
+            return outputs
+
+    def forward_tta(self, image: Tensor, tta: TestTimeAugmentation | str | bool = True) -> Outputs:
+        """Predict with test-time augmentation: by default the mean over the images and their mirror images."""
+        augmentation = find_tta(tta)
+        if augmentation is None:
+            return self.forward(image)
+        return Outputs(augmentation(self.forward, self.tasks, image.to(self.device)), {}, ())
+
+
+def read_experiment(run: str | Path) -> Experiment:
+    """Read a run's experiment. Raises ``FileNotFoundError`` or ``ValueError`` that names the file."""
+    path = RunFolder(Path(run)).experiment
+    if not path.is_file():
+        raise FileNotFoundError(f"{run} is not a run: it has no {path.name}; make one with taskscape train")
+    return parse(read_text(path), str(path), Experiment)
+
+
+def load(run: str | Path, device: str = "auto") -> TrainedModel:
+    """Load the network of a run as it was after its best epoch, or a model by its name.
+
+    Names are those of ``taskscape.released.resolve``.
+
+    Raises ``FileNotFoundError`` or ``ValueError`` that names the file, where the folder is not a trained run.
+    """
+    run = resolve(run)
+    experiment = read_experiment(run)
+    place = find_device(device)
+    network = experiment.network.from_scratch().build(experiment.channels)
+    checkpoint.load_weights(RunFolder(Path(run)).weights, network)
+    if experiment.channels_last:
+        network = network.to(memory_format=torch.channels_last)
+    apply_recorded(network, RunFolder(Path(run)))
+    return TrainedModel(experiment, network.to(place).eval(), place)
