@@ -266,11 +266,16 @@ CLAIMS = (
 """What the papers claim, as comparisons of recipes, the most important first."""
 
 
+_SMALL = "--network.encoder resnet10t --optimizer.lr 1e-3"
+_SMALL_JOINT = "--network.encoder resnet10t --network.width 64 --network.output-stride 32 --optimizer.lr 1e-3"
 _NARROW = {
-    "mtan/": "--network.widths 16 32 64 128 128 --optimizer.lr 1e-3",
-    "consistency/": "--network.encoder resnet10t --batch-size 4 --optimizer.lr 1e-3",
-    "adaptive/adaptive_depth": "--network.width 256 --batch-size 4 --optimizer.lr 1e-3",
-    "adaptive/": "--batch-size 4 --optimizer.lr 1e-3",
+    "mtan/": "--network.widths 8 16 32 64 64 --optimizer.lr 1e-3",
+    "adaptive/silog_joint": _SMALL_JOINT,
+    "adaptive/l1_joint": _SMALL_JOINT,
+    "adaptive/adaptive_depth": f"{_SMALL} --network.width 64 --network.grid 8",
+    "adaptive/": _SMALL,
+    "attention/": _SMALL,
+    "consistency/": _SMALL,
 }
 """What makes a recipe small enough for a CPU, by how its name begins: narrow networks that learn in minutes."""
 

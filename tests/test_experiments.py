@@ -81,6 +81,8 @@ def test_every_claim_can_be_trained() -> None:
         assert experiment.epochs == (6 if name == "ladder/rung10" else 4)
         assert experiment.precision == "fp32"
     assert experiments.Size(8, 2, halved=True, epochs=4, steps=100).of("ladder/rung2").data.train == 25 * 4  # type: ignore[attr-defined]
+    for name in map(tables.narrow, tables.recipes_of_claims()):
+        size.of(name)  # each has the settings that make it narrow
     pretrained = [name for name in tables.recipes_of_claims() if getattr(size.of(name).network, "pretrained", False)]
     assert pretrained == ["ladder/rung1 --network.encoder tf_efficientnet_lite0 --network.pretrained True"]
 
@@ -157,3 +159,25 @@ def test_what_is_said_of_one_network_on_a_gpu() -> None:
         assert found["with consistency"] < 0.76
     assert round(ratios("H100", "step")["MTAN"], 1) == 1.4 and 1.9 < ratios("H100", "image")["MTAN"] < 2.05
     assert ratios("H100", "step")["dense"] > 1.3 and 0.85 < ratios("H100", "step")["cross-stitch"] < 0.95
+
+
+def test_what_is_said_of_one_network_on_a_cpu() -> None:
+    step, image = ratios("CPU", "step"), ratios("CPU", "image")
+    assert round(step["MTAN"], 1) == 1.6 and round(image["MTAN"], 1) == 1.4
+    assert max(step["joint"], image["joint"], step["split"], image["split"]) < 0.67
+    assert step["branched"] > ratios("H100", "step")["branched"]
+    assert 0.9 < step["cross-stitch"] < 1.1 and step["dense"] > 1.3 and image["dense"] > 1.9
+    assert step["with consistency"] > 1.5 and image["with consistency"] < 1
+
+
+def test_what_other_tables_say() -> None:
+    rows = {row["name"]: row for row in tables.load("networks")["rows"]}
+    mtan, metric = rows["segnet-mtan"], "semseg/miou"
+    for name in ("segnet-split", "segnet-cross-stitch"):
+        assert mtan[metric] > rows[name][metric] and mtan[tables.SI] < rows[name][tables.SI]
+    assert mtan[metric] < rows["segnet-dense"][metric] and mtan[tables.SI] > rows["segnet-dense"][tables.SI]
+    assert rows["adaptive-depth"][tables.SI] > rows["deeplab-branched-lite"][tables.SI]
+    photographs = tables.load("photographs")
+    pretrained = [run["metrics"][metric] for run in photographs["camvid/imagenet"].values()]
+    random = [run["metrics"][metric] for run in photographs["camvid/random"].values()]
+    assert len(pretrained) >= 3 and min(pretrained) > 70 and 58 <= max(random) < 59
