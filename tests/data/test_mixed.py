@@ -291,6 +291,13 @@ def test_parts_that_are_none(stores: Path, parts: tuple[str, ...], message: str)
         Mixed(tuple(part if part.startswith("streets") else f"{stores}/{part}" for part in parts)).open()
 
 
+def test_a_part_that_teaches_nothing_is_said(stores: Path, tmp_path: Path) -> None:
+    odd(tmp_path / "odd", SIZE)
+    store = Mixed((f"{stores}/classes", f"{tmp_path}/odd,labels=,validate=depth", f"{stores}/shapes,share=0")).open()
+    assert store["train"].notes[1].startswith("odd has no images to train on or no labels") and len(store["train"]) == 7
+    assert list(store["val"].fields) == ["semseg", "depth", "normals"] and len(store["val"]) == 3 + 1 + 4
+
+
 def test_other_sources_are_no_parts(tmp_path: Path) -> None:
     for source in (Part(tmp_path), Streets(folder=tmp_path)):
         with pytest.raises(ValueError, match="cannot be a part: give a store, or streets without a folder"):

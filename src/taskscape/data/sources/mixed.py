@@ -267,6 +267,8 @@ def _notes(read: Sequence[_Read], fields: Mapping[str, Modality]) -> Iterator[st
         if labels := one.used("train"):
             share = 100 * one.part.share / total
             yield f"{one.name} gives {share:.0f} % of the training images, with {', '.join(labels)}"
+        elif one.part.share > 0:
+            yield f"{one.name} has no images to train on or no labels that are taken: nothing is learned from it"
     for label in fields:
         measured = [one.name for one in read if label in one.used("val")]
         yield f"{label} is measured on {' and '.join(measured) or 'none of the stores'}"
