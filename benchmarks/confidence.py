@@ -81,20 +81,24 @@ def figures(name: str, results: Mapping[str, Result], run: Path) -> dict[str, An
 
 
 def cost(run: Path, rounds: int) -> float:
-    """The time of an evaluation that measures confidence, by that of one which does not; the least of some rounds."""
+    """The time of an evaluation that measures confidence, by that of one which does not; the least of some rounds.
+
+    On a CPU it is that of the processor, so that other work of the machine does not count.
+    """
     model = runs.load(run)
     store = model.experiment.data.open()["val"]
     spreads = dict(Calibration.load(RunFolder(run).calibration).spreads)
+    clock = time.perf_counter if model.device.type == "cuda" else time.process_time
     seconds: dict[bool, list[float]] = {False: [], True: []}
     for _ in range(rounds + 1):
         for measured, taken in seconds.items():
             loader = model.experiment.loader(store, model.device, training=False)
             confidence = ConfidenceEvaluator(model.tasks, spreads if measured else {}, model.device)
-            started = time.perf_counter()
+            started = clock()
             confidence.added_to(
                 evaluate(model.forward, model.tasks, loader.epoch(0), model.device, also=confidence.update)
             )
-            taken.append(time.perf_counter() - started)
+            taken.append(clock() - started)
     return min(seconds[True][1:]) / min(seconds[False][1:])
 
 

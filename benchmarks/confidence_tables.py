@@ -54,6 +54,25 @@ def quality(rows: Sequence[Mapping[str, Any]]) -> str:
     return table(["", "parameters", *head, "time of an evaluation that measures it"], made)
 
 
+def released(found: Mapping[str, Any]) -> str:
+    """A row for each place where a released model was measured."""
+    rows = [
+        [
+            _SPLITS.get(place, place),
+            f"{of['miou']:.1f}",
+            f"{of['ece_uncalibrated']:.1f}",
+            f"{of['ece']:.1f}",
+            f"{of['nll_uncalibrated']:.3f}",
+            f"{of['nll']:.3f}",
+            f"{of['ause']:.3f}",
+            f"{of['ause_random']:.3f}",
+        ]
+        for place, of in found["rows"].items()
+    ]
+    head = ["images", "mIoU %", "ECE % before", "after", "NLL before", "after", "AUSE", "of a random order"]
+    return table(head, rows)
+
+
 def setting() -> str:
     """What the networks were trained and measured on."""
     found = load("confidence")
@@ -67,5 +86,7 @@ def setting() -> str:
 PARTS = {
     "confidence": lambda: confidence(load("confidence")["rows"]),
     "confidence-quality": lambda: quality(load("confidence")["rows"]),
+    "confidence-released": lambda: released(load("confidence_released")),
+    "confidence-released-spread": lambda: f"{load('confidence_released')['spread']:.2f}",
     "confidence-setting": setting,
 }

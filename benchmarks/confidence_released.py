@@ -1,0 +1,65 @@
+"""How sure is a released model of its classes, and is it right to be, on streets, `shifted` streets, and photographs?
+
+Calibrates on generated streets of val, as a run does when it is finished, and measures there, on ``shifted`` and, where
+``--store`` is given, on the split val of a store of photographs, none of which the model has met.
+Prints a Markdown table and writes JSON.
+"""
+
+import argparse
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+import confidence_tables
+from taskscape import runs
+from taskscape.data import Loader, Store, Streets
+from taskscape.evaluation import ConfidenceEvaluator, calibrate, evaluate
+from taskscape.runs import TrainedModel
+from taskscape.runs.other_data import adapted
+
+TASK = "semseg"
+KEPT = ("miou", "ece", "ece_uncalibrated", "nll", "nll_uncalibrated", "ause", "ause_random")
+
+
+def measured(model: TrainedModel, store: Store, spread: float) -> dict[str, float]:
+    """The figures of the classes on a split."""
+    tasks = {TASK: model.tasks[TASK]}
+    confidence = ConfidenceEvaluator(tasks, {TASK: spread}, model.device)
+    batches = Loader(store, tasks, 4, model.device).epoch(0)
+    found = confidence.added_to(evaluate(model.forward, tasks, batches, model.device, also=confidence.update))
+    return {key: round(found.metrics[f"{TASK}/{key}"], 5) for key in KEPT}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model", default="taskscape/streets-small")
+    parser.add_argument("--streets", type=int, default=32, help="of val, and as many of shifted")
+    parser.add_argument("--store", type=Path, help="a packed store of photographs, such as CamVid")
+    parser.add_argument("--height", type=int, default=360, help="of photographs for the network")
+    parser.add_argument("--json", type=Path, help="write the figures here")
+    arguments = parser.parse_args()
+    model = runs.load(arguments.model)
+    data: Any = model.experiment.data
+    assert isinstance(data, Streets)
+    stores = replace(data, train=0, val=arguments.streets, shifted=arguments.streets).open()
+    loader = Loader(stores["val"], {TASK: model.tasks[TASK]}, 4, model.device)
+    found = calibrate(model.forward, {TASK: model.tasks[TASK]}, loader.epoch(0), arguments.streets)
+    rows = {split: measured(model, stores[split], found[TASK]) for split in ("val", "shifted")}
+    if arguments.store:
+        store = Store.open(arguments.store, "val")
+        experiment, network, _ = adapted(
+            model.experiment, model.network, store.fields, str(store.path), height=arguments.height
+        )
+        photographs = TrainedModel(experiment, network, torch.device(model.device))
+        rows[f"{arguments.store.name}, {len(store)} photographs"] = measured(photographs, store, found[TASK])
+    figures = {"model": arguments.model, "streets": arguments.streets, "spread": found[TASK], "rows": rows}
+    print(confidence_tables.released(figures))
+    if arguments.json:
+        arguments.json.write_text(json.dumps(figures, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
