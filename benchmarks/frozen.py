@@ -1,8 +1,8 @@
-"""How long a training step takes end to end, with a frozen encoder, and with its features kept.
+"""How long a training step takes end to end, with adapters, with a frozen encoder, and with its features kept.
 
     python benchmarks/frozen.py --encoder vit_small_patch16_224 --json benchmarks/results/frozen.json
 
-Random images with labels of 19 classes and depth, as a packed store that is made for it; each of the three takes the
+Random images with labels of 19 classes and depth, as a packed store that is made for it; each of the four takes the
 same batches in turn, so that whatever else the machine does falls on all. A step is what a run does: batch from the
 store, forward pass, losses, backward pass, optimizer. Results are added to the file.
 """
@@ -27,6 +27,7 @@ from taskscape.modalities import Depth as DepthMap
 from taskscape.modalities import Semseg
 from taskscape.modalities.class_sets import CITYSCAPES_19
 from taskscape.models import CONFIGS
+from taskscape.models.layers.traits import traits
 from taskscape.run_folder import RunFolder
 from taskscape.runs import Experiment, assemble
 from taskscape.tasks import Depth, SemanticSegmentation
@@ -64,9 +65,12 @@ def measured(arguments: argparse.Namespace, folder: Path) -> dict[str, Any]:
     settings: dict[str, Any] = {"encoder": arguments.encoder}
     if hasattr(CONFIGS[arguments.network](), "output_stride"):
         settings["output_stride"] = arguments.output_stride
-    frozen = CONFIGS[arguments.network](**settings, freeze="all")
+    config = CONFIGS[arguments.network]
+    frozen = config(**settings, freeze="all")
+    layers = "attention" if traits(arguments.encoder).is_plain else "convolutions"
+    adapted = config(**settings, lora=8, lora_layers=layers)
     experiment = Experiment(
-        network=replace(frozen, freeze="none"),
+        network=config(**settings),
         tasks={"semseg": SemanticSegmentation(CITYSCAPES_19), "depth": Depth()},
         data=Packed(path),
         optimizer=AdamWConfig(),
@@ -79,6 +83,7 @@ def measured(arguments: argparse.Namespace, folder: Path) -> dict[str, Any]:
     stores = {split: Store.open(path, split) for split in ("train", "val")}
     kinds = {
         "end to end": experiment,
+        "LoRA": replace(experiment, network=adapted),
         "frozen": replace(experiment, network=frozen),
         "features kept": replace(experiment, network=frozen, feature_cache=1e3),
     }
@@ -102,6 +107,7 @@ def measured(arguments: argparse.Namespace, folder: Path) -> dict[str, Any]:
             seconds[name].append(time.perf_counter() - started)
     steps = {name: median(times[1:]) for name, times in seconds.items()}
     count = len(stores["train"]) + len(stores["val"])
+    of_encoder = {name: trained(run.network) for name, run in runs.items()}
     return {
         "encoder": arguments.encoder,
         "network": arguments.network,
@@ -111,11 +117,16 @@ def measured(arguments: argparse.Namespace, folder: Path) -> dict[str, Any]:
         "device": torch.cuda.get_device_name()
         if fabric.device.type == "cuda"
         else f"CPU, {torch.get_num_threads()} threads",
+        "trained parameters of the encoder": of_encoder,
         "milliseconds per step": {name: round(1000 * x, 1) for name, x in steps.items()},
         "times as fast": round(steps["end to end"] / steps["features kept"], 1),
         "milliseconds to compute features, per image": round(1000 * computing / count, 1),
         "kilobytes of features, per image": round(features.bytes / count / 1000, 1),
     }
+
+
+def trained(network: Any) -> int:
+    return sum(p.numel() for p in network.encoder.parameters() if p.requires_grad)
 
 
 def epoch_after_epoch(loader: Any) -> Any:
