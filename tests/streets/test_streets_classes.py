@@ -23,6 +23,17 @@ def test_every_class_is_common(scenes):
         assert (pixels > 0).mean() >= 0.15, name
 
 
+def test_photographs_have_what_photographs_show():
+    """Every class of CamVid, and what the style is for: vegetation, fences, sidewalks and parked cars."""
+    labels = np.stack([render(0, "train", i, SIZE, 1, "photographs").semseg for i in range(48)])
+    share = {name: (labels == label).mean() for label, name in enumerate(CITYSCAPES_19.classes)}
+    seen = {name: (labels == label).any((1, 2)).mean() for label, name in enumerate(CITYSCAPES_19.classes)}
+    for name in ("sidewalk", "vegetation", "car", "building", "road", "sky"):
+        assert share[name] > 0.02, name
+    for name in ("pole", "fence", "traffic sign", "person", "rider", "bicycle"):
+        assert share[name] > 0.001 and seen[name] > 0.3, name
+
+
 def test_position_alone_says_little(scenes):
     """The most frequent class of every pixel position, from one half of the scenes, scored on the other."""
     labels = np.stack([s.semseg for s in scenes]).astype(int)

@@ -3,10 +3,14 @@
 import numpy as np
 import pytest
 
-from taskscape.streets import SPLITS, render
+from taskscape.streets import SPLITS, STYLES, render
+from taskscape.streets.assembly import Assembly
 from taskscape.streets.classes import BUILDING, CAR, FENCE, RIDER, ROAD, SKY, THINGS, TRAIN, VEGETATION, WALL
 from taskscape.streets.render.labels import find_boundaries
-from taskscape.streets.scene import render_street, street
+from taskscape.streets.render.raster import build_grid, visible
+from taskscape.streets.road import GROUND_PARTS
+from taskscape.streets.scene import mesh_of, render_street, street
+from taskscape.streets.shapes import HULL, PANEL
 from taskscape.streets.weather import NIGHT, RAIN, SNOW, Weather, build_weather
 
 SIZE = (64, 128)
@@ -33,7 +37,8 @@ class Forced:
 
 @pytest.fixture(scope="module")
 def scenes():
-    return [render(2, split, index, SIZE, 1) for split in SPLITS for index in range(3)]
+    classic = [render(2, split, index, SIZE, 1) for split in SPLITS for index in range(3)]
+    return classic + [render(2, "train", index, SIZE, 1, "photographs") for index in range(4)]
 
 
 def test_shapes_types_and_ranges(scenes):
@@ -57,9 +62,10 @@ def test_same_again_for_any_number_of_samples():
         assert (a == c).mean() > 0.95, name
 
 
+@pytest.mark.parametrize("style", STYLES)
 @pytest.mark.parametrize("kind", [NIGHT, RAIN, SNOW])
-def test_albedo_does_not_depend_on_weather(kind):
-    here = street(0, "train", 0)
+def test_albedo_does_not_depend_on_weather(kind, style):
+    here = street(0, "train", 0, style)
     other: Weather = build_weather(Forced(kind), True)
     scene, changed = (render_street(s, SIZE, 1) for s in (here, here._replace(weather=other)))
     assert (scene.image != changed.image).mean() > 0.9
@@ -143,6 +149,38 @@ def test_boundaries_by_hand():
     expected = [[1, 1, 1, 1], [1, 1, 1, 1], [0, 1, 1, 0]]
     np.testing.assert_array_equal(find_boundaries(semseg, instances), expected)
     assert not find_boundaries(np.full((3, 4), WALL, np.uint8), np.zeros((3, 4), np.int32)).any()
+
+
+def test_holes_count_as_the_crown_or_railing_that_has_them():
+    """The image shows what is behind a hole; class, depth and normal are those of the surface that has it."""
+    height, width = SIZE
+    grid = build_grid(height, width, 1)
+    holes = 0
+    for index in range(6):
+        here = street(1, "train", index, "photographs")
+        parts, mesh = here.assembly.parts(), mesh_of(here)
+        camera = here.view.intrinsics(height, width)
+        found = visible(mesh, parts, len(GROUND_PARTS), here.view, camera, grid)
+        scene = render_street(here, SIZE, 1)
+        before = found.sheer_face >= 0
+        owner = mesh.face_part[found.sheer_face[before]] - len(GROUND_PARTS)
+        assert set(parts["solid"][owner]) <= {HULL, PANEL}
+        np.testing.assert_array_equal(scene.semseg[before], parts["label"][owner])
+        assert set(scene.semseg[before]) <= {VEGETATION, FENCE}
+        np.testing.assert_allclose(scene.depth[before], 1 / found.sheer_inverse_depth[before], rtol=1e-6)
+        assert (np.linalg.norm(scene.normals[before], axis=-1) > 0.99).all()
+        clear = render_street(here._replace(assembly=without_sheer(here.assembly)), SIZE, 1)
+        holes += (np.abs(scene.image.astype(int) - clear.image).max(-1) < 3)[before].sum()
+    assert holes > 100
+
+
+def without_sheer(assembly):
+    """Return an assembly without crowns and railings."""
+    kept = Assembly(assembly.dice)
+    parts = assembly.parts()
+    kept._parts.frombytes(parts[~np.isin(parts["solid"], (HULL, PANEL))].tobytes())
+    kept._objects.frombytes(assembly.objects().tobytes())
+    return kept
 
 
 def test_stuff_has_no_boundaries_within():

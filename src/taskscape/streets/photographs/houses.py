@@ -55,7 +55,8 @@ class Design(NamedTuple):
     bay: bool
     """Whether bay windows stand before the ground floor."""
     chimneys: bool
-    flat_material: int
+    material: int
+    """Of the walls."""
 
 
 def choose_design(dice: Dice, floors: int) -> Design:
@@ -76,7 +77,7 @@ def choose_design(dice: Dice, floors: int) -> Design:
         rise=0.0 if modern or (floors > 2 and dice.chance(0.4)) else dice.uniform(1.3, 3.0),
         bay=not modern and dice.chance(0.35),
         chimneys=not modern and dice.chance(0.75),
-        flat_material=FACADE if modern and dice.chance(0.4) else HOUSE_FRONT,
+        material=FACADE if modern and dice.chance(0.4) else HOUSE_FRONT,
     )
 
 
@@ -93,7 +94,7 @@ def add_house(
     assembly.begin(BUILDING, road.point(middle, lateral, road.ground_up(side * edge)), road.yaw(middle))
     assembly.add(BOX, (0, base / 2, 0), (design.depth, -base / 2, half_length), (0.3, 0.29, 0.27), PLAIN)
     assembly.add(
-        BOX, (0, height / 2, 0), (design.depth, height / 2, half_length), design.wall, design.flat_material,
+        BOX, (0, height / 2, 0), (design.depth, height / 2, half_length), design.wall, design.material,
         second=design.door, seed=design.seed,
     )  # fmt: skip
     front = -side * design.depth

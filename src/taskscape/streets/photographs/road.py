@@ -38,7 +38,7 @@ def build_road(dice: Dice, kind: int) -> Road:
         half_road += max(parking) if parking[0] and parking[1] else 0.6 * max(parking)
         if not (parking[0] and parking[1]):
             shift = (0.4 * max(parking)) * (1 if parking[0] else -1)
-            lanes = [lane.__class__(lane.lateral + shift, lane.direction, lane.width) for lane in lanes]
+            lanes = [Lane(lane.lateral + shift, lane.direction, lane.width) for lane in lanes]
             markings = [Marking(m.lateral + shift, m.dashed) for m in markings]
     elif kind in (LEAFY, WIDE) and dice.chance(0.3):  # cycle lanes
         half_road += 1.3

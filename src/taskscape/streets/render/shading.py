@@ -95,10 +95,7 @@ def _surface_of(
     record: Any, pose: Pose, zone: int, corners: Triangle, ray: Ray, point: Vector, footprint: float
 ) -> Hit:
     """Return the surface of a part, a record of ``assembly.PART``, at a point of a face with these ``corners``."""
-    if is_crown(record):
-        normal = crown_normal(record, pose, ray)
-    else:
-        normal = solid_normal(record, pose, corners, point)
+    normal = crown_normal(record, pose, ray) if is_crown(record) else solid_normal(record, pose, corners, point)
     normal = turned_to_camera(normal, ray.direction)
     return part_hit(record, pose, zone, normal, point, footprint)
 
