@@ -111,10 +111,9 @@ def test_mistakes_are_found_before_anything_runs(
     assert not list(tmp_path.iterdir())
 
 
-def test_values_of_the_wrong_type_are_refused(capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit):
+def test_values_of_the_wrong_type_are_refused() -> None:
+    with pytest.raises(ValueError, match="--epochs three: give a whole number"):
         main(["joint", "--epochs", "3", "three"])
-    assert "--epochs" in capsys.readouterr().err
 
 
 def test_another_sweep_is_not_overwritten(tmp_path: Path) -> None:
