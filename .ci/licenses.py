@@ -1,67 +1,73 @@
-"""Writes licenses.csv: every package of the development environment, its license, and whether taskscape needs it.
+"""Writes licenses.csv: every package of the development environment and of all extras, its license, and what needs it.
 
 python .ci/licenses.py
+
+Nothing is installed: pip reports the metadata of what it would install.
 """
 
 import csv
-import importlib.metadata
 import re
-import tomllib
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
+from lock import DEVELOPMENT, every_extra, resolved
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 FILE = Path(__file__).parents[1] / "licenses.csv"
 
+Packages = Mapping[str, Mapping[str, Any]]
+"""Metadata by name."""
+
 
 def main() -> None:
     """Write the list."""
-    hard, every = closure(), closure("test", "docs")
-    rows = [(name, license_of(name), "always" if name in hard else "for tests or extras") for name in sorted(every)]
+    write(resolved(every_extra()))
+
+
+def write(report: Any) -> None:
+    """Write the list from a report of pip with all extras."""
+    packages = {canonicalize_name(entry["metadata"]["name"]): entry["metadata"] for entry in report["install"]}
+    always, development = closure(packages, set()), closure(packages, {*DEVELOPMENT})
+    rows = [
+        (
+            name,
+            license_of(metadata),
+            "always" if name in always else "for tests or documents" if name in development else "for extras",
+        )
+        for name, metadata in sorted(packages.items())
+        if name != "taskscape"
+    ]
     with FILE.open("w", newline="", encoding="utf-8") as file:
         table = csv.writer(file, lineterminator="\n")
         table.writerow(("package", "license", "needed"))
         table.writerows(rows)
 
 
-def closure(*extras: str) -> set[str]:
-    """Return the names of all packages that taskscape needs with these extras, and that are installed here."""
-    found: set[str] = set()
+def closure(packages: Packages, extras: set[str]) -> set[str]:
+    """Return the names of all packages that taskscape needs with these extras."""
     rest = [("taskscape", frozenset(extras))]
     seen = set(rest)
     while rest:
         name, wanted = rest.pop()
-        try:
-            required = own(wanted) if name == "taskscape" else importlib.metadata.requires(name) or []
-        except importlib.metadata.PackageNotFoundError:
-            continue  # for another system
-        found.add(name)
-        for requirement in map(Requirement, required):
+        for requirement in map(Requirement, packages[name].get("requires_dist", ())):
             marker = requirement.marker
-            if marker is None or any(marker.evaluate({"extra": extra}) for extra in ("", *wanted)):
-                item = (canonicalize_name(requirement.name), frozenset(requirement.extras))
-                if item not in seen:
-                    seen.add(item)
-                    rest.append(item)
-    return found - {"taskscape"}
+            item = (canonicalize_name(requirement.name), frozenset(requirement.extras))
+            needed = marker is None or any(marker.evaluate({"extra": extra}) for extra in ("", *wanted))
+            if needed and item[0] in packages and item not in seen:
+                seen.add(item)
+                rest.append(item)
+    return {name for name, _ in seen} - {"taskscape"}
 
 
-def own(extras: frozenset[str]) -> list[str]:
-    """Return what pyproject.toml names."""
-    project = tomllib.loads((FILE.parent / "pyproject.toml").read_text("utf-8"))["project"]
-    optional = project["optional-dependencies"]
-    return [*project["dependencies"], *(name for extra in extras for name in optional[extra])]
-
-
-def license_of(name: str) -> str:
+def license_of(metadata: Mapping[str, Any]) -> str:
     """Return what a package's metadata say of its license, in a line."""
-    metadata = importlib.metadata.metadata(name)
     classifiers = [
-        text.rpartition(" :: ")[2] for text in metadata.get_all("Classifier") or () if text.startswith("License ::")
+        text.rpartition(" :: ")[2] for text in metadata.get("classifier", ()) if text.startswith("License ::")
     ]
-    field = (metadata.get("License") or "").strip().partition("\n")[0]
-    text = metadata.get("License-Expression") or "; ".join(classifiers) or field or "not stated"
+    field = (metadata.get("license") or "").strip().partition("\n")[0]
+    text = metadata.get("license_expression") or "; ".join(classifiers) or field or "not stated"
     return re.sub(r"\s+", " ", text)[:100]
 
 
