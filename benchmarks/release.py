@@ -53,9 +53,7 @@ def release(run: Path, folder: Path, name: str) -> None:
             f"{size:,} bytes are more than a released model may have, {released.MOST_BYTES:,}: nothing is released"
         )
     made = published.made
-    print(
-        f"beside the run: {dict(made.agreement)} on {made.images} images; {1000 * made.seconds:.0f} ms of a core"
-    )
+    print(f"beside the run: {dict(made.agreement)} on {made.images} images; {1000 * made.seconds:.0f} ms of a core")
 
 
 def found(run: Path, scratch: str) -> Path:

@@ -51,6 +51,7 @@ ROOMS = (
     "runs",
     "inference",
     "publishing",
+    "export",
     "recipes",
     "sweeps",
     "demo",

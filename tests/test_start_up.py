@@ -100,6 +100,8 @@ def script() -> Any:
         ("models --released --encoder resnet18", "leave out --tasks and --encoder"),
         ("push nowhere user/name", "nowhere is not a run"),
         ("push --help", "Hugging Face hub"),
+        ("export nowhere --to onnx", "nowhere is not a run"),
+        ("export --help", "ONNX Runtime"),
         ("pull nothing", "is no name of a model on the hub"),
         ("pull --help", "verify it"),
         ("compare nowhere nowhere --out there.html", "nowhere is not a run"),

@@ -12,6 +12,7 @@ COMMANDS = {
     "sweep": "train a recipe with many settings: grids, seeds, searches",
     "evaluate": "evaluate a trained network on a split",
     "predict": "run inference on images",
+    "export": "write a network as a file for ONNX Runtime or torch",
     "push": "send the network of a run to the Hugging Face hub",
     "pull": "fetch a model of the hub",
     "report": "write an HTML report of a run",

@@ -1,0 +1,8 @@
+"""A trained network as a file that runs without taskscape: its pre- and post-processing inside, compared with the run.
+
+RGB images 0..255 go in; what the tasks' modalities say comes out: class ids, metres, unit vectors.
+"""
+
+from taskscape.export.export import FORMATS, Exported, export
+
+__all__ = ["FORMATS", "Exported", "export"]

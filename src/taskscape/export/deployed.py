@@ -1,0 +1,109 @@
+"""What is exported: a network with what stands before and behind it."""
+
+import math
+from collections.abc import Mapping, Sequence
+from types import MethodType
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from typing_extensions import override
+
+from taskscape.models import Network
+from taskscape.serialization import nearest
+from taskscape.tasks import Task
+
+
+class Deployed(nn.Module):
+    """Images of uint8 or floating-point numbers in 0..255, (B, 3, H, W), to the decoded values of tasks.
+
+    Values have the shapes of ``Target.value``: (B, H, W) class ids, (B, C, H, W) others.
+    """
+
+    def __init__(self, network: Network, tasks: Mapping[str, Task]) -> None:
+        """Take the network, in evaluation mode, and those of its tasks that are wanted."""
+        super().__init__()
+        from timm.layers.conv2d_same import Conv2dSame
+
+        self.network, self.tasks = network, dict(tasks)
+        for module in network.modules():
+            if getattr(module, "inplace", False):  # what writes in place is never left out as not needed
+                setattr(module, "inplace", False)  # noqa: B010
+            if isinstance(module, Conv2dSame) and _is_wide(module):
+                setattr(module, "forward", MethodType(_padded_without_branches, module))  # noqa: B010
+
+    @override
+    def forward(self, image: Tensor) -> tuple[Tensor, ...]:
+        """Return the values of every task, in their order."""
+        final = self.network.forward(image.float() / 255).final
+        return tuple(task.decode(final[name]) for name, task in self.tasks.items())
+
+
+def chosen(tasks: Mapping[str, Task], names: Sequence[str]) -> dict[str, Task]:
+    """Return the tasks of these names, all where there are none. Raises ``ValueError`` with the nearest names."""
+    for name in names:
+        if name not in tasks:
+            raise ValueError(f"the run has no task {name!r}{nearest(name, tasks)}")
+    return {name: task for name, task in tasks.items() if name in names or not names}
+
+
+def _is_wide(module: nn.Conv2d) -> bool:
+    """Return whether the kernel reaches over a step, so that what is padded is never negative."""
+    reach = [(k - 1) * d + 1 for k, d in zip(module.kernel_size, module.dilation, strict=True)]
+    return all(r >= s for r, s in zip(reach, module.stride, strict=True))
+
+
+def _padded_without_branches(self: Any, x: Tensor) -> Tensor:
+    """Pad and convolve as TensorFlow's "same", by a formula that holds for every size.
+
+    timm's own has maxima and comparisons of sizes, whose symbolic form takes minutes to export.
+    """
+    pads: list[int] = []
+    for size, k, s, d in zip(
+        x.shape[:1:-1], self.kernel_size[::-1], self.stride[::-1], self.dilation[::-1], strict=True
+    ):
+        total = ((size + s - 1) // s - 1) * s + (k - 1) * d + 1 - size
+        pads += [total // 2, total - total // 2]
+    return F.conv2d(F.pad(x, pads), self.weight, self.bias, self.stride, 0, self.dilation, self.groups)
+
+
+def trace(deployed: Deployed, size: tuple[int, int] | None) -> torch.export.ExportedProgram:
+    """Return the computation of one image, of any size or of this one, without what its outputs do not need.
+
+    Raises ``ValueError`` that says why where torch cannot export it.
+    """
+    from torch.fx.experimental import _config
+
+    config: Any = _config
+    dynamic = None if size else {"image": {2: torch.export.Dim.DYNAMIC, 3: torch.export.Dim.DYNAMIC}}
+    example = torch.zeros(1, 3, *(size or (97, 130)), dtype=torch.uint8)  # sides that no stride divides
+    try:
+        # Sizes that are equal for some images, and not for others, are one case.
+        with torch.no_grad(), config.patch(backed_size_oblivious=True):
+            program = torch.export.export(deployed, (example,), dynamic_shapes=dynamic)
+            if len(deployed.tasks) < len(deployed.network.out_channels):
+                program = torch.export.export(_pruned(program), (example,), dynamic_shapes=dynamic)
+    except Exception as error:  # torch raises anything here
+        line = str(error).strip().partition("\n")[0]
+        raise ValueError(f"{type(deployed.network).__name__} cannot be exported ({line}): try --size HxW") from error
+    return program
+
+
+def _pruned(program: torch.export.ExportedProgram) -> nn.Module:
+    """Return a program as a module without operations and weights that no output needs."""
+    module: Any = program.module()
+    module.graph.eliminate_dead_code()
+    used = {node.target for node in module.graph.nodes if node.op == "get_attr"}
+    for name in [name for name, _ in (*module.named_parameters(), *module.named_buffers())]:
+        if name not in used:
+            parent, _, own = name.rpartition(".")
+            delattr(module.get_submodule(parent), own)
+    module.recompile()
+    pruned: nn.Module = module
+    return pruned
+
+
+def size_of(program: torch.export.ExportedProgram) -> int:
+    """Return the number of weights of a program."""
+    return sum(math.prod(tensor.shape) for tensor in program.state_dict.values())
