@@ -56,4 +56,5 @@ class Attention(nn.Module):
 
     def _by_head(self, x: Tensor) -> Tensor:
         """Return (B, heads, tokens, channels of a head)."""
-        return x.unflatten(2, (self.heads, -1)).transpose(1, 2)
+        by_head: Tensor = x.unflatten(2, (self.heads, -1))
+        return by_head.transpose(1, 2)
