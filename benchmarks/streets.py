@@ -9,10 +9,11 @@ import platform
 import sys
 import time
 from collections.abc import Callable
+from itertools import product
 from pathlib import Path
 
-import tables
-from taskscape.streets import GRAMMAR_VERSION, render, render_many
+import street_tables
+from taskscape.streets import STYLES, render, render_many
 
 RESULTS = Path(__file__).parent / "results"
 CASES = [((128, 256), 4), ((128, 256), 1), ((256, 512), 4), ((256, 512), 1)]
@@ -47,15 +48,20 @@ def main() -> None:
     first = time.process_time() - begin
     prototype = prototype_render(arguments.prototype) if arguments.prototype else None
     rows = []
-    for size, samples in CASES:
+    for style, (size, samples) in product(STYLES, CASES):
         density = round(samples**0.5)
         ours = theirs = 0.0
         for index in range(arguments.scenes):
-            ours += milliseconds(lambda: render(0, "train", index, size, samples), arguments.repeats)  # noqa: B023
-            if prototype is not None:
+            ours += milliseconds(lambda: render(0, "train", index, size, samples, style), arguments.repeats)  # noqa: B023
+            if prototype is not None and style == "classic":
                 theirs += milliseconds(lambda: prototype(index, *size, density), arguments.repeats)  # noqa: B023
-        row: dict[str, object] = {"size": size, "samples": samples, "ms": round(ours / arguments.scenes, 1)}
-        if prototype is not None:
+        row: dict[str, object] = {
+            "style": style,
+            "size": size,
+            "samples": samples,
+            "ms": round(ours / arguments.scenes, 1),
+        }
+        if theirs:
             row |= {"prototype_ms": round(theirs / arguments.scenes, 1), "ratio": round(theirs / ours, 2)}
         rows.append(row)
         print(row)
@@ -69,7 +75,7 @@ def main() -> None:
     print("scenes per second, by processes:", scaling)
     RESULTS.mkdir(exist_ok=True)
     result = {
-        "grammar_version": GRAMMAR_VERSION,
+        "versions": STYLES,
         "machine": f"{platform.machine()}, Python {platform.python_version()}",
         "scenes": arguments.scenes,
         "first_call_s": round(first, 1),
@@ -86,7 +92,7 @@ def main() -> None:
         + ", ".join(f"{p}: {rate}" for p, rate in scaling.items())
         + ".",
         "",
-        tables.streets(result),
+        street_tables.times(result),
     ]
     (RESULTS / "streets.md").write_text("\n".join(lines) + "\n")
 

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 import confidence_tables
 import frozen_tables
 import photograph_tables
+import street_tables
 from table import RESULTS, ROOT, load, table
 from taskscape.commands.recipes import by_group
 
@@ -111,19 +112,6 @@ def large_set(found: Mapping[str, Any]) -> str:
     for name, of in found["commands"].items():
         rows.append([_COMMANDS[name], *(f"{of[count]['mebibytes']:.0f}" for count in sizes)])
     return table(["MiB", *(f"{int(count):,} images" for count in sizes)], rows)
-
-
-def streets(found: Mapping[str, Any]) -> str:
-    """Time of a scene by its size."""
-    rows = [
-        [
-            "{}x{}".format(*of["size"]),
-            str(of["samples"]),
-            *(str(of.get(key, "–")) for key in ("ms", "prototype_ms", "ratio")),
-        ]
-        for of in found["cases"]
-    ]
-    return table(["size", "samples", "ms", "prototype ms", "prototype / ours"], rows)
 
 
 def kills() -> str:
@@ -461,12 +449,10 @@ PARTS: dict[str, Callable[[], str]] = {
     "weighting-xtask": partial(balancing_costs, "weighting-xtask"),
     "weighting-distill": partial(balancing_costs, "weighting-distill"),
     "large-set": lambda: large_set(load("large_set")),
-    "streets": lambda: streets(load("streets")),
-    "scenes-with-one": lambda: f"{load('streets')['scenes_per_second']['1']}",
-    "scenes-with-two": lambda: f"{load('streets')['scenes_per_second']['2']}",
     "kills": kills,
     "fuzzing": fuzzing,
     **photograph_tables.PARTS,
+    **street_tables.PARTS,
     **confidence_tables.PARTS,
 }
 """What is made of the results, by the name in documents."""

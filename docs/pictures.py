@@ -59,7 +59,18 @@ def streets() -> Image.Image:
     return sheet(rows)
 
 
+def styles() -> Image.Image:
+    """Return streets and their classes: two pairs of rows in the style ``photographs``, one in ``classic``."""
+    rows = []
+    chosen = (("photographs", (40, 45, 46, 51)), ("photographs", (55, 60, 54, 16)), ("classic", (12, 18, 0, 21)))
+    for style, indices in chosen:
+        scenes = [render(0, "train", index, (144, 192), 9, style) for index in indices]
+        rows += [[scene.image for scene in scenes], [SEMSEG.colorize(scene.semseg) for scene in scenes]]
+    return sheet(rows)
+
+
 if __name__ == "__main__":
     OUT.mkdir(exist_ok=True)
+    styles().save(OUT / "styles.jpg", quality=85)
     streets().save(OUT / "streets.jpg", quality=88)
     predictions(Path(sys.argv[1])).save(OUT / "demo.jpg", quality=90)
