@@ -41,6 +41,6 @@ class DeeplabPlain(SharedTrunk, config=DeeplabPlainConfig):
 
     @override
     def features(self, image: Tensor) -> Tensor:
-        quarter = [-(-side // 4) for side in image.shape[-2:]]
+        quarter = [(side + 3) // 4 for side in image.shape[-2:]]  # rounded up: ONNX divides negative numbers otherwise
         context = self.project(self.encoder(image)[-1])
         return F.interpolate(context, size=quarter, mode="bilinear", align_corners=False)

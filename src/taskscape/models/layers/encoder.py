@@ -265,7 +265,7 @@ class Encoder(nn.Module):
             return self._known[1]
         step = self._traits.step
         if self._traits.size is not None or step > 1:
-            size = self._traits.size or [-(-length // step) * step for length in image.shape[-2:]]
+            size = self._traits.size or [(length + step - 1) // step * step for length in image.shape[-2:]]
             image = F.interpolate(image, size, mode="bilinear", align_corners=False)  # exact where the size is right
         maps: list[Tensor] = self.backbone(self.normalize(image))
         return [x.permute(0, 3, 1, 2) for x in maps] if self._traits.channels_last else maps
