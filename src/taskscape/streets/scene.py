@@ -9,7 +9,7 @@ import numpy.typing as npt
 from taskscape.streets.camera import Camera
 from taskscape.streets.dice import Dice
 from taskscape.streets.layout import Street, build_street, lamp_points
-from taskscape.streets.materials import RAILING, TWIGS
+from taskscape.streets.materials import RAILING, TARMAC, TWIGS
 from taskscape.streets.photographs.layout import build_photograph
 from taskscape.streets.render.labels import find_boundaries, read_labels
 from taskscape.streets.render.noise import noise_table
@@ -131,7 +131,7 @@ def _paint(scene: Street) -> RoadPaint:
 def _world(scene: Street) -> World:
     mesh, view, weather, paint = mesh_of(scene), scene.view, scene.weather, _paint(scene)
     parts = scene.assembly.parts()
-    bright = np.isin(parts["texture"], (TWIGS, RAILING))
+    bright = (parts["texture"] == TWIGS) | (parts["texture"] == RAILING)
     return World(
         mesh=mesh,
         ground_parts=len(GROUND_PARTS),
@@ -187,7 +187,8 @@ def render_street(scene: Street, size: tuple[int, int], samples: int) -> Scene:
     found = visible(world.mesh, world.parts, world.ground_parts, view, camera, grid)
     labels = read_labels(found, grid, world.mesh.face_part, *_labels_of_parts(scene))
     frame = empty_frame(grid)
-    shade(world, view, camera, grid, found, frame)
+    town = max(world.parts["texture"].max(initial=0), *scene.colors.materials) >= TARMAC
+    shade(world, view, camera, grid, found, frame, 0 if town else None)
     resolved = np.empty((height, width, 3), np.float32)
     resolve(frame.radiance, grid, resolved)
     if weather.wetness > 0.1:

@@ -101,8 +101,14 @@ def _surface_of(
 
 
 @compiled
-def shade(world: World, view: View, camera: Camera, grid: Grid, visible: Visible, frame: Frame) -> None:
-    """Fill in ``frame``."""
+def shade(
+    world: World, view: View, camera: Camera, grid: Grid, visible: Visible, frame: Frame, town: int | None
+) -> None:
+    """Fill in ``frame``.
+
+    ``town``: 0, or None where the street has no surface with holes and no material of ``town.py``: what is None by its
+    type is left out when this is compiled, so that classic streets neither wait for that code nor carry it along.
+    """
     mesh, parts, looks, ground_parts = world.mesh, world.parts, world.ground_looks, world.ground_parts
     weather, paint, shadows, lamps = world.weather, world.paint, world.shadows, world.lamps
     table, drift = world.noise, world.drift
@@ -119,7 +125,7 @@ def shade(world: World, view: View, camera: Camera, grid: Grid, visible: Visible
             ray = camera_ray(position, rotation, camera, grid, row, column)
             face, nearness = faces[row, column], inverse_depth[row, column]
             center = central and (column - grid.offset) % grid.density == 0
-            if sheer and sheer_faces[row, column] >= 0:
+            if town is not None and sheer and sheer_faces[row, column] >= 0:
                 before, sheer_face = 1 / sheer_inverse_depth[row, column], sheer_faces[row, column]
                 part = mesh.face_part[sheer_face]
                 pose = Pose(matrix_at(mesh.rotation, part), vector_at(mesh.center, part))
@@ -134,7 +140,7 @@ def shade(world: World, view: View, camera: Camera, grid: Grid, visible: Visible
                     center = False
                     u = (column - grid.offset) // grid.density
                     _write(normals, v, u, rotate(rotation, front.normal))
-                    _write(albedo, v, u, _albedo(surface(front.spot, paint, 0.0, table)))
+                    _write(albedo, v, u, _albedo(surface(front.spot, paint, 0.0, table, town)))
             if face < 0:
                 _write(radiances, row, column, sky_color(ray.direction, weather, table, drift))
                 continue
@@ -148,7 +154,7 @@ def shade(world: World, view: View, camera: Camera, grid: Grid, visible: Visible
                 record = parts[part - ground_parts]
                 pose = Pose(matrix_at(mesh.rotation, part), vector_at(mesh.center, part))
                 hit = _surface_of(record, pose, mesh.face_zone[face], triangle(mesh, face), ray, point, footprint)
-            look = surface(hit.spot, paint, weather.night, table)
+            look = surface(hit.spot, paint, weather.night, table, town)
             coat = weather_on(weather, table, hit, look)
             light = skylight(weather, hit)
             toward = toward_sun(weather, hit)
@@ -169,6 +175,6 @@ def shade(world: World, view: View, camera: Camera, grid: Grid, visible: Visible
                 u = (column - grid.offset) // grid.density
                 _write(normals, v, u, rotate(rotation, hit.normal))
                 if weather.night > 0:  # lit windows would hide the color that they have by day
-                    look = surface(hit.spot, paint, 0.0, table)
+                    look = surface(hit.spot, paint, 0.0, table, town)
                 _write(albedo, v, u, _albedo(look))
                 wetness[v, u] = coat.wetness

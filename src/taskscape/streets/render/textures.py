@@ -480,10 +480,10 @@ def _town(spot: Spot, paint: RoadPaint, night: float, table: npt.NDArray[np.floa
 
 
 @compiled
-def surface(spot: Spot, paint: RoadPaint, night: float, table: npt.NDArray[np.float32]) -> Look:
-    """Return the color, gloss and glow at a spot."""
+def surface(spot: Spot, paint: RoadPaint, night: float, table: npt.NDArray[np.float32], town: int | None) -> Look:
+    """Return the color, gloss and glow at a spot; ``town``: None where no material is of ``town.py``, see ``shade``."""
     kind = spot.material
-    if kind >= TARMAC:
+    if town is not None and kind >= TARMAC:
         return _town(spot, paint, night, table)
     if kind == CARRIAGEWAY:
         return _carriageway(spot, paint, table)
