@@ -181,3 +181,13 @@ def test_what_other_tables_say() -> None:
     pretrained = [run["metrics"][metric] for run in photographs["camvid/imagenet"].values()]
     random = [run["metrics"][metric] for run in photographs["camvid/random"].values()]
     assert len(pretrained) >= 3 and min(pretrained) > 70 and 58 <= max(random) < 59
+
+
+def test_what_is_said_of_narrow_networks() -> None:
+    (silog,) = (claim for claim in tables.CLAIMS if claim.text == "SILog is better than L1")
+    gains = tables.differences(tables.as_trained(silog), tables.SI)
+    assert tables.verdict(gains) == "**holds**" and 7.5 < sum(gains) / len(gains) < 8.5
+    assert VERDICTS["MTAN is better than split", tables.MIOU] == "within the spread"
+    for name in ("dense", "cross-stitch"):
+        assert VERDICTS[f"MTAN is better than {name}", tables.MIOU] == "**does not hold**"
+        assert VERDICTS[f"MTAN is better than {name}", "depth/inverse_abs_err"] == "within the spread"
