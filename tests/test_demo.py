@@ -22,10 +22,10 @@ def streets(steps_per_second: float, seconds: float) -> tuple[int, int]:
 
 
 def test_streets_follow_the_speed_and_the_time() -> None:
-    assert streets(4.0, 300.0) == (1000, 3)
-    assert streets(4.0, 150.0) == streets(2.0, 300.0) == (500, 6)
+    assert streets(4.0, 300.0) == (1000, 6)
+    assert streets(4.0, 150.0) == streets(2.0, 300.0) == (500, 12)
     assert streets(1e6, 250.0)[0] == MOST_STREETS
-    assert streets(0.01, 10.0) == (FEWEST_STREETS, 30)
+    assert streets(0.01, 10.0) == (FEWEST_STREETS, 60)
 
 
 def test_what_was_decided_is_one_line() -> None:

@@ -36,6 +36,7 @@ ALLOWED_ZERO = {
     *((name, "blocks") for name in ("adaptive-depth", "transformer", "cross-attention")),
     *((name, "dropout") for name in ("resnet-mtan", "adaptive-depth", "transformer", "cross-attention")),
     *((name, "label_smoothing") for name in ("cross-entropy", "kl-divergence")),
+    *((name, "beta") for name in ("laplace", "angular")),
     *(("Experiment", name) for name in ("seed", "checkpoint_minutes", "train_metrics", "average_last")),
     ("Experiment", "feature_cache"),
     *(
