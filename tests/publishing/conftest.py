@@ -22,8 +22,9 @@ def run(store: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     experiment = replace(
         recipes.three_tasks(), network=network, data=Packed(store.resolve()), epochs=1, batch_size=4, device="cpu"
     )
-    taskscape.train(experiment, tmp_path_factory.mktemp("runs") / "rooms", quiet=True)
-    return tmp_path_factory.getbasetemp() / "runs0" / "rooms"
+    folder = tmp_path_factory.mktemp("runs") / "rooms"
+    taskscape.train(experiment, folder, quiet=True)
+    return folder
 
 
 @pytest.fixture
