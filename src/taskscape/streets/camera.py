@@ -39,6 +39,15 @@ class View(NamedTuple):
         return Camera(focal, focal, (width - 1) / 2, (height - 1) / 2)
 
 
+def rotation(yaw: float, pitch: float, roll: float) -> npt.NDArray[np.float64]:
+    """Return the rotation of a view (``View.rotation``) from its heading, elevation and tilt, in radians."""
+    forward = np.array((math.sin(yaw) * math.cos(pitch), -math.sin(pitch), math.cos(yaw) * math.cos(pitch)))
+    level = np.array((math.cos(yaw), 0.0, -math.sin(yaw)))
+    below = np.cross(forward, level)
+    right = math.cos(roll) * level + math.sin(roll) * below
+    return np.stack((right, np.cross(forward, right), forward))
+
+
 def build_view(dice: Dice, road: Road, shifted: bool) -> View:
     """Return a view along the road, from a car in one of its lanes (from a van's roof in the shifted split)."""
     ahead = [lane for lane in road.lanes if lane.direction == 1]
@@ -49,12 +58,8 @@ def build_view(dice: Dice, road: Road, shifted: bool) -> View:
     down = dice.uniform(0.07, 0.14) if shifted else 0.028 * dice.normal() + 0.015
     pitch = road.pitch(5.0) - down
     roll = 0.012 * dice.normal()
-    forward = np.array((math.sin(yaw) * math.cos(pitch), -math.sin(pitch), math.cos(yaw) * math.cos(pitch)))
-    level = np.array((math.cos(yaw), 0.0, -math.sin(yaw)))
-    below = np.cross(forward, level)
-    right = math.cos(roll) * level + math.sin(roll) * below
     return View(
         position=np.array(road.point(0.0, lateral, up)),
-        rotation=np.stack((right, np.cross(forward, right), forward)),
+        rotation=rotation(yaw, pitch, roll),
         field_of_view=math.radians(dice.uniform(50, 72)),
     )

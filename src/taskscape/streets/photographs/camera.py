@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from taskscape.streets.camera import View
+from taskscape.streets.camera import View, rotation
 from taskscape.streets.dice import Dice
 from taskscape.streets.road import Lane, Road
 
@@ -16,12 +16,8 @@ def build_view(dice: Dice, road: Road, lane: Lane) -> View:
     yaw = road.yaw(8.0) + 0.06 * dice.normal()
     pitch = road.pitch(8.0) + dice.uniform(-0.05, 0.085)
     roll = 0.014 * dice.normal()
-    forward = np.array((math.sin(yaw) * math.cos(pitch), -math.sin(pitch), math.cos(yaw) * math.cos(pitch)))
-    level = np.array((math.cos(yaw), 0.0, -math.sin(yaw)))
-    below = np.cross(forward, level)
-    right = math.cos(roll) * level + math.sin(roll) * below
     return View(
         position=np.array(road.point(0.0, lateral, up)),
-        rotation=np.stack((right, np.cross(forward, right), forward)),
+        rotation=rotation(yaw, pitch, roll),
         field_of_view=math.radians(dice.uniform(44, 66)),
     )
