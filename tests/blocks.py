@@ -40,15 +40,19 @@ def pack(
     fields: Collection[str] = ("semseg", "depth", "normals"),
     seed: int = 0,
     without_depth: Collection[int] = (),
+    shown: int | None = None,
 ) -> Path:
-    """Write a packed store of blocks, some training images of it without depth, and return its folder."""
+    """Write a packed store of blocks, some training images of it without depth, and return its folder.
+
+    Of the classes the first ``shown`` are in the images, by default all.
+    """
     rng = np.random.default_rng(seed)
     counts = {"train": train, "val": val}
     every: dict[str, Modality] = {"semseg": Semseg(classes), "depth": Depth(), "normals": Normals()}
     writer = StoreWriter(path, SIZE, counts, {name: every[name] for name in fields}, {"kind": "blocks"})
     for split, count in counts.items():
         for index in range(count):
-            sample = blocks(rng, len(classes))
+            sample = blocks(rng, shown or len(classes))
             known = {"image", *fields}
             if split == "train" and index in without_depth:
                 known.discard("depth")

@@ -5,16 +5,14 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 
-from blocks import SIZE, blocks
-from taskscape import modalities, recipes, runs
+from blocks import pack
+from taskscape import recipes, runs
 from taskscape.commands.recipes import by_group
-from taskscape.data import Augmentation, Packed, StoreWriter, Streets
+from taskscape.data import Augmentation, Packed, Streets
 from taskscape.data.sources import Mixed, MixedPart
 from taskscape.distributed import launch
-from taskscape.modalities import Normals, Semseg
 from taskscape.modalities.class_sets import CITYSCAPES_19
 from taskscape.models import DeeplabJointConfig
 from taskscape.run_folder import RunFolder
@@ -31,16 +29,7 @@ NAMES = list(by_group()["photographs"])
 @pytest.fixture(scope="module")
 def streetlike(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A packed store of four training and two validation images."""
-    rng = np.random.default_rng(0)
-    path = tmp_path_factory.mktemp("photographs") / "store"
-    counts = {"train": 4, "val": 2}
-    labels = {"semseg": Semseg(CITYSCAPES_19), "depth": modalities.Depth(), "normals": Normals()}
-    writer = StoreWriter(path, SIZE, counts, labels, {"kind": "blocks"})
-    for split, count in counts.items():
-        for index in range(count):
-            writer.put(split, index, blocks(rng, 3))
-    writer.finish()
-    return path
+    return pack(tmp_path_factory.mktemp("photographs") / "store", 4, 2, CITYSCAPES_19, shown=3)
 
 
 def on_store(experiment: Experiment, store: Path) -> Experiment:

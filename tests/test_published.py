@@ -6,18 +6,16 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
-import numpy as np
 import pytest
 import torch
 
-from blocks import SIZE, blocks
-from taskscape import modalities, models, recipes, runs
+from blocks import pack
+from taskscape import models, recipes, runs
 from taskscape.commands.recipes import by_group
-from taskscape.data import Packed, StoreWriter
+from taskscape.data import Packed
 from taskscape.data.sources import Part
 from taskscape.distributed import launch
 from taskscape.losses import L1, SILog
-from taskscape.modalities import Normals, Semseg
 from taskscape.modalities.class_sets import CITYSCAPES_19
 from taskscape.models import Network
 from taskscape.recipes.scale import small_store
@@ -267,16 +265,7 @@ def test_small_scale_shrinks_what_costs_time_and_nothing_else(name: str) -> None
 @pytest.fixture(scope="module")
 def streetlike(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A packed store of four training and two validation images with three of the 19 classes."""
-    rng = np.random.default_rng(0)
-    path = tmp_path_factory.mktemp("published") / "store"
-    counts = {"train": 4, "val": 2}
-    fields = {"semseg": Semseg(CITYSCAPES_19), "depth": modalities.Depth(), "normals": Normals()}
-    writer = StoreWriter(path, SIZE, counts, fields, {"kind": "blocks"})
-    for split, count in counts.items():
-        for index in range(count):
-            writer.put(split, index, blocks(rng, 3))
-    writer.finish()
-    return path
+    return pack(tmp_path_factory.mktemp("published") / "store", 4, 2, CITYSCAPES_19, shown=3)
 
 
 def test_a_store_is_shrunk_too(store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

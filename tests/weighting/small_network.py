@@ -5,6 +5,7 @@
 trains it by every method and writes the weights of every step and the parameters at the end.
 """
 
+import io
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
@@ -138,6 +139,19 @@ class Run:
 
     def state(self) -> dict[str, Any]:
         return {name: getattr(self, name).state_dict() for name in ("network", "weighting", "optimizer")}
+
+    def saved(self) -> io.BytesIO:
+        """The state and the losses so far, as a file like a checkpoint."""
+        file = io.BytesIO()
+        torch.save({**self.state(), "losses": self.losses}, file)
+        file.seek(0)
+        return file
+
+    def resume(self, file: io.BytesIO) -> None:
+        """Go on from such a file."""
+        state = torch.load(file, weights_only=True)
+        self.losses = state.pop("losses")
+        self.load(state)
 
     def load(self, state: dict[str, Any]) -> None:
         for name, part in state.items():
