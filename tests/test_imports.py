@@ -29,6 +29,7 @@ ROOMS = (
     "batch",
     "devices",
     "distributed",
+    "machine",
     "selfcheck",
     "modalities",
     "streets",

@@ -242,7 +242,7 @@ def test_verdicts_are_kept_and_damaged_files_are_not_used(monkeypatch: pytest.Mo
     for damaged in (b"", b"{", b"[]", path.read_bytes().replace(b'"contiguous"', b'"magic"')):
         path.write_bytes(damaged)
         assert verified() == first and len(counts) == 4
-    monkeypatch.setattr("taskscape.selfcheck.cache.processor", lambda: "another processor")
+    monkeypatch.setattr("taskscape.machine.processor", lambda: "another processor")
     assert verified() == first and len(counts) == 4
     assert len(list(cache.iterdir())) == 2
 
@@ -313,12 +313,12 @@ def test_a_run_says_and_records_what_was_wrong(
     assert "gradient of the weight (relative error 0.1)" in write_report(folder.path).read_text()
 
     # Where nothing is wrong, a resumed run still computes as before.
-    monkeypatch.setattr("taskscape.selfcheck.cache.processor", lambda: "another processor")
+    monkeypatch.setattr("taskscape.machine.processor", lambda: "another processor")
     longer = train("wrong", resume=True, epochs=3)
     assert load(folder.precision) == (finding,)
     with monkeypatch.context() as patch:
         inject(patch)
-        monkeypatch.setattr("taskscape.selfcheck.cache.processor", lambda: "a third one")
+        monkeypatch.setattr("taskscape.machine.processor", lambda: "a third one")
         assert same(train("whole", epochs=3), longer)
 
 

@@ -95,7 +95,7 @@ def _versions() -> list[Line]:
 def _hardware() -> list[Line]:
     import torch
 
-    from taskscape.selfcheck.cache import processor
+    from taskscape.machine import processor
 
     gpus = (
         [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())] if torch.cuda.is_available() else []

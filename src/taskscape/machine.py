@@ -1,0 +1,82 @@
+"""What decides, on this machine, which kernels run and how fast; and what was measured on it, kept for the next run."""
+
+import hashlib
+import json
+import os
+import platform
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from taskscape.files import atomic_write, cache_folder
+
+SETTINGS = ("ONEDNN", "DNNL", "MKLDNN", "ATEN_CPU", "NVIDIA_TF32", "CUDNN", "CUBLAS", "PYTORCH_")
+"""Environment variables that start so choose kernels."""
+
+
+class Kept:
+    """Entries by their names, of one machine and one kind: a file in the cache folder. A damaged file is left unused.
+
+    It is written whole or not at all; where it cannot be written, the next run measures again.
+    """
+
+    def __init__(self, kind: str, about: Mapping[str, str], folder: Path | None = None) -> None:
+        """Take the name of the kind's folder, and what must be equal for an entry to hold (``machine`` and more)."""
+        self.machine = dict(about)
+        name = hashlib.sha256(json.dumps(self.machine).encode()).hexdigest()[:16]
+        self.path = (folder or cache_folder()) / kind / f"{name}.json"
+
+    def load(self) -> dict[str, Any]:
+        """Return the entries, plain values; none where there is no file for this machine."""
+        try:
+            content = json.loads(self.path.read_text("utf-8"))
+            return dict(content["entries"]) if content["machine"] == self.machine else {}
+        except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
+            return {}
+
+    def add(self, entries: Mapping[str, Any]) -> None:
+        """Add entries to those that are there."""
+        content = {"machine": self.machine, "entries": self.load() | dict(entries)}
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            atomic_write(self.path, json.dumps(content, indent=1, ensure_ascii=False) + "\n", durable=False)
+        except OSError:
+            return
+
+
+def machine(device: torch.device) -> dict[str, str]:
+    """Return the versions, the processor or GPU, the threads and the settings that choose kernels."""
+    about = {
+        "torch": str(torch.__version__),
+        "processor": processor(),
+        "instructions": _instructions(),
+        "threads": str(torch.get_num_threads()),
+        "settings": " ".join(f"{k}={v}" for k, v in sorted(os.environ.items()) if k.startswith(SETTINGS)),
+    }
+    if device.type != "cpu":
+        about["device"] = device.type
+    if device.type == "cuda":
+        about["device"] = torch.cuda.get_device_name(device)
+        about["cudnn"] = str(torch.backends.cudnn.version())
+    return about
+
+
+def processor() -> str:
+    """Return the name of the processor."""
+    return _cpuinfo("model name") or platform.processor() or platform.machine()
+
+
+def _instructions() -> str:
+    flags = hashlib.sha256(_cpuinfo("flags").encode()).hexdigest()[:16]
+    return f"{torch.backends.cpu.get_cpu_capability()} {flags}"
+
+
+def _cpuinfo(field: str) -> str:
+    """Return a field of the first processor on Linux, nothing elsewhere."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return ""
+    return next((line.partition(":")[2].strip() for line in lines if line.partition("\t")[0] == field), "")
