@@ -13,7 +13,8 @@ from blocks import SIZE
 from elevation import PredictElevation
 from taskscape.commands.predict import main
 from taskscape.inference import Predictor, load
-from taskscape.inference.predict import name_images, predict
+from taskscape.inference.predict import predict
+from taskscape.inference.sources import name_images
 from taskscape.modalities import Depth
 from taskscape.modalities.class_sets import CITYSCAPES_2
 from taskscape.run_folder import Result, RunFolder

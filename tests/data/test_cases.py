@@ -21,8 +21,8 @@ from taskscape.data.prepare import prepare
 from taskscape.data.readers import Folder
 from taskscape.data.readers.images import read_image
 from taskscape.data.sources import Packed
-from taskscape.inference.predict import name_images
-from taskscape.inference.predictor import stated_range
+from taskscape.inference.loading import stated_range
+from taskscape.inference.sources import name_images
 
 H, W = 16, 32
 COLORS = np.array([[255, 0, 0], [0, 255, 0], [0, 0, 255]], np.uint8)

@@ -20,7 +20,7 @@ from taskscape.cli import main
 from taskscape.data import Store, StoreWriter
 from taskscape.data.sources.streets import Streets
 from taskscape.files import atomic_write
-from taskscape.inference.predictor import write_metadata
+from taskscape.inference.prediction import write_metadata
 from taskscape.modalities import Depth
 from taskscape.report import html
 from taskscape.run_folder import RunFolder

@@ -1,16 +1,16 @@
 """Predictions for image files, as files."""
 
-import os
 import warnings
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from taskscape.data.readers.images import SUFFIXES, ValueRange
+from taskscape.data.readers.images import ValueRange
 from taskscape.evaluation import TestTimeAugmentation
-from taskscape.files.paths import require_images
-from taskscape.inference.predictor import beyond, load, write_metadata
+from taskscape.inference.loading import load
+from taskscape.inference.prediction import beyond, write_metadata
+from taskscape.inference.sources import name_images
 from taskscape.progress import ProgressCallback
 
 
@@ -69,35 +69,3 @@ def predict(
     if unreadable:
         raise ValueError("\n".join([f"{len(unreadable)} of {len(sources)} images were left out:", *unreadable]))
     return written
-
-
-def name_images(images: Iterable[Path], out: Path) -> dict[str, Path]:
-    """Return the images by the names of their predictions: their paths below the folder that they share.
-
-    Warns of other files in folders. Images that differ in nothing but the suffix keep it. What lies in ``out`` is not
-    taken from a folder; a file that is named by itself may have any suffix. Raises ``ValueError`` for a path that does
-    not exist, or when there is no image.
-    """
-    images = tuple(images)
-    require_images(images)
-    files: dict[Path, None] = {}  # in the order of their naming, each once
-    for path in images:
-        if path.is_dir():
-            inside = [p for p in sorted(path.rglob("*")) if p.is_file() and out.resolve() not in p.resolve().parents]
-            files |= dict.fromkeys(p.resolve() for p in inside if p.suffix.lower() in SUFFIXES)
-            if others := [p for p in inside if p.suffix.lower() not in SUFFIXES and not p.name.startswith(".")]:
-                warnings.warn(
-                    f"{path}: {len(others)} files are left out, such as {others[0].name}: only {', '.join(SUFFIXES)} "
-                    "are taken from folders",
-                    stacklevel=2,
-                )
-        else:
-            files[path.resolve()] = None
-    if not files:
-        raise ValueError(f"there is no image in {', '.join(map(str, images)) or 'an empty list'}; name some")
-    shared = Path(os.path.commonpath([file.parent for file in files]))
-    short = [file.relative_to(shared).with_suffix("").as_posix() for file in files]
-    return {
-        name if short.count(name) == 1 else file.relative_to(shared).as_posix(): file
-        for name, file in zip(short, files, strict=True)
-    }

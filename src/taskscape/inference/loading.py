@@ -1,0 +1,119 @@
+"""A trained network of a run, or a model by its name, as a predictor."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from taskscape.data.manifest import Manifest
+from taskscape.data.readers.images import ValueRange
+from taskscape.data.sources import DataSource, Packed
+from taskscape.evaluation import TestTimeAugmentation, find_tta
+from taskscape.inference.predictor import Predictor
+from taskscape.released import resolve
+from taskscape.run_folder.calibration import Calibration
+from taskscape.run_folder.names import RunFolder
+from taskscape.run_folder.result import Result
+from taskscape.runs.trained_model import load as load_model
+from taskscape.serialization import nearest
+from taskscape.tasks import Task
+from taskscape.views import ConfidenceView, View, view
+
+
+def load(
+    run: str | Path,
+    *,
+    height: int | None = None,
+    native_resolution: bool = False,
+    tta: TestTimeAugmentation | str | bool = False,
+    view_settings: Mapping[str, Mapping[str, Any]] | None = None,
+    image_range: ValueRange | None = None,
+    confidence: bool = False,
+    device: str = "auto",
+) -> Predictor:
+    """Load the best network of a run to predict images, or a model by its name.
+
+    ``run`` is the folder of a run, a released model such as ``taskscape/streets-small``, or ``user/name`` of a model on
+    the hub, which is fetched and verified (``taskscape.hub.fetch``).
+
+    Images are scaled to ``height`` for the network, by default that of the images it was evaluated on: a larger image
+    of the same scene looks nearer. ``native_resolution`` leaves them as they are. ``tta`` is test-time augmentation:
+    the mean of the predictions for the image and for its mirror image, or what its word says.
+
+    ``view_settings`` change, by task, how values are shown and written: ``{"depth": {"unit": "cm"}}``. ``image_range``
+    says which numbers are black and white in images of more than 8 bits, which are read as ``taskscape prepare`` reads
+    them; by default what the description of the run's data said.
+
+    With ``confidence`` predictions also say how sure the network is, of each task that can say it, calibrated where the
+    run is.
+
+    Raises ``ValueError`` for settings that do not fit each other or the run; ``FileNotFoundError`` or ``ValueError``
+    that names the file, where the folder is not a trained run.
+
+    >>> predictor = load("taskscape/streets-small", device="cpu")
+    >>> prediction = predictor.predict(np.full((64, 96, 3), 128, np.uint8))
+    >>> prediction["depth"].shape, prediction["semseg"].dtype
+    ((64, 96), dtype('uint8'))
+    """
+    if height is not None and height < 1:
+        raise ValueError(f"height is {height}: it must be at least 1")
+    if height is not None and native_resolution:
+        raise ValueError("height and native resolution exclude each other: give one of them")
+    if image_range is not None and not image_range[0] < image_range[1]:
+        raise ValueError(f"image range is {image_range[0]:g} {image_range[1]:g}: white must be greater than black")
+    tta = find_tta(tta) or False
+    run = resolve(run)
+    model = load_model(run, device)
+    if height is None and not native_resolution:
+        height = Result.load(RunFolder(Path(run)).result()).size[0]
+    settings = view_settings or {}
+    for name in settings:
+        if name not in model.tasks:
+            raise ValueError(f"{run} has no task {name!r}{nearest(name, model.tasks)}")
+    views = {}
+    for name, task in model.tasks.items():
+        shown = view(task.modality).with_settings(settings.get(name, {}), where=name)
+        shown = shown if task.range is None else shown.within(*task.range)
+        views[name] = fitted(shown, name, RunFolder(Path(run)).samples())
+    if image_range is None:
+        image_range = stated_range(model.experiment.data)
+    spreads, sure = confidence_of(RunFolder(Path(run)), model.tasks) if confidence else ({}, {})
+    return Predictor(model, views, height, tta=tta, image_range=image_range, spreads=spreads, confidence_views=sure)
+
+
+def confidence_of(folder: RunFolder, tasks: Mapping[str, Task]) -> tuple[dict[str, float], dict[str, ConfidenceView]]:
+    """Return the calibration and the view of each task that says how sure it is. Raises ``ValueError`` for none."""
+    known = Calibration.load(folder.calibration).spreads if folder.calibration.exists() else {}
+    said = {name: task.distribution for name, task in tasks.items() if task.distribution is not None}
+    if not said:
+        raise ValueError(
+            f"{folder.path}: none of {', '.join(tasks)} says how sure it is: depth does with the loss laplace, normals "
+            "with angular; train with them, or leave out confidence"
+        )
+    views = {name: ConfidenceView(of.confidence_words, name in known) for name, of in said.items()}
+    return {name: known.get(name, 1.0) for name in said}, views
+
+
+def stated_range(data: DataSource) -> ValueRange | None:
+    """Return the range of images of more than 8 bits that a packed store was prepared with, if it is there and says."""
+    if not isinstance(data, Packed):
+        return None
+    try:
+        source = Manifest.of(data.path).source
+    except (OSError, ValueError):  # predictions need no data
+        return None
+    description = source.get("description")
+    stated = description.get("image_range") if isinstance(description, dict) else None
+    if isinstance(stated, list) and len(stated) == 2:
+        return float(stated[0]), float(stated[1])
+    return (0.0, float(stated)) if isinstance(stated, int | float) else None
+
+
+def fitted(view: View[Any], task: str, samples: Path) -> View[Any]:
+    """Return a view with the scale that the run's report has, if the run has samples."""
+    if not samples.is_file():
+        return view
+    with np.load(samples) as arrays:
+        label, valid = f"{task}/label", f"{task}/valid"
+        return view.fit(arrays[label], arrays[valid]) if label in arrays and valid in arrays else view

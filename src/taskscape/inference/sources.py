@@ -1,0 +1,41 @@
+"""Images that were named, or lie in folders that were named, and what their predictions are called."""
+
+import os
+import warnings
+from collections.abc import Iterable
+from pathlib import Path
+
+from taskscape.data.readers.images import SUFFIXES
+from taskscape.files.paths import require_images
+
+
+def name_images(images: Iterable[Path], out: Path) -> dict[str, Path]:
+    """Return the images by the names of their predictions: their paths below the folder that they share.
+
+    Warns of other files in folders. Images that differ in nothing but the suffix keep it. What lies in ``out`` is not
+    taken from a folder; a file that is named by itself may have any suffix. Raises ``ValueError`` for a path that does
+    not exist, or when there is no image.
+    """
+    images = tuple(images)
+    require_images(images)
+    files: dict[Path, None] = {}  # in the order of their naming, each once
+    for path in images:
+        if path.is_dir():
+            inside = [p for p in sorted(path.rglob("*")) if p.is_file() and out.resolve() not in p.resolve().parents]
+            files |= dict.fromkeys(p.resolve() for p in inside if p.suffix.lower() in SUFFIXES)
+            if others := [p for p in inside if p.suffix.lower() not in SUFFIXES and not p.name.startswith(".")]:
+                warnings.warn(
+                    f"{path}: {len(others)} files are left out, such as {others[0].name}: only {', '.join(SUFFIXES)} "
+                    "are taken from folders",
+                    stacklevel=2,
+                )
+        else:
+            files[path.resolve()] = None
+    if not files:
+        raise ValueError(f"there is no image in {', '.join(map(str, images)) or 'an empty list'}; name some")
+    shared = Path(os.path.commonpath([file.parent for file in files]))
+    short = [file.relative_to(shared).with_suffix("").as_posix() for file in files]
+    return {
+        name if short.count(name) == 1 else file.relative_to(shared).as_posix(): file
+        for name, file in zip(short, files, strict=True)
+    }
