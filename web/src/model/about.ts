@@ -1,0 +1,75 @@
+/** What is known of a network: `about.json`, written by `taskscape export --to web`. */
+
+export type Color = readonly [red: number, green: number, blue: number];
+
+/** Class ids: each class has its color. */
+export interface ClassesDrawing {
+  readonly kind: "classes";
+  readonly names: readonly string[];
+  readonly colors: readonly Color[];
+}
+
+/** Numbers on a color scale, such as metres. */
+export interface ScaleDrawing {
+  readonly kind: "scale";
+  /** From position 0 to 1. */
+  readonly colors: readonly Color[];
+  /** Whether positions go by the logarithm. */
+  readonly logarithmic: boolean;
+  /** Values at both ends; null for the 2nd and 98th percentile of a map. */
+  readonly ends: readonly [number, number] | null;
+  /** Whether values of one map are divided by its median, because their scale is not known. */
+  readonly relative: boolean;
+  /** Where the legend may have a tick. */
+  readonly ticks: readonly number[];
+}
+
+/** Unit vectors: a color per direction, `(vector * signs / 2 + 1 / 2) * 255`. */
+export interface DirectionsDrawing {
+  readonly kind: "directions";
+  readonly signs: readonly [number, number, number];
+}
+
+/** Linear red, green and blue in 0..1. */
+export interface ReflectanceDrawing {
+  readonly kind: "reflectance";
+}
+
+export type Drawing = ClassesDrawing | ScaleDrawing | DirectionsDrawing | ReflectanceDrawing;
+
+/** What a network says of one task. */
+export interface Output {
+  /** The task's name, which is that of the output in the model. */
+  readonly name: string;
+  readonly title: string;
+  /** Such as `m`; empty where values have none. */
+  readonly unit: string;
+  /** Numbers of a pixel: 1 for classes and metres, 3 for vectors. */
+  readonly channels: number;
+  /** A sentence about the colors; may be empty. */
+  readonly text: string;
+  readonly drawing: Drawing;
+}
+
+export interface About {
+  /** Of the network, for people. */
+  readonly name: string;
+  /** A sentence: on what it was trained. */
+  readonly text: string;
+  /** The color of a pixel without a value. */
+  readonly invalid: Color;
+  /** Height in pixels at which the network is most accurate: images are scaled to it. */
+  readonly height: number;
+  /** Height and width of the only images that it takes; null for any. */
+  readonly fixed: readonly [number, number] | null;
+  readonly outputs: readonly Output[];
+}
+
+/** Where the weights are: see `bytes.ts`. */
+export interface Model {
+  readonly about: About;
+  /** The name of the resource that holds the ONNX file. */
+  readonly resource: string;
+  /** Bytes of that file. */
+  readonly bytes: number;
+}
