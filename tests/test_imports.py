@@ -53,6 +53,7 @@ ROOMS = (
     "inference",
     "publishing",
     "export",
+    "app",
     "recipes",
     "sweeps",
     "demo",

@@ -1,0 +1,1 @@
+"""The page of exported networks on this machine: a small server, and the networks of runs as files for a browser."""
