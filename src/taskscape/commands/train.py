@@ -88,6 +88,10 @@ def start(recipe: str, arguments: Sequence[str]) -> None:
     from taskscape.runs import read_experiment
 
     saved = read_experiment(resume)
+    if experiment.precision == "auto":  # the run has settled it
+        experiment = replace(
+            experiment, precision=saved.precision, channels_last=saved.channels_last, compile=saved.compile
+        )
     if different := _differences(saved, experiment):
         raise ValueError(
             f"{resume} was started with other settings ({', '.join(different)}); "

@@ -8,15 +8,23 @@ import torch
 
 
 def seconds_of(
-    calls: Mapping[str, Callable[[], object]], device: torch.device, *, rounds: int = 10, warm_up: int = 2
+    calls: Mapping[str, Callable[[], object]],
+    device: torch.device,
+    *,
+    rounds: int = 10,
+    warm_up: int = 2,
+    at_most: float | None = None,
 ) -> dict[str, float]:
     """Return the median time of each call in seconds.
 
     The calls take turns, so that whatever else the machine does meets all of them alike; the first ``warm_up`` rounds
-    do not count.
+    do not count. No round begins after ``at_most`` seconds, once there is one that counts.
     """
     times: dict[str, list[float]] = {name: [] for name in calls}
+    began = time.perf_counter()
     for number in range(warm_up + rounds):
+        if at_most is not None and number > warm_up and time.perf_counter() - began > at_most:
+            break
         for name, call in calls.items():
             started = now(device)
             call()

@@ -33,7 +33,7 @@ def verify_precision(
         found = selfcheck.verify(
             trainer.network,
             _shapes(trainer),
-            lambda: autocast(trainer.fabric.device, experiment.precision),
+            lambda: autocast(trainer.fabric.device, experiment.number_format),
             report=reporter(progress, "checking precision"),
         )
     everything = tuple(dict.fromkeys((*recorded, *found)))

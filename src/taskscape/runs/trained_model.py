@@ -36,7 +36,7 @@ class TrainedModel(NamedTuple):
 
     def forward(self, image: Tensor) -> Outputs:
         """Predict (B, 3, H, W) images in 0..1, at the precision of the experiment."""
-        with torch.no_grad(), autocast(self.device, self.experiment.precision):
+        with torch.no_grad(), autocast(self.device, self.experiment.number_format):
             outputs: Outputs = self.network(image.to(self.device))
             return outputs
 

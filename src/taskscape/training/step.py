@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.profiler import record_function
 
 from taskscape.batch import Batch
 from taskscape.distributed import all_reduce_coalesced_, rank, world_size
@@ -31,6 +32,10 @@ class StepResult(NamedTuple):
     """The weight of each of these tasks; empty where the weighting has none."""
     gradient_norm: Tensor
     """The norm of the gradient, before it is clipped. If it is not finite the step was not taken."""
+
+
+PARTS = ("forward pass", "losses", "backward passes", "optimizer")
+"""What a profile of torch calls the parts of a step."""
 
 
 class TrainingStep:
@@ -92,7 +97,8 @@ class TrainingStep:
         with self._graph_for_all_backward_passes(), self._sum_in_backward(sums_in_backward):
             losses, outputs = self._forward(batch, names)
             context = self._context(losses, outputs)
-            weights = self.weighting.backward(losses, context)
+            with record_function(PARTS[2]):
+                weights = self.weighting.backward(losses, context)
         if not sums_in_backward:
             all_reduce_coalesced_([p.grad for p in self.network.parameters() if p.grad is not None])
         norm = self._clip()
@@ -131,7 +137,8 @@ class TrainingStep:
         else:
             # Reading the norm would wait for the GPU. Fused optimizers skip the step there, as they do for GradScaler.
             vars(self.optimizer)["found_inf"] = 1 - norm.isfinite().float()
-        self.optimizer.step()
+        with record_function(PARTS[3]):
+            self.optimizer.step()
         return True
 
     def _seed(self, step: int) -> None:
@@ -155,10 +162,11 @@ class TrainingStep:
 
     def _forward(self, batch: Batch, names: list[str]) -> tuple[dict[str, Tensor], Outputs]:
         """Return this process's part of the loss of each of these tasks, and the network's outputs."""
-        with autocast(batch.image.device, self.precision):
+        with record_function(PARTS[0]), autocast(batch.image.device, self.precision):
             outputs: Outputs = self.module(batch.image)
         tasks = {name: self.tasks[name] for name in names}
-        return self.objective(tasks, outputs.final, outputs.auxiliary, batch.targets), outputs
+        with record_function(PARTS[1]):
+            return self.objective(tasks, outputs.final, outputs.auxiliary, batch.targets), outputs
 
     def _context(self, losses: Losses, outputs: Outputs) -> BalancingContext:
         return BalancingContext(

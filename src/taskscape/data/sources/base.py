@@ -34,6 +34,10 @@ class DataSource(RangedSettings, ABC):
         Raises ``ValueError``, ``FileNotFoundError`` or ``OSError`` that name the path and the remedy.
         """
 
+    def few(self, count: int) -> "DataSource":
+        """Return a source of ``count`` training images or more that opens at once: for trials."""
+        return self
+
     def preview(self) -> Preview | None:
         """Return what ``open`` will give, so that settings are checked before data are made; None where unknown.
 

@@ -1,7 +1,7 @@
 """Generated street scenes, rendered once into a packed store."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
@@ -87,6 +87,10 @@ class Streets(DataSource):
         check_arguments(self.seed, next(iter(counts)), 0, self.size, self.samples, self.style)
         make_once(path, lambda: self._render(path, counts, source, report))
         return {split: Store.open(path, split) for split in counts}
+
+    @override
+    def few(self, count: int) -> "Streets":
+        return replace(self, train=min(count, self.train), val=min(2, self.val), test=0, shifted=0)
 
     @override
     def preview(self) -> Preview:

@@ -1,0 +1,41 @@
+"""The training step of an experiment that has met its data."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import torch
+
+from taskscape.runs.experiment import Experiment
+from taskscape.training.optimization import build_optimizer
+from taskscape.training.step import TrainingStep
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
+
+
+def build_step(
+    experiment: Experiment,
+    device: torch.device,
+    *,
+    learning_rate: Callable[[int], float] | None = None,
+    fabric: "Fabric | None" = None,
+) -> TrainingStep:
+    """Return network, weighting and optimizer of an experiment as one step; the seed is that of the experiment."""
+    torch.manual_seed(experiment.seed)
+    network = experiment.network.build(experiment.channels).to(device)
+    if experiment.channels_last:
+        network = network.to(memory_format=torch.channels_last)
+    weighting = experiment.weighting.build(tuple(experiment.tasks), experiment.seed).to(device)
+    return TrainingStep(
+        network,
+        experiment.tasks,
+        experiment.objective,
+        weighting,
+        build_optimizer(experiment.optimizer, network, weighting),
+        learning_rate=learning_rate,
+        precision=experiment.number_format,
+        gradient_clip=experiment.gradient_clip,
+        compile=experiment.compile,
+        seed=experiment.seed,
+        fabric=fabric,
+    )

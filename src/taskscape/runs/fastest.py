@@ -1,0 +1,98 @@
+"""``precision: auto``: how an experiment computes, chosen by a few steps on this machine."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
+import torch
+import torch.distributed as dist
+
+from taskscape import selfcheck
+from taskscape.batch import Batch
+from taskscape.distributed import world_size
+from taskscape.machine import Kept, machine
+from taskscape.runs.build_step import build_step
+from taskscape.runs.experiment import Experiment
+from taskscape.training.precision import autocast
+from taskscape.training.step import TrainingStep
+from taskscape.training.ways import UNCOMPILED, Way, fastest, measure
+
+
+def settled(
+    experiment: Experiment, batch: Batch, device: torch.device, report: Callable[[str], None] = lambda text: None
+) -> Experiment:
+    """Return an experiment whose ``precision`` is not auto: with the fastest way for such a batch on this machine.
+
+    Times are kept by machine, network, tasks and size; ``report`` is called with what was found. A network that is to
+    be compiled stays so where that was measured to help. With several processes each must call it; the first decides.
+    """
+    if experiment.precision != "auto":
+        return experiment
+    kept = Kept("fastest", machine(device))
+    ways = candidates(compiled=experiment.compile)
+    name = described(experiment, batch)
+    times = _read(kept.load().get(name), ways)
+    if world_size() > 1:
+        shared = [times]
+        dist.broadcast_object_list(shared, 0, device=device)
+        times = shared[0]
+    if not times:
+        seconds = None if world_size() > 1 else 20.0
+        times = measure({way: _trial(experiment, way, batch) for way in ways}, device, seconds=seconds)
+        kept.add({name: {str(way): time for way, time in times.items()}})
+    way = fastest(times)
+    if world_size() > 1:
+        chosen = [way]
+        dist.broadcast_object_list(chosen, 0, device=device)
+        way = Way(*chosen[0])
+    report(f"precision auto: {way}; {in_words(times)}")
+    return with_way(experiment, way)
+
+
+def candidates(*, compiled: bool) -> tuple[Way, ...]:
+    """Return the ways that are tried; compiled ones take a minute or two each."""
+    order = (Way("bf16", True), Way("fp32", True))
+    return (*UNCOMPILED, *(way._replace(compile=True) for way in order)) if compiled else UNCOMPILED
+
+
+def with_way(experiment: Experiment, way: Way) -> Experiment:
+    """Return an experiment that computes in this way."""
+    return replace(experiment, precision=way.precision, channels_last=way.channels_last, compile=way.compile)
+
+
+def described(experiment: Experiment, batch: Batch) -> str:
+    """Return what besides the machine decides how long a step takes, as text."""
+    parts = (experiment.network, experiment.tasks, experiment.objective, experiment.weighting, experiment.optimizer)
+    shape = "×".join(map(str, batch.image.shape))
+    return "; ".join([f"{shape} on each of {world_size()}", f"compile {experiment.compile}", *map(repr, parts)])
+
+
+def in_words(times: Mapping[Way, float]) -> str:
+    """Return the times in a line, the shortest first."""
+    return ", ".join(f"{way} {time:.3g} s" for way, time in sorted(times.items(), key=lambda item: item[1]))
+
+
+def trial_step(experiment: Experiment, way: Way, batch: Batch) -> TrainingStep:
+    """Return the step of an experiment in a way, from random weights, with layers that are wrong here remedied."""
+    tried = with_way(replace(experiment, network=experiment.network.from_scratch()), way)
+    step = build_step(tried, batch.image.device)
+    if way.precision != "fp32":
+        shape = selfcheck.Shape(len(batch.image), (batch.image.shape[-2], batch.image.shape[-1]))
+        selfcheck.verify(step.network, [shape], lambda: autocast(batch.image.device, way.precision))
+    return step
+
+
+def _trial(experiment: Experiment, way: Way, batch: Batch) -> Callable[[], object]:
+    step, own = trial_step(experiment, way, batch), as_in(way, batch)
+    return lambda: step(own, 0)
+
+
+def as_in(way: Way, batch: Batch) -> Batch:
+    """Return a batch with its images in the memory order of a way."""
+    return batch._replace(image=batch.image.contiguous(memory_format=way.memory_format))
+
+
+def _read(entry: object, ways: tuple[Way, ...]) -> dict[Way, float]:
+    """Return kept times, none unless all are there."""
+    known = entry if isinstance(entry, dict) else {}
+    times = {way: known.get(str(way)) for way in ways}
+    return times if all(isinstance(time, float) for time in times.values()) else {}  # type: ignore[return-value]
