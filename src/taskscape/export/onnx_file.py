@@ -2,15 +2,17 @@
 
 import json
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+
+from taskscape.export.formats import Compute, Job
 
 NAME = "model.onnx"
-NEEDS = ("onnx", "onnxscript", "onnxruntime")
+NEEDS: tuple[str, ...] = ("onnx", "onnxscript", "onnxruntime")
+OPTIONS: Mapping[str, Any] = {}
 OPSET = 18
 EXAMPLE = """\
 # Predicts an image with the file beside this one: python example.py photo.jpg; needs numpy, pillow and onnxruntime.
@@ -44,22 +46,32 @@ for name, values in zip(about["outputs"], session.run(None, {"image": np.asconti
 """What is written beside the file: how to use it without taskscape."""
 
 
-def write(program: torch.export.ExportedProgram, path: Path, outputs: list[str], about: Mapping[str, Any]) -> None:
+def write(job: Job, path: Path) -> None:
     """Write the file, weights inside; its metadata say what every output is, under the key ``taskscape``."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of the exporter about itself
         onnx = torch.onnx.export(
-            program, dynamo=True, input_names=["image"], output_names=outputs, opset_version=OPSET, verbose=False
+            job.program,
+            dynamo=True,
+            input_names=["image"],
+            output_names=list(job.tasks),
+            opset_version=OPSET,
+            verbose=False,
         )
     assert onnx is not None
-    onnx.model.metadata_props["taskscape"] = json.dumps(about)
+    onnx.model.metadata_props["taskscape"] = json.dumps(job.about)
     onnx.save(path, external_data=False)
     path.with_name("example.py").write_text(EXAMPLE, "utf-8")
 
 
-def opened(path: Path) -> Callable[[Tensor], list[Tensor]]:
+def opened(path: Path) -> Compute:
     """Return what the file computes, by ONNX Runtime on the CPU."""
     import onnxruntime
 
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
     return lambda image: [torch.from_numpy(array) for array in session.run(None, {"image": image.numpy()})]
+
+
+def files(path: Path) -> list[Path]:
+    """Return the file, and the example of its use."""
+    return [path, path.with_name("example.py")]

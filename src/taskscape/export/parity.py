@@ -1,20 +1,18 @@
 """What an exported file computes, beside what the network computes."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from taskscape.evaluation import seconds_of
+from taskscape.export.formats import Compute
 
 BOUND = 1e-4
 """Largest difference of floating-point values that is no error, relative to the largest value of a task."""
 EQUAL = 0.999
 """Smallest share of pixels whose class is the same."""
-
-Compute = Callable[[Tensor], list[Tensor]]
-"""(1, 3, H, W) uint8 to the values of every task."""
 
 
 @dataclass(frozen=True)

@@ -1,23 +1,30 @@
 """A file of torch.export, ``model.pt2``: ``torch.export.load(file).module()(image)`` in Python, torch alone."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+
+from taskscape.export.formats import Compute, Job
 
 NAME = "model.pt2"
 NEEDS: tuple[str, ...] = ()
+OPTIONS: Mapping[str, Any] = {}
 
 
-def write(program: torch.export.ExportedProgram, path: Path, outputs: list[str], about: Mapping[str, Any]) -> None:
+def write(job: Job, path: Path) -> None:
     """Write the file; the names of outputs and what is known of them stand in it as ``taskscape.json``."""
-    torch.export.save(program, path, extra_files={"taskscape.json": json.dumps(about)})
+    torch.export.save(job.program, path, extra_files={"taskscape.json": json.dumps(job.about)})
 
 
-def opened(path: Path) -> Callable[[Tensor], list[Tensor]]:
+def opened(path: Path) -> Compute:
     """Return what the file computes."""
     module = torch.export.load(path).module()
     return lambda image: list(module(image))
+
+
+def files(path: Path) -> list[Path]:
+    """Return the file alone."""
+    return [path]

@@ -1,0 +1,38 @@
+"""The real pictures of an export: the data of the run, where they are at hand, or a store that the user named."""
+
+from pathlib import Path
+from typing import Any
+
+from taskscape.data import DataSource, Store
+from taskscape.run_folder import RunFolder
+from taskscape.runs import TrainedModel
+from taskscape.runs.other_data import source_of
+from taskscape.serialization.plain import read_json
+
+
+def stores_of(folder: RunFolder, model: TrainedModel, data: DataSource | str | Path | None) -> dict[str, Store]:
+    """Return stores by split; nothing where the run's own are not at hand, or are no longer those it was trained with.
+
+    Raises ``FileNotFoundError`` or ``ValueError`` for ``data`` that cannot be read, or has not every label of the
+    model's tasks.
+    """
+    if data is None:
+        return _own(folder)
+    stores = source_of(data).open()
+    for store in stores.values():
+        for name, task in model.tasks.items():
+            field = task.source_for(name)
+            if field not in store.fields:
+                raise ValueError(f"{store.path} has no labels {field!r} for the task {name}: name another store")
+            task.for_data(field, store.fields[field])
+    return stores
+
+
+def _own(folder: RunFolder) -> dict[str, Store]:
+    """Return the stores that a run wrote down, unchanged since; never make or fetch them."""
+    try:
+        content: Any = read_json(folder.data)
+        stores = {split: (Store.open(Path(one["store"]), split), one["fingerprint"]) for split, one in content.items()}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return {}
+    return {split: store for split, (store, fingerprint) in stores.items() if store.manifest.fingerprint == fingerprint}
