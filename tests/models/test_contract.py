@@ -328,3 +328,20 @@ def test_compiles(trained: Trained) -> None:
 @pytest.mark.parametrize("name", ["segnet-mtan", "deeplab-joint"])
 def test_compiles_to_machine_code(name: str) -> None:
     compiles(build(name).eval(), "inductor")
+
+
+@pytest.mark.parametrize("name", models.NAMES)
+def test_decoders_that_are_dropped_change_no_other_task(name: str) -> None:
+    torch.manual_seed(0)
+    network = build(name).eval()
+    image = photograph(1, 48, 64)
+    with torch.no_grad():
+        before = network(image).final["depth"]
+        parameters = sum(p.numel() for p in network.parameters())
+        network.drop_decoders([task for task in TASKS if task != "depth"])
+        after = network(image).final
+    torch.testing.assert_close(after["depth"], before, rtol=0, atol=0)
+    dropped = sum(p.numel() for p in network.parameters()) < parameters
+    assert dropped == (list(after) == ["depth"])
+    if name in ("deeplab-joint", "deeplab-branched", "dpt", "segnet-split", "segnet-single"):
+        assert dropped

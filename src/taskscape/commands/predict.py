@@ -38,6 +38,12 @@ def predict(
     view: Settings = (),
     image_range: tuple[float, float] | None = None,
     confidence: bool = False,
+    tasks: tuple[str, ...] = (),
+    pictures: bool = True,
+    tiles: bool = False,
+    tile_size: tuple[int, int] | None = None,
+    tile_overlap: float | None = None,
+    batch: int = 1,
     device: str = "auto",
 ) -> None:
     """Run inference on images with the network of a run, or with a model that is known by its name.
@@ -64,12 +70,27 @@ def predict(
             image shows that it is used.
         confidence: Also write how sure the network is: IMAGE.TASK.confidence.png, 16-bit gray with 65535 for 1, and
             IMAGE.TASK.confidence-view.png. Classes always say it, depth and normals where they were trained to.
+        tasks: What is predicted and written, of the tasks of the network; by default all. Decoders that none of these
+            needs are not computed.
+        pictures: Also write the pictures for people, which take most of the time.
+        tiles: Compute images at full resolution in tiles that overlap, in little memory, instead of scaling them:
+            sharper, but a network that was trained on smaller images may take what is near for something else.
+        tile_size: Compute in tiles of this height and width, such as 480x960; by default the size at which the network
+            was evaluated. Together with --height images are scaled to it first.
+        tile_overlap: Share of a tile that it has in common with the next one; by default 0.25.
+        batch: Images of one size, or tiles, that are computed together: faster on a GPU.
         device: Where to compute: auto (a GPU when there is one), cpu, cuda, cuda:1 or mps.
     """
     run, images = _chosen(named)
     with quick_imports():
+        from taskscape.inference.outputs import Maps
         from taskscape.inference.predict import predict as predict_files
+        from taskscape.inference.tiles import Tiles
     from taskscape.progress import progress_bar, reporter
+
+    divided = tiles or tile_size is not None or tile_overlap is not None
+    overlap = {} if tile_overlap is None else {"overlap": tile_overlap}
+    notes: list[str] = []
 
     with (
         if_interrupted(f"finished images in {out} are kept; the same command makes all of them again"),
@@ -86,10 +107,15 @@ def predict(
             view_settings=_view_settings(view),
             image_range=image_range,
             confidence=confidence,
+            tasks=tasks,
+            tiles=Tiles(tile_size, **overlap) if divided else None,
+            batch=batch,
+            outputs=[Maps(pictures)],
             device=device,
             progress=reporter(progress, "images"),
+            note=notes.append,
         )
-    print(f"{len(files)} files are in {out}")
+    print(f"{len(files)} files are in {out}", *notes, sep="\n")
 
 
 def _chosen(named: Sequence[Path]) -> tuple[Path, Sequence[Path]]:

@@ -1,6 +1,7 @@
 """A trained network of a run, or a model by its name, as a predictor."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from taskscape.data.readers.images import ValueRange
 from taskscape.data.sources import DataSource, Packed
 from taskscape.evaluation import TestTimeAugmentation, find_tta
 from taskscape.inference.predictor import Predictor
+from taskscape.inference.tiles import Tiles
 from taskscape.released import resolve
 from taskscape.run_folder.calibration import Calibration
 from taskscape.run_folder.names import RunFolder
@@ -30,6 +32,9 @@ def load(
     view_settings: Mapping[str, Mapping[str, Any]] | None = None,
     image_range: ValueRange | None = None,
     confidence: bool = False,
+    tasks: Sequence[str] = (),
+    tiles: Tiles | None = None,
+    batch: int = 1,
     device: str = "auto",
 ) -> Predictor:
     """Load the best network of a run to predict images, or a model by its name.
@@ -44,6 +49,10 @@ def load(
     ``view_settings`` change, by task, how values are shown and written: ``{"depth": {"unit": "cm"}}``. ``image_range``
     says which numbers are black and white in images of more than 8 bits, which are read as ``taskscape prepare`` reads
     them; by default what the description of the run's data said.
+
+    ``tasks`` are those that are predicted, by default all; other decoders are left out where no task needs them.
+    ``tiles`` divide large images, which are then left at their own height unless ``height`` says another; ``batch`` of
+    them are computed together.
 
     With ``confidence`` predictions also say how sure the network is, of each task that can say it, calibrated where the
     run is.
@@ -62,11 +71,18 @@ def load(
         raise ValueError("height and native resolution exclude each other: give one of them")
     if image_range is not None and not image_range[0] < image_range[1]:
         raise ValueError(f"image range is {image_range[0]:g} {image_range[1]:g}: white must be greater than black")
+    if batch < 1:
+        raise ValueError(f"batch is {batch}: it must be at least 1")
     tta = find_tta(tta) or False
     run = resolve(run)
     model = load_model(run, device)
-    if height is None and not native_resolution:
-        height = Result.load(RunFolder(Path(run)).result()).size[0]
+    if tasks:
+        model = model.restricted(tasks)
+    evaluated = Result.load(RunFolder(Path(run)).result()).size
+    if tiles is not None and tiles.size is None:
+        tiles = replace(tiles, size=evaluated)
+    if height is None and not native_resolution and tiles is None:
+        height = evaluated[0]
     settings = view_settings or {}
     for name in settings:
         if name not in model.tasks:
@@ -79,7 +95,18 @@ def load(
     if image_range is None:
         image_range = stated_range(model.experiment.data)
     spreads, sure = confidence_of(RunFolder(Path(run)), model.tasks) if confidence else ({}, {})
-    return Predictor(model, views, height, tta=tta, image_range=image_range, spreads=spreads, confidence_views=sure)
+    return Predictor(
+        model,
+        views,
+        height,
+        evaluated,
+        tta=tta,
+        image_range=image_range,
+        spreads=spreads,
+        confidence_views=sure,
+        tiles=tiles,
+        batch=batch,
+    )
 
 
 def confidence_of(folder: RunFolder, tasks: Mapping[str, Task]) -> tuple[dict[str, float], dict[str, ConfidenceView]]:

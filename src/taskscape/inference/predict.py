@@ -1,17 +1,24 @@
 """Predictions for image files, as files."""
 
-import warnings
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from taskscape.data.readers.images import ValueRange
 from taskscape.evaluation import TestTimeAugmentation
 from taskscape.inference.loading import load
-from taskscape.inference.prediction import beyond, write_metadata
+from taskscape.inference.outputs import Maps, Output
+from taskscape.inference.pipeline import predict_all
+from taskscape.inference.prediction import Prediction
+from taskscape.inference.predictor import Predictor
 from taskscape.inference.sources import name_images
+from taskscape.inference.tiles import Tiles
 from taskscape.progress import ProgressCallback
+from taskscape.serialization import show_size
+
+MAPS = (Maps(),)
+LARGE = 2
+"""From how many times the height for the network an image is called large."""
 
 
 def predict(
@@ -25,15 +32,25 @@ def predict(
     view_settings: Mapping[str, Mapping[str, Any]] | None = None,
     image_range: ValueRange | None = None,
     confidence: bool = False,
+    tasks: Sequence[str] = (),
+    tiles: Tiles | None = None,
+    batch: int = 1,
+    outputs: Sequence[Output] = MAPS,
     device: str = "auto",
     progress: ProgressCallback | None = None,
+    note: Callable[[str], None] = lambda sentence: None,
 ) -> list[Path]:
     """Predict images, and the images in folders, and return the files that were written.
 
-    They are those of ``Prediction.save``; settings are those of ``load``. All views of a task have one color scale,
-    that of the run's report. Warns where values are beyond what a file can hold. ``progress`` is called with the number
-    of images done and of all. Raises ``ValueError`` at the end with the images that could not be read; the others are
-    done.
+    ``outputs`` say which files these are: by default those of ``Prediction.save``. Settings are those of ``load``; up
+    to ``batch`` images of one size that follow each other are predicted together. All views of a task have one color
+    scale, that of the run's report. Warns where values are beyond what a file can hold.
+
+    ``progress`` is called with the number of images done and of all; ``note`` with sentences about the outcome: how
+    large images were computed, what was assumed of the camera, where the time went.
+
+    Raises ``ValueError`` as ``load``, and where the network does not predict what an output needs: before any image;
+    at the end with the images that could not be read, when the others are done.
     """
     out = Path(out)
     sources = name_images([Path(image) for image in images], out)
@@ -45,27 +62,56 @@ def predict(
         view_settings=view_settings,
         image_range=image_range,
         confidence=confidence,
+        tasks=tasks,
+        tiles=tiles,
+        batch=batch,
         device=device,
     )
-    written = [write_metadata(predictor.views, out, predictor.confidence_views)]
-    unreadable = []
-    clipped: dict[str, dict[str, float]] = {}
-    for done, (name, source) in enumerate(sources.items(), 1):
-        try:
-            prediction = predictor.predict(source)
-        except (ValueError, PermissionError, FileNotFoundError) as error:
-            unreadable.append(str(error))
-        else:
-            if prediction.views != predictor.views:  # the first one sets a scale that the run does not know
-                predictor = replace(predictor, views=prediction.views)
-                write_metadata(predictor.views, out, predictor.confidence_views)
-            written += replace(prediction, name=name).save_images(out)
-            for task, share in prediction.beyond_file().items():
-                clipped.setdefault(task, {})[name] = share
+    writers = [output.writer(predictor, out) for output in outputs]
+
+    def write(prediction: Prediction) -> list[Path]:
+        return [path for writer in writers for path in writer.write(prediction)]
+
+    finished = 0
+
+    def done() -> None:
+        nonlocal finished
+        finished += 1
         if progress is not None:
-            progress(done, len(sources))
-    for task, shares in clipped.items():
-        warnings.warn(beyond(task, predictor.views[task], shares), stacklevel=2)
-    if unreadable:
-        raise ValueError("\n".join([f"{len(unreadable)} of {len(sources)} images were left out:", *unreadable]))
+            progress(finished, len(sources))
+
+    outcome = predict_all(sources, predictor, write, batch=batch, done=done)
+    written = [path for writer in writers for path in writer.finish()] + outcome.written
+    for sentence in [*about_sizes(predictor, outcome.sizes), *(n for writer in writers for n in writer.notes())]:
+        note(sentence)
+    if outcome.sizes:
+        note(str(outcome.time))
+    if outcome.unreadable:
+        left_out = f"{len(outcome.unreadable)} of {len(sources)} images were left out:"
+        raise ValueError("\n".join([left_out, *outcome.unreadable]))
     return written
+
+
+def about_sizes(predictor: Predictor, sizes: Mapping[str, tuple[int, int]]) -> list[str]:
+    """Return sentences about how large images, (H, W) by name, were computed."""
+    if predictor.tiles is not None:
+        divided = {name: size for name, size in sizes.items() if not predictor.in_one_tile(size)}
+        how = f"computed in tiles of {show_size(predictor.tiles.size or (0, 0))}, blended where they overlap"
+        return [_counted(divided, how)] if divided else []
+    if predictor.height is None:
+        return []
+    large = {name: size for name, size in sizes.items() if size[0] >= LARGE * predictor.network_size(size)[0]}
+    if not large:
+        return []
+    example = predictor.network_size(next(iter(large.values())))
+    to = show_size(example) if len(large) == 1 else f"a height of {example[0]}"
+    usual = example[0] == predictor.evaluated[0]
+    why = "the height at which it was evaluated" if usual else "as was asked for"
+    return [_counted(large, f"resized to {to} for the network, {why}; --tiles computes at full resolution")]
+
+
+def _counted(sizes: Mapping[str, tuple[int, int]], how: str) -> str:
+    name = max(sizes, key=lambda one: sizes[one][0] * sizes[one][1])
+    if len(sizes) == 1:
+        return f"{name} ({show_size(sizes[name])}) is {how}"
+    return f"{len(sizes)} large images, such as {name} ({show_size(sizes[name])}), are {how}"

@@ -39,6 +39,8 @@ class Prediction(Mapping[str, Array]):
     """By task: how its values are shown and written."""
     name: str = "image"
     """What the names of its files start with."""
+    file: Path | None = None
+    """The file of the image, where it has one."""
     confidence: Mapping[str, Array] = field(default_factory=dict, kw_only=True)
     """How sure the network is, (H, W) float32 in 0..1, of the tasks that say it, such as those with classes. Empty
     unless it was asked for: ``load(run, confidence=True)``."""
@@ -57,6 +59,11 @@ class Prediction(Mapping[str, Array]):
     @override
     def __len__(self) -> int:
         return len(self.arrays)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width of the image, in pixels."""
+        return self.image.shape[0], self.image.shape[1]
 
     def __repr__(self) -> str:
         shapes = ", ".join(f"{task}: {array.dtype} {array.shape}" for task, array in self.arrays.items())
@@ -110,23 +117,29 @@ class Prediction(Mapping[str, Array]):
         metadata = write_metadata(self.views, Path(folder), self.confidence_views)
         return [metadata, *self.save_images(Path(folder))]
 
-    def save_images(self, folder: Path) -> list[Path]:
-        """Write the files of ``save`` without the last one. Raises ``ValueError`` where a link leads out of it."""
+    def save_images(self, folder: Path, *, pictures: bool = True) -> list[Path]:
+        """Write the files of ``save`` but ``metadata.json``, without ``pictures`` only those for programs.
+
+        Raises ``ValueError`` where a link leads out of the folder.
+        """
         check_inside(folder, (folder / self.name).parent)
         written = []
         for task, array in self.arrays.items():
             view = self.views[task]
             path = folder / f"{self.name}.{task}.{view.extension}"
             written.append(_save(view.encode(array), path, view.metadata()))
-        for task, preview in self.previews().items():
+        for task, preview in self.previews().items() if pictures else ():
             shown = with_key(np.asarray(preview), self.views[task].preview_key())
             written.append(_save(Image.fromarray(shown), folder / f"{self.name}.{task}-view.png"))
         for task, values in self.confidence.items():
             sure, start = self.confidence_views[task], f"{self.name}.{task}.confidence"
             written.append(_save(sure.encode(values), folder / f"{start}.png", sure.metadata()))
-            picture = with_key(sure.colorize(values), sure.key())
-            written.append(_save(Image.fromarray(picture), folder / f"{start}-view.png"))
-        return [*written, _save(self.side_by_side(), folder / f"{self.name}.side-by-side.png")]
+            if pictures:
+                picture = with_key(sure.colorize(values), sure.key())
+                written.append(_save(Image.fromarray(picture), folder / f"{start}-view.png"))
+        if pictures:
+            written.append(_save(self.side_by_side(), folder / f"{self.name}.side-by-side.png"))
+        return written
 
 
 def beyond(task: str, view: View[Any], shares: Mapping[str, float]) -> str:

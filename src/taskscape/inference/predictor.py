@@ -1,21 +1,24 @@
 """A trained network that takes images and returns arrays."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from taskscape.data.readers.images import ValueRange
 from taskscape.evaluation import TestTimeAugmentation
+from taskscape.inference.bands import enlarged, scaled
 from taskscape.inference.images import AnyImage, as_rgb
 from taskscape.inference.prediction import Prediction
+from taskscape.inference.tiles import Tiles, blended
 from taskscape.runs.trained_model import TrainedModel
 from taskscape.views import ConfidenceView, RgbArray, View
+from taskscape.views.arrays import Array
 
 
 @dataclass(frozen=True, repr=False)
@@ -27,6 +30,8 @@ class Predictor:
     """By task."""
     height: int | None
     """Images are scaled to this height for the network, and its output back to their size; None leaves them."""
+    evaluated: tuple[int, int] = (0, 0)
+    """(H, W) of the images that the network was evaluated on."""
     tta: TestTimeAugmentation | str | bool = field(default=False, kw_only=True)
     """Test-time augmentation; True is the mean of the predictions for the image and for its mirror image."""
     image_range: ValueRange | None = field(default=None, kw_only=True)
@@ -35,6 +40,10 @@ class Predictor:
     """Of the tasks whose confidence is predicted too, with their calibration; 1 takes the network at its word."""
     confidence_views: Mapping[str, ConfidenceView] = field(default_factory=dict, kw_only=True)
     """Of these tasks: what the confidence is, how it is shown and written."""
+    tiles: Tiles | None = field(default=None, kw_only=True)
+    """How larger images are divided, with a ``size``; None computes every image in one piece."""
+    batch: int = field(default=1, kw_only=True)
+    """Tiles that are computed together."""
 
     def __repr__(self) -> str:
         """Return the network in a line, and at which height it takes images."""
@@ -47,32 +56,81 @@ class Predictor:
         uint8 is 0..255, floating-point numbers are 0..1; gray and transparent images are taken too. Raises
         ``ValueError`` for an image of another form or a file that is not an image, ``FileNotFoundError``.
         """
-        prediction = self._prediction(as_rgb(image, self.image_range))
-        return replace(prediction, name=Path(image).stem) if isinstance(image, str | os.PathLike) else prediction
+        prediction = self.predict_together([as_rgb(image, self.image_range)])[0]
+        if not isinstance(image, str | os.PathLike):
+            return prediction
+        return replace(prediction, name=Path(image).stem, file=Path(image))
 
-    def _prediction(self, rgb: RgbArray) -> Prediction:
-        return self.decode(rgb, self.raw_outputs(rgb))
+    def predict_together(self, images: Sequence[RgbArray]) -> list[Prediction]:
+        """Predict (H, W, 3) uint8 RGB images of one size in one batch: what ``predict`` gives, within rounding."""
+        if self.tiles is not None and not self.in_one_tile(images[0].shape[:2]):
+            return [self._in_tiles(rgb) for rgb in images]
+        raws = self.raw_outputs(np.stack(images) if len(images) > 1 else images[0][None])
+        return [self.decode(rgb, {name: raw[i : i + 1] for name, raw in raws.items()}) for i, rgb in enumerate(images)]
+
+    def network_size(self, size: tuple[int, int]) -> tuple[int, int]:
+        """Return the (H, W) that an image of this (H, W) has for the network."""
+        if self.height is None:
+            return size
+        return self.height, max(round(size[1] * self.height / size[0]), 1)
+
+    def in_one_tile(self, size: tuple[int, int]) -> bool:
+        """Return whether an image of this (H, W) is computed in one piece."""
+        sides = None if self.tiles is None else self.tiles.size
+        return sides is None or all(n <= side for n, side in zip(self.network_size(size), sides, strict=True))
 
     def raw_outputs(self, rgb: RgbArray) -> dict[str, Tensor]:
-        """Return the network's output for an (H, W, 3) image by task, (1, channels, h, w), which ``decode`` takes."""
-        image = torch.tensor(rgb, device=self.model.device).permute(2, 0, 1)[None] / 255
-        if self.height is not None:
-            width = max(round(rgb.shape[1] * self.height / rgb.shape[0]), 1)
-            image = F.interpolate(image, (self.height, width), mode="bilinear", antialias=True)
-        outputs = self.model.forward_tta(image, self.tta)
-        return {name: outputs.final[name].float() for name in self.model.tasks}
+        """Return the network's output for an (H, W, 3) image by task, (1, channels, h, w), which ``decode`` takes.
+
+        (B, H, W, 3) images give (B, channels, h, w). Tiles are left out of account.
+        """
+        images = torch.tensor(rgb if rgb.ndim == 4 else rgb[None], device=self.model.device)
+        return self._forward(scaled(images, self.network_size((images.shape[1], images.shape[2]))))
 
     def decode(self, rgb: RgbArray, raw_outputs: Mapping[str, Tensor]) -> Prediction:
         """Return the prediction for an (H, W, 3) image from the network's output for it."""
-        size = rgb.shape[:2]
-        values, confidence = {}, {}
-        for name, task in self.model.tasks.items():
-            raw = raw_outputs[name]
-            if raw.shape[-2:] != size:
-                raw = F.interpolate(raw, size, mode="bilinear")  # before decoding: ids cannot be interpolated
-            values[name] = task.modality.to_array(task.decode(raw))[0]
-            sure = task.confidence_of(raw, self.spreads[name]) if name in self.spreads else None
-            if sure is not None:
-                confidence[name] = sure[0].cpu().numpy()
-        views = {name: view.fit(view.comparable(values[name])) for name, view in self.views.items()}
-        return Prediction(rgb, values, views, confidence=confidence, confidence_views=self.confidence_views)
+        return self._prediction(rgb, enlarged(raw_outputs, rgb.shape[:2]))  # ids cannot be interpolated
+
+    def _forward(self, image: Tensor) -> dict[str, Tensor]:
+        final = self.model.forward_tta(image, self.tta).final
+        return {name: final[name].float() for name in self.model.tasks}
+
+    def _in_tiles(self, rgb: RgbArray) -> Prediction:
+        assert self.tiles is not None and self.tiles.size is not None
+        size = self.network_size(rgb.shape[:2])
+        whole = None if size == rgb.shape[:2] else scaled(torch.tensor(rgb)[None], size)
+
+        def forward(places: list[tuple[slice, slice]]) -> dict[str, Tensor]:
+            if whole is not None:
+                return self._forward(torch.cat([whole[:, :, rows, columns] for rows, columns in places]))
+            tiles = np.stack([rgb[rows, columns] for rows, columns in places])
+            return self._forward(torch.tensor(tiles, device=self.model.device).movedim(-1, 1) / 255)
+
+        bands = blended(forward, size, self.tiles, self.batch)
+        if whole is None:
+            return self._prediction(rgb, bands)
+        parts = [raws for _, raws in bands]
+        return self.decode(rgb, {name: torch.cat([raws[name] for raws in parts], 2) for name in self.model.tasks})
+
+    def _prediction(self, rgb: RgbArray, bands: Iterable[tuple[slice, Mapping[str, Tensor]]]) -> Prediction:
+        """Return the prediction for an image from raw outputs at its size, in bands of rows."""
+        values: dict[str, list[Array]] = {name: [] for name in self.model.tasks}
+        confidence: dict[str, list[Array]] = {}
+        for _, raws in bands:
+            for name, task in self.model.tasks.items():
+                values[name].append(task.modality.to_array(task.decode(raws[name]))[0])
+                sure = task.confidence_of(raws[name], self.spreads[name]) if name in self.spreads else None
+                if sure is not None:
+                    confidence.setdefault(name, []).append(sure[0].cpu().numpy())
+        arrays, sureness = joined(values), joined(confidence)
+        views = {name: view.fit(view.comparable(arrays[name])) for name, view in self.views.items()}
+        return Prediction(rgb, arrays, views, confidence=sureness, confidence_views=self.confidence_views)
+
+
+def joined(bands: dict[str, list[Array]]) -> dict[str, Array]:
+    """Return arrays from their bands of rows, which are given up one name after the other."""
+    found = {}
+    for name in list(bands):
+        parts = bands.pop(name)
+        found[name] = parts[0] if len(parts) == 1 else np.concatenate(parts)
+    return found

@@ -1,7 +1,7 @@
 """What every network of this package is and returns."""
 
 from abc import ABC, abstractmethod
-from collections.abc import ItemsView, Iterable, Iterator, KeysView, Mapping, ValuesView
+from collections.abc import Collection, ItemsView, Iterable, Iterator, KeysView, Mapping, ValuesView
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self, SupportsIndex, overload
 
 import torch
@@ -170,6 +170,12 @@ class Network(nn.Module, ABC):
         Maps are (B, channels, h, w), in evaluation mode, at least 0, and sum to 1 over the cells.
         """
         return {}
+
+    def drop_decoders(self, tasks: Collection[str]) -> None:
+        """Remove the layers that serve these tasks only, whose outputs are then left out; nothing unless overridden.
+
+        For prediction: a network whose tasks read each other keeps all of them.
+        """
 
     @abstractmethod
     def shared_modules(self) -> tuple[nn.Module, ...]:

@@ -1,7 +1,7 @@
 """What networks with one encoder for all tasks and a branch for each have in common."""
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from torch import Tensor, nn
 from typing_extensions import override
@@ -22,6 +22,11 @@ class SharedEncoder(Network):
     @abstractmethod
     def read(self, pyramid: Sequence[Tensor]) -> tuple[Tensor, ...]:
         """Return what every branch reads of the encoder's levels, from fine to coarse."""
+
+    @override
+    def drop_decoders(self, tasks: Collection[str]) -> None:
+        for task in tasks:
+            del self.branches[task]
 
     @override
     def forward(self, image: Tensor) -> Outputs:

@@ -1,8 +1,8 @@
 """A trained network of a run, ready to predict."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import torch
 from torch import Tensor
@@ -14,7 +14,7 @@ from taskscape.released import resolve
 from taskscape.run_folder import RunFolder
 from taskscape.runs.experiment import Experiment
 from taskscape.runs.precision import apply_recorded
-from taskscape.serialization import parse
+from taskscape.serialization import nearest, parse
 from taskscape.serialization.plain import read_text
 from taskscape.tasks import Task
 from taskscape.training import checkpoint
@@ -28,11 +28,26 @@ class TrainedModel(NamedTuple):
     network: Network
     """In evaluation mode, on the device."""
     device: torch.device
+    only: tuple[str, ...] = ()
+    """The tasks that are wanted; by default all."""
 
     @property
     def tasks(self) -> Mapping[str, Task]:
         """What it predicts, by name."""
-        return self.experiment.tasks
+        return {name: task for name, task in self.experiment.tasks.items() if name in self.only or not self.only}
+
+    def restricted(self, tasks: Sequence[str]) -> Self:
+        """Return the model for some of its tasks; it loses the decoders that no other task needs, where it can.
+
+        Raises ``ValueError`` for a task that it has not.
+        """
+        for name in tasks:
+            if name not in self.tasks:
+                known = ", ".join(self.tasks)
+                raise ValueError(f"the network has no task {name!r}{nearest(name, self.tasks)}; it has {known}")
+        wanted = tuple(name for name in self.tasks if name in tasks)
+        self.network.drop_decoders(set(self.tasks).difference(wanted))
+        return self._replace(only=wanted)
 
     def forward(self, image: Tensor) -> Outputs:
         """Predict (B, 3, H, W) images in 0..1, at the precision of the experiment."""

@@ -1,6 +1,7 @@
 """What networks have in common whose tasks share everything but their last convolution."""
 
 from abc import abstractmethod
+from collections.abc import Collection
 
 from torch import Tensor, nn
 from typing_extensions import override
@@ -17,6 +18,11 @@ class SharedTrunk(Network):
     @abstractmethod
     def features(self, image: Tensor) -> Tensor:
         """Return the (B, C, h, w) features of the trunk, which every head reads."""
+
+    @override
+    def drop_decoders(self, tasks: Collection[str]) -> None:
+        for task in tasks:
+            del self.heads[task]
 
     @override
     def forward(self, image: Tensor) -> Outputs:

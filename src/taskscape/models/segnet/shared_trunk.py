@@ -1,6 +1,6 @@
 """What the split networks have in common: one SegNet for all tasks, split at its last feature."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from torch import Tensor, nn
@@ -32,6 +32,11 @@ class SharedTrunk(Network):
     @override
     def shared_modules(self) -> tuple[nn.Module, ...]:
         return (self.trunk,)
+
+    @override
+    def drop_decoders(self, tasks: Collection[str]) -> None:
+        for task in tasks:
+            del self.heads[task]
 
     @override
     def forward(self, image: Tensor) -> Outputs:

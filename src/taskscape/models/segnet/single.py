@@ -1,6 +1,6 @@
 """SegNet for one task: the baseline that every way of sharing is measured against."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -46,6 +46,11 @@ class SegnetSingle(Network, config=SegnetSingleConfig):
     @override
     def shared_modules(self) -> tuple[nn.Module, ...]:
         return ()
+
+    @override
+    def drop_decoders(self, tasks: Collection[str]) -> None:
+        for task in tasks:
+            del self.branches[task]
 
     @override
     def forward(self, image: Tensor) -> Outputs:

@@ -1,0 +1,58 @@
+"""The maps that are predicted: for programs, and as pictures for people."""
+
+import threading
+import warnings
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from typing_extensions import override
+
+from taskscape.inference.outputs.base import Output, Writer
+from taskscape.inference.prediction import Prediction, beyond, write_metadata
+from taskscape.inference.predictor import Predictor
+
+
+@dataclass(frozen=True)
+class Maps(Output):
+    """The files of ``Prediction.save``."""
+
+    pictures: bool = True
+    """Also write the pictures for people, IMAGE.TASK-view.png and IMAGE.side-by-side.png, which take most of the
+    time."""
+
+    @override
+    def writer(self, predictor: Predictor, folder: Path) -> Writer:
+        return MapsWriter(predictor, folder, self.pictures)
+
+
+@dataclass
+class MapsWriter(Writer):
+    """Writes maps, and once how to read them."""
+
+    predictor: Predictor
+    folder: Path
+    pictures: bool
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    clipped: dict[str, dict[str, float]] = field(default_factory=dict)
+    """By task and image: the share of pixels that the file cannot hold."""
+
+    def __post_init__(self) -> None:
+        """Write how to read the maps, before the first of them."""
+        self.views = self.predictor.views
+        self.metadata = write_metadata(self.views, self.folder, self.predictor.confidence_views)
+
+    @override
+    def write(self, prediction: Prediction) -> list[Path]:
+        with self.lock:
+            if prediction.views != self.views:  # the first image sets a scale that the run does not know
+                self.views = prediction.views
+                write_metadata(self.views, self.folder, self.predictor.confidence_views)
+            for task, share in prediction.beyond_file().items():
+                self.clipped.setdefault(task, {})[prediction.name] = share
+        return prediction.save_images(self.folder, pictures=self.pictures)
+
+    @override
+    def finish(self) -> list[Path]:
+        for task, shares in self.clipped.items():
+            warnings.warn(beyond(task, self.views[task], shares), stacklevel=2)
+        return [self.metadata]
