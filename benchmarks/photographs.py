@@ -73,6 +73,7 @@ def camvid(ablate: bool) -> dict[str, Job]:
         "camvid/streets": Job(recipe, 2, after="streets/all"),
         "camvid/random": Job(from_scratch(recipe), 3),
         "camvid/fine": Job(with_network(recipe, fine_skip=True), -2),
+        "camvid/ema": Job(replace(recipe, ema=0.998), -1),
     }
     if ablate:
         jobs["camvid/weighted"] = Job(with_loss(recipe, class_weights="inverse-log"), 5, seeds=1)

@@ -19,6 +19,8 @@ REST = COLORS[5]
 """The color of curves that stand alone."""
 YARDSTICK = "var(--yardstick)"
 STAGES = {"train": "training", "val": "validation"}
+NOT_AVERAGED = "not_averaged"
+"""What columns of validation begin with where the weights of the last step were measured beside their average."""
 
 
 class Curves(NamedTuple):
@@ -106,7 +108,7 @@ def _others(curves: Curves) -> list[str]:
     """Return the columns that are neither an axis nor a loss, weight or metric."""
     groups = [of.values() for of in (losses(curves.epochs), weights(curves.epochs), energies(curves.epochs))]
     known = {LEARNING_RATE, *AXES, *(column for named in groups for columns in named for column in columns)}
-    known |= {f"{stage}/{name}" for stage in STAGES for name in curves.specs}
+    known |= {f"{stage}/{name}" for stage in (*STAGES, NOT_AVERAGED) for name in curves.specs}
     return [column for column in curves.epochs if column not in known]
 
 
@@ -145,6 +147,7 @@ def metric_chart(curves: Curves, name: str, color: str, *, yardstick: bool = Fal
     lines = [
         Series("validation", color, curve),
         Series("training images", color, curves.epochs.get(f"train/{name}", []), dashed=True),
+        Series("weights not averaged", color, curves.epochs.get(f"{NOT_AVERAGED}/{name}", []), faint=True),
     ]
     if yardstick and name in curves.blind and len(curve) > 1:
         ends = [(x, curves.blind[name]) for x in (curve[0][0], curve[-1][0])]

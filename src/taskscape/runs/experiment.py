@@ -19,7 +19,16 @@ from taskscape.models import DeeplabJointConfig, Network, NetworkConfig
 from taskscape.objectives import Objective, Supervised
 from taskscape.runs.sizes import beyond, check_memory, too_large
 from taskscape.serialization import short
-from taskscape.serialization.ranges import Count, CountOrZero, Fraction, NonNegative, Positive, RangedSettings, Seed
+from taskscape.serialization.ranges import (
+    BelowOne,
+    Count,
+    CountOrZero,
+    Fraction,
+    NonNegative,
+    Positive,
+    RangedSettings,
+    Seed,
+)
 from taskscape.tasks import Task, default_tasks
 from taskscape.trackers import find_tracker
 from taskscape.training.features import require_constant
@@ -65,6 +74,9 @@ class Experiment(RangedSettings):
     """Images of the global batch: one step, all processes together."""
     gradient_clip: Positive | None = None
     """Largest norm of the network's gradient."""
+    ema: BelowOne = 0.0
+    """Decay of an exponential moving average of the weights, such as 0.999, which is what is validated and kept; 0 for
+    none. The metrics of the weights themselves are logged beside it."""
     precision: Literal["fp32", "bf16"] = "bf16"
     """bf16 computes convolutions in bfloat16, and keeps weights and losses in float32."""
     channels_last: bool = True

@@ -34,6 +34,7 @@ from taskscape.runs.trained_model import load, read_experiment
 from taskscape.serialization import dump, keep_code, unstructure
 from taskscape.trackers import Tracking
 from taskscape.training import checkpoint
+from taskscape.training.average import WeightAverage
 from taskscape.training.features import FeatureCache, require_constant
 from taskscape.training.loop import Trainer
 from taskscape.training.optimization import build_optimizer
@@ -200,6 +201,7 @@ def assemble(experiment: Experiment, stores: Mapping[str, Store], fabric: "Fabri
         track=partial(_tracking, experiment, folder) if experiment.trackers else None,
         train_metrics=partial(unchanged.spread, measured) if measured else None,
         features=features,
+        average=WeightAverage(training_step.network, experiment.ema) if experiment.ema else None,
         checkpoint_minutes=experiment.checkpoint_minutes,
     )
 

@@ -89,6 +89,8 @@ def load(path: Path) -> dict[str, Any]:
     if not has_checksum:
         raise ValueError(f"{path} is damaged, it has lost its checksum; {_REMEDY}")
     for name, is_right, wanted in _FIELDS:
+        if name not in state and name in _OPTIONAL:
+            continue
         if name not in state:
             raise ValueError(f"{path} lacks {name!r}: it is incomplete; {_REMEDY}")
         if not is_right(state[name]):
@@ -130,6 +132,7 @@ def _is_means(value: Any) -> bool:
 
 _FIELDS: tuple[tuple[str, Callable[[Any], bool], str], ...] = (
     ("network", _is_state_dict, "a mapping of names to tensors"),
+    ("average", _is_state_dict, "a mapping of names to tensors"),
     ("optimizer", _is_optimizer, "the state of an optimizer"),
     ("weighting", _is_mapping, "a mapping of names"),
     ("best", lambda value: value is None or _is_number(value), "a number or none"),
@@ -142,6 +145,8 @@ _FIELDS: tuple[tuple[str, Callable[[Any], bool], str], ...] = (
     ("processes", _is_count, "a number of processes"),
 )
 """What a checkpoint holds: what ``Trainer.state`` returns."""
+_OPTIONAL = ("average",)
+"""Fields that only some runs have."""
 
 
 def _shown(value: Any) -> str:

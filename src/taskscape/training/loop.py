@@ -3,7 +3,7 @@
 import logging
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -22,6 +22,7 @@ from taskscape.parallel import keep_threads
 from taskscape.progress import progress_bar, reporter
 from taskscape.run_folder import RunFolder, RunLogger
 from taskscape.trackers import Tracking
+from taskscape.training.average import WeightAverage
 from taskscape.training.checkpoint import Checkpointer, load_into, load_optimizer, load_weighting, save_weights
 from taskscape.training.features import FeatureCache
 from taskscape.training.interrupts import Interrupts
@@ -60,6 +61,7 @@ class Trainer:
         train_metrics: Callable[[], Iterable[Batch]] | None = None,
         track: Callable[[], Tracking] | None = None,
         features: FeatureCache | None = None,
+        average: WeightAverage | None = None,
         checkpoint_minutes: float = 10.0,
     ) -> None:
         """Take the parts of a run.
@@ -68,8 +70,8 @@ class Trainer:
         between two validations, the last epoch always ends with one. ``monitor`` is the metric that chooses the best
         epoch, see ``BestEpoch``; ``patience`` the number of epochs without a better one after which training stops;
         ``train_metrics`` gives training images on which to evaluate with each validation too; ``features`` are those of
-        a frozen encoder, which are computed first; ``checkpoint_minutes`` is the time between two checkpoints within an
-        epoch.
+        a frozen encoder, which are computed first; ``average`` is the average of weights that is evaluated and kept in
+        place of these; ``checkpoint_minutes`` is the time between two checkpoints within an epoch.
         """
         self.training_step, self.network = training_step, training_step.network
         self.train_data, self.val_data, self.epochs = train_data, val_data, epochs
@@ -81,7 +83,7 @@ class Trainer:
         self.checkpointer = Checkpointer(folder.checkpoint, fabric, checkpoint_minutes)
         self.interrupts = Interrupts()
         self.usage = Usage(fabric.device)
-        self.track, self.features = track, features
+        self.track, self.features, self.average = track, features, average
         self.logger: RunLogger | None = None
         self.tracking: Tracking | None = None
         # On a GPU reading a loss waits for all that is queued, so several steps are read at once.
@@ -135,6 +137,8 @@ class Trainer:
         for batch in self.train_data.epoch(epoch, skip=self.step - epoch * per_epoch):
             result = self.training_step(batch, self.step)
             self.step += 1
+            if self.average is not None:
+                self.average.update(self.step)
             self.pending.append((self.step, self._learning_rate(), result))
             show(f"{self._where(epoch)}  {_in_words(self.losses.last, '.3f')}")
             if self.pace.is_over():
@@ -177,6 +181,15 @@ class Trainer:
         self.pending.clear()
 
     def _evaluate(self, batches: Iterable[Batch]) -> tuple[Evaluation, dict[str, float]]:
+        """Evaluate the weights that are kept, see ``_evaluate_as_it_is``."""
+        with self._averaged():
+            return self._evaluate_as_it_is(batches)
+
+    def _averaged(self) -> AbstractContextManager[None]:
+        """Let the network have the weights that a run keeps."""
+        return nullcontext() if self.average is None else self.average.applied()
+
+    def _evaluate_as_it_is(self, batches: Iterable[Batch]) -> tuple[Evaluation, dict[str, float]]:
         """Evaluate on these batches and return ``loss/TASK`` and ``consistency/TASK`` of them too.
 
         Each process takes its part, all with the first one's statistics.
@@ -208,13 +221,15 @@ class Trainer:
         """Log the epoch with its validation, if any, keep its weights if they are the best, and save everything."""
         is_best = evaluation is not None and self.best.update(evaluation)
         on_training_images = {} if evaluation is None else self._train_metrics()
+        not_averaged = {} if evaluation is None else self._metrics_not_averaged()
         metrics = {} if evaluation is None else evaluation.metrics
         self.pace.read_clock()
         if self.logger is not None:
             row = {"seconds": self.pace.seconds, "lr": self._learning_rate()}
             row |= self.usage.read()
             row |= _prefixed("train/loss", self.losses.compute()) | _prefixed("train/weight", self.weights.compute())
-            row |= _prefixed("train", on_training_images) | _prefixed("val", others)
+            row |= _prefixed("train", on_training_images) | _prefixed("not_averaged", not_averaged)
+            row |= _prefixed("val", others)
             if self.patience is not None:
                 row["epochs_since_best"] = self.best.epochs_since
             row |= _prefixed("val", metrics)
@@ -222,7 +237,8 @@ class Trainer:
             if self.tracking is not None:
                 self.tracking.write(self.step, {"epoch": epoch + 1, **row})
             if is_best:
-                save_weights(self.folder.weights, self.network)
+                with self._averaged():
+                    save_weights(self.folder.weights, self.network)
         self.losses, self.weights = RunningMeans(), RunningMeans()
         self._save()
 
@@ -230,8 +246,13 @@ class Trainer:
         """Return metrics on training images but for those of single classes; none where none are wanted."""
         if self.train_metrics is None:
             return {}
-        evaluation, _ = self._evaluate(self.train_metrics())
-        return {name: x for name, x in evaluation.metrics.items() if not evaluation.specs[name].per_class}
+        return _of_no_class(self._evaluate(self.train_metrics())[0])
+
+    def _metrics_not_averaged(self) -> dict[str, float]:
+        """Return metrics of the weights as they are on validation images; none where the others are the same."""
+        if self.average is None:
+            return {}
+        return _of_no_class(self._evaluate_as_it_is(self.val_data.epoch(0))[0])
 
     def _save(self) -> None:
         self.pace.read_clock()
@@ -247,6 +268,7 @@ class Trainer:
         self.training_step.check_finite()
         return {
             "network": self.network.state_dict(),
+            **({} if self.average is None else {"average": self.average.tensors}),
             "optimizer": self.training_step.optimizer.state_dict(),
             "weighting": self.training_step.weighting.state_dict(),
             "best": self.best.value,
@@ -268,6 +290,14 @@ class Trainer:
         if self.fabric.device.type == "cpu":
             keep_threads(state["threads"])
         load_into(self.network, state["network"], self.folder.checkpoint)
+        if ("average" in state) != (self.average is not None):
+            has = "has an" if "average" in state else "has no"
+            raise ValueError(
+                f"{self.folder.checkpoint} {has} average of weights: resume the run with the ema that it was started "
+                "with"
+            )
+        if self.average is not None:
+            self.average.load_state(state["average"], self.folder.checkpoint)
         load_optimizer(self.training_step.optimizer, state["optimizer"], self.folder.checkpoint)
         load_weighting(self.training_step.weighting, state["weighting"], self.folder.checkpoint)
         self.best.value, self.best.epochs_since = state["best"], state["epochs_since_best"]
@@ -343,6 +373,11 @@ def _to_floats(scalars: Sequence[Tensor], device: torch.device) -> list[float]:
     device = with_float64(device)
     floats: list[float] = torch.stack([x.detach().to(device, torch.float64) for x in scalars]).tolist()
     return floats
+
+
+def _of_no_class(evaluation: Evaluation) -> dict[str, float]:
+    """Return the metrics but for those of single classes."""
+    return {name: x for name, x in evaluation.metrics.items() if not evaluation.specs[name].per_class}
 
 
 def _prefixed(prefix: str, values: Mapping[str, float]) -> dict[str, float]:
