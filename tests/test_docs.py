@@ -107,13 +107,13 @@ def test_commands_and_their_flags_exist(page: Path, monkeypatch: pytest.MonkeyPa
         if name == "--version":
             continue
         assert name in COMMANDS, command
-        if name in ("train", "sweep"):
-            if rest[0] != "--resume" and name == "train" and not re.search(r"\.(py|yaml)\b", rest[0]):
+        if name in ("train", "sweep", "bench"):
+            if rest[0] != "--resume" and name != "sweep" and not re.search(r"\.(py|yaml)\b", rest[0]):
                 assert rest[0] in known, command
             own = (
                 {"--from", "--out", "--resume", "--help", "--threads"}
                 if name == "train"
-                else {"--threads", *flags(" " + help_of("sweep"))}
+                else {"--threads", *flags(" " + help_of(name))}
             )
             for flag in flags(command) - own:
                 assert flag.rpartition(".")[2].lstrip("-") in fields_of_experiments(), command
@@ -138,7 +138,7 @@ def anchors(page: Path) -> set[str]:
 COMMAND_LINE = (ROOT / "docs" / "reference" / "cli.md").read_text("utf-8")
 
 
-@pytest.mark.parametrize("command", [name for name in COMMANDS if name not in ("train", "sweep", "prepare")])
+@pytest.mark.parametrize("command", [name for name in COMMANDS if name not in ("train", "sweep", "bench", "prepare")])
 def test_the_reference_has_every_flag_of_a_command(command: str) -> None:
     module = importlib.import_module(f"taskscape.commands.{command}")
     functions = {f"data {name}": one for name, one in module.ACTIONS.items()} if command == "data" else {}

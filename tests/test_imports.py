@@ -50,6 +50,7 @@ ROOMS = (
     "trackers",
     "training",
     "runs",
+    "bench",
     "inference",
     "publishing",
     "export",
@@ -208,7 +209,7 @@ DISTRIBUTIONS = {
 }
 """Names of distributions that differ from the modules'."""
 
-OPTIONAL = {"scipy", "h5py", "pynvml", "wandb", "mlflow", "onnxruntime", "optuna", "ray"}
+OPTIONAL = {"scipy", "h5py", "pynvml", "wandb", "mlflow", "onnxruntime", "optuna", "ray", "rerun"}
 """Imported where an extra is needed, or where it is installed."""
 
 

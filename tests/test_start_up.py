@@ -215,7 +215,7 @@ def test_a_member_of_a_choice_is_one_line(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 COMMAND_PAGES = [
-    *(name for name in COMMANDS if name not in ("train", "sweep", "prepare", "data")),
+    *(name for name in COMMANDS if name not in ("train", "sweep", "bench", "prepare", "data")),
     *(f"data {action}" for action in ACTIONS),
     *(f"prepare {name}" for name in described.described()["readers"]),
 ]
@@ -378,7 +378,7 @@ def test_words_are_completed() -> None:
     assert "train" in words(["tr"])
     assert {"joint", "segnet-mtan"} <= set(words(["train", ""]))
     assert set(words(["train", "joint", "network:"])) == {f"network:{name}" for name in offered(NetworkConfig)}
-    assert words(["train", "joint", "--precision", ""]) == ["fp32", "bf16"]
+    assert words(["train", "joint", "--precision", ""]) == ["auto", "fp32", "bf16"]
     assert "--network.tokens" in words(["train", "joint", "network:transformer", "--network."])
     assert words(["data", ""])[:3] == ["check", "show", "baseline"]
     assert "--tta" in words(["evaluate", "runs/joint", "--"])

@@ -63,6 +63,17 @@ def machine(device: torch.device) -> dict[str, str]:
     return about
 
 
+def free_memory(device: torch.device) -> float | None:
+    """Return the memory that is free for tensors on a GPU, or for processes on the CPU, in bytes; None if unknown."""
+    if device.type == "cuda":
+        return float(torch.cuda.mem_get_info(device)[0])
+    try:
+        rows = dict(row.split(":", 1) for row in Path("/proc/meminfo").read_text().splitlines())
+        return int(rows["MemAvailable"].split()[0]) * 1024.0
+    except (OSError, KeyError, ValueError):
+        return None
+
+
 def processor() -> str:
     """Return the name of the processor."""
     return _cpuinfo("model name") or platform.processor() or platform.machine()

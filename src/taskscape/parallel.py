@@ -90,14 +90,20 @@ def workers(processes: int | None) -> int:
 
 
 def parallel_map(
-    job: Callable[..., object], jobs: Iterable[tuple[object, ...]], count: int, processes: int
+    job: Callable[..., object],
+    jobs: Iterable[tuple[object, ...]],
+    count: int,
+    processes: int,
+    *,
+    in_caller: bool = True,
 ) -> Iterator[object]:
     """Yield job(*arguments) for all ``count`` ``jobs``, in order, from several processes, with few results waiting.
 
+    One job, or one process, is the caller itself unless ``in_caller`` is false.
     When the caller stops early, by Ctrl-C or SIGTERM for example, or is killed, the processes are ended at once: what a
     job writes must be complete or recognizably incomplete at any moment.
     """
-    if min(processes, count) <= 1:
+    if in_caller and min(processes, count) <= 1:
         for arguments in jobs:
             yield job(*arguments)
         return

@@ -10,6 +10,7 @@ COMMANDS = {
     "models": "list the networks with their parameters and FLOPs",
     "train": "train a recipe, or resume a run",
     "sweep": "train a recipe with many settings: grids, seeds, searches",
+    "bench": "measure how fast a recipe trains on this machine",
     "evaluate": "evaluate a trained network on a split",
     "predict": "run inference on images",
     "export": "write a network as a file for ONNX Runtime or torch",

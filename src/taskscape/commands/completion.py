@@ -83,7 +83,7 @@ def words(line: Sequence[str]) -> list[str]:
     if not before:
         return [*COMMANDS, "--help", "--version"]
     command, *rest = before
-    if command == "train":
+    if command in ("train", "bench"):
         return list(_of_train(rest, last))
     if command == "sweep":
         return list(_of_sweep(rest, last))

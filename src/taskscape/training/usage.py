@@ -1,6 +1,7 @@
 """Memory and energy that training takes, as far as the system tells."""
 
 import sys
+from pathlib import Path
 
 import torch
 
@@ -22,17 +23,28 @@ class Usage:
         system does not tell is left out; the energy needs ``nvidia-ml-py``.
         """
         values = {}
-        if sys.platform != "win32":
-            import resource
-
-            peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss  # bytes on macOS, KiB elsewhere
-            values["memory/process"] = peak / (_MEBIBYTE if sys.platform == "darwin" else 1024)
+        if (peak := _peak()) is not None:
+            values["memory/process"] = peak / _MEBIBYTE
         if self.device.type == "cuda":
             values["memory/gpu"] = torch.cuda.max_memory_allocated(self.device) / _MEBIBYTE
         before, self.joules = self.joules, _joules(self.device)
         if before is not None and self.joules is not None:
             values["energy/gpu"] = self.joules - before
         return values
+
+
+def _peak() -> float | None:
+    """Return the largest memory of this process in bytes, None where the system does not tell."""
+    try:  # Linux; its getrusage begins with the memory of the process that started this one
+        status = Path("/proc/self/status").read_text()
+        return float(next(line.split()[1] for line in status.splitlines() if line.startswith("VmHWM:"))) * 1024
+    except (OSError, StopIteration, ValueError):
+        pass
+    if sys.platform == "win32":
+        return None
+    import resource
+
+    return float(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss) * (1 if sys.platform == "darwin" else 1024)
 
 
 def _joules(device: torch.device) -> float | None:

@@ -1,0 +1,110 @@
+"""A short trial of an experiment on this machine."""
+
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from taskscape.bench.memory import Memory, memory
+from taskscape.bench.profile import Profile, profiled
+from taskscape.bench.roof import roof
+from taskscape.devices import find_device
+from taskscape.machine import processor
+from taskscape.progress import ProgressCallback
+from taskscape.runs import Experiment, environment
+from taskscape.runs.fastest import as_in, candidates, trial_step, with_way
+from taskscape.training.ways import PLAIN, Way, fastest, measure
+
+
+@dataclass(frozen=True)
+class Bench:
+    """What was measured."""
+
+    experiment: Experiment
+    """With the way that was chosen."""
+    environment: dict[str, str]
+    images: int
+    """Of a batch."""
+    size: tuple[int, int]
+    """Height and width of an image."""
+    times: dict[Way, float]
+    """Seconds of a step in each way that was tried, all in turns."""
+    way: Way
+    """That of the experiment; the fastest where its precision is auto."""
+    profile: Profile
+    """Of the step in that way."""
+    roof: float
+    """Seconds of the network's convolutions and linear layers by themselves: no step can take less."""
+    loading: float
+    """Seconds in which a batch is read and augmented; on a GPU that goes on while the network computes."""
+    memory: Memory | None
+    """None where it was not asked for, or the system does not tell."""
+
+    @property
+    def seconds(self) -> float:
+        """Of a step in the chosen way."""
+        return self.times[self.way]
+
+    @property
+    def share_of_roof(self) -> float:
+        """The part of a step in which the machine does what it must do, in 0..1."""
+        return self.roof / self.seconds
+
+    @property
+    def against_plain(self) -> float:
+        """How many times as fast as an untuned loop: fp32, channels first, not compiled."""
+        return self.times[PLAIN] / self.seconds
+
+
+def bench(
+    experiment: Experiment,
+    *,
+    compiled: bool = False,
+    with_memory: bool = True,
+    seconds: float = 20.0,
+    say: Callable[[str], None] = lambda text: None,
+    report: ProgressCallback = lambda done, of: None,
+) -> Bench:
+    """Measure training steps of an experiment on a batch of its data, from random weights; nothing is trained or kept.
+
+    With ``compiled`` also compiled ones, which takes minutes; ``seconds`` is for how long steps are timed; ``say`` is
+    called with what comes next, and ``report`` with how far it is. Of data that would have to be made first, a few
+    images are made. Raises ``ValueError`` as ``Experiment.check``.
+    """
+    experiment.check()
+    device = find_device(experiment.device)
+    say("preparing a batch")
+    store = experiment.data.few(experiment.batch_size).open()["train"]
+    experiment = experiment.for_data(store)
+    loader = experiment.loader(store, device, training=True)
+    started = time.perf_counter()
+    batch = next(loader.epoch(0))
+    batch = next(loader.epoch(1))
+    loading = (time.perf_counter() - started) / 2
+    say("timing steps")
+    own = Way("bf16", True) if experiment.precision == "auto" else _way(experiment)
+    ways = tuple(dict.fromkeys((*candidates(compiled=compiled or own.compile), own)))
+    steps = {way: (trial_step(experiment, way, batch), as_in(way, batch)) for way in ways}
+    times = measure({way: lambda s=s, b=b: s(b, 0) for way, (s, b) in steps.items()}, device, seconds=seconds)  # type: ignore[misc]
+    way = fastest(times) if experiment.precision == "auto" else own
+    step, in_order = steps.pop(way)
+    steps.clear()
+    say("profiling steps")
+    profile = profiled(step, in_order)
+    say("timing convolutions alone")
+    least = roof(step.network, in_order.image, report)
+    taken = None
+    if with_memory:
+        say("measuring memory")
+        taken = memory(experiment, way, batch)
+    height, width = batch.image.shape[-2:]
+    about = environment(device) | {"processor": processor()}
+    if hasattr(os, "getloadavg"):
+        about["load"] = f"{os.getloadavg()[0]:.1f}"
+    return Bench(
+        with_way(experiment, way), about, len(batch.image), (height, width), times, way, profile, least, loading, taken
+    )
+
+
+def _way(experiment: Experiment) -> Way:
+    return Way(experiment.number_format, experiment.channels_last, experiment.compile)

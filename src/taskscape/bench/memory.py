@@ -1,0 +1,64 @@
+"""Memory of a training step, and the largest batch that fits."""
+
+from typing import NamedTuple
+
+import torch
+
+from taskscape.batch import Batch, Target
+from taskscape.machine import free_memory
+from taskscape.parallel import parallel_map
+from taskscape.runs import Experiment
+from taskscape.runs.fastest import as_in, trial_step
+from taskscape.training.usage import Usage
+from taskscape.training.ways import Way
+
+MEBIBYTE = 2.0**20
+
+
+class Memory(NamedTuple):
+    """In bytes."""
+
+    peak: float
+    """The largest memory of a process that trains on this batch; on a GPU that of its tensors."""
+    per_image: float
+    """How much more each image of a batch takes."""
+    free: float | None
+    """What this machine has to give."""
+    images: int
+    """Of the batch."""
+
+    @property
+    def largest_batch(self) -> int | None:
+        """The largest batch that fits by these figures, a straight line through two sizes; None where unknown."""
+        if self.free is None or self.per_image <= 0:
+            return None
+        return max(int(self.images + (self.free - self.peak) / self.per_image), 0)
+
+
+def memory(experiment: Experiment, way: Way, batch: Batch) -> Memory | None:
+    """Measure batches of this size and of twice as many images, each in a process of its own.
+
+    Returns None on systems that do not tell.
+    """
+    once, twice = (
+        next(iter(parallel_map(_peak, [(experiment, way, _repeated(batch, times))], 1, 1, in_caller=False)))
+        for times in (1, 2)
+    )
+    assert isinstance(once, float) and isinstance(twice, float)
+    if not once:
+        return None
+    images = len(batch.image)
+    return Memory(once, (twice - once) / images, free_memory(batch.image.device), images)
+
+
+def _repeated(batch: Batch, times: int) -> Batch:
+    targets = {name: Target(*(torch.cat([x] * times) for x in target)) for name, target in batch.targets.items()}
+    return Batch(torch.cat([batch.image] * times), targets, torch.cat([batch.indices] * times))
+
+
+def _peak(experiment: Experiment, way: Way, batch: Batch) -> float:
+    step, own = trial_step(experiment, way, batch), as_in(way, batch)
+    for index in range(2):
+        step(own, index)
+    used = Usage(batch.image.device).read()
+    return MEBIBYTE * used.get("memory/gpu", used.get("memory/process", 0.0))

@@ -1,0 +1,53 @@
+"""The time that a network's convolutions and matrix products take by themselves: less, no step of it can take."""
+
+import torch
+from torch import Tensor, nn
+
+from taskscape.evaluation.timing import now
+from taskscape.progress import ProgressCallback
+from taskscape.selfcheck.operators import Input, Operator, operators
+from taskscape.training.precision import autocast
+
+KERNELS = (nn.modules.conv._ConvNd, nn.Linear)
+REPEATS = 3
+
+
+def roof(network: nn.Module, image: Tensor, report: ProgressCallback = lambda done, of: None) -> float:
+    """Return the seconds of all convolutions and linear layers of a step on an image batch (B, 3, H, W).
+
+    Each shape runs alone, forward and backward, in bf16 and in fp32, in the memory order of the network and with
+    weights that are already in that format; the faster of the two counts, as often as the network has the layer.
+    """
+    found = operators(network, image, lambda: autocast(image.device, "bf16"))
+    kernels = [one for one in found if isinstance(one.layer, KERNELS)]
+    seconds = 0.0
+    for done, one in enumerate(kernels, 1):
+        seconds += len(one.users) * min(_seconds(one, dtype, image.device) for dtype in (torch.bfloat16, torch.float32))
+        report(done, len(kernels))
+    return seconds
+
+
+def _seconds(operator: Operator, dtype: torch.dtype, device: torch.device) -> float:
+    """Return the least time of a forward and a backward pass."""
+    forward = operator.forward(dtype=dtype)
+    tensors = [_filled(one, dtype, device) for one in operator.inputs]
+    wanted = [x for x in tensors if x.requires_grad]
+    gradient = torch.ones_like(forward(tensors))
+
+    def once() -> None:
+        output = forward(tensors)
+        if wanted:
+            torch.autograd.grad(output, wanted, gradient)
+
+    times = []
+    for _ in range(1 + REPEATS):
+        started = now(device)
+        once()
+        times.append(now(device) - started)
+    return min(times[1:])
+
+
+def _filled(one: Input, dtype: torch.dtype, device: torch.device) -> Tensor:
+    """Return random numbers in the shape and memory layout of an input."""
+    x = torch.empty_strided(one.shape, one.stride, dtype=dtype, device=device)
+    return x.uniform_(-1, 1).requires_grad_(one.requires_grad)

@@ -1,0 +1,133 @@
+"""``taskscape bench``."""
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from taskscape.commands.call import HELP
+from taskscape.commands.experiment import parse
+from taskscape.commands.parts import without
+from taskscape.commands.recipes import described_recipe, read_recipe
+
+if TYPE_CHECKING:
+    from taskscape.bench import Bench
+    from taskscape.runs import Experiment
+
+_USAGE = """usage: taskscape bench RECIPE [--SETTING VALUE ...] [CHOICE:NAME ...]
+
+Measure how fast a recipe trains on this machine: steps in bf16 and fp32 with both orders of memory, where the time of a
+step goes, the time that its convolutions take by themselves, images per second, and memory. Nothing is trained or kept.
+
+RECIPE and its settings are those of taskscape train. With --precision auto the fastest way is taken, as in a run.
+
+  --compiled                       Try compiled steps too, which takes minutes.
+  --no-memory                      Leave out the memory, which two more processes measure.
+  --json                           Print JSON instead of tables.
+"""
+
+SWITCHES = ("compiled", "no-memory", "json")
+GIB = 2**30
+
+
+def main(arguments: Sequence[str]) -> None:
+    if not arguments or any(word in HELP for word in arguments):
+        print(_USAGE)
+        raise SystemExit(0)
+    recipe, *rest = arguments
+    if recipe.startswith("-"):
+        raise ValueError(
+            "what to measure comes first: a name of taskscape recipes, my.py:function or RUN/experiment.yaml"
+        )
+    experiment = _experiment(recipe, without(rest, (), SWITCHES))
+    chosen = {name for name in SWITCHES if f"--{name}" in rest}
+    os.environ.setdefault("KINETO_LOG_LEVEL", "99")  # torch's profiler prints about itself otherwise
+    from taskscape.bench import bench
+    from taskscape.progress import progress_bar, reporter
+
+    with progress_bar("json" not in chosen) as progress:
+        measured = bench(
+            experiment,
+            compiled="compiled" in chosen,
+            with_memory="no-memory" not in chosen,
+            say=lambda text: progress.console.print(f"{text} …", highlight=False),
+            report=reporter(progress, "convolutions"),
+        )
+    if "json" in chosen:
+        print(json.dumps(plain(measured), indent=1, ensure_ascii=False))
+    else:
+        _print(measured)
+
+
+def _experiment(recipe: str, words: Sequence[str]) -> "Experiment":
+    if (stand_in := described_recipe(recipe)) is not None:
+        parse(recipe, stand_in, words)  # what is wrong is found before torch is imported
+    asked = parse(recipe, read_recipe(recipe), words)
+    if asked.out or asked.resume:
+        raise ValueError("taskscape bench keeps nothing: leave out --out and --resume")
+    experiment: Experiment = asked.experiment
+    if asked.scale == "small":
+        from taskscape.recipes.scale import small
+
+        experiment = parse(recipe, small(read_recipe(recipe)), words).experiment
+    return experiment
+
+
+def plain(measured: "Bench") -> dict[str, Any]:
+    """Return what was measured in plain values: times in seconds, memory in bytes, shares in 0..1."""
+    memory = measured.memory
+    return {
+        "network": measured.experiment.network.name,
+        "environment": measured.environment,
+        "batch": [measured.images, 3, *measured.size],
+        "way": str(measured.way),
+        "seconds of a step": {str(way): time for way, time in measured.times.items()},
+        "images per second": measured.images / measured.seconds,
+        "times as fast as plain": measured.against_plain,
+        "parts": measured.profile.parts,
+        "kinds": measured.profile.kinds,
+        "seconds of convolutions and linear layers alone": measured.roof,
+        "share of the roof": measured.share_of_roof,
+        "seconds to load a batch": measured.loading,
+        "memory": memory and {**memory._asdict(), "largest batch": memory.largest_batch},
+    }
+
+
+def _print(measured: "Bench") -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    from taskscape.training.ways import PLAIN
+
+    console = Console(highlight=False)
+    height, width = measured.size
+    about = measured.environment
+    console.print(
+        f"[bold]{measured.experiment.network.name}[/], {', '.join(measured.experiment.tasks)}: batches of "
+        f"{measured.images} images of {height}x{width}\n{about['processor']}; {about['device']}; torch {about['torch']}"
+        + (f"; load {about['load']}" if "load" in about else "")
+    )
+    table = Table(box=None, padding=(0, 2))
+    for title in ("", "s per step", "images/s", "ratio"):
+        table.add_column(title, justify="right" if title else "left")
+    for way, seconds in sorted(measured.times.items(), key=lambda item: item[1]):
+        mark = "[bold]" if way == measured.way else ""
+        title = f"{mark}{way}" + (" (plain)" if way == PLAIN else "")
+        ratio = f"{measured.times[PLAIN] / seconds:.2f}"
+        table.add_row(title, f"{seconds:.3g}", f"{measured.images / seconds:.1f}", ratio)
+    console.print(table)
+    _print_shares("parts of a step", measured.profile.parts, measured.seconds)
+    _print_shares("what its operators do", measured.profile.kinds, measured.seconds)
+    console.print(
+        f"convolutions and linear layers alone: {measured.roof:.3g} s, {measured.share_of_roof:.0%} of the step\n"
+        f"a batch is read in {measured.loading:.3g} s"
+    )
+    if (memory := measured.memory) is not None:
+        fits = "" if memory.largest_batch is None else f"; batches of up to {memory.largest_batch} fit what is free"
+        console.print(
+            f"memory: {memory.peak / GIB:.2f} GiB, {memory.per_image / GIB:.3f} GiB more for each image{fits}"
+        )
+
+
+def _print_shares(title: str, shares: Mapping[str, float], seconds: float) -> None:
+    print(f"{title}: " + ", ".join(f"{name} {share:.0%}" for name, share in shares.items() if share >= 0.005))
