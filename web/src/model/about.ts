@@ -65,11 +65,18 @@ export interface About {
   readonly outputs: readonly Output[];
 }
 
-/** Where the weights are: see `bytes.ts`. */
+/** A picture that every runtime must compute as Python did, before it is used: RGB noise of `probe.ts`. */
+export interface Probe {
+  readonly height: number;
+  readonly width: number;
+  /** By the output's name: the mean of its values, over all channels. */
+  readonly means: Readonly<Record<string, number>>;
+}
+
+/** A network of the page. */
 export interface Model {
   readonly about: About;
-  /** The name of the resource that holds the ONNX file. */
+  /** The name of the resource that holds the ONNX file: see `resources.ts`. */
   readonly resource: string;
-  /** Bytes of that file. */
-  readonly bytes: number;
+  readonly probe: Probe;
 }

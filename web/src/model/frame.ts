@@ -12,7 +12,7 @@ export interface Values {
 
 export interface Frame {
   readonly model: Model;
-  /** The picture upright, at most `LARGEST_SIDE` pixels wide and high: for people. */
+  /** The picture upright, at most `LARGEST_SIDE` of `images/open.ts` wide and high: for people. */
   readonly picture: HTMLCanvasElement;
   /** What the network was given, RGBA, of the size of the maps. */
   readonly pixels: ImageData;
@@ -20,4 +20,6 @@ export interface Frame {
   readonly values: ReadonlyMap<string, Values>;
   /** That the network took. */
   readonly seconds: number;
+  /** What it ran on, in words: `WebAssembly, 4 threads`. */
+  readonly runtime: string;
 }

@@ -1,0 +1,24 @@
+/** Numbers as Python has them, and as people read them. */
+
+/** Rounds to the nearest integer, halves to the even one: Python's `round`. */
+export function round(x: number): number {
+  const rounded = Math.round(x);
+  return rounded - x === 0.5 && rounded % 2 !== 0 ? rounded - 1 : rounded;
+}
+
+/** Returns the percentile of sorted values, between two of them in proportion: numpy's `percentile`. */
+export function percentile(sorted: ArrayLike<number>, percent: number): number {
+  const position = (percent / 100) * (sorted.length - 1);
+  const low = Math.floor(position);
+  const a = sorted[low] as number;
+  const b = sorted[Math.min(low + 1, sorted.length - 1)] as number;
+  return a + (b - a) * (position - low);
+}
+
+/** Returns a number with three digits that count: `0.123`, `12.3`, `123`. */
+export function inWords(x: number): string {
+  if (!Number.isFinite(x)) return "–";
+  const size = Math.abs(x);
+  const digits = size >= 100 || size === 0 ? 0 : size >= 10 ? 1 : size >= 1 ? 2 : 3;
+  return x.toFixed(digits);
+}

@@ -1,0 +1,93 @@
+/** What the colors of a map mean. */
+
+import { element } from "../elements.js";
+import type { ClassesDrawing, Color, DirectionsDrawing, ScaleDrawing } from "../model/about.js";
+import type { Values } from "../model/frame.js";
+import { inWords } from "../numbers.js";
+import { fit, position } from "./scale.js";
+
+/** Returns the legend of a map: classes that occur with their shares, or a scale. */
+export function legend(values: Values): HTMLElement {
+  const { drawing, text } = values.output;
+  const host = element("div", { className: "legend-of" });
+  if (drawing.kind === "classes") host.append(classes(values, drawing));
+  if (drawing.kind === "scale") host.append(scale(values, drawing));
+  if (drawing.kind === "directions") host.append(sphere(drawing));
+  if (text) host.append(element("p", { textContent: text }));
+  return host;
+}
+
+export function css(color: Color): string {
+  return `rgb(${color.join(" ")})`;
+}
+
+/** Returns how many pixels each class has. */
+export function counts(values: Values, classes: number): number[] {
+  const found = new Array<number>(classes).fill(0);
+  for (const id of values.data) if (id in found) found[id] = (found[id] as number) + 1;
+  return found;
+}
+
+function classes(values: Values, drawing: ClassesDrawing): HTMLElement {
+  const pixels = values.width * values.height;
+  const found = counts(values, drawing.names.length)
+    .map((count, id) => ({ count, id }))
+    .filter(({ count }) => count > 0)
+    .sort((a, b) => b.count - a.count);
+  const list = element("ul", { className: "chips" });
+  for (const { count, id } of found) {
+    const swatch = element("i", {});
+    swatch.style.background = css(drawing.colors[id] as Color);
+    const share = (100 * count) / pixels;
+    const item = element("li", {}, swatch, `${drawing.names[id]} `);
+    item.append(element("small", { textContent: share < 1 ? "< 1 %" : `${Math.round(share)} %` }));
+    list.append(item);
+  }
+  return list;
+}
+
+function scale(values: Values, drawing: ScaleDrawing): HTMLElement {
+  const fitted = fit(values, drawing);
+  const stops = [...Array(17).keys()].map((i) => css(drawing.colors[Math.round((i / 16) * (drawing.colors.length - 1))] as Color));
+  const bar = element("div", { className: "bar" });
+  bar.style.background = `linear-gradient(90deg, ${stops.join(", ")})`;
+  const unit = values.output.unit ? ` ${values.output.unit}` : "";
+  const clipped = drawing.ends === null;
+  const marks: [number, string][] = [[0, `${inWords(fitted.low)}${unit}${clipped ? " or less" : ""}`]];
+  for (const tick of drawing.ticks) {
+    const place = position(tick * fitted.divisor, fitted, drawing);
+    if (place > 0.3 && place < 0.7) marks.push([place, `${tick}`]);
+  }
+  marks.push([1, `${inWords(fitted.high)}${unit}${clipped ? " or more" : ""}`]);
+  const line = element("p", { className: "ticks" });
+  for (const [place, words] of marks) {
+    const mark = element("span", { textContent: words });
+    mark.style.left = `${100 * place}%`;
+    mark.dataset["end"] = place === 0 ? "left" : place === 1 ? "right" : "";
+    line.append(mark);
+  }
+  return element("div", { className: "scale" }, bar, line);
+}
+
+/** Draws the colors of a sphere in front of the camera. */
+function sphere(drawing: DirectionsDrawing): HTMLElement {
+  const side = 112;
+  const canvas = element("canvas", { width: side, height: side, className: "sphere" });
+  canvas.setAttribute("role", "img");
+  canvas.setAttribute("aria-label", "The colors of a sphere");
+  const context = canvas.getContext("2d");
+  if (!context) return canvas;
+  const image = context.createImageData(side, side);
+  for (let i = 0; i < side * side; i++) {
+    const x = (((i % side) + 0.5) / side) * 2 - 1;
+    const y = ((Math.floor(i / side) + 0.5) / side) * 2 - 1;
+    const inside = 1 - x * x - y * y;
+    if (inside <= 0) continue;
+    [x, y, -Math.sqrt(inside)].forEach((value, c) => {
+      image.data[4 * i + c] = ((value * (drawing.signs[c] as number)) / 2 + 0.5) * 255;
+    });
+    image.data[4 * i + 3] = 255;
+  }
+  context.putImageData(image, 0, 0);
+  return canvas;
+}

@@ -1,0 +1,69 @@
+/** Values as colors: the same as in reports. */
+
+import type { Color, DirectionsDrawing, ScaleDrawing } from "../model/about.js";
+import type { Values } from "../model/frame.js";
+import { round } from "../numbers.js";
+import { fit, isUsable, position } from "./scale.js";
+
+/** Returns the color of the pixel at an index, red, green and blue. */
+export type Painter = (index: number) => Color;
+
+/** Returns a function that gives the color of every pixel; `invalid` is that of pixels without a value. */
+export function painter(values: Values, invalid: Color): Painter {
+  const { drawing } = values.output;
+  switch (drawing.kind) {
+    case "classes":
+      return (i) => drawing.colors[values.data[i] as number] ?? invalid;
+    case "scale":
+      return onScale(values, drawing, invalid);
+    case "directions":
+      return directions(values, drawing, invalid);
+    case "reflectance":
+      return reflectance(values, invalid);
+  }
+}
+
+/** Returns the colors as pixels, RGBA. */
+export function paint(values: Values, invalid: Color): ImageData {
+  const color = painter(values, invalid);
+  const image = new ImageData(values.width, values.height);
+  for (let i = 0; i < values.width * values.height; i++) {
+    const [r, g, b] = color(i);
+    image.data.set([r, g, b, 255], 4 * i);
+  }
+  return image;
+}
+
+function onScale(values: Values, drawing: ScaleDrawing, invalid: Color): Painter {
+  const fitted = fit(values, drawing);
+  const last = drawing.colors.length - 1;
+  return (i) => {
+    const x = values.data[i] as number;
+    if (!isUsable(x, drawing)) return invalid;
+    return drawing.colors[round(Math.min(1, Math.max(0, position(x, fitted, drawing))) * last)] as Color;
+  };
+}
+
+function directions(values: Values, drawing: DirectionsDrawing, invalid: Color): Painter {
+  const size = values.width * values.height;
+  return (i) => {
+    const vector = [0, 1, 2].map((c) => values.data[c * size + i] as number);
+    if (!vector.every(Number.isFinite)) return invalid;
+    const [r, g, b] = vector.map((x, c) => to8Bit(((drawing.signs[c] as number) * x) / 2 + 0.5));
+    return [r as number, g as number, b as number];
+  };
+}
+
+function reflectance(values: Values, invalid: Color): Painter {
+  const size = values.width * values.height;
+  return (i) => {
+    const linear = [0, 1, 2].map((c) => values.data[c * size + i] as number);
+    if (!linear.every(Number.isFinite)) return invalid;
+    const [r, g, b] = linear.map((x) => to8Bit(x <= 0.0031308 ? 12.92 * x : 1.055 * x ** (1 / 2.4) - 0.055));
+    return [r as number, g as number, b as number];
+  };
+}
+
+function to8Bit(x: number): number {
+  return round(Math.min(1, Math.max(0, x)) * 255);
+}

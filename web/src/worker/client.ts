@@ -1,0 +1,59 @@
+/** A worker, from the page's side. */
+
+import type { Answer, Picture, Ran, Request, RuntimeName } from "./protocol.js";
+
+/** Source text of the workers, put in by the build. */
+declare const WORKERS: Readonly<Record<RuntimeName, string>>;
+
+type Unsent<R> = R extends Request ? Omit<R, "id"> : never;
+
+/** Runs networks on one runtime. */
+export class Runner {
+  readonly #worker: Worker;
+  readonly #waiting = new Map<number, { resolve(answer: Answer): void; reject(error: Error): void }>();
+  #next = 0;
+  #started = false;
+
+  constructor(readonly name: RuntimeName) {
+    const address = URL.createObjectURL(new Blob([WORKERS[name]], { type: "text/javascript" }));
+    this.#worker = new Worker(address);
+    this.#worker.onmessage = (event: MessageEvent<Answer>) => {
+      this.#waiting.get(event.data.id)?.resolve(event.data);
+      this.#waiting.delete(event.data.id);
+    };
+    this.#worker.onerror = (event) => {
+      const error = new Error(event.message || "this browser did not start a worker");
+      for (const { reject } of this.#waiting.values()) reject(error);
+      this.#waiting.clear();
+    };
+  }
+
+  /** Loads a network; returns the number of threads. `runtime` is called once. */
+  async load(key: string, model: string, runtime: () => Promise<string>): Promise<number> {
+    const answer = await this.#ask({ kind: "load", key, model, runtime: this.#started ? null : await runtime() });
+    this.#started = true;
+    if (!("loaded" in answer)) throw new Error("the worker gave another answer");
+    return answer.loaded.threads;
+  }
+
+  /** Runs a network that was loaded. The picture's memory is given away. */
+  async run(key: string, picture: Picture, height: number, width: number): Promise<Ran> {
+    const answer = await this.#ask({ kind: "run", key, picture, height, width }, [picture.data.buffer as ArrayBuffer]);
+    if (!("ran" in answer)) throw new Error("the worker gave another answer");
+    return answer.ran;
+  }
+
+  stop(): void {
+    this.#worker.terminate();
+  }
+
+  async #ask(request: Unsent<Request>, transfer: Transferable[] = []): Promise<Answer> {
+    const id = this.#next++;
+    const answer = await new Promise<Answer>((resolve, reject) => {
+      this.#waiting.set(id, { resolve, reject });
+      this.#worker.postMessage({ ...request, id }, transfer);
+    });
+    if ("error" in answer) throw new Error(answer.error);
+    return answer;
+  }
+}
