@@ -7,8 +7,8 @@
 
 A step is forward pass, losses, backward passes with what balances them, and optimizer, on random images and labels,
 without metrics. Each is measured A B C A B C …: theirs as published (float32), theirs with autocast to bf16 and, where
-their code allows it, channels last, which anyone can add in two lines, and ours in what ``precision: auto`` chose for it
-on this machine. LibMTL's networks are trained by its own methods and by ours, so that nothing but the step differs.
+their code allows it, channels last, which anyone can add in two lines, and ours in what ``precision: auto`` chose
+here. LibMTL's networks are trained by its own methods and by ours, so that nothing but the step differs.
 """
 
 import argparse
@@ -22,7 +22,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -48,6 +48,18 @@ CPU = torch.device("cpu")
 RESULTS = Path(__file__).parent / "results" / "against_originals.json"
 
 Step = Callable[[], object]
+
+
+class Theirs(NamedTuple):
+    """A network of the authors, and the two halves of its training step."""
+
+    network: nn.Module
+    losses: Callable[[Tensor], Any]
+    """Of images."""
+    update: Callable[[Any], None]
+    """Gradients and optimizer."""
+
+
 Steps = tuple[Step, Step, Step, Way]
 """Theirs, theirs with bf16 and channels last, ours, and what ours computes in."""
 
@@ -83,19 +95,25 @@ def ours(experiment: Experiment, batch: Batch) -> tuple[Step, Way]:
     return lambda: step(own, 0), way
 
 
-def tuned(network: nn.Module, step: Callable[[Tensor], object], image: Tensor) -> Step:
+def published(theirs: Theirs, image: Tensor) -> Step:
+    """Return a step of theirs as it was published."""
+    return lambda: theirs.update(theirs.losses(image))
+
+
+def tuned(theirs: Theirs, image: Tensor) -> Step:
     """Return a step of theirs with bf16, and with channels last unless that fails."""
 
-    def call() -> object:
+    def call() -> None:
         with torch.autocast("cpu", torch.bfloat16):
-            return step(image)
+            losses = theirs.losses(image)
+        theirs.update(losses)
 
-    network.to(memory_format=torch.channels_last)
+    theirs.network.to(memory_format=torch.channels_last)
     image = image.contiguous(memory_format=torch.channels_last)
     try:
         call()
     except RuntimeError:  # some of their code takes gradients for contiguous
-        network.to(memory_format=torch.contiguous_format)
+        theirs.network.to(memory_format=torch.contiguous_format)
         image = image.contiguous()
     return call
 
@@ -110,18 +128,20 @@ def mtan(checkout: Path, images: int, size: tuple[int, int]) -> Steps:
     labels = [(batch.targets["semseg"].value, "semantic"), (batch.targets["depth"].value, "depth")]
     labels.append((batch.targets["normals"].value, "normal"))
 
-    def theirs() -> tuple[nn.Module, Callable[[Tensor], object]]:
+    def theirs() -> Theirs:
         network = segnet(checkout, "mtan", weight="equal")
         optimizer = torch.optim.Adam(network.parameters(), lr=1e-4)
 
-        def step(image: Tensor) -> None:
-            predictions, _ = network(image)
-            losses = [fit(x, label, kind) for x, (label, kind) in zip(predictions, labels, strict=True)]
+        def losses(image: Tensor) -> Tensor:
+            found = network(image)[0]
+            return torch.stack([fit(x, label, kind) for x, (label, kind) in zip(found, labels, strict=True)]).sum()
+
+        def update(loss: Tensor) -> None:
             optimizer.zero_grad()
-            torch.stack(losses).sum().backward()
+            loss.backward()
             optimizer.step()
 
-        return network, step
+        return Theirs(network, losses, update)
 
     experiment = Experiment(
         network=SegnetMtanConfig(), tasks=tasks_of(batch, NYUV2_13), optimizer=AdamConfig(lr=1e-4), precision="auto"
@@ -129,13 +149,10 @@ def mtan(checkout: Path, images: int, size: tuple[int, int]) -> Steps:
     return published_and_ours(theirs, experiment, batch)
 
 
-def published_and_ours(
-    theirs: Callable[[], tuple[nn.Module, Callable[[Tensor], object]]], experiment: Experiment, batch: Batch
-) -> Steps:
+def published_and_ours(theirs: Callable[[], Theirs], experiment: Experiment, batch: Batch) -> Steps:
     """Return the three steps of a pair."""
-    _, plain = theirs()
     mine, way = ours(experiment, batch)
-    return partial(plain, batch.image), tuned(*theirs(), batch.image), mine, way
+    return published(theirs(), batch.image), tuned(theirs(), batch.image), mine, way
 
 
 # -- cross-task consistency --------------------------------------------------------------------------------------------
@@ -154,20 +171,22 @@ def xtask(checkout: Path, images: int, size: tuple[int, int]) -> Steps:
     batch = batch._replace(targets=batch.targets | {"depth": depth})
     everywhere = torch.ones(images, 1, *size)
 
-    def theirs() -> tuple[nn.Module, Callable[[Tensor], object]]:
+    def theirs() -> Theirs:
         network = XTaskTSNet(34, 7, batch_norm=False, wider_ttnet=False)
         optimizer = torch.optim.Adam(network.parameters(), lr=1e-4, betas=(0.9, 0.99))
         criterion = XTaskLoss(num_classes=7, image_loss_type="L1", label_smoothing=0.0, method="xtsc")
         labels = batch.targets["semseg"].value
 
-        def step(image: Tensor) -> None:
-            depth_loss, segmentation_loss = criterion(network(image), labels, inverse, everywhere, everywhere)
+        def losses(image: Tensor) -> Any:
+            return criterion(network(image), labels, inverse, everywhere, everywhere)
+
+        def update(two: tuple[Tensor, Tensor]) -> None:
             optimizer.zero_grad()
-            depth_loss.backward(retain_graph=True)
-            segmentation_loss.backward(retain_graph=True)
+            for loss in two:
+                loss.backward(retain_graph=True)
             optimizer.step()
 
-        return network, step
+        return Theirs(network, losses, update)
 
     recipe = consistency.cityscapes_7()
     experiment = Experiment(
@@ -250,27 +269,23 @@ def libmtl(
     labels = {name: target.value for name, target in batch.targets.items()}
     arguments = {"calpha": 0.5, "rescale": 1} if weighting == "CAGrad" else {}
 
-    def losses_of(found: Mapping[str, Tensor]) -> Tensor:
-        return torch.stack(
-            [
-                F.cross_entropy(found["semseg"], labels["semseg"]),
-                F.l1_loss(found["depth"], labels["depth"]),
-                1 - (F.normalize(found["normals"], dim=1) * labels["normals"]).sum(1).mean(),
-            ]
-        )
-
-    def theirs() -> tuple[nn.Module, Callable[[Tensor], object]]:
+    def theirs() -> Theirs:
         model = libmtl_network(checkout, architecture, weighting, size)
         optimizer = torch.optim.Adam(model.parameters(), lr=1e-4)
 
-        def step(image: Tensor) -> None:
+        def losses(image: Tensor) -> Tensor:
+            found = model(image)
+            cosine = (F.normalize(found["normals"], dim=1) * labels["normals"]).sum(1).mean()
+            semseg = F.cross_entropy(found["semseg"], labels["semseg"])
+            return torch.stack([semseg, F.l1_loss(found["depth"], labels["depth"]), 1 - cosine])
+
+        def update(three: Tensor) -> None:
             random.seed(0)
-            losses = losses_of(model(image))
             optimizer.zero_grad(set_to_none=False)
-            model.backward(losses, **arguments)
+            model.backward(three, **arguments)
             optimizer.step()
 
-        return model, step
+        return Theirs(model, losses, update)
 
     experiment = Experiment(
         network=LibMTLConfig(str(checkout), architecture, size),
