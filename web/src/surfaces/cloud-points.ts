@@ -1,0 +1,77 @@
+/** A depth map as points in space, through a pinhole camera whose axis goes through the middle of the image. */
+
+import { percentile } from "../numbers.js";
+
+export interface Points {
+  /** x right, y down, z forward, three numbers a point, in the unit of the depth map. */
+  readonly positions: Float32Array;
+  /** The pixel of every point, row by row. */
+  readonly pixels: Uint32Array;
+  /** How far the pixel above or below is, in widths of the pixel: a surface that is seen at a slant has wide gaps. */
+  readonly gaps: Float32Array;
+  /** Focal length in pixels. */
+  readonly focal: number;
+  /** The distance that half of the points are within. */
+  readonly middle: number;
+}
+
+export interface Depth {
+  readonly data: ArrayLike<number>;
+  readonly width: number;
+  readonly height: number;
+}
+
+/** Where distances jump by more than this share from one pixel to the next, the pixel between belongs to neither. */
+const JUMP = 0.12;
+
+const WIDEST_GAP = 6;
+
+/** The focal length in pixels of a camera that takes in this horizontal angle, in degrees. */
+export function focalOf(degrees: number, width: number): number {
+  return width / 2 / Math.tan((degrees * Math.PI) / 360);
+}
+
+/** The points of all pixels that are nearer than `far`, without those that hang in the air between two things. */
+export function pointsOf(depth: Depth, focal: number, far: number): Points {
+  const { data, width, height } = depth;
+  const positions = new Float32Array(3 * width * height);
+  const pixels = new Uint32Array(width * height);
+  const gaps = new Float32Array(width * height);
+  let count = 0;
+  for (let y = 0; y < height; y++) {
+    for (let x = 0; x < width; x++) {
+      const pixel = y * width + x;
+      const z = data[pixel]!;
+      if (!(z > 0 && z <= far) || jumps(data, width, height, x, y)) continue;
+      positions[3 * count] = ((x - (width - 1) / 2) * z) / focal;
+      positions[3 * count + 1] = ((y - (height - 1) / 2) * z) / focal;
+      positions[3 * count + 2] = z;
+      const above = Math.abs(z - (data[pixel - width] ?? z));
+      const below = Math.abs(z - (data[pixel + width] ?? z));
+      gaps[count] = Math.min(WIDEST_GAP, Math.hypot(1, (Math.min(above, below) * focal) / z)) || 1;
+      pixels[count++] = pixel;
+    }
+  }
+  const kept = positions.slice(0, 3 * count);
+  const distances = Float32Array.from({ length: count }, (_, i) => kept[3 * i + 2]!);
+  const middle = within(distances, 50);
+  return { positions: kept, pixels: pixels.slice(0, count), gaps: gaps.slice(0, count), focal, middle };
+}
+
+/** The distance that this share of the pixels is within, in percent, of those that have one; 1 where none has. */
+export function within(distances: ArrayLike<number>, percent: number): number {
+  const sorted = Float32Array.from(distances).filter((z) => z > 0 && z < Infinity).sort();
+  return sorted.length ? percentile(sorted, percent) : 1;
+}
+
+function jumps(data: ArrayLike<number>, width: number, height: number, x: number, y: number): boolean {
+  const pixel = y * width + x;
+  const z = data[pixel]!;
+  const limit = JUMP * z;
+  return (
+    (x > 0 && z - data[pixel - 1]! > limit) ||
+    (x < width - 1 && z - data[pixel + 1]! > limit) ||
+    (y > 0 && z - data[pixel - width]! > limit) ||
+    (y < height - 1 && z - data[pixel + width]! > limit)
+  );
+}

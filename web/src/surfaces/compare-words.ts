@@ -1,0 +1,62 @@
+/** How far two predictions of one picture are apart, in words. */
+
+import type { Values } from "../model/frame.js";
+import { within } from "./cloud-points.js";
+
+/** Whether two networks say the same kind of thing of a pixel, so that one can be held against the other. */
+export function comparable(left: Values, right: Values): boolean {
+  return left.output.drawing.kind === right.output.drawing.kind && left.output.channels === right.output.channels;
+}
+
+/** A sentence; the maps may have other sizes and other classes. */
+export function difference(left: Values, right: Values): string {
+  const drawing = left.output.drawing;
+  const other = right.output.drawing;
+  if (drawing.kind === "classes" && other.kind === "classes") {
+    const same = mean(left, right, (a, b) => (drawing.names[a[0]!] === other.names[b[0]!] ? 1 : 0));
+    return `The same class in ${percent(same)} of the pixels.`;
+  }
+  if (drawing.kind === "directions") {
+    const angle = mean(left, right, (a, b) => degrees(a, b));
+    return `Directions differ by ${angle.toFixed(1)}° on average.`;
+  }
+  if (drawing.kind === "scale" && drawing.logarithmic) {
+    const [one, two] = drawing.relative ? [1 / within(left.data, 50), 1 / within(right.data, 50)] : [1, 1];
+    const apart = mean(left, right, (a, b) => Math.abs(Math.log((a[0]! * one) / (b[0]! * two))));
+    return `Distances differ by ${percent(Math.exp(apart) - 1)} on average.`;
+  }
+  const apart = mean(left, right, (a, b) => a.reduce((sum, value, i) => sum + Math.abs(value - b[i]!), 0) / a.length);
+  return `Values differ by ${apart.toPrecision(2)} ${left.output.unit}`.trim() + " on average.";
+}
+
+/** The mean of a finite function of both maps at the pixels of the left one. */
+function mean(left: Values, right: Values, of: (a: number[], b: number[]) => number): number {
+  let [sum, count] = [0, 0];
+  for (let y = 0; y < left.height; y++) {
+    const otherY = Math.floor(((y + 0.5) * right.height) / left.height);
+    for (let x = 0; x < left.width; x++) {
+      const otherX = Math.floor(((x + 0.5) * right.width) / left.width);
+      const value = of(pixel(left, x, y), pixel(right, otherX, otherY));
+      if (!Number.isFinite(value)) continue;
+      sum += value;
+      count++;
+    }
+  }
+  return count ? sum / count : 0;
+}
+
+function pixel(values: Values, x: number, y: number): number[] {
+  const { data, width, height, output } = values;
+  return Array.from({ length: output.channels }, (_, c) => data[(c * height + y) * width + x]!);
+}
+
+function degrees(a: readonly number[], b: readonly number[]): number {
+  const dot = a.reduce((sum, value, i) => sum + value * b[i]!, 0);
+  const lengths = Math.hypot(...a) * Math.hypot(...b);
+  return (Math.acos(Math.min(1, Math.max(-1, dot / lengths))) * 180) / Math.PI;
+}
+
+function percent(share: number): string {
+  const value = 100 * share;
+  return `${value > 0 && value < 10 ? value.toFixed(1) : value.toFixed(0)} %`;
+}
