@@ -178,6 +178,13 @@ class Task(RangedSettings, ABC):
         stacked = torch.stack(list(raws))
         return stacked.mean(0) if reduce == "mean" else stacked.amax(0)
 
+    def blend(self, past: Tensor, raw: Tensor, share: Tensor) -> Tensor:
+        """Return raw output, (B, channels, H, W), that is to a ``share`` (B, 1, H, W) in 0..1 that of the past.
+
+        Videos are smoothed so. Scores and normalized values are averaged as they are, unless a task knows better.
+        """
+        return torch.lerp(raw, past, share)
+
 
 def read_as(field: str, modality: Modality, *kinds: type[M]) -> M:
     """Return the modality of a store's field, of one of the kinds that a task learns from.

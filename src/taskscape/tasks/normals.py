@@ -70,7 +70,16 @@ class SurfaceNormals(Task):
     @override
     def merge(self, raws: Sequence[Tensor], reduce: Literal["mean", "max"]) -> Tensor:
         """Return the mean of the unit vectors, which ``decode`` brings to unit length: a direction has no maximum."""
-        return super().merge([torch.cat([self.decode(raw), at_least_float32(raw[:, 3:])], 1) for raw in raws], "mean")
+        return super().merge([self._unit(raw) for raw in raws], "mean")
+
+    @override
+    def blend(self, past: Tensor, raw: Tensor, share: Tensor) -> Tensor:
+        """Average unit vectors: the length of the output means nothing."""
+        return super().blend(self._unit(past), self._unit(raw), share)
+
+    def _unit(self, raw: Tensor) -> Tensor:
+        """Return raw output with vectors of unit length."""
+        return torch.cat([self.decode(raw), at_least_float32(raw[:, 3:])], 1)
 
     @override
     def hflip(self, raw: Tensor) -> Tensor:
