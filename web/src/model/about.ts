@@ -20,8 +20,6 @@ export interface ScaleDrawing {
   readonly ends: readonly [number, number] | null;
   /** Whether values of one map are divided by its median, because their scale is not known. */
   readonly relative: boolean;
-  /** Where the legend may have a tick. */
-  readonly ticks: readonly number[];
 }
 
 /** Unit vectors: a color per direction, `(vector * signs / 2 + 1 / 2) * 255`. */
@@ -30,12 +28,15 @@ export interface DirectionsDrawing {
   readonly signs: readonly [number, number, number];
 }
 
-/** Linear red, green and blue in 0..1. */
-export interface ReflectanceDrawing {
-  readonly kind: "reflectance";
+/** Red, green and blue: `value ** gamma * factor + offset` of each channel. */
+export interface ChannelsDrawing {
+  readonly kind: "channels";
+  readonly factor: readonly [number, number, number];
+  readonly offset: number;
+  readonly gamma: number;
 }
 
-export type Drawing = ClassesDrawing | ScaleDrawing | DirectionsDrawing | ReflectanceDrawing;
+export type Drawing = ClassesDrawing | ScaleDrawing | DirectionsDrawing | ChannelsDrawing;
 
 /** What a network says of one task. */
 export interface Output {

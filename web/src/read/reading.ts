@@ -37,8 +37,8 @@ function inText(values: Values, index: number): string {
     }
     case "directions":
       return facing(at(0), at(1), at(2));
-    case "reflectance":
-      return [0, 1, 2].map((c) => `${Math.round(100 * at(c))} %`).join(", ");
+    case "channels":
+      return [0, 1, 2].map((c) => inWords(at(c))).join(", ");
   }
 }
 

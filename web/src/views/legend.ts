@@ -6,6 +6,9 @@ import type { Values } from "../model/frame.js";
 import { inWords } from "../numbers.js";
 import { fit, position } from "./scale.js";
 
+/** Where a scale may have a mark: those of `taskscape.views.depth`. */
+const TICKS = [0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000];
+
 /** Returns the legend of a map: classes that occur with their shares, or a scale. */
 export function legend(values: Values): HTMLElement {
   const { drawing, text } = values.output;
@@ -54,7 +57,7 @@ function scale(values: Values, drawing: ScaleDrawing): HTMLElement {
   const unit = values.output.unit ? ` ${values.output.unit}` : "";
   const clipped = drawing.ends === null;
   const marks: [number, string][] = [[0, `${inWords(fitted.low)}${unit}${clipped ? " or less" : ""}`]];
-  for (const tick of drawing.ticks) {
+  for (const tick of TICKS) {
     const place = position(tick * fitted.divisor, fitted, drawing);
     if (place > 0.3 && place < 0.7) marks.push([place, `${tick}`]);
   }

@@ -1,6 +1,6 @@
 /** Values as colors: the same as in reports. */
 
-import type { Color, DirectionsDrawing, ScaleDrawing } from "../model/about.js";
+import type { ChannelsDrawing, Color, DirectionsDrawing, ScaleDrawing } from "../model/about.js";
 import type { Values } from "../model/frame.js";
 import { round } from "../numbers.js";
 import { fit, isUsable, position } from "./scale.js";
@@ -18,8 +18,8 @@ export function painter(values: Values, invalid: Color): Painter {
       return onScale(values, drawing, invalid);
     case "directions":
       return directions(values, drawing, invalid);
-    case "reflectance":
-      return reflectance(values, invalid);
+    case "channels":
+      return channels(values, drawing, invalid);
   }
 }
 
@@ -54,12 +54,13 @@ function directions(values: Values, drawing: DirectionsDrawing, invalid: Color):
   };
 }
 
-function reflectance(values: Values, invalid: Color): Painter {
+function channels(values: Values, drawing: ChannelsDrawing, invalid: Color): Painter {
   const size = values.width * values.height;
   return (i) => {
-    const linear = [0, 1, 2].map((c) => values.data[c * size + i] as number);
-    if (!linear.every(Number.isFinite)) return invalid;
-    const [r, g, b] = linear.map((x) => to8Bit(x <= 0.0031308 ? 12.92 * x : 1.055 * x ** (1 / 2.4) - 0.055));
+    const vector = [0, 1, 2].map((c) => values.data[c * size + i] as number);
+    if (!vector.every(Number.isFinite)) return invalid;
+    const { factor, offset, gamma } = drawing;
+    const [r, g, b] = vector.map((x, c) => to8Bit(((gamma === 1 ? x : Math.max(0, x) ** gamma) * (factor[c] as number) + offset) / 255));
     return [r as number, g as number, b as number];
   };
 }

@@ -1,0 +1,145 @@
+/** The page: its parts brought together. */
+
+import { byId, element } from "./elements.js";
+import { openPicture } from "./images/open.js";
+import { takeFiles } from "./intake.js";
+import type { Model } from "./model/about.js";
+import type { Frame } from "./model/frame.js";
+import { contents, type Contents } from "./model/models.js";
+import { busy, fail, say, saySpeed } from "./status.js";
+import { sources, surfaces } from "./surfaces/index.js";
+import type { Page, Surface } from "./surfaces/surface.js";
+import { tabs } from "./tabs.js";
+import { Engine } from "./worker/engine.js";
+
+class Application implements Page {
+  readonly models: readonly Model[];
+  model: Model;
+  readonly #engine = new Engine(say);
+  readonly #mounted = new Set<Surface>();
+  #surface: Surface | undefined;
+  #frame: Frame | undefined;
+  #name = "";
+  /** Counts pictures, so that the answer for an older one is not shown over a newer one. */
+  #latest = 0;
+
+  constructor(inside: Contents) {
+    const [first] = inside.models;
+    if (!first) throw new Error("This page holds no network: write one with taskscape export RUN --to web");
+    this.models = inside.models;
+    this.model = first;
+    this.#describe();
+    this.#choose();
+    for (const source of sources.filter((source) => source.offered())) {
+      const host = element("div", { className: "source", id: `source-${source.id}` });
+      byId("sources", HTMLElement).append(host);
+      source.mount(host, this);
+    }
+    tabs(byId("tabs", HTMLElement), byId("surfaces", HTMLElement), this.#surfaces(), (id, panel) => this.#open(id, panel));
+    takeFiles((file) => void this.#take(file, file.name || "The picture"));
+    licenses(inside.licenses);
+    if (inside.example) void this.#example(inside);
+    else say("Choose a picture to begin.");
+  }
+
+  predict(model: Model, picture: HTMLCanvasElement): Promise<Frame> {
+    return this.#engine.predict(model, picture);
+  }
+
+  async show(picture: HTMLCanvasElement, name: string): Promise<void> {
+    const number = ++this.#latest;
+    busy(true);
+    try {
+      const frame = await this.predict(this.model, picture);
+      if (number !== this.#latest) return;
+      this.#frame = frame;
+      this.#name = name;
+      fail("");
+      document.body.classList.add("predicted");
+      this.#surface?.draw(frame);
+      saySpeed(frame, name);
+    } catch (error) {
+      if (number === this.#latest) this.#failed(error);
+    } finally {
+      if (number === this.#latest) busy(false);
+    }
+  }
+
+  say(text: string): void {
+    say(text);
+  }
+
+  fail(text: string): void {
+    fail(text);
+  }
+
+  #failed(error: unknown): void {
+    fail(error instanceof Error ? error.message : String(error));
+    say("");
+  }
+
+  /** Opens a file; what a camera gives ends there. */
+  async #take(file: Blob, name: string): Promise<void> {
+    for (const source of sources) source.stop();
+    busy(true);
+    try {
+      await this.show(await openPicture(file, name), name);
+    } catch (error) {
+      this.#failed(error);
+      busy(false);
+    }
+  }
+
+  async #example({ example, credit }: Contents): Promise<void> {
+    const [head = "", data = ""] = example.split(",");
+    const bytes = Uint8Array.from(atob(data), (letter) => letter.charCodeAt(0));
+    const type = /data:([^;]*)/.exec(head)?.[1] ?? "image/jpeg";
+    await this.#take(new Blob([bytes], { type }), `Example (photograph: ${credit})`);
+  }
+
+  #surfaces(): Surface[] {
+    return surfaces.filter((surface) => surface.fits(this.models));
+  }
+
+  #open(id: string, panel: HTMLElement): void {
+    this.#surface?.leave?.();
+    this.#surface = this.#surfaces().find((surface) => surface.id === id);
+    if (!this.#surface) return;
+    if (!this.#mounted.has(this.#surface)) this.#surface.mount(panel, this);
+    this.#mounted.add(this.#surface);
+    if (this.#frame) this.#surface.draw(this.#frame);
+  }
+
+  #describe(): void {
+    const { name, text } = this.model.about;
+    document.title = `${name} · taskscape`;
+    byId("name", HTMLElement).textContent = name;
+    byId("about", HTMLElement).textContent = text;
+  }
+
+  /** Offers the networks where there are several. */
+  #choose(): void {
+    const select = byId("model", HTMLSelectElement);
+    select.append(...this.models.map(({ about }, i) => new Option(about.name, String(i))));
+    byId("models", HTMLElement).hidden = this.models.length < 2;
+    select.addEventListener("change", () => {
+      this.model = this.models[Number(select.value)] as Model;
+      this.#describe();
+      if (this.#frame) void this.show(this.#frame.picture, this.#name);
+    });
+  }
+}
+
+function licenses(text: string): void {
+  const dialog = byId("licenses", HTMLDialogElement);
+  byId("show-licenses", HTMLButtonElement).addEventListener("click", () => {
+    byId("licenses-text", HTMLElement).textContent = text;
+    dialog.showModal();
+  });
+}
+
+try {
+  new Application(contents());
+} catch (error) {
+  fail(error instanceof Error ? error.message : String(error));
+}
