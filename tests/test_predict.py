@@ -1,6 +1,5 @@
 import json
 import shutil
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,31 +10,17 @@ from PIL import Image
 
 from blocks import SIZE
 from elevation import PredictElevation
+from predicting import make_run, rgb
 from taskscape.commands.predict import main
 from taskscape.inference import Predictor, load
 from taskscape.inference.predict import predict
 from taskscape.inference.sources import name_images
 from taskscape.modalities import Depth
 from taskscape.modalities.class_sets import CITYSCAPES_2
-from taskscape.run_folder import Result, RunFolder
-from taskscape.serialization import dump
-from taskscape.tasks import SemanticSegmentation, Task
-from taskscape.training import checkpoint
+from taskscape.run_folder import RunFolder
+from taskscape.tasks import SemanticSegmentation
 from taskscape.views import view
 from tiny import tiny
-
-
-def make_run(path: Path, tasks: Mapping[str, Task]) -> Path:
-    """A run as training leaves it, with random weights."""
-    run = RunFolder(path)
-    experiment = replace(tiny(Path("nowhere")), tasks=tasks)
-    torch.manual_seed(0)
-    network = experiment.network.build({name: task.channels for name, task in tasks.items()})
-    run.experiment.write_text(dump(experiment))
-    checkpoint.save_weights(run.weights, network)
-    modalities = {name: task.modality for name, task in tasks.items()}
-    Result(split="val", images=1, size=(50, 70), tasks=modalities, metrics={}, specs={}).save(run.result())
-    return path
 
 
 @pytest.fixture(scope="module")
@@ -47,10 +32,6 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def predictor(run: Path) -> Predictor:
     return load(run, native_resolution=True, device="cpu")
-
-
-def rgb(height: int = SIZE[0], width: int = SIZE[1]) -> Image.Image:
-    return Image.fromarray(np.random.default_rng(0).integers(0, 256, (height, width, 3), np.uint8))
 
 
 # -- in Python ---------------------------------------------------------------------------------------------------------

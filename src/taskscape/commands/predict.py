@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import tyro
 
@@ -43,6 +43,12 @@ def predict(
     tiles: bool = False,
     tile_size: tuple[int, int] | None = None,
     tile_overlap: float | None = None,
+    point_cloud: bool = False,
+    point_color: str = "image",
+    rerun: bool = False,
+    focal: float | None = None,
+    fov: float | None = None,
+    submission: tuple[Literal["cityscapes", "coco-panoptic"], ...] = (),
     batch: int = 1,
     device: str = "auto",
 ) -> None:
@@ -78,18 +84,35 @@ def predict(
         tile_size: Compute in tiles of this height and width, such as 480x960; by default the size at which the network
             was evaluated. Together with --height images are scaled to it first.
         tile_overlap: Share of a tile that it has in common with the next one; by default 0.25.
+        point_cloud: Write IMAGE.ply too: the points of the image in metres, x right, y down, z forward, with colors,
+            and normals if they are predicted. The sky is left out.
+        point_color: What gives points their color: image, or the name of a task, such as that with the classes.
+        rerun: Write recording.rrd too, for the viewer of rerun.io: images, maps, camera and points, one image after the
+            other. Needs rerun-sdk, the extra rerun.
+        focal: Focal length of the images in pixels, for points; by default that in the image's EXIF, or else that of
+            the data that the network was trained with.
+        fov: The same as the field of view from the left to the right edge, in degrees.
+        submission: Write files for a benchmark too. cityscapes: label ids for its server, in the folder cityscapes;
+            coco-panoptic: the folder panoptic and panoptic.json, with one segment for every class in an image.
         batch: Images of one size, or tiles, that are computed together: faster on a GPU.
         device: Where to compute: auto (a GPU when there is one), cpu, cuda, cuda:1 or mps.
     """
     run, images = _chosen(named)
     with quick_imports():
-        from taskscape.inference.outputs import Maps
+        from taskscape.inference.cameras import Lens
+        from taskscape.inference.outputs import CityscapesLabels, CocoPanoptic, Maps, Output, PointClouds, Recording
         from taskscape.inference.predict import predict as predict_files
         from taskscape.inference.tiles import Tiles
     from taskscape.progress import progress_bar, reporter
 
     divided = tiles or tile_size is not None or tile_overlap is not None
     overlap = {} if tile_overlap is None else {"overlap": tile_overlap}
+    lens = Lens(focal, fov)
+    if (lens.focal or lens.fov or point_color != "image") and not (point_cloud or rerun):
+        raise ValueError("--focal, --fov and --point-color are for points: give --point-cloud or --rerun too")
+    outputs: list[Output] = [Maps(pictures)]
+    outputs += [PointClouds(point_color, lens)] * point_cloud + [Recording(point_color, lens)] * rerun
+    outputs += [CityscapesLabels() if one == "cityscapes" else CocoPanoptic() for one in dict.fromkeys(submission)]
     notes: list[str] = []
 
     with (
@@ -110,7 +133,7 @@ def predict(
             tasks=tasks,
             tiles=Tiles(tile_size, **overlap) if divided else None,
             batch=batch,
-            outputs=[Maps(pictures)],
+            outputs=outputs,
             device=device,
             progress=reporter(progress, "images"),
             note=notes.append,

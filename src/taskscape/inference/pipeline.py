@@ -102,10 +102,11 @@ def predict_all(
                 predictions = fitted.predict_together(images)
             fitted = replace(fitted, views=predictions[0].views)
             for name, prediction in zip(names, predictions, strict=True):
+                pixels = prediction.size[0] * prediction.size[1]
+                collect(PIXELS_WAITING - pixels)
+                placed = replace(prediction, name=name, file=sources[name], number=len(sizes), views=fitted.views)
+                waiting.append((pixels, writers.submit(write_one, placed)))
                 sizes[name] = prediction.size
-                named = replace(prediction, name=name, file=sources[name], views=fitted.views)
-                collect(PIXELS_WAITING - prediction.size[0] * prediction.size[1])
-                waiting.append((prediction.size[0] * prediction.size[1], writers.submit(write_one, named)))
         collect(-1)
     finally:
         writers.shutdown(cancel_futures=True)

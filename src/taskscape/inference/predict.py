@@ -7,7 +7,7 @@ from typing import Any
 from taskscape.data.readers.images import ValueRange
 from taskscape.evaluation import TestTimeAugmentation
 from taskscape.inference.loading import load
-from taskscape.inference.outputs import Maps, Output
+from taskscape.inference.outputs import Maps, Output, Writer
 from taskscape.inference.pipeline import predict_all
 from taskscape.inference.prediction import Prediction
 from taskscape.inference.predictor import Predictor
@@ -67,7 +67,7 @@ def predict(
         batch=batch,
         device=device,
     )
-    writers = [output.writer(predictor, out) for output in outputs]
+    writers: list[Writer] = []
 
     def write(prediction: Prediction) -> list[Path]:
         return [path for writer in writers for path in writer.write(prediction)]
@@ -80,9 +80,16 @@ def predict(
         if progress is not None:
             progress(finished, len(sources))
 
-    outcome = predict_all(sources, predictor, write, batch=batch, done=done)
-    written = [path for writer in writers for path in writer.finish()] + outcome.written
-    for sentence in [*about_sizes(predictor, outcome.sizes), *(n for writer in writers for n in writer.notes())]:
+    try:
+        writers.extend(output.writer(predictor, out, tuple(sources.values())) for output in outputs)
+        outcome = predict_all(sources, predictor, write, batch=batch, done=done)
+        written = [path for writer in writers for path in writer.finish()] + outcome.written
+    except BaseException:  # Ctrl-C too
+        for writer in writers:
+            writer.discard()
+        raise
+    sentences = [*about_sizes(predictor, outcome.sizes), *(n for writer in writers for n in writer.notes())]
+    for sentence in dict.fromkeys(sentences):  # two outputs may assume the same of the camera
         note(sentence)
     if outcome.sizes:
         note(str(outcome.time))

@@ -41,6 +41,8 @@ class Prediction(Mapping[str, Array]):
     """What the names of its files start with."""
     file: Path | None = None
     """The file of the image, where it has one."""
+    number: int = 0
+    """Its place among the images that are predicted one after the other."""
     confidence: Mapping[str, Array] = field(default_factory=dict, kw_only=True)
     """How sure the network is, (H, W) float32 in 0..1, of the tasks that say it, such as those with classes. Empty
     unless it was asked for: ``load(run, confidence=True)``."""
@@ -122,23 +124,22 @@ class Prediction(Mapping[str, Array]):
 
         Raises ``ValueError`` where a link leads out of the folder.
         """
-        check_inside(folder, (folder / self.name).parent)
         written = []
         for task, array in self.arrays.items():
             view = self.views[task]
-            path = folder / f"{self.name}.{task}.{view.extension}"
-            written.append(_save(view.encode(array), path, view.metadata()))
+            name = f"{self.name}.{task}.{view.extension}"
+            written.append(save_image(view.encode(array), folder, name, view.metadata()))
         for task, preview in self.previews().items() if pictures else ():
             shown = with_key(np.asarray(preview), self.views[task].preview_key())
-            written.append(_save(Image.fromarray(shown), folder / f"{self.name}.{task}-view.png"))
+            written.append(save_image(Image.fromarray(shown), folder, f"{self.name}.{task}-view.png"))
         for task, values in self.confidence.items():
             sure, start = self.confidence_views[task], f"{self.name}.{task}.confidence"
-            written.append(_save(sure.encode(values), folder / f"{start}.png", sure.metadata()))
+            written.append(save_image(sure.encode(values), folder, f"{start}.png", sure.metadata()))
             if pictures:
                 picture = with_key(sure.colorize(values), sure.key())
-                written.append(_save(Image.fromarray(picture), folder / f"{start}-view.png"))
+                written.append(save_image(Image.fromarray(picture), folder, f"{start}-view.png"))
         if pictures:
-            written.append(_save(self.side_by_side(), folder / f"{self.name}.side-by-side.png"))
+            written.append(save_image(self.side_by_side(), folder, f"{self.name}.side-by-side.png"))
         return written
 
 
@@ -166,7 +167,14 @@ def write_metadata(
     return folder / METADATA
 
 
-def _save(image: Image.Image, path: Path, about: Mapping[str, Any] | None = None) -> Path:
+def save_image(image: Image.Image, folder: Path, name: str, about: Mapping[str, Any] | None = None) -> Path:
+    """Write an image file, whose extension says the format, and return its path.
+
+    ``name`` may have folders. A PNG says ``about`` as text. Raises ``ValueError`` where a link leads out of ``folder``,
+    ``OSError`` that names the file.
+    """
+    path = folder / name
+    check_inside(folder, path.parent)
     with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
     atomic_write(path, _encoded(image, path.suffix, about))

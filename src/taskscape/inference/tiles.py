@@ -43,7 +43,7 @@ class Tiles(RangedSettings):
         shared = min(max(1, round(side * self.overlap)), side - 1)
         count = math.ceil((length - shared) / (side - shared))
         starts = [round(i * (length - side) / (count - 1)) for i in range(count)]
-        ramp = ((torch.arange(shared, dtype=torch.float64) + 0.5) * (math.pi / 2 / shared)).sin().square()
+        ramp = ((torch.arange(shared, dtype=torch.float64) + 0.5) * (math.pi / 2 / max(shared, 1))).sin().square()
         total = torch.zeros(length, dtype=torch.float64)
         windows = []
         for start in starts:

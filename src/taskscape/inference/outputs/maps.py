@@ -2,6 +2,7 @@
 
 import threading
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -21,7 +22,7 @@ class Maps(Output):
     time."""
 
     @override
-    def writer(self, predictor: Predictor, folder: Path) -> Writer:
+    def writer(self, predictor: Predictor, folder: Path, files: Sequence[Path] = ()) -> Writer:
         return MapsWriter(predictor, folder, self.pictures)
 
 

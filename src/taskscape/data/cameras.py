@@ -1,0 +1,59 @@
+"""Focal lengths of the cameras that data were taken with, where they are known."""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from taskscape.data.manifest import Manifest
+from taskscape.data.sources import DataSource, Mixed, MixedPart, Packed, Part, Streets
+
+_CITYSCAPES = 2262.52 / 2048
+_NYUV2 = 518.857901 / 640
+_NYUV2_CROP = 518.857901 / 560
+_FIELDS_OF_VIEW = {"classic": (50, 72), "photographs": (44, 66)}
+"""Degrees, horizontal, that generated streets draw evenly from, by style (``taskscape.streets``)."""
+
+
+def focal_length(data: DataSource) -> float | None:
+    """Return the focal length of most images of a source, in widths of the image; None where it is not known.
+
+    Of generated streets it is that of the middle of their fields of view. A store is asked for what it was made of, if
+    it is there.
+    """
+    match data:
+        case Streets():
+            return _of_streets(data.style)
+        case Mixed():
+            known = (focal_length(MixedPart.parse(part).source) for part in data.parts)
+            return next((focal for focal in known if focal is not None), None)
+        case Packed() | Part():
+            try:
+                return _of_source(Manifest.of(data.path).source)
+            except (OSError, ValueError):  # predictions need no data
+                return None
+        case _:
+            return None
+
+
+def _of_source(source: Mapping[str, Any]) -> float | None:
+    """Return the focal length by what a manifest says of its source."""
+    settings = source.get("settings") or {}
+    match source.get("kind"):
+        case "streets":
+            return _of_streets(str(source.get("style", "classic")))
+        case "cityscapes":
+            return _CITYSCAPES
+        case "nyuv2":
+            return _NYUV2_CROP if settings.get("crop") else _NYUV2
+        case "mtan":
+            return {"cityscapes": _CITYSCAPES, "nyuv2": _NYUV2}.get(str(settings.get("of")))
+        case "part" if isinstance(source.get("of"), dict):
+            return _of_source(source["of"])
+        case _:
+            return None
+
+
+def _of_streets(style: str) -> float | None:
+    if style not in _FIELDS_OF_VIEW:
+        return None
+    return 0.5 / math.tan(math.radians(sum(_FIELDS_OF_VIEW[style]) / 2) / 2)

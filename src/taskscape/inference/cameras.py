@@ -1,0 +1,77 @@
+"""The focal length of an image: given, from the file, or that of the data that the network was trained with."""
+
+import math
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, NamedTuple
+
+from PIL import ExifTags
+
+from taskscape.data.cameras import focal_length
+from taskscape.data.readers.opening import open_image
+from taskscape.inference.predictor import Predictor
+from taskscape.serialization.ranges import Positive, Range, RangedSettings
+
+_DIAGONAL_35MM = math.hypot(36, 24)
+"""Millimetres, of a frame of 35 mm film."""
+
+
+class Focal(NamedTuple):
+    """A focal length."""
+
+    pixels: float
+    origin: str
+    """Where it is from, in words."""
+
+
+@dataclass(frozen=True)
+class Lens(RangedSettings):
+    """The focal length of images. Without a setting it is what their files say, or else that of the run's data."""
+
+    focal: Positive | None = None
+    """Focal length in pixels of the image."""
+    fov: Annotated[float, Range(above=0, below=180)] | None = None
+    """Field of view from the left to the right edge of the image, in degrees."""
+
+    def __post_init__(self) -> None:
+        """Check the settings. Raises ``ValueError``."""
+        super().__post_init__()
+        if self.focal is not None and self.fov is not None:
+            raise ValueError("focal and fov say the same in two ways: give one of them")
+
+    def find(self, size: tuple[int, int], file: Path | None, predictor: Predictor) -> Focal:
+        """Return the focal length of an image of this (H, W). Raises ``ValueError`` with the remedy for none."""
+        if self.focal is not None:
+            return Focal(self.focal, "given")
+        if self.fov is not None:
+            return Focal(size[1] / 2 / math.tan(math.radians(self.fov) / 2), f"of a field of view of {self.fov:g}°")
+        if file is not None and (equivalent := film_equivalent(file)):
+            pixels = equivalent / _DIAGONAL_35MM * math.hypot(*size)
+            return Focal(pixels, f"from the image's EXIF ({equivalent:g} mm on 35 mm film)")
+        known = focal_length(predictor.model.experiment.data)
+        if known is None:
+            raise ValueError(
+                f"the focal length of {file or 'the images'} is not known, neither from its EXIF nor from the data of "
+                "the run: give --focal in pixels, or --fov in degrees"
+            )
+        height, width = predictor.evaluated
+        return Focal(known * width * size[0] / height, "assumed, that of the data that the network was trained with")
+
+    def check(self, files: Sequence[Path], predictor: Predictor) -> None:
+        """Raise ``ValueError`` for the first image whose focal length will not be known, or for images without file."""
+        if self.focal is self.fov is None and focal_length(predictor.model.experiment.data) is None:
+            for file in files or (None,):
+                with suppress(OSError):  # a file that cannot be read is left out later
+                    self.find((1, 1), file, predictor)
+
+
+def film_equivalent(file: Path) -> float | None:
+    """Return the focal length of an image file on 35 mm film, in millimetres, if its EXIF says it."""
+    with open_image(file, load=False) as image:
+        value = image.getexif().get_ifd(ExifTags.IFD.Exif).get(ExifTags.Base.FocalLengthIn35mmFilm)
+    try:
+        return float(value) or None if value is not None else None
+    except (TypeError, ValueError):
+        return None

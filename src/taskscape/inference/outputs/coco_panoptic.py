@@ -1,0 +1,121 @@
+"""Predictions in the format of COCO's panoptic task.
+
+A folder of PNG files, whose colors are numbers of segments, R + 256 G + 65536 B, 0 for none; and a JSON file with
+``annotations``: for each image its ``image_id``, ``file_name``, and ``segments_info`` with ``id``, ``category_id``,
+``area``, ``bbox`` (x, y, width, height) and ``iscrowd`` of every segment in the file.
+https://github.com/cocodataset/panopticapi, https://cocodataset.org/#format-results.
+
+A network with classes tells no two things of a class apart, so every class in an image is one segment, as "stuff" is.
+"""
+
+import json
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+from typing_extensions import override
+
+from taskscape.files import atomic_write, writing
+from taskscape.inference.outputs.base import Output, Writer
+from taskscape.inference.outputs.cityscapes import ENDING, classes_of
+from taskscape.inference.prediction import Prediction, save_image
+from taskscape.inference.predictor import Predictor
+from taskscape.modalities.class_sets import CITYSCAPES_19, CITYSCAPES_RAW_IDS_OF_19
+from taskscape.views.arrays import Array, Color
+
+FOLDER, FILE = "panoptic", "panoptic.json"
+
+
+@dataclass(frozen=True)
+class CocoPanoptic(Output):
+    """panoptic/IMAGE.png with a segment for every class in the image, and panoptic.json, which lists them."""
+
+    @override
+    def writer(self, predictor: Predictor, folder: Path, files: Sequence[Path] = ()) -> Writer:
+        task = classes_of(predictor.views)
+        return PanopticWriter(task, predictor.views[task].classes, folder)
+
+
+@dataclass
+class PanopticWriter(Writer):
+    """Writes a file of segments for each image, and at the end what they are."""
+
+    task: str
+    classes: Mapping[str, Color]
+    folder: Path
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    images: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """By name: what the JSON file says of the image."""
+
+    @property
+    def categories(self) -> Sequence[int]:
+        """Numbers of the classes in files: those of ``metadata.json``, and of Cityscapes' 19 classes its label ids."""
+        of_cityscapes = tuple(self.classes) == CITYSCAPES_19.classes
+        return CITYSCAPES_RAW_IDS_OF_19 if of_cityscapes else range(len(self.classes))
+
+    @override
+    def write(self, prediction: Prediction) -> list[Path]:
+        ids = prediction[self.task]
+        segments = np.where(ids < len(self.classes), ids + 1, 0).astype(np.uint8)
+        colors = np.zeros((*ids.shape, 3), np.uint8)
+        colors[..., 0] = segments  # fewer than 256 classes: green and blue, the higher digits, are 0
+        path = save_image(Image.fromarray(colors), self.folder / FOLDER, f"{prediction.name}.png")
+        about = {
+            "file_name": f"{prediction.name}.png",
+            "width": ids.shape[1],
+            "height": ids.shape[0],
+            "segments": [
+                {"id": int(one), "category_id": self.categories[int(one) - 1], **extent(segments == one), "iscrowd": 0}
+                for one in np.unique(segments)
+                if one
+            ],
+        }
+        with self.lock:
+            self.images[prediction.name] = about
+        return [path]
+
+    @override
+    def finish(self) -> list[Path]:
+        numbers = image_ids(sorted(self.images))
+        content = {
+            "images": [
+                {"id": numbers[name], **{key: about[key] for key in ("file_name", "width", "height")}}
+                for name, about in sorted(self.images.items())
+            ],
+            "annotations": [
+                {"image_id": numbers[name], "file_name": about["file_name"], "segments_info": about["segments"]}
+                for name, about in sorted(self.images.items())
+            ],
+            "categories": [
+                {"id": number, "name": name, "supercategory": name, "isthing": 0, "color": list(color)}
+                for number, (name, color) in zip(self.categories, self.classes.items(), strict=True)
+            ],
+        }
+        path = self.folder / FILE
+        with writing(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+        atomic_write(path, json.dumps(content, indent=1, ensure_ascii=False))
+        return [path]
+
+
+def extent(mask: Array) -> dict[str, Any]:
+    """Return the area in pixels, and the box (x, y, width, height), of a mask (H, W) with some pixel."""
+    rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
+    top, left = int(rows[0]), int(columns[0])
+    box = [left, top, int(columns[-1]) - left + 1, int(rows[-1]) - top + 1]
+    return {"area": int(np.count_nonzero(mask)), "bbox": box}
+
+
+def image_ids(names: Sequence[str]) -> dict[str, int | str]:
+    """Return the id of each image by its name, as data sets have them.
+
+    COCO's is the number that the name is, others' the last part of the name, without the ending of Cityscapes; the
+    whole name where two images would have one id.
+    """
+    short = {name: name.rpartition("/")[2].removesuffix(ENDING) for name in names}
+    ids: dict[str, int | str] = {name: int(one) if one.isdecimal() else one for name, one in short.items()}
+    return ids if len(set(ids.values())) == len(ids) else dict(zip(names, names, strict=True))

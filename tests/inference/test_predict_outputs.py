@@ -1,0 +1,209 @@
+"""Files that may be written for predictions: point clouds, recordings, files for benchmarks."""
+
+import importlib.util
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import trimesh
+from PIL import ExifTags, Image
+
+from predicting import make_run, rgb, three_tasks
+from taskscape.commands.predict import main
+from taskscape.data import Streets
+from taskscape.inference import Predictor, load
+from taskscape.inference.cameras import Lens
+from taskscape.inference.outputs import CityscapesLabels, CocoPanoptic, Maps, PointClouds, Recording
+from taskscape.inference.outputs.coco_panoptic import image_ids
+from taskscape.inference.predict import predict
+from taskscape.modalities.class_sets import CITYSCAPES_19, CITYSCAPES_RAW_IDS_OF_19
+from taskscape.tasks import SurfaceNormals
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_run(tmp_path_factory.mktemp("run"), three_tasks(CITYSCAPES_19))
+
+
+@pytest.fixture(scope="module")
+def two_classes(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_run(tmp_path_factory.mktemp("run"), three_tasks())
+
+
+@pytest.fixture(scope="module")
+def without_depth(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_run(tmp_path_factory.mktemp("run"), {"normals": SurfaceNormals()})
+
+
+@pytest.fixture(scope="module")
+def predictor(run: Path) -> Predictor:
+    """A network that learned from generated streets, by what its experiment says."""
+    plain = load(run, device="cpu")
+    return replace(plain, model=plain.model._replace(experiment=replace(plain.model.experiment, data=Streets())))
+
+
+def photo(path: Path, film: int | None = None, size: tuple[int, int] = (50, 70)) -> Path:
+    exif = Image.Exif()
+    if film is not None:
+        exif.get_ifd(ExifTags.IFD.Exif)[ExifTags.Base.FocalLengthIn35mmFilm] = film
+    path.parent.mkdir(parents=True, exist_ok=True)
+    rgb(*size).save(path, exif=exif)
+    return path
+
+
+# -- focal lengths -----------------------------------------------------------------------------------------------------
+
+
+def test_focal_lengths_that_are_given_or_in_the_file(predictor: Predictor, tmp_path: Path) -> None:
+    plain, film = photo(tmp_path / "plain.jpg"), photo(tmp_path / "film.jpg", film=35)
+    size = (50, 70)
+    assert Lens(focal=80).find(size, film, predictor).pixels == 80
+    assert Lens(fov=90).find(size, film, predictor).pixels == pytest.approx(35)
+    found = Lens().find(size, film, predictor)
+    assert found.pixels == pytest.approx(35 / math.hypot(36, 24) * math.hypot(*size)) and "35 mm" in found.origin
+    assumed = Lens().find(size, plain, predictor)
+    assert assumed.pixels == pytest.approx(35 / math.tan(math.radians(61) / 2)) and "assumed" in assumed.origin
+    twice = Lens().find((100, 300), plain, predictor)  # the network gets it at half its size: so does the focal length
+    assert twice.pixels == pytest.approx(2 * assumed.pixels)
+
+
+def test_focal_lengths_that_are_not_known_are_asked_for_before_any_image(run: Path, tmp_path: Path) -> None:
+    plain, film = photo(tmp_path / "plain.jpg"), photo(tmp_path / "film.jpg", film=35)
+    with pytest.raises(ValueError, match=r"plain\.jpg is not known.*--focal in pixels, or --fov"):
+        predict(run, [film, plain], tmp_path / "out", outputs=[Maps(), PointClouds()])
+    assert not list((tmp_path / "out").glob("film*"))
+    predict(run, [film], tmp_path / "out", outputs=[PointClouds()])
+    assert (tmp_path / "out" / "film.ply").exists()
+    for lens in ({"focal": 0}, {"fov": 180}, {"focal": 3, "fov": 60}):
+        with pytest.raises(ValueError, match=r"focal|fov"):
+            Lens(**lens)
+
+
+# -- point clouds ------------------------------------------------------------------------------------------------------
+
+
+def test_a_point_cloud_for_each_image(run: Path, tmp_path: Path) -> None:
+    image = photo(tmp_path / "photos" / "a.png")
+    notes: list[str] = []
+    written = predict(
+        run, [image], tmp_path / "out", outputs=[PointClouds(lens=Lens(focal=60))], note=notes.append, device="cpu"
+    )
+    assert written == [tmp_path / "out" / "a.ply"]
+    prediction = load(run, device="cpu").predict(image)
+    shown = prediction["semseg"] != CITYSCAPES_19.classes.index("sky")
+    v, u = np.nonzero(shown)
+    z = prediction["depth"][shown]
+    expected = np.stack([(u - 34.5) / 60 * z, (v - 24.5) / 60 * z, z], -1)
+    read = trimesh.load(tmp_path / "out" / "a.ply")
+    np.testing.assert_allclose(read.vertices, expected, rtol=1e-5)
+    np.testing.assert_array_equal(np.asarray(read.colors)[:, :3], prediction.image[shown])
+    assert "focal length of a: 60 pixels, given" in notes
+
+
+def test_what_points_need_is_said_before_any_image(without_depth: Path, run: Path, tmp_path: Path) -> None:
+    image = photo(tmp_path / "a.png")
+    with pytest.raises(ValueError, match="needs a task that predicts depth, and there is normals"):
+        predict(without_depth, [image], tmp_path / "out", outputs=[PointClouds(lens=Lens(focal=60))])
+    with pytest.raises(ValueError, match="needs a task that predicts depth"):
+        predict(run, [image], tmp_path / "out", tasks=["normals"], outputs=[PointClouds(lens=Lens(focal=60))])
+    with pytest.raises(ValueError, match="no color 'semsge'; did you mean semseg"):
+        predict(run, [image], tmp_path / "out", outputs=[PointClouds("semsge", Lens(focal=60))])
+    with pytest.raises(ValueError, match="give --point-cloud or --rerun too"):
+        main([str(run), str(image), "--out", str(tmp_path / "out"), "--focal", "60"])
+    assert not (tmp_path / "out").exists()
+
+
+# -- files for benchmarks ----------------------------------------------------------------------------------------------
+
+
+def test_label_files_of_cityscapes(run: Path, tmp_path: Path) -> None:
+    name = "berlin_000001_000019"
+    image = photo(tmp_path / "test" / "berlin" / f"{name}_leftImg8bit.png")
+    notes: list[str] = []
+    (file,) = predict(run, [image], tmp_path / "out", outputs=[CityscapesLabels()], note=notes.append, device="cpu")
+    assert file == tmp_path / "out" / "cityscapes" / f"{name}.png"
+    ids = Image.open(file)
+    assert ids.mode == "L" and ids.size == (70, 50)
+    expected = np.array(CITYSCAPES_RAW_IDS_OF_19)[load(run, device="cpu").predict(image)["semseg"]]
+    np.testing.assert_array_equal(np.asarray(ids), expected)
+    assert not any("names" in note for note in notes)
+    predict(run, [photo(tmp_path / "b.png")], tmp_path / "out", outputs=[CityscapesLabels()], note=notes.append)
+    assert any("such as b, are not CITY_SEQUENCE_FRAME" in note for note in notes)
+
+
+def test_other_classes_are_refused_with_the_reason(two_classes: Path, without_depth: Path, tmp_path: Path) -> None:
+    image = photo(tmp_path / "a.png")
+    with pytest.raises(ValueError, match=r"need its 19 classes, and semseg has 2 \(background"):
+        predict(two_classes, [image], tmp_path / "out", outputs=[CityscapesLabels()])
+    for output in (CityscapesLabels(), CocoPanoptic()):
+        with pytest.raises(ValueError, match="need a task with classes, and there is normals"):
+            predict(without_depth, [image], tmp_path / "out", outputs=[output])
+
+
+def segments_of(folder: Path, annotation: Mapping[str, object]) -> np.ndarray:
+    """As panopticapi reads them: R + 256 G + 65536 B."""
+    colors = np.asarray(Image.open(folder / str(annotation["file_name"])), np.uint32)
+    return colors[..., 0] + 256 * colors[..., 1] + 256**2 * colors[..., 2]
+
+
+@pytest.mark.parametrize("classes", ["two", "cityscapes"])
+def test_panoptic_files_are_consistent(run: Path, two_classes: Path, tmp_path: Path, classes: str) -> None:
+    of = run if classes == "cityscapes" else two_classes
+    images = [photo(tmp_path / "photos" / f"{name}.png", size=(40, 60)) for name in ("000000000139", "000000000285")]
+    predict(of, images, tmp_path / "out", outputs=[CocoPanoptic()], device="cpu")
+    content = json.loads((tmp_path / "out" / "panoptic.json").read_text())
+    categories = {category["id"]: category for category in content["categories"]}
+    assert all(category["isthing"] == 0 for category in categories.values())
+    assert {image["id"] for image in content["images"]} == {139, 285}
+    predictor = load(of, device="cpu")
+    names = list(predictor.views["semseg"].classes)
+    for annotation, file in zip(content["annotations"], images, strict=True):
+        segments = segments_of(tmp_path / "out" / "panoptic", annotation)
+        ids = predictor.predict(file)["semseg"]
+        listed = {segment["id"]: segment for segment in annotation["segments_info"]}
+        assert set(listed) == set(np.unique(segments).tolist()) and 0 not in listed
+        for number, segment in listed.items():
+            mask = segments == number
+            np.testing.assert_array_equal(mask, ids == names.index(categories[segment["category_id"]]["name"]))
+            rows, columns = np.nonzero(mask)
+            left, top, width, height = segment["bbox"]
+            assert segment["area"] == mask.sum() and segment["iscrowd"] == 0
+            assert (left, top) == (columns.min(), rows.min())
+            assert (left + width, top + height) == (columns.max() + 1, rows.max() + 1)
+    expected = CITYSCAPES_RAW_IDS_OF_19 if classes == "cityscapes" else (0, 1)
+    assert tuple(categories) == tuple(expected)
+
+
+def test_ids_of_images_are_those_of_their_data_sets() -> None:
+    assert image_ids(["a/000000000139", "b/x"]) == {"a/000000000139": 139, "b/x": "x"}
+    assert image_ids(["val/bonn/bonn_000000_000019_leftImg8bit"]) == {
+        "val/bonn/bonn_000000_000019_leftImg8bit": "bonn_000000_000019"
+    }
+    assert image_ids(["a/x", "b/x"]) == {"a/x": "a/x", "b/x": "b/x"}
+
+
+# -- recordings --------------------------------------------------------------------------------------------------------
+
+
+def test_without_its_package_a_recording_is_refused(run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(ValueError, match=r"pip install 'taskscape\[rerun\]'"):
+        predict(run, [photo(tmp_path / "a.png")], tmp_path / "out", outputs=[Recording(lens=Lens(focal=60))])
+
+
+@pytest.mark.skipif(importlib.util.find_spec("rerun") is None, reason="needs the extra rerun")
+def test_a_recording_has_every_image(run: Path, tmp_path: Path) -> None:
+    images = [photo(tmp_path / "photos" / f"{name}.png") for name in "abc"]
+    written = predict(run, images, tmp_path / "out", outputs=[Recording(lens=Lens(focal=60))], device="cpu")
+    assert written == [tmp_path / "out" / "recording.rrd"]
+    content = written[0].read_bytes()
+    assert content.startswith(b"RRF2") and not (tmp_path / "out" / "recording.rrd.part").exists()
+    for entity in (b"world/camera/depth", b"world/camera/semseg", b"world/points", b"world/camera/normals"):
+        assert entity in content
+    (tmp_path / "photos" / "d.png").write_bytes(b"")
+    with pytest.raises(ValueError, match="1 of 1 images were left out"):
+        predict(run, [tmp_path / "photos" / "d.png"], tmp_path / "two", outputs=[Recording(lens=Lens(focal=60))])

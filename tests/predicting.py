@@ -1,0 +1,39 @@
+"""Runs that predict, without training, and images for them."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+
+from blocks import SIZE
+from taskscape.modalities.class_sets import CITYSCAPES_2, ClassSet
+from taskscape.run_folder import Result, RunFolder
+from taskscape.serialization import dump
+from taskscape.tasks import SemanticSegmentation, Task
+from taskscape.training import checkpoint
+from tiny import tiny
+
+
+def make_run(path: Path, tasks: Mapping[str, Task]) -> Path:
+    """A run as training leaves it, with random weights."""
+    run = RunFolder(path)
+    experiment = replace(tiny(Path("nowhere")), tasks=tasks)
+    torch.manual_seed(0)
+    network = experiment.network.build({name: task.channels for name, task in tasks.items()})
+    run.experiment.write_text(dump(experiment))
+    checkpoint.save_weights(run.weights, network)
+    modalities = {name: task.modality for name, task in tasks.items()}
+    Result(split="val", images=1, size=(50, 70), tasks=modalities, metrics={}, specs={}).save(run.result())
+    return path
+
+
+def three_tasks(classes: ClassSet = CITYSCAPES_2) -> dict[str, Task]:
+    """Classes, depth and normals."""
+    return {**tiny(Path("nowhere")).tasks, "semseg": SemanticSegmentation(classes=classes)}
+
+
+def rgb(height: int = SIZE[0], width: int = SIZE[1]) -> Image.Image:
+    return Image.fromarray(np.random.default_rng(0).integers(0, 256, (height, width, 3), np.uint8))
