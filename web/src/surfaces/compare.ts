@@ -23,7 +23,7 @@ class Compare implements Surface {
   readonly #map = element("select", { id: "compare-map" });
   readonly #photo = element("canvas", {});
   readonly #maps = [element("canvas", { className: "left" }), element("canvas", { className: "right" })] as const;
-  readonly #names = [element("span", { className: "name left" }), element("span", { className: "name right" })] as const;
+  readonly #names = [element("span", {}), element("span", {})] as const;
   readonly #slider = element("input", { id: "compare-slider", type: "range", min: "0", max: "100", value: "50" });
   readonly #stage = element("div", { className: "stage between" });
   readonly #words = element("p", { id: "compare-words" });
@@ -38,7 +38,9 @@ class Compare implements Surface {
     this.#words.setAttribute("role", "status");
     const handle = element("span", { className: "handle" });
     handle.setAttribute("aria-hidden", "true");
-    this.#stage.append(this.#photo, ...this.#maps, ...this.#names, this.#slider, handle);
+    const [left, right] = this.#names;
+    const names = [element("div", { className: "name left" }, left), element("div", { className: "name right" }, right)];
+    this.#stage.append(this.#photo, ...this.#maps, ...names, this.#slider, handle);
     this.#slider.addEventListener("input", () => this.#slide());
     this.#other.addEventListener("change", () => void this.#predict());
     this.#map.addEventListener("change", () => this.#show());
