@@ -8,6 +8,12 @@ from pathlib import Path
 from taskscape.data.readers.images import SUFFIXES
 from taskscape.files.paths import require_images
 
+VIDEOS = (
+    ".264", ".265", ".3gp", ".avi", ".flv", ".h264", ".h265", ".hevc", ".m2ts", ".m4v", ".mjpeg", ".mkv", ".mov",
+    ".mp4", ".mpeg", ".mpg", ".mts", ".mxf", ".ogv", ".ts", ".vob", ".webm", ".wmv", ".y4m",
+)  # fmt: skip
+"""Suffixes of video files, in lower case."""
+
 
 def name_images(images: Iterable[Path], out: Path) -> dict[str, Path]:
     """Return the images by the names of their predictions: their paths below the folder that they share.

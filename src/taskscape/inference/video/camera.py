@@ -1,0 +1,128 @@
+"""A camera through a network into videos, until it is stopped."""
+
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from itertools import islice
+from pathlib import Path
+from typing import NamedTuple
+
+from taskscape.inference.predictor import Predictor
+from taskscape.inference.video.film import Film, fitted
+from taskscape.inference.video.parts import Parts
+from taskscape.inference.video.pictures import videos_of
+from taskscape.inference.video.reading import Frame, Video
+from taskscape.inference.video.settings import VideoSettings
+from taskscape.progress import ProgressCallback
+from taskscape.training.interrupts import Interrupts
+
+WARM_UP = 5
+"""Frames from which the color scales are made, and which are not written: a camera adapts to the light in them."""
+
+
+class Device(NamedTuple):
+    """A source as FFmpeg opens it."""
+
+    address: str
+    format: str | None = None
+
+
+def device(camera: str, platform: str = sys.platform) -> Device:
+    """Return the device of a camera: a number as the system counts them, its name, or the address of a stream."""
+    if not camera.isdecimal():
+        return Device(camera, "dshow" if camera.startswith("video=") else None)
+    match platform:
+        case "darwin":
+            return Device(f"{camera}:none", "avfoundation")
+        case "win32":
+            raise ValueError(
+                f"--camera {camera}: Windows has no numbers for cameras; name it: --camera 'video=Integrated Camera'"
+            )
+        case _:
+            return Device(f"/dev/video{camera}", "v4l2")
+
+
+def record(
+    predictor: Predictor,
+    camera: str,
+    out: str | Path,
+    settings: VideoSettings | None = None,
+    *,
+    name: str | None = None,
+    progress: ProgressCallback | None = None,
+    note: Callable[[str], None] = lambda sentence: None,
+) -> list[Path]:
+    """Predict what a camera shows until Ctrl-C, SIGTERM or its end, and return the videos that were written.
+
+    ``camera`` is its number, its name, or the address of a stream, such as ``rtsp://…``. Frames that come while the
+    network computes are left out; the others have the times at which they were taken. Videos are as those of
+    ``predict_video``; ``name`` is by default ``camera`` with date and time.
+
+    Raises ``ValueError`` where the camera cannot be opened, ``OSError`` that names a file.
+    """
+    source, out, settings = device(camera), Path(out), settings or VideoSettings()
+    names = videos_of(predictor, settings.videos)
+    name = name or f"camera-{datetime.now():%Y%m%d-%H%M%S}"
+    interrupts = Interrupts()
+    with interrupts.handled():
+        video = Video(source.address, settings.height, source.format)
+        frames = newest(video.frames(), lambda: interrupts.signal is not None)
+        predictor = fitted(predictor, [frame.rgb for frame in islice(frames, WARM_UP)])
+        folder = out / f"{name}.parts"
+        parts = Parts.of(folder, {}, last=video.usual)
+        maps = out / f"{name}.frames" if settings.maps else None
+        film = Film(predictor, parts, names, video.size, video.time_base, settings.smooth, maps)
+        started = time.perf_counter()
+        film.add(frames, lambda done: progress(done, 0) if progress is not None else None, lambda: False)
+        if not parts.frames:
+            parts.remove()
+            raise ValueError(f"{camera}: it ended before the first frame was written: let it run longer")
+        files, _ = film.join(out, name)
+        parts.remove()
+    spent = time.perf_counter() - started
+    note(f"{parts.frames} frames in {spent:.1f} s, {parts.frames / max(spent, 1e-9):.2g} per second")
+    return files
+
+
+def newest(frames: Iterator[Frame], stop: Callable[[], bool]) -> Iterator[Frame]:
+    """Return frames as they are taken, always the newest; those that nobody waited for are left out.
+
+    They end when ``stop`` says so, which is asked ten times a second. Raises what reading raises.
+    """
+    arrived, ended = threading.Condition(), threading.Event()
+    latest: list[Frame] = []
+    errors: list[BaseException] = []
+
+    def read() -> None:
+        try:
+            for frame in frames:
+                with arrived:
+                    latest[:] = [frame]
+                    arrived.notify()
+                if ended.is_set():
+                    return
+        except BaseException as error:
+            errors.append(error)
+        finally:
+            with arrived:
+                ended.set()
+                arrived.notify()
+
+    thread = threading.Thread(target=read, name="camera", daemon=True)
+    thread.start()
+    try:
+        while not stop():
+            with arrived:
+                if not latest and not ended.is_set():
+                    arrived.wait(0.1)
+                frame = latest.pop() if latest else None
+            if frame is not None:
+                yield frame
+            elif ended.is_set():
+                if errors:
+                    raise errors[0]
+                return
+    finally:
+        ended.set()

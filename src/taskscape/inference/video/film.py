@@ -1,0 +1,160 @@
+"""Frames through a network into videos, segment by segment."""
+
+import hashlib
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from fractions import Fraction
+from itertools import chain, islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from taskscape.inference.prediction import Prediction
+from taskscape.inference.predictor import Predictor
+from taskscape.inference.video.parts import Parts
+from taskscape.inference.video.pictures import drawing
+from taskscape.inference.video.reading import Frame
+from taskscape.inference.video.smoothing import Smoother
+from taskscape.inference.video.writing import Segment, Sound, join
+from taskscape.views import RgbArray, View
+
+SEGMENT = 48
+"""Frames of a segment: so many may have to be made again after an interruption."""
+
+
+@dataclass
+class Film:
+    """The videos of one film, which are being made."""
+
+    predictor: Predictor
+    """With the color scales of the whole film."""
+    parts: Parts
+    names: Sequence[str]
+    """Of the videos."""
+    size: tuple[int, int]
+    """(H, W) of the frames."""
+    time_base: Fraction
+    """Seconds of a step of time."""
+    smooth: float = 0.0
+    maps: Path | None = None
+    """The folder for the maps of each frame, if these are wanted."""
+
+    def __post_init__(self) -> None:
+        self.smoother = Smoother(self.predictor.model.tasks, self.smooth)
+        self.smoother.load_state_dict(self.parts.state(), self.predictor.model.device)
+        self.draw = drawing(self.predictor, self.names, self.size)
+
+    def predict(self, rgb: RgbArray) -> Prediction:
+        """Predict the next frame, (H, W, 3)."""
+        if self.predictor.tiles is not None and not self.predictor.in_one_tile(self.size):
+            return self.predictor.predict_together([rgb])[0]
+        return self.predictor.decode(rgb, self.smoother(rgb, self.predictor.raw_outputs(rgb)))
+
+    def add(self, frames: Iterable[Frame], done: Callable[[int], None], stop: Callable[[], bool]) -> bool:
+        """Write the frames that follow, and return whether these were all; ``stop`` is asked after each.
+
+        ``done`` is called with the number of all frames until then. A segment that is not complete when ``stop`` says
+        so is given up.
+        """
+        frames = iter(frames)
+        while True:
+            first = next(frames, None)
+            if first is None:
+                return True
+            if not self._segment(first, chain([first], islice(frames, SEGMENT - 1)), done, stop):
+                return False
+
+    def join(self, out: Path, name: str, sound: Sound | None = None) -> tuple[list[Path], bool]:
+        """Join the segments to ``NAME.VIDEO.mp4`` in a folder, and return the files and whether their sound is in them.
+
+        The parts stay until ``parts.remove``.
+        """
+        paths, heard = [], True
+        for video in self.names:
+            path = out / f"{name}.{video}.mp4"
+            whole = self.parts.folder / f"{video}.mp4"
+            heard &= join(self.parts.paths(video), self.parts.starts, whole, self.time_base, self.parts.last, sound)
+            whole.replace(path)
+            paths.append(path)
+        return paths, heard
+
+    def _segment(
+        self, first: Frame, frames: Iterable[Frame], done: Callable[[int], None], stop: Callable[[], bool]
+    ) -> bool:
+        """Write a segment, and return whether to go on."""
+        number, count, before, stopped = len(self.parts.segments), 0, first.time, False
+        segments = {name: Segment(self.parts.path(name, number), self.time_base) for name in self.names}
+        try:
+            for frame in frames:
+                prediction = self.predict(frame.rgb)
+                for name, picture in self.draw(prediction).items():
+                    segments[name].add(picture, frame.time - first.time)
+                self._write_maps(prediction, self.parts.frames + count)
+                if count:
+                    self.parts.last = frame.time - before
+                before, count = frame.time, count + 1
+                done(self.parts.frames + count)
+                if stopped := stop():
+                    break
+            kept = count == SEGMENT or not stopped
+            for segment in segments.values():
+                segment.close() if kept else segment.discard()
+        except BaseException:
+            for segment in segments.values():
+                segment.discard()
+            raise
+        if not kept:
+            return False
+        self.parts.add(count, first.time, self.smoother.state_dict())
+        return not stopped
+
+    def _write_maps(self, prediction: Prediction, number: int) -> None:
+        if self.maps is not None:
+            replace(prediction, name=f"{number:06}", views=self.predictor.views).save_images(self.maps, pictures=False)
+
+
+def fitted(predictor: Predictor, frames: Sequence[RgbArray]) -> Predictor:
+    """Return a predictor with color scales for (H, W, 3) frames of one size together, where it has none yet."""
+    predictions = []
+    for rgb in frames:
+        predictions.append(predictor.predict_together([rgb])[0])
+        if predictions[0].views == predictor.views:
+            return predictor
+    shown = {
+        name: view.fit(np.stack([view.comparable(prediction[name]) for prediction in predictions]))
+        for name, view in predictor.views.items()
+    }
+    return replace(predictor, views=shown)
+
+
+def settings_of(views: Mapping[str, View[Any]]) -> dict[str, dict[str, Any]]:
+    """Return the settings of views as plain values, by task."""
+    return {
+        name: {one.name: getattr(view, one.name) for one in fields(view) if one.name != "modality"}
+        for name, view in views.items()
+    }
+
+
+def with_settings(predictor: Predictor, settings: Mapping[str, Mapping[str, Any]]) -> Predictor:
+    """Return a predictor whose views have the settings that ``settings_of`` gave."""
+    views = {name: view.with_settings(settings.get(name, {}), name) for name, view in predictor.views.items()}
+    return replace(predictor, views=views)
+
+
+def identity(predictor: Predictor) -> dict[str, Any]:
+    """Return all of a predictor that decides over its predictions, as plain values."""
+    digest = hashlib.sha256()
+    for name, tensor in predictor.model.network.state_dict().items():
+        digest.update(name.encode())
+        digest.update(tensor.cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data)
+    return {
+        "network": digest.hexdigest(),
+        "tasks": list(predictor.model.tasks),
+        "height": predictor.height,
+        "test-time augmentation": str(predictor.tta),
+        "tiles": str(predictor.tiles),
+        "confidence": dict(predictor.spreads),
+        "views": settings_of(predictor.views),
+    }

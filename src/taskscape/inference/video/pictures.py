@@ -1,0 +1,92 @@
+"""The pictures of a frame of which videos are made: one per task, and all beside each other."""
+
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+from PIL import Image
+
+from taskscape.inference.prediction import Prediction
+from taskscape.inference.predictor import Predictor
+from taskscape.serialization import nearest
+from taskscape.views import RgbArray
+from taskscape.views.drawing import GAP, LEAST_WIDTH, captioned, enlarged, in_a_row, stacked, text
+from taskscape.views.key import Key
+
+SIDE_BY_SIDE = "side-by-side"
+"""The video of the image and everything that is predicted."""
+PANEL = 960
+"""Width of one picture in it, in pixels, at most; narrow ones are enlarged so that their keys can be read."""
+
+
+def videos_of(predictor: Predictor, chosen: Sequence[str] = ()) -> tuple[str, ...]:
+    """Return the names of the videos: those that were chosen, or all. Raises ``ValueError`` for others."""
+    known = (*predictor.views, *(f"{task}.confidence" for task in predictor.confidence_views), SIDE_BY_SIDE)
+    for name in chosen:
+        if name not in known:
+            raise ValueError(f"there is no video {name!r}{nearest(name, known)}")
+    return tuple(name for name in known if name in chosen) if chosen else known
+
+
+class Sheet:
+    """Pictures of one size in two columns, with titles and keys that are drawn once."""
+
+    def __init__(self, keys: Mapping[str, Key], size: tuple[int, int]) -> None:
+        """Lay out pictures of (H, W) pixels by their titles."""
+        height, width = size
+        self._scaled = (PANEL, max(round(height * PANEL / width), 1)) if width > PANEL else None
+        blank = self._panel(np.zeros((height, width, 3), np.uint8))
+        panels = [captioned(blank, title, key) for title, key in keys.items()]
+        rows = [panels[i : i + 2] for i in range(0, len(panels), 2)]
+        self._paper = stacked([in_a_row(row) for row in rows])
+        self._places: dict[str, tuple[int, int]] = {}
+        top = 0
+        for number, title in enumerate(keys):
+            row, column = divmod(number, 2)
+            left = column * (rows[row][0].shape[1] + GAP)
+            self._places[title] = top + text(title, blank.shape[1]).shape[0], left
+            top += max(panel.shape[0] for panel in rows[row]) if number == len(keys) - 1 or column else 0
+
+    def filled(self, pictures: Mapping[str, RgbArray]) -> RgbArray:
+        """Return the sheet with the pictures, (H, W, 3), by their titles."""
+        sheet = self._paper.copy()
+        for title, (top, left) in self._places.items():
+            panel = self._panel(pictures[title])
+            sheet[top : top + panel.shape[0], left : left + panel.shape[1]] = panel
+        return sheet
+
+    def _panel(self, picture: RgbArray) -> RgbArray:
+        if self._scaled is not None:
+            return np.asarray(Image.fromarray(picture).resize(self._scaled, Image.Resampling.BILINEAR))
+        return enlarged(picture, LEAST_WIDTH)
+
+
+def drawing(
+    predictor: Predictor, names: Sequence[str], size: tuple[int, int]
+) -> Callable[[Prediction], dict[str, RgbArray]]:
+    """Return what draws the frames of videos, by name, from predictions for (H, W) frames.
+
+    All have the color scales of the predictor's views.
+    """
+    keys: dict[str, Key] = {"image": ()}
+    for task, view in predictor.views.items():
+        keys[task] = view.preview_key()
+        if task in predictor.confidence_views:
+            keys[f"{task}.confidence"] = predictor.confidence_views[task].key()
+    sheet = Sheet(keys, size) if SIDE_BY_SIDE in names else None
+    wanted = [name for name in keys if name in names or sheet is not None]
+
+    def picture(prediction: Prediction, name: str) -> RgbArray:
+        if name == "image":
+            return prediction.image
+        if name in predictor.views:
+            return predictor.views[name].preview(prediction.image, prediction[name])
+        task = name.removesuffix(".confidence")
+        return predictor.confidence_views[task].colorize(prediction.confidence[task])
+
+    def draw(prediction: Prediction) -> dict[str, RgbArray]:
+        pictures = {name: picture(prediction, name) for name in wanted}
+        if sheet is not None:
+            pictures[SIDE_BY_SIDE] = sheet.filled(pictures)
+        return {name: pictures[name] for name in names}
+
+    return draw

@@ -1,0 +1,148 @@
+"""A video file through a network into videos."""
+
+import json
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from taskscape.files import atomic_write, locked, writing
+from taskscape.files.paths import check_inside
+from taskscape.inference.predictor import Predictor
+from taskscape.inference.video.film import Film, fitted, identity, settings_of, with_settings
+from taskscape.inference.video.parts import Parts
+from taskscape.inference.video.pictures import videos_of
+from taskscape.inference.video.reading import Video
+from taskscape.inference.video.settings import VideoSettings
+from taskscape.inference.video.writing import Sound
+from taskscape.progress import ProgressCallback
+from taskscape.serialization import show_size
+from taskscape.training.interrupts import Interrupts
+
+SAMPLES = 8
+"""Frames, spread over the film, from which the color scales are made."""
+
+
+def predict_video(
+    predictor: Predictor,
+    path: str | Path,
+    out: str | Path,
+    settings: VideoSettings | None = None,
+    *,
+    name: str | None = None,
+    progress: ProgressCallback | None = None,
+    note: Callable[[str], None] = lambda sentence: None,
+) -> list[Path]:
+    """Predict every frame of a video, and return the files that were written.
+
+    They are ``NAME.VIDEO.mp4`` in the folder ``out``, in H.264, for every name of ``settings.videos``, and
+    ``NAME.video.json``, which says how they were made and how to read the maps of frames. They have the times of the
+    frames, so also a frame rate that varies, and the audio; frames are upright and have square pixels. Each task has
+    one color scale for the whole film: that of the run, or else of some frames that are spread over it.
+
+    Until it is finished, segments of it lie in ``NAME.parts``. A call after an interruption goes on behind the last
+    complete one, and in the end has the same frames; one after the end returns the files that are there.
+
+    ``name`` is by default the file's. ``progress`` is called with the number of frames done and of all, as far as it is
+    known or else 0; ``note`` with sentences about what was left out.
+
+    Raises ``ValueError`` that names the file where it cannot be decoded, where PyAV is not installed, and where parts
+    were made with other settings; ``OSError``; ``Interrupted`` after Ctrl-C.
+    """
+    path, out, settings = Path(path), Path(out), settings or VideoSettings()
+    name = name or path.stem
+    names = videos_of(predictor, settings.videos)
+    _check(predictor, settings)
+    video = Video(path, settings.height)
+    made_with = _identity(path, predictor, settings, names)
+    about = out / f"{name}.video.json"
+    if (files := _finished(about, made_with)) is not None:
+        note(f"{path} was done before: its videos are there")
+        return files
+    folder = out / f"{name}.parts"
+    check_inside(out, folder)
+    with writing(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+    started, interrupts = time.perf_counter(), Interrupts()
+    with locked(folder, folder / "lock"), interrupts.handled():
+        parts = Parts.of(folder, made_with, last=video.usual)
+        if parts.views:
+            predictor = with_settings(predictor, parts.views)
+        else:
+            predictor = fitted(predictor, video.some(SAMPLES))
+            parts.views = settings_of(predictor.views)
+        maps = out / f"{name}.frames" if settings.maps else None
+        film = Film(predictor, parts, names, video.size, video.time_base, settings.smooth, maps)
+        before = parts.frames
+
+        def done(frames: int) -> None:
+            if progress is not None:
+                progress(frames, max(video.count, frames) if video.count else 0)
+
+        if before:
+            note(f"{path}: {before} frames were done before")
+            done(before)
+        if not parts.complete:
+            ended = film.add(video.frames(before), done, lambda: interrupts.signal is not None)
+            if not ended:
+                raise interrupts.stopped(f"after {parts.frames} of {video.count or 'its'} frames of {path}")
+            parts.complete = True
+            parts.write()
+        sound = Sound(path, video.start) if video.sounds else None
+        files, heard = film.join(out, name, sound)
+        _write(about, files, made_with, film, video)
+        parts.remove()
+    spent = time.perf_counter() - started
+    for sentence in _notes(video, parts.frames - before, spent, heard, film):
+        note(f"{path}: {sentence}")
+    return [*files, about]
+
+
+def _check(predictor: Predictor, settings: VideoSettings) -> None:
+    if settings.smooth and predictor.tiles is not None:
+        raise ValueError("smoothing needs the output for the whole frame: leave out --smooth, or --tiles")
+
+
+def _identity(path: Path, predictor: Predictor, settings: VideoSettings, names: tuple[str, ...]) -> dict[str, Any]:
+    status = path.stat()
+    source = {"file": str(path.resolve()), "bytes": status.st_size, "changed": status.st_mtime_ns}
+    how = {"videos": list(names), "smooth": settings.smooth, "video height": settings.height, "maps": settings.maps}
+    made_with: dict[str, Any] = json.loads(json.dumps({**source, **identity(predictor), **how}))
+    return made_with
+
+
+def _finished(about: Path, made_with: Mapping[str, Any]) -> list[Path] | None:
+    """Return the files of a video that was made so before, where they are still there."""
+    try:
+        content = json.loads(about.read_text("utf-8"))
+        files = [about.parent / file for file in content["files"]]
+        return [*files, about] if content["made_with"] == made_with and all(f.is_file() for f in files) else None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _write(about: Path, files: list[Path], made_with: Mapping[str, Any], film: Film, video: Video) -> None:
+    content = {
+        "files": [file.relative_to(about.parent).as_posix() for file in files],
+        "frames": film.parts.frames,
+        "frames_per_second": float(video.rate),
+        "size": list(video.size),
+        "maps": {name: dict(view.metadata()) for name, view in film.predictor.views.items()},
+        "made_with": made_with,
+    }
+    atomic_write(about, json.dumps(content, indent=1))
+
+
+def _notes(video: Video, frames: int, spent: float, heard: bool, film: Film) -> list[str]:
+    sentences = [f"{frames} frames in {spent:.1f} s, {frames / max(spent, 1e-9):.2g} per second"]
+    if video.size != video.native:
+        sentences.append(
+            f"frames of {show_size(video.native)} became {show_size(video.size)}; --video-height sets another height"
+        )
+    if film.smoother.cuts:
+        sentences.append(f"{film.smoother.cuts} cuts, where smoothing began anew")
+    if video.sounds and not heard:
+        sentences.append(f"its audio ({', '.join(video.sounds)}) is left out: an MP4 file cannot hold it")
+    if video.lost:
+        sentences.append(f"{video.lost} damaged packets could not be decoded; their frames are missing")
+    return sentences

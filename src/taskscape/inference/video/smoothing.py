@@ -1,0 +1,103 @@
+"""Temporal smoothing: raw outputs of a frame are blended with those of the frames before, which follow the motion.
+
+An exponential moving average alone smears what moves: on a panned street it makes more classes flicker than it calms
+(``benchmarks/video.py``). So what was predicted before is moved along (``motion``), and counts only where the moved
+frame before looks like this one; where hardly any of it does, the scene was cut, and the past is forgotten.
+"""
+
+from collections.abc import Mapping
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from taskscape.inference.video.motion import mean_around, motion, warp
+from taskscape.tasks import Task
+from taskscape.views import RgbArray
+
+LINES = 120
+"""Height at which motion is found, in pixels."""
+SPREAD = 0.05
+"""Difference of brightness, in 0..1, at which the past counts exp(-1/2) of its share."""
+CUT = 0.2
+"""Part of its share that the past has left, on average over a frame, below which the scene was cut."""
+_AROUND = 2
+"""Radius of the square over which the squared difference is averaged."""
+_LUMA = (0.299, 0.587, 0.114)
+
+
+class Smoother:
+    """Blends the raw outputs of successive frames, in each task's own space (``Task.blend``)."""
+
+    def __init__(self, tasks: Mapping[str, Task], share: float) -> None:
+        """Begin without a past; ``share`` is how much of it counts, from 0 (no smoothing) to below 1.
+
+        Raises ``ValueError`` for another share.
+        """
+        if not 0 <= share < 1:
+            raise ValueError(f"smooth is {share:g}: it must be at least 0, which does not smooth, and below 1")
+        self.tasks = tasks
+        self.share = share
+        self.cuts = 0
+        """Cuts of the scene until now."""
+        self._gray: Tensor | None = None
+        self._past: dict[str, Tensor] = {}
+
+    def __call__(self, rgb: RgbArray, raws: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+        """Return the smoothed raw outputs, (1, channels, h, w) by task, of an (H, W, 3) frame, the next one."""
+        if self.share == 0:
+            return raws
+        gray = _gray(rgb, next(iter(raws.values())).device)
+        past = self._moved(gray, raws)
+        if past is not None:
+            weights, moved = past
+            raws = {name: self.tasks[name].blend(moved[name], raw, weights[name]) for name, raw in raws.items()}
+        self._gray, self._past = gray, dict(raws)
+        return raws
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """Return what the next frame depends on, by name; empty before the first frame."""
+        gray = {} if self._gray is None else {"gray": self._gray}
+        return gray | {f"raw.{name}": raw for name, raw in self._past.items()}
+
+    def load_state_dict(self, state: Mapping[str, Tensor], device: torch.device) -> None:
+        """Go on where ``state_dict`` was taken."""
+        self._gray = state["gray"].to(device) if "gray" in state else None
+        self._past = {k.removeprefix("raw."): raw.to(device) for k, raw in state.items() if k.startswith("raw.")}
+
+    def _moved(self, gray: Tensor, raws: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], dict[str, Tensor]] | None:
+        """Return the weights of the past, (1, 1, h, w), and the past itself, moved; None where there is none."""
+        if self._gray is None or self._gray.shape != gray.shape:
+            return None
+        flow = motion(gray, self._gray)
+        difference = mean_around((gray - warp(self._gray, flow)) ** 2, _AROUND)
+        alike = torch.exp(-difference / (2 * SPREAD**2)) * _inside(flow)
+        if alike.mean() < CUT:
+            self.cuts += 1
+            return None
+        weights, moved = {}, {}
+        for name, raw in raws.items():
+            size = raw.shape[-2:]
+            scale = flow.new_tensor([n / m for n, m in zip(size[::-1], gray.shape[:1:-1], strict=True)])
+            there = F.interpolate(flow, size, mode="bilinear") * scale.view(1, 2, 1, 1)
+            moved[name] = warp(self._past[name], there)
+            weights[name] = self.share * F.interpolate(alike, size, mode="bilinear")
+        return weights, moved
+
+
+def _gray(rgb: RgbArray, device: torch.device) -> Tensor:
+    """Return the brightness of an (H, W, 3) frame, (1, 1, h, w) in 0..1, at most ``LINES`` high."""
+    image = torch.tensor(rgb, device=device).movedim(-1, 0)[None].float()
+    height, width = rgb.shape[:2]
+    if height > LINES:
+        size = LINES, max(round(width * LINES / height), 1)
+        image = F.interpolate(image, size, mode="bilinear", antialias=True)
+    return (image * image.new_tensor(_LUMA).view(1, 3, 1, 1)).sum(1, keepdim=True) / 255
+
+
+def _inside(flow: Tensor) -> Tensor:
+    """Return 1 where the flow leads to a place in the frame before, 0 where it leads out of it, (1, 1, H, W)."""
+    height, width = flow.shape[-2:]
+    x = torch.arange(width, device=flow.device) + flow[:, :1]
+    y = torch.arange(height, device=flow.device)[:, None] + flow[:, 1:]
+    return ((x >= -0.5) & (x <= width - 0.5) & (y >= -0.5) & (y <= height - 0.5)).to(flow.dtype)

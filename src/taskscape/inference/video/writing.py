@@ -1,0 +1,173 @@
+"""Videos in H.264: written in segments, which are joined in the end without being encoded again."""
+
+import heapq
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+from av.audio.stream import AudioStream
+from av.container import OutputContainer
+from av.error import FFmpegError
+from av.packet import Packet
+from av.video.frame import VideoFrame
+from av.video.reformatter import ColorRange, Colorspace
+from av.video.stream import VideoStream
+
+from taskscape.files import writing
+from taskscape.inference.video.library import ENCODER
+from taskscape.views import RgbArray
+
+OPTIONS = {"crf": "18", "preset": "veryfast", "bf": "0"}
+"""Of the encoder. Frames are in the order in which they are shown, so that segments can follow each other."""
+
+
+class Segment:
+    """A part of a video, which is being written. Times are counted from its first frame."""
+
+    def __init__(self, path: Path, time_base: Fraction) -> None:
+        self.path = path
+        self.time_base = time_base
+        self._container: OutputContainer | None = None
+        self._stream: VideoStream | None = None
+
+    def add(self, rgb: RgbArray, time: int) -> None:
+        """Write an (H, W, 3) frame that is shown at this time. Sides become even, as H.264 has them, by a border."""
+        rgb = np.pad(rgb, ((0, rgb.shape[0] % 2), (0, rgb.shape[1] % 2), (0, 0)), mode="edge")
+        frame = VideoFrame.from_ndarray(np.ascontiguousarray(rgb), format="rgb24")
+        frame = frame.reformat(format="yuv420p", dst_colorspace=Colorspace.ITU709, dst_color_range=ColorRange.MPEG)
+        frame.pts, frame.time_base = time, self.time_base
+        with _errors_name(self.path):
+            if self._stream is None:
+                self._container = av.open(str(self.path), "w", format="mp4")
+                self._stream = _video_stream(self._container, rgb.shape[:2], self.time_base)
+            assert self._container is not None
+            self._container.mux(self._stream.encode(frame))
+
+    def close(self) -> None:
+        """End the segment, which may then be joined."""
+        if self._container is not None and self._stream is not None:
+            with _errors_name(self.path):
+                self._container.mux(self._stream.encode())
+                self._container.close()
+            self._container = None
+
+    def discard(self) -> None:
+        """Give up the segment, after a failure."""
+        if self._container is not None:
+            with suppress(FFmpegError, OSError):  # of a full disk: the first error is the one to report
+                self._container.close()
+            self._container = None
+        self.path.unlink(missing_ok=True)
+
+
+@dataclass(frozen=True)
+class Sound:
+    """The audio of a file, to be copied."""
+
+    file: Path
+    start: Fraction
+    """Seconds in the file at which the first frame is shown."""
+
+
+def join(
+    segments: Sequence[Path], starts: Sequence[int], out: Path, time_base: Fraction, last: int, sound: Sound | None
+) -> bool:
+    """Write a video that consists of segments, which start at these times, and return whether its sound is in it.
+
+    ``last`` is for how long the last frame is shown. Sound that an MP4 file cannot hold is left out. Raises ``OSError``
+    that names the file.
+    """
+    with _errors_name(out):
+        try:
+            _join(segments, starts, out, time_base, last, sound)
+        except (FFmpegError, ValueError):
+            if sound is None:
+                raise
+            _join(segments, starts, out, time_base, last, None)
+            return False
+    return sound is not None
+
+
+def _join(
+    segments: Sequence[Path], starts: Sequence[int], out: Path, time_base: Fraction, last: int, sound: Sound | None
+) -> None:
+    with av.open(str(out), "w", format="mp4", options={"movflags": "+faststart"}) as target:
+        with av.open(str(segments[0])) as first:
+            stream = target.add_stream_from_template(first.streams.video[0])
+            stream.time_base = time_base
+        tracks: list[Iterator[Packet[Any]]] = [_pictures(segments, starts, time_base, last, stream)]
+        if sound is None:
+            _mux(target, tracks)
+            return
+        with av.open(str(sound.file)) as source:
+            copies = {audio.index: target.add_stream_from_template(audio) for audio in source.streams.audio}
+            _mux(target, [*tracks, _sounds(source.demux(*source.streams.audio), copies, sound.start)])
+
+
+def _mux(target: OutputContainer, tracks: "Sequence[Iterator[Packet[Any]]]") -> None:
+    """Write the packets of several streams in the order of their times, as players read them."""
+    for packet in heapq.merge(*tracks, key=lambda packet: (packet.dts or 0) * packet.time_base):
+        target.mux(packet)
+
+
+def _pictures(
+    segments: Sequence[Path], starts: Sequence[int], time_base: Fraction, last: int, stream: VideoStream
+) -> "Iterator[Packet[VideoStream]]":
+    """Return the packets of all segments, each with how long its frame is shown."""
+    before: Packet[VideoStream] | None = None
+    for path, start in zip(segments, starts, strict=True):
+        with av.open(str(path)) as container:
+            for packet in container.demux(video=0):
+                if packet.pts is None:  # the last one is empty
+                    continue
+                time = start + round(packet.pts * packet.time_base / time_base)
+                packet.pts = packet.dts = time
+                packet.time_base, packet.stream = time_base, stream
+                if before is not None:
+                    assert before.pts is not None
+                    before.duration = time - before.pts
+                    yield before
+                before = packet
+    if before is not None:
+        before.duration = last
+        yield before
+
+
+def _sounds(
+    packets: "Iterator[Packet[Any]]", copies: dict[int, AudioStream], start: Fraction
+) -> "Iterator[Packet[AudioStream]]":
+    """Return the packets of audio with their times counted from the first frame of the video."""
+    for packet in packets:
+        if packet.dts is None or packet.pts is None:
+            continue
+        shift = round(start / packet.time_base)
+        packet.pts, packet.dts = packet.pts - shift, packet.dts - shift
+        packet.stream = copies[packet.stream.index]
+        yield packet
+
+
+def _video_stream(container: OutputContainer, size: tuple[int, ...], time_base: Fraction) -> VideoStream:
+    stream = container.add_stream(ENCODER, options=dict(OPTIONS))
+    assert isinstance(stream, VideoStream)
+    stream.height, stream.width = size
+    stream.pix_fmt = "yuv420p"
+    stream.time_base = stream.codec_context.time_base = time_base
+    context = stream.codec_context
+    context.colorspace = context.color_primaries = context.color_trc = 1  # BT.709
+    context.color_range = ColorRange.MPEG
+    return stream
+
+
+@contextmanager
+def _errors_name(path: Path) -> Iterator[None]:
+    """Let an error of FFmpeg name the file."""
+    with writing(path):
+        try:
+            yield
+        except FFmpegError as error:
+            raise OSError(error.errno, error.strerror or str(error)) from error

@@ -1,0 +1,103 @@
+import json
+import os
+import signal
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from predicting import rgb
+from taskscape.inference import Predictor
+from taskscape.inference.outputs import Maps
+
+pytest.importorskip("av")
+watching = pytest.importorskip("taskscape.inference.video.watching")
+settings = pytest.importorskip("taskscape.inference.video.settings")
+clips = pytest.importorskip("clips")
+
+DEPTH = settings.VideoSettings(videos=("depth",))
+
+
+def looks(predictor: Predictor, folder: Path, out: Path, *between: Callable[[], object]) -> tuple[int, list[str]]:
+    """Look into a folder twice after each thing that is done; return the count and what was said."""
+    notes: list[str] = []
+    todo = [step for action in between for step in (action, lambda: None)]
+
+    def stop() -> bool:
+        if not todo:
+            return True
+        todo.pop(0)()
+        return False
+
+    count = watching.watch(predictor, folder, out, [Maps(False)], DEPTH, seconds=0.01, note=notes.append, stop=stop)
+    return count, notes
+
+
+def test_new_files_are_done_once(predictor: Predictor, tmp_path: Path) -> None:
+    folder, out = tmp_path / "in", tmp_path / "in" / "out"
+    folder.mkdir()
+    rgb().save(folder / "a.png")
+    count, notes = looks(
+        predictor,
+        folder,
+        out,
+        lambda: clips.write(folder / "clip.mp4"),
+        lambda: (folder / "text.txt").write_text("nothing"),
+    )
+    assert count == 2 and {"a.png: done", "clip.mp4: done"} <= set(notes)
+    assert (out / "a.depth.png").is_file() and len(clips.times(out / "clip.depth.mp4")) == 10
+    assert looks(predictor, folder, out, lambda: None)[0] == 0
+    assert looks(predictor, folder, out, lambda: rgb(20, 30).save(folder / "a.png"))[0] == 1
+
+
+def test_a_file_that_grows_is_left_until_it_is_whole(predictor: Predictor, tmp_path: Path) -> None:
+    folder, out = tmp_path / "in", tmp_path / "out"
+    folder.mkdir()
+    rgb().save(tmp_path / "whole.png")
+    content = (tmp_path / "whole.png").read_bytes()
+    states: list[bool] = []
+    sizes = iter([100, 200, 300, 400, 500, len(content)])
+
+    def stop() -> bool:
+        states.append((out / "a.depth.png").exists())
+        if (size := next(sizes, None)) is not None:
+            (folder / "a.png").write_bytes(content[:size])
+        return len(states) == 10
+
+    assert watching.watch(predictor, folder, out, [Maps(False)], seconds=0.01, stop=stop) == 1
+    assert states == [False] * 7 + [True] * 3
+
+
+def test_what_cannot_be_read_is_said_once(predictor: Predictor, tmp_path: Path) -> None:
+    folder, out = tmp_path / "in", tmp_path / "out"
+    (folder / "deep").mkdir(parents=True)
+    (folder / "deep" / "a.png").write_text("no image")
+    (folder / "b.mp4").write_text("no video")
+    rgb().save(folder / "deep" / "a.jpg")
+    count, notes = looks(predictor, folder, out, lambda: None, lambda: None)
+    assert count == 1 and len([note for note in notes if "a.png" in note]) == 1
+    assert len([note for note in notes if "b.mp4" in note]) == 1
+    assert (out / "deep" / "a.jpg.depth.png").is_file()
+
+
+def test_ctrl_c_ends_it(predictor: Predictor, tmp_path: Path) -> None:
+    rgb().save(tmp_path / "a.png")
+    count, _ = looks(
+        predictor,
+        tmp_path,
+        tmp_path / "out",
+        lambda: None,
+        lambda: signal.raise_signal(signal.SIGINT),
+        *[lambda: os.abort()],
+    )
+    assert count == 1
+
+
+def test_a_damaged_list_is_named(predictor: Predictor, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "watched.json").write_text(json.dumps([1, 2]))
+    with pytest.raises(ValueError, match=r"watched\.json is damaged"):
+        looks(predictor, tmp_path, out)
+    with pytest.raises(ValueError, match="is not a folder"):
+        looks(predictor, tmp_path / "nowhere", out)
