@@ -96,7 +96,7 @@ def test_tiles_of_a_network_with_a_small_field_of_view_give_its_whole_prediction
     """Where the network needs two pixels around each, the inner pixels of all tiles agree."""
     image = np.asarray(rgb(90, 130))
     plain = predictor.predict(image)
-    tiled = replace(predictor, tiles=Tiles((48, 40), 0.4), batch=3).predict(image)
+    tiled = replace(predictor, tiles=Tiles((48, 40), 0.4, anchor=False), batch=3).predict(image)
     close = np.abs(np.log(tiled["depth"] / plain["depth"])) < 1e-4
     assert close.mean() > 0.8
     assert (tiled["semseg"] == plain["semseg"]).mean() > 0.97
@@ -161,3 +161,27 @@ def test_it_is_said_how_a_large_image_was_computed(predictor: Predictor) -> None
     (sentence,) = about_sizes(replace(scaled, tiles=Tiles((50, 70)), height=None), sizes)
     assert "2 large images, such as large (8000x6000), are computed in tiles of 50x70" in sentence
     assert not about_sizes(predictor, sizes) and not about_sizes(scaled, {"small": (60, 80)})
+
+
+# -- depth of enlarged parts -------------------------------------------------------------------------------------------
+
+
+def test_depth_of_a_tile_is_brought_to_that_of_the_scaled_image(run: Path) -> None:
+    """Tiles that all are too near by their own factor end at the depth of the whole, to the last shade of it."""
+    task = load(run, device="cpu").model.tasks["depth"]
+    whole = torch.randn(3, 1, 20, 30, generator=torch.Generator().manual_seed(0)) / 4
+    metres = task.decode(whole)
+    parts = task.normalized(metres * torch.tensor([0.5, 0.8, 1.3]).view(3, 1, 1, 1))
+    torch.testing.assert_close(task.decode(task.anchored(parts, whole)), metres, rtol=1e-3, atol=0)
+
+
+def test_only_the_depth_of_tiles_is_anchored(predictor: Predictor) -> None:
+    image = np.asarray(rgb(150, 210))
+    tiled = replace(predictor, tiles=Tiles((50, 70)), evaluated=(50, 70))
+    anchored = tiled.predict(image)
+    free = replace(tiled, tiles=Tiles((50, 70), anchor=False)).predict(image)
+    whole = replace(predictor, height=50).predict(image)
+    np.testing.assert_array_equal(anchored["semseg"], free["semseg"])
+    np.testing.assert_array_equal(anchored["normals"], free["normals"])
+    away = [np.abs(np.log(np.median(one["depth"]) / np.median(whole["depth"]))) for one in (anchored, free)]
+    assert away[0] < 0.02 and away[0] < away[1]

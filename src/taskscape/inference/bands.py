@@ -31,10 +31,10 @@ def enlarged(raws: Mapping[str, Tensor], size: tuple[int, int]) -> Iterator[tupl
     count = max(VALUES // (channels * width), 1)
     for top in range(0, height, count):
         rows = slice(top, min(top + count, height))
-        yield rows, {name: _rows_of(raw, size, rows) for name, raw in raws.items()}
+        yield rows, {name: rows_of(raw, size, rows) for name, raw in raws.items()}
 
 
-def _rows_of(raw: Tensor, size: tuple[int, int], rows: slice) -> Tensor:
+def rows_of(raw: Tensor, size: tuple[int, int], rows: slice) -> Tensor:
     """Return some rows of what ``F.interpolate`` gives for a size."""
     if raw.shape[-2:] == size:
         return raw[:, :, rows]

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from taskscape.data.readers.images import ValueRange
 from taskscape.evaluation import TestTimeAugmentation
-from taskscape.inference.bands import enlarged, scaled
+from taskscape.inference.bands import enlarged, rows_of, scaled
 from taskscape.inference.images import AnyImage, as_rgb
 from taskscape.inference.prediction import Prediction
 from taskscape.inference.tiles import Tiles, blended
@@ -100,17 +100,33 @@ class Predictor:
         size = self.network_size(rgb.shape[:2])
         whole = None if size == rgb.shape[:2] else scaled(torch.tensor(rgb)[None], size)
 
+        anchors = self._anchors(rgb, size) if self.tiles.anchor else {}
+
         def forward(places: list[tuple[slice, slice]]) -> dict[str, Tensor]:
             if whole is not None:
-                return self._forward(torch.cat([whole[:, :, rows, columns] for rows, columns in places]))
-            tiles = np.stack([rgb[rows, columns] for rows, columns in places])
-            return self._forward(torch.tensor(tiles, device=self.model.device).movedim(-1, 1) / 255)
+                raws = self._forward(torch.cat([whole[:, :, rows, columns] for rows, columns in places]))
+            else:
+                tiles = np.stack([rgb[rows, columns] for rows, columns in places])
+                raws = self._forward(torch.tensor(tiles, device=self.model.device).movedim(-1, 1) / 255)
+            for name, anchor in anchors.items():
+                there = rows_of(anchor, size, places[0][0])  # tiles of one call lie side by side
+                wholes = torch.cat([there[..., columns] for _, columns in places])
+                raws[name] = self.model.tasks[name].anchored(raws[name], wholes)
+            return raws
 
         bands = blended(forward, size, self.tiles, self.batch)
         if whole is None:
             return self._prediction(rgb, bands)
         parts = [raws for _, raws in bands]
         return self.decode(rgb, {name: torch.cat([raws[name] for raws in parts], 2) for name in self.model.tasks})
+
+    def _anchors(self, rgb: RgbArray, size: tuple[int, int]) -> dict[str, Tensor]:
+        """Return, by task that needs it, the raw output for the image at the height that the network knows."""
+        wanted = [name for name, task in self.model.tasks.items() if task.depends_on_size]
+        if not wanted or not 0 < self.evaluated[0] < size[0]:
+            return {}
+        raws = replace(self, height=self.evaluated[0], tiles=None).raw_outputs(rgb)
+        return {name: raws[name] for name in wanted}
 
     def _prediction(self, rgb: RgbArray, bands: Iterable[tuple[slice, Mapping[str, Tensor]]]) -> Prediction:
         """Return the prediction for an image from raw outputs at its size, in bands of rows."""

@@ -26,6 +26,9 @@ class Tiles(RangedSettings):
     """Height and width of a tile in pixels; by default those of the images that the network was evaluated on."""
     overlap: Fraction = 0.25
     """Share of a tile's height and width that it has in common, at least, with the next one."""
+    anchor: bool = True
+    """Multiply the depth of each tile by a factor that brings it to the depth of the image scaled to the height at
+    which the network was evaluated: a network takes what is enlarged for nearer."""
 
     def __post_init__(self) -> None:
         """Check the settings. Raises ``ValueError``."""

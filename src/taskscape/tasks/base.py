@@ -178,6 +178,19 @@ class Task(RangedSettings, ABC):
         stacked = torch.stack(list(raws))
         return stacked.mean(0) if reduce == "mean" else stacked.amax(0)
 
+    @property
+    def depends_on_size(self) -> bool:
+        """Whether things that appear larger get other values, as nearer ones do; ``anchored`` then corrects them."""
+        return False
+
+    def anchored(self, raw: Tensor, whole: Tensor) -> Tensor:
+        """Return raw output for enlarged parts of an image, (B, channels, H, W), with the values' size from ``whole``.
+
+        ``whole`` is the raw output there for the whole image at the size that the network knows. The same, unless
+        overridden.
+        """
+        return raw
+
     def blend(self, past: Tensor, raw: Tensor, share: Tensor) -> Tensor:
         """Return raw output, (B, channels, H, W), that is to a ``share`` (B, 1, H, W) in 0..1 that of the past.
 

@@ -295,6 +295,19 @@ class Depth(Task):
             case "inverse":
                 return 1 / value.clamp(1 / max_depth, 1 / min_depth)
 
+    @property
+    @override
+    def depends_on_size(self) -> bool:
+        return True
+
+    @override
+    def anchored(self, raw: Tensor, whole: Tensor) -> Tensor:
+        """Multiply the depth of each part by one factor, after which half of it is nearer than that of ``whole``."""
+        metres = self.decode(raw)
+        ratios = self.decode(whole).log() - metres.log()
+        factor = ratios.flatten(1).median(1).values.exp().view(-1, 1, 1, 1)
+        return torch.cat([self.normalized(metres * factor), raw[:, 1:]], 1)
+
     @override
     def compute_loss(self, raw: Tensor, target: Target) -> LossTerm:
         """Compare metres or their representation, whichever is the ``space`` of the loss."""
