@@ -12,6 +12,13 @@ import type { Page, Surface } from "./surfaces/surface.js";
 import { tabs } from "./tabs.js";
 import { Engine } from "./worker/engine.js";
 
+declare global {
+  interface Window {
+    /** The last prediction, for programs and the console. */
+    taskscapeFrame?: Frame;
+  }
+}
+
 class Application implements Page {
   readonly models: readonly Model[];
   model: Model;
@@ -52,7 +59,7 @@ class Application implements Page {
     try {
       const frame = await this.predict(this.model, picture);
       if (number !== this.#latest) return;
-      this.#frame = frame;
+      this.#frame = window.taskscapeFrame = frame;
       this.#name = name;
       fail("");
       document.body.classList.add("predicted");

@@ -69,7 +69,7 @@ class Cloud implements Surface {
       element("label", {}, "Angle of view ", this.#angle, this.#angleWords),
       this.#reset,
     );
-    host.append(element("div", { className: "column" }, this.#canvas, controls, this.#help));
+    host.append(element("div", { className: "column" }, controls, this.#canvas, this.#help));
     this.#color.addEventListener("change", () => this.#recolor());
     this.#angle.addEventListener("input", () => this.#rebuild());
     this.#reach.addEventListener("input", () => {

@@ -3,6 +3,7 @@
 import { element } from "../elements.js";
 import type { Drawing, Model } from "../model/about.js";
 import type { Frame, Values } from "../model/frame.js";
+import { inWords } from "../numbers.js";
 import { paint } from "../views/paint.js";
 import { fit } from "../views/scale.js";
 import { comparable, difference } from "./compare-words.js";
@@ -87,6 +88,8 @@ class Compare implements Surface {
       this.#right = right;
       this.#offerMaps(left, right);
       this.#show();
+      const took = [left, right].map((frame) => `${frame.model.about.name} took ${inWords(frame.seconds)} s`);
+      this.#page.say(`${took.join(", ")}, on ${right.runtime}`);
     } catch (error) {
       if (number === this.#latest) this.#page.fail(error instanceof Error ? error.message : String(error));
     } finally {

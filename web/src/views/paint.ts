@@ -23,14 +23,22 @@ export function painter(values: Values, invalid: Color): Painter {
   }
 }
 
+const painted = new WeakMap<Values, ImageData>();
+
 /** Returns the colors as pixels, RGBA. */
 export function paint(values: Values, invalid: Color): ImageData {
+  const before = painted.get(values);
+  if (before) return before;
   const color = painter(values, invalid);
   const image = new ImageData(values.width, values.height);
   for (let i = 0; i < values.width * values.height; i++) {
     const [r, g, b] = color(i);
-    image.data.set([r, g, b, 255], 4 * i);
+    image.data[4 * i] = r;
+    image.data[4 * i + 1] = g;
+    image.data[4 * i + 2] = b;
+    image.data[4 * i + 3] = 255;
   }
+  painted.set(values, image);
   return image;
 }
 

@@ -1,0 +1,52 @@
+"""A page that runs a network in a browser, by ONNX Runtime Web: a folder, or one HTML file.
+
+The page itself is built from the folder ``web/`` of the repository; what was built is in ``page/`` beside this file.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from taskscape.export import onnx_file
+from taskscape.export.formats import Job
+from taskscape.export.web.fitted import largest_fitting
+from taskscape.export.web.model import PageModel, packed
+from taskscape.export.web.page import MOST_BYTES, read_folder, single_page, write_folder
+from taskscape.files import atomic_write
+
+__all__ = [
+    "MOST_BYTES",
+    "NEEDS",
+    "OF",
+    "OPTIONS",
+    "PageModel",
+    "packed",
+    "read_folder",
+    "single_page",
+    "wrap",
+    "write_folder",
+]
+
+OF = "onnx"
+NEEDS: tuple[str, ...] = ()
+OPTIONS: Mapping[str, Any] = {"single": False}
+"""``single``: one HTML file instead of a folder."""
+
+
+def wrap(job: Job, path: Path) -> Path:
+    """Make the page out of an ONNX file, which is deleted, and return it: the folder ``page``, or ``page.html``.
+
+    Weights have 16 bits in a folder; a single file has at most ``MOST_BYTES``, and weights of as many bits as fit.
+    ``job.about`` says by how far that moves predictions. Raises ``ValueError`` where a network is too large.
+    """
+    if job.options["single"]:
+        model = largest_fitting(job, path)
+        page = path.with_name("page.html")
+        atomic_write(page, single_page(model))
+    else:
+        model = packed(job, path)
+        page = write_folder([model], path.with_name("page")).parent
+    job.about["page"] = {"weight_bits": model.bits, "largest_difference": dict(model.difference)}
+    for file in onnx_file.files(path):
+        file.unlink(missing_ok=True)
+    return page

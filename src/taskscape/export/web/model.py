@@ -1,0 +1,113 @@
+"""A network as the page takes it: packed bytes, and what is known of them."""
+
+import base64
+import lzma
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from taskscape.export.formats import Job
+from taskscape.export.pictures import photograph
+from taskscape.export.web.drawn import about
+from taskscape.export.web.rounded import rounded
+
+BITS = 16
+"""Of the weights in a folder."""
+
+PROBE = (96, 128)
+"""Height and width of the picture that a browser's GPU must compute right before it is used."""
+
+
+@dataclass(frozen=True)
+class PageModel:
+    """A network for the page."""
+
+    about: Mapping[str, Any]
+    """``About`` of ``web/src/model/about.ts``."""
+    probe: Mapping[str, Any]
+    """What it gives for a known picture: ``Probe`` there."""
+    content: str
+    """The ONNX file, packed by xz, in base64."""
+    bits: int
+    """Of a weight."""
+    difference: Mapping[str, float]
+    """By task, on a photograph: the largest difference from float32 as a share of the largest value, or the share of
+    pixels with another class."""
+
+
+def packed(
+    job: Job, path: Path, *, bits: Sequence[int] = (BITS,), room: int | None = None, name: str = ""
+) -> PageModel:
+    """Return the network of an ONNX file for the page.
+
+    Args:
+        job: The export.
+        path: The file, which stays as it is.
+        bits: Of the weights, tried in this order.
+        room: The most characters that ``content`` may have.
+        name: What the network is called in the page; by default as its folder, or the released model.
+
+    Raises:
+        ValueError: No number of bits makes it small enough.
+    """
+    for width in bits:
+        file = rounded(path, width)
+        content = base64.b64encode(_xz(file, width)).decode()
+        if room is None or len(content) <= room:
+            return _described(job, path, file, PageModel({}, {}, content, width, {}), name)
+    raise ValueError(
+        f"{len(content) / 1e6:.1f} MB with weights of {width} bits, and {(room or 0) / 1e6:.1f} MB have room"
+    )
+
+
+def _described(job: Job, path: Path, file: bytes, model: PageModel, name: str) -> PageModel:
+    size = job.size or PROBE
+    example = photograph(job.size or job.evaluated).numpy()
+    before, after = _session(path.read_bytes()), _session(file)
+    probe = _run(after, _probe_pixels(*size))
+    means = {output: float(values.mean(dtype=float)) for output, values in probe.items()}
+    return replace(
+        model,
+        about=about(job, name),
+        probe={"height": size[0], "width": size[1], "means": means},
+        difference=_differences(_run(before, example), _run(after, example)),
+    )
+
+
+def _session(content: bytes) -> Any:
+    import onnxruntime
+
+    return onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
+
+
+def _run(session: Any, image: npt.NDArray[np.uint8]) -> dict[str, npt.NDArray[Any]]:
+    names = [output.name for output in session.get_outputs()]
+    return dict(zip(names, session.run(None, {"image": image}), strict=True))
+
+
+def _differences(before: Mapping[str, npt.NDArray[Any]], after: Mapping[str, npt.NDArray[Any]]) -> dict[str, float]:
+    found = {}
+    for name, expected in before.items():
+        if expected.dtype.kind == "f":
+            found[name] = float(np.abs(expected - after[name]).max() / (np.abs(expected).max() or 1))
+        else:
+            found[name] = float((expected != after[name]).mean())
+    return found
+
+
+def _xz(content: bytes, bits: int) -> bytes:
+    """Pack, for the small decoder of the page: CRC32, and 16 MB of memory at most."""
+    wide = {"lp": 1, "pb": 1, "lc": 0} if bits > 8 else {}
+    filters = [{"id": lzma.FILTER_LZMA2, "preset": 6, "dict_size": 1 << 24, **wide}]
+    return lzma.compress(content, check=lzma.CHECK_CRC32, filters=filters)
+
+
+def _probe_pixels(height: int, width: int) -> npt.NDArray[np.uint8]:
+    """Return the picture of ``web/src/model/probe.ts``, (1, 3, height, width)."""
+    c, y, x = np.ogrid[:3, :height, :width]
+    pixels: npt.NDArray[np.uint8] = ((x * (c + 2) + y * (5 - c)) % 256).astype(np.uint8)[None]
+    return pixels

@@ -1,0 +1,47 @@
+"""ONNX files with weights of fewer bits, so that pages are small. The network still computes in float32."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+_FEW = 1024
+"""Tensors of fewer numbers stay as they are."""
+
+
+def rounded(path: Path, bits: int) -> bytes:
+    """Return an ONNX file whose weights are whole numbers of so many bits, times a factor per output channel.
+
+    The runtime multiplies them when it loads the file, once.
+    """
+    import onnx
+    from onnx import TensorProto, helper, numpy_helper
+
+    model: Any = onnx.load(path)
+    graph = model.graph
+    stay, nodes = [], []
+    for tensor in graph.initializer:
+        values = numpy_helper.to_array(tensor)
+        if values.dtype != np.float32 or values.size < _FEW or values.ndim < 2:
+            stay.append(tensor)
+            continue
+        name, (whole, factor) = tensor.name, _whole(values, bits)
+        stay += [numpy_helper.from_array(whole, f"{name}:whole"), numpy_helper.from_array(factor, f"{name}:factor")]
+        nodes += [
+            helper.make_node("Cast", [f"{name}:whole"], [f"{name}:float"], to=TensorProto.FLOAT),
+            helper.make_node("Mul", [f"{name}:float", f"{name}:factor"], [name]),
+        ]
+    operations = [*nodes, *graph.node]
+    del graph.initializer[:], graph.node[:]
+    graph.initializer.extend(stay)
+    graph.node.extend(operations)
+    content: bytes = model.SerializeToString()
+    return content
+
+
+def _whole(values: Any, bits: int) -> tuple[Any, Any]:
+    """Return integers and the factor of each slice along the first axis."""
+    largest = 2 ** (bits - 1) - 1
+    factor = np.abs(values).max(axis=tuple(range(1, values.ndim)), keepdims=True) / largest
+    factor[factor == 0] = 1
+    return np.rint(values / factor).astype(np.int16 if bits > 8 else np.int8), factor.astype(np.float32)
