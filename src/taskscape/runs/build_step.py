@@ -7,6 +7,7 @@ import torch
 
 from taskscape.runs.experiment import Experiment
 from taskscape.training.optimization import build_optimizer
+from taskscape.training.recompute import recompute_activations
 from taskscape.training.step import TrainingStep
 
 if TYPE_CHECKING:
@@ -25,6 +26,8 @@ def build_step(
     network = experiment.network.build(experiment.channels).to(device)
     if experiment.channels_last:
         network = network.to(memory_format=torch.channels_last)
+    if experiment.recompute_activations:
+        recompute_activations(network)
     weighting = experiment.weighting.build(tuple(experiment.tasks), experiment.seed).to(device)
     return TrainingStep(
         network,

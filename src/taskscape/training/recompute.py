@@ -1,0 +1,97 @@
+"""Activations that are computed again in the backward pass instead of kept: less memory for more time.
+
+Chen et al., Training Deep Nets with Sublinear Memory Cost, 2016, https://arxiv.org/abs/1604.06174.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import nullcontext
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
+
+LAYERS = (nn.modules.conv._ConvNd, nn.Linear)
+SHARE = 8
+"""A segment has at most one in so many of the network's convolutions and linear layers."""
+
+
+def recompute_activations(network: nn.Module) -> list[str]:
+    """Let a network keep, while it trains, only what goes into its segments; return their names.
+
+    Segments are the largest modules that take and return tensors and have at least two of the network's convolutions
+    and linear layers, and at most one in eight. Gradients are the same bit for bit, with the same random numbers, and
+    running means count a batch once. Runs the network once, in evaluation mode, on a small image.
+    """
+    names = {module: name for name, module in network.named_modules()}
+    takes_tensors = _called_with_tensors(network)
+    most = max(2, _layers(network) // SHARE)
+    segments = list(_segments(network, takes_tensors, most))
+    for module in segments:
+        setattr(module, "forward", _recomputed(module, module.forward))  # noqa: B010
+    return [names[module] for module in segments]
+
+
+def _called_with_tensors(network: nn.Module) -> set[nn.Module]:
+    """Return the modules that are called once with tensors and return one."""
+    calls: dict[nn.Module, list[bool]] = {}
+
+    def note(module: nn.Module, inputs: tuple[Any, ...], output: Any) -> None:
+        calls.setdefault(module, []).append(isinstance(output, Tensor) and all(isinstance(x, Tensor) for x in inputs))
+
+    hooks = [module.register_forward_hook(note) for module in network.modules() if module is not network]
+    parameter = next(network.parameters())
+    training = network.training
+    network.eval()
+    try:
+        with torch.no_grad():
+            network.forward(torch.zeros(1, 3, 64, 64, device=parameter.device))
+    finally:
+        network.train(training)
+        for hook in hooks:
+            hook.remove()
+    return {module for module, found in calls.items() if found == [True]}
+
+
+def _segments(module: nn.Module, takes_tensors: set[nn.Module], most: int) -> Iterator[nn.Module]:
+    for child in module.children():
+        if child in takes_tensors and 2 <= _layers(child) <= most:
+            yield child
+        else:
+            yield from _segments(child, takes_tensors, most)
+
+
+def _layers(module: nn.Module) -> int:
+    return sum(isinstance(one, LAYERS) for one in module.modules())
+
+
+def _recomputed(module: nn.Module, forward: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    def call(*tensors: Tensor) -> Tensor:
+        if not (module.training and torch.is_grad_enabled()):
+            return forward(*tensors)
+        output: Tensor = checkpoint(
+            forward, *tensors, use_reentrant=False, context_fn=lambda: (nullcontext(), _WithoutStatistics(module))
+        )
+        return output
+
+    return call
+
+
+class _WithoutStatistics:
+    """Lets batch normalizations leave their running means alone, which have counted this batch.
+
+    It may be entered for each backward pass anew.
+    """
+
+    def __init__(self, module: nn.Module) -> None:
+        self.norms = [one for one in module.modules() if isinstance(one, nn.modules.batchnorm._BatchNorm)]
+        self.before: list[tuple[float | None, Tensor | None]] = []
+
+    def __enter__(self) -> None:
+        self.before = [(norm.momentum, norm.num_batches_tracked) for norm in self.norms]
+        for norm in self.norms:  # they keep taking the same tensors, which the recomputation must save too
+            norm.momentum, norm.num_batches_tracked = 0.0, None
+
+    def __exit__(self, *_: object) -> None:
+        for norm, (momentum, batches) in zip(self.norms, self.before, strict=True):
+            norm.momentum, norm.num_batches_tracked = momentum, batches
