@@ -67,7 +67,7 @@ def script() -> Any:
         ("train joint --epoch 3", "did you mean --epochs?"),
         ("train joint --epochs three", "--epochs"),
         ("train joint --epochs 0", "epochs is 0"),
-        ("train joint --precision fp61", "there is fp32, bf16"),
+        ("train joint --precision fp61", "there is auto, fp32, bf16"),
         ("train joint --optimizer.momentum 0.9", "it belongs to optimizer:sgd"),
         ("train joint weighting:dwaa", "did you mean dwa?"),
         ("train joint netwrok:deeplab-joint", "did you mean network?"),
