@@ -21,6 +21,7 @@ from taskscape.losses import (
     BoundaryLoss,
     Cosine,
     CrossEntropy,
+    CrossEntropyJaccard,
     DepthLoss,
     KLDivergence,
     Laplace,
@@ -39,6 +40,8 @@ EXAMPLES = [
     CrossEntropy(),
     CrossEntropy(class_weights=(0.5, 1.0, 2.0, 0.1, 3.0)),
     CrossEntropy(label_smoothing=0.2),
+    CrossEntropyJaccard(),
+    CrossEntropyJaccard(class_weights=(0.5, 1.0, 2.0, 0.1, 3.0), jaccard=3.0),
     CrossEntropy(class_weights=(0.5, 1.0, 2.0, 0.1, 3.0), label_smoothing=0.2),
     KLDivergence(),
     KLDivergence(label_smoothing=0.3),
@@ -89,6 +92,16 @@ def example(loss, seed=0, shape=(3, 4, 6), dtype=torch.float64):
     return prediction, Target(value.masked_fill(~valid[:, None], 0.0), valid)
 
 
+def soft_ious(p, value, pixels):
+    """The soft IoU of each class that is a label."""
+    q = [np.exp(p[b, :, i, j]) / np.exp(p[b, :, i, j]).sum() for b, i, j in pixels]
+    y = [np.eye(CLASSES)[value[pixel]] for pixel in pixels]
+    for k in range(CLASSES):
+        if any(label[k] for label in y):
+            both = sum(a[k] * b[k] for a, b in zip(q, y, strict=True))
+            yield both / sum(a[k] + b[k] - a[k] * b[k] for a, b in zip(q, y, strict=True))
+
+
 def by_hand(loss, prediction, target):
     """The loss as its definition says, pixel by pixel."""
     p, value, valid = prediction.numpy(), target.value.numpy(), target.valid.numpy()
@@ -110,6 +123,8 @@ def by_hand(loss, prediction, target):
             y = value[b, i, j]
             losses += (1 - s) * weights[y] * minus_log[y] + s * (weights * minus_log).mean()
             amount += weights[y]
+        if isinstance(loss, CrossEntropyJaccard):
+            return losses / amount + loss.jaccard * (1 - np.mean(list(soft_ious(p, value, pixels))))
         return losses / amount
     if isinstance(loss, BalancedCrossEntropy):
         return np.mean(
@@ -329,6 +344,7 @@ def test_si_log_over_the_whole_batch_is_right_where_the_scale_is_far_off():
         (lambda: KLDivergence(label_smoothing=1.0), "below 1"),
         (lambda: SmoothL1(beta=0.0), "l1"),
         (lambda: BalancedCrossEntropy(negative_weight=0.0), "must be positive"),
+        (lambda: CrossEntropyJaccard(jaccard=0.0), "must be positive"),
         (lambda: SILog(gamma=1.1), "from 0 to 1"),
         (lambda: SILog(gamma=-0.1), "from 0 to 1"),
         (lambda: SILog(eps=0.0), "positive"),

@@ -96,3 +96,32 @@ def test_depthwise_convolutions_compute_in_float32_on_a_cpu() -> None:
         assert torch.equal(depthwise(image), exact)
     assert torch.equal(copy.deepcopy(depthwise)(image), exact)
     assert isinstance(depthwise, nn.Conv2d) and set(depthwise.state_dict()) == {"weight", "bias"}
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        nn.Conv2d(6, 6, 5, padding=2, groups=6),
+        nn.Conv2d(6, 6, (5, 7), 2, (2, 3), groups=6, bias=False),
+        nn.Conv2d(6, 6, 5, padding=4, dilation=2, groups=6),
+        timm.layers.Conv2dSame(6, 6, 5, 2, groups=6),
+    ],
+)
+@pytest.mark.parametrize("size", [(8, 12), (4, 5), (72, 68)])
+def test_quick_gradients_of_depthwise_convolutions_are_those_of_torch(layer: nn.Conv2d, size: tuple[int, int]) -> None:
+    """Small and large maps, strides, dilation, and padding as TensorFlow does it."""
+    torch.manual_seed(0)
+    quick = copy.deepcopy(layer)
+    depthwise_in_float32(nn.Sequential(quick))
+    image = torch.rand(3, 6, *size).contiguous(memory_format=torch.channels_last).requires_grad_()
+    expected = layer(image)
+    with torch.autocast("cpu", torch.bfloat16):
+        found = quick(image)
+    direction = torch.randn_like(expected)
+    torch.testing.assert_close(found, expected)
+    torch.testing.assert_close(
+        torch.autograd.grad(found, [image, *quick.parameters()], direction),
+        torch.autograd.grad(expected, [image, *layer.parameters()], direction),
+        rtol=1e-4,
+        atol=1e-4,
+    )

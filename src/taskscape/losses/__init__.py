@@ -36,6 +36,7 @@ from taskscape.losses.balanced_cross_entropy import BalancedCrossEntropy
 from taskscape.losses.base import ClassLoss, Loss, LossTerm, PixelLoss, Space
 from taskscape.losses.cosine import Cosine
 from taskscape.losses.cross_entropy import CrossEntropy
+from taskscape.losses.cross_entropy_jaccard import CrossEntropyJaccard
 from taskscape.losses.kl import KLDivergence
 from taskscape.losses.l1 import L1
 from taskscape.losses.laplace import Laplace
