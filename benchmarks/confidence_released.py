@@ -2,10 +2,12 @@
 
 Calibrates on generated streets of val, as a run does when it is finished, and measures there, on ``shifted`` and, where
 ``--store`` is given, on the split val of a store of photographs, none of which the model has met.
-Prints a Markdown table and writes JSON.
+Prints a Markdown table and writes JSON. ``--keep`` also writes the calibration into the folder of the model, with which
+it is published: ``python benchmarks/release.py`` of a copy of that folder then writes its card anew.
 """
 
 import argparse
+import hashlib
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +19,8 @@ import confidence_tables
 from taskscape import runs
 from taskscape.data import Loader, Store, Streets
 from taskscape.evaluation import ConfidenceEvaluator, calibrate, evaluate
+from taskscape.released import resolve
+from taskscape.run_folder import Calibration, RunFolder
 from taskscape.runs import TrainedModel
 from taskscape.runs.other_data import adapted
 
@@ -33,6 +37,13 @@ def measured(model: TrainedModel, store: Store, spread: float) -> dict[str, floa
     return {key: round(found.metrics[f"{TASK}/{key}"], 5) for key in KEPT}
 
 
+def keep(spread: float, store: Store, folder: RunFolder) -> None:
+    """Write a calibration as a run does that ends."""
+    weights = hashlib.sha256(folder.weights.read_bytes()).hexdigest()
+    found = Calibration({TASK: spread}, "val", len(store), store.manifest.fingerprint, weights)
+    found.save(folder.calibration)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", default="taskscape/streets-small")
@@ -40,6 +51,7 @@ def main() -> None:
     parser.add_argument("--store", type=Path, help="a packed store of photographs, such as CamVid")
     parser.add_argument("--height", type=int, default=360, help="of photographs for the network")
     parser.add_argument("--json", type=Path, help="write the figures here")
+    parser.add_argument("--keep", action="store_true", help="write the calibration into the model's folder")
     arguments = parser.parse_args()
     model = runs.load(arguments.model)
     data: Any = model.experiment.data
@@ -57,6 +69,8 @@ def main() -> None:
         rows[f"{arguments.store.name}, {len(store)} photographs"] = measured(photographs, store, found[TASK])
     figures = {"model": arguments.model, "streets": arguments.streets, "spread": found[TASK], "rows": rows}
     print(confidence_tables.released(figures))
+    if arguments.keep:
+        keep(found[TASK], stores["val"], RunFolder(resolve(arguments.model)))
     if arguments.json:
         arguments.json.write_text(json.dumps(figures, indent=1) + "\n")
 

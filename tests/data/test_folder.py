@@ -1,6 +1,7 @@
 """A folder of your own, the check of a store, and the commands."""
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -365,6 +366,28 @@ def test_check_warns_of_what_looks_wrong(tmp_path: Path) -> None:
     file.write_bytes(file.read_bytes()[:-1] + b"\x07")
     with pytest.raises(ValueError, match="damaged"):
         check(tmp_path / "store")
+
+
+def test_several_stores_are_checked_and_drawn_each_by_itself(
+    raw: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stores = [tmp_path / "made" / name for name in ("one", "two")]
+    main(["prepare", "folder", str(raw), str(stores[0]), "--size", "8", "12", "--processes", "1"])
+    shutil.copytree(stores[0], stores[1])
+    capsys.readouterr()
+    main(["data", "check", *map(str, stores)])
+    printed = capsys.readouterr().out
+    assert [printed.count(f"{store}:\n") for store in stores] == [1, 1]
+    assert printed.count("semseg: labelled pixels") == 2
+    main(["data", "show", *map(str, stores)])
+    assert all(store.with_suffix(".png").exists() for store in stores)
+    with pytest.raises(SystemExit):
+        main(["data", "check", str(stores[0]), str(tmp_path / "three")])
+    said = capsys.readouterr()
+    assert "three is not there" in said.err and "labelled" not in said.out  # before the first one is read
+    with pytest.raises(SystemExit):
+        main(["data", "show", *map(str, stores), "--out", "sheet.png"])
+    assert "sheet.png is one file, and 2 stores are named" in capsys.readouterr().err
 
 
 def test_commands(raw: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

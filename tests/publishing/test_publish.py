@@ -1,5 +1,6 @@
 """A published run predicts what the run predicts, says what it is, and holds nothing else of it."""
 
+import hashlib
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -19,7 +20,7 @@ from taskscape.publishing.ingredients import ingredients
 from taskscape.recipes.photographs import streets_small
 from taskscape.released import PHOTOGRAPH
 from taskscape.released.listing import front_matter, listing
-from taskscape.run_folder import Result, RunFolder
+from taskscape.run_folder import Calibration, Result, RunFolder
 from taskscape.serialization import unstructure
 from taskscape.state_dicts import read_safetensors, save_safetensors
 from tiny import tiny
@@ -62,6 +63,25 @@ def test_nothing_but_the_model_is_published(run: Path, tmp_path: Path) -> None:
         assert path.suffix == ".safetensors" or str(tmp_path.parent) not in path.read_text("utf-8"), path
     assert runs.read_experiment(tmp_path / "model").device == "auto"
     assert runs.read_experiment(tmp_path / "model").data.path.name == "blocks"  # type: ignore[attr-defined]
+
+
+def test_a_calibration_goes_with_the_weights_that_it_belongs_to(run: Path, tmp_path: Path) -> None:
+    source = RunFolder(shutil.copytree(run, tmp_path / "run"))
+    weights = hashlib.sha256(source.weights.read_bytes()).hexdigest()
+    Calibration({"semseg": 1.25}, "val", 8, "blocks", weights).save(source.calibration)
+    folder = publish(source.path, tmp_path / "model", ABOUT, half=True).folder
+    kept = Calibration.load(folder.calibration)
+    assert kept.spreads == {"semseg": 1.25} and kept.images == 8
+    assert kept.weights == hashlib.sha256(folder.weights.read_bytes()).hexdigest() != weights
+    assert "calibrated on 8 images of val" in folder.card.read_text("utf-8")
+    view = taskscape.load(folder.path, confidence=True, device="cpu").confidence_views["semseg"]
+    assert view.calibrated
+    again = publish(folder.path, tmp_path / "again", ABOUT, half=True).folder  # of a folder that was published
+    assert Calibration.load(again.calibration).spreads == kept.spreads
+
+    Calibration({"semseg": 1.25}, "val", 8, "blocks", "of others").save(source.calibration)
+    folder = publish(source.path, tmp_path / "model", ABOUT).folder  # where another one was
+    assert not folder.calibration.exists() and "## Confidence" not in folder.card.read_text("utf-8")
 
 
 def test_the_card_is_one_of_the_hub(run: Path, tmp_path: Path) -> None:

@@ -17,10 +17,12 @@ if TYPE_CHECKING:
 
 
 Store = Annotated[Path, tyro.conf.arg(metavar="STORE", help="Folder of the store.")]
+Stores = Annotated[tuple[Path, ...], tyro.conf.arg(metavar="STORES...", help="Folders of the stores.")]
 
-_USAGE = """usage: taskscape data check|show|baseline STORE [options]
+_USAGE = """usage: taskscape data check|show STORES... [options]
+       taskscape data baseline STORE [options]
 
-Check or inspect a packed store, as taskscape prepare writes it:
+Check or inspect packed stores, as taskscape prepare writes them:
 """
 
 
@@ -37,26 +39,33 @@ def main(arguments: Sequence[str]) -> None:
         raise ValueError(f"there is no taskscape data {action}{nearest(action, ACTIONS)}")
 
 
-def check_store(store: Store, /) -> None:
+def check_stores(stores: Stores, /) -> None:
     """Read everything, print what is in it, and warn of what is implausible.
 
-    Prints counts, shares of labelled pixels and a histogram of each field (class frequencies, depth).
+    Prints counts, shares of labelled pixels and a histogram of each field (class frequencies, depth). Several stores
+    are checked one after the other, each by itself.
     """
-    _check(store)
+    for store in _there(stores):
+        if len(stores) > 1:
+            print(f"{store}:\n")
+        _check(store)
 
 
-def show(store: Store, /, *, out: Path | None = None, images: int = 8) -> None:
-    """Write a contact sheet: of each split a few images with their labels, and the mean image.
+def show(stores: Stores, /, *, out: Path | None = None, images: int = 8) -> None:
+    """Write a contact sheet of each store: of each split a few images with their labels, and the mean image.
 
     Args:
-        out: File of the contact sheet; by default STORE.png beside the store.
+        out: File of the contact sheet, where there is one store; by default STORE.png beside each store.
         images: Images of each split, evenly spread.
     """
     if images < 1:
         raise ValueError(f"--images {images}: at least one")
-    path = out or store.resolve().with_suffix(".png")
-    _show(store, path, images)
-    print(f"the contact sheet is {path}")
+    if out is not None and len(stores) > 1:
+        raise ValueError(f"--out {out} is one file, and {len(stores)} stores are named: leave it out, or name one")
+    for store in _there(stores):
+        path = out or store.resolve().with_suffix(".png")
+        _show(store, path, images)
+        print(f"the contact sheet is {path}")
 
 
 def baseline(store: Store, /, *, split: str = "val", recipe: str | None = None) -> None:
@@ -72,16 +81,22 @@ def baseline(store: Store, /, *, split: str = "val", recipe: str | None = None) 
     _baseline(store, split, recipe)
 
 
-ACTIONS: dict[str, Callable[..., None]] = {"check": check_store, "show": show, "baseline": baseline}
+ACTIONS: dict[str, Callable[..., None]] = {"check": check_stores, "show": show, "baseline": baseline}
+
+
+def _there(stores: Sequence[Path]) -> Sequence[Path]:
+    """Return stores. Raises ``FileNotFoundError`` or ``ValueError`` for one that is none, before any work."""
+    from taskscape.data.place import require_store
+
+    for store in stores:
+        require_store(store)
+    return stores
 
 
 # -- check -------------------------------------------------------------------------------------------------------------
 
 
 def _check(store: Path) -> None:
-    from taskscape.data.place import require_store
-
-    require_store(store)
     from taskscape.data.check import check
     from taskscape.progress import progress_bar, reporter
 
@@ -170,9 +185,6 @@ def _baseline(folder: Path, split: str, recipe: str | None) -> None:
 
 def _show(folder: Path, path: Path, images: int) -> None:
     """Write the contact sheet."""
-    from taskscape.data.place import require_store
-
-    require_store(folder)
     from PIL import Image
 
     from taskscape.data.contact_sheet import contact_sheet

@@ -9,7 +9,7 @@ from typing import Any
 
 from taskscape.publishing.ingredients import ingredients, sources
 from taskscape.report.glossary import arrow, cost_conditions, cost_text, cost_title, leading, shown
-from taskscape.run_folder import Result, RunFolder
+from taskscape.run_folder import Calibration, Result, RunFolder
 from taskscape.serialization import show_size, unstructure
 from taskscape.serialization.plain import read_yaml
 
@@ -61,6 +61,7 @@ def card(folder: RunFolder, about: About, made: Made) -> str:
         *_summary(results[0], settings, about),
         *_use(about),
         *_metrics(results),
+        *_confidence(folder, about),
         *_failures(results, about),
         *_costs(results[0], folder, settings, made),
         *_ingredients(settings, about),
@@ -160,6 +161,22 @@ def _metrics(results: Sequence[Result]) -> Iterator[str]:
         ". A number after `height` is the height that images were scaled to for the network."
         if any("-height" in result.split for result in results)
         else "."
+    )
+
+
+def _confidence(folder: RunFolder, about: About) -> Iterator[str]:
+    """Say what the network's confidence was calibrated on, where it was."""
+    if not folder.calibration.exists():
+        return
+    known = Calibration.load(folder.calibration)
+    spreads = ", ".join(f"`{task}` {spread:.2f}" for task, spread in known.spreads.items())
+    yield "## Confidence"
+    yield (
+        f"`taskscape predict {about.name} photo.jpg --confidence` also writes how sure it is. That is calibrated "
+        f"on {known.images:,} images of {known.split} (`{folder.calibration.name}`): scores of classes are divided, "
+        f"predicted widths multiplied by a number, here {spreads}; above 1 the network itself was too sure, below 1 "
+        "not sure enough. It is right for images like those; on images of another kind a network is often surer than "
+        "it is right."
     )
 
 

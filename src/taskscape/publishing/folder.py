@@ -1,5 +1,6 @@
 """A run as a folder that others may have: its weights, settings, results and card, and nothing else of it."""
 
+import hashlib
 import re
 import shlex
 import time
@@ -22,7 +23,7 @@ from taskscape.publishing.card import About, Made, card
 from taskscape.released import PHOTOGRAPH
 from taskscape.released.listing import front_matter
 from taskscape.report.glossary import leading
-from taskscape.run_folder import Result, RunFolder
+from taskscape.run_folder import Calibration, Result, RunFolder
 from taskscape.runs import TrainedModel, load
 from taskscape.serialization import structure
 from taskscape.serialization.plain import read_yaml
@@ -79,8 +80,9 @@ def publish(
         target.path.mkdir(parents=True, exist_ok=True)
     atomic_write(target.experiment, yaml.safe_dump(settings, sort_keys=False, allow_unicode=True))
     save_safetensors(target.published, _in_half(tensors, str(source.weights)) if half else tensors)
-    for kept in (*sorted(source.path.glob("result*.json")), *source.path.glob("calibration.json")):
+    for kept in sorted(source.path.glob("result*.json")):
         atomic_write(target.path / kept.name, kept.read_bytes())
+    _keep_calibration(source, target)
     for file in sorted(source.code.rglob("*.py")) if code else ():
         copy = target.code / file.relative_to(source.code)
         with writing(copy):
@@ -141,6 +143,16 @@ def _in_half(tensors: Mapping[str, Tensor], where: str) -> dict[str, Tensor]:
     small = {name: x.half() if x.is_floating_point() and x.ndim > 1 else x for name, x in tensors.items()}
     require_finite(small, f"{where} in float16")
     return small
+
+
+def _keep_calibration(source: RunFolder, target: RunFolder) -> None:
+    """Write the calibration of a run's weights, where it has one, as that of the weights that are published."""
+    target.calibration.unlink(missing_ok=True)
+    if source.calibration.exists():
+        known = Calibration.load(source.calibration)
+        before, now = (hashlib.sha256(path.read_bytes()).hexdigest() for path in (source.weights, target.published))
+        if known.weights == before:  # not that of weights before these
+            replace(known, weights=now).save(target.calibration)
 
 
 def _as_before(source: RunFolder, made: Made) -> Made:
