@@ -14,6 +14,7 @@ COMMANDS = {
     "evaluate": "evaluate a trained network on a split",
     "predict": "run inference on images",
     "export": "write a network as a file for ONNX Runtime or torch",
+    "app": "try networks in the browser, on your own pictures or a camera",
     "push": "send the network of a run to the Hugging Face hub",
     "pull": "fetch a model of the hub",
     "report": "write an HTML report of a run",

@@ -1,0 +1,84 @@
+"""The networks of runs as a page takes them, made once and kept in the cache folder."""
+
+import hashlib
+import importlib.util
+import shutil
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from importlib import metadata
+from pathlib import Path
+
+from taskscape.export import export, onnx_file
+from taskscape.export.web import PageModel, read_folder
+from taskscape.files import cache_folder, writing
+from taskscape.released import is_name, resolve
+from taskscape.run_folder import RunFolder
+
+PAGE = "page"
+"""The folder that ``export`` makes for ``web``."""
+
+
+def prepare(runs: Sequence[str | Path], tell: Callable[[str], None]) -> list[PageModel]:
+    """Return the networks of runs, or of models by their names, each called as reports call its run.
+
+    What is not kept yet is exported, which takes a minute for each; ``tell`` is called with a line before. All runs are
+    looked at before the first is exported. Raises ``ValueError`` or ``FileNotFoundError`` that names the run.
+    """
+    places = list(dict.fromkeys(resolve(run).resolve() for run in runs))
+    named = {resolve(run).resolve(): Path(run).as_posix() for run in runs if is_name(run)}
+    kept = [cache_folder() / "app" / _key(RunFolder(place)) for place in places]
+    names = [named.get(place) or name for place, name in zip(places, _distinct(places), strict=True)]
+    if not all(folder.is_dir() for folder in kept):
+        _require_packages()
+    for place, name, folder in zip(places, names, kept, strict=True):
+        if not folder.is_dir():
+            tell(f"{name} is prepared for the browser, which takes a minute; it is kept for the next time")
+            _export(place, name, folder)
+    models = [read_folder(folder / PAGE)[0] for folder in kept]
+    return [replace(one, about={**one.about, "name": name}) for one, name in zip(models, names, strict=True)]
+
+
+def _require_packages() -> None:
+    if missing := [name for name in onnx_file.NEEDS if importlib.util.find_spec(name) is None]:
+        raise ValueError(f"taskscape app needs {' and '.join(missing)}: pip install 'taskscape[app]'")
+
+
+def _export(run: Path, name: str, folder: Path) -> None:
+    with writing(folder):
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(prefix="part-", dir=folder.parent))
+    try:
+        try:
+            export(run, "web", temporary)
+        except ValueError as error:
+            raise ValueError(f"{name} cannot run in a browser: {error}") from error
+        with writing(folder):
+            try:
+                temporary.rename(folder)
+            except OSError:
+                if not folder.is_dir():  # else another process was quicker, with the same network
+                    raise
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _key(run: RunFolder) -> str:
+    """Return a checksum of all that the exported file follows from. Raises ``FileNotFoundError``."""
+    digest = hashlib.sha256(metadata.version("taskscape").encode())
+    for file in (run.weights, run.experiment, run.result()):
+        if not file.is_file():
+            remedy = f"train it to the end of its first epoch with `taskscape train --resume {run.path}`"
+            raise FileNotFoundError(f"{run.path} has no {file.name}: {remedy}")
+        digest.update(file.read_bytes())
+    return digest.hexdigest()[:24]
+
+
+def _distinct(places: Sequence[Path]) -> list[str]:
+    """Return the folders' names, with as many of their parents' as it takes to tell them apart."""
+
+    def ends(n: int) -> list[str]:
+        return ["/".join(place.parts[-n:]) for place in places]
+
+    enough = (n for n in range(1, 100) if len(set(ends(n))) == len(places))
+    return ends(next(enough))

@@ -1,0 +1,78 @@
+"""Networks are exported once, kept by what they are, and called as their runs."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from taskscape import released
+from taskscape.app import networks
+from taskscape.app.networks import PAGE, prepare
+from taskscape.export.web import PageModel, write_folder
+
+MODEL = "taskscape/streets-small"
+
+
+@pytest.fixture
+def exported(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[Path]:
+    """The runs that were exported, in their order: without the minute that it takes."""
+    runs: list[Path] = []
+
+    def export(run: Path, to: str, folder: Path) -> None:
+        assert to == "web"
+        runs.append(Path(run))
+        write_folder([PageModel({"name": Path(run).name}, {}, str(len(runs)), 16, {})], folder / PAGE)
+
+    monkeypatch.setattr(networks, "export", export)
+    monkeypatch.setenv("TASKSCAPE_CACHE", str(tmp_path / "cache"))
+    return runs
+
+
+def copy(folder: Path) -> Path:
+    """A run: the released model, somewhere else."""
+    shutil.copytree(released.find(MODEL), folder)
+    return folder
+
+
+def test_a_network_is_exported_once_whatever_it_is_called(exported: list[Path], tmp_path: Path) -> None:
+    told: list[str] = []
+    run = copy(tmp_path / "runs" / "joint")
+    first = prepare([run, MODEL], told.append)
+    assert [one.about["name"] for one in first] == ["joint", MODEL]
+    assert len(exported) == 1 and len(told) == 1 and "joint" in told[0]
+    assert [one.content for one in first] == ["1", "1"]
+    assert [one.content for one in prepare([MODEL], told.append)] == ["1"]
+    assert len(exported) == 1
+    (run / "experiment.yaml").write_text((run / "experiment.yaml").read_text() + "\n# other settings\n")
+    assert prepare([run], told.append)[0].content == "2"
+
+
+def test_runs_of_one_name_are_told_apart_by_their_folders(exported: list[Path], tmp_path: Path) -> None:
+    runs = [copy(tmp_path / place) for place in ("a/x/run", "b/x/run", "b/other")]
+    names = [one.about["name"] for one in prepare([*runs, runs[0] / ".." / "run"], lambda text: None)]
+    assert names == ["a/x/run", "b/x/run", f"{tmp_path.name}/b/other"]
+
+
+def test_runs_are_looked_at_before_the_first_is_exported(exported: list[Path], tmp_path: Path) -> None:
+    unfinished = copy(tmp_path / "unfinished")
+    (unfinished / "model.safetensors").unlink()
+    with pytest.raises(FileNotFoundError, match=r"unfinished has no best\.safetensors: train it"):
+        prepare([MODEL, unfinished], lambda text: None)
+    assert not exported
+
+
+def test_what_fails_leaves_nothing(exported: list[Path], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def fail(run: Path, to: str, folder: Path) -> None:
+        (folder / "model.onnx").write_bytes(b"half")
+        raise ValueError("it computed other values")
+
+    monkeypatch.setattr(networks, "export", fail)
+    with pytest.raises(ValueError, match=f"{MODEL} cannot run in a browser: it computed other values"):
+        prepare([MODEL], lambda text: None)
+    assert not list((tmp_path / "cache" / "app").iterdir())
+
+
+def test_a_cache_that_cannot_be_written_is_named(exported: list[Path], tmp_path: Path) -> None:
+    (tmp_path / "cache").write_text("a file")
+    with pytest.raises(OSError, match=r"could not write .*cache"):
+        prepare([MODEL], lambda text: None)

@@ -1,0 +1,97 @@
+"""Networks for the page that are a few operations each, so that a browser has them at once."""
+
+import base64
+import lzma
+from typing import Any
+
+import numpy as np
+
+from taskscape.export.web import PageModel
+
+NAMES = ["dark", "bright", "sky"]
+TILTED = 3.0
+"""Metres from the top of a picture to its bottom, in the network's depth, which begins at 2."""
+
+
+def network(name: str, threshold: int = 127, *, depth: bool = True, metres: float = 2.0) -> PageModel:
+    """A network that calls pixels bright by their red, and the floor nearer the lower it is."""
+    tasks = ["semseg", "depth"] if depth else ["semseg"]
+    content = lzma.compress(_onnx(threshold, metres, tasks), check=lzma.CHECK_CRC32, filters=_FILTERS)
+    about = {
+        "name": name,
+        "text": "A network for tests.",
+        "invalid": [128, 128, 128],
+        "height": 60,
+        "fixed": None,
+        "outputs": [_OUTPUTS[task] for task in tasks],
+    }
+    return PageModel(about, {"height": 8, "width": 8, "means": {}}, base64.b64encode(content).decode(), 16, {})
+
+
+_FILTERS = [{"id": lzma.FILTER_LZMA2, "preset": 6, "dict_size": 1 << 24}]
+
+_OUTPUTS: dict[str, dict[str, Any]] = {
+    "semseg": {
+        "name": "semseg",
+        "title": "Classes",
+        "unit": "",
+        "channels": 1,
+        "text": "",
+        "drawing": {"kind": "classes", "names": NAMES, "colors": [[0, 0, 142], [220, 20, 60], [70, 130, 180]]},
+    },
+    "depth": {
+        "name": "depth",
+        "title": "Depth",
+        "unit": "m",
+        "channels": 1,
+        "text": "",
+        "drawing": {
+            "kind": "scale",
+            "colors": [[255 - level, level, 128] for level in range(256)],
+            "logarithmic": True,
+            "ends": None,
+            "relative": False,
+            "ticks": [],
+        },
+    },
+}
+
+
+def _onnx(threshold: int, metres: float, tasks: list[str]) -> bytes:
+    from onnx import TensorProto, helper, numpy_helper
+
+    nodes = [
+        helper.make_node("Cast", ["image"], ["numbers"], to=TensorProto.FLOAT),
+        helper.make_node("Gather", ["numbers", "zero"], ["red"], axis=1),
+        helper.make_node("Greater", ["red", "threshold"], ["is_bright"]),
+        helper.make_node("Cast", ["is_bright"], ["semseg"], to=TensorProto.INT64),
+    ]
+    if "depth" in tasks:  # rows that are counted: ones, summed from the top
+        nodes += [
+            helper.make_node("Mul", ["numbers", "nothing"], ["zeros"]),
+            helper.make_node("Add", ["zeros", "tilt"], ["ones"]),
+            helper.make_node("CumSum", ["ones", "rows"], ["falling"]),
+            helper.make_node("Slice", ["falling", "start", "end", "channel"], ["one"]),
+            helper.make_node("Sub", ["far", "one"], ["depth"]),
+        ]
+    constants = {
+        "zero": np.array(0),
+        "threshold": np.array(threshold, np.float32),
+        "nothing": np.array(0, np.float32),
+        "tilt": np.array(TILTED / 60, np.float32),
+        "far": np.array(TILTED + metres, np.float32),
+        "rows": np.array(2),
+        "start": np.array([0]),
+        "end": np.array([1]),
+        "channel": np.array([1]),
+    }
+    shapes = {"semseg": (TensorProto.INT64, [1, "h", "w"]), "depth": (TensorProto.FLOAT, [1, 1, "h", "w"])}
+    graph = helper.make_graph(
+        nodes,
+        "tiny",
+        [helper.make_tensor_value_info("image", TensorProto.UINT8, [1, 3, "h", "w"])],
+        [helper.make_tensor_value_info(task, *shapes[task]) for task in tasks],
+        [numpy_helper.from_array(value, key) for key, value in constants.items()],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
+    return bytes(model.SerializeToString())
