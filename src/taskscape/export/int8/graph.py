@@ -1,0 +1,77 @@
+"""Which operations of an ONNX file may be int8, and which belong together."""
+
+import ast
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+KERNELS = ("Conv", "ConvTranspose", "Gemm", "MatMul")
+"""Operations that int8 makes faster."""
+OPERATIONS = (
+    *KERNELS, "Add", "AveragePool", "Clip", "Concat", "Flatten", "GlobalAveragePool", "LeakyRelu", "MaxPool", "Mul",
+    "Pad", "Relu", "Reshape", "Resize", "Sigmoid", "Slice", "Split", "Squeeze", "Transpose", "Unsqueeze",
+)  # fmt: skip
+"""Operations that may be int8 where they stand between two kernels."""
+_SCOPES = "pkg.torch.onnx.name_scopes"
+
+
+@dataclass
+class Layers:
+    """The operations of a file that may be int8, by the block of the network that they belong to."""
+
+    blocks: dict[str, list[str]] = field(default_factory=dict)
+    """Names of nodes by the name of the block, such as ``encoder.backbone.blocks.3.1``."""
+    last: list[str] = field(default_factory=list)
+    """Kernels behind which there is no other, the last of each task: always float32."""
+
+    def without(self, floating: Iterable[str]) -> list[str]:
+        """Return the nodes that are int8 where these blocks stay in float32."""
+        excluded = set(floating)
+        return [name for block, names in self.blocks.items() if block not in excluded for name in names]
+
+
+def layers_of(model: Any) -> Layers:
+    """Return the operations between the first and the last kernels of a model (``onnx.ModelProto``).
+
+    What only prepares the image, decodes a task or computes sizes stands outside of them.
+    """
+    nodes = model.graph.node
+    producer = {output: node for node in nodes for output in node.output}
+    users = defaultdict(list)
+    for node in nodes:
+        for name in node.input:
+            users[name].append(node)
+    block: dict[str, str] = {}  # of the kernels, and of what stands behind one
+    for node in nodes:
+        before = [producer[name].name for name in node.input if name in producer]
+        if node.op_type in KERNELS:
+            block[node.name] = _block(node)
+        elif known := [block[name] for name in before if name in block]:
+            block[node.name] = known[0]
+    layers = Layers()
+    followed: set[str] = set()  # of the kernels, and of what stands before one
+    between: set[str] = set()
+    for node in reversed(nodes):
+        is_followed = any(user.name in followed for output in node.output for user in users[output])
+        if node.op_type in KERNELS or is_followed:
+            followed.add(node.name)
+        if node.op_type in KERNELS and not is_followed:
+            layers.last.append(node.name)
+        elif is_followed and node.op_type in OPERATIONS and node.name in block:
+            between.add(node.name)
+    for node in nodes:
+        if node.name in between:
+            layers.blocks.setdefault(block[node.name], []).append(node.name)
+    layers.last.reverse()
+    return layers
+
+
+def _block(node: Any) -> str:
+    """Return the name of the module that holds the layer of a node, as torch's exporter wrote it down."""
+    scopes = {prop.key: prop.value for prop in node.metadata_props}.get(_SCOPES)
+    modules = [name for name in ast.literal_eval(scopes)[:-1] if name] if scopes else []
+    if not modules:
+        return str(node.name)
+    layer: str = modules[-1].removeprefix("network.")
+    return layer.rpartition(".")[0] or layer
