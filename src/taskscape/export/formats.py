@@ -81,8 +81,10 @@ class Wrapper(Protocol):
     OPTIONS: Mapping[str, Any]
     """As of a ``Format``; such as ``{"single": False}``."""
 
-    def wrap(self, job: Job, path: Path) -> Path:
-        """Make it in the folder of the format's file, which was compared and perhaps reduced, and return its path.
+    def wrap(self, job: Job, path: Path) -> tuple[Path, "Reduced | None"]:
+        """Make it in the folder of the format's file, which was compared and perhaps reduced.
+
+        Return its path, and what was done to the network, where anything was.
 
         The file may be moved or deleted; ``about.json``, ``parity.json`` and ``model-card.md`` are written beside the
         path that is returned.
@@ -119,5 +121,8 @@ class Reduction(Protocol):
     def needs(self) -> tuple[str, ...]:
         """Packages, all of the extra ``export``, that must be installed."""
 
+    def check(self, job: Job) -> None:
+        """Raise ``ValueError`` or ``FileNotFoundError`` with the remedy where something is missing, such as data."""
+
     def reduce(self, job: Job, path: Path, form: Format) -> Reduced:
-        """Replace the file, and return what was done. Raises ``ValueError`` with the remedy, such as without data."""
+        """Replace the file, and return what was done. Raises as ``check``."""

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from taskscape.export import onnx_file
-from taskscape.export.formats import Job
+from taskscape.export.formats import Job, Reduced
 from taskscape.export.web.fitted import largest_fitting
 from taskscape.export.web.model import PageModel, packed
 from taskscape.export.web.page import MOST_BYTES, read_folder, single_page, write_folder
@@ -33,11 +33,11 @@ OPTIONS: Mapping[str, Any] = {"single": False}
 """``single``: one HTML file instead of a folder."""
 
 
-def wrap(job: Job, path: Path) -> Path:
+def wrap(job: Job, path: Path) -> tuple[Path, Reduced]:
     """Make the page out of an ONNX file, which is deleted, and return it: the folder ``page``, or ``page.html``.
 
-    Weights have 16 bits in a folder; a single file has at most ``MOST_BYTES``, and weights of as many bits as fit.
-    ``job.about`` says by how far that moves predictions. Raises ``ValueError`` where a network is too large.
+    Weights have 16 bits in a folder; a single file has at most ``MOST_BYTES``, and weights of as many bits as fit. It
+    says too by how far that moves predictions. Raises ``ValueError`` where a network is too large.
     """
     if job.options["single"]:
         model = largest_fitting(job, path)
@@ -46,7 +46,22 @@ def wrap(job: Job, path: Path) -> Path:
     else:
         model = packed(job, path)
         page = write_folder([model], path.with_name("page")).parent
-    job.about["page"] = {"weight_bits": model.bits, "largest_difference": dict(model.difference)}
     for file in onnx_file.files(path):
         file.unlink(missing_ok=True)
-    return page
+    return page, _said(job, model)
+
+
+def _said(job: Job, model: PageModel) -> Reduced:
+    moved = [
+        f"{100 * difference:.2g} % of the pixels have another class"
+        if job.tasks[task].predicts_classes
+        else f"{task} differs by {100 * difference:.2g} % of its largest value at most"
+        for task, difference in model.difference.items()
+    ]
+    words = f"weights of {model.bits} bits"
+    sentence = f"Its weights are rounded to {model.bits} bits for the page. On a photograph, {'; '.join(moved)}."
+    return Reduced(
+        f"{words}: {'; '.join(moved)}",
+        {"weight_bits": model.bits, "largest_difference": dict(model.difference)},
+        (sentence,),
+    )

@@ -1,0 +1,68 @@
+"""The files of a page: what is written is read again, and weights are rounded as little as the size allows."""
+
+import base64
+import importlib.util
+import json
+import lzma
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from taskscape.export.web import PageModel, read_folder, single_page, write_folder
+from taskscape.export.web.rounded import rounded
+
+needs_onnx = pytest.mark.skipif(
+    not all(importlib.util.find_spec(name) for name in ("onnx", "onnxruntime")), reason="needs the extra export"
+)
+
+
+def network(name: str) -> PageModel:
+    content = base64.b64encode(lzma.compress(b"a network", check=lzma.CHECK_CRC32)).decode()
+    about = {"name": name, "text": "</script><script>alert(1)</script>", "outputs": []}
+    return PageModel(about, {"height": 8, "width": 8, "means": {}}, content, 16, {"depth": 0.001})
+
+
+def test_networks_of_a_folder_are_read_again(tmp_path: Path) -> None:
+    models = [network("a"), network("b")]
+    index = write_folder(models, tmp_path / "page")
+    assert index.name == "index.html"
+    assert read_folder(tmp_path / "page") == models
+    names = {path.name for path in index.parent.iterdir()}
+    assert names == {"index.html", "model-0.js", "model-1.js", "runtime-wasm.js", "runtime-webgpu.js"}
+
+
+def test_no_text_ends_the_element_that_it_stands_in() -> None:
+    page = single_page(network("a"))
+    contents = page.partition('id="contents">')[2].partition("</script>")[0]
+    assert json.loads(contents)["models"][0]["about"]["text"] == "</script><script>alert(1)</script>"
+    assert page.count("<!doctype html>") == 1
+    assert "http-equiv" in page
+    assert "connect-src 'none'" in page
+
+
+@needs_onnx
+@pytest.mark.parametrize("bits", [16, 12, 8, 6])
+def test_weights_are_rounded_to_so_many_bits(bits: int, tmp_path: Path) -> None:
+    import onnx
+    import onnxruntime
+    from onnx import TensorProto, helper, numpy_helper
+
+    weights = np.random.default_rng(0).normal(size=(64, 32)).astype(np.float32)
+    weights[3] = 0
+    bias = np.arange(32, dtype=np.float32)
+    nodes = [helper.make_node("MatMul", ["x", "w"], ["xw"]), helper.make_node("Add", ["xw", "b"], ["y"])]
+    graph = helper.make_graph(
+        nodes,
+        "linear",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, [64, 64])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, [64, 32])],
+        [numpy_helper.from_array(weights, "w"), numpy_helper.from_array(bias, "b")],
+    )
+    path = tmp_path / "linear.onnx"
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9), path)
+    session = onnxruntime.InferenceSession(rounded(path, bits), providers=["CPUExecutionProvider"])
+    (y,) = session.run(None, {"x": np.eye(64, dtype=np.float32)})
+    steps = np.abs(weights).max(axis=1, keepdims=True) / (2 ** (bits - 1) - 1)
+    assert np.all(np.abs(y - bias - weights) <= steps / 2 + 1e-5)
+    assert not np.any(y[3] - bias)
