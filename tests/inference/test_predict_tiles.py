@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from PIL import Image
 
 from predicting import make_run, rgb, three_tasks
 from taskscape.inference import Predictor, bands, load
@@ -185,3 +186,16 @@ def test_only_the_depth_of_tiles_is_anchored(predictor: Predictor) -> None:
     np.testing.assert_array_equal(anchored["normals"], free["normals"])
     away = [np.abs(np.log(np.median(one["depth"]) / np.median(whole["depth"]))) for one in (anchored, free)]
     assert away[0] < 0.02 and away[0] < away[1]
+
+
+def test_pictures_of_a_large_image_are_smaller(
+    predictor: Predictor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prediction = predictor.predict(np.asarray(rgb(90, 131)))
+    monkeypatch.setattr("taskscape.inference.prediction.PICTURE", 90 * 131 // 4)
+    small = prediction.for_pictures()
+    assert small.size == (30, 44) and all(array.shape[:2] == (30, 44) for array in small.values())
+    np.testing.assert_array_equal(small["depth"], prediction["depth"][::3, ::3])
+    prediction.save_images(tmp_path)
+    assert Image.open(tmp_path / "image.depth.png").size == (131, 90)
+    assert Image.open(tmp_path / "image.semseg-view.png").size[1] < 90

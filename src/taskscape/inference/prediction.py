@@ -2,12 +2,13 @@
 
 import io
 import json
+import math
 import warnings
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from PIL import Image, PngImagePlugin
@@ -21,6 +22,8 @@ from taskscape.views.drawing import captioned, in_a_row, with_key
 
 METADATA = "metadata.json"
 """Says how to read the files of predictions."""
+PICTURE = 1 << 23
+"""Pixels from which pictures for people are smaller than the image."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -80,15 +83,28 @@ class Prediction(Mapping[str, Array]):
     def side_by_side(self) -> Image.Image:
         """Return the image and the preview of every task in one row, with their names and what their colors mean.
 
-        Small images are enlarged.
+        Small images are enlarged, those of more than ``PICTURE`` pixels made smaller.
         """
-        pictures = [captioned(self.image, "image")]
-        for task, preview in self.previews().items():
+        small = self.for_pictures()
+        pictures = [captioned(small.image, "image")]
+        for task, preview in small.previews().items():
             pictures.append(captioned(np.asarray(preview), task, self.views[task].preview_key()))
             if task in self.confidence:
                 shown = self.confidence_views[task]
-                pictures.append(captioned(shown.colorize(self.confidence[task]), f"{task} confidence", shown.key()))
+                pictures.append(captioned(shown.colorize(small.confidence[task]), f"{task} confidence", shown.key()))
         return Image.fromarray(in_a_row(pictures))
+
+    def for_pictures(self) -> Self:
+        """Return the same prediction with fewer rows and columns, where the image has more than ``PICTURE`` pixels."""
+        step = math.ceil(math.sqrt(self.size[0] * self.size[1] / PICTURE))
+        if step <= 1:
+            return self
+        return replace(
+            self,
+            image=np.asarray(Image.fromarray(self.image).reduce(step)),
+            arrays={task: array[::step, ::step] for task, array in self.arrays.items()},
+            confidence={task: array[::step, ::step] for task, array in self.confidence.items()},
+        )
 
     def beyond_file(self) -> dict[str, float]:
         """Return, by task, the share of pixels whose value the task's file cannot hold, where there are any."""
@@ -129,14 +145,15 @@ class Prediction(Mapping[str, Array]):
             view = self.views[task]
             name = f"{self.name}.{task}.{view.extension}"
             written.append(save_image(view.encode(array), folder, name, view.metadata()))
-        for task, preview in self.previews().items() if pictures else ():
+        small = self.for_pictures()
+        for task, preview in small.previews().items() if pictures else ():
             shown = with_key(np.asarray(preview), self.views[task].preview_key())
             written.append(save_image(Image.fromarray(shown), folder, f"{self.name}.{task}-view.png"))
         for task, values in self.confidence.items():
             sure, start = self.confidence_views[task], f"{self.name}.{task}.confidence"
             written.append(save_image(sure.encode(values), folder, f"{start}.png", sure.metadata()))
             if pictures:
-                picture = with_key(sure.colorize(values), sure.key())
+                picture = with_key(sure.colorize(small.confidence[task]), sure.key())
                 written.append(save_image(Image.fromarray(picture), folder, f"{start}-view.png"))
         if pictures:
             written.append(save_image(self.side_by_side(), folder, f"{self.name}.side-by-side.png"))

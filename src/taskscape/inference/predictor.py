@@ -130,23 +130,23 @@ class Predictor:
 
     def _prediction(self, rgb: RgbArray, bands: Iterable[tuple[slice, Mapping[str, Tensor]]]) -> Prediction:
         """Return the prediction for an image from raw outputs at its size, in bands of rows."""
-        values: dict[str, list[Array]] = {name: [] for name in self.model.tasks}
-        confidence: dict[str, list[Array]] = {}
-        for _, raws in bands:
+        arrays: dict[str, Array] = {}
+        confidence: dict[str, Array] = {}
+        for rows, raws in bands:
             for name, task in self.model.tasks.items():
-                values[name].append(task.modality.to_array(task.decode(raws[name]))[0])
+                put(arrays, name, task.modality.to_array(task.decode(raws[name]))[0], rows, len(rgb))
                 sure = task.confidence_of(raws[name], self.spreads[name]) if name in self.spreads else None
                 if sure is not None:
-                    confidence.setdefault(name, []).append(sure[0].cpu().numpy())
-        arrays, sureness = joined(values), joined(confidence)
+                    put(confidence, name, sure[0].cpu().numpy(), rows, len(rgb))
         views = {name: view.fit(view.comparable(arrays[name])) for name, view in self.views.items()}
-        return Prediction(rgb, arrays, views, confidence=sureness, confidence_views=self.confidence_views)
+        return Prediction(rgb, arrays, views, confidence=confidence, confidence_views=self.confidence_views)
 
 
-def joined(bands: dict[str, list[Array]]) -> dict[str, Array]:
-    """Return arrays from their bands of rows, which are given up one name after the other."""
-    found = {}
-    for name in list(bands):
-        parts = bands.pop(name)
-        found[name] = parts[0] if len(parts) == 1 else np.concatenate(parts)
-    return found
+def put(arrays: dict[str, Array], name: str, band: Array, rows: slice, height: int) -> None:
+    """Put a band of rows into the array of this name, which is made where it is the first."""
+    if len(band) == height:
+        arrays[name] = band
+        return
+    if name not in arrays:
+        arrays[name] = np.empty((height, *band.shape[1:]), band.dtype)
+    arrays[name][rows] = band

@@ -17,6 +17,8 @@ from taskscape.modalities.observations import above, changes
 if TYPE_CHECKING:
     from torch import Tensor
 
+_PIXELS = 1 << 20
+"""That are encoded at a time."""
 _SLOPE = 4
 """Pixels over which the slope of depth is taken."""
 
@@ -169,8 +171,13 @@ def _judge_fits(observed: Mapping[str, Mapping[str, float]]) -> list[str]:
 
 def encode_8bit(normals: Array) -> npt.NDArray[np.uint8]:
     """Return normals (..., 3) as 8-bit RGB: n = v / 255 · 2 - 1; the zero vector, no normal, becomes (0, 0, 0)."""
-    some = (normals != 0).any(-1, keepdims=True)
-    return np.where(some, np.rint((normals.astype(np.float64) + 1) * 127.5), 0).astype(np.uint8)
+    encoded = np.empty(normals.shape, np.uint8)
+    pixels, written = normals.reshape(-1, 3), encoded.reshape(-1, 3)
+    for start in range(0, len(pixels), _PIXELS):  # of a large image, what is between takes ten times its memory
+        part = pixels[start : start + _PIXELS]
+        some = (part != 0).any(-1, keepdims=True)
+        written[start : start + _PIXELS] = np.where(some, np.rint((part.astype(np.float64) + 1) * 127.5), 0)
+    return encoded
 
 
 def decode_8bit(rgb: npt.NDArray[np.uint8]) -> npt.NDArray[np.float64]:
