@@ -85,13 +85,14 @@ def _onnx(threshold: int, metres: float, tasks: list[str]) -> bytes:
         "end": np.array([1]),
         "channel": np.array([1]),
     }
+    used = {name for node in nodes for name in node.input}
     shapes = {"semseg": (TensorProto.INT64, [1, "h", "w"]), "depth": (TensorProto.FLOAT, [1, 1, "h", "w"])}
     graph = helper.make_graph(
         nodes,
         "tiny",
         [helper.make_tensor_value_info("image", TensorProto.UINT8, [1, 3, "h", "w"])],
         [helper.make_tensor_value_info(task, *shapes[task]) for task in tasks],
-        [numpy_helper.from_array(value, key) for key, value in constants.items()],
+        [numpy_helper.from_array(value, key) for key, value in constants.items() if key in used],
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
     return bytes(model.SerializeToString())
