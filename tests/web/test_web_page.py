@@ -1,9 +1,11 @@
 """The exported page in a browser: the same values as in Python, from disk, on wide and narrow screens, by keyboard."""
 
 import importlib.util
+import shutil
 import struct
 import zlib
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,7 @@ from PIL import Image
 import taskscape
 from browsers import PATIENCE, browser, needs_browser, opened, wait_for_prediction
 from taskscape.export import export
+from taskscape.export.web import read_folder, write_folder
 from taskscape.released import DEFAULT
 from tiny import tiny
 
@@ -24,6 +27,7 @@ pytestmark = [needs_browser, pytest.mark.skipif(not HAS_ONNX, reason="needs the 
 
 AXE = Path(__file__).parents[2] / "web/node_modules/axe-core/axe.min.js"
 TOO_LARGE = 15_000
+SOFTWARE_GPU = ("--enable-unsafe-webgpu", "--use-webgpu-adapter=swiftshader", "--enable-features=Vulkan")
 
 
 @pytest.fixture(scope="module")
@@ -212,3 +216,20 @@ def test_the_released_model_is_as_exact_in_one_file(chromium: Any, tmp_path: Pat
             street.save(picture)
         show(page, picture)
         assert_equal(page, expected(DEFAULT, picture, 240), same=0.995, bound=0.03)
+
+
+@pytest.mark.parametrize("wrong", [False, True])
+def test_a_gpu_is_used_where_it_computes_the_same(
+    run: Path, folder: Path, picture: Path, tmp_path: Path, wrong: bool
+) -> None:
+    page_folder = shutil.copytree(folder, tmp_path / "page")
+    if wrong:
+        models = read_folder(folder)
+        means = dict.fromkeys(models[0].probe["means"], 1e6)
+        write_folder([replace(models[0], probe={**models[0].probe, "means": means})], page_folder)
+    with browser(*SOFTWARE_GPU) as chromium, opened(chromium, page_folder / "index.html") as page:
+        if not page.evaluate("navigator.gpu?.requestAdapter().then(Boolean)"):
+            pytest.skip("this Chromium has no WebGPU")
+        show(page, picture)
+        assert ("WebGPU" in page.inner_text("#status")) != wrong
+        assert_equal(page, expected(run, picture, 32), same=0.99, bound=0.01)

@@ -25,7 +25,7 @@ export function serve(ort: typeof Ort, runtime: RuntimeName): void {
           ort.env.wasm.numThreads = threads;
           ort.env.logLevel = "error";
         }
-        const session = await ort.InferenceSession.create(await unpack(request.model), { executionProviders: [runtime] });
+        const session = await ort.InferenceSession.create(await unpack(request.model), { executionProviders: [runtime], logSeverityLevel: 3 });
         sessions.set(request.key, session);
         scope.postMessage({ id: request.id, loaded: { threads } }, []);
       } else {

@@ -36,8 +36,8 @@ OPTIONS: Mapping[str, Any] = {"single": False}
 def wrap(job: Job, path: Path) -> tuple[Path, Reduced]:
     """Make the page out of an ONNX file, which is deleted, and return it: the folder ``page``, or ``page.html``.
 
-    Weights have 16 bits in a folder; a single file has at most ``MOST_BYTES``, and weights of as many bits as fit. It
-    says too by how far that moves predictions. Raises ``ValueError`` where a network is too large.
+    Weights have 16 bits in a folder; a single file has at most ``MOST_BYTES``, and weights of as many bits as fit.
+    The second value says by how far that moves predictions. Raises ``ValueError`` where a network is too large.
     """
     if job.options["single"]:
         model = largest_fitting(job, path)
