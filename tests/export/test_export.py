@@ -2,6 +2,8 @@
 
 import importlib.util
 import json
+import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -9,20 +11,31 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 from torch import Tensor
 
 import taskscape
 from taskscape import export, models, recipes
 from taskscape.cli import main
-from taskscape.data import Packed
+from taskscape.data import Packed, Store
 from taskscape.export import torch_file
 from taskscape.export.deployed import Deployed, chosen, size_of, trace
+from taskscape.export.examples import cpp, python
+from taskscape.export.export import computed
 from taskscape.export.parity import Parity, compare
-from taskscape.modalities.class_sets import CITYSCAPES_19
+from taskscape.export.steadiness import masks_for
+from taskscape.export.unpooling import compared
+from taskscape.inference.loading import fitted
+from taskscape.modalities.class_sets import CITYSCAPES_2, CITYSCAPES_19
 from taskscape.models import CONFIGS, Network
+from taskscape.models.segnet.pooling import pool, unpool
+from taskscape.run_folder import Result
+from taskscape.runs import load
 from taskscape.tasks import Depth, SemanticSegmentation, SurfaceNormals, Task
+from taskscape.views import view
 
 TASKS: dict[str, Task] = {
     "semseg": SemanticSegmentation(classes=CITYSCAPES_19),
@@ -31,7 +44,10 @@ TASKS: dict[str, Task] = {
 }
 SIZES = [(97, 130), (64, 128), (75, 101), (51, 67)]
 DEEPLAB = [name for name in CONFIGS if name.startswith("deeplab")]
-HAS_ONNX = all(importlib.util.find_spec(name) for name in ("onnx", "onnxscript", "onnxruntime"))
+
+
+def has(*packages: str) -> bool:
+    return all(importlib.util.find_spec(name) for name in packages)
 
 
 def build(name: str, **options: Any) -> Network:
@@ -156,21 +172,130 @@ def test_parity_is_relative_and_of_the_worst_image() -> None:
         compare(lambda image: [ids], lambda image: [ids[:, :3]], [torch.empty(0)], ["semseg"])
 
 
-@pytest.mark.skipif(not HAS_ONNX, reason="needs the extra export")
-@pytest.mark.parametrize("tasks", [[], ["depth"]])
-def test_onnx_files(run: Path, tmp_path: Path, tasks: list[str]) -> None:
-    done = export.export(run, "onnx", tmp_path, tasks=tasks)
-    assert all(one.holds for one in done.parity.values())
-    assert done.parity.keys() == set(tasks or TASKS)
-    taskscape_photo = Path(taskscape.__file__).parent / "released" / "street.jpg"
-    shown = subprocess.run(
-        [sys.executable, str(tmp_path / "example.py"), str(taskscape_photo)], capture_output=True, text=True, check=True
-    ).stdout
-    assert "depth: (1, 1, 32, 57), metre" in shown and "taskscape" not in sys.argv
+def test_what_stands_beside_a_file(run: Path, store: Path, tmp_path: Path) -> None:
+    done = export.export(run, "torch", tmp_path, tasks=["semseg", "depth"])
+    assert done.measured is not None and done.measured.images == len(Store.open(store, "val"))
+    assert done.measured.network == done.measured.file
+    assert done.measured.network["semseg/miou"] == pytest.approx(
+        Result.load(run / "result.json").metrics["semseg/miou"], abs=1
+    )
+    report = json.loads((tmp_path / "parity.json").read_text("utf-8"))
+    assert report["tasks"]["depth"]["unit"] == "metre" and report["tasks"]["semseg"]["same_class"] == 1
+    assert report["metrics"]["file"].keys() == dict(done.measured.file).keys()
+    assert report["pictures"] == done.pictures > 5
+    about = json.loads((tmp_path / "about.json").read_text("utf-8"))
+    classes = about["outputs"]["semseg"]
+    shown = view(SemanticSegmentation(classes=CITYSCAPES_2).modality)
+    assert dict(zip(classes["classes"], map(tuple, classes["colors"]["palette"]), strict=True)) == shown.classes
+    card = (tmp_path / "model-card.md").read_text("utf-8")
+    for words in (
+        "model.pt2",
+        "mIoU",
+        "deeplab-branched",
+        "`depth` | depth | metre",
+        "Beside the network",
+        "## Licenses",
+    ):
+        assert words in card, words
+    assert "normals" not in card
 
 
-def test_the_example_is_short() -> None:
-    from taskscape.export.onnx_file import EXAMPLE
+@pytest.mark.parametrize("form", ["onnx", "openvino"])
+def test_files_for_runtimes(form: str, run: Path, tmp_path: Path) -> None:
+    if not has(*export.FORMATS[form].NEEDS):
+        pytest.skip("needs the extra export")
+    tasks = ["depth", "normals"]
+    done = export.export(run, form, tmp_path, tasks=tasks)
+    assert done.parity.keys() == set(tasks) and all(one.holds for one in done.parity.values())
+    model = load(run, "cpu")
+    weights = size_of(trace(Deployed(model.network, chosen(model.tasks, tasks)).eval(), None))
+    assert weights < sum(p.numel() for p in model.network.parameters()) and done.bytes < 4.5 * weights
+    photo = Path(taskscape.__file__).parent / "released" / "street.jpg"
+    command = [sys.executable, "-I", str(tmp_path / "example.py"), str(photo), str(tmp_path)]
+    said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert "street.depth.png: depth, metre" in said
+    file = export.FORMATS[form].opened(done.path)
+    resized = Image.open(photo).convert("RGB").resize((57, 32), Image.Resampling.BILINEAR)
+    values = file(torch.from_numpy(np.array(resized)).permute(2, 0, 1)[None])
+    for name, value in zip(tasks, values, strict=True):
+        array = model.tasks[name].modality.to_array(value)[0]
+        expected = fitted(view(model.tasks[name].modality), name, run / "samples.npz").colorize(array)
+        with Image.open(tmp_path / f"street.{name}.png") as picture:
+            small = np.asarray(picture.resize((57, 32), Image.Resampling.NEAREST))
+            assert picture.size == Image.open(photo).size
+        assert np.abs(small.astype(int) - expected).max() <= 2  # steps of the scale
 
-    assert len(EXAMPLE.splitlines()) <= 40 and "import taskscape" not in EXAMPLE
-    compile(EXAMPLE, "example.py", "exec")
+
+def test_unpooling_by_comparison_is_exact() -> None:
+    network = build("segnet-split", widths=(4, 4, 8))
+    program = compared(trace(Deployed(network, TASKS).eval(), None))
+    assert not [node for node in program.graph.nodes if "unpool" in str(node.target)]
+    expected = answers(network, TASKS)
+    module = program.module(check_guards=False)  # torch suspects sizes that views of these shapes have no trouble with
+    found = compare(lambda image: next(expected), lambda image: list(module(image)), images(), list(TASKS))
+    assert all(one.holds and one.largest < 1e-6 for one in found.values()), found
+
+
+def test_ties_are_resolved_as_torch_does() -> None:
+    class Pooling(torch.nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            pooled = pool(x)
+            return unpool(pooled.features + 1, pooled)
+
+    values = torch.randint(0, 2, (2, 3, 7, 9), generator=torch.Generator().manual_seed(0)).float()
+    program = compared(torch.export.export(Pooling(), (values,)))
+    assert torch.equal(program.module()(values), Pooling()(values))
+
+
+def test_pixels_that_hang_on_ties_are_left_out() -> None:
+    network = build("segnet-split", widths=(4, 4, 8))
+    program = trace(Deployed(network, TASKS).eval(), (32, 48))
+
+    def compute_with(changed: torch.nn.Module) -> Any:
+        return computed(TASKS, changed)
+
+    masks = masks_for(program, network, compute_with)
+    assert masks is not None
+    image = images()[0][:, :, :32, :48]
+    shapes = [mask.shape for mask in masks(image)]
+    assert shapes == [(1, 32, 48)] * 3
+    ids = torch.tensor([[[1, 2], [3, 4]]])
+    left_out = torch.tensor([[[True, True], [True, False]]])
+    found = compare(lambda x: [ids], lambda x: [ids + ~left_out], [image], ["semseg"], lambda x: [left_out])["semseg"]
+    assert found.holds and found.compared == 0.75 and "25 % of the pixels hang on a tie" in str(found)
+    assert not Parity(0.0, 0.0, whole=True, compared=0.4).holds
+
+
+def test_programs_without_unpooling_are_compared_everywhere() -> None:
+    network = build("deeplab-joint", encoder="resnet10t", width=16)
+    program = trace(Deployed(network, TASKS).eval(), (32, 48))
+    assert masks_for(program, network, lambda changed: computed(TASKS, changed)) is None
+    assert compared(program) is program
+
+
+@pytest.mark.parametrize("form", ["onnx", "openvino"])
+def test_examples_are_short(form: str) -> None:
+    example = python(form)
+    assert len(example.splitlines()) <= 40 and "import taskscape" not in example and "{" + "RUN" not in example
+    compile(example, "example.py", "exec")
+
+
+@pytest.mark.skipif(shutil.which("g++") is None, reason="needs g++")
+@pytest.mark.parametrize("form", ["onnx", "openvino"])
+def test_examples_in_cpp_compile(form: str, tmp_path: Path) -> None:
+    """ONNX Runtime's headers are those of a system package (libonnxruntime-dev), or at ONNXRUNTIME_INCLUDE."""
+    if form == "openvino":
+        found = importlib.util.find_spec("openvino")
+        places = [Path(str(found.origin)).parent / "include"] if found else []
+        header = "openvino/openvino.hpp"
+    else:
+        named = os.environ.get("ONNXRUNTIME_INCLUDE")
+        places = [Path(named)] if named else [Path("/usr/include/onnxruntime"), Path("/usr/include")]
+        header = "onnxruntime_cxx_api.h"
+    include = next((place for place in places if (place / header).is_file()), None)
+    if include is None:
+        pytest.skip(f"needs {header}")
+    source = tmp_path / "example.cpp"
+    source.write_text(cpp(form), "utf-8")
+    command = ["g++", "-std=c++17", "-Wall", "-Wextra", "-fsyntax-only", "-isystem", str(include), str(source)]
+    subprocess.run(command, check=True)

@@ -15,7 +15,7 @@ from taskscape import runs
 from taskscape.modalities import Semseg
 from taskscape.modalities.class_sets import CITYSCAPES_19
 from taskscape.publishing import About, publish
-from taskscape.publishing.folder import command_of
+from taskscape.publishing.command import command_of
 from taskscape.publishing.ingredients import ingredients
 from taskscape.recipes.photographs import streets_small
 from taskscape.released import PHOTOGRAPH

@@ -4,6 +4,7 @@ RGB images 0..255 go in; what the tasks' modalities say comes out: class ids, me
 module, listed in ``FORMATS``; ``taskscape.export.formats`` says what it has.
 """
 
-from taskscape.export.export import FORMATS, WRAPPERS, Exported, export
+from taskscape.export.export import FORMATS, WRAPPERS, export
+from taskscape.export.exported import Exported
 
 __all__ = ["FORMATS", "WRAPPERS", "Exported", "export"]

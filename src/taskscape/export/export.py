@@ -10,45 +10,36 @@ from types import MappingProxyType
 from typing import Any
 
 import torch
-import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from taskscape.data import DataSource
-from taskscape.data.readers.images import read_image
-from taskscape.export import onnx_file, torch_file
+from taskscape.export import onnx_file, openvino_file, torch_file, web
 from taskscape.export.data import stores_of
 from taskscape.export.deployed import Deployed, chosen, trace
-from taskscape.export.formats import Compute, Format, Job, Reduced, Reduction, Wrapper
-from taskscape.export.parity import Parity, compare, speeds
+from taskscape.export.describe import description
+from taskscape.export.exported import Exported
+from taskscape.export.formats import Compute, Format, Job, Reduction, Wrapper
+from taskscape.export.measured import measure
+from taskscape.export.parity import Masks, Parity, compare, speeds
+from taskscape.export.pictures import pictures
+from taskscape.export.report import shipped, write_report
+from taskscape.export.steadiness import masks_for
 from taskscape.files import atomic_write, writing
-from taskscape.released import PHOTOGRAPH, resolve
+from taskscape.publishing.card import export_card
+from taskscape.released import resolve
 from taskscape.run_folder import Result, RunFolder
 from taskscape.runs import load
-from taskscape.serialization import nearest, unstructure
+from taskscape.serialization import nearest
 from taskscape.tasks import Task
 
-FORMATS: Mapping[str, Format] = {"onnx": onnx_file, "torch": torch_file}
+FORMATS: Mapping[str, Format] = {"onnx": onnx_file, "openvino": openvino_file, "torch": torch_file}
 """By their words."""
 
-WRAPPERS: Mapping[str, Wrapper] = {}
+WRAPPERS: Mapping[str, Wrapper] = {"web": web}
 """What is made out of the file of a format, by its word."""
 
-SIZES = ((1.0, 1.0), (0.71, 1.13), (1.27, 0.83), (0.5, 0.5), (1.5, 0.97))
-"""Heights and widths of the images that are compared, as shares of the size that the run was evaluated on."""
-
-
-@dataclass(frozen=True)
-class Exported:
-    """What was written."""
-
-    path: Path
-    """The file, or what a wrapper made of it."""
-    parity: Mapping[str, Parity]
-    """By task: how far its values are from the network's."""
-    seconds: tuple[float, float]
-    """For an image of the size that the run was evaluated on: the network here, and the file."""
-    reduced: Reduced | None = None
-    """What a reduction did, where there was one."""
+CARD = "model-card.md"
+"""What the folder says of the model to people."""
 
 
 def export(
@@ -65,7 +56,8 @@ def export(
     """Write the network of a run, or of a model by its name, as a file of a format into a folder, and compare.
 
     It takes one image of any size, or of ``size``, and computes in float32; ``tasks`` are those that it predicts, by
-    default all, and what only the others need is left out. ``about.json`` beside it says what goes in and comes out.
+    default all, and what only the others need is left out. Beside it stand ``about.json``, what goes in and comes out;
+    ``parity.json``, how far it is from the network; ``model-card.md``; and examples of its use.
 
     Args:
         run: The folder of a run, or the name of a model.
@@ -96,92 +88,99 @@ def export(
         if word not in reduction.formats:
             raise ValueError(f"--{reduction.name} is for --to {' or '.join(reduction.formats)}, not for --to {to}")
         _require(f"{to} --{reduction.name}", reduction.needs)
-    place = RunFolder(resolve(run))
-    model = load(run, "cpu")
-    wanted = chosen(model.tasks, tasks)
-    evaluated = Result.load(place.result()).size
-    model = model._replace(network=model.network.to(memory_format=torch.contiguous_format))
-    program = trace(Deployed(copy.deepcopy(model.network), wanted).eval(), size)
-    about = description(wanted, evaluated, size)
-    job = Job(
-        place, model, wanted, evaluated, size, program, about, {**known, **options}, stores_of(place, model, data)
-    )
-    own, images = _own(job), [_image(one) for one in _sizes(job)]
-    expected = [own(image) for image in images]
+    job = prepare(run, tasks, size, {**known, **options}, data)
+    if reduction is not None:
+        reduction.check(job)
+    own, images = computed(job.tasks, job.model.network), pictures(job)
+    masks = masks_for(job.program, job.model.network, lambda network: computed(job.tasks, network))
+    comparison = _Comparison(images, [own(image) for image in images], masks, list(job.tasks))
     path = Path(folder) / form.NAME
     with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         form.write(job, path)
-    atomic_write(path.with_name("about.json"), json.dumps(about, indent=1, ensure_ascii=False) + "\n")
-    parity = _compared(job, form, path, images, expected)
+    try:
+        parity = comparison.of(form.opened(path))
+    except Exception as error:  # runtimes raise anything
+        _remove(form, path)
+        line = str(error).strip().partition("\n")[0]
+        raise ValueError(
+            f"{path} could not be run and was removed ({line}): try --size HxW, or another format"
+        ) from error
     if wrong := {name: one for name, one in parity.items() if not one.holds}:
-        for written in (*form.files(path), path.with_name("about.json")):
-            written.unlink(missing_ok=True)
+        _remove(form, path)
         said = "; ".join(f"{name}: {one}" for name, one in wrong.items())
         raise ValueError(f"{path} computed other values than the network and was removed: {said}")
     reduced = None
     if reduction is not None:
         reduced = reduction.reduce(job, path, form)
-        parity = _compared(job, form, path, images, expected)
-    seconds = speeds(own, form.opened(path), images[0])
+        parity = comparison.of(form.opened(path))
+    file = form.opened(path)
+    seconds, measured = speeds(own, file, images[0]), measure(job, own, file)
     if wrapper:
-        path = wrapper.wrap(job, path)
-    return Exported(path, parity, seconds, reduced)
+        path, changed = wrapper.wrap(job, path)
+        reduced = reduced or changed
+    done = Exported(path, _bytes(path), parity, len(images), seconds, measured, reduced)
+    atomic_write(path.with_name("about.json"), json.dumps(job.about, indent=1, ensure_ascii=False) + "\n")
+    write_report(path.with_name("parity.json"), job, to, done)
+    atomic_write(path.with_name(CARD), export_card(job.folder, shipped(job, to, done)))
+    return done
+
+
+def prepare(
+    run: str | Path,
+    tasks: Sequence[str],
+    size: tuple[int, int] | None,
+    options: Mapping[str, Any] = MappingProxyType({}),
+    data: DataSource | str | Path | None = None,
+) -> Job:
+    """Return what formats are given: the network, traced. Arguments and errors as those of ``export``."""
+    folder = RunFolder(resolve(run))
+    model = load(run, "cpu")
+    wanted = chosen(model.tasks, tasks)
+    evaluated = Result.load(folder.result()).size
+    model = model._replace(network=model.network.to(memory_format=torch.contiguous_format))
+    stores = stores_of(folder, model, data)
+    program = trace(Deployed(copy.deepcopy(model.network), wanted).eval(), size)
+    about = description(wanted, evaluated, size, folder)
+    return Job(folder, model, wanted, evaluated, size, program, about, options, stores)
+
+
+def computed(tasks: Mapping[str, Task], network: nn.Module) -> Compute:
+    """Return what a network computes in float32, decoded."""
+
+    def compute(image: Tensor) -> list[Tensor]:
+        with torch.no_grad():
+            final = network.forward(image.float() / 255).final
+            return [task.decode(final[name]) for name, task in tasks.items()]
+
+    return compute
+
+
+@dataclass(frozen=True)
+class _Comparison:
+    """Pictures with what the network computes for them, once for all files."""
+
+    images: Sequence[Tensor]
+    expected: Sequence[list[Tensor]]
+    masks: Masks | None
+    tasks: list[str]
+
+    def of(self, file: Compute) -> dict[str, Parity]:
+        answers = iter(self.expected)
+        return compare(lambda image: next(answers), file, self.images, self.tasks, self.masks)
+
+
+def _remove(form: Format, path: Path) -> None:
+    for written in form.files(path):
+        written.unlink(missing_ok=True)
+
+
+def _bytes(path: Path) -> int:
+    """Return the size of a file, with weights that stand beside it under its name, or of all files of a folder."""
+    files = path.rglob("*") if path.is_dir() else {path, path.with_suffix(".bin")}
+    return sum(file.stat().st_size for file in files if file.is_file())
 
 
 def _require(to: str, needs: Sequence[str]) -> None:
     if missing := [name for name in needs if importlib.util.find_spec(name) is None]:
         raise ValueError(f"--to {to} needs {' and '.join(missing)}: pip install 'taskscape[export]'")
-
-
-def _own(job: Job) -> Compute:
-    """Return what the network computes."""
-
-    def compute(image: Tensor) -> list[Tensor]:
-        with torch.no_grad():
-            final = job.model.network.forward(image.float() / 255).final
-            return [task.decode(final[name]) for name, task in job.tasks.items()]
-
-    return compute
-
-
-def _sizes(job: Job) -> list[tuple[int, int]]:
-    height, width = job.evaluated
-    return [job.size] if job.size else [(round(height * h), round(width * w)) for h, w in SIZES]
-
-
-def _compared(
-    job: Job, form: Format, path: Path, images: Sequence[Tensor], expected: Sequence[list[Tensor]]
-) -> dict[str, Parity]:
-    answers = iter(expected)
-    return compare(lambda image: next(answers), form.opened(path), images, list(job.tasks))
-
-
-def description(tasks: Mapping[str, Task], evaluated: tuple[int, int], size: tuple[int, int] | None) -> dict[str, Any]:
-    """Return what goes in and what comes out, in plain values: for programs that have the file alone."""
-    height, width = size or ("height", "width")
-    outputs = {
-        name: {
-            "shape": [1, height, width] if task.predicts_classes else [1, _channels(task), height, width],
-            "unit": task.modality.unit,
-            "modality": unstructure(task.modality),
-        }
-        for name, task in tasks.items()
-    }
-    return {
-        "input": {"name": "image", "shape": [1, 3, height, width], "type": "uint8", "holds": "RGB, 0..255"},
-        "most_accurate_height": evaluated[0],
-        "outputs": outputs,
-    }
-
-
-def _channels(task: Task) -> int:
-    shape = task.modality.shape
-    return int(shape[0]) if shape else 1
-
-
-def _image(size: tuple[int, int]) -> Tensor:
-    """Return the photograph that comes with taskscape at a size, (1, 3, H, W) uint8."""
-    photograph = torch.from_numpy(read_image(PHOTOGRAPH)).permute(2, 0, 1)[None].float()
-    resized = F.interpolate(photograph, size, mode="bilinear", antialias=True)
-    return resized.round().clamp(0, 255).to(torch.uint8)

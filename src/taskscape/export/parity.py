@@ -1,6 +1,6 @@
 """What an exported file computes, beside what the network computes."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import torch
@@ -13,6 +13,11 @@ BOUND = 1e-4
 """Largest difference of floating-point values that is no error, relative to the largest value of a task."""
 EQUAL = 0.999
 """Smallest share of pixels whose class is the same."""
+STEADY = 0.5
+"""Smallest share of pixels that must be compared (``steadiness``)."""
+
+Masks = Callable[[Tensor], list[Tensor]]
+"""An image to the pixels of every task that are compared, (1, H, W) bool."""
 
 
 @dataclass(frozen=True)
@@ -25,42 +30,67 @@ class Parity:
     """Mean difference, relative to the mean of the absolute values; of class ids as above."""
     whole: bool
     """Whether values are class ids."""
+    absolute: float = 0.0
+    """Largest difference in the unit of the task; of class ids nothing."""
+    compared: float = 1.0
+    """Share of pixels that are compared: those where the network agrees with itself (``steadiness``)."""
 
     @property
     def holds(self) -> bool:
         """Whether the file may stand for the network."""
-        return self.largest <= (1 - EQUAL if self.whole else BOUND)
+        return self.largest <= (1 - EQUAL if self.whole else BOUND) and self.compared >= STEADY
+
+    def worse(self, other: "Parity") -> "Parity":
+        """Return the larger differences of two images."""
+        return Parity(
+            max(self.largest, other.largest),
+            max(self.mean, other.mean),
+            self.whole,
+            max(self.absolute, other.absolute),
+            min(self.compared, other.compared),
+        )
 
     def __str__(self) -> str:
+        left = f"; {100 * (1 - self.compared):.2g} % of the pixels hang on a tie and are left out"
+        left = left if self.compared < 1 else ""
         if self.whole:
-            return f"{100 * (1 - self.largest):.3f} % of the pixels have the same class"
-        return f"largest difference {self.largest:.1e} of the largest value, mean {self.mean:.1e}"
+            return f"{100 * (1 - self.largest):.3f} % of the pixels have the same class{left}"
+        return f"largest difference {self.largest:.1e} of the largest value, mean {self.mean:.1e}{left}"
 
 
 @torch.no_grad()
-def compare(network: Compute, file: Compute, images: Iterable[Tensor], tasks: list[str]) -> dict[str, Parity]:
-    """Return the parity of every task over images of any sizes. Raises ``ValueError`` where shapes differ."""
+def compare(
+    network: Compute, file: Compute, images: Iterable[Tensor], tasks: list[str], masks: Masks | None = None
+) -> dict[str, Parity]:
+    """Return the parity of every task over images of any sizes; ``masks`` leave out pixels.
+
+    Raises ``ValueError`` where shapes differ.
+    """
     worst: dict[str, Parity] = {}
     for image in images:
-        for name, expected, found in zip(tasks, network(image), file(image), strict=True):
-            if expected.shape != found.shape:
-                raise ValueError(f"{name} is {tuple(found.shape)} instead of {tuple(expected.shape)}")
-            now, before = _parity(expected, found), worst.get(name)
-            worst[name] = (
-                now
-                if before is None
-                else Parity(max(now.largest, before.largest), max(now.mean, before.mean), now.whole)
-            )
+        expected, found = network(image), file(image)
+        steady = masks(image) if masks is not None else [None] * len(expected)
+        for name, one, other, mask in zip(tasks, expected, found, steady, strict=True):
+            if one.shape != other.shape:
+                raise ValueError(f"{name} is {tuple(other.shape)} instead of {tuple(one.shape)}")
+            now = _parity(one, other, mask)
+            worst[name] = now.worse(worst[name]) if name in worst else now
     return worst
 
 
-def _parity(expected: Tensor, found: Tensor) -> Parity:
+def _parity(expected: Tensor, found: Tensor, mask: Tensor | None) -> Parity:
+    share = 1.0 if mask is None else float(mask.float().mean())
     if not expected.is_floating_point():
-        share = float((expected != found).float().mean())
-        return Parity(share, share, whole=True)
+        different = expected != found
+        different = different if mask is None else different & mask
+        rate = float(different.float().mean())
+        return Parity(rate, rate, whole=True, compared=share)
     difference = (expected - found).abs()
+    if mask is not None:
+        difference = difference * mask.unsqueeze(1)
     largest, mean = float(expected.abs().max()), float(expected.abs().mean())
-    return Parity(float(difference.max()) / (largest or 1), float(difference.mean()) / (mean or 1), whole=False)
+    most = float(difference.max())
+    return Parity(most / (largest or 1), float(difference.mean()) / (mean or 1), False, most, share)
 
 
 def speeds(network: Compute, file: Compute, image: Tensor) -> tuple[float, float]:

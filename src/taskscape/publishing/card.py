@@ -4,10 +4,13 @@ Everything in it comes from the files of the run, but for what only a person kno
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
+from taskscape.metrics.spec import MetricSpec
+from taskscape.publishing.command import command_of
 from taskscape.publishing.ingredients import ingredients, sources
+from taskscape.released.listing import front_matter
 from taskscape.report.glossary import arrow, cost_conditions, cost_text, cost_title, leading, shown
 from taskscape.run_folder import Calibration, Result, RunFolder
 from taskscape.serialization import show_size, unstructure
@@ -70,11 +73,83 @@ def card(folder: RunFolder, about: About, made: Made) -> str:
     return f"---\n{_head(results, settings, about, made)}---\n" + "\n\n".join(parts) + "\n"
 
 
+@dataclass(frozen=True)
+class Shipped:
+    """A file that was exported from a run: what its card says beside what the run's own files do."""
+
+    name: str
+    """The model's name."""
+    file: str
+    """Name of the file or folder."""
+    runtime: str
+    """What runs it, in words."""
+    tasks: tuple[str, ...]
+    """What it predicts."""
+    takes: str
+    """What images it takes, in words."""
+    megabytes: float
+    parity: Mapping[str, str]
+    """How far it is from the network, in words by task."""
+    pictures: int
+    """On so many pictures."""
+    seconds: tuple[float, float]
+    """For one image: the network in PyTorch, and the file."""
+    conditions: str
+    """Size of that image, and what it was measured on."""
+    metrics: tuple[Mapping[str, float], Mapping[str, float]] | None = None
+    """By ``task/metric``: of the network and of the file, on ``measured`` images."""
+    specs: Mapping[str, MetricSpec] = field(default_factory=dict)
+    measured: int = 0
+    changed: str = ""
+    """What was changed beside the format, such as int8 weights, in a few words."""
+    sentences: tuple[str, ...] = ()
+    """What else there is to say of that."""
+
+
+def export_card(folder: RunFolder, shipped: Shipped) -> str:
+    """Return the card of a file that was exported from the run, or the published model, in a folder.
+
+    Raises ``ValueError`` or ``FileNotFoundError`` that names a file which cannot be read.
+    """
+    settings = read_yaml(folder.experiment)
+    head = front_matter(folder.card) if folder.card.is_file() else {}
+    own = head.get("taskscape") or {}
+    about = About(shipped.name, str(head.get("license") or ""), expects=str(own.get("expects", "")))
+    results = [_only(result, shipped.tasks) for result in read_results(folder)]
+    parts = [
+        f"# {about.name}, {shipped.file}",
+        *_summary(results[0], settings, about),
+        *_file(shipped),
+        *_agreement(shipped),
+        *_metrics(results),
+        *_failures(results, about),
+        *_ingredients(settings, about),
+        "## How it was made",
+        f"```bash\n{own.get('made', {}).get('command') or command_of(folder)}\n```",
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
 def read_results(folder: RunFolder) -> list[Result]:
     """Return the results of a run, that of its validation split first. Raises as ``Result.load``."""
     usual = folder.result()
     others = sorted(folder.path.glob("result-*.json"), key=lambda path: (path.name.count("-"), path.name))
     return [Result.load(path) for path in (usual, *others)]
+
+
+def _only(result: Result, tasks: Sequence[str]) -> Result:
+    """Return a result with the tasks that are exported, and nothing of others; joint metrics only with all tasks."""
+    if set(tasks) == set(result.tasks):
+        return result
+    kept = [name for name in result.specs if name.partition("/")[0] in tasks]
+    baselines = {of: {n: x for n, x in values.items() if n in kept} for of, values in result.baselines.items()}
+    return replace(
+        result,
+        tasks={name: modality for name, modality in result.tasks.items() if name in tasks},
+        metrics={name: value for name, value in result.metrics.items() if name in kept},
+        specs={name: result.specs[name] for name in kept},
+        baselines=baselines,
+    )
 
 
 # -- the head ----------------------------------------------------------------------------------------------------------
@@ -142,6 +217,37 @@ prediction = taskscape.load("{about.name}").predict("photo.jpg")
 prediction.save("predictions")  # an array per task: prediction[task]
 ```"""
     yield f"```bash\ntaskscape predict {about.name} photo.jpg\n```"
+
+
+def _file(shipped: Shipped) -> Iterator[str]:
+    yield "## Use"
+    changed = f", with {shipped.changed}" if shipped.changed else ", in float32"
+    yield (
+        f"`{shipped.file}` ({shipped.megabytes:.1f} MB{changed}) runs with {shipped.runtime}. It takes "
+        f"{shipped.takes}. What comes out is decoded: `about.json` names every output with its unit, classes and "
+        "colors, and the same stands inside the file. Examples beside it show how to use it."
+    )
+
+
+def _agreement(shipped: Shipped) -> Iterator[str]:
+    """Say what the file computes beside what the network computes."""
+    yield "## Beside the network"
+    yield _table(["task", "difference from the network"], [[f"`{n}`", text] for n, text in shipped.parity.items()])
+    network, file = shipped.seconds
+    yield (
+        f"Largest differences on {shipped.pictures} pictures. An image takes {1000 * file:.1f} ms, and "
+        f"{1000 * network:.1f} ms with PyTorch: {shipped.conditions}."
+    )
+    yield from shipped.sentences
+    if shipped.metrics is not None:
+        both = shipped.metrics
+        rows = [
+            [f"{spec.title} {spec.unit}".rstrip() + f" {arrow(spec)}", f"`{name}`", *(spec.show(x[name]) for x in both)]
+            for name in shown(both[0], shipped.specs)
+            for spec in (shipped.specs[name],)
+        ]
+        yield _table(["metric", "name", "network", "this file"], rows)
+        yield f"On {shipped.measured} images of the validation data."
 
 
 def _metrics(results: Sequence[Result]) -> Iterator[str]:

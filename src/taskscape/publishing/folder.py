@@ -1,12 +1,10 @@
 """A run as a folder that others may have: its weights, settings, results and card, and nothing else of it."""
 
 import hashlib
-import re
-import shlex
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path, PurePath, PureWindowsPath
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -20,6 +18,7 @@ from taskscape.evaluation.evaluate import Evaluator
 from taskscape.files import atomic_write, writing
 from taskscape.hub import code_in
 from taskscape.publishing.card import About, Made, card
+from taskscape.publishing.command import command_of, is_absolute, without_folders
 from taskscape.released import PHOTOGRAPH
 from taskscape.released.listing import front_matter
 from taskscape.report.glossary import leading
@@ -117,25 +116,12 @@ def _settings(run: RunFolder, *, code: bool) -> dict[str, Any]:
                 f"{run.path} needs code of yours, {', '.join(named)}, which would be published too, as it is in "
                 f"{run.code}: allow that with --with-code"
             )
-        if absolute := [name for name in named if _is_absolute(name)]:
+        if absolute := [name for name in named if is_absolute(name)]:
             raise ValueError(
                 f"{run.path} names code by a path of this machine, {absolute[0]}: train in the folder of that file, so "
                 "that the path is relative"
             )
-    return {key: _without_folders(value) for key, value in settings.items()}
-
-
-def _without_folders(value: Any) -> Any:
-    """Return plain values with the last part of every path of this machine."""
-    if isinstance(value, dict):
-        return {key: _without_folders(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_without_folders(item) for item in value]
-    return PurePath(value.replace("\\", "/")).name if isinstance(value, str) and _is_absolute(value) else value
-
-
-def _is_absolute(text: str) -> bool:
-    return text.startswith(("/", "~")) or PureWindowsPath(text).is_absolute()
+    return {key: without_folders(value) for key, value in settings.items()}
 
 
 def _in_half(tensors: Mapping[str, Tensor], where: str) -> dict[str, Tensor]:
@@ -216,13 +202,3 @@ def _images(run: RunFolder) -> Tensor:
     else:
         images = read_image(PHOTOGRAPH)[None]
     return torch.from_numpy(images).permute(0, 3, 1, 2) / 255
-
-
-def command_of(run: RunFolder) -> str:
-    """Return the command that trained a run, without folders of this machine; or one that trains it again."""
-    text = run.log.read_text("utf-8", errors="replace") if run.log.is_file() else ""
-    found = re.findall(r" started: .*\bcommand (\S*\btaskscape\b .*)$", text, re.MULTILINE)
-    if not found:
-        return f"taskscape train {run.experiment.name}"
-    program, *words = shlex.split(found[-1])
-    return shlex.join([PurePath(program).name, *_without_folders(words)])

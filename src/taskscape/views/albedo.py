@@ -50,6 +50,11 @@ class AlbedoView(View[Albedo]):
         return mean_per_image(squares, valid, "si-MSE {:.4f}")
 
     @override
+    def coloring(self) -> Mapping[str, Any]:
+        """Return a power that is nearly the curve of sRGB, which has a straight piece near black."""
+        return {"channels": {"factor": [255.0] * 3, "offset": 0.0, "gamma": 1 / 2.2}}
+
+    @override
     def key(self) -> Key:
         return ("The color of the surfaces themselves, without light and shadow; how bright they are is relative.",)
 

@@ -73,6 +73,18 @@ class View(ABC, Generic[M]):
     def scores(self, label: Array, prediction: Array, valid: Mask) -> list[str]:
         """Return for each of N images, in a few words, how good the prediction is; empty without labels."""
 
+    def coloring(self) -> Mapping[str, Any]:
+        """Return how programs without taskscape color values as ``colorize`` does: plain values for JSON.
+
+        One of these; nothing unless overridden:
+
+        - ``palette``: [r, g, b] per class id.
+        - ``scale``: ``colors``, a list of [r, g, b], evenly between the values ``from`` and ``to`` or, where
+          ``logarithmic``, their logarithms; ends that are None are the 2nd and 98th percentile of the image.
+        - ``channels``: ``factor`` and ``offset`` of each of three channels to 0..255, after ``gamma``, a power.
+        """
+        return {}
+
     def key(self) -> Key:
         """Return what the colors of ``colorize`` mean, on the fitted scale; nothing unless overridden."""
         return ()

@@ -11,7 +11,7 @@ from typing_extensions import override
 from taskscape.modalities.boundaries import Boundaries
 from taskscape.views.arrays import Array, Color, Mask, RgbArray
 from taskscape.views.base import View
-from taskscape.views.colors import INVALID, NEUTRAL, apply_scale
+from taskscape.views.colors import INVALID, NEUTRAL, apply_scale, color_table
 from taskscape.views.key import Key, Scale, Swatches
 
 PROBABILITY = "gray_r"
@@ -56,6 +56,11 @@ class BoundariesView(View[Boundaries]):
             both, either = (y & p & v).sum(), (y & v).sum() + (p & v).sum()
             texts.append(f"F {200 * both / either:.1f} %" if (y & v).any() else "")
         return texts
+
+    @override
+    def coloring(self) -> Mapping[str, Any]:
+        colors = color_table(PROBABILITY).tolist()
+        return {"scale": {"colors": colors, "from": 0.0, "to": 1.0, "logarithmic": False}}
 
     @override
     def key(self) -> Key:

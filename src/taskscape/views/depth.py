@@ -11,7 +11,7 @@ from typing_extensions import override
 from taskscape.modalities.depth import Depth
 from taskscape.views.arrays import Array, Mask, RgbArray
 from taskscape.views.base import View, mean_per_image
-from taskscape.views.colors import apply_scale
+from taskscape.views.colors import apply_scale, color_table
 from taskscape.views.key import Key, Scale
 
 DEPTH = "magma_r"
@@ -118,6 +118,12 @@ class DepthView(View[Depth]):
         valid = measurable(label, valid)
         relative = np.abs(prediction - label) / np.where(valid, label, 1.0)
         return mean_per_image(relative, valid, "{:.3f} relative error")
+
+    @override
+    def coloring(self) -> Mapping[str, Any]:
+        colors = color_table(DEPTH).tolist()
+        ends = (self.near, self.far) if self.modality.metric else (None, None)  # relative depth has no common scale
+        return {"scale": {"colors": colors, "from": ends[0], "to": ends[1], "logarithmic": True}}
 
     @override
     def key(self) -> Key:

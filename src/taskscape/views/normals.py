@@ -45,6 +45,10 @@ class NormalsView(View[Normals]):
         return mean_per_image(angles(label, prediction), valid, "{:.1f}° error")
 
     @override
+    def coloring(self) -> Mapping[str, Any]:
+        return {"channels": {"factor": [127.5, -127.5, -127.5], "offset": 127.5, "gamma": 1.0}}
+
+    @override
     def key(self) -> Key:
         return (Example(self._sphere(), "As on this sphere: green faces up, blue the camera, red the right."),)
 

@@ -48,6 +48,10 @@ class SemsegView(View[Semseg]):
         return mean_per_image(100.0 * (label == prediction), valid, "{:.1f} % correct")
 
     @override
+    def coloring(self) -> Mapping[str, Any]:
+        return {"palette": [list(color) for color in self.classes.values()]}
+
+    @override
     def key(self) -> Key:
         return (Swatches(list(self.classes.items())),)
 

@@ -1,0 +1,141 @@
+"""Which networks leave in which format, and how far from the network: ``exports.py [NETWORK ...]``.
+
+Every network with random weights, narrow layers and small encoders (``--full`` takes their own), one task (depth) and
+three, exported for images of any size and compared on a photograph at five sizes, odd ones among them. A network that
+stands in the result already is left out (``--again`` measures it once more), so that a stopped run resumes. The result
+is benchmarks/results/exports.json.
+"""
+
+import argparse
+import copy
+import json
+import platform
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from table import RESULTS
+from taskscape import recipes
+from taskscape.export import FORMATS
+from taskscape.export.deployed import Deployed, size_of, trace
+from taskscape.export.describe import description
+from taskscape.export.export import computed
+from taskscape.export.formats import Format, Job
+from taskscape.export.parity import compare, speeds
+from taskscape.export.pictures import SIZES, photograph
+from taskscape.export.steadiness import masks_for
+from taskscape.modalities.class_sets import CITYSCAPES_19
+from taskscape.models import CONFIGS, Network, NetworkConfig
+from taskscape.run_folder import RunFolder
+from taskscape.runs import TrainedModel
+from taskscape.tasks import Depth, SemanticSegmentation, SurfaceNormals, Task
+
+TASKS: dict[str, Task] = {
+    "semseg": SemanticSegmentation(classes=CITYSCAPES_19),
+    "depth": Depth(mean=2.0, std=1.0),
+    "normals": SurfaceNormals(),
+}
+SUBSETS = {"1": ["depth"], "3": list(TASKS)}
+SIZE = (64, 96)
+SMALL: dict[str, dict[str, Any]] = {
+    "segnet-split-wide": {"widths": (8, 8, 32)},
+    "resnet-mtan": {"encoder": "resnet18"},
+    "dpt": {"encoder": "test_vit", "width": 16},
+}
+RESULT = RESULTS / "exports.json"
+
+
+def config_of(name: str, full: bool) -> NetworkConfig:
+    if full:
+        return CONFIGS[name]().for_tasks(TASKS).from_scratch()
+    usual = {"widths": (8, 8, 16)} if name.startswith("segnet") else {"encoder": "resnet10t"}
+    return CONFIGS[name](**SMALL.get(name, usual)).for_tasks(TASKS).from_scratch()
+
+
+def job_of(config: NetworkConfig, network: Network, names: list[str]) -> Job:
+    tasks = {name: TASKS[name] for name in names}
+    experiment = replace(recipes.three_tasks(), network=config, tasks=TASKS)
+    folder = RunFolder(Path("none"))
+    return Job(
+        folder=folder,
+        model=TrainedModel(experiment, network, torch.device("cpu")),
+        tasks=tasks,
+        evaluated=SIZE,
+        size=None,
+        program=trace(Deployed(copy.deepcopy(network), tasks).eval(), None),
+        about=description(tasks, SIZE, None, folder),
+    )
+
+
+def measured(job: Job, form: Format) -> dict[str, Any]:
+    """Return how far a file is from the network, its size and speed; or why there is none."""
+    own = computed(job.tasks, job.model.network)
+    images = [photograph((round(SIZE[0] * height), round(SIZE[1] * width))) for height, width in SIZES]
+    masks = masks_for(job.program, job.model.network, lambda network: computed(job.tasks, network))
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / form.NAME
+        try:
+            form.write(job, path)
+            file = form.opened(path)
+            found = compare(own, file, images, list(job.tasks), masks)
+        except Exception as error:  # the row says it
+            return {"refused": f"{type(error).__name__}: {str(error).strip().splitlines()[0][:200]}"}
+        network, seconds = speeds(own, file, images[0])
+        numbers = [one.largest for one in found.values() if not one.whole]
+        shares = [one.largest for one in found.values() if one.whole]
+        return {
+            "holds": all(one.holds for one in found.values()),
+            "largest": max(numbers),
+            "other_class": max(shares, default=0.0),
+            "compared": min(one.compared for one in found.values()),
+            "megabytes": sum(f.stat().st_size for f in (path, path.with_suffix(".bin")) if f.is_file()) / 1e6,
+            "seconds": seconds,
+            "network_seconds": network,
+        }
+
+
+def row(name: str, full: bool) -> dict[str, Any]:
+    torch.manual_seed(0)
+    config = config_of(name, full)
+    network = config.build({task: TASKS[task].channels for task in TASKS}).eval()
+    found: dict[str, Any] = {"parameters": sum(p.numel() for p in network.parameters()), "tasks": {}}
+    for count, names in SUBSETS.items():
+        try:
+            job = job_of(config, network, names)
+        except ValueError as error:
+            found["tasks"][count] = {"refused": str(error)}
+            continue
+        formats = {word: measured(job, form) for word, form in FORMATS.items()}
+        found["tasks"][count] = {"weights": size_of(job.program), "formats": formats}
+    return found
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("networks", nargs="*", default=[*CONFIGS], help="by default all")
+    parser.add_argument("--full", action="store_true", help="their own layers and encoders, with random weights")
+    parser.add_argument("--again", action="store_true", help="measure those that have a row, too")
+    parser.add_argument("--note", default="", help="what else the machine did, for the result")
+    arguments = parser.parse_args()
+    result: dict[str, Any] = json.loads(RESULT.read_text("utf-8")) if RESULT.is_file() else {"rows": {}}
+    result["about"] = {
+        "torch": torch.__version__,
+        "python": platform.python_version(),
+        "threads": torch.get_num_threads(),
+        "full": arguments.full,
+        "note": arguments.note,
+        "sizes": [[round(SIZE[0] * height), round(SIZE[1] * width)] for height, width in SIZES],
+    }
+    for name in arguments.networks:
+        if name in result["rows"] and not arguments.again:
+            continue
+        result["rows"][name] = row(name, arguments.full)
+        RESULT.write_text(json.dumps(result, indent=1) + "\n", "utf-8")
+        print(name, json.dumps(result["rows"][name]["tasks"]), flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,43 @@
+"""What goes into a file and comes out of it, in plain values: for programs and people that have the file alone."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from taskscape.inference.loading import fitted
+from taskscape.run_folder import RunFolder
+from taskscape.serialization import unstructure
+from taskscape.tasks import Task
+from taskscape.views import view
+
+
+def description(
+    tasks: Mapping[str, Task], evaluated: tuple[int, int], size: tuple[int, int] | None, folder: RunFolder
+) -> dict[str, Any]:
+    """Return name, shape, unit, classes and colors of every output, and what the input is.
+
+    ``colors`` are those of the run's report: see ``View.coloring``.
+    """
+    height, width = size or ("height", "width")
+    outputs: dict[str, Any] = {}
+    for name, task in tasks.items():
+        modality = task.modality
+        shown = fitted(view(modality), name, folder.samples())
+        outputs[name] = {
+            "title": modality.title or modality.name,
+            "shape": [1, height, width] if task.predicts_classes else [1, _channels(task), height, width],
+            "unit": modality.unit,
+            "colors": dict(shown.coloring()),
+            "modality": unstructure(modality),
+        }
+        if shown.classes:
+            outputs[name]["classes"] = list(shown.classes)
+    return {
+        "input": {"name": "image", "shape": [1, 3, height, width], "type": "uint8", "holds": "RGB, 0..255"},
+        "most_accurate_height": evaluated[0],
+        "outputs": outputs,
+    }
+
+
+def _channels(task: Task) -> int:
+    shape = task.modality.shape
+    return int(shape[0]) if shape else 1

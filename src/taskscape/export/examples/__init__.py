@@ -1,0 +1,40 @@
+"""How to use an exported file without taskscape: programs in Python and C++ that are written beside it."""
+
+from pathlib import Path
+
+_FOLDER = Path(__file__).parent
+
+_PYTHON = {
+    "onnx": (
+        "onnxruntime",
+        "import onnxruntime",
+        """\
+session = onnxruntime.InferenceSession(folder / "model.onnx", providers=["CPUExecutionProvider"])
+about = json.loads(session.get_modelmeta().custom_metadata_map["taskscape"])""",
+        'session.run(None, {"image": pixels})',
+    ),
+    "openvino": (
+        "openvino",
+        "import openvino",
+        """\
+model = openvino.Core().read_model(folder / "model.xml")
+about = json.loads(model.get_rt_info(["taskscape"]).astype(str))
+compiled = openvino.compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})""",
+        "compiled([pixels]).values()",
+    ),
+}
+
+
+def python(form: str) -> str:
+    """Return a program of at most 40 lines that predicts a picture with numpy, Pillow and the format's runtime."""
+    package, line, opened, run = _PYTHON[form]
+    text = (_FOLDER / "example.py.txt").read_text("utf-8")
+    for name, value in (("PACKAGE", package), ("IMPORT", line), ("OPENED", opened), ("RUN", run)):
+        text = text.replace(f"{{{name}}}", value)
+    return text
+
+
+def cpp(form: str) -> str:
+    """Return a program in C++17 that predicts a picture with the format's runtime."""
+    common = (_FOLDER / "example.h.txt").read_text("utf-8")
+    return (_FOLDER / f"example-{form}.cpp.txt").read_text("utf-8").replace("{COMMON}", common.strip())

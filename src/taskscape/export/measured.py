@@ -1,0 +1,45 @@
+"""Metrics of a network and of its file on the same images, by the evaluation of runs."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from taskscape.evaluation import Evaluator
+from taskscape.export.formats import Compute, Job
+from taskscape.metrics import MetricSpec
+
+MOST = 200
+"""How many images of the validation data are measured, at most: evenly from all of them."""
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Metrics before and after export."""
+
+    images: int
+    network: Mapping[str, float]
+    """By ``task/metric``, as in a ``Result``: of the network in float32."""
+    file: Mapping[str, float]
+    """The same of the file."""
+    specs: Mapping[str, MetricSpec]
+
+
+def measure(job: Job, network: Compute, file: Compute) -> Measured | None:
+    """Return the metrics of both on validation data; None where these are not at hand, or of a size that is refused."""
+    store = job.stores.get("val")
+    if store is None or not len(store) or (job.size is not None and job.size != store.size):
+        return None
+    loader = job.model.experiment.loader(store, torch.device("cpu"), training=False)
+    device = torch.device("cpu")
+    before, after = Evaluator(job.tasks, device), Evaluator(job.tasks, device)
+    indices = np.unique(np.linspace(0, len(store) - 1, min(MOST, len(store))).astype(np.int64))
+    for index in indices:
+        batch = loader.batch(np.array([index]))
+        image = (batch.image * 255).round().to(torch.uint8).contiguous()
+        targets = {name: batch.targets[name] for name in job.tasks}
+        for evaluator, compute in ((before, network), (after, file)):
+            evaluator.update(dict(zip(job.tasks, compute(image), strict=True)), targets)
+    found, other = before.compute(), after.compute()
+    return Measured(len(indices), found.metrics, other.metrics, found.specs)

@@ -1,0 +1,69 @@
+"""A model of OpenVINO, ``model.xml`` with its weights in ``model.bin``.
+
+It is converted from an ONNX file: OpenVINO's own converter of PyTorch programs has no rule for computed sizes, which
+images of any size need.
+"""
+
+import json
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from taskscape.export import onnx_file
+from taskscape.export.examples import cpp, python
+from taskscape.export.formats import Compute, Job
+
+NAME = "model.xml"
+NEEDS: tuple[str, ...] = ("onnx", "onnxscript", "openvino")
+OPTIONS: Mapping[str, Any] = {}
+
+_CMAKE = """\
+cmake_minimum_required(VERSION 3.16)
+project(example LANGUAGES CXX)
+set(CMAKE_CXX_STANDARD 17)
+find_package(OpenVINO REQUIRED COMPONENTS Runtime)
+add_executable(example example.cpp)
+target_link_libraries(example PRIVATE openvino::runtime)
+"""
+
+
+def write(job: Job, path: Path) -> None:
+    """Write the file, weights in float32 beside it; its runtime information says what every output is."""
+    with tempfile.TemporaryDirectory() as folder:
+        source = Path(folder) / onnx_file.NAME
+        onnx_file.save(job, source)
+        convert(source, job.about, path)
+    path.with_name("example.py").write_text(python("openvino"), "utf-8")
+    path.with_name("example.cpp").write_text(cpp("openvino"), "utf-8")
+    path.with_name("CMakeLists.txt").write_text(_CMAKE, "utf-8")
+
+
+def convert(source: Path, about: Mapping[str, Any], path: Path) -> None:
+    """Write the model of an ONNX file, float32 or int8."""
+    import openvino
+
+    model = openvino.convert_model(source)
+    model.set_rt_info(json.dumps(about), ["taskscape"])
+    openvino.save_model(model, path, compress_to_fp16=False)
+
+
+def opened(path: Path) -> Compute:
+    """Return what the file computes, by OpenVINO on the CPU in float32."""
+    import openvino
+
+    compiled = openvino.compile_model(path, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+
+    def compute(image: torch.Tensor) -> list[torch.Tensor]:
+        results = compiled([image.contiguous().numpy()])
+        return [torch.from_numpy(results[number].copy()) for number in range(len(results))]
+
+    return compute
+
+
+def files(path: Path) -> list[Path]:
+    """Return the file, its weights, and the examples of its use."""
+    beside = ("example.py", "example.cpp", "CMakeLists.txt")
+    return [path, path.with_suffix(".bin"), *(path.with_name(name) for name in beside)]

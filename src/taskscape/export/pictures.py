@@ -1,0 +1,49 @@
+"""Real pictures on which a file is compared with its network: the photograph of taskscape, and the run's own images."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from taskscape.data import Store
+from taskscape.data.readers.images import read_image
+from taskscape.export.formats import Job
+from taskscape.released import PHOTOGRAPH
+
+SIZES = ((1.0, 1.0), (0.71, 1.13), (1.27, 0.83), (0.5, 0.5), (1.5, 0.97))
+"""Heights and widths of the photograph, as shares of the size that the run was evaluated on."""
+SMALLEST = 32
+"""Least height and width of the photograph: encoders halve it five times, and OpenVINO pools no map of one pixel."""
+OWN = 8
+"""How many images of the run's validation data are compared, at most."""
+
+
+def pictures(job: Job) -> list[Tensor]:
+    """Return the photograph at five sizes and images of the validation data, where they are at hand; uint8 each.
+
+    A file of one size gets those of this size.
+    """
+    height, width = job.evaluated
+    sizes = (
+        [job.size]
+        if job.size
+        else [(max(round(height * h), SMALLEST), max(round(width * w), SMALLEST)) for h, w in SIZES]
+    )
+    store = job.stores.get("val")
+    own = [] if store is None or (job.size is not None and job.size != store.size) else list(_images(store))
+    return [*map(photograph, sizes), *own]
+
+
+def photograph(size: tuple[int, int]) -> Tensor:
+    """Return the photograph that comes with taskscape at a size, (1, 3, H, W) uint8."""
+    image = torch.from_numpy(read_image(PHOTOGRAPH)).permute(2, 0, 1)[None].float()
+    resized = F.interpolate(image, size, mode="bilinear", antialias=True)
+    return resized.round().clamp(0, 255).to(torch.uint8)
+
+
+def _images(store: Store) -> Iterator[Tensor]:
+    for index in np.unique(np.linspace(0, len(store) - 1, min(OWN, len(store))).astype(np.int64)):
+        image = store.gather([int(index)], [], torch.device("cpu")).image
+        yield (image * 255).round().to(torch.uint8).contiguous()

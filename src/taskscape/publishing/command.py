@@ -1,0 +1,32 @@
+"""The command that trained a run, and settings, without the folders of this machine."""
+
+import re
+import shlex
+from pathlib import PurePath, PureWindowsPath
+from typing import Any
+
+from taskscape.run_folder import RunFolder
+
+
+def command_of(run: RunFolder) -> str:
+    """Return the command that trained a run, without folders of this machine; or one that trains it again."""
+    text = run.log.read_text("utf-8", errors="replace") if run.log.is_file() else ""
+    found = re.findall(r" started: .*\bcommand (\S*\btaskscape\b .*)$", text, re.MULTILINE)
+    if not found:
+        return f"taskscape train {run.experiment.name}"
+    program, *words = shlex.split(found[-1])
+    return shlex.join([PurePath(program).name, *without_folders(words)])
+
+
+def without_folders(value: Any) -> Any:
+    """Return plain values with the last part of every path of this machine."""
+    if isinstance(value, dict):
+        return {key: without_folders(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [without_folders(item) for item in value]
+    return PurePath(value.replace("\\", "/")).name if isinstance(value, str) and is_absolute(value) else value
+
+
+def is_absolute(text: str) -> bool:
+    """Return whether text is a path that only this machine has, of any system."""
+    return text.startswith(("/", "~")) or PureWindowsPath(text).is_absolute()
