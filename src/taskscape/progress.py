@@ -14,7 +14,7 @@ from typing_extensions import override
 from taskscape.logs import is_quiet
 
 ProgressCallback = Callable[[int, int], None]
-"""Called with how many are done, and of how many."""
+"""Called with how many are done, and of how many; 0 where that is not known."""
 
 SECONDS_PER_LINE = 10.0
 """How often progress is printed where there is no terminal for a bar, in a file or a pipe."""
@@ -26,6 +26,14 @@ class _Rate(ProgressColumn):
     def render(self, task: rich.progress.Task) -> Text:
         speed = task.finished_speed or task.speed
         return Text("" if speed is None else f"{speed:.1f}/s", style="progress.data.speed")
+
+
+class _Count(ProgressColumn):
+    """How many are done, and of how many where that is known."""
+
+    def render(self, task: rich.progress.Task) -> Text:
+        done = f"{task.completed:.0f}"
+        return Text(done if task.total is None else f"{done}/{task.total:.0f}")
 
 
 class _Lines(Progress):
@@ -57,7 +65,7 @@ def progress_bar(shown: bool = True) -> Progress:
     ``shown`` its console is silent too; with ``--quiet`` warnings are printed and nothing else.
     """
     console = Console(stderr=True, quiet=not shown, markup=False)  # names of users may have brackets
-    what, count = TextColumn("{task.description}", markup=False), TextColumn("{task.completed}/{task.total}")
+    what, count = TextColumn("{task.description}", markup=False), _Count()
     remaining = TimeRemainingColumn(elapsed_when_finished=True)
     has_bars = find_spec("ipywidgets") is not None if console.is_jupyter else console.is_terminal
     if shown and not is_quiet() and not has_bars:
@@ -72,7 +80,7 @@ def reporter(progress: Progress, what: str) -> ProgressCallback:
 
     def report(done: int, total: int) -> None:
         if not bars:
-            bars.append(progress.add_task(what))
-        progress.update(bars[0], completed=done, total=total)
+            bars.append(progress.add_task(what, total=total or None))
+        progress.update(bars[0], completed=done, total=total or None)
 
     return report

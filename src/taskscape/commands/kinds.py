@@ -95,8 +95,9 @@ def _can(read: Any, word: str) -> bool:
 
 
 def known_words(kind: Any) -> list[str]:
-    """Return the words that a type names, perhaps beside numbers or none that it takes too."""
-    literals = [one for one in members(kind) if get_origin(one) is Literal]
+    """Return the words that a type names, perhaps several of them, or beside numbers or none that it takes too."""
+    kinds = [part for one in members(kind) for part in (get_args(one) if get_origin(one) is tuple else (one,))]
+    literals = [one for one in kinds if get_origin(one) is Literal]
     return words_of(kind) or [str(word) for literal in literals for word in get_args(literal)]
 
 

@@ -9,13 +9,14 @@ import tyro
 
 from taskscape.commands.call import call
 from taskscape.commands.shared import TtaAs, chosen_tta, if_interrupted, printed_warnings, require_run
+from taskscape.commands.videos import predict_videos, record_camera, watch_folder
 from taskscape.imports import quick_imports
 
 Named = Annotated[
     tuple[Path, ...],
     tyro.conf.arg(
         metavar="[RUN] IMAGES...",
-        help="Folder of a run, or the name of a model, by default a released one; then images, or folders of images.",
+        help="Folder of a run, or the name of a model, by default a released one; then images and videos, or folders.",
     ),
 ]
 Settings = Annotated[tyro.conf.UseAppendAction[tuple[str, ...]], tyro.conf.arg(metavar="TASK.SETTING=VALUE")]
@@ -27,7 +28,7 @@ def main(arguments: Sequence[str]) -> None:
 
 
 def predict(
-    named: Named,
+    named: Named = (),
     /,
     *,
     out: Path = Path("predictions"),
@@ -50,15 +51,24 @@ def predict(
     fov: float | None = None,
     submission: tuple[Literal["cityscapes", "coco-panoptic"], ...] = (),
     batch: int = 1,
+    camera: str | None = None,
+    watch: Path | None = None,
+    videos: tuple[str, ...] = (),
+    smooth: float = 0.0,
+    frames: bool = False,
+    video_height: int | None = None,
     device: str = "auto",
 ) -> None:
-    """Run inference on images with the network of a run, or with a model that is known by its name.
+    """Run inference on images and videos with the network of a run, or with a model that is known by its name.
 
     Where only images are named, a released model predicts (taskscape models --released lists them); user/name is one of
     the Hugging Face hub.
 
     Writes for each IMAGE and each TASK of the network IMAGE.TASK.png for programs and IMAGE.TASK-view.png for people,
     at the size of the image, and IMAGE.side-by-side.png. metadata.json says how to read them.
+
+    Writes for each VIDEO VIDEO.TASK.mp4 and VIDEO.side-by-side.mp4, with its audio; a repeated command goes on where it
+    was stopped. Videos need PyAV, the extra video.
 
     Args:
         out: Folder to write to.
@@ -95,13 +105,24 @@ def predict(
         submission: Write files for a benchmark too. cityscapes: label ids for its server, in the folder cityscapes;
             coco-panoptic: the folder panoptic and panoptic.json, with one segment for every class in an image.
         batch: Images of one size, or tiles, that are computed together: faster on a GPU.
+        camera: Predict what a camera shows, until Ctrl-C: its number, its name, or the address of a stream (rtsp://...).
+        watch: Predict the images and videos that this folder has and gets, until Ctrl-C.
+        videos: Which videos to write: names of tasks, TASK.confidence, side-by-side; by default all.
+        smooth: Share of the past in each frame of a video, from 0 to below 1, such as 0.6: classes flicker less. The
+            past follows the motion, and is forgotten where the scene is cut.
+        frames: Also write the maps of each frame of a video for programs, into the folder VIDEO.frames.
+        video_height: Height of the videos and of their maps; by default that of the film, at most 1080.
         device: Where to compute: auto (a GPU when there is one), cpu, cuda, cuda:1 or mps.
     """
-    run, images = _chosen(named)
+    live = camera is not None or watch is not None
+    run, images = _chosen(named, live)
+    if camera is not None and watch is not None:
+        raise ValueError("--camera and --watch exclude each other: leave one out")
     with quick_imports():
         from taskscape.inference.cameras import Lens
         from taskscape.inference.outputs import CityscapesLabels, CocoPanoptic, Maps, Output, PointClouds, Recording
         from taskscape.inference.predict import predict as predict_files
+        from taskscape.inference.sources import videos_among
         from taskscape.inference.tiles import Tiles
     from taskscape.progress import progress_bar, reporter
 
@@ -113,6 +134,31 @@ def predict(
     outputs: list[Output] = [Maps(pictures)]
     outputs += [PointClouds(point_color, lens)] * point_cloud + [Recording(point_color, lens)] * rerun
     outputs += [CityscapesLabels() if one == "cityscapes" else CocoPanoptic() for one in dict.fromkeys(submission)]
+    loading: dict[str, Any] = {
+        "height": height,
+        "native_resolution": native_resolution,
+        "tta": chosen_tta(tta, tta_as),
+        "view_settings": _view_settings(view),
+        "image_range": image_range,
+        "confidence": confidence,
+        "tasks": tasks,
+        "tiles": Tiles(tile_size, **overlap) if divided else None,
+        "batch": batch,
+        "device": device,
+    }
+    films, images = videos_among(images, out)
+    making = {"videos": videos, "smooth": smooth, "maps": frames, "height": video_height}
+    if films or live:
+        if camera is not None:
+            record_camera(run, camera, out, loading, making)
+        elif watch is not None:
+            watch_folder(run, watch, out, loading, making, outputs)
+        else:
+            predict_videos(run, films, out, loading, making)
+        if not images:
+            return
+    elif any(making.values()):
+        raise ValueError("--videos, --smooth, --frames and --video-height are for videos: name one, or leave them out")
     notes: list[str] = []
 
     with (
@@ -124,25 +170,16 @@ def predict(
             run,
             images,
             out,
-            height=height,
-            native_resolution=native_resolution,
-            tta=chosen_tta(tta, tta_as),
-            view_settings=_view_settings(view),
-            image_range=image_range,
-            confidence=confidence,
-            tasks=tasks,
-            tiles=Tiles(tile_size, **overlap) if divided else None,
-            batch=batch,
+            **loading,
             outputs=outputs,
-            device=device,
             progress=reporter(progress, "images"),
             note=notes.append,
         )
     print(f"{len(files)} files are in {out}", *notes, sep="\n")
 
 
-def _chosen(named: Sequence[Path]) -> tuple[Path, Sequence[Path]]:
-    """Return the model that was named, a released one where none was, and the images.
+def _chosen(named: Sequence[Path], live: bool = False) -> tuple[Path, Sequence[Path]]:
+    """Return the model that was named, a released one where none was, and the images; none for what is ``live``.
 
     Raises ``ValueError`` or ``FileNotFoundError`` for what is not there, before torch is imported.
     """
@@ -150,16 +187,22 @@ def _chosen(named: Sequence[Path]) -> tuple[Path, Sequence[Path]]:
     from taskscape.files.paths import require_images
     from taskscape.run_folder.names import RunFolder
 
-    first, *rest = named
+    if not named and not live:
+        raise ValueError("IMAGES is missing: name images, videos, or folders of them")
+    first, *rest = named or (Path(released.default()),)
+    if live and rest:
+        raise ValueError(f"--camera and --watch take no images: leave out {rest[0]}")
     if rest:
         require_images(rest)
     if released.is_name(first) or RunFolder(first).experiment.is_file():
-        if not rest:
+        if not rest and not live:
             raise ValueError(f"there is no image to predict: name some after {first}")
         return first, rest
     if first.is_dir() and (runs := sorted(first.glob("*/experiment.yaml"))):
         raise ValueError(f"{first} is not a run, it holds some: name one, such as {runs[0].parent}")
     if rest and not first.exists() and not first.suffix:
+        require_run(first)
+    if live:
         require_run(first)
     require_images([first])
     model = released.default()

@@ -29,7 +29,8 @@ def name_images(images: Iterable[Path], out: Path) -> dict[str, Path]:
         if path.is_dir():
             inside = [p for p in sorted(path.rglob("*")) if p.is_file() and out.resolve() not in p.resolve().parents]
             files |= dict.fromkeys(p.resolve() for p in inside if p.suffix.lower() in SUFFIXES)
-            if others := [p for p in inside if p.suffix.lower() not in SUFFIXES and not p.name.startswith(".")]:
+            others = [p for p in inside if p.suffix.lower() not in (*SUFFIXES, *VIDEOS) and not p.name.startswith(".")]
+            if others:
                 warnings.warn(
                     f"{path}: {len(others)} files are left out, such as {others[0].name}: only {', '.join(SUFFIXES)} "
                     "are taken from folders",
@@ -45,3 +46,22 @@ def name_images(images: Iterable[Path], out: Path) -> dict[str, Path]:
         name if short.count(name) == 1 else file.relative_to(shared).as_posix(): file
         for name, file in zip(short, files, strict=True)
     }
+
+
+def videos_among(paths: Iterable[Path], out: Path) -> tuple[list[Path], list[Path]]:
+    """Return the videos that were named or lie in folders that were named, and the paths that are left for images.
+
+    A folder is left for images unless it has only videos. What lies in ``out`` is not taken from a folder.
+    """
+    videos: list[Path] = []
+    others: list[Path] = []
+    for path in paths:
+        if path.is_dir():
+            inside = [p for p in sorted(path.rglob("*")) if p.is_file() and out.resolve() not in p.resolve().parents]
+            found = [p for p in inside if p.suffix.lower() in VIDEOS]
+            videos += found
+            if not found or any(p.suffix.lower() in SUFFIXES for p in inside):
+                others.append(path)
+        else:
+            (videos if path.suffix.lower() in VIDEOS else others).append(path)
+    return videos, others

@@ -57,7 +57,7 @@ def predict_video(
     made_with = _identity(path, predictor, settings, names)
     about = out / f"{name}.video.json"
     if (files := _finished(about, made_with)) is not None:
-        note(f"{path} was done before: its videos are there")
+        note(f"{path.name} was done before: its videos are there")
         return files
     folder = out / f"{name}.parts"
     check_inside(out, folder)
@@ -80,7 +80,7 @@ def predict_video(
                 progress(frames, max(video.count, frames) if video.count else 0)
 
         if before:
-            note(f"{path}: {before} frames were done before")
+            note(f"{path.name}: {before} frames were done before")
             done(before)
         if not parts.complete:
             ended = film.add(video.frames(before), done, lambda: interrupts.signal is not None)
@@ -94,7 +94,7 @@ def predict_video(
         parts.remove()
     spent = time.perf_counter() - started
     for sentence in _notes(video, parts.frames - before, spent, heard, film):
-        note(f"{path}: {sentence}")
+        note(f"{path.name}: {sentence}")
     return [*files, about]
 
 

@@ -47,7 +47,7 @@ class Smoother:
         """Return the smoothed raw outputs, (1, channels, h, w) by task, of an (H, W, 3) frame, the next one."""
         if self.share == 0:
             return raws
-        gray = _gray(rgb, next(iter(raws.values())).device)
+        gray = brightness(rgb, next(iter(raws.values())).device)
         past = self._moved(gray, raws)
         if past is not None:
             weights, moved = past
@@ -69,9 +69,7 @@ class Smoother:
         """Return the weights of the past, (1, 1, h, w), and the past itself, moved; None where there is none."""
         if self._gray is None or self._gray.shape != gray.shape:
             return None
-        flow = motion(gray, self._gray)
-        difference = mean_around((gray - warp(self._gray, flow)) ** 2, _AROUND)
-        alike = torch.exp(-difference / (2 * SPREAD**2)) * _inside(flow)
+        alike, flow = likeness(gray, self._gray)
         if alike.mean() < CUT:
             self.cuts += 1
             return None
@@ -85,7 +83,14 @@ class Smoother:
         return weights, moved
 
 
-def _gray(rgb: RgbArray, device: torch.device) -> Tensor:
+def likeness(gray: Tensor, before: Tensor) -> tuple[Tensor, Tensor]:
+    """Return how much each pixel looks like the one that moved there, (1, 1, H, W) in 0..1, and the motion."""
+    flow = motion(gray, before)
+    difference = mean_around((gray - warp(before, flow)) ** 2, _AROUND)
+    return torch.exp(-difference / (2 * SPREAD**2)) * _inside(flow), flow
+
+
+def brightness(rgb: RgbArray, device: torch.device) -> Tensor:
     """Return the brightness of an (H, W, 3) frame, (1, 1, h, w) in 0..1, at most ``LINES`` high."""
     image = torch.tensor(rgb, device=device).movedim(-1, 0)[None].float()
     height, width = rgb.shape[:2]

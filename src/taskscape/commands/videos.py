@@ -1,0 +1,88 @@
+"""Videos, cameras and watched folders of ``taskscape predict``."""
+
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from taskscape.commands.shared import if_interrupted, printed_warnings
+from taskscape.imports import quick_imports
+
+if TYPE_CHECKING:
+    from taskscape.inference.outputs import Output
+
+
+def predict_videos(
+    run: Path, videos: Sequence[Path], out: Path, loading: Mapping[str, Any], making: Mapping[str, Any]
+) -> None:
+    """Predict video files. Raises ``ValueError`` at the end with those that could not be read; the others are done.
+
+    ``loading`` are settings of ``load``, ``making`` those of ``VideoSettings``.
+    """
+    with quick_imports():
+        from taskscape.inference import load
+        from taskscape.inference.sources import name_images
+        from taskscape.inference.video.predict import predict_video
+        from taskscape.inference.video.settings import VideoSettings
+    from taskscape.progress import progress_bar, reporter
+
+    settings = VideoSettings(**making)
+    predictor = load(run, **loading)
+    unreadable: list[str] = []
+    for name, path in name_images(videos, out).items():
+        notes: list[str] = []
+        with (
+            if_interrupted("the same command goes on there"),
+            printed_warnings(),
+            progress_bar() as progress,
+        ):
+            report = reporter(progress, path.name)
+            try:
+                files = predict_video(predictor, path, out, settings, name=name, progress=report, note=notes.append)
+            except ValueError as error:
+                unreadable.append(str(error))
+                continue
+        print(f"{path.name}: {', '.join(file.name for file in files)} are in {out}", *notes, sep="\n")
+    if unreadable:
+        raise ValueError("\n".join(unreadable))
+
+
+def record_camera(run: Path, camera: str, out: Path, loading: Mapping[str, Any], making: Mapping[str, Any]) -> None:
+    """Predict what a camera shows until Ctrl-C."""
+    with quick_imports():
+        from taskscape.inference import load
+        from taskscape.inference.video.camera import record
+        from taskscape.inference.video.settings import VideoSettings
+    from taskscape.progress import progress_bar, reporter
+
+    notes: list[str] = []
+    settings = VideoSettings(**making)
+    predictor = load(run, **loading)
+    print("Ctrl-C ends the recording", file=sys.stderr)
+    with printed_warnings(), progress_bar() as progress:
+        report = reporter(progress, "frames")
+        files = record(predictor, camera, out, settings, progress=report, note=notes.append)
+    print(f"{', '.join(file.name for file in files)} are in {out}", *notes, sep="\n")
+
+
+def watch_folder(
+    run: Path,
+    folder: Path,
+    out: Path,
+    loading: Mapping[str, Any],
+    making: Mapping[str, Any],
+    outputs: "Sequence[Output]",
+) -> None:
+    """Predict the images and videos that a folder has and gets until Ctrl-C."""
+    if not folder.is_dir():
+        raise ValueError(f"--watch: there is no folder {folder}")
+    with quick_imports():
+        from taskscape.inference import load
+        from taskscape.inference.video.settings import VideoSettings
+        from taskscape.inference.video.watching import watch
+
+    predictor = load(run, **loading)
+    print(f"{folder} is watched; Ctrl-C ends it", file=sys.stderr)
+    with printed_warnings():
+        count = watch(predictor, folder, out, outputs, VideoSettings(**making), note=print)
+    print(f"{count} files were predicted; their predictions are in {out}")
