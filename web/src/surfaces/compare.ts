@@ -4,6 +4,7 @@ import { element } from "../elements.js";
 import type { Drawing, Model } from "../model/about.js";
 import type { Frame, Values } from "../model/frame.js";
 import { inWords } from "../numbers.js";
+import { legend } from "../views/legend.js";
 import { paint } from "../views/paint.js";
 import { fit } from "../views/scale.js";
 import { comparable, difference } from "./compare-words.js";
@@ -28,6 +29,7 @@ class Compare implements Surface {
   readonly #slider = element("input", { id: "compare-slider", type: "range", min: "0", max: "100", value: "50" });
   readonly #stage = element("div", { className: "stage between" });
   readonly #words = element("p", { id: "compare-words" });
+  readonly #legends = element("div", { className: "legends" });
 
   fits(models: readonly Model[]): boolean {
     return models.length > 1;
@@ -51,7 +53,7 @@ class Compare implements Surface {
       element("label", {}, "Compared with ", this.#other),
       element("label", {}, "Map ", this.#map),
     );
-    host.append(element("div", { className: "column" }, choices, this.#stage, this.#words));
+    host.append(element("div", { className: "column" }, choices, this.#stage, this.#words, this.#legends));
     this.#slide();
   }
 
@@ -120,20 +122,34 @@ class Compare implements Surface {
     const maps = [left, right].map((frame) => frame.values.get(this.#map.value));
     const [a, b] = maps;
     const scale = a && b && together(a, b);
+    const shown = maps.map((one) => (one && scale ? { ...one, output: { ...one.output, drawing: scale } } : one));
     [left, right].forEach((frame, i) => {
       const name = this.#names[i] as HTMLElement;
       name.textContent = name.title = frame.model.about.name;
-      const values = maps[i];
+      const values = shown[i];
       const canvas = this.#maps[i] as HTMLCanvasElement;
       canvas.hidden = !values;
       if (!values) return;
-      const pixels = paint(scale ? { ...values, output: { ...values.output, drawing: scale } } : values, frame.model.about.invalid);
+      const pixels = paint(values, frame.model.about.invalid);
       [canvas.width, canvas.height] = [pixels.width, pixels.height];
       canvas.getContext("2d")?.putImageData(pixels, 0, 0);
       canvas.style.opacity = String(values.output.drawing.kind === "classes" ? OPACITY.classes : OPACITY.others);
     });
+    this.#explain(shown);
     this.#slider.setAttribute("aria-label", `Between ${left.model.about.name} on the left and ${right.model.about.name} on the right`);
     this.#words.textContent = a && b ? difference(a, b) : "These two networks have no map in common.";
+  }
+
+  /** Says what the colors mean: one legend, or where the networks find other classes one for each. */
+  #explain(maps: readonly (Values | undefined)[]): void {
+    const [a, b] = maps;
+    this.#legends.replaceChildren();
+    if (!a || !b) return;
+    const each = a.output.drawing.kind === "classes" ? [a, b] : [a];
+    for (const [i, values] of each.entries()) {
+      const title = element("h2", { textContent: each.length > 1 ? (this.#names[i]?.textContent ?? "") : a.output.title });
+      this.#legends.append(element("div", {}, title, legend(values)));
+    }
   }
 
   #slide(): void {
