@@ -1,5 +1,6 @@
 """Models by name: the released ones work at once and without a network; wrong names get the nearest."""
 
+import hashlib
 import json
 import socket
 from pathlib import Path
@@ -11,7 +12,7 @@ from PIL import Image
 import taskscape
 from taskscape import hub, released
 from taskscape.cli import main
-from taskscape.run_folder import RunFolder
+from taskscape.run_folder import Calibration, RunFolder
 from taskscape.runs import read_experiment
 from taskscape.runs.start import Start
 from taskscape.state_dicts import read_safetensors
@@ -173,6 +174,9 @@ def test_what_is_released_is_small_and_says_what_it_is(name: str) -> None:
     hub.verify(folder, name, code=False)
     card = RunFolder(folder).card.read_text("utf-8")
     assert "Apache-2.0" in card and "not stated" not in card and "## Limits" in card
+    calibration = Calibration.load(RunFolder(folder).calibration)
+    assert calibration.weights == hashlib.sha256(RunFolder(folder).weights.read_bytes()).hexdigest()
+    assert f"calibrated on {calibration.images} images of val" in card
 
 
 @pytest.mark.parametrize("name", RELEASED)
