@@ -105,3 +105,19 @@ def test_adaptive_bins_trail_in_depth() -> None:
         assert rows[name]["depth/si_log_rmse"] > other["depth/si_log_rmse"]
     for name in ("adaptive-depth", "transformer"):
         assert abs(rows[name]["semseg/miou"] - other["semseg/miou"]) < 1.1
+
+
+def test_smoothing_calms_videos_and_costs_nothing() -> None:
+    found = tables.load("video")
+    for kind in ("pan", "drive"):
+        none, plain, smooth = (found[kind]["means"][way] for way in ("none", "plain 0.6", "smooth 0.6"))
+        assert (
+            all(smooth[key] < none[key] for key in ("depth", "normals")) and smooth["flicker"] < none["flicker"] * 2 / 3
+        )
+        assert smooth["semseg/pixel_accuracy"] > none["semseg/pixel_accuracy"] > plain["semseg/pixel_accuracy"]
+        assert smooth["semseg/miou"] > none["semseg/miou"] and smooth["depth/abs_rel"] < none["depth/abs_rel"]
+        assert smooth["normals/mean"] < none["normals/mean"] + 0.1
+        seconds = found[kind]["seconds_a_frame"]
+        assert 0.2 < seconds["smoothing"] / seconds["network"] < 0.5
+    assert found["pan"]["means"]["plain 0.6"]["flicker"] > found["pan"]["means"]["none"]["flicker"]
+    assert min(found["likeness"]["steps"]) > 0.78 and max(found["likeness"]["cuts"]) < 0.2

@@ -19,7 +19,7 @@ LINES = 120
 """Height at which motion is found, in pixels."""
 SPREAD = 0.05
 """Difference of brightness, in 0..1, at which the past counts exp(-1/2) of its share."""
-CUT = 0.2
+CUT = 0.4
 """Part of its share that the past has left, on average over a frame, below which the scene was cut."""
 _AROUND = 2
 """Radius of the square over which the squared difference is averaged."""

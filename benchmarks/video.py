@@ -1,0 +1,221 @@
+"""What does temporal smoothing of videos calm, and what does it cost?
+
+Renders streets from a camera that turns (``pan``) or drives along (``drive``), each frame with its own sensor noise, so
+that the depth of every frame says exactly which pixels of successive frames show the same point. Predicts them with a
+network and smooths its outputs in several ways. Measures at corresponding points, and against the labels:
+
+- flicker: the share of points whose predicted class changes from one frame to the next;
+- depth: the mean change of the logarithm of predicted over true depth, in percent;
+- normals: the mean change of the predicted direction, in degrees, in world axes;
+- accuracy, mIoU, absolute relative error of depth and mean angular error: those of single frames.
+
+``plain`` is an exponential moving average that stays where it is, for comparison. Writes the figures as JSON, and
+prints them as the table of ``docs/guide/video.md``.
+"""
+
+import argparse
+import json
+import math
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from taskscape import load
+from taskscape.files import atomic_write
+from taskscape.inference import Predictor
+from taskscape.inference.video import smoothing
+from taskscape.inference.video.smoothing import Smoother
+from taskscape.streets.camera import View, rotation
+from taskscape.streets.scene import Scene, render_street, street
+from video_tables import smoothing as smoothing_table
+
+SIZE = (240, 320)
+KINDS = ("pan", "drive")
+TURN = math.radians(15)
+"""How far the camera turns to either side in a pan."""
+ADVANCE = 0.4
+"""Metres that it drives from one frame to the next: 10 m/s at 25 frames per second."""
+SHAKE = math.radians(0.05)
+"""Standard deviation of its heading and elevation from one frame to the next."""
+SAME = 0.02
+"""Relative difference of depth up to which a point is taken to be visible in both frames."""
+
+
+@dataclass(frozen=True)
+class Shot:
+    """A frame with its labels, and where the camera stood."""
+
+    view: View
+    scene: Scene
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Which pixel of the frame before shows the point that a pixel shows: (H, W) rows, columns and where it does."""
+
+    rows: NDArray[np.intp]
+    columns: NDArray[np.intp]
+    valid: NDArray[np.bool_]
+
+
+Raws = Mapping[str, Tensor]
+Smoothing = Callable[[Sequence[Shot], Sequence[Raws]], list[Raws]]
+
+
+def views(kind: str, start: View, frames: int) -> Iterator[View]:
+    """Return where the camera of each frame stands and looks."""
+    rng = np.random.default_rng(0)
+    forward = start.rotation[2]
+    yaw, pitch = math.atan2(forward[0], forward[2]), -math.asin(forward[1])
+    ahead = np.array([math.sin(yaw), 0.0, math.cos(yaw)])
+    for number in range(frames):
+        turned = TURN * math.sin(2 * math.pi * number / frames) if kind == "pan" else 0.0
+        position = start.position + (ADVANCE * number * ahead if kind == "drive" else 0.0)
+        shaken = SHAKE * rng.normal(size=2)
+        yield start._replace(position=position, rotation=rotation(yaw + turned + shaken[0], pitch + shaken[1], 0.0))
+
+
+def shots(kind: str, index: int, frames: int) -> list[Shot]:
+    """Render a sequence of a validation street."""
+    scene = street(0, "val", index, "photographs")
+    found = []
+    for number, view in enumerate(views(kind, scene.view, frames)):
+        noisy = scene._replace(view=view, seed=(scene.seed + 1000 * number) % (2**31 - 1))  # its textures stay
+        found.append(Shot(view, render_street(noisy, SIZE, 4)))
+    return found
+
+
+def pairs(before: Shot, shot: Shot) -> Pairs:
+    """Return the corresponding pixels of two frames, of points with the same class that both show."""
+    camera, depth = shot.scene.camera, shot.scene.depth.astype(np.float64)
+    y, x = np.mgrid[: SIZE[0], : SIZE[1]]
+    points = np.stack([(x - camera.cx) / camera.fx * depth, (y - camera.cy) / camera.fy * depth, depth], -1)
+    there = (points @ shot.view.rotation + shot.view.position - before.view.position) @ before.view.rotation.T
+    ahead = np.where(there[..., 2] > 0.1, there[..., 2], np.inf)
+    columns = np.rint(there[..., 0] / ahead * camera.fx + camera.cx)
+    rows = np.rint(there[..., 1] / ahead * camera.fy + camera.cy)
+    valid = (depth > 0) & np.isfinite(ahead) & (rows >= 0) & (rows < SIZE[0]) & (columns >= 0) & (columns < SIZE[1])
+    rows, columns = (np.where(valid, at, 0).astype(np.intp) for at in (rows, columns))
+    valid &= np.abs(before.scene.depth[rows, columns] / ahead - 1) < SAME
+    valid &= before.scene.semseg[rows, columns] == shot.scene.semseg
+    return Pairs(rows, columns, valid)
+
+
+def smoothed(predictor: Predictor, share: float) -> Smoothing:
+    """Return the smoothing of ``taskscape predict --smooth``."""
+
+    def smooth(sequence: Sequence[Shot], raws: Sequence[Raws]) -> list[Raws]:
+        smoother = Smoother(predictor.model.tasks, share)
+        return [smoother(shot.scene.image, raw) for shot, raw in zip(sequence, raws, strict=True)]
+
+    return smooth
+
+
+def plain(predictor: Predictor, share: float) -> Smoothing:
+    """Return an exponential moving average that does not follow the motion."""
+
+    def smooth(sequence: Sequence[Shot], raws: Sequence[Raws]) -> list[Raws]:
+        found, weight = [raws[0]], torch.tensor(share)
+        for raw in raws[1:]:
+            tasks = predictor.model.tasks
+            found.append({name: tasks[name].blend(found[-1][name], raw[name], weight) for name in tasks})
+        return found
+
+    return smooth
+
+
+def measure(predictor: Predictor, sequence: Sequence[Shot], raws: Sequence[Raws]) -> dict[str, float]:
+    """Return the figures of a sequence."""
+    predictions = [predictor.decode(s.scene.image, raw) for s, raw in zip(sequence, raws, strict=True)]
+    changes: dict[str, list[float]] = {"flicker": [], "depth": [], "normals": []}
+    shown = list(zip(sequence, predictions, strict=True))
+    for (before, old), (shot, new) in pairwise(shown):
+        at = pairs(before, shot)
+        was = {name: old[name][at.rows, at.columns][at.valid] for name in old}
+        true = before.scene.depth[at.rows, at.columns][at.valid]
+        now = {name: new[name][at.valid] for name in new}
+        changes["flicker"].append(100 * float((was["semseg"] != now["semseg"]).mean()))
+        ratio = np.log(now["depth"] / shot.scene.depth[at.valid]) - np.log(was["depth"] / true)
+        changes["depth"].append(100 * float(np.abs(ratio).mean()))
+        cosine = ((was["normals"] @ before.view.rotation) * (now["normals"] @ shot.view.rotation)).sum(-1)
+        changes["normals"].append(float(np.degrees(np.arccos(cosine.clip(-1, 1))).mean()))
+    figures = {name: float(np.mean(values)) for name, values in changes.items()}
+    return figures | errors(predictor, shown)
+
+
+def errors(predictor: Predictor, shown: Sequence[tuple[Shot, Mapping[str, Any]]]) -> dict[str, float]:
+    """Return the metrics of all frames against their labels."""
+    found: dict[str, float] = {}
+    for name, key in (("semseg", "pixel_accuracy"), ("semseg", "miou"), ("depth", "abs_rel"), ("normals", "mean")):
+        metric = predictor.model.tasks[name].metrics()
+        for shot, prediction in shown:
+            label = torch.from_numpy(np.asarray(getattr(shot.scene, name)))
+            valid = torch.ones(SIZE, dtype=torch.bool) if name == "semseg" else torch.from_numpy(shot.scene.depth > 0)
+            given = torch.from_numpy(np.asarray(prediction[name]))
+            label, given = (t.long() if name == "semseg" else t.float() for t in (label, given))
+            if name == "depth":
+                label, given = label[None], given[None]
+            if name == "normals":
+                label, given = label.movedim(-1, 0), given.movedim(-1, 0)
+            metric.update(given[None], label[None], valid[None])
+        found[f"{name}/{key}"] = float(metric.compute()[key])
+    return found
+
+
+def likeness(sequences: Sequence[Sequence[Shot]]) -> dict[str, list[float]]:
+    """Return how much of its share the past has: at each step of the sequences, and at cuts from one to another."""
+    grays = [[smoothing.brightness(shot.scene.image, torch.device("cpu")) for shot in one] for one in sequences]
+    steps = [float(smoothing.likeness(now, old)[0].mean()) for one in grays for old, now in pairwise(one)]
+    firsts = [one[0] for one in grays]
+    cuts = [
+        float(smoothing.likeness(a, b)[0].mean()) for i, a in enumerate(firsts) for j, b in enumerate(firsts) if i != j
+    ]
+    return {"steps": sorted(steps), "cuts": sorted(cuts)}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model", default="taskscape/streets-small")
+    parser.add_argument("--streets", type=int, nargs="+", default=[1, 5, 9], help="numbers of validation streets")
+    parser.add_argument("--frames", type=int, default=24, help="of each sequence")
+    parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results" / "video.json")
+    arguments = parser.parse_args()
+    predictor = load(arguments.model, device="cpu")
+    ways = {"none": smoothed(predictor, 0.0), "plain 0.6": plain(predictor, 0.6)}
+    ways |= {f"smooth {share}": smoothed(predictor, share) for share in (0.4, 0.6, 0.8)}
+    results: dict[str, Any] = {"model": arguments.model, "streets": arguments.streets, "frames": arguments.frames}
+    first: dict[int, list[Shot]] = {}
+    for kind in KINDS:
+        figures: dict[str, list[dict[str, float]]] = {way: [] for way in ways}
+        seconds: dict[str, list[float]] = {"network": [], "smoothing": []}
+        for index in arguments.streets:
+            sequence = shots(kind, index, arguments.frames)
+            first.setdefault(index, sequence)
+            started = time.perf_counter()
+            raws: list[Raws] = [predictor.raw_outputs(shot.scene.image) for shot in sequence]
+            seconds["network"].append((time.perf_counter() - started) / len(sequence))
+            for way, smooth in ways.items():
+                started = time.perf_counter()
+                outputs = smooth(sequence, raws)
+                if way == "smooth 0.6":
+                    seconds["smoothing"].append((time.perf_counter() - started) / len(sequence))
+                figures[way].append(measure(predictor, sequence, outputs))
+                print(kind, index, way, {k: round(v, 3) for k, v in figures[way][-1].items()}, flush=True)
+        means = {way: {k: float(np.mean([f[k] for f in each])) for k in each[0]} for way, each in figures.items()}
+        results[kind] = {"means": means, "seconds_a_frame": {k: float(np.median(v)) for k, v in seconds.items()}}
+    results["likeness"] = likeness(list(first.values()))
+    atomic_write(arguments.out, json.dumps(results, indent=1) + "\n")
+    print(smoothing_table(results))
+
+
+if __name__ == "__main__":
+    torch.set_num_threads(1)
+    main()
