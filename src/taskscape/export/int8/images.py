@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from taskscape.data import Store
+from taskscape.data import DataSource, Store
 from taskscape.data.manifest import MANIFEST, Manifest
 from taskscape.data.readers.images import SUFFIXES, read_image
 from taskscape.export.formats import Job
@@ -35,24 +35,36 @@ class Images(NamedTuple):
     """Where they come from, in a few words."""
 
 
+def require_images_for(job: Job, calibrate: Path | None) -> None:
+    """Raise ``FileNotFoundError`` or ``ValueError`` that names ``--calibrate`` where ``images_for`` finds none."""
+    if calibrate is not None:
+        if not calibrate.is_dir():
+            raise FileNotFoundError(
+                f"--calibrate {calibrate}: there is no such folder: name a store, or one with images"
+            )
+        if not (calibrate / MANIFEST).exists() and not _files(calibrate):
+            raise ValueError(f"--calibrate {calibrate}: there are no images in it: name a store, or a folder of images")
+    elif not job.stores and _few(job) is None:
+        raise ValueError(
+            "--int8 needs images to calibrate with, and the data of the run are not at hand: name a folder of images "
+            "like those that the network is for, or a store, with --calibrate PATH"
+        )
+
+
 def images_for(job: Job, calibrate: Path | None) -> Images:
     """Return images of a folder or store, by default of the run's data.
 
-    Data that are made by a formula, such as generated streets, are made again where they are not at hand. Raises
-    ``FileNotFoundError`` or ``ValueError`` that names ``--calibrate`` where there are none.
+    Data that are made by a formula, such as generated streets, are made again where they are not at hand. Raises as
+    ``require_images_for``.
     """
+    require_images_for(job, calibrate)
     if calibrate is None:
-        stores = job.stores or _made_again(job)
-        return _of_stores(stores, job, "the data of the run")
-    if not calibrate.is_dir():
-        raise FileNotFoundError(f"--calibrate {calibrate}: there is no such folder: name a store, or one with images")
+        few = _few(job)
+        return _of_stores(job.stores or (few.open() if few else {}), job, "the data of the run")
     if (calibrate / MANIFEST).exists():
-        return _of_stores(
-            {split: Store.open(calibrate, split) for split in Manifest.of(calibrate).counts}, job, str(calibrate)
-        )
-    paths = sorted(path for path in calibrate.rglob("*") if path.suffix.lower() in SUFFIXES)
-    if not paths:
-        raise ValueError(f"--calibrate {calibrate}: there are no images in it: name a store, or a folder with images")
+        splits = Manifest.of(calibrate).counts
+        return _of_stores({split: Store.open(calibrate, split) for split in splits}, job, str(calibrate))
+    paths = _files(calibrate)
     chosen = [paths[index] for index in _spread(len(paths), RANGES + COMPARED)]
     # Neighbors in a folder are alike: every third image is compared on.
     compared = chosen[2::3] or chosen
@@ -64,16 +76,15 @@ def images_for(job: Job, calibrate: Path | None) -> Images:
     return Images(list(map(read, ranges)), list(map(read, compared)), str(calibrate))
 
 
-def _made_again(job: Job) -> Mapping[str, Store]:
-    """Return a few of the run's images from a source that makes its own. Raises ``ValueError`` for another source."""
+def _files(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
+
+
+def _few(job: Job) -> DataSource | None:
+    """Return a source of a few of the run's images where it makes them itself."""
     data = job.model.experiment.data
     few = data.few(RANGES + COMPARED)
-    if few == data:
-        raise ValueError(
-            "int8 needs images to calibrate with, and the data of the run are not at hand: name a folder of images "
-            "like those that the network is for, or a store, with --calibrate PATH"
-        )
-    return few.open()
+    return None if few == data else few
 
 
 def _of_stores(stores: Mapping[str, Store], job: Job, source: str) -> Images:

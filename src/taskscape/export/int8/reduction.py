@@ -1,17 +1,20 @@
 """The reduction ``int8`` of ``taskscape export``."""
 
 import json
-from collections.abc import Iterator
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 
 from taskscape.evaluation import seconds_of
-from taskscape.export.formats import Format, Job, Reduced
-from taskscape.export.int8.images import Images, images_for
-from taskscape.export.int8.quantize import Quantizer, Run, count_kernels, run_of
+from taskscape.export import onnx_file, openvino_file
+from taskscape.export.formats import Compute, Format, Job, Reduced
+from taskscape.export.int8.images import Image, Images, images_for, require_images_for
+from taskscape.export.int8.quantize import Quantizer, count_kernels, run_of
 from taskscape.export.int8.search import SECONDS, Comparison, Found, search
 from taskscape.files import atomic_write
 from taskscape.serialization import show_size
@@ -27,33 +30,38 @@ class Int8:
     """The longest time in which blocks are sought that must stay in float32."""
 
     name: ClassVar[str] = "int8"
-    formats: ClassVar[tuple[str, ...]] = ("onnx",)
+    formats: ClassVar[tuple[str, ...]] = ("onnx", "openvino")
     needs: ClassVar[tuple[str, ...]] = ("onnx", "onnxruntime")
 
-    def reduce(self, job: Job, path: Path, form: Format) -> Reduced:
-        """Replace the file by one in int8, say so in ``job.about``, and return what was done and how fast it is.
+    def check(self, job: Job) -> None:
+        """Raise ``FileNotFoundError`` or ``ValueError`` that names ``--calibrate`` where there are no images."""
+        require_images_for(job, self.calibrate)
 
-        Raises ``FileNotFoundError`` or ``ValueError`` that names ``--calibrate`` where there are no images.
-        """
+    def reduce(self, job: Job, path: Path, form: Format) -> Reduced:
+        """Replace the file by one in int8, say so in ``job.about``, and return what was done and how fast it is."""
         images = images_for(job, self.calibrate)
-        quantizer = Quantizer(path, images.ranges)
-        plain = run_of(path)
-        comparison = Comparison(list(job.tasks), plain, images.compared)
-        found = search(
-            list(quantizer.layers.blocks),
-            lambda floating: comparison.differences(run_of(quantizer.model_with(floating))),
-            comparison,
-            self.seconds,
-        )
-        model = quantizer.model_with(found.floating)
-        of_all = count_kernels(model)
-        job.about["int8"] = {"layers": of_all[0], "of": of_all[1], "blocks in float32": list(found.floating)}
-        for prop in model.metadata_props:
-            if prop.key == "taskscape":
-                prop.value = json.dumps(job.about)
-        atomic_write(path, model.SerializeToString())
-        reduced = run_of(path)
-        seconds = _seconds(plain, reduced, images)
+        with tempfile.TemporaryDirectory() as folder:
+            source = Path(folder) / "float32.onnx"
+            if path.suffix == source.suffix:
+                shutil.copy(path, source)
+            else:
+                onnx_file.save(job, source)
+            quantizer = Quantizer(source, images.ranges)
+            comparison = Comparison(list(job.tasks), run_of(source), images.compared)
+            found = search(
+                list(quantizer.layers.blocks),
+                lambda floating: comparison.differences(run_of(quantizer.model_with(floating))),
+                comparison,
+                self.seconds,
+            )
+            model = quantizer.model_with(found.floating)
+            of_all = count_kernels(model)
+            job.about["int8"] = {"layers": of_all[0], "of": of_all[1], "blocks in float32": list(found.floating)}
+            small = _written(model, Path(folder) / path.name, job.about)
+            seconds = _seconds(form.opened(path), form.opened(small), images.compared[0])
+            for part in small.parent.glob(f"{small.stem}.*"):
+                if path.with_suffix(part.suffix).is_file():
+                    atomic_write(path.with_suffix(part.suffix), part.read_bytes())
         details = {
             **job.about["int8"],
             "calibrated on": {"images": len(images.ranges), "of": images.source},
@@ -69,10 +77,22 @@ class Int8:
         return Reduced(words, details, tuple(_sentences(words, found, images, comparison, seconds)))
 
 
-def _seconds(plain: Run, reduced: Run, images: Images) -> dict[str, float]:
+def _written(model: Any, path: Path, about: Mapping[str, Any]) -> Path:
+    """Write a model (``onnx.ModelProto``) as ONNX or, where the path ends in ``.xml``, for OpenVINO."""
+    for prop in model.metadata_props:
+        if prop.key == "taskscape":
+            prop.value = json.dumps(about)
+    source = path.with_suffix(".onnx")
+    source.write_bytes(model.SerializeToString())
+    if path != source:
+        openvino_file.convert(source, about, path)
+    return path
+
+
+def _seconds(plain: Compute, small: Compute, image: Image) -> dict[str, float]:
     """Return the seconds that an image takes, in turns."""
-    image = images.compared[0]
-    calls = {"float32": lambda: plain(image), "int8": lambda: reduced(image)}
+    given = torch.from_numpy(image)
+    calls = {"float32": lambda: plain(given), "int8": lambda: small(given)}
     return seconds_of(calls, torch.device("cpu"), at_most=10)
 
 
