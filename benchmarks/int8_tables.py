@@ -1,0 +1,64 @@
+"""The tables of docs/guide/export.md, of what int8.py found."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from table import load, table
+
+_WORDS = {
+    "semseg/miou": ("mIoU %", "{:.2f}"),
+    "depth/abs_rel": ("relative error of depth", "{:.4f}"),
+    "depth/abs_err": ("error of depth, m", "{:.3f}"),
+    "normals/mean": ("mean angle °", "{:.2f}"),
+}
+MIOU, RELATIVE = 0.5, 2.0
+"""What int8 should cost at most: points of mIoU, and percent of other metrics."""
+FASTER = 2.0
+"""How many times as fast it should be."""
+
+
+def costs(rows: Mapping[str, Any]) -> str:
+    """A row for each network, place and metric, before and after, and whether the goal holds."""
+    made = []
+    for name, row in rows.items():
+        for place, of in row["metrics"].items():
+            for key, before in of["float32"].items():
+                title, form = _WORDS.get(key, (key, "{:.3f}"))
+                after = of["int8"][key]
+                lost = before - after if key == "semseg/miou" else 100 * (after / before - 1)
+                holds = lost <= (MIOU if key == "semseg/miou" else RELATIVE)
+                unit = " points" if key == "semseg/miou" else " %"
+                nncf = form.format(of["nncf"][key]) if "nncf" in of else "–"
+                cells = [form.format(before), form.format(after), f"{lost:+.2f}{unit}", "yes" if holds else "**no**"]
+                made.append([name, f"`{place}`", title, *cells, nncf])
+    return table(["", "images", "metric", "float32", "int8", "lost", "within the goal", "NNCF"], made, texts=3)
+
+
+def speeds(rows: Mapping[str, Any]) -> str:
+    """A row for each network and runtime: times, sizes, and layers in float32."""
+    made = []
+    for name, row in rows.items():
+        for runtime, times in row["milliseconds"].items():
+            faster = times["float32"] / times["int8"]
+            kept = row["blocks in float32"]
+            made.append(
+                [
+                    name,
+                    runtime,
+                    "{}x{}".format(*row["size"]),
+                    f"{times['float32']:.1f}",
+                    f"{times['int8']:.1f}",
+                    f"{faster:.2f}" if faster >= FASTER else f"**{faster:.2f}**",
+                    f"{row['megabytes']['float32']:.1f}",
+                    f"{row['megabytes']['int8']:.1f}",
+                    f"{row['of'] - row['layers']} of {row['of']}" + (f": {', '.join(kept)}" if kept else ""),
+                ]
+            )
+    head = ["", "runtime", "image", "float32, ms", "int8, ms", "times as fast", "MB", "MB", "layers in float32"]
+    return table(head, made, texts=2)
+
+
+PARTS = {
+    "int8": lambda: costs(load("int8")["rows"]),
+    "int8-speeds": lambda: speeds(load("int8")["rows"]),
+}
