@@ -79,6 +79,14 @@ def test_what_is_no_video_is_named(tmp_path: Path) -> None:
         assert path.name in str(error.value)
 
 
+def test_names_are_those_of_files_and_playlists_lead_nowhere(tmp_path: Path) -> None:
+    assert len(list(Video(clips.write(tmp_path / "rtsp:cl%03dip é.mp4")).frames())) == 10
+    playlist = tmp_path / "list.mp4"
+    playlist.write_text("#EXTM3U\n#EXTINF:1,\nhttp://127.0.0.1:9/secret.ts\n#EXT-X-ENDLIST\n")
+    with pytest.raises(ValueError, match=r"list\.mp4"):
+        Video(playlist)
+
+
 def test_a_damaged_file_gives_the_frames_that_are_left(predictor: Predictor, tmp_path: Path) -> None:
     path = clips.write(tmp_path / "clip.mkv", range(0, 1200, 40))
     content = path.read_bytes()

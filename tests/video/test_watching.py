@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from predicting import rgb
+from taskscape.errors import Interrupted
 from taskscape.inference import Predictor
 from taskscape.inference.outputs import Maps
 
@@ -91,6 +92,21 @@ def test_ctrl_c_ends_it(predictor: Predictor, tmp_path: Path) -> None:
         *[lambda: os.abort()],
     )
     assert count == 1
+
+
+def test_ctrl_c_in_a_video_goes_on_later(predictor: Predictor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder, out = tmp_path / "in", tmp_path / "out"
+    folder.mkdir()
+    clips.write(folder / "clip.mp4")
+
+    def interrupted(*_: object, **__: object) -> None:
+        raise Interrupted("stopped after 4 of 10 frames")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(watching, "predict_video", interrupted)
+        count, notes = looks(predictor, folder, out, lambda: None, lambda: os.abort())
+    assert count == 0 and notes == ["stopped after 4 of 10 frames"]
+    assert looks(predictor, folder, out, lambda: None)[0] == 1
 
 
 def test_a_damaged_list_is_named(predictor: Predictor, tmp_path: Path) -> None:

@@ -1,7 +1,9 @@
 """Frames through a network into videos, segment by segment."""
 
 import hashlib
+from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, fields, replace
 from fractions import Fraction
 from itertools import chain, islice
@@ -22,6 +24,8 @@ from taskscape.views import RgbArray, View
 
 SEGMENT = 48
 """Frames of a segment: so many may have to be made again after an interruption."""
+AHEAD = 2
+"""Predictions that may wait to be written."""
 
 
 @dataclass
@@ -86,25 +90,38 @@ class Film:
         """Write a segment, and return whether to go on."""
         number, count, before, stopped = len(self.parts.segments), 0, first.time, False
         segments = {name: Segment(self.parts.path(name, number), self.time_base) for name in self.names}
+        waiting: deque[Future[None]] = deque()
+        writer = ThreadPoolExecutor(1, "writing")  # draws and encodes while the network computes
+
+        def write(prediction: Prediction, time: int, number: int) -> None:
+            for name, picture in self.draw(prediction).items():
+                segments[name].add(picture, time)
+            self._write_maps(prediction, number)
+
         try:
             for frame in frames:
                 prediction = self.predict(frame.rgb)
-                for name, picture in self.draw(prediction).items():
-                    segments[name].add(picture, frame.time - first.time)
-                self._write_maps(prediction, self.parts.frames + count)
+                waiting.append(writer.submit(write, prediction, frame.time - first.time, self.parts.frames + count))
+                if len(waiting) > AHEAD:
+                    waiting.popleft().result()
                 if count:
                     self.parts.last = frame.time - before
                 before, count = frame.time, count + 1
                 done(self.parts.frames + count)
                 if stopped := stop():
                     break
+            while waiting:
+                waiting.popleft().result()
             kept = count == SEGMENT or not stopped
             for segment in segments.values():
                 segment.close() if kept else segment.discard()
         except BaseException:
+            writer.shutdown(cancel_futures=True)
             for segment in segments.values():
                 segment.discard()
             raise
+        finally:
+            writer.shutdown()
         if not kept:
             return False
         self.parts.add(count, first.time, self.smoother.state_dict())

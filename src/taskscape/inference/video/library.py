@@ -1,6 +1,7 @@
 """PyAV, which reads and writes videos: an extra."""
 
 from importlib.util import find_spec
+from pathlib import Path
 
 REMEDY = "pip install 'taskscape[video]'"
 ENCODER = "libx264"
@@ -18,3 +19,8 @@ def require_library() -> None:
             f"this PyAV {av.__version__} has no encoder {ENCODER}, which writes H.264: install the one of the package "
             f"index with pip install --force-reinstall av"
         )
+
+
+def address(path: Path) -> str:
+    """Return a path as FFmpeg takes it: a colon in it is then no protocol."""
+    return f"file:{path}"

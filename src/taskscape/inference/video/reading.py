@@ -16,12 +16,15 @@ from av.video.frame import VideoFrame
 from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoReformatter
 from av.video.stream import VideoStream
 
+from taskscape.inference.video.library import address
 from taskscape.views import RgbArray
 
 LARGEST = (1080, 4096)
 """Of the shorter and the longer side of frames, unless another height is asked for: larger ones are scaled down."""
 _HD = 720
 """Lines from which a video that does not say its colors has those of BT.709; players take it so."""
+_LOCAL = {"protocol_whitelist": "file,crypto,data"}
+"""For files: one that is a playlist in disguise leads to no other machine."""
 _UNSPECIFIED = 2
 """The color space of such a video, in FFmpeg."""
 
@@ -157,8 +160,9 @@ class _Opened:
     """A container and its video stream, while they are open."""
 
     def __init__(self, source: str | Path, form: str | None, options: dict[str, str]) -> None:
+        where, limits = (address(source), _LOCAL) if isinstance(source, Path) else (source, {})
         try:
-            self.container = av.open(str(source), "r", format=form, options=options)
+            self.container = av.open(where, "r", format=form, options={**limits, **options})
         except FFmpegError as error:
             raise ValueError(f"{source} cannot be opened as a video ({_words(error)}): {_remedy(source)}") from error
         try:

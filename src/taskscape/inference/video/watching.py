@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from taskscape.data.readers.images import SUFFIXES as IMAGES
+from taskscape.errors import Interrupted
 from taskscape.files import atomic_write, writing
 from taskscape.inference.outputs import Output, Writer
 from taskscape.inference.predictor import Predictor
@@ -69,6 +70,10 @@ def watch(
                     predictor = _predict(predictor, folder / name, called, out, writers, settings, note)
                     count += 1
                     note(f"{name}: done")
+                except Interrupted as stop_now:  # in a video, which goes on there with a later call
+                    note(str(stop_now))
+                    interrupts.signal = stop_now.signum
+                    break
                 except (ValueError, FileNotFoundError, PermissionError) as error:
                     note(str(error))
                 done[name] = signature

@@ -19,7 +19,7 @@ from av.video.reformatter import ColorRange, Colorspace
 from av.video.stream import VideoStream
 
 from taskscape.files import writing
-from taskscape.inference.video.library import ENCODER
+from taskscape.inference.video.library import ENCODER, address
 from taskscape.views import RgbArray
 
 OPTIONS = {"crf": "18", "preset": "veryfast", "bf": "0"}
@@ -43,7 +43,7 @@ class Segment:
         frame.pts, frame.time_base = time, self.time_base
         with _errors_name(self.path):
             if self._stream is None:
-                self._container = av.open(str(self.path), "w", format="mp4")
+                self._container = av.open(address(self.path), "w", format="mp4")
                 self._stream = _video_stream(self._container, rgb.shape[:2], self.time_base)
             assert self._container is not None
             self._container.mux(self._stream.encode(frame))
@@ -96,15 +96,15 @@ def join(
 def _join(
     segments: Sequence[Path], starts: Sequence[int], out: Path, time_base: Fraction, last: int, sound: Sound | None
 ) -> None:
-    with av.open(str(out), "w", format="mp4", options={"movflags": "+faststart"}) as target:
-        with av.open(str(segments[0])) as first:
+    with av.open(address(out), "w", format="mp4", options={"movflags": "+faststart"}) as target:
+        with av.open(address(segments[0])) as first:
             stream = target.add_stream_from_template(first.streams.video[0])
             stream.time_base = time_base
         tracks: list[Iterator[Packet[Any]]] = [_pictures(segments, starts, time_base, last, stream)]
         if sound is None:
             _mux(target, tracks)
             return
-        with av.open(str(sound.file)) as source:
+        with av.open(address(sound.file)) as source:
             copies = {audio.index: target.add_stream_from_template(audio) for audio in source.streams.audio}
             _mux(target, [*tracks, _sounds(source.demux(*source.streams.audio), copies, sound.start)])
 
@@ -121,7 +121,7 @@ def _pictures(
     """Return the packets of all segments, each with how long its frame is shown."""
     before: Packet[VideoStream] | None = None
     for path, start in zip(segments, starts, strict=True):
-        with av.open(str(path)) as container:
+        with av.open(address(path)) as container:
             for packet in container.demux(video=0):
                 if packet.pts is None:  # the last one is empty
                     continue
