@@ -13,6 +13,7 @@ from functools import partial
 from typing import Any, NamedTuple
 
 import confidence_tables
+import export_tables
 import frozen_tables
 import photograph_tables
 import street_tables
@@ -454,6 +455,7 @@ PARTS: dict[str, Callable[[], str]] = {
     **photograph_tables.PARTS,
     **street_tables.PARTS,
     **confidence_tables.PARTS,
+    **export_tables.PARTS,
 }
 """What is made of the results, by the name in documents."""
 
