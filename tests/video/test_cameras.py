@@ -19,10 +19,10 @@ DEPTH = settings.VideoSettings(videos=("depth",))
 
 
 def test_cameras_have_the_names_of_their_system() -> None:
-    assert camera.device("0", "linux") == ("/dev/video0", "v4l2")
-    assert camera.device("1", "darwin") == ("1:none", "avfoundation")
-    assert camera.device("video=USB Camera", "win32") == ("video=USB Camera", "dshow")
-    assert camera.device("rtsp://camera/stream", "linux") == ("rtsp://camera/stream", None)
+    assert camera.device("0", "linux")[:2] == ("/dev/video0", "v4l2")
+    assert camera.device("1", "darwin")[:2] == ("1:none", "avfoundation")
+    assert camera.device("video=USB Camera", "win32")[:2] == ("video=USB Camera", "dshow")
+    assert camera.device("rtsp://camera/stream", "linux")[:2] == ("rtsp://camera/stream", None)
     with pytest.raises(ValueError, match="name it"):
         camera.device("0", "win32")
 

@@ -3,10 +3,11 @@
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from itertools import islice
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple
 
 from taskscape.inference.predictor import Predictor
@@ -27,6 +28,7 @@ class Device(NamedTuple):
 
     address: str
     format: str | None = None
+    options: Mapping[str, str] = MappingProxyType({})
 
 
 def device(camera: str, platform: str = sys.platform) -> Device:
@@ -35,7 +37,8 @@ def device(camera: str, platform: str = sys.platform) -> Device:
         return Device(camera, "dshow" if camera.startswith("video=") else None)
     match platform:
         case "darwin":
-            return Device(f"{camera}:none", "avfoundation")
+            # Without a rate it asks for 29.97, which the cameras of these machines do not have.
+            return Device(f"{camera}:none", "avfoundation", {"framerate": "30"})
         case "win32":
             raise ValueError(
                 f"--camera {camera}: Windows has no numbers for cameras; name it: --camera 'video=Integrated Camera'"
@@ -67,7 +70,7 @@ def record(
     name = name or f"camera-{datetime.now():%Y%m%d-%H%M%S}"
     interrupts = Interrupts()
     with interrupts.handled():
-        video = Video(source.address, settings.height, source.format)
+        video = Video(source.address, settings.height, source.format, dict(source.options))
         frames = newest(video.frames(), lambda: interrupts.signal is not None)
         predictor = fitted(predictor, [frame.rgb for frame in islice(frames, WARM_UP)])
         folder = out / f"{name}.parts"

@@ -1,6 +1,7 @@
 """Videos in H.264: written in segments, which are joined in the end without being encoded again."""
 
 import heapq
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -54,6 +55,8 @@ class Segment:
             with _errors_name(self.path):
                 self._container.mux(self._stream.encode())
                 self._container.close()
+                with self.path.open("rb+") as file:
+                    os.fsync(file.fileno())  # before anything says that it is there
             self._container = None
 
     def discard(self) -> None:
