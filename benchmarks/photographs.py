@@ -30,10 +30,12 @@ from taskscape.data import Augmentation, DataSource, Packed, Streets
 from taskscape.data.augment import Lens, Light, Sensor, Texture
 from taskscape.data.sources import Mixed, MixedPart, Part
 from taskscape.files import atomic_write
+from taskscape.losses import CrossEntropyJaccard
 from taskscape.models import DeeplabJointConfig
 from taskscape.recipes import photographs
 from taskscape.run_folder import Result, RunFolder
 from taskscape.runs import Experiment
+from taskscape.tasks import SemanticSegmentation
 from taskscape.training.optimization import AdamWConfig
 
 RESULT = RESULTS / "photographs.json"
@@ -74,6 +76,8 @@ def camvid(ablate: bool) -> dict[str, Job]:
         "camvid/random": Job(from_scratch(recipe), 3),
         "camvid/fine": Job(with_network(recipe, fine_skip=True), -2),
         "camvid/ema": Job(replace(recipe, ema=0.998), -1),
+        "camvid/jaccard": Job(with_jaccard(recipe), -1),
+        "camvid/together": Job(replace(with_jaccard(with_network(recipe, fine_skip=True)), ema=0.998), -2),
     }
     if ablate:
         jobs["camvid/weighted"] = Job(with_loss(recipe, class_weights="inverse-log"), 5, seeds=1)
@@ -150,6 +154,10 @@ def with_data(experiment: Experiment, **options: Any) -> Experiment:
 def with_loss(experiment: Experiment, **options: Any) -> Experiment:
     task: Any = experiment.tasks["semseg"]
     return replace(experiment, tasks={"semseg": replace(task, loss=replace(task.loss, **options))})
+
+
+def with_jaccard(experiment: Experiment) -> Experiment:
+    return replace(experiment, tasks={"semseg": SemanticSegmentation(loss=CrossEntropyJaccard())})
 
 
 def augmented(experiment: Experiment, **options: Any) -> Experiment:

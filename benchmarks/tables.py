@@ -15,9 +15,12 @@ from typing import Any, NamedTuple
 import confidence_tables
 import export_tables
 import frozen_tables
+import int8_tables
 import photograph_tables
 import street_tables
+import video_tables
 from table import RESULTS, ROOT, load, table
+from taskscape.commands.published import published_sweeps
 from taskscape.commands.recipes import by_group
 
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -355,6 +358,24 @@ def claims() -> str:
     return table(head, rows, texts=8)
 
 
+def claims_left() -> str:
+    """A row per claim without a verdict: why, and the command."""
+    rows = []
+    for claim in CLAIMS:
+        trained = as_trained(claim)
+        if all(len(differences(trained, metric)) >= 3 for metric in claim.metrics):
+            continue
+        is_large = claim.better.startswith("ladder/")
+        why = "the time on the GPU was over, and on a CPU a step takes seconds" if is_large else _NO_TIME
+        names = " ".join(f"'{name}'" if " " in name else name for name in (claim.worse, claim.better))
+        how = "--steps 480 --epochs 4 --val 80" if is_large else "--narrow --steps 150 --epochs 3 --val 40 --halved"
+        rows.append([claim.text, why, f"`python benchmarks/experiments.py {names} --seeds 0 1 2 {how}`"])
+    return table(["not answered", "why", "command"], rows, texts=3)
+
+
+_NO_TIME = "the CPU had other work, and claims that stand above were trained first"
+
+
 def about_experiments() -> str:
     """On what, and how long, the runs of the claims were trained."""
     runs = experiments()["runs"]
@@ -411,20 +432,34 @@ def times_of_networks() -> str:
     return table(head, rows, texts=2)
 
 
+def _reached(name: str) -> str:
+    """What a recipe reached, with the number of seeds; nothing where it was not run."""
+    count = len(experiments()["runs"].get(name, {}))
+    by_metric = {metric: list(values(name, metric).values()) for metric in _SHOWN}
+    here = ", ".join(f"{_SHOWN[metric]} {_mean(of, metric)}" for metric, of in by_metric.items() if of)
+    return f"{here} ({count} seed{'s' * (count > 1)})" if here else ""
+
+
+def sweeps() -> str:
+    """A row per published sweep: what is varied and what was published, the commands, and the number of trainings."""
+    rows = []
+    for name, sweep in published_sweeps().items():
+        varied, _, published = sweep.text.partition(". Published: ")
+        command = f"`taskscape sweep {name}`"
+        rows.append([varied, command, "`… --scale small --seeds 0 1 2`", published, "not run here"])
+    return table(["what is varied", "full scale", "small scale", "published", "here, small"], rows, texts=5)
+
+
 _SHOWN = {MIOU: "mIoU", SI: "SI", _INVERSE: "abs err of inverse depth", "grader": "Grader"}
 
 
 def group_of_experiments(group: str) -> str:
     """A row per recipe of a group."""
-    found, rows = experiments()["runs"], []
+    rows = []
     for name, listed in by_group()[group].items():
-        by_metric = {metric: list(values(name, metric).values()) for metric in _SHOWN}
-        here = ", ".join(f"{_SHOWN[metric]} {_mean(of, metric)}" for metric, of in by_metric.items() if of)
-        count = len(found.get(name, {}))
-        seeds = f" ({count} seed{'s' * (count > 1)})" if here else ""
-        rows.append(
-            [f"`taskscape train {name}`", "`… --scale small`", listed.published, here + seeds or "not run here"]
-        )
+        reached, narrowed = _reached(name), _reached(narrow(name))
+        here = reached or (f"narrow: {narrowed}" if narrowed else "not run here")
+        rows.append([f"`taskscape train {name}`", "`… --scale small`", listed.published, here])
     return table(["full scale", "small scale", "published", "here, small"], rows, texts=4)
 
 
@@ -436,7 +471,9 @@ def start_up(found: Mapping[str, float]) -> str:
 PARTS: dict[str, Callable[[], str]] = {
     "start-up": lambda: start_up(load("startup")),
     "claims": claims,
+    "claims-left": claims_left,
     "experiments-about": about_experiments,
+    "experiments-sweeps": sweeps,
     "experiments-times": times_of_networks,
     **{
         f"experiments-{group}": partial(group_of_experiments, group)
@@ -454,8 +491,10 @@ PARTS: dict[str, Callable[[], str]] = {
     "fuzzing": fuzzing,
     **photograph_tables.PARTS,
     **street_tables.PARTS,
+    **video_tables.PARTS,
     **confidence_tables.PARTS,
     **export_tables.PARTS,
+    **int8_tables.PARTS,
 }
 """What is made of the results, by the name in documents."""
 

@@ -191,3 +191,14 @@ def test_what_is_said_of_narrow_networks() -> None:
     for name in ("dense", "cross-stitch"):
         assert VERDICTS[f"MTAN is better than {name}", tables.MIOU] == "**does not hold**"
         assert VERDICTS[f"MTAN is better than {name}", "depth/inverse_abs_err"] == "within the spread"
+    (bins,) = (claim for claim in tables.CLAIMS if claim.text == "adaptive bins help")
+    gains = tables.differences(tables.as_trained(bins), tables.SI)
+    assert tables.verdict(gains) == "**does not hold**" and -10 < sum(gains) / len(gains) < -8.5
+
+
+def test_every_claim_has_a_verdict_or_a_command() -> None:
+    left = tables.claims_left()
+    for claim in map(tables.as_trained, tables.CLAIMS):
+        judged = all(len(tables.differences(claim, metric)) >= 3 for metric in claim.metrics)
+        assert judged != (f"| {claim.text} |" in left) or claim.text == "an ASPP and a decoder per task help"
+    assert all(f"`taskscape sweep {name}`" in tables.sweeps() for name in tables.published_sweeps())
