@@ -166,7 +166,7 @@ def test_a_folder_that_is_not_whole_says_what_is_missing(chromium: Any, folder: 
     (tmp_path / "index.html").write_bytes((folder / "index.html").read_bytes())
     page = chromium.new_page()
     page.goto((tmp_path / "index.html").as_uri())
-    page.wait_for_function("document.querySelector('#error').textContent.includes('model-0.js')", timeout=PATIENCE)
+    page.wait_for_function("() => document.querySelector('#error').textContent.includes('model-0.js')", timeout=PATIENCE)
     page.close()
 
 
