@@ -5,7 +5,7 @@ from typing import Any
 
 from taskscape import models
 from taskscape.data import Augmentation, Streets
-from taskscape.losses import Angular, CrossEntropy, Laplace, SILog
+from taskscape.losses import Angular, CrossEntropyJaccard, Laplace, SILog
 from taskscape.models import (
     AdaptiveDepthConfig,
     CrossAttentionConfig,
@@ -43,7 +43,7 @@ def demo() -> Experiment:
         joint(),
         network=DeeplabJointConfig(encoder="resnet10t", output_stride=32, rates=(1,), width=64, fine_skip=True),
         tasks={
-            "semseg": SemanticSegmentation(loss=CrossEntropy(class_weights="inverse-log")),
+            "semseg": SemanticSegmentation(loss=CrossEntropyJaccard(class_weights="inverse-log")),
             "depth": Depth(loss=SILog()),
         },
         weighting=FixedConfig({"depth": 2.0}),
@@ -59,8 +59,7 @@ def demo_pretrained() -> Experiment:
     network = DeeplabJointConfig(
         encoder="tf_efficientnet_lite0", pretrained=True, output_stride=32, rates=(1,), width=64, fine_skip=True
     )
-    weighting = FixedConfig({"depth": 3.0})
-    return replace(demo(), network=network, weighting=weighting, optimizer=AdamWConfig(lr=3e-3))
+    return replace(demo(), network=network, weighting=FixedConfig({"depth": 4.0}))
 
 
 def semseg_only() -> Experiment:
