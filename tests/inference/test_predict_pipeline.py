@@ -114,4 +114,7 @@ def test_the_command_says_how_long_it_took_and_how_it_computed(
     assert "1 image in" in printed and "per second: the network took" in printed and "writing" in printed
     main([*command, "--tile-size", "64x64", "--batch", "2", "--point-cloud", "--fov", "60"])
     printed = capsys.readouterr().out
+    (tmp_path / "b.mp4").touch()
+    with pytest.raises(ValueError, match="are for images: leave them out"):
+        main([str(run), str(tmp_path / "b.mp4"), "--out", str(tmp_path / "out"), "--point-cloud", "--fov", "60"])
     assert "a (150x210) is computed in tiles of 64x64" in printed and "focal length of a: 182 pixels" in printed

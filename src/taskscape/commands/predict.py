@@ -90,7 +90,7 @@ def predict(
             needs are not computed.
         pictures: Also write the pictures for people, which take most of the time.
         tiles: Compute images at full resolution in tiles that overlap, in little memory, instead of scaling them:
-            sharper, but a network that was trained on smaller images may take what is near for something else.
+            finer outlines, in more time. The depth of each tile is brought to that of the scaled image.
         tile_size: Compute in tiles of this height and width, such as 480x960; by default the size at which the network
             was evaluated. Together with --height images are scaled to it first.
         tile_overlap: Share of a tile that it has in common with the next one; by default 0.25.
@@ -147,6 +147,8 @@ def predict(
         "device": device,
     }
     films, images = videos_among(images, out)
+    if len(outputs) > 1 and (films or camera is not None):
+        raise ValueError("--point-cloud, --rerun and --submission are for images: leave them out, or name no video")
     making = {"videos": videos, "smooth": smooth, "maps": frames, "height": video_height}
     if films or live:
         if camera is not None:
