@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 
 from predicting import rgb
-from taskscape.errors import Interrupted
 from taskscape.inference import Predictor
 from taskscape.inference.outputs import Maps
 
 pytest.importorskip("av")
 watching = pytest.importorskip("taskscape.inference.video.watching")
 settings = pytest.importorskip("taskscape.inference.video.settings")
+film = pytest.importorskip("taskscape.inference.video.film")
 clips = pytest.importorskip("clips")
 
 DEPTH = settings.VideoSettings(videos=("depth",))
@@ -94,19 +94,27 @@ def test_ctrl_c_ends_it(predictor: Predictor, tmp_path: Path) -> None:
     assert count == 1
 
 
-def test_ctrl_c_in_a_video_goes_on_later(predictor: Predictor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_video_that_was_stopped_goes_on_later(
+    predictor: Predictor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(film, "SEGMENT", 4)
     folder, out = tmp_path / "in", tmp_path / "out"
     folder.mkdir()
+    rgb().save(folder / "a.png")  # its color scale is not the video's
     clips.write(folder / "clip.mp4")
+    original = watching.predict_video
 
-    def interrupted(*_: object, **__: object) -> None:
-        raise Interrupted("stopped after 4 of 10 frames")
+    def interrupt(frames: int, _: int) -> None:
+        if frames == 6:
+            signal.raise_signal(signal.SIGINT)
 
     with monkeypatch.context() as patch:
-        patch.setattr(watching, "predict_video", interrupted)
+        patch.setattr(watching, "predict_video", lambda *a, **k: original(*a, **k, progress=interrupt))
         count, notes = looks(predictor, folder, out, lambda: None, lambda: os.abort())
-    assert count == 0 and notes == ["stopped after 4 of 10 frames"]
-    assert looks(predictor, folder, out, lambda: None)[0] == 1
+    assert count == 1 and "stopped after 4 of 10 frames" in notes[-1]
+    count, notes = looks(predictor, folder, out, lambda: None)
+    assert count == 1 and notes[0] == "clip.mp4: 4 frames were done before"
+    assert len(clips.times(out / "clip.depth.mp4")) == 10
 
 
 def test_a_damaged_list_is_named(predictor: Predictor, tmp_path: Path) -> None:

@@ -51,6 +51,7 @@ def watch(
         out.mkdir(parents=True, exist_ok=True)
     writers = [output.writer(predictor, out) for output in outputs]
     done, before, count, interrupts = _read(out / DONE), dict[str, Signature](), 0, Interrupts()
+    shown = predictor  # with the color scales of images; each video has its own
 
     def stopped() -> bool:
         return interrupts.signal is not None
@@ -67,7 +68,10 @@ def watch(
                 alone = not any(other != name and Path(other).with_suffix("").as_posix() == stem for other in found)
                 try:
                     called = stem if alone else name
-                    predictor = _predict(predictor, folder / name, called, out, writers, settings, note)
+                    if Path(name).suffix.lower() in VIDEOS:
+                        predict_video(predictor, folder / name, out, settings, name=called, note=note)
+                    else:
+                        shown = _predict(shown, folder / name, called, writers)
                     count += 1
                     note(f"{name}: done")
                 except Interrupted as stop_now:  # in a video, which goes on there with a later call
@@ -87,19 +91,8 @@ def watch(
     return count
 
 
-def _predict(
-    predictor: Predictor,
-    path: Path,
-    name: str,
-    out: Path,
-    writers: Sequence[Writer],
-    settings: VideoSettings | None,
-    note: Callable[[str], None],
-) -> Predictor:
-    """Predict a file, and return the predictor with the color scales of the first image."""
-    if path.suffix.lower() in VIDEOS:
-        predict_video(predictor, path, out, settings, name=name, note=note)
-        return predictor
+def _predict(predictor: Predictor, path: Path, name: str, writers: Sequence[Writer]) -> Predictor:
+    """Predict an image, and return the predictor with the color scales of the first one."""
     prediction = replace(predictor.predict(path), name=name)
     for writer in writers:
         writer.write(prediction)

@@ -55,8 +55,7 @@ class Segment:
             with _errors_name(self.path):
                 self._container.mux(self._stream.encode())
                 self._container.close()
-                with self.path.open("rb+") as file:
-                    os.fsync(file.fileno())  # before anything says that it is there
+                _keep(self.path)
             self._container = None
 
     def discard(self) -> None:
@@ -92,8 +91,15 @@ def join(
             if sound is None:
                 raise
             _join(segments, starts, out, time_base, last, None)
-            return False
+            sound = None
+        _keep(out)
     return sound is not None
+
+
+def _keep(path: Path) -> None:
+    """Wait until a file is on the disk: before anything says that it is there."""
+    with path.open("rb+") as file:
+        os.fsync(file.fileno())
 
 
 def _join(
