@@ -55,7 +55,8 @@ def _is_slow(layer: nn.Conv2d) -> bool:
 
 
 def _padded(layer: nn.Conv2d, image: Tensor) -> Tensor:
-    from timm.layers.conv2d_same import Conv2dSame, pad_same
+    from timm.layers.conv2d_same import Conv2dSame
+    from timm.layers.padding import pad_same
 
     if isinstance(layer, Conv2dSame):
         padded: Tensor = pad_same(image, list(layer.kernel_size), list(layer.stride), list(layer.dilation))

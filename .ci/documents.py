@@ -1,0 +1,159 @@
+"""Runs the commands of README and docs in a scratch folder, at small scale: python .ci/documents.py [PAGE …]
+
+Each page has a folder of its own with what pages take for given: a photograph, a folder of photographs, packed stores
+and runs. Trainings take eight streets for an epoch. What cannot run here is listed in ``ELSEWHERE``, with the reason.
+The exit status is 1 where a command fails. It takes about a quarter of an hour on two quiet cores.
+"""
+
+import os
+import re
+import shlex
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+
+import taskscape
+from blocks import pack
+from documents import PAGES, README, ROOT, blocks, commands
+from taskscape import recipes, runs
+from taskscape.cli import main as taskscape_main
+from taskscape.data import Packed, Streets
+from taskscape.runs import Experiment
+
+ELSEWHERE = {
+    r"\b(push|pull) ": "needs the hub",
+    r"predict user/name|--from user/name": "needs the hub",
+    r"weights\.safetensors|resnet34\.pth": "needs weights that the reader has",
+    r"--pretrained (True|resnet34)|photographs/": "needs the data or weights of its page: benchmarks/photographs.py",
+    r"(?i)cityscapes\b.*stores/cityscapes|camvid|nyuv2|miniscapes": "needs raw data to be downloaded",
+    r"--on (ray|slurm)|--address|SLURM": "needs a cluster",
+    r"--trackers": "needs the extras wandb and mlflow; tests/training has it",
+    r"--search": "needs the extra sweep; tests/sweeps has it",
+    r"sweep ladder/|train ladder/|STORE": "takes hours, or a store of the reader's",
+    r"runs/both|runs/streets|teacher\.onnx": "needs the runs of its page, which are trained on data to be downloaded",
+    r"demo$|bench |doctor$|precision auto": "measures for minutes; has its tests",
+    r"--minutes|--device cuda|synth streets --count": "takes minutes or hours",
+}
+"""Expressions for commands that are not run, and why."""
+
+STREETS = 8
+
+
+def main() -> None:
+    """Run the commands of the pages."""
+    pages = [Path(name).resolve() for name in sys.argv[1:]] or [README, *PAGES]
+    original, there = runs.train, Path.cwd()
+    runs.train = lambda experiment, *rest, **options: original(small(experiment), *rest, **options)
+    failed = 0
+    with tempfile.TemporaryDirectory() as scratch:
+        os.environ["TASKSCAPE_CACHE"] = str(Path(scratch) / "cache")
+        given = make(Path(scratch) / "given", original)
+        for page in pages:
+            if not (lines := [line for command in commands(page) for line in each(page, command)]):
+                continue
+            folder = Path(scratch) / page.stem
+            lay_out(folder, given, page, lines)
+            os.chdir(folder)
+            sys.path.insert(0, str(folder))
+            for line in lines:
+                failed += not run(page, line)
+            sys.path.pop(0)
+            os.chdir(there)
+            shutil.rmtree(folder)
+    if failed:
+        raise SystemExit(f"{failed} commands failed")
+
+
+def small(experiment: Experiment) -> Experiment:
+    """Return an experiment that ends in seconds."""
+    data: Any = experiment.data
+    if isinstance(data, Streets):
+        data = replace(data, train=STREETS, val=4, size=(64, 128))
+    return replace(experiment, data=data, epochs=1, batch_size=4, minutes=None, device="cpu", train_metrics=0.0)
+
+
+def make(folder: Path, train: Callable[..., Any]) -> Path:
+    """Make what pages take for given."""
+    store = pack(folder / "stores" / "rooms")
+    for name in ("garden", "own"):
+        shutil.copytree(store, folder / "stores" / name)
+    experiment = replace(recipes.joint(), data=Packed(store), epochs=1, batch_size=4, device="cpu")
+    for name in ("joint", "branched", "dwa"):
+        train(replace(experiment, seed=len(name)), folder / "runs" / name, quiet=True)
+    (folder / "holiday").mkdir()
+    for path in (folder / "photo.jpg", folder / "holiday" / "1.jpg", folder / "holiday" / "2.jpg"):
+        Image.effect_noise((96, 64), 80).convert("RGB").save(path)
+    return folder
+
+
+def lay_out(folder: Path, given: Path, page: Path, lines: list[str]) -> None:
+    """Copy what is given into the folder of a page, but for what the page makes, and save the files that it shows."""
+    shutil.copytree(given, folder)
+    shutil.copytree(ROOT / "examples", folder / "examples")
+    for example in (ROOT / "examples").glob("*.py"):
+        shutil.copy(example, folder)
+    for line in lines:
+        for made in re.findall(r"--out (runs/\S+)|prepare \S+ \S+ (stores/\S+)", line):
+            shutil.rmtree(folder / "".join(made), ignore_errors=True)
+    for language in ("python", "yaml"):
+        for block in blocks(page, language):
+            if block.title:
+                (folder / block.title).parent.mkdir(parents=True, exist_ok=True)
+                (folder / block.title).write_text(block.code)
+
+
+def run(page: Path, line: str) -> bool:
+    """Run one command and say how it ended; return whether it did well."""
+    name = f"{page.relative_to(ROOT)}: {line}"
+    if reasons := [reason for expression, reason in ELSEWHERE.items() if re.search(expression, line)]:
+        print(f"  not here: {name} ({reasons[0]})", flush=True)
+        return True
+    _, *arguments = [word for part in shlex.split(line) for word in expanded(part)]
+    if arguments[0] == "sweep" and "--resume" not in arguments:
+        arguments += ["--data.train", str(STREETS), "--data.val", "4", "--data.size", "64x128", "--epochs", "1"]
+    if arguments[0] == "synth":
+        arguments[arguments.index("--count") + 1] = "4"
+    started = time.monotonic()
+    code: Any = 0
+    before = sys.stdout
+    try:
+        taskscape_main(["--quiet", *arguments] if arguments[0] == "train" and "--help" not in arguments else arguments)
+    except SystemExit as end:
+        code = end.code
+    finally:
+        sys.stdout = before
+    if code in (129, 130, 143):  # stopped by a signal
+        raise SystemExit(code)
+    good = code in (0, None)
+    print(f"{'well' if good else 'FAILED'} in {time.monotonic() - started:.0f} s: {name}", flush=True)
+    return good
+
+
+def each(page: Path, command: str) -> list[str]:
+    """Return the commands that one in a loop of the shell stands for."""
+    loops = re.findall(
+        r"^for (\w+) in (.+); do$", "\n".join(block.code for block in blocks(page, "bash")), re.MULTILINE
+    )
+    for name, words in loops:
+        if f"${name}" in command:
+            return [command.replace(f"${name}", word) for word in words.split()]
+    return [command]
+
+
+def expanded(word: str) -> list[str]:
+    """Return the files that a word with a star stands for, as a shell does."""
+    return sorted(map(str, Path().glob(word))) if "*" in word else [word]
+
+
+if __name__ == "__main__":
+    assert taskscape.__file__
+    main()
