@@ -47,6 +47,15 @@ def test_a_network_is_exported_once_whatever_it_is_called(exported: list[Path], 
     assert prepare([run], told.append)[0].content == "2"
 
 
+def test_what_was_kept_and_cannot_be_read_is_made_again(exported: list[Path], tmp_path: Path) -> None:
+    prepare([MODEL], lambda text: None)
+    (index,) = (tmp_path / "cache").rglob("index.html")
+    index.write_text("<p>of an earlier version</p>")
+    assert prepare([MODEL], lambda text: None)[0].content == "2"
+    assert prepare([MODEL], lambda text: None)[0].content == "2"
+    assert not list((tmp_path / "cache" / "app").glob("part-*"))
+
+
 def test_runs_of_one_name_are_told_apart_by_their_folders(exported: list[Path], tmp_path: Path) -> None:
     runs = [copy(tmp_path / place) for place in ("a/x/run", "b/x/run", "b/other")]
     names = [one.about["name"] for one in prepare([*runs, runs[0] / ".." / "run"], lambda text: None)]

@@ -5,6 +5,7 @@ import importlib.util
 import shutil
 import tempfile
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from importlib import metadata
 from pathlib import Path
@@ -29,14 +30,13 @@ def prepare(runs: Sequence[str | Path], tell: Callable[[str], None]) -> list[Pag
     named = {resolve(run).resolve(): Path(run).as_posix() for run in runs if is_name(run)}
     kept = [cache_folder() / "app" / _key(RunFolder(place)) for place in places]
     names = [named.get(place) or name for place, name in zip(places, _distinct(places), strict=True)]
-    if not all(folder.is_dir() for folder in kept):
+    if any(_read(folder) is None for folder in kept):
         _require_packages()
-    for place, name, folder in zip(places, names, kept, strict=True):
-        if not folder.is_dir():
-            tell(f"{name} is prepared for the browser, which takes a minute; it is kept for the next time")
-            _export(place, name, folder)
-    models = [read_folder(folder / PAGE)[0] for folder in kept]
-    return [replace(one, about={**one.about, "name": name}) for one, name in zip(models, names, strict=True)]
+    models = [
+        _read(folder) or _exported(place, name, folder, tell)
+        for place, name, folder in zip(places, names, kept, strict=True)
+    ]
+    return [replace(model, about={**model.about, "name": name}) for model, name in zip(models, names, strict=True)]
 
 
 def _require_packages() -> None:
@@ -44,7 +44,17 @@ def _require_packages() -> None:
         raise ValueError(f"taskscape app needs {' and '.join(missing)}: pip install 'taskscape[app]'")
 
 
-def _export(run: Path, name: str, folder: Path) -> None:
+def _read(folder: Path) -> PageModel | None:
+    """Return the network that a folder holds; None where there is none, or it is damaged or of an earlier version."""
+    try:
+        return read_folder(folder / PAGE)[0]
+    except (OSError, ValueError, LookupError):
+        return None
+
+
+def _exported(run: Path, name: str, folder: Path, tell: Callable[[str], None]) -> PageModel:
+    """Export the network of a run into a folder, whole or not at all, and return it."""
+    tell(f"{name} is prepared for the browser, which takes a minute; it is kept for the next time")
     with writing(folder):
         folder.parent.mkdir(parents=True, exist_ok=True)
         temporary = Path(tempfile.mkdtemp(prefix="part-", dir=folder.parent))
@@ -53,12 +63,11 @@ def _export(run: Path, name: str, folder: Path) -> None:
             export(run, "web", temporary)
         except ValueError as error:
             raise ValueError(f"{name} cannot run in a browser: {error}") from error
-        with writing(folder):
-            try:
-                temporary.rename(folder)
-            except OSError:
-                if not folder.is_dir():  # else another process was quicker, with the same network
-                    raise
+        model = read_folder(temporary / PAGE)[0]
+        shutil.rmtree(folder, ignore_errors=True)
+        with suppress(OSError):  # another process was quicker, with the same network
+            temporary.rename(folder)
+        return model
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 
