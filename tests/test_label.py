@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 
 from blocks import SIZE, pack
 from taskscape import runs
@@ -304,6 +305,19 @@ def test_a_file_may_say_what_its_outputs_are(
     assert valid.all() and torch.equal(value, image[:, [0, 2]].argmax(1))
     with pytest.raises(ValueError, match="does not say how sure it is of semseg"):
         label(onnx, store, tmp_path / "b", tasks=("semseg",), threshold=0.8)
+    about = {"outputs": outputs, "most_accurate_height": 16}
+    monkeypatch.setattr(Session, "metadata", {"taskscape": json.dumps(about)})
+    with pytest.raises(
+        ValueError, match=r"of 16 pixels in height, and those of the store are 32x48: --height 16 scales"
+    ):
+        label(onnx, store, tmp_path / "d")
+    label(onnx, store, tmp_path / "d", height=16)
+    coarse, everywhere = gathered(tmp_path / "d", "semseg")
+    assert everywhere.all() and coarse.shape == value.shape and (coarse == value).double().mean() > 0.5
+    assert torch.equal(coarse[:, ::2, ::2], coarse[:, 1::2, 1::2])
+    metres, _ = gathered(tmp_path / "d", "depth")
+    small = F.interpolate(image[:, 1:2], (16, 24), mode="bilinear", antialias=True)
+    assert torch.allclose(metres, F.interpolate(1 + small, (32, 48), mode="bilinear"), atol=1.5, rtol=0.02)
     monkeypatch.setattr(Session, "metadata", {"taskscape": "{}"})
     with pytest.raises(ValueError, match=r"its metadata are damaged .*name its --outputs"):
         label(onnx, store, tmp_path / "c")
@@ -322,8 +336,8 @@ def test_onnx_files_that_do_not_fit(onnx: Path, store: Path, tmp_path: Path, mon
     monkeypatch.setattr(Session, "fixed", (16, 24))
     with pytest.raises(ValueError, match=r"takes images of 16x24, and those of the store are 32x48: .*--size 16 24"):
         label(onnx, store, tmp_path / "y", outputs=both)
-    with pytest.raises(ValueError, match="leave out --height"):
-        label(onnx, store, tmp_path / "y", outputs=both, height=16)
+    with pytest.raises(ValueError, match="leave out --tta"):
+        label(onnx, store, tmp_path / "y", outputs=both, tta=True)
     onnx.write_bytes(b"something")
     with pytest.raises(ValueError, match=r"model\.onnx cannot be run by onnxruntime: no model"):
         label(onnx, store, tmp_path / "y", outputs=both)
@@ -341,3 +355,21 @@ def test_the_classes_of_a_run_may_be_narrow(run: Path) -> None:
     wide, plain = labeler.predict(image)["semseg"], NetworkLabeler(run, device="cpu").predict(image)["semseg"]
     assert torch.equal(wide.value, plain.value)
     assert wide.confidence is not None and plain.confidence is not None and (wide.confidence <= plain.confidence).all()
+
+
+def test_normals_of_scaled_images_have_unit_length(
+    onnx: Path, store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Directed(Session):
+        def get_outputs(self) -> list[SimpleNamespace]:
+            return [SimpleNamespace(name="normals", shape=[3, 3, "height", "width"])]
+
+        def run(self, names: None, inputs: dict[str, np.ndarray]) -> list[np.ndarray]:
+            image = inputs["image"] + 1
+            assert image.shape[2:] == (16, 24)
+            return [image / np.linalg.norm(image, axis=1, keepdims=True)]
+
+    monkeypatch.setattr(sys.modules["onnxruntime"], "InferenceSession", Directed)
+    label(onnx, store, tmp_path / "a", outputs=("normals",), suffix="_p", height=16)
+    value, valid = gathered(tmp_path / "a", "normals_p")
+    assert valid.all() and torch.allclose(value.norm(dim=1), torch.ones(()), atol=0.01)

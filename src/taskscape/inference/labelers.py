@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 from typing_extensions import override
 
@@ -71,8 +72,7 @@ class NetworkLabeler(Labeler):
         device: str = "auto",
     ) -> None:
         """Load the network. Raises as ``taskscape.runs.load``."""
-        if height is not None and height < 1:
-            raise ValueError(f"height is {height}: it must be at least 1")
+        height = _height(height)
         self.name, self.folder = str(model), RunFolder(resolve(model))
         self.height, self.tta = height, find_tta(tta)
         plain = load(model, device)
@@ -101,11 +101,7 @@ class NetworkLabeler(Labeler):
             return
         trained = Result.load(result).size
         if trained[0] != size[0]:
-            raise ValueError(
-                f"{self.name} was evaluated on images of {trained[0]}x{trained[1]}, and those of the store are "
-                f"{size[0]}x{size[1]}: --height {trained[0]} scales them for the network and its output back, --height "
-                f"{size[0]} leaves them as they are"
-            )
+            raise _of_another_height(self.name, f"{trained[0]}x{trained[1]}", trained[0], size)
 
     @override
     def about(self) -> dict[str, Any]:
@@ -123,11 +119,13 @@ class OnnxLabeler(Labeler):
 
     Its input are RGB images (B, 3, H, W), floating-point in 0..255 or uint8; its outputs, in their order, those that
     words name: scores (B, classes, H, W) or class ids (B, H, W), depth (B, 1, H, W) in metres, normals (B, 3, H, W), ….
-    A file of ``taskscape export`` says itself what they are.
+    A file of ``taskscape export`` says itself what they are, and at which height of images it is most accurate.
     """
 
-    def __init__(self, path: Path, outputs: Sequence[str]) -> None:
+    def __init__(self, path: Path, outputs: Sequence[str], height: int | None = None) -> None:
         """Open the file; ``outputs`` are words as ``semseg:cityscapes-19``, or ``NAME=WORD`` for another name.
+
+        Images are scaled to ``height`` for the file, and its outputs back.
 
         Raises ``ValueError`` with the remedy where onnxruntime is not installed, the file is not one of ONNX, or the
         outputs are not those of the file.
@@ -144,13 +142,14 @@ class OnnxLabeler(Labeler):
             self.session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
         except Exception as error:  # onnxruntime raises classes of its own, of no common base
             raise ValueError(f"{path} cannot be run by onnxruntime: {error}") from error
-        self.path = path
+        self.path, self.height = path, height
         self.outputs = self.session.get_outputs()
-        self.tasks = tasks_for(self._stated() if not outputs else self._named(outputs))
+        stated = self.session.get_modelmeta().custom_metadata_map.get("taskscape")
+        self.tasks = tasks_for(self._stated(stated) if not outputs else self._named(outputs))
+        self.evaluated_height = json.loads(stated).get("most_accurate_height") if stated and not outputs else None
 
-    def _stated(self) -> dict[str, Modality]:
+    def _stated(self, about: str | None) -> dict[str, Modality]:
         """Return what a file of ``taskscape export`` says of its outputs. Raises ``ValueError`` for another file."""
-        about = self.session.get_modelmeta().custom_metadata_map.get("taskscape")
         if about is None:
             raise ValueError(
                 f"{self.path} does not say what its outputs {', '.join(one.name for one in self.outputs)} are: name "
@@ -184,6 +183,10 @@ class OnnxLabeler(Labeler):
     @override
     def predict(self, image: Tensor) -> dict[str, Label]:
         source = self.session.get_inputs()[0]
+        size = image.shape[-2:]
+        given = scaled_to(size, self.height)
+        if given != size:
+            image = F.interpolate(image, given, mode="bilinear", antialias=True)
         rgb = (image * 255).clamp(0, 255).contiguous().cpu().numpy()
         rgb = np.rint(rgb).astype(np.uint8) if "uint8" in source.type else rgb.astype(np.float32)
         at_once = source.shape[0] if isinstance(source.shape[0], int) else len(rgb)
@@ -199,10 +202,16 @@ class OnnxLabeler(Labeler):
                     f"{self.path}: the output for {name} is {tuple(raw.shape)} instead of {expected} (images, "
                     "channels, height, width): correct --outputs, or export the network so that it keeps the size"
                 )
-            if task.predicts_classes and not ids:
+            if ids:
+                labels[name] = Label(_resized(raw[:, None].float(), size, "nearest-exact")[:, 0].long(), None)
+                continue
+            raw = _resized(raw.float(), size, "bilinear")
+            if task.predicts_classes:
                 labels[name] = Label(task.decode(raw), task.confidence_of(raw))
             else:
-                labels[name] = Label(raw.long() if ids else raw.float(), None)
+                still = torch.eye(3).expand(len(raw), 3, 3), torch.ones(len(raw), 1, 1, 1)
+                # No motion leaves values as they are, and directions that were averaged at unit length.
+                labels[name] = Label(raw if given == size else task.modality.warp(raw, *still), None)
         return labels
 
     @override
@@ -214,15 +223,42 @@ class OnnxLabeler(Labeler):
     def check_size(self, size: tuple[int, int]) -> None:
         shape = self.session.get_inputs()[0].shape
         wanted = tuple(shape[2:])
-        if any(isinstance(one, int) and one != own for one, own in zip(wanted, size, strict=True)):
+        given = scaled_to(size, self.height)
+        if any(isinstance(one, int) and one != own for one, own in zip(wanted, given, strict=True)):
             raise ValueError(
                 f"{self.path} takes images of {wanted[0]}x{wanted[1]}, and those of the store are {size[0]}x{size[1]}: "
                 f"prepare the data again with --size {wanted[0]} {wanted[1]}, or export the network for any size"
             )
+        best = self.evaluated_height
+        if isinstance(best, int) and self.height is None and best != size[0]:
+            raise _of_another_height(str(self.path), f"{best} pixels in height", best, size)
 
     @override
     def about(self) -> dict[str, Any]:
-        return {"model": str(self.path), "sha256": hashlib.sha256(self.path.read_bytes()).hexdigest()}
+        sha256 = hashlib.sha256(self.path.read_bytes()).hexdigest()
+        return {"model": str(self.path), "sha256": sha256} | ({"height": self.height} if self.height else {})
+
+
+def _height(height: int | None) -> int | None:
+    if height is not None and height < 1:
+        raise ValueError(f"height is {height}: it must be at least 1")
+    return height
+
+
+def scaled_to(size: tuple[int, ...], height: int | None) -> tuple[int, ...]:
+    """Return (H, W) scaled to a height with its aspect ratio; as it is where there is none."""
+    return size if height in (None, size[0]) else (height, max(round(size[1] * height / size[0]), 1))
+
+
+def _resized(values: Tensor, size: tuple[int, ...], mode: str) -> Tensor:
+    return values if values.shape[-2:] == size else F.interpolate(values, size, mode=mode)
+
+
+def _of_another_height(model: str, evaluated: str, height: int, size: tuple[int, int]) -> ValueError:
+    return ValueError(
+        f"{model} was evaluated on images of {evaluated}, and those of the store are {size[0]}x{size[1]}: --height "
+        f"{height} scales them for the network and its output back, --height {size[0]} leaves them as they are"
+    )
 
 
 def find_labeler(
@@ -241,6 +277,6 @@ def find_labeler(
         if outputs:
             raise ValueError("--outputs belongs to ONNX files: a run knows what it predicts, --tasks chooses of it")
         return NetworkLabeler(model, height=height, tta=tta, device=device)
-    if height is not None or tta:
-        raise ValueError(f"{model}: an ONNX file takes images as they are: leave out --height and --tta")
-    return OnnxLabeler(Path(model), outputs)
+    if tta:
+        raise ValueError(f"{model}: an ONNX file predicts an image once: leave out --tta")
+    return OnnxLabeler(Path(model), outputs, _height(height))
