@@ -79,6 +79,7 @@ def test_a_watched_folder(tiny_run: Path, tmp_path: Path, capsys: pytest.Capture
         ("RUN photo.png --camera 0", "take no images"),
         ("RUN --watch nowhere", "there is no folder nowhere"),
         ("RUN clip.mp4 --smooth 1", "below 1"),
+        ("RUN clip.mp4 --point-cloud", "for images"),
         ("RUN clip.mp4 --video-height 3", "at least 16"),
         ("RUN clip.mp4 --videos dpeth", "did you mean depth"),
         ("nowhere --camera 0", "nowhere is not a run"),

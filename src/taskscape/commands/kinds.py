@@ -131,6 +131,7 @@ def _expected(kind: Any, *, short: bool) -> str:
         parts = get_args(kind)
         one = bare(parts[0])
         if short:
-            return f"{_SHORT.get(one, 'WORD')} ..." if Ellipsis in parts else " ".join(_SHORT[bare(part)] for part in parts)
+            shown = [_SHORT.get(bare(part), "WORD") for part in parts if part is not Ellipsis]
+            return f"{shown[0]} ..." if Ellipsis in parts else " ".join(shown)
         return _SEVERAL.get(one, "words") if Ellipsis in parts else f"{len(parts)} {_SEVERAL.get(one, 'words')}"
     return _SHORT.get(kind, "VALUE") if short else _WORDS.get(kind, "a value")

@@ -127,7 +127,7 @@ def predict(
     from taskscape.progress import progress_bar, reporter
 
     divided = tiles or tile_size is not None or tile_overlap is not None
-    overlap = {} if tile_overlap is None else {"overlap": tile_overlap}
+    overlap: dict[str, Any] = {} if tile_overlap is None else {"overlap": tile_overlap}
     lens = Lens(focal, fov)
     if (lens.focal or lens.fov or point_color != "image") and not (point_cloud or rerun):
         raise ValueError("--focal, --fov and --point-color are for points: give --point-cloud or --rerun too")
