@@ -52,7 +52,7 @@ def test_files_have_types_that_browsers_take_and_headers_that_threads_need(serve
     assert headers["Cross-Origin-Opener-Policy"] == "same-origin"
     assert headers["Cross-Origin-Embedder-Policy"] == "require-corp"
     assert headers["X-Content-Type-Options"] == "nosniff"
-    assert "connect-src 'self'" in headers["Content-Security-Policy"]
+    assert "connect-src 'none'" in headers["Content-Security-Policy"]
     assert not any(name.lower().startswith("access-control") for name in headers)
     status, headers, content = ask(server, "/run/model.wasm", "HEAD")
     assert (status, headers["Content-Length"], content) == (200, "4", b"")

@@ -45,18 +45,18 @@ TYPES = {
 CONTENT_POLICY = "; ".join(
     (
         "default-src 'none'",
-        "script-src 'self' 'unsafe-inline' 'wasm-unsafe-eval' blob:",
-        "worker-src 'self' blob:",
-        "style-src 'self' 'unsafe-inline'",
-        "img-src 'self' blob: data:",
-        "media-src 'self' blob:",
-        "connect-src 'self' blob: data:",
+        "script-src 'self' 'unsafe-inline' 'wasm-unsafe-eval'",
+        "worker-src blob:",
+        "style-src 'unsafe-inline'",
+        "img-src data: blob:",
+        "media-src blob: mediastream:",
+        "connect-src 'none'",
         "base-uri 'none'",
         "form-action 'none'",
         "frame-ancestors 'none'",
     )
 )
-"""The page may talk to this server only, which takes nothing: what a user opens in it cannot leave the machine."""
+"""The page may send nothing to anybody: what a user opens in it cannot leave the machine."""
 
 HEADERS = {
     "Cache-Control": "no-store",  # another version may be served at the same address a minute later
