@@ -1,4 +1,4 @@
-// Builds the page into the Python package, and, with --tests, the unit tests into build/tests/.
+// Builds the page into the Python package, or with --tests the unit tests into build/tests/, or both elsewhere: --out FOLDER.
 //
 // The page is the same, byte for byte, wherever it is built. Runtimes are compressed with xz by Python's `lzma`, whose bytes
 // may differ between versions, and so are written again only when what is inside has changed.
@@ -72,8 +72,7 @@ function compress(out, manifest, runtimes) {
   }
 }
 
-async function tests() {
-  const out = join(here, "build/tests");
+async function tests(out) {
   rmSync(out, { recursive: true, force: true });
   await build({
     entryPoints: readdirSync(join(here, "tests")).map((file) => join(here, "tests", file)), bundle: true, platform: "node", format: "esm",
@@ -82,5 +81,6 @@ async function tests() {
 }
 
 const at = process.argv.indexOf("--out");
-const out = at > 0 ? process.argv[at + 1] : join(here, "../src/taskscape/export/web/page");
-await (process.argv.includes("--tests") ? tests() : page(out));
+const out = at > 0 ? process.argv[at + 1] : undefined;
+if (process.argv.includes("--tests")) await tests(out ?? join(here, "build/tests"));
+else await page(out ?? join(here, "../src/taskscape/export/web/page"));

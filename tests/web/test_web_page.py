@@ -16,7 +16,7 @@ import torch.nn.functional as F
 from PIL import Image
 
 import taskscape
-from browsers import PATIENCE, browser, needs_browser, opened, wait_for_prediction
+from browsers import CHROMIUM, FLAGS, PATIENCE, browser, needs_browser, opened, wait_for_prediction
 from taskscape.export import export
 from taskscape.export.web import read_folder, write_folder
 from taskscape.released import DEFAULT
@@ -166,7 +166,7 @@ def test_a_folder_that_is_not_whole_says_what_is_missing(chromium: Any, folder: 
     (tmp_path / "index.html").write_bytes((folder / "index.html").read_bytes())
     page = chromium.new_page()
     page.goto((tmp_path / "index.html").as_uri())
-    page.wait_for_function("() => document.querySelector('#error').textContent.includes('model-0.js')", timeout=PATIENCE)
+    page.wait_for_selector("#error:has-text('model-0.js')", timeout=PATIENCE)
     page.close()
 
 
@@ -220,16 +220,20 @@ def test_the_released_model_is_as_exact_in_one_file(chromium: Any, tmp_path: Pat
 
 @pytest.mark.parametrize("wrong", [False, True])
 def test_a_gpu_is_used_where_it_computes_the_same(
-    run: Path, folder: Path, picture: Path, tmp_path: Path, wrong: bool
+    chromium: Any, run: Path, folder: Path, picture: Path, tmp_path: Path, wrong: bool
 ) -> None:
     page_folder = shutil.copytree(folder, tmp_path / "page")
     if wrong:
         models = read_folder(folder)
         means = dict.fromkeys(models[0].probe["means"], 1e6)
         write_folder([replace(models[0], probe={**models[0].probe, "means": means})], page_folder)
-    with browser(*SOFTWARE_GPU) as chromium, opened(chromium, page_folder / "index.html") as page:
-        if not page.evaluate("navigator.gpu?.requestAdapter().then(Boolean)"):
-            pytest.skip("this Chromium has no WebGPU")
-        show(page, picture)
-        assert ("WebGPU" in page.inner_text("#status")) != wrong
-        assert_equal(page, expected(run, picture, 32), same=0.99, bound=0.01)
+    other = chromium.browser_type.launch(executable_path=CHROMIUM, args=[*FLAGS, *SOFTWARE_GPU])
+    try:
+        with opened(other, page_folder / "index.html") as page:
+            if not page.evaluate("navigator.gpu?.requestAdapter().then(Boolean)"):
+                pytest.skip("this Chromium has no WebGPU")
+            show(page, picture)
+            assert ("WebGPU" in page.inner_text("#status")) != wrong
+            assert_equal(page, expected(run, picture, 32), same=0.99, bound=0.01)
+    finally:
+        other.close()
