@@ -93,7 +93,8 @@ def test_a_damaged_file_gives_the_frames_that_are_left(predictor: Predictor, tmp
     path.write_bytes(content[: len(content) * 2 // 3])
     notes: list[str] = []
     files = predict_video(predictor, path, tmp_path / "out", DEPTH, note=notes.append)
-    assert 0 < len(clips.times(files[0])) < 30
+    found = len(clips.times(files[0]))
+    assert 0 < found < 30 and any(f"{found} of about 30 frames could be decoded" in note for note in notes)
 
 
 # -- videos ------------------------------------------------------------------------------------------------------------

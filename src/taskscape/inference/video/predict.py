@@ -21,6 +21,8 @@ from taskscape.training.interrupts import Interrupts
 
 SAMPLES = 8
 """Frames, spread over the film, from which the color scales are made."""
+MISSING = 0.95
+"""Share of the frames that a file announces below which some are missing; most formats say it roughly."""
 
 
 def predict_video(
@@ -143,6 +145,9 @@ def _notes(video: Video, frames: int, spent: float, heard: bool, film: Film) -> 
         sentences.append(f"{film.smoother.cuts} cuts, where smoothing began anew")
     if video.sounds and not heard:
         sentences.append(f"its audio ({', '.join(video.sounds)}) is left out: an MP4 file cannot hold it")
-    if video.lost:
-        sentences.append(f"{video.lost} damaged packets could not be decoded; their frames are missing")
+    if video.lost or film.parts.frames < MISSING * video.count:
+        lost = f", {video.lost} packets are damaged" if video.lost else ""
+        sentences.append(
+            f"{film.parts.frames} of about {video.count} frames could be decoded: the file is damaged{lost}"
+        )
     return sentences
