@@ -146,8 +146,5 @@ def _notes(video: Video, frames: int, spent: float, heard: bool, film: Film) -> 
     if video.sounds and not heard:
         sentences.append(f"its audio ({', '.join(video.sounds)}) is left out: an MP4 file cannot hold it")
     if video.lost or film.parts.frames < MISSING * video.count:
-        lost = f", {video.lost} packets are damaged" if video.lost else ""
-        sentences.append(
-            f"{film.parts.frames} of about {video.count} frames could be decoded: the file is damaged{lost}"
-        )
+        sentences.append(f"{film.parts.frames} of about {video.count} frames could be decoded: the file is damaged")
     return sentences
