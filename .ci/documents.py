@@ -9,6 +9,7 @@ import os
 import re
 import shlex
 import shutil
+import subprocess
 import sys
 import tempfile
 import time
@@ -17,19 +18,21 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from PIL import Image
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
 import taskscape
 from blocks import pack
-from documents import PAGES, README, ROOT, blocks, commands
+from documents import PAGES, README, ROOT, blocks
 from taskscape import recipes, runs
 from taskscape.cli import main as taskscape_main
 from taskscape.data import Packed, Streets
 from taskscape.runs import Experiment
 
 ELSEWHERE = {
+    r"^python (benchmarks|-m)|^python \\.": "measures for minutes or hours, or belongs to the work on the package",
     r"\b(push|pull) ": "needs the hub",
     r"predict user/name|--from user/name": "needs the hub",
     r"weights\.safetensors|resnet34\.pth": "needs weights that the reader has",
@@ -58,7 +61,7 @@ def main() -> None:
         os.environ["TASKSCAPE_CACHE"] = str(Path(scratch) / "cache")
         given = make(Path(scratch) / "given", original)
         for page in pages:
-            if not (lines := [line for command in commands(page) for line in each(page, command)]):
+            if not (lines := lines_of(page)):
                 continue
             folder = Path(scratch) / page.stem
             lay_out(folder, given, page, lines)
@@ -89,10 +92,30 @@ def make(folder: Path, train: Callable[..., Any]) -> Path:
     experiment = replace(recipes.joint(), data=Packed(store), epochs=1, batch_size=4, device="cpu")
     for name in ("joint", "branched", "dwa"):
         train(replace(experiment, seed=len(name)), folder / "runs" / name, quiet=True)
+    raw_data(folder)
     (folder / "holiday").mkdir()
     for path in (folder / "photo.jpg", folder / "holiday" / "1.jpg", folder / "holiday" / "2.jpg"):
         Image.effect_noise((96, 64), 80).convert("RGB").save(path)
     return folder
+
+
+def raw_data(folder: Path) -> None:
+    """Make raw data as the page on own data has them: images with labels, and images with arrays of depth."""
+    rng = np.random.default_rng(0)
+    garden, raw = folder / "my-garden", folder / "raw"
+    for path in (raw, *(garden / name for name in ("images", "semseg", "depth"))):
+        path.mkdir(parents=True)
+    for number in range(10):
+        image = Image.fromarray(rng.integers(0, 255, (96, 128, 3), np.uint8))
+        depth = rng.integers(1000, 9000, (96, 128), np.uint16)
+        image.save(garden / "images" / f"{number}.png")
+        Image.fromarray(rng.choice(np.array([1, 2, 5], np.uint8), (96, 128))).save(garden / "semseg" / f"{number}.png")
+        Image.fromarray(depth).save(garden / "depth" / f"{number}.png")
+        image.save(raw / f"{number}.jpg")
+        np.save(raw / f"{number}.npy", depth / 1000)
+    (garden / "taskscape.yaml").write_text(
+        "splits: {train: 0.8, val: 0.2}\nsemseg:\n  classes: {1: lawn, 2: path, 5: tree}\ndepth:\n  unit: millimetre\n"
+    )
 
 
 def lay_out(folder: Path, given: Path, page: Path, lines: list[str]) -> None:
@@ -117,11 +140,17 @@ def run(page: Path, line: str) -> bool:
     if reasons := [reason for expression, reason in ELSEWHERE.items() if re.search(expression, line)]:
         print(f"  not here: {name} ({reasons[0]})", flush=True)
         return True
+    if line.startswith("python "):
+        good = subprocess.run([sys.executable, *line.split()[1:]], check=False).returncode == 0
+        print(f"{'well' if good else 'FAILED'}: {name}", flush=True)
+        return good
     _, *arguments = [word for part in shlex.split(line) for word in expanded(part)]
     if arguments[0] == "sweep" and "--resume" not in arguments:
         arguments += ["--data.train", str(STREETS), "--data.val", "4", "--data.size", "64x128", "--epochs", "1"]
     if arguments[0] == "synth":
         arguments[arguments.index("--count") + 1] = "4"
+    if arguments[0] in ("train", "sweep") and "--out" in arguments:  # pages show one folder for several ways
+        shutil.rmtree(arguments[arguments.index("--out") + 1], ignore_errors=True)
     started = time.monotonic()
     code: Any = 0
     before = sys.stdout
@@ -138,15 +167,14 @@ def run(page: Path, line: str) -> bool:
     return good
 
 
-def each(page: Path, command: str) -> list[str]:
-    """Return the commands that one in a loop of the shell stands for."""
-    loops = re.findall(
-        r"^for (\w+) in (.+); do$", "\n".join(block.code for block in blocks(page, "bash")), re.MULTILINE
-    )
-    for name, words in loops:
-        if f"${name}" in command:
-            return [command.replace(f"${name}", word) for word in words.split()]
-    return [command]
+def lines_of(page: Path) -> list[str]:
+    """Return the lines of a page that call taskscape or Python, a loop of the shell written out."""
+    code = "\n".join(block.code for block in blocks(page, "bash")).replace("\\\n", " ")
+    for name, words, body in re.findall(r"^for (\w+) in (.+); do\n(.+)\ndone$", code, re.MULTILINE):
+        loop = f"for {name} in {words}; do\n{body}\ndone"
+        code = code.replace(loop, "\n".join(body.replace(f"${name}", word) for word in words.split()))
+    parts = (part.strip() for line in code.splitlines() for part in line.partition("#")[0].split("&&"))
+    return [" ".join(part.split()) for part in parts if part.startswith(("taskscape ", "python "))]
 
 
 def expanded(word: str) -> list[str]:
