@@ -101,8 +101,8 @@ def files(folder: Path) -> dict[str, Path]:
 # -- metrics -----------------------------------------------------------------------------------------------------------
 
 
-def metrics(model: TrainedModel, store: Store, run: Run, height: int) -> dict[str, float]:
-    """Return the leading metrics on a split, of the tasks that it has labels for; images at this height."""
+def metrics(model: TrainedModel, store: Store, run: Run, height: int, most: int) -> dict[str, float]:
+    """Return the leading metrics on a split, of the tasks that it has labels for; on so many images, evenly spread."""
     tasks, tables = {}, {}
     for name, task in model.tasks.items():
         if name not in store.fields:
@@ -113,8 +113,8 @@ def metrics(model: TrainedModel, store: Store, run: Run, height: int) -> dict[st
             tasks[name], _ = task.measured_on(name, theirs)
             tables[name] = torch.from_numpy(class_table(ours.classes, theirs.classes)).long()
     evaluator = Evaluator(tasks, torch.device("cpu"))
-    for index in range(len(store)):
-        batch = store.gather([index], list(tasks), torch.device("cpu"))
+    for index in np.unique(np.linspace(0, len(store) - 1, min(most, len(store))).round().astype(int)):
+        batch = store.gather([int(index)], list(tasks), torch.device("cpu"))
         assert batch.image.shape[2] == height, "prepare the store at the height of the model"
         image = (batch.image * 255).round().to(torch.uint8).contiguous().numpy()
         values = dict(zip(model.tasks, map(torch.from_numpy, run(image)), strict=True))
@@ -190,6 +190,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--keep", type=Path, required=True, help="folder of the files")
     parser.add_argument("--store", type=Path, nargs="*", default=[], help="photographs at the released model's height")
+    parser.add_argument("--images", type=int, default=100, help="of each split, at most")
     parser.add_argument("--minutes", type=float, default=1.0, help="of training, for each further network")
     parser.add_argument("--speeds", action="store_true", help="measure only times, of what is there")
     parser.add_argument("--only", nargs="*", default=[RELEASED, *TRAINED], help="these networks")
@@ -205,9 +206,13 @@ def main() -> None:
             size = model.experiment.data.size  # type: ignore[attr-defined]
             row["size"] = list(size)
             row["metrics"] = {
-                place: {word: metrics(model, store, run_of(path), size[0]) for word, path in files(folder).items()}
+                place: {
+                    word: metrics(model, store, run_of(path), size[0], arguments.images)
+                    for word, path in files(folder).items()
+                }
                 for place, store in stores_for(model, name, arguments.store).items()
             }
+            row["images"] = arguments.images
     result["conditions"] = conditions()
     for name in arguments.only:
         folder = arguments.keep / re.sub(r"[^\w-]+", "-", name)

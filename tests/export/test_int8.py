@@ -79,6 +79,20 @@ def test_a_file_is_smaller_and_close(run: Path, plain: Path, tmp_path: Path) -> 
 
 
 @needs_onnx
+@pytest.mark.skipif(importlib.util.find_spec("openvino") is None, reason="needs openvino")
+def test_openvino_is_made_of_the_same_file(run: Path, tmp_path: Path) -> None:
+    import openvino
+
+    done = export(run, "openvino", tmp_path, tasks=["depth"], reduction=Int8(seconds=0))
+    model = openvino.Core().read_model(done.path)
+    assert json.loads(model.get_rt_info(["taskscape"]).astype(str))["int8"]["layers"] > 0
+    assert sum("FakeQuantize" in str(one.get_type_name()) for one in model.get_ops()) > 10
+    constants = [one for one in model.get_ops() if one.get_type_name() == "Constant"]
+    assert any(one.get_element_type() == openvino.Type.i8 for one in constants)
+    assert done.parity["depth"].mean < 0.1
+
+
+@needs_onnx
 def test_blocks_stay_in_float32(plain: Path) -> None:
     from taskscape.export.int8.quantize import Quantizer, count_kernels
 
