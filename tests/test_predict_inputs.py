@@ -7,6 +7,7 @@ import pytest
 import torch
 from PIL import Image
 
+from taskscape.files.paths import require_images
 from taskscape.inference.images import AnyImage, as_rgb
 
 
@@ -58,3 +59,10 @@ def test_every_form_of_an_image_is_the_same(rgb: np.ndarray, tmp_path: Path) -> 
 def test_other_images_are_refused(image: AnyImage, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         as_rgb(image)
+
+
+@pytest.mark.parametrize("name", ["model.onnx", "model.pt2", "model.xml"])
+def test_an_exported_network_is_no_image(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_bytes(b"")
+    with pytest.raises(ValueError, match=r"is an exported network, no image: example\.py beside it predicts"):
+        require_images([tmp_path / name])

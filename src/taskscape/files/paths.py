@@ -3,6 +3,9 @@
 from collections.abc import Iterable
 from pathlib import Path
 
+EXPORTED = (".onnx", ".pt2", ".xml")
+"""Suffixes of the files that ``taskscape export`` writes, in lower case."""
+
 
 def is_file_name(name: str) -> bool:
     """Return whether a name that a user or a file gives is plain: no path, nothing hidden, no control character."""
@@ -18,10 +21,15 @@ def check_inside(folder: Path, path: Path) -> None:
 
 
 def require_images(paths: Iterable[Path]) -> None:
-    """Raise ``ValueError`` for the first path that does not exist."""
+    """Raise ``ValueError`` for the first path that does not exist, or is a network that was exported."""
     for path in paths:
         if not path.exists():
             raise ValueError(f"there is no image or folder {path}")
+        if path.suffix.lower() in EXPORTED:
+            raise ValueError(
+                f"{path} is an exported network, no image: example.py beside it predicts images, and a run by the name "
+                "of its folder does; taskscape label takes ONNX files for whole stores"
+            )
 
 
 def printable(text: str) -> str:
