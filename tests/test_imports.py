@@ -209,7 +209,20 @@ DISTRIBUTIONS = {
 }
 """Names of distributions that differ from the modules'."""
 
-OPTIONAL = {"av", "scipy", "h5py", "pynvml", "wandb", "mlflow", "onnx", "onnxruntime", "openvino", "optuna", "ray", "rerun"}
+OPTIONAL = {
+    "av",
+    "scipy",
+    "h5py",
+    "pynvml",
+    "wandb",
+    "mlflow",
+    "onnx",
+    "onnxruntime",
+    "openvino",
+    "optuna",
+    "ray",
+    "rerun",
+}
 """Imported where an extra is needed, or where it is installed."""
 
 

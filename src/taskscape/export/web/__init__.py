@@ -58,10 +58,9 @@ def _said(job: Job, model: PageModel) -> Reduced:
         else f"{task} differs by {100 * difference:.2g} % of its largest value at most"
         for task, difference in model.difference.items()
     ]
-    words = f"weights of {model.bits} bits"
     sentence = f"Its weights are rounded to {model.bits} bits for the page. On a photograph, {'; '.join(moved)}."
     return Reduced(
-        f"{words}: {'; '.join(moved)}",
+        f"weights of {model.bits} bits",
         {"weight_bits": model.bits, "largest_difference": dict(model.difference)},
         (sentence,),
     )

@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from taskscape.data.cameras import focal_length
 from taskscape.export.formats import Job
 from taskscape.released import find, names
 from taskscape.released.listing import listing
@@ -25,8 +26,16 @@ def about(job: Job, name: str = "") -> dict[str, Any]:
         "invalid": list(INVALID),
         "height": job.evaluated[0],
         "fixed": list(job.size) if job.size else None,
+        "focal": _focal(job),
         "outputs": [_output(task, heading(task_word(task, modalities)), one) for task, one in job.tasks.items()],
     }
+
+
+def _focal(job: Job) -> float | None:
+    """Return the focal length of the run's data in heights of an image, as ``predict --point-cloud`` assumes it."""
+    known = focal_length(job.model.experiment.data)
+    height, width = job.evaluated
+    return None if known is None else known * width / height
 
 
 def _name(job: Job) -> str:
