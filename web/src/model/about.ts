@@ -63,6 +63,8 @@ export interface About {
   readonly height: number;
   /** Height and width of the only images that it takes; null for any. */
   readonly fixed: readonly [number, number] | null;
+  /** Focal length of the pictures that it was trained with, in heights of the picture; null where it is not known. */
+  readonly focal?: number | null;
   readonly outputs: readonly Output[];
 }
 

@@ -10,7 +10,7 @@ import { handle, type Change } from "./cloud-hands.js";
 import { focalOf, pointsOf, within, type Points } from "./cloud-points.js";
 import type { Page, Surface } from "./surface.js";
 
-/** In degrees, of a camera whose focal length is the width of its pictures: nobody knows that of a picture's own. */
+/** In degrees, of a camera whose focal length is the width of its pictures: where that of the training data is not known. */
 const ASSUMED_ANGLE = 53;
 
 /** The most pixels that are drawn: more would not turn smoothly on a phone. */
@@ -41,6 +41,7 @@ class Cloud implements Surface {
   #screen: Screen | undefined;
   #pose: Pose = { ...START };
   #reachWasChosen = false;
+  #angleWasChosen = false;
   #waits = false;
   readonly #canvas = element("canvas", { id: "cloud-canvas", tabIndex: 0 });
   readonly #color = element("select", { id: "cloud-color" });
@@ -56,7 +57,6 @@ class Cloud implements Surface {
   }
 
   mount(host: HTMLElement, _page: Page): void {
-    this.#angle.value = String(ASSUMED_ANGLE);
     this.#canvas.setAttribute("role", "application"); // so that a screen reader leaves the arrow keys to it
     this.#canvas.setAttribute("aria-roledescription", "cloud of points");
     this.#canvas.setAttribute("aria-label", "The scene in space");
@@ -71,7 +71,10 @@ class Cloud implements Surface {
     );
     host.append(element("div", { className: "column" }, controls, this.#canvas, this.#help));
     this.#color.addEventListener("change", () => this.#recolor());
-    this.#angle.addEventListener("input", () => this.#rebuild());
+    this.#angle.addEventListener("input", () => {
+      this.#angleWasChosen = true;
+      this.#rebuild();
+    });
     this.#reach.addEventListener("input", () => {
       this.#reachWasChosen = true;
       this.#rebuild();
@@ -108,12 +111,13 @@ class Cloud implements Surface {
       const most = Math.max(near * 1.01, within(data, 100));
       // The slider goes by the logarithm: a metre means more where it is near.
       if (!this.#reachWasChosen) this.#reach.value = String(Math.log(within(data, SHOWN) / near) / Math.log(most / near));
+      if (!this.#angleWasChosen) this.#angle.value = String(assumedAngle(this.#frame, width, height));
       const far = near * (most / near) ** this.#reach.valueAsNumber;
       this.#points = pointsOf({ data, width, height }, focalOf(this.#angle.valueAsNumber, width), far * 1.0001);
       this.#reachWords.textContent = `${inWords(far)} ${output.unit}`.trim();
       this.#canvas.style.setProperty("--ratio", String(width / height));
     }
-    this.#angleWords.textContent = `${this.#angle.value}°, assumed`;
+    this.#angleWords.textContent = `${this.#angle.value}°${this.#angleWasChosen ? "" : ", assumed"}`;
     this.#later();
   }
 
@@ -154,6 +158,12 @@ class Cloud implements Surface {
     this.#screen.draw(this.#points, this.#depth.width, this.#depth.height, this.#colors, this.#pose);
     context.putImageData(new ImageData(this.#screen.bytes, width, height), 0, 0);
   }
+}
+
+/** Returns the angle of view, in degrees, of a camera such as took the pictures that the network was trained with. */
+function assumedAngle({ model }: Frame, width: number, height: number): number {
+  const { focal } = model.about;
+  return focal ? Math.round((Math.atan(width / 2 / (focal * height)) * 360) / Math.PI) : ASSUMED_ANGLE;
 }
 
 /** Returns the distances of a map, without those of classes that have none, if the network names any. */
