@@ -124,9 +124,10 @@ def test_by_the_command(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture
     made = ["export", str(run), "--to", "onnx", "--int8", "--tasks", "depth", "--out", str(tmp_path / "out")]
     main([*made, "--calibrate", str(photographs)])
     assert "int8 in" in capsys.readouterr().out
-    with pytest.raises(SystemExit):
-        main(["export", str(run), "--to", "torch", "--int8", "--out", str(tmp_path / "torch")])
-    assert "--int8 is for --to onnx" in capsys.readouterr().err
+    for other in ("torch", "web"):
+        with pytest.raises(SystemExit):
+            main(["export", str(run), "--to", other, "--int8", "--out", str(tmp_path / other)])
+        assert f"--int8 is for --to onnx or openvino, not for --to {other}" in capsys.readouterr().err
 
 
 # -- the images --------------------------------------------------------------------------------------------------------

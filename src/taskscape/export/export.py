@@ -85,7 +85,7 @@ def export(
         if name not in known:
             raise ValueError(f"--to {to} has no option {name!r}{nearest(name, known)}")
     if reduction is not None:
-        if word not in reduction.formats:
+        if to not in reduction.formats:
             raise ValueError(f"--{reduction.name} is for --to {' or '.join(reduction.formats)}, not for --to {to}")
         _require(f"{to} --{reduction.name}", reduction.needs)
     job = prepare(run, tasks, size, {**known, **options}, data)
