@@ -345,6 +345,7 @@ def test_si_log_over_the_whole_batch_is_right_where_the_scale_is_far_off():
         (lambda: SmoothL1(beta=0.0), "l1"),
         (lambda: BalancedCrossEntropy(negative_weight=0.0), "must be positive"),
         (lambda: CrossEntropyJaccard(jaccard=0.0), "must be positive"),
+        (lambda: CrossEntropy(logit_adjustment=1.5), "from 0 to 1"),
         (lambda: SILog(gamma=1.1), "from 0 to 1"),
         (lambda: SILog(gamma=-0.1), "from 0 to 1"),
         (lambda: SILog(eps=0.0), "positive"),
@@ -353,6 +354,16 @@ def test_si_log_over_the_whole_batch_is_right_where_the_scale_is_far_off():
 def test_bad_settings_are_refused(settings, remedy):
     with pytest.raises(ValueError, match=remedy):
         settings()
+
+
+@pytest.mark.parametrize("kind", [CrossEntropy, CrossEntropyJaccard])
+def test_the_adjustment_is_added_to_the_scores(kind):
+    weights = (0.5, 1.0, 2.0, 0.1, 3.0)
+    prediction, target = example(kind())
+    shifted = prediction + 0.5 * torch.tensor(weights).log()[:, None, None]
+    adjusted = kind(class_weights=weights, logit_adjustment=0.5)
+    torch.testing.assert_close(mean(adjusted, prediction, target), mean(kind(class_weights=weights), shifted, target))
+    assert torch.equal(mean(kind(logit_adjustment=0.5), prediction, target), mean(kind(), prediction, target))
 
 
 def test_wrong_number_of_class_weights():

@@ -55,7 +55,7 @@ def label(
         tta: Test-time augmentation: the mean over the image and its mirror image.
         tta_as: Test-time augmentation by a word, as in taskscape evaluate.
         outputs: What the outputs of an ONNX file are, unless it says so itself, in their order: semseg:cityscapes-19,
-            depth, depth:relative, normals, boundaries, albedo, or with a name, near=depth. Its input are RGB images in
+            depth, depth:relative, normals, boundaries, albedo, or with a name, near=depth. Its inputs are RGB images in
             0..255.
         device: Where to compute: auto (a GPU when there is one), cpu, cuda, cuda:1 or mps.
     """

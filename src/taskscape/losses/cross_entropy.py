@@ -10,7 +10,7 @@ from torch import Tensor
 from typing_extensions import override
 
 from taskscape.batch import Target
-from taskscape.losses.base import ClassLoss
+from taskscape.losses.base import ClassLoss, LossTerm, at_least_float32
 from taskscape.losses.class_weights import RULES, ClassCounts, ClassWeightRule, class_weights
 from taskscape.serialization import nearest
 
@@ -34,9 +34,16 @@ class CrossEntropy(ClassLoss):
     label_smoothing: float = 0.0
     """The part of the label, 0 up to but not 1, that is spread over all classes."""
 
+    logit_adjustment: float = 0.0
+    """With a, scores + a·log(class weight) are compared with the labels, so that the scores themselves give less to the
+    classes that weigh more: from 0 to 1, where 1 undoes what the weights add to the scores, but not what they do for
+    the features (after Menon et al., ICLR 2021, https://arxiv.org/abs/2007.07314)."""
+
     def __post_init__(self) -> None:
         """Check the settings. Raises ``ValueError``."""
         super().__post_init__()
+        if not 0 <= self.logit_adjustment <= 1:
+            raise ValueError(f"logit_adjustment is {self.logit_adjustment}: it must be from 0 to 1")
         if isinstance(self.class_weights, str):
             if self.class_weights not in RULES:
                 raise ValueError(
@@ -63,12 +70,26 @@ class CrossEntropy(ClassLoss):
         ]
 
     @override
+    def term(self, prediction: Tensor, target: Target) -> LossTerm:
+        """Return Σ of the losses of the pixels that count, and the ``normalizer``."""
+        return super().term(self.adjusted(prediction), target)
+
+    def adjusted(self, prediction: Tensor) -> Tensor:
+        """Return the scores that are compared with the labels; (B, C, H, W) as they are without adjustment."""
+        if self.class_weights is None or not self.logit_adjustment:
+            return prediction
+        prediction = at_least_float32(prediction)
+        weights = self._weights(prediction)
+        assert weights is not None
+        self._check_count(len(weights), prediction.shape[1])
+        return prediction + (self.logit_adjustment * weights.log())[:, None, None]
+
+    @override
     def per_pixel(self, prediction: Tensor, value: Tensor) -> Tensor:
         """Return w[y]·loss. Raises ``ValueError`` unless there is one weight per class."""
         weights = self._weights(prediction)
-        classes = prediction.shape[1]
-        if weights is not None and len(weights) != classes:
-            raise ValueError(f"class_weights has {len(weights)} entries for {classes} classes: give one per class")
+        if weights is not None:
+            self._check_count(len(weights), prediction.shape[1])
         return F.cross_entropy(prediction, value, weights, reduction="none", label_smoothing=self.label_smoothing)
 
     @override
@@ -77,6 +98,10 @@ class CrossEntropy(ClassLoss):
         if weights is None:
             return super().normalizer(prediction, value, valid)
         return weights[value].masked_fill(~valid, 0.0).sum()
+
+    def _check_count(self, weights: int, classes: int) -> None:
+        if weights != classes:
+            raise ValueError(f"class_weights has {weights} entries for {classes} classes: give one per class")
 
     def _weights(self, prediction: Tensor) -> Tensor | None:
         if isinstance(self.class_weights, str):

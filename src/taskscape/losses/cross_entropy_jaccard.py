@@ -46,7 +46,7 @@ class CrossEntropyJaccard(CrossEntropy):
         if 0 <= self.ignore_index < classes:
             valid = valid & (target.value != self.ignore_index)
         ids = target.value.masked_fill(~valid, 0)
-        probability = at_least_float32(prediction).softmax(1)
+        probability = at_least_float32(self.adjusted(prediction)).softmax(1)
         predicted = torch.einsum("bchw,bhw->c", probability, valid.to(probability.dtype))
         right = probability.gather(1, ids.unsqueeze(1)).squeeze(1) * valid
         both = torch.zeros_like(predicted).index_add(0, ids.flatten(), right.flatten())

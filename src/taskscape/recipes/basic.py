@@ -43,7 +43,7 @@ def demo() -> Experiment:
         joint(),
         network=DeeplabJointConfig(encoder="resnet10t", output_stride=32, rates=(1,), width=64, fine_skip=True),
         tasks={
-            "semseg": SemanticSegmentation(loss=CrossEntropyJaccard(class_weights="inverse-log")),
+            "semseg": SemanticSegmentation(loss=CrossEntropyJaccard(class_weights="inverse-log", logit_adjustment=0.5)),
             "depth": Depth(loss=SILog()),
         },
         weighting=FixedConfig({"depth": 2.0}),
