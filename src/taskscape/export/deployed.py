@@ -25,13 +25,16 @@ class Deployed(nn.Module):
         """Take the network, in evaluation mode, and those of its tasks that are wanted."""
         super().__init__()
         from timm.layers.conv2d_same import Conv2dSame
+        from timm.layers.pool2d_same import AvgPool2dSame
 
         self.network, self.tasks = network, dict(tasks)
         for module in network.modules():
             if getattr(module, "inplace", False):  # what writes in place is never left out as not needed
                 setattr(module, "inplace", False)  # noqa: B010
             if isinstance(module, Conv2dSame) and _is_wide(module):
-                setattr(module, "forward", MethodType(_padded_without_branches, module))  # noqa: B010
+                setattr(module, "forward", MethodType(_convolved, module))  # noqa: B010
+            if isinstance(module, AvgPool2dSame) and _is_wide(module):
+                setattr(module, "forward", MethodType(_averaged, module))  # noqa: B010
 
     @override
     def forward(self, image: Tensor) -> tuple[Tensor, ...]:
@@ -48,24 +51,38 @@ def chosen(tasks: Mapping[str, Task], names: Sequence[str]) -> dict[str, Task]:
     return {name: task for name, task in tasks.items() if name in names or not names}
 
 
-def _is_wide(module: nn.Conv2d) -> bool:
+def _is_wide(module: Any) -> bool:
     """Return whether the kernel reaches over a step, so that what is padded is never negative."""
-    reach = [(k - 1) * d + 1 for k, d in zip(module.kernel_size, module.dilation, strict=True)]
-    return all(r >= s for r, s in zip(reach, module.stride, strict=True))
+    return all((k - 1) * d + 1 >= s for k, s, d in _windows(module))
 
 
-def _padded_without_branches(self: Any, x: Tensor) -> Tensor:
-    """Pad and convolve as TensorFlow's "same", by a formula that holds for every size.
+def _windows(module: Any) -> list[tuple[int, int, int]]:
+    """Return size, stride and dilation of a convolution's or pooling's window, for height and width."""
+    dilation = getattr(module, "dilation", (1, 1))
+    return list(zip(module.kernel_size, module.stride, dilation, strict=True))
 
-    timm's own has maxima and comparisons of sizes, whose symbolic form takes minutes to export.
+
+def _convolved(self: Any, x: Tensor) -> Tensor:
+    """Pad and convolve as TensorFlow's "same"."""
+    return F.conv2d(_padded(self, x), self.weight, self.bias, self.stride, 0, self.dilation, self.groups)
+
+
+def _averaged(self: Any, x: Tensor) -> Tensor:
+    """Pad and average as TensorFlow's "same"."""
+    padded = _padded(self, x)
+    return F.avg_pool2d(padded, self.kernel_size, self.stride, self.padding, self.ceil_mode, self.count_include_pad)
+
+
+def _padded(module: Any, x: Tensor) -> Tensor:
+    """Return a map that is padded by a formula which holds for every size.
+
+    timm's own has maxima and comparisons of sizes, whose symbolic form takes minutes to export, and cannot be saved.
     """
     pads: list[int] = []
-    for size, k, s, d in zip(
-        x.shape[:1:-1], self.kernel_size[::-1], self.stride[::-1], self.dilation[::-1], strict=True
-    ):
+    for size, (k, s, d) in zip(x.shape[:1:-1], reversed(_windows(module)), strict=True):
         total = ((size + s - 1) // s - 1) * s + (k - 1) * d + 1 - size
         pads += [total // 2, total - total // 2]
-    return F.conv2d(F.pad(x, pads), self.weight, self.bias, self.stride, 0, self.dilation, self.groups)
+    return F.pad(x, pads)
 
 
 def trace(deployed: Deployed, size: tuple[int, int] | None) -> torch.export.ExportedProgram:

@@ -97,14 +97,17 @@ def export(
     path = Path(folder) / form.NAME
     with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        form.write(job, path)
     try:
+        with writing(path):
+            form.write(job, path)
         parity = comparison.of(form.opened(path))
-    except Exception as error:  # runtimes raise anything
+    except OSError:
+        raise
+    except Exception as error:  # exporters and runtimes raise anything
         _remove(form, path)
         line = str(error).strip().partition("\n")[0]
         raise ValueError(
-            f"{path} could not be run and was removed ({line}): try --size HxW, or another format"
+            f"{path} could not be written or run, and was removed ({line}): try --size HxW, or another format"
         ) from error
     if wrong := {name: one for name, one in parity.items() if not one.holds}:
         _remove(form, path)
