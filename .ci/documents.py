@@ -33,7 +33,7 @@ from taskscape.runs import Experiment
 
 ELSEWHERE = {
     r"^python (benchmarks|-m)|^python \\.": "measures for minutes or hours, or belongs to the work on the package",
-    r"\b(push|pull) ": "needs the hub",
+    r"\b(push|pull) |evaluate streets-small": "needs the hub",
     r"predict user/name|--from user/name": "needs the hub",
     r"weights\.safetensors|resnet34\.pth": "needs weights that the reader has",
     r"--pretrained (True|resnet34)|photographs/": "needs the data or weights of its page: benchmarks/photographs.py",
