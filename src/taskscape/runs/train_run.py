@@ -10,8 +10,6 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import torch
-
 from taskscape import logs
 from taskscape.data import Store
 from taskscape.data.check import quick, require_labels
@@ -23,10 +21,12 @@ from taskscape.models.layers.encoder import Encoder
 from taskscape.progress import progress_bar, reporter
 from taskscape.run_folder import Result, RunFolder, locked
 from taskscape.runs.account import progress_of
+from taskscape.runs.build_step import build_step
 from taskscape.runs.calibration import calibrated
 from taskscape.runs.cost import environment
 from taskscape.runs.evaluate_run import evaluate_model, known_tta
 from taskscape.runs.experiment import Experiment
+from taskscape.runs.fastest import settled
 from taskscape.runs.known_data import remember, require_same
 from taskscape.runs.precision import verify_precision
 from taskscape.runs.start import Start
@@ -37,10 +37,8 @@ from taskscape.training import checkpoint
 from taskscape.training.average import WeightAverage
 from taskscape.training.features import FeatureCache, require_constant
 from taskscape.training.loop import Trainer
-from taskscape.training.optimization import build_optimizer
 from taskscape.training.pace import Pace
 from taskscape.training.peers import loss_of_a_process_named
-from taskscape.training.step import TrainingStep
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
@@ -96,6 +94,9 @@ def _train(
     require_labels(stores["train"], {task.source_for(name) for name, task in experiment.tasks.items()})
     notes = [experiment.note or ""]
     experiment = experiment.for_data(stores["train"], notes.append)
+    if experiment.precision == "auto":
+        trial = next(experiment.loader(stores["train"], fabric.device, training=True).epoch(0))
+        experiment = settled(experiment, trial, fabric.device, notes.append)
     trainer = assemble(experiment, stores, fabric, folder)
     with progress_bar(fabric.is_global_zero and not quiet) as progress, logs.shown(progress.console):
         if fabric.is_global_zero and not quiet:
@@ -162,28 +163,16 @@ def assemble(experiment: Experiment, stores: Mapping[str, Store], fabric: "Fabri
     train_data = experiment.loader(stores["train"], fabric.device, training=True)
     unchanged = experiment.loader(stores["train"], fabric.device, training=False)
     measured = round(experiment.train_metrics * len(stores["train"]))
-    torch.manual_seed(experiment.seed)
-    network = experiment.network.build(experiment.channels).to(fabric.device)
-    if experiment.channels_last:
-        network = network.to(memory_format=torch.channels_last)
-    weighting = experiment.weighting.build(tuple(experiment.tasks), experiment.seed).to(fabric.device)
     seconds = None if experiment.minutes is None else 60 * experiment.minutes
     pace = Pace(len(train_data), experiment.epochs, seconds, fabric.device)
-    training_step = TrainingStep(
-        network,
-        experiment.tasks,
-        experiment.objective,
-        weighting,
-        build_optimizer(experiment.optimizer, network, weighting),
+    training_step = build_step(
+        experiment,
+        fabric.device,
         learning_rate=lambda step: experiment.schedule.factor(pace.epoch(step), experiment.epochs),
-        precision=experiment.precision,
-        gradient_clip=experiment.gradient_clip,
-        compile=experiment.compile,
-        seed=experiment.seed,
         fabric=fabric,
     )
     val_data = experiment.loader(stores["val"], fabric.device, training=False)
-    features = _features(experiment, network, stores)
+    features = _features(experiment, training_step.network, stores)
     if features is not None:
         train_data.on_batch = unchanged.on_batch = partial(features.give, "train")
         val_data.on_batch = partial(features.give, "val")
