@@ -61,7 +61,8 @@ EXAMPLES = [
     Laplace(beta=0.0),
     Angular(beta=0.0),
 ]
-OF_CLASSES = (CrossEntropy, KLDivergence)
+ENTROPIES = (CrossEntropy, KLDivergence)
+OF_CLASSES = (*ENTROPIES, CrossEntropyJaccard)
 OF_LABELS = (*OF_CLASSES, BalancedCrossEntropy)
 """Whose predictions are scores, not values."""
 every_loss = pytest.mark.parametrize("loss", EXAMPLES, ids=str)
@@ -115,7 +116,7 @@ def by_hand(loss, prediction, target):
             some = label > 0
             divergences.append((label[some] * np.log(label[some] / q[b, some, i, j])).sum())
         return np.mean(divergences)
-    if isinstance(loss, CrossEntropy):
+    if isinstance(loss, CrossEntropy | CrossEntropyJaccard):
         weights = np.array(loss.class_weights or [1.0] * CLASSES)
         s, losses, amount = loss.label_smoothing, 0.0, 0.0
         for b, i, j in pixels:
@@ -317,7 +318,7 @@ def test_ssim_without_a_whole_window():
 def test_kl_divergence_has_the_gradient_of_cross_entropy():
     prediction, target = example(CrossEntropy())
     for smoothing in (0.0, 0.3):
-        slopes = [gradient(kind(label_smoothing=smoothing), prediction, target)[1] for kind in OF_CLASSES]
+        slopes = [gradient(kind(label_smoothing=smoothing), prediction, target)[1] for kind in ENTROPIES]
         torch.testing.assert_close(*slopes)
     same = F.one_hot(target.value.masked_fill(~target.valid, 0), CLASSES).movedim(-1, 1) * 100.0
     assert mean(KLDivergence(), same, target).abs() < 1e-12
@@ -411,7 +412,7 @@ def test_plain_tensors_are_compared_as_a_target_is(loss):
     assert loss(prediction[:1], target.value[:1]).isfinite()  # without a mask every pixel counts
 
 
-@pytest.mark.parametrize("kind", OF_CLASSES)
+@pytest.mark.parametrize("kind", ENTROPIES)
 def test_ids_without_a_class_are_ignored(kind):
     prediction, target = example(kind())
     torch.testing.assert_close(kind()(prediction, target.value), mean(kind(), prediction, target))

@@ -9,11 +9,11 @@ from typing_extensions import override
 
 from taskscape.batch import Target
 from taskscape.losses.base import LossTerm, at_least_float32, check_positive
-from taskscape.losses.cross_entropy import CrossEntropy
+from taskscape.losses.weighted_class_loss import WeightedClassLoss
 
 
 @dataclass(frozen=True)
-class CrossEntropyJaccard(CrossEntropy):
+class CrossEntropyJaccard(WeightedClassLoss):
     """Cross-entropy + jaccard · (1 - the mean of the classes' soft IoU), which leads to mIoU directly.
 
     The soft IoU of a class is Σ p·y / Σ (p + y - p·y) over the valid pixels of the batch, of all processes, where p is
@@ -47,7 +47,7 @@ class CrossEntropyJaccard(CrossEntropy):
             valid = valid & (target.value != self.ignore_index)
         ids = target.value.masked_fill(~valid, 0)
         probability = at_least_float32(self.adjusted(prediction)).softmax(1)
-        predicted = torch.einsum("bchw,bhw->c", probability, valid.to(probability.dtype))
+        predicted = (probability * valid.unsqueeze(1)).sum((0, 2, 3))
         right = probability.gather(1, ids.unsqueeze(1)).squeeze(1) * valid
         both = torch.zeros_like(predicted).index_add(0, ids.flatten(), right.flatten())
         labels = torch.zeros_like(predicted).index_add(0, ids.flatten(), valid.flatten().to(predicted.dtype))

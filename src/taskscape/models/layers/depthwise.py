@@ -45,7 +45,8 @@ def _in_float32(kind: type[nn.Conv2d]) -> type[nn.Conv2d]:
 
 def _is_slow(layer: nn.Conv2d) -> bool:
     return (
-        torch.is_grad_enabled()
+        torch.get_num_threads() == 1  # several share oneDNN's work as well
+        and torch.is_grad_enabled()
         and layer.weight.requires_grad
         and min(layer.kernel_size) >= _SLOW_KERNEL
         and layer.out_channels == layer.in_channels

@@ -1,0 +1,174 @@
+"""How do time and memory of a training step grow, and how much memory does the step of each network take?
+
+    python benchmarks/growth.py memory
+    python benchmarks/growth.py growth
+
+``memory`` trains each network for two steps in a process of its own, on 4 and on 8 random images of 128x256 with
+segmentation and depth, and notes the largest memory of the process; that does not depend on what else the machine does.
+``growth`` varies one thing of deeplab-joint with a ResNet-18 at a time: the sides of the image, the images of a batch,
+the number of tasks, and the images of the store from which a batch is read. Exponents are slopes of least squares
+between logarithms: 1 is in proportion. Times are medians of steps that take turns.
+"""
+
+import argparse
+import json
+import math
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+from table import RESULTS
+from taskscape import models, recipes
+from taskscape.batch import Batch, Sample, Target
+from taskscape.bench.memory import memory
+from taskscape.data import Store
+from taskscape.data.writer import StoreWriter
+from taskscape.evaluation import seconds_of
+from taskscape.machine import processor
+from taskscape.modalities import Depth as DepthModality
+from taskscape.modalities import Semseg
+from taskscape.modalities.class_sets import CITYSCAPES_19
+from taskscape.runs import Experiment, environment
+from taskscape.runs.fastest import as_in, trial_step
+from taskscape.tasks import Depth, SemanticSegmentation, SurfaceNormals
+from taskscape.training.ways import Way
+
+CPU = torch.device("cpu")
+WAY = Way("bf16", channels_last=True)
+SIZES = ((64, 128), (96, 192), (128, 256), (192, 384))
+BATCHES = (2, 4, 8, 16)
+IMAGES, SIZE = 4, (128, 256)
+STORES = (200, 2_000, 20_000)
+
+
+def random_batch(images: int, size: tuple[int, int], tasks: Sequence[str] = ("semseg", "depth")) -> Batch:
+    """Return images and labels that are valid everywhere."""
+    generator = torch.Generator().manual_seed(0)
+    everywhere = torch.ones(images, *size, dtype=torch.bool)
+    targets = {
+        "semseg": Target(torch.randint(len(CITYSCAPES_19), (images, *size), generator=generator), everywhere),
+        "depth": Target(1 + 99 * torch.rand(images, 1, *size, generator=generator), everywhere),
+        "normals": Target(F.normalize(torch.randn(images, 3, *size, generator=generator)), everywhere),
+    }
+    image = torch.rand(images, 3, *size, generator=generator)
+    return Batch(image, {name: targets[name] for name in tasks}, torch.arange(images))
+
+
+def experiment_of(network: str, tasks: Sequence[str] = ("semseg", "depth")) -> Experiment:
+    """Return the recipe of a network, with classes of streets."""
+    experiment = recipes.read(network)
+    own = dict(experiment.tasks) | {"semseg": SemanticSegmentation(CITYSCAPES_19)}
+    known = {"depth": Depth(), "normals": SurfaceNormals()} | own
+    chosen = {name: known[name] for name in tasks}
+    return replace(experiment, tasks=chosen, network=experiment.network.for_tasks(chosen).from_scratch())
+
+
+def of_networks() -> dict[str, Any]:
+    """Return the memory of a step of every network."""
+    found = {}
+    for name in models.NAMES:
+        taken = memory(experiment_of(name), WAY, random_batch(IMAGES, SIZE))
+        assert taken is not None
+        found[name] = {"peak": taken.peak, "per image": taken.per_image}
+        print(
+            f"{name}: {taken.peak / 2**30:.2f} GiB, {taken.per_image / 2**20:.0f} MiB more for each image", flush=True
+        )
+    return found
+
+
+def exponent(points: Mapping[float, float]) -> float:
+    """Return the slope of log(y) over log(x)."""
+    x, y = (np.log(list(values)) for values in (points.keys(), points.values()))
+    return float(np.polyfit(x, y, 1)[0])
+
+
+def of_steps(title: str, cases: Mapping[float, tuple[Experiment, Batch]]) -> dict[str, Any]:
+    """Return seconds and memory of a step in each case, and their exponents."""
+    steps = {}
+    for x, (experiment, batch) in cases.items():
+        step, own = trial_step(experiment, WAY, batch), as_in(WAY, batch)
+        steps[str(x)] = lambda step=step, own=own: step(own, 0)
+    seconds = {float(x): value for x, value in seconds_of(steps, CPU, rounds=5, at_most=40).items()}
+    peaks = {}
+    for x, (experiment, batch) in cases.items():
+        taken = memory(experiment, WAY, batch)
+        assert taken is not None
+        peaks[x] = taken.peak
+    found = {
+        "seconds": seconds,
+        "peak": peaks,
+        "exponent of time": exponent(seconds),
+        "exponent of memory": exponent(peaks),
+    }
+    print(title, found, flush=True)
+    return found
+
+
+def of_stores() -> dict[str, Any]:
+    """Return seconds to read a batch of 8 in random order from stores of several sizes."""
+    seconds = {}
+    for count in STORES:
+        with tempfile.TemporaryDirectory() as folder:
+            fields = {"semseg": Semseg(CITYSCAPES_19), "depth": DepthModality()}
+            writer = StoreWriter(Path(folder) / "store", (64, 128), {"train": count}, fields, {"kind": "random"})
+            for index in writer.missing("train"):
+                writer.put("train", index, _sample(index))
+            writer.finish()
+            store = Store.open(Path(folder) / "store", "train")
+            order = np.random.default_rng(0).permutation(count)[:160]
+            started = time.perf_counter()
+            for start in range(0, len(order), 8):
+                store.gather(order[start : start + 8], ("semseg", "depth"), CPU)
+            seconds[float(count)] = (time.perf_counter() - started) / (len(order) / 8)
+    found = {"seconds": seconds, "exponent of time": exponent(seconds)}
+    print("images of the store", found, flush=True)
+    return found
+
+
+def _sample(index: int) -> Sample:
+    generator = np.random.default_rng(index)
+    values = {
+        "image": generator.integers(0, 256, (64, 128, 3), dtype=np.uint8),
+        "semseg": generator.integers(0, 19, (64, 128), dtype=np.uint8),
+        "depth": generator.uniform(1, 100, (64, 128)).astype(np.float32),
+    }
+    everywhere = np.ones((64, 128), np.bool_)
+    return Sample(values, {"semseg": everywhere, "depth": everywhere}, f"{index:06d}")
+
+
+def growth() -> dict[str, Any]:
+    """Return how time and memory grow with each thing."""
+    joint = experiment_of("joint")
+    sides = {math.prod(size) / math.prod(SIZES[0]): (joint, random_batch(IMAGES, size)) for size in SIZES}
+    batches = {float(count): (joint, random_batch(count, SIZE)) for count in BATCHES}
+    names = ("semseg", "depth", "normals")
+    tasks = {
+        float(n): (experiment_of("deeplab-branched", names[:n]), random_batch(IMAGES, SIZE, names[:n]))
+        for n in (1, 2, 3)
+    }
+    return {
+        "pixels of an image": of_steps("pixels of an image", sides),
+        "images of a batch": of_steps("images of a batch", batches),
+        "tasks of deeplab-branched": of_steps("tasks of deeplab-branched", tasks),
+        "images of the store": of_stores(),
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("what", choices=("memory", "growth"))
+    what = parser.parse_args().what
+    found = of_networks() if what == "memory" else growth()
+    about = environment(CPU) | {"processor": processor()}
+    (RESULTS / f"step_{what}.json").write_text(json.dumps({"environment": about, "found": found}, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
