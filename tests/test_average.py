@@ -8,22 +8,13 @@ import torch
 from torch import nn
 
 from taskscape import runs
-from taskscape.distributed import launch
 from taskscape.errors import Interrupted
 from taskscape.run_folder import RunFolder
 from taskscape.runs import Experiment
 from taskscape.state_dicts import read_safetensors
 from taskscape.training import checkpoint
 from taskscape.training.average import WeightAverage
-from taskscape.training.loop import Trainer
-from tiny import tiny
-
-
-def trainer(experiment: Experiment, run: Path) -> Trainer:
-    fabric = launch("cpu")
-    stores = runs.open_data(experiment, fabric, quiet=True)
-    run.mkdir(parents=True, exist_ok=True)
-    return runs.assemble(experiment.for_data(stores["train"]), stores, fabric, RunFolder(run))
+from tiny import tiny, trainer
 
 
 def with_average(store: Path) -> Experiment:

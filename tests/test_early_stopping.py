@@ -7,23 +7,14 @@ import pytest
 import torch
 
 from taskscape import runs
-from taskscape.distributed import launch
 from taskscape.errors import Interrupted
 from taskscape.evaluation import Evaluation
 from taskscape.run_folder import RunFolder
 from taskscape.runs import Experiment
 from taskscape.tasks import Depth
 from taskscape.training import checkpoint
-from taskscape.training.loop import Trainer
 from taskscape.training.selection import BestEpoch
-from tiny import tiny
-
-
-def trainer(experiment: Experiment, run: Path) -> Trainer:
-    fabric = launch("cpu")
-    stores = runs.open_data(experiment, fabric, quiet=True)
-    run.mkdir(parents=True, exist_ok=True)
-    return runs.assemble(experiment.for_data(stores["train"]), stores, fabric, RunFolder(run))
+from tiny import tiny, trainer
 
 
 def stalled(store: Path) -> Experiment:

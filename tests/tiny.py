@@ -8,10 +8,14 @@ from typing import Any, ClassVar
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from taskscape import runs
 from taskscape.data import Packed
+from taskscape.distributed import launch
 from taskscape.models import Network, NetworkConfig, Outputs
+from taskscape.run_folder import RunFolder
 from taskscape.runs import Experiment
 from taskscape.tasks import Depth, SemanticSegmentation, SurfaceNormals
+from taskscape.training.loop import Trainer
 from taskscape.training.optimization import AdamConfig, Constant
 
 
@@ -67,3 +71,11 @@ def tiny(store: Path) -> Experiment:
 def dropping(store: Path) -> Experiment:
     """The same with something random in the network."""
     return replace(tiny(store), network=TinyConfig(dropout=0.3))
+
+
+def trainer(experiment: Experiment, run: Path) -> Trainer:
+    """Everything that trains an experiment into a folder."""
+    fabric = launch("cpu")
+    stores = runs.open_data(experiment, fabric, quiet=True)
+    run.mkdir(parents=True, exist_ok=True)
+    return runs.assemble(experiment.for_data(stores["train"]), stores, fabric, RunFolder(run))

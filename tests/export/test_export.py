@@ -8,7 +8,6 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +18,9 @@ from PIL import Image
 from torch import Tensor
 
 import taskscape
-from taskscape import export, models, recipes
+from taskscape import export
 from taskscape.cli import main
-from taskscape.data import Packed, Store
+from taskscape.data import Store
 from taskscape.export import torch_file
 from taskscape.export.data import stores_of
 from taskscape.export.deployed import Deployed, chosen, size_of, trace
@@ -69,17 +68,6 @@ def answers(network: Network, tasks: dict[str, Task]) -> Iterator[list[Tensor]]:
         with torch.no_grad():
             final = network.forward(image.float() / 255).final
         yield [task.decode(final[name]) for name, task in tasks.items()]
-
-
-@pytest.fixture(scope="module")
-def run(store: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    network = models.DeeplabBranchedConfig(encoder="resnet10t", output_stride=32)
-    experiment = replace(
-        recipes.three_tasks(), network=network, data=Packed(store), epochs=1, batch_size=4, device="cpu"
-    )
-    folder = tmp_path_factory.mktemp("runs") / "run"
-    taskscape.train(experiment, folder, quiet=True)
-    return folder
 
 
 @pytest.mark.parametrize("name", DEEPLAB)

@@ -3,7 +3,6 @@
 import importlib.util
 import json
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -13,8 +12,6 @@ import pytest
 import torch
 from PIL import Image
 
-import taskscape
-from taskscape import models, recipes
 from taskscape.data import Packed, Streets
 from taskscape.export import export
 from taskscape.export.int8 import Int8
@@ -25,17 +22,6 @@ needs_onnx = pytest.mark.skipif(
     not all(importlib.util.find_spec(name) for name in ("onnx", "onnxscript", "onnxruntime")),
     reason="needs the extra export",
 )
-
-
-@pytest.fixture(scope="module")
-def run(store: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    network = models.DeeplabBranchedConfig(encoder="resnet10t", output_stride=32)
-    experiment = replace(
-        recipes.three_tasks(), network=network, data=Packed(store), epochs=1, batch_size=4, device="cpu"
-    )
-    folder = tmp_path_factory.mktemp("runs") / "run"
-    taskscape.train(experiment, folder, quiet=True)
-    return folder
 
 
 @pytest.fixture(scope="module")
