@@ -24,9 +24,9 @@ from taskscape.training.optimization import OptimizerConfig, Schedule
 
 BASES: tuple[type, ...] = (NetworkConfig, Task, Loss, Objective, DataSource, OptimizerConfig, Schedule)
 CLASSES = [cls for base in BASES for cls in offered(base).values()] + [Augmentation, Experiment]
+ENTROPIES = ("cross-entropy", "cross-entropy-jaccard", "kl-divergence")
 ALLOWED_ZERO = {
-    ("cross-entropy", "ignore_index"),
-    ("kl-divergence", "ignore_index"),
+    *((name, "ignore_index") for name in ENTROPIES),
     *(("streets", name) for name in ("train", "val", "test", "shifted", "seed")),
     *(("Augmentation", name) for name in ("rotation", "perspective", "brightness", "contrast", "saturation", "hue")),
     *((name, "warmup") for name in ("constant", "poly", "step", "cosine", "one-cycle")),
@@ -35,9 +35,10 @@ ALLOWED_ZERO = {
     *((name, "betas") for name in ("adam", "adamw")),
     *((name, "blocks") for name in ("adaptive-depth", "transformer", "cross-attention")),
     *((name, "dropout") for name in ("resnet-mtan", "adaptive-depth", "transformer", "cross-attention")),
-    *((name, "label_smoothing") for name in ("cross-entropy", "kl-divergence")),
+    *((name, "label_smoothing") for name in ENTROPIES),
+    *((name, "logit_adjustment") for name in ENTROPIES if name != "kl-divergence"),
     *((name, "beta") for name in ("laplace", "angular")),
-    *(("Experiment", name) for name in ("seed", "checkpoint_minutes", "train_metrics", "average_last")),
+    *(("Experiment", name) for name in ("seed", "checkpoint_minutes", "train_metrics", "average_last", "ema")),
     ("Experiment", "feature_cache"),
     *(
         ("sgd", "momentum"),
@@ -50,7 +51,7 @@ ALLOWED_ZERO = {
     *((cls.name, name) for cls in offered(NetworkConfig).values() for name in ("freeze", "lora")),
 }
 """Settings of which 0 is documented to mean something."""
-ALLOWED_NEGATIVE = {("cross-entropy", "ignore_index"), ("kl-divergence", "ignore_index"), ("depth", "mean")}
+ALLOWED_NEGATIVE = {*((name, "ignore_index") for name in ENTROPIES), ("depth", "mean")}
 
 
 def name_of(cls: type) -> str:

@@ -29,7 +29,11 @@ MODEL = "taskscape/streets-small"
         (["--prot", "80"], "did you mean --port"),
     ],
 )
-def test_mistakes(arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_mistakes(
+    arguments: list[str], said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "runs").mkdir()  # else runs/nothing may be a name of the hub
+    monkeypatch.chdir(tmp_path)
     with pytest.raises(SystemExit) as end:
         main(["app", *arguments])
     assert end.value.code == 2
