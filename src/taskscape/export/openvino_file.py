@@ -44,8 +44,11 @@ def write(job: Job, path: Path) -> None:
 def convert(source: Path, about: Mapping[str, Any], path: Path) -> None:
     """Write the model of an ONNX file, float32 or int8."""
     import openvino
+    from openvino.frontend import FrontEndManager
 
-    model = openvino.Core().read_model(source)  # convert_model reports its use to the makers of OpenVINO
+    # convert_model reports its use to OpenVINO's makers, and what Core().read_model gives ended the process later.
+    frontend = FrontEndManager().load_by_framework("onnx")
+    model = frontend.convert(frontend.load(str(source)))  # convert_model reports its use to the makers of OpenVINO
     model.set_rt_info(json.dumps(about), ["taskscape"])
     openvino.save_model(model, path, compress_to_fp16=False)
 
