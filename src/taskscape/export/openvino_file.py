@@ -46,7 +46,6 @@ def convert(source: Path, about: Mapping[str, Any], path: Path) -> None:
     import openvino
     from openvino.frontend import FrontEndManager
 
-    # convert_model reports its use to OpenVINO's makers, and what Core().read_model gives ended the process later.
     frontend = FrontEndManager().load_by_framework("onnx")
     model = frontend.convert(frontend.load(str(source)))  # convert_model reports its use to the makers of OpenVINO
     model.set_rt_info(json.dumps(about), ["taskscape"])
