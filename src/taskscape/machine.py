@@ -6,7 +6,7 @@ import os
 import platform
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 
@@ -63,15 +63,30 @@ def machine(device: torch.device) -> dict[str, str]:
     return about
 
 
+class Memory(NamedTuple):
+    """Of a machine, in bytes."""
+
+    total: int
+    free: int
+    """What processes may still take, caches of files included."""
+
+
+def memory() -> Memory | None:
+    """Return the memory of this machine; None where the system does not say it in /proc/meminfo."""
+    try:
+        rows = dict(row.split(":", 1) for row in Path("/proc/meminfo").read_text().splitlines())
+        total, free = (int(rows[name].split()[0]) * 1024 for name in ("MemTotal", "MemAvailable"))
+    except (OSError, KeyError, ValueError):
+        return None
+    return Memory(total, free)
+
+
 def free_memory(device: torch.device) -> float | None:
     """Return the memory that is free for tensors on a GPU, or for processes on the CPU, in bytes; None if unknown."""
     if device.type == "cuda":
         return float(torch.cuda.mem_get_info(device)[0])
-    try:
-        rows = dict(row.split(":", 1) for row in Path("/proc/meminfo").read_text().splitlines())
-        return int(rows["MemAvailable"].split()[0]) * 1024.0
-    except (OSError, KeyError, ValueError):
-        return None
+    known = memory()
+    return None if known is None else float(known.free)
 
 
 def processor() -> str:

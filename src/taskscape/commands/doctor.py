@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from importlib import metadata
 from importlib.util import find_spec
-from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from taskscape.commands.call import call
@@ -129,13 +128,13 @@ def _threads() -> list[Line]:
 
 
 def _memory() -> Line:
-    try:
-        rows = dict(row.split(":", 1) for row in Path("/proc/meminfo").read_text().splitlines())
-        total, free = (int(rows[name].split()[0]) * 1024 / GIB for name in ("MemTotal", "MemAvailable"))
-    except (OSError, KeyError, ValueError):
+    from taskscape.machine import memory
+
+    known = memory()
+    if known is None:
         return Line("memory", "not known on this system")
-    value = f"{free:.1f} of {total:.1f} GiB available"
-    if free < 1:
+    value = f"{known.free / GIB:.1f} of {known.total / GIB:.1f} GiB available"
+    if known.free < GIB:
         return Line("memory", value, "off", "end other programs, or train with a smaller --batch-size")
     return Line("memory", value)
 
