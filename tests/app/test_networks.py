@@ -1,5 +1,6 @@
 """Networks are exported once, kept by what they are, and called as their runs."""
 
+import os
 import shutil
 from pathlib import Path
 
@@ -54,6 +55,30 @@ def test_what_was_kept_and_cannot_be_read_is_made_again(exported: list[Path], tm
     assert prepare([MODEL], lambda text: None)[0].content == "2"
     assert prepare([MODEL], lambda text: None)[0].content == "2"
     assert not list((tmp_path / "cache" / "app").glob("part-*"))
+
+
+def test_networks_that_were_used_longest_ago_make_room(
+    exported: list[Path], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    runs = [copy(tmp_path / name) for name in ("a", "b", "c", "d")]
+    for number, run in enumerate(runs):
+        (run / "experiment.yaml").write_text((run / "experiment.yaml").read_text() + f"\n# {number}\n")
+    for run in runs[:3]:
+        prepare([run], lambda text: None)
+    folders = list((tmp_path / "cache" / "app").iterdir())
+    size = sum(file.stat().st_size for file in folders[0].rglob("*"))
+    for folder in folders:
+        os.utime(folder, (0, 0))
+    prepare([runs[0]], lambda text: None)
+    assert len(exported) == 3
+    monkeypatch.setattr(networks, "MOST_BYTES", 2.5 * size)
+    prepare([runs[3]], lambda text: None)
+    assert len(list((tmp_path / "cache" / "app").iterdir())) == 2
+    prepare([runs[0], runs[3]], lambda text: None)
+    assert len(exported) == 4  # these were used last
+    monkeypatch.setattr(networks, "MOST_BYTES", 0)
+    assert len(prepare(runs[:2], lambda text: None)) == 2  # what is used stays
+    assert len(list((tmp_path / "cache" / "app").iterdir())) == 2
 
 
 def test_runs_of_one_name_are_told_apart_by_their_folders(exported: list[Path], tmp_path: Path) -> None:

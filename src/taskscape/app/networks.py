@@ -2,6 +2,7 @@
 
 import hashlib
 import importlib.util
+import os
 import shutil
 import tempfile
 from collections.abc import Callable, Sequence
@@ -19,12 +20,16 @@ from taskscape.run_folder import RunFolder
 PAGE = "page"
 """The folder that ``export`` makes for ``web``."""
 
+MOST_BYTES = 2_000_000_000
+"""Of all networks that are kept: those that were used longest ago are removed first."""
+
 
 def prepare(runs: Sequence[str | Path], tell: Callable[[str], None]) -> list[PageModel]:
     """Return the networks of runs, or of models by their names, each called as reports call its run.
 
     What is not kept yet is exported, which takes a minute for each; ``tell`` is called with a line before. All runs are
-    looked at before the first is exported. Raises ``ValueError`` or ``FileNotFoundError`` that names the run.
+    looked at before the first is exported. Afterwards others are removed, where all together have more than
+    ``MOST_BYTES``. Raises ``ValueError`` or ``FileNotFoundError`` that names the run.
     """
     places = list(dict.fromkeys(resolve(run).resolve() for run in runs))
     named = {resolve(run).resolve(): Path(run).as_posix() for run in runs if is_name(run)}
@@ -36,6 +41,7 @@ def prepare(runs: Sequence[str | Path], tell: Callable[[str], None]) -> list[Pag
         _read(folder) or _exported(place, name, folder, tell)
         for place, name, folder in zip(places, names, kept, strict=True)
     ]
+    _make_room(kept)
     return [replace(model, about={**model.about, "name": name}) for model, name in zip(models, names, strict=True)]
 
 
@@ -70,6 +76,22 @@ def _exported(run: Path, name: str, folder: Path, tell: Callable[[str], None]) -
         return model
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _make_room(used: Sequence[Path]) -> None:
+    """Remove the networks that were used longest ago, but none of these, until ``MOST_BYTES`` suffice for the rest."""
+    with suppress(OSError):  # of another process that removes them too
+        for folder in used:
+            os.utime(folder)
+        folders = [folder for folder in used[0].parent.iterdir() if folder.is_dir()]
+        folders.sort(key=lambda folder: folder.stat().st_mtime)
+        sizes = {folder: sum(file.stat().st_size for file in folder.rglob("*")) for folder in folders}
+        for folder in folders:
+            if sum(sizes.values()) <= MOST_BYTES:
+                break
+            if folder not in used:
+                shutil.rmtree(folder)
+                del sizes[folder]
 
 
 def _key(run: RunFolder) -> str:
