@@ -44,7 +44,7 @@ PROTOCOLS: dict[str, tuple[Any, Any, int, int]] = {  # optimizer, schedule, epoc
     "ladder/rung10": (replace(MINISCAPES[0], lr=5e-5), MINISCAPES[1], 24, 4),
     "adaptive/": (*MINISCAPES, 5, 16),
     **{f"adaptive/{name}": (*MINISCAPES, 1, 16) for name in ("pretrained", "dilated", "one_epoch", "three", "five")},
-    **{f"adaptive/{name}": (*MINISCAPES, 3, 16) for name in ("aspp_skip", "silog_joint", "l1_joint")},
+    **{f"adaptive/{name}": (*MINISCAPES, 3, 16) for name in ("silog_joint", "l1_joint")},
     "adaptive/fully_branched": (replace(MINISCAPES[0], lr=5e-5), MINISCAPES[1], 20, 16),
     "attention/": (*MINISCAPES, 2, 48),
     "attention/joint": (*MINISCAPES, 32, 16),

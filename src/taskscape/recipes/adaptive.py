@@ -47,7 +47,7 @@ def dilated() -> Experiment:
     """As pretrained, with dilation in the last stage.
 
     Published: IoU 68.23
-    Source: Neuffer et al., 2024, table 4, task 1.2b
+    Source: Neuffer et al., 2024, table 4, task 1.2b; 68.5 after the first epoch by section 1.3
     """
     return replace(pretrained(), network=DeeplabPlainConfig(encoder=ENCODER, pretrained=True, output_stride=16))
 
@@ -56,9 +56,9 @@ def aspp_skip() -> Experiment:
     """As dilated, with ASPP and a decoder with a skip.
 
     Published: IoU 80.66
-    Source: Neuffer et al., 2024, table 4, task 1.3; its epochs are not said, three are taken
+    Source: Neuffer et al., 2024, table 4, task 1.3; 80.5 after five epochs by section 1.3
     """
-    return replace(dilated(), network=DeeplabJointConfig(encoder=ENCODER, pretrained=True, rates=(3, 6, 9)), epochs=3)
+    return replace(dilated(), network=DeeplabJointConfig(encoder=ENCODER, pretrained=True, rates=(3, 6, 9)), epochs=5)
 
 
 def silog_joint() -> Experiment:
