@@ -355,6 +355,28 @@ def test_mistakes_of_the_program_are_not_hidden(monkeypatch: pytest.MonkeyPatch)
         main(["recipes"])
 
 
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError(),
+        RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 64000 bytes. Error code 12"),
+        RuntimeError("CUDA out of memory. Tried to allocate 20.00 MiB."),
+    ],
+)
+def test_too_little_memory_is_said_with_what_helps(
+    error: Exception, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail() -> None:
+        raise error
+
+    monkeypatch.setattr("taskscape.commands.recipes.by_group", fail)
+    with pytest.raises(SystemExit) as ended:
+        main(["recipes"])
+    assert ended.value.code == 1
+    message = capsys.readouterr().err
+    assert "there is not enough memory" in message and "--batch-size" in message and "Traceback" not in message
+
+
 def test_several_processes_must_be_told_their_folder(
     here: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -430,16 +452,38 @@ def test_a_closed_pipe_is_no_error() -> None:
     process.wait()
 
 
-def test_an_error_of_the_system_names_its_file_and_not_its_number(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(
+    ("mode", "of", "remedy"),
+    [
+        (os.R_OK, "run/best.safetensors", "allow this user to read it (chmod u+r)"),
+        (os.R_OK, "run", "allow this user to read it (chmod u+rx)"),
+        (os.X_OK, "run", "allow this user to enter {folder}/run (chmod u+x)"),
+        (os.W_OK, "run", "allow this user to write there (chmod u+w), or choose another place"),
+    ],
+)
+def test_an_error_of_the_system_names_its_file_and_what_helps_and_not_its_number(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    mode: int,
+    of: str,
+    remedy: str,
 ) -> None:
-    def denied(arguments: list[str]) -> None:
-        raise PermissionError(errno.EACCES, "Permission denied", "run/best.safetensors")
+    monkeypatch.chdir(tmp_path)
+    weights = Path("run/best.safetensors")
+    weights.parent.mkdir()
+    weights.write_bytes(b"")
+    name = of if mode == os.R_OK else str(weights)
 
+    def denied(arguments: list[str]) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied", name)
+
+    def may(path: Path, wanted: int) -> bool:  # whoever runs the tests may do everything
+        return not (path == tmp_path / of and wanted == mode)
+
+    monkeypatch.setattr("taskscape.files.paths.os.access", may)
     monkeypatch.setattr("taskscape.commands.doctor.main", denied)
     with pytest.raises(SystemExit) as ended:
         main(["doctor"])
     assert ended.value.code == 2
-    assert capsys.readouterr().err == (
-        "error: run/best.safetensors: Permission denied; allow this user to read it (chmod u+r)\n"
-    )
+    assert capsys.readouterr().err == f"error: {name}: Permission denied; {remedy.format(folder=tmp_path)}\n"

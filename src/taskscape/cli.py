@@ -5,11 +5,13 @@ import importlib
 import io
 import logging
 import os
+import re
 import signal
 import sys
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from types import FrameType
 
 from taskscape.commands import COMMANDS
@@ -128,8 +130,15 @@ def _exit_code(error: Exception) -> int | None:
     """Return the exit code of an error that the user can fix, None for a mistake of the program."""
     if isinstance(error, ValueError | OSError):
         return 2
-    out_of_memory = isinstance(error, RuntimeError) and "out of memory" in str(error)  # torch's, without torch
-    return 1 if isinstance(error, TrainingError) or out_of_memory else None
+    return 1 if isinstance(error, TrainingError) or _is_of_memory(error) else None
+
+
+def _is_of_memory(error: Exception) -> bool:
+    """Return whether there was not enough memory: of Python, or as torch says it, without torch."""
+    if isinstance(error, MemoryError):
+        return True
+    said = ("out of memory", "can't allocate memory", "not enough memory")
+    return isinstance(error, RuntimeError) and any(words in str(error) for words in said)
 
 
 def _complain(text: str) -> None:
@@ -148,13 +157,21 @@ def _escaped(error: Exception) -> str:
 
 def _in_words(error: Exception) -> str:
     """Return the message of an error; the operating system's without its number, but with its file and what helps."""
+    from taskscape.files.paths import access_remedy
+
+    if _is_of_memory(error):
+        said = re.search(r"ried to allocate [\d.]+ \w+", str(error))
+        return (
+            f"there is not enough memory{f' (t{said[0]})' if said else ''}: take smaller images or batches; train has "
+            "--batch-size and --recompute-activations for this, predict --height and --tiles"
+        )
     if not isinstance(error, OSError) or error.strerror is None:
         return str(error)
     if error.filename is None:  # raised by the package, which names the file in its sentence
         return error.strerror
     files = " and ".join(str(file) for file in (error.filename, error.filename2) if file is not None)
-    readable = "; allow this user to read it (chmod u+r)" if error.errno == errno.EACCES else ""
-    return f"{files}: {error.strerror}{readable}"
+    remedy = f"; {access_remedy(Path(os.fsdecode(error.filename)))}" if error.errno == errno.EACCES else ""
+    return f"{files}: {error.strerror}{remedy}"
 
 
 if __name__ == "__main__":

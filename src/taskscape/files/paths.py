@@ -1,5 +1,6 @@
 """Names and paths that users and files give: nothing is written outside the folder that was named for it."""
 
+import os
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -30,6 +31,17 @@ def require_images(paths: Iterable[Path]) -> None:
                 f"{path} is an exported network, no image: example.py beside it predicts images, and a run by the name "
                 "of its folder does; taskscape label takes ONNX files for whole stores"
             )
+
+
+def access_remedy(path: Path) -> str:
+    """Return what lets this user reach a path that the system denied: enter its folder, read it, or write there."""
+    path = path.absolute()
+    for folder in reversed(path.parents):
+        if not os.access(folder, os.X_OK):
+            return f"allow this user to enter {folder} (chmod u+x)"
+    if os.access(path, os.F_OK) and not os.access(path, os.R_OK):
+        return f"allow this user to read it (chmod {'u+rx' if path.is_dir() else 'u+r'})"
+    return "allow this user to write there (chmod u+w), or choose another place"
 
 
 def printable(text: str) -> str:
