@@ -180,6 +180,7 @@ def test_settings_of_views(run: Path, tmp_path: Path) -> None:
     for setting, message in (
         ("depth.unit=km", "none of mm, cm"),
         ("depht.unit=mm", "has no task 'depht'; did you mean depth"),
+        ("depth.unit=[", "is no value: write a number or a word"),
         ("depth.steps=3", "depth has no setting 'steps'"),
         ("unit", "is not TASK.SETTING=VALUE"),
         ("unit=mm", "is not TASK.SETTING=VALUE"),

@@ -9,6 +9,7 @@ from PIL import Image
 
 from taskscape.files.paths import require_images
 from taskscape.inference.images import AnyImage, as_rgb
+from taskscape.inference.sources import name_images, videos_among
 
 
 @pytest.fixture(scope="module")
@@ -66,3 +67,34 @@ def test_an_exported_network_is_no_image(tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_bytes(b"")
     with pytest.raises(ValueError, match=r"is an exported network, no image: example\.py beside it predicts"):
         require_images([tmp_path / name])
+
+
+def touched(folder: Path, *names: str) -> None:
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).touch()
+
+
+def test_links_are_called_as_they_are_and_hidden_files_are_no_images(tmp_path: Path) -> None:
+    touched(tmp_path, "images/a.png", "images/._a.png", "images/.trash/b.png", "store/0f3a.png", "elsewhere/c.png")
+    touched(tmp_path, "elsewhere/film.mp4", "images/.film.mp4")
+    images = tmp_path / "images"
+    (images / "first.png").symlink_to("../store/0f3a.png")
+    (images / "second.png").symlink_to("../store/0f3a.png")
+    (images / "linked").symlink_to("../elsewhere")
+    (images / "up").symlink_to("..")
+    (images / "gone.png").symlink_to("nowhere.png")
+    with pytest.warns(UserWarning, match=r"1 files are left out, such as gone\.png"):
+        assert list(name_images([images], tmp_path / "out")) == ["a", "first", "linked/c", "second"]
+    assert videos_among([images], tmp_path / "out") == ([images / "linked" / "film.mp4"], [images])
+
+
+def test_a_folder_of_images_that_lies_where_predictions_go(tmp_path: Path) -> None:
+    touched(tmp_path, "images/a.png")
+    for out in (tmp_path, tmp_path / "images"):
+        for find in (name_images, videos_among):
+            with pytest.raises(ValueError, match="choose another folder with --out, or name the images one by one"):
+                find([tmp_path / "images"], out)
+        assert list(name_images([tmp_path / "images" / "a.png"], out)) == ["a"]
+    touched(tmp_path, "images/out/a.depth.png")
+    assert list(name_images([tmp_path / "images"], tmp_path / "images" / "out")) == ["a"]

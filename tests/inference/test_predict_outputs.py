@@ -78,6 +78,10 @@ def test_focal_lengths_that_are_not_known_are_asked_for_before_any_image(run: Pa
     assert not list((tmp_path / "out").glob("film*"))
     predict(run, [film], tmp_path / "out", outputs=[PointClouds()])
     assert (tmp_path / "out" / "film.ply").exists()
+    (tmp_path / "cut.jpg").write_bytes(film.read_bytes()[:10])  # is left out, as without points
+    with pytest.raises(ValueError, match=r"1 of 2 images were left out"):
+        predict(run, [tmp_path / "cut.jpg", film], tmp_path / "others", outputs=[PointClouds()])
+    assert (tmp_path / "others" / "film.ply").exists()
     for lens in ({"focal": 0}, {"fov": 180}, {"focal": 3, "fov": 60}):
         with pytest.raises(ValueError, match=r"focal|fov"):
             Lens(**lens)

@@ -64,11 +64,11 @@ def predict(
     Where only images are named, a released model predicts (taskscape models --released lists them); user/name is one of
     the Hugging Face hub.
 
-    Writes for each IMAGE and each TASK of the network IMAGE.TASK.png for programs and IMAGE.TASK-view.png for people,
-    at the size of the image, and IMAGE.side-by-side.png. metadata.json says how to read them.
+    What is written for photo.jpg, at its size: for each task, such as depth, photo.depth.png for programs and
+    photo.depth-view.png for people; and photo.side-by-side.png. metadata.json says how to read them.
 
-    Writes for each VIDEO VIDEO.TASK.mp4 and VIDEO.side-by-side.mp4, with its audio; a repeated command goes on where it
-    was stopped. Videos need PyAV, the extra video.
+    What is written for film.mp4: film.depth.mp4 for each task, and film.side-by-side.mp4, with the audio of the film. A
+    repeated command goes on where it was stopped. Videos need PyAV, the extra video.
 
     Args:
         out: Folder to write to.
@@ -84,8 +84,8 @@ def predict(
         image_range: The numbers that are black and white in images of more than 8 bits, as image_range in
             taskscape.yaml; by default what that said of the run's data, or else the full range of 16 bits, where an
             image shows that it is used.
-        confidence: Also write how sure the network is: IMAGE.TASK.confidence.png, 16-bit gray with 65535 for 1, and
-            IMAGE.TASK.confidence-view.png. Classes always say it, depth and normals where they were trained to.
+        confidence: Also write how sure the network is: photo.depth.confidence.png, 16-bit gray with 65535 for 1, and
+            photo.depth.confidence-view.png. Classes always say it, depth and normals where they were trained to.
         tasks: What is predicted and written, of the tasks of the network; by default all. Decoders that none of these
             needs are not computed.
         pictures: Also write the pictures for people, which take most of the time.
@@ -94,7 +94,7 @@ def predict(
         tile_size: Compute in tiles of this height and width, such as 480x960; by default the size at which the network
             was evaluated. Together with --height images are scaled to it first.
         tile_overlap: Share of a tile that it has in common with the next one; by default 0.25.
-        point_cloud: Write IMAGE.ply too: the points of the image in metres, x right, y down, z forward, with colors,
+        point_cloud: Write photo.ply too: the points of the image in metres, x right, y down, z forward, with colors,
             and normals if they are predicted. The sky is left out.
         point_color: What gives points their color: image, or the name of a task, such as that with the classes.
         rerun: Write recording.rrd too, for the viewer of rerun.io: images, maps, camera and points, one image after the
@@ -110,7 +110,7 @@ def predict(
         videos: Which videos to write: names of tasks, TASK.confidence, side-by-side; by default all.
         smooth: Share of the past in each frame of a video, from 0 to below 1, such as 0.6: classes flicker less. The
             past follows the motion, and is forgotten where the scene is cut.
-        frames: Also write the maps of each frame of a video for programs, into the folder VIDEO.frames.
+        frames: Also write the maps of each frame of a video for programs, into the folder film.frames.
         video_height: Height of the videos and of their maps; by default that of the film, at most 1080.
         device: Where to compute: auto (a GPU when there is one), cpu, cuda, cuda:1 or mps.
     """
@@ -222,5 +222,8 @@ def _view_settings(texts: Sequence[str]) -> dict[str, dict[str, Any]]:
         task, dot, name = key.rpartition(".")
         if not equals or not dot:
             raise ValueError(f"--view {text} is not TASK.SETTING=VALUE")
-        settings.setdefault(task, {})[name] = yaml.safe_load(value)
+        try:
+            settings.setdefault(task, {})[name] = yaml.safe_load(value)
+        except yaml.YAMLError as error:
+            raise ValueError(f"--view {text}: {value!r} is no value: write a number or a word behind the =") from error
     return settings

@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, NamedTuple
@@ -63,8 +62,17 @@ class Lens(RangedSettings):
         """Raise ``ValueError`` for the first image whose focal length will not be known, or for images without file."""
         if self.focal is self.fov is None and focal_length(predictor.model.experiment.data) is None:
             for file in files or (None,):
-                with suppress(OSError):  # a file that cannot be read is left out later
+                if file is None or is_readable(file):  # another is left out later
                     self.find((1, 1), file, predictor)
+
+
+def is_readable(file: Path) -> bool:
+    """Return whether a file is an image, as far as its head says."""
+    try:
+        with open_image(file, load=False):
+            return True
+    except (ValueError, OSError):
+        return False
 
 
 def film_equivalent(file: Path) -> float | None:

@@ -2,9 +2,11 @@
 
 import os
 import warnings
+from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
+from taskscape.data.readers.folder.matching import files_below
 from taskscape.data.readers.images import SUFFIXES
 from taskscape.files.paths import require_images
 
@@ -18,32 +20,34 @@ VIDEOS = (
 def name_images(images: Iterable[Path], out: Path) -> dict[str, Path]:
     """Return the images by the names of their predictions: their paths below the folder that they share.
 
-    Warns of other files in folders. Images that differ in nothing but the suffix keep it. What lies in ``out`` is not
-    taken from a folder; a file that is named by itself may have any suffix. Raises ``ValueError`` for a path that does
-    not exist, or when there is no image.
+    Links are called as they are, not as what they lead to. Warns of other files in folders. Images that differ in
+    nothing but the suffix keep it. What lies in ``out`` is not taken from a folder; a file that is named by itself may
+    have any suffix. Raises ``ValueError`` for a path that does not exist, for a folder that lies in ``out``, or when
+    there is no image.
     """
     images = tuple(images)
     require_images(images)
     files: dict[Path, None] = {}  # in the order of their naming, each once
     for path in images:
         if path.is_dir():
-            inside = [p for p in sorted(path.rglob("*")) if p.is_file() and out.resolve() not in p.resolve().parents]
-            files |= dict.fromkeys(p.resolve() for p in inside if p.suffix.lower() in SUFFIXES)
-            others = [p for p in inside if p.suffix.lower() not in (*SUFFIXES, *VIDEOS) and not p.name.startswith(".")]
+            inside = _inside(path, out)
+            files |= dict.fromkeys(_whole(p) for p in inside if p.suffix.lower() in SUFFIXES and p.exists())
+            others = [p for p in inside if p.suffix.lower() not in (*SUFFIXES, *VIDEOS) or not p.exists()]
             if others:
                 warnings.warn(
                     f"{path}: {len(others)} files are left out, such as {others[0].name}: only {', '.join(SUFFIXES)} "
-                    "are taken from folders",
+                    "are taken from folders, and no links to files that are not there",
                     stacklevel=2,
                 )
         else:
-            files[path.resolve()] = None
+            files[_whole(path)] = None
     if not files:
         raise ValueError(f"there is no image in {', '.join(map(str, images)) or 'an empty list'}; name some")
     shared = Path(os.path.commonpath([file.parent for file in files]))
     short = [file.relative_to(shared).with_suffix("").as_posix() for file in files]
+    count = Counter(short)
     return {
-        name if short.count(name) == 1 else file.relative_to(shared).as_posix(): file
+        name if count[name] == 1 else file.relative_to(shared).as_posix(): file
         for name, file in zip(short, files, strict=True)
     }
 
@@ -51,17 +55,33 @@ def name_images(images: Iterable[Path], out: Path) -> dict[str, Path]:
 def videos_among(paths: Iterable[Path], out: Path) -> tuple[list[Path], list[Path]]:
     """Return the videos that were named or lie in folders that were named, and the paths that are left for images.
 
-    A folder is left for images unless it has only videos. What lies in ``out`` is not taken from a folder.
+    A folder is left for images unless it has only videos. What lies in ``out`` is not taken from a folder. Raises
+    ``ValueError`` for a folder that lies in ``out``.
     """
     videos: list[Path] = []
     others: list[Path] = []
     for path in paths:
         if path.is_dir():
-            inside = [p for p in sorted(path.rglob("*")) if p.is_file() and out.resolve() not in p.resolve().parents]
-            found = [p for p in inside if p.suffix.lower() in VIDEOS]
+            inside = _inside(path, out)
+            found = [p for p in inside if p.suffix.lower() in VIDEOS and p.exists()]
             videos += found
             if not found or any(p.suffix.lower() in SUFFIXES for p in inside):
                 others.append(path)
         else:
             (videos if path.suffix.lower() in VIDEOS else others).append(path)
     return videos, others
+
+
+def _inside(folder: Path, out: Path) -> list[Path]:
+    """Return the files of a folder, without what lies in ``out``. Raises ``ValueError`` where all of it does."""
+    if folder.resolve().is_relative_to(out.resolve()):
+        raise ValueError(
+            f"{folder} lies in {out}, where predictions are written and nothing is taken for an image: choose another "
+            "folder with --out, or name the images one by one"
+        )
+    return [path for path in files_below(folder) if not path.resolve().is_relative_to(out.resolve())]
+
+
+def _whole(path: Path) -> Path:
+    """Return the whole path of a file, with its own name where it is a link."""
+    return Path(os.path.normpath(path.absolute()))

@@ -42,9 +42,7 @@ def find_files(
     besides; files with one of ``other_suffixes`` belong to others. Raises ``ValueError`` where two files have one name.
     """
     found = Found(places=list(places.values()))
-    inside = (
-        (path, prefix + _relative(path, top)) for prefix, top in places.items() for path in _walk(top, _above(top))
-    )
+    inside = ((path, prefix + _relative(path, top)) for prefix, top in places.items() for path in files_below(top))
     for path, inner in inside:
         ending = path.suffix.lower()
         name = normalized(inner.removesuffix(path.suffix))
@@ -71,6 +69,14 @@ def find_files(
 def normalized(name: str) -> str:
     """Return a name in Unicode's composed form: some systems write ö as two characters."""
     return unicodedata.normalize("NFC", name)
+
+
+def files_below(folder: Path) -> Iterator[Path]:
+    """Return all files in a folder and its subfolders, also behind links, in order; nothing hidden or left by systems.
+
+    A link to nothing is among them. Raises ``OSError`` for a folder that cannot be read.
+    """
+    yield from _walk(folder, _above(folder))
 
 
 def _above(folder: Path) -> set[str]:
