@@ -100,10 +100,12 @@ def make_run(
     with run.metrics.open("w", newline="") as file:
         table = csv.writer(file)
         losses, weights = [f"train/loss/{t}" for t in tasks], [f"train/weight/{t}" for t in tasks]
-        table.writerow(["epoch", "step", "lr", "seconds", *losses, *weights, *(f"val/{m}" for m in metrics)])
+        validated = [f"val/loss/{t}" for t in tasks] + [f"val/{m}" for m in metrics]
+        table.writerow(["epoch", "step", "lr", "seconds", *losses, *weights, *validated])
         for epoch in range(1, 5):
             table.writerow(
                 [epoch, 10 * epoch, 1e-3 / epoch, 5.0, *(2.0 / epoch for _ in tasks), *(1.0 for _ in tasks)]
+                + ["" if epoch == 2 else 3.0 / epoch for _ in tasks]
                 + ["" if epoch == 2 else value * epoch / 4 for value in metrics.values()]
             )
     np.savez(run.samples(), **samples(np.random.default_rng(0), tasks, size, count))

@@ -282,6 +282,12 @@ def test_a_warning_where_images_differ(make_run: MakeRun, tmp_path: Path) -> Non
     assert "Evaluated on other images" in write_comparison([one, other], tmp_path / "page.html").read_text()
 
 
+def test_losses_of_training_and_validation_are_drawn(make_run: MakeRun, tmp_path: Path) -> None:
+    text = write_comparison([make_run("a"), make_run("b", settings={"epochs": 9})], tmp_path / "page.html").read_text()
+    assert "Training loss, depth over epoch: a from 2 at 1 to 0.5 at 4; b" in text
+    assert "Validation loss, depth over epoch: a from 3 at 1 to 0.75 at 4; b" in text
+
+
 def test_one_run_is_no_comparison(make_run: MakeRun, tmp_path: Path) -> None:
     run = make_run()
     with pytest.raises(ValueError, match="at least two runs"):

@@ -13,7 +13,7 @@ from typing import Any
 
 from taskscape.files import atomic_write
 from taskscape.metrics.spec import MetricSpec
-from taskscape.report.charts import COLORS, Series, chart
+from taskscape.report.charts import COLORS, Series, chart, spans_decades
 from taskscape.report.columns import MISSING, mean_and_deviation
 from taskscape.report.curves import grid
 from taskscape.report.glossary import arrow, cost_text, direction, leading, shown, unit_and_direction
@@ -207,7 +207,7 @@ def _failures(table: SweepTable) -> str:
     if not noted:
         return ""
     lines = "".join(f"<p>{escape(run.path.name)}: {escape(run.state)}, {escape(run.note)}</p>" for run in noted)
-    return folded(f"{len(noted)} runs without a result", lines)
+    return folded(f"{len(noted)} run{'s' * (len(noted) > 1)} without a result", lines)
 
 
 def _parallel(table: SweepTable, groups: Sequence[_Group]) -> str:
@@ -249,14 +249,25 @@ def _slices(table: SweepTable, groups: Sequence[_Group]) -> str:
 
 def _curves(table: SweepTable, groups: Sequence[_Group]) -> str:
     """Draw the validations of the best settings: a color each as far as there are colors, the others faint."""
+    drawn = chart(table.spec.title, _lines(groups, f"val/{table.monitor}"), unit_and_direction(table.spec))
+    columns = dict.fromkeys(column for run in table.runs for column in run.curves if column.startswith("val/loss/"))
+    lines = {f"Validation loss, {column.removeprefix('val/loss/')}": _lines(groups, column) for column in columns}
+    losses = [
+        chart(title, of, y_log=spans_decades([y for s in of for _, y in s.points])) for title, of in lines.items()
+    ]
+    return (grid([drawn]) if drawn else "") + (folded("Validation losses", grid(losses)) if any(losses) else "")
+
+
+def _lines(groups: Sequence[_Group], column: str) -> list[Series]:
+    """Return a line per run of the first groups."""
     lines = []
     for i, group in enumerate(groups[:_DRAWN]):
         named = i < len(COLORS)
         for j, run in enumerate(group.runs):
-            curve = run.curves.get(f"val/{table.monitor}", [])
             color = COLORS[i] if named else "var(--yardstick)"
-            lines.append(Series(group.name if named and j == 0 else "", color, curve, faint=not named))
-    return grid([drawn]) if (drawn := chart(table.spec.title, lines, unit_and_direction(table.spec))) else ""
+            label = group.name if named and j == 0 else ""
+            lines.append(Series(label, color, run.curves.get(column, []), faint=not named))
+    return lines
 
 
 def _specs(table: SweepTable) -> dict[str, MetricSpec]:

@@ -3,25 +3,26 @@
 from taskscape.report.charts import Series, chart, spans_decades
 from taskscape.report.columns import color
 from taskscape.report.comparison.runs import Comparison
-from taskscape.report.curves import YARDSTICK, grid, losses, over_minutes, validation
+from taskscape.report.curves import STAGES, YARDSTICK, grid, losses, over_minutes, validation
 from taskscape.report.glossary import leading, unit_and_direction
 from taskscape.report.html import folded
-from taskscape.report.words import task_word
+from taskscape.report.words import heading, task_word
 
 
 def curve_section(compared: Comparison) -> str:
-    """Draw the leading metrics and the training losses; over time and the other metrics in closed parts below."""
+    """Draw the leading metrics and the losses; what is over time, and the other metrics, in closed parts below."""
     columns = list(dict.fromkeys(column for g in compared.groups for run in g.runs for column in run.curves))
     metrics = validation(columns, compared.specs)
-    training = {
-        f"Training loss, {task_word(name, compared.tasks)}": column
+    loss_columns = {
+        f"{heading(STAGES[stage])} loss, {task_word(name, compared.tasks)}": column
+        for stage in STAGES
         for name, stages in losses(columns).items()
         for column in stages
-        if column.startswith("train/")
+        if column.startswith(f"{stage}/")
     }
     first = leading(metrics, compared.specs)
     main = [_metric_curves(compared, name, metrics[name]) for name in first]
-    main += [_loss_curves(compared, title, column) for title, column in training.items()]
+    main += [_loss_curves(compared, title, column) for title, column in loss_columns.items()]
     over_time = [_metric_curves(compared, name, metrics[name], over_time=True) for name in first]
     rest = [_metric_curves(compared, name, column) for name, column in metrics.items() if name not in first]
     return (
@@ -45,7 +46,7 @@ def _metric_curves(compared: Comparison, name: str, column: str, *, over_time: b
 def _loss_curves(compared: Comparison, title: str, column: str) -> str:
     lines = _lines(compared, column)
     steps = column.removeprefix("train/")
-    if all(len(line.points) < 2 for line in lines):  # a single epoch: its steps
+    if all(len(line.points) < 2 for line in lines) and steps != column:  # a single epoch: its steps
         lines = [
             Series(g.name if j == 0 else "", color(i), run.steps.get(steps, []))
             for i, g in enumerate(compared.groups)

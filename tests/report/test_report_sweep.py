@@ -1,0 +1,34 @@
+"""The page of a sweep: settings sorted, averaged over seeds, drawn."""
+
+import csv
+import json
+from pathlib import Path
+
+from taskscape.metrics.spec import MetricSpec
+from taskscape.report.sweep import SweepTable, SweptRun, write_sweep
+
+MIOU = MetricSpec("mIoU", "%", "Overlap.", digits=2, higher_is_better=True, leads=True)
+
+
+def swept(folder: Path, rate: str, seed: int, miou: float | None, loss: float) -> SweptRun:
+    values = {"optimizer.lr": rate, "seed": str(seed)}
+    curves = {"val/semseg/miou": [(1.0, 1.0), (2.0, miou or 0.0)], "val/loss/semseg": [(1.0, 2.0), (2.0, loss)]}
+    metrics = {} if miou is None else {"semseg/miou": miou}
+    state, note = ("failed", "<no room>") if miou is None else ("finished", "")
+    command = f"taskscape train joint --optimizer.lr {rate} --seed {seed}"
+    path = folder / "runs" / f"lr={rate},seed={seed}"
+    return SweptRun(path, values, state, note, command, metrics, {"semseg/miou": MIOU}, curves, 60.0)
+
+
+def test_a_sweep_says_what_is_best_and_draws_metrics_and_losses(tmp_path: Path) -> None:
+    found = [("1e-3", 0, 30.0, 1.5), ("1e-3", 1, 34.0, 1.4), ("1e-2", 0, 40.0, 0.9), ("1e-2", 1, 41.0, 0.8)]
+    runs = [swept(tmp_path, *one) for one in [*found, ("1e-1", 0, None, 9.0)]]
+    table = SweepTable("rates", runs, ["optimizer.lr", "seed"], "semseg/miou", MIOU)
+    text = write_sweep(table, tmp_path).read_text()
+    best = json.loads((tmp_path / "results.json").read_text())["best"]
+    assert best == {"run": "lr=1e-2,seed=0", "command": "taskscape train joint --optimizer.lr 1e-2 --seed 0"}
+    assert "40.50 <small>± 0.71</small>" in text and text.index("40.50 <small>") < text.index("32.00 <small>")
+    assert "Validation loss, semseg" in text and "optimizer.lr 1e-2 from 2 at 1 to 0.9 at 2" in text
+    assert "1 run without a result" in text and "&lt;no room&gt;" in text
+    rows = list(csv.DictReader((tmp_path / "results.csv").open()))
+    assert [row["semseg/miou"] for row in rows] == ["30.0", "34.0", "40.0", "41.0", ""]
