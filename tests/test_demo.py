@@ -22,15 +22,34 @@ def streets(steps_per_second: float, seconds: float) -> tuple[int, int]:
 
 
 def test_streets_follow_the_speed_and_the_time() -> None:
-    assert streets(4.0, 300.0) == (1000, 6)
-    assert streets(4.0, 150.0) == streets(2.0, 300.0) == (500, 12)
+    assert streets(4.0, 310.0) == (1000, 6)
+    assert streets(4.0, 160.0) == (500, 12)
+    assert streets(2.0, 320.0) == (500, 12)
     assert streets(1e6, 250.0)[0] == MOST_STREETS
-    assert streets(0.01, 10.0) == (FEWEST_STREETS, 60)
+    assert streets(0.01, 10.0) == (FEWEST_STREETS, 300)
+
+
+@pytest.mark.parametrize("minutes", [0.5, 1, 2, 4, 8])
+@pytest.mark.parametrize("steps_per_second", [0.3, 1, 3, 10])
+def test_rendering_and_evaluation_leave_time_to_train_where_there_is_any(
+    minutes: float, steps_per_second: float
+) -> None:
+    speed, seconds = Speed(1, steps_per_second), 60 * minutes
+    experiment = fitted(recipes.demo(), speed, seconds)
+    data = experiment.data
+    assert isinstance(data, Streets)
+    rendering = (data.train + data.val) / (speed.steps * experiment.batch_size)
+    training = seconds - rendering - demo.end(experiment, speed)
+    if steps_per_second * minutes >= 1:
+        assert training > 0.3 * seconds
+    if steps_per_second * minutes >= 10:
+        assert data.val == demo.MOST_VALIDATED
+    assert ("hardly any training" in in_words(experiment, speed, seconds, minutes)) == (training < 1)
 
 
 def test_what_was_decided_is_one_line() -> None:
     speed = Speed(1, 2.5)
-    text = in_words(fitted(recipes.demo(), speed, 240.0), speed, 240.0, 5.0)
+    text = in_words(fitted(recipes.demo(), speed, 270.0), speed, 270.0, 5.0)
     assert text == (
         "this machine does 2.5 steps a second with 1 thread: 500 streets, about 9 epochs in 3.6 minutes; "
         "--minutes 20 gives more"

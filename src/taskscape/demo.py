@@ -23,15 +23,19 @@ PRETRAINED = "tf_efficientnet_lite0"
 """The encoder of ``demo_pretrained``."""
 MOST_STREETS = 1600
 """Where more would not help much."""
-FEWEST_STREETS = 100
+FEWEST_STREETS = 20
 LOOKS_PER_STREET = 10
 """How often each street is trained on. To render one takes about as long as to train on it once."""
 MOST_EPOCHS = 60
 """Where more time would not help much: a GPU is done in less than it is given."""
 IMAGES_PER_VALIDATION = 6000
 """How many images are trained on between two validations, which take as long as 120 of them."""
-END = 320
-"""What evaluation and report take at the end, in images of training."""
+MOST_VALIDATED, FEWEST_VALIDATED = 200, 20
+"""Streets to validate on: all but where there is very little time."""
+IMAGES_PER_VALIDATED = 20
+"""On how many images there is time to train for each of them."""
+END, END_PER_VALIDATED = 100, 1.1
+"""What report and evaluation take at the end, in images of training."""
 TRIAL_SECONDS = 2.0
 """How long each number of threads is tried."""
 WORTHWHILE = 1.15
@@ -55,18 +59,16 @@ def demo(run: Path, minutes: float, started: float | None = None) -> Result:
     streets and of threads; after the streets are made, training has the time that is left.
     """
     started = time.monotonic() if started is None else started
-    experiment = recipe()
-    speed = measure(experiment)
+    speed = measure(recipe())
     torch.set_num_threads(speed.threads)
-    end = END / (speed.steps * experiment.batch_size)
 
     def left() -> float:
-        return max(60 * minutes - (time.monotonic() - started) - end, 1.0)
+        return 60 * minutes - (time.monotonic() - started)
 
-    experiment = fitted(experiment, speed, left())
+    experiment = fitted(recipe(), speed, left())
     print(in_words(experiment, speed, left(), minutes), file=sys.stderr)
     runs.open_data(experiment, launch(experiment.device))
-    return runs.train(replace(experiment, minutes=left() / 60), run)
+    return runs.train(replace(experiment, minutes=max(left() - end(experiment, speed), 1.0) / 60), run)
 
 
 def photograph(run: Path) -> Path:
@@ -124,25 +126,50 @@ def _steps_per_second(trainer: Trainer) -> float:
 
 
 def fitted(experiment: Experiment, speed: Speed, seconds: float) -> Experiment:
-    """Return the experiment with as many streets as can be made and trained on several times in these seconds."""
-    streets = experiment.data
-    assert isinstance(streets, Streets)
-    images = seconds * speed.steps * experiment.batch_size
-    count = round(images / LOOKS_PER_STREET / 100) * 100  # in hundreds, so that a second demo finds them made
-    count = min(max(count, FEWEST_STREETS), MOST_STREETS)
-    validate_every = math.ceil(IMAGES_PER_VALIDATION / count)
-    return replace(experiment, data=replace(streets, train=count), epochs=MOST_EPOCHS, validate_every=validate_every)
+    """Return the experiment with as many streets as can be made and trained on several times in these seconds.
+
+    They are for everything that is still to be done, evaluation and report too.
+    """
+    rate = speed.steps * experiment.batch_size
+    val = _within(10 * round(seconds * rate / IMAGES_PER_VALIDATED / 10), FEWEST_VALIDATED, MOST_VALIDATED)
+    experiment = _with_streets(experiment, FEWEST_STREETS, val)
+    count = (seconds - end(experiment, speed)) * rate / LOOKS_PER_STREET
+    tens = 100 if count >= 100 else 20  # round numbers, so that a second demo finds them made
+    count = _within(tens * round(count / tens), FEWEST_STREETS, MOST_STREETS)
+    return replace(
+        _with_streets(experiment, count, val),
+        epochs=MOST_EPOCHS,
+        validate_every=math.ceil(IMAGES_PER_VALIDATION / count),
+    )
+
+
+def end(experiment: Experiment, speed: Speed) -> float:
+    """Return how many seconds evaluation and report take."""
+    return (END + END_PER_VALIDATED * _streets(experiment).val) / (speed.steps * experiment.batch_size)
 
 
 def in_words(experiment: Experiment, speed: Speed, seconds: float, minutes: float) -> str:
-    """Return what was decided, in one line; ``seconds`` are for rendering and training."""
-    streets = experiment.data
-    assert isinstance(streets, Streets)
+    """Return what was decided, in one line; ``seconds`` are for all that is still to be done."""
+    streets = _streets(experiment)
     images_per_second = speed.steps * experiment.batch_size
-    training = max(seconds - streets.train / images_per_second, 0.0)
+    training = seconds - end(experiment, speed) - (streets.train + streets.val) / images_per_second
     epochs = min(max(training * images_per_second / streets.train, 1), MOST_EPOCHS)
     threads = f"{speed.threads} thread" + "s" * (speed.threads > 1)
-    return (
-        f"this machine does {speed.steps:.1f} steps a second with {threads}: {streets.train} streets, about "
-        f"{epochs:.0f} epochs in {training / 60:.1f} minutes; --minutes {4 * minutes:.0f} gives more"
-    )
+    text = f"this machine does {speed.steps:.1f} steps a second with {threads}: {streets.train} streets, "
+    if training < 1:
+        needed = minutes + (1 - training) / 60
+        return f"{text}hardly any training, in about {needed:.1f} minutes; --minutes {10 * minutes:g} is better"
+    return f"{text}about {epochs:.0f} epochs in {training / 60:.1f} minutes; --minutes {4 * minutes:.0f} gives more"
+
+
+def _streets(experiment: Experiment) -> Streets:
+    assert isinstance(experiment.data, Streets)
+    return experiment.data
+
+
+def _with_streets(experiment: Experiment, train: int, val: int) -> Experiment:
+    return replace(experiment, data=replace(_streets(experiment), train=train, val=val))
+
+
+def _within(count: float, least: int, most: int) -> int:
+    return round(min(max(count, least), most))

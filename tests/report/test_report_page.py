@@ -15,7 +15,7 @@ from elevation import Elevation
 from taskscape.metrics.spec import MetricSpec
 from taskscape.modalities import ClassSet, Depth, Modality, Semseg
 from taskscape.report import write_comparison, write_report
-from taskscape.report.run import flatten
+from taskscape.report.run import flatten, setting_text
 from taskscape.run_folder import Result, RunFolder
 
 VOID = {"img", "meta", "wbr"}
@@ -262,3 +262,9 @@ def test_a_page_needs_no_torch(make_run: MakeRun) -> None:
         f"write_report(Path({str(make_run())!r})); sys.exit('torch' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_an_empty_setting_is_none() -> None:
+    assert setting_text({}) == setting_text([]) == "none"
+    assert setting_text({"depth": 2.0}) == '{"depth": 2.0}'
+    assert setting_text(0) == "0"

@@ -161,7 +161,9 @@ def flatten(settings: Any, prefix: str = "") -> dict[str, str]:
 
 
 def setting_text(setting: Any) -> str:
-    """Return a setting as text: a string as it is, other values as JSON."""
+    """Return a setting as text: a string as it is, an empty list or mapping as none, other values as JSON."""
+    if isinstance(setting, dict | list) and not setting:
+        return "none"
     return setting if isinstance(setting, str) else json.dumps(setting, default=str, ensure_ascii=False)
 
 
