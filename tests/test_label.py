@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import shutil
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -15,8 +16,9 @@ import torch.nn.functional as F
 
 from blocks import SIZE, pack
 from taskscape import runs
+from taskscape.batch import Sample
 from taskscape.cli import main
-from taskscape.data import Manifest, Packed, Store
+from taskscape.data import Manifest, Packed, Store, StoreWriter
 from taskscape.data.check import check
 from taskscape.inference.label import KIND, label
 from taskscape.inference.labelers import NetworkLabeler
@@ -162,6 +164,39 @@ def test_labels_that_are_there_are_kept(run: Path, tmp_path: Path) -> None:
     other = pack(tmp_path / "other", fields=("semseg",), classes=replace(CITYSCAPES_2, classes=("a", "b")))
     with pytest.raises(ValueError, match=r"its labels 'semseg' are .*--suffix _predicted"):
         label(run, other, tmp_path / "x", tasks=("semseg",), fill=True, device="cpu")
+
+
+def test_kept_labels_stay_bit_for_bit(run: Path, tmp_path: Path) -> None:
+    rng = np.random.default_rng(3)
+    vectors = rng.normal(size=(4, *SIZE, 3)).astype(np.float32)
+    vectors /= np.linalg.norm(vectors, axis=-1, keepdims=True)
+    writer = StoreWriter(tmp_path / "store", SIZE, {"train": 2, "val": 2}, {"normals": Normals()}, {"kind": "mine"})
+    for number, normals in enumerate(vectors):
+        known = rng.random(SIZE) < 0.7
+        values = {"image": rng.integers(0, 256, (*SIZE, 3), np.uint8), "normals": normals}
+        writer.put(("train", "val")[number // 2], number % 2, Sample(values, {"normals": known}, str(number)))
+    writer.finish()
+    label(run, tmp_path / "store", tmp_path / "new", tasks=("normals",), fill=True, device="cpu")
+    old, new = (np.load(tmp_path / name / "train" / "normals-000.npy") for name in ("store", "new"))
+    known = old.any(-1)
+    assert np.array_equal(new[known], old[known]) and new.any(-1).all() and not known.all()
+
+
+def test_a_store_that_was_changed_is_not_taken_for_the_one_that_was_labelled(run: Path, tmp_path: Path) -> None:
+    store, out = tmp_path / "store", tmp_path / "new"
+    pack(store, fields=("normals",), seed=1)
+    label(run, store, out, tasks=("semseg",), device="cpu")
+    with pytest.raises(KeyboardInterrupt):
+        label(run, store, tmp_path / "begun", tasks=("semseg",), device="cpu", report=interrupted)
+    shutil.rmtree(store)
+    pack(store, fields=("normals",), seed=2)  # the same settings and counts, other content
+    for place in (out, tmp_path / "begun"):
+        with pytest.raises(ValueError, match="delete it or choose another folder"):
+            label(run, store, place, tasks=("semseg",), device="cpu")
+
+
+def interrupted(done: int, total: int) -> None:
+    raise KeyboardInterrupt
 
 
 def test_a_store_is_changed_only_when_that_is_asked_for(run: Path, store: Path, tmp_path: Path) -> None:

@@ -48,7 +48,8 @@ def label(
     """Write a store with all that ``store`` has and the labels that a model predicts, and return its manifest.
 
     The manifest's ``source["predicted"]`` says of every such field which model made it, with the checksum of its
-    weights, the threshold, and which share of the pixels was kept. An interrupted run resumes.
+    weights, the fingerprint of the store, the threshold, and which share of the pixels was kept. An interrupted run
+    resumes, while these are the same.
 
     Args:
         model: The folder of a run, a released model or one of the hub by its name, or an ONNX file (``OnnxLabeler``).
@@ -91,7 +92,8 @@ def label(
         "predicted": {
             **manifest.source.get("predicted", {}),
             **{
-                field: {**labeler.about(), "task": name, "threshold": least[name], "fill": fill}
+                field: {**labeler.about(), "data": manifest.fingerprint, "task": name}
+                | {"threshold": least[name], "fill": fill}
                 | ({} if labeler.tasks[name].predicts_classes else {"without": list(without)})
                 for name, field in fields.items()
             },
@@ -194,8 +196,9 @@ def _write(
                 for name, field in fields.items():
                     value, mask = (part[position] for part in arrays[name])
                     if field in stored:
-                        value, mask = _filled(value, mask, stored.pop(field), modalities[field])
-                    values[field], valid[field] = value, mask
+                        stored[field] = _filled(value, mask, stored[field], modalities[field])
+                    else:
+                        values[field], valid[field] = value, mask
                 writer.put(split, index, Sample(values, valid, opened.names[index]), stored)
             done += len(some)
             if report is not None:
@@ -221,13 +224,11 @@ def _shown(
     return shown
 
 
-def _filled(value: Array, mask: Mask, stored: Array, modality: Modality) -> tuple[Array, Mask]:
-    """Return the labels that there are, and predicted ones where there are none."""
-    target = modality.unpack(torch.from_numpy(stored[None].copy()))
-    known = target.valid[0].numpy()
-    own = modality.to_array(target.value)[0]
-    chosen = known.reshape(known.shape + (1,) * (own.ndim - 2))
-    return np.where(chosen, own, value).astype(own.dtype), known | mask
+def _filled(value: Array, mask: Mask, stored: Array, modality: Modality) -> Array:
+    """Return the stored form of a label, as it is where it is known, with predicted values where it is not."""
+    known = modality.unpack(torch.from_numpy(stored[None].copy())).valid[0].numpy()
+    chosen = known.reshape(known.shape + (1,) * (stored.ndim - 2))
+    return np.where(chosen, stored, modality.pack(value, mask & ~known))
 
 
 def _is_written(path: Path, source: Mapping[str, Any]) -> bool:
