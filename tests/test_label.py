@@ -21,7 +21,7 @@ from taskscape.cli import main
 from taskscape.data import Manifest, Packed, Store, StoreWriter
 from taskscape.data.check import check
 from taskscape.inference.label import KIND, label
-from taskscape.inference.labelers import NetworkLabeler
+from taskscape.inference.labelers import NetworkLabeler, OnnxLabeler
 from taskscape.modalities import Depth, Normals, Semseg
 from taskscape.modalities.class_sets import CITYSCAPES_2
 from taskscape.serialization import unstructure
@@ -356,6 +356,58 @@ def test_a_file_may_say_what_its_outputs_are(
     monkeypatch.setattr(Session, "metadata", {"taskscape": "{}"})
     with pytest.raises(ValueError, match=r"its metadata are damaged .*name its --outputs"):
         label(onnx, store, tmp_path / "c")
+
+
+@pytest.mark.parametrize("kind", ["float", "float16", "double", "uint8"])
+def test_probabilities_and_scores_are_sure_alike_in_every_type(
+    onnx: Path, store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    class Sure(Session):
+        soft = False
+
+        def get_inputs(self) -> list[SimpleNamespace]:
+            return [SimpleNamespace(name="image", type=f"tensor({kind})", shape=[None, 3, *self.fixed])]
+
+        def get_outputs(self) -> list[SimpleNamespace]:
+            return [SimpleNamespace(name="scores", shape=[None, 19, 32, 48])]
+
+        def run(self, names: None, inputs: dict[str, np.ndarray]) -> list[np.ndarray]:
+            image = inputs["image"]
+            assert image.dtype.name == {"float": "float32", "double": "float64"}.get(kind, kind)
+            scores = torch.from_numpy(image[:, :1].astype(np.float32)) * torch.linspace(-0.02, 0.02, 19).view(
+                1, -1, 1, 1
+            )
+            return [(scores.softmax(1) if self.soft else scores).numpy().astype(np.float32)]
+
+    monkeypatch.setattr(sys.modules["onnxruntime"], "InferenceSession", Sure)
+    stores = []
+    for soft in (False, True):
+        monkeypatch.setattr(Sure, "soft", soft)
+        label(onnx, store, tmp_path / f"{soft}", outputs=("semseg:cityscapes-19",), threshold=0.2)
+        stores.append(gathered(tmp_path / f"{soft}", "semseg"))
+    (value, valid), (same, sure) = stores
+    assert torch.equal(valid, sure) and torch.equal(value, same) and 0.1 < valid.double().mean() < 0.9
+
+
+@pytest.mark.parametrize(
+    ("inputs", "shown"),
+    [
+        ([("image", "tensor(float)", ["b", 32, 48, 3])], r"image: tensor\(float\) \('b', 32, 48, 3\)"),
+        ([("image", "tensor(int64)", ["b", 3, 32, 48])], "int64"),
+        ([("image", "tensor(float)", [3, 32, 48])], r"\(3, 32, 48\)"),
+        ([("image", "tensor(float)", ["b", 1, 32, 48])], "'b', 1, 32"),
+        ([("image", "tensor(float)", ["b", 3, "h", "w"]), ("scale", "tensor(float)", [1])], "image.*scale"),
+    ],
+)
+def test_onnx_files_that_take_something_else(
+    onnx: Path, monkeypatch: pytest.MonkeyPatch, inputs: list[tuple[str, str, list[Any]]], shown: str
+) -> None:
+    given = [SimpleNamespace(name=name, type=kind, shape=shape) for name, kind, shape in inputs]
+    monkeypatch.setattr(Session, "get_inputs", lambda self: given)
+    with pytest.raises(
+        ValueError, match=rf"model\.onnx takes .*{shown}.*: export the network so that they are its only"
+    ):
+        OnnxLabeler(onnx, ("semseg:cityscapes-2", "depth"))
 
 
 def test_onnx_files_that_do_not_fit(onnx: Path, store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -23,6 +23,16 @@ from taskscape.runs.trained_model import TrainedModel, load
 from taskscape.serialization import structure
 from taskscape.tasks import Task, tasks_for
 
+_NUMBERS = {
+    "tensor(float)": np.float32,
+    "tensor(float16)": np.float16,
+    "tensor(double)": np.float64,
+    "tensor(uint8)": np.uint8,
+}
+"""Types of the input of an ONNX file."""
+_SUM = 0.02
+"""By which the sum of rounded probabilities may differ from 1."""
+
 
 class Label(NamedTuple):
     """A predicted label for a batch."""
@@ -118,7 +128,8 @@ class OnnxLabeler(Labeler):
     """An ONNX file, run by onnxruntime.
 
     Its input are RGB images (B, 3, H, W), floating-point in 0..255 or uint8; its outputs, in their order, those that
-    words name: scores (B, classes, H, W) or class ids (B, H, W), depth (B, 1, H, W) in metres, normals (B, 3, H, W), ….
+    words name: scores or probabilities (B, classes, H, W) or class ids (B, H, W), depth (B, 1, H, W) in metres, normals
+    (B, 3, H, W), ….
     A file of ``taskscape export`` says itself what they are, and at which height of images it is most accurate.
     """
 
@@ -127,8 +138,8 @@ class OnnxLabeler(Labeler):
 
         Images are scaled to ``height`` for the file, and its outputs back.
 
-        Raises ``ValueError`` with the remedy where onnxruntime is not installed, the file is not one of ONNX, or the
-        outputs are not those of the file.
+        Raises ``ValueError`` with the remedy where onnxruntime is not installed, the file is not one of ONNX, its input
+        is another one, or the outputs are not those of the file.
         """
         try:
             import onnxruntime
@@ -143,10 +154,26 @@ class OnnxLabeler(Labeler):
         except Exception as error:  # onnxruntime raises classes of its own, of no common base
             raise ValueError(f"{path} cannot be run by onnxruntime: {error}") from error
         self.path, self.height = path, height
+        self._check_input()
         self.outputs = self.session.get_outputs()
         stated = self.session.get_modelmeta().custom_metadata_map.get("taskscape")
         self.tasks = tasks_for(self._stated(stated) if not outputs else self._named(outputs))
         self.evaluated_height = json.loads(stated).get("most_accurate_height") if stated and not outputs else None
+
+    def _check_input(self) -> None:
+        """Raise ``ValueError`` unless images (B, 3, H, W) are all that the file takes."""
+        inputs = self.session.get_inputs()
+        images = [
+            one
+            for one in inputs
+            if one.type in _NUMBERS and len(one.shape) == 4 and (one.shape[1] == 3 or not isinstance(one.shape[1], int))
+        ]
+        if len(inputs) != 1 or not images:
+            found = ", ".join(f"{one.name}: {one.type} {tuple(one.shape)}" for one in inputs) or "nothing"
+            raise ValueError(
+                f"{self.path} takes {found}, and RGB images (B, 3, H, W) are given, floating-point in 0..255 or uint8: "
+                "export the network so that they are its only input"
+            )
 
     def _stated(self, about: str | None) -> dict[str, Modality]:
         """Return what a file of ``taskscape export`` says of its outputs. Raises ``ValueError`` for another file."""
@@ -188,7 +215,7 @@ class OnnxLabeler(Labeler):
         if given != size:
             image = F.interpolate(image, given, mode="bilinear", antialias=True)
         rgb = (image * 255).clamp(0, 255).contiguous().cpu().numpy()
-        rgb = np.rint(rgb).astype(np.uint8) if "uint8" in source.type else rgb.astype(np.float32)
+        rgb = (np.rint(rgb) if source.type == "tensor(uint8)" else rgb).astype(_NUMBERS[source.type])
         at_once = source.shape[0] if isinstance(source.shape[0], int) else len(rgb)
         whole = np.concatenate([rgb, rgb[-1:].repeat(-len(rgb) % at_once, 0)])  # batches of a fixed size are filled up
         runs = [self.session.run(None, {source.name: whole[i : i + at_once]}) for i in range(0, len(whole), at_once)]
@@ -207,6 +234,7 @@ class OnnxLabeler(Labeler):
                 continue
             raw = _resized(raw.float(), size, "bilinear")
             if task.predicts_classes:
+                raw = _as_scores(raw)
                 labels[name] = Label(task.decode(raw), task.confidence_of(raw))
             else:
                 still = torch.eye(3).expand(len(raw), 3, 3), torch.ones(len(raw), 1, 1, 1)
@@ -252,6 +280,12 @@ def scaled_to(size: tuple[int, ...], height: int | None) -> tuple[int, ...]:
 
 def _resized(values: Tensor, size: tuple[int, ...], mode: str) -> Tensor:
     return values if values.shape[-2:] == size else F.interpolate(values, size, mode=mode)
+
+
+def _as_scores(raw: Tensor) -> Tensor:
+    """Return the logarithms of probabilities, which add up to 1 at every pixel; scores as they are."""
+    are_probabilities = raw.amin() >= 0 and (raw.sum(1) - 1).abs().amax() < _SUM
+    return raw.clamp_min(torch.finfo(raw.dtype).tiny).log() if are_probabilities else raw
 
 
 def _of_another_height(model: str, evaluated: str, height: int, size: tuple[int, int]) -> ValueError:
