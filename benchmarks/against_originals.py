@@ -9,14 +9,22 @@ A step is forward pass, losses, backward passes with what balances them, and opt
 without metrics. Each is measured A B C A B C …: theirs as published (float32), theirs with autocast to bf16 and, where
 their code allows it, channels last, which anyone can add in two lines, and ours in what ``precision: auto`` chose
 here. LibMTL's networks are trained by its own methods and by ours, so that nothing but the step differs.
+
+    python benchmarks/against_originals.py --mtan ../mtan --xtask ../xtask_mt --libmtl ../LibMTL --roof
+
+measures how far our steps are from what the machine can do: the time of their convolutions and linear layers alone, in
+turns with the step, and where the rest goes. That is in processor time of one thread, which other work hardly changes;
+the least of all counts.
 """
 
 import argparse
 import importlib
 import json
+import math
 import platform
 import random
 import sys
+import time
 import types
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -31,6 +39,8 @@ from torch import Tensor, nn
 
 from original_mtan import definitions, segnet
 from taskscape.batch import Batch, Target
+from taskscape.bench.profile import profiled
+from taskscape.bench.roof import roof
 from taskscape.evaluation import seconds_of
 from taskscape.machine import processor
 from taskscape.modalities.class_sets import CITYSCAPES_7, NYUV2_13, ClassSet
@@ -41,6 +51,7 @@ from taskscape.runs.build_step import build_step
 from taskscape.runs.fastest import as_in, settled
 from taskscape.tasks import Depth, SemanticSegmentation, SurfaceNormals, Task
 from taskscape.training.optimization import AdamConfig
+from taskscape.training.step import TrainingStep
 from taskscape.training.ways import Way
 from taskscape.weighting import CAGradConfig, FixedConfig, PCGradConfig, WeightingConfig
 
@@ -60,8 +71,13 @@ class Theirs(NamedTuple):
     """Gradients and optimizer."""
 
 
-Steps = tuple[Step, Step, Step, Way]
-"""Theirs, theirs with bf16 and channels last, ours, and what ours computes in."""
+class Pair(NamedTuple):
+    """What is compared."""
+
+    theirs: Callable[[], Theirs]
+    """Anew at each call."""
+    ours: Experiment
+    batch: Batch
 
 
 def random_batch(images: int, size: tuple[int, int], classes: ClassSet, *, with_normals: bool) -> Batch:
@@ -87,12 +103,11 @@ def tasks_of(batch: Batch, classes: ClassSet) -> dict[str, Task]:
     return {name: tasks[name] for name in batch.targets}
 
 
-def ours(experiment: Experiment, batch: Batch) -> tuple[Step, Way]:
-    """Return a step of an experiment, computed as is fastest here."""
+def ours(experiment: Experiment, batch: Batch) -> tuple[TrainingStep, Batch, Way]:
+    """Return the step of an experiment, computed as is fastest here, its batch, and how that is."""
     chosen = settled(experiment, batch, CPU)
     way = Way(chosen.number_format, chosen.channels_last, chosen.compile)
-    step, own = build_step(chosen, CPU), as_in(way, batch)
-    return lambda: step(own, 0), way
+    return build_step(chosen, CPU), as_in(way, batch), way
 
 
 def published(theirs: Theirs, image: Tensor) -> Step:
@@ -121,8 +136,8 @@ def tuned(theirs: Theirs, image: Tensor) -> Step:
 # -- MTAN --------------------------------------------------------------------------------------------------------------
 
 
-def mtan(checkout: Path, images: int, size: tuple[int, int]) -> Steps:
-    """Return the steps of SegNet-MTAN with segmentation, depth and normals."""
+def mtan(checkout: Path, images: int, size: tuple[int, int]) -> Pair:
+    """Return the pair of SegNet-MTAN with segmentation, depth and normals."""
     batch = random_batch(images, size, NYUV2_13, with_normals=True)
     fit = definitions(checkout / "im2im_pred" / "utils.py")["model_fit"]
     labels = [(batch.targets["semseg"].value, "semantic"), (batch.targets["depth"].value, "depth")]
@@ -146,20 +161,14 @@ def mtan(checkout: Path, images: int, size: tuple[int, int]) -> Steps:
     experiment = Experiment(
         network=SegnetMtanConfig(), tasks=tasks_of(batch, NYUV2_13), optimizer=AdamConfig(lr=1e-4), precision="auto"
     )
-    return published_and_ours(theirs, experiment, batch)
-
-
-def published_and_ours(theirs: Callable[[], Theirs], experiment: Experiment, batch: Batch) -> Steps:
-    """Return the three steps of a pair."""
-    mine, way = ours(experiment, batch)
-    return published(theirs(), batch.image), tuned(theirs(), batch.image), mine, way
+    return Pair(theirs, experiment, batch)
 
 
 # -- cross-task consistency --------------------------------------------------------------------------------------------
 
 
-def xtask(checkout: Path, images: int, size: tuple[int, int]) -> Steps:
-    """Return the steps of XTasC-Net with a ResNet-34 and 7 classes."""
+def xtask(checkout: Path, images: int, size: tuple[int, int]) -> Pair:
+    """Return the pair of XTasC-Net with a ResNet-34 and 7 classes."""
     sys.path.insert(0, str(checkout))
     torch.hub.load = lambda _, name, pretrained=False: getattr(torchvision.models, name)(weights=None)
     from model.xtask_ts import XTaskTSNet  # type: ignore[import-not-found]
@@ -196,7 +205,7 @@ def xtask(checkout: Path, images: int, size: tuple[int, int]) -> Steps:
         optimizer=recipe.optimizer,
         precision="auto",
     )
-    return published_and_ours(theirs, experiment, batch)
+    return Pair(theirs, experiment, batch)
 
 
 # -- LibMTL ------------------------------------------------------------------------------------------------------------
@@ -263,8 +272,8 @@ class LibMTLNetwork(Network, config=LibMTLConfig):
 
 def libmtl(
     checkout: Path, images: int, size: tuple[int, int], architecture: str, weighting: str, config: WeightingConfig
-) -> Steps:
-    """Return the steps of a network of LibMTL with segmentation, depth and normals."""
+) -> Pair:
+    """Return the pair of a network of LibMTL with segmentation, depth and normals."""
     batch = random_batch(images, size, NYUV2_13, with_normals=True)
     labels = {name: target.value for name, target in batch.targets.items()}
     arguments = {"calpha": 0.5, "rescale": 1} if weighting == "CAGrad" else {}
@@ -294,20 +303,22 @@ def libmtl(
         optimizer=AdamConfig(lr=1e-4),
         precision="auto",
     )
-    return published_and_ours(theirs, experiment, batch)
+    return Pair(theirs, experiment, batch)
 
 
 # -- all ---------------------------------------------------------------------------------------------------------------
 
 
-def pairs(arguments: argparse.Namespace) -> Iterator[tuple[str, Callable[[], Steps]]]:
+def pairs(arguments: argparse.Namespace) -> Iterator[tuple[str, Callable[[], Pair]]]:
     """Return what is compared, by name."""
     small, large = (128, 256), (288, 384)
+    count = arguments.images
     if arguments.mtan:
-        yield "MTAN, 3 tasks, 4 images of 128x256", partial(mtan, arguments.mtan, 4, small)
-        yield "MTAN, 3 tasks, 2 images of 288x384", partial(mtan, arguments.mtan, 2, large)
+        for images, size in ((count or 4, small), (count or 2, large)):
+            yield f"MTAN, 3 tasks, {images} images of {size[0]}x{size[1]}", partial(mtan, arguments.mtan, images, size)
     if arguments.xtask:
-        yield "cross-task consistency, ResNet-34, 8 images of 128x256", partial(xtask, arguments.xtask, 8, small)
+        name = f"cross-task consistency, ResNet-34, {count or 8} images of 128x256"
+        yield name, partial(xtask, arguments.xtask, count or 8, small)
     if arguments.libmtl:
         methods: list[tuple[str, str, WeightingConfig]] = [
             ("HPS", "EW", FixedConfig()),
@@ -316,8 +327,44 @@ def pairs(arguments: argparse.Namespace) -> Iterator[tuple[str, Callable[[], Ste
             ("HPS", "CAGrad", CAGradConfig()),
         ]
         for architecture, weighting, config in methods:
-            name = f"LibMTL, {architecture} with {weighting}, ResNet-50, 8 images of 128x256"
-            yield name, partial(libmtl, arguments.libmtl, 8, small, architecture, weighting, config)
+            name = f"LibMTL, {architecture} with {weighting}, ResNet-50, {count or 8} images of 128x256"
+            yield name, partial(libmtl, arguments.libmtl, count or 8, small, architecture, weighting, config)
+
+
+def seconds(pair: Pair, at_most: float) -> dict[str, Any]:
+    """Return the median seconds of a step of theirs, of theirs with bf16, and of ours, and the ratios."""
+    step, batch, way = ours(pair.ours, pair.batch)
+    calls: dict[str, Step] = {
+        "published": published(pair.theirs(), pair.batch.image),
+        "bf16 and channels last": tuned(pair.theirs(), pair.batch.image),
+        "ours": lambda: step(batch, 0),
+    }
+    times = seconds_of(calls, CPU, rounds=7, warm_up=1, at_most=at_most)
+    first, second, own = times.values()
+    return {"seconds": times, "ratio": first / own, "to bf16": second / own, "way": str(way)}
+
+
+def share_of_roof(pair: Pair) -> dict[str, Any]:
+    """Return the processor seconds of our step and of its convolutions alone, and where a step's time goes."""
+    torch.set_num_threads(1)
+    step, batch, way = ours(pair.ours, pair.batch)
+    step(batch, 0)
+    steps, least = [], math.inf
+    for _ in range(2):
+        for _ in range(2):
+            started = time.process_time()
+            step(batch, 0)
+            steps.append(time.process_time() - started)
+        least = min(least, roof(step.network, batch.image, clock=time.process_time))
+    shares = profiled(step, batch)
+    return {
+        "processor seconds": min(steps),
+        "processor seconds of convolutions": least,
+        "share": least / min(steps),
+        "way": str(way),
+        "parts": shares.parts,
+        "kinds": shares.kinds,
+    }
 
 
 def main() -> None:
@@ -325,23 +372,23 @@ def main() -> None:
     for name in ("mtan", "xtask", "libmtl"):
         parser.add_argument(f"--{name}", type=Path, metavar="CHECKOUT")
     parser.add_argument("--only", default="", help="those whose name has this text")
+    parser.add_argument("--images", type=int, help="of a batch, instead of those of the targets")
     parser.add_argument("--seconds", type=float, default=60.0, help="of each, at most, after one round")
+    parser.add_argument("--roof", action="store_true", help="the share of the roof that our steps reach, instead")
     parser.add_argument("--out", type=Path, default=RESULTS)
     arguments = parser.parse_args()
-    found = json.loads(arguments.out.read_text()) if arguments.out.exists() else {}
-    print("| step | published, s | bf16 and channels last, s | ours, s | ratio | to the second | ours computes in |")
-    print("|---|---:|---:|---:|---:|---:|---|")
     for name, make in pairs(arguments):
         if arguments.only not in name:
             continue
-        plain, with_bf16, mine, way = make()
-        calls = {"published": plain, "bf16 and channels last": with_bf16, "ours": mine}
-        times = seconds_of(calls, CPU, rounds=7, warm_up=1, at_most=arguments.seconds)
-        first, second, own = times.values()
-        print(f"| {name} | {first:.2f} | {second:.2f} | {own:.2f} | {first / own:.2f} | {second / own:.2f} | {way} |")
         about = environment(CPU) | {"processor": processor(), "system": platform.system()}
-        found[name] = {"seconds": times, "ratio": first / own, "to bf16": second / own, "way": str(way)} | about
+        if arguments.roof:
+            measured: dict[str, Any] = {"roof": share_of_roof(make())}
+        else:
+            measured = seconds(make(), arguments.seconds) | about
+        found = json.loads(arguments.out.read_text()) if arguments.out.exists() else {}
+        found[name] = found.get(name, {}) | measured
         arguments.out.write_text(json.dumps(found, indent=1) + "\n")
+        print(name, json.dumps(measured), flush=True)
 
 
 if __name__ == "__main__":

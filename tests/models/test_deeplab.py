@@ -117,10 +117,12 @@ def test_the_final_prediction_of_rung_nine_attends_to_all_tasks():
 
 
 def test_initial_predictions_are_returned_to_be_supervised():
-    outputs = build("deeplab-distill", TWO, encoder="resnet18").eval()(torch.rand(1, 3, 90, 150))
+    network = build("deeplab-distill", TWO, encoder="resnet18")
+    outputs = network(torch.rand(2, 3, 90, 150))
     initial = outputs.auxiliary["initial"]
     assert {task: raw.shape for task, raw in initial.items()} == {t: raw.shape for t, raw in outputs.final.items()}
     assert not torch.equal(initial["depth"], outputs.final["depth"])
+    assert network.eval()(torch.rand(1, 3, 90, 150)).auxiliary == {}
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,8 @@
 """The time that a network's convolutions and matrix products take by themselves: less, no step of it can take."""
 
+from collections.abc import Callable
+from functools import partial
+
 import torch
 from torch import Tensor, nn
 
@@ -12,22 +15,31 @@ KERNELS = (nn.modules.conv._ConvNd, nn.Linear)
 REPEATS = 3
 
 
-def roof(network: nn.Module, image: Tensor, report: ProgressCallback = lambda done, of: None) -> float:
+def roof(
+    network: nn.Module,
+    image: Tensor,
+    report: ProgressCallback = lambda done, of: None,
+    *,
+    clock: Callable[[], float] | None = None,
+) -> float:
     """Return the seconds of all convolutions and linear layers of a step on an image batch (B, 3, H, W).
 
     Each shape runs alone, forward and backward, in bf16 and in fp32, in the memory order of the network and with
-    weights that are already in that format; the faster of the two counts, as often as the network has the layer.
+    weights that are already in that format; the faster of the two counts, as often as the network calls the layer.
+    ``clock`` returns seconds, by default those of the wall once a GPU is done.
     """
+    clock = clock or partial(now, image.device)
     found = operators(network, image, lambda: autocast(image.device, "bf16"))
     kernels = [one for one in found if isinstance(one.layer, KERNELS)]
     seconds = 0.0
     for done, one in enumerate(kernels, 1):
-        seconds += len(one.users) * min(_seconds(one, dtype, image.device) for dtype in (torch.bfloat16, torch.float32))
+        formats = (torch.bfloat16, torch.float32)
+        seconds += one.calls * min(_seconds(one, dtype, image.device, clock) for dtype in formats)
         report(done, len(kernels))
     return seconds
 
 
-def _seconds(operator: Operator, dtype: torch.dtype, device: torch.device) -> float:
+def _seconds(operator: Operator, dtype: torch.dtype, device: torch.device, clock: Callable[[], float]) -> float:
     """Return the least time of a forward and a backward pass."""
     forward = operator.forward(dtype=dtype)
     tensors = [_filled(one, dtype, device) for one in operator.inputs]
@@ -39,12 +51,36 @@ def _seconds(operator: Operator, dtype: torch.dtype, device: torch.device) -> fl
         if wanted:
             torch.autograd.grad(output, wanted, gradient)
 
+    if device.type == "cuda":
+        return _seconds_of_kernels(once, device)
     times = []
     for _ in range(1 + REPEATS):
-        started = now(device)
+        started = clock()
         once()
-        times.append(now(device) - started)
+        times.append(clock() - started)
     return min(times[1:])
+
+
+def _seconds_of_kernels(call: Callable[[], None], device: torch.device) -> float:
+    """Return the time of a call on a GPU, as a CUDA graph: the host would take longer to start small kernels."""
+    stream = torch.cuda.Stream(device)
+    stream.wait_stream(torch.cuda.current_stream(device))
+    with torch.cuda.stream(stream):
+        for _ in range(3):
+            call()
+    torch.cuda.current_stream(device).wait_stream(stream)
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        for _ in range(REPEATS):
+            call()
+    graph.replay()
+    start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
+    start.record()
+    for _ in range(REPEATS):
+        graph.replay()
+    end.record()
+    torch.cuda.synchronize(device)
+    return float(start.elapsed_time(end)) / 1000 / REPEATS**2
 
 
 def _filled(one: Input, dtype: torch.dtype, device: torch.device) -> Tensor:

@@ -50,7 +50,7 @@ def load(
     says which numbers are black and white in images of more than 8 bits, which are read as ``taskscape prepare`` reads
     them; by default what the description of the run's data said.
 
-    ``tasks`` are those that are predicted, by default all; other decoders are left out where no task needs them.
+    ``tasks`` are those that are predicted, by default all; what only other tasks need is left out, not computed.
     ``tiles`` divide large images, which are then left at their own height unless ``height`` says another; ``batch`` of
     them are computed together.
 

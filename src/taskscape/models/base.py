@@ -171,11 +171,21 @@ class Network(nn.Module, ABC):
         """
         return {}
 
-    def drop_decoders(self, tasks: Collection[str]) -> None:
-        """Remove the layers that serve these tasks only, whose outputs are then left out; nothing unless overridden.
+    def layers_by_task(self) -> tuple[nn.ModuleDict, ...]:
+        """Return the layers that serve one task alone when a network predicts, by task; none unless overridden.
 
-        For prediction: a network whose tasks read each other keeps all of them.
+        ``forward`` goes by the tasks that are in them, so that ``drop_decoders`` may remove some.
         """
+        return ()
+
+    def drop_decoders(self, tasks: Collection[str]) -> None:
+        """Remove the layers that serve these tasks only, whose outputs are then left out: for prediction alone.
+
+        A network whose tasks read each other keeps what the others read; one without ``layers_by_task`` keeps all.
+        """
+        for layers in self.layers_by_task():
+            for task in tasks:
+                del layers[task]
 
     @abstractmethod
     def shared_modules(self) -> tuple[nn.Module, ...]:

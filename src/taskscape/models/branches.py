@@ -1,7 +1,7 @@
 """What networks with one encoder for all tasks and a branch for each have in common."""
 
 from abc import abstractmethod
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 
 from torch import Tensor, nn
 from typing_extensions import override
@@ -24,9 +24,8 @@ class SharedEncoder(Network):
         """Return what every branch reads of the encoder's levels, from fine to coarse."""
 
     @override
-    def drop_decoders(self, tasks: Collection[str]) -> None:
-        for task in tasks:
-            del self.branches[task]
+    def layers_by_task(self) -> tuple[nn.ModuleDict, ...]:
+        return (self.branches,)
 
     @override
     def forward(self, image: Tensor) -> Outputs:

@@ -90,6 +90,10 @@ class ResnetMtan(Network, config=ResnetMtanConfig):
         return tuple(main_path(self.encoder)[-1:])
 
     @override
+    def layers_by_task(self) -> tuple[nn.ModuleDict, ...]:
+        return *self.masks, self.heads
+
+    @override
     def forward(self, image: Tensor) -> Outputs:
         (before, last), *further = self._last_blocks(image)
         weights = self.masks[0](dict.fromkeys(self.out_channels, before))

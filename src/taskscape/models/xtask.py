@@ -130,6 +130,10 @@ class XTask(Network, config=XTaskConfig):
         return (self.encoder,)
 
     @override
+    def layers_by_task(self) -> tuple[nn.ModuleDict, ...]:
+        return (self.decoders,)
+
+    @override
     def forward(self, image: Tensor) -> Outputs:
         """Predict every task for a (B, 3, H, W) batch and, in training, transfer every prediction."""
         pyramid = shared_features(*self.encoder(image))

@@ -56,7 +56,10 @@ class Input(NamedTuple):
 
 @dataclass
 class Operator:
-    """A layer or function at the shapes of a batch; ``users`` are the modules of the network that compute so."""
+    """A layer or function at the shapes of a batch.
+
+    ``users`` are the modules of the network that compute so, ``calls`` how often they do in a forward pass.
+    """
 
     title: str
     inputs: tuple[Input, ...]
@@ -66,6 +69,7 @@ class Operator:
     arguments: tuple[Sequence[Any], Mapping[str, Any]] = ((), {})
     """Of the function; a ``_Place`` stands where a tensor goes."""
     users: list[str] = field(default_factory=list)
+    calls: int = 0
 
     @property
     def signature(self) -> str:
@@ -121,9 +125,10 @@ def operators(
     stack: list[nn.Module] = []
 
     def add(operator: Operator, user: nn.Module) -> None:
-        users = found.setdefault(operator.signature, operator).users
-        if names[user] not in users:
-            users.append(names[user])
+        known = found.setdefault(operator.signature, operator)
+        known.calls += 1
+        if names[user] not in known.users:
+            known.users.append(names[user])
 
     def enter(module: nn.Module, inputs: tuple[Any, ...]) -> None:
         if isinstance(module, LAYERS) and len(inputs) == 1 and not _within_layer(stack):

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from torch import Tensor
+from torch import Tensor, nn
 from typing_extensions import override
 
 from taskscape.models.deeplab.distillation import Distillation
@@ -44,6 +44,11 @@ class DeeplabDistill(Distillation, config=DeeplabDistillConfig):
         if len(out_channels) > 1:
             self.messages = message_passing(256, list(out_channels))
             self.add_decoders(dict.fromkeys(out_channels, 256), lambda skips, width: SkipDecoder(256, skips[0], width))
+
+    @property
+    @override
+    def exchanges(self) -> nn.ModuleDict:
+        return self.messages
 
     @override
     def exchange(self, features: Mapping[str, Tensor]) -> dict[str, Tensor]:

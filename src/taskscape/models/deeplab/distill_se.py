@@ -78,6 +78,11 @@ class DeeplabDistillSE(Distillation, config=DeeplabDistillSEConfig):
             self.attentions = nn.ModuleDict({task: CrossTaskAttention(inputs, 128) for task in out_channels})
             self.add_decoders(widths, lambda skips, width: UpDecoder(128, skips, width, phases=phases))
 
+    @property
+    @override
+    def exchanges(self) -> nn.ModuleDict:
+        return self.attentions
+
     @override
     def exchange(self, features: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Exchange features at stride 4, half the resolution of the first predictions."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 from typing_extensions import override
 
 from taskscape.models.deeplab.distillation import Distillation
@@ -50,6 +50,11 @@ class DeeplabDistillUp(Distillation, config=DeeplabDistillUpConfig):
             self.add_decoders(
                 dict.fromkeys(out_channels, width), lambda skips, w: UpDecoder(width, skips, w, phases=phases)
             )
+
+    @property
+    @override
+    def exchanges(self) -> nn.ModuleDict:
+        return self.messages
 
     @override
     def exchange(self, features: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -23,7 +23,8 @@ MakeDecoder = Callable[[Sequence[int]], nn.Module]
 class Distillation(Network):
     """Encoder → for each task: ASPP → decoder → first prediction; exchange of features → decoder → final prediction.
 
-    A single task has no others to exchange features with: its first prediction is the final one.
+    First predictions are made in training only, where they are supervised too. A single task has no others to exchange
+    features with: its first prediction is the final one.
     """
 
     def __init__(
@@ -53,9 +54,14 @@ class Distillation(Network):
         self.decoders = nn.ModuleDict({task: decoder(self.skips, widths[task]) for task in self.out_channels})
         self.heads = nn.ModuleDict({task: nn.Conv2d(widths[task], n, 1) for task, n in self.out_channels.items()})
 
+    @property
+    @abstractmethod
+    def exchanges(self) -> nn.ModuleDict:
+        """Return the layers by which each task reads the others."""
+
     @abstractmethod
     def exchange(self, features: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Return what each task's second decoder reads, from the features of all tasks after their first decoders."""
+        """Return what each second decoder reads, from the features of all tasks after their first decoders."""
 
     @override
     def shared_modules(self) -> tuple[nn.Module, ...]:
@@ -68,6 +74,10 @@ class Distillation(Network):
         return tuple(main_path(self.encoder)[-1:])
 
     @override
+    def layers_by_task(self) -> tuple[nn.ModuleDict, ...]:
+        return () if len(self.out_channels) == 1 else (self.exchanges, self.decoders, self.heads)
+
+    @override
     def forward(self, image: Tensor) -> Outputs:
         tasks = list(self.out_channels)
         pyramid = self.encoder(image)
@@ -76,10 +86,13 @@ class Distillation(Network):
         shared = shared_features(*skips, *first)
         skips, first = list(shared[: len(skips)]), list(shared[len(skips) :])
         features = dict(zip(tasks, first, strict=True))
-        initial = {task: resize_like(self.first_heads[task](features[task]), image) for task in tasks}
+        initial: dict[str, Tensor] = {}
+        if self.training or len(tasks) == 1:
+            initial = {task: resize_like(self.first_heads[task](features[task]), image) for task in tasks}
         if len(tasks) == 1:
             return Outputs(initial, {}, tuple(first))
 
         exchanged = self.exchange(features)
-        decoded = {task: self.heads[task](self.decoders[task](exchanged[task], *skips)) for task in tasks}
-        return Outputs({task: resize_like(raw, image) for task, raw in decoded.items()}, {"initial": initial}, shared)
+        decoded = {task: self.heads[task](decoder(exchanged[task], *skips)) for task, decoder in self.decoders.items()}
+        final = {task: resize_like(raw, image) for task, raw in decoded.items()}
+        return Outputs(final, {"initial": initial} if initial else {}, shared)

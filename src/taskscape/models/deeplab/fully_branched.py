@@ -93,5 +93,9 @@ class DeeplabFullyBranched(Network, config=DeeplabFullyBranchedConfig):
         return ()
 
     @override
+    def layers_by_task(self) -> tuple[nn.ModuleDict, ...]:
+        return (self.tasks,)
+
+    @override
     def forward(self, image: Tensor) -> Outputs:
         return Outputs({task: network(image) for task, network in self.tasks.items()}, {}, ())

@@ -1,7 +1,6 @@
 """What networks have in common whose tasks share everything but their last convolution."""
 
 from abc import abstractmethod
-from collections.abc import Collection
 
 from torch import Tensor, nn
 from typing_extensions import override
@@ -20,9 +19,8 @@ class SharedTrunk(Network):
         """Return the (B, C, h, w) features of the trunk, which every head reads."""
 
     @override
-    def drop_decoders(self, tasks: Collection[str]) -> None:
-        for task in tasks:
-            del self.heads[task]
+    def layers_by_task(self) -> tuple[nn.ModuleDict, ...]:
+        return (self.heads,)
 
     @override
     def forward(self, image: Tensor) -> Outputs:

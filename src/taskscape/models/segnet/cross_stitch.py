@@ -72,6 +72,12 @@ class SegnetCrossStitch(Network, config=SegnetCrossStitchConfig):
         return tuple(main_path(module)[-1] for module in last.values())
 
     @override
+    def layers_by_task(self) -> tuple[nn.ModuleDict, ...]:
+        """Return what follows the last stitch: before it all tasks read each other."""
+        last: PerTask = [*self.decoder][-1]
+        return last, self.heads
+
+    @override
     def forward(self, image: Tensor) -> Outputs:
         x, pools = image, []
         for down, stitch in zip(self.encoder, self.encoder_stitches, strict=True):
@@ -79,7 +85,8 @@ class SegnetCrossStitch(Network, config=SegnetCrossStitchConfig):
             pools.append({task: pool(feature) for task, feature in features.items()})
             x = stitch([pooled.features for pooled in pools[-1].values()])
         for up, stitch, pools_of in zip(self.decoder, [*self.decoder_stitches, None], reversed(pools), strict=True):
-            features = up({task: unpool(x, pooled) for task, pooled in pools_of.items()})
+            read = self.heads if stitch is None else self.out_channels
+            features = up({task: unpool(x, pools_of[task]) for task in read})
             if stitch is not None:
                 x = stitch(list(features.values()))
         return Outputs(self.heads(features), {}, ())

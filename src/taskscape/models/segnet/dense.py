@@ -69,6 +69,10 @@ class SegnetDense(Network, config=SegnetDenseConfig):
         return self.encoder, self.decoder
 
     @override
+    def layers_by_task(self) -> tuple[nn.ModuleDict, ...]:
+        return (self.branches,)
+
+    @override
     def forward(self, image: Tensor) -> Outputs:
         x, pools = image, []
         for down in self.encoder:

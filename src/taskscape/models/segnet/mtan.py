@@ -53,5 +53,9 @@ class SegnetMtan(Network, config=SegnetMtanConfig):
         return self.trunk.shared_modules()
 
     @override
+    def layers_by_task(self) -> tuple[nn.ModuleDict, ...]:
+        return *self.trunk.encoder_masks, *self.trunk.decoder_masks, self.heads
+
+    @override
     def forward(self, image: Tensor) -> Outputs:
         return Outputs(self.heads(self.trunk(image)), {}, ())

@@ -1,6 +1,6 @@
 """What the split networks have in common: one SegNet for all tasks, split at its last feature."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from torch import Tensor, nn
@@ -34,9 +34,8 @@ class SharedTrunk(Network):
         return (self.trunk,)
 
     @override
-    def drop_decoders(self, tasks: Collection[str]) -> None:
-        for task in tasks:
-            del self.heads[task]
+    def layers_by_task(self) -> tuple[nn.ModuleDict, ...]:
+        return (self.heads,)
 
     @override
     def forward(self, image: Tensor) -> Outputs:

@@ -1,6 +1,6 @@
 """SegNet for one task: the baseline that every way of sharing is measured against."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -48,9 +48,8 @@ class SegnetSingle(Network, config=SegnetSingleConfig):
         return ()
 
     @override
-    def drop_decoders(self, tasks: Collection[str]) -> None:
-        for task in tasks:
-            del self.branches[task]
+    def layers_by_task(self) -> tuple[nn.ModuleDict, ...]:
+        return (self.branches,)
 
     @override
     def forward(self, image: Tensor) -> Outputs:

@@ -43,6 +43,10 @@ class SegnetStan(Network, config=SegnetStanConfig):
         return ()
 
     @override
+    def layers_by_task(self) -> tuple[nn.ModuleDict, ...]:
+        return self.trunks, self.heads
+
+    @override
     def forward(self, image: Tensor) -> Outputs:
         features = {task: trunk(image)[task] for task, trunk in self.trunks.items()}
         return Outputs(self.heads(features), {}, ())

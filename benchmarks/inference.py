@@ -1,0 +1,166 @@
+"""How long does one image take, in torch, compiled, in ONNX Runtime and in OpenVINO? For every network.
+
+    python benchmarks/inference.py [NETWORK ...]
+    python benchmarks/inference.py --compiled [NETWORK ...]
+
+Networks of segmentation (19 classes) and depth as their recipes have them, with random weights, on images of 64x128,
+in one thread: processor time, medians, all ways in turns, so that other work of the machine changes little. ``depth``
+is depth alone after the other decoders were left out, as ``taskscape predict --tasks depth`` does. Files take one image
+in float32; images a second are those of batches of 4 in torch. ``--compiled`` measures compiled networks, which takes a
+minute or more each, beside the eager ones. A network that stands in the result is left out (``--again``).
+"""
+
+import argparse
+import copy
+import json
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from growth import experiment_of
+from table import RESULTS
+from taskscape import models
+from taskscape.evaluation import seconds_of
+from taskscape.export import onnx_file, openvino_file
+from taskscape.export.deployed import Deployed, trace
+from taskscape.export.formats import Job
+from taskscape.machine import processor
+from taskscape.models import Network
+from taskscape.run_folder import RunFolder
+from taskscape.runs import Experiment, TrainedModel, environment, flops
+from taskscape.training.precision import autocast
+
+CPU = torch.device("cpu")
+SIZE = (64, 128)
+BATCH = 4
+RESULT = RESULTS / "inference.json"
+
+Call = Callable[[], object]
+
+
+def in_torch(network: Network, image: Tensor, *, bf16: bool = True, compile: bool = False) -> Call:
+    """Return a prediction in torch, with channels last."""
+    network = copy.deepcopy(network).to(memory_format=torch.channels_last)
+    if compile:
+        network.compile()
+    image = image.contiguous(memory_format=torch.channels_last)
+
+    def call() -> object:
+        with torch.no_grad(), autocast(CPU, "bf16" if bf16 else "fp32"):
+            return network(image)
+
+    return call
+
+
+def job_of(experiment: Experiment, network: Network) -> Job:
+    """Return the export of a network that predicts one image."""
+    return Job(
+        folder=RunFolder(Path("none")),
+        model=TrainedModel(experiment, network, CPU),
+        tasks=experiment.tasks,
+        evaluated=SIZE,
+        size=SIZE,
+        program=trace(Deployed(copy.deepcopy(network), experiment.tasks).eval(), SIZE),
+        about={},
+    )
+
+
+def in_onnxruntime(path: Path, image: Tensor) -> Call:
+    """Return a prediction of an ONNX file in one thread."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    array = image.numpy()
+    return lambda: session.run(None, {"image": array})
+
+
+def in_openvino(path: Path, image: Tensor, precision: str) -> Call:
+    """Return a prediction of a model of OpenVINO in one thread."""
+    import openvino
+
+    settings = {"INFERENCE_PRECISION_HINT": precision, "INFERENCE_NUM_THREADS": "1", "PERFORMANCE_HINT": "LATENCY"}
+    compiled = openvino.Core().compile_model(str(path), "CPU", settings)
+    array = image.numpy()
+    return lambda: compiled([array])
+
+
+def row(name: str) -> dict[str, Any]:
+    """Return the seconds of an image in each way, of a batch in torch, and operations."""
+    experiment = experiment_of(name)
+    torch.manual_seed(0)
+    network = experiment.network.build(experiment.channels).eval()
+    alone = copy.deepcopy(network)
+    alone.drop_decoders([task for task in experiment.tasks if task != "depth"])
+    generator = torch.Generator().manual_seed(0)
+    batch = torch.rand(BATCH, 3, *SIZE, generator=generator)
+    pixels = (255 * batch[:1]).round().byte()
+    calls = {
+        "fp32": in_torch(network, batch[:1], bf16=False),
+        "bf16": in_torch(network, batch[:1]),
+        "bf16, depth": in_torch(alone, batch[:1]),
+    }
+    refused = {}
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            path = Path(folder) / onnx_file.NAME
+            onnx_file.save(job_of(experiment, network), path)
+            calls["onnx"] = in_onnxruntime(path, pixels)
+            openvino_file.convert(path, {}, Path(folder) / openvino_file.NAME)
+            for precision, word in (("f32", "openvino"), ("bf16", "openvino bf16")):
+                calls[word] = in_openvino(Path(folder) / openvino_file.NAME, pixels, precision)
+        except Exception as error:  # the row says it
+            refused["files"] = f"{type(error).__name__}: {str(error).strip().splitlines()[0][:200]}"
+        seconds = seconds_of(calls, CPU, rounds=5, warm_up=1, clock=time.process_time)
+    calls.clear()
+    of_batch = seconds_of({"bf16": in_torch(network, batch)}, CPU, rounds=3, warm_up=1, clock=time.process_time)
+    return {
+        "seconds": seconds,
+        "images a second": {way: BATCH / time for way, time in of_batch.items()},
+        "flops": {"all": flops(network, SIZE), "depth": flops(alone, SIZE)},
+        **({"refused": refused} if refused else {}),
+    }
+
+
+def compiled(name: str) -> dict[str, Any]:
+    """Return the seconds of an image compiled and not, in bf16, and of compilation."""
+    experiment = experiment_of(name)
+    torch.manual_seed(0)
+    network = experiment.network.build(experiment.channels).eval()
+    image = torch.rand(1, 3, *SIZE, generator=torch.Generator().manual_seed(0))
+    eager, call = in_torch(network, image), in_torch(network, image, compile=True)
+    began = time.process_time()
+    call()
+    took = time.process_time() - began
+    seconds = seconds_of({"bf16": eager, "compiled": call}, CPU, rounds=5, warm_up=1, clock=time.process_time)
+    return {"seconds": seconds, "compilation": took}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("networks", nargs="*", help="by default all")
+    parser.add_argument("--compiled", action="store_true", help="measure compiled networks instead")
+    parser.add_argument("--again", action="store_true", help="measure those that have a row, too")
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)
+    part, measure = ("compiled", compiled) if arguments.compiled else ("rows", row)
+    for name in arguments.networks or models.NAMES:
+        found: dict[str, Any] = json.loads(RESULT.read_text("utf-8")) if RESULT.is_file() else {}
+        if name in found.get(part, {}) and not arguments.again:
+            continue
+        measured = measure(name)
+        found = json.loads(RESULT.read_text("utf-8")) if RESULT.is_file() else {}
+        found.setdefault(part, {})[name] = measured
+        found["environment"] = environment(CPU) | {"processor": processor()}
+        RESULT.write_text(json.dumps(found, indent=1) + "\n", "utf-8")
+        print(name, json.dumps(measured), flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,272 @@
+"""Ratios of times that should stay as they are: a slowdown shows here before anyone waits for a training.
+
+    python benchmarks/ratios.py             # all four, a few minutes; or name some
+    python benchmarks/ratios.py --check     # compares with benchmarks/results/ratios.json, and ends with 1 where worse
+
+``step``: a training step against its convolutions and linear layers alone, which no step can be quicker than.
+``loading``: an image of a batch out of a packed store, augmented, against torch's DataLoader with four workers that
+decodes files of the same images and transforms them alike. ``together``: one network for two tasks against two
+networks, in training and prediction. ``evaluation``: a pass over a split with every metric against the network's
+forward passes.
+
+All in processor time of one thread, that of worker processes included, in turns, medians: other work of the machine
+changes it little. Ratios are those of this machine.
+"""
+
+import argparse
+import json
+import resource
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torchvision
+from PIL import Image
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+from torchvision import tv_tensors
+from torchvision.transforms import v2
+
+from table import RESULTS
+from taskscape import recipes
+from taskscape.batch import Batch
+from taskscape.bench.profile import profiled
+from taskscape.bench.roof import roof
+from taskscape.data import Augmentation, Store, Streets
+from taskscape.data.loader import Loader
+from taskscape.evaluation import evaluate, seconds_of
+from taskscape.machine import processor
+from taskscape.models import DeeplabJointConfig
+from taskscape.runs import Experiment, environment
+from taskscape.runs.fastest import as_in, trial_step
+from taskscape.training.precision import autocast
+from taskscape.training.ways import Way
+
+CPU = torch.device("cpu")
+WAY = Way("bf16", channels_last=True)
+RESULT = RESULTS / "ratios.json"
+WORSE = 1.25
+"""A ratio that is worse by this factor than the one that was kept is a slowdown."""
+
+AUGMENTATION = Augmentation(
+    flip=True, scale_range=(1.0, 1.5), rotation=5.0, brightness=0.2, contrast=0.2, saturation=0.2, hue=0.05
+)
+TRANSFORMS = v2.Compose(
+    [v2.RandomHorizontalFlip(), v2.RandomAffine(5.0, scale=(1.0, 1.5)), v2.ColorJitter(0.2, 0.2, 0.2, 0.05)]
+)
+"""The same, of torchvision, but for depth, which its zoom leaves as it is."""
+
+
+def in_turns(calls: Mapping[str, Callable[[], object]], rounds: int = 5) -> dict[str, float]:
+    """Return the median processor time of each call in seconds."""
+    return seconds_of(calls, CPU, rounds=rounds, warm_up=1, clock=time.process_time)
+
+
+# -- step --------------------------------------------------------------------------------------------------------------
+
+
+def step() -> dict[str, Any]:
+    """Measure whole steps of ``joint``, and its convolutions alone."""
+    experiment, batch = met(recipes.joint(), images=16)
+    whole, own = trial_step(experiment, WAY, batch), as_in(WAY, batch)
+    roofs = [roof(whole.network, own.image, clock=time.process_time)]
+    seconds = in_turns({"step": lambda: whole(own, 0)})["step"]
+    roofs.append(roof(whole.network, own.image, clock=time.process_time))
+    shares = profiled(whole, own)
+    return {
+        "seconds": {"step": seconds, "convolutions alone": min(roofs)},
+        "ratio": seconds / min(roofs),
+        "parts": shares.parts,
+        "kinds": shares.kinds,
+    }
+
+
+def met(experiment: Experiment, images: int, size: tuple[int, int] | None = None) -> tuple[Experiment, Batch]:
+    """Return an experiment that knows its data, and a batch of them."""
+    assert isinstance(experiment.data, Streets)
+    data = replace(experiment.data, train=images, val=2, size=size or experiment.data.size)
+    experiment = replace(experiment, data=data, batch_size=images)
+    store = data.open()["train"]
+    experiment = experiment.for_data(store)
+    return experiment, next(experiment.loader(store, CPU, training=True).epoch(0))
+
+
+# -- loading -----------------------------------------------------------------------------------------------------------
+
+
+class Files(Dataset[tuple[Tensor, ...]]):
+    """Images and labels in PNG files, as most people load them."""
+
+    def __init__(self, folder: Path, count: int, repeats: int) -> None:
+        self.folder, self.count, self.repeats = folder, count, repeats
+
+    def __len__(self) -> int:
+        return self.count * self.repeats
+
+    def __getitem__(self, index: int) -> tuple[Tensor, ...]:
+        """Return image, class ids and depth, transformed."""
+        name = f"{index % self.count}.png"
+        image = tv_tensors.Image(torchvision.io.decode_image(str(self.folder / "image" / name)))
+        semseg, depth = (
+            tv_tensors.Mask(torch.from_numpy(np.array(Image.open(self.folder / part / name)).astype(np.int32)))
+            for part in ("semseg", "depth")
+        )
+        image, semseg, depth = TRANSFORMS(image, semseg, depth)
+        return image.float() / 255, semseg.long(), depth.float() / 256
+
+
+def write_files(store: Store, folder: Path) -> None:
+    """Write the images of a store as PNG files; depth in 16 bits."""
+    for part in ("image", "semseg", "depth"):
+        (folder / part).mkdir(parents=True)
+    for index in range(len(store)):
+        stored = store.stored(index)
+        arrays = {"image": stored["image"], "semseg": stored["semseg"]}
+        depth = np.nan_to_num(np.asarray(stored["depth"], np.float32))
+        arrays["depth"] = np.clip(256 * depth, 0, 65535).astype(np.uint16)
+        for part, array in arrays.items():
+            Image.fromarray(np.ascontiguousarray(array)).save(folder / part / f"{index}.png")
+
+
+def loading(images: int = 64, batch_size: int = 8, repeats: int = 3) -> dict[str, Any]:
+    """Measure batches of 128x256 with segmentation and depth, augmented alike."""
+    experiment, _ = met(recipes.joint(), images, (128, 256))
+    store = experiment.data.open()["train"]
+    loader = Loader(store, experiment.tasks, batch_size, CPU, augmentation=AUGMENTATION, shuffle=True)
+    plain = Loader(store, experiment.tasks, batch_size, CPU, shuffle=True)
+
+    def ours(of: Loader) -> None:
+        for epoch in range(repeats):
+            for _ in of.epoch(epoch):
+                pass
+
+    with tempfile.TemporaryDirectory() as folder:
+        write_files(store, Path(folder))
+        files = Files(Path(folder), images, repeats)
+
+        def theirs() -> None:
+            for _ in DataLoader(files, batch_size, shuffle=True, num_workers=4, drop_last=True):
+                pass
+
+        calls = {
+            "DataLoader": theirs,
+            "store": partial(ours, loader),
+            "store, not augmented": partial(ours, plain),
+        }
+        processor_seconds = seconds_of(calls, CPU, rounds=5, warm_up=1, clock=_with_workers)
+        wall = seconds_of(calls, CPU, rounds=3, warm_up=0)
+    each = images * repeats
+    return {
+        "seconds": {name: seconds / each for name, seconds in processor_seconds.items()},
+        "wall": {name: seconds / each for name, seconds in wall.items()},
+        "ratio": processor_seconds["store"] / processor_seconds["DataLoader"],
+    }
+
+
+def _with_workers() -> float:
+    """Return the processor seconds of this process and of those of its children that have ended."""
+    of_children = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return time.process_time() + of_children.ru_utime + of_children.ru_stime
+
+
+# -- together ----------------------------------------------------------------------------------------------------------
+
+
+def together() -> dict[str, Any]:
+    """Measure ``joint`` against one network for each of its tasks: steps, and predictions of a batch."""
+    both, batch = met(recipes.joint(), images=8)
+    experiments = {
+        "both": both,
+        **{name: replace(both, tasks={name: task}) for name, task in both.tasks.items()},
+    }
+    steps = {name: trial_step(experiment, WAY, batch) for name, experiment in experiments.items()}
+    own = as_in(WAY, batch)
+    trained = in_turns({name: partial(one, own, 0) for name, one in steps.items()})
+
+    def predict(network: Any) -> None:
+        with torch.no_grad(), autocast(CPU, WAY.precision):
+            network(own.image)
+
+    predicted = in_turns({name: partial(predict, one.network.eval()) for name, one in steps.items()})
+    return {
+        "seconds": {
+            f"{what}, {name}": t for what, of in (("step", trained), ("batch", predicted)) for name, t in of.items()
+        },
+        "ratio": trained["both"] / (sum(trained.values()) - trained["both"]),
+        "ratio of predictions": predicted["both"] / (sum(predicted.values()) - predicted["both"]),
+    }
+
+
+# -- evaluation --------------------------------------------------------------------------------------------------------
+
+
+def evaluation() -> dict[str, Any]:
+    """Measure a pass over batches with every metric of three tasks, and the forward passes alone."""
+    recipe = replace(recipes.three_tasks(), network=DeeplabJointConfig(encoder="resnet34"))
+    experiment, _ = met(recipe, 16, (128, 256))
+    store = experiment.data.open()["train"]
+    experiment = replace(experiment, batch_size=8, channels_last=True)
+    loader = experiment.loader(store, CPU, training=False)
+    batches = list(loader.epoch(0))
+    network = trial_step(experiment, WAY, batches[0]).network.eval()
+
+    def forward(image: Tensor) -> Any:
+        with torch.no_grad(), autocast(CPU, WAY.precision):
+            return network(image)
+
+    def alone() -> None:
+        for batch in batches:
+            forward(batch.image)
+
+    def every(of: Callable[[], Iterator[Batch]]) -> None:
+        evaluate(forward, experiment.tasks, of(), CPU)
+
+    seconds = in_turns(
+        {
+            "forward passes": alone,
+            "with every metric": partial(every, lambda: iter(batches)),
+            "with every metric, read from the store": partial(every, lambda: loader.epoch(0)),
+        }
+    )
+    return {"seconds": seconds, "ratio": seconds["with every metric"] / seconds["forward passes"]}
+
+
+PARTS: dict[str, Callable[[], dict[str, Any]]] = {
+    "step": step,
+    "loading": loading,
+    "together": together,
+    "evaluation": evaluation,
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("parts", nargs="*", metavar="PART", help=f"{', '.join(PARTS)}; by default all")
+    parser.add_argument("--check", action="store_true", help="compare with the result that is kept, and keep nothing")
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)
+    kept: dict[str, Any] = json.loads(RESULT.read_text("utf-8")) if RESULT.exists() else {}
+    slower = []
+    for name in arguments.parts or PARTS:
+        found = PARTS[name]()
+        print(f"{name}: {json.dumps(found)}", flush=True)
+        if arguments.check:
+            if name in kept and found["ratio"] > WORSE * kept[name]["ratio"]:
+                slower.append(f"{name}: {found['ratio']:.3f} instead of {kept[name]['ratio']:.3f}")
+            continue
+        kept[name] = found
+        kept["environment"] = environment(CPU) | {"processor": processor()}
+        RESULT.write_text(json.dumps(kept, indent=1) + "\n", "utf-8")
+    if slower:
+        sys.exit("slower than before: " + "; ".join(slower))
+
+
+if __name__ == "__main__":
+    main()
