@@ -100,6 +100,7 @@ def parallel_map(
     """Yield job(*arguments) for all ``count`` ``jobs``, in order, from several processes, with few results waiting.
 
     One job, or one process, is the caller itself unless ``in_caller`` is false.
+
     When the caller stops early, by Ctrl-C or SIGTERM for example, or is killed, the processes are ended at once: what a
     job writes must be complete or recognizably incomplete at any moment.
     """

@@ -80,7 +80,9 @@ def test_other_paths_are_not_found(server: Server, path: str) -> None:
     assert b"not for you" not in content and b"root:" not in content
 
 
-@pytest.mark.parametrize("host", ["evil.example", "127.0.0.1.evil.example", "192.168.0.7:8765", "", "localhost:x", "0"])
+@pytest.mark.parametrize(
+    "host", ["evil.example", "127.0.0.1.evil.example", "192.168.0.7:8765", "", "localhost:x", "0", "[", "[::1"]
+)
 def test_other_names_are_refused(server: Server, host: str) -> None:
     status, headers, content = ask(server, "/", Host=host)
     assert status == 403
@@ -91,6 +93,13 @@ def test_other_names_are_refused(server: Server, host: str) -> None:
 @pytest.mark.parametrize("host", ["localhost", "LOCALHOST:9000", "127.0.0.1:1", "[::1]:80"])
 def test_this_machine_may_be_called_by_any_of_its_names(server: Server, host: str) -> None:
     assert ask(server, "/", Host=host)[0] == 200
+
+
+def test_an_address_that_is_none_is_not_found(server: Server, capfd: pytest.CaptureFixture[str]) -> None:
+    with socket.create_connection(("127.0.0.1", server.server_port), timeout=20) as connection:
+        connection.sendall(b"GET http://[/x HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        assert connection.recv(100).startswith(b"HTTP/1.1 404")
+    assert capfd.readouterr() == ("", "")
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "OPTIONS", "BREW"])

@@ -395,6 +395,8 @@ def normals() -> np.ndarray:
     [
         ("npy", normals()),
         ("npy", np.rint((normals() + 1) * 127.5).astype(np.uint8)),
+        ("npy", np.rint((normals() + 1) * 32767.5).astype(">u2")),
+        ("npy", np.asfortranarray(normals().astype(">f8"))),
         ("png", np.rint((normals() + 1) * 127.5).astype(np.uint8)),
         ("png", png(np.rint((normals() + 1) * 32767.5).astype(np.uint16), 16, 2)),
         ("png", Image.fromarray(np.rint((normals() + 1) * 127.5).astype(np.uint8)).quantize(8)),

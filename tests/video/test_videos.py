@@ -11,10 +11,12 @@ from taskscape.errors import Interrupted
 from taskscape.inference import Predictor
 from taskscape.inference.tiles import Tiles
 from taskscape.inference.video import film
+from taskscape.inference.video.camera import record
 from taskscape.inference.video.pictures import Sheet, videos_of
 from taskscape.inference.video.predict import predict_video
 from taskscape.inference.video.reading import Video
 from taskscape.inference.video.settings import VideoSettings
+from taskscape.inference.video.watching import watch
 
 av = pytest.importorskip("av")
 clips = pytest.importorskip("clips")
@@ -187,6 +189,10 @@ def test_tiles_are_not_smoothed(predictor: Predictor, tmp_path: Path) -> None:
     tiled = replace(predictor, tiles=Tiles((32, 32)))
     with pytest.raises(ValueError, match="leave out --smooth"):
         predict_video(tiled, path, tmp_path / "out", VideoSettings(smooth=0.5))
+    with pytest.raises(ValueError, match="leave out --smooth"):
+        record(tiled, "0", tmp_path / "out", VideoSettings(smooth=0.5))
+    with pytest.raises(ValueError, match="leave out --smooth"):
+        watch(tiled, tmp_path, tmp_path / "out", [], VideoSettings(smooth=0.5))
     assert predict_video(tiled, path, tmp_path / "out", DEPTH)
 
 

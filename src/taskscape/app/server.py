@@ -143,12 +143,12 @@ class _Handler(BaseHTTPRequestHandler):
         if not self._is_for_this_machine():
             self.send_error(HTTPStatus.FORBIDDEN, f"open it as {self.server.address}")
             return
-        path = unquote(urlsplit(self.path).path).removeprefix("/")
-        name = path + "index.html" if path == "" or path.endswith("/") else path
         try:
+            path = unquote(urlsplit(self.path).path).removeprefix("/")
+            name = path + "index.html" if path == "" or path.endswith("/") else path
             content = self.server.files[name]
             data = content.read_bytes() if isinstance(content, Path) else content
-        except (KeyError, OSError):
+        except (KeyError, OSError, ValueError):  # ValueError: an address that is none
             self.send_error(HTTPStatus.NOT_FOUND, "there is no such file")
             return
         self.send_response(HTTPStatus.OK)
@@ -159,10 +159,10 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(data)
 
     def _is_for_this_machine(self) -> bool:
-        host = urlsplit("//" + self.headers.get("Host", ""))
         try:
+            host = urlsplit("//" + self.headers.get("Host", ""))
             return host.hostname in THIS_MACHINE and (host.port is None or host.port > 0)
-        except ValueError:  # a port that is no number
+        except ValueError:  # no name, or a port that is no number
             return False
 
     @override

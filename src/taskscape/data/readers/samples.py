@@ -78,7 +78,8 @@ def _of_array(path: Path) -> Samples:
     array = _squeezed(open_array(path, _REMEDY), path)
     if array.dtype.kind not in "biuf":
         raise ValueError(f"{path} holds {array.dtype}, not numbers: save it as integers or floats")
-    values = np.array(array, np.uint8) if array.dtype.kind == "b" else np.array(array)
+    # In the order of bytes of this machine, so that types compare.
+    values = np.array(array, np.uint8 if array.dtype.kind == "b" else array.dtype.newbyteorder("="))
     return Samples(values, 8 * values.dtype.itemsize, exact=True)
 
 

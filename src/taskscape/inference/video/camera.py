@@ -11,7 +11,7 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from taskscape.inference.predictor import Predictor
-from taskscape.inference.video.film import Film, fitted
+from taskscape.inference.video.film import Film, check_smoothing, fitted
 from taskscape.inference.video.parts import Parts
 from taskscape.inference.video.pictures import videos_of
 from taskscape.inference.video.reading import Frame, Video
@@ -66,6 +66,7 @@ def record(
     Raises ``ValueError`` where the camera cannot be opened, ``OSError`` that names a file.
     """
     source, out, settings = device(camera), Path(out), settings or VideoSettings()
+    check_smoothing(predictor, settings.smooth)
     names = videos_of(predictor, settings.videos)
     name = name or f"camera-{datetime.now():%Y%m%d-%H%M%S}"
     interrupts = Interrupts()

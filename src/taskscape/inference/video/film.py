@@ -146,6 +146,12 @@ def fitted(predictor: Predictor, frames: Sequence[RgbArray]) -> Predictor:
     return replace(predictor, views=shown)
 
 
+def check_smoothing(predictor: Predictor, smooth: float) -> None:
+    """Raise ``ValueError`` where frames are to be smoothed that are computed in tiles."""
+    if smooth and predictor.tiles is not None:
+        raise ValueError("smoothing needs the output for the whole frame: leave out --smooth, or --tiles")
+
+
 def settings_of(views: Mapping[str, View[Any]]) -> dict[str, dict[str, Any]]:
     """Return the settings of views as plain values, by task."""
     return {

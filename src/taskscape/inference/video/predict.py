@@ -9,7 +9,7 @@ from typing import Any
 from taskscape.files import atomic_write, locked, writing
 from taskscape.files.paths import check_inside
 from taskscape.inference.predictor import Predictor
-from taskscape.inference.video.film import Film, fitted, identity, settings_of, with_settings
+from taskscape.inference.video.film import Film, check_smoothing, fitted, identity, settings_of, with_settings
 from taskscape.inference.video.parts import Parts
 from taskscape.inference.video.pictures import videos_of
 from taskscape.inference.video.reading import Video
@@ -54,7 +54,7 @@ def predict_video(
     path, out, settings = Path(path), Path(out), settings or VideoSettings()
     name = name or path.stem
     names = videos_of(predictor, settings.videos)
-    _check(predictor, settings)
+    check_smoothing(predictor, settings.smooth)
     video = Video(path, settings.height)
     made_with = _identity(path, predictor, settings, names)
     about = out / f"{name}.video.json"
@@ -98,11 +98,6 @@ def predict_video(
     for sentence in _notes(video, parts.frames - before, spent, heard, film):
         note(f"{path.name}: {sentence}")
     return [*files, about]
-
-
-def _check(predictor: Predictor, settings: VideoSettings) -> None:
-    if settings.smooth and predictor.tiles is not None:
-        raise ValueError("smoothing needs the output for the whole frame: leave out --smooth, or --tiles")
 
 
 def _identity(path: Path, predictor: Predictor, settings: VideoSettings, names: tuple[str, ...]) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from taskscape.files import atomic_write, writing
 from taskscape.inference.outputs import Output, Writer
 from taskscape.inference.predictor import Predictor
 from taskscape.inference.sources import VIDEOS
+from taskscape.inference.video.film import check_smoothing
 from taskscape.inference.video.predict import predict_video
 from taskscape.inference.video.settings import VideoSettings
 from taskscape.training.interrupts import Interrupts
@@ -44,7 +45,8 @@ def watch(
     Raises ``ValueError`` where the folder is none, or an output needs a task that the network has not; ``OSError`` that
     names a file that cannot be written.
     """
-    folder, out = Path(folder), Path(out)
+    folder, out, settings = Path(folder), Path(out), settings or VideoSettings()
+    check_smoothing(predictor, settings.smooth)
     if not folder.is_dir():
         raise ValueError(f"{folder} is not a folder: name one to watch")
     with writing(out):
