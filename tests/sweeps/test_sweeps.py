@@ -53,9 +53,9 @@ RATES = Values("optimizer.lr", [Point(text, ("--optimizer.lr", text)) for text i
 SEEDS = Values("seed", [Point(text, ("--seed", text)) for text in ("0", "1")])
 
 
-def builder(store: Path) -> Callable[[Trial], Experiment]:
+def builder(store: Path, epochs: int = 2) -> Callable[[Trial], Experiment]:
     def build(trial: Trial) -> Experiment:
-        start = replace(tiny(store), keep_checkpoint=False, checkpoint_minutes=0.0, epochs=2)
+        start = replace(tiny(store), keep_checkpoint=False, checkpoint_minutes=0.0, epochs=epochs)
         rate = float(trial.values["optimizer.lr"])
         return replace(start, optimizer=replace(start.optimizer, lr=rate), seed=int(trial.values.get("seed", 0)))
 
@@ -290,12 +290,17 @@ def test_two_nodes_of_a_ray_cluster_train_a_grid(store: Path, tmp_path: Path) ->
         assert weights(trial.path) == weights(tmp_path / "alone" / trial.name)
 
 
-def test_a_run_whose_node_is_lost_goes_on_on_another(store: Path, tmp_path: Path) -> None:
+def test_a_run_whose_node_is_lost_goes_on_on_another(
+    store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     pytest.importorskip("ray")
     from ray.cluster_utils import Cluster
 
+    from taskscape.sweeps import on_ray
     from taskscape.sweeps.on_ray import RayExecutor
 
+    monkeypatch.setattr(on_ray, "_WAIT", 0.02)
+    build = builder(store, epochs=20)  # many: the node is to be lost before the last
     cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0})
 
     class Losing(RayExecutor):
@@ -315,10 +320,11 @@ def test_a_run_whose_node_is_lost_goes_on_on_another(store: Path, tmp_path: Path
         node = cluster.add_node(num_cpus=1)
         cluster.wait_for_nodes()
         executor = Losing(1, cluster.address)
-        outcomes = swept(store, Grid(tmp_path, [Values(RATES.name, RATES.points[:1])]), executor)
+        grid = Grid(tmp_path, [Values(RATES.name, RATES.points[:1])])
+        outcomes = run(Sweep(grid, executor, Monitor.of(tiny(store)), build))
     finally:
         cluster.shutdown()
     (trial, outcome) = next(iter(outcomes.values()))
     assert (executor.lost, outcome.state) == (1, "finished")
-    runs.train(builder(store)(trial), tmp_path / "alone", quiet=True)
+    runs.train(build(trial), tmp_path / "alone", quiet=True)
     assert weights(trial.path) == weights(tmp_path / "alone")
