@@ -111,6 +111,21 @@ def test_a_run_is_resumed_with_the_flags_it_was_started_with(
     assert "is finished" in capsys.readouterr().out
 
 
+def test_a_resumed_run_computes_as_it_began_whatever_is_fastest_now(
+    store: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    experiment = replace(tiny(store), precision="auto", epochs=1)
+    let_be_fastest(monkeypatch, FP32)
+    runs.train(experiment, tmp_path / "run", quiet=True)
+    monkeypatch.setenv("TASKSCAPE_CACHE", str(tmp_path / "another machine"))
+    calls = let_be_fastest(monkeypatch, BF16)
+    runs.train(replace(experiment, epochs=2), tmp_path / "run", resume=True, quiet=True)
+    runs.train(replace(experiment, precision="fp32", channels_last=False, epochs=2), tmp_path / "plain", quiet=True)
+    assert not calls
+    one, other = (load_file(RunFolder(tmp_path / name).weights) for name in ("run", "plain"))
+    assert all(torch.equal(one[name], other[name]) for name in other)
+
+
 def test_what_is_not_settled_does_not_compute(store: Path) -> None:
     with pytest.raises(ValueError, match="precision is auto"):
         _ = replace(tiny(store), precision="auto").number_format

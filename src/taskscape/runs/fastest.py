@@ -59,6 +59,11 @@ def with_way(experiment: Experiment, way: Way) -> Experiment:
     return replace(experiment, precision=way.precision, channels_last=way.channels_last, compile=way.compile)
 
 
+def way_of(experiment: Experiment) -> Way:
+    """Return how a settled experiment computes."""
+    return Way(experiment.number_format, experiment.channels_last, experiment.compile)
+
+
 def described(experiment: Experiment, batch: Batch) -> str:
     """Return what besides the machine decides how long a step takes, as text."""
     parts = (experiment.network, experiment.tasks, experiment.objective, experiment.weighting, experiment.optimizer)

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from taskscape.data import Store
+from taskscape.data import DataSource, Manifest, Mixed, MixedPart, Packed, Store
 from taskscape.files import atomic_write
 from taskscape.run_folder import Result, RunFolder
 from taskscape.serialization.plain import read_json
@@ -27,6 +27,27 @@ def require_same(folder: RunFolder, stores: Mapping[str, Store]) -> None:
                 f"{folder.path} was trained with other data: the split {split} in {stores[split].path} has the "
                 f"fingerprint {now} and had {fingerprint}; bring the old store back, or train on from this run as a "
                 f"run of its own: taskscape train {folder.experiment} --from {folder.path} --out NEW"
+            )
+
+
+def require_unchanged(folder: RunFolder, data: DataSource) -> None:
+    """Raise ``ValueError`` where a finished run was trained with other data than there are now at the same place.
+
+    Only what opens at once is compared: prepared stores, not generated streets, which follow from their settings.
+    """
+    match data:
+        case Packed() if data.path.is_dir():
+            now = dict.fromkeys(("train", "val"), Manifest.of(data.path).fingerprint)
+        case Mixed() if all(isinstance(MixedPart.parse(part).source, Packed) for part in data.parts):
+            now = {split: store.manifest.fingerprint for split, store in data.open().items()}
+        case _:
+            return
+    for split, before in _fingerprints(folder.data).items():
+        if before != now.get(split, before):
+            raise ValueError(
+                f"{folder.path} is finished, and was trained with other data: the split {split} has the fingerprint "
+                f"{now[split]} now, and had {before}; bring the old store back, or train all runs again in another "
+                "folder"
             )
 
 

@@ -26,7 +26,7 @@ from taskscape.runs.calibration import calibrated
 from taskscape.runs.cost import environment
 from taskscape.runs.evaluate_run import evaluate_model, known_tta
 from taskscape.runs.experiment import Experiment
-from taskscape.runs.fastest import settled
+from taskscape.runs.fastest import settled, way_of, with_way
 from taskscape.runs.known_data import remember, require_same
 from taskscape.runs.precision import verify_precision
 from taskscape.runs.start import Start
@@ -94,6 +94,8 @@ def _train(
     require_labels(stores["train"], {task.source_for(name) for name, task in experiment.tasks.items()})
     notes = [experiment.note or ""]
     experiment = experiment.for_data(stores["train"], notes.append)
+    if experiment.precision == "auto" and resume:
+        experiment = with_way(experiment, way_of(read_experiment(folder.path)))
     if experiment.precision == "auto":
         trial = next(experiment.loader(stores["train"], fabric.device, training=True).epoch(0))
         experiment = settled(experiment, trial, fabric.device, notes.append)

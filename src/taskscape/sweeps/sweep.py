@@ -13,6 +13,7 @@ from taskscape.progress import progress_bar
 from taskscape.run_folder import Result, RunFolder
 from taskscape.runs import Experiment
 from taskscape.runs.experiment import task_for
+from taskscape.runs.known_data import require_unchanged
 from taskscape.sweeps.executor import Executor
 from taskscape.sweeps.sampler import Outcome, Sampler
 from taskscape.sweeps.trial import Trial, is_done
@@ -69,7 +70,7 @@ def run(sweep: Sweep) -> Outcomes:
     """Train all trials and return what became of each. A trial that fails does not end the sweep.
 
     When it is interrupted, the runs stop between two steps, and their checkpoints are written: called again with the
-    same sampler's settings, it goes on.
+    same sampler's settings, it goes on. Raises ``ValueError`` where the data of a finished run were changed since.
     """
     return _Loop(sweep).run()
 
@@ -112,10 +113,12 @@ class _Loop:
         """Start a trial, unless it is running or finished."""
         if trial.path in self.running:  # proposed twice: the sampler tells both of its end
             return
+        experiment = self.sweep.build(trial)
         if is_done(trial.path):
+            require_unchanged(RunFolder(trial.path), experiment.data)
             self._end(trial, "", progress)
             return
-        trial.write(self.sweep.build(trial))
+        trial.write(experiment)
         self.running[trial.path] = trial
         self.executor.start(trial.path)
 
