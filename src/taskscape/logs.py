@@ -7,6 +7,7 @@ know, ``debug`` for details.
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from logging.handlers import MemoryHandler
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,6 +22,9 @@ _FORMAT = logging.Formatter("%(asctime)s %(levelname)s %(message)s", "%Y-%m-%d %
 _NEVER = logging.CRITICAL + 1
 
 _shown_from = logging.INFO
+
+_file: ContextVar[Path | None] = ContextVar("file", default=None)
+"""The only file that a message is for; None for all."""
 
 
 def show_from(level: int) -> None:
@@ -42,13 +46,25 @@ def shown(console: "Console") -> Iterator[None]:
 
 
 @contextmanager
-def kept() -> Iterator[Callable[[Path], None]]:
+def about(path: Path) -> Iterator[None]:
+    """Let messages in this context be kept in no other file than this one, where several runs go on at once."""
+    token = _file.set(path)
+    try:
+        yield
+    finally:
+        _file.reset(token)
+
+
+@contextmanager
+def kept(only: Path | None = None) -> Iterator[Callable[[Path], None]]:
     """Keep messages, and the error that ends the context. The function that is yielded says in which file.
 
     Until it is called they wait in memory; without a call they are dropped. What is there already is kept. A file that
-    cannot be written is no error: a run goes on without its log.
+    cannot be written is no error: a run goes on without its log. With ``only``, messages about other files (``about``)
+    are left out.
     """
     buffer = MemoryHandler(10_000, flushLevel=_NEVER, flushOnClose=False)
+    buffer.addFilter(lambda record: _file.get() in (None, only) or only is None)
 
     def into(path: Path) -> None:
         with suppress(OSError):

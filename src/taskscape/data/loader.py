@@ -9,7 +9,7 @@ import torch
 
 from taskscape import distributed
 from taskscape.batch import Batch, Target
-from taskscape.data.augment import Augmentation, draw
+from taskscape.data.augment import Augmentation, Draws, draw
 from taskscape.data.store import Store
 from taskscape.serialization import nearest
 
@@ -106,13 +106,17 @@ class Loader:
 
     def epoch(self, number: int, skip: int = 0) -> Iterator[Batch]:
         """Yield the batches of an epoch; ``skip`` leaves out, unread, as many at its beginning."""
+        return (self.batch(indices, number) for indices in self.indices(number, skip))
+
+    def indices(self, number: int, skip: int = 0) -> Iterator[npt.NDArray[np.int64]]:
+        """Yield which samples the batches of an epoch have, in their order, without those that ``skip`` leaves out."""
         order = np.arange(len(self.store))
         if self.shuffle:
             order = self.store.order(self.seed, number, self.batch_size)
         for start in range(skip * self.batch_size, self._images, self.batch_size):
             local = order[start : min(start + self.batch_size, self._images)][self.rank :: self.world_size]
             if len(local):
-                yield self.batch(local, number)
+                yield local
 
     def spread(self, count: int) -> Iterator[Batch]:
         """Yield the batches of ``count`` samples, evenly spread over the split, or of all where it has fewer."""
@@ -128,10 +132,16 @@ class Loader:
         An index may be raised by multiples of the number of images (``Store.order``): the same images, each augmented
         otherwise.
         """
+        return self.augmented(indices, None if self.augmentation is None else draw(self.seed, epoch, indices))
+
+    def augmented(self, indices: npt.NDArray[np.int64], draws: Draws | None) -> Batch:
+        """Return the samples at these indices, changed by these random numbers where there is an augmentation.
+
+        No sample depends on the others of its batch.
+        """
         batch = self.store.gather(indices, self._fields, self.device)
         zoom, mirrored = np.ones(len(indices)), np.zeros(len(indices), np.bool_)
-        if self.augmentation is not None:
-            draws = draw(self.seed, epoch, indices)
+        if self.augmentation is not None and draws is not None:
             batch = self.augmentation(batch, draws, self._modalities)
             zoom, mirrored = self.augmentation.zoom(draws), self.augmentation.mirrored(draws)
         targets = {

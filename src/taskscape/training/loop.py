@@ -2,10 +2,12 @@
 
 import logging
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext, suppress
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+import numpy as np
+import numpy.typing as npt
 import torch
 import torch.distributed as dist
 from rich.progress import Progress
@@ -37,6 +39,15 @@ if TYPE_CHECKING:
     from lightning_fabric import Fabric
 
 _LOGGER = logging.getLogger(__name__)
+
+
+class Wanted(NamedTuple):
+    """A step that a run is to take."""
+
+    indices: npt.NDArray[np.int64]
+    """The samples of its batch."""
+    epoch: int
+    step: int
 
 
 class Trainer:
@@ -106,6 +117,22 @@ class Trainer:
         progress = progress_bar(shown=False) if progress is None else progress
         if self.features is not None:
             self.features.prepare(self.fabric.rank_zero_first(), reporter(progress, "computing features"))
+        with self.interrupts.handled(), closing(self.course(progress)) as course:
+            try:
+                wanted = next(course)
+                while True:
+                    batch = self.train_data.batch(wanted.indices, wanted.epoch)
+                    wanted = course.send(self.training_step(batch, wanted.step))
+            except StopIteration as end:
+                evaluation: Evaluation = end.value
+                return evaluation
+
+    def course(self, progress: Progress) -> Generator[Wanted, StepResult, Evaluation]:
+        """Yield the steps of the run, one after the other; each is to be taken, and its result sent back.
+
+        All else is done in between. Returns and raises as ``run``, which takes each step at once; several runs take
+        theirs together (``training.together``).
+        """
         bar = progress.add_task("training", total=self.pace.steps(self.step), completed=self.step)
         evaluation: Evaluation | None = None
 
@@ -113,11 +140,11 @@ class Trainer:
             progress.update(bar, completed=self.step, total=self.pace.steps(self.step), description=text)
 
         self.pace.start()
-        with self.interrupts.handled(), self._logging(progress):
+        with self._logging(progress):
             for epoch in range(self.step // len(self.train_data), self.epochs):
                 if self._is_out_of_patience() or self.pace.is_over():
                     break
-                self._train(epoch, show)
+                yield from self._train(epoch, show)
                 is_last = epoch + 1 == self.epochs or self.pace.is_over()
                 if is_last or (epoch + 1) % self.validate_every == 0:
                     evaluation, others = self._evaluate(self.val_data.epoch(0))
@@ -131,11 +158,11 @@ class Trainer:
                 _LOGGER.info("%s", self._early_end())
         return self._evaluate(self.val_data.epoch(0))[0] if evaluation is None else evaluation
 
-    def _train(self, epoch: int, show: Callable[[str], None]) -> None:
-        """Take the epoch's steps, from the one on where the run is."""
+    def _train(self, epoch: int, show: Callable[[str], None]) -> Generator[Wanted, StepResult, None]:
+        """Yield the epoch's steps, from the one on where the run is."""
         per_epoch = len(self.train_data)
-        for batch in self.train_data.epoch(epoch, skip=self.step - epoch * per_epoch):
-            result = self.training_step(batch, self.step)
+        for indices in self.train_data.indices(epoch, skip=self.step - epoch * per_epoch):
+            result = yield Wanted(indices, epoch, self.step)
             self.step += 1
             if self.average is not None:
                 self.average.update(self.step)

@@ -1,6 +1,6 @@
 """One training step: the same for the training loop, the tests of every weighting, and the benchmarks."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -86,9 +86,7 @@ class TrainingStep:
 
         A batch without any label changes nothing, nor does one whose gradient is not finite.
         """
-        self._seed(step)
-        self._set_learning_rate(step)
-        self.optimizer.zero_grad(set_to_none=True)
+        self.prepare(step)
         names = labelled({name: batch.targets[name] for name in self.tasks})
         if not names:
             return StepResult({}, {}, torch.zeros(()))
@@ -101,11 +99,29 @@ class TrainingStep:
                 weights = self.weighting.backward(losses, context)
         if not sums_in_backward:
             all_reduce_coalesced_([p.grad for p in self.network.parameters() if p.grad is not None])
-        norm = self._clip()
-        if self._update(norm):
-            with torch.no_grad():
-                self.weighting.after_step(lambda: global_losses(self._forward(batch, names)[0]))
+        norm, is_taken = self.update()
+        if is_taken:
+            self.adjust(lambda: global_losses(self._forward(batch, names)[0]))
         return StepResult(context.global_losses, weights or {}, norm)
+
+    def prepare(self, step: int) -> None:
+        """Set seed and learning rate of a step, and drop the gradients of the one before."""
+        self._seed(step)
+        self._set_learning_rate(step)
+        self.optimizer.zero_grad(set_to_none=True)
+
+    def update(self) -> tuple[Tensor, bool]:
+        """Clip the gradients and let the optimizer step unless they are not finite.
+
+        Returns their norm before, and False where the step was surely not taken.
+        """
+        norm = self._clip()
+        return norm, self._update(norm)
+
+    @torch.no_grad()
+    def adjust(self, losses_again: Callable[[], Mapping[str, Tensor]]) -> None:
+        """Let the weighting adjust after a step; ``losses_again`` gives the global losses of the same batch."""
+        self.weighting.after_step(losses_again)
 
     def check_finite(self) -> None:
         """Raise ``TrainingError`` that names the first weight that is not finite: called before anything is saved.
@@ -164,9 +180,13 @@ class TrainingStep:
         """Return this process's part of the loss of each of these tasks, and the network's outputs."""
         with record_function(PARTS[0]), autocast(batch.image.device, self.precision):
             outputs: Outputs = self.module(batch.image)
-        tasks = {name: self.tasks[name] for name in names}
+        return self.losses(outputs, batch, names), outputs
+
+    def losses(self, outputs: Outputs, batch: Batch, names: Iterable[str]) -> dict[str, Tensor]:
+        """Return this process's part of the loss of each of these tasks, for the outputs of the network."""
         with record_function(PARTS[1]):
-            return self.objective(tasks, outputs.final, outputs.auxiliary, batch.targets), outputs
+            tasks = {name: self.tasks[name] for name in names}
+            return self.objective(tasks, outputs.final, outputs.auxiliary, batch.targets)
 
     def _context(self, losses: Losses, outputs: Outputs) -> BalancingContext:
         return BalancingContext(

@@ -1,0 +1,268 @@
+"""Several training steps computed as one: their networks as one network whose weights have one more axis."""
+
+from collections.abc import Callable, Sequence
+from itertools import chain
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.profiler import record_function
+
+from taskscape.batch import Batch, Target
+from taskscape.models import Network, Outputs
+from taskscape.objectives.base import labelled
+from taskscape.training.precision import autocast
+from taskscape.training.step import PARTS, StepResult, TrainingStep
+from taskscape.weighting.base import BalancingContext, global_losses
+
+
+class Stack:
+    """Takes the steps of several runs at once: ``stack(batch, numbers)``.
+
+    The runs have networks of the same settings, each with its own weights and statistics, which become parts of tensors
+    with one more axis, (runs, …). ``torch.vmap`` computes all networks as one, forward and backward; losses, weighting,
+    clipping and optimizer are each run's own. A run's step is what it is alone, but for rounding: the same operations,
+    some summed in another order. A number that is not finite stays in its run.
+
+    Where a weighting needs more than the gradient of one sum of the losses, the gradients of all tasks are computed
+    first, one backward pass for each, and the weighting is given losses that know theirs. A step in which a run has no
+    label of some task is taken run by run.
+
+    The networks must draw no random numbers and neither be compiled nor compute activations again, and no weighting may
+    need the shared features; there is one process.
+    """
+
+    def __init__(self, steps: Sequence[TrainingStep]) -> None:
+        self.steps = tuple(steps)
+        self._networks = _Networks([step.network for step in steps])
+        self._by_task = any(not step.weighting.one_backward or step.weighting.retains_graph for step in steps)
+
+    def __call__(self, batch: Batch, numbers: Sequence[int]) -> list[StepResult]:
+        """Train each run on its part of a batch, which has the images of one run after those of the other.
+
+        ``numbers`` are those of the runs' steps, which count from 0.
+        """
+        batches = [_part(batch, run, len(self.steps)) for run in range(len(self.steps))]
+        targets = {
+            (run, name): batches[run].targets[name] for run, step in enumerate(self.steps) for name in step.tasks
+        }
+        if len(labelled(targets)) < len(targets):
+            return [step(own, number) for step, own, number in zip(self.steps, batches, numbers, strict=True)]
+        outputs = self._forward(batch)
+        losses = []
+        for step, own, part, number in zip(self.steps, batches, outputs.parts, numbers, strict=True):
+            step.prepare(number)
+            losses.append(step.losses(part, own, step.tasks))
+        contexts = [_context(step, own) for step, own in zip(self.steps, losses, strict=True)]
+        with record_function(PARTS[2]):
+            if self._by_task:
+                losses = self._with_gradients(losses, outputs)
+            weights = [
+                step.weighting.backward(own, context)
+                for step, own, context in zip(self.steps, losses, contexts, strict=True)
+            ]
+            if not self._by_task:
+                outputs.backward()
+                self._networks.hand_out_gradients()
+        updates = [step.update() for step in self.steps]
+        again = _Again(lambda: self._losses(batch, batches))
+        for run, (step, (_, is_taken)) in enumerate(zip(self.steps, updates, strict=True)):
+            if is_taken:
+                step.adjust(lambda run=run: again(run))  # type: ignore[misc]
+        return [
+            StepResult(context.global_losses, of_run or {}, norm)
+            for context, of_run, (norm, _) in zip(contexts, weights, updates, strict=True)
+        ]
+
+    def _forward(self, batch: Batch) -> "_Outputs":
+        images = batch.image.unflatten(0, (len(self.steps), -1))
+        with record_function(PARTS[0]), autocast(batch.image.device, self.steps[0].precision):
+            return _Outputs(self._networks(images), len(self.steps))
+
+    def _losses(self, batch: Batch, batches: Sequence[Batch]) -> list[dict[str, Tensor]]:
+        """Return the losses of each run once more, without gradients."""
+        parts = self._forward(batch).parts
+        return [
+            global_losses(step.losses(part, own, step.tasks))
+            for step, own, part in zip(self.steps, batches, parts, strict=True)
+        ]
+
+    def _with_gradients(self, losses: Sequence[dict[str, Tensor]], outputs: "_Outputs") -> list[dict[str, Tensor]]:
+        """Return the losses of each run with their gradients at its parameters, which are computed here."""
+        known: list[dict[str, Tensor]] = [{} for _ in losses]
+        for task in losses[0]:
+            gradients = self._networks.gradients(outputs, [own[task] for own in losses])
+            for run, (own, of_run) in enumerate(zip(losses, known, strict=True)):
+                reached = [
+                    (p, g[run]) for p, g in zip(self._networks.trained[run], gradients, strict=True) if g is not None
+                ]
+                of_run[task] = _Known.apply(own[task].detach(), [g for _, g in reached], *(p for p, _ in reached))
+        return known
+
+
+class _Networks:
+    """Networks of the same settings as one: their tensors become parts of tensors with one more axis, the first."""
+
+    def __init__(self, networks: Sequence[Network]) -> None:
+        self._first = networks[0]
+        self._places: list[tuple[dict[str, Any], str, int]] = []
+        """Where the first network has its tensors, and the number of each, since one may stand in several places."""
+        self._tensors: list[Tensor] = []
+        self.trained: list[list[nn.Parameter]] = [[] for _ in networks]
+        """The parameters of each network that are trained."""
+        self._leaves: list[Tensor] = []
+        """The tensors of which these are parts."""
+        numbers: dict[int, int] = {}
+        for modules in zip(*(network.modules() for network in networks), strict=True):
+            for kind in ("_parameters", "_buffers"):
+                for name, tensor in getattr(modules[0], kind).items():
+                    if tensor is None:
+                        continue
+                    if id(tensor) not in numbers:
+                        numbers[id(tensor)] = len(self._tensors)
+                        self._add([getattr(module, kind)[name] for module in modules])
+                    self._places.append((getattr(modules[0], kind), name, numbers[id(tensor)]))
+
+    def _add(self, own: Sequence[Tensor]) -> None:
+        whole = _joined(own)
+        if own[0].requires_grad:
+            whole.requires_grad_()
+            self._leaves.append(whole)
+            for trained, parameter in zip(self.trained, own, strict=True):
+                assert isinstance(parameter, nn.Parameter)
+                trained.append(parameter)
+        self._tensors.append(whole)
+
+    def __call__(self, images: Tensor) -> Outputs:
+        """Return what each network gives for its images, (networks, B, 3, H, W): maps with one more axis in front."""
+        own = [place[name] for place, name, _ in self._places]
+        try:
+            outputs: Outputs = torch.vmap(self._one)(self._tensors, images)
+            return outputs
+        finally:
+            for (place, name, _), tensor in zip(self._places, own, strict=True):
+                place[name] = tensor
+
+    def _one(self, tensors: Sequence[Tensor], image: Tensor) -> Outputs:
+        for place, name, number in self._places:
+            place[name] = tensors[number]
+        return self._first.forward(image)  # its __call__ reads values of the images
+
+    def hand_out_gradients(self) -> None:
+        """Let the parameters of each network have their part of the gradients."""
+        for leaf, *own in zip(self._leaves, *self.trained, strict=True):
+            if leaf.grad is not None:
+                for parameter, gradient in zip(own, leaf.grad.unbind(), strict=True):
+                    parameter.grad = gradient
+                leaf.grad = None
+
+    def gradients(self, outputs: "_Outputs", losses: Sequence[Tensor]) -> list[Tensor | None]:
+        """Return the gradients of a loss of each network at its parameters that are trained, (networks, …) each."""
+        maps, of_maps = outputs.gradients(losses)
+        found = torch.autograd.grad(maps, self._leaves, of_maps, retain_graph=True, allow_unused=True)
+        return [None if x is None else _laid_out(x, leaf) for x, leaf in zip(found, self._leaves, strict=True)]
+
+
+class _Outputs:
+    """Outputs of several networks, and what each run sees of them: parts at which the graph of its losses begins."""
+
+    def __init__(self, outputs: Outputs, runs: int) -> None:
+        self._maps = [x for x in _maps(outputs) if x.requires_grad]
+        self.parts = [_of_run(outputs, run) for run in range(runs)]
+
+    def _leaves(self, part: Outputs) -> list[Tensor]:
+        return [x for x in _maps(part) if x.requires_grad]
+
+    def backward(self) -> None:
+        """Continue the backward passes of all runs from their parts."""
+        maps, gradients = self._reached([[x.grad for x in self._leaves(part)] for part in self.parts])
+        torch.autograd.backward(maps, gradients)
+
+    def gradients(self, losses: Sequence[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
+        """Return the maps that a loss of each run depends on, and its gradients there; keep the graph."""
+        return self._reached(
+            [
+                torch.autograd.grad(loss, self._leaves(part), retain_graph=True, allow_unused=True)
+                for loss, part in zip(losses, self.parts, strict=True)
+            ]
+        )
+
+    def _reached(self, by_run: Sequence[Sequence[Tensor | None]]) -> tuple[list[Tensor], list[Tensor]]:
+        found = []
+        for x, gradients in zip(self._maps, zip(*by_run, strict=True), strict=True):
+            if any(gradient is not None for gradient in gradients):
+                parts = [torch.zeros_like(x[0]) if gradient is None else gradient for gradient in gradients]
+                found.append((x, torch.stack(parts)))
+        return [x for x, _ in found], [gradient for _, gradient in found]
+
+
+class _Known(torch.autograd.Function):
+    """A loss whose gradients at some parameters are known."""
+
+    @staticmethod
+    def forward(ctx: Any, value: Tensor, gradients: Sequence[Tensor], *parameters: Tensor) -> Tensor:
+        ctx.gradients = gradients
+        return value.clone()
+
+    @staticmethod
+    def backward(ctx: Any, *outer: Tensor) -> Any:
+        return None, None, *(outer[0] * gradient for gradient in ctx.gradients)
+
+
+class _Again:
+    """The losses of each run after all runs have taken their step; computed for all when one asks for its own."""
+
+    def __init__(self, compute: Callable[[], list[dict[str, Tensor]]]) -> None:
+        self._compute = compute
+        self._losses: list[dict[str, Tensor]] | None = None
+
+    def __call__(self, run: int) -> dict[str, Tensor]:
+        if self._losses is None:
+            self._losses = self._compute()
+        return self._losses[run]
+
+
+def _joined(own: Sequence[Tensor]) -> Tensor:
+    """Return (tensors, …) tensors that keep their memory format, and let each be a part of the whole."""
+    first = own[0]
+    shape, strides = (len(own), *first.shape), (first.numel(), *first.stride())
+    whole = torch.empty_strided(shape, strides, dtype=first.dtype, device=first.device)
+    for part, tensor in zip(whole.unbind(), own, strict=True):
+        part.copy_(tensor.detach())
+        tensor.data = part
+    return whole
+
+
+def _laid_out(x: Tensor, like: Tensor) -> Tensor:
+    """Return a tensor with the strides of another, which fused optimizers ask of gradients."""
+    return x if x.stride() == like.stride() else torch.empty_like(like).copy_(x)
+
+
+def _maps(outputs: Outputs) -> list[Tensor]:
+    return list(chain(outputs.final.values(), *(of_role.values() for of_role in outputs.auxiliary.values())))
+
+
+def _of_run(outputs: Outputs, run: int) -> Outputs:
+    def part(x: Tensor) -> Tensor:
+        return x[run].detach().requires_grad_(x.requires_grad)
+
+    final = {name: part(x) for name, x in outputs.final.items()}
+    auxiliary = {role: {name: part(x) for name, x in maps.items()} for role, maps in outputs.auxiliary.items()}
+    return Outputs(final, auxiliary, ())
+
+
+def _part(batch: Batch, run: int, runs: int) -> Batch:
+    count = len(batch.image) // runs
+    rows = slice(run * count, (run + 1) * count)
+    targets = {name: Target(value[rows], valid[rows]) for name, (value, valid) in batch.targets.items()}
+    return Batch(batch.image[rows], targets, batch.indices[rows])
+
+
+def _context(step: TrainingStep, losses: dict[str, Tensor]) -> BalancingContext:
+    return BalancingContext(
+        global_losses(losses),
+        parameters=step.shared_parameters,
+        features=(),
+        last=step.last_shared_parameters,
+        task_parameters=step.task_parameters,
+    )

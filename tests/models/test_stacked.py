@@ -1,0 +1,79 @@
+"""Every network trained as a stack is what it is alone, or is refused."""
+
+import copy
+from collections.abc import Mapping
+
+import pytest
+import torch
+from test_task_sets import SETS, small, target
+
+from taskscape.batch import Batch, Target
+from taskscape.models import NAMES
+from taskscape.objectives import Supervised
+from taskscape.tasks import Task
+from taskscape.training.optimization import AdamWConfig, build_optimizer
+from taskscape.training.stack import Stack
+from taskscape.training.step import TrainingStep
+from taskscape.weighting import FixedConfig
+
+TASKS: Mapping[str, Task] = SETS["two, metres"]
+SIZE = (42, 58)
+RATES = (1e-3, 3e-3, 1e-2)
+REFUSED = {"resnet-mtan": "random"}
+"""The networks that cannot be stacked, and a word of the reason."""
+
+
+def steps(name: str) -> list[TrainingStep]:
+    """Three runs that differ in their initial weights, task weights and learning rates."""
+    found = []
+    for seed, rate in enumerate(RATES):
+        torch.manual_seed(seed)
+        network = small(name).for_tasks(TASKS).build({key: task.channels for key, task in TASKS.items()}).double()
+        weighting = FixedConfig({"range": 0.2 + seed}).build(tuple(TASKS))
+        optimizer = build_optimizer(AdamWConfig(lr=rate), network, weighting)
+        found.append(TrainingStep(network, TASKS, Supervised(), weighting, optimizer, gradient_clip=0.5, seed=seed))
+    return found
+
+
+def batch(number: int) -> Batch:
+    """Two images of each run, one run after the other."""
+    g = torch.Generator().manual_seed(number)
+    image = torch.rand(2 * len(RATES), 3, *SIZE, generator=g, dtype=torch.float64)
+    targets = {}
+    for key, task in TASKS.items():
+        value, valid = (torch.cat(parts) for parts in zip(*(target(task, SIZE) for _ in RATES), strict=True))
+        turned = value.roll(number, -1)
+        targets[key] = Target(turned if task.predicts_classes else turned.double(), valid)
+    return Batch(image, targets, torch.arange(len(image)))
+
+
+def part(whole: Batch, run: int) -> Batch:
+    rows = slice(2 * run, 2 * run + 2)
+    targets = {key: Target(value[rows], valid[rows]) for key, (value, valid) in whole.targets.items()}
+    return Batch(whole.image[rows], targets, whole.indices[rows])
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_stack_of_runs_is_each_of_them(name: str) -> None:
+    alone = steps(name)
+    together = copy.deepcopy(alone)
+    stack = Stack(together)
+    if name in REFUSED:
+        with pytest.raises(RuntimeError, match=REFUSED[name]):
+            stack(batch(0), [0, 0, 0])
+        return
+    for number in range(2):
+        data = batch(number)
+        results = stack(data, [number] * len(RATES))
+        for run, (step, result) in enumerate(zip(alone, results, strict=True)):
+            expected = step(part(data, run), number)
+            for key in TASKS:
+                torch.testing.assert_close(result.losses[key], expected.losses[key], rtol=1e-9, atol=0)
+                assert torch.equal(result.weights[key], expected.weights[key])
+            torch.testing.assert_close(result.gradient_norm, expected.gradient_norm, rtol=1e-7, atol=0)
+    for one, other in zip(alone, together, strict=True):
+        states = other.network.state_dict()
+        assert states.keys() == one.network.state_dict().keys()
+        for key, tensor in one.network.state_dict().items():
+            # Adam divides by the gradient's own size: where that is nearly 0, rounding decides.
+            torch.testing.assert_close(states[key], tensor, rtol=1e-6, atol=1e-6, msg=key)
