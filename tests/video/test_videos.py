@@ -116,6 +116,18 @@ def test_videos_have_all_frames_at_their_times(predictor: Predictor, tmp_path: P
     assert about["frames"] == len(VARYING) and about["maps"]["depth"]["colors_of_views"]["near"] > 0
 
 
+def test_frames_of_another_aspect_ratio_are_said(predictor: Predictor, tmp_path: Path) -> None:
+    """As of a telephone that is turned while it records: a stream of H.264 may change its size."""
+    parts = [clips.write(tmp_path / f"{size[0]}.264", size=size, format="h264") for size in ((36, 48), (48, 36))]
+    (tmp_path / "turned.264").write_bytes(b"".join(part.read_bytes() for part in parts))
+    notes: list[str] = []
+    predict_video(predictor, tmp_path / "turned.264", tmp_path / "out", DEPTH, note=notes.append)
+    assert any("10 frames have another aspect ratio than the first, and are stretched" in note for note in notes)
+    notes.clear()
+    predict_video(predictor, parts[0], tmp_path / "out", DEPTH, note=notes.append)
+    assert not any("stretched" in note for note in notes)
+
+
 def test_odd_sizes_become_even(predictor: Predictor, tmp_path: Path) -> None:
     path = clips.write(tmp_path / "clip.mp4")
     files = predict_video(predictor, path, tmp_path / "out", VideoSettings(("depth",), height=27))

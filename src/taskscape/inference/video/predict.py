@@ -136,6 +136,11 @@ def _notes(video: Video, frames: int, spent: float, heard: bool, film: Film) -> 
         sentences.append(
             f"frames of {show_size(video.native)} became {show_size(video.size)}; --video-height sets another height"
         )
+    if video.stretched:
+        sentences.append(
+            f"{video.stretched} frames have another aspect ratio than the first, and are stretched to its size: cut "
+            "the film where they begin"
+        )
     if film.smoother.cuts:
         sentences.append(f"{film.smoother.cuts} cuts, where smoothing began anew")
     if video.sounds and not heard:

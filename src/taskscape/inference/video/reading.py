@@ -54,6 +54,8 @@ class Video:
     """For the source that is opened."""
     lost: int = field(default=0, init=False)
     """Packets that could not be decoded, until now."""
+    stretched: int = field(default=0, init=False)
+    """Frames of another aspect ratio than the first, which were brought to its size, until now."""
 
     def __post_init__(self) -> None:
         """Decode the first frame, which says what the others are like."""
@@ -72,6 +74,7 @@ class Video:
             first = next(self._decoded(container, stream), None)
         if first is None:
             raise ValueError(f"{self.source}: none of its frames can be decoded: replace the file or leave it out")
+        self._coded = first.height, first.width
         self.turns: int = round(first.rotation / 90) % 4
         """Quarter turns, counterclockwise, that bring frames upright."""
         self.start: Fraction = (first.pts or 0) * self.time_base
@@ -95,6 +98,7 @@ class Video:
                 time = frame.pts - round(self.start / self.time_base) if frame.pts is not None else last + self.usual
                 last = max(time, last + 1, 0)  # a damaged file may go back
                 number += 1
+                self.stretched += frame.width * self._coded[0] != frame.height * self._coded[1]
                 if number > skip:
                     yield Frame(self._upright(frame, reformatter), last)
 
