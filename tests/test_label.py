@@ -80,6 +80,16 @@ def test_labels_are_the_predictions_and_the_mask_is_the_confidence(run: Path, st
     assert manifest.names == Manifest.of(store).names
 
 
+def test_a_store_without_one_sure_pixel_is_said(
+    run: Path, store: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["label", str(run), str(store), "--tasks", "semseg", "--device", "cpu", "--threshold"]
+    main([*words, "1", "--out", str(tmp_path / "none")])
+    assert "warning: nowhere is the model as sure as --threshold 1: choose a lower one" in capsys.readouterr().out
+    main([*words, "0.7", "--out", str(tmp_path / "some")])
+    assert "warning" not in capsys.readouterr().out
+
+
 def test_tasks_that_do_not_say_how_sure_they_are_have_a_label_everywhere(
     run: Path, store: Path, tmp_path: Path
 ) -> None:

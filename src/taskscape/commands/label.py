@@ -88,4 +88,6 @@ def label(
     for field, about in manifest.source["predicted"].items():
         shares = ", ".join(f"{100 * share:.1f} % of {split}" for split, share in about["share with a label"].items())
         print(f"{field}: {shares} has a label, predicted by {about['model']}")
+        if not any(about["share with a label"].values()) and about["threshold"] is not None:
+            print(f"warning: nowhere is the model as sure as --threshold {about['threshold']:g}: choose a lower one")
     print(f"{where} holds them; taskscape data show {where} makes a contact sheet")
