@@ -331,7 +331,7 @@ def pairs(arguments: argparse.Namespace) -> Iterator[tuple[str, Callable[[], Pai
             yield name, partial(libmtl, arguments.libmtl, count or 8, small, architecture, weighting, config)
 
 
-def seconds(pair: Pair, at_most: float) -> dict[str, Any]:
+def seconds(pair: Pair, at_most: float, clock: Callable[[], float] | None) -> dict[str, Any]:
     """Return the median seconds of a step of theirs, of theirs with bf16, and of ours, and the ratios."""
     step, batch, way = ours(pair.ours, pair.batch)
     calls: dict[str, Step] = {
@@ -339,7 +339,7 @@ def seconds(pair: Pair, at_most: float) -> dict[str, Any]:
         "bf16 and channels last": tuned(pair.theirs(), pair.batch.image),
         "ours": lambda: step(batch, 0),
     }
-    times = seconds_of(calls, CPU, rounds=7, warm_up=1, at_most=at_most)
+    times = seconds_of(calls, CPU, rounds=7, warm_up=1, at_most=at_most, clock=clock)
     first, second, own = times.values()
     return {"seconds": times, "ratio": first / own, "to bf16": second / own, "way": str(way)}
 
@@ -374,9 +374,12 @@ def main() -> None:
     parser.add_argument("--only", default="", help="those whose name has this text")
     parser.add_argument("--images", type=int, help="of a batch, instead of those of the targets")
     parser.add_argument("--seconds", type=float, default=60.0, help="of each, at most, after one round")
+    parser.add_argument("--one-thread", action="store_true", help="processor time, on a machine with other work")
     parser.add_argument("--roof", action="store_true", help="the share of the roof that our steps reach, instead")
     parser.add_argument("--out", type=Path, default=RESULTS)
     arguments = parser.parse_args()
+    if arguments.one_thread:
+        torch.set_num_threads(1)
     for name, make in pairs(arguments):
         if arguments.only not in name:
             continue
@@ -384,7 +387,8 @@ def main() -> None:
         if arguments.roof:
             measured: dict[str, Any] = {"roof": share_of_roof(make())}
         else:
-            measured = seconds(make(), arguments.seconds) | about
+            clock = time.process_time if arguments.one_thread else None
+            measured = seconds(make(), arguments.seconds, clock) | about | {"clock": "processor" if clock else "wall"}
         found = json.loads(arguments.out.read_text()) if arguments.out.exists() else {}
         found[name] = found.get(name, {}) | measured
         arguments.out.write_text(json.dumps(found, indent=1) + "\n")

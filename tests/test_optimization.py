@@ -150,3 +150,22 @@ def test_factors_of_an_encoder_need_one() -> None:
             build_optimizer(config, network, FixedConfig().build(["depth"]))
     with pytest.raises(ValueError, match=r"layer_decay is 1\.1: it must be above 0 and at most 1"):
         AdamConfig(layer_decay=1.1)
+
+
+@pytest.mark.parametrize(("config", "theirs"), [(AdamConfig(), torch.optim.Adam), (AdamWConfig(), torch.optim.AdamW)])
+def test_weights_with_channels_last_are_updated_as_by_torch_and_stay_so(
+    config: AdamConfig | AdamWConfig, theirs: type[torch.optim.Optimizer]
+) -> None:
+    generator = torch.Generator().manual_seed(0)
+    start = torch.randn(5, 7, 3, 3, generator=generator).contiguous(memory_format=torch.channels_last)
+    ours, reference = nn.Parameter(start.clone()), nn.Parameter(start.clone())
+    options: dict[str, Any] = {"lr": config.lr, "weight_decay": config.weight_decay, "fused": True}
+    optimizers = config.build([{"params": [ours]}]), theirs([reference], **options)
+    for _ in range(3):
+        gradient = torch.randn(5, 7, 3, 3, generator=generator).contiguous(memory_format=torch.channels_last)
+        ours.grad, reference.grad = gradient.clone(), gradient.clone()
+        for optimizer in optimizers:
+            optimizer.step()
+    assert torch.equal(ours, reference) and ours.stride() == start.stride()
+    average = optimizers[0].state[ours]["exp_avg"]
+    assert average.shape == start.shape and torch.equal(average, optimizers[1].state[reference]["exp_avg"])

