@@ -27,10 +27,13 @@ from taskscape.export.deployed import Deployed, chosen, size_of, trace
 from taskscape.export.examples import cpp, python
 from taskscape.export.export import computed
 from taskscape.export.exported import Exported
+from taskscape.export.formats import confidence_name
 from taskscape.export.parity import Parity, compare
 from taskscape.export.steadiness import masks_for
 from taskscape.export.unpooling import compared
+from taskscape.inference.labelers import find_labeler
 from taskscape.inference.loading import fitted
+from taskscape.losses import Angular, Laplace
 from taskscape.modalities.class_sets import CITYSCAPES_2, CITYSCAPES_19
 from taskscape.models import CONFIGS, Network
 from taskscape.models.segnet.pooling import pool, unpool
@@ -102,6 +105,69 @@ def test_some_tasks_carry_their_own_weights_only() -> None:
     module = program.module()
     found = compare(lambda image: next(expected), lambda image: list(module(image)), images(), ["depth"])
     assert found["depth"].holds
+
+
+def test_programs_say_how_sure_they_are() -> None:
+    tasks = {
+        "semseg": SemanticSegmentation(classes=CITYSCAPES_19),
+        "depth": Depth(mean=2.0, std=1.0, loss=Laplace()),
+        "normals": SurfaceNormals(loss=Angular()),
+    }
+    torch.manual_seed(0)
+    config = CONFIGS["deeplab-joint"](encoder="resnet10t", width=16).for_tasks(tasks)
+    network = config.build({name: task.channels for name, task in tasks.items()}).eval()
+    spreads = {"semseg": 1.5, "depth": 0.8, "normals": 1.0}
+    expected = []
+    for image in images():
+        with torch.no_grad():
+            final = network.forward(image.float() / 255).final
+        sure = [task.confidence_of(final[name], spreads[name]) for name, task in tasks.items()]
+        expected.append([*(task.decode(final[name]) for name, task in tasks.items()), *(one[:, None] for one in sure)])
+    module, given = trace(Deployed(network, tasks, spreads).eval(), None).module(), iter(expected)
+    names = [*tasks, *map(confidence_name, spreads)]
+    found = compare(lambda image: next(given), lambda image: list(module(image)), images(), names)
+    assert all(one.holds for one in found.values()), found
+    assert all(one.min() >= 0 and one.max() <= 1 for values in expected for one in values[len(tasks) :])
+
+
+def test_what_cannot_say_how_sure_it_is_is_named(run: Path, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"none of depth, normals says how sure it is"):
+        export.export(run, "torch", tmp_path, tasks=["depth", "normals"], confidence=True)
+    with pytest.raises(
+        ValueError, match=r"--to web does not show confidence: leave --confidence out, or export to onnx"
+    ):
+        export.export(run, "web", tmp_path, confidence=True)
+
+
+@pytest.mark.parametrize("form", list(export.FORMATS))
+def test_confidence_is_an_output(form: str, run: Path, tmp_path: Path) -> None:
+    if not has(*export.FORMATS[form].NEEDS):
+        pytest.skip("needs the extra export")
+    done = export.export(run, form, tmp_path, tasks=["semseg", "depth"], confidence=True)
+    assert list(done.parity) == ["semseg", "depth", "semseg.confidence"]
+    assert all(one.holds for one in done.parity.values())
+    about = json.loads((tmp_path / "about.json").read_text("utf-8"))["outputs"]["semseg.confidence"]
+    assert (about["of"], about["unit"], about["calibrated"]) == ("semseg", "0..1", False)
+    assert about["title"] == "probability that the class is right"
+    assert "`semseg.confidence` | probability that the class is right, not calibrated" in done.path.with_name(
+        "model-card.md"
+    ).read_text("utf-8")
+    image = np.random.default_rng(0).integers(0, 256, (45, 61, 3), np.uint8)
+    _, _, sure = export.FORMATS[form].opened(done.path)(torch.from_numpy(image).permute(2, 0, 1)[None])
+    expected = taskscape.load(run, native_resolution=True, confidence=True, device="cpu").predict(image)
+    assert sure.shape == (1, 1, 45, 61)
+    assert np.allclose(sure[0, 0], expected.confidence["semseg"], atol=0.005)  # it computes in bfloat16
+    if form == "onnx":
+        labeler = find_labeler(done.path)
+        assert labeler.tasks.keys() == {"semseg", "depth"}
+        assert labeler.says_confidence("semseg") and not labeler.says_confidence("depth")
+        label = labeler.predict(torch.from_numpy(image).permute(2, 0, 1)[None] / 255)["semseg"].confidence
+        assert label is not None and torch.allclose(label, sure[:, 0])
+    if form != "torch":
+        photo = Path(taskscape.__file__).parent / "released" / "street.jpg"
+        command = [sys.executable, "-I", str(tmp_path / "example.py"), str(photo), str(tmp_path)]
+        said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+        assert "street.semseg.confidence.png: probability that the class is right, 0..1, from 0" in said
 
 
 @pytest.fixture(scope="module")
@@ -223,6 +289,31 @@ def test_files_for_runtimes(form: str, run: Path, tmp_path: Path) -> None:
             small = np.asarray(picture.resize((57, 32), Image.Resampling.NEAREST))
             assert picture.size == Image.open(photo).size
         assert np.abs(small.astype(int) - expected).max() <= 2  # steps of the scale
+
+
+OPENED = """
+import faulthandler, os, signal, sys
+import torch
+faulthandler.enable()
+import openvino
+from openvino import opset13
+from pathlib import Path
+from taskscape.export import openvino_file
+
+x = opset13.parameter([1, 3, 4, 4], openvino.Type.u8)
+path = Path(sys.argv[1]) / "model.xml"
+openvino.save_model(openvino.Model([opset13.relu(x)], [x]), path)
+first, second = openvino_file.opened(path), openvino_file.opened(path)
+del first, second
+signal.signal(signal.SIGTERM, lambda *_: print("handled"))
+os.kill(os.getpid(), signal.SIGTERM)
+"""
+
+
+@pytest.mark.skipif(not has("openvino"), reason="needs the extra export")
+def test_signals_are_handled_after_files_were_opened(tmp_path: Path) -> None:
+    done = subprocess.run([sys.executable, "-c", OPENED, str(tmp_path)], capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, "handled\n"), done.stderr
 
 
 def test_only_data_that_is_unchanged_is_at_hand(run: Path, store: Path, tmp_path: Path) -> None:

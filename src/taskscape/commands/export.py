@@ -29,6 +29,7 @@ def export(
     single: bool = False,
     int8: bool = False,
     calibrate: Path | None = None,
+    confidence: bool = False,
     out: Path = Path("exported"),
 ) -> None:
     """Write the network of a run as a file that runs without taskscape, and compare what it computes.
@@ -48,6 +49,8 @@ def export(
             on a processor with VNNI. Blocks of the network that lose too much stay in float32.
         calibrate: Of --int8: a folder of images like those that the network is for, or a store; by default the data of
             the run.
+        confidence: Also give how sure the network is of each task: outputs TASK.confidence from 0 to 1, calibrated
+            where the run is. Classes always say it, depth and normals where they were trained to.
         out: Folder to write to.
     """
     if calibrate is not None and not int8:
@@ -68,6 +71,7 @@ def export(
         tasks=tasks,
         size=size,
         data=data,
+        confidence=confidence,
         options={"single": True} if single else {},
         reduction=Int8(calibrate) if int8 else None,
     )

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from types import MethodType
+from types import MappingProxyType, MethodType
 from typing import Any
 
 import torch
@@ -16,18 +16,17 @@ from taskscape.tasks import Task
 
 
 class Deployed(nn.Module):
-    """Images of uint8 or floating-point numbers in 0..255, (B, 3, H, W), to the decoded values of tasks.
+    """Images of uint8 or floating-point numbers in 0..255, (B, 3, H, W), to what ``decoded`` returns of the network."""
 
-    Values have the shapes of ``Target.value``: (B, H, W) class ids, (B, C, H, W) others.
-    """
-
-    def __init__(self, network: Network, tasks: Mapping[str, Task]) -> None:
-        """Take the network, in evaluation mode, and those of its tasks that are wanted."""
+    def __init__(
+        self, network: Network, tasks: Mapping[str, Task], spreads: Mapping[str, float] = MappingProxyType({})
+    ) -> None:
+        """Take the network, in evaluation mode, those of its tasks that are wanted, and the spreads of ``decoded``."""
         super().__init__()
         from timm.layers.conv2d_same import Conv2dSame
         from timm.layers.pool2d_same import AvgPool2dSame
 
-        self.network, self.tasks = network, dict(tasks)
+        self.network, self.tasks, self.spreads = network, dict(tasks), dict(spreads)
         for module in network.modules():
             if getattr(module, "inplace", False):  # what writes in place is never left out as not needed
                 setattr(module, "inplace", False)  # noqa: B010
@@ -38,9 +37,19 @@ class Deployed(nn.Module):
 
     @override
     def forward(self, image: Tensor) -> tuple[Tensor, ...]:
-        """Return the values of every task, in their order."""
-        final = self.network.forward(image.float() / 255).final
-        return tuple(task.decode(final[name]) for name, task in self.tasks.items())
+        """Return the values of every task in their order, then the confidence."""
+        return tuple(decoded(self.network.forward(image.float() / 255).final, self.tasks, self.spreads))
+
+
+def decoded(final: Mapping[str, Tensor], tasks: Mapping[str, Task], spreads: Mapping[str, float]) -> list[Tensor]:
+    """Return the values of tasks from raw outputs, then how sure the network is of those that have a spread.
+
+    Values have the shapes of ``Target.value``: (B, H, W) class ids, (B, C, H, W) others. Confidence is (B, 1, H, W) in
+    0..1 (``Task.confidence_of``). ``spreads`` are of tasks that say how sure they are.
+    """
+    values = [task.decode(final[name]) for name, task in tasks.items()]
+    sure = [tasks[name].confidence_of(final[name], spread) for name, spread in spreads.items()]
+    return values + [one.unsqueeze(1) for one in sure if one is not None]
 
 
 def chosen(tasks: Mapping[str, Task], names: Sequence[str]) -> dict[str, Task]:

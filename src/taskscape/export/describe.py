@@ -1,21 +1,28 @@
 """What goes into a file and comes out of it, in plain values: for programs and people that have the file alone."""
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
+from taskscape.export.formats import confidence_name
 from taskscape.inference.loading import fitted
 from taskscape.run_folder import RunFolder
 from taskscape.serialization import unstructure
 from taskscape.tasks import Task
-from taskscape.views import view
+from taskscape.views import ConfidenceView, view
 
 
 def description(
-    tasks: Mapping[str, Task], evaluated: tuple[int, int], size: tuple[int, int] | None, folder: RunFolder
+    tasks: Mapping[str, Task],
+    evaluated: tuple[int, int],
+    size: tuple[int, int] | None,
+    folder: RunFolder,
+    confidence: Mapping[str, ConfidenceView] = MappingProxyType({}),
 ) -> dict[str, Any]:
     """Return name, shape, unit, classes and colors of every output, and what the input is.
 
-    ``colors`` are those of the run's report: see ``View.coloring``.
+    ``colors`` are those of the run's report: see ``View.coloring``. ``confidence`` is, by task, what the outputs that
+    say how sure the network is mean; they have ``of``, the task, instead of ``modality``.
     """
     height, width = size or ("height", "width")
     outputs: dict[str, Any] = {}
@@ -31,6 +38,15 @@ def description(
         }
         if shown.classes:
             outputs[name]["classes"] = list(shown.classes)
+    for name, sure in confidence.items():
+        outputs[confidence_name(name)] = {
+            "title": sure.words,
+            "shape": [1, 1, height, width],
+            "unit": "0..1",
+            "colors": dict(sure.coloring()),
+            "of": name,
+            "calibrated": sure.calibrated,
+        }
     return {
         "input": {"name": "image", "shape": [1, 3, height, width], "type": "uint8", "holds": "RGB, 0..255"},
         "most_accurate_height": evaluated[0],

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from taskscape.data import DataSource
 from taskscape.export import onnx_file, openvino_file, torch_file, web
 from taskscape.export.data import stores_of
-from taskscape.export.deployed import Deployed, chosen, trace
+from taskscape.export.deployed import Deployed, chosen, decoded, trace
 from taskscape.export.describe import description
 from taskscape.export.exported import Exported
 from taskscape.export.formats import Compute, Format, Job, Reduction, Wrapper
@@ -25,6 +25,7 @@ from taskscape.export.pictures import pictures
 from taskscape.export.report import shipped, write_report
 from taskscape.export.steadiness import masks_for
 from taskscape.files import atomic_write, writing
+from taskscape.inference.loading import confidence_of
 from taskscape.publishing.card import export_card
 from taskscape.released import resolve
 from taskscape.run_folder import Result, RunFolder
@@ -52,6 +53,7 @@ def export(
     options: Mapping[str, Any] = MappingProxyType({}),
     reduction: Reduction | None = None,
     data: DataSource | str | Path | None = None,
+    confidence: bool = False,
 ) -> Exported:
     """Write the network of a run, or of a model by its name, as a file of a format into a folder, and compare.
 
@@ -68,11 +70,14 @@ def export(
         options: Settings of the format or wrapper by name (``Format.OPTIONS``).
         reduction: What makes the file smaller after it was compared, such as int8.
         data: A source or the folder of a store with real pictures; by default the run's own data, if it is at hand.
+        confidence: Also give how sure the network is of each task that can say it, calibrated where the run is: outputs
+            ``TASK.confidence``, (1, 1, H, W) in 0..1, after the tasks.
 
     Raises:
         FileNotFoundError: The run or the data is not there.
-        ValueError: With the remedy for an unknown format, task or option, packages that are not installed, a network
-            that cannot be exported, and a file that computes other values than the network, which is removed.
+        ValueError: With the remedy for an unknown format, task or option, packages that are not installed, tasks that
+            do not say how sure they are, a network that cannot be exported, and a file that computes other values than
+            the network, which is removed.
     """
     wrapper = WRAPPERS.get(to)
     word = wrapper.OF if wrapper else to
@@ -84,16 +89,23 @@ def export(
     for name in options:
         if name not in known:
             raise ValueError(f"--to {to} has no option {name!r}{nearest(name, known)}")
+    if wrapper and confidence:
+        raise ValueError(f"--to {to} does not show confidence: leave --confidence out, or export to {word}")
     if reduction is not None:
         if to not in reduction.formats:
             raise ValueError(f"--{reduction.name} is for --to {' or '.join(reduction.formats)}, not for --to {to}")
         _require(f"{to} --{reduction.name}", reduction.needs)
-    job = prepare(run, tasks, size, {**known, **options}, data)
+    job = prepare(run, tasks, size, {**known, **options}, data, confidence=confidence)
     if reduction is not None:
         reduction.check(job)
-    own, images = computed(job.tasks, job.model.network), pictures(job)
-    masks = masks_for(job.program, job.model.network, lambda network: computed(job.tasks, network))
-    comparison = _Comparison(images, [own(image) for image in images], masks, list(job.tasks))
+    images = pictures(job)
+
+    def compute_with(network: nn.Module) -> Compute:
+        return computed(job.tasks, network, job.spreads)
+
+    own = compute_with(job.model.network)
+    masks = masks_for(job.program, job.model.network, compute_with)
+    comparison = _Comparison(images, [own(image) for image in images], masks, job.outputs)
     path = Path(folder) / form.NAME
     with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -135,6 +147,8 @@ def prepare(
     size: tuple[int, int] | None,
     options: Mapping[str, Any] = MappingProxyType({}),
     data: DataSource | str | Path | None = None,
+    *,
+    confidence: bool = False,
 ) -> Job:
     """Return what formats are given: the network, traced. Arguments and errors as those of ``export``."""
     folder = RunFolder(resolve(run))
@@ -143,18 +157,20 @@ def prepare(
     evaluated = Result.load(folder.result()).size
     model = model._replace(network=model.network.to(memory_format=torch.contiguous_format))
     stores = stores_of(folder, model, data)
-    program = trace(Deployed(copy.deepcopy(model.network), wanted).eval(), size)
-    about = description(wanted, evaluated, size, folder)
-    return Job(folder, model, wanted, evaluated, size, program, about, options, stores)
+    spreads, sure = confidence_of(folder, wanted) if confidence else ({}, {})
+    program = trace(Deployed(copy.deepcopy(model.network), wanted, spreads).eval(), size)
+    about = description(wanted, evaluated, size, folder, sure)
+    return Job(folder, model, wanted, evaluated, size, program, about, options, stores, spreads)
 
 
-def computed(tasks: Mapping[str, Task], network: nn.Module) -> Compute:
+def computed(
+    tasks: Mapping[str, Task], network: nn.Module, spreads: Mapping[str, float] = MappingProxyType({})
+) -> Compute:
     """Return what a network computes in float32, decoded."""
 
     def compute(image: Tensor) -> list[Tensor]:
         with torch.no_grad():
-            final = network.forward(image.float() / 255).final
-            return [task.decode(final[name]) for name, task in tasks.items()]
+            return decoded(network.forward(image.float() / 255).final, tasks, spreads)
 
     return compute
 
@@ -166,11 +182,11 @@ class _Comparison:
     images: Sequence[Tensor]
     expected: Sequence[list[Tensor]]
     masks: Masks | None
-    tasks: list[str]
+    outputs: list[str]
 
     def of(self, file: Compute) -> dict[str, Parity]:
         answers = iter(self.expected)
-        return compare(lambda image: next(answers), file, self.images, self.tasks, self.masks)
+        return compare(lambda image: next(answers), file, self.images, self.outputs, self.masks)
 
 
 def _remove(form: Format, path: Path) -> None:

@@ -18,7 +18,7 @@ class Exported:
     bytes: int
     """Its size, with the weights that stand beside it."""
     parity: Mapping[str, Parity]
-    """By task: how far its values are from the network's."""
+    """By output, such as the task: how far its values are from the network's."""
     pictures: int
     """On so many."""
     seconds: tuple[float, float]

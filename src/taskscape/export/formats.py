@@ -20,7 +20,7 @@ from taskscape.runs import TrainedModel
 from taskscape.tasks import Task
 
 Compute = Callable[[Tensor], list[Tensor]]
-"""(1, 3, H, W) uint8 to the decoded values of every task, shaped as ``Target.value``, in the order of the tasks."""
+"""(1, 3, H, W) uint8 to the values of every output of a ``Job``, in their order: see ``deployed.decoded``."""
 
 
 @dataclass(frozen=True)
@@ -38,13 +38,25 @@ class Job:
     size: tuple[int, int] | None
     """Height and width of the images that the file takes; None for any."""
     program: torch.export.ExportedProgram
-    """One image, (1, 3, H, W) uint8, to the decoded values of the tasks."""
+    """One image, (1, 3, H, W) uint8, to the values of the outputs."""
     about: dict[str, Any]
     """What goes in and comes out, plain values: ``about.json``, and the metadata of the file."""
     options: Mapping[str, Any] = field(default_factory=dict)
     """The settings of the format or wrapper, its ``OPTIONS`` with what the user chose."""
     stores: Mapping[str, Store] = field(default_factory=dict)
     """The run's data by split (``train``, ``val``), or those that the user named: empty where they are not at hand."""
+    spreads: Mapping[str, float] = field(default_factory=dict)
+    """The tasks whose confidence is exported too, with their calibration; 1 takes the network at its word."""
+
+    @property
+    def outputs(self) -> list[str]:
+        """The names of what comes out: tasks, then their confidence."""
+        return [*self.tasks, *map(confidence_name, self.spreads)]
+
+
+def confidence_name(task: str) -> str:
+    """Return the name of the output that says how sure the network is of a task."""
+    return f"{task}.confidence"
 
 
 class Format(Protocol):

@@ -40,6 +40,6 @@ def measure(job: Job, network: Compute, file: Compute) -> Measured | None:
         image = (batch.image * 255).round().to(torch.uint8).contiguous()
         targets = {name: batch.targets[name] for name in job.tasks}
         for evaluator, compute in ((before, network), (after, file)):
-            evaluator.update(dict(zip(job.tasks, compute(image), strict=True)), targets)
+            evaluator.update(dict(zip(job.outputs, compute(image), strict=True)), targets)
     found, other = before.compute(), after.compute()
     return Measured(len(indices), found.metrics, other.metrics, found.specs)

@@ -33,7 +33,7 @@ def save(job: Job, path: Path) -> None:
             compared(job.program),
             dynamo=True,
             input_names=["image"],
-            output_names=list(job.tasks),
+            output_names=job.outputs,
             opset_version=OPSET,
             verbose=False,
         )

@@ -17,12 +17,12 @@ STEADY = 0.5
 """Smallest share of pixels that must be compared (``steadiness``)."""
 
 Masks = Callable[[Tensor], list[Tensor]]
-"""An image to the pixels of every task that are compared, (1, H, W) bool."""
+"""An image to the pixels of every output that are compared, (1, H, W) bool."""
 
 
 @dataclass(frozen=True)
 class Parity:
-    """How far the values of one task are from those of the network, over all images."""
+    """How far the values of one output are from those of the network, over all images."""
 
     largest: float
     """Largest difference, relative to the largest value; of class ids the share of pixels that differ."""
@@ -60,9 +60,9 @@ class Parity:
 
 @torch.no_grad()
 def compare(
-    network: Compute, file: Compute, images: Iterable[Tensor], tasks: list[str], masks: Masks | None = None
+    network: Compute, file: Compute, images: Iterable[Tensor], outputs: list[str], masks: Masks | None = None
 ) -> dict[str, Parity]:
-    """Return the parity of every task over images of any sizes; ``masks`` leave out pixels.
+    """Return the parity of every output over images of any sizes; ``masks`` leave out pixels.
 
     Raises ``ValueError`` where shapes differ.
     """
@@ -70,7 +70,7 @@ def compare(
     for image in images:
         expected, found = network(image), file(image)
         steady = masks(image) if masks is not None else [None] * len(expected)
-        for name, one, other, mask in zip(tasks, expected, found, steady, strict=True):
+        for name, one, other, mask in zip(outputs, expected, found, steady, strict=True):
             if one.shape != other.shape:
                 raise ValueError(f"{name} is {tuple(other.shape)} instead of {tuple(one.shape)}")
             now = _parity(one, other, mask)

@@ -67,6 +67,11 @@ def shipped(job: Job, to: str, done: Exported) -> Shipped:
         file=done.path.name,
         runtime=RUNTIMES.get(to, "a browser"),
         tasks=tuple(job.tasks),
+        confidence={
+            name: f"{of['title']}, {'calibrated' if of['calibrated'] else 'not calibrated'}"
+            for name, of in job.about["outputs"].items()
+            if "of" in of
+        },
         takes=(
             f"RGB images in 0..255, (1, 3, {job.size[0]}, {job.size[1]}) uint8"
             if job.size

@@ -22,7 +22,7 @@ def write(job: Job, path: Path) -> None:
 def opened(path: Path) -> Compute:
     """Return what the file computes."""
     module = torch.export.load(path).module()
-    return lambda image: list(module(image))
+    return torch.no_grad()(lambda image: list(module(image)))
 
 
 def files(path: Path) -> list[Path]:

@@ -130,7 +130,8 @@ class OnnxLabeler(Labeler):
     Its input are RGB images (B, 3, H, W), floating-point in 0..255 or uint8; its outputs, in their order, those that
     words name: scores or probabilities (B, classes, H, W) or class ids (B, H, W), depth (B, 1, H, W) in metres, normals
     (B, 3, H, W), ….
-    A file of ``taskscape export`` says itself what they are, and at which height of images it is most accurate.
+    A file of ``taskscape export`` says itself what they are, which of them say how sure it is of which task, and at
+    which height of images it is most accurate.
     """
 
     def __init__(self, path: Path, outputs: Sequence[str], height: int | None = None) -> None:
@@ -157,7 +158,12 @@ class OnnxLabeler(Labeler):
         self._check_input()
         self.outputs = self.session.get_outputs()
         stated = self.session.get_modelmeta().custom_metadata_map.get("taskscape")
-        self.tasks = tasks_for(self._stated(stated) if not outputs else self._named(outputs))
+        self.sure: dict[str, int] = {}
+        """The number of the output that says how sure it is, by task."""
+        modalities = self._named(outputs) if outputs else self._stated(stated)
+        self.numbers = {name: number for number, name in enumerate(modalities)}
+        """Of the outputs that are labels; what says how sure it is of them comes after."""
+        self.tasks = tasks_for(modalities)
         self.evaluated_height = json.loads(stated).get("most_accurate_height") if stated and not outputs else None
 
     def _check_input(self) -> None:
@@ -183,7 +189,9 @@ class OnnxLabeler(Labeler):
                 "them with --outputs in this order, such as semseg:cityscapes-19 depth normals"
             )
         try:
-            content = {name: one["modality"] for name, one in json.loads(about)["outputs"].items()}
+            described = json.loads(about)["outputs"]
+            content = {name: one["modality"] for name, one in described.items() if "of" not in one}
+            self.sure = {one["of"]: number for number, one in enumerate(described.values()) if "of" in one}
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise ValueError(f"{self.path}: its metadata are damaged ({error!r}): name its --outputs") from error
         return {
@@ -219,9 +227,14 @@ class OnnxLabeler(Labeler):
         at_once = source.shape[0] if isinstance(source.shape[0], int) else len(rgb)
         whole = np.concatenate([rgb, rgb[-1:].repeat(-len(rgb) % at_once, 0)])  # batches of a fixed size are filled up
         runs = [self.session.run(None, {source.name: whole[i : i + at_once]}) for i in range(0, len(whole), at_once)]
+
+        def output(number: int) -> Tensor:
+            return torch.from_numpy(np.concatenate([outputs[number] for outputs in runs])[: len(rgb)])
+
         labels = {}
-        for number, (name, task) in enumerate(self.tasks.items()):
-            raw = torch.from_numpy(np.concatenate([outputs[number] for outputs in runs])[: len(rgb)])
+        for name, task in self.tasks.items():
+            raw = output(self.numbers[name])
+            sure = _resized(output(self.sure[name]), size, "bilinear")[:, 0] if name in self.sure else None
             ids = task.predicts_classes and raw.ndim == 3
             expected = (len(image), *([] if ids else [task.channels]), *image.shape[2:])
             if tuple(raw.shape) != expected:
@@ -230,7 +243,7 @@ class OnnxLabeler(Labeler):
                     "channels, height, width): correct --outputs, or export the network so that it keeps the size"
                 )
             if ids:
-                labels[name] = Label(_resized(raw[:, None].float(), size, "nearest-exact")[:, 0].long(), None)
+                labels[name] = Label(_resized(raw[:, None].float(), size, "nearest-exact")[:, 0].long(), sure)
                 continue
             raw = _resized(raw.float(), size, "bilinear")
             if task.predicts_classes:
@@ -239,12 +252,14 @@ class OnnxLabeler(Labeler):
             else:
                 still = torch.eye(3).expand(len(raw), 3, 3), torch.ones(len(raw), 1, 1, 1)
                 # No motion leaves values as they are, and directions that were averaged at unit length.
-                labels[name] = Label(raw if given == size else task.modality.warp(raw, *still), None)
+                labels[name] = Label(raw if given == size else task.modality.warp(raw, *still), sure)
         return labels
 
     @override
     def says_confidence(self, task: str) -> bool:
-        shape = self.outputs[list(self.tasks).index(task)].shape
+        if task in self.sure:
+            return True
+        shape = self.outputs[self.numbers[task]].shape
         return self.tasks[task].predicts_classes and len(shape) == 4
 
     @override

@@ -85,11 +85,13 @@ class Shipped:
     """What runs it, in words."""
     tasks: tuple[str, ...]
     """What it predicts."""
+    confidence: Mapping[str, str]
+    """What the outputs mean that say how sure it is, in words by name."""
     takes: str
     """What images it takes, in words."""
     megabytes: float
     parity: Mapping[str, str]
-    """How far it is from the network, in words by task."""
+    """How far it is from the network, in words by output."""
     pictures: int
     """On so many pictures."""
     seconds: tuple[float, float]
@@ -122,6 +124,7 @@ def export_card(folder: RunFolder, shipped: Shipped) -> str:
         *_file(shipped),
         *_agreement(shipped),
         *_metrics(results),
+        *_confidence_outputs(folder, shipped),
         *_failures(results, about),
         *_ingredients(settings, about),
         "## How it was made",
@@ -232,7 +235,7 @@ def _file(shipped: Shipped) -> Iterator[str]:
 def _agreement(shipped: Shipped) -> Iterator[str]:
     """Say what the file computes beside what the network computes."""
     yield "## Beside the network"
-    yield _table(["task", "difference from the network"], [[f"`{n}`", text] for n, text in shipped.parity.items()])
+    yield _table(["output", "difference from the network"], [[f"`{n}`", text] for n, text in shipped.parity.items()])
     network, file = shipped.seconds
     yield (
         f"Largest differences on {shipped.pictures} pictures. An image takes {1000 * file:.1f} ms, and "
@@ -275,12 +278,31 @@ def _confidence(folder: RunFolder, about: About) -> Iterator[str]:
     if not folder.calibration.exists():
         return
     known = Calibration.load(folder.calibration)
-    spreads = ", ".join(f"`{task}` {spread:.2f}" for task, spread in known.spreads.items())
     yield "## Confidence"
     yield (
-        f"`taskscape predict {about.name} photo.jpg --confidence` also writes how sure it is. That is calibrated "
-        f"on {known.images:,} images of {known.split} (`{folder.calibration.name}`): scores of classes are divided, "
-        f"predicted widths multiplied by a number, here {spreads}; above 1 the network itself was too sure, below 1 "
+        f"`taskscape predict {about.name} photo.jpg --confidence` also writes how sure it is. "
+        f"{_calibrated(known, known.spreads, f' (`{folder.calibration.name}`)')}"
+    )
+
+
+def _confidence_outputs(folder: RunFolder, shipped: Shipped) -> Iterator[str]:
+    """Say what the outputs mean that say how sure the network is, where there are any."""
+    if not shipped.confidence:
+        return
+    yield "## Confidence"
+    yield _table(["output", "is, from 0 to 1"], [[f"`{name}`", words] for name, words in shipped.confidence.items()])
+    if folder.calibration.exists():
+        known = Calibration.load(folder.calibration)
+        if spreads := {task: spread for task, spread in known.spreads.items() if task in shipped.tasks}:
+            yield _calibrated(known, spreads)
+
+
+def _calibrated(known: Calibration, spreads: Mapping[str, float], where: str = "") -> str:
+    """Say what confidence was calibrated on, ``where`` that is written, and by how much."""
+    numbers = ", ".join(f"`{task}` {spread:.2f}" for task, spread in spreads.items())
+    return (
+        f"That is calibrated on {known.images:,} images of {known.split}{where}: scores of classes are divided, "
+        f"predicted widths multiplied by a number, here {numbers}; above 1 the network itself was too sure, below 1 "
         "not sure enough. It is right for images like those; on images of another kind a network is often surer than "
         "it is right."
     )

@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image
 
 from taskscape.views.arrays import Array, Mask, RgbArray
-from taskscape.views.colors import apply_scale
+from taskscape.views.colors import apply_scale, color_table
 from taskscape.views.key import Key, Scale
 
 COLORS = "cividis"
@@ -29,6 +29,10 @@ class ConfidenceView:
         """Return the colors, (..., 3); pixels that are not valid become ``INVALID``."""
         known = np.isfinite(values) if valid is None else np.isfinite(values) & valid
         return apply_scale(values.astype(np.float32), known, COLORS)
+
+    def coloring(self) -> Mapping[str, Any]:
+        """Return how programs without taskscape color values as ``colorize`` does, as ``View.coloring``."""
+        return {"scale": {"colors": color_table(COLORS).tolist(), "from": 0.0, "to": 1.0, "logarithmic": False}}
 
     def key(self) -> Key:
         """Return what the colors of ``colorize`` mean."""

@@ -47,7 +47,7 @@ class Int8:
             else:
                 onnx_file.save(job, source)
             quantizer = Quantizer(source, images.ranges)
-            comparison = Comparison(list(job.tasks), run_of(source), images.compared)
+            comparison = Comparison(job.outputs, run_of(source), images.compared)
             found = search(
                 list(quantizer.layers.blocks),
                 lambda floating: comparison.differences(run_of(quantizer.model_with(floating))),
