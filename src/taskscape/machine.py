@@ -26,7 +26,11 @@ class Kept:
         """Take the name of the kind's folder, and what must be equal for an entry to hold (``machine`` and more)."""
         self.machine = dict(about)
         name = hashlib.sha256(json.dumps(self.machine).encode()).hexdigest()[:16]
-        self.path = (folder or cache_folder()) / kind / f"{name}.json"
+        try:
+            place = folder or cache_folder()
+        except ValueError:
+            place = Path(os.devnull)  # no folder, so that nothing is kept
+        self.path = place / kind / f"{name}.json"
 
     def load(self) -> dict[str, Any]:
         """Return the entries, plain values; none where there is no file for this machine."""

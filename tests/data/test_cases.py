@@ -589,6 +589,14 @@ def test_folders_may_lie_elsewhere(raw: Path) -> None:
         assert all(index.read(one).valid["semseg"].all() for some in index.splits.values() for one in some)
 
 
+def test_a_home_that_nobody_has_is_a_folder_that_is_not_there(raw: Path) -> None:
+    folder(raw, ABC, {"semseg.png": ids()})
+    describe(raw, "semseg: {classes: [a, b, c], folder: ~nobody-of-this-name/labels}")
+    refused(raw, r"lacks ~nobody-of-this-name/labels")
+    describe(raw, "splits: {train: ~nobody-of-this-name.txt, val: 1}\nsemseg: {classes: [a, b, c]}")
+    refused(raw, "neither a text file beside it nor a subfolder")
+
+
 def test_text_is_utf_8_everywhere() -> None:
     """Whatever the locale: no text is read or written without an encoding."""
     from taskscape.data import readers

@@ -71,6 +71,18 @@ def test_a_cache_folder_that_cannot_be_written_is_off(
     assert lines["cache folder"]["state"] == "off" and "TASKSCAPE_CACHE" in lines["cache folder"]["remedy"]
 
 
+def test_a_user_without_a_home_is_told_what_to_set(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def no_home() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.delenv("TASKSCAPE_CACHE", raising=False)
+    monkeypatch.setattr(Path, "home", no_home)
+    code, lines = doctor(capsys)
+    assert code == 1 and "set TASKSCAPE_CACHE to a folder" in lines["cache folder"]["remedy"]
+
+
 def test_more_threads_than_cores_are_off(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setattr(torch, "get_num_threads", lambda: 4096)
     code, lines = doctor(capsys)

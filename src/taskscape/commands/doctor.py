@@ -142,7 +142,10 @@ def _memory() -> Line:
 def _cache() -> list[Line]:
     from taskscape.files import cache_folder
 
-    folder = cache_folder()
+    try:
+        folder = cache_folder()
+    except ValueError as error:
+        return [Line("cache folder", "none", "off", str(error))]
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):

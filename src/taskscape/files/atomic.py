@@ -61,5 +61,15 @@ def writing(path: Path) -> Iterator[None]:
 
 
 def cache_folder() -> Path:
-    """Return the folder for what can be made again: ``$TASKSCAPE_CACHE`` or ``~/.cache/taskscape``."""
-    return Path(os.environ.get("TASKSCAPE_CACHE") or Path.home() / ".cache" / "taskscape")
+    """Return the folder for what can be made again: ``$TASKSCAPE_CACHE`` or ``~/.cache/taskscape``.
+
+    Raises ``ValueError`` with the remedy for a user without a home, as in some containers.
+    """
+    if chosen := os.environ.get("TASKSCAPE_CACHE"):
+        return Path(chosen)
+    try:
+        return Path.home() / ".cache" / "taskscape"
+    except RuntimeError as error:
+        raise ValueError(
+            "this user has no home folder to keep things in: set TASKSCAPE_CACHE to a folder that may be written"
+        ) from error

@@ -8,6 +8,14 @@ EXPORTED = (".onnx", ".pt2", ".xml")
 """Suffixes of the files that ``taskscape export`` writes, in lower case."""
 
 
+def with_home(path: str) -> Path:
+    """Return a path with ``~`` at its start replaced by the home folder; as it is where there is none of that name."""
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:
+        return Path(path)
+
+
 def is_file_name(name: str) -> bool:
     """Return whether a name that a user or a file gives is plain: no path, nothing hidden, no control character."""
     plain = name.isprintable() and name.strip() == name and not name.startswith(".")

@@ -80,6 +80,7 @@ from taskscape.data.readers.folder.sizes import check_aspect, check_sizes
 from taskscape.data.readers.folder.splits import is_split, split_up
 from taskscape.data.readers.images import SUFFIXES, ValueRange, full_range_if_bright, read_image_with_size, size_of
 from taskscape.data.readers.samples import read_samples
+from taskscape.files.paths import with_home
 from taskscape.serialization import offer
 
 DESCRIPTION = "taskscape.yaml"
@@ -169,7 +170,7 @@ def _find(raw: Path, description: Description, path: Path) -> tuple[Found, dict[
     image_places = _places(raw, description.images)
     # A folder elsewhere is named by itself: joined to the raw folder it stays what it is.
     missing = [name for name in (description.images, *names.values()) if not _places(raw, name)]
-    require(raw, [str(Path(name).expanduser()) for name in missing], f"Make them, or name others in {path}")
+    require(raw, [str(with_home(name)) for name in missing], f"Make them, or name others in {path}")
     beside = {
         name: [s.suffix for n, s in description.sections.items() if n != name and s.suffix and places[n] == where]
         for name, where in places.items()
@@ -196,7 +197,7 @@ def _find(raw: Path, description: Description, path: Path) -> tuple[Found, dict[
 
 def _places(raw: Path, folder: str) -> dict[str, Path]:
     """Return the folders by what names in them begin with: one, or ``train/images`` and so on; none where it lacks."""
-    place = raw / Path(folder).expanduser()
+    place = raw / with_home(folder)
     if place.is_file():
         raise ValueError(f"{place} is a file, and a folder is needed: name the folder that it lies in")
     if place.exists():

@@ -8,6 +8,7 @@ from pathlib import Path, PureWindowsPath
 from taskscape.data.readers.base import RawSample
 from taskscape.data.readers.files import listed, read_text
 from taskscape.data.readers.folder.matching import normalized
+from taskscape.files.paths import with_home
 from taskscape.serialization import nearest
 
 Samples = Mapping[str, RawSample]
@@ -141,7 +142,7 @@ def _by_number(samples: list[RawSample], numbers: Mapping[str, float], path: Pat
 
 def _by_name(samples: Samples, what: str, path: Path) -> list[RawSample]:
     """Return the samples of a text file that lists names, or of a subfolder of the images."""
-    file = path.parent / Path(what).expanduser()
+    file = path.parent / with_home(what)
     folder = normalized(what).strip("/")
     inside = [one for name, one in samples.items() if name.startswith(f"{folder}/")]
     if file.is_file():
