@@ -49,5 +49,31 @@ class Grader(JointMetric):
         return max(metrics["semseg/miou"] - 50, 0.0) + max(50 - metrics["depth/si_log_rmse"], 0.0)
 
 
-JOINT: tuple[JointMetric, ...] = (Grader(),)
+class GraderWithoutFloors(JointMetric):
+    """mIoU - SI: what the ``Grader`` compares above its floors at 50, for networks that are below them.
+
+    A network of a few hundred steps is below both, where the grade is 0 whatever it has learned, or below one, where
+    it is blind to that task. Above both floors this is the grade, too.
+
+    >>> GraderWithoutFloors().compute({"semseg/miou": 30.0, "depth/si_log_rmse": 60.0})
+    -30.0
+    """
+
+    name = "grader_without_floors"
+    spec = MetricSpec(
+        "Grader without floors",
+        text="mIoU - SI-logRMSE × 100: the Grader of networks that are below its floors.",
+        higher_is_better=True,
+        optional=True,
+    )
+
+    @override
+    def compute(self, metrics: Mapping[str, float]) -> float | None:
+        """Return the difference."""
+        if "semseg/miou" not in metrics or "depth/si_log_rmse" not in metrics:
+            return None
+        return metrics["semseg/miou"] - metrics["depth/si_log_rmse"]
+
+
+JOINT: tuple[JointMetric, ...] = (Grader(), GraderWithoutFloors())
 """All of them."""
