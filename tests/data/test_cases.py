@@ -245,6 +245,7 @@ def webp(number: int) -> bytes:
         (ABC, "png", rolled_palette(0)),
         (ABC, "pgm", b"P5 %d %d 2\n" % (W, H) + ids().tobytes()),
         (ABC, "npy", ids()[None].astype(np.int64)),
+        (ABC, "npy", ids()[None, None].astype(np.int64)),
         (ABC, "npy", ids()[..., None].astype(np.float32)),
         (ABC, "tif", ids()),
         (f"semseg: {{{PALETTE}}}", "png", COLORS[ids()]),

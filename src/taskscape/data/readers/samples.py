@@ -84,8 +84,8 @@ def _of_array(path: Path) -> Samples:
 
 
 def _squeezed(array: Array, path: Path) -> Array:
-    """Return (H, W) or (H, W, C) of an array with a leading or trailing 1, as torch and others save them."""
-    if array.ndim in (3, 4) and array.shape[0] == 1:
+    """Return (H, W) or (H, W, C) of an array with leading or trailing ones, as torch and others save them."""
+    while array.ndim > 2 and array.shape[0] == 1:
         array = array[0]
     if array.ndim == 3 and array.shape[2] == 1:
         array = array[..., 0]
