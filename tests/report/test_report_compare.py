@@ -10,10 +10,10 @@ from taskscape.metrics import DepthMetrics
 from taskscape.modalities import Depth
 from taskscape.report import write_comparison
 from taskscape.report.columns import best_group
-from taskscape.report.differ import differ
+from taskscape.report.comparison.differ import differ
+from taskscape.report.comparison.pairs import paired, pairs
 from taskscape.report.glossary import leading
 from taskscape.report.groups import delta_m_of, differences, group, single_task_groups
-from taskscape.report.pairs import paired, pairs
 from taskscape.report.run import Run
 from taskscape.report.times import Times
 from taskscape.run_folder import Progress

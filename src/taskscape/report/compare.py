@@ -10,12 +10,12 @@ from taskscape.report.comparison.curves import curve_section
 from taskscape.report.comparison.delta_m import delta_m_note
 from taskscape.report.comparison.differences import settings_table, what_differs
 from taskscape.report.comparison.metrics import metric_table
+from taskscape.report.comparison.pairs import pair_tables
 from taskscape.report.comparison.runs import Comparison
+from taskscape.report.comparison.side_by_side import side_by_side
 from taskscape.report.groups import Group
 from taskscape.report.html import page, write
-from taskscape.report.pairs import pair_tables
 from taskscape.report.run import Run
-from taskscape.report.side_by_side import side_by_side
 from taskscape.report.times import Times
 
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from html import escape
 
 from taskscape.report.columns import row, table, text_cell
-from taskscape.report.differ import Difference, is_task
+from taskscape.report.comparison.differ import Difference, is_task
 from taskscape.report.groups import NO_SETTING, Group, differences
 from taskscape.report.html import warning
 from taskscape.report.words import heading as capital

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from taskscape.metrics.delta_m import LISTS
 from taskscape.metrics.spec import MetricSpec
-from taskscape.report.differ import Difference, differ
+from taskscape.report.comparison.differ import Difference, differ
 from taskscape.report.glossary import shown
 from taskscape.report.groups import Group, first_of_each, group
 from taskscape.report.run import Run

@@ -1,141 +1,28 @@
-"""The page about a sweep, and its table as files."""
+"""The page about a sweep."""
 
-import csv
-import io
-import json
 import os
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from html import escape
 from pathlib import Path
 from statistics import fmean, stdev
-from typing import Any
 
-from taskscape.files import atomic_write
 from taskscape.metrics.spec import MetricSpec
 from taskscape.report.charts import COLORS, Series, chart, spans_decades
 from taskscape.report.columns import MISSING, mean_and_deviation
 from taskscape.report.curves import grid
 from taskscape.report.glossary import arrow, cost_text, direction, leading, shown, unit_and_direction
-from taskscape.report.html import folded, page, tiles, warning, wide, write
+from taskscape.report.html import folded, page, tiles, warning, wide
 from taskscape.report.parallel import Coordinate, parallel
-from taskscape.report.run import Run, read_curves
 from taskscape.report.steps import Curve
+from taskscape.report.sweep.table import SweepTable, SweptGroup, SweptRun
 from taskscape.run_folder import RunFolder
 
 _DRAWN = 40
 """Most settings whose curves are drawn; of more, the best."""
 
 
-@dataclass(frozen=True)
-class SweptRun:
-    """A run of a sweep, with its result where it has one."""
-
-    path: Path
-    values: Mapping[str, str]
-    """What sets it apart, by axis; the seed is an axis too."""
-    state: str
-    """finished, pruned, failed or unfinished."""
-    note: str
-    """Why it failed, or when it was pruned."""
-    command: str
-    """What trains the same run alone."""
-    metrics: Mapping[str, float] = field(default_factory=dict)
-    specs: Mapping[str, MetricSpec] = field(default_factory=dict)
-    curves: Mapping[str, Curve] = field(default_factory=dict)
-    """By column of ``metrics.csv``, over epochs."""
-    seconds: float | None = None
-    """Time of training."""
-
-    @classmethod
-    def read(cls, path: Path, values: Mapping[str, str], state: str, note: str, command: str) -> "SweptRun":
-        """Read from a run's folder what there is."""
-        if state != "finished":
-            return cls(path, values, state, note, command, curves=read_curves(RunFolder(path)))
-        run = Run.load(path)
-        result = run.result
-        seconds = result.cost.get("seconds")
-        return cls(path, values, state, note, command, result.metrics, result.specs, run.curves, seconds)
-
-
-@dataclass(frozen=True)
-class SweepTable:
-    """The runs of a sweep, and by which metric they are compared."""
-
-    name: str
-    runs: Sequence[SweptRun]
-    axes: Sequence[str]
-    monitor: str
-    spec: MetricSpec
-    seed: str = "seed"
-    """The axis whose runs are averaged."""
-
-    def groups(self) -> list["_Group"]:
-        """Return the runs that differ in their seed only together: the best first, those without a result last."""
-        found: dict[tuple[tuple[str, str], ...], list[SweptRun]] = {}
-        for run in self.runs:
-            found.setdefault(tuple((a, v) for a, v in run.values.items() if a != self.seed), []).append(run)
-        sign = -1 if self.spec.higher_is_better else 1
-        groups = [_Group(dict(values), runs) for values, runs in found.items()]
-        return sorted(groups, key=lambda g: (not g.metric(self.monitor), sign * fmean(g.metric(self.monitor) or [0.0])))
-
-    def best(self) -> SweptRun | None:
-        """Return the first run of the settings with the best mean, or None without a result."""
-        groups = self.groups()
-        return groups[0].finished[0] if groups and groups[0].metric(self.monitor) else None
-
-    def rows(self) -> list[dict[str, Any]]:
-        """Return a row of plain values per run: its folder, values of the axes, state, metrics and time."""
-        rows = []
-        for run in self.runs:
-            row: dict[str, Any] = {"run": run.path.name, **{axis: run.values.get(axis) for axis in self.axes}}
-            row |= {"state": run.state, "note": run.note}
-            row |= {name: run.metrics[name] for name in run.specs if name in run.metrics}
-            rows.append(row | {"seconds": run.seconds, "command": run.command})
-        return rows
-
-
-@dataclass(frozen=True)
-class _Group:
-    """Runs of the same settings, one per seed."""
-
-    values: Mapping[str, str]
-    runs: Sequence[SweptRun]
-
-    @property
-    def finished(self) -> list[SweptRun]:
-        return [run for run in self.runs if run.state == "finished"]
-
-    @property
-    def name(self) -> str:
-        return ", ".join(f"{axis} {value}" for axis, value in self.values.items()) or "all runs"
-
-    def metric(self, name: str) -> list[float]:
-        return [run.metrics[name] for run in self.runs if name in run.metrics]
-
-
-def write_sweep(table: SweepTable, folder: Path) -> Path:
-    """Write ``index.html``, ``results.csv`` and ``results.json`` into a sweep's folder; return the path of the page."""
-    rows = table.rows()
-    best = table.best()
-    content = {
-        "monitor": table.monitor,
-        "higher_is_better": table.spec.higher_is_better,
-        "axes": list(table.axes),
-        "best": None if best is None else {"run": best.path.name, "command": best.command},
-        "runs": rows,
-    }
-    atomic_write(folder / "results.json", json.dumps(content, indent=1, ensure_ascii=False) + "\n")
-    columns = list(dict.fromkeys(column for row in rows for column in row))
-    text = io.StringIO()
-    writer = csv.DictWriter(text, columns, restval="", lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    atomic_write(folder / "results.csv", text.getvalue())
-    return write(folder / "index.html", _page(table, folder))
-
-
-def _page(table: SweepTable, folder: Path) -> str:
+def sweep_page(table: SweepTable, folder: Path) -> str:
+    """Return the page; links lead from ``folder`` to the reports of the runs."""
     groups = table.groups()
     states = [run.state for run in table.runs]
     counted = ", ".join(f"{states.count(state)} {state}" for state in dict.fromkeys(states))
@@ -159,7 +46,7 @@ def _page(table: SweepTable, folder: Path) -> str:
     )
 
 
-def _best(table: SweepTable, groups: Sequence[_Group]) -> str:
+def _best(table: SweepTable, groups: Sequence[SweptGroup]) -> str:
     best = table.best()
     if best is None:
         return warning("No run is finished.")
@@ -171,7 +58,7 @@ def _best(table: SweepTable, groups: Sequence[_Group]) -> str:
     return tiles(numbers) + f'<p class="hint">Trains it again:</p><pre class="command">{escape(best.command)}</pre>'
 
 
-def _table(table: SweepTable, groups: Sequence[_Group], folder: Path) -> str:
+def _table(table: SweepTable, groups: Sequence[SweptGroup], folder: Path) -> str:
     metrics = [name for name in dict.fromkeys([table.monitor, *_leading(table)]) if name in _specs(table)]
     axes = [axis for axis in table.axes if axis != table.seed]
     specs = _specs(table)
@@ -210,7 +97,7 @@ def _failures(table: SweepTable) -> str:
     return folded(f"{len(noted)} run{'s' * (len(noted) > 1)} without a result", lines)
 
 
-def _parallel(table: SweepTable, groups: Sequence[_Group]) -> str:
+def _parallel(table: SweepTable, groups: Sequence[SweptGroup]) -> str:
     """Draw the settings that have a result."""
     known = [group for group in groups if group.metric(table.monitor)]
     if len(known) < 2:
@@ -224,7 +111,7 @@ def _parallel(table: SweepTable, groups: Sequence[_Group]) -> str:
     return parallel(coordinates, [group.name for group in known], ranks)
 
 
-def _slices(table: SweepTable, groups: Sequence[_Group]) -> str:
+def _slices(table: SweepTable, groups: Sequence[SweptGroup]) -> str:
     """Draw the metric over each axis of numbers: a line joins settings that differ in nothing else."""
     charts = []
     for axis in (axis for axis in table.axes if axis != table.seed):
@@ -247,7 +134,7 @@ def _slices(table: SweepTable, groups: Sequence[_Group]) -> str:
     return grid(charts) if charts else ""
 
 
-def _curves(table: SweepTable, groups: Sequence[_Group]) -> str:
+def _curves(table: SweepTable, groups: Sequence[SweptGroup]) -> str:
     """Draw the validations of the best settings: a color each as far as there are colors, the others faint."""
     drawn = chart(table.spec.title, _lines(groups, f"val/{table.monitor}"), unit_and_direction(table.spec))
     columns = dict.fromkeys(column for run in table.runs for column in run.curves if column.startswith("val/loss/"))
@@ -258,7 +145,7 @@ def _curves(table: SweepTable, groups: Sequence[_Group]) -> str:
     return (grid([drawn]) if drawn else "") + (folded("Validation losses", grid(losses)) if any(losses) else "")
 
 
-def _lines(groups: Sequence[_Group], column: str) -> list[Series]:
+def _lines(groups: Sequence[SweptGroup], column: str) -> list[Series]:
     """Return a line per run of the first groups."""
     lines = []
     for i, group in enumerate(groups[:_DRAWN]):

@@ -1,0 +1,102 @@
+"""The runs of a sweep as a table: the best settings first, averaged over seeds."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+from taskscape.metrics.spec import MetricSpec
+from taskscape.report.run import Run, read_curves
+from taskscape.report.steps import Curve
+from taskscape.run_folder import RunFolder
+
+
+@dataclass(frozen=True)
+class SweptRun:
+    """A run of a sweep, with its result where it has one."""
+
+    path: Path
+    values: Mapping[str, str]
+    """What sets it apart, by axis; the seed is an axis too."""
+    state: str
+    """finished, pruned, failed or unfinished."""
+    note: str
+    """Why it failed, or when it was pruned."""
+    command: str
+    """What trains the same run alone."""
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    specs: Mapping[str, MetricSpec] = field(default_factory=dict)
+    curves: Mapping[str, Curve] = field(default_factory=dict)
+    """By column of ``metrics.csv``, over epochs."""
+    seconds: float | None = None
+    """Time of training."""
+
+    @classmethod
+    def read(cls, path: Path, values: Mapping[str, str], state: str, note: str, command: str) -> "SweptRun":
+        """Read from a run's folder what there is."""
+        if state != "finished":
+            return cls(path, values, state, note, command, curves=read_curves(RunFolder(path)))
+        run = Run.load(path)
+        result = run.result
+        seconds = result.cost.get("seconds")
+        return cls(path, values, state, note, command, result.metrics, result.specs, run.curves, seconds)
+
+
+@dataclass(frozen=True)
+class SweepTable:
+    """The runs of a sweep, and by which metric they are compared."""
+
+    name: str
+    runs: Sequence[SweptRun]
+    axes: Sequence[str]
+    monitor: str
+    spec: MetricSpec
+    seed: str = "seed"
+    """The axis whose runs are averaged."""
+
+    def groups(self) -> list["SweptGroup"]:
+        """Return the runs that differ in their seed only together: the best first, those without a result last."""
+        found: dict[tuple[tuple[str, str], ...], list[SweptRun]] = {}
+        for run in self.runs:
+            found.setdefault(tuple((a, v) for a, v in run.values.items() if a != self.seed), []).append(run)
+        sign = -1 if self.spec.higher_is_better else 1
+        groups = [SweptGroup(dict(values), runs) for values, runs in found.items()]
+        return sorted(groups, key=lambda g: (not g.metric(self.monitor), sign * fmean(g.metric(self.monitor) or [0.0])))
+
+    def best(self) -> SweptRun | None:
+        """Return the first run of the settings with the best mean, or None without a result."""
+        groups = self.groups()
+        return groups[0].finished[0] if groups and groups[0].metric(self.monitor) else None
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Return a row of plain values per run: its folder, values of the axes, state, metrics and time."""
+        rows = []
+        for run in self.runs:
+            row: dict[str, Any] = {"run": run.path.name, **{axis: run.values.get(axis) for axis in self.axes}}
+            row |= {"state": run.state, "note": run.note}
+            row |= {name: run.metrics[name] for name in run.specs if name in run.metrics}
+            rows.append(row | {"seconds": run.seconds, "command": run.command})
+        return rows
+
+
+@dataclass(frozen=True)
+class SweptGroup:
+    """Runs of the same settings, one per seed."""
+
+    values: Mapping[str, str]
+    runs: Sequence[SweptRun]
+
+    @property
+    def finished(self) -> list[SweptRun]:
+        """The runs that have a result."""
+        return [run for run in self.runs if run.state == "finished"]
+
+    @property
+    def name(self) -> str:
+        """Its settings in words."""
+        return ", ".join(f"{axis} {value}" for axis, value in self.values.items()) or "all runs"
+
+    def metric(self, name: str) -> list[float]:
+        """Return a metric of every run that has it."""
+        return [run.metrics[name] for run in self.runs if name in run.metrics]
