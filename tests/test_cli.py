@@ -344,6 +344,20 @@ def test_wrong_input_ends_with_2_and_a_remedy(
     assert message in fails(capsys, *arguments.split())
 
 
+def test_a_comparison_replaces_no_file_but_a_page(tmp_path: Path) -> None:
+    runs = []
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "experiment.yaml").write_text("")
+        runs.append(str(tmp_path / name))
+    (tmp_path / "result.json").write_text('{"metrics": {}}')
+    with pytest.raises(ValueError, match=r"result\.json is there, and is no page: it is not replaced; name another"):
+        main(["compare", *runs, "--out", str(tmp_path / "result.json"), "--debug"])
+    (tmp_path / "old.html").write_text("<!doctype html><p>old")
+    with pytest.raises((ValueError, FileNotFoundError), match="result"):  # of the runs, which have none
+        main(["compare", *runs, "--out", str(tmp_path / "old.html"), "--debug"])
+
+
 def test_debug_shows_where(here: Path) -> None:
     with pytest.raises(ValueError, match="there is no recipe"):
         main(["train", "jiont", "--debug"])

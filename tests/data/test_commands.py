@@ -51,3 +51,10 @@ def test_a_file_in_the_place_of_a_folder_is_named(raw: Path) -> None:
     (raw / "images").write_text("")
     with pytest.raises(ValueError, match="raw/images is a file, and a folder is needed"):
         Folder().contents(raw)
+
+
+def test_contact_sheets_are_named_after_the_whole_name_of_the_store(raw: Path, tmp_path: Path) -> None:
+    for name in ("rooms.v1", "rooms.v2"):
+        main(["prepare", "folder", str(raw), str(tmp_path / name)])
+        main(["data", "show", str(tmp_path / name), "--images", "1"])
+    assert sorted(path.name for path in tmp_path.glob("*.png")) == ["rooms.v1.png", "rooms.v2.png"]

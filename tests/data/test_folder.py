@@ -246,6 +246,8 @@ def test_splits_from_subfolders_and_lists(raw: Path, tmp_path: Path) -> None:
     [
         ("{train: 0.7, val: 0.2, test: 0.1}", [7, 2, 1]),
         ("{train: 7, val: 3}", [7, 3]),
+        ("{train: 1, val: 1}", [1, 1]),
+        ("{train: 1, val: 1, test: 1}", [1, 1, 1]),
         ("{train: 0.55, val: 0.25}", [5, 3]),
     ],
 )

@@ -8,6 +8,7 @@ import tyro
 
 from taskscape.commands.call import call
 from taskscape.commands.shared import TtaAs, chosen_tta, if_interrupted, require_run
+from taskscape.files.paths import require_replaceable
 
 Page = Annotated[Path, tyro.conf.arg(metavar="PAGE")]
 Metrics = Annotated[tuple[str, ...], tyro.conf.arg(metavar="METRIC ...")]
@@ -46,6 +47,7 @@ def compare(
     """
     for run in runs:
         require_run(run)
+    require_replaceable(out, b"<!doctype html", "page")
     from taskscape.report import write_comparison
 
     with if_interrupted("nothing was written; start the same command again"):

@@ -63,7 +63,7 @@ def show(stores: Stores, /, *, out: Path | None = None, images: int = 8) -> None
     if out is not None and len(stores) > 1:
         raise ValueError(f"--out {out} is one file, and {len(stores)} stores are named: leave it out, or name one")
     for store in _there(stores):
-        path = out or store.resolve().with_suffix(".png")
+        path = out or store.resolve().with_name(f"{store.resolve().name}.png")
         _show(store, path, images)
         print(f"the contact sheet is {path}")
 

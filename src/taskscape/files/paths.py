@@ -29,6 +29,15 @@ def check_inside(folder: Path, path: Path) -> None:
         raise ValueError(f"{link} leads out of {folder}: remove this link, or choose another folder")
 
 
+def require_replaceable(path: Path, start: bytes, what: str) -> None:
+    """Raise ``ValueError`` where a file is there that is no ``what``, which starts with these bytes: it is kept."""
+    if path.is_file():
+        with path.open("rb") as file:
+            found = file.read(len(start))
+        if found.lower() != start.lower()[: len(found)]:
+            raise ValueError(f"{path} is there, and is no {what}: it is not replaced; name another file with --out")
+
+
 def require_images(paths: Iterable[Path]) -> None:
     """Raise ``ValueError`` for the first path that does not exist, or is a network that was exported."""
     for path in paths:

@@ -118,7 +118,7 @@ class Result:
         try:
             content = read_json(path)
         except ValueError as error:
-            raise ValueError(f"{path} is not JSON ({error}); {remedy}") from error
+            raise ValueError(f"{error}; {remedy}") from error
         if not isinstance(content, dict) or "format" not in content:
             raise ValueError(f"{path} is not a result of taskscape; {remedy}")
         number = content.pop("format")

@@ -39,9 +39,9 @@ the YAML file is left out. A file that is not used is named in a warning, with t
       type: semseg
       classes: [rest, lamp, chair]
 
-A split is a share of the images (all numbers below or at 1), a number of images, a subfolder of the images, or a text
-file with a name or path a line. Shares and numbers are taken in the order of the names, so that neighbors stay
-together.
+A split is a share of the images (all numbers below or at 1, that add up to 1 at most), a number of images, a subfolder
+of the images, or a text file with a name or path a line. Shares and numbers are taken in the order of the names, so
+that neighbors stay together.
 
 Of a label the numbers count that are stored, not those that are shown: 1, 2 and 4 bits of gray are ids too. Ids in
 three equal channels are ids. Where the section gives a palette, the color of a palette image decides, not its index.

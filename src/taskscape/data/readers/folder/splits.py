@@ -123,9 +123,10 @@ def _by_number(samples: list[RawSample], numbers: Mapping[str, float], path: Pat
     for split, number in numbers.items():
         if not (math.isfinite(number) and number >= 0):
             raise ValueError(f"{path}: splits: {split} is {number}: give a share of the images or their number")
-    shares = max(numbers.values(), default=0) <= 1
-    scale = len(samples) if shares else 1
     asked = sum(numbers.values())
+    are_ones = asked > 1 and all(number in (0, 1) for number in numbers.values())  # one image each
+    shares = max(numbers.values(), default=0) <= 1 and not are_ones
+    scale = len(samples) if shares else 1
     if shares and asked > 1 + 1e-6:
         raise ValueError(f"{path}: splits are shares that add up to {asked:g}: they can be 1 together at most")
     if not shares and (part := [number for number in numbers.values() if number != int(number)]):
