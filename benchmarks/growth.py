@@ -46,7 +46,7 @@ WAY = Way("bf16", channels_last=True)
 SIZES = ((64, 128), (96, 192), (128, 256))
 BATCHES = (2, 4, 8)
 IMAGES, SIZE = 4, (64, 128)
-STORES = (200, 2_000, 20_000)
+STORES = (100, 1_000, 10_000)
 
 
 def random_batch(images: int, size: tuple[int, int], tasks: Sequence[str] = ("semseg", "depth")) -> Batch:

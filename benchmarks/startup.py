@@ -12,6 +12,8 @@ from pathlib import Path
 
 LINES = (
     "--help",
+    "--version",
+    "trian",
     "train three_tasks --help",
     "train three_tasks --help all",
     "train jiont",
@@ -47,7 +49,10 @@ def main() -> None:
     parser.add_argument("--out", type=Path)
     out = parser.parse_args().out
     commands = {f"taskscape {line}": ["-m", "taskscape", *line.split()] for line in LINES}
-    commands |= {f"python -c '{code}'": ["-c", code] for code in ("import torch", "from taskscape import runs")}
+    commands |= {
+        f"python -c '{code}'": ["-c", code]
+        for code in ("import taskscape", "import torch", "from taskscape import runs")
+    }
     found = {name: min(processor_seconds(arguments) for _ in range(3)) for name, arguments in commands.items()}
     for name, seconds in found.items():
         print(f"{seconds:5.2f}  {name}")

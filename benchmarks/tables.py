@@ -17,6 +17,7 @@ import export_tables
 import frozen_tables
 import int8_tables
 import photograph_tables
+import speed_tables
 import street_tables
 import video_tables
 from table import RESULTS, ROOT, load, table
@@ -463,12 +464,55 @@ def group_of_experiments(group: str) -> str:
     return table(["full scale", "small scale", "published", "here, small"], rows, texts=4)
 
 
+# -- gpu_speed.py ------------------------------------------------------------------------------------------------------
+
+_LADDER_IMAGES = 20_000 * 24
+"""That the last rung of the ladder is trained on at full scale."""
+
+
+def gpu_speed() -> str:
+    """A row per network: milliseconds of a step in each way, images a second, shares of the roof, memory."""
+    rows = []
+    for name, of in load("gpu_speed")["networks"].items():
+        height, width = of["size"]
+        eager, graph, roof = (of[key]["ms"] for key in ("eager", "graph", "roof"))
+        compiled = of.get("compiled", {}).get("ms")
+        rows.append(
+            [
+                name.partition(", batch")[0],
+                f"{of['images']} of {height}x{width}",
+                *(f"{ms:.1f}" for ms in (eager, graph)),
+                "–" if compiled is None else f"{compiled:.1f}",
+                f"{roof:.1f}",
+                *(f"{1000 * of['images'] / ms:,.0f}" for ms in (eager, graph)),
+                *(f"{100 * roof / ms:.0f}" for ms in (eager, graph)),
+                f"{of['mebibytes']:,}",
+            ]
+        )
+    steps = ("step, ms", "as a graph", "compiled", "roof")
+    more = ("images/s", "as a graph", "% of the roof", "as a graph", "peak MiB")
+    return table(["network", "batch", *steps, *more], rows, texts=2)
+
+
+def gpu_ladder() -> str:
+    """A row per batch size: minutes in which the last rung of the ladder is trained at full scale."""
+    rows = []
+    for name, of in load("gpu_speed")["networks"].items():
+        if name.startswith("ladder/rung10"):
+            steps = _LADDER_IMAGES // of["images"]
+            minutes = [f"{steps * of[way]['ms'] / 60_000:.0f}" for way in ("eager", "graph", "roof")]
+            rows.append([f"{of['images']}", f"{steps:,}", *minutes])
+    return table(["batch", "steps", "minutes", "as graphs", "at the roof"], rows)
+
+
 def start_up(found: Mapping[str, float]) -> str:
     """A row per command, in seconds of processor time."""
     return table(["", "processor time, s"], [[f"`{name}`", f"{seconds:.2f}"] for name, seconds in found.items()])
 
 
 PARTS: dict[str, Callable[[], str]] = {
+    "gpu-speed": gpu_speed,
+    "gpu-ladder": gpu_ladder,
     "start-up": lambda: start_up(load("startup")),
     "claims": claims,
     "claims-left": claims_left,
@@ -495,6 +539,7 @@ PARTS: dict[str, Callable[[], str]] = {
     **confidence_tables.PARTS,
     **export_tables.PARTS,
     **int8_tables.PARTS,
+    **speed_tables.PARTS,
 }
 """What is made of the results, by the name in documents."""
 

@@ -107,6 +107,21 @@ def test_adaptive_bins_trail_in_depth() -> None:
         assert abs(rows[name]["semseg/miou"] - other["semseg/miou"]) < 1.1
 
 
+def test_steps_gain_over_originals_by_bf16_and_channels_last() -> None:
+    timed = [of for of in tables.load("against_originals").values() if "seconds" in of]
+    assert len(timed) >= 4 and all(0.9 < of["to bf16"] < 1.1 and of["ratio"] > 1.9 for of in timed)
+
+
+def test_what_performance_says_of_loading_and_of_depth_alone() -> None:
+    seconds = tables.load("ratios")["loading"]["seconds"]
+    assert seconds["store, not augmented"] < seconds["store"] / 4 < seconds["DataLoader"] / 16
+    rows = tables.load("inference")["rows"]
+    assert all(of["flops"]["depth"] < of["flops"]["all"] for of in rows.values())
+    trunks = ("deeplab-joint", "deeplab-joint-lite", "deeplab-plain")
+    assert all(of["flops"]["depth"] > 0.98 * of["flops"]["all"] for name, of in rows.items() if name in trunks)
+    assert all(of["seconds"]["openvino bf16"] < of["seconds"]["bf16"] for of in rows.values() if "refused" not in of)
+
+
 def test_smoothing_calms_videos_and_costs_nothing() -> None:
     found = tables.load("video")
     for kind in ("pan", "drive"):

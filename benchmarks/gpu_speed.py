@@ -1,0 +1,256 @@
+"""How fast training steps are on a GPU that has nothing else to do: eager, compiled, as one CUDA graph, and the roof.
+
+    python benchmarks/gpu_speed.py --json benchmarks/results/gpu_speed.json
+
+A step is forward pass, losses, backward pass and optimizer of ``TrainingStep`` in bf16 with channels last, on random
+images and labels that are on the GPU, timed by CUDA's events over many steps, so that what the host does meanwhile does
+not count unless the GPU has to wait for it. *As a graph*, the whole step is captured once and replayed, without the
+look for labels that a step begins with, and with a constant learning rate. The roof is the time of all convolutions and
+linear layers of the step alone (``taskscape.bench.roof``), each captured too.
+
+Each network has a process of its own. All compile at the same time, for ``--patience`` seconds at most, and then
+measure one after the other. It takes about a minute and a half on an H100 with 16 cores.
+"""
+
+import argparse
+import json
+import multiprocessing.connection
+import os
+import signal
+import statistics
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from multiprocessing.synchronize import Barrier, Lock
+from pathlib import Path
+from threading import BrokenBarrierError
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+
+from table import RESULTS
+from taskscape import recipes
+from taskscape.batch import Batch, Target
+from taskscape.bench.roof import roof
+from taskscape.files import atomic_write
+from taskscape.modalities.class_sets import CITYSCAPES_19
+from taskscape.models import DeeplabJointConfig, SegnetMtanConfig
+from taskscape.runs import Experiment
+from taskscape.runs.build_step import build_step
+from taskscape.tasks import Depth, SemanticSegmentation, SurfaceNormals
+from taskscape.training.step import TrainingStep
+from taskscape.weighting import Fixed
+
+RESULT = RESULTS / "gpu_speed.json"
+MEBIBYTE = 2.0**20
+
+
+@dataclass(frozen=True)
+class Case:
+    """A network, and on what it is trained."""
+
+    recipe: Callable[[], Experiment]
+    images: int
+    size: tuple[int, int]
+
+    def experiment(self) -> Experiment:
+        """Return the experiment in bf16 from random weights, all its classes known."""
+        experiment = self.recipe()
+        tasks = dict(experiment.tasks)
+        semseg = tasks["semseg"]
+        assert isinstance(semseg, SemanticSegmentation)
+        if semseg.classes is None:
+            tasks["semseg"] = replace(semseg, classes=CITYSCAPES_19)
+        return replace(experiment, tasks=tasks, network=experiment.network.from_scratch(), precision="bf16")
+
+    def batch(self, experiment: Experiment, device: torch.device) -> Batch:
+        """Return random images and labels."""
+        generator = torch.Generator().manual_seed(0)
+        semseg = experiment.tasks["semseg"]
+        shape = (self.images, *self.size)
+        everywhere = torch.ones(shape, dtype=torch.bool)
+        values = {
+            "semseg": torch.randint(semseg.channels, shape, generator=generator),
+            "depth": 5 + 40 * torch.rand(self.images, 1, *self.size, generator=generator),
+            "normals": F.normalize(torch.randn(self.images, 3, *self.size, generator=generator), dim=1),
+        }
+        image = torch.rand(self.images, 3, *self.size, generator=generator)
+        targets = {name: Target(values[name].to(device), everywhere.to(device)) for name in experiment.tasks}
+        image = image.to(device).contiguous(memory_format=torch.channels_last)
+        return Batch(image, targets, torch.arange(self.images, device=device))
+
+
+def _joint() -> Experiment:
+    tasks = {"semseg": SemanticSegmentation(CITYSCAPES_19), "depth": Depth()}
+    return Experiment(network=DeeplabJointConfig(encoder="resnet34"), tasks=tasks)
+
+
+def _mtan() -> Experiment:
+    tasks = {"semseg": SemanticSegmentation(CITYSCAPES_19), "depth": Depth(), "normals": SurfaceNormals()}
+    return Experiment(network=SegnetMtanConfig(), tasks=tasks)
+
+
+CASES: Mapping[str, Case] = {
+    "deeplab-joint, ResNet-34": Case(_joint, 16, (128, 256)),
+    "ladder/rung10": Case(recipes.ladder.rung10, 4, (256, 256)),
+    "ladder/rung10, batch 32": Case(recipes.ladder.rung10, 32, (256, 256)),
+    "segnet-mtan, three tasks": Case(_mtan, 4, (128, 256)),
+    "consistency/cityscapes_7": Case(recipes.consistency.cityscapes_7, 8, (128, 256)),
+    "photographs/streets_small": Case(recipes.photographs.streets_small, 16, (240, 320)),
+}
+
+
+def without_labels_looked_for(step: TrainingStep, batch: Batch) -> Callable[[], None]:
+    """Return a step in which the host waits for nothing, which is what a CUDA graph may hold."""
+    names = list(step.tasks)
+    for group in step.optimizer.param_groups:
+        group["capturable"] = True
+
+    def call() -> None:
+        step.optimizer.zero_grad(set_to_none=True)
+        losses, outputs = step._forward(batch, names)
+        if isinstance(step.weighting, Fixed):  # whose weights are on the host
+            weights = step.weighting.config.weights
+            torch.stack([weights.get(name, 1.0) * loss for name, loss in losses.items()]).sum().backward()
+        else:
+            step.weighting.backward(losses, step._context(losses, outputs))
+        step._update(step._clip())
+
+    return call
+
+
+def captured(call: Callable[[], None], warm_up: int = 3) -> Callable[[], None]:
+    """Return the replay of a CUDA graph of a call."""
+    stream = torch.cuda.Stream()
+    stream.wait_stream(torch.cuda.current_stream())
+    with torch.cuda.stream(stream):
+        for _ in range(warm_up):
+            call()
+    torch.cuda.current_stream().wait_stream(stream)
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        call()
+    return graph.replay
+
+
+def measured(call: Callable[[], object], seconds: float = 0.5, times: int = 5) -> dict[str, float]:
+    """Return the milliseconds of a call, the median of some stretches of many calls each, and those of the host."""
+    device_times, host_times = [], []
+    count = 3
+    for index in range(1 + times):
+        start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
+        torch.cuda.synchronize()
+        began = time.perf_counter()
+        start.record()
+        for _ in range(count):
+            call()
+        end.record()
+        host = 1000 * (time.perf_counter() - began) / count
+        torch.cuda.synchronize()
+        each = start.elapsed_time(end) / count
+        if index:
+            device_times.append(each)
+            host_times.append(host)
+        count = max(3, min(100, round(1000 * seconds / times / each)))
+    return {"ms": round(statistics.median(device_times), 3), "host_ms": round(statistics.median(host_times), 3)}
+
+
+def attempt(found: dict[str, Any], name: str, make: Callable[[], dict[str, float]]) -> None:
+    """Keep what was measured, or why it could not be."""
+    try:
+        found[name] = make()
+    except Exception as error:  # the rest is worth its time
+        found[name] = {"failed": f"{type(error).__name__}: {error}".splitlines()[0][:300]}
+
+
+def measure(name: str, turn: Lock, ready: Barrier, patience: int, after: Path | None, pipe: Any) -> None:
+    """Measure one network, in a process of its own."""
+    device, case = torch.device("cuda"), CASES[name]
+    experiment = case.experiment()
+    batch = case.batch(experiment, device)
+    found: dict[str, Any] = {"images": case.images, "size": list(case.size)}
+    step = build_step(experiment, device)
+    found["parameters"] = sum(p.numel() for p in step.network.parameters())
+    for index in range(2):
+        step(batch, index)
+    found["mebibytes"] = round(torch.cuda.max_memory_allocated() / MEBIBYTE)
+    compiled = None
+    signal.signal(signal.SIGALRM, _out_of_time)
+    signal.alarm(patience)
+    began = time.perf_counter()
+    try:
+        if not patience:
+            raise TimeoutError("not tried")
+        compiled = build_step(replace(experiment, compile=True), device)
+        for index in range(3):
+            compiled(batch, index)
+        torch.cuda.synchronize()
+        found["compilation_seconds"] = round(time.perf_counter() - began, 1)
+    except Exception as error:
+        found["compiled"] = {"failed": f"{type(error).__name__}: {error}".splitlines()[0][:300]}
+        compiled = None
+    signal.alarm(0)
+    with suppress(BrokenBarrierError):
+        ready.wait(180)
+    while after is not None and not after.exists():
+        time.sleep(0.1)
+    with turn:
+        attempt(found, "eager", lambda: measured(lambda: step(batch, 0)))
+        attempt(found, "graph", lambda: measured(captured(without_labels_looked_for(step, batch))))
+        if compiled is not None:
+            tried: TrainingStep = compiled
+            attempt(found, "compiled", lambda: measured(lambda: tried(batch, 0)))
+            attempt(found, "compiled_graph", lambda: measured(captured(without_labels_looked_for(tried, batch))))
+        network = build_step(experiment, device).network
+        attempt(found, "roof", lambda: {"ms": round(1000 * roof(network, batch.image), 3)})
+    pipe.send((name, found))
+
+
+def _out_of_time(*_: object) -> None:
+    raise TimeoutError("it took too long")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--json", type=Path, default=RESULT)
+    parser.add_argument("--patience", type=int, default=60, help="seconds for compilation")
+    parser.add_argument("--compile", nargs="*", choices=CASES, metavar="NAME", help="these alone, not all")
+    parser.add_argument(
+        "--after", type=Path, metavar="FILE", help="compile at once, and measure when this file is there"
+    )
+    parser.add_argument("--only", nargs="+", choices=CASES, metavar="NAME")
+    arguments = parser.parse_args()
+    context = multiprocessing.get_context("spawn")
+    names = arguments.only or list(CASES)
+    turn, ready = context.Lock(), context.Barrier(len(names))
+    os.environ.setdefault("TORCHINDUCTOR_COMPILE_THREADS", str(max(1, (os.cpu_count() or 1) // len(names))))
+    found: dict[str, Any] = {"gpu": torch.cuda.get_device_name(), "torch": torch.__version__, "networks": {}}
+    pipes, processes = [], []
+    for name in names:
+        mine, theirs = context.Pipe()
+        patience = arguments.patience if arguments.compile is None or name in arguments.compile else 0
+        process = context.Process(
+            target=measure, args=(name, turn, ready, patience, arguments.after, theirs), daemon=True
+        )
+        process.start()
+        theirs.close()
+        pipes.append(mine)
+        processes.append(process)
+    while pipes:
+        for pipe in multiprocessing.connection.wait(pipes):
+            pipes.remove(pipe)
+            try:
+                name, row = pipe.recv()
+            except EOFError:  # its process ended with an error, which it printed
+                continue
+            found["networks"][name] = row
+            print(name, json.dumps(row), flush=True)
+            atomic_write(arguments.json, json.dumps(found, indent=1) + "\n")
+    for process in processes:
+        process.join()
+
+
+if __name__ == "__main__":
+    main()
