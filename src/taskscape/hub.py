@@ -10,7 +10,7 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
-from taskscape.files import cache_folder
+from taskscape.files import cache_folder, writing
 from taskscape.files.paths import check_inside
 from taskscape.run_folder import RunFolder
 from taskscape.serialization.plain import read_yaml
@@ -24,6 +24,9 @@ PATTERNS = (
 """The files of a model, as the hub selects them."""
 CODE = ("code/*.py",)
 """Those with code of its author; for the hub ``*`` stands for folders too."""
+
+_BEGUN = ".fetching"
+"""A file of a model that is being fetched: until it is whole, its files may be of two versions."""
 
 _NAME = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 _CODE_NAME = re.compile(r"\S.*\.py:[\w.]+")
@@ -67,6 +70,11 @@ def fetch(name: str, *, code: bool = False) -> Path:
     require_repository(name)
     folder = cache_folder() / "hub" / name
     if reason := unreachable():
+        if (folder / _BEGUN).exists():
+            raise ValueError(
+                f"{folder} was not fetched as a whole, so its files may be of two versions, and the hub cannot be "
+                f"asked now ({reason}): fetch it again with a connection, taskscape pull {name}"
+            )
         if RunFolder(folder).published.is_file():
             verify(folder, name, code=code)
             return folder
@@ -74,12 +82,26 @@ def fetch(name: str, *, code: bool = False) -> Path:
             f"there is no folder {name} here, and the hub cannot be asked for a model of that name ({reason}); fetch "
             f"it with a connection, taskscape pull {name}, and bring the folder here"
         )
+    before, begun = _files(folder), folder / _BEGUN
+    with writing(begun):
+        folder.mkdir(parents=True, exist_ok=True)
+        begun.touch()
     try:
         snapshot_download(name, local_dir=folder, allow_patterns=[*PATTERNS, *(CODE if code else ())])
     except Exception as error:  # the hub's own errors and those of its HTTP client
+        if _files(folder) == before:
+            begun.unlink()
         raise ValueError(_refusal(name, error)) from error
+    begun.unlink()
     verify(folder, name, code=code)
     return folder
+
+
+def _files(folder: Path) -> dict[str, tuple[int, int]]:
+    """Return size and time of each file of a model's folder."""
+    found = [path for path in folder.rglob("*") if path.is_file() and path.name != _BEGUN]
+    stats = [path.stat() for path in found]
+    return {str(path): (stat.st_size, stat.st_mtime_ns) for path, stat in zip(found, stats, strict=True)}
 
 
 def verify(folder: Path, name: str, *, code: bool) -> None:

@@ -51,6 +51,35 @@ def test_a_model_that_was_fetched_needs_no_connection(
         taskscape.load("somebody/else")
 
 
+def test_a_model_that_was_fetched_in_part_is_not_used(
+    run: Path, local_hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    push(run, About(NAME))
+    folder = hub.fetch(NAME)
+
+    def lost(changed: bool) -> None:
+        def download(*_: object, local_dir: Path, **__: object) -> None:
+            if changed:
+                (local_dir / "experiment.yaml").write_text("of another version")
+            raise OSError("connection lost")
+
+        monkeypatch.setattr("huggingface_hub.snapshot_download", download)
+        with pytest.raises(ValueError, match=r"could not be fetched from the hub \(connection lost\): try again"):
+            hub.fetch(NAME)
+
+    lost(changed=False)
+    with monkeypatch.context() as offline:
+        offline.setattr(hub, "unreachable", lambda: "no route")
+        assert hub.fetch(NAME) == folder  # nothing had been changed
+    lost(changed=True)
+    with monkeypatch.context() as offline:
+        offline.setattr(hub, "unreachable", lambda: "no route")
+        with pytest.raises(ValueError, match=r"was not fetched as a whole.*fetch it again with a connection"):
+            hub.fetch(NAME)
+    monkeypatch.setattr("huggingface_hub.snapshot_download", local_hub.snapshot_download)
+    assert taskscape.load(hub.fetch(NAME), device="cpu").model.tasks
+
+
 def test_dry_run_sends_nothing(run: Path, local_hub: Hub, capsys: pytest.CaptureFixture[str]) -> None:
     main(["push", str(run), NAME, "--dry-run", "--half"])
     out = capsys.readouterr().out
