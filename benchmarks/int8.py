@@ -31,7 +31,7 @@ from table import RESULTS
 from taskscape import recipes, runs
 from taskscape.data import Store, Streets
 from taskscape.evaluation import Evaluator
-from taskscape.export import onnx_file
+from taskscape.export import onnx_file, openvino_file
 from taskscape.export.export import prepare
 from taskscape.export.int8 import Int8
 from taskscape.export.int8.images import images_for
@@ -139,10 +139,8 @@ def stores_for(model: TrainedModel, name: str, stores: list[Path]) -> dict[str, 
 
 
 def openvino_of(path: Path) -> Run:
-    import openvino
-
     settings = {"INFERENCE_NUM_THREADS": THREADS, "INFERENCE_PRECISION_HINT": "f32", "PERFORMANCE_HINT": "LATENCY"}
-    compiled = openvino.compile_model(openvino.convert_model(path), "CPU", settings)
+    compiled = openvino_file.core().compile_model(path, "CPU", settings)
     return lambda image: list(compiled([image]).values())
 
 

@@ -60,7 +60,7 @@ def _read(folder: Path) -> PageModel | None:
 
 def _exported(run: Path, name: str, folder: Path, tell: Callable[[str], None]) -> PageModel:
     """Export the network of a run into a folder, whole or not at all, and return it."""
-    tell(f"{name} is prepared for the browser, which takes a minute; it is kept for the next time")
+    tell(f"{name} is prepared for the browser, which takes a minute; it is kept for the next time in {folder.parent}")
     with writing(folder):
         folder.parent.mkdir(parents=True, exist_ok=True)
         temporary = Path(tempfile.mkdtemp(prefix="part-", dir=folder.parent))

@@ -137,7 +137,7 @@ def export(
     done = Exported(path, _bytes(path), parity, len(images), seconds, measured, reduced)
     atomic_write(path.with_name("about.json"), json.dumps(job.about, indent=1, ensure_ascii=False) + "\n")
     write_report(path.with_name("parity.json"), job, to, done)
-    atomic_write(path.with_name(CARD), export_card(job.folder, shipped(job, to, done)))
+    atomic_write(path.with_name(CARD), export_card(job.folder, shipped(job, (wrapper or form).RUNTIME, done)))
     return done
 
 

@@ -65,6 +65,9 @@ class Format(Protocol):
     NAME: str
     """The file's name, such as ``model.onnx``."""
 
+    RUNTIME: str
+    """What runs it, in words."""
+
     NEEDS: tuple[str, ...]
     """Packages, all of the extra ``export``, that must be installed."""
 
@@ -86,6 +89,9 @@ class Wrapper(Protocol):
 
     OF: str
     """The word of the format, a key of ``FORMATS``. What it needs is needed too."""
+
+    RUNTIME: str
+    """As of a ``Format``."""
 
     NEEDS: tuple[str, ...]
     """Further packages that must be installed."""

@@ -13,6 +13,7 @@ from taskscape.export.formats import Compute, Job
 from taskscape.export.unpooling import compared
 
 NAME = "model.onnx"
+RUNTIME = "ONNX Runtime"
 NEEDS: tuple[str, ...] = ("onnx", "onnxscript", "onnxruntime")
 OPTIONS: Mapping[str, Any] = {}
 OPSET = 18

@@ -18,6 +18,7 @@ from taskscape.export.examples import cpp, python
 from taskscape.export.formats import Compute, Job
 
 NAME = "model.xml"
+RUNTIME = "OpenVINO"
 NEEDS: tuple[str, ...] = ("onnx", "onnxscript", "openvino")
 OPTIONS: Mapping[str, Any] = {}
 

@@ -13,9 +13,6 @@ from taskscape.files import atomic_write
 from taskscape.publishing.card import Shipped
 from taskscape.serialization import show_size
 
-RUNTIMES = {"onnx": "ONNX Runtime", "openvino": "OpenVINO", "torch": "PyTorch alone, `torch.export.load`"}
-"""What runs a format, in words."""
-
 
 def write_report(path: Path, job: Job, to: str, done: Exported) -> None:
     """Write ``parity.json``: differences by task, metrics before and after, and times."""
@@ -59,13 +56,13 @@ def write_report(path: Path, job: Job, to: str, done: Exported) -> None:
     atomic_write(path, json.dumps(content, indent=1, ensure_ascii=False) + "\n")
 
 
-def shipped(job: Job, to: str, done: Exported) -> Shipped:
-    """Return what the model card says of the file."""
+def shipped(job: Job, runtime: str, done: Exported) -> Shipped:
+    """Return what the model card says of the file; ``runtime`` is what runs it, in words."""
     threads = torch.get_num_threads()
     return Shipped(
         name=job.folder.name,
         file=done.path.name,
-        runtime=RUNTIMES.get(to, "a browser"),
+        runtime=runtime,
         tasks=tuple(job.tasks),
         confidence={
             name: f"{of['title']}, {'calibrated' if of['calibrated'] else 'not calibrated'}"

@@ -10,6 +10,7 @@ import torch
 from taskscape.export.formats import Compute, Job
 
 NAME = "model.pt2"
+RUNTIME = "PyTorch alone, `torch.export.load`"
 NEEDS: tuple[str, ...] = ()
 OPTIONS: Mapping[str, Any] = {}
 

@@ -19,6 +19,7 @@ __all__ = [
     "NEEDS",
     "OF",
     "OPTIONS",
+    "RUNTIME",
     "PageModel",
     "packed",
     "read_folder",
@@ -28,6 +29,7 @@ __all__ = [
 ]
 
 OF = "onnx"
+RUNTIME = "a browser"
 NEEDS: tuple[str, ...] = ()
 OPTIONS: Mapping[str, Any] = {"single": False}
 """``single``: one HTML file instead of a folder."""
