@@ -1,9 +1,8 @@
 """Recipes: functions without arguments that return an ``Experiment``. A variant calls another and replaces a field.
 
 Those of every day are here: ``recipes.joint()``; ``recipes.photographs`` has those for photographs. Published
-experiments are grouped by their line of papers, a module
-each: ``recipes.ladder.rung3()``, by name ``ladder/rung3``. Their docstrings say what was published, and where the
-original cannot be followed.
+experiments are grouped by their line of papers, a module each: ``recipes.ladder.rung3()``, by name ``ladder/rung3``.
+Their docstrings say what was published, and where the original cannot be followed.
 
 ``taskscape recipes`` lists them with the first line of their docstrings; ``taskscape train NAME --field value`` starts
 from one. The name of a network is a recipe too: ``joint`` with that network. A recipe of your own is a function in a

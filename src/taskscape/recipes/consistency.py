@@ -12,13 +12,13 @@ NYUv2, with the 19 classes of streets in place of its 13.
 
 from dataclasses import replace
 
-from taskscape.data import Augmentation, Streets
 from taskscape.losses import CrossEntropy
 from taskscape.modalities.class_sets import CITYSCAPES_7, CITYSCAPES_19, ClassSet
 from taskscape.models import XTaskConfig
 from taskscape.objectives import CrossTaskConsistency, Supervised
+from taskscape.recipes.mtan_protocol import CITYSCAPES, INVERSE_DEPTH, METRES, NYUV2, SCALE_AND_CROP
 from taskscape.runs import Experiment
-from taskscape.tasks import Depth, SemanticSegmentation
+from taskscape.tasks import SemanticSegmentation
 from taskscape.training.optimization import AdamConfig, Step
 from taskscape.weighting import FixedConfig, GradNormConfig, UncertaintyConfig
 
@@ -30,9 +30,9 @@ def _network(encoder: str = "resnet34", *, batch_norm: bool = False, wide: bool 
 def _cityscapes(classes: ClassSet) -> Experiment:
     return Experiment(
         network=_network(),
-        tasks={"semseg": SemanticSegmentation(classes), "depth": Depth(quantity="mtan-cityscapes")},
-        data=Streets(train=2975, val=500, size=(128, 256)),
-        augmentation=Augmentation(flip=True, scale_choices=(1.0, 1.2, 1.5)),
+        tasks={"semseg": SemanticSegmentation(classes), "depth": INVERSE_DEPTH},
+        data=CITYSCAPES,
+        augmentation=SCALE_AND_CROP,
         objective=CrossTaskConsistency(weight=0.01),
         weighting=UncertaintyConfig("xtask"),
         optimizer=AdamConfig(lr=1e-4, betas=(0.9, 0.99)),
@@ -73,11 +73,10 @@ def nyuv2() -> Experiment:
 
     That scale-and-crop divides depth by the scale is a guess: it is MTAN's rule, whose augmentation this is.
     """
-    metres = Depth("metres", mean=0.0, std=1.0, min_depth=0.01, max_depth=1000.0, scale_rule="divide")
     return replace(
         _cityscapes(CITYSCAPES_19),
-        tasks={"semseg": SemanticSegmentation(), "depth": metres},
-        data=Streets(train=795, val=654, size=(288, 384)),
+        tasks={"semseg": SemanticSegmentation(), "depth": METRES},
+        data=NYUV2,
         objective=CrossTaskConsistency(weight=0.0001),
         schedule=Step(step_size=60, gamma=0.5),
         epochs=100,

@@ -12,7 +12,6 @@ do, and 795 and 654 of 288x384 for the rooms of NYUv2, with the 19 classes of st
 
 from dataclasses import replace
 
-from taskscape.data import Augmentation, Streets
 from taskscape.modalities.class_sets import CITYSCAPES_2, CITYSCAPES_7, CITYSCAPES_19, ClassSet
 from taskscape.models import (
     NetworkConfig,
@@ -26,8 +25,9 @@ from taskscape.models import (
     SegnetSplitWideConfig,
     SegnetStanConfig,
 )
+from taskscape.recipes.mtan_protocol import CITYSCAPES, INVERSE_DEPTH, METRES, NYUV2, SCALE_AND_CROP
 from taskscape.runs import Experiment
-from taskscape.tasks import Depth, SemanticSegmentation, SurfaceNormals
+from taskscape.tasks import SemanticSegmentation, SurfaceNormals
 from taskscape.training.optimization import AdamConfig, Step
 from taskscape.weighting import (
     CAGradConfig,
@@ -40,15 +40,12 @@ from taskscape.weighting import (
     WeightingConfig,
 )
 
-SCALES = (1.0, 1.2, 1.5)
-"""Zoom factors of scale-and-crop."""
-
 
 def _cityscapes(classes: ClassSet, network: NetworkConfig) -> Experiment:
     return Experiment(
         network=network,
-        tasks={"semseg": SemanticSegmentation(classes), "depth": Depth(quantity="mtan-cityscapes")},
-        data=Streets(train=2975, val=500, size=(128, 256)),
+        tasks={"semseg": SemanticSegmentation(classes), "depth": INVERSE_DEPTH},
+        data=CITYSCAPES,
         weighting=DWAConfig(temperature=2.0),
         optimizer=AdamConfig(lr=1e-4),
         schedule=Step(step_size=100, gamma=0.5),
@@ -59,12 +56,10 @@ def _cityscapes(classes: ClassSet, network: NetworkConfig) -> Experiment:
 
 
 def _nyuv2(network: NetworkConfig) -> Experiment:
-    """Depth is raw metres, which no practical limit clamps."""
-    metres = Depth("metres", mean=0.0, std=1.0, min_depth=0.01, max_depth=1000.0, scale_rule="divide")
     return replace(
         _cityscapes(CITYSCAPES_19, network),
-        tasks={"semseg": SemanticSegmentation(), "depth": metres, "normals": SurfaceNormals()},
-        data=Streets(train=795, val=654, size=(288, 384)),
+        tasks={"semseg": SemanticSegmentation(), "depth": METRES, "normals": SurfaceNormals()},
+        data=NYUV2,
         epochs=200,
         batch_size=2,
     )
@@ -77,7 +72,7 @@ def _alone(experiment: Experiment, task: str) -> Experiment:
 def _balancing(weighting: WeightingConfig) -> Experiment:
     return replace(
         _cityscapes(CITYSCAPES_7, SegnetMtanConfig()),
-        augmentation=Augmentation(flip=True, scale_choices=SCALES),
+        augmentation=SCALE_AND_CROP,
         weighting=weighting,
         epochs=200,
         batch_size=8,
@@ -505,7 +500,7 @@ def nyuv2_augmented() -> Experiment:
     Published: -
     Source: Liu et al., CVPR 2019, https://arxiv.org/abs/1803.10704
     """
-    return replace(nyuv2(), augmentation=Augmentation(flip=True, scale_choices=SCALES))
+    return replace(nyuv2(), augmentation=SCALE_AND_CROP)
 
 
 def resnet_mtan_nyuv2() -> Experiment:

@@ -6,7 +6,8 @@ The command line reads this table without running the file.
 
 SWEEPS: dict[str, tuple[str, str, str]] = {
     "ladder/learning-rates": (
-        "Learning rates of SGD and Adam, tasks weighed alike. Published: Grader 21.6, 39.6, 44.4, 43.2 and 22.8, 43.1, 38.6, 13.3",
+        "Learning rates of SGD and Adam, tasks weighed alike. "
+        "Published: Grader 21.6, 39.6, 44.4, 43.2 and 22.8, 43.1, 38.6, 13.3",
         "ladder/rung0",
         "--weighting.weights semseg 0.5 depth 0.5 "
         "--axis 'optimizer:sgd --optimizer.lr 1e-3' 'optimizer:sgd --optimizer.lr 1e-2' "
