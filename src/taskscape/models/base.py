@@ -25,8 +25,8 @@ class Outputs(NamedTuple):
     final: dict[str, Tensor]
     """Per task: (B, channels, H, W), at the size of the image."""
     auxiliary: dict[str, dict[str, Tensor]]
-    """Further predictions by their role, such as ``"initial"`` (supervised like the final ones) or ``"transferred"``
-    (compared with the final ones); the maps are shaped as in ``final``."""
+    """Further predictions by their role, made in training: such as ``"initial"`` (supervised like the final ones) or
+    ``"transferred"`` (compared with the final ones); the maps are shaped as in ``final``."""
     shared: tuple[Tensor, ...]
     """The shared features: the representation between the shared and the task-specific layers, through which every
     task's loss reaches the shared parameters. Empty where a network has none (``Network.has_shared_features``)."""
