@@ -156,7 +156,7 @@ def loading(images: int = 64, batch_size: int = 8, repeats: int = 3) -> dict[str
             for _ in DataLoader(files, batch_size, shuffle=True, num_workers=4, drop_last=True):
                 pass
 
-        calls = {
+        calls: dict[str, Callable[[], object]] = {
             "DataLoader": theirs,
             "store": partial(ours, loader),
             "store, not augmented": partial(ours, plain),
