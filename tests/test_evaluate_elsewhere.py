@@ -1,5 +1,7 @@
 """A network measured on data that it was not trained with: other classes, another size, fewer labels."""
 
+import re
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,6 +17,7 @@ from taskscape.modalities import Depth, Normals, Semseg
 from taskscape.modalities.class_maps import CLASS_MAPS, class_table, left_out
 from taskscape.modalities.class_sets import CAMVID_11, CITYSCAPES_7, CITYSCAPES_19, IGNORE_INDEX, ClassSet
 from taskscape.run_folder import Result
+from taskscape.runs.other_data import beyond_range
 from taskscape.tasks import Depth as DepthTask
 from taskscape.tasks import SemanticSegmentation
 from taskscape.tasks.merged_classes import MergedClasses
@@ -145,6 +148,23 @@ def test_images_are_scaled_for_the_network_and_predictions_scaled_back(run: Path
     assert same.metrics == own.metrics
     with pytest.raises(ValueError, match="height is 0"):
         runs.evaluate_run(run, height=0, device="cpu", quiet=True)
+
+
+def test_labels_beyond_the_range_of_the_network_are_said(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    store = Store.open(run.parent / "fine", "val")
+    target = store.gather(range(len(store)), ["depth"], torch.device("cpu")).targets["depth"]
+    share = (target.value[:, 0][target.valid] > 20).double().mean().item()
+    near = {"depth": DepthTask(min_depth=1.0, max_depth=20.0), "semseg": SemanticSegmentation()}
+    (said,) = beyond_range(near, store)
+    assert f"depth: {share:.0%} of the labels of " in said and "outside 1 … 20, the range of the network" in said
+    assert not list(beyond_range({"depth": DepthTask(min_depth=1.0, max_depth=60.0)}, store))
+    experiment = (run / "experiment.yaml").read_text()
+    narrow = re.sub(r"max_depth: \S+", "max_depth: 20.0", re.sub(r"min_depth: \S+", "min_depth: 0.5", experiment))
+    copy = run.with_name("narrow")
+    shutil.copytree(run, copy)
+    (copy / "experiment.yaml").write_text(narrow)
+    runs.evaluate_run(copy, device="cpu")
+    assert "lie outside 0.5 … 20" in " ".join(capsys.readouterr().err.split())
 
 
 def test_data_that_nothing_can_be_measured_on(run: Path, tmp_path: Path) -> None:

@@ -31,7 +31,7 @@ from taskscape.runs.account import asked_for, last_epochs, parts, progress_of
 from taskscape.runs.calibration import calibrated
 from taskscape.runs.cost import environment, flops
 from taskscape.runs.known_data import result_name
-from taskscape.runs.other_data import adapted, source_of
+from taskscape.runs.other_data import adapted, beyond_range, source_of
 from taskscape.runs.precision import precision_in_words
 from taskscape.runs.trained_model import TrainedModel, load, read_experiment
 
@@ -96,6 +96,7 @@ def evaluate_run(
                 model.experiment, model.network, store.fields, str(store.path), classes=classes, height=height
             )
             model, notes = TrainedModel(experiment, network, model.device), [*changed, note]
+        notes += beyond_range(model.tasks, store)
         for sentence in filter(None, notes):
             _LOGGER.info("%s", sentence)
         report = reporter(progress, "batches evaluated")

@@ -1,19 +1,24 @@
 """A trained network on data that it was not trained with: other classes, another size, fewer labels."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import torch.nn.functional as F
 from torch import Tensor, nn
 from typing_extensions import override
 
-from taskscape.data import DataSource, Packed
+from taskscape.data import DataSource, Packed, Store
+from taskscape.data.sample import sample_values
 from taskscape.losses.base import at_least_float32
 from taskscape.modalities import Modality
 from taskscape.models import Network, Outputs
 from taskscape.runs.experiment import Experiment
+from taskscape.tasks import Task
 
+BEYOND = 0.01
+"""Share of the labels outside the range of a task from which that is said."""
 Convert = Callable[[Tensor], Tensor]
 """Turns raw output, (B, C, H, W), into that of another task."""
 
@@ -50,6 +55,25 @@ class AdaptedNetwork(Network):
 def source_of(data: DataSource | str | Path) -> DataSource:
     """Return a source of data as it is, and the folder of a store as a source."""
     return data if isinstance(data, DataSource) else Packed(Path(data))
+
+
+def beyond_range(tasks: Mapping[str, Task], store: Store) -> Iterator[str]:
+    """Yield a sentence for each task of which more than 1 % of the labels of a split lie outside what it can predict.
+
+    Such labels count as the nearer end of the range, as predictions do, so that their errors look small.
+    """
+    for name, task in tasks.items():
+        field = task.source_for(name)
+        if task.range is None or field not in store.fields or not len(store.labelled(field)):
+            continue
+        low, high = task.range
+        values = sample_values(store, field)
+        share = float(np.mean((values < low) | (values > high))) if len(values) else 0.0
+        if share > BEYOND:
+            yield (
+                f"{name}: {share:.0%} of the labels of {store.path}, {store.split}, lie outside {low:g} … {high:g}, the"
+                " range of the network, and count as its nearer end: the errors there are larger than the metrics say"
+            )
 
 
 def adapted(
