@@ -17,9 +17,10 @@ about = json.loads(session.get_modelmeta().custom_metadata_map["taskscape"])""",
         "openvino",
         "import openvino",
         """\
-model = openvino.Core().read_model(folder / "model.xml")
+core = openvino.Core()  # one for all models of a process
+model = core.read_model(folder / "model.xml")
 about = json.loads(model.get_rt_info(["taskscape"]).astype(str))
-compiled = openvino.compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})""",
+compiled = core.compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})""",
         "compiled([pixels]).values()",
     ),
 }
