@@ -4,7 +4,7 @@
 
 trains the recipes of all claims (``tables.CLAIMS``, the first ones first) at the small scale of ``taskscape train
 RECIPE --scale small``, once per seed, in several processes, and validates after the last step. Names of recipes, with
-further arguments where need be, train these alone:
+further arguments where need be, train these alone (the ladder up to rung 9 was measured with ``--validate-every 1``):
 
     python benchmarks/experiments.py adaptive/silog_joint 'ladder/rung0 --optimizer.lr 1e-3' --seeds 0 1 2
 
@@ -36,6 +36,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors.torch import load_file
 
 import tables
 from table import RESULTS
@@ -87,6 +88,8 @@ class Size:
     epochs: int
     steps: int | None = None
     """As many images, in place of ``train``, that all epochs have so many steps."""
+    validate_every: int | None = None
+    """Epochs between validations, of which the best counts; None for one after the last step."""
 
     def of(self, name: str) -> Experiment:
         """Return the experiment of a name at small scale, with these images."""
@@ -100,7 +103,11 @@ class Size:
         data = replace(data, train=train, val=self.val, size=(height // halves, width // halves))
         augmentation = replace(experiment.augmentation, crop=crop and (crop[0] // halves, crop[1] // halves))
         return replace(
-            experiment, data=data, augmentation=augmentation, validate_every=experiment.epochs, train_metrics=0.0
+            experiment,
+            data=data,
+            augmentation=augmentation,
+            validate_every=self.validate_every or experiment.epochs,
+            train_metrics=0.0,
         )
 
 
@@ -128,7 +135,7 @@ def train(job: Job) -> dict[str, Any]:
 
 
 def _train(job: Job) -> dict[str, Any]:
-    """Train as ``runs.train`` does, and validate once, after the last step."""
+    """Train as ``runs.train`` does, and validate as the size says."""
     experiment, folder = job.experiment, RunFolder(job.run)
     experiment.check()
     data = experiment.data
@@ -139,6 +146,9 @@ def _train(job: Job) -> dict[str, Any]:
     trainer = runs.assemble(experiment, stores, fabric, folder)
     trainer.checkpointer = NoCheckpoint(folder.checkpoint, fabric, math.inf)
     evaluation = trainer.run()
+    if experiment.validate_every < experiment.epochs:
+        trainer.network.load_state_dict(load_file(folder.weights, str(fabric.device)))
+        evaluation = evaluate(trainer.network.eval(), experiment.tasks, trainer.val_data.epoch(0), fabric.device)
     if experiment.tta is not None:
         model = runs.TrainedModel(experiment, trainer.network.eval(), fabric.device)
         forward = partial(model.forward_tta, tta=experiment.tta)
@@ -248,7 +258,8 @@ def train_all(arguments: argparse.Namespace) -> None:
     """Train what is asked for."""
     until = time.monotonic() + 60 * arguments.minutes
     found = read(arguments.json)
-    size = Size(arguments.train, arguments.val, arguments.halved, arguments.epochs, arguments.steps)
+    of_size = (arguments.train, arguments.val, arguments.halved, arguments.epochs, arguments.steps)
+    size = Size(*of_size, validate_every=arguments.validate_every)
     names = arguments.recipes or tables.recipes_of_claims()
     if arguments.narrow:
         names = list(map(tables.narrow, names))
@@ -342,6 +353,7 @@ def main() -> None:
     parser.add_argument("--narrow", action="store_true", help="smaller networks and batches, for a CPU")
     parser.add_argument("--epochs", type=int, default=recipes.scale.EPOCHS)
     parser.add_argument("--steps", type=int, help="of each run: sets --train, by the batch size")
+    parser.add_argument("--validate-every", type=int, metavar="EPOCHS", help="and keep the best; by default at the end")
     parser.add_argument("--workers", type=int, default=1, help="processes, with a thread each")
     parser.add_argument("--minutes", type=float, default=math.inf, help="begin no run after so long")
     parser.add_argument("--out", type=Path, default=Path("runs/experiments"), help="folder for what a run writes")

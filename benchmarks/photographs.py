@@ -30,7 +30,6 @@ from taskscape.data import Augmentation, DataSource, Packed, Streets
 from taskscape.data.augment import Lens, Light, Sensor, Texture
 from taskscape.data.sources import Mixed, MixedPart, Part
 from taskscape.files import atomic_write
-from taskscape.losses import CrossEntropyJaccard
 from taskscape.models import DeeplabJointConfig
 from taskscape.recipes import photographs
 from taskscape.run_folder import Result, RunFolder
@@ -42,6 +41,8 @@ RESULT = RESULTS / "photographs.json"
 PARTS = ("camvid", "streets", "nyuv2", "mixed")
 HEIGHTS = (240, 300, 360)
 """Of CamVid's photographs for a network that was trained on generated streets of 240×320."""
+ENLARGED = (384, 576)
+"""Of CamVid's photographs, which are 360 high, for a network that was trained on them at 0.75 to 2 times their size."""
 Change = Callable[[Experiment], Experiment]
 
 
@@ -52,8 +53,6 @@ class Job:
     experiment: Experiment
     urgency: int
     """Lower ones are started first; of further seeds it counts three more."""
-    after: str = ""
-    """The job from whose weights it starts."""
     heights: tuple[int, ...] = ()
     """To which CamVid's photographs are scaled, to measure it there; none for a network that has them."""
     splits: tuple[str, ...] = ()
@@ -68,23 +67,31 @@ class Job:
 
 
 def camvid(ablate: bool) -> dict[str, Job]:
-    """Return the runs on CamVid: from random weights, from those of ImageNet, from generated streets."""
+    """Return the runs on CamVid: from random weights, from those of ImageNet, from the released model.
+
+    The first recipe was cross-entropy alone, on images as they are, for 60 epochs.
+    """
     recipe = photographs.camvid()
+    first = without_zoom(replace(recipe, tasks={"semseg": SemanticSegmentation()}, ema=0.0, start_from=None, epochs=60))
+    job = partial(Job, heights=ENLARGED)
     jobs = {
-        "camvid/imagenet": Job(recipe, -2),
-        "camvid/streets": Job(recipe, 2, after="streets/all"),
-        "camvid/random": Job(from_scratch(recipe), 3),
-        "camvid/fine": Job(with_network(recipe, fine_skip=True), -2),
-        "camvid/ema": Job(replace(recipe, ema=0.998), -1),
-        "camvid/jaccard": Job(with_jaccard(recipe), -1),
-        "camvid/together": Job(replace(with_jaccard(with_network(recipe, fine_skip=True)), ema=0.998), -2),
+        "camvid/streets": Job(recipe, -2),
+        "camvid/imagenet": Job(replace(recipe, start_from=None), -1),
+        "camvid/random": Job(replace(from_scratch(recipe), start_from=None), 3),
+        "camvid/first": job(first, 1),
+        "camvid/first-random": Job(from_scratch(first), 3),
     }
     if ablate:
-        jobs["camvid/weighted"] = Job(with_loss(recipe, class_weights="inverse-log"), 5, seeds=1)
-        jobs["camvid/smoothed"] = Job(with_loss(recipe, label_smoothing=0.1), 5, seeds=1)
+        job = partial(job, urgency=4)
+        jobs["camvid/without-zoom"] = job(without_zoom(recipe))
+        jobs["camvid/without-jaccard"] = job(replace(recipe, tasks={"semseg": SemanticSegmentation()}))
+        jobs["camvid/without-ema"] = job(replace(recipe, ema=0.0))
+        jobs["camvid/fine"] = job(with_network(without_zoom(recipe), fine_skip=True))
+        jobs["camvid/weighted"] = job(with_loss(recipe, class_weights="inverse-log"), seeds=1)
+        jobs["camvid/smoothed"] = job(with_loss(recipe, label_smoothing=0.1), seeds=1)
         for name, rate in {"camvid/slower": 5e-4, "camvid/faster": 2e-3}.items():
-            jobs[name] = Job(replace(recipe, optimizer=AdamWConfig(lr=rate, weight_decay=0.05)), 4, seeds=1)
-        jobs["camvid/plain"] = Job(replace(recipe, augmentation=Augmentation(flip=True)), 5, seeds=1)
+            jobs[name] = job(replace(recipe, optimizer=AdamWConfig(lr=rate, weight_decay=0.05)), seeds=1)
+        jobs["camvid/plain"] = job(replace(recipe, augmentation=Augmentation(flip=True)), seeds=1)
     return jobs
 
 
@@ -156,8 +163,9 @@ def with_loss(experiment: Experiment, **options: Any) -> Experiment:
     return replace(experiment, tasks={"semseg": replace(task, loss=replace(task.loss, **options))})
 
 
-def with_jaccard(experiment: Experiment) -> Experiment:
-    return replace(experiment, tasks={"semseg": SemanticSegmentation(loss=CrossEntropyJaccard())})
+def without_zoom(experiment: Experiment) -> Experiment:
+    """Return an experiment whose network is given images as they are, its crops as large for the network as before."""
+    return augmented(with_network(experiment, zoom=1.0), crop=(288, 384), scale_range=(0.75, 2.0))
 
 
 def augmented(experiment: Experiment, **options: Any) -> Experiment:
@@ -251,11 +259,11 @@ def streets_in(data: DataSource) -> list[Streets]:
     return [data] if isinstance(data, Streets) else []
 
 
-def train(job: Job, seed: int, run: Path, start: Path | None, place: Place) -> dict[str, Any]:
+def train(job: Job, seed: int, run: Path, place: Place) -> dict[str, Any]:
     """Train a job, measure it, and return what the document needs."""
     from taskscape import runs
 
-    experiment = replace(job.experiment, seed=seed, start_from=start)
+    experiment = replace(job.experiment, seed=seed)
     began = time.perf_counter()
     result = runs.train(experiment, run, resume=True, quiet=True)
     found = {
@@ -435,7 +443,7 @@ def few(data: DataSource) -> DataSource:
 
 @dataclass
 class Queue:
-    """Runs jobs in processes of their own, the urgent ones first, each when what it needs is there."""
+    """Runs jobs in processes of their own, the urgent ones first, each when its streets are there."""
 
     jobs: Mapping[str, Job]
     seeds: list[int]
@@ -468,12 +476,9 @@ class Queue:
         ]
         return sorted(every, key=lambda one: self.jobs[one[0]].urgency + 3 * min(self.seeds.index(one[1]), 1))
 
-    def is_ready(self, name: str, seed: int) -> bool:
-        """Return whether streets are rendered and the run before it is finished."""
-        job = self.jobs[name]
-        if not all(self.place.rendered(data).exists() for data in streets_in(job.experiment.data)):
-            return False
-        return not job.after or str(seed) in self.found().get(job.after, {})
+    def is_ready(self, name: str) -> bool:
+        """Return whether its streets are rendered."""
+        return all(self.place.rendered(data).exists() for data in streets_in(self.jobs[name].experiment.data))
 
     def run(self) -> bool:
         """Run everything, or as much as the time allows, and return whether nothing failed."""
@@ -490,7 +495,7 @@ class Queue:
             most_urgent = any(self.jobs[name].urgency == 0 and seed == self.seeds[0] for name, seed in self.running)
             places = self.processes - 2 * (most_urgent and self.processes > 3)
             for name, seed in self.waiting():
-                if not self.is_ready(name, seed):
+                if not self.is_ready(name):
                     # One that is urgent finds a place when its streets are rendered.
                     places -= self.jobs[name].urgency <= 1 and seed == self.seeds[0] and self.processes > 3
                 elif len(self.running) < places:
@@ -610,8 +615,7 @@ def main() -> None:
         render(jobs, place)
     elif arguments.job:
         job, run = jobs[arguments.job], place.run(arguments.job, arguments.seed)
-        start = place.run(job.after, arguments.seed) if job.after else None
-        found = train(job, arguments.seed, run, start, place)
+        found = train(job, arguments.seed, run, place)
         atomic_write(run / "found.json", json.dumps(found) + "\n")
     else:
         deadline = time.monotonic() + 60 * arguments.minutes

@@ -244,6 +244,21 @@ def test_the_last_layer_of_an_encoder_is_on_its_main_path(encoder):
     assert not {"downsample", "se"} & set(name.split("."))
 
 
+def test_an_image_is_enlarged_for_the_encoder_and_outputs_are_not() -> None:
+    options = {"encoder": "resnet10t", "width": 16}
+    plain = build("deeplab-joint", {"semseg": 5}, **options).eval()
+    zoomed = build("deeplab-joint", {"semseg": 5}, zoom=1.5, **options).eval()
+    zoomed.load_state_dict(plain.state_dict())
+    image = torch.rand(2, 3, 64, 96)
+    enlarged = F.interpolate(image, scale_factor=1.5, mode="bilinear")
+    with torch.no_grad():
+        found, expected = zoomed(image), plain(enlarged)
+    assert torch.equal(found.shared[0], expected.shared[0]) and found.shared[0].shape == (2, 16, 24, 36)
+    assert found.final["semseg"].shape == (2, 5, 64, 96)
+    with pytest.raises(ValueError, match="zoom"):
+        build("deeplab-joint", {"semseg": 5}, zoom=0.0, **options)
+
+
 def test_a_fine_skip_halves_the_stride_of_the_shared_features() -> None:
     options = {"encoder": "resnet18", "width": 32}
     image = torch.rand(2, 3, 62, 90)

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+import torch.nn.functional as F
 from torch import Tensor, nn
 from typing_extensions import override
 
@@ -13,7 +14,7 @@ from taskscape.models.layers.encoder import AtrousConfig
 from taskscape.models.layers.heads import heads
 from taskscape.models.layers.skip_decoder import SkipDecoder
 from taskscape.models.layers.squeeze_excite import SqueezeExcitation
-from taskscape.serialization.ranges import Count
+from taskscape.serialization.ranges import Count, Positive
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,9 @@ class DeeplabJointConfig(AtrousConfig):
     """Channels of the ASPP and the decoder."""
     fine_skip: bool = False
     """A second decoder step with a skip at stride 2, half as wide: finer outlines, which small images need."""
+    zoom: Positive = 1.0
+    """By how much the image is enlarged for the encoder, so that small things are found; outputs are as large as the
+    image. Time and memory grow with its square."""
 
 
 class DeeplabJoint(SharedTrunk, config=DeeplabJointConfig):
@@ -53,6 +57,7 @@ class DeeplabJoint(SharedTrunk, config=DeeplabJointConfig):
     ) -> None:
         super().__init__(out_channels)
         config = DeeplabJointConfig.of(config, options)
+        self.zoom = config.zoom
         self.encoder = config.build_encoder(config.output_stride)
         self.skip_level = self.encoder.level(4)
         deep = self.encoder.channels[-1]
@@ -75,6 +80,8 @@ class DeeplabJoint(SharedTrunk, config=DeeplabJointConfig):
 
     @override
     def features(self, image: Tensor) -> Tensor:
+        if self.zoom != 1:
+            image = F.interpolate(image, scale_factor=self.zoom, mode="bilinear", align_corners=False)
         pyramid = self.encoder(image)
         context = self.aspp(self.bottleneck(pyramid[-1]))
         features: Tensor = self.decoder(context, pyramid[self.skip_level])
