@@ -7,11 +7,12 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
+from test_cases import png
 
 from taskscape.data import Store
 from taskscape.data.prepare import prepare
 from taskscape.data.readers import Coco, Cvat, RawData, Voc
-from taskscape.data.readers.class_masks import voc_color
+from taskscape.data.readers.class_masks import read_class_mask, voc_color
 from taskscape.data.readers.regions import Runs, decode_lengths, fill_polygon, fill_runs
 from taskscape.data.readers.voc import VOC_21
 from taskscape.modalities import Semseg
@@ -284,6 +285,22 @@ def test_voc_masks_by_color_and_by_number(tmp_path: Path) -> None:
     Image.fromarray(voc_ids(0)[:20]).save(folder / "bad.png")
     with pytest.raises(ValueError, match=r"bad.jpg has 40x60 pixels, and .*bad.png 20x60"):
         contents.read(contents.splits["val"][0])
+
+
+def test_masks_are_read_as_they_are_stored(tmp_path: Path) -> None:
+    """Pillow shows 4 bits of gray as 0 … 255, where 1 would be another class; what is transparent has none."""
+    numbers = {number: number for number in range(21)}
+    ids = voc_ids(0) % 15
+    (tmp_path / "four.png").write_bytes(png(ids, 4, 0))
+    assert np.array_equal(read_class_mask(tmp_path / "four.png", {}, numbers), ids)
+    clear = Image.fromarray(ids)
+    clear.putalpha(Image.fromarray(np.where(ids == 3, 0, 255).astype(np.uint8)))
+    clear.save(tmp_path / "clear.png")
+    found = read_class_mask(tmp_path / "clear.png", {}, numbers)
+    assert np.array_equal(found, np.where(ids == 3, 255, ids)) and (ids == 3).any()
+    Image.fromarray(ids).convert("RGB").save(tmp_path / "lossy.webp", quality=50)
+    with pytest.raises(ValueError, match=r"lossy\.webp is in a lossy format, which changes colors: save the labels as"):
+        read_class_mask(tmp_path / "lossy.webp", {(0, 0, 0): 0}, numbers)
 
 
 # -- CVAT ------------------------------------------------------------------------------------------------------------

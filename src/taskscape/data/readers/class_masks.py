@@ -8,13 +8,16 @@ import numpy as np
 from taskscape.batch import Sample
 from taskscape.data.readers.images import read_image, resize_image
 from taskscape.data.readers.labels import resize_nearest
-from taskscape.data.readers.opening import open_image
+from taskscape.data.readers.samples import read_samples
 from taskscape.modalities import IGNORE_INDEX
 from taskscape.modalities.base import Array
 
 Color = tuple[int, int, int]
 
 FIELD = "semseg"
+
+_CLEAR = -1
+"""Stands for a transparent pixel."""
 
 
 def voc_color(index: int) -> Color:
@@ -30,22 +33,20 @@ def read_class_mask(path: Path, ids: Mapping[Color, int], numbers: Mapping[int, 
 
     Raises ``ValueError`` that names a file with other colors or numbers, and a lossy one.
     """
-    with open_image(path) as image:
-        if image.format in ("JPEG", "MPO"):
-            raise ValueError(f"{path} is a JPEG, which changes colors: save the labels as PNG")
-        if image.mode == "P":
-            palette = np.array(image.getpalette() or [], np.int64).reshape(-1, 3)
-            values = np.asarray(image).astype(np.int64)
-            used = np.unique(values)
-            if used.max() < len(palette) and all(tuple(color) in ids for color in palette[used].tolist()):
-                return _look_up(_packed(palette)[values], _by_packed(ids), path, "colors")
-            return _look_up(values, numbers, path, "numbers")
-        if image.mode in ("1", "L", "I", "I;16"):
-            return _look_up(np.asarray(image).astype(np.int64), numbers, path, "numbers")
-        rgba = np.asarray(image.convert("RGBA")).astype(np.int64)
-    opaque = rgba[..., 3] > 0
-    colors = np.where(opaque, _packed(rgba[..., :3]), -1)
-    return _look_up(colors, {**_by_packed(ids), -1: IGNORE_INDEX}, path, "colors")
+    label = read_samples(path)
+    if label.lossy:
+        raise ValueError(f"{path} is in a lossy format, which changes colors: save the labels as PNG")
+    values = label.values.astype(np.int64)
+    what, known = "numbers", numbers
+    if values.ndim == 3:
+        what, known, values = "colors", _by_packed(ids), _packed(values)
+    elif label.palette is not None:
+        colors = label.palette.astype(np.int64)
+        if all(tuple(color) in ids for color in colors[np.unique(values)].tolist()):
+            what, known, values = "colors", _by_packed(ids), _packed(colors)[values]
+    if label.opaque is not None:
+        values = np.where(label.opaque, values, _CLEAR)
+    return _look_up(values, {**known, _CLEAR: IGNORE_INDEX}, path, what)
 
 
 def labelled(name: str, path: Path, ids: Array, label: str, size: tuple[int, int]) -> Sample:
