@@ -8,7 +8,6 @@ import tyro
 
 from taskscape.commands.call import call
 from taskscape.commands.shared import TtaAs, chosen_tta, if_interrupted, require_run
-from taskscape.files.paths import require_replaceable
 
 Page = Annotated[Path, tyro.conf.arg(metavar="PAGE")]
 Metrics = Annotated[tuple[str, ...], tyro.conf.arg(metavar="METRIC ...")]
@@ -47,6 +46,8 @@ def compare(
     """
     for run in runs:
         require_run(run)
+    from taskscape.files.paths import require_replaceable
+
     require_replaceable(out, b"<!doctype html", "page")
     from taskscape.report import write_comparison
 
