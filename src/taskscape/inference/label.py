@@ -158,8 +158,8 @@ def _threshold(labeler: Labeler, name: str, threshold: float | None) -> float | 
         raise ValueError(f"threshold is {threshold:g}: it must be from 0 to 1")
     if not labeler.says_confidence(name):
         raise ValueError(
-            f"the model does not say how sure it is of {name}: leave out --threshold, choose others with --tasks, or "
-            "train with a loss that predicts a width, such as laplace"
+            f"the model does not say how sure it is of {name}: leave out --threshold, choose others with --tasks, "
+            "export the ONNX file with --confidence, or train with a loss that predicts a width, such as laplace"
         )
     return threshold
 
