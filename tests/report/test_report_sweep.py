@@ -28,7 +28,8 @@ def test_a_sweep_says_what_is_best_and_draws_metrics_and_losses(tmp_path: Path) 
     best = json.loads((tmp_path / "results.json").read_text())["best"]
     assert best == {"run": "lr=1e-2,seed=0", "command": "taskscape train joint --optimizer.lr 1e-2 --seed 0"}
     assert "40.50 <small>± 0.71</small>" in text and text.index("40.50 <small>") < text.index("32.00 <small>")
-    assert "Validation loss, semseg" in text and "optimizer.lr 1e-2 from 2 at 1 to 0.9 at 2" in text
+    assert "Validation loss, semseg" in text and "optimizer: learning rate 1e-2 from 2 at 1 to 0.9 at 2" in text
+    assert text.count("optimizer.lr") == 1, "only the command has the flag's name"
     assert "1 run without a result" in text and "&lt;no room&gt;" in text
     rows = list(csv.DictReader((tmp_path / "results.csv").open()))
     assert [row["semseg/miou"] for row in rows] == ["30.0", "34.0", "40.0", "41.0", ""]

@@ -54,7 +54,9 @@ def parallel(coordinates: Sequence[Coordinate], names: Sequence[str], ranks: Seq
             f'<path d="{path}" fill="none" style="stroke:{color}" stroke-width="{thick}" stroke-linejoin="round">'
             f"<title>{escape(names[i])}</title></path>"
         )
-    axes = "".join(_axis(coordinate, SIDE + STEP * j) for j, coordinate in enumerate(coordinates))
+    axes = "".join(
+        _axis(coordinate, SIDE + STEP * j, after=j == len(coordinates) - 1) for j, coordinate in enumerate(coordinates)
+    )
     titles = " to ".join(coordinate.title for coordinate in coordinates)
     return wide(
         f'<figure class="chart"><svg viewBox="0 0 {width} {HEIGHT}" style="width:{width}px" role="img" '
@@ -63,14 +65,17 @@ def parallel(coordinates: Sequence[Coordinate], names: Sequence[str], ranks: Seq
     )
 
 
-def _axis(coordinate: Coordinate, x: int) -> str:
+def _axis(coordinate: Coordinate, x: int, *, after: bool) -> str:
+    """Draw an axis at x, its labels before it or, where no line goes on, after it."""
+    side, anchor = (7, "start") if after else (-7, "end")
     parts = [
         f'<text x="{x}" y="16" text-anchor="middle" class="axis-name">{escape(coordinate.title)}</text>',
         f'<line class="axis" x1="{x}" x2="{x}" y1="{TOP}" y2="{HEIGHT - BOTTOM}"/>',
     ]
     for place, text in coordinate.labels():
         halo = 'style="paint-order:stroke;stroke:var(--paper);stroke-width:3px"'
-        parts.append(f'<text x="{x - 7}" y="{_y(place) + 3.8:.1f}" text-anchor="end" {halo}>{escape(text)}</text>')
+        at = f'x="{x + side}" y="{_y(place) + 3.8:.1f}" text-anchor="{anchor}"'
+        parts.append(f"<text {at} {halo}>{escape(text)}</text>")
     return "".join(parts)
 
 

@@ -15,6 +15,7 @@ from taskscape.report.html import folded, page, tiles, warning, wide
 from taskscape.report.parallel import Coordinate, parallel
 from taskscape.report.steps import Curve
 from taskscape.report.sweep.table import SweepTable, SweptGroup, SweptRun
+from taskscape.report.words import heading, setting_words
 from taskscape.run_folder import RunFolder
 
 _DRAWN = 40
@@ -26,7 +27,7 @@ def sweep_page(table: SweepTable, folder: Path) -> str:
     groups = table.groups()
     states = [run.state for run in table.runs]
     counted = ", ".join(f"{states.count(state)} {state}" for state in dict.fromkeys(states))
-    axes = " × ".join(table.axes) or "one experiment"
+    axes = " × ".join(map(setting_words, table.axes)) or "one experiment"
     return page(
         table.name,
         "taskscape · sweep",
@@ -54,7 +55,7 @@ def _best(table: SweepTable, groups: Sequence[SweptGroup]) -> str:
     values = first.metric(table.monitor)
     spread = f"± {spec.show(stdev(values))} over {len(values)} runs" if len(values) > 1 else ""
     numbers = [(f"{spec.title} {arrow(spec)}", spec.show(fmean(values)), spec.unit, spread)]
-    numbers += [(axis, value, "", "") for axis, value in first.values.items()]
+    numbers += [(heading(setting_words(axis)), value, "", "") for axis, value in first.values.items()]
     return tiles(numbers) + f'<p class="hint">Trains it again:</p><pre class="command">{escape(best.command)}</pre>'
 
 
@@ -62,7 +63,7 @@ def _table(table: SweepTable, groups: Sequence[SweptGroup], folder: Path) -> str
     metrics = [name for name in dict.fromkeys([table.monitor, *_leading(table)]) if name in _specs(table)]
     axes = [axis for axis in table.axes if axis != table.seed]
     specs = _specs(table)
-    heads = [escape(axis) for axis in axes]
+    heads = [escape(heading(setting_words(axis))) for axis in axes]
     heads += [f"{escape(specs[name].title)} {direction(specs[name])}" for name in metrics]
     heads += ["Training time", "Runs"]
     best = table.best()
@@ -105,7 +106,9 @@ def _parallel(table: SweepTable, groups: Sequence[SweptGroup]) -> str:
     axes = [axis for axis in table.axes if axis != table.seed and len({g.values.get(axis) for g in known}) > 1]
     if not axes:
         return ""
-    coordinates = [Coordinate(axis, [group.values.get(axis, MISSING) for group in known]) for axis in axes]
+    coordinates = [
+        Coordinate(setting_words(axis), [group.values.get(axis, MISSING) for group in known]) for axis in axes
+    ]
     coordinates.append(Coordinate(table.spec.title, [fmean(group.metric(table.monitor)) for group in known]))
     ranks = [i / (len(known) - 1) for i in range(len(known))]
     return parallel(coordinates, [group.name for group in known], ranks)
@@ -120,7 +123,7 @@ def _slices(table: SweepTable, groups: Sequence[SweptGroup]) -> str:
             number = _number(group.values.get(axis, ""))
             if number is None or not group.metric(table.monitor):
                 continue
-            others = ", ".join(f"{name} {value}" for name, value in group.values.items() if name != axis)
+            others = ", ".join(f"{setting_words(name)} {value}" for name, value in group.values.items() if name != axis)
             lines.setdefault(others, []).append((number, fmean(group.metric(table.monitor))))
         few = len(lines) <= len(COLORS)
         series = [
@@ -129,8 +132,8 @@ def _slices(table: SweepTable, groups: Sequence[SweptGroup]) -> str:
         ]
         numbers = [x for line in lines.values() for x, _ in line]
         if len(set(numbers)) > 1:
-            note = unit_and_direction(table.spec)
-            charts.append(chart(table.spec.title, series, note, x_label=axis, x_log=max(numbers) >= 10 * min(numbers)))
+            note, words = unit_and_direction(table.spec), setting_words(axis)
+            charts.append(chart(table.spec.title, series, note, x_label=words, x_log=max(numbers) >= 10 * min(numbers)))
     return grid(charts) if charts else ""
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from taskscape.metrics.spec import MetricSpec
 from taskscape.report.run import Run, read_curves
 from taskscape.report.steps import Curve
+from taskscape.report.words import setting_words
 from taskscape.run_folder import RunFolder
 
 
@@ -95,7 +96,7 @@ class SweptGroup:
     @property
     def name(self) -> str:
         """Its settings in words."""
-        return ", ".join(f"{axis} {value}" for axis, value in self.values.items()) or "all runs"
+        return ", ".join(f"{setting_words(axis)} {value}" for axis, value in self.values.items()) or "all runs"
 
     def metric(self, name: str) -> list[float]:
         """Return a metric of every run that has it."""
