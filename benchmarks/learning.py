@@ -23,7 +23,6 @@ import torch
 
 import tables
 from taskscape import models, recipes, runs, weighting
-from taskscape.commands.recipes import recipes as recipe_names
 from taskscape.data import Streets
 from taskscape.distributed import launch
 from taskscape.losses import SILog
@@ -39,13 +38,8 @@ SINGLE = {"semseg": "segmentation alone", "depth": "depth alone"}
 
 
 def networks() -> dict[str, Experiment]:
-    """Every network by its own recipe."""
-    experiments: dict[str, Experiment] = {}
-    for name in recipe_names():
-        if "/" not in name:  # published experiments have protocols of their own
-            experiment = recipes.find(name)()
-            experiments.setdefault(experiment.network.name, experiment)
-    return {name: experiments[name] for name in models.NAMES}
+    """Every network by the recipe of its name."""
+    return {name: recipes.read(name) for name in models.NAMES}
 
 
 def quick() -> Experiment:
