@@ -50,6 +50,8 @@ Every value is checked before the first run. The same command, or --resume, cont
   --on ray          Train on a Ray cluster, whose nodes share the file system: a GPU per run, where there are GPUs.
   --address ADDRESS The cluster's address; by default that of the machine's own cluster, started where there is none.
   --gpus-per-run N  GPUs of each run: 0.5 lets two runs share one, 2 takes two of a Ray cluster. By default 1.
+  --stack N         Train up to N runs of a worker at once, as one network with N sets of weights, where they differ in
+                    seed, weights of tasks, learning rate and the like: for small networks on a GPU.
   --plan            Write the folders of a grid, and run nothing: for a scheduler of yours.
 
 NAME is a published sweep:
@@ -74,6 +76,7 @@ class _Options:
     on: Literal["local", "ray"] = "local"
     address: str | None = None
     gpus_per_run: float = 1.0
+    stack: int | None = None
     plan: bool = False
     resume: Path | None = None
 
@@ -131,6 +134,12 @@ def _check_options(options: _Options, words: Words) -> None:
     """Raise ``ValueError`` where options and axes do not fit."""
     if options.gpus_per_run < 0:
         raise ValueError(f"--gpus-per-run {options.gpus_per_run:g}: it must be 0 or more")
+    if options.stack is not None:
+        if options.stack < 2:
+            raise ValueError(f"--stack {options.stack}: it must be 2 or more")
+        for flag, given_too in (("search", options.search is not None), ("plan", options.plan)):
+            if given_too:
+                raise ValueError(f"--stack trains runs of a grid at once, and --{flag} has them begin one by one")
     if options.search is None:
         if options.storage is not None:
             raise ValueError("--storage is for a search: add --search N")
@@ -175,12 +184,12 @@ def _fresh(recipe: str) -> Path:
 # -- the plan of a sweep -----------------------------------------------------------------------------------------------
 
 
-_HOW = ("workers", "on", "address", "gpus-per-run", "resume", "out")
+_HOW = ("workers", "on", "address", "gpus-per-run", "stack", "resume", "out")
 """The flags that say how a sweep is run, not what it is."""
 
 
 def _executing(own: Mapping[str, list[str]]) -> list[str]:
-    return [word for flag, words in own.items() if flag in _HOW[:4] for word in (f"--{flag}", *words)]
+    return [word for flag, words in own.items() if flag in _HOW[:5] for word in (f"--{flag}", *words)]
 
 
 def _write_plan(folder: Path, recipe: str, arguments: Sequence[str], own: Mapping[str, list[str]]) -> str:
@@ -317,6 +326,12 @@ class _Run:
         ]
 
     def _executor(self) -> "Executor":
+        from taskscape.sweeps import StackedExecutor
+
+        executor = self._executor_of_workers()
+        return executor if self.options.stack is None else StackedExecutor(executor, self.options.stack, self.folder)
+
+    def _executor_of_workers(self) -> "Executor":
         import torch
 
         from taskscape.sweeps import LocalExecutor

@@ -20,6 +20,7 @@ OWN = {
     "on": 1,
     "address": 1,
     "gpus-per-run": 1,
+    "stack": 1,
     "plan": 0,
     "resume": 1,
 }

@@ -6,6 +6,7 @@ from taskscape.runs.evaluate_run import evaluate_run as evaluate
 from taskscape.runs.experiment import Experiment
 from taskscape.runs.times import measure_times
 from taskscape.runs.train_run import assemble, is_finished, open_data, train
+from taskscape.runs.train_stacked import train_stacked
 from taskscape.runs.trained_model import TrainedModel, load, read_experiment
 
 __all__ = [
@@ -22,4 +23,5 @@ __all__ = [
     "open_data",
     "read_experiment",
     "train",
+    "train_stacked",
 ]

@@ -10,6 +10,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from rich.progress import Progress
+
 from taskscape import logs
 from taskscape.data import Store
 from taskscape.data.check import quick, require_labels
@@ -85,9 +87,30 @@ def _train(
     resume: bool,
     quiet: bool,
 ) -> Result:
+    say_where(fabric, resume=resume)
+    stores = open_data(experiment, fabric, quiet=quiet)
+    shown = fabric.is_global_zero and not quiet
+    experiment, notes = met_data(experiment, stores, fabric, folder, resume=resume)
+    trainer = assemble(experiment, stores, fabric, folder)
+    with progress_bar(shown) as progress, logs.shown(progress.console):
+        begin(trainer, experiment, stores, start, notes, keep_log_in, progress, resume=resume, quiet=quiet)
+        trainer.run(progress)
+    return finish(folder, stores, fabric)
+
+
+def say_where(fabric: "Fabric", *, resume: bool) -> None:
+    """Log versions, hardware and the command."""
     about = environment(fabric.device) | {"command": shlex.join(sys.argv)}
     _LOGGER.debug("%s: %s", "resumed" if resume else "started", ", ".join(f"{k} {v}" for k, v in about.items()))
-    stores = open_data(experiment, fabric, quiet=quiet)
+
+
+def met_data(
+    experiment: Experiment, stores: Mapping[str, Store], fabric: "Fabric", folder: RunFolder, *, resume: bool
+) -> tuple[Experiment, list[str]]:
+    """Return an experiment with all that it left to the data and the machine filled in, and what to know of that.
+
+    Raises ``ValueError`` where the data lack what it needs.
+    """
     if missing := [split for split in ("train", "val") if split not in stores]:
         where = " and ".join(missing)
         raise ValueError(f"the data have no images in {where}: a run trains on those of train and validates on val")
@@ -99,32 +122,51 @@ def _train(
     if experiment.precision == "auto":
         trial = next(experiment.loader(stores["train"], fabric.device, training=True).epoch(0))
         experiment = settled(experiment, trial, fabric.device, notes.append)
-    trainer = assemble(experiment, stores, fabric, folder)
-    with progress_bar(fabric.is_global_zero and not quiet) as progress, logs.shown(progress.console):
-        if fabric.is_global_zero and not quiet:
-            fields = {task.source_for(name) for name, task in experiment.tasks.items()}
-            for warning in quick(stores, fields):
-                _LOGGER.warning("%s", warning)
-        notes += dict.fromkeys(module.note for module in trainer.network.modules() if isinstance(module, Encoder))
-        if start is not None:
-            notes += start.fill(trainer.network, experiment)
-            experiment = replace(experiment, start_checksum=start.checksum)
-        for note in filter(None, notes):
-            _LOGGER.info("%s", note)
-        if resume:
-            require_same(folder, stores)
-            for warning in trainer.load_state(checkpoint.load(folder.checkpoint)):
-                _LOGGER.warning("%s", warning)
-        if fabric.is_global_zero:
-            folder.path.mkdir(parents=True, exist_ok=True)
-            atomic_write(folder.experiment, dump(experiment))
-            keep_code(experiment, folder.path)
-            remember(folder, stores)
-            keep_log_in(folder.log)
-        verify_precision(trainer, experiment, folder, progress, resume=resume)
-        trainer.run(progress)
+    return experiment, notes
+
+
+def begin(
+    trainer: Trainer,
+    experiment: Experiment,
+    stores: Mapping[str, Store],
+    start: Start | None,
+    notes: list[str],
+    keep_log_in: Callable[[Path], None],
+    progress: Progress,
+    *,
+    resume: bool,
+    quiet: bool,
+) -> None:
+    """Do all that comes before the first step: load weights or a checkpoint, write the settings, check precision."""
+    fabric, folder = trainer.fabric, trainer.folder
+    if fabric.is_global_zero and not quiet:
+        fields = {task.source_for(name) for name, task in experiment.tasks.items()}
+        for warning in quick(stores, fields):
+            _LOGGER.warning("%s", warning)
+    notes += dict.fromkeys(module.note for module in trainer.network.modules() if isinstance(module, Encoder))
+    if start is not None:
+        notes += start.fill(trainer.network, experiment)
+        experiment = replace(experiment, start_checksum=start.checksum)
+    for note in filter(None, notes):
+        _LOGGER.info("%s", note)
+    if resume:
+        require_same(folder, stores)
+        for warning in trainer.load_state(checkpoint.load(folder.checkpoint)):
+            _LOGGER.warning("%s", warning)
+    if fabric.is_global_zero:
+        folder.path.mkdir(parents=True, exist_ok=True)
+        atomic_write(folder.experiment, dump(experiment))
+        keep_code(experiment, folder.path)
+        remember(folder, stores)
+        keep_log_in(folder.log)
+    verify_precision(trainer, experiment, folder, progress, resume=resume)
+
+
+def finish(folder: RunFolder, stores: Mapping[str, Store], fabric: "Fabric") -> Result:
+    """Evaluate the best weights of a run that has come to its end, and return the result."""
     model = load(folder.path, str(fabric.device))
-    spreads = calibrated(model.forward, model.device, model.experiment, stores, folder)
+    experiment = model.experiment
+    spreads = calibrated(model.forward, model.device, experiment, stores, folder)
     result = evaluate_model(model, stores, folder, split="val", spreads=spreads)
     if experiment.tta is not None:
         evaluate_model(model, stores, folder, split="val", tta=experiment.tta, spreads=spreads)

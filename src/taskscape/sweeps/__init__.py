@@ -10,6 +10,7 @@ from taskscape.sweeps.executor import Executor
 from taskscape.sweeps.grid import Grid
 from taskscape.sweeps.local import LocalExecutor
 from taskscape.sweeps.sampler import Outcome, Sampler
+from taskscape.sweeps.stacked import StackedExecutor
 from taskscape.sweeps.sweep import Sweep, run
 from taskscape.sweeps.trial import Trial, is_done
 
@@ -22,6 +23,7 @@ __all__ = [
     "Point",
     "Range",
     "Sampler",
+    "StackedExecutor",
     "Sweep",
     "Trial",
     "Values",

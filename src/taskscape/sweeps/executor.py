@@ -4,6 +4,12 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
 
+STACK = "stack.json"
+"""The file of a folder that names the folders of runs to train at once, instead of a run."""
+
+ENDED = "ended.json"
+"""The file of such a folder that says why runs failed, by their folders."""
+
 TRIES = 4
 """How often a run is begun or resumed when its process is killed, until it counts as failed."""
 

@@ -1,6 +1,6 @@
 """Trains the run in a folder. ``python -m taskscape.sweeps.worker RUN THREADS PARENT`` does so in a process.
 
-A folder may hold another piece of work instead: a command of taskscape.
+A folder may hold another piece of work instead: a command of taskscape, or the names of runs to train at once.
 """
 
 import io
@@ -12,14 +12,18 @@ from pathlib import Path
 
 from taskscape.errors import Interrupted, TrainingError
 from taskscape.parallel import end_with, use_threads
+from taskscape.sweeps.executor import ENDED, STACK
 
 COMMAND = "command.json"
 """The file of a folder that holds the words of a command, instead of a run."""
 
 
 def work(path: Path, threads: int) -> None:
-    """Run the command of a folder, or train the run in it. Raises as ``train``."""
+    """Run the command of a folder, or train the run in it, or those that it names. Raises as ``train``."""
     file = path / COMMAND
+    if (path / STACK).is_file():
+        train_stack(path, threads)
+        return
     if not file.is_file():
         train(path, threads)
         return
@@ -46,6 +50,27 @@ def train(path: Path, threads: int) -> None:
 
     runs.train(runs.read_experiment(path), path, resume=True, quiet=True)
     write_report(path)
+
+
+def train_stack(path: Path, threads: int) -> None:
+    """Begin or resume the runs that a folder names, at once, and write why any failed there.
+
+    Raises as ``taskscape.runs.train_stacked``.
+    """
+    use_threads(threads)
+    from taskscape import runs
+    from taskscape.files import atomic_write
+    from taskscape.report import write_report
+
+    folders = [Path(name) for name in json.loads((path / STACK).read_text("utf-8"))]
+    outcomes = runs.train_stacked([runs.read_experiment(folder) for folder in folders], folders, quiet=True)
+    failed = {}
+    for folder, outcome in zip(folders, outcomes, strict=True):
+        if isinstance(outcome, Exception):
+            failed[str(folder)] = " ".join(str(outcome).split())
+        else:
+            write_report(folder)
+    atomic_write(path / ENDED, json.dumps(failed) + "\n")
 
 
 def main() -> None:

@@ -65,6 +65,11 @@ def save(path: Path, state: Mapping[str, Any]) -> None:
     atomic_write(path, buffer.getbuffer())
 
 
+def apart(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return tensors without what else is in their memory: torch saves the whole of which a tensor is a part."""
+    return {name: x if x.untyped_storage().nbytes() == x.nbytes else x.clone() for name, x in tensors.items()}
+
+
 def load(path: Path) -> dict[str, Any]:
     """Read a checkpoint to the CPU, verify its checksum and check every field of it.
 

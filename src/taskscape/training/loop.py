@@ -25,7 +25,7 @@ from taskscape.progress import progress_bar, reporter
 from taskscape.run_folder import RunFolder, RunLogger
 from taskscape.trackers import Tracking
 from taskscape.training.average import WeightAverage
-from taskscape.training.checkpoint import Checkpointer, load_into, load_optimizer, load_weighting, save_weights
+from taskscape.training.checkpoint import Checkpointer, apart, load_into, load_optimizer, load_weighting, save_weights
 from taskscape.training.features import FeatureCache
 from taskscape.training.interrupts import Interrupts
 from taskscape.training.means import RunningMeans
@@ -294,7 +294,7 @@ class Trainer:
         """Return everything that a resumed run needs. Raises ``TrainingError`` where that is not finite."""
         self.training_step.check_finite()
         return {
-            "network": self.network.state_dict(),
+            "network": apart(self.network.state_dict()),
             **({} if self.average is None else {"average": self.average.tensors}),
             "optimizer": self.training_step.optimizer.state_dict(),
             "weighting": self.training_step.weighting.state_dict(),

@@ -1,12 +1,15 @@
 """Several training steps computed as one: their networks as one network whose weights have one more axis."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import chain
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 from torch.profiler import record_function
+from typing_extensions import override
 
 from taskscape.batch import Batch, Target
 from taskscape.models import Network, Outputs
@@ -14,6 +17,9 @@ from taskscape.objectives.base import labelled
 from taskscape.training.precision import autocast
 from taskscape.training.step import PARTS, StepResult, TrainingStep
 from taskscape.weighting.base import BalancingContext, global_losses
+
+_SIZE = (64, 96)
+"""Of the images by which networks are tried."""
 
 
 class Stack:
@@ -44,7 +50,7 @@ class Stack:
         """
         batches = [_part(batch, run, len(self.steps)) for run in range(len(self.steps))]
         targets = {
-            (run, name): batches[run].targets[name] for run, step in enumerate(self.steps) for name in step.tasks
+            f"{run} {task}": own.targets[task] for run, own in enumerate(batches) for task in self.steps[run].tasks
         }
         if len(labelled(targets)) < len(targets):
             return [step(own, number) for step, own, number in zip(self.steps, batches, numbers, strict=True)]
@@ -76,7 +82,7 @@ class Stack:
 
     def _forward(self, batch: Batch) -> "_Outputs":
         images = batch.image.unflatten(0, (len(self.steps), -1))
-        with record_function(PARTS[0]), autocast(batch.image.device, self.steps[0].precision):
+        with record_function(PARTS[0]), autocast(images.device, self.steps[0].precision):
             return _Outputs(self._networks(images), len(self.steps))
 
     def _losses(self, batch: Batch, batches: Sequence[Batch]) -> list[dict[str, Tensor]]:
@@ -98,6 +104,21 @@ class Stack:
                 ]
                 of_run[task] = _Known.apply(own[task].detach(), [g for _, g in reached], *(p for p, _ in reached))
         return known
+
+
+def require_stackable(networks: Sequence[Network]) -> None:
+    """Raise ``ValueError`` with the remedy unless these networks, on torch's meta device, can be computed as one."""
+    images = torch.zeros(len(networks), 2, 3, *_SIZE, device="meta")
+    try:
+        _Networks(networks)(images)
+    except RuntimeError as error:
+        name, reason = type(networks[0]).__name__, " ".join(str(error).split()).partition(". ")[0]
+        if "random" in reason:
+            raise ValueError(
+                f"{name} draws random numbers in training, which would not be those of each run alone; set its "
+                "dropout to 0"
+            ) from error
+        raise ValueError(f"{name} cannot be computed by torch.vmap: {reason}; train its runs one by one") from error
 
 
 class _Networks:
@@ -137,7 +158,8 @@ class _Networks:
         """Return what each network gives for its images, (networks, B, 3, H, W): maps with one more axis in front."""
         own = [place[name] for place, name, _ in self._places]
         try:
-            outputs: Outputs = torch.vmap(self._one)(self._tensors, images)
+            with _BatchNorms():
+                outputs: Outputs = torch.vmap(self._one)(self._tensors, images)
             return outputs
         finally:
             for (place, name, _), tensor in zip(self._places, own, strict=True):
@@ -161,6 +183,52 @@ class _Networks:
         maps, of_maps = outputs.gradients(losses)
         found = torch.autograd.grad(maps, self._leaves, of_maps, retain_graph=True, allow_unused=True)
         return [None if x is None else _laid_out(x, leaf) for x, leaf in zip(found, self._leaves, strict=True)]
+
+
+class _BatchNorms(TorchFunctionMode):
+    """Computes the batch norms of several networks as one of all their channels.
+
+    torch's own rule refuses, on a GPU, channels that are last in memory, and bf16 in the backward pass.
+    """
+
+    @override
+    def __torch_function__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Mapping[str, Any] | None = None
+    ) -> Any:
+        if func is not F.batch_norm:
+            return func(*args, **(kwargs or {}))
+        names = ("x", "mean", "var", "weight", "bias", "training", "momentum", "eps")
+        given = {"weight": None, "bias": None, "training": False, "momentum": 0.1, "eps": 1e-5}
+        given |= dict(zip(names, args, strict=False)) | {_X.get(name, name): x for name, x in (kwargs or {}).items()}
+        return _BatchNorm.apply(*(given[name] for name in names))
+
+
+_X = {"input": "x", "running_mean": "mean", "running_var": "var"}
+"""Names of arguments in torch."""
+
+
+class _BatchNorm(torch.autograd.Function):
+    @staticmethod
+    def forward(*args: Any) -> Tensor:
+        return F.batch_norm(*args)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: Any, output: Any) -> None:
+        """Nothing is kept: what torch's autograd sees is what ``vmap`` computes."""
+
+    @staticmethod
+    def vmap(info: Any, in_dims: Any, x: Tensor, *args: Any) -> tuple[Tensor, int]:
+        def flat(tensor: Any, dim: int | None) -> Any:
+            """Return (networks · channels,) statistics or weights."""
+            if not isinstance(tensor, Tensor):
+                return tensor
+            whole = tensor.expand(info.batch_size, *tensor.shape) if dim is None else tensor.movedim(dim, 0)
+            return whole.reshape(-1)
+
+        stacked = x.expand(info.batch_size, *x.shape) if in_dims[0] is None else x.movedim(in_dims[0], 0)
+        together = stacked.movedim(0, 1).flatten(1, 2)  # (B, networks · channels, …)
+        normalized = F.batch_norm(together, *(flat(tensor, dim) for tensor, dim in zip(args, in_dims[1:], strict=True)))
+        return normalized.unflatten(1, (info.batch_size, -1)), 1
 
 
 class _Outputs:

@@ -1,0 +1,110 @@
+"""Experiments trained at once, as a stack, each into a folder of its own."""
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+from rich.progress import Progress
+
+from taskscape import logs
+from taskscape.data import Store
+from taskscape.distributed import launch, world_size
+from taskscape.errors import TrainingError
+from taskscape.progress import progress_bar
+from taskscape.run_folder import Result, RunFolder, locked
+from taskscape.runs.experiment import Experiment
+from taskscape.runs.stackable import require_stack
+from taskscape.runs.start import Start
+from taskscape.runs.train_run import assemble, begin, finish, is_finished, met_data, open_data, say_where
+from taskscape.training.loop import Trainer
+from taskscape.training.together import train_together
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
+
+_LOGGER = logging.getLogger(__name__)
+
+T = TypeVar("T")
+E = TypeVar("E", bound=Exception)
+
+Outcome = Result | TrainingError | ValueError | OSError
+"""What became of a run: its result, or why it has none."""
+
+
+def train_stacked(
+    experiments: Sequence[Experiment], runs: Sequence[str | Path], *, quiet: bool = False
+) -> list[Outcome]:
+    """Begin or resume runs of experiments in these folders, train them at once, and return what became of each.
+
+    Each is what it is alone, but for rounding (``training.stack``), and its folder has all that a run has; only the
+    seconds there are those of all together. A run that fails or ends early leaves the others. What is finished is not
+    trained again. Raises ``ValueError`` as ``require_stack``, and for several processes; ``Interrupted`` when Ctrl-C or
+    SIGTERM stopped the runs, whose checkpoints are written then.
+    """
+    require_stack(experiments)
+    folders = [RunFolder(Path(run)) for run in runs]
+    fabric = launch(experiments[0].device)
+    if world_size() > 1:
+        raise ValueError("a stack of runs is trained by one process: start it without torchrun")
+    outcomes: dict[int, Outcome] = {}
+    trainers: dict[int, Trainer] = {}
+    with ExitStack() as stack, progress_bar(not quiet) as progress, logs.shown(progress.console):
+        stores = open_data(experiments[0], fabric, quiet=quiet)
+        for number, (experiment, folder) in enumerate(zip(experiments, folders, strict=True)):
+            if is_finished(folder, experiment):
+                outcomes[number] = Result.load(folder.result())
+                continue
+            stack.enter_context(locked(folder))
+            keep_log_in = stack.enter_context(logs.kept(folder.log))
+            begun = partial(_begin, experiment, folder, stores, fabric, keep_log_in, progress, quiet=quiet)
+            made = _attempt(begun, folder)
+            if isinstance(made, Exception):
+                outcomes[number] = made
+            else:
+                trainers[number] = made
+        for number, ended in zip(trainers, train_together(list(trainers.values()), progress), strict=True):
+            folder = folders[number]
+            if isinstance(ended, Exception):
+                outcomes[number] = _logged(ended, folder)
+            else:
+                outcomes[number] = _attempt(partial(finish, folder, stores, fabric), folder)
+    return [outcomes[number] for number in range(len(experiments))]
+
+
+def _begin(
+    experiment: Experiment,
+    folder: RunFolder,
+    stores: Mapping[str, Store],
+    fabric: "Fabric",
+    keep_log_in: Callable[[Path], None],
+    progress: Progress,
+    *,
+    quiet: bool,
+) -> Trainer:
+    """Do all that comes before the first step of a run."""
+    resume = folder.checkpoint.exists()
+    start = None if resume else Start.of(experiment)
+    say_where(fabric, resume=resume)
+    experiment, notes = met_data(experiment, stores, fabric, folder, resume=resume)
+    trainer = assemble(experiment, stores, fabric, folder)
+    begin(trainer, experiment, stores, start, notes, keep_log_in, progress, resume=resume, quiet=quiet)
+    _LOGGER.info("this run is one of a stack, which are trained at once; the seconds are those of all of them")
+    return trainer
+
+
+def _attempt(work: Callable[[], T], folder: RunFolder) -> "T | TrainingError | ValueError | OSError":
+    """Return what a piece of work on a run gives, or the error that ends this run alone."""
+    with logs.about(folder.log):
+        try:
+            return work()
+        except (TrainingError, ValueError, OSError) as error:
+            return _logged(error, folder)
+
+
+def _logged(error: E, folder: RunFolder) -> E:
+    with logs.about(folder.log):
+        _LOGGER.error("%s", error)
+    return error

@@ -1,0 +1,105 @@
+"""Several trials at once in each process of an executor, where they may be trained as a stack."""
+
+import json
+import logging
+import shutil
+import sys
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from typing_extensions import override
+
+from taskscape.files import atomic_write, writing
+from taskscape.runs import Experiment, read_experiment
+from taskscape.runs.stackable import difference, refusal, refusal_of_network
+from taskscape.serialization.plain import read_json
+from taskscape.sweeps.executor import ENDED, STACK, Executor
+
+_LOGGER = logging.getLogger(__name__)
+
+
+class StackedExecutor(Executor):
+    """Gives the workers of another executor stacks of up to ``most`` runs, in the order in which runs are started.
+
+    A run that may not be in a stack is trained alone, and a message says why; runs that may not be in one stack are in
+    several. ``sweep`` is the folder of the sweep, in which a folder for each stack says what is in it while it is
+    trained. A stack whose process is killed is resumed.
+    """
+
+    def __init__(self, executor: Executor, most: int, sweep: Path) -> None:
+        self._executor, self._most, self._folder = executor, most, sweep / "stacks"
+        self.workers = sys.maxsize  # all runs may wait here, so that stacks are full
+        self.threads = executor.threads
+        self._waiting: list[tuple[Path, Experiment]] = []
+        self._running: dict[Path, list[Path]] = {}
+        """The runs by the folder of their stack, or by their own if they are alone."""
+        self._networks: list[tuple[Experiment, str]] = []
+        """Experiments whose networks were tried, and why they cannot be stacked, if so."""
+
+    @override
+    def start(self, path: Path) -> None:
+        self._waiting.append((path, read_experiment(path)))
+
+    @override
+    def ended(self) -> Sequence[tuple[Path, str]]:
+        while self._waiting and len(self._running) < self._executor.workers:
+            self._start(self._next())
+        found = []
+        for path, error in self._executor.ended():
+            failed = _failed(path)
+            found += [(run, failed.get(str(run), error)) for run in self._running.pop(path)]
+            if path.parent == self._folder:
+                shutil.rmtree(path, ignore_errors=True)
+        if not self._running:
+            with suppress(OSError):  # stacks of another process
+                self._folder.rmdir()
+        return found
+
+    @override
+    def stop(self, path: Path) -> None:
+        raise AssertionError("runs of a grid are not stopped one by one")
+
+    @override
+    def close(self) -> None:
+        self._executor.close()
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _next(self) -> list[Path]:
+        """Take the runs of the next stack from those that wait."""
+        first, experiment = self._waiting[0]
+        taken = [first]
+        if reason := refusal(experiment) or self._refusal_of_network(experiment):
+            _LOGGER.warning("%s is trained alone, and not in a stack: %s", first.name, reason)
+        else:
+            others = (
+                path for path, other in self._waiting[1:] if not (difference(experiment, other) or refusal(other))
+            )
+            taken += [path for path, _ in zip(others, range(self._most - 1), strict=False)]
+        self._waiting = [(path, other) for path, other in self._waiting if path not in taken]
+        return taken
+
+    def _refusal_of_network(self, experiment: Experiment) -> str:
+        for tried, reason in self._networks:
+            if not difference(tried, experiment):
+                return reason
+        self._networks.append((experiment, refusal_of_network(experiment)))
+        return self._networks[-1][1]
+
+    def _start(self, runs: list[Path]) -> None:
+        path = runs[0]
+        if len(runs) > 1:
+            path = self._folder / path.name
+            with writing(path):
+                path.mkdir(parents=True, exist_ok=True)
+            (path / ENDED).unlink(missing_ok=True)
+            atomic_write(path / STACK, json.dumps([str(run) for run in runs], indent=1) + "\n")
+        self._running[path] = runs
+        self._executor.start(path)
+
+
+def _failed(stack: Path) -> dict[str, str]:
+    """Return why runs of a stack failed, by their folders."""
+    file = stack / ENDED
+    found: dict[str, str] = read_json(file) if file.is_file() else {}
+    return found

@@ -1,0 +1,99 @@
+"""Several runs trained at once, in one process."""
+
+from collections.abc import Sequence
+from contextlib import ExitStack
+
+import numpy as np
+from rich.progress import Progress
+
+from taskscape import logs
+from taskscape.batch import Batch
+from taskscape.data import Loader
+from taskscape.data.augment import Draws, draw
+from taskscape.errors import Interrupted, TrainingError
+from taskscape.evaluation import Evaluation
+from taskscape.training.interrupts import Interrupts
+from taskscape.training.loop import Trainer, Wanted
+from taskscape.training.stack import Stack
+from taskscape.training.step import StepResult
+
+Ended = Evaluation | TrainingError | ValueError | OSError
+"""The last validation of a run, or what ended it before."""
+
+
+def train_together(trainers: Sequence[Trainer], progress: Progress) -> list[Ended]:
+    """Train runs to their ends, taking their steps together (``Stack``), and return how each ended.
+
+    A run that ends before the others, or fails, leaves them. Raises ``Interrupted`` when Ctrl-C or SIGTERM stopped the
+    runs; the checkpoint of each is written then.
+    """
+    return _Together(trainers, progress).run()
+
+
+class _Together:
+    def __init__(self, trainers: Sequence[Trainer], progress: Progress) -> None:
+        self.trainers = trainers
+        self.interrupts = Interrupts()
+        for trainer in trainers:
+            trainer.interrupts = self.interrupts
+        self.courses = [trainer.course(progress) for trainer in trainers]
+        self.wanted: dict[int, Wanted] = {}
+        """The next step of each run that has not ended."""
+        self.ended: dict[int, Ended] = {}
+        self.stopped: Interrupted | None = None
+        self.stack: tuple[tuple[int, ...], Stack] | None = None
+        """The runs of the last step, and their stack."""
+
+    def run(self) -> list[Ended]:
+        with ExitStack() as stack:
+            stack.enter_context(self.interrupts.handled())
+            for course in self.courses:
+                stack.callback(course.close)
+            for run in range(len(self.trainers)):
+                self._continue(run, None)
+            while self.wanted:
+                for run, result in self._step().items():
+                    self._continue(run, result)
+        if self.stopped is not None:
+            raise self.stopped
+        return [self.ended[run] for run in range(len(self.trainers))]
+
+    def _continue(self, run: int, result: StepResult | None) -> None:
+        """Let a run go on to its next step, or end."""
+        self.wanted.pop(run, None)
+        course = self.courses[run]
+        with logs.about(self.trainers[run].folder.log):
+            try:
+                self.wanted[run] = next(course) if result is None else course.send(result)
+            except StopIteration as end:
+                self.ended[run] = end.value
+            except Interrupted as error:
+                self.stopped = error
+            except (TrainingError, ValueError, OSError) as error:
+                self.ended[run] = error
+
+    def _step(self) -> dict[int, StepResult]:
+        """Take the next step of every run."""
+        runs = tuple(self.wanted)
+        if len({len(wanted.indices) for wanted in self.wanted.values()}) > 1 or len(runs) == 1:
+            return {run: self._alone(run) for run in runs}
+        if self.stack is None or self.stack[0] != runs:
+            self.stack = runs, Stack([self.trainers[run].training_step for run in runs])
+        wanted = [self.wanted[run] for run in runs]
+        batch = batch_of([self.trainers[run].train_data for run in runs], wanted)
+        results = self.stack[1](batch, [one.step for one in wanted])
+        return dict(zip(runs, results, strict=True))
+
+    def _alone(self, run: int) -> StepResult:
+        trainer, wanted = self.trainers[run], self.wanted[run]
+        return trainer.training_step(trainer.train_data.batch(wanted.indices, wanted.epoch), wanted.step)
+
+
+def batch_of(loaders: Sequence[Loader], wanted: Sequence[Wanted]) -> Batch:
+    """Return the batches that runs want as one, the images of one run after those of the other, made at once.
+
+    The loaders differ in their seeds alone.
+    """
+    draws = [draw(loader.seed, one.epoch, one.indices) for loader, one in zip(loaders, wanted, strict=True)]
+    together = Draws(*(np.concatenate(numbers) for numbers in zip(*draws, strict=True)))
+    return loaders[0].augmented(np.concatenate([one.indices for one in wanted]), together)
