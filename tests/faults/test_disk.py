@@ -97,6 +97,27 @@ def test_an_interrupted_write_leaves_nothing(tmp_path: Path, monkeypatch: pytest
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.skipif(os.name == "nt", reason="there are no such locks")
+def test_several_writers_of_one_file_do_not_meet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each writes while the one before waits for the disk: none fails, and nothing is left."""
+    path, synchronized = tmp_path / "file", os.fsync
+
+    def another_writes(descriptor: int) -> None:
+        monkeypatch.setattr(os, "fsync", synchronized)
+        atomic_write(path, "second")
+        assert path.read_text() == "second"
+
+    monkeypatch.setattr(os, "fsync", another_writes)
+    atomic_write(path, "first")
+    assert path.read_text() == "first" and list(tmp_path.iterdir()) == [path]
+
+
+def test_a_file_that_a_kill_left_is_replaced(tmp_path: Path) -> None:
+    (tmp_path / "file.part").write_text("half")
+    atomic_write(tmp_path / "file", "new")
+    assert (tmp_path / "file").read_text() == "new" and len(list(tmp_path.iterdir())) == 1
+
+
 def test_a_symbolic_link_is_not_written_through(tmp_path: Path) -> None:
     (tmp_path / "precious").write_text("precious")
     for name in ("file", "file.part"):

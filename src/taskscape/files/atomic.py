@@ -2,9 +2,12 @@
 
 import errno
 import os
+import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import IO
 
 _REMEDIES = {
     errno.ENOSPC: "make room",
@@ -28,24 +31,79 @@ _REMEDIES = {
 def atomic_write(path: Path, content: bytes | memoryview | str, durable: bool = True) -> None:
     """Write a file beside the old one and put it in its place: whenever the process ends, there is one or the other.
 
-    Text is UTF-8. A symbolic link in its place is replaced, never followed. What is not ``durable`` may be lost in a
-    power failure, and saves the wait for the disk, some milliseconds a file. Raises ``OSError`` that names the file and
-    says what to do.
+    Text is UTF-8. A symbolic link in its place is replaced, never followed. Several processes may write the same file:
+    the last one stays. What is not ``durable`` may be lost in a power failure, and saves the wait for the disk, some
+    milliseconds a file. Raises ``OSError`` that names the file and says what to do.
     """
-    temporary = path.with_name(path.name + ".part")
+    plain = content.encode() if isinstance(content, str) else content
+    own = f".{os.getpid()}-{threading.get_ident()}.part"
     with writing(path):
-        try:
-            temporary.unlink(missing_ok=True)  # a killed process left it
-            with temporary.open("xb") as file:
-                file.write(content.encode() if isinstance(content, str) else content)
-                if durable:
-                    file.flush()
-                    os.fsync(file.fileno())
+        if not _write(path.with_name(f"{path.name}.part"), plain, path, durable):  # another process writes it just now
+            _write(path.with_name(f"{path.name}{own}"), plain, path, durable)
+
+
+def _write(temporary: Path, content: bytes | memoryview, path: Path, durable: bool) -> bool:
+    """Write a file and put it in the place of ``path``; return False where another process has this temporary file."""
+    if _is_held(temporary):
+        return False
+    try:
+        temporary.unlink(missing_ok=True)  # a killed process left it
+        with temporary.open("xb") as file:
+            _hold(file)
+            file.write(content)
+            file.flush()
+            if durable:
+                os.fsync(file.fileno())
+            if not _is_at(temporary, file):  # taken for one that was left by a kill, before it was held
+                return False
+            if sys.platform == "win32":  # where open files cannot be moved
+                file.close()
             temporary.replace(path)
-        except BaseException:  # Ctrl-C too
-            with suppress(OSError):  # the first error is the one to report
-                temporary.unlink(missing_ok=True)
-            raise
+    except FileExistsError:  # another process was quicker
+        return False
+    except BaseException:  # Ctrl-C too
+        with suppress(OSError):  # the first error is the one to report
+            temporary.unlink(missing_ok=True)
+        raise
+    return True
+
+
+def _hold(file: IO[bytes]) -> None:
+    """Show other processes that a file is being written, until it is closed; nothing where there are no such locks."""
+    if sys.platform != "win32":
+        import fcntl
+
+        with suppress(OSError):
+            fcntl.flock(file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def _is_held(path: Path) -> bool:
+    """Return whether another process, or thread, is writing this file."""
+    if sys.platform == "win32":
+        return False
+    import fcntl
+
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    finally:
+        os.close(descriptor)
+    return False
+
+
+def _is_at(path: Path, file: IO[bytes]) -> bool:
+    """Return whether the open file is the one at the path."""
+    try:
+        return os.path.samestat(os.fstat(file.fileno()), path.lstat())
+    except FileNotFoundError:
+        return False
 
 
 @contextmanager
