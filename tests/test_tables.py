@@ -10,7 +10,9 @@ import pytest
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "benchmarks"))
 
+import learning  # noqa: E402
 import tables  # noqa: E402
+from taskscape import models  # noqa: E402
 
 
 @pytest.mark.parametrize("document", tables.DOCUMENTS, ids=lambda path: path.relative_to(ROOT).as_posix())
@@ -136,3 +138,7 @@ def test_smoothing_calms_videos_and_costs_nothing() -> None:
         assert 0.2 < seconds["smoothing"] / seconds["network"] < 0.5
     assert found["pan"]["means"]["plain 0.6"]["flicker"] > found["pan"]["means"]["none"]["flicker"]
     assert min(found["likeness"]["steps"]) > 0.78 and max(found["likeness"]["cuts"]) < 0.2
+
+
+def test_the_table_of_networks_can_be_made_with_every_network() -> None:
+    assert {name: one.network.name for name, one in learning.networks().items()} == {n: n for n in models.NAMES}
