@@ -22,11 +22,11 @@ def streets(steps_per_second: float, seconds: float) -> tuple[int, int]:
 
 
 def test_streets_follow_the_speed_and_the_time() -> None:
-    assert streets(4.0, 310.0) == (1000, 6)
-    assert streets(4.0, 160.0) == (500, 12)
-    assert streets(2.0, 320.0) == (500, 12)
+    assert streets(4.0, 310.0) == (1000, 10)
+    assert streets(4.0, 160.0) == (500, 20)
+    assert streets(2.0, 320.0) == (500, 20)
     assert streets(1e6, 250.0)[0] == MOST_STREETS
-    assert streets(0.01, 10.0) == (FEWEST_STREETS, 300)
+    assert streets(0.01, 10.0) == (FEWEST_STREETS, 480)
 
 
 @pytest.mark.parametrize("minutes", [0.5, 1, 2, 4, 8])

@@ -28,7 +28,7 @@ LOOKS_PER_STREET = 10
 """How often each street is trained on. To render one takes about as long as to train on it once."""
 MOST_EPOCHS = 60
 """Where more time would not help much: a GPU is done in less than it is given."""
-IMAGES_PER_VALIDATION = 6000
+IMAGES_PER_VALIDATION = 9600
 """How many images are trained on between two validations, which take as long as 120 of them."""
 MOST_VALIDATED, FEWEST_VALIDATED = 200, 20
 """Streets to validate on: all but where there is very little time."""

@@ -16,7 +16,7 @@ def main(arguments: Sequence[str]) -> None:
     call(demo, arguments, "demo")
 
 
-def demo(*, out: Path | None = None, minutes: float = 5.8) -> None:
+def demo(*, out: Path | None = None, minutes: float = 5.9) -> None:
     """Make streets, train a small network, evaluate it, write the report. Nothing is downloaded.
 
     Args:
