@@ -72,12 +72,14 @@ def camvid(ablate: bool) -> dict[str, Job]:
     The first recipe was cross-entropy alone, on images as they are, for 60 epochs.
     """
     recipe = photographs.camvid()
-    first = without_zoom(replace(recipe, tasks={"semseg": SemanticSegmentation()}, ema=0.0, start_from=None, epochs=60))
+    random = replace(recipe, start_from=None)
+    imagenet = with_network(random, pretrained=True)
+    first = without_zoom(replace(imagenet, tasks={"semseg": SemanticSegmentation()}, ema=0.0, epochs=60))
     job = partial(Job, heights=ENLARGED)
     jobs = {
         "camvid/streets": Job(recipe, -2),
-        "camvid/imagenet": Job(replace(recipe, start_from=None), -1),
-        "camvid/random": Job(replace(from_scratch(recipe), start_from=None), 3),
+        "camvid/imagenet": Job(imagenet, -1),
+        "camvid/random": Job(random, 3),
         "camvid/first": job(first, 1),
         "camvid/first-random": Job(from_scratch(first), 3),
     }

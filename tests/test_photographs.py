@@ -9,6 +9,7 @@ import pytest
 
 from blocks import pack
 from taskscape import recipes, runs
+from taskscape.commands.experiment import parse as of_words
 from taskscape.commands.recipes import by_group
 from taskscape.data import Augmentation, Packed, Streets
 from taskscape.data.sources import Mixed, MixedPart
@@ -49,7 +50,7 @@ def test_recipe(name: str, streetlike: Path, tmp_path: Path) -> None:
     whole = recipes.find(name)()
     assert parse(dump(whole), "whole.yaml", Experiment) == whole
     network: Any = whole.network
-    assert network.pretrained is True and network.encoder == "tf_efficientnet_lite0"
+    assert network.pretrained is (whole.start_from is None) and network.encoder == "tf_efficientnet_lite0"
     experiment = on_store(whole, streetlike)
     experiment.check()
     fabric = launch("cpu")
@@ -110,6 +111,19 @@ def test_stores_are_where_they_are_said_to_be() -> None:
     assert benchmark.at_place(Packed(Path("data/camvid")), places) == Packed(Path("elsewhere"))
     small = benchmark.tiny(moved)
     assert [type(MixedPart.parse(part).source) for part in small.parts] == [Packed, Streets]  # type: ignore[attr-defined]
+
+
+def test_camvid_starts_from_the_released_model_unless_it_is_told_not_to() -> None:
+    recipe = recipes.photographs.camvid
+    for words, start, pretrained in (
+        ([], Path("taskscape/streets-small"), False),
+        (["--from", "none"], None, False),
+        (["--from", "none", "--network.pretrained", "True"], None, True),
+    ):
+        experiment = of_words("photographs/camvid", recipe(), words).experiment
+        assert (experiment.start_from, experiment.network.pretrained) == (start, pretrained)
+    jobs = benchmark.camvid(ablate=True)
+    assert jobs["camvid/first"].experiment.network.pretrained and not jobs["camvid/first"].experiment.start_from  # type: ignore[attr-defined]
 
 
 class Done:

@@ -75,7 +75,7 @@ def parse(recipe: str, default: Any, arguments: Sequence[str]) -> Asked:
         origin: Annotated[Path | None, tyro.conf.arg(name="from", metavar="RUN")] = None,
     ) -> Asked:
         changed: Any = experiment
-        if origin is not None:
+        if "from" in named:  # also as none, where the recipe starts from a model
             changed = replace(changed, start_from=origin, start_checksum=None)
         return Asked(changed, out, resume, scale)
 

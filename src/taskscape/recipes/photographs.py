@@ -53,10 +53,11 @@ def camvid() -> Experiment:
     """Segmentation of CamVid's 11 classes, 360x480, on its 367 photographs; starts from the released model.
 
     The network enlarges images 1.6 times, since poles and signs are two or three pixels wide; the crops of training are
-    smaller by as much. ``--from none`` starts from the weights of ImageNet instead.
+    smaller by as much. ``--from none --network.pretrained True`` starts from ImageNet instead, and ``--from none`` from
+    random weights.
     """
     return Experiment(
-        network=replace(NETWORK, zoom=1.6),
+        network=replace(NETWORK, pretrained=False, zoom=1.6),
         tasks={"semseg": SemanticSegmentation(loss=CrossEntropyJaccard())},
         data=Packed(Path("data/camvid")),
         augmentation=replace(CAMERA, scale_range=(0.5, 1.25), crop=(180, 240)),
