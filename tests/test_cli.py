@@ -358,6 +358,26 @@ def test_a_comparison_replaces_no_file_but_a_page(tmp_path: Path) -> None:
         main(["compare", *runs, "--out", str(tmp_path / "old.html"), "--debug"])
 
 
+def test_names_of_files_are_utf_8_in_every_locale(monkeypatch: pytest.MonkeyPatch) -> None:
+    started: list[tuple[list[str], dict[str, str]]] = []
+    monkeypatch.setattr(os, "execve", lambda program, words, environment: started.append((words, environment)))
+    monkeypatch.setattr(sys, "argv", ["taskscape", "--version"])
+    main()
+    assert not started
+    monkeypatch.setattr(sys, "getfilesystemencoding", lambda: "ascii")
+    main(["--version"])  # called from Python, whose process stays
+    assert not started
+    main()
+    assert started[0][0][1:] == sys.orig_argv[1:] and started[0][1]["PYTHONUTF8"] == "1"
+
+
+def test_a_name_that_is_no_utf_8_is_shown(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("taskscape.commands.recipes.by_group", lambda: "runs/gr\udcf6\udcdfe".encode())
+    with pytest.raises(SystemExit) as ended:
+        main(["recipes"])
+    assert ended.value.code == 2 and "is not UTF-8, near 'runs/gr" in capsys.readouterr().err
+
+
 def test_debug_shows_where(here: Path) -> None:
     with pytest.raises(ValueError, match="there is no recipe"):
         main(["train", "jiont", "--debug"])

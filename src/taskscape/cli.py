@@ -25,6 +25,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     Ends the process: 0 done, 1 training failed, 2 wrong input, 130 stopped by Ctrl-C, 143 by SIGTERM,
     129 by SIGHUP.
     """
+    if arguments is None:
+        _start_again_in_utf_8()
     _replace_characters()
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in arguments
@@ -49,6 +51,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
             raise
         _complain(f"[bold red]error:[/] {_escaped(error)}")
         sys.exit(code)
+
+
+def _start_again_in_utf_8() -> None:
+    """Let Python read the names of files as UTF-8 in every locale, as what is written in files is read.
+
+    The terminal keeps its encoding. Nothing happens where names are UTF-8 already, as nearly everywhere.
+    """
+    if sys.getfilesystemencoding().lower() != "utf-8" and os.name == "posix":
+        terminal = os.environ.get("PYTHONIOENCODING") or f"{sys.stdout.encoding}:replace"
+        environment = {**os.environ, "PYTHONUTF8": "1", "PYTHONIOENCODING": terminal}
+        os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], environment)
 
 
 def _replace_characters() -> None:
@@ -165,6 +178,9 @@ def _in_words(error: Exception) -> str:
             f"there is not enough memory{f' (t{said[0]})' if said else ''}: take smaller images or batches; train has "
             "--batch-size and --recompute-activations for this, predict --height and --tiles"
         )
+    if isinstance(error, UnicodeEncodeError) and "surrogates" in error.reason:
+        name = error.object[max(error.start - 20, 0) : error.end + 20].encode("ascii", "backslashreplace").decode()
+        return f"the name of a file or folder is not UTF-8, near {name!r}: rename it"
     if not isinstance(error, OSError) or error.strerror is None:
         return str(error)
     if error.filename is None:  # raised by the package, which names the file in its sentence
