@@ -1,6 +1,7 @@
 """What users name is text in reports, comparisons and the terminal, and nothing else."""
 
 import json
+import os
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
@@ -16,6 +17,7 @@ from taskscape.cli import main
 from taskscape.metrics.spec import MetricSpec
 from taskscape.modalities import ClassSet, Depth, Semseg
 from taskscape.report import print_metrics, write_comparison, write_report
+from taskscape.report.html import write
 from taskscape.run_folder import Result, RunFolder
 
 HARM = (
@@ -184,3 +186,9 @@ def test_sample_images_of_another_form(key: str, tmp_path: Path) -> None:
     np.savez(run.samples(), **{**samples, key: SAMPLES[key]})
     with pytest.raises(ValueError, match=rf"samples\.npz is damaged.*{key}"):
         write_report(run.path)
+
+
+def test_names_that_are_no_utf_8_are_shown_with_their_bytes(tmp_path: Path) -> None:
+    """As of a file from a system in Latin-1, which Python reads with stand-ins for its bytes."""
+    page = write(tmp_path / "page.html", f"<p>{os.fsdecode(b'gr' + bytes([0xF6]) + b'n')} größe</p>")
+    assert page.read_text("utf-8") == "<p>gr\\udcf6n größe</p>"

@@ -58,10 +58,13 @@ def page(title: str, overline: str, lead: str, sections: Sequence[tuple[str, str
 
 
 def write(path: Path, text: str) -> Path:
-    """Write a page; a reader sees the old one or the new one, never half of one."""
+    """Write a page; a reader sees the old one or the new one, never half of one.
+
+    Names of files that are no UTF-8 are shown with their bytes.
+    """
     with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-    atomic_write(path, text)
+    atomic_write(path, text.encode("utf-8", "backslashreplace"))
     return path
 
 
