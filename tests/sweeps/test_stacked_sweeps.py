@@ -100,6 +100,7 @@ def test_a_stack_in_a_process_trains_every_run(store: Path, tmp_path: Path) -> N
         (["--stack", "1"], "--stack 1: it must be 2 or more"),
         (["--stack", "4", "--plan"], "--plan has them begin one by one"),
         (["--stack", "4", "--search", "3"], "--search has them begin one by one"),
+        (["--stack", "4", "--on", "ray"], "leave out --on ray"),
     ],
 )
 def test_flags_that_do_not_fit(words: list[str], message: str, tmp_path: Path) -> None:

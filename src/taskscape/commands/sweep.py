@@ -140,6 +140,8 @@ def _check_options(options: _Options, words: Words) -> None:
         for flag, given_too in (("search", options.search is not None), ("plan", options.plan)):
             if given_too:
                 raise ValueError(f"--stack trains runs of a grid at once, and --{flag} has them begin one by one")
+        if options.on == "ray":
+            raise ValueError("--stack trains runs at once on this machine: leave out --on ray, or --stack")
     if options.search is None:
         if options.storage is not None:
             raise ValueError("--storage is for a search: add --search N")

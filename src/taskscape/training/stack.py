@@ -40,7 +40,7 @@ class Stack:
 
     def __init__(self, steps: Sequence[TrainingStep]) -> None:
         self.steps = tuple(steps)
-        self._networks = _Networks([step.network for step in steps])
+        self._networks = Networks([step.network for step in steps])
         self._by_task = any(not step.weighting.one_backward or step.weighting.retains_graph for step in steps)
 
     def __call__(self, batch: Batch, numbers: Sequence[int]) -> list[StepResult]:
@@ -110,7 +110,7 @@ def require_stackable(networks: Sequence[Network]) -> None:
     """Raise ``ValueError`` with the remedy unless these networks, on torch's meta device, can be computed as one."""
     images = torch.zeros(len(networks), 2, 3, *_SIZE, device="meta")
     try:
-        _Networks(networks)(images)
+        Networks(networks)(images)
     except RuntimeError as error:
         name, reason = type(networks[0]).__name__, " ".join(str(error).split()).partition(". ")[0]
         if "random" in reason:
@@ -121,7 +121,7 @@ def require_stackable(networks: Sequence[Network]) -> None:
         raise ValueError(f"{name} cannot be computed by torch.vmap: {reason}; train its runs one by one") from error
 
 
-class _Networks:
+class Networks:
     """Networks of the same settings as one: their tensors become parts of tensors with one more axis, the first."""
 
     def __init__(self, networks: Sequence[Network]) -> None:
