@@ -1,6 +1,7 @@
 """Random choices, the same on every machine and with every version of NumPy."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from itertools import chain
 from typing import TypeVar
 
 import numpy as np
@@ -21,39 +22,39 @@ class Dice:
 
     def __init__(self, *key: int) -> None:
         self._generator = np.random.Generator(np.random.PCG64(np.random.SeedSequence(key)))
-        self._stream = self._uniforms()
+        self._next = chain.from_iterable(iter(self._block, None)).__next__
 
-    def _uniforms(self) -> Iterator[float]:
-        while True:
-            yield from self._generator.random(_BLOCK).tolist()
+    def _block(self) -> list[float]:
+        numbers: list[float] = self._generator.random(_BLOCK).tolist()
+        return numbers
 
     def random(self) -> float:
         """Return a number in [0, 1)."""
-        return next(self._stream)
+        return self._next()
 
     def uniform(self, low: float, high: float) -> float:
         """Return a number in [low, high)."""
-        return low + (high - low) * next(self._stream)
+        return low + (high - low) * self._next()
 
     def chance(self, probability: float) -> bool:
         """Return true with this probability."""
-        return next(self._stream) < probability
+        return self._next() < probability
 
     def integer(self, low: int, high: int) -> int:
         """Return an integer, ``low`` … ``high`` inclusive."""
-        return low + int((high - low + 1) * next(self._stream))
+        return low + int((high - low + 1) * self._next())
 
     def normal(self) -> float:
         """Return a number that is nearly standard normal, within ±3 (the sum of three uniforms)."""
-        return 2 * (next(self._stream) + next(self._stream) + next(self._stream)) - 3
+        return 2 * (self._next() + self._next() + self._next()) - 3
 
     def choice(self, options: Sequence[T]) -> T:
         """Return one of ``options``."""
-        return options[int(len(options) * next(self._stream))]
+        return options[int(len(options) * self._next())]
 
     def weighted(self, options: dict[T, float]) -> T:
         """Return one of the keys, with probabilities in proportion to their values."""
-        rest = next(self._stream) * sum(options.values())
+        rest = self._next() * sum(options.values())
         for option, weight in options.items():
             rest -= weight
             if rest < 0:

@@ -1,6 +1,7 @@
 """The road: its course, its cross-section, its junction, and the ground as one continuous mesh."""
 
 import math
+from array import array
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import NamedTuple
@@ -183,13 +184,30 @@ class Road:
         return mesh.finish()
 
 
+class _Station(NamedTuple):
+    """The road at one z, where the strips of its cross-section all have vertices."""
+
+    x: float
+    elevation: float
+    z: float
+    rise: float
+    slant: float
+    """How far the center line moves to the right per metre of z."""
+
+
 class _GroundMesh:
-    """Collects the ground's triangles."""
+    """Collects the ground's triangles, in flat arrays: rows of Python's would be counted by its garbage collector."""
 
     def __init__(self, road: Road) -> None:
         self._road = road
-        self._vertices: list[tuple[float, ...]] = []
-        self._faces: list[tuple[int, int, int, int]] = []
+        self._vertices = array("d")
+        self._faces = array("i")
+        self._count = 0
+
+    def _station(self, z: float) -> _Station:
+        road = self._road
+        slant = road.bend * z + 0.02 * road.sway * math.cos(0.02 * z + road.phase)
+        return _Station(road.center(z), road.elevation(z), z, road._rise(z), slant)
 
     def _bank(self, lateral: float, strip: Strip) -> float:
         """Return the rise over run of the strip, to the right."""
@@ -197,19 +215,20 @@ class _GroundMesh:
         side = lateral > 0
         return (self._road.bank[side] if side else -self._road.bank[side]) if outside else 0.0
 
-    def _vertex(self, z: float, lateral: float, up: float, normal: tuple[float, float, float]) -> int:
-        norm = math.sqrt(sum(n * n for n in normal))
-        self._vertices.append((*self._road.point(z, lateral, up), *(n / norm for n in normal), lateral))
-        return len(self._vertices) - 1
+    def _vertex(self, at: _Station, lateral: float, up: float, normal: tuple[float, float, float]) -> int:
+        x, y, z = normal
+        norm = math.sqrt(x * x + y * y + z * z)
+        self._vertices.extend((at.x + lateral, -at.elevation - up, at.z, x / norm, y / norm, z / norm, lateral))
+        self._count += 1
+        return self._count - 1
 
     def _quad(self, a: int, b: int, c: int, d: int, part: int) -> None:
-        self._faces += [(a, b, c, part), (a, c, d, part)]
+        self._faces.extend((a, b, c, part, a, c, d, part))
 
     def along(self, strips: list[Strip], begin: float, end: float, part: int | None = None) -> None:
         """Add strips from z = begin to end, with curbs between strips of different heights."""
-        road = self._road
         steps = max(1, math.ceil((end - begin) / _STEP))
-        stations = [begin + (end - begin) * i / steps for i in range(steps + 1)]
+        stations = [self._station(begin + (end - begin) * i / steps) for i in range(steps + 1)]
         for strip in strips:
             kind = (
                 part if part is not None else {ROAD: _CARRIAGEWAY, SIDEWALK: _SIDEWALK, TERRAIN: _TERRAIN}[strip.label]
@@ -219,13 +238,12 @@ class _GroundMesh:
             left_up = strip.height + (-rise if strip.left < 0 else 0.0)
             right_up = strip.height + (rise if strip.right > 0 else 0.0)
             previous = (0, 0)
-            for i, z in enumerate(stations):
+            for i, at in enumerate(stations):
                 # The surface y = -elevation(z) - bank · (x - center(z)): its gradient is the normal.
-                forward = road._rise(z) - bank * (road.bend * z + 0.02 * road.sway * math.cos(0.02 * z + road.phase))
-                normal = (-bank, -1.0, -forward)
+                normal = (-bank, -1.0, -(at.rise - bank * at.slant))
                 pair = (
-                    self._vertex(z, strip.left, left_up, normal),
-                    self._vertex(z, strip.right, right_up, normal),
+                    self._vertex(at, strip.left, left_up, normal),
+                    self._vertex(at, strip.right, right_up, normal),
                 )
                 if i:
                     self._quad(previous[0], pair[0], pair[1], previous[1], kind)
@@ -234,15 +252,14 @@ class _GroundMesh:
             if left.height != right.height:
                 self._curb(stations, left, right)
 
-    def _curb(self, stations: list[float], left: Strip, right: Strip) -> None:
+    def _curb(self, stations: list[_Station], left: Strip, right: Strip) -> None:
         facing = 1.0 if left.height > right.height else -1.0
         previous = (0, 0)
-        for i, z in enumerate(stations):
-            slant = self._road.bend * z + 0.02 * self._road.sway * math.cos(0.02 * z + self._road.phase)
-            normal = (facing, 0.0, -facing * slant)
+        for i, at in enumerate(stations):
+            normal = (facing, 0.0, -facing * at.slant)
             pair = (
-                self._vertex(z, left.right, left.height, normal),
-                self._vertex(z, left.right, right.height, normal),
+                self._vertex(at, left.right, left.height, normal),
+                self._vertex(at, left.right, right.height, normal),
             )
             if i:
                 self._quad(previous[0], pair[0], pair[1], previous[1], _SIDEWALK)
@@ -250,18 +267,18 @@ class _GroundMesh:
 
     def faces_across(self, strips: list[Strip], z: float, facing: int) -> None:
         """Add the curbs along the crossing street: faces at z that look towards ``facing`` · z."""
-        normal = (0.0, 0.0, -float(facing))
+        at, normal = self._station(z), (0.0, 0.0, -float(facing))
         for strip in strips:
             if strip.height > 0:
                 corners = [(strip.left, 0.0), (strip.right, 0.0), (strip.right, strip.height),
                            (strip.left, strip.height)]  # fmt: skip
-                a, b, c, d = (self._vertex(z, lateral, up, normal) for lateral, up in corners)
+                a, b, c, d = (self._vertex(at, lateral, up, normal) for lateral, up in corners)
                 self._quad(a, b, c, d, _SIDEWALK)
 
     def finish(self) -> Ground:
         """Return the mesh, its faces wound so that they show the side of their normals."""
-        vertices = np.array(self._vertices)
-        faces = np.array(self._faces, np.int32)
+        vertices = np.array(self._vertices).reshape(-1, 7)
+        faces = np.array(self._faces, np.int32).reshape(-1, 4)
         a, b, c = (vertices[faces[:, i], :3] for i in range(3))
         outward = (np.cross(b - a, c - a) * vertices[faces[:, 0], 3:6]).sum(1) > 0
         faces[~outward, 1:3] = faces[~outward, 2:0:-1]

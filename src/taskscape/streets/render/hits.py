@@ -4,7 +4,7 @@ import math
 from typing import Any, NamedTuple
 
 from taskscape.streets.camera import Camera
-from taskscape.streets.compiled import compiled
+from taskscape.streets.compiled import compiled, inlined
 from taskscape.streets.render.raster import Grid
 from taskscape.streets.render.spot import Spot
 from taskscape.streets.render.transform import Mesh
@@ -60,7 +60,7 @@ class Pose(NamedTuple):
     center: Vector
 
 
-Triangle = tuple[Vector, Vector, Vector]
+_Triangle = tuple[Vector, Vector, Vector]
 """Corners of a face, in world axes."""
 
 
@@ -82,22 +82,23 @@ def point_on(ray: Ray, depth: float) -> Vector:
 
 
 @compiled
-def triangle(mesh: Mesh, face: int) -> Triangle:
+def _triangle(mesh: Mesh, face: int) -> _Triangle:
     """Return the corners of a face."""
     a, b, c = mesh.faces[face, 0], mesh.faces[face, 1], mesh.faces[face, 2]
     return vector_at(mesh.vertices, a), vector_at(mesh.vertices, b), vector_at(mesh.vertices, c)
 
 
 @compiled
-def _face_normal(corners: Triangle) -> Vector:
+def face_normal(mesh: Mesh, face: int) -> Vector:
     """Return the outward unit normal of a face."""
+    corners = _triangle(mesh, face)
     ux, uy, uz = minus(corners[1], corners[0])
     vx, vy, vz = minus(corners[2], corners[0])
     return unit(uy * vz - uz * vy, uz * vx - ux * vz, ux * vy - uy * vx)
 
 
 @compiled
-def _barycentric(corners: Triangle, point: Vector) -> Vector:
+def _barycentric(corners: _Triangle, point: Vector) -> Vector:
     """Return the weights of a face's corners at a point."""
     u, v, p = minus(corners[1], corners[0]), minus(corners[2], corners[0]), minus(point, corners[0])
     uu, uv, vv = dot(u, u), dot(u, v), dot(v, v)
@@ -118,7 +119,7 @@ def is_crown(part: Any) -> bool:
     return int(part.solid) in (CROWN, FAR_CROWN, HULL)
 
 
-@compiled
+@inlined
 def crown_normal(part: Any, pose: Pose, ray: Ray) -> Vector:
     """Return the normal where a ray enters a crown's ellipsoid, or passes closest to it.
 
@@ -138,9 +139,9 @@ def crown_normal(part: Any, pose: Pose, ray: Ray) -> Vector:
     return unit(x, y, z)
 
 
-@compiled
-def solid_normal(part: Any, pose: Pose, corners: Triangle, point: Vector) -> Vector:
-    """Return the normal of any other solid at a point: smooth on round ones, that of the face on the rest."""
+@inlined
+def solid_normal(part: Any, pose: Pose, flat: Vector, point: Vector) -> Vector:
+    """Return the normal of any other solid at a point: smooth on round ones, ``flat`` on the rest."""
     solid, half = int(part.solid), _half(part)
     at = rotate_back(pose.rotation, minus(point, pose.center))
     if solid == SPHERE:
@@ -149,7 +150,7 @@ def solid_normal(part: Any, pose: Pose, corners: Triangle, point: Vector) -> Vec
         return rotate(pose.rotation, unit(at[0] / half[0] ** 2, 0.0, at[2] / half[2] ** 2))
     if solid == WHEEL and abs(at[0]) < half[0] * 0.999:
         return rotate(pose.rotation, unit(0.0, at[1] / half[1] ** 2, at[2] / half[2] ** 2))
-    return _face_normal(corners)
+    return flat
 
 
 @compiled
@@ -161,10 +162,10 @@ def turned_to_camera(normal: Vector, direction: Vector) -> Vector:
     return normal
 
 
-@compiled
+@inlined
 def ground_at(mesh: Mesh, face: int, point: Vector) -> tuple[Vector, float]:
     """Return the ground's normal and lateral position, interpolated between the vertices of a face."""
-    first, second, third = _barycentric(triangle(mesh, face), point)
+    first, second, third = _barycentric(_triangle(mesh, face), point)
     a, b, c = mesh.faces[face, 0], mesh.faces[face, 1], mesh.faces[face, 2]
     at = mesh.attributes
     normal = unit(
@@ -175,7 +176,7 @@ def ground_at(mesh: Mesh, face: int, point: Vector) -> tuple[Vector, float]:
     return normal, first * at[a, 3] + second * at[b, 3] + third * at[c, 3]
 
 
-@compiled
+@inlined
 def ground_hit(looks: FloatArray, part: int, normal: Vector, lateral: float, point: Vector, footprint: float) -> Hit:
     """Return the ground's surface at a point.
 
@@ -189,7 +190,7 @@ def ground_hit(looks: FloatArray, part: int, normal: Vector, lateral: float, poi
     return Hit(spot, int(looks[part, 0]), point, normal, 1.0, True, False)
 
 
-@compiled
+@inlined
 def part_hit(part: Any, pose: Pose, zone: int, normal: Vector, point: Vector, footprint: float) -> Hit:
     """Return a part's surface at a point.
 

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from taskscape.streets.classes import ROAD
-from taskscape.streets.compiled import compiled
+from taskscape.streets.compiled import compiled, inlined
 from taskscape.streets.materials import FOLIAGE, GRASS
 from taskscape.streets.render.hits import Hit
 from taskscape.streets.render.noise import noise
@@ -29,7 +29,7 @@ class Coat(NamedTuple):
     """How much the ground mirrors, 0..1."""
 
 
-@compiled
+@inlined
 def weather_on(weather: Weather, table: Noise, hit: Hit, look: Look) -> Coat:
     """Return a surface with snow or water on it, if it faces up and there is any."""
     red, green, blue, gloss, glow = look
@@ -99,7 +99,7 @@ def sky_hidden(weather: Weather, hit: Hit, lit: float, light: Vector) -> Vector:
     return light
 
 
-@compiled
+@inlined
 def lamplight(weather: Weather, lamps: FloatArray, hit: Hit, light: Vector) -> Vector:
     """Return ``light`` with that of the street lamps added; ``lamps``: (n, 3) their points."""
     red, green, blue = light
@@ -129,7 +129,7 @@ def headlights(weather: Weather, rotation: Matrix, hit: Hit, direction: Vector, 
     return light[0] + power * 1.1, light[1] + power, light[2] + power * 0.9
 
 
-@compiled
+@inlined
 def _mirrored(weather: Weather, table: Noise, drift: float, direction: Vector, light: Vector) -> Vector:
     """Return what a glossy surface under ``light`` reflects from a direction: sky, houses or ground."""
     up = direction[1]
@@ -142,7 +142,7 @@ def _mirrored(weather: Weather, table: Noise, drift: float, direction: Vector, l
     return 0.16 * light[0] + 0.02, 0.16 * light[1] + 0.02, 0.16 * light[2] + 0.02
 
 
-@compiled
+@inlined
 def reflection(
     weather: Weather, table: Noise, drift: float, hit: Hit, gloss: float, direction: Vector, light: Vector,
     lit: float, radiance: Vector,

@@ -6,7 +6,7 @@ from functools import cache
 import numpy as np
 import numpy.typing as npt
 
-from taskscape.streets.compiled import compiled
+from taskscape.streets.compiled import compiled, inlined
 
 _SIZE = 512
 
@@ -36,7 +36,7 @@ def noise(table: npt.NDArray[np.float32], x: float, y: float) -> float:
     return table[math.floor(y) & 511, math.floor(x) & 511]  # type: ignore[no-any-return]
 
 
-@compiled
+@inlined
 def scatter(a: float, b: float, c: float) -> float:
     """Return a number in [0, 1) that depends on the integer parts of a, b, c like at random."""
     n = (math.floor(a) * 374761393 + math.floor(b) * 668265263 + math.floor(c) * 2147483647) & 0xFFFFFFFF

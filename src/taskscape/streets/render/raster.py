@@ -16,6 +16,9 @@ FloatArray = npt.NDArray[np.float64]
 NEAR = 0.15
 """What is closer to the camera's plane than this is cut off, metres."""
 
+_ROUNDING = 1e-6
+"""More than rounding moves a triangle's edge, samples."""
+
 assert PART.names is not None
 
 
@@ -64,17 +67,21 @@ def fill(
 
     Samples sit at whole coordinates; w is linear over the triangle.
     """
-    area = (x1 - x0) * (y2 - y0) - (x2 - x0) * (y1 - y0)
-    if area == 0.0:
-        return
     height, width = nearest.shape
     left, right = min(x0, x1, x2), max(x0, x1, x2)
     top, bottom = min(y0, y1, y2), max(y0, y1, y2)
     if right < 0 or bottom < 0 or left > width - 1 or top > height - 1:
         return
+    # Most triangles are small and lie between two rows or columns of samples.
+    first, last = max(0, math.ceil(top)), min(height - 1, math.floor(bottom))
+    if first > last or math.ceil(left - _ROUNDING) > right + _ROUNDING:
+        return
+    area = (x1 - x0) * (y2 - y0) - (x2 - x0) * (y1 - y0)
+    if area == 0.0:
+        return
     across = ((w1 - w0) * (y2 - y0) - (w2 - w0) * (y1 - y0)) / area
     down = ((w2 - w0) * (x1 - x0) - (w1 - w0) * (x2 - x0)) / area
-    for row in range(max(0, math.ceil(top)), min(height - 1, math.floor(bottom)) + 1):
+    for row in range(first, last + 1):
         y = float(row)
         begin, end = 1e30, -1e30
         if (y0 <= y) != (y1 <= y):
@@ -100,8 +107,8 @@ def fill(
 @compiled
 def _draw(
     mesh: Mesh, parts: npt.NDArray[np.void], ground_parts: int, rotation: FloatArray, position: FloatArray,
-    camera: Camera, grid: Grid, points: FloatArray, inverse_depth: FloatArray, owner: npt.NDArray[np.int32],
-    sheer: bool,
+    camera: Camera, grid: Grid, points: FloatArray, polygon: FloatArray, inverse_depth: FloatArray,
+    owner: npt.NDArray[np.int32], sheer: bool,
 ) -> None:  # fmt: skip
     """Draw all surfaces with holes, or all without."""
     fx, fy = camera.fx * grid.density, camera.fy * grid.density
@@ -110,7 +117,7 @@ def _draw(
     slope_x = (max(cx, grid.width - cx) + 1) / fx
     slope_y = (max(cy, grid.height - cy) + 1) / fy
     lean_x, lean_y = math.sqrt(1 + slope_x * slope_x), math.sqrt(1 + slope_y * slope_y)
-    px, py, pw = np.empty(4), np.empty(4), np.empty(4)
+    px, py, pw = polygon[0], polygon[1], polygon[2]
     for p in range(mesh.part_face.shape[0] - 1):
         two_sided = False
         if p < ground_parts:
@@ -183,7 +190,20 @@ def visible(
     points = np.empty_like(mesh.vertices)
 
     def draw(nearest: FloatArray, owner: npt.NDArray[np.int32], sheer: bool) -> None:
-        _draw(mesh, parts, ground_parts, view.rotation, view.position, camera, grid, points, nearest, owner, sheer)
+        _draw(
+            mesh,
+            parts,
+            ground_parts,
+            view.rotation,
+            view.position,
+            camera,
+            grid,
+            points,
+            np.empty((3, 4)),
+            nearest,
+            owner,
+            sheer,
+        )
 
     draw(inverse_depth, face, False)
     if np.isin(parts["solid"], SHEER).any():

@@ -6,21 +6,20 @@ import numpy as np
 import numpy.typing as npt
 
 from taskscape.streets.camera import Camera, View
-from taskscape.streets.compiled import compiled
+from taskscape.streets.compiled import compiled, inlined
 from taskscape.streets.render.hits import (
     Hit,
     Pose,
     Ray,
-    Triangle,
     camera_ray,
     crown_normal,
+    face_normal,
     ground_at,
     ground_hit,
     is_crown,
     part_hit,
     point_on,
     solid_normal,
-    triangle,
     turned_to_camera,
 )
 from taskscape.streets.render.lighting import (
@@ -38,8 +37,8 @@ from taskscape.streets.render.noise import scatter
 from taskscape.streets.render.raster import Grid, Visible
 from taskscape.streets.render.shadow import light_at
 from taskscape.streets.render.sky import sky_color
-from taskscape.streets.render.spot import Look
-from taskscape.streets.render.textures import cover, surface
+from taskscape.streets.render.spot import Look, RoadPaint
+from taskscape.streets.render.textures import cover, ground, surface
 from taskscape.streets.render.vectors import Vector, dot, matrix_at, matrix_of, rotate, vector_at
 from taskscape.streets.render.world import World
 
@@ -73,6 +72,12 @@ def empty_frame(grid: Grid) -> Frame:
     )
 
 
+@inlined
+def _look(hit: Hit, paint: RoadPaint, night: float, table: Float32Array, town: int | None) -> Look:
+    """Return the color, gloss and glow of what was hit."""
+    return ground(hit.spot, paint, table, town) if hit.ground else surface(hit.spot, night, table, town)
+
+
 @compiled
 def _albedo(look: Look) -> Vector:
     return min(max(look[0], 0.0), 1.0), min(max(look[1], 0.0), 1.0), min(max(look[2], 0.0), 1.0)
@@ -90,12 +95,10 @@ def _write(image: Float32Array, row: int, column: int, value: Vector) -> None:
     image[row, column, 0], image[row, column, 1], image[row, column, 2] = value
 
 
-@compiled
-def _surface_of(
-    record: Any, pose: Pose, zone: int, corners: Triangle, ray: Ray, point: Vector, footprint: float
-) -> Hit:
-    """Return the surface of a part, a record of ``assembly.PART``, at a point of a face with these ``corners``."""
-    normal = crown_normal(record, pose, ray) if is_crown(record) else solid_normal(record, pose, corners, point)
+@inlined
+def _surface_of(record: Any, pose: Pose, zone: int, flat: Vector, ray: Ray, point: Vector, footprint: float) -> Hit:
+    """Return the surface of a part, a record of ``assembly.PART``, at a point of a face with the normal ``flat``."""
+    normal = crown_normal(record, pose, ray) if is_crown(record) else solid_normal(record, pose, flat, point)
     normal = turned_to_camera(normal, ray.direction)
     return part_hit(record, pose, zone, normal, point, footprint)
 
@@ -118,6 +121,7 @@ def shade(
     radiances, normals, albedo, wetness = frame.radiance, frame.normals, frame.albedo, frame.wetness
     casts = shadows.maps.shape[0] > 0
     position, rotation = (view.position[0], view.position[1], view.position[2]), matrix_of(view.rotation)
+    current, flat = -1, (0.0, 0.0, 0.0)
     for row in range(grid.height):
         central = (row - grid.offset) % grid.density == 0
         v = (row - grid.offset) // grid.density
@@ -130,7 +134,7 @@ def shade(
                 part = mesh.face_part[sheer_face]
                 pose = Pose(matrix_at(mesh.rotation, part), vector_at(mesh.center, part))
                 front = _surface_of(
-                    parts[part - ground_parts], pose, mesh.face_zone[sheer_face], triangle(mesh, sheer_face), ray,
+                    parts[part - ground_parts], pose, mesh.face_zone[sheer_face], face_normal(mesh, sheer_face), ray,
                     point_on(ray, before), before / camera.fx,
                 )  # fmt: skip
                 facing = -dot(front.normal, ray.direction)
@@ -140,7 +144,7 @@ def shade(
                     center = False
                     u = (column - grid.offset) // grid.density
                     _write(normals, v, u, rotate(rotation, front.normal))
-                    _write(albedo, v, u, _albedo(surface(front.spot, paint, 0.0, table, town)))
+                    _write(albedo, v, u, _albedo(surface(front.spot, 0.0, table, town)))
             if face < 0:
                 _write(radiances, row, column, sky_color(ray.direction, weather, table, drift))
                 continue
@@ -153,8 +157,10 @@ def shade(
             else:
                 record = parts[part - ground_parts]
                 pose = Pose(matrix_at(mesh.rotation, part), vector_at(mesh.center, part))
-                hit = _surface_of(record, pose, mesh.face_zone[face], triangle(mesh, face), ray, point, footprint)
-            look = surface(hit.spot, paint, weather.night, table, town)
+                if face != current:  # mostly that of the sample before
+                    current, flat = face, face_normal(mesh, face)
+                hit = _surface_of(record, pose, mesh.face_zone[face], flat, ray, point, footprint)
+            look = _look(hit, paint, weather.night, table, town)
             coat = weather_on(weather, table, hit, look)
             light = skylight(weather, hit)
             toward = toward_sun(weather, hit)
@@ -175,6 +181,6 @@ def shade(
                 u = (column - grid.offset) // grid.density
                 _write(normals, v, u, rotate(rotation, hit.normal))
                 if weather.night > 0:  # lit windows would hide the color that they have by day
-                    look = surface(hit.spot, paint, 0.0, table, town)
+                    look = _look(hit, paint, 0.0, table, town)
                 _write(albedo, v, u, _albedo(look))
                 wetness[v, u] = coat.wetness

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from taskscape.streets.camera import View
-from taskscape.streets.compiled import compiled
+from taskscape.streets.compiled import compiled, inlined
 from taskscape.streets.render.raster import fill
 from taskscape.streets.render.transform import Mesh
 from taskscape.streets.render.vectors import FloatArray, Vector
@@ -30,6 +30,8 @@ class Shadows(NamedTuple):
     """(3, 2) the maps' corners along the first two axes, metres."""
     scale: FloatArray
     """(3, 2) texels per metre."""
+    offset: FloatArray
+    """(3,) how far off a surface its light is looked up, a texel and a bit: it must not shade itself. Metres."""
 
 
 @compiled
@@ -85,7 +87,7 @@ def cast(
     basis = np.stack((first, np.cross(light, first), light))
     origin, scale = np.zeros((len(CASCADES), 2)), np.ones((len(CASCADES), 2))
     if not casts:
-        return Shadows(np.zeros((0, 0, 0), np.float32), basis, origin, scale)
+        return Shadows(np.zeros((0, 0, 0), np.float32), basis, origin, scale, np.zeros(len(CASCADES)))
     maps = np.full((len(CASCADES), _TEXELS, _TEXELS), -1e9, np.float32)
     points = np.empty_like(mesh.vertices)
     unused = np.zeros((0, 0), np.int32)
@@ -103,23 +105,21 @@ def cast(
         low, high = np.floor(flat.min(0) * 8) / 8, np.ceil(flat.max(0) * 8) / 8
         origin[i], scale[i] = low, (_TEXELS - 1) / (high - low)
         _draw(mesh, ground_parts, bright, basis, origin[i], scale[i], _SMALLEST[i], points, maps[i], unused)
-    return Shadows(maps, basis, origin, scale)
+    return Shadows(maps, basis, origin, scale, 0.02 + 1.2 * (1 / scale.min(1)))
 
 
-@compiled
+@inlined
 def light_at(shadows: Shadows, softness: float, depth: float, point: Vector, normal: Vector) -> float:
     """Return the share of the light that reaches a world point at ``depth`` metres, with a unit normal: 0..1."""
     cascade = 0 if depth < 12.0 else (1 if depth < 40.0 else 2)
     size = shadows.maps.shape[1]
     basis = shadows.basis
-    # A step off the surface, as long as a texel, keeps it from shading itself.
-    texel = 1 / min(shadows.scale[cascade, 0], shadows.scale[cascade, 1])
-    step = 0.02 + 1.2 * texel
+    step = shadows.offset[cascade]
     x, y, z = point[0] + normal[0] * step, point[1] + normal[1] * step, point[2] + normal[2] * step
     u = (x * basis[0, 0] + y * basis[0, 1] + z * basis[0, 2] - shadows.origin[cascade, 0]) * shadows.scale[cascade, 0]
     v = (x * basis[1, 0] + y * basis[1, 1] + z * basis[1, 2] - shadows.origin[cascade, 1]) * shadows.scale[cascade, 1]
     height = x * basis[2, 0] + y * basis[2, 1] + z * basis[2, 2] + 0.01
-    heights = shadows.maps[cascade]
+    heights = shadows.maps
     if softness > 1.0:
         # A wide, soft blocker search for the light of a clouded sky: just under a metre.
         spread_x, spread_y = 0.4 * shadows.scale[cascade, 0], 0.4 * shadows.scale[cascade, 1]
@@ -128,19 +128,19 @@ def light_at(shadows: Shadows, softness: float, depth: float, point: Vector, nor
             for j in range(-1, 2):
                 column, row = math.floor(u + i * spread_x + 0.5), math.floor(v + j * spread_y + 0.5)
                 inside = column >= 0 and row >= 0 and column < size and row < size
-                lit += 1.0 if not inside or heights[row, column] <= height else 0.0
+                lit += 1.0 if not inside or heights[cascade, row, column] <= height else 0.0
         return lit / 9
     column, row = math.floor(u), math.floor(v)
     if column < 0 or row < 0 or column >= size - 1 or row >= size - 1:
         return 1.0
     a, b = u - column, v - row
     lit = 0.0
-    if heights[row, column] <= height:
+    if heights[cascade, row, column] <= height:
         lit += (1 - a) * (1 - b)
-    if heights[row, column + 1] <= height:
+    if heights[cascade, row, column + 1] <= height:
         lit += a * (1 - b)
-    if heights[row + 1, column] <= height:
+    if heights[cascade, row + 1, column] <= height:
         lit += (1 - a) * b
-    if heights[row + 1, column + 1] <= height:
+    if heights[cascade, row + 1, column + 1] <= height:
         lit += a * b
     return lit

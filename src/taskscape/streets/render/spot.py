@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from taskscape.streets.compiled import compiled
+from taskscape.streets.render.modulo import modulo
 from taskscape.streets.render.noise import noise, scatter
 
 Look = tuple[float, float, float, float, float]
@@ -87,6 +88,6 @@ def bricks(spot: Spot, along: float, up: float, table: npt.NDArray[np.float32]) 
     brick = along / 0.26 + 0.5 * (int(row) % 2)
     fade = clamp(1.2 - spot.footprint * 14)
     value = 1 + 0.35 * (scatter(brick, row, spot.seed) - 0.5) * fade + 0.1 * noise(table, along * 3, up * 3)
-    if row % 1.0 < 0.16 or brick % 1.0 < 0.07:
+    if modulo(row, 1.0) < 0.16 or modulo(brick, 1.0) < 0.07:
         value *= 1 + 0.35 * fade
     return value

@@ -1,14 +1,14 @@
 """How materials look: color, gloss and glow at a point of a part.
 
 A texture is a function from a ``Spot`` to (red, green, blue, gloss, glow). To add one, name it in ``materials.py``,
-write its function and call it in ``surface``. Details smaller than ``spot.footprint`` should fade: the renderer takes
-few samples.
+write its function and call it in ``ground`` or ``surface``. Details smaller than ``spot.footprint`` should fade: the
+renderer takes few samples.
 """
 
 import numpy as np
 import numpy.typing as npt
 
-from taskscape.streets.compiled import compiled
+from taskscape.streets.compiled import compiled, inlined
 from taskscape.streets.materials import (
     BALLAST,
     BARK,
@@ -32,7 +32,6 @@ from taskscape.streets.materials import (
     NIGHT_LAMP,
     PAINT,
     PAVEMENT,
-    PAVING,
     PLATE,
     SHOP,
     SHOP_FRONT,
@@ -45,6 +44,7 @@ from taskscape.streets.materials import (
     TWIGS,
     WOOD,
 )  # fmt: skip
+from taskscape.streets.render.modulo import modulo
 from taskscape.streets.render.noise import noise, scatter
 from taskscape.streets.render.spot import Look, RoadPaint, Spot, bricks, clamp, gray, near
 from taskscape.streets.render.town import (
@@ -60,7 +60,7 @@ from taskscape.streets.render.town import (
 )
 from taskscape.streets.shapes import GLASS
 
-__all__ = ["cover", "surface"]
+__all__ = ["cover", "ground", "surface"]
 
 
 @compiled
@@ -83,7 +83,7 @@ def _asphalt(spot: Spot, table: npt.NDArray[np.float32]) -> float:
 def _carriageway(spot: Spot, paint: RoadPaint, table: npt.NDArray[np.float32]) -> Look:
     z, t, w = spot.world_z, spot.lateral, spot.footprint
     value = _asphalt(spot, table)
-    track = abs(abs((t / paint.lane_width) % 1.0 - 0.5) - 0.25) * paint.lane_width
+    track = abs(abs(modulo(t / paint.lane_width, 1.0) - 0.5) - 0.25) * paint.lane_width
     value *= 1 - 0.14 * max(0.0, 1 - track / 0.45)
     red, green, blue, gloss = spot.red * value, spot.green * value, spot.blue * value, 0.12
     painted = 0.0
@@ -92,22 +92,22 @@ def _carriageway(spot: Spot, paint: RoadPaint, table: npt.NDArray[np.float32]) -
         away = z - paint.zebras[i]
         if abs(away) < 3.2:
             clear = False
-        if abs(away) < 1.6 and t % 1.1 < 0.55 and abs(t) < paint.half_road - 0.3:
+        if abs(away) < 1.6 and modulo(t, 1.1) < 0.55 and abs(t) < paint.half_road - 0.3:
             painted = 1.0
         if i == 0 and abs(away + 2.7) < 0.2 and t > 0:
             painted = 1.0
     if clear:
         for i in range(paint.markings.shape[0]):
-            if paint.markings[i, 1] == 0 or z % 9 < 3.6:
+            if paint.markings[i, 1] == 0 or modulo(z, 9.0) < 3.6:
                 painted = max(painted, near(t - paint.markings[i, 0], 0.075, w))
         bay = paint.half_road - abs(t)
-        if bay < 1.9 and paint.markings.shape[0] > 1 and spot.seed % 2 < 1:
-            painted = max(painted, 0.7 * near((z % 6) - 3, 0.05, w))
+        if bay < 1.9 and paint.markings.shape[0] > 1 and modulo(spot.seed, 2.0) < 1:
+            painted = max(painted, 0.7 * near(modulo(z, 6.0) - 3, 0.05, w))
     for i in range(paint.rails.shape[0]):
         off = t - paint.rails[i]
         if abs(off) < 1.25:
             slab = 0.75 + 0.06 * noise(table, spot.world_x * 9, z * 9)
-            if abs(z % 4 - 2) > 1.96:
+            if abs(modulo(z, 4.0) - 2) > 1.96:
                 slab *= 0.75
             share = 0.55
             red, green, blue = (
@@ -134,9 +134,9 @@ def _junction(spot: Spot, paint: RoadPaint, table: npt.NDArray[np.float32]) -> L
     beyond = abs(spot.lateral) - paint.half_road
     painted = 0.0
     if beyond > 1.0:
-        if beyond > 4.5 and spot.world_x % 7 < 3:
+        if beyond > 4.5 and modulo(spot.world_x, 7.0) < 3:
             painted = near(away, 0.07, spot.footprint)
-        if 1.2 < beyond < 4.2 and away % 1.1 < 0.55 and abs(away) < paint.half_junction - 0.4:
+        if 1.2 < beyond < 4.2 and modulo(away, 1.1) < 0.55 and abs(away) < paint.half_junction - 0.4:
             painted = 0.9
     red, green, blue = spot.red * value, spot.green * value, spot.blue * value
     painted *= 0.85
@@ -147,7 +147,7 @@ def _junction(spot: Spot, paint: RoadPaint, table: npt.NDArray[np.float32]) -> L
 def _pavement(spot: Spot, table: npt.NDArray[np.float32]) -> Look:
     x, z = spot.lateral, spot.world_z
     if abs(spot.ny) < 0.5:  # the curb's face
-        joint = 0.75 if z % 1.0 < 0.03 + spot.footprint * 0.2 else 1.0
+        joint = 0.75 if modulo(z, 1.0) < 0.03 + spot.footprint * 0.2 else 1.0
         return gray(spot, 1.12 * joint, 0.1)
     style = int(spot.seed) % 3
     slab = 0.6 if style == 0 else (0.3 if style == 1 else 1.2)
@@ -155,7 +155,7 @@ def _pavement(spot: Spot, table: npt.NDArray[np.float32]) -> Look:
     shift = 0.5 * slab * (int(z / slab) % 2)
     value = 1 + 0.07 * noise(table, x * 20, z * 20) * fade + 0.08 * noise(table, x * 2, z * 2)
     value += 0.2 * (scatter((x + shift) / slab, z / slab, spot.seed) - 0.5) * fade
-    if (x + shift) % slab < 0.03 or z % slab < 0.03:
+    if modulo(x + shift, slab) < 0.03 or modulo(z, slab) < 0.03:
         value *= 1 - 0.3 * fade
     return gray(spot, value, 0.1)
 
@@ -187,12 +187,12 @@ def _facade(spot: Spot, night: float, table: npt.NDArray[np.float32]) -> Look:
     if style == 0 or style == 3:
         value *= bricks(spot, along, up, table)
     red, green, blue = spot.red * value, spot.green * value, spot.blue * value
-    if up > spot.height - 0.45 or (up % floor_height < 0.14 and style % 2 == 0):  # cornice, string courses
+    if up > spot.height - 0.45 or (modulo(up, floor_height) < 0.14 and style % 2 == 0):  # cornice, string courses
         return red * 0.7 + 0.2, green * 0.7 + 0.2, blue * 0.7 + 0.19, 0.0, 0.0
     if up < 0.5:  # plinth
         return red * 0.55, green * 0.55, blue * 0.55, 0.0, 0.0
     bay, story = along / extent * bays, up / floor_height
-    u, v = bay % 1.0 - 0.5, story % 1.0
+    u, v = modulo(bay, 1.0) - 0.5, modulo(story, 1.0)
     chance = scatter(bay, story, seed)
     half = 0.2 + 0.16 * scatter(seed, 3, 0)
     low, high = (0.12, 0.8) if style == 1 else (0.3, 0.83)
@@ -228,10 +228,10 @@ def _facade(spot: Spot, night: float, table: npt.NDArray[np.float32]) -> Look:
 def _shop(spot: Spot, night: float, table: npt.NDArray[np.float32]) -> Look:
     along, up = spot.z + spot.half_z, spot.up
     pane = along / 2.3
-    u = abs(pane % 1.0 - 0.5)
+    u = abs(modulo(pane, 1.0) - 0.5)
     if up > spot.height - 0.75:  # the sign: letters on the shop's color
         letter = along / 0.3
-        ink = scatter(letter, spot.seed, 3) > 0.4 and abs(letter % 1.0 - 0.5) < 0.33 and along % 6 < 4
+        ink = scatter(letter, spot.seed, 3) > 0.4 and abs(modulo(letter, 1.0) - 0.5) < 0.33 and modulo(along, 6.0) < 4
         ink = ink and spot.height - 0.58 < up < spot.height - 0.2
         if ink and scatter(letter * 3, up * 8, spot.seed) > 0.25:
             return 0.9, 0.88, 0.8, 0.0, 0.8 * night
@@ -255,7 +255,7 @@ def _tiles(spot: Spot, table: npt.NDArray[np.float32]) -> Look:
     along = spot.z if abs(spot.nx) > 0.3 else spot.x
     fade = clamp(1.2 - spot.footprint * 5)
     value = 1 + 0.3 * (scatter(along / 0.3, spot.up / 0.3, spot.seed) - 0.5) * fade
-    value *= 1 - 0.3 * fade * (1.0 if spot.up % 0.3 < 0.06 else 0.0) + 0.1 * noise(table, along * 3, spot.up * 3)
+    value *= 1 - 0.3 * fade * (1.0 if modulo(spot.up, 0.3) < 0.06 else 0.0) + 0.1 * noise(table, along * 3, spot.up * 3)
     return gray(spot, value, 0.05)
 
 
@@ -267,7 +267,7 @@ def _wall(spot: Spot, brick: bool, table: npt.NDArray[np.float32]) -> Look:
     if brick:
         return gray(spot, bricks(spot, along, spot.up, table), 0.0)
     value = 1 + 0.1 * noise(table, along * 12, spot.up * 12) + 0.12 * noise(table, along * 1.5, spot.up * 0.7)
-    if along % 2.5 < 0.03:
+    if modulo(along, 2.5) < 0.03:
         value *= 0.7
     if int(spot.seed) % 3 == 0 and noise(table, along * 22 + spot.seed, spot.up * 30 + 5) > 0.9:  # graffiti
         tag = scatter(along / 2.5, 0, spot.seed)
@@ -318,7 +318,7 @@ def _coach(spot: Spot, night: float) -> Look:
     low = 0.42 if side else 0.36
     if low < height < 0.8:
         pane = along / 1.35
-        if (not side and abs(along) > spot.half_x * 0.86) or (side and abs(pane % 1.0 - 0.5) > 0.46):
+        if (not side and abs(along) > spot.half_x * 0.86) or (side and abs(modulo(pane, 1.0) - 0.5) > 0.46):
             return 0.06, 0.06, 0.065, 0.3, 0.0
         if 0.8 * night > scatter(1, 2, spot.seed) * 0.7:
             return 0.9, 0.85, 0.7, 0.5, 0.55 * night
@@ -355,10 +355,10 @@ def _cargo(spot: Spot, table: npt.NDArray[np.float32]) -> Look:
     if abs(spot.nz) > 0.6 and abs(spot.x) < 0.025 + 0.5 * spot.footprint:  # the doors' joint
         return 0.2, 0.2, 0.2, 0.1, 0.0
     if style == 0:
-        value *= 1 - 0.25 * (1.0 if along % 0.4 < 0.1 else 0.0) * clamp(1.4 - spot.footprint * 6)
+        value *= 1 - 0.25 * (1.0 if modulo(along, 0.4) < 0.1 else 0.0) * clamp(1.4 - spot.footprint * 6)
     elif style == 1 and 0.35 < height < 0.72 and abs(spot.nx) > 0.6:
         letter = along / 0.55
-        ink = scatter(letter, 9, spot.seed) > 0.25 and letter % 1.0 < 0.75 and abs(along) < 0.7 * spot.half_z
+        ink = scatter(letter, 9, spot.seed) > 0.25 and modulo(letter, 1.0) < 0.75 and abs(along) < 0.7 * spot.half_z
         if ink and scatter(letter * 3, spot.up * 5, spot.seed) > 0.3:
             return spot.red2, spot.green2, spot.blue2, 0.2, 0.0
     elif style == 2 and height < 0.4:
@@ -385,7 +385,7 @@ def _sign(spot: Spot) -> Look:
     elif style == 1:  # an arrow
         white = (abs(a) < 0.12 and b < 0.3) or (abs(a) < 0.5 * (0.65 - b) and b >= 0.1)
     elif style == 2:  # lines of writing
-        white = scatter((a + 1) * 4, (b + 1) * 2.5, spot.seed) > 0.45 and (b + 1) * 2.5 % 1.0 < 0.6
+        white = scatter((a + 1) * 4, (b + 1) * 2.5, spot.seed) > 0.45 and modulo((b + 1) * 2.5, 1.0) < 0.6
     elif style == 3:  # digits in black on white
         cell = scatter((a + 1) * 3.5, (b + 1) * 3.5, spot.seed) > 0.5
         dark = cell and abs(a) < 0.5 and abs(b) < 0.5
@@ -404,9 +404,9 @@ def _cloth(spot: Spot, table: npt.NDArray[np.float32]) -> Look:
     value = 1 + 0.12 * noise(table, spot.up * 60, spot.x * 60 + spot.z * 30 + spot.seed)
     # A second color that is not black asks for a pattern: trousers stay plain.
     pattern = int(spot.seed) % 7 if spot.red2 + spot.green2 + spot.blue2 > 0 else 6
-    if pattern == 0 and spot.up % 0.1 < 0.05:
+    if pattern == 0 and modulo(spot.up, 0.1) < 0.05:
         return spot.red2, spot.green2, spot.blue2, 0.0, 0.0
-    if pattern == 1 and (spot.x + spot.up) % 0.12 < 0.04:
+    if pattern == 1 and modulo(spot.x + spot.up, 0.12) < 0.04:
         return spot.red2, spot.green2, spot.blue2, 0.0, 0.0
     return gray(spot, value, 0.02)
 
@@ -456,16 +456,29 @@ def _coachwork(spot: Spot, table: npt.NDArray[np.float32]) -> Look:
     return spot.red, spot.green, spot.blue, 0.45, 0.0
 
 
+@inlined
+def ground(spot: Spot, paint: RoadPaint, table: npt.NDArray[np.float32], town: int | None) -> Look:
+    """Return the color, gloss and glow of the ground at a spot; ``town``: see ``surface``."""
+    kind = spot.material
+    if town is not None and kind >= TARMAC:
+        if kind == TARMAC:
+            return tarmac(spot, paint, table)
+        if kind == CROSSROADS:
+            return crossroads(spot, paint, table)
+        return paving(spot, paint, table)
+    if kind == CARRIAGEWAY:
+        return _carriageway(spot, paint, table)
+    if kind == JUNCTION:
+        return _junction(spot, paint, table)
+    if kind == PAVEMENT:
+        return _pavement(spot, table)
+    return _grass(spot, table)
+
+
 @compiled
-def _town(spot: Spot, paint: RoadPaint, night: float, table: npt.NDArray[np.float32]) -> Look:
+def _town(spot: Spot, night: float, table: npt.NDArray[np.float32]) -> Look:
     """Materials of the style ``photographs``."""
     kind = spot.material
-    if kind == TARMAC:
-        return tarmac(spot, paint, table)
-    if kind == CROSSROADS:
-        return crossroads(spot, paint, table)
-    if kind == PAVING:
-        return paving(spot, paint, table)
     if kind == HOUSE_FRONT:
         return house_front(spot, night, table)
     if kind == SHOP_FRONT:
@@ -479,32 +492,37 @@ def _town(spot: Spot, paint: RoadPaint, night: float, table: npt.NDArray[np.floa
     return railing(spot)
 
 
-@compiled
-def surface(spot: Spot, paint: RoadPaint, night: float, table: npt.NDArray[np.float32], town: int | None) -> Look:
-    """Return the color, gloss and glow at a spot; ``town``: None where no material is of ``town.py``, see ``shade``."""
+@inlined
+def surface(spot: Spot, night: float, table: npt.NDArray[np.float32], town: int | None) -> Look:
+    """Return the color, gloss and glow of a part at a spot.
+
+    ``town``: None where no material is of ``town.py``, see ``shade``. The materials that fill most of an image come
+    first, and the rest in a function of its own: a call clears room for the answer of every function in it.
+    """
     kind = spot.material
     if town is not None and kind >= TARMAC:
-        return _town(spot, paint, night, table)
-    if kind == CARRIAGEWAY:
-        return _carriageway(spot, paint, table)
-    if kind == JUNCTION:
-        return _junction(spot, paint, table)
-    if kind == PAVEMENT:
-        return _pavement(spot, table)
-    if kind == GRASS:
-        return _grass(spot, table)
+        return _town(spot, night, table)
     if kind == FACADE:
         return _facade(spot, night, table)
+    if kind == FOLIAGE:
+        return _foliage(spot)
+    if kind == PAINT:
+        return _paint(spot)
+    return _seldom(spot, night, table)
+
+
+@compiled
+def _seldom(spot: Spot, night: float, table: npt.NDArray[np.float32]) -> Look:
+    """Materials of few pixels."""
+    kind = spot.material
+    if kind == GRASS:
+        return _grass(spot, table)
     if kind == SHOP:
         return _shop(spot, night, table)
     if kind in (BRICK, CONCRETE):
         return _wall(spot, kind == BRICK, table)
     if kind == TILES:
         return _tiles(spot, table)
-    if kind == FOLIAGE:
-        return _foliage(spot)
-    if kind == PAINT:
-        return _paint(spot)
     if kind == COACH:
         return _coach(spot, night)
     if kind == CARGO:
@@ -530,7 +548,7 @@ def surface(spot: Spot, paint: RoadPaint, night: float, table: npt.NDArray[np.fl
         return gray(spot, 1 + 0.4 * noise(table, spot.world_x * 40, spot.world_z * 40), 0.0)
     if kind == STRIPES:
         band = (spot.z if abs(spot.nx) > 0.5 or spot.half_z > spot.half_x else spot.x) / 0.35
-        if band % 1.0 < 0.5:
+        if modulo(band, 1.0) < 0.5:
             return spot.red2, spot.green2, spot.blue2, 0.0, 0.0
     if kind == SPOKES:
         a, b = spot.z / spot.half_z, 2 * spot.up / spot.height - 1

@@ -5,6 +5,7 @@ import numpy.typing as npt
 
 from taskscape.streets.compiled import compiled
 from taskscape.streets.materials import LEAVES, RAILING
+from taskscape.streets.render.modulo import modulo
 from taskscape.streets.render.noise import noise, scatter
 from taskscape.streets.render.spot import Look, RoadPaint, Spot, bricks, clamp, gray
 
@@ -36,10 +37,10 @@ def _worn(spot: Spot, half_road: float, table: Table) -> float:
         value -= 0.25 * clamp(1.2 - w * 10)
     cell = z / 9
     if scatter(cell, 14, seed) > 0.5:  # a manhole
-        away, beside = (cell % 1.0 - 0.5) * 9, t - (scatter(cell, 15, seed) - 0.5) * 1.5 * half_road
+        away, beside = (modulo(cell, 1.0) - 0.5) * 9, t - (scatter(cell, 15, seed) - 0.5) * 1.5 * half_road
         square = max(abs(away), abs(beside)) if scatter(cell, 16, seed) > 0.5 else (away**2 + beside**2) ** 0.5
         if square < 0.36:
-            value *= 0.62 if square > 0.3 or (away * 12) % 1.0 < 0.4 else 0.8
+            value *= 0.62 if square > 0.3 or modulo(away * 12, 1.0) < 0.4 else 0.8
     speck = scatter(x * 14, z * 11, seed)  # leaves, litter, stains
     if speck > 0.992:
         value *= 0.6
@@ -58,7 +59,7 @@ def _setts(x: float, z: float, seed: float, footprint: float, table: Table) -> f
     stone = x / 0.2 + 0.5 * (int(row) % 2)
     fade = clamp(1.3 - footprint * 9)
     value = 1 + 0.4 * (scatter(stone, row, seed) - 0.5) * fade + 0.1 * noise(table, x * 2, z * 2)
-    if row % 1.0 < 0.16 or stone % 1.0 < 0.12:
+    if modulo(row, 1.0) < 0.16 or modulo(stone, 1.0) < 0.12:
         value *= 1 - 0.45 * fade
     return value
 
@@ -91,14 +92,14 @@ def tarmac(spot: Spot, paint: RoadPaint, table: Table) -> Look:
         away = z - paint.zebras[i]
         if abs(away) < 3.2:
             clear = False
-        if abs(away) < 1.5 and t % 1.2 < 0.6 and abs(t) < half - 0.2:
+        if abs(away) < 1.5 and modulo(t, 1.2) < 0.6 and abs(t) < half - 0.2:
             white = 1.0
-        if 2.3 < abs(away) < 2.5 and abs(t) < half - 0.2 and t % 0.8 < 0.5:
+        if 2.3 < abs(away) < 2.5 and abs(t) < half - 0.2 and modulo(t, 0.8) < 0.5:
             white = 1.0
     if clear and not cobbled:
         dashed = 9.0 if scatter(seed, 22, 0) > 0.4 else 6.0
         for i in range(paint.markings.shape[0]):
-            if paint.markings[i, 1] == 0 or z % dashed < 0.5 * dashed - 0.9:
+            if paint.markings[i, 1] == 0 or modulo(z, dashed) < 0.5 * dashed - 0.9:
                 white = max(white, _line(t - paint.markings[i, 0], 0.06, w))
         edge = scatter(seed, 23, 0)
         bay = half - abs(t)
@@ -112,7 +113,7 @@ def tarmac(spot: Spot, paint: RoadPaint, table: Table) -> Look:
         lane = t / paint.lane_width
         middle = (lane - int(lane) - (0.5 if lane > 0 else -0.5)) * paint.lane_width
         cell = z / 17
-        along = (cell % 1.0) * 17
+        along = modulo(cell, 1.0) * 17
         sort = scatter(cell, int(lane + 40), seed + 3)
         if along < 3.2 and abs(t) < stop - 0.5:
             if sort < 0.1:  # an arrow
@@ -120,7 +121,7 @@ def tarmac(spot: Spot, paint: RoadPaint, table: Table) -> Look:
                 arrow = (abs(middle) < 0.09 and along < 2.1) or (along > 2.0 and abs(middle) < 0.6 - head)
                 white = max(white, 1.0 if arrow else 0.0)
             elif sort < 0.18 and along < 2.2 and abs(middle) < 0.9:  # a word
-                ink = scatter((middle + 9) / 0.2, along / 0.75, seed + sort * 99) > 0.4 and (middle % 0.45) < 0.36
+                ink = scatter((middle + 9) / 0.2, along / 0.75, seed + sort * 99) > 0.4 and modulo(middle, 0.45) < 0.36
                 white = max(white, 0.9 if ink else 0.0)
     if paint.junction < 900:
         before = z - (paint.junction - paint.half_junction)
@@ -142,12 +143,12 @@ def crossroads(spot: Spot, paint: RoadPaint, table: Table) -> Look:
     white = yellow = 0.0
     beyond = abs(t) - paint.half_road
     if beyond > 3.0:
-        if spot.world_x % 6 < 3.2:
+        if modulo(spot.world_x, 6.0) < 3.2:
             white = _line(away, 0.06, spot.footprint)
     elif scatter(spot.seed, 24, 0) < 0.35 and beyond < 0 and abs(away) < paint.half_junction - 0.4:
-        first, second = (t + away) % 2.2 - 1.1, (t - away) % 2.2 - 1.1
+        first, second = modulo(t + away, 2.2) - 1.1, modulo(t - away, 2.2) - 1.1
         yellow = max(_line(first * 0.7, 0.06, spot.footprint), _line(second * 0.7, 0.06, spot.footprint))
-    elif abs(abs(away) - paint.half_junction + 0.5) < 0.12 and t % 1.0 < 0.6 and beyond < 0:
+    elif abs(abs(away) - paint.half_junction + 0.5) < 0.12 and modulo(t, 1.0) < 0.6 and beyond < 0:
         white = 0.9
     white = _worn_paint(white, spot.seed, spot.world_x, spot.world_z, table)
     yellow = _worn_paint(yellow, spot.seed, spot.world_x, spot.world_z, table)
@@ -163,7 +164,7 @@ def paving(spot: Spot, paint: RoadPaint, table: Table) -> Look:
     beside = abs(t) - paint.half_road
     stone = 0.9 if scatter(seed, 31, 0) > 0.3 else 0.6
     if abs(spot.ny) < 0.5 or 0 <= beside < 0.14:
-        joint = 0.72 if z % stone < 0.025 + w * 0.2 else 1.0
+        joint = 0.72 if modulo(z, stone) < 0.025 + w * 0.2 else 1.0
         light = (0.9 + 0.5 * scatter(seed, 32, 0)) * (1 + 0.3 * (scatter(z / stone, 33, seed) - 0.5)) * joint
         if abs(spot.ny) < 0.5:
             light *= 0.8 - 0.15 * clamp(noise(table, z * 5, 3))
@@ -184,7 +185,7 @@ def paving(spot: Spot, paint: RoadPaint, table: Table) -> Look:
         value += (0.22 * (scatter(slab, row, seed) - 0.5) + 0.06 * noise(table, t * 24, z * 24)) * fade
         if scatter(slab, row, seed + 1) > 0.94:
             value *= 0.7
-        if row % 1.0 < 0.03 / wide or slab % 1.0 < 0.03 / long:
+        if modulo(row, 1.0) < 0.03 / wide or modulo(slab, 1.0) < 0.03 / long:
             value *= 1 - 0.35 * fade
     else:  # blocks
         value *= _setts(t, z, seed, w, table)
@@ -214,7 +215,7 @@ def house_front(spot: Spot, night: float, table: Table) -> Look:
         row = up / 0.34
         block = along / 0.7 + 0.5 * (int(row) % 2)
         value *= 1 + 0.16 * (scatter(block, row, seed) - 0.5) * fine
-        if row % 1.0 < 0.07 or block % 1.0 < 0.04:
+        if modulo(row, 1.0) < 0.07 or modulo(block, 1.0) < 0.04:
             value *= 1 - 0.25 * fine
     value = max(value, 0.2)
     red, green, blue = spot.red * value, spot.green * value, spot.blue * value
@@ -224,12 +225,12 @@ def house_front(spot: Spot, night: float, table: Table) -> Look:
         if kind % 2 == 0:
             return 0.06, 0.06, 0.06, 0.1, 0.0
         return red * 0.5 + 0.25, green * 0.5 + 0.25, blue * 0.5 + 0.24, 0.0, 0.0
-    if side and abs(along - 0.2) < 0.055 and seed % 2 < 1.2:  # a drain pipe
+    if side and abs(along - 0.2) < 0.055 and modulo(seed, 2.0) < 1.2:  # a drain pipe
         return 0.07, 0.07, 0.07, 0.2, 0.0
     if not side and scatter(seed, 4, 0) > 0.3:  # a gable without windows
         return red, green, blue, 0.0, 0.0
     bay, story = along / extent * bays, up / floor_height
-    u, v = (bay % 1.0 - 0.5) * extent / bays, (story % 1.0) * floor_height
+    u, v = (modulo(bay, 1.0) - 0.5) * extent / bays, modulo(story, 1.0) * floor_height
     chance = scatter(bay, story, seed)
     ground_floor = int(story) == 0
     half = min(0.36 + 0.3 * scatter(seed, 3, 0), 0.42 * extent / bays)
@@ -262,7 +263,7 @@ def house_front(spot: Spot, night: float, table: Table) -> Look:
         sash = abs(v - 0.5 * (low + high)) < 0.035 or abs(u) < (0.02 if kind % 3 == 0 else 0.035)
         if kind == 1 or kind == 4:
             sash = sash or (abs(abs(u) - half * 0.5) < 0.018 and fine > 0.2)
-        if edge < 0.055 or (sash and kind != 7) or (kind == 7 and abs(u % 1.2 - 0.6) < 0.03):
+        if edge < 0.055 or (sash and kind != 7) or (kind == 7 and abs(modulo(u, 1.2) - 0.6) < 0.03):
             return joinery, joinery, joinery * 0.97, 0.1, 0.0
         lit = scatter(bay, story, seed + 9)
         if lit < 0.4 * night:
@@ -295,7 +296,7 @@ def shop_front(spot: Spot, night: float, table: Table) -> Look:
         letter = along / size
         begin = (0.15 + 0.3 * scatter(seed, 3, 0)) * 2 * spot.half_z
         inked = 0.25 < rise < 0.75 and begin < along < begin + (0.3 + 0.3 * scatter(seed, 4, 0)) * 2 * spot.half_z
-        inked = inked and scatter(letter, seed, 3) > 0.15 and letter % 1.0 < 0.75
+        inked = inked and scatter(letter, seed, 3) > 0.15 and modulo(letter, 1.0) < 0.75
         if inked and scatter(letter * 3, rise * 4, seed) > 0.35:
             dark = spot.red2 + spot.green2 + spot.blue2 > 1.2
             ink = 0.05 if dark else 0.75
@@ -303,14 +304,14 @@ def shop_front(spot: Spot, night: float, table: Table) -> Look:
         return spot.red2, spot.green2, spot.blue2, 0.15, 0.35 * night
     width = 1.3 + 1.6 * scatter(seed, 5, 0)
     pane = along / width
-    u = (pane % 1.0 - 0.5) * width
+    u = (modulo(pane, 1.0) - 0.5) * width
     sill = 0.25 + 0.5 * scatter(seed, 6, 0)
     door = scatter(pane, 7, seed) > 0.72
     if door:
         sill = 0.12
     edge = 0.5 * width - abs(u)
     if edge < 0.06 or up < sill or abs(up - top + 0.45) < 0.03:
-        joint = 0.75 if up < sill and abs(along % 0.6 - 0.3) < 0.02 else 1.0
+        joint = 0.75 if up < sill and abs(modulo(along, 0.6) - 0.3) < 0.02 else 1.0
         return spot.red * joint, spot.green * joint, spot.blue * joint, 0.15, 0.0
     if door and abs(abs(u) - 0.5) < 0.05:
         return spot.red * 0.8, spot.green * 0.8, spot.blue * 0.8, 0.15, 0.0
@@ -330,7 +331,7 @@ def shop_front(spot: Spot, night: float, table: Table) -> Look:
     elif scatter(pane, 12, seed) > 0.75 and abs(u - 0.2) < 0.3 and sill + 0.3 < up < sill + 1.1:
         hue = scatter(pane, 13, seed)
         red, green, blue = 0.3 + 0.4 * hue, 0.5, 0.75 - 0.6 * hue
-    elif up > top - 0.4 and scatter(along / 0.9, 14, seed) > 0.7 and abs(along % 0.9 - 0.45) < 0.08:
+    elif up > top - 0.4 and scatter(along / 0.9, 14, seed) > 0.7 and abs(modulo(along, 0.9) - 0.45) < 0.08:
         return 1.0, 0.85, 0.6, 0.3, 0.5
     gloss = 0.45 + 0.5 * scatter(pane, 15, seed)
     return red, green, blue, gloss, glow
@@ -379,11 +380,11 @@ def cover(spot: Spot, facing: float, table: Table) -> float:
         rail = abs(spot.up - 0.14) < 0.025 + 0.3 * w or abs(spot.up - spot.height + 0.16) < 0.025 + 0.3 * w
         if kind > 0.5:  # wire, crosswise
             rail = spot.up > spot.height - 0.05
-            first, second = (along + spot.up) / pace % 1.0, (along - spot.up) / pace % 1.0
+            first, second = modulo((along + spot.up) / pace, 1.0), modulo((along - spot.up) / pace, 1.0)
             drawn = first < share or second < share
             share = min(2 * share, 1.0)
         else:
-            drawn = along / pace % 1.0 < share
+            drawn = modulo(along / pace, 1.0) < share
         if rail:
             return 1.0
         sharp = clamp(1.6 - 2.2 * w / pace)

@@ -53,10 +53,10 @@ def _rotate(yaw: float, pitch: float, roll: float, out: FloatArray) -> None:
 @compiled
 def _place(
     parts: npt.NDArray[np.void], objects: npt.NDArray[np.void], ground_parts: int, library: Library, mesh: Mesh,
+    turn: FloatArray, tilt: FloatArray,
     ground_vertices: int, ground_faces: int,
 ) -> None:  # fmt: skip
     """Fill in everything of ``mesh`` that does not belong to the ground."""
-    turn, tilt = np.empty((3, 3)), np.empty((3, 3))
     current = -1
     vertex, face = ground_vertices, ground_faces
     for p in range(parts.shape[0]):
@@ -127,5 +127,15 @@ def build_mesh(
     mesh.part_vertex[1 : ground_parts + 1] = len(ground.vertices)
     mesh.part_face[: ground_parts + 1] = np.searchsorted(ground.parts[order], np.arange(ground_parts + 1))
     mesh.rotation[:ground_parts] = np.eye(3)
-    _place(parts, objects, ground_parts, library, mesh, len(ground.vertices), len(ground.faces))
+    _place(
+        parts,
+        objects,
+        ground_parts,
+        library,
+        mesh,
+        np.empty((3, 3)),
+        np.empty((3, 3)),
+        len(ground.vertices),
+        len(ground.faces),
+    )
     return mesh
