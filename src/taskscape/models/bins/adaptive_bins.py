@@ -55,9 +55,11 @@ class AdaptiveBins(nn.Module):
         tokens = self._tokens(bottleneck, features)
         queries = self.query(features)
         # Softmax over pixel · token, and the mean of the bins under it, are an attention with the bins as values.
-        depth: Tensor = F.scaled_dot_product_attention(
-            queries.flatten(2).transpose(1, 2), self.to_key(tokens), self.to_bin(tokens), scale=1.0
+        # Without an axis for its one head it could not be exported to ONNX.
+        query, key, value = (
+            x.unsqueeze(1) for x in (queries.flatten(2).transpose(1, 2), self.to_key(tokens), self.to_bin(tokens))
         )
+        depth: Tensor = F.scaled_dot_product_attention(query, key, value, scale=1.0).squeeze(1)
         depth = depth.transpose(1, 2).unflatten(2, queries.shape[2:])
         return depth
 
