@@ -42,7 +42,7 @@ ELSEWHERE = {
     r"--trackers": "needs the extras wandb and mlflow; tests/training has it",
     r"--search": "needs the extra sweep; tests/sweeps has it",
     r"sweep ladder/|train ladder/|STORE": "takes hours, or a store of the reader's",
-    r"runs/(both|streets|learning|photographs)|teacher\.onnx": "needs the runs of its page, which are trained on data to be downloaded",
+    r"runs/(both|streets|learning|photographs)|teacher\.onnx": "needs the runs of its page, which take hours",
     r"demo$|bench |doctor$|precision auto": "measures for minutes; has its tests",
     r"--split test": "is for data that have this split",
     r"--minutes|--device cuda|synth streets --count": "takes minutes or hours",
