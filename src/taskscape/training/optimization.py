@@ -151,7 +151,7 @@ class AdamConfig(OptimizerConfig):
 
     @override
     def build(self, groups: ParameterGroups) -> torch.optim.Optimizer:
-        return _Adam(groups, self.lr, _floats(self.betas), weight_decay=self.weight_decay, fused=True)
+        return Adam(groups, self.lr, _floats(self.betas), weight_decay=self.weight_decay, fused=True)
 
 
 @dataclass(frozen=True)
@@ -171,7 +171,7 @@ class AdamWConfig(OptimizerConfig):
 
     @override
     def build(self, groups: ParameterGroups) -> torch.optim.Optimizer:
-        return _AdamW(groups, self.lr, _floats(self.betas), weight_decay=self.weight_decay, fused=True)
+        return AdamW(groups, self.lr, _floats(self.betas), weight_decay=self.weight_decay, fused=True)
 
 
 class _InPlace(torch.optim.Optimizer):
@@ -193,12 +193,12 @@ def _in_order(x: Tensor) -> Tensor:
     return x.permute(0, 2, 3, 1) if is_last else x
 
 
-class _Adam(_InPlace, torch.optim.Adam):
-    pass
+class Adam(_InPlace, torch.optim.Adam):
+    """torch's."""
 
 
-class _AdamW(_InPlace, torch.optim.AdamW):
-    pass
+class AdamW(_InPlace, torch.optim.AdamW):
+    """torch's."""
 
 
 def _floats(betas: tuple[float, float]) -> tuple[float, float]:
