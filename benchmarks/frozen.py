@@ -17,14 +17,11 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-import numpy as np
 import torch
 
-from taskscape.batch import Sample
-from taskscape.data import Packed, Store, StoreWriter
+from random_store import random_store
+from taskscape.data import Packed, Store
 from taskscape.distributed import launch
-from taskscape.modalities import Depth as DepthMap
-from taskscape.modalities import Semseg
 from taskscape.modalities.class_sets import CITYSCAPES_19
 from taskscape.models import CONFIGS
 from taskscape.models.layers.traits import traits
@@ -61,7 +58,7 @@ def main() -> None:
 
 
 def measured(arguments: argparse.Namespace, folder: Path) -> dict[str, Any]:
-    path = make_store(folder / "store", arguments.images, tuple(arguments.size))
+    path = random_store(folder / "store", tuple(arguments.size), {"train": arguments.images, "val": 2})
     settings: dict[str, Any] = {"encoder": arguments.encoder}
     if hasattr(CONFIGS[arguments.network](), "output_stride"):
         settings["output_stride"] = arguments.output_stride
@@ -137,23 +134,6 @@ def epoch_after_epoch(loader: Any) -> Any:
 def wait(device: torch.device) -> None:
     if device.type == "cuda":
         torch.cuda.synchronize()
-
-
-def make_store(path: Path, images: int, size: tuple[int, int]) -> Path:
-    rng = np.random.default_rng(0)
-    counts = {"train": images, "val": 2}
-    writer = StoreWriter(path, size, counts, {"semseg": Semseg(CITYSCAPES_19), "depth": DepthMap()}, {"kind": "random"})
-    everywhere = np.ones(size, np.bool_)
-    for split, count in counts.items():
-        for index in range(count):
-            values = {
-                "image": rng.integers(0, 256, (*size, 3), np.uint8),
-                "semseg": rng.integers(0, 19, size).astype(np.uint8),
-                "depth": rng.uniform(2, 50, size).astype(np.float32),
-            }
-            writer.put(split, index, Sample(values, {"semseg": everywhere, "depth": everywhere}, f"{index}"))
-    writer.finish()
-    return path
 
 
 if __name__ == "__main__":

@@ -25,16 +25,14 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
+from random_store import random_store
 from table import RESULTS
 from taskscape import models, recipes
-from taskscape.batch import Batch, Sample, Target
+from taskscape.batch import Batch, Target
 from taskscape.bench.memory import memory
 from taskscape.data import Store
-from taskscape.data.writer import StoreWriter
 from taskscape.evaluation import seconds_of
 from taskscape.machine import processor
-from taskscape.modalities import Depth as DepthModality
-from taskscape.modalities import Semseg
 from taskscape.modalities.class_sets import CITYSCAPES_19
 from taskscape.runs import Experiment, environment
 from taskscape.runs.fastest import as_in, trial_step
@@ -115,12 +113,7 @@ def of_stores() -> dict[str, Any]:
     seconds = {}
     for count in STORES:
         with tempfile.TemporaryDirectory() as folder:
-            fields = {"semseg": Semseg(CITYSCAPES_19), "depth": DepthModality()}
-            writer = StoreWriter(Path(folder) / "store", (64, 128), {"train": count}, fields, {"kind": "random"})
-            for index in writer.missing("train"):
-                writer.put("train", index, _sample(index))
-            writer.finish()
-            store = Store.open(Path(folder) / "store", "train")
+            store = Store.open(random_store(Path(folder) / "store", (64, 128), {"train": count}), "train")
             order = np.random.default_rng(0).permutation(count)[:160]
             started = time.process_time()
             for start in range(0, len(order), 8):
@@ -129,17 +122,6 @@ def of_stores() -> dict[str, Any]:
     found = {"seconds": seconds, "exponent of time": exponent(seconds)}
     print("images of the store", found, flush=True)
     return found
-
-
-def _sample(index: int) -> Sample:
-    generator = np.random.default_rng(index)
-    values = {
-        "image": generator.integers(0, 256, (64, 128, 3), dtype=np.uint8),
-        "semseg": generator.integers(0, 19, (64, 128), dtype=np.uint8),
-        "depth": generator.uniform(1, 100, (64, 128)).astype(np.float32),
-    }
-    everywhere = np.ones((64, 128), np.bool_)
-    return Sample(values, {"semseg": everywhere, "depth": everywhere}, f"{index:06d}")
 
 
 def growth() -> dict[str, Any]:

@@ -83,10 +83,8 @@ def in_onnxruntime(path: Path, image: Tensor) -> Call:
 
 def in_openvino(path: Path, image: Tensor, precision: str) -> Call:
     """Return a prediction of a model of OpenVINO in one thread."""
-    import openvino
-
     settings = {"INFERENCE_PRECISION_HINT": precision, "INFERENCE_NUM_THREADS": "1", "PERFORMANCE_HINT": "LATENCY"}
-    compiled = openvino.Core().compile_model(str(path), "CPU", settings)
+    compiled = openvino_file.core().compile_model(str(path), "CPU", settings)
     array = image.numpy()
     return lambda: compiled([array])
 

@@ -25,20 +25,15 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from random_store import random_store
 from table import RESULTS
-from taskscape.batch import Sample
-from taskscape.data import Augmentation, Packed, StoreWriter
+from taskscape.data import Augmentation, Packed
 from taskscape.distributed import launch
 from taskscape.evaluation import seconds_of
 from taskscape.files import atomic_write
-from taskscape.modalities import Depth as DepthMap
-from taskscape.modalities import Semseg
-from taskscape.modalities.class_sets import CITYSCAPES_19
 from taskscape.models import DeeplabJointConfig, NetworkConfig, Outputs, SegnetMtanConfig, SegnetSplitConfig
 from taskscape.run_folder import RunFolder
 from taskscape.runs import Experiment, assemble
@@ -125,7 +120,7 @@ def machine(arguments: argparse.Namespace) -> dict[str, Any]:
 
 def measured(case: Case, arguments: argparse.Namespace, precision: str, *, channels_last: bool) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
-        store = random_store(Path(folder) / "store", case.size)
+        store = random_store(Path(folder) / "store", case.size, {"train": IMAGES, "val": 2})
 
         def runs() -> list[Trainer]:
             return [
@@ -255,24 +250,6 @@ def trainer(case: Case, store: Path, device: str, precision: Any, channels_last:
     fabric = launch(device)
     stores = experiment.data.open()
     return assemble(experiment.for_data(stores["train"]), stores, fabric, RunFolder(store.parent / f"run-{seed}"))
-
-
-def random_store(path: Path, size: tuple[int, int]) -> Path:
-    rng = np.random.default_rng(0)
-    counts = {"train": IMAGES, "val": 2}
-    fields = {"semseg": Semseg(CITYSCAPES_19), "depth": DepthMap()}
-    writer = StoreWriter(path, size, counts, fields, {"kind": "random"})
-    valid = np.ones(size, np.bool_)
-    for split, images in counts.items():
-        for index in range(images):
-            values: dict[str, npt.NDArray[Any]] = {
-                "image": rng.integers(0, 256, (*size, 3), dtype=np.uint8),
-                "semseg": rng.integers(0, 19, size, dtype=np.uint8),
-                "depth": rng.uniform(2, 50, size).astype(np.float32),
-            }
-            writer.put(split, index, Sample(values, {"semseg": valid, "depth": valid}, f"{split}{index}"))
-    writer.finish()
-    return path
 
 
 if __name__ == "__main__":
