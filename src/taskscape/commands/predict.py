@@ -67,8 +67,8 @@ def predict(
     What is written for photo.jpg, at its size: for each task, such as depth, photo.depth.png for programs and
     photo.depth-view.png for people; and photo.side-by-side.png. metadata.json says how to read them.
 
-    What is written for film.mp4: film.depth.mp4 for each task, and film.side-by-side.mp4, with the audio of the film. An
-    interrupted command resumes when it is repeated. Videos need PyAV, the extra video.
+    What is written for film.mp4: film.depth.mp4 for each task, and film.side-by-side.mp4, with the audio of the film.
+    An interrupted command resumes when it is repeated. Videos need PyAV, the extra video.
 
     Args:
         out: Folder to write to.
