@@ -247,20 +247,35 @@ PARTS: dict[str, Callable[[], dict[str, Any]]] = {
 }
 
 
+def compared(name: str, kept: Mapping[str, Any], found: Mapping[str, Any]) -> list[str]:
+    """Print every ratio of a part beside the one that is kept, and return those that are slower."""
+    slower = []
+    for what in (what for what in kept if what.startswith("ratio")):
+        sentence = f"{name}, {what}: {found[what]:.3f}, kept {kept[what]:.3f}"
+        print(sentence, flush=True)
+        if found[what] > WORSE * kept[what]:
+            slower.append(sentence)
+    return slower
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("parts", nargs="*", metavar="PART", help=f"{', '.join(PARTS)}; by default all")
     parser.add_argument("--check", action="store_true", help="compare with the result that is kept, and keep nothing")
     arguments = parser.parse_args()
-    torch.set_num_threads(1)
+    parts = arguments.parts or list(PARTS)
     kept: dict[str, Any] = json.loads(RESULT.read_text("utf-8")) if RESULT.exists() else {}
+    if unknown := [name for name in parts if name not in PARTS]:
+        parser.error(f"there is no part {unknown[0]!r}, only {', '.join(PARTS)}")
+    if arguments.check and (missing := [name for name in parts if name not in kept]):
+        parser.error(f"nothing is kept to compare with: run `python benchmarks/ratios.py {' '.join(missing)}`")
+    torch.set_num_threads(1)
     slower = []
-    for name in arguments.parts or PARTS:
+    for name in parts:
         found = PARTS[name]()
         print(f"{name}: {json.dumps(found)}", flush=True)
         if arguments.check:
-            if name in kept and found["ratio"] > WORSE * kept[name]["ratio"]:
-                slower.append(f"{name}: {found['ratio']:.3f} instead of {kept[name]['ratio']:.3f}")
+            slower += compared(name, kept[name], found)
             continue
         kept[name] = found
         kept["environment"] = environment(CPU) | {"processor": processor()}

@@ -1,5 +1,6 @@
 import math
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from torchvision.transforms.v2 import functional as tv
 from taskscape.batch import Batch, Target
 from taskscape.data import Augmentation
 from taskscape.data.augment import Draws, draw
+from taskscape.data.augment.lens import Lens
 from taskscape.modalities import Depth, Modality, Normals, Semseg
 from taskscape.modalities.class_sets import CITYSCAPES_19
 
@@ -254,6 +256,20 @@ def test_perspective_of_a_plane() -> None:
     offset = np.einsum("i,ihw->hw", found[0, 0], points)[valid]
     assert np.ptp(offset) < 0.05 * np.abs(offset.mean())  # labels come from the nearest pixel
     assert after[24, 32] == pytest.approx(depth[24, 32], rel=0.02)
+
+
+def test_without_perspective_one_number_divides_the_depth() -> None:
+    """A perspective step that happens to be none goes the other way, and gives the same bits."""
+    batch, drawn = random_batch((12, 17), count=5), draw(3, 1, range(5))
+    settings = Augmentation(flip=True, scale_range=(0.7, 1.6), rotation=20.0, lens=Lens(distortion=0.1))
+    expected = augmented(settings, batch, drawn)
+    none = drawn._replace(perspective_x=np.full(5, 0.5), perspective_y=np.full(5, 0.5))
+    found = augmented(replace(settings, perspective=0.2), batch, none)
+    assert torch.equal(found.image, expected.image)
+    for task, (value, valid) in expected.targets.items():
+        assert torch.equal(found.targets[task].value, value)
+        assert torch.equal(found.targets[task].valid, valid)
+    assert torch.equal(batch.image, random_batch((12, 17), count=5).image)  # the source stays as it was
 
 
 def test_a_crop_larger_than_the_image_is_not_valid_around_it() -> None:

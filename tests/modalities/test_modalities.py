@@ -127,6 +127,14 @@ def test_histograms_count_every_pixel(modality: Modality) -> None:
     assert not modality.histogram(values[:0]).any()
 
 
+def test_bytes_are_divided_by_255() -> None:
+    stored = torch.arange(256, dtype=torch.uint8).repeat_interleave(3).view(2, 8, 16, 3)
+    image = Rgb().unpack(stored).value
+    expected = torch.from_numpy((stored.numpy() / np.float32(255)).astype(np.float32)).permute(0, 3, 1, 2)
+    assert torch.equal(image, expected)
+    assert image.is_contiguous(memory_format=torch.channels_last)
+
+
 def test_depth_statistics() -> None:
     values = np.array([0.1, 0.3, 1, 2, 3, 300])
     counts = dict(zip(Depth().bins, Depth().histogram(values), strict=True))

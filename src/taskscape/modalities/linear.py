@@ -7,10 +7,9 @@ if TYPE_CHECKING:
 
 
 def apply_matrix(matrix: "Tensor", x: "Tensor") -> "Tensor":
-    """Return the (B, 3, 3) matrices applied to the three channels of (B, 3, H, W).
+    """Return the (B, n, 3) matrices applied to the three channels of (B, 3, H, W).
 
     Not as a matrix product, which a GPU may round to ten bits and autocast to eight.
     """
     m = matrix[..., None, None]
-    mixed = (m[:, :, 0] * x[:, 0:1]).addcmul(m[:, :, 1], x[:, 1:2])
-    return mixed.addcmul(m[:, :, 2], x[:, 2:3])
+    return (m[:, :, 0] * x[:, 0:1]).addcmul_(m[:, :, 1], x[:, 1:2]).addcmul_(m[:, :, 2], x[:, 2:3])

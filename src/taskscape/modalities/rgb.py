@@ -46,7 +46,8 @@ class Rgb(Modality):
         import torch
 
         valid = torch.ones((), dtype=torch.bool, device=stored.device).expand(stored.shape[:-1])
-        return Target(stored.permute(0, 3, 1, 2) / 255, valid)
+        # Dividing bytes gives the same numbers and takes twenty times as long.
+        return Target(stored.permute(0, 3, 1, 2).float().div_(255), valid)
 
     @override
     def to_array(self, values: "Tensor") -> Array:

@@ -157,24 +157,30 @@ class Augmentation(RangedSettings):
         pixels = _pixels(crop, batch.image.device)
         if self.lens.distortion:
             pixels = self.lens.bend(pixels, draws)
-        x, y, depth_ratio = _sources(homography_b33, pixels)
-        column, row = x.round().long(), y.round().long()
-        inside = (column >= 0) & (column < width) & (row >= 0) & (row < height)
-        nearest = row.clamp(0, height - 1) * width + column.clamp(0, width - 1)
+        # Without perspective one number divides the depth of all pixels of an image.
+        depth_ratio = apply_matrix(homography_b33[:, 2:], pixels if self.perspective else pixels[..., :1, :1])
+        depth_ratio.clamp_min_(1e-3)  # what a strong perspective puts behind the camera lies far outside
+        sources = apply_matrix(homography_b33[:, :2], pixels).div_(depth_ratio)
+        axes = list(zip(sources.unbind(1), (width, height), strict=True))
+        nearest = [axis.round() for axis, _ in axes]
+        within = [pixel.clamp(0, length - 1) for pixel, (_, length) in zip(nearest, axes, strict=True)]
+        inside = torch.eq(nearest[0], within[0]).logical_and_(nearest[1] == within[1])
+        column, row = (pixel.int() for pixel in within)  # much faster than 64 bits
+        index = torch.add(column, row, alpha=width).long().flatten(1).unsqueeze(1)
 
         def take(value: Tensor) -> Tensor:
             channels = value.reshape(len(value), -1, height * width)
-            index = nearest.flatten(1).unsqueeze(1).expand(-1, channels.shape[1], -1)
-            return channels.gather(2, index).view(*value.shape[:-2], *crop)
+            return channels.gather(2, index.expand(-1, channels.shape[1], -1)).view(*value.shape[:-2], *crop)
 
         targets = {
-            name: Target(modalities[name].warp(take(value), motion_b33, depth_ratio), take(valid) & inside)
+            name: Target(modalities[name].warp(take(value), motion_b33, depth_ratio), take(valid).logical_and_(inside))
             for name, (value, valid) in batch.targets.items()
         }
-        grid = torch.stack([(2 * x + 1) / width - 1, (2 * y + 1) / height - 1], -1)
+        for axis, length in axes:
+            axis.mul_(2).add_(1).div_(length).sub_(1)  # -1 … 1 from edge to edge
         # Padding with the border, then blackening, keeps the outermost half pixel from fading to black.
-        image = F.grid_sample(batch.image, grid, padding_mode="border", align_corners=False)
-        return batch._replace(image=image * inside.unsqueeze(1), targets=targets)
+        image = F.grid_sample(batch.image, sources.movedim(1, 3), padding_mode="border", align_corners=False)
+        return batch._replace(image=image.mul_(inside.unsqueeze(1)), targets=targets)
 
     def _camera_motion(self, draws: Draws, crop: tuple[int, int]) -> Floats:
         """Return M, (B, 3, 3), of a camera whose focal length is one pixel: x/z is in pixels from the center."""
@@ -242,13 +248,6 @@ def _pixels(size: tuple[int, int], device: torch.device) -> Tensor:
         indexing="ij",
     )
     return torch.stack([x, y, torch.ones_like(x)]).unsqueeze(0)
-
-
-def _sources(homography: Tensor, pixels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Return where each output pixel comes from, x and y (B, h, w), and what its depth is divided by, (B, 1, h, w)."""
-    x, y, w = apply_matrix(homography, pixels).unbind(1)
-    w = w.clamp_min(1e-3)  # what a strong perspective puts behind the camera lies far outside
-    return x / w, y / w, w.unsqueeze(1)
 
 
 def _factor(amount: float, draw: Floats) -> Floats:
