@@ -176,3 +176,9 @@ def test_normals_as_8_bit_images() -> None:
     decoded = decode_8bit(coded)
     assert not decoded[0].any() and np.abs(decoded - normals).max() <= 1 / 255 + 1e-6
     assert np.array_equal(encode_8bit(decoded), coded)
+
+
+@pytest.mark.parametrize("modality", EVERY, ids=IDS)
+def test_people_read_a_word_instead_of_a_key_but_the_name_that_a_user_gave(modality: Modality) -> None:
+    assert modality.called(modality.name) == (modality.title or modality.name) != "semseg"
+    assert modality.called("lawn") == "lawn"

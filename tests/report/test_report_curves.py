@@ -75,4 +75,4 @@ def test_a_setting_in_a_word_or_two() -> None:
     assert headline({"type": "deeplab-joint", "rates": [3, 6], "encoder": "resnet18"}) == "deeplab-joint, resnet18"
     assert headline({"type": "fixed", "weights": {}}) == "fixed"
     assert headline({"type": "wide", "encoder": {"type": "x"}}) == "wide"
-    assert [headline(value) for value in ("text", 4, None, {"folder": "a"}, {})] == ["text", "4", "null", "a", ""]
+    assert [headline(value) for value in ("text", 4, None, {"folder": "a"}, {})] == ["text", "4", "none", "a", ""]

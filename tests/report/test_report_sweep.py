@@ -5,6 +5,8 @@ import json
 from pathlib import Path
 
 from taskscape.metrics.spec import MetricSpec
+from taskscape.modalities import Semseg
+from taskscape.modalities.class_sets import CITYSCAPES_2
 from taskscape.report.sweep import SweepTable, SweptRun, write_sweep
 
 MIOU = MetricSpec("mIoU", "%", "Overlap.", digits=2, higher_is_better=True, leads=True)
@@ -17,7 +19,8 @@ def swept(folder: Path, rate: str, seed: int, miou: float | None, loss: float) -
     state, note = ("failed", "<no room>") if miou is None else ("finished", "")
     command = f"taskscape train joint --optimizer.lr {rate} --seed {seed}"
     path = folder / "runs" / f"lr={rate},seed={seed}"
-    return SweptRun(path, values, state, note, command, metrics, {"semseg/miou": MIOU}, curves, 60.0)
+    specs, tasks = {"semseg/miou": MIOU}, {"semseg": Semseg(CITYSCAPES_2)}
+    return SweptRun(path, values, state, note, command, metrics, specs, curves, 60.0, tasks)
 
 
 def test_a_sweep_says_what_is_best_and_draws_metrics_and_losses(tmp_path: Path) -> None:
@@ -28,7 +31,7 @@ def test_a_sweep_says_what_is_best_and_draws_metrics_and_losses(tmp_path: Path) 
     best = json.loads((tmp_path / "results.json").read_text())["best"]
     assert best == {"run": "lr=1e-2,seed=0", "command": "taskscape train joint --optimizer.lr 1e-2 --seed 0"}
     assert "40.50 <small>± 0.71</small>" in text and text.index("40.50 <small>") < text.index("32.00 <small>")
-    assert "Validation loss, semseg" in text and "optimizer: learning rate 1e-2 from 2 at 1 to 0.9 at 2" in text
+    assert "Validation loss, segmentation" in text and "optimizer: learning rate 1e-2 from 2 at 1 to 0.9 at 2" in text
     assert text.count("optimizer.lr") == 1, "only the command has the flag's name"
     assert "1 run without a result" in text and "&lt;no room&gt;" in text
     rows = list(csv.DictReader((tmp_path / "results.csv").open()))

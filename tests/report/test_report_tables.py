@@ -27,7 +27,7 @@ def test_metrics_on_the_terminal(make_run: MakeRun) -> None:
     ("name", "value", "text"),
     [
         ("parameters", 20_500_000, "20.5 M"), ("flops", 6e9, "6.00 G"), ("flops", 150e9, "150 G"),
-        ("parameters", 0, "0.00"),
+        ("parameters", 0, "0"), ("parameters", 33.0, "33"),
         ("seconds_per_image", 0.0233, "23.3 ms"), ("seconds_per_image", 2e-5, "20.0 µs"), ("seconds", 45, "45.0 s"),
         ("seconds", 1900, "32 min"), ("seconds", 90000, "25 h 00 min"),
     ],

@@ -184,7 +184,7 @@ def test_names_of_videos_are_checked(predictor: Predictor) -> None:
 def test_a_sheet_has_each_picture_at_its_place() -> None:
     rng = np.random.default_rng(0)
     pictures = {name: rng.integers(0, 256, (30, 40, 3), np.uint8) for name in ("image", "a", "b", "c", "d")}
-    filled = Sheet(dict.fromkeys(pictures, ()), (30, 40)).filled(pictures)
+    filled = Sheet({name: (name, ()) for name in pictures}, (30, 40)).filled(pictures)
     found = []
     for picture in pictures.values():
         large = picture.repeat(9, 0).repeat(9, 1)  # 360 pixels wide

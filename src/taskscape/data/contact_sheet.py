@@ -68,7 +68,7 @@ def _block(split: str, store: Store, indices: Array, labels: _Labels, views: dic
     for name, shown in views.items():
         values, valid = labels[name]
         colors = [_sized(shown.colorize(one, mask), label=True) for one, mask in zip(values, valid, strict=True)]
-        rows.append(_row(name, [np.full_like(photos[0], 255), *colors]))
+        rows.append(_row(shown.modality.called(name), [np.full_like(photos[0], 255), *colors]))
     title = text(f"{split}: {len(store)} images of {store.size[0]}x{store.size[1]}", max(rows[0].shape[1], 400))
     gap = np.full((6, 1, 3), 255, np.uint8)
     return stacked([title, *(part for row in rows for part in (row, gap)), gap, gap])
@@ -91,7 +91,7 @@ def _sized(picture: RgbArray, label: bool = False) -> RgbArray:
 def _keys(views: dict[str, View[Any]], width: int) -> list[RgbArray]:
     """Return what the colors of each field mean, as many beside each other as have room."""
     keys = [
-        stacked([text(name, LEAST_WIDTH), draw_key(shown.key(), LEAST_WIDTH)])
+        stacked([text(shown.modality.called(name), LEAST_WIDTH), draw_key(shown.key(), LEAST_WIDTH)])
         for name, shown in views.items()
         if shown.key()
     ]

@@ -88,10 +88,11 @@ class Prediction(Mapping[str, Array]):
         small = self.for_pictures()
         pictures = [captioned(small.image, "image")]
         for task, preview in small.previews().items():
-            pictures.append(captioned(np.asarray(preview), task, self.views[task].preview_key()))
+            word = self.views[task].modality.called(task)
+            pictures.append(captioned(np.asarray(preview), word, self.views[task].preview_key()))
             if task in self.confidence:
                 shown = self.confidence_views[task]
-                pictures.append(captioned(shown.colorize(small.confidence[task]), f"{task} confidence", shown.key()))
+                pictures.append(captioned(shown.colorize(small.confidence[task]), f"{word}, confidence", shown.key()))
         return Image.fromarray(in_a_row(pictures))
 
     def for_pictures(self) -> Self:

@@ -38,6 +38,10 @@ class Modality(ABC):
     sentinel: ClassVar[int | None]
     """The stored value of pixels without a label; None where every pixel has a value."""
 
+    def called(self, name: str) -> str:
+        """Return what a task or field of that name is called for people: ``title``, unless a user gave it its name."""
+        return self.title if self.title and name == self.name else name
+
     @property
     @abstractmethod
     def unit(self) -> str:
@@ -94,6 +98,13 @@ class Modality(ABC):
 
     def as_label(self, values: Array) -> Array:
         """Return a prediction, (H, W) + ``shape``, as what a store may keep as a label; the same unless overridden."""
+        return values
+
+    def beside(self, values: Array, label: Array, known: Mask) -> Array:
+        """Return a prediction, (H, W) + ``shape``, in the unit of a label that some pixels of the image have.
+
+        ``known`` says which, (H, W); the same unless overridden.
+        """
         return values
 
     def conversion_to(self, other: "Modality", how: str = "") -> Callable[[Target], Target]:

@@ -96,7 +96,10 @@ def curve_charts(curves: Curves) -> str:
         charts.append(_weights({task_word(name, curves.tasks): epochs[columns[0]] for name, columns in weight.items()}))
 
     rest = [metric_chart(curves, name, REST) for name in metrics if name not in first]
-    rest += [chart(column_words(column), [Series(column, REST, epochs[column])]) for column in _others(curves)]
+    rest += [
+        chart(words, [Series(words, REST, epochs[column])])
+        for column, words in ((column, column_words(column)) for column in _others(curves))
+    ]
     over_time = [_over_time(curves, name, COLORS[i]) for i, name in enumerate(first)]
 
     closed = folded("Over time instead of epochs", grid(over_time)) if any(over_time) else ""

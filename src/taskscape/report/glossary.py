@@ -88,7 +88,8 @@ def cost_text(name: str, value: float) -> str:
 
 
 def _scaled(value: float, units: tuple[tuple[str, float], ...]) -> str:
-    """Return the value in the largest unit that it reaches, with three digits."""
+    """Return the value in the largest unit that it reaches, with three digits; a small count as it is."""
     unit, size = max((u for u in units if value >= u[1]), key=lambda u: u[1], default=units[0])
-    number = f"{value / size:#.3g}" if value / size < 999.5 else f"{value / size:.0f}"
+    whole = value / size >= 999.5 or (not unit and value == round(value))
+    number = f"{value / size:.0f}" if whole else f"{value / size:#.3g}"
     return f"{number.rstrip('.')} {unit}".rstrip()

@@ -38,7 +38,8 @@ def _size(part: str, sizes: Mapping[str, int]) -> str:
 
 def _share(part: str, sizes: Mapping[str, int]) -> str:
     share = 100 * sizes[part] / sum(sizes.values())
-    return f'<td><i class="bar" style="--width:{share:.1f}%"></i>{share:.0f} %</td>'
+    text = "&lt; 1 %" if 0 < share < 0.5 else f"{share:.0f} %"
+    return f'<td><i class="bar" style="--width:{share:.1f}%"></i><span>{text}</span></td>'
 
 
 def _words(part: str, tasks: Mapping[str, Modality]) -> str:

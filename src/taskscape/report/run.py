@@ -161,8 +161,8 @@ def flatten(settings: Any, prefix: str = "") -> dict[str, str]:
 
 
 def setting_text(setting: Any) -> str:
-    """Return a setting as text: a string as it is, an empty list or mapping as none, other values as JSON."""
-    if isinstance(setting, dict | list) and not setting:
+    """Return a setting as text: a string as it is, none for no value or an empty list or mapping, others as JSON."""
+    if setting is None or (isinstance(setting, dict | list) and not setting):
         return "none"
     return setting if isinstance(setting, str) else json.dumps(setting, default=str, ensure_ascii=False)
 

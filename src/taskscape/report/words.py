@@ -17,8 +17,7 @@ _WORDS = {
 
 def task_word(name: str, tasks: Mapping[str, Modality]) -> str:
     """Return what a task is called in a sentence: the word for its modality, or the name that a user gave it."""
-    modality = tasks.get(name)
-    return modality.title if modality is not None and modality.title and name == modality.name else name
+    return tasks[name].called(name) if name in tasks else name
 
 
 def task_words(tasks: Mapping[str, Modality]) -> str:

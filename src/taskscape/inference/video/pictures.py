@@ -30,27 +30,27 @@ def videos_of(predictor: Predictor, chosen: Sequence[str] = ()) -> tuple[str, ..
 class Sheet:
     """Pictures of one size in two columns, with titles and keys that are drawn once."""
 
-    def __init__(self, keys: Mapping[str, Key], size: tuple[int, int]) -> None:
-        """Lay out pictures of (H, W) pixels by their titles."""
+    def __init__(self, keys: Mapping[str, tuple[str, Key]], size: tuple[int, int]) -> None:
+        """Lay out pictures of (H, W) pixels; ``keys`` has the title of each and what its colors mean, by its name."""
         height, width = size
         self._scaled = (PANEL, max(round(height * PANEL / width), 1)) if width > PANEL else None
         blank = self._panel(np.zeros((height, width, 3), np.uint8))
-        panels = [captioned(blank, title, key) for title, key in keys.items()]
+        panels = [captioned(blank, title, key) for title, key in keys.values()]
         rows = [panels[i : i + 2] for i in range(0, len(panels), 2)]
         self._paper = stacked([in_a_row(row) for row in rows])
         self._places: dict[str, tuple[int, int]] = {}
         top = 0
-        for number, title in enumerate(keys):
+        for number, (name, (title, _)) in enumerate(keys.items()):
             row, column = divmod(number, 2)
             left = column * (rows[row][0].shape[1] + GAP)
-            self._places[title] = top + text(title, blank.shape[1]).shape[0], left
+            self._places[name] = top + text(title, blank.shape[1]).shape[0], left
             top += max(panel.shape[0] for panel in rows[row]) if number == len(keys) - 1 or column else 0
 
     def filled(self, pictures: Mapping[str, RgbArray]) -> RgbArray:
-        """Return the sheet with the pictures, (H, W, 3), by their titles."""
+        """Return the sheet with the pictures, (H, W, 3), by their names."""
         sheet = self._paper.copy()
-        for title, (top, left) in self._places.items():
-            panel = self._panel(pictures[title])
+        for name, (top, left) in self._places.items():
+            panel = self._panel(pictures[name])
             sheet[top : top + panel.shape[0], left : left + panel.shape[1]] = panel
         return sheet
 
@@ -67,11 +67,12 @@ def drawing(
 
     All have the color scales of the predictor's views.
     """
-    keys: dict[str, Key] = {"image": ()}
+    keys: dict[str, tuple[str, Key]] = {"image": ("image", ())}
     for task, view in predictor.views.items():
-        keys[task] = view.preview_key()
+        word = view.modality.called(task)
+        keys[task] = word, view.preview_key()
         if task in predictor.confidence_views:
-            keys[f"{task}.confidence"] = predictor.confidence_views[task].key()
+            keys[f"{task}.confidence"] = f"{word}, confidence", predictor.confidence_views[task].key()
     sheet = Sheet(keys, size) if SIDE_BY_SIDE in names else None
     wanted = [name for name in keys if name in names or sheet is not None]
 

@@ -15,7 +15,7 @@ from taskscape.report.html import folded, page, tiles, warning, wide
 from taskscape.report.parallel import Coordinate, parallel
 from taskscape.report.steps import Curve
 from taskscape.report.sweep.table import SweepTable, SweptGroup, SweptRun
-from taskscape.report.words import heading, setting_words
+from taskscape.report.words import heading, setting_words, task_word
 from taskscape.run_folder import RunFolder
 
 _DRAWN = 40
@@ -141,7 +141,11 @@ def _curves(table: SweepTable, groups: Sequence[SweptGroup]) -> str:
     """Draw the validations of the best settings: a color each as far as there are colors, the others faint."""
     drawn = chart(table.spec.title, _lines(groups, f"val/{table.monitor}"), unit_and_direction(table.spec))
     columns = dict.fromkeys(column for run in table.runs for column in run.curves if column.startswith("val/loss/"))
-    lines = {f"Validation loss, {column.removeprefix('val/loss/')}": _lines(groups, column) for column in columns}
+    tasks = {name: modality for run in table.runs for name, modality in run.tasks.items()}
+    lines = {
+        f"Validation loss, {task_word(column.removeprefix('val/loss/'), tasks)}": _lines(groups, column)
+        for column in columns
+    }
     losses = [
         chart(title, of, y_log=spans_decades([y for s in of for _, y in s.points])) for title, of in lines.items()
     ]

@@ -7,6 +7,7 @@ from statistics import fmean
 from typing import Any
 
 from taskscape.metrics.spec import MetricSpec
+from taskscape.modalities import Modality
 from taskscape.report.run import Run, read_curves
 from taskscape.report.steps import Curve
 from taskscape.report.words import setting_words
@@ -32,6 +33,8 @@ class SweptRun:
     """By column of ``metrics.csv``, over epochs."""
     seconds: float | None = None
     """Time of training."""
+    tasks: Mapping[str, Modality] = field(default_factory=dict)
+    """What it predicts."""
 
     @classmethod
     def read(cls, path: Path, values: Mapping[str, str], state: str, note: str, command: str) -> "SweptRun":
@@ -40,8 +43,8 @@ class SweptRun:
             return cls(path, values, state, note, command, curves=read_curves(RunFolder(path)))
         run = Run.load(path)
         result = run.result
-        seconds = result.cost.get("seconds")
-        return cls(path, values, state, note, command, result.metrics, result.specs, run.curves, seconds)
+        of_result = result.metrics, result.specs, run.curves, result.cost.get("seconds"), result.tasks
+        return cls(path, values, state, note, command, *of_result)
 
 
 @dataclass(frozen=True)
