@@ -13,9 +13,14 @@ TILTED = 3.0
 """Metres from the top of a picture to its bottom, in the network's depth, which begins at 2."""
 
 
-def network(name: str, threshold: int = 127, *, depth: bool = True, metres: float = 2.0) -> PageModel:
-    """A network that calls pixels bright by their red, and the floor nearer the lower it is."""
-    tasks = ["semseg", "depth"] if depth else ["semseg"]
+def network(
+    name: str, threshold: int = 127, *, depth: bool = True, metres: float = 2.0, confidence: bool = False
+) -> PageModel:
+    """A network that calls pixels bright by their red, and the floor nearer the lower it is.
+
+    With ``confidence`` it is the surer that a class is right the redder a pixel is.
+    """
+    tasks = ["semseg", *(["depth"] * depth), *(["semseg.confidence"] * confidence)]
     content = lzma.compress(_onnx(threshold, metres, tasks), check=lzma.CHECK_CRC32, filters=_FILTERS)
     about = {
         "name": name,
@@ -54,6 +59,22 @@ _OUTPUTS: dict[str, dict[str, Any]] = {
             "ticks": [],
         },
     },
+    "semseg.confidence": {
+        "name": "semseg.confidence",
+        "title": "Classes, confidence",
+        "unit": "%",
+        "channels": 1,
+        "text": "Probability that the class is right.",
+        "of": "semseg",
+        "drawing": {
+            "kind": "scale",
+            "colors": [[level, level, 90] for level in range(256)],
+            "logarithmic": False,
+            "ends": [0, 1],
+            "relative": False,
+            "ticks": [[0, "0, unsure"], [0.5, "50 %"], [1, "100 %, sure"]],
+        },
+    },
 }
 
 
@@ -74,7 +95,11 @@ def _onnx(threshold: int, metres: float, tasks: list[str]) -> bytes:
             helper.make_node("Slice", ["falling", "start", "end", "channel"], ["one"]),
             helper.make_node("Sub", ["far", "one"], ["depth"]),
         ]
+    if "semseg.confidence" in tasks:
+        nodes.append(helper.make_node("Div", ["red", "white"], ["reds"]))
+        nodes.append(helper.make_node("Unsqueeze", ["reds", "start"], ["semseg.confidence"]))
     constants = {
+        "white": np.array(255, np.float32),
         "zero": np.array(0),
         "threshold": np.array(threshold, np.float32),
         "nothing": np.array(0, np.float32),
@@ -86,7 +111,9 @@ def _onnx(threshold: int, metres: float, tasks: list[str]) -> bytes:
         "channel": np.array([1]),
     }
     used = {name for node in nodes for name in node.input}
-    shapes = {"semseg": (TensorProto.INT64, [1, "h", "w"]), "depth": (TensorProto.FLOAT, [1, 1, "h", "w"])}
+    scalar: tuple[int, list[int | str]] = (TensorProto.FLOAT, [1, 1, "h", "w"])
+    ids: tuple[int, list[int | str]] = (TensorProto.INT64, [1, "h", "w"])
+    shapes = {"semseg": ids, "depth": scalar, "semseg.confidence": scalar}
     graph = helper.make_graph(
         nodes,
         "tiny",

@@ -19,8 +19,8 @@ def exported(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[Path]:
     """The runs that were exported, in their order: without the minute that it takes."""
     runs: list[Path] = []
 
-    def export(run: Path, to: str, folder: Path) -> None:
-        assert to == "web"
+    def export(run: Path, to: str, folder: Path, *, confidence: bool) -> None:
+        assert to == "web" and confidence  # classes say how sure they are
         runs.append(Path(run))
         write_folder([PageModel({"name": Path(run).name}, {}, str(len(runs)), 16, {})], folder / PAGE)
 
@@ -96,7 +96,7 @@ def test_runs_are_looked_at_before_the_first_is_exported(exported: list[Path], t
 
 
 def test_what_fails_leaves_nothing(exported: list[Path], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    def fail(run: Path, to: str, folder: Path) -> None:
+    def fail(run: Path, to: str, folder: Path, *, confidence: bool) -> None:
         (folder / "model.onnx").write_bytes(b"half")
         raise ValueError("it computed other values")
 

@@ -1,11 +1,13 @@
 """The page as the server gives it: the cloud of points, two networks beside each other, the camera."""
 
 import importlib.util
+import io
 import threading
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from PIL import Image
 
 from browsers import CHROMIUM, FLAGS, PATIENCE, browser, needs_browser, opened, wait_for_prediction
 from taskscape.app.server import start
@@ -143,6 +145,36 @@ def test_the_camera_starts_switches_and_stops(chromium: Any, address: str) -> No
         assert page.inner_text("#camera") == "Camera"
         assert not page.is_visible("#camera-swap") and not page.is_visible("#camera-speed")
         assert not page.is_visible("#error")
+
+
+def test_a_camera_that_is_gone_is_said(chromium: Any, address: str) -> None:
+    with opened(chromium, address) as page:
+        wait_for_prediction(page)
+        page.evaluate(
+            """() => {
+                const media = navigator.mediaDevices, own = media.getUserMedia.bind(media);
+                media.getUserMedia = async (asked) => (window.stream = await own(asked));
+            }"""
+        )
+        page.click("#camera")
+        page.wait_for_selector("#camera-speed:has-text('frames per second')", timeout=PATIENCE)
+        page.evaluate("() => stream.getVideoTracks()[0].dispatchEvent(new Event('ended'))")
+        page.wait_for_selector("#error:has-text('The camera is gone')", timeout=PATIENCE)
+        wait_for_prediction(page)  # what was under way
+        assert page.is_visible("#error")
+        assert page.inner_text("#camera") == "Camera"
+
+
+def test_another_network_takes_the_picture_that_was_opened_last(page: Any) -> None:
+    page.select_option("#model", label="runs/dark")
+    wait_for_prediction(page)
+    picture = io.BytesIO()
+    Image.new("RGB", (300, 200)).save(picture, "PNG")
+    page.set_input_files("#file", {"name": "new.png", "mimeType": "image/png", "buffer": picture.getvalue()})
+    page.select_option("#model", label="runs/bright")
+    page.wait_for_function("() => taskscapeFrame.model.about.name === 'runs/bright'", timeout=PATIENCE)
+    wait_for_prediction(page)
+    assert page.evaluate("[taskscapeFrame.picture.width, taskscapeFrame.model.about.name]") == [300, "runs/bright"]
 
 
 @pytest.mark.parametrize(

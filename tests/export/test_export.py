@@ -133,10 +133,6 @@ def test_programs_say_how_sure_they_are() -> None:
 def test_what_cannot_say_how_sure_it_is_is_named(run: Path, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"none of depth, normals says how sure it is"):
         export.export(run, "torch", tmp_path, tasks=["depth", "normals"], confidence=True)
-    with pytest.raises(
-        ValueError, match=r"--to web does not show confidence: leave --confidence out, or export to onnx"
-    ):
-        export.export(run, "web", tmp_path, confidence=True)
 
 
 @pytest.mark.parametrize("form", list(export.FORMATS))

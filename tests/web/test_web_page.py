@@ -17,9 +17,11 @@ from PIL import Image
 
 import taskscape
 from browsers import CHROMIUM, FLAGS, PATIENCE, browser, needs_browser, opened, wait_for_prediction
+from taskscape.cli import main
 from taskscape.export import export
 from taskscape.export.web import read_folder, write_folder
 from taskscape.released import DEFAULT
+from taskscape.views import ConfidenceView
 from tiny import tiny
 
 HAS_ONNX = all(importlib.util.find_spec(name) for name in ("onnx", "onnxscript", "onnxruntime"))
@@ -70,8 +72,10 @@ def expected(run: Path | str, picture: Path, height: int) -> dict[str, np.ndarra
         rgb = torch.from_numpy(np.array(image.convert("RGB"))).permute(2, 0, 1)[None].float()
     width = round(rgb.shape[-1] * height / rgb.shape[-2])
     small = F.interpolate(rgb, (height, width), mode="bilinear", antialias=True).round().clamp(0, 255)
-    outputs = model.forward(small / 255)
-    return {name: task.decode(outputs.final[name]).numpy() for name, task in model.tasks.items()}
+    raw = model.forward(small / 255).final
+    values = {name: task.decode(raw[name]) for name, task in model.tasks.items()}
+    sure = {f"{name}.confidence": task.confidence_of(raw[name]) for name, task in model.tasks.items()}
+    return {name: map.numpy() for name, map in {**values, **sure}.items() if map is not None}
 
 
 def found(page: Any) -> dict[str, np.ndarray]:
@@ -115,6 +119,32 @@ def test_one_file_has_all_inside(chromium: Any, run: Path, single: Path, picture
     with opened(chromium, alone) as page:
         show(page, picture)
         assert_equal(page, expected(run, picture, 32), same=0.99, bound=0.01)
+
+
+@pytest.mark.parametrize("width", [390, 1400])
+def test_it_shows_how_sure_the_network_is(
+    chromium: Any, run: Path, picture: Path, tmp_path: Path, width: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    main(["export", str(run), "--to", "web", "--confidence", "--out", str(tmp_path)])
+    assert "semseg.confidence" in capsys.readouterr().out
+    with opened(chromium, tmp_path / "page/index.html", width) as page:
+        show(page, picture)
+        assert list(found(page)) == ["semseg", "depth", "normals", "semseg.confidence"]
+        assert_equal(page, expected(run, picture, 32), same=0.999, bound=1e-3)
+        page.get_by_text("Segmentation, confidence").click()
+        words = page.inner_text("#legend")
+        for part in (*ConfidenceView("probability that the class is right").key()[:1], "0, unsure", "100 %, sure"):
+            assert str(part) in words
+        sure = page.inner_text("#readings dd >> nth=0 >> small")
+        at = found(page)["semseg.confidence"].reshape(32, 48)[19, 24]  # where the point begins
+        assert sure == f"{100 * at:.{at < 0.1:d}f} % sure"
+        assert page.inner_text("#readings dd >> nth=1 >> small") == ""  # depth does not say it
+        colors = page.eval_on_selector(
+            ".stage .map", "map => Array.from(map.getContext('2d').getImageData(0, 0, 48, 32).data)"
+        )
+        given = found(page)["semseg.confidence"].reshape(32, 48).astype(np.float32)
+        assert np.array_equal(np.array(colors).reshape(32, 48, 4)[..., :3], ConfidenceView("").colorize(given))
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
 def test_files_that_are_no_pictures_get_a_message(chromium: Any, folder: Path, picture: Path, tmp_path: Path) -> None:

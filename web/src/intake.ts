@@ -2,8 +2,8 @@
 
 import { byId } from "./elements.js";
 
-/** Calls back with every file. */
-export function takeFiles(opened: (file: File) => void): void {
+/** Calls back with every file, and with words where something else was dropped. */
+export function takeFiles(opened: (file: File) => void, fail: (text: string) => void): void {
   const input = byId("file", HTMLInputElement);
   input.addEventListener("change", () => {
     const file = input.files?.[0];
@@ -23,6 +23,7 @@ export function takeFiles(opened: (file: File) => void): void {
     within(-inside);
     const file = event.dataTransfer?.files[0];
     if (file) opened(file);
+    else fail("What was dropped is no file: save the picture, and drop its file or open it");
   });
   document.addEventListener("paste", (event) => {
     const file = event.clipboardData?.files[0];

@@ -25,10 +25,17 @@ class Application implements Page {
   readonly #engine = new Engine(say);
   readonly #mounted = new Set<Surface>();
   #surface: Surface | undefined;
+  /** What is shown, and what it is called. */
   #frame: Frame | undefined;
   #name = "";
-  /** Counts pictures, so that the answer for an older one is not shown over a newer one. */
-  #latest = 0;
+  /** What is to be shown next. */
+  #next: { readonly picture: HTMLCanvasElement; readonly name: string } | undefined;
+  /** The prediction under way: there is one at a time, and what is overtaken while it waits is not computed. */
+  #running: Promise<void> = Promise.resolve();
+  /** Counts files, so that one that takes long to open is not shown over a later one. */
+  #files = 0;
+  /** How many files and pictures the page works on. */
+  #work = 0;
 
   constructor(inside: Contents) {
     const [first] = inside.models;
@@ -43,7 +50,7 @@ class Application implements Page {
       source.mount(host, this);
     }
     tabs(byId("tabs", HTMLElement), byId("surfaces", HTMLElement), this.#surfaces(), (id, panel) => this.#open(id, panel));
-    takeFiles((file) => void this.#take(file, file.name || "The picture"));
+    takeFiles((file) => void this.#take(file, file.name || "The picture"), fail);
     licenses(inside.licenses);
     if (inside.example) void this.#example(inside);
     else say("Choose a picture to begin.");
@@ -53,23 +60,29 @@ class Application implements Page {
     return this.#engine.predict(model, picture);
   }
 
-  async show(picture: HTMLCanvasElement, name: string): Promise<void> {
-    const number = ++this.#latest;
-    busy(true);
+  show(picture: HTMLCanvasElement, name: string): Promise<void> {
+    fail("");
+    const next = (this.#next = { picture, name });
+    return this.#busily(async () => {
+      await this.#running;
+      if (next !== this.#next) return;
+      await (this.#running = this.#shown(picture, name, () => next === this.#next));
+    });
+  }
+
+  async #shown(picture: HTMLCanvasElement, name: string, isNewest: () => boolean): Promise<void> {
     try {
       const frame = await this.predict(this.model, picture);
-      if (number !== this.#latest) return;
+      if (!isNewest()) return;
       this.#frame = window.taskscapeFrame = frame;
       this.#name = name;
-      fail("");
       document.body.classList.add("predicted");
       this.#surface?.draw(frame);
       saySpeed(frame, name);
     } catch (error) {
-      if (number === this.#latest) this.#failed(error);
-    } finally {
-      if (number === this.#latest) busy(false);
+      if (isNewest()) this.#failed(error);
     }
+    if (isNewest()) this.#next = undefined;
   }
 
   say(text: string): void {
@@ -80,21 +93,33 @@ class Application implements Page {
     fail(text);
   }
 
+  /** Says what went wrong; what a camera gives ends there. */
   #failed(error: unknown): void {
+    for (const source of sources) source.stop();
     fail(error instanceof Error ? error.message : String(error));
     say("");
   }
 
   /** Opens a file; what a camera gives ends there. */
-  async #take(file: Blob, name: string): Promise<void> {
+  #take(file: Blob, name: string): Promise<void> {
     for (const source of sources) source.stop();
-    busy(true);
-    try {
-      await this.show(await openPicture(file, name), name);
-    } catch (error) {
-      this.#failed(error);
-      busy(false);
-    }
+    fail("");
+    const number = ++this.#files;
+    return this.#busily(async () => {
+      try {
+        const picture = await openPicture(file, name);
+        if (number === this.#files) await this.show(picture, name);
+      } catch (error) {
+        if (number === this.#files) this.#failed(error);
+      }
+    });
+  }
+
+  /** Says that the page works until all work is done. */
+  async #busily(work: () => Promise<void>): Promise<void> {
+    busy(++this.#work > 0);
+    await work();
+    busy(--this.#work > 0);
   }
 
   async #example({ example, credit }: Contents): Promise<void> {
@@ -132,7 +157,8 @@ class Application implements Page {
     select.addEventListener("change", () => {
       this.model = this.models[Number(select.value)] as Model;
       this.#describe();
-      if (this.#frame) void this.show(this.#frame.picture, this.#name);
+      const { picture, name } = this.#next ?? { picture: this.#frame?.picture, name: this.#name };
+      if (picture) void this.show(picture, name);
     });
   }
 }

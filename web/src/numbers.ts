@@ -15,6 +15,18 @@ export function percentile(sorted: ArrayLike<number>, percent: number): number {
   return a + (b - a) * (position - low);
 }
 
+/** Returns a share, 0..1, in percent: `0.4 %`, `93 %`. */
+export function percent(share: number): string {
+  const value = 100 * share;
+  return `${value > 0 && value < 10 ? value.toFixed(1) : value.toFixed(0)} %`;
+}
+
+/** Returns a number with its unit, if it has one. */
+export function withUnit(x: number, unit: string): string {
+  if (unit === "%") return percent(x);
+  return unit ? `${inWords(x)} ${unit}` : inWords(x);
+}
+
 /** Returns a number with three digits that count: `0.123`, `12.3`, `123`. */
 export function inWords(x: number): string {
   if (!Number.isFinite(x)) return "–";

@@ -7,8 +7,8 @@ import type { Drawing } from "../src/model/about.js";
 import type { Values } from "../src/model/frame.js";
 import { comparable, difference } from "../src/surfaces/compare-words.js";
 
-function values(drawing: Drawing, numbers: readonly number[], width: number, channels = 1): Values {
-  const output = { name: "task", title: "Task", unit: "m", channels, text: "", drawing };
+function values(drawing: Drawing, numbers: readonly number[], width: number, channels = 1, unit = "m"): Values {
+  const output = { name: "task", title: "Task", unit, channels, text: "", drawing };
   return { output, data: Float32Array.from(numbers), width, height: numbers.length / width / channels };
 }
 
@@ -17,7 +17,7 @@ function classes(...names: string[]): Drawing {
 }
 
 function distances(relative: boolean): Drawing {
-  return { kind: "scale", colors: [], logarithmic: true, ends: null, relative };
+  return { kind: "scale", colors: [], logarithmic: true, ends: null, relative, ticks: [] };
 }
 
 test("classes are compared by their names, whatever their numbers", () => {
@@ -42,6 +42,11 @@ test("distances are compared by their ratio, of an unknown scale after their med
     difference(values(distances(true), left!, 2), values(distances(true), right!, 2)),
     "Distances differ by 0 % on average.",
   );
+});
+
+test("shares are compared in percent", () => {
+  const drawing: Drawing = { ...distances(false), logarithmic: false } as Drawing;
+  assert.equal(difference(values(drawing, [0.5, 1], 2, 1, "%"), values(drawing, [0.25, 1], 2, 1, "%")), "Values differ by 13 % on average.");
 });
 
 test("directions are compared by their angle; what is no number counts for nothing", () => {

@@ -6,13 +6,13 @@ import { test } from "node:test";
 import type { Drawing, Output } from "../src/model/about.js";
 import type { Values } from "../src/model/frame.js";
 import { agrees, probePixels } from "../src/model/probe.js";
-import { inWords, percentile, round } from "../src/numbers.js";
+import { inWords, percentile, round, withUnit } from "../src/numbers.js";
 import { facing } from "../src/read/reading.js";
 import { painter } from "../src/views/paint.js";
 import { fit, position } from "../src/views/scale.js";
 
 const GRAY = [0, 0, 0] as const;
-const SCALE = { kind: "scale", colors: [...Array(255).keys()].map((x) => [x, x, x] as const), logarithmic: true, ends: null, relative: false } as const;
+const SCALE = { kind: "scale", colors: [...Array(255).keys()].map((x) => [x, x, x] as const), logarithmic: true, ends: null, relative: false, ticks: [] } as const;
 
 function values(drawing: Drawing, data: Float32Array | Uint8Array, width: number): Values {
   const output = { name: "a", title: "A", unit: "", channels: 1, text: "", drawing } satisfies Output;
@@ -27,6 +27,11 @@ test("numbers are rounded as in Python", () => {
 
 test("numbers have three digits that count", () => {
   assert.deepEqual([0.1234, 1.234, 12.34, 123.4, 0].map(inWords), ["0.123", "1.23", "12.3", "123", "0"]);
+});
+
+test("shares are told in percent, others with their unit", () => {
+  assert.deepEqual([0, 0.004, 0.934, 1].map((x) => withUnit(x, "%")), ["0 %", "0.4 %", "93 %", "100 %"]);
+  assert.deepEqual([withUnit(3.14159, "m"), withUnit(3.14159, "")], ["3.14 m", "3.14"]);
 });
 
 test("depth is colored by its logarithm, between percentiles of the map", () => {

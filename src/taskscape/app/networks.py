@@ -12,10 +12,11 @@ from importlib import metadata
 from pathlib import Path
 
 from taskscape.export import export, onnx_file
-from taskscape.export.web import PageModel, read_folder
+from taskscape.export.web import BUILT, PageModel, read_folder
 from taskscape.files import cache_folder, writing
 from taskscape.released import is_name, resolve
 from taskscape.run_folder import RunFolder
+from taskscape.runs import read_experiment
 
 PAGE = "page"
 """The folder that ``export`` makes for ``web``."""
@@ -66,7 +67,7 @@ def _exported(run: Path, name: str, folder: Path, tell: Callable[[str], None]) -
         temporary = Path(tempfile.mkdtemp(prefix="part-", dir=folder.parent))
     try:
         try:
-            export(run, "web", temporary)
+            export(run, "web", temporary, confidence=_says_confidence(run))
         except ValueError as error:
             raise ValueError(f"{name} cannot run in a browser: {error}") from error
         model = read_folder(temporary / PAGE)[0]
@@ -76,6 +77,10 @@ def _exported(run: Path, name: str, folder: Path, tell: Callable[[str], None]) -
         return model
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _says_confidence(run: Path) -> bool:
+    return any(task.distribution is not None for task in read_experiment(run).tasks.values())
 
 
 def _make_room(used: Sequence[Path]) -> None:
@@ -97,6 +102,7 @@ def _make_room(used: Sequence[Path]) -> None:
 def _key(run: RunFolder) -> str:
     """Return a checksum of all that the exported file follows from. Raises ``FileNotFoundError``."""
     digest = hashlib.sha256(metadata.version("taskscape").encode())
+    digest.update((BUILT / "manifest.json").read_bytes())  # the page may ask for what an earlier one did not
     for file in (run.weights, run.experiment, run.result()):
         if not file.is_file():
             remedy = f"train it to the end of its first epoch with `taskscape train --resume {run.path}`"

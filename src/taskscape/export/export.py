@@ -89,8 +89,6 @@ def export(
     for name in options:
         if name not in known:
             raise ValueError(f"--to {to} has no option {name!r}{nearest(name, known)}")
-    if wrapper and confidence:
-        raise ValueError(f"--to {to} does not show confidence: leave --confidence out, or export to {word}")
     if reduction is not None:
         if to not in reduction.formats:
             raise ValueError(f"--{reduction.name} is for --to {' or '.join(reduction.formats)}, not for --to {to}")

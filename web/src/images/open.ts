@@ -15,7 +15,7 @@ export async function openPicture(file: Blob, name: string): Promise<HTMLCanvasE
   if (file.size === 0) throw new Error(`${name} is empty: choose another picture`);
   if (file.size > MOST_MEGABYTES * 1e6)
     throw new Error(`${name} has ${Math.round(file.size / 1e6)} MB: choose a picture of at most ${MOST_MEGABYTES} MB`);
-  const size = sizeInHeader(new Uint8Array(await file.slice(0, HEADER_BYTES).arrayBuffer()));
+  const size = sizeInHeader(await beginning(file, name));
   const megapixels = size ? (size[0] * size[1]) / 1e6 : 0;
   if (size && megapixels > MOST_MEGAPIXELS)
     throw new Error(
@@ -25,6 +25,10 @@ export async function openPicture(file: Blob, name: string): Promise<HTMLCanvasE
   try {
     bitmap = await createImageBitmap(file, { colorSpaceConversion: "none", premultiplyAlpha: "none" });
   } catch {
+    if (size) {
+      const pixels = `${size[0]} × ${size[1]} pixels`;
+      throw new Error(`${name} (${pixels}) cannot be opened: it is damaged, or too large for this device; choose another picture`);
+    }
     const kind = file.type.startsWith("image/") ? `, a picture of type ${file.type.slice(6)},` : "";
     throw new Error(`${name}${kind} cannot be opened by this browser: choose a JPEG, PNG or WebP picture`);
   }
@@ -32,6 +36,14 @@ export async function openPicture(file: Blob, name: string): Promise<HTMLCanvasE
     return toCanvas(bitmap, bitmap.width, bitmap.height);
   } finally {
     bitmap.close();
+  }
+}
+
+async function beginning(file: Blob, name: string): Promise<Uint8Array> {
+  try {
+    return new Uint8Array(await file.slice(0, HEADER_BYTES).arrayBuffer());
+  } catch {
+    throw new Error(`${name} cannot be read: it is a folder, or was moved or changed; choose it again, or another picture`);
   }
 }
 

@@ -20,6 +20,8 @@ export interface ScaleDrawing {
   readonly ends: readonly [number, number] | null;
   /** Whether values of one map are divided by its median, because their scale is not known. */
   readonly relative: boolean;
+  /** Marks of the legend, place and words, where `ends` are the same for every map. */
+  readonly ticks: readonly (readonly [place: number, words: string])[];
 }
 
 /** Unit vectors: a color per direction, `(vector * signs / 2 + 1 / 2) * 255`. */
@@ -38,18 +40,20 @@ export interface ChannelsDrawing {
 
 export type Drawing = ClassesDrawing | ScaleDrawing | DirectionsDrawing | ChannelsDrawing;
 
-/** What a network says of one task. */
+/** What a network says of one task, or how sure it is of it. */
 export interface Output {
-  /** The task's name, which is that of the output in the model. */
+  /** That of the output in the model: the task's name, or `TASK.confidence`. */
   readonly name: string;
   readonly title: string;
-  /** Such as `m`; empty where values have none. */
+  /** Such as `m`; empty where values have none, `%` where they are shares in 0..1. */
   readonly unit: string;
   /** Numbers of a pixel: 1 for classes and metres, 3 for vectors. */
   readonly channels: number;
   /** A sentence about the colors; may be empty. */
   readonly text: string;
   readonly drawing: Drawing;
+  /** The task whose confidence this is. */
+  readonly of?: string;
 }
 
 export interface About {

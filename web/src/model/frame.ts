@@ -2,7 +2,7 @@
 
 import type { Model, Output } from "./about.js";
 
-/** The values of one task, row by row: `data[channel * height * width + y * width + x]`. */
+/** The values of one output, row by row: `data[channel * height * width + y * width + x]`. */
 export interface Values {
   readonly output: Output;
   readonly data: Uint8Array | Int32Array | Float32Array;
@@ -16,7 +16,7 @@ export interface Frame {
   readonly picture: HTMLCanvasElement;
   /** What the network was given, RGBA, of the size of the maps. */
   readonly pixels: ImageData;
-  /** By the task's name, in the order of the model's outputs. */
+  /** By the output's name, in the order of the model's outputs. */
   readonly values: ReadonlyMap<string, Values>;
   /** That the network took. */
   readonly seconds: number;

@@ -30,8 +30,14 @@ function script(source: string): Promise<void> {
       element.remove();
       resolve();
     };
-    element.onerror = () =>
-      reject(new Error(`${source} cannot be loaded: it must stand in the folder of this page, which is moved as a whole`));
+    element.onerror = () => {
+      element.remove();
+      const remedy =
+        location.protocol === "file:"
+          ? "it must stand in the folder of this page, which is moved as a whole"
+          : "start the server of this page again, such as taskscape app, and load the page again";
+      reject(new Error(`${source} cannot be loaded: ${remedy}`));
+    };
     document.head.append(element);
   });
 }

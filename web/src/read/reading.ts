@@ -2,24 +2,29 @@
 
 import type { Color } from "../model/about.js";
 import type { Frame, Values } from "../model/frame.js";
-import { inWords } from "../numbers.js";
+import { inWords, percent, withUnit } from "../numbers.js";
 import { painter } from "../views/paint.js";
 import { fit, isUsable } from "../views/scale.js";
 
 export interface Reading {
   readonly title: string;
   readonly text: string;
+  /** How sure the network is; empty where it does not say. */
+  readonly sure: string;
   readonly color: Color;
 }
 
 /** Returns what each task predicts at a point; both coordinates are shares of the picture, 0..1. */
 export function read(frame: Frame, x: number, y: number): Reading[] {
-  return [...frame.values.values()].map((values) => {
+  const all = [...frame.values.values()];
+  return all.filter(({ output }) => !output.of).map((values) => {
     const column = Math.min(values.width - 1, Math.max(0, Math.floor(x * values.width)));
     const row = Math.min(values.height - 1, Math.max(0, Math.floor(y * values.height)));
     const index = row * values.width + column;
     const color = painter(values, frame.model.about.invalid)(index);
-    return { title: values.output.title, text: inText(values, index), color };
+    const confidence = all.find(({ output }) => output.of === values.output.name)?.data[index];
+    const sure = confidence === undefined ? "" : `${percent(confidence)} sure`;
+    return { title: values.output.title, text: inText(values, index), sure, color };
   });
 }
 
@@ -33,7 +38,7 @@ function inText(values: Values, index: number): string {
     case "scale": {
       const value = at(0);
       if (!isUsable(value, drawing)) return "no value";
-      return `${inWords(value / fit(values, drawing).divisor)}${unit ? ` ${unit}` : ""}`;
+      return withUnit(value / fit(values, drawing).divisor, unit);
     }
     case "directions":
       return facing(at(0), at(1), at(2));

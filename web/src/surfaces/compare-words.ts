@@ -1,6 +1,7 @@
 /** How far two predictions of one picture are apart, in words. */
 
 import type { Values } from "../model/frame.js";
+import { percent } from "../numbers.js";
 import { within } from "./cloud-points.js";
 
 /** Whether two networks say the same kind of thing of a pixel, so that one can be held against the other. */
@@ -26,7 +27,8 @@ export function difference(left: Values, right: Values): string {
     return `Distances differ by ${percent(Math.exp(apart) - 1)} on average.`;
   }
   const apart = mean(left, right, (a, b) => a.reduce((sum, value, i) => sum + Math.abs(value - b[i]!), 0) / a.length);
-  return `Values differ by ${apart.toPrecision(2)} ${left.output.unit}`.trim() + " on average.";
+  const { unit } = left.output;
+  return `Values differ by ${unit === "%" ? percent(apart) : `${apart.toPrecision(2)} ${unit}`.trim()} on average.`;
 }
 
 /** The mean of a finite function of both maps at the pixels of the left one. */
@@ -54,9 +56,4 @@ function degrees(a: readonly number[], b: readonly number[]): number {
   const dot = a.reduce((sum, value, i) => sum + value * b[i]!, 0);
   const lengths = Math.hypot(...a) * Math.hypot(...b);
   return (Math.acos(Math.min(1, Math.max(-1, dot / lengths))) * 180) / Math.PI;
-}
-
-function percent(share: number): string {
-  const value = 100 * share;
-  return `${value > 0 && value < 10 ? value.toFixed(1) : value.toFixed(0)} %`;
 }

@@ -102,10 +102,10 @@ class Maps implements Surface {
     if (!this.#frame) return;
     const found = read(this.#frame, this.#pointer.x, this.#pointer.y);
     this.#readings.replaceChildren(
-      ...found.map(({ title, text, color }) => {
+      ...found.map(({ title, text, sure, color }) => {
         const swatch = element("i", {});
         swatch.style.background = css(color);
-        return element("div", {}, element("dt", { textContent: title }), element("dd", {}, swatch, text));
+        return element("div", {}, element("dt", { textContent: title }), element("dd", {}, swatch, text, element("small", { textContent: sure })));
       }),
     );
   }

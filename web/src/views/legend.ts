@@ -3,8 +3,7 @@
 import { element } from "../elements.js";
 import type { ClassesDrawing, Color, DirectionsDrawing, ScaleDrawing } from "../model/about.js";
 import type { Values } from "../model/frame.js";
-import { inWords } from "../numbers.js";
-import { fit, position } from "./scale.js";
+import { fit, position, type Fitted } from "./scale.js";
 
 /** Where a scale may have a mark: those of `taskscape.views.depth`. */
 const TICKS = [0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000];
@@ -54,22 +53,30 @@ function scale(values: Values, drawing: ScaleDrawing): HTMLElement {
   const stops = [...Array(17).keys()].map((i) => css(drawing.colors[Math.round((i / 16) * (drawing.colors.length - 1))] as Color));
   const bar = element("div", { className: "bar" });
   bar.style.background = `linear-gradient(90deg, ${stops.join(", ")})`;
-  const unit = values.output.unit ? ` ${values.output.unit}` : "";
-  const clipped = drawing.ends === null;
-  const marks: [number, string][] = [[0, `${inWords(fitted.low)}${unit}${clipped ? " or less" : ""}`]];
-  for (const tick of TICKS) {
-    const place = position(tick * fitted.divisor, fitted, drawing);
-    if (place > 0.3 && place < 0.7) marks.push([place, `${tick}`]);
-  }
-  marks.push([1, `${inWords(fitted.high)}${unit}${clipped ? " or more" : ""}`]);
   const line = element("p", { className: "ticks" });
-  for (const [place, words] of marks) {
+  for (const [place, words] of drawing.ticks.length ? drawing.ticks : marks(values, drawing, fitted)) {
     const mark = element("span", { textContent: words });
     mark.style.left = `${100 * place}%`;
     mark.dataset["end"] = place === 0 ? "left" : place === 1 ? "right" : "";
     line.append(mark);
   }
   return element("div", { className: "scale" }, bar, line);
+}
+
+/** Returns the marks of a scale that was fitted to a map: its ends, and round numbers between them. */
+function marks({ output }: Values, drawing: ScaleDrawing, fitted: Fitted): [place: number, words: string][] {
+  const between = TICKS.map((tick): [number, string] => [position(tick * fitted.divisor, fitted, drawing), `${tick}`]);
+  const end = (value: number): string => `${rounded(value)} ${output.unit}`.trim();
+  return [
+    [0, `${end(fitted.low)} or less`],
+    ...between.filter(([place]) => place > 0.3 && place < 0.7),
+    [1, `${end(fitted.high)} or more`],
+  ];
+}
+
+/** Returns a number in two digits, three from 100, as `taskscape.views.depth` has them. */
+function rounded(x: number): string {
+  return x < 99.5 ? String(Number(x.toPrecision(2))) : x.toFixed(0);
 }
 
 /** Draws the colors of a sphere in front of the camera. */

@@ -13,6 +13,7 @@ export class Runner {
   readonly #waiting = new Map<number, { resolve(answer: Answer): void; reject(error: Error): void }>();
   #next = 0;
   #started = false;
+  #stopped = false;
 
   constructor(readonly name: RuntimeName) {
     const address = URL.createObjectURL(new Blob([WORKERS[name]], { type: "text/javascript" }));
@@ -21,11 +22,7 @@ export class Runner {
       this.#waiting.get(event.data.id)?.resolve(event.data);
       this.#waiting.delete(event.data.id);
     };
-    this.#worker.onerror = (event) => {
-      const error = new Error(event.message || "this browser did not start a worker");
-      for (const { reject } of this.#waiting.values()) reject(error);
-      this.#waiting.clear();
-    };
+    this.#worker.onerror = (event) => this.#fail(event.message || "this browser did not start a worker");
   }
 
   /** Loads a network; returns the number of threads. `runtime` is called once. */
@@ -43,8 +40,20 @@ export class Runner {
     return answer.ran;
   }
 
+  /** Ends the worker; what it was asked fails. */
   stop(): void {
+    this.#stopped = true;
     this.#worker.terminate();
+    this.#fail("the worker was stopped");
+  }
+
+  get stopped(): boolean {
+    return this.#stopped;
+  }
+
+  #fail(message: string): void {
+    for (const { reject } of this.#waiting.values()) reject(failure(message));
+    this.#waiting.clear();
   }
 
   async #ask(request: Unsent<Request>, transfer: Transferable[] = []): Promise<Answer> {
@@ -53,7 +62,14 @@ export class Runner {
       this.#waiting.set(id, { resolve, reject });
       this.#worker.postMessage({ ...request, id }, transfer);
     });
-    if ("error" in answer) throw new Error(answer.error);
+    if ("error" in answer) throw failure(answer.error);
     return answer;
   }
+}
+
+/** Returns an error of a runtime with what a person can do. */
+function failure(message: string): Error {
+  return new Error(
+    `This browser could not run the network (${message}): close other pages and try again, with a smaller picture or in another browser`,
+  );
 }

@@ -7,7 +7,7 @@ import { resource } from "../model/resources.js";
 import { interleave } from "../images/resize.js";
 import { inputSize } from "../images/size.js";
 import { Runner } from "./client.js";
-import type { RuntimeName } from "./protocol.js";
+import type { Ran, RuntimeName } from "./protocol.js";
 
 const TITLES: Readonly<Record<RuntimeName, string>> = { wasm: "WebAssembly", webgpu: "WebGPU" };
 
@@ -33,7 +33,15 @@ export class Engine {
     if (!context) throw new Error("This browser gives no memory for the picture: close other pages and try again");
     const { data } = context.getImageData(0, 0, picture.width, picture.height);
     const size = { width: picture.width, height: picture.height };
-    const ran = await runner.run(model.resource, { data, ...size }, height, width);
+    let ran: Ran;
+    try {
+      ran = await runner.run(model.resource, { data, ...size }, height, width);
+    } catch (error) {
+      this.#end(runner); // it may have no memory left, or no GPU any more: the next picture starts anew
+      if (runner.name === "wasm") throw error;
+      this.#gpu = Promise.resolve(false);
+      return this.predict(model, picture);
+    }
     const values = new Map<string, Values>();
     for (const output of model.about.outputs) {
       const found = ran.outputs[output.name];
@@ -45,9 +53,9 @@ export class Engine {
     return { model, picture, pixels, values, seconds: ran.seconds, runtime };
   }
 
-  #prepared(model: Model): Promise<Ready> {
+  async #prepared(model: Model): Promise<Ready> {
     let ready = this.#ready.get(model.resource);
-    if (!ready) {
+    if (!ready || (await ready).runner.stopped) {
       ready = this.#load(model);
       this.#ready.set(model.resource, ready);
       ready.catch(() => this.#ready.delete(model.resource)); // to try again with the next picture
@@ -78,10 +86,15 @@ export class Engine {
       const threads = await runner.load(model.resource, weights, () => resource(`runtime-${name}`));
       return { runner, threads };
     } catch (error) {
-      runner.stop();
-      this.#runners.delete(name);
+      this.#end(runner);
       throw error;
     }
+  }
+
+  /** Ends a runtime; its networks are loaded again when they are needed. */
+  #end(runner: Runner): void {
+    runner.stop();
+    if (this.#runners.get(runner.name) === runner) this.#runners.delete(runner.name);
   }
 }
 

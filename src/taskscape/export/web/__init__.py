@@ -11,10 +11,11 @@ from taskscape.export import onnx_file
 from taskscape.export.formats import Job, Reduced
 from taskscape.export.web.fitted import largest_fitting
 from taskscape.export.web.model import PageModel, packed
-from taskscape.export.web.page import MOST_BYTES, read_folder, single_page, write_folder
+from taskscape.export.web.page import BUILT, MOST_BYTES, read_folder, single_page, write_folder
 from taskscape.files import atomic_write
 
 __all__ = [
+    "BUILT",
     "MOST_BYTES",
     "NEEDS",
     "OF",
@@ -56,9 +57,9 @@ def wrap(job: Job, path: Path) -> tuple[Path, Reduced]:
 def _said(job: Job, model: PageModel) -> Reduced:
     moved = [
         f"{100 * difference:.2g} % of the pixels have another class"
-        if job.tasks[task].predicts_classes
-        else f"{task} differs by {100 * difference:.2g} % of its largest value at most"
-        for task, difference in model.difference.items()
+        if name in job.tasks and job.tasks[name].predicts_classes
+        else f"{name} differs by {100 * difference:.2g} % of its largest value at most"
+        for name, difference in model.difference.items()
     ]
     sentence = f"Its weights are rounded to {model.bits} bits for the page. On a photograph, {'; '.join(moved)}."
     return Reduced(

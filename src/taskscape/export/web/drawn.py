@@ -1,25 +1,30 @@
 """What the page is told of a network: ``About`` of ``web/src/model/about.ts``."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from taskscape.data.cameras import focal_length
-from taskscape.export.formats import Job
+from taskscape.export.formats import Job, confidence_name
 from taskscape.released import find, names
 from taskscape.released.listing import listing
 from taskscape.report.words import heading, task_word
 from taskscape.tasks import Task
-from taskscape.views import Example, View, view
+from taskscape.views import ConfidenceView, Example, Key, Scale, View, view
 from taskscape.views.colors import INVALID
 
-_UNITS = {"metre": "m", "median of the image": "medians"}
+_PERCENT = "%"
+"""Of values in 0..1."""
+_UNITS = {"metre": "m", "median of the image": "medians", "probability": _PERCENT}
 """How they stand after a number; others are not said there."""
 
 
 def about(job: Job, name: str = "") -> dict[str, Any]:
     """Return what the page is told; ``name`` is what the network is called there, by default as its folder."""
     modalities = {task: one.modality for task, one in job.tasks.items()}
+    titles = {task: heading(task_word(task, modalities)) for task in job.tasks}
+    sure = {task: job.about["outputs"][confidence_name(task)] for task in job.spreads}
     return {
         "name": name or _name(job),
         "text": _text(job),
@@ -27,7 +32,13 @@ def about(job: Job, name: str = "") -> dict[str, Any]:
         "height": job.evaluated[0],
         "fixed": list(job.size) if job.size else None,
         "focal": _focal(job),
-        "outputs": [_output(task, heading(task_word(task, modalities)), one) for task, one in job.tasks.items()],
+        "outputs": [
+            *(_output(task, titles[task], one) for task, one in job.tasks.items()),
+            *(
+                _confidence(task, titles[task], ConfidenceView(of["title"], of["calibrated"]))
+                for task, of in sure.items()
+            ),
+        ],
     }
 
 
@@ -53,15 +64,33 @@ def _text(job: Job) -> str:
 
 def _output(name: str, title: str, task: Task) -> dict[str, Any]:
     shown = view(task.modality)
-    sentences = [part.text if isinstance(part, Example) else part for part in shown.key()]
     return {
         "name": name,
         "title": title,
         "unit": _UNITS.get(task.modality.unit, ""),
         "channels": int(task.modality.shape[0]) if task.modality.shape else 1,
-        "text": " ".join(one for one in sentences if isinstance(one, str)),
+        "text": _text_of(shown.key()),
         "drawing": _drawing(shown, task.modality.unit),
     }
+
+
+def _confidence(task: str, title: str, shown: ConfidenceView) -> dict[str, Any]:
+    """Return what is told of how sure the network is of a task, in the words and colors of reports."""
+    key = shown.key()
+    return {
+        "name": confidence_name(task),
+        "title": f"{title}, confidence",
+        "unit": _PERCENT,
+        "channels": 1,
+        "text": _text_of(key),
+        "of": task,
+        "drawing": _scale(shown.coloring()["scale"], key),
+    }
+
+
+def _text_of(key: Key) -> str:
+    sentences = [part.text if isinstance(part, Example) else part for part in key]
+    return " ".join(one for one in sentences if isinstance(one, str))
 
 
 def _drawing(shown: View[Any], unit: str) -> dict[str, Any]:
@@ -73,16 +102,23 @@ def _drawing(shown: View[Any], unit: str) -> dict[str, Any]:
         if unit == "unit vector":
             return {"kind": "directions", "signs": [1 if factor > 0 else -1 for factor in channels["factor"]]}
         return {"kind": "channels", **channels}
-    scale = coloring.get("scale") or {"colors": _GRAY, "from": None, "to": None, "logarithmic": False}
     some = np.array([1.0, 2.0, 4.0], np.float32)
+    relative = not np.array_equal(shown.comparable(some), some)
+    return _scale(coloring.get("scale") or _GRAY, shown.key(), relative=relative)
+
+
+def _scale(scale: Mapping[str, Any], key: Key, *, relative: bool = False) -> dict[str, Any]:
+    """Return a scale with the marks that its legend has, where its ends are the same for every map."""
+    is_fixed = scale["from"] is not None and scale["to"] is not None
     return {
         "kind": "scale",
         "colors": scale["colors"],
         "logarithmic": scale["logarithmic"],
-        "ends": None if scale["from"] is None or scale["to"] is None else [scale["from"], scale["to"]],
-        "relative": not np.array_equal(shown.comparable(some), some),
+        "ends": [scale["from"], scale["to"]] if is_fixed else None,
+        "relative": relative,
+        "ticks": [tick for part in key if isinstance(part, Scale) for tick in part.ticks] if is_fixed else [],
     }
 
 
-_GRAY = [[level] * 3 for level in range(0, 256)]
+_GRAY = {"colors": [[level] * 3 for level in range(256)], "from": None, "to": None, "logarithmic": False}
 """For views that say nothing of their colors."""

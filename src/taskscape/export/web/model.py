@@ -35,7 +35,7 @@ class PageModel:
     bits: int
     """Of a weight."""
     difference: Mapping[str, float]
-    """By task, on a photograph: the largest difference from float32 as a share of the largest value, or the share of
+    """By output, on a photograph: the largest difference from float32 as a share of the largest value, or the share of
     pixels with another class."""
 
 
