@@ -12,7 +12,7 @@ from taskscape.devices import find_device
 from taskscape.machine import processor
 from taskscape.progress import ProgressCallback
 from taskscape.runs import Experiment, environment
-from taskscape.runs.fastest import as_in, candidates, trial_step, with_way
+from taskscape.runs.fastest import as_in, candidates, trial_step, way_of, with_way
 from taskscape.training.ways import PLAIN, Way, fastest, measure
 
 
@@ -82,7 +82,7 @@ def bench(
     batch = next(loader.epoch(1))
     loading = (time.perf_counter() - started) / 2
     say("timing steps")
-    own = Way("bf16", True) if experiment.precision == "auto" else _way(experiment)
+    own = Way("bf16", True) if experiment.precision == "auto" else way_of(experiment)
     ways = tuple(dict.fromkeys((*candidates(compiled=compiled or own.compile), own)))
     steps = {way: (trial_step(experiment, way, batch), as_in(way, batch)) for way in ways}
     times = measure({way: lambda s=s, b=b: s(b, 0) for way, (s, b) in steps.items()}, device, seconds=seconds)  # type: ignore[misc]
@@ -104,7 +104,3 @@ def bench(
     return Bench(
         with_way(experiment, way), about, len(batch.image), (height, width), times, way, profile, least, loading, taken
     )
-
-
-def _way(experiment: Experiment) -> Way:
-    return Way(experiment.number_format, experiment.channels_last, experiment.compile)

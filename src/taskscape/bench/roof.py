@@ -8,10 +8,10 @@ from torch import Tensor, nn
 
 from taskscape.evaluation.timing import now
 from taskscape.progress import ProgressCallback
+from taskscape.selfcheck.kinds import KERNELS
 from taskscape.selfcheck.operators import Input, Operator, operators
 from taskscape.training.precision import autocast
 
-KERNELS = (nn.modules.conv._ConvNd, nn.Linear)
 REPEATS = 3
 
 

@@ -8,15 +8,14 @@ import torch
 from torch import Tensor, nn
 from torch.utils._pytree import tree_leaves, tree_map
 
+from taskscape.selfcheck.kinds import NORMALIZATIONS
+
 Remedy = Literal["contiguous", "float32"]
 """``contiguous`` computes in the same precision in contiguous instead of channels-last memory, ``float32`` in float32
 and contiguous memory."""
 
 REMEDIES: tuple[Remedy, ...] = ("contiguous", "float32")
 """In the order in which they are tried: the first costs less."""
-
-NORMALIZATIONS = (nn.modules.batchnorm._BatchNorm, nn.LayerNorm, nn.GroupNorm)
-"""Their outputs have the precision of their inputs; those of other layers have that of autocast."""
 
 
 def remedy_layer(module: nn.Module, remedy: Remedy) -> None:

@@ -5,9 +5,10 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from taskscape.selfcheck.apply import REMEDIES, Remedy
+from taskscape.selfcheck.kinds import BATCH_NORMS
 from taskscape.selfcheck.operators import Input, Operator, Pass
 
 TOLERANCE = 0.02
@@ -90,7 +91,7 @@ def _cancels(operator: Operator) -> bool:
     """Return whether this is a batch normalization over fewer than ``FEWEST_VALUES`` values per channel."""
     _, channels, *_ = operator.inputs[0].shape if len(operator.inputs[0].shape) > 1 else (1, 1)
     values = math.prod(operator.inputs[0].shape) // max(channels, 1)
-    is_batch_norm = isinstance(operator.layer, nn.modules.batchnorm._BatchNorm) or "batch_norm" in operator.title
+    is_batch_norm = isinstance(operator.layer, BATCH_NORMS) or "batch_norm" in operator.title
     return is_batch_norm and values < FEWEST_VALUES
 
 

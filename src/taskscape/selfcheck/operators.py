@@ -10,9 +10,10 @@ import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
-from taskscape.selfcheck.apply import NORMALIZATIONS, Remedy, remedy_layer
+from taskscape.selfcheck.apply import Remedy, remedy_layer
+from taskscape.selfcheck.kinds import KERNELS, NORMALIZATIONS
 
-LAYERS = (nn.modules.conv._ConvNd, nn.Linear, *NORMALIZATIONS)
+LAYERS = (*KERNELS, *NORMALIZATIONS)
 """Layers for which libraries have kernels of their own; checked as they are, subclasses too."""
 
 FUNCTIONS = {

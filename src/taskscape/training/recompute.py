@@ -11,7 +11,8 @@ import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-LAYERS = (nn.modules.conv._ConvNd, nn.Linear)
+from taskscape.selfcheck.kinds import BATCH_NORMS, KERNELS
+
 SHARE = 8
 """A segment has at most one in so many of the network's convolutions and linear layers."""
 
@@ -62,7 +63,7 @@ def _segments(module: nn.Module, takes_tensors: set[nn.Module], most: int) -> It
 
 
 def _layers(module: nn.Module) -> int:
-    return sum(isinstance(one, LAYERS) for one in module.modules())
+    return sum(isinstance(one, KERNELS) for one in module.modules())
 
 
 def _recomputed(module: nn.Module, forward: Callable[..., Tensor]) -> Callable[..., Tensor]:
@@ -84,7 +85,7 @@ class _WithoutStatistics:
     """
 
     def __init__(self, module: nn.Module) -> None:
-        self.norms = [one for one in module.modules() if isinstance(one, nn.modules.batchnorm._BatchNorm)]
+        self.norms = [one for one in module.modules() if isinstance(one, BATCH_NORMS)]
         self.before: list[tuple[float | None, Tensor | None]] = []
 
     def __enter__(self) -> None:
