@@ -43,14 +43,15 @@ def require_repository(name: str) -> None:
         raise ValueError(f"{name!r} is no name of a model on the hub: give user/name, of letters, digits, - _ and .")
 
 
-def unreachable() -> str:
-    """Return why the hub gives no answer, within ``SECONDS``; nothing where it does, be it a refusal."""
+def unreachable(path: str = "") -> str:
+    """Return why the hub gives no answer at a path, within ``SECONDS``; nothing where it does, be it a refusal."""
     from huggingface_hub import constants
 
     if constants.HF_HUB_OFFLINE:
         return "HF_HUB_OFFLINE is set"
     try:
-        urllib.request.urlopen(urllib.request.Request(constants.ENDPOINT, method="HEAD"), timeout=SECONDS).close()
+        address = f"{constants.ENDPOINT}{path}"
+        urllib.request.urlopen(urllib.request.Request(address, method="HEAD"), timeout=SECONDS).close()
     except urllib.error.HTTPError:
         return ""
     except (OSError, ValueError) as error:  # no name, no route, no answer in time
@@ -65,7 +66,7 @@ def fetch(name: str, *, code: bool = False) -> Path:
     remedy where the hub does not answer and the model was never fetched, has no such model or none of taskscape, where
     a checksum differs, and where the model needs code and that was not asked for.
     """
-    from huggingface_hub import snapshot_download
+    from huggingface_hub import HfApi, snapshot_download
 
     require_repository(name)
     folder = cache_folder() / "hub" / name
@@ -82,22 +83,33 @@ def fetch(name: str, *, code: bool = False) -> Path:
             f"there is no folder {name} here, and the hub cannot be asked for a model of that name ({reason}); fetch "
             f"it with a connection, taskscape pull {name}, and bring the folder here"
         )
-    before, begun = _files(folder), folder / _BEGUN
+    before, begun = _stats(folder), folder / _BEGUN
     with writing(begun):
         folder.mkdir(parents=True, exist_ok=True)
         begun.touch()
     try:
-        snapshot_download(name, local_dir=folder, allow_patterns=[*PATTERNS, *(CODE if code else ())])
+        now = HfApi().model_info(name)
+        snapshot_download(name, revision=now.sha, local_dir=folder, allow_patterns=[*PATTERNS, *(CODE if code else ())])
     except Exception as error:  # the hub's own errors and those of its HTTP client
-        if _files(folder) == before:
+        if _stats(folder) == before:
             begun.unlink()
         raise ValueError(_refusal(name, error)) from error
+    names = {file.rfilename for file in now.siblings or ()}
+    for path in files_of(folder, code=True):
+        if path.relative_to(folder).as_posix() not in names:  # the model had it when it was fetched before
+            path.unlink()
     begun.unlink()
     verify(folder, name, code=code)
     return folder
 
 
-def _files(folder: Path) -> dict[str, tuple[int, int]]:
+def files_of(folder: Path, *, code: bool) -> list[Path]:
+    """Return the files of the model in a folder, with ``code`` those of its author's code too."""
+    patterns = (*PATTERNS, *(("code/**/*.py",) if code else ()))
+    return [path for pattern in patterns for path in sorted(folder.glob(pattern))]
+
+
+def _stats(folder: Path) -> dict[str, tuple[int, int]]:
     """Return size and time of each file of a model's folder."""
     found = [path for path in folder.rglob("*") if path.is_file() and path.name != _BEGUN]
     stats = [path.stat() for path in found]

@@ -25,8 +25,8 @@ def offline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_an_unreachable_hub_is_asked_once(offline: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked = []
-    unreachable = hub._unreachable
-    monkeypatch.setattr(hub, "_unreachable", lambda url: asked.append(url) or unreachable(url))
+    unreachable = hub.unreachable
+    monkeypatch.setattr(hub, "unreachable", lambda path: asked.append(path) or unreachable(path))
     with pytest.raises(ValueError, match=r"resnet18.*refused.*Three ways work.*FILE.*RUN"):
         models.DeeplabJoint(CHANNELS, encoder="resnet18", pretrained=True)
     with pytest.raises(ValueError, match="Three ways work"):
@@ -36,7 +36,7 @@ def test_an_unreachable_hub_is_asked_once(offline: Path, monkeypatch: pytest.Mon
 
 def test_an_offline_hub_is_not_asked(offline: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
-    monkeypatch.setattr(hub, "_unreachable", lambda url: pytest.fail("asked"))
+    monkeypatch.setattr("urllib.request.urlopen", lambda *_, **__: pytest.fail("asked"))
     with pytest.raises(ValueError, match="HF_HUB_OFFLINE is set"):
         models.DeeplabJointConfig(encoder="resnet18", pretrained=True).check({})
 

@@ -44,7 +44,7 @@ def local_hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
     monkeypatch.setattr(hub, "unreachable", lambda: "")
     monkeypatch.setattr(huggingface_hub, "get_token", lambda: "token")
     monkeypatch.setattr(huggingface_hub, "snapshot_download", stand_in.snapshot_download)
-    for name in ("create_repo", "upload_folder"):
+    for name in ("create_repo", "model_info", "upload_folder"):
         method: Any = getattr(stand_in, name)
         monkeypatch.setattr(huggingface_hub.HfApi, name, lambda self, *args, _method=method, **kw: _method(*args, **kw))
     monkeypatch.chdir(tmp_path)

@@ -4,6 +4,8 @@ import fnmatch
 import shutil
 from pathlib import Path
 
+from huggingface_hub import ModelInfo
+
 
 class Hub:
     """What the hub's client would do, with a folder per repository."""
@@ -20,11 +22,17 @@ class Hub:
 
     def upload_folder(self, *, repo_id: str, folder_path: str, commit_message: str, delete_patterns: list[str]) -> None:
         for path in list((self.folder / repo_id).rglob("*")):
-            if path.is_file() and any(fnmatch.fnmatch(path.name, pattern) for pattern in delete_patterns):
+            name = path.relative_to(self.folder / repo_id).as_posix()
+            if path.is_file() and any(fnmatch.fnmatch(name, pattern) for pattern in delete_patterns):
                 path.unlink()
         shutil.copytree(folder_path, self.folder / repo_id, dirs_exist_ok=True)
 
-    def snapshot_download(self, repo_id: str, *, local_dir: Path, allow_patterns: list[str]) -> str:
+    def model_info(self, repo_id: str) -> ModelInfo:
+        source = self.folder / repo_id
+        files = [{"rfilename": path.relative_to(source).as_posix()} for path in source.rglob("*") if path.is_file()]
+        return ModelInfo(id=repo_id, sha="0" * 40, siblings=files)
+
+    def snapshot_download(self, repo_id: str, *, revision: str, local_dir: Path, allow_patterns: list[str]) -> str:
         self.downloads += 1
         source = self.folder / repo_id
         for path in source.rglob("*"):

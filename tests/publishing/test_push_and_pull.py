@@ -80,6 +80,22 @@ def test_a_model_that_was_fetched_in_part_is_not_used(
     assert taskscape.load(hub.fetch(NAME), device="cpu").model.tasks
 
 
+def test_what_a_model_has_no_more_is_removed(run: Path, local_hub: Hub) -> None:
+    push(run, About(NAME))
+    for name in ("calibration.json", "result-shifted.json", "code/mine.py"):
+        path = local_hub.folder / NAME / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("{}")
+    folder = hub.fetch(NAME, code=True)
+    own = folder / "notes.txt"
+    own.touch()
+    assert (folder / "calibration.json").exists() and (folder / "code/mine.py").exists()
+    push(run, About(NAME))
+    hub.fetch(NAME)
+    names = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+    assert names == {"model.safetensors", "experiment.yaml", "result.json", "README.md", own.name}
+
+
 def test_dry_run_sends_nothing(run: Path, local_hub: Hub, capsys: pytest.CaptureFixture[str]) -> None:
     main(["push", str(run), NAME, "--dry-run", "--half"])
     out = capsys.readouterr().out

@@ -30,9 +30,7 @@ def require_run(run: Path) -> None:
     """Raise ``FileNotFoundError`` where a folder holds no run: before anything that takes a while is imported."""
     from taskscape.run_folder.names import RunFolder
 
-    file = RunFolder(run).experiment
-    if not file.is_file():
-        raise FileNotFoundError(f"{run} is not a run: it has no {file.name}; make one with taskscape train")
+    RunFolder(run).require()
 
 
 @contextmanager

@@ -135,9 +135,7 @@ def export_card(folder: RunFolder, shipped: Shipped) -> str:
 
 def read_results(folder: RunFolder) -> list[Result]:
     """Return the results of a run, that of its validation split first. Raises as ``Result.load``."""
-    usual = folder.result()
-    others = sorted(folder.path.glob("result-*.json"), key=lambda path: (path.name.count("-"), path.name))
-    return [Result.load(path) for path in (usual, *others)]
+    return [Result.load(path) for path in folder.results()]
 
 
 def _only(result: Result, tasks: Sequence[str]) -> Result:

@@ -1,6 +1,5 @@
 """A run as a folder that others may have: its weights, settings, results and card, and nothing else of it."""
 
-import hashlib
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -16,6 +15,7 @@ from taskscape.batch import Target
 from taskscape.data.readers.images import read_image
 from taskscape.evaluation.evaluate import Evaluator
 from taskscape.files import atomic_write, writing
+from taskscape.files.digest import sha256
 from taskscape.hub import code_in
 from taskscape.publishing.card import About, Made, card
 from taskscape.publishing.command import command_of, is_absolute, without_folders
@@ -79,7 +79,7 @@ def publish(
         target.path.mkdir(parents=True, exist_ok=True)
     atomic_write(target.experiment, yaml.safe_dump(settings, sort_keys=False, allow_unicode=True))
     save_safetensors(target.published, _in_half(tensors, str(source.weights)) if half else tensors)
-    for kept in sorted(source.path.glob("result*.json")):
+    for kept in source.results():
         atomic_write(target.path / kept.name, kept.read_bytes())
     _keep_calibration(source, target)
     for file in sorted(source.code.rglob("*.py")) if code else ():
@@ -102,10 +102,7 @@ def publish(
 
 def _settings(run: RunFolder, *, code: bool) -> dict[str, Any]:
     """Return the plain settings of a run as others may have them."""
-    if not run.experiment.is_file():
-        raise FileNotFoundError(
-            f"{run.path} is not a run: it has no {run.experiment.name}; make one with taskscape train"
-        )
+    run.require()
     settings = read_yaml(run.experiment)
     if not isinstance(settings, dict):
         raise ValueError(f"{run.experiment} is damaged: it must be a mapping of settings")
@@ -136,7 +133,7 @@ def _keep_calibration(source: RunFolder, target: RunFolder) -> None:
     target.calibration.unlink(missing_ok=True)
     if source.calibration.exists():
         known = Calibration.load(source.calibration)
-        before, now = (hashlib.sha256(path.read_bytes()).hexdigest() for path in (source.weights, target.published))
+        before, now = (sha256(path) for path in (source.weights, target.published))
         if known.weights == before:  # not that of weights before these
             replace(known, weights=now).save(target.calibration)
 

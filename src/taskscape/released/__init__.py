@@ -119,8 +119,7 @@ def pull(name: str, out: Path, *, code: bool = False) -> list[Path]:
     if out.exists() and any(out.iterdir()):
         raise ValueError(f"{out} is not empty: name another folder with --out, or delete it")
     folder = find(name) if name.startswith(f"{OWNER}/") else hub.fetch(name, code=code)
-    patterns = [*hub.PATTERNS, *(("code/**/*.py",) if code else ())]
-    found = [path for pattern in patterns for path in sorted(folder.glob(pattern))]
+    found = hub.files_of(folder, code=code)
     for path in found:
         copy = out / path.relative_to(folder)
         with writing(copy):

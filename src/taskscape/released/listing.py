@@ -39,8 +39,7 @@ def in_words(metric: str, by_split: Mapping[str, str]) -> str:
 def listing(folder: Path) -> Listing:
     """Return what the files of a model say. Raises ``ValueError`` or ``FileNotFoundError`` that names the file."""
     run = RunFolder(folder)
-    files = sorted(folder.glob("result-*.json"), key=lambda path: (path.name.count("-"), path.name))
-    results: list[Any] = [read_json(path) for path in (run.result(), *files)]
+    results: list[Any] = [read_json(path) for path in run.results()]
     usual = results[0]
     head = front_matter(run.card) if run.card.is_file() else {}
     own = head.get("taskscape") or {}

@@ -23,6 +23,13 @@ class RunFolder:
         """The folder's own name."""
         return self.path.resolve().name
 
+    def require(self) -> None:
+        """Raise ``FileNotFoundError`` with the remedy where the folder holds no run."""
+        if not self.experiment.is_file():
+            raise FileNotFoundError(
+                f"{self.path} is not a run: it has no {self.experiment.name}; make one with taskscape train"
+            )
+
     @property
     def experiment(self) -> Path:
         """All settings, to train the same again: YAML."""
@@ -97,6 +104,11 @@ class RunFolder:
     def result(self, split: str = "val", tta: bool | str = False) -> Path:
         """Return where the ``Result`` of a split is, with test-time augmentation (``Result.tta``) or without: JSON."""
         return self.path / f"result{_suffix(split, tta)}.json"
+
+    def results(self) -> list[Path]:
+        """Return where the results of all splits are: that of val, which may be missing, and the others there are."""
+        others = sorted(self.path.glob("result-*.json"), key=lambda path: (path.name.count("-"), path.name))
+        return [self.result(), *others]
 
     def samples(self, split: str = "val", tta: bool | str = False) -> Path:
         """Return where images, labels and predictions for the report are: NPZ."""

@@ -1,6 +1,5 @@
 """The calibration of a run: found on its validation images, kept in its folder, used on every split."""
 
-import hashlib
 from collections.abc import Mapping
 
 import torch
@@ -8,6 +7,7 @@ import torch
 from taskscape.data import Loader, Store
 from taskscape.distributed import rank
 from taskscape.evaluation import Forward, calibrate
+from taskscape.files.digest import sha256
 from taskscape.run_folder import Calibration, RunFolder
 from taskscape.runs.experiment import Experiment
 from taskscape.runs.known_data import trained_on
@@ -44,7 +44,7 @@ def calibrated(
     names = measured(experiment, all_tasks=all_tasks)
     if not names:
         return {}
-    weights = hashlib.sha256(folder.weights.read_bytes()).hexdigest()
+    weights = sha256(folder.weights)
     known = Calibration.load(folder.calibration) if folder.calibration.exists() else None
     if known is None or known.weights != weights or not set(names) <= known.spreads.keys():
         store = stores.get(SPLIT)

@@ -1,6 +1,5 @@
 """Starting a run from the weights of another one, which may have other tasks, classes or heads."""
 
-import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,6 +7,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from taskscape.files.digest import sha256
 from taskscape.released import resolve
 from taskscape.run_folder import Result, RunFolder
 from taskscape.runs.experiment import Experiment
@@ -44,7 +44,7 @@ class Start:
         try:
             place = resolve(path)
             file = located(place)
-            start = cls(path, place, read(place), hashlib.sha256(file.read_bytes()).hexdigest())
+            start = cls(path, place, read(place), sha256(file))
         except (ValueError, OSError) as error:
             raise ValueError(f"start_from: {error}") from error
         if experiment.start_checksum not in (None, start.checksum):

