@@ -198,6 +198,12 @@ def docstrings(tree: ast.AST) -> Iterator[str]:
                 yield text
 
 
+def test_the_architecture_has_every_room_in_this_order() -> None:
+    page = (PROJECT / "docs" / "design" / "architecture.md").read_text("utf-8")
+    rows = re.findall(r"^\| (`\w+`(?:, `\w+`)*) \|", page, re.MULTILINE)
+    assert re.findall(r"`(\w+)`", " ".join(rows)) == [room for room in ROOMS if room != "__main__"]
+
+
 # -- dependencies ------------------------------------------------------------------------------------------------------
 
 DISTRIBUTIONS = {
