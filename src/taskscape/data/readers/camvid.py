@@ -36,7 +36,8 @@ from typing import ClassVar
 from typing_extensions import override
 
 from taskscape.data.readers.base import RawData, RawIndex
-from taskscape.data.readers.class_masks import FIELD, Color
+from taskscape.data.readers.class_masks import FIELD
+from taskscape.data.readers.colors import Color
 from taskscape.data.readers.files import match_files, read_text, require, stems
 from taskscape.data.readers.images import size_of
 from taskscape.data.readers.voc import read_mask

@@ -6,13 +6,12 @@ from pathlib import Path
 import numpy as np
 
 from taskscape.batch import Sample
+from taskscape.data.readers.colors import Color, pack_colors, unpack_color
 from taskscape.data.readers.images import read_image, resize_image
 from taskscape.data.readers.labels import resize_nearest
 from taskscape.data.readers.samples import read_samples
 from taskscape.modalities import IGNORE_INDEX
 from taskscape.modalities.base import Array
-
-Color = tuple[int, int, int]
 
 FIELD = "semseg"
 
@@ -39,11 +38,11 @@ def read_class_mask(path: Path, ids: Mapping[Color, int], numbers: Mapping[int, 
     values = label.values.astype(np.int64)
     what, known = "numbers", numbers
     if values.ndim == 3:
-        what, known, values = "colors", _by_packed(ids), _packed(values)
+        what, known, values = "colors", _by_packed(ids), pack_colors(values)
     elif label.palette is not None:
         colors = label.palette.astype(np.int64)
         if all(tuple(color) in ids for color in colors[np.unique(values)].tolist()):
-            what, known, values = "colors", _by_packed(ids), _packed(colors)[values]
+            what, known, values = "colors", _by_packed(ids), pack_colors(colors)[values]
     if label.opaque is not None:
         values = np.where(label.opaque, values, _CLEAR)
     return _look_up(values, {**known, _CLEAR: IGNORE_INDEX}, path, what)
@@ -68,7 +67,7 @@ def labelled(name: str, path: Path, ids: Array, label: str, size: tuple[int, int
 def _look_up(values: Array, ids: Mapping[int, int], path: Path, what: str) -> Array:
     known, positions = np.unique(values, return_inverse=True)
     if unknown := [value for value in known.tolist() if value not in ids]:
-        named = [(one >> 16, one >> 8 & 255, one & 255) if what == "colors" else one for one in unknown[:3]]
+        named = [unpack_color(one) if what == "colors" else one for one in unknown[:3]]
         raise ValueError(
             f"{path} has {what} of no class, such as {', '.join(map(str, named))}: correct the labels, or the list of "
             "classes"
@@ -78,11 +77,5 @@ def _look_up(values: Array, ids: Mapping[int, int], path: Path, what: str) -> Ar
     return found
 
 
-def _packed(rgb: Array) -> Array:
-    """Return colors (..., 3) as one number each."""
-    packed: Array = rgb @ np.array([1 << 16, 1 << 8, 1])
-    return packed
-
-
 def _by_packed(ids: Mapping[Color, int]) -> dict[int, int]:
-    return {red << 16 | green << 8 | blue: id_ for (red, green, blue), id_ in ids.items()}
+    return {int(pack_colors(color)): id_ for color, id_ in ids.items()}

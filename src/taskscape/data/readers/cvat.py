@@ -36,7 +36,8 @@ from typing_extensions import override
 
 from taskscape.batch import Sample
 from taskscape.data.readers.base import RawData, RawIndex, RawSample
-from taskscape.data.readers.class_masks import FIELD, Color, labelled, voc_color
+from taskscape.data.readers.class_masks import FIELD, labelled, voc_color
+from taskscape.data.readers.colors import Color
 from taskscape.data.readers.files import read_text, require
 from taskscape.data.readers.images import size_of
 from taskscape.data.readers.regions import Points, Region, RegionSample, Runs, paint

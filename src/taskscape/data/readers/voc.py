@@ -23,7 +23,8 @@ from typing_extensions import override
 
 from taskscape.batch import Sample
 from taskscape.data.readers.base import RawData, RawIndex, RawSample
-from taskscape.data.readers.class_masks import FIELD, Color, labelled, read_class_mask, voc_color
+from taskscape.data.readers.class_masks import FIELD, labelled, read_class_mask, voc_color
+from taskscape.data.readers.colors import Color
 from taskscape.data.readers.files import listed, read_text, require, stems
 from taskscape.data.readers.images import SUFFIXES, size_of
 from taskscape.data.readers.split_lists import train_and_val

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 from typing_extensions import override
 
+from taskscape.data.readers.colors import Color, pack_colors, unpack_color
 from taskscape.data.readers.folder.section import Section
 from taskscape.data.readers.samples import Samples
 from taskscape.modalities import CLASS_SETS, IGNORE_INDEX, ClassSet, Semseg
@@ -16,7 +17,6 @@ from taskscape.modalities.base import Array, Mask
 from taskscape.serialization import nearest
 
 _Name = str | bool | int | float
-_Color = tuple[int, int, int]
 _MANY = 8
 """Unknown values that are not forgotten classes."""
 _BLACK_AND_WHITE = (0, (1 << 24) - 1)
@@ -31,9 +31,9 @@ class SemsegSection(Section):
 
     classes: str | dict[int | str, _Name] | list[_Name]
     """Name by id in the files; or a list, from 0; or the name of a class set. Ids with one name are one class."""
-    palette: list[_Color] | None = None
+    palette: list[Color] | None = None
     """RGB in the order of the classes."""
-    void: tuple[int | _Color, ...] | None = None
+    void: tuple[int | Color, ...] | None = None
     """Ids and colors without a class; by default 255, black and white, unless they are classes."""
 
     @classmethod
@@ -118,7 +118,7 @@ class SemsegSection(Section):
             return ClassSet("own", names, tuple(map(_distinct_color, range(len(names)))))
         return ClassSet("own", names, tuple(self._color_of_each(tuple(entries.values()), names)))
 
-    def _color_of_each(self, entries: tuple[str, ...], names: tuple[str, ...]) -> list[_Color]:
+    def _color_of_each(self, entries: tuple[str, ...], names: tuple[str, ...]) -> list[Color]:
         """Return a color per name: where the palette has one per entry, that of the name's first entry."""
         palette = self.palette or []
         if wrong := [color for color in palette if not _is_color(color)]:
@@ -128,7 +128,7 @@ class SemsegSection(Section):
             raise ValueError(
                 f"palette: {len(names)} names but {len(palette)} colors: give one color per class, in their order"
             )
-        seen: dict[_Color, str] = {}
+        seen: dict[Color, str] = {}
         for color, owner in zip(palette, owners, strict=True):
             if seen.setdefault(color, owner) != owner:
                 raise ValueError(
@@ -173,11 +173,11 @@ class SemsegSection(Section):
         classes = self.class_set()
         if self.palette is None:
             known = classes.palette if classes in CLASS_SETS.values() else ()
-            return {int(_packed(np.array(color))): number for number, color in enumerate(known)}
+            return {int(pack_colors(color)): number for number, color in enumerate(known)}
         entries = tuple(self._entries.values())
         owners = entries if len(self.palette) == len(entries) else classes.classes
         return {
-            int(_packed(np.array(color))): classes.classes.index(owner)
+            int(pack_colors(color)): classes.classes.index(owner)
             for color, owner in zip(self.palette, owners, strict=True)
         }
 
@@ -187,7 +187,7 @@ class SemsegSection(Section):
 
     @cached_property
     def _void_colors(self) -> set[int]:
-        return {int(_packed(np.array(value))) for value in self.void or () if isinstance(value, tuple)}
+        return {int(pack_colors(value)) for value in self.void or () if isinstance(value, tuple)}
 
     @override
     def doubts(self, labels: Sequence[Samples]) -> str:
@@ -243,7 +243,7 @@ class SemsegSection(Section):
     def _of_indices(self, indices: Array, palette: Array, opaque: Mask | None) -> Array:
         if not self._colors:
             return self._of_ids(indices, opaque)
-        packed = _packed(palette[indices])
+        packed = pack_colors(palette[indices])
         used = _used(packed, opaque)
         if used & (self._colors.keys() | self._void_colors):
             return self._of_packed(packed, opaque)
@@ -263,7 +263,7 @@ class SemsegSection(Section):
         if label.bits < 8 and not used <= known and _used(shown := label.shown(), label.opaque) <= known:
             return self._of_ids(shown, label.opaque)
         if self.palette is not None and not label.exact and stored.dtype == np.uint8:
-            gray = _packed(np.repeat(stored[..., None], 3, -1))
+            gray = pack_colors(np.repeat(stored[..., None], 3, -1))
             if _used(gray, label.opaque) <= self._colors.keys():
                 by_color = self._of_packed(gray, label.opaque)
                 if used <= known and np.any(self._of_ids(stored, label.opaque) != by_color):
@@ -278,7 +278,7 @@ class SemsegSection(Section):
         """Return ids of RGB; three equal channels are ids, unless they are colors of the palette."""
         equal = bool((stored == stored[..., :1]).all(-1)[... if opaque is None else opaque].all())
         if self._colors and stored.dtype == np.uint8:
-            packed = _packed(stored)
+            packed = pack_colors(stored)
             if not equal or _used(packed, opaque) <= self._colors.keys() | self._void_colors | set(_BLACK_AND_WHITE):
                 return self._of_packed(packed, opaque)
         if equal:
@@ -301,7 +301,7 @@ class SemsegSection(Section):
     def _of_packed(self, packed: Array, opaque: Mask | None) -> Array:
         implicit = {color for color in _BLACK_AND_WHITE if color not in self._colors}
         void = self._void_colors | implicit
-        return _look_up(packed, self._colors, void, opaque, lambda value: _shown(_unpacked(int(value))))
+        return _look_up(packed, self._colors, void, opaque, lambda value: _shown(unpack_color(int(value))))
 
 
 def _look_up(
@@ -339,16 +339,6 @@ def _recolored(labels: Sequence[Samples]) -> int | None:
 
 def _used(stored: Array, opaque: Mask | None) -> set[int]:
     return set(np.unique(stored if opaque is None else stored[opaque]).tolist())
-
-
-def _packed(rgb: Array) -> Array:
-    """Return colors (..., 3) as one number each."""
-    packed: Array = rgb @ np.array([1 << 16, 1 << 8, 1])
-    return packed
-
-
-def _unpacked(packed: int) -> _Color:
-    return packed >> 16, packed >> 8 & 255, packed & 255
 
 
 def _shown(value: object) -> str:
