@@ -189,6 +189,7 @@ def test_what_is_not_valid_may_hold_anything(tmp_path: Path) -> None:
     for name, value in {"semseg": 200, "depth": np.nan, "normals": np.inf}.items():
         one = _with(one, name, value, valid=False)
     filling.put("train", 0, one)
+    assert not filling.missing("train")
 
 
 def test_impossible_stores_are_refused(tmp_path: Path) -> None:

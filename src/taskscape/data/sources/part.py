@@ -17,6 +17,7 @@ from taskscape.data.sources.cached import make_once
 from taskscape.data.store import Store
 from taskscape.data.writer import StoreWriter
 from taskscape.files import cache_folder
+from taskscape.modalities.base import Array
 from taskscape.progress import ProgressCallback
 from taskscape.serialization.ranges import Count
 
@@ -67,21 +68,17 @@ class Part(DataSource):
             whole = Store.open(self.path, split)
             rows = np.linspace(0, len(whole) - 1, count).round().astype(int)
             for index in writer.missing(split):
-                writer.put(split, index, _halved(whole, int(rows[index])))
+                image, labels = _halved(whole, int(rows[index]))
+                writer.put(split, index, Sample({"image": image}, {}, whole.names[rows[index]]), labels)
             done += count
             if report is not None:
                 report(done, total)
         writer.finish()
 
 
-def _halved(store: Store, row: int) -> Sample:
-    """Return a sample at half its size: the image averaged, of labels every other pixel."""
-    batch = store.gather([row], list(store.fields), _CPU)
-    image = F.avg_pool2d(batch.image, 2)[0].mul(255).round().byte().permute(1, 2, 0).numpy()
-    values, valid = {"image": image}, {}
+def _halved(store: Store, row: int) -> tuple[Array, dict[str, Array]]:
+    """Return an image at half its size, averaged, and every other pixel of its labels as the store keeps them."""
+    image = F.avg_pool2d(store.gather([row], (), _CPU).image, 2)[0].mul(255).round().byte().permute(1, 2, 0).numpy()
     height, width = image.shape[:2]
-    for name, target in batch.targets.items():
-        nearest = target.value[..., ::2, ::2][..., :height, :width]
-        values[name] = store.fields[name].to_array(nearest)[0]
-        valid[name] = target.valid[0, ::2, ::2][:height, :width].numpy()
-    return Sample(values, valid, store.names[row])
+    stored = store.stored(row)
+    return image, {name: stored[name][::2, ::2][:height, :width] for name in store.fields}
