@@ -110,13 +110,13 @@ def without_labels_looked_for(step: TrainingStep, batch: Batch) -> Callable[[], 
 
     def call() -> None:
         step.optimizer.zero_grad(set_to_none=True)
-        losses, outputs = step._forward(batch, names)
+        losses, outputs = step.forward(batch, names)
         if isinstance(step.weighting, Fixed):  # whose weights are on the host
             weights = step.weighting.config.weights
             torch.stack([weights.get(name, 1.0) * loss for name, loss in losses.items()]).sum().backward()
         else:
-            step.weighting.backward(losses, step._context(losses, outputs))
-        step._update(step._clip())
+            step.weighting.backward(losses, step.context(losses, outputs))
+        step.update()
 
     return call
 

@@ -9,6 +9,7 @@ from torch import nn
 
 from taskscape import models
 from taskscape.serialization import structure, unstructure
+from taskscape.training import optimization
 from taskscape.training.optimization import (
     OPTIMIZERS,
     SCHEDULES,
@@ -169,3 +170,20 @@ def test_weights_with_channels_last_are_updated_as_by_torch_and_stay_so(
     assert torch.equal(ours, reference) and ours.stride() == start.stride()
     average = optimizers[0].state[ours]["exp_avg"]
     assert average.shape == start.shape and torch.equal(average, optimizers[1].state[reference]["exp_avg"])
+
+
+@pytest.mark.parametrize("config", [AdamConfig(), AdamWConfig()])
+def test_torch_gathers_the_tensors_of_a_step_where_they_are_brought_into_order(
+    config: AdamConfig | AdamWConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In a method that is not public: if torch did without it, a step would take longer, and no result would say so."""
+    ordered: list[torch.Tensor] = []
+    in_order = optimization._in_order
+    monkeypatch.setattr(optimization, "_in_order", lambda x: ordered.append(x) or in_order(x))
+    parameter = nn.Parameter(torch.ones(5, 7, 3, 3).contiguous(memory_format=torch.channels_last))
+    parameter.grad = torch.ones_like(parameter)
+    optimizer = config.build([{"params": [parameter]}])
+    optimizer.step()
+    state = optimizer.state[parameter]
+    for x in (parameter, parameter.grad, state["exp_avg"], state["exp_avg_sq"]):
+        assert any(x is other for other in ordered)

@@ -255,7 +255,8 @@ def test_a_weighting_gets_the_network_s_own_account_of_what_is_shared() -> None:
 
 
 def test_torchs_setting_is_put_back() -> None:
-    config = torch._functorch.config
+    from torch._functorch import config
+
     before = config.donated_buffer
     with pytest.raises(RuntimeError), reusable_buffers():
         assert config.donated_buffer is False

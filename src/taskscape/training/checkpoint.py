@@ -28,7 +28,7 @@ _SAME = "resume the run with the settings that it was started with"
 
 
 class Checkpointer:
-    """Writes the checkpoint of a run from the first process, and knows when the next one is due."""
+    """Writes the checkpoint of a run from the first process, and says when the next one is due."""
 
     def __init__(self, path: Path, fabric: "Fabric", minutes: float) -> None:
         self.path, self.fabric, self.minutes = path, fabric, minutes

@@ -3,8 +3,6 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import torch
-
 
 @contextmanager
 def reusable_buffers() -> Iterator[None]:
@@ -14,7 +12,8 @@ def reusable_buffers() -> Iterator[None]:
     context. It changes torch's setting for the whole process and back again: ``torch._functorch.config.patch`` does so
     for one thread, but the backward pass on a GPU runs in another one.
     """
-    config = torch._functorch.config
+    from torch._functorch import config  # not public, but what torch's own message about it names
+
     before = config.donated_buffer
     config.donated_buffer = False
     try:

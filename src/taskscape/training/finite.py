@@ -9,6 +9,9 @@ from torch import Tensor
 from taskscape.devices import with_float64
 from taskscape.errors import TrainingError
 
+REMEDY = "Try a lower --optimizer.lr, --gradient-clip 1, --schedule.warmup 1 or --precision fp32"
+"""What helps a run whose numbers are not finite."""
+
 
 def check_finite(parts: Mapping[str, Mapping[str, object]]) -> None:
     """Raise ``TrainingError`` that names the first tensor with a NaN or an infinity, by its part and its name.
@@ -30,5 +33,5 @@ def check_finite(parts: Mapping[str, Mapping[str, object]]) -> None:
         if not math.isfinite(total) and not tensor.isfinite().all():
             raise TrainingError(
                 f"{name} is not finite any more (NaN or infinite); it was not saved, and what was saved before was not "
-                "touched. Try a lower --optimizer.lr, --gradient-clip 1, --schedule.warmup 1 or --precision fp32"
+                f"touched. {REMEDY}"
             )

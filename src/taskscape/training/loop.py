@@ -1,4 +1,4 @@
-"""The training loop. It knows no network, no task, no metric and no weighting by name."""
+"""The training loop. It names no network, no task, no metric and no weighting."""
 
 import logging
 import math
@@ -27,6 +27,7 @@ from taskscape.trackers import Tracking
 from taskscape.training.average import WeightAverage
 from taskscape.training.checkpoint import Checkpointer, apart, load_into, load_optimizer, load_weighting, save_weights
 from taskscape.training.features import FeatureCache
+from taskscape.training.finite import REMEDY
 from taskscape.training.interrupts import Interrupts
 from taskscape.training.means import RunningMeans
 from taskscape.training.pace import Pace
@@ -388,8 +389,7 @@ class Trainer:
         saved = self.folder.checkpoint
         kept = f"{saved} was not touched since it was written" if saved.exists() else "no checkpoint was written yet"
         return (
-            f"the {what} is {value} at step {step} (epoch {(step - 1) // len(self.train_data) + 1}); {kept}. "
-            "Try a lower --optimizer.lr, --gradient-clip 1, --schedule.warmup 1 or --precision fp32"
+            f"the {what} is {value} at step {step} (epoch {(step - 1) // len(self.train_data) + 1}); {kept}. {REMEDY}"
         )
 
 

@@ -16,7 +16,7 @@ from taskscape.models import Network, Outputs
 from taskscape.objectives.base import labelled
 from taskscape.training.precision import autocast
 from taskscape.training.step import PARTS, StepResult, TrainingStep
-from taskscape.weighting.base import BalancingContext, global_losses
+from taskscape.weighting.base import global_losses
 
 _SIZE = (64, 96)
 """Of the images by which networks are tried."""
@@ -59,7 +59,7 @@ class Stack:
         for step, own, part, number in zip(self.steps, batches, outputs.parts, numbers, strict=True):
             step.prepare(number)
             losses.append(step.losses(part, own, step.tasks))
-        contexts = [_context(step, own) for step, own in zip(self.steps, losses, strict=True)]
+        contexts = [step.context(own, part) for step, own, part in zip(self.steps, losses, outputs.parts, strict=True)]
         with record_function(PARTS[2]):
             if self._by_task:
                 losses = self._with_gradients(losses, outputs)
@@ -214,7 +214,7 @@ class _BatchNorm(torch.autograd.Function):
 
     @staticmethod
     def setup_context(ctx: Any, inputs: Any, output: Any) -> None:
-        """Nothing is kept: what torch's autograd sees is what ``vmap`` computes."""
+        """Nothing is kept: torch differentiates what ``vmap`` computes."""
 
     @staticmethod
     def vmap(info: Any, in_dims: Any, x: Tensor, *args: Any) -> tuple[Tensor, int]:
@@ -232,7 +232,7 @@ class _BatchNorm(torch.autograd.Function):
 
 
 class _Outputs:
-    """Outputs of several networks, and what each run sees of them: parts at which the graph of its losses begins."""
+    """Outputs of several networks, and those of each run: parts at which the graph of its losses begins."""
 
     def __init__(self, outputs: Outputs, runs: int) -> None:
         self._maps = [x for x in _maps(outputs) if x.requires_grad]
@@ -324,13 +324,3 @@ def _part(batch: Batch, run: int, runs: int) -> Batch:
     rows = slice(run * count, (run + 1) * count)
     targets = {name: Target(value[rows], valid[rows]) for name, (value, valid) in batch.targets.items()}
     return Batch(batch.image[rows], targets, batch.indices[rows])
-
-
-def _context(step: TrainingStep, losses: dict[str, Tensor]) -> BalancingContext:
-    return BalancingContext(
-        global_losses(losses),
-        parameters=step.shared_parameters,
-        features=(),
-        last=step.last_shared_parameters,
-        task_parameters=step.task_parameters,
-    )

@@ -93,15 +93,15 @@ class TrainingStep:
         # DDP waits for a gradient of every parameter, which a task without a label does not give.
         sums_in_backward = self.fabric is not None and self.weighting.one_backward and len(names) == len(self.tasks)
         with self._graph_for_all_backward_passes(), self._sum_in_backward(sums_in_backward):
-            losses, outputs = self._forward(batch, names)
-            context = self._context(losses, outputs)
+            losses, outputs = self.forward(batch, names)
+            context = self.context(losses, outputs)
             with record_function(PARTS[2]):
                 weights = self.weighting.backward(losses, context)
         if not sums_in_backward:
             all_reduce_coalesced_([p.grad for p in self.network.parameters() if p.grad is not None])
         norm, is_taken = self.update()
         if is_taken:
-            self.adjust(lambda: global_losses(self._forward(batch, names)[0]))
+            self.adjust(lambda: global_losses(self.forward(batch, names)[0]))
         return StepResult(context.global_losses, weights or {}, norm)
 
     def prepare(self, step: int) -> None:
@@ -126,7 +126,7 @@ class TrainingStep:
     def check_finite(self) -> None:
         """Raise ``TrainingError`` that names the first weight that is not finite: called before anything is saved.
 
-        Looks at the network's weights and statistics, the optimizer's state and what the weighting learns.
+        Checked are the network's weights and statistics, the optimizer's state and what the weighting learns.
         """
         states = self.optimizer.state_dict()["state"]
         check_finite(
@@ -176,7 +176,7 @@ class TrainingStep:
             return nullcontext()
         return self.fabric.no_backward_sync(self.module, enabled=not enabled)
 
-    def _forward(self, batch: Batch, names: list[str]) -> tuple[dict[str, Tensor], Outputs]:
+    def forward(self, batch: Batch, names: list[str]) -> tuple[dict[str, Tensor], Outputs]:
         """Return this process's part of the loss of each of these tasks, and the network's outputs."""
         with record_function(PARTS[0]), autocast(batch.image.device, self.precision):
             outputs: Outputs = self.module(batch.image)
@@ -188,7 +188,8 @@ class TrainingStep:
             tasks = {name: self.tasks[name] for name in names}
             return self.objective(tasks, outputs.final, outputs.auxiliary, batch.targets)
 
-    def _context(self, losses: Losses, outputs: Outputs) -> BalancingContext:
+    def context(self, losses: Losses, outputs: Outputs) -> BalancingContext:
+        """Return what the weighting may compute with beside these losses."""
         return BalancingContext(
             global_losses(losses),
             parameters=self.shared_parameters,
