@@ -166,6 +166,7 @@ def test_runs_on_other_data_or_unfinished_ones_are_not_comparable(make_run: Make
     assert not differ(group(load(*a, *b))).comparable
     text = write_comparison([*a, *b], tmp_path / "page.html").read_text()
     assert 'class="best"' not in text and "2 of 4 epochs" in text and ">unfinished<" in text
+    assert "Trained</th><td>to the end</td>" in text and "A star" not in text
 
 
 def test_the_same_data_elsewhere_are_the_same(make_run: MakeRun) -> None:
@@ -221,7 +222,8 @@ def test_any_two_groups_are_paired_up_to_a_number(make_run: MakeRun, tmp_path: P
     groups = group(load(*(make_run(f"r{i}", settings={"epochs": i}) for i in range(1, 8))))
     assert len(pairs(groups[:4])) == 6 and len(pairs(groups)) == 6
     text = write_comparison([g.runs[0].folder.path for g in groups[:3]], tmp_path / "page.html").read_text()
-    assert text.count('class="matrix"') == 3 and text.count("r3 minus r") == 2
+    assert text.count("Alike: no share of a true class") == 3 and text.count("r3 minus r") == 2
+    assert "<td>0.00</td>" in text and "+0.0" not in text, "no difference has no sign"
 
 
 def test_predictions_of_several_networks_stand_side_by_side(make_run: MakeRun, tmp_path: Path) -> None:
@@ -232,6 +234,7 @@ def test_predictions_of_several_networks_stand_side_by_side(make_run: MakeRun, t
         1 + 3 * 3 + 1
     )  # image; per task the label and two or three predictions
     assert 'alt="surface normals, b"' in text and "or more" in text  # the scale of depth
+    assert re.findall("<h3>(.*?)</h3>", text)[:3] == ["Segmentation", "Depth", "Surface normals"], "as in the first run"
     (runs[1] / "samples.npz").unlink()
     (runs[2] / "samples.npz").unlink()
     assert '<section id="images"' not in write_comparison(runs, tmp_path / "page.html").read_text()
@@ -273,7 +276,7 @@ def test_tasks_may_have_any_name(make_run: MakeRun, tmp_path: Path) -> None:
             plots={name.replace("semseg/", "parts/"): plot for name, plot in result.plots.items()},
         )
     text = write_comparison(runs, tmp_path / "page.html").read_text()
-    assert "Parts: IoU, %" in text and 'class="matrix"' in text and "semseg/" not in text
+    assert "Parts: IoU, %" in text and "Parts: how classes are confused" in text and "semseg/" not in text
 
 
 def test_a_warning_where_images_differ(make_run: MakeRun, tmp_path: Path) -> None:

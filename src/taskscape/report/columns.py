@@ -12,6 +12,7 @@ Show = Callable[[float], str]
 """Turns a number into text."""
 NO_BREAK_SPACE = "\N{NO-BREAK SPACE}"
 MISSING = "–"
+STAR = "★"
 _LONGEST = 44
 """Characters of a cell of text."""
 
@@ -51,7 +52,7 @@ def heading(title: str, columns: int) -> str:
 def row(title: str, note: str, cells: Iterable[str], best: Collection[int] = ()) -> str:
     """Return a row: its title, a small note beside it, a cell per group as HTML, and which of the cells are best."""
     marked = "".join(
-        f'<td class="best"><span class="star" role="img" aria-label="best">★</span> {c}</td>'
+        f'<td class="best"><span class="star" role="img" aria-label="best">{STAR}</span> {c}</td>'
         if i in best
         else f"<td>{c}</td>"
         for i, c in enumerate(cells)

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from taskscape.metrics.delta_m import metrics_of
+from taskscape.report.columns import STAR
 from taskscape.report.comparison.classes import class_table
 from taskscape.report.comparison.costs import cost_section
 from taskscape.report.comparison.curves import curve_section
@@ -53,6 +54,8 @@ def _page(compared: Comparison) -> str:
     count = sum(len(g.runs) for g in groups)
     repeated = f" of {len(groups)} experiments: mean ± standard deviation over seeds" if count > len(groups) else ""
     result = groups[0].runs[0].result
+    metrics = metric_table(compared)
+    star = "A star marks what is better than everything else in its row by more than the spread over seeds. "
     return page(
         " · ".join(g.name for g in groups) if len(groups) <= 3 else f"{len(groups)} networks compared",
         "taskscape · comparison of runs",
@@ -61,9 +64,8 @@ def _page(compared: Comparison) -> str:
             ("What differs", "", what_differs(groups, compared.difference)),
             (
                 "Metrics",
-                "A star marks what is better than everything else in its row by more than the spread over seeds. "
-                "Arrows say whether higher or lower is better.",
-                metric_table(compared) + delta_m_note(compared),
+                (star if STAR in metrics else "") + "Arrows say whether higher or lower is better.",
+                metrics + delta_m_note(compared),
             ),
             ("Settings", "Those that are not the same everywhere.", settings_table(groups)),
             ("Pairs", "Any two against each other: the differences of the same seeds.", pair_tables(groups)),

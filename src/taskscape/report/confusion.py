@@ -45,8 +45,13 @@ def confusion_table(confusion: npt.ArrayLike, classes: Classes) -> str:
 
 
 def confusion_difference_table(before: npt.ArrayLike, after: npt.ArrayLike, classes: Classes) -> str:
-    """Draw ``after`` minus ``before`` in percentage points of the true class; improvements are green."""
+    """Draw ``after`` minus ``before`` in percentage points of the true class; improvements are green.
+
+    Returns nothing where no cell has half a point.
+    """
     change = shares(after) - shares(before)
+    if not (np.abs(change) >= 0.5).any():
+        return ""
     largest = max(5.0, float(np.nanmax(np.abs(change), initial=0.0)))
 
     def cell(row: int, column: int) -> tuple[str, Color, float]:

@@ -55,8 +55,8 @@ def unit_and_direction(spec: MetricSpec) -> str:
 
 
 def signed(value: float, digits: int) -> str:
-    """Return a change with its sign, a minus as wide as a plus."""
-    return f"{value:+.{digits}f}".replace("-", "−")
+    """Return a change with its sign, a minus as wide as a plus; what rounds to zero has none."""
+    return f"{value:+.{digits}f}".replace("-", "−") if round(value, digits) else f"{0:.{digits}f}"
 
 
 def cost_title(name: str) -> str:

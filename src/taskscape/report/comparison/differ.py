@@ -72,9 +72,9 @@ def _data(groups: Sequence[Group]) -> dict[str, list[str]]:
 
 
 def _training(groups: Sequence[Group]) -> dict[str, list[str]]:
-    """Return which groups are unfinished."""
+    """Return how far groups were trained, where one is unfinished."""
     unfinished = [", ".join(run.unfinished for run in g.runs if run.unfinished) for g in groups]
-    return {"unfinished": [text or "finished" for text in unfinished]} if any(unfinished) else {}
+    return {"trained": [text or "to the end" for text in unfinished]} if any(unfinished) else {}
 
 
 def _earlier(new: Sequence[str]) -> list[str]:

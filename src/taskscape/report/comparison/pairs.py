@@ -78,12 +78,15 @@ def _confusion(before: Group, after: Group) -> str:
         matrices = [_matrices(g, task) for g in (before, after)]
         if after.tasks.get(task) == modality and all(matrices):
             old, new = (np.sum(of_runs, axis=0) for of_runs in matrices)
-            word = heading(task_word(task, before.tasks))
-            tables.append(
-                f"<h3>{escape(word)}: how classes are confused</h3><p>How the pixels of every true class (row) are "
-                "predicted (column), in percentage points. Green is better, red is worse.</p>"
-                + confusion_difference_table(old, new, view(modality).classes)
+            drawn = confusion_difference_table(old, new, view(modality).classes)
+            about = (
+                "How the pixels of every true class (row) are predicted (column), in percentage points. Green is "
+                "better, red is worse."
+                if drawn
+                else "Alike: no share of a true class differs by half a percentage point."
             )
+            word = heading(task_word(task, before.tasks))
+            tables.append(f"<h3>{escape(word)}: how classes are confused</h3><p>{about}</p>{drawn}")
     return "".join(tables)
 
 

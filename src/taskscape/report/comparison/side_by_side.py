@@ -32,7 +32,7 @@ def side_by_side(groups: Sequence[Group]) -> str:
     tasks: dict[str, Modality] = {}
     for g in groups:
         if g.name in alike:
-            tasks = {**g.tasks, **tasks}
+            tasks |= {name: modality for name, modality in g.tasks.items() if name not in tasks}
     blocks = [_Block(task, modality, alike) for task, modality in tasks.items()]
     legends = "".join(f"<div><h3>{escape(heading(b.word))}</h3>{b.legend}</div>" for b in blocks if b.pictures)
     return f'<div class="legends">{legends}</div>' + "".join(
