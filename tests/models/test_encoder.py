@@ -32,6 +32,24 @@ def test_levels_are_as_large_as_they_say(name: str, output_stride: int) -> None:
         assert abs(width - 130 / stride) <= 1
 
 
+@pytest.mark.parametrize("name", ["resnet10t", "mobilenetv3_small_050", "tf_efficientnet_lite0", "convnext_atto"])
+def test_stages_coarser_than_wanted_are_left_out(name: str) -> None:
+    torch.manual_seed(0)
+    whole = Encoder(name).eval()
+    torch.manual_seed(0)
+    part = Encoder(name, coarsest=16).eval()
+    part.load_state_dict(whole.state_dict(), strict=False)
+    image = torch.rand(1, 3, 64, 128)
+    with torch.no_grad():
+        levels, wanted = part(image), whole(image)
+    assert part.strides == tuple(stride for stride in whole.strides if stride <= 16)
+    assert len(levels) == len(part.channels) == len(part.strides)
+    assert all(torch.equal(a, b) for a, b in zip(levels, wanted, strict=False))
+    trained = build("deeplab-joint", OUTPUTS, encoder=name, coarsest=16, output_stride=32, rates=(1, 2)).train()
+    sum(raw.sum() for raw in trained(image.expand(2, -1, -1, -1)).final.values()).backward()
+    assert all(parameter.grad is not None for parameter in trained.parameters())
+
+
 @pytest.mark.parametrize("network", ["deeplab-plain", "deeplab-joint", "deeplab-branched"])
 @pytest.mark.parametrize("encoder", ["mobilenetv3_small_050", "convnext_atto"])
 def test_networks_stand_on_other_backbones(network: str, encoder: str) -> None:

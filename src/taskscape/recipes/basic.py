@@ -41,7 +41,7 @@ def demo() -> Experiment:
     """What taskscape demo trains, for as long as its minutes allow."""
     return replace(
         joint(),
-        network=DeeplabJointConfig(encoder="resnet10t", output_stride=32, rates=(1,), width=64, fine_skip=True),
+        network=_demo_network("resnet10t"),
         tasks={
             "semseg": SemanticSegmentation(loss=CrossEntropyJaccard(class_weights="inverse-log", logit_adjustment=0.5)),
             "depth": Depth(loss=SILog()),
@@ -56,10 +56,13 @@ def demo() -> Experiment:
 
 def demo_pretrained() -> Experiment:
     """What taskscape demo trains with the extra pretrained: as demo, but it starts from weights of ImageNet."""
-    network = DeeplabJointConfig(
-        encoder="tf_efficientnet_lite0", pretrained=True, output_stride=32, rates=(1,), width=64, fine_skip=True
-    )
+    network = replace(_demo_network("tf_efficientnet_lite0"), pretrained=True)
     return replace(demo(), network=network, weighting=FixedConfig({"depth": 4.0}))
+
+
+def _demo_network(encoder: str) -> DeeplabJointConfig:
+    """Return one that learns fast on images of 64x128, which have 2x4 pixels at stride 32."""
+    return DeeplabJointConfig(encoder=encoder, output_stride=32, coarsest=16, rates=(1, 2), width=64, fine_skip=True)
 
 
 def semseg_only() -> Experiment:

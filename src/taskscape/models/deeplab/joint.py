@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -10,7 +10,7 @@ from typing_extensions import override
 
 from taskscape.models.deeplab.shared_trunk import SharedTrunk
 from taskscape.models.layers.aspp import ASPP
-from taskscape.models.layers.encoder import AtrousConfig
+from taskscape.models.layers.encoder import AtrousConfig, Encoder
 from taskscape.models.layers.heads import heads
 from taskscape.models.layers.skip_decoder import SkipDecoder
 from taskscape.models.layers.squeeze_excite import SqueezeExcitation
@@ -44,9 +44,15 @@ class DeeplabJointConfig(AtrousConfig):
     """Channels of the ASPP and the decoder."""
     fine_skip: bool = False
     """A second decoder step with a skip at stride 2, half as wide: finer outlines, which small images need."""
+    coarsest: Literal[8, 16, 32] = 32
+    """The coarsest level of the encoder: stages at a larger stride are left out, where small images have few pixels."""
     zoom: Positive = 1.0
     """By how much the image is enlarged for the encoder, so that small things are found; outputs are as large as the
     image. Time and memory grow with its square."""
+
+    @override
+    def build_encoder(self, output_stride: int = 32, coarsest: int = 32) -> Encoder:
+        return super().build_encoder(output_stride, min(coarsest, self.coarsest))
 
 
 class DeeplabJoint(SharedTrunk, config=DeeplabJointConfig):

@@ -11,11 +11,12 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from typing_extensions import override
 
-from taskscape.imports import quick_imports
+from taskscape.imports import late_compiler, quick_imports
 from taskscape.models.base import NetworkConfig
 from taskscape.models.layers.depthwise import depthwise_in_float32
 from taskscape.models.layers.hub import WeightsMissingError, cached_weights, packaged_weights
 from taskscape.models.layers.low_rank import LowRankLayers, add_low_rank
+from taskscape.models.layers.meta import without_numbers
 from taskscape.models.layers.plain_backbone import PlainBackbone
 from taskscape.models.layers.pretrained import fitting
 from taskscape.models.layers.pyramid import Pyramid
@@ -58,12 +59,13 @@ class EncoderConfig(NetworkConfig):
                 "weights; set network.freeze to none"
             )
 
-    def build_encoder(self, output_stride: int = 32) -> "Encoder":
+    def build_encoder(self, output_stride: int = 32, coarsest: int = 32) -> "Encoder":
         """Build the encoder, as a network's constructor does. Raises ``ValueError`` as ``Encoder``."""
         return Encoder(
             self.encoder,
             output_stride,
             self.pretrained,
+            coarsest=coarsest,
             freeze=self.freeze,
             lora=self.lora,
             lora_layers=self.lora_layers,
@@ -73,13 +75,14 @@ class EncoderConfig(NetworkConfig):
     def check(self, tasks: Mapping[str, "Task"]) -> None:
         """Raise ``ValueError`` where ``pretrained`` weights cannot be had, cannot be read or do not fit the encoder."""
         if self.pretrained is True and packaged_weights(self.encoder) is None:
-            import timm  # takes a second, with torchvision
+            with quick_imports(), late_compiler():
+                import timm
 
             if timm.is_model(self.encoder.split(".")[0]):
                 cached_weights(self.encoder)
         if isinstance(self.pretrained, Path):
-            with torch.device("meta"):
-                backbone = Encoder(self.encoder).backbone
+            with without_numbers():
+                backbone = replace(self, pretrained=False, freeze="none", lora=0).build_encoder().backbone
             fitting(backbone, self.encoder, self.pretrained)
 
     @override
@@ -126,18 +129,20 @@ class Encoder(nn.Module):
         output_stride: int = 32,
         pretrained: bool | str | os.PathLike[str] = False,
         *,
+        coarsest: int = 32,
         freeze: Freeze = "none",
         lora: int = 0,
         lora_layers: LowRankLayers = "attention",
     ) -> None:
         """Create it, with random weights, with those of a package or the hub (``True``) or with those of a file.
 
-        ``freeze``, ``lora`` and ``lora_layers`` are those of ``EncoderConfig``. Raises ``ValueError`` for a name that
-        timm does not have, an output stride that the backbone cannot have, weights that cannot be read or do not fit,
-        more stages than there are, and adapters where no layer takes one.
+        Stages at a coarser stride than ``coarsest`` are left out; ``freeze``, ``lora`` and ``lora_layers`` are those of
+        ``EncoderConfig``. Raises ``ValueError`` for a name that timm does not have, an output stride that the backbone
+        cannot have, weights that cannot be read or do not fit, more stages than there are, and adapters where no layer
+        takes one.
         """
         super().__init__()
-        with quick_imports():
+        with quick_imports(), late_compiler():
             import timm
 
         self.name = name
@@ -158,11 +163,16 @@ class Encoder(nn.Module):
             else:
                 if output_stride != 32:
                     options["output_stride"] = output_stride
+                strides = [min(stride, output_stride) for stride in self._traits.strides]
+                if max(strides) > coarsest:
+                    options["out_indices"] = [i for i, stride in enumerate(strides) if stride <= coarsest]
                 self.backbone = timm.create_model(name, features_only=True, pretrained=pretrained is True, **options)
         except WeightsMissingError:
             raise
         except Exception as error:  # timm, the hub and torch raise anything from KeyError to HTTPError here
             raise ValueError(_remedy(name, output_stride, pretrained is True, error)) from error
+        if "out_indices" in options:
+            _leave_out_unread(self.backbone)
         depthwise_in_float32(self.backbone)
         notes = []
         if isinstance(pretrained, Path):
@@ -170,13 +180,13 @@ class Encoder(nn.Module):
             self.backbone.load_state_dict(weights.tensors, strict=False)  # counters of batches may be missing
             notes.append(weights.note)
         if self._traits.is_plain:
-            self.strides = (2, *(min(stride, output_stride) for stride in (4, 8, 16, 32)))
+            self.strides = (2, *(min(stride, output_stride, coarsest) for stride in (4, 8, 16, 32)))
             self.sources = (0, *range(len(self.strides) - 1))
             self.channels = self._traits.channels[:1] * len(self.strides)
         else:
             self.strides = tuple(self.backbone.feature_info.reduction())
             self.sources = tuple(range(len(self.strides)))
-            self.channels = self._traits.channels
+            self.channels = self._traits.channels[: len(self.strides)]
         config = self.backbone.pretrained_cfg
         self.mean: Tensor
         self.std: Tensor
@@ -287,6 +297,12 @@ class Encoder(nn.Module):
     def forward(self, image: Tensor) -> Sequence[Tensor]:
         """Return the features of every level, (B, channels[i], ⌈H/strides[i]⌉, ⌈W/strides[i]⌉)."""
         return self.pyramid(self.maps(image), image.shape[-2:])
+
+
+def _leave_out_unread(backbone: Any) -> None:
+    """Drop the stages behind the last that is read, which timm keeps in its EfficientNets and MobileNets alone."""
+    if (read := getattr(backbone, "_stage_out_idx", None)) is not None:
+        del backbone.blocks[max(read) :]
 
 
 def _is_same(image: Tensor, known: Tensor) -> bool:
