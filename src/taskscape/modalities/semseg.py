@@ -52,7 +52,7 @@ class Semseg(Modality):
     def unpack(self, stored: "Tensor") -> Target:
         """Return (B, H, W) int64 ids, 0 where there is none."""
         valid = stored != IGNORE_INDEX
-        return Target(stored.long() * valid, valid)
+        return Target((stored * valid).long(), valid)
 
     @override
     def to_array(self, values: "Tensor") -> Array:

@@ -242,12 +242,10 @@ def _window_center(length: int, window: Floats, draw: Floats) -> Floats:
 
 def _pixels(size: tuple[int, int], device: torch.device) -> Tensor:
     """Return the pixels of an image, (1, 3, H, W), homogeneous."""
-    y, x = torch.meshgrid(
-        torch.arange(size[0], device=device, dtype=torch.float32),
-        torch.arange(size[1], device=device, dtype=torch.float32),
-        indexing="ij",
-    )
-    return torch.stack([x, y, torch.ones_like(x)]).unsqueeze(0)
+    pixels = torch.ones(1, 3, *size, device=device)
+    pixels[0, 0] = torch.arange(size[1], device=device)
+    pixels[0, 1] = torch.arange(size[0], device=device)[:, None]
+    return pixels
 
 
 def _factor(amount: float, draw: Floats) -> Floats:
