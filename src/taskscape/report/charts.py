@@ -238,7 +238,7 @@ def _line(series: Series, x_axis: Axis, y_axis: Axis) -> str:
         closed = f"{path}L{places[-1][0]:.1f},{base}L{places[0][0]:.1f},{base}Z"
         return f'<path d="{closed}" style="fill:{color}" fill-opacity=".7" stroke="none"/>'
     dash = ' stroke-dasharray="5 4"' if series.dashed else ""
-    width = ' stroke-width="1" stroke-opacity=".45"' if series.faint else ' stroke-width="2"'
+    width = ' stroke-width="1" stroke-opacity=".6"' if series.faint else ' stroke-width="2"'
     line = f'<path d="{path}" fill="none" style="stroke:{color}"{width} stroke-linejoin="round"{dash}/>'
     if not series.dot or series.faint:
         return line

@@ -53,8 +53,9 @@ def in_a_row(pictures: Sequence[RgbArray]) -> RgbArray:
 
 
 def draw_key(key: Key, width: int) -> RgbArray:
-    """Return the parts of a key one below the other, (H, width, 3); H is 0 without any."""
-    return stacked([np.zeros((0, width, 3), np.uint8), *(_draw(part, width) for part in key)])
+    """Return the parts of a key one below the other, after a gap, (H, width, 3); H is 0 without any."""
+    gap = np.full((GAP * bool(key), width, 3), 255, np.uint8)
+    return stacked([gap, *(_draw(part, width) for part in key)])
 
 
 def text(words: str, width: int, soft: bool = False) -> RgbArray:
