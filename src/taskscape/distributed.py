@@ -6,8 +6,8 @@ Without a process group every function here is the one process it runs on.
 import os
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import torch
 import torch.distributed as dist
@@ -18,6 +18,28 @@ from taskscape.devices import find_device
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
     from lightning_fabric.strategies.ddp import DDPStrategy
+
+    Processes: TypeAlias = "Fabric | OneProcess"
+    """What ``launch`` gives: this process among the others, and its device."""
+
+
+class OneProcess:
+    """This process alone, as Fabric shows it. Importing Fabric takes a second, for it imports torch's compiler."""
+
+    is_global_zero = True
+
+    def __init__(self, device: torch.device) -> None:
+        """Take the device, and let it be the one of tensors on a GPU that is not named."""
+        self.device = device if device.type == "cpu" else torch.device(device.type, device.index or 0)
+        if device.type == "cuda":
+            torch.cuda.set_device(self.device)
+
+    def rank_zero_first(self) -> AbstractContextManager[None]:
+        """Run a block at once: there is no other process to wait for."""
+        return nullcontext()
+
+    def barrier(self) -> None:
+        """Wait for no other process."""
 
 
 def world_size() -> int:
@@ -96,25 +118,23 @@ def _without(package: str) -> Iterator[None]:
         del sys.modules[package]
 
 
-def launch(device: str = "auto") -> "Fabric":
+def launch(device: str = "auto") -> "Processes":
     """Join the other processes, if ``torchrun`` or SLURM started any, and choose this one's device.
 
     Raises ``ValueError`` as ``find_device``, and where several processes are to share one GPU.
     """
-    with _without("torchmetrics"):
-        from lightning_fabric import Fabric
-
     found = find_device(device)
     processes = int(os.environ.get("WORLD_SIZE", os.environ.get("SLURM_NTASKS", 1)))
     local = int(os.environ.get("LOCAL_WORLD_SIZE", os.environ.get("SLURM_NTASKS_PER_NODE", processes)))
-    one = ":" in str(found)
-    if processes > 1 and (one or found.type == "mps"):
+    if processes == 1:
+        return OneProcess(found)
+    if ":" in str(found) or found.type == "mps":
         raise ValueError(f"device is {device} and there are {processes} processes: use --device cuda, a GPU for each")
+    with _without("torchmetrics"):
+        from lightning_fabric import Fabric
+
     fabric = Fabric(
-        accelerator=found.type,
-        devices=[found.index] if one else local,
-        num_nodes=max(processes // local, 1),
-        strategy=_summing_ddp() if processes > 1 else "auto",
+        accelerator=found.type, devices=local, num_nodes=max(processes // local, 1), strategy=_summing_ddp()
     )
     fabric.launch()
     return fabric

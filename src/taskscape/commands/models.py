@@ -98,10 +98,9 @@ def _channels(text: str) -> tuple[str, int]:
 
 def cost(config: Any, channels: dict[str, int], chosen: dict[str, Any]) -> tuple[int, int]:
     """Return the parameters of a network, and the FLOPs of an image of ``SIZE``."""
-    import torch
-
+    from taskscape.models.layers.meta import without_numbers
     from taskscape.runs import flops
 
-    with torch.device("meta"):  # shapes without numbers: nothing is computed
+    with without_numbers():
         network = config(**chosen).build(channels).eval().requires_grad_(False)
         return sum(p.numel() for p in network.parameters()), flops(network, SIZE)

@@ -151,4 +151,4 @@ def _differences(saved: Any, asked: Any) -> list[str]:
     from taskscape.serialization import dump
 
     old, new = (flatten(yaml.safe_load(dump(experiment))) for experiment in (saved, asked))
-    return [name for name, value in new.items() if value != "null" and old.get(name) != value]
+    return [name for name, value in new.items() if value != "none" and old.get(name) != value]

@@ -11,7 +11,7 @@ from taskscape.training.recompute import recompute_activations
 from taskscape.training.step import TrainingStep
 
 if TYPE_CHECKING:
-    from lightning_fabric import Fabric
+    from taskscape.distributed import Processes
 
 
 def build_step(
@@ -19,7 +19,7 @@ def build_step(
     device: torch.device,
     *,
     learning_rate: Callable[[int], float] | None = None,
-    fabric: "Fabric | None" = None,
+    fabric: "Processes | None" = None,
 ) -> TrainingStep:
     """Return network, weighting and optimizer of an experiment as one step; the seed is that of the experiment."""
     torch.manual_seed(experiment.seed)

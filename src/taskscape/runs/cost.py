@@ -3,7 +3,6 @@
 import platform
 
 import torch
-from torch.utils.flop_counter import FlopCounterMode
 
 import taskscape
 from taskscape.distributed import world_size
@@ -12,6 +11,8 @@ from taskscape.models import Network
 
 def flops(network: Network, size: tuple[int, int]) -> int:
     """Return the floating-point operations of one image of (H, W), a multiply-add counted as two."""
+    from torch.utils.flop_counter import FlopCounterMode  # with triton, where that is installed
+
     parameter = next(network.parameters())
     # With gradients: the counter's hooks on modules that get a parameter as an argument fail without.
     with FlopCounterMode(display=False) as counter, torch.enable_grad():

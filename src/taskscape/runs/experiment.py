@@ -16,6 +16,7 @@ from taskscape.devices import check_device_name
 from taskscape.evaluation import find_tta
 from taskscape.modalities import Modality
 from taskscape.models import DeeplabJointConfig, Network, NetworkConfig
+from taskscape.models.layers.meta import without_numbers
 from taskscape.objectives import Objective, Supervised
 from taskscape.runs.sizes import beyond, check_memory, too_large
 from taskscape.serialization import short
@@ -207,7 +208,7 @@ class Experiment(RangedSettings):
         network = self.network.for_tasks(self.tasks).from_scratch()
         channels = {name: _channels_so_far(task) for name, task in self.tasks.items()}
         try:
-            with torch.device("meta"):
+            with without_numbers():
                 return network.build(channels)
         except RuntimeError as error:
             if "overflow" not in str(error).lower():  # torch says so of sizes beyond its integers

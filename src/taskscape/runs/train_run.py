@@ -43,7 +43,7 @@ from taskscape.training.pace import Pace
 from taskscape.training.peers import loss_of_a_process_named
 
 if TYPE_CHECKING:
-    from lightning_fabric import Fabric
+    from taskscape.distributed import Processes
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -79,7 +79,7 @@ def train(experiment: Experiment, run: str | Path, *, resume: bool = False, quie
 
 def _train(
     experiment: Experiment,
-    fabric: "Fabric",
+    fabric: "Processes",
     folder: RunFolder,
     start: Start | None,
     keep_log_in: Callable[[Path], None],
@@ -98,14 +98,14 @@ def _train(
     return finish(folder, stores, fabric)
 
 
-def say_where(fabric: "Fabric", *, resume: bool) -> None:
+def say_where(fabric: "Processes", *, resume: bool) -> None:
     """Log versions, hardware and the command."""
     about = environment(fabric.device) | {"command": shlex.join(sys.argv)}
     _LOGGER.debug("%s: %s", "resumed" if resume else "started", ", ".join(f"{k} {v}" for k, v in about.items()))
 
 
 def met_data(
-    experiment: Experiment, stores: Mapping[str, Store], fabric: "Fabric", folder: RunFolder, *, resume: bool
+    experiment: Experiment, stores: Mapping[str, Store], fabric: "Processes", folder: RunFolder, *, resume: bool
 ) -> tuple[Experiment, list[str]]:
     """Return an experiment with all that it left to the data and the machine filled in, and what to know of that.
 
@@ -162,7 +162,7 @@ def begin(
     verify_precision(trainer, experiment, folder, progress, resume=resume)
 
 
-def finish(folder: RunFolder, stores: Mapping[str, Store], fabric: "Fabric") -> Result:
+def finish(folder: RunFolder, stores: Mapping[str, Store], fabric: "Processes") -> Result:
     """Evaluate the best weights of a run that has come to its end, and return the result."""
     model = load(folder.path, str(fabric.device))
     experiment = model.experiment
@@ -197,7 +197,7 @@ def is_finished(folder: RunFolder, experiment: Experiment) -> bool:
         return False  # what is missing or damaged is made anew
 
 
-def assemble(experiment: Experiment, stores: Mapping[str, Store], fabric: "Fabric", folder: RunFolder) -> Trainer:
+def assemble(experiment: Experiment, stores: Mapping[str, Store], fabric: "Processes", folder: RunFolder) -> Trainer:
     """Build every part of a run for an experiment that has met its data (``Experiment.for_data``)."""
     if experiment.batch_size < 2 * world_size():
         raise ValueError(
@@ -257,7 +257,7 @@ def _tracking(experiment: Experiment, folder: RunFolder) -> Tracking:
     return Tracking(experiment.trackers, folder, flatten(unstructure(experiment)))
 
 
-def open_data(experiment: Experiment, fabric: "Fabric", *, quiet: bool = False) -> dict[str, Store]:
+def open_data(experiment: Experiment, fabric: "Processes", *, quiet: bool = False) -> dict[str, Store]:
     """Open the data; the first process makes it, where it must be made, while the others wait."""
     with fabric.rank_zero_first(), progress_bar(fabric.is_global_zero and not quiet) as progress:
         return experiment.data.open(reporter(progress, "preparing data"))

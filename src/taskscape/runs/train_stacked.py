@@ -23,7 +23,7 @@ from taskscape.training.loop import Trainer
 from taskscape.training.together import train_together
 
 if TYPE_CHECKING:
-    from lightning_fabric import Fabric
+    from taskscape.distributed import Processes
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -78,7 +78,7 @@ def _begin(
     experiment: Experiment,
     folder: RunFolder,
     stores: Mapping[str, Store],
-    fabric: "Fabric",
+    fabric: "Processes",
     keep_log_in: Callable[[Path], None],
     progress: Progress,
     *,

@@ -16,7 +16,7 @@ from taskscape.files.archives import check_archive
 from taskscape.state_dicts import read_safetensors, save_safetensors
 
 if TYPE_CHECKING:
-    from lightning_fabric import Fabric
+    from taskscape.distributed import Processes
 
 FORMAT = 4
 """Version of the layout of checkpoints."""
@@ -30,7 +30,7 @@ _SAME = "resume the run with the settings that it was started with"
 class Checkpointer:
     """Writes the checkpoint of a run from the first process, and says when the next one is due."""
 
-    def __init__(self, path: Path, fabric: "Fabric", minutes: float) -> None:
+    def __init__(self, path: Path, fabric: "Processes", minutes: float) -> None:
         self.path, self.fabric, self.minutes = path, fabric, minutes
         self.saved_at = time.monotonic()
 

@@ -37,7 +37,7 @@ from taskscape.training.step import StepResult, TrainingStep
 from taskscape.training.usage import Usage
 
 if TYPE_CHECKING:
-    from lightning_fabric import Fabric
+    from taskscape.distributed import Processes
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -62,7 +62,7 @@ class Trainer:
         training_step: TrainingStep,
         train_data: Loader,
         val_data: Loader,
-        fabric: "Fabric",
+        fabric: "Processes",
         folder: RunFolder,
         *,
         epochs: int,

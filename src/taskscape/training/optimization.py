@@ -2,8 +2,9 @@
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from inspect import unwrap
 from typing import Annotated, Any, ClassVar
 
 import torch
@@ -125,7 +126,7 @@ class SGDConfig(OptimizerConfig):
 
     @override
     def build(self, groups: ParameterGroups) -> torch.optim.Optimizer:
-        optimizer = torch.optim.SGD(
+        optimizer = SGD(
             groups, self.lr, self.momentum, weight_decay=self.weight_decay, nesterov=self.nesterov, fused=True
         )
         if self.momentum:
@@ -174,7 +175,23 @@ class AdamWConfig(OptimizerConfig):
         return AdamW(groups, self.lr, _floats(self.betas), weight_decay=self.weight_decay, fused=True)
 
 
-class _InPlace(torch.optim.Optimizer):
+class _Uncompiled(torch.optim.Optimizer):
+    """Imports torch's compiler for nothing: a second that the first step of a run would wait for.
+
+    torch wraps these methods, so that compiled code does not follow into them. Here no optimizer is compiled.
+    """
+
+    add_param_group = unwrap(torch.optim.Optimizer.add_param_group)
+    load_state_dict = unwrap(torch.optim.Optimizer.load_state_dict)
+    state_dict = unwrap(torch.optim.Optimizer.state_dict)
+    zero_grad = unwrap(torch.optim.Optimizer.zero_grad)
+
+    @torch.no_grad()
+    def step(self, closure: Callable[[], float] | None = None) -> Any:
+        return unwrap(super(_Uncompiled, type(self)).step)(self, closure)
+
+
+class _InPlace(_Uncompiled):
     """Gives torch's fused step on a CPU tensors in their order in memory.
 
     It copies gradients with channels last into the order of channels first, and makes no use of the copies: half of its
@@ -191,6 +208,10 @@ class _InPlace(torch.optim.Optimizer):
 def _in_order(x: Tensor) -> Tensor:
     is_last = x.ndim == 4 and x.device.type == "cpu" and x.is_contiguous(memory_format=torch.channels_last)
     return x.permute(0, 2, 3, 1) if is_last else x
+
+
+class SGD(_Uncompiled, torch.optim.SGD):
+    """torch's."""
 
 
 class Adam(_InPlace, torch.optim.Adam):

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.profiler import record_function
 
 from taskscape.batch import Batch
-from taskscape.distributed import all_reduce_coalesced_, rank, world_size
+from taskscape.distributed import OneProcess, all_reduce_coalesced_, rank
 from taskscape.models import Network, Outputs
 from taskscape.objectives.base import Objective, labelled
 from taskscape.tasks import Task
@@ -20,7 +20,7 @@ from taskscape.training.precision import Precision, autocast
 from taskscape.weighting.base import BalancingContext, Losses, Weighting, global_losses
 
 if TYPE_CHECKING:
-    from lightning_fabric import Fabric
+    from taskscape.distributed import Processes
 
 
 class StepResult(NamedTuple):
@@ -57,7 +57,7 @@ class TrainingStep:
         gradient_clip: float | None = None,
         compile: bool = False,
         seed: int | None = None,
-        fabric: "Fabric | None" = None,
+        fabric: "Processes | None" = None,
     ) -> None:
         """Take the parts of a step, all on one device.
 
@@ -78,7 +78,7 @@ class TrainingStep:
         self.walks_compiled_graph_again = compile and weighting.retains_graph
         if compile:
             network.compile()
-        self.fabric = fabric if world_size() > 1 else None
+        self.fabric = None if isinstance(fabric, OneProcess) else fabric
         self.module: Any = network if self.fabric is None else self.fabric.setup_module(network)
 
     def __call__(self, batch: Batch, step: int) -> StepResult:

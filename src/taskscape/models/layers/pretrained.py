@@ -7,9 +7,9 @@ from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import torch
 from torch import Tensor, nn
 
+from taskscape.models.layers.meta import without_numbers
 from taskscape.released import resolve
 from taskscape.state_dicts import Match, by_module, match, read, require_finite
 
@@ -42,7 +42,7 @@ def fitting(backbone: nn.Module, name: str, path: Path) -> Fitting:
     except (ValueError, OSError) as error:
         raise ValueError(f"network.pretrained: {error}") from error
     own = backbone.state_dict()
-    with torch.device("meta"):
+    with without_numbers():
         full = timm.create_model(name)
     found = match(own, weights)
     if found.unfilled and (converted := _converted(weights, full, name)):

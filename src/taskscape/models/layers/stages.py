@@ -4,8 +4,9 @@ import re
 from functools import cache
 from typing import Any
 
-import torch
 from torch import nn
+
+from taskscape.models.layers.meta import without_numbers
 
 _OF_PARAMETRIZATION = re.compile(r"parametrizations\.(\w+)\..*")
 
@@ -37,7 +38,7 @@ def _of_whole_model(name: str, stages: bool) -> dict[str, int]:
     import timm
     from timm.models import group_parameters
 
-    with torch.device("meta"):
+    with without_numbers():
         model: Any = timm.create_model(name)
     if not hasattr(model, "group_matcher"):
         raise ValueError(

@@ -6,6 +6,9 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from taskscape.imports import late_compiler, quick_imports
+from taskscape.models.layers.meta import without_numbers
+
 _ODD, _EVEN, _STEP = (75, 130), (96, 160), 32
 """Sizes of images to try: one that few models foresee, and one in steps that all with halved maps take."""
 
@@ -32,7 +35,7 @@ class Traits(NamedTuple):
 @cache
 def traits(name: str) -> Traits:
     """Return the traits of the timm model ``name``. Raises what timm raises for one that gives no features."""
-    with torch.device("meta"):
+    with without_numbers():
         model = _create(name, features_only=True)
     info: Any = model.feature_info
     channels, strides = tuple(info.channels()), tuple(info.reduction())
@@ -42,7 +45,7 @@ def traits(name: str) -> Traits:
     channels_last = str(getattr(model, "output_fmt", "NCHW")).endswith("NHWC")
     for size, step, only in ((_ODD, 1, None), (_EVEN, _STEP, None), (fixed, 1, fixed)):
         try:
-            with torch.no_grad():
+            with torch.no_grad(), without_numbers():
                 maps: list[Tensor] = model.eval()(torch.zeros(1, 3, *size, device="meta"))
         except Exception:  # noqa: S112, PERF203, RUF100  # torch and timm raise anything where a size does not fit
             continue
@@ -54,11 +57,11 @@ def traits(name: str) -> Traits:
 def _plain(name: str) -> Traits | None:
     """Return the traits of a model of which all blocks are read; None where these have several strides or widths."""
     try:
-        with torch.device("meta"):
+        with without_numbers():
             model = _create(name, num_classes=0, dynamic_img_size=True)
         interpolates, size = True, None
     except TypeError:  # it has no such option: its positions are of one size, or it has none
-        with torch.device("meta"):
+        with without_numbers():
             model = _create(name, num_classes=0)
         interpolates = False
         size = tuple(model.pretrained_cfg["input_size"][1:]) if model.pretrained_cfg.get("fixed_input_size") else None
@@ -70,6 +73,7 @@ def _plain(name: str) -> Traits | None:
 
 
 def _create(name: str, **options: Any) -> Any:
-    import timm
+    with quick_imports(), late_compiler():
+        import timm
 
     return timm.create_model(name, **options)
