@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from types import MappingProxyType, MethodType
 from typing import Any
 
@@ -94,19 +95,24 @@ def _padded(module: Any, x: Tensor) -> Tensor:
     return F.pad(x, pads)
 
 
+def sizes_as_one_case() -> AbstractContextManager[None]:
+    """Let torch take sizes that are equal for some images, and not for others, as one case: its setting is private."""
+    from torch.fx.experimental import _config
+
+    config: Any = _config
+    patched: AbstractContextManager[None] = config.patch(backed_size_oblivious=True)
+    return patched
+
+
 def trace(deployed: Deployed, size: tuple[int, int] | None) -> torch.export.ExportedProgram:
     """Return the computation of one image, of any size or of this one, without what its outputs do not need.
 
     Raises ``ValueError`` that says why where torch cannot export it.
     """
-    from torch.fx.experimental import _config
-
-    config: Any = _config
     dynamic = None if size else {"image": {2: torch.export.Dim.DYNAMIC, 3: torch.export.Dim.DYNAMIC}}
     example = torch.zeros(1, 3, *(size or (97, 130)), dtype=torch.uint8)  # sides that no stride divides
     try:
-        # Sizes that are equal for some images, and not for others, are one case.
-        with torch.no_grad(), config.patch(backed_size_oblivious=True):
+        with torch.no_grad(), sizes_as_one_case():
             program = torch.export.export(deployed, (example,), dynamic_shapes=dynamic)
             if len(deployed.tasks) < len(deployed.network.out_channels):
                 program = torch.export.export(_pruned(program), (example,), dynamic_shapes=dynamic)

@@ -10,6 +10,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from taskscape.export.deployed import sizes_as_one_case
+
 _POOL = torch.ops.aten.max_pool2d_with_indices.default
 _UNPOOL = torch.ops.aten.max_unpool2d.default
 
@@ -21,11 +23,8 @@ def compared(program: torch.export.ExportedProgram) -> torch.export.ExportedProg
     """
     if all(node.target != _UNPOOL for node in program.graph.nodes):
         return program
-    from torch.fx.experimental import _config
-
-    config: Any = _config
     table: Any = {_POOL: _pool, _UNPOOL: _unpool}
-    with config.patch(backed_size_oblivious=True):  # as the program was traced
+    with sizes_as_one_case():  # as the program was traced
         decomposed: torch.export.ExportedProgram = program.run_decompositions(table)
     return decomposed
 

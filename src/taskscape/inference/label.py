@@ -66,7 +66,7 @@ def label(
         tta: Test-time augmentation, as in ``taskscape.runs.evaluate``.
         outputs: What the outputs of an ONNX file are.
         device: Where to compute.
-        report: Is told of the images done.
+        report: Called with how many images are done, and of how many.
 
     Raises:
         FileNotFoundError: The model or the store is not there.

@@ -1,6 +1,5 @@
 """What predicts labels for a store: the network of a run, a model by its name, or an ONNX file."""
 
-import hashlib
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
@@ -14,11 +13,12 @@ from torch import Tensor
 from typing_extensions import override
 
 from taskscape.evaluation import TestTimeAugmentation, find_tta
+from taskscape.files.digest import sha256
 from taskscape.modalities import Modality
 from taskscape.modalities.words import modality_of
 from taskscape.released import resolve
 from taskscape.run_folder import Calibration, Result, RunFolder
-from taskscape.runs.other_data import AdaptedNetwork
+from taskscape.runs.other_data import AdaptedNetwork, check_height, scaled_to
 from taskscape.runs.trained_model import TrainedModel, load
 from taskscape.serialization import structure
 from taskscape.tasks import Task, tasks_for
@@ -82,7 +82,7 @@ class NetworkLabeler(Labeler):
         device: str = "auto",
     ) -> None:
         """Load the network. Raises as ``taskscape.runs.load``."""
-        height = _height(height)
+        check_height(height)
         self.name, self.folder = str(model), RunFolder(resolve(model))
         self.height, self.tta = height, find_tta(tta)
         plain = load(model, device)
@@ -117,7 +117,7 @@ class NetworkLabeler(Labeler):
     def about(self) -> dict[str, Any]:
         return {
             "model": self.name,
-            "sha256": hashlib.sha256(self.folder.weights.read_bytes()).hexdigest(),
+            "sha256": sha256(self.folder.weights),
             "height": self.height,
             "test-time augmentation": None if self.tta is None else self.tta.word,
             "calibration": dict(self.spreads),
@@ -278,19 +278,7 @@ class OnnxLabeler(Labeler):
 
     @override
     def about(self) -> dict[str, Any]:
-        sha256 = hashlib.sha256(self.path.read_bytes()).hexdigest()
-        return {"model": str(self.path), "sha256": sha256} | ({"height": self.height} if self.height else {})
-
-
-def _height(height: int | None) -> int | None:
-    if height is not None and height < 1:
-        raise ValueError(f"height is {height}: it must be at least 1")
-    return height
-
-
-def scaled_to(size: tuple[int, ...], height: int | None) -> tuple[int, ...]:
-    """Return (H, W) scaled to a height with its aspect ratio; as it is where there is none."""
-    return size if height in (None, size[0]) else (height, max(round(size[1] * height / size[0]), 1))
+        return {"model": str(self.path), "sha256": sha256(self.path)} | ({"height": self.height} if self.height else {})
 
 
 def _resized(values: Tensor, size: tuple[int, ...], mode: str) -> Tensor:
@@ -328,4 +316,5 @@ def find_labeler(
         return NetworkLabeler(model, height=height, tta=tta, device=device)
     if tta:
         raise ValueError(f"{model}: an ONNX file predicts an image once: leave out --tta")
-    return OnnxLabeler(Path(model), outputs, _height(height))
+    check_height(height)
+    return OnnxLabeler(Path(model), outputs, height)

@@ -17,6 +17,7 @@ from taskscape.released import resolve
 from taskscape.run_folder.calibration import Calibration
 from taskscape.run_folder.names import RunFolder
 from taskscape.run_folder.result import Result
+from taskscape.runs.other_data import check_height
 from taskscape.runs.trained_model import load as load_model
 from taskscape.serialization import nearest
 from taskscape.tasks import Task
@@ -65,8 +66,7 @@ def load(
     >>> prediction["depth"].shape, prediction["semseg"].dtype
     ((64, 96), dtype('uint8'))
     """
-    if height is not None and height < 1:
-        raise ValueError(f"height is {height}: it must be at least 1")
+    check_height(height)
     if height is not None and native_resolution:
         raise ValueError("height and native resolution exclude each other: give one of them")
     if image_range is not None and not image_range[0] < image_range[1]:

@@ -16,6 +16,7 @@ from taskscape.inference.bands import enlarged, rows_of, scaled
 from taskscape.inference.images import AnyImage, as_rgb
 from taskscape.inference.prediction import Prediction
 from taskscape.inference.tiles import Tiles, blended
+from taskscape.runs.other_data import scaled_to
 from taskscape.runs.trained_model import TrainedModel
 from taskscape.views import ConfidenceView, RgbArray, View
 from taskscape.views.arrays import Array
@@ -70,9 +71,7 @@ class Predictor:
 
     def network_size(self, size: tuple[int, int]) -> tuple[int, int]:
         """Return the (H, W) that an image of this (H, W) has for the network."""
-        if self.height is None:
-            return size
-        return self.height, max(round(size[1] * self.height / size[0]), 1)
+        return scaled_to(size, self.height)
 
     def in_one_tile(self, size: tuple[int, int]) -> bool:
         """Return whether an image of this (H, W) is computed in one piece."""

@@ -117,8 +117,8 @@ def evaluate_model(
     """Evaluate a network on a split, and write the result and samples into the folder of its run.
 
     ``name`` is what the split is called there, by default its own name; ``spreads`` names the tasks whose confidence
-    is measured, with their calibration; ``report`` is told of the batches done. Where several processes train together,
-    all call it and each takes its part of the images.
+    is measured, with their calibration; ``report`` is called with the number of batches done and of all. Where several
+    processes train together, all call it and each takes its part of the images.
     """
     store, name = stores[split], name or split
     loader = model.experiment.loader(store, model.device, training=False)

@@ -23,6 +23,17 @@ Convert = Callable[[Tensor], Tensor]
 """Turns raw output, (B, C, H, W), into that of another task."""
 
 
+def check_height(height: int | None) -> None:
+    """Raise ``ValueError`` for a height below 1 to which images are to be scaled."""
+    if height is not None and height < 1:
+        raise ValueError(f"height is {height}: it must be at least 1")
+
+
+def scaled_to(size: tuple[int, ...], height: int | None) -> tuple[int, int]:
+    """Return (H, W) scaled to a height with its aspect ratio; as it is where there is none."""
+    return (size[0], size[1]) if height is None else (height, max(round(size[1] * height / size[0]), 1))
+
+
 class AdaptedNetwork(Network):
     """A network whose images are brought to a height, and whose raw outputs become those of other tasks.
 
@@ -42,8 +53,8 @@ class AdaptedNetwork(Network):
     @override
     def forward(self, image: Tensor) -> Outputs:
         size = image.shape[-2:]
-        if self.height is not None and self.height != size[0]:
-            scaled = (self.height, max(round(size[1] * self.height / size[0]), 1))
+        scaled = scaled_to(size, self.height)
+        if scaled != size:
             image = F.interpolate(image, scaled, mode="bilinear", antialias=True)
         final = {}
         for name, raw in self.network(image).final.items():
@@ -93,8 +104,7 @@ def adapted(
 
     Raises ``ValueError`` with the remedy where no task has labels, or classes cannot be mapped.
     """
-    if height is not None and height < 1:
-        raise ValueError(f"height is {height}: it must be at least 1")
+    check_height(height)
     tasks, converted, notes = {}, {}, []
     for name, task in experiment.tasks.items():
         field = task.source_for(name)

@@ -14,6 +14,7 @@ from taskscape.data import DataSource, Store
 from taskscape.data.manifest import MANIFEST, Manifest
 from taskscape.data.readers.images import SUFFIXES, read_image
 from taskscape.export.formats import Job
+from taskscape.runs.other_data import scaled_to
 
 RANGES = 32
 """Images, at most, whose activations give the ranges."""
@@ -112,8 +113,7 @@ def _spread(count: int, most: int) -> list[int]:
 
 def _sized(image: Tensor, job: Job) -> Image:
     """Return an image, (1, 3, H, W) in 0..255, as the file takes it."""
-    height, width = image.shape[-2:]
-    size = job.size or (job.evaluated[0], max(round(width * job.evaluated[0] / height), 1))
-    if size != (height, width):
+    size = job.size or scaled_to(image.shape[-2:], job.evaluated[0])
+    if size != image.shape[-2:]:
         image = F.interpolate(image, size, mode="bilinear", antialias=True)
     return np.ascontiguousarray(image.round().clamp(0, 255).to(torch.uint8).numpy())

@@ -59,7 +59,7 @@ class Clouds:
         self.farthest = math.inf if limits is None else limits[1] * 0.999
 
     def of(self, prediction: Prediction) -> tuple[PointCloud, Focal]:
-        """Return the cloud of an image, and the focal length. Raises ``ValueError`` as ``Lens.of``."""
+        """Return the cloud of an image, and the focal length. Raises ``ValueError`` as ``Lens.find``."""
         focal = self.lens.find(prediction.size, prediction.file, self.predictor)
         with self.lock:
             self.origins.setdefault(focal.origin, []).append((prediction.name, focal.pixels))

@@ -75,14 +75,14 @@ class Film:
 
         The parts stay until ``parts.remove``.
         """
-        paths, heard = [], True
+        paths, has_sound = [], True
         for video in self.names:
             path = out / f"{name}.{video}.mp4"
             whole = self.parts.folder / f"{video}.mp4"
-            heard &= join(self.parts.paths(video), self.parts.starts, whole, self.time_base, self.parts.last, sound)
+            has_sound &= join(self.parts.paths(video), self.parts.starts, whole, self.time_base, self.parts.last, sound)
             whole.replace(path)
             paths.append(path)
-        return paths, heard
+        return paths, has_sound
 
     def _segment(
         self, first: Frame, frames: Iterable[Frame], done: Callable[[int], None], stop: Callable[[], bool]

@@ -91,11 +91,11 @@ def predict_video(
             parts.complete = True
             parts.write()
         sound = Sound(path, video.start) if video.sounds else None
-        files, heard = film.join(out, name, sound)
+        files, has_sound = film.join(out, name, sound)
         _write(about, files, made_with, film, video)
         parts.remove()
     spent = time.perf_counter() - started
-    for sentence in _notes(video, parts.frames - before, spent, heard, film):
+    for sentence in _notes(video, parts.frames - before, spent, has_sound, film):
         note(f"{path.name}: {sentence}")
     return [*files, about]
 
@@ -130,7 +130,7 @@ def _write(about: Path, files: list[Path], made_with: Mapping[str, Any], film: F
     atomic_write(about, json.dumps(content, indent=1))
 
 
-def _notes(video: Video, frames: int, spent: float, heard: bool, film: Film) -> list[str]:
+def _notes(video: Video, frames: int, spent: float, has_sound: bool, film: Film) -> list[str]:
     sentences = [f"{frames} frames in {spent:.1f} s, {frames / max(spent, 1e-9):.2g} per second"]
     if video.size != video.native:
         sentences.append(
@@ -143,7 +143,7 @@ def _notes(video: Video, frames: int, spent: float, heard: bool, film: Film) -> 
         )
     if film.smoother.cuts:
         sentences.append(f"{film.smoother.cuts} cuts, where smoothing began anew")
-    if video.sounds and not heard:
+    if video.sounds and not has_sound:
         sentences.append(f"its audio ({', '.join(video.sounds)}) is left out: an MP4 file cannot hold it")
     if video.lost or film.parts.frames < MISSING * video.count:
         sentences.append(f"{film.parts.frames} of about {video.count} frames could be decoded: the file is damaged")

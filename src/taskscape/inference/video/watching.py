@@ -22,7 +22,7 @@ Signature = list[int]
 DONE = "watched.json"
 """Lists the files that are done, so that a later call leaves them out."""
 SECONDS = 1.0
-"""Between two looks into the folder."""
+"""Between two scans of the folder."""
 
 
 def watch(
@@ -40,7 +40,7 @@ def watch(
 
     A file counts once its size and date have not changed for ``seconds``, so that none is read while it is written; it
     is done again when it has changed since. What could not be read is said once. Predictions are named by the path
-    below the folder. ``stop`` is asked too, after every look into the folder.
+    below the folder. ``stop`` is asked too, after every scan.
 
     Raises ``ValueError`` where the folder is none, or an output needs a task that the network has not; ``OSError`` that
     names a file that cannot be written.
