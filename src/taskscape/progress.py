@@ -47,7 +47,8 @@ class _Lines(Progress):
     @override
     def update(self, task_id: TaskID, **changes: Any) -> None:
         super().update(task_id, **changes)
-        task, now = self._tasks[task_id], self.get_time()
+        task = next(task for task in self.tasks if task.id == task_id)
+        now = self.get_time()
         last = self._printed.get(task_id, now if task.start_time is None else task.start_time)
         ends = task.finished and task_id in self._printed
         if now - last < SECONDS_PER_LINE and not ends:

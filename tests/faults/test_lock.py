@@ -79,6 +79,19 @@ def test_the_lock_of_another_machine_counts(tmp_path: Path) -> None:
     assert folder.lock.read_text() == content
 
 
+def test_a_run_of_a_lost_node_is_taken_over(tmp_path: Path) -> None:
+    from taskscape.sweeps.on_ray import _take_over
+
+    folder = RunFolder(tmp_path)
+    for host in ("elsewhere", socket.gethostname()):
+        folder.lock.write_text(json.dumps({"host": host, "process": 7, "since": "today"}))
+        _take_over(folder)
+        assert folder.lock.exists() is (host != "elsewhere")
+    folder.lock.write_text("torn")
+    _take_over(folder)
+    assert folder.lock.exists()
+
+
 @pytest.mark.parametrize(
     ("process", "alive"),
     [(os.getpid(), True), (2**22 + 1, False), (10**30, False)],

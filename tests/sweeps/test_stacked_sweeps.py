@@ -2,16 +2,16 @@
 
 import json
 import logging
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from one_by_one import OneByOne
 from typing_extensions import override
 
 from taskscape.commands.sweep import main
 from taskscape.runs import Experiment
-from taskscape.sweeps import Executor, Grid, LocalExecutor, Point, StackedExecutor, Sweep, Trial, Values, is_done, run
+from taskscape.sweeps import Grid, LocalExecutor, Point, StackedExecutor, Sweep, Trial, Values, is_done, run
 from taskscape.sweeps.executor import ENDED, STACK
 from taskscape.sweeps.sweep import Monitor
 from tiny import TinyConfig, tiny
@@ -20,35 +20,21 @@ SEEDS = Values("seed", [Point(text, ("--seed", text)) for text in ("0", "1", "2"
 WIDTHS = Values("network.width", [Point(text, ("--network.width", text)) for text in ("4", "8")])
 
 
-class Pretending(Executor):
+class Pretending(OneByOne):
     """Trains nothing, and says of stacks that their first run failed."""
 
-    workers, threads = 1, 1
-
     def __init__(self) -> None:
-        self.waiting: list[Path] = []
+        super().__init__()
         self.stacks: list[list[str]] = []
 
     @override
     def start(self, path: Path) -> None:
-        self.waiting.append(path)
+        super().start(path)
         stack = path / STACK
         runs = json.loads(stack.read_text("utf-8")) if stack.is_file() else [str(path)]
         self.stacks.append([Path(name).name for name in runs])
         if stack.is_file():
             (path / ENDED).write_text(json.dumps({runs[0]: "it was the first"}))
-
-    @override
-    def ended(self) -> Sequence[tuple[Path, str]]:
-        return [(self.waiting.pop(0), "")]
-
-    @override
-    def stop(self, path: Path) -> None:
-        raise AssertionError("it has ended")
-
-    @override
-    def close(self) -> None:
-        self.waiting.clear()
 
 
 def build(store: Path, trial: Trial) -> Experiment:

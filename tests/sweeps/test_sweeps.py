@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from one_by_one import OneByOne
 from typing_extensions import override
 
 from taskscape import runs
@@ -17,18 +18,12 @@ from taskscape.sweeps.sweep import Monitor, Outcomes
 from tiny import tiny
 
 
-class Here(Executor):
+class Here(OneByOne):
     """Trains in this process, when it is asked what has ended."""
 
-    workers, threads = 1, 1
-
     def __init__(self) -> None:
-        self.waiting: list[Path] = []
+        super().__init__()
         self.trained: list[str] = []
-
-    @override
-    def start(self, path: Path) -> None:
-        self.waiting.append(path)
 
     @override
     def ended(self) -> Sequence[tuple[Path, str]]:
@@ -39,14 +34,6 @@ class Here(Executor):
         except ValueError as error:
             return [(path, str(error))]
         return [(path, "")]
-
-    @override
-    def stop(self, path: Path) -> None:
-        raise AssertionError("it has ended")
-
-    @override
-    def close(self) -> None:
-        self.waiting.clear()
 
 
 RATES = Values("optimizer.lr", [Point(text, ("--optimizer.lr", text)) for text in ("1e-3", "1e-2")])

@@ -29,7 +29,7 @@ GIB = 2**30
 
 @dataclass(frozen=True)
 class Line:
-    """One thing that was looked at."""
+    """One thing that was checked."""
 
     name: str
     value: str
@@ -108,22 +108,23 @@ def _hardware() -> list[Line]:
 def _threads() -> list[Line]:
     import torch
 
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    threads = torch.get_num_threads()
+    from taskscape.parallel import cores
+
+    usable, threads = cores(), torch.get_num_threads()
     set_to = {
         name: value for name, value in os.environ.items() if name.startswith(("OMP_", "MKL_NUM", "KMP_", "GOMP_"))
     }
     lines = [Line("settings of threads", " ".join(f"{k}={v}" for k, v in sorted(set_to.items())) or "none")]
-    value = f"{threads} threads on {cores} cores"
-    if threads > cores:
-        lines.append(Line("threads", value, "off", f"set OMP_NUM_THREADS={cores}: they wait for each other"))
+    value = f"{threads} threads on {usable} cores"
+    if threads > usable:
+        lines.append(Line("threads", value, "off", f"set OMP_NUM_THREADS={usable}: they wait for each other"))
     else:
         lines.append(Line("threads", value))
     if hasattr(os, "getloadavg"):
         load = os.getloadavg()[0]
-        busy = load > cores + 1
+        busy = load > usable + 1
         remedy = "other programs take the cores, and training takes several times as long" if busy else ""
-        lines.append(Line("load", f"{load:.1f} on {cores} cores", "note" if busy else "fine", remedy))
+        lines.append(Line("load", f"{load:.1f} on {usable} cores", "note" if busy else "fine", remedy))
     return lines
 
 

@@ -23,7 +23,6 @@ Settings = Annotated[tyro.conf.UseAppendAction[tuple[str, ...]], tyro.conf.arg(m
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Parse, call, print."""
     call(predict, arguments, "predict")
 
 

@@ -28,7 +28,6 @@ NAME is one of these, or a reader in a Python file of yours, such as my.py:MyDat
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Run the command with these arguments."""
     name, *rest = arguments or ["--help"]
     if name in HELP:
         print(_USAGE)

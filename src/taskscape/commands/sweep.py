@@ -125,7 +125,7 @@ def _sweep(recipe: str, arguments: Sequence[str], out: Path | None = None) -> No
 
 
 def _options(own: Mapping[str, list[str]]) -> _Options:
-    """Raises ``ValueError`` for words that are no values of these flags."""
+    """Return how to run a sweep. Raises ``ValueError`` for words that are no values of the sweep's own flags."""
     flags = [word for flag, words in own.items() if not flag.startswith("axis") for word in (f"--{flag}", *words)]
     return tyro.cli(_Options, args=read(flags, nodes(_Options())).words, prog="taskscape sweep", add_help=False)
 

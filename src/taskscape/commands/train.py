@@ -1,6 +1,5 @@
 """``taskscape train``."""
 
-import signal
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
@@ -13,9 +12,8 @@ from taskscape.commands.arguments import given
 from taskscape.commands.call import HELP, call
 from taskscape.commands.experiment import parse
 from taskscape.commands.recipes import by_group, described_recipe, print_group, read_recipe
-from taskscape.commands.shared import require_run
+from taskscape.commands.shared import if_interrupted, require_run
 from taskscape.commands.topics import asks_for_help, help_of
-from taskscape.errors import Interrupted
 from taskscape.imports import quick_imports
 
 if TYPE_CHECKING:
@@ -116,12 +114,11 @@ def resumable(run: Path) -> Iterator[None]:
     """Let Ctrl-C and SIGTERM end in a line that says how to continue the run; leave no empty folder."""
     try:
         yield
-    except KeyboardInterrupt as interrupt:
-        stopped = str(interrupt) or "stopped"
+    except KeyboardInterrupt:
         started = (run / "experiment.yaml").exists()
         kept = f"continue with taskscape train --resume {run}" if started else "data that was made is kept; start again"
-        signum = interrupt.signum if isinstance(interrupt, Interrupted) else signal.SIGINT
-        raise Interrupted(f"{stopped}; {kept}", signum) from None
+        with if_interrupted(kept):
+            raise
     finally:
         with suppress(OSError):  # not empty, as it should be
             run.rmdir()

@@ -57,6 +57,14 @@ def locked(folder: Path, lock: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
+def owner_of(lock: Path) -> Owner | None:
+    """Return who signed a lock file; None where there is none, and for one that is empty, torn or of no owner."""
+    try:
+        return _owner(lock.read_bytes())
+    except OSError:
+        return None
+
+
 def _acquire(folder: Path, lock: Path) -> int:
     """Return the descriptor of the lock file, which this process holds and has signed."""
     while True:
@@ -116,10 +124,13 @@ def _is_at(path: Path, descriptor: int) -> bool:
 
 
 def _read(descriptor: int) -> Owner | None:
-    """Return who signed the lock; None for a file that is empty, torn or of no owner."""
     os.lseek(descriptor, 0, os.SEEK_SET)
+    return _owner(os.read(descriptor, 4096))
+
+
+def _owner(text: bytes) -> Owner | None:
     try:
-        content = json.loads(os.read(descriptor, 4096))
+        content = json.loads(text)
         return Owner(str(content["host"]), int(content["process"]), str(content["since"]))
     except (ValueError, TypeError, KeyError, RecursionError):
         return None

@@ -152,7 +152,7 @@ def _collection(kind: Any, converter: "cattrs.Converter") -> Callable[[Any, Any]
         inner, form = mapping_structure_factory(kind, converter), Mapping
         wanted = "a mapping, such as {name: value}"
     elif get_origin(kind) is tuple:
-        inner = converter._structure_tuple
+        inner = converter._structure_tuple  # noqa: SLF001 - its public factory takes values of one type alone
         count = 0 if Ellipsis in get_args(kind) else len(get_args(kind))
         wanted = f"a list of {count}" if count else "a list"
     else:

@@ -19,11 +19,11 @@ from taskscape.sweeps.executor import TRIES, Executor, workers_of
 _LOGGER = logging.getLogger(__name__)
 
 _WAIT = 0.1
-"""Seconds between two looks at the processes."""
+"""Seconds between two polls of the processes."""
 
 
 class LocalExecutor(Executor):
-    """A process for each run, which is told nothing but the folder.
+    """A process for each run, which is given nothing but the folder.
 
     They share the threads of this process, and where there are several GPUs, each run has one. By default there is a
     worker per GPU, or one; ``gpus_per_run`` of 0.5 lets two share each.

@@ -3,7 +3,6 @@
 Ray places the runs, and starts one again, on another node if need be, when its process or its node is lost.
 """
 
-import json
 import os
 import socket
 from collections.abc import Sequence
@@ -13,6 +12,7 @@ from typing import Any
 
 from typing_extensions import override
 
+from taskscape.files.lock import owner_of
 from taskscape.parallel import chosen_threads
 from taskscape.run_folder import RunFolder
 from taskscape.sweeps.executor import TRIES, Executor, workers_of
@@ -116,6 +116,7 @@ def _take_over(folder: RunFolder) -> None:
 
     Ray starts a task again only when it has lost the process before, and a sweep's runs belong to the sweep.
     """
-    with suppress(OSError, ValueError, KeyError, TypeError):
-        if json.loads(folder.lock.read_text("utf-8"))["host"] != socket.gethostname():
+    owner = owner_of(folder.lock)
+    if owner is not None and owner.host != socket.gethostname():
+        with suppress(OSError):
             folder.lock.unlink()

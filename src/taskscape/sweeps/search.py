@@ -51,7 +51,8 @@ class Search(Sampler):
             raise ValueError(f"--storage: {storage or sweep / JOURNAL} cannot be used: {error}") from error
         states = optuna.trial.TrialState
         begun = self.study.get_trials(deepcopy=False, states=(states.RUNNING,))
-        self._begun = [optuna.trial.Trial(self.study, frozen._trial_id) for frozen in begun]
+        # Optuna has no public way to continue a trial that another process has begun.
+        self._begun = [optuna.trial.Trial(self.study, frozen._trial_id) for frozen in begun]  # noqa: SLF001
         self._running: dict[Path, list[Any]] = {}
 
     @property

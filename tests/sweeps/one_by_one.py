@@ -1,0 +1,33 @@
+"""An executor of one run at a time, for tests."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from typing_extensions import override
+
+from taskscape.sweeps import Executor
+
+
+class OneByOne(Executor):
+    """Trains nothing: each run has ended when it is asked for."""
+
+    workers, threads = 1, 1
+
+    def __init__(self) -> None:
+        self.waiting: list[Path] = []
+
+    @override
+    def start(self, path: Path) -> None:
+        self.waiting.append(path)
+
+    @override
+    def ended(self) -> Sequence[tuple[Path, str]]:
+        return [(self.waiting.pop(0), "")]
+
+    @override
+    def stop(self, path: Path) -> None:
+        raise AssertionError("it has ended")
+
+    @override
+    def close(self) -> None:
+        self.waiting.clear()
