@@ -20,7 +20,7 @@ def swept(folder: Path, rate: str, seed: int, miou: float | None, loss: float) -
     command = f"taskscape train joint --optimizer.lr {rate} --seed {seed}"
     path = folder / "runs" / f"lr={rate},seed={seed}"
     specs, tasks = {"semseg/miou": MIOU}, {"semseg": Semseg(CITYSCAPES_2)}
-    return SweptRun(path, values, state, note, command, metrics, specs, curves, 60.0, tasks)
+    return SweptRun(path, values, state, note, command, metrics, specs, curves, 60.0, tasks, {"semseg/miou": 9.0})
 
 
 def test_a_sweep_says_what_is_best_and_draws_metrics_and_losses(tmp_path: Path) -> None:
@@ -30,6 +30,7 @@ def test_a_sweep_says_what_is_best_and_draws_metrics_and_losses(tmp_path: Path) 
     text = write_sweep(table, tmp_path).read_text()
     best = json.loads((tmp_path / "results.json").read_text())["best"]
     assert best == {"run": "lr=1e-2,seed=0", "command": "taskscape train joint --optimizer.lr 1e-2 --seed 0"}
+    assert "± 0.71 over 2 runs; 9.00 without the image" in text
     assert "40.50 <small>± 0.71</small>" in text and text.index("40.50 <small>") < text.index("32.00 <small>")
     assert "Validation loss, segmentation" in text and "optimizer: learning rate 1e-2 from 2 at 1 to 0.9 at 2" in text
     assert text.count("optimizer.lr") == 1, "only the command has the flag's name"

@@ -36,6 +36,10 @@ def test_costs_have_units(name: str, value: float, text: str) -> None:
     assert cost_text(name, value) == text
 
 
+def test_a_deviation_has_the_unit_of_its_mean() -> None:
+    assert [cost_text("latency", 6.4e-4, like=0.0367), cost_text("seconds", 30, like=1900)] == ["0.640 ms", "0 min"]
+
+
 @pytest.mark.parametrize("values", [[0.0], [3.0], [1e-4, 1e-3], [-5.0, 5.0], [2.0, 2.0], [1.0, 900.0]])
 @pytest.mark.parametrize("log", [False, True])
 def test_axes_hold_their_values_and_ticks(values: list[float], log: bool) -> None:

@@ -77,19 +77,20 @@ def throughput(seconds_per_image: float) -> str:
     return f"{1 / seconds_per_image:#.3g}".rstrip(".") + " images/s" if seconds_per_image > 0 else ""
 
 
-def cost_text(name: str, value: float) -> str:
-    """Return a cost with its unit: ``20.5 M``, ``6.00 G``, ``23.3 ms``, ``31 min``."""
+def cost_text(name: str, value: float, like: float | None = None) -> str:
+    """Return a cost with its unit: ``20.5 M``, ``6.00 G``, ``23.3 ms``, ``31 min``; of ``like`` where that is given."""
+    like = value if like is None else like
     if "seconds" not in name and name != "latency":
-        return _scaled(value, (("", 1.0), ("k", 1e3), ("M", 1e6), ("G", 1e9), ("T", 1e12)))
-    if value >= 60:
+        return _scaled(value, like, (("", 1.0), ("k", 1e3), ("M", 1e6), ("G", 1e9), ("T", 1e12)))
+    if like >= 60:
         minutes = round(value / 60)
         return f"{minutes} min" if minutes < 120 else f"{minutes // 60} h {minutes % 60:02d} min"
-    return _scaled(value, (("µs", 1e-6), ("ms", 1e-3), ("s", 1.0)))
+    return _scaled(value, like, (("µs", 1e-6), ("ms", 1e-3), ("s", 1.0)))
 
 
-def _scaled(value: float, units: tuple[tuple[str, float], ...]) -> str:
-    """Return the value in the largest unit that it reaches, with three digits; a small count as it is."""
-    unit, size = max((u for u in units if value >= u[1]), key=lambda u: u[1], default=units[0])
+def _scaled(value: float, like: float, units: tuple[tuple[str, float], ...]) -> str:
+    """Return the value in the largest unit that ``like`` reaches, with three digits; a small count as it is."""
+    unit, size = max((u for u in units if like >= u[1]), key=lambda u: u[1], default=units[0])
     whole = value / size >= 999.5 or (not unit and value == round(value))
     number = f"{value / size:.0f}" if whole else f"{value / size:#.3g}"
     return f"{number.rstrip('.')} {unit}".rstrip()

@@ -26,9 +26,8 @@ def time_rows(compared: Comparison) -> list[str]:
         return []
     found = []
     for name in ("latency", "seconds_per_image"):
-        show = partial(cost_text, name)
         values = [compared.seconds(g, name) for g in compared.groups]
-        cells = [mean_and_deviation(v, show) for v in values]
+        cells = [mean_and_deviation(v, partial(cost_text, name, like=fmean(v) if v else None)) for v in values]
         found.append(row(f"{cost_title(name)}{NO_BREAK_SPACE}↓", "", cells))
     return found
 

@@ -53,10 +53,13 @@ def _best(table: SweepTable, groups: Sequence[SweptGroup]) -> str:
         return warning("No run is finished.")
     first, spec = groups[0], table.spec
     values = first.metric(table.monitor)
-    spread = f"± {spec.show(stdev(values))} over {len(values)} runs" if len(values) > 1 else ""
-    numbers = [(f"{spec.title} {arrow(spec)}", spec.show(fmean(values)), spec.unit, spread)]
+    notes = [f"± {spec.show(stdev(values))} over {len(values)} runs"] if len(values) > 1 else []
+    if table.monitor in best.blind:
+        notes.append(f"{spec.show(best.blind[table.monitor])} without the image")
+    numbers = [(f"{spec.title} {arrow(spec)}", spec.show(fmean(values)), spec.unit, "; ".join(notes))]
     numbers += [(heading(setting_words(axis)), value, "", "") for axis, value in first.values.items()]
-    return tiles(numbers) + f'<p class="hint">Trains it again:</p><pre class="command">{escape(best.command)}</pre>'
+    command = " ".join(f"<span>{escape(word)}</span>" for word in best.command.split(" "))
+    return tiles(numbers) + f'<p class="hint">Trains it again:</p><pre class="command">{command}</pre>'
 
 
 def _table(table: SweepTable, groups: Sequence[SweptGroup], folder: Path) -> str:

@@ -35,6 +35,8 @@ class SweptRun:
     """Time of training."""
     tasks: Mapping[str, Modality] = field(default_factory=dict)
     """What it predicts."""
+    blind: Mapping[str, float] = field(default_factory=dict)
+    """What a predictor that ignores the image reaches."""
 
     @classmethod
     def read(cls, path: Path, values: Mapping[str, str], state: str, note: str, command: str) -> "SweptRun":
@@ -43,8 +45,19 @@ class SweptRun:
             return cls(path, values, state, note, command, curves=read_curves(RunFolder(path)))
         run = Run.load(path)
         result = run.result
-        of_result = result.metrics, result.specs, run.curves, result.cost.get("seconds"), result.tasks
-        return cls(path, values, state, note, command, *of_result)
+        return cls(
+            path,
+            values,
+            state,
+            note,
+            command,
+            result.metrics,
+            result.specs,
+            run.curves,
+            result.cost.get("seconds"),
+            result.tasks,
+            result.baselines.get("by position", {}),
+        )
 
 
 @dataclass(frozen=True)
