@@ -6,6 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from taskscape.models.base import unit_range
+
 VALUES = 1 << 26
 """Numbers that are computed at a time; 256 MiB of float32."""
 
@@ -13,13 +15,13 @@ VALUES = 1 << 26
 def scaled(rgb: Tensor, size: tuple[int, int]) -> Tensor:
     """Return (B, H, W, 3) uint8 images as (B, 3, h, w) in 0..1 of this size, averaged down or interpolated up."""
     if rgb.numel() <= VALUES:
-        image = rgb.movedim(-1, 1) / 255
+        image = unit_range(rgb.movedim(-1, 1))
         return image if image.shape[-2:] == size else _resize(image, size)
     if rgb.shape[1:3] == size:
-        return rgb.movedim(-1, 1) / 255
+        return unit_range(rgb.movedim(-1, 1))
     rows = max(VALUES // (rgb.numel() // rgb.shape[1]), 1)
     narrow = [  # the filter is separable: columns first, a band of rows at a time
-        _resize(band.movedim(-1, 1) / 255, (band.shape[1], size[1])) for band in rgb.split(rows, 1)
+        _resize(unit_range(band.movedim(-1, 1)), (band.shape[1], size[1])) for band in rgb.split(rows, 1)
     ]
     return _resize(torch.cat(narrow, 2), size)
 
