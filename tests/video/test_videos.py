@@ -17,6 +17,7 @@ from taskscape.inference.video.predict import predict_video
 from taskscape.inference.video.reading import Video
 from taskscape.inference.video.settings import VideoSettings
 from taskscape.inference.video.watching import watch
+from taskscape.inference.video.writing import Segment
 
 av = pytest.importorskip("av")
 clips = pytest.importorskip("clips")
@@ -154,6 +155,22 @@ def test_maps_of_each_frame_are_those_of_images(predictor: Predictor, tmp_path: 
     predictor.predict(frame).save(tmp_path / "image")
     name = "000004.semseg.png"
     assert (tmp_path / "out" / "clip.frames" / name).read_bytes() == (tmp_path / "image/image.semseg.png").read_bytes()
+
+
+def test_a_segment_depends_on_its_frames_alone(tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    written = set()
+    for _ in range(50):
+        left = [random.bytes(int(random.choice([100, 1000, 3000, 5000, 20000, 70000]))) for _ in range(200)]
+        kept = left[::3]  # memory between these is free, and not empty
+        del left
+        segment = Segment(tmp_path / "segment.mp4", clips.MILLISECONDS)
+        for number in range(20):
+            segment.add(clips.blocks(number), 40 * number)
+        segment.close()
+        written.add((tmp_path / "segment.mp4").read_bytes())
+        del kept
+    assert len(written) == 1
 
 
 def test_audio_is_copied(predictor: Predictor, tmp_path: Path) -> None:

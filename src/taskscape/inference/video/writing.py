@@ -26,6 +26,9 @@ from taskscape.views import RgbArray
 OPTIONS = {"crf": "18", "preset": "veryfast", "bf": "0"}
 """Of the encoder. Frames are in the order in which they are shown, so that segments can follow each other."""
 
+NARROW = 64
+"""Pixels. Of frames with a shorter side x264's macroblock tree depends on memory that was never written (core 165)."""
+
 
 class Segment:
     """A part of a video, which is being written. Times are counted from its first frame."""
@@ -161,7 +164,8 @@ def _sounds(
 
 
 def _video_stream(container: OutputContainer, size: tuple[int, ...], time_base: Fraction) -> VideoStream:
-    stream = container.add_stream(ENCODER, options=dict(OPTIONS))
+    narrow = {"x264-params": "mbtree=0"} if min(size) < NARROW else {}
+    stream = container.add_stream(ENCODER, options=OPTIONS | narrow)
     assert isinstance(stream, VideoStream)
     stream.height, stream.width = size
     stream.pix_fmt = "yuv420p"
