@@ -1,6 +1,7 @@
 """The consistency energy, and what samples hold of networks that transfer predictions."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,8 @@ from taskscape.batch import Batch, Target
 from taskscape.evaluation import ConsistencyEnergy, collect_samples
 from taskscape.modalities.class_sets import CITYSCAPES_2
 from taskscape.models import Network, Outputs
+from taskscape.run_folder import RunFolder
+from taskscape.runs.account import last_epochs
 from taskscape.tasks import Depth, SemanticSegmentation, Task
 
 TASKS: Mapping[str, Task] = {
@@ -97,3 +100,12 @@ def test_samples_hold_what_is_transferred_and_attended_to() -> None:
     assert attention.dtype == np.uint8 and attention.shape == (2, 2, 2, 3)
     assert attention[0, 0, 0].tolist() == [255, 64, 0] and (attention[0, 1] == 255).all()
     assert not any(key.endswith(("transferred", "attention")) for key in collect_samples(network, TASKS, batch()))
+
+
+def test_means_of_the_last_epochs_are_those_of_metrics(tmp_path: Path) -> None:
+    """The energy is a curve and has no spec, without which a result is refused."""
+    RunFolder(tmp_path).metrics.write_text(
+        "epoch,step,seconds,val/loss/depth,val/consistency/depth,val/depth/abs_rel\n1,2,3,0.1,0.2,0.3\n"
+    )
+    means = last_epochs(RunFolder(tmp_path), 1)
+    assert means is not None and means.metrics == {"depth/abs_rel": 0.3}

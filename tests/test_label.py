@@ -20,7 +20,7 @@ from taskscape.batch import Sample
 from taskscape.cli import main
 from taskscape.data import Manifest, Packed, Store, StoreWriter
 from taskscape.data.check import check
-from taskscape.inference.label import KIND, label
+from taskscape.inference.label import KIND, _filled, label
 from taskscape.inference.labelers import NetworkLabeler, OnnxLabeler
 from taskscape.modalities import Depth, Normals, Semseg
 from taskscape.modalities.class_sets import CITYSCAPES_2
@@ -190,6 +190,18 @@ def test_kept_labels_stay_bit_for_bit(run: Path, tmp_path: Path) -> None:
     old, new = (np.load(tmp_path / name / "train" / "normals-000.npy") for name in ("store", "new"))
     known = old.any(-1)
     assert np.array_equal(new[known], old[known]) and new.any(-1).all() and not known.all()
+
+
+def test_relative_depth_is_filled_in_the_unit_of_what_is_known() -> None:
+    """Each part alone has a median of 1; together they are one map, and the known part is as it was."""
+    true = np.linspace(1, 9, 24, dtype=np.float32).reshape(4, 6)
+    near, everywhere, relative = true < 4, np.ones((4, 6), np.bool_), Depth(metric=False)
+    stored = relative.pack(true / np.median(true[near]), near)
+    filled = _filled(relative.as_label(true), everywhere, stored, relative)
+    assert np.array_equal(filled[near], stored[near])
+    np.testing.assert_allclose(filled / filled[0, 0], true, rtol=1e-6)
+    nothing = relative.empty((4, 6))
+    assert np.array_equal(_filled(relative.as_label(true), everywhere, nothing, relative), relative.as_label(true))
 
 
 def test_a_store_that_was_changed_is_not_taken_for_the_one_that_was_labelled(run: Path, tmp_path: Path) -> None:

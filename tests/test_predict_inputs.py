@@ -9,7 +9,7 @@ from PIL import Image
 
 from taskscape.files.paths import require_images
 from taskscape.inference.images import AnyImage, as_rgb
-from taskscape.inference.sources import name_images, videos_among
+from taskscape.inference.sources import name_images, require_kept, videos_among
 
 
 @pytest.fixture(scope="module")
@@ -98,3 +98,22 @@ def test_a_folder_of_images_that_lies_where_predictions_go(tmp_path: Path) -> No
         assert list(name_images([tmp_path / "images" / "a.png"], out)) == ["a"]
     touched(tmp_path, "images/out/a.depth.png")
     assert list(name_images([tmp_path / "images"], tmp_path / "images" / "out")) == ["a"]
+
+
+def test_images_whose_predictions_would_have_one_name(tmp_path: Path) -> None:
+    touched(tmp_path, "a.png", "a.jpg", "a.png.jpg", "b.png")
+    named = name_images([tmp_path], tmp_path / "out")
+    assert sorted(path.name for path in named.values()) == ["a.jpg", "a.png", "a.png.jpg", "b.png"]
+
+
+def test_predictions_replace_no_other_image(tmp_path: Path) -> None:
+    endings = ["depth.png", "depth-view.png", "side-by-side.png"]
+    for other in ("a.depth.png", "a.depth-view.png", "a.side-by-side.png", "a.depth.jpg", "a.b.png"):
+        touched(tmp_path, "a.png", other)
+        images = name_images([tmp_path / "a.png", tmp_path / other], tmp_path)
+        require_kept(images, tmp_path / "out", endings)
+        if other in ("a.depth.jpg", "a.b.png"):
+            require_kept(images, tmp_path, endings)
+        else:
+            with pytest.raises(ValueError, match=rf"{other} would be replaced by the prediction for a\.png"):
+                require_kept(images, tmp_path / "x" / "..", endings)

@@ -1,13 +1,15 @@
 """Relatives of the cases in ``test_cases``: other forms of the same mistakes, each understood, refused or said."""
 
 import json
+import shutil
+import struct
 import warnings
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
-from test_cases import ABC, COLORS, H, W, folder, ids, millimetres, refused, rolled_palette, targets, write
+from test_cases import ABC, COLORS, H, W, folder, ids, millimetres, png, refused, rolled_palette, targets, write
 
 from taskscape.data.prepare import prepare
 from taskscape.data.readers import Coco, Cvat, Folder, Voc
@@ -93,13 +95,22 @@ def test_masks_of_0_and_255_are_doubted_in_every_form(raw: Path, classes: str, m
 
 
 def test_one_hot_and_smoothed_labels_have_their_own_remedy(raw: Path) -> None:
-    folder(raw, ABC, {"semseg.npy": np.eye(3, dtype=np.uint8)[ids()]})
-    refused(raw, r"is one-hot: save .* array\.argmax\(-1\)")
+    for kind in (np.uint8, np.float32, np.int64):
+        folder(raw, ABC, {"semseg.npy": np.eye(3, dtype=kind)[ids()]})
+        refused(raw, r"is one-hot: save .* array\.argmax\(-1\)")
     (raw / "semseg" / "0.npy").unlink()
     (raw / "semseg" / "1.npy").unlink()
     smooth = Image.fromarray(COLORS[ids()]).resize((W // 2, H // 2), Image.Resampling.BILINEAR).resize((W, H))
     folder(raw, f"semseg: {{classes: [a, b, c], palette: {COLORS.tolist()}}}", {"semseg.png": smooth})
     refused(raw, "more values than there are classes: export it without smoothing")
+
+
+@pytest.mark.parametrize("clear", [0, 1])
+def test_transparent_pixels_of_one_bit_have_no_label(raw: Path, clear: int) -> None:
+    mask = (ids() == 1).astype(np.uint8)
+    folder(raw, "semseg: {classes: [a, b]}", {"semseg.png": png(mask, 1, 0, (b"tRNS", struct.pack(">H", clear)))})
+    value, valid = targets(raw)["semseg"]
+    assert np.array_equal(valid[0].numpy(), mask != clear) and (value[valid] == 1 - clear).all()
 
 
 @pytest.mark.parametrize("classes", [3, 5])
@@ -183,6 +194,30 @@ def test_links_to_nothing_and_to_folders_above(raw: Path) -> None:
     (raw / "images" / "9.png").symlink_to("nowhere.png")
     (raw / "images" / "up").symlink_to("..")
     said(raw, r"1 files are not used, such as 9\.png: they are links to files that are not there")
+
+
+def test_two_links_to_one_folder_are_two_folders(raw: Path) -> None:
+    folder(raw, ABC, {"semseg.png": ids()})
+    for kind in ("images", "semseg"):
+        (raw / kind).rename(raw / f"all_{kind}")
+        (raw / kind).mkdir()
+        for split in ("a", "b"):
+            (raw / kind / split).symlink_to(f"../all_{kind}")
+    (raw / "all_semseg" / "up").symlink_to("..")
+    refused(raw, "b/0 of val is the same file as a/0 of train: leave one out")
+    (raw / "images" / "b").unlink()
+    shutil.copytree(raw / "all_images", raw / "images" / "b")
+    index = Folder().contents(raw)
+    assert [one.name for some in index.splits.values() for one in some] == ["a/0", "a/1", "b/0", "b/1"]
+    assert all("semseg" in one.files for some in index.splits.values() for one in some)
+
+
+def test_gray_colors_of_a_palette_and_black_for_none(raw: Path) -> None:
+    gray = ((ids() + 1) * 50).astype(np.uint8)
+    gray[:4] = 0
+    folder(raw, f"semseg: {{classes: [a, b, c], palette: {[[50 * n] * 3 for n in (1, 2, 3)]}}}", {"semseg.png": gray})
+    value, valid = targets(raw)["semseg"]
+    assert np.array_equal(valid[0].numpy(), gray > 0) and np.array_equal(value[valid].numpy(), ids()[gray > 0])
 
 
 @pytest.mark.parametrize("size", [(0, 5), (100_000, 100_000)])

@@ -21,7 +21,8 @@ def predict_videos(
     """
     with quick_imports():
         from taskscape.inference import load
-        from taskscape.inference.sources import name_images
+        from taskscape.inference.sources import name_images, require_kept
+        from taskscape.inference.video.pictures import videos_of
         from taskscape.inference.video.predict import predict_video
         from taskscape.inference.video.settings import VideoSettings
     from taskscape.progress import progress_bar, reporter
@@ -29,7 +30,9 @@ def predict_videos(
     settings = VideoSettings(**making)
     predictor = load(run, **loading)
     unreadable: list[str] = []
-    for name, path in name_images(videos, out).items():
+    sources = name_images(videos, out)
+    require_kept(sources, out, [f"{video}.mp4" for video in videos_of(predictor, settings.videos)])
+    for name, path in sources.items():
         notes: list[str] = []
         with (
             if_interrupted("the same command goes on there"),

@@ -31,6 +31,7 @@ from taskscape.data.readers.files import check_size
 from taskscape.data.writer import StoreWriter
 from taskscape.files import locked, writing
 from taskscape.progress import ProgressCallback
+from taskscape.serialization import named
 
 
 def prepare(
@@ -60,7 +61,7 @@ def prepare(
     raw, out = Path(raw), Path(out)
     tell = tell or (lambda _: None)
     _check_settings(data, out, shard)
-    index = data.contents(raw)
+    index = _contents(data, raw)
     source = _source(data, index)
     out = out.resolve()  # a link stays where it is, and what it leads to is replaced
     with one_writer(out):
@@ -117,6 +118,14 @@ def _check_settings(data: RawData, out: Path, shard: int | None) -> None:
         raise ValueError(f"{out} is a file: name a folder for the store")
 
 
+def _contents(data: RawData, raw: Path) -> RawIndex:
+    """Return what a reader, which may be a user's, finds. Raises ``ValueError`` that names one that gives another."""
+    index = data.contents(raw)
+    if not isinstance(index, RawIndex):
+        raise ValueError(f"{named(type(data).contents)} gives a {type(index).__name__}: return a RawIndex")
+    return index
+
+
 def prepare_portion(
     data: RawData,
     raw: str | Path,
@@ -134,7 +143,7 @@ def prepare_portion(
     """
     raw, out = Path(raw), Path(out)
     _check_settings(data, out, shard)
-    index = data.contents(raw)
+    index = _contents(data, raw)
     out = out.resolve()
     if (out / MANIFEST).exists():
         raise ValueError(f"{out} is complete: leave --part out, to make it again where its inputs were changed")
@@ -293,6 +302,8 @@ def _prepare_one(
 ) -> None:
     inputs = fingerprints(sample, raw)
     content = read(sample)
+    if not isinstance(content, Sample):
+        raise ValueError(f"{named(read)} gives a {type(content).__name__}: return a taskscape.batch.Sample")
     if not unchanged_since(sample, raw, inputs):
         raise ValueError(f"the files of {sample.name!r} were changed while they were read: run the same command again")
     record(writer.path, split, number, inputs, portion)  # before the sample counts as complete

@@ -18,7 +18,7 @@ from taskscape.files import atomic_write, require_room, writing
 from taskscape.files.paths import check_inside
 from taskscape.modalities import Modality, Rgb
 from taskscape.modalities.base import Array, Mask
-from taskscape.serialization import keep_code
+from taskscape.serialization import keep_code, nearest
 
 _DONE = "done{}.jsonl"
 """A line [index, name, vanished] for every complete sample, with what its fields lost when they were resized. Machines
@@ -163,6 +163,8 @@ class StoreWriter:
             ValueError: The sample cannot be kept; the message names it, the field and the remedy.
             OSError: The disk is full, for one.
         """
+        if split not in self.manifest.counts:
+            raise ValueError(f"there is no split {split!r}{nearest(split, self.manifest.counts)}")
         if not 0 <= index < self.manifest.counts[split]:
             raise ValueError(f"index {index} is outside split {split!r} of {self.manifest.counts[split]} images")
         shard, row = divmod(index, self.manifest.shard)

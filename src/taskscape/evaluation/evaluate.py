@@ -1,5 +1,6 @@
 """Metrics of a network on a split, and the samples of a report."""
 
+import math
 from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -12,10 +13,12 @@ from taskscape.batch import Batch, Target
 from taskscape.devices import with_float64
 from taskscape.evaluation.finite import NotFinite
 from taskscape.evaluation.timing import now
+from taskscape.metrics.base import TaskMetric
 from taskscape.metrics.joint import JOINT
 from taskscape.metrics.spec import MetricSpec
 from taskscape.modalities import Rgb
 from taskscape.models import Network, Outputs
+from taskscape.serialization import named
 from taskscape.tasks import Task
 
 Forward = Callable[[Tensor], Outputs]
@@ -61,7 +64,7 @@ def evaluate(
             times.append((now(device) - started, len(batch.image)))
             final = outputs.final
             not_finite.update(final)
-            evaluator.update({name: task.decode(final[name]) for name, task in tasks.items()}, batch.targets)
+            evaluator.update({name: _decoded(task, final[name]) for name, task in tasks.items()}, batch.targets)
             also(batch, outputs)
     not_finite.check()
     counted = times[1:] or times
@@ -88,7 +91,7 @@ class Evaluator:
         values: dict[str, float] = {}
         plots: dict[str, Any] = {}
         for name, metric in self.metrics.items():
-            of_task = metric.compute()
+            of_task = _numbers(metric)
             if undeclared := [key for key in of_task if key not in metric.specs]:
                 raise ValueError(
                     f"{type(metric).__name__}, the metric of task {name}, computes {', '.join(undeclared)} without a "
@@ -102,6 +105,31 @@ class Evaluator:
             if value is not None:
                 values[joint.name], specs[joint.name] = value, joint.spec
         return Evaluation(values, specs, plots, self.images, seconds_per_image)
+
+
+def _decoded(task: Task, raw: Tensor) -> Tensor:
+    """Raises ``ValueError`` that names a task, such as a user's, that gives no tensor."""
+    value: Any = task.decode(raw)
+    if not isinstance(value, Tensor):
+        raise ValueError(f"{named(type(task).decode)} gives a {type(value).__name__}: return a tensor")
+    return value
+
+
+def _numbers(metric: TaskMetric) -> dict[str, float]:
+    """Return what a metric computes as numbers, without those of which nothing was counted, which are NaN.
+
+    Raises ``ValueError`` that names the metric for anything else.
+    """
+    computed: Any = metric.compute()
+    try:
+        numbers = {str(name): float(value) for name, value in computed.items()}
+    except (AttributeError, TypeError, ValueError, RuntimeError) as error:
+        raise ValueError(f"{named(type(metric).compute)} gives no numbers by name ({error})") from error
+    if endless := [name for name, number in numbers.items() if math.isinf(number)]:
+        raise ValueError(
+            f"{named(type(metric).compute)} gives {numbers[endless[0]]} for {endless[0]}: it must be finite"
+        )
+    return {name: number for name, number in numbers.items() if not math.isnan(number)}
 
 
 @torch.no_grad()

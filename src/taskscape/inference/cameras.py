@@ -80,6 +80,7 @@ def film_equivalent(file: Path) -> float | None:
     with open_image(file, load=False) as image:
         value = image.getexif().get_ifd(ExifTags.IFD.Exif).get(ExifTags.Base.FocalLengthIn35mmFilm)
     try:
-        return float(value) or None if value is not None else None
+        millimetres = math.nan if value is None else float(value)
     except (TypeError, ValueError):
         return None
+    return millimetres if 0 < millimetres < math.inf else None

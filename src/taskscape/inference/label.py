@@ -72,6 +72,7 @@ def label(
         FileNotFoundError: The model or the store is not there.
         ValueError: With the remedy, where names, sizes or classes do not fit, or ``out`` holds something else.
     """
+    tasks, without, outputs = ([some] if isinstance(some, str) else some for some in (tasks, without, outputs))
     store = Path(store).resolve()
     target = Path(out).resolve() if out is not None else store.with_name(f".{store.name}.labelled")
     replaced = store.with_name(f".{store.name}.replaced")
@@ -226,7 +227,9 @@ def _shown(
 
 def _filled(value: Array, mask: Mask, stored: Array, modality: Modality) -> Array:
     """Return the stored form of a label, as it is where it is known, with predicted values where it is not."""
-    known = modality.unpack(torch.from_numpy(stored[None].copy())).valid[0].numpy()
+    label = modality.unpack(torch.from_numpy(stored[None].copy()))
+    known = label.valid[0].numpy()
+    value = modality.beside(value, modality.to_array(label.value)[0], known)
     chosen = known.reshape(known.shape + (1,) * (stored.ndim - 2))
     return np.where(chosen, stored, modality.pack(value, mask & ~known))
 

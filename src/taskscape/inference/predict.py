@@ -11,7 +11,7 @@ from taskscape.inference.outputs import Maps, Output, Writer
 from taskscape.inference.pipeline import predict_all
 from taskscape.inference.prediction import Prediction
 from taskscape.inference.predictor import Predictor
-from taskscape.inference.sources import name_images
+from taskscape.inference.sources import name_images, require_kept
 from taskscape.inference.tiles import Tiles
 from taskscape.progress import ProgressCallback
 from taskscape.serialization import show_size
@@ -23,7 +23,7 @@ LARGE = 2
 
 def predict(
     run: str | Path,
-    images: Sequence[str | Path],
+    images: str | Path | Sequence[str | Path],
     out: str | Path,
     *,
     height: int | None = None,
@@ -53,7 +53,8 @@ def predict(
     at the end with the images that could not be read, when the others are done.
     """
     out = Path(out)
-    sources = name_images([Path(image) for image in images], out)
+    named = [images] if isinstance(images, str | Path) else images
+    sources = name_images([Path(image) for image in named], out)
     predictor = load(
         run,
         height=height,
@@ -67,6 +68,8 @@ def predict(
         batch=batch,
         device=device,
     )
+    maps = [f"{task}.{shown.extension}" for task, shown in predictor.views.items()]
+    require_kept(sources, out, [*maps, *(f"{task}-view.png" for task in predictor.views), "side-by-side.png"])
     writers: list[Writer] = []
 
     def write(prediction: Prediction) -> list[Path]:

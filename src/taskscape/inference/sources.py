@@ -3,7 +3,7 @@
 import os
 import warnings
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 
 from taskscape.data.readers.folder.matching import files_below
@@ -44,12 +44,30 @@ def name_images(images: Iterable[Path], out: Path) -> dict[str, Path]:
     if not files:
         raise ValueError(f"there is no image in {', '.join(map(str, images)) or 'an empty list'}; name some")
     shared = Path(os.path.commonpath([file.parent for file in files]))
+    whole = [file.relative_to(shared).as_posix() for file in files]
     short = [file.relative_to(shared).with_suffix("").as_posix() for file in files]
     count = Counter(short)
-    return {
-        name if count[name] == 1 else file.relative_to(shared).as_posix(): file
-        for name, file in zip(short, files, strict=True)
-    }
+    names = [one if count[one] == 1 else other for one, other in zip(short, whole, strict=True)]
+    if len(set(names)) < len(names):  # of a.png, a.jpg and a.png.jpg
+        names = whole
+    return dict(zip(names, files, strict=True))
+
+
+def require_kept(sources: Mapping[str, Path], out: Path, endings: Collection[str]) -> None:
+    """Raise ``ValueError`` where a prediction in ``out`` for one source would replace another one.
+
+    ``endings`` are what predictions have behind the names of their sources, such as ``depth.png``.
+    """
+    folder = _whole(out)
+    for file in sources.values():
+        parts = file.relative_to(folder).as_posix().split(".") if file.is_relative_to(folder) else []
+        for number in range(1, len(parts)):
+            other = sources.get(".".join(parts[:number]))
+            if other is not None and ".".join(parts[number:]) in endings:
+                raise ValueError(
+                    f"{file} would be replaced by the prediction for {other.name}: leave it out, or choose another "
+                    "folder with --out"
+                )
 
 
 def videos_among(paths: Iterable[Path], out: Path) -> tuple[list[Path], list[Path]]:

@@ -12,6 +12,7 @@ from typing_extensions import override
 
 from taskscape.batch import Target
 from taskscape.modalities import IGNORE_INDEX
+from taskscape.serialization import named
 from taskscape.serialization.ranges import RangedSettings
 
 Space = Literal["value", "representation"]
@@ -53,11 +54,11 @@ class Loss(RangedSettings, ABC):
         ``valid``, (B, H, W) bool, then says where they hold, by default everywhere. Raises ``ValueError`` for other
         shapes.
         """
-        if not isinstance(target, Target):
-            target = self.target_of(prediction, target, valid)
-        elif valid is not None:
-            raise ValueError("a Target has its own mask: leave out valid, or give the values alone")
-        return self.mean(self.term(prediction, target))
+        if isinstance(target, Target):
+            if valid is not None:
+                raise ValueError("a Target has its own mask: leave out valid, or give the values alone")
+            target, valid = target
+        return self.mean(self.term(prediction, self.target_of(prediction, target, valid)))
 
     @abstractmethod
     def term(self, prediction: Tensor, target: Target) -> LossTerm:
@@ -106,8 +107,13 @@ class PixelLoss(Loss):
         # Invalid pixels hold zeros before anything is computed: what overflows there would leave NaN in the gradient.
         value = target.value.masked_fill(invalid.unsqueeze(1) if target.value.ndim == 4 else invalid, 0)
         prediction = at_least_float32(prediction)
-        errors = self.per_pixel(prediction, value).masked_fill(invalid, 0.0)
-        return LossTerm(errors.sum(), self.normalizer(prediction, value, target.valid))
+        errors = self.per_pixel(prediction, value)
+        if errors.shape != invalid.shape:  # it would be broadcast
+            raise ValueError(
+                f"{named(type(self).per_pixel)} gives {tuple(errors.shape)} instead of {tuple(invalid.shape)}: "
+                "return one number a pixel, (B, H, W), such as the mean over channels, .mean(1)"
+            )
+        return LossTerm(errors.masked_fill(invalid, 0.0).sum(), self.normalizer(prediction, value, target.valid))
 
 
 @dataclass(frozen=True)

@@ -68,6 +68,13 @@ class Depth(Modality):
         return values if self.metric else (values / np.median(values)).astype(np.float32)
 
     @override
+    def beside(self, values: Array, label: Array, known: Mask) -> Array:
+        """Return relative depth with the median of the label where that is known."""
+        if self.metric or not known.any():
+            return values
+        return np.asarray(values * (np.median(label[known]) / np.median(values[known])), np.float32)
+
+    @override
     def unpack(self, stored: "Tensor") -> Target:
         """Return (B, 1, H, W) float32 depth, 0 where there is none."""
         return Target(stored.unsqueeze(1), stored > 0)

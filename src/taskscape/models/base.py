@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from typing_extensions import override
 
-from taskscape.serialization import nearest
+from taskscape.serialization import named, nearest
 from taskscape.serialization.ranges import RangedSettings
 
 if TYPE_CHECKING:
@@ -82,6 +82,9 @@ class NetworkConfig(RangedSettings, ABC):
 
         Raises ``ValueError`` with the remedy for settings that are impossible or do not fit these tasks.
         """
+        if not hasattr(self, "network"):
+            kind = type(self).__name__
+            raise ValueError(f"{kind} belongs to no network: write `class Mine(Network, config={kind})`")
         return self.network(out_channels, self)
 
     def check(self, tasks: Mapping[str, "Task"]) -> None:
@@ -202,7 +205,11 @@ class Network(nn.Module, ABC):
 
     def shared_parameters(self) -> tuple[nn.Parameter, ...]:
         """Return the parameters that all tasks have in common, in the order of computation."""
-        return tuple(_trainable(self.shared_modules()))
+        modules: Any = self.shared_modules()
+        if not isinstance(modules, Iterable):
+            kind = type(modules).__name__
+            raise ValueError(f"{named(type(self).shared_modules)} gives a {kind}: return a tuple of modules")
+        return tuple(_trainable(modules))
 
     def task_parameters(self) -> tuple[nn.Parameter, ...]:
         """Return all other parameters that are trained: those of the tasks' own layers."""
@@ -250,6 +257,23 @@ def unit_range(image: Tensor) -> Tensor:
 def _has_numbers(image: Tensor) -> bool:
     """Return whether a tensor may be read: not while a network is compiled or exported."""
     return image.numel() > 0 and type(image) is Tensor and not torch.compiler.is_compiling()
+
+
+def check_outputs(network: Network, outputs: Any, image: Tensor) -> None:
+    """Raise ``ValueError`` that names the network's ``forward`` unless each task has a raw map as ``Outputs`` says."""
+    if not isinstance(outputs, Outputs):
+        raise ValueError(
+            f"{named(type(network).forward)} gives a {type(outputs).__name__}: return "
+            "taskscape.models.Outputs(final, auxiliary, shared)"
+        )
+    for task, channels in network.out_channels.items():
+        expected = (len(image), channels, *image.shape[-2:])
+        found = tuple(outputs.final[task].shape) if task in outputs.final else "nothing"
+        if found != expected:
+            raise ValueError(
+                f"{named(type(network).forward)} gives {found} for the task {task} instead of {expected}, "
+                "(B, channels, H, W) at the size of the image"
+            )
 
 
 def _shape(x: Tensor) -> str:

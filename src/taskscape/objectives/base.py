@@ -10,6 +10,7 @@ from torch import Tensor
 from taskscape.batch import Target
 from taskscape.distributed import all_reduce_sum, all_reduce_sum_local_gradient, world_size
 from taskscape.losses import Loss, LossTerm
+from taskscape.serialization import named
 from taskscape.serialization.ranges import RangedSettings
 from taskscape.tasks import Task
 
@@ -42,6 +43,10 @@ def global_mean(loss: Loss, term: LossTerm) -> Tensor:
     >>> global_mean(loss, loss.term(torch.full((1, 1, 1, 4), 2.0), target)).item()
     2.0
     """
+    if not isinstance(term, LossTerm):
+        raise ValueError(
+            f"{named(type(loss).term)} gives a {type(term).__name__}: return a LossTerm, a sum and a count"
+        )
     whole = loss.mean(LossTerm(all_reduce_sum_local_gradient(term.sum), all_reduce_sum(term.count)))
     # The gradient is this process's part already; the value is everyone's.
     return whole if world_size() == 1 else whole - whole.detach() * (1 - 1 / world_size())

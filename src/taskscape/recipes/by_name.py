@@ -62,6 +62,11 @@ def read(recipe: str) -> Experiment:
         function = partial(basic.of_network, recipe)
     else:
         raise ValueError(f"there is no recipe {recipe!r}{nearest(recipe, [*names(), *CONFIGS])}")
+    if callable(function):
+        try:
+            inspect.signature(function).bind()
+        except TypeError as error:
+            raise ValueError(f"{recipe}: {error}, and a recipe has none that it needs: give it a default") from error
     experiment = function() if callable(function) else function
     if not isinstance(experiment, Experiment):
         raise ValueError(f"{recipe} returned a {type(experiment).__name__}, not an Experiment")

@@ -38,7 +38,7 @@ def last_epochs(folder: RunFolder, count: int) -> EpochMean | None:
 
 
 def _is_metric(column: str) -> bool:
-    return column.startswith("val/") and not column.startswith("val/loss/")
+    return column.startswith("val/") and not column.startswith(("val/loss/", "val/consistency/"))
 
 
 def parts(network: nn.Module) -> dict[str, int]:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 import torch
 
@@ -14,6 +14,7 @@ from taskscape.data.sample import sample_values
 from taskscape.data.sources import Preview
 from taskscape.devices import check_device_name
 from taskscape.evaluation import find_tta
+from taskscape.files.paths import is_file_name
 from taskscape.modalities import Modality
 from taskscape.models import DeeplabJointConfig, Network, NetworkConfig
 from taskscape.models.layers.meta import without_numbers
@@ -37,6 +38,9 @@ from taskscape.training.optimization import AdamConfig, OptimizerConfig, Poly, S
 from taskscape.training.precision import Precision
 from taskscape.training.selection import BestEpoch
 from taskscape.weighting import FixedConfig, WeightingConfig
+
+_TAKEN = ("consistency", "loss", "weight")
+"""Names of columns of the log that others with the names of tasks follow."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -140,6 +144,16 @@ class Experiment(RangedSettings):
         find_tta(self.tta)
         if not self.tasks:
             raise ValueError("tasks: no task is enabled; choose at least one")
+        tasks: Mapping[str, Any] = self.tasks
+        for name, task in tasks.items():
+            if not isinstance(task, Task):
+                found = f"the class {task.__name__}" if isinstance(task, type) else f"a {type(task).__name__}"
+                raise ValueError(f"tasks.{name} is {found}: it must be a Task, such as Depth()")
+            if not is_file_name(name) or "." in name or name in _TAKEN:
+                raise ValueError(
+                    f"tasks: {name!r} cannot be the name of a task, by which files and metrics are called: take "
+                    f"letters, digits and _, and none of {', '.join(_TAKEN)}"
+                )
 
     def __repr__(self) -> str:
         """Return what is not as by default, as in ``Experiment(network=XTaskConfig(encoder='resnet18'), epochs=8)``."""

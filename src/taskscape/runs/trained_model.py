@@ -41,6 +41,7 @@ class TrainedModel(NamedTuple):
 
         Raises ``ValueError`` for a task that it has not.
         """
+        tasks = [tasks] if isinstance(tasks, str) else tasks
         for name in tasks:
             if name not in self.tasks:
                 known = ", ".join(self.tasks)

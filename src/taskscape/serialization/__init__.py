@@ -14,7 +14,7 @@ from taskscape.serialization.structured import (
     structure,
     unstructure,
 )
-from taskscape.serialization.user_code import keep_code, load_name, user_modules
+from taskscape.serialization.user_code import keep_code, load_name, named, place_of, user_modules
 
 __all__ = [
     "bare",
@@ -23,10 +23,12 @@ __all__ = [
     "is_size",
     "keep_code",
     "load_name",
+    "named",
     "nearest",
     "offer",
     "offered",
     "parse",
+    "place_of",
     "read_size",
     "short",
     "show_size",

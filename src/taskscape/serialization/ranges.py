@@ -91,12 +91,23 @@ class RangedSettings:
             if isinstance(value, str | os.PathLike) and not isinstance(value, Path) and _takes_path(field.type):
                 value = Path(value)
                 object.__setattr__(self, field.name, value)  # a frozen dataclass is not ready before this is done
+            _check_kind(field.name, value, field.type)
             for number, kind, allowed in _numbers(value, field.type):
                 if kind is int and not isinstance(number, Integral):
                     raise ValueError(f"{field.name} is {value}: it must be a whole number")
                 if number not in allowed:
                     words = str(allowed).removesuffix(" and finite") if kind is int else str(allowed)
                     raise ValueError(f"{field.name} is {value}: it must be {words}")
+
+
+def _check_kind(name: str, value: Any, kind: Any) -> None:
+    """Raise ``ValueError`` for text in the place of a number, and for no settings in the place of settings."""
+    kind = get_args(kind)[0] if get_origin(kind) is Annotated else kind
+    if kind in (int, float) and isinstance(value, str):
+        raise ValueError(f"{name} is {value!r}, a text: it must be a number")
+    if isinstance(kind, type) and issubclass(kind, RangedSettings) and not isinstance(value, kind):
+        found = f"the class {value.__name__}" if isinstance(value, type) else f"a {type(value).__name__}"
+        raise ValueError(f"{name} is {found}: it must be a {kind.__name__}")
 
 
 def _takes_path(kind: Any) -> bool:

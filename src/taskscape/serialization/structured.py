@@ -78,6 +78,10 @@ def parse(text: str, where: str, kind: type[T]) -> T:
 def unstructure(value: Any, field: str = "") -> Any:
     """Return plain values that JSON and YAML can hold. Raises ``ValueError`` that names the field for any other."""
     if is_dataclass(value) and not isinstance(value, type):
+        if not _is_option(type(value)) and any(base in _OFFERED for base in type(value).__mro__):
+            raise ValueError(
+                f"{field.lstrip('.')} is a {type(value).__name__}, without a `name: ClassVar[str]`: add one"
+            )
         tag = {"type": _tag(type(value))} if _is_option(type(value)) else {}
         return tag | {f.name: unstructure(getattr(value, f.name), f"{field}.{f.name}") for f in fields(value) if f.init}
     if isinstance(value, Mapping):

@@ -9,8 +9,10 @@ import hashlib
 import importlib
 import importlib.util
 import inspect
+import re
 import sys
-from collections.abc import Iterator, Mapping
+import traceback
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import fields, is_dataclass
@@ -33,6 +35,9 @@ _BESIDE: dict[Path, list[ModuleType]] = {}
 _USER_FILE = "taskscape-file:"
 """The names of modules from a user's file start so: nothing else is imported by such a name."""
 
+_FRAME = re.compile(r'^[ |]*File "(.+)", line (\d+), in (.+)$', re.MULTILINE)
+"""A line of a traceback; those of other processes come as text."""
+
 _ABSOLUTE = "absolute"
 """Where in the folder of copies those of files are that lay outside the current folder."""
 
@@ -53,6 +58,31 @@ def user_modules() -> list[ModuleType]:
     """Return the modules that ``load_name`` has imported from users' files, and those from beside them."""
     own = _imported()
     return own + [module for folder in {_file(module).parent for module in own} for module in _from_beside(folder)]
+
+
+def place_of(error: BaseException) -> str:
+    """Return the last place in a user's file on the way of an error, ``my.py, line 12, in read``; empty for none."""
+    files = {str(_file(module)) for module in user_modules()}
+    frames = _FRAME.findall("".join(traceback.format_exception(error))) if files else []
+    places = [f"{_shown(path)}, line {line}, in {name}" for path, line, name in frames if path in files]
+    return places[-1] if places else ""
+
+
+def named(method: Callable[..., Any]) -> str:
+    """Return what a method is called in messages, where it is a user's with its place: ``Mine.term (my.py, line 12)``.
+
+    A method that a class has from the package is the package's.
+    """
+    method = inspect.unwrap(getattr(method, "func", method))  # of a partial
+    code = getattr(method, "__code__", None)
+    if code is None or method.__module__.split(".")[0] == "taskscape":
+        return method.__qualname__
+    return f"{method.__qualname__} ({_shown(code.co_filename)}, line {code.co_firstlineno})"
+
+
+def _shown(path: str) -> str:
+    """Return the path of a file, relative to the current folder where it lies within."""
+    return str(Path(path).relative_to(Path.cwd())) if Path(path).is_relative_to(Path.cwd()) else path
 
 
 def saved_path(cls: type) -> Path:
@@ -152,9 +182,12 @@ def _import(path: Path) -> ModuleType:
     try:
         with _finding(path.parent):
             spec.loader.exec_module(module)
-    except Exception as error:
+    except (Exception, SystemExit) as error:  # a script may call sys.exit
         del sys.modules[name]
-        raise ValueError(f"{path} could not be imported: {type(error).__name__}: {error}") from error
+        frames = _FRAME.findall("".join(traceback.format_exception(error)))
+        lines = [line for file, line, _ in frames if file == str(path)]
+        where = f"{path}, line {lines[-1]}," if lines else str(path)
+        raise ValueError(f"{where} could not be imported: {type(error).__name__}: {error}") from error
     return module
 
 

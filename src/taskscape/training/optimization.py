@@ -5,14 +5,14 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from inspect import unwrap
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, SupportsFloat
 
 import torch
 from torch import Tensor, nn
 from typing_extensions import override
 
 from taskscape.models import Encoder
-from taskscape.serialization import offer
+from taskscape.serialization import named, offer
 from taskscape.serialization.ranges import BelowOne, Count, NonNegative, Positive, Range, RangedSettings
 from taskscape.weighting import Weighting
 
@@ -238,9 +238,15 @@ class Schedule(RangedSettings, ABC):
     """Epochs at the start over which the learning rate rises linearly from zero."""
 
     def factor(self, epoch: float, epochs: int) -> float:
-        """Return the factor at ``epoch``, which counts from 0 with fractions, of ``epochs``."""
+        """Return the factor at ``epoch``, which counts from 0 with fractions, of ``epochs``.
+
+        Raises ``ValueError`` that names a shape, such as a user's, that is no factor.
+        """
         rise = min(1.0, epoch / self.warmup) if self.warmup > 0 else 1.0
-        return rise * self.shape(epoch, epochs)
+        shape: Any = self.shape(epoch, epochs)
+        if not (isinstance(shape, SupportsFloat) and 0 <= float(shape) < math.inf):
+            raise ValueError(f"{named(type(self).shape)} gives {shape!r} at epoch {epoch:g}: return a number from 0 on")
+        return rise * float(shape)
 
     @abstractmethod
     def shape(self, epoch: float, epochs: int) -> float:

@@ -1,10 +1,13 @@
 """The best epoch: the one whose weights a run keeps."""
 
 from collections.abc import Mapping
+from typing import Any
 
 from taskscape.evaluation import Evaluation
+from taskscape.metrics.base import TaskMetric
 from taskscape.metrics.joint import JOINT
 from taskscape.metrics.spec import MetricSpec
+from taskscape.serialization import named, nearest
 from taskscape.tasks import Task
 
 
@@ -19,8 +22,9 @@ class BestEpoch:
     def __init__(self, tasks: Mapping[str, Task], monitor: str | None = None) -> None:
         specs = declared_metrics(tasks)
         if monitor is not None and monitor not in specs:
-            names = ", ".join(name for name, spec in specs.items() if not spec.per_class)
-            raise ValueError(f"monitor is {monitor!r}, which is no metric of these tasks; there is {names}")
+            names = [name for name, spec in specs.items() if not spec.per_class]
+            near = nearest(monitor, names) or f"; there is {', '.join(names)}"
+            raise ValueError(f"monitor is {monitor!r}, which is no metric of these tasks{near}")
         self.leading = [name for name, spec in specs.items() if spec.leads]
         self.candidates = self.leading if monitor is None else [monitor]
         if not self.candidates:
@@ -55,7 +59,12 @@ class BestEpoch:
 
 def declared_metrics(tasks: Mapping[str, Task]) -> dict[str, MetricSpec]:
     """Return what an evaluation of these tasks may measure, by ``task/metric``, and joint metrics by their name."""
-    specs = {f"{name}/{key}": spec for name, task in tasks.items() for key, spec in task.metrics().specs.items()}
+    specs: dict[str, MetricSpec] = {}
+    for name, task in tasks.items():
+        metrics: Any = task.metrics()
+        if not isinstance(metrics, TaskMetric):
+            raise ValueError(f"{named(type(task).metrics)} gives a {type(metrics).__name__}: return a TaskMetric")
+        specs |= {f"{name}/{key}": spec for key, spec in metrics.specs.items()}
     possible = dict.fromkeys(specs, 0.0)
     return specs | {joint.name: joint.spec for joint in JOINT if joint.compute(possible) is not None}
 

@@ -12,6 +12,7 @@ from torch.profiler import record_function
 from taskscape.batch import Batch
 from taskscape.distributed import OneProcess, all_reduce_coalesced_, rank
 from taskscape.models import Network, Outputs
+from taskscape.models.base import check_outputs
 from taskscape.objectives.base import Objective, labelled
 from taskscape.tasks import Task
 from taskscape.training.compilation import reusable_buffers
@@ -94,6 +95,7 @@ class TrainingStep:
         sums_in_backward = self.fabric is not None and self.weighting.one_backward and len(names) == len(self.tasks)
         with self._graph_for_all_backward_passes(), self._sum_in_backward(sums_in_backward):
             losses, outputs = self.forward(batch, names)
+            require_gradients(losses)
             context = self.context(losses, outputs)
             with record_function(PARTS[2]):
                 weights = self.weighting.backward(losses, context)
@@ -180,6 +182,7 @@ class TrainingStep:
         """Return this process's part of the loss of each of these tasks, and the network's outputs."""
         with record_function(PARTS[0]), autocast(batch.image.device, self.precision):
             outputs: Outputs = self.module(batch.image)
+        check_outputs(self.network, outputs, batch.image)
         return self.losses(outputs, batch, names), outputs
 
     def losses(self, outputs: Outputs, batch: Batch, names: Iterable[str]) -> dict[str, Tensor]:
@@ -196,6 +199,15 @@ class TrainingStep:
             features=tuple(x for x in outputs.shared if x.requires_grad),  # others come from frozen layers alone
             last=self.last_shared_parameters,
             task_parameters=self.task_parameters,
+        )
+
+
+def require_gradients(losses: Losses) -> None:
+    """Raise ``ValueError`` for a loss that depends on no parameter: its task would learn nothing, without a word."""
+    if constant := [name for name, loss in losses.items() if not loss.requires_grad]:
+        raise ValueError(
+            f"the loss of {constant[0]} has no gradient, so that nothing is learned of it: let neither the network nor "
+            "the loss detach it, or leave the task out"
         )
 
 

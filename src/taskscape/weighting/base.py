@@ -79,6 +79,9 @@ class WeightingConfig(RangedSettings, ABC):
 
         Methods that draw random numbers do so as a function of ``seed`` and the step: the same on every process.
         """
+        if not hasattr(self, "weighting"):
+            kind = type(self).__name__
+            raise ValueError(f"{kind} belongs to no weighting: write `class Mine(Weighting, config={kind})`")
         return self.weighting(tasks, self, seed=seed)
 
 

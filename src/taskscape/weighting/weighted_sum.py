@@ -5,6 +5,7 @@ from abc import abstractmethod
 from torch import Tensor
 from typing_extensions import override
 
+from taskscape.serialization import named
 from taskscape.weighting.base import BalancingContext, Losses, Weighting, stack
 
 
@@ -24,6 +25,12 @@ class WeightedSum(Weighting):
     @override
     def backward(self, losses: Losses, context: BalancingContext) -> dict[str, Tensor]:
         local = stack(losses)
-        weights = self.weights(context.global_losses).to(local).detach()
+        weights = self.weights(context.global_losses)
+        if not isinstance(weights, Tensor) or weights.shape != local.shape:
+            found = tuple(weights.shape) if isinstance(weights, Tensor) else f"a {type(weights).__name__}"
+            raise ValueError(
+                f"{named(type(self).weights)} gives {found}: return a tensor of {len(losses)} weights, one a task"
+            )
+        weights = weights.to(local).detach()
         (weights * local).sum().backward()
         return dict(zip(losses, weights, strict=True))

@@ -133,7 +133,7 @@ def _of_image(path: Path) -> Samples:
             opaque = values[..., -1] != 0
             values = values[..., 0] if upright.mode != "RGBA" else values[..., :3]
         elif (clear := upright.info.get("transparency")) is not None:
-            opaque = _opaque(values, clear)
+            opaque = _opaque(values, bool(clear) if bits == 1 else clear)  # of one bit Pillow says 255 for 1
         return Samples(values, bits, False, palette, opaque, lossy)
 
 

@@ -74,27 +74,22 @@ def normalized(name: str) -> str:
 def files_below(folder: Path) -> Iterator[Path]:
     """Return all files in a folder and its subfolders, also behind links, in order; nothing hidden or left by systems.
 
-    A link to nothing is among them. Raises ``OSError`` for a folder that cannot be read.
+    A link to nothing is among them; one to a folder that it lies in is not followed. Raises ``OSError`` for a folder
+    that cannot be read.
     """
-    yield from _walk(folder, _above(folder))
+    yield from _walk(folder, frozenset(map(str, Path(os.path.realpath(folder)).parents)))
 
 
-def _above(folder: Path) -> set[str]:
-    """Return the folders above one, which links in it may lead back to."""
-    return set(map(str, Path(os.path.realpath(folder)).parents))
-
-
-def _walk(folder: Path, seen: set[str]) -> Iterator[Path]:
-    """Return all files, also behind links to folders, each folder once."""
+def _walk(folder: Path, above: frozenset[str]) -> Iterator[Path]:
+    """Return all files, also behind links, unless these lead to one of the folders ``above``."""
     real = os.path.realpath(folder)
-    if real in seen:
+    if real in above:
         return
-    seen.add(real)
     for path in sorted(folder.iterdir()):
         if path.name.startswith(".") or path.name.lower() in _NO_DATA:
             continue
         if path.is_dir():
-            yield from _walk(path, seen)
+            yield from _walk(path, above | {real})
         else:
             yield path
 

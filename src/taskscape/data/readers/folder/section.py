@@ -10,6 +10,7 @@ import numpy as np
 from taskscape.data.readers.samples import Samples
 from taskscape.modalities import Modality
 from taskscape.modalities.base import Array, Mask
+from taskscape.serialization import named
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,13 @@ class Section(ABC):
         """
         if label.lossy:
             raise ValueError("is in a lossy format, which changes labels: export it again as PNG, or as lossless WebP")
-        values, valid = self.read(self._plain(label), label.exact)
+        read: Any = self.read(self._plain(label), label.exact)
+        if not (isinstance(read, tuple) and len(read) == 2):
+            raise ValueError(
+                f"is given to {named(type(self).read)}, which gives a {type(read).__name__}: return the values and "
+                "their mask"
+            )
+        values, valid = read
         return values, valid if label.opaque is None else valid & label.opaque
 
     def doubts(self, labels: Sequence[Samples]) -> str:

@@ -264,7 +264,9 @@ class SemsegSection(Section):
             return self._of_ids(shown, label.opaque)
         if self.palette is not None and not label.exact and stored.dtype == np.uint8:
             gray = pack_colors(np.repeat(stored[..., None], 3, -1))
-            if _used(gray, label.opaque) <= self._colors.keys():
+            colors = _used(gray, label.opaque)
+            none = self._void_colors | set(_BLACK_AND_WHITE) if colors & self._colors.keys() else set()
+            if colors <= self._colors.keys() | none:
                 by_color = self._of_packed(gray, label.opaque)
                 if used <= known and np.any(self._of_ids(stored, label.opaque) != by_color):
                     raise ValueError(
@@ -283,10 +285,10 @@ class SemsegSection(Section):
                 return self._of_packed(packed, opaque)
         if equal:
             return self._of_ids(stored[..., 0], opaque)
-        if stored.dtype != np.uint8:
-            raise ValueError(f"holds colors of {stored.dtype}: save it as 8-bit RGB, or the ids as gray")
         if ((stored == 0) | (stored == 1)).all() and (stored.sum(-1) == 1).all():
             raise ValueError("is one-hot: save the id of each pixel's class, array.argmax(-1)")
+        if stored.dtype != np.uint8:
+            raise ValueError(f"holds colors of {stored.dtype}: save it as 8-bit RGB, or the ids as gray")
         example = stored[(stored != stored[..., :1]).any(-1)][0]
         raise ValueError(
             f"holds colors such as {_shown(example)}: name the color of each class in palette of the section"

@@ -1,6 +1,7 @@
 """Which samples of a folder belong to which split."""
 
 import math
+import os
 from collections import Counter
 from collections.abc import Collection, Mapping
 from pathlib import Path, PureWindowsPath
@@ -45,6 +46,12 @@ def split_up(samples: Samples, wanted: Mapping[str, float | str] | None, path: P
     ]:
         both = " and ".join(split for split, some in splits.items() if any(one.name == twice[0] for one in some))
         raise ValueError(f"{path}: {twice[0]} is in {both}: list each image once, or use numbers for all splits")
+    owners: dict[str, tuple[str, str]] = {}
+    for split, some in splits.items():
+        for one in some:
+            name, other = owners.setdefault(os.path.realpath(one.files["image"]), (one.name, split))
+            if other != split:
+                raise ValueError(f"{path}: {one.name} of {split} is the same file as {name} of {other}: leave one out")
     return splits
 
 
