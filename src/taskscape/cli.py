@@ -100,6 +100,8 @@ def _threads_used(arguments: list[str]) -> list[str]:
 
 def _run(arguments: list[str]) -> None:
     name, *rest = arguments or ["--help"]
+    if name == "help" and rest:
+        name, *rest = *rest, "--help"
     if name in ("-h", "--help", "help"):
         _print_help()
     elif name in ("--version", "-V"):
@@ -109,7 +111,7 @@ def _run(arguments: list[str]) -> None:
     elif name in COMMANDS:
         importlib.import_module(f"taskscape.commands.{name}").main(rest)
     else:
-        raise ValueError(f"there is no command {name!r}{nearest(name, COMMANDS)}")
+        raise ValueError(f"there is no command {name!r}{nearest(name, [*COMMANDS, '--help', '--version'])}")
 
 
 @contextmanager
@@ -164,8 +166,10 @@ def _escaped(error: Exception) -> str:
     from rich.markup import escape
 
     from taskscape.files.paths import printable
+    from taskscape.serialization import place_of
 
-    return escape(printable(_in_words(error) or type(error).__name__))
+    words, place = _in_words(error) or type(error).__name__, place_of(error)
+    return escape(printable(f"{words} ({place})" if place else words))
 
 
 def _in_words(error: Exception) -> str:
