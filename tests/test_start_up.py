@@ -65,6 +65,17 @@ def script() -> Any:
         ("train joint --help netwrok", "did you mean network?"),
         ("train jiont", "did you mean joint?"),
         ("train joint --epoch 3", "did you mean --epochs?"),
+        ("train joint --epochs=", "--epochs without a value: give a whole number"),
+        ("train joint --optimizer.lr 0", "error: optimizer: lr is 0.0: it must be above 0 and finite"),
+        ("train joint --tasks.depth.min-depth -1", "error: tasks.depth: min_depth is -1.0"),
+        ("train joint --device gpu", "device is 'gpu': it must be auto, cpu, cuda"),
+        ("train joint weighting:pcgrad weighting:dwa", "weighting is chosen twice: leave one out"),
+        ("train joint --network deeplab-plain", "did you mean network:NAME?"),
+        ("train joint --tasks depth", "did you mean tasks.NAME:KIND?"),
+        ("train joint tasks:depth", "tasks has names: write tasks.NAME:KIND"),
+        ("train joint loss:l1", "there is tasks.semseg.loss, tasks.depth.loss"),
+        ("help predict", "usage: taskscape predict"),
+        ("--hlep", "did you mean --help?"),
         ("train joint --epochs three", "--epochs"),
         ("train joint --epochs 0", "epochs is 0"),
         ("train joint --precision fp61", "there is auto, fp32, bf16"),
@@ -80,6 +91,16 @@ def script() -> Any:
         ("sweep --help", "ladder/learning-rates"),
         ("sweep joint --optimizer.lr 1e-3 often", "--optimizer.lr"),
         ("sweep joint --epochs 3", "nothing varies"),
+        ("sweep joint --sedes 0 1", "did you mean --seeds? (taskscape sweep joint --help all lists everything)"),
+        ("sweep joint --epochs 1 two", "(taskscape sweep joint --help all lists everything)"),
+        ("sweep joint --help all", "--seeds SEED"),
+        ("sweep joint --help optmizer", "did you mean optimizer?"),
+        ("sweep joint --resume nowhere", "taskscape sweep --resume nowhere"),
+        ("sweep ladder/learning-rate", "did you mean ladder/learning-rates?"),
+        ("sweep ladder/learning-rates --help optimizer", "optimizer:NAME"),
+        ("train ladder/learning-rates", "run it with taskscape sweep ladder/learning-rates"),
+        ("bench joint --jsno", "did you mean --json? (taskscape bench joint --help all lists everything)"),
+        ("bench joint --help schedule", "schedule:NAME"),
         ("sweep --resume nowhere", "nowhere is not a sweep"),
         ("completion --words sweep ladder/task-weights --sear", "--search"),
         ("evaluate nowhere", "nowhere is not a run"),
@@ -134,6 +155,7 @@ def script() -> Any:
         ("evaluate nowhere val", "what may stand without a flag is RUN"),
         ("predict", "is missing"),
         ("evaluate nowhere --splitt val", "did you mean --split?"),
+        ("demo --treads 2", "did you mean --threads?"),
         ("demo --minutes ten", "--minutes ten: give a number"),
         ("sweep joint --epochs 1 2 --workers two", "--workers two: give a whole number or none"),
         ("completion bsh", "did you mean bash?"),
@@ -161,6 +183,53 @@ def test_training_settings_are_imported_without_fabric_and_torchmetrics() -> Non
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert not done.stdout.split()
+
+
+def run(code: str) -> list[str]:
+    """The words that a process of its own prints."""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert not done.returncode, done.stderr
+    return done.stdout.split()
+
+
+def test_a_step_is_taken_without_torchs_compiler(store: Path) -> None:
+    printed = run(f"""
+import sys
+from dataclasses import replace
+from pathlib import Path
+from taskscape import recipes, runs
+from taskscape.data import Packed
+from taskscape.distributed import launch
+from taskscape.run_folder import RunFolder
+from taskscape.training.optimization import SGDConfig
+experiment = replace(recipes.joint(), data=Packed(Path({str(store)!r})), batch_size=2)
+experiment.check()
+stores = experiment.data.open()
+for optimizer in (experiment.optimizer, SGDConfig()):
+    known = replace(experiment.for_data(stores["train"]), optimizer=optimizer)
+    trainer = runs.assemble(known, stores, launch("cpu"), RunFolder(Path("nowhere")))
+    trainer.training_step(next(trainer.train_data.epoch(0)), 0)
+    trainer.state()
+print(*sorted({{"torch._dynamo", "lightning_fabric", "torchmetrics", "triton"}} & sys.modules.keys()))
+""")
+    assert not printed
+
+
+def test_whoever_asks_for_more_of_torchs_compiler_gets_it() -> None:
+    printed = run("""
+import sys
+import torch
+from taskscape.imports import late_compiler
+disable = torch.compiler.disable
+with late_compiler():
+    from torch._dynamo.utils import is_compile_supported
+    marked = torch.compiler.disable(lambda: 3)
+    print("torch._dynamo" in sys.modules)
+    from torch._dynamo.utils import counters
+print(torch.compiler.disable is disable, sys.modules["torch._dynamo.utils"].counters is counters, marked())
+print(is_compile_supported("cpu") in (True, False), torch.compile(torch.exp, backend="eager")(torch.zeros(1)).item())
+""")
+    assert printed == ["False", "True", "True", "3", "True", "1.0"]
 
 
 # -- the description is that of the classes ----------------------------------------------------------------------------

@@ -23,3 +23,6 @@ COMMANDS = {
     "completion": "print the script that completes taskscape's words in bash, zsh or fish",
 }
 """Every command, in the order of the help, with what it does."""
+
+GENERAL = ("--threads", "--quiet", "--verbose", "--debug", "--help")
+"""The flags of every command."""

@@ -11,6 +11,7 @@ from typing import Any
 
 from tyro import MISSING
 
+from taskscape.commands import GENERAL
 from taskscape.commands.kinds import arity, expected, fits, is_repeated, is_switch, spelled
 from taskscape.commands.settings import Choice, Entries, Node, Setting, by_flag, kinds_of, words_of
 from taskscape.serialization import is_size, nearest
@@ -40,11 +41,14 @@ class Arguments:
     """Everything, as tyro reads it."""
 
 
-def read(arguments: Sequence[str], tree: Iterable[Node], places: Sequence[Place] = ()) -> Arguments:
+def read(
+    arguments: Sequence[str], tree: Iterable[Node], places: Sequence[Place] = (), also: Iterable[str] = ()
+) -> Arguments:
     """Check the words of a command line against its settings and places.
 
-    Raises ``ValueError`` with the nearest names for a flag that does not exist; for one that is given twice, or with
-    words that it does not take; for a word that belongs to nothing; and for a place or flag that must be given.
+    ``also`` names flags that were read before, without their dashes: a mistyped one may be meant. Raises ``ValueError``
+    with the nearest names for a flag that does not exist; for one that is given twice, or with words that it does not
+    take; for a word that belongs to nothing; and for a place or flag that must be given.
     """
     tree = list(tree)
     settings = by_flag(tree)
@@ -59,7 +63,7 @@ def read(arguments: Sequence[str], tree: Iterable[Node], places: Sequence[Place]
             _check_place(word, len(standing), places, before, tree)
             standing.append(word)
             continue
-        name, attached = _named(word, settings, tree)
+        name, attached = _named(word, settings, tree, also)
         before = settings[name]
         following = [attached] if attached is not None else list(takewhile(lambda one: not _is_flag(one), rest))
         if is_switch(before.kind):
@@ -93,13 +97,16 @@ def _is_flag(word: str) -> bool:
     return word.startswith("-") and word.lstrip("-")[:1].isalpha() and word.lower() not in ("-inf", "-nan")
 
 
-def _named(word: str, settings: Mapping[str, Setting], tree: Sequence[Node]) -> tuple[str, str | None]:
+def _named(
+    word: str, settings: Mapping[str, Setting], tree: Sequence[Node], also: Iterable[str]
+) -> tuple[str, str | None]:
     """Return the name of a flag, and the value that is attached to it."""
     name, equals, value = word.lstrip("-").partition("=")
     name = name.replace("_", "-")
     if not word.startswith("--") or name not in settings:
         shown = word.partition("=")[0]
-        raise ValueError(f"there is no flag {shown}{_other_classes(name, tree) or _near(name, tree)}")
+        near = _choice(name, tree) or _other_classes(name, tree) or _near(name, tree, also)
+        raise ValueError(f"there is no flag {shown}{near}")
     return name, value if equals else None
 
 
@@ -122,13 +129,23 @@ def _taken(name: str, setting: Setting, following: Sequence[str]) -> tuple[list[
     least, most = arity(setting.kind)
     words = list(following[:most])
     if len(words) < least:
-        wrong = " ".join(words) if words else "without a value"
+        wrong = " ".join(words) or "without a value"
         raise ValueError(f"--{name} {wrong}: give {expected(setting.kind)}")
     if not fits(setting.kind, words):
         if (known := words_of(setting.kind)) is not None:
             raise ValueError(f"--{name}: there is no {words[0]!r}{nearest(words[0], known)}")
-        raise ValueError(f"--{name} {' '.join(words)}: give {expected(setting.kind)}")
+        raise ValueError(f"--{name} {' '.join(words) or 'without a value'}: give {expected(setting.kind)}")
     return [spelled(setting.kind, word) for word in words], len(words)
+
+
+def _choice(name: str, tree: Iterable[Node]) -> str:
+    """Return the end of an error message where a flag is the path of a choice, which is written with a colon."""
+    for node in tree:
+        if name == node.flag and isinstance(node, Choice):
+            return f"; did you mean {node.path}:NAME?"
+        if name == node.flag and isinstance(node, Entries):
+            return f"; did you mean {node.path}.NAME:KIND?"
+    return ""
 
 
 def _other_classes(name: str, tree: Iterable[Node]) -> str:
@@ -144,12 +161,13 @@ def _other_classes(name: str, tree: Iterable[Node]) -> str:
     return ""
 
 
-def _near(name: str, tree: Iterable[Node]) -> str:
+def _near(name: str, tree: Iterable[Node], also: Iterable[str]) -> str:
     """Return the end of an error message: the flags most like this one, of those with the same last word if any."""
-    known = [node.flag for node in tree if isinstance(node, Setting)]
+    known = [*also, *(node.flag for node in tree if isinstance(node, Setting))]
+    known += [flag.removeprefix("--") for flag in GENERAL]
     last = name.rpartition(".")[2]
     same = [flag for flag in known if flag.rpartition(".")[2] == last]
-    return nearest(f"--{name}", [f"--{flag}" for flag in same or known]) if known else ""
+    return nearest(f"--{name}", [f"--{flag}" for flag in same or known])
 
 
 # -- places ------------------------------------------------------------------------------------------------------------

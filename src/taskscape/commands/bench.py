@@ -5,10 +5,10 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from taskscape.commands.call import HELP
 from taskscape.commands.experiment import parse
 from taskscape.commands.parts import without
 from taskscape.commands.recipes import described_recipe, read_recipe
+from taskscape.commands.topics import asks_for_help, help_or_page
 
 if TYPE_CHECKING:
     from taskscape.bench import Bench
@@ -19,7 +19,8 @@ _USAGE = """usage: taskscape bench RECIPE [--SETTING VALUE ...] [CHOICE:NAME ...
 Measure how fast a recipe trains on this machine: steps in bf16 and fp32 with both orders of memory, where the time of a
 step goes, the time that its convolutions take by themselves, images per second, and memory. Nothing is trained or kept.
 
-RECIPE and its settings are those of taskscape train. With --precision auto the fastest way is taken, as in a run.
+RECIPE and its settings are those of taskscape train; taskscape bench RECIPE --help TOPIC shows them too. With
+--precision auto the fastest way is taken, as in a run.
 
   --compiled                       Try compiled steps too, which takes minutes.
   --no-memory                      Leave out the memory, which two more processes measure.
@@ -31,8 +32,8 @@ GIB = 2**30
 
 
 def main(arguments: Sequence[str]) -> None:
-    if not arguments or any(word in HELP for word in arguments):
-        print(_USAGE)
+    if not arguments or asks_for_help(arguments):
+        print(help_or_page("bench", _USAGE, arguments))
         raise SystemExit(0)
     recipe, *rest = arguments
     if recipe.startswith("-"):
@@ -61,15 +62,15 @@ def main(arguments: Sequence[str]) -> None:
 
 def _experiment(recipe: str, words: Sequence[str]) -> "Experiment":
     if (stand_in := described_recipe(recipe)) is not None:
-        parse(recipe, stand_in, words)  # what is wrong is found before torch is imported
-    asked = parse(recipe, read_recipe(recipe), words)
+        parse(recipe, stand_in, words, "bench", SWITCHES)  # what is wrong is found before torch is imported
+    asked = parse(recipe, read_recipe(recipe), words, "bench", SWITCHES)
     if asked.out or asked.resume:
         raise ValueError("taskscape bench keeps nothing: leave out --out and --resume")
     experiment: Experiment = asked.experiment
     if asked.scale == "small":
         from taskscape.recipes.scale import small
 
-        experiment = parse(recipe, small(read_recipe(recipe)), words).experiment
+        experiment = parse(recipe, small(read_recipe(recipe)), words, "bench", SWITCHES).experiment
     return experiment
 
 

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, get_origin, get_type_hints
 import tyro
 
 from taskscape.commands.arguments import Arguments, Place, read
-from taskscape.commands.flags import registry
+from taskscape.commands.flags import RefusedError, registry
 from taskscape.commands.kinds import expected, is_switch
 from taskscape.commands.lines import assignment, line, switches, usage, with_words, wrapped
 from taskscape.commands.settings import Setting, nodes, plain
@@ -42,7 +42,10 @@ def call(function: Callable[..., None], arguments: Sequence[str], command: str) 
     Ends the process after a page. Raises ``ValueError`` as ``arguments.read``.
     """
     words = checked(function, arguments, command).words
-    tyro.cli(function, args=words, prog=f"taskscape {command}", registry=registry(), add_help=False)
+    try:
+        tyro.cli(function, args=words, prog=f"taskscape {command}", registry=registry(), add_help=False)
+    except RefusedError as refused:
+        raise ValueError(str(refused)) from refused
 
 
 def checked(function: Callable[..., None], arguments: Sequence[str], command: str) -> Arguments:

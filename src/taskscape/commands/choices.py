@@ -120,8 +120,11 @@ def set_apart(value: Any) -> Iterator[tuple[str, tuple[Any, Any]]]:
 
 
 def _no_choice(path: str, root: Any) -> ValueError:
-    known = [node.path for node in nodes(root) if isinstance(node, Choice | Entries)]
-    return ValueError(f"there is no choice {path!r}{nearest(path, known)}")
+    known = {node.path: node for node in nodes(root) if isinstance(node, Choice | Entries)}
+    if isinstance(known.get(path), Entries):
+        return ValueError(f"{path} has names: write {path}.NAME:KIND")
+    same = [one for one in known if one.rpartition(".")[2] == path.rpartition(".")[2]]
+    return ValueError(f"there is no choice {path!r}{nearest(path, same or known)}")
 
 
 def underscored(name: str) -> str:

@@ -5,12 +5,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import fields
 from typing import Literal
 
+from taskscape.commands import COMMANDS, GENERAL
 from taskscape.commands.call import call
 
 Shell = Literal["bash", "zsh", "fish"]
-
-GENERAL = ("--threads", "--quiet", "--verbose", "--debug", "--help")
-"""Flags of every command."""
 
 SCRIPTS: dict[Shell, str] = {
     "bash": """\
@@ -75,8 +73,6 @@ def completion(shell: Shell, /) -> None:
 
 def words(line: Sequence[str]) -> list[str]:
     """Return the words that may stand last in a line, whose last word may be begun; none where it is a file."""
-    from taskscape.commands import COMMANDS
-
     *before, last = line or [""]
     while before and before[0] in GENERAL:
         del before[: 2 if before[0] == "--threads" else 1]

@@ -10,8 +10,8 @@ import tyro
 from taskscape.commands.arguments import given, read
 from taskscape.commands.choices import chosen, split
 from taskscape.commands.encoders import require_encoder
-from taskscape.commands.flags import registry
-from taskscape.commands.settings import Setting, by_flag, nodes
+from taskscape.commands.flags import RefusedError, registry
+from taskscape.commands.settings import Choice, Setting, by_flag, nodes
 from taskscape.commands.shared import require_run
 
 OptionalRun = Annotated[Path | None, tyro.conf.arg(metavar="RUN")]
@@ -27,6 +27,9 @@ RUN_FLAGS = {
     "from": "Start from the weights of this run, or of a file, as far as they fit; tasks and classes may differ.",
 }
 """The flags of ``taskscape train`` that are no settings of an experiment."""
+
+OF_RECIPE = ("scale", "from")
+"""Those among them that other commands with a recipe have too."""
 
 RUN_SETTINGS = [
     Setting(flag, Literal["small"] if flag == "scale" else Path | None, None, text) for flag, text in RUN_FLAGS.items()
@@ -45,18 +48,24 @@ class Asked(NamedTuple):
     scale: Literal["small"] | None = None
 
 
-def parse(recipe: str, default: Any, arguments: Sequence[str]) -> Asked:
+def parse(
+    recipe: str, default: Any, arguments: Sequence[str], command: str = "train", own: Sequence[str] = ()
+) -> Asked:
     """Return the experiment ``default`` with the choices and flags of the arguments, in whatever order they stand.
 
-    Raises ``ValueError`` with the nearest names for a choice or a flag that does not exist, and for a value that is not
-    of the flag's type.
+    ``command`` is the one that was asked for and ``own`` are its own flags, which were read before. Raises
+    ``ValueError`` with the nearest names for a choice or a flag that does not exist, and for a value that is not of the
+    flag's type.
     """
     choices, rest = split(arguments, [field.name for field in fields(default)])
+    paths = [path for path, _ in choices]
     try:
+        if twice := next((path for path in paths if paths.count(path) > 1), None):
+            raise ValueError(f"{twice} is chosen twice: leave one out")
         base = chosen(default, [*choices, *_implied(default, choices, rest)])
-        words = read(rest, [*nodes(base), *RUN_SETTINGS])
+        words = read(rest, [*nodes(base), *RUN_SETTINGS], also=own)
     except ValueError as error:
-        raise ValueError(f"{error} (taskscape train {recipe} --help all lists everything)") from None
+        raise ValueError(f"{error} (taskscape {command} {recipe} --help all lists everything)") from None
 
     named = {flag: values[0] for flag, values in words.flags.items() if values}
     out = named.get("out", named.get("run"))
@@ -79,7 +88,12 @@ def parse(recipe: str, default: Any, arguments: Sequence[str]) -> Asked:
             changed = replace(changed, start_from=origin, start_checksum=None)
         return Asked(changed, out, resume, scale)
 
-    return tyro.cli(options, args=words.words, prog=f"taskscape train {recipe}", registry=registry(), add_help=False)
+    try:
+        return tyro.cli(options, args=words.words, prog=f"taskscape {command}", registry=registry(), add_help=False)
+    except RefusedError as refused:
+        places = (node.path for node in nodes(base) if isinstance(node, Choice) and type(node.value) is refused.cls)
+        place = next((f"{path}: " for path in places if path not in str(refused)), "")
+        raise ValueError(f"{place}{refused}") from refused
 
 
 def _implied(default: Any, choices: Sequence[tuple[str, str]], rest: Sequence[str]) -> list[tuple[str, str]]:
@@ -101,6 +115,10 @@ def _require(flag: str, value: str, setting: Setting | None) -> None:
     ):
         if value not in ("True", "False", "None") and not (Path(value).exists() or _is_model(flag, value)):
             raise FileNotFoundError(f"--{flag}: there is no file or folder {value}")
+    elif flag == "device":
+        from taskscape.devices import check_device_name
+
+        check_device_name(value)
     elif flag == "network.encoder":
         require_encoder(value, f"--{flag}")
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import MISSING, fields, is_dataclass
+from functools import partial
 from typing import Annotated, Any, cast
 
 import tyro
@@ -19,6 +20,14 @@ from taskscape.commands.settings import classes_of, entries_of, kinds_of, texts
 from taskscape.serialization import is_size, read_size, show_size
 
 
+class RefusedError(Exception):
+    """Values that a class of settings refused; of a ``ValueError`` tyro would make a box of its own."""
+
+    def __init__(self, cls: type, message: str) -> None:
+        super().__init__(message)
+        self.cls = cls
+
+
 def registry() -> ConstructorRegistry:
     """Return tyro's rules, and more: a choice has the flags of the class that was chosen, and a size is ``HxW``."""
     rules = ConstructorRegistry()
@@ -30,13 +39,20 @@ def registry() -> ConstructorRegistry:
             return StructConstructorSpec(lambda **entries: entries, tuple(specs))
         if not (isinstance(info.type, type) and is_dataclass(info.type)):
             return None
-        return StructConstructorSpec(info.type, tuple(_fields(info.type, info.default)))
+        return StructConstructorSpec(partial(_made, info.type), tuple(_fields(info.type, info.default)))
 
     @rules.primitive_rule
     def size(info: PrimitiveTypeInfo) -> PrimitiveConstructorSpec[Any] | None:
         return _SIZE if is_size(info.type) else None
 
     return rules
+
+
+def _made(cls: type, **values: Any) -> Any:
+    try:
+        return cls(**values)
+    except ValueError as error:
+        raise RefusedError(cls, str(error)) from error
 
 
 def _items(default: Any) -> list[tuple[str, Any]]:

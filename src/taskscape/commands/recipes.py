@@ -3,12 +3,13 @@
 import ast
 import re
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from taskscape.commands.call import call
+from taskscape.commands.published import published_sweeps
 from taskscape.imports import quick_imports
 from taskscape.serialization import load_name, nearest
 
@@ -40,7 +41,7 @@ def print_recipes(group: str = "", /) -> None:
         group: One group of published experiments, such as ladder; by default everything.
     """
     if group and group not in (known := [name for name in by_group() if name]):
-        raise ValueError(f"there is no group of recipes {group!r}{nearest(group, known)}; there is {', '.join(known)}")
+        raise ValueError(f"there is no group of recipes {group!r}{nearest(group, known)}")
     for name, listed in by_group().items():
         if group in ("", name):
             print_group(name, listed)
@@ -105,11 +106,12 @@ def _listed(docstring: str) -> Listed:
     return Listed(docstring.partition("\n")[0].replace("``", ""), published[1] if published else "")
 
 
-def described_recipe(recipe: str) -> Any:
+def described_recipe(recipe: str, also: Iterable[str] = ()) -> Any:
     """Return a recipe of the package, or ``joint`` with a network, made of stand-ins that import no torch.
 
-    None for any other recipe, and where torch is imported already. Raises ``ValueError`` with the nearest names for a
-    name that is no recipe, and ``FileNotFoundError`` for a saved experiment that is not there.
+    None for any other recipe, and where torch is imported already. ``also`` has other names that a mistyped one may
+    mean. Raises ``ValueError`` with the nearest names for a name that is no recipe, and ``FileNotFoundError`` for a
+    saved experiment that is not there.
     """
     from taskscape.commands.choices import chosen
     from taskscape.commands.described import described, experiment
@@ -122,8 +124,10 @@ def described_recipe(recipe: str) -> Any:
         pass
     elif recipe.endswith(".py"):
         raise ValueError(f"{recipe} is a file; name the function in it too, such as {recipe}:experiment")
+    elif recipe in published_sweeps():
+        raise ValueError(f"{recipe} is a published sweep and no recipe: run it with taskscape sweep {recipe}")
     elif name not in recipes() and recipe not in described()["models"]:
-        known = [*recipes(), *described()["models"]]
+        known = [*recipes(), *described()["models"], *also]
         raise ValueError(f"there is no recipe {recipe!r}{nearest(recipe, known) or '; taskscape recipes lists them'}")
     elif "taskscape.runs" not in sys.modules:
         return experiment(name) if name in recipes() else chosen(experiment("joint"), [("network", recipe)])

@@ -17,7 +17,8 @@ from taskscape.commands.published import published_sweeps
 from taskscape.commands.recipes import described_recipe, print_list, read_recipe
 from taskscape.commands.settings import nodes
 from taskscape.commands.shared import if_interrupted
-from taskscape.commands.sweep_words import Variation, Words, own_and_others, take_apart
+from taskscape.commands.sweep_words import OWN, Variation, Words, own_and_others, take_apart
+from taskscape.commands.topics import asks_for_help, help_or_page, topic_of
 
 if TYPE_CHECKING:
     from taskscape.runs import Experiment
@@ -30,8 +31,8 @@ _USAGE = """usage: taskscape sweep RECIPE [--SETTING VALUE VALUE ...] [CHOICE:NA
 
 Train a recipe with many settings: all combinations of a grid, or those that a search proposes.
 
-RECIPE and its settings are those of taskscape train. A setting with several values is an axis of the sweep, as is a
-choice that is given several times:
+RECIPE and its settings are those of taskscape train; taskscape sweep RECIPE --help TOPIC shows them too. A setting with
+several values is an axis of the sweep, as is a choice that is given several times:
 
   taskscape sweep joint --optimizer.lr 1e-4 1e-3 weighting:fixed weighting:uncertainty --seeds 0 1 2
 
@@ -53,8 +54,6 @@ Every value is checked before the first run. The same command, or --resume, cont
   --stack N         Train up to N runs of a worker at once, as one network with N sets of weights, where they differ in
                     seed, weights of tasks, learning rate and the like: for small networks on a GPU.
   --plan            Write the folders of a grid, and run nothing: for a scheduler of yours.
-
-NAME is a published sweep:
 """
 
 PLAN = "sweep.json"
@@ -82,12 +81,10 @@ class _Options:
 
 
 def main(arguments: Sequence[str]) -> None:
-    if not arguments or "--help" in arguments or "-h" in arguments:
-        print(_USAGE)
-        print_list({name: one.text for name, one in published_sweeps().items()})
-        print("\nThe settings are those of taskscape train RECIPE --help.")
+    if not arguments or asks_for_help(arguments):
+        _print_help(arguments)
         raise SystemExit(0)
-    recipe, rest = arguments[0], list(arguments[1:])
+    recipe, *rest = arguments
     if recipe.startswith("-"):
         own, others = own_and_others(arguments, ())
         if "resume" not in own or others:
@@ -99,17 +96,32 @@ def main(arguments: Sequence[str]) -> None:
         recipe, kept = _read_plan(options.resume)
         _sweep(recipe, [*kept, *_executing(own)], out=options.resume)
         return
-    published = published_sweeps().get(recipe.replace("-", "_")) or published_sweeps().get(recipe)
-    if published is not None:
-        recipe, rest = published.recipe, [*shlex.split(published.arguments), *rest]
-    _sweep(recipe, rest)
+    recipe, fixed = _published(recipe)
+    _sweep(recipe, [*fixed, *rest])
+
+
+def _print_help(arguments: Sequence[str]) -> None:
+    """Print how sweeps are written and which are published, or a page of a recipe's settings."""
+    recipe, *rest = arguments or ["--help"]
+    print(help_or_page("sweep", _USAGE, [_published(recipe)[0], *rest]))
+    if recipe.startswith("-") or topic_of(rest) is None:
+        print("NAME is a published sweep:\n")
+        print_list({name: one.text for name, one in published_sweeps().items()})
+
+
+def _published(name: str) -> tuple[str, list[str]]:
+    """Return the recipe of a published sweep and its arguments; any other name is that of a recipe itself."""
+    published = published_sweeps().get(name.replace("-", "_")) or published_sweeps().get(name)
+    return (name, []) if published is None else (published.recipe, shlex.split(published.arguments))
 
 
 def _sweep(recipe: str, arguments: Sequence[str], out: Path | None = None) -> None:
-    stand_in = described_recipe(recipe)
+    stand_in = described_recipe(recipe, published_sweeps())
     default = read_recipe(recipe) if stand_in is None else stand_in
     own, others = own_and_others(arguments, [field.name for field in fields(default)])
     options = _options(own)
+    if options.resume is not None and out is None:
+        raise ValueError(f"a sweep is resumed with its own settings: taskscape sweep --resume {options.resume}")
     words = take_apart(default, own, others, search=options.search is not None)
     _check_values(recipe, default, words)
     _check_options(options, words)
@@ -163,11 +175,11 @@ def _check_options(options: _Options, words: Words) -> None:
 def _check_values(recipe: str, default: Any, words: Words) -> None:
     """Parse each value as ``taskscape train`` would, beside the first values of the others."""
     firsts = {variation.name: _points(variation)[0] for variation in words.variations}
-    parse(recipe, default, [*words.common, *(word for point in firsts.values() for word in point)])
+    parse(recipe, default, [*words.common, *(word for point in firsts.values() for word in point)], "sweep", [*OWN])
     for variation in words.variations:
         for point in _points(variation)[1:]:
             varied = [word for one in (firsts | {variation.name: point}).values() for word in one]
-            parse(recipe, default, [*words.common, *varied])
+            parse(recipe, default, [*words.common, *varied], "sweep", [*OWN])
 
 
 def _points(variation: Variation) -> list[tuple[str, ...]]:

@@ -7,7 +7,7 @@ from typing import Any
 from taskscape.commands.call import HELP
 from taskscape.commands.choices import chosen, split
 from taskscape.commands.described import described
-from taskscape.commands.experiment import RUN_FLAGS, RUN_SETTINGS
+from taskscape.commands.experiment import OF_RECIPE, RUN_FLAGS, RUN_SETTINGS
 from taskscape.commands.lines import assignment, line, switches, usage, with_words, wrapped
 from taskscape.commands.recipes import described_recipe, read_recipe, recipes
 from taskscape.commands.settings import Choice, Entries, Node, Setting, nodes, summary
@@ -35,22 +35,37 @@ def asks_for_help(arguments: Sequence[str]) -> bool:
     return any(flag in arguments for flag in HELP)
 
 
-def help_of(recipe: str, arguments: Sequence[str]) -> str:
+def topic_of(arguments: Sequence[str]) -> str | None:
+    """Return the topic that these arguments, with help among them, ask for; None for the first screen."""
+    at = next(i for i, argument in enumerate(arguments) if argument in HELP)
+    after = arguments[at + 1] if at + 1 < len(arguments) else ""
+    return after if after and not after.startswith("-") and ":" not in after else None
+
+
+def help_of(recipe: str, arguments: Sequence[str], command: str = "train") -> str:
     """Return the page that these arguments ask for, of the recipe with the choices among them.
 
     Raises ``ValueError`` with the nearest names for a recipe, choice or topic that does not exist.
     """
     experiment = described_recipe(recipe) or read_recipe(recipe)
-    at = next(i for i, argument in enumerate(arguments) if argument in HELP)
-    after = arguments[at + 1] if at + 1 < len(arguments) else ""
-    topic = after if after and not after.startswith("-") and ":" not in after else None
     choices, _ = split(arguments, [field.name for field in fields(experiment)])
     name = recipe.replace("-", "_")
     text = recipes().get(name) or described()["models"].get(recipe, {}).get("text", "")
-    return page(recipe, text, chosen(experiment, choices), topic)
+    return page(recipe, text, chosen(experiment, choices), topic_of(arguments), command)
 
 
-def page(recipe: str, text: str, experiment: Any, topic: str | None) -> str:
+def help_or_page(command: str, usage: str, arguments: Sequence[str]) -> str:
+    """Return how a command that takes a recipe is used, or the page of a topic that is asked for; both for all.
+
+    Raises as ``help_of``.
+    """
+    recipe, *rest = arguments or HELP
+    topic = None if recipe.startswith("-") else topic_of(rest)
+    parts = [usage] if topic in (None, "all") else []
+    return "\n".join(parts if topic is None else [*parts, help_of(recipe, rest, command)])
+
+
+def page(recipe: str, text: str, experiment: Any, topic: str | None, command: str = "train") -> str:
     """Return the page of a topic, or the first screen; ``text`` says what the recipe is.
 
     Raises ``ValueError`` with the nearest names for a topic that does not exist.
@@ -61,7 +76,7 @@ def page(recipe: str, text: str, experiment: Any, topic: str | None) -> str:
     topic = topic.replace("-", "_")
     if topic in ("all", "run"):
         lines = [] if topic == "run" else [line for one in _topics(tree) for line in [*_topic(tree, one), ""]]
-        return "\n".join([*lines, *_run(tree)])
+        return "\n".join([*lines, *_run(tree, command)])
     if not any(_within(node, topic) for node in tree):
         known = [*_topics(tree), "run", "all", *(n.path for n in tree if isinstance(n, Choice) and "." in n.path)]
         raise ValueError(f"there is no help about {topic!r}{nearest(topic, known)}")
@@ -152,12 +167,12 @@ def _members(node: Choice | Entries) -> Iterator[str]:
             yield from line(f"{mark} {name}", summary(cls), one_line=True)
 
 
-def _run(tree: Sequence[Node]) -> Iterator[str]:
-    """Return the page of the settings that belong to no topic."""
+def _run(tree: Sequence[Node], command: str) -> Iterator[str]:
+    """Return the page of the settings that belong to no topic, and of the flags beside them."""
     hidden = ("start_from", "start_checksum", "note")
     settings = [one for one in tree if isinstance(one, Setting) and "." not in one.path and one.path not in hidden]
     for one in settings:
         yield from line(assignment(one), with_words(one))
-    for one in RUN_SETTINGS:
+    for one in (flag for flag in RUN_SETTINGS if command == "train" or flag.path in OF_RECIPE):
         yield from line(f"--{one.flag} {'small' if one.flag == 'scale' else 'RUN'}", with_words(one))
     yield from switches(settings)
