@@ -76,7 +76,7 @@ async function tests(out) {
   rmSync(out, { recursive: true, force: true });
   await build({
     entryPoints: readdirSync(join(here, "tests")).map((file) => join(here, "tests", file)), bundle: true, platform: "node", format: "esm",
-    outdir: out, outExtension: { ".js": ".mjs" }, absWorkingDir: here, logLevel: "warning", external: ["node:*"],
+    outdir: out, outExtension: { ".js": ".mjs" }, absWorkingDir: here, alias, logLevel: "warning", external: ["node:*"],
   });
 }
 

@@ -176,3 +176,20 @@ def test_what_is_dropped_is_opened_or_refused(page: Any, dropped: str) -> None:
         page.wait_for_selector("#error:has-text('What was dropped is no file: save the picture')")
     wait_for_prediction(page)
     assert not page.evaluate("() => document.body.classList.contains('dropping')")
+
+
+def test_after_a_runtime_that_broke_down_the_next_picture_is_predicted(page: Any) -> None:
+    page.evaluate(
+        """() => {
+            const own = Worker.prototype.postMessage;
+            Worker.prototype.postMessage = function () {
+                Worker.prototype.postMessage = own;
+                this.dispatchEvent(new ErrorEvent("error", { message: "out of memory" }));
+            };
+        }"""
+    )
+    give(page, "first.png", encoded(half(), "PNG"))
+    assert "could not run the network (out of memory): close other pages" in page.inner_text("#error")
+    give(page, "second.png", encoded(half(), "PNG"))
+    assert page.inner_text("#status").startswith("second.png: ")
+    assert not page.is_visible("#error")

@@ -4,8 +4,14 @@ import { XzReadableStream } from "xz-decompress";
 
 /** Returns the bytes. Throws an error where they are damaged. */
 export async function unpack(base64: string): Promise<Uint8Array> {
-  const stream = new XzReadableStream(new Blob([fromBase64(base64)]).stream());
-  return new Uint8Array(await new Response(stream).arrayBuffer());
+  // No Blob: WebKit does not read one in a worker of a page from disk.
+  const packed = new ReadableStream<Uint8Array>({
+    start(controller) {
+      controller.enqueue(fromBase64(base64));
+      controller.close();
+    },
+  });
+  return new Uint8Array(await new Response(new XzReadableStream(packed)).arrayBuffer());
 }
 
 function fromBase64(text: string): Uint8Array<ArrayBuffer> {
