@@ -1,5 +1,7 @@
 """``taskscape demo``."""
 
+import subprocess
+import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -26,9 +28,10 @@ def demo(*, out: Path | None = None, minutes: float = 5.9) -> None:
     started = time.monotonic()
     if not minutes > 0:
         raise ValueError(f"--minutes {minutes}: it must be more than 0")
-    from taskscape.demo import demo as train_demo
-    from taskscape.demo import photograph
-    from taskscape.run_folder.fresh import fresh_folder
+    with _compiling_streets():
+        from taskscape.demo import demo as train_demo
+        from taskscape.demo import photograph
+        from taskscape.run_folder.fresh import fresh_folder
 
     run = fresh_folder(out, "demo")
     with resumable(run):
@@ -37,6 +40,15 @@ def demo(*, out: Path | None = None, minutes: float = 5.9) -> None:
         print_outcome(run, result)
     print(f"a photograph: {picture}")
     print(reached(result, minutes))
+
+
+def _compiling_streets() -> "subprocess.Popen[bytes]":
+    """Return a process that compiles the renderer of streets, unless that was done, while torch is imported here.
+
+    It takes 20 seconds. Used as a context it is waited for; whatever it could not compile is compiled later.
+    """
+    code = "from taskscape.streets import render; render(0, 'train', 0)"
+    return subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
 def reached(result: "Result", minutes: float) -> str:
