@@ -15,6 +15,7 @@ from elevation import Elevation
 from taskscape.metrics.spec import MetricSpec
 from taskscape.modalities import ClassSet, Depth, Modality, Semseg
 from taskscape.report import write_comparison, write_report
+from taskscape.report.html import facts
 from taskscape.report.run import flatten, setting_text
 from taskscape.run_folder import Result, RunFolder
 
@@ -268,3 +269,8 @@ def test_an_empty_setting_is_none() -> None:
     assert setting_text({}) == setting_text([]) == "none"
     assert setting_text({"depth": 2.0}) == '{"depth": 2.0}'
     assert setting_text(0) == "0"
+
+
+def test_a_long_value_has_a_line_of_its_own() -> None:
+    assert facts([("device", "CPU")]) == '<dl class="facts"><div><dt>device</dt><dd>CPU</dd></div></dl>'
+    assert "<div class=long><dt>self-check</dt><dd>decoder.<wbr>norm: " in facts([("self-check", "decoder.norm: " * 9)])

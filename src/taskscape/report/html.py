@@ -35,6 +35,10 @@ $sections
 """)
 
 
+LONG = 60
+"""Characters of a value that has a line of its own."""
+
+
 def page(title: str, overline: str, lead: str, sections: Sequence[tuple[str, str, str]]) -> str:
     """Return a whole page; sections are (title, one line of explanation, HTML), and those without HTML are left out."""
     sections = [s for s in sections if s[2]]
@@ -95,7 +99,10 @@ def facts(items: Sequence[tuple[str, str]]) -> str:
         return ""
     return (
         '<dl class="facts">'
-        + "".join(f"<div><dt>{escape(name)}</dt><dd>{escape(value)}</dd></div>" for name, value in items)
+        + "".join(
+            f"<div{' class=long' * (len(value) > LONG)}><dt>{escape(name)}</dt><dd>{breakable(value)}</dd></div>"
+            for name, value in items
+        )
         + "</dl>"
     )
 
