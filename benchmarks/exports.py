@@ -16,15 +16,16 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from table import RESULTS
 from taskscape import recipes
-from taskscape.export import FORMATS
+from taskscape.export import FORMATS, onnx_file, openvino_file
 from taskscape.export.deployed import Deployed, size_of, trace
 from taskscape.export.describe import description
 from taskscape.export.export import computed
 from taskscape.export.formats import Format, Job
-from taskscape.export.parity import compare, speeds
+from taskscape.export.parity import Masks, compare, speeds
 from taskscape.export.pictures import SIZES, photograph
 from taskscape.export.steadiness import masks_for
 from taskscape.modalities.class_sets import CITYSCAPES_19
@@ -70,31 +71,39 @@ def job_of(config: NetworkConfig, network: Network, names: list[str]) -> Job:
     )
 
 
-def measured(job: Job, form: Format) -> dict[str, Any]:
-    """Return how far a file is from the network, its size and speed; or why there is none."""
-    own = computed(job.tasks, job.model.network)
+def all_measured(job: Job) -> dict[str, Any]:
+    """Return what was measured of every format."""
     images = [photograph((round(SIZE[0] * height), round(SIZE[1] * width))) for height, width in SIZES]
     masks = masks_for(job.program, job.model.network, lambda network: computed(job.tasks, network))
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / form.NAME
-        try:
+        return {word: measured(job, form, Path(folder), images, masks) for word, form in FORMATS.items()}
+
+
+def measured(job: Job, form: Format, folder: Path, images: list[Tensor], masks: Masks | None) -> dict[str, Any]:
+    """Return how far a file is from the network, its size and speed; or why there is none."""
+    own = computed(job.tasks, job.model.network)
+    path, source = folder / form.NAME, folder / onnx_file.NAME
+    try:
+        if form is openvino_file and source.is_file():  # which it is converted from: not written twice
+            openvino_file.convert(source, job.about, path)
+        else:
             form.write(job, path)
-            file = form.opened(path)
-            found = compare(own, file, images, list(job.tasks), masks)
-        except Exception as error:  # the row says it
-            return {"refused": f"{type(error).__name__}: {str(error).strip().splitlines()[0][:200]}"}
-        network, seconds = speeds(own, file, images[0])
-        numbers = [one.largest for one in found.values() if not one.whole]
-        shares = [one.largest for one in found.values() if one.whole]
-        return {
-            "holds": all(one.holds for one in found.values()),
-            "largest": max(numbers),
-            "other_class": max(shares, default=0.0),
-            "compared": min(one.compared for one in found.values()),
-            "megabytes": sum(f.stat().st_size for f in (path, path.with_suffix(".bin")) if f.is_file()) / 1e6,
-            "seconds": seconds,
-            "network_seconds": network,
-        }
+        file = form.opened(path)
+        found = compare(own, file, images, list(job.tasks), masks)
+    except Exception as error:  # the row says it
+        return {"refused": f"{type(error).__name__}: {str(error).strip().splitlines()[0][:200]}"}
+    network, seconds = speeds(own, file, images[0])
+    numbers = [one.largest for one in found.values() if not one.whole]
+    shares = [one.largest for one in found.values() if one.whole]
+    return {
+        "holds": all(one.holds for one in found.values()),
+        "largest": max(numbers),
+        "other_class": max(shares, default=0.0),
+        "compared": min(one.compared for one in found.values()),
+        "megabytes": sum(f.stat().st_size for f in (path, path.with_suffix(".bin")) if f.is_file()) / 1e6,
+        "seconds": seconds,
+        "network_seconds": network,
+    }
 
 
 def row(name: str, full: bool) -> dict[str, Any]:
@@ -108,8 +117,7 @@ def row(name: str, full: bool) -> dict[str, Any]:
         except ValueError as error:
             found["tasks"][count] = {"refused": str(error)}
             continue
-        formats = {word: measured(job, form) for word, form in FORMATS.items()}
-        found["tasks"][count] = {"weights": size_of(job.program), "formats": formats}
+        found["tasks"][count] = {"weights": size_of(job.program), "formats": all_measured(job)}
     return found
 
 

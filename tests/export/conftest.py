@@ -1,6 +1,5 @@
-"""A run to export. Each file of tests here runs in a process of its own, which ``test_alone.py`` starts."""
+"""A run to export."""
 
-import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,21 +8,6 @@ import pytest
 import taskscape
 from taskscape import models, recipes
 from taskscape.data import Packed
-
-ALONE = "TASKSCAPE_TEST_EXPORT"
-"""Set in these processes."""
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Leave the files to ``test_alone.py``.
-
-    In a process in which OpenVINO and ONNX Runtime ran before, 3 of some 70 videos that were made twice differed in the
-    last bit (``tests/video``); in others none. Why is not known.
-    """
-    if ALONE not in os.environ:
-        for item in items:
-            if item.path.parent == Path(__file__).parent and item.path.name != "test_alone.py":
-                item.add_marker(pytest.mark.skip(reason="test_alone.py runs it in a process of its own"))
 
 
 @pytest.fixture(scope="module")

@@ -1,5 +1,6 @@
 """An exported file computes what the network computes, for images of any size, and carries what it needs only."""
 
+import errno
 import importlib.util
 import io
 import json
@@ -9,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -21,7 +23,7 @@ import taskscape
 from taskscape import export
 from taskscape.cli import main
 from taskscape.data import Store
-from taskscape.export import torch_file
+from taskscape.export import onnx_file, torch_file
 from taskscape.export.data import stores_of
 from taskscape.export.deployed import Deployed, chosen, size_of, trace
 from taskscape.export.examples import cpp, python
@@ -193,7 +195,7 @@ def test_one_size(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str])
         module(torch.zeros(1, 3, 32, 64, dtype=torch.uint8))
 
 
-def test_a_file_that_computes_something_else_is_removed(
+def test_a_file_that_computes_something_else_is_not_written(
     run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     opened = torch_file.opened
@@ -203,9 +205,33 @@ def test_a_file_that_computes_something_else_is_removed(
         return lambda image: [values * 1.001 if values.is_floating_point() else values for values in compute(image)]
 
     monkeypatch.setattr(torch_file, "opened", wrong)
-    with pytest.raises(ValueError, match=r"other values than the network and was removed: depth: largest difference"):
+    with pytest.raises(ValueError, match=r"it computes other values than the network: depth: largest difference"):
         export.export(run, "torch", tmp_path)
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), OSError(errno.ENOSPC, "full"), RuntimeError("a runtime's")])
+def test_an_earlier_export_stays_where_one_fails(
+    error: BaseException, run: Path, exported: Exported, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "exported"
+    shutil.copytree(exported.path.parent, folder)
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+
+    def stopped(job: Any, path: Path) -> None:
+        path.write_bytes(b"half")
+        raise error
+
+    monkeypatch.setattr(torch_file, "write", stopped)
+    expected = ValueError if isinstance(error, RuntimeError) else type(error)
+    with pytest.raises(expected) as raised:
+        export.export(run, "torch", folder, tasks=["depth"])
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+    if not isinstance(error, KeyboardInterrupt):
+        assert str(folder / "model.pt2") in str(raised.value)
+    with pytest.raises(expected):
+        export.export(run, "torch", tmp_path / "new" / "folder", tasks=["depth"])
+    assert not (tmp_path / "new").exists()
 
 
 def test_what_is_wrong_is_said_at_once(run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -361,7 +387,8 @@ def test_pixels_that_hang_on_ties_are_left_out() -> None:
     left_out = torch.tensor([[[True, True], [True, False]]])
     found = compare(lambda x: [ids], lambda x: [ids + ~left_out], [image], ["semseg"], lambda x: [left_out])["semseg"]
     assert found.holds and found.compared == 0.75 and "25 % of the pixels hang on a tie" in str(found)
-    assert not Parity(0.0, 0.0, whole=True, compared=0.4).holds
+    unsteady = Parity(0.0, 0.0, whole=True, compared=0.4)
+    assert unsteady.agrees and not unsteady.holds
 
 
 def test_programs_without_unpooling_are_compared_everywhere() -> None:
@@ -369,6 +396,19 @@ def test_programs_without_unpooling_are_compared_everywhere() -> None:
     program = trace(Deployed(network, TASKS).eval(), (32, 48))
     assert masks_for(program, network, lambda changed: computed(TASKS, changed)) is None
     assert compared(program) is program
+
+
+@pytest.mark.skipif(not has(*onnx_file.NEEDS), reason="needs the extra export")
+@pytest.mark.parametrize("name", ["adaptive-depth", "transformer", "cross-attention"])
+def test_adaptive_bins_become_onnx(name: str, tmp_path: Path) -> None:
+    tasks = {"depth": Depth(representation="metres", mean=0.0, std=1.0)}
+    torch.manual_seed(0)
+    network = CONFIGS[name](encoder="resnet10t").for_tasks(tasks).build({"depth": 1}).eval()
+    job: Any = SimpleNamespace(program=trace(Deployed(network, tasks).eval(), None), outputs=["depth"], about={})
+    onnx_file.save(job, tmp_path / "model.onnx")
+    own, file = computed(tasks, network), onnx_file.opened(tmp_path / "model.onnx")
+    found = compare(own, file, images(), ["depth"])["depth"]
+    assert found.holds and found.largest < 1e-5, found
 
 
 @pytest.mark.parametrize("form", ["onnx", "openvino"])

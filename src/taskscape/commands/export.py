@@ -36,7 +36,7 @@ def export(
 
     RGB images in 0..255 go in; class ids, metres and unit vectors come out. about.json beside the file, and inside it,
     says what every output is; model-card.md and parity.json say how good it is and how far from the network. A file
-    that computes other values than the network is removed.
+    that computes other values than the network is not written, and an earlier export in its place stays.
 
     Args:
         to: onnx, for ONNX Runtime and others (model.onnx), openvino (model.xml and model.bin), torch, for torch alone

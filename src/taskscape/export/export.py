@@ -4,7 +4,7 @@ import copy
 import importlib.util
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from taskscape.data import DataSource
 from taskscape.export import onnx_file, openvino_file, torch_file, web
 from taskscape.export.data import stores_of
-from taskscape.export.deployed import Deployed, chosen, decoded, trace
+from taskscape.export.deployed import Deployed, chosen, decoded, size_of, trace
 from taskscape.export.describe import description
 from taskscape.export.exported import Exported
 from taskscape.export.formats import Compute, Format, Job, Reduction, Wrapper
@@ -24,7 +24,7 @@ from taskscape.export.parity import Masks, Parity, compare, speeds
 from taskscape.export.pictures import pictures
 from taskscape.export.report import shipped, write_report
 from taskscape.export.steadiness import masks_for
-from taskscape.files import atomic_write, writing
+from taskscape.files import atomic_write, require_room, writing, written_together
 from taskscape.inference.loading import confidence_of
 from taskscape.publishing.card import export_card
 from taskscape.released import resolve
@@ -41,6 +41,9 @@ WRAPPERS: Mapping[str, Wrapper] = {"web": web}
 
 CARD = "model-card.md"
 """What the folder says of the model to people."""
+
+FLOAT32 = 4
+"""Bytes of a weight."""
 
 
 def export(
@@ -59,7 +62,8 @@ def export(
 
     It takes one image of any size, or of ``size``, and computes in float32; ``tasks`` are those that it predicts, by
     default all, and what only the others need is left out. Beside it stand ``about.json``, what goes in and comes out;
-    ``parity.json``, how far it is from the network; ``model-card.md``; and examples of its use.
+    ``parity.json``, how far it is from the network; ``model-card.md``; and examples of its use. Files of these names
+    are replaced at the end: what an earlier export wrote stays where this one fails.
 
     Args:
         run: The folder of a run, or the name of a model.
@@ -76,8 +80,9 @@ def export(
     Raises:
         FileNotFoundError: The run or the data is not there.
         ValueError: With the remedy for an unknown format, task or option, packages that are not installed, tasks that
-            do not say how sure they are, a network that cannot be exported, and a file that computes other values than
-            the network, which is removed.
+            do not say how sure they are, a network that cannot be exported, a file that computes other values than the
+            network, and a folder that another process writes.
+        OSError: The folder cannot be written.
     """
     wrapper = WRAPPERS.get(to)
     word = wrapper.OF if wrapper else to
@@ -93,9 +98,20 @@ def export(
         if to not in reduction.formats:
             raise ValueError(f"--{reduction.name} is for --to {' or '.join(reduction.formats)}, not for --to {to}")
         _require(f"{to} --{reduction.name}", reduction.needs)
-    job = prepare(run, tasks, size, {**known, **options}, data, confidence=confidence)
-    if reduction is not None:
-        reduction.check(job)
+    target = Path(folder)
+    with written_together(target) as part:
+        job = prepare(run, tasks, size, {**known, **options}, data, confidence=confidence)
+        if reduction is not None:
+            reduction.check(job)
+        require_room(target, FLOAT32 * size_of(job.program), "the network", "export fewer --tasks")
+        done = _written(job, to, target, part, reduction)
+    return replace(done, path=target / done.path.relative_to(part))
+
+
+def _written(job: Job, to: str, target: Path, part: Path, reduction: Reduction | None) -> Exported:
+    """Write the file, and all that stands beside it, into ``part``; messages name ``target``."""
+    wrapper = WRAPPERS.get(to)
+    form = FORMATS[wrapper.OF if wrapper else to]
     images = pictures(job)
 
     def compute_with(network: nn.Module) -> Compute:
@@ -104,25 +120,28 @@ def export(
     own = compute_with(job.model.network)
     masks = masks_for(job.program, job.model.network, compute_with)
     comparison = _Comparison(images, [own(image) for image in images], masks, job.outputs)
-    path = Path(folder) / form.NAME
-    with writing(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
+    path, named = part / form.NAME, target / form.NAME
     try:
-        with writing(path):
+        with writing(named):
             form.write(job, path)
         parity = comparison.of(form.opened(path))
     except OSError:
         raise
     except Exception as error:  # exporters and runtimes raise anything
-        _remove(form, path)
-        line = str(error).strip().partition("\n")[0]
+        line = str(error).strip().partition("\n")[0].replace(str(part), str(target))
         raise ValueError(
-            f"{path} could not be written or run, and was removed ({line}): try --size HxW, or another format"
+            f"{named} is not written, because it could not be made or run ({line}): try --size HxW, or another --to"
         ) from error
     if wrong := {name: one for name, one in parity.items() if not one.holds}:
-        _remove(form, path)
         said = "; ".join(f"{name}: {one}" for name, one in wrong.items())
-        raise ValueError(f"{path} computed other values than the network and was removed: {said}")
+        if all(one.agrees for one in wrong.values()):
+            raise ValueError(
+                f"{named} is not written, because too few pixels can be compared with the network: {said}. Train the "
+                "network further, or one without max-unpooling, such as deeplab-joint, which has no ties"
+            )
+        raise ValueError(
+            f"{named} is not written, because it computes other values than the network: {said}. Try another --to"
+        )
     reduced = None
     if reduction is not None:
         reduced = reduction.reduce(job, path, form)
@@ -133,9 +152,9 @@ def export(
         path, changed = wrapper.wrap(job, path)
         reduced = reduced or changed
     done = Exported(path, _bytes(path), parity, len(images), seconds, measured, reduced)
-    atomic_write(path.with_name("about.json"), json.dumps(job.about, indent=1, ensure_ascii=False) + "\n")
-    write_report(path.with_name("parity.json"), job, to, done)
-    atomic_write(path.with_name(CARD), export_card(job.folder, shipped(job, (wrapper or form).RUNTIME, done)))
+    atomic_write(part / "about.json", json.dumps(job.about, indent=1, ensure_ascii=False) + "\n")
+    write_report(part / "parity.json", job, to, done)
+    atomic_write(part / CARD, export_card(job.folder, shipped(job, (wrapper or form).RUNTIME, done)))
     return done
 
 
@@ -185,11 +204,6 @@ class _Comparison:
     def of(self, file: Compute) -> dict[str, Parity]:
         answers = iter(self.expected)
         return compare(lambda image: next(answers), file, self.images, self.outputs, self.masks)
-
-
-def _remove(form: Format, path: Path) -> None:
-    for written in form.files(path):
-        written.unlink(missing_ok=True)
 
 
 def _bytes(path: Path) -> int:

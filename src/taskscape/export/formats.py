@@ -80,9 +80,6 @@ class Format(Protocol):
     def opened(self, path: Path) -> Compute:
         """Return what the file computes, on the CPU by the format's own runtime."""
 
-    def files(self, path: Path) -> list[Path]:
-        """Return the files that ``write`` makes, ``path`` first: removed together where the file is wrong."""
-
 
 class Wrapper(Protocol):
     """A module that makes something else out of the file of a format, such as a page for a browser out of ONNX."""

@@ -74,9 +74,3 @@ def opened(path: Path) -> Compute:
         return [torch.from_numpy(results[number].copy()) for number in range(len(results))]
 
     return compute
-
-
-def files(path: Path) -> list[Path]:
-    """Return the file, its weights, and the examples of its use."""
-    beside = ("example.py", "example.cpp", "CMakeLists.txt")
-    return [path, path.with_suffix(".bin"), *(path.with_name(name) for name in beside)]

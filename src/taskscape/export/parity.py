@@ -38,7 +38,12 @@ class Parity:
     @property
     def holds(self) -> bool:
         """Whether the file may stand for the network."""
-        return self.largest <= (1 - EQUAL if self.whole else BOUND) and self.compared >= STEADY
+        return self.agrees and self.compared >= STEADY
+
+    @property
+    def agrees(self) -> bool:
+        """Whether the values that are compared are those of the network."""
+        return self.largest <= (1 - EQUAL if self.whole else BOUND)
 
     def worse(self, other: "Parity") -> "Parity":
         """Return the larger differences of two images."""

@@ -7,6 +7,7 @@ nothing about a file: they are found by changing the network's weights by a mill
 
 import copy
 from collections.abc import Callable
+from functools import cache
 
 import torch
 from torch import Tensor, nn
@@ -33,6 +34,7 @@ def masks_for(
         return None
     own = compute_with(network)
 
+    @cache  # for each file that is compared on the same images
     def masks(image: Tensor) -> list[Tensor]:
         expected = own(image)
         steady = [torch.ones(one.shape[0], *one.shape[-2:], dtype=torch.bool) for one in expected]

@@ -24,8 +24,3 @@ def opened(path: Path) -> Compute:
     """Return what the file computes."""
     module = torch.export.load(path).module()
     return torch.no_grad()(lambda image: list(module(image)))
-
-
-def files(path: Path) -> list[Path]:
-    """Return the file alone."""
-    return [path]

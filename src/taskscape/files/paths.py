@@ -7,6 +7,9 @@ from pathlib import Path
 EXPORTED = (".onnx", ".pt2", ".xml")
 """Suffixes of the files that ``taskscape export`` writes, in lower case."""
 
+OF_RUNS = (".ckpt", ".csv", ".json", ".log", ".npz", ".safetensors", ".yaml")
+"""Suffixes of files in the folders of runs, in lower case."""
+
 
 def with_home(path: str) -> Path:
     """Return a path with ``~`` at its start replaced by the home folder; as it is where there is none of that name."""
@@ -39,10 +42,15 @@ def require_replaceable(path: Path, start: bytes, what: str) -> None:
 
 
 def require_images(paths: Iterable[Path]) -> None:
-    """Raise ``ValueError`` for the first path that does not exist, or is a network that was exported."""
+    """Raise ``ValueError`` for the first path that is not there, is an exported network, or a file of a run."""
     for path in paths:
         if not path.exists():
+            scheme = path.parts[0] if path.parts else ""  # of https://example.com, which a path writes as https:/
+            if len(scheme) > 2 and scheme.endswith(":"):
+                raise ValueError(f"{path} is an address: download the image, and give the file")
             raise ValueError(f"there is no image or folder {path}")
+        if path.suffix.lower() in OF_RUNS and (path.parent / "experiment.yaml").is_file():
+            raise ValueError(f"{path} is a file of a run, no image: name the folder {path.parent} before the images")
         if path.suffix.lower() in EXPORTED:
             raise ValueError(
                 f"{path} is an exported network, no image: example.py beside it predicts images, and a run by the name "

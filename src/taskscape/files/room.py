@@ -5,10 +5,10 @@ import shutil
 from pathlib import Path
 
 
-def require_room(folder: Path, needed: int, what: str) -> None:
+def require_room(folder: Path, needed: int, what: str, less: str = "make fewer or smaller images") -> None:
     """Raise ``OSError`` where the file system of a folder, which need not be there yet, has fewer bytes free.
 
-    ``what`` is to be written there, such as ``"the store"``.
+    ``what`` is to be written there, such as ``"the store"``; ``less`` is how that becomes smaller.
     """
     there = next(parent for parent in (folder, *folder.resolve().parents) if parent.exists())
     free = shutil.disk_usage(there).free
@@ -16,7 +16,7 @@ def require_room(folder: Path, needed: int, what: str) -> None:
         raise OSError(
             errno.ENOSPC,
             f"{what} takes {_in_words(needed)} in {folder}, and {_in_words(free)} are free: make room, choose another "
-            "folder, or make fewer or smaller images",
+            f"folder, or {less}",
         )
 
 

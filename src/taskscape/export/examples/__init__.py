@@ -17,8 +17,7 @@ about = json.loads(session.get_modelmeta().custom_metadata_map["taskscape"])""",
         "openvino",
         "import openvino",
         """\
-core = openvino.Core()  # one for all models of a process
-model = core.read_model(folder / "model.xml")
+model = (core := openvino.Core()).read_model(folder / "model.xml")  # one Core for all models of a process
 about = json.loads(model.get_rt_info(["taskscape"]).astype(str))
 compiled = core.compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})""",
         "compiled([pixels]).values()",
