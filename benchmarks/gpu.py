@@ -1,6 +1,6 @@
 """What only a GPU can show: the same gradients as on a CPU, every weighting, compilation, divergence, a run.
 
-    python benchmarks/gpu.py --json benchmarks/results/gpu.json
+    python benchmarks/gpu.py --json benchmarks/results/gpu_h100.json
 
 takes about three minutes on an H100, the rendering of streets among them; ``--only`` names some of the checks, whose
 results are added to the file. Ends with 1 where a check fails.

@@ -1,7 +1,5 @@
 """Training for a time: the schedule is complete, the run ends, and it can be stopped and resumed."""
 
-import subprocess
-import sys
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -18,6 +16,7 @@ from taskscape.training.loop import Trainer
 from taskscape.training.optimization import OneCycle
 from taskscape.training.pace import Pace
 from tiny import tiny
+from two_processes import LAUNCHER, run_to_end
 
 CPU = torch.device("cpu")
 
@@ -101,9 +100,6 @@ def test_two_processes_end_after_the_same_step(store: Path, tmp_path: Path) -> N
         "runs.train(experiment, Path(sys.argv[3]), quiet=True)\n"
     )
     run = tmp_path / "run"
-    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-    command = [*launcher, str(script), str(Path(__file__).parent), str(store), str(run)]
-    done = subprocess.run(command, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr[-3000:]
+    run_to_end([*LAUNCHER, script, Path(__file__).parent, store, run])
     assert float(RunFolder(run).metric_rows()[-1]["seconds"]) >= 1.2
     assert RunFolder(run).result().is_file()

@@ -31,6 +31,7 @@ from taskscape.training import checkpoint
 from taskscape.training.loop import Trainer
 from taskscape.training.step import StepResult
 from tiny import TinyConfig, dropping, tiny
+from two_processes import LAUNCHER, run_to_end
 
 TESTS = Path(__file__).parent
 
@@ -82,7 +83,7 @@ def test_the_best_weights_are_those_of_the_best_epoch(store: Path, tmp_path: Pat
     result = runs.train(experiment, tmp_path)
     (errors,) = columns(tmp_path, "val/depth/abs_err")
     assert result.metrics["depth/abs_err"] == pytest.approx(min(errors), rel=1e-5)
-    with pytest.raises(ValueError, match=r"monitor is 'depth/none'.*semseg/miou, .*depth/abs_err"):
+    with pytest.raises(ValueError, match=r"monitor is 'depth/none', which is no metric.*did you mean depth/"):
         runs.train(replace(experiment, monitor="depth/none"), tmp_path / "other")
     assert not (tmp_path / "other").exists()
 
@@ -237,6 +238,10 @@ def test_a_checkpoint_of_another_network_is_refused(store: Path, tmp_path: Path)
         ValueError, match=r"last\.ckpt belongs to another network.*heads\.depth\.weight is \(1, 8, 3, 3\)"
     ):
         runs.train(replace(tiny(store), network=TinyConfig(width=4)), tmp_path, resume=True)
+    with pytest.raises(
+        ValueError, match=r"batch_size is 2, and .* was trained with 4: a run counts its epochs by batches"
+    ):
+        runs.train(replace(tiny(store), batch_size=2), tmp_path, resume=True)
 
 
 STATE: dict[str, Any] = {
@@ -296,18 +301,15 @@ def test_two_processes_train_as_one(tmp_path: Path) -> None:
         "from tiny import tiny; from taskscape import runs\n"
         "runs.train(replace(tiny(Path(sys.argv[2])), batch_size=4, epochs=3), Path(sys.argv[3]))\n"
     )
-    arguments = ["-c", program, str(TESTS), str(store)]
+    script = tmp_path / "program.py"
+    script.write_text(program)
+    arguments = TESTS, store
     loader = trainer(tiny(store), tmp_path).train_data
     with_depth = [batch.targets["depth"].valid.flatten(1).any(1) for epoch in range(3) for batch in loader.epoch(epoch)]
     assert any(valid[0::2].any() != valid[1::2].any() for valid in with_depth)
     assert any(not valid.any() for valid in with_depth)
-    subprocess.run([sys.executable, *arguments, str(tmp_path / "one")], check=True, capture_output=True)
-    script = tmp_path / "program.py"
-    script.write_text(program)
-    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-    command = [*launcher, str(script), str(TESTS), str(store), str(tmp_path / "two")]
-    done = subprocess.run(command, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr[-3000:]
+    run_to_end([sys.executable, script, *arguments, tmp_path / "one"])
+    run_to_end([*LAUNCHER, script, *arguments, tmp_path / "two"])
     one, two = weights(tmp_path / "one"), weights(tmp_path / "two")
     for name in one:
         torch.testing.assert_close(one[name], two[name], rtol=1e-4, atol=1e-6)

@@ -3,7 +3,6 @@
 import os
 import pickle
 import signal
-import subprocess
 import sys
 from collections import Counter
 from dataclasses import replace
@@ -33,6 +32,7 @@ from taskscape.tasks import SemanticSegmentation, SurfaceNormals
 from taskscape.training import checkpoint
 from taskscape.training.step import TrainingStep
 from tiny import tiny
+from two_processes import LAUNCHER, run_to_end
 
 CPU = torch.device("cpu")
 FINE = ClassSet("fine", ("wall", "sky", "house"), ((0, 0, 0), (1, 1, 1), (2, 2, 2)))
@@ -370,14 +370,8 @@ def test_two_processes_train_as_one(stores: Path, tmp_path: Path) -> None:
         "data = Mixed((f'{stores}/classes,share=1', f'{stores}/shapes,share=7'), images=16)\n"
         "runs.train(replace(tiny(stores), data=data, epochs=2), Path(sys.argv[3]), quiet=True)\n"
     )
-    arguments = [str(program), str(Path(__file__).parents[1]), str(stores)]
-    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    for command, run in (([sys.executable], "one"), (launcher, "two")):
-        done = subprocess.run(
-            [*command, *arguments, str(tmp_path / run)], env=environment, capture_output=True, text=True
-        )
-        assert done.returncode == 0, done.stderr[-3000:]
+    for command, run in (((sys.executable,), "one"), (LAUNCHER, "two")):
+        run_to_end([*command, program, Path(__file__).parents[1], stores, tmp_path / run])
     one, two = (checkpoint.load(RunFolder(tmp_path / run).checkpoint)["network"] for run in ("one", "two"))
     for name in one:
         torch.testing.assert_close(one[name], two[name], rtol=1e-4, atol=1e-6)

@@ -3,7 +3,6 @@
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -18,6 +17,7 @@ from taskscape.errors import Interrupted
 from taskscape.run_folder import RunFolder
 from taskscape.training import checkpoint
 from taskscape.training.step import TrainingStep
+from two_processes import LAUNCHER
 
 FAULTS = Path(__file__).parent
 RECIPE = f"""
@@ -94,8 +94,7 @@ def test_two_processes_stop_together(store: Path, tmp_path: Path) -> None:
     """Their launcher passes the signal on to both; the checkpoint is that of one step."""
     (tmp_path / "store").symlink_to(store)
     (tmp_path / "my.py").write_text(RECIPE)
-    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-    command = [*launcher, "-m", "taskscape.cli", "--", "train", "my.py:long", "--out", "run"]
+    command = [*LAUNCHER, "-m", "taskscape.cli", "--", "train", "my.py:long", "--out", "run"]
     with (tmp_path / "log").open("w+") as log:
         process = subprocess.Popen(command, cwd=tmp_path, stdout=log, stderr=log)
         end = time.monotonic() + 300

@@ -2,12 +2,11 @@
 
 import pytest
 import torch
-import torch.distributed as dist
-import torch.multiprocessing as mp
 from test_losses import EXAMPLES, example
 
 from taskscape.batch import Target
 from taskscape.objectives.base import global_mean, labelled
+from two_processes import of_both
 
 SPLITS = {"even": 2, "second process without a valid pixel": 3, "second process without an image": 4}
 
@@ -35,24 +34,19 @@ def labelled_here(rank):
     return labelled({task: Target(torch.zeros(1, 2, 2), mask) for task, mask in valid.items()})
 
 
-def one_process(rank, rendezvous, results):
-    torch.set_num_threads(1)
-    dist.init_process_group("gloo", init_method=f"file://{rendezvous}", rank=rank, world_size=2)
+def one_process(rank):
     computed = []
     for loss in EXAMPLES:
         for images in SPLITS.values():
             prediction, (value, valid) = global_example(loss, images)
             part = slice(images) if rank == 0 else slice(images, None)
             computed.append(gradient(loss, prediction[part], Target(value[part], valid[part])))
-    torch.save((labelled_here(rank), computed), f"{results}/{rank}.pt")
-    dist.destroy_process_group()
+    return labelled_here(rank), computed
 
 
 @pytest.fixture(scope="module")
 def both(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("processes")
-    mp.spawn(one_process, (folder / "rendezvous", folder), nprocs=2)
-    return [torch.load(folder / f"{rank}.pt") for rank in range(2)]
+    return of_both(one_process, tmp_path_factory.mktemp("processes"))
 
 
 @pytest.mark.parametrize("images", SPLITS.values(), ids=SPLITS.keys())

@@ -5,8 +5,6 @@ import test_depth_metrics
 import test_normals_metrics
 import test_semseg_metrics
 import torch
-import torch.distributed as dist
-import torch.multiprocessing as mp
 
 import test_albedo
 import test_boundaries
@@ -18,6 +16,7 @@ from taskscape.metrics import (
     NormalsMetrics,
     SegmentationMetrics,
 )
+from two_processes import of_both
 
 
 def confidences():
@@ -53,19 +52,13 @@ def evaluated(images):
     return results
 
 
-def one_process(rank, rendezvous, results):
-    torch.set_num_threads(1)
-    dist.init_process_group("gloo", init_method=f"file://{rendezvous}", rank=rank, world_size=2)
-    parts = [slice(first) if rank == 0 else slice(first, None) for first in FIRST]
-    torch.save([evaluated(part) for part in parts], f"{results}/{rank}.pt")
-    dist.destroy_process_group()
+def one_process(rank):
+    return [evaluated(slice(first) if rank == 0 else slice(first, None)) for first in FIRST]
 
 
 @pytest.fixture(scope="module")
 def both(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("processes")
-    mp.spawn(one_process, (folder / "rendezvous", folder), nprocs=2)
-    return [torch.load(folder / f"{rank}.pt") for rank in range(2)]
+    return of_both(one_process, tmp_path_factory.mktemp("processes"))
 
 
 @pytest.mark.parametrize("name", CASES)

@@ -2,7 +2,6 @@
 
 import os
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,16 +10,17 @@ import small_network
 import torch
 from small_network import TASKS, buildable, trajectory
 
+from two_processes import LAUNCHER
+
 METHODS = dict(buildable())
 
 
 @pytest.fixture(scope="module")
 def two_processes(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, dict[str, Any]]]:
     out = tmp_path_factory.mktemp("two") / "out.pt"
-    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
     done = subprocess.run(
-        [*launch, str(Path(small_network.__file__)), str(out)], env=environment, capture_output=True, timeout=240
+        [*LAUNCHER, str(Path(small_network.__file__)), str(out)], env=environment, capture_output=True, timeout=240
     )
     assert done.returncode == 0, done.stderr.decode()[-3000:]
     return torch.load(out)
