@@ -20,6 +20,7 @@ SECONDS = 3.0
 
 PATTERNS = (
     "model.safetensors", "experiment.yaml", "result.json", "result-*.json", "calibration.json", "README.md",
+    "page.html",
 )  # fmt: skip
 """The files of a model, as the hub selects them."""
 CODE = ("code/*.py",)

@@ -4,6 +4,7 @@ import json
 import struct
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -94,6 +95,23 @@ def test_what_a_model_has_no_more_is_removed(run: Path, local_hub: Hub) -> None:
     hub.fetch(NAME)
     names = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
     assert names == {"model.safetensors", "experiment.yaml", "result.json", "README.md", own.name}
+
+
+def test_a_page_goes_with_the_model(run: Path, local_hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+    def exported(model: Path, to: str, folder: str, *, options: dict[str, bool]) -> SimpleNamespace:
+        assert RunFolder(model).published.is_file() and (to, options) == ("web", {"single": True})
+        page = Path(folder) / "page.html"
+        page.write_text(f"a page of {model.name}")
+        return SimpleNamespace(path=page)
+
+    monkeypatch.setattr("taskscape.export.export", exported)
+    main(["push", str(run), NAME, "--page"])
+    assert "`page.html` predicts in a browser" in (local_hub.folder / NAME / "README.md").read_text("utf-8")
+    main(["pull", NAME])
+    assert Path(NAME, "page.html").read_text("utf-8") == "a page of rooms"
+    main(["push", str(run), NAME])
+    assert not (local_hub.folder / NAME / "page.html").exists()
+    assert "page.html" not in (local_hub.folder / NAME / "README.md").read_text("utf-8")
 
 
 def test_dry_run_sends_nothing(run: Path, local_hub: Hub, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,7 +1,9 @@
 """``taskscape push``."""
 
 import sys
+import tempfile
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import tyro
@@ -32,6 +34,7 @@ def push(
     expects: Annotated[str, tyro.conf.arg(metavar="TEXT")] = "",
     half: bool = False,
     with_code: bool = False,
+    page: bool = False,
     dry_run: bool = False,
 ) -> None:
     """Send the network of a run to the Hugging Face hub: weights, settings, results, and a model card made from them.
@@ -46,6 +49,7 @@ def push(
         expects: What images it is for, in a few words, for the card.
         half: Store convolutions in float16: half the size; the card says what that changes.
         with_code: Send your own code that the run's settings name; it runs where the model is loaded.
+        page: Send a page too, page.html, that runs the network in a browser.
         dry_run: Print what would be sent, and send nothing.
     """
     from taskscape.hub import require_repository
@@ -62,8 +66,25 @@ def push(
             print(f"\n{published.folder.card.read_text('utf-8')}")
 
     about = publishing.About(name, license, data_license, expects)
-    address = publishing.push(run, about, public=public, half=half, code=with_code, dry_run=dry_run, report=show)
+    address = publishing.push(
+        run,
+        about,
+        public=public,
+        half=half,
+        code=with_code,
+        page=_write_page if page else None,
+        dry_run=dry_run,
+        report=show,
+    )
     if dry_run:
         print(f"nothing was sent; without --dry-run this goes to {address}", file=sys.stderr)
     else:
         print(address)
+
+
+def _write_page(model: Path, file: Path) -> None:
+    """Write a page of the model in a folder."""
+    from taskscape.export import export
+
+    with tempfile.TemporaryDirectory() as folder:
+        file.write_bytes(export(model, "web", folder, options={"single": True}).path.read_bytes())

@@ -62,7 +62,7 @@ def card(folder: RunFolder, about: About, made: Made) -> str:
     parts = [
         f"# {about.name}",
         *_summary(results[0], settings, about),
-        *_use(about),
+        *_use(folder, about),
         *_metrics(results),
         *_confidence(folder, about),
         *_failures(results, about),
@@ -209,7 +209,7 @@ def _classes(modality: Any) -> str:
     return ", ".join(classes.classes) if classes is not None else ""
 
 
-def _use(about: About) -> Iterator[str]:
+def _use(folder: RunFolder, about: About) -> Iterator[str]:
     yield "## Use"
     yield f"""```python
 import taskscape
@@ -218,6 +218,11 @@ prediction = taskscape.load("{about.name}").predict("photo.jpg")
 prediction.save("predictions")  # an array per task: prediction[task]
 ```"""
     yield f"```bash\ntaskscape predict {about.name} photo.jpg\n```"
+    if folder.page.is_file():
+        yield (
+            f"`{folder.page.name}` predicts in a browser, on a computer or a phone, without taskscape: download it and "
+            "open it. Pictures stay on the device."
+        )
 
 
 def _file(shipped: Shipped) -> Iterator[str]:

@@ -1,7 +1,7 @@
 """A run as a folder that others may have: its weights, settings, results and card, and nothing else of it."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -56,6 +56,7 @@ def publish(
     precision: Literal["fp32", "bf16"] | None = None,
     code: bool = False,
     command: str = "",
+    page: Callable[[Path, Path], object] | None = None,
 ) -> Published:
     """Write the model of a run into a folder, and compare its predictions with the run's.
 
@@ -63,7 +64,8 @@ def publish(
     its settings the last part only. With ``half``, weights of convolutions and linear layers are stored in float16;
     ``precision`` is what it computes with, by default what the run did. ``code`` allows files of the user's that the
     experiment names; they run where the model is loaded. ``command`` is what the card says trained it, by default what
-    the run's log says.
+    the run's log says. ``page`` writes a page that runs the network of a folder, its first argument, into a file, the
+    second.
 
     Raises ``FileNotFoundError`` or ``ValueError`` with the remedy: for a run that is not finished, weights that are
     damaged or not finite, code that was not allowed, and predictions that differ where nothing was changed.
@@ -96,6 +98,9 @@ def publish(
     seconds = seconds_of_a_core(network, size)
     made = Made(command or command_of(source), half, agreement, len(images), seconds)
     made = _as_before(source, made) if same else made
+    target.page.unlink(missing_ok=True)
+    if page is not None:
+        page(target.path, target.page)
     atomic_write(target.card, card(target, about, made))
     return Published(target, made, same)
 

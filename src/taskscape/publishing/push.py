@@ -16,14 +16,15 @@ def push(
     public: bool = False,
     half: bool = False,
     code: bool = False,
+    page: Callable[[Path, Path], object] | None = None,
     dry_run: bool = False,
     report: Callable[[Published], None] = lambda published: None,
 ) -> str:
     """Send the model of a run to the hub as ``about.name``, and return its address.
 
     A new repository is private unless ``public``; one that is there stays as it is, and what was sent before is
-    replaced. ``report`` is called with what will be sent before it is; with ``dry_run`` nothing is sent. ``half`` and
-    ``code`` as in ``publish``.
+    replaced. ``report`` is called with what will be sent before it is; with ``dry_run`` nothing is sent. ``half``,
+    ``code`` and ``page`` as in ``publish``.
 
     Raises ``ValueError`` with the remedy, before anything is sent: for a name that the hub does not take, without a
     connection or a login, and as ``publish``.
@@ -33,8 +34,9 @@ def push(
     hub.require_repository(about.name)
     if not dry_run:
         _require_login(about.name)
-    with tempfile.TemporaryDirectory() as folder:
-        published = publish(run, folder, about, half=half, code=code)
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch) / about.name.rpartition("/")[2]  # what a page calls the model
+        published = publish(run, folder, about, half=half, code=code, page=page)
         hub.verify(published.folder.path, about.name, code=code)
         report(published)
         if not dry_run:

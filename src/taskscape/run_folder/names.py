@@ -82,6 +82,11 @@ class RunFolder:
         return self.path / "README.md"
 
     @property
+    def page(self) -> Path:
+        """The page of a published run, which runs its network in a browser: HTML."""
+        return self.path / "page.html"
+
+    @property
     def photograph(self) -> Path:
         """The photograph that comes with taskscape and what the network predicts for it, where the demo did: PNG."""
         return self.path / "photograph" / "street.side-by-side.png"
