@@ -78,9 +78,20 @@ def few_streets(experiment: Experiment) -> Experiment:
     return replace(experiment, data=Streets(train=400, val=200, size=(64, 128)))
 
 
+def with_network(experiment: Experiment, **settings: Any) -> Experiment:
+    """Return it with these settings of the network."""
+    network: Any = experiment.network
+    return replace(experiment, network=replace(network, **settings))
+
+
+def whole(experiment: Experiment, **settings: Any) -> Experiment:
+    """Return it with all stages of its encoder, as it was, and these settings of the network."""
+    return with_network(experiment, coarsest=32, rates=(1,), **settings)
+
+
 def as_it_was(experiment: Experiment) -> Experiment:
     """Return it without the Jaccard index, with the learning rate and the weight of depth that it had then."""
-    return depth_weighs(3.0, quick(weighted(experiment), 3e-3))
+    return depth_weighs(3.0, quick(weighted(whole(experiment)), 3e-3))
 
 
 VARIANTS: dict[str, Callable[[], Experiment]] = {
@@ -105,7 +116,13 @@ VARIANTS: dict[str, Callable[[], Experiment]] = {
     "demo": lambda: few_streets(recipes.demo()),
     "demo-pretrained": lambda: few_streets(recipes.demo_pretrained()),
     "demo-pretrained, cross-entropy, depth × 3, lr 3e-3": lambda: as_it_was(recipes.demo_pretrained()),
-    "demo-pretrained, lr 1.5e-2, depth × 5": lambda: depth_weighs(5.0, quick(recipes.demo_pretrained(), 1.5e-2)),
+    "demo-pretrained, lr 1.5e-2, depth × 5": lambda: depth_weighs(5.0, quick(whole(recipes.demo_pretrained()), 1.5e-2)),
+    "demo, all stages": lambda: few_streets(whole(recipes.demo())),
+    "demo-pretrained, all stages": lambda: few_streets(whole(recipes.demo_pretrained())),
+    "demo-pretrained, two of them frozen": lambda: few_streets(whole(recipes.demo_pretrained(), freeze=2)),
+    "demo-pretrained, to stride 16": lambda: few_streets(
+        with_network(recipes.demo_pretrained(), coarsest=16, rates=(1, 2))
+    ),
     "demo-pretrained, fp32": lambda: replace(few_streets(recipes.demo_pretrained()), precision="fp32"),
 }
 
@@ -158,7 +175,7 @@ def train(experiment: Experiment, seconds: float, images: int | None = None) -> 
         epoch += 1
     spent = time.process_time() - started
     trainer.network.eval()
-    with autocast(fabric.device, experiment.precision):
+    with autocast(fabric.device, experiment.number_format):
         metrics = evaluate(
             trainer.network, trainer.training_step.tasks, trainer.val_data.epoch(0), fabric.device
         ).metrics

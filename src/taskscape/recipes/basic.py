@@ -61,8 +61,8 @@ def demo_pretrained() -> Experiment:
 
 
 def _demo_network(encoder: str) -> DeeplabJointConfig:
-    """Return one that learns fast on images of 64x128, which have 2x4 pixels at stride 32."""
-    return DeeplabJointConfig(encoder=encoder, output_stride=32, coarsest=16, rates=(1, 2), width=64, fine_skip=True)
+    """Return one that learns fast on images of 64x128, which have 2x4 pixels at stride 32 and 8x16 at 8."""
+    return DeeplabJointConfig(encoder=encoder, output_stride=32, coarsest=8, rates=(1, 2, 4), width=64, fine_skip=True)
 
 
 def semseg_only() -> Experiment:
