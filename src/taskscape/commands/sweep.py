@@ -91,10 +91,9 @@ def main(arguments: Sequence[str]) -> None:
             raise ValueError(
                 "what to sweep comes first: a recipe, or a name of taskscape sweep --help; or --resume alone"
             )
-        options = _options(own)
-        assert options.resume is not None
-        recipe, kept = _read_plan(options.resume)
-        _sweep(recipe, [*kept, *_executing(own)], out=options.resume)
+        folder = Path(own["resume"][0])
+        recipe, kept = _read_plan(folder)
+        _sweep(recipe, [*kept, *_executing(own)], out=folder)
         return
     recipe, fixed = _published(recipe)
     _sweep(recipe, [*fixed, *rest])
@@ -119,11 +118,12 @@ def _sweep(recipe: str, arguments: Sequence[str], out: Path | None = None) -> No
     stand_in = described_recipe(recipe, published_sweeps())
     default = read_recipe(recipe) if stand_in is None else stand_in
     own, others = own_and_others(arguments, [field.name for field in fields(default)])
-    options = _options(own)
-    if options.resume is not None and out is None:
-        raise ValueError(f"a sweep is resumed with its own settings: taskscape sweep --resume {options.resume}")
-    words = take_apart(default, own, others, search=options.search is not None)
+    if "resume" in own:
+        raise ValueError(f"a sweep is resumed with its own settings: taskscape sweep --resume {own['resume'][0]}")
+    of_sweep = _own_words(own)
+    words = take_apart(default, own, others, search="search" in own)
     _check_values(recipe, default, words)
+    options = tyro.cli(_Options, args=of_sweep, prog="taskscape sweep", add_help=False)
     _check_options(options, words)
     if "scale" in dict(given(others)):
         from taskscape.recipes.scale import small
@@ -136,10 +136,10 @@ def _sweep(recipe: str, arguments: Sequence[str], out: Path | None = None) -> No
     _Run(recipe, real, words, options, folder, study).run()
 
 
-def _options(own: Mapping[str, list[str]]) -> _Options:
-    """Return how to run a sweep. Raises ``ValueError`` for words that are no values of the sweep's own flags."""
+def _own_words(own: Mapping[str, list[str]]) -> Sequence[str]:
+    """Return the sweep's own flags as tyro reads them. Raises ``ValueError`` for words that are no values of them."""
     flags = [word for flag, words in own.items() if not flag.startswith("axis") for word in (f"--{flag}", *words)]
-    return tyro.cli(_Options, args=read(flags, nodes(_Options())).words, prog="taskscape sweep", add_help=False)
+    return read(flags, nodes(_Options())).words
 
 
 def _check_options(options: _Options, words: Words) -> None:
