@@ -197,7 +197,7 @@ def test_the_monitored_metric_has_its_own_direction(monitor: str, sign: int) -> 
 
 
 def test_a_metric_that_nobody_declares_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"monitor is 'semseg/mIoU'.*there is semseg/miou, .*grader"):
+    with pytest.raises(ValueError, match=r"monitor is 'semseg/mIoU'.*did you mean semseg/miou\?"):
         BestEpoch(TASKS, "semseg/mIoU")
     with pytest.raises(ValueError, match="monitor is 'grader'"):
         BestEpoch({"depth": Depth()}, "grader")  # it takes a segmentation too

@@ -7,6 +7,7 @@ import pytest
 import torch
 from PIL import Image
 
+from taskscape.cli import main
 from taskscape.files.paths import require_images
 from taskscape.inference.images import AnyImage, as_rgb
 from taskscape.inference.sources import name_images, require_kept, videos_among
@@ -117,3 +118,22 @@ def test_predictions_replace_no_other_image(tmp_path: Path) -> None:
         else:
             with pytest.raises(ValueError, match=rf"{other} would be replaced by the prediction for a\.png"):
                 require_kept(images, tmp_path / "x" / "..", endings)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["https://example.com/a.jpg"], "https:/example.com/a.jpg is an address: download the image"),
+        (["run", "*.jpg"], "there is no image or folder *.jpg"),
+        (["run", ""], "an image or run has an empty name: perhaps a variable"),
+        (["run/best.safetensors", "a.png"], "run/best.safetensors is a file of a run, no image: name the folder run"),
+    ],
+)
+def test_words_that_name_no_image(
+    words: list[str], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    touched(tmp_path, "a.png", "run/experiment.yaml", "run/best.safetensors")
+    with pytest.raises(SystemExit):
+        main(["predict", *words])
+    assert message in capsys.readouterr().err

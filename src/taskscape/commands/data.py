@@ -190,6 +190,8 @@ def _show(folder: Path, path: Path, images: int) -> None:
     from taskscape.data.contact_sheet import contact_sheet
     from taskscape.files import writing
 
+    if path.suffix.lower() not in Image.registered_extensions():
+        raise ValueError(f"--out {path}: no image has this ending; call it {path.stem}.png")
     sheet = Image.fromarray(contact_sheet(folder, images))
     with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -23,6 +24,9 @@ Settings = Annotated[tyro.conf.UseAppendAction[tuple[str, ...]], tyro.conf.arg(m
 
 
 def main(arguments: Sequence[str]) -> None:
+    for before, word in pairwise(("", *arguments)):
+        if not (word or before.startswith("--")):  # it would be taken for the current folder
+            raise ValueError("an image or run has an empty name: perhaps a variable of the shell is not set")
     call(predict, arguments, "predict")
 
 

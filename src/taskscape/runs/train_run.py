@@ -151,6 +151,12 @@ def begin(
         _LOGGER.info("%s", note)
     if resume:
         require_same(folder, stores)
+        before = read_experiment(folder.path).batch_size
+        if before != experiment.batch_size:
+            raise ValueError(
+                f"batch_size is {experiment.batch_size}, and {folder.path} was trained with {before}: a run counts its "
+                f"epochs by batches, so resume it with {before}, or start another one from it"
+            )
         for warning in trainer.load_state(checkpoint.load(folder.checkpoint)):
             _LOGGER.warning("%s", warning)
     if fabric.is_global_zero:
