@@ -29,12 +29,12 @@ LOOKS_PER_STREET = 10
 MOST_EPOCHS = 60
 """Where more time would not help much: a GPU is done in less than it is given."""
 IMAGES_PER_VALIDATION = 9600
-"""How many images are trained on between two validations, which take as long as 120 of them."""
+"""How many images are trained on between two validations, which take as long as a hundred or two of them."""
 MOST_VALIDATED, FEWEST_VALIDATED = 200, 20
 """Streets to validate on: all but where there is very little time."""
 IMAGES_PER_VALIDATED = 20
 """On how many images there is time to train for each of them."""
-END, END_PER_VALIDATED = 100, 1.1
+END, END_PER_VALIDATED = 140, 1.5
 """What report and evaluation take at the end, in images of training."""
 TRIAL_SECONDS = 2.0
 """How long each number of threads is tried."""
