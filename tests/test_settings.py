@@ -193,7 +193,7 @@ def test_a_file_elsewhere_is_saved_by_its_whole_path(own: Path, monkeypatch: pyt
         ("your.py:Mine", "there is no Python file .*your.py"),
         ("my.py:NUMBER", "my.py:NUMBER is not a dataclass with a `name: ClassVar"),
         ("my.py:NoWeighting", "my.py:NoWeighting is not a subclass of WeightingConfig"),
-        ("broken.py:Mine", "broken.py could not be imported: ZeroDivisionError"),
+        ("broken.py:Mine", "broken.py, line 1, could not be imported: ZeroDivisionError"),
         ("text.txt:Mine", "text.txt is not a Python file"),
     ],
 )
