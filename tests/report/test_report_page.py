@@ -17,7 +17,7 @@ from taskscape.modalities import ClassSet, Depth, Modality, Semseg
 from taskscape.report import write_comparison, write_report
 from taskscape.report.html import facts
 from taskscape.report.run import flatten, setting_text
-from taskscape.run_folder import Result, RunFolder
+from taskscape.run_folder import Progress, Result, RunFolder
 
 VOID = {"img", "meta", "wbr"}
 
@@ -274,3 +274,10 @@ def test_an_empty_setting_is_none() -> None:
 def test_a_long_value_has_a_line_of_its_own() -> None:
     assert facts([("device", "CPU")]) == '<dl class="facts"><div><dt>device</dt><dd>CPU</dd></div></dl>'
     assert "<div class=long><dt>self-check</dt><dd>decoder.<wbr>norm: " in facts([("self-check", "decoder.norm: " * 9)])
+
+
+def test_a_run_that_its_minutes_ended_says_how_many_epochs_it_had(make_run: MakeRun) -> None:
+    run = make_run("run")
+    change_result(run, progress=Progress(3, 3, finished=True))
+    text = re.sub(r"<[^>]*>", "", write_report(run).read_text())
+    assert "3, of at most 4" in text and "unfinished" not in text

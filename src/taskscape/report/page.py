@@ -154,7 +154,11 @@ def _costs(result: Result) -> str:
 
 
 def _settings(run: Run) -> str:
-    named = [(title, headline(run.settings[key])) for key, title in NAMED_SETTINGS.items() if key in run.settings]
+    words = {key: headline(run.settings[key]) for key in NAMED_SETTINGS if key in run.settings}
+    trained = run.result.progress
+    if trained is not None and trained.finished and trained.epochs < run.settings.get("epochs", 0):
+        words["epochs"] = f"{trained.epochs}, of at most {words['epochs']}"  # the minutes or the patience ended
+    named = [(NAMED_SETTINGS[key], value) for key, value in words.items()]
     if "tasks" in run.settings:
         named.insert(1, ("Tasks", task_words(run.result.tasks)))
     if note := run.settings.get("note"):
