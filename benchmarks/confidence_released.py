@@ -7,7 +7,6 @@ it is published: ``python benchmarks/release.py`` of a copy of that folder then 
 """
 
 import argparse
-import hashlib
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -19,6 +18,7 @@ import confidence_tables
 from taskscape import runs
 from taskscape.data import Loader, Store, Streets
 from taskscape.evaluation import ConfidenceEvaluator, calibrate, evaluate
+from taskscape.files.digest import sha256
 from taskscape.released import resolve
 from taskscape.run_folder import Calibration, RunFolder
 from taskscape.runs import TrainedModel
@@ -39,7 +39,7 @@ def measured(model: TrainedModel, store: Store, spread: float) -> dict[str, floa
 
 def keep(spread: float, store: Store, folder: RunFolder) -> None:
     """Write a calibration as a run does that ends."""
-    weights = hashlib.sha256(folder.weights.read_bytes()).hexdigest()
+    weights = sha256(folder.weights)
     found = Calibration({TASK: spread}, "val", len(store), store.manifest.fingerprint, weights)
     found.save(folder.calibration)
 

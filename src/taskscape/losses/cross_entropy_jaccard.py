@@ -48,11 +48,9 @@ class CrossEntropyJaccard(WeightedClassLoss):
             valid = valid & (target.value != self.ignore_index)
         ids = target.value.masked_fill(~valid, 0)
         wide = at_least_float32(prediction[:0])
-        weights, added = self._weights(wide), None
+        weights, added = self._weights(wide), self._added(wide)
         if weights is None:
             weights = wide.new_ones(classes)
-        elif self.logit_adjustment:
-            added = self.logit_adjustment * weights.log()
         self._check_count(len(weights), classes)
         entropy, both, predicted, *_ = _Sums.apply(prediction, ids, valid, weights, added, self.label_smoothing)
         labels = torch.zeros_like(predicted).index_add(0, ids.flatten(), valid.flatten().to(predicted.dtype))
@@ -87,7 +85,7 @@ class _Sums(torch.autograd.Function):
         probabilities = []
         for some, labels, counts in _parts(scores, ids, valid):
             planes = at_least_float32(some.contiguous())
-            logarithm = (planes if added is None else planes + added[:, None, None]).log_softmax(1)
+            logarithm = (planes if added is None else planes + added).log_softmax(1)
             at, share = labels.unsqueeze(1), (1 - smoothing) * weights[labels] * counts
             entropy = entropy - (share * logarithm.gather(1, at).squeeze(1)).sum()
             if smoothing:

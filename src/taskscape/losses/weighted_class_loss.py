@@ -68,13 +68,16 @@ class WeightedClassLoss(ClassLoss):
 
     def adjusted(self, prediction: Tensor) -> Tensor:
         """Return the scores that are compared with the labels; (B, C, H, W) as they are without adjustment."""
-        if self.class_weights is None or not self.logit_adjustment:
+        added = self._added(at_least_float32(prediction[:0]))
+        if added is None:
             return prediction
-        prediction = at_least_float32(prediction)
-        weights = self._weights(prediction)
-        assert weights is not None
-        self._check_count(len(weights), prediction.shape[1])
-        return prediction + (self.logit_adjustment * weights.log())[:, None, None]
+        self._check_count(len(added), prediction.shape[1])
+        return at_least_float32(prediction) + added
+
+    def _added(self, prediction: Tensor) -> Tensor | None:
+        """Return what is added to scores, (C, 1, 1), in the number format of ``prediction``; None for nothing."""
+        weights = self._weights(prediction) if self.logit_adjustment else None
+        return None if weights is None else (self.logit_adjustment * weights.log())[:, None, None]
 
     @override
     def per_pixel(self, prediction: Tensor, value: Tensor) -> Tensor:

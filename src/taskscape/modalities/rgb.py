@@ -46,8 +46,7 @@ class Rgb(Modality):
         import torch
 
         valid = torch.ones((), dtype=torch.bool, device=stored.device).expand(stored.shape[:-1])
-        # Dividing bytes gives the same numbers and takes twenty times as long.
-        return Target(stored.permute(0, 3, 1, 2).float().div_(255), valid)
+        return Target(in_unit_range(stored.permute(0, 3, 1, 2)), valid)
 
     @override
     def to_array(self, values: "Tensor") -> Array:
@@ -113,3 +112,8 @@ def _frame(values: Array) -> float:
     outside = (gray[0], gray[-1], gray[:, 0], gray[:, -1])
     steps = [float(out.mean() - within.mean()) for out, within in zip(outside, inside, strict=True)]
     return max(min(steps), -max(steps), 0.0)
+
+
+def in_unit_range(stored: "Tensor") -> "Tensor":
+    """Return bytes, 0..255, as float32 in 0..1."""
+    return stored.float().div_(255)  # dividing the bytes gives the same numbers and takes twenty times as long

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from typing_extensions import override
 
+from taskscape.modalities.rgb import in_unit_range
 from taskscape.serialization import named, nearest
 from taskscape.serialization.ranges import RangedSettings
 
@@ -241,7 +242,7 @@ def unit_range(image: Tensor) -> Tensor:
             "use image.unsqueeze(0) for a single one, and image.permute(2, 0, 1) where channels are last"
         )
     if image.dtype == torch.uint8:
-        return image.float().div_(255)  # dividing bytes gives the same, and takes twenty times as long
+        return in_unit_range(image)
     if not image.is_floating_point():
         raise ValueError(f"the image is {image.dtype}: give uint8 in 0..255, or floating-point numbers in 0..1")
     if image.device.type == "cpu" and _has_numbers(image):

@@ -63,7 +63,7 @@ def user_modules() -> list[ModuleType]:
 def place_of(error: BaseException) -> str:
     """Return the last place in a user's file on the way of an error, ``my.py, line 12, in read``; empty for none."""
     files = {str(_file(module)) for module in user_modules()}
-    frames = _FRAME.findall("".join(traceback.format_exception(error))) if files else []
+    frames = _frames(error) if files else []
     places = [f"{_shown(path)}, line {line}, in {name}" for path, line, name in frames if path in files]
     return places[-1] if places else ""
 
@@ -78,6 +78,11 @@ def named(method: Callable[..., Any]) -> str:
     if code is None or method.__module__.split(".")[0] == "taskscape":
         return method.__qualname__
     return f"{method.__qualname__} ({_shown(code.co_filename)}, line {code.co_firstlineno})"
+
+
+def _frames(error: BaseException) -> list[tuple[str, str, str]]:
+    """Return file, line and function of each frame on the way of an error and of its causes."""
+    return _FRAME.findall("".join(traceback.format_exception(error)))
 
 
 def _shown(path: str) -> str:
@@ -184,8 +189,7 @@ def _import(path: Path) -> ModuleType:
             spec.loader.exec_module(module)
     except (Exception, SystemExit) as error:  # a script may call sys.exit
         del sys.modules[name]
-        frames = _FRAME.findall("".join(traceback.format_exception(error)))
-        lines = [line for file, line, _ in frames if file == str(path)]
+        lines = [line for file, line, _ in _frames(error) if file == str(path)]
         where = f"{path}, line {lines[-1]}," if lines else str(path)
         raise ValueError(f"{where} could not be imported: {type(error).__name__}: {error}") from error
     return module

@@ -176,9 +176,10 @@ class AdamWConfig(OptimizerConfig):
 
 
 class _Uncompiled(torch.optim.Optimizer):
-    """Imports torch's compiler for nothing: a second that the first step of a run would wait for.
+    """Leaves out what torch wraps around these methods, which imports its compiler at their first call.
 
-    torch wraps these methods, so that compiled code does not follow into them. Here no optimizer is compiled.
+    That takes a second, which the first step of a run would wait for. The wrappers keep compiled code from following
+    into the methods, and here no optimizer is compiled.
     """
 
     add_param_group = unwrap(torch.optim.Optimizer.add_param_group)
