@@ -34,10 +34,10 @@ from typing import Any, ClassVar, NamedTuple
 
 import torch
 import torch.nn.functional as F
-import torchvision
 from torch import Tensor, nn
 
 from original_mtan import definitions, segnet
+from original_xtask import encoder_of_torchvision
 from taskscape.batch import Batch, Target
 from taskscape.bench.profile import profiled
 from taskscape.bench.roof import roof
@@ -170,7 +170,7 @@ def mtan(checkout: Path, images: int, size: tuple[int, int]) -> Pair:
 def xtask(checkout: Path, images: int, size: tuple[int, int]) -> Pair:
     """Return the pair of XTasC-Net with a ResNet-34 and 7 classes."""
     sys.path.insert(0, str(checkout))
-    torch.hub.load = lambda _, name, pretrained=False: getattr(torchvision.models, name)(weights=None)
+    torch.hub.load = encoder_of_torchvision  # type: ignore[assignment]
     from model.xtask_ts import XTaskTSNet  # type: ignore[import-not-found]
     from module import XTaskLoss  # type: ignore[import-not-found]
 

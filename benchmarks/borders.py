@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from itertools import count
 from pathlib import Path
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -24,6 +25,7 @@ from taskscape.distributed import launch
 from taskscape.files import atomic_write
 from taskscape.models import Network
 from taskscape.run_folder import RunFolder
+from taskscape.tasks import Depth
 from taskscape.training.loop import Trainer
 
 BANDS = ((0, 2), (2, 4), (4, 8), (8, 16), (16, 1000))
@@ -34,7 +36,7 @@ CUT = 8
 Change = Callable[[Network], None]
 
 
-def set_padding(network: Network, mode: str, *parts: str) -> None:
+def set_padding(network: Network, mode: Literal["zeros", "reflect", "replicate"], *parts: str) -> None:
     """Set the padding of the 3×3 and larger convolutions in these parts of a network."""
     for part in parts:
         for module in network.get_submodule(part).modules():
@@ -81,6 +83,7 @@ def measured(trainer: Trainer) -> dict[str, float]:
         sums[f"{name}/n"] = sums.get(f"{name}/n", 0.0) + float(valid.sum())
 
     task = trainer.training_step.tasks["depth"]
+    assert isinstance(task, Depth)
     for batch in trainer.val_data.epoch(0):
         value, valid = batch.targets["depth"]
         truth = value.squeeze(1).clamp(*task.range).log()

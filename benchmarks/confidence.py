@@ -123,11 +123,11 @@ def main() -> None:
     for name, experiment in experiments(arguments.betas).items():
         print(f"— {name}", flush=True)
         run = arguments.out / f"{name.replace(' ', '-')}-seed{arguments.seed}"
-        network: Any = replace(experiment.network, encoder=arguments.encoder)  # type: ignore[call-arg]
+        network: Any = experiment.network
         experiment = replace(
             experiment,
             data=data,
-            network=network,
+            network=replace(network, encoder=arguments.encoder),
             epochs=arguments.epochs,
             batch_size=arguments.batch,
             seed=arguments.seed,

@@ -62,7 +62,7 @@ def measured(arguments: argparse.Namespace, folder: Path) -> dict[str, Any]:
     settings: dict[str, Any] = {"encoder": arguments.encoder}
     if hasattr(CONFIGS[arguments.network](), "output_stride"):
         settings["output_stride"] = arguments.output_stride
-    config = CONFIGS[arguments.network]
+    config: Any = CONFIGS[arguments.network]
     frozen = config(**settings, freeze="all")
     layers = "attention" if traits(arguments.encoder).is_plain else "convolutions"
     adapted = config(**settings, lora=8, lora_layers=layers)

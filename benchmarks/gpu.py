@@ -92,7 +92,8 @@ def batch(images: int, size: tuple[int, int], device: torch.device, dtype: torch
 
 def build(name: str, device: torch.device, **options: Any) -> Network:
     torch.manual_seed(0)
-    return models.build(name, CHANNELS, **options).to(device, memory_format=torch.channels_last)
+    network = models.build(name, CHANNELS, **options).to(device).to(memory_format=torch.channels_last)
+    return network
 
 
 def training_step(network: Network, method: weighting.WeightingConfig, **options: Any) -> TrainingStep:
@@ -110,7 +111,7 @@ def gradients() -> dict[str, float]:
     """Compare the gradient of the summed losses in float64 with that of the CPU: the largest relative difference."""
     found = {}
     for name in ("deeplab-joint", "deeplab-distill-se", "segnet-mtan", "xtask", "resnet-mtan", "segnet-cross-stitch"):
-        options = {"encoder": "resnet18"} if "segnet" not in name else {"widths": (16, 32, 32)}
+        options: dict[str, Any] = {"encoder": "resnet18"} if "segnet" not in name else {"widths": (16, 32, 32)}
         if name == "xtask":
             options["class_tasks"] = ("semseg",)
         results = []
@@ -132,7 +133,7 @@ def weightings() -> dict[str, float]:
     found = {}
     for name, kind in weighting.CONFIGS.items():
         for mode in ("parameters", "features") if issubclass(kind, GradientConfig) else ("",):
-            method = kind(mode=mode) if mode else kind()
+            method = kind(**({"mode": mode} if mode else {}))
             try:
                 method.build(tuple(TASKS))
             except ValueError:

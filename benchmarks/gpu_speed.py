@@ -41,7 +41,6 @@ from taskscape.runs import Experiment
 from taskscape.runs.build_step import build_step
 from taskscape.tasks import Depth, SemanticSegmentation, SurfaceNormals
 from taskscape.training.step import TrainingStep
-from taskscape.weighting import Fixed
 
 RESULT = RESULTS / "gpu_speed.json"
 MEBIBYTE = 2.0**20
@@ -111,11 +110,7 @@ def without_labels_looked_for(step: TrainingStep, batch: Batch) -> Callable[[], 
     def call() -> None:
         step.optimizer.zero_grad(set_to_none=True)
         losses, outputs = step.forward(batch, names)
-        if isinstance(step.weighting, Fixed):  # whose weights are on the host
-            weights = step.weighting.config.weights
-            torch.stack([weights.get(name, 1.0) * loss for name, loss in losses.items()]).sum().backward()
-        else:
-            step.weighting.backward(losses, step.context(losses, outputs))
+        step.weighting.backward(losses, step.context(losses, outputs))
         step.update()
 
     return call
@@ -227,7 +222,8 @@ def main() -> None:
     turn, ready = context.Lock(), context.Barrier(len(names))
     os.environ.setdefault("TORCHINDUCTOR_COMPILE_THREADS", str(max(1, (os.cpu_count() or 1) // len(names))))
     found: dict[str, Any] = {"gpu": torch.cuda.get_device_name(), "torch": torch.__version__, "networks": {}}
-    pipes, processes = [], []
+    pipes: list[Any] = []
+    processes = []
     for name in names:
         mine, theirs = context.Pipe()
         patience = arguments.patience if arguments.compile is None or name in arguments.compile else 0
@@ -239,7 +235,8 @@ def main() -> None:
         pipes.append(mine)
         processes.append(process)
     while pipes:
-        for pipe in multiprocessing.connection.wait(pipes):
+        waiting: list[Any] = multiprocessing.connection.wait(pipes)
+        for pipe in waiting:
             pipes.remove(pipe)
             try:
                 name, row = pipe.recv()

@@ -53,7 +53,7 @@ RESULT = RESULTS / "int8.json"
 ROUNDS = 20
 THREADS = 1
 
-Run = Callable[[np.ndarray], list[np.ndarray]]  # type: ignore[type-arg]
+Run = Callable[[np.ndarray], list[np.ndarray]]
 
 
 def trained(config: NetworkConfig, folder: Path, minutes: float) -> Path:
@@ -80,9 +80,9 @@ def make(run: str | Path, folder: Path) -> dict[str, Any]:
         if importlib.util.find_spec("nncf"):
             _by_nncf(folder, images_for(job, None).ranges)
         found.write_text(json.dumps(details))
-    details = json.loads(found.read_text())
-    details.pop("seconds for an image", None)
-    return details | {"megabytes": {word: path.stat().st_size / 1e6 for word, path in files(folder).items()}}
+    kept: dict[str, Any] = json.loads(found.read_text())
+    kept.pop("seconds for an image", None)
+    return kept | {"megabytes": {word: path.stat().st_size / 1e6 for word, path in files(folder).items()}}
 
 
 def _by_nncf(folder: Path, images: list[Any]) -> None:

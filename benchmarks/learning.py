@@ -123,9 +123,12 @@ def main() -> None:
             found[name] = Group(name, [run])
         except ValueError as error:
             print(f"{name} is left out: {error}")
-    single = single_task_groups(found.values()) if set(SINGLE.values()) <= found.keys() else {}
     rows = [
-        row(group, seconds_per_step(replace(experiments[name], **budget), arguments.steps), single)
+        row(
+            group,
+            seconds_per_step(replace(experiments[name], **budget), arguments.steps),
+            single_task_groups(group, found.values()),
+        )
         for name, group in found.items()
     ]
     print(tables.learning(rows))

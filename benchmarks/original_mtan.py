@@ -45,7 +45,8 @@ def definitions(*files: Path, **names: Any) -> dict[str, Any]:
 def segnet(checkout: Path, script: str, **arguments: str) -> nn.Module:
     """Return the network of one of the authors' scripts, as if it ran with these arguments."""
     file = checkout / "im2im_pred" / f"model_segnet_{script}.py"
-    return definitions(file, opt=SimpleNamespace(**arguments))["SegNet"]()
+    network: nn.Module = definitions(file, opt=SimpleNamespace(**arguments))["SegNet"]()
+    return network
 
 
 def resnet(checkout: Path) -> nn.Module:
@@ -58,7 +59,7 @@ def resnet(checkout: Path) -> nn.Module:
         Bottleneck=backbone["Bottleneck"],
         conv1x1=backbone["conv1x1"],
     )
-    network = parts["MTANDeepLabv3"]()
+    network: nn.Module = parts["MTANDeepLabv3"]()
     network.forward = partial(network.forward, out_size=IMAGE)
     for module in network.modules():
         if isinstance(module, nn.Dropout):
@@ -155,7 +156,9 @@ def values(part: nn.Module | Tensor) -> list[Tensor]:
 
 
 def gradients(part: nn.Module | Tensor) -> list[Tensor]:
-    return list(part.grad) if isinstance(part, Tensor) else [parameter.grad for parameter in part.parameters()]
+    if isinstance(part, Tensor):
+        return [] if part.grad is None else list(part.grad)
+    return [parameter.grad for parameter in part.parameters() if parameter.grad is not None]
 
 
 def copy_weights(pairs: Pairs) -> None:
@@ -208,7 +211,7 @@ def compare(theirs: nn.Module, ours: models.Network, mapping: Callable[[Any, Any
             outputs.append(their_outputs(network, images) if network is theirs else finished(network(images).final))
             generator = torch.Generator().manual_seed(1)
             weights = [torch.randn(x.shape, generator=generator, dtype=x.dtype) for x in outputs[-1]]
-            sum((w * x).mean() for w, x in zip(weights, outputs[-1], strict=True)).backward()
+            torch.stack([(w * x).mean() for w, x in zip(weights, outputs[-1], strict=True)]).sum().backward()
         differences.append(max(difference([a], [b]) for a, b in zip(*outputs, strict=True)))
         parameters = [both for pair in pairs for both in zip(*map(gradients, pair), strict=True)]
         if training:

@@ -70,6 +70,7 @@ def pair(depth: int, batch_norm: bool, wide: bool) -> tuple[XTask, nn.Module]:
     theirs: nn.Module = XTaskTSNet(depth, CLASSES, batch_norm=batch_norm, wider_ttnet=wide).double()
     for module in theirs.modules():
         if isinstance(module, nn.BatchNorm2d):  # so that evaluation mode is not the identity
+            assert module.running_mean is not None and module.running_var is not None
             nn.init.uniform_(module.running_mean, -0.1, 0.1)
             nn.init.uniform_(module.running_var, 0.5, 1.5)
     out_channels = {"semseg": CLASSES, "depth": 1}
@@ -175,6 +176,12 @@ def row(*cells: str) -> str:
     return f"| {' | '.join(cells)} |"
 
 
+def encoder_of_torchvision(_: str, name: str, pretrained: bool = False) -> nn.Module:
+    """Return an encoder with random weights, in place of ``torch.hub.load``."""
+    network: nn.Module = getattr(torchvision.models, name)(weights=None)
+    return network
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("path", type=Path, help="a checkout of github.com/akarimoon/xtask_mt")
@@ -183,7 +190,7 @@ def main() -> None:
         raise SystemExit(f"{path} is not a checkout of github.com/akarimoon/xtask_mt")
     sys.path.insert(0, str(path))
     # They ask the hub for torchvision's encoder and fall back to a ResNet-34 of any depth: give them the right one.
-    torch.hub.load = lambda _, name, pretrained=False: getattr(torchvision.models, name)(weights=None)
+    torch.hub.load = encoder_of_torchvision  # type: ignore[assignment]
     warnings.filterwarnings("ignore")
 
     columns = ["outputs", "gradients", "outputs, evaluation", "gradients, evaluation"]

@@ -1,7 +1,7 @@
 """The tables of docs/results/photographs.md, of what photographs.py found."""
 
 import statistics
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from table import RESULTS, load, table
@@ -29,7 +29,8 @@ def of(key: str, *place: str) -> Read:
         metrics: Any = run
         for part in place or ("metrics",):
             metrics = metrics.get(part, {})
-        return metrics.get(key)
+        value: float | None = metrics.get(key)
+        return value
 
     return read
 
@@ -154,43 +155,55 @@ def ingredients() -> str:
         "zoom": "zoom",
     }
 
+    size = trained_size("streets/base")
+
     def change(name: str, base: str) -> str:
         values = [[best_height(run) for run in runs(each)] for each in (name, base)]
         if not all(some and some[0] is not None for some in values):
             return "–"
         return f"{values[0][0] - values[1][0]:+.1f}"  # type: ignore[operator]
 
-    made = [
-        [
-            text,
-            cell(f"streets/without-{key}", best_height, "{:.1f}"),
-            change(f"streets/without-{key}", "streets/base"),
-            cell(f"streets/only-{key}", best_height, "{:.1f}"),
-            change(f"streets/only-{key}", "streets/nothing"),
-        ]
-        for key, text in texts.items()
-    ]
-    changed = [f"streets/{how}-{key}" for how in ("without", "only") for key in texts]
-    if not runs("streets/base"):
-        return left_out("streets", ["streets/base", "streets/nothing", *changed])
-    base, nothing = (cell(name, best_height, "{:.1f}") for name in ("streets/base", "streets/nothing"))
-    head = ["mIoU % on CamVid", f"all but this (all: {base})", "", f"this alone (nothing: {nothing})", ""]
+    base, nothing = f"{size}streets/base", f"{size}streets/nothing"
+    made = []
+    for key, text in texts.items():
+        without, only = f"{size}streets/without-{key}", f"{size}streets/only-{key}"
+        mious = [cell(name, best_height, "{:.1f}") for name in (without, only)]
+        made.append([text, mious[0], change(without, base), mious[1], change(only, nothing)])
+    if not runs(base):
+        return left_out("streets", ["streets/base", "streets/nothing", *all_but_and_alone(texts)])
+    all_of_it, none_of_it = (cell(name, best_height, "{:.1f}") for name in (base, nothing))
+    head = ["mIoU % on CamVid", f"all but this (all: {all_of_it})", "", f"this alone (nothing: {none_of_it})", ""]
     return table(head, made)
+
+
+def all_but_and_alone(ingredients: Iterable[str]) -> list[str]:
+    """Return the jobs that leave each ingredient out, and those that have it alone."""
+    return [f"streets/{how}-{key}" for how in ("without", "only") for key in ingredients]
 
 
 def amounts() -> str:
     """A row per number and size of streets."""
+    size = trained_size("streets/base")
+    words = {"": ("750", "3,000", "6,000", "120x160", "240x320", "360x480")}
+    words["half/"] = ("375", "1,500", "3,000", "60x80", "120x160", "180x240")
+    few, some, many, small, middle, large = words[size]
     names = {
-        "streets/fewer": "750, 16 times",
-        "streets/base": "3,000, 4 times",
-        "streets/more": "6,000, twice",
-        "streets/smaller": "3,000 of 120x160",
-        "streets/larger": "3,000 of 360x480",
+        "streets/fewer": f"{few}, 16 times",
+        "streets/base": f"{some}, 4 times",
+        "streets/more": f"{many}, twice",
+        "streets/smaller": f"{some} of {small}",
+        "streets/larger": f"{some} of {large}",
     }
     columns: list[Column] = [("best mIoU % on CamVid ↑", best_height, "{:.1f}")]
-    if not any(map(runs, names)):
+    if not any(runs(size + name) for name in names):
         return left_out("streets", list(names))
-    return with_left_out(rows(names, columns, "streets of 240x320"), "streets", list(names))
+    made = rows({size + name: text for name, text in names.items()}, columns, f"streets of {middle}")
+    return made if size else with_left_out(made, "streets", list(names))
+
+
+def trained_size(name: str) -> str:
+    """Return what stands before the names of jobs: nothing, or ``half/`` where they were trained with --half alone."""
+    return "" if runs(name) or not runs(f"half/{name}") else "half/"
 
 
 def released() -> str:
@@ -207,23 +220,30 @@ def released() -> str:
     return table(["measured on", *columns], made)
 
 
+_NYUV2 = {
+    "nyuv2/random": "both tasks, random weights",
+    "nyuv2/imagenet": "both tasks, ImageNet",
+    "nyuv2/frozen": "both tasks, ImageNet, encoder frozen",
+    "nyuv2/semseg": "segmentation alone, ImageNet",
+    "nyuv2/depth": "depth alone, ImageNet",
+}
+_ROOMS: list[Column] = [
+    ("mIoU % ↑", of(MIOU), "{:.1f}"),
+    ("accuracy % ↑", of(ACCURACY), "{:.1f}"),
+    ("SI-logRMSE ↓", of("depth/si_log_rmse"), "{:.1f}"),
+    ("rel ↓", of("depth/median_scaled_abs_rel"), "{:.3f}"),
+    ("δ<1.25 % ↑", of("depth/median_scaled_delta1"), "{:.1f}"),
+]
+
+
 def nyuv2() -> str:
     """A row per network."""
-    names = {
-        "nyuv2/random": "both tasks, random weights",
-        "nyuv2/imagenet": "both tasks, ImageNet",
-        "nyuv2/frozen": "both tasks, ImageNet, encoder frozen",
-        "nyuv2/semseg": "segmentation alone, ImageNet",
-        "nyuv2/depth": "depth alone, ImageNet",
-    }
-    columns: list[Column] = [
-        ("mIoU % ↑", of(MIOU), "{:.1f}"),
-        ("accuracy % ↑", of(ACCURACY), "{:.1f}"),
-        ("SI-logRMSE ↓", of("depth/si_log_rmse"), "{:.1f}"),
-        ("rel ↓", of("depth/median_scaled_abs_rel"), "{:.3f}"),
-        ("δ<1.25 % ↑", of("depth/median_scaled_delta1"), "{:.1f}"),
-    ]
-    return with_left_out(rows(names, columns), "nyuv2", list(names))
+    return with_left_out(rows(_NYUV2, _ROOMS), "nyuv2", list(_NYUV2))
+
+
+def nyuv2_half() -> str:
+    """A row per network, trained for less on smaller images."""
+    return rows({f"half/{name}": text for name, text in _NYUV2.items()}, _ROOMS)
 
 
 def consistent() -> str:
@@ -304,6 +324,7 @@ PARTS = {
     "photographs-amounts": amounts,
     "photographs-released": released,
     "photographs-nyuv2": nyuv2,
+    "photographs-nyuv2-half": nyuv2_half,
     "photographs-consistent": consistent,
     "photographs-times": times,
 }

@@ -8,7 +8,8 @@ trains the recipes of ``taskscape.recipes.photographs`` and their variants, once
 trained on generated streets on CamVid's photographs too. ``docs/results/photographs.md`` says how the two stores are
 prepared. It may be stopped: what is in the result is not trained again, and a run that was interrupted goes on.
 ``--processes`` trains several at a time, which a GPU with many cores beside it has room for, ``--minutes`` ends after
-so long, ``--tiny`` tries everything in minutes. ``python benchmarks/tables.py`` then writes the document.
+so long, ``--half`` trains on less and on smaller images, for a CPU, ``--tiny`` tries everything in minutes.
+``python benchmarks/tables.py`` then writes the document.
 """
 
 import argparse
@@ -254,6 +255,24 @@ def with_parts(data: Mixed, change: Callable[[DataSource], DataSource]) -> Mixed
     return Mixed.of_parts(*parts, size=data.size, images=data.images)
 
 
+def halved(job: Job) -> Job:
+    """Return a job for a CPU: images of half the height and width, half as many streets, or a quarter of the epochs.
+
+    A packed store is as large as it was prepared.
+    """
+    experiment = job.experiment
+    data, crop, epochs = experiment.data, experiment.augmentation.crop, experiment.epochs
+    if isinstance(data, Streets):
+        height, width = data.size
+        data = replace(data, train=data.train // 2, size=(height // 2, width // 2))
+    else:
+        epochs //= 4
+    augmentation = replace(experiment.augmentation, crop=crop and (crop[0] // 2, crop[1] // 2))
+    experiment = replace(experiment, data=data, augmentation=augmentation, epochs=epochs)
+    heights = tuple(height // 2 for height in job.heights)
+    return replace(job, experiment=experiment, heights=heights, seeds=Job.seeds)
+
+
 def streets_in(data: DataSource) -> list[Streets]:
     """Return the generated streets among a source and those within."""
     if isinstance(data, Mixed):
@@ -268,7 +287,7 @@ def train(job: Job, seed: int, run: Path, place: Place) -> dict[str, Any]:
     experiment = replace(job.experiment, seed=seed)
     began = time.perf_counter()
     result = runs.train(experiment, run, resume=True, quiet=True)
-    found = {
+    found: dict[str, Any] = {
         "metrics": rounded(result.metrics),
         "parameters": result.cost["parameters"],
         "seconds": round(result.cost["seconds"], 1),
@@ -594,6 +613,7 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=1e6)
     parser.add_argument("--device", default="auto")
     parser.add_argument("--precision", choices=("bf16", "fp32"))
+    parser.add_argument("--half", action="store_true", help="smaller images, and less of them: for a CPU")
     parser.add_argument("--tiny", action="store_true", help="a few small images, one epoch: to try everything")
     parser.add_argument("--times", action="store_true", help="measure a step of each recipe on this CPU instead")
     parser.add_argument("--job", help=argparse.SUPPRESS)
@@ -607,6 +627,8 @@ def main() -> None:
     for part in arguments.parts:
         jobs |= {"camvid": camvid, "streets": streets, "nyuv2": nyuv2, "mixed": mixed}[part](arguments.ablate)
     jobs = {name: place.fitted(job) for name, job in jobs.items() if not arguments.only or name in arguments.only}
+    if arguments.half:
+        jobs = {f"half/{name}": halved(job) for name, job in jobs.items()}
     if arguments.times:
         for name, row in times(place, arguments.only or []):
             print(name, row, flush=True)

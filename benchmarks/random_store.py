@@ -18,7 +18,7 @@ def random_store(path: Path, size: tuple[int, int], counts: Mapping[str, int]) -
     everywhere = np.ones(size, np.bool_)
     for split, images in counts.items():
         for index in range(images):
-            values = {
+            values: dict[str, np.ndarray] = {
                 "image": rng.integers(0, 256, (*size, 3), dtype=np.uint8),
                 "semseg": rng.integers(0, 19, size, dtype=np.uint8),
                 "depth": rng.uniform(2, 50, size).astype(np.float32),

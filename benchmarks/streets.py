@@ -22,8 +22,8 @@ CASES = [((128, 256), 4), ((128, 256), 1), ((256, 512), 4), ((256, 512), 1)]
 def prototype_render(folder: Path) -> Callable[[int, int, int, int], object]:
     """Return the prototype's render(seed, height, width, samples along each axis)."""
     sys.path.insert(0, str(folder))
-    module = __import__("render")
-    return module.render
+    render: Callable[[int, int, int, int], object] = __import__("render").render
+    return render
 
 
 def milliseconds(function: Callable[[], object], repeats: int) -> float:

@@ -37,7 +37,7 @@ def seconds_per_step(
     """Return the median over ``STEPS`` steps of a batch of (B, H, W)."""
     torch.manual_seed(0)
     network = config.for_tasks(TASKS).build({name: task.channels for name, task in TASKS.items()})
-    network = network.to(device, memory_format=memory_format)
+    network = network.to(device).to(memory_format=memory_format)
     weighting = FixedConfig().build(tuple(TASKS))
     optimizer = AdamWConfig().build(parameter_groups(network, weighting))
     step = TrainingStep(network, TASKS, Supervised(), weighting, optimizer, precision=precision)

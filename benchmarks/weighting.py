@@ -31,6 +31,7 @@ from taskscape.modalities.class_sets import CITYSCAPES_19
 from taskscape.objectives import OBJECTIVES
 from taskscape.tasks import Depth, SemanticSegmentation, SurfaceNormals, Task
 from taskscape.training.optimization import SGDConfig, parameter_groups
+from taskscape.training.precision import Precision
 from taskscape.training.step import TrainingStep
 from taskscape.weighting import CONFIGS, FixedConfig, GradientConfig, WeightingConfig
 
@@ -102,7 +103,7 @@ def cost(setting: Setting, config: WeightingConfig) -> Cost | str:
     torch.manual_seed(0)
     tasks = {name: TASKS[name] for name in setting.tasks}
     network = models.build(setting.network, {n: task.channels for n, task in tasks.items()}, **setting.options)
-    network.to(setting.device, memory_format=torch.channels_last)
+    network.to(setting.device).to(memory_format=torch.channels_last)
     try:
         weighting = config.build(setting.tasks).to(setting.device)
         weighting.check(
@@ -114,7 +115,7 @@ def cost(setting: Setting, config: WeightingConfig) -> Cost | str:
         return str(error)
     objective = next(objective() for objective in OBJECTIVES if objective.name == setting.objective)
     optimizer = SGDConfig(lr=1e-4).build(parameter_groups(network, weighting))
-    precision = "bf16" if setting.bf16 else "fp32"
+    precision: Precision = "bf16" if setting.bf16 else "fp32"
     step = TrainingStep(network, tasks, objective, weighting, optimizer, precision=precision)
     batch = random_batch(setting)
 
@@ -186,7 +187,8 @@ def main() -> None:
         tuple(arguments.tasks),
         arguments.objective,
         arguments.batch,
-        *arguments.size,
+        arguments.size[0],
+        arguments.size[1],
         arguments.bf16,
         arguments.device,
         arguments.threads,
