@@ -1,7 +1,12 @@
 """Features of a frozen encoder that are computed once: the same losses, bounded files, and refusals by name."""
 
+import shutil
+import threading
+from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -24,6 +29,7 @@ from taskscape.models import (
 from taskscape.models.layers.encoder import Encoder
 from taskscape.run_folder import RunFolder
 from taskscape.runs import Experiment
+from taskscape.training import features
 from taskscape.training.loop import Trainer
 from taskscape.training.optimization import AdamConfig
 from test_train import trainer
@@ -54,6 +60,11 @@ def computed(of: Trainer) -> list[tuple[int, ...]]:
     return seen
 
 
+def folders(store: Path) -> list[Path]:
+    """Return the folders of features that are kept of a store."""
+    return sorted(path for path in (store.parent / "blocks.features").iterdir() if path.is_dir())
+
+
 @pytest.mark.parametrize(("network", "flip"), [("dpt", True), ("deeplab-branched", True), ("deeplab-plain", False)])
 def test_losses_are_those_of_computed_features(own_store: Path, tmp_path: Path, network: str, flip: bool) -> None:
     """Within the rounding of float16, in training, in validation and on training images; weights hardly change."""
@@ -74,8 +85,7 @@ def test_losses_are_those_of_computed_features(own_store: Path, tmp_path: Path, 
 def test_a_second_run_takes_what_is_there(own_store: Path, tmp_path: Path) -> None:
     settings = experiment(own_store)
     trainer(settings, tmp_path / "first").run()
-    folders = sorted((own_store.parent / "blocks.features").iterdir())
-    assert [folder.name.split("-")[0] for folder in folders] == ["train", "val"]
+    assert [folder.name.split("-")[0] for folder in folders(own_store)] == ["train", "val"]
     second = trainer(replace(settings, batch_size=5), tmp_path / "second")
     seen = computed(second)
     second.run()
@@ -87,7 +97,7 @@ def test_a_second_run_takes_what_is_there(own_store: Path, tmp_path: Path) -> No
         next(encoder.backbone.parameters()).add_(0.1)
     seen = computed(changed)
     changed.run()
-    assert seen and len(list((own_store.parent / "blocks.features").iterdir())) == 4
+    assert seen and len(folders(own_store)) == 4
 
 
 def test_only_what_is_read_is_kept_and_its_size_is_bounded(own_store: Path, tmp_path: Path) -> None:
@@ -125,6 +135,73 @@ def test_a_damaged_file_is_named(own_store: Path, tmp_path: Path) -> None:
     file.write_bytes(file.read_bytes()[:-8])
     with pytest.raises(ValueError, match=r"0\.npy is not as it was written: delete .*, it is made again"):
         trainer(experiment(own_store), tmp_path / "second").run()
+
+
+def prepared(of: Trainer, report: Callable[[int, int], None] | None = None) -> dict[tuple[str, int], Any]:
+    assert of.features is not None
+    of.features.prepare(nullcontext(), report)
+    return of.features.maps
+
+
+def test_what_was_stopped_is_continued(own_store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever was written after the last note of what is done, or is lost of what was before."""
+    whole = {key: np.array(maps) for key, maps in prepared(trainer(experiment(own_store), tmp_path / "whole")).items()}
+    shutil.rmtree(own_store.parent / "blocks.features")
+    monkeypatch.setattr(features, "_SECONDS", -1.0)
+
+    def killed(done: int, of: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        prepared(trainer(experiment(own_store), tmp_path / "killed"), killed)
+    with (folders(own_store)[0] / "0.npy").open("ab") as file:
+        file.write(b"half an ima")
+    for lost, images in (False, 2 + 6), (True, 10 + 6):
+        if lost:
+            shutil.rmtree(folders(own_store)[1])
+            (folders(own_store)[0] / "features.json").unlink()
+            (folders(own_store)[0] / "1.npy").write_bytes(b"")
+        again = trainer(experiment(own_store), tmp_path / f"again-{lost}")
+        seen = computed(again)
+        maps = prepared(again)
+        assert sum(shape[0] for shape in seen) == images
+        assert all(np.array_equal(maps[key], values) for key, values in whole.items())
+
+
+def test_runs_that_begin_together_compute_once(own_store: Path, tmp_path: Path) -> None:
+    """The second waits for the first, as the runs of a sweep do, and writes nothing."""
+    first, second = (trainer(experiment(own_store), tmp_path / name) for name in ("first", "second"))
+    seen = computed(second)
+    other = threading.Thread(target=prepared, args=(second,))
+
+    def meanwhile(done: int, of: int) -> None:
+        if not other.ident:
+            other.start()
+            other.join(0.3)
+            assert other.is_alive()
+
+    maps = prepared(first, meanwhile)
+    other.join()
+    assert seen == []
+    assert second.features is not None
+    assert all(np.array_equal(maps[key], values) for key, values in second.features.maps.items())
+
+
+def test_a_full_disk_is_said(own_store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before anything is computed, and where others fill it meanwhile."""
+    run = trainer(experiment(own_store), tmp_path / "run")
+    with monkeypatch.context() as patch:
+        patch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=1000))
+        with pytest.raises(OSError, match=r"what the encoder gives for all images takes .* and 1000 bytes are free"):
+            prepared(run)
+    opened = Path.open
+
+    def full(path: Path, mode: str = "r", *rest: Any, **options: Any) -> Any:
+        return opened(Path("/dev/full") if (path.suffix, mode) == (".npy", "wb") else path, mode, *rest, **options)
+
+    monkeypatch.setattr(Path, "open", full)
+    with pytest.raises(OSError, match=r"could not write .*train-.*No space left on device; make room and continue"):
+        prepared(run)
 
 
 @pytest.mark.parametrize(

@@ -3,9 +3,13 @@
 import hashlib
 import json
 import logging
+import math
 import os
+import time
 from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, ExitStack
+from functools import partial
+from io import FileIO
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +20,7 @@ from torch import Tensor
 
 from taskscape.batch import Batch
 from taskscape.data import Augmentation, Store
+from taskscape.data.sources.cached import make_once
 from taskscape.files import atomic_write, cache_folder, writing
 from taskscape.files.room import require_room
 from taskscape.models import Encoder, Network
@@ -28,7 +33,12 @@ _FORMAT = 1
 _AT_ONCE = 8
 """Images of a pass through the encoder."""
 _ABOUT = "features.json"
+_DONE = "done"
+"""A file with the number of images that are on the disk, while features are computed."""
+_SECONDS = 10.0
+"""Between two writes of that number."""
 
+Half = npt.NDArray[np.float16]
 Indices = npt.NDArray[np.int64]
 Mirrored = npt.NDArray[np.bool_]
 
@@ -88,7 +98,7 @@ class FeatureCache:
                 "feature_cache: this network reads inside its encoder, not what it gives; set feature_cache to 0"
             )
         self.maps: dict[tuple[str, int], npt.NDArray[np.float16]] = {}
-        self.bytes = sum(2 * int(np.prod(self._shape(split, shape))) for split in stores for shape in self.shapes)
+        self.bytes = sum(map(self._bytes, stores))
         """What the files take."""
         if self.bytes > gigabytes * 1e9:
             images = " + ".join(f"{len(store)} ({split})" for split, store in stores.items())
@@ -101,13 +111,18 @@ class FeatureCache:
     def prepare(self, turn: AbstractContextManager[Any], report: ProgressCallback | None = None) -> None:
         """Compute the features that are not kept yet, and map the files.
 
-        In ``turn`` one process does so while the others wait. Raises ``OSError`` where they cannot be written.
+        In ``turn`` one process does so while the others wait, as do other runs that need the same ones. What was
+        stopped is continued. Raises ``OSError`` where they cannot be written.
         """
         with turn:
-            for split, store in self.stores.items():
-                folder = self._folder(split, store)
-                if not (folder / _ABOUT).exists():
-                    self._compute(split, store, folder, report)
+            folders = {split: self._folder(split, store) for split, store in self.stores.items()}
+            missing = [split for split, folder in folders.items() if not (folder / _ABOUT).exists()]
+            if missing:
+                stopped = [file for split in missing for file in folders[split].glob("*.npy")]
+                needed = sum(map(self._bytes, missing)) - sum(file.stat().st_size for file in stopped)
+                require_room(folders[missing[0]], needed, "what the encoder gives for all images")
+            for split, folder in folders.items():
+                make_once(folder, partial(self._compute, split, folder, report), _ABOUT)
                 known: Any = read_json(folder / _ABOUT)
                 for index, shape in enumerate(self.shapes):
                     file = folder / f"{index}.npy"
@@ -128,46 +143,62 @@ class FeatureCache:
             maps[level] = values.contiguous() if is_contiguous else values
         self.encoder.remember(batch.image, maps)
 
-    def _compute(self, split: str, store: Store, folder: Path, report: ProgressCallback | None) -> None:
-        require_room(folder, self.bytes, "what the encoder gives for all images")
+    def _compute(self, split: str, folder: Path, report: ProgressCallback | None) -> None:
+        store, files = self.stores[split], [folder / f"{index}.npy" for index in range(len(self.shapes))]
         _LOGGER.info("features of %d images of %s are computed once, for %s", len(store), split, folder)
-        with writing(folder):
-            folder.mkdir(parents=True, exist_ok=True)
-        files = [folder / f"{index}.npy" for index in range(len(self.shapes))]
-        arrays = [
-            np.lib.format.open_memmap(file, "w+", np.float16, self._shape(split, shape))
-            for file, shape in zip(files, self.shapes, strict=True)
-        ]
-        done = 0
-        for indices, variant, maps in self._passes(split, store):
-            for array, level in zip(arrays, self.read, strict=True):
-                values = maps[level].permute(0, 2, 3, 1).half()
-                if not values.isfinite().all():
-                    raise ValueError(
-                        f"feature_cache: {self.encoder.name} gives features beyond what float16 holds; set it to 0"
-                    )
-                array[indices, variant] = values.cpu().numpy()
-            done += len(indices)
-            if report is not None:
-                report(done, len(store) * self._variants(split))
-        for array in arrays:
-            array.flush()
+        per_image = [2 * math.prod(self._shape(split, shape)[1:]) for shape in self.shapes]
+        with ExitStack() as stack:
+            with writing(folder):
+                folder.mkdir(parents=True, exist_ok=True)
+                done = _number_in(folder / _DONE)
+                if not all(f.is_file() and f.stat().st_size > done * n for f, n in zip(files, per_image, strict=True)):
+                    done = 0
+                streams = [stack.enter_context(file.open("r+b" if done else "wb", 0)) for file in files]
+                for stream, shape, size in zip(streams, self.shapes, per_image, strict=True):
+                    _write_head(stream, self._shape(split, shape))
+                    stream.seek(done * size, os.SEEK_CUR)
+            at = time.monotonic()
+            for count, maps in self._passes(split, store, done):
+                is_due = time.monotonic() - at > _SECONDS or count == len(store)
+                with writing(folder):
+                    for stream, values in zip(streams, maps, strict=True):
+                        _write(stream, values)
+                        if is_due:
+                            os.fsync(stream.fileno())
+                if is_due:
+                    atomic_write(folder / _DONE, str(count))
+                    at = time.monotonic()
+                if report is not None:
+                    report(count, len(store))
         about = {"encoder": self.encoder.name, "split": split, "size": self.size, "store": str(store.path)}
         about |= {"bytes": [file.stat().st_size for file in files]}
         atomic_write(folder / _ABOUT, json.dumps(about, indent=1) + "\n")
 
     @torch.no_grad()
-    def _passes(self, split: str, store: Store) -> Iterator[tuple[Indices, int, list[Tensor]]]:
-        """Yield the maps of a few images at a time, in float32, and whether they are mirrored."""
+    def _passes(self, split: str, store: Store, done: int) -> Iterator[tuple[int, list[Half]]]:
+        """Yield, from the image ``done`` on, how many images are computed and the maps of the last few of them.
+
+        A map is (image, mirrored or not, row, column, channel). Raises ``ValueError`` for one that float16 does not
+        hold.
+        """
         device = self.encoder.mean.device
-        for start in range(0, len(store), _AT_ONCE):
+        for start in range(done, len(store), _AT_ONCE):
             indices = np.arange(start, min(start + _AT_ONCE, len(store)))
             image = store.gather(indices, (), device).image
-            for variant in range(self._variants(split)):
-                yield indices, variant, self.encoder.maps(image.flip(-1) if variant else image)
+            both = [self.encoder.maps(image.flip(-1) if variant else image) for variant in range(self._variants(split))]
+            maps = [torch.stack([some[level] for some in both], 1).permute(0, 1, 3, 4, 2).half() for level in self.read]
+            if not all(values.isfinite().all() for values in maps):
+                raise ValueError(
+                    f"feature_cache: {self.encoder.name} gives features beyond what float16 holds; set it to 0"
+                )
+            yield int(indices[-1]) + 1, [values.contiguous().cpu().numpy() for values in maps]
 
     def _variants(self, split: str) -> int:
         return 2 if self.mirrored and split == "train" else 1
+
+    def _bytes(self, split: str) -> int:
+        """Return what the files of a split take."""
+        return sum(2 * math.prod(self._shape(split, shape)) for shape in self.shapes)
 
     def _shape(self, split: str, shape: tuple[int, int, int]) -> tuple[int, ...]:
         """Return the shape of an array: image, mirrored or not, row, column, channel."""
@@ -184,6 +215,27 @@ class FeatureCache:
         beside = store.path.with_name(f"{store.path.name}.features")
         is_possible = store.path.is_dir() and os.access(store.path.parent, os.W_OK)
         return (beside if is_possible else cache_folder() / "features") / f"{split}-{digest.hexdigest()[:16]}"
+
+
+def _write(stream: FileIO, values: Half) -> None:
+    """Write all of an array; the stream has no buffer, so that no error comes when it is closed."""
+    rest = values.data.cast("B")
+    while rest:
+        rest = rest[stream.write(rest) :]
+
+
+def _write_head(stream: FileIO, shape: tuple[int, ...]) -> None:
+    """Write what an ``.npy`` file of float16 begins with."""
+    head = {"descr": np.lib.format.dtype_to_descr(np.dtype(np.float16)), "fortran_order": False, "shape": shape}
+    np.lib.format.write_array_header_1_0(stream, head)
+
+
+def _number_in(file: Path) -> int:
+    """Return the number in a file; 0 where there is none."""
+    try:
+        return int(file.read_text())
+    except (FileNotFoundError, ValueError):
+        return 0
 
 
 def _shapes(template: Network, size: tuple[int, int]) -> list[tuple[tuple[int, int, int], bool]]:

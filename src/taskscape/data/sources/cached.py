@@ -1,25 +1,34 @@
-"""Stores that a source makes once and keeps in the cache."""
+"""What is made once, kept, and shared by all runs: stores in the cache, features of encoders."""
 
+import logging
 from collections.abc import Callable
 from pathlib import Path
 
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
 from taskscape.data.manifest import MANIFEST
 from taskscape.files import writing
 
+_LOGGER = logging.getLogger(__name__)
 
-def make_once(path: Path, make: Callable[[], None]) -> None:
-    """Make the store at ``path`` unless it is there; of several processes one makes it and the others wait.
 
-    Raises ``OSError`` that names the folder and what helps where it cannot be made.
+def make_once(path: Path, make: Callable[[], None], last: str = MANIFEST) -> None:
+    """Make the folder at ``path`` unless it is there; of several processes one makes it and the others wait.
+
+    ``last`` is the file that ``make`` writes at its end. Raises ``OSError`` that names the folder and what helps where
+    it cannot be made.
     """
-    if (path / MANIFEST).exists():
+    if (path / last).exists():
         return
     with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         # The system gives the lock back when its holder is killed.
-        lock = FileLock(path.with_name(path.name + ".lock")).acquire()
+        lock = FileLock(path.with_name(path.name + ".lock"))
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            _LOGGER.info("another process makes %s: waiting for it", path)
+            lock.acquire()
     with lock:
-        if not (path / MANIFEST).exists():
+        if not (path / last).exists():
             make()
