@@ -5,7 +5,8 @@ import json
 import re
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import fields, replace
 from functools import wraps
 from pathlib import Path
@@ -55,6 +56,33 @@ def script() -> Any:
 
 # -- what is not imported ----------------------------------------------------------------------------------------------
 
+LIGHT = f"""
+import json, os, sys
+import rich.console, rich.markup, tyro, yaml  # what most lines need, and is free of what is heavy
+from taskscape.cli import main
+for request in sys.stdin:
+    folder, arguments = json.loads(request)
+    if child := os.fork():
+        os.waitpid(child, 0)
+        print("done", flush=True)
+        continue
+    os.chdir(folder)
+    for number, name in enumerate((os.devnull, ".stdout", ".stderr")):
+        os.dup2(os.open(name, os.O_RDWR | os.O_CREAT), number)
+    try:
+        main(arguments)
+        sys.exit()
+    finally:
+        print(*sorted({HEAVY!r} & sys.modules.keys()), file=sys.stderr)
+"""
+"""A process that forks for every command line, as starting Python takes longer than most of them do."""
+
+
+@pytest.fixture(scope="module")
+def light() -> Iterator[subprocess.Popen[str]]:
+    with subprocess.Popen([sys.executable, "-c", LIGHT], stdin=-1, stdout=-1, text=True) as process:
+        yield process
+
 
 @pytest.mark.parametrize(
     ("line", "said"),
@@ -71,6 +99,9 @@ def script() -> Any:
         ("train joint --device gpu", "device is 'gpu': it must be auto, cpu, cuda"),
         ("train joint weighting:pcgrad weighting:dwa", "weighting is chosen twice: leave one out"),
         ("train joint --network deeplab-plain", "did you mean network:NAME?"),
+        ("train joint --tasks.depht.loss l1", "did you mean tasks.depth.loss:NAME?"),
+        ("train joint --tasks.depht.std 2", "did you mean --tasks.depth.std?"),
+        ("train joint --optimzer.momentum 0.9", "it belongs to optimizer:sgd"),
         ("train joint --tasks depth", "did you mean tasks.NAME:KIND?"),
         ("train joint tasks:depth", "tasks has names: write tasks.NAME:KIND"),
         ("train joint loss:l1", "there is tasks.semseg.loss, tasks.depth.loss"),
@@ -161,18 +192,13 @@ def script() -> Any:
         ("completion bsh", "did you mean bash?"),
     ],
 )
-def test_nothing_heavy_is_imported(line: str, said: str, tmp_path: Path) -> None:
-    code = f"""
-import sys
-from taskscape.cli import main
-try:
-    main({line.split()!r})
-finally:
-    print(*sorted({HEAVY!r} & sys.modules.keys()), file=sys.stderr)
-"""
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path, check=False)
-    assert not done.stderr.splitlines()[-1].strip()
-    shown = " ".join((done.stdout + done.stderr).split())
+def test_nothing_heavy_is_imported(line: str, said: str, light: subprocess.Popen[str], tmp_path: Path) -> None:
+    assert light.stdin is not None and light.stdout is not None
+    print(json.dumps([str(tmp_path), line.split()]), file=light.stdin, flush=True)
+    assert light.stdout.readline() == "done\n"
+    errors = (tmp_path / ".stderr").read_text()
+    assert not errors.splitlines()[-1].strip()
+    shown = " ".join(((tmp_path / ".stdout").read_text() + errors).split())
     assert said in shown
     assert shown.count("did you mean") <= 1
 
@@ -305,6 +331,21 @@ def test_pages_of_commands_are_written_as_those_of_recipes(
     for number, line in enumerate(lines):
         if line.startswith("  --"):
             assert line[34:].strip() or lines[number + 1][34:].strip(), f"{line} is not explained"
+
+
+LISTS = ["", *COMMANDS, "data", "recipes", "prepare", "sweep joint", "bench joint", "sweep joint --help all"]
+
+
+@pytest.mark.parametrize("columns", [80, 100, 200])
+@pytest.mark.parametrize("command", [*LISTS, *COMMAND_PAGES, "train joint", "train joint --help all"])
+def test_pages_and_lists_fit_the_terminal(
+    command: str, columns: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(columns))
+    words = command.split()
+    with suppress(SystemExit):
+        main(words if "--help" in words or words == ["recipes"] else [*words, "--help"])
+    assert max(map(len, capsys.readouterr().out.splitlines())) <= min(columns, 100)
 
 
 def function_of(command: str) -> Any:

@@ -133,12 +133,17 @@ def _terminate(signum: int, frame: FrameType | None) -> None:
 
 
 def _print_help() -> None:
+    from taskscape.commands.layout import filled, names
+
     print("Networks that predict several dense things from one image.\n\nusage: taskscape COMMAND ...\n")
-    for name, text in COMMANDS.items():
-        print(f"  {name:<12}{text}")
+    print("\n".join(names({f"  {name}": text for name, text in COMMANDS.items()})))
     print("\ntaskscape COMMAND --help describes one.")
-    print("--version prints the version. With any command, --threads N is the number of CPU cores to use, --quiet")
-    print("prints results and warnings only, --verbose details, and --debug shows where an error comes from.")
+    print(
+        filled(
+            "--version prints the version. With any command, --threads N is the number of CPU cores to use, --quiet "
+            "prints results and warnings only, --verbose details, and --debug shows where an error comes from."
+        )
+    )
 
 
 def _exit_code(error: Exception) -> int | None:

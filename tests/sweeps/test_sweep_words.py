@@ -64,7 +64,6 @@ def test_a_choice_that_is_given_several_times_is_an_axis() -> None:
             '--axis "--batch-size 4 --epochs 8" "--batch-size 8 --epochs 16"',
             {"batch_size": [("--batch-size", "4", "--epochs", "8"), ("--batch-size", "8", "--epochs", "16")]},
         ),
-        ("--optimizer.lr 1e-4 1e-3 --optimizer.lr 1e-2", {}),
     ],
 )
 def test_values_of_several_words(line: str, expected: dict[str, Any]) -> None:
@@ -86,6 +85,8 @@ def test_a_range_is_for_a_search() -> None:
     [
         ("joint --epochs 3", "nothing varies"),
         ("joint --optimizer.lr 1e-4 1e-4", "1e-4 stands there twice"),
+        ("joint --optimizer.lr 1e-4 --optimizer.lr 1e-3", "all its values after one, --optimizer.lr 1e-4 1e-3"),
+        ("joint --batch-size 4 --batch_size 4 --seeds 0 1", "--batch-size is given twice"),
         ("joint --optimizer.rl 1e-4 1e-3", "did you mean --optimizer.lr"),
         ("joint --precision bf16 fp61", "there is no 'fp61'"),
         ("joint --epochs 1 0", "epochs is 0"),

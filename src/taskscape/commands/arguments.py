@@ -6,6 +6,7 @@ without a flag.
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from itertools import takewhile
 from typing import Any
 
@@ -161,13 +162,20 @@ def _other_classes(name: str, tree: Iterable[Node]) -> str:
     return ""
 
 
-def _near(name: str, tree: Iterable[Node], also: Iterable[str]) -> str:
-    """Return the end of an error message: the flags most like this one, of those with the same last word if any."""
-    known = [*also, *(node.flag for node in tree if isinstance(node, Setting))]
-    known += [flag.removeprefix("--") for flag in GENERAL]
-    last = name.rpartition(".")[2]
+def _near(name: str, tree: Sequence[Node], also: Iterable[str]) -> str:
+    """Return the end of an error message: the flags and choices most like this, with the same last word if any."""
+    known = {flag: f"--{flag}" for flag in (*also, *(flag.removeprefix("--") for flag in GENERAL))}
+    for node in tree:
+        if isinstance(node, Setting):
+            known[node.flag] = f"--{node.flag}"
+        elif isinstance(node, Choice):
+            known[node.flag] = f"{node.path}:NAME"
+    place, _, last = name.rpartition(".")
     same = [flag for flag in known if flag.rpartition(".")[2] == last]
-    return nearest(f"--{name}", [f"--{flag}" for flag in same or known])
+    if same:
+        return nearest(name, same, known)
+    meant = get_close_matches(place, [node.flag for node in tree if isinstance(node, Choice)], 1) or [place]
+    return _other_classes(f"{meant[0]}.{last}", tree) or nearest(name, known, known)
 
 
 # -- places ------------------------------------------------------------------------------------------------------------

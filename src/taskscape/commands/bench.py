@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from taskscape.commands.experiment import parse
+from taskscape.commands.layout import filled, line, usage
 from taskscape.commands.parts import without
 from taskscape.commands.recipes import described_recipe, read_recipe
 from taskscape.commands.topics import asks_for_help, help_or_page
@@ -14,33 +15,34 @@ if TYPE_CHECKING:
     from taskscape.bench import Bench
     from taskscape.runs import Experiment
 
-_USAGE = """usage: taskscape bench RECIPE [--SETTING VALUE ...] [CHOICE:NAME ...]
+_USAGE = "taskscape bench RECIPE [--SETTING VALUE ...] [CHOICE:NAME ...]"
 
+_TEXT = """\
 Measure how fast a recipe trains on this machine: steps in bf16 and fp32 with both orders of memory, where the time of a
 step goes, the time that its convolutions take by themselves, images per second, and memory. Nothing is trained or kept.
 
 RECIPE and its settings are those of taskscape train; taskscape bench RECIPE --help TOPIC shows them too. With
---precision auto the fastest way is taken, as in a run.
+--precision auto the fastest way is taken, as in a run."""
 
-  --compiled                       Try compiled steps too, which takes minutes.
-  --no-memory                      Leave out the memory, which two more processes measure.
-  --json                           Print JSON instead of tables.
-"""
-
-SWITCHES = ("compiled", "no-memory", "json")
+SWITCHES = {
+    "compiled": "Try compiled steps too, which takes minutes.",
+    "no-memory": "Leave out the memory, which two more processes measure.",
+    "json": "Print JSON instead of tables.",
+}
 GIB = 2**30
 
 
 def main(arguments: Sequence[str]) -> None:
     if not arguments or asks_for_help(arguments):
-        print(help_or_page("bench", _USAGE, arguments))
+        flags = [one for name, text in SWITCHES.items() for one in line(f"--{name}", text)]
+        print(help_or_page("bench", "\n".join([*usage(_USAGE), "", filled(_TEXT), "", *flags, ""]), arguments))
         raise SystemExit(0)
     recipe, *rest = arguments
     if recipe.startswith("-"):
         raise ValueError(
             "what to measure comes first: a name of taskscape recipes, my.py:function or RUN/experiment.yaml"
         )
-    experiment = _experiment(recipe, without(rest, (), SWITCHES))
+    experiment = _experiment(recipe, without(rest, (), [*SWITCHES]))
     chosen = {name for name in SWITCHES if f"--{name}" in rest}
     os.environ.setdefault("KINETO_LOG_LEVEL", "99")  # torch's profiler prints about itself otherwise
     from taskscape.bench import bench

@@ -15,7 +15,8 @@ import tyro
 from taskscape.commands.arguments import Arguments, Place, read
 from taskscape.commands.flags import RefusedError, registry
 from taskscape.commands.kinds import expected, is_switch
-from taskscape.commands.lines import assignment, line, switches, usage, with_words, wrapped
+from taskscape.commands.layout import line, usage, wrapped
+from taskscape.commands.lines import assignment, switches, with_words
 from taskscape.commands.settings import Setting, nodes, plain
 from taskscape.serialization import bare
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import tyro
 
 from taskscape.commands.call import call
+from taskscape.commands.layout import usage
 from taskscape.commands.recipes import print_list, read_recipe
 from taskscape.serialization import nearest
 
@@ -19,11 +20,7 @@ if TYPE_CHECKING:
 Store = Annotated[Path, tyro.conf.arg(metavar="STORE", help="Folder of the store.")]
 Stores = Annotated[tuple[Path, ...], tyro.conf.arg(metavar="STORES...", help="Folders of the stores.")]
 
-_USAGE = """usage: taskscape data check|show STORES... [options]
-       taskscape data baseline STORE [options]
-
-Check or inspect packed stores, as taskscape prepare writes them:
-"""
+_USAGE = ("taskscape data check|show STORES... [options]", "taskscape data baseline STORE [options]")
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -31,7 +28,8 @@ def main(arguments: Sequence[str]) -> None:
     if action in ACTIONS:
         call(ACTIONS[action], rest, f"data {action}")
     elif action in ("-h", "--help"):
-        print(_USAGE)
+        print("\n".join(usage(*_USAGE)))
+        print("\nCheck or inspect packed stores, as taskscape prepare writes them:\n")
         print_list({name: (one.__doc__ or "").partition("\n")[0] for name, one in ACTIONS.items()})
         print("\ntaskscape data check --help describes one.")
         raise SystemExit(0)

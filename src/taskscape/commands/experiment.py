@@ -1,6 +1,6 @@
 """From the words of a command line to an experiment: choices first, then flags, then what these name outside."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple, get_args
@@ -49,7 +49,7 @@ class Asked(NamedTuple):
 
 
 def parse(
-    recipe: str, default: Any, arguments: Sequence[str], command: str = "train", own: Sequence[str] = ()
+    recipe: str, default: Any, arguments: Sequence[str], command: str = "train", own: Iterable[str] = ()
 ) -> Asked:
     """Return the experiment ``default`` with the choices and flags of the arguments, in whatever order they stand.
 
@@ -94,6 +94,21 @@ def parse(
         places = (node.path for node in nodes(base) if isinstance(node, Choice) and type(node.value) is refused.cls)
         place = next((f"{path}: " for path in places if path not in str(refused)), "")
         raise ValueError(f"{place}{refused}") from refused
+
+
+def scaled(
+    recipe: str, default: Any, arguments: Sequence[str], command: str = "train", own: Iterable[str] = ()
+) -> Asked:
+    """Return what ``parse`` does, of an experiment and its data as ``--scale small`` shrinks them where it is given.
+
+    Raises as ``parse``.
+    """
+    if dict(given(arguments)).get("scale") != "small":
+        return parse(recipe, default, arguments, command, own)
+    from taskscape.recipes.scale import small, small_store
+
+    asked = parse(recipe, small(default), arguments, command, own)
+    return asked._replace(experiment=replace(asked.experiment, data=small_store(asked.experiment.data)))
 
 
 def _implied(default: Any, choices: Sequence[tuple[str, str]], rest: Sequence[str]) -> list[tuple[str, str]]:

@@ -1,47 +1,15 @@
-"""Lines of the pages of help: a name in front and what it is beside it, values as one would write them."""
+"""Settings on the pages of help: flags and values as one would write them."""
 
-import shutil
-import textwrap
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from tyro import MISSING
 from tyro.constructors import PrimitiveConstructorSpec
 
 from taskscape.commands.kinds import expected, is_repeated, is_switch, known_words
+from taskscape.commands.layout import wrapped
 from taskscape.commands.settings import Choice, Entries, Node, Setting
 from taskscape.serialization import is_size, show_size
-
-INDENT = 34
-"""Columns of the names, before the texts."""
-
-
-def line(name: str, text: str, *, first_sentence: bool = False, one_line: bool = False) -> Iterator[str]:
-    """Return a name and what it is, beside it where there is room."""
-    if first_sentence:
-        text = text.partition(". ")[0].rstrip(".") + "." if text else ""
-    room = width() - INDENT
-    lines = (
-        [textwrap.shorten(text, room, placeholder=" …")]
-        if one_line
-        else textwrap.wrap(text, room, break_on_hyphens=False)
-    )
-    if len(name) > INDENT - 4:
-        yield f"  {name}"
-    else:
-        yield f"  {name:<{INDENT - 2}}{lines.pop(0) if lines else ''}".rstrip()
-    yield from (" " * INDENT + one for one in lines)
-
-
-def wrapped(text: str, indent: int = 0) -> list[str]:
-    """Return a text in lines."""
-    front = " " * indent
-    return textwrap.wrap(text, width(), initial_indent=front, subsequent_indent=front, break_on_hyphens=False)
-
-
-def usage(text: str) -> list[str]:
-    """Return the line that says how a command is written."""
-    return textwrap.wrap(f"usage: {text}", width(), subsequent_indent=" " * 8, break_on_hyphens=False)
 
 
 def switches(settings: list[Setting]) -> list[str]:
@@ -50,7 +18,7 @@ def switches(settings: list[Setting]) -> list[str]:
     if not of_switches:
         return []
     on, off = of_switches[0].flags
-    return ["", f"(on) and (off) are switches: --{on} turns one on, --{off} off."]
+    return ["", *wrapped(f"(on) and (off) are switches: --{on} turns one on, --{off} off.")]
 
 
 def assignment(node: Node) -> str:
@@ -90,8 +58,3 @@ def with_words(node: Setting) -> str:
     """Return the text of a setting, with the words that it may be."""
     words = known_words(node.kind)
     return f"{node.text} One of {', '.join(words)}.".strip() if words else node.text
-
-
-def width() -> int:
-    """Return the columns of a page."""
-    return max(60, min(100, shutil.get_terminal_size().columns))

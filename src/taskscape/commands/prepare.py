@@ -10,6 +10,7 @@ import tyro
 
 from taskscape.commands.call import HELP, call, checked
 from taskscape.commands.described import described, reader
+from taskscape.commands.layout import filled, usage
 from taskscape.commands.parts import On, portion_of, share
 from taskscape.commands.recipes import print_list
 from taskscape.commands.shared import if_interrupted, printed_warnings
@@ -18,19 +19,16 @@ from taskscape.serialization import load_name, nearest
 if TYPE_CHECKING:
     from taskscape.data.readers import RawData
 
-_USAGE = """usage: taskscape prepare NAME RAW OUT [options]
-
-Turn the raw data set NAME in folder RAW into a packed store OUT, which taskscape train reads:
+_TEXT = """Turn the raw data set NAME in folder RAW into a packed store OUT, which taskscape train reads:
 taskscape train RECIPE --data.path OUT. An interrupted run resumes.
 
-NAME is one of these, or a reader in a Python file of yours, such as my.py:MyData:
-"""
+NAME is one of these, or a reader in a Python file of yours, such as my.py:MyData:"""
 
 
 def main(arguments: Sequence[str]) -> None:
     name, *rest = arguments or ["--help"]
     if name in HELP:
-        print(_USAGE)
+        print("\n".join([*usage("taskscape prepare NAME RAW OUT [options]"), "", filled(_TEXT), ""]))
         print_list({f"  {name}": one["text"] for name, one in described()["readers"].items()})
         print("\ntaskscape prepare NAME --help lists the options of one.")
         if arguments:

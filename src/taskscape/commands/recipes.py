@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from taskscape.commands.call import call
+from taskscape.commands.layout import filled, names
 from taskscape.commands.published import published_sweeps
 from taskscape.imports import quick_imports
 from taskscape.serialization import load_name, nearest
@@ -45,30 +46,27 @@ def print_recipes(group: str = "", /) -> None:
     for name, listed in by_group().items():
         if group in ("", name):
             print_group(name, listed)
+    print()
     print(
-        "\nTrain one with taskscape train RECIPE, joint with another network with taskscape train NETWORK\n"
-        "(taskscape models lists them), or one of your own with taskscape train my.py:function.\n"
-        "With --scale small a published experiment takes minutes on two cores."
+        filled(
+            "Train one with taskscape train RECIPE, joint with another network with taskscape train NETWORK (taskscape "
+            "models lists them), or one of your own with taskscape train my.py:function. With --scale small a "
+            "published experiment takes minutes on two cores."
+        )
     )
 
 
 def print_group(group: str, listed: Mapping[str, Listed]) -> None:
-    """Print the recipes of a group: name, what each is and, where the group has a name, what was published."""
-    if not group:
-        print_list({name: one.text for name, one in listed.items()})
-        return
-    published = any(one.published for one in listed.values())
-    print(f"\n{group}{': the last column is what was published' if published else ''}")
-    names, texts = (max(map(len, column)) for column in (listed, (one.text for one in listed.values())))
-    for name, one in listed.items():
-        print(f"{name:<{names}}  {one.text:<{texts}}  {one.published}")
+    """Print the recipes of a group: name, what each is and what was published."""
+    if group:
+        print(f"\n{group}:")
+    published = {name: f" Published: {one.published}." if one.published else "" for name, one in listed.items()}
+    print_list({name: one.text + published[name] for name, one in listed.items()})
 
 
 def print_list(texts: Mapping[str, str]) -> None:
-    """Print names and what they are."""
-    width = max(map(len, texts))
-    for name, text in texts.items():
-        print(f"{name:<{width}}  {text}")
+    """Print names and what they are, in two columns."""
+    print("\n".join(names(texts)))
 
 
 def recipes() -> dict[str, str]:

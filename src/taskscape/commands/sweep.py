@@ -10,14 +10,15 @@ from uuid import uuid4
 
 import tyro
 
-from taskscape.commands.arguments import given, read
-from taskscape.commands.experiment import parse
+from taskscape.commands.arguments import read
+from taskscape.commands.experiment import parse, scaled
+from taskscape.commands.layout import filled, line, usage
 from taskscape.commands.parts import without
 from taskscape.commands.published import published_sweeps
 from taskscape.commands.recipes import described_recipe, print_list, read_recipe
 from taskscape.commands.settings import nodes
 from taskscape.commands.shared import if_interrupted
-from taskscape.commands.sweep_words import OWN, Variation, Words, own_and_others, take_apart
+from taskscape.commands.sweep_words import OWN, Variation, Words, not_replaced, own_and_others, take_apart
 from taskscape.commands.topics import asks_for_help, help_or_page, topic_of
 
 if TYPE_CHECKING:
@@ -25,36 +26,41 @@ if TYPE_CHECKING:
     from taskscape.sweeps import Axis, Executor, Sampler, Trial
     from taskscape.sweeps.sweep import Monitor, Outcomes
 
-_USAGE = """usage: taskscape sweep RECIPE [--SETTING VALUE VALUE ...] [CHOICE:NAME CHOICE:NAME ...] [--seeds SEED ...]
-       taskscape sweep NAME [--SETTING VALUE ...]
-       taskscape sweep --resume SWEEP
+_USAGE = (
+    "taskscape sweep RECIPE [--SETTING VALUE VALUE ...] [CHOICE:NAME CHOICE:NAME ...] [--seeds SEED ...]",
+    "taskscape sweep NAME [--SETTING VALUE ...]",
+    "taskscape sweep --resume SWEEP",
+)
 
-Train a recipe with many settings: all combinations of a grid, or those that a search proposes.
+_TEXT = """Train a recipe with many settings: all combinations of a grid, or those that a search proposes.
 
 RECIPE and its settings are those of taskscape train; taskscape sweep RECIPE --help TOPIC shows them too. A setting with
 several values is an axis of the sweep, as is a choice that is given several times:
 
-  taskscape sweep joint --optimizer.lr 1e-4 1e-3 weighting:fixed weighting:uncertainty --seeds 0 1 2
+  taskscape sweep joint --optimizer.lr 1e-4 1e-3 weighting:fixed weighting:dwa \\
+      --seeds 0 1 2
 
 A value of several words has commas: --weighting.weights depth=3,semseg=7 depth=5,semseg=5. A switch takes on and off.
-Every value is checked before the first run. The same command, or --resume, continues a sweep that was stopped.
+Every value is checked before the first run. The same command, or --resume, continues a sweep that was stopped."""
 
-  --out SWEEP       Folder of the sweep; by default sweeps/RECIPE-N. It has a run folder per run, index.html,
-                    results.csv and results.json.
-  --seeds SEED ...  Train each setting with these seeds; means and deviations are over them.
-  --axis "ARGUMENTS" ...
-                    Settings that vary together: --axis "--batch-size 4 --epochs 8" "--batch-size 8 --epochs 16".
-  --search N        Let Optuna propose N runs instead of a grid; --optimizer.lr 1e-5..1e-2 is a range. Runs that are
-                    worse than most after an epoch are ended early. Compared is the metric of --monitor.
-  --storage URL     Keep the search in this database, such as sqlite:///sweep.db; by default in a file of the sweep.
-  --workers N       Runs at a time; by default one per GPU. The threads are shared among them.
-  --on ray          Train on a Ray cluster, whose nodes share the file system: a GPU per run, where there are GPUs.
-  --address ADDRESS The cluster's address; by default that of the machine's own cluster, started where there is none.
-  --gpus-per-run N  GPUs of each run: 0.5 lets two runs share one, 2 takes two of a Ray cluster. By default 1.
-  --stack N         Train up to N runs of a worker at once, as one network with N sets of weights, where they differ in
-                    seed, weights of tasks, learning rate and the like: for small networks on a GPU.
-  --plan            Write the folders of a grid, and run nothing: for a scheduler of yours.
-"""
+_FLAGS = {
+    "--out SWEEP": "Folder of the sweep; by default sweeps/RECIPE-N. It has a run folder per run, index.html, "
+    "results.csv and results.json.",
+    "--seeds SEED ...": "Train each setting with these seeds; means and deviations are over them.",
+    '--axis "ARGUMENTS" ...': 'Settings that vary together: --axis "--batch-size 4 --epochs 8" "--batch-size 8 '
+    '--epochs 16".',
+    "--search N": "Let Optuna propose N runs instead of a grid; --optimizer.lr 1e-5..1e-2 is a range. Runs that are "
+    "worse than most after an epoch are ended early. Compared is the metric of --monitor.",
+    "--storage URL": "Keep the search in this database, such as sqlite:///sweep.db; by default in a file of the sweep.",
+    "--workers N": "Runs at a time; by default one per GPU. The threads are shared among them.",
+    "--on ray": "Train on a Ray cluster, whose nodes share the file system: a GPU per run, where there are GPUs.",
+    "--address ADDRESS": "The cluster's address; by default that of the machine's own cluster, started where there is "
+    "none.",
+    "--gpus-per-run N": "GPUs of each run: 0.5 lets two runs share one, 2 takes two of a Ray cluster. By default 1.",
+    "--stack N": "Train up to N runs of a worker at once, as one network with N sets of weights, where they differ in "
+    "seed, weights of tasks, learning rate and the like: for small networks on a GPU.",
+    "--plan": "Write the folders of a grid, and run nothing: for a scheduler of yours.",
+}
 
 PLAN = "sweep.json"
 """The file that says what a sweep is, in its folder."""
@@ -95,14 +101,16 @@ def main(arguments: Sequence[str]) -> None:
         recipe, kept = _read_plan(folder)
         _sweep(recipe, [*kept, *_executing(own)], out=folder)
         return
-    recipe, fixed = _published(recipe)
-    _sweep(recipe, [*fixed, *rest])
+    recipe, published = _published(recipe)
+    _sweep(recipe, rest, published)
 
 
 def _print_help(arguments: Sequence[str]) -> None:
     """Print how sweeps are written and which are published, or a page of a recipe's settings."""
     recipe, *rest = arguments or ["--help"]
-    print(help_or_page("sweep", _USAGE, [_published(recipe)[0], *rest]))
+    flags = [one for name, text in _FLAGS.items() for one in line(name, text)]
+    text = "\n".join([*usage(*_USAGE), "", filled(_TEXT), "", *flags, ""])
+    print(help_or_page("sweep", text, [_published(recipe)[0], *rest]))
     if recipe.startswith("-") or topic_of(rest) is None:
         print("NAME is a published sweep:\n")
         print_list({name: one.text for name, one in published_sweeps().items()})
@@ -110,14 +118,16 @@ def _print_help(arguments: Sequence[str]) -> None:
 
 def _published(name: str) -> tuple[str, list[str]]:
     """Return the recipe of a published sweep and its arguments; any other name is that of a recipe itself."""
-    published = published_sweeps().get(name.replace("-", "_")) or published_sweeps().get(name)
+    published = published_sweeps().get(name.replace("_", "-"))
     return (name, []) if published is None else (published.recipe, shlex.split(published.arguments))
 
 
-def _sweep(recipe: str, arguments: Sequence[str], out: Path | None = None) -> None:
+def _sweep(recipe: str, arguments: Sequence[str], published: Sequence[str] = (), out: Path | None = None) -> None:
     stand_in = described_recipe(recipe, published_sweeps())
     default = read_recipe(recipe) if stand_in is None else stand_in
-    own, others = own_and_others(arguments, [field.name for field in fields(default)])
+    names = [field.name for field in fields(default)]
+    arguments = [*not_replaced(published, arguments, names), *arguments]
+    own, others = own_and_others(arguments, names)
     if "resume" in own:
         raise ValueError(f"a sweep is resumed with its own settings: taskscape sweep --resume {own['resume'][0]}")
     of_sweep = _own_words(own)
@@ -125,12 +135,7 @@ def _sweep(recipe: str, arguments: Sequence[str], out: Path | None = None) -> No
     _check_values(recipe, default, words)
     options = tyro.cli(_Options, args=of_sweep, prog="taskscape sweep", add_help=False)
     _check_options(options, words)
-    if "scale" in dict(given(others)):
-        from taskscape.recipes.scale import small
-
-        real = small(read_recipe(recipe))
-    else:
-        real = read_recipe(recipe)
+    real = read_recipe(recipe)
     folder = out or options.out or _fresh(recipe)
     study = _write_plan(folder, recipe, arguments, own)
     _Run(recipe, real, words, options, folder, study).run()
@@ -287,7 +292,7 @@ class _Run:
 
     def experiment(self, words: Sequence[str]) -> "Experiment":
         """Return the experiment of a trial."""
-        experiment: Experiment = parse(self.recipe, self.default, [*self.words.common, *words]).experiment
+        experiment: Experiment = scaled(self.recipe, self.default, [*self.words.common, *words], "sweep").experiment
         return experiment
 
     def command(self, trial: "Trial") -> str:

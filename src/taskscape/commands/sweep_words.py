@@ -81,6 +81,11 @@ def parts(arguments: Sequence[str], names: Sequence[str]) -> Iterator[tuple[str,
         yield flag, words
 
 
+def _written(flag: str, words: Sequence[str]) -> list[str]:
+    """Return a part as it stands on a command line."""
+    return [flag + words[0]] if flag.endswith(":") else [f"--{flag}", *words]
+
+
 def own_and_others(arguments: Sequence[str], names: Sequence[str]) -> tuple[dict[str, list[str]], list[str]]:
     """Return the sweep's own flags, and the parts of all others as one list of arguments.
 
@@ -91,7 +96,7 @@ def own_and_others(arguments: Sequence[str], names: Sequence[str]) -> tuple[dict
     axes = 0
     for flag, words in parts(arguments, names):
         if flag not in OWN:
-            others += [flag + words[0]] if flag.endswith(":") else [f"--{flag}", *words]
+            others += _written(flag, words)
             continue
         takes = OWN[flag]
         if (takes is not None and len(words) != takes) or (takes is None and not words):
@@ -107,6 +112,26 @@ def own_and_others(arguments: Sequence[str], names: Sequence[str]) -> tuple[dict
     return own, others
 
 
+def not_replaced(published: Sequence[str], further: Sequence[str], names: Sequence[str]) -> list[str]:
+    """Return the arguments of a published sweep that further ones do not set again; an axis of several goes as one."""
+    again = _set(further, names)
+    kept: list[str] = []
+    for flag, words in parts(published, names):
+        argument = _written(flag, words)
+        if not again & _set(argument, names):
+            kept += argument
+    return kept
+
+
+def _set(arguments: Sequence[str], names: Sequence[str]) -> set[str]:
+    """Return the paths of the settings and choices that arguments set, also together by ``--axis``."""
+    found: set[str] = set()
+    for flag, words in parts(arguments, names):
+        within = [_set(shlex.split(word), names) for word in words] if flag == "axis" else []
+        found |= set().union(*within) if within else {underscored(flag)}
+    return found
+
+
 def take_apart(default: Any, own: dict[str, list[str]], others: Sequence[str], *, search: bool) -> Words:
     """Return what varies and what does not; ``default`` is the recipe's experiment, or a stand-in.
 
@@ -118,8 +143,11 @@ def take_apart(default: Any, own: dict[str, list[str]], others: Sequence[str], *
     for flag, words in parts(others, names):
         if flag.endswith(":"):
             choices.setdefault(flag.removesuffix(":"), []).extend(words)
+        elif flag in flags:
+            values = " ".join(dict.fromkeys([*flags[flag], *words]))
+            raise ValueError(f"--{flag} is given twice: write all its values after one, --{flag} {values}".rstrip())
         else:
-            flags[flag] = words  # the last one counts, as for taskscape train
+            flags[flag] = words
     common = [f"{path}:{values[0]}" for path, values in choices.items() if len(values) == 1]
     variations = [
         _labeled(path, [(value, (f"{path}:{value}",)) for value in values])

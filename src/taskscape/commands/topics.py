@@ -8,7 +8,8 @@ from taskscape.commands.call import HELP
 from taskscape.commands.choices import chosen, split
 from taskscape.commands.described import described
 from taskscape.commands.experiment import OF_RECIPE, RUN_FLAGS, RUN_SETTINGS
-from taskscape.commands.lines import assignment, line, switches, usage, with_words, wrapped
+from taskscape.commands.layout import line, usage, wrapped
+from taskscape.commands.lines import assignment, switches, with_words
 from taskscape.commands.recipes import described_recipe, read_recipe, recipes
 from taskscape.commands.settings import Choice, Entries, Node, Setting, nodes, summary
 from taskscape.serialization import nearest

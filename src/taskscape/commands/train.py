@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
-from taskscape.commands.arguments import given
 from taskscape.commands.call import HELP, call
-from taskscape.commands.experiment import parse
+from taskscape.commands.experiment import parse, scaled
+from taskscape.commands.layout import filled, usage
 from taskscape.commands.recipes import by_group, described_recipe, print_group, read_recipe
 from taskscape.commands.shared import if_interrupted, require_run
 from taskscape.commands.topics import asks_for_help, help_of
@@ -20,14 +20,13 @@ if TYPE_CHECKING:
     from taskscape.run_folder.result import Result
     from taskscape.runs import Experiment
 
-_USAGE = """usage: taskscape train RECIPE [--SETTING VALUE ...] [CHOICE:NAME ...] [--out RUN]
-       taskscape train --resume RUN
+_USAGE = ("taskscape train RECIPE [--SETTING VALUE ...] [CHOICE:NAME ...] [--out RUN]", "taskscape train --resume RUN")
 
+_TEXT = """\
 Train a recipe into the folder RUN, evaluate it there and write a report; or resume a run with its own settings.
 
 RECIPE is one of these, the name of a network (joint with that network; taskscape models lists them), a function in a
-file of yours (my.py:function), or a saved experiment (RUN/experiment.yaml):
-"""
+file of yours (my.py:function), or a saved experiment (RUN/experiment.yaml):"""
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -35,10 +34,10 @@ def main(arguments: Sequence[str]) -> None:
     if not first.startswith("-"):
         start(first, arguments[1:])
     elif first in HELP:
-        print(_USAGE)
+        print("\n".join([*usage(*_USAGE), "", filled(_TEXT), ""]))
         print_group("", by_group()[""])
         print("\nor a published experiment, which taskscape recipes lists:")
-        print(", ".join(f"{group}/..." for group in by_group() if group))
+        print(filled(", ".join(f"{group}/..." for group in by_group() if group)))
         print("\ntaskscape train RECIPE --help shows the settings of one.")
         raise SystemExit(0)
     elif first.partition("=")[0] == "--resume":
@@ -70,14 +69,7 @@ def start(recipe: str, arguments: Sequence[str]) -> None:
         raise SystemExit(0)
     if (stand_in := described_recipe(recipe)) is not None:
         parse(recipe, stand_in, arguments)  # what is wrong is found before torch is imported
-    default = read_recipe(recipe)
-    if dict(given(arguments)).get("scale") == "small":
-        from taskscape.recipes.scale import small, small_store
-
-        experiment, out, resume, _ = parse(recipe, small(default), arguments)
-        experiment = replace(experiment, data=small_store(experiment.data))
-    else:
-        experiment, out, resume, _ = parse(recipe, default, arguments)
+    experiment, out, resume, _ = scaled(recipe, read_recipe(recipe), arguments)
     if resume is None:
         from taskscape.run_folder.fresh import short_name
 

@@ -1,0 +1,65 @@
+"""Pages of help in lines that fit the terminal."""
+
+import re
+import shutil
+import textwrap
+from collections.abc import Iterator, Mapping
+
+INDENT = 34
+"""Columns of the names, before the texts."""
+
+_UNBROKEN = "\N{NO-BREAK SPACE}"
+
+
+def line(name: str, text: str, *, first_sentence: bool = False, one_line: bool = False) -> Iterator[str]:
+    """Return a name and what it is, beside it where there is room."""
+    if first_sentence:
+        text = text.partition(". ")[0].rstrip(".") + "." if text else ""
+    room = width() - INDENT
+    lines = (
+        [textwrap.shorten(text, room, placeholder=" …")]
+        if one_line
+        else textwrap.wrap(text, room, break_on_hyphens=False)
+    )
+    if len(name) > INDENT - 4:
+        yield f"  {name}"
+    else:
+        yield f"  {name:<{INDENT - 2}}{lines.pop(0) if lines else ''}".rstrip()
+    yield from (" " * INDENT + one for one in lines)
+
+
+def wrapped(text: str, indent: int = 0) -> list[str]:
+    """Return a text in lines."""
+    front = " " * indent
+    return textwrap.wrap(text, width(), initial_indent=front, subsequent_indent=front, break_on_hyphens=False)
+
+
+def filled(text: str) -> str:
+    """Return a text with its paragraphs in lines, but an indented one, such as an example, as it is."""
+    paragraphs = text.split("\n\n")
+    return "\n\n".join(one if one.startswith(" ") else "\n".join(wrapped(one)) for one in paragraphs)
+
+
+def usage(*ways: str) -> list[str]:
+    """Return the lines that say how a command is written, in each of its ways; brackets are not parted."""
+    kept = (re.sub(r"\[[^]]*\]", lambda found: found[0].replace(" ", _UNBROKEN), way) for way in ways)
+    lines = (
+        textwrap.wrap(way, width(), initial_indent=" " * 7, subsequent_indent=" " * 8, break_on_hyphens=False)
+        for way in kept
+    )
+    text = "\n".join(one for way in lines for one in way).replace(_UNBROKEN, " ")
+    return f"usage: {text.lstrip()}".splitlines()
+
+
+def names(texts: Mapping[str, str]) -> Iterator[str]:
+    """Return names and what they are, in two columns."""
+    indent = max(map(len, texts)) + 2
+    for name, text in texts.items():
+        first, *more = textwrap.wrap(text, width() - indent, break_on_hyphens=False) or [""]
+        yield f"{name:<{indent}}{first}".rstrip()
+        yield from (" " * indent + one for one in more)
+
+
+def width() -> int:
+    """Return the columns of a page."""
+    return max(60, min(100, shutil.get_terminal_size().columns))
