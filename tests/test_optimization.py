@@ -9,7 +9,7 @@ from torch import nn
 
 from taskscape import models
 from taskscape.serialization import structure, unstructure
-from taskscape.training import optimization
+from taskscape.training import fused
 from taskscape.training.optimization import (
     OPTIMIZERS,
     SCHEDULES,
@@ -178,8 +178,8 @@ def test_torch_gathers_the_tensors_of_a_step_where_they_are_brought_into_order(
 ) -> None:
     """In a method that is not public: if torch did without it, a step would take longer, and no result would say so."""
     ordered: list[torch.Tensor] = []
-    in_order = optimization._in_order
-    monkeypatch.setattr(optimization, "_in_order", lambda x: ordered.append(x) or in_order(x))
+    in_order = fused._in_order
+    monkeypatch.setattr(fused, "_in_order", lambda x: ordered.append(x) or in_order(x))
     parameter = nn.Parameter(torch.ones(5, 7, 3, 3).contiguous(memory_format=torch.channels_last))
     parameter.grad = torch.ones_like(parameter)
     optimizer = config.build([{"params": [parameter]}])

@@ -10,7 +10,7 @@ from taskscape.batch import Target
 from taskscape.losses.base import at_least_float32
 from taskscape.losses.laplace import Laplace
 from taskscape.losses.likelihood import width_of
-from taskscape.metrics.depth import Pixels
+from taskscape.metrics.depth_pixels import Pixels
 from taskscape.tasks.distributions.base import Distribution, Estimate
 
 if TYPE_CHECKING:

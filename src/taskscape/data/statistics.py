@@ -1,0 +1,136 @@
+"""Statistics of a packed store: what its fields hold in numbers. Each modality knows its own."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from taskscape.data.alignment import Alignment, Contrast, contrast
+from taskscape.data.manifest import IMAGE
+from taskscape.data.store import Store
+from taskscape.data.twins import Twins
+from taskscape.modalities import Modality
+from taskscape.modalities.base import Array, Counts, Mask
+
+
+@dataclass
+class FieldStatistics:
+    """What one field of a split holds."""
+
+    valid: float
+    """Share of pixels with a label."""
+    without: list[str]
+    """Names of the images without a single labelled pixel."""
+    histogram: Counts
+    """Pixels per bin of the modality, and what its ``histogram`` counts besides."""
+    median: float | None
+    """Median over the images of each one's median; None for a modality without."""
+    observed: Mapping[str, Mapping[str, float]]
+    """The numbers of the modality's ``observe``, by what they measure and the image's name."""
+    alignment: Alignment
+    """How its edges lie on those of the images."""
+
+
+@dataclass
+class SplitStatistics:
+    """What one split holds."""
+
+    images: int
+    mean_image: npt.NDArray[np.float64]
+    """(H, W, 3) RGB in 0..1."""
+    fields: dict[str, FieldStatistics]
+    """The labels; the image is not among them."""
+    image: FieldStatistics
+
+
+class SplitSums:
+    """Adds up one split."""
+
+    def __init__(self, store: Store, fields: tuple[str, ...]) -> None:
+        self.store = store
+        self.mean = np.zeros((*store.size, 3))
+        self.images = 0
+        self.image = _FieldSums(store.manifest.fields[IMAGE])
+        self.fields = {name: _FieldSums(store.fields[name]) for name in fields}
+
+    def add(self, indices: Iterable[int], twins: Twins | None = None) -> None:
+        """Add some images, to the twins as well."""
+        some = list(indices)
+        batch = self.store.gather(some, tuple(self.fields), torch.device("cpu"))
+        self.mean += batch.image.permute(0, 2, 3, 1).numpy().sum(0, dtype=np.float64)
+        self.images += len(some)
+        names = [self.store.names[index] for index in some]
+        everywhere = np.ones(self.store.size, np.bool_)
+        images = self.image.modality.to_array(batch.image)
+        labels = {
+            field: (sums.modality.to_array(batch.targets[field].value), batch.targets[field].valid.numpy())
+            for field, sums in self.fields.items()
+        }
+        for position, (name, image) in enumerate(zip(names, images, strict=True)):
+            self.image.add(name, image, everywhere)
+            image_contrast = contrast(image)
+            if twins is not None:
+                twins.add_image(f"{self.store.split}/{name.removeprefix(f'{self.store.split}/')}", image)
+            for label, (values, valid) in labels.items():
+                self.fields[label].add(name, values[position], valid[position], image_contrast)
+                for other, (known, here) in labels.items():
+                    both = (values[position], valid[position]), (known[position], here[position])
+                    if other != label and both[0][1].any() and both[1][1].any():
+                        self.fields[label].relate(name, both[0], self.fields[other].modality, both[1])
+                if twins is not None:
+                    twins.add_label(label, values[position], valid[position])
+
+    def statistics(self) -> SplitStatistics:
+        """Return what was added up."""
+        pixels = self.images * self.store.size[0] * self.store.size[1]
+        return SplitStatistics(
+            images=self.images,
+            mean_image=self.mean / self.images,
+            fields={name: sums.statistics(pixels) for name, sums in self.fields.items()},
+            image=self.image.statistics(pixels),
+        )
+
+
+class _FieldSums:
+    """Adds up one field of a split."""
+
+    def __init__(self, modality: Modality) -> None:
+        self.modality = modality
+        self.pixels = 0
+        self.without: list[str] = []
+        self.histogram = modality.histogram(np.zeros((0, *modality.shape), modality.dtype))
+        self.medians: list[float] = []
+        self.observed: dict[str, dict[str, float]] = defaultdict(dict)
+        self.alignment = Alignment()
+
+    def add(self, name: str, values: Array, valid: Mask, image: Contrast | None = None) -> None:
+        """Add the values of one image; for a label, the contrast of the image too."""
+        if not valid.any():
+            self.without.append(name)
+            return
+        pixels = values[valid]
+        self.pixels += len(pixels)
+        self.histogram += self.modality.histogram(pixels)
+        median = self.modality.median(pixels)
+        if median is not None:
+            self.medians.append(median)
+        for what, number in self.modality.observe(values, valid).items():
+            self.observed[what][name] = number
+        edges = None if image is None else self.modality.edges(values, valid)
+        if image is not None and edges is not None:
+            self.alignment.add(name, image, edges)
+
+    def relate(self, name: str, label: tuple[Array, Mask], other: Modality, known: tuple[Array, Mask]) -> None:
+        """Add what one image's label says together with that of another field."""
+        for what, number in self.modality.relate(*label, other, known).items():
+            self.observed[what][name] = number
+
+    def statistics(self, pixels: int) -> FieldStatistics:
+        """Return what was added up of a split of so many pixels."""
+        median = float(np.median(self.medians)) if self.medians else None
+        return FieldStatistics(
+            self.pixels / pixels, self.without, self.histogram, median, dict(self.observed), self.alignment
+        )

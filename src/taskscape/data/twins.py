@@ -1,0 +1,101 @@
+"""Images, and labels, that occur more than once in a store."""
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+
+import numpy as np
+
+from taskscape.data.duplicates import fingerprint, near_duplicates
+from taskscape.modalities import Modality
+from taskscape.modalities.base import Array, Mask
+
+
+class Twins:
+    """Finds images, and labels, that are the same."""
+
+    def __init__(self, fields: Mapping[str, Modality]) -> None:
+        self.images: list[str] = []
+        """``SPLIT/NAME`` of each."""
+        self.digests: list[bytes] = []
+        self.hashes: list[int] = []
+        self.thumbnails: list[Array] = []
+        self.labels: dict[str, dict[bytes, list[int]]] = {name: defaultdict(list) for name in fields}
+        """Per field: the images by the digest of their label."""
+
+    def add_image(self, name: str, image: Array) -> None:
+        """Add an image, (H, W, 3) uint8, by its name ``SPLIT/NAME``."""
+        code, thumbnail = fingerprint(image)
+        self.images.append(name)
+        self.digests.append(_digest(image))
+        self.hashes.append(code)
+        self.thumbnails.append(thumbnail)
+
+    def add_label(self, field: str, values: Array, valid: Mask) -> None:
+        """Add a label of the image that was added last."""
+        pixels = values[valid]
+        if len(pixels) and (pixels != pixels[0]).any():
+            self.labels[field][_digest(values, valid)].append(len(self.images) - 1)
+
+    def warnings(self) -> list[str]:
+        """Return what is to be said of images and labels that occur more than once."""
+        return [*self._same_images(), *self._alike(), *self._same_labels()]
+
+    def _same_images(self) -> Iterable[str]:
+        by_digest: dict[bytes, list[str]] = defaultdict(list)
+        for digest, name in zip(self.digests, self.images, strict=True):
+            by_digest[digest].append(name)
+        groups = [names for names in by_digest.values() if len(names) > 1]
+        across = [names for names in groups if len(set(map(_split, names))) > 1]
+        within = [names for names in groups if len(set(map(_split, names))) == 1]
+        if across:
+            first, second = across[0][0], next(name for name in across[0] if _split(name) != _split(across[0][0]))
+            yield (
+                f"{len(across)} images are in two splits, such as {first} = {second}: results on them say nothing, "
+                "leave them in one"
+            )
+        if within:
+            yield (
+                f"{len(within)} images occur twice in a split, such as {' = '.join(within[0][:2])}: leave one of each, "
+                "unless they are meant to count twice"
+            )
+
+    def _alike(self) -> Iterable[str]:
+        pairs = [
+            (self.images[a], self.images[b])
+            for a, b in near_duplicates(self.hashes, self.thumbnails)
+            if self.digests[a] != self.digests[b]
+        ]
+        across = [pair for pair in pairs if _split(pair[0]) != _split(pair[1])]
+        within = [pair for pair in pairs if _split(pair[0]) == _split(pair[1])]
+        if across:
+            yield (
+                f"{len({b for _, b in across})} images are nearly the same as one of another split, such as "
+                f"{' and '.join(across[0])}: results on them say little, keep frames of one scene in one split"
+            )
+        if within:
+            yield (
+                f"{len({b for _, b in within})} images are nearly the same as another of their split, such as "
+                f"{' and '.join(within[0])}: they add little, and a split by order keeps them together"
+            )
+
+    def _same_labels(self) -> Iterable[str]:
+        for name, groups in self.labels.items():
+            shared = [some for some in groups.values() if len({self.digests[index] for index in some}) > 1]
+            if shared:
+                first, second = (self.images[index] for index in shared[0][:2])
+                yield (
+                    f"{sum(map(len, shared))} images share their {name} label with another image, such as {first} and "
+                    f"{second}: check that every label belongs to its image"
+                )
+
+
+def _split(name: str) -> str:
+    return name.partition("/")[0]
+
+
+def _digest(*arrays: Array) -> bytes:
+    digest = hashlib.blake2b(digest_size=16)
+    for array in arrays:
+        digest.update(np.ascontiguousarray(array).data)
+    return digest.digest()
