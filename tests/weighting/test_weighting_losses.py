@@ -11,6 +11,7 @@ from taskscape.weighting import (
     BalancingContext,
     DWAConfig,
     FAMOConfig,
+    Fixed,
     FixedConfig,
     GeometricConfig,
     GradNormConfig,
@@ -38,6 +39,12 @@ def test_fixed() -> None:
     np.testing.assert_allclose(weights, [1, 0.25, 1])
     np.testing.assert_allclose(gradient, q.gradients().T @ [1, 0.25, 1])
     np.testing.assert_allclose([u.grad.item() for u in q.own], q.own_gradients() * [1, 0.25, 1])
+
+
+def test_fixed_weights_are_on_the_device_of_the_losses() -> None:
+    fixed = FixedConfig({"depth": 0.25}).build(TASKS).to("meta")
+    assert isinstance(fixed, Fixed) and not fixed.state_dict()
+    assert fixed.weights(dict.fromkeys(TASKS, torch.ones((), device="meta"))).device.type == "meta"
 
 
 class TestDWA:

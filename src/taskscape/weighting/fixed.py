@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -36,7 +36,16 @@ class Fixed(WeightedSum, config=FixedConfig):
     """Fixed weights: ``Fixed(["semseg", "depth"], weights={"depth": 0.4})``."""
 
     config: FixedConfig
+    values: Tensor
+    """(tasks,): on the device of the losses, so that no step waits for a copy to a GPU."""
+
+    def __init__(
+        self, tasks: Sequence[str], config: FixedConfig | None = None, *, seed: int = 0, **options: Any
+    ) -> None:
+        super().__init__(tasks, config, **options)
+        values = torch.tensor([self.config.weights.get(task, 1.0) for task in tasks])
+        self.register_buffer("values", values, persistent=False)
 
     @override
     def weights(self, losses: Losses) -> Tensor:
-        return torch.tensor([self.config.weights.get(task, 1.0) for task in losses])
+        return self.select(losses, self.values)
