@@ -25,11 +25,18 @@ def test_levels_are_as_large_as_they_say(name: str, output_stride: int) -> None:
     with torch.no_grad():
         pyramid = encoder(torch.rand(1, 3, 75, 130))
     assert max(encoder.strides) == output_stride
-    for level, channels, stride in zip(pyramid, encoder.channels, encoder.strides, strict=True):
-        height, width = level.shape[-2:]
-        assert level.shape[1] == channels
-        assert abs(height - 75 / stride) <= 1
-        assert abs(width - 130 / stride) <= 1
+    assert [tuple(level.shape) for level in pyramid] == [
+        (1, channels, -(-75 // stride), -(-130 // stride))
+        for channels, stride in zip(encoder.channels, encoder.strides, strict=True)
+    ]
+
+
+def test_patches_cover_the_image() -> None:
+    """Its last row and column too, where its sides are no multiples of a patch."""
+    image = torch.rand(1, 3, 75, 130, requires_grad=True)
+    for level in Encoder("convnext_atto").eval()(image):
+        (gradient,) = torch.autograd.grad(level.square().sum(), image, retain_graph=True)
+        assert gradient[..., -1, :].abs().sum() > 0 and gradient[..., -1].abs().sum() > 0
 
 
 @pytest.mark.parametrize("name", ["resnet10t", "mobilenetv3_small_050", "tf_efficientnet_lite0", "convnext_atto"])

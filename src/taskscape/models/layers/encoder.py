@@ -325,7 +325,10 @@ def _remedy(name: str, output_stride: int, pretrained: bool, error: Exception) -
             f"network.pretrained: the weights of {name} could not be fetched from the hub ({error}); "
             "download a checkpoint of this model elsewhere and give its path"
         )
-    return (
-        f"network.encoder: {name} cannot be built with output_stride {output_stride} ({error}); "
-        "set it to 32 to take the encoder as it is, or choose another encoder"
-    )
+    reason = f" ({error})" if str(error) else ""
+    if output_stride != 32:
+        return (
+            f"network.encoder: {name} cannot be built with output_stride {output_stride}, timm dilates no such "
+            f"model{reason}; set it to 32 to take the encoder as it is, or choose another encoder"
+        )
+    return f"network.encoder: {name} cannot be built{reason}; choose another encoder"

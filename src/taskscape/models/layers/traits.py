@@ -9,8 +9,8 @@ from torch import Tensor
 from taskscape.imports import late_compiler, quick_imports
 from taskscape.models.layers.meta import without_numbers
 
-_ODD, _EVEN, _STEP = (75, 130), (96, 160), 32
-"""Sizes of images to try: one that few models foresee, and one in steps that all with halved maps take."""
+_ODD, _STEP = (75, 130), 32
+"""A size of images to try that few models foresee, and the step that all with halved maps take."""
 
 
 class Traits(NamedTuple):
@@ -21,7 +21,7 @@ class Traits(NamedTuple):
     strides: tuple[int, ...]
     """Input pixels per feature of each level."""
     step: int
-    """Sides of images must be multiples of this."""
+    """Sides of images must be multiples of this, or maps would not reach the lower and right edges."""
     size: tuple[int, int] | None
     """The one size of images that the model takes; None where it takes any."""
     channels_last: bool
@@ -43,13 +43,17 @@ def traits(name: str) -> Traits:
         return plain
     fixed = tuple(model.pretrained_cfg["input_size"][1:])
     channels_last = str(getattr(model, "output_fmt", "NCHW")).endswith("NHWC")
-    for size, step, only in ((_ODD, 1, None), (_EVEN, _STEP, None), (fixed, 1, fixed)):
+    steps = max(_STEP, *strides)
+    for size, step, only in ((_ODD, 1, None), ((3 * steps, 5 * steps), steps, None), (fixed, 1, fixed)):
         try:
             with torch.no_grad(), without_numbers():
                 maps: list[Tensor] = model.eval()(torch.zeros(1, 3, *size, device="meta"))
         except Exception:  # noqa: S112, PERF203, RUF100  # torch and timm raise anything where a size does not fit
             continue
         found = tuple(x.shape[-1 if channels_last else 1] for x in maps)
+        sides = [tuple(x.shape[1:3] if channels_last else x.shape[2:]) for x in maps]
+        if size == _ODD and sides != [tuple(-(-side // stride) for side in _ODD) for stride in strides]:
+            continue  # as a stem of patches, which leaves out what is no whole patch
         return Traits(found, strides, step, only, channels_last, is_plain=False, interpolates=False)
     return Traits(channels, strides, 1, None, channels_last, is_plain=False, interpolates=False)
 
