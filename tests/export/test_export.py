@@ -234,6 +234,12 @@ def test_an_earlier_export_stays_where_one_fails(
     assert not (tmp_path / "new").exists()
 
 
+def test_another_format_has_a_folder_of_its_own(run: Path, exported: Exported) -> None:
+    folder = exported.path.parent
+    with pytest.raises(ValueError, match=r"has an export of --to torch, whose about.json.* --out"):
+        export.export(run, "onnx", folder)
+
+
 def test_what_is_wrong_is_said_at_once(run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ValueError, match="did you mean onnx"):
         export.export(run, "onx", tmp_path)

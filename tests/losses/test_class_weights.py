@@ -67,7 +67,9 @@ def test_a_run_computes_them_and_saves_the_numbers(store: Path, tmp_path: Path) 
     ids = train.gather(range(len(train)), ["semseg"], torch.device("cpu")).targets["semseg"].value
     part = [(ids == id_).double().mean().item() for id_ in range(2)]
     assert filled.class_weights == pytest.approx([1 / math.log(1.02 + p) for p in part], rel=1e-5)
-    assert len(said) == 1 and "tasks.semseg: class weights by inverse-log" in said[0]
+    names = train.fields["semseg"].classes.classes
+    assert len(said) == 1 and said[0].startswith("tasks.semseg: class weights by inverse-log, from ")
+    assert all(f" of {name}" in said[0] for name in names)
     runs.train(experiment, tmp_path, quiet=True)
     saved = read_experiment(tmp_path).tasks["semseg"].loss
     assert saved == filled

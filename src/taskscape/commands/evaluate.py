@@ -7,7 +7,7 @@ from typing import Annotated
 import tyro
 
 from taskscape.commands.call import call
-from taskscape.commands.shared import Run, TtaAs, chosen_tta, if_interrupted, require_run
+from taskscape.commands.shared import Run, TtaAs, chosen_tta, if_interrupted, require_run, require_store
 from taskscape.imports import quick_imports
 
 
@@ -49,10 +49,7 @@ def evaluate(
         device: Where to compute: auto (a GPU when there is one), cpu, cuda, cuda:1 or mps.
     """
     require_run(run)
-    if data is not None:
-        from taskscape.data.place import require_store
-
-        require_store(data)
+    require_store("data", data)
     with quick_imports():
         from taskscape import runs
     from taskscape.report import print_metrics, without_tta

@@ -1,6 +1,6 @@
 """From the words of a command line to an experiment: choices first, then flags, then what these name outside."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple, get_args
@@ -12,7 +12,7 @@ from taskscape.commands.choices import chosen, split
 from taskscape.commands.encoders import require_encoder
 from taskscape.commands.flags import RefusedError, registry
 from taskscape.commands.settings import Choice, Setting, by_flag, nodes
-from taskscape.commands.shared import require_run
+from taskscape.commands.shared import require_run, require_store
 
 OptionalRun = Annotated[Path | None, tyro.conf.arg(metavar="RUN")]
 NewRun = Annotated[Path | None, tyro.conf.arg(metavar="RUN", aliases=["--run"])]
@@ -37,6 +37,10 @@ RUN_SETTINGS = [
 
 OUTPUTS = frozenset({"data.folder"})
 """Settings that name what is made where it is not there."""
+
+
+OF_STORES = ("packed", "part", "mixed")
+"""The sources of data that are made of packed stores."""
 
 
 class Asked(NamedTuple):
@@ -74,6 +78,8 @@ def parse(
     settings = by_flag(nodes(base))
     for flag, value in named.items():
         _require(flag, value, settings.get(flag))
+    for flag, store in _stores(base.data, words.flags):
+        require_store(flag, store)
 
     def options(
         experiment: Annotated[type(base), tyro.conf.arg(name="", help="")] = base,  # type: ignore[valid-type]
@@ -136,6 +142,14 @@ def _require(flag: str, value: str, setting: Setting | None) -> None:
         check_device_name(value)
     elif flag == "network.encoder":
         require_encoder(value, f"--{flag}")
+
+
+def _stores(data: Any, flags: Mapping[str, Sequence[str]]) -> Iterator[tuple[str, Path]]:
+    """Return the folders that must be stores, each with the flag that names it."""
+    if getattr(type(data), "name", "") in OF_STORES:
+        yield from (("data.path", Path(word)) for word in flags.get("data.path", ()))
+        folders = (word.partition(",")[0] for word in flags.get("data.parts", ()))
+        yield from (("data.parts", Path(folder)) for folder in folders if folder not in ("", "streets"))
 
 
 def _is_model(flag: str, value: str) -> bool:

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 import tyro
 
 from taskscape.commands.call import call
-from taskscape.commands.shared import Run, require_run
+from taskscape.commands.shared import Run, require_run, require_store
 from taskscape.imports import quick_imports
 
 Format = Literal["onnx", "openvino", "torch", "web"]
@@ -30,7 +30,7 @@ def export(
     int8: bool = False,
     calibrate: Path | None = None,
     confidence: bool = False,
-    out: Path = Path("exported"),
+    out: Path | None = None,
 ) -> None:
     """Write the network of a run as a file that runs without taskscape, and compare what it computes.
 
@@ -51,7 +51,7 @@ def export(
             the run.
         confidence: Also give how sure the network is of each task: outputs TASK.confidence from 0 to 1, calibrated
             where the run is. Classes always say it, depth and normals where they were trained to.
-        out: Folder to write to.
+        out: Folder to write to; by default exported/FORMAT, such as exported/onnx.
     """
     if calibrate is not None and not int8:
         raise ValueError("--calibrate belongs to --int8: give both, or leave it out")
@@ -59,6 +59,9 @@ def export(
 
     if not is_name(run):
         require_run(run)
+    require_store("data", data)
+    if calibrate is not None and not calibrate.exists():
+        raise FileNotFoundError(f"--calibrate: there is no file or folder {calibrate}")
     with quick_imports():
         from taskscape.export import export as export_run
         from taskscape.export.int8 import Int8
@@ -67,7 +70,7 @@ def export(
     done = export_run(
         run,
         to,
-        out,
+        out or Path("exported", to),
         tasks=tasks,
         size=size,
         data=data,

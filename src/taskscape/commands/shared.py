@@ -33,6 +33,17 @@ def require_run(run: Path) -> None:
     RunFolder(run).require()
 
 
+def require_store(flag: str, folder: Path | None) -> None:
+    """Raise ``FileNotFoundError`` or ``ValueError`` that names the flag where it names a folder that is no store."""
+    from taskscape.data import place
+
+    try:
+        if folder is not None:
+            place.require_store(folder)
+    except (FileNotFoundError, ValueError) as error:
+        raise type(error)(f"--{flag}: {error}") from None
+
+
 @contextmanager
 def if_interrupted(kept: str) -> Iterator[None]:
     """Let Ctrl-C and SIGTERM end in a line that says what is kept and how to continue."""

@@ -31,6 +31,7 @@ from taskscape.released import resolve
 from taskscape.run_folder import Result, RunFolder
 from taskscape.runs import load
 from taskscape.serialization import nearest
+from taskscape.serialization.plain import read_json
 from taskscape.tasks import Task
 
 FORMATS: Mapping[str, Format] = {"onnx": onnx_file, "openvino": openvino_file, "torch": torch_file}
@@ -41,6 +42,9 @@ WRAPPERS: Mapping[str, Wrapper] = {"web": web}
 
 CARD = "model-card.md"
 """What the folder says of the model to people."""
+
+REPORT = "parity.json"
+"""How far the file is from the network, and its format."""
 
 FLOAT32 = 4
 """Bytes of a weight."""
@@ -81,7 +85,7 @@ def export(
         FileNotFoundError: The run or the data is not there.
         ValueError: With the remedy for an unknown format, task or option, packages that are not installed, tasks that
             do not say how sure they are, a network that cannot be exported, a file that computes other values than the
-            network, and a folder that another process writes.
+            network, a folder with an export of another format, and one that another process writes.
         OSError: The folder cannot be written.
     """
     wrapper = WRAPPERS.get(to)
@@ -99,6 +103,7 @@ def export(
             raise ValueError(f"--{reduction.name} is for --to {' or '.join(reduction.formats)}, not for --to {to}")
         _require(f"{to} --{reduction.name}", reduction.needs)
     target = Path(folder)
+    _require_own(target, to)
     with written_together(target) as part:
         job = prepare(run, tasks, size, {**known, **options}, data, confidence=confidence)
         if reduction is not None:
@@ -153,7 +158,7 @@ def _written(job: Job, to: str, target: Path, part: Path, reduction: Reduction |
         reduced = reduced or changed
     done = Exported(path, _bytes(path), parity, len(images), seconds, measured, reduced)
     atomic_write(part / "about.json", json.dumps(job.about, indent=1, ensure_ascii=False) + "\n")
-    write_report(part / "parity.json", job, to, done)
+    write_report(part / REPORT, job, to, done)
     atomic_write(part / CARD, export_card(job.folder, shipped(job, (wrapper or form).RUNTIME, done)))
     return done
 
@@ -210,6 +215,19 @@ def _bytes(path: Path) -> int:
     """Return the size of a file, with weights that stand beside it under its name, or of all files of a folder."""
     files = path.rglob("*") if path.is_dir() else {path, path.with_suffix(".bin")}
     return sum(file.stat().st_size for file in files if file.is_file())
+
+
+def _require_own(folder: Path, to: str) -> None:
+    """Raise ``ValueError`` where a folder has an export of another format: what stands beside it would be replaced."""
+    try:
+        before = read_json(folder / REPORT)["format"]
+    except (OSError, ValueError, TypeError, KeyError):
+        return
+    if before != to:
+        raise ValueError(
+            f"{folder} has an export of --to {before}, whose about.json, {REPORT} and {CARD} would be replaced: name "
+            "another folder with --out"
+        )
 
 
 def _require(to: str, needs: Sequence[str]) -> None:

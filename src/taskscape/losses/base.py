@@ -2,7 +2,7 @@
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal, Self
 
@@ -72,11 +72,11 @@ class Loss(RangedSettings, ABC):
         """Return plain values and their mask as a target. Raises ``ValueError`` where shapes do not fit."""
         return check_target(prediction, value, valid, prediction.shape)
 
-    def for_labels(self, targets: Callable[[], Iterable[Target]], channels: int) -> tuple[Self, list[str]]:
+    def for_labels(self, targets: Callable[[], Iterable[Target]], channels: Sequence[str]) -> tuple[Self, list[str]]:
         """Return this loss with what it left to the training labels filled in, and what the user should know of it.
 
         ``targets`` reads all training labels, a batch at a time; a loss that leaves nothing open does not call it.
-        ``channels`` is the number of channels of the prediction.
+        ``channels`` has what each channel of the prediction is called, such as the name of a class.
         """
         return self, []
 

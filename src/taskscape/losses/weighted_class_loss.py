@@ -1,7 +1,7 @@
 """What cross-entropy and losses beside it have in common: class weights, label smoothing, adjusted scores."""
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Self
 
@@ -50,15 +50,15 @@ class WeightedClassLoss(ClassLoss):
             raise ValueError(f"label_smoothing is {self.label_smoothing}: it must be at least 0 and below 1")
 
     @override
-    def for_labels(self, targets: Callable[[], Iterable[Target]], channels: int) -> tuple[Self, list[str]]:
+    def for_labels(self, targets: Callable[[], Iterable[Target]], channels: Sequence[str]) -> tuple[Self, list[str]]:
         """Compute the class weights, where they are left to a rule."""
         if not isinstance(self.class_weights, str):
             return self, []
-        weights = class_weights(self.class_weights, ClassCounts.of(targets(), channels))
+        weights = class_weights(self.class_weights, ClassCounts.of(targets(), len(channels)))
         least, most = (weights.index(weight) for weight in (min(weights), max(weights)))
         return replace(self, class_weights=weights), [
-            f"class weights by {self.class_weights}, from {weights[least]:.3g} of class {least} to "
-            f"{weights[most]:.3g} of class {most}"
+            f"class weights by {self.class_weights}, from {weights[least]:.3g} of {channels[least]} to "
+            f"{weights[most]:.3g} of {channels[most]}"
         ]
 
     @override

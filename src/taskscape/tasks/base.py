@@ -127,9 +127,14 @@ class Task(RangedSettings, ABC):
 
         ``targets`` reads the task's targets of all training images, a batch at a time.
         """
-        loss, sentences = self.loss.for_labels(targets, self.channels)
+        loss, sentences = self.loss.for_labels(targets, self.channel_names)
         dataclass: Any = self  # as every task is
         return replace(dataclass, loss=loss) if sentences else self, sentences
+
+    @property
+    def channel_names(self) -> Sequence[str]:
+        """What each channel of the raw output is called in messages: its number, unless overridden."""
+        return [str(channel) for channel in range(self.channels)]
 
     @property
     def zoom_power(self) -> int:

@@ -75,6 +75,11 @@ class SemanticSegmentation(Task):
 
     @property
     @override
+    def channel_names(self) -> Sequence[str]:
+        return self.modality.classes.classes
+
+    @property
+    @override
     def predicts_classes(self) -> bool:
         return True
 
