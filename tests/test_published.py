@@ -44,10 +44,14 @@ PROTOCOLS: dict[str, tuple[Any, Any, int, int]] = {  # optimizer, schedule, epoc
     "ladder/": (*MINISCAPES, 16, 4),
     "ladder/rung10": (replace(MINISCAPES[0], lr=5e-5), MINISCAPES[1], 24, 4),
     "adaptive/": (*MINISCAPES, 5, 16),
-    **{f"adaptive/{name}": (*MINISCAPES, 1, 16) for name in ("pretrained", "dilated", "one_epoch", "three", "five")},
+    **{
+        f"adaptive/{name}": (*MINISCAPES, 1, 16)
+        for name in ("random", "pretrained", "dilated", "one_epoch", "three", "five")
+    },
     **{f"adaptive/{name}": (*MINISCAPES, 3, 16) for name in ("silog_joint", "l1_joint")},
-    "adaptive/fully_branched": (replace(MINISCAPES[0], lr=5e-5), MINISCAPES[1], 20, 16),
+    "adaptive/fully_branched": (replace(MINISCAPES[0], lr=5e-5), MINISCAPES[1], 20, 32),
     "attention/": (*MINISCAPES, 2, 48),
+    "attention/segmentation": (*MINISCAPES, 4, 16),
     "attention/joint": (*MINISCAPES, 32, 16),
     "attention/weights_": (*MINISCAPES, 32, 16),
     "attention/branched": (*MINISCAPES, 16, 16),
@@ -156,7 +160,9 @@ def test_initial_weights_as_published() -> None:
     for name in NAMES:
         network: Any = recipes.find(name)().network
         encoder, pretrained = getattr(network, "encoder", ""), getattr(network, "pretrained", False)
-        if name == "ladder/rung0" or name.startswith("consistency"):
+        if name == "adaptive/random_weights":
+            assert pretrained is False
+        elif name == "ladder/rung0" or name.startswith("consistency"):
             assert not pretrained and encoder in ("resnet34", "resnet18", "resnet50")
         elif encoder:
             assert pretrained is True and encoder.endswith(".tv_in1k")

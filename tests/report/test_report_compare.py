@@ -62,6 +62,13 @@ def test_delta_m_is_the_mean_relative_change_and_worse_is_positive(make_run: Mak
     assert delta_m_of(groups[3], single_task_groups(groups[3], groups)) is None  # normals have none
 
 
+def test_a_delta_m_that_is_asked_for_and_missing_is_explained(make_run: MakeRun, tmp_path: Path) -> None:
+    runs = [make_run("one"), make_run("two", settings={"epochs": 3})]
+    text = write_comparison(runs, tmp_path / "page.html", delta_m=["semseg/miou"]).read_text("utf-8")
+    assert "one: none, no single-task run of its protocol for segmentation" in text
+    assert "Δm" not in write_comparison(runs, tmp_path / "page.html").read_text("utf-8")
+
+
 def test_delta_m_is_against_runs_of_the_same_protocol_only(make_run: MakeRun) -> None:
     both = make_run("both", ("semseg", "depth"), settings={"weighting": {"type": "dwa"}})
     singles = [make_run("semseg", ("semseg",)), make_run("depth", ("depth",), settings={"epochs": 9})]

@@ -11,7 +11,7 @@ import pytest
 from taskscape.commands.described import experiment
 from taskscape.commands.published import published_sweeps
 from taskscape.commands.sweep import _check_values, main
-from taskscape.commands.sweep_words import Words, own_and_others, take_apart
+from taskscape.commands.sweep_words import Words, not_replaced, own_and_others, take_apart
 
 
 def apart(line: str, *, recipe: str = "joint", search: bool = False) -> Words:
@@ -122,6 +122,20 @@ def test_another_sweep_is_not_overwritten(tmp_path: Path) -> None:
     (tmp_path / "sweep.json").write_text(json.dumps(plan))
     with pytest.raises(ValueError, match="holds another sweep"):
         main(["joint", "--epochs", "1", "3", "--out", str(tmp_path)])
+
+
+@pytest.mark.parametrize(
+    ("published", "further", "kept"),
+    [
+        ("optimizer:sgd optimizer:adam --optimizer.lr 1e-4 1e-3", "optimizer:adamw", "--optimizer.lr 1e-4 1e-3"),
+        ("optimizer:sgd --optimizer.lr 1e-4 1e-3", "--optimizer.lr=1e-2", "optimizer:sgd"),
+        ("--axis '--batch-size 4 --epochs 8' '--batch-size 8 --epochs 16' --seeds 1", "--batch_size 2 4", "--seeds 1"),
+        ("--epochs 2 --batch-size 4 8", "--axis '--epochs 1' '--epochs 3'", "--batch-size 4 8"),
+    ],
+)
+def test_arguments_after_a_published_sweep_replace_its_own(published: str, further: str, kept: str) -> None:
+    names = [field.name for field in fields(experiment("joint"))]
+    assert not_replaced(shlex.split(published), shlex.split(further), names) == shlex.split(kept)
 
 
 @pytest.mark.parametrize("name", published_sweeps())

@@ -11,6 +11,7 @@ from typing import Annotated, TextIO
 import tyro
 
 from taskscape.errors import Interrupted
+from taskscape.imports import quick_imports
 
 TtaAs = Annotated[str | None, tyro.conf.arg(metavar="WORD")]
 """Test-time augmentation by its word."""
@@ -20,10 +21,15 @@ Run = Annotated[Path, tyro.conf.arg(metavar="RUN", help="Folder of a run.")]
 
 
 def chosen_tta(tta: bool, tta_as: str | None) -> bool | str:
-    """Return the test-time augmentation that two flags name: the mirror image, or a word."""
-    if tta_as is None:
-        return tta
-    return True if tta_as == "mirror" else tta_as
+    """Return the test-time augmentation that two flags name, as results and files know it. Raises as ``find_tta``."""
+    if tta_as in (None, "mirror"):
+        return tta or tta_as is not None
+    with quick_imports():
+        from taskscape.evaluation import find_tta
+
+    found = find_tta(tta_as)
+    assert found is not None
+    return found.word == "mirror" or found.word
 
 
 def require_run(run: Path) -> None:

@@ -84,4 +84,5 @@ def _page(compared: Comparison) -> str:
 def _epochs(groups: Sequence[Group]) -> str:
     """Say of which epochs the metrics are, where not of the best ones."""
     counts = sorted({run.last for g in groups for run in g.runs})
-    return f"; means of the last {' or '.join(map(str, counts))} epochs" if any(counts) else ""
+    epochs = "epoch" if counts == [1] else "epochs"
+    return f"; means of the last {' or '.join(map(str, counts))} {epochs}" if any(counts) else ""

@@ -19,8 +19,8 @@ def delta_m_row(compared: Comparison) -> list[str]:
 
 
 def delta_m_note(compared: Comparison) -> str:
-    """Say what Δm is, against which runs and over which metrics; or which runs it lacks."""
-    has_single = any(g.single_task for g in compared.groups)
+    """Say what Δm is, against which runs and over which metrics; or which runs it lacks, where it is to be had."""
+    is_wanted = bool(compared.of_delta_m) or any(g.single_task for g in compared.groups)
     notes = []
     for g, change in zip(compared.groups, _delta_m(compared), strict=True):
         single = single_task_groups(g, compared.groups)
@@ -28,9 +28,9 @@ def delta_m_note(compared: Comparison) -> str:
             against = ", ".join(f"{task_word(task, g.tasks)}: {s.name}" for task, s in single.items())
             over = ", ".join(_title(compared, name) for name in change.metrics)
             notes.append(f"{g.name}: against {against}; over {over}.")
-        elif has_single and not g.single_task:
+        elif is_wanted and not g.single_task:
             missing = ", ".join(task_word(task, g.tasks) for task in g.tasks if task not in single)
-            why = f"no single-task run of its protocol for {missing}" if missing else "a chosen metric is missing"
+            why = f"no single-task run of its protocol for {missing}" if missing else "a chosen metric is missing or 0"
             why = "it is unfinished" if g.unfinished else why
             notes.append(f"{g.name}: none, {why}.")
     if not notes:

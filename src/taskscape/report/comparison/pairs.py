@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from taskscape.metrics.spec import MetricSpec
+from taskscape.report.columns import MISSING
 from taskscape.report.confusion import confusion_difference_table
 from taskscape.report.glossary import direction, shown, signed
 from taskscape.report.groups import Group
@@ -47,10 +48,10 @@ def paired(before: Group, after: Group, metric: str) -> list[float]:
 
 def _differences(before: Group, after: Group) -> str:
     metrics = shown(before.means.keys() & after.means.keys(), before.specs)
-    rows = "".join(_row(before, after, name, before.specs[name]) for name in metrics)
+    common = len(before.by_seed.keys() & after.by_seed.keys())
+    rows = "".join(_row(before, after, name, before.specs[name], by_seed=common > 0) for name in metrics)
     if not rows:
         return ""
-    common = len(before.by_seed.keys() & after.by_seed.keys())
     how = f"Of {common} seed{'s' * (common != 1)} that both have." if common else "Of the means: no seed is in both."
     return f"<p>{how}</p>" + wide(
         '<table class="compare"><thead><tr><td></td><th scope=col>difference</th><th scope=col>± over seeds</th>'
@@ -59,15 +60,16 @@ def _differences(before: Group, after: Group) -> str:
     )
 
 
-def _row(before: Group, after: Group, name: str, spec: MetricSpec) -> str:
+def _row(before: Group, after: Group, name: str, spec: MetricSpec, *, by_seed: bool) -> str:
     changes = paired(before, after, name)
     better = sum((change > 0) == spec.higher_is_better and change != 0 for change in changes)
-    spread = spec.show(stdev(changes)) if len(changes) > 1 else "–"
+    counted = f"{better} of {len(changes)}" if by_seed else MISSING
+    spread = spec.show(stdev(changes)) if len(changes) > 1 else MISSING
     unit = f"&nbsp;<small>{escape(spec.unit)}</small>" if spec.unit else ""
     title = spec.title if "/" not in name else f"{spec.title}, {task_word(name.split('/')[0], before.tasks)}"
     return (
         f"<tr><th scope=row>{escape(title)} {direction(spec)}{unit}</th><td>{signed(fmean(changes), spec.digits)}</td>"
-        f"<td>{spread}</td><td>{better} of {len(changes)}</td></tr>"
+        f"<td>{spread}</td><td>{counted}</td></tr>"
     )
 
 
