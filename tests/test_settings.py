@@ -14,7 +14,7 @@ from taskscape.data import Augmentation
 from taskscape.modalities.class_sets import CITYSCAPES_7, ClassSet
 from taskscape.models import DeeplabJointConfig
 from taskscape.runs import Experiment
-from taskscape.serialization import dump, is_offered, load_name, offered, parse
+from taskscape.serialization import dump, is_offered, load_name, offered, parse, user_code, user_modules
 from taskscape.tasks import Depth, SemanticSegmentation
 from taskscape.weighting import FixedConfig
 
@@ -202,6 +202,19 @@ def test_errors_about_ones_own_file(own: Path, tag: str, message: str) -> None:
     (own.parent / "text.txt").write_text("")
     with pytest.raises(ValueError, match=message):
         parse(f"weighting: {{type: '{tag}'}}", "x", Experiment)
+
+
+def test_every_module_is_looked_at_once_however_many_files_one_has(tmp_path: Path) -> None:
+    for name in "abc":
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "helper.py").write_text("")
+        (tmp_path / name / "my.py").write_text("import helper\nVALUE = 3")
+        load_name(tmp_path / name / "my.py", "VALUE")
+    before = user_code._folder.cache_info()
+    beside = [module.__file__ for module in user_modules() if module.__name__ == "helper"]
+    after = user_code._folder.cache_info()
+    assert {str(tmp_path / name / "helper.py") for name in "abc"} <= set(beside)
+    assert after.hits + after.misses - before.hits - before.misses < 2 * len(sys.modules)
 
 
 def test_a_module_that_is_imported_already_is_not_run_again() -> None:

@@ -12,10 +12,11 @@ import inspect
 import re
 import sys
 import traceback
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Set
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import fields, is_dataclass
+from functools import cache
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -57,7 +58,7 @@ def load_name(path: Path, name: str) -> Any:
 def user_modules() -> list[ModuleType]:
     """Return the modules that ``load_name`` has imported from users' files, and those from beside them."""
     own = _imported()
-    return own + [module for folder in {_file(module).parent for module in own} for module in _from_beside(folder)]
+    return own + _from_beside({_file(module).parent for module in own})
 
 
 def place_of(error: BaseException) -> str:
@@ -106,7 +107,7 @@ def keep_code(value: Any, folder: Path) -> None:
         if cls.__module__.split(".")[0] == "taskscape":
             continue
         file = Path(inspect.getfile(cls)).resolve()
-        for source in (file, *map(_file, _from_beside(file.parent))):
+        for source in (file, *map(_file, _from_beside({file.parent}))):
             kept = _kept(folder / "code", saved_path(cls).parent / source.relative_to(file.parent))
             with writing(kept):
                 kept.parent.mkdir(parents=True, exist_ok=True)
@@ -199,7 +200,7 @@ def _import(path: Path) -> ModuleType:
 def _finding(folder: Path) -> Iterator[None]:
     """Let imports find what lies in a user's folder, and not what lies in another one's by the same name."""
     others = {_file(module).parent for module in _imported()} - {folder}
-    hidden = {module.__name__ for other in others for module in _from_beside(other)}
+    hidden = {module.__name__ for module in _from_beside(others)}
     hidden = {name for name in hidden if _provides(folder, name.partition(".")[0])}
     modules = {name: sys.modules.pop(name) for name in hidden}
     sys.path.insert(0, str(folder))
@@ -207,7 +208,7 @@ def _finding(folder: Path) -> Iterator[None]:
     try:
         yield
     finally:
-        _BESIDE[folder] = _from_beside(folder)
+        _BESIDE[folder] = _from_beside({folder})
         sys.path.remove(str(folder))
         sys.modules.update(modules)
     if str(folder) not in sys.path:
@@ -222,17 +223,24 @@ def _file(module: ModuleType) -> Path:
     return Path(module.__file__ or "").resolve()
 
 
-def _from_beside(folder: Path) -> list[ModuleType]:
-    """Return the modules that were imported from a folder: those that lie there under their own names."""
-
-    def lies_there(name: str, file: str) -> bool:
-        stem = name.replace(".", "/")
-        own = next((own for own in (f"{stem}.py", f"{stem}/__init__.py") if file.endswith(f"/{own}")), None)
-        return own is not None and name != "taskscape" and Path(file).resolve() == folder / own
-
-    modules = [(module.__name__, module) for module in _BESIDE.get(folder, [])] + list(sys.modules.items())
-    found = {id(m): m for name, m in modules if lies_there(name, getattr(m, "__file__", None) or "")}
+def _from_beside(folders: Set[Path]) -> list[ModuleType]:
+    """Return the modules that were imported from these folders: those that lie there under their own names."""
+    kept = [(module.__name__, module) for folder in folders for module in _BESIDE.get(folder, [])]
+    modules = [(name, module) for name, module in [*kept, *sys.modules.items()] if name != "taskscape"]
+    found = {id(m): m for name, m in modules if _folder(name, getattr(m, "__file__", None) or "") in folders}
     return list(found.values())
+
+
+@cache  # links are followed on the disk, and there are thousands of modules
+def _folder(name: str, file: str) -> Path | None:
+    """Return the folder where a module lies under its own name; None where it has another one."""
+    stem = name.replace(".", "/")
+    own = next((own for own in (f"{stem}.py", f"{stem}/__init__.py") if file.endswith(f"/{own}")), None)
+    if own is None:
+        return None
+    path = Path(file).resolve()
+    folder = path.parents[own.count("/")]
+    return folder if path == folder / own else None
 
 
 def _provides(folder: Path, name: str) -> bool:
