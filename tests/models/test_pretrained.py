@@ -124,6 +124,53 @@ def test_a_larger_model_of_the_same_names_is_refused(tmp_path: Path) -> None:
         Encoder("resnet18", pretrained=tmp_path / "resnet34.pth")
 
 
+def test_files_are_known_by_their_content(tmp_path: Path) -> None:
+    """As those of the hub's cache, whose names are checksums."""
+    for name, write in (("blob", save_safetensors), ("w.safetensors", lambda path, tensors: torch.save(tensors, path))):
+        write(tmp_path / name, state())
+        assert_filled(Encoder(NAME, pretrained=tmp_path / name))
+
+
+@pytest.mark.parametrize("kind", [torch.float8_e4m3fn, torch.bfloat16, torch.float64])
+def test_weights_of_other_types_are_taken(tmp_path: Path, kind: torch.dtype) -> None:
+    tensors = {key: tensor.to(kind) if tensor.is_floating_point() else tensor for key, tensor in state().items()}
+    torch.save(tensors, tmp_path / "w.pth")
+    own = Encoder(NAME, pretrained=tmp_path / "w.pth").backbone.state_dict()
+    assert all(torch.equal(own[key], tensors[key].to(own[key].dtype)) for key in own)
+
+
+@pytest.mark.parametrize(
+    ("content", "what"),
+    [
+        (b"", "it is empty"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n", "it is a pointer of Git LFS"),
+        (b"\n<!DOCTYPE html>\n<html lang=en>", "it is a web page, perhaps in place of the file"),
+    ],
+)
+@pytest.mark.parametrize("name", ["w.pth", "w.safetensors"])
+def test_what_is_there_in_place_of_weights_is_said(tmp_path: Path, name: str, content: bytes, what: str) -> None:
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(ValueError, match=rf"network\.pretrained: .*{name} .*{what}"):
+        Encoder(NAME, pretrained=tmp_path / name)
+
+
+def test_a_changed_byte_is_found(tmp_path: Path) -> None:
+    """Which torch does not, as it compares no checksums; a file may have none."""
+    torch.save(state(), tmp_path / "w.pth")
+    content = bytearray((tmp_path / "w.pth").read_bytes())
+    content[len(content) // 2] ^= 255
+    (tmp_path / "w.pth").write_bytes(content)
+    with pytest.raises(ValueError, match=r"w\.pth is damaged.*Bad CRC-32"):
+        Encoder(NAME, pretrained=tmp_path / "w.pth")
+    computed = torch.serialization.get_crc32_options()
+    try:
+        torch.serialization.set_crc32_options(False)
+        torch.save(state(), tmp_path / "w.pth")
+    finally:
+        torch.serialization.set_crc32_options(computed)
+    assert_filled(Encoder(NAME, pretrained=tmp_path / "w.pth"))
+
+
 def test_a_folder_that_is_no_run_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"network\.pretrained: .* is no trained run, it has no best\.safetensors"):
         DeeplabJointConfig(encoder=NAME, pretrained=tmp_path).check({})

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from taskscape.files import atomic_write
 from taskscape.files.archives import check_archive
+from taskscape.files.beginnings import what_it_is
 from taskscape.run_folder import RunFolder
 
 _METADATA = "__metadata__"
@@ -47,7 +48,8 @@ def read_safetensors(path: Path, *, own: bool = False) -> dict[str, Tensor]:
         right = expected == _digest(header, data) if expected is not None or (own and metadata is not None) else True
         tensors = safetensors.torch.load(content) if right else {}
     except Exception as error:  # safetensors has an error class of its own; the JSON may be anything
-        raise ValueError(f"{path} is damaged or no safetensors file ({error}): restore it from a copy") from error
+        reason = what_it_is(path) or error
+        raise ValueError(f"{path} is damaged or no safetensors file ({reason}): restore it from a copy") from error
     if not right:
         raise ValueError(f"{path} is damaged, its checksum differs: restore it from a copy, or train again")
     return tensors
@@ -79,12 +81,17 @@ def read(path: Path) -> dict[str, Tensor]:
     file.
     """
     file = located(path)
-    if file.suffix == ".safetensors":
+    is_archive = zipfile.is_zipfile(file)
+    if (file.suffix == ".safetensors" and not is_archive) or _has_header(file):
         return read_safetensors(file, own=path.is_dir())
+    if reason := what_it_is(file):
+        raise ValueError(f"{file} holds no weights, {reason}: give a file of weights")
     try:
-        if zipfile.is_zipfile(file):
+        if is_archive:
             check_archive(file, file.stat().st_size)  # torch compresses nothing
-        tensors = _flat(torch.load(file, map_location="cpu", weights_only=True))
+            _verify(file)
+        with file.open("rb") as opened:  # of a path torch would take the ending for the content
+            tensors = _flat(torch.load(opened, map_location="cpu", weights_only=True))
     except Exception as error:  # pickle, zip and torch raise anything here
         reason = str(error).strip().partition("\n")[0].partition(". ")[0]  # what follows is advice to run code
         reason = reason or type(error).__name__
@@ -100,10 +107,32 @@ def read(path: Path) -> dict[str, Tensor]:
 
 def require_finite(tensors: Mapping[str, Tensor], where: str) -> None:
     """Raise ``ValueError`` that begins with ``where`` when weights are not finite: nothing can be learned from them."""
-    if bad := [name for name, tensor in tensors.items() if not tensor.isfinite().all()]:
+    if bad := [name for name, tensor in tensors.items() if not _wide(tensor).isfinite().all()]:
         raise ValueError(
             f"{where}: {bad[0]} holds numbers that are not finite ({len(bad)} tensors): give other weights"
         )
+
+
+def _wide(tensor: Tensor) -> Tensor:
+    """Return a tensor as it is, and one of 8-bit floating-point numbers, with which torch does not compute, wider."""
+    return tensor.float() if tensor.is_floating_point() and tensor.itemsize == 1 else tensor
+
+
+def _has_header(file: Path) -> bool:
+    """Return whether a file of any name begins as those of safetensors: with a number of bytes, and as much of JSON."""
+    with file.open("rb") as opened:
+        start = opened.read(9)
+    return start[8:] == b"{" and 8 + int.from_bytes(start[:8], "little") <= file.stat().st_size
+
+
+def _verify(file: Path) -> None:
+    """Raise ``BadZipFile`` where a part of an archive differs from its checksum, which torch does not compare."""
+    with zipfile.ZipFile(file) as archive:
+        for entry in archive.infolist():
+            if entry.CRC:  # none was written where it is 0
+                with archive.open(entry) as part:
+                    while part.read(1 << 20):
+                        pass
 
 
 def _parts(content: bytes) -> tuple[dict[str, Any], memoryview]:

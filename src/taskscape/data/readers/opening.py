@@ -12,6 +12,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from taskscape.files.beginnings import what_it_is
+
 FORMATS = ("AVIF", "BMP", "GIF", "JPEG", "JPEG2000", "MPO", "PNG", "PPM", "TIFF", "WEBP")
 """The formats that are read, whatever a file is called; others of Pillow's start programs, or have no bounds."""
 MOST_PIXELS = 120_000_000
@@ -82,14 +84,9 @@ def _pixels(error: Image.DecompressionBombError) -> str:
 def _what_it_is(path: Path, error: Exception) -> str:
     """Return what a file that cannot be read is, as far as its beginning tells."""
     with suppress(OSError), path.open("rb") as file:
-        start = file.read(64)
-        if not start:
-            return "it is empty"
-        if start.startswith(b"version https://git-lfs"):
-            return "it is a pointer of Git LFS, which `git lfs pull` replaces by the file"
-        if start.startswith(b"PK\x03\x04"):
+        if file.read(4) == b"PK\x03\x04":
             return "it is an archive, such as .npz or .zip"
-    return str(error)
+    return what_it_is(path) or str(error)
 
 
 @cache
