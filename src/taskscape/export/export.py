@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from taskscape.data import DataSource
 from taskscape.export import onnx_file, openvino_file, torch_file, web
+from taskscape.export.card import card
 from taskscape.export.data import stores_of
 from taskscape.export.deployed import Deployed, chosen, decoded, size_of, trace
 from taskscape.export.describe import description
@@ -22,11 +23,10 @@ from taskscape.export.formats import Compute, Format, Job, Reduction, Wrapper
 from taskscape.export.measured import measure
 from taskscape.export.parity import Masks, Parity, compare, speeds
 from taskscape.export.pictures import pictures
-from taskscape.export.report import shipped, write_report
+from taskscape.export.report import write_report
 from taskscape.export.steadiness import masks_for
 from taskscape.files import atomic_write, require_room, writing, written_together
 from taskscape.inference.loading import confidence_of
-from taskscape.publishing.card import export_card
 from taskscape.released import resolve
 from taskscape.run_folder import Result, RunFolder
 from taskscape.runs import load
@@ -159,7 +159,7 @@ def _written(job: Job, to: str, target: Path, part: Path, reduction: Reduction |
     done = Exported(path, _bytes(path), parity, len(images), seconds, measured, reduced)
     atomic_write(part / "about.json", json.dumps(job.about, indent=1, ensure_ascii=False) + "\n")
     write_report(part / REPORT, job, to, done)
-    atomic_write(part / CARD, export_card(job.folder, shipped(job, (wrapper or form).RUNTIME, done)))
+    atomic_write(part / CARD, card(job, (wrapper or form).RUNTIME, done))
     return done
 
 

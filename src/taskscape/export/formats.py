@@ -49,6 +49,11 @@ class Job:
     """The tasks whose confidence is exported too, with their calibration; 1 takes the network at its word."""
 
     @property
+    def usual_size(self) -> tuple[int, int]:
+        """``size``, or where the file takes any, that of the images that the run was evaluated on."""
+        return self.size or self.evaluated
+
+    @property
     def outputs(self) -> list[str]:
         """The names of what comes out: tasks, then their confidence."""
         return [*self.tasks, *map(confidence_name, self.spreads)]

@@ -66,7 +66,7 @@ def packed(
 
 def _described(job: Job, path: Path, file: bytes, model: PageModel, name: str) -> PageModel:
     size = job.size or PROBE
-    example = photograph(job.size or job.evaluated).numpy()
+    example = photograph(job.usual_size).numpy()
     before, after = _session(path.read_bytes()), _session(file)
     probe = _run(after, _probe_pixels(*size))
     means = {output: float(values.mean(dtype=float)) for output, values in probe.items()}

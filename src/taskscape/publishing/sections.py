@@ -1,0 +1,141 @@
+"""Sections of a model card, Markdown, from the files of a run: for a model of the hub and for an exported file."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from taskscape.metrics.spec import MetricSpec
+from taskscape.publishing.ingredients import ingredients, sources
+from taskscape.report.glossary import arrow, shown
+from taskscape.run_folder import Calibration, Result, RunFolder
+from taskscape.serialization import show_size
+
+_WORST = 6
+"""How many classes are named that a network finds hardest."""
+
+
+def read_results(folder: RunFolder) -> list[Result]:
+    """Return the results of a run, that of its validation split first. Raises as ``Result.load``."""
+    return [Result.load(path) for path in folder.results()]
+
+
+def summary(result: Result, settings: Any, expects: str) -> Iterator[str]:
+    """Say what the network is, what it predicts, and what images it is for: what it ``expects``."""
+    network = settings["network"]
+    encoder = f" with the encoder {network['encoder']}" if "encoder" in network else ""
+    titles = ", ".join(modality.title or modality.name for modality in result.tasks.values())
+    yield f"One network for {titles}: {network['type']}{encoder}, trained with taskscape on {trained_on(settings)}."
+    rows = [
+        [f"`{name}`", modality.title or modality.name, modality.unit or "–", _classes(modality)]
+        for name, modality in result.tasks.items()
+    ]
+    yield table(["task", "predicts", "unit", "classes"], rows)
+    if expects:
+        yield f"It is for {expects}."
+
+
+def _classes(modality: Any) -> str:
+    classes = getattr(modality, "classes", None)
+    return ", ".join(classes.classes) if classes is not None else ""
+
+
+def metrics(results: Sequence[Result]) -> Iterator[str]:
+    """Return the metrics of a run's results beside those of predictions that are blind to the image."""
+    yield "## Metrics"
+    specs = {name: spec for result in reversed(results) for name, spec in result.specs.items()}
+    names = shown({name for result in results for name in result.metrics}, specs)
+    blind = results[0].baselines.get("by position", {})
+    columns = [(title(result), result.metrics) for result in results]
+    yield metric_table(names, specs, [*columns, *[("blind to the image", blind)] * bool(blind)])
+    yield "; ".join(f"{title(result)}: {result.images} images of {show_size(result.size)}" for result in results) + (
+        ". A number after `height` is the height that images were scaled to for the network."
+        if any("-height" in result.split for result in results)
+        else "."
+    )
+
+
+def metric_table(
+    names: Sequence[str], specs: Mapping[str, MetricSpec], columns: Sequence[tuple[str, Mapping[str, float]]]
+) -> str:
+    """Return a table with a row per metric and a column per title and values."""
+    rows = [
+        [f"{spec.title} {spec.unit}".rstrip() + f" {arrow(spec)}", f"`{name}`"]
+        + [spec.show(values[name]) if name in values else "–" for _, values in columns]
+        for name in names
+        for spec in (specs[name],)
+    ]
+    return table(["metric", "name", *(title for title, _ in columns)], rows)
+
+
+def calibrated(known: Calibration, spreads: Mapping[str, float], where: str = "") -> str:
+    """Say what confidence was calibrated on, ``where`` that is written, and by how much."""
+    numbers = ", ".join(f"`{task}` {spread:.2f}" for task, spread in spreads.items())
+    return (
+        f"That is calibrated on {known.images:,} images of {known.split}{where}: scores of classes are divided, "
+        f"predicted widths multiplied by a number, here {numbers}; above 1 the network itself was too sure, below 1 "
+        "not sure enough. It is right for images like those; on images of another kind a network is often surer than "
+        "it is right."
+    )
+
+
+def failures(results: Sequence[Result], limits: Sequence[str] = ()) -> Iterator[str]:
+    """Say where the network fails: classes, and data of another kind; and the ``limits`` that a person knows."""
+    sentences = [sentence for result in results for sentence in _hardest(result)]
+    for result in results[1:]:
+        changes = [
+            f"{spec.title} is {spec.show(result.metrics[name])} {spec.unit}".rstrip()
+            + f" instead of {spec.show(results[0].metrics[name])}"
+            for name, spec in result.specs.items()
+            if spec.leads and name in result.metrics and name in results[0].metrics and _same(name, result, results[0])
+        ]
+        if changes:
+            sentences.append(f"On {title(result)} {', '.join(changes)}.")
+    sentences += limits or (
+        "On images unlike those that it was trained on its predictions are wrong, and nothing in them says so.",
+    )
+    yield "## Limits"
+    yield "\n".join(f"- {sentence}" for sentence in sentences)
+
+
+def _same(metric: str, one: Result, other: Result) -> bool:
+    """Return whether a metric is of the same classes, or the same unit, in two results."""
+    task = metric.partition("/")[0]
+    return one.tasks.get(task) == other.tasks.get(task)
+
+
+def _hardest(result: Result) -> Iterator[str]:
+    """Name the classes of the lowest metrics: those of one kind, ``task/METRIC/CLASS``, in a sentence."""
+    kinds: dict[str, dict[str, float]] = {}
+    for name, spec in result.specs.items():
+        if spec.per_class and name in result.metrics:
+            kind, _, label = name.rpartition("/")
+            kinds.setdefault(kind, {})[label] = result.metrics[name]
+    for kind, of_class in kinds.items():
+        spec = result.specs[f"{kind}/{next(iter(of_class))}"]
+        worst = sorted(of_class, key=lambda label: of_class[label], reverse=not spec.higher_is_better)[:_WORST]
+        named = ", ".join(f"{label} {spec.show(of_class[label])} {spec.unit}".rstrip() for label in worst)
+        yield f"Hardest classes on {title(result)} by `{kind}`: {named}."
+
+
+def licenses(settings: Any, license: str, data_license: str = "") -> Iterator[str]:
+    """Say what the network was made from, and under which licenses that and the network itself are."""
+    yield "## Licenses"
+    yield table(["made from", "license"], [list(one) for one in ingredients(settings, data_license)])
+    yield f"The model itself: {license or 'no license is stated, so ask its author before you use it'}."
+
+
+def title(result: Result) -> str:
+    """Return what a split is called, with test-time augmentation where there was any."""
+    return f"{result.split}{result.tta_words}"
+
+
+def trained_on(settings: Any) -> str:
+    """Return the data of an experiment in words."""
+    return " and ".join(words for _, words in sources(settings["data"])) or str(settings["data"].get("type", ""))
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Return a table in Markdown, without columns that are empty."""
+    used = [i for i, title in enumerate(head) if title or any(row[i] for row in rows)]
+    used = [i for i in used if any(row[i] for row in rows)]
+    lines = [[head[i] for i in used], ["---"] * len(used), *([row[i] for i in used] for row in rows)]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
