@@ -134,20 +134,20 @@ def test_a_store_of_other_classes_and_fewer_labels(
         by_hand(run, Store.open(store, "val"), [[0, 1], [2]])
     )
     assert (run / "samples-coarse-val.npz").exists() and (run / "result.json").read_bytes() == before
-    again = runs.evaluate_run(run, data=Packed(store), classes="house:building", device="cpu", quiet=True)
+    again = runs.evaluate(run, data=Packed(store), classes="house:building", device="cpu", quiet=True)
     assert again.metrics["semseg/pixel_accuracy"] == pytest.approx(by_hand(run, Store.open(store, "val"), [[1], [2]]))
     main(["report", str(run), "--split", "coarse-val"])
 
 
 def test_images_are_scaled_for_the_network_and_predictions_scaled_back(run: Path) -> None:
-    own = runs.evaluate_run(run, data=run.parent / "fine", device="cpu", quiet=True)
+    own = runs.evaluate(run, data=run.parent / "fine", device="cpu", quiet=True)
     assert own.metrics == Result.load(run / "result.json").metrics and own.split == "fine-val"
-    half = runs.evaluate_run(run, data=run.parent / "fine", height=16, device="cpu", quiet=True)
+    half = runs.evaluate(run, data=run.parent / "fine", height=16, device="cpu", quiet=True)
     assert half.size == own.size and half.split == "fine-val-height16" and half.metrics != own.metrics
-    same = runs.evaluate_run(run, data=run.parent / "fine", height=32, device="cpu", quiet=True)
+    same = runs.evaluate(run, data=run.parent / "fine", height=32, device="cpu", quiet=True)
     assert same.metrics == own.metrics
     with pytest.raises(ValueError, match="height is 0"):
-        runs.evaluate_run(run, height=0, device="cpu", quiet=True)
+        runs.evaluate(run, height=0, device="cpu", quiet=True)
 
 
 def test_labels_beyond_the_range_of_the_network_are_said(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -163,14 +163,14 @@ def test_labels_beyond_the_range_of_the_network_are_said(run: Path, capsys: pyte
     copy = run.with_name("narrow")
     shutil.copytree(run, copy)
     (copy / "experiment.yaml").write_text(narrow)
-    runs.evaluate_run(copy, device="cpu")
+    runs.evaluate(copy, device="cpu")
     assert "lie outside 0.5 … 20" in " ".join(capsys.readouterr().err.split())
 
 
 def test_data_that_nothing_can_be_measured_on(run: Path, tmp_path: Path) -> None:
     store = pack(tmp_path / "other", classes=TWO, fields=("semseg",))
     with pytest.raises(ValueError, match=r"the data of .*other has no split 'test'"):
-        runs.evaluate_run(run, data=store, split="test", device="cpu", quiet=True)
+        runs.evaluate(run, data=store, split="test", device="cpu", quiet=True)
     nothing = pack(tmp_path / "odd", classes=replace(TWO, classes=("a", "b")), fields=("semseg",))
     with pytest.raises(ValueError, match=r"odd: field 'semseg': no class of 'three' .*such as wall:a"):
-        runs.evaluate_run(run, data=nothing, device="cpu", quiet=True)
+        runs.evaluate(run, data=nothing, device="cpu", quiet=True)

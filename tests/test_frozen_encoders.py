@@ -115,7 +115,7 @@ def test_a_run_and_one_that_starts_from_it(store: Path, tmp_path: Path, encoder:
     """It trains, evaluates, loads again, and another run starts from all of it, or from its encoder alone."""
     network = DeeplabPlainConfig(output_stride=32, **ENCODERS[encoder])
     first = runs.train(experiment(store, network), tmp_path / "first", quiet=True)
-    again = runs.evaluate_run(tmp_path / "first", quiet=True)
+    again = runs.evaluate(tmp_path / "first", quiet=True)
     assert again.metrics == pytest.approx(first.metrics)
     assert "parameters of the encoder" in RunFolder(tmp_path / "first").log.read_text()
 

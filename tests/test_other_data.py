@@ -48,7 +48,7 @@ def test_a_result_is_never_replaced_by_that_of_other_data(
     assert before.data == Store.open(tmp_path / "store", "val").manifest.fingerprint
     other_data(tmp_path / "store")
     now = Store.open(tmp_path / "store", "val").manifest.fingerprint
-    result = runs.evaluate_run(run, device="cpu")
+    result = runs.evaluate(run, device="cpu")
     name = f"val-{now[:8]}"
     assert (result.split, result.data) == (name, now)
     said = capsys.readouterr().err.replace("\n", "")
@@ -60,10 +60,10 @@ def test_a_result_is_never_replaced_by_that_of_other_data(
 def test_a_run_of_an_earlier_version_is_known_by_its_result(run: Path, tmp_path: Path) -> None:
     RunFolder(run).data.unlink()
     other_data(tmp_path / "store")
-    assert runs.evaluate_run(run, device="cpu", quiet=True).split.startswith("val-")
+    assert runs.evaluate(run, device="cpu", quiet=True).split.startswith("val-")
 
 
 def test_a_damaged_record_of_the_data_is_named(run: Path) -> None:
     RunFolder(run).data.write_text("{")
     with pytest.raises(ValueError, match=r"data\.json is damaged.*restore it from a copy, or delete it"):
-        runs.evaluate_run(run, device="cpu", quiet=True)
+        runs.evaluate(run, device="cpu", quiet=True)

@@ -362,7 +362,7 @@ def test_test_time_augmentation_flips_with_the_image(tmp_path: Path, store: Path
         torch.testing.assert_close(task.hflip(flipped[name]), plain[name])
         assert not torch.allclose(alone[name], plain[name], atol=1e-4)
     torch.testing.assert_close(flipped["normals"][:, :1].flip(-1), -plain["normals"][:, :1])  # x turns about
-    result = runs.evaluate_run(tmp_path / "run", tta=True, device="cpu")
+    result = runs.evaluate(tmp_path / "run", tta=True, device="cpu")
     assert result.tta and Result.load(tmp_path / "run" / "result-tta.json") == result
     usual = Result.load(tmp_path / "run" / "result.json")
     assert result.metrics != usual.metrics and result.cost["flops"] == 2 * usual.cost["flops"]
@@ -377,12 +377,12 @@ def test_a_result_has_yardsticks_and_says_how_far_the_run_was_trained(store: Pat
     assert sum(result.parameters.values()) == result.cost["parameters"] and result.cost["latency"] > 0
     saved = runs.read_experiment(tmp_path)
     (tmp_path / "experiment.yaml").write_text(dump(replace(saved, epochs=5)))  # as if it had been interrupted
-    assert runs.evaluate_run(tmp_path, device="cpu", quiet=True).progress == Progress(2, 5, finished=False)
+    assert runs.evaluate(tmp_path, device="cpu", quiet=True).progress == Progress(2, 5, finished=False)
 
 
 def test_evaluating_again_gives_the_same_result(store: Path, tmp_path: Path) -> None:
     trained = runs.train(replace(tiny(store), epochs=1), tmp_path)
-    again = runs.evaluate_run(tmp_path, device="cpu", quiet=True)
+    again = runs.evaluate(tmp_path, device="cpu", quiet=True)
     assert again.metrics == trained.metrics and again.plots == trained.plots and again.specs == trained.specs
     with pytest.raises(ValueError, match=r"no split 'test'; it has train, val"):
-        runs.evaluate_run(tmp_path, split="test")
+        runs.evaluate(tmp_path, split="test")

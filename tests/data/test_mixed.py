@@ -321,18 +321,18 @@ def test_a_run_on_several_stores(stores: Path, tmp_path: Path) -> None:
     assert all({"train/loss/semseg", "train/loss/depth", "val/depth/abs_err"} <= row.keys() for row in rows)
     names = np.load(RunFolder(tmp_path / "run").samples())["name"].tolist()
     assert {name.partition("/")[0] for name in names} == {"classes", "shapes"}
-    assert runs.evaluate_run(tmp_path / "run", device="cpu", quiet=True).metrics == result.metrics
+    assert runs.evaluate(tmp_path / "run", device="cpu", quiet=True).metrics == result.metrics
 
 
 def test_metrics_of_a_task_are_those_of_the_stores_that_measure_it(stores: Path, tmp_path: Path) -> None:
     both = experiment(stores, "classes", "fine,classes=wall:house", "shapes")
     run = tmp_path / "run"
     result = runs.train(both, run, quiet=True)
-    alone = runs.evaluate_run(run, data=stores / "shapes", device="cpu", quiet=True)
+    alone = runs.evaluate(run, data=stores / "shapes", device="cpu", quiet=True)
     assert result.metrics["normals/mean"] == pytest.approx(alone.metrics["normals/mean"])
     assert result.metrics["depth/abs_err"] != pytest.approx(alone.metrics["depth/abs_err"])  # fine has depth too
     chosen = source(stores, "classes", "fine,classes=wall:house,validate=semseg", "shapes")
-    other = runs.evaluate_run(run, data=chosen, device="cpu", quiet=True)
+    other = runs.evaluate(run, data=chosen, device="cpu", quiet=True)
     assert other.metrics["depth/abs_err"] == pytest.approx(alone.metrics["depth/abs_err"])
     assert other.metrics["semseg/miou"] == result.metrics["semseg/miou"]
 

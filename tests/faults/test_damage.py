@@ -61,7 +61,7 @@ def test_damaged_samples_are_named(share: float, run: RunFolder, store: Path) ->
     run.samples().write_bytes(content[: int(share * len(content))])
     with pytest.raises(ValueError, match=r"samples.npz is damaged .*make it anew with `taskscape evaluate .*run`"):
         write_report(run.path)
-    runs.evaluate_run(run.path, quiet=True)
+    runs.evaluate(run.path, quiet=True)
     assert write_report(run.path).exists()
 
 

@@ -329,7 +329,7 @@ def test_a_healthy_run_is_the_same_with_and_without_the_check(
     monkeypatch.setattr("taskscape.selfcheck.verify", lambda *_, **__: ())
     assert same(train("unchecked"), checked)
     assert not RunFolder(tmp_path / "checked").precision.exists()
-    result = runs.evaluate_run(tmp_path / "checked", device="cpu", quiet=True)
+    result = runs.evaluate(tmp_path / "checked", device="cpu", quiet=True)
     assert result.environment["precision"] == "bf16" and "self-check" not in result.environment
 
 

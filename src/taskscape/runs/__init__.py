@@ -1,8 +1,7 @@
 """A run from its settings to its result: train an experiment into a folder, load and evaluate it from there."""
 
 from taskscape.runs.cost import environment, flops
-from taskscape.runs.evaluate_run import evaluate_run
-from taskscape.runs.evaluate_run import evaluate_run as evaluate
+from taskscape.runs.evaluate_run import evaluate
 from taskscape.runs.experiment import Experiment
 from taskscape.runs.times import measure_times
 from taskscape.runs.train_run import assemble, is_finished, open_data, train
@@ -15,7 +14,6 @@ __all__ = [
     "assemble",
     "environment",
     "evaluate",
-    "evaluate_run",
     "flops",
     "is_finished",
     "load",

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from taskscape import logs
+from taskscape import evaluation, logs
 from taskscape.batch import Batch
 from taskscape.data import DataSource, Loader, Store
 from taskscape.distributed import rank, world_size
@@ -20,7 +20,6 @@ from taskscape.evaluation import (
     TestTimeAugmentation,
     baseline,
     collect_samples,
-    evaluate,
     find_tta,
     seconds_of,
 )
@@ -44,7 +43,7 @@ FITTED = 1000
 """To how many training images, at most, the image-blind baselines of a result are fitted."""
 
 
-def evaluate_run(
+def evaluate(
     run: str | Path,
     *,
     split: str = "val",
@@ -126,8 +125,9 @@ def evaluate_model(
     known = known_tta(augmentation)
     forward = partial(model.forward_tta, tta=augmentation) if augmentation else model.forward
     confidence = ConfidenceEvaluator(model.tasks, spreads, model.device)
-    evaluation = evaluate(forward, model.tasks, _reported(loader, report), model.device, also=confidence.update)
-    evaluation = confidence.added_to(evaluation)
+    batches = _reported(loader, report)
+    measured = evaluation.evaluate(forward, model.tasks, batches, model.device, also=confidence.update)
+    measured = confidence.added_to(measured)
     blind = baseline(stores["train"], store, model.tasks, most=FITTED) if "train" in stores else None
     one_image = loader.batch(np.array([0])).image
     latency = seconds_of({"": lambda: forward(one_image)}, model.device)[""]
@@ -136,13 +136,13 @@ def evaluate_model(
         images=len(store),
         size=store.size,
         tasks={name: task.modality for name, task in model.tasks.items()},
-        metrics=evaluation.metrics,
-        specs=asked_for(evaluation.specs, model.experiment.monitor, store),
-        plots=evaluation.plots,
+        metrics=measured.metrics,
+        specs=asked_for(measured.specs, model.experiment.monitor, store),
+        plots=measured.plots,
         cost={
             "parameters": sum(p.numel() for p in model.network.parameters()),
             "flops": (augmentation.cost if augmentation else 1.0) * flops(model.network, store.size),
-            "seconds_per_image": evaluation.seconds_per_image,
+            "seconds_per_image": measured.seconds_per_image,
             "latency": latency,
             **_training_time(folder),
         },

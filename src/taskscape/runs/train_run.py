@@ -89,11 +89,8 @@ def _train(
 ) -> Result:
     say_where(fabric, resume=resume)
     stores = open_data(experiment, fabric, quiet=quiet)
-    shown = fabric.is_global_zero and not quiet
-    experiment, notes = met_data(experiment, stores, fabric, folder, resume=resume)
-    trainer = assemble(experiment, stores, fabric, folder)
-    with progress_bar(shown) as progress, logs.shown(progress.console):
-        begin(trainer, experiment, stores, start, notes, keep_log_in, progress, resume=resume, quiet=quiet)
+    with progress_bar(fabric.is_global_zero and not quiet) as progress, logs.shown(progress.console):
+        trainer = begin(experiment, stores, fabric, folder, start, keep_log_in, progress, resume=resume, quiet=quiet)
         trainer.run(progress)
     return finish(folder, stores, fabric)
 
@@ -104,7 +101,7 @@ def say_where(fabric: "Processes", *, resume: bool) -> None:
     _LOGGER.debug("%s: %s", "resumed" if resume else "started", ", ".join(f"{k} {v}" for k, v in about.items()))
 
 
-def met_data(
+def _met_data(
     experiment: Experiment, stores: Mapping[str, Store], fabric: "Processes", folder: RunFolder, *, resume: bool
 ) -> tuple[Experiment, list[str]]:
     """Return an experiment with all that it left to the data and the machine filled in, and what to know of that.
@@ -126,19 +123,23 @@ def met_data(
 
 
 def begin(
-    trainer: Trainer,
     experiment: Experiment,
     stores: Mapping[str, Store],
+    fabric: "Processes",
+    folder: RunFolder,
     start: Start | None,
-    notes: list[str],
     keep_log_in: Callable[[Path], None],
     progress: Progress,
     *,
     resume: bool,
     quiet: bool,
-) -> None:
-    """Do all that comes before the first step: load weights or a checkpoint, write the settings, check precision."""
-    fabric, folder = trainer.fabric, trainer.folder
+) -> Trainer:
+    """Build a run and do all that comes before its first step.
+
+    Weights or a checkpoint are loaded, settings written, precision is checked.
+    """
+    experiment, notes = _met_data(experiment, stores, fabric, folder, resume=resume)
+    trainer = assemble(experiment, stores, fabric, folder)
     if fabric.is_global_zero and not quiet:
         fields = {task.source_for(name) for name, task in experiment.tasks.items()}
         for warning in quick(stores, fields):
@@ -166,6 +167,7 @@ def begin(
         remember(folder, stores)
         keep_log_in(folder.log)
     verify_precision(trainer, experiment, folder, progress, resume=resume)
+    return trainer
 
 
 def finish(folder: RunFolder, stores: Mapping[str, Store], fabric: "Processes") -> Result:

@@ -18,7 +18,7 @@ from taskscape.run_folder import Result, RunFolder, locked
 from taskscape.runs.experiment import Experiment
 from taskscape.runs.stackable import require_stack
 from taskscape.runs.start import Start
-from taskscape.runs.train_run import assemble, begin, finish, is_finished, met_data, open_data, say_where
+from taskscape.runs.train_run import begin, finish, is_finished, open_data, say_where
 from taskscape.training.loop import Trainer
 from taskscape.training.together import train_together
 
@@ -88,9 +88,7 @@ def _begin(
     resume = folder.checkpoint.exists()
     start = None if resume else Start.of(experiment)
     say_where(fabric, resume=resume)
-    experiment, notes = met_data(experiment, stores, fabric, folder, resume=resume)
-    trainer = assemble(experiment, stores, fabric, folder)
-    begin(trainer, experiment, stores, start, notes, keep_log_in, progress, resume=resume, quiet=quiet)
+    trainer = begin(experiment, stores, fabric, folder, start, keep_log_in, progress, resume=resume, quiet=quiet)
     _LOGGER.info("this run is one of a stack, which are trained at once; the seconds are those of all of them")
     return trainer
 

@@ -2,39 +2,37 @@
 
 import logging
 import math
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, closing, contextmanager, nullcontext, suppress
+from collections.abc import Callable, Generator, Iterable, Mapping
+from contextlib import closing
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import torch
-import torch.distributed as dist
 from rich.progress import Progress
-from torch import Tensor
 
 from taskscape.batch import Batch
 from taskscape.data import Loader
-from taskscape.devices import with_float64
 from taskscape.distributed import world_size
 from taskscape.errors import TrainingError
-from taskscape.evaluation import ConsistencyEnergy, Evaluation, LossMeans, evaluate
-from taskscape.models import Outputs
+from taskscape.evaluation import Evaluation
 from taskscape.parallel import keep_threads
 from taskscape.progress import progress_bar, reporter
-from taskscape.run_folder import RunFolder, RunLogger
+from taskscape.run_folder import RunFolder
 from taskscape.trackers import Tracking
 from taskscape.training.average import WeightAverage
 from taskscape.training.checkpoint import Checkpointer, apart, load_into, load_optimizer, load_weighting, save_weights
 from taskscape.training.features import FeatureCache
 from taskscape.training.finite import REMEDY
 from taskscape.training.interrupts import Interrupts
+from taskscape.training.log import Log, prefixed
 from taskscape.training.means import RunningMeans
 from taskscape.training.pace import Pace
-from taskscape.training.precision import autocast
+from taskscape.training.pending import PendingSteps
 from taskscape.training.selection import BestEpoch
 from taskscape.training.step import StepResult, TrainingStep
 from taskscape.training.usage import Usage
+from taskscape.training.validation import Validation
 
 if TYPE_CHECKING:
     from taskscape.distributed import Processes
@@ -95,9 +93,9 @@ class Trainer:
         self.checkpointer = Checkpointer(folder.checkpoint, fabric, checkpoint_minutes)
         self.interrupts = Interrupts()
         self.usage = Usage(fabric.device)
-        self.track, self.features, self.average = track, features, average
-        self.logger: RunLogger | None = None
-        self.tracking: Tracking | None = None
+        self.features, self.average = features, average
+        self.validation = Validation(training_step, fabric.device, average)
+        self.log = Log(folder, fabric, track)
         # On a GPU reading a loss waits for all that is queued, so several steps are read at once.
         self.flush_every = 1 if fabric.device.type == "cpu" else 20
 
@@ -106,8 +104,8 @@ class Trainer:
         """Steps taken."""
         self.losses, self.weights = RunningMeans(), RunningMeans()
         """Of this epoch, by task."""
-        self.pending: list[tuple[int, float, StepResult]] = []
-        """Steps that were not read yet, with their learning rates. A checkpoint is never written before they are."""
+        self.pending = PendingSteps(fabric.device)
+        """A checkpoint is never written before they are read."""
 
     def run(self, progress: Progress | None = None) -> Evaluation:
         """Train to the end of the last epoch, or of the time, and return the last validation.
@@ -141,14 +139,14 @@ class Trainer:
             progress.update(bar, completed=self.step, total=self.pace.steps(self.step), description=text)
 
         self.pace.start()
-        with self._logging(progress):
+        with self.log.opened(self.step):
             for epoch in range(self.step // len(self.train_data), self.epochs):
                 if self._is_out_of_patience() or self.pace.is_over():
                     break
                 yield from self._train(epoch, show)
                 is_last = epoch + 1 == self.epochs or self.pace.is_over()
                 if is_last or (epoch + 1) % self.validate_every == 0:
-                    evaluation, others = self._evaluate(self.val_data.epoch(0))
+                    evaluation, others = self.validation(self.val_data.epoch(0))
                     self._finish(epoch, evaluation, others)
                     _LOGGER.info("%s", self._summary(epoch, evaluation))
                 else:
@@ -157,7 +155,7 @@ class Trainer:
                     raise self.interrupts.stopped(f"after {self._where(epoch, ' of ')}")
             if self._is_out_of_patience() and self.step < self.epochs * len(self.train_data):
                 _LOGGER.info("%s", self._early_end())
-        return self._evaluate(self.val_data.epoch(0))[0] if evaluation is None else evaluation
+        return self.validation(self.val_data.epoch(0))[0] if evaluation is None else evaluation
 
     def _train(self, epoch: int, show: Callable[[str], None]) -> Generator[Wanted, StepResult, None]:
         """Yield the epoch's steps, from the one on where the run is."""
@@ -167,7 +165,7 @@ class Trainer:
             self.step += 1
             if self.average is not None:
                 self.average.update(self.step)
-            self.pending.append((self.step, self._learning_rate(), result))
+            self.pending.add(self.step, self._learning_rate(), result)
             show(f"{self._where(epoch)}  {_in_words(self.losses.last, '.3f')}")
             if self.pace.is_over():
                 break
@@ -185,65 +183,15 @@ class Trainer:
 
     def _flush(self) -> None:
         """Read the losses and weights of the pending steps, check and log them: a synchronization point."""
-        scalars = [
-            x
-            for _, _, result in self.pending
-            for x in (*result.losses.values(), *result.weights.values(), result.gradient_norm)
-        ]
-        values = iter(_to_floats(scalars, self.fabric.device))
-        for step, learning_rate, result in self.pending:
-            losses = {name: next(values) for name in result.losses}
-            weights = {name: next(values) for name in result.weights}
-            read = {f"loss of {name}": loss for name, loss in losses.items()} | {"norm of the gradient": next(values)}
-            for what, value in read.items():
+        for read in self.pending.read():
+            checked = {f"loss of {name}": loss for name, loss in read.losses.items()}
+            for what, value in {**checked, "norm of the gradient": read.gradient_norm}.items():
                 if not math.isfinite(value):
-                    raise TrainingError(self._not_finite(what, value, step))
-            self.losses.update(losses)
-            self.weights.update(weights)
-            if self.logger is not None:
-                scalars_of_step = _prefixed("step/loss", losses) | _prefixed("step/weight", weights)
-                scalars_of_step |= {"step/lr": learning_rate}
-                self.logger.log_step(step, scalars_of_step)
-                if self.tracking is not None:
-                    self.tracking.write(step, scalars_of_step)
-        self.pending.clear()
-
-    def _evaluate(self, batches: Iterable[Batch]) -> tuple[Evaluation, dict[str, float]]:
-        """Evaluate the weights that are kept, see ``_evaluate_as_it_is``."""
-        with self._averaged():
-            return self._evaluate_as_it_is(batches)
-
-    def _averaged(self) -> AbstractContextManager[None]:
-        """Let the network have the weights that a run keeps."""
-        return nullcontext() if self.average is None else self.average.applied()
-
-    def _evaluate_as_it_is(self, batches: Iterable[Batch]) -> tuple[Evaluation, dict[str, float]]:
-        """Evaluate on these batches and return ``loss/TASK`` and ``consistency/TASK`` of them too.
-
-        Each process takes its part, all with the first one's statistics.
-        """
-        if world_size() > 1:
-            for buffer in self.network.buffers():
-                dist.broadcast(buffer, 0)
-        self.network.eval()
-        tasks = self.training_step.tasks
-        losses, energy = LossMeans(tasks), ConsistencyEnergy(tasks, self.network)
-
-        def also(batch: Batch, outputs: Outputs) -> None:
-            losses.update(batch, outputs)
-            energy.update(batch, outputs)
-
-        try:
-            evaluation = evaluate(self._forward, tasks, batches, self.fabric.device, also=also)
-        finally:
-            self.network.train()
-        device = self.fabric.device
-        return evaluation, _prefixed("loss", losses.compute(device)) | _prefixed("consistency", energy.compute(device))
-
-    def _forward(self, image: Tensor) -> Outputs:
-        with autocast(image.device, self.training_step.precision):
-            outputs: Outputs = self.network(image)
-        return outputs
+                    raise TrainingError(self._not_finite(what, value, read.step))
+            self.losses.update(read.losses)
+            self.weights.update(read.weights)
+            values = prefixed("step/loss", read.losses) | prefixed("step/weight", read.weights)
+            self.log.write_step(read.step, values | {"step/lr": read.learning_rate})
 
     def _finish(self, epoch: int, evaluation: Evaluation | None, others: Mapping[str, float]) -> None:
         """Log the epoch with its validation, if any, keep its weights if they are the best, and save everything."""
@@ -252,21 +200,18 @@ class Trainer:
         not_averaged = {} if evaluation is None else self._metrics_not_averaged()
         metrics = {} if evaluation is None else evaluation.metrics
         self.pace.read_clock()
-        if self.logger is not None:
-            row = {"seconds": self.pace.seconds, "lr": self._learning_rate()}
-            row |= self.usage.read()
-            row |= _prefixed("train/loss", self.losses.compute()) | _prefixed("train/weight", self.weights.compute())
-            row |= _prefixed("train", on_training_images) | _prefixed("not_averaged", not_averaged)
-            row |= _prefixed("val", others)
-            if self.patience is not None:
-                row["epochs_since_best"] = self.best.epochs_since
-            row |= _prefixed("val", metrics)
-            self.logger.log_epoch(epoch + 1, self.step, row)
-            if self.tracking is not None:
-                self.tracking.write(self.step, {"epoch": epoch + 1, **row})
-            if is_best:
-                with self._averaged():
-                    save_weights(self.folder.weights, self.network)
+        row = {"seconds": self.pace.seconds, "lr": self._learning_rate()}
+        row |= self.usage.read()
+        row |= prefixed("train/loss", self.losses.compute()) | prefixed("train/weight", self.weights.compute())
+        row |= prefixed("train", on_training_images) | prefixed("not_averaged", not_averaged)
+        row |= prefixed("val", others)
+        if self.patience is not None:
+            row["epochs_since_best"] = self.best.epochs_since
+        row |= prefixed("val", metrics)
+        self.log.write_epoch(epoch + 1, self.step, row)
+        if is_best and self.fabric.is_global_zero:
+            with self.validation.averaged():
+                save_weights(self.folder.weights, self.network)
         self.losses, self.weights = RunningMeans(), RunningMeans()
         self._save()
 
@@ -274,20 +219,17 @@ class Trainer:
         """Return metrics on training images but for those of single classes; none where none are wanted."""
         if self.train_metrics is None:
             return {}
-        return _of_no_class(self._evaluate(self.train_metrics())[0])
+        return _of_no_class(self.validation(self.train_metrics())[0])
 
     def _metrics_not_averaged(self) -> dict[str, float]:
         """Return metrics of the weights as they are on validation images; none where the others are the same."""
         if self.average is None:
             return {}
-        return _of_no_class(self._evaluate_as_it_is(self.val_data.epoch(0))[0])
+        return _of_no_class(self.validation.as_it_is(self.val_data.epoch(0))[0])
 
     def _save(self) -> None:
         self.pace.read_clock()
-        if self.logger is not None:
-            self.logger.flush()
-        if self.tracking is not None:
-            self.tracking.flush()
+        self.log.flush()
         self.checkpointer.save(self.state())
         _LOGGER.debug("saved step %d", self.step)
 
@@ -337,30 +279,6 @@ class Trainer:
             if state[what] != now
         ]
 
-    @contextmanager
-    def _logging(self, progress: Progress) -> Iterator[None]:
-        """Open the log of the first process, and say if it had to be mended."""
-        if not self.fabric.is_global_zero:
-            yield
-            return
-        self.logger = RunLogger(self.folder, self.step)
-        if self.logger.rebuilt:
-            what = "%s was made anew from the TensorBoard events: %s"
-            _LOGGER.warning(what, self.folder.metrics, self.logger.rebuilt)
-        self.tracking = None if self.track is None else self.track()
-        finished = False
-        try:
-            yield
-            finished = True
-        except BaseException:
-            with suppress(OSError):  # what ended the run is the error to report
-                self.logger.close()
-            raise
-        finally:
-            if self.tracking is not None:
-                self.tracking.close(finished)
-        self.logger.close()
-
     def _is_out_of_patience(self) -> bool:
         return self.patience is not None and self.best.epochs_since >= self.patience
 
@@ -393,22 +311,9 @@ class Trainer:
         )
 
 
-def _to_floats(scalars: Sequence[Tensor], device: torch.device) -> list[float]:
-    """Bring scalars to main memory, all at once."""
-    if not scalars:
-        return []
-    device = with_float64(device)
-    floats: list[float] = torch.stack([x.detach().to(device, torch.float64) for x in scalars]).tolist()
-    return floats
-
-
 def _of_no_class(evaluation: Evaluation) -> dict[str, float]:
     """Return the metrics but for those of single classes."""
     return {name: x for name, x in evaluation.metrics.items() if not evaluation.specs[name].per_class}
-
-
-def _prefixed(prefix: str, values: Mapping[str, float]) -> dict[str, float]:
-    return {f"{prefix}/{name}": value for name, value in values.items()}
 
 
 def _in_words(values: Mapping[str, float], format_spec: str) -> str:
