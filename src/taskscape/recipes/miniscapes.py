@@ -11,8 +11,6 @@ from taskscape.tasks import Depth, Representation, SemanticSegmentation
 from taskscape.training.optimization import AdamConfig, Poly
 from taskscape.weighting import FixedConfig
 
-NORMALIZATION = {"metres": (27.0727, 29.1264), "log": (2.8936, 0.8661)}
-"""Mean and standard deviation of Miniscapes' depth."""
 CROP = (256, 256)
 
 
@@ -38,7 +36,7 @@ def miniscapes(network: NetworkConfig, depth: Depth) -> Experiment:
 
 def normalized(representation: Representation) -> Depth:
     """Depth of 4 to 300 m, normalized by the mean and standard deviation of Miniscapes."""
-    mean, std = NORMALIZATION[representation]
+    mean, std = Depth(representation).normalization
     return Depth(representation, mean=mean, std=std, min_depth=4.0, max_depth=300.0)
 
 

@@ -11,7 +11,7 @@ from taskscape.files.digest import sha256
 from taskscape.released import resolve
 from taskscape.run_folder import Result, RunFolder
 from taskscape.runs.experiment import Experiment
-from taskscape.serialization import unstructure
+from taskscape.serialization import listed, unstructure
 from taskscape.serialization.plain import read_yaml
 from taskscape.state_dicts import by_module, located, match, read, require_finite
 
@@ -68,12 +68,12 @@ class Start:
         network.load_state_dict(found.tensors, strict=False)
         yield f"started from {self.path}: {len(found.tensors)} of {len(own)} tensors of the network fit"
         if found.missing:
-            yield f"not in it, so these start from scratch: {_listed(by_module(found.missing, own))}"
+            yield f"not in it, so these start from scratch: {listed(by_module(found.missing, own), _NAMED)}"
         if found.shapes:
             shapes = [f"{name} is {shape} and was {other}" for name, (shape, other) in found.shapes.items()]
-            yield f"of another shape, so these start from scratch: {_listed(shapes)}"
+            yield f"of another shape, so these start from scratch: {listed(shapes, _NAMED)}"
         if found.unused:
-            yield f"not used of it: {_listed(by_module(found.unused, self.tensors))}"
+            yield f"not used of it: {listed(by_module(found.unused, self.tensors), _NAMED)}"
         yield from self._other_meanings(experiment)
 
     def _other_meanings(self, experiment: Experiment) -> Iterator[str]:
@@ -107,7 +107,3 @@ def _require_some(fitting: dict[str, Tensor], path: Path) -> None:
             f"start_from: no tensor of {path} fits this network by name and shape; start from a run of the same "
             "network or encoder, give weights of an encoder alone to --network.pretrained, or leave out --from"
         )
-
-
-def _listed(names: list[str]) -> str:
-    return ", ".join(names[:_NAMED]) + (f" and {len(names) - _NAMED} more" if len(names) > _NAMED else "")

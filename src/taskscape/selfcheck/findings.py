@@ -8,7 +8,7 @@ from pathlib import Path
 
 from taskscape.files import atomic_write
 from taskscape.selfcheck.apply import Remedy
-from taskscape.serialization import structure, unstructure
+from taskscape.serialization import listed, structure, unstructure
 from taskscape.serialization.plain import read_json
 
 IN_WORDS: dict[Remedy | None, str] = {
@@ -50,13 +50,12 @@ def in_one_line(findings: Sequence[Finding]) -> str:
     if not findings:
         return ""
     layers = list(dict.fromkeys(layer or "the network" for finding in findings for layer in finding.layers))
-    named = ", ".join(layers[:4]) + (f" and {len(layers) - 4} more" if len(layers) > 4 else "")
     wrong = " and ".join(dict.fromkeys(part.partition(" (")[0] for f in findings for part in f.wrong.split(", ")))
     ways = []
     for remedy in dict.fromkeys(finding.remedy for finding in findings):
         count = len({layer for finding in findings if finding.remedy == remedy for layer in finding.layers})
         ways.append(f"{count} {'run' if count > 1 else 'runs'} {IN_WORDS[remedy].partition(' ')[2]}")
-    return f"reduced precision is wrong on this machine ({wrong}) in {named}: {', '.join(ways)}"
+    return f"reduced precision is wrong on this machine ({wrong}) in {listed(layers, 4)}: {', '.join(ways)}"
 
 
 def save(path: Path, findings: Sequence[Finding]) -> None:

@@ -1,5 +1,6 @@
 """Settings and other dataclasses as plain values: read within bounds, checked against declared ranges, written back."""
 
+from taskscape.serialization.listed import listed
 from taskscape.serialization.nearest import nearest
 from taskscape.serialization.short import short
 from taskscape.serialization.sizes import read_size, show_size
@@ -22,6 +23,7 @@ __all__ = [
     "is_offered",
     "is_size",
     "keep_code",
+    "listed",
     "load_name",
     "named",
     "nearest",

@@ -8,7 +8,7 @@ from typing import Any
 
 from taskscape.data.readers.base import RawSample
 from taskscape.data.readers.opening import MOST_PIXELS
-from taskscape.serialization import plain
+from taskscape.serialization import listed, plain
 
 _ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar")
 _IMAGES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp", ".npy")
@@ -111,12 +111,6 @@ def read_json(path: Path) -> Any:
         return plain.read_json(path)
     except ValueError as error:
         raise ValueError(f"{error}: download or unpack it again") from error
-
-
-def listed(names: Collection[str], most: int = 5) -> str:
-    """Return some names for a sentence, and how many more there are."""
-    some = list(names)[:most]
-    return ", ".join(some) + (f" and {len(names) - most} more" if len(names) > most else "")
 
 
 def natural(name: str) -> tuple[int, str]:

@@ -31,7 +31,7 @@ from typing_extensions import override
 
 from taskscape.batch import Sample
 from taskscape.data.readers.base import RawData, RawIndex, RawSample
-from taskscape.data.readers.files import listed, require, stems
+from taskscape.data.readers.files import require, stems
 from taskscape.data.readers.images import resize_image
 from taskscape.data.readers.labels import read_label, resize_nearest, unit_vectors
 from taskscape.data.readers.matlab import read_numbers
@@ -40,6 +40,7 @@ from taskscape.modalities import Depth, Normals, Semseg
 from taskscape.modalities.base import Array, Mask
 from taskscape.modalities.class_sets import IGNORE_INDEX, NYUV2_13, NYUV2_40, ClassSet, from_nyuv2_ids
 from taskscape.modalities.normals import decode_8bit
+from taskscape.serialization import listed
 
 FILE, SPLITS = "nyu_depth_v2_labeled.mat", "splits.mat"
 WHERE = (

@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from taskscape.data.readers.base import RawSample
-from taskscape.data.readers.files import listed
 from taskscape.data.readers.folder.splits import called
+from taskscape.serialization import listed
 
 
 def train_and_val(

@@ -25,10 +25,11 @@ from taskscape.batch import Sample
 from taskscape.data.readers.base import RawData, RawIndex, RawSample
 from taskscape.data.readers.class_masks import FIELD, labelled, read_class_mask, voc_color
 from taskscape.data.readers.colors import Color
-from taskscape.data.readers.files import listed, read_text, require, stems
+from taskscape.data.readers.files import read_text, require, stems
 from taskscape.data.readers.images import SUFFIXES, size_of
 from taskscape.data.readers.split_lists import train_and_val
 from taskscape.modalities import IGNORE_INDEX, ClassSet, Semseg
+from taskscape.serialization import listed
 
 WHERE = "Pascal VOC is available from http://host.robots.ox.ac.uk/pascal/VOC/voc2012/: give the folder VOC2012 in it"
 IMAGES, MASKS, LISTS = "JPEGImages", "SegmentationClass", "ImageSets/Segmentation"

@@ -2,7 +2,7 @@
 
 import io
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from taskscape.models.layers.meta import without_numbers
 from taskscape.released import resolve
+from taskscape.serialization import listed
 from taskscape.state_dicts import Match, by_module, match, read, require_finite
 
 _NAMED = 6
@@ -57,29 +58,24 @@ def fitting(backbone: nn.Module, name: str, path: Path) -> Fitting:
     if larger := _beyond(found, full):
         raise ValueError(
             f"network.pretrained: {path} holds weights of a larger model than {name}: {len(own)} of {len(own)} tensors "
-            f"fit, but {_listed(by_module(larger, found.unused + list(found.tensors)))} would be left out; set "
+            f"fit, but {listed(by_module(larger, found.unused + list(found.tensors)), _NAMED)} would be left out; set "
             "network.encoder to the model they are of"
         )
     require_finite(found.tensors, f"network.pretrained: {path}")
     note = f"{path} fills {len(own)} of {len(own)} tensors of the encoder {name}"
     if found.unused:
-        note += f"; not used: {_listed(by_module(found.unused, weights))}"
+        note += f"; not used: {listed(by_module(found.unused, weights), _NAMED)}"
     return Fitting(found.tensors, note)
 
 
 def _lacking(found: Match, own: Mapping[str, Tensor]) -> str:
     parts = []
     if found.missing:
-        parts.append(f"{len(found.missing)} are missing ({_listed(by_module(found.missing, own))})")
+        parts.append(f"{len(found.missing)} are missing ({listed(by_module(found.missing, own), _NAMED)})")
     if found.shapes:
         name, (shape, in_file) = next(iter(found.shapes.items()))
         parts.append(f"{len(found.shapes)} are of another shape ({name} is {in_file} instead of {shape}, …)")
     return " and ".join(parts)
-
-
-def _listed(names: Iterable[str]) -> str:
-    names = list(names)
-    return ", ".join(names[:_NAMED]) + (f" and {len(names) - _NAMED} more" if len(names) > _NAMED else "")
 
 
 def _converted(weights: dict[str, Tensor], full: nn.Module, name: str) -> dict[str, Tensor]:

@@ -67,7 +67,7 @@ from typing_extensions import override
 
 from taskscape.batch import Sample
 from taskscape.data.readers.base import RawData, RawIndex, RawSample
-from taskscape.data.readers.files import check_size, listed, require
+from taskscape.data.readers.files import check_size, require
 from taskscape.data.readers.folder.albedo import AlbedoSection
 from taskscape.data.readers.folder.boundaries import BoundariesSection
 from taskscape.data.readers.folder.depth import DepthSection
@@ -81,7 +81,7 @@ from taskscape.data.readers.folder.splits import is_split, split_up
 from taskscape.data.readers.images import SUFFIXES, ValueRange, full_range_if_bright, read_image_with_size, size_of
 from taskscape.data.readers.samples import read_samples
 from taskscape.files.paths import with_home
-from taskscape.serialization import offer
+from taskscape.serialization import listed, offer
 
 DESCRIPTION = "taskscape.yaml"
 SECTIONS: tuple[type[Section], ...] = (

@@ -7,7 +7,8 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from taskscape.data.readers.files import listed, natural
+from taskscape.data.readers.files import natural
+from taskscape.serialization import listed
 
 _NO_DATA = ("thumbs.db", "desktop.ini", "__macosx", "taskscape.yaml")
 """What is no data, and is left by systems, in lower case; so are names that start with a dot."""

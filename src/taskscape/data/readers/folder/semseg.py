@@ -14,7 +14,7 @@ from taskscape.data.readers.folder.section import Section
 from taskscape.data.readers.samples import Samples
 from taskscape.modalities import CLASS_SETS, IGNORE_INDEX, ClassSet, Semseg
 from taskscape.modalities.base import Array, Mask
-from taskscape.serialization import nearest
+from taskscape.serialization import listed, nearest
 
 _Name = str | bool | int | float
 _MANY = 8
@@ -315,7 +315,7 @@ def _look_up(
     values, positions = np.unique(stored, return_inverse=True)
     index = dict(known) | dict.fromkeys(void, IGNORE_INDEX)
     if unknown := [value for value in values.tolist() if value not in index]:
-        found = ", ".join(map(show, unknown[:5])) + (f" and {len(unknown) - 5} more" if len(unknown) > 5 else "")
+        found = listed([show(value) for value in unknown])
         if len(unknown) > max(_MANY, len(known)):
             raise ValueError(
                 f"holds [{found}], more values than there are classes: export it without smoothing, which mixes colors "

@@ -7,10 +7,10 @@ from collections.abc import Collection, Mapping
 from pathlib import Path, PureWindowsPath
 
 from taskscape.data.readers.base import RawSample
-from taskscape.data.readers.files import listed, read_text
+from taskscape.data.readers.files import read_text
 from taskscape.data.readers.folder.matching import normalized
 from taskscape.files.paths import with_home
-from taskscape.serialization import nearest
+from taskscape.serialization import listed, nearest
 
 Samples = Mapping[str, RawSample]
 """By name: the path in the folder of images without its ending."""
