@@ -68,7 +68,12 @@ def test_images_of_several_frames_are_said(raw: Path, ending: str) -> None:
 
 @pytest.mark.parametrize(
     ("content", "what"),
-    [(b"", "it is empty"), (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n", "Git LFS")],
+    [
+        (b"", "it is empty"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n", "Git LFS"),
+        (b"<html><head>", "it is a web page"),
+        (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", "it is HEIC, .* save it as JPEG"),
+    ],
 )
 def test_files_that_are_not_there_yet(raw: Path, content: bytes, what: str) -> None:
     folder(raw, ABC, {"semseg.png": ids()})

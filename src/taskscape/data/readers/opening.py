@@ -16,6 +16,7 @@ from taskscape.files.beginnings import what_it_is
 
 FORMATS = ("AVIF", "BMP", "GIF", "JPEG", "JPEG2000", "MPO", "PNG", "PPM", "TIFF", "WEBP")
 """The formats that are read, whatever a file is called; others of Pillow's start programs, or have no bounds."""
+_HEIC = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
 MOST_PIXELS = 120_000_000
 """Of an image: reading it takes up to a GiB and a half of memory."""
 
@@ -84,8 +85,11 @@ def _pixels(error: Image.DecompressionBombError) -> str:
 def _what_it_is(path: Path, error: Exception) -> str:
     """Return what a file that cannot be read is, as far as its beginning tells."""
     with suppress(OSError), path.open("rb") as file:
-        if file.read(4) == b"PK\x03\x04":
+        start = file.read(12)
+        if start.startswith(b"PK\x03\x04"):
             return "it is an archive, such as .npz or .zip"
+        if start[4:8] == b"ftyp" and start[8:] in _HEIC:
+            return "it is HEIC, as many phones write, which is not read; save it as JPEG, PNG or AVIF"
     return what_it_is(path) or str(error)
 
 
