@@ -184,21 +184,21 @@ def all_but_and_alone(ingredients: Iterable[str]) -> list[str]:
 def amounts() -> str:
     """A row per number and size of streets."""
     size = trained_size("streets/base")
-    words = {"": ("750", "3,000", "6,000", "120x160", "240x320", "360x480")}
-    words["half/"] = ("375", "1,500", "3,000", "60x80", "120x160", "180x240")
-    few, some, many, small, middle, large = words[size]
+    half = bool(size)
+    some = "1,500" if half else "3,000"
     names = {
-        "streets/fewer": f"{few}, 16 times",
-        "streets/base": f"{some}, 4 times",
-        "streets/more": f"{many}, twice",
-        "streets/smaller": f"{some} of {small}",
-        "streets/larger": f"{some} of {large}",
+        "streets/fewer": "375, 8 times" if half else "750, 16 times",
+        "streets/base": f"{some}, {'twice' if half else '4 times'}",
+        "streets/more": "3,000, once" if half else "6,000, twice",
+        "streets/smaller": f"{some} of {'60x80' if half else '120x160'}",
+        "streets/larger": f"{some} of {'180x240' if half else '360x480'}",
     }
     columns: list[Column] = [("best mIoU % on CamVid ↑", best_height, "{:.1f}")]
     if not any(runs(size + name) for name in names):
         return left_out("streets", list(names))
-    made = rows({size + name: text for name, text in names.items()}, columns, f"streets of {middle}")
-    return made if size else with_left_out(made, "streets", list(names))
+    first = f"streets of {'120x160' if half else '240x320'}"
+    made = rows({size + name: text for name, text in names.items()}, columns, first)
+    return made if half else with_left_out(made, "streets", list(names))
 
 
 def trained_size(name: str) -> str:

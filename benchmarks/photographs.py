@@ -256,7 +256,9 @@ def with_parts(data: Mixed, change: Callable[[DataSource], DataSource]) -> Mixed
 
 
 def halved(job: Job) -> Job:
-    """Return a job for a CPU: images of half the height and width, half as many streets, or a quarter of the epochs.
+    """Return a job for a CPU: images of half the height and width, a quarter of the steps.
+
+    Half as many streets are seen half as often; of photographs, all are seen a quarter as often.
 
     A packed store is as large as it was prepared.
     """
@@ -264,7 +266,7 @@ def halved(job: Job) -> Job:
     data, crop, epochs = experiment.data, experiment.augmentation.crop, experiment.epochs
     if isinstance(data, Streets):
         height, width = data.size
-        data = replace(data, train=data.train // 2, size=(height // 2, width // 2))
+        data, epochs = replace(data, train=data.train // 2, size=(height // 2, width // 2)), epochs // 2
     else:
         epochs //= 4
     augmentation = replace(experiment.augmentation, crop=crop and (crop[0] // 2, crop[1] // 2))
