@@ -11,7 +11,7 @@ import pytest
 from taskscape.commands.described import experiment
 from taskscape.commands.published import published_sweeps
 from taskscape.commands.sweep import _check_values, main
-from taskscape.commands.sweep_words import Words, not_replaced, own_and_others, take_apart
+from taskscape.commands.sweep_words import Words, continues, not_replaced, own_and_others, take_apart
 
 
 def apart(line: str, *, recipe: str = "joint", search: bool = False) -> Words:
@@ -98,6 +98,9 @@ def test_a_range_is_for_a_search() -> None:
         ("joint --epochs 1 2 --address auto", "add --on ray"),
         ("jiont --seeds 0 1", "did you mean joint"),
         ("--resume nowhere", "nowhere is not a sweep"),
+        ("--resume nowhere --optimizer.lr 1", "--optimizer.lr does not go with --resume"),
+        ("--resume nowhere --seeds 3 4", "--seeds does not go with --resume"),
+        ("joint --epochs 1.5..3 --search 2", "no range of whole numbers"),
         ("--seeds 0 1", "what to sweep comes first"),
     ],
 )
@@ -122,6 +125,23 @@ def test_another_sweep_is_not_overwritten(tmp_path: Path) -> None:
     (tmp_path / "sweep.json").write_text(json.dumps(plan))
     with pytest.raises(ValueError, match="holds another sweep"):
         main(["joint", "--epochs", "1", "3", "--out", str(tmp_path)])
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "expected"),
+    [
+        ("--epochs 1 2 --seeds 0 1", "--epochs 1 2 --seeds 0 1", True),
+        ("--epochs 1 2 --seeds 0 1", "--epochs 1 2 --seeds 0 1 2", True),
+        ("--epochs 1 2 --seeds 0 1", "--epochs 1 2 --seeds 0", False),
+        ("--epochs 1 2", "--epochs 1 2 --seeds 0", False),
+        ("--epochs 1 2 --seeds 0", "--epochs 1 3 --seeds 0 1", False),
+        ("--epochs 1..8 --search 9", "--epochs 1..8 --search 10", True),
+        ("--epochs 1..8 --search 10", "--epochs 1..8 --search 9", False),
+    ],
+)
+def test_a_sweep_is_enlarged_by_more_seeds_or_a_longer_search(before: str, now: str, expected: bool) -> None:
+    names = [field.name for field in fields(experiment("joint"))]
+    assert continues(shlex.split(now), shlex.split(before), names) == expected
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from taskscape.commands.experiment import parse
+from taskscape.commands.experiment import parse, scaled
 from taskscape.commands.layout import filled, line, usage
 from taskscape.commands.parts import without
 from taskscape.commands.recipes import described_recipe, read_recipe
@@ -65,14 +65,10 @@ def main(arguments: Sequence[str]) -> None:
 def _experiment(recipe: str, words: Sequence[str]) -> "Experiment":
     if (stand_in := described_recipe(recipe)) is not None:
         parse(recipe, stand_in, words, "bench", SWITCHES)  # what is wrong is found before torch is imported
-    asked = parse(recipe, read_recipe(recipe), words, "bench", SWITCHES)
+    asked = scaled(recipe, read_recipe(recipe), words, "bench", SWITCHES)
     if asked.out or asked.resume:
         raise ValueError("taskscape bench keeps nothing: leave out --out and --resume")
     experiment: Experiment = asked.experiment
-    if asked.scale == "small":
-        from taskscape.recipes.scale import small
-
-        experiment = parse(recipe, small(read_recipe(recipe)), words, "bench", SWITCHES).experiment
     return experiment
 
 

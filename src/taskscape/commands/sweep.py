@@ -18,7 +18,7 @@ from taskscape.commands.published import published_sweeps
 from taskscape.commands.recipes import described_recipe, print_list, read_recipe
 from taskscape.commands.settings import nodes
 from taskscape.commands.shared import if_interrupted
-from taskscape.commands.sweep_words import OWN, Variation, Words, not_replaced, own_and_others, take_apart
+from taskscape.commands.sweep_words import OWN, Variation, Words, continues, not_replaced, own_and_others, take_apart
 from taskscape.commands.topics import asks_for_help, help_or_page, topic_of
 
 if TYPE_CHECKING:
@@ -93,9 +93,14 @@ def main(arguments: Sequence[str]) -> None:
     recipe, *rest = arguments
     if recipe.startswith("-"):
         own, others = own_and_others(arguments, ())
-        if "resume" not in own or others:
+        if "resume" not in own:
             raise ValueError(
                 "what to sweep comes first: a recipe, or a name of taskscape sweep --help; or --resume alone"
+            )
+        if odd := [*(f"--{flag.split()[0]}" for flag in own if flag not in _HOW[:6]), *others]:
+            raise ValueError(
+                f"{odd[0]} does not go with --resume: a sweep is resumed with its own settings. The same command as "
+                "before with more --seeds, or a larger --search, enlarges it"
             )
         folder = Path(own["resume"][0])
         recipe, kept = _read_plan(folder)
@@ -137,7 +142,7 @@ def _sweep(recipe: str, arguments: Sequence[str], published: Sequence[str] = (),
     _check_options(options, words)
     real = read_recipe(recipe)
     folder = out or options.out or _fresh(recipe)
-    study = _write_plan(folder, recipe, arguments, own)
+    study = _write_plan(folder, recipe, arguments, names)
     _Run(recipe, real, words, options, folder, study).run()
 
 
@@ -211,10 +216,11 @@ def _executing(own: Mapping[str, list[str]]) -> list[str]:
     return [word for flag, words in own.items() if flag in _HOW[:5] for word in (f"--{flag}", *words)]
 
 
-def _write_plan(folder: Path, recipe: str, arguments: Sequence[str], own: Mapping[str, list[str]]) -> str:
+def _write_plan(folder: Path, recipe: str, arguments: Sequence[str], names: Sequence[str]) -> str:
     """Write what the sweep is into its folder, and return the name of its study.
 
-    Raises ``ValueError`` where the folder holds another sweep, or something else.
+    ``names`` are the fields of an experiment. Raises ``ValueError`` where the folder holds another sweep, or something
+    else.
     """
     from taskscape.files import atomic_write, writing
 
@@ -222,12 +228,14 @@ def _write_plan(folder: Path, recipe: str, arguments: Sequence[str], own: Mappin
     file = folder / PLAN
     if file.is_file():
         content = _read(file)
-        if (content["recipe"], content["arguments"]) != (recipe, what):
+        if content["recipe"] != recipe or not continues(what, content["arguments"], names):
             there = shlex.join(["taskscape", "sweep", content["recipe"], *content["arguments"]])
             raise ValueError(
                 f"{folder} holds another sweep ({there}); continue it with taskscape sweep --resume {folder}, or name "
                 "another folder"
             )
+        if content["arguments"] != what:
+            atomic_write(file, json.dumps({**content, "arguments": what}, indent=1) + "\n")
         return str(content["study"])
     if folder.exists() and any(folder.iterdir()):
         raise ValueError(f"{folder} is not empty and holds no sweep: name another folder with --out")
@@ -395,5 +403,6 @@ class _Run:
         if best is not None:
             print(f"best by {monitor.name}: {best['run']}\n  {best['command']}")
         if failed:
-            print(f"{len(failed)} of {len(outcomes)} runs failed; taskscape sweep --resume {self.folder} tries again")
+            again = f"; taskscape sweep --resume {self.folder} tries again" if self.options.search is None else ""
+            print(f"{len(failed)} of {len(outcomes)} runs failed{again}")
         print(f"sweep: {self.folder}\npage: {page}")

@@ -4,6 +4,7 @@ import re
 import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, fields
+from itertools import zip_longest
 from typing import Any
 
 from taskscape.commands.choices import chosen, underscored
@@ -213,7 +214,20 @@ def _range(name: str, flag: str, setting: Setting, low: str, high: str, *, searc
         ends = float(low), float(high)
     except ValueError:
         raise ValueError(f"--{flag}: {low}..{high} is no range of numbers, such as 1e-5..1e-2") from None
-    return Variation(name, flag=f"--{flag}", ends=ends, whole=float not in kinds)
+    whole = float not in kinds
+    if whole and not all(end.is_integer() for end in ends):
+        raise ValueError(f"--{flag}: {low}..{high} is no range of whole numbers, such as 4..16")
+    return Variation(name, flag=f"--{flag}", ends=ends, whole=whole)
+
+
+def continues(now: Sequence[str], before: Sequence[str], names: Sequence[str]) -> bool:
+    """Return whether arguments ask for the same sweep as before, or for more seeds or a longer search of it."""
+    pairs = list(zip_longest(parts(now, names), parts(before, names), fillvalue=("", [])))
+    return all(a == b or (flag == other and _grows(flag, a, b)) for (flag, a), (other, b) in pairs)
+
+
+def _grows(flag: str, words: Sequence[str], before: Sequence[str]) -> bool:
+    return (flag == "seeds" and set(words) >= set(before)) or (flag == "search" and int(words[0]) >= int(before[0]))
 
 
 def _takes_several(kind: Any) -> bool:
