@@ -222,7 +222,8 @@ def _range(name: str, flag: str, setting: Setting, low: str, high: str, *, searc
 
 def continues(now: Sequence[str], before: Sequence[str], names: Sequence[str]) -> bool:
     """Return whether arguments ask for the same sweep as before, or for more seeds or a longer search of it."""
-    pairs = list(zip_longest(parts(now, names), parts(before, names), fillvalue=("", [])))
+    nothing: tuple[str, list[str]] = "", []
+    pairs = zip_longest(parts(now, names), parts(before, names), fillvalue=nothing)
     return all(a == b or (flag == other and _grows(flag, a, b)) for (flag, a), (other, b) in pairs)
 
 
