@@ -207,6 +207,15 @@ def test_a_model_that_is_named_gives_its_encoder(tmp_path: Path, monkeypatch: py
         DeeplabPlainConfig(encoder=NAME, pretrained=Path("taskscape/room")).check({})
 
 
+def test_positions_of_another_size_are_interpolated(tmp_path: Path) -> None:
+    torch.save({"state_dict": state("test_vit", img_size=224)}, tmp_path / "w.pth")
+    own = Encoder("test_vit", pretrained=tmp_path / "w.pth").backbone.state_dict()
+    theirs = state("test_vit", img_size=224)
+    assert own["model.pos_embed"].shape != theirs["pos_embed"].shape
+    assert torch.equal(own["model.pos_embed"][:, 0], theirs["pos_embed"][:, 0])  # of the class token
+    assert torch.equal(own["model.blocks.0.attn.qkv.weight"], theirs["blocks.0.attn.qkv.weight"])
+
+
 def test_dinov3_as_it_was_published(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """With the names of its authors, and what serves pretraining alone."""
     name = "vit_tiny_patch16_dinov3_qkvb"

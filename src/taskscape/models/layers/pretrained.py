@@ -30,9 +30,9 @@ def fitting(backbone: nn.Module, name: str, path: Path) -> Fitting:
     """Return the weights in ``path`` that fill every tensor of the timm backbone ``name``.
 
     The file is one of safetensors or ``torch.save``, the folder of a run, or a model by its name; names of tensors may
-    begin with anything (``state_dict.module.backbone.``). Where they are those of a model's first publication, timm's
-    conversion is tried; and where they are those of another implementation, the order. What serves classification is
-    not needed.
+    begin with anything (``state_dict.module.backbone.``). Where they are those of a model's first publication, or
+    positions are those of images of another size, timm's conversion is tried; and where they are those of another
+    implementation, the order. What serves classification is not needed.
 
     Raises ``ValueError`` that says how many tensors fit and which do not, also for the weights of a larger model.
     """
@@ -93,9 +93,13 @@ def _converted(weights: dict[str, Tensor], full: nn.Module, name: str) -> dict[s
         except Exception:  # names of another model: timm raises anything here
             continue
         tensors = {key: tensor for key, tensor in converted.items() if isinstance(tensor, Tensor)}
-        if tensors.keys() != inner.keys():
+        if _shapes(tensors) != _shapes(inner):  # positions keep their name and get the size of the model
             return tensors
     return {}
+
+
+def _shapes(tensors: Mapping[str, Tensor]) -> dict[str, tuple[int, ...]]:
+    return {name: tuple(tensor.shape) for name, tensor in tensors.items()}
 
 
 def _in_order(weights: dict[str, Tensor], full: nn.Module) -> dict[str, Tensor]:
