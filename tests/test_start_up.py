@@ -3,6 +3,7 @@
 import importlib.util
 import json
 import re
+import shlex
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -143,12 +144,20 @@ def light() -> Iterator[subprocess.Popen[str]]:
         ("train ladder/rung3 --scale smal", "--scale"),
         ("data show --help", "contact sheet"),
         ("data check nowhere", "nowhere is not there"),
+        ("data check ''", "STORES... is empty, as where a variable of the shell is not set"),
+        (f"data show {__file__}", "is a file: name the folder of a store"),
+        ("train joint --out ''", "--out without a value: give a path"),
         ("data show nowhere", "nowhere is not there"),
         ("data baseline nowhere", "nowhere is not there"),
         ("predict nowhere nowhere.jpg --out there", "there is no image or folder nowhere.jpg"),
         ("predict nowhere . --out there", "nowhere is not a run"),
         ("predict taskscape/nothing . --out there", "there is no released model 'taskscape/nothing'"),
         ("train joint --from taskscape/nothing", "there is no released model 'taskscape/nothing'"),
+        ("models --encoder nothing", "--encoder: timm has no model 'nothing'"),
+        ("models --encoder=", "--encoder: timm has no model ''"),
+        ("models --tasks semseg=3 semseg=4", "semseg is given twice"),
+        ("models --tasks =3", "give each task a name"),
+        ("models --tasks semseg=99999999999999", "1 to 65536"),
         ("models --released --encoder resnet18", "leave out --tasks and --encoder"),
         ("push nowhere user/name", "nowhere is not a run"),
         ("push --help", "Hugging Face hub"),
@@ -198,7 +207,7 @@ def light() -> Iterator[subprocess.Popen[str]]:
 )
 def test_nothing_heavy_is_imported(line: str, said: str, light: subprocess.Popen[str], tmp_path: Path) -> None:
     assert light.stdin is not None and light.stdout is not None
-    print(json.dumps([str(tmp_path), line.split()]), file=light.stdin, flush=True)
+    print(json.dumps([str(tmp_path), shlex.split(line)]), file=light.stdin, flush=True)
     assert light.stdout.readline() == "done\n"
     errors = (tmp_path / ".stderr").read_text()
     assert not errors.splitlines()[-1].strip()

@@ -29,6 +29,17 @@ def test_the_flag_of_every_command(arguments: list[str], capsys: pytest.CaptureF
     assert parallel.workers(3) == 3  # asked for by itself
 
 
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [("--threads 1 --threads=2", "--threads is given twice"), ("--threads 100000000000", "use 1 to 1024")],
+)
+def test_numbers_that_cannot_be_meant(arguments: str, said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ending:
+        cli.main(["recipes", *arguments.split()])
+    assert ending.value.code == 2
+    assert said in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("value", ["0", "-1", "two", ""])
 def test_numbers_that_are_none(value: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ending:

@@ -85,9 +85,12 @@ def _verbosity_used(arguments: list[str]) -> list[str]:
 
 def _threads_used(arguments: list[str]) -> list[str]:
     """Compute with ``--threads N``, a flag of every command, and return the other arguments. Raises ``ValueError``."""
-    at = next((i for i, argument in enumerate(arguments) if argument.partition("=")[0] == "--threads"), None)
-    if at is None:
+    places = [i for i, argument in enumerate(arguments) if argument.partition("=")[0] == "--threads"]
+    if not places:
         return arguments
+    if len(places) > 1:
+        raise ValueError("--threads is given twice: leave one out")
+    at = places[0]
     _, equals, number = arguments[at].partition("=")
     value = number if equals else "".join(arguments[at + 1 : at + 2])
     if not (value.isdecimal() and int(value)):

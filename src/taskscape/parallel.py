@@ -17,6 +17,9 @@ import loky
 from taskscape.errors import Interrupted, stopping_signals
 from taskscape.serialization import user_modules
 
+MOST_THREADS = 1024
+"""What is more is a mistake, and the libraries that compute would try to start them."""
+
 _chosen: list[int] = []
 """The number of threads that ``use_threads`` was called with last, if it was."""
 
@@ -24,10 +27,10 @@ _chosen: list[int] = []
 def use_threads(count: int) -> None:
     """Let this process compute with ``count`` threads, and start as many workers where no other number is asked for.
 
-    Raises ``ValueError`` below 1.
+    Raises ``ValueError`` below 1, and above ``MOST_THREADS``.
     """
-    if count < 1:
-        raise ValueError(f"{count} threads are not possible: use 1 or more")
+    if not 1 <= count <= MOST_THREADS:
+        raise ValueError(f"{count} threads are not possible: use 1 to {MOST_THREADS}")
     _chosen[:] = [count]
     os.environ["OMP_NUM_THREADS"] = str(count)  # for a torch that is imported later, here or in a worker
     if "torch" in sys.modules:

@@ -294,7 +294,7 @@ def test_recipes_with_mistakes(own: Any, recipe: str, message: str, capsys: pyte
     assert message.format(line=where) in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("name", ["a/b", "a.b", "loss", "weight", "consistency", "", ".a", "a\n"])
+@pytest.mark.parametrize("name", ["a/b", "a.b", "loss", "weight", "consistency", "", ".a", "a\n", "type", "keys"])
 def test_names_of_tasks_that_others_have(name: str) -> None:
     with pytest.raises(ValueError, match=r"tasks: .* cannot be the name of a task"):
         Experiment(tasks={name: Depth()})

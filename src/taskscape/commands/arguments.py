@@ -8,12 +8,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from itertools import takewhile
-from typing import Any
+from pathlib import Path
+from typing import Any, get_args
 
 from tyro import MISSING
 
 from taskscape.commands import GENERAL
-from taskscape.commands.kinds import arity, expected, fits, is_repeated, is_switch, spelled
+from taskscape.commands.kinds import arity, expected, fits, is_repeated, is_switch, members, spelled
 from taskscape.commands.settings import Choice, Entries, Node, Setting, by_flag, kinds_of, words_of
 from taskscape.serialization import is_size, nearest
 
@@ -184,9 +185,12 @@ def _near(name: str, tree: Sequence[Node], also: Iterable[str]) -> str:
 def _check_place(word: str, number: int, places: Sequence[Place], before: Setting | None, tree: Sequence[Node]) -> None:
     """Raise ``ValueError`` for a word that may not stand there."""
     if number < len(places) or (places and places[-1].many):
-        known = words_of(places[min(number, len(places) - 1)].kind)
+        place = places[min(number, len(places) - 1)]
+        known = words_of(place.kind)
         if known is not None and word not in known:
             raise ValueError(f"there is no {word!r}{nearest(word, known)}")
+        if not word and _is_path(place.kind):
+            raise ValueError(f"{place.name} is empty, as where a variable of the shell is not set{_said(place.text)}")
         return
     name, equals, value = word.partition("=")
     flag = name.replace("_", "-")
@@ -199,6 +203,11 @@ def _check_place(word: str, number: int, places: Sequence[Place], before: Settin
     else:
         hint = f"; what may stand without a flag is {' '.join(place.name for place in places)}" if places else ""
     raise ValueError(f"{word!r} belongs to no flag{hint}")
+
+
+def _is_path(kind: Any) -> bool:
+    """Return whether a place takes a path, or paths."""
+    return any(Path in (one, *get_args(one)) for one in members(kind))
 
 
 def _count(setting: Setting) -> str:

@@ -83,7 +83,7 @@ def _fits(kind: Any, words: Sequence[str]) -> bool:
         return word.lower() == "none"
     if kind is bool:
         return word.lower() in ("true", "false")
-    return _can(kind, word) if kind in (int, float) else True
+    return _can(kind, word) if kind in (int, float) else kind is not Path or bool(word)
 
 
 def _can(read: Any, word: str) -> bool:

@@ -10,9 +10,13 @@ from rich.table import Table
 
 from taskscape.commands.call import call
 from taskscape.commands.encoders import require_encoder
+from taskscape.files.paths import is_file_name
 
 SIZE = (128, 256)
 """Height and width of the image whose FLOPs are counted."""
+
+MOST_CHANNELS = 2**16
+"""Output channels of a task."""
 
 Tasks = Annotated[tuple[str, ...], tyro.conf.arg(metavar="TASK=N ...")]
 
@@ -30,17 +34,24 @@ def print_models(*, tasks: Tasks = (), encoder: str | None = None, released: boo
         released: List the trained models that come with taskscape instead.
     """
     if released:
-        if tasks or encoder:
+        if tasks or encoder is not None:
             raise ValueError("--released lists models that are trained: leave out --tasks and --encoder")
         _print_released()
         return
-    channels = dict(_channels(text) for text in tasks)
+    channels: dict[str, int] = {}
+    for text in tasks:
+        task, number = _channels(text)
+        if task in channels:
+            raise ValueError(f"--tasks {text}: {task} is given twice, leave one out")
+        channels[task] = number
+    if encoder is not None:
+        require_encoder(encoder, "--encoder")
     table = Table(box=None, padding=(0, 2))
     table.add_column("network")
     table.add_column("parameters", justify="right")
     table.add_column("FLOPs", justify="right")
     table.add_column("paper")
-    for name, parameters, flops, text in _counted(channels, encoder) if channels or encoder else _known():
+    for name, parameters, flops, text in _counted(channels, encoder) if channels or encoder is not None else _known():
         counts = (f"{parameters / 1e6:.2f} M", f"{flops / 1e9:.2f} G") if parameters else ("–", "–")
         table.add_row(f"[bold]{name}[/]", *counts, text)
     Console(highlight=False).print(table)
@@ -74,8 +85,6 @@ def _known() -> Iterator[tuple[str, int, int, str]]:
 
 def _counted(channels: dict[str, int], encoder: str | None) -> Iterator[tuple[str, int, int, str]]:
     """Build every network and count; 0 and the reason for one that these tasks or this encoder do not fit."""
-    if encoder:
-        require_encoder(encoder, "--encoder")
     from taskscape.models import CONFIGS
     from taskscape.recipes import EXAMPLE_CHANNELS
 
@@ -91,8 +100,11 @@ def _counted(channels: dict[str, int], encoder: str | None) -> Iterator[tuple[st
 
 def _channels(text: str) -> tuple[str, int]:
     task, _, number = text.partition("=")
-    if not number.isdecimal() or int(number) == 0:
-        raise ValueError(f"--tasks {text}: give each task its number of output channels, such as semseg=19")
+    if not (is_file_name(task) and "." not in task and number.isdecimal() and 0 < int(number) <= MOST_CHANNELS):
+        raise ValueError(
+            f"--tasks {text}: give each task a name and its number of output channels, 1 to {MOST_CHANNELS}, such as "
+            "semseg=19"
+        )
     return task, int(number)
 
 

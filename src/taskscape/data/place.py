@@ -9,6 +9,8 @@ UNFINISHED = "unfinished.json"
 
 def require_store(path: Path) -> None:
     """Raise ``FileNotFoundError`` where there is no such folder, ``ValueError`` where it is not a finished store."""
+    if path.is_file():
+        raise ValueError(f"{path} is a file: name the folder of a store, as `taskscape prepare` makes one")
     if not path.is_dir():
         raise FileNotFoundError(f"{path} is not there: check the path, or make a store with `taskscape prepare`")
     if not (path / MANIFEST).exists():

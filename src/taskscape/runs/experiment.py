@@ -42,6 +42,9 @@ from taskscape.weighting import FixedConfig, WeightingConfig
 _TAKEN = ("consistency", "loss", "weight")
 """Names of columns of the log that others with the names of tasks follow."""
 
+_MODULES = torch.nn.ModuleDict()
+"""What networks keep the parts of each task in; none can have the name of an attribute."""
+
 
 @dataclass(frozen=True, repr=False)
 class Experiment(RangedSettings):
@@ -153,6 +156,11 @@ class Experiment(RangedSettings):
                 raise ValueError(
                     f"tasks: {name!r} cannot be the name of a task, by which files and metrics are called: take "
                     f"letters, digits and _, and none of {', '.join(_TAKEN)}"
+                )
+            if hasattr(_MODULES, name):
+                raise ValueError(
+                    f"tasks: {name!r} cannot be the name of a task, since torch uses it: take another, and name the "
+                    f"labels with --tasks.NAME.source {name}"
                 )
 
     def __repr__(self) -> str:
