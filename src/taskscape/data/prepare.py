@@ -7,7 +7,7 @@ import shutil
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext, suppress
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -62,10 +62,10 @@ def prepare(
     tell = tell or (lambda _: None)
     _check_settings(data, out, shard)
     index = _contents(data, raw)
-    source = _source(data, index)
+    work = _Work(index, raw, _source(data, index), shard, processes, report, tell)
     out = out.resolve()  # a link stays where it is, and what it leads to is replaced
     with one_writer(out):
-        return _prepare(index, raw, out, source, shard, processes, report, tell)
+        return _prepare(work, out)
 
 
 @contextmanager
@@ -78,30 +78,34 @@ def one_writer(out: Path) -> Iterator[None]:
         yield
 
 
-def _prepare(
-    index: RawIndex,
-    raw: Path,
-    out: Path,
-    source: dict[str, Any],
-    shard: int | None,
-    processes: int | None,
-    report: ProgressCallback | None,
-    tell: Callable[[str], None],
-) -> Manifest:
+@dataclass(frozen=True)
+class _Work:
+    """What is written, whatever the folder: see ``prepare``."""
+
+    index: RawIndex
+    raw: Path
+    source: dict[str, Any]
+    shard: int | None
+    processes: int | None
+    report: ProgressCallback | None
+    tell: Callable[[str], None]
+
+
+def _prepare(work: _Work, out: Path) -> Manifest:
     """Write the store, or make it again, or leave it as it is."""
     new, replaced = out.with_name(f".{out.name}.new"), out.with_name(f".{out.name}.replaced")
     end_replacement(new, out, replaced)
     if not (out / MANIFEST).exists():
-        return _write(index, raw, out, source, shard, processes, report, tell)
-    different = _different(index, raw, out, source)
+        return _write(work, out)
+    different = _different(work, out)
     if not different:
-        tell("nothing to do: the store was made from these very inputs")
+        work.tell("nothing to do: the store was made from these very inputs")
         return Manifest.of(out)
-    tell(f"{different}; the store is made again")
-    if (new / MANIFEST).exists() and _different(index, raw, new, source):
+    work.tell(f"{different}; the store is made again")
+    if (new / MANIFEST).exists() and _different(work, new):
         shutil.rmtree(new)
     if not (new / MANIFEST).exists():
-        _write(index, raw, new, source, shard, processes, report, tell)
+        _write(work, new)
     out.rename(replaced)
     end_replacement(new, out, replaced)
     return Manifest.of(out)
@@ -165,32 +169,26 @@ def _begin_lock(out: Path) -> Path:
     return out.with_name(f".{out.name}.begin.lock")
 
 
-def _write(
-    index: RawIndex,
-    raw: Path,
-    out: Path,
-    source: dict[str, Any],
-    shard: int | None,
-    processes: int | None,
-    report: ProgressCallback | None,
-    tell: Callable[[str], None],
-) -> Manifest:
+def _write(work: _Work, out: Path) -> Manifest:
     """Write the store, or what is missing of it."""
+    index = work.index
     counts = {split: len(samples) for split, samples in index.splits.items()}
     try:
-        writer = StoreWriter(out, index.size, counts, index.fields, source, shard)
+        writer = StoreWriter(out, index.size, counts, index.fields, work.source, work.shard)
     except ValueError:
-        if not _is_older(out, source):
+        if not _is_older(out, work.source):
             raise
-        tell(f"images were added or removed, or what is stored has changed, since {out} was begun: it is begun again")
+        work.tell(
+            f"images were added or removed, or what is stored has changed, since {out} was begun: it is begun again"
+        )
         shutil.rmtree(out)
-        writer = StoreWriter(out, index.size, counts, index.fields, source, shard)
-    _put_changed_again(writer, index, raw, tell)
+        writer = StoreWriter(out, index.size, counts, index.fields, work.source, work.shard)
+    _put_changed_again(writer, work)
     missing = [(split, number) for split in counts for number in writer.missing(split)]
     total = sum(counts.values())
-    for done in _put(writer, index, raw, missing, processes):
-        if report is not None:
-            report(total - len(missing) + done, total)
+    for done in _put(writer, index, work.raw, missing, work.processes):
+        if work.report is not None:
+            work.report(total - len(missing) + done, total)
     gather(out, [(split, number) for split, count in counts.items() for number in range(count)])
     writer.finish()
     for file in (*so_far(out), _begin_lock(out)):
@@ -223,25 +221,25 @@ def _is_older(out: Path, source: dict[str, Any]) -> bool:
     return same and all(entry.name in known or entry.suffix == ".part" for entry in out.iterdir())
 
 
-def _put_changed_again(writer: StoreWriter, index: RawIndex, raw: Path, tell: Callable[[str], None]) -> None:
+def _put_changed_again(writer: StoreWriter, work: _Work) -> None:
     """Let samples of an unfinished store whose inputs were changed since count as missing."""
     inputs, stale = recorded(writer.path), 0
-    for split, samples in index.splits.items():
+    for split, samples in work.index.splits.items():
         written = set(range(len(samples))) - set(writer.missing(split))
-        again = [n for n in written if not unchanged_since(samples[n], raw, inputs.get((split, n), {}))]
+        again = [n for n in written if not unchanged_since(samples[n], work.raw, inputs.get((split, n), {}))]
         if again:
             writer.put_again(split, again)
         stale += len(again)
     if stale:
-        tell(f"the inputs of {stale} samples have changed since they were written; these are made again")
+        work.tell(f"the inputs of {stale} samples have changed since they were written; these are made again")
 
 
-def _different(index: RawIndex, raw: Path, store: Path, source: dict[str, Any]) -> str:
+def _different(work: _Work, store: Path) -> str:
     """Return in what a complete store differs from one that would be made now, in words; empty where in nothing.
 
     Raises ``ValueError`` where it must not be replaced: it is of another kind or other settings, or holds other files.
     """
-    manifest = Manifest.of(store)
+    manifest, index, source = Manifest.of(store), work.index, work.source
     refusal = f"{store} is not empty: delete it or choose another folder; it holds"
     if (kind := manifest.source.get("kind")) != source["kind"]:
         raise ValueError(f"{refusal} a store of {kind}")
@@ -252,7 +250,7 @@ def _different(index: RawIndex, raw: Path, store: Path, source: dict[str, Any]) 
                 f"{refusal} a store of other settings, {name} was {before.get(name)} and is {now.get(name)}"
             )
     known = {MANIFEST, INPUTS, *(file.name for file in so_far(store)), *manifest.counts}
-    if (what := changes(index, raw, store)) == "":
+    if (what := changes(index, work.raw, store)) == "":
         parts = [name for name in sorted({*manifest.source, *source}) if manifest.source.get(name) != source.get(name)]
         if manifest.labels != dict(index.fields) or manifest.size != tuple(index.size):
             parts.append("what is stored")
