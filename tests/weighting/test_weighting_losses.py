@@ -22,6 +22,7 @@ from taskscape.weighting import (
     Weighting,
     WeightingConfig,
 )
+from taskscape.weighting.base import Losses
 
 
 def build(options: WeightingConfig, seed: int = 0) -> Weighting:
@@ -39,6 +40,17 @@ def test_fixed() -> None:
     np.testing.assert_allclose(weights, [1, 0.25, 1])
     np.testing.assert_allclose(gradient, q.gradients().T @ [1, 0.25, 1])
     np.testing.assert_allclose([u.grad.item() for u in q.own], q.own_gradients() * [1, 0.25, 1])
+
+
+def test_a_negative_weight_of_a_method_of_ones_own_lets_its_loss_rise() -> None:
+    class Adversarial(Fixed):
+        def weights(self, losses: Losses) -> torch.Tensor:
+            return torch.tensor([1.0, -0.5, 1.0])
+
+    q = Quadratics()
+    gradient, weights = q.step(Adversarial(TASKS).double())
+    np.testing.assert_allclose(weights, [1, -0.5, 1])
+    np.testing.assert_allclose(gradient, q.gradients().T @ [1, -0.5, 1])
 
 
 def test_fixed_weights_are_on_the_device_of_the_losses() -> None:

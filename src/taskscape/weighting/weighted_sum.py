@@ -20,7 +20,10 @@ class WeightedSum(Weighting):
 
     @abstractmethod
     def weights(self, losses: Losses) -> Tensor:
-        """Return the weight of each task, in the order of ``losses``: those of the global batch, without gradients."""
+        """Return the weight of each task, in the order of ``losses``: those of the global batch, without gradients.
+
+        A negative weight is taken as it is: its loss rises, as that of an adversary must.
+        """
 
     @override
     def backward(self, losses: Losses, context: BalancingContext) -> dict[str, Tensor]:
