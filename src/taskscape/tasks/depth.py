@@ -178,8 +178,7 @@ class Depth(Task):
     @override
     def target(self, target: Target, modality: Modality) -> Target:
         """Bring depth beyond the range to its ends, as predictions are."""
-        value = torch.where(target.valid.unsqueeze(1), self._clamp(target.value), target.value)
-        return Target(value, target.valid)
+        return Target(self._clamp(target.value), target.valid)
 
     @property
     @override
