@@ -315,6 +315,19 @@ def test_ssim_without_a_whole_window():
     assert value == 0 and not slope.any()
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_cross_entropy_is_that_of_torch_in_every_order_in_memory(dtype):
+    generator = torch.Generator().manual_seed(0)
+    scores = torch.randn(2, 19, 7, 9, generator=generator).to(dtype)
+    ids = torch.randint(19, (2, 7, 9), generator=generator)
+    for order in (torch.contiguous_format, torch.channels_last):
+        ours, theirs = (scores.clone(memory_format=order).requires_grad_() for _ in range(2))
+        pixels = F.cross_entropy(theirs.float(), ids, reduction="none")
+        term = CrossEntropy().term(ours, Target(ids, torch.ones(2, 7, 9, dtype=torch.bool)))
+        assert torch.equal(term.sum, pixels.sum())
+        assert torch.equal(*(torch.autograd.grad(x, of)[0] for x, of in ((term.sum, ours), (pixels.sum(), theirs))))
+
+
 def test_kl_divergence_has_the_gradient_of_cross_entropy():
     prediction, target = example(CrossEntropy())
     for smoothing in (0.0, 0.3):

@@ -128,7 +128,8 @@ class ClassLoss(PixelLoss):
         """Return Σ of the losses of the pixels that count, and the ``normalizer``."""
         if 0 <= self.ignore_index < prediction.shape[1]:  # a mask knows of all others
             target = target._replace(valid=target.valid & (target.value != self.ignore_index))
-        return super().term(prediction, target)
+        # With channels last a softmax over classes takes five times as long, and gives the same bit for bit.
+        return super().term(prediction.contiguous(), target)
 
     @override
     def target_of(self, prediction: Tensor, value: Tensor, valid: Tensor | None = None) -> Target:

@@ -15,6 +15,7 @@ from taskscape.models.layers.aspp import ASPP
 from taskscape.models.layers.conv import conv_norm_relu
 from taskscape.models.layers.encoder import AtrousConfig, Encoder
 from taskscape.models.layers.per_task import PerTask
+from taskscape.models.layers.resize import resize_like
 from taskscape.serialization.ranges import BelowOne, Count
 
 
@@ -106,9 +107,7 @@ class ResnetMtan(Network, config=ResnetMtanConfig):
                 carried = {task: F.max_pool2d(x, reduction, ceil_mode=True) for task, x in carried.items()}
             weights = masks({task: torch.cat([before, x], 1) for task, x in carried.items()})
             attended = {task: w * last for task, w in weights.items()}
-        maps = self.heads(attended)
-        size = image.shape[-2:]
-        final = {task: F.interpolate(x, size, mode="bilinear", align_corners=True) for task, x in maps.items()}
+        final = {task: resize_like(x, image, align_corners=True) for task, x in self.heads(attended).items()}
         return Outputs(final, {}, ())
 
     def _last_blocks(self, image: Tensor) -> list[tuple[Tensor, Tensor]]:

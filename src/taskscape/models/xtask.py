@@ -13,6 +13,7 @@ from typing_extensions import override
 from taskscape.models.base import Network, Outputs, known_tasks, ring
 from taskscape.models.class_tasks import class_tasks, tasks_of_classes
 from taskscape.models.layers.encoder import EncoderConfig
+from taskscape.models.layers.resize import resize_like
 from taskscape.models.layers.shared_features import shared_features
 
 if TYPE_CHECKING:
@@ -156,7 +157,7 @@ def _convolutions(widths: Sequence[int], batch_norm: bool = True) -> nn.Sequenti
 
 
 def _upsample_like(x: Tensor, reference: Tensor) -> Tensor:
-    return F.interpolate(x, size=reference.shape[-2:], mode="bilinear", align_corners=True)
+    return resize_like(x, reference, align_corners=True)
 
 
 def _initialize(module: nn.Module) -> None:
