@@ -1,7 +1,7 @@
 """Encoders: the only place that knows timm, which is imported when one is built."""
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
@@ -14,6 +14,7 @@ from typing_extensions import override
 from taskscape.imports import late_compiler, quick_imports
 from taskscape.models.base import NetworkConfig
 from taskscape.models.layers.depthwise import depthwise_in_float32
+from taskscape.models.layers.freezing import Freeze, about_freezing, freeze_layers, frozen_modules
 from taskscape.models.layers.hub import WeightsMissingError, cached_weights, packaged_weights
 from taskscape.models.layers.low_rank import LowRankLayers, add_low_rank
 from taskscape.models.layers.meta import without_numbers
@@ -21,15 +22,12 @@ from taskscape.models.layers.plain_backbone import PlainBackbone
 from taskscape.models.layers.pretrained import fitting
 from taskscape.models.layers.pyramid import Pyramid
 from taskscape.models.layers.stages import layer_numbers
-from taskscape.models.layers.traits import traits
+from taskscape.models.layers.traits import Traits, traits
 from taskscape.serialization import nearest
 from taskscape.serialization.ranges import Count, CountOrZero
 
 if TYPE_CHECKING:
     from taskscape.tasks import Task
-
-Freeze = Literal["none", "all"] | CountOrZero
-"""What of an encoder keeps its weights: nothing, all, or its stem and so many stages after it."""
 
 
 @dataclass(frozen=True)
@@ -142,37 +140,12 @@ class Encoder(nn.Module):
         takes one.
         """
         super().__init__()
-        with quick_imports(), late_compiler():
-            import timm
-
         self.name = name
         if pretrained is True:
             pretrained = packaged_weights(name) or True
         elif pretrained is not False:
             pretrained = Path(pretrained)
-        options: dict[str, Any] = {}
-        if not timm.is_model(name.split(".")[0]):
-            known = nearest(name.split(".")[0], timm.list_models()) or "; see timm.list_models()"
-            raise ValueError(f"network.encoder: timm has no model {name!r}{known}")
-        try:
-            if pretrained is True and (cached := cached_weights(name)) is not None:
-                options["pretrained_cfg_overlay"] = {"file": str(cached)}
-            self._traits = traits(name)
-            if self._traits.is_plain:
-                self.backbone = PlainBackbone(name, pretrained=pretrained is True, **options)
-            else:
-                if output_stride != 32:
-                    options["output_stride"] = output_stride
-                strides = [min(stride, output_stride) for stride in self._traits.strides]
-                if max(strides) > coarsest:
-                    options["out_indices"] = [i for i, stride in enumerate(strides) if stride <= coarsest]
-                self.backbone = timm.create_model(name, features_only=True, pretrained=pretrained is True, **options)
-        except WeightsMissingError:
-            raise
-        except Exception as error:  # timm, the hub and torch raise anything from KeyError to HTTPError here
-            raise ValueError(_remedy(name, output_stride, pretrained is True, error)) from error
-        if "out_indices" in options:
-            _leave_out_unread(self.backbone)
+        self._traits, self.backbone = _built(name, output_stride, coarsest, pretrained=pretrained is True)
         depthwise_in_float32(self.backbone)
         notes = []
         if isinstance(pretrained, Path):
@@ -194,35 +167,13 @@ class Encoder(nn.Module):
         self.register_buffer("std", torch.tensor(config["std"]).view(1, 3, 1, 1), persistent=False)
         self._known: tuple[Tensor, list[Tensor]] | None = None
         self.is_frozen_in_part = freeze != "none" or lora > 0
-        self._freeze(freeze)
+        freeze_layers(self.backbone, name, freeze)
         if lora:
             add_low_rank(self.backbone, lora, lora_layers)
         if self.is_frozen_in_part:
-            notes.append(self._about_freezing(pretrained is False))
+            notes.append(about_freezing(self.backbone, name, random=pretrained is False))
             self.train()
         self.note = "; ".join(notes)
-
-    def _freeze(self, freeze: Freeze) -> None:
-        if freeze == "all":
-            self.backbone.requires_grad_(False)
-        elif freeze != "none":
-            numbers = self.layer_numbers(stages=True)
-            most = max(numbers.values())
-            if freeze > most:
-                raise ValueError(
-                    f"network.freeze is {freeze}: {self.name} has {most} {'blocks' if self.is_plain else 'stages'} "
-                    "after its stem; give a number up to that, all or none"
-                )
-            for parameter, number in numbers.items():
-                if number <= freeze:
-                    self.backbone.get_parameter(parameter).requires_grad_(False)
-
-    def _about_freezing(self, random: bool) -> str:
-        trained, total = (
-            sum(p.numel() for p in self.backbone.parameters() if p.requires_grad or not only) for only in (True, False)
-        )
-        text = f"{trained:,} of {total:,} parameters of the encoder {self.name} are trained"
-        return f"{text}; the others keep random values unless --from gives them" if random else text
 
     def layer_numbers(self, *, stages: bool = False) -> dict[str, int]:
         """Return the number of the layer of each parameter of ``backbone``, 0 for the stem, as timm groups them.
@@ -237,7 +188,7 @@ class Encoder(nn.Module):
         """Set the mode; what is frozen stays in evaluation mode, so that its statistics and outputs do not change."""
         super().train(mode)
         if mode and self.is_frozen_in_part:
-            for module in _frozen(self.backbone):
+            for module in frozen_modules(self.backbone):
                 module.train(False)
         return self
 
@@ -299,6 +250,36 @@ class Encoder(nn.Module):
         return self.pyramid(self.maps(image), image.shape[-2:])
 
 
+def _built(name: str, output_stride: int, coarsest: int, *, pretrained: bool) -> tuple[Traits, Any]:
+    """Return a backbone of timm with random weights or those of the hub; arguments and errors as of ``Encoder``."""
+    with quick_imports(), late_compiler():
+        import timm
+
+    if not timm.is_model(name.split(".")[0]):
+        known = nearest(name.split(".")[0], timm.list_models()) or "; see timm.list_models()"
+        raise ValueError(f"network.encoder: timm has no model {name!r}{known}")
+    options: dict[str, Any] = {"pretrained": pretrained}
+    try:
+        if pretrained and (cached := cached_weights(name)) is not None:
+            options["pretrained_cfg_overlay"] = {"file": str(cached)}
+        known_traits = traits(name)
+        if known_traits.is_plain:
+            return known_traits, PlainBackbone(name, **options)
+        if output_stride != 32:
+            options["output_stride"] = output_stride
+        strides = [min(stride, output_stride) for stride in known_traits.strides]
+        if max(strides) > coarsest:
+            options["out_indices"] = [i for i, stride in enumerate(strides) if stride <= coarsest]
+        backbone = timm.create_model(name, features_only=True, **options)
+    except WeightsMissingError:
+        raise
+    except Exception as error:  # timm, the hub and torch raise anything from KeyError to HTTPError here
+        raise ValueError(_remedy(name, output_stride, pretrained, error)) from error
+    if "out_indices" in options:
+        _leave_out_unread(backbone)
+    return known_traits, backbone
+
+
 def _leave_out_unread(backbone: Any) -> None:
     """Drop the stages behind the last that is read, which timm keeps in its EfficientNets and MobileNets alone."""
     if (read := getattr(backbone, "_stage_out_idx", None)) is not None:
@@ -307,16 +288,6 @@ def _leave_out_unread(backbone: Any) -> None:
 
 def _is_same(image: Tensor, known: Tensor) -> bool:
     return image.shape == known.shape and image.device == known.device and image.data_ptr() == known.data_ptr()
-
-
-def _frozen(module: nn.Module) -> Iterator[nn.Module]:
-    """Yield the largest modules in which there are parameters and none is trained."""
-    parameters = list(module.parameters())
-    if parameters and not any(parameter.requires_grad for parameter in parameters):
-        yield module
-        return
-    for child in module.children():
-        yield from _frozen(child)
 
 
 def _remedy(name: str, output_stride: int, pretrained: bool, error: Exception) -> str:

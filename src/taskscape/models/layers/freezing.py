@@ -1,0 +1,53 @@
+"""Layers of an encoder that are not trained."""
+
+from collections.abc import Iterator
+from typing import Literal
+
+from torch import nn
+
+from taskscape.models.layers.plain_backbone import PlainBackbone
+from taskscape.models.layers.stages import layer_numbers
+from taskscape.serialization.ranges import CountOrZero
+
+Freeze = Literal["none", "all"] | CountOrZero
+"""What of an encoder keeps its weights: nothing, all, or its stem and so many stages after it."""
+
+
+def freeze_layers(backbone: nn.Module, name: str, freeze: Freeze) -> None:
+    """Let the first layers of the backbone ``name`` keep their weights.
+
+    Raises ``ValueError`` for more stages than there are.
+    """
+    if freeze == "all":
+        backbone.requires_grad_(False)
+    elif freeze != "none":
+        numbers = layer_numbers(backbone, name, stages=True)
+        most = max(numbers.values())
+        if freeze > most:
+            what = "blocks" if isinstance(backbone, PlainBackbone) else "stages"
+            raise ValueError(
+                f"network.freeze is {freeze}: {name} has {most} {what} after its stem; give a number up to that, all "
+                "or none"
+            )
+        for parameter, number in numbers.items():
+            if number <= freeze:
+                backbone.get_parameter(parameter).requires_grad_(False)
+
+
+def about_freezing(backbone: nn.Module, name: str, *, random: bool) -> str:
+    """Return how many parameters are trained, in words; those that are not may be ``random``."""
+    trained, total = (
+        sum(p.numel() for p in backbone.parameters() if p.requires_grad or not only) for only in (True, False)
+    )
+    text = f"{trained:,} of {total:,} parameters of the encoder {name} are trained"
+    return f"{text}; the others keep random values unless --from gives them" if random else text
+
+
+def frozen_modules(module: nn.Module) -> Iterator[nn.Module]:
+    """Yield the largest modules in which there are parameters and none is trained."""
+    parameters = list(module.parameters())
+    if parameters and not any(parameter.requires_grad for parameter in parameters):
+        yield module
+        return
+    for child in module.children():
+        yield from frozen_modules(child)
