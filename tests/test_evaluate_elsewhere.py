@@ -50,6 +50,28 @@ def test_classes_are_mapped_by_name() -> None:
     assert class_table(THREE, TWO, "house:building+sky:")[:3].tolist() == [IGNORE_INDEX, 0, IGNORE_INDEX]
 
 
+def test_names_are_the_same_in_every_form() -> None:
+    """Whatever their case, with spaces, _ or -; the exact name comes first, and two that are alike are none."""
+    mine = ClassSet("mine", ("Sky", "traffic_light", "Car", "car"), ((0, 0, 0),) * 4)
+    other = ClassSet("other", ("car", "Traffic-Light", "sky"), ((0, 0, 0),) * 3)
+    assert class_table(mine, other)[:4].tolist() == [2, 1, 0, 0]
+    assert class_table(other, mine)[:3].tolist() == [3, 1, 0]
+    assert class_table(mine, other, "TRAFFIC LIGHT:Sky+Sky:")[:4].tolist() == [IGNORE_INDEX, 2, 0, 0]
+    assert class_table(ClassSet("upper", ("CAR", "sky"), ((0, 0, 0),) * 2), mine)[:2].tolist() == [IGNORE_INDEX, 0]
+
+
+def test_known_maps_hold_for_classes_of_these_names() -> None:
+    """In another order without a word, and for some of them by the name of the map."""
+    expected = dict(zip(CITYSCAPES_19.classes, class_table(CITYSCAPES_19, CAMVID_11)[:19].tolist(), strict=True))
+    names = CITYSCAPES_19.classes[::-1]
+    turned = ClassSet("turned", tuple(name.replace(" ", "_") for name in names), CITYSCAPES_19.palette)
+    assert class_table(turned, CAMVID_11)[:19].tolist() == [expected[name] for name in names]
+    some = ClassSet("some", ("wall", "rider", "car"), ((0, 0, 0),) * 3)
+    few = class_table(some, CAMVID_11, "cityscapes-to-camvid")
+    assert few[:3].tolist() == [expected[name] for name in some.classes] and (few[3:] == IGNORE_INDEX).all()
+    assert left_out(some, class_table(some, CAMVID_11)) == ("wall", "rider")
+
+
 @pytest.mark.parametrize(
     ("how", "message"),
     [

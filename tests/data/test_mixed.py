@@ -276,7 +276,7 @@ def test_a_part_is_its_words(part: MixedPart) -> None:
         (("classes,shares=2",), r"there is no 'shares'; did you mean share"),
         (("classes,share=2,share=3",), "gives a setting twice"),
         (("classes,share=-1",), r"share is -1\.0: it must be"),
-        (("classes,share=much",), "could not convert"),
+        (("classes,share=70%",), "share is '70%': it must be a number, such as 0.7"),
         (("classes,train=8",), "train is a setting of generated streets"),
         (("streets,train=eight",), "train is 'eight': it must be a whole number"),
         (("classes,labels=depths",), "has no labels 'depths'"),

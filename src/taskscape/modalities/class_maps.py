@@ -1,5 +1,6 @@
 """Which class of one set becomes which of another: by a name of the map, or by the names of the classes."""
 
+import re
 from collections.abc import Sequence
 
 import numpy as np
@@ -33,9 +34,10 @@ def class_table(source: ClassSet, target: ClassSet, classes: str = "") -> npt.ND
     Args:
         source: The classes that there are.
         target: The classes that they become.
-        classes: A name of ``CLASS_MAPS``; or pairs of names, ``wall:building+terrain:tree``, which come before classes
-            of the same name; ``terrain:`` leaves a class out. When empty, the known map between the two sets, or else
-            classes of the same name.
+        classes: A name of ``CLASS_MAPS``, for classes of those names in any order, or some of them; or pairs of names,
+            ``wall:building+terrain:tree``, which come before classes of the same name; ``terrain:`` leaves a class out.
+            When empty, the known map between the two sets, or else classes of the same name. Names are the same
+            whatever their case, and with spaces, ``_`` or ``-``.
 
     Returns:
         The table; a class that becomes none, and every other id, has ``IGNORE_INDEX``.
@@ -44,19 +46,24 @@ def class_table(source: ClassSet, target: ClassSet, classes: str = "") -> npt.ND
         ValueError: The map is one between other sets, a name is none of a class, or no class becomes one.
     """
     if classes in CLASS_MAPS:
-        known_source, known_target = CLASS_MAPS[classes]
-        for role, known, given in (("from", known_source, source), ("to", known_target, target)):
-            if known.classes != given.classes:
+        known_source, known_target = known = CLASS_MAPS[classes]
+        for role, of_map, given, is_right in (
+            ("from", known_source, source, _holds(known_source, source)),
+            ("to", known_target, target, _holds(target, known_target)),
+        ):
+            if not is_right:
                 raise ValueError(
-                    f"the map {classes!r} leads {role} the classes {known.name!r}, and these are {given.name!r}: give "
+                    f"the map {classes!r} leads {role} the classes {of_map.name!r}, and these are {given.name!r}: give "
                     "pairs of names, such as wall:building+terrain:tree"
                 )
-        return label_map(source, target)
+        return _by_map(source, target, *known)
     if not classes:
         try:
             return label_map(source, target)
         except ValueError:
-            pass
+            for known in CLASS_MAPS.values():
+                if all(_holds(one, two) and _holds(two, one) for one, two in ((source, known[0]), (target, known[1]))):
+                    return _by_map(source, target, *known)
     return _by_name(source, target, _pairs(classes))
 
 
@@ -86,13 +93,27 @@ def _pairs(text: str) -> dict[str, str]:
     return pairs
 
 
+def _by_map(
+    source: ClassSet, target: ClassSet, known_source: ClassSet, known_target: ClassSet
+) -> npt.NDArray[np.uint8]:
+    """Return the table of a known map for classes of its names."""
+    known = label_map(known_source, known_target)
+    table = np.full(256, IGNORE_INDEX, np.uint8)
+    for id_, name in enumerate(source.classes):
+        of_known = known[_id(name, known_source)]
+        if of_known != IGNORE_INDEX:
+            table[id_] = _id(known_target.classes[of_known], target)
+    return table
+
+
 def _by_name(source: ClassSet, target: ClassSet, pairs: dict[str, str]) -> npt.NDArray[np.uint8]:
     _require(pairs, source)
     _require([name for name in pairs.values() if name], target)
-    ids = {name: id_ for id_, name in enumerate(target.classes)}
     table = np.full(256, IGNORE_INDEX, np.uint8)
     for id_, name in enumerate(source.classes):
-        table[id_] = ids.get(pairs.get(name, name), IGNORE_INDEX)
+        table[id_] = _id(name, target)
+    for old, new in pairs.items():
+        table[_id(old, source)] = _id(new, target) if new else IGNORE_INDEX
     if (table == IGNORE_INDEX).all():
         raise ValueError(
             f"no class of {source.name!r} ({', '.join(source.classes)}) has the name of one of {target.name!r} "
@@ -102,7 +123,27 @@ def _by_name(source: ClassSet, target: ClassSet, pairs: dict[str, str]) -> npt.N
     return table
 
 
+def _id(name: str, classes: ClassSet) -> int:
+    """Return the id of the class of a name, or of the only one whose name is the same but for case, ``_`` and ``-``.
+
+    It is ``IGNORE_INDEX`` where there is none.
+    """
+    if name in classes.classes:
+        return classes.classes.index(name)
+    alike = [id_ for id_, one in enumerate(classes.classes) if _words(one) == _words(name)]
+    return alike[0] if len(alike) == 1 else IGNORE_INDEX
+
+
+def _holds(classes: ClassSet, others: ClassSet) -> bool:
+    """Return whether each of the ``others`` has the name of one of these classes."""
+    return all(_id(name, classes) != IGNORE_INDEX for name in others.classes)
+
+
+def _words(name: str) -> str:
+    return " ".join(re.split(r"[\s_-]+", name.strip().casefold()))
+
+
 def _require(names: "dict[str, str] | Sequence[str]", classes: ClassSet) -> None:
     for name in names:
-        if name not in classes.classes:
+        if _id(name, classes) == IGNORE_INDEX:
             raise ValueError(f"there is no class {name!r} in {classes.name!r}{nearest(name, classes.classes)}")

@@ -73,7 +73,10 @@ class MixedPart(RangedSettings):
         try:
             settings: dict[str, Any] = {"classes": words.get("classes", "")}
             if "share" in words:
-                settings["share"] = float(words["share"])
+                try:
+                    settings["share"] = float(words["share"])
+                except ValueError:
+                    raise ValueError(f"share is {words['share']!r}: it must be a number, such as 0.7") from None
             for key in ("labels", "validate"):
                 if key in words:
                     settings[key] = tuple(filter(None, words[key].split("+")))
