@@ -10,7 +10,6 @@ from rich.table import Table
 
 from taskscape.commands.call import call
 from taskscape.commands.encoders import require_encoder
-from taskscape.files.paths import is_file_name
 
 SIZE = (128, 256)
 """Height and width of the image whose FLOPs are counted."""
@@ -99,6 +98,8 @@ def _counted(channels: dict[str, int], encoder: str | None) -> Iterator[tuple[st
 
 
 def _channels(text: str) -> tuple[str, int]:
+    from taskscape.files.paths import is_file_name
+
     task, _, number = text.partition("=")
     if not (is_file_name(task) and "." not in task and number.isdecimal() and 0 < int(number) <= MOST_CHANNELS):
         raise ValueError(
