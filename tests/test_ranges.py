@@ -14,7 +14,7 @@ from taskscape.data import Augmentation, DataSource, Streets
 from taskscape.data.sources import Part
 from taskscape.losses import Loss
 from taskscape.modalities.class_sets import CITYSCAPES_2
-from taskscape.models import NetworkConfig
+from taskscape.models import DeeplabJointConfig, NetworkConfig
 from taskscape.objectives import Objective
 from taskscape.runs import Experiment
 from taskscape.serialization import offered, ranges
@@ -126,6 +126,13 @@ def test_fields_within_others_are_found() -> None:
     assert [p.values[1].name for p in NUMERIC if p.values[0] is Streets] == [
         "train", "val", "test", "shifted", "size", "samples", "seed"
     ]  # fmt: skip
+
+
+def test_all_numbers_of_a_list_are_checked() -> None:
+    with pytest.raises(ValueError, match=r"rates is \(3, 6, 0\): it must be at least 1"):
+        DeeplabJointConfig(rates=(3, 6, 0))
+    with pytest.raises(ValueError, match=r"scale_choices is \(1\.0, nan\)"):
+        Augmentation(scale_choices=(1.0, math.nan))
 
 
 def test_a_whole_number_is_wanted_where_one_is_declared() -> None:

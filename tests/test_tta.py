@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from taskscape import runs
+from taskscape.commands.shared import chosen_tta
 from taskscape.evaluation import TTA, TestTimeAugmentation, find_tta
 from taskscape.modalities.class_sets import CITYSCAPES_2
 from taskscape.models import Outputs
@@ -81,6 +82,17 @@ def test_words() -> None:
     for wrong in ("scale-3", "../x", "1-", ""):
         with pytest.raises(ValueError, match="no test-time augmentation"):
             find_tta(wrong)
+    for out_of_range in ("0-1", "125", "0.5-1-9-mirror"):
+        with pytest.raises(ValueError, match=f"test-time augmentation '{out_of_range}': scales is"):
+            find_tta(out_of_range)
+
+
+def test_flags_name_it_as_results_know_it() -> None:
+    assert chosen_tta(False, None) is False and chosen_tta(True, None) is chosen_tta(False, "mirror") is True
+    assert chosen_tta(False, "1.0-mirror") is True
+    assert chosen_tta(False, "0.750-1-1.25") == "scales-3" and chosen_tta(False, "0.50-mirror") == "0.5-mirror"
+    with pytest.raises(ValueError, match="did you mean mirror"):
+        chosen_tta(False, "mirorr")
 
 
 def test_a_run_is_evaluated_with_it_and_has_means_of_its_last_epochs(store: Path, tmp_path: Path) -> None:

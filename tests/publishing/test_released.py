@@ -64,6 +64,7 @@ def test_images_alone_are_predicted_by_it(
         ("predict missing.jpg", "there is no image or folder missing.jpg"),
         ("predict missing.jpg photo.jpg", "there is no image or folder missing.jpg"),
         ("predict nowhere photo.jpg", "nowhere is not a run"),
+        ("predict exported photo.jpg", "exported is an exported model"),
         ("predict runs photo.jpg", "runs is not a run, it holds some: name one, such as runs/rooms"),
         ("predict taskscape/streets-small", "there is no image to predict"),
         ("predict runs/roms photo.jpg", "runs/roms is not a run"),
@@ -87,6 +88,8 @@ def test_wrong_names(
     monkeypatch.setenv("TASKSCAPE_CACHE", str(tmp_path / "cache"))
     (tmp_path / "runs").mkdir()
     (tmp_path / "runs" / "rooms").symlink_to(run)
+    (tmp_path / "exported").mkdir()
+    (tmp_path / "exported" / "about.json").write_text("{}")
     with pytest.raises(SystemExit) as ended:
         main(words.split())
     assert ended.value.code == 2

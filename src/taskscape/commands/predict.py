@@ -205,6 +205,8 @@ def _chosen(named: Sequence[Path], live: bool = False) -> tuple[Path, Sequence[P
         return first, rest
     if first.is_dir() and (runs := sorted(first.glob("*/experiment.yaml"))):
         raise ValueError(f"{first} is not a run, it holds some: name one, such as {runs[0].parent}")
+    if rest and (first / "about.json").is_file():
+        raise ValueError(f"{first} is an exported model, which its example.py runs: name the run that it was made from")
     if rest and not first.exists() and not first.suffix:
         require_run(first)
     if live:

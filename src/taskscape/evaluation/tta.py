@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 import torch.nn.functional as F
 from torch import Tensor
@@ -11,7 +11,7 @@ from torch import Tensor
 from taskscape.losses.base import at_least_float32
 from taskscape.models import Outputs
 from taskscape.serialization import nearest
-from taskscape.serialization.ranges import Positive, RangedSettings
+from taskscape.serialization.ranges import Range, RangedSettings
 from taskscape.tasks import Task
 
 
@@ -25,7 +25,7 @@ class TestTimeAugmentation(RangedSettings):
 
     __test__: ClassVar[bool] = False  # no test, whatever pytest makes of the name
 
-    scales: tuple[Positive, ...] = (1.0,)
+    scales: tuple[Annotated[float, Range(above=0, most=8)], ...] = (1.0,)
     """By how much the image is scaled."""
     mirror: bool = True
     """Whether each is predicted mirrored too."""
@@ -98,7 +98,10 @@ def find_tta(given: TestTimeAugmentation | str | bool | None) -> TestTimeAugment
             "out as in 0.75-1-1.25-mirror-max"
         )
     scales = tuple(float(scale) for scale in found[1].split("-"))
-    return TestTimeAugmentation(scales, mirror=bool(found[2]), reduce="max" if found[3] else "mean")
+    try:
+        return TestTimeAugmentation(scales, mirror=bool(found[2]), reduce="max" if found[3] else "mean")
+    except ValueError as error:
+        raise ValueError(f"test-time augmentation {given!r}: {error}") from None
 
 
 def _resized(x: Tensor, size: "list[int] | tuple[int, ...]") -> Tensor:

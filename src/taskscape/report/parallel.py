@@ -13,6 +13,9 @@ HEIGHT, TOP, BOTTOM, SIDE, STEP = 300, 34, 22, 70, 170
 _TICKS = 9
 """Most labels of an axis."""
 
+_LINE = 0.06
+"""Height of a label, as a part of the axis."""
+
 
 @dataclass(frozen=True)
 class Coordinate:
@@ -34,8 +37,9 @@ class Coordinate:
         """Return the texts beside the axis with their places: the values themselves, or some of many."""
         found = dict(zip(self.places(), map(_text, self.values), strict=True))
         chosen: list[tuple[float, str]] = []
+        least = _LINE if len(found) <= _TICKS // 2 else 1 / (_TICKS + 1)
         for place, text in sorted(found.items()):
-            if not chosen or place - chosen[-1][0] > 1 / (_TICKS + 1) or len(found) <= _TICKS // 2:
+            if not chosen or place - chosen[-1][0] > least:
                 chosen.append((place, text))
         return chosen
 

@@ -129,7 +129,7 @@ def _numbers(value: Any, kind: Any, allowed: Range = _ANY) -> Iterator[tuple[Any
         for item in value.values():
             yield from _numbers(item, get_args(kind)[-1] if get_args(kind) else None, allowed)
     elif isinstance(value, tuple):
-        members = get_args(kind)
+        members = [member for member in get_args(kind) if member is not ...]
         for index, item in enumerate(value):
             yield from _numbers(item, members[min(index, len(members) - 1)] if members else None, allowed)
     elif kind in (int, float) and type(value) is not bool and isinstance(value, Real):
