@@ -46,9 +46,11 @@ def main(arguments: Sequence[str]) -> None:
     chosen = {name for name in SWITCHES if f"--{name}" in rest}
     os.environ.setdefault("KINETO_LOG_LEVEL", "99")  # torch's profiler prints about itself otherwise
     from taskscape.bench import bench
+    from taskscape.devices import find_device
     from taskscape.progress import progress_bar, reporter
+    from taskscape.training.freed_memory import freed_memory_kept
 
-    with progress_bar("json" not in chosen) as progress:
+    with progress_bar("json" not in chosen) as progress, freed_memory_kept(find_device(experiment.device)):
         measured = bench(
             experiment,
             compiled="compiled" in chosen,

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 import torch
 
 from taskscape.runs.experiment import Experiment
-from taskscape.training.freed_memory import keep_freed_memory
 from taskscape.training.optimization import build_optimizer
 from taskscape.training.recompute import recompute_activations
 from taskscape.training.step import TrainingStep
@@ -22,12 +21,7 @@ def build_step(
     learning_rate: Callable[[int], float] | None = None,
     fabric: "Processes | None" = None,
 ) -> TrainingStep:
-    """Return network, weighting and optimizer of an experiment as one step; the seed is that of the experiment.
-
-    On a CPU the process keeps from now on what it frees (``keep_freed_memory``).
-    """
-    if device.type == "cpu":
-        keep_freed_memory()
+    """Return network, weighting and optimizer of an experiment as one step; the seed is that of the experiment."""
     torch.manual_seed(experiment.seed)
     network = experiment.network.build(experiment.channels).to(device)
     if experiment.channels_last:

@@ -38,6 +38,7 @@ from taskscape.trackers import Tracking
 from taskscape.training import checkpoint
 from taskscape.training.average import WeightAverage
 from taskscape.training.features import FeatureCache, require_constant
+from taskscape.training.freed_memory import freed_memory_kept
 from taskscape.training.loop import Trainer
 from taskscape.training.pace import Pace
 from taskscape.training.peers import loss_of_a_process_named
@@ -73,6 +74,7 @@ def train(experiment: Experiment, run: str | Path, *, resume: bool = False, quie
         locked(folder) if fabric.is_global_zero else nullcontext(),
         logs.kept() as keep_log_in,
         loss_of_a_process_named(go_on),
+        freed_memory_kept(fabric.device),
     ):
         return _train(experiment, fabric, folder, start, keep_log_in, resume=resume, quiet=quiet)
 

@@ -19,6 +19,7 @@ from taskscape.runs.experiment import Experiment
 from taskscape.runs.stackable import require_stack
 from taskscape.runs.start import Start
 from taskscape.runs.train_run import begin, finish, is_finished, open_data, say_where
+from taskscape.training.freed_memory import freed_memory_kept
 from taskscape.training.loop import Trainer
 from taskscape.training.together import train_together
 
@@ -51,7 +52,12 @@ def train_stacked(
         raise ValueError("a stack of runs is trained by one process: start it without torchrun")
     outcomes: dict[int, Outcome] = {}
     trainers: dict[int, Trainer] = {}
-    with ExitStack() as stack, progress_bar(not quiet) as progress, logs.shown(progress.console):
+    with (
+        ExitStack() as stack,
+        progress_bar(not quiet) as progress,
+        logs.shown(progress.console),
+        freed_memory_kept(fabric.device),
+    ):
         stores = open_data(experiments[0], fabric, quiet=quiet)
         for number, (experiment, folder) in enumerate(zip(experiments, folders, strict=True)):
             if is_finished(folder, experiment):

@@ -1,0 +1,54 @@
+"""How much time of a step on a CPU goes into memory that was given back? Steps with it kept, and given back as usual.
+
+    python benchmarks/freed_memory.py
+
+*Usual* is the most that the GNU C library comes to keep by itself: blocks from 32 MiB on are given back, and 64 MiB at
+the end of the heap. Processor time of one thread, and pages that the system filled with zeros: the least of steps that
+take turns.
+"""
+
+import resource
+import time
+from contextlib import nullcontext
+
+import torch
+
+from growth import WAY, experiment_of, random_batch
+from taskscape.batch import Batch
+from taskscape.runs.fastest import as_in, trial_step
+from taskscape.training.freed_memory import freed_memory_kept
+from taskscape.training.step import TrainingStep
+
+CPU = torch.device("cpu")
+CASES = {
+    "joint": (("semseg", "depth"), 16, (64, 128)),
+    "segnet-mtan": (("semseg", "depth", "normals"), 2, (128, 256)),
+}
+"""Networks with their tasks, the images of a batch and their size."""
+
+
+def taken(step: TrainingStep, batch: Batch) -> tuple[float, int]:
+    """Return the processor seconds of a step, and the pages that were filled for it."""
+    pages, seconds = resource.getrusage(resource.RUSAGE_SELF).ru_minflt, time.process_time()
+    step(batch, 0)
+    return time.process_time() - seconds, resource.getrusage(resource.RUSAGE_SELF).ru_minflt - pages
+
+
+def main() -> None:
+    torch.set_num_threads(1)
+    for name, (tasks, images, size) in CASES.items():
+        batch = random_batch(images, size, tasks)
+        step, own = trial_step(experiment_of(name, tasks), WAY, batch), as_in(WAY, batch)
+        found: dict[str, list[tuple[float, int]]] = {"usual": [], "kept": []}
+        for _ in range(2):
+            for way, kept in (("usual", nullcontext()), ("kept", freed_memory_kept(CPU))):
+                with kept:
+                    step(own, 0)
+                    found[way] += [taken(step, own) for _ in range(2)]
+        for way, steps in found.items():
+            seconds, pages = min(steps)
+            print(f"{name}, {way}: {seconds:.3f} s, {pages:,} pages", flush=True)
+
+
+if __name__ == "__main__":
+    main()
