@@ -33,8 +33,8 @@ from tiny import tiny
 TASKS: dict[str, Task] = {"semseg": SemanticSegmentation(CITYSCAPES_2), "depth": Depth()}
 CHANNELS = {name: task.channels for name, task in TASKS.items()}
 ENCODERS: dict[str, dict[str, Any]] = {
-    "frozen": {"encoder": "resnet10t", "freeze": "all"},
-    "frozen in part": {"encoder": "resnet10t", "freeze": 2},
+    "frozen": {"encoder": "test_resnet", "freeze": "all"},
+    "frozen in part": {"encoder": "test_resnet", "freeze": 2},
     "adapted": {"encoder": "test_vit", "lora": 2},
 }
 NEEDS_SHARED = ("gradnorm", *(n for n, config in CONFIGS.items() if hasattr(config(), "mode")))

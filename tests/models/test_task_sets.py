@@ -24,12 +24,12 @@ SETS: dict[str, dict[str, Task]] = {
 """Tasks under names of a user's own: networks know no task by name."""
 BINS = ("adaptive-depth", "transformer", "cross-attention")
 SMALL: dict[str, dict[str, Any]] = {name: {"widths": (8, 8, 16)} for name in NAMES if name.startswith("segnet")}
-SMALL |= {name: {"encoder": "resnet10t", "blocks": 1} for name in BINS} | {"resnet-mtan": {"encoder": "resnet18"}}
+SMALL |= {name: {"encoder": "test_resnet", "blocks": 1} for name in BINS} | {"resnet-mtan": {"encoder": "resnet18"}}
 SMALL |= {"dpt": {"encoder": "test_vit", "width": 16}}
 
 
 def small(name: str) -> NetworkConfig:
-    return CONFIGS[name](**SMALL.get(name, {"encoder": "resnet10t"}))
+    return CONFIGS[name](**SMALL.get(name, {"encoder": "test_resnet"}))
 
 
 def target(task: Task, size: tuple[int, int]) -> Target:
