@@ -176,6 +176,14 @@ def test_runs_on_other_data_or_unfinished_ones_are_not_comparable(make_run: Make
     assert "Trained</th><td>to the end</td>" in text and "A star" not in text
 
 
+def test_runs_of_the_same_seed_are_named(make_run: MakeRun, tmp_path: Path) -> None:
+    runs = [make_run(name, settings={"seed": seed}) for name, seed in (("a0", 0), ("a1", 1), ("a2", 1))]
+    other = make_run("b", settings={"epochs": 3})
+    said = "A: several runs have the same seed"
+    assert said in write_comparison([*runs, other], tmp_path / "page.html").read_text("utf-8")
+    assert said not in write_comparison([*runs[:2], other], tmp_path / "page.html").read_text("utf-8")
+
+
 def test_the_same_data_elsewhere_are_the_same(make_run: MakeRun) -> None:
     a, b = make_run("a", settings={"data": {"path": "here"}}), make_run("b", settings={"data": {"path": "there"}})
     for run in (a, b):

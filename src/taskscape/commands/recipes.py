@@ -29,6 +29,8 @@ class Listed(NamedTuple):
     """The first line of its docstring."""
     published: str
     """What its docstring says that was published."""
+    docstring: str
+    """All of it."""
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -39,10 +41,14 @@ def print_recipes(group: str = "", /) -> None:
     """List the recipes: complete experiments to train or to start from.
 
     Args:
-        group: One group of published experiments, such as ladder; by default everything.
+        group: One group of published experiments, such as ladder, or one recipe, such as ladder/rung3, of which
+            everything is said; by default all groups.
     """
+    if (recipe := group.replace("-", "_")) in recipes():
+        print("\n\n".join(map(filled, _about(recipe))))
+        return
     if group and group not in (known := [name for name in by_group() if name]):
-        raise ValueError(f"there is no group of recipes {group!r}{nearest(group, known)}")
+        raise ValueError(f"there is no group of recipes {group!r}{nearest(group, [*known, *recipes()])}")
     for name, listed in by_group().items():
         if group in ("", name):
             print_group(name, listed)
@@ -60,8 +66,22 @@ def print_group(group: str, listed: Mapping[str, Listed]) -> None:
     """Print the recipes of a group: name, what each is and what was published."""
     if group:
         print(f"\n{group}:")
-    published = {name: f" Published: {one.published}." if one.published else "" for name, one in listed.items()}
+    published = {
+        name: "" if one.published in ("", "-") else f" Published: {one.published}." for name, one in listed.items()
+    }
     print_list({name: one.text + published[name] for name, one in listed.items()})
+    if sweeps := {name: one.text for name, one in published_sweeps().items() if name.partition("/")[0] == group}:
+        print(f"\n{group}, with taskscape sweep NAME:")
+        print_list(sweeps)
+
+
+def _about(recipe: str) -> list[str]:
+    """Return what is said of a recipe and of its group, in paragraphs."""
+    group = recipe.partition("/")[0] if "/" in recipe else ""
+    said = by_group()[group][recipe].docstring
+    of_group = ast.get_docstring(ast.parse((ROOM / f"{group}.py").read_text("utf-8"))) if group else None
+    texts = [f"{recipe}: {said}", *([f"All of {group}: {of_group}"] if of_group else [])]
+    return [text.replace("``", "").replace("\nSource: ", "\n\nSource: ") for text in texts]
 
 
 def print_list(texts: Mapping[str, str]) -> None:
@@ -101,7 +121,7 @@ def _of_file(file: Path) -> dict[str, Listed]:
 
 def _listed(docstring: str) -> Listed:
     published = re.search(r"^Published: (.*)$", docstring, re.MULTILINE)
-    return Listed(docstring.partition("\n")[0].replace("``", ""), published[1] if published else "")
+    return Listed(docstring.partition("\n")[0].replace("``", ""), published[1] if published else "", docstring)
 
 
 def described_recipe(recipe: str, also: Iterable[str] = ()) -> Any:

@@ -11,7 +11,10 @@ def check_per_task(field: str, numbers: Mapping[str, float], tasks: Sequence[str
     """Raise ``ValueError`` where a number is not finite, negative, or belongs to a task that is not trained."""
     for task, number in numbers.items():
         if task not in tasks:
-            raise ValueError(f"weighting.{field} names {task!r}, but the tasks are {', '.join(tasks)}")
+            raise ValueError(
+                f"weighting.{field} names {task!r}, but the tasks are {', '.join(tasks)}: give numbers for these, "
+                f"as in --weighting.{field} {tasks[0]} 1, or choose another weighting"
+            )
         if not 0 <= number < math.inf:
             raise ValueError(f"weighting.{field}: {task} has {number}; it must be finite and not negative")
 

@@ -90,6 +90,11 @@ def _seeds(groups: Sequence[Group]) -> list[str]:
             "One seed each: how much chance changes is not known, so nothing is starred. Train each experiment with "
             "--seed 1, --seed 2 as well; runs that differ in nothing but the seed become one column."
         )
+    if twice := [g.name for g in groups if len(g.by_seed) < len(g.runs)]:
+        remarks.append(
+            f"{', '.join(twice)}: several runs have the same seed. Each of them counts, and makes the spread smaller "
+            "than it is: leave all but one out."
+        )
     if len(set(seeds.values())) > 1:
         remarks.append("Seeds differ: " + "; ".join(f"{name} has {numbers}" for name, numbers in seeds.items()) + ".")
     places = {place for g in groups for run in g.runs if (place := _environment(run))}
