@@ -70,6 +70,7 @@ def test_images_alone_are_predicted_by_it(
         ("predict runs/roms photo.jpg", "runs/roms is not a run"),
         ("predict taskscap/streets-small photo.jpg", "the hub cannot be asked"),
         ("predict taskscap/streets-small photo.jpg", "did you mean taskscape/streets-small?"),
+        ("evaluate taskscape/streets-small", "taskscape/streets-small --out streets-small, and name streets-small"),
         ("train joint --from taskscape/streets", "--from: there is no released model 'taskscape/streets'"),
         ("models --released --encoder resnet18", "leave out"),
     ],

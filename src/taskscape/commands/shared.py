@@ -33,9 +33,19 @@ def chosen_tta(tta: bool, tta_as: str | None) -> bool | str:
 
 
 def require_run(run: Path) -> None:
-    """Raise ``FileNotFoundError`` where a folder holds no run: before anything that takes a while is imported."""
+    """Raise ``FileNotFoundError`` where a folder holds no run: before anything that takes a while is imported.
+
+    Raises ``ValueError`` for the name of a released model, whose folder is not the user's to write to.
+    """
+    from taskscape import released
     from taskscape.run_folder.names import RunFolder
 
+    if not run.exists() and run.as_posix() in released.names():
+        copy = run.name
+        raise ValueError(
+            f"{run.as_posix()} comes with the package, and this command needs a folder of your own: copy it, "
+            f"taskscape pull {run.as_posix()} --out {copy}, and name {copy}"
+        )
     RunFolder(run).require()
 
 
