@@ -1,7 +1,6 @@
 """The road: its course, its cross-section, its junction, and the ground as one continuous mesh."""
 
 import math
-from array import array
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import NamedTuple
@@ -18,6 +17,8 @@ REACH = 75.0
 """How far the ground reaches to both sides, metres."""
 _STEP = 3.0
 _SIDE_STREET = 2.6
+_QUAD = np.array(((0, 2, 3), (0, 3, 1)))
+"""Corners of the two triangles of a quad, among the vertices of a band: left, right, left, right, …"""
 
 
 @dataclass(frozen=True)
@@ -184,30 +185,28 @@ class Road:
         return mesh.finish()
 
 
-class _Station(NamedTuple):
-    """The road at one z, where the strips of its cross-section all have vertices."""
-
-    x: float
-    elevation: float
-    z: float
-    rise: float
-    slant: float
-    """How far the center line moves to the right per metre of z."""
-
-
 class _GroundMesh:
-    """Collects the ground's triangles, in flat arrays: rows of Python's would be counted by its garbage collector."""
+    """Collects the ground's triangles in arrays, one for each stretch of the road."""
 
     def __init__(self, road: Road) -> None:
         self._road = road
-        self._vertices = array("d")
-        self._faces = array("i")
+        self._vertices: list[npt.NDArray[np.float64]] = []
+        self._faces: list[npt.NDArray[np.int32]] = []
         self._count = 0
 
-    def _station(self, z: float) -> _Station:
+    def _stations(self, begin: float, end: float) -> npt.NDArray[np.float64]:
+        """Return the road at the places from z = begin to end where all strips have vertices, (5, S).
+
+        Rows: x, elevation, z, rise, and how far the center line moves to the right per metre of z.
+        """
         road = self._road
-        slant = road.bend * z + 0.02 * road.sway * math.cos(0.02 * z + road.phase)
-        return _Station(road.center(z), road.elevation(z), z, road._rise(z), slant)
+        steps = max(1, math.ceil((end - begin) / _STEP))
+        stations = []
+        for i in range(steps + 1):  # one by one: sines of NumPy have other last bits
+            z = begin + (end - begin) * i / steps
+            slant = road.bend * z + 0.02 * road.sway * math.cos(0.02 * z + road.phase)
+            stations.append((road.center(z), road.elevation(z), z, road._rise(z), slant))
+        return np.array(stations).T
 
     def _bank(self, lateral: float, strip: Strip) -> float:
         """Return the rise over run of the strip, to the right."""
@@ -215,20 +214,9 @@ class _GroundMesh:
         side = lateral > 0
         return (self._road.bank[side] if side else -self._road.bank[side]) if outside else 0.0
 
-    def _vertex(self, at: _Station, lateral: float, up: float, normal: tuple[float, float, float]) -> int:
-        x, y, z = normal
-        norm = math.sqrt(x * x + y * y + z * z)
-        self._vertices.extend((at.x + lateral, -at.elevation - up, at.z, x / norm, y / norm, z / norm, lateral))
-        self._count += 1
-        return self._count - 1
-
-    def _quad(self, a: int, b: int, c: int, d: int, part: int) -> None:
-        self._faces.extend((a, b, c, part, a, c, d, part))
-
     def along(self, strips: list[Strip], begin: float, end: float, part: int | None = None) -> None:
         """Add strips from z = begin to end, with curbs between strips of different heights."""
-        steps = max(1, math.ceil((end - begin) / _STEP))
-        stations = [self._station(begin + (end - begin) * i / steps) for i in range(steps + 1)]
+        bands = []  # lateral position and height at both edges, normal to the right and down, slope along, part
         for strip in strips:
             kind = (
                 part if part is not None else {ROAD: _CARRIAGEWAY, SIDEWALK: _SIDEWALK, TERRAIN: _TERRAIN}[strip.label]
@@ -237,48 +225,56 @@ class _GroundMesh:
             rise = bank * (strip.right - strip.left)
             left_up = strip.height + (-rise if strip.left < 0 else 0.0)
             right_up = strip.height + (rise if strip.right > 0 else 0.0)
-            previous = (0, 0)
-            for i, at in enumerate(stations):
-                # The surface y = -elevation(z) - bank · (x - center(z)): its gradient is the normal.
-                normal = (-bank, -1.0, -(at.rise - bank * at.slant))
-                pair = (
-                    self._vertex(at, strip.left, left_up, normal),
-                    self._vertex(at, strip.right, right_up, normal),
-                )
-                if i:
-                    self._quad(previous[0], pair[0], pair[1], previous[1], kind)
-                previous = pair
+            # The surface y = -elevation(z) - bank · (x - center(z)): its gradient is the normal.
+            bands.append((strip.left, left_up, strip.right, right_up, -bank, -1.0, 1.0, kind))
         for left, right in pairwise(strips):
             if left.height != right.height:
-                self._curb(stations, left, right)
+                facing = 1.0 if left.height > right.height else -1.0
+                bands.append((left.right, left.height, left.right, right.height, facing, 0.0, 0.0, _SIDEWALK))
+        self._add(self._stations(begin, end), np.array(bands))
 
-    def _curb(self, stations: list[_Station], left: Strip, right: Strip) -> None:
-        facing = 1.0 if left.height > right.height else -1.0
-        previous = (0, 0)
-        for i, at in enumerate(stations):
-            normal = (facing, 0.0, -facing * at.slant)
-            pair = (
-                self._vertex(at, left.right, left.height, normal),
-                self._vertex(at, left.right, right.height, normal),
-            )
-            if i:
-                self._quad(previous[0], pair[0], pair[1], previous[1], _SIDEWALK)
-            previous = pair
+    def _add(self, stations: npt.NDArray[np.float64], bands: npt.NDArray[np.float64]) -> None:
+        """Add quads between the stations, (5, S), band by band, (n, 8)."""
+        x, elevation, z, rise, slant = stations
+        lateral, up = bands[:, None, 0:4:2], bands[:, None, 1:4:2]
+        right, down, slope = bands[:, 4:7].T[..., None]
+        forward = -(slope * rise + right * slant)
+        length = np.sqrt(right * right + down * down + forward * forward)
+        vertices = np.empty((len(bands), len(z), 2, 7))
+        columns = (
+            x[:, None] + lateral, -elevation[:, None] - up, z[:, None],
+            (right / length)[..., None], (down / length)[..., None], (forward / length)[..., None], lateral,
+        )  # fmt: skip
+        for i, column in enumerate(columns):
+            vertices[..., i] = column
+        faces = np.empty((len(bands), len(z) - 1, 2, 4), np.int32)
+        first = self._count + 2 * len(z) * np.arange(len(bands))[:, None] + 2 * np.arange(len(z) - 1)
+        faces[..., :3] = first[..., None, None] + _QUAD
+        faces[..., 3] = bands[:, 7, None, None]
+        self._vertices.append(vertices.reshape(-1, 7))
+        self._faces.append(faces.reshape(-1, 4))
+        self._count += vertices.size // 7
 
     def faces_across(self, strips: list[Strip], z: float, facing: int) -> None:
         """Add the curbs along the crossing street: faces at z that look towards ``facing`` · z."""
-        at, normal = self._station(z), (0.0, 0.0, -float(facing))
+        x, elevation = self._road.center(z), self._road.elevation(z)
         for strip in strips:
             if strip.height > 0:
                 corners = [(strip.left, 0.0), (strip.right, 0.0), (strip.right, strip.height),
                            (strip.left, strip.height)]  # fmt: skip
-                a, b, c, d = (self._vertex(at, lateral, up, normal) for lateral, up in corners)
-                self._quad(a, b, c, d, _SIDEWALK)
+                self._vertices.append(
+                    np.array([
+                        (x + lateral, -elevation - up, z, 0.0, 0.0, -float(facing), lateral) for lateral, up in corners
+                    ])
+                )  # fmt: skip
+                a = self._count
+                self._faces.append(np.array([(a, a + 1, a + 2, _SIDEWALK), (a, a + 2, a + 3, _SIDEWALK)], np.int32))
+                self._count += 4
 
     def finish(self) -> Ground:
         """Return the mesh, its faces wound so that they show the side of their normals."""
-        vertices = np.array(self._vertices).reshape(-1, 7)
-        faces = np.array(self._faces, np.int32).reshape(-1, 4)
+        vertices = np.concatenate(self._vertices)
+        faces = np.concatenate(self._faces)
         a, b, c = (vertices[faces[:, i], :3] for i in range(3))
         outward = (np.cross(b - a, c - a) * vertices[faces[:, 0], 3:6]).sum(1) > 0
         faces[~outward, 1:3] = faces[~outward, 2:0:-1]

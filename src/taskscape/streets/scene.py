@@ -140,7 +140,7 @@ def _world(scene: Street) -> World:
         paint=paint,
         weather=weather,
         lamps=lamp_points(scene),
-        shadows=cast(mesh, len(GROUND_PARTS), bright, view, weather.sun, max(weather.sunlight) > 0.1),
+        shadows=cast(mesh, parts, len(GROUND_PARTS), bright, view, weather.sun, max(weather.sunlight) > 0.1),
         noise=noise_table(),
         drift=paint.seed * 0.37,
     )

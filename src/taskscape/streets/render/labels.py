@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from taskscape.streets.classes import SKY
+from taskscape.streets.compiled import compiled
 from taskscape.streets.render.raster import Grid, Visible
 
 
@@ -20,6 +21,28 @@ class Labels(NamedTuple):
     """Metres along the optical axis, 0 in the sky."""
 
 
+@compiled
+def _read(
+    visible: Visible, grid: Grid, face_part: npt.NDArray[np.int32], classes: npt.NDArray[np.uint8],
+    instances: npt.NDArray[np.int32], labels: Labels,
+) -> None:  # fmt: skip
+    """Fill in ``labels``."""
+    sheer = visible.sheer_face.shape[0] > 0
+    for v in range(labels.depth.shape[0]):
+        row = v * grid.density + grid.offset
+        for u in range(labels.depth.shape[1]):
+            column = u * grid.density + grid.offset
+            face, inverse_depth = visible.face[row, column], visible.inverse_depth[row, column]
+            if sheer and visible.sheer_face[row, column] >= 0:  # holes count as the surface that has them
+                face, inverse_depth = visible.sheer_face[row, column], visible.sheer_inverse_depth[row, column]
+            if face < 0:
+                labels.semseg[v, u], labels.instances[v, u], labels.depth[v, u] = SKY, 0, 0.0
+                continue
+            part = face_part[face]
+            labels.semseg[v, u], labels.instances[v, u] = classes[part], instances[part]
+            labels.depth[v, u] = 1 / inverse_depth
+
+
 def read_labels(
     visible: Visible,
     grid: Grid,
@@ -31,18 +54,10 @@ def read_labels(
 
     ``face_part``: (F,) the part that each face belongs to; ``classes``, ``instances``: (P,) of each part.
     """
-    centers = slice(grid.offset, None, grid.density)
-    face, inverse_depth = visible.face[centers, centers], visible.inverse_depth[centers, centers]
-    if visible.sheer_face.size:  # holes count as the surface that has them
-        before = visible.sheer_face[centers, centers]
-        face = np.where(before >= 0, before, face)
-        inverse_depth = np.where(before >= 0, visible.sheer_inverse_depth[centers, centers], inverse_depth)
-    solid = face >= 0
-    part = face_part[face]
-    depth = np.zeros(face.shape, np.float32)
-    np.divide(1.0, inverse_depth, out=depth, where=solid, casting="same_kind")
-    semseg = np.where(solid, classes[part], np.uint8(SKY))
-    return Labels(semseg, np.where(solid, instances[part], np.int32(0)), depth)
+    size = grid.height // grid.density, grid.width // grid.density
+    labels = Labels(np.empty(size, np.uint8), np.empty(size, np.int32), np.empty(size, np.float32))
+    _read(visible, grid, face_part, classes, instances, labels)
+    return labels
 
 
 def find_boundaries(semseg: npt.NDArray[np.uint8], instances: npt.NDArray[np.int32]) -> npt.NDArray[np.uint8]:

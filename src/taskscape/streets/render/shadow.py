@@ -11,6 +11,7 @@ from taskscape.streets.compiled import compiled, inlined
 from taskscape.streets.render.raster import fill
 from taskscape.streets.render.transform import Mesh
 from taskscape.streets.render.vectors import FloatArray, Vector
+from taskscape.streets.shapes import CROWN, FAR_CROWN
 
 CASCADES = ((0.5, 12.0), (12.0, 40.0), (40.0, 200.0))
 """Depths that each map covers, metres."""
@@ -36,8 +37,8 @@ class Shadows(NamedTuple):
 
 @compiled
 def _draw(
-    mesh: Mesh, ground_parts: int, bright: npt.NDArray[np.bool_], basis: FloatArray, origin: FloatArray,
-    scale: FloatArray, smallest: float, points: FloatArray, heights: npt.NDArray[np.float32],
+    mesh: Mesh, parts: npt.NDArray[np.void], ground_parts: int, bright: npt.NDArray[np.bool_], basis: FloatArray,
+    origin: FloatArray, scale: FloatArray, smallest: float, points: FloatArray, heights: npt.NDArray[np.float32],
     unused: npt.NDArray[np.int32],
 ) -> None:  # fmt: skip
     size = heights.shape[0]
@@ -52,6 +53,7 @@ def _draw(
         reach_x, reach_y = radius * scale[0], radius * scale[1]
         if x < -reach_x or y < -reach_y or x > size + reach_x or y > size + reach_y:
             continue
+        closed = int(parts[p - ground_parts].solid) not in (CROWN, FAR_CROWN)
         for v in range(mesh.part_vertex[p], mesh.part_vertex[p + 1]):
             for i in range(3):
                 points[v, i] = (
@@ -63,6 +65,9 @@ def _draw(
             points[v, 1] = (points[v, 1] - origin[1]) * scale[1]
         for f in range(mesh.part_face[p], mesh.part_face[p + 1]):
             a, b, c = mesh.faces[f, 0], mesh.faces[f, 1], mesh.faces[f, 2]
+            right, down = points[b, 0] - points[a, 0], points[b, 1] - points[a, 1]
+            if closed and right * (points[c, 1] - points[a, 1]) < down * (points[c, 0] - points[a, 0]):
+                continue  # turned away from the light: another face of the solid is closer to it
             fill(
                 points[a, 0], points[a, 1], points[a, 2], points[b, 0], points[b, 1], points[b, 2],
                 points[c, 0], points[c, 1], points[c, 2], 0, heights, unused, False,
@@ -71,6 +76,7 @@ def _draw(
 
 def cast(
     mesh: Mesh,
+    parts: npt.NDArray[np.void],
     ground_parts: int,
     bright: npt.NDArray[np.bool_],
     view: View,
@@ -79,7 +85,8 @@ def cast(
 ) -> Shadows:
     """Return the shadow maps of a scene; empty ones unless it ``casts`` any.
 
-    ``bright``: (parts that are not ground,) which of them let nearly all light through.
+    ``parts``: (P,) records of ``assembly.PART``, those that are not ground; ``bright``: (P,) which of them let nearly
+    all light through.
     """
     light = np.array(toward_light)
     first = np.cross(light, (0.0, 0.0, 1.0))
@@ -104,7 +111,7 @@ def cast(
         # Rounded outwards to whole steps, which also hides the last bits of the matrix product.
         low, high = np.floor(flat.min(0) * 8) / 8, np.ceil(flat.max(0) * 8) / 8
         origin[i], scale[i] = low, (_TEXELS - 1) / (high - low)
-        _draw(mesh, ground_parts, bright, basis, origin[i], scale[i], _SMALLEST[i], points, maps[i], unused)
+        _draw(mesh, parts, ground_parts, bright, basis, origin[i], scale[i], _SMALLEST[i], points, maps[i], unused)
     return Shadows(maps, basis, origin, scale, 0.02 + 1.2 * (1 / scale.min(1)))
 
 
