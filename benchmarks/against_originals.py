@@ -50,6 +50,7 @@ from taskscape.runs import Experiment, environment
 from taskscape.runs.build_step import build_step
 from taskscape.runs.fastest import as_in, settled
 from taskscape.tasks import Depth, SemanticSegmentation, SurfaceNormals, Task
+from taskscape.training.freed_memory import freed_memory_kept
 from taskscape.training.optimization import AdamConfig
 from taskscape.training.step import TrainingStep
 from taskscape.training.ways import Way
@@ -344,6 +345,7 @@ def seconds(pair: Pair, at_most: float, clock: Callable[[], float] | None) -> di
     return {"seconds": times, "ratio": first / own, "to bf16": second / own, "way": str(way)}
 
 
+@freed_memory_kept(CPU)  # as while a run is trained
 def share_of_roof(pair: Pair) -> dict[str, Any]:
     """Return the processor seconds of our step and of its convolutions alone, and where a step's time goes."""
     torch.set_num_threads(1)

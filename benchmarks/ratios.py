@@ -46,6 +46,7 @@ from taskscape.machine import processor
 from taskscape.models import DeeplabJointConfig
 from taskscape.runs import Experiment, environment
 from taskscape.runs.fastest import as_in, trial_step
+from taskscape.training.freed_memory import freed_memory_kept
 from taskscape.training.precision import autocast
 from taskscape.training.ways import Way
 
@@ -72,6 +73,7 @@ def in_turns(calls: Mapping[str, Callable[[], object]], rounds: int = 5) -> dict
 # -- step --------------------------------------------------------------------------------------------------------------
 
 
+@freed_memory_kept(CPU)  # as while a run is trained
 def step() -> dict[str, Any]:
     """Measure whole steps of ``joint``, and its convolutions alone."""
     experiment, batch = met(recipes.joint(), images=16)

@@ -18,8 +18,8 @@ def freed_memory_kept(device: torch.device) -> Iterator[None]:
     """Let this process keep the memory that it frees, and give it back in the end; its peak hardly changes.
 
     The GNU C library gives large blocks back at once, and what is free at the end of the heap from 64 MiB on. A step on
-    a CPU then asks for them again, and the system fills them with zeros page by page: 7 % of its time were
-    measured. Nothing happens with another C library, or where ``device`` is no CPU.
+    a CPU then asks for them again, and the system fills them with zeros page by page: 2 to 7 % of its
+    time (``benchmarks/freed_memory.py``). Nothing happens with another C library, or where ``device`` is no CPU.
     """
     if device.type != "cpu" or sys.platform != "linux" or not hasattr(libc := ctypes.CDLL(None), "mallopt"):
         yield
