@@ -20,6 +20,7 @@ from torch import Tensor
 from blocks import pack
 from taskscape import runs
 from taskscape.batch import Batch, Target
+from taskscape.data import Packed
 from taskscape.distributed import launch
 from taskscape.errors import Interrupted, TrainingError
 from taskscape.losses import L1, LossTerm
@@ -380,9 +381,12 @@ def test_a_result_has_yardsticks_and_says_how_far_the_run_was_trained(store: Pat
     assert runs.evaluate(tmp_path, device="cpu", quiet=True).progress == Progress(2, 5, finished=False)
 
 
-def test_evaluating_again_gives_the_same_result(store: Path, tmp_path: Path) -> None:
+def test_evaluating_again_gives_the_same_result(store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     trained = runs.train(replace(tiny(store), epochs=1), tmp_path)
     again = runs.evaluate(tmp_path, device="cpu", quiet=True)
     assert again.metrics == trained.metrics and again.plots == trained.plots and again.specs == trained.specs
+    monkeypatch.delattr(Packed, "open")  # data that are not made yet must not be made first
     with pytest.raises(ValueError, match=r"no split 'test'; it has train, val"):
         runs.evaluate(tmp_path, split="test")
+    with pytest.raises(ValueError, match=r"height is 0: it must be at least 1"):
+        runs.evaluate(tmp_path, height=0)

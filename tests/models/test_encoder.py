@@ -1,6 +1,8 @@
 """Encoders: any timm backbone, asked for its channels and strides; weights from files."""
 
 import copy
+import pickle
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,7 @@ from torch import nn
 from taskscape.models import build
 from taskscape.models.layers.depthwise import depthwise_in_float32
 from taskscape.models.layers.encoder import Encoder
+from taskscape.selfcheck.apply import Remedy, remedy_layer, remedy_of
 
 OUTPUTS = {"semseg": 3, "depth": 1}
 
@@ -121,6 +124,25 @@ def test_depthwise_convolutions_compute_in_float32_on_a_cpu() -> None:
         assert torch.equal(depthwise(image), exact)
     assert torch.equal(copy.deepcopy(depthwise)(image), exact)
     assert isinstance(depthwise, nn.Conv2d) and set(depthwise.state_dict()) == {"weight", "bias"}
+
+
+@pytest.mark.parametrize("copied", [copy.deepcopy, lambda module: pickle.loads(pickle.dumps(module))])
+@pytest.mark.parametrize("remedy", [None, "contiguous", "float32"])
+def test_changed_convolutions_are_copied_and_pickled(
+    remedy: Remedy | None, copied: Callable[[nn.Module], nn.Module]
+) -> None:
+    torch.manual_seed(0)
+    layer = nn.Conv2d(8, 8, 3, groups=8)
+    depthwise_in_float32(layer)
+    if remedy is not None:
+        remedy_layer(layer, remedy)
+    other = copied(layer)
+    assert type(other) is type(layer) and remedy_of(other) == remedy
+    image = torch.rand(2, 8, 6, 6)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert torch.equal(other(image), layer(image))
+    nn.init.zeros_(other.weight)  # type: ignore[arg-type]
+    assert layer.weight.any()
 
 
 @pytest.mark.parametrize(

@@ -165,12 +165,13 @@ def _other_classes(name: str, tree: Iterable[Node]) -> str:
 
 def _near(name: str, tree: Sequence[Node], also: Iterable[str]) -> str:
     """Return the end of an error message: the flags and choices most like this, with the same last word if any."""
-    known = {flag: f"--{flag}" for flag in (*also, *(flag.removeprefix("--") for flag in GENERAL))}
+    known = {flag: f"--{flag}" for flag in also}
     for node in tree:
         if isinstance(node, Setting):
             known[node.flag] = f"--{node.flag}"
         elif isinstance(node, Choice):
             known[node.flag] = f"{node.path}:NAME"
+    known |= {flag.removeprefix("--"): flag for flag in GENERAL}
     place, _, last = name.rpartition(".")
     same = [flag for flag in known if flag.rpartition(".")[2] == last]
     if same:

@@ -55,6 +55,10 @@ def export(
     """
     if calibrate is not None and not int8:
         raise ValueError("--calibrate belongs to --int8: give both, or leave it out")
+    if single and to != "web":
+        raise ValueError(f"--single is for --to web, not for --to {to}: leave it out")
+    if int8 and to not in ("onnx", "openvino"):
+        raise ValueError(f"--int8 is for --to onnx or openvino, not for --to {to}: leave it out")
     from taskscape.released import is_name
 
     if not is_name(run):

@@ -2,7 +2,7 @@
 
 import io
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
@@ -75,15 +75,17 @@ def evaluate(
     that the network cannot be measured by.
     """
     known = known_tta(find_tta(tta))
-    read_experiment(run)  # a folder, to write into: not the name of a model
+    if height is not None and height < 1:
+        raise ValueError(f"height is {height}: it must be at least 1")
+    own_data = read_experiment(run).data  # of a folder, to write into: not the name of a model
+    source = own_data if data is None else source_of(data)
+    if (preview := source.preview()) is not None:
+        _require_split(split, preview.counts, str(run) if data is None else preview.where)
     model = load(run, device)
     folder = RunFolder(Path(run))
-    source = model.experiment.data if data is None else source_of(data)
     with progress_bar(rank() == 0 and not quiet) as progress, logs.shown(progress.console):
         stores = source.open(reporter(progress, "preparing data"))
-        if split not in stores:
-            where = run if data is None else stores[next(iter(stores))].path
-            raise ValueError(f"the data of {where} has no split {split!r}; it has {', '.join(stores)}")
+        _require_split(split, stores, str(run if data is None else stores[next(iter(stores))].path))
         store = stores[split]
         other = None if data is None else store.path.name
         name, note = result_name(folder, split, known, store, source=other, height=height)
@@ -100,6 +102,11 @@ def evaluate(
             _LOGGER.info("%s", sentence)
         report = reporter(progress, "batches evaluated")
         return evaluate_model(model, stores, folder, split=split, name=name, tta=tta, spreads=spreads, report=report)
+
+
+def _require_split(split: str, splits: Iterable[str], where: str) -> None:
+    if split not in splits:
+        raise ValueError(f"the data of {where} has no split {split!r}; it has {', '.join(splits)}")
 
 
 def evaluate_model(

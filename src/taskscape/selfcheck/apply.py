@@ -42,7 +42,29 @@ def _remedied(kind: type[nn.Module], remedy: Remedy) -> type[nn.Module]:
     forward = _contiguous_forward(kind) if remedy == "contiguous" else _float32_forward(kind)
     # Not compiled: torch's compiler leaves out the copy to another memory layout, and would run the wrong kernel again.
     forward = torch.compiler.disable(forward)
-    return type(kind.__name__, (kind,), {"forward": forward, "precision_remedy": remedy, "__module__": kind.__module__})
+    changed: type[nn.Module] = changed_class(kind, _remedied_again, remedy, forward=forward, precision_remedy=remedy)
+    return changed
+
+
+def _remedied_again(module: nn.Module, remedy: Remedy) -> nn.Module:
+    kind: Any = type(module)
+    module.__class__ = _remedied(kind, remedy)
+    return module
+
+
+def changed_class(kind: type[nn.Module], again: Callable[..., nn.Module], *settings: Any, **members: Any) -> Any:
+    """Return a class that is called like ``kind`` and has other members.
+
+    No module holds it, so that its objects are pickled as those of ``kind``, which ``again``, a function of a module,
+    changes with these settings when they are read.
+    """
+
+    def reduce(self: nn.Module, protocol: int) -> tuple[Any, ...]:
+        plain = object.__new__(kind)
+        plain.__dict__ = self.__dict__
+        return again, (plain, *settings)
+
+    return type(kind.__name__, (kind,), {**members, "__reduce_ex__": reduce, "__module__": kind.__module__})
 
 
 def _contiguous_forward(kind: type[nn.Module]) -> Callable[..., Any]:

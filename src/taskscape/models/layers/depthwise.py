@@ -9,6 +9,8 @@ from torch import Tensor, nn
 from torch.nn.grad import conv2d_input, conv2d_weight
 from typing_extensions import override
 
+from taskscape.selfcheck.apply import changed_class
+
 _SLOW_KERNEL = 5
 """From which side of a kernel on ``_Depthwise`` is faster than what oneDNN does,"""
 _LARGEST_MAP = 1024
@@ -40,7 +42,14 @@ def _in_float32(kind: type[nn.Conv2d]) -> type[nn.Conv2d]:
             result: Tensor = _Depthwise.apply(image, self.weight, self.stride, self.dilation)
             return result if self.bias is None else result + self.bias[:, None, None]
 
-    return type(kind.__name__, (kind,), {"forward": forward, "__module__": kind.__module__})
+    changed: type[nn.Conv2d] = changed_class(kind, _in_float32_again, forward=forward)
+    return changed
+
+
+def _in_float32_again(module: nn.Conv2d) -> nn.Conv2d:
+    kind: Any = type(module)
+    module.__class__ = _in_float32(kind)
+    return module
 
 
 def _is_slow(layer: nn.Conv2d) -> bool:
