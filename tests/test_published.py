@@ -290,7 +290,7 @@ def test_a_store_is_shrunk_too(store: Path, tmp_path: Path, monkeypatch: pytest.
             assert np.array_equal(array, large[name][::2, ::2]), name
 
 
-NARROW: dict[str, Any] = {"widths": (4, 4, 8), "encoder": "resnet10t", "rates": (1,)}
+NARROW: dict[str, Any] = {"widths": (4, 4, 8), "encoder": "test_resnet", "rates": (1,)}
 """What makes a network small without making it another."""
 
 

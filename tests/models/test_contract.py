@@ -34,7 +34,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "dpt": {"encoder": "test_vit", "width": 16},
 }
 """Options that make a network small. The others get a small encoder."""
-SMALL_ENCODER = {"encoder": "resnet10t"}
+SMALL_ENCODER = {"encoder": "test_resnet"}
 CLASS_TASKS = {"deeplab-fully-branched": "wide_tasks", "xtask": "class_tasks"}
 """The settings of networks that must know which tasks predict classes."""
 
@@ -49,7 +49,7 @@ WITHOUT_SHARED_FEATURES = {
 """The networks that return no shared features, and why they cannot."""
 
 ENCODER = ["encoder.backbone.layer4.0.conv2"]
-"""The last convolution of resnet10t; its shortcut comes later."""
+"""The last convolution of test_resnet; its shortcut comes later."""
 LAST_SHARED = {
     "segnet-single": [],
     "segnet-stan": [],
