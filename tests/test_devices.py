@@ -18,7 +18,7 @@ def test_auto_is_a_gpu_where_there_is_one(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
     assert find_device() == find_device("cuda") == torch.device("cuda")
-    assert find_device("cuda:1") == torch.device("cuda", 1)
+    assert find_device("cuda:1") == find_device(torch.device("cuda:1")) == torch.device("cuda", 1)
     with pytest.raises(ValueError, match="device is cuda:2, but there is no GPU number 2; there is cuda:0, cuda:1"):
         find_device("cuda:2")
 

@@ -170,6 +170,7 @@ def light() -> Iterator[subprocess.Popen[str]]:
         ("export taskscape/streets-small --to onnx --int8 --calibrate nowhere", "there is no file or folder nowhere"),
         ("export taskscape/streets-small --to torch --single", "--single is for --to web"),
         ("export taskscape/streets-small --to web --int8", "--int8 is for --to onnx or openvino"),
+        ("app --port 99999", "port is 99999: it must be 0 (any that is free) to 65535"),
         ("export --help", "ONNX Runtime"),
         ("pull nothing", "is no name of a model on the hub"),
         ("pull --help", "verify it"),

@@ -7,13 +7,15 @@ if TYPE_CHECKING:
     import torch
 
 
-def check_device_name(name: str) -> None:
+def check_device_name(name: "str | torch.device") -> None:
     """Raise ``ValueError`` unless this names a device: ``auto``, ``cpu``, ``cuda``, ``cuda:1`` … or ``mps``."""
-    if not re.fullmatch(r"auto|cpu|cuda(:\d+)?|mps(:0)?", name):
-        raise ValueError(f"device is {name!r}: it must be auto, cpu, cuda, cuda:N with the number of a GPU, or mps")
+    if not re.fullmatch(r"auto|cpu|cuda(:\d+)?|mps(:0)?", str(name)):
+        raise ValueError(
+            f"device is {str(name)!r}: it must be auto, cpu, cuda, cuda:N with the number of a GPU, or mps"
+        )
 
 
-def find_device(name: str = "auto") -> "torch.device":
+def find_device(name: "str | torch.device" = "auto") -> "torch.device":
     """Return the device of this name; ``auto`` is an NVIDIA GPU where there is one, and else the CPU.
 
     Raises ``ValueError`` with the remedy where this machine or this build of torch has no such device.
@@ -21,6 +23,7 @@ def find_device(name: str = "auto") -> "torch.device":
     import torch
 
     check_device_name(name)
+    name = str(name)
     gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
     if name == "auto":
         name = "cuda" if gpus else "cpu"

@@ -32,6 +32,8 @@ def app(runs: Runs = (), /, *, port: int = 8765, open: bool = True) -> None:
         port: Where the server answers, on 127.0.0.1 alone; the next one that is free where it is taken, any for 0.
         open: Open the page in the browser.
     """
+    if not 0 <= port <= 65535:
+        raise ValueError(f"port is {port}: it must be 0 (any that is free) to 65535")
     from taskscape import released
 
     named = runs or (Path(released.default()),)

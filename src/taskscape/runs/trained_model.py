@@ -71,7 +71,7 @@ def read_experiment(run: str | Path) -> Experiment:
     return parse(read_text(folder.experiment), str(folder.experiment), Experiment)
 
 
-def load(run: str | Path, device: str = "auto") -> TrainedModel:
+def load(run: str | Path, device: str | torch.device = "auto") -> TrainedModel:
     """Load the network of a run as it was after its best epoch, or a model by its name.
 
     Names are those of ``taskscape.released.resolve``.
