@@ -3,7 +3,8 @@
 import re
 import shutil
 import textwrap
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import zip_longest
 
 INDENT = 34
 """Columns of the names, before the texts."""
@@ -58,6 +59,21 @@ def names(texts: Mapping[str, str]) -> Iterator[str]:
         first, *more = textwrap.wrap(text, width() - indent, break_on_hyphens=False) or [""]
         yield f"{name:<{indent}}{first}".rstrip()
         yield from (" " * indent + one for one in more)
+
+
+def table(head: tuple[str, str, str], rows: Iterable[tuple[str, str, str]]) -> Iterator[str]:
+    """Return names with two texts each, in three columns; the first text gets three fifths of the room."""
+    rows = [head, *rows]
+    indent = max(len(name) for name, *_ in rows) + 2
+    room = width() - indent - 2
+    first = 3 * room // 5
+    for name, *texts in rows:
+        cells = [
+            textwrap.wrap(text, wide, break_on_hyphens=False)
+            for text, wide in zip(texts, (first, room - first), strict=True)
+        ]
+        for number, (left, right) in enumerate(zip_longest(*cells, fillvalue="")):
+            yield f"{'' if number else name:<{indent}}{left:<{first + 2}}{right}".rstrip()
 
 
 def width() -> int:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from taskscape.commands.call import call
-from taskscape.commands.layout import filled, names
+from taskscape.commands.layout import filled, names, table
 from taskscape.commands.published import published_sweeps
 from taskscape.imports import quick_imports
 from taskscape.serialization import load_name, nearest
@@ -66,10 +66,11 @@ def print_group(group: str, listed: Mapping[str, Listed]) -> None:
     """Print the recipes of a group: name, what each is and what was published."""
     if group:
         print(f"\n{group}:")
-    published = {
-        name: "" if one.published in ("", "-") else f" Published: {one.published}." for name, one in listed.items()
-    }
-    print_list({name: one.text + published[name] for name, one in listed.items()})
+    if any(one.published for one in listed.values()):
+        rows = ((name, one.text, one.published if one.published != "-" else "") for name, one in listed.items())
+        print("\n".join(table(("", "", "published"), rows)))
+    else:
+        print_list({name: one.text for name, one in listed.items()})
     if sweeps := {name: one.text for name, one in published_sweeps().items() if name.partition("/")[0] == group}:
         print(f"\n{group}, with taskscape sweep NAME:")
         print_list(sweeps)
