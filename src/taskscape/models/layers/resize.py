@@ -12,7 +12,9 @@ def resize_like(x: Tensor, reference: Tensor, *, align_corners: bool = False) ->
     """Resize a (B, C, h, w) map bilinearly to the height and width of another."""
     resized = F.interpolate(x, size=reference.shape[-2:], mode="bilinear", align_corners=align_corners)
     if resized.requires_grad and resized.device.type == "cpu" and not torch.compiler.is_compiling():
-        resized.register_hook(_channels_last if x.stride(1) == 1 and x.shape[1] > _FEW else _dense)
+        # Not in float32: the gradient of a bias before the resizing is summed in the order in memory.
+        quick = x.stride(1) == 1 and x.shape[1] > _FEW and x.dtype.itemsize < 4
+        resized.register_hook(_channels_last if quick else _dense)
     return resized
 
 
