@@ -183,7 +183,7 @@ def all_but_and_alone(ingredients: Iterable[str]) -> list[str]:
 
 def amounts() -> str:
     """A row per number and size of streets."""
-    size = trained_size("streets/base")
+    size = trained_size("streets/fewer")
     half = bool(size)
     some = "1,500" if half else "3,000"
     names = {

@@ -489,6 +489,7 @@ def test_sizes_are_written_in_one_way(size: str) -> None:
 
 
 def test_the_path_of_a_store_alone_chooses_the_packed_data(tmp_path: Path) -> None:
+    (tmp_path / "manifest.json").write_text("{}")
     for name in ("joint", "ladder/rung3", "mtan/cityscapes_7"):
         for default in (own.find(name)(), described.experiment(name)) if name in recipes() else ():
             data = parse(name, default, ["--data.path", str(tmp_path)]).experiment.data
