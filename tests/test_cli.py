@@ -333,7 +333,7 @@ def test_synth_writes_streets_and_skips_those_that_are_there(here: Path, capsys:
         ("synth x --size 12", "--size 12: give HEIGHTxWIDTH"),
         ("synth x --split nothing", "nothing"),
         ("synth my.py --count 1", "my.py"),
-        ("models --tasks semseg", "--tasks semseg: give each task its number of output channels"),
+        ("models --tasks semseg", "--tasks semseg: give each task a name and its number of output channels"),
         ("demo --minutes 0", "--minutes 0.0: it must be more than 0"),
     ],
 )

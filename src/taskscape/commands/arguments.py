@@ -169,7 +169,7 @@ def _near(name: str, tree: Sequence[Node], also: Iterable[str]) -> str:
     for node in tree:
         if isinstance(node, Setting):
             known[node.flag] = f"--{node.flag}"
-        elif isinstance(node, Choice):
+        elif isinstance(node, Choice) and not name.startswith(f"{node.flag}."):
             known[node.flag] = f"{node.path}:NAME"
     known |= {flag.removeprefix("--"): flag for flag in GENERAL}
     place, _, last = name.rpartition(".")
