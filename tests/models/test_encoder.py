@@ -143,6 +143,9 @@ def test_changed_convolutions_are_copied_and_pickled(
         assert torch.equal(other(image), layer(image))
     nn.init.zeros_(other.weight)  # type: ignore[arg-type]
     assert layer.weight.any()
+    shallow = copy.copy(layer)
+    shallow.padding_mode = "circular"
+    assert type(shallow) is type(layer) and layer.padding_mode == "zeros"
 
 
 @pytest.mark.parametrize(

@@ -61,7 +61,7 @@ def changed_class(kind: type[nn.Module], again: Callable[..., nn.Module], *setti
 
     def reduce(self: nn.Module, protocol: int) -> tuple[Any, ...]:
         plain = object.__new__(kind)
-        plain.__dict__ = self.__dict__
+        plain.__dict__.update(self.__dict__)  # not the same one, for copies
         return again, (plain, *settings)
 
     return type(kind.__name__, (kind,), {**members, "__reduce_ex__": reduce, "__module__": kind.__module__})

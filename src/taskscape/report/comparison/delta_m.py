@@ -19,7 +19,7 @@ def delta_m_row(compared: Comparison) -> list[str]:
 
 
 def delta_m_note(compared: Comparison) -> str:
-    """Say what Δm is, against which runs and over which metrics; or which runs it lacks, where it is to be had."""
+    """Say what Δm is, against which runs and over which metrics; or which runs it lacks, where it is wanted."""
     is_wanted = bool(compared.of_delta_m) or any(g.single_task for g in compared.groups)
     notes = []
     for g, change in zip(compared.groups, _delta_m(compared), strict=True):
