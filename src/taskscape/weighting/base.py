@@ -103,6 +103,12 @@ class Weighting(nn.Module, ABC):
     (``torch._functorch.config.donated_buffer = False``)."""
     uses_last_layer: ClassVar[bool] = False
     """True when it needs the parameters of the last shared layer, ``BalancingContext.last``."""
+    capturable: ClassVar[bool] = False
+    """True when a CUDA graph of a step may hold ``backward`` and ``after_step``, once a step was taken without one.
+    They are then nothing but operators on the device: they wait for no value, copy nothing from the host and draw no
+    random numbers. All that changes between steps or epochs is in tensors that keep their place in memory: a graph
+    repeats what was captured, so that a Python number, or a tensor put in place of another, would stay as it was.
+    A subclass does not inherit this: it promises it for itself."""
     config_class: ClassVar[type[WeightingConfig]]
     """The class of the settings."""
 
@@ -114,6 +120,7 @@ class Weighting(nn.Module, ABC):
     def __init_subclass__(cls, config: type[WeightingConfig] | None = None) -> None:
         """Join a method and its settings."""
         super().__init_subclass__()
+        cls.capturable = vars(cls).get("capturable", False)
         if config is not None:
             config.weighting = cls
             cls.config_class = config

@@ -46,6 +46,7 @@ class DWA(WeightedSum, config=DWAConfig):
     """
 
     config: DWAConfig
+    capturable = True
     last: Tensor
     before_last: Tensor
 

@@ -10,6 +10,7 @@ from typing_extensions import override
 
 from taskscape.serialization.ranges import NonNegative, Positive
 from taskscape.weighting.base import Losses, WeightingConfig, stack
+from taskscape.weighting.own_adam import OwnAdam
 from taskscape.weighting.weighted_sum import WeightedSum
 
 _TINY = 1e-8
@@ -42,6 +43,7 @@ class FAMO(WeightedSum, config=FAMOConfig):
     """FAMO. Not torchjd's, which keeps its optimizer's state outside its state dict."""
 
     config: FAMOConfig
+    capturable = True
 
     def __init__(
         self, tasks: Sequence[str], config: FAMOConfig | None = None, *, seed: int = 0, **options: Any
@@ -49,7 +51,7 @@ class FAMO(WeightedSum, config=FAMOConfig):
         super().__init__(tasks, config, **options)
         # Their gradient is known only after the run's optimizer has stepped, so they have an optimizer of their own.
         self.logits = nn.Parameter(torch.zeros(len(tasks)), requires_grad=False)
-        self.optimizer = torch.optim.Adam([self.logits], self.config.lr, weight_decay=self.config.weight_decay)
+        self.optimizer = OwnAdam([self.logits], self.config.lr, weight_decay=self.config.weight_decay)
         self.before: Tensor | None = None
 
     @override

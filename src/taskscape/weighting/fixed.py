@@ -36,6 +36,7 @@ class Fixed(WeightedSum, config=FixedConfig):
     """Fixed weights: ``Fixed(["semseg", "depth"], weights={"depth": 0.4})``."""
 
     config: FixedConfig
+    capturable = True
     values: Tensor
     """(tasks,): on the device of the losses, so that no step waits for a copy to a GPU."""
 

@@ -36,6 +36,8 @@ class Geometric(WeightedSum, config=GeometricConfig):
         tensor([1.0000, 0.2500])
     """
 
+    capturable = True
+
     @override
     def weights(self, losses: Losses) -> Tensor:
         """Return M / (K·L_k)."""

@@ -11,6 +11,7 @@ from typing_extensions import override
 from taskscape.serialization.ranges import NonNegative, Positive
 from taskscape.weighting.base import BalancingContext, Losses, Weighting, WeightingConfig, stack
 from taskscape.weighting.gradients import global_gradients
+from taskscape.weighting.own_adam import OwnAdam
 
 _TINY = 1e-8
 """Least initial loss, and least weight: a weight that reached zero would turn the method's sign."""
@@ -53,6 +54,7 @@ class GradNorm(Weighting, config=GradNormConfig):
     """
 
     config: GradNormConfig
+    capturable = True
     one_backward = True  # the gradients of single losses leave nothing in .grad and no hook is called
     retains_graph = True
     uses_last_layer = True
@@ -66,7 +68,7 @@ class GradNorm(Weighting, config=GradNormConfig):
         own = self.config.optimizer == "adam"
         self.learning_rate = self.config.lr
         self.weight = nn.Parameter(torch.ones(len(tasks)), requires_grad=not own)
-        self.optimizer = torch.optim.Adam([self.weight], self.config.lr) if own else None
+        self.optimizer = OwnAdam([self.weight], self.config.lr) if own else None
         self.register_buffer("initial", torch.full((len(tasks),), float("nan")))
 
     @override

@@ -28,6 +28,7 @@ class IMTLL(Weighting, config=IMTLLConfig):
     """IMTL-L, with the s_k as its parameters. Not torchjd's IMTLL, which needs all tasks in every step."""
 
     one_backward = True
+    capturable = True
 
     def __init__(
         self, tasks: Sequence[str], config: IMTLLConfig | None = None, *, seed: int = 0, **options: Any

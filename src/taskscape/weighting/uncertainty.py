@@ -63,6 +63,7 @@ class Uncertainty(Weighting, config=UncertaintyConfig):
 
     config: UncertaintyConfig
     one_backward = True
+    capturable = True
 
     divisor: Tensor
     """(tasks,) 2, or 1 for a classification."""
