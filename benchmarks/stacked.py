@@ -9,19 +9,23 @@ their steps in turn, so that whatever else the machine does falls on all; median
 processor's time, for a CPU that has other work and one thread.
 
 With ``--passes`` only the forward and backward passes of the networks are measured, with the mean of squares as loss.
+``--seconds`` ends all at that time, with what was measured until then in the file; each case has an equal part of what
+is left, and one that fails is in the file with its error.
 
-Without it, also written: the largest relative difference of a loss from that of the run alone after three steps, and
-whether the other runs stay finite when the weights of one are not.
+Without ``--passes``, also written: the largest relative difference of a loss from that of the run alone after three
+steps, and whether the other runs stay finite when the weights of one are not.
 """
 
 import argparse
 import json
+import math
 import platform
+import signal
 import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from itertools import count
+from itertools import count, product
 from pathlib import Path
 from typing import Any
 
@@ -84,27 +88,38 @@ def main() -> None:
     parser.add_argument("--device", default="auto")
     parser.add_argument("--threads", type=int, default=0)
     parser.add_argument("--processor-time", action="store_true")
+    parser.add_argument("--seconds", type=float, default=math.inf, help="of all together")
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
     if arguments.threads:
         torch.set_num_threads(arguments.threads)
+    until = time.perf_counter() + arguments.seconds
+    about = machine(arguments)
     rows: list[dict[str, Any]] = []
-    for name in arguments.cases:
-        for precision in arguments.precision:
-            for order in arguments.channels_last:
-                about = {"case": name, "precision": precision, "channels last": order == "on"}
-                began = time.perf_counter()
-                try:
-                    measure = passes if arguments.passes else measured
-                    row = about | measure(CASES[name], arguments, precision, channels_last=order == "on")
-                except torch.OutOfMemoryError as error:
-                    row = about | {"error": str(error)}
-                rows.append(row)
-                print(json.dumps(row), f"({time.perf_counter() - began:.0f} s)", flush=True)
-                if arguments.json:
-                    atomic_write(
-                        arguments.json, json.dumps({"machine": machine(arguments), "rows": rows}, indent=1) + "\n"
-                    )
+    wanted = list(product(arguments.cases, arguments.precision, arguments.channels_last))
+    signal.signal(signal.SIGALRM, _out_of_time)
+    for number, (name, precision, order) in enumerate(wanted):
+        began = time.perf_counter()
+        share = (until - began) / (len(wanted) - number)
+        row: dict[str, Any] = {"case": name, "precision": precision, "channels last": order == "on"}
+        try:
+            if share <= 0:
+                raise TimeoutError("no time was left")
+            if share < math.inf:
+                signal.setitimer(signal.ITIMER_REAL, share)
+            measure = passes if arguments.passes else measured
+            row |= measure(CASES[name], arguments, precision, channels_last=order == "on")
+        except Exception as error:  # the other cases are worth their time
+            row["error"] = f"{type(error).__name__}: {error}"[:500]
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        rows.append(row)
+        print(json.dumps(row), f"({time.perf_counter() - began:.0f} s)", flush=True)
+        if arguments.json:
+            atomic_write(arguments.json, json.dumps({"machine": about, "rows": rows}, indent=1) + "\n")
+
+
+def _out_of_time(*_: object) -> None:
+    raise TimeoutError("it took too long")
 
 
 def machine(arguments: argparse.Namespace) -> dict[str, Any]:
