@@ -108,6 +108,7 @@ def main() -> None:
             if share < math.inf:
                 signal.setitimer(signal.ITIMER_REAL, share)
             measure = passes if arguments.passes else measured
+            arguments.until = began + 0.8 * share
             row |= measure(CASES[name], arguments, precision, channels_last=order == "on")
         except Exception as error:  # the other cases are worth their time
             row["error"] = f"{type(error).__name__}: {error}"[:500]
@@ -182,7 +183,8 @@ def measured(case: Case, arguments: argparse.Namespace, precision: str, *, chann
                 call()
                 peaks[name] = (torch.cuda.max_memory_allocated() - before) / MEBIBYTE
         clock = time.process_time if arguments.processor_time else None
-        seconds = seconds_of(calls, device, rounds=arguments.rounds, warm_up=1, clock=clock)
+        at_most = arguments.until - time.perf_counter()
+        seconds = seconds_of(calls, device, rounds=arguments.rounds, warm_up=1, at_most=at_most, clock=clock)
         seconds = {name: time / arguments.steps for name, time in seconds.items()}
         return {
             "runs": arguments.runs,
