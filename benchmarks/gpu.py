@@ -13,9 +13,9 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -51,6 +51,7 @@ def main() -> None:
     checks: list[tuple[str, Callable[[], Any]]] = [
         ("gradients", gradients),
         ("weightings", weightings),
+        ("captured", captured),
         ("compiled", compiled),
         ("not_finite", not_finite),
         ("run", lambda: run(arguments.epochs)),
@@ -174,6 +175,52 @@ def compiled() -> dict[str, float]:
     return found
 
 
+def narrow(name: str) -> dict[str, Any]:
+    """Return the options of a small network of this name."""
+    options: dict[str, Any] = {
+        "wide_tasks": ("semseg",),
+        "widths": (16, 32, 32),
+        "class_tasks": ("semseg",),
+        "encoder": "test_vit" if name == "dpt" else "resnet18",
+    }
+    return {
+        field.name: options[field.name] for field in fields(cast(Any, models.CONFIGS[name])) if field.name in options
+    }
+
+
+def captured() -> dict[str, Any]:
+    """Compare eight steps as CUDA graphs with eight that are not: the relative difference of the last losses.
+
+    For every network, each narrow, and every method that may be captured. Two steps that are not captured differ too,
+    since a GPU adds up gradients in any order: that is the second number.
+    """
+    found: dict[str, Any] = {}
+    cases: list[tuple[str, str, weighting.WeightingConfig]] = [
+        (f"network {name}", name, weighting.FixedConfig()) for name in models.CONFIGS
+    ]
+    cases += [
+        (f"weighting {name}", "deeplab-joint", kind())
+        for name, kind in weighting.CONFIGS.items()
+        if kind().build(tuple(TASKS)).capturable
+    ]
+    for case, name, method in cases:
+        losses = []
+        for graphs in (False, True, False):
+            network = build(name, GPU, **narrow(name))
+            step = training_step(network, method, precision="bf16", seed=0, cuda_graphs=graphs)
+            results = [step(batch(4, (64, 96), GPU), index).losses for index in range(8)]
+            losses.append(torch.stack(list(results[-1].values())))
+            if step.captured is not None and step.captured.refusal is not None:
+                found[case] = {"refused": step.captured.refusal}
+                break
+        else:
+            plain, graph, again = losses
+            found[case] = [float((x / plain - 1).abs().max()) for x in (graph, again)]
+    if failed := [case for case, value in found.items() if isinstance(value, dict) or not value[0] < 0.05]:
+        raise AssertionError(f"{', '.join(failed)}: {json.dumps(found)}")
+    return found
+
+
 def not_finite() -> dict[str, str]:
     """Diverge on purpose: the run must end with an error, and nothing that is not finite may be saved."""
     experiment = replace(
@@ -197,28 +244,32 @@ def not_finite() -> dict[str, str]:
     return {"message": message}
 
 
-def run(epochs: int) -> dict[str, float]:
-    """Train three tasks on streets in bf16, evaluate with test-time augmentation, predict an image."""
+def run(epochs: int) -> dict[str, Any]:
+    """Train three tasks on streets in bf16, with CUDA graphs and without; evaluate, predict an image."""
     import taskscape
 
     experiment = replace(recipes.three_tasks(), epochs=epochs, data=Streets(train=1600, val=200, size=(64, 128)))
-    with tempfile.TemporaryDirectory() as folder:
-        started = time.perf_counter()
-        experiment.data.open()
-        rendering = time.perf_counter() - started
-        result = taskscape.train(experiment, Path(folder) / "run", quiet=True)
-        tta = taskscape.evaluate(Path(folder) / "run", tta=True, quiet=True)
-        image = np.random.default_rng(0).integers(0, 256, (70, 90, 3), np.uint8)
-        prediction = taskscape.load(Path(folder) / "run").predict(image)
+    started = time.perf_counter()
+    experiment.data.open()
+    found: dict[str, Any] = {"seconds of rendering": time.perf_counter() - started}
+    for graphs in (True, False):
+        with tempfile.TemporaryDirectory() as folder:
+            result = taskscape.train(replace(experiment, cuda_graphs=graphs), Path(folder) / "run", quiet=True)
+            tta = taskscape.evaluate(Path(folder) / "run", tta=True, quiet=True)
+            image = np.random.default_rng(0).integers(0, 256, (70, 90, 3), np.uint8)
+            prediction = taskscape.load(Path(folder) / "run").predict(image)
+            log = RunFolder(Path(folder) / "run").metrics.read_text().splitlines()
         if prediction["depth"].shape != (70, 90):
             raise AssertionError(f"the predicted depth is {prediction['depth'].shape}")
-    leading = {name: result.metrics[name] for name, spec in result.specs.items() if spec.leads}
-    return {
-        **leading,
-        **{f"{name} tta": tta.metrics[name] for name in leading},
-        "seconds of training": result.cost["seconds"],
-        "seconds of rendering": rendering,
-    }
+        leading = {name: result.metrics[name] for name, spec in result.specs.items() if spec.leads}
+        rows = [dict(zip(log[0].split(","), line.split(","), strict=True)) for line in log[1:]]
+        found["with CUDA graphs" if graphs else "without"] = {
+            **leading,
+            **{f"{name} tta": tta.metrics[name] for name in leading},
+            "seconds of training": result.cost["seconds"],
+            "seconds of the last epoch": float(rows[-1]["seconds"]) - float(rows[-2]["seconds"]),
+        }
+    return found
 
 
 if __name__ == "__main__":

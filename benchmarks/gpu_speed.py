@@ -4,9 +4,9 @@
 
 A step is forward pass, losses, backward pass and optimizer of ``TrainingStep`` in bf16 with channels last, on random
 images and labels that are on the GPU, timed by CUDA's events over many steps, so that what the host does meanwhile does
-not count unless the GPU has to wait for it. *As a graph*, the whole step is captured once and replayed, without the
-look for labels that a step begins with, and with a constant learning rate. The roof is the time of all convolutions and
-linear layers of the step alone (``taskscape.bench.roof``), each captured too.
+not count unless the GPU has to wait for it. *As a graph* is what a run does by default: the step is captured once and
+replayed. The roof is the time of all convolutions and linear layers of the step alone (``taskscape.bench.roof``), each
+captured too.
 
 Each network has a process of its own. All compile at the same time, for ``--patience`` seconds at most, and then
 measure one after the other. It takes about a minute and a half on an H100 with 16 cores.
@@ -40,7 +40,7 @@ from taskscape.models import DeeplabJointConfig, SegnetMtanConfig
 from taskscape.runs import Experiment
 from taskscape.runs.build_step import build_step
 from taskscape.tasks import Depth, SemanticSegmentation, SurfaceNormals
-from taskscape.training.step import TrainingStep
+from taskscape.training.captured import WARM_UP
 
 RESULT = RESULTS / "gpu_speed.json"
 MEBIBYTE = 2.0**20
@@ -101,33 +101,15 @@ CASES: Mapping[str, Case] = {
 }
 
 
-def without_labels_looked_for(step: TrainingStep, batch: Batch) -> Callable[[], None]:
-    """Return a step in which the host waits for nothing, which is what a CUDA graph may hold."""
-    names = list(step.tasks)
-    for group in step.optimizer.param_groups:
-        group["capturable"] = True
-
-    def call() -> None:
-        step.optimizer.zero_grad(set_to_none=True)
-        losses, outputs = step.forward(batch, names)
-        step.weighting.backward(losses, step.context(losses, outputs))
-        step.update()
-
-    return call
-
-
-def captured(call: Callable[[], None], warm_up: int = 3) -> Callable[[], None]:
-    """Return the replay of a CUDA graph of a call."""
-    stream = torch.cuda.Stream()
-    stream.wait_stream(torch.cuda.current_stream())
-    with torch.cuda.stream(stream):
-        for _ in range(warm_up):
-            call()
-    torch.cuda.current_stream().wait_stream(stream)
-    graph = torch.cuda.CUDAGraph()
-    with torch.cuda.graph(graph):
-        call()
-    return graph.replay
+def captured(experiment: Experiment, device: torch.device, batch: Batch) -> Callable[[], object]:
+    """Return a step that is replayed as a graph, as a run takes it. Raises ``RuntimeError`` where it cannot be."""
+    step = build_step(replace(experiment, cuda_graphs=True), device)
+    for index in range(WARM_UP + 1):
+        step(batch, index)
+    assert step.captured is not None
+    if step.captured.refusal is not None:
+        raise RuntimeError(step.captured.refusal)
+    return lambda: step(batch, 0)
 
 
 def measured(call: Callable[[], object], seconds: float = 0.5, times: int = 5) -> dict[str, float]:
@@ -166,7 +148,7 @@ def measure(name: str, turn: Lock, ready: Barrier, patience: int, after: Path | 
     experiment = case.experiment()
     batch = case.batch(experiment, device)
     found: dict[str, Any] = {"images": case.images, "size": list(case.size)}
-    step = build_step(experiment, device)
+    step = build_step(replace(experiment, cuda_graphs=False), device)
     found["parameters"] = sum(p.numel() for p in step.network.parameters())
     for index in range(2):
         step(batch, index)
@@ -178,7 +160,7 @@ def measure(name: str, turn: Lock, ready: Barrier, patience: int, after: Path | 
     try:
         if not patience:
             raise TimeoutError("not tried")
-        compiled = build_step(replace(experiment, compile=True), device)
+        compiled = build_step(replace(experiment, compile=True, cuda_graphs=False), device)
         for index in range(3):
             compiled(batch, index)
         torch.cuda.synchronize()
@@ -193,11 +175,14 @@ def measure(name: str, turn: Lock, ready: Barrier, patience: int, after: Path | 
         time.sleep(0.1)
     with turn:
         attempt(found, "eager", lambda: measured(lambda: step(batch, 0)))
-        attempt(found, "graph", lambda: measured(captured(without_labels_looked_for(step, batch))))
+        torch.cuda.reset_peak_memory_stats()
+        attempt(found, "graph", lambda: measured(captured(experiment, device, batch)))
+        found["mebibytes_graph"] = round(torch.cuda.max_memory_reserved() / MEBIBYTE)
         if compiled is not None:
-            tried: TrainingStep = compiled
+            tried = compiled
             attempt(found, "compiled", lambda: measured(lambda: tried(batch, 0)))
-            attempt(found, "compiled_graph", lambda: measured(captured(without_labels_looked_for(tried, batch))))
+            in_graphs = replace(experiment, compile=True)
+            attempt(found, "compiled_graph", lambda: measured(captured(in_graphs, device, batch)))
         network = build_step(experiment, device).network
         attempt(found, "roof", lambda: {"ms": round(1000 * roof(network, batch.image), 3)})
     pipe.send((name, found))

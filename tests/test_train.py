@@ -30,7 +30,7 @@ from taskscape.serialization import dump
 from taskscape.tasks import Depth
 from taskscape.training import checkpoint
 from taskscape.training.loop import Trainer
-from taskscape.training.step import StepResult
+from taskscape.training.step_result import StepResult
 from tiny import TinyConfig, dropping, tiny
 from two_processes import LAUNCHER, run_to_end
 

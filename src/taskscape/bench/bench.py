@@ -90,6 +90,7 @@ def bench(
     step, in_order = steps.pop(way)
     steps.clear()
     say("profiling steps")
+    step.captured = None  # a graph tells nothing of its parts
     profile = profiled(step, in_order)
     say("timing convolutions alone")
     least = roof(step.network, in_order.image, report)

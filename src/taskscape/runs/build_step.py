@@ -39,6 +39,7 @@ def build_step(
         precision=experiment.number_format,
         gradient_clip=experiment.gradient_clip,
         compile=experiment.compile,
+        cuda_graphs=experiment.cuda_graphs and not experiment.feature_cache,  # kept features are handed over in Python
         seed=experiment.seed,
         fabric=fabric,
     )

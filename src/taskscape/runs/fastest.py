@@ -68,7 +68,8 @@ def described(experiment: Experiment, batch: Batch) -> str:
     """Return what besides the machine decides how long a step takes, as text."""
     parts = (experiment.network, experiment.tasks, experiment.objective, experiment.weighting, experiment.optimizer)
     shape = "×".join(map(str, batch.image.shape))
-    return "; ".join([f"{shape} on each of {world_size()}", f"compile {experiment.compile}", *map(repr, parts)])
+    how = f"compile {experiment.compile}, CUDA graphs {experiment.cuda_graphs}"
+    return "; ".join([f"{shape} on each of {world_size()}", how, *map(repr, parts)])
 
 
 def in_words(times: Mapping[Way, float]) -> str:

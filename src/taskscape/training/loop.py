@@ -30,7 +30,8 @@ from taskscape.training.means import RunningMeans
 from taskscape.training.pace import Pace
 from taskscape.training.pending import PendingSteps
 from taskscape.training.selection import BestEpoch
-from taskscape.training.step import StepResult, TrainingStep
+from taskscape.training.step import TrainingStep
+from taskscape.training.step_result import StepResult
 from taskscape.training.usage import Usage
 from taskscape.training.validation import Validation
 

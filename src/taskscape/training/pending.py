@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from taskscape.devices import with_float64
-from taskscape.training.step import StepResult
+from taskscape.training.step_result import StepResult
 
 
 class ReadStep(NamedTuple):

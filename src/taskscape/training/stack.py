@@ -15,7 +15,8 @@ from taskscape.batch import Batch, Target
 from taskscape.models import Network, Outputs
 from taskscape.objectives.base import labelled
 from taskscape.training.precision import autocast
-from taskscape.training.step import PARTS, StepResult, TrainingStep
+from taskscape.training.step import PARTS, TrainingStep
+from taskscape.training.step_result import StepResult
 from taskscape.weighting.base import global_losses
 
 _SIZE = (64, 96)

@@ -1,13 +1,14 @@
 """One training step: the same for the training loop, the tests of every weighting, and the benchmarks."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.profiler import record_function
+from torch.utils._pytree import tree_leaves
 
 from taskscape.batch import Batch
 from taskscape.distributed import OneProcess, all_reduce_coalesced_, rank
@@ -15,24 +16,15 @@ from taskscape.models import Network, Outputs
 from taskscape.models.base import check_outputs
 from taskscape.objectives.base import Objective, labelled
 from taskscape.tasks import Task
+from taskscape.training.captured import CapturedSteps, CudaGraphs
 from taskscape.training.compilation import reusable_buffers
 from taskscape.training.finite import check_finite
 from taskscape.training.precision import Precision, autocast
+from taskscape.training.step_result import StepResult
 from taskscape.weighting.base import BalancingContext, Losses, Weighting, global_losses
 
 if TYPE_CHECKING:
     from taskscape.distributed import Processes
-
-
-class StepResult(NamedTuple):
-    """What a step gives: scalars on the device, without gradients, the same on every process."""
-
-    losses: dict[str, Tensor]
-    """The loss of the global batch for each task with a label in it; empty where there is no label at all."""
-    weights: dict[str, Tensor]
-    """The weight of each of these tasks; empty where the weighting has none."""
-    gradient_norm: Tensor
-    """The norm of the gradient, before it is clipped. If it is not finite the step was not taken."""
 
 
 PARTS = ("forward pass", "losses", "backward passes", "optimizer")
@@ -57,6 +49,7 @@ class TrainingStep:
         precision: Precision = "fp32",
         gradient_clip: float | None = None,
         compile: bool = False,
+        cuda_graphs: bool = False,
         seed: int | None = None,
         fabric: "Processes | None" = None,
     ) -> None:
@@ -65,7 +58,8 @@ class TrainingStep:
         ``optimizer`` has the parameters of the network and those of the weighting that require a gradient
         (``optimization.parameter_groups``); ``learning_rate`` gives the factor on its learning rates for a step;
         ``gradient_clip`` is the largest norm of the network's gradient; ``compile`` compiles the network with
-        ``torch.compile``. With ``seed`` everything random in a step is a function of (seed, step, process); without,
+        ``torch.compile``; ``cuda_graphs`` captures steps where there is one GPU and the weighting is ``capturable``
+        (``CapturedSteps``). With ``seed`` everything random in a step is a function of (seed, step, process); without,
         torch's generators are left alone. With ``fabric`` and several processes, gradients are summed during the
         backward pass where the weighting allows it, else after it.
         """
@@ -81,6 +75,10 @@ class TrainingStep:
             network.compile()
         self.fabric = None if isinstance(fabric, OneProcess) else fabric
         self.module: Any = network if self.fabric is None else self.fabric.setup_module(network)
+        device = next(network.parameters()).device
+        self.captured: CapturedSteps | None = None
+        if cuda_graphs and device.type == "cuda" and self.fabric is None and weighting.capturable:
+            self.captured = CapturedSteps(self.take, self.state, optimizer, CudaGraphs(device))
 
     def __call__(self, batch: Batch, step: int) -> StepResult:
         """Train on this process's part of the batch of ``step``, which counts from 0.
@@ -91,6 +89,12 @@ class TrainingStep:
         names = labelled({name: batch.targets[name] for name in self.tasks})
         if not names:
             return StepResult({}, {}, torch.zeros(()))
+        if self.captured is not None:
+            return self.captured(batch, names, lambda: self.prepare(step))
+        return self.take(batch, names)
+
+    def take(self, batch: Batch, names: Sequence[str]) -> StepResult:
+        """Train on a batch for the losses of these tasks, of which each has a label in the global batch."""
         # DDP waits for a gradient of every parameter, which a task without a label does not give.
         sums_in_backward = self.fabric is not None and self.weighting.one_backward and len(names) == len(self.tasks)
         with self._graph_for_all_backward_passes(), self._sum_in_backward(sums_in_backward):
@@ -139,6 +143,11 @@ class TrainingStep:
             }
         )
 
+    def state(self) -> Iterator[Tensor]:
+        """Return all tensors that a step changes: those that a checkpoint has."""
+        states = (self.network.state_dict(), self.weighting.state_dict(), self.optimizer.state_dict())
+        return (x for x in tree_leaves(states) if isinstance(x, Tensor))
+
     def _clip(self) -> Tensor:
         """Clip the network's gradient, and return the norm of all gradients as it was before."""
         learned = _gradients(self.weighting)
@@ -149,12 +158,20 @@ class TrainingStep:
 
     def _update(self, norm: Tensor) -> bool:
         """Let the optimizer step unless the gradient is not finite; return False where it surely did not."""
-        if norm.device.type == "cpu":
-            if not norm.isfinite():
-                return False
-        else:
-            # Reading the norm would wait for the GPU. Fused optimizers skip the step there, as they do for GradScaler.
-            vars(self.optimizer)["found_inf"] = 1 - norm.isfinite().float()
+        if norm.device.type != "cpu":
+            return self._update_unread(norm)
+        if not norm.isfinite():
+            return False
+        with record_function(PARTS[3]):
+            self.optimizer.step()
+        return True
+
+    def _update_unread(self, norm: Tensor) -> bool:
+        """Let the optimizer step without reading the norm, for which the host would wait until the GPU has it.
+
+        Fused optimizers skip the step there where it is not finite, as they do for torch's GradScaler.
+        """
+        vars(self.optimizer)["found_inf"] = 1 - norm.isfinite().float()
         with record_function(PARTS[3]):
             self.optimizer.step()
         return True
@@ -178,7 +195,7 @@ class TrainingStep:
             return nullcontext()
         return self.fabric.no_backward_sync(self.module, enabled=not enabled)
 
-    def forward(self, batch: Batch, names: list[str]) -> tuple[dict[str, Tensor], Outputs]:
+    def forward(self, batch: Batch, names: Iterable[str]) -> tuple[dict[str, Tensor], Outputs]:
         """Return this process's part of the loss of each of these tasks, and the network's outputs."""
         with record_function(PARTS[0]), autocast(batch.image.device, self.precision):
             outputs: Outputs = self.module(batch.image)

@@ -15,7 +15,7 @@ from taskscape.evaluation import Evaluation
 from taskscape.training.interrupts import Interrupts
 from taskscape.training.loop import Trainer, Wanted
 from taskscape.training.stack import Stack
-from taskscape.training.step import StepResult
+from taskscape.training.step_result import StepResult
 
 Ended = Evaluation | TrainingError | ValueError | OSError
 """The last validation of a run, or what ended it before."""

@@ -6,6 +6,7 @@ from typing import NamedTuple
 import torch
 
 from taskscape.evaluation import seconds_of
+from taskscape.training.captured import WARM_UP
 from taskscape.training.precision import Precision
 
 
@@ -37,13 +38,14 @@ def measure(
 ) -> dict[Way, float]:
     """Return how long a step takes in each way, in seconds: the median over rounds in which all take turns.
 
-    The first round does not count; rounds end after ``seconds``, but one counts at least. With None there are three
-    rounds, as processes that wait for each other need.
+    The first round does not count, nor on a GPU those before steps are captured; rounds end after ``seconds``, but one
+    counts at least. With None there are three rounds, as processes that wait for each other need.
     """
     names = {str(way): way for way in steps}
     calls = {str(way): step for way, step in steps.items()}
     rounds = 3 if seconds is None else 10
-    found = seconds_of(calls, device, rounds=rounds, warm_up=1, at_most=seconds)
+    warm_up = 1 if device.type == "cpu" else 1 + WARM_UP
+    found = seconds_of(calls, device, rounds=rounds, warm_up=warm_up, at_most=seconds)
     return {names[name]: time for name, time in found.items()}
 
 

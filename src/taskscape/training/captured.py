@@ -1,0 +1,257 @@
+"""Training steps as CUDA graphs: the GPU gets a whole step at once, and does not wait for the host to start kernels."""
+
+import logging
+import math
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import NamedTuple, Protocol
+
+import torch
+from torch import Tensor
+
+from taskscape.batch import Batch, Target
+from taskscape.training.step_result import StepResult
+
+_LOGGER = logging.getLogger(__name__)
+
+WARM_UP = 3
+"""Steps of a kind that are taken before it is captured: they make what libraries and optimizers make at first use."""
+_MOST = 4
+"""Kinds of steps that are captured; each has its own gradients and activations in memory."""
+
+Take = Callable[[Batch, Sequence[str]], StepResult]
+"""Takes a step on a batch for the losses of these tasks."""
+
+
+class Graphs(Protocol):
+    """What captures; tests have one for a CPU."""
+
+    def warm_up(self, call: Callable[[], Tensor]) -> Tensor:
+        """Return what a call gives, on the stream that captures. Raises ``RuntimeError`` if the host waits in it."""
+
+    def capture(self, call: Callable[[], Tensor]) -> Callable[[], Tensor]:
+        """Return what does again all that a call does on the device, and gives a tensor that the next time changes."""
+
+
+class CudaGraphs:
+    """CUDA's, on one device. All graphs share their memory, since only one runs at a time."""
+
+    def __init__(self, device: torch.device) -> None:
+        self._device = device
+        self._stream = torch.cuda.Stream(device)
+        self._pool = torch.cuda.graph_pool_handle()
+
+    def warm_up(self, call: Callable[[], Tensor]) -> Tensor:
+        current = torch.cuda.current_stream(self._device)
+        self._stream.wait_stream(current)
+        with torch.cuda.stream(self._stream), _no_waiting():
+            result = call()
+        current.wait_stream(self._stream)
+        return result
+
+    def capture(self, call: Callable[[], Tensor]) -> Callable[[], Tensor]:
+        graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(graph, self._pool, self._stream, capture_error_mode="thread_local"):
+            result = call()
+
+        def replay() -> Tensor:
+            graph.replay()
+            return result
+
+        return replay
+
+
+class CapturedSteps:
+    """Takes steps by replaying graphs of them: one for each set of tasks and shape of batches.
+
+    A graph repeats what the device did, with other images, labels, learning rates and random numbers. What Python does
+    in a step is not done again, so a network or a loss that itself counts steps would go wrong. Before a graph is used,
+    two steps are therefore taken with it and two without, from the same weights. If the two differ, or the host has to
+    wait for the device within a step, all steps are taken as ever, and the log says why.
+    """
+
+    def __init__(
+        self, take: Take, state: Callable[[], Iterable[Tensor]], optimizer: torch.optim.Optimizer, graphs: Graphs
+    ) -> None:
+        """Capture nothing yet. ``state`` gives all tensors that a step changes and that others depend on."""
+        self._take, self._state, self._optimizer, self._graphs = take, state, optimizer, graphs
+        self._seen: dict[_Kind, int] = {}
+        self._captured: dict[_Kind, _CapturedStep] = {}
+        self.refusal: str | None = None
+        """Why steps are not captured, if they are not."""
+
+    def __call__(self, batch: Batch, names: Sequence[str], prepare: Callable[[], None]) -> StepResult:
+        """Take a step; ``prepare`` sets its seed and learning rate and drops gradients, and was just called."""
+        if self.refusal is not None:
+            return self._take(batch, names)
+        kind = _Kind.of(batch, names)
+        if kind not in self._captured:
+            seen = self._seen[kind] = self._seen.get(kind, 0) + 1
+            if seen <= WARM_UP or len(self._captured) == _MOST:
+                return self._take(batch, names)
+            try:
+                self._captured[kind] = self._checked(batch, names, prepare)
+            except RuntimeError as error:
+                self.refusal = str(error).splitlines()[0]
+                _LOGGER.warning("steps are not captured as CUDA graphs, and take longer: %s", self.refusal)
+                prepare()
+                return self._take(batch, names)
+            _LOGGER.info("steps are CUDA graphs from here on (%s)", kind)
+            prepare()
+        return self._captured[kind](batch)
+
+    def _checked(self, batch: Batch, names: Sequence[str], prepare: Callable[[], None]) -> "_CapturedStep":
+        """Return the graph of such a step; nothing of the state has changed.
+
+        Raises ``RuntimeError`` where the step cannot be captured, or its graph does not do the same.
+        """
+        state = list(self._state())
+        before = [x.clone() for x in state]
+
+        def restore() -> None:
+            prepare()
+            torch._foreach_copy_(state, before)
+
+        try:
+            plain = []
+            for _ in range(2):
+                prepare()
+                plain.append(self._graphs.warm_up(lambda: _Layout.of(self._take(batch, names))[1]))
+            restore()
+            step = _CapturedStep(self._take, batch, names, self._optimizer, self._graphs)
+            for index, expected in enumerate(plain):
+                prepare()
+                _compare(step.values(batch), expected, step.layout.names, index)
+            return step
+        finally:
+            restore()
+
+
+class _CapturedStep:
+    """The graph of a step with the tensors that it reads."""
+
+    def __init__(
+        self,
+        take: Take,
+        batch: Batch,
+        names: Sequence[str],
+        optimizer: torch.optim.Optimizer,
+        graphs: Graphs,
+    ) -> None:
+        self._batch = Batch(
+            batch.image.clone(),
+            {name: Target(*(x.clone() for x in target)) for name, target in batch.targets.items()},
+            batch.indices.clone(),
+        )
+        self._optimizer = optimizer
+        self._rates = [torch.tensor(group["lr"], device=batch.image.device) for group in optimizer.param_groups]
+        self.layout = _Layout((), ())
+
+        def call() -> Tensor:
+            self.layout, values = _Layout.of(take(self._batch, names))
+            return values
+
+        with _capturable(optimizer, self._rates):
+            self._replay = graphs.capture(call)
+
+    def __call__(self, batch: Batch) -> StepResult:
+        return self.layout.result(self.values(batch))
+
+    def values(self, batch: Batch) -> Tensor:
+        """Take a step and return its scalars."""
+        for own, given in zip(_tensors(self._batch), _tensors(batch), strict=True):
+            own.copy_(given, non_blocking=True)
+        for rate, group in zip(self._rates, self._optimizer.param_groups, strict=True):
+            rate.fill_(group["lr"])
+        return self._replay().clone()
+
+
+class _Kind(NamedTuple):
+    """What must be equal for a graph to be used again."""
+
+    tasks: tuple[str, ...]
+    tensors: tuple[tuple[torch.Size, tuple[int, ...], torch.dtype], ...]
+
+    @classmethod
+    def of(cls, batch: Batch, names: Sequence[str]) -> "_Kind":
+        return cls(tuple(names), tuple((x.shape, x.stride(), x.dtype) for x in _tensors(batch)))
+
+    def __str__(self) -> str:
+        images, *_ = self.tensors
+        return f"{'×'.join(map(str, images[0]))}, {', '.join(self.tasks)}"
+
+
+class _Layout(NamedTuple):
+    """Of what the scalars of a step are, in their order."""
+
+    losses: tuple[str, ...]
+    weights: tuple[str, ...]
+
+    @classmethod
+    def of(cls, result: StepResult) -> "tuple[_Layout, Tensor]":
+        """Return the layout of a result, and its scalars as one tensor."""
+        scalars = (*result.losses.values(), *result.weights.values(), result.gradient_norm)
+        return cls(tuple(result.losses), tuple(result.weights)), torch.stack([x.detach().float() for x in scalars])
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What each scalar is, for messages."""
+        losses = (f"the loss of {name}" for name in self.losses)
+        return (*losses, *(f"the weight of {name}" for name in self.weights), "the norm of the gradient")
+
+    def result(self, values: Tensor) -> StepResult:
+        """Return the result with these scalars."""
+        losses, weights, (norm,) = values.split([len(self.losses), len(self.weights), 1])
+        return StepResult(
+            dict(zip(self.losses, losses, strict=True)), dict(zip(self.weights, weights, strict=True)), norm
+        )
+
+
+def _compare(found: Tensor, expected: Tensor, names: Sequence[str], step: int) -> None:
+    """Raise ``RuntimeError`` where a graph's step gives other numbers.
+
+    The first step's losses come from equal weights. All else is sums of gradients, which a GPU adds up in any order.
+    """
+    for name, x, y in zip(names, found.tolist(), expected.tolist(), strict=True):
+        tolerance = 1e-3 if step == 0 and name != names[-1] else 5e-2
+        if not (math.isclose(x, y, rel_tol=tolerance, abs_tol=1e-6) or (math.isnan(x) and math.isnan(y))):
+            raise RuntimeError(
+                f"{name} is {x:.6g} by the graph and {y:.6g} without. Something that changes from step to step is kept "
+                "in Python, such as a count of steps in a network or a loss; keep it in a tensor that changes in place"
+            )
+
+
+def _tensors(batch: Batch) -> Iterator[Tensor]:
+    yield batch.image
+    for target in batch.targets.values():
+        yield from target
+    yield batch.indices
+
+
+@contextmanager
+def _capturable(optimizer: torch.optim.Optimizer, rates: Sequence[Tensor]) -> Iterator[None]:
+    """Let an optimizer read its learning rates from tensors, and say that its step may be captured."""
+    before = [dict(group) for group in optimizer.param_groups]
+    for group, rate in zip(optimizer.param_groups, rates, strict=True):
+        group["lr"] = rate
+        if "capturable" in group:
+            group["capturable"] = True
+    try:
+        yield
+    finally:
+        for group, old in zip(optimizer.param_groups, before, strict=True):
+            group.update(old)
+
+
+@contextmanager
+def _no_waiting() -> Iterator[None]:
+    """Let torch raise ``RuntimeError`` where the host would wait for the GPU, which no graph can hold."""
+    before = torch.cuda.get_sync_debug_mode()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that this is new in torch
+        torch.cuda.set_sync_debug_mode("error")
+        try:
+            yield
+        finally:
+            torch.cuda.set_sync_debug_mode(before)

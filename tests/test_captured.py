@@ -1,0 +1,194 @@
+"""Steps as CUDA graphs: those of a GPU where there is one, and a stand-in that records operators on every CPU."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import ClassVar
+
+import pytest
+import torch
+from torch import Tensor
+from typing_extensions import override
+
+from recorded import RecordedGraphs
+from taskscape.batch import Batch, Target
+from taskscape.losses import LossTerm
+from taskscape.losses.l1 import L1
+from taskscape.tasks import Depth
+from taskscape.training.captured import WARM_UP, CapturedSteps, CudaGraphs, Graphs
+from taskscape.training.optimization import AdamConfig, AdamWConfig, OptimizerConfig, SGDConfig
+from taskscape.training.step import TrainingStep
+from taskscape.weighting import DWAConfig, FixedConfig, PCGradConfig, UncertaintyConfig, WeightingConfig
+from test_step import batch, parameters, training_step, without_labels
+
+DEVICES = ["cpu", pytest.param("cuda", marks=pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU"))]
+RATE = 2.0**-7
+"""The same number in float32, in which a graph reads it."""
+
+
+@pytest.fixture(autouse=True)
+def as_on_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a CPU networks look at the range of their images; on a GPU nothing reads them."""
+    monkeypatch.setattr("taskscape.models.base._has_numbers", lambda image: False)
+
+
+def moved(data: Batch, device: str) -> Batch:
+    return Batch(
+        data.image.to(device),
+        {name: type(target)(*(x.to(device) for x in target)) for name, target in data.targets.items()},
+        data.indices.to(device),
+    )
+
+
+def captured(step: TrainingStep, graphs: Graphs | None = None) -> TrainingStep:
+    """Let a step be captured; on a CPU it does not read the norm of the gradient, as on a GPU."""
+    graphs = graphs or RecordedGraphs()
+    step._update = step._update_unread  # type: ignore[method-assign]
+    step.captured = CapturedSteps(step.take, step.state, step.optimizer, graphs)
+    return step
+
+
+def pair(device: str, make: Callable[[], TrainingStep]) -> tuple[TrainingStep, TrainingStep]:
+    """Return a step that is taken as ever, and one that is captured."""
+    plain, other = make(), make()
+    for step in (plain, other):
+        step.network.to(device)
+        step.weighting.to(device)
+        step.optimizer.load_state_dict(step.optimizer.state_dict())  # on that device
+    return plain, captured(other, CudaGraphs(torch.device(device)) if device == "cuda" else None)
+
+
+def batches(count: int, device: str) -> list[Batch]:
+    """Return batches with other images each."""
+    first = batch()
+    return [moved(first._replace(image=(first.image + 0.07 * i) % 1), device) for i in range(count)]
+
+
+def run(step: TrainingStep, data: list[Batch]) -> list[dict[str, float]]:
+    return [{name: x.item() for name, x in step(own, index).losses.items()} for index, own in enumerate(data)]
+
+
+def assert_same(plain: TrainingStep, other: TrainingStep, device: str) -> None:
+    if device == "cpu":
+        assert torch.equal(parameters(plain), parameters(other))
+    else:  # sums of gradients are added up in any order
+        torch.testing.assert_close(parameters(plain), parameters(other), rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize("device", DEVICES)
+@pytest.mark.parametrize("weighting", [FixedConfig({"depth": 0.4}), DWAConfig(), UncertaintyConfig()])
+@pytest.mark.parametrize("optimizer", [AdamConfig(lr=RATE), AdamWConfig(lr=RATE), SGDConfig(lr=RATE)])
+def test_a_graph_trains_as_steps_one_by_one(
+    device: str, weighting: WeightingConfig, optimizer: OptimizerConfig
+) -> None:
+    def make() -> TrainingStep:
+        return training_step(
+            weighting,
+            optimizer,
+            dropout=0.3,
+            learning_rate=lambda step: 2.0**-step,
+            gradient_clip=0.5,
+            seed=3,
+        )
+
+    plain, other = pair(device, make)
+    for _ in range(3):
+        data = batches(WARM_UP + 2, device)
+        expected, found = run(plain, data), run(other, data)
+        for x, y in zip(expected, found, strict=True):
+            assert x == pytest.approx(y, rel=1e-6 if device == "cpu" else 1e-3)
+        for step in (plain, other):
+            step.weighting.epoch_end(expected[-1])
+    assert other.captured is not None and other.captured.refusal is None
+    assert_same(plain, other, device)
+    for group in other.optimizer.param_groups:  # a checkpoint has plain numbers
+        assert isinstance(group["lr"], float) and not group.get("capturable")
+
+
+def test_a_graph_is_replayed_once_it_was_checked() -> None:
+    graphs = RecordedGraphs()
+    step = captured(training_step(), graphs)
+    run(step, batches(WARM_UP, "cpu"))
+    assert graphs.replays == 0
+    run(step, batches(4, "cpu"))
+    assert graphs.replays == 2 + 4  # two to check it
+
+
+@pytest.mark.parametrize("device", DEVICES)
+def test_tasks_that_lack_labels_have_a_graph_of_their_own(device: str) -> None:
+    plain, other = pair(device, lambda: training_step(UncertaintyConfig(), AdamConfig(lr=RATE)))
+    data = batches(4 * WARM_UP, device)
+    data = [without_labels(own, "depth") if index % 2 else own for index, own in enumerate(data)]
+    data[5] = without_labels(data[5], "semseg", "depth")
+    expected, found = run(plain, data), run(other, data)
+    for x, y in zip(expected, found, strict=True):
+        assert x == pytest.approx(y, rel=1e-3)
+    assert_same(plain, other, device)
+
+
+@pytest.mark.parametrize("device", DEVICES)
+def test_batches_of_other_sizes(device: str) -> None:
+    plain, other = pair(device, lambda: training_step(optimizer=AdamConfig(lr=RATE)))
+    sizes = [4, 3, 2, 5, 4, 6]
+    data = [moved(batch(images), device) for images in sizes for _ in range(WARM_UP + 2)]
+    run(plain, data), run(other, data)
+    assert_same(plain, other, device)
+
+
+@dataclass(frozen=True)
+class Rising(L1):
+    """An L1 whose weight a Python number holds."""
+
+    name: ClassVar[str] = "rising"
+    calls: ClassVar[int] = 0
+
+    @override
+    def term(self, prediction: Tensor, target: Target) -> LossTerm:
+        Rising.calls += 1
+        term = super().term(prediction, target)
+        return LossTerm(term.sum * (1 + Rising.calls / 100), term.count)
+
+
+@dataclass(frozen=True)
+class Waiting(L1):
+    """An L1 that the host looks at."""
+
+    name: ClassVar[str] = "waiting"
+
+    @override
+    def term(self, prediction: Tensor, target: Target) -> LossTerm:
+        term = super().term(prediction, target)
+        return LossTerm(term.sum * (2 if term.sum.item() > 1e9 else 1), term.count)
+
+
+@pytest.mark.parametrize("device", DEVICES)
+@pytest.mark.parametrize(
+    ("loss", "reason"), [(Rising(), "kept in Python"), (Waiting(), "synchroniz")], ids=["counts", "waits"]
+)
+def test_what_a_graph_cannot_hold_is_taken_step_by_step(
+    device: str, loss: L1, reason: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    plain, other = pair(device, lambda: training_step(optimizer=AdamConfig(lr=RATE)))
+    for step in (plain, other):
+        step.tasks["depth"] = Depth(loss=loss)
+    data = batches(2 * WARM_UP, device)
+    first = run(plain, data[:2])
+    Rising.calls = 0
+    assert run(other, data)[:2] == [pytest.approx(x) for x in first]
+    assert other.captured is not None and reason in str(other.captured.refusal)
+    assert "take longer" in caplog.text
+    assert torch.isfinite(parameters(other)).all()
+
+
+@pytest.mark.parametrize("device", DEVICES)
+def test_a_refused_capture_changes_nothing(device: str) -> None:
+    plain, other = pair(device, lambda: training_step(dropout=0.5, seed=1))
+    for step in (plain, other):
+        step.tasks["depth"] = Depth(loss=Waiting())
+    data = batches(2 * WARM_UP, device)
+    run(plain, data), run(other, data)
+    assert_same(plain, other, device)
+
+
+def test_methods_that_compute_on_the_host_are_not_captured() -> None:
+    assert FixedConfig().build(["a", "b"]).capturable
+    assert not PCGradConfig().build(["a", "b"]).capturable
