@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from taskscape import runs
-from taskscape.devices import find_device, with_float64
+from taskscape.devices import constant, find_device, with_float64
 from taskscape.distributed import launch
 from tiny import tiny
 
@@ -47,3 +47,13 @@ def test_other_names_are_refused(name: str, store: Path) -> None:
 def test_sums_of_64_bits_are_on_the_cpu_where_the_device_has_none() -> None:
     assert with_float64(torch.device("mps")) == with_float64(torch.device("cpu")) == torch.device("cpu")
     assert with_float64(torch.device("cuda", 1)) == torch.device("cuda", 1)
+
+
+def test_a_constant_is_made_once() -> None:
+    like = torch.ones(1)
+    with torch.inference_mode():
+        first = constant([1.0, 2.0], like)
+    assert constant((1.0, 2.0), like) is first and constant([1.0, 2.0], like.double()) is not first
+    x = torch.ones(2, requires_grad=True)
+    (x * first).sum().backward()
+    assert x.grad is not None and x.grad.tolist() == [1.0, 2.0]

@@ -1,9 +1,12 @@
 """Where to compute: what the names of devices stand for on this machine."""
 
 import re
-from typing import TYPE_CHECKING
+from collections.abc import Iterable
+from functools import cache
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    import numpy.typing as npt
     import torch
 
 
@@ -47,3 +50,31 @@ def with_float64(device: "torch.device") -> "torch.device":
     import torch
 
     return torch.device("cpu") if device.type == "mps" else device
+
+
+def on_device(numbers: "npt.NDArray[Any] | torch.Tensor", device: "torch.device") -> "torch.Tensor":
+    """Return numbers of main memory on a device, without waiting for a GPU: it has them before it works with them.
+
+    Torch's ``.to`` waits until the GPU has done all that was queued before, unless the memory is pinned.
+    """
+    import torch
+
+    tensor = torch.as_tensor(numbers)
+    return tensor.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else tensor.to(device)
+
+
+def constant(numbers: Iterable[float], like: "torch.Tensor") -> "torch.Tensor":
+    """Return these numbers, (numbers,), on the device of ``like`` and in its format: the same tensor each time.
+
+    It is kept for as long as the process lives, and must not be changed. A new tensor in every step would be a copy to
+    the GPU, which the step waits for, and which a CUDA graph cannot hold.
+    """
+    return _constant(tuple(numbers), like.dtype, like.device)
+
+
+@cache
+def _constant(numbers: tuple[float, ...], dtype: "torch.dtype", device: "torch.device") -> "torch.Tensor":
+    import torch
+
+    with torch.inference_mode(False):  # else it could never stand beside a gradient
+        return torch.tensor(numbers, dtype=dtype, device=device)

@@ -10,6 +10,7 @@ from torch import Tensor
 from typing_extensions import override
 
 from taskscape.batch import Target
+from taskscape.devices import constant
 from taskscape.losses.base import ClassLoss, LossTerm, at_least_float32
 from taskscape.losses.class_weights import RULES, ClassCounts, ClassWeightRule, class_weights
 from taskscape.serialization import nearest
@@ -104,4 +105,4 @@ class WeightedClassLoss(ClassLoss):
                 f"class_weights is {self.class_weights!r}, which needs the labels of a data set: give the weights as "
                 "numbers, or call for_data of the experiment first"
             )
-        return None if self.class_weights is None else prediction.new_tensor(self.class_weights)
+        return None if self.class_weights is None else constant(self.class_weights, prediction)

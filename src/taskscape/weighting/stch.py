@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 from typing_extensions import override
 
+from taskscape.devices import constant
 from taskscape.serialization.ranges import Positive
 from taskscape.weighting.base import Losses, WeightingConfig, stack
 from taskscape.weighting.per_task import check_per_task, check_preference, preferences
@@ -42,11 +43,12 @@ class STCH(WeightedSum, config=STCHConfig):
     """The gradient of the soft maximum."""
 
     config: STCHConfig
+    capturable = True
 
     @override
     def weights(self, losses: Losses) -> Tensor:
         """Return λ_k · softmax(λ · (L - z) / μ)_k."""
         values = stack(losses)
-        ideal = values.new_tensor([self.config.ideal.get(task, 0.0) for task in losses])
-        scale = values.new_tensor(preferences(self.config.preference, losses))
+        ideal = constant((self.config.ideal.get(task, 0.0) for task in losses), values)
+        scale = constant(preferences(self.config.preference, losses), values)
         return scale * torch.softmax(scale * (values - ideal) / self.config.mu, 0)
