@@ -11,6 +11,7 @@ from taskscape import distributed
 from taskscape.batch import Batch, Target
 from taskscape.data.augment import Augmentation, Draws, draw
 from taskscape.data.store import Store
+from taskscape.devices import on_device
 from taskscape.serialization import nearest
 
 if TYPE_CHECKING:
@@ -161,8 +162,10 @@ class Loader:
         factors, power = self._image_factors[name], self.tasks[name].zoom_power
         if factors is None and not power:
             return target
-        factor = torch.from_numpy(zoom**power * (1 if factors is None else factors[indices % len(self.store)]))
-        factor = factor.to(target.value).view(-1, *[1] * (target.value.ndim - 1))
+        of_image = zoom**power * (1 if factors is None else factors[indices % len(self.store)])
+        factor = (
+            on_device(of_image, target.value.device).to(target.value.dtype).view(-1, *[1] * (target.value.ndim - 1))
+        )
         return Target(target.value * factor, target.valid)
 
 

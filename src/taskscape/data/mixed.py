@@ -14,6 +14,7 @@ from typing_extensions import override
 from taskscape.batch import Batch, Target
 from taskscape.data.manifest import IMAGE, Manifest
 from taskscape.data.store import Store, StorePart
+from taskscape.devices import on_device
 from taskscape.modalities import Modality, Rgb
 from taskscape.serialization import nearest
 
@@ -192,7 +193,7 @@ class MixedStore(Store):
         for number in np.unique(owners):
             part, start = self._parts[number], int(self._ends[number]) - len(self._parts[number].store)
             where = np.flatnonzero(owners == number)
-            places = torch.from_numpy(where).to(device)
+            places = on_device(where, device)
             known = [name for name in fields if name in part.labels]
             batch = part.store.gather(index[where] - start, known, device)
             image[places] = _resized_image(batch.image, self._size)
@@ -200,12 +201,12 @@ class MixedStore(Store):
                 value, valid = part.labels[name](batch.targets[name])
                 targets[name].value[places] = _resized_label(value, self._size)
                 targets[name].valid[places] = _resized_label(valid, self._size)
-        return Batch(image, targets, torch.from_numpy(index).to(device))
+        return Batch(image, targets, on_device(index, device))
 
     def _without_labels(self, field: str, count: int, device: torch.device) -> Target:
         modality = self._fields[field]
         stored = np.full((count, *self._size, *modality.shape), modality.sentinel or 0, modality.dtype)
-        value, valid = modality.unpack(torch.from_numpy(stored).to(device))
+        value, valid = modality.unpack(on_device(stored, device))
         return Target(value.nan_to_num() if value.is_floating_point() else value, torch.zeros_like(valid))
 
 

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from taskscape.batch import Batch
 from taskscape.data.manifest import BLOCK, IMAGE, FileInfo, Manifest, file_of
+from taskscape.devices import on_device
 from taskscape.modalities import Modality
 from taskscape.serialization import nearest
 
@@ -158,7 +159,7 @@ class Store:
                 raise ValueError(f"{self.path} has no labels {name!r}{nearest(name, modalities)}")
         image = self.manifest.fields[IMAGE].unpack(self._rows(IMAGE, index, device)).value
         targets = {name: modalities[name].unpack(self._rows(name, index, device)) for name in fields}
-        return Batch(image, targets, torch.from_numpy(index).to(device))
+        return Batch(image, targets, on_device(index, device))
 
     def stored(self, index: int) -> dict[str, Array]:
         """Return every field of one image in the form in which the store keeps it, the image among them."""
@@ -168,7 +169,7 @@ class Store:
     def _rows(self, name: str, index: npt.NDArray[np.int64], device: torch.device) -> Tensor:
         if name in self._cached:
             cached = self._cached[name]
-            return cached.index_select(0, torch.from_numpy(index).to(cached.device)).to(device)
+            return cached.index_select(0, on_device(index, cached.device)).to(device)
         parts = self._maps[name]
         # Pinned memory lets the copy to a GPU run while the host continues; torch keeps it until the copy is done.
         rows = torch.empty(

@@ -8,6 +8,7 @@ import numpy.typing as npt
 from typing_extensions import override
 
 from taskscape.batch import Target
+from taskscape.devices import on_device
 from taskscape.modalities.base import Array, Modality
 
 if TYPE_CHECKING:
@@ -49,9 +50,7 @@ class Albedo(Modality):
     @override
     def unpack(self, stored: "Tensor") -> Target:
         """Return (B, 3, H, W) float32 linear reflectance, 0 where there is none."""
-        import torch
-
-        linear = torch.from_numpy(_LINEAR.astype(np.float32)).to(stored.device)
+        linear = on_device(_LINEAR.astype(np.float32), stored.device)
         value = linear.take(stored.permute(0, 3, 1, 2).long())
         return Target(value, stored.amax(-1) > 0)
 

@@ -9,6 +9,7 @@ import numpy as np
 from typing_extensions import override
 
 from taskscape.batch import Target
+from taskscape.devices import on_device
 from taskscape.modalities.base import Array, Counts, Mask, Modality
 from taskscape.modalities.class_maps import class_table, left_out
 from taskscape.modalities.class_sets import IGNORE_INDEX, ClassSet, label_map
@@ -189,9 +190,7 @@ class Semseg(Modality):
 
 def _looked_up(table: Array, target: Target) -> Target:
     """Return a target with its ids looked up in a table (256,); pixels may lose their class."""
-    import torch
-
-    ids = torch.from_numpy(table.astype(np.int64)).to(target.value.device).take(target.value)
+    ids = on_device(table.astype(np.int64), target.value.device).take(target.value)
     valid = target.valid & (ids != IGNORE_INDEX)
     return Target(ids * valid, valid)
 

@@ -30,6 +30,7 @@ from taskscape.data.augment.lens import Lens
 from taskscape.data.augment.light import Light
 from taskscape.data.augment.sensor import Sensor
 from taskscape.data.augment.texture import Texture
+from taskscape.devices import constant, on_device
 from taskscape.modalities import Modality
 from taskscape.modalities.linear import apply_matrix
 from taskscape.serialization.ranges import RangedSettings
@@ -130,7 +131,7 @@ class Augmentation(RangedSettings):
 
     def _flipped(self, batch: Batch, draws: Draws, modalities: Mapping[str, Modality]) -> Batch:
         """Flip without resampling."""
-        signs = torch.as_tensor(self._signs(draws), dtype=torch.float32).to(batch.image.device)
+        signs = on_device(self._signs(draws).astype(np.float32), batch.image.device)
         ones = torch.ones_like(signs)
         motion = torch.diag_embed(torch.stack([signs, ones, ones], 1))
 
@@ -152,7 +153,7 @@ class Augmentation(RangedSettings):
         homography = self._pixel_homography(draws, motion, (height, width), crop)
         motion[:, 2, :2] *= width  # the focal length that is assumed
         motion_b33, homography_b33 = (
-            torch.from_numpy(matrix).float().to(batch.image.device) for matrix in (motion, homography)
+            on_device(matrix.astype(np.float32), batch.image.device) for matrix in (motion, homography)
         )
         pixels = _pixels(crop, batch.image.device)
         if self.lens.distortion:
@@ -177,7 +178,7 @@ class Augmentation(RangedSettings):
             name: Target(modalities[name].warp(take(value), motion_b33, depth_ratio), take(valid).logical_and_(known))
             for name, (value, valid) in batch.targets.items()
         }
-        size = torch.tensor([width, height], device=index.device).view(1, 2, 1, 1)
+        size = constant((width, height), sources).view(1, 2, 1, 1)
         grid = sources.mul_(2).add_(1).div_(size).sub_(1).movedim(1, 3)  # -1 … 1 from edge to edge
         image = batch.image.new_empty(*batch.image.shape[:2], *crop)
         # On a CPU one at a time, from a copy that its cache still holds: twice as fast.
@@ -235,7 +236,7 @@ class Augmentation(RangedSettings):
         mixing = np.linalg.inv(_TO_YIQ) @ turn @ _TO_YIQ @ saturated * brightness * contrast
         # Contrast keeps the mean gray where it is; neither saturation nor hue changes a gray.
         offset = (1 - contrast) * brightness * gray
-        colors, means = (torch.from_numpy(matrix).float().to(image.device) for matrix in (mixing, offset))
+        colors, means = (on_device(matrix.astype(np.float32), image.device) for matrix in (mixing, offset))
         image = image.contiguous()  # four times as fast as with the channels last
         return apply_matrix(colors, image).add_(apply_matrix(means, image.mean((2, 3), keepdim=True))).clamp_(0, 1)
 

@@ -8,6 +8,8 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from taskscape.devices import on_device
+
 Floats = npt.NDArray[np.float64]
 
 
@@ -62,7 +64,7 @@ def draw(seed: int, step: int, indices: Sequence[int] | npt.NDArray[np.int64]) -
 
 def per_image(numbers: Floats, image: Tensor) -> Tensor:
     """Return numbers, (B,) or (B, C), as (B, C or 1, 1, 1) of the image's device and type."""
-    tensor = torch.from_numpy(np.asarray(numbers)).to(image.device, image.dtype)
+    tensor = on_device(np.asarray(numbers), image.device).to(image.dtype)
     return tensor.reshape(len(tensor), -1, 1, 1)
 
 

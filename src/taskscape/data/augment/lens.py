@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from taskscape.data.augment.draws import Draws, per_image, signed
+from taskscape.devices import constant
 from taskscape.serialization.ranges import BelowOne, Fraction, NonNegative, RangedSettings
 
 
@@ -29,7 +30,7 @@ class Lens(RangedSettings):
         ``pixels`` are homogeneous, (1, 3, H, W), with (0, 0) for the center of the first.
         """
         height, width = pixels.shape[2:]
-        center = pixels.new_tensor([(width - 1) / 2, (height - 1) / 2, 0]).view(1, 3, 1, 1)
+        center = constant(((width - 1) / 2, (height - 1) / 2, 0), pixels).view(1, 3, 1, 1)
         radius = (pixels - center)[:, :2].square().sum(1, keepdim=True) / (math.hypot(height, width) / 2) ** 2
         factor = 1 + per_image(self.distortion * signed(draws.distortion), pixels) * radius
         moved = (pixels[:, :2] - center[:, :2]) * factor + center[:, :2]

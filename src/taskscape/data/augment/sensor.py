@@ -11,6 +11,7 @@ from torch import Tensor
 
 from taskscape.data.augment.draws import Draws, Floats, gaussian, per_image
 from taskscape.data.augment.lens import gaussian_blur
+from taskscape.devices import on_device
 from taskscape.modalities.linear import apply_matrix
 from taskscape.serialization.ranges import Fraction, NonNegative, Range, RangedSettings
 
@@ -73,7 +74,8 @@ def compressed(image: Tensor, quality: Floats) -> Tensor:
     padded = F.pad(image, (0, -width % 16, 0, -height % 16), mode="replicate")
     scale = np.where(quality < 50, 5000 / quality, 200 - 2 * quality)[:, None, None] / 100
     to_ycbcr, to_rgb = (
-        torch.from_numpy(matrix).to(image).expand(len(image), 3, 3) for matrix in (_TO_YCBCR, np.linalg.inv(_TO_YCBCR))
+        on_device(matrix, image.device).to(image.dtype).expand(len(image), 3, 3)
+        for matrix in (_TO_YCBCR, np.linalg.inv(_TO_YCBCR))
     )
     ycbcr = apply_matrix(to_ycbcr, padded * 255)
     luma = _quantized(ycbcr[:, :1] - 128, np.clip(np.floor(_LUMA * scale + 0.5), 1, 255)) + 128
@@ -85,8 +87,8 @@ def compressed(image: Tensor, quality: Floats) -> Tensor:
 
 def _quantized(plane: Tensor, table: Floats) -> Tensor:
     """Return planes, (B, C, H, W), with the cosine transform of every 8×8 block rounded to steps of (B, 8, 8)."""
-    dct = torch.from_numpy(_DCT).to(plane)
-    steps = torch.from_numpy(table).to(plane)[:, None, None, None]
+    dct = on_device(_DCT, plane.device).to(plane.dtype)
+    steps = on_device(table, plane.device).to(plane.dtype)[:, None, None, None]
     blocks = plane.unfold(2, 8, 8).unfold(3, 8, 8)
     waves = (dct @ blocks @ dct.T / steps).round_() * steps
     blocks = dct.T @ waves @ dct

@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from taskscape.data.augment.draws import Draws, gaussian, per_image
+from taskscape.devices import on_device
 from taskscape.serialization.ranges import Fraction, RangedSettings
 
 _CELLS = (4, 16, 64)
@@ -39,7 +40,7 @@ class Texture(RangedSettings):
 def _convolved(image: Tensor, draws: Draws) -> Tensor:
     """Return every image after a convolution of its own."""
     batch, channels = image.shape[:2]
-    kernels = gaussian(draws.texture_fields, (channels, channels, 3, 3), torch.device("cpu")).to(image.device)
+    kernels = on_device(gaussian(draws.texture_fields, (channels, channels, 3, 3), torch.device("cpu")), image.device)
     padded = F.pad(image, (1, 1, 1, 1), mode="replicate").reshape(1, -1, image.shape[2] + 2, image.shape[3] + 2)
     mixed = F.conv2d(padded, kernels.flatten(0, 1), groups=batch).view_as(image)
     std, mean = torch.std_mean(mixed, (2, 3), keepdim=True, correction=0)
@@ -55,7 +56,7 @@ def _fields(image: Tensor, draws: Draws) -> Tensor:
         grid = [max(2, round(cells * length / max(height, width))) for length in (height, width)]
         # Every size takes other numbers of the same stream.
         draw = (draws.texture_fields + place / len(_CELLS)) % 1
-        nodes = gaussian(draw, (1 + image.shape[1], *grid), torch.device("cpu")).to(image.device)
+        nodes = on_device(gaussian(draw, (1 + image.shape[1], *grid), torch.device("cpu")), image.device)
         nodes = nodes[:, :1] + _COLORED * nodes[:, 1:]
         total += F.interpolate(nodes, (height, width), mode="bilinear", align_corners=True)
     return total / math.sqrt(len(_CELLS) * (1 + _COLORED**2))
