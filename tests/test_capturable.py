@@ -18,6 +18,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from typing_extensions import override
 
+from recorded import RecordedGraphs
 from taskscape import models
 from taskscape.batch import Batch, Target
 from taskscape.losses import L1, LOSSES, SSIM, CrossEntropy, CrossEntropyJaccard, KLDivergence, SILog
@@ -241,16 +242,11 @@ def test_an_operator_that_no_graph_holds_is_named(what: Callable[[Tensor], objec
         what(torch.zeros(2, 3, device="meta"))
 
 
-ADAM = import_module("torch.optim.adam")
-
-
-@pytest.fixture(params=["host", "graphs"])
-def adam(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-    """Whether methods with an optimizer of their own count its steps on the device, as on a GPU."""
-    if request.param == "graphs":
-        monkeypatch.setattr("taskscape.weighting.own_adam._WITH_GRAPHS", ("cpu",))
-        monkeypatch.setattr(ADAM, "_get_capturable_supported_devices", lambda: ["cpu"])
-    return str(request.param)
+@pytest.fixture
+def counts_on_device(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let methods with an optimizer of their own count its steps in a tensor, as on a GPU."""
+    monkeypatch.setattr("taskscape.weighting.own_adam._WITH_GRAPHS", ("cpu",))
+    monkeypatch.setattr(import_module("torch.optim.adam"), "_get_capturable_supported_devices", lambda: ["cpu"])
 
 
 class Balanced:
@@ -262,14 +258,20 @@ class Balanced:
 
     def step(self) -> None:
         losses = self.losses()
-        self.x.grad = torch.zeros_like(self.x)
+        learned = [p for p in (self.x, *self.weighting.parameters()) if p.requires_grad]
+        for p in learned:
+            p.grad = None
         self.weighting.backward(losses, BalancingContext.of(losses, shared=[self.x], tasks=[], last=[self.x]))
         with torch.no_grad():
-            self.x -= 0.01 * self.x.grad
+            for p in learned:
+                p -= 0.01 * p.grad
             self.weighting.after_step(lambda: global_losses(self.losses()))
 
     def losses(self) -> dict[str, Tensor]:
         return {"semseg": self.x.square().sum(), "depth": (3 * self.x - 1).abs().sum()}
+
+    def epoch_end(self, epoch: int) -> None:
+        self.weighting.epoch_end({"semseg": 3.0 - 0.5 * epoch, "depth": 2.0 + epoch})
 
 
 def host_state(x: Any) -> Any:
@@ -288,27 +290,47 @@ def host_state(x: Any) -> Any:
     return x
 
 
+@pytest.mark.usefixtures("counts_on_device")
 @pytest.mark.parametrize("name", METHODS)
-def test_what_changes_is_in_tensors_that_keep_their_place(name: str, adam: str) -> None:
+def test_what_changes_is_in_tensors_that_keep_their_place(name: str) -> None:
     balanced = Balanced(name)
     balanced.step()
     before = host_state(balanced.weighting)
     for epoch in range(3):
-        with on_device("cpu") if adam == "graphs" else nullcontext():
+        with on_device("cpu"):
             balanced.step()
-        balanced.weighting.epoch_end({"semseg": 3.0 - epoch, "depth": 2.0 + epoch})
+        balanced.epoch_end(epoch)
     assert host_state(balanced.weighting) == before
 
 
+@pytest.mark.usefixtures("counts_on_device")
+@pytest.mark.parametrize("name", METHODS)
+def test_a_graph_goes_on_as_the_method_does(name: str) -> None:
+    expected, found = Balanced(name), Balanced(name)
+    for balanced in (expected, found):
+        balanced.step()
+
+    def step() -> Tensor:
+        found.step()
+        return found.x
+
+    replay = RecordedGraphs().capture(step)
+    for epoch in range(4):
+        expected.step(), replay()
+        torch.testing.assert_close(found.x, expected.x, rtol=0, atol=0)
+        expected.epoch_end(epoch), found.epoch_end(epoch)
+    assert str(found.weighting.state_dict()) == str(expected.weighting.state_dict())
+
+
 @pytest.mark.parametrize("name", ["famo", "gradnorm, adam"])
-def test_an_optimizer_of_ones_own_is_adam_wherever_it_counts(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    found = []
-    for devices in ((), ("cpu",)):
-        monkeypatch.setattr("taskscape.weighting.own_adam._WITH_GRAPHS", devices)
-        monkeypatch.setattr(ADAM, "_get_capturable_supported_devices", lambda: ["cpu"])
+def test_an_optimizer_of_ones_own_is_adam_wherever_it_counts(name: str, request: pytest.FixtureRequest) -> None:
+    def learned() -> Tensor:
         balanced = Balanced(name)
         for _ in range(5):
             balanced.step()
-        found.append(next(balanced.weighting.parameters()))
-    torch.testing.assert_close(*found)
-    assert len(found[0].unique()) == 2
+        return next(balanced.weighting.parameters())
+
+    on_host = learned()
+    request.getfixturevalue("counts_on_device")
+    torch.testing.assert_close(learned(), on_host)
+    assert len(on_host.unique()) == 2
