@@ -9,6 +9,7 @@ from samples import FIELDS, NAMES, sample, without_labels, writer
 
 from taskscape.batch import Batch, Target
 from taskscape.data import Augmentation, Loader, Store
+from taskscape.data.augment import Lens, draw
 from taskscape.modalities import Modality, Semseg
 from taskscape.modalities.class_sets import CITYSCAPES_7, CITYSCAPES_19, CITYSCAPES_19_TO_7
 from taskscape.tasks import Depth, SemanticSegmentation, SurfaceNormals, Task
@@ -51,6 +52,17 @@ def test_the_order_is_a_function_of_seed_and_epoch(make_store: Make) -> None:
     assert order(list(Loader(store, {}, 8, CPU, seed=1, shuffle=True).epoch(1))) == orders[1, 1]
 
 
+@pytest.mark.parametrize(
+    "augmentation", [EVERY, Augmentation(flip=True), Augmentation(lens=Lens(distortion=0.2)), Augmentation(hue=0.1)]
+)
+def test_labels_are_moved_as_the_store_keeps_them(make_store: Make, augmentation: Augmentation) -> None:
+    store, indices = make_store(), np.array([4, 1, 1])
+    drawn = draw(3, 0, indices)
+    unpacked = augmentation(store.gather(indices, NAMES, CPU), drawn, store.fields)
+    moved = augmentation(store.gather_to_move(indices, NAMES, CPU), drawn, store.fields)
+    assert all(torch.equal(a, b) for a, b in zip(parts(moved), parts(unpacked), strict=True))
+
+
 @pytest.mark.parametrize("world", [2, 3])
 def test_processes_share_the_global_batch(make_store: Make, world: int) -> None:
     store = make_store(23)
@@ -67,8 +79,8 @@ def test_skipping_starts_within_an_epoch_and_reads_nothing(make_store: Make, mon
     loader = Loader(make_store(20), TASKS, 4, CPU, augmentation=EVERY, shuffle=True)
     whole = list(loader.epoch(1))
     reads = []
-    gather = Store.gather
-    monkeypatch.setattr(Store, "gather", lambda *args: (reads.append(1), gather(*args))[1])
+    gather = Store.gather_to_move
+    monkeypatch.setattr(Store, "gather_to_move", lambda *args: (reads.append(1), gather(*args))[1])
     rest = list(loader.epoch(1, skip=3))
     assert len(reads) == len(rest) == 2
     for batch, expected in zip(rest, whole[3:], strict=True):

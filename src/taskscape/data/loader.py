@@ -140,11 +140,13 @@ class Loader:
 
         No sample depends on the others of its batch.
         """
-        batch = self.store.gather(indices, self._fields, self.device)
-        zoom, mirrored = np.ones(len(indices)), np.zeros(len(indices), np.bool_)
         if self.augmentation is not None and draws is not None:
-            batch = self.augmentation(batch, draws, self._modalities)
+            stored = self.store.gather_to_move(indices, self._fields, self.device)
+            batch = self.augmentation(stored, draws, self._modalities)
             zoom, mirrored = self.augmentation.zoom(draws), self.augmentation.mirrored(draws)
+        else:
+            batch = self.store.gather(indices, self._fields, self.device)
+            zoom, mirrored = np.ones(len(indices)), np.zeros(len(indices), np.bool_)
         targets = {
             name: self.tasks[name].target(self._scaled(name, batch.targets[field], indices, zoom), modality)
             for name, field in self._sources.items()

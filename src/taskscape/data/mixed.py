@@ -203,6 +203,10 @@ class MixedStore(Store):
                 targets[name].valid[places] = _resized_label(valid, self._size)
         return Batch(image, targets, on_device(index, device))
 
+    @override
+    def gather_to_move(self, indices: Sequence[int] | Indices, fields: Sequence[str], device: torch.device) -> Batch:
+        return self.gather(indices, fields, device)
+
     def _without_labels(self, field: str, count: int, device: torch.device) -> Target:
         modality = self._fields[field]
         stored = np.full((count, *self._size, *modality.shape), modality.sentinel or 0, modality.dtype)

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from taskscape.batch import Batch
 from taskscape.data.manifest import BLOCK, IMAGE, FileInfo, Manifest, file_of
+from taskscape.data.stored import StoredBatch
 from taskscape.devices import on_device
 from taskscape.modalities import Modality
 from taskscape.serialization import nearest
@@ -152,14 +153,24 @@ class Store:
         The image is channels-last in memory. Without an index the batch has no image. Raises ``ValueError`` for a field
         that the store does not have.
         """
+        return self._gather_stored(indices, fields, device).unpack(self.fields)
+
+    def gather_to_move(
+        self, indices: Sequence[int] | npt.NDArray[np.int64], fields: Sequence[str], device: torch.device
+    ) -> Batch | StoredBatch:
+        """Return what ``gather`` does, not yet unpacked where the store keeps it as it is: for an augmentation."""
+        return self._gather_stored(indices, fields, device)
+
+    def _gather_stored(
+        self, indices: Sequence[int] | npt.NDArray[np.int64], fields: Sequence[str], device: torch.device
+    ) -> StoredBatch:
         index = np.asarray(indices, np.int64).reshape(-1)
-        modalities = self.fields
         for name in fields:
-            if name not in modalities:
-                raise ValueError(f"{self.path} has no labels {name!r}{nearest(name, modalities)}")
-        image = self.manifest.fields[IMAGE].unpack(self._rows(IMAGE, index, device)).value
-        targets = {name: modalities[name].unpack(self._rows(name, index, device)) for name in fields}
-        return Batch(image, targets, on_device(index, device))
+            if name not in self.fields:
+                raise ValueError(f"{self.path} has no labels {name!r}{nearest(name, self.fields)}")
+        image = self._rows(IMAGE, index, device).permute(0, 3, 1, 2)
+        labels = {name: self._rows(name, index, device) for name in fields}
+        return StoredBatch(image, labels, on_device(index, device))
 
     def stored(self, index: int) -> dict[str, Array]:
         """Return every field of one image in the form in which the store keeps it, the image among them."""

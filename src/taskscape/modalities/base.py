@@ -88,7 +88,10 @@ class Modality(ABC):
 
     @abstractmethod
     def unpack(self, stored: "Tensor") -> Target:
-        """Turn stored labels, (B, H, W) + ``shape``, into values and their mask."""
+        """Turn stored labels, (B, H, W) + ``shape``, into values and their mask: every pixel by itself.
+
+        An augmentation moves the pixels before.
+        """
 
     def to_array(self, values: "Tensor") -> Array:
         """Return values, shaped as ``Target.value``, in the form of samples: (B, H, W) + ``shape``, in main memory."""

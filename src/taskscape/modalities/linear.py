@@ -1,4 +1,4 @@
-"""3×3 matrices applied to maps of three channels."""
+"""3×3 matrices applied to maps of three channels and to points."""
 
 from typing import TYPE_CHECKING
 
@@ -11,5 +11,13 @@ def apply_matrix(matrix: "Tensor", x: "Tensor") -> "Tensor":
 
     Not as a matrix product, which a GPU may round to ten bits and autocast to eight.
     """
-    m = matrix[..., None, None]
-    return (m[:, :, 0] * x[:, 0:1]).addcmul_(m[:, :, 1], x[:, 1:2]).addcmul_(m[:, :, 2], x[:, 2:3])
+    first, second, third = matrix[..., None, None].unbind(2)
+    a, b, c = x.unsqueeze(2).unbind(1)
+    return (first * a).addcmul_(second, b).addcmul_(third, c)
+
+
+def move_points(matrix: "Tensor", points: "Tensor") -> "Tensor":
+    """Return the (B, n, 3) matrices applied to the points (x, y, 1) of which (B, 2, H, W) has x and y."""
+    first, second, third = matrix[..., None, None].unbind(2)
+    x, y = points.unsqueeze(2).unbind(1)
+    return (first * x).addcmul_(second, y).add_(third)

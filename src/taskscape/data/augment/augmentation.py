@@ -30,13 +30,16 @@ from taskscape.data.augment.lens import Lens
 from taskscape.data.augment.light import Light
 from taskscape.data.augment.sensor import Sensor
 from taskscape.data.augment.texture import Texture
+from taskscape.data.stored import StoredBatch
 from taskscape.devices import constant, on_device
 from taskscape.modalities import Modality
-from taskscape.modalities.linear import apply_matrix
+from taskscape.modalities.linear import apply_matrix, move_points
+from taskscape.modalities.rgb import in_unit_range
 from taskscape.serialization.ranges import RangedSettings
 
 _LUMA = np.array([0.299, 0.587, 0.114])
 _TO_YIQ = np.array([_LUMA, [0.5959, -0.2746, -0.3213], [0.2115, -0.5227, 0.3112]])
+_FROM_YIQ = np.linalg.inv(_TO_YIQ)
 _LIMITS = {"rotation": 180.0, "perspective": 0.49, "brightness": 1.0, "contrast": 1.0, "saturation": 1.0, "hue": 0.5}
 
 
@@ -88,8 +91,8 @@ class Augmentation(RangedSettings):
             if not 0 <= getattr(self, name) <= limit:
                 raise ValueError(f"augmentation.{name} is {getattr(self, name)}: it must lie in 0 … {limit:g}")
 
-    def __call__(self, batch: Batch, draws: Draws, modalities: Mapping[str, Modality]) -> Batch:
-        """Return the batch changed by ``draws``; ``modalities`` says what its targets are, by the same names.
+    def __call__(self, batch: Batch | StoredBatch, draws: Draws, modalities: Mapping[str, Modality]) -> Batch:
+        """Return the batch changed by ``draws``; ``modalities`` says what its labels are, by the same names.
 
         Images are sampled bilinearly; labels take the nearest pixel, so that nothing is mixed across edges. What comes
         from outside the frame is black and not valid.
@@ -97,8 +100,9 @@ class Augmentation(RangedSettings):
         zooms = any(factor != 1.0 for factor in (*self.scale_choices, *self.scale_range))
         if self.crop or self.rotation or self.perspective or self.lens.distortion or zooms:
             batch = self._resampled(batch, draws, modalities)
-        elif self.flip:
-            batch = self._flipped(batch, draws, modalities)
+        else:
+            batch = batch.unpack(modalities) if isinstance(batch, StoredBatch) else batch
+            batch = self._flipped(batch, draws, modalities) if self.flip else batch
         image = self.light(self.texture(batch.image, draws), draws)
         if self.brightness or self.contrast or self.saturation or self.hue:
             image = self._recolored(image, draws)
@@ -144,24 +148,23 @@ class Augmentation(RangedSettings):
         }
         return batch._replace(image=flip(batch.image), targets=targets)
 
-    def _resampled(self, batch: Batch, draws: Draws, modalities: Mapping[str, Modality]) -> Batch:
+    def _resampled(self, batch: Batch | StoredBatch, draws: Draws, modalities: Mapping[str, Modality]) -> Batch:
         """Resample everything once."""
         height, width = batch.image.shape[-2:]
         crop = self.crop or (height, width)
-        # Worked out in double precision on the host: two small matrices per sample cross to the device.
+        # Worked out in double precision on the host: a few numbers per sample cross to the device, together.
         motion = self._camera_motion(draws, crop)
         homography = self._pixel_homography(draws, motion, (height, width), crop)
         motion[:, 2, :2] *= width  # the focal length that is assumed
-        motion_b33, homography_b33 = (
-            on_device(matrix.astype(np.float32), batch.image.device) for matrix in (motion, homography)
-        )
+        both = on_device(np.concatenate([motion, homography], 1).astype(np.float32), batch.image.device)
+        motion_b33, to_source, to_depth = both.split((3, 2, 1), 1)
         pixels = _pixels(crop, batch.image.device)
         if self.lens.distortion:
             pixels = self.lens.bend(pixels, draws)
         # Without perspective one number divides the depth of all pixels of an image.
-        depth_ratio = apply_matrix(homography_b33[:, 2:], pixels if self.perspective else pixels[..., :1, :1])
-        depth_ratio.clamp_min_(1e-3)  # what a strong perspective puts behind the camera lies far outside
-        sources = apply_matrix(homography_b33[:, :2], pixels).div_(depth_ratio)
+        depth_ratio = move_points(to_depth, pixels) if self.perspective else to_depth[:, :, 2:, None]
+        depth_ratio = depth_ratio.clamp_min(1e-3)  # what a strong perspective puts behind the camera lies far outside
+        sources = move_points(to_source, pixels).div_(depth_ratio)
         nearest = [axis.round() for axis in sources.unbind(1)]
         column, row = (pixel.clamp(0, length - 1) for pixel, length in zip(nearest, (width, height), strict=True))
         # Torch compares floats in place at the speed of a sum; an answer of booleans takes five times as long.
@@ -174,22 +177,32 @@ class Augmentation(RangedSettings):
             channels = value.reshape(len(value), -1, height * width)
             return channels.gather(2, index.expand(-1, channels.shape[1], -1)).view(*value.shape[:-2], *crop)
 
+        def take_stored(stored: Tensor) -> Tensor:
+            """Return moved labels, (B, H, W) + shape."""
+            channels = stored.view(len(stored), height, width, -1).movedim(3, 1)
+            return take(channels).movedim(1, 3).view(-1, *crop, *stored.shape[3:])
+
+        if isinstance(batch, StoredBatch):
+            taken = {name: modalities[name].unpack(take_stored(stored)) for name, stored in batch.labels.items()}
+        else:
+            taken = {name: Target(take(value), take(valid)) for name, (value, valid) in batch.targets.items()}
         targets = {
-            name: Target(modalities[name].warp(take(value), motion_b33, depth_ratio), take(valid).logical_and_(known))
-            for name, (value, valid) in batch.targets.items()
+            name: Target(modalities[name].warp(value, motion_b33, depth_ratio), valid.logical_and(known))
+            for name, (value, valid) in taken.items()
         }
-        size = constant((width, height), sources).view(1, 2, 1, 1)
-        grid = sources.mul_(2).add_(1).div_(size).sub_(1).movedim(1, 3)  # -1 … 1 from edge to edge
-        image = batch.image.new_empty(*batch.image.shape[:2], *crop)
+        half = constant((width / 2, height / 2), sources).view(1, 2, 1, 1)
+        grid = sources.add_(0.5).div_(half).sub_(1).movedim(1, 3)  # -1 … 1 from edge to edge
+        floats = in_unit_range if isinstance(batch, StoredBatch) else Tensor.clone
+        image = sources.new_empty(len(sources), batch.image.shape[1], *crop)
         # On a CPU one at a time, from a copy that its cache still holds: twice as fast.
-        step = 1 if image.device.type == "cpu" else len(image)
+        parts = len(image) if image.device.type == "cpu" else 1
         for source, at, within, out in zip(
-            *(x.split(step) for x in (batch.image, grid, inside.unsqueeze(1), image)), strict=True
+            *(x.chunk(parts) for x in (batch.image, grid, inside.unsqueeze(1), image)), strict=True
         ):
             # Padding with the border, then blackening, keeps the outermost half pixel from fading to black.
-            sampled = F.grid_sample(source.clone(), at, padding_mode="border", align_corners=False)
+            sampled = F.grid_sample(floats(source), at, padding_mode="border", align_corners=False)
             torch.mul(sampled, within, out=out)
-        return batch._replace(image=image, targets=targets)
+        return Batch(image, targets, batch.indices)
 
     def _camera_motion(self, draws: Draws, crop: tuple[int, int]) -> Floats:
         """Return M, (B, 3, 3), of a camera whose focal length is one pixel: x/z is in pixels from the center."""
@@ -233,10 +246,10 @@ class Augmentation(RangedSettings):
         turn = np.tile(np.eye(3), (len(angle), 1, 1))
         turn[:, 1, 1] = turn[:, 2, 2] = np.cos(angle)
         turn[:, 1, 2], turn[:, 2, 1] = -np.sin(angle), np.sin(angle)
-        mixing = np.linalg.inv(_TO_YIQ) @ turn @ _TO_YIQ @ saturated * brightness * contrast
+        mixing = _FROM_YIQ @ turn @ _TO_YIQ @ saturated * brightness * contrast
         # Contrast keeps the mean gray where it is; neither saturation nor hue changes a gray.
         offset = (1 - contrast) * brightness * gray
-        colors, means = (on_device(matrix.astype(np.float32), image.device) for matrix in (mixing, offset))
+        colors, means = on_device(np.stack([mixing, offset]).astype(np.float32), image.device)
         image = image.contiguous()  # four times as fast as with the channels last
         return apply_matrix(colors, image).add_(apply_matrix(means, image.mean((2, 3), keepdim=True))).clamp_(0, 1)
 
@@ -250,11 +263,9 @@ def _window_center(length: int, window: Floats, draw: Floats) -> Floats:
 
 
 def _pixels(size: tuple[int, int], device: torch.device) -> Tensor:
-    """Return the pixels of an image, (1, 3, H, W), homogeneous."""
-    pixels = torch.ones(1, 3, *size, device=device)
-    pixels[0, 0] = torch.arange(size[1], device=device)
-    pixels[0, 1] = torch.arange(size[0], device=device)[:, None]
-    return pixels
+    """Return column and row of the pixels of an image, (1, 2, H, W)."""
+    row, column = (torch.arange(length, dtype=torch.float32, device=device) for length in size)
+    return torch.stack([column.expand(size), row.unsqueeze(1).expand(size)]).unsqueeze(0)
 
 
 def _factor(amount: float, draw: Floats) -> Floats:

@@ -56,9 +56,13 @@ def draw(seed: int, step: int, indices: Sequence[int] | npt.NDArray[np.int64]) -
     ``step`` is any number that is different whenever a sample returns, such as the epoch.
     """
     # Philox is a function of (key, counter); a counter's low words are left to count the draws of one sample.
-    streams = (np.random.Philox(key=[seed, 1], counter=[0, 0, step, int(index)]) for index in indices)
-    count = len(Draws._fields)
-    numbers = np.array([np.random.Generator(stream).random(count) for stream in streams]).reshape(-1, count)
+    stream = np.random.Philox(key=[seed, 1])
+    state, dice = stream.state, np.random.Generator(stream)
+    numbers = np.empty((len(indices), len(Draws._fields)))
+    for row, index in zip(numbers, indices, strict=True):
+        state["state"]["counter"][:] = 0, 0, step, index
+        stream.state = state
+        dice.random(out=row)
     return Draws(*numbers.T)
 
 

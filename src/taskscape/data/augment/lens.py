@@ -25,16 +25,16 @@ class Lens(RangedSettings):
     """Largest standard deviation of a Gaussian blur, in pixels."""
 
     def bend(self, pixels: Tensor, draws: Draws) -> Tensor:
-        """Return where a lens without distortion has what is at the pixels of a distorted image, (B, 3, H, W).
+        """Return where a lens without distortion has what is at the pixels of a distorted image, (B, 2, H, W).
 
-        ``pixels`` are homogeneous, (1, 3, H, W), with (0, 0) for the center of the first.
+        ``pixels`` are column and row, (1, 2, H, W), with (0, 0) for the center of the first.
         """
         height, width = pixels.shape[2:]
-        center = constant(((width - 1) / 2, (height - 1) / 2, 0), pixels).view(1, 3, 1, 1)
-        radius = (pixels - center)[:, :2].square().sum(1, keepdim=True) / (math.hypot(height, width) / 2) ** 2
+        center = constant(((width - 1) / 2, (height - 1) / 2), pixels).view(1, 2, 1, 1)
+        from_center = pixels - center
+        radius = from_center.square().sum(1, keepdim=True) / (math.hypot(height, width) / 2) ** 2
         factor = 1 + per_image(self.distortion * signed(draws.distortion), pixels) * radius
-        moved = (pixels[:, :2] - center[:, :2]) * factor + center[:, :2]
-        return torch.cat([moved, pixels[:, 2:].expand(len(moved), -1, -1, -1)], 1)
+        return from_center * factor + center
 
     def __call__(self, image: Tensor, draws: Draws) -> Tensor:
         """Return the (B, 3, H, W) images in 0..1 darkened and blurred by ``draws``."""
