@@ -94,11 +94,11 @@ class CapturedSteps:
                 self._captured[kind] = self._checked(batch, names, prepare)
             except RuntimeError as error:
                 self.refusal = str(error).splitlines()[0]
+            prepare()
+            if self.refusal is not None:
                 _LOGGER.warning("steps are not captured as CUDA graphs, and take longer: %s", self.refusal)
-                prepare()
                 return self._take(batch, names)
             _LOGGER.info("steps are CUDA graphs from here on (%s)", kind)
-            prepare()
         return self._captured[kind](batch)
 
     def _checked(self, batch: Batch, names: Sequence[str], prepare: Callable[[], None]) -> "_CapturedStep":
@@ -211,10 +211,11 @@ class _Layout(NamedTuple):
 def _compare(found: Tensor, expected: Tensor, names: Sequence[str], step: int) -> None:
     """Raise ``RuntimeError`` where a graph's step gives other numbers.
 
-    The first step's losses come from equal weights. All else is sums of gradients, which a GPU adds up in any order.
+    The losses of the first step come from equal weights. All else depends on gradients, which a GPU adds up in any
+    order: the norms of two gradients of one network in bf16 were seen to differ by a tenth.
     """
     for name, x, y in zip(names, found.tolist(), expected.tolist(), strict=True):
-        tolerance = 1e-3 if step == 0 and name != names[-1] else 5e-2
+        tolerance = 0.5 if name == names[-1] else 0.05 if step else 1e-3
         if not (math.isclose(x, y, rel_tol=tolerance, abs_tol=1e-6) or (math.isnan(x) and math.isnan(y))):
             raise RuntimeError(
                 f"{name} is {x:.6g} by the graph and {y:.6g} without. Something that changes from step to step is kept "
