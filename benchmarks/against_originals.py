@@ -8,7 +8,14 @@
 A step is forward pass, losses, backward passes with what balances them, and optimizer, on random images and labels,
 without metrics. Each is measured A B C A B C …: theirs as published (float32), theirs with autocast to bf16 and, where
 their code allows it, channels last, which anyone can add in two lines, and ours in what ``precision: auto`` chose
-here. LibMTL's networks are trained by its own methods and by ours, so that nothing but the step differs.
+here. LibMTL's networks are trained by its own methods and by ours, so that nothing but the step differs. MTAN for two
+tasks is the copy of it in ``xtask_mt``.
+
+    python benchmarks/against_originals.py --mtan ../mtan --xtask ../xtask_mt --libmtl ../LibMTL --device cuda
+
+does so on a GPU, about a minute and a half of an H100: ours in bf16 with channels last, as ``taskscape train`` takes
+steps (as CUDA graphs where a weighting allows it) and without graphs. The originals compute in float32 as torch has it
+by default: convolutions may round to TF32, matrix products may not.
 
     python benchmarks/against_originals.py --mtan ../mtan --xtask ../xtask_mt --libmtl ../LibMTL --roof
 
@@ -18,6 +25,7 @@ the least of all counts.
 """
 
 import argparse
+import gc
 import importlib
 import json
 import math
@@ -27,7 +35,7 @@ import sys
 import time
 import types
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
@@ -48,7 +56,7 @@ from taskscape.models import Network, NetworkConfig, Outputs, SegnetMtanConfig
 from taskscape.recipes import consistency
 from taskscape.runs import Experiment, environment
 from taskscape.runs.build_step import build_step
-from taskscape.runs.fastest import as_in, settled
+from taskscape.runs.fastest import as_in, settled, with_way
 from taskscape.tasks import Depth, SemanticSegmentation, SurfaceNormals, Task
 from taskscape.training.freed_memory import freed_memory_kept
 from taskscape.training.optimization import AdamConfig
@@ -57,7 +65,9 @@ from taskscape.training.ways import Way
 from taskscape.weighting import CAGradConfig, FixedConfig, PCGradConfig, WeightingConfig
 
 CPU = torch.device("cpu")
-RESULTS = Path(__file__).parent / "results" / "against_originals.json"
+RESULTS = Path(__file__).parent / "results"
+STEPS_OF_A_ROUND = {"cpu": 1, "cuda": 5}
+"""Of each in turn: on a GPU several, since the host may be ahead of it in a training."""
 
 Step = Callable[[], object]
 
@@ -81,7 +91,9 @@ class Pair(NamedTuple):
     batch: Batch
 
 
-def random_batch(images: int, size: tuple[int, int], classes: ClassSet, *, with_normals: bool) -> Batch:
+def random_batch(
+    images: int, size: tuple[int, int], classes: ClassSet, device: torch.device, *, with_normals: bool
+) -> Batch:
     """Return images and labels that are valid everywhere."""
     generator = torch.Generator().manual_seed(0)
     everywhere = torch.ones(images, *size, dtype=torch.bool)
@@ -91,7 +103,9 @@ def random_batch(images: int, size: tuple[int, int], classes: ClassSet, *, with_
         "depth": Target(1 + 9 * torch.rand(images, 1, *size, generator=generator), everywhere),
         **({"normals": Target(normals, everywhere)} if with_normals else {}),
     }
-    return Batch(torch.rand(images, 3, *size, generator=generator), targets, torch.arange(images))
+    batch = Batch(torch.rand(images, 3, *size, generator=generator), targets, torch.arange(images))
+    targets = {name: Target(*(x.to(device) for x in target)) for name, target in batch.targets.items()}
+    return Batch(batch.image.to(device), targets, batch.indices.to(device))
 
 
 def tasks_of(batch: Batch, classes: ClassSet) -> dict[str, Task]:
@@ -106,9 +120,11 @@ def tasks_of(batch: Batch, classes: ClassSet) -> dict[str, Task]:
 
 def ours(experiment: Experiment, batch: Batch) -> tuple[TrainingStep, Batch, Way]:
     """Return the step of an experiment, computed as is fastest here, its batch, and how that is."""
-    chosen = settled(experiment, batch, CPU)
+    device = batch.image.device
+    way = Way("bf16", channels_last=True)
+    chosen = settled(experiment, batch, device) if device.type == "cpu" else with_way(experiment, way)
     way = Way(chosen.number_format, chosen.channels_last, chosen.compile)
-    return build_step(chosen, CPU), as_in(way, batch), way
+    return build_step(chosen, device), as_in(way, batch), way
 
 
 def published(theirs: Theirs, image: Tensor) -> Step:
@@ -120,7 +136,7 @@ def tuned(theirs: Theirs, image: Tensor) -> Step:
     """Return a step of theirs with bf16, and with channels last unless that fails."""
 
     def call() -> None:
-        with torch.autocast("cpu", torch.bfloat16):
+        with torch.autocast(image.device.type, torch.bfloat16):
             losses = theirs.losses(image)
         theirs.update(losses)
 
@@ -137,15 +153,28 @@ def tuned(theirs: Theirs, image: Tensor) -> Step:
 # -- MTAN --------------------------------------------------------------------------------------------------------------
 
 
-def mtan(checkout: Path, images: int, size: tuple[int, int]) -> Pair:
+def mtan(checkout: Path, images: int, size: tuple[int, int], device: torch.device) -> Pair:
     """Return the pair of SegNet-MTAN with segmentation, depth and normals."""
-    batch = random_batch(images, size, NYUV2_13, with_normals=True)
-    fit = definitions(checkout / "im2im_pred" / "utils.py")["model_fit"]
-    labels = [(batch.targets["semseg"].value, "semantic"), (batch.targets["depth"].value, "depth")]
-    labels.append((batch.targets["normals"].value, "normal"))
+    utils = checkout / "im2im_pred" / "utils.py"
+    batch = random_batch(images, size, NYUV2_13, device, with_normals=True)
+    return _mtan(lambda: segnet(checkout, "mtan", weight="equal"), utils, batch)
+
+
+def mtan_of_two(checkout: Path, images: int, size: tuple[int, int], device: torch.device) -> Pair:
+    """Return the pair of SegNet-MTAN with segmentation and depth, of which ``xtask_mt`` has a copy."""
+    folder = checkout / "model" / "mtan"
+    batch = random_batch(images, size, NYUV2_13, device, with_normals=False)
+    network = definitions(folder / "segnets.py")["SegNet2tasks"]
+    return _mtan(lambda: network(len(NYUV2_13)), folder / "utils.py", batch)
+
+
+def _mtan(build: Callable[[], nn.Module], utils: Path, batch: Batch) -> Pair:
+    fit = definitions(utils)["model_fit"]
+    kinds = {"semseg": "semantic", "depth": "depth", "normals": "normal"}
+    labels = [(target.value, kinds[name]) for name, target in batch.targets.items()]
 
     def theirs() -> Theirs:
-        network = segnet(checkout, "mtan", weight="equal")
+        network = build().to(batch.image.device)
         optimizer = torch.optim.Adam(network.parameters(), lr=1e-4)
 
         def losses(image: Tensor) -> Tensor:
@@ -168,21 +197,21 @@ def mtan(checkout: Path, images: int, size: tuple[int, int]) -> Pair:
 # -- cross-task consistency --------------------------------------------------------------------------------------------
 
 
-def xtask(checkout: Path, images: int, size: tuple[int, int]) -> Pair:
+def xtask(checkout: Path, images: int, size: tuple[int, int], device: torch.device) -> Pair:
     """Return the pair of XTasC-Net with a ResNet-34 and 7 classes."""
     sys.path.insert(0, str(checkout))
     torch.hub.load = encoder_of_torchvision  # type: ignore[assignment]
     from model.xtask_ts import XTaskTSNet  # type: ignore[import-not-found]
     from module import XTaskLoss  # type: ignore[import-not-found]
 
-    batch = random_batch(images, size, CITYSCAPES_7, with_normals=False)
-    inverse = 0.4 * torch.rand(images, 1, *size, generator=torch.Generator().manual_seed(1)) + 0.01
+    batch = random_batch(images, size, CITYSCAPES_7, device, with_normals=False)
+    inverse = (0.4 * torch.rand(images, 1, *size, generator=torch.Generator().manual_seed(1)) + 0.01).to(device)
     depth = Target(0.4922 / inverse, batch.targets["depth"].valid)
     batch = batch._replace(targets=batch.targets | {"depth": depth})
-    everywhere = torch.ones(images, 1, *size)
+    everywhere = torch.ones(images, 1, *size, device=device)
 
     def theirs() -> Theirs:
-        network = XTaskTSNet(34, 7, batch_norm=False, wider_ttnet=False)
+        network = XTaskTSNet(34, 7, batch_norm=False, wider_ttnet=False).to(device)
         optimizer = torch.optim.Adam(network.parameters(), lr=1e-4, betas=(0.9, 0.99))
         criterion = XTaskLoss(num_classes=7, image_loss_type="L1", label_smoothing=0.0, method="xtsc")
         labels = batch.targets["semseg"].value
@@ -221,7 +250,9 @@ def import_libmtl(checkout: Path) -> None:
         sys.modules[name] = package
 
 
-def libmtl_network(checkout: Path, architecture: str, weighting: str, size: tuple[int, int]) -> Any:
+def libmtl_network(
+    checkout: Path, architecture: str, weighting: str, size: tuple[int, int], device: torch.device = CPU
+) -> Any:
     """Return LibMTL's model: a dilated ResNet-50 with a DeepLab head per task, and its weighting."""
     import_libmtl(checkout)
     base = getattr(importlib.import_module(f"LibMTL.architecture.{architecture}"), architecture)
@@ -236,9 +267,9 @@ def libmtl_network(checkout: Path, architecture: str, weighting: str, size: tupl
             return {name: F.interpolate(x, size, mode="bilinear", align_corners=True) for name, x in found.items()}
 
     decoders = nn.ModuleDict({task: head(2048, count) for task, count in channels.items()})
-    model = Model(list(channels), lambda: dilated("resnet50", pretrained=False), decoders, False, False, CPU)
+    model = Model(list(channels), lambda: dilated("resnet50", pretrained=False), decoders, False, False, device)
     model.init_param()
-    return model
+    return model.to(device)
 
 
 @dataclass(frozen=True)
@@ -272,15 +303,21 @@ class LibMTLNetwork(Network, config=LibMTLConfig):
 
 
 def libmtl(
-    checkout: Path, images: int, size: tuple[int, int], architecture: str, weighting: str, config: WeightingConfig
+    checkout: Path,
+    images: int,
+    size: tuple[int, int],
+    device: torch.device,
+    architecture: str,
+    weighting: str,
+    config: WeightingConfig,
 ) -> Pair:
     """Return the pair of a network of LibMTL with segmentation, depth and normals."""
-    batch = random_batch(images, size, NYUV2_13, with_normals=True)
+    batch = random_batch(images, size, NYUV2_13, device, with_normals=True)
     labels = {name: target.value for name, target in batch.targets.items()}
     arguments = {"calpha": 0.5, "rescale": 1} if weighting == "CAGrad" else {}
 
     def theirs() -> Theirs:
-        model = libmtl_network(checkout, architecture, weighting, size)
+        model = libmtl_network(checkout, architecture, weighting, size, device)
         optimizer = torch.optim.Adam(model.parameters(), lr=1e-4)
 
         def losses(image: Tensor) -> Tensor:
@@ -313,13 +350,18 @@ def libmtl(
 def pairs(arguments: argparse.Namespace) -> Iterator[tuple[str, Callable[[], Pair]]]:
     """Return what is compared, by name."""
     small, large = (128, 256), (288, 384)
-    count = arguments.images
+    count, device = arguments.images, torch.device(arguments.device)
+
+    def named(what: str, make: Callable[..., Pair], *given: Any) -> tuple[str, Callable[[], Pair]]:
+        _, images, size, *_ = given
+        return f"{what}, {images} images of {size[0]}x{size[1]}", partial(make, *given)
+
     if arguments.mtan:
         for images, size in ((count or 4, small), (count or 2, large)):
-            yield f"MTAN, 3 tasks, {images} images of {size[0]}x{size[1]}", partial(mtan, arguments.mtan, images, size)
+            yield named("MTAN, 3 tasks", mtan, arguments.mtan, images, size, device)
     if arguments.xtask:
-        name = f"cross-task consistency, ResNet-34, {count or 8} images of 128x256"
-        yield name, partial(xtask, arguments.xtask, count or 8, small)
+        yield named("MTAN, 2 tasks", mtan_of_two, arguments.xtask, count or 4, small, device)
+        yield named("cross-task consistency, ResNet-34", xtask, arguments.xtask, count or 8, small, device)
     if arguments.libmtl:
         methods: list[tuple[str, str, WeightingConfig]] = [
             ("HPS", "EW", FixedConfig()),
@@ -327,22 +369,38 @@ def pairs(arguments: argparse.Namespace) -> Iterator[tuple[str, Callable[[], Pai
             ("HPS", "PCGrad", PCGradConfig()),
             ("HPS", "CAGrad", CAGradConfig()),
         ]
-        for architecture, weighting, config in methods:
-            name = f"LibMTL, {architecture} with {weighting}, ResNet-50, {count or 8} images of 128x256"
-            yield name, partial(libmtl, arguments.libmtl, count or 8, small, architecture, weighting, config)
+        for method in methods:
+            name = f"LibMTL, {method[0]} with {method[1]}, ResNet-50"
+            yield named(name, libmtl, arguments.libmtl, count or 8, small, device, *method)
 
 
 def seconds(pair: Pair, at_most: float, clock: Callable[[], float] | None) -> dict[str, Any]:
-    """Return the median seconds of a step of theirs, of theirs with bf16, and of ours, and the ratios."""
+    """Return the median seconds of a step of theirs, of theirs with bf16, and of ours, and the ratios.
+
+    On a GPU also those of ours without graphs, which are captured in the rounds that do not count.
+    """
+    device = pair.batch.image.device
     step, batch, way = ours(pair.ours, pair.batch)
     calls: dict[str, Step] = {
         "published": published(pair.theirs(), pair.batch.image),
         "bf16 and channels last": tuned(pair.theirs(), pair.batch.image),
         "ours": lambda: step(batch, 0),
     }
-    times = seconds_of(calls, CPU, rounds=7, warm_up=1, at_most=at_most, clock=clock)
-    first, second, own = times.values()
-    return {"seconds": times, "ratio": first / own, "to bf16": second / own, "way": str(way)}
+    if device.type == "cuda":
+        plain, *_ = ours(replace(pair.ours, cuda_graphs=False), pair.batch)
+        calls["ours without graphs"] = lambda: plain(batch, 0)
+    count = STEPS_OF_A_ROUND[device.type]
+    rounds = {name: partial(_times, call, count) for name, call in calls.items()}
+    found = seconds_of(rounds, device, rounds=7, warm_up=1, at_most=at_most, clock=clock)
+    times = {name: time / count for name, time in found.items()}
+    first, second, own, *_ = times.values()
+    about = {} if step.captured is None else {"graphs": step.captured.refusal or "captured"}
+    return {"seconds": times, "ratio": first / own, "to bf16": second / own, "way": str(way)} | about
+
+
+def _times(call: Step, count: int) -> None:
+    for _ in range(count):
+        call()
 
 
 @freed_memory_kept(CPU)  # as while a run is trained
@@ -378,23 +436,35 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=60.0, help="of each, at most, after one round")
     parser.add_argument("--one-thread", action="store_true", help="processor time, on a machine with other work")
     parser.add_argument("--roof", action="store_true", help="the share of the roof that our steps reach, instead")
-    parser.add_argument("--out", type=Path, default=RESULTS)
+    parser.add_argument("--device", default="cpu", choices=("cpu", "cuda"))
+    parser.add_argument("--out", type=Path, help="by default the file in results/")
     arguments = parser.parse_args()
+    device = torch.device(arguments.device)
+    on_gpu = device.type == "cuda"
+    out: Path = arguments.out or RESULTS / f"against_originals{'_gpu' if on_gpu else ''}.json"
     if arguments.one_thread:
         torch.set_num_threads(1)
     for name, make in pairs(arguments):
         if arguments.only not in name:
             continue
-        about = environment(CPU) | {"processor": processor(), "system": platform.system()}
-        if arguments.roof:
-            measured: dict[str, Any] = {"roof": share_of_roof(make())}
-        else:
-            clock = time.process_time if arguments.one_thread else None
-            measured = seconds(make(), arguments.seconds, clock) | about | {"clock": "processor" if clock else "wall"}
-        found = json.loads(arguments.out.read_text()) if arguments.out.exists() else {}
+        about = environment(device) | {"processor": processor(), "system": platform.system()}
+        try:
+            if arguments.roof:
+                measured: dict[str, Any] = {"roof": share_of_roof(make())}
+            else:
+                clock = time.process_time if arguments.one_thread else None
+                measured = (
+                    seconds(make(), arguments.seconds, clock) | about | {"clock": "processor" if clock else "wall"}
+                )
+        except Exception as error:  # the rest is worth its time
+            measured = {"failed": f"{type(error).__name__}: {error}"[:300]}
+        found = json.loads(out.read_text()) if out.exists() else {}
         found[name] = found.get(name, {}) | measured
-        arguments.out.write_text(json.dumps(found, indent=1) + "\n")
+        out.write_text(json.dumps(found, indent=1) + "\n")
         print(name, json.dumps(measured), flush=True)
+        gc.collect()
+        if on_gpu:
+            torch.cuda.empty_cache()
 
 
 if __name__ == "__main__":

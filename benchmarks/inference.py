@@ -2,20 +2,27 @@
 
     python benchmarks/inference.py [NETWORK ...]
     python benchmarks/inference.py --compiled [NETWORK ...]
+    python benchmarks/inference.py --device cuda [NETWORK ...]
 
 Networks of segmentation (19 classes) and depth as their recipes have them, with random weights, on images of 64x128,
 in one thread: processor time, medians, all ways in turns, so that other work of the machine changes little. ``depth``
 is depth alone after the other decoders were left out, as ``taskscape predict --tasks depth`` does. Files take one image
 in float32; images a second are those of batches of 4 in torch. ``--compiled`` measures compiled networks, which takes a
 minute or more each, beside the eager ones. A network that stands in the result is left out (``--again``).
+
+On a GPU images have 256x512 pixels, times are those of the wall once the GPU is done, and batches have 16 images. There
+each network is also replayed as one CUDA graph. It takes a minute; no network begins after ``--seconds``.
 """
 
 import argparse
 import copy
+import gc
 import json
+import math
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +45,8 @@ from taskscape.training.precision import autocast
 CPU = torch.device("cpu")
 SIZE = (64, 128)
 BATCH = 4
-RESULT = RESULTS / "inference.json"
+SIZE_ON_GPU = (256, 512)
+BATCH_ON_GPU = 16
 
 Call = Callable[[], object]
 
@@ -51,10 +59,24 @@ def in_torch(network: Network, image: Tensor, *, bf16: bool = True, compile: boo
     image = image.contiguous(memory_format=torch.channels_last)
 
     def call() -> object:
-        with torch.no_grad(), autocast(CPU, "bf16" if bf16 else "fp32"):
+        with torch.no_grad(), autocast(image.device, "bf16" if bf16 else "fp32"):
             return network(image)
 
     return call
+
+
+def in_graph(call: Call) -> Call:
+    """Return the replay of a CUDA graph of a prediction."""
+    stream = torch.cuda.Stream()
+    stream.wait_stream(torch.cuda.current_stream())
+    with torch.cuda.stream(stream):
+        for _ in range(3):
+            call()
+    torch.cuda.current_stream().wait_stream(stream)
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        call()
+    return graph.replay
 
 
 def job_of(experiment: Experiment, network: Network) -> Job:
@@ -126,6 +148,31 @@ def row(name: str) -> dict[str, Any]:
     }
 
 
+def row_on_gpu(name: str, device: torch.device) -> dict[str, Any]:
+    """Return the seconds of an image in each way, and images a second of a batch."""
+    experiment = experiment_of(name)
+    torch.manual_seed(0)
+    network = experiment.network.build(experiment.channels).eval().to(device)
+    batch = torch.rand(BATCH_ON_GPU, 3, *SIZE_ON_GPU, generator=torch.Generator().manual_seed(0)).to(device)
+    image, of_batch = in_torch(network, batch[:1]), in_torch(network, batch)
+    calls = {"fp32": in_torch(network, batch[:1], bf16=False), "bf16": image, "batch": of_batch}
+    refused = {}
+    if device.type == "cuda":
+        try:
+            calls |= {"graph": in_graph(image), "batch, graph": in_graph(of_batch)}
+        except RuntimeError as error:  # the row says it
+            refused["graph"] = str(error).strip().splitlines()[0][:200]
+    seconds = seconds_of(calls, device, rounds=20, at_most=1.5)
+    return {
+        "seconds": {way: time for way, time in seconds.items() if "batch" not in way},
+        "images a second": {word: BATCH_ON_GPU / seconds[way] for way, word in _BATCHES.items() if way in seconds},
+        **({"refused": refused} if refused else {}),
+    }
+
+
+_BATCHES = {"batch": "bf16", "batch, graph": "graph"}
+
+
 def compiled(name: str) -> dict[str, Any]:
     """Return the seconds of an image compiled and not, in bf16, and of compilation."""
     experiment = experiment_of(name)
@@ -143,21 +190,34 @@ def compiled(name: str) -> dict[str, Any]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("networks", nargs="*", help="by default all")
-    parser.add_argument("--compiled", action="store_true", help="measure compiled networks instead")
+    parser.add_argument("--compiled", action="store_true", help="measure compiled networks instead, on a CPU")
     parser.add_argument("--again", action="store_true", help="measure those that have a row, too")
+    parser.add_argument("--device", default="cpu", choices=("cpu", "cuda"))
+    parser.add_argument("--seconds", type=float, default=math.inf, help="begin no network after so long")
+    parser.add_argument("--json", type=Path, help="by default the file in results/")
     arguments = parser.parse_args()
+    device = torch.device(arguments.device)
+    on_gpu = device.type == "cuda"
+    result: Path = arguments.json or RESULTS / f"inference{'_gpu' if on_gpu else ''}.json"
     torch.set_num_threads(1)
     part, measure = ("compiled", compiled) if arguments.compiled else ("rows", row)
+    if on_gpu:
+        part, measure = "rows", partial(row_on_gpu, device=device)
+    until = time.monotonic() + arguments.seconds
     for name in arguments.networks or models.NAMES:
-        found: dict[str, Any] = json.loads(RESULT.read_text("utf-8")) if RESULT.is_file() else {}
+        found: dict[str, Any] = json.loads(result.read_text("utf-8")) if result.is_file() else {}
         if name in found.get(part, {}) and not arguments.again:
             continue
+        if time.monotonic() > until:
+            print(f"{name}: no time was left", flush=True)
+            continue
         measured = measure(name)
-        found = json.loads(RESULT.read_text("utf-8")) if RESULT.is_file() else {}
+        found = json.loads(result.read_text("utf-8")) if result.is_file() else {}
         found.setdefault(part, {})[name] = measured
-        found["environment"] = environment(CPU) | {"processor": processor()}
-        RESULT.write_text(json.dumps(found, indent=1) + "\n", "utf-8")
+        found["environment"] = environment(device) | {"processor": processor()}
+        result.write_text(json.dumps(found, indent=1) + "\n", "utf-8")
         print(name, json.dumps(measured), flush=True)
+        gc.collect()
 
 
 if __name__ == "__main__":
