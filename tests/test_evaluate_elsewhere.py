@@ -2,8 +2,9 @@
 
 import re
 import shutil
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -13,9 +14,11 @@ from blocks import pack
 from taskscape import runs
 from taskscape.cli import main
 from taskscape.data import Packed, Store
+from taskscape.export import export
 from taskscape.modalities import Depth, Normals, Semseg
 from taskscape.modalities.class_maps import CLASS_MAPS, class_table, left_out
 from taskscape.modalities.class_sets import CAMVID_11, CITYSCAPES_7, CITYSCAPES_19, IGNORE_INDEX, ClassSet
+from taskscape.progress import ProgressCallback
 from taskscape.run_folder import Result
 from taskscape.runs.other_data import beyond_range
 from taskscape.tasks import Depth as DepthTask
@@ -187,6 +190,45 @@ def test_labels_beyond_the_range_of_the_network_are_said(run: Path, capsys: pyte
     (copy / "experiment.yaml").write_text(narrow)
     runs.evaluate(copy, device="cpu")
     assert "lie outside 0.5 … 20" in " ".join(capsys.readouterr().err.split())
+
+
+@dataclass(frozen=True)
+class Unmade(Packed):
+    """Data that take long to make."""
+
+    name: ClassVar[str] = "unmade"
+
+    def open(self, report: ProgressCallback | None = None) -> dict[str, Store]:
+        raise AssertionError("data are made")
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"classes": "nonsense"}, "there is no map 'nonsense'"),
+        ({"classes": "walls:building"}, "there is no class 'walls'.*did you mean wall"),
+        ({"split": "test"}, "has no split 'test'"),
+        ({"height": 0}, "height is 0"),
+        ({"tta": "mirored"}, "did you mean mirror"),
+        ({"device": "cup"}, "device is 'cup'"),
+    ],
+)
+def test_mistakes_are_found_before_data_are_made(run: Path, settings: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        runs.evaluate(run, **{"data": Unmade(run.parent / "fine"), "device": "cpu", "quiet": True, **settings})
+
+
+def test_labels_are_compared_before_an_export_makes_data(run: Path, tmp_path: Path) -> None:
+    few = pack(tmp_path / "few", classes=THREE, fields=("semseg",))
+    with pytest.raises(ValueError, match="few has no labels 'depth' for the task depth"):
+        export(run, "torch", tmp_path / "out", data=Unmade(few))
+    assert not (tmp_path / "out").exists()
+
+
+def test_classes_belong_to_tasks_with_classes(run: Path, tmp_path: Path) -> None:
+    store = pack(tmp_path / "depths", classes=THREE, fields=("depth",))
+    with pytest.raises(ValueError, match="classes is 'wall:sky', and none of depth has classes: leave it out"):
+        runs.evaluate(run, data=store, classes="wall:sky", device="cpu", quiet=True)
 
 
 def test_data_that_nothing_can_be_measured_on(run: Path, tmp_path: Path) -> None:

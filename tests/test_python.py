@@ -5,13 +5,18 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+import torch
 from torch import nn
 
 import taskscape
 from taskscape import models, recipes, runs
 from taskscape.commands.recipes import recipes as listed
 from taskscape.data import Streets
+from taskscape.export import export
+from taskscape.inference.label import label
+from taskscape.inference.predict import predict
 from taskscape.run_folder import Result
 from taskscape.runs import Experiment
 from tiny import tiny
@@ -49,6 +54,54 @@ def test_a_recipe_is_trained_by_its_name(
         assert Result.load(folder / "result.json").metrics == result.metrics
     with pytest.raises(ValueError, match="resume needs the folder"):
         taskscape.train("first/experiment.yaml", resume=True)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: runs.evaluate("run", tta=3), "tta is 3: it must be a TestTimeAugmentation or text or true or false"),
+        (lambda: runs.evaluate("run", height=(32, 64)), r"height is \(32, 64\): it must be a whole number or None"),
+        (lambda: runs.evaluate("run", classes={"a": "b"}), "classes is {'a': 'b'}: it must be text"),
+        (lambda: runs.evaluate("run", data=Streets), "data is the class Streets: it must be a DataSource or text"),
+        (lambda: runs.evaluate(Path("run"), split=["val"]), r"split is \['val'\]: it must be text"),
+        (lambda: runs.train("joint", "run"), "experiment is 'joint', a text: it must be an Experiment"),
+        (lambda: taskscape.train(recipes.joint), "experiment is the function joint: it must be an Experiment or text"),
+        (lambda: taskscape.load("run", tiles=(32, 64)), r"tiles is \(32, 64\): it must be a Tiles or None"),
+        (lambda: taskscape.load("run", image_range=255), r"image_range is 255: .*\(a number, a number\)"),
+        (lambda: taskscape.load("run", batch=2.5), r"batch is 2\.5: it must be a whole number"),
+        (
+            lambda: taskscape.load("run", view_settings={"depth": "cm"}),
+            "view_settings.depth is 'cm', a text: .*mapping",
+        ),
+        (
+            lambda: predict("run", np.zeros((4, 6, 3)), "out"),
+            "images is a ndarray: it must be text or a path or a list",
+        ),
+        (lambda: predict("run", "image.png", "out", outputs="maps"), r"outputs is 'maps', .*\[an Output, …\]"),
+        (lambda: export("run", "onnx", "out", size=32), r"size is 32: .*\(a whole number, a whole number\) or None"),
+        (lambda: export("run", "onnx", "out", reduction="int8"), "reduction is 'int8', .* a Reduction or None"),
+        (lambda: label("run", "store", threshold="0.5"), r"threshold is '0\.5', a text: it must be a number or None"),
+        (lambda: taskscape.load(None), "run is None: it must be text or a path"),
+    ],
+)
+def test_arguments_of_another_type_are_named_before_any_work(call: Callable[[], Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        call()
+
+
+def test_arguments_of_numpy_are_taken_and_names_may_stand_alone(shown: dict[str, Any], tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    plain = runs.evaluate(run, height=16, tta=True, device=torch.device("cpu"), quiet=True)
+    numpy = runs.evaluate(run, height=np.int64(16), tta=np.True_, device="cpu", quiet=True)
+    assert numpy.metrics == plain.metrics
+    predictor = taskscape.load(run, tasks="depth", batch=np.int32(1))
+    assert list(predictor.model.tasks) == ["depth"] == list(runs.load(run).restricted("depth").tasks)
+    with pytest.raises(ValueError, match="image is a ndarray: it must be a Tensor"):
+        predictor.model.forward(np.zeros((1, 3, 32, 64), np.float32))
+    prediction = predictor.predict(np.zeros((32, 64, 3), np.uint8))
+    assert "normals" not in prediction
+    with pytest.raises(KeyError, match=r"no task 'dpth'; did you mean depth\?"):
+        prediction["dpth"]
 
 
 @pytest.fixture

@@ -3,10 +3,11 @@
 import doctest
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import MISSING, Field, fields, replace
+from dataclasses import MISSING, Field, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
@@ -17,10 +18,11 @@ from taskscape.modalities.class_sets import CITYSCAPES_2
 from taskscape.models import DeeplabJointConfig, NetworkConfig
 from taskscape.objectives import Objective
 from taskscape.runs import Experiment
-from taskscape.serialization import offered, ranges
-from taskscape.serialization.ranges import Range
+from taskscape.serialization import dump, offered, parse, ranges
+from taskscape.serialization.ranges import Positive, Range, RangedSettings
 from taskscape.tasks import Depth, SemanticSegmentation, Task
-from taskscape.training.optimization import OptimizerConfig, Schedule
+from taskscape.training.optimization import AdamConfig, OptimizerConfig, Schedule
+from taskscape.weighting import FixedConfig
 
 BASES: tuple[type, ...] = (NetworkConfig, Task, Loss, Objective, DataSource, OptimizerConfig, Schedule)
 CLASSES = [cls for base in BASES for cls in offered(base).values()] + [Augmentation, Experiment]
@@ -52,6 +54,14 @@ ALLOWED_ZERO = {
 }
 """Settings of which 0 is documented to mean something."""
 ALLOWED_NEGATIVE = {*((name, "ignore_index") for name in ENTROPIES), ("depth", "mean")}
+
+
+@dataclass(frozen=True)
+class Written(RangedSettings):
+    """Settings of a file with ``from __future__ import annotations``."""
+
+    rate: "Positive" = 1.0
+    width: "int" = None  # type: ignore[assignment]
 
 
 def name_of(cls: type) -> str:
@@ -139,6 +149,63 @@ def test_a_whole_number_is_wanted_where_one_is_declared() -> None:
     with pytest.raises(ValueError, match=r"epochs is 1\.5: it must be a whole number"):
         replace(Experiment(), epochs=1.5)  # type: ignore[arg-type]
     assert 10**400 in Range(least=0)
+
+
+def test_numbers_of_numpy_and_torch_are_kept_as_plain_ones() -> None:
+    settings = Experiment(
+        epochs=np.int64(3),  # type: ignore[arg-type]
+        batch_size=torch.tensor(4),  # type: ignore[arg-type]
+        minutes=np.float32(0.5),  # type: ignore[arg-type]
+        compile=np.bool_(True),  # type: ignore[arg-type]
+        data=Streets(size=np.array([32, 64]), seed=np.array(3)),  # type: ignore[arg-type]
+        optimizer=AdamConfig(lr=np.float64(1e-3), betas=[np.float64(0.8), 0.9]),  # type: ignore[arg-type]
+        weighting=FixedConfig({"depth": np.float64(2)}),
+    )
+    plain = Experiment(
+        epochs=3,
+        batch_size=4,
+        minutes=0.5,
+        compile=True,
+        data=Streets(size=(32, 64), seed=3),
+        optimizer=AdamConfig(lr=1e-3, betas=(0.8, 0.9)),
+        weighting=FixedConfig({"depth": 2.0}),
+    )
+    assert settings == plain == parse(dump(settings), "it", Experiment) and repr(settings) == repr(plain)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"epochs": True}, "epochs is True: it must be a whole number"),
+        ({"epochs": None}, "epochs is None: it must be a whole number"),
+        ({"epochs": 3.0}, r"epochs is 3\.0: it must be a whole number"),
+        ({"epochs": torch.ones(2)}, "epochs is a Tensor: it must be a whole number"),
+        ({"patience": "3"}, "patience is '3', a text: it must be a whole number or None"),
+        ({"compile": 1}, "compile is 1: it must be true or false"),
+        ({"note": 3}, "note is 3: it must be text or None"),
+        ({"precision": "fp16"}, "precision is 'fp16', a text: it must be one of 'auto', 'fp32', 'bf16'"),
+        ({"trackers": "wandb"}, "trackers is 'wandb', a text: it must be a tuple"),
+        ({"tasks": ["depth"]}, r"tasks is \['depth'\]: it must be a mapping"),
+        ({"start_from": 3}, "start_from is 3: it must be a path or None"),
+    ],
+)
+def test_what_could_not_be_read_again_is_refused_at_once(settings: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        Experiment(**settings)
+
+
+@pytest.mark.parametrize("size", [32, "32x64", (32,), (1, 32, 64), (32.0, 64.0), (True, 64)])
+def test_a_size_is_two_whole_numbers(size: Any) -> None:
+    with pytest.raises(ValueError, match=r"size is .*it must be a tuple \(a whole number, a whole number\)"):
+        Streets(size=size)
+
+
+def test_types_that_are_written_as_text_are_those_that_they_name() -> None:
+    assert Written(rate=np.float64(0.5), width=None).rate == 0.5  # type: ignore[arg-type]  # its own default
+    with pytest.raises(ValueError, match="rate is -1: it must be above 0"):
+        Written(rate=-1)
+    with pytest.raises(ValueError, match="width is 'wide', a text"):
+        Written(width="wide")  # type: ignore[arg-type]
 
 
 def test_ranges_say_what_they_allow() -> None:

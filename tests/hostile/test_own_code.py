@@ -213,9 +213,9 @@ def test_a_schedule_that_gives_no_factor(own: Any, answer: object) -> None:
     ("settings", "message"),
     [
         ({"network": DeeplabJointConfig}, "network is the class DeeplabJointConfig: it must be a NetworkConfig"),
-        ({"data": "store"}, "data is a str: it must be a DataSource"),
-        ({"batch_size": "4"}, "batch_size is '4', a text: it must be a number"),
-        ({"tasks": {"depth": Depth}}, "tasks.depth is the class Depth: it must be a Task, such as"),
+        ({"data": "store"}, "data is 'store', a text: it must be a DataSource"),
+        ({"batch_size": "4"}, "batch_size is '4', a text: it must be a whole number"),
+        ({"tasks": {"depth": Depth}}, "tasks.depth is the class Depth: it must be a Task"),
     ],
 )
 def test_settings_of_another_kind(settings: dict[str, Any], message: str) -> None:

@@ -30,6 +30,7 @@ from taskscape.data.readers.base import RawData, RawIndex, RawSample
 from taskscape.data.readers.files import check_size
 from taskscape.data.writer import StoreWriter
 from taskscape.files import locked, writing
+from taskscape.files.paths import require_no_file
 from taskscape.progress import ProgressCallback
 from taskscape.serialization import named
 
@@ -118,8 +119,7 @@ def _check_settings(data: RawData, out: Path, shard: int | None) -> None:
         check_size(size)
     if shard is not None and shard < 1:
         raise ValueError(f"shard is {shard}: it is the number of images per file, at least 1")
-    if out.exists() and not out.is_dir():
-        raise ValueError(f"{out} is a file: name a folder for the store")
+    require_no_file(out, "the store")
 
 
 def _contents(data: RawData, raw: Path) -> RawIndex:

@@ -1,9 +1,11 @@
 """The real pictures of an export: the data of the run, where they are at hand, or a store that the user named."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from taskscape.data import DataSource, Store
+from taskscape.modalities import Modality
 from taskscape.run_folder import RunFolder
 from taskscape.runs import TrainedModel
 from taskscape.runs.other_data import source_of
@@ -18,14 +20,21 @@ def stores_of(folder: RunFolder, model: TrainedModel, data: DataSource | str | P
     """
     if data is None:
         return _own(folder)
-    stores = source_of(data).open()
+    source = source_of(data)
+    if (preview := source.preview()) is not None:
+        _require_labels(model, preview.fields, preview.where)
+    stores = source.open()
     for store in stores.values():
-        for name, task in model.tasks.items():
-            field = task.source_for(name)
-            if field not in store.fields:
-                raise ValueError(f"{store.path} has no labels {field!r} for the task {name}: name another store")
-            task.for_data(field, store.fields[field])
+        _require_labels(model, store.fields, str(store.path))
     return stores
+
+
+def _require_labels(model: TrainedModel, fields: Mapping[str, Modality], where: str) -> None:
+    for name, task in model.tasks.items():
+        field = task.source_for(name)
+        if field not in fields:
+            raise ValueError(f"{where} has no labels {field!r} for the task {name}: name another store")
+        task.for_data(field, fields[field])
 
 
 def _own(folder: RunFolder) -> dict[str, Store]:

@@ -55,6 +55,7 @@ def decoded(final: Mapping[str, Tensor], tasks: Mapping[str, Task], spreads: Map
 
 def chosen(tasks: Mapping[str, Task], names: Sequence[str]) -> dict[str, Task]:
     """Return the tasks of these names, all where there are none. Raises ``ValueError`` with the nearest names."""
+    names = [names] if isinstance(names, str) else names
     for name in names:
         if name not in tasks:
             raise ValueError(f"the run has no task {name!r}{nearest(name, tasks)}")

@@ -31,6 +31,7 @@ from taskscape.released import resolve
 from taskscape.run_folder import Result, RunFolder
 from taskscape.runs import load
 from taskscape.serialization import nearest
+from taskscape.serialization.arguments import checked
 from taskscape.serialization.plain import read_json
 from taskscape.tasks import Task
 
@@ -50,6 +51,7 @@ FLOAT32 = 4
 """Bytes of a weight."""
 
 
+@checked
 def export(
     run: str | Path,
     to: str,

@@ -9,7 +9,7 @@ int8, changes the file in between. ``FORMATS`` and ``WRAPPERS`` of ``taskscape.e
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -123,6 +123,7 @@ class Reduced:
     """For the model card."""
 
 
+@runtime_checkable
 class Reduction(Protocol):
     """Makes a written file smaller or faster at the price of other values, such as int8.
 

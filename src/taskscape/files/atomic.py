@@ -113,7 +113,10 @@ def writing(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         remedy = _REMEDIES.get(error.errno or 0)
-        kept = "; the file as it was before is kept" if os.path.lexists(path) else ""
+        if error.errno in (errno.ENOTDIR, errno.EEXIST):
+            file = next((parent for parent in path.parents if parent.is_file()), None)
+            remedy = f"{file} is a file, not a folder: choose another folder" if file else remedy
+        kept = "; the file as it was before is kept" if os.path.lexists(path) and not path.is_dir() else ""
         what_helps = f"; {remedy} and continue" if remedy else ""
         raise OSError(error.errno, f"could not write {path}: {error.strerror or error}{what_helps}{kept}") from error
 

@@ -32,6 +32,13 @@ def check_inside(folder: Path, path: Path) -> None:
         raise ValueError(f"{link} leads out of {folder}: remove this link, or choose another folder")
 
 
+def require_no_file(folder: Path, what: str) -> None:
+    """Raise ``ValueError`` where a file is in the place of a folder for ``what``, or of one that it is to lie in."""
+    there = next((path for path in (folder, *folder.parents) if path.exists()), folder)
+    if there.exists() and not there.is_dir():
+        raise ValueError(f"{there} is a file: name a folder for {what}")
+
+
 def require_replaceable(path: Path, start: bytes, what: str) -> None:
     """Raise ``ValueError`` where a file is there that is no ``what``, which starts with these bytes: it is kept."""
     if path.is_file():

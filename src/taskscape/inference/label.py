@@ -14,11 +14,13 @@ from taskscape.data import Manifest, Store, StoreWriter
 from taskscape.data.manifest import MANIFEST
 from taskscape.data.prepare import end_replacement, one_writer
 from taskscape.evaluation import TestTimeAugmentation
+from taskscape.files.paths import require_no_file
 from taskscape.inference.labelers import Label, Labeler, find_labeler
 from taskscape.modalities import Modality
 from taskscape.modalities.base import Array, Mask
 from taskscape.progress import ProgressCallback
 from taskscape.serialization import nearest
+from taskscape.serialization.arguments import checked
 
 BATCH_SIZE = 8
 """Images that are predicted together."""
@@ -29,6 +31,7 @@ KIND = "labelled"
 """What the manifest calls a store with predicted labels."""
 
 
+@checked
 def label(
     model: str | Path,
     store: str | Path,
@@ -42,7 +45,7 @@ def label(
     height: int | None = None,
     tta: TestTimeAugmentation | str | bool = False,
     outputs: Sequence[str] = (),
-    device: str = "auto",
+    device: str | torch.device = "auto",
     report: ProgressCallback | None = None,
 ) -> Manifest:
     """Write a store with all that ``store`` has and the labels that a model predicts, and return its manifest.
@@ -81,6 +84,7 @@ def label(
     manifest = Manifest.of(store)
     if target == store:
         raise ValueError(f"{store} would be replaced: name another folder, or say --in-place")
+    require_no_file(target, "the store")
     labeler = find_labeler(model, outputs=outputs, height=height, tta=tta, device=device)
     labeler.check_size(manifest.size)
     fields = _fields(labeler, tasks, suffix, manifest, str(store), fill)

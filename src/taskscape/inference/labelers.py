@@ -79,7 +79,7 @@ class NetworkLabeler(Labeler):
         *,
         height: int | None = None,
         tta: TestTimeAugmentation | str | bool = False,
-        device: str = "auto",
+        device: str | torch.device = "auto",
     ) -> None:
         """Load the network. Raises as ``taskscape.runs.load``."""
         check_height(height)
@@ -304,7 +304,7 @@ def find_labeler(
     outputs: Sequence[str] = (),
     height: int | None = None,
     tta: TestTimeAugmentation | str | bool = False,
-    device: str = "auto",
+    device: str | torch.device = "auto",
 ) -> Labeler:
     """Return what a run's folder, a model's name or a path that ends in ``.onnx`` stands for.
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
 from taskscape.data.manifest import Manifest
 from taskscape.data.readers.images import ValueRange
@@ -20,10 +21,12 @@ from taskscape.run_folder.result import Result
 from taskscape.runs.other_data import check_height
 from taskscape.runs.trained_model import load as load_model
 from taskscape.serialization import nearest
+from taskscape.serialization.arguments import checked
 from taskscape.tasks import Task
 from taskscape.views import ConfidenceView, View, view
 
 
+@checked
 def load(
     run: str | Path,
     *,
@@ -36,7 +39,7 @@ def load(
     tasks: Sequence[str] = (),
     tiles: Tiles | None = None,
     batch: int = 1,
-    device: str = "auto",
+    device: str | torch.device = "auto",
 ) -> Predictor:
     """Load the best network of a run to predict images, or a model by its name.
 

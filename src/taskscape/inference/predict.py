@@ -4,6 +4,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from taskscape.data.readers.images import ValueRange
 from taskscape.evaluation import TestTimeAugmentation
 from taskscape.inference.loading import load
@@ -15,12 +17,14 @@ from taskscape.inference.sources import name_images, require_kept
 from taskscape.inference.tiles import Tiles
 from taskscape.progress import ProgressCallback
 from taskscape.serialization import show_size
+from taskscape.serialization.arguments import checked
 
 MAPS = (Maps(),)
 LARGE = 2
 """From how many times the height for the network an image is called large."""
 
 
+@checked
 def predict(
     run: str | Path,
     images: str | Path | Sequence[str | Path],
@@ -36,7 +40,7 @@ def predict(
     tiles: Tiles | None = None,
     batch: int = 1,
     outputs: Sequence[Output] = MAPS,
-    device: str = "auto",
+    device: str | torch.device = "auto",
     progress: ProgressCallback | None = None,
     note: Callable[[str], None] = lambda sentence: None,
 ) -> list[Path]:

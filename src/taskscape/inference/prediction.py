@@ -16,6 +16,8 @@ from typing_extensions import override
 
 from taskscape.files import atomic_write, writing
 from taskscape.files.paths import check_inside
+from taskscape.serialization import nearest
+from taskscape.serialization.arguments import checked
 from taskscape.views import ConfidenceView, RgbArray, View
 from taskscape.views.arrays import Array
 from taskscape.views.drawing import captioned, in_a_row, with_key
@@ -54,7 +56,9 @@ class Prediction(Mapping[str, Array]):
 
     @override
     def __getitem__(self, task: str) -> Array:
-        """Return the values of a task. Raises ``KeyError``."""
+        """Return the values of a task. Raises ``KeyError`` with the nearest names."""
+        if task not in self.arrays:
+            raise KeyError(f"there is no task {task!r}{nearest(str(task), self.arrays)}")
         return self.arrays[task]
 
     @override
@@ -123,6 +127,7 @@ class Prediction(Mapping[str, Array]):
         """Return ``side_by_side`` for notebooks."""
         return _encoded(self.side_by_side(), ".png")
 
+    @checked
     def save(self, folder: str | Path) -> list[Path]:
         """Write the files that ``taskscape predict`` writes, and return their paths.
 

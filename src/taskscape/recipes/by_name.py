@@ -13,6 +13,7 @@ from taskscape.run_folder import Result
 from taskscape.run_folder.fresh import fresh_folder, short_name
 from taskscape.runs import Experiment
 from taskscape.serialization import load_name, nearest, parse
+from taskscape.serialization.arguments import checked
 from taskscape.serialization.plain import read_text
 
 
@@ -73,6 +74,7 @@ def read(recipe: str) -> Experiment:
     return experiment
 
 
+@checked
 def train(
     experiment: Experiment | str, run: str | Path | None = None, *, resume: bool = False, quiet: bool = False
 ) -> Result:

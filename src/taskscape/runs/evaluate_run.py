@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import torch
 
 from taskscape import evaluation, logs
 from taskscape.batch import Batch
@@ -30,9 +31,10 @@ from taskscape.runs.account import asked_for, last_epochs, parts, progress_of
 from taskscape.runs.calibration import calibrated
 from taskscape.runs.cost import environment, flops
 from taskscape.runs.known_data import result_name
-from taskscape.runs.other_data import adapted, beyond_range, source_of
+from taskscape.runs.other_data import adapted, beyond_range, measured_on, source_of
 from taskscape.runs.precision import precision_in_words
 from taskscape.runs.trained_model import TrainedModel, load, read_experiment
+from taskscape.serialization.arguments import checked
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -43,6 +45,7 @@ FITTED = 1000
 """To how many training images, at most, the image-blind baselines of a result are fitted."""
 
 
+@checked
 def evaluate(
     run: str | Path,
     *,
@@ -52,7 +55,7 @@ def evaluate(
     height: int | None = None,
     tta: TestTimeAugmentation | str | bool = False,
     confidence: bool = False,
-    device: str = "auto",
+    device: str | torch.device = "auto",
     quiet: bool = False,
 ) -> Result:
     """Evaluate a run's best network on a split, and write the result and samples for the report into its folder.
@@ -77,10 +80,13 @@ def evaluate(
     known = known_tta(find_tta(tta))
     if height is not None and height < 1:
         raise ValueError(f"height is {height}: it must be at least 1")
-    own_data = read_experiment(run).data  # of a folder, to write into: not the name of a model
-    source = own_data if data is None else source_of(data)
+    experiment = read_experiment(run)  # of a folder, to write into: not the name of a model
+    source = experiment.data if data is None else source_of(data)
+    is_other = data is not None or bool(classes) or height is not None
     if (preview := source.preview()) is not None:
         _require_split(split, preview.counts, str(run) if data is None else preview.where)
+        if is_other:
+            measured_on(experiment.tasks, preview.fields, preview.where, classes)
     model = load(run, device)
     folder = RunFolder(Path(run))
     with progress_bar(rank() == 0 and not quiet) as progress, logs.shown(progress.console):
@@ -92,7 +98,7 @@ def evaluate(
         notes = [note]
         own = stores if data is None else {}
         spreads = calibrated(model.forward, model.device, model.experiment, own, folder, all_tasks=confidence)
-        if data is not None or classes or height is not None:
+        if is_other:
             experiment, network, changed = adapted(
                 model.experiment, model.network, store.fields, str(store.path), classes=classes, height=height
             )

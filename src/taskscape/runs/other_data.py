@@ -102,27 +102,42 @@ def adapted(
     network's classes if such a map is known, and otherwise the probabilities of the network's classes are added up to
     those of the data (``Task.measured_on``). ``height`` is that of the network's images, by default that of the data.
 
-    Raises ``ValueError`` with the remedy where no task has labels, or classes cannot be mapped.
+    Raises ``ValueError`` as ``measured_on``, and for a height below 1.
     """
     check_height(height)
-    tasks, converted, notes = {}, {}, []
-    for name, task in experiment.tasks.items():
+    tasks, converted, notes = measured_on(experiment.tasks, fields, where, classes)
+    if height is not None or converted:
+        network = AdaptedNetwork(network, height, converted).to(next(network.parameters()).device).eval()
+    return replace(experiment, tasks=tasks), network, notes
+
+
+def measured_on(
+    tasks: Mapping[str, Task], fields: Mapping[str, Modality], where: str, classes: str = ""
+) -> tuple[dict[str, Task], dict[str, Convert], list[str]]:
+    """Return the tasks that can be measured on labels, what becomes of their raw outputs, and sentences about both.
+
+    Raises ``ValueError`` with the remedy where no task has labels, or classes cannot be mapped.
+    """
+    measured: dict[str, Task] = {}
+    converted: dict[str, Convert] = {}
+    notes: list[str] = []
+    for name, task in tasks.items():
         field = task.source_for(name)
         if field not in fields:
             notes.append(f"{where} has no labels {field!r}: the task {name} is not measured")
             continue
         try:
-            tasks[name], convert = task.measured_on(field, fields[field], classes)
+            measured[name], convert = task.measured_on(field, fields[field], classes)
         except ValueError as error:
             raise ValueError(f"{where}: {error}") from error
         if convert is not None:
             converted[name] = convert
             notes.append(f"{name}: the network's classes are merged into those of {where}, their probabilities added")
-    if not tasks:
+    if not measured:
         raise ValueError(
-            f"{where} has labels {', '.join(fields) or 'none'}, and the network predicts "
-            f"{', '.join(experiment.tasks)}: nothing can be measured"
+            f"{where} has labels {', '.join(fields) or 'none'}, and the network predicts {', '.join(tasks)}: nothing "
+            "can be measured"
         )
-    if height is not None or converted:
-        network = AdaptedNetwork(network, height, converted).to(next(network.parameters()).device).eval()
-    return replace(experiment, tasks=tasks), network, notes
+    if classes and not any(task.predicts_classes for task in measured.values()):
+        raise ValueError(f"classes is {classes!r}, and none of {', '.join(measured)} has classes: leave it out")
+    return measured, converted, notes

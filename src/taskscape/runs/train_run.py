@@ -34,6 +34,7 @@ from taskscape.runs.precision import verify_precision
 from taskscape.runs.start import Start
 from taskscape.runs.trained_model import load, read_experiment
 from taskscape.serialization import dump, keep_code, unstructure
+from taskscape.serialization.arguments import checked
 from taskscape.trackers import Tracking
 from taskscape.training import checkpoint
 from taskscape.training.average import WeightAverage
@@ -49,6 +50,7 @@ if TYPE_CHECKING:
 _LOGGER = logging.getLogger(__name__)
 
 
+@checked
 def train(experiment: Experiment, run: str | Path, *, resume: bool = False, quiet: bool = False) -> Result:
     """Train an experiment into the folder ``run``, evaluate it there, and return the result.
 

@@ -19,6 +19,7 @@ from taskscape.runs.experiment import Experiment
 from taskscape.runs.stackable import require_stack
 from taskscape.runs.start import Start
 from taskscape.runs.train_run import begin, finish, is_finished, open_data, say_where
+from taskscape.serialization.arguments import checked
 from taskscape.training.freed_memory import freed_memory_kept
 from taskscape.training.loop import Trainer
 from taskscape.training.together import train_together
@@ -35,6 +36,7 @@ Outcome = Result | TrainingError | ValueError | OSError
 """What became of a run: its result, or why it has none."""
 
 
+@checked
 def train_stacked(
     experiments: Sequence[Experiment], runs: Sequence[str | Path], *, quiet: bool = False
 ) -> list[Outcome]:

@@ -15,6 +15,7 @@ from taskscape.run_folder import RunFolder
 from taskscape.runs.experiment import Experiment
 from taskscape.runs.precision import apply_recorded
 from taskscape.serialization import nearest, parse
+from taskscape.serialization.arguments import checked
 from taskscape.serialization.plain import read_text
 from taskscape.tasks import Task
 from taskscape.training import checkpoint
@@ -36,6 +37,7 @@ class TrainedModel(NamedTuple):
         """What it predicts, by name."""
         return {name: task for name, task in self.experiment.tasks.items() if name in self.only or not self.only}
 
+    @checked
     def restricted(self, tasks: Sequence[str]) -> Self:
         """Return the model for some of its tasks; it loses the decoders that no other task needs, where it can.
 
@@ -50,12 +52,14 @@ class TrainedModel(NamedTuple):
         self.network.drop_decoders(set(self.tasks).difference(wanted))
         return self._replace(only=wanted)
 
+    @checked
     def forward(self, image: Tensor) -> Outputs:
         """Predict (B, 3, H, W) images in 0..1, at the precision of the experiment."""
         with torch.no_grad(), autocast(self.device, self.experiment.number_format):
             outputs: Outputs = self.network(image.to(self.device))
             return outputs
 
+    @checked
     def forward_tta(self, image: Tensor, tta: TestTimeAugmentation | str | bool = True) -> Outputs:
         """Predict with test-time augmentation: by default the mean over the images and their mirror images."""
         augmentation = find_tta(tta)
@@ -64,6 +68,7 @@ class TrainedModel(NamedTuple):
         return Outputs(augmentation(self.forward, self.tasks, image.to(self.device)), {}, ())
 
 
+@checked
 def read_experiment(run: str | Path) -> Experiment:
     """Read a run's experiment. Raises ``FileNotFoundError`` or ``ValueError`` that names the file."""
     folder = RunFolder(Path(run))
@@ -71,6 +76,7 @@ def read_experiment(run: str | Path) -> Experiment:
     return parse(read_text(folder.experiment), str(folder.experiment), Experiment)
 
 
+@checked
 def load(run: str | Path, device: str | torch.device = "auto") -> TrainedModel:
     """Load the network of a run as it was after its best epoch, or a model by its name.
 

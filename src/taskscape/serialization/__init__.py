@@ -1,11 +1,11 @@
 """Settings and other dataclasses as plain values: read within bounds, checked against declared ranges, written back."""
 
+from taskscape.serialization.kinds import bare
 from taskscape.serialization.listed import listed
 from taskscape.serialization.nearest import nearest
 from taskscape.serialization.short import short
 from taskscape.serialization.sizes import read_size, show_size
 from taskscape.serialization.structured import (
-    bare,
     dump,
     is_offered,
     is_size,

@@ -20,10 +20,13 @@ import math
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
+from functools import cache
 from numbers import Integral, Real
 from pathlib import Path
 from types import UnionType
-from typing import Annotated, Any, Self, Union, get_args, get_origin
+from typing import Annotated, Any, Self, Union, get_args, get_origin, get_type_hints
+
+from taskscape.serialization.kinds import members, plain, require_fitting
 
 
 @dataclass(frozen=True)
@@ -74,7 +77,7 @@ _ANY = Range()
 class RangedSettings:
     """Base of frozen dataclasses of settings: every number must be within the range that its field declares.
 
-    A field of type ``Path`` takes text too: ``Packed("stores/rooms")``.
+    A field of type ``Path`` takes text too, ``Packed("stores/rooms")``; numbers of numpy and torch become Python's.
     """
 
     @classmethod
@@ -85,35 +88,40 @@ class RangedSettings:
         return cls(**options) if config is None else config
 
     def __post_init__(self) -> None:
-        """Check the numbers. Raises ``ValueError`` that names the field and the range."""
+        """Check the values. Raises ``ValueError`` that names the field, and what it must be."""
+        kinds = _kinds(self.__class__)  # type: ignore[arg-type]  # mypy takes it for an instance
         for field in fields(self):  # type: ignore[arg-type]  # whoever derives from this is a dataclass
-            value = getattr(self, field.name)
-            if isinstance(value, str | os.PathLike) and not isinstance(value, Path) and _takes_path(field.type):
+            kind, given = kinds[field.name], getattr(self, field.name)
+            value = plain(given, kind)
+            if isinstance(value, str | os.PathLike) and not isinstance(value, Path) and _takes_path(kind):
                 value = Path(value)
+            if value is not given:
                 object.__setattr__(self, field.name, value)  # a frozen dataclass is not ready before this is done
-            _check_kind(field.name, value, field.type)
-            for number, kind, allowed in _numbers(value, field.type):
-                if kind is int and not isinstance(number, Integral):
-                    raise ValueError(f"{field.name} is {value}: it must be a whole number")
+            if value is not field.default and not _is_left_to_tyro(value):
+                require_fitting(field.name, value, kind)
+            for number, of, allowed in _numbers(value, kind):
                 if number not in allowed:
-                    words = str(allowed).removesuffix(" and finite") if kind is int else str(allowed)
+                    words = str(allowed).removesuffix(" and finite") if of is int else str(allowed)
                     raise ValueError(f"{field.name} is {value}: it must be {words}")
 
 
-def _check_kind(name: str, value: Any, kind: Any) -> None:
-    """Raise ``ValueError`` for text in the place of a number, and for no settings in the place of settings."""
-    kind = get_args(kind)[0] if get_origin(kind) is Annotated else kind
-    if kind in (int, float) and isinstance(value, str):
-        raise ValueError(f"{name} is {value!r}, a text: it must be a number")
-    if isinstance(kind, type) and issubclass(kind, RangedSettings) and not isinstance(value, kind):
-        found = f"the class {value.__name__}" if isinstance(value, type) else f"a {type(value).__name__}"
-        raise ValueError(f"{name} is {found}: it must be a {kind.__name__}")
+@cache
+def _kinds(cls: type) -> dict[str, Any]:
+    """Return the types of a dataclass's fields; one that is written as text stays so where its name is not known."""
+    try:
+        return get_type_hints(cls, include_extras=True)
+    except (NameError, AttributeError, TypeError):
+        return {field.name: field.type for field in fields(cls)}
+
+
+def _is_left_to_tyro(value: Any) -> bool:
+    """Return whether a value marks a field that the command line fills in later (``tyro.MISSING``)."""
+    return type(value).__module__.partition(".")[0] == "tyro"
 
 
 def _takes_path(kind: Any) -> bool:
     """Return whether a field's type is that of a path, among others but text."""
-    members = get_args(kind) if get_origin(kind) in (Union, UnionType) else (kind,)
-    return Path in members and str not in members
+    return Path in members(kind) and str not in members(kind)
 
 
 def _numbers(value: Any, kind: Any, allowed: Range = _ANY) -> Iterator[tuple[Any, type, Range]]:
@@ -129,8 +137,8 @@ def _numbers(value: Any, kind: Any, allowed: Range = _ANY) -> Iterator[tuple[Any
         for item in value.values():
             yield from _numbers(item, get_args(kind)[-1] if get_args(kind) else None, allowed)
     elif isinstance(value, tuple):
-        members = [member for member in get_args(kind) if member is not ...]
+        items = [item for item in get_args(kind) if item is not ...]
         for index, item in enumerate(value):
-            yield from _numbers(item, members[min(index, len(members) - 1)] if members else None, allowed)
+            yield from _numbers(item, items[min(index, len(items) - 1)] if items else None, allowed)
     elif kind in (int, float) and type(value) is not bool and isinstance(value, Real):
         yield value, kind, allowed

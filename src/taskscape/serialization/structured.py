@@ -21,8 +21,9 @@ from dataclasses import fields, is_dataclass
 from functools import cache
 from pathlib import Path
 from types import NoneType, UnionType
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeGuard, TypeVar, Union, get_args, get_origin
+from typing import TYPE_CHECKING, Any, Literal, TypeGuard, TypeVar, Union, get_args, get_origin
 
+from taskscape.serialization.kinds import bare
 from taskscape.serialization.nearest import nearest
 from taskscape.serialization.plain import parse_yaml
 from taskscape.serialization.sizes import read_size
@@ -361,8 +362,3 @@ def _is_choice(kind: Any) -> bool:
 
 def _is_plain_union(kind: Any) -> bool:
     return _is_union(kind) and not _is_choice(kind)
-
-
-def bare(kind: Any) -> Any:
-    """Return a type without what ``Annotated`` says of it."""
-    return get_args(kind)[0] if get_origin(kind) is Annotated else kind

@@ -1,0 +1,36 @@
+"""Arguments of public functions, checked against their annotations before any work begins."""
+
+import inspect
+from collections.abc import Callable
+from functools import cache, wraps
+from typing import Any, ParamSpec, TypeVar, get_type_hints
+
+from taskscape.serialization.kinds import plain, require_fitting
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def checked(function: Callable[P, R]) -> Callable[P, R]:
+    """Let a function refuse arguments of another type than it declares, by name; numbers of numpy become Python's.
+
+    >>> @checked
+    ... def scaled(height: int | None = None) -> str:
+    ...     return f"height {height}"
+    >>> scaled(height="32")
+    Traceback (most recent call last):
+    ValueError: height is '32', a text: it must be a whole number or None
+    """
+    signature = inspect.signature(function)
+    kinds = cache(lambda: get_type_hints(function, include_extras=True))
+
+    @wraps(function)
+    def call(*args: P.args, **kwargs: P.kwargs) -> R:
+        given = signature.bind(*args, **kwargs)
+        for name, value in given.arguments.items():
+            kind: Any = kinds().get(name)
+            given.arguments[name] = plain(value, kind)
+            require_fitting(name, given.arguments[name], kind)
+        return function(*given.args, **given.kwargs)
+
+    return call
