@@ -9,11 +9,12 @@ from torch import Tensor
 
 from taskscape import runs
 from taskscape.cli import main
+from taskscape.modalities.class_sets import ClassSet
 from taskscape.run_folder import RunFolder
 from taskscape.runs import Experiment
-from taskscape.runs.start import Start
+from taskscape.runs.start import Start, reorder
 from taskscape.state_dicts import read, save_safetensors
-from taskscape.tasks import Albedo, Depth, SurfaceNormals
+from taskscape.tasks import Albedo, Depth, SemanticSegmentation, SurfaceNormals
 from tiny import TinyConfig, tiny
 
 
@@ -70,6 +71,32 @@ def test_a_head_of_the_same_shape_and_another_meaning_is_said(store: Path, first
     experiment = replace(old, tasks={**old.tasks, "normals": Albedo()}, start_from=first)
     *_, last = start(experiment, store)[2]
     assert last == "the task normals had other classes or another unit there, so its last layer must learn anew"
+
+
+@pytest.mark.parametrize("kind", ["path", "weights"])
+def test_classes_in_another_order_take_their_own_channels(store: Path, first: Path, kind: str) -> None:
+    """The network starts with the same score for each class; what else has as many channels is not guessed at."""
+    old = runs.read_experiment(first)
+    old_task = old.tasks["semseg"]
+    assert isinstance(old_task, SemanticSegmentation) and old_task.classes is not None
+    names = old_task.classes.classes
+    order = [*range(1, len(names)), 0]
+    turned = ClassSet("mine", tuple(names[i] for i in order), old_task.classes.palette)
+    experiment = replace(old, tasks={**old.tasks, "semseg": replace(old_task, classes=turned)})
+    _, after, said = start(replace(experiment, start_from=getattr(RunFolder(first), kind)), store)
+    saved = read(first)
+    assert (
+        said[-1] == "the task semseg had the same classes in another order there, so heads.semseg follows their names"
+    )
+    for part in ("weight", "bias"):
+        assert torch.equal(after[f"heads.semseg.{part}"], saved[f"heads.semseg.{part}"][order])
+        assert torch.equal(after[f"heads.depth.{part}"], saved[f"heads.depth.{part}"])
+
+    guess = {"first.semseg.weight": torch.eye(len(names)), "last.semseg.weight": torch.eye(len(names))}
+    assert not reorder(guess, "semseg", order) and torch.equal(guess["last.semseg.weight"], torch.eye(len(names)))
+    same = replace(old_task, classes=replace(old_task.classes, name="mine"))
+    said = start(replace(old, tasks={**old.tasks, "semseg": same}, start_from=first), store)[2]
+    assert said == [f"started from {first}: 8 of 8 tensors of the network fit"]
 
 
 def test_another_representation_of_the_same_depth_is_said(store: Path, first: Path) -> None:

@@ -19,7 +19,7 @@ from taskscape import files, logs, runs
 from taskscape.cli import main
 from taskscape.data import Store, StoreWriter
 from taskscape.data.sources.streets import Streets
-from taskscape.files import atomic_write
+from taskscape.files import atomic_write, writing
 from taskscape.inference.prediction import write_metadata
 from taskscape.modalities import Depth
 from taskscape.report import html
@@ -255,8 +255,42 @@ def test_a_store_that_may_not_be_read_is_not_called_damaged(store: Path, monkeyp
 
 def test_a_file_in_the_way_of_a_folder(store: Path, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(OSError, match=r"could not write .*: .*; (a part of this path is|a file is)"):
+    with pytest.raises(OSError, match=r"could not write .*: .*; .*file is a file, not a folder"):
         runs.train(experiment(store), tmp_path / "file" / "run", quiet=True)
+
+
+@pytest.mark.parametrize("place", ["file", "file/below", "file/below/deeper"])
+@pytest.mark.parametrize(
+    "words",
+    [
+        "pull taskscape/streets-small --out PLACE",
+        "train joint --data.train 2 --data.val 1 --out PLACE",
+        "demo --out PLACE",
+        "sweep joint --seeds 2 --out PLACE",
+        "prepare folder RAW PLACE",
+        "label taskscape/streets-small STORE --suffix _predicted --height 32 --out PLACE",
+    ],
+)
+def test_a_file_in_the_place_of_a_folder_is_named_before_any_work(
+    words: str, place: str, store: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").write_text("mine")
+    places = {"PLACE": str(tmp_path / place), "RAW": str(tmp_path), "STORE": str(store)}
+    with pytest.raises(SystemExit):
+        main([places.get(word, word) for word in words.split()])
+    assert f"{tmp_path / 'file'} is a file: name a folder for the" in capsys.readouterr().err
+    assert (tmp_path / "file").read_text() == "mine"
+
+
+def test_the_file_in_the_way_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(OSError, match=r"could not write .*page\.html: .*/file is a file, not a folder: choose another"):
+        atomic_write(tmp_path / "file" / "page.html", "")
+    with pytest.raises(OSError, match=r"file/deep: .*/file is a file, not a folder"), writing(tmp_path / "file/deep"):
+        (tmp_path / "file" / "deep").mkdir(parents=True, exist_ok=True)
+    (tmp_path / "page.html").mkdir()
+    with pytest.raises(OSError, match=r"a folder is in its place: move it away and continue$"):
+        atomic_write(tmp_path / "page.html", "")
 
 
 def test_an_empty_part_in_the_folder_of_a_store_is_no_store(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@ from pathlib import Path
 import pytest
 from fake_runs import SPECS
 
+from taskscape.report.charts import COLORS, color
 from taskscape.report.curves import Curves, curve_charts, losses, over_minutes, validation
 from taskscape.report.run import headline, read_curves
 from taskscape.report.steps import read_steps, thinned
@@ -76,3 +77,10 @@ def test_a_setting_in_a_word_or_two() -> None:
     assert headline({"type": "fixed", "weights": {}}) == "fixed"
     assert headline({"type": "wide", "encoder": {"type": "x"}}) == "wide"
     assert [headline(value) for value in ("text", 4, None, {"folder": "a"}, {})] == ["text", "4", "none", "a", ""]
+
+
+def test_every_series_has_a_color_of_its_own() -> None:
+    assert [color(i) for i in range(len(COLORS))] == list(COLORS)
+    assert len({color(i) for i in range(60)}) == 60
+    many = {f"train/loss/task{i}": [(1.0, 5.0), (2.0, 4.0)] for i in range(12)}
+    assert curve_charts(Curves(many, SPECS)).count("<figure") == 12

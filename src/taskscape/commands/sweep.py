@@ -223,6 +223,7 @@ def _write_plan(folder: Path, recipe: str, arguments: Sequence[str], names: Sequ
     else.
     """
     from taskscape.files import atomic_write, writing
+    from taskscape.files.paths import require_no_file
 
     what = without(arguments, _HOW, switches=["plan"])
     file = folder / PLAN
@@ -237,6 +238,7 @@ def _write_plan(folder: Path, recipe: str, arguments: Sequence[str], names: Sequ
         if content["arguments"] != what:
             atomic_write(file, json.dumps({**content, "arguments": what}, indent=1) + "\n")
         return str(content["study"])
+    require_no_file(folder, "the sweep")
     if folder.exists() and any(folder.iterdir()):
         raise ValueError(f"{folder} is not empty and holds no sweep: name another folder with --out")
     with writing(folder):

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from taskscape import hub
 from taskscape.files import atomic_write, writing
+from taskscape.files.paths import require_no_file
 from taskscape.released.listing import Listing, in_words, listing
 from taskscape.run_folder import RunFolder
 from taskscape.serialization import nearest
@@ -114,8 +115,9 @@ def pull(name: str, out: Path, *, code: bool = False) -> list[Path]:
     """Copy the files of a model, released or of the hub, into a new folder, and return them.
 
     With ``code`` that of its author is among them, where it needs any. Raises ``ValueError`` as ``resolve``, and where
-    the folder has files already.
+    the folder has files already, or is a file.
     """
+    require_no_file(out, "the model")
     if out.exists() and any(out.iterdir()):
         raise ValueError(f"{out} is not empty: name another folder with --out, or delete it")
     folder = find(name) if name.startswith(f"{OWNER}/") else hub.fetch(name, code=code)

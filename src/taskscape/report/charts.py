@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from html import escape
 
 COLORS = tuple(f"var(--series-{i})" for i in range(8))
-"""Of series, in order; they start again when they run out. ``style.css`` has them for light and dark pages."""
+"""Of series, in order; ``style.css`` has them for light and dark pages."""
 
 SMALLEST_SPAN = 0.2
 """An axis spans at least this share of its largest value, so that it does not magnify a difference of little."""
@@ -14,6 +14,13 @@ SMALLEST_SPAN = 0.2
 WIDTH, HEIGHT = 400, 220
 LEFT, RIGHT, TOP, BOTTOM = 52, 12, 10, 38
 """The drawing and its margins, in units of about a pixel."""
+
+
+def color(i: int) -> str:
+    """Return the color of the i-th series: those of ``COLORS``, then these nearer to the text's, then between two."""
+    again, place = divmod(i, len(COLORS))
+    other = "var(--ink)" if again == 1 else COLORS[(place + again - 1) % len(COLORS)]
+    return f"color-mix(in oklab, {COLORS[place]} 55%, {other})" if again else COLORS[place]
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from html import escape
 from statistics import fmean, stdev
 
-from taskscape.report.charts import COLORS
+from taskscape.report.charts import color
 from taskscape.report.groups import Group
 from taskscape.report.html import breakable, wide
 
@@ -15,11 +15,6 @@ MISSING = "–"
 STAR = "★"
 _LONGEST = 44
 """Characters of a cell of text."""
-
-
-def color(i: int) -> str:
-    """Return the color of the i-th group, in tables and charts."""
-    return COLORS[i % len(COLORS)]
 
 
 def table(groups: Sequence[Group], rows: Sequence[str], kind: str = "", yardstick: str = "", name: str = "") -> str:
@@ -38,10 +33,10 @@ def table(groups: Sequence[Group], rows: Sequence[str], kind: str = "", yardstic
     )
 
 
-def _column_head(g: Group, color: str) -> str:
+def _column_head(g: Group, mark: str) -> str:
     times = f" <small>× {len(g.runs)}</small>" if len(g.runs) > 1 else ""
     unfinished = '<br><small class="worse">unfinished</small>' if g.unfinished else ""
-    return f'<th scope=col><i style="--color:{color}"></i>{escape(g.name)}{times}{unfinished}</th>'
+    return f'<th scope=col><i style="--color:{mark}"></i>{escape(g.name)}{times}{unfinished}</th>'
 
 
 def heading(title: str, columns: int) -> str:

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from taskscape.metrics.spec import MetricSpec
 from taskscape.modalities import Modality
-from taskscape.report.charts import COLORS, Series, chart, spans_decades
+from taskscape.report.charts import COLORS, Series, chart, color, spans_decades
 from taskscape.report.glossary import leading, shown, unit_and_direction
 from taskscape.report.html import folded
 from taskscape.report.run import Run
@@ -85,10 +85,10 @@ def curve_charts(curves: Curves) -> str:
             loss.setdefault(name.removeprefix("loss/"), [])
     first = leading(metrics, specs) or list(metrics)[:3]
 
-    charts = [_loss(curves, name, columns, COLORS[i]) for i, (name, columns) in enumerate(loss.items())]
+    charts = [_loss(curves, name, columns, color(i)) for i, (name, columns) in enumerate(loss.items())]
     charts += [metric_chart(curves, name, COLORS[i], yardstick=True) for i, name in enumerate(first)]
     charts += [
-        _energy(curves, name, columns[0], COLORS[i]) for i, (name, columns) in enumerate(energies(epochs).items())
+        _energy(curves, name, columns[0], color(i)) for i, (name, columns) in enumerate(energies(epochs).items())
     ]
     rate = curves.steps.get(LEARNING_RATE) or epochs.get(LEARNING_RATE, [])
     charts.append(chart("Learning rate", [Series("learning rate", COLORS[4], rate)], from_zero=True))
@@ -100,7 +100,7 @@ def curve_charts(curves: Curves) -> str:
         chart(words, [Series(words, REST, epochs[column])])
         for column, words in ((column, column_words(column)) for column in _others(curves))
     ]
-    over_time = [_over_time(curves, name, COLORS[i]) for i, name in enumerate(first)]
+    over_time = [_over_time(curves, name, color(i)) for i, name in enumerate(first)]
 
     closed = folded("Over time instead of epochs", grid(over_time)) if any(over_time) else ""
     closed += folded("Every other curve", grid(rest)) if any(rest) else ""
@@ -136,7 +136,7 @@ def _energy(curves: Curves, name: str, column: str, color: str) -> str:
 
 
 def _weights(curves: Mapping[str, Curve]) -> str:
-    lines = [Series(name, COLORS[i % len(COLORS)], curve) for i, (name, curve) in enumerate(curves.items())]
+    lines = [Series(name, color(i), curve) for i, (name, curve) in enumerate(curves.items())]
     return chart("Task weights", lines, y_log=_log(lines))
 
 

@@ -4,12 +4,13 @@ import os
 from pathlib import Path
 
 from taskscape.files import writing
+from taskscape.files.paths import require_no_file
 
 
 def fresh_folder(run: Path | None, name: str) -> Path:
     """Return the folder of a new run, by default the first free ``runs/NAME-N``.
 
-    Raises ``ValueError`` for a folder that holds a run.
+    Raises ``ValueError`` for a folder that holds a run, and for a file.
     """
     if run is None:
         if int(os.environ.get("WORLD_SIZE", os.environ.get("SLURM_NTASKS", "1"))) > 1:
@@ -21,6 +22,7 @@ def fresh_folder(run: Path | None, name: str) -> Path:
         raise ValueError(
             f"{run} holds a run; resume it with taskscape train --resume {run}, name another folder, or delete it"
         )
+    require_no_file(run, "the run")
     return run
 
 

@@ -65,6 +65,7 @@ class Start:
         own = network.state_dict()
         found = match(own, self.tensors)
         _require_some(found.tensors, self.path)
+        meanings = list(self._other_meanings(experiment, found.tensors))
         network.load_state_dict(found.tensors, strict=False)
         yield f"started from {self.path}: {len(found.tensors)} of {len(own)} tensors of the network fit"
         if found.missing:
@@ -74,21 +75,40 @@ class Start:
             yield f"of another shape, so these start from scratch: {listed(shapes, _NAMED)}"
         if found.unused:
             yield f"not used of it: {listed(by_module(found.unused, self.tensors), _NAMED)}"
-        yield from self._other_meanings(experiment)
+        yield from meanings
 
-    def _other_meanings(self, experiment: Experiment) -> Iterator[str]:
-        """Say which tasks of the same name meant something else, although their shapes may fit."""
-        folder = RunFolder(self.place)
+    def _other_meanings(self, experiment: Experiment, fitting: dict[str, Tensor]) -> Iterator[str]:
+        """Say which tasks of the same name meant something else, although their shapes may fit.
+
+        Classes in another order are put in theirs where that is one layer's channels.
+        """
+        folder = RunFolder(self.place if self.place.is_dir() else self.place.parent)
         if not (folder.result().exists() and folder.experiment.exists()):
             return
         before, saved = Result.load(folder.result()).tasks, read_yaml(folder.experiment)
         for name, task in experiment.tasks.items():
             if name not in before:
                 continue
-            if before[name] != task.modality:
+            theirs, ours = before[name].bins, task.modality.bins
+            if task.predicts_classes and sorted(theirs) == sorted(ours):
+                if theirs != ours:
+                    layer = reorder(fitting, name, [theirs.index(one) for one in ours])
+                    what = f"{layer} follows their names" if layer else "its last layer must learn anew"
+                    yield f"the task {name} had the same classes in another order there, so {what}"
+            elif before[name] != task.modality:
                 yield f"the task {name} had other classes or another unit there, so its last layer must learn anew"
             elif other := _other_settings(saved, name, unstructure(task)):
                 yield f"the task {name} had other settings there, {other}: its last layer may have to learn anew"
+
+
+def reorder(tensors: dict[str, Tensor], task: str, rows: list[int]) -> str:
+    """Put the channels of a task's last layer in another order, and return its name; nothing where it is not plain."""
+    own = [name for name, one in tensors.items() if task in name.split(".") and one.shape[:1] == (len(rows),)]
+    layers = {name.rpartition(".")[0] for name in own}
+    if len(layers) != 1:
+        return ""
+    tensors.update({name: tensors[name][rows] for name in own})
+    return layers.pop()
 
 
 def _other_settings(saved: Any, name: str, now: dict[str, Any]) -> str:

@@ -4,8 +4,8 @@ from functools import partial
 from html import escape
 from statistics import fmean
 
-from taskscape.report.charts import scatter
-from taskscape.report.columns import MISSING, NO_BREAK_SPACE, color, mean_and_deviation, row
+from taskscape.report.charts import color, scatter
+from taskscape.report.columns import MISSING, NO_BREAK_SPACE, mean_and_deviation, row
 from taskscape.report.comparison.runs import Comparison
 from taskscape.report.curves import grid
 from taskscape.report.glossary import cost_text, cost_title, leading, unit_and_direction

@@ -1,7 +1,6 @@
 """Curves of all runs, in the colors of their groups."""
 
-from taskscape.report.charts import Series, chart, spans_decades
-from taskscape.report.columns import color
+from taskscape.report.charts import Series, chart, color, spans_decades
 from taskscape.report.comparison.runs import Comparison
 from taskscape.report.curves import STAGES, YARDSTICK, grid, losses, over_minutes, validation
 from taskscape.report.glossary import leading, unit_and_direction
