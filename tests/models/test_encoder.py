@@ -94,6 +94,8 @@ def test_weights_come_from_a_file(tmp_path: Path, suffix: str) -> None:
 
 
 def test_bad_encoders_are_explained(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"encoder: timm has no weights 'nonsense' of resnet18; it has .*a1_in1k"):
+        Encoder("resnet18.nonsense", output_stride=16)
     with pytest.raises(ValueError, match=r"timm has no model 'resnet19'; did you mean resnet18"):
         Encoder("resnet19")
     with pytest.raises(ValueError, match=r"network\.pretrained: .*none\.pth is not there: give a file of weights"):

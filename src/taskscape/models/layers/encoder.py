@@ -255,9 +255,13 @@ def _built(name: str, output_stride: int, coarsest: int, *, pretrained: bool) ->
     with quick_imports(), late_compiler():
         import timm
 
-    if not timm.is_model(name.split(".")[0]):
-        known = nearest(name.split(".")[0], timm.list_models()) or "; see timm.list_models()"
+    model, _, tag = name.partition(".")
+    if not timm.is_model(model):
+        known = nearest(model, timm.list_models()) or "; see timm.list_models()"
         raise ValueError(f"network.encoder: timm has no model {name!r}{known}")
+    tags = [full.partition(".")[2] for full in timm.models.get_arch_pretrained_cfgs(model)]
+    if tag and tags and tag not in tags:
+        raise ValueError(f"network.encoder: timm has no weights {tag!r} of {model}; it has {', '.join(tags)}")
     options: dict[str, Any] = {"pretrained": pretrained}
     try:
         if pretrained and (cached := cached_weights(name)) is not None:
