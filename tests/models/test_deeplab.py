@@ -7,9 +7,10 @@ from torch import nn
 
 from taskscape.models import build
 from taskscape.models.deeplab.skip_fusion import SkipFusion
+from taskscape.models.layers.aspp import ASPP
 from taskscape.models.layers.message_passing import GatedConvolution
 from taskscape.models.layers.up_decoder import UpDecoder
-from taskscape.models.layers.up_projection import UpProjection
+from taskscape.models.layers.up_projection import UpProjection, _doubled, _doubled_channels_last
 
 TWO = {"semseg": 19, "depth": 1}
 THREE = {**TWO, "normals": 3}
@@ -178,6 +179,31 @@ def test_a_shuffled_up_projection_mixes_phases_and_channels():
     x = torch.randn(1, 3, 5, 6)
     first = block.even_even(F.pad(x, (1, 1, 1, 1))).relu()
     torch.testing.assert_close(block(x)[:, 0], nn.PixelShuffle(2)(first)[:, 0])
+
+
+@pytest.mark.parametrize("phases", ["interleaved", "shuffled"])
+def test_up_projections_keep_channels_last(phases):
+    """Also on devices on which torch's pixel shuffle does not, as on meta."""
+    block = UpProjection(3, 4, phases)
+    x = torch.rand(2, 3, 5, 6).contiguous(memory_format=torch.channels_last)
+    expected = block(x)
+    with torch.autocast("cpu", torch.bfloat16):
+        found = block(x)
+    torch.testing.assert_close(found.float(), expected, rtol=0.05, atol=0.05)
+    maps = [torch.cat([x, x + number], 1)[:, :4] for number in range(4)]
+    maps = [one.contiguous(memory_format=torch.channels_last) for one in maps]
+    assert torch.equal(_doubled_channels_last(maps, phases), _doubled(maps, phases))
+    for doubled in (found, _doubled_channels_last([one.to("meta") for one in maps], phases)):
+        assert doubled.is_contiguous(memory_format=torch.channels_last)
+
+
+@pytest.mark.parametrize("order", [torch.contiguous_format, torch.channels_last])
+def test_a_pyramid_is_concatenated_in_its_order_in_memory(order):
+    aspp = ASPP(3, 4).to(memory_format=order)
+    seen = []
+    aspp.project.register_forward_pre_hook(lambda module, inputs: seen.append(*inputs))
+    aspp(torch.rand(2, 3, 6, 5).contiguous(memory_format=order))
+    assert seen[0].is_contiguous(memory_format=order)
 
 
 @pytest.mark.parametrize(("output_stride", "doublings"), [(8, 1), (16, 2), (32, 3)])

@@ -32,3 +32,8 @@ def test_gradients_are_those_of_torch_in_every_order(
         for one in (part, part.contiguous()):
             resized = resize_like(x, part, align_corners=align_corners)
             assert torch.equal(resized, plain) and torch.equal(gradient_of(resized, x, one), expected)
+
+
+def test_a_map_of_the_size_is_returned_as_it_is() -> None:
+    x = torch.randn(1, 2, 5, 7)
+    assert resize_like(x, torch.empty(1, 3, 5, 7)) is x

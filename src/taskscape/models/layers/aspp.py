@@ -26,7 +26,9 @@ class ASPP(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Return (B, outputs, h, w) for (B, inputs, h, w)."""
         image = self.image_branch(x.mean(dim=(2, 3), keepdim=True))
-        context: Tensor = self.project(
-            torch.cat([*(branch(x) for branch in self.branches), image.expand(-1, -1, *x.shape[2:])], 1)
-        )
+        maps = [branch(x) for branch in self.branches]
+        image = image.expand_as(maps[0])
+        if not torch.compiler.is_exporting():
+            image = torch.empty_like(maps[0]).copy_(image)  # in the order in memory of the others, which ``cat`` keeps
+        context: Tensor = self.project(torch.cat([*maps, image], 1))
         return context

@@ -9,7 +9,9 @@ _FEW = 4
 
 
 def resize_like(x: Tensor, reference: Tensor, *, align_corners: bool = False) -> Tensor:
-    """Resize a (B, C, h, w) map bilinearly to the height and width of another."""
+    """Resize a (B, C, h, w) map bilinearly to the height and width of another; return it as it is where it fits."""
+    if not torch.compiler.is_exporting() and x.shape[-2:] == reference.shape[-2:]:  # an export may be for any size
+        return x
     resized = F.interpolate(x, size=reference.shape[-2:], mode="bilinear", align_corners=align_corners)
     if resized.requires_grad and resized.device.type == "cpu" and not torch.compiler.is_compiling():
         # Not in float32: the gradient of a bias before the resizing is summed in the order in memory.

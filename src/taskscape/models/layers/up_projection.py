@@ -32,16 +32,40 @@ class UpProjection(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return (B, outputs, 2h, 2w) for (B, inputs, h, w)."""
-        even_even = self.even_even(F.pad(x, (1, 1, 1, 1)))  # even rows, even columns
-        odd_even = self.odd_even(F.pad(x, (1, 1, 0, 1)))
-        even_odd = self.even_odd(F.pad(x, (0, 1, 1, 1)))
-        odd_odd = self.odd_odd(F.pad(x, (0, 1, 0, 1)))
-        if self.phases == "interleaved":
-            cells = torch.stack([even_even, even_odd, odd_even, odd_odd], 2).flatten(1, 2)
-        else:
-            cells = torch.cat([even_even, odd_even, even_odd, odd_odd], 1)
-        return F.pixel_shuffle(cells, 2).relu()
+        maps = [
+            self.even_even(F.pad(x, (1, 1, 1, 1))),  # even rows, even columns
+            self.odd_even(F.pad(x, (1, 1, 0, 1))),
+            self.even_odd(F.pad(x, (0, 1, 1, 1))),
+            self.odd_odd(F.pad(x, (0, 1, 0, 1))),
+        ]
+        if maps[0].device.type == "cpu" and maps[0].dtype.itemsize >= 4:
+            # The gradients of a norm are summed in the order in memory, so that what follows would change last bits.
+            return _doubled(maps, self.phases).relu()
+        # A ReLU gives its norm a gradient that fills its memory: as a part of that of all four it is many times slower.
+        maps = [F.relu(one, inplace=True) for one in maps]
+        return (_doubled_channels_last if maps[0].stride(1) == 1 else _doubled)(maps, self.phases)
 
 
 def _convolution_and_norm(inputs: int, outputs: int, kernel: tuple[int, int]) -> nn.Sequential:
     return nn.Sequential(nn.Conv2d(inputs, outputs, kernel), nn.BatchNorm2d(outputs))
+
+
+def _doubled(maps: list[Tensor], phases: Phases) -> Tensor:
+    """Return (B, C, 2h, 2w) for the (B, C, h, w) maps of an up-projection."""
+    if phases == "shuffled":
+        return F.pixel_shuffle(torch.cat(maps, 1), 2)
+    even_even, odd_even, even_odd, odd_odd = maps
+    return F.pixel_shuffle(torch.stack([even_even, even_odd, odd_even, odd_odd], 2).flatten(1, 2), 2)
+
+
+def _doubled_channels_last(maps: list[Tensor], phases: Phases) -> Tensor:
+    """Return what ``_doubled`` does, with channels last, which torch's pixel shuffle keeps on a CPU alone."""
+    if phases == "shuffled" and maps[0].device.type == "cpu":
+        return _doubled(maps, phases)
+    last = [one.permute(0, 2, 3, 1) for one in maps]
+    if phases == "shuffled":
+        cells = torch.cat(last, 3).unflatten(3, (-1, 2, 2)).movedim(3, 5)
+    else:
+        cells = torch.stack(last, 3).unflatten(3, (2, 2)).transpose(3, 4)
+    doubled: Tensor = cells.transpose(2, 3).flatten(3, 4).flatten(1, 2)  # from (B, h, w, 2, 2, C)
+    return doubled.permute(0, 3, 1, 2)
