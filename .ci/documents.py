@@ -5,6 +5,7 @@ and runs. Trainings take eight streets for an epoch. What cannot run here is lis
 The exit status is 1 where a command fails. It takes about a quarter of an hour on two quiet cores.
 """
 
+import argparse
 import os
 import re
 import shlex
@@ -54,7 +55,9 @@ STREETS = 8
 
 def main() -> None:
     """Run the commands of the pages."""
-    pages = [Path(name).resolve() for name in sys.argv[1:]] or [README, *PAGES]
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("pages", nargs="*", type=Path, metavar="PAGE", help="by default README and all of docs")
+    pages = [page.resolve() for page in parser.parse_args().pages] or [README, *PAGES]
     original, there = runs.train, Path.cwd()
     runs.train = lambda experiment, *rest, **options: original(small(experiment), *rest, **options)
     failed = 0

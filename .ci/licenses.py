@@ -5,6 +5,7 @@ python .ci/licenses.py
 Nothing is installed: pip reports the metadata of what it would install.
 """
 
+import argparse
 import csv
 import re
 from collections.abc import Mapping
@@ -23,6 +24,7 @@ Packages = Mapping[str, Mapping[str, Any]]
 
 def main() -> None:
     """Write the list."""
+    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
     write(resolved(every_extra()))
 
 

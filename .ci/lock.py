@@ -5,6 +5,7 @@ python .ci/lock.py
 requirements-dev.lock is the development environment, requirements-extras.lock that with all extras.
 """
 
+import argparse
 import json
 import subprocess
 import sys
@@ -28,6 +29,7 @@ FILES = {
 
 def main() -> None:
     """Write both files."""
+    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
     for (name, what), extras in zip(FILES.items(), (DEVELOPMENT, every_extra()), strict=True):
         write(resolved(extras), name, what)
 

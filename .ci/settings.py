@@ -6,6 +6,7 @@ To run after a change of a recipe, or of a field, type, default, range or docstr
 this file instead of importing torch, and makes of it what ``taskscape.commands.described`` says.
 """
 
+import argparse
 import json
 from collections.abc import Mapping
 from dataclasses import MISSING, fields, is_dataclass
@@ -27,6 +28,7 @@ from taskscape.serialization.ranges import Range
 
 def main() -> None:
     """Write the file."""
+    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
     FILE.write_text(json.dumps(settings() | {"models": models()}, indent=1, ensure_ascii=False) + "\n", "utf-8")
 
 

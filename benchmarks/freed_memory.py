@@ -7,6 +7,7 @@ the end of the heap. Processor time of one thread, and pages that the system fil
 take turns.
 """
 
+import argparse
 import resource
 import time
 from contextlib import nullcontext
@@ -35,6 +36,7 @@ def taken(step: TrainingStep, batch: Batch) -> tuple[float, int]:
 
 
 def main() -> None:
+    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
     torch.set_num_threads(1)
     for name, (tasks, images, size) in CASES.items():
         batch = random_batch(images, size, tasks)

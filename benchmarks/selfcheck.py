@@ -4,6 +4,7 @@
 from the cache, on one thread. Times are processor seconds, which other programs disturb less than those of a clock.
 """
 
+import argparse
 import os
 import tempfile
 import time
@@ -37,6 +38,7 @@ def checked(name: str, size: tuple[int, int], options: dict[str, object]) -> tup
 
 
 def main() -> None:
+    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
     torch.set_num_threads(1)
     print("| network | image | s, first | s, cached | layers that are wrong |\n|---|---|---|---|---|")
     for name, size, options in NETWORKS:

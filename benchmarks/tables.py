@@ -6,6 +6,7 @@ replaces what stands between ``<!-- result: NAME -->`` and ``<!-- end -->``. ``t
 document and its results differ. Benchmarks print their tables with the functions here.
 """
 
+import argparse
 import re
 import statistics
 from collections.abc import Callable, Mapping, Sequence
@@ -555,6 +556,7 @@ def render(text: str) -> str:
 
 
 if __name__ == "__main__":
+    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
     for document in DOCUMENTS:
         before = document.read_text("utf-8")
         if (after := render(before)) != before:

@@ -3,6 +3,7 @@
 ``python docs/generate_metrics.py`` replaces what stands between ``<!-- metrics: NAME -->`` and ``<!-- end -->``.
 """
 
+import argparse
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -62,4 +63,5 @@ def render(page: str) -> str:
 
 
 if __name__ == "__main__":
+    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
     PAGE.write_text(render(PAGE.read_text("utf-8")), "utf-8")

@@ -6,6 +6,7 @@ Labels are those of the streets that ``benchmarks/experiments.py`` validates on,
 and in log metres (``tables.METRES_AND_LOG``), added up over seeds, where its result has them.
 """
 
+import argparse
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -75,5 +76,6 @@ def draw(edges: Counts, true: Counts, predicted: Mapping[str, Counts]) -> Figure
 
 
 if __name__ == "__main__":
+    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
     draw(*labels(80), predictions()).savefig(OUT, metadata={"Date": None})
     print(OUT.relative_to(ROOT))

@@ -1,6 +1,6 @@
 """Makes the images of the README: ``python docs/pictures.py RUN`` from the run of ``taskscape demo``."""
 
-import sys
+import argparse
 from pathlib import Path
 
 import numpy as np
@@ -70,7 +70,10 @@ def styles() -> Image.Image:
 
 
 if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("run", metavar="RUN", type=Path, help="folder of the run")
+    run = parser.parse_args().run
     OUT.mkdir(exist_ok=True)
     styles().save(OUT / "styles.jpg", quality=85)
     streets().save(OUT / "streets.jpg", quality=88)
-    predictions(Path(sys.argv[1])).save(OUT / "demo.jpg", quality=90)
+    predictions(run).save(OUT / "demo.jpg", quality=90)

@@ -210,3 +210,16 @@ def test_the_reference_links_every_paper(room: str) -> None:
         (row,) = re.findall(rf"^\| `{name}` \|.*$", page, re.MULTILINE)
         assert config.link in row
         assert getattr(config, "paper", "") in row
+
+
+def test_scripts_read_their_arguments() -> None:
+    """So that ``--help`` tells what a script does, and a word that it does not take is an error, before any work."""
+    scripts = [
+        *ROOT.glob("benchmarks/*.py"),
+        *ROOT.glob(".ci/*.py"),
+        *ROOT.glob("docs/*.py"),
+    ]
+    run = [path for path in scripts if '__name__ == "__main__"' in path.read_text("utf-8")]
+    assert run and not [
+        path.name for path in run if not re.search(r"parse_args\(|tyro\.cli\(", path.read_text("utf-8"))
+    ]
