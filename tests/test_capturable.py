@@ -175,7 +175,7 @@ def cases() -> Iterator[Task]:
         yield from (Depth(representation, loss=loss) for loss in (L1(), SSIM(), SILog(), SILog(per_image=False)))
 
 
-@pytest.mark.parametrize("task", cases(), ids=lambda task: f"{task.name} {task.loss}")
+@pytest.mark.parametrize("task", list(cases()), ids=lambda task: f"{task.name} {task.loss}")
 def test_losses(task: Task) -> None:
     step_on_device(TinyConfig(), {task.name: task})
 

@@ -453,3 +453,16 @@ def test_shapes_that_would_be_broadcast_are_refused(loss):
         loss(prediction, target.value, target.valid.unsqueeze(1))
     with pytest.raises(ValueError, match="its own mask"):
         loss(prediction, target, target.valid)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
+@every_loss
+def test_a_gpu_gives_the_same(loss):
+    prediction, target = example(loss)
+    found = []
+    for device in ("cpu", "cuda"):
+        x = prediction.to(device).requires_grad_()
+        y = mean(loss, x, Target(*(part.to(device) for part in target)))
+        y.backward()
+        found.append((y.detach().cpu(), x.grad.cpu()))
+    torch.testing.assert_close(*found)

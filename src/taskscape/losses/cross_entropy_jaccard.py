@@ -53,7 +53,7 @@ class CrossEntropyJaccard(WeightedClassLoss):
             weights = wide.new_ones(classes)
         self._check_count(len(weights), classes)
         entropy, both, predicted, *_ = _Sums.apply(prediction, ids, valid, weights, added, self.label_smoothing)
-        labels = torch.zeros_like(predicted).index_add(0, ids.flatten(), valid.flatten().to(predicted.dtype))
+        labels = _add_by_class(torch.zeros_like(predicted), ids, valid.to(predicted.dtype))
         normalizer = (weights[ids] * valid).sum()
         return LossTerm(torch.cat([entropy.unsqueeze(0), both, predicted, labels]), normalizer)
 
@@ -92,7 +92,7 @@ class _Sums(torch.autograd.Function):
                 entropy = entropy - smoothing / len(weights) * (weights * _per_class(logarithm, counts)).sum()
             probability = logarithm.exp()
             right = probability.gather(1, at).squeeze(1) * counts
-            both = both.index_add(0, labels.flatten(), right.flatten())
+            both = _add_by_class(both, labels, right)
             predicted = predicted + _per_class(probability, counts)
             probabilities.append(probability)
         return entropy, both, predicted, *probabilities
@@ -116,16 +116,16 @@ class _Sums(torch.autograd.Function):
             at, counts = labels.unsqueeze(1), some.to(probability.dtype)
             share = (1 - ctx.smoothing) * weights[labels] * counts * of_entropy
             right = probability.gather(1, at).squeeze(1) * counts * of_both[labels]
-            mean = F.conv2d(probability, of_predicted[None, :, None, None]).squeeze(1) * counts + right
+            mean = _over_classes(probability, of_predicted) * counts + right
             both = ctx.smoothing * weights.mean() * counts * of_entropy + share - mean
             gradient = (of_predicted[:, None, None] * counts.unsqueeze(1) + both.unsqueeze(1)) * probability
-            gradient = gradient.scatter_add(1, at, (right - share).unsqueeze(1))
+            gradient.scatter_add_(1, at, (right - share).unsqueeze(1))
             if ctx.smoothing:
                 each = ctx.smoothing / len(weights) * of_entropy * weights
-                gradient = gradient - each[:, None, None] * counts.unsqueeze(1)
+                gradient -= each[:, None, None] * counts.unsqueeze(1)
             gradient = gradient.to(ctx.dtype)
             parts.append(gradient.permute(0, 2, 3, 1).contiguous() if ctx.channels_last else gradient)
-        whole = torch.cat(parts)
+        whole = torch.cat(parts) if len(parts) > 1 else parts[0]
         return whole.permute(0, 3, 1, 2) if ctx.channels_last else whole, None, None, None, None, None
 
 
@@ -138,3 +138,19 @@ def _parts(*tensors: Tensor) -> Iterator[tuple[Tensor, ...]]:
 
 def _per_class(maps: Tensor, valid: Tensor) -> Tensor:
     return (maps * valid.unsqueeze(1)).sum((0, 2, 3))
+
+
+def _add_by_class(sums: Tensor, ids: Tensor, values: Tensor) -> Tensor:
+    """Return the sums, (C,), with the values, (B, H, W), of the pixels of each class added."""
+    if values.device.type == "cpu":
+        return sums.index_add(0, ids.flatten(), values.flatten())
+    # A GPU would add millions of pixels to a few numbers one after the other, in any order.
+    classes = torch.arange(len(sums), device=ids.device)[:, None, None]
+    return sums + torch.where(ids.unsqueeze(1) == classes, values.unsqueeze(1), 0.0).sum((0, 2, 3))
+
+
+def _over_classes(maps: Tensor, weights: Tensor) -> Tensor:
+    """Return Σ weight · map over the classes, (B, H, W)."""
+    if maps.device.type == "cpu":
+        return F.conv2d(maps, weights[None, :, None, None]).squeeze(1)
+    return (maps * weights[:, None, None]).sum(1)  # a convolution would round to 10 bits there (TF32)

@@ -45,16 +45,17 @@ class SILog(Loss):
 
         Without ``per_image``: (Σε, Σε²) over the valid pixels, and their number. ``prediction`` is (B, 1, H, W) metres.
         """
-        valid = target.valid
+        valid, invalid = target.valid, ~target.valid
         prediction = at_least_float32(prediction)
-        error = self._log(target.value.to(prediction.dtype), valid) - self._log(prediction, valid)
+        error = self._log(target.value.to(prediction.dtype), invalid) - self._log(prediction, invalid)
         if not self.per_image:
             return LossTerm(torch.stack([error.sum(), error.square().sum()]), valid.sum())
-        pixels = valid.sum((1, 2)).clamp(min=1)
+        counts = valid.sum((1, 2))
+        pixels = counts.clamp(min=1)
         mean = error.sum((1, 2)) / pixels
-        squares = (error - mean[:, None, None]).masked_fill(~valid, 0.0).square()
+        squares = (error - mean[:, None, None]).masked_fill(invalid, 0.0).square()
         variance = squares.sum((1, 2)) / pixels
-        return LossTerm((variance + self.gamma * mean.square()).sum(), valid.any(2).any(1).sum())
+        return LossTerm((variance + self.gamma * mean.square()).sum(), (counts > 0).sum())
 
     @override
     def finish(self, mean: Tensor) -> Tensor:
@@ -64,6 +65,6 @@ class SILog(Loss):
             mean = (second - first.square()).clamp(min=0) + self.gamma * first.square()
         return (mean + self.eps).sqrt()
 
-    def _log(self, metres: Tensor, valid: Tensor) -> Tensor:
-        """Return the logarithm, (B, H, W), and 0 where it is not valid."""
-        return metres.squeeze(1).masked_fill(~valid, 1.0).clamp(min=self.eps).log()
+    def _log(self, metres: Tensor, invalid: Tensor) -> Tensor:
+        """Return the logarithm, (B, H, W), and 0 where it is invalid."""
+        return metres.squeeze(1).masked_fill(invalid, 1.0).clamp(min=self.eps).log()

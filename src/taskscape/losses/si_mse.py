@@ -32,6 +32,6 @@ class ScaleInvariantMSE(Loss):
         products, squares = ((x * prediction).sum((1, 2, 3), keepdim=True) for x in (value, prediction))
         # At the minimum the loss does not change with α: it needs no gradient.
         scale = (products / squares.clamp(min=1e-12)).detach()
-        pixels = target.valid.sum((1, 2)).clamp(min=1) * value.shape[1]
-        errors = (value - scale * prediction).square().sum((1, 2, 3)) / pixels
-        return LossTerm(errors.sum(), target.valid.any(2).any(1).sum())
+        counts = target.valid.sum((1, 2))
+        errors = (value - scale * prediction).square().sum((1, 2, 3)) / (counts.clamp(min=1) * value.shape[1])
+        return LossTerm(errors.sum(), (counts > 0).sum())
