@@ -13,9 +13,12 @@ import pytest
 import yaml
 from PIL import Image
 
+from taskscape import cli
 from taskscape.cli import main
 from taskscape.commands import COMMANDS
 from taskscape.commands.recipes import recipes
+from taskscape.errors import Interrupted
+from taskscape.imports import quick_imports
 from taskscape.models import NAMES
 from taskscape.runs import Experiment
 from taskscape.serialization import load_name, parse
@@ -440,6 +443,7 @@ def test_a_full_disk(here: Path, capsys: pytest.CaptureFixture[str], monkeypatch
         ("evaluate run", "taskscape.runs.evaluate", "start the same command again"),
         ("predict run my.py --out out", "taskscape.inference.predict.load", "finished images in out are kept"),
         ("report run", "taskscape.report.write_report", "run is as it was"),
+        ("export run --to torch --out out", "taskscape.export.export", "out is as it was; start the same command"),
         ("compare a b --out x.html", "taskscape.report.write_comparison", "nothing was written"),
     ],
 )
@@ -475,6 +479,40 @@ def test_interrupting_synth_keeps_the_streets(here: Path) -> None:
     message = interrupt_once(process, (here / "out" / "train" / "rgb" / "000003.jpg").exists)
     assert message.endswith("the streets in out are kept; the same command continues")
     assert len(list((here / "out").rglob("*.part"))) <= 2  # what a process was writing when it was ended
+
+
+def test_interrupts_wait_for_imports() -> None:
+    """Where torch's C++ runs Python, an error of Python ends the process with a crash."""
+    done = []
+    for signum, error in ((signal.SIGINT, KeyboardInterrupt), (signal.SIGTERM, Interrupted)):
+        before = signal.signal(signum, signal.default_int_handler if signum == signal.SIGINT else cli._terminate)
+        try:
+            with pytest.raises(error), quick_imports():
+                signal.raise_signal(signum)
+                done.append(signum)
+            assert signal.getsignal(signum) in (signal.default_int_handler, cli._terminate)
+        finally:
+            signal.signal(signum, before)
+    assert done == [signal.SIGINT, signal.SIGTERM]
+
+
+@pytest.mark.parametrize("closed", [(0,), (1,), (2,), (0, 1, 2)])
+def test_closed_streams_lead_nowhere(closed: tuple[int, ...]) -> None:
+    """A shell closes them with ``>&-``; a file that is opened first would get what is printed."""
+    script = "\n".join(
+        [
+            "import os, sys",
+            f"for number in {closed}: os.close(number)",
+            f"for number in {closed}: setattr(sys, ('stdin', 'stdout', 'stderr')[number], None)",
+            "from taskscape.cli import main",
+            "sys.argv = ['taskscape', 'recipes']",
+            "main()",
+            "assert all(os.path.samestat(os.fstat(n), os.stat(os.devnull)) for n in " + f"{closed})",
+            "sys.exit(7)",
+        ]
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert done.returncode == 7 and not done.stderr and bool(done.stdout) == (1 not in closed)
 
 
 def test_a_closed_pipe_is_no_error() -> None:

@@ -26,6 +26,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     129 by SIGHUP.
     """
     if arguments is None:
+        _open_closed_streams()
         _start_again_in_utf_8()
     _replace_characters()
     arguments = list(sys.argv[1:] if arguments is None else arguments)
@@ -51,6 +52,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
             raise
         _complain(f"[bold red]error:[/] {_escaped(error)}")
         sys.exit(code)
+
+
+def _open_closed_streams() -> None:
+    """Let what the shell closed (``>&-``) lead nowhere: the next file that is opened would take its place."""
+    for number, (name, mode) in enumerate({"stdin": "r", "stdout": "w", "stderr": "w"}.items()):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest number
+        if getattr(sys, name) is None:
+            setattr(sys, name, os.fdopen(number, mode, encoding="utf-8", closefd=False))
 
 
 def _start_again_in_utf_8() -> None:

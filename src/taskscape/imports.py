@@ -1,12 +1,15 @@
 """Imports of what is large, torch and timm, in the time that they need."""
 
 import gc
+import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import import_module
 from types import ModuleType
 from typing import Any
+
+from taskscape.errors import signals_noted
 
 _COMPILER = "torch._dynamo.utils"
 
@@ -16,16 +19,20 @@ def quick_imports() -> Iterator[None]:
     """Import without Python's search for garbage, which goes through all that was imported again and again.
 
     It takes a quarter of the time of importing torch and timm, and finds nothing. What was imported stays, so that it
-    is left out of later searches too.
+    is left out of later searches too. Ctrl-C and its like are raised at the end: where torch's C++ imports Python's
+    part, they would end the process with a crash.
     """
     searched = gc.isenabled()
     gc.disable()
     try:
-        yield
+        with signals_noted() as noted:
+            yield
     finally:
         gc.freeze()
         if searched:
             gc.enable()
+    if noted:
+        signal.raise_signal(signal.Signals(noted[0]))
 
 
 @contextmanager

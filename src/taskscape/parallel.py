@@ -14,7 +14,7 @@ from typing import NamedTuple
 import cloudpickle
 import loky
 
-from taskscape.errors import Interrupted, stopping_signals
+from taskscape.errors import Interrupted, signals_noted, stopping_signals
 from taskscape.serialization import user_modules
 
 MOST_THREADS = 1024
@@ -115,7 +115,7 @@ def parallel_map(
     # the standard library's they do not run the caller's script.
     for module in user_modules():
         cloudpickle.register_pickle_by_value(module)  # a fresh process cannot import a user's file by its name
-    with _interrupts_noted() as noted:
+    with signals_noted() as noted:
         pool = loky.ProcessPoolExecutor(min(processes, count), initializer=_start_worker, initargs=(os.getpid(),))
         waiting: deque[Future[object]] = deque()
         try:
@@ -143,22 +143,6 @@ def _result(future: Future[object], noted: list[int]) -> object:
     if noted[0] == signal.SIGINT:
         raise KeyboardInterrupt
     raise Interrupted(f"stopped by {signal.Signals(noted[0]).name}", noted[0])
-
-
-@contextmanager
-def _interrupts_noted() -> Iterator[list[int]]:
-    """Note Ctrl-C and its like: raised where the pool holds a lock that its end takes, they would block it."""
-    noted: list[int] = []
-    if threading.current_thread() is not threading.main_thread():  # signals go to the main thread
-        yield noted
-        return
-    numbers = stopping_signals()
-    before = {number: signal.signal(number, lambda number, frame: noted.append(number)) for number in numbers}
-    try:
-        yield noted
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 @contextmanager

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 import tyro
 
 from taskscape.commands.call import call
-from taskscape.commands.shared import Run, require_run, require_store
+from taskscape.commands.shared import Run, if_interrupted, require_run, require_store
 from taskscape.imports import quick_imports
 
 Format = Literal["onnx", "openvino", "torch", "web"]
@@ -71,17 +71,19 @@ def export(
         from taskscape.export.int8 import Int8
         from taskscape.report.glossary import leading
 
-    done = export_run(
-        run,
-        to,
-        out or Path("exported", to),
-        tasks=tasks,
-        size=size,
-        data=data,
-        confidence=confidence,
-        options={"single": True} if single else {},
-        reduction=Int8(calibrate) if int8 else None,
-    )
+    folder = out or Path("exported", to)
+    with if_interrupted(f"{folder} is as it was; start the same command again"):
+        done = export_run(
+            run,
+            to,
+            folder,
+            tasks=tasks,
+            size=size,
+            data=data,
+            confidence=confidence,
+            options={"single": True} if single else {},
+            reduction=Int8(calibrate) if int8 else None,
+        )
     print(f"{done.path}: {done.bytes / 1e6:.1f} MB")
     for name, parity in done.parity.items():
         print(f"  {name}: {parity}")

@@ -315,6 +315,8 @@ def find_labeler(
             raise ValueError("--outputs belongs to ONNX files: a run knows what it predicts, --tasks chooses of it")
         return NetworkLabeler(model, height=height, tta=tta, device=device)
     if tta:
-        raise ValueError(f"{model}: an ONNX file predicts an image once: leave out --tta")
+        raise ValueError(
+            f"{model}: an ONNX file predicts an image once: leave out --tta, or label with the run that it comes from"
+        )
     check_height(height)
     return OnnxLabeler(Path(model), outputs, height)
