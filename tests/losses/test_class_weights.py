@@ -79,5 +79,5 @@ def test_a_rule_needs_data_and_its_name_is_checked() -> None:
     loss = CrossEntropy(class_weights="median-frequency")
     with pytest.raises(ValueError, match=r"class_weights is 'median-frequency', which needs the labels.*for_data"):
         loss(torch.zeros(3, 4, 1, 4), Target(IDS, VALID))
-    with pytest.raises(ValueError, match=r"'inverse-lg'; did you mean inverse-log"):
+    with pytest.raises(ValueError, match=r"class_weights is 'inverse-lg'.*one of.*'inverse-log'"):
         CrossEntropy(class_weights="inverse-lg")  # type: ignore[arg-type]

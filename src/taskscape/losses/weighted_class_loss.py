@@ -12,8 +12,7 @@ from typing_extensions import override
 from taskscape.batch import Target
 from taskscape.devices import constant
 from taskscape.losses.base import ClassLoss, LossTerm, at_least_float32
-from taskscape.losses.class_weights import RULES, ClassCounts, ClassWeightRule, class_weights
-from taskscape.serialization import nearest
+from taskscape.losses.class_weights import ClassCounts, ClassWeightRule, class_weights
 
 
 @dataclass(frozen=True)
@@ -37,12 +36,8 @@ class WeightedClassLoss(ClassLoss):
         super().__post_init__()
         if not 0 <= self.logit_adjustment <= 1:
             raise ValueError(f"logit_adjustment is {self.logit_adjustment}: it must be from 0 to 1")
-        if isinstance(self.class_weights, str):
-            if self.class_weights not in RULES:
-                raise ValueError(
-                    f"there is no rule of class_weights {self.class_weights!r}{nearest(self.class_weights, RULES)}"
-                )
-        elif not all(0 < weight < math.inf for weight in self.class_weights or ()):
+        weights = () if isinstance(self.class_weights, str) else self.class_weights or ()
+        if not all(0 < weight < math.inf for weight in weights):
             raise ValueError(
                 f"class_weights are {self.class_weights}: each must be positive; "
                 "a class that should not count is marked invalid in the data"
