@@ -19,6 +19,7 @@ from taskscape import files, logs, runs
 from taskscape.cli import main
 from taskscape.data import Store, StoreWriter
 from taskscape.data.sources.streets import Streets
+from taskscape.export import export
 from taskscape.files import atomic_write, writing
 from taskscape.inference.prediction import write_metadata
 from taskscape.modalities import Depth
@@ -291,6 +292,43 @@ def test_the_file_in_the_way_is_named(tmp_path: Path) -> None:
     (tmp_path / "page.html").mkdir()
     with pytest.raises(OSError, match=r"a folder is in its place: move it away and continue$"):
         atomic_write(tmp_path / "page.html", "")
+
+
+@pytest.fixture
+def small_files() -> Iterator[None]:
+    """The system refuses files of more than 2 KB."""
+    resource = pytest.importorskip("resource", reason="this system has no such limits")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (2048, before[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def test_an_exported_file_that_cannot_be_written_leaves_nothing(
+    store: Path, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    """Torch's own writer of files would end the process."""
+    runs.train(experiment(store, epochs=1), tmp_path / "run", quiet=True)
+    request.getfixturevalue("small_files")
+    with pytest.raises(OSError, match=r"could not write .*model\.pt2: File too large; raise the limit on the size"):
+        export(tmp_path / "run", "torch", tmp_path / "out", size=(32, 64))
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("name", ["sheet.png", "SHEET.JPG"])
+def test_a_contact_sheet_is_written_whole_or_not_at_all(
+    name: str, store: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], request: pytest.FixtureRequest
+) -> None:
+    main(["data", "show", str(store), "--out", str(tmp_path / name)])
+    before = (tmp_path / name).read_bytes()
+    request.getfixturevalue("small_files")
+    with pytest.raises(SystemExit):
+        main(["data", "show", str(store), "--out", str(tmp_path / name)])
+    assert "the file as it was before is kept" in capsys.readouterr().err
+    assert (tmp_path / name).read_bytes() == before and [one.name for one in tmp_path.iterdir()] == [name]
+    with pytest.raises(SystemExit):
+        main(["data", "show", str(store), "--out", str(tmp_path / "sheet.psd")])
+    assert "no image that can be written has this ending; call it sheet.png" in capsys.readouterr().err
 
 
 def test_an_empty_part_in_the_folder_of_a_store_is_no_store(tmp_path: Path) -> None:

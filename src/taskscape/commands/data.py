@@ -1,5 +1,6 @@
 """``taskscape data``."""
 
+import io
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -186,11 +187,13 @@ def _show(folder: Path, path: Path, images: int) -> None:
     from PIL import Image
 
     from taskscape.data.contact_sheet import contact_sheet
-    from taskscape.files import writing
+    from taskscape.files import atomic_write, writing
 
-    if path.suffix.lower() not in Image.registered_extensions():
-        raise ValueError(f"--out {path}: no image has this ending; call it {path.stem}.png")
-    sheet = Image.fromarray(contact_sheet(folder, images))
+    form = Image.registered_extensions().get(path.suffix.lower())
+    if form not in Image.SAVE:
+        raise ValueError(f"--out {path}: no image that can be written has this ending; call it {path.stem}.png")
+    content = io.BytesIO()
+    Image.fromarray(contact_sheet(folder, images)).save(content, form)
     with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        sheet.save(path)
+    atomic_write(path, content.getbuffer())

@@ -1,5 +1,6 @@
 """A file of torch.export, ``model.pt2``: ``torch.export.load(file).module()(image)`` in Python, torch alone."""
 
+import io
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,7 +18,9 @@ OPTIONS: Mapping[str, Any] = {}
 
 def write(job: Job, path: Path) -> None:
     """Write the file; the names of outputs and what is known of them stand in it as ``taskscape.json``."""
-    torch.export.save(job.program, path, extra_files={"taskscape.json": json.dumps(job.about)})
+    content = io.BytesIO()  # into a file of its own torch ends the process where the disk is full
+    torch.export.save(job.program, content, extra_files={"taskscape.json": json.dumps(job.about)})
+    path.write_bytes(content.getbuffer())
 
 
 def opened(path: Path) -> Compute:
