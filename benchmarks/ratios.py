@@ -2,6 +2,7 @@
 
     python benchmarks/ratios.py             # all four, a few minutes; or name some
     python benchmarks/ratios.py --check     # compares with benchmarks/results/ratios.json, and ends with 1 where worse
+    python benchmarks/ratios.py --device cuda               # on a GPU, all but step
 
 ``step``: a training step against its convolutions and linear layers alone, which no step can be quicker than.
 ``loading``: an image of a batch out of a packed store, augmented, against torch's DataLoader with four workers that
@@ -11,10 +12,14 @@ forward passes.
 
 All in processor time of one thread, that of worker processes included, in turns, medians (of ``step`` the least): other
 work of the machine changes it little. Ratios are those of this machine.
+
+On a GPU times are those of the wall once it is done: batches are on the GPU then, those of DataLoader copied there from
+pinned memory, and batches for evaluation have 32 images. ``gpu_speed.py`` has steps.
 """
 
 import argparse
 import json
+import math
 import resource
 import sys
 import tempfile
@@ -46,13 +51,13 @@ from taskscape.machine import processor
 from taskscape.models import DeeplabJointConfig
 from taskscape.runs import Experiment, environment
 from taskscape.runs.fastest import as_in, trial_step
+from taskscape.training.captured import WARM_UP
 from taskscape.training.freed_memory import freed_memory_kept
 from taskscape.training.precision import autocast
 from taskscape.training.ways import Way
 
 CPU = torch.device("cpu")
 WAY = Way("bf16", channels_last=True)
-RESULT = RESULTS / "ratios.json"
 WORSE = 1.25
 """A ratio that is worse by this factor than the one that was kept is a slowdown."""
 
@@ -65,18 +70,22 @@ TRANSFORMS = v2.Compose(
 """The same, of torchvision, but for depth, which its zoom leaves as it is."""
 
 
-def in_turns(calls: Mapping[str, Callable[[], object]], rounds: int = 5) -> dict[str, float]:
-    """Return the median processor time of each call in seconds."""
-    return seconds_of(calls, CPU, rounds=rounds, warm_up=1, clock=time.process_time)
+def in_turns(
+    calls: Mapping[str, Callable[[], object]], device: torch.device = CPU, rounds: int = 5
+) -> dict[str, float]:
+    """Return the median processor time of each call in seconds; on a GPU, that of the wall, graphs captured before."""
+    if device.type == "cpu":
+        return seconds_of(calls, device, rounds=rounds, warm_up=1, clock=time.process_time)
+    return seconds_of(calls, device, rounds=4 * rounds, warm_up=1 + WARM_UP)
 
 
 # -- step --------------------------------------------------------------------------------------------------------------
 
 
 @freed_memory_kept(CPU)  # as while a run is trained
-def step() -> dict[str, Any]:
+def step(device: torch.device) -> dict[str, Any]:
     """Measure whole steps of ``joint``, and its convolutions alone."""
-    experiment, batch = met(recipes.joint(), images=16)
+    experiment, batch = met(recipes.joint(), device, images=16)
     whole, own = trial_step(experiment, WAY, batch), as_in(WAY, batch)
     roofs, steps = [], []
     for _ in range(2):
@@ -91,14 +100,16 @@ def step() -> dict[str, Any]:
     }
 
 
-def met(experiment: Experiment, images: int, size: tuple[int, int] | None = None) -> tuple[Experiment, Batch]:
+def met(
+    experiment: Experiment, device: torch.device, images: int, size: tuple[int, int] | None = None
+) -> tuple[Experiment, Batch]:
     """Return an experiment that knows its data, and a batch of them."""
     assert isinstance(experiment.data, Streets)
     data = replace(experiment.data, train=images, val=2, size=size or experiment.data.size)
     experiment = replace(experiment, data=data, batch_size=images)
     store = data.open()["train"]
     experiment = experiment.for_data(store)
-    return experiment, next(experiment.loader(store, CPU, training=True).epoch(0))
+    return experiment, next(experiment.loader(store, device, training=True).epoch(0))
 
 
 # -- loading -----------------------------------------------------------------------------------------------------------
@@ -138,12 +149,14 @@ def write_files(store: Store, folder: Path) -> None:
             Image.fromarray(np.ascontiguousarray(array)).save(folder / part / f"{index}.png")
 
 
-def loading(images: int = 64, batch_size: int = 8, repeats: int = 3) -> dict[str, Any]:
+def loading(device: torch.device, images: int = 64, batch_size: int = 8) -> dict[str, Any]:
     """Measure batches of 128x256 with segmentation and depth, augmented alike."""
-    experiment, _ = met(recipes.joint(), images, (128, 256))
+    on_gpu = device.type == "cuda"
+    repeats = 8 if on_gpu else 3
+    experiment, _ = met(recipes.joint(), device, images, (128, 256))
     store = experiment.data.open()["train"]
-    loader = Loader(store, experiment.tasks, batch_size, CPU, augmentation=AUGMENTATION, shuffle=True)
-    plain = Loader(store, experiment.tasks, batch_size, CPU, shuffle=True)
+    loader = Loader(store, experiment.tasks, batch_size, device, augmentation=AUGMENTATION, shuffle=True)
+    plain = Loader(store, experiment.tasks, batch_size, device, shuffle=True)
 
     def ours(of: Loader) -> None:
         for epoch in range(repeats):
@@ -155,21 +168,22 @@ def loading(images: int = 64, batch_size: int = 8, repeats: int = 3) -> dict[str
         files = Files(Path(folder), images, repeats)
 
         def theirs() -> None:
-            for _ in DataLoader(files, batch_size, shuffle=True, num_workers=4, drop_last=True):
-                pass
+            for batch in DataLoader(files, batch_size, shuffle=True, num_workers=4, drop_last=True, pin_memory=on_gpu):
+                for x in batch:
+                    x.to(device, non_blocking=True)
 
         calls: dict[str, Callable[[], object]] = {
             "DataLoader": theirs,
             "store": partial(ours, loader),
             "store, not augmented": partial(ours, plain),
         }
-        processor_seconds = seconds_of(calls, CPU, rounds=5, warm_up=1, clock=_with_workers)
-        wall = seconds_of(calls, CPU, rounds=3, warm_up=0)
+        wall = seconds_of(calls, device, rounds=3, warm_up=1 if on_gpu else 0)
+        seconds = wall if on_gpu else seconds_of(calls, device, rounds=5, warm_up=1, clock=_with_workers)
     each = images * repeats
     return {
-        "seconds": {name: seconds / each for name, seconds in processor_seconds.items()},
-        "wall": {name: seconds / each for name, seconds in wall.items()},
-        "ratio": processor_seconds["store"] / processor_seconds["DataLoader"],
+        "seconds": {name: time / each for name, time in seconds.items()},
+        "wall": {name: time / each for name, time in wall.items()},
+        "ratio": seconds["store"] / seconds["DataLoader"],
     }
 
 
@@ -182,22 +196,22 @@ def _with_workers() -> float:
 # -- together ----------------------------------------------------------------------------------------------------------
 
 
-def together() -> dict[str, Any]:
+def together(device: torch.device) -> dict[str, Any]:
     """Measure ``joint`` against one network for each of its tasks: steps, and predictions of a batch."""
-    both, batch = met(recipes.joint(), images=8)
+    both, batch = met(recipes.joint(), device, images=8)
     experiments = {
         "both": both,
         **{name: replace(both, tasks={name: task}) for name, task in both.tasks.items()},
     }
     steps = {name: trial_step(experiment, WAY, batch) for name, experiment in experiments.items()}
     own = as_in(WAY, batch)
-    trained = in_turns({name: partial(one, own, 0) for name, one in steps.items()})
+    trained = in_turns({name: partial(one, own, 0) for name, one in steps.items()}, device)
 
     def predict(network: Any) -> None:
-        with torch.no_grad(), autocast(CPU, WAY.precision):
+        with torch.no_grad(), autocast(device, WAY.precision):
             network(own.image)
 
-    predicted = in_turns({name: partial(predict, one.network.eval()) for name, one in steps.items()})
+    predicted = in_turns({name: partial(predict, one.network.eval()) for name, one in steps.items()}, device)
     return {
         "seconds": {
             f"{what}, {name}": t for what, of in (("step", trained), ("batch", predicted)) for name, t in of.items()
@@ -210,18 +224,19 @@ def together() -> dict[str, Any]:
 # -- evaluation --------------------------------------------------------------------------------------------------------
 
 
-def evaluation() -> dict[str, Any]:
+def evaluation(device: torch.device) -> dict[str, Any]:
     """Measure a pass over batches with every metric of three tasks, and the forward passes alone."""
     recipe = replace(recipes.three_tasks(), network=DeeplabJointConfig(encoder="resnet34"))
-    experiment, _ = met(recipe, 16, (128, 256))
+    batch_size = 8 if device.type == "cpu" else 32
+    experiment, _ = met(recipe, device, 2 * batch_size, (128, 256))
     store = experiment.data.open()["train"]
-    experiment = replace(experiment, batch_size=8, channels_last=True)
-    loader = experiment.loader(store, CPU, training=False)
+    experiment = replace(experiment, batch_size=batch_size, channels_last=True)
+    loader = experiment.loader(store, device, training=False)
     batches = list(loader.epoch(0))
     network = trial_step(experiment, WAY, batches[0]).network.eval()
 
     def forward(image: Tensor) -> Any:
-        with torch.no_grad(), autocast(CPU, WAY.precision):
+        with torch.no_grad(), autocast(device, WAY.precision):
             return network(image)
 
     def alone() -> None:
@@ -229,19 +244,20 @@ def evaluation() -> dict[str, Any]:
             forward(batch.image)
 
     def every(of: Callable[[], Iterator[Batch]]) -> None:
-        evaluate(forward, experiment.tasks, of(), CPU)
+        evaluate(forward, experiment.tasks, of(), device)
 
     seconds = in_turns(
         {
             "forward passes": alone,
             "with every metric": partial(every, lambda: iter(batches)),
             "with every metric, read from the store": partial(every, lambda: loader.epoch(0)),
-        }
+        },
+        device,
     )
     return {"seconds": seconds, "ratio": seconds["with every metric"] / seconds["forward passes"]}
 
 
-PARTS: dict[str, Callable[[], dict[str, Any]]] = {
+PARTS: dict[str, Callable[[torch.device], dict[str, Any]]] = {
     "step": step,
     "loading": loading,
     "together": together,
@@ -264,24 +280,34 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("parts", nargs="*", metavar="PART", help=f"{', '.join(PARTS)}; by default all")
     parser.add_argument("--check", action="store_true", help="compare with the result that is kept, and keep nothing")
+    parser.add_argument("--device", default="cpu", choices=("cpu", "cuda"))
+    parser.add_argument("--seconds", type=float, default=math.inf, help="begin no part after so long")
+    parser.add_argument("--json", type=Path, help="the result, by default the file in results/")
     arguments = parser.parse_args()
-    parts = arguments.parts or list(PARTS)
-    kept: dict[str, Any] = json.loads(RESULT.read_text("utf-8")) if RESULT.exists() else {}
+    device = torch.device(arguments.device)
+    on_gpu = device.type == "cuda"
+    result: Path = arguments.json or RESULTS / f"ratios{'_gpu' if on_gpu else ''}.json"
+    parts = arguments.parts or [name for name in PARTS if not (on_gpu and name == "step")]
+    kept: dict[str, Any] = json.loads(result.read_text("utf-8")) if result.exists() else {}
     if unknown := [name for name in parts if name not in PARTS]:
         parser.error(f"there is no part {unknown[0]!r}, only {', '.join(PARTS)}")
     if arguments.check and (missing := [name for name in parts if name not in kept]):
         parser.error(f"nothing is kept to compare with: run `python benchmarks/ratios.py {' '.join(missing)}`")
+    until = time.monotonic() + arguments.seconds
     torch.set_num_threads(1)
     slower = []
     for name in parts:
-        found = PARTS[name]()
+        if time.monotonic() > until:
+            print(f"{name}: no time was left", flush=True)
+            continue
+        found = PARTS[name](device)
         print(f"{name}: {json.dumps(found)}", flush=True)
         if arguments.check:
             slower += compared(name, kept[name], found)
             continue
         kept[name] = found
-        kept["environment"] = environment(CPU) | {"processor": processor()}
-        RESULT.write_text(json.dumps(kept, indent=1) + "\n", "utf-8")
+        kept["environment"] = environment(device) | {"processor": processor()}
+        result.write_text(json.dumps(kept, indent=1) + "\n", "utf-8")
     if slower:
         sys.exit("slower than before: " + "; ".join(slower))
 
