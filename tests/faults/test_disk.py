@@ -283,6 +283,14 @@ def test_a_file_in_the_place_of_a_folder_is_named_before_any_work(
     assert (tmp_path / "file").read_text() == "mine"
 
 
+def test_another_place_is_proposed_for_the_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TASKSCAPE_CACHE", str(tmp_path / "cache"))
+    for place, said in (("cache", True), ("elsewhere", False)):
+        with pytest.raises(OSError, match="Permission denied; allow") as caught, writing(tmp_path / place / "it"):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        assert (", or set TASKSCAPE_CACHE to another folder and continue" in str(caught.value)) == said
+
+
 def test_the_file_in_the_way_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(OSError, match=r"could not write .*page\.html: .*/file is a file, not a folder: choose another"):

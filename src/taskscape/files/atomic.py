@@ -116,9 +116,18 @@ def writing(path: Path) -> Iterator[None]:
         if error.errno in (errno.ENOTDIR, errno.EEXIST):
             file = next((parent for parent in path.parents if parent.is_file()), None)
             remedy = f"{file} is a file, not a folder: choose another folder" if file else remedy
+        if remedy and _is_cached(path):
+            remedy += ", or set TASKSCAPE_CACHE to another folder"
         kept = "; the file as it was before is kept" if os.path.lexists(path) and not path.is_dir() else ""
         what_helps = f"; {remedy} and continue" if remedy else ""
         raise OSError(error.errno, f"could not write {path}: {error.strerror or error}{what_helps}{kept}") from error
+
+
+def _is_cached(path: Path) -> bool:
+    """Return whether a path is in the folder for what can be made again."""
+    with suppress(ValueError):
+        return path.absolute().is_relative_to(cache_folder().absolute())
+    return False
 
 
 def cache_folder() -> Path:
