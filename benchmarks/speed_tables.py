@@ -1,4 +1,6 @@
-"""The tables of docs/performance.md: of ``against_originals.py``, ``ratios.py``, ``inference.py`` and ``growth.py``."""
+"""The tables of docs/performance.md, of ``against_originals.py``, ``ratios.py``, ``inference.py``, ``growth.py`` and
+``stacked.py``; those of a GPU are made where there are results.
+"""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -178,6 +180,74 @@ def growth() -> str:
     return table(["with", "from … to", "exponent of time", "exponent of memory"], rows, texts=2)
 
 
+NOT_MEASURED = "It was not measured yet."
+
+
+def originals_on_gpu() -> str:
+    """A row per step that was compared with the authors' code on a GPU."""
+    rows = []
+    for name, of in _results("against_originals_gpu").items():
+        if "seconds" not in of:
+            rows.append([name, f"failed: {of['failed']}", *("–" for _ in range(6))])
+            continue
+        ways = ("published", "bf16 and channels last", "ours without graphs", "ours")
+        milliseconds = [f"{1000 * of['seconds'][way]:.1f}" for way in ways]
+        graphs = of.get("graphs", "no: of this method there are none")
+        is_captured = "yes" if graphs == "captured" else graphs
+        rows.append([name, is_captured, *milliseconds, f"{of['ratio']:.1f}", f"{of['to bf16']:.1f}"])
+    head = ["step, ms", "ours as a graph", "published", "theirs with bf16 and channels last", "ours without graphs"]
+    return table([*head, "ours", "ratio", "to their bf16"], rows, texts=2) if rows else NOT_MEASURED
+
+
+def inference_on_gpu() -> str:
+    """A row per network: milliseconds of an image, and images a second of a batch, on a GPU."""
+    rows = []
+    for name, of in _results("inference_gpu").get("rows", {}).items():
+        seconds, many = of["seconds"], of["images a second"]
+        cells = [f"{1000 * seconds[way]:.2f}" if way in seconds else "–" for way in ("fp32", "bf16", "graph")]
+        cells += [f"{many[way]:,.0f}" if way in many else "–" for way in ("bf16", "graph")]
+        rows.append([f"`{name}`", *cells])
+    head = ["network", "fp32, ms", "bf16, ms", "bf16 as a graph, ms", "images a second, bf16", "as a graph"]
+    return table(head, rows) if rows else NOT_MEASURED
+
+
+def ratios_on_gpu() -> str:
+    """A row per ratio on a GPU, with its goal."""
+    found = _results("ratios_gpu")
+    rows = []
+    if "loading" in found:
+        of = found["loading"]
+        each = 1000 * of["seconds"]["store"]
+        ratio, goal = 1 / of["ratio"], 10
+        work = (
+            f"an augmented image of a batch, on the GPU ({each:.2f} ms), against DataLoader with four workers on files"
+        )
+        rows.append([work, f"{goal}×", f"{ratio:.1f}×", _reached(ratio >= goal)])
+    if "together" in found:
+        of = found["together"]
+        both = [1 / of[what] for what in ("ratio", "ratio of predictions")]
+        work = "both tasks from one network, against two networks: training and prediction"
+        rows.append([work, "1.7×", " and ".join(f"{x:.2f}×" for x in both), _reached(min(both) >= 1.7)])
+    if "evaluation" in found:
+        ratio = found["evaluation"]["ratio"]
+        work = "evaluation with every metric of three tasks, against the forward passes alone"
+        rows.append([work, "at most 1.1×", f"{ratio:.2f}×", _reached(ratio < 1.105)])
+    return table(["work", "goal", "on the GPU", ""], rows, texts=4) if rows else NOT_MEASURED
+
+
+def stacked_on_gpu() -> str:
+    """A row per network of which several runs were trained at once on a GPU."""
+    rows = []
+    for of in _results("stacked").get("rows", []):
+        if "seconds" not in of:
+            rows.append([of["case"], "–", "–", "–", "–", of["error"]])
+            continue
+        milliseconds = [f"{1000 * of['seconds'][way]:.1f}" for way in ("one", "after another", "stacked")]
+        rows.append([of["case"], *milliseconds, f"{of['against one']:.1f}", ""])
+    head = ["step of 8 runs, ms", "one", "one after the other", "stacked", "stacked, times one", "not measured"]
+    return table(head, rows) if rows else NOT_MEASURED
+
+
 PARTS: dict[str, Callable[[], str]] = {
     "speed-targets": targets,
     "speed-originals": originals,
@@ -186,4 +256,8 @@ PARTS: dict[str, Callable[[], str]] = {
     "speed-inference": inference,
     "speed-memory": step_memory,
     "speed-growth": growth,
+    "speed-originals-gpu": originals_on_gpu,
+    "speed-inference-gpu": inference_on_gpu,
+    "speed-ratios-gpu": ratios_on_gpu,
+    "speed-stacked-gpu": stacked_on_gpu,
 }
