@@ -183,6 +183,12 @@ def growth() -> str:
 NOT_MEASURED = "It was not measured yet."
 
 
+def gpu() -> str:
+    """The GPU of the other tables, and torch."""
+    about = _results("inference_gpu").get("environment")
+    return f"{about['device']}, torch {about['torch'].partition('+')[0]}" if about else "a GPU"
+
+
 def originals_on_gpu() -> str:
     """A row per step that was compared with the authors' code on a GPU."""
     rows = []
@@ -256,6 +262,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "speed-inference": inference,
     "speed-memory": step_memory,
     "speed-growth": growth,
+    "speed-gpu": gpu,
     "speed-originals-gpu": originals_on_gpu,
     "speed-inference-gpu": inference_on_gpu,
     "speed-ratios-gpu": ratios_on_gpu,
