@@ -43,7 +43,7 @@ class _Recording(TorchDispatchMode):
         super().__init__()
         self._operators: list[tuple[Any, Sequence[Any], dict[str, Any], list[Tensor]]] = []
         self._own: set[int] = set()
-        self._before: dict[int, tuple[Tensor, Tensor]] = {}
+        self._before: dict[object, tuple[Tensor, Tensor]] = {}
         self._kept: list[Any] = []
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
@@ -64,13 +64,13 @@ class _Recording(TorchDispatchMode):
 
     def _keep(self, tensors: Any) -> None:
         for x in tensors:
-            place = x.untyped_storage().data_ptr()
-            if place not in self._own and place not in self._before:
+            place = x.data_ptr(), x.shape, x.stride()  # a part of another's memory is one by itself
+            if x.untyped_storage().data_ptr() not in self._own and place not in self._before:
                 self._before[place] = x, x.detach().clone()
 
     def undo(self) -> None:
         with torch.no_grad():
-            for x, before in self._before.values():
+            for x, before in reversed(self._before.values()):
                 x.copy_(before)
 
     def replay(self) -> None:

@@ -16,6 +16,7 @@ from taskscape.losses.l1 import L1
 from taskscape.tasks import Depth
 from taskscape.training.captured import WARM_UP, CapturedSteps, CudaGraphs, Graphs
 from taskscape.training.optimization import AdamConfig, AdamWConfig, OptimizerConfig, SGDConfig
+from taskscape.training.stack import Stack
 from taskscape.training.step import TrainingStep
 from taskscape.weighting import DWAConfig, FixedConfig, PCGradConfig, UncertaintyConfig, WeightingConfig
 from test_step import batch, parameters, training_step, without_labels
@@ -43,7 +44,7 @@ def captured(step: TrainingStep, graphs: Graphs | None = None) -> TrainingStep:
     """Let a step be captured; on a CPU it does not read the norm of the gradient, as on a GPU."""
     graphs = graphs or RecordedGraphs()
     step._update = step._update_unread  # type: ignore[method-assign]
-    step.captured = CapturedSteps(step.take, step.state, step.optimizer, graphs)
+    step.captured = CapturedSteps(lambda *args: [step.take(*args)], [step], graphs)
     return step
 
 
@@ -187,6 +188,38 @@ def test_a_refused_capture_changes_nothing(device: str) -> None:
         step.tasks["depth"] = Depth(loss=Waiting())
     data = batches(2 * WARM_UP, device)
     run(plain, data), run(other, data)
+    assert_same(plain, other, device)
+
+
+@pytest.mark.parametrize("device", DEVICES)
+def test_a_stack_of_runs_is_captured_as_one(device: str) -> None:
+    def make(seed: int) -> TrainingStep:
+        step = training_step(FixedConfig({"depth": 0.2 + seed}), AdamConfig(lr=RATE / (1 + seed)), gradient_clip=0.5)
+        step.network.load_state_dict({name: x * (1 + seed) for name, x in step.network.state_dict().items()})
+        return step
+
+    (a, x), (b, y) = pair(device, lambda: make(0)), pair(device, lambda: make(1))
+    x.captured = y.captured = None
+    plain, other = Stack([a, b]), Stack([x, y])
+    graphs: Graphs = RecordedGraphs() if device == "cpu" else CudaGraphs(torch.device(device))
+    other.captured = CapturedSteps(other.take, other.steps, graphs)
+    for index, data in enumerate(batches(WARM_UP + 4, device)):
+        expected, found = plain(data, [index, index]), other(data, [index, index])
+        for own, result in zip(expected, found, strict=True):
+            assert result.losses == {name: pytest.approx(loss.item(), rel=1e-4) for name, loss in own.losses.items()}
+    assert other.captured.refusal is None
+    for own, captured_one in ((a, x), (b, y)):
+        assert_same(own, captured_one, device)
+
+
+@pytest.mark.parametrize("device", DEVICES)
+def test_weights_that_move_in_memory_are_captured_anew(device: str) -> None:
+    plain, other = pair(device, lambda: training_step(optimizer=AdamConfig(lr=RATE)))
+    data = batches(WARM_UP + 2, device)
+    for _ in range(2):
+        run(plain, data), run(other, data)
+        for parameter in other.network.parameters():
+            parameter.data = parameter.data.clone()
     assert_same(plain, other, device)
 
 

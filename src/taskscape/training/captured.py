@@ -3,15 +3,18 @@
 import logging
 import math
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import torch
 from torch import Tensor
 
 from taskscape.batch import Batch, Target
 from taskscape.training.step_result import StepResult
+
+if TYPE_CHECKING:
+    from taskscape.training.step import TrainingStep
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -20,8 +23,10 @@ WARM_UP = 3
 _MOST = 4
 """Kinds of steps that are captured; each has its own gradients and activations in memory."""
 
-Take = Callable[[Batch, Sequence[str]], StepResult]
-"""Takes a step on a batch for the losses of these tasks."""
+Take = Callable[[Batch, Sequence[str]], Sequence[StepResult]]
+"""Takes a step, or one of each of several runs, on a batch for the losses of these tasks."""
+
+_NORM = "the norm of the gradient"
 
 
 class Graphs(Protocol):
@@ -71,59 +76,67 @@ class CapturedSteps:
     wait for the device within a step, all steps are taken as ever, and the log says why.
     """
 
-    def __init__(
-        self, take: Take, state: Callable[[], Iterable[Tensor]], optimizer: torch.optim.Optimizer, graphs: Graphs
-    ) -> None:
-        """Capture nothing yet. ``state`` gives all tensors that a step changes and that others depend on."""
-        self._take, self._state, self._optimizer, self._graphs = take, state, optimizer, graphs
+    def __init__(self, take: Take, steps: "Sequence[TrainingStep]", graphs: Graphs) -> None:
+        """Capture nothing yet. ``take`` changes what belongs to ``steps``, one or those of several runs."""
+        self._take, self._steps, self._graphs = take, tuple(steps), graphs
+        self._parameters = [parameter for step in steps for parameter in step.network.parameters()]
         self._seen: dict[_Kind, int] = {}
         self._captured: dict[_Kind, _CapturedStep] = {}
+        self._places: list[int] = []
+        """Where the parameters were in memory when steps were captured."""
         self.refusal: str | None = None
         """Why steps are not captured, if they are not."""
 
-    def __call__(self, batch: Batch, names: Sequence[str], prepare: Callable[[], None]) -> StepResult:
-        """Take a step; ``prepare`` sets its seed and learning rate and drops gradients, and was just called."""
+    def __call__(self, batch: Batch, names: Sequence[str], numbers: Sequence[int]) -> Sequence[StepResult]:
+        """Take a step of each run, for which it was prepared; ``numbers`` are theirs."""
         if self.refusal is not None:
             return self._take(batch, names)
+        if (places := [parameter.data_ptr() for parameter in self._parameters]) != self._places:
+            self._places = places  # a stack of runs moves them, and graphs would train what was there before
+            self._captured.clear()
         kind = _Kind.of(batch, names)
         if kind not in self._captured:
             seen = self._seen[kind] = self._seen.get(kind, 0) + 1
             if seen <= WARM_UP or len(self._captured) == _MOST:
                 return self._take(batch, names)
             try:
-                self._captured[kind] = self._checked(batch, names, prepare)
+                self._captured[kind] = self._checked(batch, names, numbers)
             except RuntimeError as error:
                 self.refusal = str(error).splitlines()[0]
-            prepare()
+            self._prepare(numbers)
             if self.refusal is not None:
                 _LOGGER.warning("steps are not captured as CUDA graphs, and take longer: %s", self.refusal)
                 return self._take(batch, names)
             _LOGGER.info("steps are CUDA graphs from here on (%s)", kind)
         return self._captured[kind](batch)
 
-    def _checked(self, batch: Batch, names: Sequence[str], prepare: Callable[[], None]) -> "_CapturedStep":
+    def _prepare(self, numbers: Sequence[int]) -> None:
+        for step, number in zip(self._steps, numbers, strict=True):
+            step.prepare(number)
+
+    def _checked(self, batch: Batch, names: Sequence[str], numbers: Sequence[int]) -> "_CapturedStep":
         """Return the graph of such a step; nothing of the state has changed.
 
         Raises ``RuntimeError`` where the step cannot be captured, or its graph does not do the same.
         """
-        state = list(self._state())
+        state = [x for step in self._steps for x in step.state()]
         before = [x.clone() for x in state]
 
         def restore() -> None:
-            prepare()
+            self._prepare(numbers)
             torch._foreach_copy_(state, before)
 
         try:
             plain = []
             for _ in range(2):
-                prepare()
-                plain.append(self._graphs.warm_up(lambda: _Layout.of(self._take(batch, names))[1]))
+                self._prepare(numbers)
+                plain.append(self._graphs.warm_up(lambda: _flat(self._take(batch, names))[1]))
             restore()
-            step = _CapturedStep(self._take, batch, names, self._optimizer, self._graphs)
+            captured = _CapturedStep(self._take, batch, names, [step.optimizer for step in self._steps], self._graphs)
             for index, expected in enumerate(plain):
-                prepare()
-                _compare(step.values(batch), expected, step.layout.names, index)
-            return step
+                self._prepare(numbers)
+                _compare(captured.values(batch), expected, captured.layout, index)
+            return captured
         finally:
             restore()
 
@@ -136,7 +149,7 @@ class _CapturedStep:
         take: Take,
         batch: Batch,
         names: Sequence[str],
-        optimizer: torch.optim.Optimizer,
+        optimizers: Sequence[torch.optim.Optimizer],
         graphs: Graphs,
     ) -> None:
         self._batch = Batch(
@@ -144,25 +157,30 @@ class _CapturedStep:
             {name: Target(*(x.clone() for x in target)) for name, target in batch.targets.items()},
             batch.indices.clone(),
         )
-        self._optimizer = optimizer
-        self._rates = [torch.tensor(group["lr"], device=batch.image.device) for group in optimizer.param_groups]
-        self.layout = _Layout((), ())
+        self._optimizers = optimizers
+        self._rates = [torch.tensor(group["lr"], device=batch.image.device) for group in _groups(optimizers)]
+        self.layout: _Layout = []
 
         def call() -> Tensor:
-            self.layout, values = _Layout.of(take(self._batch, names))
+            self.layout, values = _flat(take(self._batch, names))
             return values
 
-        with _capturable(optimizer, self._rates):
+        with _capturable(optimizers, self._rates):
             self._replay = graphs.capture(call)
 
-    def __call__(self, batch: Batch) -> StepResult:
-        return self.layout.result(self.values(batch))
+    def __call__(self, batch: Batch) -> list[StepResult]:
+        """Take a step."""
+        values = iter(self.values(batch).unbind())
+        return [
+            StepResult({name: next(values) for name in losses}, {name: next(values) for name in weights}, next(values))
+            for losses, weights in self.layout
+        ]
 
     def values(self, batch: Batch) -> Tensor:
         """Take a step and return its scalars."""
         for own, given in zip(_tensors(self._batch), _tensors(batch), strict=True):
             own.copy_(given, non_blocking=True)
-        for rate, group in zip(self._rates, self._optimizer.param_groups, strict=True):
+        for rate, group in zip(self._rates, _groups(self._optimizers), strict=True):
             rate.fill_(group["lr"])
         return self._replay().clone()
 
@@ -182,40 +200,32 @@ class _Kind(NamedTuple):
         return f"{'×'.join(map(str, images[0]))}, {', '.join(self.tasks)}"
 
 
-class _Layout(NamedTuple):
-    """Of what the scalars of a step are, in their order."""
-
-    losses: tuple[str, ...]
-    weights: tuple[str, ...]
-
-    @classmethod
-    def of(cls, result: StepResult) -> "tuple[_Layout, Tensor]":
-        """Return the layout of a result, and its scalars as one tensor."""
-        scalars = (*result.losses.values(), *result.weights.values(), result.gradient_norm)
-        return cls(tuple(result.losses), tuple(result.weights)), torch.stack([x.detach().float() for x in scalars])
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """What each scalar is, for messages."""
-        losses = (f"the loss of {name}" for name in self.losses)
-        return (*losses, *(f"the weight of {name}" for name in self.weights), "the norm of the gradient")
-
-    def result(self, values: Tensor) -> StepResult:
-        """Return the result with these scalars."""
-        losses, weights, (norm,) = values.split([len(self.losses), len(self.weights), 1])
-        return StepResult(
-            dict(zip(self.losses, losses, strict=True)), dict(zip(self.weights, weights, strict=True)), norm
-        )
+_Layout = list[tuple[tuple[str, ...], tuple[str, ...]]]
+"""The tasks that have a loss in each result, and those that have a weight."""
 
 
-def _compare(found: Tensor, expected: Tensor, names: Sequence[str], step: int) -> None:
+def _flat(results: Sequence[StepResult]) -> tuple[_Layout, Tensor]:
+    """Return the layout of results, and their scalars as one tensor."""
+    scalars = [
+        x for result in results for x in (*result.losses.values(), *result.weights.values(), result.gradient_norm)
+    ]
+    layout = [(tuple(result.losses), tuple(result.weights)) for result in results]
+    return layout, torch.stack([x.detach().float() for x in scalars])
+
+
+def _compare(found: Tensor, expected: Tensor, layout: _Layout, step: int) -> None:
     """Raise ``RuntimeError`` where a graph's step gives other numbers.
 
     The losses of the first step come from equal weights. All else depends on gradients, which a GPU adds up in any
     order: the norms of two gradients of one network in bf16 were seen to differ by a tenth.
     """
+    names = [
+        name
+        for losses, weights in layout
+        for name in (*(f"the loss of {x}" for x in losses), *(f"the weight of {x}" for x in weights), _NORM)
+    ]
     for name, x, y in zip(names, found.tolist(), expected.tolist(), strict=True):
-        tolerance = 0.5 if name == names[-1] else 0.05 if step else 1e-3
+        tolerance = 0.5 if name == _NORM else 0.05 if step else 1e-3
         if not (math.isclose(x, y, rel_tol=tolerance, abs_tol=1e-6) or (math.isnan(x) and math.isnan(y))):
             raise RuntimeError(
                 f"{name} is {x:.6g} by the graph and {y:.6g} without. Something that changes from step to step is kept "
@@ -230,18 +240,23 @@ def _tensors(batch: Batch) -> Iterator[Tensor]:
     yield batch.indices
 
 
+def _groups(optimizers: Sequence[torch.optim.Optimizer]) -> list[dict[str, Any]]:
+    return [group for optimizer in optimizers for group in optimizer.param_groups]
+
+
 @contextmanager
-def _capturable(optimizer: torch.optim.Optimizer, rates: Sequence[Tensor]) -> Iterator[None]:
-    """Let an optimizer read its learning rates from tensors, and say that its step may be captured."""
-    before = [dict(group) for group in optimizer.param_groups]
-    for group, rate in zip(optimizer.param_groups, rates, strict=True):
+def _capturable(optimizers: Sequence[torch.optim.Optimizer], rates: Sequence[Tensor]) -> Iterator[None]:
+    """Let optimizers read their learning rates from tensors, and say that their steps may be captured."""
+    groups = _groups(optimizers)
+    before = [dict(group) for group in groups]
+    for group, rate in zip(groups, rates, strict=True):
         group["lr"] = rate
         if "capturable" in group:
             group["capturable"] = True
     try:
         yield
     finally:
-        for group, old in zip(optimizer.param_groups, before, strict=True):
+        for group, old in zip(groups, before, strict=True):
             group.update(old)
 
 

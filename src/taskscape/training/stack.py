@@ -14,6 +14,7 @@ from typing_extensions import override
 from taskscape.batch import Batch, Target
 from taskscape.models import Network, Outputs
 from taskscape.objectives.base import labelled
+from taskscape.training.captured import CapturedSteps, CudaGraphs
 from taskscape.training.precision import autocast
 from taskscape.training.step import PARTS, TrainingStep
 from taskscape.training.step_result import StepResult
@@ -43,23 +44,34 @@ class Stack:
         self.steps = tuple(steps)
         self._networks = Networks([step.network for step in steps])
         self._by_task = any(not step.weighting.one_backward or step.weighting.retains_graph for step in steps)
+        self.captured: CapturedSteps | None = None
+        if all(step.captured is not None for step in steps):
+            device = next(steps[0].network.parameters()).device
+            self.captured = CapturedSteps(self.take, steps, CudaGraphs(device))
 
     def __call__(self, batch: Batch, numbers: Sequence[int]) -> list[StepResult]:
         """Train each run on its part of a batch, which has the images of one run after those of the other.
 
         ``numbers`` are those of the runs' steps, which count from 0.
         """
-        batches = [_part(batch, run, len(self.steps)) for run in range(len(self.steps))]
+        batches = self._batches(batch)
         targets = {
             f"{run} {task}": own.targets[task] for run, own in enumerate(batches) for task in self.steps[run].tasks
         }
         if len(labelled(targets)) < len(targets):
             return [step(own, number) for step, own, number in zip(self.steps, batches, numbers, strict=True)]
-        outputs = self._forward(batch)
-        losses = []
-        for step, own, part, number in zip(self.steps, batches, outputs.parts, numbers, strict=True):
+        for step, number in zip(self.steps, numbers, strict=True):
             step.prepare(number)
-            losses.append(step.losses(part, own, step.tasks))
+        names = list(self.steps[0].tasks)
+        return self.take(batch, names) if self.captured is None else [*self.captured(batch, names, numbers)]
+
+    def take(self, batch: Batch, names: Sequence[str]) -> list[StepResult]:
+        """Train each run on its part of a batch for the losses of all its tasks."""
+        batches = self._batches(batch)
+        outputs = self._forward(batch)
+        losses = [
+            step.losses(part, own, names) for step, own, part in zip(self.steps, batches, outputs.parts, strict=True)
+        ]
         contexts = [step.context(own, part) for step, own, part in zip(self.steps, losses, outputs.parts, strict=True)]
         with record_function(PARTS[2]):
             if self._by_task:
@@ -80,6 +92,9 @@ class Stack:
             StepResult(context.global_losses, of_run or {}, norm)
             for context, of_run, (norm, _) in zip(contexts, weights, updates, strict=True)
         ]
+
+    def _batches(self, batch: Batch) -> list[Batch]:
+        return [_part(batch, run, len(self.steps)) for run in range(len(self.steps))]
 
     def _forward(self, batch: Batch) -> "_Outputs":
         images = batch.image.unflatten(0, (len(self.steps), -1))

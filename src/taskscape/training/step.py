@@ -78,7 +78,7 @@ class TrainingStep:
         device = next(network.parameters()).device
         self.captured: CapturedSteps | None = None
         if cuda_graphs and device.type == "cuda" and self.fabric is None and weighting.capturable:
-            self.captured = CapturedSteps(self.take, self.state, optimizer, CudaGraphs(device))
+            self.captured = CapturedSteps(lambda *args: [self.take(*args)], [self], CudaGraphs(device))
 
     def __call__(self, batch: Batch, step: int) -> StepResult:
         """Train on this process's part of the batch of ``step``, which counts from 0.
@@ -90,7 +90,8 @@ class TrainingStep:
         if not names:
             return StepResult({}, {}, torch.zeros(()))
         if self.captured is not None:
-            return self.captured(batch, names, lambda: self.prepare(step))
+            (result,) = self.captured(batch, names, [step])
+            return result
         return self.take(batch, names)
 
     def take(self, batch: Batch, names: Sequence[str]) -> StepResult:
