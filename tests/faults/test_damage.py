@@ -48,6 +48,20 @@ def test_a_damaged_table_is_made_anew(
         assert [float(new[name]) for name in old] == pytest.approx([float(cell) for cell in old.values()], rel=1e-6)
 
 
+@pytest.mark.parametrize("content", [None, b"", b"torn"])
+def test_a_later_epoch_takes_the_place_of_lost_weights(
+    content: bytes | None, run: RunFolder, store: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    if content is None:
+        run.weights.unlink()
+    else:
+        run.weights.write_bytes(content)
+    result = runs.train(experiment(store, epochs=4), run.path, resume=True)
+    said = " ".join(capsys.readouterr().err.split())
+    assert "takes its place" in said and ("best.safetensors is gone" in said) == (content is None)
+    assert runs.evaluate(run.path, device="cpu", quiet=True).metrics == result.metrics
+
+
 def test_a_damaged_table_without_events_is_named(tmp_path: Path) -> None:
     run = RunFolder(tmp_path)
     run.metrics.write_text("1,10,0.5\n")

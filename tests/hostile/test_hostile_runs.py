@@ -23,7 +23,8 @@ from taskscape.inference import Prediction
 from taskscape.modalities import Depth
 from taskscape.report import write_report
 from taskscape.report.run import Run
-from taskscape.run_folder import RunFolder
+from taskscape.run_folder import Result, RunFolder
+from taskscape.run_folder.samples import read_samples
 from taskscape.state_dicts import read, read_safetensors, save_safetensors
 from taskscape.training import checkpoint
 from taskscape.views import view
@@ -145,6 +146,32 @@ def test_sample_images_that_unpack_to_more(tmp_path: Path) -> None:
         archive.writestr("image.npy", header.getvalue())
     with pytest.raises(ValueError, match=r"samples\.npz is damaged"):
         samples(run.path)
+
+
+@pytest.mark.parametrize("content", [b"", b"text", b"PK\3\4more"])
+def test_damaged_sample_images_are_named_by_whoever_reads_them(content: bytes, tmp_path: Path) -> None:
+    run = RunFolder(make_run(tmp_path))
+    assert read_samples(run.path / "samples-none.npz") == {}
+    run.samples().write_bytes(content)
+    for read_them in (lambda: samples(run.path), lambda: read_samples(run.samples())):
+        with pytest.raises(ValueError, match=r"samples\.npz is damaged \(.*; make it anew with `taskscape evaluate"):
+            read_them()
+
+
+@pytest.mark.parametrize("epochs", ["two", "", "true", ".nan", "[1]", "{a: 1}"])
+def test_a_report_of_settings_that_are_none(epochs: str, tmp_path: Path) -> None:
+    run = RunFolder(make_run(tmp_path))
+    kept = [line for line in run.experiment.read_text().splitlines() if not line.startswith("epochs:")]
+    run.experiment.write_text("\n".join([*kept, f"epochs: {epochs}"]))
+    assert write_report(run.path).is_file()
+
+
+@pytest.mark.parametrize("change", [{"size": [-32, 64]}, {"size": [32, 0]}, {"images": -1}])
+def test_results_of_no_images(change: dict[str, Any], tmp_path: Path) -> None:
+    run = RunFolder(make_run(tmp_path))
+    run.result().write_text(json.dumps({**json.loads(run.result().read_text()), **change}))
+    with pytest.raises(ValueError, match=r"result\.json: there are no .* images of .*; evaluate the run again"):
+        Result.load(run.result())
 
 
 def test_sample_images_do_not_run_code(tmp_path: Path) -> None:

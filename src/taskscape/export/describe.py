@@ -7,6 +7,7 @@ from typing import Any
 from taskscape.export.formats import confidence_name
 from taskscape.inference.loading import fitted
 from taskscape.run_folder import RunFolder
+from taskscape.run_folder.samples import read_samples
 from taskscape.serialization import unstructure
 from taskscape.tasks import Task
 from taskscape.views import ConfidenceView, view
@@ -26,9 +27,10 @@ def description(
     """
     height, width = size or ("height", "width")
     outputs: dict[str, Any] = {}
+    samples = read_samples(folder.samples())
     for name, task in tasks.items():
         modality = task.modality
-        shown = fitted(view(modality), name, folder.samples())
+        shown = fitted(view(modality), name, samples)
         outputs[name] = {
             "title": modality.title or modality.name,
             "shape": [1, height, width] if task.predicts_classes else [1, _channels(task), height, width],

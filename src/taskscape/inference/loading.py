@@ -5,7 +5,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
 from taskscape.data.manifest import Manifest
@@ -18,6 +17,7 @@ from taskscape.released import resolve
 from taskscape.run_folder.calibration import Calibration
 from taskscape.run_folder.names import RunFolder
 from taskscape.run_folder.result import Result
+from taskscape.run_folder.samples import Samples, read_samples
 from taskscape.runs.other_data import check_height
 from taskscape.runs.trained_model import load as load_model
 from taskscape.serialization import nearest
@@ -64,6 +64,7 @@ def load(
     Raises ``ValueError`` for settings that do not fit each other or the run; ``FileNotFoundError`` or ``ValueError``
     that names the file, where the folder is not a trained run.
 
+    >>> import numpy as np
     >>> predictor = load("taskscape/streets-small", device="cpu")
     >>> prediction = predictor.predict(np.full((64, 96, 3), 128, np.uint8))
     >>> prediction["depth"].shape, prediction["semseg"].dtype
@@ -90,11 +91,11 @@ def load(
     for name in settings:
         if name not in model.tasks:
             raise ValueError(f"{run} has no task {name!r}{nearest(name, model.tasks)}")
-    views = {}
+    views, samples = {}, read_samples(RunFolder(Path(run)).samples())
     for name, task in model.tasks.items():
         shown = view(task.modality).with_settings(settings.get(name, {}), where=name)
         shown = shown if task.range is None else shown.within(*task.range)
-        views[name] = fitted(shown, name, RunFolder(Path(run)).samples())
+        views[name] = fitted(shown, name, samples)
     if image_range is None:
         image_range = stated_range(model.experiment.data)
     spreads, sure = confidence_of(RunFolder(Path(run)), model.tasks) if confidence else ({}, {})
@@ -140,10 +141,7 @@ def stated_range(data: DataSource) -> ValueRange | None:
     return (0.0, float(stated)) if isinstance(stated, int | float) else None
 
 
-def fitted(view: View[Any], task: str, samples: Path) -> View[Any]:
+def fitted(view: View[Any], task: str, samples: Samples) -> View[Any]:
     """Return a view with the scale that the run's report has, if the run has samples."""
-    if not samples.is_file():
-        return view
-    with np.load(samples) as arrays:
-        label, valid = f"{task}/label", f"{task}/valid"
-        return view.fit(arrays[label], arrays[valid]) if label in arrays and valid in arrays else view
+    label, valid = (samples.get(f"{task}/{part}") for part in ("label", "valid"))
+    return view if label is None or valid is None else view.fit(label, valid)

@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
 import torch
 import yaml
 from torch import Tensor
@@ -23,6 +22,7 @@ from taskscape.released import PHOTOGRAPH
 from taskscape.released.listing import front_matter
 from taskscape.report.glossary import leading
 from taskscape.run_folder import Calibration, Result, RunFolder
+from taskscape.run_folder.samples import read_samples
 from taskscape.runs import TrainedModel, load
 from taskscape.serialization import structure
 from taskscape.serialization.plain import read_yaml
@@ -72,7 +72,7 @@ def publish(
     """
     source, target = RunFolder(Path(run)), RunFolder(Path(folder))
     settings = _settings(source, code=code)
-    size = Result.load(source.result()).size
+    size, before = Result.load(source.result()).size, load(run, "cpu")
     tensors = read_safetensors(source.weights, own=True)
     require_finite(tensors, str(source.weights))
     if precision is not None:
@@ -90,7 +90,6 @@ def publish(
             copy.parent.mkdir(parents=True, exist_ok=True)
         atomic_write(copy, file.read_bytes())
     images, network = _images(source), load(folder, "cpu")
-    before = load(run, "cpu")
     before = before._replace(experiment=replace(before.experiment, precision=network.experiment.precision))
     same, agreement = compare(before, network, images)
     if not (same or half):
@@ -198,9 +197,5 @@ def seconds_of_a_core(network: TrainedModel, size: tuple[int, int]) -> float:
 
 def _images(run: RunFolder) -> Tensor:
     """Return the sample images of a run, (N, 3, H, W) in 0..1; a photograph where it has none."""
-    if run.samples().is_file():
-        with np.load(run.samples(), allow_pickle=False) as arrays:
-            images = arrays["image"]
-    else:
-        images = read_image(PHOTOGRAPH)[None]
+    images = read_samples(run.samples()).get("image", read_image(PHOTOGRAPH)[None])
     return torch.from_numpy(images).permute(0, 3, 1, 2) / 255

@@ -153,10 +153,15 @@ def _costs(result: Result) -> str:
     return tiles(_cost_tiles(result, list(every))) + parameter_table([("parameters", result.parameters)], result.tasks)
 
 
+def _whole(setting: Any) -> int:
+    """Return a setting that should be a whole number; 0 where it is none."""
+    return setting if isinstance(setting, int) else 0
+
+
 def _settings(run: Run) -> str:
     words = {key: headline(run.settings[key]) for key in NAMED_SETTINGS if key in run.settings}
     trained = run.result.progress
-    if trained is not None and trained.finished and trained.epochs < run.settings.get("epochs", 0):
+    if trained is not None and trained.finished and trained.epochs < _whole(run.settings.get("epochs")):
         words["epochs"] = f"{trained.epochs}, of at most {words['epochs']}"  # the minutes or the patience ended
     named = [(NAMED_SETTINGS[key], value) for key, value in words.items()]
     if "tasks" in run.settings:

@@ -3,22 +3,19 @@
 import json
 import math
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, Self
 
-import numpy as np
-import numpy.typing as npt
-
-from taskscape.files.archives import check_archive
 from taskscape.report.glossary import leading
 from taskscape.report.plots import check_plots, check_samples
 from taskscape.report.steps import Curve, read_steps
 from taskscape.run_folder.names import RunFolder
 from taskscape.run_folder.result import Result
+from taskscape.run_folder.samples import MOST_BYTES, Samples, read_samples
 from taskscape.serialization.plain import read_json, read_yaml
 
-_MOST_SAMPLES, _MOST_BYTES = 16, 1 << 31
+_MOST_SAMPLES = 16
 """Of the file of sample images, unpacked."""
 
 
@@ -106,28 +103,20 @@ class Run:
             )
         return replace(self, result=replace(self.result, metrics=mean.metrics), last=mean.epochs)
 
-    def samples(self) -> dict[str, npt.NDArray[Any]]:
+    def samples(self) -> Samples:
         """Read the sample images with their labels and predictions; empty where the run has none.
 
         Raises ``ValueError`` that names the file when it is damaged.
         """
-        path = self.folder.samples(self.result.split, self.result.tta)
-        if not path.is_file():
-            return {}
-        try:
-            check_archive(path, self._most_bytes_of_samples())
-            with np.load(path, allow_pickle=False) as arrays:
-                samples = dict(arrays)
-            check_samples(samples, self.result.tasks)
-            return samples
-        except Exception as error:  # zip, zlib and numpy raise anything here
-            remedy = self.folder.evaluate_command(self.result.split, self.result.tta)
-            raise ValueError(f"{path} is damaged ({error}); make it anew with `{remedy}`") from error
+        about = self.result.split, self.result.tta
+        command, most = self.folder.evaluate_command(*about), self._most_bytes_of_samples()
+        check = partial(check_samples, tasks=self.result.tasks)
+        return read_samples(self.folder.samples(*about), command, most, check)
 
     def _most_bytes_of_samples(self) -> int:
         """Return more bytes than sample images of this result take, with label, mask and prediction of every task."""
         height, width = self.result.size
-        return min(_MOST_SAMPLES * height * width * (8 + 64 * len(self.result.tasks)) + (1 << 20), _MOST_BYTES)
+        return min(_MOST_SAMPLES * height * width * (8 + 64 * len(self.result.tasks)) + (1 << 20), MOST_BYTES)
 
 
 def read_curves(folder: RunFolder) -> dict[str, Curve]:

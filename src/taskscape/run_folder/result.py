@@ -42,7 +42,7 @@ class EpochMean:
 class Result:
     """The metrics of one trained network on one split.
 
-    Raises ``ValueError`` for a metric without a spec.
+    Raises ``ValueError`` for a metric without a spec, and for a size or a number of images that cannot be.
     """
 
     split: str
@@ -80,6 +80,8 @@ class Result:
     """The number of parameters of each part of the network, by the part's name."""
 
     def __post_init__(self) -> None:
+        if min(self.size) < 1 or self.images < 0:
+            raise ValueError(f"there are no {self.images} images of {show_size(self.size)}")
         if unknown := [name for name in self.metrics if name not in self.specs]:
             raise ValueError(f"metrics without a spec: {', '.join(unknown)}; declare them in the `specs` of the metric")
         if odd := [name for name, spec in self.specs.items() if spec.per_class and name.count("/") < 2]:

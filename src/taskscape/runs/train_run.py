@@ -35,6 +35,7 @@ from taskscape.runs.start import Start
 from taskscape.runs.trained_model import load, read_experiment
 from taskscape.serialization import dump, keep_code, unstructure
 from taskscape.serialization.arguments import checked
+from taskscape.state_dicts import read_safetensors
 from taskscape.trackers import Tracking
 from taskscape.training import checkpoint
 from taskscape.training.average import WeightAverage
@@ -164,6 +165,7 @@ def begin(
             )
         for warning in trainer.load_state(checkpoint.load(folder.checkpoint)):
             _LOGGER.warning("%s", warning)
+        _look_for_best(trainer, folder)
     if fabric.is_global_zero:
         folder.path.mkdir(parents=True, exist_ok=True)
         atomic_write(folder.experiment, dump(experiment))
@@ -172,6 +174,18 @@ def begin(
         keep_log_in(folder.log)
     verify_precision(trainer, experiment, folder, progress, resume=resume)
     return trainer
+
+
+def _look_for_best(trainer: Trainer, folder: RunFolder) -> None:
+    """Let the best epoch from now on take the place of earlier weights that are gone or damaged."""
+    if trainer.best.value is None:
+        return
+    try:
+        read_safetensors(folder.weights, own=True)
+    except (OSError, ValueError) as error:
+        reason = str(error) if folder.weights.is_file() else f"{folder.weights} is gone"
+        _LOGGER.warning("%s; the best epoch from now on takes its place", reason)
+        trainer.best.value = None
 
 
 def finish(folder: RunFolder, stores: Mapping[str, Store], fabric: "Processes") -> Result:

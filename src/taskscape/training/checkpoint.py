@@ -204,7 +204,7 @@ def load_weights(path: Path, network: nn.Module) -> None:
     if not path.is_file():
         raise FileNotFoundError(
             f"there are no weights {path}: train the run to the end of its first "
-            f"epoch with `taskscape train --resume {path.parent}`"
+            f"epoch with `taskscape train --resume {path.parent}`, or restore them from a copy"
         )
     load_into(network, read_safetensors(path, own=True), path)
 

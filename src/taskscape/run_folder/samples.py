@@ -1,0 +1,38 @@
+"""The sample images of a run with their labels and predictions, as arrays."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from taskscape.files.archives import check_archive
+from taskscape.run_folder.names import RunFolder
+
+Samples = dict[str, npt.NDArray[Any]]
+MOST_BYTES = 1 << 31
+
+
+def read_samples(
+    path: Path,
+    command: str | None = None,
+    most: int = MOST_BYTES,
+    check: Callable[[Samples], None] = lambda samples: None,
+) -> Samples:
+    """Read a file of ``RunFolder.samples``; empty where there is none.
+
+    Raises ``ValueError`` that names the file, and the command that makes it anew, where it is damaged, unpacks to more
+    than ``most`` bytes, or ``check`` raises anything.
+    """
+    if not path.is_file():
+        return {}
+    try:
+        check_archive(path, most)
+        with np.load(path, allow_pickle=False) as arrays:
+            samples = dict(arrays)
+        check(samples)
+        return samples
+    except Exception as error:  # zip, zlib and numpy raise anything here
+        command = command or RunFolder(path.parent).evaluate_command()
+        raise ValueError(f"{path} is damaged ({error}); make it anew with `{command}`") from error
