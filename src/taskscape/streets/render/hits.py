@@ -3,6 +3,8 @@
 import math
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from taskscape.streets.camera import Camera
 from taskscape.streets.compiled import compiled, inlined
 from taskscape.streets.render.raster import Grid
@@ -60,15 +62,37 @@ class Pose(NamedTuple):
     center: Vector
 
 
+class Plane(NamedTuple):
+    """A face's first corner, the edges to the others, and their products."""
+
+    corner: Vector
+    u: Vector
+    v: Vector
+    uu: float
+    uv: float
+    vv: float
+    scale: float
+
+
+NO_PLANE = Plane((0.0, 0.0, 0.0), (0.0, 0.0, 0.0), (0.0, 0.0, 0.0), 0.0, 0.0, 0.0, 0.0)
+
 _Triangle = tuple[Vector, Vector, Vector]
 """Corners of a face, in world axes."""
 
 
+def slopes(camera: Camera, grid: Grid) -> tuple[FloatArray, FloatArray]:
+    """Return how far the rays through the columns, (grid width,), go to the right and those through the rows down.
+
+    While their depth grows by 1.
+    """
+    u = (np.arange(grid.width) - grid.offset) / grid.density
+    v = (np.arange(grid.height) - grid.offset) / grid.density
+    return (u - camera.cx) / camera.fx, (v - camera.cy) / camera.fy
+
+
 @compiled
-def camera_ray(position: Vector, rotation: Matrix, camera: Camera, grid: Grid, row: int, column: int) -> Ray:
-    """Return the ray through a sample."""
-    x = ((column - grid.offset) / grid.density - camera.cx) / camera.fx
-    y = ((row - grid.offset) / grid.density - camera.cy) / camera.fy
+def camera_ray(position: Vector, rotation: Matrix, x: float, y: float) -> Ray:
+    """Return the ray of these slopes."""
     step = rotate_back(rotation, (x, y, 1.0))
     length = math.sqrt(dot(step, step))
     return Ray(position, step, length, (step[0] / length, step[1] / length, step[2] / length))
@@ -98,13 +122,21 @@ def face_normal(mesh: Mesh, face: int) -> Vector:
 
 
 @compiled
-def _barycentric(corners: _Triangle, point: Vector) -> Vector:
-    """Return the weights of a face's corners at a point."""
-    u, v, p = minus(corners[1], corners[0]), minus(corners[2], corners[0]), minus(point, corners[0])
+def plane_of(mesh: Mesh, face: int) -> Plane:
+    """Return a face's plane."""
+    corners = _triangle(mesh, face)
+    u, v = minus(corners[1], corners[0]), minus(corners[2], corners[0])
     uu, uv, vv = dot(u, u), dot(u, v), dot(v, v)
-    pu, pv = dot(p, u), dot(p, v)
-    scale = 1 / (uu * vv - uv * uv)
-    second, third = (vv * pu - uv * pv) * scale, (uu * pv - uv * pu) * scale
+    return Plane(corners[0], u, v, uu, uv, vv, 1 / (uu * vv - uv * uv))
+
+
+@compiled
+def _barycentric(plane: Plane, point: Vector) -> Vector:
+    """Return the weights of a face's corners at a point."""
+    p = minus(point, plane.corner)
+    pu, pv = dot(p, plane.u), dot(p, plane.v)
+    second = (plane.vv * pu - plane.uv * pv) * plane.scale
+    third = (plane.uu * pv - plane.uv * pu) * plane.scale
     return 1 - second - third, second, third
 
 
@@ -163,9 +195,9 @@ def turned_to_camera(normal: Vector, direction: Vector) -> Vector:
 
 
 @inlined
-def ground_at(mesh: Mesh, face: int, point: Vector) -> tuple[Vector, float]:
+def ground_at(mesh: Mesh, face: int, plane: Plane, point: Vector) -> tuple[Vector, float]:
     """Return the ground's normal and lateral position, interpolated between the vertices of a face."""
-    first, second, third = _barycentric(_triangle(mesh, face), point)
+    first, second, third = _barycentric(plane, point)
     a, b, c = mesh.faces[face, 0], mesh.faces[face, 1], mesh.faces[face, 2]
     at = mesh.attributes
     normal = unit(

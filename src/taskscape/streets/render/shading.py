@@ -8,6 +8,7 @@ import numpy.typing as npt
 from taskscape.streets.camera import Camera, View
 from taskscape.streets.compiled import compiled, inlined
 from taskscape.streets.render.hits import (
+    NO_PLANE,
     Hit,
     Pose,
     Ray,
@@ -18,7 +19,9 @@ from taskscape.streets.render.hits import (
     ground_hit,
     is_crown,
     part_hit,
+    plane_of,
     point_on,
+    slopes,
     solid_normal,
     turned_to_camera,
 )
@@ -39,7 +42,7 @@ from taskscape.streets.render.shadow import light_at
 from taskscape.streets.render.sky import sky_color
 from taskscape.streets.render.spot import Look, RoadPaint
 from taskscape.streets.render.textures import cover, ground, surface
-from taskscape.streets.render.vectors import Vector, dot, matrix_at, matrix_of, rotate, vector_at
+from taskscape.streets.render.vectors import FloatArray, Vector, dot, matrix_at, matrix_of, rotate, vector_at
 from taskscape.streets.render.world import World
 
 Float32Array = npt.NDArray[np.float32]
@@ -104,10 +107,11 @@ def _surface_of(record: Any, pose: Pose, zone: int, flat: Vector, ray: Ray, poin
 
 
 @compiled
-def shade(
-    world: World, view: View, camera: Camera, grid: Grid, visible: Visible, frame: Frame, town: int | None
-) -> None:
-    """Fill in ``frame``.
+def _shade(
+    world: World, view: View, camera: Camera, grid: Grid, right: FloatArray, down: FloatArray, visible: Visible,
+    frame: Frame, town: int | None,
+) -> None:  # fmt: skip
+    """Fill in ``frame``; ``right``, ``down``: ``slopes`` of the rays.
 
     ``town``: 0, or None where the street has no surface with holes and no material of ``town.py``: what is None by its
     type is left out when this is compiled, so that classic streets neither wait for that code nor carry it along.
@@ -121,14 +125,19 @@ def shade(
     radiances, normals, albedo, wetness = frame.radiance, frame.normals, frame.albedo, frame.wetness
     casts = shadows.maps.shape[0] > 0
     position, rotation = (view.position[0], view.position[1], view.position[2]), matrix_of(view.rotation)
-    current, flat = -1, (0.0, 0.0, 0.0)
+    current, flat, plane = -1, (0.0, 0.0, 0.0), NO_PLANE
     for row in range(grid.height):
         central = (row - grid.offset) % grid.density == 0
         v = (row - grid.offset) // grid.density
+        y = down[row]
+        u, next_center = -1, grid.offset
         for column in range(grid.width):
-            ray = camera_ray(position, rotation, camera, grid, row, column)
+            ray = camera_ray(position, rotation, right[column], y)
             face, nearness = faces[row, column], inverse_depth[row, column]
-            center = central and (column - grid.offset) % grid.density == 0
+            center = column == next_center
+            if center:
+                u, next_center = u + 1, next_center + grid.density
+            center = center and central
             if town is not None and sheer and sheer_faces[row, column] >= 0:
                 before, sheer_face = 1 / sheer_inverse_depth[row, column], sheer_faces[row, column]
                 part = mesh.face_part[sheer_face]
@@ -142,7 +151,6 @@ def shade(
                     face, nearness = sheer_face, sheer_inverse_depth[row, column]
                 elif center:  # a hole: labels are those of the surface that has it, the image shows what is behind
                     center = False
-                    u = (column - grid.offset) // grid.density
                     _write(normals, v, u, rotate(rotation, front.normal))
                     _write(albedo, v, u, _albedo(surface(front.spot, 0.0, table, town)))
             if face < 0:
@@ -152,12 +160,14 @@ def shade(
             point, footprint = point_on(ray, depth), depth / camera.fx
             part = mesh.face_part[face]
             if part < ground_parts:
-                normal, lateral = ground_at(mesh, face, point)
+                if face != current:  # mostly that of the sample before
+                    current, plane = face, plane_of(mesh, face)
+                normal, lateral = ground_at(mesh, face, plane, point)
                 hit = ground_hit(looks, part, normal, lateral, point, footprint)
             else:
                 record = parts[part - ground_parts]
                 pose = Pose(matrix_at(mesh.rotation, part), vector_at(mesh.center, part))
-                if face != current:  # mostly that of the sample before
+                if face != current:
                     current, flat = face, face_normal(mesh, face)
                 hit = _surface_of(record, pose, mesh.face_zone[face], flat, ray, point, footprint)
             look = _look(hit, paint, weather.night, table, town)
@@ -178,9 +188,15 @@ def shade(
                 radiance = reflection(weather, table, drift, hit, coat.gloss, ray.direction, light, lit, radiance)
             _write(radiances, row, column, fog(weather, depth, ray.length, radiance))
             if center:
-                u = (column - grid.offset) // grid.density
                 _write(normals, v, u, rotate(rotation, hit.normal))
                 if weather.night > 0:  # lit windows would hide the color that they have by day
                     look = _look(hit, paint, 0.0, table, town)
                 _write(albedo, v, u, _albedo(look))
                 wetness[v, u] = coat.wetness
+
+
+def shade(
+    world: World, view: View, camera: Camera, grid: Grid, visible: Visible, frame: Frame, town: int | None
+) -> None:
+    """Fill in ``frame``; ``town``: see ``_shade``."""
+    _shade(world, view, camera, grid, *slopes(camera, grid), visible, frame, town)
