@@ -101,3 +101,10 @@ def test_resnet_mtan_refuses_stages_without_a_last_block(encoder: str) -> None:
 def test_refuses_no_stages() -> None:
     with pytest.raises(ValueError, match="at least one stage"):
         models.build("segnet-split", {"depth": 1}, widths=())
+
+
+def test_unpooled_maps_are_as_narrow_as_pooled_ones() -> None:
+    pooled = pool(torch.rand(1, 2, 5, 6).bfloat16())
+    with torch.autocast("cpu", torch.bfloat16):
+        unpooled = unpool(pooled.features, pooled)
+    assert unpooled.dtype == torch.bfloat16 and unpooled.shape == (1, 2, 5, 6)

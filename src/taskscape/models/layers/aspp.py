@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from taskscape.models.layers.conv import conv_norm_relu
+from taskscape.models.layers.dilated import quick_dilations
 
 
 class ASPP(nn.Module):
@@ -20,6 +21,7 @@ class ASPP(nn.Module):
         self.branches = nn.ModuleList(
             [conv_norm_relu(inputs, outputs, 1), *(conv_norm_relu(inputs, outputs, 3, rate) for rate in rates)]
         )
+        quick_dilations(self.branches)
         self.image_branch = conv_norm_relu(inputs, outputs, 1)
         self.project = nn.Conv2d(concatenated, outputs, 1) if lite else conv_norm_relu(concatenated, outputs, 1)
 

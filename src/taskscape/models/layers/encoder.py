@@ -14,6 +14,7 @@ from typing_extensions import override
 from taskscape.imports import late_compiler, quick_imports
 from taskscape.models.base import NetworkConfig
 from taskscape.models.layers.depthwise import depthwise_in_float32
+from taskscape.models.layers.dilated import quick_dilations
 from taskscape.models.layers.freezing import Freeze, about_freezing, freeze_layers, frozen_modules
 from taskscape.models.layers.hub import WeightsMissingError, cached_weights, packaged_weights
 from taskscape.models.layers.low_rank import LowRankLayers, add_low_rank
@@ -147,6 +148,7 @@ class Encoder(nn.Module):
             pretrained = Path(pretrained)
         self._traits, self.backbone = _built(name, output_stride, coarsest, pretrained=pretrained is True)
         depthwise_in_float32(self.backbone)
+        quick_dilations(self.backbone)
         notes = []
         if isinstance(pretrained, Path):
             weights = fitting(self.backbone, name, pretrained)

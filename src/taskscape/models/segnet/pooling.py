@@ -26,4 +26,5 @@ def pool(x: Tensor) -> Pooled:
 
 def unpool(x: Tensor, pooled: Pooled) -> Tensor:
     """Put the values of a map, shaped as the pooled one, where the maxima were; the rest of the h×w map is zero."""
-    return F.max_unpool2d(x, pooled.indices, [2, 2], output_size=list(pooled.size))
+    unpooled = F.max_unpool2d(x, pooled.indices, [2, 2], output_size=list(pooled.size))
+    return unpooled.to(x.dtype)  # autocast on a CPU widens it, and all that is concatenated with it
