@@ -21,7 +21,7 @@ def quick_dilations(network: nn.Module) -> None:
 
 
 class DilatedConv2d(nn.Conv2d):
-    """A convolution that under autocast to bf16 on a CPU takes a fraction of the time for the gradient of its weights.
+    """A convolution that in bf16 on a CPU takes a fraction of the time for the gradient of its weights.
 
     oneDNN turns weights from one order in memory to another and back, and computes what the rows and columns beyond a
     small map add, which is nothing. Results are the same but for rounding, outputs and all other gradients bit for bit.
@@ -36,10 +36,10 @@ class DilatedConv2d(nn.Conv2d):
         return result
 
     def _is_slow(self, image: Tensor) -> bool:
+        number_format = torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else self.weight.dtype
         return (
             image.device.type == "cpu"
-            and torch.is_autocast_enabled("cpu")
-            and torch.get_autocast_dtype("cpu") is torch.bfloat16
+            and number_format is torch.bfloat16
             and not torch.compiler.is_compiling()
             and torch.is_grad_enabled()
             and self.weight.requires_grad
