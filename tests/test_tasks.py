@@ -289,6 +289,8 @@ def test_normals_have_unit_length() -> None:
     ("options", "named"),
     [
         ({"min_depth": 3.0, "max_depth": 2.0}, "min_depth < max_depth"),
+        ({"min_depth": 1e300}, r"min_depth is 1e\+300: it must be at least 1e-30 and at most 1e\+30"),
+        ({"max_depth": 1e-300}, "max_depth is 1e-300: it must be at least 1e-30"),
         ({"min_depth": 0.0}, "min_depth is 0"),
         ({"std": 0.0}, "std is 0"),
     ],

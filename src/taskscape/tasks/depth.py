@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 import numpy as np
 import torch
@@ -18,7 +18,7 @@ from taskscape.metrics.depth import DepthMetrics
 from taskscape.modalities import Modality
 from taskscape.modalities.base import Array
 from taskscape.modalities.depth import METRES_AT_DISPARITY_1
-from taskscape.serialization.ranges import Positive
+from taskscape.serialization.ranges import Positive, Range
 from taskscape.tasks.base import Task, read_as
 from taskscape.tasks.depth_scale import fraction_outside, is_like, normalization_of, range_of, rounded
 from taskscape.tasks.distributions.depth import DepthLaplace
@@ -26,6 +26,8 @@ from taskscape.tasks.distributions.depth import DepthLaplace
 Representation = Literal["metres", "log", "inverse"]
 ScaleRule = Literal["physical", "divide", "keep"]
 """What augmentation by a zoom of s does to depth: metres / s, the value that is learned / s, or nothing."""
+Metres = Annotated[float, Range(least=1e-30, most=1e30)]
+"""What float32 holds, with its inverse."""
 Quantity = Literal["mtan-cityscapes"]
 """A published quantity with all that belongs to it."""
 
@@ -85,10 +87,10 @@ class Depth(Task):
     std: Positive | None = None
     """Standard deviation of f(metres); by default that of streets, 29.1264 (metres), 0.8661 (log), 1 (inverse), or that
     of the data, as ``mean``."""
-    min_depth: Positive | None = None
+    min_depth: Metres | None = None
     """Nearest depth in metres: predictions and what they are compared with are clamped to it. By default 0.5, or half
     the nearest depth of the data where more than 1 % of its pixels lie outside 0.5 … 300."""
-    max_depth: Positive | None = None
+    max_depth: Metres | None = None
     """Farthest depth in metres, likewise. By default 300, or twice the farthest depth of the data."""
     metric: bool | None = None
     """Whether the depth of the data is in metres. Relative depth is proportional to metres within an image only, and
