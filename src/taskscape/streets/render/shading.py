@@ -12,7 +12,7 @@ from taskscape.streets.render.hits import (
     Hit,
     Pose,
     Ray,
-    camera_ray,
+    camera_rays,
     crown_normal,
     face_normal,
     ground_at,
@@ -21,6 +21,7 @@ from taskscape.streets.render.hits import (
     part_hit,
     plane_of,
     point_on,
+    ray_at,
     slopes,
     solid_normal,
     turned_to_camera,
@@ -108,10 +109,10 @@ def _surface_of(record: Any, pose: Pose, zone: int, flat: Vector, ray: Ray, poin
 
 @compiled
 def _shade(
-    world: World, view: View, camera: Camera, grid: Grid, right: FloatArray, down: FloatArray, visible: Visible,
-    frame: Frame, town: int | None,
+    world: World, view: View, camera: Camera, grid: Grid, right: FloatArray, down: FloatArray, rays: FloatArray,
+    visible: Visible, frame: Frame, town: int | None,
 ) -> None:  # fmt: skip
-    """Fill in ``frame``; ``right``, ``down``: ``slopes`` of the rays.
+    """Fill in ``frame``; ``right``, ``down``: ``slopes`` of the rays; ``rays``: (7, grid width) room for a row of them.
 
     ``town``: 0, or None where the street has no surface with holes and no material of ``town.py``: what is None by its
     type is left out when this is compiled, so that classic streets neither wait for that code nor carry it along.
@@ -129,10 +130,10 @@ def _shade(
     for row in range(grid.height):
         central = (row - grid.offset) % grid.density == 0
         v = (row - grid.offset) // grid.density
-        y = down[row]
+        camera_rays(rotation, right, down[row], rays)
         u, next_center = -1, grid.offset
         for column in range(grid.width):
-            ray = camera_ray(position, rotation, right[column], y)
+            ray = ray_at(position, rays, column)
             face, nearness = faces[row, column], inverse_depth[row, column]
             center = column == next_center
             if center:
@@ -199,4 +200,4 @@ def shade(
     world: World, view: View, camera: Camera, grid: Grid, visible: Visible, frame: Frame, town: int | None
 ) -> None:
     """Fill in ``frame``; ``town``: see ``_shade``."""
-    _shade(world, view, camera, grid, *slopes(camera, grid), visible, frame, town)
+    _shade(world, view, camera, grid, *slopes(camera, grid), np.empty((7, grid.width)), visible, frame, town)
