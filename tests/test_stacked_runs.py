@@ -10,6 +10,7 @@ import torch
 from safetensors.torch import load_file
 
 from taskscape import runs
+from taskscape.batch import Batch
 from taskscape.data import Augmentation
 from taskscape.data.augment import Sensor
 from taskscape.errors import Interrupted, TrainingError
@@ -19,6 +20,7 @@ from taskscape.runs import Experiment
 from taskscape.runs.stackable import difference, refusal
 from taskscape.training import step as step_module
 from taskscape.training.optimization import Cosine, SGDConfig
+from taskscape.training.stack import Stack
 from taskscape.weighting import DWAConfig, FixedConfig, PCGradConfig, UncertaintyConfig
 from tiny import TinyConfig, tiny
 
@@ -152,3 +154,20 @@ def test_runs_with_other_networks_are_not_of_one_stack(store: Path) -> None:
         runs.train_stacked([one, other], ["a", "b"])
     with pytest.raises(ValueError, match="random numbers"):
         runs.train_stacked([replace(one, network=TinyConfig(dropout=0.3))] * 2, ["a", "b"])
+
+
+def test_runs_whose_steps_fail_together_are_trained_one_after_the_other(
+    store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fails(stack: Stack, batch: Batch, names: object) -> object:
+        stack._forward(batch)  # it has counted its batch in the statistics
+        raise RuntimeError("no kernel for this")
+
+    monkeypatch.setattr(Stack, "take", fails)
+    wanted = [replace(experiment, epochs=1) for experiment in experiments(store)[:2]]
+    outcomes = runs.train_stacked(wanted, folders(tmp_path / "stack", 2), quiet=True)
+    assert all(isinstance(outcome, Result) for outcome in outcomes)
+    assert "a stack of them fails here: no kernel for this" in caplog.text
+    for experiment, folder in zip(wanted, folders(tmp_path / "stack", 2), strict=True):
+        runs.train(experiment, tmp_path / "alone" / folder.name, quiet=True)
+        assert_same_runs(folder, tmp_path / "alone" / folder.name)

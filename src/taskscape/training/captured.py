@@ -48,6 +48,7 @@ class CudaGraphs:
         self._pool = torch.cuda.graph_pool_handle()
 
     def warm_up(self, call: Callable[[], Tensor]) -> Tensor:
+        torch.cuda.empty_cache()  # what the other stream kept cannot be used on this one
         current = torch.cuda.current_stream(self._device)
         self._stream.wait_stream(current)
         with torch.cuda.stream(self._stream), _no_waiting():

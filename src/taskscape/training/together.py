@@ -1,9 +1,11 @@
 """Several runs trained at once, in one process."""
 
+import logging
 from collections.abc import Sequence
 from contextlib import ExitStack
 
 import numpy as np
+import torch
 from rich.progress import Progress
 
 from taskscape import logs
@@ -17,6 +19,8 @@ from taskscape.training.loop import Trainer, Wanted
 from taskscape.training.stack import Stack
 from taskscape.training.step_result import StepResult
 
+_LOGGER = logging.getLogger(__name__)
+
 Ended = Evaluation | TrainingError | ValueError | OSError
 """The last validation of a run, or what ended it before."""
 
@@ -24,8 +28,9 @@ Ended = Evaluation | TrainingError | ValueError | OSError
 def train_together(trainers: Sequence[Trainer], progress: Progress) -> list[Ended]:
     """Train runs to their ends, taking their steps together (``Stack``), and return how each ended.
 
-    A run that ends before the others, or fails, leaves them. Raises ``Interrupted`` when Ctrl-C or SIGTERM stopped the
-    runs; the checkpoint of each is written then.
+    A run that ends before the others, or fails, leaves them. Where a step cannot be taken together on this machine,
+    each takes its own. Raises ``Interrupted`` when Ctrl-C or SIGTERM stopped the runs; the checkpoint of each is
+    written then.
     """
     return _Together(trainers, progress).run()
 
@@ -43,6 +48,8 @@ class _Together:
         self.stopped: Interrupted | None = None
         self.stack: tuple[tuple[int, ...], Stack] | None = None
         """The runs of the last step, and their stack."""
+        self.is_tried = self.is_refused = False
+        """Whether a step was taken together, and whether one failed."""
 
     def run(self) -> list[Ended]:
         with ExitStack() as stack:
@@ -75,13 +82,27 @@ class _Together:
     def _step(self) -> dict[int, StepResult]:
         """Take the next step of every run."""
         runs = tuple(self.wanted)
-        if len({len(wanted.indices) for wanted in self.wanted.values()}) > 1 or len(runs) == 1:
+        sizes = {len(wanted.indices) for wanted in self.wanted.values()}
+        if self.is_refused or len(sizes) > 1 or len(runs) == 1:
             return {run: self._alone(run) for run in runs}
         if self.stack is None or self.stack[0] != runs:
             self.stack = runs, Stack([self.trainers[run].training_step for run in runs])
         wanted = [self.wanted[run] for run in runs]
         batch = batch_of([self.trainers[run].train_data for run in runs], wanted)
-        results = self.stack[1](batch, [one.step for one in wanted])
+        numbers = [one.step for one in wanted]
+        if self.is_tried:
+            return dict(zip(runs, self.stack[1](batch, numbers), strict=True))
+        state = [x for run in runs for x in self.trainers[run].training_step.state()]
+        before = [x.clone() for x in state]
+        try:
+            results = self.stack[1](batch, numbers)
+        except RuntimeError as error:  # the kernels of a GPU do not take all that those of a CPU do
+            torch._foreach_copy_(state, before)
+            self.is_refused = True
+            reason = str(error).splitlines()[0]
+            _LOGGER.warning("these runs are trained one after the other, since a stack of them fails here: %s", reason)
+            return {run: self._alone(run) for run in runs}
+        self.is_tried = True
         return dict(zip(runs, results, strict=True))
 
     def _alone(self, run: int) -> StepResult:
