@@ -98,7 +98,7 @@ class Experiment(RangedSettings):
     compile: bool = False
     """Compile the network with torch.compile: faster steps after a minute or so."""
     cuda_graphs: bool = True
-    """On one GPU, capture each step as a CUDA graph: two to five times as fast where the GPU would wait for the host.
+    """On one GPU, capture each step as a CUDA graph: up to four times as fast where the GPU would wait for the host.
     Where it cannot be, or does not give the same, steps are taken as ever and the log says why."""
     device: str = "auto"
     """Where to compute: auto (a GPU when there is one), cpu, cuda, cuda:1 for the second GPU, or mps."""

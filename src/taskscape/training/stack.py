@@ -30,7 +30,7 @@ class Stack:
     The runs have networks of the same settings, each with its own weights and statistics, which become parts of tensors
     with one more axis, (runs, …). ``torch.vmap`` computes all networks as one, forward and backward; losses, weighting,
     clipping and optimizer are each run's own. A run's step is what it is alone, but for rounding: the same operations,
-    some summed in another order. A number that is not finite stays in its run.
+    some summed in another order. A number that is not finite stays in its run, on a CPU.
 
     Where a weighting needs more than the gradient of one sum of the losses, the gradients of all tasks are computed
     first, one backward pass for each, and the weighting is given losses that know theirs. A step in which a run has no
