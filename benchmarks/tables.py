@@ -280,13 +280,9 @@ def narrow(name: str) -> str:
     return f"{name} {more}".strip()
 
 
-def as_trained(claim: Claim) -> Claim:
-    """Return a claim about the recipes as published, or where these were not trained, in the size for a CPU."""
-    runs = experiments()["runs"]
-    small = claim._replace(better=narrow(claim.better), worse=narrow(claim.worse))
-    return (
-        claim if {claim.better, claim.worse} <= runs.keys() or not {small.better, small.worse} <= runs.keys() else small
-    )
+def narrowed(claim: Claim) -> Claim:
+    """Return a claim about the recipes in the size in which a CPU trains them."""
+    return claim._replace(better=narrow(claim.better), worse=narrow(claim.worse))
 
 
 def recipes_of_claims() -> list[str]:
@@ -345,37 +341,36 @@ def verdict(gains: Sequence[float]) -> str:
 
 def claims() -> str:
     """A row per claim and metric."""
-    rows = []
-    for claim in map(as_trained, CLAIMS):
-        for metric in claim.metrics:
-            gains = differences(claim, metric)
-            pair = [list(values(name, metric).values()) for name in (claim.worse, claim.better)]
-            found = [" → ".join(_mean(of, metric) for of in pair), _mean(gains, metric, "+")] if gains else ["", ""]
-            recipes = f"`{claim.better}` against `{claim.worse}`"
-            words = f"{_NAMES[metric]} {'↑' if higher_is_better(metric) else '↓'}"
-            trained = _trained(claim.better) if gains else ""
-            verdict_on = verdict(gains) or "not run here"
-            rows.append([claim.text, recipes, claim.published, trained, words, *found, verdict_on])
-    head = ["claim", "recipes", "published", "trained", "metric", "here, small", "better by", "verdict"]
-    return table(head, rows, texts=8)
+    rows = [
+        [claim.text, f"`{claim.better}` against `{claim.worse}`", claim.published, *_judged(claim, metric)]
+        for claim in CLAIMS
+        for metric in claim.metrics
+    ]
+    return table(["claim", "recipes", "published", *_JUDGED], rows, texts=8)
 
 
-def claims_left() -> str:
-    """A row per claim without a verdict: why, and the command."""
-    rows = []
-    for claim in CLAIMS:
-        trained = as_trained(claim)
-        if all(len(differences(trained, metric)) >= 3 for metric in claim.metrics):
-            continue
-        is_large = claim.better.startswith("ladder/")
-        why = "the time on the GPU was over, and on a CPU a step takes seconds" if is_large else _NO_TIME
-        names = " ".join(f"'{name}'" if " " in name else name for name in (claim.worse, claim.better))
-        how = "--steps 480 --epochs 4 --val 80" if is_large else "--narrow --steps 150 --epochs 3 --val 40 --halved"
-        rows.append([claim.text, why, f"`python benchmarks/experiments.py {names} --seeds 0 1 2 {how}`"])
-    return table(["not answered", "why", "command"], rows, texts=3)
+def claims_narrow() -> str:
+    """The same of the narrow networks, where both of a claim were trained, without what makes them narrow."""
+    rows = [
+        [claim.text, f"`{claim.better}` against `{claim.worse}`", *_judged(narrowed(claim), metric)]
+        for claim in CLAIMS
+        for metric in claim.metrics
+        if narrowed(claim) != claim and differences(narrowed(claim), metric)
+    ]
+    return table(["claim", "recipes, `--narrow`", *_JUDGED], rows, texts=7)
 
 
-_NO_TIME = "the CPU had other work, and claims that stand above were trained first"
+_JUDGED = ("trained", "metric", "here, small", "better by", "verdict")
+
+
+def _judged(claim: Claim, metric: str) -> list[str]:
+    """What the runs say of a claim by one metric."""
+    gains = differences(claim, metric)
+    worse, better = (values(name, metric) for name in (claim.worse, claim.better))
+    pair = ([of[seed] for seed in sorted(worse.keys() & better.keys())] for of in (worse, better))
+    found = [" → ".join(_mean(of, metric) for of in pair), _mean(gains, metric, "+")] if gains else ["", ""]
+    words = f"{_NAMES[metric]} {'↑' if higher_is_better(metric) else '↓'}"
+    return [_trained(claim.better) if gains else "", words, *found, verdict(gains) or "not run here"]
 
 
 def about_experiments() -> str:
@@ -459,8 +454,7 @@ def group_of_experiments(group: str) -> str:
     """A row per recipe of a group."""
     rows = []
     for name, listed in by_group()[group].items():
-        reached, narrowed = _reached(name), _reached(narrow(name))
-        here = reached or (f"narrow: {narrowed}" if narrowed else "not run here")
+        here = _reached(name) or "not run here"
         rows.append([f"`taskscape train {name}`", "`… --scale small`", listed.published, here])
     return table(["full scale", "small scale", "published", "here, small"], rows, texts=4)
 
@@ -516,7 +510,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "gpu-ladder": gpu_ladder,
     "start-up": lambda: start_up(load("startup")),
     "claims": claims,
-    "claims-left": claims_left,
+    "claims-narrow": claims_narrow,
     "experiments-about": about_experiments,
     "experiments-sweeps": sweeps,
     "experiments-times": times_of_networks,
