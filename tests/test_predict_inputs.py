@@ -1,5 +1,6 @@
 """What ``Predictor.predict`` takes, by one rule; the command and Python give the same bits."""
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -137,3 +138,17 @@ def test_words_that_name_no_image(
     with pytest.raises(SystemExit):
         main(["predict", *words])
     assert message in capsys.readouterr().err
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no pipes with a name")
+def test_pipes_and_links_that_lead_to_themselves_are_no_images(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.png")
+    for path in (tmp_path / "pipe.png", Path(os.devnull)):
+        with pytest.raises(ValueError, match="is a device or a pipe, no image: name files and folders"):
+            require_images([path])
+    (tmp_path / "images").mkdir()
+    (tmp_path / "images" / "loop.png").symlink_to("loop.png")
+    Image.new("RGB", (4, 4)).save(tmp_path / "images" / "a.png")
+    assert videos_among([tmp_path / "images"], tmp_path / "out") == ([], [tmp_path / "images"])
+    with pytest.warns(UserWarning, match="links to files that are not there"):
+        assert list(name_images([tmp_path / "images"], tmp_path / "out")) == ["a"]

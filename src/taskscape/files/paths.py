@@ -56,6 +56,8 @@ def require_images(paths: Iterable[Path]) -> None:
             if len(scheme) > 2 and scheme.endswith(":"):
                 raise ValueError(f"{path} is an address: download the image, and give the file")
             raise ValueError(f"there is no image or folder {path}")
+        if not (path.is_file() or path.is_dir()):
+            raise ValueError(f"{path} is a device or a pipe, no image: name files and folders")
         if path.suffix.lower() in OF_RUNS and (path.parent / "experiment.yaml").is_file():
             raise ValueError(f"{path} is a file of a run, no image: name the folder {path.parent} before the images")
         if path.suffix.lower() in EXPORTED:

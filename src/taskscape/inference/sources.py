@@ -97,7 +97,8 @@ def _inside(folder: Path, out: Path) -> list[Path]:
             f"{folder} lies in {out}, where predictions are written and nothing is taken for an image: choose another "
             "folder with --out, or name the images one by one"
         )
-    return [path for path in files_below(folder) if not path.resolve().is_relative_to(out.resolve())]
+    real = Path(os.path.realpath(out))  # other than resolve() it takes links that lead to themselves
+    return [path for path in files_below(folder) if not Path(os.path.realpath(path)).is_relative_to(real)]
 
 
 def _whole(path: Path) -> Path:
