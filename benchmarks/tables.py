@@ -471,20 +471,17 @@ def gpu_speed() -> str:
     for name, of in load("gpu_speed")["networks"].items():
         height, width = of["size"]
         eager, graph, roof = (of[key]["ms"] for key in ("eager", "graph", "roof"))
-        compiled = of.get("compiled", {}).get("ms")
         rows.append(
             [
                 name.partition(", batch")[0],
                 f"{of['images']} of {height}x{width}",
-                *(f"{ms:.1f}" for ms in (eager, graph)),
-                "–" if compiled is None else f"{compiled:.1f}",
-                f"{roof:.1f}",
+                *(f"{ms:.1f}" for ms in (eager, graph, roof)),
                 *(f"{1000 * of['images'] / ms:,.0f}" for ms in (eager, graph)),
                 *(f"{100 * roof / ms:.0f}" for ms in (eager, graph)),
                 f"{of['mebibytes']:,}",
             ]
         )
-    steps = ("step, ms", "as a graph", "compiled", "roof")
+    steps = ("step, ms", "as a graph", "roof")
     more = ("images/s", "as a graph", "% of the roof", "as a graph", "peak MiB")
     return table(["network", "batch", *steps, *more], rows, texts=2)
 
