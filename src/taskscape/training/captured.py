@@ -103,7 +103,7 @@ class CapturedSteps:
             try:
                 self._captured[kind] = self._checked(batch, names, numbers)
             except RuntimeError as error:
-                self.refusal = str(error).splitlines()[0]
+                self.refusal = str(error).partition("\n")[0]
             self._prepare(numbers)
             if self.refusal is not None:
                 _LOGGER.warning("steps are not captured as CUDA graphs, and take longer: %s", self.refusal)

@@ -99,7 +99,7 @@ class _Together:
         except RuntimeError as error:  # the kernels of a GPU do not take all that those of a CPU do
             torch._foreach_copy_(state, before)
             self.is_refused = True
-            reason = str(error).splitlines()[0]
+            reason = str(error).partition("\n")[0]
             _LOGGER.warning("these runs are trained one after the other, since a stack of them fails here: %s", reason)
             return {run: self._alone(run) for run in runs}
         self.is_tried = True
