@@ -40,6 +40,7 @@ from taskscape.modalities.class_sets import CITYSCAPES_2, CITYSCAPES_19
 from taskscape.models import CONFIGS, Network
 from taskscape.models.segnet.pooling import pool, unpool
 from taskscape.run_folder import Result, RunFolder
+from taskscape.run_folder.samples import read_samples
 from taskscape.runs import load
 from taskscape.tasks import Depth, SemanticSegmentation, SurfaceNormals, Task
 from taskscape.views import view
@@ -312,7 +313,7 @@ def test_files_for_runtimes(form: str, run: Path, tmp_path: Path) -> None:
     values = file(torch.from_numpy(np.array(resized)).permute(2, 0, 1)[None])
     for name, value in zip(tasks, values, strict=True):
         array = model.tasks[name].modality.to_array(value)[0]
-        expected = fitted(view(model.tasks[name].modality), name, run / "samples.npz").colorize(array)
+        expected = fitted(view(model.tasks[name].modality), name, read_samples(run / "samples.npz")).colorize(array)
         with Image.open(tmp_path / f"street.{name}.png") as picture:
             small = np.asarray(picture.resize((57, 32), Image.Resampling.NEAREST))
             assert picture.size == Image.open(photo).size
