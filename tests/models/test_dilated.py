@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from taskscape.models.layers.dilated import DilatedConv2d, _Dilated, quick_dilations
+from taskscape.models.layers.dilated import DilatedConv2d, _convolved, quick_dilations
 
 
 @pytest.mark.parametrize("order", [torch.contiguous_format, torch.channels_last])
@@ -30,7 +30,7 @@ def test_gradients_are_those_of_a_convolution(
     image = torch.randn(2, 3, *size, dtype=torch.float64).contiguous(memory_format=order).requires_grad_()
     weight = torch.randn(5, 3, *kernel, dtype=torch.float64, requires_grad=True)
     expected = nn.functional.conv2d(image, weight, None, 1, padding, dilation)
-    found: Tensor = _Dilated.apply(image, weight, padding, dilation)
+    found: Tensor = _convolved(image, weight, padding, dilation)
     assert torch.equal(found, expected)
     gradient = torch.randn_like(expected)
     for one, other in zip(
@@ -45,7 +45,7 @@ def test_second_derivatives() -> None:
     torch.manual_seed(0)
     image = torch.randn(1, 2, 3, 4, dtype=torch.float64, requires_grad=True)
     weight = torch.randn(2, 2, 3, 3, dtype=torch.float64, requires_grad=True)
-    assert torch.autograd.gradgradcheck(lambda *x: _Dilated.apply(*x, (2, 2), (2, 2)), (image, weight))
+    assert torch.autograd.gradgradcheck(lambda *x: _convolved(*x, (2, 2), (2, 2)), (image, weight))
 
 
 def test_layers_compute_the_same() -> None:

@@ -6,13 +6,13 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.nn.grad import conv2d_input, conv2d_weight
-from typing_extensions import override
+from torch.nn.grad import conv2d_weight
 
+from taskscape.models.layers.own_weight_gradient import Geometry, OwnWeightGradient
 from taskscape.selfcheck.apply import changed_class
 
 _SLOW_KERNEL = 5
-"""From which side of a kernel on ``_Depthwise`` is faster than what oneDNN does,"""
+"""From which side of a kernel on ``_of_weight`` is faster than what oneDNN does,"""
 _LARGEST_MAP = 1024
 """up to this many pixels of the output."""
 
@@ -21,7 +21,7 @@ def depthwise_in_float32(network: nn.Module) -> None:
     """Let the depthwise convolutions of a network compute in float32 under autocast on a CPU; nothing else changes.
 
     In bfloat16 their gradients take up to eight times as long, and in float32 those of the weights of 5×5 kernels on
-    small maps still two to six times as long as ``_Depthwise``.
+    small maps still two to six times as long as ``_of_weight``.
     """
     for module in network.modules():
         if isinstance(module, nn.Conv2d) and 1 < module.groups == module.in_channels:
@@ -39,7 +39,8 @@ def _in_float32(kind: type[nn.Conv2d]) -> type[nn.Conv2d]:
             if not _is_slow(self):
                 return kind.forward(self, image)
             image = _padded(self, image)
-            result: Tensor = _Depthwise.apply(image, self.weight, self.stride, self.dilation)
+            geometry = Geometry(self.stride, (0, 0), self.dilation, self.groups)
+            result: Tensor = OwnWeightGradient.apply(image, self.weight, geometry, _of_weight)
             return result if self.bias is None else result + self.bias[:, None, None]
 
     changed: type[nn.Conv2d] = changed_class(kind, _in_float32_again, forward=forward)
@@ -75,43 +76,16 @@ def _padded(layer: nn.Conv2d, image: Tensor) -> Tensor:
     return F.pad(image, (columns, columns, rows, rows))
 
 
-class _Depthwise(torch.autograd.Function):
-    """A depthwise convolution without padding, (B, C, H, W) and (C, 1, k, l) to (B, C, h, w).
+def _of_weight(image: Tensor, weight: Tensor, gradient: Tensor, geometry: Geometry) -> Tensor:
+    """Return the gradient of the weights, (C, 1, k, l), of a depthwise convolution without padding.
 
-    The gradient of its weights is a forward convolution of the image, each of its channels by the gradient of the
-    output, with stride and dilation exchanged.
+    It is a forward convolution of the image, each of its channels by the gradient of the output, with stride and
+    dilation exchanged.
     """
-
-    @staticmethod
-    @override
-    def forward(image: Tensor, weight: Tensor, stride: tuple[int, ...], dilation: tuple[int, ...]) -> Tensor:
-        return F.conv2d(image, weight, None, stride, 0, dilation, len(weight))
-
-    @staticmethod
-    @override
-    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
-        image, weight, ctx.stride, ctx.dilation = inputs
-        ctx.save_for_backward(image, weight)
-
-    @staticmethod
-    @override
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, Tensor | None, None, None]:
-        (gradient,) = gradients
-        image, weight = ctx.saved_tensors
-        of_image = of_weight = None
-        if ctx.needs_input_grad[0]:
-            of_image = conv2d_input(image.shape, weight, gradient, ctx.stride, 0, ctx.dilation, len(weight))
-        if ctx.needs_input_grad[1]:
-            of_weight = _of_weight(image, weight, gradient, ctx.stride, ctx.dilation)
-        return of_image, of_weight, None, None
-
-
-def _of_weight(
-    image: Tensor, weight: Tensor, gradient: Tensor, stride: tuple[int, ...], dilation: tuple[int, ...]
-) -> Tensor:
-    (batch, channels, *size), (_, _, *kernel) = image.shape, weight.shape
+    stride, _, dilation, channels = geometry
+    (batch, _, *size), (_, _, *kernel) = image.shape, weight.shape
     if gradient[0, 0].numel() > _LARGEST_MAP:
-        of_weight: Tensor = conv2d_weight(image, weight.shape, gradient, stride, 0, dilation, channels)
+        of_weight: Tensor = conv2d_weight(image, weight.shape, gradient, *geometry)
         return of_weight
     apart = image.permute(2, 3, 0, 1).reshape(1, *size, batch * channels).permute(0, 3, 1, 2)
     kernels = gradient.reshape(batch * channels, 1, *gradient.shape[2:])

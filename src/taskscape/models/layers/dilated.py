@@ -1,16 +1,15 @@
 """Dilated convolutions of small maps in bf16 on a CPU, with a gradient of their weights that is fast."""
 
 from itertools import product
-from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.nn.grad import conv2d_input
 from typing_extensions import override
 
+from taskscape.models.layers.own_weight_gradient import Geometry, OwnWeightGradient
+
 _LARGEST_MAP = 256
-"""Up to this many pixels ``_Dilated`` is faster than what oneDNN does, also in several threads."""
+"""Up to this many pixels ``_of_weight`` is faster than what oneDNN does, also in several threads."""
 
 
 def quick_dilations(network: nn.Module) -> None:
@@ -32,8 +31,8 @@ class DilatedConv2d(nn.Conv2d):
         """Return (B, outputs, h, w) for (B, inputs, H, W)."""
         if not self._is_slow(image):
             return super().forward(image)
-        result: Tensor = _Dilated.apply(image.bfloat16(), self.weight.bfloat16(), self.padding, self.dilation)
-        return result
+        assert not isinstance(self.padding, str)
+        return _convolved(image.bfloat16(), self.weight.bfloat16(), self.padding, self.dilation)
 
     def _is_slow(self, image: Tensor) -> bool:
         number_format = torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else self.weight.dtype
@@ -50,45 +49,22 @@ class DilatedConv2d(nn.Conv2d):
         )
 
 
-class _Dilated(torch.autograd.Function):
-    """A convolution with stride 1, (B, inputs, H, W) and (outputs, inputs, k, l) to (B, outputs, h, w).
+def _convolved(image: Tensor, weight: Tensor, padding: tuple[int, ...], dilation: tuple[int, ...]) -> Tensor:
+    result: Tensor = OwnWeightGradient.apply(image, weight, Geometry((1, 1), padding, dilation, 1), _of_weight)
+    return result
 
-    The gradient of each of its k×l taps is one product of matrices, over the pixels that the tap reads.
+
+def _of_weight(image: Tensor, weight: Tensor, gradient: Tensor, geometry: Geometry) -> Tensor:
+    """Return the gradient of the weights, (outputs, inputs, k, l), of a convolution with stride 1 and one group.
+
+    That of each of its k×l taps is one product of matrices, over the pixels that the tap reads.
     """
-
-    @staticmethod
-    @override
-    def forward(image: Tensor, weight: Tensor, padding: tuple[int, int], dilation: tuple[int, int]) -> Tensor:
-        return F.conv2d(image, weight, None, 1, padding, dilation)
-
-    @staticmethod
-    @override
-    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
-        image, weight, ctx.padding, ctx.dilation = inputs
-        ctx.save_for_backward(image, weight)
-
-    @staticmethod
-    @override
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, Tensor | None, None, None]:
-        (gradient,) = gradients
-        image, weight = ctx.saved_tensors
-        of_image = of_weight = None
-        if ctx.needs_input_grad[0]:
-            of_image = conv2d_input(image.shape, weight, gradient, 1, ctx.padding, ctx.dilation)
-        if ctx.needs_input_grad[1]:
-            of_weight = _of_weight(image, weight, gradient, ctx.padding, ctx.dilation)
-        return of_image, of_weight, None, None
-
-
-def _of_weight(
-    image: Tensor, weight: Tensor, gradient: Tensor, padding: tuple[int, int], dilation: tuple[int, int]
-) -> Tensor:
     outputs, inputs, *kernel = weight.shape
     image, gradient = image.permute(0, 2, 3, 1), gradient.permute(0, 2, 3, 1)
     taps = gradient.new_zeros(outputs, *kernel, inputs)
     spans = [
         [_overlap(gradient.shape[axis], image.shape[axis], tap * step - pad) for tap in range(taps.shape[axis])]
-        for axis, step, pad in zip((1, 2), dilation, padding, strict=True)
+        for axis, step, pad in zip((1, 2), geometry.dilation, geometry.padding, strict=True)
     ]
     for row, column in product(*map(range, kernel)):
         (y, from_y), (x, from_x) = spans[0][row], spans[1][column]

@@ -1,0 +1,50 @@
+"""A convolution whose gradient of the weights is computed otherwise than torch does."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from torch.nn.grad import conv2d_input
+from typing_extensions import override
+
+
+class Geometry(NamedTuple):
+    """What a convolution does beside its weights, as ``torch.nn.functional.conv2d`` takes it."""
+
+    stride: tuple[int, ...]
+    padding: tuple[int, ...]
+    dilation: tuple[int, ...]
+    groups: int
+
+
+OfWeight = Callable[[Tensor, Tensor, Tensor, Geometry], Tensor]
+"""Returns the gradient of the weights for image, weights and the gradient of the output."""
+
+
+class OwnWeightGradient(torch.autograd.Function):
+    """A convolution, (B, inputs, H, W) and (outputs, inputs / groups, k, l) to (B, outputs, h, w), without bias."""
+
+    @staticmethod
+    @override
+    def forward(image: Tensor, weight: Tensor, geometry: Geometry, of_weight: OfWeight) -> Tensor:
+        return F.conv2d(image, weight, None, *geometry)
+
+    @staticmethod
+    @override
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+        image, weight, ctx.geometry, ctx.of_weight = inputs
+        ctx.save_for_backward(image, weight)
+
+    @staticmethod
+    @override
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, Tensor | None, None, None]:
+        (gradient,) = gradients
+        image, weight = ctx.saved_tensors
+        of_image = of_weight = None
+        if ctx.needs_input_grad[0]:
+            of_image = conv2d_input(image.shape, weight, gradient, *ctx.geometry)
+        if ctx.needs_input_grad[1]:
+            of_weight = ctx.of_weight(image, weight, gradient, ctx.geometry)
+        return of_image, of_weight, None, None
