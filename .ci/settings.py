@@ -7,6 +7,7 @@ this file instead of importing torch, and makes of it what ``taskscape.commands.
 """
 
 import argparse
+import inspect
 import json
 from collections.abc import Mapping
 from dataclasses import MISSING, fields, is_dataclass
@@ -18,10 +19,10 @@ from taskscape import recipes as own
 from taskscape.commands.choices import set_apart
 from taskscape.commands.described import FILE, SCALARS
 from taskscape.commands.models import cost
-from taskscape.commands.recipes import recipes
 from taskscape.commands.settings import kinds_of, plain, summary, texts, words_of
 from taskscape.data.readers import READERS
 from taskscape.models import CONFIGS
+from taskscape.recipes.sweeps import SWEEPS
 from taskscape.serialization import is_offered, offered
 from taskscape.serialization.ranges import Range
 
@@ -36,11 +37,15 @@ def settings() -> dict[str, Any]:
     """Return what the file should hold of the recipes, and of all classes that may stand in them."""
     classes: dict[str, Any] = {}
     offers: dict[str, Any] = {}
-    experiments = {name: own.find(name)() for name in recipes()}
+    found = {name: own.find(name) for name in own.names()}
+    experiments = {name: recipe() for name, recipe in found.items()}
     for kind in (*map(type, experiments.values()), *READERS):
         _describe(kind, classes, offers)
     return {
         "recipes": {name: _plain(experiment) for name, experiment in experiments.items()},
+        "texts": {name: inspect.getdoc(recipe) for name, recipe in found.items()},
+        "groups": {name: inspect.getdoc(module) for name, module in own.groups().items()},
+        "sweeps": SWEEPS,
         "offers": dict(sorted(offers.items())),
         "classes": dict(sorted(classes.items())),
         "readers": {one.name: {"class": _key(one), "text": (one.__doc__ or "").partition("\n")[0]} for one in READERS},

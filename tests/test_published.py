@@ -1,5 +1,6 @@
 """Published experiments: each recipe has its paper's protocol and parameter count, and trains at small scale."""
 
+import inspect
 import os
 from collections.abc import Mapping
 from dataclasses import replace
@@ -73,7 +74,7 @@ def test_protocol(name: str) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_the_docstring_says_what_was_published_and_where(name: str) -> None:
     text = recipes.find(name).__doc__
-    assert text is not None and "\n    Source: " in text
+    assert text is not None and "\nSource: " in inspect.cleandoc(text)
     assert LISTED[name].published and LISTED[name].text.endswith(".")
 
 

@@ -284,7 +284,7 @@ print(is_compile_supported("cpu") in (True, False), torch.compile(torch.exp, bac
 def test_the_description_is_up_to_date() -> None:
     content = json.loads(described.FILE.read_text("utf-8"))
     found = json.loads(json.dumps(script().settings()))
-    for part in ("recipes", "offers", "classes", "readers"):
+    for part in ("recipes", "texts", "groups", "sweeps", "offers", "classes", "readers"):
         assert content[part] == found[part], "run python .ci/settings.py"
     assert list(content["models"]) == list(CONFIGS), "run python .ci/settings.py"
 

@@ -1,11 +1,8 @@
-"""Published sweeps, read from ``recipes/sweeps.py`` without importing it: its room imports torch."""
+"""Published sweeps, as ``recipes/sweeps.py`` has them."""
 
-import ast
-from functools import cache
-from pathlib import Path
 from typing import NamedTuple
 
-FILE = Path(__file__).parents[1] / "recipes" / "sweeps.py"
+from taskscape.commands.described import described
 
 
 class PublishedSweep(NamedTuple):
@@ -18,11 +15,6 @@ class PublishedSweep(NamedTuple):
     """The arguments of ``taskscape sweep`` after the recipe."""
 
 
-@cache
 def published_sweeps() -> dict[str, PublishedSweep]:
     """Return the published sweeps by name."""
-    for node in ast.parse(FILE.read_text("utf-8")).body:
-        if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name) and node.target.id == "SWEEPS":
-            assert node.value is not None
-            return {name: PublishedSweep(*one) for name, one in ast.literal_eval(node.value).items()}
-    raise AssertionError(f"{FILE} has no SWEEPS")
+    return {name: PublishedSweep(*one) for name, one in described()["sweeps"].items()}

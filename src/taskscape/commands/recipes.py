@@ -1,6 +1,5 @@
 """``taskscape recipes``."""
 
-import ast
 import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
@@ -9,6 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from taskscape.commands.call import call
+from taskscape.commands.choices import chosen
+from taskscape.commands.described import described, experiment
 from taskscape.commands.layout import filled, names, table
 from taskscape.commands.published import published_sweeps
 from taskscape.imports import quick_imports
@@ -16,10 +17,6 @@ from taskscape.serialization import load_name, nearest
 
 if TYPE_CHECKING:
     from taskscape.runs import Experiment
-
-ROOM = Path(__file__).parents[1] / "recipes"
-EVERY_DAY = "basic"
-"""The file of the recipes whose names have no group in front."""
 
 
 class Listed(NamedTuple):
@@ -29,8 +26,6 @@ class Listed(NamedTuple):
     """The first line of its docstring."""
     published: str
     """What its docstring says that was published."""
-    docstring: str
-    """All of it."""
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -78,10 +73,9 @@ def print_group(group: str, listed: Mapping[str, Listed]) -> None:
 
 def _about(recipe: str) -> list[str]:
     """Return what is said of a recipe and of its group, in paragraphs."""
-    group = recipe.partition("/")[0] if "/" in recipe else ""
-    said = by_group()[group][recipe].docstring
-    of_group = ast.get_docstring(ast.parse((ROOM / f"{group}.py").read_text("utf-8"))) if group else None
-    texts = [f"{recipe}: {said}", *([f"All of {group}: {of_group}"] if of_group else [])]
+    texts = [f"{recipe}: {described()['texts'][recipe]}"]
+    if group := recipe.rpartition("/")[0]:
+        texts.append(f"All of {group}: {described()['groups'][group]}")
     return [text.replace("``", "").replace("\nSource: ", "\n\nSource: ") for text in texts]
 
 
@@ -97,32 +91,13 @@ def recipes() -> dict[str, str]:
 
 @cache
 def by_group() -> dict[str, dict[str, Listed]]:
-    """Return the recipes by group, those of every day under an empty name, and the names of each with what to list.
-
-    They are read from their source: importing it would import torch.
-    """
-    files = sorted(ROOM.glob("*.py"), key=lambda file: (file.stem != EVERY_DAY, file.stem))
-    found = {"" if file.stem == EVERY_DAY else file.stem: _of_file(file) for file in files}
-    return {group: listed for group, listed in found.items() if listed}
-
-
-def _of_file(file: Path) -> dict[str, Listed]:
-    """Return the recipes of a file: its public functions without arguments that return an experiment."""
-    front = "" if file.stem == EVERY_DAY else f"{file.stem}/"
-    return {
-        front + node.name: _listed(ast.get_docstring(node) or "")
-        for node in ast.parse(file.read_text("utf-8")).body
-        if isinstance(node, ast.FunctionDef)
-        and not node.name.startswith("_")
-        and not ast.unparse(node.args)
-        and node.returns
-        and ast.unparse(node.returns) == "Experiment"
-    }
-
-
-def _listed(docstring: str) -> Listed:
-    published = re.search(r"^Published: (.*)$", docstring, re.MULTILINE)
-    return Listed(docstring.partition("\n")[0].replace("``", ""), published[1] if published else "", docstring)
+    """Return the recipes by group, those of every day under an empty name, and the names of each with what to list."""
+    found: dict[str, dict[str, Listed]] = {}
+    for name, text in described()["texts"].items():
+        published = re.search(r"^Published: (.*)$", text, re.MULTILINE)
+        listed = Listed(text.partition("\n")[0].replace("``", ""), published[1] if published else "")
+        found.setdefault(name.rpartition("/")[0], {})[name] = listed
+    return found
 
 
 def described_recipe(recipe: str, also: Iterable[str] = ()) -> Any:
@@ -132,9 +107,6 @@ def described_recipe(recipe: str, also: Iterable[str] = ()) -> Any:
     mean. Raises ``ValueError`` with the nearest names for a name that is no recipe, and ``FileNotFoundError`` for a
     saved experiment that is not there.
     """
-    from taskscape.commands.choices import chosen
-    from taskscape.commands.described import described, experiment
-
     name = recipe.replace("-", "_")
     if recipe.endswith((".yaml", ".yml")):
         if not Path(recipe).is_file():

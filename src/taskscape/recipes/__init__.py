@@ -62,7 +62,7 @@ __all__ = [
 
 _GROUPS = {
     module.__name__.rpartition(".")[2]: module
-    for module in (mtan, ladder, adaptive, attention, consistency, photographs)
+    for module in (adaptive, attention, consistency, ladder, mtan, photographs)
 }
 
 

@@ -1,7 +1,6 @@
 """Published sweeps: what the papers' tables of settings vary, over the recipe that they vary.
 
 ``taskscape sweep NAME`` trains one; further arguments come after its own, and replace them where they set the same.
-The command line reads this table without running the file.
 """
 
 SWEEPS: dict[str, tuple[str, str, str]] = {
