@@ -8,6 +8,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from taskscape.metrics import MetricSpec
 from taskscape.modalities import CLASS_SETS, Depth, Normals, Semseg
 from taskscape.run_folder import Result, RunFolder, RunLogger
+from taskscape.run_folder.fresh import short_name
 
 RESULT = Result(
     split="val",
@@ -129,3 +130,18 @@ def test_a_resumed_log_equals_an_uninterrupted_one(tmp_path: Path) -> None:
     assert "val/depth/rmse" not in once.metric_rows()[0]
     events = EventAccumulator(str(resumed.path)).Reload()
     assert [event.step for event in events.Scalars("lr")] == [10, 20, 30, 40]
+
+
+@pytest.mark.parametrize(
+    ("recipe", "name"),
+    [
+        ("joint", "joint"),
+        ("ladder/rung3", "ladder-rung3"),
+        ("my.py:wide", "wide"),
+        ("settings/wide.yaml", "wide"),
+        ("runs/joint-2/experiment.yaml", "joint"),
+        ("7/experiment.yaml", "run"),
+    ],
+)
+def test_a_run_is_called_as_its_recipe(recipe: str, name: str) -> None:
+    assert short_name(recipe) == name

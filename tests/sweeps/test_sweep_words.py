@@ -12,6 +12,7 @@ from taskscape.commands.described import experiment
 from taskscape.commands.published import published_sweeps
 from taskscape.commands.sweep import _check_values, main
 from taskscape.commands.sweep_words import Words, continues, not_replaced, own_and_others, take_apart
+from taskscape.run_folder import RunFolder, locked
 
 
 def apart(line: str, *, recipe: str = "joint", search: bool = False) -> Words:
@@ -125,6 +126,21 @@ def test_another_sweep_is_not_overwritten(tmp_path: Path) -> None:
     (tmp_path / "sweep.json").write_text(json.dumps(plan))
     with pytest.raises(ValueError, match="holds another sweep"):
         main(["joint", "--epochs", "1", "3", "--out", str(tmp_path)])
+
+
+def test_a_sweep_that_another_process_trains_keeps_its_plan(tmp_path: Path) -> None:
+    plan = json.dumps({"recipe": "joint", "arguments": ["--epochs", "1", "2", "--seeds", "0"], "study": "s"})
+    (tmp_path / "sweep.json").write_text(plan)
+    with locked(RunFolder(tmp_path)), pytest.raises(ValueError, match="is being written"):
+        main(["joint", "--epochs", "1", "2", "--seeds", "0", "1", "--out", str(tmp_path)])
+    assert (tmp_path / "sweep.json").read_text() == plan
+
+
+def test_a_folder_of_something_else_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "download.part").touch()
+    with pytest.raises(ValueError, match="is not empty and holds no sweep"):
+        main(["joint", "--epochs", "1", "2", "--out", str(tmp_path)])
+    assert [path.name for path in tmp_path.iterdir()] == ["download.part"]
 
 
 @pytest.mark.parametrize(

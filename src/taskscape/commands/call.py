@@ -14,7 +14,7 @@ import tyro
 
 from taskscape.commands.arguments import Arguments, Place, read
 from taskscape.commands.flags import RefusedError, registry
-from taskscape.commands.kinds import expected, is_switch
+from taskscape.commands.kinds import expected, is_switch, metavar
 from taskscape.commands.layout import line, usage, wrapped
 from taskscape.commands.lines import assignment, switches, with_words
 from taskscape.commands.settings import Setting, nodes, plain
@@ -70,7 +70,7 @@ def signature(function: Callable[..., None]) -> Signature:
     for name, parameter in inspect.signature(function).parameters.items():
         kind, optional = kinds[name], parameter.default is not parameter.empty
         notes = getattr(kind, "__metadata__", ())
-        shown = next((str(one.metavar) for one in notes if getattr(one, "metavar", None)), "")
+        shown = metavar(kind)
         said = texts.get(name) or next((str(one.help) for one in notes if getattr(one, "help", None)), "")
         if parameter.kind is parameter.POSITIONAL_ONLY:
             many = get_origin(bare(kind)) is tuple

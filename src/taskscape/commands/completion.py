@@ -137,7 +137,7 @@ def _of_train(before: Sequence[str], last: str) -> Iterator[str]:
 def _of_sweep(before: Sequence[str], last: str) -> Iterator[str]:
     """Return the words of the recipe's settings, and the sweep's own."""
     from taskscape.commands.published import published_sweeps
-    from taskscape.commands.sweep_words import OWN
+    from taskscape.commands.sweep_flags import OWN
 
     published = published_sweeps()
     if not before:

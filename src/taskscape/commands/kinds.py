@@ -26,6 +26,12 @@ def is_repeated(kind: Any) -> bool:
     return UseAppendAction in getattr(kind, "__metadata__", ())
 
 
+def metavar(kind: Any) -> str:
+    """Return what a page calls the value of a flag, where the type of its setting says so; else nothing."""
+    notes = getattr(kind, "__metadata__", ())
+    return next((str(note.metavar) for note in notes if getattr(note, "metavar", None)), "")
+
+
 def is_numbers(kind: Any) -> bool:
     """Return whether a type is that of numbers by name, such as weights of tasks."""
     origin, arguments = get_origin(bare(kind)), get_args(bare(kind))

@@ -9,23 +9,8 @@ from typing import Any
 
 from taskscape.commands.choices import chosen, underscored
 from taskscape.commands.settings import Setting, by_flag, entries_of, nodes
+from taskscape.commands.sweep_flags import AXIS, OWN
 from taskscape.serialization import bare, is_size
-
-OWN = {
-    "out": 1,
-    "seeds": None,
-    "axis": None,
-    "search": 1,
-    "storage": 1,
-    "workers": 1,
-    "on": 1,
-    "address": 1,
-    "gpus-per-run": 1,
-    "stack": 1,
-    "plan": 0,
-    "resume": 1,
-}
-"""The flags that are the sweep's own, with how many words follow each; None for any number."""
 
 SEED = "seed"
 
@@ -42,13 +27,18 @@ class Variation:
     ends: tuple[float, float] | None = None
     whole: bool = False
 
+    @property
+    def points(self) -> list[tuple[str, ...]]:
+        """The words of each value, or of both ends of a range."""
+        if self.ends is None:
+            return list(self.values.values())
+        return [(self.flag, f"{end:.0f}" if self.whole else f"{end:g}") for end in self.ends]
+
 
 @dataclass(frozen=True)
 class Words:
     """A command line, taken apart."""
 
-    own: dict[str, list[str]]
-    """The sweep's own flags with their words."""
     common: list[str]
     """The arguments that every run has."""
     variations: list[Variation]
@@ -103,9 +93,9 @@ def own_and_others(arguments: Sequence[str], names: Sequence[str]) -> tuple[dict
         if (takes is not None and len(words) != takes) or (takes is None and not words):
             wanted = {0: "no value", 1: "one value", None: "one value or more"}[takes]
             raise ValueError(f"--{flag} takes {wanted}, not {' '.join(words) or 'none'}")
-        if flag == "axis":
+        if flag == AXIS:
             axes += 1
-            own[f"axis {axes}"] = words
+            own[f"{AXIS} {axes}"] = words
         elif flag in own:
             raise ValueError(f"--{flag} is given twice: leave one out")
         else:
@@ -128,7 +118,7 @@ def _set(arguments: Sequence[str], names: Sequence[str]) -> set[str]:
     """Return the paths of the settings and choices that arguments set, also together by ``--axis``."""
     found: set[str] = set()
     for flag, words in parts(arguments, names):
-        within = [_set(shlex.split(word), names) for word in words] if flag == "axis" else []
+        within = [_set(shlex.split(word), names) for word in words] if flag == AXIS else []
         found |= set().union(*within) if within else {underscored(flag)}
     return found
 
@@ -163,13 +153,13 @@ def take_apart(default: Any, own: dict[str, list[str]], others: Sequence[str], *
         else:
             variations.append(variation)
     for name, words in own.items():
-        if name.startswith("axis"):
+        if name.startswith(AXIS):
             variations.append(_labeled(_name(words), [(_label(word), tuple(shlex.split(word))) for word in words]))
     if seeds := own.get("seeds"):
         if "seed" in flags:
             raise ValueError("--seed and --seeds exclude each other: leave --seed out")
         variations.append(_labeled(SEED, [(seed, ("--seed", seed)) for seed in seeds]))
-    return Words(own, common, variations)
+    return Words(common, variations)
 
 
 def _settings(default: Any, choices: dict[str, list[str]]) -> dict[str, Setting]:

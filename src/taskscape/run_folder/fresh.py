@@ -5,6 +5,7 @@ from pathlib import Path
 
 from taskscape.files import writing
 from taskscape.files.paths import require_no_file
+from taskscape.run_folder.names import RunFolder
 
 
 def fresh_folder(run: Path | None, name: str) -> Path:
@@ -15,15 +16,20 @@ def fresh_folder(run: Path | None, name: str) -> Path:
     if run is None:
         if int(os.environ.get("WORLD_SIZE", os.environ.get("SLURM_NTASKS", "1"))) > 1:
             raise ValueError("several processes must agree on a folder: name it with --out")
-        numbers = (Path("runs") / f"{name}-{number}" for number in range(1, 10**9))
-        return next(folder for folder in numbers if _is_made(folder))
+        return first_free(Path("runs"), name)
     first_process = os.environ.get("RANK", os.environ.get("SLURM_PROCID", "0")) == "0"  # it writes, others may be late
-    if first_process and (run / "experiment.yaml").exists():
+    if first_process and RunFolder(run).experiment.exists():
         raise ValueError(
             f"{run} holds a run; resume it with taskscape train --resume {run}, name another folder, or delete it"
         )
     require_no_file(run, "the run")
     return run
+
+
+def first_free(parent: Path, name: str) -> Path:
+    """Make the first folder ``PARENT/NAME-N`` that is not there, and return it."""
+    numbers = (parent / f"{name}-{number}" for number in range(1, 10**9))
+    return next(folder for folder in numbers if _is_made(folder))
 
 
 def _is_made(folder: Path) -> bool:
@@ -38,6 +44,9 @@ def _is_made(folder: Path) -> bool:
 
 def short_name(recipe: str) -> str:
     """Return what a run of this recipe is called, without its number."""
-    if recipe.endswith((".yaml", ".yml")):
-        return Path(recipe).resolve().parent.name.rstrip("0123456789").rstrip("-") or "run"
-    return recipe.rpartition(":")[2].replace("/", "-")
+    if not recipe.endswith((".yaml", ".yml")):
+        return recipe.rpartition(":")[2].replace("/", "-")
+    file = RunFolder(Path(recipe).resolve().parent).experiment
+    if Path(recipe).name != file.name:
+        return Path(recipe).stem
+    return file.parent.name.rstrip("0123456789").rstrip("-") or "run"

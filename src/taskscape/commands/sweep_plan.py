@@ -1,0 +1,77 @@
+"""The plan of a sweep: a file in its folder that says what it is, by which it is resumed."""
+
+import json
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from taskscape.commands.parts import without
+from taskscape.commands.sweep_flags import EXECUTION
+from taskscape.commands.sweep_words import continues
+
+FILE = "sweep.json"
+
+
+class Plan(NamedTuple):
+    """What a sweep is."""
+
+    recipe: str
+    arguments: list[str]
+    """The words after the recipe, without those that say how the sweep is run."""
+    study: str
+    """What a search is called in its storage."""
+
+
+def require_place(folder: Path) -> None:
+    """Raise ``ValueError`` where a folder holds something else than a sweep, or is a file."""
+    from taskscape.files.paths import require_no_file
+    from taskscape.run_folder import RunFolder
+
+    require_no_file(folder, "the sweep")
+    found = set(folder.iterdir()) if folder.exists() else set()
+    if found - {RunFolder(folder).lock} and folder / FILE not in found:
+        raise ValueError(f"{folder} is not empty and holds no sweep: name another folder with --out")
+
+
+def write_plan(folder: Path, recipe: str, arguments: Sequence[str], names: Sequence[str]) -> Plan:
+    """Write what the sweep is into its folder, which must be locked, and return it.
+
+    ``names`` are the fields of an experiment. Raises ``ValueError`` where the folder holds another sweep.
+    """
+    from uuid import uuid4
+
+    from taskscape.files import atomic_write
+
+    plan = Plan(recipe, without(arguments, (*EXECUTION, "resume", "out"), switches=["plan"]), "")
+    if (folder / FILE).is_file():
+        before = read_plan(folder)
+        if before.recipe != recipe or not continues(plan.arguments, before.arguments, names):
+            there = shlex.join(["taskscape", "sweep", before.recipe, *before.arguments])
+            raise ValueError(
+                f"{folder} holds another sweep ({there}); continue it with taskscape sweep --resume {folder}, or name "
+                "another folder"
+            )
+        plan = plan._replace(study=before.study)
+        if plan == before:
+            return plan
+    else:
+        plan = plan._replace(study=f"{folder.resolve().name}-{uuid4().hex[:8]}")
+    atomic_write(folder / FILE, json.dumps(plan._asdict(), indent=1) + "\n")
+    return plan
+
+
+def read_plan(folder: Path) -> Plan:
+    """Return the plan of a sweep.
+
+    Raises ``FileNotFoundError`` where a folder holds none, and ``ValueError`` where it is damaged.
+    """
+    from taskscape.serialization.plain import read_json
+
+    file = folder / FILE
+    if not file.is_file():
+        raise FileNotFoundError(f"{folder} is not a sweep: it has no {FILE}; start one with taskscape sweep RECIPE")
+    content = read_json(file)
+    if not isinstance(content, dict) or set(Plan._fields) - content.keys():
+        raise ValueError(f"{file} is damaged; name another folder with --out")
+    return Plan(*(content[name] for name in Plan._fields))

@@ -1,0 +1,166 @@
+"""A sweep whose words were read: its trials are trained, its page is written, and the best is printed."""
+
+import json
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from taskscape.commands.experiment import scaled
+from taskscape.commands.shared import if_interrupted
+from taskscape.commands.sweep_flags import Options
+from taskscape.commands.sweep_words import Words
+
+if TYPE_CHECKING:
+    from taskscape.runs import Experiment
+    from taskscape.sweeps import Axis, Executor, Sampler, Trial
+    from taskscape.sweeps.sweep import Monitor, Outcomes
+
+RUNS = "runs.txt"
+"""The folders of a planned sweep, one a line."""
+
+
+@dataclass(frozen=True)
+class SweepRun:
+    """A sweep in its folder, which must be locked."""
+
+    recipe: str
+    default: "Experiment"
+    """The recipe's."""
+    words: Words
+    options: Options
+    folder: Path
+    study: str
+    """What a search is called in its storage."""
+
+    def run(self) -> None:
+        """Train all trials, or write their folders where that is all that is asked for."""
+        from taskscape.sweeps import Sweep, run
+
+        sampler, monitor = self._sampler()
+        if self.options.plan:
+            return
+        sweep = Sweep(
+            sampler,
+            self._executor(),
+            monitor,
+            build=lambda trial: self.experiment(trial.words),
+            on_outcome=lambda outcomes: self._write(outcomes, monitor),
+        )
+        with if_interrupted(f"continue with taskscape sweep --resume {self.folder}"):
+            outcomes = run(sweep)
+        page = self._write(outcomes, monitor)
+        self._say(outcomes, monitor, page)
+
+    def experiment(self, words: Sequence[str]) -> "Experiment":
+        """Return the experiment of a trial."""
+        experiment: Experiment = scaled(self.recipe, self.default, [*self.words.common, *words], "sweep").experiment
+        return experiment
+
+    def command(self, trial: "Trial") -> str:
+        """Return what trains a trial alone."""
+        return shlex.join(["taskscape", "train", self.recipe, *self.words.common, *trial.words])
+
+    def _sampler(self) -> "tuple[Sampler, Monitor]":
+        """Return what proposes the trials, all checked as far as they are known, and what to compare."""
+        return self._grid() if self.options.search is None else self._search(self.options.search)
+
+    def _grid(self) -> "tuple[Sampler, Monitor]":
+        from taskscape.serialization import dump
+        from taskscape.sweeps import Grid, Values
+        from taskscape.sweeps.sweep import Monitor
+
+        grid = Grid(self.folder, [axis for axis in self._axes() if isinstance(axis, Values)])
+        same: dict[str, Trial] = {}
+        for trial in grid.trials:
+            experiment = self.experiment(trial.words)
+            experiment.check()
+            other = same.setdefault(dump(experiment), trial)
+            if other is not trial:
+                raise ValueError(f"{other.name} and {trial.name} are the same experiment: leave one of the values out")
+        if self.options.plan:
+            self._plan(grid.trials)
+        return grid, Monitor.of(self.experiment(grid.trials[0].words))
+
+    def _search(self, number: int) -> "tuple[Sampler, Monitor]":
+        from taskscape.sweeps.search import Search
+        from taskscape.sweeps.sweep import Monitor
+
+        first = self.experiment([word for one in self.words.variations for word in one.points[0]])
+        first.check()
+        monitor = Monitor.of(first)
+        search = Search(
+            self.folder,
+            self._axes(),
+            number,
+            study=self.study,
+            higher_is_better=monitor.spec.higher_is_better,
+            storage=self.options.storage,
+        )
+        return search, monitor
+
+    def _axes(self) -> "list[Axis]":
+        from taskscape.sweeps import Point, Range, Values
+
+        return [
+            Values(one.name, [Point(label, words) for label, words in one.values.items()])
+            if one.ends is None
+            else Range(one.name, one.flag, *one.ends, one.whole)
+            for one in self.words.variations
+        ]
+
+    def _executor(self) -> "Executor":
+        from taskscape.sweeps import StackedExecutor
+
+        executor = self._executor_of_workers()
+        return executor if self.options.stack is None else StackedExecutor(executor, self.options.stack, self.folder)
+
+    def _executor_of_workers(self) -> "Executor":
+        import torch
+
+        from taskscape.sweeps import LocalExecutor
+
+        if self.options.on == "ray":
+            from taskscape.sweeps.on_ray import RayExecutor
+
+            return RayExecutor(self.options.workers, self.options.address, self.options.gpus_per_run)
+        return LocalExecutor(self.options.workers, torch.cuda.device_count(), self.options.gpus_per_run)
+
+    def _plan(self, trials: "Sequence[Trial]") -> None:
+        """Write the folder of every trial, and a list of them."""
+        from taskscape.files import atomic_write
+
+        for trial in trials:
+            trial.write(self.experiment(trial.words))
+        file = self.folder / RUNS
+        atomic_write(file, "".join(f"{trial.path}\n" for trial in trials))
+        print(
+            f"{len(trials)} run folders are written, {file} lists them: taskscape train --resume RUN trains one, and "
+            f"taskscape sweep --resume {self.folder} writes the page"
+        )
+
+    def _write(self, outcomes: "Outcomes", monitor: "Monitor") -> Path:
+        from taskscape.report.sweep import SweepTable, SweptRun, write_sweep
+
+        runs = [
+            SweptRun.read(trial.path, trial.values, outcome.state, outcome.error, self.command(trial))
+            for trial, outcome in outcomes.values()
+        ]
+        axes = [variation.name for variation in self.words.variations]
+        return write_sweep(SweepTable(self.folder.resolve().name, runs, axes, monitor.name, monitor.spec), self.folder)
+
+    def _say(self, outcomes: "Outcomes", monitor: "Monitor", page: Path) -> None:
+        """Print what came out, and raise ``TrainingError`` where no run has a result."""
+        from taskscape.errors import TrainingError
+
+        failed = [(trial, outcome) for trial, outcome in outcomes.values() if outcome.state == "failed"]
+        if len(failed) == len(outcomes):
+            raise TrainingError(f"all {len(failed)} runs failed, the first of them because: {failed[0][1].error}")
+        best = json.loads((self.folder / "results.json").read_text("utf-8"))["best"]
+        if best is not None:
+            print(f"best by {monitor.name}: {best['run']}\n  {best['command']}")
+        if failed:
+            again = f"; taskscape sweep --resume {self.folder} tries again" if self.options.search is None else ""
+            print(f"{len(failed)} of {len(outcomes)} runs failed{again}")
+        print(f"sweep: {self.folder}\npage: {page}")
