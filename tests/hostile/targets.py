@@ -105,7 +105,7 @@ def gray16() -> Target:
 
     buffer = io.BytesIO()
     Image.fromarray(np.arange(192, dtype=np.uint16).reshape(12, 16) * 300).save(buffer, "PNG")
-    return ".png", [buffer.getvalue()], lambda path: read_gray(path, 16, (6, 8), "disparity")
+    return ".png", [buffer.getvalue()], lambda path: read_gray(path, 16, "disparity", (6, 8))
 
 
 def arrays() -> Target:

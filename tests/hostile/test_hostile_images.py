@@ -54,8 +54,8 @@ def read_every_way(path: Path) -> None:
         read_image,
         size_of,
         read_label,
-        lambda path: read_gray(path, 8, (6, 8), "class ids"),
-        lambda path: read_gray(path, 16, (6, 8), "disparity"),
+        lambda path: read_gray(path, 8, "class ids", (6, 8)),
+        lambda path: read_gray(path, 16, "disparity", (6, 8)),
     ):
         try:
             read(path)

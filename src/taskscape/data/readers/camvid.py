@@ -40,6 +40,7 @@ from taskscape.data.readers.class_masks import FIELD
 from taskscape.data.readers.colors import Color
 from taskscape.data.readers.files import match_files, read_text, require, stems
 from taskscape.data.readers.images import size_of
+from taskscape.data.readers.split_lists import require_once
 from taskscape.data.readers.voc import read_mask
 from taskscape.modalities import IGNORE_INDEX, Semseg
 from taskscape.modalities.class_sets import CAMVID_11
@@ -102,6 +103,7 @@ class CamVid(RawData):
             for split, some in parts.items()
             if split != "test" or some["image"]
         }
+        require_once(splits, lists)
         size = self.size or size_of(splits["train"][0].files["image"])
         ids = {color: id_ for id_, name in enumerate(CAMVID_11.classes) for color in _COLORS[name]}
         numbers = {id_: id_ for id_ in range(len(CAMVID_11))} | {11: IGNORE_INDEX, IGNORE_INDEX: IGNORE_INDEX}

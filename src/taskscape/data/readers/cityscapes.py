@@ -21,6 +21,7 @@ camera files 0.209313 m · 2262.52 px is assumed for every image. The manifest k
 Images are averaged down to ``size``; labels and disparity take the nearest pixel.
 """
 
+import math
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -32,7 +33,7 @@ from typing_extensions import override
 from taskscape.batch import Sample
 from taskscape.data.readers.base import RawData, RawIndex, RawSample
 from taskscape.data.readers.files import match_files, read_json, require
-from taskscape.data.readers.images import read_image
+from taskscape.data.readers.images import read_image_with_size
 from taskscape.data.readers.labels import read_gray, resize_nearest
 from taskscape.modalities import Depth, Modality, Semseg
 from taskscape.modalities.class_sets import (
@@ -57,6 +58,7 @@ _ENDINGS = {
     "disparity": "_disparity.png",
     "camera": "_camera.json",
 }
+_LAST_ID = 33
 _CLASS_SETS = {19: CITYSCAPES_19, 7: CITYSCAPES_7, 2: CITYSCAPES_2}
 
 
@@ -118,18 +120,25 @@ def _product(camera: Path) -> float:
     """Return baseline · fx in metres · pixels."""
     content = read_json(camera)
     try:
-        return float(content["extrinsic"]["baseline"]) * float(content["intrinsic"]["fx"])
+        product = float(content["extrinsic"]["baseline"]) * float(content["intrinsic"]["fx"])
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(f"{camera} has no extrinsic.baseline and intrinsic.fx: download it again") from error
+    if not 0 < product < math.inf:
+        raise ValueError(f"{camera}: extrinsic.baseline times intrinsic.fx is {product}: download it again")
+    return product
 
 
 def _read(raw: RawSample, size: tuple[int, int], classes: ClassSet) -> Sample:
-    whole = from_cityscapes_ids(classes)[read_gray(raw.files["gtFine"], 8, None, "class ids")]
+    image, native = read_image_with_size(raw.files["leftImg8bit"], size, None)
+    published = read_gray(raw.files["gtFine"], 8, "class ids", native)
+    if (last := int(published.max())) > _LAST_ID:
+        raise ValueError(f"{raw.files['gtFine']} has id {last}, and ids end at {_LAST_ID}: download it again unchanged")
+    whole = from_cityscapes_ids(classes)[published]
     ids = resize_nearest(whole, size)
-    values = {"image": read_image(raw.files["leftImg8bit"], size), "semseg": ids}
+    values = {"image": image, "semseg": ids}
     valid = {"semseg": ids != IGNORE_INDEX}
     if "disparity" in raw.files:
-        p = read_gray(raw.files["disparity"], 16, size, "disparity").astype(np.float64)
+        p = resize_nearest(read_gray(raw.files["disparity"], 16, "disparity", native), size).astype(np.float64)
         product = _product(raw.files["camera"]) if "camera" in raw.files else ASSUMED
         values["depth"] = (product / (np.maximum(p - 1, 1) / 256)).astype(np.float32)
         valid["depth"] = p > 1

@@ -24,7 +24,7 @@ import json
 import re
 import warnings
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -37,11 +37,11 @@ from taskscape.batch import Sample
 from taskscape.data.readers.base import RawData, RawIndex, RawSample
 from taskscape.data.readers.class_masks import FIELD, labelled, voc_color
 from taskscape.data.readers.colors import Color
-from taskscape.data.readers.files import require
-from taskscape.data.readers.images import size_of
+from taskscape.data.readers.files import find_file, require
+from taskscape.data.readers.images import images_in, size_of
 from taskscape.data.readers.opening import open_image
-from taskscape.data.readers.regions import Region, RegionSample, Runs, decode_lengths, paint, polygon
-from taskscape.data.readers.split_lists import train_and_val
+from taskscape.data.readers.regions import Region, RegionSample, Runs, check_regions, decode_lengths, paint, polygon
+from taskscape.data.readers.split_lists import train_and_val, warn_of_unlisted
 from taskscape.modalities import IGNORE_INDEX, ClassSet, Semseg
 
 WHERE = "COCO is available from https://cocodataset.org/#download (2017 images and annotations)"
@@ -86,7 +86,10 @@ class Coco(RawData):
             raise ValueError(f"{raw} has two lists of one split among {', '.join(lists)}: move one away")
         classes = _class_set(lists, with_background)
         index = {name: id_ for id_, name in enumerate(classes.classes)}
-        splits = train_and_val({_split(name): one.samples(index) for name, one in lists.items()}, self.val_share, raw)
+        samples = {_split(name): one.samples(index) for name, one in lists.items()}
+        folders = {one.folder for one in lists.values()}
+        warn_of_unlisted([image for folder in sorted(folders) for image in images_in(folder)], samples, "image", raw)
+        splits = train_and_val(samples, self.val_share, raw)
         size = self.size or size_of(splits["train"][0].files["image"])
         elsewhere = 0 if with_background else IGNORE_INDEX
         read = partial(_read_panoptic, size=size)
@@ -150,38 +153,45 @@ class _List(NamedTuple):
             except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
                 shown = image.get("file_name", image) if isinstance(image, dict) else image
                 raise ValueError(f"{self.path}, image {shown}: {_reason(error)}") from error
-        drawn = sum(len(sample.regions) for sample in samples if isinstance(sample, RegionSample))
-        if self.kind == "instances" and not drawn:
+        if self.kind == "instances":
+            self._check([sample for sample in samples if isinstance(sample, RegionSample)])
+        return samples
+
+    def _check(self, samples: Sequence[RegionSample]) -> None:
+        """Warn of annotations without an area. Raises ``ValueError`` where all are."""
+        drawn = sum(len(sample.regions) for sample in samples)
+        if not drawn:
             raise ValueError(f"{self.path} has no segmentation, at most boxes: export polygons or masks")
-        if self.kind == "instances" and (count := sum(map(len, self.annotations.values()))) > drawn:
+        if (count := sum(map(len, self.annotations.values()))) > drawn:
             warnings.warn(
                 f"{self.path}: {count - drawn} of {count} annotations have no segmentation, at most a box, and are "
                 "left out: their pixels count as those of no instance",
                 stacklevel=2,
             )
-        return samples
+        check_regions(samples, self.path)
 
     def _sample(self, image: dict[str, Any], ids: Mapping[int, int]) -> RawSample:
         name = str(image["file_name"])
         if Path(name).is_absolute() or ".." in Path(name).parts:
             raise ValueError(f"the name {name!r} leads out of the folder")
-        path = self.folder / name
-        if not path.is_file():
-            raise ValueError(f"{path} is not there: add it, or leave the image out of the list")
+        path = find_file(self.folder, name)
+        if path is None:
+            raise ValueError(f"{self.folder / name} is not there: add it, or leave the image out of the list")
         stem = Path(name).with_suffix("").as_posix()
         annotations = self.annotations[int(image["id"])]
         size = int(image["height"]), int(image["width"])
         if self.kind == "instances":
-            ordered = sorted(annotations, key=lambda one: (not one.get("iscrowd"), -float(one.get("area") or 0)))
-            regions = [_region(one, ids, size) for one in ordered]
-            return RegionSample(stem, {"image": path}, size, tuple(one for one in regions if one is not None))
+            drawn = [(one, region) for one in annotations if (region := _region(one, ids, size)) is not None]
+            drawn.sort(key=lambda pair: (not pair[0].get("iscrowd"), -float(pair[0].get("area") or pair[1].area)))
+            return RegionSample(stem, {"image": path}, size, tuple(region for _, region in drawn))
         if len(annotations) != 1:
             raise ValueError(f"it has {len(annotations)} annotations instead of one")
         png = str(annotations[0]["file_name"])
         if Path(png).is_absolute() or ".." in Path(png).parts:
             raise ValueError(f"the name {png!r} leads out of the folder")
         segments = tuple((int(one["id"]), ids[int(one["category_id"])]) for one in annotations[0]["segments_info"])
-        return PanopticSample(stem, {"image": path, FIELD: self.path.with_suffix("") / png}, segments)
+        masks = self.path.with_suffix("")
+        return PanopticSample(stem, {"image": path, FIELD: find_file(masks, png) or masks / png}, segments)
 
 
 def _find_lists(raw: Path, kind: Kind) -> dict[str, Path]:
@@ -209,7 +219,7 @@ def _folder(raw: Path, name: str, path: Path, first: str) -> Path:
     places = [raw / top / inner for inner in names for top in ("", "images")] if path.name != _BESIDE else []
     places = list(dict.fromkeys(places))
     for place in (*places, path.parent):
-        if (place / first).is_file():
+        if find_file(place, first):
             return place
     raise ValueError(f"{first} is in none of {', '.join(str(place) for place in places[:4]) or path.parent}")
 

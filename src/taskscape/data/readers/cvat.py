@@ -35,12 +35,12 @@ import numpy.typing as npt
 from typing_extensions import override
 
 from taskscape.batch import Sample
-from taskscape.data.readers.base import RawData, RawIndex, RawSample
+from taskscape.data.readers.base import RawData, RawIndex
 from taskscape.data.readers.class_masks import FIELD, labelled, voc_color
 from taskscape.data.readers.colors import Color
-from taskscape.data.readers.files import read_text, require
+from taskscape.data.readers.files import find_file, read_text, require
 from taskscape.data.readers.images import size_of
-from taskscape.data.readers.regions import Points, Region, RegionSample, Runs, paint
+from taskscape.data.readers.regions import Points, Region, RegionSample, Runs, check_regions, paint
 from taskscape.data.readers.split_lists import train_and_val
 from taskscape.data.readers.voc import IMAGES, LISTS, MASKS, read_mask, samples_of_lists
 from taskscape.modalities import IGNORE_INDEX, ClassSet, Semseg
@@ -49,6 +49,7 @@ LABELMAP, XML = "labelmap.txt", "annotations.xml"
 BACKGROUND = "background"
 _LINE = re.compile(r"(.+):(\s*\d+\s*,\s*\d+\s*,\s*\d+\s*)(?::.*)?")
 """Of labelmap.txt; a name may have colons."""
+_BLACK = (0, 0, 0)
 _REMEDY = "Export from CVAT as Segmentation mask 1.1 or CVAT for images 1.1, with images, and unpack it"
 _MOST_BYTES = 1 << 28
 """Of an XML file."""
@@ -79,13 +80,13 @@ class Cvat(RawData):
 
     def _of_masks(self, raw: Path) -> RawIndex:
         require(raw, (LABELMAP, IMAGES, MASKS, LISTS), _REMEDY)
-        colors = _labelmap(raw / LABELMAP)
+        listed = _labelmap(raw / LABELMAP)
+        colors = listed if BACKGROUND in listed or _BLACK in listed.values() else {BACKGROUND: _BLACK, **listed}
         names = [name for name in colors if name != BACKGROUND or self.background == "class"]
         classes = _class_set(names, [colors[name] for name in names], raw / LABELMAP)
-        numbers = {
-            position: names.index(name) if name in names else IGNORE_INDEX for position, name in enumerate(colors)
-        }
-        ids = {(0, 0, 0): IGNORE_INDEX} | {color: numbers[position] for position, color in enumerate(colors.values())}
+        index = {name: names.index(name) if name in names else IGNORE_INDEX for name in colors}
+        numbers = {position: index[name] for position, name in enumerate(listed)}
+        ids = {_BLACK: IGNORE_INDEX} | {color: index[name] for name, color in colors.items()}
         splits = train_and_val(samples_of_lists(raw), self.val_share, raw / LISTS)
         size = self.size or size_of(splits["train"][0].files["image"])
         return RawIndex(
@@ -106,7 +107,7 @@ class Cvat(RawData):
             names = [BACKGROUND, *(name for name in names if name != BACKGROUND)]
             colors[BACKGROUND] = "#000000"
         classes = _class_set(names, [_from_hex(colors[name], index) for index, name in enumerate(names)], path)
-        lists: dict[str, list[RawSample]] = {}
+        lists: dict[str, list[RegionSample]] = {}
         left_out: Counter[str] = Counter()
         for image in root.iterfind("./image"):
             try:
@@ -115,8 +116,10 @@ class Cvat(RawData):
                 raise ValueError(f"{path}, image {image.get('name')}: {error}. {_REMEDY}") from error
         if not lists:
             raise ValueError(f"{path} has no <image>: tracks of videos have none. {_REMEDY}")
-        if not any(isinstance(one, RegionSample) and one.regions for some in lists.values() for one in some):
+        samples = [one for some in lists.values() for one in some]
+        if not any(one.regions for one in samples):
             raise ValueError(f"{path} has no {', '.join(_SHAPES)}: draw some, and export it again")
+        check_regions(samples, path)
         if left_out:
             counts = ", ".join(f"{count} {shape}" for shape, count in left_out.items())
             warnings.warn(f"{path}: {counts} have no area and are left out", stacklevel=2)
@@ -205,11 +208,10 @@ def _find(raw: Path, name: str, subset: str) -> Path:
     for part in (name, subset):
         if Path(part).is_absolute() or ".." in Path(part).parts:
             raise ValueError(f"the name {part!r} leads out of the folder")
-    places = (raw / "images" / name, raw / "images" / subset / name, raw / name)
-    for path in places:
-        if path.is_file():
+    for folder in (raw / "images", raw / "images" / subset, raw):
+        if path := find_file(folder, name):
             return path
-    raise ValueError(f"{places[0]} is not there, so save images too")
+    raise ValueError(f"{raw / 'images' / name} is not there, so save images too")
 
 
 def _polygon(class_id: int, shape: dict[str, str]) -> Region:

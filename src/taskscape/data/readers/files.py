@@ -2,6 +2,7 @@
 
 import codecs
 import unicodedata
+import warnings
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
@@ -50,7 +51,7 @@ def check_size(size: tuple[int, int]) -> None:
 def match_files(
     files: Mapping[str, Mapping[str, Path]], where: str, published: int | None, partial: bool, remedy: str
 ) -> list[RawSample]:
-    """Return the samples that have a file of every kind, in the order of their names.
+    """Return the samples that have a file of every kind, in the order of their names; warn of those left out.
 
     Args:
         files: Per kind: the files by the name of their sample.
@@ -75,20 +76,30 @@ def match_files(
     if not complete or (published is not None and len(complete) != published and not partial):
         expected = f", {published} are published" if published is not None else ""
         raise ValueError(f"{where} has {len(complete)} images{expected}: {hint}")
+    if left_out := sorted(set(names).difference(complete), key=natural):
+        kinds = listed([kind for kind, some in files.items() if left_out[0] not in some])
+        warnings.warn(
+            f"{where}: {len(left_out)} of {len(names)} images are left out, such as {left_out[0]}, of which there is "
+            f"no {kinds}",
+            stacklevel=2,
+        )
     return [RawSample(name, {kind: some[name] for kind, some in files.items()}) for name in complete]
 
 
 def stems(folder: Path) -> dict[str, Path]:
-    """Return the images and arrays right in a folder by name without ending; nothing where there is no folder.
+    """Return the images and arrays right in a folder by name without ending, in Unicode's composed form (NFC).
+
+    There are none where there is no folder.
 
     Raises ``ValueError`` where two files differ in their ending alone.
     """
     paths: dict[str, Path] = {}
     for path in sorted(folder.iterdir()) if folder.is_dir() else ():
         if path.suffix.lower() in _IMAGES and not path.name.startswith("."):
-            if path.stem in paths:
-                raise ValueError(f"{path} and {paths[path.stem].name} have one name: leave one of them")
-            paths[path.stem] = path
+            stem = normalized(path.stem)
+            if stem in paths:
+                raise ValueError(f"{path} and {paths[stem].name} have one name: leave one of them")
+            paths[stem] = path
     return dict(sorted(paths.items(), key=lambda pair: natural(pair[0])))
 
 
@@ -100,7 +111,7 @@ def read_text(path: Path) -> str:
     content = path.read_bytes()
     utf16 = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
     try:
-        return unicodedata.normalize("NFC", content.decode("utf-16" if utf16 else "utf-8-sig"))
+        return normalized(content.decode("utf-16" if utf16 else "utf-8-sig"))
     except UnicodeDecodeError as error:
         raise ValueError(f"{path} is not UTF-8 text ({error}): save it as UTF-8") from error
 
@@ -111,6 +122,17 @@ def read_json(path: Path) -> Any:
         return plain.read_json(path)
     except ValueError as error:
         raise ValueError(f"{error}: download or unpack it again") from error
+
+
+def find_file(folder: Path, name: str) -> Path | None:
+    """Return the file of a name, in whichever of Unicode's forms it is written there; None where there is none."""
+    forms = dict.fromkeys((name, normalized(name), unicodedata.normalize("NFD", name)))
+    return next((folder / form for form in forms if (folder / form).is_file()), None)
+
+
+def normalized(name: str) -> str:
+    """Return a name in Unicode's composed form: some systems write ö as two characters."""
+    return unicodedata.normalize("NFC", name)
 
 
 def natural(name: str) -> tuple[int, str]:

@@ -68,6 +68,11 @@ def read_image_with_size(
     return np.array(rgb), native
 
 
+def images_in(folder: Path) -> list[Path]:
+    """Return the image files right in a folder, by their endings, in order."""
+    return sorted(path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES and path.name[0] != ".")
+
+
 def size_of(path: Path) -> tuple[int, int]:
     """Return the (H, W) of an image file as ``read_image`` gives it."""
     with open_image(path, load=False) as image:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
+from taskscape.data.readers.aspect import Size, check_aspect
 from taskscape.data.readers.opening import open_array, open_image
 from taskscape.modalities.base import Array, Mask
 
@@ -12,21 +13,19 @@ _BITS = {"1": 1, "L": 8, "P": 8, "I;16": 16, "I;16B": 16, "I": 16}
 _REMEDY = "download or unpack it again"
 
 
-def resize_nearest(label: Array, size: tuple[int, int]) -> Array:
+def resize_nearest(label: Array, size: Size) -> Array:
     """Return a label (H, W, …) at another size; every pixel takes the nearest, so that nothing is mixed."""
     rows, columns = ((np.arange(new) + 0.5) * old / new for new, old in zip(size, label.shape[:2], strict=True))
     nearest: Array = label[rows.astype(np.intp)[:, None], columns.astype(np.intp)]
     return nearest
 
 
-def read_label(path: Path, size: tuple[int, int] | None = None) -> Array:
+def read_label(path: Path) -> Array:
     """Return a label image or array, (H, W) or (H, W, C), as it is stored; of a palette image the indices."""
     if path.suffix == ".npy":
-        label = read_array(path)
-    else:
-        with open_image(path, remedy=_REMEDY) as image:
-            label = np.asarray(image)
-    return label if size is None else resize_nearest(label, size)
+        return read_array(path)
+    with open_image(path, remedy=_REMEDY) as image:
+        return np.asarray(image)
 
 
 def read_array(path: Path) -> Array:
@@ -34,14 +33,18 @@ def read_array(path: Path) -> Array:
     return np.array(open_array(path, _REMEDY))
 
 
-def read_gray(path: Path, bits: int, size: tuple[int, int] | None, what: str) -> Array:
-    """Return a gray image of 8 or 16 bits, (H, W). Raises ``ValueError`` for any other; ``what`` says what belongs."""
+def read_gray(path: Path, bits: int, what: str, image_size: Size) -> Array:
+    """Return a gray label of 8 or 16 bits, (H, W); ``what`` says what belongs there.
+
+    Raises ``ValueError`` for other images, and for one of another aspect ratio than its image's.
+    """
     with open_image(path, remedy=_REMEDY) as image:
         if (depth := _BITS.get(image.mode)) != bits:
             found = f"{depth} bits" if depth else f"mode {image.mode}"
             raise ValueError(f"{path} has {found} where {bits} bits of {what} belong: download it again unchanged")
         label = np.asarray(image)
-    return label if size is None else resize_nearest(label, size)
+    check_aspect(path, label.shape, image_size)
+    return label
 
 
 def unit_vectors(vectors: Array) -> tuple[Array, Mask]:

@@ -28,9 +28,10 @@ from typing_extensions import override
 
 from taskscape import parallel
 from taskscape.batch import Sample
+from taskscape.data.readers.aspect import check_aspect
 from taskscape.data.readers.base import RawData, RawIndex, RawSample
 from taskscape.data.readers.files import match_files, read_json, require, stems
-from taskscape.data.readers.images import read_image, size_of
+from taskscape.data.readers.images import read_image_with_size, size_of
 from taskscape.data.readers.labels import read_gray, read_label, resize_nearest, unit_vectors
 from taskscape.files import atomic_write, require_room, writing
 from taskscape.files.paths import check_inside
@@ -105,13 +106,16 @@ def decode_depth(v: Array) -> npt.NDArray[np.float32]:
 
 
 def _read(raw: RawSample, size: tuple[int, int]) -> Sample:
-    whole = read_gray(raw.files["semseg"], 8, None, "class ids")
+    image, native = read_image_with_size(raw.files["rgb"], size, None)
+    whole = read_gray(raw.files["semseg"], 8, "class ids", native)
     ids = resize_nearest(whole, size)
-    disparity = read_gray(raw.files["depth"], 8, size, "disparity")
-    values = {"image": read_image(raw.files["rgb"], size), "semseg": ids, "depth": decode_depth(disparity)}
+    disparity = resize_nearest(read_gray(raw.files["depth"], 8, "disparity", native), size)
+    values = {"image": image, "semseg": ids, "depth": decode_depth(disparity)}
     valid = {"semseg": ids != IGNORE_INDEX, "depth": disparity > 0}
     if "normals" in raw.files:
-        values["normals"], valid["normals"] = unit_vectors(decode_8bit(read_label(raw.files["normals"], size)))
+        stored = read_label(raw.files["normals"])
+        check_aspect(raw.files["normals"], stored.shape, native)
+        values["normals"], valid["normals"] = unit_vectors(decode_8bit(resize_nearest(stored, size)))
     return Sample(values, valid, raw.name, {"semseg": (whole, whole != IGNORE_INDEX)})
 
 

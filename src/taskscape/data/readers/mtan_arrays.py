@@ -29,6 +29,7 @@ from taskscape.data.readers.files import match_files, require, stems
 from taskscape.data.readers.images import resize_image
 from taskscape.data.readers.labels import read_array, resize_nearest, unit_vectors
 from taskscape.data.readers.normals_from_depth import Axes, Intrinsics, find_axes, normals_from_depth
+from taskscape.data.readers.opening import open_array
 from taskscape.modalities import Depth, Modality, Normals, Semseg
 from taskscape.modalities.base import Array, Mask
 from taskscape.modalities.class_sets import CITYSCAPES_2, CITYSCAPES_7, CITYSCAPES_19, NYUV2_13, ClassSet
@@ -101,9 +102,18 @@ class MtanArrays(RawData):
         return match_files(files, str(folder), PUBLISHED[self.of][folder.name], self.partial, remedy)
 
 
+def _label(raw: RawSample, kind: str, *channels: int) -> Array:
+    """Return a label, (H, W) + ``channels``. Raises ``ValueError`` for one of another size than its image."""
+    path = raw.files[kind]
+    stored, image = read_array(path), open_array(raw.files["image"])
+    shape = (*image.shape[:2], *channels)
+    if stored.shape not in (shape, (*shape, 1)):
+        raise ValueError(f"{path} has shape {stored.shape} instead of {shape} as its image: unpack it again. {WHERE}")
+    return stored.reshape(shape)
+
+
 def _metres(raw: RawSample, of: str) -> tuple[Array, Mask]:
-    stored = read_array(raw.files["depth"])
-    stored = stored.reshape(stored.shape[:2]).astype(np.float64)
+    stored = _label(raw, "depth").astype(np.float64)
     valid = np.isfinite(stored) & (stored > 0)
     filled = np.where(valid, stored, 1)
     return (filled if of == "nyuv2" else METRES_AT_DISPARITY_1 / filled).astype(np.float32), valid
@@ -118,22 +128,29 @@ def _from_depth(raw: RawSample, of: str) -> tuple[Array, Mask]:
 
 
 def _normals(raw: RawSample) -> tuple[Array, Mask]:
-    return unit_vectors(read_array(raw.files["normal"]))
+    return unit_vectors(_label(raw, "normal", 3))
+
+
+def _ids(raw: RawSample, classes: ClassSet) -> Array:
+    """Return the ids, (H, W) int16, -1 where there is none."""
+    stored = _label(raw, "label")
+    ids = np.where(stored >= 0, stored, -1)  # what is not a number has no class
+    if wrong := [id_ for id_ in np.unique(ids).tolist() if id_ >= len(classes) or id_ != int(id_)]:
+        raise ValueError(
+            f"{raw.files['label']} has id {wrong[-1]:g}, and {len(classes)} classes end at {len(classes) - 1}: "
+            "give their number with --classes, or the right folder with --labels"
+        )
+    return ids.astype(np.int16)
 
 
 def _read(raw: RawSample, of: str, classes: ClassSet, size: tuple[int, int], axes: Axes | None) -> Sample:
-    image, ids = read_array(raw.files["image"]), read_array(raw.files["label"])
+    image = read_array(raw.files["image"])
     if image.ndim != 3 or image.shape[2] != 3 or not 0 <= image.min() <= image.max() <= 1:
         raise ValueError(
             f"{raw.files['image']} is {image.shape} in {image.min()} … {image.max()} instead of (H, W, 3) in 0 … 1: "
             f"unpack it again. {WHERE}"
         )
-    if ids.max() >= len(classes):
-        raise ValueError(
-            f"{raw.files['label']} has id {ids.max():g}, and {len(classes)} classes end at {len(classes) - 1}: "
-            "give their number with --classes, or the right folder with --labels"
-        )
-    whole = ids.astype(np.int16)
+    whole = _ids(raw, classes)
     ids = resize_nearest(whole, size)
     depth, has_depth = _metres(raw, of)
     rgb = np.rint(image * 255).astype(np.uint8)

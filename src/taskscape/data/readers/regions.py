@@ -1,7 +1,9 @@
 """Regions of an image as polygons or run lengths, and the ids of the classes that they paint."""
 
+import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -32,6 +34,13 @@ class Region(NamedTuple):
     polygons: tuple[Points, ...] = ()
     runs: Runs | None = None
 
+    @property
+    def area(self) -> float:
+        """The number of pixels, about."""
+        if self.runs is not None:
+            return sum(self.runs.lengths[1::2])
+        return sum(abs(float(x @ np.roll(y, 1) - y @ np.roll(x, 1))) / 2 for x, y in (one.T for one in self.polygons))
+
 
 @dataclass(frozen=True)
 class RegionSample(RawSample):
@@ -41,6 +50,30 @@ class RegionSample(RawSample):
     """(H, W) of the image that the regions were drawn on."""
     regions: tuple[Region, ...] = ()
     """In the order of painting: later ones cover earlier ones."""
+
+
+def check_regions(samples: Sequence[RegionSample], where: Path) -> None:
+    """Warn of regions that cover no pixel. Raises ``ValueError``, which names the file ``where``, where none does."""
+    regions = [(sample, region) for sample in samples for region in sample.regions]
+    empty = [sample for sample, region in regions if not _may_cover(region, sample.size)]
+    if not empty:
+        return
+    sentence = (
+        f"{where}: {len(empty)} of {len(regions)} regions cover no pixel of their images, such as one of "
+        f"{empty[0].name}: they lie outside or are too small"
+    )
+    if len(empty) == len(regions):
+        raise ValueError(f"{sentence}; export coordinates in pixels of the images")
+    warnings.warn(f"{sentence}, and are left out", stacklevel=2)
+
+
+def _may_cover(region: Region, size: tuple[int, int]) -> bool:
+    """Return whether a mask has a pixel, or the box around a polygon the center of one."""
+    if region.runs is not None:
+        return sum(region.runs.lengths[1::2]) > 0
+    areas = [points for points in region.polygons if len(points) > 2]
+    boxes = (np.ceil(np.clip([one.min(0) - 0.5, one.max(0) - 0.5], 0, size[::-1])) for one in areas)
+    return any((low < high).all() for low, high in boxes)
 
 
 def paint(size: tuple[int, int], regions: Iterable[Region], elsewhere: int) -> Array:

@@ -104,6 +104,11 @@ def _of_image(path: Path) -> Samples:
         if image.format in ("GIF", "PNG", "TIFF", "WEBP") and (pages := getattr(image, "n_frames", 1)) > 1:
             raise ValueError(f"{path} holds {pages} images: save one label a file")
         coding = raw_mode(image)
+        if image.format == "TIFF" and coding.partition(";")[2].rstrip("R").endswith("I"):
+            raise ValueError(
+                f"{path} is a TIFF whose 0 is white (MinIsWhite), so that the numbers in it are not those that are "
+                "shown: save it as PNG"
+            )
         maximum = _maximum(image)
         lossy = _is_lossy(image, path)
         upright = load_upright(image, path)

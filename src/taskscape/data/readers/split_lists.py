@@ -1,6 +1,8 @@
 """Splits of data sets that come in lists, each with a name of its own."""
 
-from collections.abc import Mapping, Sequence
+import os
+import warnings
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from taskscape.data.readers.base import RawSample
@@ -32,9 +34,27 @@ def train_and_val(
         splits = {"train": samples[:first], "val": samples[first:], **{n: s for n, s in splits.items() if n != "train"}}
     if empty := [name for name, samples in splits.items() if not samples]:
         raise ValueError(f"{where}: no image is left for {empty[0]}: add images, or change val_share")
-    seen: dict[Path, str] = {}
+    require_once(splits, where)
+    return splits
+
+
+def require_once(splits: Mapping[str, Sequence[RawSample]], where: Path) -> None:
+    """Raise ``ValueError``, which names the folder ``where``, for an image in two splits, or twice in one."""
+    seen: dict[str, str] = {}
     for split, samples in splits.items():
         for sample in samples:
-            if (other := seen.setdefault(sample.files["image"], split)) != split:
-                raise ValueError(f"{where}: {sample.name} is in {other} and in {split}: list it once")
-    return splits
+            image = os.path.realpath(sample.files["image"])
+            if (other := seen.get(image)) is not None:
+                places = f"twice in {split}" if other == split else f"in {other} and in {split}"
+                raise ValueError(f"{where}: {sample.name} is {places}: list it once")
+            seen[image] = split
+
+
+def warn_of_unlisted(there: Collection[Path], lists: Mapping[str, Sequence[RawSample]], kind: str, where: Path) -> None:
+    """Warn of the files of a kind that no list has."""
+    used = {sample.files[kind] for samples in lists.values() for sample in samples}
+    if unlisted := [path for path in there if path not in used]:
+        warnings.warn(
+            f"{where}: {len(unlisted)} of {len(there)} files are in no list, such as {unlisted[0]}: they are not used",
+            stacklevel=2,
+        )

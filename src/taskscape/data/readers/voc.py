@@ -27,7 +27,7 @@ from taskscape.data.readers.class_masks import FIELD, labelled, read_class_mask,
 from taskscape.data.readers.colors import Color
 from taskscape.data.readers.files import read_text, require, stems
 from taskscape.data.readers.images import SUFFIXES, size_of
-from taskscape.data.readers.split_lists import train_and_val
+from taskscape.data.readers.split_lists import train_and_val, warn_of_unlisted
 from taskscape.modalities import IGNORE_INDEX, ClassSet, Semseg
 from taskscape.serialization import listed
 
@@ -76,7 +76,8 @@ class Voc(RawData):
 def samples_of_lists(raw: Path, names: Sequence[str] | None = None) -> dict[str, list[RawSample]]:
     """Return the images and masks that the lists of these names, or all but trainval, name.
 
-    Raises ``ValueError`` or ``FileNotFoundError`` where there is no list, or files are missing.
+    Warns of masks that no list names. Raises ``ValueError`` or ``FileNotFoundError`` where there is no list, or files
+    are missing.
     """
     images, masks = stems_below(raw / IMAGES), stems_below(raw / MASKS)
     paths = {path.stem: path for path in sorted((raw / LISTS).glob("*.txt"))}
@@ -95,6 +96,7 @@ def samples_of_lists(raw: Path, names: Sequence[str] | None = None) -> dict[str,
                     f"as {listed(lacking, 3)}: add the files, or correct the list"
                 )
         lists[split] = [RawSample(name, {"image": images[name], FIELD: masks[name]}) for name in wanted_names]
+    warn_of_unlisted(masks.values(), lists, FIELD, raw / MASKS)
     return lists
 
 

@@ -66,17 +66,18 @@ from typing import Any, ClassVar
 from typing_extensions import override
 
 from taskscape.batch import Sample
+from taskscape.data.readers.aspect import check_aspect
 from taskscape.data.readers.base import RawData, RawIndex, RawSample
-from taskscape.data.readers.files import check_size, require
+from taskscape.data.readers.files import check_size, normalized, require
 from taskscape.data.readers.folder.albedo import AlbedoSection
 from taskscape.data.readers.folder.boundaries import BoundariesSection
 from taskscape.data.readers.folder.depth import DepthSection
 from taskscape.data.readers.folder.description import Description
-from taskscape.data.readers.folder.matching import Found, find_files, normalized
+from taskscape.data.readers.folder.matching import Found, find_files
 from taskscape.data.readers.folder.normals import NormalsSection
 from taskscape.data.readers.folder.section import Section
 from taskscape.data.readers.folder.semseg import SemsegSection
-from taskscape.data.readers.folder.sizes import check_aspect, check_sizes
+from taskscape.data.readers.folder.sizes import check_sizes
 from taskscape.data.readers.folder.splits import is_split, split_up
 from taskscape.data.readers.images import SUFFIXES, ValueRange, full_range_if_bright, read_image_with_size, size_of
 from taskscape.data.readers.samples import read_samples
@@ -227,7 +228,7 @@ def _remedy_for(stray: list[str], images: Found, name: str) -> str:
     by_last = {image.rpartition("/")[2]: image for image in images.files}
     if (other := by_last.get(stray[0].rpartition("/")[2])) is not None:
         return f"if its image is {other}, put the labels into subfolders as the images are"
-    shortest = min(tails, key=len, default="")
+    shortest = min(tails, key=len, default="").strip()
     if shortest and any(label.removesuffix(shortest) in images.files for label in stray):
         return f"say `suffix: {shortest}` in the section {name} if that is what their names have behind those of images"
     return "remove them, or give them the name of their image"
@@ -294,8 +295,8 @@ def _read(
         if name in raw.files:
             path = raw.files[name]
             label = read_samples(path)
+            check_aspect(path, label.values.shape, native)
             try:
-                check_aspect(label.size, native, label.values.shape)
                 values[name], valid[name] = section.decode(label.resized(size))
                 if section.can_vanish and label.size != size:
                     before[name] = section.decode(label)

@@ -1,13 +1,12 @@
 """Finds the files of a folder by the names that images and labels share, and says which are not used."""
 
 import os
-import unicodedata
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from taskscape.data.readers.files import natural
+from taskscape.data.readers.files import natural, normalized
 from taskscape.serialization import listed
 
 _NO_DATA = ("thumbs.db", "desktop.ini", "__macosx", "taskscape.yaml")
@@ -65,11 +64,6 @@ def find_files(
             found.files[key] = path
     found.files = dict(sorted(found.files.items(), key=lambda pair: _order(pair[0])))
     return found
-
-
-def normalized(name: str) -> str:
-    """Return a name in Unicode's composed form: some systems write ö as two characters."""
-    return unicodedata.normalize("NFC", name)
 
 
 def files_below(folder: Path) -> Iterator[Path]:

@@ -310,10 +310,10 @@ def _look_up(
     stored: Array, known: Mapping[int, int], void: set[int], opaque: Mask | None, show: Callable[[float], str]
 ) -> Array:
     """Return the class of the values (H, W), and ``IGNORE_INDEX`` for those in ``void`` and where not ``opaque``."""
-    if opaque is not None:
-        stored = np.where(opaque, stored, next(iter(known)))
-    values, positions = np.unique(stored, return_inverse=True)
     index = dict(known) | dict.fromkeys(void, IGNORE_INDEX)
+    ids = np.full(stored.shape, IGNORE_INDEX, np.uint8)
+    counts = np.ones(stored.shape, np.bool_) if opaque is None else opaque
+    values, positions = np.unique(stored[counts], return_inverse=True)
     if unknown := [value for value in values.tolist() if value not in index]:
         found = listed([show(value) for value in unknown])
         if len(unknown) > max(_MANY, len(known)):
@@ -322,9 +322,8 @@ def _look_up(
                 "along every edge, or name its values in classes or void of the section"
             )
         raise ValueError(f"holds [{found}], neither classes nor void: name them in classes or void of the section")
-    table = np.array([index[value] for value in values.tolist()], np.uint8)
-    ids: Array = table[positions].reshape(stored.shape)
-    return ids if opaque is None else np.where(opaque, ids, IGNORE_INDEX).astype(np.uint8)
+    ids[counts] = np.array([index[value] for value in values.tolist()], np.uint8)[positions]
+    return ids
 
 
 def _recolored(labels: Sequence[Samples]) -> int | None:

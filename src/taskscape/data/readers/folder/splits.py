@@ -7,8 +7,8 @@ from collections.abc import Collection, Mapping
 from pathlib import Path, PureWindowsPath
 
 from taskscape.data.readers.base import RawSample
-from taskscape.data.readers.files import read_text
-from taskscape.data.readers.folder.matching import normalized
+from taskscape.data.readers.files import normalized, read_text
+from taskscape.data.readers.images import SUFFIXES
 from taskscape.files.paths import with_home
 from taskscape.serialization import listed, nearest
 
@@ -168,10 +168,11 @@ def _by_list(samples: Samples, path: Path) -> list[RawSample]:
     by_last: dict[str, list[str]] = {}
     for name in samples:
         by_last.setdefault(name.rpartition("/")[2], []).append(name)
+    folders = {folder for name in samples for folder in name.split("/")[:-1]}
     names: dict[str, str] = {}
     lacking = []
     for text in _lines(path):
-        found = _find(text, samples, by_last, path)
+        found = _find(text, samples, by_last, folders, path)
         if found is None:
             lacking.append(text)
         elif found in names:
@@ -185,10 +186,12 @@ def _by_list(samples: Samples, path: Path) -> list[RawSample]:
     return [samples[name] for name in names]
 
 
-def _find(text: str, samples: Samples, by_last: Mapping[str, list[str]], path: Path) -> str | None:
+def _find(text: str, samples: Samples, by_last: Mapping[str, list[str]], folders: set[str], path: Path) -> str | None:
     """Return the sample that a line of a list names, by its path or its last part, with an ending or without."""
-    # "image.png label.png", as some lists have it, names the image first.
-    for candidate in dict.fromkeys((text, text.split()[0])):
+    first = text.split()[0]
+    # "image.png label.png", as some lists have it, names the image first; "an image.png" is one name.
+    one_name = PureWindowsPath(text).suffix.lower() in SUFFIXES and not PureWindowsPath(first).suffix
+    for candidate in dict.fromkeys((text,) if one_name else (text, first)):
         parts = PureWindowsPath(candidate).parts  # which takes both slashes
         for start in range(len(parts)):
             whole = "/".join(parts[start:])
@@ -196,7 +199,9 @@ def _find(text: str, samples: Samples, by_last: Mapping[str, list[str]], path: P
                 if name in samples:
                     return name
         for last in (parts[-1], parts[-1].rpartition(".")[0]):
-            if len(same := by_last.get(last, [])) > 1:
+            # A folder that there is says which is meant, or that none is.
+            same = [name for name in by_last.get(last, []) if folders.intersection(parts) <= set(name.split("/"))]
+            if len(same) > 1:
                 raise ValueError(f"{path} lists {text}, which may be {' or '.join(same[:2])}: name the subfolder too")
             if same:
                 return same[0]
