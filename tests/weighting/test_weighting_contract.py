@@ -34,7 +34,7 @@ METHODS = dict(buildable())
 
 def test_every_module_of_the_package_is_listed_and_public() -> None:
     files = {path.stem for path in Path(weighting.__file__).parent.glob("*.py")}
-    blocks = {"__init__", "base", "aggregation", "gradients", "gramian", "nonnegative", "own_adam", "per_task"}
+    blocks = {"__init__", "base", "aggregation", "gradients", "gramian", "nonnegative", "own_adam", "preferences"}
     blocks |= {"step_generator", "weighted_sum"}
     assert {config.__module__.rpartition(".")[2] for config in CONFIGS.values()} == files - blocks
     assert dict(offered(WeightingConfig)) == CONFIGS
@@ -174,22 +174,22 @@ def test_features_must_be_there_and_not_compiled(name: str) -> None:
     ("name", "settings", "message"),
     [
         ("fixed", {"weights": {"deph": 1.0}}, "'deph'"),
-        ("fixed", {"weights": {"depth": -1.0}}, "negative"),
+        ("fixed", {"weights": {"depth": -1.0}}, "at least 0"),
         ("fixed", {"weights": {"depth": float("nan")}}, "finite"),
         ("dwa", {"temperature": 0.0}, "above 0"),
         ("uncertainty", {"variant": "other"}, "mtan"),
         ("gradnorm", {"alpha": -1.0}, "at least 0"),
         ("famo", {"lr": -1.0}, "above 0"),
         ("stch", {"mu": 0.0}, "above 0"),
-        ("stch", {"preference": {"depth": 0.0}}, "positive"),
+        ("stch", {"preference": {"depth": 0.0}}, "above 0"),
         ("stch", {"ideal": {"colour": 0.0}}, "colour"),
         ("pcgrad", {"mode": "both"}, "mode"),
         ("fixed", {"weights": {"semseg": 0.0, "depth": 0.0, "normals": 0.0}}, "all 0"),
         ("cagrad", {"c": -0.1}, "at least 0"),
         ("nash-mtl", {"every": 0}, "at least 1"),
         ("aligned-mtl", {"scale": "max"}, "rmse"),
-        ("upgrad", {"preference": {"depth": -2.0}}, "negative"),
-        ("graddrop", {"leak": {"depth": 2.0}}, "within"),
+        ("upgrad", {"preference": {"depth": -2.0}}, "above 0"),
+        ("graddrop", {"leak": {"depth": 2.0}}, "at most 1"),
         ("conflict-free", {"preference": {"colour": 1.0}}, "colour"),
     ],
 )

@@ -2,16 +2,15 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import ClassVar, Literal, get_args
+from typing import ClassVar, Literal
 
 import numpy as np
 from typing_extensions import override
 
+from taskscape.serialization.ranges import Positive
 from taskscape.weighting.gradients import GradientConfig
 from taskscape.weighting.gramian import SAME, Array, Gramian, GramianWeighting
-from taskscape.weighting.per_task import check_preference, preferences
-
-Scale = Literal["min", "median", "rmse"]
+from taskscape.weighting.preferences import preferences
 
 
 @dataclass(frozen=True)
@@ -25,17 +24,10 @@ class AlignedMTLConfig(GradientConfig):
     name: ClassVar[str] = "aligned-mtl"
     link: ClassVar[str] = "https://arxiv.org/abs/2305.19000"
 
-    scale: Scale = "min"
+    scale: Literal["min", "median", "rmse"] = "min"
     """σ: the smallest singular value, as in the paper, the median, or the root of the mean square."""
-    preference: Mapping[str, float] = field(default_factory=dict)
+    preference: Mapping[str, Positive] = field(default_factory=dict)
     """Relative weight per task in the average, 1 for those not named."""
-
-    @override
-    def check(self, tasks: Sequence[str]) -> None:
-        super().check(tasks)
-        if self.scale not in get_args(Scale):
-            raise ValueError(f"weighting.scale is {self.scale!r}; choose one of {', '.join(get_args(Scale))}")
-        check_preference(self.preference, tasks)
 
 
 class AlignedMTL(GramianWeighting, config=AlignedMTLConfig):

@@ -59,7 +59,7 @@ class BalancingContext(NamedTuple):
 
 
 class WeightingConfig(RangedSettings, ABC):
-    """The settings of one method: a frozen dataclass of plain values that builds it.
+    """The settings of one method: a frozen dataclass of plain values that builds it. A mapping among them is by task.
 
     Raises ``ValueError`` for a number that is not finite or not within the range that its field declares.
     """
@@ -72,7 +72,14 @@ class WeightingConfig(RangedSettings, ABC):
     """The module; ``class Mine(Weighting, config=MineConfig)`` sets it."""
 
     def check(self, tasks: Sequence[str]) -> None:
-        """Raise ``ValueError`` where the settings are out of range or do not fit these tasks."""
+        """Raise ``ValueError`` where the settings do not fit these tasks, such as a weight of another one."""
+        for field, value in vars(self).items():
+            for name in value if isinstance(value, Mapping) else ():
+                if name not in tasks:
+                    raise ValueError(
+                        f"weighting.{field} names {name!r}, but the tasks are {', '.join(tasks)}: give numbers for "
+                        f"these, as in --weighting.{field} {tasks[0]} 1, or choose another weighting"
+                    )
 
     def build(self, tasks: Sequence[str], seed: int = 0) -> "Weighting":
         """Build the method for these tasks. Raises ``ValueError`` as ``check``, and where a solver is missing.

@@ -7,9 +7,10 @@ from typing import ClassVar
 import numpy as np
 from typing_extensions import override
 
+from taskscape.serialization.ranges import Positive
 from taskscape.weighting.gradients import GradientConfig
 from taskscape.weighting.gramian import SAME, Array, Gramian, GramianWeighting
-from taskscape.weighting.per_task import check_preference, preferences
+from taskscape.weighting.preferences import preferences
 
 
 @dataclass(frozen=True)
@@ -25,13 +26,8 @@ class ConFIGConfig(GradientConfig):
     name: ClassVar[str] = "conflict-free"
     link: ClassVar[str] = "https://arxiv.org/abs/2408.11104"
 
-    preference: Mapping[str, float] = field(default_factory=dict)
+    preference: Mapping[str, Positive] = field(default_factory=dict)
     """Relative cosine per task, 1 for those not named."""
-
-    @override
-    def check(self, tasks: Sequence[str]) -> None:
-        super().check(tasks)
-        check_preference(self.preference, tasks)
 
 
 class ConFIG(GramianWeighting, config=ConFIGConfig):

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 from typing_extensions import override
 
+from taskscape.serialization.ranges import NonNegative
 from taskscape.weighting.base import Losses, WeightingConfig
-from taskscape.weighting.per_task import check_per_task
 from taskscape.weighting.weighted_sum import WeightedSum
 
 
@@ -22,12 +22,12 @@ class FixedConfig(WeightingConfig):
 
     name: ClassVar[str] = "fixed"
 
-    weights: Mapping[str, float] = field(default_factory=dict)
+    weights: Mapping[str, NonNegative] = field(default_factory=dict)
     """Weight per task, 1 for those not named: ``semseg 0.6 depth 0.4``."""
 
     @override
     def check(self, tasks: Sequence[str]) -> None:
-        check_per_task("weights", self.weights, tasks)
+        super().check(tasks)
         if not any(self.weights.get(task, 1.0) for task in tasks):
             raise ValueError("weighting.weights are all 0, so nothing would be trained; give one a positive weight")
 

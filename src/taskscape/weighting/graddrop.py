@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, ClassVar
 from torch import Tensor
 from typing_extensions import override
 
+from taskscape.serialization.ranges import Fraction
 from taskscape.weighting.aggregation import AggregatorWeighting
 from taskscape.weighting.gradients import GradientConfig
-from taskscape.weighting.per_task import check_per_task
 
 if TYPE_CHECKING:
     from torchjd.aggregation import Aggregator
@@ -27,16 +27,8 @@ class GradDropConfig(GradientConfig):
     name: ClassVar[str] = "graddrop"
     link: ClassVar[str] = "https://arxiv.org/abs/2010.06808"
 
-    leak: Mapping[str, float] = field(default_factory=dict)
+    leak: Mapping[str, Fraction] = field(default_factory=dict)
     """Fraction of a task's gradient that passes in any case, 0 … 1; 0 for those not named."""
-
-    @override
-    def check(self, tasks: Sequence[str]) -> None:
-        super().check(tasks)
-        check_per_task("leak", self.leak, tasks)
-        for task, leak in self.leak.items():
-            if leak > 1:
-                raise ValueError(f"weighting.leak: {task} has {leak}; it must be within 0 … 1")
 
 
 class GradDrop(AggregatorWeighting, config=GradDropConfig):

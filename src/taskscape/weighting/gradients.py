@@ -3,7 +3,7 @@
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple, get_args
+from typing import Any, Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -26,11 +26,6 @@ class GradientConfig(WeightingConfig):
     mode: Mode = "parameters"
     """Gradients with respect to all shared parameters, or to the shared features, where a network has them: that runs
     through the shared layers once, not once per task."""
-
-    @override
-    def check(self, tasks: Sequence[str]) -> None:
-        if self.mode not in get_args(Mode):
-            raise ValueError(f"weighting.mode is {self.mode!r}; choose parameters or features")
 
 
 class Combined(NamedTuple):

@@ -41,11 +41,6 @@ class GradNormConfig(WeightingConfig):
     """What updates the weights: the run's optimizer, with its schedule; or an Adam of their own, whose learning rate no
     schedule changes."""
 
-    @override
-    def check(self, tasks: Sequence[str]) -> None:
-        if self.optimizer not in ("run", "adam"):
-            raise ValueError(f"weighting.optimizer is {self.optimizer!r}; choose run or adam")
-
 
 class GradNorm(Weighting, config=GradNormConfig):
     """GradNorm, with the w_k as its parameters: hand them to the optimizer, and call ``after_step`` after its step.

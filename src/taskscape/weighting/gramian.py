@@ -18,6 +18,9 @@ SAME = 1e-12
 """Eigenvalues of the cosines, relative to the largest, that count as zero. Rounding to float32 turns a gradient by
 about 1e-7, and a pair that was parallel then has an eigenvalue of about 1e-14."""
 
+RIDGE = 1e-13
+"""Added to the square of a gradient of length one, so that gradients that depend on each other share a weight."""
+
 CONTRADICTION = 1e-3
 """Error of a solution, relative to what was to be solved for, above which there is none: rounding makes less of it."""
 

@@ -8,11 +8,8 @@ import numpy as np
 from typing_extensions import override
 
 from taskscape.weighting.gradients import GradientConfig
-from taskscape.weighting.gramian import Array, Gramian, GramianWeighting
+from taskscape.weighting.gramian import RIDGE, Array, Gramian, GramianWeighting
 from taskscape.weighting.nonnegative import nonnegative_minimum
-
-_RIDGE = 1e-13
-"""Added to the square of a gradient of length one, so that gradients that depend on each other share a weight."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +48,7 @@ class MGDA(GramianWeighting, config=MGDAConfig):
             return np.where(zero, 1 / zero.sum(), 0.0)
         # The least of ‖Σ v_k · g_k‖² + (1 - Σ v_k)² over v ≥ 0 is a multiple of the shortest vector.
         shares = gramian.lengths.min() / gramian.lengths
-        square = gramian.cosines + np.outer(shares, shares) + _RIDGE * np.eye(len(tasks))
+        square = gramian.cosines + np.outer(shares, shares) + RIDGE * np.eye(len(tasks))
         weights: Array = nonnegative_minimum(square, shares) * shares
         weights /= weights.sum()
         return weights

@@ -1,6 +1,6 @@
 """Smooth Tchebycheff scalarization: a soft maximum of the losses."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar
 
@@ -9,9 +9,9 @@ from torch import Tensor
 from typing_extensions import override
 
 from taskscape.devices import constant
-from taskscape.serialization.ranges import Positive
+from taskscape.serialization.ranges import NonNegative, Positive
 from taskscape.weighting.base import Losses, WeightingConfig, stack
-from taskscape.weighting.per_task import check_per_task, check_preference, preferences
+from taskscape.weighting.preferences import preferences
 from taskscape.weighting.weighted_sum import WeightedSum
 
 
@@ -28,15 +28,10 @@ class STCHConfig(WeightingConfig):
 
     mu: Positive = 0.5
     """μ, in units of the losses times λ."""
-    preference: Mapping[str, float] = field(default_factory=dict)
+    preference: Mapping[str, Positive] = field(default_factory=dict)
     """Relative λ per task, 1 for those not named; scaled to sum to one."""
-    ideal: Mapping[str, float] = field(default_factory=dict)
+    ideal: Mapping[str, NonNegative] = field(default_factory=dict)
     """z: the loss that would be ideal, 0 for those not named."""
-
-    @override
-    def check(self, tasks: Sequence[str]) -> None:
-        check_preference(self.preference, tasks)
-        check_per_task("ideal", self.ideal, tasks)
 
 
 class STCH(WeightedSum, config=STCHConfig):

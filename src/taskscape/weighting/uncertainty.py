@@ -38,11 +38,10 @@ class UncertaintyConfig(WeightingConfig):
 
     @override
     def check(self, tasks: Sequence[str]) -> None:
+        super().check(tasks)
         for task in self.classification:
             if task not in tasks:
                 raise ValueError(f"weighting.classification: there is no task {task!r}{nearest(task, tasks)}")
-        if self.variant not in _VARIANTS:
-            raise ValueError(f"weighting.variant is {self.variant!r}; choose one of {', '.join(_VARIANTS)}")
 
 
 class Uncertainty(Weighting, config=UncertaintyConfig):

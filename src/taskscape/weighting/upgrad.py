@@ -7,13 +7,11 @@ from typing import ClassVar
 import numpy as np
 from typing_extensions import override
 
+from taskscape.serialization.ranges import Positive
 from taskscape.weighting.gradients import GradientConfig
-from taskscape.weighting.gramian import Array, Gramian, GramianWeighting
+from taskscape.weighting.gramian import RIDGE, Array, Gramian, GramianWeighting
 from taskscape.weighting.nonnegative import nonnegative_minimum
-from taskscape.weighting.per_task import check_preference, preferences
-
-_RIDGE = 1e-13
-"""Added to the square of a gradient of length one, so that gradients that depend on each other share a weight."""
+from taskscape.weighting.preferences import preferences
 
 
 @dataclass(frozen=True)
@@ -27,13 +25,8 @@ class UPGradConfig(GradientConfig):
     name: ClassVar[str] = "upgrad"
     link: ClassVar[str] = "https://arxiv.org/abs/2406.16232"
 
-    preference: Mapping[str, float] = field(default_factory=dict)
+    preference: Mapping[str, Positive] = field(default_factory=dict)
     """Relative weight per task in the mean, 1 for those not named."""
-
-    @override
-    def check(self, tasks: Sequence[str]) -> None:
-        super().check(tasks)
-        check_preference(self.preference, tasks)
 
 
 class UPGrad(GramianWeighting, config=UPGradConfig):
@@ -54,7 +47,7 @@ class UPGrad(GramianWeighting, config=UPGradConfig):
 
     @override
     def weights(self, gramian: Gramian, tasks: Sequence[str]) -> Array:
-        square = gramian.cosines + _RIDGE * np.eye(len(tasks))
+        square = gramian.cosines + RIDGE * np.eye(len(tasks))
         # The projection of g is g + Σ v_j · g_j with the v ≥ 0 that makes it shortest: the dual problem.
         added = np.stack([nonnegative_minimum(square, -cosines) for cosines in gramian.cosines])
         parts = preferences(self.config.preference, tasks) * gramian.lengths
