@@ -275,7 +275,7 @@ def test_a_run(here: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pyte
     main(["predict", "runs/experiment-1", "good.png", "--out", "predicted"])
     assert (here / "predicted" / "good.side-by-side.png").exists()
     message = fails(capsys, "predict", "runs/experiment-1", "good.png", "bad.png", "--out", "predicted")
-    assert "1 of 2 images were left out" in message
+    assert "1 of 2 images was left out" in message
     assert "bad.png" in message
 
     # the weights of another network

@@ -3,6 +3,7 @@
 import threading
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -70,7 +71,7 @@ def test_what_cannot_be_written_ends_the_work(run: Path, photos: Path) -> None:
 
 def test_every_image_counts_once(run: Path, photos: Path, tmp_path: Path) -> None:
     calls: list[tuple[int, int]] = []
-    with pytest.raises(ValueError, match="1 of 7 images were left out"):
+    with pytest.raises(ValueError, match="1 of 7 images was left out"):
         predict(run, [photos], tmp_path, batch=4, progress=lambda done, total: calls.append((done, total)))
     assert calls == [(number, 7) for number in range(1, 8)]
     assert len(list(tmp_path.glob("*.side-by-side.png"))) == 6
@@ -118,3 +119,18 @@ def test_the_command_says_how_long_it_took_and_how_it_computed(
     with pytest.raises(ValueError, match="are for images: leave them out"):
         main([str(run), str(tmp_path / "b.mp4"), "--out", str(tmp_path / "out"), "--point-cloud", "--fov", "60"])
     assert "a (150x210) is computed in tiles of 64x64" in printed and "focal length of a: 182 pixels" in printed
+
+
+def test_maps_of_another_network_that_stay_in_the_folder_are_named(run: Path, photos: Path, tmp_path: Path) -> None:
+    def notes(*images: str, **settings: Any) -> list[str]:
+        said: list[str] = []
+        predict(run, [photos / image for image in images], tmp_path, note=said.append, **settings)
+        return [sentence for sentence in said if "earlier maps" in sentence]
+
+    assert not notes("0.png", "1.png")
+    assert not notes("0.png", "1.png", view_settings={"depth": {"unit": "mm"}})  # all are written again
+    assert not notes("0.png", view_settings={"depth": {"unit": "mm", "near": 2.0}})  # the colors alone are others
+    (found,) = notes("0.png", view_settings={"depth": {"unit": "m"}})
+    assert "earlier maps of depth," in found and "metadata.json" in found
+    (found,) = notes("0.png", tasks=["depth"], view_settings={"depth": {"unit": "m"}})
+    assert "earlier maps of semseg, normals," in found

@@ -4,7 +4,7 @@ import pytest
 from fake_runs import SPECS
 
 from taskscape.report.charts import COLORS, color
-from taskscape.report.curves import Curves, curve_charts, losses, over_minutes, validation
+from taskscape.report.curves import Curves, curve_charts, losses, over_minutes, validation, when_validated
 from taskscape.report.run import headline, read_curves
 from taskscape.report.steps import read_steps, thinned
 from taskscape.run_folder import RunFolder, RunLogger
@@ -27,6 +27,16 @@ def test_stages_of_a_loss_share_a_chart() -> None:
     assert losses(columns) == {"depth": ["train/loss/depth", "val/loss/depth"], "a/b": ["train/loss/a/b"]}
     text = curve_charts(Curves({c: [(1.0, 5.0), (2.0, 4.0)] for c in columns[:2]}, SPECS))
     assert text.count("<figure") == 1 and "training from 5 at 1 to 4 at 2; validation from 5" in text
+
+
+def test_the_page_says_after_which_epochs_a_run_was_validated() -> None:
+    def said(*validated: float) -> str:
+        columns = {"train/loss/depth": [(float(epoch), 1.0) for epoch in (1, 2, 3, 4)]}
+        return when_validated(columns | {"val/loss/depth": [(epoch, 1.0) for epoch in validated]})
+
+    assert said(1, 2, 3, 4) == "Validation after every epoch."
+    assert said(4) == "Validation after the last epoch."
+    assert said(2, 4) == "Validation after 2 of 4 epochs."
 
 
 def test_a_run_of_one_epoch_is_drawn_from_its_steps(tmp_path: Path) -> None:

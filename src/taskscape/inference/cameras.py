@@ -56,7 +56,9 @@ class Lens(RangedSettings):
                 "the run: give --focal in pixels, or --fov in degrees"
             )
         height, width = predictor.evaluated
-        return Focal(known * width * size[0] / height, "assumed, that of the data that the network was trained with")
+        return Focal(
+            known * width * size[0] / height, "assumed to be that of the data that the network was trained with"
+        )
 
     def check(self, files: Sequence[Path], predictor: Predictor) -> None:
         """Raise ``ValueError`` for the first image whose focal length will not be known, or for images without file."""

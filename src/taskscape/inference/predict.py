@@ -101,7 +101,10 @@ def predict(
     if outcome.sizes:
         note(str(outcome.time))
     if outcome.unreadable:
-        left_out = f"{len(outcome.unreadable)} of {len(sources)} images were left out:"
+        if len(sources) == 1:
+            raise ValueError(outcome.unreadable[0])
+        were = "was" if len(outcome.unreadable) == 1 else "were"
+        left_out = f"{len(outcome.unreadable)} of {len(sources)} images {were} left out:"
         raise ValueError("\n".join([left_out, *outcome.unreadable]))
     return written
 
@@ -120,7 +123,7 @@ def about_sizes(predictor: Predictor, sizes: Mapping[str, tuple[int, int]]) -> l
     example = predictor.network_size(next(iter(large.values())))
     to = show_size(example) if len(large) == 1 else f"a height of {example[0]}"
     usual = example[0] == predictor.evaluated[0]
-    why = "the height at which it was evaluated" if usual else "as was asked for"
+    why = "which was evaluated at this height" if usual else "as was asked for"
     return [_counted(large, f"resized to {to} for the network, {why}; --tiles computes at full resolution")]
 
 

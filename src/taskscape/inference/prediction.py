@@ -190,6 +190,15 @@ def write_metadata(
     return folder / METADATA
 
 
+def read_metadata(folder: Path) -> dict[str, Any]:
+    """Return how to read the files of predictions in a folder, by task; nothing where it does not say so."""
+    try:
+        content = json.loads((folder / METADATA).read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
 def save_image(image: Image.Image, folder: Path, name: str, about: Mapping[str, Any] | None = None) -> Path:
     """Write an image file, whose extension says the format, and return its path.
 

@@ -34,8 +34,13 @@ def name_images(images: Iterable[Path], out: Path) -> dict[str, Path]:
             files |= dict.fromkeys(_whole(p) for p in inside if p.suffix.lower() in SUFFIXES and p.exists())
             others = [p for p in inside if p.suffix.lower() not in (*SUFFIXES, *VIDEOS) or not p.exists()]
             if others:
+                left_out = (
+                    f"{others[0].name} is left out"
+                    if len(others) == 1
+                    else f"{len(others)} files are left out, such as {others[0].name}"
+                )
                 warnings.warn(
-                    f"{path}: {len(others)} files are left out, such as {others[0].name}: only {', '.join(SUFFIXES)} "
+                    f"{path}: {left_out}: only {', '.join(SUFFIXES)} "
                     "are taken from folders, and no links to files that are not there",
                     stacklevel=2,
                 )

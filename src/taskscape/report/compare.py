@@ -70,7 +70,7 @@ def _page(compared: Comparison) -> str:
             ("Settings", "Those that are not the same everywhere.", settings_table(groups)),
             ("Pairs", "Any two against each other: the differences of the same seeds.", pair_tables(groups)),
             ("Cost", "", cost_section(compared)),
-            ("Curves", "Validated after every epoch; a line per run.", curve_section(compared)),
+            ("Curves", "Validation over epochs; a line per run.", curve_section(compared)),
             ("Classes", f"Small: the change against {groups[0].name}.", class_table(compared)),
             (
                 "Images",

@@ -74,6 +74,19 @@ def validation(columns: Iterable[str], specs: Mapping[str, MetricSpec]) -> dict[
     return {name: f"val/{name}" for name in (*leading(metrics, specs), *metrics)}
 
 
+def when_validated(columns: Mapping[str, Curve]) -> str:
+    """Say after which epochs a run was validated, by the columns of ``metrics.csv``."""
+    trained, validated = (
+        {epoch for column, curve in columns.items() if column.startswith(f"{stage}/loss/") for epoch, _ in curve}
+        for stage in STAGES
+    )
+    if not validated or trained <= validated:
+        return "Validation after every epoch."
+    if validated == {max(trained)}:
+        return "Validation after the last epoch."
+    return f"Validation after {len(validated)} of {len(trained)} epochs."
+
+
 def curve_charts(curves: Curves) -> str:
     """Draw losses, the leading metrics, learning rate and weights; in closed parts below, metrics over time and the
     other columns.

@@ -13,7 +13,7 @@ from taskscape.report.charts import COLORS, Series, chart, spans_decades, steps
 from taskscape.report.columns import MISSING
 from taskscape.report.confidence import HINT, confidence_charts
 from taskscape.report.confusion import confusion_table
-from taskscape.report.curves import Curves, curve_charts, grid
+from taskscape.report.curves import Curves, curve_charts, grid, when_validated
 from taskscape.report.glossary import (
     COSTS,
     arrow,
@@ -81,7 +81,7 @@ def _page(run: Run) -> str:
         [
             ("Overview", "", overview),
             ("Metrics", " ".join(yardstick.text for yardstick in known), _metrics(result, known)),
-            ("Curves", "Validation after every epoch.", curve_charts(Curves.of(run))),
+            ("Curves", when_validated(run.curves), curve_charts(Curves.of(run))),
             ("Classes", _about_classes(result), "".join(_class_bars(task, result) for task in result.tasks)),
             (
                 "Confusion",

@@ -68,9 +68,11 @@ class CityscapesWriter(Writer):
     def notes(self) -> list[str]:
         if not self.odd:
             return []
+        odd = min(self.odd)
+        others = f" and {len(self.odd) - 1} more are" if len(self.odd) > 1 else " is"
         return [
-            f"{len(self.odd)} names, such as {min(self.odd)}, are not CITY_SEQUENCE_FRAME{ENDING}: the server of "
-            "Cityscapes finds no image for these label files"
+            f"{odd}{others} not named CITY_SEQUENCE_FRAME{ENDING}: the server of Cityscapes finds no image for label "
+            "files of other names"
         ]
 
 

@@ -4,12 +4,14 @@ import threading
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from glob import escape
 from pathlib import Path
+from typing import Any
 
 from typing_extensions import override
 
 from taskscape.inference.outputs.base import Output, Writer
-from taskscape.inference.prediction import Prediction, beyond, write_metadata
+from taskscape.inference.prediction import METADATA, Prediction, beyond, read_metadata, write_metadata
 from taskscape.inference.predictor import Predictor
 
 
@@ -36,10 +38,12 @@ class MapsWriter(Writer):
     lock: threading.Lock = field(default_factory=threading.Lock)
     clipped: dict[str, dict[str, float]] = field(default_factory=dict)
     """By task and image: the share of pixels that the file cannot hold."""
+    written: set[Path] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         """Write how to read the maps, before the first of them."""
         self.views = self.predictor.views
+        self.before = read_metadata(self.folder)
         self.metadata = write_metadata(self.views, self.folder, self.predictor.confidence_views)
 
     @override
@@ -50,10 +54,35 @@ class MapsWriter(Writer):
                 write_metadata(self.views, self.folder, self.predictor.confidence_views)
             for task, share in prediction.beyond_file().items():
                 self.clipped.setdefault(task, {})[prediction.name] = share
-        return prediction.save_images(self.folder, pictures=self.pictures)
+        files = prediction.save_images(self.folder, pictures=self.pictures)
+        with self.lock:
+            self.written.update(files)
+        return files
 
     @override
     def finish(self) -> list[Path]:
         for task, shares in self.clipped.items():
             warnings.warn(beyond(task, self.views[task], shares), stacklevel=2)
         return [self.metadata]
+
+    @override
+    def notes(self) -> list[str]:
+        now = read_metadata(self.folder)
+        others = [task for task, how in self.before.items() if _how_to_read(how) != _how_to_read(now.get(task))]
+        left = [task for task in others if self._has_files_of_before(task)]
+        if not left:
+            return []
+        return [
+            f"{self.folder} still has earlier maps of {', '.join(left)}, which {METADATA} no longer describes; to keep "
+            "predictions of several networks, write each to a folder of its own"
+        ]
+
+    def _has_files_of_before(self, task: str) -> bool:
+        return any(path not in self.written for path in self.folder.rglob(f"*.{escape(task)}.*"))
+
+
+def _how_to_read(metadata: Any) -> Any:
+    """Return what a reader of a map's values needs: all but the colors of its picture."""
+    if not isinstance(metadata, dict):
+        return metadata
+    return {name: value for name, value in metadata.items() if name != "colors_of_views"}

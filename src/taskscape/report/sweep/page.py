@@ -42,7 +42,7 @@ def sweep_page(table: SweepTable, folder: Path) -> str:
             ),
             ("Settings", "A line per setting; the stronger its color, the better it is.", _parallel(table, groups)),
             ("Slices", f"{table.spec.title} over each setting that is a number.", _slices(table, groups)),
-            ("Curves", "Validated after every epoch; a line per run.", _curves(table, groups)),
+            ("Curves", "Validation over epochs; a line per run.", _curves(table, groups)),
         ],
     )
 
