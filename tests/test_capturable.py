@@ -26,7 +26,7 @@ from taskscape.modalities.class_sets import CITYSCAPES_7
 from taskscape.models import NetworkConfig
 from taskscape.objectives import CrossTaskConsistency, Objective, Supervised
 from taskscape.tasks import Albedo, Boundaries, Depth, SemanticSegmentation, SurfaceNormals, Task
-from taskscape.tasks.depth import Representation
+from taskscape.tasks.depth_encoding import Representation
 from taskscape.training.optimization import parameter_groups
 from taskscape.training.step import TrainingStep
 from taskscape.weighting import (

@@ -11,7 +11,8 @@ from taskscape.serialization import offer
 from taskscape.tasks.albedo import Albedo
 from taskscape.tasks.base import Task
 from taskscape.tasks.boundaries import Boundaries
-from taskscape.tasks.depth import Depth, Representation, ScaleRule
+from taskscape.tasks.depth import Depth, ScaleRule
+from taskscape.tasks.depth_encoding import Representation
 from taskscape.tasks.normals import SurfaceNormals
 from taskscape.tasks.semseg import SemanticSegmentation
 

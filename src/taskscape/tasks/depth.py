@@ -13,17 +13,16 @@ from typing_extensions import override
 from taskscape import modalities
 from taskscape.batch import Target
 from taskscape.losses import L1, DepthLoss, Laplace, LossTerm
-from taskscape.losses.base import at_least_float32
 from taskscape.metrics.depth import DepthMetrics
 from taskscape.modalities import Modality
 from taskscape.modalities.base import Array
 from taskscape.modalities.depth import METRES_AT_DISPARITY_1
 from taskscape.serialization.ranges import Positive, Range
 from taskscape.tasks.base import Task, read_as
+from taskscape.tasks.depth_encoding import DepthEncoding, Representation
 from taskscape.tasks.depth_scale import fraction_outside, is_like, normalization_of, range_of, rounded
 from taskscape.tasks.distributions.depth import DepthLaplace
 
-Representation = Literal["metres", "log", "inverse"]
 ScaleRule = Literal["physical", "divide", "keep"]
 """What augmentation by a zoom of s does to depth: metres / s, the value that is learned / s, or nothing."""
 Metres = Annotated[float, Range(least=1e-30, most=1e30)]
@@ -139,13 +138,18 @@ class Depth(Task):
     @property
     @override
     def distribution(self) -> DepthLaplace | None:
-        return DepthLaplace(self, self.loss) if isinstance(self.loss, Laplace) else None
+        return DepthLaplace(self.encoding, self.loss, self.modality.metric) if isinstance(self.loss, Laplace) else None
 
     @property
     def normalization(self) -> tuple[float, float]:
         """The effective mean and standard deviation."""
         mean, std = _NORMALIZATION[self.representation]
         return (mean if self.mean is None else self.mean, std if self.std is None else self.std)
+
+    @property
+    def encoding(self) -> DepthEncoding:
+        """How metres are learned."""
+        return DepthEncoding(self.representation, *self.normalization, self.range)
 
     @property
     @override
@@ -180,7 +184,7 @@ class Depth(Task):
     @override
     def target(self, target: Target, modality: Modality) -> Target:
         """Bring depth beyond the range to its ends, as predictions are."""
-        return Target(self._clamp(target.value), target.valid)
+        return Target(self.encoding.clamp(target.value), target.valid)
 
     @property
     @override
@@ -223,7 +227,7 @@ class Depth(Task):
         within = depth.clip(nearest, farthest)
         mean, std = self.normalization
         if not is_like(within, *_NORMALIZATION["log"]):
-            chosen = normalization_of(fitted.represent(torch.from_numpy(within)).numpy())
+            chosen = normalization_of(fitted.encoding.represent(torch.from_numpy(within)).numpy())
             mean = chosen[0] if self.mean is None else mean
             std = chosen[1] if self.std is None else std
         fitted = replace(fitted, mean=mean, std=std)
@@ -255,46 +259,12 @@ class Depth(Task):
 
     def encode(self, metres: Tensor) -> Tensor:
         """Turn metres into what the network learns to put out."""
-        return self.normalized(self._clamp(metres))
-
-    def normalized(self, metres: Tensor) -> Tensor:
-        """Return (f(metres) - mean) / std, also beyond the range."""
-        mean, std = self.normalization
-        return (self.represent(metres) - mean) / std
-
-    def represent(self, metres: Tensor) -> Tensor:
-        """Return f(metres)."""
-        match self.representation:
-            case "metres":
-                return metres
-            case "log":
-                return metres.log()
-            case "inverse":
-                return 1 / metres
-
-    def relative_slope(self, metres: Tensor) -> Tensor:
-        """Return by which part of itself depth changes where f(metres) changes by 1: |d log metres / d f|."""
-        match self.representation:
-            case "metres":
-                return 1 / metres
-            case "log":
-                return torch.ones_like(metres)
-            case "inverse":
-                return metres
+        return self.encoding.encode(metres)
 
     @override
     def decode(self, raw: Tensor) -> Tensor:
         """Turn raw output into metres from ``min_depth`` to ``max_depth``, (B, 1, H, W)."""
-        (mean, std), (min_depth, max_depth) = self.normalization, self.range
-        value = at_least_float32(self._center(raw)) * std + mean
-        match self.representation:
-            case "metres":
-                return self._clamp(value)
-            case "log":
-                nearest, farthest = (torch.tensor(metres).log().item() for metres in self.range)
-                return value.clamp(nearest, farthest).exp()
-            case "inverse":
-                return 1 / value.clamp(1 / max_depth, 1 / min_depth)
+        return self.encoding.decode(self._center(raw))
 
     @property
     @override
@@ -307,13 +277,13 @@ class Depth(Task):
         metres = self.decode(raw)
         ratios = self.decode(whole).log() - metres.log()
         factor = ratios.flatten(1).median(1).values.exp().view(-1, 1, 1, 1)
-        return torch.cat([self.normalized(metres * factor), raw[:, 1:]], 1)
+        return torch.cat([self.encoding.normalize(metres * factor), raw[:, 1:]], 1)
 
     @override
     def compute_loss(self, raw: Tensor, target: Target) -> LossTerm:
         """Compare metres or their representation, whichever is the ``space`` of the loss."""
         if self.loss.space == "value":
-            return self.loss.term(self.decode(raw), target._replace(value=self._clamp(target.value)))
+            return self.loss.term(self.decode(raw), target._replace(value=self.encoding.clamp(target.value)))
         raw = raw if self.loss.scale_channels else self._center(raw)
         return self.loss.term(raw, target._replace(value=self.encode(target.value)))
 
@@ -337,6 +307,3 @@ class Depth(Task):
     def _center(self, raw: Tensor) -> Tensor:
         """Return the output without a predicted width, which another loss than the task's own may find there."""
         return raw[:, :1] if raw.ndim == 4 else raw
-
-    def _clamp(self, metres: Tensor) -> Tensor:
-        return metres.clamp(*self.range)

@@ -1,7 +1,7 @@
 """Depth with a predicted width: a density around its representation."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 from torch import Tensor
 from typing_extensions import override
@@ -11,10 +11,8 @@ from taskscape.losses.base import at_least_float32
 from taskscape.losses.laplace import Laplace
 from taskscape.losses.likelihood import width_of
 from taskscape.metrics.depth_pixels import Pixels
+from taskscape.tasks.depth_encoding import DepthEncoding
 from taskscape.tasks.distributions.base import Distribution, Estimate
-
-if TYPE_CHECKING:
-    from taskscape.tasks.depth import Depth
 
 FACTOR = 1.25
 
@@ -30,26 +28,27 @@ class DepthLaplace(Distribution):
     right_when: ClassVar[str] = "depth is right within a factor of 1.25 (δ < 1.25)"
     error_title: ClassVar[str] = "relative error"
 
-    task: "Depth"
+    encoding: DepthEncoding
     density: Laplace
+    metric: bool
 
     @override
     def estimate(self, raw: Tensor, spread: float = 1.0) -> Estimate:
         """Return the probability of δ < 1.25, by the density, and the mean relative error, to first order of b."""
         raw = at_least_float32(raw)
         width = spread * width_of(raw)
-        center = self.task.decode(raw)
-        at = self.task.normalized(center)
-        near, far = ((self.task.normalized(x) - at).abs()[:, 0] for x in (center / FACTOR, center * FACTOR))
+        center = self.encoding.decode(raw[:, :-1])
+        at = self.encoding.normalize(center)
+        near, far = ((self.encoding.normalize(x) - at).abs()[:, 0] for x in (center / FACTOR, center * FACTOR))
         probability = 1 - 0.5 * ((-near / width).exp() + (-far / width).exp())
-        slope = self.task.relative_slope(center)[:, 0]
-        return Estimate(probability, probability, width * self.task.normalization[1] * slope)
+        slope = self.encoding.relative_slope(center)[:, 0]
+        return Estimate(probability, probability, width * self.encoding.std * slope)
 
     @override
     def nll(self, raw: Tensor, target: Target, spread: float = 1.0) -> Tensor:
         """Return that of f(metres), not of metres."""
-        raw, std = at_least_float32(raw), self.task.normalization[1]
-        value = self.task.encode(target.value.masked_fill(~target.valid.unsqueeze(1), 1.0))
+        raw, std = at_least_float32(raw), self.encoding.std
+        value = self.encoding.encode(target.value.masked_fill(~target.valid.unsqueeze(1), 1.0))
         return self.density.nll(std * raw[:, :-1], std * spread * width_of(raw), std * value)
 
     @override
@@ -62,4 +61,4 @@ class DepthLaplace(Distribution):
 
     def _pixels(self, prediction: Tensor, target: Target) -> Pixels:
         pixels = Pixels(prediction[:, 0], target.value[:, 0], target.valid)
-        return pixels if self.task.modality.metric else pixels.median_scaled
+        return pixels if self.metric else pixels.median_scaled
