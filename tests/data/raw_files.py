@@ -13,8 +13,9 @@ from taskscape.modalities.class_sets import CITYSCAPES_19
 
 def save(path: Path, array: np.ndarray, **options: object) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    if path.suffix == ".npy":
-        np.save(path, array)
+    if path.suffix.lower() == ".npy":
+        with path.open("wb") as file:  # numpy would add an ending in lower case
+            np.save(file, array)
     else:
         Image.fromarray(array).save(path, **options)
 

@@ -16,7 +16,7 @@ from raw_files import save
 from test_exports import SIZE, coco, cvat_masks, cvat_xml, image, lists, palette_png, voc_ids
 
 from taskscape.batch import Sample
-from taskscape.data.readers import CamVid, Cityscapes, Coco, Cvat, Folder, Miniscapes, MtanArrays, RawData, Voc
+from taskscape.data.readers import CamVid, Cityscapes, Coco, Cvat, Folder, Miniscapes, MtanArrays, Nyuv2, RawData, Voc
 
 PARTIAL = pytest.mark.filterwarnings("ignore:.*are left out")
 
@@ -242,3 +242,39 @@ def test_a_space_is_no_suffix(folder: Path) -> None:
     (folder / "semseg/train/0.png").rename(folder / "semseg/train/0 .png")
     with pytest.raises(ValueError, match=r"have no image .* such as train/0 : remove them, or give them the name"):
         Folder().contents(folder)
+
+
+def test_a_late_file_with_other_colors_is_noticed(tmp_path: Path) -> None:
+    """One id would mean another class there."""
+    colors = np.array([[255, 0, 0], [0, 255, 0], [0, 0, 255]], np.uint8)
+    for index in range(12):
+        save(tmp_path / "images" / f"{index:02d}.png", np.full((4, 6, 3), 20 * index, np.uint8))
+        label = Image.fromarray(np.array([[0, 1, 2, 0, 1, 2]] * 4, np.uint8))
+        label.putpalette((colors[[2, 0, 1]] if index == 10 else colors).tobytes())
+        (tmp_path / "semseg").mkdir(exist_ok=True)
+        label.save(tmp_path / "semseg" / f"{index:02d}.png")
+    (tmp_path / "taskscape.yaml").write_text("semseg: {classes: [a, b, c]}\n")
+    with pytest.warns(UserWarning, match="the palettes of the files differ: the index 0 has several colors"):
+        Folder().contents(tmp_path)
+
+
+def test_a_suffix_in_another_form_of_unicode(folder: Path) -> None:
+    composed, decomposed = (unicodedata.normalize(form, "_größe") for form in ("NFC", "NFD"))
+    for path in list((folder / "semseg").glob("*/*.png")):
+        path.rename(path.with_name(f"{path.stem}{composed}.png"))
+    (folder / "taskscape.yaml").write_text(f"semseg: {{classes: [a, b, c], suffix: {decomposed}}}\n")
+    assert first(Folder(), folder).values["semseg"].tolist() == [[0, 1, 2, 0, 1, 2]] * 4
+
+
+def test_normals_of_nyuv2_in_bytes(tmp_path: Path) -> None:
+    """Their arrays are coded as their images are."""
+    _, normal = raw_files.nyuv2(tmp_path)
+    coded = np.rint((np.tile(normal, (480, 640, 1)) + 1) * 127.5).astype(np.uint8)
+    for number in range(1, 5):
+        save(tmp_path / "normals" / f"{number:04d}.NPY", coded)
+    sample = first(Nyuv2(), tmp_path)
+    assert np.abs(sample.values["normals"] - normal).max() < 0.01
+    save(tmp_path / "normals" / "0002.npy", coded.astype(np.int32))
+    (tmp_path / "normals" / "0002.NPY").unlink()
+    with pytest.raises(ValueError, match=r"0002.npy holds int32: save unit vectors as floats"):
+        first(Nyuv2(), tmp_path)

@@ -15,8 +15,8 @@ from taskscape.tasks import Task
 class ConsistencyEnergy:
     """Means over the pixels with a ground truth, by task: a curve of training, as XTasC-Net logs it.
 
-    Of classes it is the Kullback-Leibler divergence of the transferred probabilities from the direct ones, in nats; of
-    other tasks the mean difference of the decoded values, such as metres. Nothing for a network that transfers none.
+    Of classes it is the Kullback-Leibler divergence KL(direct ‖ transferred) of their probabilities, in nats; of other
+    tasks the mean absolute difference of the decoded values, such as metres. Nothing for a network that transfers none.
 
     Nakano et al., https://arxiv.org/abs/2111.14122.
     """

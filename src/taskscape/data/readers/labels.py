@@ -7,6 +7,7 @@ import numpy as np
 from taskscape.data.readers.aspect import Size, check_aspect
 from taskscape.data.readers.opening import open_array, open_image
 from taskscape.modalities.base import Array, Mask
+from taskscape.modalities.normals import decode_8bit
 
 _BITS = {"1": 1, "L": 8, "P": 8, "I;16": 16, "I;16B": 16, "I": 16}
 """Of gray images, by Pillow's mode."""
@@ -22,7 +23,7 @@ def resize_nearest(label: Array, size: Size) -> Array:
 
 def read_label(path: Path) -> Array:
     """Return a label image or array, (H, W) or (H, W, C), as it is stored; of a palette image the indices."""
-    if path.suffix == ".npy":
+    if path.suffix.lower() == ".npy":
         return read_array(path)
     with open_image(path, remedy=_REMEDY) as image:
         return np.asarray(image)
@@ -45,6 +46,20 @@ def read_gray(path: Path, bits: int, what: str, image_size: Size) -> Array:
         label = np.asarray(image)
     check_aspect(path, label.shape, image_size)
     return label
+
+
+def decoded_vectors(stored: Array) -> Array:
+    """Return the vectors (..., 3) of a label: integers hold n = v / 255 · 2 - 1, or of 16 bits v / 65535 · 2 - 1.
+
+    Raises ``ValueError``, to follow the file's path, for other integers.
+    """
+    if stored.dtype.kind == "f":
+        return stored
+    if stored.dtype == np.uint8:
+        return decode_8bit(stored)
+    if stored.dtype == np.uint16:
+        return np.asarray((stored / 32767.5 - 1) * stored.any(-1, keepdims=True))
+    raise ValueError(f"holds {stored.dtype}: save unit vectors as floats, or 8-bit RGB")
 
 
 def unit_vectors(vectors: Array) -> tuple[Array, Mask]:

@@ -33,13 +33,12 @@ from taskscape.batch import Sample
 from taskscape.data.readers.base import RawData, RawIndex, RawSample
 from taskscape.data.readers.files import require, stems
 from taskscape.data.readers.images import resize_image
-from taskscape.data.readers.labels import read_label, resize_nearest, unit_vectors
+from taskscape.data.readers.labels import decoded_vectors, read_label, resize_nearest, unit_vectors
 from taskscape.data.readers.matlab import read_numbers
 from taskscape.data.readers.normals_from_depth import Axes, Intrinsics, find_axes, normals_from_depth
 from taskscape.modalities import Depth, Normals, Semseg
 from taskscape.modalities.base import Array, Mask
 from taskscape.modalities.class_sets import IGNORE_INDEX, NYUV2_13, NYUV2_40, ClassSet, from_nyuv2_ids
-from taskscape.modalities.normals import decode_8bit
 from taskscape.serialization import listed
 
 FILE, SPLITS = "nyu_depth_v2_labeled.mat", "splits.mat"
@@ -204,7 +203,10 @@ def _stored_normals(raw: RawSample) -> tuple[Array, Mask]:
     stored = read_label(path)
     if stored.shape != (480, 640, 3):
         raise ValueError(f"{path} has shape {stored.shape} instead of (480, 640, 3): give normals for the whole images")
-    return unit_vectors(stored if path.suffix == ".npy" else decode_8bit(stored))
+    try:
+        return unit_vectors(decoded_vectors(stored))
+    except ValueError as error:
+        raise ValueError(f"{path} {error}") from error
 
 
 def _read(

@@ -74,6 +74,14 @@ def stored_size(path: Path) -> tuple[int, int]:
         return image.height, image.width
 
 
+def stored_palette(path: Path) -> bytes:
+    """Return the colors of the indices in a label file from its head; nothing where it has none."""
+    if path.suffix.lower() == ".npy":
+        return b""
+    with open_image(path, load=False) as image:
+        return b"" if image.mode != "P" or image.palette is None else bytes(image.palette.palette)
+
+
 def _of_array(path: Path) -> Samples:
     array = _squeezed(open_array(path, _REMEDY), path)
     if array.dtype.kind not in "biuf":

@@ -57,7 +57,7 @@ image at 1, and only scale-invariant and median-scaled metrics mean anything.
 """
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -80,7 +80,7 @@ from taskscape.data.readers.folder.semseg import SemsegSection
 from taskscape.data.readers.folder.sizes import check_sizes
 from taskscape.data.readers.folder.splits import is_split, split_up
 from taskscape.data.readers.images import SUFFIXES, ValueRange, full_range_if_bright, read_image_with_size, size_of
-from taskscape.data.readers.samples import read_samples
+from taskscape.data.readers.samples import read_samples, stored_palette
 from taskscape.files.paths import with_home
 from taskscape.serialization import listed, offer
 
@@ -142,7 +142,7 @@ class Folder(RawData):
             read(sample)
         fields = {}
         for name, section in description.sections.items():
-            first = [read_samples(file) for file in list(labels[name].files.values())[:_FIRST]]
+            first = [read_samples(file) for file in _to_look_at(list(labels[name].files.values()), section)]
             fields[name] = section.modality_of(first)
             if doubt := section.doubts(first):
                 notes.append(f"{_shown(labels[name])}: {doubt}")
@@ -284,6 +284,15 @@ def _first_of_each_kind(samples: Mapping[str, RawSample]) -> list[RawSample]:
             seen |= kinds
             chosen.append(sample)
     return chosen
+
+
+def _to_look_at(files: Sequence[Path], section: Section) -> list[Path]:
+    """Return some first labels; where the indices of palettes count, also the first of some others with palettes."""
+    by_palette: dict[bytes, Path] = {}
+    if section.channels is None:
+        for file in files:
+            by_palette.setdefault(stored_palette(file), file)
+    return list(dict.fromkeys([*files[:_FIRST], *list(by_palette.values())[:_FIRST]]))
 
 
 def _read(

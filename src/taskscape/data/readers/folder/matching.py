@@ -41,6 +41,7 @@ def find_files(
     ``places`` are the folders by what the names of their files begin with. ``suffix`` is what names have at their end
     besides; files with one of ``other_suffixes`` belong to others. Raises ``ValueError`` where two files have one name.
     """
+    suffix, other_suffixes = normalized(suffix), [normalized(other) for other in other_suffixes]
     found = Found(places=list(places.values()))
     inside = ((path, prefix + _relative(path, top)) for prefix, top in places.items() for path in files_below(top))
     for path, inner in inside:

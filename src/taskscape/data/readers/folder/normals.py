@@ -7,11 +7,10 @@ import numpy as np
 from typing_extensions import override
 
 from taskscape.data.readers.folder.section import Section
-from taskscape.data.readers.labels import unit_vectors
+from taskscape.data.readers.labels import decoded_vectors, unit_vectors
 from taskscape.data.readers.normals_from_depth import Axes
 from taskscape.modalities import Normals
 from taskscape.modalities.base import Array, Mask
-from taskscape.modalities.normals import decode_8bit
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,7 +36,7 @@ class NormalsSection(Section):
     def read(self, stored: Array, exact: bool) -> tuple[Array, Mask]:
         if stored.shape[2:] != (3,):
             raise ValueError(f"has shape {stored.shape} instead of (H, W, 3): convert it")
-        vectors = _vectors(stored)
+        vectors = decoded_vectors(stored)
         normals, valid = unit_vectors(vectors)
         if valid.any():
             length = float(np.median(np.linalg.norm(vectors[valid].astype(np.float64), axis=-1)))
@@ -56,14 +55,3 @@ class NormalsSection(Section):
                 "the camera"
             )
         return turned, valid
-
-
-def _vectors(stored: Array) -> Array:
-    """Return vectors, which integers code as n = v / 255 · 2 - 1, or of 16 bits v / 65535 · 2 - 1."""
-    if stored.dtype.kind == "f":
-        return stored
-    if stored.dtype == np.uint8:
-        return decode_8bit(stored)
-    if stored.dtype == np.uint16:
-        return np.asarray((stored / 32767.5 - 1) * stored.any(-1, keepdims=True))
-    raise ValueError(f"holds {stored.dtype}: save unit vectors as floats, or 8-bit RGB")
