@@ -1,19 +1,23 @@
 """Every network trained as a stack is what it is alone, or is refused."""
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
 from test_task_sets import SETS, small, target
+from torch import nn
+from torch._subclasses.fake_tensor import FakeTensorMode
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from taskscape.batch import Batch, Target
 from taskscape.models import NAMES, NetworkConfig
 from taskscape.objectives import Supervised
 from taskscape.tasks import Task
 from taskscape.training.optimization import AdamWConfig, build_optimizer
-from taskscape.training.stack import Stack, require_stackable
+from taskscape.training.stack import Networks, Stack, require_stackable
 from taskscape.training.step import TrainingStep
 from taskscape.weighting import FixedConfig
 
@@ -96,3 +100,57 @@ def test_a_stack_of_runs_is_each_of_them(name: str) -> None:
         for key, tensor in one.network.state_dict().items():
             # Adam divides by the gradient's own size: where that is nearly 0, rounding decides.
             torch.testing.assert_close(states[key], tensor, rtol=1e-6, atol=1e-6, msg=key)
+
+
+KINDS = {"conv": "convolution", "mm": "product", "softmax": "softmax", "layer_norm": "layer norm"}
+
+
+class Types(TorchDispatchMode):
+    """Notes in which types convolutions and the like are computed."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: set[tuple[str, torch.dtype]] = set()
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        for part, kind in KINDS.items():
+            if part in func.__name__:
+                self.seen.add((kind, args[0].dtype))
+        return func(*args, **(kwargs or {}))
+
+
+def types_of(device: str, compute: Callable[[], object]) -> set[tuple[str, torch.dtype]]:
+    """Return in which types something is computed with autocast to bf16, which torch refuses for a GPU not there."""
+    torch.set_autocast_enabled(device, True)
+    torch.set_autocast_dtype(device, torch.bfloat16)
+    try:
+        with Types() as types:
+            compute()
+    finally:
+        torch.set_autocast_enabled(device, False)
+        torch.clear_autocast_cache()
+    return types.seen
+
+
+def move(network: nn.Module, device: str) -> None:
+    """Give a network tensors without numbers on a device that need not be there."""
+    for module in network.modules():
+        for tensors in (module._parameters, module._buffers):
+            for name, tensor in tensors.items():
+                if tensor is not None:
+                    moved: Any = torch.empty_strided(tensor.shape, tensor.stride(), dtype=tensor.dtype, device=device)
+                    tensors[name] = nn.Parameter(moved) if tensors is module._parameters else moved
+
+
+@pytest.mark.parametrize("device", ["cpu", "cuda"])
+@pytest.mark.parametrize("name", NAMES)
+def test_a_stack_computes_in_the_types_of_each_alone(name: str, device: str) -> None:
+    networks = [config(name).build(channels()).to(memory_format=torch.channels_last) for _ in range(2)]
+    with FakeTensorMode(allow_non_fake_inputs=True):
+        for network in networks:
+            move(network, device)
+        images = torch.empty(2, 2, 3, *SIZE, device=device)
+        alone = types_of(device, lambda: networks[0].forward(images[0]))
+        together = types_of(device, lambda: Networks(networks)(images))
+    assert ("convolution", torch.bfloat16) in alone
+    assert together == alone

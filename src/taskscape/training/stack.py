@@ -1,19 +1,17 @@
 """Several training steps computed as one: their networks as one network whose weights have one more axis."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from itertools import chain
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.overrides import TorchFunctionMode
 from torch.profiler import record_function
-from typing_extensions import override
 
 from taskscape.batch import Batch, Target
 from taskscape.models import Network, Outputs
 from taskscape.objectives.base import labelled
+from taskscape.training.as_alone import AsAlone
 from taskscape.training.captured import CapturedSteps, CudaGraphs
 from taskscape.training.precision import autocast
 from taskscape.training.step import PARTS, TrainingStep
@@ -174,7 +172,7 @@ class Networks:
         """Return what each network gives for its images, (networks, B, 3, H, W): maps with one more axis in front."""
         own = [place[name] for place, name, _ in self._places]
         try:
-            with _BatchNorms():
+            with AsAlone():
                 outputs: Outputs = torch.vmap(self._one)(self._tensors, images)
             return outputs
         finally:
@@ -199,52 +197,6 @@ class Networks:
         maps, of_maps = outputs.gradients(losses)
         found = torch.autograd.grad(maps, self._leaves, of_maps, retain_graph=True, allow_unused=True)
         return [None if x is None else _laid_out(x, leaf) for x, leaf in zip(found, self._leaves, strict=True)]
-
-
-class _BatchNorms(TorchFunctionMode):
-    """Computes the batch norms of several networks as one of all their channels.
-
-    torch's own rule refuses, on a GPU, channels that are last in memory, and bf16 in the backward pass.
-    """
-
-    @override
-    def __torch_function__(
-        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Mapping[str, Any] | None = None
-    ) -> Any:
-        if func is not F.batch_norm:
-            return func(*args, **(kwargs or {}))
-        names = ("x", "mean", "var", "weight", "bias", "training", "momentum", "eps")
-        given = {"weight": None, "bias": None, "training": False, "momentum": 0.1, "eps": 1e-5}
-        given |= dict(zip(names, args, strict=False)) | {_X.get(name, name): x for name, x in (kwargs or {}).items()}
-        return _BatchNorm.apply(*(given[name] for name in names))
-
-
-_X = {"input": "x", "running_mean": "mean", "running_var": "var"}
-"""Names of arguments in torch."""
-
-
-class _BatchNorm(torch.autograd.Function):
-    @staticmethod
-    def forward(*args: Any) -> Tensor:
-        return F.batch_norm(*args)
-
-    @staticmethod
-    def setup_context(ctx: Any, inputs: Any, output: Any) -> None:
-        """Nothing is kept: torch differentiates what ``vmap`` computes."""
-
-    @staticmethod
-    def vmap(info: Any, in_dims: Any, x: Tensor, *args: Any) -> tuple[Tensor, int]:
-        def flat(tensor: Any, dim: int | None) -> Any:
-            """Return (networks · channels,) statistics or weights."""
-            if not isinstance(tensor, Tensor):
-                return tensor
-            whole = tensor.expand(info.batch_size, *tensor.shape) if dim is None else tensor.movedim(dim, 0)
-            return whole.reshape(-1)
-
-        stacked = x.expand(info.batch_size, *x.shape) if in_dims[0] is None else x.movedim(in_dims[0], 0)
-        together = stacked.movedim(0, 1).flatten(1, 2)  # (B, networks · channels, …)
-        normalized = F.batch_norm(together, *(flat(tensor, dim) for tensor, dim in zip(args, in_dims[1:], strict=True)))
-        return normalized.unflatten(1, (info.batch_size, -1)), 1
 
 
 class _Outputs:

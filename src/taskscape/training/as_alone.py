@@ -1,0 +1,90 @@
+"""What ``torch.vmap`` would compute otherwise than each network alone."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from torch.overrides import TorchFunctionMode
+from typing_extensions import override
+
+
+class AsAlone(TorchFunctionMode):
+    """Computes in several networks what torch's rules for ``vmap`` would not compute as in one.
+
+    Batch norms are one of all channels: torch's rule refuses, on a GPU, channels that are last in memory, and bf16 in
+    the backward pass. Autocast sees a function only when the rules have taken it apart, and then misses convolutions on
+    a CPU, biases on a GPU, and changes what attention computes in float32; here it is applied before the rules.
+    """
+
+    @override
+    def __torch_function__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Mapping[str, Any] | None = None
+    ) -> Any:
+        kwargs = kwargs or {}
+        if func is F.batch_norm:
+            return _batch_norm(args, kwargs)
+        if func not in _CASTS:
+            return func(*args, **kwargs)
+        device = (args[0] if args else kwargs["input"]).device.type
+        if not _is_cast(func, device):
+            return func(*args, **kwargs)
+        dtype = _CASTS[func] or torch.get_autocast_dtype(device)
+        with torch.autocast(device, enabled=False):
+            return func(*(_cast(x, dtype) for x in args), **{name: _cast(x, dtype) for name, x in kwargs.items()})
+
+
+_CASTS: dict[Any, torch.dtype | None] = {
+    **dict.fromkeys((F.conv1d, F.conv2d, F.conv3d, F.conv_transpose1d, F.conv_transpose2d, F.conv_transpose3d)),
+    **dict.fromkeys((F.linear, torch.matmul, Tensor.matmul, Tensor.__matmul__, torch.bmm, Tensor.bmm)),
+    F.scaled_dot_product_attention: None,
+    **dict.fromkeys((F.softmax, torch.softmax, Tensor.softmax), torch.float32),
+    **dict.fromkeys((F.log_softmax, torch.log_softmax, Tensor.log_softmax, F.layer_norm), torch.float32),
+}
+"""What of that networks are made of autocast computes in reduced precision (None), and on a GPU in float32."""
+
+
+def _is_cast(func: Any, device: str) -> bool:
+    if not torch.amp.is_autocast_available(device) or not torch.is_autocast_enabled(device):
+        return False
+    return device != "cpu" or _CASTS[func] is None
+
+
+def _cast(x: Any, dtype: torch.dtype) -> Any:
+    return x.to(dtype) if isinstance(x, Tensor) and x.is_floating_point() and x.dtype is not torch.float64 else x
+
+
+def _batch_norm(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+    names = ("x", "mean", "var", "weight", "bias", "training", "momentum", "eps")
+    given = {"weight": None, "bias": None, "training": False, "momentum": 0.1, "eps": 1e-5}
+    given |= dict(zip(names, args, strict=False)) | {_X.get(name, name): x for name, x in kwargs.items()}
+    return _BatchNorm.apply(*(given[name] for name in names))
+
+
+_X = {"input": "x", "running_mean": "mean", "running_var": "var"}
+"""Names of arguments in torch."""
+
+
+class _BatchNorm(torch.autograd.Function):
+    @staticmethod
+    def forward(*args: Any) -> Tensor:
+        return F.batch_norm(*args)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: Any, output: Any) -> None:
+        """Nothing is kept: torch differentiates what ``vmap`` computes."""
+
+    @staticmethod
+    def vmap(info: Any, in_dims: Any, x: Tensor, *args: Any) -> tuple[Tensor, int]:
+        def flat(tensor: Any, dim: int | None) -> Any:
+            """Return (networks · channels,) statistics or weights."""
+            if not isinstance(tensor, Tensor):
+                return tensor
+            whole = tensor.expand(info.batch_size, *tensor.shape) if dim is None else tensor.movedim(dim, 0)
+            return whole.reshape(-1)
+
+        stacked = x.expand(info.batch_size, *x.shape) if in_dims[0] is None else x.movedim(in_dims[0], 0)
+        together = stacked.movedim(0, 1).flatten(1, 2)  # (B, networks · channels, …)
+        normalized = F.batch_norm(together, *(flat(tensor, dim) for tensor, dim in zip(args, in_dims[1:], strict=True)))
+        return normalized.unflatten(1, (info.batch_size, -1)), 1
