@@ -37,7 +37,7 @@ offer(Task, TASKS)
 
 
 def default_tasks() -> Mapping[str, Task]:
-    """Return what is learnt unless an experiment says otherwise: segmentation and depth.
+    """Return what is learned unless an experiment says otherwise: segmentation and depth.
 
     >>> list(default_tasks())
     ['semseg', 'depth']

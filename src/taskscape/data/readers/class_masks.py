@@ -1,6 +1,6 @@
 """Images of classes by color or by number, as Pascal VOC keeps them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -8,9 +8,9 @@ import numpy as np
 from taskscape.batch import Sample
 from taskscape.data.readers.colors import Color, pack_colors, unpack_color
 from taskscape.data.readers.images import read_image, resize_image
-from taskscape.data.readers.labels import resize_nearest
+from taskscape.data.readers.labels import look_up, resize_nearest
 from taskscape.data.readers.samples import read_samples
-from taskscape.modalities import IGNORE_INDEX
+from taskscape.modalities import IGNORE_INDEX, ClassSet
 from taskscape.modalities.base import Array
 
 FIELD = "semseg"
@@ -45,7 +45,25 @@ def read_class_mask(path: Path, ids: Mapping[Color, int], numbers: Mapping[int, 
             what, known, values = "colors", _by_packed(ids), pack_colors(colors)[values]
     if label.opaque is not None:
         values = np.where(label.opaque, values, _CLEAR)
-    return _look_up(values, {**known, _CLEAR: IGNORE_INDEX}, path, what)
+
+    def none(unknown: list[int]) -> str:
+        named = [unpack_color(one) if what == "colors" else one for one in unknown[:3]]
+        return (
+            f"{path} has {what} of no class, such as {', '.join(map(str, named))}: correct the labels, or the list of "
+            "classes"
+        )
+
+    return look_up(values, {**known, _CLEAR: IGNORE_INDEX}, none)
+
+
+def own_classes(names: Sequence[str], colors: Sequence[Color], where: Path) -> ClassSet:
+    """Return the classes that a file names, with their colors. Raises ``ValueError`` that names the file."""
+    if not 0 < len(names) < IGNORE_INDEX:
+        raise ValueError(f"{where} has {len(names)} classes: 1 … {IGNORE_INDEX - 1} are possible")
+    try:
+        return ClassSet("own", tuple(names), tuple(colors))
+    except ValueError as error:  # a name that is not to be printed, or that occurs twice
+        raise ValueError(f"{where}: {error}") from error
 
 
 def labelled(name: str, path: Path, ids: Array, label: str, size: tuple[int, int]) -> Sample:
@@ -62,19 +80,6 @@ def labelled(name: str, path: Path, ids: Array, label: str, size: tuple[int, int
     small = resize_nearest(ids, size)
     values, valid = {"image": resize_image(image, size), FIELD: small}, {FIELD: small != IGNORE_INDEX}
     return Sample(values, valid, name, {FIELD: (ids, ids != IGNORE_INDEX)})
-
-
-def _look_up(values: Array, ids: Mapping[int, int], path: Path, what: str) -> Array:
-    known, positions = np.unique(values, return_inverse=True)
-    if unknown := [value for value in known.tolist() if value not in ids]:
-        named = [unpack_color(one) if what == "colors" else one for one in unknown[:3]]
-        raise ValueError(
-            f"{path} has {what} of no class, such as {', '.join(map(str, named))}: correct the labels, or the list of "
-            "classes"
-        )
-    table = np.array([ids[value] for value in known.tolist()], np.uint8)
-    found: Array = table[positions].reshape(values.shape)
-    return found
 
 
 def _by_packed(ids: Mapping[Color, int]) -> dict[int, int]:

@@ -35,10 +35,11 @@ from typing_extensions import override
 
 from taskscape.batch import Sample
 from taskscape.data.readers.base import RawData, RawIndex, RawSample
-from taskscape.data.readers.class_masks import FIELD, labelled, voc_color
+from taskscape.data.readers.class_masks import FIELD, labelled, own_classes, voc_color
 from taskscape.data.readers.colors import Color
 from taskscape.data.readers.files import find_file, require
 from taskscape.data.readers.images import images_in, size_of
+from taskscape.data.readers.labels import look_up
 from taskscape.data.readers.opening import open_image
 from taskscape.data.readers.regions import Region, RegionSample, Runs, check_regions, decode_lengths, paint, polygon
 from taskscape.data.readers.split_lists import train_and_val, warn_of_unlisted
@@ -172,8 +173,6 @@ class _List(NamedTuple):
 
     def _sample(self, image: dict[str, Any], ids: Mapping[int, int]) -> RawSample:
         name = str(image["file_name"])
-        if Path(name).is_absolute() or ".." in Path(name).parts:
-            raise ValueError(f"the name {name!r} leads out of the folder")
         path = find_file(self.folder, name)
         if path is None:
             raise ValueError(f"{self.folder / name} is not there: add it, or leave the image out of the list")
@@ -187,8 +186,6 @@ class _List(NamedTuple):
         if len(annotations) != 1:
             raise ValueError(f"it has {len(annotations)} annotations instead of one")
         png = str(annotations[0]["file_name"])
-        if Path(png).is_absolute() or ".." in Path(png).parts:
-            raise ValueError(f"the name {png!r} leads out of the folder")
         segments = tuple((int(one["id"]), ids[int(one["category_id"])]) for one in annotations[0]["segments_info"])
         masks = self.path.with_suffix("")
         return PanopticSample(stem, {"image": path, FIELD: find_file(masks, png) or masks / png}, segments)
@@ -234,7 +231,7 @@ def _load(path: Path) -> Any:
 
 
 def _class_set(lists: Mapping[str, _List], with_background: bool) -> ClassSet:
-    """Return the classes of all lists. Raises ``ValueError`` where the lists differ, or there are too many."""
+    """Return the classes of all lists. Raises ``ValueError`` where the lists differ, or as ``own_classes``."""
     first, *others = lists.values()
     for other in others:
         if other.categories != first.categories:
@@ -242,14 +239,9 @@ def _class_set(lists: Mapping[str, _List], with_background: bool) -> ClassSet:
     names = list(dict.fromkeys(first.categories.values()))
     if with_background:
         names = [BACKGROUND, *(name for name in names if name != BACKGROUND)]
-    if not 0 < len(names) < IGNORE_INDEX:
-        raise ValueError(f"{first.path} has {len(names)} categories: 1 … {IGNORE_INDEX - 1} are possible")
     shift = not with_background  # black is the background's
     colors = [first.colors.get(name, voc_color(index + shift)) for index, name in enumerate(names)]
-    try:
-        return ClassSet("own", tuple(names), tuple(colors))
-    except ValueError as error:  # a name that is empty, or not to be printed
-        raise ValueError(f"{first.path}: {error}") from error
+    return own_classes(names, colors, first.path)
 
 
 def _color(color: Any) -> Color:
@@ -301,8 +293,9 @@ def _read_panoptic(raw: PanopticSample, size: tuple[int, int]) -> Sample:
     with open_image(path) as image:
         segments = np.asarray(image.convert("RGB")).astype(np.int64) @ np.array([1, 256, 65536])
     classes = dict(raw.segments) | {0: IGNORE_INDEX}
-    known, positions = np.unique(segments, return_inverse=True)
-    if unknown := [segment for segment in known.tolist() if segment not in classes]:
-        raise ValueError(f"{path} has the segments {unknown[:3]}, which the JSON file lacks: download both again")
-    ids = np.array([classes[segment] for segment in known.tolist()], np.uint8)[positions].reshape(segments.shape)
+    ids = look_up(
+        segments,
+        classes,
+        lambda unknown: f"{path} has the segments {unknown[:3]}, which the JSON file lacks: download both again",
+    )
     return labelled(raw.name, raw.files["image"], ids, str(path), size)

@@ -36,7 +36,7 @@ from typing_extensions import override
 
 from taskscape.batch import Sample
 from taskscape.data.readers.base import RawData, RawIndex
-from taskscape.data.readers.class_masks import FIELD, labelled, voc_color
+from taskscape.data.readers.class_masks import FIELD, labelled, own_classes, voc_color
 from taskscape.data.readers.colors import Color
 from taskscape.data.readers.files import find_file, read_text, require
 from taskscape.data.readers.images import size_of
@@ -83,7 +83,7 @@ class Cvat(RawData):
         listed = _labelmap(raw / LABELMAP)
         colors = listed if BACKGROUND in listed or _BLACK in listed.values() else {BACKGROUND: _BLACK, **listed}
         names = [name for name in colors if name != BACKGROUND or self.background == "class"]
-        classes = _class_set(names, [colors[name] for name in names], raw / LABELMAP)
+        classes = own_classes(names, [colors[name] for name in names], raw / LABELMAP)
         index = {name: names.index(name) if name in names else IGNORE_INDEX for name in colors}
         numbers = {position: index[name] for position, name in enumerate(listed)}
         ids = {_BLACK: IGNORE_INDEX} | {color: index[name] for name, color in colors.items()}
@@ -106,7 +106,7 @@ class Cvat(RawData):
         if self.background == "class":
             names = [BACKGROUND, *(name for name in names if name != BACKGROUND)]
             colors[BACKGROUND] = "#000000"
-        classes = _class_set(names, [_from_hex(colors[name], index) for index, name in enumerate(names)], path)
+        classes = own_classes(names, [_from_hex(colors[name], index) for index, name in enumerate(names)], path)
         lists: dict[str, list[RegionSample]] = {}
         left_out: Counter[str] = Counter()
         for image in root.iterfind("./image"):
@@ -154,15 +154,6 @@ def _labelmap(path: Path) -> dict[str, Color]:
     return colors
 
 
-def _class_set(names: list[str], colors: list[Color], path: Path) -> ClassSet:
-    if not 0 < len(names) < IGNORE_INDEX:
-        raise ValueError(f"{path} has {len(names)} classes: 1 … {IGNORE_INDEX - 1} are possible")
-    try:
-        return ClassSet("own", tuple(names), tuple(colors))
-    except ValueError as error:  # a name that is empty, or not to be printed
-        raise ValueError(f"{path}: {error}") from error
-
-
 def _from_hex(color: str, index: int) -> Color:
     """Return the color of ``#rrggbb``; where there is none, that of an index."""
     try:
@@ -205,11 +196,9 @@ def _sample(raw: Path, image: Any, classes: ClassSet, left_out: Counter[str]) ->
 
 
 def _find(raw: Path, name: str, subset: str) -> Path:
-    for part in (name, subset):
-        if Path(part).is_absolute() or ".." in Path(part).parts:
-            raise ValueError(f"the name {part!r} leads out of the folder")
-    for folder in (raw / "images", raw / "images" / subset, raw):
-        if path := find_file(folder, name):
+    images = raw / "images"
+    for folder, place in ((images, name), (images, Path(subset, name).as_posix()), (raw, name)):
+        if path := find_file(folder, place):
             return path
     raise ValueError(f"{raw / 'images' / name} is not there, so save images too")
 

@@ -125,7 +125,12 @@ def read_json(path: Path) -> Any:
 
 
 def find_file(folder: Path, name: str) -> Path | None:
-    """Return the file of a name, in whichever of Unicode's forms it is written there; None where there is none."""
+    """Return the file of a name, in whichever of Unicode's forms it is written there; None where there is none.
+
+    Raises ``ValueError`` for a name that leads out of the folder.
+    """
+    if Path(name).is_absolute() or ".." in Path(name).parts:
+        raise ValueError(f"the name {name!r} leads out of the folder")
     forms = dict.fromkeys((name, normalized(name), unicodedata.normalize("NFD", name)))
     return next((folder / form for form in forms if (folder / form).is_file()), None)
 

@@ -1,6 +1,8 @@
 """Reads label images and arrays as they are stored, and brings them to one size without mixing pixels."""
 
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -19,6 +21,18 @@ def resize_nearest(label: Array, size: Size) -> Array:
     rows, columns = ((np.arange(new) + 0.5) * old / new for new, old in zip(size, label.shape[:2], strict=True))
     nearest: Array = label[rows.astype(np.intp)[:, None], columns.astype(np.intp)]
     return nearest
+
+
+def look_up(values: Array, ids: Mapping[int, int], none: Callable[[list[Any]], str]) -> Array:
+    """Return the id of each value, uint8.
+
+    Raises ``ValueError`` with what ``none`` says of values that have no id.
+    """
+    found, positions = np.unique(values, return_inverse=True)
+    if unknown := [value for value in found.tolist() if value not in ids]:
+        raise ValueError(none(unknown))
+    table = np.array([ids[value] for value in found.tolist()], np.uint8)
+    return np.asarray(table[positions].reshape(values.shape))
 
 
 def read_label(path: Path) -> Array:

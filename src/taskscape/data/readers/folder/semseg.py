@@ -11,6 +11,7 @@ from typing_extensions import override
 
 from taskscape.data.readers.colors import Color, pack_colors, unpack_color
 from taskscape.data.readers.folder.section import Section
+from taskscape.data.readers.labels import look_up
 from taskscape.data.readers.samples import Samples
 from taskscape.modalities import CLASS_SETS, IGNORE_INDEX, ClassSet, Semseg
 from taskscape.modalities.base import Array, Mask
@@ -310,19 +311,21 @@ def _look_up(
     stored: Array, known: Mapping[int, int], void: set[int], opaque: Mask | None, show: Callable[[float], str]
 ) -> Array:
     """Return the class of the values (H, W), and ``IGNORE_INDEX`` for those in ``void`` and where not ``opaque``."""
-    index = dict(known) | dict.fromkeys(void, IGNORE_INDEX)
-    ids = np.full(stored.shape, IGNORE_INDEX, np.uint8)
-    counts = np.ones(stored.shape, np.bool_) if opaque is None else opaque
-    values, positions = np.unique(stored[counts], return_inverse=True)
-    if unknown := [value for value in values.tolist() if value not in index]:
+
+    def none(unknown: list[float]) -> str:
         found = listed([show(value) for value in unknown])
         if len(unknown) > max(_MANY, len(known)):
-            raise ValueError(
+            return (
                 f"holds [{found}], more values than there are classes: export it without smoothing, which mixes colors "
                 "along every edge, or name its values in classes or void of the section"
             )
-        raise ValueError(f"holds [{found}], neither classes nor void: name them in classes or void of the section")
-    ids[counts] = np.array([index[value] for value in values.tolist()], np.uint8)[positions]
+        return f"holds [{found}], neither classes nor void: name them in classes or void of the section"
+
+    index = dict(known) | dict.fromkeys(void, IGNORE_INDEX)
+    if opaque is None:
+        return look_up(stored, index, none)
+    ids = np.full(stored.shape, IGNORE_INDEX, np.uint8)
+    ids[opaque] = look_up(stored[opaque], index, none)
     return ids
 
 
