@@ -1,4 +1,5 @@
 import json
+import shlex
 from dataclasses import replace
 from pathlib import Path
 
@@ -145,3 +146,11 @@ def test_a_resumed_log_equals_an_uninterrupted_one(tmp_path: Path) -> None:
 )
 def test_a_run_is_called_as_its_recipe(recipe: str, name: str) -> None:
     assert short_name(recipe) == name
+
+
+def test_commands_in_messages_can_be_copied() -> None:
+    folder = RunFolder(Path("my runs/joint"))
+    assert shlex.split(folder.resume_command) == ["taskscape", "train", "--resume", "my runs/joint"]
+    assert shlex.split(folder.evaluate_command("test")) == ["taskscape", "evaluate", "my runs/joint", "--split", "test"]
+    settings = "my runs/joint/experiment.yaml"
+    assert shlex.split(folder.train_on_command) == ["taskscape", "train", settings, "--from", "my runs/joint"]

@@ -15,7 +15,7 @@ from taskscape.data import Augmentation
 from taskscape.data.augment import Sensor
 from taskscape.errors import Interrupted, TrainingError
 from taskscape.models import SegnetSplitConfig
-from taskscape.run_folder import Result, RunFolder
+from taskscape.run_folder import Result, RunFolder, locked
 from taskscape.runs import Experiment
 from taskscape.runs.stackable import difference, refusal
 from taskscape.training import step as step_module
@@ -116,6 +116,14 @@ def test_a_run_that_fails_leaves_the_others(store: Path, tmp_path: Path) -> None
     assert "is nan" in (path[1] / "train.log").read_text() and "is nan" not in (path[0] / "train.log").read_text()
     runs.train(base, tmp_path / "alone", quiet=True)
     assert_same_runs(path[0], tmp_path / "alone")
+
+
+def test_a_run_that_another_process_writes_leaves_the_others(store: Path, tmp_path: Path) -> None:
+    base = replace(tiny(store), epochs=1)
+    with locked(RunFolder(tmp_path / "0")):
+        refused, trained = runs.train_stacked([base, replace(base, seed=1)], folders(tmp_path, 2), quiet=True)
+    assert isinstance(refused, ValueError) and "is being written" in str(refused)
+    assert isinstance(trained, Result)
 
 
 def test_gradients_of_tasks_are_combined_in_each_run(store: Path, tmp_path: Path) -> None:

@@ -14,9 +14,9 @@ from typing import Any, get_args
 from tyro import MISSING
 
 from taskscape.commands import GENERAL
-from taskscape.commands.kinds import arity, expected, fits, is_repeated, is_switch, members, spelled
+from taskscape.commands.kinds import arity, expected, fits, is_repeated, is_switch, spelled
 from taskscape.commands.settings import Choice, Entries, Node, Setting, by_flag, kinds_of, words_of
-from taskscape.serialization import is_size, nearest
+from taskscape.serialization import is_size, members, nearest
 
 
 @dataclass(frozen=True)

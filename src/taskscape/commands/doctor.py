@@ -9,7 +9,6 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from importlib import metadata
-from importlib.util import find_spec
 from typing import TYPE_CHECKING, Literal
 
 from taskscape.commands.call import call
@@ -20,9 +19,6 @@ if TYPE_CHECKING:
     from taskscape.training.precision import Precision
 
 PACKAGES = ("taskscape", "torch", "torchvision", "timm", "torchjd", "lightning-fabric", "numpy", "numba")
-
-SOLVERS = {"cagrad": ("cvxpy", "clarabel"), "nash-mtl": ("cvxpy", "ecos"), "upgrad": ("quadprog", "qpsolvers")}
-"""The extra of each weighting that needs a solver, and the modules it installs."""
 
 GIB = 2**30
 
@@ -53,7 +49,7 @@ def doctor(*, json: bool = False, device: str = "auto") -> None:
         json: Print JSON instead of a table.
         device: What to check: auto (a GPU when there is one), cpu, cuda, cuda:1 or mps.
     """
-    lines = [*_versions(), *_hardware(), *_threads(), _memory(), *_cache(), *_solvers(), *_precision(device)]
+    lines = [*_versions(), *_hardware(), *_threads(), _memory(), *_cache(), *_precision(device)]
     fine = all(line.state != "off" for line in lines)
     if json:
         _print_json(lines, fine)
@@ -157,15 +153,6 @@ def _cache() -> list[Line]:
     free = shutil.disk_usage(folder).free / GIB
     value = f"{folder}, {free:.1f} GiB free"
     return [Line("cache folder", value, "off", "make room") if free < 0.5 else Line("cache folder", value)]
-
-
-def _solvers() -> list[Line]:
-    lines = []
-    for name, modules in SOLVERS.items():
-        missing = [module for module in modules if find_spec(module) is None]
-        value = f"not installed; pip install 'taskscape[{name}]' where it is wanted" if missing else "installed"
-        lines.append(Line(f"solver of {name}", value))
-    return lines
 
 
 def _precision(device: str) -> list[Line]:

@@ -2,13 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from types import NoneType, UnionType
-from typing import Any, Literal, Union, get_args, get_origin
+from types import NoneType
+from typing import Any, Literal, get_args, get_origin
 
 from tyro.conf import UseAppendAction
 
 from taskscape.commands.settings import words_of
-from taskscape.serialization import bare, is_size, read_size
+from taskscape.serialization import bare, is_size, members, read_size
 
 _WORDS = {int: "a whole number", float: "a number", str: "text", Path: "a path", bool: "True or False"}
 _SEVERAL = {int: "whole numbers", float: "numbers", str: "words", Path: "paths"}
@@ -36,12 +36,6 @@ def is_numbers(kind: Any) -> bool:
     """Return whether a type is that of numbers by name, such as weights of tasks."""
     origin, arguments = get_origin(bare(kind)), get_args(bare(kind))
     return isinstance(origin, type) and issubclass(origin, Mapping) and [bare(one) for one in arguments] == [str, float]
-
-
-def members(kind: Any) -> list[Any]:
-    """Return the types of which one must fit: those of a union, or the type itself."""
-    plain = bare(kind)
-    return [bare(one) for one in get_args(plain)] if get_origin(plain) in (Union, UnionType) else [plain]
 
 
 def arity(kind: Any) -> tuple[int, int | None]:

@@ -14,12 +14,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from functools import cache
 from itertools import pairwise
-from types import NoneType, UnionType
-from typing import Any, Literal, Union, cast, get_args, get_origin, get_type_hints
+from types import NoneType
+from typing import Any, Literal, cast, get_args, get_origin, get_type_hints
 
 from tyro.constructors import PrimitiveConstructorSpec
 
-from taskscape.serialization import bare, is_offered, offered
+from taskscape.serialization import bare, is_offered, members, offered
 
 NONE = "none"
 """The name of the choice that leaves out what may be left out."""
@@ -132,10 +132,9 @@ def classes_of(kind: Any, value: Any = None) -> dict[str, type | None]:
     """
     if words_of(kind):
         return {}
-    kind = bare(kind)
-    members = get_args(kind) if get_origin(kind) in (Union, UnionType) else (kind,)
+    of = members(kind)
     found: dict[str, type | None] = {}
-    for member in map(bare, members):
+    for member in of:
         if is_offered(member):
             found |= offered(member)
         elif is_dataclass(member) and isinstance(member, type):
@@ -144,7 +143,7 @@ def classes_of(kind: Any, value: Any = None) -> dict[str, type | None]:
         return {}
     if is_dataclass(value) and type(value) not in found.values():
         found[name_of(type(value))] = type(value)
-    return found | {NONE: None} if NoneType in members else found
+    return found | {NONE: None} if NoneType in of else found
 
 
 def words_of(kind: Any) -> list[str] | None:

@@ -11,7 +11,7 @@ from taskscape.commands.layout import filled, usage
 from taskscape.commands.published import published_sweeps
 from taskscape.commands.recipes import described_recipe, print_list, read_recipe
 from taskscape.commands.sweep_flags import EXECUTION, OWN, flag_lines, parse_options
-from taskscape.commands.sweep_plan import read_plan, require_place, write_plan
+from taskscape.commands.sweep_plan import read_plan, require_place, resume_command, write_plan
 from taskscape.commands.sweep_run import SweepRun
 from taskscape.commands.sweep_words import Words, not_replaced, own_and_others, take_apart
 from taskscape.commands.topics import asks_for_help, help_or_page, topic_of
@@ -85,7 +85,7 @@ def _sweep(recipe: str, published: Sequence[str], arguments: Sequence[str], out:
     arguments = [*not_replaced(published, arguments, names), *arguments]
     own, others = own_and_others(arguments, names)
     if "resume" in own:
-        raise ValueError(f"a sweep is resumed with its own settings: taskscape sweep --resume {own['resume'][0]}")
+        raise ValueError(f"a sweep is resumed with its own settings: {resume_command(Path(own['resume'][0]))}")
     options = parse_options(own)
     words = take_apart(default, own, others, search=options.search is not None)
     _check_values(recipe, default, words)

@@ -23,6 +23,11 @@ class Plan(NamedTuple):
     """What a search is called in its storage."""
 
 
+def resume_command(folder: Path) -> str:
+    """Return the command that continues the sweep in a folder, for messages."""
+    return shlex.join(["taskscape", "sweep", "--resume", str(folder)])
+
+
 def require_place(folder: Path) -> None:
     """Raise ``ValueError`` where a folder holds something else than a sweep, or is a file."""
     from taskscape.files.paths import require_no_file
@@ -49,7 +54,7 @@ def write_plan(folder: Path, recipe: str, arguments: Sequence[str], names: Seque
         if before.recipe != recipe or not continues(plan.arguments, before.arguments, names):
             there = shlex.join(["taskscape", "sweep", before.recipe, *before.arguments])
             raise ValueError(
-                f"{folder} holds another sweep ({there}); continue it with taskscape sweep --resume {folder}, or name "
+                f"{folder} holds another sweep ({there}); continue it with {resume_command(folder)}, or name "
                 "another folder"
             )
         plan = plan._replace(study=before.study)

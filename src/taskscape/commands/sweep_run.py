@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from taskscape.commands.experiment import scaled
 from taskscape.commands.shared import if_interrupted
 from taskscape.commands.sweep_flags import Options
+from taskscape.commands.sweep_plan import resume_command
 from taskscape.commands.sweep_words import Words
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ class SweepRun:
             build=lambda trial: self.experiment(trial.words),
             on_outcome=lambda outcomes: self._write(outcomes, monitor),
         )
-        with if_interrupted(f"continue with taskscape sweep --resume {self.folder}"):
+        with if_interrupted(f"continue with {resume_command(self.folder)}"):
             outcomes = run(sweep)
         page = self._write(outcomes, monitor)
         self._say(outcomes, monitor, page)
@@ -137,7 +138,7 @@ class SweepRun:
         atomic_write(file, "".join(f"{trial.path}\n" for trial in trials))
         print(
             f"{len(trials)} run folders are written, {file} lists them: taskscape train --resume RUN trains one, and "
-            f"taskscape sweep --resume {self.folder} writes the page"
+            f"{resume_command(self.folder)} writes the page"
         )
 
     def _write(self, outcomes: "Outcomes", monitor: "Monitor") -> Path:
@@ -161,6 +162,6 @@ class SweepRun:
         if best is not None:
             print(f"best by {monitor.name}: {best['run']}\n  {best['command']}")
         if failed:
-            again = f"; taskscape sweep --resume {self.folder} tries again" if self.options.search is None else ""
+            again = f"; {resume_command(self.folder)} tries again" if self.options.search is None else ""
             print(f"{len(failed)} of {len(outcomes)} runs failed{again}")
         print(f"sweep: {self.folder}\npage: {page}")

@@ -8,9 +8,10 @@ from itertools import zip_longest
 from typing import Any
 
 from taskscape.commands.choices import chosen, underscored
-from taskscape.commands.settings import Setting, by_flag, entries_of, nodes
+from taskscape.commands.kinds import arity, is_switch
+from taskscape.commands.settings import Setting, by_flag, nodes
 from taskscape.commands.sweep_flags import AXIS, OWN
-from taskscape.serialization import bare, is_size
+from taskscape.serialization import is_size, members
 
 SEED = "seed"
 
@@ -177,7 +178,7 @@ def _variation(flag: str, words: list[str], setting: Setting | None, *, search: 
     if setting is None or not words:
         return None
     name = setting.path
-    if bare(setting.kind) is bool:
+    if is_switch(setting.kind):
         off = next(other for other in setting.flags if other != setting.flag)
         states = {"on": (f"--{setting.flag}",), "off": (f"--{off}",)}
         if set(words) - set(states):
@@ -185,7 +186,7 @@ def _variation(flag: str, words: list[str], setting: Setting | None, *, search: 
         return _labeled(name, [(word, states[word]) for word in words])
     if len(words) == 1 and (found := re.fullmatch(r"(.+)\.\.(.+)", words[0])):
         return _range(name, flag, setting, found[1], found[2], search=search)
-    if _takes_several(setting.kind):
+    if arity(setting.kind)[1] != 1:  # its one value is of several words
         if not any("," in word for word in words):
             return None
         return _labeled(name, [(word, (f"--{flag}", *re.split("[,=]", word))) for word in words])
@@ -195,7 +196,7 @@ def _variation(flag: str, words: list[str], setting: Setting | None, *, search: 
 
 
 def _range(name: str, flag: str, setting: Setting, low: str, high: str, *, search: bool) -> Variation | None:
-    kinds = {bare(kind) for kind in (setting.kind, *getattr(bare(setting.kind), "__args__", ()))}
+    kinds = set(members(setting.kind))
     if not kinds & {int, float}:
         return None
     if not search:
@@ -219,17 +220,6 @@ def continues(now: Sequence[str], before: Sequence[str], names: Sequence[str]) -
 
 def _grows(flag: str, words: Sequence[str], before: Sequence[str]) -> bool:
     return (flag == "seeds" and set(words) >= set(before)) or (flag == "search" and int(words[0]) >= int(before[0]))
-
-
-def _takes_several(kind: Any) -> bool:
-    """Return whether a setting's one value is of several words."""
-    plain = [bare(one) for one in (kind, *getattr(bare(kind), "__args__", ()))]
-    return not is_size(kind) and (entries_of(kind) is not None or any(_is_many(one) for one in plain))
-
-
-def _is_many(kind: Any) -> bool:
-    origin = getattr(kind, "__origin__", None)
-    return isinstance(origin, type) and not issubclass(origin, str) and hasattr(origin, "__len__")
 
 
 def _labeled(name: str, values: Sequence[tuple[str, tuple[str, ...]]]) -> Variation:

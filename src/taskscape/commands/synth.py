@@ -48,20 +48,16 @@ def synth(
         address: The cluster's address; by default that of the machine's own cluster, started where there is none.
     """
     portion = portion_of(part, on, workers, address)
-    if on is not None:
-        what = {"split": split, "count": count, "size": f"{size[0]}x{size[1]}", "samples": samples, "seed": seed}
-        words = [word for flag, value in {**what, "style": style}.items() for word in (f"--{flag}", str(value))]
-        with if_interrupted(f"the streets in {out} are kept; the same command continues"):
-            share(["synth", str(out), *words], out / split, on, workers, address)
     from taskscape.data.readers.miniscapes import write_miniscapes
     from taskscape.progress import progress_bar, reporter
 
-    with (
-        if_interrupted(f"the streets in {out} are kept; the same command continues"),
-        progress_bar() as progress,
-    ):
-        write_miniscapes(
-            out, split, count, size, samples, seed, processes, reporter(progress, f"streets of {split}"), style, portion
-        )
+    with if_interrupted(f"the streets in {out} are kept; the same command continues"):
+        if on is not None:
+            what = {"split": split, "count": count, "size": f"{size[0]}x{size[1]}", "samples": samples, "seed": seed}
+            words = [word for flag, value in {**what, "style": style}.items() for word in (f"--{flag}", str(value))]
+            share(["synth", str(out), *words], out / split, on, workers, address)
+        with progress_bar() as progress:
+            report = reporter(progress, f"streets of {split}")
+            write_miniscapes(out, split, count, size, samples, seed, processes, report, style, portion)
     written = f"{count} streets are" if portion is None else f"part {portion} of {count} streets is"
     print(f"{written} in {out / split}")

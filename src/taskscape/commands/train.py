@@ -75,6 +75,7 @@ def start(recipe: str, arguments: Sequence[str]) -> None:
 
         _train(experiment, out, name=short_name(recipe))
         return
+    from taskscape.run_folder import RunFolder
     from taskscape.runs import read_experiment
 
     saved = read_experiment(resume)
@@ -85,7 +86,7 @@ def start(recipe: str, arguments: Sequence[str]) -> None:
     if different := _differences(saved, experiment):
         raise ValueError(
             f"{resume} was started with other settings ({', '.join(different)}); "
-            f"continue it with its own: taskscape train --resume {resume}"
+            f"continue it with its own: {RunFolder(resume).resume_command}"
         )
     _train(saved, resume)
 
@@ -107,8 +108,11 @@ def resumable(run: Path) -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        started = (run / "experiment.yaml").exists()
-        kept = f"continue with taskscape train --resume {run}" if started else "data that was made is kept; start again"
+        from taskscape.run_folder import RunFolder
+
+        folder = RunFolder(run)
+        started = folder.experiment.exists()
+        kept = f"continue with {folder.resume_command}" if started else "data that was made is kept; start again"
         with if_interrupted(kept):
             raise
     finally:
@@ -123,10 +127,10 @@ def _train(experiment: "Experiment", run: Path | None, *, name: str = "") -> Non
     from taskscape.run_folder.fresh import fresh_folder
 
     folder = fresh_folder(run, name) if name or run is None else run
-    if not name and runs.is_finished(RunFolder(folder), experiment):
+    if not name and runs.is_finished(files := RunFolder(folder), experiment):
         print(
-            f"{folder} is finished, nothing is left to train; to train on from its weights: taskscape train "
-            f"{folder}/experiment.yaml --from {folder} --epochs {experiment.epochs} --out NEW"
+            f"{folder} is finished, nothing is left to train; to train on from its weights: "
+            f"{files.train_on_command} --epochs {experiment.epochs} --out NEW"
         )
     with resumable(folder):
         print_outcome(folder, runs.train(experiment, folder, resume=not name))

@@ -18,9 +18,10 @@ def fresh_folder(run: Path | None, name: str) -> Path:
             raise ValueError("several processes must agree on a folder: name it with --out")
         return first_free(Path("runs"), name)
     first_process = os.environ.get("RANK", os.environ.get("SLURM_PROCID", "0")) == "0"  # it writes, others may be late
-    if first_process and RunFolder(run).experiment.exists():
+    folder = RunFolder(run)
+    if first_process and folder.experiment.exists():
         raise ValueError(
-            f"{run} holds a run; resume it with taskscape train --resume {run}, name another folder, or delete it"
+            f"{run} holds a run; resume it with {folder.resume_command}, name another folder, or delete it"
         )
     require_no_file(run, "the run")
     return run

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -129,11 +130,21 @@ class RunFolder:
         A run without weights, which was stopped in its first epoch, must be trained before.
         """
         if self.experiment.is_file() and not self.weights.is_file():
-            return f"taskscape train --resume {self.path}"
+            return self.resume_command
         options = ("" if split == "val" else f" --split {split}") + (
             f" --tta-as {tta}" if isinstance(tta, str) else " --tta" * tta
         )
-        return f"taskscape evaluate {self.path}{options}"
+        return f"taskscape evaluate {shlex.quote(str(self.path))}{options}"
+
+    @property
+    def resume_command(self) -> str:
+        """The command that continues the run, for messages."""
+        return shlex.join(["taskscape", "train", "--resume", str(self.path)])
+
+    @property
+    def train_on_command(self) -> str:
+        """The command that begins another run with these settings and weights, for messages; ``--out`` is missing."""
+        return shlex.join(["taskscape", "train", str(self.experiment), "--from", str(self.path)])
 
     @property
     def events(self) -> list[Path]:

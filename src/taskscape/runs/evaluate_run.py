@@ -31,7 +31,7 @@ from taskscape.runs.account import asked_for, last_epochs, parts, progress_of
 from taskscape.runs.calibration import calibrated
 from taskscape.runs.cost import environment, flops
 from taskscape.runs.known_data import result_name
-from taskscape.runs.other_data import adapted, beyond_range, measured_on, source_of
+from taskscape.runs.other_data import adapted, beyond_range, check_height, measured_on, source_of
 from taskscape.runs.precision import precision_in_words
 from taskscape.runs.trained_model import TrainedModel, load, read_experiment
 from taskscape.serialization.arguments import checked
@@ -78,8 +78,7 @@ def evaluate(
     that the network cannot be measured by.
     """
     known = known_tta(find_tta(tta))
-    if height is not None and height < 1:
-        raise ValueError(f"height is {height}: it must be at least 1")
+    check_height(height)
     experiment = read_experiment(run)  # of a folder, to write into: not the name of a model
     source = experiment.data if data is None else source_of(data)
     is_other = data is not None or bool(classes) or height is not None

@@ -26,7 +26,7 @@ def require_same(folder: RunFolder, stores: Mapping[str, Store]) -> None:
             raise ValueError(
                 f"{folder.path} was trained with other data: the split {split} in {stores[split].path} has the "
                 f"fingerprint {now} and had {fingerprint}; bring the old store back, or train on from this run as a "
-                f"run of its own: taskscape train {folder.experiment} --from {folder.path} --out NEW"
+                f"run of its own: {folder.train_on_command} --out NEW"
             )
 
 

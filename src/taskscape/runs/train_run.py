@@ -68,11 +68,11 @@ def train(experiment: Experiment, run: str | Path, *, resume: bool = False, quie
     fabric = launch(experiment.device)
     if not resume and fabric.is_global_zero and folder.experiment.exists():
         raise ValueError(
-            f"{folder.path} holds a run, which is never overwritten: continue it with resume=True (taskscape train "
-            f"--resume {folder.path}), name another folder, or delete it"
+            f"{folder.path} holds a run, which is never overwritten: continue it with resume=True "
+            f"({folder.resume_command}), name another folder, or delete it"
         )
     resume = resume and folder.checkpoint.exists()
-    go_on = f"continue with taskscape train --resume {folder.path}, started as this was"
+    go_on = f"continue with {folder.resume_command}, started as this was"
     with (
         locked(folder) if fabric.is_global_zero else nullcontext(),
         logs.kept() as keep_log_in,

@@ -62,17 +62,11 @@ def train_stacked(
     ):
         stores = open_data(experiments[0], fabric, quiet=quiet)
         for number, (experiment, folder) in enumerate(zip(experiments, folders, strict=True)):
-            if is_finished(folder, experiment):
-                outcomes[number] = Result.load(folder.result())
-                continue
-            stack.enter_context(locked(folder))
-            keep_log_in = stack.enter_context(logs.kept(folder.log))
-            begun = partial(_begin, experiment, folder, stores, fabric, keep_log_in, progress, quiet=quiet)
-            made = _attempt(begun, folder)
-            if isinstance(made, Exception):
-                outcomes[number] = made
-            else:
+            made = _attempt(partial(_begin, experiment, folder, stores, fabric, stack, progress, quiet=quiet), folder)
+            if isinstance(made, Trainer):
                 trainers[number] = made
+            else:
+                outcomes[number] = made
         for number, ended in zip(trainers, train_together(list(trainers.values()), progress), strict=True):
             folder = folders[number]
             if isinstance(ended, Exception):
@@ -87,12 +81,19 @@ def _begin(
     folder: RunFolder,
     stores: Mapping[str, Store],
     fabric: "Processes",
-    keep_log_in: Callable[[Path], None],
+    stack: ExitStack,
     progress: Progress,
     *,
     quiet: bool,
-) -> Trainer:
-    """Do all that comes before the first step of a run."""
+) -> Trainer | Result:
+    """Do all that comes before the first step of a run; return the result of one that is finished.
+
+    The ``stack`` holds the run's lock and keeps its log.
+    """
+    if is_finished(folder, experiment):
+        return Result.load(folder.result())
+    stack.enter_context(locked(folder))
+    keep_log_in = stack.enter_context(logs.kept(folder.log))
     resume = folder.checkpoint.exists()
     start = None if resume else Start.of(experiment)
     say_where(fabric, resume=resume)
@@ -101,7 +102,7 @@ def _begin(
     return trainer
 
 
-def _attempt(work: Callable[[], T], folder: RunFolder) -> "T | TrainingError | ValueError | OSError":
+def _attempt(work: Callable[[], T], folder: RunFolder) -> T | TrainingError | ValueError | OSError:
     """Return what a piece of work on a run gives, or the error that ends this run alone."""
     with logs.about(folder.log):
         try:

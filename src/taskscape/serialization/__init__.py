@@ -1,6 +1,6 @@
 """Settings and other dataclasses as plain values: read within bounds, checked against declared ranges, written back."""
 
-from taskscape.serialization.kinds import bare
+from taskscape.serialization.kinds import bare, members
 from taskscape.serialization.listed import listed
 from taskscape.serialization.nearest import nearest
 from taskscape.serialization.short import short
@@ -25,6 +25,7 @@ __all__ = [
     "keep_code",
     "listed",
     "load_name",
+    "members",
     "named",
     "nearest",
     "offer",

@@ -23,7 +23,7 @@ from pathlib import Path
 from types import NoneType, UnionType
 from typing import TYPE_CHECKING, Any, Literal, TypeGuard, TypeVar, Union, get_args, get_origin
 
-from taskscape.serialization.kinds import bare
+from taskscape.serialization.kinds import bare, in_words, members
 from taskscape.serialization.nearest import nearest
 from taskscape.serialization.plain import parse_yaml
 from taskscape.serialization.sizes import read_size
@@ -155,7 +155,7 @@ def _collection(kind: Any, converter: "cattrs.Converter") -> Callable[[Any, Any]
     form: Any = list | tuple
     if issubclass(get_origin(kind), Mapping):
         inner, form = mapping_structure_factory(kind, converter), Mapping
-        wanted = "a mapping, such as {name: value}"
+        wanted = in_words(kind)
     elif get_origin(kind) is tuple:
         inner = converter._structure_tuple  # noqa: SLF001 - its public factory takes values of one type alone
         count = 0 if Ellipsis in get_args(kind) else len(get_args(kind))
@@ -192,8 +192,7 @@ def _scalar(value: Any, kind: type) -> Any:
         return Path(value)
     elif type(value) is kind:
         return value
-    wanted = {bool: "true or false", int: "a whole number", float: "a number", str: "text", Path: "a path"}[kind]
-    raise ValueError(f"{_REPR.repr(value)} is not {wanted}")
+    raise ValueError(f"{_REPR.repr(value)} is not {in_words(kind)}")
 
 
 def _one_of(literal: Any) -> Callable[[Any, Any], Any]:
@@ -245,11 +244,11 @@ def _one_dataclass(cls: type, converter: "cattrs.Converter") -> Callable[[Any, A
 
 def _choice(kind: Any, converter: "cattrs.Converter") -> Callable[[Any, Any], Any]:
     """Return what reads one of several dataclasses, by ``type``: an abstract base, or a union."""
-    members = [bare(member) for member in get_args(kind)] if _is_union(kind) else [kind]
-    classes = {name: cls for member in members if member is not NoneType for name, cls in _classes(member).items()}
+    of = members(kind)
+    classes = {name: cls for member in of if member is not NoneType for name, cls in _classes(member).items()}
 
     def read(value: Any, _: Any) -> Any:
-        if value is None and NoneType in members:
+        if value is None and NoneType in of:
             return None
         if not isinstance(value, Mapping):
             raise ValueError(f"{_REPR.repr(value)} is not a mapping with the key 'type'")
@@ -259,7 +258,7 @@ def _choice(kind: Any, converter: "cattrs.Converter") -> Callable[[Any, Any], An
             if len(classes) > 1:
                 raise ValueError(f"the key 'type' is missing: one of {', '.join(classes)}")
             return converter.structure(value, next(iter(classes.values())))
-        base = members[0] if len(members) == 1 else None
+        base = of[0] if len(of) == 1 else None
         return converter.structure(value, _named(value["type"], classes, base))
 
     return read
@@ -339,10 +338,10 @@ def _is_literal(kind: Any) -> bool:
 
 def is_size(kind: Any) -> bool:
     """Return whether a type is that of a size in pixels, height and width, or of one that may be left out."""
-    members = [bare(member) for member in get_args(bare(kind))]
-    if _is_union(bare(kind)):
-        return NoneType in members and any(is_size(member) for member in members)
-    return get_origin(bare(kind)) is tuple and members == [int, int]
+    of = members(kind)
+    if len(of) > 1:
+        return NoneType in of and any(is_size(member) for member in of)
+    return get_origin(of[0]) is tuple and [bare(one) for one in get_args(of[0])] == [int, int]
 
 
 def _is_union(kind: Any) -> bool:
