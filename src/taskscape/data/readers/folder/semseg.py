@@ -1,7 +1,7 @@
-"""The section of class labels: ids, or the colors of a palette."""
+"""The section of class labels: which classes there are, and what stands for them in the files."""
 
 import colorsys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, ClassVar
@@ -9,18 +9,15 @@ from typing import Any, ClassVar
 import numpy as np
 from typing_extensions import override
 
-from taskscape.data.readers.colors import Color, pack_colors, unpack_color
+from taskscape.data.readers.colors import Color, pack_colors
+from taskscape.data.readers.folder.class_reader import ClassReader, shown_in_yaml, used_values
 from taskscape.data.readers.folder.section import Section
-from taskscape.data.readers.labels import look_up
 from taskscape.data.readers.samples import Samples
 from taskscape.modalities import CLASS_SETS, IGNORE_INDEX, ClassSet, Semseg
 from taskscape.modalities.base import Array, Mask
-from taskscape.serialization import listed, nearest
+from taskscape.serialization import nearest
 
 _Name = str | bool | int | float
-_MANY = 8
-"""Unknown values that are not forgotten classes."""
-_BLACK_AND_WHITE = (0, (1 << 24) - 1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,9 +64,9 @@ class SemsegSection(Section):
         void = (IGNORE_INDEX,) if self.void is None and IGNORE_INDEX not in self._ids else self.void or ()
         object.__setattr__(self, "void", void)
         if both := [value for value in void if value in self._ids or value in (self.palette or ())]:
-            raise ValueError(f"void names {_shown(both[0])}, which is a class: name it in one of them")
+            raise ValueError(f"void names {shown_in_yaml(both[0])}, which is a class: name it in one of them")
         if wrong := [value for value in void if isinstance(value, tuple) and not _is_color(value)]:
-            raise ValueError(f"void: {_shown(wrong[0])} is no color: give three numbers in 0..255")
+            raise ValueError(f"void: {shown_in_yaml(wrong[0])} is no color: give three numbers in 0..255")
 
     @override
     def modality(self) -> Semseg:
@@ -123,7 +120,7 @@ class SemsegSection(Section):
         """Return a color per name: where the palette has one per entry, that of the name's first entry."""
         palette = self.palette or []
         if wrong := [color for color in palette if not _is_color(color)]:
-            raise ValueError(f"palette: {_shown(wrong[0])} is no color: give three numbers in 0..255")
+            raise ValueError(f"palette: {shown_in_yaml(wrong[0])} is no color: give three numbers in 0..255")
         owners = entries if len(palette) == len(entries) else names
         if len(palette) != len(owners):
             raise ValueError(
@@ -133,7 +130,7 @@ class SemsegSection(Section):
         for color, owner in zip(palette, owners, strict=True):
             if seen.setdefault(color, owner) != owner:
                 raise ValueError(
-                    f"palette: {_shown(color)} is the color of {seen[color]} and {owner}: give each its own"
+                    f"palette: {shown_in_yaml(color)} is the color of {seen[color]} and {owner}: give each its own"
                 )
         return [palette[owners.index(name)] for name in names]
 
@@ -183,12 +180,15 @@ class SemsegSection(Section):
         }
 
     @cached_property
-    def _void_ids(self) -> set[int]:
-        return {value for value in self.void or () if isinstance(value, int)}
-
-    @cached_property
-    def _void_colors(self) -> set[int]:
-        return {int(pack_colors(value)) for value in self.void or () if isinstance(value, tuple)}
+    def _reader(self) -> ClassReader:
+        void = self.void or ()
+        return ClassReader(
+            self._ids,
+            self._colors,
+            frozenset(value for value in void if isinstance(value, int)),
+            frozenset(int(pack_colors(value)) for value in void if isinstance(value, tuple)),
+            self.palette is not None,
+        )
 
     @override
     def doubts(self, labels: Sequence[Samples]) -> str:
@@ -200,7 +200,7 @@ class SemsegSection(Section):
             )
         if self._ids.keys() != {0, 1} or isinstance(self.classes, str) or vars(self)["_void_is_stated"]:
             return ""
-        used = set[int]().union(*(_used(label.shown(), label.opaque) for label in labels))
+        used = set[int]().union(*(used_values(label.shown(), label.opaque) for label in labels))
         if used != {0, IGNORE_INDEX} or any(label.bits < 8 for label in labels) or self.palette is not None:
             return ""
         first, second = (self._entries[number] for number in (0, 1))
@@ -208,8 +208,6 @@ class SemsegSection(Section):
             f"the first labels hold 0 and 255 only, and 255 counts as void: if it is {second}, say `classes: "
             f"{{0: {first}, 255: {second}}}`; if not, `void: [255]`"
         )
-
-    # -- reading -------------------------------------------------------------------------------------------------------
 
     @override
     def read(self, stored: Array, exact: bool) -> tuple[Array, Mask]:
@@ -224,109 +222,8 @@ class SemsegSection(Section):
             raise ValueError(
                 "is in a lossy format, which makes other ids at edges: export it again as PNG, or as lossless WebP"
             )
-        if label.opaque is not None and not label.opaque.any():  # whatever lies below
-            return np.full(label.size, IGNORE_INDEX, np.uint8), np.zeros(label.size, np.bool_)
-        if label.palette is not None:
-            ids = self._of_indices(label.values, label.palette, label.opaque)
-        elif label.values.ndim == 2:
-            ids = self._of_gray(label)
-        elif label.values.shape[2] == 3:
-            ids = self._of_colors(label.values, label.opaque)
-        else:
-            raise ValueError(
-                f"has shape {label.values.shape} instead of (H, W): save the id of each pixel's class, such as "
-                "scores.argmax(-1)"
-            )
-        if label.opaque is not None:
-            ids = np.where(label.opaque, ids, IGNORE_INDEX).astype(np.uint8)
+        ids = self._reader.read(label)
         return ids, ids != IGNORE_INDEX
-
-    def _of_indices(self, indices: Array, palette: Array, opaque: Mask | None) -> Array:
-        if not self._colors:
-            return self._of_ids(indices, opaque)
-        packed = pack_colors(palette[indices])
-        used = _used(packed, opaque)
-        if used & (self._colors.keys() | self._void_colors):
-            return self._of_packed(packed, opaque)
-        if self.palette is None or not used <= set(_BLACK_AND_WHITE):
-            return self._of_ids(indices, opaque)  # the file's palette is one for showing ids
-        if _used(indices, opaque) <= self._ids.keys():
-            raise ValueError(
-                "holds black or white only, no color of the palette, and its indices are ids of classes: name the "
-                "color in void (such as [0, 0, 0]) or in the palette, or leave the palette out"
-            )
-        return self._of_packed(packed, opaque)
-
-    def _of_gray(self, label: Samples) -> Array:
-        stored = label.values
-        known = self._ids.keys() | self._void_ids
-        used = _used(stored, label.opaque)
-        if label.bits < 8 and not used <= known and _used(shown := label.shown(), label.opaque) <= known:
-            return self._of_ids(shown, label.opaque)
-        if self.palette is not None and not label.exact and stored.dtype == np.uint8:
-            gray = pack_colors(np.repeat(stored[..., None], 3, -1))
-            colors = _used(gray, label.opaque)
-            none = self._void_colors | set(_BLACK_AND_WHITE) if colors & self._colors.keys() else set()
-            if colors <= self._colors.keys() | none:
-                by_color = self._of_packed(gray, label.opaque)
-                if used <= known and np.any(self._of_ids(stored, label.opaque) != by_color):
-                    raise ValueError(
-                        f"is gray and holds {sorted(used)[:5]}, which are ids of some classes and colors of others: "
-                        "leave the palette out if they are ids, or save the file as RGB"
-                    )
-                return by_color
-        return self._of_ids(stored, label.opaque)
-
-    def _of_colors(self, stored: Array, opaque: Mask | None) -> Array:
-        """Return ids of RGB; three equal channels are ids, unless they are colors of the palette."""
-        equal = bool((stored == stored[..., :1]).all(-1)[... if opaque is None else opaque].all())
-        if self._colors and stored.dtype == np.uint8:
-            packed = pack_colors(stored)
-            if not equal or _used(packed, opaque) <= self._colors.keys() | self._void_colors | set(_BLACK_AND_WHITE):
-                return self._of_packed(packed, opaque)
-        if equal:
-            return self._of_ids(stored[..., 0], opaque)
-        if ((stored == 0) | (stored == 1)).all() and (stored.sum(-1) == 1).all():
-            raise ValueError("is one-hot: save the id of each pixel's class, array.argmax(-1)")
-        if stored.dtype != np.uint8:
-            raise ValueError(f"holds colors of {stored.dtype}: save it as 8-bit RGB, or the ids as gray")
-        example = stored[(stored != stored[..., :1]).any(-1)][0]
-        raise ValueError(
-            f"holds colors such as {_shown(example)}: name the color of each class in palette of the section"
-        )
-
-    def _of_ids(self, stored: Array, opaque: Mask | None) -> Array:
-        if stored.dtype.kind == "f":
-            nothing = np.isnan(stored)
-            opaque = ~nothing if opaque is None else opaque & ~nothing
-        return _look_up(stored, self._ids, self._void_ids, opaque, lambda value: f"{value:.15g}")
-
-    def _of_packed(self, packed: Array, opaque: Mask | None) -> Array:
-        implicit = {color for color in _BLACK_AND_WHITE if color not in self._colors}
-        void = self._void_colors | implicit
-        return _look_up(packed, self._colors, void, opaque, lambda value: _shown(unpack_color(int(value))))
-
-
-def _look_up(
-    stored: Array, known: Mapping[int, int], void: set[int], opaque: Mask | None, show: Callable[[float], str]
-) -> Array:
-    """Return the class of the values (H, W), and ``IGNORE_INDEX`` for those in ``void`` and where not ``opaque``."""
-
-    def none(unknown: list[float]) -> str:
-        found = listed([show(value) for value in unknown])
-        if len(unknown) > max(_MANY, len(known)):
-            return (
-                f"holds [{found}], more values than there are classes: export it without smoothing, which mixes colors "
-                "along every edge, or name its values in classes or void of the section"
-            )
-        return f"holds [{found}], neither classes nor void: name them in classes or void of the section"
-
-    index = dict(known) | dict.fromkeys(void, IGNORE_INDEX)
-    if opaque is None:
-        return look_up(stored, index, none)
-    ids = np.full(stored.shape, IGNORE_INDEX, np.uint8)
-    ids[opaque] = look_up(stored[opaque], index, none)
-    return ids
 
 
 def _recolored(labels: Sequence[Samples]) -> int | None:
@@ -334,20 +231,11 @@ def _recolored(labels: Sequence[Samples]) -> int | None:
     colors: dict[int, tuple[int, ...]] = {}
     for label in labels:
         if label.palette is not None:
-            for index in sorted(_used(label.values, label.opaque)):
+            for index in sorted(used_values(label.values, label.opaque)):
                 color = tuple(label.palette[index].tolist())
                 if colors.setdefault(index, color) != color:
                     return index
     return None
-
-
-def _used(stored: Array, opaque: Mask | None) -> set[int]:
-    return set(np.unique(stored if opaque is None else stored[opaque]).tolist())
-
-
-def _shown(value: object) -> str:
-    """Return an id or a color as it is written in YAML."""
-    return str(value) if isinstance(value, int) else str([int(part) for part in value])  # type: ignore[attr-defined]
 
 
 def _is_color(color: tuple[int, ...]) -> bool:
