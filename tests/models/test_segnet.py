@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from taskscape import models
+from taskscape.models.segnet.head import Head
 from taskscape.models.segnet.pooling import pool, unpool
 
 NYU = {"semseg": 13, "depth": 1, "normals": 3}
@@ -66,6 +67,29 @@ def test_weights_are_drawn_by_xavier(name: str, spread: str) -> None:
     std = (2 / (2 * 32 * 9)) ** 0.5
     assert weights.std().item() == pytest.approx(std, rel=0.02)
     assert (weights.abs().max() < 3**0.5 * std + 1e-6) == (spread == "uniform")
+
+
+@pytest.mark.parametrize("channels", [1, 13])
+def test_a_head_is_its_two_convolutions(channels: int) -> None:
+    torch.manual_seed(0)
+    head, x = Head(8, channels).double(), torch.randn(2, 8, 5, 7, dtype=torch.float64, requires_grad=True)
+    spatial, mixing = head
+    inputs = (x, *head.parameters())
+    one, two = head(x), mixing(spatial(x))
+    torch.testing.assert_close(one, two)
+    along = torch.randn_like(one)
+    torch.testing.assert_close(torch.autograd.grad(one, inputs, along), torch.autograd.grad(two, inputs, along))
+
+
+def test_a_head_rounds_less_in_bf16_than_its_two_convolutions() -> None:
+    torch.manual_seed(0)
+    head, x = Head(32, 13), torch.randn(2, 32, 16, 16)
+    spatial, mixing = head
+    exact = mixing(spatial(x))
+    with torch.autocast("cpu", torch.bfloat16):
+        one, two = head(x), mixing(spatial(x))
+    assert one.dtype == torch.bfloat16
+    assert (one - exact).norm() < (two - exact).norm()
 
 
 def test_stitches_begin_at_one() -> None:

@@ -13,6 +13,8 @@ from taskscape.selfcheck.operators import Input, Operator, operators
 from taskscape.training.precision import autocast
 
 REPEATS = 3
+FUNCTIONS = ("conv2d", "linear")
+"""Counted like layers where a network calls them with weights that it computes."""
 
 
 def roof(
@@ -30,13 +32,17 @@ def roof(
     """
     clock = clock or partial(now, image.device)
     found = operators(network, image, lambda: autocast(image.device, "bf16"))
-    kernels = [one for one in found if isinstance(one.layer, KERNELS)]
+    kernels = [one for one in found if _is_kernel(one)]
     seconds = 0.0
     for done, one in enumerate(kernels, 1):
         formats = (torch.bfloat16, torch.float32)
         seconds += one.calls * min(_seconds(one, dtype, image.device, clock) for dtype in formats)
         report(done, len(kernels))
     return seconds
+
+
+def _is_kernel(operator: Operator) -> bool:
+    return isinstance(operator.layer, KERNELS) or getattr(operator.function, "__name__", "") in FUNCTIONS
 
 
 def _seconds(operator: Operator, dtype: torch.dtype, device: torch.device, clock: Callable[[], float]) -> float:

@@ -10,8 +10,9 @@ from typing_extensions import override
 
 from taskscape.models.base import Network, Outputs, main_path
 from taskscape.models.layers.per_task import PerTask
+from taskscape.models.segnet.head import Head
 from taskscape.models.segnet.pooling import pool, unpool
-from taskscape.models.segnet.stages import SegnetConfig, decoder_channels, encoder_channels, head, initialize, stage
+from taskscape.models.segnet.stages import SegnetConfig, decoder_channels, encoder_channels, initialize, stage
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,7 @@ class SegnetCrossStitch(Network, config=SegnetCrossStitchConfig):
         self.encoder_stitches = nn.ModuleList(CrossStitch(len(out_channels)) for _ in down)
         self.decoder = nn.ModuleList(PerTask({task: stage(one) for task in out_channels}) for one in up)
         self.decoder_stitches = nn.ModuleList(CrossStitch(len(out_channels)) for _ in up[1:])
-        self.heads = PerTask({task: head(widths[0], channels) for task, channels in out_channels.items()})
+        self.heads = PerTask({task: Head(widths[0], channels) for task, channels in out_channels.items()})
         initialize(self, nn.init.xavier_uniform_)
 
     @override

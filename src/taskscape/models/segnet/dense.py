@@ -10,8 +10,9 @@ from typing_extensions import override
 
 from taskscape.models.base import Network, Outputs
 from taskscape.models.layers.shared_features import shared_features
+from taskscape.models.segnet.head import Head
 from taskscape.models.segnet.pooling import pool, unpool
-from taskscape.models.segnet.stages import SegnetConfig, decoder_channels, encoder_channels, head, initialize, stages
+from taskscape.models.segnet.stages import SegnetConfig, decoder_channels, encoder_channels, initialize, stages
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,7 @@ class TaskTrunk(nn.Module):
         # The finest stage narrows in its last convolution only: 128 → 128 → 64.
         finest = [2 * widths[0], *[2 * width for width in finest[:-1]], finest[-1]]
         self.decoder = stages([*([2 * inputs, *rest] for inputs, *rest in coarse), finest])
-        self.head = head(widths[0], channels)
+        self.head = Head(widths[0], channels)
 
     def forward(self, image: Tensor, pooled: Sequence[Tensor], unpooled: Sequence[Tensor]) -> Tensor:
         """Return the task's raw map at the size of the image from it and the shared pooled and unpooled features."""

@@ -10,7 +10,8 @@ from typing_extensions import override
 from taskscape.models.base import Network, Outputs
 from taskscape.models.layers.per_task import PerTask
 from taskscape.models.segnet.attended_trunk import AttendedTrunk
-from taskscape.models.segnet.stages import SegnetConfig, head, initialize
+from taskscape.models.segnet.head import Head
+from taskscape.models.segnet.stages import SegnetConfig, initialize
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,7 @@ class SegnetMtan(Network, config=SegnetMtanConfig):
         super().__init__(out_channels)
         widths = SegnetMtanConfig.of(config, options).widths
         self.trunk = AttendedTrunk(out_channels, widths)
-        self.heads = PerTask({task: head(widths[0], channels) for task, channels in out_channels.items()})
+        self.heads = PerTask({task: Head(widths[0], channels) for task, channels in out_channels.items()})
         initialize(self, nn.init.xavier_normal_)
 
     @override

@@ -7,7 +7,8 @@ from torch import Tensor, nn
 from typing_extensions import override
 
 from taskscape.models.base import Network, Outputs
-from taskscape.models.segnet.stages import SegnetConfig, head, initialize
+from taskscape.models.segnet.head import Head
+from taskscape.models.segnet.stages import SegnetConfig, initialize
 from taskscape.models.segnet.trunk import SegnetTrunk
 from taskscape.serialization.ranges import Count
 
@@ -26,7 +27,7 @@ class SharedTrunk(Network):
     def __init__(self, out_channels: Mapping[str, int], config: SplitConfig) -> None:
         super().__init__(out_channels)
         self.trunk = SegnetTrunk(config.widths, config.repeat)
-        self.heads = nn.ModuleDict({task: head(config.widths[0], n) for task, n in out_channels.items()})
+        self.heads = nn.ModuleDict({task: Head(config.widths[0], n) for task, n in out_channels.items()})
         initialize(self, nn.init.xavier_normal_)
 
     @override

@@ -8,7 +8,8 @@ from torch import Tensor, nn
 from typing_extensions import override
 
 from taskscape.models.base import Network, Outputs
-from taskscape.models.segnet.stages import SegnetConfig, head, initialize
+from taskscape.models.segnet.head import Head
+from taskscape.models.segnet.stages import SegnetConfig, initialize
 from taskscape.models.segnet.trunk import SegnetTrunk
 
 
@@ -37,7 +38,7 @@ class SegnetSingle(Network, config=SegnetSingleConfig):
         widths = SegnetSingleConfig.of(config, options).widths
         self.branches = nn.ModuleDict(
             {
-                task: nn.Sequential(SegnetTrunk(widths), head(widths[0], channels))
+                task: nn.Sequential(SegnetTrunk(widths), Head(widths[0], channels))
                 for task, channels in out_channels.items()
             }
         )

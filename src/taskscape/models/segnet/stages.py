@@ -54,11 +54,6 @@ def stages(channels: Sequence[Sequence[int]]) -> nn.ModuleList:
     return nn.ModuleList(stage(one) for one in channels)
 
 
-def head(inputs: int, channels: int) -> nn.Sequential:
-    """Return a task's last layers: conv3×3 and conv1×1, with nothing between them."""
-    return nn.Sequential(nn.Conv2d(inputs, inputs, 3, padding=1), nn.Conv2d(inputs, channels, 1))
-
-
 def initialize(network: nn.Module, weights: Callable[[Tensor], Tensor]) -> None:
     """Draw the weights of all convolutions with a function of ``torch.nn.init`` and set their biases to zero."""
     for module in network.modules():
