@@ -154,6 +154,23 @@ def test_an_image_that_is_listed_twice(tmp_path: Path) -> None:
         Coco().contents(tmp_path)
 
 
+def test_images_of_another_size_are_found_before_any_is_read(tmp_path: Path) -> None:
+    coco(tmp_path / "coco", "train2017", 1)
+    image(tmp_path / "coco/train2017/000003.png", (60, 40))
+    with pytest.raises(ValueError, match=r"000003.png has 60x40 pixels, and its annotation 40x60: give the image"):
+        Coco().contents(tmp_path / "coco")
+    raw = tmp_path / "cvat"
+    cvat_masks(raw)
+    turned = Image.Exif()
+    turned[0x0112] = 6  # stored on its side, as the mask of a turned photograph may be
+    with Image.open(raw / "SegmentationClass/b.png") as mask:
+        mask.rotate(90, expand=True).save(raw / "SegmentationClass/b.png", exif=turned)
+    Cvat().contents(raw)
+    image(raw / "JPEGImages/c.jpg", (20, 60))
+    with pytest.raises(ValueError, match=r"c.jpg has 20x60 pixels, and .*c.png 40x60: give the image"):
+        Cvat().contents(raw)
+
+
 def test_names_in_two_forms_of_unicode(tmp_path: Path) -> None:
     composed, decomposed = (unicodedata.normalize(form, "größe") for form in ("NFC", "NFD"))
     raw = tmp_path / "voc"

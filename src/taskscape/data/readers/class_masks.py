@@ -7,7 +7,7 @@ import numpy as np
 
 from taskscape.batch import Sample
 from taskscape.data.readers.colors import Color, pack_colors, unpack_color
-from taskscape.data.readers.images import read_image, resize_image
+from taskscape.data.readers.images import likely_size_of, read_image, resize_image, size_of
 from taskscape.data.readers.labels import look_up, resize_nearest
 from taskscape.data.readers.samples import read_samples
 from taskscape.modalities import IGNORE_INDEX, ClassSet
@@ -72,14 +72,26 @@ def labelled(name: str, path: Path, ids: Array, label: str, size: tuple[int, int
     Raises ``ValueError``, which says with ``label`` what the ids come from, where they are not of one size.
     """
     image = read_image(path)
-    if image.shape[:2] != ids.shape:
-        raise ValueError(
-            f"{path} has {image.shape[0]}x{image.shape[1]} pixels, and {label} {ids.shape[0]}x{ids.shape[1]}: give "
-            "the image that was labelled"
-        )
+    _require_equal(path, image.shape, ids.shape, label)
     small = resize_nearest(ids, size)
     values, valid = {"image": resize_image(image, size), FIELD: small}, {FIELD: small != IGNORE_INDEX}
     return Sample(values, valid, name, {FIELD: (ids, ids != IGNORE_INDEX)})
+
+
+def check_size_of_image(path: Path, size: tuple[int, int], label: str) -> None:
+    """Compare the size of an image with that of its label, by the head of the file where that says it.
+
+    Raises ``ValueError``, which says with ``label`` what the label comes from, where they are not equal.
+    """
+    if likely_size_of(path) != size:
+        _require_equal(path, size_of(path), size, label)
+
+
+def _require_equal(path: Path, image: tuple[int, ...], ids: tuple[int, ...], label: str) -> None:
+    if image[:2] != ids[:2]:
+        raise ValueError(
+            f"{path} has {image[0]}x{image[1]} pixels, and {label} {ids[0]}x{ids[1]}: give the image that was labelled"
+        )
 
 
 def _by_packed(ids: Mapping[Color, int]) -> dict[int, int]:

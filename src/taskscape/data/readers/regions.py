@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from taskscape.data.readers.base import RawSample
+from taskscape.data.readers.class_masks import check_size_of_image
 from taskscape.data.readers.opening import MOST_PIXELS
 from taskscape.modalities.base import Array, Mask
 
@@ -53,7 +54,12 @@ class RegionSample(RawSample):
 
 
 def check_regions(samples: Sequence[RegionSample], where: Path) -> None:
-    """Warn of regions that cover no pixel. Raises ``ValueError``, which names the file ``where``, where none does."""
+    """Compare the sizes of the images with those that the regions were drawn on, and warn of regions without a pixel.
+
+    Raises ``ValueError`` where sizes differ, or, with the name of the file ``where``, where no region has a pixel.
+    """
+    for sample in samples:
+        check_size_of_image(sample.files["image"], sample.size, "its annotation")
     regions = [(sample, region) for sample in samples for region in sample.regions]
     empty = [sample for sample, region in regions if not _may_cover(region, sample.size)]
     if not empty:

@@ -23,10 +23,11 @@ from typing_extensions import override
 
 from taskscape.batch import Sample
 from taskscape.data.readers.base import RawData, RawIndex, RawSample
-from taskscape.data.readers.class_masks import FIELD, labelled, read_class_mask, voc_color
+from taskscape.data.readers.class_masks import FIELD, check_size_of_image, labelled, read_class_mask, voc_color
 from taskscape.data.readers.colors import Color
 from taskscape.data.readers.files import read_text, require, stems
-from taskscape.data.readers.images import SUFFIXES, size_of
+from taskscape.data.readers.images import SUFFIXES, likely_size_of, size_of
+from taskscape.data.readers.samples import read_samples, stored_size
 from taskscape.data.readers.split_lists import train_and_val, warn_of_unlisted
 from taskscape.modalities import IGNORE_INDEX, ClassSet, Semseg
 from taskscape.serialization import listed
@@ -95,6 +96,10 @@ def samples_of_lists(raw: Path, names: Sequence[str] | None = None) -> dict[str,
                     f"{path} names {len(lacking)} of {len(wanted_names)} images that {raw / kind} does not have, such "
                     f"as {listed(lacking, 3)}: add the files, or correct the list"
                 )
+        for name in wanted_names:
+            if likely_size_of(images[name]) != stored_size(masks[name]):
+                # Some orientations are only known when the file is decoded.
+                check_size_of_image(images[name], read_samples(masks[name]).size, str(masks[name]))
         lists[split] = [RawSample(name, {"image": images[name], FIELD: masks[name]}) for name in wanted_names]
     warn_of_unlisted(masks.values(), lists, FIELD, raw / MASKS)
     return lists
