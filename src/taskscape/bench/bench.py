@@ -4,6 +4,7 @@ import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from taskscape.bench.memory import Memory, memory
 from taskscape.bench.profile import Profile, profiled
@@ -85,7 +86,9 @@ def bench(
     own = Way("bf16", True) if experiment.precision == "auto" else way_of(experiment)
     ways = tuple(dict.fromkeys((*candidates(compiled=compiled or own.compile), own)))
     steps = {way: (trial_step(experiment, way, batch), as_in(way, batch)) for way in ways}
-    times = measure({way: lambda s=s, b=b: s(b, 0) for way, (s, b) in steps.items()}, device, seconds=seconds)  # type: ignore[misc]
+    times = measure(
+        {way: partial(step, own_batch, 0) for way, (step, own_batch) in steps.items()}, device, seconds=seconds
+    )
     way = fastest(times) if experiment.precision == "auto" else own
     step, in_order = steps.pop(way)
     steps.clear()

@@ -37,8 +37,6 @@ def compare(
         out: The file to write, such as comparison.html.
         split: The split whose evaluations are compared.
         tta: Compare the evaluations with test-time augmentation.
-        tta_as: Test-time augmentation by a word: mirror, scales-3 (0.75 1 1.25), scales-3-max, scales-5 (0.5 … 1.5),
-            scales-5-max, or spelled out as in 0.75-1-1.25-mirror-max.
         last_epochs: Compare the means of the last epochs of runs with --average-last, not the best epochs.
         delta_m: The metrics that Δm is the mean of, such as semseg/miou, or the list of a line of papers: nyuv2,
             nyuv2-two-tasks, cityscapes (with inverse depth). By default those that the tables mark.

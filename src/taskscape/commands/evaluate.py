@@ -7,7 +7,7 @@ from typing import Annotated
 import tyro
 
 from taskscape.commands.call import call
-from taskscape.commands.shared import Run, TtaAs, chosen_tta, if_interrupted, require_run, require_store
+from taskscape.commands.shared import Device, Run, TtaAs, chosen_tta, if_interrupted, require_run, require_store
 from taskscape.imports import quick_imports
 
 
@@ -26,7 +26,7 @@ def evaluate(
     tta: bool = False,
     tta_as: TtaAs = None,
     confidence: bool = False,
-    device: str = "auto",
+    device: Device = "auto",
 ) -> None:
     """Evaluate a trained network on a split; writes RUN/result.json, or RUN/result-SPLIT.json for another than val.
 
@@ -40,13 +40,10 @@ def evaluate(
             two, or classes of the same name.
         height: Scale images to this height for the network, and its output back to their size; by default they stay as
             they are in the store.
-        tta: Test-time augmentation: the mean over the image and its mirror image; the file's name ends in -tta.
-        tta_as: Test-time augmentation by a word: mirror, scales-3 (0.75 1 1.25), scales-3-max, scales-5 (0.5 … 1.5),
-            scales-5-max, or spelled out as in 0.75-1-1.25-mirror-max; the file's name ends in
-            the word. What it gains and costs is printed too.
+        tta: Test-time augmentation: the mean over the image and its mirror image; the file's name ends in -tta, and in
+            the word of another one. What it gains and costs is printed too.
         confidence: Calibrate on the validation images and measure how sure every task is that can say it, as classes
             always can; by default only where the run's tasks are set to it.
-        device: Where to compute: auto (a GPU when there is one), cpu, cuda, cuda:1 or mps.
     """
     require_run(run)
     require_store("data", data)

@@ -7,7 +7,7 @@ from typing import Annotated
 import tyro
 
 from taskscape.commands.call import call
-from taskscape.commands.shared import TtaAs, chosen_tta, if_interrupted
+from taskscape.commands.shared import Device, TtaAs, chosen_tta, if_interrupted
 from taskscape.imports import quick_imports
 
 Model = Annotated[str, tyro.conf.arg(metavar="MODEL", help="A run, the name of a model, or an ONNX file.")]
@@ -34,7 +34,7 @@ def label(
     tta: bool = False,
     tta_as: TtaAs = None,
     outputs: tuple[str, ...] = (),
-    device: str = "auto",
+    device: Device = "auto",
 ) -> None:
     """Add labels that a model predicts to a store: pseudo-labels. An interrupted run resumes.
 
@@ -53,11 +53,9 @@ def label(
         fill: Keep the labels of that name that the store has, and predict only pixels without one.
         height: Scale images to this height for the network, and its output back.
         tta: Test-time augmentation: the mean over the image and its mirror image.
-        tta_as: Test-time augmentation by a word, as in taskscape evaluate.
         outputs: What the outputs of an ONNX file are, unless it says so itself, in their order: semseg:cityscapes-19,
             depth, depth:relative, normals, boundaries, albedo, or with a name, near=depth. Its inputs are RGB images in
             0..255.
-        device: Where to compute: auto (a GPU when there is one), cpu, cuda, cuda:1 or mps.
     """
     if (out is None) != in_place:
         raise ValueError("name the new store with --out NEW, or change the store itself with --in-place: one of them")

@@ -84,11 +84,11 @@ def _known() -> Iterator[tuple[str, int, int, str]]:
 
 def _counted(channels: dict[str, int], encoder: str | None) -> Iterator[tuple[str, int, int, str]]:
     """Build every network and count; 0 and the reason for one that these tasks or this encoder do not fit."""
-    from taskscape.models import CONFIGS
+    from taskscape.models import CONFIGS, EncoderConfig
     from taskscape.recipes import EXAMPLE_CHANNELS
 
     for name, config in track(CONFIGS.items(), "measuring", console=Console(stderr=True), transient=True):
-        chosen = {"encoder": encoder} if encoder and hasattr(config, "encoder") else {}
+        chosen = {"encoder": encoder} if encoder and issubclass(config, EncoderConfig) else {}
         try:
             parameters, flops = cost(config, channels or EXAMPLE_CHANNELS, chosen)
         except ValueError as error:

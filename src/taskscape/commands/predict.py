@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 import tyro
 
 from taskscape.commands.call import call
-from taskscape.commands.shared import TtaAs, chosen_tta, if_interrupted, printed_warnings, require_run
+from taskscape.commands.shared import Device, TtaAs, chosen_tta, if_interrupted, printed_warnings, require_run
 from taskscape.commands.videos import predict_videos, record_camera, watch_folder
 from taskscape.imports import quick_imports
 
@@ -60,7 +60,7 @@ def predict(
     smooth: float = 0.0,
     frames: bool = False,
     video_height: int | None = None,
-    device: str = "auto",
+    device: Device = "auto",
 ) -> None:
     """Run inference on images and videos with the network of a run, or with a model that is known by its name.
 
@@ -79,8 +79,6 @@ def predict(
             the height at which it was evaluated, where it is most accurate.
         native_resolution: Do not scale images: finer outlines, less reliable distances.
         tta: Test-time augmentation: the mean of the predictions for the image and for its mirror image.
-        tta_as: Test-time augmentation by a word: mirror, scales-3 (0.75 1 1.25), scales-3-max, scales-5 (0.5 … 1.5),
-            scales-5-max, or spelled out as in 0.75-1-1.25-mirror-max.
         view: Change how a task is written or shown; may be repeated. TASK.unit=mm writes distances in steps of
             millimetres, which end at 65.5 m, cm up to 655 m; by default the finest that reaches as far as the network
             predicts. TASK.near=2 and TASK.far=50 set the color scale, by default that of the run's report.
@@ -115,7 +113,6 @@ def predict(
             past follows the motion, and is forgotten where the scene is cut.
         frames: Also write the maps of each frame of a video for programs, into the folder film.frames.
         video_height: Height of the videos and of their maps; by default that of the film, at most 1080.
-        device: Where to compute: auto (a GPU when there is one), cpu, cuda, cuda:1 or mps.
     """
     live = camera is not None or watch is not None
     run, images = _chosen(named, live)

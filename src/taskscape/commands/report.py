@@ -16,8 +16,6 @@ def report(run: Run, /, *, split: str = "val", tta: bool = False, tta_as: TtaAs 
     Args:
         split: The split whose evaluation it shows; for splits other than val the file is index-SPLIT.html.
         tta: Show the evaluation with test-time augmentation; the file's name ends in -tta.
-        tta_as: Test-time augmentation by a word: mirror, scales-3 (0.75 1 1.25), scales-3-max, scales-5 (0.5 … 1.5),
-            scales-5-max, or spelled out as in 0.75-1-1.25-mirror-max.
     """
     require_run(run)
     from taskscape.report import write_report

@@ -26,19 +26,25 @@ NONE = "none"
 
 
 @dataclass(frozen=True)
-class Setting:
-    """A value that a flag sets."""
+class Named:
+    """What has a place in the tree."""
 
     path: str
-    kind: Any
-    """Its type."""
-    value: Any
-    text: str
 
     @property
     def flag(self) -> str:
         """The path with dashes: of a setting the flag, without the dashes in front."""
         return self.path.replace("_", "-")
+
+
+@dataclass(frozen=True)
+class Setting(Named):
+    """A value that a flag sets."""
+
+    kind: Any
+    """Its type."""
+    value: Any
+    text: str
 
     @property
     def flags(self) -> tuple[str, ...]:
@@ -48,19 +54,13 @@ class Setting:
 
 
 @dataclass(frozen=True)
-class Choice:
+class Choice(Named):
     """A place where one of several classes may stand."""
 
-    path: str
     classes: Mapping[str, type | None]
     """The classes by name, those that may stand there; None for a place that may be left empty."""
     value: Any
     text: str
-
-    @property
-    def flag(self) -> str:
-        """The path with dashes."""
-        return self.path.replace("_", "-")
 
     @property
     def chosen(self) -> str:
@@ -69,18 +69,12 @@ class Choice:
 
 
 @dataclass(frozen=True)
-class Entries:
+class Entries(Named):
     """A mapping from free names to choices: ``tasks.NAME:CLASS`` adds one."""
 
-    path: str
     classes: Mapping[str, type | None]
     value: Mapping[str, Any]
     text: str
-
-    @property
-    def flag(self) -> str:
-        """The path with dashes."""
-        return self.path.replace("_", "-")
 
 
 Node = Setting | Choice | Entries

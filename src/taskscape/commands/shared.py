@@ -13,8 +13,18 @@ import tyro
 from taskscape.errors import Interrupted
 from taskscape.imports import quick_imports
 
-TtaAs = Annotated[str | None, tyro.conf.arg(metavar="WORD")]
-"""Test-time augmentation by its word."""
+TtaAs = Annotated[
+    str | None,
+    tyro.conf.arg(
+        metavar="WORD",
+        help="Test-time augmentation by a word: mirror, scales-3 (0.75 1 1.25), scales-3-max, scales-5 (0.5 … 1.5), "
+        "scales-5-max, or spelled out as in 0.75-1-1.25-mirror-max.",
+    ),
+]
+
+Device = Annotated[
+    str, tyro.conf.arg(help="Where to compute: auto (a GPU when there is one), cpu, cuda, cuda:1 or mps.")
+]
 
 Run = Annotated[Path, tyro.conf.arg(metavar="RUN", help="Folder of a run.")]
 """A positional argument."""

@@ -1,7 +1,6 @@
 """The recipes for every day: small, quick, on generated streets."""
 
 from dataclasses import replace
-from typing import Any
 
 from taskscape import models
 from taskscape.data import Augmentation, Streets
@@ -10,6 +9,7 @@ from taskscape.models import (
     AdaptiveDepthConfig,
     CrossAttentionConfig,
     DeeplabJointConfig,
+    EncoderConfig,
     TransformerConfig,
     XTaskConfig,
 )
@@ -117,8 +117,8 @@ def xtask() -> Experiment:
 
 def of_network(name: str) -> Experiment:
     """Return ``joint`` with another network, by its name; on a ResNet-18 where the network has a choice of encoder."""
-    config: Any = models.CONFIGS[name]()
-    if hasattr(config, "encoder"):
+    config = models.CONFIGS[name]()
+    if isinstance(config, EncoderConfig):
         config = replace(config, encoder="resnet18")
     return replace(joint(), network=config)
 

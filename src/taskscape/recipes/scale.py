@@ -1,13 +1,12 @@
 """``--scale small``: a published experiment as far as two cores bring it in minutes."""
 
-from dataclasses import fields, replace
-from typing import Any
+from dataclasses import replace
 
 from taskscape.data import Augmentation, DataSource, Packed, Streets
 from taskscape.data.sources import Part
-from taskscape.models import NetworkConfig
+from taskscape.models import EncoderConfig, NetworkConfig
 from taskscape.runs import Experiment
-from taskscape.training.optimization import Schedule
+from taskscape.training.optimization import Schedule, Step
 
 TRAIN, VAL, EPOCHS, BATCH = 240, 60, 6, 8
 """Images to train and validate on, epochs, and images a step, of a small experiment at most."""
@@ -51,16 +50,16 @@ def _streets(data: DataSource) -> DataSource:
 
 
 def _network(network: NetworkConfig) -> tuple[NetworkConfig, list[str]]:
-    pretrained = getattr(network, "pretrained", False) is True
-    return (network.from_scratch(), ["random initial weights"]) if pretrained else (network, [])
+    if isinstance(network, EncoderConfig) and network.pretrained is True:  # and not weights of a file
+        return network.from_scratch(), ["random initial weights"]
+    return network, []
 
 
 def _schedule(schedule: Schedule, share: float) -> Schedule:
     """Return a schedule whose settings in epochs are a share of what they were."""
-    changed: dict[str, Any] = {"warmup": schedule.warmup * share}
-    if any(field.name == "step_size" for field in fields(schedule)):
-        changed["step_size"] = max(1, round(schedule.step_size * share))  # type: ignore[attr-defined]
-    return replace(schedule, **changed)
+    if isinstance(schedule, Step):
+        schedule = replace(schedule, step_size=max(1, round(schedule.step_size * share)))
+    return replace(schedule, warmup=schedule.warmup * share)
 
 
 def _augmentation(augmentation: Augmentation) -> Augmentation:

@@ -4,6 +4,7 @@ import json
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 from taskscape.files import atomic_write
@@ -45,12 +46,12 @@ class Tracking:
         self._folder = folder
         before = self._known_as() if names else {}
         for name in names:
-            self._guarded(name, lambda name=name: self._begin(name, settings, before.get(name)))  # type: ignore[misc]
+            self._guarded(name, partial(self._begin, name, settings, before.get(name)))
 
     def write(self, step: int, values: Mapping[str, float]) -> None:
         """Send the values of a step."""
         for name, tracker in list(self._trackers.items()):
-            self._guarded(name, lambda tracker=tracker: tracker.write(step, values))  # type: ignore[misc]
+            self._guarded(name, partial(tracker.write, step, values))
 
     def flush(self) -> None:
         """Send what waits."""
@@ -60,7 +61,7 @@ class Tracking:
     def close(self, finished: bool) -> None:
         """End."""
         for name, tracker in list(self._trackers.items()):
-            self._guarded(name, lambda tracker=tracker: tracker.close(finished))  # type: ignore[misc]
+            self._guarded(name, partial(tracker.close, finished))
         self._trackers.clear()
 
     def _begin(self, name: str, settings: Mapping[str, str], known_as: str | None) -> None:
