@@ -246,4 +246,7 @@ def make(folder: Path, count: int = 120, size: tuple[int, int] = (48, 64), seed:
 
 
 if __name__ == "__main__":
+    if len(sys.argv) != 2:
+        sys.exit("name the folder to write: python own_task.py terrain")
     make(Path(sys.argv[1]))
+    print(f"images and elevations are in {sys.argv[1]}")

@@ -70,6 +70,8 @@ def test_compare_weightings(here: Path) -> None:
 
 
 def test_own_task_makes_its_raw_files(here: Path) -> None:
+    with pytest.raises(SystemExit, match="name the folder"):
+        run("own_task.py")
     run("own_task.py", "terrain")
     assert len(list((here / "terrain" / "elevation").iterdir())) == 120
 

@@ -64,6 +64,13 @@ def test_other_images_are_refused(image: AnyImage, message: str) -> None:
         as_rgb(image)
 
 
+def test_paths_without_an_image_are_named(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match=r"there is no image .*gone\.jpg"):
+        as_rgb(tmp_path / "gone.jpg")
+    with pytest.raises(ValueError, match="is a folder: give one image"):
+        as_rgb(tmp_path)
+
+
 @pytest.mark.parametrize("name", ["model.onnx", "model.pt2", "model.xml"])
 def test_an_exported_network_is_no_image(tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_bytes(b"")

@@ -20,7 +20,7 @@ def as_rgb(image: AnyImage, value_range: ValueRange | None = None) -> RgbArray:
     """Return an image as (H, W, 3) uint8 RGB; transparency is left out, and gray has three equal channels.
 
     ``value_range`` says what is black and white in files of more than 8 bits. Raises ``ValueError`` with the remedy for
-    other types, shapes and ranges, and as ``read_image`` for files.
+    other types, shapes and ranges, and as ``read_image`` for files; ``FileNotFoundError`` for a file that is not there.
     """
     if isinstance(image, Image.Image):
         if image.mode == "F" or image.mode.startswith("I"):
@@ -29,7 +29,12 @@ def as_rgb(image: AnyImage, value_range: ValueRange | None = None) -> RgbArray:
     if isinstance(image, str | os.PathLike):
         if "://" in str(image):
             raise ValueError(f"{image} is an address: download the image, and give the file")
-        return read_image(Path(image), value_range=value_range)
+        path = Path(image)
+        if path.is_dir():
+            raise ValueError(f"{path} is a folder: give one image; taskscape.inference.predict.predict takes folders")
+        if not path.exists():
+            raise FileNotFoundError(f"there is no image {path}")
+        return read_image(path, value_range=value_range)
     if isinstance(image, Tensor):
         if image.ndim != 3 or image.shape[0] != 3:
             raise ValueError(f"the image is a tensor {tuple(image.shape)}: give one image, (3, H, W)")
