@@ -29,23 +29,25 @@ _REMEDY = (
 )
 
 
-def read_image(path: Path, size: tuple[int, int] | None = None, value_range: ValueRange | None = None) -> RgbArray:
+def read_image(path: Path, value_range: ValueRange | None = None) -> RgbArray:
     """Return an image file of any mode as (H, W, 3) RGB, upright by its EXIF orientation.
 
-    With ``size``, (H, W), the image is averaged down or interpolated up to it. ``value_range`` says what is black and
-    white in images of more than 8 bits. Without it 16 bits are taken at their full range where values above 32767 prove
-    it: 10 to 14 bits are often kept in 16, and would become black.
+    ``value_range`` says what is black and white in images of more than 8 bits. Without it 16 bits are taken at their
+    full range where values above 32767 prove it: 10 to 14 bits are often kept in 16, and would become black.
 
     Raises ``ValueError`` that names a file that is damaged, no image, or of unknown range; ``FileNotFoundError`` and
     ``PermissionError`` as they come.
     """
-    return read_image_with_size(path, size, value_range)[0]
+    return read_image_with_size(path, None, value_range)[0]
 
 
 def read_image_with_size(
     path: Path, size: tuple[int, int] | None, value_range: ValueRange | None
 ) -> tuple[RgbArray, tuple[int, int]]:
-    """Return an image as ``read_image`` does, and its (H, W) in the file."""
+    """Return an image as ``read_image`` does, and its (H, W) in the file.
+
+    With ``size``, (H, W), the image is averaged down or interpolated up to it.
+    """
     with open_image(path, load=False) as image:
         deep_color = ";16" in raw_mode(image) and image.mode in ("RGB", "RGBA", "LA")
         is_pgm = image.format == "PPM"  # whose head says what is white; Pillow has scaled it
@@ -116,9 +118,9 @@ def full_range_if_bright(paths: Sequence[Path]) -> ValueRange | None:
     return None
 
 
-def resize_image(rgb: RgbArray, size: tuple[int, int] | None) -> RgbArray:
-    """Return an (H, W, 3) image averaged down or interpolated up to ``size``, (H, W); as it is without a size."""
-    if size is None or rgb.shape[:2] == size:
+def resize_image(rgb: RgbArray, size: tuple[int, int]) -> RgbArray:
+    """Return an (H, W, 3) image averaged down or interpolated up to ``size``, (H, W)."""
+    if rgb.shape[:2] == size:
         return rgb
     return np.asarray(Image.fromarray(rgb).resize((size[1], size[0]), Image.Resampling.BILINEAR))
 
