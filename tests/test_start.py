@@ -148,6 +148,16 @@ def test_a_run_from_another_learns_on_and_can_be_repeated(store: Path, first: Pa
     runs.train(replace(saved, epochs=3), tmp_path / "second", resume=True, quiet=True)  # which reads it no more
 
 
+def test_a_resumed_run_keeps_what_it_started_from(store: Path, first: Path, tmp_path: Path) -> None:
+    experiment = replace(tiny(store), epochs=1, keep_checkpoint=True, start_from=first)
+    runs.train(experiment, tmp_path / "second", quiet=True)
+    before = runs.read_experiment(tmp_path / "second")
+    runs.train(replace(experiment, epochs=2), tmp_path / "second", resume=True, quiet=True)
+    after = runs.read_experiment(tmp_path / "second")
+    assert after.epochs == 2 and after.start_checksum is not None
+    assert (after.start_from, after.start_checksum) == (before.start_from, before.start_checksum)
+
+
 def test_what_does_not_fit_at_all_is_refused_before_any_data_are_made(store: Path, first: Path, tmp_path: Path) -> None:
     experiment = replace(tiny(store), network=TinyConfig(width=5), start_from=first)
     tasks = {"height": Depth(source="depth")}

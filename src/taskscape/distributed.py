@@ -14,6 +14,7 @@ import torch.distributed as dist
 from torch import Tensor, nn
 
 from taskscape.devices import find_device
+from taskscape.parallel import launched_processes
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
@@ -124,7 +125,7 @@ def launch(device: str = "auto") -> "Processes":
     Raises ``ValueError`` as ``find_device``, and where several processes are to share one GPU.
     """
     found = find_device(device)
-    processes = int(os.environ.get("WORLD_SIZE", os.environ.get("SLURM_NTASKS", 1)))
+    processes = launched_processes()
     local = int(os.environ.get("LOCAL_WORLD_SIZE", os.environ.get("SLURM_NTASKS_PER_NODE", processes)))
     if processes == 1:
         return OneProcess(found)

@@ -44,6 +44,16 @@ def chosen_threads() -> int | None:
     return _chosen[0] if _chosen else None
 
 
+def launched_processes() -> int:
+    """Return how many processes torchrun or SLURM started for this command; 1 without them."""
+    return int(os.environ.get("WORLD_SIZE", os.environ.get("SLURM_NTASKS", "1")))
+
+
+def launched_rank() -> int:
+    """Return the number of this process among those, from 0."""
+    return int(os.environ.get("RANK", os.environ.get("SLURM_PROCID", "0")))
+
+
 class Portion(NamedTuple):
     """A part of work that is divided among machines, 1 … ``of``."""
 

@@ -9,6 +9,7 @@ from taskscape.cli import main
 from taskscape.data.prepare import prepare, prepare_portion
 from taskscape.data.readers import Cityscapes
 from taskscape.errors import TrainingError
+from taskscape.files import locked
 from taskscape.parallel import Portion
 from taskscape.sweeps import LocalExecutor, parts
 
@@ -70,6 +71,14 @@ def test_inputs_that_change_between_portions_are_read_again(tmp_path: Path) -> N
     whole = tmp_path / "whole"
     prepare(CITY, raw, whole, shard=1, processes=1)
     assert contents(shared) == contents(whole)
+
+
+def test_one_command_at_a_time_works_on_parts(tmp_path: Path) -> None:
+    folder = tmp_path / ".val.parts"
+    folder.mkdir()
+    with locked(folder, folder / "parts.lock"), pytest.raises(ValueError, match="is being written"):
+        parts.run_parts(["synth"], tmp_path / "val", LocalExecutor(1))
+    assert not list(folder.iterdir())
 
 
 def test_workers_of_this_machine_write_the_same_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

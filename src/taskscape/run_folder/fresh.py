@@ -1,10 +1,10 @@
 """Folders of new runs."""
 
-import os
 from pathlib import Path
 
 from taskscape.files import writing
 from taskscape.files.paths import require_no_file
+from taskscape.parallel import launched_processes, launched_rank
 from taskscape.run_folder.names import RunFolder
 
 
@@ -14,12 +14,11 @@ def fresh_folder(run: Path | None, name: str) -> Path:
     Raises ``ValueError`` for a folder that holds a run, and for a file.
     """
     if run is None:
-        if int(os.environ.get("WORLD_SIZE", os.environ.get("SLURM_NTASKS", "1"))) > 1:
+        if launched_processes() > 1:
             raise ValueError("several processes must agree on a folder: name it with --out")
         return first_free(Path("runs"), name)
-    first_process = os.environ.get("RANK", os.environ.get("SLURM_PROCID", "0")) == "0"  # it writes, others may be late
     folder = RunFolder(run)
-    if first_process and folder.experiment.exists():
+    if launched_rank() == 0 and folder.experiment.exists():  # it writes, others may be late
         raise ValueError(
             f"{run} holds a run; resume it with {folder.resume_command}, name another folder, or delete it"
         )

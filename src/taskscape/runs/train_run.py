@@ -157,12 +157,13 @@ def begin(
         _LOGGER.info("%s", note)
     if resume:
         require_same(folder, stores)
-        before = read_experiment(folder.path).batch_size
-        if before != experiment.batch_size:
+        saved = read_experiment(folder.path)
+        if (before := saved.batch_size) != experiment.batch_size:
             raise ValueError(
                 f"batch_size is {experiment.batch_size}, and {folder.path} was trained with {before}: a run counts its "
                 f"epochs by batches, so resume it with {before}, or start another one from it"
             )
+        experiment = replace(experiment, start_from=saved.start_from, start_checksum=saved.start_checksum)
         for warning in trainer.load_state(checkpoint.load(folder.checkpoint)):
             _LOGGER.warning("%s", warning)
         _look_for_best(trainer, folder)

@@ -3,11 +3,12 @@
 import json
 import shutil
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Literal
 
 from taskscape.errors import TrainingError
-from taskscape.files import atomic_write, writing
+from taskscape.files import atomic_write, locked, writing
 from taskscape.parallel import Portion
 from taskscape.progress import progress_bar
 from taskscape.sweeps.executor import Executor
@@ -37,26 +38,34 @@ def run_parts(command: Sequence[str], out: Path, executor: Executor) -> None:
     """
     folder = out.with_name(f".{out.name}.parts")
     count = PER_WORKER * executor.workers
-    waiting = [folder / f"{number:05d}" for number in range(1, count + 1)]
-    for number, path in enumerate(waiting, 1):
-        with writing(path):
-            path.mkdir(parents=True, exist_ok=True)
-        atomic_write(path / COMMAND, json.dumps([*command, "--part", str(Portion(number, count))]) + "\n")
+    with closing(executor):
+        with writing(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+        with locked(folder, folder / "parts.lock"):
+            parts = [folder / f"{number:05d}" for number in range(1, count + 1)]
+            for number, path in enumerate(parts, 1):
+                with writing(path):
+                    path.mkdir(exist_ok=True)
+                atomic_write(path / COMMAND, json.dumps([*command, "--part", str(Portion(number, count))]) + "\n")
+            failed = _work_on(parts, executor)
+            shutil.rmtree(folder, ignore_errors=True)
+    if failed:
+        raise TrainingError(f"{len(failed)} of {count} parts failed; the same command tries again. {failed[0]}")
+
+
+def _work_on(parts: Sequence[Path], executor: Executor) -> list[str]:
+    """Work on all parts, and say of each that failed why."""
+    waiting = list(parts)
     failed: list[str] = []
     running = 0
     with progress_bar() as progress:
-        bar = progress.add_task("parts", total=count)
-        try:
-            while waiting or running:
-                while waiting and running < executor.workers:
-                    executor.start(waiting.pop(0))
-                    running += 1
-                for path, error in executor.ended():
-                    running -= 1
-                    progress.advance(bar)
-                    failed += [f"part {int(path.name)} of {count}: {error}"] if error else []
-        finally:
-            executor.close()
-    shutil.rmtree(folder, ignore_errors=True)
-    if failed:
-        raise TrainingError(f"{len(failed)} of {count} parts failed; the same command tries again. {failed[0]}")
+        bar = progress.add_task("parts", total=len(parts))
+        while waiting or running:
+            while waiting and running < executor.workers:
+                executor.start(waiting.pop(0))
+                running += 1
+            for path, error in executor.ended():
+                running -= 1
+                progress.advance(bar)
+                failed += [f"part {int(path.name)} of {len(parts)}: {error}"] if error else []
+    return failed
