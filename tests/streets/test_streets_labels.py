@@ -178,8 +178,8 @@ def without_sheer(assembly):
     """Return an assembly without crowns and railings."""
     kept = Assembly(assembly.dice)
     parts = assembly.parts()
-    kept._parts.frombytes(parts[~np.isin(parts["solid"], (HULL, PANEL))].tobytes())
-    kept._objects.frombytes(assembly.objects().tobytes())
+    kept._parts += parts[~np.isin(parts["solid"], (HULL, PANEL))].tobytes()
+    kept._objects += assembly.objects().tobytes()
     return kept
 
 

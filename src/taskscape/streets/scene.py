@@ -189,16 +189,13 @@ def render_street(scene: Street, size: tuple[int, int], samples: int) -> Scene:
     frame = empty_frame(grid)
     town = max(world.parts["texture"].max(initial=0), *scene.colors.materials) >= TARMAC
     shade(world, view, camera, grid, found, frame, 0 if town else None)
-    resolved = np.empty((height, width, 3), np.float32)
-    resolve(frame.radiance, grid, resolved)
+    resolved = resolve(frame.radiance, grid)
     if weather.wetness > 0.1:
         dry = resolved
         resolved = np.empty_like(dry)
         mirror(dry, labels.depth, frame.normals, frame.wetness, camera, weather, resolved)
-    image = np.empty((height, width, 3), np.uint8)
-    expose(resolved, scene.exposure, scene.tone, scene.balance, scene.noise, scene.seed, image)
     return Scene(
-        image=image,
+        image=expose(resolved, scene.exposure, scene.tone, scene.balance, scene.noise, scene.seed),
         semseg=labels.semseg,
         depth=labels.depth,
         normals=frame.normals,

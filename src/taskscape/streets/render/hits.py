@@ -92,11 +92,11 @@ def slopes(camera: Camera, grid: Grid) -> tuple[FloatArray, FloatArray]:
 
 @compiled
 def camera_rays(rotation: Matrix, right: FloatArray, y: float, rays: FloatArray) -> None:
-    """Write a row of rays, (7, grid width): step, length, direction. Divisions are quicker in a loop of their own.
+    """Write a row of rays, (7, grid width or more): step, length, direction.
 
-    ``right``, ``y``: ``slopes`` of the columns and of the row.
+    Divisions are quicker in a loop of their own. ``right``, ``y``: ``slopes`` of the columns and of the row.
     """
-    for column in range(rays.shape[1]):
+    for column in range(right.shape[0]):
         a, b, c = rotate_back(rotation, (right[column], y, 1.0))
         length = math.sqrt(a * a + b * b + c * c)
         rays[0, column], rays[1, column], rays[2, column], rays[3, column] = a, b, c, length

@@ -11,9 +11,8 @@ from taskscape.streets.compiled import compiled, inlined
 from taskscape.streets.materials import FOLIAGE, GRASS
 from taskscape.streets.render.hits import Hit
 from taskscape.streets.render.noise import noise
-from taskscape.streets.render.sky import sky_color
 from taskscape.streets.render.spot import Look
-from taskscape.streets.render.vectors import FloatArray, Matrix, Vector, dot, minus, reflected, vector_at
+from taskscape.streets.render.vectors import FloatArray, Matrix, Vector, dot, minus, vector_at
 from taskscape.streets.weather import Weather
 
 Noise = npt.NDArray[np.float32]
@@ -127,49 +126,3 @@ def headlights(weather: Weather, rotation: Matrix, hit: Hit, direction: Vector, 
     incident = max(-(normal[0] * x + normal[1] * (y - 0.03) + normal[2] * z), 0.0)
     power = 6 * weather.night * beam * incident / (8 + 0.12 * depth * depth)
     return light[0] + power * 1.1, light[1] + power, light[2] + power * 0.9
-
-
-@inlined
-def _mirrored(weather: Weather, table: Noise, drift: float, direction: Vector, light: Vector) -> Vector:
-    """Return what a glossy surface under ``light`` reflects from a direction: sky, houses or ground."""
-    up = direction[1]
-    if up < 0.03:
-        red, green, blue = sky_color(direction, weather, table, drift)
-        if up > -0.3:  # near the horizon stand houses
-            built = 0.55 * (up + 0.3) / 0.33
-            red, green, blue = red * (1 - built), green * (1 - built), blue * (1 - built)
-        return red, green, blue
-    return 0.16 * light[0] + 0.02, 0.16 * light[1] + 0.02, 0.16 * light[2] + 0.02
-
-
-@inlined
-def reflection(
-    weather: Weather, table: Noise, drift: float, hit: Hit, gloss: float, direction: Vector, light: Vector,
-    lit: float, radiance: Vector,
-) -> Vector:  # fmt: skip
-    """Return the radiance of a surface with what its gloss reflects, the sun's highlight included.
-
-    ``direction``: of the ray to the surface; ``lit``: share of the sun's light that reaches it.
-    """
-    cosine = -dot(direction, hit.normal)
-    share = gloss * (0.1 + 0.9 * (1 - min(max(cosine, 0.0), 1.0)) ** 4)
-    mirror = reflected(direction, hit.normal, cosine)
-    red, green, blue = _mirrored(weather, table, drift, mirror, light)
-    spark = max(dot(mirror, weather.sun), 0.0)
-    spark = lit * gloss * spark**60 * 1.5 if weather.softness < 1 else 0.0
-    return (
-        radiance[0] + ((red - radiance[0]) * share + spark * weather.sunlight[0]),
-        radiance[1] + ((green - radiance[1]) * share + spark * weather.sunlight[1]),
-        radiance[2] + ((blue - radiance[2]) * share + spark * weather.sunlight[2]),
-    )
-
-
-@compiled
-def fog(weather: Weather, depth: float, length: float, radiance: Vector) -> Vector:
-    """Return a radiance behind fog, at ``depth`` metres on a ray whose steps have this ``length``."""
-    clear = math.exp(-weather.fog * depth * length)
-    return (
-        radiance[0] * clear + weather.fog_color[0] * (1 - clear),
-        radiance[1] * clear + weather.fog_color[1] * (1 - clear),
-        radiance[2] * clear + weather.fog_color[2] * (1 - clear),
-    )

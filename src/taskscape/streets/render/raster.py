@@ -73,7 +73,7 @@ def fill(
     if right < 0 or bottom < 0 or left > width - 1 or top > height - 1:
         return
     # Most triangles are small and lie between two rows or columns of samples.
-    first, last = max(0, math.ceil(top)), min(height - 1, math.floor(bottom))
+    first, last = max(0, math.ceil(top)), min(height, math.ceil(bottom)) - 1
     if first > last or math.ceil(left - _ROUNDING) > right + _ROUNDING:
         return
     area = (x1 - x0) * (y2 - y0) - (x2 - x0) * (y1 - y0)
@@ -81,23 +81,25 @@ def fill(
         return
     across = ((w1 - w0) * (y2 - y0) - (w2 - w0) * (y1 - y0)) / area
     down = ((w2 - w0) * (x1 - x0) - (w1 - w0) * (x2 - x0)) / area
+    start, origin_x, origin_y = w0, x0, y0
+    # Turn the corners so that the first is the top one: each row of samples then crosses two edges known beforehand.
+    if y1 < y0 or y2 < y0:
+        if y1 <= y2:
+            x0, y0, x1, y1, x2, y2 = x1, y1, x2, y2, x0, y0
+        else:
+            x0, y0, x1, y1, x2, y2 = x2, y2, x0, y0, x1, y1
+    middle = min(y1, y2)
     for row in range(first, last + 1):
         y = float(row)
-        begin, end = 1e30, -1e30
-        if (y0 <= y) != (y1 <= y):
-            x = _crossing(y, x0, y0, x1, y1)
-            begin, end = min(begin, x), max(end, x)
-        if (y1 <= y) != (y2 <= y):
-            x = _crossing(y, x1, y1, x2, y2)
-            begin, end = min(begin, x), max(end, x)
-        if (y2 <= y) != (y0 <= y):
-            x = _crossing(y, x2, y2, x0, y0)
-            begin, end = min(begin, x), max(end, x)
-        if end < begin:
-            continue
-        start = w0 + (y - y0) * down - x0 * across
-        for column in range(int(max(0.0, math.ceil(begin))), int(min(width - 1.0, math.ceil(end) - 1)) + 1):
-            w = start + column * across
+        if y < middle:
+            one, other = _crossing(y, x0, y0, x1, y1), _crossing(y, x2, y2, x0, y0)
+        elif y1 <= y2:
+            one, other = _crossing(y, x1, y1, x2, y2), _crossing(y, x2, y2, x0, y0)
+        else:
+            one, other = _crossing(y, x0, y0, x1, y1), _crossing(y, x1, y1, x2, y2)
+        at_zero = start + (y - origin_y) * down - origin_x * across
+        for column in range(max(0, math.ceil(min(one, other))), min(width, math.ceil(max(one, other)))):
+            w = at_zero + column * across
             if w > nearest[row, column]:
                 nearest[row, column] = w
                 if mark:

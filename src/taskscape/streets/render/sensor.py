@@ -6,35 +6,54 @@ import numpy as np
 import numpy.typing as npt
 
 from taskscape.streets.camera import Camera
-from taskscape.streets.compiled import compiled
+from taskscape.streets.compiled import compiled, inlined
 from taskscape.streets.render.noise import scatter
 from taskscape.streets.render.raster import Grid
 from taskscape.streets.weather import Weather
 
 FloatArray = npt.NDArray[np.float32]
+Float64Array = npt.NDArray[np.float64]
 
 
-@compiled
-def resolve(samples: FloatArray, grid: Grid, image: FloatArray) -> None:
-    """Average the samples of each pixel: the trapezoidal rule over its area, so that it is centerd."""
-    density = grid.density
+@inlined
+def _average(samples: FloatArray, density: int, offset: int, image: FloatArray) -> None:
+    """Write the trapezoidal mean of the samples of each pixel."""
     half = density // 2
     for v in range(image.shape[0]):
         for u in range(image.shape[1]):
             red = green = blue = total = 0.0
             for i in range(-half, half + 1):
+                row = max(v * density + offset + i, 0)
                 for j in range(-half, half + 1):
-                    row = min(max(v * density + grid.offset + i, 0), grid.height - 1)
-                    column = min(max(u * density + grid.offset + j, 0), grid.width - 1)
+                    column = max(u * density + offset + j, 0)
                     weight = 1.0
                     if density % 2 == 0:  # the border samples belong to two pixels
                         weight = (0.5 if abs(i) == half else 1.0) * (0.5 if abs(j) == half else 1.0)
                     # A bright lamp must not bleed over a whole pixel more than a sensor's well holds.
-                    red += weight * min(samples[row, column, 0], 4.0)
-                    green += weight * min(samples[row, column, 1], 4.0)
-                    blue += weight * min(samples[row, column, 2], 4.0)
+                    red += weight * min(samples[0, row, column], 4.0)
+                    green += weight * min(samples[1, row, column], 4.0)
+                    blue += weight * min(samples[2, row, column], 4.0)
                     total += weight
             image[v, u, 0], image[v, u, 1], image[v, u, 2] = red / total, green / total, blue / total
+
+
+@compiled
+def _resolve(samples: FloatArray, grid: Grid, image: FloatArray) -> None:
+    if grid.density == 2:  # the usual one: the compiler unrolls the loops if it knows how often they run
+        _average(samples, 2, 0, image)
+    else:
+        _average(samples, grid.density, grid.offset, image)
+
+
+def resolve(samples: FloatArray, grid: Grid) -> FloatArray:
+    """Average the samples, (3, grid height, grid width), of each pixel, (H, W, 3).
+
+    By the trapezoidal rule over its area, so that it is centered.
+    """
+    height, width = grid.height // grid.density, grid.width // grid.density
+    image = np.empty((height, width, 3), np.float32)
+    _resolve(samples, grid, image)
+    return image
 
 
 @compiled
@@ -92,30 +111,43 @@ def _gaussian(state: int) -> tuple[float, int]:
 
 
 @compiled
-def expose(
-    image: FloatArray, target: float, tone: tuple[float, float, float], balance: tuple[float, float, float],
-    noise: float, seed: int, out: npt.NDArray[np.uint8],
+def _expose(
+    image: FloatArray, across: Float64Array, balances: Float64Array, target: float, tone: tuple[float, float, float],
+    noise: float, seed: int, numbers: Float64Array, out: npt.NDArray[np.uint8],
 ) -> None:  # fmt: skip
-    """Turn radiance into 8-bit RGB: automatic exposure, vignette, tone curve, white balance, shot and read noise."""
-    height, width = image.shape[:2]
+    """See ``expose``. Both (3 W,): ``across``, the columns' part in the vignette; ``numbers``, room for noise."""
+    height, count = image.shape
     total = 0.0
     for v in range(height):
-        for u in range(width):
-            total += image[v, u, 0] + 2 * image[v, u, 1] + image[v, u, 2]
-    mean = total / (4 * height * width)
+        for i in range(0, count, 3):
+            total += image[v, i] + 2 * image[v, i + 1] + image[v, i + 2]
+    mean = total / (4 * height * (count // 3))
     gain = target / (0.12 + mean)
     shot = noise * min(max(gain, 0.7), 2.0)
     state = seed
     for v in range(height):
-        for u in range(width):
-            edge = ((v + 0.5) / height - 0.5) ** 2 + ((u + 0.5) / width - 0.5) ** 2
-            light = gain * (1 - 0.35 * edge)
-            for c in range(3):
-                x = image[v, u, c] * light * balance[c]
-                x = x * tone[0] / (x + tone[1])
-                # A square root stands for the display's gamma: it is exact on every machine, unlike a power.
-                x = math.sqrt(max(x, 0.0))
-                x += tone[2] * x * (1 - x) * (2 * x - 1)
-                number, state = _gaussian(state)
-                x += number * shot * (0.35 + x)
-                out[v, u, c] = int(min(max(x, 0.0), 1.0) * 255 + 0.5)
+        for i in range(count):  # apart from the loop below, which then takes several numbers at once
+            numbers[i], state = _gaussian(state)
+        down = ((v + 0.5) / height - 0.5) ** 2
+        for i in range(count):
+            x = image[v, i] * (gain * (1 - 0.35 * (down + across[i]))) * balances[i]
+            x = x * tone[0] / (x + tone[1])
+            # A square root stands for the display's gamma: it is exact on every machine, unlike a power.
+            x = math.sqrt(max(x, 0.0))
+            x += tone[2] * x * (1 - x) * (2 * x - 1)
+            x += numbers[i] * shot * (0.35 + x)
+            out[v, i] = int(min(max(x, 0.0), 1.0) * 255 + 0.5)
+
+
+def expose(
+    image: FloatArray, target: float, tone: tuple[float, float, float], balance: tuple[float, float, float],
+    noise: float, seed: int,
+) -> npt.NDArray[np.uint8]:  # fmt: skip
+    """Turn radiance into 8-bit RGB: automatic exposure, vignette, tone curve, white balance, shot and read noise."""
+    height, width = image.shape[:2]
+    across = np.repeat(((np.arange(width) + 0.5) / width - 0.5) ** 2, 3)
+    out = np.empty((height, 3 * width), np.uint8)
+    _expose(
+        image.reshape(height, -1), across, np.tile(balance, width), target, tone, noise, seed, np.empty(3 * width), out
+    )
+    return out.reshape(height, width, 3)

@@ -1,5 +1,6 @@
 """From the face visible at each sample to its radiance, and to normal and albedo at pixel centers."""
 
+import math
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -7,6 +8,20 @@ import numpy.typing as npt
 
 from taskscape.streets.camera import Camera, View
 from taskscape.streets.compiled import compiled, inlined
+from taskscape.streets.render.gloss import (
+    CLEAR,
+    DEPTH,
+    GLOSS,
+    LIGHT,
+    LIT,
+    MATT,
+    NORMAL,
+    ROWS,
+    empty_rows,
+    put,
+    put_sky,
+    reflect,
+)
 from taskscape.streets.render.hits import (
     NO_PLANE,
     Hit,
@@ -27,10 +42,8 @@ from taskscape.streets.render.hits import (
     turned_to_camera,
 )
 from taskscape.streets.render.lighting import (
-    fog,
     headlights,
     lamplight,
-    reflection,
     sky_hidden,
     skylight,
     sunlight,
@@ -40,7 +53,6 @@ from taskscape.streets.render.lighting import (
 from taskscape.streets.render.noise import scatter
 from taskscape.streets.render.raster import Grid, Visible
 from taskscape.streets.render.shadow import light_at
-from taskscape.streets.render.sky import sky_color
 from taskscape.streets.render.spot import Look, RoadPaint
 from taskscape.streets.render.textures import cover, ground, surface
 from taskscape.streets.render.vectors import FloatArray, Vector, dot, matrix_at, matrix_of, rotate, vector_at
@@ -56,7 +68,7 @@ class Frame(NamedTuple):
     """
 
     radiance: Float32Array
-    """(grid height, grid width, 3) of every sample, relative and linear."""
+    """(3, grid height, grid width) of every sample, relative and linear."""
     normals: Float32Array
     """(H, W, 3) unit vectors towards the camera's side, in camera axes."""
     albedo: Float32Array
@@ -69,7 +81,7 @@ def empty_frame(grid: Grid) -> Frame:
     """Return a frame to be filled in."""
     height, width = grid.height // grid.density, grid.width // grid.density
     return Frame(
-        np.empty((grid.height, grid.width, 3), np.float32),
+        np.empty((3, grid.height, grid.width), np.float32),
         np.zeros((height, width, 3), np.float32),
         np.zeros((height, width, 3), np.float32),
         np.zeros((height, width), np.float32),
@@ -110,9 +122,9 @@ def _surface_of(record: Any, pose: Pose, zone: int, flat: Vector, ray: Ray, poin
 @compiled
 def _shade(
     world: World, view: View, camera: Camera, grid: Grid, right: FloatArray, down: FloatArray, rays: FloatArray,
-    visible: Visible, frame: Frame, town: int | None,
+    samples: FloatArray, visible: Visible, frame: Frame, town: int | None,
 ) -> None:  # fmt: skip
-    """Fill in ``frame``; ``right``, ``down``: ``slopes`` of the rays; ``rays``: (7, grid width) room for a row of them.
+    """Fill in ``frame``; ``right``, ``down``: ``slopes`` of the rays; ``rays``, ``samples``: room for a row of them.
 
     ``town``: 0, or None where the street has no surface with holes and no material of ``town.py``: what is None by its
     type is left out when this is compiled, so that classic streets neither wait for that code nor carry it along.
@@ -123,7 +135,7 @@ def _shade(
     faces, inverse_depth = visible.face, visible.inverse_depth
     sheer_faces, sheer_inverse_depth = visible.sheer_face, visible.sheer_inverse_depth
     sheer = sheer_faces.shape[0] > 0
-    radiances, normals, albedo, wetness = frame.radiance, frame.normals, frame.albedo, frame.wetness
+    normals, albedo, wetness = frame.normals, frame.albedo, frame.wetness
     casts = shadows.maps.shape[0] > 0
     position, rotation = (view.position[0], view.position[1], view.position[2]), matrix_of(view.rotation)
     current, flat, plane = -1, (0.0, 0.0, 0.0), NO_PLANE
@@ -155,7 +167,7 @@ def _shade(
                     _write(normals, v, u, rotate(rotation, front.normal))
                     _write(albedo, v, u, _albedo(surface(front.spot, 0.0, table, town)))
             if face < 0:
-                _write(radiances, row, column, sky_color(ray.direction, weather, table, drift))
+                put_sky(samples, column)
                 continue
             depth = 1 / nearness
             point, footprint = point_on(ray, depth), depth / camera.fx
@@ -168,7 +180,7 @@ def _shade(
             else:
                 record = parts[part - ground_parts]
                 pose = Pose(matrix_at(mesh.rotation, part), vector_at(mesh.center, part))
-                if face != current:
+                if face != current and not is_crown(record):
                     current, flat = face, face_normal(mesh, face)
                 hit = _surface_of(record, pose, mesh.face_zone[face], flat, ray, point, footprint)
             look = _look(hit, paint, weather.night, table, town)
@@ -184,20 +196,24 @@ def _shade(
             if weather.night > 0.5:
                 light = lamplight(weather, lamps, hit, light)
                 light = headlights(weather, rotation, hit, ray.direction, depth, light)
-            radiance = _lit(coat.color, light, look[4])
-            if coat.gloss > 0.04:
-                radiance = reflection(weather, table, drift, hit, coat.gloss, ray.direction, light, lit, radiance)
-            _write(radiances, row, column, fog(weather, depth, ray.length, radiance))
+            put(samples, NORMAL, column, hit.normal)
+            put(samples, LIGHT, column, light)
+            put(samples, MATT, column, _lit(coat.color, light, look[4]))
+            samples[GLOSS, column] = coat.gloss if coat.gloss > 0.04 else 0.0
+            samples[LIT, column], samples[DEPTH, column] = lit, depth
+            samples[CLEAR, column] = math.exp(-weather.fog * depth * ray.length)
             if center:
                 _write(normals, v, u, rotate(rotation, hit.normal))
-                if weather.night > 0:  # lit windows would hide the color that they have by day
+                if weather.night > 0 and not hit.ground:  # lit windows would hide the color that they have by day
                     look = _look(hit, paint, 0.0, table, town)
                 _write(albedo, v, u, _albedo(look))
                 wetness[v, u] = coat.wetness
+        reflect(weather, table, drift, rays, samples, row, frame.radiance)
 
 
 def shade(
     world: World, view: View, camera: Camera, grid: Grid, visible: Visible, frame: Frame, town: int | None
 ) -> None:
     """Fill in ``frame``; ``town``: see ``_shade``."""
-    _shade(world, view, camera, grid, *slopes(camera, grid), np.empty((7, grid.width)), visible, frame, town)
+    rays, samples = empty_rows(7, grid.width), empty_rows(ROWS, grid.width)
+    _shade(world, view, camera, grid, *slopes(camera, grid), rays, samples, visible, frame, town)

@@ -2,18 +2,22 @@
 
 import math
 
-import numpy as np
-import numpy.typing as npt
-
 from taskscape.streets.compiled import compiled
-from taskscape.streets.render.noise import noise
 from taskscape.streets.render.vectors import Vector
 from taskscape.streets.weather import Weather
 
 
 @compiled
-def sky_color(direction: Vector, weather: Weather, table: npt.NDArray[np.float32], drift: float) -> Vector:
-    """Return the radiance from a direction (length 1, world axes); ``drift`` moves the clouds."""
+def cloud_places(direction: Vector, drift: float) -> tuple[float, float, float, float]:
+    """Return where the clouds in a direction are in the table of noise, for two sizes; ``drift`` moves them."""
+    x, y, z = direction
+    flat = 60 / (min(max(-y, 0.0), 1.0) + 0.12)
+    return x * flat + drift, z * flat + drift * 0.3, x * flat * 3.3, z * flat * 3.3 + drift
+
+
+@compiled
+def sky_color(direction: Vector, billow: float, weather: Weather) -> Vector:
+    """Return the radiance from a direction (length 1, world axes); ``billow``: of the clouds there."""
     x, y, z = direction
     up = min(max(-y, 0.0), 1.0)
     high = math.sqrt(up)
@@ -25,10 +29,6 @@ def sky_color(direction: Vector, weather: Weather, table: npt.NDArray[np.float32
     red = weather.horizon[0] + (weather.zenith[0] - weather.horizon[0]) * high + halo
     green = weather.horizon[1] + (weather.zenith[1] - weather.horizon[1]) * high + 0.88 * halo
     blue = weather.horizon[2] + (weather.zenith[2] - weather.horizon[2]) * high + 0.65 * halo
-    flat = 60 / (up + 0.12)
-    billow = noise(table, x * flat + drift, z * flat + drift * 0.3) + 0.4 * noise(
-        table, x * flat * 3.3, z * flat * 3.3 + drift
-    )
     cover = min(max((billow + 3 * weather.clouds - 1.6) * 0.6, 0.0), 1.0) * min(0.3 + 3 * up, 0.85)
     # Clouds take the color of the horizon, and are brighter towards the sun.
     bright = 1.02 + 0.3 * halo - 0.1 * billow * weather.clouds
