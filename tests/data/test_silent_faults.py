@@ -255,6 +255,15 @@ def test_a_tiff_that_stores_other_numbers_than_it_shows(folder: Path) -> None:
         first(Folder(), folder)
 
 
+@pytest.mark.parametrize(
+    ("start", "kind"), [(b"v/1\x01", "OpenEXR"), (b"PF\n6 4\n", "a color PFM"), (b"II*\0", "a TIFF")]
+)
+def test_formats_that_are_not_read_are_named(folder: Path, start: bytes, kind: str) -> None:
+    (folder / "semseg/train/0.png").write_bytes(start + bytes(60))
+    with pytest.raises(ValueError, match=rf"0.png is damaged or not an image \(it is {kind}.* a label as .npy\)"):
+        Folder().contents(folder)
+
+
 def test_a_space_is_no_suffix(folder: Path) -> None:
     (folder / "semseg/train/0.png").rename(folder / "semseg/train/0 .png")
     with pytest.raises(ValueError, match=r"have no image .* such as train/0 : remove them, or give them the name"):

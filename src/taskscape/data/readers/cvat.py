@@ -27,7 +27,7 @@ from collections import Counter
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 from xml.etree import ElementTree as ET
 
 import numpy as np
@@ -179,7 +179,7 @@ def _parse(path: Path) -> "ET.Element[str]":
     return root
 
 
-def _sample(raw: Path, image: Any, classes: ClassSet, left_out: Counter[str]) -> RegionSample:
+def _sample(raw: Path, image: "ET.Element[str]", classes: ClassSet, left_out: Counter[str]) -> RegionSample:
     name, subset = image.attrib["name"], image.get("subset", "")
     size = int(image.attrib["height"]), int(image.attrib["width"])
     shapes = sorted(image, key=lambda shape: int(shape.get("z_order", 0)))

@@ -10,13 +10,21 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from taskscape.files.beginnings import what_it_is
 
 FORMATS = ("AVIF", "BMP", "GIF", "JPEG", "JPEG2000", "MPO", "PNG", "PPM", "TIFF", "WEBP")
 """The formats that are read, whatever a file is called; others of Pillow's start programs, or have no bounds."""
 _HEIC = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
+_NOT_READ = {
+    b"v/1\x01": "OpenEXR",
+    b"#?RADIANCE": "Radiance HDR",
+    b"PF": "a color PFM",
+    b"II*\0": "a TIFF without an end, or of an unusual kind such as three floating-point channels",
+    b"MM\0*": "a TIFF without an end, or of an unusual kind such as three floating-point channels",
+}
+"""Files that Pillow does not know, by their beginnings."""
 MOST_PIXELS = 120_000_000
 """Of an image: reading it takes up to a GiB and a half of memory."""
 
@@ -90,6 +98,9 @@ def _what_it_is(path: Path, error: Exception) -> str:
             return "it is an archive, such as .npz or .zip"
         if start[4:8] == b"ftyp" and start[8:] in _HEIC:
             return "it is HEIC, as many phones write, which is not read; save it as JPEG, PNG or AVIF"
+        for beginning, kind in _NOT_READ.items():
+            if start.startswith(beginning) and isinstance(error, UnidentifiedImageError):
+                return f"it is {kind}, which is not read; save an image as PNG, and a label as .npy"
     return what_it_is(path) or str(error)
 
 
