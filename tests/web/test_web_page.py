@@ -121,6 +121,11 @@ def test_one_file_has_all_inside(chromium: Any, run: Path, single: Path, picture
         assert_equal(page, expected(run, picture, 32), same=0.99, bound=0.01)
 
 
+def test_the_card_of_a_page_says_how_to_open_it(folder: Path) -> None:
+    card = (folder.parent / "model-card.md").read_text("utf-8")
+    assert "its `index.html`" in card and "Examples beside it" not in card
+
+
 @pytest.mark.parametrize("width", [390, 1400])
 def test_it_shows_how_sure_the_network_is(
     chromium: Any, run: Path, picture: Path, tmp_path: Path, width: int, capsys: pytest.CaptureFixture[str]

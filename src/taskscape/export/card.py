@@ -15,9 +15,15 @@ from taskscape.run_folder import Calibration, Result
 from taskscape.serialization import show_size
 from taskscape.serialization.plain import read_yaml
 
+USE = (
+    "What comes out is decoded: `about.json` names every output with its unit, classes and colors, and the same stands "
+    "inside the file. Examples beside it show how to use it."
+)
+"""How a file is used; a page says it otherwise."""
 
-def card(job: Job, runtime: str, done: Exported) -> str:
-    """Return the card of the file; ``runtime`` is what runs it, in words.
+
+def card(job: Job, runtime: str, done: Exported, use: str = USE) -> str:
+    """Return the card of the file; ``runtime`` is what runs it and ``use`` how it is used, in words.
 
     Raises ``ValueError`` or ``FileNotFoundError`` that names a file of the run which cannot be read.
     """
@@ -29,7 +35,7 @@ def card(job: Job, runtime: str, done: Exported) -> str:
     parts = [
         f"# {folder.name}, {done.path.name}",
         *sections.summary(results[0], settings, str(own.get("expects", ""))),
-        *_use(job, runtime, done),
+        *_use(job, runtime, done, use),
         *_agreement(job, done),
         *sections.metrics(results),
         *_confidence(job),
@@ -41,7 +47,7 @@ def card(job: Job, runtime: str, done: Exported) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def _use(job: Job, runtime: str, done: Exported) -> Iterator[str]:
+def _use(job: Job, runtime: str, done: Exported, use: str) -> Iterator[str]:
     yield "## Use"
     changed = "in float32" if done.reduced is None else f"with {done.reduced.words}"
     takes = (
@@ -50,11 +56,7 @@ def _use(job: Job, runtime: str, done: Exported) -> Iterator[str]:
         else "RGB images in 0..255, (1, 3, H, W) uint8, of any size; it was trained and measured on images of a height "
         f"of {job.evaluated[0]}, so scale yours to about that height"
     )
-    yield (
-        f"`{done.path.name}` ({done.bytes / 1e6:.1f} MB, {changed}) runs with {runtime}. It takes {takes}. What "
-        "comes out is decoded: `about.json` names every output with its unit, classes and colors, and the same stands "
-        "inside the file. Examples beside it show how to use it."
-    )
+    yield f"`{done.path.name}` ({done.bytes / 1e6:.1f} MB, {changed}) runs with {runtime}. It takes {takes}. {use}"
 
 
 def _agreement(job: Job, done: Exported) -> Iterator[str]:

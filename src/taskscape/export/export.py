@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from taskscape.data import DataSource
 from taskscape.export import onnx_file, openvino_file, torch_file, web
-from taskscape.export.card import card
+from taskscape.export.card import USE, card
 from taskscape.export.data import stores_of
 from taskscape.export.deployed import Deployed, chosen, decoded, size_of, trace
 from taskscape.export.describe import description
@@ -161,7 +161,7 @@ def _written(job: Job, to: str, target: Path, part: Path, reduction: Reduction |
     done = Exported(path, _bytes(path), parity, len(images), seconds, measured, reduced)
     atomic_write(part / "about.json", json.dumps(job.about, indent=1, ensure_ascii=False) + "\n")
     write_report(part / REPORT, job, to, done)
-    atomic_write(part / CARD, card(job, (wrapper or form).RUNTIME, done))
+    atomic_write(part / CARD, card(job, (wrapper or form).RUNTIME, done, wrapper.USE if wrapper else USE))
     return done
 
 

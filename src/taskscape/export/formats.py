@@ -95,6 +95,9 @@ class Wrapper(Protocol):
     RUNTIME: str
     """As of a ``Format``."""
 
+    USE: str
+    """How it is used, in sentences for the model card."""
+
     NEEDS: tuple[str, ...]
     """Further packages that must be installed."""
 

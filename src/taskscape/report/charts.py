@@ -1,6 +1,7 @@
 """Line charts and scatter plots as inline SVG: text stays text, and nothing is loaded."""
 
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from html import escape
@@ -255,9 +256,16 @@ def _line(series: Series, x_axis: Axis, y_axis: Axis) -> str:
 
 def _legend(series: Sequence[Series]) -> str:
     items = "".join(
-        f'<li><i class="{_mark(s)}" style="--color:{s.color}"></i>{escape(s.label)}</li>' for s in series if s.label
+        f'<li><i class="{_mark(s)}" style="--color:{s.color}"></i>{_unbroken(escape(s.label))}</li>'
+        for s in series
+        if s.label
     )
     return f'<ul class="legend">{items}</ul>'
+
+
+def _unbroken(text: str) -> str:
+    """Return a text in which no line ends within a number such as 1e-3: with hyphens that do not break."""
+    return re.sub(r"(?<=\de)-(?=\d)", "\N{NON-BREAKING HYPHEN}", text)
 
 
 def _mark(series: Series) -> str:

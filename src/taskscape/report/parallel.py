@@ -3,12 +3,17 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
+from itertools import pairwise
 
 from taskscape.report.charts import Axis, spans_decades
 from taskscape.report.html import wide
 
 HEIGHT, TOP, BOTTOM, SIDE, STEP = 300, 34, 22, 70, 170
-"""The drawing, its margins and the distance of two axes, in units of about a pixel."""
+"""The drawing, its margins and the distance of two axes, in units of about a pixel; sides and distances are larger
+where words need it."""
+
+_LETTER, _GAP = 7, 7
+"""The width of a letter, at most on average, and the distance of a label from its axis."""
 
 _TICKS = 9
 """Most labels of an axis."""
@@ -43,14 +48,23 @@ class Coordinate:
                 chosen.append((place, text))
         return chosen
 
+    def room(self) -> tuple[int, int]:
+        """Return how far half the title and the longest label reach from the axis."""
+        longest = max((len(text) for _, text in self.labels()), default=0)
+        return _LETTER * len(self.title) // 2, _LETTER * longest + 2 * _GAP
+
 
 def parallel(coordinates: Sequence[Coordinate], names: Sequence[str], ranks: Sequence[float]) -> str:
     """Draw lines over these axes; ``names`` are those of the lines, ``ranks`` 0 for the best one to 1 for the worst."""
-    width = 2 * SIDE + STEP * (len(coordinates) - 1)
+    room = [coordinate.room() for coordinate in coordinates]
+    beside = (title + other + 2 * _GAP for (title, _), (other, _) in pairwise(room))
+    step = max(STEP, *beside, *(label for _, label in room[1:-1]))
+    at = [max(SIDE, *room[0]) + step * j for j in range(len(room))]
+    width = at[-1] + max(SIDE, *room[-1])
     places = [coordinate.places() for coordinate in coordinates]
     lines = ""
     for i in sorted(range(len(names)), key=lambda i: -ranks[i]):  # the best one lies on top
-        points = [(SIDE + STEP * j, _y(column[i])) for j, column in enumerate(places)]
+        points = [(x, _y(column[i])) for x, column in zip(at, places, strict=True)]
         path = "M" + "L".join(f"{x},{y:.1f}" for x, y in points)
         color = f"color-mix(in srgb, var(--accent) {100 * (1 - ranks[i]):.0f}%, var(--area))"
         thick = 3 if ranks[i] == 0 else 1.5
@@ -58,9 +72,7 @@ def parallel(coordinates: Sequence[Coordinate], names: Sequence[str], ranks: Seq
             f'<path d="{path}" fill="none" style="stroke:{color}" stroke-width="{thick}" stroke-linejoin="round">'
             f"<title>{escape(names[i])}</title></path>"
         )
-    axes = "".join(
-        _axis(coordinate, SIDE + STEP * j, after=j == len(coordinates) - 1) for j, coordinate in enumerate(coordinates)
-    )
+    axes = "".join(_axis(coordinate, x, after=x == at[-1]) for x, coordinate in zip(at, coordinates, strict=True))
     titles = " to ".join(coordinate.title for coordinate in coordinates)
     return wide(
         f'<figure class="chart"><svg viewBox="0 0 {width} {HEIGHT}" style="width:{width}px" role="img" '
@@ -71,7 +83,7 @@ def parallel(coordinates: Sequence[Coordinate], names: Sequence[str], ranks: Seq
 
 def _axis(coordinate: Coordinate, x: int, *, after: bool) -> str:
     """Draw an axis at x, its labels before it or, where no line goes on, after it."""
-    side, anchor = (7, "start") if after else (-7, "end")
+    side, anchor = (_GAP, "start") if after else (-_GAP, "end")
     parts = [
         f'<text x="{x}" y="16" text-anchor="middle" class="axis-name">{escape(coordinate.title)}</text>',
         f'<line class="axis" x1="{x}" x2="{x}" y1="{TOP}" y2="{HEIGHT - BOTTOM}"/>',

@@ -111,7 +111,7 @@ def _sentences(
     told = [
         f"{100 * share:.1f} % of the pixels have another class ({task})"
         if comparison.is_whole[task]
-        else f"{task} differs by {100 * share:.1f} % on average"
+        else f"values of {task} differ by {100 * share:.1f} % on average"
         for task, share in found.differences.items()
     ]
     beyond = "" if found.holds else "; that is more than int8 should cost, so compare the metrics before you use it"

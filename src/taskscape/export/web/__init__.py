@@ -21,6 +21,7 @@ __all__ = [
     "OF",
     "OPTIONS",
     "RUNTIME",
+    "USE",
     "PageModel",
     "packed",
     "read_folder",
@@ -31,6 +32,10 @@ __all__ = [
 
 OF = "onnx"
 RUNTIME = "a browser"
+USE = (
+    "Open it in a browser, from disk or from a web server: of a folder, its `index.html`. The page scales pictures "
+    "itself and shows what `about.json` names; no picture leaves the device."
+)
 NEEDS: tuple[str, ...] = ()
 OPTIONS: Mapping[str, Any] = {"single": False}
 """``single``: one HTML file instead of a folder."""
@@ -58,7 +63,7 @@ def _said(job: Job, model: PageModel) -> Reduced:
     moved = [
         f"{100 * difference:.2g} % of the pixels have another class"
         if name in job.tasks and job.tasks[name].predicts_classes
-        else f"{name} differs by {100 * difference:.2g} % of its largest value at most"
+        else f"values of {name} differ by at most {100 * difference:.2g} % of the largest"
         for name, difference in model.difference.items()
     ]
     sentence = f"Its weights are rounded to {model.bits} bits for the page. On a photograph, {'; '.join(moved)}."

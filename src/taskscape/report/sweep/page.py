@@ -66,20 +66,22 @@ def _table(table: SweepTable, groups: Sequence[SweptGroup], folder: Path) -> str
     metrics = [name for name in dict.fromkeys([table.monitor, *_leading(table)]) if name in _specs(table)]
     axes = [axis for axis in table.axes if axis != table.seed]
     specs = _specs(table)
-    heads = [escape(heading(setting_words(axis))) for axis in axes]
-    heads += [f"{escape(specs[name].title)} {direction(specs[name])}" for name in metrics]
+    settings = [escape(heading(setting_words(axis))) for axis in axes]
+    heads = [f"{escape(specs[name].title)} {direction(specs[name])}" for name in metrics]
     heads += ["Training time", "Runs"]
     best = table.best()
     rows = ""
     for group in groups:
-        cells = [escape(group.values.get(axis, MISSING)) for axis in axes]
-        cells += [mean_and_deviation(group.metric(name), specs[name].show) for name in metrics]
+        chosen = [escape(group.values.get(axis, MISSING)) for axis in axes]
+        cells = [mean_and_deviation(group.metric(name), specs[name].show) for name in metrics]
         seconds = [run.seconds for run in group.runs if run.seconds is not None]
         cells.append(cost_text("seconds", fmean(seconds)) if seconds else MISSING)
         cells.append(" ".join(_link(run, folder) for run in group.runs))
         mark = " class=best" if best is not None and best in group.runs else ""
-        rows += f"<tr{mark}>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>"
-    head = "".join(f"<th scope=col>{text}</th>" for text in heads)
+        row = [f"<td class=setting>{value}</td>" for value in chosen] + [f"<td>{cell}</td>" for cell in cells]
+        rows += f"<tr{mark}>{''.join(row)}</tr>"
+    head = "".join(f"<th scope=col class=setting>{text}</th>" for text in settings)
+    head += "".join(f"<th scope=col>{text}</th>" for text in heads)
     return wide(f'<table class="compare"><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>', "all runs")
 
 
