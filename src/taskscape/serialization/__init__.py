@@ -1,20 +1,12 @@
 """Settings and other dataclasses as plain values: read within bounds, checked against declared ranges, written back."""
 
-from taskscape.serialization.kinds import bare, members
+from taskscape.serialization.kinds import bare, is_size, members
 from taskscape.serialization.listed import listed
 from taskscape.serialization.nearest import nearest
+from taskscape.serialization.offers import is_offered, offer, offered
 from taskscape.serialization.short import short
 from taskscape.serialization.sizes import read_size, show_size
-from taskscape.serialization.structured import (
-    dump,
-    is_offered,
-    is_size,
-    offer,
-    offered,
-    parse,
-    structure,
-    unstructure,
-)
+from taskscape.serialization.structured import dump, parse, structure, unstructure
 from taskscape.serialization.user_code import keep_code, load_name, named, place_of, user_modules
 
 __all__ = [

@@ -16,8 +16,13 @@ _WORDS: dict[Any, str] = {
     Path: "a path",
     NoneType: "None",
 }
-_SHOWN = reprlib.Repr()
-_SHOWN.maxstring = _SHOWN.maxother = 80
+_REPR = reprlib.Repr()
+_REPR.maxstring = _REPR.maxother = _REPR.maxlong = 200
+
+
+def shown(value: Any) -> str:
+    """Return a value as a message shows it: not all of one that is long."""
+    return _REPR.repr(value)
 
 
 def bare(kind: Any) -> Any:
@@ -29,6 +34,14 @@ def members(kind: Any) -> tuple[Any, ...]:
     """Return the types of a union, or the one that this is, each without what ``Annotated`` says of it."""
     kind = bare(kind)
     return tuple(map(bare, get_args(kind))) if get_origin(kind) in (Union, UnionType) else (kind,)
+
+
+def is_size(kind: Any) -> bool:
+    """Return whether a type is that of a size in pixels, height and width, or of one that may be left out."""
+    of = members(kind)
+    if len(of) > 1:
+        return NoneType in of and any(is_size(member) for member in of)
+    return get_origin(of[0]) is tuple and [bare(one) for one in get_args(of[0])] == [int, int]
 
 
 def plain(value: Any, kind: Any) -> Any:
@@ -121,13 +134,13 @@ def _with_article(name: str) -> str:
 def _found(value: Any) -> str:
     """Return what a value is, for a message."""
     if isinstance(value, str):
-        return f"{_SHOWN.repr(value)}, a text"
+        return f"{shown(value)}, a text"
     if isinstance(value, type):
         return f"the class {value.__name__}"
     if isinstance(value, FunctionType):
         return f"the function {value.__name__}"
     if value is None or type(value) in (bool, int, float, list, tuple, dict):
-        return _SHOWN.repr(value)
+        return shown(value)
     return _with_article(type(value).__name__)
 
 

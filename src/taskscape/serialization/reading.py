@@ -1,0 +1,194 @@
+"""Plain values to dataclasses, by cattrs with rules of our own: which texts are numbers, which class a value is of."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import fields, is_dataclass
+from functools import cache
+from pathlib import Path
+from types import NoneType, UnionType
+from typing import TYPE_CHECKING, Any, Literal, Union, get_args, get_origin
+
+from taskscape.serialization.kinds import bare, in_words, is_size, members, shown
+from taskscape.serialization.nearest import nearest
+from taskscape.serialization.offers import class_of, classes_for, is_offered, is_option, tag_of
+from taskscape.serialization.sizes import read_size
+
+if TYPE_CHECKING:
+    import cattrs
+
+MOST_LINES = 20
+"""Of one error message."""
+
+
+@cache
+def converter(detailed: bool) -> "cattrs.Converter":
+    """Return what reads dataclasses; it collects every error with its field, or ends at the first one."""
+    import cattrs
+
+    converter = cattrs.Converter(forbid_extra_keys=True, detailed_validation=detailed)
+    for kind in (bool, int, float, str, Path):
+        converter.register_structure_hook(kind, _scalar)
+    # cattrs asks the hook first that was registered last: a choice of dataclasses is a union and a dataclass too.
+    converter.register_structure_hook_factory(_is_collection, lambda kind: _collection(kind, converter))
+    as_list = converter.get_structure_hook(tuple[int, int])
+    converter.register_structure_hook_func(
+        is_size, lambda value, kind: read_size(value) if isinstance(value, str) else as_list(value, kind)
+    )
+    converter.register_structure_hook_factory(_is_plain_union, lambda kind: _first_that_fits(kind, converter))
+    converter.register_structure_hook_factory(_is_literal, _one_of)
+    converter.register_structure_hook_factory(is_dataclass, lambda kind: _one_dataclass(kind, converter))
+    converter.register_structure_hook_factory(_is_choice, lambda kind: _choice(kind, converter))
+    return converter
+
+
+def _collection(kind: Any, converter: "cattrs.Converter") -> Callable[[Any, Any], Any]:
+    """Return what reads a mapping, a list or a tuple; cattrs alone would take text letter by letter."""
+    from cattrs.cols import list_structure_factory, mapping_structure_factory
+
+    inner: Callable[[Any, Any], Any]
+    form: Any = list | tuple
+    if issubclass(get_origin(kind), Mapping):
+        inner, form = mapping_structure_factory(kind, converter), Mapping
+        wanted = in_words(kind)
+    elif get_origin(kind) is tuple:
+        inner = converter._structure_tuple  # noqa: SLF001 - its public factory takes values of one type alone
+        count = 0 if Ellipsis in get_args(kind) else len(get_args(kind))
+        wanted = f"a list of {count}" if count else "a list"
+    else:
+        inner, wanted = list_structure_factory(kind, converter), "a list"
+
+    def read(value: Any, _: Any) -> Any:
+        if not isinstance(value, form):
+            raise ValueError(f"{shown(value)} is not {wanted}")
+        return inner(value, kind)
+
+    return read
+
+
+def _scalar(value: Any, kind: type) -> Any:
+    if kind is float and isinstance(value, int | str) and not isinstance(value, bool):
+        try:
+            return float(value)  # YAML reads 1e-4 as text: it wants 1.0e-4
+        except ValueError:
+            pass
+    elif kind is Path and isinstance(value, str):
+        return Path(value)
+    elif type(value) is kind:
+        return value
+    raise ValueError(f"{shown(value)} is not {in_words(kind)}")
+
+
+def _one_of(literal: Any) -> Callable[[Any, Any], Any]:
+    allowed = {(type(value), value) for value in get_args(literal)}
+
+    def read(value: Any, _: Any) -> Any:
+        if not isinstance(value, str | int) or (type(value), value) not in allowed:  # 1 is not true
+            raise ValueError(f"{shown(value)} is none of {', '.join(map(str, get_args(literal)))}")
+        return value
+
+    return read
+
+
+def _first_that_fits(union: Any, converter: "cattrs.Converter") -> Callable[[Any, Any], Any]:
+    def read(value: Any, _: Any) -> Any:
+        reasons = []
+        for member in get_args(union):
+            if member is NoneType:
+                if value is None:
+                    return None
+                continue
+            try:
+                return converter.structure(value, member)
+            except Exception as error:  # cattrs raises a group of whatever the members raise
+                reasons.append(explained(error, None))
+        raise ValueError(" and ".join(reasons))
+
+    return read
+
+
+def _one_dataclass(cls: type, converter: "cattrs.Converter") -> Callable[[Any, Any], Any]:
+    """Return what reads one dataclass; ``type`` may be left out or name a class that may stand for it."""
+    from cattrs.gen import make_dict_structure_fn
+
+    from_dict: Callable[[Any, Any], Any] = make_dict_structure_fn(cls, converter, _cattrs_forbid_extra_keys=True)
+
+    def read(value: Any, _: Any) -> Any:
+        if not isinstance(value, Mapping):
+            raise ValueError(f"{shown(value)} is not a mapping of {', '.join(f.name for f in fields(cls))}")
+        tag = value.get("type") if is_option(cls) else None
+        if tag is not None and tag != tag_of(cls):
+            named = class_of(tag, {tag_of(cls): cls}, cls)
+            if named is not cls:  # a kept copy of a user's file has another path than the tag says
+                return converter.structure(value, named)
+        return from_dict({key: item for key, item in value.items() if key != "type" or tag is None}, cls)
+
+    return read
+
+
+def _choice(kind: Any, converter: "cattrs.Converter") -> Callable[[Any, Any], Any]:
+    """Return what reads one of several dataclasses, by ``type``: an abstract base, or a union."""
+    of = members(kind)
+    classes = {name: cls for member in of if member is not NoneType for name, cls in classes_for(member).items()}
+
+    def read(value: Any, _: Any) -> Any:
+        if value is None and NoneType in of:
+            return None
+        if not isinstance(value, Mapping):
+            raise ValueError(f"{shown(value)} is not a mapping with the key 'type'")
+        if "type" not in value:
+            if "is" in value:
+                raise ValueError("the key 'is' is that of an earlier version, which is not read; train the run again")
+            if len(classes) > 1:
+                raise ValueError(f"the key 'type' is missing: one of {', '.join(classes)}")
+            return converter.structure(value, next(iter(classes.values())))
+        base = of[0] if len(of) == 1 else None
+        return converter.structure(value, class_of(value["type"], classes, base))
+
+    return read
+
+
+def explained(error: BaseException, _: type | None) -> str:
+    """Return an error of cattrs, or of a field, in words."""
+    import cattrs
+
+    if isinstance(error, cattrs.ForbiddenExtraKeysError):
+        known = [f.name for f in fields(error.cl)]
+        return "; ".join(
+            f"there is no field {name!r}{nearest(name, known)}"
+            for name in sorted(map(str, error.extra_fields))[:MOST_LINES]
+        )
+    if isinstance(error, KeyError):
+        return "is missing"
+    if isinstance(error, cattrs.BaseValidationError):
+        return "; ".join(explained(inner, None) for inner in error.exceptions)
+    return str(error) or type(error).__name__
+
+
+# -- kinds of types ----------------------------------------------------------------------------------------------------
+
+
+def _is_collection(kind: Any) -> bool:
+    origin = get_origin(kind)
+    return isinstance(origin, type) and issubclass(origin, Mapping | list | tuple)
+
+
+def _is_literal(kind: Any) -> bool:
+    return get_origin(kind) is Literal
+
+
+def _is_union(kind: Any) -> bool:
+    return get_origin(kind) in (Union, UnionType)
+
+
+def _stands_for_others(kind: Any) -> bool:
+    """Return whether other classes may stand for this one: an abstract base with an offer, or a dataclass."""
+    return is_offered(kind) or is_dataclass(kind)
+
+
+def _is_choice(kind: Any) -> bool:
+    if _is_union(kind):
+        return any(_stands_for_others(bare(member)) for member in get_args(kind))
+    return is_offered(kind)
+
+
+def _is_plain_union(kind: Any) -> bool:
+    return _is_union(kind) and not _is_choice(kind)
