@@ -1,10 +1,10 @@
 """``taskscape predict``."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import tyro
 
@@ -13,6 +13,11 @@ from taskscape.commands.shared import Device, TtaAs, chosen_tta, if_interrupted,
 from taskscape.commands.videos import predict_videos, record_camera, watch_folder
 from taskscape.imports import quick_imports
 
+if TYPE_CHECKING:
+    from taskscape.inference.cameras import Lens
+    from taskscape.inference.outputs import Output
+    from taskscape.inference.tiles import Tiles
+
 Named = Annotated[
     tuple[Path, ...],
     tyro.conf.arg(
@@ -20,6 +25,7 @@ Named = Annotated[
         help="Folder of a run, or the name of a model, by default a released one; then images and videos, or folders.",
     ),
 ]
+Submission = Literal["cityscapes", "coco-panoptic"]
 Settings = Annotated[tyro.conf.UseAppendAction[tuple[str, ...]], tyro.conf.arg(metavar="TASK.SETTING=VALUE")]
 
 
@@ -52,7 +58,7 @@ def predict(
     rerun: bool = False,
     focal: float | None = None,
     fov: float | None = None,
-    submission: tuple[Literal["cityscapes", "coco-panoptic"], ...] = (),
+    submission: tuple[Submission, ...] = (),
     batch: int = 1,
     camera: str | None = None,
     watch: Path | None = None,
@@ -114,27 +120,19 @@ def predict(
         frames: Also write the maps of each frame of a video for programs, into the folder film.frames.
         video_height: Height of the videos and of their maps; by default that of the film, at most 1080.
     """
-    live = camera is not None or watch is not None
-    run, images = _chosen(named, live)
     if camera is not None and watch is not None:
         raise ValueError("--camera and --watch exclude each other: leave one out")
+    live = camera is not None or watch is not None
+    run, images = _chosen(named, live)
     with quick_imports():
         from taskscape.inference.cameras import Lens
-        from taskscape.inference.outputs import CityscapesLabels, CocoPanoptic, Maps, Output, PointClouds, Recording
-        from taskscape.inference.predict import predict as predict_files
         from taskscape.inference.sources import videos_among
-        from taskscape.inference.tiles import Tiles
-    from taskscape.progress import progress_bar, reporter
 
-    divided = tiles or tile_size is not None or tile_overlap is not None
-    overlap: dict[str, Any] = {} if tile_overlap is None else {"overlap": tile_overlap}
     lens = Lens(focal, fov)
     if (lens.focal or lens.fov or point_color != "image") and not (point_cloud or rerun):
         raise ValueError("--focal, --fov and --point-color are for points: give --point-cloud or --rerun too")
-    outputs: list[Output] = [Maps(pictures)]
-    outputs += [PointClouds(point_color, lens)] * point_cloud + [Recording(point_color, lens)] * rerun
-    outputs += [CityscapesLabels() if one == "cityscapes" else CocoPanoptic() for one in dict.fromkeys(submission)]
-    loading: dict[str, Any] = {
+    outputs = _outputs(submission, lens, pictures=pictures, points=point_cloud, rerun=rerun, color=point_color)
+    loading = {
         "height": height,
         "native_resolution": native_resolution,
         "tta": chosen_tta(tta, tta_as),
@@ -142,7 +140,7 @@ def predict(
         "image_range": image_range,
         "confidence": confidence,
         "tasks": tasks,
-        "tiles": Tiles(tile_size, **overlap) if divided else None,
+        "tiles": _tiles(tiles, tile_size, tile_overlap),
         "batch": batch,
         "device": device,
     }
@@ -150,37 +148,60 @@ def predict(
     if len(outputs) > 1 and (films or camera is not None):
         raise ValueError("--point-cloud, --rerun and --submission are for images: leave them out, or name no video")
     making = {"videos": videos, "smooth": smooth, "maps": frames, "height": video_height}
-    if films or live:
-        if camera is not None:
-            record_camera(run, camera, out, loading, making)
-        elif watch is not None:
-            watch_folder(run, watch, out, loading, making, outputs)
-        else:
-            predict_videos(run, films, out, loading, making)
-        if not images:
-            return
-    elif any(making.values()):
+    if any(making.values()) and not (films or live):
         raise ValueError("--videos, --smooth, --frames and --video-height are for videos: name one, or leave them out")
-    notes: list[str] = []
+    if camera is not None:
+        record_camera(run, camera, out, loading, making)
+    elif watch is not None:
+        watch_folder(run, watch, out, loading, making, outputs)
+    elif films:
+        predict_videos(run, films, out, loading, making)
+    if images or not (films or live):  # where there are none, it says so
+        _predict_images(run, images, out, loading, outputs)
 
+
+def _outputs(
+    submission: Sequence[Submission], lens: "Lens", *, pictures: bool, points: bool, rerun: bool, color: str
+) -> "list[Output]":
+    """Return what is to be written of images."""
+    with quick_imports():
+        from taskscape.inference.outputs import CityscapesLabels, CocoPanoptic, Maps, Output, PointClouds, Recording
+
+    outputs: list[Output] = [Maps(pictures)]
+    outputs += [PointClouds(color, lens)] * points + [Recording(color, lens)] * rerun
+    outputs += [CityscapesLabels() if one == "cityscapes" else CocoPanoptic() for one in dict.fromkeys(submission)]
+    return outputs
+
+
+def _tiles(tiles: bool, size: tuple[int, int] | None, overlap: float | None) -> "Tiles | None":
+    """Return the tiles that three flags ask for, None where they ask for none."""
+    from taskscape.inference.tiles import Tiles
+
+    if not tiles and size is None and overlap is None:
+        return None
+    return Tiles(size) if overlap is None else Tiles(size, overlap)
+
+
+def _predict_images(
+    run: Path, images: Sequence[Path], out: Path, loading: Mapping[str, Any], outputs: "Sequence[Output]"
+) -> None:
+    """Predict images; ``loading`` are settings of ``load``."""
+    with quick_imports():
+        from taskscape.inference.predict import predict as predict_files
+    from taskscape.progress import progress_bar, reporter
+
+    notes: list[str] = []
     with (
         if_interrupted(f"finished images in {out} are kept; the same command makes all of them again"),
         printed_warnings(),
         progress_bar() as progress,
     ):
-        files = predict_files(
-            run,
-            images,
-            out,
-            **loading,
-            outputs=outputs,
-            progress=reporter(progress, "images"),
-            note=notes.append,
-        )
+        report = reporter(progress, "images")
+        files = predict_files(run, images, out, **loading, outputs=outputs, progress=report, note=notes.append)
     print(f"{len(files)} files are in {out}", *notes, sep="\n")
 
 
-def _chosen(named: Sequence[Path], live: bool = False) -> tuple[Path, Sequence[Path]]:
+def _chosen(named: Sequence[Path], live: bool) -> tuple[Path, Sequence[Path]]:
     """Return the model that was named, a released one where none was, and the images; none for what is ``live``.
 
     Raises ``ValueError`` or ``FileNotFoundError`` for what is not there, before torch is imported.
