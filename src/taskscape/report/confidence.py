@@ -11,8 +11,8 @@ from taskscape.run_folder import Result
 
 HINT = (
     "Reliability: how often a prediction is right, over the probability that the network gave it; on the dashed line "
-    "both are the same. Sparsification: the mean error of what is left while the least sure pixels are left out, by "
-    "that of all; the best order leaves out the largest errors first."
+    "both are the same. Sparsification: the mean error of the pixels that are left, as a share of that of all, while "
+    "the least sure ones are left out; the best order leaves out the largest errors first."
 )
 _REFERENCE = "var(--soft)"
 """The color of what lines are compared with."""
