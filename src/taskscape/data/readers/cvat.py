@@ -197,7 +197,7 @@ def _sample(raw: Path, image: "ET.Element[str]", classes: ClassSet, left_out: Co
 
 def _find(raw: Path, name: str, subset: str) -> Path:
     images = raw / "images"
-    for folder, place in ((images, name), (images, Path(subset, name).as_posix()), (raw, name)):
+    for folder, place in ((images, Path(subset, name).as_posix()), (images, name), (raw, name)):
         if path := find_file(folder, place):
             return path
     raise ValueError(f"{raw / 'images' / name} is not there, so save images too")

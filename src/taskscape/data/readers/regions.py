@@ -11,7 +11,6 @@ import numpy.typing as npt
 
 from taskscape.data.readers.base import RawSample
 from taskscape.data.readers.class_masks import check_size_of_image
-from taskscape.data.readers.opening import MOST_PIXELS
 from taskscape.modalities.base import Array, Mask
 
 Points = npt.NDArray[np.float32]
@@ -87,8 +86,6 @@ def paint(size: tuple[int, int], regions: Iterable[Region], elsewhere: int) -> A
 
     Raises ``ValueError`` for a region that does not fit the image.
     """
-    if size[0] * size[1] > MOST_PIXELS or min(size) < 1:
-        raise ValueError(f"the image is said to have {size[0]}x{size[1]} pixels")
     ids = np.full(size, elsewhere, np.uint8)
     for region in regions:
         for points in region.polygons:
