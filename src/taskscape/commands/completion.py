@@ -3,10 +3,13 @@
 import importlib
 from collections.abc import Iterator, Sequence
 from dataclasses import fields
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from taskscape.commands import COMMANDS, GENERAL
 from taskscape.commands.call import call
+
+if TYPE_CHECKING:
+    from taskscape.commands.settings import Node
 
 Shell = Literal["bash", "zsh", "fish"]
 
@@ -93,7 +96,7 @@ def _of_train(before: Sequence[str], last: str) -> Iterator[str]:
     from taskscape.commands.described import described, experiment
     from taskscape.commands.experiment import RUN_FLAGS
     from taskscape.commands.recipes import described_recipe, recipes
-    from taskscape.commands.settings import Choice, Entries, by_flag, nodes, words_of
+    from taskscape.commands.settings import by_flag, nodes, words_of
     from taskscape.commands.topics import topics
 
     if not before:
@@ -120,18 +123,21 @@ def _of_train(before: Sequence[str], last: str) -> Iterator[str]:
     elif last.startswith("-"):
         yield from (*(f"--{flag}" for flag in (*flags, *RUN_FLAGS)), *GENERAL)
     else:
-        place, colon, _ = last.partition(":")
-        for node in tree:
-            if isinstance(node, Entries):
-                if colon and node.path == place.rpartition(".")[0]:
-                    yield from (f"{place}:{name}" for name in node.classes)
-                elif not colon:
-                    yield f"{node.path}."
-            elif isinstance(node, Choice) and len(node.classes) > 1:
-                if not colon:
-                    yield f"{node.path}:"
-                elif node.path == place:
-                    yield from (f"{place}:{name}" for name in node.classes)
+        yield from _choices(tree, last)
+
+
+def _choices(tree: "Sequence[Node]", last: str) -> Iterator[str]:
+    """Return the places of choices, and the classes of the one that is named before a colon."""
+    from taskscape.commands.settings import Choice, Entries
+
+    place, colon, _ = last.partition(":")
+    for node in tree:
+        named, end = (place.rpartition(".")[0], ".") if isinstance(node, Entries) else (place, ":")
+        if isinstance(node, Entries) or (isinstance(node, Choice) and len(node.classes) > 1):
+            if not colon:
+                yield f"{node.path}{end}"
+            elif node.path == named:
+                yield from (f"{place}:{name}" for name in node.classes)
 
 
 def _of_sweep(before: Sequence[str], last: str) -> Iterator[str]:

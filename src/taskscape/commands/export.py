@@ -2,13 +2,16 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
 from taskscape.commands.call import call
 from taskscape.commands.shared import Run, if_interrupted, require_run, require_store
 from taskscape.imports import quick_imports
+
+if TYPE_CHECKING:
+    from taskscape.export.exported import Exported
 
 Format = Literal["onnx", "openvino", "torch", "web"]
 Tasks = Annotated[tuple[str, ...], tyro.conf.arg(metavar="TASK ...")]
@@ -69,7 +72,6 @@ def export(
     with quick_imports():
         from taskscape.export import export as export_run
         from taskscape.export.int8 import Int8
-        from taskscape.report.glossary import leading
 
     folder = out or Path("exported", to)
     with if_interrupted(f"{folder} is as it was; start the same command again"):
@@ -84,6 +86,13 @@ def export(
             options={"single": True} if single else {},
             reduction=Int8(calibrate) if int8 else None,
         )
+    _print(done)
+
+
+def _print(done: "Exported") -> None:
+    """Print what was written, how far it is from the network, and how good and fast it is."""
+    from taskscape.report.glossary import leading
+
     print(f"{done.path}: {done.bytes / 1e6:.1f} MB")
     for name, parity in done.parity.items():
         print(f"  {name}: {parity}")
