@@ -98,12 +98,22 @@ def fill(
         else:
             one, other = _crossing(y, x0, y0, x1, y1), _crossing(y, x1, y1, x2, y2)
         at_zero = start + (y - origin_y) * down - origin_x * across
-        for column in range(max(0, math.ceil(min(one, other))), min(width, math.ceil(max(one, other)))):
-            w = at_zero + column * across
-            if w > nearest[row, column]:
-                nearest[row, column] = w
-                if mark:
-                    owner[row, column] = index
+        begin, end = max(0, math.ceil(min(one, other))), min(width, math.ceil(max(one, other)))
+        if begin >= end:
+            continue
+        line = nearest[row, begin:end]  # the compiler takes several samples of a line at once
+        if mark:
+            owners = owner[row, begin:end]
+            for i in range(line.shape[0]):
+                w = at_zero + (begin + i) * across
+                if w > line[i]:
+                    line[i] = w
+                    owners[i] = index
+        else:
+            for i in range(line.shape[0]):
+                w = at_zero + (begin + i) * across
+                if w > line[i]:
+                    line[i] = w
 
 
 @compiled
