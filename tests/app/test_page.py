@@ -4,6 +4,7 @@ import importlib.util
 import io
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -129,6 +130,20 @@ def test_two_networks_have_a_slider_between_them(page: Any) -> None:
     page.select_option("#model", label="runs/flat")
     page.wait_for_selector(".between .name.left:has-text('runs/flat')", timeout=PATIENCE)
     assert page.locator("#compare-with option").all_inner_texts() == ["runs/dark", "runs/bright"]
+
+
+def test_networks_without_a_common_map_have_no_slider(chromium: Any, tmp_path: Path) -> None:
+    classes, depth = network("classes", depth=False), network("depth")
+    depth.about["outputs"] = [output for output in depth.about["outputs"] if output["name"] == "depth"]
+    with opened(chromium, write_folder([classes, depth, network("both")], tmp_path / "page")) as page:
+        wait_for_prediction(page)
+        page.click("#tab-compare")
+        page.select_option("#compare-with", label="depth")
+        page.wait_for_selector("#compare-words:has-text('no map in common')", timeout=PATIENCE)
+        assert not page.is_visible("#compare-map") and not page.is_visible("#compare-slider")
+        page.select_option("#compare-with", label="both")
+        page.wait_for_selector("#compare-words:has-text('The same class in')", timeout=PATIENCE)
+        assert page.is_visible("#compare-map") and page.is_visible("#compare-slider")
 
 
 def test_the_camera_starts_switches_and_stops(chromium: Any, address: str) -> None:

@@ -23,6 +23,7 @@ class Compare implements Surface {
   #latest = 0;
   readonly #other = element("select", { id: "compare-with" });
   readonly #map = element("select", { id: "compare-map" });
+  readonly #mapChoice = element("label", {}, "Map ", this.#map);
   readonly #photo = element("canvas", {});
   readonly #maps = [element("canvas", { className: "left" }), element("canvas", { className: "right" })] as const;
   readonly #names = [element("span", {}), element("span", {})] as const;
@@ -51,7 +52,7 @@ class Compare implements Surface {
       "div",
       { className: "controls" },
       element("label", {}, "Compared with ", this.#other),
-      element("label", {}, "Map ", this.#map),
+      this.#mapChoice,
     );
     host.append(element("div", { className: "column" }, choices, this.#stage, this.#words, this.#legends));
     this.#slide();
@@ -121,6 +122,7 @@ class Compare implements Surface {
     this.#stage.style.setProperty("--ratio", String(picture.width / picture.height));
     const maps = [left, right].map((frame) => frame.values.get(this.#map.value));
     const [a, b] = maps;
+    this.#mapChoice.hidden = this.#stage.hidden = !(a && b);
     const scale = a && b && together(a, b);
     const shown = maps.map((one) => (one && scale ? { ...one, output: { ...one.output, drawing: scale } } : one));
     [left, right].forEach((frame, i) => {
