@@ -57,7 +57,7 @@ def _page(compared: Comparison) -> str:
     metrics = metric_table(compared)
     star = "A star marks what is better than everything else in its row by more than the spread over seeds. "
     return page(
-        " · ".join(g.name for g in groups) if len(groups) <= 3 else f"{len(groups)} networks compared",
+        " · ".join(g.name for g in groups) if len(groups) <= 3 else f"{len(groups)} experiments compared",
         "taskscape · comparison of runs",
         f"{count} runs{repeated}, on the split {result.split}{result.tta_words}{_epochs(groups)}.",
         [
