@@ -141,8 +141,6 @@ def evaluate_model(
     measured = evaluation.evaluate(forward, model.tasks, batches, model.device, also=confidence.update)
     measured = confidence.added_to(measured)
     blind = baseline(stores["train"], store, model.tasks, most=FITTED) if "train" in stores else None
-    one_image = loader.batch(np.array([0])).image
-    latency = seconds_of({"": lambda: forward(one_image)}, model.device)[""]
     result = Result(
         split=name,
         images=len(store),
@@ -155,7 +153,7 @@ def evaluate_model(
             "parameters": sum(p.numel() for p in model.network.parameters()),
             "flops": (augmentation.cost if augmentation else 1.0) * flops(model.network, store.size),
             "seconds_per_image": measured.seconds_per_image,
-            "latency": latency,
+            "latency": _latency(forward, loader),
             **_training_time(folder),
         },
         environment={
@@ -178,6 +176,12 @@ def evaluate_model(
         _save_arrays(folder.samples(name, known), {"name": names, **samples})
         result.save(folder.result(name, known))
     return result
+
+
+def _latency(forward: evaluation.Forward, loader: Loader) -> float:
+    """Return the seconds in which one image is predicted."""
+    image = loader.batch(np.array([0])).image
+    return seconds_of({"": lambda: forward(image)}, image.device)[""]
 
 
 def known_tta(tta: TestTimeAugmentation | None) -> bool | str:
