@@ -275,6 +275,16 @@ def test_finished_segments_are_not_made_again(
     assert "was done before" in notes[-1]
 
 
+def test_videos_of_an_earlier_command_that_stay_are_named(predictor: Predictor, tmp_path: Path) -> None:
+    path = clips.write(tmp_path / "clip.mp4")
+    notes: list[str] = []
+    predict_video(predictor, path, tmp_path / "out", VideoSettings(("depth", "semseg")), note=notes.append)
+    assert not any("earlier command" in note for note in notes)
+    predict_video(predictor, path, tmp_path / "out", replace(DEPTH, smooth=0.5), note=notes.append)
+    assert "clip.semseg.mp4 of an earlier command stayed; clip.video.json no longer describes it" in notes[-1]
+    assert (tmp_path / "out" / "clip.semseg.mp4").is_file()
+
+
 def test_ctrl_c_stops_between_two_frames(predictor: Predictor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import signal
 

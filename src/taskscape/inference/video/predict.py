@@ -58,9 +58,10 @@ def predict_video(
     video = Video(path, settings.height)
     made_with = _identity(path, predictor, settings, names)
     about = out / f"{name}.video.json"
-    if (files := _finished(about, made_with)) is not None:
+    earlier, made_before = _earlier(about)
+    if earlier and made_before == made_with and all(file.is_file() for file in earlier):
         note(f"{path.name} was done before: its videos are there")
-        return files
+        return [*earlier, about]
     folder = out / f"{name}.parts"
     check_inside(out, folder)
     with writing(folder):
@@ -97,6 +98,8 @@ def predict_video(
     spent = time.perf_counter() - started
     for sentence in _notes(video, parts.frames - before, spent, has_sound, film):
         note(f"{path.name}: {sentence}")
+    if left := [file.name for file in earlier if file not in files and file.is_file()]:
+        note(f"{path.name}: {', '.join(left)} of an earlier command stayed; {about.name} no longer describes it")
     return [*files, about]
 
 
@@ -108,14 +111,13 @@ def _identity(path: Path, predictor: Predictor, settings: VideoSettings, names: 
     return made_with
 
 
-def _finished(about: Path, made_with: Mapping[str, Any]) -> list[Path] | None:
-    """Return the files of a video that was made so before, where they are still there."""
+def _earlier(about: Path) -> tuple[list[Path], Any]:
+    """Return the files that were made of a video before, and what they were made with; none where none were."""
     try:
         content = json.loads(about.read_text("utf-8"))
-        files = [about.parent / file for file in content["files"]]
-        return [*files, about] if content["made_with"] == made_with and all(f.is_file() for f in files) else None
+        return [about.parent / file for file in content["files"]], content["made_with"]
     except (OSError, ValueError, KeyError, TypeError):
-        return None
+        return [], None
 
 
 def _write(about: Path, files: list[Path], made_with: Mapping[str, Any], film: Film, video: Video) -> None:
