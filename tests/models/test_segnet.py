@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import nn
 
 from taskscape import models
@@ -53,6 +54,21 @@ def test_unpooling_puts_maxima_where_they_were(size: tuple[int, int]) -> None:
     assert restored.shape == x.shape
     assert torch.equal(restored[restored > 0], x[restored > 0])
     assert torch.equal(pool(restored).features, pooled.features)
+
+
+@pytest.mark.parametrize("memory_format", [torch.contiguous_format, torch.channels_last])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_the_gradient_of_unpooling_is_that_of_torch(dtype: torch.dtype, memory_format: torch.memory_format) -> None:
+    torch.manual_seed(0)
+    pooled = pool(torch.randn(2, 3, 5, 7).to(dtype).contiguous(memory_format=memory_format))
+    x = torch.randn_like(pooled.features).requires_grad_()
+    along = torch.randn(2, 3, 5, 7).to(dtype)
+    torchs = F.max_unpool2d(x, pooled.indices, [2, 2], output_size=[5, 7])
+    with torch.autocast("cpu", torch.bfloat16, enabled=dtype == torch.bfloat16):
+        unpooled = unpool(x, pooled)
+    assert unpooled.dtype == dtype and torch.equal(unpooled, torchs)
+    (found,) = torch.autograd.grad(unpooled, x, along)
+    assert torch.equal(found, *torch.autograd.grad(torchs, x, along))
 
 
 @pytest.mark.parametrize(("name", "spread"), [("segnet-mtan", "normal"), ("segnet-dense", "uniform")])

@@ -1,10 +1,12 @@
 """Pooling with indices, and unpooling by them (SegNet, https://arxiv.org/abs/1511.00561)."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
+from typing_extensions import override
 
 
 class Pooled(NamedTuple):
@@ -26,5 +28,40 @@ def pool(x: Tensor) -> Pooled:
 
 def unpool(x: Tensor, pooled: Pooled) -> Tensor:
     """Put the values of a map, shaped as the pooled one, where the maxima were; the rest of the h×w map is zero."""
-    unpooled = F.max_unpool2d(x, pooled.indices, [2, 2], output_size=list(pooled.size))
+    if not x.requires_grad or torch.compiler.is_compiling():
+        return _unpooled(x, pooled.indices, pooled.size)
+    unpooled: Tensor = _Unpooling.apply(x, pooled.indices, pooled.size)
+    return unpooled
+
+
+def _unpooled(x: Tensor, indices: Tensor, size: Sequence[int]) -> Tensor:
+    unpooled = F.max_unpool2d(x, indices, [2, 2], output_size=list(size))
     return unpooled.to(x.dtype)  # autocast on a CPU widens it, and all that is concatenated with it
+
+
+class _Unpooling(torch.autograd.Function):
+    """Keeps precision and order in memory: autocast on a CPU widens both maps, and torch turns the gradient over."""
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    @override
+    def forward(x: Tensor, indices: Tensor, size: Sequence[int]) -> Tensor:
+        with torch.autocast("cpu", enabled=False):
+            return _unpooled(x, indices, size)
+
+    @staticmethod
+    @override
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+        _, indices, _ = inputs
+        ctx.save_for_backward(indices)
+
+    @staticmethod
+    @override
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:
+        (gradient,), (indices,) = gradients, ctx.saved_tensors
+        channels = indices.shape[1]
+        last = indices.permute(0, 2, 3, 1)
+        places = channels * last + torch.arange(channels, device=indices.device)
+        found = gradient.permute(0, 2, 3, 1).flatten(1).gather(1, places.flatten(1))
+        return found.view(last.shape).permute(0, 3, 1, 2), None, None
