@@ -134,3 +134,11 @@ def test_maps_of_another_network_that_stay_in_the_folder_are_named(run: Path, ph
     assert "earlier maps of depth," in found and "metadata.json" in found
     (found,) = notes("0.png", tasks=["depth"], view_settings={"depth": {"unit": "m"}})
     assert "earlier maps of semseg, normals," in found
+
+
+def test_metadata_stay_as_they_were_where_no_image_can_be_read(run: Path, photos: Path, tmp_path: Path) -> None:
+    predict(run, [photos / "0.png"], tmp_path)
+    before = (tmp_path / "metadata.json").read_bytes()
+    with pytest.raises(ValueError, match=r"3-broken\.png"):
+        predict(run, [photos / "3-broken.png"], tmp_path, tasks=["depth"])
+    assert (tmp_path / "metadata.json").read_bytes() == before

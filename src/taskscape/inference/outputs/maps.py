@@ -2,7 +2,7 @@
 
 import threading
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from glob import escape
 from pathlib import Path
@@ -10,9 +10,11 @@ from typing import Any
 
 from typing_extensions import override
 
+from taskscape.files import writing
 from taskscape.inference.outputs.base import Output, Writer
 from taskscape.inference.prediction import METADATA, Prediction, beyond, read_metadata, write_metadata
 from taskscape.inference.predictor import Predictor
+from taskscape.views import View
 
 
 @dataclass(frozen=True)
@@ -40,16 +42,20 @@ class MapsWriter(Writer):
     """By task and image: the share of pixels that the file cannot hold."""
     written: set[Path] = field(default_factory=set)
 
+    views: Mapping[str, View[Any]] = field(default_factory=dict)
+    """Those that the file about the maps describes: none before the first image, so that the file stays as it was where
+    no image can be read."""
+
     def __post_init__(self) -> None:
-        """Write how to read the maps, before the first of them."""
-        self.views = self.predictor.views
+        """Make the folder, so that one that cannot be written to is named before the first image."""
         self.before = read_metadata(self.folder)
-        self.metadata = write_metadata(self.views, self.folder, self.predictor.confidence_views)
+        with writing(self.folder):
+            self.folder.mkdir(parents=True, exist_ok=True)
 
     @override
     def write(self, prediction: Prediction) -> list[Path]:
         with self.lock:
-            if prediction.views != self.views:  # the first image sets a scale that the run does not know
+            if prediction.views != self.views:  # of the first image, which also sets a scale that the run does not know
                 self.views = prediction.views
                 write_metadata(self.views, self.folder, self.predictor.confidence_views)
             for task, share in prediction.beyond_file().items():
@@ -63,7 +69,7 @@ class MapsWriter(Writer):
     def finish(self) -> list[Path]:
         for task, shares in self.clipped.items():
             warnings.warn(beyond(task, self.views[task], shares), stacklevel=2)
-        return [self.metadata]
+        return [self.folder / METADATA] if self.views else []
 
     @override
     def notes(self) -> list[str]:
