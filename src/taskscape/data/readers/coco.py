@@ -15,7 +15,7 @@ to when its center is inside; or ``size`` and ``counts``, lengths of runs down t
 The field is ``semseg``: every pixel of an instance has the class of its category, in the order of the categories'
 ids. Crowds are painted first, then the others from the largest area to the smallest. Where no instance is, the class
 is ``background``, the first; with ``background`` = ``void`` it is none. Panoptic data have no background: pixels of no
-segment have no class.
+segment have no class. Images that no list has, and annotations without an area, are named in a warning.
 
 Images are averaged down to ``size``; labels take the nearest pixel.
 """
