@@ -88,7 +88,7 @@ def step(device: torch.device) -> dict[str, Any]:
     experiment, batch = met(recipes.joint(), device, images=16)
     whole, own = trial_step(experiment, WAY, batch), as_in(WAY, batch)
     roofs, steps = [], []
-    for _ in range(2):
+    for _ in range(4):
         roofs.append(roof(whole.network, own.image, clock=time.process_time))
         steps += [in_turns({"step": lambda: whole(own, 0)}, rounds=1)["step"] for _ in range(4)]
     shares = profiled(whole, own)
