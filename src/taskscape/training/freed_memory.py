@@ -5,6 +5,7 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import torch
 
@@ -14,6 +15,8 @@ _MOST_KEPT, _BLOCKS = 64 << 20, 65536
 """What they are without a change: the most that the library comes to keep by itself, and its default."""
 _LARGE_PAGES = 14
 """A number in mman.h of Linux."""
+_COUNTED, _STRICTLY = Path("/proc/sys/vm/overcommit_memory"), "2"
+"""Whether addresses are counted as memory that is in use before something is written there."""
 
 
 @contextmanager
@@ -43,8 +46,10 @@ def _prefer_large_pages(libc: ctypes.CDLL) -> None:
     """Let the heap grow in pages of 2 MiB, where the system has them for who asks: the processor finds these sooner.
 
     One asks for them by address, and so the heap first grows to half as many addresses as the machine has memory. They
-    take none of it before something is written there.
+    take none of it before something is written there. Nothing is done where the system counts addresses as memory.
     """
+    if _COUNTED.exists() and _COUNTED.read_text().strip() == _STRICTLY:
+        return
     libc.malloc.restype, libc.malloc.argtypes = ctypes.c_void_p, [ctypes.c_size_t]
     libc.free.argtypes, libc.madvise.argtypes = [ctypes.c_void_p], [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
     page = os.sysconf("SC_PAGE_SIZE")
