@@ -1,6 +1,6 @@
 """How much memory do preparing, checking and training take, for a small set and for a large one? Linux only.
 
-Makes folders of ``--counts`` labelled pictures, and runs ``taskscape prepare folder``, ``taskscape data check`` and one
+Makes folders of ``--counts`` labeled pictures, and runs ``taskscape prepare folder``, ``taskscape data check`` and one
 epoch of ``taskscape train`` on each. The memory is what a command's processes hold of their own, all together, at most
 (anonymous memory: what cannot be dropped; the mapped files of a store can). Prints a Markdown table.
 """

@@ -324,7 +324,7 @@ def consistency(run: Path, place: Place) -> dict[str, float]:
     """Measure depth and normals on CamVid's photographs, whose depth nobody knows, by what must hold of them.
 
     - The road is a plane, on which inverse depth is linear in the image: the median relative distance from the best
-      plane through the pixels that are labelled road, and how much of the variance of inverse depth it explains.
+      plane through the pixels that are labeled road, and how much of the variance of inverse depth it explains.
     - The road faces up: the median angle between its normals and the vertical of the camera.
     - A mirror image is mirrored: the median relative difference of depth, and the median angle between normals.
     - An image zoomed by 1.25 about its middle is one that the same camera takes from where all is nearer by 1.25.

@@ -79,7 +79,7 @@ def test_known_maps_hold_for_classes_of_these_names() -> None:
     ("how", "message"),
     [
         ("cityscapes-to-camvid", "leads from the classes 'cityscapes-19', and these are 'three'"),
-        ("cityscape-to-camvid", "no map 'cityscape-to-camvid'.*cityscapes-to-camvid.*wall:building"),
+        ("cityscape-to-camvid", "'cityscape-to-camvid' is neither .*wall:building.*did you mean cityscapes-to-camvid"),
         ("walls:building", "no class 'walls' in 'three'.*wall"),
         ("wall:buildings", "no class 'buildings' in 'two'.*building"),
         ("wall:building+wall:sky", "names 'wall' twice"),
@@ -205,7 +205,7 @@ class Unmade(Packed):
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"classes": "nonsense"}, "there is no map 'nonsense'"),
+        ({"classes": "nonsense"}, "'nonsense' is neither a pair of names, such as wall:building, nor a map"),
         ({"classes": "walls:building"}, "there is no class 'walls'.*did you mean wall"),
         ({"split": "test"}, "has no split 'test'"),
         ({"height": 0}, "height is 0"),

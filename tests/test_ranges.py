@@ -1,7 +1,9 @@
 """Every numeric setting is within its range, or refused by name before any work begins."""
 
+import copy
 import doctest
 import math
+import pickle
 from collections.abc import Iterator, Mapping
 from dataclasses import MISSING, Field, dataclass, fields, replace
 from pathlib import Path
@@ -13,7 +15,7 @@ import torch
 
 from taskscape.data import Augmentation, DataSource, Streets
 from taskscape.data.sources import Part
-from taskscape.losses import Loss
+from taskscape.losses import Loss, SmoothL1
 from taskscape.modalities.class_sets import CITYSCAPES_2
 from taskscape.models import DeeplabJointConfig, NetworkConfig
 from taskscape.objectives import Objective
@@ -22,7 +24,7 @@ from taskscape.serialization import dump, offered, parse, ranges
 from taskscape.serialization.ranges import Positive, Range, RangedSettings
 from taskscape.tasks import Depth, SemanticSegmentation, Task
 from taskscape.training.optimization import AdamConfig, OptimizerConfig, Schedule
-from taskscape.weighting import FixedConfig
+from taskscape.weighting import FixedConfig, PCGradConfig
 
 BASES: tuple[type, ...] = (NetworkConfig, Task, Loss, Objective, DataSource, OptimizerConfig, Schedule)
 CLASSES = [cls for base in BASES for cls in offered(base).values()] + [Augmentation, Experiment]
@@ -206,6 +208,18 @@ def test_types_that_are_written_as_text_are_those_that_they_name() -> None:
         Written(rate=-1)
     with pytest.raises(ValueError, match="width is 'wide', a text"):
         Written(width="wide")  # type: ignore[arg-type]
+
+
+def test_unknown_settings_are_met_with_the_nearest() -> None:
+    for make, near in (
+        (lambda: PCGradConfig(mod="features"), "PCGradConfig has no setting 'mod'; did you mean mode"),
+        (lambda: SmoothL1(bta=1.0), "SmoothL1 has no setting 'bta'; did you mean beta"),
+        (lambda: replace(PCGradConfig(), mod="features"), "no setting 'mod'; did you mean mode"),
+    ):
+        with pytest.raises(TypeError, match=near):
+            make()
+    kept = PCGradConfig(mode="features")
+    assert pickle.loads(pickle.dumps(kept)) == copy.deepcopy(kept) == kept
 
 
 def test_ranges_say_what_they_allow() -> None:

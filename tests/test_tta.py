@@ -82,6 +82,8 @@ def test_words() -> None:
     for wrong in ("scale-3", "../x", "1-", ""):
         with pytest.raises(ValueError, match="no test-time augmentation"):
             find_tta(wrong)
+    with pytest.raises(ValueError, match=r"mirror-max; did you mean [^;]*\?$"):
+        find_tta("scale-3")
     for out_of_range in ("0-1", "125", "0.5-1-9-mirror"):
         with pytest.raises(ValueError, match=f"test-time augmentation '{out_of_range}': scales is"):
             find_tta(out_of_range)

@@ -177,7 +177,7 @@ def test_files_that_are_missing_or_odd(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"raw, train has 3 images, 367 are published: .*--partial"):
         CamVid().contents(tmp_path / "raw")
     (tmp_path / "raw/trainannot/0006R0_f00930.png").unlink()
-    with pytest.raises(ValueError, match=r"1 of 3 semseg files are missing, such as 0006R0_f00930"):
+    with pytest.raises(ValueError, match=r"1 of 3 semseg files is missing, such as 0006R0_f00930"):
         CamVid().contents(tmp_path / "raw")
     assert len(CamVid(partial=True).contents(tmp_path / "raw").splits["train"]) == 2
     save(tmp_path / "raw/trainannot/0001TP_006690.png", np.full((12, 16), 12, np.uint8))

@@ -359,7 +359,7 @@ def test_images_of_another_aspect_ratio_are_said(raw: Path) -> None:
     folder(raw, ABC, {"semseg.png": ids()})
     write(raw / "images" / "1.png", np.zeros((W, H, 3), np.uint8))
     write(raw / "semseg" / "1.png", ids().T)
-    with pytest.warns(UserWarning, match=rf"1 of 2 images have another aspect ratio than the store's {H}x{W}"):
+    with pytest.warns(UserWarning, match=rf"1 of 2 images has another aspect ratio than the store's {H}x{W}"):
         prepare(Folder(), raw, raw.with_name("store"), processes=1)
 
 
@@ -440,8 +440,8 @@ def test_files_that_are_not_used_are_said(raw: Path, capsys: pytest.CaptureFixtu
     (raw / "images" / ".DS_Store").touch()
     main(["prepare", "folder", str(raw), str(raw.with_name("store")), "--processes", "1"])
     said = " ".join(capsys.readouterr().err.split())
-    assert f"semseg: 1 files are not used, such as 1.{ending}: .{ending} is not read" in said
-    assert "train: 1 of 2 images have no semseg label, such as 1" in said and "DS_Store" not in said
+    assert f"semseg: 1 file is not used, such as 1.{ending}: .{ending} is not read" in said
+    assert "train: 1 of 2 images has no semseg label, such as 1" in said and "DS_Store" not in said
 
 
 def test_nested_folders_are_read(raw: Path) -> None:
@@ -523,7 +523,7 @@ def test_subfolders_may_be_chosen_as_splits(raw: Path) -> None:
 def test_a_split_without_labels_is_refused(raw: Path) -> None:
     folder(raw, ABC, {"semseg.png": ids()})
     (raw / "semseg" / "1.png").unlink()
-    refused(raw, "none of the 1 images of val has a label .*label some, or choose other splits")
+    refused(raw, "no image of val has a label .*label some, or choose other splits")
 
 
 def test_names_compare_in_one_unicode_form(raw: Path) -> None:

@@ -179,17 +179,17 @@ def one_label_for_all(values: dict[str, np.ndarray], valid: dict[str, np.ndarray
 
 
 BY_IMAGE: list[tuple[Change, list[str]]] = [
-    (one_color, ["train, image: 1 of 6 images, such as train2, are of one color"]),
+    (one_color, ["train, image: 1 of 6 images, such as train2, is of one color"]),
     (overexposed, ["train, image: 2 of 6 images, such as train", "are 0 or 255 in most of their channels"]),
     (
         twelve_bits,
         ["train, image: 6 of 6 images", "val, image: 4 of 4 images", "are nearly black, with no channel above 1"],
     ),
-    (gray, ["val, image: 1 of 4 images, such as val1, are gray", "the others have colors"]),
+    (gray, ["val, image: 1 of 4 images, such as val1, is gray", "the others have colors"]),
     (sentinel, ["train, depth: 6 of 6 images", "many pixels of exactly 65.535 m"]),
     (cut_off, ["train, depth: 6 of 6 images", "many pixels of exactly 19 m"]),
-    (spikes, ["train, depth: 1 of 6 images, such as train3, have spikes"]),
-    (flat, ["train, depth: 1 of 6 images, such as train5, have one depth at every pixel"]),
+    (spikes, ["train, depth: 1 of 6 images, such as train3, has spikes"]),
+    (flat, ["train, depth: 1 of 6 images, such as train5, has one depth at every pixel"]),
     (backwards, ["train, normals: 6 of 6 images", "face away from the camera"]),
     (upside_down, ["train, normals: the ground seems to face down in 6 of 6 images"]),
     (
@@ -242,15 +242,15 @@ def test_near_duplicates_are_told_apart_from_duplicates(make: Callable[..., Path
 
     warnings = check(make(saved_anew, {"train": [0, 1, 2, 2, 4], "val": [1, 6]})).warnings
     text = "\n".join(warnings)
-    assert "1 images are nearly the same as one of another split, such as train/train1 and val/val0" in text
-    assert "1 images are nearly the same as another of their split, such as train/train2 and train/train3" in text
+    assert "1 image is nearly the same as one of another split, such as train/train1 and val/val0" in text
+    assert "1 image is nearly the same as another of the same split, such as train/train2 and train/train3" in text
     assert "are in two splits" not in text and "occur twice" not in text
 
 
 def test_duplicates(make: Callable[..., Path]) -> None:
     text = "\n".join(check(make(None, {"train": [0, 1, 2, 2], "val": [1, 6]})).warnings)
-    assert "1 images are in two splits, such as train/train1 = val/val0" in text
-    assert "1 images occur twice in a split, such as train/train2 = train/train3" in text
+    assert "1 image is in two splits, such as train/train1 = val/val0" in text
+    assert "1 image occurs twice in a split, such as train/train2 = train/train3" in text
     assert "nearly" not in text and "share their" not in text
 
 
@@ -300,7 +300,7 @@ def test_observations_that_a_modality_does_not_know_are_none(make: Callable[...,
     findings = check(path)
     assert findings.splits["train"].fields["depth"].observed == {}
     assert findings.warnings == [
-        "train: 6 of 6 images have no pixel with a depth label, such as train0: check that its label is there under "
+        "train: 6 of 6 images have no pixel with depth labels, such as train0: check that its label is there under "
         "the image's name, and that not all its values count as invalid"
     ]
 
@@ -312,7 +312,7 @@ def test_training_without_a_label_of_a_task_is_refused(make: Callable[..., Path]
 
     path = make(few)
     require_labels(Store.open(path, "train"), ["depth", "semseg"])
-    with pytest.raises(ValueError, match=r"no pixel of .*store, train, has a normals label"):
+    with pytest.raises(ValueError, match=r"no pixel of .*store, train, has normals labels"):
         train(replace(tiny(path), epochs=1, batch_size=2), tmp_path / "run", quiet=True)
     assert not (tmp_path / "run").exists()
 

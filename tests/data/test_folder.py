@@ -280,7 +280,7 @@ def test_shares_and_counts(tmp_path: Path, splits: str, counts: list[int]) -> No
         ("depth: {unit: millimetre, folder: eight}", r"8 bits, which end at 0\.255 m: 16 bits belong here"),
         ("depth: {unit: metre, folder: images}", "it is no depth but an image of one"),
         ("depth: {unit: metre, folder: nowhere}", "lacks nowhere; it holds depth, eight, images"),
-        ("depth: {unit: metre, folder: stray}", "1 files of stray/ have no image in images/, such as 9"),
+        ("depth: {unit: metre, folder: stray}", "1 file of stray/ without an image in images/, such as 9"),
         ("normals: {axes: [x, x, z]}", "name x, y and z once each"),
         ("depth: {unit: metre}\nsplits: {train: 9, val: 1}", "ask for 10 images, there are 4"),
         ("depth: {unit: metre}\nsplits: {train: 0.9, val: 0.01}", "split val gets none of 4"),
@@ -360,9 +360,9 @@ def test_check_warns_of_what_looks_wrong(tmp_path: Path) -> None:
     for message in (
         "semseg: no pixel of train and val is foreground",
         "the median depth is 2.5e+03 m, not 0.3 … 150 m",
-        "1 of 3 images have no pixel with a depth label, such as train1",
-        "1 images are in two splits, such as train/train0 = val/val0",
-        "1 images occur twice in a split, such as train/train1 = train/train2",
+        "1 of 3 images has no pixel with depth labels, such as train1",
+        "1 image is in two splits, such as train/train0 = val/val0",
+        "1 image occurs twice in a split, such as train/train1 = train/train2",
     ):
         assert message in text
     file.write_bytes(file.read_bytes()[:-1] + b"\x07")
@@ -380,13 +380,13 @@ def test_several_stores_are_checked_and_drawn_each_by_itself(
     main(["data", "check", *map(str, stores)])
     printed = capsys.readouterr().out
     assert [printed.count(f"{store}:\n") for store in stores] == [1, 1]
-    assert printed.count("semseg: labelled pixels") == 2
+    assert printed.count("semseg: labeled pixels") == 2
     main(["data", "show", *map(str, stores)])
     assert all(store.with_suffix(".png").exists() for store in stores)
     with pytest.raises(SystemExit):
         main(["data", "check", str(stores[0]), str(tmp_path / "three")])
     said = capsys.readouterr()
-    assert "three is not there" in said.err and "labelled" not in said.out  # before the first one is read
+    assert "three is not there" in said.err and "labeled" not in said.out  # before the first one is read
     with pytest.raises(SystemExit):
         main(["data", "show", *map(str, stores), "--out", "sheet.png"])
     assert "sheet.png is one file, and 2 stores are named" in capsys.readouterr().err
@@ -399,9 +399,7 @@ def test_commands(raw: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str])
     main(["data", "check", str(store)])
     printed = " ".join(capsys.readouterr().out.split())
     assert (
-        "semseg: labelled pixels 44.4 % 66.7 %" in printed
-        and "lawn 50.00 % 50.00 %" in printed
-        and "warning" in printed
+        "semseg: labeled pixels 44.4 % 66.7 %" in printed and "lawn 50.00 % 50.00 %" in printed and "warning" in printed
     )
     main(["data", "show", str(store)])
     with Image.open(tmp_path / "made.png") as sheet:

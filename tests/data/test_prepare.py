@@ -111,7 +111,7 @@ def remove(kind: str, split: str) -> Callable[[Path], None]:
             CITY,
             r"lacks gtFine/train, gtFine/val; it holds disparity, gt",
         ),
-        (remove("gtFine", "train"), {"size": (8, 16)}, r"train: 1 of 3 gtFine files are missing, such as aachen"),
+        (remove("gtFine", "train"), {"size": (8, 16)}, r"train: 1 of 3 gtFine files is missing, such as aachen"),
         (lambda raw: None, {"size": (8, 16)}, r"train has 3 images, 2975 are published: .*--partial"),
         (
             lambda raw: [path.write_bytes(path.read_bytes()[:60]) for path in (raw / "gtFine").rglob("*.png")],
@@ -273,7 +273,7 @@ def test_miniscapes(raw: Path) -> None:
     with pytest.raises(ValueError, match="3 images, 20000 are published"):
         Miniscapes().contents(raw)
     next((raw / "train" / "depth").iterdir()).unlink()
-    with pytest.raises(ValueError, match=r"train: 1 of 3 depth files are missing"):
+    with pytest.raises(ValueError, match=r"train: 1 of 3 depth files is missing"):
         Miniscapes().contents(raw)
 
 

@@ -136,7 +136,7 @@ def test_half_of_a_store_is_finished_from_what_is_there_now(raw: Path, tmp_path:
         prepare_again(interrupt_at=3)
     relabel(raw, "i1", 2)
     relabel(raw, "i5", 2)  # not read yet
-    assert prepare_again() == ["the inputs of 1 samples have changed since they were written; these are made again"]
+    assert prepare_again() == ["the inputs of 1 sample have changed since it was written, which is made again"]
     assert labels(tmp_path / "store") == [0, 2, 0, 1, 0, 2]
     assert prepare_again() == ["nothing to do: the store was made from these very inputs"]
 

@@ -63,7 +63,7 @@ def test_images_of_several_frames_are_said(raw: Path, ending: str) -> None:
     page = Image.fromarray(PHOTO)
     (raw / "images" / "1.png").unlink()
     write(raw / "images" / f"1.{ending}", page, save_all=True, append_images=[page.rotate(180)])
-    said(raw, rf"1 of 2 image files hold several images, such as 1\.{ending}, and the first of each is used")
+    said(raw, rf"1 of 2 image files holds several images, such as 1\.{ending}, and the first of each is used")
 
 
 @pytest.mark.parametrize(
@@ -198,7 +198,7 @@ def test_links_to_nothing_and_to_folders_above(raw: Path) -> None:
     folder(raw, ABC, {"semseg.png": ids()})
     (raw / "images" / "9.png").symlink_to("nowhere.png")
     (raw / "images" / "up").symlink_to("..")
-    said(raw, r"1 files are not used, such as 9\.png: they are links to files that are not there")
+    said(raw, r"1 file is not used, such as 9\.png: links to files that are not there")
 
 
 def test_two_links_to_one_folder_are_two_folders(raw: Path) -> None:
@@ -297,7 +297,7 @@ def test_coco_that_contradicts_itself(raw: Path, change: str, value: object, mes
 
 def test_coco_with_boxes_only_for_some_says_so(raw: Path) -> None:
     coco(raw, "segmentation", [])
-    with pytest.warns(UserWarning, match="1 of 2 annotations have no segmentation"):
+    with pytest.warns(UserWarning, match="1 of 2 annotations has no segmentation"):
         Coco().contents(raw)
 
 
@@ -345,7 +345,7 @@ def test_cvat_without_areas_is_refused_and_lines_are_said(raw: Path) -> None:
     with pytest.raises(ValueError, match="has no polygon, box, ellipse, mask"):
         Cvat().contents(raw)
     cvat(raw, line + '<box label="cat" xtl="1" ytl="1" xbr="5" ybr="5"/>')
-    with pytest.warns(UserWarning, match="2 polyline have no area and are left out"):
+    with pytest.warns(UserWarning, match="shapes without an area are left out: 2 polyline"):
         Cvat().contents(raw)
 
 

@@ -91,7 +91,7 @@ def test_ids_that_are_no_numbers_have_no_class(tmp_path: Path) -> None:
 def test_what_is_partial_is_said(tmp_path: Path) -> None:
     raw_files.cityscapes(tmp_path)
     sorted(tmp_path.glob("gtFine/train/*/*"))[0].unlink()
-    with pytest.warns(UserWarning, match=r"1 of 3 images are left out, such as aachen_000000_000019, .* no gtFine"):
+    with pytest.warns(UserWarning, match=r"1 of 3 images is left out, such as aachen_000000_000019, .* no gtFine"):
         assert len(CITYSCAPES.contents(tmp_path).splits["train"]) == 2
 
 
@@ -138,11 +138,11 @@ def test_the_smaller_is_in_front_without_areas_too(tmp_path: Path) -> None:
 
 def test_images_and_masks_of_no_list_are_said(tmp_path: Path) -> None:
     coco(tmp_path / "coco", "train2017", 1, annotations=[drawn(INSIDE)], images=IMAGES[:2])
-    with pytest.warns(UserWarning, match=r"1 of 3 files are in no list, such as .*000003.png: they are not used"):
+    with pytest.warns(UserWarning, match=r"1 of 3 files is in no list, such as .*000003.png, and not used"):
         Coco().contents(tmp_path / "coco")
     cvat_masks(tmp_path / "cvat")
     (tmp_path / "cvat/ImageSets/Segmentation/default.txt").write_text("b\na/1\n")
-    with pytest.warns(UserWarning, match=r"1 of 3 files are in no list, such as .*c.png: they are not used"):
+    with pytest.warns(UserWarning, match=r"1 of 3 files is in no list, such as .*c.png, and not used"):
         Cvat().contents(tmp_path / "cvat")
 
 
@@ -216,7 +216,7 @@ def test_a_list_never_takes_an_image_of_another_folder(folder: Path) -> None:
     (folder / "taskscape.yaml").write_text(description)
     (folder / "train.txt").write_text("/elsewhere/train/rgb/0.png\n")
     (folder / "val.txt").write_text("val/1.png\nval/2.png\n")
-    with pytest.raises(ValueError, match=r"val.txt lists 1 images that are not there, such as val/1.png"):
+    with pytest.raises(ValueError, match=r"val.txt lists 1 image that is not there, such as val/1.png"):
         Folder().contents(folder)
     (folder / "val.txt").write_text("2.png label.png\n/elsewhere/val/3.png\n")
     with pytest.warns(UserWarning, match="in no split"):
@@ -226,7 +226,7 @@ def test_a_list_never_takes_an_image_of_another_folder(folder: Path) -> None:
         "val": ["val/2", "val/3"],
     }
     (folder / "val.txt").write_text("2 3.png\n")  # the name of one image, with a space
-    with pytest.raises(ValueError, match=r"lists 1 images that are not there, such as 2 3.png"):
+    with pytest.raises(ValueError, match=r"lists 1 image that is not there, such as 2 3.png"):
         Folder().contents(folder)
 
 
@@ -266,7 +266,7 @@ def test_formats_that_are_not_read_are_named(folder: Path, start: bytes, kind: s
 
 def test_a_space_is_no_suffix(folder: Path) -> None:
     (folder / "semseg/train/0.png").rename(folder / "semseg/train/0 .png")
-    with pytest.raises(ValueError, match=r"have no image .* such as train/0 : remove them, or give them the name"):
+    with pytest.raises(ValueError, match=r"without an image .* such as train/0 : remove them, or give them"):
         Folder().contents(folder)
 
 

@@ -4,6 +4,7 @@ import copy
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import fields, is_dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -171,6 +172,37 @@ def test_every_way_of_building_gives_the_same_network(name: str) -> None:
         config.network(out_channels, no_such_option=1)
     with torch.device("meta"), pytest.raises(ValueError, match="at least one task"):
         config.network({})
+
+
+@pytest.mark.parametrize(
+    ("channels", "message"),
+    [
+        (["semseg"], r"out_channels is \['semseg'\]: give the output channels of each task by its name"),
+        ({"semseg": 0}, "out_channels of semseg is 0: it must be a whole number, at least 1"),
+        ({"semseg": 3, "depth": 1.0}, "out_channels of depth is 1.0"),
+        ({"semseg": True}, "out_channels of semseg is True"),
+        ({0: 3}, "the task 0, whose name is not a text"),
+    ],
+)
+def test_channels_that_are_none_are_refused(channels: Any, message: str) -> None:
+    for build_it in (lambda: models.build("segnet-split", channels), lambda: models.SegnetSplit(channels)):
+        with torch.device("meta"), pytest.raises(ValueError, match=message):
+            build_it()
+
+
+def test_an_unknown_option_is_met_with_the_nearest() -> None:
+    for build_it in (models.DeeplabJoint, models.DeeplabJointConfig, partial(models.build, "deeplab-joint")):
+        arguments = [] if build_it is models.DeeplabJointConfig else [{"semseg": 3}]
+        with torch.device("meta"), pytest.raises(TypeError, match="no setting 'encodr'; did you mean encoder"):
+            build_it(*arguments, encodr="resnet18")
+
+
+def test_one_image_in_training_mode_is_met_with_the_remedy() -> None:
+    network = models.DeeplabJoint({"semseg": 3}, **SMALL_ENCODER, width=16)
+    with pytest.raises(ValueError, match=r"DeeplabJoint is in training mode.* 2 images or more: call network.eval()"):
+        network(torch.rand(1, 3, 64, 64))
+    assert len(network(torch.rand(2, 3, 64, 64))["semseg"]) == 2
+    assert len(network.eval()(torch.rand(1, 3, 64, 64))["semseg"]) == 1
 
 
 def test_an_unknown_name_is_met_with_the_nearest() -> None:

@@ -67,7 +67,7 @@ def test_inputs_that_change_between_portions_are_read_again(tmp_path: Path) -> N
     image.write_bytes(other.read_bytes())
     told: list[str] = []
     prepare(CITY, raw, shared, shard=1, processes=1, tell=told.append)
-    assert told == ["the inputs of 1 samples have changed since they were written; these are made again"]
+    assert told == ["the inputs of 1 sample have changed since it was written, which is made again"]
     whole = tmp_path / "whole"
     prepare(CITY, raw, whole, shard=1, processes=1)
     assert contents(shared) == contents(whole)

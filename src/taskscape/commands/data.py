@@ -41,7 +41,7 @@ def main(arguments: Sequence[str]) -> None:
 def check_stores(stores: Stores, /) -> None:
     """Read everything, print what is in it, and warn of what is implausible.
 
-    Prints counts, shares of labelled pixels and a histogram of each field (class frequencies, depth). Several stores
+    Prints counts, shares of labeled pixels and a histogram of each field (class frequencies, depth). Several stores
     are checked one after the other, each by itself.
     """
     for store in _there(stores):
@@ -115,7 +115,7 @@ def _print_findings(findings: "Findings") -> None:
     rows = {"images": [str(split.images) for split in splits]}
     for name, modality in findings.fields.items():
         fields = [split.fields[name] for split in splits]
-        rows[f"{name}: labelled pixels"] = [f"{100 * field.valid:.1f} %" for field in fields]
+        rows[f"{name}: labeled pixels"] = [f"{100 * field.valid:.1f} %" for field in fields]
         rows[f"{name}: images without"] = [str(len(field.without)) for field in fields]
         if any(field.median is not None for field in fields):
             medians = ["–" if field.median is None else f"{field.median:.3g}" for field in fields]

@@ -13,6 +13,7 @@ from taskscape.data.store import Store
 from taskscape.data.twins import Twins
 from taskscape.modalities import Modality
 from taskscape.progress import ProgressCallback
+from taskscape.serialization import agreeing
 
 _AT_ONCE = 16
 """Images in memory."""
@@ -92,8 +93,8 @@ def require_labels(store: Store, fields: Collection[str]) -> None:
     wanted = [name for name in store.fields if name in fields and not _has_label(store, name)]
     if wanted:
         raise ValueError(
-            f"no pixel of {store.path}, {store.split}, has a {' or '.join(wanted)} label, so that nothing can be "
-            "learned of it: leave the task out, or prepare the store again with its labels"
+            f"no pixel of {store.path}, {store.split}, has {' or '.join(wanted)} labels, so that nothing can be "
+            "learned of them: leave the task out, or prepare the store again with its labels"
         )
 
 
@@ -120,13 +121,13 @@ def _warnings(split: str, statistics: SplitStatistics, manifest: Manifest) -> li
     for name, one in statistics.fields.items():
         if one.without:
             warnings.append(
-                f"{split}: {len(one.without)} of {statistics.images} images have no pixel with a {name} label, such as "
-                f"{one.without[0]}: check that its label is there under the image's name, and that not all its values "
-                "count as invalid"
+                f"{split}: {len(one.without)} of {statistics.images} images "
+                f"{agreeing(len(one.without), 'has', 'have')} no pixel with {name} labels, such as {one.without[0]}: "
+                "check that its label is there under the image's name, and that not all its values count as invalid"
             )
         elif one.valid < 0.1:
             warnings.append(
-                f"{split}: only {100 * one.valid:.1f} % of the pixels have a {name} label: check which values count as "
+                f"{split}: only {100 * one.valid:.1f} % of the pixels have {name} labels: check which values count as "
                 "invalid"
             )
     return warnings

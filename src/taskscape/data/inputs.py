@@ -9,6 +9,7 @@ from typing import Any
 from taskscape.data.manifest import FileInfo
 from taskscape.data.readers.base import RawIndex, RawSample
 from taskscape.files import atomic_write
+from taskscape.serialization import agreeing
 from taskscape.serialization.plain import read_json
 
 INPUTS = "inputs.json"
@@ -60,7 +61,7 @@ def changes(index: RawIndex, raw: Path, store: Path) -> str:
             _save(store, after)
         return ""
     return " and ".join(
-        f"{len(names)} of {max(len(now), len(before))} inputs {'is' if len(names) == 1 else 'are'} {how}, "
+        f"{len(names)} of {max(len(now), len(before))} inputs {agreeing(len(names), 'is', 'are')} {how}, "
         f"such as {min(names)}"
         for how, names in different.items()
         if names

@@ -12,7 +12,7 @@ from taskscape.batch import Batch, Target
 from taskscape.data.augment import Augmentation, Draws, draw
 from taskscape.data.store import Store
 from taskscape.devices import on_device
-from taskscape.serialization import nearest
+from taskscape.serialization import agreeing, nearest
 
 if TYPE_CHECKING:
     from taskscape.tasks import Task
@@ -95,8 +95,8 @@ class Loader:
         self._images = full * batch_size if undersized else count
         if self._images == 0:
             raise ValueError(
-                f"{store.path} has {len(store)} image(s) in split {store.split!r}, too few to train on: "
-                f"give {self.world_size} process(es) at least two each"
+                f"{store.path} has {len(store)} {agreeing(len(store), 'image', 'images')} in split {store.split!r}, "
+                f"too few to train on: give {2 * self.world_size} or more, two for each process"
             )
         if device.type != "cpu":
             store.cache_on(device, self._fields)

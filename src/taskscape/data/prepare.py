@@ -32,7 +32,7 @@ from taskscape.data.writer import StoreWriter
 from taskscape.files import locked, writing
 from taskscape.files.paths import require_no_file
 from taskscape.progress import ProgressCallback
-from taskscape.serialization import named
+from taskscape.serialization import agreeing, named
 
 
 def prepare(
@@ -231,7 +231,8 @@ def _put_changed_again(writer: StoreWriter, work: _Work) -> None:
             writer.put_again(split, again)
         stale += len(again)
     if stale:
-        work.tell(f"the inputs of {stale} samples have changed since they were written; these are made again")
+        have = agreeing(stale, "sample have changed since it was", "samples have changed since they were")
+        work.tell(f"the inputs of {stale} {have} written, which {agreeing(stale, 'is', 'are')} made again")
 
 
 def _different(work: _Work, store: Path) -> str:

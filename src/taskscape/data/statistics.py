@@ -23,7 +23,7 @@ class FieldStatistics:
     valid: float
     """Share of pixels with a label."""
     without: list[str]
-    """Names of the images without a single labelled pixel."""
+    """Names of the images without a single labeled pixel."""
     histogram: Counts
     """Pixels per bin of the modality, and what its ``histogram`` counts besides."""
     median: float | None

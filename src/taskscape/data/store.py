@@ -1,4 +1,4 @@
-"""The packed store: labelled images of one size as memory-mapped arrays, read without copies and without workers.
+"""The packed store: labeled images of one size as memory-mapped arrays, read without copies and without workers.
 
 ``taskscape.data.manifest`` describes the folder.
 """

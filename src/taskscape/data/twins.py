@@ -9,6 +9,7 @@ import numpy as np
 from taskscape.data.duplicates import fingerprint, near_duplicates
 from taskscape.modalities import Modality
 from taskscape.modalities.base import Array, Mask
+from taskscape.serialization import agreeing
 
 
 class Twins:
@@ -51,13 +52,13 @@ class Twins:
         if across:
             first, second = across[0][0], next(name for name in across[0] if _split(name) != _split(across[0][0]))
             yield (
-                f"{len(across)} images are in two splits, such as {first} = {second}: results on them say nothing, "
-                "leave them in one"
+                f"{len(across)} {agreeing(len(across), 'image is', 'images are')} in two splits, such as {first} = "
+                f"{second}: results on such images say nothing, leave each in one split"
             )
         if within:
             yield (
-                f"{len(within)} images occur twice in a split, such as {' = '.join(within[0][:2])}: leave one of each, "
-                "unless they are meant to count twice"
+                f"{len(within)} {agreeing(len(within), 'image occurs', 'images occur')} twice in a split, such as "
+                f"{' = '.join(within[0][:2])}: leave one of each, unless it is meant to count twice"
             )
 
     def _alike(self) -> Iterable[str]:
@@ -69,14 +70,16 @@ class Twins:
         across = [pair for pair in pairs if _split(pair[0]) != _split(pair[1])]
         within = [pair for pair in pairs if _split(pair[0]) == _split(pair[1])]
         if across:
+            alike = len({b for _, b in across})
             yield (
-                f"{len({b for _, b in across})} images are nearly the same as one of another split, such as "
-                f"{' and '.join(across[0])}: results on them say little, keep frames of one scene in one split"
+                f"{alike} {agreeing(alike, 'image is', 'images are')} nearly the same as one of another split, such as "
+                f"{' and '.join(across[0])}: results on such images say little, keep frames of one scene in one split"
             )
         if within:
+            alike = len({b for _, b in within})
             yield (
-                f"{len({b for _, b in within})} images are nearly the same as another of their split, such as "
-                f"{' and '.join(within[0])}: they add little, and a split by order keeps them together"
+                f"{alike} {agreeing(alike, 'image is', 'images are')} nearly the same as another of the same split, "
+                f"such as {' and '.join(within[0])}: that adds little, and a split by order keeps them together"
             )
 
     def _same_labels(self) -> Iterable[str]:

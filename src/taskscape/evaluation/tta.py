@@ -94,8 +94,8 @@ def find_tta(given: TestTimeAugmentation | str | bool | None) -> TestTimeAugment
     found = re.fullmatch(r"((?:\d+(?:\.\d+)?-)*\d+(?:\.\d+)?)(-mirror)?(-max)?", given)
     if found is None:
         raise ValueError(
-            f"there is no test-time augmentation {given!r}{nearest(given, TTA)}; choose {', '.join(TTA)}, or spell it "
-            "out as in 0.75-1-1.25-mirror-max"
+            f"there is no test-time augmentation {given!r}, and it is not spelled out as in 0.75-1-1.25-mirror-max"
+            f"{nearest(given, TTA)}"
         )
     scales = tuple(float(scale) for scale in found[1].split("-"))
     try:

@@ -150,7 +150,8 @@ def _classes(labeler: Labeler, names: Sequence[str]) -> dict[str, list[int]]:
     for name in names:
         if name not in known:
             raise ValueError(
-                f"--without: the model predicts no class {name!r}{nearest(name, known) if known else ''}: leave it out"
+                f"--without: the model predicts no class {name!r}, so leave it out"
+                f"{nearest(name, known) if known else ''}"
             )
     return {task: [some.index(name) for name in names if name in some] for task, some in classes.items()}
 

@@ -48,7 +48,7 @@ def class_weights(rule: ClassWeightRule, counts: ClassCounts) -> tuple[float, ..
 def median_frequency(counts: ClassCounts) -> Tensor:
     """Median frequency balancing: w = median(f) / f (Eigen and Fergus, ICCV 2015, https://arxiv.org/abs/1411.4734).
 
-    f is the class's part of the labelled pixels of the images that have it; the median is that over the classes that
+    f is the class's part of the labeled pixels of the images that have it; the median is that over the classes that
     occur. A class that does not occur has the weight 1.
     """
     occurs = counts.images > 0
@@ -60,7 +60,7 @@ def median_frequency(counts: ClassCounts) -> Tensor:
 def inverse_log(counts: ClassCounts) -> Tensor:
     """ENet's weights: w = 1 / ln(1.02 + p) (Paszke et al., 2016, https://arxiv.org/abs/1606.02147).
 
-    p is the class's part of all labelled pixels. The weights are from 1.4, for a class that is everywhere, to 50.5, for
+    p is the class's part of all labeled pixels. The weights are from 1.4, for a class that is everywhere, to 50.5, for
     one that does not occur.
     """
     return 1 / (_ENET_OFFSET + counts.pixels / counts.pixels.sum()).log()

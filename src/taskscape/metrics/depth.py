@@ -80,17 +80,17 @@ METRICS = {
         leads_relative=True,
     ),
     "delta1": DepthMetric(
-        _share("δ < 1.25", "Share of pixels wrong by a factor below 1.25."),
+        _share("δ < 1.25", "Share of pixels whose depth is within a factor of 1.25 of the true one."),
         lambda p: p.ratio < 1.25,
         _percent,
     ),
     "delta2": DepthMetric(
-        _share("δ < 1.25²", "Share of pixels wrong by a factor below 1.56."),
+        _share("δ < 1.25²", "Share of pixels whose depth is within a factor of 1.56 of the true one."),
         lambda p: p.ratio < 1.25**2,
         _percent,
     ),
     "delta3": DepthMetric(
-        _share("δ < 1.25³", "Share of pixels wrong by a factor below 1.95."),
+        _share("δ < 1.25³", "Share of pixels whose depth is within a factor of 1.95 of the true one."),
         lambda p: p.ratio < 1.25**3,
         _percent,
     ),

@@ -84,8 +84,8 @@ def _pairs(text: str) -> dict[str, str]:
         old, colon, new = (piece.strip() for piece in part.partition(":"))
         if not colon or not old:
             raise ValueError(
-                f"classes {text!r}: there is no map {part!r}{nearest(part, CLASS_MAPS)}; choose one of "
-                f"{', '.join(CLASS_MAPS)}, or give pairs of names, such as wall:building+terrain:tree"
+                f"classes {text!r}: {part!r} is neither a pair of names, such as wall:building, nor a map"
+                f"{nearest(part, CLASS_MAPS)}"
             )
         if old in pairs:
             raise ValueError(f"classes {text!r} names {old!r} twice: give one class that it becomes")

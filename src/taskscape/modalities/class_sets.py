@@ -129,7 +129,7 @@ CITYSCAPES_RAW_IDS_OF_7 = (
     (7, 8, 9, 10), (11, 12, 13, 14, 15, 16), (17, 18, 19, 20), (21, 22), (23,), (24, 25),
     (26, 27, 28, 29, 30, 31, 32, 33, 255),
 )  # fmt: skip
-"""The ids of each of the 7 groups in ``*_labelIds.png``; -1, the licence plate, is 255 where it is drawn at all."""
+"""The ids of each of the 7 groups in ``*_labelIds.png``; -1, the license plate, is 255 where it is drawn at all."""
 
 
 def from_cityscapes_ids(target: ClassSet) -> npt.NDArray[np.uint8]:
@@ -180,7 +180,7 @@ NYUV2_OTHER_FURNITURE = (
 
 
 def from_nyuv2_ids(target: ClassSet) -> npt.NDArray[np.uint8]:
-    """Return an (895,) look-up table from the ids of the labelled NYUv2, 0 = none, to those of ``target``.
+    """Return an (895,) look-up table from the ids of the labeled NYUv2, 0 = none, to those of ``target``.
 
     Raises ``ValueError`` unless ``target`` is one of the two NYUv2 class sets.
     """

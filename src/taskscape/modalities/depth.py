@@ -16,6 +16,8 @@ from taskscape.modalities.observations import above
 if TYPE_CHECKING:
     from torch import Tensor
 
+from taskscape.serialization import agreeing
+
 PLAUSIBLE = (0.3, 150.0)
 """Metres between which the median of a split's depth lies, of a room or a street."""
 PILE = 0.005
@@ -139,14 +141,17 @@ class Depth(Modality):
     def judge(self, observed: Mapping[str, Mapping[str, float]]) -> list[str]:
         sentences = []
         if cases := above(observed["constant"], 0):
-            sentences.append(f"{cases}, have one depth at every pixel: check the files, or leave their depth out")
+            sentences.append(
+                f"{cases.agreeing('has', 'have')} one depth at every pixel: check the files, or leave their depth out"
+            )
         sentences += self._judge_pile(observed.get("near", {}), observed.get("pile near", {}))
         piled = self._judge_pile(observed.get("far", {}), observed.get("pile far", {}))
         sentences += piled or (_judge_farthest(observed.get("far", {})) if self.metric else [])
         if cases := above(observed.get("spikes", {}), 0.005):
             sentences.append(
-                f"{cases}, have spikes ({100 * cases.value:.1f} % of the pixels are less than half or more than twice "
-                "as far as all four neighbors): name the value that stands for no depth as invalid, or filter the depth"
+                f"{cases.agreeing('has', 'have')} spikes ({100 * cases.value:.1f} % of the pixels are less than half "
+                "or more than twice as far as all four neighbors): name the value that stands for no depth as invalid, "
+                "or filter the depth"
             )
         return sentences
 
@@ -172,7 +177,8 @@ class Depth(Modality):
         what = f"exactly {ends[cases.name]:.6g} m" if self.metric else "one value at an end of the range"
         return [
             f"{cases.images} of {len(piles)} images, such as {cases.name} ({100 * cases.value:.1f} % of the pixels), "
-            f"have many pixels of {what}: if it stands for no depth or for beyond the range, name it as invalid"
+            f"{agreeing(cases.images, 'has', 'have')} many pixels of {what}: if it stands for no depth or for beyond "
+            "the range, name it as invalid"
         ]
 
 

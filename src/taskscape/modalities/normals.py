@@ -13,6 +13,7 @@ from taskscape.modalities.base import Array, Mask, Modality
 from taskscape.modalities.depth import Depth
 from taskscape.modalities.linear import apply_matrix
 from taskscape.modalities.observations import above, changes
+from taskscape.serialization import agreeing
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -97,8 +98,8 @@ class Normals(Modality):
         sentences = []
         if cases := above(observed["away"], 0.1):
             sentences.append(
-                f"{cases}, have normals that face away from the camera (z > 0 in {100 * cases.value:.0f} % of the "
-                "pixels): give the axes of the raw normals so that z points forward"
+                f"{cases.agreeing('has', 'have')} normals that face away from the camera (z > 0 in "
+                f"{100 * cases.value:.0f} % of the pixels): give the axes of the raw normals so that z points forward"
             )
         cases = above(observed.get("downwards", {}), 0.5)
         if cases and cases.images > cases.of / 2:
@@ -162,9 +163,9 @@ def _judge_fits(observed: Mapping[str, Mapping[str, float]]) -> list[str]:
         if abs(fits[best]) > 0.5 and abs(fits[best]) > fits[number] + 0.3:
             worst = max(every[best], key=lambda name: abs(every[best][name]))
             sentences.append(
-                f"the slopes of depth in {len(every[best])} images, such as {worst}, are those of normals with "
-                f"{'-' if fits[best] < 0 else ''}{'xyz'[best]} where {axis} is: give the axes of the raw normals so "
-                "that x points right, y down and z forward"
+                f"the slopes of depth in {len(every[best])} {agreeing(len(every[best]), 'image', 'images')}, such as "
+                f"{worst}, are those of normals with {'-' if fits[best] < 0 else ''}{'xyz'[best]} where {axis} is: "
+                "give the axes of the raw normals so that x points right, y down and z forward"
             )
     return sentences
 

@@ -6,6 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from taskscape.modalities.base import Array, Mask
+from taskscape.serialization import agreeing
 
 
 class Cases(NamedTuple):
@@ -23,6 +24,10 @@ class Cases(NamedTuple):
     def __str__(self) -> str:
         """Return for example ``3 of 40 images, such as 0012``."""
         return f"{self.images} of {self.of} images, such as {self.name}"
+
+    def agreeing(self, one: str, several: str) -> str:
+        """Return the sentence's beginning with the verb that goes with it: ``1 of 40 images, such as 0012, is``."""
+        return f"{self}, {agreeing(self.images, one, several)}"
 
 
 def above(numbers: Mapping[str, float], threshold: float) -> Cases | None:

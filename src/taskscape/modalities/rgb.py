@@ -10,6 +10,7 @@ from typing_extensions import override
 from taskscape.batch import Target
 from taskscape.modalities.base import Array, Mask, Modality
 from taskscape.modalities.observations import above
+from taskscape.serialization import agreeing
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -75,25 +76,27 @@ class Rgb(Modality):
         gray = {name: number * (not constant[name] and not dark[name]) for name, number in observed["gray"].items()}
         sentences = []
         if cases := above(constant, 0):
-            sentences.append(f"{cases}, are of one color: replace the files, or leave them out")
+            sentences.append(f"{cases.agreeing('is', 'are')} of one color: replace the files, or leave them out")
         if cases := above({name: share * (not constant[name]) for name, share in clipped.items()}, 0.5):
             sentences.append(
-                f"{cases} ({100 * cases.value:.0f} %), are 0 or 255 in most of their channels: convert images of more "
-                "than 8 bits with their own range, and replace those that are over- or underexposed"
+                f"{cases} ({100 * cases.value:.0f} %), {agreeing(cases.images, 'is', 'are')} 0 or 255 in most of their "
+                "channels: convert images of more than 8 bits with their own range, and replace those that are over- "
+                "or underexposed"
             )
         if cases := above(dark, 0):
             sentences.append(
-                f"{cases}, are nearly black, with no channel above {observed['brightest'][cases.name]:g} of 255: "
-                "convert images of more than 8 bits with their own range"
+                f"{cases.agreeing('is', 'are')} nearly black, with no channel above "
+                f"{observed['brightest'][cases.name]:g} of 255: convert images of more than 8 bits with their own range"
             )
         if (cases := above(gray, 0)) and cases.images < cases.of:
             sentences.append(
-                f"{cases}, are gray, all channels the same; the others have colors: check that colors were not lost"
+                f"{cases.agreeing('is', 'are')} gray, all channels the same; the others have colors: check that colors "
+                "were not lost"
             )
         if (cases := above(observed["frame"], FRAME)) and cases.images >= max(3, cases.of / 2):
             sentences.append(
-                f"{cases}, have a frame: all four sides are brighter, or darker, than what is {_INSIDE} pixels inside; "
-                "cut it off, for a network draws it into what it predicts"
+                f"{cases.agreeing('has', 'have')} a frame: all four sides are brighter, or darker, than what is "
+                f"{_INSIDE} pixels inside; cut it off, for a network draws it into what it predicts"
             )
         return sentences
 

@@ -23,5 +23,6 @@ WORDS: dict[str, Modality] = {
 def modality_of(word: str) -> Modality:
     """Return the modality of a word. Raises ``ValueError`` with the nearest words."""
     if word not in WORDS:
-        raise ValueError(f"there is no {word!r}{nearest(word, WORDS)}; choose one of {', '.join(WORDS)}")
+        known = ", ".join(WORDS)
+        raise ValueError(f"there is no {word!r}{nearest(word, WORDS) or f'; there is {known}'}")
     return WORDS[word]

@@ -65,8 +65,8 @@ def build(name: str, out_channels: Mapping[str, int], **options: Any) -> Network
     """Build a network by its name.
 
     ``out_channels`` gives the channels per task, such as ``{"semseg": 19, "depth": 1, "normals": 3}``; ``options`` are
-    the fields of the network's settings. Raises ``ValueError`` for an unknown name and ``TypeError`` for an unknown
-    option.
+    the fields of the network's settings. Raises ``ValueError`` for an unknown name or channels that are none, and
+    ``TypeError`` for an unknown option, each with the nearest that there is.
     """
     if name not in CONFIGS:
         raise ValueError(f"there is no network {name!r}{nearest(name, NAMES)}")

@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Collection, ItemsView, Iterable, Iterator, KeysView, Mapping, ValuesView
+from numbers import Integral
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self, SupportsIndex, overload
 
 import torch
@@ -135,17 +136,24 @@ class Network(nn.Module, ABC):
 
     def __init__(self, out_channels: Mapping[str, int], config: Any = None, **options: Any) -> None:
         super().__init__()
-        if not out_channels:
-            raise ValueError("a network needs at least one task: give the output channels of each by its name")
-        self.out_channels = dict(out_channels)
+        self.out_channels = _counts(out_channels)
 
     @override
     def __call__(self, image: Tensor) -> Outputs:
         """Predict every task for a (B, 3, H, W) batch.
 
-        Raises ``ValueError`` for an image of another shape, type or range (``unit_range``).
+        Raises ``ValueError`` for an image of another shape, type or range (``unit_range``), and for a single one in
+        training mode where the network's batch normalization needs two.
         """
-        outputs: Outputs = super().__call__(unit_range(image))
+        try:
+            outputs: Outputs = super().__call__(unit_range(image))
+        except ValueError as error:
+            if "more than 1 value per channel" not in str(error):
+                raise
+            raise ValueError(
+                f"{type(self).__name__} is in training mode, where its batch normalization needs 2 images or more: "
+                "call network.eval() to predict, or give a larger batch to train"
+            ) from error
         return outputs
 
     def __repr__(self) -> str:
@@ -224,6 +232,21 @@ class Network(nn.Module, ABC):
 
 BESIDE_THE_MAIN_PATH = frozenset({"downsample", "se", "shortcut"})
 """Names of modules, in timm and here: shortcuts of residual blocks, and squeeze-and-excitation gates."""
+
+
+def _counts(out_channels: Any) -> dict[str, int]:
+    """Return the channels per task. Raises ``ValueError`` unless they are such."""
+    example = 'give the output channels of each task by its name, such as {"semseg": 19, "depth": 1}'
+    if not isinstance(out_channels, Mapping):
+        raise ValueError(f"out_channels is {out_channels!r}: {example}")
+    if not out_channels:
+        raise ValueError(f"a network needs at least one task: {example}")
+    for task, channels in out_channels.items():
+        if not isinstance(task, str):
+            raise ValueError(f"out_channels has the task {task!r}, whose name is not a text: {example}")
+        if isinstance(channels, bool) or not isinstance(channels, Integral) or channels < 1:
+            raise ValueError(f"out_channels of {task} is {channels!r}: it must be a whole number, at least 1")
+    return {task: int(channels) for task, channels in out_channels.items()}
 
 
 _FARTHEST = 16.0

@@ -27,7 +27,7 @@ def labelled(targets: Mapping[str, Target]) -> list[str]:
     ['depth']
     """
     some = all_reduce_sum(torch.stack([target.valid.any() for target in targets.values()]).float())
-    # A synchronisation point: which losses exist decides what is computed.
+    # A synchronization point: which losses exist decides what is computed.
     return [task for task, any_valid in zip(targets, some.tolist(), strict=True) if any_valid]
 
 

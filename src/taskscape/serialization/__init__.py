@@ -1,7 +1,7 @@
 """Settings and other dataclasses as plain values: read within bounds, checked against declared ranges, written back."""
 
 from taskscape.serialization.kinds import bare, is_size, members
-from taskscape.serialization.listed import listed
+from taskscape.serialization.listed import agreeing, listed
 from taskscape.serialization.nearest import nearest
 from taskscape.serialization.offers import is_offered, offer, offered
 from taskscape.serialization.short import short
@@ -10,6 +10,7 @@ from taskscape.serialization.structured import dump, parse, structure, unstructu
 from taskscape.serialization.user_code import keep_code, load_name, named, place_of, user_modules
 
 __all__ = [
+    "agreeing",
     "bare",
     "dump",
     "is_offered",

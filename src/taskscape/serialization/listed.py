@@ -1,4 +1,4 @@
-"""Names for a sentence."""
+"""Names and numbers for a sentence."""
 
 from collections.abc import Collection
 
@@ -11,3 +11,12 @@ def listed(names: Collection[str], most: int = 5) -> str:
     """
     some = list(names)[:most]
     return ", ".join(some) + (f" and {len(names) - most} more" if len(names) > most else "")
+
+
+def agreeing(count: int, one: str, several: str) -> str:
+    """Return the words that go with a count.
+
+    >>> [f"{count} {agreeing(count, 'image is', 'images are')} left out" for count in (1, 2)]
+    ['1 image is left out', '2 images are left out']
+    """
+    return one if count == 1 else several

@@ -16,6 +16,7 @@ A number without a declared range must still be finite::
     ValueError: offset is nan: it must be finite
 """
 
+import inspect
 import math
 import os
 from collections.abc import Iterator, Mapping
@@ -27,6 +28,7 @@ from types import UnionType
 from typing import Annotated, Any, Self, Union, get_args, get_origin, get_type_hints
 
 from taskscape.serialization.kinds import members, plain, require_fitting
+from taskscape.serialization.nearest import nearest
 
 
 @dataclass(frozen=True)
@@ -80,6 +82,14 @@ class RangedSettings:
     A field of type ``Path`` takes text too, ``Packed("stores/rooms")``; numbers of numpy and torch become Python's.
     """
 
+    def __new__(cls, *args: Any, **values: Any) -> Self:
+        """Refuse an unknown field. Raises ``TypeError`` with the nearest one."""
+        known = _arguments(cls)  # type: ignore[arg-type]  # mypy finds a class not hashable
+        for name in values:
+            if known is not None and name not in known:
+                raise TypeError(f"{cls.__name__} has no setting {name!r}{nearest(name, known)}")
+        return super().__new__(cls)
+
     @classmethod
     def of(cls, config: Self | None, options: Mapping[str, Any]) -> Self:
         """Return ``config``, or one with these fields. Raises ``TypeError`` for both at once or an unknown field."""
@@ -103,6 +113,13 @@ class RangedSettings:
                 if number not in allowed:
                     words = str(allowed).removesuffix(" and finite") if of is int else str(allowed)
                     raise ValueError(f"{field.name} is {value}: it must be {words}")
+
+
+@cache
+def _arguments(cls: type) -> tuple[str, ...] | None:
+    """Return the names that settings are made with; None where a class of a user takes any."""
+    parameters = list(inspect.signature(cls.__init__).parameters.values())[1:]  # type: ignore[misc]
+    return None if any(one.kind is one.VAR_KEYWORD for one in parameters) else tuple(one.name for one in parameters)
 
 
 @cache

@@ -90,7 +90,7 @@ def check_size_of_image(path: Path, size: tuple[int, int], label: str) -> None:
 def _require_equal(path: Path, image: tuple[int, ...], ids: tuple[int, ...], label: str) -> None:
     if image[:2] != ids[:2]:
         raise ValueError(
-            f"{path} has {image[0]}x{image[1]} pixels, and {label} {ids[0]}x{ids[1]}: give the image that was labelled"
+            f"{path} has {image[0]}x{image[1]} pixels, and {label} {ids[0]}x{ids[1]}: give the image that was labeled"
         )
 
 

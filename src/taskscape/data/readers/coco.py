@@ -44,6 +44,7 @@ from taskscape.data.readers.opening import open_image
 from taskscape.data.readers.regions import Region, RegionSample, Runs, check_regions, decode_lengths, paint, polygon
 from taskscape.data.readers.split_lists import train_and_val, warn_of_unlisted
 from taskscape.modalities import IGNORE_INDEX, ClassSet, Semseg
+from taskscape.serialization import agreeing
 
 WHERE = "COCO is available from https://cocodataset.org/#download (2017 images and annotations)"
 BACKGROUND = "background"
@@ -165,8 +166,8 @@ class _List(NamedTuple):
             raise ValueError(f"{self.path} has no segmentation, at most boxes: export polygons or masks")
         if (count := sum(map(len, self.annotations.values()))) > drawn:
             warnings.warn(
-                f"{self.path}: {count - drawn} of {count} annotations have no segmentation, at most a box, and are "
-                "left out: their pixels count as those of no instance",
+                f"{self.path}: {count - drawn} of {count} annotations {agreeing(count - drawn, 'has', 'have')} no "
+                "segmentation, at most a box: left out, so that their pixels count as those of no instance",
                 stacklevel=2,
             )
         check_regions(samples, self.path)

@@ -122,7 +122,7 @@ class Cvat(RawData):
         check_regions(samples, path)
         if left_out:
             counts = ", ".join(f"{count} {shape}" for shape, count in left_out.items())
-            warnings.warn(f"{path}: {counts} have no area and are left out", stacklevel=2)
+            warnings.warn(f"{path}: shapes without an area are left out: {counts}", stacklevel=2)
         splits = train_and_val(lists, self.val_share, path)
         size = self.size or size_of(splits["train"][0].files["image"])
         elsewhere = 0 if self.background == "class" else IGNORE_INDEX

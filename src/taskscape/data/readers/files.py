@@ -9,7 +9,7 @@ from typing import Any
 
 from taskscape.data.readers.base import RawSample
 from taskscape.data.readers.opening import MOST_PIXELS
-from taskscape.serialization import listed, plain
+from taskscape.serialization import agreeing, listed, plain
 
 _ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar")
 _IMAGES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp", ".npy")
@@ -70,17 +70,18 @@ def match_files(
         for kind, some in files.items():
             if lacking := [name for name in names if name not in some]:
                 raise ValueError(
-                    f"{where}: {len(lacking)} of {len(names)} {kind} files are missing, such as {listed(lacking)}: "
-                    f"{hint}"
+                    f"{where}: {len(lacking)} of {len(names)} {kind} files {agreeing(len(lacking), 'is', 'are')} "
+                    f"missing, such as {listed(lacking)}: {hint}"
                 )
     if not complete or (published is not None and len(complete) != published and not partial):
         expected = f", {published} are published" if published is not None else ""
-        raise ValueError(f"{where} has {len(complete)} images{expected}: {hint}")
+        images = agreeing(len(complete), "image", "images")
+        raise ValueError(f"{where} has {len(complete)} {images}{expected}: {hint}")
     if left_out := sorted(set(names).difference(complete), key=natural):
         kinds = listed([kind for kind, some in files.items() if left_out[0] not in some])
         warnings.warn(
-            f"{where}: {len(left_out)} of {len(names)} images are left out, such as {left_out[0]}, of which there is "
-            f"no {kinds}",
+            f"{where}: {len(left_out)} of {len(names)} images {agreeing(len(left_out), 'is', 'are')} left out, such "
+            f"as {left_out[0]}, of which there is no {kinds}",
             stacklevel=2,
         )
     return [RawSample(name, {kind: some[name] for kind, some in files.items()}) for name in complete]

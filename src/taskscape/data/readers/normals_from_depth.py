@@ -15,7 +15,7 @@ Labelled = tuple[Array, Mask]
 
 
 class Intrinsics(NamedTuple):
-    """A pinhole camera, in pixels; (0, 0) is the centre of the first pixel."""
+    """A pinhole camera, in pixels; (0, 0) is the center of the first pixel."""
 
     fx: float
     fy: float

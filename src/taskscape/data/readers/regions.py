@@ -12,6 +12,7 @@ import numpy.typing as npt
 from taskscape.data.readers.base import RawSample
 from taskscape.data.readers.class_masks import check_size_of_image
 from taskscape.modalities.base import Array, Mask
+from taskscape.serialization import agreeing
 
 Points = npt.NDArray[np.float32]
 """(corners, 2): x and y in pixels from the upper left corner of the image, so that the first pixel is 0 … 1."""
@@ -64,12 +65,12 @@ def check_regions(samples: Sequence[RegionSample], where: Path) -> None:
     if not empty:
         return
     sentence = (
-        f"{where}: {len(empty)} of {len(regions)} regions cover no pixel of their images, such as one of "
-        f"{empty[0].name}: they lie outside or are too small"
+        f"{where}: {len(empty)} of {len(regions)} regions {agreeing(len(empty), 'covers', 'cover')} no pixel of the "
+        f"image, such as one of {empty[0].name}: outside of it, or too small"
     )
     if len(empty) == len(regions):
         raise ValueError(f"{sentence}; export coordinates in pixels of the images")
-    warnings.warn(f"{sentence}, and are left out", stacklevel=2)
+    warnings.warn(f"{sentence}; {agreeing(len(empty), 'it is', 'they are')} left out", stacklevel=2)
 
 
 def _may_cover(region: Region, size: tuple[int, int]) -> bool:

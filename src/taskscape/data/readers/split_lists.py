@@ -7,7 +7,7 @@ from pathlib import Path
 
 from taskscape.data.readers.base import RawSample
 from taskscape.data.readers.folder.splits import called
-from taskscape.serialization import listed
+from taskscape.serialization import agreeing, listed
 
 
 def train_and_val(
@@ -55,6 +55,7 @@ def warn_of_unlisted(there: Collection[Path], lists: Mapping[str, Sequence[RawSa
     used = {sample.files[kind] for samples in lists.values() for sample in samples}
     if unlisted := [path for path in there if path not in used]:
         warnings.warn(
-            f"{where}: {len(unlisted)} of {len(there)} files are in no list, such as {unlisted[0]}: they are not used",
+            f"{where}: {len(unlisted)} of {len(there)} files {agreeing(len(unlisted), 'is', 'are')} in no list, such "
+            f"as {unlisted[0]}, and not used",
             stacklevel=2,
         )

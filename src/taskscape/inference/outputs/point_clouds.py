@@ -53,7 +53,7 @@ class Clouds:
             )
         known = ("image", *views)
         if color not in known:
-            raise ValueError(f"points have no color {color!r}{nearest(color, known)}: choose {', '.join(known)}")
+            raise ValueError(f"points have no color {color!r}{nearest(color, known)}")
         lens.check(files, predictor)
         limits = predictor.model.tasks[task].range
         self.farthest = math.inf if limits is None else limits[1] * 0.999

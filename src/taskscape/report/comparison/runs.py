@@ -23,8 +23,8 @@ class Comparison:
         self.difference: Difference = differ(self.groups)
         if unknown := [name for name in of_delta_m if name not in self.specs]:
             raise ValueError(
-                f"delta_m: no run has the metric {unknown[0]!r}{nearest(unknown[0], self.specs)}; a list is one of "
-                f"{', '.join(LISTS)}"
+                f"delta_m: {unknown[0]!r} is neither a list ({', '.join(LISTS)}) nor a metric of these runs"
+                f"{nearest(unknown[0], self.specs)}"
             )
         self.specs = {
             name: replace(spec, optional=spec.optional and name not in of_delta_m) for name, spec in self.specs.items()

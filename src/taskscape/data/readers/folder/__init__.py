@@ -82,7 +82,7 @@ from taskscape.data.readers.folder.splits import is_split, split_up
 from taskscape.data.readers.images import SUFFIXES, ValueRange, full_range_if_bright, read_image_with_size, size_of
 from taskscape.data.readers.samples import read_samples, stored_palette
 from taskscape.files.paths import with_home
-from taskscape.serialization import listed, offer
+from taskscape.serialization import agreeing, listed, offer
 
 DESCRIPTION = "taskscape.yaml"
 SECTIONS: tuple[type[Section], ...] = (
@@ -189,8 +189,8 @@ def _find(raw: Path, description: Description, path: Path) -> tuple[Found, dict[
             raise ValueError(f"{_shown(found)} holds no labels: fill it, or remove {name} from {path}{_reasons(found)}")
         if stray := sorted(found.files.keys() - images.files.keys()):
             raise ValueError(
-                f"{len(stray)} files of {names[name]}/ have no image in {description.images}/, such as "
-                f"{stray[0]}: {_remedy_for(stray, images, name)}"
+                f"{len(stray)} {agreeing(len(stray), 'file', 'files')} of {names[name]}/ without an image in "
+                f"{description.images}/, such as {stray[0]}: {_remedy_for(stray, images, name)}"
             )
         labels[name] = found
     return images, labels
@@ -251,7 +251,8 @@ def _in_no_split(samples: Mapping[str, RawSample], splits: Mapping[str, list[Raw
     rest = [name for name in samples if name not in taken]
     if not rest:
         return []
-    return [f"{path}: {len(rest)} of {len(samples)} images are in no split, such as {rest[0]}: they are not used"]
+    are, they = agreeing(len(rest), "is", "are"), agreeing(len(rest), "it is", "they are")
+    return [f"{path}: {len(rest)} of {len(samples)} images {are} in no split, such as {rest[0]}: {they} not used"]
 
 
 def _check_labels(splits: Mapping[str, list[RawSample]], fields: list[str], path: Path, unused: list[str]) -> list[str]:
@@ -261,16 +262,21 @@ def _check_labels(splits: Mapping[str, list[RawSample]], fields: list[str], path
         counts = {name: sum(name in sample.files for sample in samples) for name in fields}
         if split in ("train", "val") and not any(counts.values()):
             raise ValueError(
-                f"{path}: none of the {len(samples)} images of {split} has a label ({listed(fields)}): nothing can be "
-                f"{'learned from' if split == 'train' else 'measured on'} them; label some, or choose other splits"
+                f"{path}: no image of {split} has a label ({listed(fields)}): nothing can be "
+                f"{'learned from' if split == 'train' else 'measured on'} it; label some, or choose other splits"
                 + "".join(f"; {sentence}" for sentence in unused)
             )
         for name, count in counts.items():
             if count < len(samples):
                 lacking = next(sample.name for sample in samples if name not in sample.files)
-                how_many = f"{len(samples) - count} of {len(samples)}" if count else f"all {len(samples)}"
-                remedy = "" if count else ": nothing of it can be learned or measured there; choose other splits"
-                notes.append(f"{split}: {how_many} images have no {name} label, such as {lacking}{remedy}")
+                have = agreeing(len(samples) - count, "has", "have")
+                notes.append(
+                    f"{split}: {len(samples) - count} of {len(samples)} images {have} no {name} label, such as "
+                    f"{lacking}"
+                    if count
+                    else f"{split}: no image has a label of {name}, so that nothing of it can be learned or measured "
+                    "there: choose other splits"
+                )
     return notes
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from taskscape.data.readers.files import natural, normalized
-from taskscape.serialization import listed
+from taskscape.serialization import agreeing, listed
 
 _NO_DATA = ("thumbs.db", "desktop.ini", "__macosx", "taskscape.yaml")
 """What is no data, and is left by systems, in lower case; so are names that start with a dot."""
@@ -28,7 +28,8 @@ class Found:
         """Return a sentence per reason."""
         where = listed([str(place) for place in self.places])
         return [
-            f"{where}: {len(paths)} files are not used, such as {paths[0].name}: {reason}"
+            f"{where}: {len(paths)} {agreeing(len(paths), 'file is', 'files are')} not used, such as {paths[0].name}: "
+            f"{reason}"
             for reason, paths in self.unused.items()
         ]
 
@@ -48,16 +49,14 @@ def find_files(
         ending = path.suffix.lower()
         name = normalized(inner.removesuffix(path.suffix))
         if not path.exists():
-            found.unused["they are links to files that are not there: bring these back or remove the links"].append(
-                path
-            )
+            found.unused["links to files that are not there; bring these back or remove the links"].append(path)
         elif ending not in endings:
-            what = f"{ending} is not read" if ending else "they have no ending"
-            found.unused[f"{what}, only {', '.join(endings)}: convert them or move them away"].append(path)
+            what = f"{ending} is not read" if ending else "without an ending"
+            found.unused[f"{what}, only {', '.join(endings)}: convert such files or move them away"].append(path)
         elif any(name.endswith(other) for other in other_suffixes):
             continue
         elif suffix and not name.endswith(suffix):
-            found.unused[f"their names do not end in {suffix}, as suffix says"].append(path)
+            found.unused[f"without {suffix} at the end of the name, as suffix says"].append(path)
         else:
             key = name.removesuffix(suffix)
             if key in found.files:

@@ -50,7 +50,7 @@ class NormalsSection(Section):
         turned = Axes((a, b, c), (p, q, r)).applied(normals)
         if valid.any() and (away := float(np.mean(turned[valid][:, 2] > 0.1))) > 0.5:
             raise ValueError(
-                f"has normals that face away from the camera in {100 * away:.0f} % of its labelled pixels: name the "
+                f"has normals that face away from the camera in {100 * away:.0f} % of its labeled pixels: name the "
                 "axes right, down, forward of the files, such as `axes: [x, -y, -z]` where y is up and z is towards "
                 "the camera"
             )

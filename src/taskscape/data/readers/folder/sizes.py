@@ -6,7 +6,7 @@ from taskscape.data.readers.aspect import Size, check_aspect, fits
 from taskscape.data.readers.base import RawSample
 from taskscape.data.readers.images import likely_size_of, pages_of, size_of
 from taskscape.data.readers.samples import read_samples, stored_size
-from taskscape.serialization import show_size
+from taskscape.serialization import agreeing, show_size
 
 
 def check_sizes(samples: Sequence[RawSample], size: Size | None) -> list[str]:
@@ -32,15 +32,15 @@ def check_sizes(samples: Sequence[RawSample], size: Size | None) -> list[str]:
     notes = []
     if paged:
         notes.append(
-            f"{len(paged)} of {len(samples)} image files hold several images, such as {paged[0].name}, and the first "
-            "of each is used: save the others as files of their own if they count"
+            f"{len(paged)} of {len(samples)} image files {agreeing(len(paged), 'holds', 'hold')} several images, such "
+            f"as {paged[0].name}, and the first of each is used: save the others as files of their own if they count"
         )
     if not others or size is None:
         return notes
     name, native = others[0]
     return [
         *notes,
-        f"{len(others)} of {len(samples)} images have another aspect ratio than the store's {show_size(size)}, such as "
-        f"{name} with {show_size(native)}: they and their labels will be stretched; crop them first, or keep them in a "
-        "folder of their own",
+        f"{len(others)} of {len(samples)} images {agreeing(len(others), 'has', 'have')} another aspect ratio than the "
+        f"store's {show_size(size)}, such as {name} with {show_size(native)}: such images and their labels will be "
+        "stretched; crop them first, or keep them in a folder of their own",
     ]

@@ -10,7 +10,7 @@ from taskscape.data.readers.base import RawSample
 from taskscape.data.readers.files import normalized, read_text
 from taskscape.data.readers.images import SUFFIXES
 from taskscape.files.paths import with_home
-from taskscape.serialization import listed, nearest
+from taskscape.serialization import agreeing, listed, nearest
 
 Samples = Mapping[str, RawSample]
 """By name: the path in the folder of images without its ending."""
@@ -182,7 +182,8 @@ def _by_list(samples: Samples, path: Path) -> list[RawSample]:
     if not names and not lacking:
         raise ValueError(f"{path} lists no image: write a name a line")
     if lacking:
-        raise ValueError(f"{path} lists {len(lacking)} images that are not there, such as {lacking[0]}: correct it")
+        images = agreeing(len(lacking), "image that is", "images that are")
+        raise ValueError(f"{path} lists {len(lacking)} {images} not there, such as {lacking[0]}: correct it")
     return [samples[name] for name in names]
 
 
