@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import torch
 
+from taskscape import recipes
 from taskscape.data import Augmentation, DataSource, Streets
 from taskscape.data.sources import Part
 from taskscape.losses import Loss, SmoothL1
@@ -220,6 +221,13 @@ def test_unknown_settings_are_met_with_the_nearest() -> None:
             make()
     kept = PCGradConfig(mode="features")
     assert pickle.loads(pickle.dumps(kept)) == copy.deepcopy(kept) == kept
+
+
+def test_a_batch_of_one_is_refused_before_any_work() -> None:
+    experiment = recipes.joint()
+    assert replace(experiment, batch_size=2).batch_size == 2
+    with pytest.raises(ValueError, match="batch_size is 1: batch normalization needs at least 2 images"):
+        replace(experiment, batch_size=1)
 
 
 def test_ranges_say_what_they_allow() -> None:

@@ -18,7 +18,7 @@ from taskscape.files import atomic_write, require_room, writing
 from taskscape.files.paths import check_inside
 from taskscape.modalities import Modality, Rgb
 from taskscape.modalities.base import Array, Mask
-from taskscape.serialization import keep_code, nearest
+from taskscape.serialization import agreeing, keep_code, nearest
 
 _DONE = "done{}.jsonl"
 """A line [index, name, vanished] for every complete sample, with what its fields lost when they were resized. Machines
@@ -221,7 +221,9 @@ class StoreWriter:
         for split, count in self.manifest.counts.items():
             written = self._written(split)
             if len(written) < count:
-                raise ValueError(f"{self.path}: {count - len(written)} images of {split!r} are missing: put them first")
+                missing = count - len(written)
+                images, are = agreeing(missing, "image", "images"), agreeing(missing, "is", "are")
+                raise ValueError(f"{self.path}: {missing} {images} of {split!r} {are} missing: put all first")
             names[split] = [written[index][0] for index in range(count)]
             if some := _summed(what for _, what in written.values()):
                 vanished[split] = some
