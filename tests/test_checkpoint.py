@@ -2,6 +2,7 @@
 
 import copy
 import random
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -91,6 +92,12 @@ def test_every_flip_in_weights_is_found(tmp_path: Path) -> None:
         path.write_bytes(damaged)
         with pytest.raises(ValueError, match=r"best\.safetensors is damaged"):
             checkpoint.load_weights(path, network())
+
+
+def test_weights_that_are_not_there_are_trained_by_a_command_that_can_be_copied(tmp_path: Path) -> None:
+    run = tmp_path / "my run"
+    with pytest.raises(FileNotFoundError, match=rf"with `taskscape train --resume '{re.escape(str(run))}'`"):
+        checkpoint.load_weights(run / "best.safetensors", network())
 
 
 def test_weights_of_other_programs_have_no_checksum(tmp_path: Path) -> None:

@@ -263,8 +263,29 @@ def test_a_run(here: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pyte
 
     capsys.readouterr()
     main(["evaluate", "runs/experiment-1", "--split", "train"])
-    assert "10 images, train" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "10 images, train" in said and said.endswith("result: runs/experiment-1/result-train.json\n")
     assert "has no split 'tests'" in fails(capsys, "evaluate", "runs/experiment-1", "--split", "tests")
+
+    # a folder of runs, and a name that is nearly right
+    for words in (
+        "train --resume {}",
+        "train my.py:experiment --resume {}",
+        "train my.py:experiment --from {}",
+        "evaluate {}",
+        "report {}",
+        "compare {} --out x.html",
+        "export {} --to torch",
+        "predict {} my.py",
+    ):
+        assert "such as runs/experiment-1" in fails(capsys, *words.format("runs").split()), words
+        near = fails(capsys, *words.format("runs/experimnt-1").split())
+        assert "did you mean runs/experiment-1 or runs/experiment-2?" in near or "--from" in words, words
+    both = ("compare", "runs/experiment-1", "runs/experiment-2", "--out", "x.html")
+    message = fails(capsys, *both, "--split", "test")
+    assert "no result-test.json and its data has no split 'test'; there is train, val" in message
+    message = fails(capsys, *both, "--split", "train")
+    assert "make it with `taskscape evaluate runs/experiment-2 --split train`" in message
 
     main(["report", "runs/experiment-1"])
     main(["compare", "runs/experiment-1", "runs/experiment-2", "--out", "page.html"])
@@ -272,7 +293,9 @@ def test_a_run(here: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pyte
 
     Image.new("RGB", (20, 30)).save(here / "good.png")
     (here / "bad.png").write_text("")
+    capsys.readouterr()
     main(["predict", "runs/experiment-1", "good.png", "--out", "predicted"])
+    assert capsys.readouterr().out.splitlines()[-1].endswith("files are in predicted")
     assert (here / "predicted" / "good.side-by-side.png").exists()
     message = fails(capsys, "predict", "runs/experiment-1", "good.png", "bad.png", "--out", "predicted")
     assert "1 of 2 images was left out" in message

@@ -84,8 +84,11 @@ def test_a_store_without_one_sure_pixel_is_said(
     run: Path, store: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     words = ["label", str(run), str(store), "--tasks", "semseg", "--device", "cpu", "--threshold"]
-    main([*words, "1", "--out", str(tmp_path / "none")])
-    assert "warning: nowhere is the model as sure as --threshold 1: choose a lower one" in capsys.readouterr().out
+    main([*words, "1", "--out", str(tmp_path / "no ne")])
+    warning = "warning: nowhere is the model as sure as --threshold 1: choose a lower one"
+    said = capsys.readouterr()
+    assert warning in said.err and "warning" not in said.out
+    assert f"taskscape data show '{tmp_path / 'no ne'}' makes" in said.out
     main([*words, "0.7", "--out", str(tmp_path / "some")])
     assert "warning" not in capsys.readouterr().out
 

@@ -96,6 +96,8 @@ def test_arguments_of_numpy_are_taken_and_names_may_stand_alone(shown: dict[str,
     assert numpy.metrics == plain.metrics
     predictor = taskscape.load(run, tasks="depth", batch=np.int32(1))
     assert list(predictor.model.tasks) == ["depth"] == list(runs.load(run).restricted("depth").tasks)
+    with pytest.raises(ValueError, match=r"has no task 'x'; there is semseg, depth, normals$"):
+        runs.load(run).restricted("x")
     with pytest.raises(ValueError, match="image is a ndarray: it must be a Tensor"):
         predictor.model.forward(np.zeros((1, 3, 32, 64), np.float32))
     prediction = predictor.predict(np.zeros((32, 64, 3), np.uint8))

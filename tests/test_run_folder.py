@@ -148,6 +148,26 @@ def test_a_run_is_called_as_its_recipe(recipe: str, name: str) -> None:
     assert short_name(recipe) == name
 
 
+def test_a_folder_that_is_no_run_names_those_that_may_be_meant(tmp_path: Path) -> None:
+    for name in ("runs/joint", "runs/split-2"):
+        (tmp_path / name).mkdir(parents=True)
+        RunFolder(tmp_path / name).experiment.touch()
+    runs = tmp_path / "runs"
+    RunFolder(runs / "joint").require()
+    assert RunFolder(runs).runs() == [runs / "joint", runs / "split-2"]
+    said = {
+        runs: f"{runs} is not a run, it holds some: name one, such as {runs / 'joint'}",
+        runs / "jont": f"{runs / 'jont'} is not a run: it has no experiment.yaml; did you mean {runs / 'joint'}?",
+        runs / "x": f"{runs / 'x'} is not a run: it has no experiment.yaml; "
+        f"there is {runs / 'joint'}, {runs / 'split-2'}",
+        runs / "joint/x": f"{runs / 'joint/x'} is not a run: it has no experiment.yaml; make one with taskscape train",
+    }
+    for path, message in said.items():
+        with pytest.raises(FileNotFoundError) as error:
+            RunFolder(path).require()
+        assert str(error.value) == message
+
+
 def test_commands_in_messages_can_be_copied() -> None:
     folder = RunFolder(Path("my runs/joint"))
     assert shlex.split(folder.resume_command) == ["taskscape", "train", "--resume", "my runs/joint"]

@@ -4,12 +4,16 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
+from torch import nn
 
+from taskscape import machine
 from taskscape.data import Augmentation, Store, StoreWriter, Streets
 from taskscape.data.readers.miniscapes import write_miniscapes
 from taskscape.modalities import Depth
 from taskscape.models import DeeplabJointConfig
 from taskscape.runs import Experiment
+from taskscape.runs.sizes import check_memory
 from tiny import TinyConfig, tiny
 
 
@@ -70,3 +74,16 @@ def test_a_batch_or_crop_beyond_the_images_is_told(store: Path) -> None:
     assert not any("black" in text for text in told)
     with pytest.raises(ValueError, match=r"augmentation\.crop .* make the crop smaller"):
         replace(tiny(store), augmentation=Augmentation(crop=(1000, 1000))).for_data(train)
+
+
+def test_the_memory_is_known_as_far_as_the_system_tells(monkeypatch: pytest.MonkeyPatch) -> None:
+    known = machine.memory()
+    assert known is None or known.free is None or 0 < known.free < known.total
+    monkeypatch.setattr(machine.os, "sysconf", lambda name: {"SC_PHYS_PAGES": 5, "SC_PAGE_SIZE": 4096}[name])
+    monkeypatch.setattr(machine.Path, "read_text", lambda path: "")  # as where there is no /proc/meminfo
+    assert machine.memory() == machine.Memory(20480, None) and machine.free_memory(torch.device("cpu")) is None
+    with pytest.raises(ValueError, match="this machine has 0 GB"):
+        check_memory(nn.Linear(8192, 1), DeeplabJointConfig())
+    monkeypatch.delattr(machine.os, "sysconf")  # as on Windows
+    assert machine.memory() is None
+    check_memory(nn.Linear(8192, 1), DeeplabJointConfig())

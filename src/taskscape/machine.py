@@ -71,18 +71,21 @@ class Memory(NamedTuple):
     """Of a machine, in bytes."""
 
     total: int
-    free: int
-    """What processes may still take, caches of files included."""
+    free: int | None
+    """What processes may still take, caches of files included; None where the system does not say it."""
 
 
 def memory() -> Memory | None:
-    """Return the memory of this machine; None where the system does not say it in /proc/meminfo."""
+    """Return the memory of this machine; None where the system does not tell."""
     try:
-        rows = dict(row.split(":", 1) for row in Path("/proc/meminfo").read_text().splitlines())
-        total, free = (int(rows[name].split()[0]) * 1024 for name in ("MemTotal", "MemAvailable"))
-    except (OSError, KeyError, ValueError):
+        total = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, ValueError, OSError):  # Windows has no such function
         return None
-    return Memory(total, free)
+    try:  # Linux alone has this file
+        rows = dict(row.split(":", 1) for row in Path("/proc/meminfo").read_text().splitlines())
+        return Memory(total, int(rows["MemAvailable"].split()[0]) * 1024)
+    except (OSError, KeyError, ValueError):
+        return Memory(total, None)
 
 
 def free_memory(device: torch.device) -> float | None:
@@ -90,7 +93,7 @@ def free_memory(device: torch.device) -> float | None:
     if device.type == "cuda":
         return float(torch.cuda.mem_get_info(device)[0])
     known = memory()
-    return None if known is None else float(known.free)
+    return None if known is None or known.free is None else float(known.free)
 
 
 def processor() -> str:

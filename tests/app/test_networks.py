@@ -1,6 +1,7 @@
 """Networks are exported once, kept by what they are, and called as their runs."""
 
 import os
+import re
 import shutil
 from pathlib import Path
 
@@ -93,6 +94,13 @@ def test_runs_are_looked_at_before_the_first_is_exported(exported: list[Path], t
     with pytest.raises(FileNotFoundError, match=r"unfinished has no best\.safetensors: train it"):
         prepare([MODEL, unfinished], lambda text: None)
     assert not exported
+
+
+def test_a_run_without_weights_is_trained_by_a_command_that_can_be_copied(exported: list[Path], tmp_path: Path) -> None:
+    run = copy(tmp_path / "my run")
+    (run / "model.safetensors").unlink()
+    with pytest.raises(FileNotFoundError, match=rf"`taskscape train --resume '{re.escape(str(run))}'`"):
+        prepare([run], lambda text: None)
 
 
 def test_what_fails_leaves_nothing(exported: list[Path], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -50,7 +50,13 @@ def test_a_wrong_kernel_is_off(monkeypatch: pytest.MonkeyPatch, capsys: pytest.C
     with pytest.raises(SystemExit):
         main(["doctor", "--device", "cpu"])
     shown = capsys.readouterr().out
-    assert "1 of 2 layers" in shown and shown.rstrip().endswith("something is off")
+    assert "1 of 2 layers" in shown
+    assert shown.rstrip().endswith("something is off; training avoids it, so there is nothing to do")
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 4096)
+    with pytest.raises(SystemExit):
+        main(["doctor", "--device", "cpu"])
+    shown = capsys.readouterr().out
+    assert shown.rstrip().endswith("something is off; training avoids some of it, the rest needs its remedy")
 
 
 def test_wrong_float32_is_off(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
@@ -87,6 +93,9 @@ def test_more_threads_than_cores_are_off(monkeypatch: pytest.MonkeyPatch, capsys
     monkeypatch.setattr(torch, "get_num_threads", lambda: 4096)
     code, lines = doctor(capsys)
     assert code == 1 and "OMP_NUM_THREADS=" in lines["threads"]["remedy"]
+    with pytest.raises(SystemExit):
+        main(["doctor", "--device", "cpu"])
+    assert capsys.readouterr().out.rstrip().endswith("something is off")
 
 
 def test_titles_are_short() -> None:

@@ -57,7 +57,9 @@ def test_an_interruption_says_how_to_go_on(tiny_run: Path, tmp_path: Path, monke
 def test_a_camera(tiny_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     fake = clips.write(tmp_path / "clip.mp4", range(0, 8000, 40), frames=[clips.blocks(n % 40) for n in range(200)])
     main([str(tiny_run), "--camera", str(fake), "--out", str(tmp_path / "out"), "--videos", "depth"])
-    assert "camera-" in capsys.readouterr().out
+    said = capsys.readouterr()
+    rate, files = said.out.splitlines()
+    assert "frames in" in rate and "camera-" in files and "Ctrl-C ends the recording" in said.err
     assert len(clips.times(next((tmp_path / "out").glob("camera-*.depth.mp4")))) > 0
 
 

@@ -105,7 +105,7 @@ def _key(run: RunFolder) -> str:
     digest.update((BUILT / "manifest.json").read_bytes())  # the page may ask for what an earlier one did not
     for file in (run.weights, run.experiment, run.result()):
         if not file.is_file():
-            remedy = f"train it to the end of its first epoch with `taskscape train --resume {run.path}`"
+            remedy = f"train it to the end of its first epoch with `{run.resume_command}`"
             raise FileNotFoundError(f"{run.path} has no {file.name}: {remedy}")
         digest.update(file.read_bytes())
     return digest.hexdigest()[:24]

@@ -32,6 +32,8 @@ class Line:
     state: Literal["fine", "note", "off"] = "fine"
     """A note tells what may matter; what is off needs the remedy."""
     remedy: str = ""
+    avoided: bool = False
+    """Whether training applies the remedy by itself."""
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -43,7 +45,7 @@ def doctor(*, json: bool = False, device: str = "auto") -> None:
 
     Looks at versions, processor, GPUs, threads, memory and the cache folder, and compares layers and functions that
     networks are made of in bf16 with float32, and in float32 with float64. The exit code is 0 where all is fine and 1
-    where something is off.
+    where something is off; the last line says whether training avoids it.
 
     Args:
         json: Print JSON instead of a table.
@@ -74,7 +76,15 @@ def _print_table(lines: Sequence[Line], fine: bool) -> None:
         table.add_row(line.name, Text("" if line.state == "fine" else line.state, styles[line.state]), Text(text))
     console = Console(highlight=False)
     console.print(table)
-    console.print("\nall is fine" if fine else "\nsomething is off")
+    console.print("\nall is fine" if fine else f"\n{_what_is_off(lines)}")
+
+
+def _what_is_off(lines: Sequence[Line]) -> str:
+    """Return the last line of the table where something is off: whether there is anything to do."""
+    avoided = [line.avoided for line in lines if line.state == "off"]
+    if all(avoided):
+        return "something is off; training avoids it, so there is nothing to do"
+    return "something is off" + ("; training avoids some of it, the rest needs its remedy" if any(avoided) else "")
 
 
 def _versions() -> list[Line]:
@@ -130,6 +140,8 @@ def _memory() -> Line:
     known = memory()
     if known is None:
         return Line("memory", "not known on this system")
+    if known.free is None:
+        return Line("memory", f"{known.total / GIB:.1f} GiB, how much is available is not known on this system")
     value = f"{known.free / GIB:.1f} of {known.total / GIB:.1f} GiB available"
     if known.free < GIB:
         return Line("memory", value, "off", "end other programs, or train with a smaller --batch-size")
@@ -186,6 +198,7 @@ def _operators(place: "torch.device", precision: "Precision") -> list[Line]:
             if remedy is None and precision == "bf16":
                 done = "train with --precision fp32; "
             done += "another version of torch may be right"
-            lines.append(Line(f"{precision}: {short(operator.title)}", wrong, "off", done))
+            lines.append(Line(f"{precision}: {short(operator.title)}", wrong, "off", done, remedy is not None))
     right = f"{len(operators) - len(lines)} of {len(operators)} layers and functions are right"
-    return [Line(f"{precision} on {place}", right, "off" if lines else "fine"), *lines]
+    avoided = bool(lines) and all(line.avoided for line in lines)
+    return [Line(f"{precision} on {place}", right, "off" if lines else "fine", avoided=avoided), *lines]

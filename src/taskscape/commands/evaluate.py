@@ -50,6 +50,7 @@ def evaluate(
     with quick_imports():
         from taskscape import runs
     from taskscape.report import print_metrics, without_tta
+    from taskscape.run_folder import RunFolder
 
     with if_interrupted(f"{run} is as it was; start the same command again"):
         result = runs.evaluate(
@@ -63,3 +64,4 @@ def evaluate(
             device=device,
         )
     print_metrics(result, plain=without_tta(run, result))
+    print(f"result: {RunFolder(run).result(result.split, result.tta)}")

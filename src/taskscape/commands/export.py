@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import tyro
 
 from taskscape.commands.call import call
-from taskscape.commands.shared import Run, if_interrupted, require_run, require_store
+from taskscape.commands.shared import if_interrupted, require_run, require_store
 from taskscape.imports import quick_imports
 
 if TYPE_CHECKING:
     from taskscape.export.exported import Exported
 
 Format = Literal["onnx", "openvino", "torch", "web"]
+Model = Annotated[Path, tyro.conf.arg(metavar="RUN", help="Folder of a run, or the name of a model.")]
 Tasks = Annotated[tuple[str, ...], tyro.conf.arg(metavar="TASK ...")]
 
 
@@ -22,7 +23,7 @@ def main(arguments: Sequence[str]) -> None:
 
 
 def export(
-    run: Run,
+    run: Model,
     /,
     *,
     to: Format,
@@ -99,7 +100,7 @@ def _print(done: "Exported") -> None:
     if done.reduced is not None:
         print(f"  {done.reduced.words}")
     if done.measured is not None:
-        print(f"  on {done.measured.images} images of the validation data, before and after:")
+        print(f"  on {done.measured.images} images of the validation data, with PyTorch and with this file:")
         for name in leading(done.measured.network, done.measured.specs):
             spec = done.measured.specs[name]
             before, after = (spec.show(values[name]) for values in (done.measured.network, done.measured.file))
@@ -107,5 +108,5 @@ def _print(done: "Exported") -> None:
     for sentence in () if done.reduced is None else done.reduced.sentences:
         print(f"  {sentence}")
     network, file = done.seconds
-    print(f"  an image in {1000 * file:.1f} ms, {1000 * network:.1f} ms before")
-    print(f"{done.path.with_name('model-card.md')} tells others what it is")
+    print(f"  an image takes {1000 * file:.1f} ms with this file, {1000 * network:.1f} ms with PyTorch")
+    print(f"{done.path.with_name('model-card.md')} describes the model")

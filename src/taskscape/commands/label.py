@@ -1,5 +1,6 @@
 """``taskscape label``."""
 
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
@@ -7,7 +8,7 @@ from typing import Annotated
 import tyro
 
 from taskscape.commands.call import call
-from taskscape.commands.shared import Device, TtaAs, chosen_tta, if_interrupted
+from taskscape.commands.shared import Device, TtaAs, chosen_tta, if_interrupted, show_command
 from taskscape.imports import quick_imports
 
 Model = Annotated[str, tyro.conf.arg(metavar="MODEL", help="A run, the name of a model, or an ONNX file.")]
@@ -81,11 +82,12 @@ def label(
             tta=chosen_tta(tta, tta_as),
             outputs=outputs,
             device=device,
-            report=reporter(progress, "images labelled"),
+            report=reporter(progress, "images labeled"),
         )
     for field, about in manifest.source["predicted"].items():
         shares = ", ".join(f"{100 * share:.1f} % of {split}" for split, share in about["share with a label"].items())
         print(f"{field}: {shares} has a label, predicted by {about['model']}")
         if not any(about["share with a label"].values()) and about["threshold"] is not None:
-            print(f"warning: nowhere is the model as sure as --threshold {about['threshold']:g}: choose a lower one")
-    print(f"{where} holds them; taskscape data show {where} makes a contact sheet")
+            text = f"nowhere is the model as sure as --threshold {about['threshold']:g}: choose a lower one"
+            print(f"warning: {text}", file=sys.stderr)
+    print(f"{where} holds them; {show_command(where)} makes a contact sheet")

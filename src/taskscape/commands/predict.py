@@ -198,7 +198,7 @@ def _predict_images(
     ):
         report = reporter(progress, "images")
         files = predict_files(run, images, out, **loading, outputs=outputs, progress=report, note=notes.append)
-    print(f"{len(files)} files are in {out}", *notes, sep="\n")
+    print(*notes, f"{len(files)} files are in {out}", sep="\n")
 
 
 def _chosen(named: Sequence[Path], live: bool) -> tuple[Path, Sequence[Path]]:
@@ -221,8 +221,8 @@ def _chosen(named: Sequence[Path], live: bool) -> tuple[Path, Sequence[Path]]:
         if not rest and not live:
             raise ValueError(f"there is no image to predict: name some after {first}")
         return first, rest
-    if first.is_dir() and (runs := sorted(first.glob("*/experiment.yaml"))):
-        raise ValueError(f"{first} is not a run, it holds some: name one, such as {runs[0].parent}")
+    if RunFolder(first).runs():
+        require_run(first)  # names one of them
     if rest and (first / "about.json").is_file():
         raise ValueError(f"{first} is an exported model, which its example.py runs: name the run that it was made from")
     if rest and not first.exists() and not first.suffix:

@@ -13,7 +13,7 @@ from taskscape.commands.described import described, reader
 from taskscape.commands.layout import filled, usage
 from taskscape.commands.parts import On, portion_of, share
 from taskscape.commands.recipes import print_list
-from taskscape.commands.shared import if_interrupted, printed_warnings
+from taskscape.commands.shared import if_interrupted, printed_warnings, show_command
 from taskscape.serialization import load_name, nearest
 
 if TYPE_CHECKING:
@@ -132,6 +132,6 @@ def function_of(kind: Any, words: Sequence[str] = ()) -> Callable[..., None]:
             for doubt in quick({split: Store.open(out, split) for split in manifest.counts}, manifest.labels):
                 warnings.warn(doubt, stacklevel=1)
         counts = ", ".join(f"{count} {split}" for split, count in manifest.counts.items())
-        print(f"{out} holds {counts}; taskscape data show {out} makes a contact sheet of them")
+        print(f"{out} holds {counts}; {show_command(out)} makes a contact sheet of them")
 
     return prepare

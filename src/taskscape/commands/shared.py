@@ -1,5 +1,6 @@
 """What several commands share."""
 
+import shlex
 import signal
 import sys
 import warnings
@@ -68,6 +69,11 @@ def require_store(flag: str, folder: Path | None) -> None:
             place.require_store(folder)
     except (FileNotFoundError, ValueError) as error:
         raise type(error)(f"--{flag}: {error}") from None
+
+
+def show_command(store: Path) -> str:
+    """Return the command that shows a store, for messages."""
+    return shlex.join(["taskscape", "data", "show", str(store)])
 
 
 @contextmanager

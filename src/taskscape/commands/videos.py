@@ -45,7 +45,7 @@ def predict_videos(
             except ValueError as error:
                 unreadable.append(str(error))
                 continue
-        print(f"{path.name}: {', '.join(file.name for file in files)} are in {out}", *notes, sep="\n")
+        print(*notes, f"{path.name}: {', '.join(file.name for file in files)} are in {out}", sep="\n")
     if unreadable:
         raise ValueError("\n".join(unreadable))
 
@@ -61,11 +61,18 @@ def record_camera(run: Path, camera: str, out: Path, loading: Mapping[str, Any],
     notes: list[str] = []
     settings = VideoSettings(**making)
     predictor = load(run, **loading)
-    print("Ctrl-C ends the recording", file=sys.stderr)
     with printed_warnings(), progress_bar() as progress:
         report = reporter(progress, "frames")
-        files = record(predictor, camera, out, settings, progress=report, note=notes.append)
-    print(f"{', '.join(file.name for file in files)} are in {out}", *notes, sep="\n")
+        files = record(
+            predictor,
+            camera,
+            out,
+            settings,
+            opened=lambda: print("Ctrl-C ends the recording", file=sys.stderr),
+            progress=report,
+            note=notes.append,
+        )
+    print(*notes, f"{', '.join(file.name for file in files)} are in {out}", sep="\n")
 
 
 def watch_folder(

@@ -37,7 +37,8 @@ def write_comparison(
     ``last_epochs`` the metrics are the means of each run's last epochs (``Experiment.average_last``), not those of its
     best. ``delta_m`` are the metrics that Δm is the mean of, ``task/metric`` or a list of
     ``taskscape.metrics.delta_m.LISTS``, by default those that count by their specs. Raises ``ValueError`` for fewer
-    than two runs, and for one that lacks something, with the command that makes it.
+    than two runs, and for one that lacks something, with the command that makes it; ``FileNotFoundError`` for a folder
+    that is no run.
     """
     folders = list({Path(run).resolve(): Path(run) for run in runs}.values())
     if len(folders) < 2:

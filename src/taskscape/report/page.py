@@ -56,7 +56,8 @@ def write_report(run: str | Path, split: str = "val", tta: bool | str = False) -
     """Write ``RUN/report/index.html`` and return its path; for another split than val, ``index-SPLIT.html``.
 
     With ``tta`` it is about the result of test-time augmentation, and the name of the page ends in ``-tta``. The page
-    is a self-contained HTML file. Raises ``ValueError`` that names what the run lacks and how to make it.
+    is a self-contained HTML file. Raises ``FileNotFoundError`` where the folder is no run, ``ValueError`` that names
+    what it lacks and how to make it.
     """
     run = Path(run)
     loaded = Run.load(run, split, tta)

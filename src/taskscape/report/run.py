@@ -13,6 +13,7 @@ from taskscape.report.steps import Curve, read_steps
 from taskscape.run_folder.names import RunFolder
 from taskscape.run_folder.result import Result
 from taskscape.run_folder.samples import MOST_BYTES, Samples, read_samples
+from taskscape.serialization import nearest
 from taskscape.serialization.plain import read_json, read_yaml
 
 _MOST_SAMPLES = 16
@@ -71,16 +72,16 @@ class Run:
     def load(cls, path: Path, split: str = "val", tta: bool | str = False) -> "Run":
         """Read a run with its result on a split.
 
-        Raises ``ValueError`` that names what is missing and the command that makes it.
+        Raises ``ValueError`` or ``FileNotFoundError`` that names what is missing and what makes it.
         """
         folder = RunFolder(path)
-        if not folder.experiment.is_file():
-            raise ValueError(
-                f"{path} is not a run: it has no {folder.experiment.name}; make a run with `taskscape train RECIPE`"
-            )
+        folder.require()
         result = folder.result(split, tta)
         if not result.is_file():
-            raise ValueError(f"{path} has no {result.name} yet; make it with `{folder.evaluate_command(split, tta)}`")
+            remedy = f"yet; make it with `{folder.evaluate_command(split, tta)}`"
+            if (splits := _splits(folder)) and split not in splits:
+                remedy = f"and its data has no split {split!r}{nearest(split, splits)}"
+            raise ValueError(f"{path} has no {result.name} {remedy}")
         settings = read_yaml(folder.experiment)
         if not isinstance(settings, dict):
             raise ValueError(f"{folder.experiment} is damaged: it must be a mapping of settings")
@@ -117,6 +118,14 @@ class Run:
         """Return more bytes than sample images of this result take, with label, mask and prediction of every task."""
         height, width = self.result.size
         return min(_MOST_SAMPLES * height * width * (8 + 64 * len(self.result.tasks)) + (1 << 20), MOST_BYTES)
+
+
+def _splits(folder: RunFolder) -> list[str]:
+    """Return the splits of the data that a run was trained with; none where they are not known."""
+    try:
+        return [str(split) for split in read_json(folder.data)]
+    except (OSError, ValueError, TypeError):
+        return []
 
 
 def read_curves(folder: RunFolder) -> dict[str, Curve]:

@@ -77,7 +77,7 @@ def single_task_runs(run: Run) -> dict[str, Run]:
             continue
         try:
             other = Run.load(path, run.result.split, run.result.tta)
-        except ValueError:  # damaged, or of another version: its own report says so
+        except (ValueError, FileNotFoundError):  # damaged, of another version, or no run: its own report says so
             continue
         task = single_task(other)
         if task is not None and same_protocol(run, other):

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from taskscape.run_folder.events import epochs
+from taskscape.serialization import nearest
 
 
 @dataclass(frozen=True)
@@ -26,10 +27,19 @@ class RunFolder:
 
     def require(self) -> None:
         """Raise ``FileNotFoundError`` with the remedy where the folder holds no run."""
-        if not self.experiment.is_file():
-            raise FileNotFoundError(
-                f"{self.path} is not a run: it has no {self.experiment.name}; make one with taskscape train"
-            )
+        if self.experiment.is_file():
+            return
+        if inside := self.runs():
+            raise FileNotFoundError(f"{self.path} is not a run, it holds some: name one, such as {inside[0]}")
+        beside = {run.name: str(run) for run in RunFolder(self.path.parent).runs()}
+        remedy = nearest(self.path.name, beside, beside) if beside else ""
+        raise FileNotFoundError(
+            f"{self.path} is not a run: it has no {self.experiment.name}{remedy or '; make one with taskscape train'}"
+        )
+
+    def runs(self) -> list[Path]:
+        """Return the folders right in this one that hold a run, by name; none where there is no such folder."""
+        return sorted(path.parent for path in self.path.glob(f"*/{self.experiment.name}"))
 
     @property
     def experiment(self) -> Path:

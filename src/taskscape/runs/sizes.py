@@ -1,12 +1,12 @@
 """Settings that are too large for the machine or for the data: refused or told before any long work."""
 
-import os
 from collections.abc import Iterator
 from dataclasses import fields
 
 from torch import nn
 
 from taskscape.data import Augmentation, Store
+from taskscape.machine import memory
 from taskscape.models import NetworkConfig
 from taskscape.serialization import show_size
 
@@ -20,10 +20,11 @@ def check_memory(network: nn.Module, config: NetworkConfig) -> None:
     The message names the settings that are above their defaults.
     """
     needed = 2 * sum(parameter.nbytes for parameter in network.parameters())
-    if needed > (memory := _memory()):
+    known = memory()
+    if known is not None and needed > known.total:
         raise ValueError(
             f"{too_large(config)}: its {sum(p.numel() for p in network.parameters()):,} parameters with their "
-            f"gradients take {needed / 1e9:,.0f} GB, and this machine has {memory / 1e9:,.0f} GB"
+            f"gradients take {needed / 1e9:,.0f} GB, and this machine has {known.total / 1e9:,.0f} GB"
         )
 
 
@@ -51,11 +52,3 @@ def beyond(store: Store, batch_size: int, augmentation: Augmentation) -> Iterato
         if outside > _MOST_OUTSIDE:
             raise ValueError(f"{text}; make the crop smaller")
         yield text
-
-
-def _memory() -> float:
-    """Return the memory of this machine in bytes; infinite where the system does not tell."""
-    try:
-        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    except (AttributeError, ValueError, OSError):  # Windows has no such function
-        return float("inf")

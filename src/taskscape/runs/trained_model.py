@@ -46,8 +46,7 @@ class TrainedModel(NamedTuple):
         tasks = [tasks] if isinstance(tasks, str) else tasks
         for name in tasks:
             if name not in self.tasks:
-                known = ", ".join(self.tasks)
-                raise ValueError(f"the network has no task {name!r}{nearest(name, self.tasks)}; it has {known}")
+                raise ValueError(f"the network has no task {name!r}{nearest(name, self.tasks)}")
         wanted = tuple(name for name in self.tasks if name in tasks)
         self.network.drop_decoders(set(self.tasks).difference(wanted))
         return self._replace(only=wanted)

@@ -68,6 +68,8 @@ def located(path: Path) -> Path:
     """Return the file of weights that ``path`` is or, as the folder of a run, holds. Raises ``FileNotFoundError``."""
     file = RunFolder(path).weights if path.is_dir() else path
     if not file.is_file():
+        if RunFolder(path).runs():
+            RunFolder(path).require()  # names one of them
         what = f"no trained run, it has no {file.name}" if path.is_dir() else "not there"
         raise FileNotFoundError(f"{path} is {what}: give a file of weights, or the folder of a run")
     return file

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from taskscape.distributed import world_size
 from taskscape.files import atomic_write
 from taskscape.files.archives import check_archive
+from taskscape.run_folder import RunFolder
 from taskscape.state_dicts import read_safetensors, save_safetensors
 
 if TYPE_CHECKING:
@@ -204,7 +205,7 @@ def load_weights(path: Path, network: nn.Module) -> None:
     if not path.is_file():
         raise FileNotFoundError(
             f"there are no weights {path}: train the run to the end of its first "
-            f"epoch with `taskscape train --resume {path.parent}`, or restore them from a copy"
+            f"epoch with `{RunFolder(path.parent).resume_command}`, or restore them from a copy"
         )
     load_into(network, read_safetensors(path, own=True), path)
 

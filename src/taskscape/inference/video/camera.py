@@ -54,6 +54,7 @@ def record(
     settings: VideoSettings | None = None,
     *,
     name: str | None = None,
+    opened: Callable[[], None] = lambda: None,
     progress: ProgressCallback | None = None,
     note: Callable[[str], None] = lambda sentence: None,
 ) -> list[Path]:
@@ -61,7 +62,8 @@ def record(
 
     ``camera`` is its number, its name, or the address of a stream, such as ``rtsp://…``. Frames that come while the
     network computes are left out; the others have the times at which they were taken. Videos are as those of
-    ``predict_video``; ``name`` is by default ``camera`` with date and time.
+    ``predict_video``; ``name`` is by default ``camera`` with date and time. ``opened`` is called when
+    the camera is open.
 
     Raises ``ValueError`` where the camera cannot be opened, ``OSError`` that names a file.
     """
@@ -72,6 +74,7 @@ def record(
     interrupts = Interrupts()
     with interrupts.handled():
         video = Video(source.address, settings.height, source.format, dict(source.options))
+        opened()
         frames = newest(video.frames(), lambda: interrupts.signal is not None)
         predictor = fitted(predictor, [frame.rgb for frame in islice(frames, WARM_UP)])
         folder = out / f"{name}.parts"
