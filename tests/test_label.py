@@ -115,7 +115,7 @@ def test_pixels_of_some_classes_have_no_label_of_other_tasks(run: Path, store: P
     assert torch.equal(gathered(tmp_path / "new", "depth")[1], ids != 0) and (ids == 0).any()
     value, valid = gathered(tmp_path / "new", "semseg")
     assert (value[valid] == 0).any() and manifest.source["predicted"]["depth"]["without"] == ["background"]
-    with pytest.raises(ValueError, match="predicts no class 'backgrounds'; did you mean background"):
+    with pytest.raises(ValueError, match="predicts no class 'backgrounds', so leave it out; did you mean background"):
         label(run, store, tmp_path / "other", **words | {"without": ("backgrounds",)})  # type: ignore[arg-type]
 
 
