@@ -1,5 +1,6 @@
 """``precision: auto``: what is fastest is taken, kept, recorded in the run, and changes nothing else."""
 
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +17,8 @@ from taskscape.commands.train import start
 from taskscape.distributed import launch
 from taskscape.run_folder import RunFolder
 from taskscape.runs import Experiment
-from taskscape.runs.fastest import candidates, settled
+from taskscape.runs import fastest as fastest_module
+from taskscape.runs.fastest import candidates, settled, way_of
 from taskscape.training.ways import Way, fastest, measure
 from tiny import tiny
 
@@ -67,6 +69,15 @@ def test_the_fastest_is_taken_and_kept(store: Path, monkeypatch: pytest.MonkeyPa
     )
     settled(experiment, other, CPU)
     assert calls == [4, 4], "another batch is another question"
+
+
+def test_other_work_does_not_decide(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def trial(_: Experiment, way: Way, __: Batch) -> Callable[[], object]:
+        return lambda: time.sleep(0.05) if way == BF16 else sum(range(200_000))
+
+    monkeypatch.setattr(fastest_module, "_trial", trial)
+    experiment, batch = met(replace(tiny(store), precision="auto", channels_last=False))
+    assert way_of(settled(experiment, batch, CPU)) == BF16, "it waited for others, and computed least"
 
 
 def test_a_settled_experiment_is_left_alone(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,5 +1,6 @@
 """``precision: auto``: how an experiment computes, chosen by a few steps on this machine."""
 
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
@@ -24,6 +25,8 @@ def settled(
 
     Times are kept by machine, network, tasks and size; ``report`` is called with what was found. A network that is to
     be compiled stays so where that was measured to help. With several processes each must call it; the first decides.
+
+    On a CPU the time is the processor's, of this thread: with other work beside it, a single long wait would decide.
     """
     if experiment.precision != "auto":
         return experiment
@@ -37,8 +40,9 @@ def settled(
         times = shared[0]
     if not times:
         seconds = None if world_size() > 1 else 20.0
-        times = measure({way: _trial(experiment, way, batch) for way in ways}, device, seconds=seconds)
-        kept.add({name: {str(way): time for way, time in times.items()}})
+        clock = time.thread_time if device.type == "cpu" else None
+        times = measure({way: _trial(experiment, way, batch) for way in ways}, device, seconds=seconds, clock=clock)
+        kept.add({name: {str(way): seconds for way, seconds in times.items()}})
     way = fastest(times)
     if world_size() > 1:
         chosen = [way]
@@ -74,7 +78,7 @@ def described(experiment: Experiment, batch: Batch) -> str:
 
 def in_words(times: Mapping[Way, float]) -> str:
     """Return the times in a line, the shortest first."""
-    return ", ".join(f"{way} {time:.3g} s" for way, time in sorted(times.items(), key=lambda item: item[1]))
+    return ", ".join(f"{way} {seconds:.3g} s" for way, seconds in sorted(times.items(), key=lambda item: item[1]))
 
 
 def trial_step(experiment: Experiment, way: Way, batch: Batch) -> TrainingStep:

@@ -34,18 +34,23 @@ UNCOMPILED = (PLAIN, Way("fp32", channels_last=True), Way("bf16", channels_last=
 
 
 def measure(
-    steps: Mapping[Way, Callable[[], object]], device: torch.device, *, seconds: float | None = 20.0
+    steps: Mapping[Way, Callable[[], object]],
+    device: torch.device,
+    *,
+    seconds: float | None = 20.0,
+    clock: Callable[[], float] | None = None,
 ) -> dict[Way, float]:
     """Return how long a step takes in each way, in seconds: the median over rounds in which all take turns.
 
     The first round does not count, nor on a GPU those before steps are captured; rounds end after ``seconds``, but one
-    counts at least. With None there are three rounds, as processes that wait for each other need.
+    counts at least. With None there are three rounds, as processes that wait for each other need. ``clock`` is that of
+    ``evaluation.seconds_of``.
     """
     names = {str(way): way for way in steps}
     calls = {str(way): step for way, step in steps.items()}
     rounds = 3 if seconds is None else 10
     warm_up = 1 if device.type == "cpu" else 1 + WARM_UP
-    found = seconds_of(calls, device, rounds=rounds, warm_up=warm_up, at_most=seconds)
+    found = seconds_of(calls, device, rounds=rounds, warm_up=warm_up, at_most=seconds, clock=clock)
     return {names[name]: time for name, time in found.items()}
 
 
