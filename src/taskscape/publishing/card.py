@@ -10,7 +10,7 @@ from typing import Any
 from taskscape.publishing import sections
 from taskscape.report.glossary import cost_conditions, cost_text, cost_title, leading
 from taskscape.run_folder import Calibration, Result, RunFolder
-from taskscape.serialization import show_size, unstructure
+from taskscape.serialization import agreeing, show_size, unstructure
 from taskscape.serialization.plain import read_yaml
 
 
@@ -146,7 +146,8 @@ def _costs(result: Result, folder: RunFolder, settings: Any, made: Made) -> Iter
         agreement = ", ".join(f"{title} {value}" for title, value in made.agreement.items())
         yield (
             "Weights of convolutions are stored in float16, all others in float32. What that changes: its predictions, "
-            f"with those of the weights before as the truth, have {agreement} on {made.images} images."
+            f"with those of the weights before as the truth, have {agreement} on "
+            f"{made.images} {agreeing(made.images, 'image', 'images')}."
         )
 
 

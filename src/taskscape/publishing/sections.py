@@ -7,7 +7,7 @@ from taskscape.metrics.spec import MetricSpec
 from taskscape.publishing.ingredients import ingredients, sources
 from taskscape.report.glossary import arrow, shown
 from taskscape.run_folder import Calibration, Result, RunFolder
-from taskscape.serialization import show_size
+from taskscape.serialization import agreeing, show_size
 
 _WORST = 6
 """How many classes are named that a network finds hardest."""
@@ -46,7 +46,7 @@ def metrics(results: Sequence[Result]) -> Iterator[str]:
     blind = results[0].baselines.get("by position", {})
     columns = [(title(result), result.metrics) for result in results]
     yield metric_table(names, specs, [*columns, *[("blind to the image", blind)] * bool(blind)])
-    yield "; ".join(f"{title(result)}: {result.images} images of {show_size(result.size)}" for result in results) + (
+    yield "; ".join(f"{title(result)}: {_images(result.images)} of {show_size(result.size)}" for result in results) + (
         ". A number after `height` is the height that images were scaled to for the network."
         if any("-height" in result.split for result in results)
         else "."
@@ -70,7 +70,7 @@ def calibrated(known: Calibration, spreads: Mapping[str, float], where: str = ""
     """Say what confidence was calibrated on, ``where`` that is written, and by how much."""
     numbers = ", ".join(f"`{task}` {spread:.2f}" for task, spread in spreads.items())
     return (
-        f"That is calibrated on {known.images:,} images of {known.split}{where}: scores of classes are divided, "
+        f"That is calibrated on {_images(known.images)} of {known.split}{where}: scores of classes are divided, "
         f"predicted widths multiplied by a number, here {numbers}; above 1 the network itself was too sure, below 1 "
         "not sure enough. It is right for images like those; on images of another kind a network is often surer than "
         "it is right."
@@ -139,3 +139,7 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     used = [i for i in used if any(row[i] for row in rows)]
     lines = [[head[i] for i in used], ["---"] * len(used), *([row[i] for i in used] for row in rows)]
     return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+
+
+def _images(count: int) -> str:
+    return f"{count:,} {agreeing(count, 'image', 'images')}"

@@ -33,6 +33,7 @@ from taskscape.report.spread import error_boxes
 from taskscape.report.words import heading, task_word, task_words
 from taskscape.report.yardsticks import Yardstick, yardsticks
 from taskscape.run_folder import Result
+from taskscape.serialization import agreeing
 from taskscape.views import Color, view
 
 AREA = "var(--area)"
@@ -73,7 +74,7 @@ def _page(run: Run) -> str:
     known = yardsticks(run)
     overview = _unfinished(run) + (gallery.hero(samples, tasks) if samples else "")
     overview += _headlines(result, known) + _settings(run)
-    evaluated = f"evaluated on {result.images} images ({result.split})"
+    evaluated = f"evaluated on {result.images} {agreeing(result.images, 'image', 'images')} ({result.split})"
     lead = f"{task_words(result.tasks)} from one image, {evaluated}{result.tta_words}."
     return page(
         run.name + (f" (unfinished: {run.unfinished})" if run.unfinished else ""),

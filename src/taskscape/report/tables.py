@@ -6,6 +6,7 @@ from rich.table import Table
 
 from taskscape.report.glossary import arrow, by_task, cost_conditions, cost_text, cost_title, shown
 from taskscape.run_folder.result import Result
+from taskscape.serialization import agreeing
 
 
 def metrics_table(result: Result, plain: Result | None = None) -> Table:
@@ -14,7 +15,7 @@ def metrics_table(result: Result, plain: Result | None = None) -> Table:
     ``plain`` is the result without test-time augmentation, for a column of its own. A run that reports the mean of its
     last epochs has one for that.
     """
-    title = f"{result.images} images, {result.split}"
+    title = f"{result.images} {agreeing(result.images, 'image', 'images')}, {result.split}"
     if result.progress is not None and not result.progress.finished:
         title += f"; unfinished: {result.progress.epochs} of {result.progress.planned} epochs were trained"
     table = Table(box=box.SIMPLE_HEAD, title=title, title_justify="left")
