@@ -111,7 +111,7 @@ def test_adaptive_bins_trail_in_depth() -> None:
 
 def test_steps_gain_over_originals_by_bf16_and_channels_last() -> None:
     timed = [of for of in tables.load("against_originals").values() if "seconds" in of]
-    assert len(timed) >= 4 and all(0.9 < of["to bf16"] < 1.1 and of["ratio"] > 1.9 for of in timed)
+    assert len(timed) >= 4 and all(0.9 < of["to bf16"] < 1.2 and of["ratio"] > 1.9 for of in timed)
 
 
 def test_what_performance_says_of_loading_and_of_depth_alone() -> None:

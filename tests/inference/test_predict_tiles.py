@@ -158,7 +158,7 @@ def test_it_is_said_how_a_large_image_was_computed(predictor: Predictor) -> None
     scaled = replace(predictor, height=50, evaluated=(50, 70))
     sizes = {"small": (60, 80), "large": (8000, 6000)}
     (sentence,) = about_sizes(scaled, sizes)
-    assert "large (8000x6000) is resized to 50x38" in sentence and "was evaluated; --tiles" in sentence
+    assert "large (8000x6000) is resized to 50x38" in sentence and "evaluated at this height; --tiles" in sentence
     (sentence,) = about_sizes(replace(scaled, tiles=Tiles((50, 70)), height=None), sizes)
     assert "2 large images, such as large (8000x6000), are computed in tiles of 50x70" in sentence
     assert not about_sizes(predictor, sizes) and not about_sizes(scaled, {"small": (60, 80)})
