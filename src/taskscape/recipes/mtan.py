@@ -150,6 +150,17 @@ def _balanced(data: str, experiment: Recipe) -> tuple[Recipe, Recipe]:
     )
 
 
+def _alone_in_table(task: str, words: str, published: str) -> Recipe:
+    """Return an experiment of one task, with which the table of balancing methods compares."""
+    return _recipe(
+        f"Balancing table: {words} alone, to which Δm refers",
+        lambda: _alone(replace(_balancing(FixedConfig()), network=SegnetStanConfig()), task),
+        published,
+        NAVON,
+        "The table does not say whether a single-task network has attention; this one has, as MTAN of one task.",
+    )
+
+
 def _in_table(method: str, weighting: WeightingConfig, published: str, remark: str = "") -> Recipe:
     """Return a row of the balancing table."""
     what = f"Balancing table: MTAN balanced by {method}"
@@ -216,22 +227,8 @@ resnet_mtan_nyuv2 = _recipe(
     "trains\nwithout.",
 )
 
-_ATTENTION = """\
-The table does not say whether a single-task network has attention; this one has, as MTAN of one task."""
-balancing_single_semseg = _recipe(
-    "Balancing table: segmentation alone, to which Δm refers",
-    lambda: _alone(replace(_balancing(FixedConfig()), network=SegnetStanConfig()), "semseg"),
-    "mIoU 74.01, accuracy 93.16",
-    NAVON,
-    _ATTENTION,
-)
-balancing_single_depth = _recipe(
-    "Balancing table: inverse depth alone, to which Δm refers",
-    lambda: _alone(replace(_balancing(FixedConfig()), network=SegnetStanConfig()), "depth"),
-    "abs err 0.0125, rel err 27.77",
-    NAVON,
-    _ATTENTION,
-)
+balancing_single_semseg = _alone_in_table("semseg", "segmentation", "mIoU 74.01, accuracy 93.16")
+balancing_single_depth = _alone_in_table("depth", "inverse depth", "abs err 0.0125, rel err 27.77")
 balancing_equal = _in_table(
     "equal weights", FixedConfig(), "mIoU 75.18, accuracy 93.49, abs err 0.0155, rel err 46.77, Δm 22.60"
 )
