@@ -51,7 +51,7 @@ def test_what_was_decided_is_one_line() -> None:
     speed = Speed(1, 2.5)
     text = in_words(fitted(recipes.demo(), speed, 270.0), speed, 270.0, 5.0)
     assert text == (
-        "this machine does 2.5 steps a second with 1 thread: 500 streets, about 9 epochs in 3.5 minutes; "
+        "this machine does 2.5 steps per second with 1 thread: 500 streets, about 9 epochs in 3.5 minutes; "
         "--minutes 20 gives more"
     )
 

@@ -1,6 +1,6 @@
-"""Networks that predict several dense things from one image, trained and compared under one protocol.
+"""Multi-task dense prediction: networks that predict several maps from one image, compared under one protocol.
 
-Everything a user needs is here, imported when it is used::
+The public names are available here and are imported on first use::
 
     import taskscape
 
@@ -48,7 +48,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    """Import a public name when it is first used: torch alone takes seconds."""
+    """Import a public name on first use, because importing torch alone takes seconds."""
     if name in _ROOMS:
         return import_module(f"taskscape.{name}")
     if name in _NAMES:

@@ -1,4 +1,4 @@
-"""``python -m taskscape``."""
+"""Entry point of ``python -m taskscape``."""
 
 from taskscape.cli import main
 

@@ -1,6 +1,6 @@
-"""What travels from the data to the losses and metrics: samples, targets with their masks, batches.
+"""Samples, targets with their masks, and batches: the types passed from the data to the losses and metrics.
 
-Everything here is a NamedTuple, so it passes collation, devices, compilation and export untouched.
+All of them are NamedTuples, so they survive collation, device transfers, compilation and export unchanged.
 """
 
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -8,20 +8,20 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-if TYPE_CHECKING:  # reports read modalities, which know these types, and do without torch
+if TYPE_CHECKING:  # reports import the modalities, which use these types, and must work without torch
     from torch import Tensor
 
 
 class Target(NamedTuple):
-    """The ground truth of one task and where it holds.
+    """The ground truth of one task, with a mask of its valid pixels.
 
-    A data set turns its sentinels (0, -1, 255, NaN) into ``valid`` once, at its edge; nothing behind it knows
-    sentinels. A label that an image does not have is an all-false mask. What ``value`` holds where ``valid`` is false
-    is arbitrary but finite.
+    A data set converts its sentinels (0, -1, 255, NaN) to ``valid`` once, when it is read; no later code handles
+    sentinels. If an image lacks a label, its mask is all false. Where ``valid`` is false, ``value`` is arbitrary but
+    finite.
     """
 
     value: "Tensor"
-    """As its modality says: (B, H, W) int64 class ids, (B, 1, H, W) float32 depth, (B, 3, H, W) float32 vectors, …"""
+    """Shape by modality: (B, H, W) int64 class ids, (B, 1, H, W) float32 depth, (B, 3, H, W) float32 vectors, …"""
     valid: "Tensor"
     """(B, H, W) bool."""
 
@@ -30,22 +30,21 @@ class Batch(NamedTuple):
     """Images and their targets on the device, ready for a network."""
 
     image: "Tensor"
-    """(B, 3, H, W) float32, RGB in 0..1. A network whose encoder wants another scale normalizes by itself."""
+    """(B, 3, H, W) float32, RGB in 0..1. Networks whose encoder needs a different scale normalize it themselves."""
     targets: dict[str, Target]
-    """One per task."""
+    """One target per task."""
     indices: "Tensor"
-    """(B,) int64, the samples' positions in their store."""
+    """(B,) int64, positions of the samples in their store."""
 
 
 class Sample(NamedTuple):
-    """One image and its labels in main memory, as a reader makes them and a packed store keeps them."""
+    """One image and its labels in main memory, as returned by a reader and stored in a packed store."""
 
     values: dict[str, npt.NDArray[Any]]
-    """Per field of the store, the image among them: (H, W) or (H, W, C), as the field's modality says."""
+    """One array per field of the store, including the image: (H, W) or (H, W, C), depending on the field's modality."""
     valid: dict[str, npt.NDArray[np.bool_]]
-    """Per field that may lack values, all but the image: (H, W)."""
+    """One mask per field that may lack values, which is every field but the image: (H, W)."""
     name: str
-    """The name under which the source knows this image, such as a file stem."""
+    """The name of this image in its source, such as a file stem."""
     before: dict[str, tuple[npt.NDArray[Any], npt.NDArray[np.bool_]]] | None = None
-    """Labels with their masks at the size that they had before they were resized, where it is measured what was lost:
-    (H', W')."""
+    """Labels and masks at their size before resizing, (H', W'). Set only if the loss from resizing is measured."""

@@ -1,4 +1,4 @@
-"""The command ``taskscape``: finds the command's file in ``commands/``, and turns errors into one message."""
+"""The command ``taskscape``: run a command from ``commands/`` and report an error as a single message."""
 
 import errno
 import importlib
@@ -20,10 +20,11 @@ from taskscape.serialization import nearest
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run a command, which may follow a ``--`` that keeps a launcher such as torchrun from reading its flags.
+    """Run a command.
 
-    Ends the process: 0 done, 1 training failed, 2 wrong input, 130 stopped by Ctrl-C, 143 by SIGTERM,
-    129 by SIGHUP.
+    A leading ``--`` is skipped; it keeps a launcher such as torchrun from parsing the command's flags.
+
+    Exit codes: 0 success, 1 training failed, 2 invalid input, 130 stopped by Ctrl-C, 143 by SIGTERM, 129 by SIGHUP.
     """
     if arguments is None:
         _open_closed_streams()
@@ -36,11 +37,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
         del arguments[0]
     try:
         with _terminations_raised():
-            # What the shell asks to complete may hold any flag, unfinished.
+            # The command line to complete may contain any flag, even an unfinished one.
             _run(arguments if arguments[:1] == ["completion"] else _threads_used(_verbosity_used(arguments)))
         sys.stdout.flush()
     except BrokenPipeError:
-        # The reader of the output has gone. The interpreter flushes once more at its end, which must not fail again.
+        # The reader of the pipe is gone. The interpreter flushes stdout again at exit, which must not fail as well.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
     except KeyboardInterrupt as interrupt:
@@ -55,20 +56,24 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _open_closed_streams() -> None:
-    """Let what the shell closed (``>&-``) lead nowhere: the next file that is opened would take its place."""
+    """Connect standard streams that the shell closed (``>&-``) to the null device.
+
+    Otherwise the next file to be opened would take the stream's descriptor.
+    """
     for number, (name, mode) in enumerate({"stdin": "r", "stdout": "w", "stderr": "w"}.items()):
         try:
             os.fstat(number)
         except OSError:
-            os.open(os.devnull, os.O_RDWR)  # takes the lowest number
+            os.open(os.devnull, os.O_RDWR)  # gets the lowest free descriptor
         if getattr(sys, name) is None:
             setattr(sys, name, os.fdopen(number, mode, encoding="utf-8", closefd=False))
 
 
 def _start_again_in_utf_8() -> None:
-    """Let Python read the names of files as UTF-8 in every locale, as what is written in files is read.
+    """Restart Python in UTF-8 mode if the locale uses another encoding for file names.
 
-    The terminal keeps its encoding. Nothing happens where names are UTF-8 already, as nearly everywhere.
+    File contents are always read as UTF-8. The terminal keeps its encoding. On nearly all systems file names are UTF-8
+    already, and nothing happens.
     """
     if sys.getfilesystemencoding().lower() != "utf-8" and os.name == "posix":
         terminal = os.environ.get("PYTHONIOENCODING") or f"{sys.stdout.encoding}:replace"
@@ -77,18 +82,18 @@ def _start_again_in_utf_8() -> None:
 
 
 def _replace_characters() -> None:
-    """Print what the terminal's encoding lacks as "?" instead of ending in an error."""
+    """Print characters missing from the terminal's encoding as "?" instead of failing."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
 
 
 def _verbosity_used(arguments: list[str]) -> list[str]:
-    """Follow ``--quiet`` and ``--verbose``, flags of every command, and return the other arguments."""
+    """Apply ``--quiet`` and ``--verbose``, flags of every command, and return the other arguments."""
     levels = {"--quiet": logging.WARNING, "--verbose": logging.DEBUG}
     given = [argument for argument in arguments if argument in levels]
     if len(set(given)) > 1:
-        raise ValueError("--quiet and --verbose exclude each other: leave one out")
+        raise ValueError("--quiet and --verbose exclude each other: use only one")
     from taskscape import logs
 
     logs.show_from(levels[given[0]] if given else logging.INFO)
@@ -96,7 +101,10 @@ def _verbosity_used(arguments: list[str]) -> list[str]:
 
 
 def _threads_used(arguments: list[str]) -> list[str]:
-    """Compute with ``--threads N``, a flag of every command, and return the other arguments. Raises ``ValueError``."""
+    """Apply ``--threads N``, a flag of every command, and return the other arguments.
+
+    Raises ``ValueError`` if the flag is repeated or its value is not a positive integer.
+    """
     places = [i for i, argument in enumerate(arguments) if argument.partition("=")[0] == "--threads"]
     if not places:
         return arguments
@@ -131,8 +139,8 @@ def _run(arguments: list[str]) -> None:
 
 @contextmanager
 def _terminations_raised() -> Iterator[None]:
-    """Let SIGTERM and SIGHUP end a command as Ctrl-C does: workers end, locks are given up and the user is told."""
-    if threading.current_thread() is not threading.main_thread():  # Python lets no other thread handle signals
+    """Treat SIGTERM and SIGHUP like Ctrl-C: stop the workers, release locks and print a message."""
+    if threading.current_thread() is not threading.main_thread():  # only the main thread can handle signals
         yield
         return
     before = {number: signal.signal(number, _terminate) for number in stopping_signals() if number != signal.SIGINT}
@@ -150,26 +158,26 @@ def _terminate(signum: int, frame: FrameType | None) -> None:
 def _print_help() -> None:
     from taskscape.commands.layout import filled, names
 
-    print("Networks that predict several dense things from one image.\n\nusage: taskscape COMMAND ...\n")
+    print("Train, compare and use networks that predict several maps from one image.\n\nusage: taskscape COMMAND ...\n")
     print("\n".join(names({f"  {name}": text for name, text in COMMANDS.items()})))
-    print("\ntaskscape COMMAND --help describes one.")
+    print("\nRun taskscape COMMAND --help for the help of a command.")
     print(
         filled(
-            "--version prints the version. With any command, --threads N is the number of CPU cores to use, --quiet "
-            "prints results and warnings only, --verbose details, and --debug shows where an error comes from."
+            "--version prints the version. Every command accepts --threads N (the number of CPU cores to use), --quiet "
+            "(print only results and warnings), --verbose (print details) and --debug (print the traceback of errors)."
         )
     )
 
 
 def _exit_code(error: Exception) -> int | None:
-    """Return the exit code of an error that the user can fix, None for a mistake of the program."""
+    """Return the exit code of an error that the user can fix, or None for a bug in the program."""
     if isinstance(error, ValueError | OSError):
         return 2
     return 1 if isinstance(error, TrainingError) or _is_of_memory(error) else None
 
 
 def _is_of_memory(error: Exception) -> bool:
-    """Return whether there was not enough memory: of Python, or as torch says it, without torch."""
+    """Return whether an error means out of memory, in Python or in torch, without importing torch."""
     if isinstance(error, MemoryError):
         return True
     said = ("out of memory", "can't allocate memory", "not enough memory")
@@ -193,21 +201,24 @@ def _escaped(error: Exception) -> str:
 
 
 def _in_words(error: Exception) -> str:
-    """Return the message of an error; the operating system's without its number, but with its file and what helps."""
+    """Return the message of an error.
+
+    An error of the operating system is shown without its number, but with its file and a remedy.
+    """
     from taskscape.files.paths import access_remedy
 
     if _is_of_memory(error):
         said = re.search(r"ried to allocate [\d.]+ \w+", str(error))
         return (
-            f"there is not enough memory{f' (t{said[0]})' if said else ''}: take smaller images or batches; train has "
-            "--batch-size and --recompute-activations for this, predict --height and --tiles"
+            f"there is not enough memory{f' (t{said[0]})' if said else ''}: use smaller images or batches; for this "
+            "train has --batch-size and --recompute-activations, and predict has --height and --tiles"
         )
     if isinstance(error, UnicodeEncodeError) and "surrogates" in error.reason:
         name = error.object[max(error.start - 20, 0) : error.end + 20].encode("ascii", "backslashreplace").decode()
         return f"the name of a file or folder is not UTF-8, near {name!r}: rename it"
     if not isinstance(error, OSError) or error.strerror is None:
         return str(error)
-    if error.filename is None:  # raised by the package, which names the file in its sentence
+    if error.filename is None:  # raised by taskscape, whose messages name the file
         return error.strerror
     files = " and ".join(str(file) for file in (error.filename, error.filename2) if file is not None)
     remedy = f"; {access_remedy(Path(os.fsdecode(error.filename)))}" if error.errno == errno.EACCES else ""

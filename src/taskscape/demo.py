@@ -1,4 +1,4 @@
-"""The demo: streets, a small network, its evaluation and report, within the minutes that it is given."""
+"""The demo: render streets, train and evaluate a small network, and write a report within a given time."""
 
 import math
 import sys
@@ -22,41 +22,41 @@ from taskscape.training.loop import Trainer
 PRETRAINED = "tf_efficientnet_lite0"
 """The encoder of ``demo_pretrained``."""
 MOST_STREETS = 1600
-"""Where more would not help much."""
+"""Largest number of training streets; more would hardly improve the result."""
 FEWEST_STREETS = 20
 LOOKS_PER_STREET = 10
-"""How often each street is trained on. To render one takes about as long as to train on it once."""
+"""How often each street is trained on. Rendering a street takes about as long as training on it once."""
 MOST_EPOCHS = 60
-"""Where more time would not help much: a GPU is done in less than it is given."""
+"""Largest number of epochs; more would hardly improve the result, so a GPU finishes early."""
 IMAGES_PER_VALIDATION = 9600
-"""How many images are trained on between two validations, which take as long as a hundred or two of them."""
+"""Training images between two validations. A validation takes as long as training on 100 to 200 images."""
 MOST_VALIDATED, FEWEST_VALIDATED = 200, 20
-"""Streets to validate on: all but where there is very little time."""
+"""Bounds of the number of validation streets; it is below the upper one only if there is very little time."""
 IMAGES_PER_VALIDATED = 20
-"""On how many images there is time to train for each of them."""
+"""Training images that the available time must allow for each validation street."""
 END, END_PER_VALIDATED = 140, 1.5
-"""What report and evaluation take at the end, in images of training."""
+"""Duration of the final report and evaluation, in training images: a constant, and per validation street."""
 TRIAL_SECONDS = 2.0
 """How long each number of threads is tried."""
 WORTHWHILE = 1.15
-"""How much faster more threads must be: what they wait for each other costs others time."""
+"""Minimum speedup to use more threads. Threads that wait for each other take CPU time from other processes."""
 
 
 @dataclass(frozen=True)
 class Speed:
-    """How fast this machine trains, beside whatever else it does."""
+    """Training speed of this machine under its present load."""
 
     threads: int
-    """The number of threads with which it is fastest."""
+    """The fastest number of threads."""
     steps: float
-    """Steps a second."""
+    """Training steps per second."""
 
 
 def demo(run: Path, minutes: float, started: float | None = None) -> Result:
     """Train ``recipe()``, evaluate it and return the result, all within about ``minutes``.
 
-    They count from ``started``, by default now (``time.monotonic()``). The speed of a few steps sets the number of
-    streets and of threads; after the streets are made, training has the time that is left.
+    The time counts from ``started``, a value of ``time.monotonic()`` that defaults to now. The speed of a few steps
+    determines the numbers of streets and threads; training gets the time left after the streets are rendered.
     """
     started = time.monotonic() if started is None else started
     speed = measure(recipe())
@@ -72,9 +72,9 @@ def demo(run: Path, minutes: float, started: float | None = None) -> Result:
 
 
 def photograph(run: Path) -> Path:
-    """Predict the photograph that comes with taskscape with the network of a run, and return the picture of both.
+    """Run a run's network on the photograph that comes with taskscape, and return the path of the resulting picture.
 
-    The report shows it.
+    The picture shows the photograph and the predictions; the report includes it.
     """
     picture = RunFolder(run).photograph
     load(run).predict(PHOTOGRAPH).save(picture.parent)
@@ -82,12 +82,12 @@ def photograph(run: Path) -> Path:
 
 
 def recipe() -> Experiment:
-    """Return the recipe ``demo_pretrained`` where its weights are installed, else ``demo``."""
+    """Return the recipe ``demo_pretrained`` if its weights are installed, otherwise ``demo``."""
     return recipes.demo() if packaged_weights(PRETRAINED) is None else recipes.demo_pretrained()
 
 
 def measure(experiment: Experiment) -> Speed:
-    """Measure how fast this machine trains the experiment, and with how many threads it is fastest."""
+    """Measure how fast this machine trains the experiment, and find the fastest number of threads."""
     streets = experiment.data
     assert isinstance(streets, Streets)
     fabric = launch(experiment.device)
@@ -107,7 +107,7 @@ def measure(experiment: Experiment) -> Speed:
 
 
 def candidates(most: int) -> list[int]:
-    """Return the numbers of threads to try: powers of two, and all."""
+    """Return the numbers of threads to try: the powers of two up to ``most``, and ``most`` itself."""
     return sorted({2**power for power in range(most.bit_length()) if 2**power <= most} | {most})
 
 
@@ -118,7 +118,7 @@ def _steps_per_second(trainer: Trainer) -> float:
     seconds = time.perf_counter() - started
     if seconds > TRIAL_SECONDS:
         return 1 / seconds
-    steps, started = 0, time.perf_counter()  # what a first step alone costs does not count, unless all are so slow
+    steps, started = 0, time.perf_counter()  # leave out the one-time cost of the first step
     while (seconds := time.perf_counter() - started) < TRIAL_SECONDS:
         trainer.training_step(batches[steps % len(batches)], steps)
         steps += 1
@@ -126,15 +126,15 @@ def _steps_per_second(trainer: Trainer) -> float:
 
 
 def fitted(experiment: Experiment, speed: Speed, seconds: float) -> Experiment:
-    """Return the experiment with as many streets as can be made and trained on several times in these seconds.
+    """Return the experiment with as many streets as can be rendered and trained on several times within ``seconds``.
 
-    They are for everything that is still to be done, evaluation and report too.
+    The time covers everything still to be done, including evaluation and report.
     """
     rate = speed.steps * experiment.batch_size
     val = _within(10 * round(seconds * rate / IMAGES_PER_VALIDATED / 10), FEWEST_VALIDATED, MOST_VALIDATED)
     experiment = _with_streets(experiment, FEWEST_STREETS, val)
     count = (seconds - end(experiment, speed)) * rate / LOOKS_PER_STREET
-    tens = 100 if count >= 100 else 20  # round numbers, so that a second demo finds them made
+    tens = 100 if count >= 100 else 20  # with round numbers, a second demo can reuse the streets of the first
     count = _within(tens * round(count / tens), FEWEST_STREETS, MOST_STREETS)
     return replace(
         _with_streets(experiment, count, val),
@@ -149,13 +149,13 @@ def end(experiment: Experiment, speed: Speed) -> float:
 
 
 def in_words(experiment: Experiment, speed: Speed, seconds: float, minutes: float) -> str:
-    """Return what was decided, in one line; ``seconds`` are for all that is still to be done."""
+    """Return a one-line summary of the plan; ``seconds`` is the time left for everything still to be done."""
     streets = _streets(experiment)
     images_per_second = speed.steps * experiment.batch_size
     training = seconds - end(experiment, speed) - (streets.train + streets.val) / images_per_second
     epochs = min(max(training * images_per_second / streets.train, 1), MOST_EPOCHS)
     threads = f"{speed.threads} thread" + "s" * (speed.threads > 1)
-    text = f"this machine does {speed.steps:.1f} steps a second with {threads}: {streets.train} streets, "
+    text = f"this machine does {speed.steps:.1f} steps per second with {threads}: {streets.train} streets, "
     if training < 1:
         needed = minutes + (1 - training) / 60
         return f"{text}hardly any training, in about {needed:.1f} minutes; --minutes {10 * minutes:g} is better"

@@ -1,4 +1,4 @@
-"""Where to compute: what the names of devices stand for on this machine."""
+"""Device names, and the torch devices that they stand for on this machine."""
 
 import re
 from collections.abc import Iterable
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def check_device_name(name: "str | torch.device") -> None:
-    """Raise ``ValueError`` unless this names a device: ``auto``, ``cpu``, ``cuda``, ``cuda:1`` … or ``mps``."""
+    """Raise ``ValueError`` unless ``name`` is a device: ``auto``, ``cpu``, ``cuda``, ``cuda:1`` … or ``mps``."""
     if not re.fullmatch(r"auto|cpu|cuda(:\d+)?|mps(:0)?", str(name)):
         raise ValueError(
             f"device is {str(name)!r}: it must be auto, cpu, cuda, cuda:N with the number of a GPU, or mps"
@@ -19,9 +19,9 @@ def check_device_name(name: "str | torch.device") -> None:
 
 
 def find_device(name: "str | torch.device" = "auto") -> "torch.device":
-    """Return the device of this name; ``auto`` is an NVIDIA GPU where there is one, and else the CPU.
+    """Return the device with this name; ``auto`` is an NVIDIA GPU if there is one, otherwise the CPU.
 
-    Raises ``ValueError`` with the remedy where this machine or this build of torch has no such device.
+    Raises ``ValueError`` with the remedy if this machine or this build of torch has no such device.
     """
     import torch
 
@@ -40,22 +40,23 @@ def find_device(name: "str | torch.device" = "auto") -> "torch.device":
             raise ValueError(f"device is {name}, but there is no GPU number {number}; there is {known}")
     if name.startswith("mps") and not torch.backends.mps.is_available():
         raise ValueError(
-            "device is mps, but torch finds no GPU of Apple's; it needs macOS on Apple silicon, so use --device cpu"
+            "device is mps, but torch finds no Apple GPU; mps needs macOS on Apple silicon, so use --device cpu"
         )
     return torch.device(name)
 
 
 def with_float64(device: "torch.device") -> "torch.device":
-    """Return where numbers of 64 bits are summed: on the device, or on the CPU where it has none (MPS)."""
+    """Return the device for float64 sums: the device itself, or the CPU if it does not support float64 (MPS)."""
     import torch
 
     return torch.device("cpu") if device.type == "mps" else device
 
 
 def on_device(numbers: "npt.NDArray[Any] | torch.Tensor", device: "torch.device") -> "torch.Tensor":
-    """Return numbers of main memory on a device, without waiting for a GPU: it has them before it works with them.
+    """Copy an array from main memory to a device without waiting for the GPU.
 
-    Torch's ``.to`` waits until the GPU has done all that was queued before, unless the memory is pinned.
+    The copy is queued ahead of the work that uses it. Without pinned memory, torch's ``.to`` would wait until the GPU
+    has finished all work queued before.
     """
     import torch
 
@@ -64,10 +65,10 @@ def on_device(numbers: "npt.NDArray[Any] | torch.Tensor", device: "torch.device"
 
 
 def constant(numbers: Iterable[float], like: "torch.Tensor") -> "torch.Tensor":
-    """Return these numbers, (numbers,), on the device of ``like`` and in its format: the same tensor each time.
+    """Return the numbers as a tensor (N,) with the device and dtype of ``like``, the same tensor on every call.
 
-    It is kept for as long as the process lives, and must not be changed. A new tensor in every step would be a copy to
-    the GPU, which the step waits for, and which a CUDA graph cannot hold.
+    The tensor is cached for the lifetime of the process and must not be modified. A new tensor in every step would mean
+    a copy to the GPU, which the step waits for and a CUDA graph cannot capture.
     """
     return _constant(tuple(numbers), like.dtype, like.device)
 
@@ -76,5 +77,5 @@ def constant(numbers: Iterable[float], like: "torch.Tensor") -> "torch.Tensor":
 def _constant(numbers: tuple[float, ...], dtype: "torch.dtype", device: "torch.device") -> "torch.Tensor":
     import torch
 
-    with torch.inference_mode(False):  # else it could never stand beside a gradient
+    with torch.inference_mode(False):  # an inference tensor could not take part in computing gradients
         return torch.tensor(numbers, dtype=dtype, device=device)

@@ -1,6 +1,6 @@
-"""Several processes and machines: Fabric, launched by ``torchrun`` or SLURM, and the sums over all processes.
+"""Training with several processes and machines: Fabric, launched by ``torchrun`` or SLURM, and sums over all processes.
 
-Without a process group every function here is the one process it runs on.
+Without a process group, every function here acts as if its process were the only one.
 """
 
 import os
@@ -21,26 +21,26 @@ if TYPE_CHECKING:
     from lightning_fabric.strategies.ddp import DDPStrategy
 
     Processes: TypeAlias = "Fabric | OneProcess"
-    """What ``launch`` gives: this process among the others, and its device."""
+    """The result of ``launch``: this process's place among all processes, and its device."""
 
 
 class OneProcess:
-    """This process alone, as Fabric shows it. Importing Fabric takes a second, for it imports torch's compiler."""
+    """A stand-in for Fabric with a single process. Importing Fabric takes a second, as it imports torch's compiler."""
 
     is_global_zero = True
 
     def __init__(self, device: torch.device) -> None:
-        """Take the device, and let it be the one of tensors on a GPU that is not named."""
+        """Store the device and make it the current one, where tensors go if no GPU is named."""
         self.device = device if device.type == "cpu" else torch.device(device.type, device.index or 0)
         if device.type == "cuda":
             torch.cuda.set_device(self.device)
 
     def rank_zero_first(self) -> AbstractContextManager[None]:
-        """Run a block at once: there is no other process to wait for."""
+        """Run the block immediately, since there is no other process to wait for."""
         return nullcontext()
 
     def barrier(self) -> None:
-        """Wait for no other process."""
+        """Return immediately, since there is no other process to wait for."""
 
 
 def world_size() -> int:
@@ -54,7 +54,7 @@ def rank() -> int:
 
 
 def all_reduce_sum(x: Tensor) -> Tensor:
-    """Return the sum of ``x`` over all processes, without a gradient. Every process must call it."""
+    """Return the sum of ``x`` over all processes, without a gradient. Every process must call this function."""
     x = x.detach().clone()
     if world_size() > 1:
         dist.all_reduce(x)
@@ -62,16 +62,16 @@ def all_reduce_sum(x: Tensor) -> Tensor:
 
 
 def all_reduce_sum_local_gradient(x: Tensor) -> Tensor:
-    """Return the sum of ``x`` over all processes, with the gradient of this process's ``x`` alone.
+    """Return the sum of ``x`` over all processes, with a gradient only through this process's ``x``.
 
-    A loss that is not linear in its sums needs the global value for a right local gradient; the gradients of all
-    processes are summed afterwards, so each contributes its own part.
+    A loss that is not linear in its sums needs the global value for a correct local gradient. The gradients of all
+    processes are summed afterwards, so each process contributes only its own part.
     """
     return x if world_size() == 1 else x + (all_reduce_sum(x) - x.detach())
 
 
 def all_reduce_coalesced_(tensors: Sequence[Tensor]) -> None:
-    """Replace each tensor by its sum over all processes, in one message per data type."""
+    """Replace each tensor by its sum over all processes, with one all-reduce per dtype."""
     if world_size() == 1:
         return
     for dtype in dict.fromkeys(t.dtype for t in tensors):  # in the same order on every process
@@ -88,9 +88,9 @@ def _sum(_: Any, bucket: dist.GradBucket) -> torch.futures.Future[Tensor]:  # ty
 
 
 def _summing_ddp() -> "DDPStrategy":
-    """Return DDP that sums gradients over the processes instead of averaging them.
+    """Return a DDP strategy that sums gradients over the processes instead of averaging them.
 
-    A loss is this process's sum over the global count, so the sum of the gradients is that of the global batch.
+    Each process divides its sum of losses by the global count, so summing the gradients gives that of the global batch.
     """
     from lightning_fabric.strategies.ddp import DDPStrategy
 
@@ -105,14 +105,14 @@ def _summing_ddp() -> "DDPStrategy":
 
 @contextmanager
 def _without(package: str) -> Iterator[None]:
-    """Let a package seem not to be installed, unless it is imported already.
+    """Hide an installed package from imports, unless it is imported already.
 
-    Fabric imports torchmetrics, if it is there, to ask for its version: three seconds of processor time.
+    If torchmetrics is installed, Fabric imports it only to check its version, which takes three seconds of CPU time.
     """
     if package in sys.modules:
         yield
         return
-    sys.modules[package] = None  # type: ignore[assignment]  # Python's way to say that there is none
+    sys.modules[package] = None  # type: ignore[assignment]  # makes an import raise ModuleNotFoundError
     try:
         yield
     finally:
@@ -120,9 +120,9 @@ def _without(package: str) -> Iterator[None]:
 
 
 def launch(device: str = "auto") -> "Processes":
-    """Join the other processes, if ``torchrun`` or SLURM started any, and choose this one's device.
+    """Join the processes that ``torchrun`` or SLURM started, if any, and select this process's device.
 
-    Raises ``ValueError`` as ``find_device``, and where several processes are to share one GPU.
+    Raises ``ValueError`` under the same conditions as ``find_device``, and if several processes would share one GPU.
     """
     found = find_device(device)
     processes = launched_processes()
@@ -130,7 +130,9 @@ def launch(device: str = "auto") -> "Processes":
     if processes == 1:
         return OneProcess(found)
     if ":" in str(found) or found.type == "mps":
-        raise ValueError(f"device is {device} and there are {processes} processes: use --device cuda, a GPU for each")
+        raise ValueError(
+            f"device is {device} and there are {processes} processes: use --device cuda, with one GPU per process"
+        )
     with _without("torchmetrics"):
         from lightning_fabric import Fabric
 

@@ -1,4 +1,4 @@
-"""Errors that end a command with a message instead of a traceback, beside ``ValueError`` and ``OSError``."""
+"""Errors that, like ``ValueError`` and ``OSError``, end a command with a message instead of a traceback."""
 
 import signal
 import threading
@@ -7,9 +7,9 @@ from contextlib import contextmanager
 
 
 def stopping_signals() -> tuple[signal.Signals, ...]:
-    """Return the signals that ask to stop: Ctrl-C, a scheduler's SIGTERM, the SIGHUP of a terminal that is closed.
+    """Return the signals that ask a process to stop: SIGINT (Ctrl-C), SIGTERM (schedulers), SIGHUP (closed terminals).
 
-    Without SIGHUP where it is ignored, as under nohup, and where there is none.
+    SIGHUP is left out if it is ignored, as under nohup, or does not exist on this platform.
     """
     names = [name for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
     signals = [signal.Signals[name] for name in names]
@@ -18,12 +18,13 @@ def stopping_signals() -> tuple[signal.Signals, ...]:
 
 @contextmanager
 def signals_noted() -> Iterator[list[int]]:
-    """Note Ctrl-C and its like in a list instead of raising them where that would do harm."""
+    """Record stop signals such as Ctrl-C in a list, in code where raising an exception would do harm."""
     noted: list[int] = []
     if threading.current_thread() is not threading.main_thread():  # signals go to the main thread
         yield noted
         return
-    numbers = [number for number in stopping_signals() if signal.getsignal(number) is not None]  # none of C's own
+    # getsignal returns None for handlers installed from C, which must stay.
+    numbers = [number for number in stopping_signals() if signal.getsignal(number) is not None]
     before = {number: signal.signal(number, lambda number, frame: noted.append(number)) for number in numbers}
     try:
         yield noted
@@ -33,13 +34,13 @@ def signals_noted() -> Iterator[list[int]]:
 
 
 class TrainingError(RuntimeError):
-    """Training cannot go on. What was saved before is not touched."""
+    """Training cannot continue. Files saved before are left as they are."""
 
 
 class Interrupted(KeyboardInterrupt):
-    """The user or a scheduler stopped the run; its checkpoint is written."""
+    """The user or a scheduler stopped the run."""
 
     def __init__(self, message: str, signum: int = signal.SIGINT) -> None:
         super().__init__(message)
         self.signum = int(signum)
-        """SIGINT for Ctrl-C, SIGTERM or SIGHUP. A command then ends with 128 + its number, as in a shell."""
+        """The signal: SIGINT (Ctrl-C), SIGTERM or SIGHUP. The command exits with 128 + its number, as in a shell."""
