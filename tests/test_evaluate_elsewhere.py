@@ -78,12 +78,12 @@ def test_known_maps_hold_for_classes_of_these_names() -> None:
 @pytest.mark.parametrize(
     ("how", "message"),
     [
-        ("cityscapes-to-camvid", "leads from the classes 'cityscapes-19', and these are 'three'"),
+        ("cityscapes-to-camvid", "goes from the classes 'cityscapes-19', but these are 'three'"),
         ("cityscape-to-camvid", "'cityscape-to-camvid' is neither .*wall:building.*did you mean cityscapes-to-camvid"),
         ("walls:building", "no class 'walls' in 'three'.*wall"),
         ("wall:buildings", "no class 'buildings' in 'two'.*building"),
-        ("wall:building+wall:sky", "names 'wall' twice"),
-        ("sky:", "no class of 'three' .*say which become which"),
+        ("wall:building+wall:sky", "maps 'wall' twice"),
+        ("sky:", "no class of 'three' .*give pairs of names"),
     ],
 )
 def test_maps_that_are_none(how: str, message: str) -> None:
@@ -205,7 +205,7 @@ class Unmade(Packed):
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"classes": "nonsense"}, "'nonsense' is neither a pair of names, such as wall:building, nor a map"),
+        ({"classes": "nonsense"}, "'nonsense' is neither a pair of names, such as wall:building, nor a known map"),
         ({"classes": "walls:building"}, "there is no class 'walls'.*did you mean wall"),
         ({"split": "test"}, "has no split 'test'"),
         ({"height": 0}, "height is 0"),

@@ -439,7 +439,7 @@ def test_onnx_files_that_do_not_fit(onnx: Path, store: Path, tmp_path: Path, mon
     both = ("semseg:cityscapes-2", "depth")
     for outputs, message in (
         (("depth",), r"has 2 outputs \(scores, metres\), and --outputs names 1: say what each is"),
-        (("semseg:cityscapes-20", "depth"), "there is no 'semseg:cityscapes-20'; did you mean semseg:cityscapes-2"),
+        (("semseg:cityscapes-20", "depth"), "no modality 'semseg:cityscapes-20'; did you mean semseg:cityscapes-2"),
         (("semseg:cityscapes-19", "depth"), r"the output for semseg is \(1, 2, 32, 48\)|the output for semseg is"),
         (("depth", "depth"), "names one thing twice"),
     ):

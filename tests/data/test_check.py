@@ -202,7 +202,7 @@ BY_IMAGE: list[tuple[Change, list[str]]] = [
     ),
     (divided, ["train, depth: 6 of 6 images, such as train0, end at 1 m: if the depth of each was divided"]),
     (divided_and_resized, ["train, depth: 6 of 6 images, such as train0, end at 1 m", "val, depth: 4 of 4 images"]),
-    (one_class, ["train, semseg: every pixel with a label is wall", "val, semseg: every pixel with a label is wall"]),
+    (one_class, ["train, semseg: every labeled pixel is wall", "val, semseg: every labeled pixel is wall"]),
     (thin_poles, ["train, semseg: most of pole is one pixel wide in most images, such as train"]),
 ]
 """What is seen in an image or a split alone, and so before training."""

@@ -243,7 +243,7 @@ def test_other_sizes_are_refused_or_cut_and_resized(stores: Path, tmp_path: Path
 def test_relative_and_metric_depth_do_not_mix(stores: Path, tmp_path: Path) -> None:
     other = odd(tmp_path / "odd", SIZE, metric=False)
     with pytest.raises(
-        ValueError, match=r"odd: label 'depth': its depth is relative, and metric in other data.*leave one"
+        ValueError, match=r"odd: label 'depth': its depth is relative, but metric in other data.*leave one"
     ):
         Mixed((f"{stores / 'shapes'}", str(other))).preview()
 

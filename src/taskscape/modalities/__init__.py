@@ -1,4 +1,4 @@
-"""What a map of numbers means: one parameterized value per modality. Importing this does not import torch."""
+"""Modalities: what the numbers of a dense map mean. Importing this does not import torch."""
 
 from taskscape.modalities.albedo import Albedo
 from taskscape.modalities.base import Modality
@@ -11,7 +11,7 @@ from taskscape.modalities.semseg import Semseg
 from taskscape.serialization import offer
 
 MODALITIES: tuple[type[Modality], ...] = (Rgb, Semseg, Depth, Normals, Boundaries, Albedo)
-"""The modalities of the package, each with its name."""
+"""The modalities of the package."""
 
 offer(Modality, MODALITIES)
 

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 class Albedo(Modality):
     """The share of light that a surface reflects, (H, W, 3): linear red, green and blue in 0..1.
 
-    Stores keep 8 bits a channel, coded as in sRGB images (``encode_8bit``). There (0, 0, 0) is a pixel without a label,
-    so that a valid black becomes (1, 1, 1), which is 0.0003.
+    Stores keep 8 bits per channel, encoded as in sRGB images (``encode_8bit``). There, (0, 0, 0) marks a pixel without
+    a label, so valid black is stored as (1, 1, 1), which is 0.0003.
     """
 
     name: ClassVar[str] = "albedo"
@@ -49,7 +49,7 @@ class Albedo(Modality):
 
     @override
     def unpack(self, stored: "Tensor") -> Target:
-        """Return (B, 3, H, W) float32 linear reflectance, 0 where there is none."""
+        """Return (B, 3, H, W) float32 linear reflectance, 0 where there is no label."""
         linear = on_device(_LINEAR.astype(np.float32), stored.device)
         value = linear.take(stored.permute(0, 3, 1, 2).long())
         return Target(value, stored.amax(-1) > 0)
@@ -61,12 +61,12 @@ class Albedo(Modality):
 
     @override
     def histogram(self, values: Array) -> npt.NDArray[np.int64]:
-        """Return the pixels by the mean of their channels."""
+        """Count the pixels by the mean of their channels."""
         return np.histogram(values.mean(-1), len(self.bins), (0.0, 1.0))[0]
 
 
 def encode_8bit(linear: Array) -> npt.NDArray[np.uint8]:
-    """Return linear intensities in 0..1 as 8-bit sRGB values (IEC 61966-2-1); what is outside is clipped."""
+    """Return linear intensities in 0..1 as 8-bit sRGB values (IEC 61966-2-1); others are clipped."""
     x = np.clip(np.asarray(linear, np.float64), 0.0, 1.0)
     coded = np.where(x <= 0.0031308, 12.92 * x, 1.055 * x ** (1 / 2.4) - 0.055)
     return np.asarray(np.rint(255 * coded), np.uint8)
@@ -79,4 +79,4 @@ def decode_8bit(srgb: npt.NDArray[np.uint8]) -> npt.NDArray[np.float64]:
 
 _CODED = np.arange(256) / 255
 _LINEAR = np.where(_CODED <= 0.04045, _CODED / 12.92, ((_CODED + 0.055) / 1.055) ** 2.4)
-"""(256,) the linear intensity of every 8-bit sRGB value."""
+"""The linear intensity of every 8-bit sRGB value, (256,)."""

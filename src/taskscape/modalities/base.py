@@ -1,8 +1,8 @@
-"""What a map of numbers means, whoever holds it: data, task, prediction or report.
+"""The base class of modalities: what the numbers of a map mean in data, tasks, predictions and reports.
 
-A modality is a frozen dataclass of plain values. It stands in ``manifest.json`` and ``result.json`` as itself and
-comes back from there. It knows what is numeric and nothing else; ``taskscape.views`` knows how to show it.
-Importing a modality does not import torch, so that a report may read one.
+A modality is a frozen dataclass of plain values. It is written to ``manifest.json`` and ``result.json`` and read back
+from them. It covers only what is numeric; ``taskscape.views`` visualizes it. Importing a modality does not import
+torch, so reports can read one.
 """
 
 from abc import ABC, abstractmethod
@@ -23,41 +23,41 @@ Counts = npt.NDArray[np.int64]
 
 
 class Modality(ABC):
-    """One kind of dense map: a number or a few at every pixel. A frozen dataclass of plain values."""
+    """A kind of dense map with one or more numbers per pixel. Subclasses are frozen dataclasses of plain values."""
 
     name: ClassVar[str]
-    """The word for it in files, under the key ``type``."""
+    """The name in files, under the key ``type``."""
     title: ClassVar[str] = ""
-    """The word for it in a sentence, such as ``surface normals``; where it is empty, ``name``."""
+    """The name in a sentence, such as ``surface normals``; if empty, ``name``."""
     hub_task: ClassVar[str] = "other"
-    """What the Hugging Face hub calls a model that predicts it, such as ``depth-estimation``."""
+    """The Hugging Face hub's name for models that predict this modality, such as ``depth-estimation``."""
     dtype: ClassVar[str]
-    """Of the stored array."""
+    """Data type of the stored array."""
     shape: ClassVar[tuple[int, ...]] = ()
-    """What follows (N, H, W) in the stored array."""
+    """Dimensions after (N, H, W) in the stored array."""
     sentinel: ClassVar[int | None]
-    """The stored value of pixels without a label; None where every pixel has a value."""
+    """The stored value of pixels without a label; None if every pixel has a value."""
 
     def called(self, name: str) -> str:
-        """Return what a task or field of that name is called for people: ``title``, unless a user gave it its name."""
+        """Return the display name of the task or field ``name``: ``title``, unless a user chose the name."""
         return self.title if self.title and name == self.name else name
 
     @property
     @abstractmethod
     def unit(self) -> str:
-        """What one step of the *values* is: ``metre``, ``class id``, ``unit vector``, …"""
+        """The unit of the *values*: ``metre``, ``class id``, ``unit vector``, …"""
 
     # -- between samples and stores ------------------------------------------------------------------------------------
 
     @abstractmethod
     def check(self, values: Array) -> None:
-        """Raise ``ValueError`` with the remedy unless the valid pixels' values, (pixels,) + ``shape``, are possible."""
+        """Raise ``ValueError`` with the remedy unless the valid values, (pixels,) + ``shape``, are possible."""
 
     def pack(self, values: Array, valid: Mask) -> Array:
-        """Return the stored form, (H, W) + ``shape``, of one label.
+        """Return one label in its stored form, (H, W) + ``shape``.
 
-        Raises ``ValueError`` where shapes disagree, a valid pixel holds an impossible value, or pixels lack a value
-        that they must have.
+        Raises ``ValueError`` if the shapes disagree, a valid pixel has an impossible value, or pixels have no label
+        although every pixel needs one.
         """
         if values.shape != valid.shape + self.shape:
             expected = valid.shape + self.shape
@@ -74,9 +74,9 @@ class Modality(ABC):
         return stored
 
     def empty(self, size: tuple[int, ...]) -> Array:
-        """Return the stored form, (H, W) + ``shape``, of a label without a valid pixel.
+        """Return the stored form, (H, W) + ``shape``, of a label without valid pixels.
 
-        Raises ``ValueError`` where every pixel must have a value.
+        Raises ``ValueError`` if every pixel must have a value.
         """
         if self.sentinel is None:
             raise ValueError("every pixel needs a value: give this field with every sample, without a mask")
@@ -88,58 +88,59 @@ class Modality(ABC):
 
     @abstractmethod
     def unpack(self, stored: "Tensor") -> Target:
-        """Turn stored labels, (B, H, W) + ``shape``, into values and their mask: every pixel by itself.
+        """Convert stored labels, (B, H, W) + ``shape``, to values and their mask, each pixel independently.
 
-        An augmentation moves the pixels before.
+        Augmentations move the pixels beforehand.
         """
 
     def to_array(self, values: "Tensor") -> Array:
-        """Return values, shaped as ``Target.value``, in the form of samples: (B, H, W) + ``shape``, in main memory."""
+        """Convert values shaped as ``Target.value`` to a NumPy array laid out as samples, (B, H, W) + ``shape``."""
         pixels = values if values.ndim == 3 else values.movedim(1, -1)
         array: Array = pixels.reshape(*pixels.shape[:3], *self.shape).cpu().numpy()
         return array
 
     def as_label(self, values: Array) -> Array:
-        """Return a prediction, (H, W) + ``shape``, as what a store may keep as a label; the same unless overridden."""
+        """Convert a prediction, (H, W) + ``shape``, to a label for a store; unchanged unless overridden."""
         return values
 
     def beside(self, values: Array, label: Array, known: Mask) -> Array:
-        """Return a prediction, (H, W) + ``shape``, in the unit of a label that some pixels of the image have.
+        """Convert a prediction, (H, W) + ``shape``, to the unit of a partial label of the same image.
 
-        ``known`` says which, (H, W); the same unless overridden.
+        ``known``, (H, W), marks the pixels with a label. Unchanged unless overridden.
         """
         return values
 
     def conversion_to(self, other: "Modality", how: str = "") -> Callable[[Target], Target]:
-        """Return what turns a label of this modality into one of another, so that data of both are used together.
+        """Return a function that converts labels of this modality to another, so data of both can be combined.
 
-        ``how`` says which class becomes which, for a modality with classes (``class_maps.class_table``). Raises
-        ``ValueError`` where there is no such conversion; unless overridden, only an equal modality has one.
+        For modalities with classes, ``how`` says which class becomes which (``class_maps.class_table``). Raises
+        ``ValueError`` if there is no such conversion; unless overridden, there is one to an equal modality only.
         """
         if self != other:
             raise ValueError(f"it is {self}, and {other} in other data: leave one of them out")
         return _unchanged
 
     def lost_in(self, other: "Modality", how: str = "") -> tuple[str, ...]:
-        """Return the classes, or other things, without a place in the other modality. Raises as ``conversion_to``."""
+        """Return the classes without a counterpart in the other modality. Raises the errors of ``conversion_to``."""
         return ()
 
     # -- geometry ------------------------------------------------------------------------------------------------------
 
     def warp(self, value: "Tensor", motion: "Tensor", depth_ratio: "Tensor") -> "Tensor":
-        """Return what values become when camera space moves, p → ``motion`` @ p. Pixels have been moved already.
+        """Adapt values to a motion of camera space, p → ``motion`` @ p. The pixels have already been moved.
 
         ``value`` is (B, H, W) or (B, C, H, W); ``motion`` is (B, 3, 3); ``depth_ratio``, (B, 1, H, W) or
-        (B, 1, 1, 1), is what the motion divides each pixel's depth by. A horizontal flip is the motion diag(-1, 1, 1).
+        (B, 1, 1, 1), is the factor by which each pixel's depth is divided. A horizontal flip is the motion
+        diag(-1, 1, 1).
         """
         return value
 
     # -- image-blind baselines -----------------------------------------------------------------------------------------
 
     def accumulate(self, target: Target) -> "Tensor":
-        """Return what ``average`` needs of a batch, summed over its images: (n, H, W) float64, 0 without labels.
+        """Return the sums over a batch that ``average`` needs: (n, H, W) float64, 0 without labels.
 
-        Unless overridden, of values (B, C, H, W): their sums, and the number of labels.
+        Unless overridden, for values (B, C, H, W): the sum of each channel, and the number of labels.
         """
         import torch
 
@@ -147,7 +148,7 @@ class Modality(ABC):
         return torch.cat([target.value.masked_fill(~valid, 0), valid.to(target.value.dtype)], 1).double().sum(0)
 
     def average(self, sums: "Tensor") -> "Tensor":
-        """Return the typical value of each position from ``accumulate``'s sums: shaped as one ``Target.value``.
+        """Return the typical value at each position from the sums of ``accumulate``, shaped as one ``Target.value``.
 
         Unless overridden, the mean.
         """
@@ -157,75 +158,75 @@ class Modality(ABC):
 
     @property
     def bins(self) -> tuple[str, ...]:
-        """The names of the bins of ``histogram``; none for a modality without a histogram."""
+        """The names of the bins of ``histogram``; empty for a modality without a histogram."""
         return ()
 
     def histogram(self, values: Array) -> Counts:
-        """Return how many of the valid pixels' values, (pixels,) + ``shape``, fall into each bin.
+        """Count the values of valid pixels, (pixels,) + ``shape``, in each bin.
 
-        Counts of what fits in no bin may follow, for ``implausible`` to judge.
+        Counts of values outside all bins may follow, for use by ``implausible``.
         """
         return np.zeros(len(self.bins), np.int64)
 
     def median(self, values: Array) -> float | None:
-        """Return the median of one image's valid values, (pixels,) + ``shape``; None where that means nothing."""
+        """Return the median of one image's valid values, (pixels,) + ``shape``; None if it has no meaning."""
         return None
 
     def implausible(self, counts: Counts, median: float | None) -> list[str]:
-        """Return what is implausible about a split with labels, in sentences with the remedy.
+        """Return what is implausible about a split with labels, as sentences with the remedy.
 
         ``counts`` is the sum of the images' histograms, ``median`` the median of their medians.
         """
         return []
 
     def observe(self, values: Array, valid: Mask) -> dict[str, float]:
-        """Return numbers about one image's label, (H, W) + ``shape`` with a valid pixel, by what they measure.
+        """Return statistics of one image's label, (H, W) + ``shape`` with at least one valid pixel, by name.
 
-        ``judge`` gets them; a number that says nothing of this image is left out.
+        They are passed to ``judge``. Statistics without meaning for this image are left out.
         """
         return {}
 
     def relate(self, values: Array, valid: Mask, other: "Modality", known: tuple[Array, Mask]) -> dict[str, float]:
-        """Return numbers about one image's label together with another field's of the image, as ``observe`` does.
+        """Return joint statistics of one image's label and its label in another field, like those of ``observe``.
 
-        ``known`` are the values of the ``other`` modality and their mask.
+        ``known`` has the values of the ``other`` modality and their mask.
         """
         return {}
 
     def judge(self, observed: Mapping[str, Mapping[str, float]]) -> list[str]:
-        """Return what is implausible about images of a split, in sentences with numbers, an image and the remedy.
+        """Return what is implausible about a split's images, as sentences with numbers, an example and the remedy.
 
-        ``observed`` has every number of ``observe`` and ``relate`` by its name and then by the image's name.
+        ``observed`` has the statistics of ``observe`` and ``relate``, by their name and then by the image's name.
         """
         return []
 
     def remark(self, observed: Mapping[str, Mapping[str, float]]) -> list[str]:
-        """Return what is worth knowing about images of a split and no fault, in sentences; ``observed`` as above."""
+        """Return what is notable but not wrong about a split's images, as sentences; arguments as in ``judge``."""
         return []
 
     def vanished(self, before: tuple[Array, Mask], after: tuple[Array, Mask]) -> dict[str, tuple[int, int]]:
-        """Return what one label lost when it was resized: per thing its pixels before, and those that are lost.
+        """Return, for each class, the number of pixels before a label was resized and how many of them were lost.
 
-        ``before`` and ``after`` are (H', W') and (H, W) values, each with its mask. A pixel is lost where the nine
-        pixels around its place have nothing of its thing any more.
+        ``before`` and ``after`` are (H', W') and (H, W) values, each with its mask. A pixel is lost if none of the
+        nine pixels around its new position has its class.
         """
         return {}
 
     def judge_vanished(self, vanished: Mapping[str, tuple[int, int]]) -> list[str]:
-        """Return what is implausible about the sum of a split's ``vanished``, in sentences with the remedy."""
+        """Return what is implausible about the sum of ``vanished`` over a split, as sentences with the remedy."""
         return []
 
     def edges(self, values: Array, valid: Mask) -> Mask | None:
-        """Return where one image's label, (H, W) + ``shape``, has edges that the image should have too, (H, W).
+        """Return a mask, (H, W), of the edges in one image's label that the image should have too.
 
-        None for a modality without.
+        None for a modality without such edges.
         """
         return None
 
     def compare(self, counts: Mapping[str, Counts]) -> list[str]:
-        """Return what is implausible about the splits with labels together, in sentences with the remedy.
+        """Return what is implausible about the labeled splits as a whole, as sentences with the remedy.
 
-        ``counts`` is the sum of the images' histograms of each split.
+        ``counts`` has the sum of the images' histograms for each split.
         """
         return []
 

@@ -1,4 +1,4 @@
-"""Boundaries between things."""
+"""Boundaries between objects or classes."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
@@ -17,7 +17,7 @@ _NO_LABEL = 255
 
 @dataclass(frozen=True)
 class Boundaries(Modality):
-    """Where one thing ends and another begins, (H, W): 1 on a boundary, else 0. A prediction is a probability."""
+    """Boundaries between objects or classes, (H, W): 1 on a boundary, else 0. Predictions are probabilities."""
 
     name: ClassVar[str] = "boundaries"
     dtype: ClassVar[str] = "uint8"
@@ -35,7 +35,7 @@ class Boundaries(Modality):
 
     @override
     def as_label(self, values: Array) -> Array:
-        """Return 1 where a boundary is more probable than none."""
+        """Return 1 where a boundary is more probable than not."""
         return (values > 0.5).astype(np.uint8)
 
     @override

@@ -1,4 +1,4 @@
-"""Which class of one set becomes which of another: by a name of the map, or by the names of the classes."""
+"""Maps from one class set to another, by the name of a known map or by the names of the classes."""
 
 import re
 from collections.abc import Sequence
@@ -25,25 +25,25 @@ CLASS_MAPS: dict[str, tuple[ClassSet, ClassSet]] = {
     "cityscapes-to-2": (CITYSCAPES_19, CITYSCAPES_2),
     "nyuv2-40-to-13": (NYUV2_40, NYUV2_13),
 }
-"""The maps that have a name: from which classes to which."""
+"""The named maps, each with its source and target classes."""
 
 
 def class_table(source: ClassSet, target: ClassSet, classes: str = "") -> npt.NDArray[np.uint8]:
     """Return a (256,) look-up table from the ids of ``source`` to those of ``target``.
 
     Args:
-        source: The classes that there are.
-        target: The classes that they become.
-        classes: A name of ``CLASS_MAPS``, for classes of those names in any order, or some of them; or pairs of names,
-            ``wall:building+terrain:tree``, which come before classes of the same name; ``terrain:`` leaves a class out.
-            When empty, the known map between the two sets, or else classes of the same name. Names are the same
-            whatever their case, and with spaces, ``_`` or ``-``.
+        source: The classes to convert from.
+        target: The classes to convert to.
+        classes: One of two forms. A name in ``CLASS_MAPS`` applies to its source classes, or some of them, in any
+            order. Pairs of names, ``wall:building+terrain:tree``, take precedence over equal names; ``terrain:`` leaves
+            a class out. If empty, the known map between the two sets is used, or else classes of the same name. Names
+            are compared ignoring case and whether they have spaces, ``_`` or ``-``.
 
     Returns:
-        The table; a class that becomes none, and every other id, has ``IGNORE_INDEX``.
+        The table. Classes that are left out, and all other ids, map to ``IGNORE_INDEX``.
 
     Raises:
-        ValueError: The map is one between other sets, a name is none of a class, or no class becomes one.
+        ValueError: The map is for other class sets, there is no class of a given name, or no class is mapped.
     """
     if classes in CLASS_MAPS:
         known_source, known_target = known = CLASS_MAPS[classes]
@@ -53,7 +53,7 @@ def class_table(source: ClassSet, target: ClassSet, classes: str = "") -> npt.ND
         ):
             if not is_right:
                 raise ValueError(
-                    f"the map {classes!r} leads {role} the classes {of_map.name!r}, and these are {given.name!r}: give "
+                    f"the map {classes!r} goes {role} the classes {of_map.name!r}, but these are {given.name!r}: give "
                     "pairs of names, such as wall:building+terrain:tree"
                 )
         return _by_map(source, target, *known)
@@ -68,27 +68,27 @@ def class_table(source: ClassSet, target: ClassSet, classes: str = "") -> npt.ND
 
 
 def left_out(source: ClassSet, table: npt.NDArray[np.uint8]) -> tuple[str, ...]:
-    """Return the classes that become none."""
+    """Return the classes that the table leaves out."""
     return tuple(name for id_, name in enumerate(source.classes) if table[id_] == IGNORE_INDEX)
 
 
 def groups(table: npt.NDArray[np.uint8], source: ClassSet, target: ClassSet) -> list[list[int]]:
-    """Return, for each class of ``target``, the ids of ``source`` that become it."""
+    """Return, for each class of ``target``, the ids of ``source`` that map to it."""
     return [np.flatnonzero(table[: len(source)] == id_).tolist() for id_ in range(len(target))]
 
 
 def _pairs(text: str) -> dict[str, str]:
-    """Read ``wall:building+terrain:tree``. Raises ``ValueError``."""
+    """Parse ``wall:building+terrain:tree``. Raises ``ValueError``."""
     pairs: dict[str, str] = {}
     for part in filter(None, text.split("+")):
         old, colon, new = (piece.strip() for piece in part.partition(":"))
         if not colon or not old:
             raise ValueError(
-                f"classes {text!r}: {part!r} is neither a pair of names, such as wall:building, nor a map"
+                f"classes {text!r}: {part!r} is neither a pair of names, such as wall:building, nor a known map"
                 f"{nearest(part, CLASS_MAPS)}"
             )
         if old in pairs:
-            raise ValueError(f"classes {text!r} names {old!r} twice: give one class that it becomes")
+            raise ValueError(f"classes {text!r} maps {old!r} twice: give one class that it becomes")
         pairs[old] = new
     return pairs
 
@@ -96,7 +96,7 @@ def _pairs(text: str) -> dict[str, str]:
 def _by_map(
     source: ClassSet, target: ClassSet, known_source: ClassSet, known_target: ClassSet
 ) -> npt.NDArray[np.uint8]:
-    """Return the table of a known map for classes of its names."""
+    """Return the table of a known map for class sets with its class names."""
     known = label_map(known_source, known_target)
     table = np.full(256, IGNORE_INDEX, np.uint8)
     for id_, name in enumerate(source.classes):
@@ -116,17 +116,17 @@ def _by_name(source: ClassSet, target: ClassSet, pairs: dict[str, str]) -> npt.N
         table[_id(old, source)] = _id(new, target) if new else IGNORE_INDEX
     if (table == IGNORE_INDEX).all():
         raise ValueError(
-            f"no class of {source.name!r} ({', '.join(source.classes)}) has the name of one of {target.name!r} "
-            f"({', '.join(target.classes)}): say which become which, such as "
+            f"no class of {source.name!r} ({', '.join(source.classes)}) has the name of a class of {target.name!r} "
+            f"({', '.join(target.classes)}): give pairs of names, such as "
             f"{source.classes[0]}:{target.classes[0]}"
         )
     return table
 
 
 def _id(name: str, classes: ClassSet) -> int:
-    """Return the id of the class of a name, or of the only one whose name is the same but for case, ``_`` and ``-``.
+    """Return the id of the class with this name, or of the only class whose name differs in case, ``_`` or ``-`` only.
 
-    It is ``IGNORE_INDEX`` where there is none.
+    Returns ``IGNORE_INDEX`` if there is none.
     """
     if name in classes.classes:
         return classes.classes.index(name)
@@ -135,7 +135,7 @@ def _id(name: str, classes: ClassSet) -> int:
 
 
 def _holds(classes: ClassSet, others: ClassSet) -> bool:
-    """Return whether each of the ``others`` has the name of one of these classes."""
+    """Return whether these classes have the name of each of the ``others``."""
     return all(_id(name, classes) != IGNORE_INDEX for name in others.classes)
 
 

@@ -1,4 +1,4 @@
-"""Class sets: names, palettes and the maps between them. Ids are 0 … n-1; ``IGNORE_INDEX`` is no class."""
+"""Class sets: names, palettes and the maps between them. Ids are 0 … n-1; ``IGNORE_INDEX`` is not a class."""
 
 from dataclasses import dataclass
 
@@ -19,7 +19,7 @@ class ClassSet:
     """One RGB color (0..255) per class."""
 
     def __post_init__(self) -> None:
-        """Check that every class has a color and a name of its own."""
+        """Check that every class has a color and a unique, printable name."""
         if len(self.classes) != len(self.palette):
             raise ValueError(f"class set {self.name}: {len(self.classes)} names but {len(self.palette)} colors")
         if len(set(self.classes)) != len(self.classes):
@@ -28,7 +28,7 @@ class ClassSet:
             raise ValueError(f"class set {self.name}: the class name {odd[0]!r} has a control character")
 
     def __repr__(self) -> str:
-        """Return name, number and the first classes."""
+        """Return the name, the number of classes and the first three."""
         first = ", ".join(self.classes[:3]) + (", …" if len(self) > 3 else "")
         return f"ClassSet({self.name!r}, {len(self)} classes: {first})"
 
@@ -119,17 +119,17 @@ CITYSCAPES_19_TO_2 = (0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1)
 """The 2-class id of each of the 19 classes."""
 
 CITYSCAPES_19_TO_CAMVID_11 = (3, 4, 1, 1, 7, 2, 6, 6, 5, 5, 0, 9, 10, 8, 8, 8, 8, 10, 10)
-"""The CamVid id of each of the 19 classes: wall is building, terrain is tree, lights and signs are sign, vehicles are
-car, riders and cycles are bicyclist."""
+"""The CamVid id of each of the 19 classes: wall becomes building, terrain tree, lights and signs sign, vehicles car,
+riders and cycles bicyclist."""
 
 CITYSCAPES_RAW_IDS_OF_19 = (7, 8, 11, 12, 13, 17, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 31, 32, 33)
-"""The id of each of the 19 classes in ``*_labelIds.png``, whose ids are 0 … 33; all others are not evaluated."""
+"""The id of each of the 19 classes in ``*_labelIds.png``, whose ids are 0 … 33; the others are not evaluated."""
 
 CITYSCAPES_RAW_IDS_OF_7 = (
     (7, 8, 9, 10), (11, 12, 13, 14, 15, 16), (17, 18, 19, 20), (21, 22), (23,), (24, 25),
     (26, 27, 28, 29, 30, 31, 32, 33, 255),
 )  # fmt: skip
-"""The ids of each of the 7 groups in ``*_labelIds.png``; -1, the license plate, is 255 where it is drawn at all."""
+"""The ids of each of the 7 groups in ``*_labelIds.png``; -1, the license plate, is 255 if it is drawn at all."""
 
 
 def from_cityscapes_ids(target: ClassSet) -> npt.NDArray[np.uint8]:
@@ -176,11 +176,11 @@ NYUV2_OTHER_FURNITURE = (
     498, 499, 509, 510, 515, 521, 524, 540, 549, 551, 554, 556, 558, 576, 580, 608, 625, 703, 734, 770, 772, 797, 800,
     803, 804, 813, 814, 815, 820, 829, 835, 858, 863, 882, 892,
 )  # fmt: skip
-"""The raw ids that are "other furniture", the 39th class; all that are named nowhere are "other prop", the 40th."""
+"""The raw ids that are "other furniture", the 39th class; all ids not listed here are "other prop", the 40th."""
 
 
 def from_nyuv2_ids(target: ClassSet) -> npt.NDArray[np.uint8]:
-    """Return an (895,) look-up table from the ids of the labeled NYUv2, 0 = none, to those of ``target``.
+    """Return an (895,) look-up table from the ids of the labeled NYUv2 images, 0 = none, to those of ``target``.
 
     Raises ``ValueError`` unless ``target`` is one of the two NYUv2 class sets.
     """
@@ -198,13 +198,13 @@ _KNOWN = {
     (CITYSCAPES_19.classes, CAMVID_11.classes): CITYSCAPES_19_TO_CAMVID_11,
     (NYUV2_40.classes, NYUV2_13.classes): NYUV2_40_TO_13,
 }
-"""The id of each class of one set in another."""
+"""The target id of each source class, by the classes of both sets."""
 
 
 def label_map(source: ClassSet, target: ClassSet) -> npt.NDArray[np.uint8]:
     """Return a (256,) look-up table from the ids of ``source`` to those of ``target``.
 
-    Other ids become ``IGNORE_INDEX``. Raises ``ValueError`` where no map between the two is known.
+    Other ids become ``IGNORE_INDEX``. Raises ``ValueError`` if no map between the two is known.
     """
     table = np.full(256, IGNORE_INDEX, np.uint8)
     if source.classes == target.classes:
@@ -214,6 +214,6 @@ def label_map(source: ClassSet, target: ClassSet) -> npt.NDArray[np.uint8]:
     else:
         raise ValueError(
             f"labels of class set {source.name!r} cannot become {target.name!r}; "
-            f"leave the task's classes open to take those of the data, or prepare the data with {target.name!r}"
+            f"leave the task's classes unset to use those of the data, or prepare the data with {target.name!r}"
         )
     return table

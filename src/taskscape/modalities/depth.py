@@ -19,21 +19,21 @@ if TYPE_CHECKING:
 from taskscape.serialization import agreeing
 
 PLAUSIBLE = (0.3, 150.0)
-"""Metres between which the median of a split's depth lies, of a room or a street."""
+"""Plausible range of a split's median depth in metres, for rooms and streets."""
 PILE = 0.005
-"""Share of the pixels from which equal values at an end of the range are a pile."""
+"""Share of the pixels above which equal values at one end of the range count as a pile-up."""
 METRES_AT_DISPARITY_1 = 0.209313 * 2262.52 / 256
 """Depth in metres where MTAN's Cityscapes quantity q = (p - 1) / 65536 is 1: baseline · focal length in pixels / 256,
-of most of the images."""
+as in most of the images."""
 _FEW = 3
-"""Images from which they are compared with each other."""
+"""Minimum number of images for comparing them with each other."""
 _EDGES = np.array([0.0, *2.0 ** np.arange(-2, 9), np.inf])
-"""Of the histogram: octaves from 0.25 to 256, and what lies outside."""
+"""Bin edges of the histogram: octaves from 0.25 to 256, and one bin on either side."""
 
 
 @dataclass(frozen=True)
 class Depth(Modality):
-    """How far every pixel is away along the optical axis, (H, W)."""
+    """Depth of every pixel along the optical axis, (H, W)."""
 
     name: ClassVar[str] = "depth"
     hub_task: ClassVar[str] = "depth-estimation"
@@ -42,7 +42,7 @@ class Depth(Modality):
     sentinel: ClassVar[int | None] = 0
 
     metric: bool = True
-    """Whether the depth is in metres. Relative depth is proportional to metres within an image only, and in stores the
+    """Whether the depth is in metres. Relative depth is proportional to metres only within an image; in stores, the
     median of every image is 1."""
 
     @property
@@ -55,7 +55,7 @@ class Depth(Modality):
         if isinstance(other, Depth) and other.metric != self.metric:
             mine, theirs = ("metric", "relative") if self.metric else ("relative", "metric")
             raise ValueError(
-                f"its depth is {mine}, and {theirs} in other data, which cannot be learned together: leave one out"
+                f"its depth is {mine}, but {theirs} in other data, and the two cannot be combined: leave one out"
             )
         return super().conversion_to(other, how)
 
@@ -66,19 +66,19 @@ class Depth(Modality):
 
     @override
     def as_label(self, values: Array) -> Array:
-        """Return relative depth with its median at 1."""
+        """Return relative depth with a median of 1."""
         return values if self.metric else (values / np.median(values)).astype(np.float32)
 
     @override
     def beside(self, values: Array, label: Array, known: Mask) -> Array:
-        """Return relative depth with the median of the label where that is known."""
+        """Return relative depth that has the label's median at the labeled pixels."""
         if self.metric or not known.any():
             return values
         return np.asarray(values * (np.median(label[known]) / np.median(values[known])), np.float32)
 
     @override
     def unpack(self, stored: "Tensor") -> Target:
-        """Return (B, 1, H, W) float32 depth, 0 where there is none."""
+        """Return (B, 1, H, W) float32 depth, 0 where there is no label."""
         return Target(stored.unsqueeze(1), stored.bool())  # a comparison takes five times as long
 
     @override
@@ -87,7 +87,7 @@ class Depth(Modality):
 
     @override
     def accumulate(self, target: Target) -> "Tensor":
-        """Return the sum of the logarithms, and the number of pixels."""
+        """Return the sum of the logarithms and the number of labels."""
         import torch
 
         valid = target.valid.unsqueeze(1)
@@ -109,7 +109,7 @@ class Depth(Modality):
 
     @override
     def median(self, values: Array) -> float | None:
-        """Return the median of metric depth; that of relative depth is 1."""
+        """Return the median of metric depth; None for relative depth, whose median is 1."""
         return float(np.median(values)) if self.metric else None
 
     @override
@@ -157,18 +157,18 @@ class Depth(Modality):
 
     @override
     def edges(self, values: Array, valid: Mask) -> Mask:
-        """Return where the depth is no plane: inverse depth is linear in the image on every plane."""
+        """Return where the surface is not planar; on a plane, inverse depth is linear in image coordinates."""
         inverse = 1 / np.where(valid, values, 1)
         bent = np.zeros(valid.shape, np.bool_)
-        for x, known, found in ((inverse, valid, bent), (inverse.T, valid.T, bent.T)):  # down the columns, the rows
+        for x, known, found in ((inverse, valid, bent), (inverse.T, valid.T, bent.T)):  # along columns, along rows
             curvature = np.abs(x[:-2] + x[2:] - 2 * x[1:-1])
             found[1:-1] |= (curvature > 0.15 * x[1:-1]) & known[:-2] & known[1:-1] & known[2:]
         return bent
 
     def _judge_pile(self, ends: Mapping[str, float], piles: Mapping[str, float]) -> list[str]:
-        """Judge the pixels at one end of the range: a sentinel, or a range that was cut off."""
+        """Report many equal pixels at one end of the range: a sentinel, or a clipped range."""
         high = {name: share for name, share in piles.items() if share > PILE}
-        if self.metric and high:  # a plane that faces the camera has one depth, but another in every image
+        if self.metric and high:  # a plane that faces the camera has one depth, but a different one in each image
             value, _ = Counter(ends[name] for name in high).most_common(1)[0]
             high = {name: share for name, share in high.items() if ends[name] == value}
         cases = above(high, 0)
@@ -177,31 +177,31 @@ class Depth(Modality):
         what = f"exactly {ends[cases.name]:.6g} m" if self.metric else "one value at an end of the range"
         return [
             f"{cases.images} of {len(piles)} images, such as {cases.name} ({100 * cases.value:.1f} % of the pixels), "
-            f"{agreeing(cases.images, 'has', 'have')} many pixels of {what}: if it stands for no depth or for beyond "
+            f"{agreeing(cases.images, 'has', 'have')} many pixels of {what}: if this value means no depth or beyond "
             "the range, name it as invalid"
         ]
 
 
 def _judge_farthest(far: Mapping[str, float]) -> list[str]:
-    """Judge the farthest depth of each image: where every image ends at one number, it was divided by its maximum."""
+    """Report images that end at the same farthest depth, as if each had been divided by its maximum."""
     if len(far) < _FEW:
         return []
     value, images = Counter(far.values()).most_common(1)[0]
     if images < 0.9 * len(far):
-        value, images = 1.0, sum(0.95 < depth <= 1 for depth in far.values())  # the farthest pixel may be lost
+        value, images = 1.0, sum(0.95 < depth <= 1 for depth in far.values())  # the farthest pixel may be missing
         if images < 0.9 * len(far) or max(far.values()) > 1:
             return []
     return [
         f"{images} of {len(far)} images, such as {next(iter(far))}, end at {value:.6g} m: if the depth of each was "
-        "divided by its own maximum, it is in no unit, so prepare it with `unit: unknown`"
+        "divided by its own maximum, it has no unit, so prepare it with `unit: unknown`"
     ]
 
 
 def _pile(ratio: Array) -> float:
-    """Return the share of pixels exactly at an end of the range; 0 where that is no pile.
+    """Return the share of pixels exactly at one end of the range; 0 if they are no pile-up.
 
-    ``ratio``, 1 at that end, grows with the distance from it. A background that fills the image, near other things, is
-    none; a value without neighbors is one however often it occurs.
+    ``ratio`` is 1 at that end and grows with the distance from it. A background that fills the image close to other
+    objects is no pile-up; a value without similar values is one, however often it occurs.
     """
     share = float(np.mean(ratio == 1))
     if share <= 3 * (float(np.mean(ratio < 1.1)) - share):
@@ -210,7 +210,7 @@ def _pile(ratio: Array) -> float:
 
 
 def _spikes(values: Array, valid: Mask) -> float:
-    """Return the share of pixels that are more than twice, or less than half, as far as all four neighbors."""
+    """Return the share of pixels more than twice as far, or less than half as far, as all four neighbors."""
     if min(values.shape) < 3:
         return 0.0
     middle, before, after = slice(1, -1), slice(None, -2), slice(2, None)

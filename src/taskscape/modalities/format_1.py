@@ -1,4 +1,4 @@
-"""The modalities of stores in format 1, whose fields were named after what they hold."""
+"""Modalities of stores in format 1, where the name of a field determines its modality."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -13,9 +13,9 @@ from taskscape.serialization import structure
 
 
 def fields_of_format_1(content: Mapping[str, Any], where: str) -> dict[str, Modality]:
-    """Return the fields of a manifest in format 1; ``where`` names it in errors.
+    """Return the fields of a manifest in format 1; ``where`` names the manifest in errors.
 
-    Raises ``ValueError`` or ``KeyError`` for a damaged one.
+    Raises ``ValueError`` or ``KeyError`` for a damaged manifest.
     """
     metric = content["source"].get("depth", {}).get("unit") != "unknown"
     known: dict[str, Modality] = {"image": Rgb(), "depth": Depth(metric), "normals": Normals()}

@@ -1,4 +1,4 @@
-"""3×3 matrices applied to maps of three channels and to points."""
+"""Application of 3×3 matrices to three-channel maps and to points."""
 
 from typing import TYPE_CHECKING
 
@@ -7,9 +7,9 @@ if TYPE_CHECKING:
 
 
 def apply_matrix(matrix: "Tensor", x: "Tensor") -> "Tensor":
-    """Return the (B, n, 3) matrices applied to the three channels of (B, 3, H, W).
+    """Apply (B, n, 3) matrices to the three channels of (B, 3, H, W).
 
-    Not as a matrix product, which a GPU may round to ten bits and autocast to eight.
+    This avoids a matrix product, whose inputs a GPU may round to ten bits and autocast to eight.
     """
     first, second, third = matrix[..., None, None].unbind(2)
     a, b, c = x.unsqueeze(2).unbind(1)
@@ -17,7 +17,7 @@ def apply_matrix(matrix: "Tensor", x: "Tensor") -> "Tensor":
 
 
 def move_points(matrix: "Tensor", points: "Tensor") -> "Tensor":
-    """Return the (B, n, 3) matrices applied to the points (x, y, 1) of which (B, 2, H, W) has x and y."""
+    """Apply (B, n, 3) matrices to the points (x, y, 1), with x and y given as (B, 2, H, W)."""
     first, second, third = matrix[..., None, None].unbind(2)
     x, y = points.unsqueeze(2).unbind(1)
     return (first * x).addcmul_(second, y).add_(third)

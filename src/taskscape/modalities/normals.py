@@ -1,4 +1,4 @@
-"""Surface normals, and their form in 8-bit images."""
+"""Surface normals and their encoding in 8-bit images."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,16 +19,16 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 _PIXELS = 1 << 20
-"""That are encoded at a time."""
+"""Number of pixels encoded at a time."""
 _SLOPE = 4
-"""Pixels over which the slope of depth is taken."""
+"""Distance in pixels over which the slope of depth is measured."""
 
 
 @dataclass(frozen=True)
 class Normals(Modality):
-    """Which way every pixel's surface faces, (H, W, 3): unit vectors in camera axes (x right, y down, z forward).
+    """Surface normals, (H, W, 3): unit vectors in camera axes (x right, y down, z forward).
 
-    Stores keep 127ths of each component, which turns a vector by 0.4° at most.
+    Stores keep each component in steps of 1/127, which rotates a vector by at most 0.4°.
     """
 
     name: ClassVar[str] = "normals"
@@ -50,19 +50,19 @@ class Normals(Modality):
 
     @override
     def quantize(self, values: Array) -> Array:
-        """Return 127ths."""
+        """Return the components in steps of 1/127."""
         return np.rint(values.astype(np.float32) * 127)
 
     @override
     def unpack(self, stored: "Tensor") -> Target:
-        """Return (B, 3, H, W) float32 unit vectors, zero where there is none."""
+        """Return (B, 3, H, W) float32 unit vectors, zero where there is no label."""
         value = stored.permute(0, 3, 1, 2).contiguous().float()
         squares = _squares(value)
         return Target(value * squares.clamp_min(1).rsqrt_(), squares.squeeze(1) > 0)
 
     @override
     def warp(self, value: "Tensor", motion: "Tensor", depth_ratio: "Tensor") -> "Tensor":
-        """Move the normals as a moved surface's: with the inverse transpose, back to unit length."""
+        """Transform the normals with the inverse transpose of the motion, and normalize them."""
         turned = apply_matrix(motion.inverse().mT, value)
         return turned * _squares(turned).clamp_min_(1e-12).rsqrt_()
 
@@ -90,7 +90,7 @@ class Normals(Modality):
 
     @override
     def relate(self, values: Array, valid: Mask, other: Modality, known: tuple[Array, Mask]) -> dict[str, float]:
-        """Return how well each component fits the slopes of depth to the right and downwards, -1 … 1."""
+        """Return the correlation of each component with the slopes of depth to the right and downwards, -1 … 1."""
         return _fits(values, valid, *known) if isinstance(other, Depth) else {}
 
     @override
@@ -112,8 +112,8 @@ class Normals(Modality):
         sideways, forward = means.mean(1)
         if abs(sideways) > 0.3 and abs(forward) < abs(sideways) / 2 and np.all(means[0] * sideways > 0):
             sentences.append(
-                "x has one sign everywhere, as z has in normals that face the camera: if the files have their channels "
-                "in the order blue, green, red, say `axes: [z, y, x]`"
+                "x has the same sign everywhere, as z has in normals that face the camera: if the files have their "
+                "channels in the order blue, green, red, set `axes: [z, y, x]`"
             )
         return sentences
 
@@ -123,11 +123,11 @@ class Normals(Modality):
 
 
 def _fits(values: Array, valid: Mask, depth: Array, known: Mask) -> dict[str, float]:
-    """Return how well each component fits the slope of depth, for x to the right and for y downwards, -1 … 1.
+    """Return how each component correlates with the slope of depth to the right (x) and downwards (y), -1 … 1.
 
     The inverse depth of a plane is linear in the image: 1/z = a·x + b·y + c, and its normal is -(a, b, c). So x has the
-    opposite sign of the slope to the right, y of that downwards, whatever the camera. Where there are few slopes,
-    nothing is returned.
+    opposite sign of the slope to the right and y that of the slope downwards, whatever the camera. Axes with few slopes
+    are left out.
     """
     both = valid & known
     inverse = 1 / np.where(both, depth, 1)
@@ -139,7 +139,7 @@ def _fits(values: Array, valid: Mask, depth: Array, known: Mask) -> dict[str, fl
         before, after = (np.take(inverse, steps + at, axis) for at in (0, _SLOPE))
         slopes = (before - after) / np.maximum(before, after)
         across = np.abs(slopes) * max(both.shape) / _SLOPE
-        some = (across > 0.3) & (np.abs(slopes) < 0.2)  # neither facing the camera nor the edge of a thing
+        some = (across > 0.3) & (np.abs(slopes) < 0.2)  # neither facing the camera nor at the edge of an object
         for at in range(_SLOPE + 1):
             some &= np.take(both, steps + at, axis)
         if np.count_nonzero(some) < both.size / 20:
@@ -152,7 +152,7 @@ def _fits(values: Array, valid: Mask, depth: Array, known: Mask) -> dict[str, fl
 
 
 def _judge_fits(observed: Mapping[str, Mapping[str, float]]) -> list[str]:
-    """Judge which component fits the depth best in all images together."""
+    """Report axes whose slope of depth correlates, over all images, with a component other than their own."""
     sentences = []
     for number, axis in enumerate("xy"):
         every = [observed.get(f"{axis} fit {component}", {}) for component in "xyz"]
@@ -171,10 +171,10 @@ def _judge_fits(observed: Mapping[str, Mapping[str, float]]) -> list[str]:
 
 
 def encode_8bit(normals: Array) -> npt.NDArray[np.uint8]:
-    """Return normals (..., 3) as 8-bit RGB: n = v / 255 · 2 - 1; the zero vector, no normal, becomes (0, 0, 0)."""
+    """Encode normals (..., 3) as 8-bit RGB: n = v / 255 · 2 - 1; the zero vector, no normal, becomes (0, 0, 0)."""
     encoded = np.empty(normals.shape, np.uint8)
     pixels, written = normals.reshape(-1, 3), encoded.reshape(-1, 3)
-    for start in range(0, len(pixels), _PIXELS):  # of a large image, what is between takes ten times its memory
+    for start in range(0, len(pixels), _PIXELS):  # in parts, as intermediate arrays take ten times the image's memory
         part = pixels[start : start + _PIXELS]
         some = (part != 0).any(-1, keepdims=True)
         written[start : start + _PIXELS] = np.where(some, np.rint((part.astype(np.float64) + 1) * 127.5), 0)
@@ -182,10 +182,10 @@ def encode_8bit(normals: Array) -> npt.NDArray[np.uint8]:
 
 
 def decode_8bit(rgb: npt.NDArray[np.uint8]) -> npt.NDArray[np.float64]:
-    """Return the vectors (..., 3) of ``encode_8bit``, of about unit length; zero for (0, 0, 0), no normal."""
+    """Decode the vectors (..., 3) of ``encode_8bit``: about unit length, and zero for (0, 0, 0), no normal."""
     return np.asarray((rgb / 127.5 - 1) * rgb.any(-1, keepdims=True))
 
 
 def _squares(x: "Tensor") -> "Tensor":
-    """Return the squared length over three channels, (B, 1, H, W); a hundred times as fast as ``x.norm`` on a CPU."""
+    """Return the squared length over three channels, (B, 1, H, W); on a CPU a hundred times as fast as ``x.norm``."""
     return x[:, 0:1].square() + x[:, 1:2].square() + x[:, 2:3].square()

@@ -1,4 +1,4 @@
-"""Sentences about the images of a split whose numbers are out of the ordinary."""
+"""Helpers for reporting images with unusual statistics, and for finding edges in labels."""
 
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
@@ -10,28 +10,28 @@ from taskscape.serialization import agreeing
 
 
 class Cases(NamedTuple):
-    """The images of a split that something was found in. ``str`` gives how many there are, and the worst."""
+    """The images of a split with a certain problem. ``str`` gives their number and the worst image."""
 
     images: int
-    """Number of these images."""
+    """Number of images with the problem."""
     of: int
-    """Number of images that were measured."""
+    """Number of images measured."""
     name: str
-    """The image with the largest number."""
+    """The image with the largest value."""
     value: float
-    """That number."""
+    """The largest value."""
 
     def __str__(self) -> str:
         """Return for example ``3 of 40 images, such as 0012``."""
         return f"{self.images} of {self.of} images, such as {self.name}"
 
     def agreeing(self, one: str, several: str) -> str:
-        """Return the sentence's beginning with the verb that goes with it: ``1 of 40 images, such as 0012, is``."""
+        """Return the start of a sentence with the verb in agreement: ``1 of 40 images, such as 0012, is``."""
         return f"{self}, {agreeing(self.images, one, several)}"
 
 
 def above(numbers: Mapping[str, float], threshold: float) -> Cases | None:
-    """Return the images whose number is above a threshold; None where there are none."""
+    """Return the images with a number above the threshold; None if there are none."""
     found = {name: number for name, number in numbers.items() if number > threshold}
     if not found:
         return None
@@ -40,7 +40,7 @@ def above(numbers: Mapping[str, float], threshold: float) -> Cases | None:
 
 
 def changes(values: Array, valid: Mask, differ: Callable[[Array, Array], Mask]) -> Mask:
-    """Return the pixels, (H, W), that differ from the one above or to the left, where both are valid."""
+    """Return a mask, (H, W), of pixels that differ from the one above or to the left, where both are valid."""
     found = np.zeros(valid.shape, np.bool_)
     found[1:] |= differ(values[1:], values[:-1]) & valid[1:] & valid[:-1]
     found[:, 1:] |= differ(values[:, 1:], values[:, :-1]) & valid[:, 1:] & valid[:, :-1]

@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
 
 FRAME = 16
-"""Of 255: by how much all four sides of a framed image are brighter, or darker, than what is inside."""
+"""Minimum difference, of 255, between all four sides of an image and its inside for it to count as framed."""
 _INSIDE = 4
-"""Pixels; frames are not wider, or were cut off."""
+"""Distance in pixels from the sides to the lines inside that they are compared with; wider frames are not found."""
 
 
 @dataclass(frozen=True)
@@ -39,11 +39,11 @@ class Rgb(Modality):
     @override
     def check(self, values: Array) -> None:
         if values.dtype != self.dtype:
-            raise ValueError(f"{values.dtype} instead of {self.dtype}: convert it to 8 bits a channel, 0..255")
+            raise ValueError(f"{values.dtype} instead of {self.dtype}: convert it to 8 bits per channel, 0..255")
 
     @override
     def unpack(self, stored: "Tensor") -> Target:
-        """Return (B, 3, H, W) float32 RGB in 0..1, channels last in memory; every pixel is valid."""
+        """Return (B, 3, H, W) float32 RGB in 0..1 in channels-last memory format; every pixel is valid."""
         import torch
 
         valid = torch.ones((), dtype=torch.bool, device=stored.device).expand(stored.shape[:-1])
@@ -51,7 +51,7 @@ class Rgb(Modality):
 
     @override
     def to_array(self, values: "Tensor") -> Array:
-        """Return (B, H, W, 3) uint8 RGB of (B, 3, H, W) in 0..1."""
+        """Convert (B, 3, H, W) RGB in 0..1 to a (B, H, W, 3) uint8 array."""
         import torch
 
         return super().to_array((values * 255).round().to(torch.uint8))
@@ -95,19 +95,19 @@ class Rgb(Modality):
             )
         if (cases := above(observed["frame"], FRAME)) and cases.images >= max(3, cases.of / 2):
             sentences.append(
-                f"{cases.agreeing('has', 'have')} a frame: all four sides are brighter, or darker, than what is "
-                f"{_INSIDE} pixels inside; cut it off, for a network draws it into what it predicts"
+                f"{cases.agreeing('has', 'have')} a frame: all four sides are brighter, or darker, than the pixels "
+                f"{_INSIDE} further inside; crop it, as networks reproduce it in their predictions"
             )
         return sentences
 
     @override
     def remark(self, observed: Mapping[str, Mapping[str, float]]) -> list[str]:
-        """Return that every image is gray, as those of many sensors are."""
+        """Note that every image is gray, which is normal for many sensors."""
         return ["every image is gray, all channels the same"] if all(observed["gray"].values()) else []
 
 
 def _frame(values: Array) -> float:
-    """Return by how much of 255 all four sides are brighter, or all darker, than the lines some pixels inside."""
+    """Return by how much, of 255, all four sides are brighter, or all darker, than the lines ``_INSIDE`` pixels in."""
     if min(values.shape[:2]) <= 2 * _INSIDE:
         return 0.0
     gray = values.mean(-1)
@@ -118,5 +118,5 @@ def _frame(values: Array) -> float:
 
 
 def in_unit_range(stored: "Tensor") -> "Tensor":
-    """Return bytes, 0..255, as float32 in 0..1."""
-    return stored.float().div_(255)  # dividing the bytes gives the same numbers and takes twenty times as long
+    """Convert bytes, 0..255, to float32 in 0..1."""
+    return stored.float().div_(255)  # dividing the bytes gives the same numbers but takes twenty times as long

@@ -1,4 +1,4 @@
-"""Class ids."""
+"""Semantic segmentation: class ids."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,12 +19,12 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 VANISHED = 0.2
-"""Share of a class's pixels that may be lost when labels are resized."""
+"""Share of a class's pixels that may be lost when labels are resized without a report."""
 
 
 @dataclass(frozen=True)
 class Semseg(Modality):
-    """Which class every pixel belongs to, (H, W); ids are those of the class set."""
+    """The class of every pixel, (H, W), as an id of the class set."""
 
     name: ClassVar[str] = "semseg"
     title: ClassVar[str] = "segmentation"
@@ -51,8 +51,8 @@ class Semseg(Modality):
 
     @override
     def unpack(self, stored: "Tensor") -> Target:
-        """Return (B, H, W) int64 ids, 0 where there is none."""
-        valid = (stored ^ IGNORE_INDEX).bool()  # a tenth of the time of a comparison
+        """Return (B, H, W) int64 ids, 0 where there is no label."""
+        valid = (stored ^ IGNORE_INDEX).bool()  # takes a tenth of the time of a comparison
         return Target((stored * valid).long(), valid)
 
     @override
@@ -61,9 +61,9 @@ class Semseg(Modality):
         return super().to_array(values).astype(self.dtype)
 
     def convert(self, target: Target, classes: ClassSet) -> Target:
-        """Return the target with its ids turned into those of another class set; some pixels may lose their class.
+        """Convert the target's ids to another class set; pixels may lose their class.
 
-        Raises ``ValueError`` where no map between the two is known (``class_sets.label_map``).
+        Raises ``ValueError`` if no map between the two is known (``class_sets.label_map``).
         """
         if classes == self.classes:
             return target
@@ -71,7 +71,7 @@ class Semseg(Modality):
 
     @override
     def conversion_to(self, other: Modality, how: str = "") -> Callable[[Target], Target]:
-        """Return the map of the classes by ``how``; a class that becomes none is without a label."""
+        """Return the conversion of classes by ``how``; pixels of classes that are left out lose their label."""
         if not isinstance(other, Semseg):
             return super().conversion_to(other, how)
         return partial(_looked_up, class_table(self.classes, other.classes, how))
@@ -117,14 +117,13 @@ class Semseg(Modality):
         if len(ids) == 1 and ids[0] < len(self.classes):
             name = self.classes.classes[ids[0]]
             sentences.append(
-                f"every pixel with a label is {name}, so that there is nothing to learn: make the rest of the image a "
-                "class too"
+                f"every labeled pixel is {name}, so there is nothing to learn: make the rest of the image a class too"
             )
         return sentences
 
     @override
     def observe(self, values: Array, valid: Mask) -> dict[str, float]:
-        """Return the share of each class's pixels that belong to something one pixel wide."""
+        """Return the share of each class's pixels that are in regions one pixel wide."""
         padded = np.pad(np.where(valid, values, IGNORE_INDEX), 1, mode="edge")
         inner = padded[1:-1, 1:-1]
         wide = (inner == padded[1:-1, 2:]) | (inner == padded[1:-1, :-2])
@@ -144,13 +143,13 @@ class Semseg(Modality):
             return []
         image = max((image for shares in thin.values() for image in shares), key=lambda one: _total(thin, one))
         return [
-            f"most of {', '.join(thin)} is one pixel wide in most images, such as {image}: images of this size are too "
-            "small for it, prepare larger ones"
+            f"most of {', '.join(thin)} is one pixel wide in most images, such as {image}: the images are too small "
+            "for it, prepare larger ones"
         ]
 
     @override
     def vanished(self, before: tuple[Array, Mask], after: tuple[Array, Mask]) -> dict[str, tuple[int, int]]:
-        """Return the pixels of each class before, and how many of them are lost."""
+        """Return the number of pixels of each class before, and how many of them are lost."""
         old, new = (np.where(valid, values, IGNORE_INDEX).astype(np.uint8) for values, valid in (before, after))
         rows, columns = (np.arange(n) * m // n for n, m in zip(old.shape, new.shape, strict=True))
         y, x = np.nonzero((old != new[rows[:, None], columns]) & before[1])  # few, along edges
@@ -189,19 +188,19 @@ class Semseg(Modality):
 
 
 def _looked_up(table: Array, target: Target) -> Target:
-    """Return a target with its ids looked up in a table (256,); pixels may lose their class."""
+    """Look up the target's ids in a (256,) table; pixels may lose their class."""
     ids = on_device(table.astype(np.int64), target.value.device).take(target.value)
     valid = target.valid & (ids != IGNORE_INDEX)
     return Target(ids * valid, valid)
 
 
 def _total(numbers: Mapping[str, Mapping[str, float]], name: str) -> float:
-    """Return the sum of all numbers of one image."""
+    """Return the sum of one image's numbers."""
     return sum(some.get(name, 0) for some in numbers.values())
 
 
 def _absence(names: Sequence[str], without: tuple[str, ...], splits: tuple[str, ...]) -> str:
-    """Return the sentence about classes that some splits do not have."""
+    """Return a sentence about classes that are missing in some splits."""
     sentence = f"no pixel of {' and '.join(without)} is {', '.join(names)}"
     if without == splits:
         return f"{sentence}: is it the right class set?"

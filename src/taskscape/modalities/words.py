@@ -1,4 +1,4 @@
-"""Modalities in words, for commands: ``semseg:cityscapes-19``, ``depth``, ``depth:relative``, ``normals``."""
+"""Names of modalities on the command line: ``semseg:cityscapes-19``, ``depth``, ``depth:relative``, ``normals``."""
 
 from taskscape.modalities.albedo import Albedo
 from taskscape.modalities.base import Modality
@@ -17,12 +17,12 @@ WORDS: dict[str, Modality] = {
     "boundaries": Boundaries(),
     "albedo": Albedo(),
 }
-"""By the word."""
+"""The modalities by their name on the command line."""
 
 
 def modality_of(word: str) -> Modality:
-    """Return the modality of a word. Raises ``ValueError`` with the nearest words."""
+    """Return the modality with this name. Raises ``ValueError`` with the nearest names."""
     if word not in WORDS:
         known = ", ".join(WORDS)
-        raise ValueError(f"there is no {word!r}{nearest(word, WORDS) or f'; there is {known}'}")
+        raise ValueError(f"there is no modality {word!r}{nearest(word, WORDS) or f'; choose from {known}'}")
     return WORDS[word]
