@@ -172,7 +172,7 @@ def light() -> Iterator[subprocess.Popen[str]]:
         ("export taskscape/streets-small --to web --int8", "--int8 is for --to onnx or openvino"),
         ("app --port 99999", "port is 99999: it must be 0 (any that is free) to 65535"),
         ("export --help", "ONNX Runtime"),
-        ("pull nothing", "is no name of a model on the hub"),
+        ("pull nothing", "is not a valid name of a model on the hub"),
         ("pull --help", "verify it"),
         ("compare nowhere nowhere --out there.html", "nowhere is not a run"),
         ("train joint --data.path .", "--data.path: . is not a store, it has no manifest.json"),

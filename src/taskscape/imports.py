@@ -1,4 +1,4 @@
-"""Imports of what is large, torch and timm, in the time that they need."""
+"""Faster imports of large packages, torch and timm."""
 
 import gc
 import signal
@@ -16,11 +16,11 @@ _COMPILER = "torch._dynamo.utils"
 
 @contextmanager
 def quick_imports() -> Iterator[None]:
-    """Import without Python's search for garbage, which goes through all that was imported again and again.
+    """Disable garbage collection during imports.
 
-    It takes a quarter of the time of importing torch and timm, and finds nothing. What was imported stays, so that it
-    is left out of later searches too. Ctrl-C and its like are raised at the end: where torch's C++ imports Python's
-    part, they would end the process with a crash.
+    The collector scans all imported objects again and again, which takes a quarter of the time of importing torch and
+    timm, and frees nothing. Imported objects are then frozen, so later collections skip them too. Stop signals such as
+    Ctrl-C are raised at the end: while torch's C++ code imports its Python part, they would crash the process.
     """
     searched = gc.isenabled()
     gc.disable()
@@ -37,10 +37,10 @@ def quick_imports() -> Iterator[None]:
 
 @contextmanager
 def late_compiler() -> Iterator[None]:
-    """Import timm without torch's compiler, which takes longer than timm, and is imported here when it is called.
+    """Import timm without torch's compiler, whose import takes longer than timm's, and defer it to the first call.
 
-    torchvision imports one function of it, and timm has torch mark what is not to be compiled. Both get what they ask
-    for, but the compiler is imported at the first call; if they ask for more, it is imported as ever.
+    torchvision imports one function of the compiler, and timm uses torch to mark functions that must not be compiled.
+    Both get stand-ins that import the compiler when called. Any other use imports it as usual.
     """
     import torch
 
@@ -50,10 +50,10 @@ def late_compiler() -> Iterator[None]:
         return
 
     def mark(function: Any = None, recursive: bool = True, **_: Any) -> Any:
-        return late(function, recursive)  # torch's own, for what it marks itself
+        return late(function, recursive)  # the version that torch uses for its own functions
 
     def of_compiler(name: str) -> Any:
-        if name.startswith("__"):  # Python asks whether it is a package
+        if name.startswith("__"):  # Python checks whether it is a package
             raise AttributeError(name)
         if sys.modules.get(_COMPILER) is stand_in:
             del sys.modules[_COMPILER]

@@ -1,6 +1,6 @@
-"""What a run tells: messages of the logger ``taskscape``, shown on standard error and kept in the run's folder.
+"""Messages of the logger ``taskscape``, shown on standard error and written to the run folder.
 
-Modules log with ``logging.getLogger(__name__)``: ``warning`` for what may be wrong, ``info`` for what a user should
+Modules log with ``logging.getLogger(__name__)``: ``warning`` for possible problems, ``info`` for what a user should
 know, ``debug`` for details.
 """
 
@@ -24,30 +24,30 @@ _NEVER = logging.CRITICAL + 1
 _shown_from = logging.INFO
 
 _file: ContextVar[Path | None] = ContextVar("file", default=None)
-"""The only file that a message is for; None for all."""
+"""The log file that messages of this context belong to; None for all files."""
 
 
 def show_from(level: int) -> None:
-    """Show messages from this level on: ``logging.WARNING`` is quiet, which hides progress too, ``DEBUG`` verbose."""
+    """Show messages of this level and above: ``logging.WARNING`` also hides progress, ``DEBUG`` shows everything."""
     global _shown_from
     _shown_from = level
 
 
 def is_quiet() -> bool:
-    """Return whether only warnings are to be shown."""
+    """Return whether only warnings and errors are shown."""
     return _shown_from > logging.INFO
 
 
 @contextmanager
 def shown(console: "Console") -> Iterator[None]:
-    """Print messages on a console; one that is ``quiet`` prints none."""
+    """Print messages to a console, which prints nothing if it is ``quiet``."""
     with _handled(_ConsoleHandler(console)):
         yield
 
 
 @contextmanager
 def about(path: Path) -> Iterator[None]:
-    """Let messages in this context be kept in no other file than this one, where several runs go on at once."""
+    """Write messages of this context to no log file but this one, for runs that share a process."""
     token = _file.set(path)
     try:
         yield
@@ -57,11 +57,11 @@ def about(path: Path) -> Iterator[None]:
 
 @contextmanager
 def kept(only: Path | None = None) -> Iterator[Callable[[Path], None]]:
-    """Keep messages, and the error that ends the context. The function that is yielded says in which file.
+    """Write messages, and the error that ends the context, to a file, which is set by calling the yielded function.
 
-    Until it is called they wait in memory; without a call they are dropped. What is there already is kept. A file that
-    cannot be written is no error: a run goes on without its log. With ``only``, messages about other files (``about``)
-    are left out.
+    Messages are buffered until that call, and dropped without one. They are appended to an existing file. A file that
+    cannot be written is not an error; the run continues without its log. With ``only``, messages that belong to other
+    files (see ``about``) are left out.
     """
     buffer = MemoryHandler(10_000, flushLevel=_NEVER, flushOnClose=False)
     buffer.addFilter(lambda record: _file.get() in (None, only) or only is None)
@@ -85,7 +85,7 @@ def kept(only: Path | None = None) -> Iterator[Callable[[Path], None]]:
             raise
         finally:
             if buffer.target is not None:
-                with suppress(OSError):  # a full disk; the error that ends the run is the one to report
+                with suppress(OSError):  # a full disk must not replace the error that ends the run
                     buffer.target.close()
 
 
@@ -118,4 +118,4 @@ class _ConsoleHandler(logging.Handler):
 class _QuietFileHandler(logging.FileHandler):
     @override
     def handleError(self, record: logging.LogRecord) -> None:
-        """Do nothing: a full disk ends a run where it matters, at the checkpoint."""
+        """Do nothing: on a full disk, the run ends when it writes its checkpoint."""

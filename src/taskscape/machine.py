@@ -1,4 +1,4 @@
-"""What decides, on this machine, which kernels run and how fast; and what was measured on it, kept for the next run."""
+"""Properties of this machine that determine kernels and speed, and a cache of measurements for later runs."""
 
 import hashlib
 import json
@@ -13,27 +13,27 @@ import torch
 from taskscape.files import atomic_write, cache_folder
 
 SETTINGS = ("ONEDNN", "DNNL", "MKLDNN", "ATEN_CPU", "NVIDIA_TF32", "CUDNN", "CUBLAS", "PYTORCH_")
-"""Environment variables that start so choose kernels."""
+"""Prefixes of environment variables that affect the choice of kernels."""
 
 
 class Kept:
-    """Entries by their names, of one machine and one kind: a file in the cache folder. A damaged file is left unused.
+    """Named measurements of one kind on one machine, kept in a file of the cache folder. A damaged file is ignored.
 
-    It is written whole or not at all; where it cannot be written, the next run measures again.
+    The file is written atomically. If it cannot be written, the next run measures again.
     """
 
     def __init__(self, kind: str, about: Mapping[str, str], folder: Path | None = None) -> None:
-        """Take the name of the kind's folder, and what must be equal for an entry to hold (``machine`` and more)."""
+        """Take the kind's folder name, and the conditions under which entries are valid (``machine`` and more)."""
         self.machine = dict(about)
         name = hashlib.sha256(json.dumps(self.machine).encode()).hexdigest()[:16]
         try:
             place = folder or cache_folder()
         except ValueError:
-            place = Path(os.devnull)  # no folder, so that nothing is kept
+            place = Path(os.devnull)  # no folder, so nothing is kept
         self.path = place / kind / f"{name}.json"
 
     def load(self) -> dict[str, Any]:
-        """Return the entries, plain values; none where there is no file for this machine."""
+        """Return the entries as plain values; empty if there is no file for this machine."""
         try:
             content = json.loads(self.path.read_text("utf-8"))
             return dict(content["entries"]) if content["machine"] == self.machine else {}
@@ -41,7 +41,7 @@ class Kept:
             return {}
 
     def add(self, entries: Mapping[str, Any]) -> None:
-        """Add entries to those that are there."""
+        """Add entries to the file."""
         content = {"machine": self.machine, "entries": self.load() | dict(entries)}
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
@@ -51,7 +51,7 @@ class Kept:
 
 
 def machine(device: torch.device) -> dict[str, str]:
-    """Return the versions, the processor or GPU, the threads and the settings that choose kernels."""
+    """Return the versions, the processor or GPU, the number of threads and the settings that affect kernels."""
     about = {
         "torch": str(torch.__version__),
         "processor": processor(),
@@ -68,20 +68,20 @@ def machine(device: torch.device) -> dict[str, str]:
 
 
 class Memory(NamedTuple):
-    """Of a machine, in bytes."""
+    """The memory of a machine, in bytes."""
 
     total: int
     free: int | None
-    """What processes may still take, caches of files included; None where the system does not say it."""
+    """Memory available to processes, including reclaimable file caches; None if unknown."""
 
 
 def memory() -> Memory | None:
-    """Return the memory of this machine; None where the system does not tell."""
+    """Return the memory of this machine, or None if unknown."""
     try:
         total = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    except (AttributeError, ValueError, OSError):  # Windows has no such function
+    except (AttributeError, ValueError, OSError):  # Windows has no sysconf
         return None
-    try:  # Linux alone has this file
+    try:  # the file exists only on Linux
         rows = dict(row.split(":", 1) for row in Path("/proc/meminfo").read_text().splitlines())
         return Memory(total, int(rows["MemAvailable"].split()[0]) * 1024)
     except (OSError, KeyError, ValueError):
@@ -89,7 +89,7 @@ def memory() -> Memory | None:
 
 
 def free_memory(device: torch.device) -> float | None:
-    """Return the memory that is free for tensors on a GPU, or for processes on the CPU, in bytes; None if unknown."""
+    """Return the free memory of a GPU, or for the CPU that of the machine, in bytes; None if unknown."""
     if device.type == "cuda":
         return float(torch.cuda.mem_get_info(device)[0])
     known = memory()
@@ -107,7 +107,7 @@ def _instructions() -> str:
 
 
 def _cpuinfo(field: str) -> str:
-    """Return a field of the first processor on Linux, nothing elsewhere."""
+    """Return a field of the first processor in ``/proc/cpuinfo``, or "" on other systems than Linux."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:

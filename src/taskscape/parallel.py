@@ -1,4 +1,4 @@
-"""Work spread over processes of this machine."""
+"""Parallel work in processes of this machine, and the number of threads."""
 
 import os
 import signal
@@ -18,21 +18,21 @@ from taskscape.errors import Interrupted, signals_noted, stopping_signals
 from taskscape.serialization import user_modules
 
 MOST_THREADS = 1024
-"""What is more is a mistake, and the libraries that compute would try to start them."""
+"""Upper limit of the number of threads. More is surely a mistake, but the compute libraries would try to start them."""
 
 _chosen: list[int] = []
-"""The number of threads that ``use_threads`` was called with last, if it was."""
+"""The number of threads from the last call of ``use_threads``; empty before the first."""
 
 
 def use_threads(count: int) -> None:
-    """Let this process compute with ``count`` threads, and start as many workers where no other number is asked for.
+    """Set the number of threads that this process computes with, and the default number of worker processes.
 
     Raises ``ValueError`` below 1, and above ``MOST_THREADS``.
     """
     if not 1 <= count <= MOST_THREADS:
         raise ValueError(f"{count} threads are not possible: use 1 to {MOST_THREADS}")
     _chosen[:] = [count]
-    os.environ["OMP_NUM_THREADS"] = str(count)  # for a torch that is imported later, here or in a worker
+    os.environ["OMP_NUM_THREADS"] = str(count)  # for torch, if it is imported later, here or in a worker
     if "torch" in sys.modules:
         import torch
 
@@ -40,46 +40,46 @@ def use_threads(count: int) -> None:
 
 
 def chosen_threads() -> int | None:
-    """Return the number of threads that ``use_threads`` was called with, None where it was not."""
+    """Return the number of threads set with ``use_threads``, or None."""
     return _chosen[0] if _chosen else None
 
 
 def launched_processes() -> int:
-    """Return how many processes torchrun or SLURM started for this command; 1 without them."""
+    """Return the number of processes that torchrun or SLURM started for this command; 1 without a launcher."""
     return int(os.environ.get("WORLD_SIZE", os.environ.get("SLURM_NTASKS", "1")))
 
 
 def launched_rank() -> int:
-    """Return the number of this process among those, from 0."""
+    """Return the rank of this process among the launched ones, from 0."""
     return int(os.environ.get("RANK", os.environ.get("SLURM_PROCID", "0")))
 
 
 class Portion(NamedTuple):
-    """A part of work that is divided among machines, 1 … ``of``."""
+    """One part of work divided among machines: ``number`` out of 1 … ``of``."""
 
     number: int
     of: int
 
     @classmethod
     def parse(cls, text: str) -> "Portion":
-        """Return the third of ten of ``3/10``. Raises ``ValueError``."""
+        """Parse a portion such as ``3/10``, the third of ten. Raises ``ValueError``."""
         number, slash, of = text.partition("/")
         if not (slash and number.isdecimal() and of.isdecimal() and 1 <= int(number) <= int(of)):
-            raise ValueError(f"--part {text} is no part: write 3/10 for the third of ten")
+            raise ValueError(f"--part {text} is not a valid part: write 3/10 for the third of ten")
         return cls(int(number), int(of))
 
     def __str__(self) -> str:
         return f"{self.number}/{self.of}"
 
     def among(self, count: int) -> range:
-        """Return its share of ``count`` things: together the parts have each once."""
+        """Return the indices of this part among ``count`` items. Together, the parts have every item exactly once."""
         return range((self.number - 1) * count // self.of, self.number * count // self.of)
 
 
 def keep_threads(count: int) -> None:
-    """Let torch compute with ``count`` threads, as before, where neither ``use_threads`` nor OMP_NUM_THREADS says else.
+    """Set torch to ``count`` threads, as before, unless ``use_threads`` or OMP_NUM_THREADS determines the number.
 
-    It takes at most one for each core.
+    Uses at most one thread per core.
     """
     if chosen_threads() is None and "OMP_NUM_THREADS" not in os.environ:
         import torch
@@ -88,12 +88,12 @@ def keep_threads(count: int) -> None:
 
 
 def cores() -> int:
-    """Return how many CPU cores this process may use: those of its affinity, within the quota of a container."""
+    """Return the number of CPU cores that this process may use, given its affinity and the container's quota."""
     return int(loky.cpu_count())
 
 
 def workers(processes: int | None) -> int:
-    """Return how many processes to use, by default one per thread that was chosen, or per core.
+    """Return the number of worker processes: ``processes``, or else that of ``use_threads``, or that of cores.
 
     Raises ``ValueError`` below 1.
     """
@@ -110,21 +110,22 @@ def parallel_map(
     *,
     in_caller: bool = True,
 ) -> Iterator[object]:
-    """Yield job(*arguments) for all ``count`` ``jobs``, in order, from several processes, with few results waiting.
+    """Yield ``job(*arguments)`` for all ``count`` items of ``jobs``, in order, computed by several processes.
 
-    One job, or one process, is the caller itself unless ``in_caller`` is false.
+    Only a few results are held at a time. A single job, or one process, runs in the calling process unless
+    ``in_caller`` is false.
 
-    When the caller stops early, by Ctrl-C or SIGTERM for example, or is killed, the processes are ended at once: what a
-    job writes must be complete or recognizably incomplete at any moment.
+    If the caller stops early, for example by Ctrl-C or SIGTERM, or is killed, the processes are ended at once. Files
+    that a job writes must therefore be complete or recognizably incomplete at any moment.
     """
     if in_caller and min(processes, count) <= 1:
         for arguments in jobs:
             yield job(*arguments)
         return
-    # loky starts fresh processes, since the caller may hold threads, such as torch's, that a fork would break; unlike
-    # the standard library's they do not run the caller's script.
+    # loky starts fresh processes, because a fork would break threads of the caller, such as torch's. Unlike those of
+    # the standard library, its processes do not run the caller's script.
     for module in user_modules():
-        cloudpickle.register_pickle_by_value(module)  # a fresh process cannot import a user's file by its name
+        cloudpickle.register_pickle_by_value(module)  # a fresh process cannot import a user's file by name
     with signals_noted() as noted:
         pool = loky.ProcessPoolExecutor(min(processes, count), initializer=_start_worker, initargs=(os.getpid(),))
         waiting: deque[Future[object]] = deque()
@@ -148,7 +149,7 @@ def _result(future: Future[object], noted: list[int]) -> object:
         try:
             return future.result(timeout=0.1)
         except TimeoutError:
-            if future.done():  # it is the job's own
+            if future.done():  # the job itself raised TimeoutError
                 raise
     if noted[0] == signal.SIGINT:
         raise KeyboardInterrupt
@@ -157,7 +158,7 @@ def _result(future: Future[object], noted: list[int]) -> object:
 
 @contextmanager
 def _interrupts_blocked() -> Iterator[None]:
-    """Processes that are started meanwhile are born with the signals blocked, so that none dies while it imports."""
+    """Block stop signals in processes started in this context, so that none is killed during its imports."""
     if sys.platform == "win32":
         yield
         return
@@ -169,7 +170,7 @@ def _interrupts_blocked() -> Iterator[None]:
 
 
 def _start_worker(parent: int) -> None:
-    """Leave Ctrl-C and SIGTERM, which may reach all processes, to the parent, which stops the pool; end with it."""
+    """Ignore stop signals, which may reach all processes, as the parent stops the pool; exit when the parent does."""
     end_with(parent)
     numbers = stopping_signals()
     for number in numbers:
@@ -179,7 +180,7 @@ def _start_worker(parent: int) -> None:
 
 
 def end_with(parent: int) -> None:
-    """Let this process end when its parent does, however that comes about."""
+    """Make this process exit when its parent exits for any reason."""
     threading.Thread(target=_wait_and_end, args=(parent,), daemon=True).start()
 
 
@@ -190,7 +191,7 @@ def _wait_and_end(parent: int) -> None:
         handle = _winapi.OpenProcess(_winapi.SYNCHRONIZE, False, parent)
         _winapi.WaitForSingleObject(handle, _winapi.INFINITE)
     else:
-        # Linux could send a signal (prctl), but does so already when the thread ends that started the worker.
+        # Linux could send a signal (prctl), but would send it as soon as the thread that started the worker ends.
         while os.getppid() == parent:
             time.sleep(0.5)
     os._exit(1)

@@ -1,4 +1,4 @@
-"""Progress with rate and remaining time, on standard error so that output can be piped."""
+"""Progress with rate and remaining time, on standard error so that standard output can be piped."""
 
 import math
 from collections.abc import Callable
@@ -14,10 +14,10 @@ from typing_extensions import override
 from taskscape.logs import is_quiet
 
 ProgressCallback = Callable[[int, int], None]
-"""Called with how many are done, and of how many; 0 where that is not known."""
+"""Called with the number of items done and the total number, 0 if that is unknown."""
 
 SECONDS_PER_LINE = 10.0
-"""How often progress is printed where there is no terminal for a bar, in a file or a pipe."""
+"""Seconds between two lines of progress if standard error is a file or a pipe, where a bar cannot be shown."""
 
 
 class _Rate(ProgressColumn):
@@ -29,7 +29,7 @@ class _Rate(ProgressColumn):
 
 
 class _Count(ProgressColumn):
-    """How many are done, and of how many where that is known."""
+    """Number of items done, and the total number if known."""
 
     def render(self, task: rich.progress.Task) -> Text:
         done = f"{task.completed:.0f}"
@@ -37,12 +37,12 @@ class _Count(ProgressColumn):
 
 
 class _Lines(Progress):
-    """Prints a line now and then instead of a bar; work that ends before its first line is due prints none."""
+    """Progress as occasional lines instead of a bar; work that ends before its first line is due prints none."""
 
     def __init__(self, *columns: ProgressColumn, **options: Any) -> None:
         super().__init__(*columns, disable=True, **options)
         self._printed: dict[TaskID, float] = {}
-        """When the last line of each task was printed, by the display's clock."""
+        """Time of each task's last line, by the display's clock."""
 
     @override
     def update(self, task_id: TaskID, **changes: Any) -> None:
@@ -62,10 +62,10 @@ class _Lines(Progress):
 def progress_bar(shown: bool = True) -> Progress:
     """Return a progress display with rate and remaining time, for use in a ``with`` statement.
 
-    In a terminal, and in a notebook that has ipywidgets, it is a bar, elsewhere a line every ten seconds. Unless
-    ``shown`` its console is silent too; with ``--quiet`` warnings are printed and nothing else.
+    It is a bar in a terminal, and in a notebook with ipywidgets; elsewhere it prints a line every ten seconds. Unless
+    ``shown``, its console prints nothing at all; with ``--quiet`` only warnings are printed.
     """
-    console = Console(stderr=True, quiet=not shown, markup=False)  # names of users may have brackets
+    console = Console(stderr=True, quiet=not shown, markup=False)  # names chosen by users may contain brackets
     what, count = TextColumn("{task.description}", markup=False), _Count()
     remaining = TimeRemainingColumn(elapsed_when_finished=True)
     has_bars = find_spec("ipywidgets") is not None if console.is_jupyter else console.is_terminal
@@ -76,7 +76,7 @@ def progress_bar(shown: bool = True) -> Progress:
 
 
 def reporter(progress: Progress, what: str) -> ProgressCallback:
-    """Return a callback that shows a bar from the first call on."""
+    """Return a callback whose first call adds a bar, which later calls update."""
     bars: list[TaskID] = []
 
     def report(done: int, total: int) -> None:

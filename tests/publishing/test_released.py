@@ -68,7 +68,7 @@ def test_images_alone_are_predicted_by_it(
         ("predict runs photo.jpg", "runs is not a run, it holds some: name one, such as runs/rooms"),
         ("predict taskscape/streets-small", "there is no image to predict"),
         ("predict runs/roms photo.jpg", "runs/roms is not a run"),
-        ("predict taskscap/streets-small photo.jpg", "the hub cannot be asked"),
+        ("predict taskscap/streets-small photo.jpg", "the hub cannot be reached"),
         ("predict taskscap/streets-small photo.jpg", "did you mean taskscape/streets-small?"),
         ("evaluate taskscape/streets-small", "taskscape/streets-small --out streets-small, and name streets-small"),
         ("train joint --from taskscape/streets", "--from: there is no released model 'taskscape/streets'"),

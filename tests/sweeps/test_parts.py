@@ -115,7 +115,7 @@ def test_a_part_that_fails_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         (["--part", "1/2", "--on", "local"], "--part is the work of one machine"),
         (["--workers", "2"], "--workers is for --on"),
         (["--on", "local", "--address", "auto"], "--address is that of a Ray cluster"),
-        (["--part", "2"], "--part 2 is no part"),
+        (["--part", "2"], "--part 2 is not a valid part"),
     ],
 )
 def test_flags_that_do_not_fit(
