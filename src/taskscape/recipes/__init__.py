@@ -1,12 +1,12 @@
-"""Recipes: functions without arguments that return an ``Experiment``. A variant calls another and replaces a field.
+"""Recipes: functions without arguments that return an ``Experiment``. A variant calls another and replaces fields.
 
-Those of every day are here: ``recipes.joint()``; ``recipes.photographs`` has those for photographs. Published
-experiments are grouped by their line of papers, a module each: ``recipes.ladder.rung3()``, by name ``ladder/rung3``.
-Their docstrings say what was published, and where the original cannot be followed.
+This package has the basic recipes, such as ``recipes.joint()``; ``recipes.photographs`` has those for photographs.
+Published experiments are grouped by line of papers, one module each: ``recipes.ladder.rung3()``, by name
+``ladder/rung3``. Their docstrings give the published results, and say where the original cannot be followed.
 
-``taskscape recipes`` lists them with the first line of their docstrings; ``taskscape train NAME --field value`` starts
-from one. The name of a network is a recipe too: ``joint`` with that network. A recipe of your own is a function in a
-file of your own: ``taskscape train my.py:experiment``.
+``taskscape recipes`` lists all recipes with the first line of their docstrings; ``taskscape train NAME --field value``
+starts from one. The name of a network is a recipe too: ``joint`` with that network. Your own recipe is a function in
+your own file: ``taskscape train my.py:experiment``.
 """
 
 from collections.abc import Callable, Mapping
@@ -67,12 +67,12 @@ _GROUPS = {
 
 
 def groups() -> Mapping[str, ModuleType]:
-    """Return the modules of the groups, by name."""
+    """Return the module of each recipe group, by name."""
     return _GROUPS
 
 
 def find(name: str) -> Callable[[], Experiment]:
-    """Return the recipe of a name, such as ``joint`` or ``ladder/rung3``. Raises ``KeyError`` where there is none."""
+    """Return the recipe of this name, such as ``joint`` or ``ladder/rung3``. Raises ``KeyError`` if there is none."""
     group, _, own = name.rpartition("/")
     functions = vars(_GROUPS[group]) if group else globals()
     function: Callable[[], Experiment] = functions[own]

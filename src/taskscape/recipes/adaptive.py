@@ -1,13 +1,13 @@
 """Dense prediction with adaptive depth, on Miniscapes.
 
-Neuffer, Höllwarth and Nüesch, 2024, a report. ResNet-18, Adam 1e-4, batches of 16. Depth is exp(output), clamped to 0.1
-to 300 m, and is compared by SILog per image, γ = 0.15. What the report leaves out is as in ``ladder``: weight decay,
-schedule, crops and task weights 0.4 to 0.6. Printed counts of parameters are rounded and disagree with the printed
-code, so that networks here are made of the blocks of ``ladder``. A total is the Grader, IoU - 50 plus 50 - SI; in the
-table of test-time augmentation it is the mean of these two parts, half of a Grader.
+Neuffer, Höllwarth and Nüesch, 2024, a report. ResNet-18, Adam 1e-4, batch size 16. Depth is exp(output), clamped to 0.1
+to 300 m; its loss is SILog per image, γ = 0.15. Settings that the report omits are as in ``ladder``: weight decay,
+schedule, crops and task weights of 0.4 for depth and 0.6 for segmentation. The published parameter counts are rounded
+and disagree with the printed code, so networks here are built from the blocks of ``ladder``. "Total" is the Grader,
+IoU - 50 plus 50 - SI; in the table of test-time augmentation it is the mean of these two parts, half a Grader.
 
-Initial weights are torchvision's of ImageNet, from the hub, where the docstring does not say otherwise;
-``--network.pretrained False`` or ``--scale small`` trains without.
+Initial weights are torchvision's ImageNet weights, from the hub, unless the docstring says otherwise.
+``--network.pretrained False`` or ``--scale small`` trains without them.
 """
 
 from dataclasses import replace
@@ -35,19 +35,19 @@ def _both(network: NetworkConfig, epochs: int) -> Experiment:
 
 
 def random_weights() -> Experiment:
-    """Segmentation by a plain head, no dilation, random initial weights.
+    """Segmentation with a plain head, no dilation, random initial weights.
 
-    Published: worse than pretrained, as curves
+    Published: worse than pretrained (curves only)
     Source: Neuffer et al., 2024, section 1.2.1, figure 5, and figure 2 of the report of ``attention``, one epoch there
     """
     return replace(pretrained(), network=pretrained().network.from_scratch())
 
 
 def pretrained() -> Experiment:
-    """Segmentation by a plain head, no dilation, initial weights of ImageNet.
+    """Segmentation with a plain head, no dilation, ImageNet weights.
 
     Published: IoU 62.86
-    Source: Neuffer et al., 2024, table 4, task 1.2a; its epochs are not said, one is taken
+    Source: Neuffer et al., 2024, table 4, task 1.2a; the number of epochs is not given, one is assumed
     """
     network = DeeplabPlainConfig(encoder=ENCODER, pretrained=True, output_stride=32)
     return alone(_both(network, 1), "semseg")
@@ -57,22 +57,22 @@ def dilated() -> Experiment:
     """As pretrained, with dilation in the last stage.
 
     Published: IoU 68.23
-    Source: Neuffer et al., 2024, table 4, task 1.2b; 68.5 after the first epoch and 76.1 after five by section 1.3
+    Source: Neuffer et al., 2024, table 4, task 1.2b; section 1.3 gives 68.5 after the first epoch and 76.1 after five
     """
     return replace(pretrained(), network=DeeplabPlainConfig(encoder=ENCODER, pretrained=True, output_stride=16))
 
 
 def aspp_skip() -> Experiment:
-    """As dilated, with ASPP and a decoder with a skip.
+    """As dilated, with ASPP and a decoder with a skip connection.
 
     Published: IoU 80.66
-    Source: Neuffer et al., 2024, table 4, task 1.3; 73.5 after the first epoch and 80.5 after five by section 1.3
+    Source: Neuffer et al., 2024, table 4, task 1.3; section 1.3 gives 73.5 after the first epoch and 80.5 after five
     """
     return replace(dilated(), network=DeeplabJointConfig(encoder=ENCODER, pretrained=True, rates=(3, 6, 9)), epochs=5)
 
 
 def silog_joint() -> Experiment:
-    """Joint network, depth learned by SILog.
+    """Joint network, depth trained with SILog.
 
     Published: total 41.53, IoU 68.39, SI 26.86
     Source: Neuffer et al., 2024, table 4, task 2; SILog: https://arxiv.org/abs/1907.10326
@@ -81,10 +81,10 @@ def silog_joint() -> Experiment:
 
 
 def l1_joint() -> Experiment:
-    """As silog_joint, depth learned by L1 of the logarithm: what SILog is measured against.
+    """As silog_joint, depth trained with L1 of the logarithm: the baseline for SILog.
 
     Published: -
-    Source: Neuffer et al., 2024, section 2, without figures
+    Source: Neuffer et al., 2024, section 2, which gives no numbers
     """
     return replace(silog_joint(), tasks={**silog_joint().tasks, "depth": exponential(L1())})
 
@@ -104,8 +104,8 @@ def fully_branched() -> Experiment:
     Published: total 67.42, IoU 83.39, SI 15.97
     Source: Neuffer et al., 2024, table 4, task 3, "reduced LR and larger batch size"
 
-    Rate and batch are not said: half the usual rate and twice the usual batch are a guess. The printed count, 32.3
-    million parameters, is not that of the printed code.
+    Learning rate and batch size are not given: half the usual rate and twice the usual batch size are a guess. The
+    published count, 32.3 million parameters, does not match the printed code.
     """
     network = DeeplabFullyBranchedConfig(
         encoder=ENCODER, pretrained=True, rates=(3, 6, 9), wide_output_stride=8, wide_rates=(6, 12, 18, 24)
@@ -114,13 +114,13 @@ def fully_branched() -> Experiment:
 
 
 def adaptive_depth() -> Experiment:
-    """Depth alone by adaptive bins: 512 channels, 4 heads, 3 blocks, similarities divided by √C.
+    """Depth alone with adaptive bins: 512 channels, 4 heads, 3 blocks, similarities divided by √C.
 
     Published: SI 21.11 after 5 epochs (27.69 after one)
-    Source: Neuffer et al., 2024, section 4, which says 21.38 too, and table 4; AdaBins: https://arxiv.org/abs/2011.14141
+    Source: Neuffer et al., 2024, section 4, which also gives 21.38, and table 4; AdaBins: https://arxiv.org/abs/2011.14141
 
-    The decoder is that of ``attention``, a skip of 64 channels and three convolutions. The printed one has 48 and one:
-    --network.skip-width 48 --network.decoder-convolutions 1.
+    The decoder is that of ``attention``: a skip connection of 64 channels and three convolutions. The printed code has
+    48 channels and one convolution: --network.skip-width 48 --network.decoder-convolutions 1.
     """
     network = AdaptiveDepthConfig(
         encoder=ENCODER, pretrained=True, width=512, heads=4, blocks=3, expansion=4, attention_scale="width"
@@ -130,16 +130,16 @@ def adaptive_depth() -> Experiment:
 
 
 def depth_without_bins() -> Experiment:
-    """Depth alone by a decoder: what adaptive bins are measured against.
+    """Depth alone with a decoder: the baseline for adaptive bins.
 
     Published: -
-    Source: Neuffer et al., 2024, without figures
+    Source: Neuffer et al., 2024, which gives no numbers
     """
     return alone(replace(branched(), epochs=5), "depth")
 
 
 def skip_fusion() -> Experiment:
-    """As branched, with skips of three scales, each weighted by an attention map.
+    """As branched, with skip connections from three scales, each weighted by an attention map.
 
     Published: SI 18.33 after 5 epochs, against 19.88
     Source: Neuffer et al., 2024, section 5.2
@@ -148,30 +148,30 @@ def skip_fusion() -> Experiment:
 
 
 def one_epoch() -> Experiment:
-    """As branched, one epoch: what test-time augmentation is measured against.
+    """As branched, for one epoch: the baseline for test-time augmentation.
 
     Published: total 23.85, IoU part 23.14, SI part 24.57
     Source: Neuffer et al., 2024, section 5.1
 
-    Which network it is, the report does not say.
+    The report does not say which network this is.
     """
     return replace(branched(), epochs=1)
 
 
 def three_scales() -> Experiment:
-    """As one_epoch, evaluated as the mean over three sizes of the image.
+    """As one_epoch, evaluated with the mean over three image sizes.
 
     Published: total 24.15, IoU part 22.20, SI part 26.08
     Source: Neuffer et al., 2024, section 5.1, tables 1 to 3
 
-    The printed code takes the mean, or maximum, of the raw scores of classes and of metres, here it is that of
-    probabilities and of log metres; so it is with the next three.
+    The printed code takes the mean, or maximum, of raw class scores and of metres. Here, and in the next three recipes,
+    it is that of probabilities and of log metres.
     """
     return replace(one_epoch(), tta="scales-3")
 
 
 def three_scales_max() -> Experiment:
-    """As one_epoch, evaluated as the maximum over three sizes of the image.
+    """As one_epoch, evaluated with the maximum over three image sizes.
 
     Published: total 20.66, IoU part 21.37, SI part 19.95
     Source: Neuffer et al., 2024, section 5.1, tables 1 to 3
@@ -180,7 +180,7 @@ def three_scales_max() -> Experiment:
 
 
 def five_scales() -> Experiment:
-    """As one_epoch, evaluated as the mean over five sizes of the image.
+    """As one_epoch, evaluated with the mean over five image sizes.
 
     Published: total 23.19, IoU part 21.57, SI part 24.80
     Source: Neuffer et al., 2024, section 5.1, tables 1 to 3
@@ -189,7 +189,7 @@ def five_scales() -> Experiment:
 
 
 def five_scales_max() -> Experiment:
-    """As one_epoch, evaluated as the maximum over five sizes of the image.
+    """As one_epoch, evaluated with the maximum over five image sizes.
 
     Published: total 22.99, IoU part 23.15, SI part 22.83
     Source: Neuffer et al., 2024, section 5.1, tables 1 to 3

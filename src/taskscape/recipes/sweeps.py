@@ -1,11 +1,12 @@
-"""Published sweeps: what the papers' tables of settings vary, over the recipe that they vary.
+"""Published sweeps: the settings that a paper's table varies, and the recipe they are applied to.
 
-``taskscape sweep NAME`` trains one; further arguments come after its own, and replace them where they set the same.
+``taskscape sweep NAME`` trains one. Further arguments are appended to the sweep's own, and override them where both set
+the same thing.
 """
 
 SWEEPS: dict[str, tuple[str, str, str]] = {
     "ladder/learning-rates": (
-        "Learning rates of SGD and Adam, tasks weighed alike. "
+        "Learning rates of SGD and Adam, equal task weights. "
         "Published: Grader 21.6, 39.6, 44.4, 43.2 and 22.8, 43.1, 38.6, 13.3",
         "ladder/rung0",
         "--weighting.weights semseg 0.5 depth 0.5 "
@@ -15,7 +16,7 @@ SWEEPS: dict[str, tuple[str, str, str]] = {
         "'optimizer:adam --optimizer.lr 1e-3' 'optimizer:adam --optimizer.lr 1e-2'",
     ),
     "ladder/batch-sizes": (
-        "Batches of 2, 4 and 8, epochs in proportion, tasks weighed alike. Published: 4 is best for the time",
+        "Batch sizes 2, 4 and 8, epochs in proportion, equal task weights. Published: 4 is best for its time",
         "ladder/rung0",
         "--weighting.weights semseg 0.5 depth 0.5 "
         "--axis '--batch-size 2 --epochs 8' '--batch-size 4 --epochs 16' '--batch-size 8 --epochs 32'",
@@ -32,74 +33,73 @@ SWEEPS: dict[str, tuple[str, str, str]] = {
         "--optimizer.lr 2e-5 5e-5 1e-4",
     ),
     "adaptive/learning-rates": (
-        "SGD and Adam, one epoch of segmentation from random weights, rates beside the best a guess. Published: "
-        "validation loss 0.68 with SGD at 1e-1, 0.58 with Adam at 1e-4",
+        "SGD and Adam, one epoch of segmentation from random weights; rates other than the best are a guess. "
+        "Published: validation loss 0.68 with SGD at 1e-1, 0.58 with Adam at 1e-4",
         "adaptive/random_weights",
         "optimizer:sgd optimizer:adam --optimizer.lr 1e-5 1e-4 1e-3 1e-2 1e-1",
     ),
     "adaptive/batch-sizes": (
-        "Batches and epochs of segmentation in proportion, from random weights, the numbers a guess. Published: larger "
-        "batches converge faster, 16 is kept, as a figure",
+        "Batch sizes and epochs in proportion, segmentation from random weights; the numbers are a guess. Published: "
+        "larger batches converge faster, 16 is kept (figure only)",
         "adaptive/random_weights",
         "--axis '--batch-size 8 --epochs 1' '--batch-size 16 --epochs 2' '--batch-size 32 --epochs 4'",
     ),
     "attention/learning-rates": (
-        "SGD and Adam from 1e-6 to 1e-1, one epoch of segmentation from random weights, a guess: the report takes "
-        "those of ImageNet afterwards, and in a printed command. Published: Adam 1e-4 is best, IoU 40.89",
+        "SGD and Adam from 1e-6 to 1e-1, one epoch of segmentation. Random weights are a guess: the report uses "
+        "ImageNet weights later, and in a printed command. Published: Adam 1e-4 is best, IoU 40.89",
         "adaptive/random_weights",
         "optimizer:sgd optimizer:adam --optimizer.lr 1e-6 1e-5 1e-4 1e-3 1e-2 1e-1",
     ),
     "attention/batch-sizes": (
-        "Batch sizes and epochs of segmentation from random weights, the numbers a guess but 32 and 64, 1 and 2. "
-        "Published: small batches and more epochs are best, as a figure",
+        "Batch sizes and epochs, segmentation from random weights; only sizes 32 and 64, and 1 and 2 epochs, are not a "
+        "guess. Published: small batches and more epochs are best (figure only)",
         "adaptive/random_weights",
         "--batch-size 8 16 32 64 --epochs 1 2 3",
     ),
     "attention/task-weights": (
-        "Shares of depth 0.25, 0.5, 0.75. Published: IoU 85.1, 84.7, 83.1; SI 17.6, 16.6, 16.3",
+        "Task weights of depth: 0.25, 0.5, 0.75. Published: IoU 85.1, 84.7, 83.1; SI 17.6, 16.6, 16.3",
         "attention/joint",
         "--weighting.weights semseg=0.75,depth=0.25 semseg=0.5,depth=0.5 semseg=0.25,depth=0.75",
     ),
     "attention/skips": (
-        "Channels of the decoder's skip, segmentation alone. Published: 64 channels are best, as a figure",
+        "Channels of the decoder's skip connection, segmentation alone. Published: 64 channels are best (figure only)",
         "attention/segmentation",
         "--network.skip-width 16 32 48 64",
     ),
     "attention/convolutions": (
         "Convolutions of the decoder, segmentation alone. Published: two are worse than one or three in the first two "
-        "epochs, and are kept, as a curve",
+        "epochs, but are kept (curve only)",
         "attention/segmentation",
         "--network.convolutions 1 2 3",
     ),
     "attention/tokens": (
-        "What becomes the bins: features of the encoder, of the decoder or of an ASPP. Published: those of the encoder "
-        "are best, as a curve",
+        "Features that the bins are computed from: encoder, decoder or ASPP. Published: encoder is best (curve only)",
         "attention/adaptive_depth",
         "--network.tokens encoder decoder aspp",
     ),
     "attention/channels": (
-        "Channels and heads of the blocks of adaptive depth. Published: 256 channels are best at first, as a curve",
+        "Channels and heads of the adaptive depth blocks. Published: 256 channels are best at first (curve only)",
         "attention/adaptive_depth",
         "--axis '--network.width 256 --network.heads 4' '--network.width 512 --network.heads 4' "
         "'--network.width 512 --network.heads 8'",
     ),
     "attention/dropout": (
-        "Dropout in the attention, its rate a guess. Published: better than none, as a curve",
+        "Dropout in the attention; the rate is a guess. Published: better than none (curve only)",
         "attention/adaptive_depth",
         "--network.dropout 0 0.1",
     ),
     "attention/blocks-heads": (
-        "Transformer blocks and heads over tokens of an ASPP. Published: 6 blocks and 8 heads are best, as a curve",
+        "Transformer blocks and heads with ASPP tokens. Published: 6 blocks and 8 heads are best (curve only)",
         "attention/aspp_tokens",
         "--network.blocks 3 6 --network.heads 4 8",
     ),
     "attention/heads-expansion": (
-        "Heads and expansion of the blocks of adaptive depth. Published: 8 times is worse with 4 heads, as a curve",
+        "Heads and expansion of the adaptive depth blocks. Published: expansion 8 is worse with 4 heads (curve only)",
         "attention/adaptive_depth",
         "--network.heads 4 8 --network.expansion 4 8",
     ),
     "consistency/encoders": (
-        "ResNet-18, 34, 50, 101 and 152. Published: 21.4, 31.6 and 40.4 million parameters of the first three",
+        "ResNet-18, 34, 50, 101 and 152. Published: 21.4, 31.6 and 40.4 million parameters for the first three",
         "consistency/cityscapes_7",
         "--network.encoder resnet18 resnet34 resnet50 resnet101 resnet152",
     ),
@@ -114,4 +114,4 @@ SWEEPS: dict[str, tuple[str, str, str]] = {
         "--objective.losses.semseg.label-smoothing 0 0.05 0.1 0.2",
     ),
 }
-"""By name: what it is, the recipe, and the arguments of ``taskscape sweep`` after it."""
+"""By name: the description, the recipe, and the arguments of ``taskscape sweep`` that follow it."""
