@@ -336,7 +336,7 @@ def test_a_contact_sheet_is_written_whole_or_not_at_all(
     assert (tmp_path / name).read_bytes() == before and [one.name for one in tmp_path.iterdir()] == [name]
     with pytest.raises(SystemExit):
         main(["data", "show", str(store), "--out", str(tmp_path / "sheet.psd")])
-    assert "no image that can be written has this ending; call it sheet.png" in capsys.readouterr().err
+    assert "images cannot be written with this extension; use sheet.png" in capsys.readouterr().err
 
 
 def test_an_empty_part_in_the_folder_of_a_store_is_no_store(tmp_path: Path) -> None:

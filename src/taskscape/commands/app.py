@@ -13,7 +13,7 @@ from taskscape.imports import quick_imports
 
 Runs = Annotated[
     tuple[Path, ...],
-    tyro.conf.arg(metavar="RUN...", help="Folders of runs, or names of models; by default the released one."),
+    tyro.conf.arg(metavar="RUN...", help="Run folders or model names; by default the released model."),
 ]
 
 
@@ -22,14 +22,15 @@ def main(arguments: Sequence[str]) -> None:
 
 
 def app(runs: Runs = (), /, *, port: int = 8765, open: bool = True) -> None:
-    """Open a page on this machine where networks predict your own pictures, or what a camera takes.
+    """Serve a web page on this machine where you can try networks on your own images or a camera.
 
-    It shows classes, depth and whatever else the networks predict, reads values under the pointer, turns a scene as a
-    cloud of points, and compares two networks with a slider. The networks run in the browser: no picture leaves it, and
-    the server takes none. Ctrl-C ends it.
+    The page shows classes, depth and all other predictions, reads values under the pointer, displays a scene as a point
+    cloud that can be turned, and compares two networks with a slider. The networks run in the browser: no image is sent
+    to the server. Stop it with Ctrl-C.
 
     Args:
-        port: Where the server answers, on 127.0.0.1 alone; the next one that is free where it is taken, any for 0.
+        port: Port of the server, which listens on 127.0.0.1 only. If it is taken, the next free port is used; 0 means
+            any free port.
         open: Open the page in the browser.
     """
     if not 0 <= port <= 65535:

@@ -1,7 +1,7 @@
-"""The words of a command line, before tyro makes values of them: what is wrong with one is said in one line.
+"""Check command-line arguments before tyro parses them, so that each mistake gets a one-line message.
 
-A flag is ``--name VALUE`` or ``--name=VALUE``, a switch ``--name`` or ``--no-name``; a place is a word that stands
-without a flag.
+A flag is ``--name VALUE`` or ``--name=VALUE``, a switch is ``--name`` or ``--no-name``, and a place is a positional
+argument. A word is one item of the command line.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -21,36 +21,36 @@ from taskscape.serialization import is_size, members, nearest
 
 @dataclass(frozen=True)
 class Place:
-    """A word without a flag, such as the folder of a run."""
+    """A positional argument, such as the folder of a run."""
 
     name: str
-    """What the help calls it, such as RUN."""
+    """Its name in the help, such as RUN."""
     kind: Any
     text: str
     optional: bool = False
     many: bool = False
-    """Whether it takes all words that are left."""
+    """Whether it takes all remaining positional arguments."""
 
 
 @dataclass(frozen=True)
 class Arguments:
-    """Words that were checked."""
+    """A command line that passed the checks."""
 
     flags: Mapping[str, Sequence[str]]
-    """The words of each flag, by its name without the dashes in front."""
+    """The values of each flag, by its name without the leading dashes."""
     places: Sequence[str]
     words: Sequence[str]
-    """Everything, as tyro reads it."""
+    """The whole command line in the form that tyro parses."""
 
 
 def read(
     arguments: Sequence[str], tree: Iterable[Node], places: Sequence[Place] = (), also: Iterable[str] = ()
 ) -> Arguments:
-    """Check the words of a command line against its settings and places.
+    """Check a command line against the settings and positional arguments of its command.
 
-    ``also`` names flags that were read before, without their dashes: a mistyped one may be meant. Raises ``ValueError``
-    with the nearest names for a flag that does not exist; for one that is given twice, or with words that it does not
-    take; for a word that belongs to nothing; and for a place or flag that must be given.
+    ``also`` has further flags, without their dashes, that were parsed before but may be suggested for a mistyped one.
+    Raises ``ValueError`` for an unknown flag, with the nearest names; for a flag given twice or with invalid values;
+    for a superfluous positional argument; and for a missing flag or positional argument.
     """
     tree = list(tree)
     settings = by_flag(tree)
@@ -84,7 +84,7 @@ def read(
 
 
 def given(arguments: Sequence[str]) -> Iterator[tuple[str, str]]:
-    """Return each flag among the arguments, without the dashes in front, and the word that follows it, if any."""
+    """Yield each flag among the arguments, without its leading dashes, and its value, or "" if it has none."""
     for argument, after in zip(arguments, [*arguments[1:], ""], strict=False):
         name, equals, value = argument.partition("=")
         if name.startswith("--") and name != "--":
@@ -95,14 +95,14 @@ def given(arguments: Sequence[str]) -> Iterator[tuple[str, str]]:
 
 
 def _is_flag(word: str) -> bool:
-    """Return whether a word is a flag: dashes and a letter, so that numbers below zero are none."""
+    """Return whether a word is a flag: dashes followed by a letter, which excludes negative numbers."""
     return word.startswith("-") and word.lstrip("-")[:1].isalpha() and word.lower() not in ("-inf", "-nan")
 
 
 def _named(
     word: str, settings: Mapping[str, Setting], tree: Sequence[Node], also: Iterable[str]
 ) -> tuple[str, str | None]:
-    """Return the name of a flag, and the value that is attached to it."""
+    """Return the name of a flag, and the value attached to it with ``=``, or None."""
     name, equals, value = word.lstrip("-").partition("=")
     name = name.replace("_", "-")
     if not word.startswith("--") or name not in settings:
@@ -113,7 +113,7 @@ def _named(
 
 
 def _switch(name: str, setting: Setting, following: Sequence[str], *, attached: bool) -> tuple[str, int]:
-    """Return the name of a switch after a word that may follow it, ``True`` or ``False``, and the count of words."""
+    """Return the name that a switch resolves to, and how many words it takes: 1 for ``True`` or ``False``, else 0."""
     word = following[0].lower() if following else ""
     if word in ("true", "false"):
         on = (name == setting.flag) == (word == "true")
@@ -125,7 +125,7 @@ def _switch(name: str, setting: Setting, following: Sequence[str], *, attached: 
 
 
 def _taken(name: str, setting: Setting, following: Sequence[str]) -> tuple[list[str], int]:
-    """Return the words that a flag takes of those that follow it, as tyro reads them, and how many they were."""
+    """Return a flag's values in the form that tyro parses, and how many of the following words they took."""
     if is_size(setting.kind) and len(following) > 1 and all(word.isdecimal() for word in following[:2]):
         return ["x".join(following[:2])], 2
     least, most = arity(setting.kind)
@@ -141,7 +141,7 @@ def _taken(name: str, setting: Setting, following: Sequence[str]) -> tuple[list[
 
 
 def _choice(name: str, tree: Iterable[Node]) -> str:
-    """Return the end of an error message where a flag is the path of a choice, which is written with a colon."""
+    """Return a hint for the error message if the flag is the path of a choice, which is written with a colon."""
     for node in tree:
         if name == node.flag and isinstance(node, Choice):
             return f"; did you mean {node.path}:NAME?"
@@ -151,7 +151,7 @@ def _choice(name: str, tree: Iterable[Node]) -> str:
 
 
 def _other_classes(name: str, tree: Iterable[Node]) -> str:
-    """Return the end of an error message: the choices that have a flag, which the class that was chosen lacks."""
+    """Return a hint for the error message: other classes of a choice that have this flag, unlike the chosen one."""
     for node in tree:
         place = node.flag + "."
         if isinstance(node, Choice) and name.startswith(place):
@@ -164,7 +164,7 @@ def _other_classes(name: str, tree: Iterable[Node]) -> str:
 
 
 def _near(name: str, tree: Sequence[Node], also: Iterable[str]) -> str:
-    """Return the end of an error message: the flags and choices most like this, with the same last word if any."""
+    """Return a hint for the error message: the most similar flags and choices, those with the same last part first."""
     known = {flag: f"--{flag}" for flag in also}
     for node in tree:
         if isinstance(node, Setting):
@@ -184,14 +184,14 @@ def _near(name: str, tree: Sequence[Node], also: Iterable[str]) -> str:
 
 
 def _check_place(word: str, number: int, places: Sequence[Place], before: Setting | None, tree: Sequence[Node]) -> None:
-    """Raise ``ValueError`` for a word that may not stand there."""
+    """Raise ``ValueError`` for an invalid or superfluous positional argument."""
     if number < len(places) or (places and places[-1].many):
         place = places[min(number, len(places) - 1)]
         known = words_of(place.kind)
         if known is not None and word not in known:
             raise ValueError(f"there is no {word!r}{nearest(word, known)}")
         if not word and _is_path(place.kind):
-            raise ValueError(f"{place.name} is empty, as where a variable of the shell is not set{_said(place.text)}")
+            raise ValueError(f"{place.name} is empty, perhaps because a shell variable is not set{_said(place.text)}")
         return
     name, equals, value = word.partition("=")
     flag = name.replace("_", "-")
@@ -202,12 +202,12 @@ def _check_place(word: str, number: int, places: Sequence[Place], before: Settin
     elif before is not None:
         hint = f"; --{before.flag} takes {_count(before)}"
     else:
-        hint = f"; what may stand without a flag is {' '.join(place.name for place in places)}" if places else ""
+        hint = f"; only {' '.join(place.name for place in places)} can be given without a flag" if places else ""
     raise ValueError(f"{word!r} belongs to no flag{hint}")
 
 
 def _is_path(kind: Any) -> bool:
-    """Return whether a place takes a path, or paths."""
+    """Return whether a positional argument is a path or several paths."""
     return any(Path in (one, *get_args(one)) for one in members(kind))
 
 
@@ -219,7 +219,7 @@ def _count(setting: Setting) -> str:
 
 
 def _require(tree: Iterable[Node], flags: Mapping[str, Sequence[str]], places: Sequence[Place], standing: int) -> None:
-    """Raise ``ValueError`` for the first place or flag that is missing."""
+    """Raise ``ValueError`` for the first missing positional argument or flag."""
     for number, place in enumerate(places):
         if standing <= number and not place.optional:
             raise ValueError(f"{place.name} is missing{_said(place.text)}")
@@ -229,6 +229,6 @@ def _require(tree: Iterable[Node], flags: Mapping[str, Sequence[str]], places: S
 
 
 def _said(text: str) -> str:
-    """Return the first sentence of a text, as the end of an error message."""
+    """Return the first sentence of a help text in the form of an error message's end."""
     first = text.partition(". ")[0].rstrip(".")
     return f": {first[0].lower()}{first[1:]}" if first else ""

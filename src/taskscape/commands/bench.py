@@ -18,15 +18,15 @@ if TYPE_CHECKING:
 _USAGE = "taskscape bench RECIPE [--SETTING VALUE ...] [CHOICE:NAME ...]"
 
 _TEXT = """\
-Measure how fast a recipe trains on this machine: steps in bf16 and fp32 with both orders of memory, where the time of a
-step goes, the time that its convolutions take by themselves, images per second, and memory. Nothing is trained or kept.
+Measure how fast a recipe trains on this machine: the time of steps in bf16 and fp32 with both memory formats, how it is
+spent, the time of the convolutions alone, images per second, and memory. No network is trained or saved.
 
-RECIPE and its settings are those of taskscape train; taskscape bench RECIPE --help TOPIC shows them too. With
---precision auto the fastest way is taken, as in a run."""
+RECIPE and its settings are as in taskscape train; taskscape bench RECIPE --help TOPIC lists them too. With --precision
+auto the fastest combination is used, as in a run."""
 
 SWITCHES = {
-    "compiled": "Try compiled steps too, which takes minutes.",
-    "no-memory": "Leave out the memory, which two more processes measure.",
+    "compiled": "Also try compiled steps, which takes minutes.",
+    "no-memory": "Do not measure memory, which takes two more processes.",
     "json": "Print JSON instead of tables.",
 }
 GIB = 2**30
@@ -44,7 +44,7 @@ def main(arguments: Sequence[str]) -> None:
         )
     experiment = _experiment(recipe, without(rest, (), [*SWITCHES]))
     chosen = {name for name in SWITCHES if f"--{name}" in rest}
-    os.environ.setdefault("KINETO_LOG_LEVEL", "99")  # torch's profiler prints about itself otherwise
+    os.environ.setdefault("KINETO_LOG_LEVEL", "99")  # silences messages of torch's profiler
     from taskscape.bench import bench
     from taskscape.devices import find_device
     from taskscape.progress import progress_bar, reporter
@@ -66,16 +66,16 @@ def main(arguments: Sequence[str]) -> None:
 
 def _experiment(recipe: str, words: Sequence[str]) -> "Experiment":
     if (stand_in := described_recipe(recipe)) is not None:
-        parse(recipe, stand_in, words, "bench", SWITCHES)  # what is wrong is found before torch is imported
+        parse(recipe, stand_in, words, "bench", SWITCHES)  # find mistakes before torch is imported
     asked = scaled(recipe, read_recipe(recipe), words, "bench", SWITCHES)
     if asked.out or asked.resume:
-        raise ValueError("taskscape bench keeps nothing: leave out --out and --resume")
+        raise ValueError("taskscape bench keeps nothing, so it has no run folder: leave out --out and --resume")
     experiment: Experiment = asked.experiment
     return experiment
 
 
 def plain(measured: "Bench") -> dict[str, Any]:
-    """Return what was measured in plain values: times in seconds, memory in bytes, shares in 0..1."""
+    """Return the measurements as plain values: times in seconds, memory in bytes, shares in 0..1."""
     memory = measured.memory
     return {
         "network": measured.experiment.network.name,

@@ -1,7 +1,7 @@
-"""Commands that are functions: their pages of help, and their calls.
+"""Commands written as functions: their help pages, and calls with command-line arguments.
 
-A parameter that is given by position only is a place, one by keyword only a flag; a dataclass brings the flags of its
-fields. What a parameter is stands in the function's docstring, under ``Args:``.
+A positional-only parameter becomes a positional argument, a keyword-only one a flag, and a dataclass adds the flags of
+its fields. The help texts of parameters are in the function's docstring, under ``Args:``.
 """
 
 import inspect
@@ -23,24 +23,24 @@ from taskscape.serialization import bare
 HELP = ("-h", "--help")
 
 EMPTY: tuple[Any, ...] = (None, (), {}, "")
-"""Defaults that say nothing: a page has what a flag wants instead."""
+"""Defaults that are not informative; the help shows the type of the flag's value instead."""
 
 
 class Signature(NamedTuple):
-    """What a function takes."""
+    """The command-line interface of a function."""
 
     text: str
-    """What it does, in paragraphs."""
+    """Its description, in paragraphs."""
     places: list[Place]
     settings: list[Setting]
     named: dict[str, str]
-    """What a page calls the value of a flag, where its type does not say enough."""
+    """Metavariables of flags whose type is not descriptive enough."""
 
 
 def call(function: Callable[..., None], arguments: Sequence[str], command: str) -> None:
-    """Call a function with the values that the words of a command line have, or print its page of help.
+    """Call a function with the values of command-line arguments, or print its help and exit.
 
-    Ends the process after a page. Raises ``ValueError`` as ``arguments.read``.
+    Raises ``ValueError`` under the same conditions as ``arguments.read``.
     """
     words = checked(function, arguments, command).words
     try:
@@ -50,7 +50,7 @@ def call(function: Callable[..., None], arguments: Sequence[str], command: str) 
 
 
 def checked(function: Callable[..., None], arguments: Sequence[str], command: str) -> Arguments:
-    """Return the words of a command line after a check, or print a page of help and end the process."""
+    """Check command-line arguments and return them, or print the help and exit."""
     takes = signature(function)
     if any(word in HELP for word in arguments):
         print("\n".join(page(takes, command)))
@@ -62,7 +62,7 @@ def checked(function: Callable[..., None], arguments: Sequence[str], command: st
 
 
 def signature(function: Callable[..., None]) -> Signature:
-    """Return what a function takes, from its parameters and its docstring."""
+    """Return the command-line interface of a function, from its parameters and docstring."""
     text, _, args = (inspect.getdoc(function) or "").partition("\n\nArgs:\n")
     texts = {one[1]: plain(one[2]) for one in re.finditer(r"^ {4}(\w+): (.*(?:\n {5,}.*)*)", args, re.MULTILINE)}
     kinds = get_type_hints(function, include_extras=True)
@@ -84,7 +84,7 @@ def signature(function: Callable[..., None]) -> Signature:
 
 
 def _unset(cls: Any) -> Any:
-    """Return a dataclass's defaults, with a mark where it has none."""
+    """Return an instance of a dataclass with its defaults, where ``MISSING`` marks fields without one."""
     required = [one.name for one in fields(cls) if one.default is one.default_factory is MISSING and one.init]
     return cls(**dict.fromkeys(required, tyro.MISSING))
 
@@ -93,7 +93,7 @@ def _unset(cls: Any) -> Any:
 
 
 def page(takes: Signature, command: str) -> Iterator[str]:
-    """Return the page of help of a command."""
+    """Yield the lines of a command's help."""
     required = [_flag(one, takes) for one in takes.settings if one.value is tyro.MISSING]
     optional = [one for one in takes.settings if one.value is not tyro.MISSING]
     places = [f"[{place.name}]" if place.optional else place.name for place in takes.places]
@@ -110,12 +110,12 @@ def page(takes: Signature, command: str) -> Iterator[str]:
     for one in takes.settings:
         yield from line(_flag(one, takes), with_words(one))
     if any(one.value not in EMPTY and not is_switch(one.kind) for one in optional):
-        yield from ["", *wrapped("A value that is written out is the default.")]
+        yield from ["", *wrapped("The values shown are the defaults.")]
     yield from switches(takes.settings)
 
 
 def _flag(one: Setting, takes: Signature) -> str:
-    """Return a flag with its default value, or with what it wants."""
+    """Return a flag with its default value, or else with its metavariable."""
     if one.value in EMPTY or one.value is tyro.MISSING:
         return f"--{one.flag} {takes.named.get(one.path) or expected(one.kind, short=True)}"
     return assignment(one)

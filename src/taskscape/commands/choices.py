@@ -1,4 +1,7 @@
-"""Choices on the command line: ``network:deeplab-branched`` puts another class in its place, and keeps what it can."""
+"""Choices on the command line, such as ``network:deeplab-branched``, which replace one class of settings by another.
+
+Values that were set before are kept where the new class has the same field.
+"""
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -24,10 +27,10 @@ T = TypeVar("T")
 
 
 def split(arguments: Sequence[str], names: Iterable[str]) -> tuple[list[tuple[str, str]], list[str]]:
-    """Return the choices among the arguments, each as path and name, and all other arguments.
+    """Return the choices among the arguments, each as its path and name, and all other arguments.
 
-    A choice is ``PATH:NAME``, where the path starts with one of these names, or does not follow a flag, whose value it
-    would be.
+    A choice is ``PATH:NAME``. Directly after a flag it counts as the flag's value, unless its path starts with one of
+    ``names``.
     """
     known = set(names)
     choices, rest = [], []
@@ -42,9 +45,10 @@ def split(arguments: Sequence[str], names: Iterable[str]) -> tuple[list[tuple[st
 
 
 def chosen(default: T, choices: Iterable[tuple[str, str]]) -> T:
-    """Return a dataclass of settings with these choices, whatever their order: outer ones first, ``none`` last.
+    """Apply choices to a dataclass of settings and return the result.
 
-    Raises ``ValueError`` with the nearest names for a choice that does not exist.
+    The order of the choices does not matter: outer ones are applied first, and ``none`` last. Raises ``ValueError`` for
+    an unknown choice, with the nearest names.
     """
     for path, name in sorted(choices, key=lambda choice: (choice[1] == NONE, choice[0].count("."))):
         default = _with(default, path.split("."), name, path, default)
@@ -52,7 +56,7 @@ def chosen(default: T, choices: Iterable[tuple[str, str]]) -> T:
 
 
 def _with(value: Any, parts: list[str], name: str, path: str, root: Any) -> Any:
-    """Return ``value`` with another class at the place that the parts of the path lead to."""
+    """Return ``value`` with the class at the given path replaced."""
     kinds = kinds_of(type(value))
     field = underscored(parts[0])
     if field not in {f.name for f in fields(value)}:
@@ -97,12 +101,15 @@ def _class(classes: Mapping[str, type | None], name: str, path: str) -> type | N
         bases = {base for known in classes.values() if known is not None for base in known.__mro__[1:-2]}
         if isinstance(cls, type) and is_dataclass(cls) and issubclass(cls, tuple(bases)):
             return cls
-        raise ValueError(f"{path}: {name} is no class that may stand there")
+        raise ValueError(f"{path}: {name} is not a class that can be used there")
     raise ValueError(f"{path}: there is no {name!r}{nearest(name, classes)}")
 
 
 def _carried(cls: type, old: Any) -> Any:
-    """Return an instance that keeps what was set in ``old``: values other than the default, of equal name and type."""
+    """Return an instance of ``cls`` that keeps the values of ``old``.
+
+    These are values that differ from their default, in fields that both classes have with the same type.
+    """
     kinds = kinds_of(cls)
     values = dict(set_apart(old))
     kept = {f.name: values[f.name][0] for f in fields(cls) if values.get(f.name, (0, 0))[1] == kinds[f.name]}
@@ -111,7 +118,7 @@ def _carried(cls: type, old: Any) -> Any:
 
 
 def set_apart(value: Any) -> Iterator[tuple[str, tuple[Any, Any]]]:
-    """Return the fields whose value is not the default, each with its value and type."""
+    """Yield the fields whose value is not the default, each with its value and type."""
     for field in fields(value) if is_dataclass(value) else ():
         default = field.default if field.default_factory is MISSING else field.default_factory()
         current = getattr(value, field.name)
@@ -128,5 +135,5 @@ def _no_choice(path: str, root: Any) -> ValueError:
 
 
 def underscored(name: str) -> str:
-    """Return a name with underscores, as fields are called."""
+    """Return a name with underscores instead of dashes, as in names of fields."""
     return name.replace("-", "_")

@@ -31,16 +31,16 @@ def compare(
 ) -> None:
     """Compare several runs side by side in a self-contained HTML file.
 
-    Runs that differ in nothing but the seed become one column: mean and standard deviation.
+    Runs that differ only in their seed share a column, with mean and standard deviation.
 
     Args:
-        out: The file to write, such as comparison.html.
-        split: The split whose evaluations are compared.
+        out: File to write, such as comparison.html.
+        split: Split whose evaluations are compared.
         tta: Compare the evaluations with test-time augmentation.
-        last_epochs: Compare the means of the last epochs of runs with --average-last, not the best epochs.
-        delta_m: The metrics that Δm is the mean of, such as semseg/miou, or the list of a line of papers: nyuv2,
-            nyuv2-two-tasks, cityscapes (with inverse depth). By default those that the tables mark.
-        time: Measure how long the networks take to predict, in turns and in one process, so that times can be compared.
+        last_epochs: Compare the means over the last epochs, of runs with --average-last, instead of the best epochs.
+        delta_m: Metrics that Δm averages over, such as semseg/miou, or a list common in the literature: nyuv2,
+            nyuv2-two-tasks or cityscapes (with inverse depth). By default the metrics marked in the tables.
+        time: Measure the inference times of the networks, interleaved in one process so that they are comparable.
     """
     for run in runs:
         require_run(run)

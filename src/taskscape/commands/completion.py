@@ -1,4 +1,4 @@
-"""``taskscape completion``: the shell's Tab key knows commands, recipes, flags, choices and their words."""
+"""``taskscape completion``: Tab completion of commands, recipes, flags, choices and their values."""
 
 import importlib
 from collections.abc import Iterator, Sequence
@@ -63,10 +63,10 @@ def main(arguments: Sequence[str]) -> None:
 
 
 def completion(shell: Shell, /) -> None:
-    """Print the script that lets the Tab key complete taskscape's words.
+    """Print the script for Tab completion of commands, recipes, flags and their values.
 
-    For bash, put eval "$(taskscape completion bash)" into ~/.bashrc; for zsh, after compinit, the same with zsh into
-    ~/.zshrc; for fish, taskscape completion fish | source into ~/.config/fish/config.fish.
+    For bash, add eval "$(taskscape completion bash)" to ~/.bashrc. For zsh, add the same line with zsh to ~/.zshrc,
+    after compinit. For fish, add taskscape completion fish | source to ~/.config/fish/config.fish.
 
     Args:
         shell: bash, zsh or fish.
@@ -75,7 +75,7 @@ def completion(shell: Shell, /) -> None:
 
 
 def words(line: Sequence[str]) -> list[str]:
-    """Return the words that may stand last in a line, whose last word may be begun; none where it is a file."""
+    """Return the possible last words of a command line, whose last word may be partial; empty if it is a file."""
     *before, last = line or [""]
     while before and before[0] in GENERAL:
         del before[: 2 if before[0] == "--threads" else 1]
@@ -127,7 +127,7 @@ def _of_train(before: Sequence[str], last: str) -> Iterator[str]:
 
 
 def _choices(tree: "Sequence[Node]", last: str) -> Iterator[str]:
-    """Return the places of choices, and the classes of the one that is named before a colon."""
+    """Yield the paths of choices, or the classes of a choice whose path and colon have been typed."""
     from taskscape.commands.settings import Choice, Entries
 
     place, colon, _ = last.partition(":")
@@ -141,7 +141,7 @@ def _choices(tree: "Sequence[Node]", last: str) -> Iterator[str]:
 
 
 def _of_sweep(before: Sequence[str], last: str) -> Iterator[str]:
-    """Return the words of the recipe's settings, and the sweep's own."""
+    """Yield completions of the recipe's settings and the flags of ``taskscape sweep`` itself."""
     from taskscape.commands.published import published_sweeps
     from taskscape.commands.sweep_flags import OWN
 
@@ -158,7 +158,7 @@ def _of_sweep(before: Sequence[str], last: str) -> Iterator[str]:
 
 
 def _of_function(command: str, before: Sequence[str], last: str) -> Iterator[str]:
-    """Return the flags of a command from its function, and the words of a flag or place."""
+    """Yield the flags of a command written as a function, or the possible values of a flag or positional argument."""
     from taskscape.commands.call import signature
     from taskscape.commands.described import described, reader
     from taskscape.commands.settings import by_flag, words_of

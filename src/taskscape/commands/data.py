@@ -30,19 +30,19 @@ def main(arguments: Sequence[str]) -> None:
         call(ACTIONS[action], rest, f"data {action}")
     elif action in ("-h", "--help"):
         print("\n".join(usage(*_USAGE)))
-        print("\nCheck or inspect packed stores, as taskscape prepare writes them:\n")
+        print("\nCheck or inspect packed stores, which taskscape prepare writes:\n")
         print_list({name: (one.__doc__ or "").partition("\n")[0] for name, one in ACTIONS.items()})
-        print("\ntaskscape data check --help describes one.")
+        print("\nRun taskscape data check --help, for example, for the help of check.")
         raise SystemExit(0)
     else:
         raise ValueError(f"there is no taskscape data {action}{nearest(action, ACTIONS)}")
 
 
 def check_stores(stores: Stores, /) -> None:
-    """Read everything, print what is in it, and warn of what is implausible.
+    """Read stores completely, print statistics, and warn about implausible values.
 
-    Prints counts, shares of labeled pixels and a histogram of each field (class frequencies, depth). Several stores
-    are checked one after the other, each by itself.
+    Prints counts, shares of labeled pixels and a histogram of each field (class frequencies, depth). Several stores are
+    checked independently, one after the other.
     """
     for store in _there(stores):
         if len(stores) > 1:
@@ -51,14 +51,14 @@ def check_stores(stores: Stores, /) -> None:
 
 
 def show(stores: Stores, /, *, out: Path | None = None, images: int = 8) -> None:
-    """Write a contact sheet of each store: of each split a few images with their labels, and the mean image.
+    """Write a contact sheet of each store: a few images of each split with their labels, and the mean image.
 
     Args:
-        out: File of the contact sheet, where there is one store; by default STORE.png beside each store.
-        images: Images of each split, evenly spread.
+        out: File of the contact sheet, for a single store; by default STORE.png next to each store.
+        images: Number of images per split, evenly spaced.
     """
     if images < 1:
-        raise ValueError(f"--images {images}: at least one")
+        raise ValueError(f"--images {images}: it must be 1 or more")
     if out is not None and len(stores) > 1:
         raise ValueError(f"--out {out} is one file, and {len(stores)} stores are named: leave it out, or name one")
     for store in _there(stores):
@@ -68,14 +68,14 @@ def show(stores: Stores, /, *, out: Path | None = None, images: int = 8) -> None
 
 
 def baseline(store: Store, /, *, split: str = "val", recipe: str | None = None) -> None:
-    """Print the metrics of image-blind baselines: what a network must beat.
+    """Print the metrics of image-blind baselines, which any network should beat.
 
-    They are fitted to the split train.
+    The baselines are fitted to the split train.
 
     Args:
-        split: The split that they are evaluated on.
-        recipe: Evaluate them for the tasks of this recipe, such as my.py:experiment; by default for the tasks of the
-            package that predict the fields of the store.
+        split: Split to evaluate them on.
+        recipe: Recipe whose tasks are evaluated, such as my.py:experiment; by default all tasks of the package that
+            predict a field of the store.
     """
     _baseline(store, split, recipe)
 
@@ -84,7 +84,7 @@ ACTIONS: dict[str, Callable[..., None]] = {"check": check_stores, "show": show, 
 
 
 def _there(stores: Sequence[Path]) -> Sequence[Path]:
-    """Return stores. Raises ``FileNotFoundError`` or ``ValueError`` for one that is none, before any work."""
+    """Return the stores. Raises ``FileNotFoundError`` or ``ValueError`` first if any of them is not a store."""
     from taskscape.data.place import require_store
 
     for store in stores:
@@ -111,7 +111,7 @@ def _print_findings(findings: "Findings") -> None:
     from taskscape.files.paths import printable
 
     splits = findings.splits.values()
-    console = Console(highlight=False, markup=False)  # names of users may have brackets
+    console = Console(highlight=False, markup=False)  # names chosen by users may contain brackets
     rows = {"images": [str(split.images) for split in splits]}
     for name, modality in findings.fields.items():
         fields = [split.fields[name] for split in splits]
@@ -191,7 +191,7 @@ def _show(folder: Path, path: Path, images: int) -> None:
 
     form = Image.registered_extensions().get(path.suffix.lower())
     if form not in Image.SAVE:
-        raise ValueError(f"--out {path}: no image that can be written has this ending; call it {path.stem}.png")
+        raise ValueError(f"--out {path}: images cannot be written with this extension; use {path.stem}.png")
     content = io.BytesIO()
     Image.fromarray(contact_sheet(folder, images)).save(content, form)
     with writing(path):

@@ -19,11 +19,11 @@ def main(arguments: Sequence[str]) -> None:
 
 
 def demo(*, out: Path | None = None, minutes: float = 5.9) -> None:
-    """Make streets, train a small network, evaluate it, write the report. Nothing is downloaded.
+    """Render streets, train and evaluate a small network on them, and write a report. Nothing is downloaded.
 
     Args:
-        out: Folder of the run; by default runs/demo-N.
-        minutes: Time for everything, the report included.
+        out: Run folder; by default runs/demo-N.
+        minutes: Total time, including the report.
     """
     started = time.monotonic()
     if not minutes > 0:
@@ -43,16 +43,17 @@ def demo(*, out: Path | None = None, minutes: float = 5.9) -> None:
 
 
 def _compiling_streets() -> "subprocess.Popen[bytes]":
-    """Return a process that compiles the renderer of streets, unless that was done, while torch is imported here.
+    """Start a process that compiles the street renderer, unless it is compiled already, while torch is imported here.
 
-    It takes 20 seconds. Used as a context it is waited for; whatever it could not compile is compiled later.
+    Compiling takes 20 seconds. Leaving the context waits for the process; anything it failed to compile is compiled
+    later.
     """
     code = "from taskscape.streets import render; render(0, 'train', 0)"
     return subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
 def reached(result: "Result", minutes: float) -> str:
-    """Return what the network reached, beside a prediction that is blind to the image, and what to do next."""
+    """Return a summary: the network's metrics next to those of an image-blind prediction, and what to do next."""
     blind = result.baselines.get("by position", {})
     parts, learned = [], False
     for name, spec in result.specs.items():
@@ -64,4 +65,4 @@ def reached(result: "Result", minutes: float) -> str:
     text = f"reached in {minutes:g} minutes: {', '.join(parts)}"
     if not learned:
         return f"{text}; so the network has learned nothing yet: give it more time with --minutes {4 * minutes:g}"
-    return f"{text}; taskscape demo --minutes {4 * minutes:g} goes on to finer outlines and rarer classes"
+    return f"{text}; with taskscape demo --minutes {4 * minutes:g} it learns finer outlines and rarer classes"

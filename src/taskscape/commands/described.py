@@ -1,10 +1,10 @@
-"""The package's settings without the package: stand-ins for its dataclasses, which import no torch.
+"""Stand-ins for the package's dataclasses of settings, available without importing torch.
 
-To import the networks takes seconds, and whoever asks for help or mistypes a flag should not wait. ``settings.json``
-describes every class of settings and every recipe; ``.ci/settings.py`` writes it from the classes themselves, and a
-test holds that it is up to date. What is made of it here are dataclasses of the same names, fields, types, ranges and
-defaults, of which everything else in this room makes flags, pages and hints as of the real ones. Training itself uses
-the real ones.
+Importing the networks takes seconds, which nobody should wait for to read the help or to learn of a mistyped flag.
+``settings.json`` describes every class of settings and every recipe; ``.ci/settings.py`` writes it from the classes
+themselves, and a test checks that it is up to date. This module builds dataclasses from it with the same names, fields,
+types, ranges and defaults. The other modules of this package create flags, help pages and hints from them as from the
+real classes. Training itself uses the real classes.
 """
 
 import json
@@ -20,26 +20,26 @@ from taskscape.serialization.ranges import Range, RangedSettings
 FILE = Path(__file__).with_name("settings.json")
 
 _NOWHERE = {"__module__": "taskscape stand-ins"}
-"""Nobody should look for the source of a stand-in."""
+"""A module name that does not exist, so that nothing looks for the source of a stand-in."""
 
 SCALARS: dict[str, Any] = {"int": int, "float": float, "bool": bool, "str": str, "path": Path, "none": None}
-"""Types by the words that the file has for them."""
+"""Types by their names in the file."""
 
 
 @cache
 def described() -> dict[str, Any]:
-    """Return what the file holds."""
+    """Return the content of ``settings.json``."""
     content: dict[str, Any] = json.loads(FILE.read_text("utf-8"))
     return content
 
 
 def experiment(recipe: str) -> Any:
-    """Return the experiment of a recipe of the package, made of stand-ins."""
+    """Return the experiment of one of the package's recipes, built from stand-ins."""
     return _value(described()["recipes"][recipe])
 
 
 def reader(name: str) -> type:
-    """Return the stand-in of the package's reader of raw data that has this name."""
+    """Return the stand-in of the package's reader of raw data with this name."""
     return _class(described()["readers"][name]["class"])
 
 

@@ -25,15 +25,15 @@ GIB = 2**30
 
 @dataclass(frozen=True)
 class Line:
-    """One thing that was checked."""
+    """The result of one check."""
 
     name: str
     value: str
     state: Literal["fine", "note", "off"] = "fine"
-    """A note tells what may matter; what is off needs the remedy."""
+    """``note`` marks a possible problem, ``off`` a problem that needs its remedy."""
     remedy: str = ""
     avoided: bool = False
-    """Whether training applies the remedy by itself."""
+    """Whether training applies the remedy automatically."""
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -41,15 +41,15 @@ def main(arguments: Sequence[str]) -> None:
 
 
 def doctor(*, json: bool = False, device: str = "auto") -> None:
-    """Check the installation and whether this machine computes right in reduced precision.
+    """Check the installation, and whether this machine computes correctly in reduced precision.
 
-    Looks at versions, processor, GPUs, threads, memory and the cache folder, and compares layers and functions that
-    networks are made of in bf16 with float32, and in float32 with float64. The exit code is 0 where all is fine and 1
-    where something is off; the last line says whether training avoids it.
+    Checks versions, processor, GPUs, threads, memory and the cache folder. Compares the layers and functions that
+    networks consist of in bf16 with float32, and in float32 with float64. The exit code is 0 if all is fine and 1 if
+    something is off; in that case the last line says whether training avoids the problem.
 
     Args:
         json: Print JSON instead of a table.
-        device: What to check: auto (a GPU when there is one), cpu, cuda, cuda:1 or mps.
+        device: Device to check: auto (a GPU if there is one), cpu, cuda, cuda:1 or mps.
     """
     lines = [*_versions(), *_hardware(), *_threads(), _memory(), *_cache(), *_precision(device)]
     fine = all(line.state != "off" for line in lines)
@@ -80,7 +80,7 @@ def _print_table(lines: Sequence[Line], fine: bool) -> None:
 
 
 def _what_is_off(lines: Sequence[Line]) -> str:
-    """Return the last line of the table where something is off: whether there is anything to do."""
+    """Return the last line of the output if something is off: whether the user needs to act."""
     avoided = [line.avoided for line in lines if line.state == "off"]
     if all(avoided):
         return "something is off; training avoids it, so there is nothing to do"
@@ -123,13 +123,13 @@ def _threads() -> list[Line]:
     lines = [Line("settings of threads", " ".join(f"{k}={v}" for k, v in sorted(set_to.items())) or "none")]
     value = f"{threads} threads on {usable} cores"
     if threads > usable:
-        lines.append(Line("threads", value, "off", f"set OMP_NUM_THREADS={usable}: they wait for each other"))
+        lines.append(Line("threads", value, "off", f"set OMP_NUM_THREADS={usable}: more threads wait for each other"))
     else:
         lines.append(Line("threads", value))
     if hasattr(os, "getloadavg"):
         load = os.getloadavg()[0]
         busy = load > usable + 1
-        remedy = "other programs take the cores, and training takes several times as long" if busy else ""
+        remedy = "other programs use the cores, and training takes several times as long" if busy else ""
         lines.append(Line("load", f"{load:.1f} on {usable} cores", "note" if busy else "fine", remedy))
     return lines
 
@@ -160,7 +160,7 @@ def _cache() -> list[Line]:
         with tempfile.TemporaryFile(dir=folder):
             pass
     except OSError as error:
-        remedy = "make it writable, or name another folder in the environment variable TASKSCAPE_CACHE"
+        remedy = "make it writable, or set the environment variable TASKSCAPE_CACHE to another folder"
         return [Line("cache folder", f"{folder} cannot be written ({error.strerror})", "off", remedy)]
     free = shutil.disk_usage(folder).free / GIB
     value = f"{folder}, {free:.1f} GiB free"
@@ -171,7 +171,7 @@ def _precision(device: str) -> list[Line]:
     from taskscape.devices import find_device, with_float64
 
     place = find_device(device)
-    # Float32 is what all else is compared with, and is itself compared with float64 where the device has it.
+    # Bf16 is compared with float32, and float32 with float64 if the device supports it.
     first = _operators(place, "fp32") if with_float64(place) == place else []
     return [*first, *_operators(place, "bf16")]
 
@@ -197,7 +197,7 @@ def _operators(place: "torch.device", precision: "Precision") -> list[Line]:
             done = "" if remedy is None else f"in training it {IN_WORDS[remedy]} instead; "
             if remedy is None and precision == "bf16":
                 done = "train with --precision fp32; "
-            done += "another version of torch may be right"
+            done += "another version of torch may compute it correctly"
             lines.append(Line(f"{precision}: {short(operator.title)}", wrong, "off", done, remedy is not None))
     right = f"{len(operators) - len(lines)} of {len(operators)} layers and functions are right"
     avoided = bool(lines) and all(line.avoided for line in lines)

@@ -1,4 +1,4 @@
-"""The names of timm's encoders, read from its source: importing it would import torch."""
+"""Names of timm's encoders, read from its source code, because importing timm would import torch."""
 
 import importlib.util
 import re
@@ -8,16 +8,16 @@ from taskscape.serialization import nearest
 
 
 def require_encoder(name: str, flag: str) -> None:
-    """Raise ``ValueError`` with the flag and the nearest names where timm has no such model.
+    """Raise ``ValueError`` with the flag and the nearest names if timm has no such model.
 
-    Nothing is said of a name that timm's source defines or quotes: a model may be registered in another way.
+    A name that timm's source defines or quotes is accepted, since models can be registered in several ways.
     """
     spec = importlib.util.find_spec("timm")
     model = name.partition(".")[0]
     if spec is None or spec.origin is None:
         return
     sources = [path.read_bytes() for path in Path(spec.origin).with_name("models").rglob("*.py")]
-    word = model.encode()  # found as bytes first, which is a hundred times as quick as the expression
+    word = model.encode()  # searching for the bytes first is a hundred times faster than the regular expression
     if word and any(
         word in source and re.search(rb"(?:def |['\"])%s\b" % re.escape(word), source) for source in sources
     ):
