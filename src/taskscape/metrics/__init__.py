@@ -1,6 +1,6 @@
-"""Metrics of predictions: one file per kind of task, and the specs that describe each metric.
+"""Metrics of predictions, with one file per kind of task, and the specs that describe each metric.
 
-A metric that needs torch is imported when its name is used, so that a report can read specs without torch.
+Metrics that need torch are imported when first accessed, so reports can read the specs without torch.
 """
 
 from importlib import import_module

@@ -1,4 +1,4 @@
-"""Errors of albedo that forgive a wrong brightness."""
+"""Brightness-invariant errors of albedo."""
 
 import torch
 import torch.nn.functional as F
@@ -20,7 +20,7 @@ SPECS = {
     ),
     "lmse": MetricSpec(
         "LMSE",
-        text="Squared error after the best scaling of each window of 20 × 20 pixels, as a share of the true energy.",
+        text="Squared error after the best scaling of each window of 20 × 20 pixels, relative to the true energy.",
         digits=4,
         in_delta_m=True,
     ),
@@ -28,13 +28,13 @@ SPECS = {
 
 
 class AlbedoMetrics(TaskMetric):
-    """Squared errors of linear reflectance, each the mean over the images with valid pixels.
+    """Squared errors of linear reflectance, averaged over the images with valid pixels.
 
     ``si_mse``: min over α of the mean of (y* - α·y)² over an image's valid pixels and channels. ``lmse``: the sum over
-    windows of min over α of Σ (y* - α·y)², by the sum over windows of Σ y*². Windows are 20 × 20 pixels, smaller where
-    the image is, and half a window apart; the rest at the right and lower edge that fills no window counts nothing.
-    Grosse et al., ICCV 2009, section 4 (https://doi.org/10.1109/ICCV.2009.5459428), there averaged with the same error
-    of the shading. One factor α serves all channels.
+    windows of min over α of Σ (y* - α·y)², divided by the sum over windows of Σ y*². Windows are 20 × 20 pixels, or
+    smaller for a smaller image, and half a window apart; pixels at the right and lower edge that do not fill a window
+    are ignored. The error is that of Grosse et al., ICCV 2009, section 4 (https://doi.org/10.1109/ICCV.2009.5459428),
+    who average it with the same error of the shading. All channels share one factor α.
 
     A batch of 8 x 128 x 256 pixels costs 20 ms on one CPU core.
 
@@ -46,9 +46,9 @@ class AlbedoMetrics(TaskMetric):
     """
 
     sums: Tensor
-    """(2,) float64, Σ over images of both errors."""
+    """The sum of both errors over images, (2,) float64."""
     images: Tensor
-    """(2,) int64, the images that each was computed of."""
+    """The number of images in each sum, (2,) int64."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -65,7 +65,7 @@ class AlbedoMetrics(TaskMetric):
         """Update with (B, 3, H, W) linear reflectance. Raises ``ValueError`` for other shapes."""
         valid = check_shapes(prediction, value, valid, 3)
         y, true = (x.double().masked_fill(~valid.unsqueeze(1), 0.0) for x in (prediction, value))
-        # Per pixel the channels' Σ y*², Σ y*·y and Σ y²: all that a best scaling leaves of an error.
+        # Σ y*², Σ y*·y and Σ y² over the channels of each pixel determine the error after the best scaling.
         products = torch.stack([(true * true).sum(1), (true * y).sum(1), (y * y).sum(1)], 1)
         pixels = valid.sum((1, 2))
         si_mse = _after_scaling(products.sum((2, 3))) / (pixels * value.shape[1]).clamp(min=1)
@@ -90,5 +90,5 @@ class AlbedoMetrics(TaskMetric):
 def _after_scaling(products: Tensor) -> Tensor:
     """Return min over α of Σ (y* - α·y)² from (B, 3, …) sums of y*², y*·y and y²."""
     true, both, predicted = products.unbind(1)
-    # A prediction of nothing cannot be scaled; rounding alone leaves less than 0.
+    # The clamps handle an all-zero prediction, which cannot be scaled, and results below 0 from rounding.
     return (true - both.square() / predicted.clamp(min=1e-12)).clamp(min=0)

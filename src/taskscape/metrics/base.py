@@ -1,4 +1,4 @@
-"""What every metric of this package is."""
+"""The base class of metrics."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
@@ -16,13 +16,14 @@ from taskscape.metrics.spec import MetricSpec
 class TaskMetric(nn.Module, ABC):
     """The metrics of one task, accumulated over batches and processes.
 
-    Its methods are those of a metric of torchmetrics, whose import takes seconds and brings in its other metrics.
-    States are sums in int64 and float64, so batches of any size, none included, add up the same. A device without
-    float64 (MPS) cannot hold them: there the metric and its inputs stay on the CPU.
+    It has the methods of a torchmetrics metric, but does not depend on torchmetrics, whose import takes seconds and
+    loads all its other metrics. States are sums in int64 and float64, so the result does not depend on how images are
+    divided into batches, and empty batches are allowed. Devices without float64 (MPS) cannot hold the states; there,
+    the metric and its inputs stay on the CPU.
     """
 
     def __init_subclass__(cls) -> None:
-        """Let ``update`` keep no gradients, and ``compute`` see the sums over all processes."""
+        """Disable gradients in ``update``, and make ``compute`` use the sums over all processes."""
         super().__init_subclass__()
         if "update" in vars(cls):
             cls.update = torch.no_grad()(cls.update)  # type: ignore[method-assign]
@@ -35,17 +36,17 @@ class TaskMetric(nn.Module, ABC):
         self._summed = False
 
     def add_state(self, name: str, zeros: Tensor, dist_reduce_fx: Literal["sum"] = "sum") -> None:
-        """Add a sum over batches and processes, the attribute ``name``."""
+        """Add a state that is summed over batches and processes, as the attribute ``name``."""
         self._states[name] = zeros
         self.register_buffer(name, zeros.clone(), persistent=False)
 
     def reset(self) -> None:
-        """Set all sums to zero."""
+        """Set all states to zero."""
         for name, zeros in self._states.items():
             getattr(self, name).copy_(zeros)
 
     def forward(self, *batch: Tensor, **named: Tensor) -> dict[str, float]:
-        """Update with a batch, and return the metrics of this batch on this process alone."""
+        """Update with a batch, and return the metrics of this batch on this process only."""
         before = {name: getattr(self, name).clone() for name in self._states}
         try:
             self.reset()
@@ -59,7 +60,7 @@ class TaskMetric(nn.Module, ABC):
 
     @contextmanager
     def sync_context(self) -> Iterator[None]:
-        """Let the states be the sums over all processes, each of which must enter."""
+        """Replace the states by their sums over all processes within the context; every process must enter it."""
         if self._summed or world_size() == 1:
             yield
             return
@@ -79,34 +80,34 @@ class TaskMetric(nn.Module, ABC):
     @property
     @abstractmethod
     def specs(self) -> Mapping[str, MetricSpec]:
-        """What each value of ``compute`` is, by the same name and in the order of display. All of them are here."""
+        """The spec of every value that ``compute`` may return, by the same name and in the order of display."""
 
     @abstractmethod
     def update(self, prediction: Tensor, value: Tensor, valid: Tensor) -> None:
         """Update with a batch of decoded predictions; shapes as in ``taskscape.batch.Target``.
 
-        The package's own take ``valid`` from the labels where it is left out. They raise ``ValueError`` for shapes that
-        differ and values that are impossible, and are then as before.
+        The metrics of the package do not require ``valid``. They raise ``ValueError`` for mismatched shapes and
+        impossible values, and their states are then unchanged.
         """
 
     @abstractmethod
     def compute(self) -> dict[str, float]:
-        """Return the metrics of all processes by name, without the task's prefix. Every process must call it.
+        """Return the metrics over all processes by name, without the task's prefix. Every process must call it.
 
-        A metric for which nothing was counted is left out. Raises ``ValueError`` when a valid pixel had a prediction
-        that is not finite: a diverged network has no metrics.
+        Metrics without any data are left out. Raises ``ValueError`` if a prediction at a valid pixel was not finite, as
+        those of a diverged network.
         """
 
     def plots(self) -> dict[str, Any]:
-        """Return what a report draws besides numbers, as plain lists: a confusion matrix, a histogram.
+        """Return the data of a report's plots as plain lists, such as a confusion matrix or a histogram.
 
-        Over all processes; every process must call it.
+        The data are over all processes; every process must call it.
         """
         return {}
 
 
 def check_shapes(prediction: Tensor, value: Tensor, valid: Tensor | None, channels: int | None) -> Tensor:
-    """Return the mask of a batch, true everywhere where it was left out.
+    """Return the mask of a batch; true everywhere if ``valid`` is None.
 
     Raises ``ValueError`` unless predictions and labels are (B, channels, H, W), or (B, H, W) without channels, and the
     mask is (B, H, W) bool.
@@ -115,8 +116,7 @@ def check_shapes(prediction: Tensor, value: Tensor, valid: Tensor | None, channe
     for name, x in {"prediction": prediction, "value": value}.items():
         if x.ndim != len(axes) or (channels is not None and x.shape[1] != channels) or x.shape != value.shape:
             raise ValueError(
-                f"{name} is {tuple(x.shape)}, where the labels are {tuple(value.shape)}: both must be "
-                f"({', '.join(axes)})"
+                f"{name} is {tuple(x.shape)} and the labels are {tuple(value.shape)}: both must be ({', '.join(axes)})"
             )
     pixels = (len(value), *value.shape[-2:])
     if valid is None:

@@ -1,4 +1,4 @@
-"""How well a predicted confidence fits the errors that are made."""
+"""Agreement of predicted confidence with the actual errors."""
 
 from typing import Any
 
@@ -14,45 +14,47 @@ from taskscape.metrics.spec import MetricSpec
 _RELIABILITY_BINS = 15
 _PER_OCTAVE, _FIRST_OCTAVE, _OCTAVES = 32, -24, 36
 _BINS = _PER_OCTAVE * _OCTAVES + 1
-"""Of uncertainties and errors: steps of 2.2 % from 6e-8 to 4096, and one for what is smaller."""
+"""Number of bins of uncertainties and errors: steps of 2.2 % from 6e-8 to 4096, and one for smaller values."""
 _REMOVED = [percent / 100 for percent in range(100)]
 
 Array = NDArray[np.float64]
 
 
 class ConfidenceMetrics(TaskMetric):
-    """Calibration of the probability of being right, and the order of errors by uncertainty, over the valid pixels.
+    """Calibration of the probability of being right, and ranking of errors by uncertainty, over the valid pixels.
 
-    - ``ece``, expected calibration error in percent: Σ n_b / N · |r_b - p_b| over 15 bins of the probability of equal
-      width, with n_b of N pixels, the share r_b that is right and the mean probability p_b (Naeini et al., AAAI 2015,
+    - ``ece``, expected calibration error in percent: Σ n_b / N · |r_b - p_b| over 15 probability bins of equal width,
+      with n_b of N pixels, the share r_b that is right and the mean probability p_b (Naeini et al., AAAI 2015,
       https://doi.org/10.1609/aaai.v29i1.9602; Guo et al., ICML 2017, https://arxiv.org/abs/1706.04599).
-    - ``nll``: mean negative log-likelihood in nats: of the truth where it is given, else of being right or wrong.
+    - ``nll``: mean negative log-likelihood in nats, of the ground truth if it is passed to ``update``, else of being
+      right or wrong.
     - ``ause``, area under the sparsification error (Ilg et al., ECCV 2018, https://arxiv.org/abs/1802.07095): the mean
-      error of the pixels that are left while the most uncertain are removed, minus that while those with the largest
-      errors are removed, both by the mean error of all; the area over the share removed. 0 is a perfect order.
-    - ``ause_random``: the same of pixels removed at random, what an uncertainty that says nothing has.
+      error of the remaining pixels as the most uncertain ones are removed, minus that as those with the largest errors
+      are removed, both divided by the mean error of all pixels, integrated over the share removed. 0 is a perfect
+      ranking.
+    - ``ause_random``: the same for pixels removed at random, as by an uninformative uncertainty.
 
-    Pixels of the whole split are put in one order, from a histogram of steps of 2.2 %; those of one step are removed at
-    random, and the area is exact for that.
+    The pixels of the whole split are ranked together, using a histogram with steps of 2.2 %. Pixels within a step are
+    removed at random, and the area is exact for that order.
 
-    ``plots``: ``reliability``: ``edges`` of the bins, ``pixels``, and the mean ``probability`` and share ``right`` of
-    each, None in an empty one. ``sparsification``: mean ``error`` of what is left at each share ``removed``, and that
-    of the ``oracle``, by the mean error of all.
+    ``plots``: ``reliability`` has the ``edges`` of the bins, ``pixels``, and the mean ``probability`` and share
+    ``right`` of each bin, None for empty bins. ``sparsification`` has the mean ``error`` of the remaining pixels at
+    each share ``removed``, and that of the ``oracle``, both divided by the mean error of all pixels.
 
     A batch of 8 x 128 x 256 pixels costs 12 ms on one CPU core.
     """
 
     reliability: Tensor
-    """(3, 15) float64 by probability: pixels, Σ probability, right pixels."""
+    """Pixels, Σ probability and right pixels by probability, (3, 15) float64."""
     by_uncertainty: Tensor
-    """(2, bins) float64: pixels, Σ error."""
+    """Pixels and Σ error by uncertainty, (2, bins) float64."""
     by_error: Tensor
-    """(2, bins) float64: pixels, Σ error."""
+    """Pixels and Σ error by error, (2, bins) float64."""
     likelihood: Tensor
     """Σ negative log-likelihood, float64."""
 
     def __init__(self, error: str = "share of wrong pixels", right_when: str = "it is right") -> None:
-        """Start at zero; the words say what the error is and when a prediction is right."""
+        """Initialize the metric; the specs quote both texts: what the error is, and when a prediction is right."""
         super().__init__()
         self.error, self.right_when = error, right_when
         self.add_state("reliability", torch.zeros(3, _RELIABILITY_BINS, dtype=torch.float64))
@@ -63,17 +65,19 @@ class ConfidenceMetrics(TaskMetric):
     @property
     @override
     def specs(self) -> dict[str, MetricSpec]:
-        left = f"Mean error ({self.error}) of what is left when the most uncertain pixels are left out"
+        left = f"Mean error ({self.error}) of the remaining pixels as the most uncertain ones are removed"
         return {
             "ece": MetricSpec(
                 "Calibration error (ECE)",
                 "%",
-                f"Mean difference between the predicted probability that {self.right_when} and how often it is so.",
+                f"Mean difference between the predicted probability that {self.right_when} and how often that is true.",
             ),
-            "nll": MetricSpec("NLL", "", "Negative log-likelihood of the truth by the predicted distribution.", 4),
+            "nll": MetricSpec(
+                "NLL", "", "Negative log-likelihood of the ground truth under the predicted distribution.", 4
+            ),
             "ause": MetricSpec("AUSE", "", f"{left}, compared with the best order: 0 is best.", 4),
             "ause_random": MetricSpec(
-                "AUSE of a random order", "", "What an uncertainty has that says nothing.", 4, optional=True
+                "AUSE of a random order", "", "AUSE of an uninformative uncertainty.", 4, optional=True
             ),
         }
 
@@ -88,9 +92,9 @@ class ConfidenceMetrics(TaskMetric):
         error: Tensor | None = None,
         nll: Tensor | None = None,
     ) -> None:
-        """Update with the probabilities of being right and where the prediction is right, (B, H, W) each.
+        """Update with the probability of being right and whether the prediction is right, (B, H, W) each.
 
-        ``uncertainty`` orders the pixels, by default 1 - probability; ``error`` is by default 1 where it is not right.
+        ``uncertainty`` ranks the pixels and defaults to 1 - probability; ``error`` defaults to 1 for wrong pixels.
         Raises ``ValueError`` for other shapes and for probabilities outside 0..1.
         """
         valid = check_shapes(prediction, value, valid, None)
@@ -151,7 +155,7 @@ class ConfidenceMetrics(TaskMetric):
 
 
 def _bins(x: Tensor) -> Tensor:
-    """Return each number's bin: 0 for zero and what is tiny, then by its logarithm."""
+    """Return the bin of each number: 0 for zero and tiny numbers, then logarithmic."""
     octaves = x.float().clamp(min=2.0 ** (_FIRST_OCTAVE - 1)).log2() - _FIRST_OCTAVE
     return (octaves * _PER_OCTAVE).floor().long().clamp(-1, _BINS - 2) + 1
 
@@ -161,10 +165,11 @@ def _arrays(state: Tensor) -> list[Array]:
 
 
 def _area(pixels: Array, errors: Array) -> float:
-    """Return the area below the mean error of what is left, by that of all, over the share removed.
+    """Return the area below the mean error of the remaining pixels, relative to that of all, over the share removed.
 
-    The last bins go first. Within a bin pixels go at random: of m pixels the mean error is (E + e·(m - M)) / m, with M
-    pixels and the sum of errors E in the bins before and the bin's own mean error e. Without any error the area is 0.
+    The last bins are removed first. Within a bin, pixels are removed at random: if m pixels remain, their mean error is
+    (E + e·(m - M)) / m, with M pixels and the sum of errors E in the preceding bins and the mean error e of this bin.
+    Without any error the area is 0.
     """
     if not errors.sum():
         return 0.0
@@ -179,7 +184,7 @@ def _area(pixels: Array, errors: Array) -> float:
 
 
 def _left(pixels: Array, errors: Array) -> list[float]:
-    """Return the mean error of what is left at each share removed, by that of all; 0 without any error."""
+    """Return the mean error of the remaining pixels, relative to all, at each share removed; 0 without errors."""
     if not errors.sum():
         return [0.0] * len(_REMOVED)
     kept = (1 - np.array(_REMOVED)) * pixels.sum()

@@ -1,4 +1,4 @@
-"""Δm: by how much a network is better or worse than one network per task. No torch here."""
+"""Δm: how much better or worse a network is than one network per task. Does not import torch."""
 
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
@@ -10,9 +10,9 @@ class DeltaM(NamedTuple):
     """The mean relative change of several metrics."""
 
     percent: float
-    """Lower is better: negative where the metrics have improved."""
+    """The change in percent; negative if the metrics improved."""
     metrics: tuple[str, ...]
-    """The metrics that it is the mean of."""
+    """The metrics that were averaged."""
 
 
 LISTS: dict[str, tuple[str, ...]] = {
@@ -30,11 +30,11 @@ LISTS: dict[str, tuple[str, ...]] = {
     "nyuv2-two-tasks": ("semseg/miou", "semseg/pixel_accuracy", "depth/abs_err", "depth/abs_rel"),
     "cityscapes": ("semseg/miou", "semseg/pixel_accuracy", "depth/inverse_abs_err", "depth/inverse_abs_rel"),
 }
-"""The metrics of published tables: of CAGrad, Nash-MTL and those after them. Depth of Cityscapes is inverse depth."""
+"""The metrics in the tables of CAGrad, Nash-MTL and their successors. Depth of Cityscapes is inverse depth."""
 
 
 def metrics_of(names: Sequence[str]) -> tuple[str, ...]:
-    """Return the metrics that names of lists and of metrics, ``task/metric``, stand for; each once."""
+    """Expand names of lists, next to names of metrics, ``task/metric``, to metrics without duplicates."""
     return tuple(dict.fromkeys(metric for name in names for metric in LISTS.get(name, (name,))))
 
 
@@ -44,15 +44,14 @@ def delta_m(
     specs: Mapping[str, MetricSpec],
     chosen: Sequence[str] = (),
 ) -> DeltaM | None:
-    """Return Δm of metrics against those of single-task networks, all by ``task/metric``.
+    """Return Δm of a network's metrics against those of single-task networks, all by ``task/metric``.
 
-    Δm = 100/K · Σₖ (-1)^δₖ (Mₖ - Bₖ) / |Bₖ| over the K metrics that both have and that count by their specs, or over
-    those that are ``chosen``, of which none may be missing; M is the network, B its single-task counterpart, δ is 1
-    where higher is better.
+    Δm = 100/K · Σₖ (-1)^δₖ (Mₖ - Bₖ) / |Bₖ|, where M is the network, B its single-task counterpart, and δ is 1 if
+    higher is better. The K metrics are those that are ``chosen``, or else those with ``in_delta_m`` in their specs that
+    both have with B ≠ 0. Returns None if a chosen metric is missing or its B is 0, or if there is nothing to compare.
 
     The sign is that of Liu et al., NeurIPS 2021 (https://arxiv.org/abs/2110.14048); Maninis et al., CVPR 2019
-    (https://arxiv.org/abs/1904.08918), who introduced the measure, have the opposite one. None where there is nothing
-    to compare; a metric whose B is 0 does not count.
+    (https://arxiv.org/abs/1904.08918), who introduced the measure, use the opposite sign.
     """
     if any(name not in specs or name not in metrics or not single_task.get(name) for name in chosen):
         return None

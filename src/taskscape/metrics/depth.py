@@ -21,19 +21,19 @@ _EDGES = [_NEAREST * 2 ** (i / _PER_OCTAVE) for i in range(_BINS + 1)]
 
 @dataclass(frozen=True)
 class DepthMetric:
-    """One metric: a mean over the valid pixels of the split, or over its images."""
+    """A metric that is a mean over the valid pixels of the split, or over its images."""
 
     spec: MetricSpec
     formula: Callable[[Pixels], Tensor]
-    """(B, H, W), to be averaged over pixels; of a scale-free metric (B,), to be averaged over images."""
+    """Computes the terms to average: (B, H, W) over pixels or, for a scale-free metric, (B,) over images."""
     finish: Callable[[float], float] = float
-    """Turns the mean into the metric."""
+    """Converts the mean to the metric."""
     scale_free: bool = False
-    """Whether the scale of an image's prediction has no influence: relative depth has these metrics only."""
+    """Whether it is invariant to the scale of an image's prediction; relative depth has only such metrics."""
     relative_delta_m: bool = False
-    """Whether Δm counts it for relative depth."""
+    """Whether it is part of Δm for relative depth."""
     leads_relative: bool = False
-    """Whether it leads for relative depth. What leads for metric depth must see the scale."""
+    """Whether it is the leading metric for relative depth. That of metric depth must depend on the scale."""
 
 
 def _percent(share: float) -> float:
@@ -41,7 +41,7 @@ def _percent(share: float) -> float:
 
 
 def _si_log(p: Pixels) -> Tensor:
-    centered = p.log_ratio - p.mean(p.log_ratio)[:, None, None]  # mean(d²) - mean(d)² would cancel
+    centered = p.log_ratio - p.mean(p.log_ratio)[:, None, None]  # mean(d²) - mean(d)² suffers from cancellation
     return 100 * p.mean(centered.square()).sqrt()
 
 
@@ -63,7 +63,7 @@ METRICS = {
         lambda p: p.relative,
     ),
     "rmse": DepthMetric(
-        MetricSpec("RMSE", "m", "Root of the mean squared error: errors far away weigh most.", 3),
+        MetricSpec("RMSE", "m", "Root mean squared error: errors at large distances weigh most.", 3),
         lambda p: p.absolute.square(),
         math.sqrt,
     ),
@@ -139,10 +139,10 @@ METRICS = {
         scale_free=True,
     ),
 }
-"""By name, in the order of display. A line here is all that a further metric needs."""
+"""The metrics by name, in the order of display. A new metric needs only an entry here."""
 
 _PER_BATCH = ("abs_err", "abs_rel", "inverse_abs_err", "inverse_abs_rel")
-"""Metrics of which there is the mean over batches too."""
+"""Metrics that are also available as a mean over batches."""
 _INVERSE = ("inverse_abs_err", "inverse_abs_rel")
 
 
@@ -160,30 +160,32 @@ class DepthMetrics(TaskMetric):
 
     Means over the images with a valid pixel:
 
-    - ``si_log_rmse``, 100·sqrt(mean(d²) - mean(d)²) of the image's d,
+    - ``si_log_rmse``: 100·sqrt(mean(d²) - mean(d)²) over the image's d,
     - ``median_scaled_abs_rel``, ``median_scaled_delta1``, ``median_scaled_delta2``, ``median_scaled_delta3``: an
-      image's means once its prediction has been multiplied by median(y*) / median(y) over its valid pixels, for data or
-      networks whose scale is unknown (Zhou et al., CVPR 2017, https://arxiv.org/abs/1704.07813).
+      image's means after its prediction is multiplied by median(y*) / median(y) over its valid pixels, for data or
+      networks with unknown scale (Zhou et al., CVPR 2017, https://arxiv.org/abs/1704.07813).
 
     ``inverse_unit`` is the depth in metres at which the inverse depth of the data is 1: 1 for 1/metres, 1.8499 for the
-    normalized disparity in MTAN's Cityscapes. Pages show the two metrics of inverse depth only where it is given, and
-    the ``median_scaled_`` ones only for relative depth. With ``metric=False`` depth is relative, proportional to metres
-    within an image only: the metrics are ``si_log_rmse`` and the ``median_scaled_`` ones, and there are no plots.
+    normalized disparity in MTAN's Cityscapes. Pages show the two metrics of inverse depth only if it is set, and the
+    ``median_scaled_`` metrics only for relative depth. With ``metric=False``, depth is relative, that is, proportional
+    to metres only within an image: the metrics are ``si_log_rmse`` and the ``median_scaled_`` ones, and there are no
+    plots.
 
-    With ``inverse_leads`` the task's quantity is inverse depth: its two metrics count in Δm in place of those of
-    metres, and ``inverse_abs_rel`` leads.
+    With ``inverse_leads``, the task predicts inverse depth: its two metrics replace those in metres in Δm, and
+    ``inverse_abs_rel`` is the leading metric.
 
-    With ``per_batch`` there are also ``abs_err_per_batch``, ``abs_rel_per_batch``, ``inverse_abs_err_per_batch`` and
-    ``inverse_abs_rel_per_batch``: the means over the batches with a valid pixel of
-    the means over each batch's valid pixels, as MTAN's code reports them. A batch is what one ``update`` gets, so they
-    depend on the batch size, and with several processes on their number.
+    With ``per_batch``, there are also ``abs_err_per_batch``, ``abs_rel_per_batch``, ``inverse_abs_err_per_batch`` and
+    ``inverse_abs_rel_per_batch``: the mean over each batch's valid pixels, averaged over the batches with a valid
+    pixel, as MTAN's code reports them. A batch is the input of one ``update``, so they depend on the batch size and, in
+    distributed evaluation, on the number of processes.
 
     ``plots``: ``histogram`` and ``error_by_distance``. Both have ``edges`` in metres, an eighth of an octave apart from
-    0.25 to 512; what lies outside is counted in the end bins. ``histogram``: pixels ``predicted`` and ``true``.
-    ``error_by_distance``, by true depth: ``pixels`` and the means ``abs_err`` in metres and ``abs_rel``; a bin without
-    pixels is merged with the next one that has some. Nothing when there are no valid pixels.
+    0.25 to 512; depths outside are counted in the first and last bin. ``histogram`` has the pixels ``predicted`` and
+    ``true``. ``error_by_distance`` has, by true depth, ``pixels`` and the means ``abs_err`` in metres and ``abs_rel``;
+    a bin without pixels is merged with the next one that has some. Empty if there are no valid pixels.
 
-    A batch of 8 x 128 x 256 pixels costs 10 ms on a CPU, most of it for the medians; on a GPU nothing waits for it.
+    A batch of 8 x 128 x 256 pixels costs 10 ms on a CPU, most of it for the medians; on a GPU, an update does not
+    synchronize.
 
     >>> metric = DepthMetrics()
     >>> metric.update(torch.full((1, 1, 2, 2), 11.0), torch.full((1, 1, 2, 2), 10.0))
@@ -193,17 +195,16 @@ class DepthMetrics(TaskMetric):
     """
 
     sums: Tensor
-    """(metrics,) float64, as ``names``: the sum of each metric's formula over pixels or images."""
+    """The sum of each metric's formula over pixels or images, in the order of ``names``, (metrics,) float64."""
     counts: Tensor
-    """(2,) int64: valid pixels, images with a valid pixel."""
+    """Valid pixels, and images with a valid pixel, (2,) int64."""
     by_distance: Tensor
-    """(4, bins) float64: predicted pixels by their predicted depth; then by true depth: pixels, Σ|y - y*|,
-    Σ|y - y*| / y*."""
+    """Pixels by predicted depth; then by true depth: pixels, Σ|y - y*|, Σ|y - y*| / y*. (4, bins) float64."""
 
     batch_sums: Tensor
-    """(4,) float64, the sum over batches of each batch's mean."""
+    """The sum over batches of each batch's mean, (4,) float64; empty without ``per_batch``."""
     batches: Tensor
-    """Batches with a valid pixel, int64."""
+    """Number of batches with a valid pixel, int64."""
 
     def __init__(
         self,
@@ -304,11 +305,11 @@ def _total(metric: DepthMetric, pixels: Pixels) -> Tensor:
 
 
 def _bins(log_metres: Tensor) -> Tensor:
-    """Return each pixel's bin; six times as fast as a search among the edges."""
+    """Return each pixel's bin; six times as fast as a search in the edges."""
     octaves = (log_metres - math.log(_NEAREST)) / math.log(2)
     return (octaves * _PER_OCTAVE).long().clamp(0, _BINS - 1)
 
 
 def _binned(bins: Tensor, x: Tensor) -> Tensor:
-    """Return the sum of ``x`` in every bin. Unlike a weighted bincount it has a deterministic form on a GPU."""
+    """Return the sum of ``x`` in each bin. Unlike a weighted bincount, this has a deterministic version on a GPU."""
     return x.new_zeros(_BINS).index_add_(0, bins.flatten(), x.flatten())

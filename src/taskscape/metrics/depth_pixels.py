@@ -1,4 +1,4 @@
-"""Predicted and true depth, and what metrics of depth compute from them."""
+"""Predicted and true depth, and the quantities that depth metrics derive from them."""
 
 import math
 from functools import cached_property
@@ -10,7 +10,7 @@ from torch import Tensor
 class Pixels:
     """Predicted depth y and true depth y* of a batch, and quantities derived from them: (B, H, W) float64.
 
-    An invalid pixel has a perfect prediction, 1 m, and counts 0: that costs less than selecting the valid ones.
+    Invalid pixels get a perfect prediction, 1 m, and weight 0, which is faster than selecting the valid pixels.
     """
 
     def __init__(self, y: Tensor, true: Tensor, valid: Tensor, inverse_unit: float = 1.0) -> None:
@@ -46,21 +46,21 @@ class Pixels:
 
     @cached_property
     def per_image(self) -> Tensor:
-        """(B,) the number of each image's valid pixels."""
+        """The number of valid pixels of each image, (B,)."""
         return self.count.sum((1, 2))
 
     @cached_property
     def median_scaled(self) -> "Pixels":
-        """The same with each image's y multiplied by median(y*) / median(y), the lower of two middle values."""
+        """The same with each image's y multiplied by median(y*) / median(y), the lower median for even counts."""
         depths = (self.y, self.true)
         predicted, true = (x.masked_fill(~self.valid, math.nan).flatten(1).nanmedian(1).values for x in depths)
-        # An image without a valid pixel has no median; it counts 0, however it is scaled.
+        # An image without valid pixels has no median; its weight is 0, whatever its scale.
         return Pixels(self.y * (true / predicted).nan_to_num(1.0)[:, None, None], self.true, self.valid)
 
     def mean(self, x: Tensor) -> Tensor:
-        """Return (B,) the mean of x (B, H, W) over each image's valid pixels, 0 for an image without one."""
+        """Return the mean of x (B, H, W) over each image's valid pixels, (B,); 0 for an image without valid pixels."""
         return self.counted(x).sum((1, 2)).double() / self.per_image.clamp(min=1)
 
     def counted(self, x: Tensor) -> Tensor:
-        """Return x (B, H, W) with zeros, or False, at invalid pixels. Booleans are added up in a tenth of the time."""
+        """Return x (B, H, W) with 0 or False at invalid pixels. Summing booleans takes a tenth of the time."""
         return x & self.valid if x.dtype == torch.bool else x * self.count

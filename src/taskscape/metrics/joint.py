@@ -1,4 +1,4 @@
-"""Numbers that stand for several tasks at once, computed from the tasks' own metrics. No torch here."""
+"""Metrics of several tasks together, computed from the metrics of each task. Does not import torch."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
@@ -10,17 +10,17 @@ from taskscape.metrics.spec import MetricSpec
 
 
 class JointMetric(ABC):
-    """One number from the metrics of several tasks."""
+    """A single metric computed from the metrics of several tasks."""
 
     name: ClassVar[str]
     """Its key among the metrics of a result, without a task's prefix."""
     spec: ClassVar[MetricSpec]
     of_data: ClassVar[tuple[str, ...]] = ()
-    """Kinds of data (``Manifest.source``) whose papers report it: runs on them show it although it is optional."""
+    """Kinds of data (``Manifest.source``) whose papers report it; runs on them show it even though it is optional."""
 
     @abstractmethod
     def compute(self, metrics: Mapping[str, float]) -> float | None:
-        """Return the number from metrics by ``task/metric``; ``None`` when one that it needs is missing."""
+        """Return the value from metrics by ``task/metric``; ``None`` if a required metric is missing."""
 
 
 class Grader(JointMetric):
@@ -50,10 +50,10 @@ class Grader(JointMetric):
 
 
 class GraderWithoutFloors(JointMetric):
-    """mIoU - SI: what the ``Grader`` compares above its floors at 50, for networks that are below them.
+    """mIoU - SI: the ``Grader`` without its floors at 50, for networks that are below them.
 
-    A network of a few hundred steps is below both, where the grade is 0 whatever it has learned, or below one, where
-    it is blind to that task. Above both floors this is the grade, too.
+    A network trained for a few hundred steps is below both floors, so that its grade is 0 whatever it has learned, or
+    below one of them, so that the grade ignores that task. Above both floors, this equals the grade.
 
     >>> GraderWithoutFloors().compute({"semseg/miou": 30.0, "depth/si_log_rmse": 60.0})
     -30.0
@@ -62,7 +62,7 @@ class GraderWithoutFloors(JointMetric):
     name = "grader_without_floors"
     spec = MetricSpec(
         "Grader without floors",
-        text="mIoU - SI-logRMSE × 100: the Grader of networks that are below its floors.",
+        text="mIoU - SI-logRMSE × 100: the Grader for networks that are below its floors.",
         higher_is_better=True,
         optional=True,
     )
@@ -76,4 +76,4 @@ class GraderWithoutFloors(JointMetric):
 
 
 JOINT: tuple[JointMetric, ...] = (Grader(), GraderWithoutFloors())
-"""All of them."""
+"""All joint metrics."""

@@ -33,21 +33,21 @@ SPECS = {
 
 
 class NormalsMetrics(TaskMetric):
-    """Angle between predicted and true normal over the valid pixels of the split (Fouhey et al., ICCV 2013,
+    """Angle between predicted and true normals over the valid pixels of the split (Fouhey et al., ICCV 2013,
     https://doi.org/10.1109/ICCV.2013.421).
 
     ``mean`` and ``median`` in degrees, 0 … 180; ``within_11.25``, ``within_22.5``, ``within_30``: percent of pixels
     with a smaller angle.
 
-    The angle is the arc cosine of the normalized dot product in float64, right to 2e-6 degrees even at 0 and 180;
-    neither vector needs to have unit length, and a zero vector is 90 degrees off. The median comes from a histogram of
-    0.01 degrees and is right to 0.005.
+    The angle is the arc cosine of the normalized dot product in float64, accurate to 2e-6 degrees even at 0 and 180.
+    Vectors need not have unit length; a zero vector counts as 90 degrees off. The median is computed from a histogram
+    with bins of 0.01 degrees and is accurate to 0.005 degrees.
 
-    With ``per_batch`` there is also the mean over batches of each batch's metrics, ``mean_per_batch`` and so on, as
-    MTAN's code reports them. A batch is what one ``update`` gets, so they depend on the batch size, and with several
-    processes on their number.
+    With ``per_batch``, there are also the means over batches of each batch's metrics, ``mean_per_batch`` and so on, as
+    MTAN's code reports them. A batch is the input of one ``update``, so they depend on the batch size and, in
+    distributed evaluation, on the number of processes.
 
-    A batch of 8 x 128 x 256 pixels costs 4 ms on a CPU; on a GPU the histogram is a synchronization point.
+    A batch of 8 x 128 x 256 pixels costs 4 ms on a CPU; on a GPU, the histogram is a synchronization point.
 
     >>> metric = NormalsMetrics()
     >>> up, forward = torch.zeros(2, 1, 3, 4, 4)
@@ -60,12 +60,12 @@ class NormalsMetrics(TaskMetric):
     degrees: Tensor
     """Sum of the angles, float64."""
     histogram: Tensor
-    """(18000,) int64 pixels by angle."""
+    """Pixels by angle, (18000,) int64."""
 
     batch_sums: Tensor
-    """(5,) float64, the sum over batches of each batch's metrics."""
+    """The sum over batches of each batch's metrics, (5,) float64; empty without ``per_batch``."""
     batches: Tensor
-    """Batches with a valid pixel, int64."""
+    """Number of batches with a valid pixel, int64."""
 
     def __init__(self, *, per_batch: bool = False) -> None:
         super().__init__()
@@ -113,10 +113,10 @@ class NormalsMetrics(TaskMetric):
 
 
 def _summary(degrees: Tensor, histogram: Tensor) -> dict[str, float]:
-    """Return the metrics of the sum of angles and their histogram, which has a pixel."""
+    """Return the metrics from the sum of the angles and their non-empty histogram."""
     up_to = histogram.cumsum(0)
     pixels = int(up_to[-1])
-    middle = up_to.new_tensor([(pixels - 1) // 2, pixels // 2])  # twice the same pixel when their number is odd
+    middle = up_to.new_tensor([(pixels - 1) // 2, pixels // 2])  # the same pixel twice if their number is odd
     median = (torch.searchsorted(up_to, middle, right=True).double().mean() + 0.5) / _PER_DEGREE
     within = {name: 100 * up_to[round(degrees * _PER_DEGREE) - 1].item() / pixels for name, degrees in _WITHIN.items()}
     return {"mean": degrees.item() / pixels, "median": median.item(), **within}

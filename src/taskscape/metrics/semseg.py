@@ -41,24 +41,24 @@ SPECS = {
         higher_is_better=True,
     ),
 }
-"""All but the IoU of each class."""
+"""All metrics except the IoU of each class."""
 
 
 class SegmentationMetrics(TaskMetric):
     """Intersection over union and accuracy of class ids, in percent.
 
     - ``miou``: the mean of ``iou/CLASS`` over the classes that occur in the prediction or the ground truth of the
-      split, each from one confusion matrix over the whole split (Everingham et al., IJCV 2015,
+      split, from one confusion matrix over the whole split (Everingham et al., IJCV 2015,
       https://doi.org/10.1007/s11263-014-0733-5).
     - ``miou_per_image``: an image's mIoU over the classes that occur in its prediction or ground truth, averaged over
       the images with a valid pixel, as in xtask_mt (Nakano et al., https://arxiv.org/abs/2111.14122). It is not
       comparable with ``miou``.
-    - ``pixel_accuracy``: valid pixels with the right class; ``pixel_accuracy_per_image`` the mean over images of each
-      image's own.
+    - ``pixel_accuracy``: the share of valid pixels with the right class; ``pixel_accuracy_per_image``: its mean over
+      images.
 
     ``plots``: ``confusion``, rows ground truth, columns prediction, in pixels.
 
-    Class ids hold no NaN, so a network whose scores are NaN goes unnoticed here; its loss tells.
+    Class ids cannot be NaN, so NaN scores are not detected here, only in the loss.
 
     A batch costs one ``bincount``: 0.9 ms for 8 x 128 x 256 pixels and 19 classes on a CPU; on a GPU it is a
     synchronization point, since the largest index is read back.
@@ -70,16 +70,16 @@ class SegmentationMetrics(TaskMetric):
     """
 
     confusion: Tensor
-    """(C, C) int64, rows ground truth, columns prediction, in pixels."""
+    """Number of pixels, rows ground truth, columns prediction, (C, C) int64."""
     image_miou: Tensor
     """Sum over images of their mIoU, 0 … 1, float64."""
     image_accuracy: Tensor
     """Sum over images of their pixel accuracy, 0 … 1, float64."""
     images: Tensor
-    """Images with a valid pixel, int64."""
+    """Number of images with a valid pixel, int64."""
 
     def __init__(self, classes: Sequence[str]) -> None:
-        """Start at zero; ``classes`` are the names of ids 0, 1, …"""
+        """Initialize the metric; ``classes`` are the names of ids 0, 1, …"""
         super().__init__()
         self.classes = tuple(classes)
         self.add_state("confusion", torch.zeros(len(classes), len(classes), dtype=torch.int64))
@@ -94,9 +94,9 @@ class SegmentationMetrics(TaskMetric):
 
     @override
     def update(self, prediction: Tensor, value: Tensor, valid: Tensor | None = None) -> None:
-        """Update with (B, H, W) class ids; without ``valid`` those of 255 are without a label.
+        """Update with (B, H, W) class ids; without ``valid``, pixels with id 255 have no label.
 
-        Raises ``ValueError`` for ids of valid pixels that are no classes, and for other shapes.
+        Raises ``ValueError`` for ids at valid pixels that are not classes, and for other shapes.
         """
         mask = check_shapes(prediction, value, valid, None)
         valid = value != IGNORE_INDEX if valid is None else mask
@@ -104,7 +104,7 @@ class SegmentationMetrics(TaskMetric):
         b, c = len(value), len(self.classes)
         image = torch.arange(b, device=value.device)[:, None, None]
         cell = (image * c + value) * c + prediction
-        # Invalid pixels go to one more cell, which costs less than selecting the valid ones.
+        # Invalid pixels go to an extra cell, which is faster than selecting the valid pixels.
         counts = cell.masked_fill(~valid, b * c * c).flatten().bincount(minlength=b * c * c + 1)
         confusion_bcc = counts[:-1].view(b, c, c)
         miou_b = _iou(confusion_bcc).nanmean(-1)  # NaN where an image has no valid pixel
@@ -115,17 +115,17 @@ class SegmentationMetrics(TaskMetric):
         self.images += (~miou_b.isnan()).sum()
 
     def _ids(self, name: str, ids: Tensor, valid: Tensor) -> Tensor:
-        """Return ids that are classes; what stands at pixels without a label becomes 0 if it is none."""
+        """Return ids within the classes; ids outside at pixels without a label become 0."""
         if ids.is_floating_point() or ids.dtype == torch.bool:
             raise ValueError(f"{name} is {ids.dtype}: class ids are integers, such as scores.argmax(1)")
-        ids, classes = ids.long(), len(self.classes)  # wide enough for the number of a cell
+        ids, classes = ids.long(), len(self.classes)  # int64, as cell indices exceed narrower types
         if ids.numel() == 0 or _within(ids, classes):
             return ids
         ids = ids.masked_fill(~valid, 0)
         if not _within(ids, classes):
             outside = ids[(ids < 0) | (ids >= classes)].unique()[:5].tolist()
             raise ValueError(
-                f"{name} has ids {outside} at valid pixels, and the classes are 0 … {classes - 1}: mark pixels without "
+                f"{name} has ids {outside} at valid pixels, but the classes are 0 … {classes - 1}: mark pixels without "
                 "a class as not valid"
             )
         return ids
@@ -164,7 +164,7 @@ def _class_spec(name: str) -> MetricSpec:
 
 
 def _iou(confusion: Tensor) -> Tensor:
-    """Return the IoU of each class, (…, C) float64 from (…, C, C), NaN for classes without a pixel."""
+    """Return the IoU of each class, (…, C) float64, from (…, C, C) counts; NaN for classes without pixels."""
     both = confusion.diagonal(dim1=-2, dim2=-1)
     either = confusion.sum(-1) + confusion.sum(-2) - both
     return both.double() / either

@@ -1,11 +1,11 @@
-"""What a metric is, declared beside its computation. No torch here: reports read these."""
+"""Description of a metric, declared next to its computation. Does not import torch, as reports read the specs."""
 
 from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True)
 class MetricSpec:
-    """How a metric is shown, read, and used for choosing.
+    """How a metric is displayed, interpreted, and used for model selection.
 
     >>> spec = MetricSpec("mIoU", "%", digits=1, higher_is_better=True)
     >>> f"{spec.show(55.12)} {spec.unit}"
@@ -13,35 +13,35 @@ class MetricSpec:
     """
 
     title: str
-    """For people, such as ``mIoU``."""
+    """Display name, such as ``mIoU``."""
     unit: str = ""
-    """``%``, ``m``, ``°`` or nothing."""
+    """``%``, ``m``, ``°`` or empty."""
     text: str = ""
-    """One sentence that says what it measures."""
+    """One sentence that says what the metric measures."""
     digits: int = 2
-    """Decimals shown."""
+    """Number of decimals shown."""
     higher_is_better: bool = False
     leads: bool = False
-    """Whether it stands for its task: in headlines, and as the default monitor that chooses the best epoch."""
+    """Whether it is the leading metric of its task: shown in headlines, and the default monitor."""
     in_delta_m: bool = False
-    """Whether Δm, the mean relative change against single-task runs, counts it."""
+    """Whether it is part of Δm, the mean relative change against single-task runs."""
     per_class: bool = False
-    """Whether it is one of a list with an entry per class, which tables leave out."""
+    """Whether there is one such metric per class; tables leave these out."""
     optional: bool = False
-    """Whether pages and tables leave it out: a metric of one paper's protocol. ``result.json`` has it all the same. A
-    run that asks for it, by its monitor, its tasks or its data, shows it."""
+    """Whether pages and tables leave it out, as a metric of one paper's protocol. ``result.json`` always has it. Runs
+    whose monitor, tasks or data call for it show it."""
 
     def show(self, value: float) -> str:
-        """Return the number as text, without its unit."""
+        """Format a value, without its unit."""
         return f"{value:.{self.digits}f}"
 
 
 def per_batch(spec: MetricSpec) -> MetricSpec:
-    """Return the spec of the mean over batches of each batch's metric."""
+    """Return the spec of a metric computed per batch and averaged over batches."""
     return replace(
         spec,
         title=f"{spec.title}, mean over batches",
-        text=f"{spec.text} Of each batch, then the mean over batches, as in MTAN's code.",
+        text=f"{spec.text} Computed per batch, then averaged over batches, as in MTAN's code.",
         leads=False,
         in_delta_m=False,
     )
