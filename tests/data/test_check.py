@@ -300,7 +300,7 @@ def test_observations_that_a_modality_does_not_know_are_none(make: Callable[...,
     findings = check(path)
     assert findings.splits["train"].fields["depth"].observed == {}
     assert findings.warnings == [
-        "train: 6 of 6 images have no pixel with depth labels, such as train0: check that its label is there under "
+        "train: 6 of 6 images have no pixel with depth labels, such as train0: check that its label exists under "
         "the image's name, and that not all its values count as invalid"
     ]
 

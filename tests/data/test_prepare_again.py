@@ -65,10 +65,10 @@ def relabel(raw: Path, name: str, label: int) -> None:
 def test_nothing_is_done_where_nothing_was_changed(raw: Path, tmp_path: Path, prepare_again: Prepare) -> None:
     assert prepare_again() == []
     files = {path: path.stat().st_mtime_ns for path in (tmp_path / "store").rglob("*.npy")}
-    assert prepare_again() == ["nothing to do: the store was made from these very inputs"]
+    assert prepare_again() == ["nothing to do: the store was made from exactly these inputs"]
     for path in raw.rglob("*.png"):
         path.touch()
-    assert prepare_again() == ["nothing to do: the store was made from these very inputs"]
+    assert prepare_again() == ["nothing to do: the store was made from exactly these inputs"]
     assert files == {path: path.stat().st_mtime_ns for path in (tmp_path / "store").rglob("*.npy")}
 
 
@@ -80,7 +80,7 @@ def test_corrected_labels_are_in_the_store(raw: Path, tmp_path: Path, prepare_ag
     assert labels(tmp_path / "store") == [0, 2, 0, 1, 0, 1]
     assert Manifest.of(tmp_path / "store").fingerprint != before.fingerprint
     Store.open(tmp_path / "store", "train", verify=True)
-    assert prepare_again() == ["nothing to do: the store was made from these very inputs"]
+    assert prepare_again() == ["nothing to do: the store was made from exactly these inputs"]
 
 
 def test_a_change_that_keeps_size_and_time_is_noticed(raw: Path, tmp_path: Path, prepare_again: Prepare) -> None:
@@ -138,7 +138,7 @@ def test_half_of_a_store_is_finished_from_what_is_there_now(raw: Path, tmp_path:
     relabel(raw, "i5", 2)  # not read yet
     assert prepare_again() == ["the inputs of 1 sample have changed since it was written, which is made again"]
     assert labels(tmp_path / "store") == [0, 2, 0, 1, 0, 2]
-    assert prepare_again() == ["nothing to do: the store was made from these very inputs"]
+    assert prepare_again() == ["nothing to do: the store was made from exactly these inputs"]
 
 
 @pytest.mark.parametrize("moment", ["writing", "finished", "moved", "swapped"])
@@ -175,7 +175,7 @@ def test_the_command_says_what_it_does(raw: Path, tmp_path: Path, capsys: pytest
     command = ["prepare", "folder", str(raw), str(tmp_path / "store"), "--processes", "1"]
     main(command)
     main(command)
-    assert "nothing to do: the store was made from these very inputs" in capsys.readouterr().err.replace("\n", " ")
+    assert "nothing to do: the store was made from exactly these inputs" in capsys.readouterr().err.replace("\n", " ")
     relabel(raw, "i1", 2)
     main(command)
     captured = capsys.readouterr()
@@ -191,7 +191,7 @@ def test_a_store_of_an_earlier_version_is_compared_by_checksum(
     replace(manifest, blocks={}).save(tmp_path / "store" / "manifest.json")
     path = tmp_path / "store" / "inputs.json"
     path.write_text(path.read_text().replace("changed_ns", "other"))
-    assert prepare_again() == ["nothing to do: the store was made from these very inputs"]
+    assert prepare_again() == ["nothing to do: the store was made from exactly these inputs"]
     path.unlink()
     assert prepare_again() == ["inputs.json, which lists the inputs, is missing or damaged; the store is made again"]
 

@@ -256,7 +256,7 @@ def test_a_store_that_was_begun_with_fewer_images_is_begun_again(raw: Path, monk
     folder(raw, ABC, {"semseg.png": ids()}, count=4)
     sentences: list[str] = []
     manifest = prepare(Folder(), raw, raw.with_name("store"), processes=1, tell=sentences.append)
-    assert manifest.counts == {"train": 2, "val": 2} and "begun again" in sentences[0]
+    assert manifest.counts == {"train": 2, "val": 2} and "starting over" in sentences[0]
     with pytest.raises(ValueError, match="of other settings"):
         prepare(Folder(size=(H // 2, W // 2)), raw, raw.with_name("store"), processes=1)
 

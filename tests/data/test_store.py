@@ -199,7 +199,7 @@ def test_impossible_stores_are_refused(tmp_path: Path) -> None:
         (SIZE, {"train": 0}, 1),
         (SIZE, {"a": 1}, 0),
     ):
-        with pytest.raises(ValueError, match="give all, > 0"):
+        with pytest.raises(ValueError, match="all must be > 0"):
             writer(tmp_path / "s", size, shard, **counts)
     with pytest.raises(ValueError, match="needs the field 'image' of modality Rgb"):
         StoreWriter(tmp_path / "s", SIZE, {"train": 1}, {"image": Depth()}, {})

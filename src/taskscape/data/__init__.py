@@ -1,6 +1,6 @@
-"""From images and labels to batches on the device: packed stores, augmentation, loading, and the sources of data.
+"""Packed stores, data sources, readers of raw data sets, augmentation, and the loader of training batches.
 
-Names are imported when they are used, so that raw data sets can be listed and prepared without torch.
+Names are imported on first use, so that raw data sets can be listed and prepared without torch.
 """
 
 from importlib import import_module

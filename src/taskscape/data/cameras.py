@@ -1,4 +1,4 @@
-"""Focal lengths of the cameras that data were taken with, where they are known."""
+"""Known focal lengths of the cameras of data sets."""
 
 import math
 from collections.abc import Mapping
@@ -11,14 +11,15 @@ _CITYSCAPES = 2262.52 / 2048
 _NYUV2 = 518.857901 / 640
 _NYUV2_CROP = 518.857901 / 560
 _FIELDS_OF_VIEW = {"classic": (50, 72), "photographs": (44, 66)}
-"""Degrees, horizontal, that generated streets draw evenly from, by style (``taskscape.streets``)."""
+"""Range of the horizontal field of view of generated streets, in degrees, by style; drawn uniformly
+(``taskscape.streets``)."""
 
 
 def focal_length(data: DataSource) -> float | None:
-    """Return the focal length of most images of a source, in widths of the image; None where it is not known.
+    """Return the focal length of most images of a source, in image widths; None if it is unknown.
 
-    Of generated streets it is that of the middle of their fields of view. A store is asked for what it was made of, if
-    it is there.
+    For generated streets, it is the focal length of the middle of their range of fields of view. For a store, it
+    follows from the source that the manifest names, if the store exists.
     """
     match data:
         case Streets():
@@ -36,7 +37,7 @@ def focal_length(data: DataSource) -> float | None:
 
 
 def _of_source(source: Mapping[str, Any]) -> float | None:
-    """Return the focal length by what a manifest says of its source."""
+    """Return the focal length of the source that a manifest describes."""
     settings = source.get("settings") or {}
     match source.get("kind"):
         case "streets":

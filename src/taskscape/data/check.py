@@ -1,4 +1,4 @@
-"""What is implausible about a packed store; each modality judges its own statistics."""
+"""Plausibility checks of a packed store; each modality judges its own statistics."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
@@ -16,33 +16,33 @@ from taskscape.progress import ProgressCallback
 from taskscape.serialization import agreeing
 
 _AT_ONCE = 16
-"""Images in memory."""
+"""Number of images in memory at a time."""
 QUICK_IMAGES = 64
-"""Of each split, at most, that ``quick`` reads."""
+"""Largest number of images per split that ``quick`` reads."""
 QUICK_PIXELS = 1 << 20
-"""Of each split, about, that ``quick`` reads."""
+"""Approximate number of pixels per split that ``quick`` reads."""
 
 
 @dataclass
 class Findings:
-    """What ``check`` finds."""
+    """Result of ``check``."""
 
     fields: Mapping[str, Modality]
     splits: dict[str, SplitStatistics] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
     remarks: list[str] = field(default_factory=list)
-    """What is worth knowing and no fault."""
+    """Remarks that are worth knowing but indicate no fault."""
 
 
 def check(path: str | Path, report: ProgressCallback | None = None) -> Findings:
-    """Read a whole store, with its checksums, a few images at a time, and return what it holds.
+    """Read a whole store, a few images at a time, verify its checksums, and return statistics, warnings and remarks.
 
     Warns of what the modalities find implausible in single images, in splits and between splits (images of one color,
     clipped or nearly black; classes that a split lacks; depth in an implausible unit, with spikes or with many pixels
     at one end; normals that face away; ...), of images without any label of a field, of fields with few labels, of
-    labels that several images share, and of images that occur twice or nearly so, above all in two splits.
+    labels that several images share, and of duplicates and near-duplicates of images, above all across splits.
 
-    Raises ``FileNotFoundError`` or ``ValueError`` where the store is not whole.
+    Raises ``FileNotFoundError`` or ``ValueError`` if the store is incomplete or damaged.
     """
     path = Path(path)
     manifest = Manifest.of(path)
@@ -67,9 +67,9 @@ def check(path: str | Path, report: ProgressCallback | None = None) -> Findings:
 
 
 def quick(stores: Mapping[str, Store], fields: Collection[str]) -> list[str]:
-    """Return the warnings that a sample of each split's images and of these labels gives in about half a second.
+    """Return warnings about a sample of each split's images and of these labels, in about half a second.
 
-    What ``check`` finds by comparing images or splits is not among them.
+    Images and splits are not compared with each other; only ``check`` does that.
     """
     warnings = []
     for split, whole in stores.items():
@@ -88,18 +88,18 @@ def quick(stores: Mapping[str, Store], fields: Collection[str]) -> list[str]:
 def require_labels(store: Store, fields: Collection[str]) -> None:
     """Raise ``ValueError`` unless each of these labels has a valid pixel somewhere in the split.
 
-    Images are read until there is one of every label, mostly the first few.
+    Images are read until every label has been found, usually in the first few.
     """
     wanted = [name for name in store.fields if name in fields and not _has_label(store, name)]
     if wanted:
         raise ValueError(
-            f"no pixel of {store.path}, {store.split}, has {' or '.join(wanted)} labels, so that nothing can be "
-            "learned of them: leave the task out, or prepare the store again with its labels"
+            f"no pixel of {store.path}, {store.split}, has {' or '.join(wanted)} labels, so nothing can be "
+            "learned from them: leave the task out, or prepare the store again with its labels"
         )
 
 
 def _has_label(store: Store, field: str) -> bool:
-    """Return whether a field has a valid pixel somewhere in a split."""
+    """Return whether any image of a split has a valid pixel of a field."""
     labelled = store.labelled(field)
     return any(
         store.gather(some, [field], torch.device("cpu")).targets[field].valid.any()
@@ -109,7 +109,7 @@ def _has_label(store: Store, field: str) -> bool:
 
 
 def _warnings(split: str, statistics: SplitStatistics, manifest: Manifest) -> list[str]:
-    """Return what is implausible about one split."""
+    """Return the warnings about one split."""
     fields, vanished = manifest.fields, manifest.vanished.get(split, {})
     warnings = []
     for name, one in {IMAGE: statistics.image, **statistics.fields}.items():
@@ -123,7 +123,7 @@ def _warnings(split: str, statistics: SplitStatistics, manifest: Manifest) -> li
             warnings.append(
                 f"{split}: {len(one.without)} of {statistics.images} images "
                 f"{agreeing(len(one.without), 'has', 'have')} no pixel with {name} labels, such as {one.without[0]}: "
-                "check that its label is there under the image's name, and that not all its values count as invalid"
+                "check that its label exists under the image's name, and that not all its values count as invalid"
             )
         elif one.valid < 0.1:
             warnings.append(
@@ -134,7 +134,7 @@ def _warnings(split: str, statistics: SplitStatistics, manifest: Manifest) -> li
 
 
 def _remarks(split: str, statistics: SplitStatistics, manifest: Manifest) -> list[str]:
-    """Return what is worth knowing about one split and no fault."""
+    """Return the remarks about one split."""
     every = {IMAGE: statistics.image, **statistics.fields}.items()
     return [
         f"{split}, {name}: {text}"
@@ -145,7 +145,7 @@ def _remarks(split: str, statistics: SplitStatistics, manifest: Manifest) -> lis
 
 
 def _compare(findings: Findings) -> list[str]:
-    """Return what is implausible about the splits together."""
+    """Return the warnings that come from comparing the splits."""
     warnings = []
     for name, modality in findings.fields.items():
         fields = {split: statistics.fields[name] for split, statistics in findings.splits.items()}

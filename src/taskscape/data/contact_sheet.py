@@ -1,4 +1,4 @@
-"""A picture of what a packed store holds: some images of every split with their labels, and what the colors mean."""
+"""Contact sheet of a packed store: some images of every split with their labels, and a key to the colors."""
 
 from pathlib import Path
 from typing import Any
@@ -16,18 +16,19 @@ from taskscape.views.colors import INVALID
 from taskscape.views.drawing import LEAST_WIDTH, draw_key, enlarged, in_a_row, shortened, stacked, text
 
 NARROWEST, WIDEST = 160, 320
-"""Pixels of a picture's width: smaller images are enlarged, larger ones reduced, by whole factors."""
+"""Limits of the width of a shown image, in pixels: narrower images are enlarged, wider ones reduced, by whole factors.
+"""
 _MARGIN = 110
 
 _Labels = dict[str, tuple[Array, Mask]]
-"""By field: values (N, H, W) or (N, H, W, C), and where they are valid."""
+"""By field: values (N, H, W) or (N, H, W, C), and their masks."""
 
 
 def contact_sheet(folder: Path, images: int) -> RgbArray:
-    """Return a picture of a store, (H, W, 3): of each split up to ``images`` images, evenly spread.
+    """Return the contact sheet of a store, (H, W, 3), with up to ``images`` images of each split, evenly spread.
 
-    Above the images are their names, below them their labels, row by row; the mean image of the split comes first. All
-    images share the color scale of a field, which the key at the end explains. Raises as ``Store.open``.
+    Names are above the images, labels below them, one row per field; the mean image of the split comes first. All
+    images share one color scale per field, which the key at the end explains. Raises the errors of ``Store.open``.
     """
     stores = {split: Store.open(folder, split) for split in Manifest.of(folder).counts}
     chosen = {split: _evenly(len(store), images) for split, store in stores.items()}
@@ -58,7 +59,7 @@ def _fitted(shown: View[Any], name: str, splits: list[_Labels]) -> View[Any]:
 
 
 def _block(split: str, store: Store, indices: Array, labels: _Labels, views: dict[str, View[Any]]) -> RgbArray:
-    """Return one split: its name, the names of the images, the images, and a row per field."""
+    """Return the block of one split: its name, the names of the images, the images, and a row per field."""
     image = store.gather(indices, (), torch.device("cpu")).image
     photos = [_sized(photo) for photo in (_mean_image(store), *store.manifest.fields[IMAGE].to_array(image))]
     width = photos[0].shape[1]
@@ -79,7 +80,7 @@ def _row(name: str, pictures: list[RgbArray]) -> RgbArray:
 
 
 def _sized(picture: RgbArray, label: bool = False) -> RgbArray:
-    """Return a picture that is neither too narrow nor too wide; the colors of a label are not mixed."""
+    """Return a picture scaled to a width within the limits; the colors of a label are not mixed."""
     step = -(-picture.shape[1] // WIDEST)
     if label:
         picture = picture[::step, ::step]
@@ -89,7 +90,7 @@ def _sized(picture: RgbArray, label: bool = False) -> RgbArray:
 
 
 def _keys(views: dict[str, View[Any]], width: int) -> list[RgbArray]:
-    """Return what the colors of each field mean, as many beside each other as have room."""
+    """Return the color keys of the fields, as many side by side as fit into the width."""
     keys = [
         stacked([text(shown.modality.called(name), LEAST_WIDTH), draw_key(shown.key(), LEAST_WIDTH)])
         for name, shown in views.items()

@@ -1,4 +1,4 @@
-"""A packed store for a loop of your own."""
+"""A packed store as a dataset for custom training loops."""
 
 from collections.abc import Sequence
 
@@ -14,7 +14,7 @@ class StoreDataset(Dataset[tuple[Tensor, dict[str, Target]]]):
     """One split of a packed store as a ``torch.utils.data.Dataset``, for ``torch.utils.data.DataLoader``.
 
     An item is ``(image, targets)``: the image (3, H, W) float32, RGB in 0..1, and per field a ``Target`` without the
-    batch axis. The default ``collate_fn`` joins them to batches; worker processes map the files themselves. ::
+    batch axis. The default ``collate_fn`` joins items into batches; each worker process maps the files itself. ::
 
         store = Store.open(Path("data/cityscapes-19"), "train")
         for image, targets in DataLoader(StoreDataset(store), batch_size=8, shuffle=True):
@@ -25,7 +25,7 @@ class StoreDataset(Dataset[tuple[Tensor, dict[str, Target]]]):
         fields: The labels to return; by default all.
 
     Raises:
-        ValueError: When an item is read: the store has no such field.
+        ValueError: The store has no such field; raised when an item is read.
     """
 
     def __init__(self, store: Store, fields: Sequence[str] | None = None) -> None:
@@ -37,7 +37,7 @@ class StoreDataset(Dataset[tuple[Tensor, dict[str, Target]]]):
         return len(self.store)
 
     def __getitem__(self, index: int) -> tuple[Tensor, dict[str, Target]]:
-        """Return the image and its targets. Raises ``IndexError`` beyond the end."""
+        """Return the image and its targets. Raises ``IndexError`` if the index is out of range."""
         if not -len(self) <= index < len(self):
             raise IndexError(f"index {index} is outside split {self.store.split!r} of {len(self)} images")
         batch = self.store.gather([index % len(self)], self.fields, torch.device("cpu"))

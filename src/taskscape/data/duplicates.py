@@ -1,8 +1,8 @@
-"""Images that are the same, or nearly: saved anew, resized, or a frame of a video that stands still.
+"""Detect duplicate and near-duplicate images: re-encoded or resized copies, and frames of a static video.
 
 A difference hash has one bit for each pair of neighbors of a 9×8 gray thumbnail: whether the right one is brighter.
-Two hashes that differ in at most ``DISTANCE`` bits agree in one of their four 16-bit quarters, so that only images in
-one bucket of a quarter are compared. Pairs are then confirmed by the correlation of larger thumbnails.
+Two hashes that differ in at most ``DISTANCE`` bits agree in one of their four 16-bit quarters, so only images that
+share a quarter are compared. Pairs are then confirmed by the correlation of larger thumbnails.
 """
 
 from collections import defaultdict
@@ -15,9 +15,9 @@ from PIL import Image
 from taskscape.modalities.base import Array
 
 DISTANCE = 3
-"""Bits in which the hashes of near-duplicates may differ."""
+"""Largest number of bits in which the hashes of near-duplicates differ."""
 CORRELATION = 0.99
-"""Of the thumbnails of near-duplicates, at least."""
+"""Least correlation of the thumbnails of near-duplicates."""
 THUMBNAIL = 16
 """Height and width of the thumbnails."""
 
@@ -34,7 +34,7 @@ def fingerprint(image: Array) -> tuple[int, Array]:
 
 
 def near_duplicates(hashes: Sequence[int], thumbnails: Sequence[Array]) -> Iterator[tuple[int, int]]:
-    """Yield the pairs of images, by position and in order, that are nearly the same."""
+    """Yield the pairs of near-duplicates as positions, in ascending order."""
     codes = np.array(hashes, np.uint64)
     normed = _normed(thumbnails)
     quarters = codes.astype("<u8").view("<u2").reshape(-1, 4)
@@ -61,6 +61,6 @@ def _normed(thumbnails: Sequence[Array]) -> Thumbnails:
 
 
 def _distances(codes: npt.NDArray[np.uint64], code: np.uint64) -> npt.NDArray[np.int64]:
-    """Return in how many bits each code differs from one."""
+    """Return the Hamming distance of each code from ``code``."""
     different = (codes ^ code).view(np.uint8).reshape(-1, 8)
     return np.asarray(np.unpackbits(different, axis=1).sum(1, dtype=np.int64))

@@ -1,4 +1,4 @@
-"""What a store was made from: a fingerprint of every input file, so that a changed one is noticed."""
+"""Fingerprints of the input files of a store, by which later changes of the files are detected."""
 
 import json
 from collections.abc import Iterable, Mapping
@@ -13,30 +13,30 @@ from taskscape.serialization import agreeing
 from taskscape.serialization.plain import read_json
 
 INPUTS = "inputs.json"
-"""The file of a prepared store that lists what it was made from: the fingerprint of every input file by its path."""
+"""The file of a prepared store that lists its input files: the fingerprint of each, by path."""
 INPUTS_SO_FAR = "inputs{}.jsonl"
-"""The same of a store that is being written: a line [split, index, fingerprints] for every sample, and a file for each
-machine that writes it."""
+"""The same for an unfinished store: one line [split, index, fingerprints] per sample, in one file per machine that
+writes the store."""
 
 Fingerprint = dict[str, Any]
-"""Size, checksum and the time of the last change."""
+"""Size, checksum and time of the last change."""
 
 
 def fingerprints(sample: RawSample, raw: Path) -> dict[str, Fingerprint]:
-    """Return the fingerprints of a sample's files as they are now, by path."""
+    """Return the current fingerprints of a sample's files, by path."""
     return {_relative(path, raw): _fingerprint(path) for path in sample.files.values()}
 
 
 def unchanged_since(sample: RawSample, raw: Path, before: Mapping[str, Any]) -> bool:
-    """Return whether a sample still has the files with these fingerprints."""
+    """Return whether a sample's files still have these fingerprints."""
     files = {_relative(path, raw): path for path in sample.files.values()}
     return files.keys() == before.keys() and all(_is_same(path, before[name]) for name, path in files.items())
 
 
 def changes(index: RawIndex, raw: Path, store: Path) -> str:
-    """Return what differs between the inputs of a store and those that there are, in words; empty where nothing does.
+    """Return a description of how the current input files differ from those of a store; empty if they are the same.
 
-    A file is read only where its size is the same and the time of its change is not.
+    A file is read only if its size is the same and its time of change differs.
     """
     try:
         before = read_json(store / INPUTS)
@@ -57,7 +57,7 @@ def changes(index: RawIndex, raw: Path, store: Path) -> str:
     }
     if not any(different.values()):
         after = {name: {**info, "changed_ns": _changed_ns(now[name])} for name, info in before.items()}
-        if after != before:  # touched or copied only: the next time is quicker
+        if after != before:  # only touched or copied: save the new times, so that the next check reads nothing
             _save(store, after)
         return ""
     return " and ".join(
@@ -69,17 +69,17 @@ def changes(index: RawIndex, raw: Path, store: Path) -> str:
 
 
 def record(store: Path, split: str, number: int, inputs: Mapping[str, Fingerprint], portion: str = "") -> None:
-    """Add a sample's inputs to those of a store that is being written, by that machine's part of the work."""
+    """Append a sample's inputs to the records of an unfinished store; each ``portion`` (machine) has its own file."""
     file = store / INPUTS_SO_FAR.format(f"-{portion}" if portion else "")
     with file.open("a", encoding="utf-8") as lines:
-        # One write in append mode, so that processes do not mix; the leading newline ends a torn line.
+        # A single write in append mode keeps lines of different processes apart; the leading newline ends a torn line.
         lines.write("\n" + json.dumps([split, number, inputs]))
 
 
 def recorded(store: Path) -> dict[tuple[str, int], dict[str, Fingerprint]]:
-    """Return the inputs of each sample of a store that is being written; the last ones where it was made again."""
+    """Return the inputs of each sample of an unfinished store; for rewritten samples, the latest."""
     inputs = {}
-    # The oldest first, so that the last line on a sample counts.
+    # Oldest file first, so that the last line of a sample counts.
     files = sorted(so_far(store), key=lambda path: path.stat().st_mtime_ns)
     for line in (line for path in files for line in path.read_text("utf-8").splitlines()):
         try:
@@ -91,12 +91,12 @@ def recorded(store: Path) -> dict[tuple[str, int], dict[str, Fingerprint]]:
 
 
 def so_far(store: Path) -> list[Path]:
-    """Return the files that list the inputs of a store that is being written."""
+    """Return the files that list the inputs of an unfinished store."""
     return list(store.glob(INPUTS_SO_FAR.format("*")))
 
 
 def gather(store: Path, samples: Iterable[tuple[str, int]]) -> None:
-    """Write the inputs of these samples into one file, in the order of the names."""
+    """Write the inputs of these samples to one file, sorted by path."""
     by_sample = recorded(store)
     _save(store, {name: info for key in samples for name, info in by_sample.get(key, {}).items()})
 
@@ -110,7 +110,7 @@ def _fingerprint(path: Path) -> Fingerprint:
 
 
 def _changed_ns(path: Path) -> int:
-    """Return when a file was changed last. A copy that keeps the content's time has a new time of its own."""
+    """Return the time of a file's last change. The inode's time counts too, since a copy may keep the content's."""
     stat = path.stat()
     return max(stat.st_mtime_ns, stat.st_ctime_ns)
 

@@ -1,4 +1,4 @@
-"""Loads the batches of an epoch from a store: in order or shuffled, augmented, each process its part."""
+"""Load the batches of an epoch from a store: in order or shuffled, augmented, split between processes."""
 
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING
@@ -18,29 +18,29 @@ if TYPE_CHECKING:
     from taskscape.tasks import Task
 
 OnBatch = Callable[[Batch, npt.NDArray[np.int64], npt.NDArray[np.bool_]], None]
-"""Takes a batch, the samples' positions in the store, and which of them are mirrored."""
+"""Callback with a batch, the samples' positions in the store, and a mask of the mirrored samples."""
 
 
 class Loader:
-    """Batches on the device. Their order is a function of (seed, epoch), their augmentation of (seed, epoch, sample).
+    """Yields batches on the device. Order depends on (seed, epoch) only, augmentation on (seed, epoch, sample).
 
-    The global batch is what all processes work on at once; process ``rank`` takes every ``world_size``-th sample of it.
-    All processes get the same number of batches when training. In evaluation a process that would get nothing of the
-    last global batch has one batch less, so nothing may wait for the other processes within an evaluation's loop.
-    On a GPU the images and labels are kept there, where they fit (``Store.cache_on``).
+    All processes together work on the global batch; process ``rank`` takes every ``world_size``-th sample of it. In
+    training, all processes get the same number of batches. In evaluation, a process that would get nothing of the last
+    global batch has one batch less, so the evaluation loop must not wait for other processes.
+    On a GPU, images and labels are cached in its memory if they fit (``Store.cache_on``).
 
     Args:
-        store: Where the samples are.
-        tasks: What to make targets for, by name. A task reads the field ``task.source``, or that of its own name; a
-            sample without a label gets an all-false mask.
-        batch_size: Images of a global batch.
-        device: Where the batches are wanted.
-        seed: Of the order and the augmentation.
+        store: The store to read.
+        tasks: The tasks to make targets for, by name. A task reads the field ``task.source``, or that of its own name;
+            a sample without a label gets an all-false mask.
+        batch_size: Number of images of a global batch.
+        device: Device of the batches.
+        seed: Seed of the order and the augmentation.
         augmentation: Applied to every batch; by default none.
-        shuffle: Draw the samples in another order each epoch.
+        shuffle: Draw the samples in a new order each epoch.
         drop_undersized: For training: leave out a last, incomplete batch in which a process would get fewer than two
             images, because batch normalization cannot work on one.
-        channels_last: Lay images out with their channels last in memory.
+        channels_last: Use the channels-last memory format for images.
         rank: Number of this process; by default that of the running process group.
         world_size: Number of processes; by default that of the running process group.
 
@@ -73,7 +73,7 @@ class Loader:
         self.rank = distributed.rank() if rank is None else rank
         self.world_size = distributed.world_size() if world_size is None else world_size
         self.on_batch: OnBatch | None = None
-        """Called with each batch before it is given."""
+        """Called with each batch before it is returned."""
 
         self._sources = {name: task.source_for(name) for name, task in self.tasks.items()}
         for name, field in self._sources.items():
@@ -106,11 +106,11 @@ class Loader:
         return -(-self._images // self.batch_size)
 
     def epoch(self, number: int, skip: int = 0) -> Iterator[Batch]:
-        """Yield the batches of an epoch; ``skip`` leaves out, unread, as many at its beginning."""
+        """Yield the batches of an epoch, without reading the first ``skip``."""
         return (self.batch(indices, number) for indices in self.indices(number, skip))
 
     def indices(self, number: int, skip: int = 0) -> Iterator[npt.NDArray[np.int64]]:
-        """Yield which samples the batches of an epoch have, in their order, without those that ``skip`` leaves out."""
+        """Yield the sample indices of each batch of an epoch, without the first ``skip`` batches."""
         order = np.arange(len(self.store))
         if self.shuffle:
             order = self.store.order(self.seed, number, self.batch_size)
@@ -120,7 +120,7 @@ class Loader:
                 yield local
 
     def spread(self, count: int) -> Iterator[Batch]:
-        """Yield the batches of ``count`` samples, evenly spread over the split, or of all where it has fewer."""
+        """Yield batches of ``count`` samples, evenly spread over the split, or of all samples if there are fewer."""
         indices = np.linspace(0, len(self.store) - 1, min(count, len(self.store))).astype(np.int64)
         for start in range(0, len(indices), self.batch_size):
             local = indices[start : start + self.batch_size][self.rank :: self.world_size]
@@ -128,15 +128,15 @@ class Loader:
                 yield self.batch(local)
 
     def batch(self, indices: npt.NDArray[np.int64], epoch: int = 0) -> Batch:
-        """Return the samples at these indices as they are in an epoch, their targets by task.
+        """Return the samples at these indices as they are in an epoch, with targets by task.
 
-        An index may be raised by multiples of the number of images (``Store.order``): the same images, each augmented
-        otherwise.
+        An index plus a multiple of the number of images (``Store.order``) is the same image with a different
+        augmentation.
         """
         return self.augmented(indices, None if self.augmentation is None else draw(self.seed, epoch, indices))
 
     def augmented(self, indices: npt.NDArray[np.int64], draws: Draws | None) -> Batch:
-        """Return the samples at these indices, changed by these random numbers where there is an augmentation.
+        """Return the samples at these indices, augmented with these random numbers if there is an augmentation.
 
         No sample depends on the others of its batch.
         """
@@ -160,7 +160,7 @@ class Loader:
     def _scaled(
         self, name: str, target: Target, indices: npt.NDArray[np.int64], zoom: npt.NDArray[np.float64]
     ) -> Target:
-        """Return the label with the factors of the task: of each image, and of its zoom."""
+        """Return the label multiplied by the task's factors: one per image, and one that depends on its zoom."""
         factors, power = self._image_factors[name], self.tasks[name].zoom_power
         if factors is None and not power:
             return target
@@ -172,7 +172,7 @@ class Loader:
 
 
 def _image_factors(task: "Task", field: str, store: Store) -> npt.NDArray[np.float64] | None:
-    """Return what a task multiplies each image's label by, (images,); None where by nothing."""
+    """Return the factors by which a task multiplies each image's label, (images,); None if there are none."""
     factors = [
         (task.image_factors(part.store.manifest.source.get(field), part.store.split), len(part.store))
         for part in store.parts

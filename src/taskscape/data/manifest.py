@@ -1,13 +1,13 @@
-"""What a packed store holds, and the layout of its folder.
+"""The manifest of a packed store, and the layout of its folder.
 
 A store is a folder::
 
-    manifest.json                  what it holds (Manifest); written last, so a store without one is unfinished
+    manifest.json                  its contents (Manifest); written last, so a store without one is unfinished
     SPLIT/FIELD-000.npy, -001, …   ``shard`` images each, (n, H, W, …)
-    code/                          copies of the users' files that define modalities, where there are such
+    code/                          copies of user files that define modalities, if there are any
 
-A field is a map of numbers at every pixel of every image, the image itself among them. Fields are named freely; the
-manifest says the modality of each, which says how its arrays are to be read.
+A field is an array with one entry per pixel of every image; the image itself is a field too. Field names are free; the
+manifest gives the modality of each, which defines how its arrays are read.
 """
 
 import hashlib
@@ -29,12 +29,12 @@ from taskscape.serialization import structure, unstructure
 from taskscape.serialization.plain import read_json
 
 FORMAT = 2
-"""Version of the layout. Stores of format 1 are read too, those of another are refused."""
+"""Version of the layout. Stores of format 1 can be read too; other formats are refused."""
 
 IMAGE = "image"
-"""The field of what a network gets; all others are labels."""
+"""The field of a network's input; all other fields are labels."""
 BLOCK = 1 << 20
-"""Bytes of a block, which has a checksum of its own so that a part of a large file can be verified."""
+"""Size of a block in bytes. Each block has its own checksum, so parts of a large file can be verified."""
 _CHECKSUM = "crc32"
 """The key of the checksum of the manifest itself."""
 
@@ -48,12 +48,12 @@ class FileInfo:
 
     @classmethod
     def of(cls, path: Path) -> "FileInfo":
-        """Read a file through and return what it is now."""
+        """Read a file and return its current size and checksum."""
         return cls.with_blocks(path)[0]
 
     @classmethod
     def with_blocks(cls, path: Path) -> tuple["FileInfo", str]:
-        """Read a file through; return what it is now, and the CRC-32 of each block, eight hexadecimal digits each."""
+        """Read a file; return its size and checksum, and the CRC-32 of each block, eight hexadecimal digits each."""
         crc, size, blocks = 0, 0, []
         with path.open("rb") as file:
             while block := file.read(BLOCK):
@@ -64,7 +64,7 @@ class FileInfo:
 
 @dataclass(frozen=True)
 class Manifest:
-    """What a store holds."""
+    """Contents of a store."""
 
     size: tuple[int, int]
     """(H, W) of every image and label."""
@@ -73,25 +73,27 @@ class Manifest:
     fields: dict[str, Modality]
     """The image and the labels, by name."""
     source: dict[str, Any]
-    """Where the samples come from: plain values, ``kind`` among them."""
+    """Origin of the samples: plain values, among them ``kind``."""
     shard: int
-    """Number of images per file; the last file of a split has what is left."""
+    """Number of images per file; the last file of a split has the remainder."""
     names: dict[str, list[str]] = field(default_factory=dict)
     """Per split: the name of each image in its source."""
     files: dict[str, FileInfo] = field(default_factory=dict)
-    """Per file of the store."""
+    """Per file of the store: its size and checksum."""
     blocks: dict[str, str] = field(default_factory=dict)
-    """Per file of the store: the CRC-32 of each block of ``BLOCK`` bytes, eight hexadecimal digits each. Stores of
-    earlier versions have none."""
+    """Per file of the store: the CRC-32 of each block of ``BLOCK`` bytes, eight hexadecimal digits each. Empty in
+    stores of earlier versions."""
     vanished: dict[str, dict[str, dict[str, tuple[int, int]]]] = field(default_factory=dict)
-    """Per split, field and class, or another thing of the modality: the pixels that the labels had before they were
-    resized, and how many of them were lost."""
+    """Per split, field and class (or another category of the modality): the number of pixels before the labels were
+    resized, and how many of these were lost."""
     format: int = FORMAT
 
     def __post_init__(self) -> None:
-        """Check the numbers. Raises ``ValueError``."""
+        """Check the values. Raises ``ValueError``."""
         if not self.counts or min(*self.size, *self.counts.values(), self.shard) < 1:
-            raise ValueError(f"a store of {self.counts} images of size {self.size}, {self.shard} a file: give all, > 0")
+            raise ValueError(
+                f"a store of {self.counts} images of size {self.size}, {self.shard} per file: all must be > 0"
+            )
         if not isinstance(self.fields.get(IMAGE), Rgb):
             raise ValueError(f"a store needs the field {IMAGE!r} of modality Rgb")
         for what, names in (("split", self.counts), ("field", self.fields)):
@@ -101,7 +103,7 @@ class Manifest:
 
     @property
     def labels(self) -> dict[str, Modality]:
-        """The fields but for the image."""
+        """All fields except the image."""
         return {name: modality for name, modality in self.fields.items() if name != IMAGE}
 
     def rows(self, split: str) -> list[int]:
@@ -110,18 +112,19 @@ class Manifest:
         return [min(self.shard, count - start) for start in range(0, count, self.shard)]
 
     def save(self, path: Path) -> None:
-        """Write the manifest; whoever reads it gets the old file or the new one, never half of one."""
+        """Write the manifest atomically: readers get the old file or the new one, never a partial one."""
         content = unstructure(self)
         atomic_write(path, json.dumps({**content, _CHECKSUM: _crc32(content)}, indent=1) + "\n")
 
     @property
     def fingerprint(self) -> str:
-        """What tells these data from others, wherever they lie and whoever made them: 16 hexadecimal digits.
+        """Identifier of the data, independent of their location and origin: 16 hexadecimal digits.
 
-        It covers size, names and modalities of the fields, the names of the images, and every byte of the files.
+        It covers the image size, the names and modalities of the fields, the names of the images, and every byte of the
+        files.
         """
         fields = unstructure(self.fields)
-        for modality in fields.values():  # a class of a user's own is named by its file, which may lie anywhere
+        for modality in fields.values():  # a user-defined class is named by its file, which may lie anywhere
             modality["type"] = modality["type"].rpartition(":")[2]
         files = {name: (info.bytes, info.crc32) for name, info in self.files.items()}
         content = json.dumps([self.size, self.counts, fields, self.names, files], sort_keys=True)
@@ -129,7 +132,7 @@ class Manifest:
 
     @classmethod
     def load(cls, path: Path) -> "Manifest":
-        """Read a manifest. Raises ``ValueError`` where it is damaged, of another version, or a modality is missing."""
+        """Read a manifest. Raises ``ValueError`` if it is damaged, of another version, or lacks a modality's code."""
         try:
             content = read_json(path)
             version = content["format"]
@@ -148,7 +151,7 @@ class Manifest:
             )
         try:
             content = _upgraded(content, str(path)) if version == 1 else content
-            return structure(content, str(path), cls, kept_code=False)  # opening data runs nothing that lies in them
+            return structure(content, str(path), cls, kept_code=False)  # opening data runs no code from their folder
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             if "there is no Python file" in str(error) and (path.parent / "code").is_dir():
                 raise ValueError(
@@ -161,12 +164,12 @@ class Manifest:
         """Read the manifest of a store.
 
         Raises:
-            FileNotFoundError: There is no such folder.
+            FileNotFoundError: The folder does not exist.
             ValueError: It is not a store, not finished, damaged or of another version.
         """
         require_store(store)
         manifest = cls.load(store / MANIFEST)
-        for split, count in manifest.counts.items():  # so that the numbers are bounded by the size of the file
+        for split, count in manifest.counts.items():  # bounds the counts by the size of the file
             if len(manifest.names.get(split, ())) != count:
                 raise ValueError(
                     f"{store / MANIFEST} is damaged: it has {len(manifest.names.get(split, ()))} names for the {count} "
@@ -176,7 +179,7 @@ class Manifest:
 
 
 def _upgraded(content: Mapping[str, Any], where: str) -> dict[str, Any]:
-    """Return the content of a manifest in format 1 as it would be now."""
+    """Return the content of a manifest of format 1, converted to the current format."""
     fields = unstructure(fields_of_format_1(content, where))
     return {key: value for key, value in content.items() if key != "class_set"} | {"fields": fields, "format": FORMAT}
 
@@ -186,5 +189,5 @@ def _crc32(content: Mapping[str, Any]) -> int:
 
 
 def file_of(split: str, field: str, shard: int) -> str:
-    """Return where in the folder a shard of a field lies."""
+    """Return the path of a field's shard within the store."""
     return f"{split}/{field}-{shard:03d}.npy"

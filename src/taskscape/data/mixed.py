@@ -1,4 +1,4 @@
-"""Several packed stores as one: each gives its share of every epoch, and its own labels."""
+"""Several packed stores combined into one: each contributes its share of every epoch, with its own labels."""
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -23,35 +23,36 @@ Convert = Callable[[Target], Target]
 
 
 class Member(NamedTuple):
-    """One of several stores, as it is used."""
+    """One of the stores of a mixed store."""
 
     name: str
     store: Store
     share: float
-    """Of the images of an epoch, together with the shares of the others; 0 where it is not drawn from."""
+    """Its share of the images of an epoch, relative to the shares of the others; 0 if no images are drawn from it."""
     labels: Mapping[str, Convert]
-    """The labels that are taken of it, and what makes those of the whole from them."""
+    """The labels that are used from it, each with its conversion to the label of the mixed store."""
     classes: str = ""
-    """How its classes were mapped, in words: data mapped otherwise are other data."""
+    """How its classes were mapped, as text. It is part of the fingerprint, as a different mapping makes different data.
+    """
 
 
 class MixedStore(Store):
-    """One split of several packed stores: the images of all, one store after the other.
+    """One split of several packed stores: the images of all of them, one store after the other.
 
-    An image has the labels that its part gives; all others are all-false masks. Images of another size than ``size``
-    are cut to its aspect ratio, the same at both sides, and resized: images are averaged or interpolated, labels take
+    An image has the labels that its part provides; the masks of all others are all false. Images of a different size
+    from ``size`` are center-cropped to its aspect ratio and resized: images are averaged or interpolated, labels take
     the nearest pixel. Depth and normals keep their values.
 
-    An epoch of training (``order``) has ``images`` images, rounded to whole global batches. Each part gives its share
-    of them, to the nearest image and at least one, spread evenly over the batches. The images of a part come in random
-    order, every one before any comes again, over the ends of epochs too.
+    A training epoch (``order``) has ``images`` images, rounded to whole global batches. Each part contributes its share
+    of them, rounded to the nearest image and at least one, spread evenly over the batches. The images of a part come in
+    random order, and none comes again before all others have come, even across epochs.
 
     Args:
         parts: The stores.
-        fields: The labels of the whole, with those that a part lacks.
+        fields: The labels of the mixed store; a part may lack some of them.
         size: (H, W) of images and labels.
-        images: Images of an epoch; by default as many as all parts have together.
-        notes: What the user should know of how the parts were put together.
+        images: Number of images of an epoch; by default that of all parts together.
+        notes: Sentences for the user about how the parts were put together.
     """
 
     def __init__(
@@ -69,7 +70,7 @@ class MixedStore(Store):
         super().__init__(Path("+".join(part.name for part in parts)), split, self._manifest(split), {})
 
     def _manifest(self, split: str) -> Manifest:
-        """Return what the whole holds; its fingerprint covers every part, and what is taken of it."""
+        """Return the manifest of the mixed store; its fingerprint covers every part and the labels used from it."""
         total = int(self._ends[-1])
         about: list[dict[str, Any]] = [
             {"name": part.name, "images": len(part.store), "share": part.share, "labels": list(part.labels)}
@@ -118,13 +119,13 @@ class MixedStore(Store):
 
     @override
     def epoch_length(self, batch_size: int) -> int:
-        """Return the number of images of an epoch: whole global batches, at least one."""
+        """Return the number of images of an epoch: a whole number of global batches, at least one."""
         return max(round((self._epoch or len(self)) / batch_size), 1) * batch_size
 
     def counts(self, length: int) -> list[int]:
-        """Return how many of ``length`` images each part gives: its share to the nearest image, at least one.
+        """Return how many of ``length`` images each part contributes: its share to the nearest image, at least one.
 
-        Raises ``ValueError`` where there are fewer images than parts.
+        Raises ``ValueError`` if there are fewer images than parts that are drawn from.
         """
         drawn = np.array([part.share > 0 for part in self._parts])
         if length < drawn.sum():
@@ -134,7 +135,7 @@ class MixedStore(Store):
         shares = np.array([part.share for part in self._parts])
         exact = shares / shares.sum() * length
         counts = np.maximum(np.floor(exact + 1e-9).astype(np.int64), drawn)
-        while (rest := length - counts.sum()) != 0:  # by largest remainder; a part that was given one takes from others
+        while (rest := length - counts.sum()) != 0:  # largest remainder; others pay for the minimum of one
             lacking = (
                 np.where(drawn, exact - counts, -np.inf) if rest > 0 else np.where(counts > 1, counts - exact, -np.inf)
             )
@@ -151,14 +152,14 @@ class MixedStore(Store):
             indices.append(start + rows + times * len(self))
             places.append((np.arange(count) + 0.5) / max(count, 1))  # evenly spread over the epoch
         order = np.concatenate(indices)[np.argsort(np.concatenate(places), kind="stable")]
-        # Within a batch the parts are mixed, so that each of several processes gets some of all.
+        # Within a batch the parts are shuffled, so that every process gets images of all parts.
         stream = np.random.Philox(key=[seed, 0], counter=[0, 0, epoch, 1])
         return np.random.Generator(stream).permuted(order.reshape(-1, batch_size), axis=1).ravel()
 
     def _drawn(self, number: int, start: int, count: int, seed: int) -> tuple[Indices, Indices]:
-        """Return images of a part, and how often each has come since ``start``.
+        """Return ``count`` images of a part, and the number of the pass over its images that each belongs to, from 0.
 
-        They are those from ``start`` on in an endless sequence of permutations.
+        The images are those from position ``start`` on in an endless sequence of permutations.
         """
         length = len(self._parts[number].store)
         passes = range(start // length, -(-(start + count) // length))
@@ -172,7 +173,7 @@ class MixedStore(Store):
 
     @override
     def cache_on(self, device: torch.device, fields: Sequence[str], max_fraction: float = 0.25) -> bool:
-        """Copy the parts to the device, those that fit. Returns whether all did."""
+        """Copy the parts that fit to the device. Returns whether all of them fit."""
         fit = [
             part.store.cache_on(device, [field for field in fields if field in part.labels], max_fraction)
             for part in self._parts
@@ -181,7 +182,7 @@ class MixedStore(Store):
 
     @override
     def gather(self, indices: Sequence[int] | Indices, fields: Sequence[str], device: torch.device) -> Batch:
-        """Return the samples at ``indices``, modulo the number of images, as ``Store.gather``."""
+        """Return the samples at ``indices``, modulo the number of images, as ``Store.gather`` does."""
         for name in fields:
             if name not in self._fields:
                 raise ValueError(f"{self.path} has no labels {name!r}{nearest(name, self._fields)}")
@@ -215,7 +216,7 @@ class MixedStore(Store):
 
 
 def _window(size: tuple[int, int], wanted: tuple[int, int]) -> tuple[slice, slice]:
-    """Return the middle of an image of ``size`` with the aspect ratio of ``wanted``."""
+    """Return the center window of an image of ``size`` that has the aspect ratio of ``wanted``."""
     height = min(size[0], max(round(size[1] * wanted[0] / wanted[1]), 1))
     width = min(size[1], max(round(size[0] * wanted[1] / wanted[0]), 1))
     top, left = (size[0] - height) // 2, (size[1] - width) // 2
@@ -230,7 +231,7 @@ def _resized_image(image: Tensor, size: tuple[int, int]) -> Tensor:
 
 
 def _resized_label(label: Tensor, size: tuple[int, int]) -> Tensor:
-    """Return values (B, H, W) or (B, C, H, W) or a mask at another size; every pixel takes the nearest."""
+    """Return values, (B, H, W) or (B, C, H, W), or a mask, at another size by nearest-neighbor sampling."""
     if tuple(label.shape[-2:]) == size:
         return label
     window = _window((label.shape[-2], label.shape[-1]), size)

@@ -1,16 +1,16 @@
-"""Whether a folder is a packed store, told without torch and numpy."""
+"""Check whether a folder is a packed store, without importing torch or numpy."""
 
 from pathlib import Path
 
 MANIFEST = "manifest.json"
 UNFINISHED = "unfinished.json"
-"""The manifest of a store that is being written."""
+"""The manifest of an unfinished store."""
 
 
 def require_store(path: Path) -> None:
-    """Raise ``FileNotFoundError`` where there is no such folder, ``ValueError`` where it is not a finished store."""
+    """Raise ``FileNotFoundError`` if the folder does not exist, ``ValueError`` if it is not a finished store."""
     if path.is_file():
-        raise ValueError(f"{path} is a file: name the folder of a store, as `taskscape prepare` makes one")
+        raise ValueError(f"{path} is a file: name the folder of a store, made by `taskscape prepare`")
     if not path.is_dir():
         raise FileNotFoundError(f"{path} is not there: check the path, or make a store with `taskscape prepare`")
     if not (path / MANIFEST).exists():

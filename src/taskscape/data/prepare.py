@@ -1,4 +1,4 @@
-"""From a raw data set to a packed store, in several processes."""
+"""Convert a raw data set to a packed store, in several processes."""
 
 import inspect
 import json
@@ -46,42 +46,42 @@ def prepare(
 ) -> Manifest:
     """Write the raw data set in folder ``raw`` as a packed store ``out``, and return its manifest.
 
-    An interrupted run resumes; samples whose inputs were changed in between are made again. A store that is complete is
-    left as it is while its inputs are those that it was made from. Otherwise it is made again as a whole, beside the
-    old one, which it replaces at the end. ``tell`` gets a sentence about what is done.
+    An interrupted run resumes; samples whose inputs have changed since are made again. A complete store is left as it
+    is if its inputs have not changed. Otherwise the whole store is made again, next to the old one, and replaces it at
+    the end. ``tell`` is called with a sentence about what is done.
 
-    Memory is needed for a few images per process. The store does not depend on ``processes``, the number of them (by
-    default one per core); ``shard`` is the number of images per file.
+    Memory holds a few images per process. The store does not depend on ``processes``, the number of worker processes
+    (by default one per core); ``shard`` is the number of images per file.
 
     Raises:
         FileNotFoundError: The raw folder lacks something; the message says what, and where it is available.
-        ValueError: The raw data are not as they should be, another process writes the store, or ``out`` holds something
-            else, such as a store of other settings.
-        OSError: The disk is full, for one.
+        ValueError: The raw data are invalid, another process is writing the store, or ``out`` holds something else,
+            such as a store with different settings.
+        OSError: For example, the disk is full.
     """
     raw, out = Path(raw), Path(out)
     tell = tell or (lambda _: None)
     _check_settings(data, out, shard)
     index = _contents(data, raw)
     work = _Work(index, raw, _source(data, index), shard, processes, report, tell)
-    out = out.resolve()  # a link stays where it is, and what it leads to is replaced
+    out = out.resolve()  # a link is kept, and its target is replaced
     with one_writer(out):
         return _prepare(work, out)
 
 
 @contextmanager
 def one_writer(out: Path) -> Iterator[None]:
-    """Let one process at a time write a store."""
+    """Allow only one process at a time to write a store."""
     with writing(out):
         out.parent.mkdir(parents=True, exist_ok=True)
-    # Beside the store, which may be replaced as a whole; where that is not allowed there is no lock.
+    # The lock file is next to the store, which may be replaced as a whole. In a read-only folder there is no lock.
     with locked(out, out.with_name(f".{out.name}.lock")) if os.access(out.parent, os.W_OK) else nullcontext():
         yield
 
 
 @dataclass(frozen=True)
 class _Work:
-    """What is written, whatever the folder: see ``prepare``."""
+    """The arguments of ``prepare``, except for the output folder."""
 
     index: RawIndex
     raw: Path
@@ -93,14 +93,14 @@ class _Work:
 
 
 def _prepare(work: _Work, out: Path) -> Manifest:
-    """Write the store, or make it again, or leave it as it is."""
+    """Write the store, make it again, or leave it unchanged."""
     new, replaced = out.with_name(f".{out.name}.new"), out.with_name(f".{out.name}.replaced")
     end_replacement(new, out, replaced)
     if not (out / MANIFEST).exists():
         return _write(work, out)
     different = _different(work, out)
     if not different:
-        work.tell("nothing to do: the store was made from these very inputs")
+        work.tell("nothing to do: the store was made from exactly these inputs")
         return Manifest.of(out)
     work.tell(f"{different}; the store is made again")
     if (new / MANIFEST).exists() and _different(work, new):
@@ -113,7 +113,7 @@ def _prepare(work: _Work, out: Path) -> Manifest:
 
 
 def _check_settings(data: RawData, out: Path, shard: int | None) -> None:
-    """Raise ``ValueError`` for settings that no store can be written with."""
+    """Raise ``ValueError`` for invalid settings."""
     size = getattr(data, "size", None)
     if isinstance(size, tuple):
         check_size(size)
@@ -123,7 +123,7 @@ def _check_settings(data: RawData, out: Path, shard: int | None) -> None:
 
 
 def _contents(data: RawData, raw: Path) -> RawIndex:
-    """Return what a reader, which may be a user's, finds. Raises ``ValueError`` that names one that gives another."""
+    """Return the index of a reader. Raises ``ValueError`` if a user's reader returns something else."""
     index = data.contents(raw)
     if not isinstance(index, RawIndex):
         raise ValueError(f"{named(type(data).contents)} gives a {type(index).__name__}: return a RawIndex")
@@ -141,20 +141,20 @@ def prepare_portion(
 ) -> None:
     """Write a part of the files of a store; ``shard`` is the number of images per file.
 
-    Several machines that share the folders may write a part each, and ``prepare`` with the same settings then writes
-    what is missing, checks and finishes the store: it is the one that a single machine makes. An interrupted part
-    resumes. Raises as ``prepare``, and ``ValueError`` where the store is complete.
+    Several machines that share the folders may write a part each. ``prepare`` with the same settings then writes what
+    is missing, and checks and finishes the store, which is identical to one that a single machine makes. An interrupted
+    part resumes. Raises the errors of ``prepare``, and ``ValueError`` if the store is complete.
     """
     raw, out = Path(raw), Path(out)
     _check_settings(data, out, shard)
     index = _contents(data, raw)
     out = out.resolve()
     if (out / MANIFEST).exists():
-        raise ValueError(f"{out} is complete: leave --part out, to make it again where its inputs were changed")
+        raise ValueError(f"{out} is complete: leave --part out to make it again if its inputs have changed")
     counts = {split: len(samples) for split, samples in index.splits.items()}
     with writing(out):
         out.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(_begin_lock(out)):  # of several that begin at once one makes the files
+    with FileLock(_begin_lock(out)):  # of several machines that start at once, one creates the files
         writer = StoreWriter(out, index.size, counts, index.fields, _source(data, index), shard, str(portion.number))
     files = [(split, rows) for split in counts for rows in writer.shards(split)]
     missing = {split: set(writer.missing(split)) for split in counts}
@@ -170,7 +170,7 @@ def _begin_lock(out: Path) -> Path:
 
 
 def _write(work: _Work, out: Path) -> Manifest:
-    """Write the store, or what is missing of it."""
+    """Write the store, or the missing part of it."""
     index = work.index
     counts = {split: len(samples) for split, samples in index.splits.items()}
     try:
@@ -179,7 +179,7 @@ def _write(work: _Work, out: Path) -> Manifest:
         if not _is_older(out, work.source):
             raise
         work.tell(
-            f"images were added or removed, or what is stored has changed, since {out} was begun: it is begun again"
+            f"images were added or removed, or what is stored has changed, since {out} was started: starting over"
         )
         shutil.rmtree(out)
         writer = StoreWriter(out, index.size, counts, index.fields, work.source, work.shard)
@@ -204,7 +204,7 @@ def _put(
     processes: int | None,
     portion: str = "",
 ) -> Iterator[int]:
-    """Write samples by split and number, and yield how many are done after each."""
+    """Write samples, given by split and number, and yield the number of completed samples after each."""
     jobs = ((writer, index.read, raw, split, number, index.splits[split][number], portion) for split, number in missing)
     results = parallel.parallel_map(_prepare_one, jobs, len(missing), parallel.workers(processes))
     for done, _ in enumerate(results, 1):
@@ -212,7 +212,7 @@ def _put(
 
 
 def _is_older(out: Path, source: dict[str, Any]) -> bool:
-    """Return whether a folder holds nothing but an unfinished store of these settings."""
+    """Return whether a folder holds only an unfinished store with these settings."""
     if not (out / UNFINISHED).exists():
         return False
     plan = Manifest.load(out / UNFINISHED)
@@ -222,7 +222,7 @@ def _is_older(out: Path, source: dict[str, Any]) -> bool:
 
 
 def _put_changed_again(writer: StoreWriter, work: _Work) -> None:
-    """Let samples of an unfinished store whose inputs were changed since count as missing."""
+    """Mark samples of an unfinished store as missing if their inputs have changed since they were written."""
     inputs, stale = recorded(writer.path), 0
     for split, samples in work.index.splits.items():
         written = set(range(len(samples))) - set(writer.missing(split))
@@ -236,9 +236,9 @@ def _put_changed_again(writer: StoreWriter, work: _Work) -> None:
 
 
 def _different(work: _Work, store: Path) -> str:
-    """Return in what a complete store differs from one that would be made now, in words; empty where in nothing.
+    """Return a description of how a complete store differs from one that would be made now; empty if it does not.
 
-    Raises ``ValueError`` where it must not be replaced: it is of another kind or other settings, or holds other files.
+    Raises ``ValueError`` if the store must not be replaced: its kind or settings differ, or it holds other files.
     """
     manifest, index, source = Manifest.of(store), work.index, work.source
     refusal = f"{store} is not empty: delete it or choose another folder; it holds"
@@ -248,7 +248,7 @@ def _different(work: _Work, store: Path) -> str:
     for name in sorted({*before, *now}):
         if before.get(name) != now.get(name):
             raise ValueError(
-                f"{refusal} a store of other settings, {name} was {before.get(name)} and is {now.get(name)}"
+                f"{refusal} a store with other settings, {name} was {before.get(name)} and is {now.get(name)}"
             )
     known = {MANIFEST, INPUTS, *(file.name for file in so_far(store)), *manifest.counts}
     if (what := changes(index, work.raw, store)) == "":
@@ -262,18 +262,18 @@ def _different(work: _Work, store: Path) -> str:
 
 
 def end_replacement(new: Path, out: Path, replaced: Path) -> None:
-    """Put the new store in the place of the one that was moved away; also after a kill at any moment."""
+    """Move the new store to the place of the replaced one; also after a kill at any point."""
     if not (replaced / MANIFEST).exists():
         return
     if not out.exists():
         (new if (new / MANIFEST).exists() else replaced).rename(out)
     if replaced.exists():
-        (replaced / MANIFEST).unlink()  # first, so that half of a store is never taken for one
+        (replaced / MANIFEST).unlink()  # first, so that a partial store is never taken for a whole one
         shutil.rmtree(replaced)
 
 
 def _source(data: RawData, index: RawIndex) -> dict[str, Any]:
-    """Return what the manifest says of the source, as it will be read back."""
+    """Return the description of the source for the manifest, as JSON reads it back."""
     names = {split: [sample.name for sample in samples] for split, samples in index.splits.items()}
     source = {
         "kind": data.name,
@@ -283,8 +283,8 @@ def _source(data: RawData, index: RawIndex) -> dict[str, Any]:
         "inputs": INPUTS,
         "names_crc32": zlib.crc32(json.dumps(names).encode()),
     }
-    if not type(data).__module__.startswith("taskscape."):  # a reader of the user's own, which may change
-        with suppress(TypeError, OSError):  # a notebook has no such file
+    if not type(data).__module__.startswith("taskscape."):  # a user's reader, whose file may change
+        with suppress(TypeError, OSError):  # a class defined in a notebook has no file
             source["reader"] = asdict(FileInfo.of(Path(inspect.getfile(type(data)))))
     plain: dict[str, Any] = json.loads(json.dumps(source))
     return plain

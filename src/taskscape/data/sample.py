@@ -1,4 +1,4 @@
-"""A sample of the values of a field: what a task may be fitted to before training."""
+"""A sample of the values of a field, to which a task can be fitted before training."""
 
 from typing import Any
 
@@ -9,13 +9,13 @@ import torch
 from taskscape.data.store import Store
 
 IMAGES = 64
-"""Images that are read, evenly spread over the split."""
+"""Number of images that are read, evenly spread over the split."""
 PIXELS = 4096
-"""Most values that are taken of one image, evenly spread too."""
+"""Largest number of values per image, evenly spread as well."""
 
 
 def sample_values(store: Store, field: str) -> npt.NDArray[Any]:
-    """Return values of the field's valid pixels, (pixels,) + the modality's ``shape``; nothing is drawn at random."""
+    """Return values of the field's valid pixels, (pixels,) + the modality's ``shape``; the choice is deterministic."""
     modality = store.fields[field]
     values = []
     labelled = store.labelled(field)

@@ -1,4 +1,4 @@
-"""Statistics of a packed store: what its fields hold in numbers. Each modality knows its own."""
+"""Statistics of a packed store, per split and field; each modality defines its own."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
@@ -18,36 +18,36 @@ from taskscape.modalities.base import Array, Counts, Mask
 
 @dataclass
 class FieldStatistics:
-    """What one field of a split holds."""
+    """Statistics of one field of a split."""
 
     valid: float
-    """Share of pixels with a label."""
+    """Fraction of pixels with a label."""
     without: list[str]
     """Names of the images without a single labeled pixel."""
     histogram: Counts
-    """Pixels per bin of the modality, and what its ``histogram`` counts besides."""
+    """Number of pixels per bin of the modality, with any further counts of its ``histogram``."""
     median: float | None
-    """Median over the images of each one's median; None for a modality without."""
+    """Median over images of the median of each image; None if the modality has no median."""
     observed: Mapping[str, Mapping[str, float]]
-    """The numbers of the modality's ``observe``, by what they measure and the image's name."""
+    """Numbers from the modality's ``observe`` and ``relate``, by quantity and image name."""
     alignment: Alignment
-    """How its edges lie on those of the images."""
+    """How well label edges lie on image edges."""
 
 
 @dataclass
 class SplitStatistics:
-    """What one split holds."""
+    """Statistics of one split."""
 
     images: int
     mean_image: npt.NDArray[np.float64]
     """(H, W, 3) RGB in 0..1."""
     fields: dict[str, FieldStatistics]
-    """The labels; the image is not among them."""
+    """The labels, without the image."""
     image: FieldStatistics
 
 
 class SplitSums:
-    """Adds up one split."""
+    """Accumulates the statistics of one split."""
 
     def __init__(self, store: Store, fields: tuple[str, ...]) -> None:
         self.store = store
@@ -57,7 +57,7 @@ class SplitSums:
         self.fields = {name: _FieldSums(store.fields[name]) for name in fields}
 
     def add(self, indices: Iterable[int], twins: Twins | None = None) -> None:
-        """Add some images, to the twins as well."""
+        """Add some images with their labels, also to ``twins``."""
         some = list(indices)
         batch = self.store.gather(some, tuple(self.fields), torch.device("cpu"))
         self.mean += batch.image.permute(0, 2, 3, 1).numpy().sum(0, dtype=np.float64)
@@ -84,7 +84,7 @@ class SplitSums:
                     twins.add_label(label, values[position], valid[position])
 
     def statistics(self) -> SplitStatistics:
-        """Return what was added up."""
+        """Return the statistics of all images that were added."""
         pixels = self.images * self.store.size[0] * self.store.size[1]
         return SplitStatistics(
             images=self.images,
@@ -95,7 +95,7 @@ class SplitSums:
 
 
 class _FieldSums:
-    """Adds up one field of a split."""
+    """Accumulates the statistics of one field of a split."""
 
     def __init__(self, modality: Modality) -> None:
         self.modality = modality
@@ -107,7 +107,7 @@ class _FieldSums:
         self.alignment = Alignment()
 
     def add(self, name: str, values: Array, valid: Mask, image: Contrast | None = None) -> None:
-        """Add the values of one image; for a label, the contrast of the image too."""
+        """Add the values of one image; for a label, ``image`` is the contrast of the image."""
         if not valid.any():
             self.without.append(name)
             return
@@ -124,12 +124,12 @@ class _FieldSums:
             self.alignment.add(name, image, edges)
 
     def relate(self, name: str, label: tuple[Array, Mask], other: Modality, known: tuple[Array, Mask]) -> None:
-        """Add what one image's label says together with that of another field."""
+        """Add what an image's label reveals in combination with its label of another field."""
         for what, number in self.modality.relate(*label, other, known).items():
             self.observed[what][name] = number
 
     def statistics(self, pixels: int) -> FieldStatistics:
-        """Return what was added up of a split of so many pixels."""
+        """Return the statistics of the field in a split of this many pixels."""
         median = float(np.median(self.medians)) if self.medians else None
         return FieldStatistics(
             self.pixels / pixels, self.without, self.histogram, median, dict(self.observed), self.alignment

@@ -1,4 +1,4 @@
-"""The packed store: labeled images of one size as memory-mapped arrays, read without copies and without workers.
+"""The packed store: labeled images of one size in memory-mapped arrays, read without decoding or worker processes.
 
 ``taskscape.data.manifest`` describes the folder.
 """
@@ -25,23 +25,24 @@ from taskscape.serialization import nearest
 Array = npt.NDArray[Any]
 
 SAMPLED_BLOCKS = 16
-"""Blocks of ``BLOCK`` bytes that are verified when a split is opened: some 10 ms where the files are in memory."""
+"""Number of blocks of ``BLOCK`` bytes that are verified when a split is opened; takes about 10 ms if the files are in
+memory."""
 _DIGITS = 8
-"""Hexadecimal digits of a block's checksum."""
+"""Number of hexadecimal digits of a block's checksum."""
 
 
 class StorePart(NamedTuple):
-    """A store and what is used of it."""
+    """A store and the labels that are used from it."""
 
     name: str
-    """What it is called among others; empty for one alone."""
+    """Name among several stores; empty for a single one."""
     store: "Store"
     fields: tuple[str, ...]
     """The labels that are used."""
 
 
 class Store:
-    """One split of a packed store. ``Store.open`` makes it."""
+    """One split of a packed store, opened by ``Store.open``."""
 
     def __init__(self, path: Path, split: str, manifest: Manifest, maps: dict[str, list[Array]]) -> None:
         self.path = path
@@ -54,11 +55,11 @@ class Store:
     def open(cls, path: str | Path, split: str, verify: bool = False) -> "Store":
         """Map the arrays of a split.
 
-        With ``verify`` every byte is read and compared with the checksums; without, the sizes of all files and up to
-        ``SAMPLED_BLOCKS`` blocks, others at each call: a small store is verified as a whole.
+        With ``verify``, every byte is read and compared with the checksums. Without it, the sizes of all files are
+        checked, and up to ``SAMPLED_BLOCKS`` blocks, chosen anew at each call; a small store is verified as a whole.
 
         Raises:
-            FileNotFoundError: There is no such folder, or a file of the store is missing.
+            FileNotFoundError: The folder or a file of the store does not exist.
             ValueError: It is not a store, not finished, of another version, damaged, or has no such split.
         """
         path = Path(path)
@@ -79,7 +80,7 @@ class Store:
         return cls(path, split, manifest, maps)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Pickle the path: another process maps the files itself."""
+        """Pickle the path and the split only: another process maps the files itself."""
         return Store.open, (self.path, self.split)
 
     def __len__(self) -> int:
@@ -93,7 +94,7 @@ class Store:
 
     @property
     def fields(self) -> Mapping[str, Modality]:
-        """The labels by name; the image is not among them."""
+        """The labels by name, without the image."""
         return self.manifest.labels
 
     @property
@@ -103,27 +104,27 @@ class Store:
 
     @property
     def parts(self) -> tuple["StorePart", ...]:
-        """The stores that it consists of: itself alone, unless it is mixed (``MixedStore``)."""
+        """The stores that it consists of: only itself, unless it is mixed (``MixedStore``)."""
         return (StorePart("", self, tuple(self.fields)),)
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What the user should know of how the data were put together, in sentences."""
+        """Sentences for the user about how the data were put together."""
         return ()
 
     def labelled(self, field: str) -> npt.NDArray[np.int64]:
-        """Return the positions of the images that may have this label: all of them, unless the store is mixed."""
+        """Return the positions of the images that may have this label: all images, unless the store is mixed."""
         return np.arange(len(self))
 
     def epoch_length(self, batch_size: int) -> int:
-        """Return how many images an epoch of training has, in global batches of this size."""
+        """Return the number of images of a training epoch, in global batches of this size."""
         return len(self)
 
     def order(self, seed: int, epoch: int, batch_size: int) -> npt.NDArray[np.int64]:
-        """Return the order of the images in an epoch of training, (``epoch_length``,): a function of its arguments.
+        """Return the order of the images in a training epoch, (``epoch_length``,), a function of the arguments only.
 
-        A number is the position of an image plus a multiple of ``len(self)``, which counts how often the image has come
-        before in the epoch, so that every number occurs once.
+        Each number is the position of an image plus a multiple of ``len(self)``. If an image occurs several times in an
+        epoch, its multiples differ, so every number occurs once.
         """
         stream = np.random.Philox(key=[seed, 0], counter=[0, 0, epoch, 0])
         return np.random.Generator(stream).permutation(np.arange(len(self)))
@@ -131,8 +132,8 @@ class Store:
     def cache_on(self, device: torch.device, fields: Sequence[str], max_fraction: float = 0.25) -> bool:
         """Copy the images and these labels to the device if they fit into this fraction of its free memory.
 
-        Returns whether they did; if not, batches are still read through the memory map. Where the device is the CPU
-        that is as fast while the system keeps the files in memory, and costs none per process.
+        Returns whether they fit; if not, batches are still read through the memory map. On a CPU, the map is as fast
+        while the system keeps the files in memory, and needs no memory per process.
         """
         new = [name for name in (IMAGE, *fields) if name not in self._cached]
         if sum(part.nbytes for name in new for part in self._maps[name]) > max_fraction * _free_bytes(device):
@@ -148,17 +149,17 @@ class Store:
     def gather(
         self, indices: Sequence[int] | npt.NDArray[np.int64], fields: Sequence[str], device: torch.device
     ) -> Batch:
-        """Return the samples at ``indices``, in their order, with these labels as targets, on the device.
+        """Return the samples at ``indices``, in this order, with these labels as targets, on the device.
 
-        The image is channels-last in memory. Without an index the batch has no image. Raises ``ValueError`` for a field
-        that the store does not have.
+        Images are channels-last in memory. No indices give an empty batch. Raises ``ValueError`` for a field that the
+        store does not have.
         """
         return self._gather_stored(indices, fields, device).unpack(self.fields)
 
     def gather_to_move(
         self, indices: Sequence[int] | npt.NDArray[np.int64], fields: Sequence[str], device: torch.device
     ) -> Batch | StoredBatch:
-        """Return what ``gather`` does, not yet unpacked where the store keeps it as it is: for an augmentation."""
+        """Return the batch of ``gather`` for an augmentation, still packed if it comes from a single store."""
         return self._gather_stored(indices, fields, device)
 
     def _gather_stored(
@@ -173,7 +174,7 @@ class Store:
         return StoredBatch(image, labels, on_device(index, device))
 
     def stored(self, index: int) -> dict[str, Array]:
-        """Return every field of one image in the form in which the store keeps it, the image among them."""
+        """Return all fields of one image, including the image itself, in packed form."""
         shard, row = divmod(index, self.manifest.shard)
         return {name: parts[shard][row] for name, parts in self._maps.items()}
 
@@ -182,7 +183,7 @@ class Store:
             cached = self._cached[name]
             return cached.index_select(0, on_device(index, cached.device)).to(device)
         parts = self._maps[name]
-        # Pinned memory lets the copy to a GPU run while the host continues; torch keeps it until the copy is done.
+        # Pinned memory makes the copy to a GPU asynchronous; torch keeps it until the copy is done.
         rows = torch.empty(
             (len(index), *parts[0].shape[1:]), dtype=_torch_dtype(parts[0]), pin_memory=device.type == "cuda"
         )
@@ -193,7 +194,7 @@ class Store:
 
 
 def _check_file(path: Path, expected: FileInfo | None, verify: bool) -> None:
-    """Raise ``FileNotFoundError`` or ``ValueError`` unless the file is as it was written."""
+    """Raise ``FileNotFoundError`` or ``ValueError`` if the file is missing or differs from what was written."""
     if expected is None or not path.exists():
         raise FileNotFoundError(f"{path} is missing: copy the store again or make it again")
     if (size := path.stat().st_size) != expected.bytes:
@@ -203,12 +204,12 @@ def _check_file(path: Path, expected: FileInfo | None, verify: bool) -> None:
 
 
 def _check_some_blocks(path: Path, manifest: Manifest, counts: Mapping[str, int]) -> None:
-    """Compare some blocks with their checksums. Raises ``ValueError`` that names the file.
+    """Compare some blocks with their checksums. Raises ``ValueError`` that names the damaged file.
 
-    ``counts`` are numbers of blocks by file.
+    ``counts`` has the number of blocks per file.
     """
     blocks = [(file, block) for file, count in counts.items() for block in range(count)]
-    dice = random.Random()  # of its own, so that the run's generators stay as they are
+    dice = random.Random()  # separate, so that the run's generators are not advanced
     chosen = dice.sample(blocks, min(SAMPLED_BLOCKS, len(blocks)))
     for file, block in sorted(chosen):
         with (path / file).open("rb") as data:
@@ -222,16 +223,16 @@ def _check_some_blocks(path: Path, manifest: Manifest, counts: Mapping[str, int]
 
 
 def _map(path: Path, shape: tuple[int, ...], dtype: str) -> Array:
-    """Map the array of a file. Raises ``ValueError`` for one of another shape or type."""
+    """Map the array of a file. Raises ``ValueError`` if its shape or type differs from the expected one."""
     try:
         array = np.lib.format.open_memmap(path, mode="r")
     except PermissionError:
         raise  # not damaged
-    except Exception as error:  # numpy reads a header with the tokenizer of Python, whose errors are many
+    except Exception as error:  # numpy parses headers with Python's tokenizer, which raises many types of errors
         raise ValueError(f"{path} is damaged ({error}): copy the store again or make it again") from error
     if array.shape != shape or array.dtype != dtype:
         raise ValueError(f"{path} holds {array.dtype} {array.shape} instead of {dtype} {shape}: make the store again")
-    return np.asarray(array)  # a plain array over the same map is quicker to index
+    return np.asarray(array)  # a plain array over the same map is faster to index
 
 
 def _torch_dtype(array: Array) -> torch.dtype:
@@ -239,7 +240,7 @@ def _torch_dtype(array: Array) -> torch.dtype:
 
 
 def _free_bytes(device: torch.device) -> int:
-    """Return the free memory of a device; 0 where the system does not tell."""
+    """Return the free memory of a device, in bytes; 0 if the system does not report it."""
     if device.type == "cuda":
         return torch.cuda.mem_get_info(device)[0]
     try:

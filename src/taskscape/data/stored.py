@@ -1,4 +1,4 @@
-"""Batches in the form in which a store keeps them."""
+"""Batches in the packed form of a store."""
 
 from collections.abc import Mapping
 from typing import NamedTuple
@@ -11,9 +11,10 @@ from taskscape.modalities.rgb import in_unit_range
 
 
 class StoredBatch(NamedTuple):
-    """Images and labels as a store keeps them, on the device.
+    """Images and labels in the packed form of a store, on the device.
 
-    To move their pixels and unpack them then is to unpack them and move values and masks, in fewer and narrower passes.
+    Moving the packed pixels and unpacking them afterwards has the same result as unpacking first and moving values and
+    masks, but takes fewer and narrower passes over memory.
     """
 
     image: Tensor
@@ -24,6 +25,6 @@ class StoredBatch(NamedTuple):
     """(B,) int64, the samples' positions in their store."""
 
     def unpack(self, modalities: Mapping[str, Modality]) -> Batch:
-        """Return the batch; ``modalities`` says what its labels are, by the same names."""
+        """Return the unpacked batch; ``modalities`` holds the modality of each label, by name."""
         targets = {name: modalities[name].unpack(stored) for name, stored in self.labels.items()}
         return Batch(in_unit_range(self.image), targets, self.indices)

@@ -1,4 +1,4 @@
-"""Images, and labels, that occur more than once in a store."""
+"""Find images and labels that occur more than once in a store."""
 
 import hashlib
 from collections import defaultdict
@@ -13,7 +13,7 @@ from taskscape.serialization import agreeing
 
 
 class Twins:
-    """Finds images, and labels, that are the same."""
+    """Collects images and labels, and finds duplicates among them."""
 
     def __init__(self, fields: Mapping[str, Modality]) -> None:
         self.images: list[str] = []
@@ -22,10 +22,10 @@ class Twins:
         self.hashes: list[int] = []
         self.thumbnails: list[Array] = []
         self.labels: dict[str, dict[bytes, list[int]]] = {name: defaultdict(list) for name in fields}
-        """Per field: the images by the digest of their label."""
+        """Per field: positions of images, by the digest of their label."""
 
     def add_image(self, name: str, image: Array) -> None:
-        """Add an image, (H, W, 3) uint8, by its name ``SPLIT/NAME``."""
+        """Add an image, (H, W, 3) uint8, named ``SPLIT/NAME``."""
         code, thumbnail = fingerprint(image)
         self.images.append(name)
         self.digests.append(_digest(image))
@@ -33,13 +33,13 @@ class Twins:
         self.thumbnails.append(thumbnail)
 
     def add_label(self, field: str, values: Array, valid: Mask) -> None:
-        """Add a label of the image that was added last."""
+        """Add a label of the last added image; labels of a single value are ignored."""
         pixels = values[valid]
         if len(pixels) and (pixels != pixels[0]).any():
             self.labels[field][_digest(values, valid)].append(len(self.images) - 1)
 
     def warnings(self) -> list[str]:
-        """Return what is to be said of images and labels that occur more than once."""
+        """Return warnings about images and labels that occur more than once."""
         return [*self._same_images(), *self._alike(), *self._same_labels()]
 
     def _same_images(self) -> Iterable[str]:
@@ -53,12 +53,12 @@ class Twins:
             first, second = across[0][0], next(name for name in across[0] if _split(name) != _split(across[0][0]))
             yield (
                 f"{len(across)} {agreeing(len(across), 'image is', 'images are')} in two splits, such as {first} = "
-                f"{second}: results on such images say nothing, leave each in one split"
+                f"{second}: results on such images say nothing, keep each in one split only"
             )
         if within:
             yield (
                 f"{len(within)} {agreeing(len(within), 'image occurs', 'images occur')} twice in a split, such as "
-                f"{' = '.join(within[0][:2])}: leave one of each, unless it is meant to count twice"
+                f"{' = '.join(within[0][:2])}: keep one of each, unless it is meant to count twice"
             )
 
     def _alike(self) -> Iterable[str]:
@@ -79,7 +79,7 @@ class Twins:
             alike = len({b for _, b in within})
             yield (
                 f"{alike} {agreeing(alike, 'image is', 'images are')} nearly the same as another of the same split, "
-                f"such as {' and '.join(within[0])}: that adds little, and a split by order keeps them together"
+                f"such as {' and '.join(within[0])}: they add little, and a split by order keeps them together"
             )
 
     def _same_labels(self) -> Iterable[str]:

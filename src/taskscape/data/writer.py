@@ -1,4 +1,4 @@
-"""Writes a packed store, sample by sample."""
+"""Write a packed store, sample by sample."""
 
 import io
 import json
@@ -21,28 +21,28 @@ from taskscape.modalities.base import Array, Mask
 from taskscape.serialization import agreeing, keep_code, nearest
 
 _DONE = "done{}.jsonl"
-"""A line [index, name, vanished] for every complete sample, with what its fields lost when they were resized. Machines
-that fill a store together have a file each, since network file systems mix what they append."""
+"""One line [index, name, vanished] per complete sample; ``vanished`` is what its labels lost when they were resized.
+Machines that write a store together have a file each, since network file systems mix what different machines append."""
 _Vanished = dict[str, dict[str, tuple[int, int]]]
 
 
 class StoreWriter:
-    """Fills a store, sample by sample in any order; an interrupted one resumes.
+    """Writes a store, sample by sample in any order; an interrupted store can be resumed.
 
     One process makes the writer; others may then make theirs with the same arguments and ``put`` other samples. When
-    nothing is ``missing``, one of them calls ``finish``. Memory is needed for one sample.
+    nothing is ``missing``, one of them calls ``finish``. Only one sample is held in memory.
 
     Args:
-        path: The folder of the store; it is made, or continued if it holds this very store, unfinished.
+        path: The folder of the store. It is created, or resumed if it holds the same store, unfinished.
         size: (H, W) of every image and label.
         counts: Number of images per split.
-        fields: The labels by name; the field ``image`` need not be named.
-        source: Where the samples come from, for the manifest: values that JSON can hold.
-        shard: Number of images per file; by default a split is one file per field.
-        portion: The name of this machine's part, where several fill the store.
+        fields: The labels by name; the field ``image`` need not be listed.
+        source: Origin of the samples, for the manifest; JSON-serializable values.
+        shard: Number of images per file; by default one file per split and field.
+        portion: Name of this machine's part, if several machines write the store.
 
     Raises:
-        ValueError: The folder holds something else, or an argument makes no sense.
+        ValueError: The folder holds something else, or an argument is invalid.
         OSError: The disk is full or not writable.
 
     >>> from tempfile import TemporaryDirectory
@@ -78,12 +78,12 @@ class StoreWriter:
         )
         plan = path / UNFINISHED
         for entry in path.rglob("*"):
-            if entry.is_symlink():  # what is written there would be written elsewhere
+            if entry.is_symlink():  # writing through it would write elsewhere
                 check_inside(path, entry)
         if plan.exists():
             if Manifest.load(plan) != self.manifest:
                 raise ValueError(f"{path} holds another store, unfinished: delete it or choose another folder")
-        elif path.exists() and any(entry.suffix != ".part" for entry in path.iterdir()):  # a kill leaves such
+        elif path.exists() and any(entry.suffix != ".part" for entry in path.iterdir()):  # left by a killed process
             raise ValueError(f"{path} is not empty: delete it or choose another folder")
         else:
             require_room(path, self._bytes(), "the store")
@@ -93,7 +93,7 @@ class StoreWriter:
         self._create()
 
     def _bytes(self) -> int:
-        """Return how much room all arrays take."""
+        """Return the size of all arrays in bytes."""
         per_image = sum(
             math.prod((*self.manifest.size, *modality.shape)) * np.dtype(modality.dtype).itemsize
             for modality in self.manifest.fields.values()
@@ -101,7 +101,7 @@ class StoreWriter:
         return per_image * sum(self.manifest.counts.values())
 
     def _create(self) -> None:
-        """Create the files that are not there yet, at their final size."""
+        """Create the missing files at their final size."""
         for split in self.manifest.counts:
             with writing(self.path / split):
                 (self.path / split).mkdir(exist_ok=True)
@@ -111,7 +111,7 @@ class StoreWriter:
                     _create_array(self.path / file_of(split, name, shard), shape, modality.dtype)
 
     def _written(self, split: str) -> dict[int, tuple[str, _Vanished]]:
-        """Return the name of each sample that is complete, by index, and what vanished from it."""
+        """Return, by index, the name of each complete sample and what vanished from its labels."""
         written = {}
         records = (record.read_text("utf-8", "replace") for record in self._records(split))
         for line in (line for text in records for line in text.splitlines()):
@@ -131,7 +131,7 @@ class StoreWriter:
         return sorted((self.path / split).glob(_DONE.format("*")))
 
     def missing(self, split: str) -> list[int]:
-        """Return the indices that have not been ``put`` yet, by any process."""
+        """Return the indices that no process has ``put`` yet."""
         written = self._written(split)
         return [index for index in range(self.manifest.counts[split]) if index not in written]
 
@@ -145,7 +145,7 @@ class StoreWriter:
         return found
 
     def put_again(self, split: str, indices: Collection[int]) -> None:
-        """Say that these samples must be ``put`` again: they are ``missing`` from now on."""
+        """Mark these samples as ``missing``, so that they are ``put`` again."""
         written = {index: what for index, what in self._written(split).items() if index not in indices}
         lines = "".join("\n" + json.dumps([index, *what]) for index, what in written.items())
         others = self._records(split)
@@ -155,13 +155,13 @@ class StoreWriter:
                 record.unlink()
 
     def put(self, split: str, index: int, sample: Sample, stored: Mapping[str, Array] | None = None) -> None:
-        """Write one sample. A label that it lacks is kept as one without a valid pixel.
+        """Write one sample. A label that it lacks is stored without any valid pixel.
 
-        ``stored`` has fields in the form in which stores keep them (``Store.stored``), which are written as they are.
+        ``stored`` holds fields that are packed already (``Store.stored``); they are written unchanged.
 
         Raises:
-            ValueError: The sample cannot be kept; the message names it, the field and the remedy.
-            OSError: The disk is full, for one.
+            ValueError: The sample cannot be stored; the message names the sample, the field and the remedy.
+            OSError: For example, the disk is full.
         """
         if split not in self.manifest.counts:
             raise ValueError(f"there is no split {split!r}{nearest(split, self.manifest.counts)}")
@@ -171,7 +171,7 @@ class StoreWriter:
         rows_from_the_end = self.manifest.rows(split)[shard] - row
         for name, array in self._packed(sample, stored or {}, f"sample {sample.name!r} ({split} {index})").items():
             path = self.path / file_of(split, name, shard)
-            # Not through a memory map, where a full disk is a bus error.
+            # Not through a memory map, where a full disk would raise a bus error.
             with writing(path), path.open("r+b") as file:
                 file.seek(-rows_from_the_end * array.nbytes, os.SEEK_END)
                 file.write(array.tobytes())
@@ -181,11 +181,12 @@ class StoreWriter:
         }
         done = self.path / split / self._done
         with writing(done), done.open("a", encoding="utf-8") as lines:
-            # One write in append mode, so that processes do not mix; the leading newline ends a torn line.
+            # A single write in append mode keeps lines of different processes apart; the leading newline ends a torn
+            # line.
             lines.write("\n" + json.dumps([index, sample.name, vanished]))
 
     def _packed(self, sample: Sample, stored: Mapping[str, Array], where: str) -> dict[str, Array]:
-        """Return the stored form of every field. Raises ``ValueError`` that begins with ``where``."""
+        """Return the packed form of every field. Raises ``ValueError`` whose message begins with ``where``."""
         if unknown := sorted(sample.values.keys() - self.manifest.fields.keys()):
             raise ValueError(f"{where}: the store has no field {unknown}: name it when the store is made")
         packed = {}
@@ -213,9 +214,9 @@ class StoreWriter:
         return modality.pack(values, valid)
 
     def finish(self) -> None:
-        """Check that nothing is missing, work out the checksums and write the manifest.
+        """Check that nothing is missing, compute the checksums and write the manifest.
 
-        Raises ``ValueError`` while samples are missing.
+        Raises ``ValueError`` if samples are missing.
         """
         names, files, blocks, vanished = {}, {}, {}, {}
         for split, count in self.manifest.counts.items():
@@ -243,7 +244,7 @@ class StoreWriter:
 
 
 def _summed(every: Iterable[_Vanished]) -> _Vanished:
-    """Return the sum over samples of what vanished, with the names in order."""
+    """Return the sums over samples of what vanished, sorted by name."""
     sums: dict[str, dict[str, tuple[int, int]]] = defaultdict(dict)
     for vanished in every:
         for field, things in vanished.items():
@@ -254,7 +255,7 @@ def _summed(every: Iterable[_Vanished]) -> _Vanished:
 
 
 def _create_array(path: Path, shape: tuple[int, ...], dtype: str) -> None:
-    """Make an ``.npy`` file full of holes: it takes room on the disk only as it is filled. One that exists is kept."""
+    """Create a sparse ``.npy`` file, which takes disk space only as it is filled. An existing file is kept."""
     header = io.BytesIO()
     descr = np.lib.format.dtype_to_descr(np.dtype(dtype))
     np.lib.format.write_array_header_1_0(header, {"descr": descr, "fortran_order": False, "shape": shape})

@@ -1,7 +1,7 @@
 """Augmentation of whole batches on the device: image, labels and masks together.
 
-``augmentation`` moves the camera and changes the colors. ``texture``, ``light``, ``lens`` and ``sensor`` are what a
-photograph has and a generated image lacks, in the order in which it comes into being; all are off by default.
+``augmentation`` moves the camera and changes the colors. ``texture``, ``light``, ``lens`` and ``sensor`` add effects of
+real photographs that generated images lack, in the order in which they arise; all are off by default.
 """
 
 from taskscape.data.augment.augmentation import Augmentation

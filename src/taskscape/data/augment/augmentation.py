@@ -1,18 +1,18 @@
 """Augmentation: camera motions of image and labels in one resampling pass, and changes of the image alone.
 
-Every geometric step is a motion of camera space, p → M p, with M one 3×3 matrix per sample:
+Every geometric step is a motion of camera space, p → M p, with one 3×3 matrix M per sample:
 
 - a flip negates x;
-- a rotation about the optical axis turns x and y;
-- a zoom by s divides z by s. A pixel lies at f·x/z from the center, so the zoomed image is one that the same camera
-  takes of this scene: depth divides by s. Surface normals go with the inverse transpose of M: (x, y, s·z), brought back
-  to unit length;
-- a perspective step by (a, b) adds a·x + b·y to z, as if the image were turned away at one side. Depth follows per
-  pixel and does not depend on the focal length; normals do, and one image width is assumed.
+- a rotation about the optical axis rotates x and y;
+- a zoom by s divides z by s. A pixel lies at f·x/z from the center, so the zoomed image is what the same camera would
+  take of the transformed scene: depth is divided by s. Surface normals transform with the inverse transpose of M,
+  (x, y, s·z), normalized to unit length;
+- a perspective step by (a, b) adds a·x + b·y to z, as if one side of the image were turned away. Depth changes per
+  pixel, independently of the focal length; normals depend on it, and a focal length of one image width is assumed.
 
-M is also the homography that moves the image about the center of a window, and where the window lies in the source
-only shifts the principal point, which changes neither depth nor normals. A label's modality says what becomes of its
-values (``Modality.warp``).
+M is also the homography that moves the image about the center of a window. The position of the window in the source
+only shifts the principal point, which changes neither depth nor normals. A label's modality transforms its values
+(``Modality.warp``).
 """
 
 from collections.abc import Mapping
@@ -45,20 +45,20 @@ _LIMITS = {"rotation": 180.0, "perspective": 0.49, "brightness": 1.0, "contrast"
 
 @dataclass(frozen=True)
 class Augmentation(RangedSettings):
-    """Random changes of a training batch. What is left at its default does nothing."""
+    """Random augmentation of training batches. By default, every change is off."""
 
     flip: bool = False
     """Flip horizontally with probability 0.5."""
     scale_choices: tuple[float, ...] = (1.0,)
-    """Zoom factors of which each image gets one, such as 1 1.2 1.5; a zoomed image is cropped at a random place."""
+    """Zoom factors, such as 1 1.2 1.5; each image gets one at random. A zoomed image is cropped at a random place."""
     scale_range: tuple[float, float] = (1.0, 1.0)
-    """Smallest and largest of a continuous zoom factor, uniform in logarithms, on top of ``scale_choices``."""
+    """Smallest and largest value of a log-uniform zoom factor, on top of ``scale_choices``."""
     crop: tuple[int, int] | None = None
-    """Height and width of what is cut out of the zoomed image; by default the size of the image."""
+    """Height and width of the crop of the zoomed image; by default the size of the image."""
     rotation: float = 0.0
-    """Largest rotation about the optical axis either way, in degrees."""
+    """Maximum rotation about the optical axis in either direction, in degrees."""
     perspective: float = 0.0
-    """Maximum relative magnification at an image edge, along each axis; the opposite edge is reduced. Below 0.5."""
+    """Maximum relative magnification at an image edge, along each axis; the opposite edge shrinks. Below 0.5."""
     brightness: float = 0.0
     """Brightness is multiplied by a factor in 1 ± this."""
     contrast: float = 0.0
@@ -66,13 +66,13 @@ class Augmentation(RangedSettings):
     saturation: float = 0.0
     """Saturation is multiplied by a factor in 1 ± this."""
     hue: float = 0.0
-    """Hue turns by up to this fraction of the color circle either way, 0 … 0.5."""
+    """Maximum hue rotation in either direction, as a fraction of the color circle, 0 … 0.5."""
     texture: Texture = field(default_factory=Texture)
-    """Of surfaces: for networks trained on generated images."""
+    """Texture of surfaces: for networks trained on generated images."""
     light: Light = field(default_factory=Light)
-    """Exposure of the mid-tones, white balance, shadows."""
+    """Mid-tone exposure, white balance, shadows."""
     lens: Lens = field(default_factory=Lens)
-    """Distortion, which labels follow, vignetting, blur."""
+    """Distortion (also of labels), vignetting, blur."""
     sensor: Sensor = field(default_factory=Sensor)
     """Noise, sharpening, compression."""
 
@@ -92,10 +92,10 @@ class Augmentation(RangedSettings):
                 raise ValueError(f"augmentation.{name} is {getattr(self, name)}: it must lie in 0 … {limit:g}")
 
     def __call__(self, batch: Batch | StoredBatch, draws: Draws, modalities: Mapping[str, Modality]) -> Batch:
-        """Return the batch changed by ``draws``; ``modalities`` says what its labels are, by the same names.
+        """Return the batch augmented with ``draws``; ``modalities`` holds the modality of each label, by name.
 
-        Images are sampled bilinearly; labels take the nearest pixel, so that nothing is mixed across edges. What comes
-        from outside the frame is black and not valid.
+        Images are sampled bilinearly; labels take the nearest pixel, so that nothing is mixed across edges. Pixels from
+        outside the source image are black, and their labels invalid.
         """
         zooms = any(factor != 1.0 for factor in (*self.scale_choices, *self.scale_range))
         if self.crop or self.rotation or self.perspective or self.lens.distortion or zooms:
@@ -126,7 +126,7 @@ class Augmentation(RangedSettings):
         return zoom
 
     def outside(self, size: tuple[int, int]) -> float:
-        """Return the share of a crop that lies outside an image of this size, (H, W), even if zoomed the most."""
+        """Return the fraction of a crop that lies outside an image of this size, (H, W), even at maximum zoom."""
         zoom = max(self.scale_choices) * self.scale_range[1]
         crop = self.crop or size
         return 1 - float(np.prod([min(1.0, zoom * own / part) for own, part in zip(size, crop, strict=True)]))
@@ -149,25 +149,26 @@ class Augmentation(RangedSettings):
         return batch._replace(image=flip(batch.image), targets=targets)
 
     def _resampled(self, batch: Batch | StoredBatch, draws: Draws, modalities: Mapping[str, Modality]) -> Batch:
-        """Resample everything once."""
+        """Resample images and labels once, with all motions combined."""
         height, width = batch.image.shape[-2:]
         crop = self.crop or (height, width)
-        # Worked out in double precision on the host: a few numbers per sample cross to the device, together.
+        # Computed in double precision on the host: only a few numbers per sample are copied to the device, together.
         motion = self._camera_motion(draws, crop)
         homography = self._pixel_homography(draws, motion, (height, width), crop)
-        motion[:, 2, :2] *= width  # the focal length that is assumed
+        motion[:, 2, :2] *= width  # the assumed focal length
         both = on_device(np.concatenate([motion, homography], 1).astype(np.float32), batch.image.device)
         motion_b33, to_source, to_depth = both.split((3, 2, 1), 1)
         pixels = _pixels(crop, batch.image.device)
         if self.lens.distortion:
             pixels = self.lens.bend(pixels, draws)
-        # Without perspective one number divides the depth of all pixels of an image.
+        # Without perspective, the ratio is the same for all pixels of an image.
         depth_ratio = move_points(to_depth, pixels) if self.perspective else to_depth[:, :, 2:, None]
-        depth_ratio = depth_ratio.clamp_min(1e-3)  # what a strong perspective puts behind the camera lies far outside
+        depth_ratio = depth_ratio.clamp_min(1e-3)  # points behind the camera lie far outside
         sources = move_points(to_source, pixels).div_(depth_ratio)
         nearest = [axis.round() for axis in sources.unbind(1)]
         column, row = (pixel.clamp(0, length - 1) for pixel, length in zip(nearest, (width, height), strict=True))
-        # Torch compares floats in place at the speed of a sum; an answer of booleans takes five times as long.
+        # In-place float comparisons are as fast as a sum in torch; comparisons with boolean results take five times
+        # as long.
         inside = nearest[0].eq_(column).mul_(nearest[1].eq_(row))
         known = inside.bool()
         column, row = column.int(), row.int()  # much faster than 64 bits
@@ -178,7 +179,7 @@ class Augmentation(RangedSettings):
             return channels.gather(2, index.expand(-1, channels.shape[1], -1)).view(*value.shape[:-2], *crop)
 
         def take_stored(stored: Tensor) -> Tensor:
-            """Return moved labels, (B, H, W) + shape."""
+            """Return resampled labels, (B, H, W) + shape."""
             channels = stored.view(len(stored), height, width, -1).movedim(3, 1)
             return take(channels).movedim(1, 3).view(-1, *crop, *stored.shape[3:])
 
@@ -194,7 +195,7 @@ class Augmentation(RangedSettings):
         grid = sources.add_(0.5).div_(half).sub_(1).movedim(1, 3)  # -1 … 1 from edge to edge
         floats = in_unit_range if isinstance(batch, StoredBatch) else Tensor.clone
         image = sources.new_empty(len(sources), batch.image.shape[1], *crop)
-        # On a CPU one at a time, from a copy that its cache still holds: twice as fast.
+        # On a CPU, one image at a time while its copy is still in the cache: twice as fast.
         parts = len(image) if image.device.type == "cpu" else 1
         for source, at, within, out in zip(
             *(x.chunk(parts) for x in (batch.image, grid, inside.unsqueeze(1), image)), strict=True
@@ -205,21 +206,21 @@ class Augmentation(RangedSettings):
         return Batch(image, targets, batch.indices)
 
     def _camera_motion(self, draws: Draws, crop: tuple[int, int]) -> Floats:
-        """Return M, (B, 3, 3), of a camera whose focal length is one pixel: x/z is in pixels from the center."""
+        """Return M, (B, 3, 3), for a focal length of one pixel: x/z is in pixels from the center."""
         zoom, signs = self.zoom(draws), self._signs(draws)
         angle = np.deg2rad(self.rotation) * (2 * draws.rotation - 1)
         motion = np.zeros((len(zoom), 3, 3))
         motion[:, 0, 0], motion[:, 0, 1] = signs * np.cos(angle), -np.sin(angle)
         motion[:, 1, 0], motion[:, 1, 1] = signs * np.sin(angle), np.cos(angle)
         motion[:, 2, 2] = 1 / zoom
-        # The middle of the image stays, and so does its depth.
+        # The center of the image stays in place and keeps its depth.
         half_width, half_height = crop[1] / zoom / 2, crop[0] / zoom / 2
         motion[:, 2, 0] = self.perspective * (2 * draws.perspective_x - 1) / half_width / zoom
         motion[:, 2, 1] = self.perspective * (2 * draws.perspective_y - 1) / half_height / zoom
         return motion
 
     def _pixel_homography(self, draws: Draws, motion: Floats, size: tuple[int, int], crop: tuple[int, int]) -> Floats:
-        """Return the homography from output to source pixels, (B, 3, 3); (0, 0) is a pixel's center.
+        """Return the homography from output to source pixels, (B, 3, 3); (0, 0) is the center of the first pixel.
 
         Its third component is the factor by which a pixel's depth is divided.
         """
@@ -235,27 +236,27 @@ class Augmentation(RangedSettings):
     # -- color ---------------------------------------------------------------------------------------------------------
 
     def _recolored(self, image: Tensor, draws: Draws) -> Tensor:
-        """Change the colors: one affine map of RGB per image, clamped to 0..1 once, at its end."""
+        """Change the colors by one affine map of RGB per image; clamp the result to 0..1 once."""
         brightness = _factor(self.brightness, draws.brightness)
         contrast = _factor(self.contrast, draws.contrast)
         saturation = _factor(self.saturation, draws.saturation)
         gray = np.tile(_LUMA, (3, 1))
         saturated = saturation * np.eye(3) + (1 - saturation) * gray
-        # A hue turns the two axes of color of YIQ; grays stay.
+        # A hue change rotates the two chroma axes of YIQ; grays stay the same.
         angle = 2 * np.pi * self.hue * (2 * draws.hue - 1)
         turn = np.tile(np.eye(3), (len(angle), 1, 1))
         turn[:, 1, 1] = turn[:, 2, 2] = np.cos(angle)
         turn[:, 1, 2], turn[:, 2, 1] = -np.sin(angle), np.sin(angle)
         mixing = _FROM_YIQ @ turn @ _TO_YIQ @ saturated * brightness * contrast
-        # Contrast keeps the mean gray where it is; neither saturation nor hue changes a gray.
+        # Contrast keeps the mean gray; neither saturation nor hue changes a gray.
         offset = (1 - contrast) * brightness * gray
         colors, means = on_device(np.stack([mixing, offset]).astype(np.float32), image.device)
-        image = image.contiguous()  # four times as fast as with the channels last
+        image = image.contiguous()  # four times as fast as channels-last
         return apply_matrix(colors, image).add_(apply_matrix(means, image.mean((2, 3), keepdim=True))).clamp_(0, 1)
 
 
 def _window_center(length: int, window: Floats, draw: Floats) -> Floats:
-    """Return where the center of a randomly placed window lies along an axis, in source pixels."""
+    """Return the center of a randomly placed window along an axis, in source pixels."""
     # The window starts between two pixels, so that without zoom and rotation nothing is interpolated.
     start = np.rint(draw * (length - window))
     center: Floats = start + (window - 1) / 2

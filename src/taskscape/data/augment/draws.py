@@ -14,7 +14,7 @@ Floats = npt.NDArray[np.float64]
 
 
 class Draws(NamedTuple):
-    """Random numbers in [0, 1), (B,) each: every use has its own. New ones come last, so that the others stay."""
+    """Random numbers in [0, 1), (B,) each, one field per use. New fields go last, so that the others stay the same."""
 
     flip: Floats
     zoom_choice: Floats
@@ -51,11 +51,11 @@ class Draws(NamedTuple):
 
 
 def draw(seed: int, step: int, indices: Sequence[int] | npt.NDArray[np.int64]) -> Draws:
-    """Return the random numbers of some samples, a function of (seed, step, index) and of nothing else.
+    """Return the random numbers of some samples, a function of (seed, step, index) only.
 
-    ``step`` is any number that is different whenever a sample returns, such as the epoch.
+    ``step`` is any number that differs each time a sample comes again, such as the epoch.
     """
-    # Philox is a function of (key, counter); a counter's low words are left to count the draws of one sample.
+    # Philox is a function of (key, counter); the low words of the counter are left to count the draws of one sample.
     stream = np.random.Philox(key=[seed, 1])
     state, dice = stream.state, np.random.Generator(stream)
     numbers = np.empty((len(indices), len(Draws._fields)))
@@ -67,20 +67,20 @@ def draw(seed: int, step: int, indices: Sequence[int] | npt.NDArray[np.int64]) -
 
 
 def per_image(numbers: Floats, image: Tensor) -> Tensor:
-    """Return numbers, (B,) or (B, C), as (B, C or 1, 1, 1) of the image's device and type."""
+    """Return numbers, (B,) or (B, C), as (B, C or 1, 1, 1) on the image's device and in its type."""
     tensor = on_device(np.asarray(numbers), image.device).to(image.dtype)
     return tensor.reshape(len(tensor), -1, 1, 1)
 
 
 def signed(numbers: Floats) -> Floats:
-    """Return numbers in [-1, 1) of those in [0, 1)."""
+    """Return numbers in [0, 1) mapped to [-1, 1)."""
     return 2 * numbers - 1
 
 
 def gaussian(numbers: Floats, shape: Sequence[int], device: torch.device) -> Tensor:
-    """Return standard normal numbers, (B, *shape) float32, that of each image a function of its number in [0, 1).
+    """Return standard normal noise, (B, *shape) float32, for each image a function of its number in [0, 1).
 
-    On another kind of device they are others.
+    The noise differs between types of devices.
     """
     fields = torch.empty(len(numbers), *shape, device=device)
     for field, number in zip(fields, numbers, strict=True):

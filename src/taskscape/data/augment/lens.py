@@ -1,4 +1,4 @@
-"""What a lens does: it bends straight lines, is darker towards the corners, and out of focus."""
+"""Lens effects: distortion, vignetting and defocus blur."""
 
 import math
 from dataclasses import dataclass
@@ -17,17 +17,17 @@ class Lens(RangedSettings):
     """Random properties of the lens."""
 
     distortion: BelowOne = 0.0
-    """By which part the distance from the center is changed at a corner, at most, either way: r' = r·(1 + k·r²). Labels
-    move along. Their values stay: where a point lies and which way its surface faces does not depend on the lens."""
+    """Maximum relative change of the distance from the center at a corner, in either direction: r' = r·(1 + k·r²).
+    Labels are distorted too, but keep their values: depth and normals of a point do not depend on the lens."""
     vignetting: Fraction = 0.0
-    """Largest part of the light that is lost at a corner; half way to it a quarter of that is."""
+    """Maximum fraction of light lost at a corner; halfway to the corner, a quarter of it is lost."""
     blur: NonNegative = 0.0
-    """Largest standard deviation of a Gaussian blur, in pixels."""
+    """Maximum standard deviation of a Gaussian blur, in pixels."""
 
     def bend(self, pixels: Tensor, draws: Draws) -> Tensor:
-        """Return where a lens without distortion has what is at the pixels of a distorted image, (B, 2, H, W).
+        """Return the undistorted positions of the pixels of a distorted image, (B, 2, H, W).
 
-        ``pixels`` are column and row, (1, 2, H, W), with (0, 0) for the center of the first.
+        ``pixels`` are column and row, (1, 2, H, W), with (0, 0) for the center of the first pixel.
         """
         height, width = pixels.shape[2:]
         center = constant(((width - 1) / 2, (height - 1) / 2), pixels).view(1, 2, 1, 1)
@@ -50,15 +50,15 @@ class Lens(RangedSettings):
 
 
 def gaussian_blur(image: Tensor, std: Tensor, most: float) -> Tensor:
-    """Return images blurred by a Gaussian of their own, (B, 1, 1, 1) in pixels, of which ``most`` is the largest.
+    """Return images blurred by one Gaussian each, with ``std``, (B, 1, 1, 1), in pixels and at most ``most``.
 
-    Borders are repeated. torchvision's takes one width for a whole batch.
+    Borders are replicated. torchvision's function takes only one width for a whole batch.
     """
     batch, channels, height, width = image.shape
     reach = max(1, math.ceil(2.5 * most))
     reach = min(reach, height, width)
     offsets = torch.arange(-reach, reach + 1, dtype=image.dtype, device=image.device)
-    # The share of each pixel of the bell curve, which is right for narrow ones too.
+    # The integral of the Gaussian over each pixel, which is accurate for narrow ones too.
     edges = (torch.cat([offsets - 0.5, offsets[-1:] + 0.5]) / (std.view(-1, 1).clamp_min(1e-3) * math.sqrt(2))).erf()
     kernel = edges.diff(dim=1)
     kernel = (kernel / kernel.sum(1, keepdim=True)).repeat_interleave(channels, 0)[:, None, None]

@@ -1,4 +1,4 @@
-"""Light that falls otherwise: exposure of the mid-tones, its color, shadows and uneven brightness."""
+"""Lighting changes: mid-tone exposure, color, shadows and uneven brightness."""
 
 from dataclasses import dataclass
 
@@ -12,16 +12,16 @@ from taskscape.serialization.ranges import Fraction, NonNegative, RangedSettings
 
 @dataclass(frozen=True)
 class Light(RangedSettings):
-    """Random changes of the light."""
+    """Random changes of the lighting."""
 
     gamma: NonNegative = 0.0
     """Colors are raised to a power of e^-this … e^this: mid-tones become brighter or darker, black and white stay."""
     white_balance: NonNegative = 0.0
-    """Red and blue are multiplied by factors of e^-this … e^this each."""
+    """Red and blue are each multiplied by a factor of e^-this … e^this."""
     gradient: NonNegative = 0.0
-    """Brightness grows along a random direction, at the corners by a factor of up to e^this."""
+    """Brightness increases along a random direction, by a factor of up to e^this at the corners."""
     shadow: Fraction = 0.0
-    """Largest part of the light that a straight shadow of random place, width and softness takes away."""
+    """Maximum fraction of light blocked by a straight shadow of random position, width and softness."""
 
     def __call__(self, image: Tensor, draws: Draws) -> Tensor:
         """Return the (B, 3, H, W) images in 0..1 changed by ``draws``."""
@@ -37,7 +37,7 @@ class Light(RangedSettings):
             strength = per_image(self.gradient * draws.gradient, image)
             gain = gain * (strength * _along(draws.gradient_angle, image)).exp()
         if self.shadow:
-            # A band, which often reaches beyond the image at one side.
+            # A band that often extends beyond the image on one side.
             from_middle = (_along(draws.shadow_angle, image) - per_image(signed(draws.shadow_place), image)).abs()
             inside = per_image(0.1 + 0.9 * draws.shadow_width, image) - from_middle
             softness = per_image(0.005 + 0.1 * draws.shadow_softness**2, image)
@@ -46,7 +46,7 @@ class Light(RangedSettings):
 
 
 def _along(angle: Floats, image: Tensor) -> Tensor:
-    """Return how far every pixel lies along a direction, -1 … 1 from corner to corner, (B, 1, H, W)."""
+    """Return the position of every pixel along a direction, -1 … 1 from corner to corner, (B, 1, H, W)."""
     height, width = image.shape[2:]
     y = torch.linspace(-1, 1, height, dtype=image.dtype, device=image.device).view(-1, 1) * height
     x = torch.linspace(-1, 1, width, dtype=image.dtype, device=image.device) * width

@@ -1,4 +1,4 @@
-"""What sensor and camera do: noise, sharpening, compression."""
+"""Sensor and camera effects: noise, sharpening, compression."""
 
 import math
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from taskscape.modalities.linear import apply_matrix
 from taskscape.serialization.ranges import Fraction, NonNegative, Range, RangedSettings
 
 _SHARPENED = 1.0
-"""Standard deviation, in pixels, of what an unsharp mask takes away."""
+"""Standard deviation of the blur of the unsharp mask, in pixels."""
 
 
 @dataclass(frozen=True)
@@ -24,13 +24,13 @@ class Sensor(RangedSettings):
     """Random properties of sensor and camera."""
 
     shot_noise: Fraction = 0.0
-    """Largest standard deviation of the noise of the light at white; it grows with the root of the brightness."""
+    """Maximum standard deviation of the photon noise at white; it grows with the square root of the brightness."""
     read_noise: Fraction = 0.0
-    """Largest standard deviation of the noise of the electronics, the same everywhere."""
+    """Maximum standard deviation of the electronic noise, the same at every brightness."""
     sharpening: NonNegative = 0.0
-    """Largest strength of an unsharp mask: how much of the difference from a blurred image is added."""
+    """Maximum strength of an unsharp mask: the fraction of the difference from a blurred image that is added."""
     jpeg: Annotated[float, Range(least=1, most=100)] = 100.0
-    """Lowest quality of JPEG compression, 1 … 100; at 100 nothing is compressed."""
+    """Lowest JPEG quality, 1 … 100; at 100 images are not compressed."""
 
     def __call__(self, image: Tensor, draws: Draws) -> Tensor:
         """Return the (B, 3, H, W) images in 0..1 changed by ``draws``."""
@@ -65,10 +65,10 @@ _DCT = np.array([
 
 
 def compressed(image: Tensor, quality: Floats) -> Tensor:
-    """Return (B, 3, H, W) images in 0..1 as they are after JPEG compression, with colors at half the resolution.
+    """Return (B, 3, H, W) images in 0..1 after JPEG compression with chroma at half the resolution.
 
-    ``quality``, (B,), is that of libjpeg, 1 … 100. On the device and for whole batches: the codecs of torchvision work
-    on one quality, on the CPU.
+    ``quality``, (B,), is that of libjpeg, 1 … 100. This runs on the device and for whole batches; the codecs of
+    torchvision take a single quality, on the CPU.
     """
     height, width = image.shape[2:]
     padded = F.pad(image, (0, -width % 16, 0, -height % 16), mode="replicate")
@@ -86,7 +86,7 @@ def compressed(image: Tensor, quality: Floats) -> Tensor:
 
 
 def _quantized(plane: Tensor, table: Floats) -> Tensor:
-    """Return planes, (B, C, H, W), with the cosine transform of every 8×8 block rounded to steps of (B, 8, 8)."""
+    """Return planes, (B, C, H, W), after quantizing the DCT of every 8×8 block with the steps ``table``, (B, 8, 8)."""
     dct = on_device(_DCT, plane.device).to(plane.dtype)
     steps = on_device(table, plane.device).to(plane.dtype)[:, None, None, None]
     blocks = plane.unfold(2, 8, 8).unfold(3, 8, 8)

@@ -1,4 +1,4 @@
-"""Surfaces that are stained, weathered and patterned in other ways than those that a renderer knows."""
+"""Texture changes, as of stained, weathered and patterned surfaces that a renderer does not produce."""
 
 import math
 from dataclasses import dataclass
@@ -12,21 +12,20 @@ from taskscape.devices import on_device
 from taskscape.serialization.ranges import Fraction, RangedSettings
 
 _CELLS = (4, 16, 64)
-"""Of the fields of noise along the longer side of an image, from blotches to grain."""
+"""Cells of the noise fields along the longer side of an image, from blotches to grain."""
 _COLORED = 0.3
-"""Standard deviation of what each color has of its own in the noise, over that of what all have in common."""
+"""Standard deviation of each color's own part of the noise, relative to that of the part that all colors share."""
 
 
 @dataclass(frozen=True)
 class Texture(RangedSettings):
-    """Random changes of texture, which keep outlines where they are: for networks trained on generated images."""
+    """Random changes of texture that keep outlines in place: for networks trained on generated images."""
 
     noise: Fraction = 0.0
-    """Largest strength of smooth noise of three sizes, by which the image is multiplied: the standard deviation of the
-    factor."""
+    """Maximum strength of multiplicative smooth noise at three scales: the standard deviation of the factor."""
     mixing: Fraction = 0.0
-    """Largest share of the image after a random 3×3 convolution of its colors, at the mean and contrast of the image
-    (RandConv; Xu et al., ICLR 2021, https://arxiv.org/abs/2007.13003)."""
+    """Maximum weight at which the image is blended with a random 3×3 convolution of its colors, which keeps the mean
+    and contrast of the image (RandConv; Xu et al., ICLR 2021, https://arxiv.org/abs/2007.13003)."""
 
     def __call__(self, image: Tensor, draws: Draws) -> Tensor:
         """Return the (B, 3, H, W) images in 0..1 changed by ``draws``."""
@@ -38,7 +37,7 @@ class Texture(RangedSettings):
 
 
 def _convolved(image: Tensor, draws: Draws) -> Tensor:
-    """Return every image after a convolution of its own."""
+    """Return each image after its own random convolution, with the mean and contrast of the image."""
     batch, channels = image.shape[:2]
     kernels = on_device(gaussian(draws.texture_fields, (channels, channels, 3, 3), torch.device("cpu")), image.device)
     padded = F.pad(image, (1, 1, 1, 1), mode="replicate").reshape(1, -1, image.shape[2] + 2, image.shape[3] + 2)
@@ -49,12 +48,12 @@ def _convolved(image: Tensor, draws: Draws) -> Tensor:
 
 
 def _fields(image: Tensor, draws: Draws) -> Tensor:
-    """Return smooth noise of unit variance at its nodes, as large as the images, most of it alike in all colors."""
+    """Return smooth noise of the images' size, of unit variance at its nodes and mostly the same in all colors."""
     height, width = image.shape[2:]
     total = torch.zeros_like(image)
     for place, cells in enumerate(_CELLS):
         grid = [max(2, round(cells * length / max(height, width))) for length in (height, width)]
-        # Every size takes other numbers of the same stream.
+        # Each scale uses a different seed derived from the same number.
         draw = (draws.texture_fields + place / len(_CELLS)) % 1
         nodes = on_device(gaussian(draw, (1 + image.shape[1], *grid), torch.device("cpu")), image.device)
         nodes = nodes[:, :1] + _COLORED * nodes[:, 1:]

@@ -1,4 +1,4 @@
-"""Where an experiment's data come from."""
+"""Sources of an experiment's data."""
 
 from taskscape.data.sources.base import DataSource, Preview
 from taskscape.data.sources.mixed import Mixed, MixedPart
@@ -8,7 +8,7 @@ from taskscape.data.sources.streets import Streets
 from taskscape.serialization import offer
 
 SOURCES: tuple[type[DataSource], ...] = (Streets, Packed, Mixed, Part)
-"""The sources of data, each with its name."""
+"""All data sources; each has a name."""
 
 offer(DataSource, SOURCES)
 

@@ -1,4 +1,4 @@
-"""What every source of data is: a frozen dataclass of plain settings that opens packed stores."""
+"""Base class of data sources: frozen dataclasses of plain settings that open packed stores."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
@@ -11,36 +11,36 @@ from taskscape.serialization.ranges import RangedSettings
 
 
 class Preview(NamedTuple):
-    """What data will be, known before they are made."""
+    """Description of a source's data, available before they are made."""
 
     where: str
-    """What to call them in errors."""
+    """Name of the data in error messages."""
     fields: Mapping[str, Modality]
     """The labels."""
     counts: Mapping[str, int]
-    """Samples per split."""
+    """Number of samples per split."""
 
 
 class DataSource(RangedSettings, ABC):
-    """Where images and labels come from. A frozen dataclass of plain values."""
+    """Source of images and labels: a frozen dataclass of plain values."""
 
     name: ClassVar[str]
-    """The name on the command line and in saved experiments."""
+    """Name on the command line and in saved experiments."""
 
     @abstractmethod
     def open(self, report: ProgressCallback | None = None) -> dict[str, Store]:
-        """Return the stores by split: ``train``, ``val`` and what else there is; make them first where need be.
+        """Return the stores by split (``train``, ``val`` and any others); make them first if necessary.
 
         Raises ``ValueError``, ``FileNotFoundError`` or ``OSError`` that name the path and the remedy.
         """
 
     def few(self, count: int) -> "DataSource":
-        """Return a source of ``count`` training images or more that opens at once: for trials."""
+        """Return a source with at least ``count`` training images that opens quickly, for trials."""
         return self
 
     def preview(self) -> Preview | None:
-        """Return what ``open`` will give, so that settings are checked before data are made; None where unknown.
+        """Return what ``open`` will provide, so that settings can be checked before data are made; None if unknown.
 
-        Raises as ``open``.
+        Raises the errors of ``open``.
         """
         return None

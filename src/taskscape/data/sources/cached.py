@@ -1,4 +1,4 @@
-"""What is made once, kept, and shared by all runs: stores in the cache, features of encoders."""
+"""Folders that are made once and shared by all runs: cached stores and encoder features."""
 
 import logging
 from collections.abc import Callable
@@ -13,21 +13,21 @@ _LOGGER = logging.getLogger(__name__)
 
 
 def make_once(path: Path, make: Callable[[], None], last: str = MANIFEST) -> None:
-    """Make the folder at ``path`` unless it is there; of several processes one makes it and the others wait.
+    """Make the folder at ``path`` unless it exists; if several processes need it, one makes it and the others wait.
 
-    ``last`` is the file that ``make`` writes at its end. Raises ``OSError`` that names the folder and what helps where
-    it cannot be made.
+    ``last`` is the file that ``make`` writes last. Raises ``OSError`` that names the folder and the remedy if it cannot
+    be made.
     """
     if (path / last).exists():
         return
     with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        # The system gives the lock back when its holder is killed.
+        # The system releases the lock when its holder is killed.
         lock = FileLock(path.with_name(path.name + ".lock"))
         try:
             lock.acquire(timeout=0)
         except Timeout:
-            _LOGGER.info("another process makes %s: waiting for it", path)
+            _LOGGER.info("another process is making %s: waiting for it", path)
             lock.acquire()
     with lock:
         if not (path / last).exists():

@@ -1,4 +1,4 @@
-"""Several stores that have different labels, drawn from by shares."""
+"""Mix several stores with different labels, drawn from by share."""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -26,28 +26,28 @@ _EXAMPLE = "stores/camvid,share=1,labels=semseg"
 
 @dataclass(frozen=True)
 class MixedPart(RangedSettings):
-    """One of several stores: what is taken of it, and how often.
+    """One of several stores, with its share and the labels that are used from it.
 
-    In words it is ``STORE,share=1,labels=depth+normals,classes=…,validate=…``, where all but the first may be left out;
-    ``MixedPart.parse`` reads that, ``str`` writes it. ``streets,train=800,val=100,size=180x240,seed=0`` are generated
-    streets, as ``data:streets`` makes them.
+    Its text form is ``STORE,share=1,labels=depth+normals,classes=…,validate=…``, where everything after the store is
+    optional; ``MixedPart.parse`` reads it, ``str`` writes it. ``streets,train=800,val=100,size=180x240,seed=0`` stands
+    for generated streets, as made by ``data:streets``.
     """
 
     data: DataSource | Path | str
-    """The folder of the store, or a source: ``Packed(…)``, ``Streets(…)``."""
+    """Folder of the store, or a source: ``Packed(…)``, ``Streets(…)``."""
     share: NonNegative = 1.0
-    """Its share of the images of an epoch, in proportion to those of the others; 0 leaves it out of training."""
+    """Share of the images of an epoch, relative to the shares of the other parts; 0 leaves it out of training."""
     labels: tuple[str, ...] | None = None
-    """The labels that are taken of it; by default all."""
+    """Labels to use from it; by default all."""
     classes: str = ""
-    """Which of its classes becomes which of the first part with the same label: a name such as
-    ``cityscapes-to-camvid``, or pairs such as ``wall:building+terrain:tree`` (``class_maps.class_table``)."""
+    """Mapping from its classes to those of the first part with the same label: a name such as ``cityscapes-to-camvid``,
+    or pairs such as ``wall:building+terrain:tree`` (``class_maps.class_table``)."""
     validate: tuple[str, ...] | None = None
-    """The labels that its other splits, such as ``val``, measure; by default those that are taken of it."""
+    """Labels to evaluate on its other splits, such as ``val``; by default ``labels``."""
 
     @property
     def source(self) -> Packed | Streets:
-        """The store as a source of data. Raises ``ValueError`` for another source."""
+        """The store as a data source. Raises ``ValueError`` for sources that cannot be a part."""
         source = self.data if isinstance(self.data, DataSource) else Packed(Path(self.data))
         if not isinstance(source, Packed | Streets) or (isinstance(source, Streets) and source.folder is not None):
             raise ValueError(f"data.parts: {source} cannot be a part: give a store, or streets without a folder")
@@ -55,7 +55,7 @@ class MixedPart(RangedSettings):
 
     @classmethod
     def parse(cls, text: str) -> "MixedPart":
-        """Read a part in words. Raises ``ValueError`` with an example."""
+        """Parse the text form of a part. Raises ``ValueError`` that names the mistake."""
         head, *rest = re.split(rf",(?=(?:{'|'.join(_KEYS)})=)", text)
         words = dict(word.split("=", 1) for word in rest)
         if len(words) < len(rest):
@@ -85,7 +85,7 @@ class MixedPart(RangedSettings):
             raise ValueError(f"data.parts: {text!r}: {error}") from error
 
     def __str__(self) -> str:
-        """Return the part in words. Raises ``ValueError`` for data that have no words."""
+        """Return the text form of the part. Raises ``ValueError`` for sources that cannot be a part."""
         source = self.source
         if isinstance(source, Packed):
             words = [f"./{source.path}" if str(source.path) == Streets.name else str(source.path)]
@@ -106,19 +106,19 @@ class MixedPart(RangedSettings):
 
 
 class _Read(NamedTuple):
-    """A part with what is known of it before it is opened."""
+    """A part and its properties that are known before it is opened."""
 
     name: str
     part: MixedPart
     preview: Preview
     size: tuple[int, int]
     labels: tuple[str, ...]
-    """That are taken to train."""
+    """Labels to train on."""
     validate: tuple[str, ...]
-    """That are measured."""
+    """Labels to evaluate."""
 
     def used(self, split: str) -> tuple[str, ...]:
-        """Return the labels that a split gives; none where it is left out."""
+        """Return the labels that are used from a split; none if the split is left out."""
         if split not in self.preview.counts or (split == "train" and self.part.share == 0):
             return ()
         return self.labels if split == "train" else self.validate
@@ -126,33 +126,32 @@ class _Read(NamedTuple):
 
 @dataclass(frozen=True)
 class Mixed(DataSource):
-    """Several stores that have different labels, drawn from by shares: ``data:mixed``.
+    """Several stores with different labels, drawn from by share: ``data:mixed``.
 
-    In training every step has images of all stores, by their shares; a task has no valid pixel in the images of a store
-    that does not label it, and is left out of a step without any. The other splits are those of all stores together: a
-    task is measured on the stores whose ``validate`` names its label.
+    Training batches mix images of all stores according to their shares. A task has no valid pixel in the images of a
+    store that does not label it, and is skipped in a step without any valid pixel. The other splits combine those of
+    all stores: a task is evaluated on the stores whose ``validate`` names its label.
 
-    Labels of one name must mean the same in all parts. Classes become those of the first part that has the label, by
-    ``classes``, by a map that is known for the two class sets, or else by name; a class that becomes none is without a
-    label. Depth is metric in all parts or relative in all; its range is chosen from all of them together.
+    Labels with the same name must mean the same in all parts. Classes are mapped to those of the first part that has
+    the label: by ``classes``, by a known map between the two class sets, or else by name. Classes without a counterpart
+    become unlabeled. Depth must be metric in all parts or relative in all; its range is chosen from all parts together.
     """
 
     name: ClassVar[str] = "mixed"
 
     parts: tuple[str, ...] = ()
-    """The stores in words, each for example stores/camvid,share=1,labels=semseg or
+    """The stores, each given as, for example, stores/camvid,share=1,labels=semseg or
     streets,train=800,val=100,size=180x240,labels=depth+normals. Keys are share (of the images of an epoch, by default
-    1), labels (that are taken, by default all), classes (which class becomes which of the first store's, such as
-    cityscapes-to-camvid or wall:building+terrain:tree) and validate (labels that its val measures, by default those of
-    labels). In Python a part may be a MixedPart."""
+    1), labels (to use, by default all), classes (mapping to the classes of the first store, such as
+    cityscapes-to-camvid or wall:building+terrain:tree) and validate (labels to evaluate on its val split, by default
+    those of labels). In Python, a part can be a MixedPart."""
     size: tuple[Count, Count] | None = None
-    """Height and width that all images are brought to, cut to its aspect ratio and resized; by default the size that
-    all stores have."""
+    """Height and width to which all images are cropped and resized; by default the size that all stores have."""
     images: Count | None = None
-    """Images of an epoch; by default as many as all stores have to train on."""
+    """Number of images of an epoch; by default the number of training images of all stores."""
 
     def __post_init__(self) -> None:
-        """Take parts as words. Raises ``ValueError``."""
+        """Convert parts to text and check them. Raises ``ValueError``."""
         object.__setattr__(self, "parts", tuple(map(str, self.parts)))
         super().__post_init__()
         for part in self.parts:
@@ -160,7 +159,7 @@ class Mixed(DataSource):
 
     @classmethod
     def of_parts(cls, *parts: MixedPart, size: tuple[int, int] | None = None, images: int | None = None) -> "Mixed":
-        """Return the source of these parts."""
+        """Return a mixed source of these parts."""
         return cls(tuple(map(str, parts)), size, images)
 
     @override
@@ -203,7 +202,7 @@ class Mixed(DataSource):
         return opened
 
     def _read(self) -> list[_Read]:
-        """Return the parts with what is known of them. Raises ``ValueError`` that names a part and its setting."""
+        """Return the parts with their known properties. Raises ``ValueError`` that names a part and its setting."""
         if not self.parts:
             raise ValueError(
                 f"data.parts is empty: name the stores, for example --data.parts {_EXAMPLE} stores/streets"
@@ -231,23 +230,23 @@ class Mixed(DataSource):
         return read
 
     def _size(self, read: Sequence[_Read]) -> tuple[int, int]:
-        """Return the size of all images. Raises ``ValueError`` where stores differ and none is set."""
+        """Return the size of all images. Raises ``ValueError`` if the stores' sizes differ and none is set."""
         if self.size is not None:
             return self.size
         sizes = {one.name: one.size for one in read}
         if len(set(sizes.values())) > 1:
             listed = ", ".join(f"{name} {height}x{width}" for name, (height, width) in sizes.items())
             raise ValueError(
-                f"data: the stores have images of different sizes, {listed}: say to which all are to be brought, as "
+                f"data: the stores have images of different sizes, {listed}: choose one size for all, such as "
                 f"--data.size {'{}x{}'.format(*min(sizes.values()))}, or prepare them again with the same --size"
             )
         return next(iter(sizes.values()))
 
 
 def _fields(read: Sequence[_Read], split: str) -> dict[str, Modality]:
-    """Return the labels of a split, each as the first part has it that has it at all.
+    """Return the labels of a split, each with the modality of the first part that has it.
 
-    Raises ``ValueError`` that names the part whose label cannot become that.
+    Raises ``ValueError`` that names a part whose label cannot be converted to it.
     """
     first: dict[str, Modality] = {}
     for one in read:
@@ -264,21 +263,21 @@ def _fields(read: Sequence[_Read], split: str) -> dict[str, Modality]:
 
 
 def _notes(read: Sequence[_Read], fields: Mapping[str, Modality]) -> Iterator[str]:
-    """Return what each part is used for, in sentences."""
+    """Yield sentences about the use of each part."""
     total = sum(one.part.share for one in read if one.used("train"))
     for one in read:
         if labels := one.used("train"):
             share = 100 * one.part.share / total
             yield f"{one.name} gives {share:.0f} % of the training images, with {', '.join(labels)}"
         elif one.part.share > 0:
-            yield f"{one.name} has no images to train on or no labels that are taken: nothing is learned from it"
+            yield f"{one.name} has no images to train on or no labels in use: nothing is learned from it"
     for label in fields:
         measured = [one.name for one in read if label in one.used("val")]
         yield f"{label} is measured on {' and '.join(measured) or 'none of the stores'}"
     for one in read:
         for label in one.used("train"):
             if lost := one.preview.fields[label].lost_in(fields[label], one.part.classes):
-                yield f"{one.name}, {label}: {', '.join(lost)} become no class, such pixels are without a label"
+                yield f"{one.name}, {label}: {', '.join(lost)} become no class, their pixels are unlabeled"
 
 
 def _streets(words: Mapping[str, str]) -> Streets:

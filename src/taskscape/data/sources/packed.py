@@ -1,4 +1,4 @@
-"""A packed store that exists already."""
+"""An existing packed store."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +19,7 @@ class Packed(DataSource):
     name: ClassVar[str] = "packed"
 
     path: Path
-    """The folder of the store, the one that holds manifest.json."""
+    """Folder of the store, which holds manifest.json."""
     verify: bool = False
     """Read every byte first and compare it with the checksums."""
 

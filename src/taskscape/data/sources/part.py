@@ -1,4 +1,4 @@
-"""A part of a packed store, at half its size."""
+"""A subset of a packed store at half its resolution."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -26,16 +26,16 @@ _CPU = torch.device("cpu")
 
 @dataclass(frozen=True)
 class Part(DataSource):
-    """Some images of a packed store at half the size, evenly spread, for trials: made once and kept in the cache."""
+    """Evenly spread images of a packed store at half the resolution, for trials: made once and kept in the cache."""
 
     name: ClassVar[str] = "part"
 
     path: Path
-    """The folder of the store, the one that holds manifest.json."""
+    """Folder of the store, which holds manifest.json."""
     train: Count = 240
-    """Most images to train on."""
+    """Maximum number of training images."""
     val: Count = 60
-    """Most images to validate on."""
+    """Maximum number of validation images."""
 
     @override
     def preview(self) -> Preview:
@@ -44,9 +44,9 @@ class Part(DataSource):
 
     @override
     def open(self, report: ProgressCallback | None = None) -> dict[str, Store]:
-        """Return the stores of training and validation; make them first where need be.
+        """Return the stores for training and validation; make them first if necessary.
 
-        Of several processes one makes them and the others wait. An interrupted one resumes.
+        If several processes need them, one makes them and the others wait. An interrupted run resumes.
         """
         manifest = Manifest.of(self.path)
         counts = self._counts(manifest)
@@ -77,7 +77,7 @@ class Part(DataSource):
 
 
 def _halved(store: Store, row: int) -> tuple[Array, dict[str, Array]]:
-    """Return an image at half its size, averaged, and every other pixel of its labels as the store keeps them."""
+    """Return an image averaged to half its size, and every second pixel of its labels in packed form."""
     image = F.avg_pool2d(store.gather([row], (), _CPU).image, 2)[0].mul(255).round().byte().permute(1, 2, 0).numpy()
     height, width = image.shape[:2]
     stored = store.stored(row)

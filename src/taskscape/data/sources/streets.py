@@ -30,7 +30,7 @@ FIELDS: dict[str, Modality] = {
     "boundaries": Boundaries(),
     "albedo": Albedo(),
 }
-"""The labels of every scene."""
+"""Labels of every scene."""
 
 
 @dataclass(frozen=True)
@@ -40,13 +40,13 @@ class Streets(DataSource):
     name: ClassVar[str] = "streets"
 
     train: CountOrZero = 800
-    """Scenes to train on."""
+    """Number of training scenes."""
     val: CountOrZero = 200
-    """Scenes to validate on."""
+    """Number of validation scenes."""
     test: CountOrZero = 0
-    """Scenes to test on."""
+    """Number of test scenes."""
     shifted: CountOrZero = 0
-    """Out-of-distribution scenes, to measure a network under a domain shift."""
+    """Number of out-of-distribution scenes, to evaluate a network under domain shift."""
     size: tuple[Count, Count] = (64, 128)
     """Height and width in pixels."""
     samples: Count = 4
@@ -54,10 +54,10 @@ class Streets(DataSource):
     seed: Seed = 0
     """Random seed of the scenes."""
     style: Literal["classic", "photographs"] = "classic"
-    """Photographs: towns as a car's camera shows them, for networks that are to work on photographs. The shifted split
-    is the same in both styles."""
+    """Style of the scenes. Photographs: towns as seen by a car's camera, for networks that will be applied to
+    photographs. The shifted split is the same in both styles."""
     folder: Path | None = None
-    """Where rendered scenes are kept; by default $TASKSCAPE_CACHE or ~/.cache/taskscape."""
+    """Folder for rendered scenes; by default $TASKSCAPE_CACHE or ~/.cache/taskscape."""
 
     def __post_init__(self) -> None:
         """Check the settings. Raises ``ValueError``."""
@@ -68,11 +68,11 @@ class Streets(DataSource):
 
     @override
     def open(self, report: ProgressCallback | None = None) -> dict[str, Store]:
-        """Return the stores of all splits with scenes; render first what has not been rendered yet.
+        """Return the stores of all splits that have scenes; render missing scenes first.
 
-        An interrupted rendering resumes. Of several processes one renders and the others wait.
+        An interrupted rendering resumes. If several processes need the scenes, one renders and the others wait.
         """
-        from taskscape.streets import STYLES, check_arguments  # with numba, which takes a while to import
+        from taskscape.streets import STYLES, check_arguments  # imports numba, which takes a while
 
         grammar = STYLES[self.style]
         own = "" if self.style == "classic" else f"-{self.style}"
