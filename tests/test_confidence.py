@@ -318,7 +318,7 @@ def test_files_of_confidence_from_the_command_line(run: Path, tmp_path: Path) ->
 def test_networks_that_say_nothing_are_refused(store: Path, tmp_path: Path) -> None:
     tasks = {"depth": Depth(), "normals": SurfaceNormals()}
     runs.train(replace(tiny(store), tasks=tasks, epochs=1), tmp_path / "silent", quiet=True)
-    with pytest.raises(ValueError, match=r"none of depth, normals says how sure it is: .*laplace.*angular"):
+    with pytest.raises(ValueError, match=r"none of depth, normals predicts a confidence: .*laplace.*angular"):
         taskscape.load(tmp_path / "silent", confidence=True, device="cpu")
 
 

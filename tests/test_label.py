@@ -103,7 +103,7 @@ def test_tasks_that_do_not_say_how_sure_they_are_have_a_label_everywhere(
     assert valid.all() and torch.equal(value, model.tasks["depth"].decode(model.forward(images).final["depth"]))
     thresholds = {name: about["threshold"] for name, about in manifest.source["predicted"].items()}
     assert thresholds == {"depth": None, "semseg": 0.5}
-    with pytest.raises(ValueError, match=r"does not say how sure it is of depth: leave out --threshold.*laplace"):
+    with pytest.raises(ValueError, match=r"predicts no confidence for depth: leave out --threshold.*laplace"):
         label(run, store, tmp_path / "other", tasks=("depth",), threshold=0.9, device="cpu")
 
 
@@ -275,7 +275,7 @@ def test_words_that_are_wrong(run: Path, store: Path, tmp_path: Path) -> None:
     for settings, message in (
         ({"tasks": ("semsek",)}, "does not predict 'semsek'; did you mean semseg"),
         ({"threshold": 1.5}, r"threshold is 1\.5: it must be from 0 to 1"),
-        ({"outputs": ("depth",)}, "--outputs belongs to ONNX files"),
+        ({"outputs": ("depth",)}, "--outputs is only for ONNX files"),
     ):
         with pytest.raises(ValueError, match=message):
             label(run, store, tmp_path / "new", device="cpu", **{"tasks": ("semseg",), **settings})  # type: ignore[arg-type]
@@ -363,12 +363,12 @@ def test_a_file_may_say_what_its_outputs_are(
     image = Store.open(store, "train").gather(range(8), [], CPU).image * 255
     value, valid = gathered(tmp_path / "a", "semseg")
     assert valid.all() and torch.equal(value, image[:, [0, 2]].argmax(1))
-    with pytest.raises(ValueError, match="does not say how sure it is of semseg"):
+    with pytest.raises(ValueError, match="predicts no confidence for semseg"):
         label(onnx, store, tmp_path / "b", tasks=("semseg",), threshold=0.8)
     about = {"outputs": outputs, "most_accurate_height": 16}
     monkeypatch.setattr(Session, "metadata", {"taskscape": json.dumps(about)})
     with pytest.raises(
-        ValueError, match=r"of 16 pixels in height, and those of the store are 32x48: --height 16 scales"
+        ValueError, match=r"of 16 pixels in height, but those of the store are 32x48: --height 16 scales"
     ):
         label(onnx, store, tmp_path / "d")
     label(onnx, store, tmp_path / "d", height=16)
@@ -429,9 +429,7 @@ def test_onnx_files_that_take_something_else(
 ) -> None:
     given = [SimpleNamespace(name=name, type=kind, shape=shape) for name, kind, shape in inputs]
     monkeypatch.setattr(Session, "get_inputs", lambda self: given)
-    with pytest.raises(
-        ValueError, match=rf"model\.onnx takes .*{shown}.*: export the network so that they are its only"
-    ):
+    with pytest.raises(ValueError, match=rf"model\.onnx takes .*{shown}.*: export the network so that its only input"):
         OnnxLabeler(onnx, ("semseg:cityscapes-2", "depth"))
 
 
@@ -441,12 +439,12 @@ def test_onnx_files_that_do_not_fit(onnx: Path, store: Path, tmp_path: Path, mon
         (("depth",), r"has 2 outputs \(scores, metres\), and --outputs names 1: say what each is"),
         (("semseg:cityscapes-20", "depth"), "no modality 'semseg:cityscapes-20'; did you mean semseg:cityscapes-2"),
         (("semseg:cityscapes-19", "depth"), r"the output for semseg is \(1, 2, 32, 48\)|the output for semseg is"),
-        (("depth", "depth"), "names one thing twice"),
+        (("depth", "depth"), "has the same name twice"),
     ):
         with pytest.raises(ValueError, match=message):
             label(onnx, store, tmp_path / f"x{message[:3].strip()}", outputs=outputs)
     monkeypatch.setattr(Session, "fixed", (16, 24))
-    with pytest.raises(ValueError, match=r"takes images of 16x24, and those of the store are 32x48: .*--size 16 24"):
+    with pytest.raises(ValueError, match=r"takes images of 16x24, but those of the store are 32x48: .*--size 16 24"):
         label(onnx, store, tmp_path / "y", outputs=both)
     with pytest.raises(ValueError, match="leave out --tta"):
         label(onnx, store, tmp_path / "y", outputs=both, tta=True)

@@ -134,7 +134,7 @@ def test_programs_say_how_sure_they_are() -> None:
 
 
 def test_what_cannot_say_how_sure_it_is_is_named(run: Path, tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match=r"none of depth, normals says how sure it is"):
+    with pytest.raises(ValueError, match=r"none of depth, normals predicts a confidence"):
         export.export(run, "torch", tmp_path, tasks=["depth", "normals"], confidence=True)
 
 

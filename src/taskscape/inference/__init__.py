@@ -1,4 +1,4 @@
-"""Predictions of a trained network for images: in Python with ``load``, as files with ``predict``."""
+"""Inference with a trained network: ``load`` returns predictions as arrays, ``predict`` writes them to files."""
 
 from taskscape.inference.loading import load
 from taskscape.inference.prediction import Prediction

@@ -1,4 +1,4 @@
-"""Large images in bands of rows, so that what is computed in between fits into memory."""
+"""Resize large images and raw outputs in bands of rows, so that intermediate results fit into memory."""
 
 from collections.abc import Iterator, Mapping
 
@@ -9,25 +9,25 @@ from torch import Tensor
 from taskscape.models.base import unit_range
 
 VALUES = 1 << 26
-"""Numbers that are computed at a time; 256 MiB of float32."""
+"""Maximum number of values computed at a time; 256 MiB of float32."""
 
 
 def scaled(rgb: Tensor, size: tuple[int, int]) -> Tensor:
-    """Return (B, H, W, 3) uint8 images as (B, 3, h, w) in 0..1 of this size, averaged down or interpolated up."""
+    """Return (B, H, W, 3) uint8 images as (B, 3, h, w) in 0..1 at this size, averaged down or interpolated up."""
     if rgb.numel() <= VALUES:
         image = unit_range(rgb.movedim(-1, 1))
         return image if image.shape[-2:] == size else _resize(image, size)
     if rgb.shape[1:3] == size:
         return unit_range(rgb.movedim(-1, 1))
     rows = max(VALUES // (rgb.numel() // rgb.shape[1]), 1)
-    narrow = [  # the filter is separable: columns first, a band of rows at a time
+    narrow = [  # the filter is separable: resize the width first, one band of rows at a time
         _resize(unit_range(band.movedim(-1, 1)), (band.shape[1], size[1])) for band in rgb.split(rows, 1)
     ]
     return _resize(torch.cat(narrow, 2), size)
 
 
 def enlarged(raws: Mapping[str, Tensor], size: tuple[int, int]) -> Iterator[tuple[slice, dict[str, Tensor]]]:
-    """Return raw outputs, (1, channels, h, w), interpolated to the size of the image, in bands of rows."""
+    """Yield raw outputs, (1, channels, h, w), interpolated to the size of the image, in bands of rows."""
     height, width = size
     channels = max(raw.shape[1] for raw in raws.values())
     count = max(VALUES // (channels * width), 1)
@@ -37,7 +37,7 @@ def enlarged(raws: Mapping[str, Tensor], size: tuple[int, int]) -> Iterator[tupl
 
 
 def rows_of(raw: Tensor, size: tuple[int, int], rows: slice) -> Tensor:
-    """Return some rows of what ``F.interpolate`` gives for a size."""
+    """Return the given rows of ``F.interpolate(raw, size)``."""
     if raw.shape[-2:] == size:
         return raw[:, :, rows]
     if rows == slice(0, size[0]):

@@ -1,4 +1,4 @@
-"""The focal length of an image: given, from the file, or that of the data that the network was trained with."""
+"""The focal length of an image: from the settings, from the file, or from the network's training data."""
 
 import math
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ from taskscape.inference.predictor import Predictor
 from taskscape.serialization.ranges import Positive, Range, RangedSettings
 
 _DIAGONAL_35MM = math.hypot(36, 24)
-"""Millimetres, of a frame of 35 mm film."""
+"""Diagonal of a 35 mm film frame, in millimetres."""
 
 
 class Focal(NamedTuple):
@@ -22,26 +22,26 @@ class Focal(NamedTuple):
 
     pixels: float
     origin: str
-    """Where it is from, in words."""
+    """Where the value comes from, as text."""
 
 
 @dataclass(frozen=True)
 class Lens(RangedSettings):
-    """The focal length of images. Without a setting it is what their files say, or else that of the run's data."""
+    """The focal length of images; by default from their EXIF, or else from the run's training data."""
 
     focal: Positive | None = None
     """Focal length in pixels of the image."""
     fov: Annotated[float, Range(above=0, below=180)] | None = None
-    """Field of view from the left to the right edge of the image, in degrees."""
+    """Horizontal field of view, from the left to the right edge of the image, in degrees."""
 
     def __post_init__(self) -> None:
         """Check the settings. Raises ``ValueError``."""
         super().__post_init__()
         if self.focal is not None and self.fov is not None:
-            raise ValueError("focal and fov say the same in two ways: give one of them")
+            raise ValueError("focal and fov both set the focal length: give only one of them")
 
     def find(self, size: tuple[int, int], file: Path | None, predictor: Predictor) -> Focal:
-        """Return the focal length of an image of this (H, W). Raises ``ValueError`` with the remedy for none."""
+        """Return the focal length of an image of this (H, W). Raises ``ValueError`` if it is unknown."""
         if self.focal is not None:
             return Focal(self.focal, "given")
         if self.fov is not None:
@@ -52,24 +52,25 @@ class Lens(RangedSettings):
         known = focal_length(predictor.model.experiment.data)
         if known is None:
             raise ValueError(
-                f"the focal length of {file or 'the images'} is not known, neither from its EXIF nor from the data of "
-                "the run: give --focal in pixels, or --fov in degrees"
+                f"the focal length of {file or 'the images'} is not known: it is neither in the EXIF nor in the data "
+                "of the run: give --focal in pixels, or --fov in degrees"
             )
         height, width = predictor.evaluated
-        return Focal(
-            known * width * size[0] / height, "assumed to be that of the data that the network was trained with"
-        )
+        return Focal(known * width * size[0] / height, "assumed to be that of the network's training data")
 
     def check(self, files: Sequence[Path], predictor: Predictor) -> None:
-        """Raise ``ValueError`` for the first image whose focal length will not be known, or for images without file."""
+        """Raise ``ValueError`` for the first image with an unknown focal length.
+
+        If ``files`` is empty, the images have no files, so only the settings and the run's data can tell.
+        """
         if self.focal is self.fov is None and focal_length(predictor.model.experiment.data) is None:
             for file in files or (None,):
-                if file is None or is_readable(file):  # another is left out later
+                if file is None or is_readable(file):  # unreadable files are skipped later
                     self.find((1, 1), file, predictor)
 
 
 def is_readable(file: Path) -> bool:
-    """Return whether a file is an image, as far as its head says."""
+    """Return whether a file has a valid image header."""
     try:
         with open_image(file, load=False):
             return True
@@ -78,7 +79,7 @@ def is_readable(file: Path) -> bool:
 
 
 def film_equivalent(file: Path) -> float | None:
-    """Return the focal length of an image file on 35 mm film, in millimetres, if its EXIF says it."""
+    """Return the 35 mm equivalent focal length of an image file, in millimetres; None if its EXIF does not have it."""
     with open_image(file, load=False) as image:
         value = image.getexif().get_ifd(ExifTags.IFD.Exif).get(ExifTags.Base.FocalLengthIn35mmFilm)
     try:

@@ -1,4 +1,4 @@
-"""Images of any form as (H, W, 3) uint8 RGB, by one rule: uint8 is 0..255, floating-point numbers are 0..1."""
+"""Convert images of any type to (H, W, 3) uint8 RGB. One rule applies: uint8 is 0..255, floating-point is 0..1."""
 
 import os
 from pathlib import Path
@@ -11,16 +11,16 @@ from torch import Tensor
 from taskscape.data.readers.images import RgbArray, ValueRange, read_image
 
 AnyImage = str | os.PathLike[str] | Image.Image | Tensor | np.ndarray[Any, Any]
-"""A file; an image of Pillow; (H, W, 3), (H, W, 4) or (H, W) values, or a tensor (3, H, W): uint8 or floating-point."""
+"""A file, a Pillow image, an (H, W, 3), (H, W, 4) or (H, W) array, or a (3, H, W) tensor; uint8 or floating-point."""
 
 _ROUNDING = 1e-3
 
 
 def as_rgb(image: AnyImage, value_range: ValueRange | None = None) -> RgbArray:
-    """Return an image as (H, W, 3) uint8 RGB; transparency is left out, and gray has three equal channels.
+    """Return an image as (H, W, 3) uint8 RGB; alpha is dropped, and gray images get three equal channels.
 
-    ``value_range`` says what is black and white in files of more than 8 bits. Raises ``ValueError`` with the remedy for
-    other types, shapes and ranges, and as ``read_image`` for files; ``FileNotFoundError`` for a file that is not there.
+    ``value_range`` gives the values of black and white in files of more than 8 bits. Raises ``ValueError`` for other
+    types, shapes and ranges, and for files as ``read_image`` does; ``FileNotFoundError`` for a missing file.
     """
     if isinstance(image, Image.Image):
         if image.mode == "F" or image.mode.startswith("I"):
@@ -37,23 +37,26 @@ def as_rgb(image: AnyImage, value_range: ValueRange | None = None) -> RgbArray:
         return read_image(path, value_range=value_range)
     if isinstance(image, Tensor):
         if image.ndim != 3 or image.shape[0] != 3:
-            raise ValueError(f"the image is a tensor {tuple(image.shape)}: give one image, (3, H, W)")
+            raise ValueError(f"the image is a tensor of shape {tuple(image.shape)}: give one image, (3, H, W)")
         return _of_array(image.detach().float().cpu().numpy() if image.is_floating_point() else image.cpu().numpy(), 0)
     if not isinstance(image, np.ndarray):
         raise ValueError(f"the image is a {type(image).__name__}: give a file, a Pillow image, an array or a tensor")
     if not (image.ndim == 2 or (image.ndim == 3 and image.shape[-1] in (3, 4))):
-        raise ValueError(f"the image is an array {image.shape}: give one image, (H, W, 3), (H, W, 4) or (H, W)")
+        raise ValueError(
+            f"the image is an array of shape {image.shape}: give one image, (H, W, 3), (H, W, 4) or (H, W)"
+        )
     return _of_array(image, -1)
 
 
 def _of_array(values: np.ndarray[Any, Any], channels: int) -> RgbArray:
     if 0 in values.shape:
-        raise ValueError(f"the image is {values.shape}: it has no pixels")
+        raise ValueError(f"the image has shape {values.shape}: it has no pixels")
     if values.dtype.kind == "f":
         least, most = float(values.min()), float(values.max())
         if not (least >= -_ROUNDING and most <= 1 + _ROUNDING):
             raise ValueError(
-                f"the image is {least:g} … {most:g}: floating-point numbers are 0..1; divide those in 0..255 by 255"
+                f"the image has values {least:g} … {most:g}: floating-point images must be in 0..1; divide those in "
+                "0..255 by 255"
             )
         values = np.rint(values.clip(0, 1) * 255).astype(np.uint8)
     elif values.dtype != np.uint8:

@@ -1,4 +1,4 @@
-"""Pseudo-labels: a store with what a model predicts for its images."""
+"""Pseudo-labels: write a store with a model's predictions for its images."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -23,12 +23,12 @@ from taskscape.serialization import nearest
 from taskscape.serialization.arguments import checked
 
 BATCH_SIZE = 8
-"""Images that are predicted together."""
+"""Images per batch."""
 THRESHOLD = 0.5
-"""Least confidence of a label, of a model that says how sure it is."""
+"""Default minimum confidence of a label, for models that predict a confidence."""
 _SHARES = "share with a label"
 KIND = "labelled"
-"""What the manifest calls a store with predicted labels."""
+"""``kind`` of a store with predicted labels in its manifest."""
 
 
 @checked
@@ -48,32 +48,33 @@ def label(
     device: str | torch.device = "auto",
     report: ProgressCallback | None = None,
 ) -> Manifest:
-    """Write a store with all that ``store`` has and the labels that a model predicts, and return its manifest.
+    """Write a copy of ``store`` with a model's predictions as additional labels, and return its manifest.
 
-    The manifest's ``source["predicted"]`` says of every such field which model made it, with the checksum of its
-    weights, the fingerprint of the store, the threshold, and which share of the pixels was kept. An interrupted run
-    resumes, while these are the same.
+    For each predicted field, the manifest's ``source["predicted"]`` records the model, the checksum of its weights, the
+    fingerprint of the store, the threshold, and the share of pixels that was kept. An interrupted run resumes as long
+    as these are unchanged.
 
     Args:
-        model: The folder of a run, a released model or one of the hub by its name, or an ONNX file (``OnnxLabeler``).
-        store: The store.
-        out: The new store; None changes ``store`` itself, in a copy that replaces it at the end.
-        tasks: What is predicted, of the tasks of the model; by default all.
-        threshold: Least confidence, 0..1 (``Task.confidence_of``); pixels below it have no label. By default 0.5 where
-            the model says how sure it is; elsewhere every pixel has a label.
-        without: Classes whose pixels, as the same model predicts them, get no label of tasks without classes: depth of
-            the sky means nothing.
-        suffix: What the names of the fields have behind those of the tasks.
-        fill: Where the store has labels of such a name, keep them and predict only the pixels without.
+        model: The folder of a run, the name of a released model or of a model on the hub, or an ONNX file
+            (``OnnxLabeler``).
+        store: The store with the images.
+        out: The new store; None updates ``store`` in place, through a copy that replaces it at the end.
+        tasks: The tasks of the model to predict; by default all.
+        threshold: Minimum confidence, 0..1 (``Task.confidence_of``); pixels below it get no label. The default is 0.5
+            for tasks with a confidence; for other tasks every pixel gets a label.
+        without: Classes to leave out of tasks without classes, such as depth, which is meaningless for the sky: pixels
+            that the same model assigns to these classes get no label.
+        suffix: Appended to the task's name to form the name of the field.
+        fill: If the store already has labels under such a name, keep them and predict only the unlabeled pixels.
         height: Scale images to this height for the network, and its output back.
         tta: Test-time augmentation, as in ``taskscape.runs.evaluate``.
-        outputs: What the outputs of an ONNX file are.
-        device: Where to compute.
-        report: Called with how many images are done, and of how many.
+        outputs: What each output of an ONNX file is, in order, such as ``semseg:cityscapes-19``.
+        device: Device to compute on.
+        report: Called with the number of finished images and the total.
 
     Raises:
-        FileNotFoundError: The model or the store is not there.
-        ValueError: With the remedy, where names, sizes or classes do not fit, or ``out`` holds something else.
+        FileNotFoundError: The model or the store does not exist.
+        ValueError: Names, sizes or classes do not fit, or ``out`` contains something else.
     """
     tasks, without, outputs = ([some] if isinstance(some, str) else some for some in (tasks, without, outputs))
     store = Path(store).resolve()
@@ -83,7 +84,7 @@ def label(
         end_replacement(target, store, replaced)
     manifest = Manifest.of(store)
     if target == store:
-        raise ValueError(f"{store} would be replaced: name another folder, or say --in-place")
+        raise ValueError(f"{store} would be replaced: choose another folder, or give --in-place")
     require_no_file(target, "the store")
     labeler = find_labeler(model, outputs=outputs, height=height, tta=tta, device=device)
     labeler.check_size(manifest.size)
@@ -121,7 +122,7 @@ def label(
 def _fields(
     labeler: Labeler, tasks: Sequence[str], suffix: str, manifest: Manifest, where: str, fill: bool
 ) -> dict[str, str]:
-    """Return the name of the field of each task. Raises ``ValueError`` where the store has such a field."""
+    """Return the field name of each task. Raises ``ValueError`` if the store has a field that must not be changed."""
     for name in tasks:
         if name not in labeler.tasks:
             raise ValueError(f"--tasks: the model does not predict {name!r}{nearest(name, labeler.tasks)}")
@@ -131,20 +132,20 @@ def _fields(
             continue
         if not fill:
             raise ValueError(
-                f"{where} has labels {field!r}: --fill predicts only pixels without a label, --suffix _predicted "
-                "gives the predicted ones a name of their own, --tasks leaves them out"
+                f"{where} already has labels {field!r}: use --fill to predict only pixels without a label, --suffix "
+                "_predicted to store the predictions under another name, or --tasks to leave them out"
             )
         theirs, ours = manifest.fields[field], labeler.tasks[name].modality
         if theirs != ours:
             raise ValueError(
-                f"{where}: its labels {field!r} are {theirs}, and the model predicts {ours}: give these a name of "
-                "their own with --suffix _predicted"
+                f"{where}: its labels {field!r} are {theirs}, but the model predicts {ours}: store the predictions "
+                "under another name with --suffix _predicted"
             )
     return fields
 
 
 def _classes(labeler: Labeler, names: Sequence[str]) -> dict[str, list[int]]:
-    """Return the ids of these classes in each task that has them. Raises ``ValueError`` for a class that none has."""
+    """Return the ids of these classes in each task with classes. Raises ``ValueError`` for a class that no task has."""
     classes = {name: task.modality.bins for name, task in labeler.tasks.items() if task.predicts_classes}
     known = {one for some in classes.values() for one in some}
     for name in names:
@@ -157,14 +158,14 @@ def _classes(labeler: Labeler, names: Sequence[str]) -> dict[str, list[int]]:
 
 
 def _threshold(labeler: Labeler, name: str, threshold: float | None) -> float | None:
-    """Return the least confidence of a task's labels; None where all are kept. Raises ``ValueError``."""
+    """Return the minimum confidence of a task's labels; None if all are kept. Raises ``ValueError``."""
     if threshold is None:
         return THRESHOLD if labeler.says_confidence(name) else None
     if not 0 <= threshold <= 1:
         raise ValueError(f"threshold is {threshold:g}: it must be from 0 to 1")
     if not labeler.says_confidence(name):
         raise ValueError(
-            f"the model does not say how sure it is of {name}: leave out --threshold, choose others with --tasks, "
+            f"the model predicts no confidence for {name}: leave out --threshold, choose other tasks with --tasks, "
             "export the ONNX file with --confidence, or train with a loss that predicts a width, such as laplace"
         )
     return threshold
@@ -212,7 +213,7 @@ def _write(
 
 
 def _arrays(label: Label, modality: Modality, least: float | None, shown: Mask | bool) -> tuple[list[Array], Mask]:
-    """Return the labels of a batch in the form of samples, and where they are shown and sure enough, (B, H, W)."""
+    """Return the labels of a batch as in samples, and the (B, H, W) mask of pixels that are shown and confident."""
     values = [modality.as_label(value) for value in modality.to_array(label.value)]
     valid = np.ones((len(values), *values[0].shape[:2]), np.bool_) & shown
     if label.confidence is not None and least is not None:
@@ -223,7 +224,7 @@ def _arrays(label: Label, modality: Modality, least: float | None, shown: Mask |
 def _shown(
     labels: Mapping[str, Label], excluded: Mapping[str, Sequence[int]], images: int, size: tuple[int, int]
 ) -> Mask:
-    """Return where no excluded class is predicted, (B, H, W)."""
+    """Return the (B, H, W) mask of pixels that are predicted as none of the excluded classes."""
     shown = np.ones((images, *size), np.bool_)
     for name, ids in excluded.items():
         shown &= ~np.isin(labels[name].value.cpu().numpy(), ids)
@@ -231,7 +232,7 @@ def _shown(
 
 
 def _filled(value: Array, mask: Mask, stored: Array, modality: Modality) -> Array:
-    """Return the stored form of a label, as it is where it is known, with predicted values where it is not."""
+    """Return a stored label with its unknown pixels filled with predicted values."""
     label = modality.unpack(torch.from_numpy(stored[None].copy()))
     known = label.valid[0].numpy()
     value = modality.beside(value, modality.to_array(label.value)[0], known)
@@ -240,21 +241,21 @@ def _filled(value: Array, mask: Mask, stored: Array, modality: Modality) -> Arra
 
 
 def _is_written(path: Path, source: Mapping[str, Any]) -> bool:
-    """Return whether a finished store of this source is there already, with or without the shares."""
+    """Return whether a finished store with this source exists already, with or without the shares."""
     if not (path / MANIFEST).exists():
         return False
     return bool(_without_shares(Manifest.of(path).source) == _without_shares(source))
 
 
 def _without_shares(source: Mapping[str, Any]) -> Any:
-    """Return a manifest's source as it is before its labels are counted, as JSON holds it."""
+    """Return a manifest's source without the shares of labeled pixels, as JSON values."""
     predicted = source.get("predicted", {}).items()
     plain = {field: {key: about[key] for key in about if key != _SHARES} for field, about in predicted}
     return json.loads(json.dumps({**source, "predicted": plain}))
 
 
 def _with_shares(path: Path, before: Manifest, modalities: Mapping[str, Modality]) -> Manifest:
-    """Add to a finished store which share of the pixels has a predicted label, and what had vanished before."""
+    """Add the share of labeled pixels per field and split, and the old ``vanished``, to a finished store's manifest."""
     manifest = Manifest.of(path)
     source: dict[str, Any] = {**manifest.source, "predicted": {**manifest.source["predicted"]}}
     for field in modalities:

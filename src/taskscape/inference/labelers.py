@@ -1,4 +1,4 @@
-"""What predicts labels for a store: the network of a run, a model by its name, or an ONNX file."""
+"""Models that predict labels for a store: the network of a run, a named model, or an ONNX file."""
 
 import json
 from abc import ABC, abstractmethod
@@ -29,9 +29,9 @@ _NUMBERS = {
     "tensor(double)": np.float64,
     "tensor(uint8)": np.uint8,
 }
-"""Types of the input of an ONNX file."""
+"""NumPy types of the supported ONNX input types."""
 _SUM = 0.02
-"""By which the sum of rounded probabilities may differ from 1."""
+"""Tolerance for the sum of rounded probabilities, which should be 1."""
 
 
 class Label(NamedTuple):
@@ -40,14 +40,14 @@ class Label(NamedTuple):
     value: Tensor
     """As ``Target.value``."""
     confidence: Tensor | None
-    """(B, H, W) in 0..1; None where the model does not say how sure it is."""
+    """(B, H, W) in 0..1; None if the model predicts no confidence."""
 
 
 class Labeler(ABC):
     """Predicts labels for batches of images."""
 
     tasks: Mapping[str, Task]
-    """What it predicts, by name."""
+    """The predicted tasks by name."""
 
     @abstractmethod
     def predict(self, image: Tensor) -> dict[str, Label]:
@@ -55,22 +55,22 @@ class Labeler(ABC):
 
     @abstractmethod
     def says_confidence(self, task: str) -> bool:
-        """Return whether it says how sure it is of a task."""
+        """Return whether a confidence is predicted for a task."""
 
     @abstractmethod
     def check_size(self, size: tuple[int, int]) -> None:
-        """Raise ``ValueError`` with the remedy where it should not predict images of this (H, W)."""
+        """Raise ``ValueError`` if images of this (H, W) should not be predicted."""
 
     @abstractmethod
     def about(self) -> dict[str, Any]:
-        """Return where labels come from, for the manifest: values that JSON can hold."""
+        """Return the origin of the labels for the manifest, as JSON values."""
 
 
 class NetworkLabeler(Labeler):
-    """The network of a run, or a model by its name.
+    """The network of a run, or a named model.
 
-    Images are scaled to ``height`` for the network, and its output back. Confidence is corrected by the calibration of
-    the run where it has one.
+    Images are scaled to ``height`` for the network, and its output back. Confidence is corrected by the run's
+    calibration, if it has one.
     """
 
     def __init__(
@@ -127,20 +127,20 @@ class NetworkLabeler(Labeler):
 class OnnxLabeler(Labeler):
     """An ONNX file, run by onnxruntime.
 
-    Its input are RGB images (B, 3, H, W), floating-point in 0..255 or uint8; its outputs, in their order, those that
-    words name: scores or probabilities (B, classes, H, W) or class ids (B, H, W), depth (B, 1, H, W) in metres, normals
+    Its input is a batch of RGB images (B, 3, H, W), floating-point in 0..255 or uint8. Its outputs are named in order:
+    scores or probabilities (B, classes, H, W) or class ids (B, H, W), depth (B, 1, H, W) in metres, normals
     (B, 3, H, W), ….
-    A file of ``taskscape export`` says itself what they are, which of them say how sure it is of which task, and at
-    which height of images it is most accurate.
+    The metadata of a file from ``taskscape export`` already state what the outputs are, which of them are the
+    confidence of which task, and at which image height the network is most accurate.
     """
 
     def __init__(self, path: Path, outputs: Sequence[str], height: int | None = None) -> None:
-        """Open the file; ``outputs`` are words as ``semseg:cityscapes-19``, or ``NAME=WORD`` for another name.
+        """Open the file; ``outputs`` are modalities such as ``semseg:cityscapes-19``, or ``NAME=semseg:cityscapes-19``.
 
-        Images are scaled to ``height`` for the file, and its outputs back.
+        Images are scaled to ``height`` for the network, and its outputs back.
 
-        Raises ``ValueError`` with the remedy where onnxruntime is not installed, the file is not one of ONNX, its input
-        is another one, or the outputs are not those of the file.
+        Raises ``ValueError`` if onnxruntime is not installed, if the file is not an ONNX file or takes a different
+        input, or if ``outputs`` do not match those of the file.
         """
         try:
             import onnxruntime
@@ -159,15 +159,15 @@ class OnnxLabeler(Labeler):
         self.outputs = self.session.get_outputs()
         stated = self.session.get_modelmeta().custom_metadata_map.get("taskscape")
         self.sure: dict[str, int] = {}
-        """The number of the output that says how sure it is, by task."""
+        """Index of the output with a task's confidence, by task."""
         modalities = self._named(outputs) if outputs else self._stated(stated)
         self.numbers = {name: number for number, name in enumerate(modalities)}
-        """Of the outputs that are labels; what says how sure it is of them comes after."""
+        """Index of the output with a task's labels, by task; confidence outputs come after these."""
         self.tasks = tasks_for(modalities)
         self.evaluated_height = json.loads(stated).get("most_accurate_height") if stated and not outputs else None
 
     def _check_input(self) -> None:
-        """Raise ``ValueError`` unless images (B, 3, H, W) are all that the file takes."""
+        """Raise ``ValueError`` unless (B, 3, H, W) images are the only input of the file."""
         inputs = self.session.get_inputs()
         images = [
             one
@@ -177,12 +177,12 @@ class OnnxLabeler(Labeler):
         if len(inputs) != 1 or not images:
             found = ", ".join(f"{one.name}: {one.type} {tuple(one.shape)}" for one in inputs) or "nothing"
             raise ValueError(
-                f"{self.path} takes {found}, and RGB images (B, 3, H, W) are given, floating-point in 0..255 or uint8: "
-                "export the network so that they are its only input"
+                f"{self.path} takes {found}: export the network so that its only input is a batch of RGB images "
+                "(B, 3, H, W), floating-point in 0..255 or uint8"
             )
 
     def _stated(self, about: str | None) -> dict[str, Modality]:
-        """Return what a file of ``taskscape export`` says of its outputs. Raises ``ValueError`` for another file."""
+        """Return the modalities that a file from ``taskscape export`` states. Raises ``ValueError`` for other files."""
         if about is None:
             raise ValueError(
                 f"{self.path} does not say what its outputs {', '.join(one.name for one in self.outputs)} are: name "
@@ -200,7 +200,7 @@ class OnnxLabeler(Labeler):
         }
 
     def _named(self, words: Sequence[str]) -> dict[str, Modality]:
-        """Return what words say of the outputs. Raises ``ValueError`` where they are too few or not known."""
+        """Return the modalities named by ``--outputs``. Raises ``ValueError`` for a wrong number or unknown names."""
         if len(words) != len(self.outputs):
             names = ", ".join(one.name for one in self.outputs)
             raise ValueError(
@@ -212,7 +212,7 @@ class OnnxLabeler(Labeler):
             name, equals, kind = word.partition("=")
             modalities[name if equals else word.partition(":")[0]] = modality_of(kind if equals else word)
         if len(modalities) < len(words):
-            raise ValueError("--outputs names one thing twice: give names, such as near=depth far=depth")
+            raise ValueError("--outputs has the same name twice: give different names, such as near=depth far=depth")
         return modalities
 
     @override
@@ -251,7 +251,7 @@ class OnnxLabeler(Labeler):
                 labels[name] = Label(task.decode(raw), task.confidence_of(raw))
             else:
                 still = torch.eye(3).expand(len(raw), 3, 3), torch.ones(len(raw), 1, 1, 1)
-                # No motion leaves values as they are, and directions that were averaged at unit length.
+                # Without motion, warping keeps values and brings averaged directions back to unit length.
                 labels[name] = Label(raw if given == size else task.modality.warp(raw, *still), sure)
         return labels
 
@@ -269,7 +269,7 @@ class OnnxLabeler(Labeler):
         given = scaled_to(size, self.height)
         if any(isinstance(one, int) and one != own for one, own in zip(wanted, given, strict=True)):
             raise ValueError(
-                f"{self.path} takes images of {wanted[0]}x{wanted[1]}, and those of the store are {size[0]}x{size[1]}: "
+                f"{self.path} takes images of {wanted[0]}x{wanted[1]}, but those of the store are {size[0]}x{size[1]}: "
                 f"prepare the data again with --size {wanted[0]} {wanted[1]}, or export the network for any size"
             )
         best = self.evaluated_height
@@ -286,14 +286,14 @@ def _resized(values: Tensor, size: tuple[int, ...], mode: str) -> Tensor:
 
 
 def _as_scores(raw: Tensor) -> Tensor:
-    """Return the logarithms of probabilities, which add up to 1 at every pixel; scores as they are."""
+    """Return probabilities, which add up to 1 at every pixel, as their logarithms; return scores unchanged."""
     are_probabilities = raw.amin() >= 0 and (raw.sum(1) - 1).abs().amax() < _SUM
     return raw.clamp_min(torch.finfo(raw.dtype).tiny).log() if are_probabilities else raw
 
 
 def _of_another_height(model: str, evaluated: str, height: int, size: tuple[int, int]) -> ValueError:
     return ValueError(
-        f"{model} was evaluated on images of {evaluated}, and those of the store are {size[0]}x{size[1]}: --height "
+        f"{model} was evaluated on images of {evaluated}, but those of the store are {size[0]}x{size[1]}: --height "
         f"{height} scales them for the network and its output back, --height {size[0]} leaves them as they are"
     )
 
@@ -306,17 +306,17 @@ def find_labeler(
     tta: TestTimeAugmentation | str | bool = False,
     device: str | torch.device = "auto",
 ) -> Labeler:
-    """Return what a run's folder, a model's name or a path that ends in ``.onnx`` stands for.
+    """Return the labeler for a run folder, the name of a model, or a path that ends in ``.onnx``.
 
-    Raises ``ValueError`` for settings that do not belong to it, and as the labelers.
+    Raises ``ValueError`` for settings that do not apply to it, and as the labelers do.
     """
     if Path(model).suffix.lower() != ".onnx":
         if outputs:
-            raise ValueError("--outputs belongs to ONNX files: a run knows what it predicts, --tasks chooses of it")
+            raise ValueError("--outputs is only for ONNX files: leave it out, or select tasks of the run with --tasks")
         return NetworkLabeler(model, height=height, tta=tta, device=device)
     if tta:
         raise ValueError(
-            f"{model}: an ONNX file predicts an image once: leave out --tta, or label with the run that it comes from"
+            f"{model}: ONNX files do not support --tta: leave it out, or label with the run that it was exported from"
         )
     check_height(height)
     return OnnxLabeler(Path(model), outputs, height)

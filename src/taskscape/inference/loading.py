@@ -1,4 +1,4 @@
-"""A trained network of a run, or a model by its name, as a predictor."""
+"""Load the trained network of a run, or a named model, as a predictor."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -41,28 +41,28 @@ def load(
     batch: int = 1,
     device: str | torch.device = "auto",
 ) -> Predictor:
-    """Load the best network of a run to predict images, or a model by its name.
+    """Load the best network of a run, or a named model, to predict images.
 
     ``run`` is the folder of a run, a released model such as ``taskscape/streets-small``, or ``user/name`` of a model on
-    the hub, which is fetched and verified (``taskscape.hub.fetch``).
+    the hub, which is downloaded and verified (``taskscape.hub.fetch``).
 
-    Images are scaled to ``height`` for the network, by default that of the images it was evaluated on: a larger image
-    of the same scene looks nearer. ``native_resolution`` leaves them as they are. ``tta`` is test-time augmentation:
-    the mean of the predictions for the image and for its mirror image, or what its word says.
+    Images are scaled to ``height`` for the network, by default the height of the images it was evaluated on: in a
+    larger image, the same scene looks nearer. ``native_resolution`` skips the scaling. ``tta`` is test-time
+    augmentation: ``True`` averages the predictions for the image and for its mirror image; ``find_tta`` lists names for
+    other kinds.
 
     ``view_settings`` change, by task, how values are shown and written: ``{"depth": {"unit": "cm"}}``. ``image_range``
-    says which numbers are black and white in images of more than 8 bits, which are read as ``taskscape prepare`` reads
-    them; by default what the description of the run's data said.
+    gives the values of black and white in images of more than 8 bits, which are read as ``taskscape prepare`` reads
+    them; by default those in the description of the run's data.
 
-    ``tasks`` are those that are predicted, by default all; what only other tasks need is left out, not computed.
-    ``tiles`` divide large images, which are then left at their own height unless ``height`` says another; ``batch`` of
-    them are computed together.
+    ``tasks`` selects the tasks to predict, by default all; layers that only other tasks need are not computed.
+    ``tiles`` divides large images into tiles and leaves them at their own height unless ``height`` is given; ``batch``
+    tiles are computed together.
 
-    With ``confidence`` predictions also say how sure the network is, of each task that can say it, calibrated where the
-    run is.
+    With ``confidence``, predictions include a confidence for each task that supports it, calibrated if the run is.
 
-    Raises ``ValueError`` for settings that do not fit each other or the run; ``FileNotFoundError`` or ``ValueError``
-    that names the file, where the folder is not a trained run.
+    Raises ``ValueError`` for settings that do not fit each other or the run, and ``FileNotFoundError`` or
+    ``ValueError`` naming the file if the folder is not a trained run.
 
     >>> import numpy as np
     >>> predictor = load("taskscape/streets-small", device="cpu")
@@ -72,7 +72,7 @@ def load(
     """
     check_height(height)
     if height is not None and native_resolution:
-        raise ValueError("height and native resolution exclude each other: give one of them")
+        raise ValueError("height and native resolution exclude each other: give only one of them")
     if image_range is not None and not image_range[0] < image_range[1]:
         raise ValueError(f"image range is {image_range[0]:g} {image_range[1]:g}: white must be greater than black")
     if batch < 1:
@@ -114,20 +114,20 @@ def load(
 
 
 def confidence_of(folder: RunFolder, tasks: Mapping[str, Task]) -> tuple[dict[str, float], dict[str, ConfidenceView]]:
-    """Return the calibration and the view of each task that says how sure it is. Raises ``ValueError`` for none."""
+    """Return the calibration and view of each task with a confidence. Raises ``ValueError`` if there are none."""
     known = Calibration.load(folder.calibration).spreads if folder.calibration.exists() else {}
     said = {name: task.distribution for name, task in tasks.items() if task.distribution is not None}
     if not said:
         raise ValueError(
-            f"{folder.path}: none of {', '.join(tasks)} says how sure it is: depth does with the loss laplace, normals "
-            "with angular; train with them, or leave out confidence"
+            f"{folder.path}: none of {', '.join(tasks)} predicts a confidence: depth does with the loss laplace, "
+            "normals with angular; train with these, or leave out confidence"
         )
     views = {name: ConfidenceView(of.confidence_words, name in known) for name, of in said.items()}
     return {name: known.get(name, 1.0) for name in said}, views
 
 
 def stated_range(data: DataSource) -> ValueRange | None:
-    """Return the range of images of more than 8 bits that a packed store was prepared with, if it is there and says."""
+    """Return the image range that a packed store was prepared with; None without a store or a stated range."""
     if not isinstance(data, Packed):
         return None
     try:
@@ -142,6 +142,6 @@ def stated_range(data: DataSource) -> ValueRange | None:
 
 
 def fitted(view: View[Any], task: str, samples: Samples) -> View[Any]:
-    """Return a view with the scale that the run's report has, if the run has samples."""
+    """Return a view with the color scale of the run's report, if the run has samples."""
     label, valid = (samples.get(f"{task}/{part}") for part in ("label", "valid"))
     return view if label is None or valid is None else view.fit(label, valid)

@@ -1,4 +1,4 @@
-"""Images through a network to files, read and written in threads so that the network does not wait."""
+"""Predict images from files to files, reading and writing in threads so that the network does not wait."""
 
 import threading
 import time
@@ -16,22 +16,22 @@ from taskscape.parallel import cores
 from taskscape.views import RgbArray
 
 PIXELS_WAITING = 1 << 25
-"""Pixels of predictions that may wait to be written, beside one image of any size."""
+"""Maximum number of pixels of predictions waiting to be written; one image of any size may always wait."""
 
 
 @dataclass
 class Stopwatch:
-    """Where the time went, in seconds: reading and writing go on in threads beside the network."""
+    """Time spent, in seconds. Reading and writing run in threads in parallel with the network."""
 
     images: int = 0
     total: float = 0.0
     spent: dict[str, float] = field(default_factory=dict)
-    """By what: reading, network, writing."""
+    """Seconds by activity: reading, network, writing."""
     lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     @contextmanager
     def measure(self, what: str) -> Iterator[None]:
-        """Add the time of what is done within."""
+        """Add the time spent within the context to an activity."""
         start = time.perf_counter()
         try:
             yield
@@ -40,24 +40,24 @@ class Stopwatch:
                 self.spent[what] = self.spent.get(what, 0.0) + time.perf_counter() - start
 
     def __str__(self) -> str:
-        """Return it in a sentence, with images per second."""
+        """Return a one-sentence summary with images per second."""
         reading, network, writing = (f"{self.spent.get(what, 0.0):.1f} s" for what in ("reading", "network", "writing"))
         images = f"{self.images} image{'s' * (self.images != 1)}"
         return (
             f"{images} in {self.total:.1f} s, {self.images / max(self.total, 1e-9):.2g} per second: the network took "
-            f"{network}, beside it reading {reading} and writing {writing}"
+            f"{network}; in parallel, reading took {reading} and writing {writing}"
         )
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of the images."""
+    """Result of ``predict_all``."""
 
     written: list[Path]
     unreadable: list[str]
-    """What is wrong with images that were left out, in sentences."""
+    """Error messages of images that were left out."""
     sizes: Mapping[str, tuple[int, int]]
-    """(H, W) of the images that were predicted, by name."""
+    """(H, W) of the predicted images, by name."""
     time: Stopwatch
 
 
@@ -69,10 +69,10 @@ def predict_all(
     batch: int = 1,
     done: Callable[[], None] = lambda: None,
 ) -> Outcome:
-    """Predict images by name, up to ``batch`` of one size together, and write each, in several threads.
+    """Predict named images, up to ``batch`` of one size together, and write each prediction in one of several threads.
 
-    All predictions have the color scales of the first. ``done`` is called, in this thread, for every image that was
-    written or could not be read. Raises what ``write`` raises.
+    All predictions have the color scales of the first one. ``done`` is called in the calling thread for every image
+    that was written or could not be read. Raises what ``write`` raises.
     """
     watch, start = Stopwatch(), time.perf_counter()
     written: list[Path] = []
@@ -81,7 +81,7 @@ def predict_all(
     waiting: deque[tuple[int, Future[list[Path]]]] = deque()
 
     def collect(pixels: int) -> None:
-        """Wait until no more than so many pixels wait to be written."""
+        """Wait until at most this many pixels are waiting to be written."""
         while waiting and (waiting[0][1].done() or sum(size for size, _ in waiting) > pixels):
             written.extend(waiting.popleft()[1].result())
             done()
@@ -117,7 +117,7 @@ def predict_all(
 def _read_ahead(
     sources: Mapping[str, Path], read: Callable[[Path], RgbArray], ahead: int
 ) -> Iterator[tuple[str, Future[RgbArray]]]:
-    """Return the images by name, in order; so many are read while one is used."""
+    """Yield the images by name, in order, and read up to ``ahead`` more in the background."""
     reader = ThreadPoolExecutor(1, "reading")
     try:
         waiting: deque[tuple[str, Future[RgbArray]]] = deque()
@@ -134,7 +134,7 @@ def _read_ahead(
 def _batches(
     images: Iterator[tuple[str, Future[RgbArray]]], most: int, unreadable: list[str], done: Callable[[], None]
 ) -> Iterator[tuple[Sequence[str], Sequence[RgbArray]]]:
-    """Return the images that follow each other and have one size, at most so many together."""
+    """Yield batches of at most ``most`` consecutive images of one size; collect the errors of unreadable ones."""
     names: list[str] = []
     batch: list[RgbArray] = []
     for name, reading in images:

@@ -1,4 +1,4 @@
-"""Predictions for image files, as files."""
+"""Predict image files and write the predictions to files."""
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -21,7 +21,7 @@ from taskscape.serialization.arguments import checked
 
 MAPS = (Maps(),)
 LARGE = 2
-"""From how many times the height for the network an image is called large."""
+"""An image counts as large from this multiple of the height that it has for the network."""
 
 
 @checked
@@ -44,17 +44,17 @@ def predict(
     progress: ProgressCallback | None = None,
     note: Callable[[str], None] = lambda sentence: None,
 ) -> list[Path]:
-    """Predict images, and the images in folders, and return the files that were written.
+    """Predict images, including those in folders, and return the paths of the written files.
 
-    ``outputs`` say which files these are: by default those of ``Prediction.save``. Settings are those of ``load``; up
-    to ``batch`` images of one size that follow each other are predicted together. All views of a task have one color
-    scale, that of the run's report. Warns where values are beyond what a file can hold.
+    ``outputs`` sets the output formats, by default the files of ``Prediction.save``. The other settings are those of
+    ``load``; up to ``batch`` consecutive images of one size are predicted together. All views of a task share one color
+    scale, that of the run's report. Warns about values that a file cannot store.
 
-    ``progress`` is called with the number of images done and of all; ``note`` with sentences about the outcome: how
-    large images were computed, what was assumed of the camera, where the time went.
+    ``progress`` is called with the number of finished images and the total; ``note`` with sentences about the outcome:
+    how large images were computed, what was assumed about the camera, and how long it took.
 
-    Raises ``ValueError`` as ``load``, and where the network does not predict what an output needs: before any image;
-    at the end with the images that could not be read, when the others are done.
+    Raises ``ValueError`` as ``load`` does; before the first image, if the network does not predict what an output
+    needs; and at the end, with a list of the images that could not be read, after all others are done.
     """
     out = Path(out)
     named = [images] if isinstance(images, str | Path) else images
@@ -91,12 +91,12 @@ def predict(
         writers.extend(output.writer(predictor, out, tuple(sources.values())) for output in outputs)
         outcome = predict_all(sources, predictor, write, batch=batch, done=done)
         written = [path for writer in writers for path in writer.finish()] + outcome.written
-    except BaseException:  # Ctrl-C too
+    except BaseException:  # including Ctrl-C
         for writer in writers:
             writer.discard()
         raise
     sentences = [*about_sizes(predictor, outcome.sizes), *(n for writer in writers for n in writer.notes())]
-    for sentence in dict.fromkeys(sentences):  # two outputs may assume the same of the camera
+    for sentence in dict.fromkeys(sentences):  # two outputs may make the same assumption about the camera
         note(sentence)
     if outcome.sizes:
         note(str(outcome.time))
@@ -110,7 +110,7 @@ def predict(
 
 
 def about_sizes(predictor: Predictor, sizes: Mapping[str, tuple[int, int]]) -> list[str]:
-    """Return sentences about how large images, (H, W) by name, were computed."""
+    """Return sentences about how large images were computed, given (H, W) by name."""
     if predictor.tiles is not None:
         divided = {name: size for name, size in sizes.items() if not predictor.in_one_tile(size)}
         how = f"computed in tiles of {show_size(predictor.tiles.size or (0, 0))}, blended where they overlap"
@@ -123,7 +123,7 @@ def about_sizes(predictor: Predictor, sizes: Mapping[str, tuple[int, int]]) -> l
     example = predictor.network_size(next(iter(large.values())))
     to = show_size(example) if len(large) == 1 else f"a height of {example[0]}"
     usual = example[0] == predictor.evaluated[0]
-    why = "which was evaluated at this height" if usual else "as was asked for"
+    why = "which was evaluated at this height" if usual else "as requested"
     return [_counted(large, f"resized to {to} for the network, {why}; --tiles computes at full resolution")]
 
 

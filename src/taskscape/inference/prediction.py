@@ -1,4 +1,4 @@
-"""What a network predicts for an image, as arrays, as pictures and as files."""
+"""A network's predictions for an image, as arrays, pictures and files."""
 
 import io
 import json
@@ -23,40 +23,40 @@ from taskscape.views.arrays import Array
 from taskscape.views.drawing import captioned, in_a_row, with_key
 
 METADATA = "metadata.json"
-"""Says how to read the files of predictions."""
+"""File that describes how to read the files of predictions."""
 PICTURE = 1 << 23
-"""Pixels from which pictures for people are smaller than the image."""
+"""Maximum number of pixels of pictures for viewing; those of larger images are reduced."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Prediction(Mapping[str, Array]):
-    """What a network predicts for one image: an array per task, at the size of the image.
+    """A network's predictions for one image: one array per task, at the size of the image.
 
-    ``prediction["depth"]`` is what the modality of the task ``depth`` says: (H, W) uint8 class ids, (H, W) float32
-    metres, (H, W, 3) float32 unit vectors, …
+    The type of ``prediction[task]`` depends on the task's modality: (H, W) uint8 class ids, (H, W) float32 metres,
+    (H, W, 3) float32 unit vectors, …
     """
 
     image: RgbArray
-    """(H, W, 3)."""
+    """The image, (H, W, 3)."""
     arrays: Mapping[str, Array]
-    """By task."""
+    """Predicted values by task."""
     views: Mapping[str, View[Any]]
-    """By task: how its values are shown and written."""
+    """By task, how its values are shown and written."""
     name: str = "image"
-    """What the names of its files start with."""
+    """Start of the names of the prediction's files."""
     file: Path | None = None
-    """The file of the image, where it has one."""
+    """The file of the image, if it has one."""
     number: int = 0
-    """Its place among the images that are predicted one after the other."""
+    """Position of the image in a sequence of predicted images."""
     confidence: Mapping[str, Array] = field(default_factory=dict, kw_only=True)
-    """How sure the network is, (H, W) float32 in 0..1, of the tasks that say it, such as those with classes. Empty
-    unless it was asked for: ``load(run, confidence=True)``."""
+    """Confidence by task, (H, W) float32 in 0..1, for tasks that support it, such as those with classes. Empty unless
+    requested with ``load(run, confidence=True)``."""
     confidence_views: Mapping[str, ConfidenceView] = field(default_factory=dict, kw_only=True)
-    """By task: what that number is, how it is shown and written."""
+    """By task, what its confidence means and how it is shown and written."""
 
     @override
     def __getitem__(self, task: str) -> Array:
-        """Return the values of a task. Raises ``KeyError`` with the nearest names."""
+        """Return the values of a task. Raises ``KeyError``, which suggests similar names."""
         if task not in self.arrays:
             raise KeyError(f"there is no task {task!r}{nearest(str(task), self.arrays)}")
         return self.arrays[task]
@@ -79,15 +79,15 @@ class Prediction(Mapping[str, Array]):
         return f"Prediction({self.name!r}, {shapes})"
 
     def previews(self) -> dict[str, Image.Image]:
-        """Return an image for people per task, of the size of the image."""
+        """Return one picture for viewing per task, at the size of the image."""
         return {
             task: Image.fromarray(self.views[task].preview(self.image, array)) for task, array in self.arrays.items()
         }
 
     def side_by_side(self) -> Image.Image:
-        """Return the image and the preview of every task in one row, with their names and what their colors mean.
+        """Return the image and the preview of every task in one row, with titles and color keys.
 
-        Small images are enlarged, those of more than ``PICTURE`` pixels made smaller.
+        Small images are enlarged; images of more than ``PICTURE`` pixels are reduced.
         """
         small = self.for_pictures()
         pictures = [captioned(small.image, "image")]
@@ -100,7 +100,7 @@ class Prediction(Mapping[str, Array]):
         return Image.fromarray(in_a_row(pictures))
 
     def for_pictures(self) -> Self:
-        """Return the same prediction with fewer rows and columns, where the image has more than ``PICTURE`` pixels."""
+        """Return the prediction, with fewer rows and columns if the image has more than ``PICTURE`` pixels."""
         step = math.ceil(math.sqrt(self.size[0] * self.size[1] / PICTURE))
         if step <= 1:
             return self
@@ -112,14 +112,14 @@ class Prediction(Mapping[str, Array]):
         )
 
     def beyond_file(self) -> dict[str, float]:
-        """Return, by task, the share of pixels whose value the task's file cannot hold, where there are any."""
+        """Return the share of pixels whose value the task's file cannot store, by task, for tasks with such pixels."""
         masks = {task: self.views[task].beyond_file(array) for task, array in self.arrays.items()}
         return {task: float(mask.mean()) for task, mask in masks.items() if mask is not None and mask.any()}
 
     def show(self) -> None:
-        """Open ``side_by_side`` in the image viewer of the system; nothing happens where there is none.
+        """Open ``side_by_side`` in the system's image viewer; does nothing if there is none.
 
-        A notebook shows a prediction by itself where it ends a cell.
+        Notebooks display a prediction automatically if it is the last expression of a cell.
         """
         self.side_by_side().show()
 
@@ -132,9 +132,9 @@ class Prediction(Mapping[str, Array]):
         """Write the files that ``taskscape predict`` writes, and return their paths.
 
         For an image NAME and every task TASK these are ``NAME.TASK.png`` for programs and ``NAME.TASK-view.png`` for
-        people; ``NAME.side-by-side.png``; and ``metadata.json``, which says how to read the first ones. Of tasks with a
-        ``confidence`` there are ``NAME.TASK.confidence.png``, 16-bit gray with 65535 for 1, and
-        ``NAME.TASK.confidence-view.png``. Warns where values are beyond what a file can hold.
+        viewing; ``NAME.side-by-side.png``; and ``metadata.json``, which describes how to read ``NAME.TASK.png``. Tasks
+        with a ``confidence`` also have ``NAME.TASK.confidence.png``, 16-bit gray with 65535 for 1, and
+        ``NAME.TASK.confidence-view.png``. Warns about values that a file cannot store.
         """
         for task, share in self.beyond_file().items():
             warnings.warn(beyond(task, self.views[task], {self.name: share}), stacklevel=2)
@@ -142,9 +142,9 @@ class Prediction(Mapping[str, Array]):
         return [metadata, *self.save_images(Path(folder))]
 
     def save_images(self, folder: Path, *, pictures: bool = True) -> list[Path]:
-        """Write the files of ``save`` but ``metadata.json``, without ``pictures`` only those for programs.
+        """Write the files of ``save`` except ``metadata.json``, and without ``pictures`` only those for programs.
 
-        Raises ``ValueError`` where a link leads out of the folder.
+        Raises ``ValueError`` if a link leads out of the folder.
         """
         written = []
         for task, array in self.arrays.items():
@@ -167,12 +167,12 @@ class Prediction(Mapping[str, Array]):
 
 
 def beyond(task: str, view: View[Any], shares: Mapping[str, float]) -> str:
-    """Return a sentence about values that a task's file cannot hold: the share of pixels by the name of the image."""
+    """Return a sentence about values that a task's file cannot store, given the share of such pixels by image name."""
     worst = max(shares, key=lambda name: shares[name])
     images = "image" if len(shares) == 1 else "images"
     sentence = (
         f"{task}: in {len(shares)} {images}, such as {worst} ({100 * shares[worst]:.1f} % of its pixels), values are "
-        f"beyond what the files hold, and are stored as the largest one ({METADATA} says it)"
+        f"larger than the files can store, and are stored as the maximum (given in {METADATA})"
     )
     return f"{sentence}: {view.file_remedy}" if view.file_remedy else sentence
 
@@ -180,7 +180,10 @@ def beyond(task: str, view: View[Any], shares: Mapping[str, float]) -> str:
 def write_metadata(
     views: Mapping[str, View[Any]], folder: Path, confidence: Mapping[str, ConfidenceView] = MappingProxyType({})
 ) -> Path:
-    """Write how to read the files of predictions, and return the path. Makes the folder."""
+    """Write ``metadata.json``, which describes how to read the files of predictions, and return its path.
+
+    Creates the folder.
+    """
     with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
     content = {name: dict(view.metadata()) for name, view in views.items()}
@@ -191,7 +194,7 @@ def write_metadata(
 
 
 def read_metadata(folder: Path) -> dict[str, Any]:
-    """Return how to read the files of predictions in a folder, by task; nothing where it does not say so."""
+    """Return the metadata of the predictions in a folder by task; empty if there are none."""
     try:
         content = json.loads((folder / METADATA).read_bytes())
     except (OSError, ValueError):
@@ -200,10 +203,10 @@ def read_metadata(folder: Path) -> dict[str, Any]:
 
 
 def save_image(image: Image.Image, folder: Path, name: str, about: Mapping[str, Any] | None = None) -> Path:
-    """Write an image file, whose extension says the format, and return its path.
+    """Write an image file in the format of its extension, and return its path.
 
-    ``name`` may have folders. A PNG says ``about`` as text. Raises ``ValueError`` where a link leads out of ``folder``,
-    ``OSError`` that names the file.
+    ``name`` may contain folders. A PNG contains ``about`` as text. Raises ``ValueError`` if a link leads out of
+    ``folder``, and ``OSError`` naming the file.
     """
     path = folder / name
     check_inside(folder, path.parent)
@@ -214,9 +217,9 @@ def save_image(image: Image.Image, folder: Path, name: str, about: Mapping[str, 
 
 
 def _encoded(image: Image.Image, extension: str, about: Mapping[str, Any] | None = None) -> bytes:
-    """Return the content of an image file with that extension, such as ``.png``.
+    """Return the content of an image file with this extension, such as ``.png``.
 
-    ``about`` stands in a PNG as text, so that its unit is not lost where the file goes alone.
+    A PNG contains ``about`` as text, so that its unit is known even without ``metadata.json``.
     """
     content, form = io.BytesIO(), Image.registered_extensions()[extension]
     if form == "PNG" and about:

@@ -1,4 +1,4 @@
-"""A trained network that takes images and returns arrays."""
+"""A trained network that predicts images and returns arrays."""
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
@@ -24,38 +24,39 @@ from taskscape.views.arrays import Array
 
 @dataclass(frozen=True, repr=False)
 class Predictor:
-    """A trained network that takes image files and arrays."""
+    """A trained network that predicts image files and arrays."""
 
     model: TrainedModel
     views: Mapping[str, View[Any]]
-    """By task."""
+    """By task, how its values are shown and written."""
     height: int | None
-    """Images are scaled to this height for the network, and its output back to their size; None leaves them."""
+    """Images are scaled to this height for the network, and its output back to their size; None: no scaling."""
     evaluated: tuple[int, int] = (0, 0)
     """(H, W) of the images that the network was evaluated on."""
     tta: TestTimeAugmentation | str | bool = field(default=False, kw_only=True)
     """Test-time augmentation; True is the mean of the predictions for the image and for its mirror image."""
     image_range: ValueRange | None = field(default=None, kw_only=True)
-    """Black and white in images of more than 8 bits."""
+    """Values of black and white in images of more than 8 bits."""
     spreads: Mapping[str, float] = field(default_factory=dict, kw_only=True)
-    """Of the tasks whose confidence is predicted too, with their calibration; 1 takes the network at its word."""
+    """Calibration of each task whose confidence is predicted; 1 leaves the network's confidence as it is."""
     confidence_views: Mapping[str, ConfidenceView] = field(default_factory=dict, kw_only=True)
-    """Of these tasks: what the confidence is, how it is shown and written."""
+    """For these tasks, what the confidence means and how it is shown and written."""
     tiles: Tiles | None = field(default=None, kw_only=True)
-    """How larger images are divided, with a ``size``; None computes every image in one piece."""
+    """How to divide larger images, with ``size`` set; None computes every image in one piece."""
     batch: int = field(default=1, kw_only=True)
-    """Tiles that are computed together."""
+    """Number of tiles that are computed together."""
 
     def __repr__(self) -> str:
-        """Return the network in a line, and at which height it takes images."""
+        """Return the network in one line, with the height of its images and the device."""
         height = "their own height" if self.height is None else f"height {self.height}"
         return f"Predictor({self.model.network!r}, images of {height}, on {self.model.device})"
 
     def predict(self, image: AnyImage) -> Prediction:
-        """Predict an image: a file, an image of Pillow, (H, W, 3) RGB, or a tensor (3, H, W).
+        """Predict an image: a file, a Pillow image, an (H, W, 3) RGB array, or a (3, H, W) tensor.
 
-        uint8 is 0..255, floating-point numbers are 0..1; gray and transparent images are taken too. Raises
-        ``ValueError`` for an image of another form or a file that is not an image, ``FileNotFoundError``.
+        uint8 values are in 0..255, floating-point values in 0..1; gray and transparent images are supported. Raises
+        ``ValueError`` for other types and shapes and for a file that is not an image; ``FileNotFoundError`` for a
+        missing file.
         """
         prediction = self.predict_together([as_rgb(image, self.image_range)])[0]
         if not isinstance(image, str | os.PathLike):
@@ -63,14 +64,14 @@ class Predictor:
         return replace(prediction, name=Path(image).stem, file=Path(image))
 
     def predict_together(self, images: Sequence[RgbArray]) -> list[Prediction]:
-        """Predict (H, W, 3) uint8 RGB images of one size in one batch: what ``predict`` gives, within rounding."""
+        """Predict (H, W, 3) uint8 RGB images of one size in one batch; equal to ``predict`` up to rounding."""
         if self.tiles is not None and not self.in_one_tile(images[0].shape[:2]):
             return [self._in_tiles(rgb) for rgb in images]
         raws = self.raw_outputs(np.stack(images) if len(images) > 1 else images[0][None])
         return [self.decode(rgb, {name: raw[i : i + 1] for name, raw in raws.items()}) for i, rgb in enumerate(images)]
 
     def network_size(self, size: tuple[int, int]) -> tuple[int, int]:
-        """Return the (H, W) that an image of this (H, W) has for the network."""
+        """Return the (H, W) to which an image of this (H, W) is scaled for the network."""
         return scaled_to(size, self.height)
 
     def in_one_tile(self, size: tuple[int, int]) -> bool:
@@ -79,16 +80,17 @@ class Predictor:
         return sides is None or all(n <= side for n, side in zip(self.network_size(size), sides, strict=True))
 
     def raw_outputs(self, rgb: RgbArray) -> dict[str, Tensor]:
-        """Return the network's output for an (H, W, 3) image by task, (1, channels, h, w), which ``decode`` takes.
+        """Return the network's raw outputs for an (H, W, 3) image, (1, channels, h, w) by task, as input of ``decode``.
 
-        (B, H, W, 3) images give (B, channels, h, w). Tiles are left out of account.
+        For (B, H, W, 3) images they are (B, channels, h, w). ``tiles`` is ignored.
         """
         images = torch.tensor(rgb if rgb.ndim == 4 else rgb[None], device=self.model.device)
         return self._forward(scaled(images, self.network_size((images.shape[1], images.shape[2]))))
 
     def decode(self, rgb: RgbArray, raw_outputs: Mapping[str, Tensor]) -> Prediction:
-        """Return the prediction for an (H, W, 3) image from the network's output for it."""
-        return self._prediction(rgb, enlarged(raw_outputs, rgb.shape[:2]))  # ids cannot be interpolated
+        """Return the prediction for an (H, W, 3) image from its raw outputs."""
+        # Resize before decoding, because class ids cannot be interpolated.
+        return self._prediction(rgb, enlarged(raw_outputs, rgb.shape[:2]))
 
     def _forward(self, image: Tensor) -> dict[str, Tensor]:
         final = self.model.forward_tta(image, self.tta).final
@@ -108,7 +110,7 @@ class Predictor:
                 tiles = np.stack([rgb[rows, columns] for rows, columns in places])
                 raws = self._forward(torch.tensor(tiles, device=self.model.device).movedim(-1, 1) / 255)
             for name, anchor in anchors.items():
-                there = rows_of(anchor, size, places[0][0])  # tiles of one call lie side by side
+                there = rows_of(anchor, size, places[0][0])  # all tiles of one call are in the same row
                 wholes = torch.cat([there[..., columns] for _, columns in places])
                 raws[name] = self.model.tasks[name].anchored(raws[name], wholes)
             return raws
@@ -120,7 +122,7 @@ class Predictor:
         return self.decode(rgb, {name: torch.cat([raws[name] for raws in parts], 2) for name in self.model.tasks})
 
     def _anchors(self, rgb: RgbArray, size: tuple[int, int]) -> dict[str, Tensor]:
-        """Return, by task that needs it, the raw output for the image at the height that the network knows."""
+        """Return the raw outputs for the image at the height of evaluation, by task, for tasks that depend on size."""
         wanted = [name for name, task in self.model.tasks.items() if task.depends_on_size]
         if not wanted or not 0 < self.evaluated[0] < size[0]:
             return {}
@@ -128,7 +130,7 @@ class Predictor:
         return {name: raws[name] for name in wanted}
 
     def _prediction(self, rgb: RgbArray, bands: Iterable[tuple[slice, Mapping[str, Tensor]]]) -> Prediction:
-        """Return the prediction for an image from raw outputs at its size, in bands of rows."""
+        """Return the prediction for an image from bands of rows of raw outputs at its size."""
         arrays: dict[str, Array] = {}
         confidence: dict[str, Array] = {}
         for rows, raws in bands:
@@ -142,7 +144,7 @@ class Predictor:
 
 
 def put(arrays: dict[str, Array], name: str, band: Array, rows: slice, height: int) -> None:
-    """Put a band of rows into the array of this name, which is made where it is the first."""
+    """Write a band of rows into the array of this name, which is created for the first band."""
     if len(band) == height:
         arrays[name] = band
         return

@@ -1,4 +1,4 @@
-"""Images that were named, or lie in folders that were named, and what their predictions are called."""
+"""Find images and videos in paths and folders, and name their predictions."""
 
 import os
 import warnings
@@ -18,16 +18,15 @@ VIDEOS = (
 
 
 def name_images(images: Iterable[Path], out: Path) -> dict[str, Path]:
-    """Return the images by the names of their predictions: their paths below the folder that they share.
+    """Return the images by the names of their predictions: their paths relative to the folder that they share.
 
-    Links are called as they are, not as what they lead to. Warns of other files in folders. Images that differ in
-    nothing but the suffix keep it. What lies in ``out`` is not taken from a folder; a file that is named by itself may
-    have any suffix. Raises ``ValueError`` for a path that does not exist, for a folder that lies in ``out``, or when
-    there is no image.
+    Links keep their own names. Names that differ only in the suffix keep it. Files in ``out`` are not taken from
+    folders, and other files in folders cause a warning; a file that is named directly may have any suffix. Raises
+    ``ValueError`` for a path that does not exist, for a folder inside ``out``, or if there is no image.
     """
     images = tuple(images)
     require_images(images)
-    files: dict[Path, None] = {}  # in the order of their naming, each once
+    files: dict[Path, None] = {}  # an ordered set
     for path in images:
         if path.is_dir():
             inside = _inside(path, out)
@@ -40,14 +39,13 @@ def name_images(images: Iterable[Path], out: Path) -> dict[str, Path]:
                     else f"{len(others)} files are left out, such as {others[0].name}"
                 )
                 warnings.warn(
-                    f"{path}: {left_out}: only {', '.join(SUFFIXES)} "
-                    "are taken from folders, and no links to files that are not there",
+                    f"{path}: {left_out}: only {', '.join(SUFFIXES)} are taken from folders, and no broken links",
                     stacklevel=2,
                 )
         else:
             files[_whole(path)] = None
     if not files:
-        raise ValueError(f"there is no image in {', '.join(map(str, images)) or 'an empty list'}; name some")
+        raise ValueError(f"there is no image in {', '.join(map(str, images)) or 'an empty list'}: name some")
     shared = Path(os.path.commonpath([file.parent for file in files]))
     whole = [file.relative_to(shared).as_posix() for file in files]
     short = [file.relative_to(shared).with_suffix("").as_posix() for file in files]
@@ -59,9 +57,9 @@ def name_images(images: Iterable[Path], out: Path) -> dict[str, Path]:
 
 
 def require_kept(sources: Mapping[str, Path], out: Path, endings: Collection[str]) -> None:
-    """Raise ``ValueError`` where a prediction in ``out`` for one source would replace another one.
+    """Raise ``ValueError`` if a prediction for one source, written to ``out``, would replace another source.
 
-    ``endings`` are what predictions have behind the names of their sources, such as ``depth.png``.
+    ``endings`` are appended to the names of sources to form the names of predictions, such as ``depth.png``.
     """
     folder = _whole(out)
     for file in sources.values():
@@ -76,10 +74,10 @@ def require_kept(sources: Mapping[str, Path], out: Path, endings: Collection[str
 
 
 def videos_among(paths: Iterable[Path], out: Path) -> tuple[list[Path], list[Path]]:
-    """Return the videos that were named or lie in folders that were named, and the paths that are left for images.
+    """Return the videos among paths and in folders, and the remaining paths, which may have images.
 
-    A folder is left for images unless it has only videos. What lies in ``out`` is not taken from a folder. Raises
-    ``ValueError`` for a folder that lies in ``out``.
+    A folder remains unless it has videos and no images. Files in ``out`` are not taken from folders. Raises
+    ``ValueError`` for a folder inside ``out``.
     """
     videos: list[Path] = []
     others: list[Path] = []
@@ -96,16 +94,16 @@ def videos_among(paths: Iterable[Path], out: Path) -> tuple[list[Path], list[Pat
 
 
 def _inside(folder: Path, out: Path) -> list[Path]:
-    """Return the files of a folder, without what lies in ``out``. Raises ``ValueError`` where all of it does."""
+    """Return the files of a folder, without those in ``out``. Raises ``ValueError`` if the folder is inside ``out``."""
     if folder.resolve().is_relative_to(out.resolve()):
         raise ValueError(
-            f"{folder} lies in {out}, where predictions are written and nothing is taken for an image: choose another "
-            "folder with --out, or name the images one by one"
+            f"{folder} is inside {out}, where predictions are written and which is not searched for images: choose "
+            "another folder with --out, or name the images one by one"
         )
-    real = Path(os.path.realpath(out))  # other than resolve() it takes links that lead to themselves
+    real = Path(os.path.realpath(out))  # unlike resolve(), realpath() accepts links to themselves
     return [path for path in files_below(folder) if not Path(os.path.realpath(path)).is_relative_to(real)]
 
 
 def _whole(path: Path) -> Path:
-    """Return the whole path of a file, with its own name where it is a link."""
+    """Return the absolute path of a file without following links."""
     return Path(os.path.normpath(path.absolute()))

@@ -1,4 +1,4 @@
-"""Tiles of large images, whose raw outputs are blended into those of the image."""
+"""Tile large images, and blend the raw outputs of the tiles."""
 
 import math
 from collections.abc import Callable, Iterator, Mapping
@@ -10,36 +10,36 @@ from torch import Tensor
 from taskscape.serialization.ranges import Count, Fraction, RangedSettings
 
 Raw = Mapping[str, Tensor]
-"""By task: raw output, (1, channels, h, w)."""
+"""Raw outputs, (1, channels, h, w), by task."""
 
 
 @dataclass(frozen=True)
 class Tiles(RangedSettings):
-    """Compute an image in tiles that overlap, at full resolution: memory grows with the width of the image only.
+    """Compute an image in overlapping tiles at full resolution; memory grows only with the width of the image.
 
-    Where tiles overlap, their raw outputs, such as scores of classes and the logarithm of depth, are blended with
-    weights that rise as a squared sine from a tile's edge and add up to 1 everywhere. An image that fits into one tile
-    is predicted as without tiles.
+    Where tiles overlap, their raw outputs, such as class scores and the logarithm of depth, are blended with weights
+    that rise as a squared sine from a tile's edge and add up to 1 everywhere. Images that fit into one tile are
+    predicted in one piece.
     """
 
     size: tuple[Count, Count] | None = None
-    """Height and width of a tile in pixels; by default those of the images that the network was evaluated on."""
+    """Height and width of a tile in pixels; by default the size of the images that the network was evaluated on."""
     overlap: Fraction = 0.25
-    """Share of a tile's height and width that it has in common, at least, with the next one."""
+    """Minimum overlap of neighboring tiles, as a share of a tile's height and width."""
     anchor: bool = True
-    """Multiply the depth of each tile by a factor that brings it to the depth of the image scaled to the height at
-    which the network was evaluated: a network takes what is enlarged for nearer."""
+    """Multiply the depth of each tile by a factor that matches it to the depth of the whole image, predicted at the
+    height at which the network was evaluated. Without this, objects look nearer in enlarged images."""
 
     def __post_init__(self) -> None:
         """Check the settings. Raises ``ValueError``."""
         super().__post_init__()
         if self.overlap > 0.75:
-            raise ValueError(f"overlap is {self.overlap}: more than 0.75 computes every pixel more than 16 times")
+            raise ValueError(f"overlap is {self.overlap}: it must be at most 0.75, to compute a pixel at most 16 times")
 
     def along(self, length: int, side: int) -> list[tuple[int, Tensor]]:
-        """Return where tiles of this side start along an axis, and the weight of each of their pixels.
+        """Return the start of each tile of length ``side`` along an axis, and the weights of its pixels.
 
-        Tiles are spread evenly; at every pixel of the axis the weights of all tiles add up to 1.
+        Tiles are spaced evenly; at every pixel of the axis, the weights of all tiles add up to 1.
         """
         if length <= side:
             return [(0, torch.ones(length))]
@@ -69,10 +69,10 @@ def blended(
     tiles: Tiles,
     batch: int = 1,
 ) -> Iterator[tuple[slice, Raw]]:
-    """Return the raw output of an image of ``size`` in bands of rows, from top to bottom.
+    """Yield the raw outputs of an image of ``size`` in bands of rows, from top to bottom.
 
-    ``forward`` returns the raw outputs for tiles of one size, (tiles, channels, h, w), whose rows and columns it gets,
-    at most ``batch`` together. No more than one row of tiles is kept.
+    ``forward`` is called with the rows and columns of at most ``batch`` tiles of one size, and returns their raw
+    outputs, (tiles, channels, h, w). At most one row of tiles is kept in memory.
     """
     assert tiles.size is not None
     down, across = (tiles.along(n, side) for n, side in zip(size, tiles.size, strict=True))

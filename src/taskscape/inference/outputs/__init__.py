@@ -1,4 +1,4 @@
-"""What is written for predictions, one kind of files in each file."""
+"""Output formats for predictions, one per module."""
 
 from taskscape.inference.outputs.base import Output, Writer
 from taskscape.inference.outputs.cityscapes import CityscapesLabels

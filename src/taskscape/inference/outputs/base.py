@@ -1,4 +1,4 @@
-"""What may be written for predictions."""
+"""Base classes of output formats."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -10,30 +10,30 @@ from taskscape.serialization.ranges import RangedSettings
 
 
 class Writer(ABC):
-    """Writes files for predictions. Several threads may call ``write`` at a time."""
+    """Writes files for predictions. Several threads may call ``write`` at the same time."""
 
     @abstractmethod
     def write(self, prediction: Prediction) -> list[Path]:
-        """Write the files of an image, and return them. Raises ``OSError`` that names the file."""
+        """Write the files of an image and return their paths. Raises ``OSError`` naming the file."""
 
     def finish(self) -> list[Path]:
-        """Write, after the last image, the files that all images have in common, and return them."""
+        """Write the files that all images share, after the last image, and return their paths."""
         return []
 
     def discard(self) -> None:  # noqa: B027
-        """Remove what is not complete, after a failure; nothing unless overridden."""
+        """Remove incomplete files after a failure; does nothing by default."""
 
     def notes(self) -> list[str]:
-        """Return what the user should know of what was assumed, in sentences."""
+        """Return sentences for the user about assumptions that were made."""
         return []
 
 
 class Output(RangedSettings, ABC):
-    """One kind of files. A frozen dataclass of plain values."""
+    """An output format. Subclasses are frozen dataclasses of plain values."""
 
     @abstractmethod
     def writer(self, predictor: Predictor, folder: Path, files: Sequence[Path] = ()) -> Writer:
-        """Return what writes them to a folder; ``files`` are those of the images, where images have files.
+        """Return a writer to a folder; ``files`` are the files of the images, if they have any.
 
-        Raises ``ValueError`` with the remedy where the network does not predict what they need: before any image.
+        Raises ``ValueError`` before the first image if the network does not predict what the format needs.
         """

@@ -1,8 +1,8 @@
-"""Label files as the evaluation server of Cityscapes takes them.
+"""Label files for the Cityscapes evaluation server.
 
-It takes 8-bit PNG files of the images' size with the ids of ``labels.py`` (7 road, 8 sidewalk, 11 building, …), not the
-numbers 0 … 18 that networks are trained with. A file belongs to the image CITY_SEQUENCE_FRAME where its name starts
-with this and ends in ``.png``; two such files of one image are an error, so they stand in a folder of their own.
+The server takes 8-bit PNG files of the images' size with the ids of ``labels.py`` (7 road, 8 sidewalk, 11 building, …),
+not the training ids 0 … 18. A file belongs to the image CITY_SEQUENCE_FRAME if its name starts with this and ends in
+``.png``. Two such files for one image are an error, so the label files have a folder of their own.
 https://github.com/mcordts/cityscapesScripts, ``evalPixelLevelSemanticLabeling.py``.
 """
 
@@ -25,13 +25,13 @@ from taskscape.views import View
 
 FOLDER = "cityscapes"
 ENDING = "_leftImg8bit"
-"""Of the names of images."""
+"""Ending of image names in Cityscapes."""
 NAME = re.compile(r"[^/]+_\d{6}_\d{6}")
 
 
 @dataclass(frozen=True)
 class CityscapesLabels(Output):
-    """cityscapes/IMAGE.png with label ids, for the evaluation server of Cityscapes."""
+    """cityscapes/IMAGE.png with label ids, for the Cityscapes evaluation server."""
 
     @override
     def writer(self, predictor: Predictor, folder: Path, files: Sequence[Path] = ()) -> Writer:
@@ -39,7 +39,7 @@ class CityscapesLabels(Output):
         names = list(predictor.views[task].classes)
         if tuple(names) != CITYSCAPES_19.classes:
             raise ValueError(
-                f"label files of Cityscapes need its 19 classes, and {task} has {len(names)} ({', '.join(names[:3])}, "
+                f"Cityscapes label files need its 19 classes, but {task} has {len(names)} ({', '.join(names[:3])}, "
                 "…): predict with a run that was trained on class set cityscapes-19"
             )
         return CityscapesWriter(task, folder / FOLDER)
@@ -47,13 +47,13 @@ class CityscapesLabels(Output):
 
 @dataclass
 class CityscapesWriter(Writer):
-    """Writes a file of label ids for each image."""
+    """Writes one file of label ids per image."""
 
     task: str
     folder: Path
     lock: threading.Lock = field(default_factory=threading.Lock)
     odd: list[str] = field(default_factory=list)
-    """Images whose name is none of Cityscapes'."""
+    """Names of images that do not follow the Cityscapes pattern."""
 
     @override
     def write(self, prediction: Prediction) -> list[Path]:
@@ -71,14 +71,14 @@ class CityscapesWriter(Writer):
         odd = min(self.odd)
         others = f" and {len(self.odd) - 1} more are" if len(self.odd) > 1 else " is"
         return [
-            f"{odd}{others} not named CITY_SEQUENCE_FRAME{ENDING}: the server of Cityscapes finds no image for label "
-            "files of other names"
+            f"{odd}{others} not named CITY_SEQUENCE_FRAME{ENDING}: the Cityscapes server cannot match label files with "
+            "other names to images"
         ]
 
 
 def classes_of(views: Mapping[str, View[Any]]) -> str:
-    """Return the first task that predicts classes. Raises ``ValueError`` where there is none."""
+    """Return the first task that predicts classes. Raises ``ValueError`` if there is none."""
     for name, view in views.items():
         if view.classes:
             return name
-    raise ValueError(f"files for submission need a task with classes, and there is {', '.join(views)}")
+    raise ValueError(f"submission files need a task with classes, but the tasks are {', '.join(views)}")

@@ -1,11 +1,11 @@
 """Predictions in the format of COCO's panoptic task.
 
-A folder of PNG files, whose colors are numbers of segments, R + 256 G + 65536 B, 0 for none; and a JSON file with
-``annotations``: for each image its ``image_id``, ``file_name``, and ``segments_info`` with ``id``, ``category_id``,
-``area``, ``bbox`` (x, y, width, height) and ``iscrowd`` of every segment in the file.
+The format is a folder of PNG files that encode segment ids as colors, R + 256 G + 65536 B, with 0 for no segment; and a
+JSON file with ``annotations``: for each image its ``image_id``, ``file_name``, and ``segments_info`` with ``id``,
+``category_id``, ``area``, ``bbox`` (x, y, width, height) and ``iscrowd`` of every segment in the file.
 https://github.com/cocodataset/panopticapi, https://cocodataset.org/#format-results.
 
-A network with classes tells no two things of a class apart, so every class in an image is one segment, as "stuff" is.
+Semantic segmentation does not separate instances, so every class in an image is one segment, as for "stuff".
 """
 
 import json
@@ -32,7 +32,7 @@ FOLDER, FILE = "panoptic", "panoptic.json"
 
 @dataclass(frozen=True)
 class CocoPanoptic(Output):
-    """panoptic/IMAGE.png with a segment for every class in the image, and panoptic.json, which lists them."""
+    """panoptic/IMAGE.png with one segment per class in the image, and panoptic.json with the list of segments."""
 
     @override
     def writer(self, predictor: Predictor, folder: Path, files: Sequence[Path] = ()) -> Writer:
@@ -42,18 +42,18 @@ class CocoPanoptic(Output):
 
 @dataclass
 class PanopticWriter(Writer):
-    """Writes a file of segments for each image, and at the end what they are."""
+    """Writes one file of segments per image, and a JSON file about all of them at the end."""
 
     task: str
     classes: Mapping[str, Color]
     folder: Path
     lock: threading.Lock = field(default_factory=threading.Lock)
     images: dict[str, dict[str, Any]] = field(default_factory=dict)
-    """By name: what the JSON file says of the image."""
+    """Content of the JSON file by image name."""
 
     @property
     def categories(self) -> Sequence[int]:
-        """Numbers of the classes in files: those of ``metadata.json``, and of Cityscapes' 19 classes its label ids."""
+        """Category ids of the classes: the label ids for the 19 classes of Cityscapes, else as in ``metadata.json``."""
         of_cityscapes = tuple(self.classes) == CITYSCAPES_19.classes
         return CITYSCAPES_RAW_IDS_OF_19 if of_cityscapes else range(len(self.classes))
 
@@ -103,7 +103,7 @@ class PanopticWriter(Writer):
 
 
 def extent(mask: Array) -> dict[str, Any]:
-    """Return the area in pixels, and the box (x, y, width, height), of a mask (H, W) with some pixel."""
+    """Return the area in pixels and the box (x, y, width, height) of a non-empty (H, W) mask."""
     rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
     top, left = int(rows[0]), int(columns[0])
     box = [left, top, int(columns[-1]) - left + 1, int(rows[-1]) - top + 1]
@@ -111,10 +111,10 @@ def extent(mask: Array) -> dict[str, Any]:
 
 
 def image_ids(names: Sequence[str]) -> dict[str, int | str]:
-    """Return the id of each image by its name, as data sets have them.
+    """Return the id of each image by its name, following the conventions of data sets.
 
-    COCO's is the number that the name is, others' the last part of the name, without the ending of Cityscapes; the
-    whole name where two images would have one id.
+    The id is the last part of the name, without the ending of Cityscapes, as a number if it is one, as in COCO. If two
+    images would get the same id, all ids are whole names.
     """
     short = {name: name.rpartition("/")[2].removesuffix(ENDING) for name in names}
     ids: dict[str, int | str] = {name: int(one) if one.isdecimal() else one for name, one in short.items()}

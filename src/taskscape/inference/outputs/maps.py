@@ -1,4 +1,4 @@
-"""The maps that are predicted: for programs, and as pictures for people."""
+"""Predicted maps, as files for programs and as pictures for viewing."""
 
 import threading
 import warnings
@@ -19,11 +19,10 @@ from taskscape.views import View
 
 @dataclass(frozen=True)
 class Maps(Output):
-    """The files of ``Prediction.save``."""
+    """The files that ``Prediction.save`` writes."""
 
     pictures: bool = True
-    """Also write the pictures for people, IMAGE.TASK-view.png and IMAGE.side-by-side.png, which take most of the
-    time."""
+    """Also write pictures for viewing, IMAGE.TASK-view.png and IMAGE.side-by-side.png, which take most of the time."""
 
     @override
     def writer(self, predictor: Predictor, folder: Path, files: Sequence[Path] = ()) -> Writer:
@@ -32,22 +31,22 @@ class Maps(Output):
 
 @dataclass
 class MapsWriter(Writer):
-    """Writes maps, and once how to read them."""
+    """Writes maps, and the metadata that tell how to read them."""
 
     predictor: Predictor
     folder: Path
     pictures: bool
     lock: threading.Lock = field(default_factory=threading.Lock)
     clipped: dict[str, dict[str, float]] = field(default_factory=dict)
-    """By task and image: the share of pixels that the file cannot hold."""
+    """Share of pixels with values out of the file's range, by task and image."""
     written: set[Path] = field(default_factory=set)
 
     views: Mapping[str, View[Any]] = field(default_factory=dict)
-    """Those that the file about the maps describes: none before the first image, so that the file stays as it was where
-    no image can be read."""
+    """The views that the metadata file describes. Empty before the first image, so the file stays unchanged if no image
+    can be read."""
 
     def __post_init__(self) -> None:
-        """Make the folder, so that one that cannot be written to is named before the first image."""
+        """Create the folder, so that a folder that cannot be written is reported before the first image."""
         self.before = read_metadata(self.folder)
         with writing(self.folder):
             self.folder.mkdir(parents=True, exist_ok=True)
@@ -55,7 +54,7 @@ class MapsWriter(Writer):
     @override
     def write(self, prediction: Prediction) -> list[Path]:
         with self.lock:
-            if prediction.views != self.views:  # of the first image, which also sets a scale that the run does not know
+            if prediction.views != self.views:  # the first image also sets color scales that the run does not define
                 self.views = prediction.views
                 write_metadata(self.views, self.folder, self.predictor.confidence_views)
             for task, share in prediction.beyond_file().items():
@@ -80,7 +79,7 @@ class MapsWriter(Writer):
             return []
         return [
             f"{self.folder} still has earlier maps of {', '.join(left)}, which {METADATA} no longer describes; to keep "
-            "predictions of several networks, write each to a folder of its own"
+            "predictions of several networks, write each network's to its own folder"
         ]
 
     def _has_files_of_before(self, task: str) -> bool:
@@ -88,7 +87,7 @@ class MapsWriter(Writer):
 
 
 def _how_to_read(metadata: Any) -> Any:
-    """Return what a reader of a map's values needs: all but the colors of its picture."""
+    """Return the metadata that are needed to read a map's values: all but the colors of its picture."""
     if not isinstance(metadata, dict):
         return metadata
     return {name: value for name, value in metadata.items() if name != "colors_of_views"}

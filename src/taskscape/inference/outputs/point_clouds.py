@@ -22,11 +22,11 @@ from taskscape.views.points import SKY, PointCloud, depth_of, point_cloud
 class PointClouds(Output):
     """IMAGE.ply for each image: points in metres, x right, y down, z forward, with colors, and normals if predicted.
 
-    The sky is left out, and so is what lies at the farthest depth that the network predicts.
+    The sky and points at the farthest depth that the network predicts are left out.
     """
 
     color: str = "image"
-    """What gives points their color: the image, or the view of the task of this name."""
+    """Source of the points' colors: ``image``, or the name of a task for its view."""
     lens: Lens = field(default_factory=Lens)
     """The focal length."""
 
@@ -36,30 +36,30 @@ class PointClouds(Output):
 
 
 class Clouds:
-    """Makes point clouds of predictions, and counts where their focal lengths are from."""
+    """Computes point clouds from predictions, and records the origin of their focal lengths."""
 
     def __init__(self, predictor: Predictor, color: str, lens: Lens, files: Sequence[Path]) -> None:
-        """Check that there is depth, and what gives the color. Raises ``ValueError`` with the remedy."""
+        """Check that depth is predicted, and that the color is known. Raises ``ValueError``."""
         self.predictor, self.color, self.lens = predictor, color, lens
         self.lock = threading.Lock()
         self.origins: dict[str, list[tuple[str, float]]] = {}
-        """By origin: the images, and their focal lengths in pixels."""
+        """Names of images and their focal lengths in pixels, by origin."""
         views = predictor.views
         task = depth_of(views)
         if task is None:
             raise ValueError(
-                f"a point cloud needs a task that predicts depth, and there is {', '.join(views)}: choose tasks, or a "
-                "run, with depth"
+                f"a point cloud needs a task that predicts depth, but the tasks are {', '.join(views)}: choose tasks, "
+                "or a run, with depth"
             )
         known = ("image", *views)
         if color not in known:
-            raise ValueError(f"points have no color {color!r}{nearest(color, known)}")
+            raise ValueError(f"points cannot be colored by {color!r}{nearest(color, known)}")
         lens.check(files, predictor)
         limits = predictor.model.tasks[task].range
         self.farthest = math.inf if limits is None else limits[1] * 0.999
 
     def of(self, prediction: Prediction) -> tuple[PointCloud, Focal]:
-        """Return the cloud of an image, and the focal length. Raises ``ValueError`` as ``Lens.find``."""
+        """Return the point cloud of an image and the focal length. Raises ``ValueError`` as ``Lens.find`` does."""
         focal = self.lens.find(prediction.size, prediction.file, self.predictor)
         with self.lock:
             self.origins.setdefault(focal.origin, []).append((prediction.name, focal.pixels))
@@ -74,20 +74,20 @@ class Clouds:
         return cloud, focal
 
     def notes(self) -> list[str]:
-        """Return where focal lengths are from, and whether the sky was left out."""
+        """Return sentences about the origin of the focal lengths, and about the sky if it is not left out."""
         sentences = []
         for origin, images in self.origins.items():
             name, pixels = min(images)
             others = f" and {len(images) - 1} others" if len(images) > 1 else ""
             sentences.append(f"focal length of {name}{others}: {pixels:.0f} pixels, {origin}")
         if self.origins and not any(SKY in view.classes for view in self.predictor.views.values()):
-            sentences.append("no task says where the sky is: only points at the farthest depth are left out")
+            sentences.append("no task predicts the class sky: only points at the farthest depth are left out")
         return sentences
 
 
 @dataclass
 class PointCloudWriter(Writer):
-    """Writes a PLY file for each image."""
+    """Writes one PLY file per image."""
 
     clouds: Clouds
     folder: Path

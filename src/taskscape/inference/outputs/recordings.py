@@ -1,6 +1,6 @@
 """Recordings for the Rerun viewer (https://rerun.io): images, maps, camera and points, one image after the other.
 
-All that is used of its package, the extra ``rerun``, is in this file.
+This is the only module that uses its package, the extra ``rerun``.
 """
 
 import importlib.util
@@ -30,10 +30,10 @@ TIMELINE = "image"
 
 @dataclass(frozen=True)
 class Recording(Output):
-    """recording.rrd with every image: its maps, its camera, and its points in metres where depth is predicted."""
+    """recording.rrd with every image's maps, camera, and points in metres. The network must predict depth."""
 
     color: str = "image"
-    """What gives points their color: the image, or the view of the task of this name."""
+    """Source of the points' colors: ``image``, or the name of a task for its view."""
     lens: Lens = field(default_factory=Lens)
     """The focal length."""
 
@@ -45,10 +45,10 @@ class Recording(Output):
 
 
 class RecordingWriter(Writer):
-    """Writes one file, which has its name when it is complete."""
+    """Writes one file, which gets its final name when it is complete."""
 
     def __init__(self, predictor: Predictor, clouds: Clouds, path: Path) -> None:
-        """Open the file, and write what does not change: the axes, and the names and colors of classes."""
+        """Open the file, and write the static content: the axes, and the names and colors of classes."""
         import rerun as rr
 
         self.clouds, self.path = clouds, path
@@ -57,7 +57,7 @@ class RecordingWriter(Writer):
         self.lock = threading.Lock()
         with writing(path):
             path.parent.mkdir(parents=True, exist_ok=True)
-            self.part.touch()  # raises what is wrong with the folder
+            self.part.touch()  # reports a folder that cannot be written
         self.stream: Any = rr.RecordingStream("taskscape", send_properties=False)
         self.stream.save(self.part)
         self.stream.log("world", rr.ViewCoordinates.RDF, static=True)  # x right, y down, z forward
@@ -86,7 +86,7 @@ class RecordingWriter(Writer):
                 logged[f"world/camera/{name}"] = rr.SegmentationImage(values)
             else:
                 logged[f"world/camera/{name}"] = rr.Image(view.colorize(view.comparable(values)))
-        with self.lock:  # the time is that of what is logged next
+        with self.lock:  # set_time applies to everything logged next
             self.stream.set_time(TIMELINE, sequence=prediction.number)
             for entity, content in logged.items():
                 self.stream.log(entity, content)
