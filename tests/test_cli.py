@@ -305,7 +305,7 @@ def test_a_run(here: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pyte
     settings = yaml.safe_load((run / "experiment.yaml").read_text())
     settings["network"]["width"] = 5
     (run / "experiment.yaml").write_text(yaml.safe_dump(settings))
-    assert "belongs to another network" in fails(capsys, "evaluate", "runs/experiment-1")
+    assert "does not fit the network" in fails(capsys, "evaluate", "runs/experiment-1")
 
 
 def test_a_loss_that_is_not_finite_ends_with_1(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -340,7 +340,7 @@ def test_synth_writes_streets_and_skips_those_that_are_there(here: Path, capsys:
         ("train joint --epochs 0", "epochs is 0: it must be at least 1"),
         ("train joint weighting:dwaa", "weighting: there is no 'dwaa'; did you mean dwa?"),
         ("train joint --resume nowhere", "nowhere is not a run"),
-        ("train joint --run a --resume b", "name two folders; leave out --out"),
+        ("train joint --run a --resume b", "are different folders; leave out --out"),
         ("train --resume nowhere", "nowhere is not a run"),
         ("train nowhere.yaml", "there is no file nowhere.yaml"),
         ("train wrong.yaml", "wrong.yaml: there is no field 'epoch'; did you mean epochs?"),

@@ -85,7 +85,7 @@ def test_a_store_without_one_sure_pixel_is_said(
 ) -> None:
     words = ["label", str(run), str(store), "--tasks", "semseg", "--device", "cpu", "--threshold"]
     main([*words, "1", "--out", str(tmp_path / "no ne")])
-    warning = "warning: nowhere is the model as sure as --threshold 1: choose a lower one"
+    warning = "warning: the model's confidence is below --threshold 1 everywhere: choose a lower one"
     said = capsys.readouterr()
     assert warning in said.err and "warning" not in said.out
     assert f"taskscape data show '{tmp_path / 'no ne'}' makes" in said.out

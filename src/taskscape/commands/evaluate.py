@@ -28,22 +28,22 @@ def evaluate(
     confidence: bool = False,
     device: Device = "auto",
 ) -> None:
-    """Evaluate a trained network on a split; writes RUN/result.json, or RUN/result-SPLIT.json for another than val.
+    """Evaluate a trained network on a split and write RUN/result.json, or RUN/result-SPLIT.json if it is not val.
 
     Args:
-        split: The split of the run's data: val, test, or any other that it has.
-        data: Evaluate on this store instead of the run's data, whatever labels and classes it has; the files are called
+        split: Split of the data: val, test, or any other that exists.
+        data: Store to evaluate on instead of the run's data, with any labels and classes. The files are then named
             result-STORE-SPLIT.json and so on.
-        classes: Which of the network's classes becomes which of the store's: cityscapes-to-camvid, cityscapes-to-7,
-            cityscapes-to-2, nyuv2-40-to-13, or pairs such as wall:building+terrain:tree, where all others keep their
-            name. The probabilities of classes that become one are added up. By default the map that is known for the
-            two, or classes of the same name.
-        height: Scale images to this height for the network, and its output back to their size; by default they stay as
-            they are in the store.
-        tta: Test-time augmentation: the mean over the image and its mirror image; the file's name ends in -tta, and in
-            the word of another one. What it gains and costs is printed too.
-        confidence: Calibrate on the validation images and measure how sure every task is that can say it, as classes
-            always can; by default only where the run's tasks are set to it.
+        classes: How the network's classes map to those of the store: cityscapes-to-camvid, cityscapes-to-7,
+            cityscapes-to-2, nyuv2-40-to-13, or pairs such as wall:building+terrain:tree, where all other classes keep
+            their names. Probabilities of classes that are merged are added. By default the known map between the two
+            class sets, or else classes of the same name.
+        height: Scale images to this height for the network, and its output back to their size; by default images keep
+            their size in the store.
+        tta: Test-time augmentation: the mean over the image and its mirror image. The name of the result file ends in
+            -tta, followed by the word of --tta-as if it is not mirror. Its gain and cost are printed too.
+        confidence: Calibrate on the validation images, and measure the confidence of every task that supports it, which
+            classes always do; by default only for tasks that are set to it in the run.
     """
     require_run(run)
     require_store("data", data)

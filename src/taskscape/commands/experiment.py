@@ -1,4 +1,4 @@
-"""From the words of a command line to an experiment: choices first, then flags, then what these name outside."""
+"""Parse command-line arguments into an experiment: first choices, then flags, then the files that flags name."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields, replace
@@ -19,32 +19,32 @@ NewRun = Annotated[Path | None, tyro.conf.arg(metavar="RUN", aliases=["--run"])]
 """torchrun takes ``--run`` for an abbreviation of a flag of its own."""
 
 RUN_FLAGS = {
-    "out": "Folder of the run; by default runs/RECIPE-N.",
-    "run": "The same as --out.",
+    "out": "Run folder; by default runs/RECIPE-N.",
+    "run": "Same as --out.",
     "resume": "Resume this run, which must have been started with the same settings.",
-    "scale": "Shrink the recipe to minutes on two cores: half the size, fewer images and epochs, random initial "
-    "weights. Other flags count after that.",
-    "from": "Start from the weights of this run, or of a file, as far as they fit; tasks and classes may differ.",
+    "scale": "Shrink the recipe so that it trains in minutes on two cores: half the image size, fewer images and "
+    "epochs, random initial weights. Other flags are applied afterwards.",
+    "from": "Start from the weights of this run or file where they fit; tasks and classes may differ.",
 }
-"""The flags of ``taskscape train`` that are no settings of an experiment."""
+"""Flags of ``taskscape train`` that are not settings of an experiment."""
 
 OF_RECIPE = ("scale", "from")
-"""Those among them that other commands with a recipe have too."""
+"""The flags of ``RUN_FLAGS`` that other commands with a recipe have too."""
 
 RUN_SETTINGS = [
     Setting(flag, Literal["small"] if flag == "scale" else Path | None, None, text) for flag, text in RUN_FLAGS.items()
 ]
 
 OUTPUTS = frozenset({"data.folder"})
-"""Settings that name what is made where it is not there."""
+"""Settings whose path is created if it does not exist."""
 
 
 OF_STORES = ("packed", "part", "mixed")
-"""The sources of data that are made of packed stores."""
+"""Data sources that consist of packed stores."""
 
 
 class Asked(NamedTuple):
-    """What a command line asks for."""
+    """A parsed command line of a command with a recipe."""
 
     experiment: Any
     out: Path | None
@@ -55,11 +55,10 @@ class Asked(NamedTuple):
 def parse(
     recipe: str, default: Any, arguments: Sequence[str], command: str = "train", own: Iterable[str] = ()
 ) -> Asked:
-    """Return the experiment ``default`` with the choices and flags of the arguments, in whatever order they stand.
+    """Apply the choices and flags of a command line to the experiment ``default``. Their order does not matter.
 
-    ``command`` is the one that was asked for and ``own`` are its own flags, which were read before. Raises
-    ``ValueError`` with the nearest names for a choice or a flag that does not exist, and for a value that is not of the
-    flag's type.
+    ``command`` is the name of the command, and ``own`` has its own flags, which were parsed before. Raises
+    ``ValueError`` for an unknown choice or flag, with the nearest names, and for a value of the wrong type.
     """
     choices, rest = split(arguments, [field.name for field in fields(default)])
     paths = [path for path, _ in choices]
@@ -74,7 +73,7 @@ def parse(
     named = {flag: values[0] for flag, values in words.flags.items() if values}
     out = named.get("out", named.get("run"))
     if out and named.get("resume", out) != out:
-        raise ValueError(f"--out {out} and --resume {named['resume']} name two folders; leave out --out")
+        raise ValueError(f"--out {out} and --resume {named['resume']} are different folders; leave out --out")
     settings = by_flag(nodes(base))
     for flag, value in named.items():
         _require(flag, value, settings.get(flag))
@@ -90,7 +89,7 @@ def parse(
         origin: Annotated[Path | None, tyro.conf.arg(name="from", metavar="RUN")] = None,
     ) -> Asked:
         changed: Any = experiment
-        if "from" in named:  # also as none, where the recipe starts from a model
+        if "from" in named:  # --from none overrides a recipe that starts from a model
             changed = replace(changed, start_from=origin, start_checksum=None)
         return Asked(changed, out, resume, scale)
 
@@ -105,9 +104,9 @@ def parse(
 def scaled(
     recipe: str, default: Any, arguments: Sequence[str], command: str = "train", own: Iterable[str] = ()
 ) -> Asked:
-    """Return what ``parse`` does, of an experiment and its data as ``--scale small`` shrinks them where it is given.
+    """Return the result of ``parse``, with the experiment and its data shrunk if ``--scale small`` is given.
 
-    Raises as ``parse``.
+    Raises ``ValueError`` under the same conditions as ``parse``.
     """
     if dict(given(arguments)).get("scale") != "small":
         return parse(recipe, default, arguments, command, own)
@@ -118,16 +117,16 @@ def scaled(
 
 
 def _implied(default: Any, choices: Sequence[tuple[str, str]], rest: Sequence[str]) -> list[tuple[str, str]]:
-    """Return the choice that is meant by ``--data.path`` alone: a packed store, where the recipe has other data."""
+    """Return the choice ``data:packed`` if ``--data.path`` implies it, because the recipe's data have no path."""
     has_path = any(field.name == "path" for field in fields(default.data))
     is_chosen = has_path or any(path == "data" for path, _ in choices)
     return [("data", "packed")] if "data.path" in dict(given(rest)) and not is_chosen else []
 
 
 def _require(flag: str, value: str, setting: Setting | None) -> None:
-    """Look for the run, file or encoder that a flag names, before anything that takes a while is imported.
+    """Check that the run, file or encoder named by a flag exists, before slow imports.
 
-    Raises ``FileNotFoundError`` or ``ValueError`` that names the flag.
+    Raises ``FileNotFoundError`` or ``ValueError`` with the flag.
     """
     if flag == "resume":
         require_run(Path(value))
@@ -145,7 +144,7 @@ def _require(flag: str, value: str, setting: Setting | None) -> None:
 
 
 def _stores(data: Any, flags: Mapping[str, Sequence[str]]) -> Iterator[tuple[str, Path]]:
-    """Return the folders that must be stores, each with the flag that names it."""
+    """Yield the folders that must be stores, each with its flag."""
     if getattr(type(data), "name", "") in OF_STORES:
         yield from (("data.path", Path(word)) for word in flags.get("data.path", ()))
         folders = (word.partition(",")[0] for word in flags.get("data.parts", ()))
@@ -153,7 +152,7 @@ def _stores(data: Any, flags: Mapping[str, Sequence[str]]) -> Iterator[tuple[str
 
 
 def _is_model(flag: str, value: str) -> bool:
-    """Return whether a flag names a model to start from. Raises ``ValueError`` that names the flag."""
+    """Return whether a flag's value is the name of a model to start from. Raises ``ValueError`` with the flag."""
     from taskscape.released import is_name
 
     try:

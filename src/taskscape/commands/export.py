@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from taskscape.export.exported import Exported
 
 Format = Literal["onnx", "openvino", "torch", "web"]
-Model = Annotated[Path, tyro.conf.arg(metavar="RUN", help="Folder of a run, or the name of a model.")]
+Model = Annotated[Path, tyro.conf.arg(metavar="RUN", help="Run folder, or the name of a model.")]
 Tasks = Annotated[tuple[str, ...], tyro.conf.arg(metavar="TASK ...")]
 
 
@@ -36,25 +36,26 @@ def export(
     confidence: bool = False,
     out: Path | None = None,
 ) -> None:
-    """Write the network of a run as a file that runs without taskscape, and compare what it computes.
+    """Export the network of a run to a file that works without taskscape, and verify its outputs.
 
-    RGB images in 0..255 go in; class ids, metres and unit vectors come out. about.json beside the file, and inside it,
-    says what every output is; model-card.md and parity.json say how good it is and how far from the network. A file
-    that computes other values than the network is not written, and an earlier export in its place stays.
+    The input is an RGB image in 0..255; the outputs are class ids, metres and unit vectors. about.json, next to the
+    file and embedded in it, describes every output. model-card.md and parity.json report its accuracy and its
+    differences from the network. If the outputs do not match those of the network, nothing is written, and an earlier
+    export in the same place is kept.
 
     Args:
-        to: onnx, for ONNX Runtime and others (model.onnx), openvino (model.xml and model.bin), torch, for torch alone
-            (model.pt2), or web, for browsers (page/index.html).
-        tasks: Predict only these tasks; what only the others need is left out.
-        size: Height and width of the images that it takes; by default any.
-        data: Folder of a store whose images are compared and measured; by default the run's own, if it is at hand.
-        single: Of --to web: write one HTML file of at most 15 MB, page.html, instead of a folder.
-        int8: Of --to onnx and openvino: weights and activations of 8 bits, a third of the size and about twice as fast
-            on a processor with VNNI. Blocks of the network that lose too much stay in float32.
-        calibrate: Of --int8: a folder of images like those that the network is for, or a store; by default the data of
-            the run.
-        confidence: Also give how sure the network is of each task: outputs TASK.confidence from 0 to 1, calibrated
-            where the run is. Classes always say it, depth and normals where they were trained to.
+        to: Format: onnx for ONNX Runtime and others (model.onnx), openvino (model.xml and model.bin), torch for torch
+            alone (model.pt2), or web for browsers (page/index.html).
+        tasks: Tasks to export; layers that only other tasks need are left out. By default all tasks.
+        size: Height and width of the input images; by default any size.
+        data: Store whose images are used to compare and measure; by default the run's own data, if available.
+        single: With --to web: write a single HTML file of at most 15 MB, page.html, instead of a folder.
+        int8: With --to onnx or openvino: quantize weights and activations to 8 bits, for a third of the size and about
+            twice the speed on a processor with VNNI. Blocks of the network that lose too much accuracy stay in float32.
+        calibrate: With --int8: a folder of images typical for the use of the network, or a store; by default the data
+            of the run.
+        confidence: Also output the confidence of each task, TASK.confidence from 0 to 1, calibrated if the run is.
+            Available for classes always, for depth and normals if they were trained with it.
         out: Folder to write to; by default exported/FORMAT, such as exported/onnx.
     """
     if calibrate is not None and not int8:
@@ -91,7 +92,7 @@ def export(
 
 
 def _print(done: "Exported") -> None:
-    """Print what was written, how far it is from the network, and how good and fast it is."""
+    """Print the exported file, its differences from the network, its accuracy and its speed."""
     from taskscape.report.glossary import leading
 
     print(f"{done.path}: {done.bytes / 1e6:.1f} MB")

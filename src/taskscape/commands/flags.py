@@ -1,4 +1,4 @@
-"""Flags for settings, after choices have been made: what is left are values, which tyro reads."""
+"""Rules with which tyro parses the flags of settings, after choices have been applied."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import MISSING, fields, is_dataclass
@@ -21,7 +21,7 @@ from taskscape.serialization import is_size, read_size, show_size
 
 
 class RefusedError(Exception):
-    """Values that a class of settings refused; of a ``ValueError`` tyro would make a box of its own."""
+    """A class of settings rejected its values. For a ``ValueError``, tyro would print a box of its own."""
 
     def __init__(self, cls: type, message: str) -> None:
         super().__init__(message)
@@ -29,7 +29,7 @@ class RefusedError(Exception):
 
 
 def registry() -> ConstructorRegistry:
-    """Return tyro's rules, and more: a choice has the flags of the class that was chosen, and a size is ``HxW``."""
+    """Return tyro's rules plus our own: a choice has the flags of the chosen class, and a size is ``HxW``."""
     rules = ConstructorRegistry()
 
     @rules.struct_rule
@@ -56,7 +56,7 @@ def _made(cls: type, **values: Any) -> Any:
 
 
 def _items(default: Any) -> list[tuple[str, Any]]:
-    return list(default.items()) if isinstance(default, Mapping) else []  # tyro asks for types without a default too
+    return list(default.items()) if isinstance(default, Mapping) else []  # tyro also passes types without a default
 
 
 def _fields(cls: type[Any], default: Any) -> Iterator[StructFieldSpec]:
@@ -71,7 +71,7 @@ def _fields(cls: type[Any], default: Any) -> Iterator[StructFieldSpec]:
 
 
 def _concrete(kind: Any, default: Any) -> Any:
-    """Return the class that was chosen where there is a choice."""
+    """Return the chosen class if the setting is a choice, otherwise its type."""
     if not classes_of(kind, default):
         return Annotated[kind, _NUMBERS] if is_numbers(kind) else kind
     return type(default) if is_dataclass(default) else Annotated[kind, tyro.conf.Fixed]
@@ -100,7 +100,7 @@ def _read_numbers(words: list[str]) -> dict[str, float]:
     return dict(zip(words[::2], map(float, words[1::2]), strict=True))
 
 
-# tyro makes a flag of each name where there are some, which leaves no way to write others.
+# By default tyro creates one flag per existing name, which leaves no way to add names.
 _NUMBERS = PrimitiveConstructorSpec(
     nargs="*",
     metavar="NAME NUMBER ...",

@@ -1,4 +1,4 @@
-"""Types of settings on the command line: how many words one takes, which words fit, and what they are in words."""
+"""Types of settings on the command line: number of arguments, valid values, and descriptions for messages."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -17,29 +17,29 @@ _SIZE, _NUMBERS = "HxW", "NAME NUMBER ..."
 
 
 def is_switch(kind: Any) -> bool:
-    """Return whether a setting is on or off, without a word."""
+    """Return whether a setting is a switch, whose flag takes no value."""
     return bare(kind) is bool
 
 
 def is_repeated(kind: Any) -> bool:
-    """Return whether a flag may be given several times, each with a word of the tuple."""
+    """Return whether a flag may be repeated, each time with one element of the tuple."""
     return UseAppendAction in getattr(kind, "__metadata__", ())
 
 
 def metavar(kind: Any) -> str:
-    """Return what a page calls the value of a flag, where the type of its setting says so; else nothing."""
+    """Return the metavariable that the type of a setting defines for the help, or ""."""
     notes = getattr(kind, "__metadata__", ())
     return next((str(note.metavar) for note in notes if getattr(note, "metavar", None)), "")
 
 
 def is_numbers(kind: Any) -> bool:
-    """Return whether a type is that of numbers by name, such as weights of tasks."""
+    """Return whether a type maps names to numbers, as for weights of tasks."""
     origin, arguments = get_origin(bare(kind)), get_args(bare(kind))
     return isinstance(origin, type) and issubclass(origin, Mapping) and [bare(one) for one in arguments] == [str, float]
 
 
 def arity(kind: Any) -> tuple[int, int | None]:
-    """Return how many words a flag takes at least and at most; None for any number."""
+    """Return the minimum and maximum number of words that a flag takes; a maximum of None means any number."""
     if words_of(kind) or is_size(kind) or is_repeated(kind):
         return 1, 1
     ends = [_arity(one) for one in members(kind)]
@@ -57,7 +57,7 @@ def _arity(kind: Any) -> tuple[int, int | None]:
 
 
 def fits(kind: Any, words: Sequence[str]) -> bool:
-    """Return whether words can be read as a value of a type; what else a value must be is for its class to say."""
+    """Return whether words can be parsed as a value of a type. Further conditions are checked by the settings class."""
     if (known := words_of(kind)) is not None:
         return words[0] in known
     if is_size(kind):
@@ -95,21 +95,21 @@ def _can(read: Any, word: str) -> bool:
 
 
 def known_words(kind: Any) -> list[str]:
-    """Return the words that a type names, perhaps several of them, or beside numbers or none that it takes too."""
+    """Return the fixed words that a type allows, including those in tuples and in unions with other types."""
     kinds = [part for one in members(kind) for part in (get_args(one) if get_origin(one) is tuple else (one,))]
     literals = [one for one in kinds if get_origin(one) is Literal]
     return words_of(kind) or [str(word) for literal in literals for word in get_args(literal)]
 
 
 def spelled(kind: Any, word: str) -> str:
-    """Return a word as tyro reads it: ``None``, ``True`` and ``False`` have capitals."""
+    """Return a word in the form that tyro parses: ``None``, ``True`` and ``False`` are capitalized."""
     kinds, known = members(kind), known_words(kind)
     capital = {"none": NoneType, "true": bool, "false": bool}.get(word.lower())
     return word.capitalize() if capital in kinds and word not in known else word
 
 
 def expected(kind: Any, *, short: bool = False) -> str:
-    """Return what a flag wants: in words for an error message, or short for a page of help (``HxW``, ``N N``)."""
+    """Return a description of a flag's value for an error message, or a short one for the help (``HxW``, ``N N``)."""
     if (known := words_of(kind)) is not None:
         return "WORD" if short else f"one of {', '.join(known)}"
     if is_size(kind):

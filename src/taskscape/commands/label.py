@@ -11,7 +11,7 @@ from taskscape.commands.call import call
 from taskscape.commands.shared import Device, TtaAs, chosen_tta, if_interrupted, show_command
 from taskscape.imports import quick_imports
 
-Model = Annotated[str, tyro.conf.arg(metavar="MODEL", help="A run, the name of a model, or an ONNX file.")]
+Model = Annotated[str, tyro.conf.arg(metavar="MODEL", help="Run folder, name of a model, or ONNX file.")]
 Store = Annotated[Path, tyro.conf.arg(metavar="STORE", help="Folder of the store.")]
 
 
@@ -37,29 +37,28 @@ def label(
     outputs: tuple[str, ...] = (),
     device: Device = "auto",
 ) -> None:
-    """Add labels that a model predicts to a store: pseudo-labels. An interrupted run resumes.
+    """Add pseudo-labels, which a model predicts, to a store. An interrupted command resumes when it is repeated.
 
-    The manifest of the new store says which model made them, with which threshold, and which share of the pixels has
-    one.
+    The manifest of the new store records the model, the threshold and the share of labeled pixels.
 
     Args:
-        out: Folder of the new store, which has all that the store has, and the labels.
-        in_place: Change the store itself, by a copy that replaces it at the end.
-        tasks: What is predicted, of the tasks of the model; by default all.
-        threshold: Least confidence of a label, from 0 to 1; a pixel below it has no label. By default 0.5 for tasks of
-            which the model says how sure it is; of others every pixel has a label.
-        without: Classes whose pixels, as the same model predicts them, get no label of tasks without classes, such as
-            sky, whose depth means nothing.
-        suffix: What the names of the labels have behind those of the tasks, such as _predicted.
-        fill: Keep the labels of that name that the store has, and predict only pixels without one.
+        out: Folder of the new store, which has everything in the store, and the new labels.
+        in_place: Change the store itself, by writing a copy that replaces it at the end.
+        tasks: Tasks of the model to predict; by default all.
+        threshold: Minimum confidence of a label, from 0 to 1; pixels below it get no label. By default 0.5 for tasks
+            with a confidence; for other tasks every pixel gets a label.
+        without: Classes, such as sky, whose pixels get labels only of tasks with classes, because their depth and the
+            like are meaningless. The model's own predictions determine these pixels.
+        suffix: Suffix that is appended to a task's name to name its labels, such as _predicted.
+        fill: Keep existing labels of that name, and predict only unlabeled pixels.
         height: Scale images to this height for the network, and its output back.
         tta: Test-time augmentation: the mean over the image and its mirror image.
-        outputs: What the outputs of an ONNX file are, unless it says so itself, in their order: semseg:cityscapes-19,
-            depth, depth:relative, normals, boundaries, albedo, or with a name, near=depth. Its inputs are RGB images in
-            0..255.
+        outputs: Types of an ONNX file's outputs, in their order, unless the file describes them itself:
+            semseg:cityscapes-19, depth, depth:relative, normals, boundaries, albedo, or with a name, near=depth. Its
+            inputs must be RGB images in 0..255.
     """
     if (out is None) != in_place:
-        raise ValueError("name the new store with --out NEW, or change the store itself with --in-place: one of them")
+        raise ValueError("name the new store with --out NEW, or change the store itself with --in-place: use one flag")
     from taskscape.data.place import require_store
 
     require_store(store)
@@ -88,6 +87,6 @@ def label(
         shares = ", ".join(f"{100 * share:.1f} % of {split}" for split, share in about["share with a label"].items())
         print(f"{field}: {shares} has a label, predicted by {about['model']}")
         if not any(about["share with a label"].values()) and about["threshold"] is not None:
-            text = f"nowhere is the model as sure as --threshold {about['threshold']:g}: choose a lower one"
+            text = f"the model's confidence is below --threshold {about['threshold']:g} everywhere: choose a lower one"
             print(f"warning: {text}", file=sys.stderr)
-    print(f"{where} holds them; {show_command(where)} makes a contact sheet")
+    print(f"the labels are in {where}; {show_command(where)} writes a contact sheet")

@@ -1,4 +1,4 @@
-"""Pages of help in lines that fit the terminal."""
+"""Layout of help pages, with lines that fit the terminal."""
 
 import re
 import shutil
@@ -7,13 +7,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from itertools import zip_longest
 
 INDENT = 34
-"""Columns of the names, before the texts."""
+"""Width of the column of names, in characters."""
 
 _UNBROKEN = "\N{NO-BREAK SPACE}"
 
 
 def line(name: str, text: str, *, first_sentence: bool = False, one_line: bool = False) -> Iterator[str]:
-    """Return a name and what it is, beside it where there is room."""
+    """Yield the lines of a name and its text, which starts on the same line if there is room."""
     if first_sentence:
         text = text.partition(". ")[0].rstrip(".") + "." if text else ""
     room = width() - INDENT
@@ -30,19 +30,19 @@ def line(name: str, text: str, *, first_sentence: bool = False, one_line: bool =
 
 
 def wrapped(text: str, indent: int = 0) -> list[str]:
-    """Return a text in lines."""
+    """Wrap a text into lines."""
     front = " " * indent
     return textwrap.wrap(text, width(), initial_indent=front, subsequent_indent=front, break_on_hyphens=False)
 
 
 def filled(text: str) -> str:
-    """Return a text with its paragraphs in lines, but an indented one, such as an example, as it is."""
+    """Wrap the paragraphs of a text, except indented ones such as examples."""
     paragraphs = text.split("\n\n")
     return "\n\n".join(one if one.startswith(" ") else "\n".join(wrapped(one)) for one in paragraphs)
 
 
 def usage(*ways: str) -> list[str]:
-    """Return the lines that say how a command is written, in each of its ways; brackets are not parted."""
+    """Return the usage lines of a command, with one or more forms. Text in brackets is not broken."""
     kept = (re.sub(r"\[[^]]*\]", lambda found: found[0].replace(" ", _UNBROKEN), way) for way in ways)
     lines = (
         textwrap.wrap(way, width(), initial_indent=" " * 7, subsequent_indent=" " * 8, break_on_hyphens=False)
@@ -53,7 +53,7 @@ def usage(*ways: str) -> list[str]:
 
 
 def names(texts: Mapping[str, str]) -> Iterator[str]:
-    """Return names and what they are, in two columns."""
+    """Yield the lines of two columns, names and their texts."""
     indent = max(map(len, texts)) + 2
     for name, text in texts.items():
         first, *more = textwrap.wrap(text, width() - indent, break_on_hyphens=False) or [""]
@@ -62,7 +62,7 @@ def names(texts: Mapping[str, str]) -> Iterator[str]:
 
 
 def table(head: tuple[str, str, str], rows: Iterable[tuple[str, str, str]]) -> Iterator[str]:
-    """Return names with two texts each, in three columns; the first text gets three fifths of the room."""
+    """Yield the lines of three columns: names, and two texts each, the first of which gets 3/5 of the width."""
     rows = [head, *rows]
     indent = max(len(name) for name, *_ in rows) + 2
     room = width() - indent - 2
@@ -77,5 +77,5 @@ def table(head: tuple[str, str, str], rows: Iterable[tuple[str, str, str]]) -> I
 
 
 def width() -> int:
-    """Return the columns of a page."""
+    """Return the width of a help page, in characters."""
     return max(60, min(100, shutil.get_terminal_size().columns))

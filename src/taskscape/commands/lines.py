@@ -1,4 +1,4 @@
-"""Settings on the pages of help: flags and values as one would write them."""
+"""Settings on help pages: flags and values in the form in which a user would type them."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -13,16 +13,16 @@ from taskscape.serialization import is_size, show_size
 
 
 def switches(settings: list[Setting]) -> list[str]:
-    """Say what (on) and (off) mean, where there is such a setting."""
+    """Return lines that explain (on) and (off), if any setting is a switch."""
     of_switches = [one for one in settings if is_switch(one.kind)]
     if not of_switches:
         return []
     on, off = of_switches[0].flags
-    return ["", *wrapped(f"(on) and (off) are switches: --{on} turns one on, --{off} off.")]
+    return ["", *wrapped(f"Flags with (on) or (off) are switches: --{on} turns one on, --{off} turns it off.")]
 
 
 def assignment(node: Node) -> str:
-    """Return what one would write for the value that a setting has."""
+    """Return the argument that sets a setting to its present value."""
     if isinstance(node, Choice):
         return f"{node.flag}:{node.chosen}"
     if isinstance(node, Entries):
@@ -33,7 +33,7 @@ def assignment(node: Node) -> str:
 
 
 def show(value: Any, kind: Any) -> str:
-    """Return a value as it is written on the command line, and what a flag wants where there is none."""
+    """Return a value as written on the command line, or a description of valid values if there is no value."""
     if value is MISSING or (value in ((), {}) and not is_repeated(kind)):
         return expected(kind, short=True)
     for about in getattr(kind, "__metadata__", ()):
@@ -49,12 +49,12 @@ def show(value: Any, kind: Any) -> str:
 
 
 def _number(value: float) -> str:
-    """Return a number with all the digits that it has, and no more."""
+    """Return a number with as few digits as represent it exactly."""
     short = f"{value:g}"
     return short if float(short) == value else repr(value)
 
 
 def with_words(node: Setting) -> str:
-    """Return the text of a setting, with the words that it may be."""
+    """Return the text of a setting, with the list of words that it allows."""
     words = known_words(node.kind)
     return f"{node.text} One of {', '.join(words)}.".strip() if words else node.text

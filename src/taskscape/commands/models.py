@@ -12,10 +12,10 @@ from taskscape.commands.call import call
 from taskscape.commands.encoders import require_encoder
 
 SIZE = (128, 256)
-"""Height and width of the image whose FLOPs are counted."""
+"""Height and width of the image for which FLOPs are counted."""
 
 MOST_CHANNELS = 2**16
-"""Output channels of a task."""
+"""Maximum number of output channels of a task."""
 
 Tasks = Annotated[tuple[str, ...], tyro.conf.arg(metavar="TASK=N ...")]
 
@@ -25,16 +25,16 @@ def main(arguments: Sequence[str]) -> None:
 
 
 def print_models(*, tasks: Tasks = (), encoder: str | None = None, released: bool = False) -> None:
-    """List the networks with their parameters, and FLOPs for an image of 128x256 (a multiply-add is two).
+    """List the networks with their parameter counts, and FLOPs for a 128x256 image (a multiply-add counts as two).
 
     Args:
         tasks: Output channels per task, such as semseg=19 depth=1 normals=3; by default semseg=19 depth=1.
-        encoder: Encoder of the networks that have a choice, any timm encoder; by default each its own.
+        encoder: Any timm encoder, for networks whose encoder can be chosen; by default the one of each network.
         released: List the trained models that come with taskscape instead.
     """
     if released:
         if tasks or encoder is not None:
-            raise ValueError("--released lists models that are trained: leave out --tasks and --encoder")
+            raise ValueError("--released lists trained models: leave out --tasks and --encoder")
         _print_released()
         return
     channels: dict[str, int] = {}
@@ -75,7 +75,7 @@ def _print_released() -> None:
 
 
 def _known() -> Iterator[tuple[str, int, int, str]]:
-    """Return the networks with their default settings, as they are described: nothing is built."""
+    """Yield the networks with their default settings from their descriptions, without building them."""
     from taskscape.commands.described import described
 
     for name, entry in described()["models"].items():
@@ -83,7 +83,7 @@ def _known() -> Iterator[tuple[str, int, int, str]]:
 
 
 def _counted(channels: dict[str, int], encoder: str | None) -> Iterator[tuple[str, int, int, str]]:
-    """Build every network and count; 0 and the reason for one that these tasks or this encoder do not fit."""
+    """Build and count every network; yield 0 and the reason for one that does not support the tasks or the encoder."""
     from taskscape.models import CONFIGS, EncoderConfig
     from taskscape.recipes import EXAMPLE_CHANNELS
 
@@ -110,7 +110,7 @@ def _channels(text: str) -> tuple[str, int]:
 
 
 def cost(config: Any, channels: dict[str, int], chosen: dict[str, Any]) -> tuple[int, int]:
-    """Return the parameters of a network, and the FLOPs of an image of ``SIZE``."""
+    """Return the parameter count of a network, and its FLOPs for an image of ``SIZE``."""
     from taskscape.models.layers.meta import without_numbers
     from taskscape.runs import flops
 

@@ -1,4 +1,4 @@
-"""What the commands that several machines may share have in common: their flags, and their parts."""
+"""Flags and parts of commands whose work several machines can share."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,15 +10,15 @@ if TYPE_CHECKING:
 On = Literal["local", "ray"]
 
 SHARING = ("part", "on", "workers", "address", "processes")
-"""Flags that say who does the work, not what it is."""
+"""Flags that distribute the work, without changing its result."""
 
 
 def portion_of(part: str | None, on: On | None, workers: int | None, address: str | None) -> "Portion | None":
-    """Return the part of ``--part I/N``. Raises ``ValueError`` where the flags do not fit each other."""
+    """Return the part of ``--part I/N``. Raises ``ValueError`` if the flags contradict each other."""
     if part is not None and on is not None:
-        raise ValueError("--part is the work of one machine, and --on divides it among several: give one of them")
+        raise ValueError("--part is the work of one machine, and --on divides it among several: use only one of them")
     if on is None and workers is not None:
-        raise ValueError("--workers is for --on local and --on ray; for processes of this machine it is --processes")
+        raise ValueError("--workers is for --on local and --on ray; for processes of this machine, use --processes")
     if on != "ray" and address is not None:
         raise ValueError("--address is that of a Ray cluster: add --on ray")
     from taskscape.parallel import Portion
@@ -27,9 +27,9 @@ def portion_of(part: str | None, on: On | None, workers: int | None, address: st
 
 
 def share(words: Sequence[str], out: Path, on: On, workers: int | None, address: str | None) -> None:
-    """Let processes of this machine, or a Ray cluster, work on a command in parts; it is finished afterwards.
+    """Run the parts of a command in processes of this machine or on a Ray cluster, and wait until all are finished.
 
-    Raises ``ValueError`` and ``TrainingError`` as ``taskscape.sweeps.parts``.
+    Raises ``ValueError`` and ``TrainingError`` under the same conditions as ``taskscape.sweeps.parts``.
     """
     from taskscape.sweeps.parts import executor, run_parts
 
@@ -37,7 +37,7 @@ def share(words: Sequence[str], out: Path, on: On, workers: int | None, address:
 
 
 def without(words: Sequence[str], flags: Sequence[str], switches: Sequence[str] = ()) -> list[str]:
-    """Return the words of a command line without these flags and the word that follows each; none follows a switch."""
+    """Return command-line arguments without these flags and their values, and without these switches."""
     kept: list[str] = []
     skip = False
     for word in words:
