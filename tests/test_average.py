@@ -116,7 +116,7 @@ def test_a_resumed_run_has_the_same_average(store: Path, tmp_path: Path) -> None
     del saved["average"]
     with pytest.raises(ValueError, match=r"last\.ckpt has no average of weights: resume the run with the ema"):
         trainer(experiment, run).load_state(saved)
-    with pytest.raises(ValueError, match=r"last\.ckpt: the average of weights is that of another network: heads"):
+    with pytest.raises(ValueError, match=r"last\.ckpt: the average of weights belongs to another network: heads"):
         second.average.load_state({"stem.weight": torch.zeros(1)}, RunFolder(run).checkpoint)
 
 

@@ -149,21 +149,21 @@ def test_every_field_is_checked_when_a_checkpoint_is_read(tmp_path: Path, case: 
     content = copy.deepcopy(state())
     spoil(content)
     checkpoint.save(tmp_path / "last.ckpt", content)
-    with pytest.raises(ValueError, match=rf"last\.ckpt:? {message}.*restore it from a copy, or train anew"):
+    with pytest.raises(ValueError, match=rf"last\.ckpt:? {message}.*restore it from a copy, or train again"):
         checkpoint.load(tmp_path / "last.ckpt")
 
 
 @pytest.mark.parametrize(
     ("config", "message"),
     [
-        (AdamConfig(), r"than Adam with its settings: .*amsgrad, betas, .*momentum.* in one of them only"),
+        (AdamConfig(), r"Adam with its settings: .*amsgrad, betas, .*momentum.* in only one of them"),
         (SGDConfig(momentum=0.5), r"momentum was 0\.9 and is 0\.5; resume the run with the settings"),
         (SGDConfig(weight_decay=0.5), r"weight_decay was 0\.0001 and is 0\.5"),
     ],
 )
 def test_the_state_of_another_optimizer_is_refused(tmp_path: Path, config: Any, message: str) -> None:
     optimizer = config.build([{"params": list(network().parameters())}])
-    with pytest.raises(ValueError, match=rf"last\.ckpt belongs to another optimizer.*{message}"):
+    with pytest.raises(ValueError, match=rf"last\.ckpt does not fit the optimizer.*{message}"):
         checkpoint.load_optimizer(optimizer, state()["optimizer"], tmp_path / "last.ckpt")
 
 
@@ -176,12 +176,12 @@ def test_adam_is_told_from_adamw(tmp_path: Path) -> None:
 
 def test_other_parameters_are_refused(tmp_path: Path) -> None:
     optimizer = SGDConfig().build([{"params": list(network().parameters())[:2]}])
-    with pytest.raises(ValueError, match="other numbers of parameters"):
+    with pytest.raises(ValueError, match="the numbers of parameters differ"):
         checkpoint.load_optimizer(optimizer, state()["optimizer"], tmp_path / "last.ckpt")
 
 
 def test_the_state_of_another_weighting_is_refused(tmp_path: Path) -> None:
     tasks = ("semseg", "depth")
     saved = UncertaintyConfig().build(tasks, 0).state_dict()
-    with pytest.raises(ValueError, match=r"last\.ckpt belongs to another weighting than DWA .*settings that it was"):
+    with pytest.raises(ValueError, match=r"last\.ckpt does not fit the weighting DWA .*settings that it was"):
         checkpoint.load_weighting(DWAConfig().build(tasks, 0), saved, tmp_path / "last.ckpt")

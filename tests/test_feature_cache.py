@@ -133,7 +133,7 @@ def test_a_damaged_file_is_named(own_store: Path, tmp_path: Path) -> None:
     trainer(experiment(own_store), tmp_path / "first").run()
     file = sorted((own_store.parent / "blocks.features").rglob("*.npy"))[0]
     file.write_bytes(file.read_bytes()[:-8])
-    with pytest.raises(ValueError, match=r"0\.npy is not as it was written: delete .*, it is made again"):
+    with pytest.raises(ValueError, match=r"0\.npy is damaged: delete .*, and it is computed again"):
         trainer(experiment(own_store), tmp_path / "second").run()
 
 

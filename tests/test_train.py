@@ -236,7 +236,7 @@ def test_weights_that_are_not_finite_are_never_saved(store: Path, tmp_path: Path
 def test_a_checkpoint_of_another_network_is_refused(store: Path, tmp_path: Path) -> None:
     runs.train(replace(tiny(store), epochs=1), tmp_path)
     with pytest.raises(
-        ValueError, match=r"last\.ckpt belongs to another network.*heads\.depth\.weight is \(1, 8, 3, 3\)"
+        ValueError, match=r"last\.ckpt does not fit the network.*heads\.depth\.weight is \(1, 8, 3, 3\)"
     ):
         runs.train(replace(tiny(store), network=TinyConfig(width=4)), tmp_path, resume=True)
     with pytest.raises(

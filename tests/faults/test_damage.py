@@ -41,7 +41,7 @@ def test_a_damaged_table_is_made_anew(
         assert len(run.metric_rows()) == 3
         assert write_report(run.path).exists()
     runs.train(experiment(store, epochs=3), run.path, resume=True)
-    assert "metrics.csv was made anew from the TensorBoard events" in " ".join(capsys.readouterr().err.split())
+    assert "metrics.csv was rebuilt from the TensorBoard events" in " ".join(capsys.readouterr().err.split())
     after = run.table()
     for old, new in zip(before, after, strict=True):
         assert old.keys() == new.keys() and old["epoch"] == new["epoch"] and old["step"] == new["step"]

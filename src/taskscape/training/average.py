@@ -1,4 +1,4 @@
-"""The exponential moving average of a network's weights while it trains."""
+"""The exponential moving average of a network's weights during training."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -11,23 +11,23 @@ from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 
 class WeightAverage:
-    """Exponential moving average of the weights that are trained, and of statistics such as those of batch norms.
+    """Exponential moving average of the trainable weights, and of statistics such as those of batch norms.
 
-    After step t, which counts from 1, average ← d · average + (1 - d) · weights, where d is the smaller one of
-    ``decay`` and (1 + t) / (10 + t): the first steps, whose weights are far from good, are soon forgotten. Both are as
-    in TensorFlow's ``ExponentialMovingAverage``, by which the published weights of EfficientNet were made
-    (https://arxiv.org/abs/1905.11946). Every process of a run computes the same.
+    After step t, counted from 1, average ← d · average + (1 - d) · weights, where d is the smaller of ``decay`` and
+    (1 + t) / (10 + t), so the poor weights of the first steps are soon forgotten. Both are as in TensorFlow's
+    ``ExponentialMovingAverage``, which produced the published weights of EfficientNet
+    (https://arxiv.org/abs/1905.11946). Every process of a run computes the same average.
     """
 
     def __init__(self, network: nn.Module, decay: float) -> None:
-        """Average the weights of ``network``, which may be loaded until the first step; 0 ≤ ``decay`` < 1."""
+        """Average the weights of ``network``, which may still be loaded before the first step; 0 ≤ ``decay`` < 1."""
         self.network, self.decay = network, decay
         self.tensors: dict[str, Tensor] = {}
         """The average, by name; empty before the first step."""
 
     @torch.no_grad()
     def update(self, step: int) -> None:
-        """Take the network's weights as they are after ``step`` steps into the average."""
+        """Add the network's weights after ``step`` steps to the average."""
         own = self._own()
         if not self.tensors:
             self.tensors = {name: tensor.clone() for name, tensor in own.items()}
@@ -36,11 +36,11 @@ class WeightAverage:
         averaged = [name for name, tensor in own.items() if tensor.is_floating_point()]
         get_ema_multi_avg_fn(decay)([self.tensors[name] for name in averaged], [own[name] for name in averaged], None)
         for name in own.keys() - averaged:
-            self.tensors[name].copy_(own[name])  # such as the number of batches
+            self.tensors[name].copy_(own[name])  # integers, such as the number of batches
 
     @contextmanager
     def applied(self) -> Iterator[None]:
-        """Give the network the average as its weights, and its own back at the end."""
+        """Replace the network's weights by the average in this context, and restore them at the end."""
         own = self._own()
         kept = {name: tensor.clone() for name, tensor in own.items()}
         with torch.no_grad():
@@ -53,15 +53,15 @@ class WeightAverage:
                     own[name].copy_(tensor)
 
     def load_state(self, tensors: Mapping[str, Tensor], path: Path) -> None:
-        """Continue from the average of a checkpoint at ``path``. Raises ``ValueError`` for that of another network."""
+        """Continue from the average in the checkpoint at ``path``. Raises ``ValueError`` if the network is another."""
         own = self._own()
         shapes, saved = ({name: x.shape for name, x in of.items()} for of in (own, tensors))
         if shapes != saved:
             different = sorted(name for name in shapes.keys() | saved.keys() if shapes.get(name) != saved.get(name))
-            raise ValueError(f"{path}: the average of weights is that of another network: {', '.join(different[:3])}")
+            raise ValueError(f"{path}: the average of weights belongs to another network: {', '.join(different[:3])}")
         self.tensors = {name: torch.empty_like(own[name]).copy_(tensor) for name, tensor in tensors.items()}
 
     def _own(self) -> dict[str, Tensor]:
-        """Return what of the network changes while it trains, by name: the tensors themselves."""
+        """Return the tensors of the network that change during training, by name, without copying them."""
         parameters = ((name, p.detach()) for name, p in self.network.named_parameters() if p.requires_grad)
         return dict(chain(parameters, self.network.named_buffers()))

@@ -1,4 +1,4 @@
-"""Training steps as CUDA graphs: the GPU gets a whole step at once, and does not wait for the host to start kernels."""
+"""Training steps as CUDA graphs: the GPU gets a whole step at once and does not wait for the host to launch kernels."""
 
 import logging
 import math
@@ -19,28 +19,28 @@ if TYPE_CHECKING:
 _LOGGER = logging.getLogger(__name__)
 
 WARM_UP = 3
-"""Steps of a kind that are taken before it is captured: they make what libraries and optimizers make at first use."""
+"""Steps of a kind that are taken before it is captured, so that libraries and optimizers have allocated their state."""
 _MOST = 4
-"""Kinds of steps that are captured; each has its own gradients and activations in memory."""
+"""Maximum number of captured kinds of steps; each keeps its own gradients and activations in memory."""
 
 Take = Callable[[Batch, Sequence[str]], Sequence[StepResult]]
-"""Takes a step, or one of each of several runs, on a batch for the losses of these tasks."""
+"""Takes a step, or one for each of several runs, on a batch for the losses of the named tasks."""
 
 _NORM = "the norm of the gradient"
 
 
 class Graphs(Protocol):
-    """What captures; tests have one for a CPU."""
+    """Interface of a capture backend; tests implement one for the CPU."""
 
     def warm_up(self, call: Callable[[], Tensor]) -> Tensor:
-        """Return what a call gives, on the stream that captures. Raises ``RuntimeError`` if the host waits in it."""
+        """Return the result of a call on the capture stream. Raises ``RuntimeError`` if the host waits for it."""
 
     def capture(self, call: Callable[[], Tensor]) -> Callable[[], Tensor]:
-        """Return what does again all that a call does on the device, and gives a tensor that the next time changes."""
+        """Return a function that repeats a call's work on the device; its result is overwritten by its next use."""
 
 
 class CudaGraphs:
-    """CUDA's, on one device. All graphs share their memory, since only one runs at a time."""
+    """CUDA graphs on one device. All graphs share their memory, since only one runs at a time."""
 
     def __init__(self, device: torch.device) -> None:
         self._device = device
@@ -48,7 +48,7 @@ class CudaGraphs:
         self._pool = torch.cuda.graph_pool_handle()
 
     def warm_up(self, call: Callable[[], Tensor]) -> Tensor:
-        torch.cuda.empty_cache()  # what the other stream kept cannot be used on this one
+        torch.cuda.empty_cache()  # memory cached for the other stream cannot be used on this one
         current = torch.cuda.current_stream(self._device)
         self._stream.wait_stream(current)
         with torch.cuda.stream(self._stream), _no_waiting():
@@ -69,31 +69,31 @@ class CudaGraphs:
 
 
 class CapturedSteps:
-    """Takes steps by replaying graphs of them: one for each set of tasks and shape of batches.
+    """Takes steps by replaying graphs of them, one graph for each set of tasks and batch shape.
 
-    A graph repeats what the device did, with other images, labels, learning rates and random numbers. What Python does
-    in a step is not done again, so a network or a loss that itself counts steps would go wrong. Before a graph is used,
-    two steps are therefore taken with it and two without, from the same weights. If the two differ, or the host has to
-    wait for the device within a step, all steps are taken as ever, and the log says why.
+    A graph repeats the work of the device with new images, labels, learning rates and random numbers. Python code does
+    not run again, so a network or a loss that counts steps in Python would go wrong. Therefore, before a graph is used,
+    two steps are taken with it and two without, from the same weights. If their results differ, or the host has to wait
+    for the device within a step, all steps are taken without graphs, and the reason is logged.
     """
 
     def __init__(self, take: Take, steps: "Sequence[TrainingStep]", graphs: Graphs) -> None:
-        """Capture nothing yet. ``take`` changes what belongs to ``steps``, one or those of several runs."""
+        """Capture nothing yet. ``take`` changes the state of ``steps``, the training steps of one run or of several."""
         self._take, self._steps, self._graphs = take, tuple(steps), graphs
         self._parameters = [parameter for step in steps for parameter in step.network.parameters()]
         self._seen: dict[_Kind, int] = {}
         self._captured: dict[_Kind, _CapturedStep] = {}
         self._places: list[int] = []
-        """Where the parameters were in memory when steps were captured."""
+        """Addresses of the parameters when steps were captured."""
         self.refusal: str | None = None
-        """Why steps are not captured, if they are not."""
+        """The reason why steps are not captured; None while they are."""
 
     def __call__(self, batch: Batch, names: Sequence[str], numbers: Sequence[int]) -> Sequence[StepResult]:
-        """Take a step of each run, for which it was prepared; ``numbers`` are theirs."""
+        """Take a step of each run, all of which are prepared; ``numbers`` are the numbers of these steps."""
         if self.refusal is not None:
             return self._take(batch, names)
         if (places := [parameter.data_ptr() for parameter in self._parameters]) != self._places:
-            self._places = places  # a stack of runs moves them, and graphs would train what was there before
+            self._places = places  # a stack of runs moves them, and graphs would train the old addresses
             self._captured.clear()
         kind = _Kind.of(batch, names)
         if kind not in self._captured:
@@ -116,9 +116,9 @@ class CapturedSteps:
             step.prepare(number)
 
     def _checked(self, batch: Batch, names: Sequence[str], numbers: Sequence[int]) -> "_CapturedStep":
-        """Return the graph of such a step; nothing of the state has changed.
+        """Return the graph of such a step, and leave the state unchanged.
 
-        Raises ``RuntimeError`` where the step cannot be captured, or its graph does not do the same.
+        Raises ``RuntimeError`` if the step cannot be captured, or if its graph gives different results.
         """
         state = [x for step in self._steps for x in step.state()]
         before = [x.clone() for x in state]
@@ -143,7 +143,7 @@ class CapturedSteps:
 
 
 class _CapturedStep:
-    """The graph of a step with the tensors that it reads."""
+    """The graph of a step, with its input tensors."""
 
     def __init__(
         self,
@@ -187,7 +187,7 @@ class _CapturedStep:
 
 
 class _Kind(NamedTuple):
-    """What must be equal for a graph to be used again."""
+    """The key of a graph: tasks, and the shape, strides and type of each tensor of a batch."""
 
     tasks: tuple[str, ...]
     tensors: tuple[tuple[torch.Size, tuple[int, ...], torch.dtype], ...]
@@ -202,11 +202,11 @@ class _Kind(NamedTuple):
 
 
 _Layout = list[tuple[tuple[str, ...], tuple[str, ...]]]
-"""The tasks that have a loss in each result, and those that have a weight."""
+"""For each result, the tasks that have a loss and those that have a weight."""
 
 
 def _flat(results: Sequence[StepResult]) -> tuple[_Layout, Tensor]:
-    """Return the layout of results, and their scalars as one tensor."""
+    """Return the layout of results, and their scalars in one tensor."""
     scalars = [
         x for result in results for x in (*result.losses.values(), *result.weights.values(), result.gradient_norm)
     ]
@@ -215,10 +215,10 @@ def _flat(results: Sequence[StepResult]) -> tuple[_Layout, Tensor]:
 
 
 def _compare(found: Tensor, expected: Tensor, layout: _Layout, step: int) -> None:
-    """Raise ``RuntimeError`` where a graph's step gives other numbers.
+    """Raise ``RuntimeError`` if the step of a graph gives different numbers.
 
-    The losses of the first step come from equal weights. All else depends on gradients, which a GPU adds up in any
-    order: the norms of two gradients of one network in bf16 were seen to differ by a tenth.
+    The losses of the first step come from equal weights. Everything else depends on gradients, which a GPU sums in no
+    fixed order: in bf16, the norms of two gradients of the same network have differed by a tenth.
     """
     names = [
         name
@@ -229,8 +229,9 @@ def _compare(found: Tensor, expected: Tensor, layout: _Layout, step: int) -> Non
         tolerance = 0.5 if name == _NORM else 0.05 if step else 1e-3
         if not (math.isclose(x, y, rel_tol=tolerance, abs_tol=1e-6) or (math.isnan(x) and math.isnan(y))):
             raise RuntimeError(
-                f"{name} is {x:.6g} by the graph and {y:.6g} without. Something that changes from step to step is kept "
-                "in Python, such as a count of steps in a network or a loss; keep it in a tensor that changes in place"
+                f"{name} is {x:.6g} with the graph and {y:.6g} without. Something that changes from step to step is "
+                "kept in Python, such as a count of steps in a network or a loss; keep it in a tensor that changes in "
+                "place"
             )
 
 
@@ -247,7 +248,7 @@ def _groups(optimizers: Sequence[torch.optim.Optimizer]) -> list[dict[str, Any]]
 
 @contextmanager
 def _capturable(optimizers: Sequence[torch.optim.Optimizer], rates: Sequence[Tensor]) -> Iterator[None]:
-    """Let optimizers read their learning rates from tensors, and say that their steps may be captured."""
+    """Let optimizers read their learning rates from tensors, and mark their steps as capturable."""
     groups = _groups(optimizers)
     before = [dict(group) for group in groups]
     for group, rate in zip(groups, rates, strict=True):
@@ -263,10 +264,10 @@ def _capturable(optimizers: Sequence[torch.optim.Optimizer], rates: Sequence[Ten
 
 @contextmanager
 def _no_waiting() -> Iterator[None]:
-    """Let torch raise ``RuntimeError`` where the host would wait for the GPU, which no graph can hold."""
+    """Let torch raise ``RuntimeError`` where the host would wait for the GPU, which a graph cannot contain."""
     before = torch.cuda.get_sync_debug_mode()
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # that this is new in torch
+        warnings.simplefilter("ignore")  # torch warns that this mode is new
         torch.cuda.set_sync_debug_mode("error")
         try:
             yield

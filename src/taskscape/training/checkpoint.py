@@ -1,4 +1,4 @@
-"""Files that hold the state of a run: written whole or not at all, read without running code."""
+"""Checkpoints and weights of a run: written completely or not at all, and read without executing code."""
 
 import io
 import time
@@ -20,30 +20,30 @@ if TYPE_CHECKING:
     from taskscape.distributed import Processes
 
 FORMAT = 4
-"""Version of the layout of checkpoints."""
+"""Version of the checkpoint format."""
 
 _COMMENT = b"taskscape crc32 "
 _COMMENT_BYTES = len(_COMMENT) + 8
-_REMEDY = "restore it from a copy, or train anew"
+_REMEDY = "restore it from a copy, or train again"
 _SAME = "resume the run with the settings that it was started with"
 
 
 class Checkpointer:
-    """Writes the checkpoint of a run from the first process, and says when the next one is due."""
+    """Writes the checkpoint of a run from the first process, and decides when the next one is due."""
 
     def __init__(self, path: Path, fabric: "Processes", minutes: float) -> None:
         self.path, self.fabric, self.minutes = path, fabric, minutes
         self.saved_at = time.monotonic()
 
     def is_due(self) -> bool:
-        """Return whether ``minutes`` have passed since the last checkpoint; with several processes, never.
+        """Return whether ``minutes`` have passed since the last checkpoint; always False with several processes.
 
-        Their clocks differ, and all must save after the same step: there the ends of the epochs must do.
+        Their clocks differ, and all must save after the same step, so they save at the ends of epochs only.
         """
         return world_size() == 1 and time.monotonic() - self.saved_at > 60 * self.minutes
 
     def save(self, state: Mapping[str, Any]) -> None:
-        """Save what a resumed run needs. Every process must call it."""
+        """Save the state that a resumed run needs. Every process must call it."""
         if self.fabric.is_global_zero:
             save(self.path, state)
         self.fabric.barrier()
@@ -51,14 +51,14 @@ class Checkpointer:
 
 
 def save(path: Path, state: Mapping[str, Any]) -> None:
-    """Write a checkpoint of tensors and plain values in place of the one that is there, with a checksum.
+    """Write a checkpoint of tensors and plain values with a checksum, replacing the old one.
 
-    Whenever the process ends, the file is the old checkpoint or the new one. Raises ``OSError`` that names the file,
-    when it cannot be written; the old one stays.
+    Whenever the process ends, the file is either the old checkpoint or the new one. Raises ``OSError`` that names the
+    file if it cannot be written; the old one is kept.
     """
     buffer = io.BytesIO()
     torch.save({"format": FORMAT, **state}, buffer)
-    # A zip archive ends in the length of its comment and the comment. torch ignores it.
+    # A zip archive ends with the length of its comment and the comment, which torch ignores.
     buffer.seek(-2, io.SEEK_END)
     buffer.write(_COMMENT_BYTES.to_bytes(2, "little"))
     buffer.write(_COMMENT)
@@ -67,12 +67,12 @@ def save(path: Path, state: Mapping[str, Any]) -> None:
 
 
 def apart(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Return tensors without what else is in their memory: torch saves the whole of which a tensor is a part."""
+    """Return the tensors, with views copied: of a view, torch would save the whole storage."""
     return {name: x if x.untyped_storage().nbytes() == x.nbytes else x.clone() for name, x in tensors.items()}
 
 
 def load(path: Path) -> dict[str, Any]:
-    """Read a checkpoint to the CPU, verify its checksum and check every field of it.
+    """Read a checkpoint to the CPU, and check its checksum and every field.
 
     Raises ``FileNotFoundError``, or ``ValueError`` that names the file, the field and the remedy.
     """
@@ -85,9 +85,9 @@ def load(path: Path) -> dict[str, Any]:
     if has_checksum and end != _COMMENT + f"{zlib.crc32(memoryview(content)[:-8]):08x}".encode():
         raise ValueError(f"{path} is damaged, its checksum differs; {_REMEDY}")
     try:
-        check_archive(io.BytesIO(content), len(content))  # torch compresses nothing
+        check_archive(io.BytesIO(content), len(content))  # torch does not compress
         state = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
-    except Exception as error:  # pickle, zip and torch raise anything here, with advice that is none
+    except Exception as error:  # pickle, zip and torch raise any error here, with unhelpful advice
         reason = str(error).partition(". ")[0]
         raise ValueError(f"{path} is damaged or no checkpoint ({reason}); {_REMEDY}") from error
     if not isinstance(state, dict) or state.get("format") != FORMAT:
@@ -150,7 +150,7 @@ _FIELDS: tuple[tuple[str, Callable[[Any], bool], str], ...] = (
     ("threads", _is_count, "a number of threads"),
     ("processes", _is_count, "a number of processes"),
 )
-"""What a checkpoint holds: what ``Trainer.state`` returns."""
+"""The fields of a checkpoint, as ``Trainer.state`` returns them: name, check, and description of valid values."""
 _OPTIONAL = ("average",)
 """Fields that only some runs have."""
 
@@ -161,17 +161,17 @@ def _shown(value: Any) -> str:
 
 
 def load_optimizer(optimizer: torch.optim.Optimizer, state: Mapping[str, Any], path: Path) -> None:
-    """Load the state of an optimizer that came from ``path``.
+    """Load the state of an optimizer from the checkpoint at ``path``.
 
-    Raises ``ValueError`` when it is that of another optimizer, of other settings, or of other parameters.
+    Raises ``ValueError`` if it belongs to another optimizer, or has other settings or parameters.
     """
     groups, saved = optimizer.param_groups, state["param_groups"]
-    belongs = f"{path} belongs to another optimizer than {type(optimizer).__name__} with its settings"
+    belongs = f"{path} does not fit the optimizer {type(optimizer).__name__} with its settings"
     if [len(group["params"]) for group in groups] != [len(group["params"]) for group in saved]:
-        raise ValueError(f"{belongs}: it has other numbers of parameters; {_SAME}")
+        raise ValueError(f"{belongs}: the numbers of parameters differ; {_SAME}")
     for group, other in zip(groups, saved, strict=True):
         if different := sorted(group.keys() ^ other.keys()):
-            raise ValueError(f"{belongs}: {', '.join(different)} is in one of them only; {_SAME}")
+            raise ValueError(f"{belongs}: {', '.join(different)} is in only one of them; {_SAME}")
         for name in sorted(group.keys() - {"params", "lr"}):  # the schedule changes the learning rate
             if group[name] != other[name]:
                 raise ValueError(f"{belongs}: {name} was {_shown(other[name])} and is {_shown(group[name])}; {_SAME}")
@@ -182,25 +182,25 @@ def load_optimizer(optimizer: torch.optim.Optimizer, state: Mapping[str, Any], p
 
 
 def load_weighting(weighting: nn.Module, state: Mapping[str, Any], path: Path) -> None:
-    """Load the state of a weighting that came from ``path``. Raises ``ValueError`` when it is that of another one."""
+    """Load the state of a weighting from the checkpoint at ``path``. Raises ``ValueError`` if it is another's."""
     try:
         weighting.load_state_dict(dict(state))
-    except Exception as error:  # torch's own, and what a method's extra state raises
+    except Exception as error:  # errors of torch, or of a method's extra state
         reason = " ".join(str(error).split())
         raise ValueError(
-            f"{path} belongs to another weighting than {type(weighting).__name__} with its settings ({reason}); {_SAME}"
+            f"{path} does not fit the weighting {type(weighting).__name__} with its settings ({reason}); {_SAME}"
         ) from error
 
 
 def save_weights(path: Path, network: nn.Module) -> None:
-    """Write the network's weights as safetensors in place of those that are there. Raises ``OSError`` as ``save``."""
+    """Write the network's weights as safetensors, replacing an old file. Raises ``OSError`` as ``save`` does."""
     save_safetensors(path, network.state_dict())
 
 
 def load_weights(path: Path, network: nn.Module) -> None:
-    """Read weights into the network and verify their checksum.
+    """Load weights into the network and verify their checksum.
 
-    Raises ``ValueError`` when they are damaged or those of another network.
+    Raises ``FileNotFoundError``, or ``ValueError`` if the weights are damaged or belong to another network.
     """
     if not path.is_file():
         raise FileNotFoundError(
@@ -211,7 +211,7 @@ def load_weights(path: Path, network: nn.Module) -> None:
 
 
 def load_into(network: nn.Module, weights: dict[str, Any], path: Path) -> None:
-    """Load a state dict that came from ``path``. Raises ``ValueError`` with what differs."""
+    """Load a state dict that was read from ``path``. Raises ``ValueError`` that lists the differences."""
     own = network.state_dict()
     different = [
         *(f"lacks {name}" for name in own.keys() - weights.keys()),
@@ -224,5 +224,5 @@ def load_into(network: nn.Module, weights: dict[str, Any], path: Path) -> None:
     ]
     if different:
         first = "; ".join(sorted(different)[:3]) + (f"; and {len(different) - 3} more" if len(different) > 3 else "")
-        raise ValueError(f"{path} belongs to another network than {type(network).__name__} with its settings: {first}")
+        raise ValueError(f"{path} does not fit the network {type(network).__name__} with its settings: {first}")
     network.load_state_dict(weights)

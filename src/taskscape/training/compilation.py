@@ -1,4 +1,4 @@
-"""Compiled networks whose graph is walked more than once."""
+"""Compiled networks with several backward passes through one graph."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -6,13 +6,13 @@ from contextlib import contextmanager
 
 @contextmanager
 def reusable_buffers() -> Iterator[None]:
-    """Let compiled networks keep what a backward pass needs, so that there may be a second one.
+    """Let compiled networks keep the data of a backward pass, so that a second one can follow.
 
-    By default torch compiles a backward pass that overwrites the forward pass's results. Both passes must run in this
-    context. It changes torch's setting for the whole process and back again: ``torch._functorch.config.patch`` does so
-    for one thread, but the backward pass on a GPU runs in another one.
+    By default torch compiles a backward pass that overwrites the results of the forward pass. Both passes must run in
+    this context. It changes torch's setting for the whole process and restores it: ``torch._functorch.config.patch``
+    changes it for one thread only, but on a GPU the backward pass runs in another thread.
     """
-    from torch._functorch import config  # not public, but what torch's own message about it names
+    from torch._functorch import config  # not public, but named by torch's own message about it
 
     before = config.donated_buffer
     config.donated_buffer = False

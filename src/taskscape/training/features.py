@@ -29,14 +29,14 @@ from taskscape.serialization.plain import read_json
 
 _LOGGER = logging.getLogger(__name__)
 _FORMAT = 1
-"""Version of the files."""
+"""Version of the file format."""
 _AT_ONCE = 8
-"""Images of a pass through the encoder."""
+"""Images per pass through the encoder."""
 _ABOUT = "features.json"
 _DONE = "done"
-"""A file with the number of images that are on the disk, while features are computed."""
+"""A file with the number of images that are already on disk, while features are computed."""
 _SECONDS = 10.0
-"""Between two writes of that number."""
+"""Time between two writes of that number."""
 
 Half = npt.NDArray[np.float16]
 Indices = npt.NDArray[np.int64]
@@ -44,27 +44,27 @@ Mirrored = npt.NDArray[np.bool_]
 
 
 def require_constant(network: Network, augmentation: Augmentation, *, compiled: bool) -> Encoder:
-    """Return the encoder of a network whose features are the same in every epoch.
+    """Return the encoder of a network, if its features are the same in every epoch.
 
-    Raises ``ValueError`` that names the setting by which they are not, or cannot be kept.
+    Raises ``ValueError`` that names the setting because of which they differ or cannot be kept.
     """
     encoders = [module for module in network.modules() if isinstance(module, Encoder)]
     if len(encoders) != 1:
         raise ValueError(
-            f"feature_cache: the network has {len(encoders) or 'no'} encoders, and features are kept of one; choose a "
-            "network with one encoder for all tasks, or set feature_cache to 0"
+            f"feature_cache: the network has {len(encoders) or 'no'} encoders, and features are kept for one only; "
+            "choose a network with one encoder for all tasks, or set feature_cache to 0"
         )
     if any(parameter.requires_grad for parameter in encoders[0].parameters()):
         raise ValueError(
-            "feature_cache: features that are kept are those of an encoder that does not change, and this one is "
-            "trained; set network.freeze to all and network.lora to 0, or feature_cache to 0"
+            "feature_cache: only the features of a frozen encoder can be kept, and this encoder is trained; set "
+            "network.freeze to all and network.lora to 0, or feature_cache to 0"
         )
     plain = Augmentation(flip=augmentation.flip)
     if changed := [name for name, value in vars(augmentation).items() if value != vars(plain)[name]]:
         raise ValueError(
-            f"feature_cache: augmentation.{', augmentation.'.join(changed)} would change the images anew in every "
-            "epoch, and features are kept of the images as they are, and mirrored; leave these at their defaults "
-            "(flip may be on), or set feature_cache to 0"
+            f"feature_cache: augmentation.{', augmentation.'.join(changed)} would change the images in every epoch, "
+            "but features are kept only for the original and the mirrored images; leave these at their defaults (flip "
+            "may be on), or set feature_cache to 0"
         )
     if compiled:
         raise ValueError("feature_cache: a compiled network computes its features itself; leave out compile")
@@ -72,11 +72,11 @@ def require_constant(network: Network, augmentation: Augmentation, *, compiled: 
 
 
 class FeatureCache:
-    """What an encoder's backbone gives for all images of some splits, as float16 in memory-mapped files.
+    """Features of an encoder's backbone for all images of some splits, as float16 in memory-mapped files.
 
-    The folder lies beside the store, or in the cache where that cannot be written: ``STORE.features/KEY``, where the
-    key covers the model, its weights, the images and their size. ``prepare`` computes what is not there; then
-    ``give`` hands a batch's features to the encoder, which takes them for this batch instead of computing them.
+    The folder is beside the store, ``STORE.features/KEY``, or in the cache if that is not writable; the key covers the
+    model, its weights, the images and their size. ``prepare`` computes missing features; then ``give`` hands the
+    features of a batch to the encoder, which uses them instead of computing them.
     """
 
     def __init__(
@@ -84,8 +84,8 @@ class FeatureCache:
     ) -> None:
         """Take the encoder, a network of the same settings on the meta device, and the stores by split.
 
-        With ``mirrored`` the images of ``train`` are kept mirrored too. Raises ``ValueError`` where the files would
-        take more than ``gigabytes``, or more than is free.
+        With ``mirrored``, features of the mirrored images of ``train`` are kept too. Raises ``ValueError`` if the files
+        would take more than ``gigabytes``, or if the network does not read the encoder's output.
         """
         self.encoder, self.stores, self.mirrored = encoder, dict(stores), mirrored
         self.size = next(iter(stores.values())).size
@@ -95,11 +95,11 @@ class FeatureCache:
         self.shapes = [shape for shape, is_read in shapes if is_read]
         if not self.read:
             raise ValueError(
-                "feature_cache: this network reads inside its encoder, not what it gives; set feature_cache to 0"
+                "feature_cache: this network reads inside its encoder, not its output; set feature_cache to 0"
             )
         self.maps: dict[tuple[str, int], npt.NDArray[np.float16]] = {}
         self.bytes = sum(map(self._bytes, stores))
-        """What the files take."""
+        """Size of the files in bytes."""
         if self.bytes > gigabytes * 1e9:
             images = " + ".join(f"{len(store)} ({split})" for split, store in stores.items())
             raise ValueError(
@@ -109,10 +109,11 @@ class FeatureCache:
             )
 
     def prepare(self, turn: AbstractContextManager[Any], report: ProgressCallback | None = None) -> None:
-        """Compute the features that are not kept yet, and map the files.
+        """Compute missing features, and map the files to memory.
 
-        In ``turn`` one process does so while the others wait, as do other runs that need the same ones. What was
-        stopped is continued. Raises ``OSError`` where they cannot be written.
+        In ``turn`` one process does so while the others wait, as do other runs that need the same features. An
+        interrupted computation is continued. Raises ``OSError`` if the files cannot be written or would not fit on the
+        disk.
         """
         with turn:
             folders = {split: self._folder(split, store) for split, store in self.stores.items()}
@@ -127,13 +128,13 @@ class FeatureCache:
                 for index, shape in enumerate(self.shapes):
                     file = folder / f"{index}.npy"
                     if known["bytes"][index] != file.stat().st_size:
-                        raise ValueError(f"{file} is not as it was written: delete {folder}, it is made again")
+                        raise ValueError(f"{file} is damaged: delete {folder}, and it is computed again")
                     array = np.load(file, mmap_mode="r")
                     assert array.shape == self._shape(split, shape)
                     self.maps[split, index] = array
 
     def give(self, split: str, batch: Batch, indices: Indices, mirrored: Mirrored) -> None:
-        """Hand the features of a batch to the encoder, with the memory format of its images."""
+        """Hand the features of a batch to the encoder, in the memory format of the batch's images."""
         indices = indices % len(self.stores[split])
         is_contiguous = batch.image.is_contiguous()
         maps: dict[int, Tensor] = {}
@@ -176,10 +177,10 @@ class FeatureCache:
 
     @torch.no_grad()
     def _passes(self, split: str, store: Store, done: int) -> Iterator[tuple[int, list[Half]]]:
-        """Yield, from the image ``done`` on, how many images are computed and the maps of the last few of them.
+        """Yield the number of images computed so far and the maps of the latest ones, starting at image ``done``.
 
-        A map is (image, mirrored or not, row, column, channel). Raises ``ValueError`` for one that float16 does not
-        hold.
+        A map is (image, mirrored or not, row, column, channel). Raises ``ValueError`` for values beyond the range of
+        float16.
         """
         device = self.encoder.mean.device
         for start in range(done, len(store), _AT_ONCE):
@@ -189,7 +190,7 @@ class FeatureCache:
             maps = [torch.stack([some[level] for some in both], 1).permute(0, 1, 3, 4, 2).half() for level in self.read]
             if not all(values.isfinite().all() for values in maps):
                 raise ValueError(
-                    f"feature_cache: {self.encoder.name} gives features beyond what float16 holds; set it to 0"
+                    f"feature_cache: {self.encoder.name} gives features beyond the range of float16; set it to 0"
                 )
             yield int(indices[-1]) + 1, [values.contiguous().cpu().numpy() for values in maps]
 
@@ -197,11 +198,11 @@ class FeatureCache:
         return 2 if self.mirrored and split == "train" else 1
 
     def _bytes(self, split: str) -> int:
-        """Return what the files of a split take."""
+        """Return the size of a split's files in bytes."""
         return sum(2 * math.prod(self._shape(split, shape)) for shape in self.shapes)
 
     def _shape(self, split: str, shape: tuple[int, int, int]) -> tuple[int, ...]:
-        """Return the shape of an array: image, mirrored or not, row, column, channel."""
+        """Return the shape of an array: (image, mirrored or not, row, column, channel)."""
         channels, height, width = shape
         return len(self.stores[split]), self._variants(split), height, width, channels
 
@@ -218,20 +219,20 @@ class FeatureCache:
 
 
 def _write(stream: FileIO, values: Half) -> None:
-    """Write all of an array; the stream has no buffer, so that no error comes when it is closed."""
+    """Write a whole array. The stream is unbuffered, so closing it raises no error."""
     rest = values.data.cast("B")
     while rest:
         rest = rest[stream.write(rest) :]
 
 
 def _write_head(stream: FileIO, shape: tuple[int, ...]) -> None:
-    """Write what an ``.npy`` file of float16 begins with."""
+    """Write the header of an ``.npy`` file of float16."""
     head = {"descr": np.lib.format.dtype_to_descr(np.dtype(np.float16)), "fortran_order": False, "shape": shape}
     np.lib.format.write_array_header_1_0(stream, head)
 
 
 def _number_in(file: Path) -> int:
-    """Return the number in a file; 0 where there is none."""
+    """Return the number in a file; 0 if there is none."""
     try:
         return int(file.read_text())
     except (FileNotFoundError, ValueError):

@@ -1,4 +1,4 @@
-"""Nothing that is not finite is saved."""
+"""A check that keeps values that are not finite from being saved."""
 
 import math
 from collections.abc import Mapping
@@ -10,7 +10,7 @@ from taskscape.devices import with_float64
 from taskscape.errors import TrainingError
 
 REMEDY = "Try a lower --optimizer.lr, --gradient-clip 1, --schedule.warmup 1 or --precision fp32"
-"""What helps a run whose numbers are not finite."""
+"""Advice for a run with values that are not finite."""
 
 
 def check_finite(parts: Mapping[str, Mapping[str, object]]) -> None:
@@ -27,11 +27,11 @@ def check_finite(parts: Mapping[str, Mapping[str, object]]) -> None:
     if not tensors:
         return
     device = with_float64(next(iter(tensors.values())).device)
-    # A sum is one quick pass and not finite if a number is not; where it only overflowed the numbers tell.
+    # A sum takes one fast pass, and is not finite if a number is not. If the sum only overflowed, the numbers decide.
     sums = torch.stack([tensor.detach().sum().to(device, torch.float64) for tensor in tensors.values()])
     for (name, tensor), total in zip(tensors.items(), sums.tolist(), strict=True):
         if not math.isfinite(total) and not tensor.isfinite().all():
             raise TrainingError(
-                f"{name} is not finite any more (NaN or infinite); it was not saved, and what was saved before was not "
-                f"touched. {REMEDY}"
+                f"{name} is no longer finite (NaN or infinite); it was not saved, and files saved before were not "
+                f"changed. {REMEDY}"
             )

@@ -1,4 +1,4 @@
-"""What a step frees, for the next step."""
+"""Memory that a step frees, kept for the next step."""
 
 import ctypes
 import os
@@ -10,29 +10,29 @@ from pathlib import Path
 import torch
 
 _TRIM_THRESHOLD, _MMAP_MAX = -1, -4
-"""Numbers of settings in malloc.h of the GNU C library."""
+"""Parameters of ``mallopt``, from malloc.h of the GNU C library."""
 _MOST_KEPT, _BLOCKS = 64 << 20, 65536
-"""What they are without a change: the most that the library comes to keep by itself, and its default."""
+"""Their usual values: the largest threshold that the library chooses by itself, and its default number of blocks."""
 _LARGE_PAGES = 14
-"""A number in mman.h of Linux."""
+"""``MADV_HUGEPAGE`` in mman.h of Linux."""
 _COUNTED, _STRICTLY = Path("/proc/sys/vm/overcommit_memory"), "2"
-"""Whether addresses are counted as memory that is in use before something is written there."""
+"""Setting of Linux, and its value with which addresses count as used memory before anything is written there."""
 
 
 @contextmanager
 def freed_memory_kept(device: torch.device) -> Iterator[None]:
-    """Let this process keep the memory that it frees, and give it back in the end; its peak hardly changes.
+    """Keep the memory that this process frees, and return it to the system at the end; the peak hardly changes.
 
-    The GNU C library gives large blocks back at once, and what is free at the end of the heap from 64 MiB on. A step on
-    a CPU then asks for them again, and the system fills them with zeros page by page: 2 to 7 % of its
-    time (``benchmarks/freed_memory.py``). Where the system allows it, what is kept is of large pages: 1 to 6 % more.
-    Nothing happens with another C library, or where ``device`` is no CPU.
+    The GNU C library returns large blocks to the system at once, and the free end of the heap if it exceeds 64 MiB. A
+    step on a CPU then requests this memory again, and the system fills it with zeros page by page: 2 to 7 % of the
+    step's time (``benchmarks/freed_memory.py``). Where the system allows it, the memory is kept in large pages, which
+    saves 1 to 6 % more. Does nothing with another C library, or if ``device`` is not a CPU.
     """
     if device.type != "cpu" or sys.platform != "linux" or not hasattr(libc := ctypes.CDLL(None), "mallopt"):
         yield
         return
     libc.mallopt(_TRIM_THRESHOLD, -1)  # never
-    libc.mallopt(_MMAP_MAX, 0)  # no block by itself
+    libc.mallopt(_MMAP_MAX, 0)  # allocate no block outside the heap
     _prefer_large_pages(libc)
     try:
         yield
@@ -43,10 +43,10 @@ def freed_memory_kept(device: torch.device) -> Iterator[None]:
 
 
 def _prefer_large_pages(libc: ctypes.CDLL) -> None:
-    """Let the heap grow in pages of 2 MiB, where the system has them for who asks: the processor finds these sooner.
+    """Let the heap grow in pages of 2 MiB where the system offers them on request: they are faster to look up.
 
-    One asks for them by address, and so the heap first grows to half as many addresses as the machine has memory. They
-    take none of it before something is written there. Nothing is done where the system counts addresses as memory.
+    The request needs an address range, so the heap first grows by half as many addresses as the machine has memory.
+    They use no memory before something is written there. Does nothing where the system counts addresses as memory.
     """
     if _COUNTED.exists() and _COUNTED.read_text().strip() == _STRICTLY:
         return

@@ -1,4 +1,4 @@
-"""torch's optimizers whose step updates all parameters in one pass over memory, without what delays it on a CPU."""
+"""torch's fused optimizers, which update all parameters in one pass over memory, without their delays on a CPU."""
 
 from collections.abc import Callable
 from inspect import unwrap
@@ -9,10 +9,10 @@ from torch import Tensor
 
 
 class _Uncompiled(torch.optim.Optimizer):
-    """Leaves out what torch wraps around these methods, which imports its compiler at their first call.
+    """Removes torch's wrappers of these methods, which import its compiler at the first call.
 
-    That takes a second, which the first step of a run would wait for. The wrappers keep compiled code from following
-    into the methods, and here no optimizer is compiled.
+    That import takes a second, which would delay the first step of a run. The wrappers keep the compiler from tracing
+    into the methods, and no optimizer is compiled here.
     """
 
     add_param_group = unwrap(torch.optim.Optimizer.add_param_group)
@@ -26,10 +26,10 @@ class _Uncompiled(torch.optim.Optimizer):
 
 
 class _InPlace(_Uncompiled):
-    """Gives torch's fused step on a CPU tensors in their order in memory.
+    """Passes tensors to torch's fused CPU step in their memory order.
 
-    It copies gradients with channels last into the order of channels first, and makes no use of the copies: half of its
-    time. Results are the same bit for bit.
+    Otherwise torch copies channels-last gradients into channels-first order without using the copies, which takes half
+    the time of the step. Results are the same bit for bit.
     """
 
     def _init_group(self, group: dict[str, Any], *lists: list[Tensor]) -> Any:
@@ -45,12 +45,12 @@ def _in_order(x: Tensor) -> Tensor:
 
 
 class SGD(_Uncompiled, torch.optim.SGD):
-    """torch's."""
+    """``torch.optim.SGD`` without the wrappers for the compiler."""
 
 
 class Adam(_InPlace, torch.optim.Adam):
-    """torch's."""
+    """``torch.optim.Adam`` without the wrappers for the compiler, and with tensors in memory order."""
 
 
 class AdamW(_InPlace, torch.optim.AdamW):
-    """torch's."""
+    """``torch.optim.AdamW`` without the wrappers for the compiler, and with tensors in memory order."""

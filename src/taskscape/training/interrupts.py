@@ -1,4 +1,4 @@
-"""Ctrl-C, SIGTERM and SIGHUP between two steps, so that what is saved is whole."""
+"""Handling of Ctrl-C, SIGTERM and SIGHUP: a run stops between two steps, so saved files are complete."""
 
 import signal
 import threading
@@ -13,17 +13,17 @@ from taskscape.errors import Interrupted, stopping_signals
 
 
 class Interrupts:
-    """Turns Ctrl-C, and the signals of schedulers and closed terminals, into a request to stop between two steps."""
+    """Turns Ctrl-C and the signals of schedulers and closed terminals into a request to stop between two steps."""
 
     def __init__(self) -> None:
         self.signal: int | None = None
-        """What asked this process to stop."""
+        """The signal that asked this process to stop; None if there was none."""
 
     @contextmanager
     def handled(self) -> Iterator[None]:
-        """Handle the signals in this context: the first is a request, a second Ctrl-C interrupts at once."""
+        """Handle the signals in this context: the first requests a stop, a second Ctrl-C interrupts at once."""
         if threading.current_thread() is not threading.main_thread():
-            yield  # Python lets no other thread handle signals
+            yield  # Python handles signals in the main thread only
             return
         previous = {number: signal.signal(number, self._request) for number in stopping_signals()}
         try:
@@ -39,12 +39,12 @@ class Interrupts:
         return all_reduce_sum(torch.tensor(float(self.signal is not None), device=device)).item() > 0
 
     def stopped(self, where: str) -> Interrupted:
-        """Return the error that ends the run; ``where`` says how far it came."""
+        """Return the error that ends the run; ``where`` says how far the run got."""
         by = "" if self.signal in (None, signal.SIGINT) else f" by {signal.Signals(self.signal).name}"
         return Interrupted(f"stopped{by} {where}", self.signal or signal.SIGINT)
 
     def _request(self, signum: int, frame: FrameType | None) -> None:
-        # A launcher sends SIGTERM after a Ctrl-C that reached all processes; only who presses it again is in a hurry.
+        # After a Ctrl-C that reached all processes, a launcher also sends SIGTERM. Only a second Ctrl-C is urgent.
         if signum == signal.SIGINT == self.signal:
             raise KeyboardInterrupt
         if self.signal is None or signum == signal.SIGINT:

@@ -1,4 +1,4 @@
-"""The log of a training: its table, TensorBoard events and trackers."""
+"""The log of a training run: its table, TensorBoard events and trackers."""
 
 import logging
 from collections.abc import Callable, Iterator, Mapping
@@ -15,7 +15,7 @@ _LOGGER = logging.getLogger(__name__)
 
 
 class Log:
-    """Writes values to the folder of a run and to its trackers, in the first process; others write nothing."""
+    """Writes values to the run folder and to trackers, from the first process only."""
 
     def __init__(self, folder: RunFolder, fabric: "Processes", track: Callable[[], Tracking] | None = None) -> None:
         """Write nothing yet; ``track`` opens the trackers."""
@@ -25,13 +25,13 @@ class Log:
 
     @contextmanager
     def opened(self, step: int) -> Iterator[None]:
-        """Open the log at ``step``, and say if it had to be mended."""
+        """Open the log at ``step``, and warn if its table had to be rebuilt."""
         if not self._fabric.is_global_zero:
             yield
             return
         self._logger = RunLogger(self._folder, step)
         if self._logger.rebuilt:
-            what = "%s was made anew from the TensorBoard events: %s"
+            what = "%s was rebuilt from the TensorBoard events: %s"
             _LOGGER.warning(what, self._folder.metrics, self._logger.rebuilt)
         self._tracking = None if self._track is None else self._track()
         finished = False
@@ -39,7 +39,7 @@ class Log:
             yield
             finished = True
         except BaseException:
-            with suppress(OSError):  # what ended the run is the error to report
+            with suppress(OSError):  # report the error that ended the run instead
                 self._logger.close()
             raise
         finally:
@@ -48,14 +48,14 @@ class Log:
         self._logger.close()
 
     def write_step(self, step: int, values: Mapping[str, float]) -> None:
-        """Write values within an epoch."""
+        """Log values of a step within an epoch."""
         if self._logger is not None:
             self._logger.log_step(step, values)
         if self._tracking is not None:
             self._tracking.write(step, values)
 
     def write_epoch(self, epoch: int, step: int, values: Mapping[str, float]) -> None:
-        """Write the row of an epoch, which ended with ``step``; epochs count from 1."""
+        """Log the row of an epoch that ended with ``step``; epochs count from 1."""
         if self._logger is not None:
             self._logger.log_epoch(epoch, step, values)
         if self._tracking is not None:
@@ -70,5 +70,5 @@ class Log:
 
 
 def prefixed(prefix: str, values: Mapping[str, float]) -> dict[str, float]:
-    """Return values under names such as ``train/loss/depth``."""
+    """Return the values with the prefix in their names, such as ``train/loss/depth``."""
     return {f"{prefix}/{name}": value for name, value in values.items()}

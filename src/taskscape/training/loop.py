@@ -1,4 +1,4 @@
-"""The training loop. It names no network, no task, no metric and no weighting."""
+"""The training loop, independent of the network, tasks, metrics and weighting."""
 
 import logging
 import math
@@ -42,18 +42,18 @@ _LOGGER = logging.getLogger(__name__)
 
 
 class Wanted(NamedTuple):
-    """A step that a run is to take."""
+    """The next step of a run, to be taken by the caller of ``Trainer.course``."""
 
     indices: npt.NDArray[np.int64]
-    """The samples of its batch."""
+    """Indices of the samples in its batch."""
     epoch: int
     step: int
 
 
 class Trainer:
-    """Trains for a number of epochs or minutes, validates, and writes log, checkpoint and the best weights.
+    """Trains for a number of epochs or minutes, validates, and writes the log, checkpoints and the best weights.
 
-    For the same number of threads and processes a run repeats bit for bit, also when it is stopped and resumed.
+    With the same number of threads and processes, a run repeats bit for bit, even if it is stopped and resumed.
     """
 
     def __init__(
@@ -77,12 +77,12 @@ class Trainer:
     ) -> None:
         """Take the parts of a run.
 
-        ``pace`` counts the time and may end the run before the last epoch; ``validate_every`` is the number of epochs
-        between two validations, the last epoch always ends with one. ``monitor`` is the metric that chooses the best
-        epoch, see ``BestEpoch``; ``patience`` the number of epochs without a better one after which training stops;
-        ``train_metrics`` gives training images on which to evaluate with each validation too; ``features`` are those of
-        a frozen encoder, which are computed first; ``average`` is the average of weights that is evaluated and kept in
-        place of these; ``checkpoint_minutes`` is the time between two checkpoints within an epoch.
+        ``pace`` measures the time and may end the run before the last epoch; ``validate_every`` is the number of epochs
+        between two validations (the last epoch always ends with one). ``monitor`` is the metric that chooses the best
+        epoch, see ``BestEpoch``; ``patience`` is the number of validations without improvement after which training
+        stops; ``train_metrics`` returns training images that are evaluated with each validation too; ``features`` are
+        those of a frozen encoder, computed first; ``average`` is the average of weights that is evaluated and kept
+        instead of the weights; ``checkpoint_minutes`` is the time between two checkpoints within an epoch.
         """
         self.training_step, self.network = training_step, training_step.network
         self.train_data, self.val_data, self.epochs = train_data, val_data, epochs
@@ -97,22 +97,22 @@ class Trainer:
         self.features, self.average = features, average
         self.validation = Validation(training_step, fabric.device, average)
         self.log = Log(folder, fabric, track)
-        # On a GPU reading a loss waits for all that is queued, so several steps are read at once.
+        # On a GPU, reading a loss waits for all queued work, so several steps are read at once.
         self.flush_every = 1 if fabric.device.type == "cpu" else 20
 
-        # What changes while a run trains, besides network, optimizer, weighting, pace and the best epoch.
+        # State that changes during training, besides that of the network, optimizer, weighting, pace and best epoch.
         self.step = 0
-        """Steps taken."""
+        """Number of steps taken."""
         self.losses, self.weights = RunningMeans(), RunningMeans()
-        """Of this epoch, by task."""
+        """Means of this epoch, by task."""
         self.pending = PendingSteps(fabric.device)
-        """A checkpoint is never written before they are read."""
+        """Steps that are not yet read; all are read before a checkpoint is written."""
 
     def run(self, progress: Progress | None = None) -> Evaluation:
-        """Train to the end of the last epoch, or of the time, and return the last validation.
+        """Train until the last epoch or the time ends, and return the last validation.
 
-        Raises ``TrainingError`` when a loss, gradient or weight is not finite and ``Interrupted``
-        when Ctrl-C or SIGTERM stopped the run; its checkpoint is written then.
+        Raises ``TrainingError`` if a loss, gradient or weight is not finite, and ``Interrupted`` if Ctrl-C or SIGTERM
+        stopped the run; its checkpoint has been written then.
         """
         progress = progress_bar(shown=False) if progress is None else progress
         if self.features is not None:
@@ -128,10 +128,10 @@ class Trainer:
                 return evaluation
 
     def course(self, progress: Progress) -> Generator[Wanted, StepResult, Evaluation]:
-        """Yield the steps of the run, one after the other; each is to be taken, and its result sent back.
+        """Yield the steps of the run one by one; the caller takes each and sends its result back.
 
-        All else is done in between. Returns and raises as ``run``, which takes each step at once; several runs take
-        theirs together (``training.together``).
+        Everything else is done in between. Returns and raises as ``run`` does. ``run`` takes each step at once, several
+        runs take their steps together (``training.together``).
         """
         bar = progress.add_task("training", total=self.pace.steps(self.step), completed=self.step)
         evaluation: Evaluation | None = None
@@ -159,7 +159,7 @@ class Trainer:
         return self.validation(self.val_data.epoch(0))[0] if evaluation is None else evaluation
 
     def _train(self, epoch: int, show: Callable[[str], None]) -> Generator[Wanted, StepResult, None]:
-        """Yield the epoch's steps, from the one on where the run is."""
+        """Yield the remaining steps of an epoch."""
         per_epoch = len(self.train_data)
         for indices in self.train_data.indices(epoch, skip=self.step - epoch * per_epoch):
             result = yield Wanted(indices, epoch, self.step)
@@ -171,7 +171,7 @@ class Trainer:
             if self.pace.is_over():
                 break
             if self.step % self.flush_every or self.step % per_epoch == 0:
-                continue  # an epoch's last step is read and saved with the epoch
+                continue  # the last step of an epoch is read and saved with the epoch
             self._flush()
             stop = self._stop_is_requested()
             if stop or self.checkpointer.is_due():
@@ -183,7 +183,7 @@ class Trainer:
         self.training_step.weighting.epoch_end(self.losses.compute())
 
     def _flush(self) -> None:
-        """Read the losses and weights of the pending steps, check and log them: a synchronization point."""
+        """Read, check and log the losses and weights of the pending steps: a synchronization point."""
         for read in self.pending.read():
             checked = {f"loss of {name}": loss for name, loss in read.losses.items()}
             for what, value in {**checked, "norm of the gradient": read.gradient_norm}.items():
@@ -195,7 +195,7 @@ class Trainer:
             self.log.write_step(read.step, values | {"step/lr": read.learning_rate})
 
     def _finish(self, epoch: int, evaluation: Evaluation | None, others: Mapping[str, float]) -> None:
-        """Log the epoch with its validation, if any, keep its weights if they are the best, and save everything."""
+        """Log the epoch with its validation, if any, save its weights if they are the best, and write a checkpoint."""
         is_best = evaluation is not None and self.best.update(evaluation)
         on_training_images = {} if evaluation is None else self._train_metrics()
         not_averaged = {} if evaluation is None else self._metrics_not_averaged()
@@ -217,13 +217,13 @@ class Trainer:
         self._save()
 
     def _train_metrics(self) -> dict[str, float]:
-        """Return metrics on training images but for those of single classes; none where none are wanted."""
+        """Return metrics on training images, without those of single classes; empty unless requested."""
         if self.train_metrics is None:
             return {}
         return _of_no_class(self.validation(self.train_metrics())[0])
 
     def _metrics_not_averaged(self) -> dict[str, float]:
-        """Return metrics of the weights as they are on validation images; none where the others are the same."""
+        """Return metrics of the weights without averaging on validation images; empty if there is no average."""
         if self.average is None:
             return {}
         return _of_no_class(self.validation.as_it_is(self.val_data.epoch(0))[0])
@@ -235,7 +235,7 @@ class Trainer:
         _LOGGER.debug("saved step %d", self.step)
 
     def state(self) -> dict[str, Any]:
-        """Return everything that a resumed run needs. Raises ``TrainingError`` where that is not finite."""
+        """Return everything that a resumed run needs. Raises ``TrainingError`` if some of it is not finite."""
         self.training_step.check_finite()
         return {
             "network": apart(self.network.state_dict()),
@@ -253,10 +253,10 @@ class Trainer:
         }
 
     def load_state(self, state: Mapping[str, Any]) -> list[str]:
-        """Continue from the state of the run's checkpoint; return what keeps the run from repeating bit for bit.
+        """Continue from the state in the run's checkpoint; return what keeps the run from repeating bit for bit.
 
-        On a CPU it goes on with as many threads as before, unless another number is asked for (``keep_threads``).
-        Raises ``ValueError`` when it is the state of another network, optimizer or weighting.
+        On a CPU the run continues with as many threads as before, unless another number is requested
+        (``keep_threads``). Raises ``ValueError`` if the state belongs to another network, optimizer or weighting.
         """
         if self.fabric.device.type == "cpu":
             keep_threads(state["threads"])
@@ -275,7 +275,7 @@ class Trainer:
         self.step, self.pace.seconds = state["step"], state["seconds"]
         self.losses, self.weights = RunningMeans(state["losses"]), RunningMeans(state["weights"])
         return [
-            f"the run was on {state[what]} {what} and continues on {now}: close, but not bit for bit"
+            f"the run used {state[what]} {what} and continues with {now}: results are close, but not bit-identical"
             for what, now in (("threads", torch.get_num_threads()), ("processes", world_size()))
             if state[what] != now
         ]
@@ -297,7 +297,7 @@ class Trainer:
         return float(self.training_step.optimizer.param_groups[0]["lr"])
 
     def _where(self, epoch: int, of: str = "/") -> str:
-        """Return which epoch it is, and of how many unless time decides that."""
+        """Return the number of the epoch, and of how many unless a time limit decides that."""
         return f"epoch {epoch + 1}" + (f"{of}{self.epochs}" if self.pace.allowed is None else "")
 
     def _summary(self, epoch: int, evaluation: Evaluation) -> str:
@@ -313,7 +313,7 @@ class Trainer:
 
 
 def _of_no_class(evaluation: Evaluation) -> dict[str, float]:
-    """Return the metrics but for those of single classes."""
+    """Return the metrics without those of single classes."""
     return {name: x for name, x in evaluation.metrics.items() if not evaluation.specs[name].per_class}
 
 

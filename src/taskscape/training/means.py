@@ -4,10 +4,10 @@ from collections.abc import Mapping
 
 
 class RunningMeans:
-    """The mean of each name's values, over the times that it had one."""
+    """The mean value of each name, over the updates that contained it."""
 
     def __init__(self, state: Mapping[str, tuple[float, int]] | None = None) -> None:
-        """Start empty, or from the ``state`` of another."""
+        """Start empty, or from the ``state()`` of another instance."""
         self._sums: dict[str, tuple[float, int]] = dict(state or {})
         self.last: dict[str, float] = {}
         """The values of the last update."""

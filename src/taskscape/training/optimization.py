@@ -1,4 +1,4 @@
-"""Optimizers and learning-rate schedules: torch's, as plain settings."""
+"""Settings of torch's optimizers, and learning-rate schedules."""
 
 import math
 from abc import ABC, abstractmethod
@@ -16,7 +16,7 @@ from taskscape.serialization.ranges import BelowOne, Count, NonNegative, Positiv
 from taskscape.training.fused import SGD, Adam, AdamW
 from taskscape.weighting import Weighting
 
-# ``fused`` updates all parameters in one pass over memory: on a CPU it halves the time of an optimizer's step.
+# ``fused`` updates all parameters in one pass over memory: on a CPU this halves the time of an optimizer step.
 
 ParameterGroups = Iterable[dict[str, Any]]
 """Parameter groups as torch's optimizers take them."""
@@ -24,26 +24,26 @@ ParameterGroups = Iterable[dict[str, Any]]
 
 @dataclass(frozen=True, kw_only=True)
 class OptimizerConfig(RangedSettings, ABC):
-    """The settings of one optimizer: a frozen dataclass of plain values that builds it."""
+    """Settings of an optimizer: a frozen dataclass of plain values that builds it."""
 
     name: ClassVar[str]
     """The name on the command line and in saved experiments."""
 
     encoder_lr: Positive = 1.0
-    """Factor on the learning rate of the encoder, such as 0.1 for one with pretrained weights."""
+    """Factor on the learning rate of the encoder, such as 0.1 for a pretrained one."""
     layer_decay: Annotated[float, Range(above=0, most=1)] = 1.0
-    """Factor on the learning rate of each layer of the encoder relative to the one after it, such as 0.8: the first
-    layers, which pretrained weights serve best, change least. 1 is none."""
+    """Factor on the learning rate of each encoder layer relative to the next one, such as 0.8: the first layers, where
+    pretrained weights are most useful, change least. 1 is off."""
 
     @abstractmethod
     def build(self, groups: ParameterGroups) -> torch.optim.Optimizer:
-        """Build the optimizer for these parameter groups; a group may have a learning rate of its own."""
+        """Build the optimizer for these parameter groups; a group may have its own learning rate."""
 
 
 def build_optimizer(config: OptimizerConfig, network: nn.Module, weighting: Weighting) -> torch.optim.Optimizer:
     """Return the optimizer of a run, with the learning rates of the encoder's layers.
 
-    Raises ``ValueError`` as ``parameter_groups``.
+    Raises ``ValueError`` as ``parameter_groups`` does.
     """
     optimizer = config.build(parameter_groups(network, weighting, config))
     for group in optimizer.param_groups:
@@ -54,14 +54,14 @@ def build_optimizer(config: OptimizerConfig, network: nn.Module, weighting: Weig
 def parameter_groups(
     network: nn.Module, weighting: Weighting, config: OptimizerConfig | None = None
 ) -> list[dict[str, Any]]:
-    """Return what an optimizer trains: the network's parameters, and those that the weighting learns.
+    """Return the parameter groups of an optimizer: the network's parameters, and those that the weighting learns.
 
-    The latter have no weight decay, and a learning rate of their own where the weighting has one. With ``config`` there
-    is a group for each factor on the learning rate, as ``lr_scale``; ``build_optimizer`` takes it into account. Raises
-    ``ValueError`` where factors of an encoder are set and the network has none.
+    The latter have no weight decay, and the weighting's own learning rate if it has one. With ``config`` there is one
+    group for each factor on the learning rate, stored as ``lr_scale``; ``build_optimizer`` applies it. Raises
+    ``ValueError`` if factors for an encoder are set and the network has no encoder.
     """
     scales = {} if config is None else _scales(network, config)
-    by_scale: dict[float, list[nn.Parameter]] = {1.0: []}  # first, since its learning rate is the one that is logged
+    by_scale: dict[float, list[nn.Parameter]] = {1.0: []}  # first, since its learning rate is logged
     for parameter in network.parameters():
         if parameter.requires_grad:
             by_scale.setdefault(scales.get(id(parameter), 1.0), []).append(parameter)
@@ -77,10 +77,10 @@ def parameter_groups(
 
 
 def _scales(network: nn.Module, config: OptimizerConfig) -> dict[int, float]:
-    """Return the factor on the learning rate of each parameter of an encoder, by its id; none where all are 1.
+    """Return the learning-rate factor of each encoder parameter, by its id; empty if all are 1.
 
-    With n layers, the stem being the first, the factor of layer i is encoder_lr · layer_decay^(n - i), so that the
-    last one has one factor of ``layer_decay`` (Bao et al., BEiT, ICLR 2022, https://arxiv.org/abs/2106.08254).
+    With n layers, of which the stem is layer 0, the factor of layer i is encoder_lr · layer_decay^(n - i), so the last
+    layer has one factor of ``layer_decay`` (Bao et al., BEiT, ICLR 2022, https://arxiv.org/abs/2106.08254).
     """
     if config.encoder_lr == config.layer_decay == 1:
         return {}
@@ -100,7 +100,7 @@ def _scales(network: nn.Module, config: OptimizerConfig) -> dict[int, float]:
 
 
 _SCALE = "lr_scale"
-"""The entry of a parameter group for its factor, which timm calls so too."""
+"""Key of a parameter group for its factor; timm uses the same name."""
 
 
 @dataclass(frozen=True)
@@ -112,7 +112,7 @@ class SGDConfig(OptimizerConfig):
     lr: Positive = 3e-2
     """Learning rate."""
     momentum: BelowOne = 0.9
-    """Momentum factor; 0 is none."""
+    """Momentum factor; 0 is off."""
     weight_decay: NonNegative = 1e-4
     """L2 penalty on the network's weights."""
     nesterov: bool = False
@@ -130,8 +130,8 @@ class SGDConfig(OptimizerConfig):
             groups, self.lr, self.momentum, weight_decay=self.weight_decay, nesterov=self.nesterov, fused=True
         )
         if self.momentum:
-            # torch's fused step fails where some parameters have this buffer and others do not: after a step in which
-            # a task had no label. Zeros are what the first step assumes.
+            # torch's fused step fails if only some parameters have this buffer, as after a step in which a task had no
+            # label. The first step assumes zeros.
             for parameter in (p for group in optimizer.param_groups for p in group["params"]):
                 optimizer.state[parameter]["momentum_buffer"] = torch.zeros_like(parameter)
         return optimizer
@@ -176,7 +176,7 @@ class AdamWConfig(OptimizerConfig):
 
 
 def _floats(betas: tuple[float, float]) -> tuple[float, float]:
-    """Return them as torch wants them: a whole number such as 0 is refused."""
+    """Return betas as floats: torch refuses integers such as 0."""
     return float(betas[0]), float(betas[1])
 
 
@@ -191,14 +191,14 @@ class Schedule(RangedSettings, ABC):
     """Epochs at the start over which the learning rate rises linearly from zero."""
 
     def factor(self, epoch: float, epochs: int) -> float:
-        """Return the factor at ``epoch``, which counts from 0 with fractions, of ``epochs``.
+        """Return the factor at ``epoch``, which is fractional and counts from 0, out of ``epochs``.
 
-        Raises ``ValueError`` that names a shape, such as a user's, that is no factor.
+        Raises ``ValueError`` if ``shape``, such as a user's, does not return a finite number ≥ 0.
         """
         rise = min(1.0, epoch / self.warmup) if self.warmup > 0 else 1.0
         shape: Any = self.shape(epoch, epochs)
         if not (isinstance(shape, SupportsFloat) and 0 <= float(shape) < math.inf):
-            raise ValueError(f"{named(type(self).shape)} gives {shape!r} at epoch {epoch:g}: return a number from 0 on")
+            raise ValueError(f"{named(type(self).shape)} gives {shape!r} at epoch {epoch:g}: return a number ≥ 0")
         return rise * float(shape)
 
     @abstractmethod
@@ -208,7 +208,7 @@ class Schedule(RangedSettings, ABC):
 
 @dataclass(frozen=True)
 class Constant(Schedule):
-    """The same learning rate throughout."""
+    """A constant learning rate."""
 
     name: ClassVar[str] = "constant"
 
@@ -219,7 +219,7 @@ class Constant(Schedule):
 
 @dataclass(frozen=True)
 class Poly(Schedule):
-    """Down to zero as DeepLab trains: (1 - epoch / epochs)^power.
+    """Polynomial decay to zero, as in DeepLab: (1 - epoch / epochs)^power.
 
     Chen et al., TPAMI 2018, https://arxiv.org/abs/1606.00915.
     """
@@ -227,9 +227,9 @@ class Poly(Schedule):
     name: ClassVar[str] = "poly"
 
     power: NonNegative = 0.9
-    """The exponent; 0 is constant."""
+    """The exponent; 0 keeps the learning rate constant."""
     per_epoch: bool = False
-    """Change between epochs only, not with every step."""
+    """Change the learning rate between epochs only, not with every step."""
 
     @override
     def shape(self, epoch: float, epochs: int) -> float:
@@ -240,7 +240,7 @@ class Poly(Schedule):
 
 @dataclass(frozen=True)
 class Step(Schedule):
-    """Down in steps as MTAN trains: gamma^⌊epoch / step_size⌋.
+    """Step decay, as in MTAN: gamma^⌊epoch / step_size⌋.
 
     Liu et al., CVPR 2019, https://arxiv.org/abs/1803.10704.
     """
@@ -259,7 +259,7 @@ class Step(Schedule):
 
 @dataclass(frozen=True)
 class Cosine(Schedule):
-    """Half a cosine, from one to zero: (1 + cos(π · epoch / epochs)) / 2.
+    """Cosine annealing, from one to zero: (1 + cos(π · epoch / epochs)) / 2.
 
     Loshchilov and Hutter, ICLR 2017, https://arxiv.org/abs/1608.03983.
     """
@@ -273,14 +273,14 @@ class Cosine(Schedule):
 
 @dataclass(frozen=True)
 class OneCycle(Schedule):
-    """Up along a cosine and down again: quick when there is little time (Smith and Topin, 2018,
+    """One cycle, up along a cosine and down again, which suits short training (Smith and Topin, 2018,
     https://arxiv.org/abs/1708.07120).
     """
 
     name: ClassVar[str] = "one-cycle"
 
     pct_start: BelowOne = 0.3
-    """Fraction of the epochs in which the learning rate rises: at least 0, below 1."""
+    """Fraction of the epochs during which the learning rate rises: at least 0, below 1."""
     start: NonNegative = 0.04
     """Factor at the start."""
     end: NonNegative = 1e-4

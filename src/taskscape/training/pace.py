@@ -1,4 +1,4 @@
-"""How far a run is: by its steps, or by the time that it may take."""
+"""Progress of a run, measured by its steps or by its time limit."""
 
 import time
 
@@ -9,33 +9,33 @@ from taskscape.distributed import world_size
 
 
 class Pace:
-    """Counts the time of a run, and says where in its epochs the learning-rate schedule is.
+    """Measures the time of a run, and the position of its learning-rate schedule in epochs.
 
-    Without ``seconds`` that is a function of the step alone. With ``seconds`` the schedule goes by the part of them
-    that has passed, whatever the speed of the machine becomes, and the run ends with them; or with its last epoch, if
-    that comes before.
+    Without ``seconds`` the position depends on the step alone. With ``seconds`` it follows the fraction of that time
+    that has passed, or of the steps if that is larger, so the schedule is complete at any speed of the machine. The run
+    ends when the time is over, or with its last epoch if that comes first.
     """
 
     def __init__(self, steps_per_epoch: int, epochs: int, seconds: float | None, device: torch.device) -> None:
         self.steps_per_epoch, self.epochs, self.allowed, self.device = steps_per_epoch, epochs, seconds, device
         self.seconds = 0.0
-        """Time that training took, until ``clock``; a resumed run continues with what its checkpoint says."""
+        """Training time until ``clock``; a resumed run continues from the value in its checkpoint."""
         self.clock = time.monotonic()
         self._share = 0.0
 
     def start(self) -> None:
-        """Let the time pass from now on. A run that is resumed after its end is over."""
+        """Start the clock. A resumed run that has used up its time is over."""
         self.clock = time.monotonic()
         if self.allowed is not None and self.seconds >= self.allowed:
             self._share = 1.0
 
     def read_clock(self) -> None:
-        """Add the time that has passed to ``seconds``."""
+        """Add the time since the last reading to ``seconds``."""
         now = time.monotonic()
         self.seconds, self.clock = self.seconds + now - self.clock, now
 
     def epoch(self, step: int) -> float:
-        """Return where the schedule is before ``step``, in epochs with fractions. Every process must call it."""
+        """Return the position of the schedule before ``step``, in fractional epochs. Every process must call it."""
         by_steps = step / self.steps_per_epoch
         if self.allowed is None:
             return by_steps
@@ -43,16 +43,16 @@ class Pace:
         return max(by_steps, self._share * self.epochs)
 
     def is_over(self) -> bool:
-        """Return whether the time was over before the last step. The same on every process."""
+        """Return whether the time was over before the last step; the same on every process."""
         return self._share >= 1.0
 
     def steps(self, step: int) -> int:
-        """Return after how many steps the run will end, as it seems after ``step``."""
+        """Return the number of steps after which the run will end, as estimated after ``step``."""
         most = self.epochs * self.steps_per_epoch
         return most if not step or not self._share else min(max(step, round(step / self._share)), most)
 
     def _share_of_first_process(self) -> float:
-        """Return the part of the time that has passed. The clocks of several processes differ."""
+        """Return the fraction of the time that has passed on the first process, since clocks of processes differ."""
         assert self.allowed is not None
         share = (self.seconds + time.monotonic() - self.clock) / self.allowed
         if world_size() == 1:

@@ -1,4 +1,4 @@
-"""Steps whose losses are still on the device."""
+"""Steps whose results are still on the device."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -11,7 +11,7 @@ from taskscape.training.step_result import StepResult
 
 
 class ReadStep(NamedTuple):
-    """What a step gave, as numbers; see ``StepResult``."""
+    """The result of a step as Python numbers; see ``StepResult``."""
 
     step: int
     learning_rate: float
@@ -21,18 +21,18 @@ class ReadStep(NamedTuple):
 
 
 class PendingSteps:
-    """Keeps the results of steps until they are read, several at once."""
+    """Collects the results of steps, to read several at once."""
 
     def __init__(self, device: torch.device) -> None:
         self._device = with_float64(device)
         self._steps: list[tuple[int, float, StepResult]] = []
 
     def add(self, step: int, learning_rate: float, result: StepResult) -> None:
-        """Keep the result of a step."""
+        """Add the result of a step."""
         self._steps.append((step, learning_rate, result))
 
     def read(self) -> list[ReadStep]:
-        """Return what was kept, the first step first, and keep nothing of it: a synchronization point."""
+        """Return the collected results, oldest first, and forget them: a synchronization point."""
         steps, self._steps = self._steps, []
         scalars = [
             x for *_, result in steps for x in (*result.losses.values(), *result.weights.values(), result.gradient_norm)
@@ -50,7 +50,7 @@ class PendingSteps:
         ]
 
     def _to_floats(self, scalars: Sequence[Tensor]) -> list[float]:
-        """Bring scalars to main memory, all at once."""
+        """Copy all scalars to main memory at once."""
         if not scalars:
             return []
         floats: list[float] = torch.stack([x.detach().to(self._device, torch.float64) for x in scalars]).tolist()

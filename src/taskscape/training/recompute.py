@@ -1,4 +1,4 @@
-"""Activations that are computed again in the backward pass instead of kept: less memory for more time.
+"""Activation checkpointing: activations are recomputed in the backward pass, which saves memory and costs time.
 
 Chen et al., Training Deep Nets with Sublinear Memory Cost, 2016, https://arxiv.org/abs/1604.06174.
 """
@@ -14,15 +14,15 @@ from torch.utils.checkpoint import checkpoint
 from taskscape.selfcheck.kinds import BATCH_NORMS, KERNELS
 
 SHARE = 8
-"""A segment has at most one in so many of the network's convolutions and linear layers."""
+"""A segment has at most one in ``SHARE`` of the network's convolutions and linear layers."""
 
 
 def recompute_activations(network: nn.Module) -> list[str]:
-    """Let a network keep, while it trains, only what goes into its segments; return their names.
+    """Make a network keep only the inputs of its segments during training; return the names of the segments.
 
     Segments are the largest modules that take and return tensors and have at least two of the network's convolutions
-    and linear layers, and at most one in eight. Gradients are the same bit for bit, with the same random numbers, and
-    running means count a batch once. Runs the network once, in evaluation mode, on a small image.
+    and linear layers, and at most one in eight. Gradients are the same bit for bit, random numbers are the same, and
+    running means count each batch once. Runs the network once, in evaluation mode, on a small image.
     """
     names = {module: name for name, module in network.named_modules()}
     takes_tensors = _called_with_tensors(network)
@@ -34,7 +34,7 @@ def recompute_activations(network: nn.Module) -> list[str]:
 
 
 def _called_with_tensors(network: nn.Module) -> set[nn.Module]:
-    """Return the modules that are called once with tensors and return one."""
+    """Return the modules that are called exactly once, with tensors only, and return a tensor."""
     calls: dict[nn.Module, list[bool]] = {}
 
     def note(module: nn.Module, inputs: tuple[Any, ...], output: Any) -> None:
@@ -79,9 +79,9 @@ def _recomputed(module: nn.Module, forward: Callable[..., Tensor]) -> Callable[.
 
 
 class _WithoutStatistics:
-    """Lets batch normalizations leave their running means alone, which have counted this batch.
+    """Keeps batch norms from updating their running means, which already include this batch.
 
-    It may be entered for each backward pass anew.
+    It can be entered again for each backward pass.
     """
 
     def __init__(self, module: nn.Module) -> None:
@@ -90,7 +90,7 @@ class _WithoutStatistics:
 
     def __enter__(self) -> None:
         self.before = [(norm.momentum, norm.num_batches_tracked) for norm in self.norms]
-        for norm in self.norms:  # they keep taking the same tensors, which the recomputation must save too
+        for norm in self.norms:  # their inputs stay: the recomputation must save the same tensors
             norm.momentum, norm.num_batches_tracked = 0.0, None
 
     def __exit__(self, *_: object) -> None:

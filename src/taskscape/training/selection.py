@@ -12,11 +12,11 @@ from taskscape.tasks import Task
 
 
 class BestEpoch:
-    """Compares epochs by one metric of their validation, in the direction that its spec says.
+    """Compares epochs by one validation metric, in the direction given by its spec.
 
-    The metric is ``monitor``, such as ``semseg/miou`` or ``grader``; by default the leading one of the first task with
-    labels in the validation images. Raises ``ValueError`` for a metric that neither the tasks' metrics nor the joint
-    ones declare, and where there is no leading one.
+    The metric is ``monitor``, such as ``semseg/miou`` or ``grader``; by default the leading metric of the first task
+    with labels in the validation images. Raises ``ValueError`` for a metric that neither the tasks nor the joint
+    metrics declare, and if there is no leading metric.
     """
 
     def __init__(self, tasks: Mapping[str, Task], monitor: str | None = None) -> None:
@@ -32,17 +32,17 @@ class BestEpoch:
         self.value: float | None = None
         """The best value so far."""
         self.epochs_since = 0
-        """Epochs since the best one."""
+        """Validations since the best one."""
         self.name = self.candidates[0]
         """The metric that is compared."""
 
     def update(self, evaluation: Evaluation) -> bool:
-        """Take an epoch's validation and return whether the epoch is the best so far."""
+        """Compare the validation of an epoch with the best so far, and return whether it is better."""
         name = next((name for name in self.candidates if name in evaluation.metrics), None)
         if name is None:
             raise ValueError(
-                f"validation gives no {' or '.join(self.candidates)}, which would choose the best epoch: the images "
-                f"have no such labels; choose a metric that it gives with --monitor: {', '.join(evaluation.metrics)}"
+                f"validation gives no {' or '.join(self.candidates)} to choose the best epoch by: the images have no "
+                f"such labels; choose one of its metrics with --monitor: {', '.join(evaluation.metrics)}"
             )
         value = evaluation.metrics[name]
         if self.value is not None and not _is_better(value, self.value, evaluation.specs[name]):
@@ -52,13 +52,13 @@ class BestEpoch:
         return True
 
     def headline(self, evaluation: Evaluation) -> dict[str, float]:
-        """Return the metrics that stand for an epoch: the leading ones and the monitored one."""
+        """Return the metrics that summarize an epoch: the leading ones and the monitored one."""
         names = dict.fromkeys([*self.leading, *self.candidates])
         return {name: evaluation.metrics[name] for name in names if name in evaluation.metrics}
 
 
 def declared_metrics(tasks: Mapping[str, Task]) -> dict[str, MetricSpec]:
-    """Return what an evaluation of these tasks may measure, by ``task/metric``, and joint metrics by their name."""
+    """Return specs of the metrics that an evaluation may give, by ``task/metric``, and of joint metrics by name."""
     specs: dict[str, MetricSpec] = {}
     for name, task in tasks.items():
         metrics: Any = task.metrics()

@@ -1,4 +1,4 @@
-"""Several training steps computed as one: their networks as one network whose weights have one more axis."""
+"""Several training steps computed as one: their networks become one network whose weights have an extra axis."""
 
 from collections.abc import Callable, Sequence
 from itertools import chain
@@ -19,23 +19,23 @@ from taskscape.training.step_result import StepResult
 from taskscape.weighting.base import global_losses
 
 _SIZE = (64, 96)
-"""Of the images by which networks are tried."""
+"""Height and width of the images with which networks are tried."""
 
 
 class Stack:
     """Takes the steps of several runs at once: ``stack(batch, numbers)``.
 
-    The runs have networks of the same settings, each with its own weights and statistics, which become parts of tensors
-    with one more axis, (runs, …). ``torch.vmap`` computes all networks as one, forward and backward; losses, weighting,
-    clipping and optimizer are each run's own. A run's step is what it is alone, but for rounding: the same operations,
-    some summed in another order. A number that is not finite stays in its run, on a CPU.
+    The runs have networks of the same settings. Each keeps its own weights and statistics, which become views of
+    tensors with an extra axis, (runs, …). ``torch.vmap`` computes all networks as one, forward and backward; losses,
+    weighting, clipping and optimizer are separate for each run. Up to rounding, a run's step is the same as alone: the
+    same operations, some summed in a different order. On a CPU, a number that is not finite stays in its run.
 
-    Where a weighting needs more than the gradient of one sum of the losses, the gradients of all tasks are computed
-    first, one backward pass for each, and the weighting is given losses that know theirs. A step in which a run has no
-    label of some task is taken run by run.
+    If a weighting needs more than the gradient of one sum of the losses, the gradients of all tasks are computed first,
+    with one backward pass per task, and the weighting gets losses whose gradients are already known. A step in which a
+    run lacks labels of some task is taken run by run.
 
-    The networks must draw no random numbers and neither be compiled nor compute activations again, and no weighting may
-    need the shared features; there is one process.
+    The networks must not draw random numbers, be compiled or recompute activations, and no weighting may need the
+    shared features. There must be only one process.
     """
 
     def __init__(self, steps: Sequence[TrainingStep]) -> None:
@@ -48,9 +48,9 @@ class Stack:
             self.captured = CapturedSteps(self.take, steps, CudaGraphs(device))
 
     def __call__(self, batch: Batch, numbers: Sequence[int]) -> list[StepResult]:
-        """Train each run on its part of a batch, which has the images of one run after those of the other.
+        """Train each run on its part of a batch, in which the images of each run are consecutive.
 
-        ``numbers`` are those of the runs' steps, which count from 0.
+        ``numbers`` are the step numbers of the runs, counted from 0.
         """
         batches = self._batches(batch)
         targets = {
@@ -64,7 +64,7 @@ class Stack:
         return self.take(batch, names) if self.captured is None else [*self.captured(batch, names, numbers)]
 
     def take(self, batch: Batch, names: Sequence[str]) -> list[StepResult]:
-        """Train each run on its part of a batch for the losses of all its tasks."""
+        """Train each run on its part of a batch, for the losses of all its tasks."""
         batches = self._batches(batch)
         outputs = self._forward(batch)
         losses = [
@@ -100,7 +100,7 @@ class Stack:
             return _Outputs(self._networks(images), len(self.steps))
 
     def _losses(self, batch: Batch, batches: Sequence[Batch]) -> list[dict[str, Tensor]]:
-        """Return the losses of each run once more, without gradients."""
+        """Compute the losses of each run again, for ``Weighting.after_step``."""
         parts = self._forward(batch).parts
         return [
             global_losses(step.losses(part, own, step.tasks))
@@ -108,7 +108,7 @@ class Stack:
         ]
 
     def _with_gradients(self, losses: Sequence[dict[str, Tensor]], outputs: "_Outputs") -> list[dict[str, Tensor]]:
-        """Return the losses of each run with their gradients at its parameters, which are computed here."""
+        """Compute the gradients of each run's losses at its parameters, and return losses that carry them."""
         known: list[dict[str, Tensor]] = [{} for _ in losses]
         for task in losses[0]:
             gradients = self._networks.gradients(outputs, [own[task] for own in losses])
@@ -136,17 +136,17 @@ def require_stackable(networks: Sequence[Network]) -> None:
 
 
 class Networks:
-    """Networks of the same settings as one: their tensors become parts of tensors with one more axis, the first."""
+    """Networks of the same settings as one: their tensors become views of tensors with an extra first axis."""
 
     def __init__(self, networks: Sequence[Network]) -> None:
         self._first = networks[0]
         self._places: list[tuple[dict[str, Any], str, int]] = []
-        """Where the first network has its tensors, and the number of each, since one may stand in several places."""
+        """Where the first network holds its tensors, and the index of each; one tensor may be in several places."""
         self._tensors: list[Tensor] = []
         self.trained: list[list[nn.Parameter]] = [[] for _ in networks]
-        """The parameters of each network that are trained."""
+        """The trainable parameters of each network."""
         self._leaves: list[Tensor] = []
-        """The tensors of which these are parts."""
+        """The tensors with the extra axis of which they are views."""
         numbers: dict[int, int] = {}
         for modules in zip(*(network.modules() for network in networks), strict=True):
             for kind in ("_parameters", "_buffers"):
@@ -169,7 +169,7 @@ class Networks:
         self._tensors.append(whole)
 
     def __call__(self, images: Tensor) -> Outputs:
-        """Return what each network gives for its images, (networks, B, 3, H, W): maps with one more axis in front."""
+        """Return the outputs of the networks for images (networks, B, 3, H, W): maps with an extra first axis."""
         own = [place[name] for place, name, _ in self._places]
         try:
             with AsAlone():
@@ -182,10 +182,10 @@ class Networks:
     def _one(self, tensors: Sequence[Tensor], image: Tensor) -> Outputs:
         for place, name, number in self._places:
             place[name] = tensors[number]
-        return self._first.forward(image)  # its __call__ reads values of the images
+        return self._first.forward(image)  # __call__ would read values of the images
 
     def hand_out_gradients(self) -> None:
-        """Let the parameters of each network have their part of the gradients."""
+        """Give the parameters of each network their part of the gradients."""
         for leaf, *own in zip(self._leaves, *self.trained, strict=True):
             if leaf.grad is not None:
                 for parameter, gradient in zip(own, leaf.grad.unbind(), strict=True):
@@ -193,14 +193,14 @@ class Networks:
                 leaf.grad = None
 
     def gradients(self, outputs: "_Outputs", losses: Sequence[Tensor]) -> list[Tensor | None]:
-        """Return the gradients of a loss of each network at its parameters that are trained, (networks, …) each."""
+        """Return the gradients of one loss per network at its trainable parameters, each (networks, …)."""
         maps, of_maps = outputs.gradients(losses)
         found = torch.autograd.grad(maps, self._leaves, of_maps, retain_graph=True, allow_unused=True)
         return [None if x is None else _laid_out(x, leaf) for x, leaf in zip(found, self._leaves, strict=True)]
 
 
 class _Outputs:
-    """Outputs of several networks, and those of each run: parts at which the graph of its losses begins."""
+    """Outputs of several networks, split into detached parts at which the graph of each run's losses begins."""
 
     def __init__(self, outputs: Outputs, runs: int) -> None:
         self._maps = [x for x in _maps(outputs) if x.requires_grad]
@@ -215,7 +215,7 @@ class _Outputs:
         torch.autograd.backward(maps, gradients)
 
     def gradients(self, losses: Sequence[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
-        """Return the maps that a loss of each run depends on, and its gradients there; keep the graph."""
+        """Return the maps on which one loss per run depends, and the gradients there; keep the graph."""
         return self._reached(
             [
                 torch.autograd.grad(loss, self._leaves(part), retain_graph=True, allow_unused=True)
@@ -233,7 +233,7 @@ class _Outputs:
 
 
 class _Known(torch.autograd.Function):
-    """A loss whose gradients at some parameters are known."""
+    """A loss whose gradients at some parameters are already known."""
 
     @staticmethod
     def forward(ctx: Any, value: Tensor, gradients: Sequence[Tensor], *parameters: Tensor) -> Tensor:
@@ -246,7 +246,7 @@ class _Known(torch.autograd.Function):
 
 
 class _Again:
-    """The losses of each run after all runs have taken their step; computed for all when one asks for its own."""
+    """The losses of each run after all runs have taken their step; computed for all runs at the first call."""
 
     def __init__(self, compute: Callable[[], list[dict[str, Tensor]]]) -> None:
         self._compute = compute
@@ -259,7 +259,7 @@ class _Again:
 
 
 def _joined(own: Sequence[Tensor]) -> Tensor:
-    """Return (tensors, …) tensors that keep their memory format, and let each be a part of the whole."""
+    """Return the tensors as one, (tensors, …), with their memory format, and make each a view of it."""
     first = own[0]
     shape, strides = (len(own), *first.shape), (first.numel(), *first.stride())
     whole = torch.empty_strided(shape, strides, dtype=first.dtype, device=first.device)
@@ -270,7 +270,7 @@ def _joined(own: Sequence[Tensor]) -> Tensor:
 
 
 def _laid_out(x: Tensor, like: Tensor) -> Tensor:
-    """Return a tensor with the strides of another, which fused optimizers ask of gradients."""
+    """Return a tensor with the strides of another, which fused optimizers require of gradients."""
     return x if x.stride() == like.stride() else torch.empty_like(like).copy_(x)
 
 

@@ -1,4 +1,4 @@
-"""One training step: the same for the training loop, the tests of every weighting, and the benchmarks."""
+"""One training step, shared by the training loop, the tests of every weighting, and the benchmarks."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 PARTS = ("forward pass", "losses", "backward passes", "optimizer")
-"""What a profile of torch calls the parts of a step."""
+"""Names of the parts of a step in profiles of torch."""
 
 
 class TrainingStep:
@@ -56,12 +56,12 @@ class TrainingStep:
         """Take the parts of a step, all on one device.
 
         ``optimizer`` has the parameters of the network and those of the weighting that require a gradient
-        (``optimization.parameter_groups``); ``learning_rate`` gives the factor on its learning rates for a step;
-        ``gradient_clip`` is the largest norm of the network's gradient; ``compile`` compiles the network with
-        ``torch.compile``; ``cuda_graphs`` captures steps where there is one GPU and the weighting is ``capturable``
-        (``CapturedSteps``). With ``seed`` everything random in a step is a function of (seed, step, process); without,
-        torch's generators are left alone. With ``fabric`` and several processes, gradients are summed during the
-        backward pass where the weighting allows it, else after it.
+        (``optimization.parameter_groups``); ``learning_rate`` returns the factor on its learning rates for a step;
+        ``gradient_clip`` is the maximum norm of the network's gradient; ``compile`` compiles the network with
+        ``torch.compile``; ``cuda_graphs`` captures steps if there is one GPU and the weighting is ``capturable``
+        (``CapturedSteps``). With ``seed``, everything random in a step is a function of (seed, step, process); without
+        it, torch's generators are left alone. With ``fabric`` and several processes, gradients are summed during the
+        backward pass if the weighting allows it, otherwise after it.
         """
         self.network, self.tasks, self.objective = network, dict(tasks), objective
         self.weighting, self.optimizer = weighting, optimizer
@@ -83,7 +83,7 @@ class TrainingStep:
     def __call__(self, batch: Batch, step: int) -> StepResult:
         """Train on this process's part of the batch of ``step``, which counts from 0.
 
-        A batch without any label changes nothing, nor does one whose gradient is not finite.
+        A batch without labels changes nothing, nor does a batch whose gradient is not finite.
         """
         self.prepare(step)
         names = labelled({name: batch.targets[name] for name in self.tasks})
@@ -95,8 +95,8 @@ class TrainingStep:
         return self.take(batch, names)
 
     def take(self, batch: Batch, names: Sequence[str]) -> StepResult:
-        """Train on a batch for the losses of these tasks, of which each has a label in the global batch."""
-        # DDP waits for a gradient of every parameter, which a task without a label does not give.
+        """Train on a batch for the losses of these tasks; each must have a label in the global batch."""
+        # DDP waits for a gradient of every parameter, which is missing for a task without labels.
         sums_in_backward = self.fabric is not None and self.weighting.one_backward and len(names) == len(self.tasks)
         with self._graph_for_all_backward_passes(), self._sum_in_backward(sums_in_backward):
             losses, outputs = self.forward(batch, names)
@@ -112,28 +112,28 @@ class TrainingStep:
         return StepResult(context.global_losses, weights or {}, norm)
 
     def prepare(self, step: int) -> None:
-        """Set seed and learning rate of a step, and drop the gradients of the one before."""
+        """Set the seed and learning rate of a step, and drop the gradients of the previous step."""
         self._seed(step)
         self._set_learning_rate(step)
         self.optimizer.zero_grad(set_to_none=True)
 
     def update(self) -> tuple[Tensor, bool]:
-        """Clip the gradients and let the optimizer step unless they are not finite.
+        """Clip the gradients and step the optimizer unless they are not finite.
 
-        Returns their norm before, and False where the step was surely not taken.
+        Returns their norm before clipping, and False if the step was certainly not taken.
         """
         norm = self._clip()
         return norm, self._update(norm)
 
     @torch.no_grad()
     def adjust(self, losses_again: Callable[[], Mapping[str, Tensor]]) -> None:
-        """Let the weighting adjust after a step; ``losses_again`` gives the global losses of the same batch."""
+        """Let the weighting adjust after a step; ``losses_again`` recomputes the global losses of the same batch."""
         self.weighting.after_step(losses_again)
 
     def check_finite(self) -> None:
-        """Raise ``TrainingError`` that names the first weight that is not finite: called before anything is saved.
+        """Raise ``TrainingError`` that names the first tensor that is not finite; called before anything is saved.
 
-        Checked are the network's weights and statistics, the optimizer's state and what the weighting learns.
+        Checks the network's weights and statistics, the optimizer's state and the parameters of the weighting.
         """
         states = self.optimizer.state_dict()["state"]
         check_finite(
@@ -145,12 +145,12 @@ class TrainingStep:
         )
 
     def state(self) -> Iterator[Tensor]:
-        """Return all tensors that a step changes: those that a checkpoint has."""
+        """Return all tensors that a step changes; a checkpoint saves them."""
         states = (self.network.state_dict(), self.weighting.state_dict(), self.optimizer.state_dict())
         return (x for x in tree_leaves(states) if isinstance(x, Tensor))
 
     def _clip(self) -> Tensor:
-        """Clip the network's gradient, and return the norm of all gradients as it was before."""
+        """Clip the network's gradient, and return the norm of all gradients before clipping."""
         learned = _gradients(self.weighting)
         if self.gradient_clip is None:
             return nn.utils.get_total_norm([*_gradients(self.network), *learned])
@@ -158,7 +158,7 @@ class TrainingStep:
         return torch.hypot(of_network, nn.utils.get_total_norm(learned)) if learned else of_network
 
     def _update(self, norm: Tensor) -> bool:
-        """Let the optimizer step unless the gradient is not finite; return False where it surely did not."""
+        """Step the optimizer unless the gradient is not finite; return False if it certainly did not step."""
         if norm.device.type != "cpu":
             return self._update_unread(norm)
         if not norm.isfinite():
@@ -168,9 +168,9 @@ class TrainingStep:
         return True
 
     def _update_unread(self, norm: Tensor) -> bool:
-        """Let the optimizer step without reading the norm, for which the host would wait until the GPU has it.
+        """Step the optimizer without reading the norm, which would make the host wait for the GPU.
 
-        Fused optimizers skip the step there where it is not finite, as they do for torch's GradScaler.
+        Fused optimizers skip a step on the GPU if the norm is not finite, as they do for torch's GradScaler.
         """
         vars(self.optimizer)["found_inf"] = 1 - norm.isfinite().float()
         with record_function(PARTS[3]):
@@ -204,28 +204,28 @@ class TrainingStep:
         return self.losses(outputs, batch, names), outputs
 
     def losses(self, outputs: Outputs, batch: Batch, names: Iterable[str]) -> dict[str, Tensor]:
-        """Return this process's part of the loss of each of these tasks, for the outputs of the network."""
+        """Return this process's part of the loss of each of these tasks for given outputs of the network."""
         with record_function(PARTS[1]):
             tasks = {name: self.tasks[name] for name in names}
             return self.objective(tasks, outputs.final, outputs.auxiliary, batch.targets)
 
     def context(self, losses: Losses, outputs: Outputs) -> BalancingContext:
-        """Return what the weighting may compute with beside these losses."""
+        """Return what a weighting may use besides these losses: global losses, parameters and shared features."""
         return BalancingContext(
             global_losses(losses),
             parameters=self.shared_parameters,
-            features=tuple(x for x in outputs.shared if x.requires_grad),  # others come from frozen layers alone
+            features=tuple(x for x in outputs.shared if x.requires_grad),  # the others come from frozen layers only
             last=self.last_shared_parameters,
             task_parameters=self.task_parameters,
         )
 
 
 def require_gradients(losses: Losses) -> None:
-    """Raise ``ValueError`` for a loss that depends on no parameter: its task would learn nothing, without a word."""
+    """Raise ``ValueError`` for a loss that depends on no parameter: its task would silently learn nothing."""
     if constant := [name for name, loss in losses.items() if not loss.requires_grad]:
         raise ValueError(
-            f"the loss of {constant[0]} has no gradient, so that nothing is learned of it: let neither the network nor "
-            "the loss detach it, or leave the task out"
+            f"the loss of {constant[0]} has no gradient, so the task would learn nothing: do not detach it in the "
+            "network or in the loss, or leave the task out"
         )
 
 

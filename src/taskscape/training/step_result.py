@@ -1,4 +1,4 @@
-"""What a training step gives."""
+"""The result of a training step."""
 
 from typing import NamedTuple
 
@@ -6,11 +6,11 @@ from torch import Tensor
 
 
 class StepResult(NamedTuple):
-    """Scalars on the device, without gradients, the same on every process."""
+    """Losses, weights and gradient norm of a step: scalars on the device, without gradients, equal on every process."""
 
     losses: dict[str, Tensor]
-    """The loss of the global batch for each task with a label in it; empty where there is no label at all."""
+    """The loss of the global batch for each task with a label in it; empty if there are no labels."""
     weights: dict[str, Tensor]
-    """The weight of each of these tasks; empty where the weighting has none."""
+    """The weight of each of these tasks; empty if the weighting has none."""
     gradient_norm: Tensor
-    """The norm of the gradient, before it is clipped. If it is not finite the step was not taken."""
+    """The norm of the gradient before clipping. If it is not finite, the step was not taken."""

@@ -22,14 +22,14 @@ from taskscape.training.step_result import StepResult
 _LOGGER = logging.getLogger(__name__)
 
 Ended = Evaluation | TrainingError | ValueError | OSError
-"""The last validation of a run, or what ended it before."""
+"""The last validation of a run, or the error that ended it."""
 
 
 def train_together(trainers: Sequence[Trainer], progress: Progress) -> list[Ended]:
     """Train runs to their ends, taking their steps together (``Stack``), and return how each ended.
 
-    A run that ends before the others, or fails, leaves them. Where a step cannot be taken together on this machine,
-    each takes its own. Raises ``Interrupted`` when Ctrl-C or SIGTERM stopped the runs; the checkpoint of each is
+    A run that ends before the others, or fails, leaves them. If steps cannot be taken together on this machine, each
+    run takes its own. Raises ``Interrupted`` if Ctrl-C or SIGTERM stopped the runs; the checkpoint of each has been
     written then.
     """
     return _Together(trainers, progress).run()
@@ -47,9 +47,9 @@ class _Together:
         self.ended: dict[int, Ended] = {}
         self.stopped: Interrupted | None = None
         self.stack: tuple[tuple[int, ...], Stack] | None = None
-        """The runs of the last step, and their stack."""
+        """The runs of the last common step, and their stack."""
         self.is_tried = self.is_refused = False
-        """Whether a step was taken together, and whether one failed."""
+        """Whether a common step was taken, and whether one failed."""
 
     def run(self) -> list[Ended]:
         with ExitStack() as stack:
@@ -66,7 +66,7 @@ class _Together:
         return [self.ended[run] for run in range(len(self.trainers))]
 
     def _continue(self, run: int, result: StepResult | None) -> None:
-        """Let a run go on to its next step, or end."""
+        """Send a run the result of its step, so that it continues to its next step or ends."""
         self.wanted.pop(run, None)
         course = self.courses[run]
         with logs.about(self.trainers[run].folder.log):
@@ -96,11 +96,11 @@ class _Together:
         before = [x.clone() for x in state]
         try:
             results = self.stack[1](batch, numbers)
-        except RuntimeError as error:  # the kernels of a GPU do not take all that those of a CPU do
+        except RuntimeError as error:  # GPU kernels do not support everything that CPU kernels do
             torch._foreach_copy_(state, before)
             self.is_refused = True
             reason = str(error).partition("\n")[0]
-            _LOGGER.warning("these runs are trained one after the other, since a stack of them fails here: %s", reason)
+            _LOGGER.warning("these runs take their steps one by one, since a stack of them fails here: %s", reason)
             return {run: self._alone(run) for run in runs}
         self.is_tried = True
         return dict(zip(runs, results, strict=True))
@@ -111,9 +111,9 @@ class _Together:
 
 
 def batch_of(loaders: Sequence[Loader], wanted: Sequence[Wanted]) -> Batch:
-    """Return the batches that runs want as one, the images of one run after those of the other, made at once.
+    """Return the batches that the runs request as one batch, computed at once, with the images of each run together.
 
-    The loaders differ in their seeds alone.
+    The loaders differ only in their seeds.
     """
     draws = [draw(loader.seed, one.epoch, one.indices) for loader, one in zip(loaders, wanted, strict=True)]
     together = Draws(*(np.concatenate(numbers) for numbers in zip(*draws, strict=True)))

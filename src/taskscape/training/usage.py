@@ -1,4 +1,4 @@
-"""Memory and energy that training takes, as far as the system tells."""
+"""Memory and energy used by training, as far as the system reports them."""
 
 import sys
 from pathlib import Path
@@ -9,7 +9,7 @@ _MEBIBYTE = 2**20
 
 
 class Usage:
-    """Reads what this process and its GPU have used; with several processes each reads its own."""
+    """Reads the memory and energy used by this process and its GPU; with several processes, each reads its own."""
 
     def __init__(self, device: torch.device) -> None:
         self.device = device
@@ -18,9 +18,9 @@ class Usage:
     def read(self) -> dict[str, float]:
         """Return the columns of an epoch.
 
-        ``memory/process`` is the largest memory of the process so far and ``memory/gpu`` the largest that tensors took
-        on the GPU, both in MiB; ``energy/gpu`` is what the whole GPU took since the last reading, in joules. What the
-        system does not tell is left out; the energy needs ``nvidia-ml-py``.
+        ``memory/process`` is the peak memory of the process so far and ``memory/gpu`` the peak memory of tensors on the
+        GPU, both in MiB; ``energy/gpu`` is the energy that the whole GPU used since the last reading, in joules. Values
+        that the system does not report are left out; the energy needs ``nvidia-ml-py``.
         """
         values = {}
         if (peak := _peak()) is not None:
@@ -34,8 +34,8 @@ class Usage:
 
 
 def _peak() -> float | None:
-    """Return the largest memory of this process in bytes, None where the system does not tell."""
-    try:  # Linux; its getrusage begins with the memory of the process that started this one
+    """Return the peak memory of this process in bytes, None where the system does not report it."""
+    try:  # Linux, whose getrusage starts from the memory of the parent process
         status = Path("/proc/self/status").read_text()
         return float(next(line.split()[1] for line in status.splitlines() if line.startswith("VmHWM:"))) * 1024
     except (OSError, StopIteration, ValueError):
@@ -48,14 +48,14 @@ def _peak() -> float | None:
 
 
 def _joules(device: torch.device) -> float | None:
-    """Return what the GPU has taken since its driver was loaded; None where nobody tells."""
+    """Return the joules that the GPU has used since its driver was loaded; None where they are not reported."""
     if device.type != "cuda":
         return None
     try:
         import pynvml
 
         pynvml.nvmlInit()
-        uuid = f"GPU-{torch.cuda.get_device_properties(device).uuid}"  # its number may differ from torch's
+        uuid = f"GPU-{torch.cuda.get_device_properties(device).uuid}"  # NVML may number GPUs differently from torch
         return float(pynvml.nvmlDeviceGetTotalEnergyConsumption(pynvml.nvmlDeviceGetHandleByUUID(uuid))) / 1000
-    except Exception:  # the module is not there, or the driver or the GPU does not tell
+    except Exception:  # the module is missing, or the driver or the GPU does not report it
         return None

@@ -1,4 +1,4 @@
-"""Evaluation of a network while it trains."""
+"""Evaluation of a network during training."""
 
 from collections.abc import Iterable
 from contextlib import AbstractContextManager, nullcontext
@@ -18,25 +18,25 @@ from taskscape.training.step import TrainingStep
 
 
 class Validation:
-    """Evaluates the weights that a run keeps: those of the network, or their ``average`` where there is one."""
+    """Evaluates the weights that a run keeps: those of the network, or their ``average`` if there is one."""
 
     def __init__(self, training_step: TrainingStep, device: torch.device, average: WeightAverage | None = None) -> None:
         self.training_step, self.network = training_step, training_step.network
         self.device, self.average = device, average
 
     def __call__(self, batches: Iterable[Batch]) -> tuple[Evaluation, dict[str, float]]:
-        """Evaluate the weights that are kept, see ``as_it_is``."""
+        """Evaluate the weights that the run keeps; see ``as_it_is``."""
         with self.averaged():
             return self.as_it_is(batches)
 
     def averaged(self) -> AbstractContextManager[None]:
-        """Let the network have the weights that a run keeps."""
+        """Return a context in which the network has the weights that the run keeps."""
         return nullcontext() if self.average is None else self.average.applied()
 
     def as_it_is(self, batches: Iterable[Batch]) -> tuple[Evaluation, dict[str, float]]:
-        """Evaluate the network on these batches and return ``loss/TASK`` and ``consistency/TASK`` of them too.
+        """Evaluate the network's current weights on these batches, with ``loss/TASK`` and ``consistency/TASK``.
 
-        Each process takes its part, all with the first one's statistics.
+        Each process evaluates its part of the batches, all with the statistics of the first process.
         """
         if world_size() > 1:
             for buffer in self.network.buffers():

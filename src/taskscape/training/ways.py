@@ -1,4 +1,4 @@
-"""The ways in which a network may compute a step, and which of them is fastest on this machine."""
+"""Ways in which a network can compute a step, and which of them is fastest on this machine."""
 
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
@@ -11,7 +11,7 @@ from taskscape.training.precision import Precision
 
 
 class Way(NamedTuple):
-    """How a network computes."""
+    """A way to compute: precision, memory format, and whether the network is compiled."""
 
     precision: Precision
     channels_last: bool
@@ -19,7 +19,7 @@ class Way(NamedTuple):
 
     @property
     def memory_format(self) -> torch.memory_format:
-        """Torch's word for the order of images and activations in memory."""
+        """Memory format of images and activations, as torch names it."""
         return torch.channels_last if self.channels_last else torch.contiguous_format
 
     def __str__(self) -> str:
@@ -28,7 +28,7 @@ class Way(NamedTuple):
 
 
 PLAIN = Way("fp32", channels_last=False)
-"""What a loop does that nobody has tuned."""
+"""The way of an untuned training loop."""
 
 UNCOMPILED = (PLAIN, Way("fp32", channels_last=True), Way("bf16", channels_last=False), Way("bf16", channels_last=True))
 
@@ -40,11 +40,11 @@ def measure(
     seconds: float | None = 20.0,
     clock: Callable[[], float] | None = None,
 ) -> dict[Way, float]:
-    """Return how long a step takes in each way, in seconds: the median over rounds in which all take turns.
+    """Return the seconds that a step takes in each way: the median over rounds, each of which takes one step per way.
 
-    The first round does not count, nor on a GPU those before steps are captured; rounds end after ``seconds``, but one
-    counts at least. With None there are three rounds, as processes that wait for each other need. ``clock`` is that of
-    ``evaluation.seconds_of``.
+    The first round is not counted, nor, on a GPU, are those before steps are captured. Rounds end after ``seconds``,
+    but at least one is counted. With None there are three rounds, since processes that wait for each other need the
+    same number. ``clock`` is that of ``evaluation.seconds_of``.
     """
     names = {str(way): way for way in steps}
     calls = {str(way): step for way, step in steps.items()}
@@ -55,5 +55,5 @@ def measure(
 
 
 def fastest(times: Mapping[Way, float]) -> Way:
-    """Return the way that takes the least time; a compiled one only where it saves a tenth."""
+    """Return the fastest way; a compiled one only if it saves a tenth of the time."""
     return min(times, key=lambda way: times[way] * (1.1 if way.compile else 1.0))
