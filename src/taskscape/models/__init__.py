@@ -1,4 +1,4 @@
-"""Networks: ``DeeplabJoint({"semseg": 19, "depth": 1}, encoder="resnet18")``, or by name with ``build``.
+"""Networks, built by class, ``DeeplabJoint({"semseg": 19, "depth": 1}, encoder="resnet18")``, or with ``build``.
 
     >>> import torch
     >>> from taskscape import models
@@ -7,7 +7,7 @@
     >>> outputs.final["semseg"].shape, outputs.final["depth"].shape
     (torch.Size([2, 19, 64, 128]), torch.Size([2, 1, 64, 128]))
 
-To add a network, write its file and one line below, which imports the module and its settings.
+To add a network, write its module and add one line below that imports the network and its settings.
 """
 
 # ruff: noqa: F401
@@ -53,10 +53,10 @@ CONFIGS: dict[str, type[NetworkConfig]] = {
     for value in list(globals().values())
     if isinstance(value, type) and issubclass(value, NetworkConfig) and "network" in vars(value)
 }
-"""The settings of every network, by its name on the command line."""
+"""The settings class of every network, by its name on the command line."""
 
 NAMES = tuple(CONFIGS)
-"""The names that ``build`` knows."""
+"""The names that ``build`` accepts."""
 
 offer(NetworkConfig, CONFIGS.values())
 
@@ -65,8 +65,8 @@ def build(name: str, out_channels: Mapping[str, int], **options: Any) -> Network
     """Build a network by its name.
 
     ``out_channels`` gives the channels per task, such as ``{"semseg": 19, "depth": 1, "normals": 3}``; ``options`` are
-    the fields of the network's settings. Raises ``ValueError`` for an unknown name or channels that are none, and
-    ``TypeError`` for an unknown option, each with the nearest that there is.
+    the fields of the network's settings. Raises ``ValueError`` for an unknown name or invalid channels, and
+    ``TypeError`` for an unknown option. Errors for unknown names suggest the nearest known one.
     """
     if name not in CONFIGS:
         raise ValueError(f"there is no network {name!r}{nearest(name, NAMES)}")

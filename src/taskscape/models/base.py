@@ -1,4 +1,4 @@
-"""What every network of this package is and returns."""
+"""Base classes of the networks, their settings and their outputs."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Collection, ItemsView, Iterable, Iterator, KeysView, Mapping, ValuesView
@@ -18,27 +18,27 @@ if TYPE_CHECKING:
 
 
 class Outputs(NamedTuple):
-    """The raw maps of a network for a batch of images of size H×W. A ``Task`` decodes them.
+    """The raw maps that a network returns for a batch of H×W images. A ``Task`` decodes them.
 
-    ``outputs["semseg"]`` is the final map of a task, ``outputs.items()`` all of them by task, and
-    ``"semseg" in outputs`` asks for one. Being a named tuple of three parts, it is unpacked into these.
+    ``outputs["semseg"]`` is the final map of a task, ``outputs.items()`` yields all final maps with their tasks, and
+    ``"semseg" in outputs`` checks for a task. As a named tuple, it unpacks into its three fields.
     """
 
     final: dict[str, Tensor]
-    """Per task: (B, channels, H, W), at the size of the image."""
+    """The map of each task, (B, channels, H, W), at the size of the image."""
     auxiliary: dict[str, dict[str, Tensor]]
-    """Further predictions by their role, made in training: such as ``"initial"`` (supervised like the final ones) or
-    ``"transferred"`` (compared with the final ones); the maps are shaped as in ``final``."""
+    """Further predictions by role, made in training only: for example ``"initial"`` (supervised like the final ones) or
+    ``"transferred"`` (compared with the final ones). The maps have the same shapes as in ``final``."""
     shared: tuple[Tensor, ...]
     """The shared features: the representation between the shared and the task-specific layers, through which every
-    task's loss reaches the shared parameters. Empty where a network has none (``Network.has_shared_features``)."""
+    task's loss reaches the shared parameters. Empty if the network has none (``Network.has_shared_features``)."""
 
     @overload
     def __getitem__(self, key: str) -> Tensor: ...
     @overload
     def __getitem__(self, key: SupportsIndex | slice) -> Any: ...
     def __getitem__(self, key: Any) -> Any:
-        """Return the final map of a task; by number, a part of the tuple. Raises ``KeyError`` for another task."""
+        """Return the final map of a task, or a field of the tuple by index. Raises ``KeyError`` for an unknown task."""
         if not isinstance(key, str):
             return tuple.__getitem__(self, key)
         if key not in self.final:
@@ -68,21 +68,21 @@ class Outputs(NamedTuple):
 
 
 class NetworkConfig(RangedSettings, ABC):
-    """The settings of one network: a frozen dataclass of plain values that builds it."""
+    """The settings of a network: a frozen dataclass of plain values that can build it."""
 
     name: ClassVar[str]
-    """The name on the command line and in saved experiments."""
+    """The network's name on the command line and in saved experiments."""
     paper: ClassVar[str]
-    """Where the network was published."""
+    """The publication that introduced the network."""
     link: ClassVar[str] = ""
     """URL of the paper."""
     network: ClassVar[type["Network"]]
-    """The module; ``class Mine(Network, config=MineConfig)`` sets it."""
+    """The network class, set by ``class Mine(Network, config=MineConfig)``."""
 
     def build(self, out_channels: Mapping[str, int]) -> "Network":
-        """Build the network for these output channels per task.
+        """Build the network with these output channels per task.
 
-        Raises ``ValueError`` with the remedy for settings that are impossible or do not fit these tasks.
+        Raises ``ValueError`` with a remedy if the settings are impossible or do not fit the tasks.
         """
         if not hasattr(self, "network"):
             kind = type(self).__name__
@@ -90,46 +90,46 @@ class NetworkConfig(RangedSettings, ABC):
         return self.network(out_channels, self)
 
     def check(self, tasks: Mapping[str, "Task"]) -> None:
-        """Raise ``ValueError`` with the remedy where the network cannot learn these tasks; called before any work.
+        """Raise ``ValueError`` with a remedy if the network cannot learn these tasks; called before any other work.
 
-        The tasks may still leave their classes to the data.
+        The tasks may not have received their classes from the data yet.
         """
 
     def for_tasks(self, tasks: Mapping[str, "Task"]) -> Self:
-        """Return these settings with what they leave to the tasks filled in; called before ``build``.
+        """Return these settings completed from the tasks; called before ``build``.
 
-        A setting that lists tasks, such as those with class scores, is filled in where it is None.
+        A setting that lists tasks, for example those with class scores, is filled in if it is None.
         """
         return self
 
     def starts_at_values(self, tasks: Mapping[str, "Task"]) -> tuple[str, ...]:
-        """Return the tasks whose raw output lies within the range of their values before any training; none here."""
+        """Return the tasks whose raw output is in the range of their values before any training; none by default."""
         return ()
 
     def from_scratch(self) -> Self:
-        """Return these settings without pretrained weights: for a network whose weights are loaded afterwards."""
+        """Return these settings without pretrained weights, for a network whose weights are loaded afterwards."""
         return self
 
 
 class Network(nn.Module, ABC):
-    """A network for several dense tasks: (B, 3, H, W) RGB images of any size to ``Outputs``.
+    """A network for several dense tasks, from (B, 3, H, W) RGB images of any size to ``Outputs``.
 
-    Images are floating-point in 0..1, or uint8 in 0..255, which are divided by 255; others are refused. A network
-    normalizes by itself.
+    Images are floating-point in 0..1, or uint8 in 0..255, which is divided by 255; anything else is rejected.
+    Normalization is part of the network.
 
-    A subclass names its settings, ``class Mine(Network, config=MineConfig)``, and is built from channels per task and
-    settings or their fields: ``Mine({"semseg": 19, "depth": 1}, width=64)``.
+    A subclass names its settings, ``class Mine(Network, config=MineConfig)``. It is built from the channels per task
+    and a settings object or its fields: ``Mine({"semseg": 19, "depth": 1}, width=64)``.
     """
 
     out_channels: dict[str, int]
     """Number of output channels per task."""
     has_shared_features: ClassVar[bool] = True
-    """Whether ``Outputs.shared`` has features with more than one task."""
+    """Whether ``Outputs.shared`` has features when there is more than one task."""
     has_shared_parameters: ClassVar[bool] = True
     """Whether any layer serves all tasks when there is more than one."""
 
     def __init_subclass__(cls, config: type[NetworkConfig] | None = None) -> None:
-        """Join a network and its settings."""
+        """Register the network class with its settings."""
         super().__init_subclass__()
         if config is not None:
             config.network = cls
@@ -142,8 +142,8 @@ class Network(nn.Module, ABC):
     def __call__(self, image: Tensor) -> Outputs:
         """Predict every task for a (B, 3, H, W) batch.
 
-        Raises ``ValueError`` for an image of another shape, type or range (``unit_range``), and for a single one in
-        training mode where the network's batch normalization needs two.
+        Raises ``ValueError`` if the batch has another shape, type or range (``unit_range``), and for a single image in
+        training mode if the network's batch normalization needs two.
         """
         try:
             outputs: Outputs = super().__call__(unit_range(image))
@@ -157,7 +157,7 @@ class Network(nn.Module, ABC):
         return outputs
 
     def __repr__(self) -> str:
-        """Return the network in a line; ``print`` shows its layers, as of every module of torch."""
+        """Return a one-line summary; ``print`` shows the layers, as for every torch module."""
         tasks = ", ".join(f"{task}: {channels}" for task, channels in self.out_channels.items())
         count = sum(parameter.numel() for parameter in self.parameters())
         return f"{type(self).__name__}({tasks}; {count / 1e6:.3g} M parameters)"
@@ -170,30 +170,32 @@ class Network(nn.Module, ABC):
         """Predict every task for a (B, 3, H, W) batch in 0..1."""
 
     def transfer(self, final: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Return the raw maps that other tasks' predictions are transferred to, by task; none here.
+        """Transfer each task's prediction to another task and return the results by target task; none by default.
 
-        ``final`` are the network's own raw maps, (B, channels, H, W) each; see ``ring`` for who is transferred to whom.
+        ``final`` are the network's own raw maps, (B, channels, H, W) each; ``ring`` pairs source and target tasks.
         """
         return {}
 
     def attention_maps(self, image: Tensor) -> dict[str, Tensor]:
-        """Return by task how much each class attends to each cell of (B, 3, H, W) images, for pictures; none here.
+        """Return each task's attention maps for (B, 3, H, W) images, for visualization; none by default.
 
-        Maps are (B, channels, h, w), in evaluation mode, at least 0, and sum to 1 over the cells.
+        A map tells how much each class attends to each cell: (B, channels, h, w), computed in evaluation mode,
+        nonnegative, with a sum of 1 over the cells.
         """
         return {}
 
     def layers_by_task(self) -> tuple[nn.ModuleDict, ...]:
-        """Return the layers that serve one task alone when a network predicts, by task; none unless overridden.
+        """Return the layers that serve a single task at prediction time, by task; none unless overridden.
 
-        ``forward`` goes by the tasks that are in them, so that ``drop_decoders`` may remove some.
+        ``forward`` iterates over the tasks in these dictionaries, so ``drop_decoders`` can remove some.
         """
         return ()
 
     def drop_decoders(self, tasks: Collection[str]) -> None:
-        """Remove the layers that serve these tasks only, whose outputs are then left out: for prediction alone.
+        """Remove the layers that serve only these tasks, and with them the tasks' outputs; for prediction only.
 
-        A network whose tasks read each other keeps what the others read; one without ``layers_by_task`` keeps all.
+        A network whose tasks read each other keeps the layers that the remaining tasks read. One without
+        ``layers_by_task`` keeps all layers.
         """
         for layers in self.layers_by_task():
             for task in tasks:
@@ -201,19 +203,19 @@ class Network(nn.Module, ABC):
 
     @abstractmethod
     def shared_modules(self) -> tuple[nn.Module, ...]:
-        """Return the modules that serve all tasks, in the order of computation. Empty where nothing is shared."""
+        """Return the modules that serve all tasks, in the order of computation. Empty if nothing is shared."""
 
     def last_shared_layers(self) -> tuple[nn.Module, ...]:
-        """Return the last layer that every task's loss passes: a convolution or linear layer on the main path.
+        """Return the last layer that every task's gradient passes: a convolution or linear layer on the main path.
 
-        A gate and a shortcut are beside the main path. Several layers are returned where the last ones stand side by
-        side, none where nothing is shared. By default it is the last layer of ``shared_modules``; a network in which
-        that one is beside the main path, or is part of one task's own branch, overrides this.
+        Gates and shortcuts are not on the main path. Several layers are returned if the last ones are parallel, none
+        if nothing is shared. The default is the last layer of ``shared_modules`` on the main path; a network in which
+        that layer is off the main path, or belongs to one task's branch, overrides this method.
         """
         return tuple(main_path(*self.shared_modules())[-1:])
 
     def shared_parameters(self) -> tuple[nn.Parameter, ...]:
-        """Return the parameters that all tasks have in common, in the order of computation."""
+        """Return the trainable parameters that serve all tasks, in the order of computation."""
         modules: Any = self.shared_modules()
         if not isinstance(modules, Iterable):
             kind = type(modules).__name__
@@ -221,21 +223,21 @@ class Network(nn.Module, ABC):
         return tuple(_trainable(modules))
 
     def task_parameters(self) -> tuple[nn.Parameter, ...]:
-        """Return all other parameters that are trained: those of the tasks' own layers."""
+        """Return all other trainable parameters: those of the task-specific layers."""
         shared = {id(parameter) for parameter in self.shared_parameters()}
         return tuple(p for p in self.parameters() if p.requires_grad and id(p) not in shared)
 
     def last_shared_parameters(self) -> tuple[nn.Parameter, ...]:
-        """Return the parameters of ``last_shared_layers``, where GradNorm measures its gradients."""
+        """Return the parameters of ``last_shared_layers``, for which GradNorm measures the gradients."""
         return tuple(_trainable(self.last_shared_layers()))
 
 
 BESIDE_THE_MAIN_PATH = frozenset({"downsample", "se", "shortcut"})
-"""Names of modules, in timm and here: shortcuts of residual blocks, and squeeze-and-excitation gates."""
+"""Module names, in timm and here, of the shortcuts of residual blocks and of squeeze-and-excitation gates."""
 
 
 def _counts(out_channels: Any) -> dict[str, int]:
-    """Return the channels per task. Raises ``ValueError`` unless they are such."""
+    """Return the channels per task as a dictionary of ints. Raises ``ValueError`` if they are invalid."""
     example = 'give the output channels of each task by its name, such as {"semseg": 19, "depth": 1}'
     if not isinstance(out_channels, Mapping):
         raise ValueError(f"out_channels is {out_channels!r}: {example}")
@@ -250,14 +252,14 @@ def _counts(out_channels: Any) -> dict[str, int]:
 
 
 _FARTHEST = 16.0
-"""No image in 0..1 has a value as far from 0 as this, however it was augmented or normalized."""
+"""Greater than the magnitude of any value in a 0..1 image, however it was augmented or normalized."""
 
 
 def unit_range(image: Tensor) -> Tensor:
-    """Return (B, 3, H, W) images in 0..1: of uint8, which is 0..255, or of floating-point numbers, which are 0..1.
+    """Return (B, 3, H, W) images in 0..1, given uint8 images in 0..255 or floating-point images in 0..1.
 
-    Raises ``ValueError`` for other types and shapes, and for floating-point images that are 0..255. On a GPU their
-    values are not read, which would wait for it.
+    Raises ``ValueError`` for other types and shapes, and for floating-point images in 0..255. On a GPU the values are
+    not checked, since reading them would force a synchronization.
     """
     if image.ndim != 4 or image.shape[1] != 3:
         raise ValueError(
@@ -279,12 +281,12 @@ def unit_range(image: Tensor) -> Tensor:
 
 
 def _has_numbers(image: Tensor) -> bool:
-    """Return whether a tensor may be read: not while a network is compiled or exported."""
+    """Return whether a tensor's values can be read, which they cannot while a network is compiled or exported."""
     return image.numel() > 0 and type(image) is Tensor and not torch.compiler.is_compiling()
 
 
 def check_outputs(network: Network, outputs: Any, image: Tensor) -> None:
-    """Raise ``ValueError`` that names the network's ``forward`` unless each task has a raw map as ``Outputs`` says."""
+    """Raise ``ValueError`` naming the network's ``forward`` unless every task has a raw map as ``Outputs`` requires."""
     if not isinstance(outputs, Outputs):
         raise ValueError(
             f"{named(type(network).forward)} gives a {type(outputs).__name__}: return "
@@ -305,7 +307,7 @@ def _shape(x: Tensor) -> str:
 
 
 def main_path(*modules: nn.Module) -> list[nn.Module]:
-    """Return the trained convolutions and linear layers of these modules that are not in a shortcut or a gate."""
+    """Return the trainable convolutions and linear layers of these modules, without those in shortcuts and gates."""
     return [
         layer
         for module in modules
@@ -316,7 +318,7 @@ def main_path(*modules: nn.Module) -> list[nn.Module]:
 
 
 def known_tasks(setting: str, tasks: Iterable[str], known: Iterable[str]) -> tuple[str, ...]:
-    """Return the tasks that a setting lists. Raises ``ValueError`` that names the setting for an unknown one."""
+    """Return the tasks that a setting lists. Raises ``ValueError`` naming the setting if one is unknown."""
     known, tasks = tuple(known), tuple(tasks)
     for task in tasks:
         if task not in known:
@@ -325,9 +327,9 @@ def known_tasks(setting: str, tasks: Iterable[str], known: Iterable[str]) -> tup
 
 
 def ring(tasks: Iterable[str]) -> list[tuple[str, str]]:
-    """Return who is transferred to whom in ``auxiliary["transferred"]``: each to the next one, the last to the first.
+    """Return the (source, target) pairs of ``auxiliary["transferred"]``: each task to the next, the last to the first.
 
-    Two tasks are transferred to each other; a single one to none.
+    Two tasks are transferred to each other; a single task has no pair.
     """
     names = list(tasks)
     return list(zip(names, names[1:] + names[:1], strict=True)) if len(names) > 1 else []

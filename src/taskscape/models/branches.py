@@ -1,4 +1,4 @@
-"""What networks with one encoder for all tasks and a branch for each have in common."""
+"""Base class of networks with one encoder for all tasks and a branch per task."""
 
 from abc import abstractmethod
 from collections.abc import Sequence
@@ -17,11 +17,11 @@ class SharedEncoder(Network):
 
     encoder: Encoder
     branches: nn.ModuleDict
-    """For each task a module from what ``read`` returns to the task's raw map, at any size."""
+    """For each task, a module that maps the return values of ``read`` to the task's raw map, at any size."""
 
     @abstractmethod
     def read(self, pyramid: Sequence[Tensor]) -> tuple[Tensor, ...]:
-        """Return what every branch reads of the encoder's levels, from fine to coarse."""
+        """Select the features that every branch reads from the encoder's levels, which are ordered fine to coarse."""
 
     @override
     def layers_by_task(self) -> tuple[nn.ModuleDict, ...]:

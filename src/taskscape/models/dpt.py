@@ -18,12 +18,12 @@ from taskscape.serialization.ranges import Count
 
 @dataclass(frozen=True)
 class DPTConfig(EncoderConfig):
-    """One plain vision transformer for all tasks, read at four depths, and a convolutional decoder for each.
+    """One plain vision transformer for all tasks, read at four depths, and a convolutional decoder per task.
 
     31,098,708 parameters for 19 classes and depth with a ViT-S. Each decoder brings the four depths to strides of a
     quarter, a half, one and two patches (the paper's reassembly, without the class token), and fuses them from coarse
-    to fine. Of an encoder with a pyramid the strides 4, 8, 16 and 32 are read as they are. The shared features are what
-    the decoders read::
+    to fine. If the encoder has a feature pyramid, its levels at strides 4, 8, 16 and 32 are used without resizing. The
+    shared features are the inputs of the decoders::
 
         >>> import torch
         >>> from taskscape.models import DPT
@@ -40,7 +40,7 @@ class DPTConfig(EncoderConfig):
     encoder: str = "vit_small_patch16_224"
     """Any timm backbone that is a plain vision transformer, or has features at strides 4, 8, 16 and 32."""
     width: Count = 128
-    """Channels of the decoders; 256 were published."""
+    """Channels of the decoders; the paper uses 256."""
 
 
 class Residual(nn.Module):
@@ -50,7 +50,7 @@ class Residual(nn.Module):
         super().__init__()
         self.body = nn.Sequential(
             nn.ReLU(), *_conv_norm(width), nn.ReLU(inplace=True), *_conv_norm(width)
-        )  # the first ReLU leaves x as it is
+        )  # the first ReLU is not in-place: x is still needed
 
     def forward(self, x: Tensor) -> Tensor:
         """Return (B, width, h, w)."""
@@ -59,7 +59,7 @@ class Residual(nn.Module):
 
 
 class Fusion(nn.Module):
-    """Joins what comes from coarser maps with a map, doubles the size, and mixes the channels."""
+    """Adds the fused coarser maps to a map, doubles its size and mixes its channels."""
 
     def __init__(self, width: int, is_coarsest: bool) -> None:
         super().__init__()
@@ -68,7 +68,7 @@ class Fusion(nn.Module):
         self.project = nn.Conv2d(width, width, 1)
 
     def forward(self, x: Tensor, coarser: Tensor | None = None) -> Tensor:
-        """Return (B, width, 2h, 2w) for a (B, width, h, w) map and what comes from coarser ones, at any size."""
+        """Return (B, width, 2h, 2w) for a (B, width, h, w) map and the fused coarser maps, which may have any size."""
         x = self.of_map(x)
         if coarser is not None:
             x = x + resize_like(coarser, x)
@@ -80,7 +80,7 @@ class Fusion(nn.Module):
 class Decoder(nn.Module):
     """Reassembly of four maps → fusion from coarse to fine → 3×3 convolution → 1×1 convolution.
 
-    With ``reassemble`` the maps have one size, and are brought to four.
+    With ``reassemble``, all maps have the same size and are resampled to four sizes.
     """
 
     def __init__(self, channels: Sequence[int], width: int, outputs: int, *, reassemble: bool) -> None:
@@ -124,7 +124,7 @@ class DPT(SharedEncoder, config=DPTConfig):
 
     @override
     def read(self, pyramid: Sequence[Tensor]) -> tuple[Tensor, ...]:
-        """Return the maps of a plain transformer as they are, since resizing is learned; else the levels."""
+        """Return the unresized maps of a plain transformer, since resampling is learned; otherwise the levels."""
         if self.encoder.is_plain:
             assert isinstance(pyramid, Pyramid)
             return tuple(pyramid.maps)
@@ -132,7 +132,7 @@ class DPT(SharedEncoder, config=DPTConfig):
 
 
 def _reassembly(level: int, inputs: int, width: int) -> nn.Sequential:
-    """Return a 1×1 convolution, what brings a map to 4, 2, 1 or half times its size, and a 3×3 convolution."""
+    """Return a 1×1 convolution, a layer that scales a map by 4, 2, 1 or 1/2, and a 3×3 convolution."""
     inner = max(inputs >> (3 - level), 1)
     resample: list[nn.Module] = [
         nn.ConvTranspose2d(inner, inner, 4, stride=4),

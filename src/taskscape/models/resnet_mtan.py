@@ -21,10 +21,10 @@ from taskscape.serialization.ranges import BelowOne, Count
 
 @dataclass(frozen=True)
 class ResnetMtanConfig(AtrousConfig):
-    """One ResNet for all tasks, and attention masks over the last block of each of its stages for each task.
+    """One ResNet for all tasks, and for each task attention masks over the last block of every stage.
 
-    92,347,921 parameters for 13 classes, depth and normals. There are no shared features: the shared blocks read the
-    tasks' attended features.
+    92,347,921 parameters for 13 classes, depth and normals. There are no shared features, since the shared blocks read
+    the tasks' attended features.
     """
 
     name: ClassVar[str] = "resnet-mtan"
@@ -32,13 +32,13 @@ class ResnetMtanConfig(AtrousConfig):
     link: ClassVar[str] = "https://arxiv.org/abs/1803.10704"
 
     encoder: str = "resnet50"
-    """Any timm backbone whose stages are rows of two or more blocks: ResNets, ResNeXts and their kin."""
+    """Any timm backbone whose stages are sequences of two or more blocks: ResNets, ResNeXts and similar."""
     output_stride: Literal[8, 16, 32] = 8
-    """Input pixels per feature of the coarsest level; 32 is without dilation."""
+    """Input pixels per feature of the coarsest level; 32 means no dilation."""
     rates: tuple[Count, ...] = (12, 24, 36)
-    """Dilations of each ASPP's branches."""
+    """Dilation rates of the ASPP branches."""
     dropout: BelowOne = 0.5
-    """Probability that a feature after an ASPP is left out in training."""
+    """Dropout probability of the features after an ASPP."""
 
 
 class ResidualBlock(nn.Module):
@@ -82,12 +82,12 @@ class ResnetMtan(Network, config=ResnetMtanConfig):
 
     @override
     def shared_modules(self) -> tuple[nn.Module, ...]:
-        """Return the encoder and the blocks that all tasks' attended features pass."""
+        """Return the encoder and the blocks that process all tasks' attended features."""
         return self.encoder, self.shared
 
     @override
     def last_shared_layers(self) -> tuple[nn.Module, ...]:
-        """Return the encoder's last layer: the masks multiply its features; the shared blocks lead to masks alone."""
+        """Return the encoder's last layer: masks multiply its features, and the shared blocks lead only to masks."""
         return tuple(main_path(self.encoder)[-1:])
 
     @override
@@ -111,7 +111,7 @@ class ResnetMtan(Network, config=ResnetMtanConfig):
         return Outputs(final, {}, ())
 
     def _last_blocks(self, image: Tensor) -> list[tuple[Tensor, Tensor]]:
-        """Return what the last block of each stage reads and what it gives."""
+        """Return the input and the output of each stage's last block."""
         x, pairs = self.encoder.normalize(image), []
         for name, module in self.encoder.backbone.named_children():
             if name in self.stages:
@@ -126,7 +126,7 @@ class ResnetMtan(Network, config=ResnetMtanConfig):
 
 
 def _rows_of_blocks(encoder: Encoder, name: str) -> dict[str, int]:
-    """Return the level of each stage of an encoder, by the name of its module."""
+    """Return the level of each stage of an encoder, by the stage's module name."""
     if encoder.is_plain:
         raise ValueError(
             f"network.encoder: the attention masks select from the last of the blocks in a stage, and {name} has no "

@@ -1,4 +1,4 @@
-"""Cross-task consistency: one task's prediction, transferred to another, must agree with that other's prediction."""
+"""Cross-task consistency: a task's prediction, transferred to another task, must agree with that task's own."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 class XTaskConfig(EncoderConfig):
     """One encoder, a decoder per task, and networks that transfer each task's prediction to the next task.
 
-    31,562,560 parameters for 19 classes and depth. Who is transferred to whom is ``models.base.ring``. In
-    training the network returns the transferred predictions too, for the objective ``CrossTaskConsistency``::
+    31,562,560 parameters for 19 classes and depth. ``models.base.ring`` pairs source and target tasks. In training the
+    network also returns the transferred predictions, for the objective ``CrossTaskConsistency``::
 
         >>> import torch
         >>> from taskscape.models import XTask
@@ -40,15 +40,16 @@ class XTaskConfig(EncoderConfig):
     link: ClassVar[str] = "https://arxiv.org/abs/2111.14122"
 
     batch_norm: bool = False
-    """Batch norm in the transfer networks."""
+    """Use batch normalization in the transfer networks."""
     wide: bool = False
-    """Transfer networks of twice the width."""
+    """Double the width of the transfer networks."""
     zero_init_last: bool = True
-    """Start the last batch norm of every residual block of a random ResNet at zero, so that the block is the identity
-    at first, as timm does; torchvision does not, nor did the paper. Encoders without such blocks are as they are."""
+    """Initialize the last batch norm of every residual block of a randomly initialized ResNet to zero, so that the
+    block starts as the identity. timm does this; torchvision and the paper do not. No effect on encoders without such
+    blocks."""
     class_tasks: tuple[str, ...] | None = None
-    """Tasks whose outputs are scores of classes: they are transferred as log-probabilities. By default those that
-    predict classes; where only channels are known, those with more than three."""
+    """Tasks whose outputs are class scores, which are transferred as log-probabilities. By default the tasks that
+    predict classes; if only the channels are known, those with more than three."""
 
     @override
     def check(self, tasks: Mapping[str, "Task"]) -> None:
@@ -61,7 +62,7 @@ class XTaskConfig(EncoderConfig):
 
 
 class Decoder(nn.Module):
-    """From coarse to fine: three 3×3 convolutions of width 128, upsample, join the encoder's feature of that scale."""
+    """From coarse to fine: three 3×3 convolutions of width 128, upsampling, concatenation with the encoder's level."""
 
     def __init__(self, channels: Sequence[int], outputs: int) -> None:
         super().__init__()
@@ -81,7 +82,7 @@ class Decoder(nn.Module):
 
 
 class TransferNetwork(nn.Module):
-    """One task's raw map to another's: three steps down, three up, with skips between those of the same scale."""
+    """Maps one task's raw map to another's: three steps down and three up, with skips between equal scales."""
 
     def __init__(self, inputs: int, outputs: int, batch_norm: bool, wide: bool) -> None:
         super().__init__()
@@ -109,7 +110,7 @@ class TransferNetwork(nn.Module):
 
 
 class XTask(Network, config=XTaskConfig):
-    """Encoder → for each task: decoder with skips of all scales → prediction; in training → transferred to the next."""
+    """Encoder → for each task: decoder with skips of all scales → prediction; in training → transfer to the next."""
 
     def __init__(self, out_channels: Mapping[str, int], config: XTaskConfig | None = None, **options: Any) -> None:
         super().__init__(out_channels)

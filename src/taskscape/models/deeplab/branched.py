@@ -16,10 +16,10 @@ from taskscape.models.layers.squeeze_excite import SqueezeExcitation
 
 @dataclass(frozen=True)
 class DeeplabBranchedConfig(AtrousConfig):
-    """One encoder for all tasks, an ASPP and a decoder for each.
+    """One encoder for all tasks, an ASPP and a decoder per task.
 
-    32,142,356 parameters for 19 classes and depth with a ResNet-34. The shared features are the encoder's at stride 4
-    and its last.
+    32,142,356 parameters for 19 classes and depth with a ResNet-34. The shared features are the encoder's feature maps
+    at stride 4 and at its last level.
     """
 
     name: ClassVar[str] = "deeplab-branched"
@@ -27,7 +27,7 @@ class DeeplabBranchedConfig(AtrousConfig):
     link: ClassVar[str] = "https://arxiv.org/abs/1802.02611"
 
     bottleneck_se: bool = False
-    """Squeeze-and-excitation on the encoder's last feature."""
+    """Apply squeeze-and-excitation to the encoder's last feature map."""
 
 
 class DeeplabBranched(SharedEncoder, config=DeeplabBranchedConfig):

@@ -1,4 +1,4 @@
-"""DeepLabV3+ with a branch per task, on a small encoder, some of its convolutions with biases instead of norms."""
+"""DeepLabV3+ with a branch per task and a small encoder; some convolutions have biases instead of norms."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,9 +14,10 @@ from taskscape.models.layers.branch import Branch
 
 @dataclass(frozen=True)
 class DeeplabBranchedLiteConfig(LiteConfig):
-    """One encoder for all tasks, an ASPP and a decoder for each; ASPPs and skips end in plain convolutions.
+    """One encoder for all tasks, an ASPP and a decoder per task; ASPPs and skips end in plain convolutions.
 
-    22,034,612 parameters for 19 classes and depth. The shared features are the encoder's at stride 4 and its last.
+    22,034,612 parameters for 19 classes and depth. The shared features are the encoder's feature maps at stride 4 and
+    at its last level.
     """
 
     name: ClassVar[str] = "deeplab-branched-lite"

@@ -1,4 +1,4 @@
-"""PAD-Net on DeepLabV3+: tasks predict twice, the second time with messages of the other tasks' features."""
+"""PAD-Net on DeepLabV3+: each task predicts twice, the second time with messages from the other tasks' features."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ class DeeplabDistillConfig(AtrousConfig):
     """A branch per task, followed by a second decoder that also reads gated features of all other tasks.
 
     A single task predicts once. 37,095,656 parameters for 19 classes and depth with a ResNet-34. The first predictions
-    of (B, 3, H, W) images are supervised too::
+    for (B, 3, H, W) images are supervised too::
 
         >>> import torch
         >>> from taskscape.models import DeeplabDistill
@@ -34,7 +34,7 @@ class DeeplabDistillConfig(AtrousConfig):
 
 
 class DeeplabDistill(Distillation, config=DeeplabDistillConfig):
-    """Encoder → for each task: ASPP → decoder → first prediction; messages of the others → decoder → final one."""
+    """Encoder → for each task: ASPP → decoder → first prediction; messages of other tasks → decoder → prediction."""
 
     def __init__(
         self, out_channels: Mapping[str, int], config: DeeplabDistillConfig | None = None, **options: Any

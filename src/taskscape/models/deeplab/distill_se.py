@@ -1,4 +1,4 @@
-"""Task distillation with attention over the features of all tasks at once, then over their channels."""
+"""Task distillation with attention over the features of all tasks jointly, then over their channels."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -33,9 +33,11 @@ class DeeplabDistillSEConfig(AtrousConfig):
     link: ClassVar[str] = "https://arxiv.org/abs/1906.03525"
 
     narrow_tasks: tuple[str, ...] | None = None
-    """Tasks whose second decoder has 64 instead of 128 features at stride 2; by default those with one channel."""
+    """Tasks whose second decoder has 64 instead of 128 channels at stride 2; by default those with one output
+    channel."""
     phases: Phases = "interleaved"
-    """How an up-projection fills the doubled grid: ``shuffled`` mixes phases and channels, as was published."""
+    """How an up-projection fills the doubled grid. ``shuffled`` mixes phases and channels, as in the published
+    network."""
 
     @override
     def check(self, tasks: Mapping[str, "Task"]) -> None:
@@ -44,7 +46,7 @@ class DeeplabDistillSEConfig(AtrousConfig):
 
 
 class CrossTaskAttention(nn.Module):
-    """x + SE(x) of a gated convolution of the features of all tasks."""
+    """Computes x + SE(x), where x is a gated convolution of the features of all tasks."""
 
     def __init__(self, inputs: int, outputs: int) -> None:
         super().__init__()
@@ -59,7 +61,7 @@ class CrossTaskAttention(nn.Module):
 
 
 class DeeplabDistillSE(Distillation, config=DeeplabDistillSEConfig):
-    """Encoder → for each task: ASPP → decoder → first prediction; attention over all → decoder → final one."""
+    """Encoder → for each task: ASPP → decoder → first prediction; attention over all → decoder → prediction."""
 
     def __init__(
         self, out_channels: Mapping[str, int], config: DeeplabDistillSEConfig | None = None, **options: Any

@@ -1,4 +1,4 @@
-"""PAD-Net with decoders that learn their upsampling, up to half the size of the image."""
+"""PAD-Net with decoders whose upsampling is learned, up to half the image size."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -27,13 +27,14 @@ class DeeplabDistillUpConfig(AtrousConfig):
     link: ClassVar[str] = "https://arxiv.org/abs/1805.04409"
 
     skip_2x: bool = True
-    """A skip from the encoder's stride 2 as well, and 128 instead of 256 features at that stride."""
+    """Add a skip from the encoder's stride 2, and use 128 instead of 256 channels at that stride."""
     phases: Phases = "interleaved"
-    """How an up-projection fills the doubled grid: ``shuffled`` mixes phases and channels, as was published."""
+    """How an up-projection fills the doubled grid. ``shuffled`` mixes phases and channels, as in the published
+    network."""
 
 
 class DeeplabDistillUp(Distillation, config=DeeplabDistillUpConfig):
-    """Encoder → for each task: ASPP → decoder → first prediction; messages of the others → decoder → final one."""
+    """Encoder → for each task: ASPP → decoder → first prediction; messages of other tasks → decoder → prediction."""
 
     def __init__(
         self, out_channels: Mapping[str, int], config: DeeplabDistillUpConfig | None = None, **options: Any

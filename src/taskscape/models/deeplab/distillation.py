@@ -1,4 +1,4 @@
-"""What networks have in common whose tasks predict twice, with an exchange of features in between.
+"""Base class of networks in which each task predicts twice, with an exchange of features in between.
 
 PAD-Net: Multi-Tasks Guided Prediction-and-Distillation Network (Xu et al., CVPR 2018, https://arxiv.org/abs/1805.04409).
 """
@@ -17,14 +17,14 @@ from taskscape.models.layers.resize import resize_like
 from taskscape.models.layers.shared_features import shared_features
 
 MakeDecoder = Callable[[Sequence[int]], nn.Module]
-"""Makes a decoder, from features and skips to features, for these channels of the skips."""
+"""Creates a decoder, which maps features and skips to features, for the given channels of the skips."""
 
 
 class Distillation(Network):
     """Encoder → for each task: ASPP → decoder → first prediction; exchange of features → decoder → final prediction.
 
-    First predictions are made in training only, where they are supervised too. A single task has no others to exchange
-    features with: its first prediction is the final one.
+    First predictions are made in training only and are supervised too. A single task has no other task to exchange
+    features with, so its first prediction is the final one.
     """
 
     def __init__(
@@ -35,10 +35,10 @@ class Distillation(Network):
         width: int,
         first_decoder: MakeDecoder,
     ) -> None:
-        """Create all up to the first predictions.
+        """Create all layers up to the first predictions.
 
-        Decoders read skips at these ``strides``; ``first_decoder`` leads from an ASPP's 256 channels to ``width``.
-        A subclass goes on, if there is more than one task, with the layers of its ``exchange`` and ``add_decoders``.
+        Decoders read skips at these ``strides``; ``first_decoder`` maps an ASPP's 256 channels to ``width``. If there
+        is more than one task, the subclass then creates the layers of its ``exchange`` and calls ``add_decoders``.
         """
         super().__init__(out_channels)
         self.encoder = config.build_encoder(config.output_stride)
@@ -50,27 +50,27 @@ class Distillation(Network):
         self.first_heads = heads(width, out_channels)
 
     def add_decoders(self, widths: Mapping[str, int], decoder: Callable[[Sequence[int], int], nn.Module]) -> None:
-        """Create each task's second decoder, for the skips' channels and the task's ``width``, and its last layer."""
+        """Create each task's second decoder, from the skips' channels and the task's width, and its last layer."""
         self.decoders = nn.ModuleDict({task: decoder(self.skips, widths[task]) for task in self.out_channels})
         self.heads = nn.ModuleDict({task: nn.Conv2d(widths[task], n, 1) for task, n in self.out_channels.items()})
 
     @property
     @abstractmethod
     def exchanges(self) -> nn.ModuleDict:
-        """Return the layers by which each task reads the others."""
+        """The layers through which each task reads the others."""
 
     @abstractmethod
     def exchange(self, features: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Return what each second decoder reads, from the features of all tasks after their first decoders."""
+        """Compute the input of each second decoder from the features of all tasks after their first decoders."""
 
     @override
     def shared_modules(self) -> tuple[nn.Module, ...]:
-        """Return all that every final prediction reads: the encoder, and all tasks' ASPPs and first decoders."""
+        """Return the modules that every final prediction reads: the encoder and all tasks' ASPPs and first decoders."""
         return self.encoder, self.aspps, self.first_decoders
 
     @override
     def last_shared_layers(self) -> tuple[nn.Module, ...]:
-        """Return the encoder's last layer: what follows is one task's own, which others read beside their own."""
+        """Return the encoder's last layer: each later layer belongs to one task, even if other tasks read it too."""
         return tuple(main_path(self.encoder)[-1:])
 
     @override

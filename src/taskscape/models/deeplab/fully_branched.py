@@ -1,4 +1,4 @@
-"""DeepLabV3+ with nothing shared: an encoder, an ASPP and a decoder per task, with dilations of the task's own."""
+"""DeepLabV3+ with nothing shared: an encoder, an ASPP and a decoder per task, with dilations chosen per task."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class DeeplabFullyBranchedConfig(AtrousConfig):
-    """A whole network per task; tasks that need context have more dilation than those that need detail.
+    """A separate network per task; tasks that need context get more dilation than tasks that need detail.
 
-    The published 32.3 M parameters are those of other blocks; with these it has 34,456,404 for 19 classes and depth.
+    34,456,404 parameters for 19 classes and depth; the published 32.3 M are for different blocks.
     """
 
     name: ClassVar[str] = "deeplab-fully-branched"
@@ -33,12 +33,12 @@ class DeeplabFullyBranchedConfig(AtrousConfig):
     encoder: str = "resnet18"
     """Any timm backbone: convolutional, hierarchical or a plain vision transformer."""
     wide_tasks: tuple[str, ...] | None = None
-    """Tasks with a wide context: they have the following two settings instead of the preceding two. By default those
-    that predict classes; where only channels are known, those with more than three."""
+    """Tasks that use a wide context: ``wide_output_stride`` and ``wide_rates`` instead of ``output_stride`` and
+    ``rates``. By default the tasks that predict classes; if only the channels are known, those with more than three."""
     wide_output_stride: Literal[8, 16, 32] = 8
-    """As ``output_stride``."""
+    """Like ``output_stride``, for ``wide_tasks``."""
     wide_rates: tuple[Count, ...] = (6, 12, 18, 24)
-    """As ``rates``."""
+    """Like ``rates``, for ``wide_tasks``."""
 
     @override
     def check(self, tasks: Mapping[str, "Task"]) -> None:

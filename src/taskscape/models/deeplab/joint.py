@@ -1,4 +1,4 @@
-"""DeepLabV3+ with everything shared by the tasks but their last convolution."""
+"""DeepLabV3+ whose tasks share everything except their last convolution."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -39,16 +39,17 @@ class DeeplabJointConfig(AtrousConfig):
     link: ClassVar[str] = "https://arxiv.org/abs/1802.02611"
 
     bottleneck_se: bool = False
-    """Squeeze-and-excitation on the encoder's last feature."""
+    """Apply squeeze-and-excitation to the encoder's last feature map."""
     width: Count = 256
     """Channels of the ASPP and the decoder."""
     fine_skip: bool = False
-    """A second decoder step with a skip at stride 2, half as wide: finer outlines, which small images need."""
+    """Add a second decoder step with a skip at stride 2 and half the width, for finer outlines in small images."""
     coarsest: Literal[8, 16, 32] = 32
-    """The coarsest level of the encoder: stages at a larger stride are left out, where small images have few pixels."""
+    """Stride of the encoder's coarsest level. Stages at a larger stride are dropped; small images have few pixels
+    there."""
     zoom: Positive = 1.0
-    """By how much the image is enlarged for the encoder, so that small things are found; outputs are as large as the
-    image. Time and memory grow with its square."""
+    """Factor by which the image is enlarged for the encoder, to detect small objects. Outputs keep the size of the
+    image; time and memory grow with the square of the factor."""
 
     @override
     def build_encoder(self, output_stride: int = 32, coarsest: int = 32) -> Encoder:

@@ -1,4 +1,4 @@
-"""DeepLabV3+ with everything shared, on a small encoder, some of its convolutions with biases instead of norms."""
+"""DeepLabV3+ with everything shared and a small encoder; some convolutions have biases instead of norms."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""The plain joint network: an encoder and one small head, without skips."""
+"""The plain joint network: an encoder and a small head, without skips."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from taskscape.models.layers.heads import heads
 
 @dataclass(frozen=True)
 class DeeplabPlainConfig(DilatedConfig):
-    """Encoder, one 1×1 convolution, bilinear upsampling: where the DeepLab ladder begins."""
+    """Encoder, one 1×1 convolution and bilinear upsampling: the first step of the DeepLab ladder."""
 
     name: ClassVar[str] = "deeplab-plain"
     paper: ClassVar[str] = "baseline of the DeepLabV3+ ladder"
@@ -41,6 +41,7 @@ class DeeplabPlain(SharedTrunk, config=DeeplabPlainConfig):
 
     @override
     def features(self, image: Tensor) -> Tensor:
-        quarter = [(side + 3) // 4 for side in image.shape[-2:]]  # rounded up: ONNX divides negative numbers otherwise
+        # Rounded up without -(-side // 4): ONNX rounds the division of negative numbers differently.
+        quarter = [(side + 3) // 4 for side in image.shape[-2:]]
         context = self.project(self.encoder(image)[-1])
         return F.interpolate(context, size=quarter, mode="bilinear", align_corners=False)

@@ -1,4 +1,4 @@
-"""What networks have in common whose tasks share everything but their last convolution."""
+"""Base class of networks whose tasks share everything except their last convolution."""
 
 from abc import abstractmethod
 
@@ -16,7 +16,7 @@ class SharedTrunk(Network):
 
     @abstractmethod
     def features(self, image: Tensor) -> Tensor:
-        """Return the (B, C, h, w) features of the trunk, which every head reads."""
+        """Compute the trunk's (B, C, h, w) features, which every head reads."""
 
     @override
     def layers_by_task(self) -> tuple[nn.ModuleDict, ...]:

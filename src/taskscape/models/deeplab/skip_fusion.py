@@ -1,4 +1,4 @@
-"""DeepLabV3+ whose task decoders read skips of several scales, each weighted by an attention map."""
+"""DeepLabV3+ with task decoders that read skips at several scales, each weighted by an attention map."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,9 +17,9 @@ from taskscape.models.layers.skip_decoder import SkipDecoder
 
 @dataclass(frozen=True)
 class DeeplabSkipFusionConfig(AtrousConfig):
-    """One encoder for all tasks; each task's decoder weights the encoder's levels at strides 4, 8 and last.
+    """One encoder for all tasks; each task's decoder weights the encoder's levels at strides 4 and 8 and its last.
 
-    Its parameters were not published; it has 22,097,050 for 19 classes and depth. The shared features are those levels.
+    22,097,050 parameters for 19 classes and depth; the number was not published. The shared features are these levels.
     """
 
     name: ClassVar[str] = "deeplab-skip-fusion"
@@ -31,7 +31,7 @@ class DeeplabSkipFusionConfig(AtrousConfig):
 
 
 class SkipFusion(nn.Module):
-    """Each scale times its own attention map σ(conv1×1), resized to the finest and concatenated."""
+    """Multiplies each scale by its own attention map σ(conv1×1), resizes all to the finest and concatenates them."""
 
     def __init__(self, channels: Sequence[int]) -> None:
         super().__init__()
@@ -60,7 +60,7 @@ class FusionBranch(nn.Module):
 
 
 class DeeplabSkipFusion(SharedEncoder, config=DeeplabSkipFusionConfig):
-    """Encoder → for each task: ASPP → decoder with attended skips at strides 4, 8 and last → bilinear to the image."""
+    """Encoder → for each task: ASPP → decoder with attended skips (strides 4, 8, last) → bilinear to the image."""
 
     def __init__(
         self, out_channels: Mapping[str, int], config: DeeplabSkipFusionConfig | None = None, **options: Any
@@ -69,7 +69,7 @@ class DeeplabSkipFusion(SharedEncoder, config=DeeplabSkipFusionConfig):
         config = DeeplabSkipFusionConfig.of(config, options)
         self.encoder = config.build_encoder(config.output_stride)
         last = len(self.encoder.channels) - 1
-        self.levels = sorted({self.encoder.level(4), self.encoder.level(8), last})  # at output stride 8 two coincide
+        self.levels = sorted({self.encoder.level(4), self.encoder.level(8), last})  # two coincide at output stride 8
         skips = [self.encoder.channels[level] for level in self.levels]
         self.branches = nn.ModuleDict(
             {task: FusionBranch(skips, config.rates, channels) for task, channels in out_channels.items()}

@@ -14,13 +14,13 @@ from taskscape.models.segnet.stages import decoder_channels, encoder_channels, s
 
 
 class AttendedTrunk(nn.Module):
-    """A SegNet trunk for all tasks, with soft masks for each that select among its features."""
+    """A SegNet trunk for all tasks, with soft masks per task that select among its features."""
 
     def __init__(self, tasks: Iterable[str], widths: Sequence[int]) -> None:
         super().__init__()
         self.tasks = tuple(tasks)
         down, up = encoder_channels(widths), decoder_channels(widths)
-        # What a task carries from one stage to the next is as wide as the first unit that it is concatenated with.
+        # The features that a task passes to the next stage are as wide as the first unit they are concatenated with.
         carried = [*widths[1:], widths[-1]]
         self.encoder_first = stages([channels[:2] for channels in down])
         self.encoder_further = stages([channels[1:] for channels in down])
@@ -38,13 +38,13 @@ class AttendedTrunk(nn.Module):
         )
 
     def shared_modules(self) -> tuple[nn.Module, ...]:
-        """Return everything but the masks, in the order of computation."""
+        """Return all modules except the masks, in the order of computation."""
         encoder = zip(self.encoder_first, self.encoder_further, self.encoder_shared, strict=True)
         decoder = zip(self.decoder_shared, self.decoder, strict=True)
         return tuple(chain.from_iterable((*encoder, *decoder)))
 
     def forward(self, image: Tensor) -> dict[str, Tensor]:
-        """Return each task's (B, widths[0], H, W) features of a (B, 3, H, W) image."""
+        """Return each task's (B, widths[0], H, W) features for (B, 3, H, W) images."""
         x, pools = image, []
         attended: dict[str, Tensor] = {}
         for first_unit, further_units, shared, masks in zip(

@@ -1,4 +1,4 @@
-"""One SegNet per task, joined after every stage by learned mixtures."""
+"""One SegNet per task, with a learned mixture of all tasks' features after every stage."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,10 +17,10 @@ from taskscape.models.segnet.stages import SegnetConfig, decoder_channels, encod
 
 @dataclass(frozen=True)
 class SegnetCrossStitchConfig(SegnetConfig):
-    """A trunk per task, each of whose stages reads a mixture of all tasks' features.
+    """A trunk per task; each stage reads a mixture of all tasks' features.
 
-    74,941,804 parameters for 13 classes, depth and normals. There are no shared features: the tasks are mixed at every
-    stage.
+    74,941,804 parameters for 13 classes, depth and normals. There are no shared features, since the tasks are mixed at
+    every stage.
     """
 
     name: ClassVar[str] = "segnet-cross-stitch"
@@ -31,7 +31,7 @@ class SegnetCrossStitchConfig(SegnetConfig):
 class CrossStitch(nn.Module):
     """A learned mixture of the tasks' features: one weight per task, all starting at 1.
 
-    Misra et al. have a mixture for each task; Liu et al. give every task the same one, as here.
+    Misra et al. learn a separate mixture for each task; Liu et al. use the same mixture for all tasks, as here.
     """
 
     def __init__(self, tasks: int) -> None:
@@ -44,7 +44,7 @@ class CrossStitch(nn.Module):
 
 
 class SegnetCrossStitch(Network, config=SegnetCrossStitchConfig):
-    """Every stage of a task reads the mixture of all tasks' features, unpooled with the task's own indices."""
+    """For each task: stages that read the mixture of all tasks' features, unpooled with the task's indices → head."""
 
     has_shared_features = False
 
@@ -63,18 +63,18 @@ class SegnetCrossStitch(Network, config=SegnetCrossStitchConfig):
 
     @override
     def shared_modules(self) -> tuple[nn.Module, ...]:
-        """Return everything up to the last stitch, since through it every task's loss reaches every trunk."""
+        """Return all modules up to the last stitch, through which every task's loss reaches every trunk."""
         return self.encoder, self.encoder_stitches, self.decoder_stitches, self.decoder[:-1]
 
     @override
     def last_shared_layers(self) -> tuple[nn.Module, ...]:
-        """Return the last layer before the last stitch, of every task: all losses pass them side by side."""
+        """Return each task's last layer before the last stitch: all losses pass through these parallel layers."""
         last: PerTask = [*self.encoder, *self.decoder[:-1]][-1]
         return tuple(main_path(module)[-1] for module in last.values())
 
     @override
     def layers_by_task(self) -> tuple[nn.ModuleDict, ...]:
-        """Return what follows the last stitch: before it all tasks read each other."""
+        """Return the layers after the last stitch; before it, all tasks read each other."""
         last: PerTask = [*self.decoder][-1]
         return last, self.heads
 

@@ -1,4 +1,4 @@
-"""A shared SegNet, and for each task a full SegNet that reads the shared features at every stage."""
+"""A shared SegNet, and for each task a complete SegNet that reads the shared features at every stage."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ from taskscape.models.segnet.stages import SegnetConfig, decoder_channels, encod
 
 @dataclass(frozen=True)
 class SegnetDenseConfig(SegnetConfig):
-    """A shared trunk, and a trunk per task that reads it.
+    """A shared trunk, and a trunk per task that reads its features.
 
     123,699,409 parameters for 13 classes, depth and normals. The shared features are those of every stage.
     """
@@ -28,20 +28,20 @@ class SegnetDenseConfig(SegnetConfig):
 
 
 class TaskTrunk(nn.Module):
-    """A task's SegNet: each stage reads its own features and the shared ones of the same place."""
+    """A task's SegNet: each stage reads the task's features and the shared features at the same position."""
 
     def __init__(self, widths: Sequence[int], channels: int) -> None:
         super().__init__()
         first, *further = encoder_channels(widths)
         *coarse, (_, *finest) = decoder_channels(widths)
         self.encoder = stages([first, *([2 * inputs, *rest] for inputs, *rest in further)])
-        # The finest stage narrows in its last convolution only: 128 → 128 → 64.
+        # The finest stage reduces its width only in the last convolution: 128 → 128 → 64.
         finest = [2 * widths[0], *[2 * width for width in finest[:-1]], finest[-1]]
         self.decoder = stages([*([2 * inputs, *rest] for inputs, *rest in coarse), finest])
         self.head = Head(widths[0], channels)
 
     def forward(self, image: Tensor, pooled: Sequence[Tensor], unpooled: Sequence[Tensor]) -> Tensor:
-        """Return the task's raw map at the size of the image from it and the shared pooled and unpooled features."""
+        """Return the task's raw map at image size, from the image and the shared pooled and unpooled features."""
         pools = [pool(self.encoder[0](image))]
         for down, shared in zip(self.encoder[1:], pooled, strict=True):
             pools.append(pool(down(torch.cat([pools[-1].features, shared], 1))))
@@ -53,7 +53,7 @@ class TaskTrunk(nn.Module):
 
 
 class SegnetDense(Network, config=SegnetDenseConfig):
-    """Shared trunk → for each task: a trunk that reads it at every stage → head."""
+    """Shared trunk → for each task: a trunk that reads the shared features at every stage → head."""
 
     def __init__(
         self, out_channels: Mapping[str, int], config: SegnetDenseConfig | None = None, **options: Any

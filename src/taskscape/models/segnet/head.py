@@ -9,10 +9,10 @@ from typing_extensions import override
 
 
 class Head(nn.Sequential):
-    """A 3×3 and a 1×1 convolution with nothing between them, computed as the one 3×3 convolution that they are.
+    """A 3×3 and a 1×1 convolution with nothing in between, computed as the equivalent single 3×3 convolution.
 
-    What it computes is equal but for rounding. With few output channels that is a fraction of the operations, and no
-    map is kept between the two.
+    The result is equal up to rounding. With few output channels this needs a fraction of the operations, and no
+    intermediate map is stored.
     """
 
     def __init__(self, inputs: int, channels: int) -> None:
@@ -24,8 +24,8 @@ class Head(nn.Sequential):
         spatial: Any
         mixing: Any
         spatial, mixing = self
-        device = "cpu" if x.is_meta else x.device.type  # there is no autocast for meta
-        with torch.autocast(device, enabled=False):  # weights are multiplied in the precision in which they are kept
+        device = "cpu" if x.is_meta else x.device.type  # autocast does not support meta
+        with torch.autocast(device, enabled=False):  # multiply the weights in the precision in which they are stored
             mix = mixing.weight.flatten(1)
             weight = torch.einsum("om,mikl->oikl", mix, spatial.weight)
             bias = mix @ spatial.bias + mixing.bias

@@ -1,4 +1,4 @@
-"""The multi-task attention network: one SegNet, among whose features each task selects by attention."""
+"""The multi-task attention network: one SegNet, with attention masks by which each task selects features."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,9 +16,9 @@ from taskscape.models.segnet.stages import SegnetConfig, initialize
 
 @dataclass(frozen=True)
 class SegnetMtanConfig(SegnetConfig):
-    """One trunk for all tasks, and attention masks for each.
+    """One trunk for all tasks, and attention masks per task.
 
-    44,229,073 parameters for 13 classes, depth and normals. There are no shared features: the shared convolutions
+    44,229,073 parameters for 13 classes, depth and normals. There are no shared features, since the shared convolutions
     after the masks read the tasks' attended features::
 
         >>> import torch
@@ -50,7 +50,7 @@ class SegnetMtan(Network, config=SegnetMtanConfig):
 
     @override
     def shared_modules(self) -> tuple[nn.Module, ...]:
-        """Return the trunk and the convolutions that all tasks' attended features pass."""
+        """Return the trunk and the convolutions that process all tasks' attended features."""
         return self.trunk.shared_modules()
 
     @override

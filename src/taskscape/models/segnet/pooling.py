@@ -1,4 +1,4 @@
-"""Pooling with indices, and unpooling by them (SegNet, https://arxiv.org/abs/1511.00561)."""
+"""Max pooling with indices, and unpooling with these indices (SegNet, https://arxiv.org/abs/1511.00561)."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -10,24 +10,24 @@ from typing_extensions import override
 
 
 class Pooled(NamedTuple):
-    """A pooled map, and where its values came from."""
+    """A pooled map and the positions of its maxima."""
 
     features: Tensor
     """(B, C, ⌈h/2⌉, ⌈w/2⌉)."""
     indices: Tensor
-    """Where in the map before pooling each maximum was, shaped as the features."""
+    """The position of each maximum in the map before pooling, in the same shape as the features."""
     size: Sequence[int]
     """The height and width before pooling."""
 
 
 def pool(x: Tensor) -> Pooled:
-    """Return the 2×2 maxima of a (B, C, h, w) map. Odd sizes are rounded up, so that no pixel is lost."""
+    """Return the 2×2 maxima of a (B, C, h, w) map. Odd sizes are rounded up, so no pixel is lost."""
     features, indices = F.max_pool2d_with_indices(x, [2, 2], ceil_mode=True)
     return Pooled(features, indices, x.shape[-2:])
 
 
 def unpool(x: Tensor, pooled: Pooled) -> Tensor:
-    """Put the values of a map, shaped as the pooled one, where the maxima were; the rest of the h×w map is zero."""
+    """Put the values of a map, shaped like the pooled one, at the positions of the maxima in an h×w map of zeros."""
     if not x.requires_grad or torch.compiler.is_compiling():
         return _unpooled(x, pooled.indices, pooled.size)
     unpooled: Tensor = _Unpooling.apply(x, pooled.indices, pooled.size)
@@ -36,11 +36,14 @@ def unpool(x: Tensor, pooled: Pooled) -> Tensor:
 
 def _unpooled(x: Tensor, indices: Tensor, size: Sequence[int]) -> Tensor:
     unpooled = F.max_unpool2d(x, indices, [2, 2], output_size=list(size))
-    return unpooled.to(x.dtype)  # autocast on a CPU widens it, and all that is concatenated with it
+    return unpooled.to(x.dtype)  # CPU autocast widens it, and everything concatenated with it
 
 
 class _Unpooling(torch.autograd.Function):
-    """Keeps precision and order in memory: autocast on a CPU widens both maps, and torch turns the gradient over."""
+    """Unpooling that keeps the dtype and the memory format.
+
+    CPU autocast would widen both maps, and torch would change the memory format of the gradient.
+    """
 
     generate_vmap_rule = True
 

@@ -1,4 +1,4 @@
-"""What the split networks have in common: one SegNet for all tasks, split at its last feature."""
+"""Base class of the split networks: one SegNet for all tasks, split at its last feature map."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ class SplitConfig(SegnetConfig):
     """The settings of the split networks."""
 
     repeat: Count = 1
-    """Convolutions in place of each one of SegNet."""
+    """Number of convolutions that replace each convolution of SegNet."""
 
 
 class SharedTrunk(Network):

@@ -1,4 +1,4 @@
-"""SegNet for one task: the baseline that every way of sharing is measured against."""
+"""SegNet for one task: the baseline to which every form of sharing is compared."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from taskscape.models.segnet.trunk import SegnetTrunk
 
 @dataclass(frozen=True)
 class SegnetSingleConfig(SegnetConfig):
-    """A complete SegNet for each task; nothing is shared.
+    """A complete SegNet per task; nothing is shared.
 
     24,980,289 parameters for depth alone.
     """

@@ -1,4 +1,4 @@
-"""SegNet shared by all tasks up to their heads."""
+"""SegNet shared by all tasks except for their heads."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,9 +9,10 @@ from taskscape.models.segnet.shared_trunk import SharedTrunk, SplitConfig
 
 @dataclass(frozen=True)
 class SegnetSplitConfig(SplitConfig):
-    """One trunk for all tasks, split at its last feature.
+    """One trunk for all tasks, split at its last feature map.
 
-    25,055,185 parameters for 13 classes, depth and normals. The shared features are the trunk's last, (B, 64, H, W).
+    25,055,185 parameters for 13 classes, depth and normals. The shared features are the trunk's last feature map,
+    (B, 64, H, W).
     """
 
     name: ClassVar[str] = "segnet-split"

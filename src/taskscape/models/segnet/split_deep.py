@@ -1,4 +1,4 @@
-"""SegNet shared by all tasks up to their heads, twice as deep."""
+"""SegNet of twice the depth, shared by all tasks except for their heads."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,9 +10,10 @@ from taskscape.serialization.ranges import Count
 
 @dataclass(frozen=True)
 class SegnetSplitDeepConfig(SplitConfig):
-    """The split network with twice the convolutions.
+    """The split network with twice as many convolutions.
 
-    50,807,761 parameters for 13 classes, depth and normals. The shared features are the trunk's last, (B, 64, H, W).
+    50,807,761 parameters for 13 classes, depth and normals. The shared features are the trunk's last feature map,
+    (B, 64, H, W).
     """
 
     name: ClassVar[str] = "segnet-split-deep"
@@ -20,7 +21,7 @@ class SegnetSplitDeepConfig(SplitConfig):
     link: ClassVar[str] = "https://arxiv.org/abs/1803.10704"
 
     repeat: Count = 2
-    """Convolutions in place of each one of SegNet."""
+    """Number of convolutions that replace each convolution of SegNet."""
 
 
 class SegnetSplitDeep(SharedTrunk, config=SegnetSplitDeepConfig):

@@ -1,4 +1,4 @@
-"""SegNet shared by all tasks up to their heads, with a wider last stage."""
+"""SegNet with a wider last stage, shared by all tasks except for their heads."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,7 +12,8 @@ from taskscape.serialization.ranges import Count
 class SegnetSplitWideConfig(SplitConfig):
     """The split network with a wider last stage.
 
-    43,934,161 parameters for 13 classes, depth and normals. The shared features are the trunk's last, (B, 64, H, W).
+    43,934,161 parameters for 13 classes, depth and normals. The shared features are the trunk's last feature map,
+    (B, 64, H, W).
     """
 
     name: ClassVar[str] = "segnet-split-wide"
@@ -20,7 +21,7 @@ class SegnetSplitWideConfig(SplitConfig):
     link: ClassVar[str] = "https://arxiv.org/abs/1803.10704"
 
     widths: tuple[Count, ...] = (64, 128, 256, 512, 1024)
-    """Channels of each stage; the image is halved as often as there are stages."""
+    """Channels of each stage; each stage halves the resolution."""
 
 
 class SegnetSplitWide(SharedTrunk, config=SegnetSplitWideConfig):

@@ -1,4 +1,4 @@
-"""Stages of convolutions, of which every SegNet is made (https://arxiv.org/abs/1511.00561)."""
+"""Stages of convolutions, from which every SegNet is built (https://arxiv.org/abs/1511.00561)."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -16,17 +16,17 @@ WIDTHS = (64, 128, 256, 512, 512)
 
 @dataclass(frozen=True)
 class SegnetConfig(NetworkConfig):
-    """The settings of every network of this family."""
+    """The settings that all SegNet networks share."""
 
     widths: tuple[Count, ...] = WIDTHS
-    """Channels of each stage; the image is halved as often as there are stages."""
+    """Channels of each stage; each stage halves the resolution."""
 
 
 def encoder_channels(widths: Sequence[int], repeat: int = 1) -> list[list[int]]:
-    """Return each stage as the channels around its convolutions: [3, 64, 64], …, [512, 512, 512, 512].
+    """Return each stage's channels before, between and after its convolutions: [3, 64, 64], …, [512, 512, 512, 512].
 
-    The first two stages have two convolutions, the others three; each of them is there ``repeat`` times. Raises
-    ``ValueError`` without a stage.
+    The first two stages have two convolutions, the others three; each is repeated ``repeat`` times. Raises
+    ``ValueError`` if there is no stage.
     """
     if not widths:
         raise ValueError(f"network.widths: a SegNet needs at least one stage, such as {WIDTHS}")
@@ -45,17 +45,17 @@ def _convolutions(stage: int) -> int:
 
 
 def stage(channels: Sequence[int]) -> nn.Sequential:
-    """Return conv3×3 + batch norm + ReLU units with these channels before, between and after them."""
+    """Return a sequence of conv3×3 + batch norm + ReLU units with these channels before, between and after them."""
     return nn.Sequential(*(conv_norm_relu(inputs, outputs, bias=True) for inputs, outputs in pairwise(channels)))
 
 
 def stages(channels: Sequence[Sequence[int]]) -> nn.ModuleList:
-    """Return one stage for each list of channels."""
+    """Return one stage per list of channels."""
     return nn.ModuleList(stage(one) for one in channels)
 
 
 def initialize(network: nn.Module, weights: Callable[[Tensor], Tensor]) -> None:
-    """Draw the weights of all convolutions with a function of ``torch.nn.init`` and set their biases to zero."""
+    """Initialize the weights of all convolutions with a function of ``torch.nn.init``, and their biases with zero."""
     for module in network.modules():
         if isinstance(module, nn.Conv2d):
             weights(module.weight)

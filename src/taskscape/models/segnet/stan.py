@@ -1,4 +1,4 @@
-"""The single-task attention network: what attention alone gains, without a second task."""
+"""The single-task attention network, which isolates the effect of attention without a second task."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from taskscape.models.segnet.stages import SegnetConfig, initialize
 
 @dataclass(frozen=True)
 class SegnetStanConfig(SegnetConfig):
-    """A complete SegNet with attention for each task; nothing is shared.
+    """A complete SegNet with attention per task; nothing is shared.
 
     38,185,025 parameters for depth alone.
     """
@@ -27,7 +27,7 @@ class SegnetStanConfig(SegnetConfig):
 
 
 class SegnetStan(Network, config=SegnetStanConfig):
-    """For each task: trunk with attention → head. With several tasks these are trained side by side."""
+    """For each task: trunk with attention → head. Several tasks are trained in parallel."""
 
     has_shared_features = False
     has_shared_parameters = False

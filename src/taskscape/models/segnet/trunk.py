@@ -17,7 +17,7 @@ class SegnetTrunk(nn.Module):
         self.decoder = stages(decoder_channels(widths, repeat))
 
     def forward(self, image: Tensor) -> Tensor:
-        """Return (B, widths[0], H, W) features of a (B, 3, H, W) image."""
+        """Return (B, widths[0], H, W) features for (B, 3, H, W) images."""
         x, pools = image, []
         for down in self.encoder:
             pools.append(pool(down(x)))
