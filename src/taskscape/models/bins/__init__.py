@@ -1,1 +1,1 @@
-"""Networks with adaptive depth bins, after AdaBins (Bhat et al., CVPR 2021, https://arxiv.org/abs/2011.14141)."""
+"""Networks with adaptive depth bins, based on AdaBins (Bhat et al., CVPR 2021, https://arxiv.org/abs/2011.14141)."""

@@ -11,14 +11,14 @@ from taskscape.models.layers.grid_transformer import GridTransformer
 from taskscape.models.layers.skip_decoder import SkipDecoder
 
 TokenSource = Literal["encoder", "decoder", "aspp"]
-"""What the tokens are computed from: the encoder's last feature, the decoder's features, or those of an ASPP."""
+"""The input of the tokens: the encoder's last feature map, the decoder's features, or those of an ASPP."""
 
 
 class AdaptiveBins(nn.Module):
-    """Each token of a transformer gives a bin, a depth; a pixel's depth is the softmax-weighted mean of the bins.
+    """Each token of a transformer predicts a bin, a depth; a pixel's depth is the softmax-weighted mean of the bins.
 
-    Unlike in AdaBins, tokens are cells of the image, so that a bin is a depth that some part of it has. Bins are plain
-    outputs of a linear layer: they are not sorted, and may be negative.
+    Unlike in AdaBins, tokens are cells of the image, so a bin is the depth of some part of the image. Bins are plain
+    outputs of a linear layer: they are not sorted and can be negative.
     """
 
     def __init__(
@@ -34,8 +34,8 @@ class AdaptiveBins(nn.Module):
     ) -> None:
         """Create it for ``deep`` channels of the bottleneck and ``skip`` channels at stride 4.
 
-        ``transformer`` reads the bottleneck, or 256 channels of the decoder or of an ASPP with these ``rates``; bins
-        start around ``start``.
+        ``transformer`` reads the bottleneck, or 256 channels from the decoder or from an ASPP with these ``rates``.
+        ``start`` is the approximate initial value of the bins.
         """
         super().__init__()
         self.tokens = tokens
@@ -46,7 +46,7 @@ class AdaptiveBins(nn.Module):
         self.transformer = transformer
         self.to_bin = nn.Linear(transformer.width, 1)
         self.to_key = nn.Identity() if transformer.width == 256 else nn.Linear(transformer.width, 256)
-        # A depth that is clamped to the nearest one allowed passes no gradient: start well inside the range.
+        # A depth that is clamped to the allowed range passes no gradient, so start well inside it.
         nn.init.constant_(self.to_bin.bias, start)
 
     def forward(self, skip: Tensor, bottleneck: Tensor) -> Tensor:
@@ -54,8 +54,8 @@ class AdaptiveBins(nn.Module):
         features = self.head(self.decoder(bottleneck, skip))
         tokens = self._tokens(bottleneck, features)
         queries = self.query(features)
-        # Softmax over pixel · token, and the mean of the bins under it, are an attention with the bins as values.
-        # Without an axis for its one head it could not be exported to ONNX.
+        # The mean of the bins, weighted by a softmax over pixel · token, is an attention with the bins as values.
+        # ONNX export needs the axis for its single head.
         query, key, value = (
             x.unsqueeze(1) for x in (queries.flatten(2).transpose(1, 2), self.to_key(tokens), self.to_bin(tokens))
         )
@@ -64,7 +64,7 @@ class AdaptiveBins(nn.Module):
         return depth
 
     def bins(self, skip: Tensor, bottleneck: Tensor) -> Tensor:
-        """Return the (B, grid²) bins, in the unit of the depth; cell by cell, row by row."""
+        """Return the (B, grid²) bins of the cells, row by row, in the unit of the depth."""
         bins: Tensor = self.to_bin(self._tokens(bottleneck, self.head(self.decoder(bottleneck, skip))))
         return bins.squeeze(2)
 

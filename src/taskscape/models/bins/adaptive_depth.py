@@ -10,9 +10,9 @@ from taskscape.models.layers.branch import Branch
 
 @dataclass(frozen=True)
 class AdaptiveDepthConfig(BinsConfig):
-    """One encoder for all tasks; depth by adaptive bins, every other task by an ASPP and a decoder.
+    """One encoder for all tasks; adaptive bins for depth, an ASPP and a decoder for every other task.
 
-    16,846,465 parameters for depth alone. Its raw output is in metres::
+    16,846,465 parameters for depth alone. The raw depth output is in metres::
 
         >>> import torch
         >>> from taskscape.models import AdaptiveDepth
@@ -28,7 +28,7 @@ class AdaptiveDepthConfig(BinsConfig):
 
 
 class AdaptiveDepth(BinsNetwork, config=AdaptiveDepthConfig):
-    """Encoder → depth: tokens → bins, decoder → their expectation; others: ASPP → decoder → bilinear to the image."""
+    """Encoder → depth: tokens → bins, decoder → expectation; others: ASPP → decoder → bilinear to the image."""
 
     def __init__(
         self, out_channels: Mapping[str, int], config: AdaptiveDepthConfig | None = None, **options: Any

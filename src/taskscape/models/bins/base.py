@@ -1,4 +1,4 @@
-"""What networks with adaptive bins have in common: one encoder, bins for the depth, a branch per other task."""
+"""Base classes of networks with adaptive bins: one encoder, bins for the depth, a branch per other task."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -20,56 +20,60 @@ if TYPE_CHECKING:
     from taskscape.tasks import Task
 
 _START = 10.0
-"""Where bins start unless the settings or the task's range say otherwise."""
+"""The initial value of the bins, unless the settings or the task's range determine another."""
 
 MakeBranch = Callable[[int, int, int], nn.Module]
-"""Makes a branch, from skip and bottleneck to a task's raw map, for the channels of bottleneck, skip and map."""
+"""Creates a branch, from skip and bottleneck to a task's raw map, given the channels of bottleneck, skip and map."""
 
 
 @dataclass(frozen=True)
 class BinsConfig(AtrousConfig):
-    """The settings of a network with adaptive bins, and of the transformers in it.
+    """The settings of a network with adaptive bins and its transformers.
 
-    Bins are values in the unit of the labels, such as metres. A task with bins must therefore put out its values as
-    they are: ``Depth(representation="metres", mean=0.0, std=1.0)``, best with a loss of values such as SILog.
+    Bins are values in the unit of the labels, such as metres. The raw output of a task with bins must therefore be the
+    value itself: ``Depth(representation="metres", mean=0.0, std=1.0)``, best with a loss on values such as SILog.
     """
 
     encoder: str = "resnet18"
     """Any timm backbone: convolutional, hierarchical or a plain vision transformer."""
     bin_tasks: tuple[str, ...] | None = None
-    """Tasks with one output channel that are predicted by bins. By default those whose raw output is the value itself;
-    where only channels are known, those with one."""
+    """Tasks with one output channel that are predicted by bins. By default the tasks whose raw output is the value
+    itself; if only the channels are known, those with one."""
     tokens: TokenSource = "encoder"
-    """What becomes bins: the encoder's last feature, the depth decoder's features, or those of an ASPP."""
+    """The input of the bins: the encoder's last feature map, the depth decoder's features, or those of an ASPP."""
     grid: Count = 16
-    """Tokens are the cells of a grid × grid; there are as many bins."""
+    """Side of the grid × grid of cells that are the tokens; there are as many bins as cells."""
     width: Count = 256
     """Channels of a token; 512 was compared."""
     heads: Count = 4
-    """Heads of the attention; 8 were best with tokens from an ASPP."""
+    """Number of attention heads; 8 were best with tokens from an ASPP."""
     blocks: CountOrZero = 3
-    """Transformer blocks, 0 for none; 6 were best with tokens from an ASPP."""
+    """Number of transformer blocks, 0 for none; 6 were best with tokens from an ASPP."""
     expansion: Count = 4
-    """How many times wider the transformer's hidden layers are; 8 was compared."""
+    """Width of the transformer's hidden layers relative to ``width``; 8 was compared."""
     dropout: BelowOne = 0.0
-    """Probability that a similarity is left out of the attention in training."""
+    """Dropout probability of the attention weights."""
     temperature: Positive = 1.0
-    """What similarities are divided by, besides a root of channels."""
+    """Divisor of the similarities, in addition to ``attention_scale``."""
     attention_scale: AttentionScale = "head"
-    """Similarities are divided by the root of the channels of a head, √(width / heads), or of all, √width."""
+    """Divide similarities by the square root of a head's channels, √(width / heads), or of all channels, √width."""
     position: Position = "none"
-    """Where a learned position for each cell is added: nowhere, to the queries of every block, or to the first one's
+    """Where a learned position per cell is added: nowhere, to the queries of every block, or to the first block's
     input."""
     skip_width: Count | None = None
     """Channels of the decoders' skip at stride 4; by default 64 for bins, 48 for the other tasks."""
     decoder_convolutions: Count | None = None
-    """3×3 convolutions of the decoders; by default three for bins, two for the other tasks."""
+    """Number of 3×3 convolutions in the decoders; by default three for bins, two for the other tasks."""
     start: Positive | None = None
-    """Where bins start, in the unit of the labels; by default 10, or the middle of a range without it."""
+    """Initial value of the bins, in the unit of the labels; by default 10, or the middle of the task's range if 10 is
+    outside it."""
 
     @override
     def check(self, tasks: Mapping[str, "Task"]) -> None:
-        """Raise ``ValueError`` where a task with bins does not put out its values, or no task has bins but might."""
+        """Raise ``ValueError`` if a task with bins has a raw output other than its values.
+
+        Without a choice of ``bin_tasks``, also raise it if no task has bins but one could.
+        """
         super().check(tasks)
         bins = known_tasks("bin_tasks", self.for_tasks(tasks).bin_tasks or (), tasks)
         if self.bin_tasks is None and not bins:
@@ -100,7 +104,7 @@ class BinsConfig(AtrousConfig):
 
     @override
     def starts_at_values(self, tasks: Mapping[str, "Task"]) -> tuple[str, ...]:
-        """Return the tasks with bins: these start around ``start``."""
+        """Return the tasks with bins, which start around ``start``."""
         return self.for_tasks(tasks).bin_tasks or ()
 
     def transformer(self, inputs: int) -> GridTransformer:
@@ -119,7 +123,7 @@ class BinsConfig(AtrousConfig):
         )
 
     def decoder(self, skip_width: int = 48, convolutions: int = 2) -> dict[str, int]:
-        """Return the skip's width and the number of convolutions of a decoder, by default these."""
+        """Return a decoder's skip width and number of convolutions; the arguments are the defaults."""
         return {
             "skip_width": self.skip_width or skip_width,
             "convolutions": self.decoder_convolutions or convolutions,
@@ -127,13 +131,13 @@ class BinsConfig(AtrousConfig):
 
 
 class BinsNetwork(SharedEncoder):
-    """Encoder → depth: tokens → bins, decoder → their expectation; others: a branch each → bilinear to the image.
+    """Encoder → depth: tokens → bins, decoder → expectation; others: a branch each → bilinear to the image.
 
-    Without a task with bins, as in a baseline for another one, every task has such a branch.
+    If no task has bins, as in a single-task baseline for another task, every task has such a branch.
     """
 
     def __init__(self, out_channels: Mapping[str, int], config: BinsConfig, branch: MakeBranch) -> None:
-        """Create it; ``branch`` makes those of tasks without bins."""
+        """Create it; ``branch`` creates the branches of tasks without bins."""
         super().__init__(out_channels)
         self.encoder = config.build_encoder(config.output_stride)
         self.skip_level = self.encoder.level(4)
@@ -159,7 +163,7 @@ class BinsNetwork(SharedEncoder):
         return pyramid[self.skip_level], pyramid[-1]
 
     def bins(self, image: Tensor) -> dict[str, Tensor]:
-        """Return the bins of each image, (B, grid²) in the unit of the labels, for each task that has bins."""
+        """Return the bins of each image, (B, grid²) in the unit of the labels, for each task with bins."""
         skip, bottleneck = shared_features(*self.read(self.encoder(image)))
         return {
             task: branch.bins(skip, bottleneck)

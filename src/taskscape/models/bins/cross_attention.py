@@ -1,4 +1,4 @@
-"""A learned token per class, refined by cross-attention to the image; a class scores token · pixel."""
+"""A learned token per class, refined by cross-attention to the image; the score of a class is token · pixel."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,9 +16,9 @@ from taskscape.models.layers.transformer_block import CrossTransformerBlock
 
 @dataclass(frozen=True)
 class CrossAttentionConfig(BinsConfig):
-    """One encoder for all tasks; depth by adaptive bins, every other task by one learned token per output channel.
+    """One encoder for all tasks; adaptive bins for depth, one learned token per output channel for every other task.
 
-    Its parameters were not published; it has 24,648,625 for 19 classes and depth.
+    24,648,625 parameters for 19 classes and depth; the number was not published.
     """
 
     name: ClassVar[str] = "cross-attention"
@@ -54,9 +54,9 @@ class ClassTokenBranch(nn.Module):
         return raw
 
     def attention(self, skip: Tensor, bottleneck: Tensor) -> Tensor:
-        """Return how much each token attends to each pixel in the last block, (B, channels, h, w), at the skip's size.
+        """Return each token's attention to each pixel in the last block, (B, channels, h, w), at the skip's size.
 
-        Needs a block.
+        Requires at least one block.
         """
         features = self._features(skip, bottleneck)
         pixels = features.flatten(2).transpose(1, 2)
@@ -74,7 +74,7 @@ class ClassTokenBranch(nn.Module):
 
 
 class CrossAttention(BinsNetwork, config=CrossAttentionConfig):
-    """Encoder → depth: tokens → bins, decoder → their expectation; others: decoder → tokens · pixels → bilinear up."""
+    """Encoder → depth: tokens → bins, decoder → expectation; others: decoder → tokens · pixels → bilinear."""
 
     def __init__(
         self, out_channels: Mapping[str, int], config: CrossAttentionConfig | None = None, **options: Any

@@ -1,4 +1,4 @@
-"""Every task through a transformer: depth by adaptive bins, the others by tokens that become a map again."""
+"""A transformer for every task: adaptive bins for depth, tokens that are folded back into a map for the others."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ from taskscape.models.layers.skip_decoder import SkipDecoder
 class TransformerConfig(BinsConfig):
     """One encoder for all tasks, and for each an ASPP or decoder, followed by a transformer over its cells.
 
-    Its parameters were not published; it has 28,647,364 for 19 classes and depth.
+    28,647,364 parameters for 19 classes and depth; the number was not published.
     """
 
     name: ClassVar[str] = "transformer"
@@ -25,7 +25,7 @@ class TransformerConfig(BinsConfig):
     link: ClassVar[str] = "https://arxiv.org/abs/2011.14141"
 
     tokens: TokenSource = "aspp"
-    """What becomes bins: the encoder's last feature, the depth decoder's features, or those of an ASPP."""
+    """The input of the bins: the encoder's last feature map, the depth decoder's features, or those of an ASPP."""
 
 
 class TokenBranch(nn.Module):
@@ -55,7 +55,7 @@ class TokenBranch(nn.Module):
 
 
 class Transformer(BinsNetwork, config=TransformerConfig):
-    """Encoder → depth: tokens → bins, decoder → their expectation; others: ASPP → tokens → decoder → bilinear up."""
+    """Encoder → depth: tokens → bins, decoder → expectation; others: ASPP → tokens → decoder → bilinear."""
 
     def __init__(
         self, out_channels: Mapping[str, int], config: TransformerConfig | None = None, **options: Any

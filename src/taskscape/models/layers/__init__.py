@@ -1,1 +1,1 @@
-"""Layers that several networks share."""
+"""Layers used by several networks."""

@@ -10,9 +10,9 @@ from taskscape.models.layers.dilated import quick_dilations
 
 
 class ASPP(nn.Module):
-    """Atrous spatial pyramid pooling: a 1×1, dilated 3×3 convolutions and the mean of the image side by side.
+    """Atrous spatial pyramid pooling: a 1×1 convolution, dilated 3×3 convolutions and the image mean in parallel.
 
-    ``lite`` ends in a plain convolution with a bias, without norm and ReLU.
+    With ``lite``, the last layer is a plain convolution with a bias, without norm and ReLU.
     """
 
     def __init__(self, inputs: int, outputs: int = 256, rates: Sequence[int] = (3, 6, 9), lite: bool = False) -> None:
@@ -31,6 +31,6 @@ class ASPP(nn.Module):
         maps = [branch(x) for branch in self.branches]
         image = image.expand_as(maps[0])
         if not torch.compiler.is_exporting():
-            image = torch.empty_like(maps[0]).copy_(image)  # in the order in memory of the others, which ``cat`` keeps
+            image = torch.empty_like(maps[0]).copy_(image)  # in the memory format of the others, for ``cat``
         context: Tensor = self.project(torch.cat([*maps, image], 1))
         return context

@@ -7,14 +7,14 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 AttentionScale = Literal["head", "width"]
-"""Of which number of channels similarities are divided by the root: those of a head, or all."""
+"""The number of channels by whose square root similarities are divided: that of one head, or of all heads."""
 
 
 class Attention(nn.Module):
-    """Multi-head attention: softmax(query · key) over the tokens of a context, and the mean of their values.
+    """Multi-head attention: the mean of a context's values, weighted by softmax(query · key) over its tokens.
 
-    A head's similarities are divided by temperature · √(its width), with ``scale="width"`` by temperature · √width.
-    ``dropout`` leaves out similarities in training.
+    A head's similarities are divided by temperature · √(width of the head), or with ``scale="width"`` by
+    temperature · √width. ``dropout`` is applied to the attention weights in training.
     """
 
     def __init__(
@@ -49,7 +49,7 @@ class Attention(nn.Module):
         return projected
 
     def weights(self, queries: Tensor, context: Tensor) -> Tensor:
-        """Return how much each query attends to each token of the context, (B, Q, N): the mean over heads."""
+        """Return the weight of each context token for each query, (B, Q, N), averaged over heads."""
         query, key = self._by_head(self.query(queries)), self._by_head(self.key(context))
         similarity: Tensor = self.scale * query @ key.transpose(-2, -1)
         return similarity.softmax(-1).mean(1)

@@ -9,7 +9,7 @@ from taskscape.models.layers.skip_decoder import SkipDecoder
 
 
 class Branch(nn.Module):
-    """ASPP → decoder with a skip at stride 4 → 1×1 convolution; ``lite`` as in ``ASPP`` and ``SkipDecoder``."""
+    """ASPP → decoder with a skip at stride 4 → 1×1 convolution. For ``lite``, see ``ASPP`` and ``SkipDecoder``."""
 
     def __init__(
         self,

@@ -1,10 +1,10 @@
-"""The unit that convolutional networks are made of."""
+"""The basic unit of the convolutional networks."""
 
 from torch import nn
 
 
 def conv_norm_relu(inputs: int, outputs: int, kernel: int = 3, dilation: int = 1, bias: bool = False) -> nn.Sequential:
-    """Return conv + batch norm + ReLU that keeps the size of the map.
+    """Return conv + batch norm + ReLU, which preserve the size of the map.
 
     Batch normalization: Accelerating Deep Network Training by Reducing Internal Covariate Shift (Ioffe and Szegedy,
     ICML 2015, https://arxiv.org/abs/1502.03167).

@@ -1,4 +1,4 @@
-"""Depthwise convolutions under autocast on a CPU: in float32, and with a gradient of their weights that is fast."""
+"""Depthwise convolutions under CPU autocast: computed in float32, with a fast weight gradient."""
 
 from functools import cache
 from typing import Any
@@ -12,16 +12,16 @@ from taskscape.models.layers.own_weight_gradient import Geometry, OwnWeightGradi
 from taskscape.selfcheck.apply import changed_class
 
 _SLOW_KERNEL = 5
-"""From which side of a kernel on ``_of_weight`` is faster than what oneDNN does,"""
+"""The smallest kernel side for which ``_of_weight`` is faster than oneDNN."""
 _LARGEST_MAP = 1024
-"""up to this many pixels of the output."""
+"""The largest output, in pixels, for which ``_of_weight`` is faster than oneDNN."""
 
 
 def depthwise_in_float32(network: nn.Module) -> None:
-    """Let the depthwise convolutions of a network compute in float32 under autocast on a CPU; nothing else changes.
+    """Make a network's depthwise convolutions compute in float32 under CPU autocast; nothing else changes.
 
-    In bfloat16 their gradients take up to eight times as long, and in float32 those of the weights of 5×5 kernels on
-    small maps still two to six times as long as ``_of_weight``.
+    In bfloat16 their gradients take up to eight times as long. Even in float32, the weight gradients of 5×5 kernels on
+    small maps take two to six times as long as ``_of_weight``.
     """
     for module in network.modules():
         if isinstance(module, nn.Conv2d) and 1 < module.groups == module.in_channels:
@@ -55,7 +55,7 @@ def _in_float32_again(module: nn.Conv2d) -> nn.Conv2d:
 
 def _is_slow(layer: nn.Conv2d) -> bool:
     return (
-        torch.get_num_threads() == 1  # several share oneDNN's work as well
+        torch.get_num_threads() == 1  # oneDNN parallelizes well over several threads
         and torch.is_grad_enabled()
         and layer.weight.requires_grad
         and min(layer.kernel_size) >= _SLOW_KERNEL
@@ -77,10 +77,10 @@ def _padded(layer: nn.Conv2d, image: Tensor) -> Tensor:
 
 
 def _of_weight(image: Tensor, weight: Tensor, gradient: Tensor, geometry: Geometry) -> Tensor:
-    """Return the gradient of the weights, (C, 1, k, l), of a depthwise convolution without padding.
+    """Return the weight gradient, (C, 1, k, l), of a depthwise convolution without padding.
 
-    It is a forward convolution of the image, each of its channels by the gradient of the output, with stride and
-    dilation exchanged.
+    It is a forward convolution: each channel of the image is convolved with the output gradient, with stride and
+    dilation swapped.
     """
     stride, _, dilation, channels = geometry
     (batch, _, *size), (_, _, *kernel) = image.shape, weight.shape

@@ -1,4 +1,4 @@
-"""Dilated convolutions of small maps in bf16 on a CPU, with a gradient of their weights that is fast."""
+"""Dilated convolutions of small maps in bf16 on a CPU, with a fast weight gradient."""
 
 from itertools import product
 
@@ -9,21 +9,21 @@ from typing_extensions import override
 from taskscape.models.layers.own_weight_gradient import Geometry, OwnWeightGradient
 
 _LARGEST_MAP = 256
-"""Up to this many pixels ``_of_weight`` is faster than what oneDNN does, also in several threads."""
+"""The largest map, in pixels, for which ``_of_weight`` is faster than oneDNN, with several threads too."""
 
 
 def quick_dilations(network: nn.Module) -> None:
-    """Let the dilated convolutions of a network compute the gradients of their weights as ``DilatedConv2d`` does."""
+    """Turn the dilated convolutions of a network into ``DilatedConv2d``, in place."""
     for module in network.modules():
         if type(module) is nn.Conv2d and max(module.dilation) > 1:
             module.__class__ = DilatedConv2d
 
 
 class DilatedConv2d(nn.Conv2d):
-    """A convolution that in bf16 on a CPU takes a fraction of the time for the gradient of its weights.
+    """A convolution whose weight gradient in bf16 on a CPU takes a fraction of the time.
 
-    oneDNN turns weights from one order in memory to another and back, and computes what the rows and columns beyond a
-    small map add, which is nothing. Results are the same but for rounding, outputs and all other gradients bit for bit.
+    oneDNN reorders the weights in memory and back, and computes the contributions of rows and columns outside a small
+    map, which are zero. The weight gradient is equal up to rounding; outputs and all other gradients are bit-identical.
     """
 
     @override
@@ -55,9 +55,9 @@ def _convolved(image: Tensor, weight: Tensor, padding: tuple[int, ...], dilation
 
 
 def _of_weight(image: Tensor, weight: Tensor, gradient: Tensor, geometry: Geometry) -> Tensor:
-    """Return the gradient of the weights, (outputs, inputs, k, l), of a convolution with stride 1 and one group.
+    """Return the weight gradient, (outputs, inputs, k, l), of a convolution with stride 1 and one group.
 
-    That of each of its k×l taps is one product of matrices, over the pixels that the tap reads.
+    The gradient of each of its k×l taps is one matrix product over the pixels that the tap reads.
     """
     outputs, inputs, *kernel = weight.shape
     image, gradient = image.permute(0, 2, 3, 1), gradient.permute(0, 2, 3, 1)
@@ -74,7 +74,10 @@ def _of_weight(image: Tensor, weight: Tensor, gradient: Tensor, geometry: Geomet
 
 
 def _overlap(length: int, source: int, shift: int) -> tuple[slice, slice]:
-    """Return which of ``length`` pixels a tap reads within ``source`` pixels, and where: both may be empty."""
+    """Return the slice of ``length`` output pixels whose tap is inside ``source`` pixels, and the slice that it reads.
+
+    Both may be empty.
+    """
     first = max(0, -shift)
     last = max(first, min(length, source - shift))
     return slice(first, last), slice(first + shift, last + shift)

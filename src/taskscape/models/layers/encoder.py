@@ -1,4 +1,4 @@
-"""Encoders: the only place that knows timm, which is imported when one is built."""
+"""Encoders built from timm backbones; timm is imported only when an encoder is built."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -38,28 +38,28 @@ class EncoderConfig(NetworkConfig):
     encoder: str = "resnet34"
     """Any timm backbone: convolutional, hierarchical or a plain vision transformer."""
     pretrained: bool | Path = False
-    """The encoder's weights: False for random ones, True for those of an installed package or of the hub, or those of a
-    file (safetensors, or of torch.save), of a run's folder or of a model by its name (taskscape/streets-small)."""
+    """The encoder's weights: False for random ones, True for those of an installed package or the hub, or the path of a
+    file (safetensors or torch.save), a run folder or the name of a model (taskscape/streets-small)."""
     freeze: Freeze = "none"
-    """What of the encoder keeps its weights and statistics: none, all, or its stem and so many stages after it, from 0;
-    of a plain transformer so many blocks."""
+    """The part of the encoder whose weights and statistics stay fixed: none, all, or a number, from 0, for the stem and
+    this many stages after it (blocks, in a plain transformer)."""
     lora: CountOrZero = 0
-    """Rank of adapters of low rank (LoRA): with them the encoder's own weights are kept, and only the adapters are
-    trained; 0 for none."""
+    """Rank of low-rank adapters (LoRA): the encoder's own weights stay fixed, and only the adapters are trained. 0 for
+    no adapters."""
     lora_layers: LowRankLayers = "attention"
-    """Which layers of the encoder get adapters: the linear layers of its attention, its 1×1 convolutions, or both."""
+    """The encoder layers that get adapters: the linear layers of its attention, its 1×1 convolutions, or both."""
 
     def __post_init__(self) -> None:
         """Check the settings. Raises ``ValueError``."""
         super().__post_init__()
         if self.lora and isinstance(self.freeze, int):
             raise ValueError(
-                f"network.freeze is {self.freeze} and network.lora {self.lora}: adapters keep all of the encoder's own "
-                "weights; set network.freeze to none"
+                f"network.freeze is {self.freeze} and network.lora {self.lora}: adapters leave all of the encoder's own "
+                "weights fixed; set network.freeze to none"
             )
 
     def build_encoder(self, output_stride: int = 32, coarsest: int = 32) -> "Encoder":
-        """Build the encoder, as a network's constructor does. Raises ``ValueError`` as ``Encoder``."""
+        """Build the encoder, as a network's constructor does. Raises ``ValueError`` like ``Encoder``."""
         return Encoder(
             self.encoder,
             output_stride,
@@ -72,7 +72,7 @@ class EncoderConfig(NetworkConfig):
 
     @override
     def check(self, tasks: Mapping[str, "Task"]) -> None:
-        """Raise ``ValueError`` where ``pretrained`` weights cannot be had, cannot be read or do not fit the encoder."""
+        """Raise ``ValueError`` if ``pretrained`` weights are unavailable, unreadable or do not fit the encoder."""
         if self.pretrained is True and packaged_weights(self.encoder) is None:
             with quick_imports(), late_compiler():
                 import timm
@@ -94,7 +94,7 @@ class DilatedConfig(EncoderConfig):
     """The settings of a network whose encoder keeps its resolution by dilation."""
 
     output_stride: Literal[8, 16, 32] = 16
-    """Input pixels per feature of the coarsest level; 32 is without dilation."""
+    """Input pixels per feature of the coarsest level; 32 means no dilation."""
 
 
 @dataclass(frozen=True)
@@ -102,16 +102,16 @@ class AtrousConfig(DilatedConfig):
     """The settings of a network with atrous spatial pyramid pooling after its encoder."""
 
     rates: tuple[Count, ...] = (3, 6, 9)
-    """Dilations of the 3×3 branches of each ASPP."""
+    """Dilation rates of the 3×3 branches of each ASPP."""
 
 
 class Encoder(nn.Module):
-    """Any timm backbone (https://github.com/huggingface/pytorch-image-models) as a pyramid of features, fine to coarse.
+    """Any timm backbone (https://github.com/huggingface/pytorch-image-models) as a feature pyramid, fine to coarse.
 
-    Takes RGB images in 0..1 and normalizes them as the backbone's weights were trained. A plain vision transformer is
-    read at four depths (``PlainBackbone``), whose features are resized to strides 4, 8, 16 and 32, and the first once
-    more to 2; with an ``output_stride`` below 32 none is coarser than that. What takes images of one size only, or of
-    sides in steps, gets them resized.
+    Takes RGB images in 0..1 and normalizes them with the statistics of the backbone's pretraining. A plain vision
+    transformer is read at four depths (``PlainBackbone``). Their features are resized to strides 4, 8, 16 and 32, and
+    the first also to 2; no level is coarser than ``output_stride``. Images are resized for backbones that accept only
+    one size, or only sides that are multiples of a step.
     """
 
     backbone: Any
@@ -120,7 +120,7 @@ class Encoder(nn.Module):
     strides: tuple[int, ...]
     """Input pixels per feature of each level, such as (2, 4, 8, 16, 16) for ``output_stride`` 16."""
     note: str = ""
-    """What the weights of a file filled and what is frozen, in words."""
+    """A message about which weights were loaded from a file and what is frozen."""
 
     def __init__(
         self,
@@ -133,12 +133,12 @@ class Encoder(nn.Module):
         lora: int = 0,
         lora_layers: LowRankLayers = "attention",
     ) -> None:
-        """Create it, with random weights, with those of a package or the hub (``True``) or with those of a file.
+        """Create it with random weights, with those of a package or the hub (``True``), or with those of a file.
 
         Stages at a coarser stride than ``coarsest`` are left out; ``freeze``, ``lora`` and ``lora_layers`` are those of
-        ``EncoderConfig``. Raises ``ValueError`` for a name that timm does not have, an output stride that the backbone
-        cannot have, weights that cannot be read or do not fit, more stages than there are, and adapters where no layer
-        takes one.
+        ``EncoderConfig``. Raises ``ValueError`` if timm has no such model, if the backbone does not support the output
+        stride, if the weights cannot be read or do not fit, if ``freeze`` exceeds the number of stages, and if no layer
+        can take an adapter.
         """
         super().__init__()
         self.name = name
@@ -152,7 +152,7 @@ class Encoder(nn.Module):
         notes = []
         if isinstance(pretrained, Path):
             weights = fitting(self.backbone, name, pretrained)
-            self.backbone.load_state_dict(weights.tensors, strict=False)  # counters of batches may be missing
+            self.backbone.load_state_dict(weights.tensors, strict=False)  # num_batches_tracked may be missing
             notes.append(weights.note)
         if self._traits.is_plain:
             self.strides = (2, *(min(stride, output_stride, coarsest) for stride in (4, 8, 16, 32)))
@@ -178,16 +178,16 @@ class Encoder(nn.Module):
         self.note = "; ".join(notes)
 
     def layer_numbers(self, *, stages: bool = False) -> dict[str, int]:
-        """Return the number of the layer of each parameter of ``backbone``, 0 for the stem, as timm groups them.
+        """Return the layer number of each parameter of ``backbone``, 0 for the stem, as timm groups them.
 
-        Layers are blocks, or with ``stages`` rows of blocks; of a plain transformer blocks in any case. Raises
-        ``ValueError`` for a backbone that timm does not group.
+        Layers are blocks, or with ``stages`` sequences of blocks; in a plain transformer they are always blocks. Raises
+        ``ValueError`` if timm does not group this backbone's layers.
         """
         return layer_numbers(self.backbone, self.name, stages=stages)
 
     @override
     def train(self, mode: bool = True) -> Self:
-        """Set the mode; what is frozen stays in evaluation mode, so that its statistics and outputs do not change."""
+        """Set the mode; frozen modules stay in evaluation mode, so their statistics and outputs do not change."""
         super().train(mode)
         if mode and self.is_frozen_in_part:
             for module in frozen_modules(self.backbone):
@@ -195,18 +195,20 @@ class Encoder(nn.Module):
         return self
 
     def start_last_norms_at_one(self) -> None:
-        """Undo timm's zeros in the last batch norms of residual blocks (Goyal et al., https://arxiv.org/abs/1706.02677)."""
+        """Undo timm's zero initialization of residual blocks' last batch norms (Goyal et al.,
+        https://arxiv.org/abs/1706.02677).
+        """
         for norm in self.backbone.modules():
             if isinstance(norm, nn.BatchNorm2d) and not norm.weight.is_meta and not norm.weight.any():
                 nn.init.ones_(norm.weight)
 
     @property
     def is_plain(self) -> bool:
-        """Whether it is a plain vision transformer, whose ``maps`` all have the stride of a patch."""
+        """Whether the backbone is a plain vision transformer, whose ``maps`` all have the stride of a patch."""
         return self._traits.is_plain
 
     def level(self, stride: int) -> int:
-        """Return the index of the coarsest level with this stride. Raises ``ValueError`` where there is none."""
+        """Return the index of the coarsest level with this stride. Raises ``ValueError`` if there is none."""
         if stride not in self.strides:
             raise ValueError(
                 f"the network needs features at stride {stride}, but this encoder has them at {self.strides}; "
@@ -215,34 +217,34 @@ class Encoder(nn.Module):
         return len(self.strides) - 1 - self.strides[::-1].index(stride)
 
     def normalize(self, image: Tensor) -> Tensor:
-        """Return an image in 0..1 as the backbone's weights expect it."""
+        """Normalize an image in 0..1 as the backbone's weights expect."""
         return (image - self.mean) / self.std
 
     def maps(self, image: Tensor) -> list[Tensor]:
-        """Return what the backbone gives for (B, 3, H, W) images: (B, C, h, w) features, which cover the image.
+        """Return the backbone's (B, C, h, w) feature maps for (B, 3, H, W) images; they cover the whole image.
 
-        An image is enlarged first to sides that the backbone takes, or resized to the one size that it takes. Of images
-        whose maps were handed over (``remember``) these are returned.
+        Images are first enlarged to sides that the backbone accepts, or resized to the only size that it accepts. For
+        images whose maps were stored by ``remember``, those maps are returned.
         """
         if self._known is not None and _is_same(image, self._known[0]):
             return self._known[1]
         step = self._traits.step
         if self._traits.size is not None or step > 1:
             size = self._traits.size or [(length + step - 1) // step * step for length in image.shape[-2:]]
-            image = F.interpolate(image, size, mode="bilinear", align_corners=False)  # exact where the size is right
+            image = F.interpolate(image, size, mode="bilinear", align_corners=False)  # exact if the size fits already
         maps: list[Tensor] = self.backbone(self.normalize(image))
         return [x.permute(0, 3, 1, 2) for x in maps] if self._traits.channels_last else maps
 
     def remember(self, image: Tensor, maps: Mapping[int, Tensor]) -> None:
-        """Take these maps for what the backbone gives for this very tensor of images, until another is named.
+        """Use these maps as the backbone's output for this tensor of images, until ``remember`` is called again.
 
-        ``maps`` has those that are read, by their place. Other images are computed as ever.
+        ``maps`` contains the maps that are read, by index. Maps of other images are computed as usual.
         """
         count = max(self.sources) + 1
         self._known = image, [maps[index] if index in maps else torch.empty(0) for index in range(count)]
 
     def pyramid(self, maps: Sequence[Tensor], size: Sequence[int]) -> Sequence[Tensor]:
-        """Return the levels for the ``maps`` of images of this size, (H, W)."""
+        """Return the pyramid's levels from the ``maps`` of images of this size, (H, W)."""
         if self._traits.size is None and self._traits.step == 1:
             return maps
         return Pyramid(maps, self.sources, self.strides, size)
@@ -253,7 +255,7 @@ class Encoder(nn.Module):
 
 
 def _built(name: str, output_stride: int, coarsest: int, *, pretrained: bool) -> tuple[Traits, Any]:
-    """Return a backbone of timm with random weights or those of the hub; arguments and errors as of ``Encoder``."""
+    """Return a timm backbone with random weights or those of the hub; arguments and errors as for ``Encoder``."""
     with quick_imports(), late_compiler():
         import timm
 
@@ -287,7 +289,7 @@ def _built(name: str, output_stride: int, coarsest: int, *, pretrained: bool) ->
 
 
 def _leave_out_unread(backbone: Any) -> None:
-    """Drop the stages behind the last that is read, which timm keeps in its EfficientNets and MobileNets alone."""
+    """Remove the stages after the last one that is read; timm keeps them only in EfficientNets and MobileNets."""
     if (read := getattr(backbone, "_stage_out_idx", None)) is not None:
         del backbone.blocks[max(read) :]
 

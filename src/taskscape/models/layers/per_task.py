@@ -1,4 +1,4 @@
-"""Modules side by side, one for each task."""
+"""Parallel modules, one per task."""
 
 from collections.abc import Mapping
 
@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 
 class PerTask(nn.ModuleDict):
-    """One module for each task."""
+    """One module per task."""
 
     def forward(self, inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Apply each task's module to the task's input."""

@@ -11,14 +11,14 @@ from torch import Tensor, nn
 from taskscape.models.layers.traits import traits
 
 DEPTHS = 4
-"""How many depths are read: those after a quarter, half, three quarters and all of the blocks."""
+"""The number of depths that are read: after a quarter, half, three quarters and all of the blocks."""
 
 
 class PlainBackbone(nn.Module):
-    """A plain vision transformer of timm, read at four depths. It takes images as its ``Traits`` say."""
+    """A plain vision transformer of timm, read at four depths. Its ``Traits`` tell which images it accepts."""
 
     def __init__(self, name: str, **options: Any) -> None:
-        """Create it; ``options`` are those of ``timm.create_model``. Raises what timm raises."""
+        """Create it; ``options`` are those of ``timm.create_model``, whose errors are passed on."""
         super().__init__()
         import timm
 
@@ -34,7 +34,7 @@ class PlainBackbone(nn.Module):
         self.model, self.pretrained_cfg = model, model.pretrained_cfg
 
     def forward(self, image: Tensor) -> list[Tensor]:
-        """Return (B, C, H/patch, W/patch) features of each depth, after the model's last norm, as DINOv2 gives them."""
+        """Return the (B, C, H/patch, W/patch) features of each depth after the model's last norm, as DINOv2 does."""
         model: Any = self.model
         maps: list[Tensor] = model.forward_intermediates(
             image, indices=self.depths, norm=True, output_fmt="NCHW", intermediates_only=True

@@ -1,4 +1,4 @@
-"""The weights of a file for a timm backbone: all of them, or an error that says what does not fit."""
+"""Load the weights of a timm backbone from a file: either all of them, or an error that lists what does not fit."""
 
 import io
 import sys
@@ -15,7 +15,7 @@ from taskscape.serialization import listed
 from taskscape.state_dicts import Match, by_module, match, read, require_finite
 
 _NAMED = 6
-"""How many modules a message names."""
+"""The number of modules that a message names."""
 
 
 class Fitting(NamedTuple):
@@ -23,18 +23,18 @@ class Fitting(NamedTuple):
 
     tensors: dict[str, Tensor]
     note: str
-    """What was filled and what of the file was not used, in words."""
+    """A message about the tensors that were filled and the parts of the file that were not used."""
 
 
 def fitting(backbone: nn.Module, name: str, path: Path) -> Fitting:
     """Return the weights in ``path`` that fill every tensor of the timm backbone ``name``.
 
-    The file is one of safetensors or ``torch.save``, the folder of a run, or a model by its name; names of tensors may
-    begin with anything (``state_dict.module.backbone.``). Where they are those of a model's first publication, or
-    positions are those of images of another size, timm's conversion is tried; and where they are those of another
-    implementation, the order. What serves classification is not needed.
+    ``path`` is a file of safetensors or ``torch.save``, a run folder, or the name of a model. Tensor names may have any
+    prefix (``state_dict.module.backbone.``). If the names do not match, timm's conversion is tried, which handles the
+    names of a model's original publication and position embeddings for other image sizes. If that fails too, tensors
+    are matched by order, which handles other implementations. The classifier's weights are not needed.
 
-    Raises ``ValueError`` that says how many tensors fit and which do not, also for the weights of a larger model.
+    Raises ``ValueError`` that tells how many tensors fit and which do not, also for the weights of a larger model.
     """
     import timm
 
@@ -79,7 +79,7 @@ def _lacking(found: Match, own: Mapping[str, Tensor]) -> str:
 
 
 def _converted(weights: dict[str, Tensor], full: nn.Module, name: str) -> dict[str, Tensor]:
-    """Return the weights as timm converts those of the model's first publication; none where it does not."""
+    """Return the weights converted by timm from the model's original publication; empty if timm converts nothing."""
     import timm
 
     convert = getattr(sys.modules[timm.model_entrypoint(name.split(".")[0]).__module__], "checkpoint_filter_fn", None)
@@ -88,12 +88,12 @@ def _converted(weights: dict[str, Tensor], full: nn.Module, name: str) -> dict[s
     for beginning in ("", "state_dict.", "model.", "module.", "state_dict.module."):
         inner = {key.removeprefix(beginning): tensor for key, tensor in weights.items() if key.startswith(beginning)}
         try:
-            with redirect_stdout(io.StringIO()):  # where timm prints what a model does not have
+            with redirect_stdout(io.StringIO()):  # timm prints what the model lacks
                 converted: Mapping[str, Any] = convert(inner, full)
-        except Exception:  # names of another model: timm raises anything here
+        except Exception:  # for the names of another model, timm raises arbitrary errors
             continue
         tensors = {key: tensor for key, tensor in converted.items() if isinstance(tensor, Tensor)}
-        if _shapes(tensors) != _shapes(inner):  # positions keep their name and get the size of the model
+        if _shapes(tensors) != _shapes(inner):  # positions keep their name but get the model's size
             return tensors
     return {}
 
@@ -103,7 +103,7 @@ def _shapes(tensors: Mapping[str, Tensor]) -> dict[str, tuple[int, ...]]:
 
 
 def _in_order(weights: dict[str, Tensor], full: nn.Module) -> dict[str, Tensor]:
-    """Return the weights under the model's names, where all have the same shapes in the same order; else none."""
+    """Return the weights under the model's names if all shapes agree in the same order; otherwise an empty dict."""
     own = full.state_dict()
     if [x.shape for x in weights.values()] != [x.shape for x in own.values()]:
         return {}
@@ -111,7 +111,7 @@ def _in_order(weights: dict[str, Tensor], full: nn.Module) -> dict[str, Tensor]:
 
 
 def _beyond(found: Match, full: nn.Module) -> list[str]:
-    """Return the weights beside those that were used, in the same modules, that the whole model does not have."""
+    """Return the unused weights in the same modules as the used ones that the complete model does not have."""
     known = {name.replace("_", ".") for name in full.state_dict()}
     modules = {name for name, _ in full.named_children()}
     heads: Any = getattr(full, "pretrained_cfg", {}).get("classifier") or ()

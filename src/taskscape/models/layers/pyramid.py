@@ -1,4 +1,4 @@
-"""A pyramid of features that do not have the sizes of one."""
+"""A feature pyramid built from maps of other sizes."""
 
 from collections.abc import Sequence
 from typing import overload
@@ -9,9 +9,9 @@ from typing_extensions import override
 
 
 class Pyramid(Sequence[Tensor]):
-    """Maps, resized bilinearly to their strides when they are asked for.
+    """A sequence of levels that are resized bilinearly from maps on access.
 
-    ``maps`` are (B, C, h, w) that cover an image of ``size``, (H, W); level i is ``maps[sources[i]]`` at stride
+    ``maps`` are (B, C, h, w) and cover an image of ``size``, (H, W). Level i is ``maps[sources[i]]`` resized to stride
     ``strides[i]``.
     """
 
@@ -31,7 +31,7 @@ class Pyramid(Sequence[Tensor]):
     def __getitem__(self, index: slice) -> Sequence[Tensor]: ...
     @override
     def __getitem__(self, index: int | slice) -> Tensor | Sequence[Tensor]:
-        """Return a level, (B, C, ⌈H/stride⌉, ⌈W/stride⌉), or several."""
+        """Return a level, (B, C, ⌈H/stride⌉, ⌈W/stride⌉), or for a slice a list of levels."""
         if isinstance(index, slice):
             return [self[i] for i in range(*index.indices(len(self)))]
         stride = self.strides[index]

@@ -6,7 +6,7 @@ from torch import Tensor
 def shared_features(*features: Tensor) -> tuple[Tensor, ...]:
     """Return views of the features at the split point between shared and task-specific layers.
 
-    Some of them may be computed from others, as a bottleneck is from a skip. The gradient with respect to a view is
-    that of the task-specific layers alone, without the skip's further way through the encoder.
+    Some features may be computed from others, as a bottleneck is from a skip. The gradient with respect to a view comes
+    from the task-specific layers only; it does not include the path from the skip through the rest of the encoder.
     """
     return tuple(x.view_as(x) for x in features)

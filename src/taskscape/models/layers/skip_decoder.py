@@ -10,9 +10,9 @@ from taskscape.models.layers.resize import resize_like
 
 
 class SkipDecoder(nn.Module):
-    """The decoder of DeepLabV3+: the context resized to a fine skip, concatenated with it, and 3×3 convolutions.
+    """The decoder of DeepLabV3+: resizes the context to a fine skip, concatenates both and applies 3×3 convolutions.
 
-    ``lite`` gives the convolutions biases, and leaves out norm and ReLU of the skip.
+    With ``lite``, the convolutions have biases, and the skip has no norm and ReLU.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""Which parameters of a timm backbone belong to which of its stages or blocks, as timm groups them."""
+"""Assignment of a timm backbone's parameters to its stages or blocks, as timm groups them."""
 
 import re
 from functools import cache
@@ -12,11 +12,11 @@ _OF_PARAMETRIZATION = re.compile(r"parametrizations\.(\w+)\..*")
 
 
 def layer_numbers(backbone: nn.Module, name: str, *, stages: bool = False) -> dict[str, int]:
-    """Return the number of the layer of each parameter of a backbone of the timm model ``name``, from the image on.
+    """Return the layer number of each parameter of a backbone of the timm model ``name``, counted from the input.
 
-    0 is the stem with the positions. Then come blocks, or with ``stages`` the stages of blocks, of a plain transformer
-    blocks in any case. An adapter of low rank belongs where its weight does. Raises ``ValueError`` for a model that
-    timm does not group.
+    0 is the stem with the position embeddings. The next numbers are blocks, or with ``stages`` stages of blocks; in a
+    plain transformer they are always blocks. A low-rank adapter has the number of its weight. Raises ``ValueError`` if
+    timm does not group the model's layers.
     """
     known = _of_whole_model(name, stages)
     last = max(known.values(), default=0)
@@ -24,12 +24,12 @@ def layer_numbers(backbone: nn.Module, name: str, *, stages: bool = False) -> di
     for parameter, _ in backbone.named_parameters():
         key = _plain_name(parameter)
         numbers[parameter] = known.get(key, known.get(key.removeprefix("model."), last))
-    present = sorted(set(numbers.values()))  # the classifier's layers are not among them
+    present = sorted(set(numbers.values()))  # the classifier's numbers are absent
     return {parameter: present.index(number) for parameter, number in numbers.items()}
 
 
 def _plain_name(parameter: str) -> str:
-    """Return the name of a parameter with dots only, since timm writes ``stages_0`` for ``stages.0`` of features."""
+    """Return a parameter's name with dots only, since timm's feature models write ``stages_0`` for ``stages.0``."""
     return _OF_PARAMETRIZATION.sub(r"\1", parameter).replace("_", ".")
 
 

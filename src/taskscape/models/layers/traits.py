@@ -1,4 +1,4 @@
-"""What a model of timm takes and gives, found by a pass without numbers."""
+"""The input and output properties of a timm model, determined by a pass on the meta device."""
 
 from functools import cache
 from typing import Any, NamedTuple
@@ -10,31 +10,31 @@ from taskscape.imports import late_compiler, quick_imports
 from taskscape.models.layers.meta import without_numbers
 
 _ODD, _STEP = (75, 130), 32
-"""A size of images to try that few models foresee, and the step that all with halved maps take."""
+"""An unusual image size to try, and a step that fits all models that halve their maps repeatedly."""
 
 
 class Traits(NamedTuple):
-    """Of a backbone as ``timm.create_model(name, features_only=True)`` makes it."""
+    """Properties of a backbone created by ``timm.create_model(name, features_only=True)``."""
 
     channels: tuple[int, ...]
-    """Of each level."""
+    """Channels of each level."""
     strides: tuple[int, ...]
     """Input pixels per feature of each level."""
     step: int
-    """Sides of images must be multiples of this, or maps would not reach the lower and right edges."""
+    """Image sides must be multiples of this; otherwise maps would not reach the bottom and right edges."""
     size: tuple[int, int] | None
-    """The one size of images that the model takes; None where it takes any."""
+    """The only image size that the model accepts; None if it accepts any."""
     channels_last: bool
-    """Whether it gives (B, h, w, C)."""
+    """Whether the model returns (B, h, w, C)."""
     is_plain: bool
-    """Whether all its blocks have features of the same stride, as those of a plain vision transformer."""
+    """Whether the features of all blocks have the same stride, as in a plain vision transformer."""
     interpolates: bool
-    """Whether it is a plain one that interpolates its positions for images of another size, when it is told to."""
+    """Whether the model is plain and has an option to interpolate its position embeddings for other image sizes."""
 
 
 @cache
 def traits(name: str) -> Traits:
-    """Return the traits of the timm model ``name``. Raises what timm raises for one that gives no features."""
+    """Return the traits of the timm model ``name``. Passes on timm's errors for models without features."""
     with without_numbers():
         model = _create(name, features_only=True)
     info: Any = model.feature_info
@@ -48,23 +48,23 @@ def traits(name: str) -> Traits:
         try:
             with torch.no_grad(), without_numbers():
                 maps: list[Tensor] = model.eval()(torch.zeros(1, 3, *size, device="meta"))
-        except Exception:  # noqa: S112, PERF203, RUF100  # torch and timm raise anything where a size does not fit
+        except Exception:  # noqa: S112, PERF203, RUF100  # torch and timm raise anything for sizes that do not fit
             continue
         found = tuple(x.shape[-1 if channels_last else 1] for x in maps)
         sides = [tuple(x.shape[1:3] if channels_last else x.shape[2:]) for x in maps]
         if size == _ODD and sides != [tuple(-(-side // stride) for side in _ODD) for stride in strides]:
-            continue  # as a stem of patches, which leaves out what is no whole patch
+            continue  # for example a patch stem, which drops incomplete patches
         return Traits(found, strides, step, only, channels_last, is_plain=False, interpolates=False)
     return Traits(channels, strides, 1, None, channels_last, is_plain=False, interpolates=False)
 
 
 def _plain(name: str) -> Traits | None:
-    """Return the traits of a model of which all blocks are read; None where these have several strides or widths."""
+    """Return the traits of a model with features of all blocks; None if strides or widths differ between blocks."""
     try:
         with without_numbers():
             model = _create(name, num_classes=0, dynamic_img_size=True)
         interpolates, size = True, None
-    except TypeError:  # it has no such option: its positions are of one size, or it has none
+    except TypeError:  # without this option, its positions have one size, or it has none
         with without_numbers():
             model = _create(name, num_classes=0)
         interpolates = False

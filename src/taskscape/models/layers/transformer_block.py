@@ -6,7 +6,7 @@ from taskscape.models.layers.attention import Attention, AttentionScale
 
 
 class TransformerBlock(nn.Module):
-    """x + attention(x), then x + mlp(x), each after its own layer norm."""
+    """Computes x + attention(x), then x + mlp(x), each with its own preceding layer norm."""
 
     def __init__(
         self,
@@ -25,14 +25,14 @@ class TransformerBlock(nn.Module):
     def forward(self, tokens: Tensor, position: Tensor | None = None) -> Tensor:
         """Return (B, N, width) for (B, N, width)."""
         normed = self.norm(tokens)
-        # In mixed precision the sum stays in that of the weights, or every block would round it once more.
+        # In mixed precision, keep the sum in the precision of the weights; otherwise every block would round it again.
         tokens = tokens.to(self.norm.weight.dtype) + self.attention(normed, normed, position)
         mixed: Tensor = tokens + self.mlp(tokens)
         return mixed
 
 
 class CrossTransformerBlock(nn.Module):
-    """As ``TransformerBlock``, but the tokens attend to a context, which has its own layer norm."""
+    """Like ``TransformerBlock``, but the tokens attend to a context, which has its own layer norm."""
 
     def __init__(
         self,
@@ -56,7 +56,7 @@ class CrossTransformerBlock(nn.Module):
         return mixed
 
     def weights(self, tokens: Tensor, context: Tensor) -> Tensor:
-        """Return how much each token attends to each of the context, (B, Q, N): the mean over heads."""
+        """Return the weight of each context token for each token, (B, Q, N), averaged over heads."""
         return self.attention.weights(self.norm(tokens), self.norm_context(context))
 
 

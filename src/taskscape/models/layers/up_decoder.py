@@ -1,4 +1,4 @@
-"""A decoder that learns its upsampling instead of interpolating."""
+"""A decoder with learned upsampling instead of interpolation."""
 
 from collections.abc import Sequence
 
@@ -13,8 +13,8 @@ from taskscape.models.layers.up_projection import Phases, UpProjection
 class UpDecoder(nn.Module):
     """Up-projections to the skip at stride 4, a 3×3 convolution, and one more up-projection to stride 2.
 
-    ``skips`` are the channels of the skip at stride 4 and, if there is one, of that at stride 2; ``width`` is that of
-    the features at stride 2; ``doublings`` leading up-projections bring the input to stride 4.
+    ``skips`` are the channels of the skip at stride 4 and, optionally, of the skip at stride 2; ``width`` is the number
+    of channels at stride 2; ``doublings`` initial up-projections bring the input to stride 4.
     """
 
     def __init__(
@@ -35,7 +35,7 @@ class UpDecoder(nn.Module):
 
 
 class JoinSkip(nn.Module):
-    """A reduced skip, concatenated with the features, and a 3×3 convolution."""
+    """Reduces a skip, concatenates it with the features and applies a 3×3 convolution."""
 
     def __init__(self, width: int, skip: int, reduced: int) -> None:
         super().__init__()
@@ -49,9 +49,9 @@ class JoinSkip(nn.Module):
 
 
 def fit_like(x: Tensor, reference: Tensor) -> Tensor:
-    """Bring a doubled map to the size of the reference.
+    """Fit a doubled map to the size of the reference.
 
-    Where the reference has an odd size, the last row or column is cut off. The map is stretched only where an encoder
-    rounds sizes down, so that it is too small.
+    If the reference has an odd size, the last row or column is cropped. The map is resized only if it is too small,
+    which happens when an encoder rounds sizes down.
     """
     return resize_like(x[..., : reference.shape[-2], : reference.shape[-1]], reference)

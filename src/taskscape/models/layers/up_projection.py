@@ -16,10 +16,9 @@ Phases = Literal["interleaved", "shuffled"]
 class UpProjection(nn.Module):
     """The fast up-convolution, without the residual branch of the paper.
 
-    ``"interleaved"`` puts each of four convolutions into one phase of the doubled grid, which together equal one 5×5
-    convolution of the map with zeros put between its pixels. ``"shuffled"`` is the concatenation followed by
-    ``PixelShuffle`` with which the DeepLabV3+ ladder was published: it fills a 2×2 cell with four channels of one
-    convolution.
+    ``"interleaved"`` puts each of four convolutions into one phase of the doubled grid; together they equal one 5×5
+    convolution of the map with zeros inserted between its pixels. ``"shuffled"`` is the concatenation followed by
+    ``PixelShuffle`` of the published DeepLabV3+ ladder: it fills each 2×2 cell with four channels of one convolution.
     """
 
     def __init__(self, inputs: int, outputs: int, phases: Phases = "interleaved") -> None:
@@ -39,9 +38,9 @@ class UpProjection(nn.Module):
             self.odd_odd(F.pad(x, (0, 1, 0, 1))),
         ]
         if maps[0].device.type == "cpu" and maps[0].dtype.itemsize >= 4:
-            # The gradients of a norm are summed in the order in memory, so that what follows would change last bits.
+            # The norms sum their gradients in memory order, so the code below would change their last bits.
             return _doubled(maps, self.phases).relu()
-        # A ReLU gives its norm a gradient that fills its memory: as a part of that of all four it is many times slower.
+        # A ReLU per map gives its norm a dense gradient; a slice of the gradient of all four is many times slower.
         maps = [F.relu(one, inplace=True) for one in maps]
         return (_doubled_channels_last if maps[0].stride(1) == 1 else _doubled)(maps, self.phases)
 
@@ -59,7 +58,7 @@ def _doubled(maps: list[Tensor], phases: Phases) -> Tensor:
 
 
 def _doubled_channels_last(maps: list[Tensor], phases: Phases) -> Tensor:
-    """Return what ``_doubled`` does, with channels last, which torch's pixel shuffle keeps on a CPU alone."""
+    """Compute ``_doubled`` in channels-last format, which torch's pixel shuffle preserves only on a CPU."""
     if phases == "shuffled" and maps[0].device.type == "cpu":
         return _doubled(maps, phases)
     last = [one.permute(0, 2, 3, 1) for one in maps]
