@@ -88,7 +88,7 @@ def test_a_store_without_one_sure_pixel_is_said(
     warning = "warning: the model's confidence is below --threshold 1 everywhere: choose a lower one"
     said = capsys.readouterr()
     assert warning in said.err and "warning" not in said.out
-    assert f"taskscape data show '{tmp_path / 'no ne'}' makes" in said.out
+    assert f"taskscape data show '{tmp_path / 'no ne'}' writes" in said.out
     main([*words, "0.7", "--out", str(tmp_path / "some")])
     assert "warning" not in capsys.readouterr().out
 

@@ -133,7 +133,7 @@ def test_predictions_replace_no_other_image(tmp_path: Path) -> None:
     [
         (["https://example.com/a.jpg"], "https:/example.com/a.jpg is an address: download the image"),
         (["run", "*.jpg"], "there is no image or folder *.jpg"),
-        (["run", ""], "an image or run has an empty name: perhaps a variable"),
+        (["run", ""], "the name of an image or run is empty, perhaps"),
         (["run/best.safetensors", "a.png"], "run/best.safetensors is a file of a run, no image: name the folder run"),
     ],
 )

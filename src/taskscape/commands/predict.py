@@ -22,7 +22,7 @@ Named = Annotated[
     tuple[Path, ...],
     tyro.conf.arg(
         metavar="[RUN] IMAGES...",
-        help="Folder of a run, or the name of a model, by default a released one; then images and videos, or folders.",
+        help="Run folder or name of a model (by default a released model), then images, videos or folders of them.",
     ),
 ]
 Submission = Literal["cityscapes", "coco-panoptic"]
@@ -31,8 +31,8 @@ Settings = Annotated[tyro.conf.UseAppendAction[tuple[str, ...]], tyro.conf.arg(m
 
 def main(arguments: Sequence[str]) -> None:
     for before, word in pairwise(("", *arguments)):
-        if not (word or before.startswith("--")):  # it would be taken for the current folder
-            raise ValueError("an image or run has an empty name: perhaps a variable of the shell is not set")
+        if not (word or before.startswith("--")):  # it would mean the current folder
+            raise ValueError("the name of an image or run is empty, perhaps because a shell variable is not set")
     call(predict, arguments, "predict")
 
 
@@ -68,60 +68,62 @@ def predict(
     video_height: int | None = None,
     device: Device = "auto",
 ) -> None:
-    """Run inference on images and videos with the network of a run, or with a model that is known by its name.
+    """Run inference on images and videos with the network of a run, or with a model given by its name.
 
-    Where only images are named, a released model predicts (taskscape models --released lists them); user/name is one of
-    the Hugging Face hub.
+    Without a run or model, a released model is used (taskscape models --released lists them). A name of the form
+    user/name is a model on the Hugging Face hub.
 
-    What is written for photo.jpg, at its size: for each task, such as depth, photo.depth.png for programs and
-    photo.depth-view.png for people; and photo.side-by-side.png. metadata.json says how to read them.
+    For photo.jpg and each task, such as depth, the command writes photo.depth.png (values for further processing) and
+    photo.depth-view.png (a view in colors), and for all tasks photo.side-by-side.png, all at the size of the photo.
+    metadata.json describes how to read the values.
 
-    What is written for film.mp4: film.depth.mp4 for each task, and film.side-by-side.mp4, with the audio of the film.
-    An interrupted command resumes when it is repeated. Videos need PyAV, the extra video.
+    For film.mp4 it writes film.depth.mp4 for each task, and film.side-by-side.mp4, with the audio of the film. An
+    interrupted command resumes when it is repeated. Videos need PyAV, the extra video.
 
     Args:
         out: Folder to write to.
-        height: Scale images to this height for the network, whose output is scaled back to their size; by default
-            the height at which it was evaluated, where it is most accurate.
-        native_resolution: Do not scale images: finer outlines, less reliable distances.
-        tta: Test-time augmentation: the mean of the predictions for the image and for its mirror image.
-        view: Change how a task is written or shown; may be repeated. TASK.unit=mm writes distances in steps of
-            millimetres, which end at 65.5 m, cm up to 655 m; by default the finest that reaches as far as the network
-            predicts. TASK.near=2 and TASK.far=50 set the color scale, by default that of the run's report.
-        image_range: The numbers that are black and white in images of more than 8 bits, as image_range in
-            taskscape.yaml; by default what that said of the run's data, or else the full range of 16 bits, where an
-            image shows that it is used.
-        confidence: Also write how sure the network is: photo.depth.confidence.png, 16-bit gray with 65535 for 1, and
-            photo.depth.confidence-view.png. Classes always say it, depth and normals where they were trained to.
-        tasks: What is predicted and written, of the tasks of the network; by default all. Decoders that none of these
-            needs are not computed.
-        pictures: Also write the pictures for people, which take most of the time.
-        tiles: Compute images at full resolution in tiles that overlap, in little memory, instead of scaling them:
-            finer outlines, in more time. The depth of each tile is brought to that of the scaled image.
-        tile_size: Compute in tiles of this height and width, such as 480x960; by default the size at which the network
-            was evaluated. Together with --height images are scaled to it first.
-        tile_overlap: Share of a tile that it has in common with the next one; by default 0.25.
-        point_cloud: Write photo.ply too: the points of the image in metres, x right, y down, z forward, with colors,
-            and normals if they are predicted. The sky is left out.
-        point_color: What gives points their color: image, or the name of a task, such as that with the classes.
-        rerun: Write recording.rrd too, for the viewer of rerun.io: images, maps, camera and points, one image after the
+        height: Scale images to this height for the network, and its output back to their size; by default the height
+            at which the network was evaluated, where it is most accurate.
+        native_resolution: Do not scale images: outlines are finer, but distances less reliable.
+        tta: Test-time augmentation: the mean of the predictions for the image and its mirror image.
+        view: Change how a task is written or shown; may be repeated. TASK.unit=mm writes distances in millimetres, up
+            to 65.5 m, and TASK.unit=cm in centimetres, up to 655 m; by default the finest unit that covers the range of
+            the network. TASK.near=2 and TASK.far=50 set the color scale, by default that of the run's report.
+        image_range: Values of black and white in images of more than 8 bits, like image_range in taskscape.yaml; by
+            default the range set there for the run's data, or else the full 16-bit range, if an image evidently uses
+            it.
+        confidence: Also write the confidence of the network: photo.depth.confidence.png, 16-bit gray with 65535 for 1,
+            and photo.depth.confidence-view.png. Available for classes always, for depth and normals if they were
+            trained with it.
+        tasks: Tasks to predict and write; by default all. Decoders that none of them needs are not computed.
+        pictures: Also write the views in colors, which take most of the time.
+        tiles: Process images at full resolution in overlapping tiles, with little memory, instead of scaling them. This
+            gives finer outlines and takes longer. The depth of each tile is aligned with that of the scaled image.
+        tile_size: Process images in tiles of this height and width, such as 480x960; by default the size at which the
+            network was evaluated. With --height, images are scaled to that height first.
+        tile_overlap: Fraction of a tile that overlaps with the next one; by default 0.25.
+        point_cloud: Also write photo.ply: the points of the image in metres, x right, y down, z forward, with colors,
+            and with normals if they are predicted. The sky is left out.
+        point_color: Source of the points' colors: image, or the name of a task, such as semseg.
+        rerun: Also write recording.rrd for the viewer of rerun.io: images, maps, camera and points, one image after the
             other. Needs rerun-sdk, the extra rerun.
-        focal: Focal length of the images in pixels, for points; by default that in the image's EXIF, or else that of
-            the data that the network was trained with.
-        fov: The same as the field of view from the left to the right edge, in degrees.
-        submission: Write files for a benchmark too. cityscapes: label ids for its server, in the folder cityscapes;
+        focal: Focal length of the images in pixels, for points; by default that in the image's EXIF data, or else that
+            of the network's training data.
+        fov: Horizontal field of view in degrees, from the left to the right edge, as an alternative to --focal.
+        submission: Also write files for a benchmark. cityscapes: label ids for its server, in the folder cityscapes;
             coco-panoptic: the folder panoptic and panoptic.json, with one segment for every class in an image.
-        batch: Images of one size, or tiles, that are computed together: faster on a GPU.
-        camera: Predict what a camera shows, until Ctrl-C: its number, its name, or the address of a stream (rtsp://...).
-        watch: Predict the images and videos that this folder has and gets, until Ctrl-C.
-        videos: Which videos to write: names of tasks, TASK.confidence, side-by-side; by default all.
-        smooth: Share of the past in each frame of a video, from 0 to below 1, such as 0.6: classes flicker less. The
-            past follows the motion, and is forgotten where the scene is cut.
-        frames: Also write the maps of each frame of a video for programs, into the folder film.frames.
+        batch: Number of images of equal size, or of tiles, that are computed together, which is faster on a GPU.
+        camera: Predict the frames of a camera until Ctrl-C: its number, its name, or the address of a stream
+            (rtsp://...).
+        watch: Predict the images and videos in this folder, and those added to it, until Ctrl-C.
+        videos: Videos to write: names of tasks, TASK.confidence, side-by-side; by default all.
+        smooth: Weight of earlier frames in each frame of a video, from 0 to below 1, such as 0.6, which reduces the
+            flicker of classes. Earlier frames follow the motion, and are dropped when the scene is cut.
+        frames: Also write the values of each frame of a video for further processing, in the folder film.frames.
         video_height: Height of the videos and of their maps; by default that of the film, at most 1080.
     """
     if camera is not None and watch is not None:
-        raise ValueError("--camera and --watch exclude each other: leave one out")
+        raise ValueError("--camera and --watch exclude each other: use only one")
     live = camera is not None or watch is not None
     run, images = _chosen(named, live)
     with quick_imports():
@@ -130,7 +132,7 @@ def predict(
 
     lens = Lens(focal, fov)
     if (lens.focal or lens.fov or point_color != "image") and not (point_cloud or rerun):
-        raise ValueError("--focal, --fov and --point-color are for points: give --point-cloud or --rerun too")
+        raise ValueError("--focal, --fov and --point-color are for points: add --point-cloud or --rerun")
     outputs = _outputs(submission, lens, pictures=pictures, points=point_cloud, rerun=rerun, color=point_color)
     loading = {
         "height": height,
@@ -156,14 +158,14 @@ def predict(
         watch_folder(run, watch, out, loading, making, outputs)
     elif films:
         predict_videos(run, films, out, loading, making)
-    if images or not (films or live):  # where there are none, it says so
+    if images or not (films or live):  # without any images, _predict_images reports that
         _predict_images(run, images, out, loading, outputs)
 
 
 def _outputs(
     submission: Sequence[Submission], lens: "Lens", *, pictures: bool, points: bool, rerun: bool, color: str
 ) -> "list[Output]":
-    """Return what is to be written of images."""
+    """Return the outputs to write for images."""
     with quick_imports():
         from taskscape.inference.outputs import CityscapesLabels, CocoPanoptic, Maps, Output, PointClouds, Recording
 
@@ -174,7 +176,7 @@ def _outputs(
 
 
 def _tiles(tiles: bool, size: tuple[int, int] | None, overlap: float | None) -> "Tiles | None":
-    """Return the tiles that three flags ask for, None where they ask for none."""
+    """Return the tiles that the three flags define, or None without any of them."""
     from taskscape.inference.tiles import Tiles
 
     if not tiles and size is None and overlap is None:
@@ -185,14 +187,14 @@ def _tiles(tiles: bool, size: tuple[int, int] | None, overlap: float | None) -> 
 def _predict_images(
     run: Path, images: Sequence[Path], out: Path, loading: Mapping[str, Any], outputs: "Sequence[Output]"
 ) -> None:
-    """Predict images; ``loading`` are settings of ``load``."""
+    """Predict images; ``loading`` has arguments of ``load``."""
     with quick_imports():
         from taskscape.inference.predict import predict as predict_files
     from taskscape.progress import progress_bar, reporter
 
     notes: list[str] = []
     with (
-        if_interrupted(f"finished images in {out} are kept; the same command makes all of them again"),
+        if_interrupted(f"finished images in {out} are kept; the same command predicts all of them again"),
         printed_warnings(),
         progress_bar() as progress,
     ):
@@ -202,9 +204,9 @@ def _predict_images(
 
 
 def _chosen(named: Sequence[Path], live: bool) -> tuple[Path, Sequence[Path]]:
-    """Return the model that was named, a released one where none was, and the images; none for what is ``live``.
+    """Return the model, by default a released one, and the images, of which there are none if the input is ``live``.
 
-    Raises ``ValueError`` or ``FileNotFoundError`` for what is not there, before torch is imported.
+    Raises ``ValueError`` or ``FileNotFoundError`` if one of them does not exist, before torch is imported.
     """
     from taskscape import released
     from taskscape.files.paths import require_images
@@ -224,7 +226,9 @@ def _chosen(named: Sequence[Path], live: bool) -> tuple[Path, Sequence[Path]]:
     if RunFolder(first).runs():
         require_run(first)  # names one of them
     if rest and (first / "about.json").is_file():
-        raise ValueError(f"{first} is an exported model, which its example.py runs: name the run that it was made from")
+        raise ValueError(
+            f"{first} is an exported model: run it with its example.py, or name the run that it was exported from"
+        )
     if rest and not first.exists() and not first.suffix:
         require_run(first)
     if live:
@@ -248,5 +252,5 @@ def _view_settings(texts: Sequence[str]) -> dict[str, dict[str, Any]]:
         try:
             settings.setdefault(task, {})[name] = yaml.safe_load(value)
         except yaml.YAMLError as error:
-            raise ValueError(f"--view {text}: {value!r} is no value: write a number or a word behind the =") from error
+            raise ValueError(f"--view {text}: {value!r} is no value: write a number or a word after the =") from error
     return settings

@@ -19,10 +19,10 @@ from taskscape.serialization import load_name, nearest
 if TYPE_CHECKING:
     from taskscape.data.readers import RawData
 
-_TEXT = """Turn the raw data set NAME in folder RAW into a packed store OUT, which taskscape train reads:
-taskscape train RECIPE --data.path OUT. An interrupted run resumes.
+_TEXT = """Convert the raw data set NAME in folder RAW to a packed store OUT, to train on it with
+taskscape train RECIPE --data.path OUT. An interrupted command resumes when it is repeated.
 
-NAME is one of these, or a reader in a Python file of yours, such as my.py:MyData:"""
+NAME is one of the following, or a reader in a Python file of yours, such as my.py:MyData:"""
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -30,11 +30,11 @@ def main(arguments: Sequence[str]) -> None:
     if name in HELP:
         print("\n".join([*usage("taskscape prepare NAME RAW OUT [options]"), "", filled(_TEXT), ""]))
         print_list({f"  {name}": one["text"] for name, one in described()["readers"].items()})
-        print("\ntaskscape prepare NAME --help lists the options of one.")
+        print("\nRun taskscape prepare NAME --help for the options of a data set.")
         if arguments:
             raise SystemExit(0)
     elif name in described()["readers"]:
-        # What is wrong is found before numpy is imported.
+        # Find mistakes before numpy is imported.
         raw, *_ = checked(function_of(reader(name)), rest, f"prepare {name}").places
         _require(Path(raw))
         from taskscape.data.readers import READERS
@@ -47,12 +47,12 @@ def main(arguments: Sequence[str]) -> None:
 def _require(raw: Path) -> None:
     if not raw.exists():
         raise FileNotFoundError(
-            f"there is no folder {raw}: name the folder of the raw data, and after it that of the store"
+            f"there is no folder {raw}: name the folder of the raw data first, and then that of the store"
         )
 
 
 def _own(name: str) -> "type[RawData]":
-    """Return the reader of a file, ``my.py:MyData``. Raises ``ValueError``."""
+    """Return the reader from a user's file, such as ``my.py:MyData``. Raises ``ValueError``."""
     file, colon, cls = name.rpartition(":")
     if not colon:
         raise ValueError(f"there is no data set {name!r} to prepare{nearest(name, described()['readers'])}")
@@ -70,9 +70,9 @@ def _prepare(name: str, kind: "type[RawData]", arguments: Sequence[str]) -> None
 
 
 def function_of(kind: Any, words: Sequence[str] = ()) -> Callable[..., None]:
-    """Return what prepares the raw data that a reader, or its stand-in, reads; ``words`` are those of the command."""
+    """Return the function that prepares the raw data of a reader or its stand-in; ``words`` is the command line."""
 
-    options = Annotated[kind, tyro.conf.arg(name="")]  # flags without a name in front
+    options = Annotated[kind, tyro.conf.arg(name="")]  # flags without a prefix
 
     def prepare(
         raw: Path,
@@ -87,23 +87,24 @@ def function_of(kind: Any, words: Sequence[str] = ()) -> Callable[..., None]:
         workers: int | None = None,
         address: str | None = None,
     ) -> None:
-        """Turn a raw data set into a packed store. An interrupted run resumes; inputs that were changed are noticed.
+        """Convert a raw data set to a packed store. An interrupted run resumes; changed inputs are detected.
 
         Args:
             raw: Folder of the raw data.
             out: Folder of the store.
-            shard: Number of images per file; by default a split is one file per field.
+            shard: Number of images per file; by default a split has one file per field.
             processes: Number of worker processes; by default one per CPU core.
-            part: Write this part of the store's files only, such as 3/10, and let the same command without it finish
-                the store: machines that share the folders write one each. Needs --shard.
-            on: Divide the files among workers: local processes, or the nodes of a Ray cluster, which share the folders.
-                Needs --shard.
-            workers: Number of workers of --on; by default as many as the cluster has CPUs, or one.
-            address: The cluster's address; by default that of the machine's own cluster, started where there is none.
+            part: Write only this part of the store's files, such as 3/10, so that machines that share the folders can
+                write one part each. The same command without --part then finishes the store. Needs --shard.
+            on: Divide the files among workers: local processes, or the nodes of a Ray cluster, which must share the
+                folders. Needs --shard.
+            workers: Number of workers of --on; by default one, or with --on ray as many as the cluster has CPUs.
+            address: Address of the Ray cluster; by default that of this machine's own cluster, which is started if
+                necessary.
         """
         portion = portion_of(part, on, workers, address)
         if shard is None and (part is not None or on is not None):
-            raise ValueError("a part of a store is some of its files: set --shard, the images per file")
+            raise ValueError("a part of a store consists of some of its files: set --shard, the images per file")
         from taskscape.data import Store
         from taskscape.data.check import quick
         from taskscape.data.manifest import MANIFEST
@@ -132,6 +133,6 @@ def function_of(kind: Any, words: Sequence[str] = ()) -> Callable[..., None]:
             for doubt in quick({split: Store.open(out, split) for split in manifest.counts}, manifest.labels):
                 warnings.warn(doubt, stacklevel=1)
         counts = ", ".join(f"{count} {split}" for split, count in manifest.counts.items())
-        print(f"{out} holds {counts}; {show_command(out)} makes a contact sheet of them")
+        print(f"{out} holds {counts}; {show_command(out)} writes a contact sheet of them")
 
     return prepare

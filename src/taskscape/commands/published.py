@@ -1,4 +1,4 @@
-"""Published sweeps, as ``recipes/sweeps.py`` has them."""
+"""The published sweeps, which ``recipes/sweeps.py`` defines."""
 
 from typing import NamedTuple
 
@@ -6,10 +6,10 @@ from taskscape.commands.described import described
 
 
 class PublishedSweep(NamedTuple):
-    """A sweep with a name."""
+    """A published sweep."""
 
     text: str
-    """What it is, and what was published."""
+    """Its description, and the published results."""
     recipe: str
     arguments: str
     """The arguments of ``taskscape sweep`` after the recipe."""

@@ -13,11 +13,12 @@ def main(arguments: Sequence[str]) -> None:
 
 
 def pull(name: Name, /, *, out: Path | None = None, with_code: bool = False) -> None:
-    """Fetch a model of the Hugging Face hub that was sent with taskscape push, and verify it; or copy a released model.
+    """Download and verify a model from the Hugging Face hub, uploaded with taskscape push, or copy a released model.
 
     Args:
-        out: Folder to write to; by default USER/NAME below the current one, which then goes by the model's name.
-        with_code: Fetch code of its author too, where the model needs any. It runs when the model is loaded: read it.
+        out: Folder to write to; by default USER/NAME in the current folder, where the model's name then refers to it.
+        with_code: Also download code of the author if the model needs it. It runs when the model is loaded, so read it
+            first.
     """
     from taskscape import released
     from taskscape.hub import require_repository

@@ -37,20 +37,21 @@ def push(
     page: bool = False,
     dry_run: bool = False,
 ) -> None:
-    """Send the network of a run to the Hugging Face hub: weights, settings, results, and a model card made from them.
+    """Upload the network of a run to the Hugging Face hub: weights, settings, results, and a generated model card.
 
-    Checkpoints, logs, sample images and reports stay here. Its predictions are compared with those of the run before
-    anything is sent. Others use it with taskscape predict USER/NAME, or taskscape.load in Python.
+    Checkpoints, logs, sample images and reports are not uploaded. Before the upload, the predictions of the model are
+    compared with those of the run. Others can use it with taskscape predict USER/NAME, or taskscape.load in Python.
 
     Args:
-        public: Let everybody have it; a new repository is private otherwise, and one that is there stays as it is.
-        license: Its license, by an identifier of the hub such as mit.
-        data_license: License of the data that it was trained with, where taskscape did not make them.
-        expects: What images it is for, in a few words, for the card.
-        half: Store convolutions in float16: half the size; the card says what that changes.
-        with_code: Send your own code that the run's settings name; it runs where the model is loaded.
-        page: Send a page too, page.html, that runs the network in a browser.
-        dry_run: Print what would be sent, and send nothing.
+        public: Make the repository public. Otherwise a new repository is private, and an existing one is left as it is.
+        license: License of the model, an identifier of the hub such as mit.
+        data_license: License of the training data, unless taskscape generated them.
+        expects: A short description, for the model card, of the images that the model is for.
+        half: Store convolutions in float16, for half the size; the model card reports the effect.
+        with_code: Also upload your own code that the settings of the run refer to. It runs wherever the model is
+            loaded.
+        page: Also upload page.html, a page that runs the network in a browser.
+        dry_run: Print what would be uploaded, without uploading it.
     """
     from taskscape.hub import require_repository
 
@@ -77,13 +78,13 @@ def push(
         report=show,
     )
     if dry_run:
-        print(f"nothing was sent; without --dry-run this goes to {address}", file=sys.stderr)
+        print(f"nothing was uploaded; without --dry-run this goes to {address}", file=sys.stderr)
     else:
         print(address)
 
 
 def _write_page(model: Path, file: Path) -> None:
-    """Write a page of the model in a folder."""
+    """Write a page that runs the model of a folder in a browser."""
     from taskscape.export import export
 
     with tempfile.TemporaryDirectory() as folder:

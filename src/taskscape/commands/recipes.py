@@ -20,12 +20,12 @@ if TYPE_CHECKING:
 
 
 class Listed(NamedTuple):
-    """What the list of recipes shows of one."""
+    """An entry in the list of recipes."""
 
     text: str
-    """The first line of its docstring."""
+    """The first line of the recipe's docstring."""
     published: str
-    """What its docstring says that was published."""
+    """The published results that its docstring states."""
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -33,11 +33,11 @@ def main(arguments: Sequence[str]) -> None:
 
 
 def print_recipes(group: str = "", /) -> None:
-    """List the recipes: complete experiments to train or to start from.
+    """List the recipes: complete experiments to train, or to use as a starting point.
 
     Args:
-        group: One group of published experiments, such as ladder, or one recipe, such as ladder/rung3, of which
-            everything is said; by default all groups.
+        group: A group of published experiments, such as ladder, or a single recipe, such as ladder/rung3, to describe
+            in full; by default all groups are listed.
     """
     if (recipe := group.replace("-", "_")) in recipes():
         print("\n\n".join(map(filled, _about(recipe))))
@@ -50,15 +50,15 @@ def print_recipes(group: str = "", /) -> None:
     print()
     print(
         filled(
-            "Train one with taskscape train RECIPE, joint with another network with taskscape train NETWORK (taskscape "
-            "models lists them), or one of your own with taskscape train my.py:function. With --scale small a "
-            "published experiment takes minutes on two cores."
+            "Train a recipe with taskscape train RECIPE, the recipe joint with another network with taskscape train "
+            "NETWORK (taskscape models lists the networks), or a recipe of your own with taskscape train "
+            "my.py:function. With --scale small a published experiment takes minutes on two cores."
         )
     )
 
 
 def print_group(group: str, listed: Mapping[str, Listed]) -> None:
-    """Print the recipes of a group: name, what each is and what was published."""
+    """Print the recipes of a group: name, description and published results."""
     if group:
         print(f"\n{group}:")
     if any(one.published for one in listed.values()):
@@ -72,7 +72,7 @@ def print_group(group: str, listed: Mapping[str, Listed]) -> None:
 
 
 def _about(recipe: str) -> list[str]:
-    """Return what is said of a recipe and of its group, in paragraphs."""
+    """Return the full description of a recipe and of its group, in paragraphs."""
     texts = [f"{recipe}: {described()['texts'][recipe]}"]
     if group := recipe.rpartition("/")[0]:
         texts.append(f"All of {group}: {described()['groups'][group]}")
@@ -80,18 +80,18 @@ def _about(recipe: str) -> list[str]:
 
 
 def print_list(texts: Mapping[str, str]) -> None:
-    """Print names and what they are, in two columns."""
+    """Print names and their texts in two columns."""
     print("\n".join(names(texts)))
 
 
 def recipes() -> dict[str, str]:
-    """Return the names of all recipes with what they are."""
+    """Return the summaries of all recipes by name."""
     return {name: one.text for listed in by_group().values() for name, one in listed.items()}
 
 
 @cache
 def by_group() -> dict[str, dict[str, Listed]]:
-    """Return the recipes by group, those of every day under an empty name, and the names of each with what to list."""
+    """Return the entries of recipes by group and name. The group of general recipes has an empty name."""
     found: dict[str, dict[str, Listed]] = {}
     for name, text in described()["texts"].items():
         published = re.search(r"^Published: (.*)$", text, re.MULTILINE)
@@ -101,22 +101,22 @@ def by_group() -> dict[str, dict[str, Listed]]:
 
 
 def described_recipe(recipe: str, also: Iterable[str] = ()) -> Any:
-    """Return a recipe of the package, or ``joint`` with a network, made of stand-ins that import no torch.
+    """Return a recipe of the package, or ``joint`` with a network, built from stand-ins that do not import torch.
 
-    None for any other recipe, and where torch is imported already. ``also`` has other names that a mistyped one may
-    mean. Raises ``ValueError`` with the nearest names for a name that is no recipe, and ``FileNotFoundError`` for a
-    saved experiment that is not there.
+    Returns None for any other recipe, and if torch is imported already. ``also`` has further names to suggest for a
+    mistyped one. Raises ``ValueError`` for an unknown recipe, with the nearest names, and ``FileNotFoundError`` for a
+    saved experiment that does not exist.
     """
     name = recipe.replace("-", "_")
     if recipe.endswith((".yaml", ".yml")):
         if not Path(recipe).is_file():
-            raise FileNotFoundError(f"there is no file {recipe}; a run keeps its own as RUN/experiment.yaml")
+            raise FileNotFoundError(f"there is no file {recipe}; the experiment of a run is RUN/experiment.yaml")
     elif recipe.rpartition(":")[0].endswith(".py"):
         pass
     elif recipe.endswith(".py"):
         raise ValueError(f"{recipe} is a file; name the function in it too, such as {recipe}:experiment")
     elif recipe in published_sweeps():
-        raise ValueError(f"{recipe} is a published sweep and no recipe: run it with taskscape sweep {recipe}")
+        raise ValueError(f"{recipe} is a published sweep, not a recipe: run it with taskscape sweep {recipe}")
     elif name not in recipes() and recipe not in described()["models"]:
         known = [*recipes(), *described()["models"], *also]
         raise ValueError(f"there is no recipe {recipe!r}{nearest(recipe, known) or '; taskscape recipes lists them'}")
@@ -128,13 +128,13 @@ def described_recipe(recipe: str, also: Iterable[str] = ()) -> Any:
 def read_recipe(recipe: str) -> "Experiment":
     """Return the experiment of a recipe's name, a network's name, ``FILE.py:FUNCTION`` or a saved experiment.
 
-    Raises as ``described_recipe``, and ``ValueError`` where a user's function returns something else.
+    Raises the errors of ``described_recipe``, and ``ValueError`` if a user's function does not return an experiment.
     """
     described_recipe(recipe)
     file, _, name = recipe.rpartition(":")
     with quick_imports():
         if file.endswith(".py"):
-            load_name(Path(file), name)  # says so where it is missing, before torch is imported
+            load_name(Path(file), name)  # reports a missing file or name before torch is imported
         from taskscape.recipes import read
 
     return read(recipe)

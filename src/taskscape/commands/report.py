@@ -11,11 +11,11 @@ def main(arguments: Sequence[str]) -> None:
 
 
 def report(run: Run, /, *, split: str = "val", tta: bool = False, tta_as: TtaAs = None) -> None:
-    """Write a report of a run: RUN/report/index.html, a self-contained HTML file.
+    """Write a report of a run to RUN/report/index.html, a self-contained HTML file.
 
     Args:
-        split: The split whose evaluation it shows; for splits other than val the file is index-SPLIT.html.
-        tta: Show the evaluation with test-time augmentation; the file's name ends in -tta.
+        split: Split whose evaluation is shown; for splits other than val the file is index-SPLIT.html.
+        tta: Show the evaluation with test-time augmentation; the file name then ends in -tta.
     """
     require_run(run)
     from taskscape.report import write_report
