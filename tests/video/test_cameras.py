@@ -28,7 +28,7 @@ def test_cameras_have_the_names_of_their_system() -> None:
 
 
 def test_a_camera_that_is_not_there_is_named(predictor: Predictor, tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match=r"/dev/video97 cannot be opened.*is it connected"):
+    with pytest.raises(ValueError, match=r"/dev/video97 cannot be opened.*check that it is connected"):
         camera.record(predictor, "97", tmp_path, opened=lambda: pytest.fail("it is not open"))
 
 

@@ -28,7 +28,7 @@ def test_videos_and_images_by_one_command(tiny_run: Path, tmp_path: Path, capsys
     assert "clip.mp4: clip.depth.mp4, clip.video.json are in" in said and "10 frames in" in said
     assert {path.name for path in (tmp_path / "out").iterdir()} > {"photo.depth.png", "clip.depth.mp4"}
     main([str(tiny_run), str(folder / "clip.mp4"), *arguments[2:], "--native-resolution"])
-    assert "clip.mp4 was done before" in capsys.readouterr().out
+    assert "clip.mp4: already done" in capsys.readouterr().out
 
 
 def test_a_video_that_is_damaged_leaves_the_others(tiny_run: Path, tmp_path: Path) -> None:

@@ -76,7 +76,7 @@ def test_what_is_no_video_is_named(tmp_path: Path) -> None:
         frame = av.AudioFrame.from_ndarray(np.zeros((1, 1024), np.float32), format="fltp", layout="mono")
         frame.sample_rate = 8000
         target.mux([*stream.encode(frame), *stream.encode()])
-    for path, said in ((empty, "cannot be opened"), (text, "cannot be opened"), (sound, "it holds audio")):
+    for path, said in ((empty, "cannot be opened"), (text, "cannot be opened"), (sound, "only audio")):
         with pytest.raises(ValueError, match=said) as error:
             Video(path)
         assert path.name in str(error.value)
@@ -123,7 +123,7 @@ def test_frames_of_another_aspect_ratio_are_said(predictor: Predictor, tmp_path:
     (tmp_path / "turned.264").write_bytes(b"".join(part.read_bytes() for part in parts))
     notes: list[str] = []
     predict_video(predictor, tmp_path / "turned.264", tmp_path / "out", DEPTH, note=notes.append)
-    assert any("10 frames have another aspect ratio than the first, and are stretched" in note for note in notes)
+    assert any("10 frames have a different aspect ratio from the first, and are stretched" in note for note in notes)
     notes.clear()
     predict_video(predictor, parts[0], tmp_path / "out", DEPTH, note=notes.append)
     assert not any("stretched" in note for note in notes)
@@ -270,9 +270,9 @@ def test_finished_segments_are_not_made_again(
     done: list[int] = []
     notes: list[str] = []
     predict_video(predictor, path, tmp_path / "out", DEPTH, progress=lambda now, _: done.append(now), note=notes.append)
-    assert done == [16, 17, 18, 19, 20] and any("16 frames were done before" in note for note in notes)
+    assert done == [16, 17, 18, 19, 20] and any("resuming after 16 frames" in note for note in notes)
     predict_video(predictor, path, tmp_path / "out", DEPTH, progress=lambda *_: pytest.fail(), note=notes.append)
-    assert "was done before" in notes[-1]
+    assert "already done" in notes[-1]
 
 
 def test_videos_of_an_earlier_command_that_stay_are_named(predictor: Predictor, tmp_path: Path) -> None:
@@ -281,7 +281,7 @@ def test_videos_of_an_earlier_command_that_stay_are_named(predictor: Predictor, 
     predict_video(predictor, path, tmp_path / "out", VideoSettings(("depth", "semseg")), note=notes.append)
     assert not any("earlier command" in note for note in notes)
     predict_video(predictor, path, tmp_path / "out", replace(DEPTH, smooth=0.5), note=notes.append)
-    assert "clip.semseg.mp4 of an earlier command stayed; clip.video.json no longer describes it" in notes[-1]
+    assert "clip.semseg.mp4 of an earlier command remains; clip.video.json no longer describes it" in notes[-1]
     assert (tmp_path / "out" / "clip.semseg.mp4").is_file()
 
 
@@ -305,7 +305,7 @@ def test_other_settings_do_not_go_on(predictor: Predictor, tmp_path: Path, monke
     path = clips.write(tmp_path / "clip.mp4")
     with pytest.raises(KeyboardInterrupt):
         predict_video(stopping(predictor, 15, KeyboardInterrupt()), path, tmp_path / "out", DEPTH)
-    with pytest.raises(ValueError, match=r"4 frames that were made with smooth 0\.0, now it is 0\.5"):
+    with pytest.raises(ValueError, match=r"4 frames that were made with smooth 0\.0, but now it is 0\.5"):
         predict_video(predictor, path, tmp_path / "out", replace(DEPTH, smooth=0.5))
     with torch.no_grad():
         weight = next(iter(predictor.model.network.parameters()))

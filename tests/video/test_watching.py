@@ -113,7 +113,7 @@ def test_a_video_that_was_stopped_goes_on_later(
         count, notes = looks(predictor, folder, out, lambda: None, lambda: os.abort())
     assert count == 1 and "stopped after 4 of 10 frames" in notes[-1]
     count, notes = looks(predictor, folder, out, lambda: None)
-    assert count == 1 and notes[0] == "clip.mp4: 4 frames were done before"
+    assert count == 1 and notes[0] == "clip.mp4: resuming after 4 frames"
     assert len(clips.times(out / "clip.depth.mp4")) == 10
 
 

@@ -1,6 +1,6 @@
-"""Videos, cameras and watched folders through a network.
+"""Predict videos, camera streams and watched folders.
 
-The import raises ``ValueError`` with the remedy where PyAV, the extra ``video``, is not installed.
+Importing this package raises ``ValueError`` if PyAV, the extra ``video``, is not installed.
 """
 
 from taskscape.inference.video.library import require_library

@@ -1,4 +1,4 @@
-"""A camera through a network into videos, until it is stopped."""
+"""Predict a camera stream into videos, until it is stopped."""
 
 import sys
 import threading
@@ -20,11 +20,11 @@ from taskscape.progress import ProgressCallback
 from taskscape.training.interrupts import Interrupts
 
 WARM_UP = 5
-"""Frames from which the color scales are made, and which are not written: a camera adapts to the light in them."""
+"""Number of first frames that set the color scales and are not written, since the camera is adapting to the light."""
 
 
 class Device(NamedTuple):
-    """A source as FFmpeg opens it."""
+    """Arguments with which FFmpeg opens a source."""
 
     address: str
     format: str | None = None
@@ -32,16 +32,17 @@ class Device(NamedTuple):
 
 
 def device(camera: str, platform: str = sys.platform) -> Device:
-    """Return the device of a camera: a number as the system counts them, its name, or the address of a stream."""
+    """Return the device of a camera, given its number in the system, its name, or the address of a stream."""
     if not camera.isdecimal():
         return Device(camera, "dshow" if camera.startswith("video=") else None)
     match platform:
         case "darwin":
-            # Without a rate it asks for 29.97, which the cameras of these machines do not have.
+            # The default frame rate is 29.97, which the cameras of these machines do not support.
             return Device(f"{camera}:none", "avfoundation", {"framerate": "30"})
         case "win32":
             raise ValueError(
-                f"--camera {camera}: Windows has no numbers for cameras; name it: --camera 'video=Integrated Camera'"
+                f"--camera {camera}: Windows has no camera numbers: give the name, as in "
+                "--camera 'video=Integrated Camera'"
             )
         case _:
             return Device(f"/dev/video{camera}", "v4l2")
@@ -58,14 +59,14 @@ def record(
     progress: ProgressCallback | None = None,
     note: Callable[[str], None] = lambda sentence: None,
 ) -> list[Path]:
-    """Predict what a camera shows until Ctrl-C, SIGTERM or its end, and return the videos that were written.
+    """Predict the frames of a camera until Ctrl-C, SIGTERM or the end of the stream, and return the written videos.
 
-    ``camera`` is its number, its name, or the address of a stream, such as ``rtsp://…``. Frames that come while the
-    network computes are left out; the others have the times at which they were taken. Videos are as those of
-    ``predict_video``; ``name`` is by default ``camera`` with date and time. ``opened`` is called when
-    the camera is open.
+    ``camera`` is a number, a name, or the address of a stream, such as ``rtsp://…``. Frames that arrive while the
+    network computes are dropped; the others keep the times at which they were taken. The videos are as those of
+    ``predict_video``; ``name`` is ``camera`` with date and time by default. ``opened`` is called once the camera is
+    open.
 
-    Raises ``ValueError`` where the camera cannot be opened, ``OSError`` that names a file.
+    Raises ``ValueError`` if the camera cannot be opened, and ``OSError`` naming a file.
     """
     source, out, settings = device(camera), Path(out), settings or VideoSettings()
     check_smoothing(predictor, settings.smooth)
@@ -85,7 +86,7 @@ def record(
         film.add(frames, lambda done: progress(done, 0) if progress is not None else None, lambda: False)
         if not parts.frames:
             parts.remove()
-            raise ValueError(f"{camera}: it ended before the first frame was written: let it run longer")
+            raise ValueError(f"{camera}: the recording ended before the first frame was written: let it run longer")
         files, _ = film.join(out, name)
         parts.remove()
     spent = time.perf_counter() - started
@@ -94,9 +95,9 @@ def record(
 
 
 def newest(frames: Iterator[Frame], stop: Callable[[], bool]) -> Iterator[Frame]:
-    """Return frames as they are taken, always the newest; those that nobody waited for are left out.
+    """Yield the newest frame whenever one is requested, and drop the older ones.
 
-    They end when ``stop`` says so, which is asked ten times a second. Raises what reading raises.
+    Ends when ``stop`` returns True; it is called at least ten times a second. Raises what reading raises.
     """
     arrived, ended = threading.Condition(), threading.Event()
     latest: list[Frame] = []

@@ -1,4 +1,4 @@
-"""Frames through a network into videos, segment by segment."""
+"""Predict frames and write them to videos, segment by segment."""
 
 import hashlib
 from collections import deque
@@ -23,27 +23,27 @@ from taskscape.inference.video.writing import Segment, Sound, join
 from taskscape.views import RgbArray, View
 
 SEGMENT = 48
-"""Frames of a segment: so many may have to be made again after an interruption."""
+"""Frames per segment, which is at most how many are computed again after an interruption."""
 AHEAD = 2
-"""Predictions that may wait to be written."""
+"""Maximum number of predictions waiting to be written."""
 
 
 @dataclass
 class Film:
-    """The videos of one film, which are being made."""
+    """The output videos of one film while they are written."""
 
     predictor: Predictor
-    """With the color scales of the whole film."""
+    """The predictor, with the color scales of the whole film."""
     parts: Parts
     names: Sequence[str]
-    """Of the videos."""
+    """Names of the videos."""
     size: tuple[int, int]
     """(H, W) of the frames."""
     time_base: Fraction
-    """Seconds of a step of time."""
+    """Unit of time, in seconds."""
     smooth: float = 0.0
     maps: Path | None = None
-    """The folder for the maps of each frame, if these are wanted."""
+    """Folder for the maps of each frame; None does not write them."""
 
     def __post_init__(self) -> None:
         self.smoother = Smoother(self.predictor.model.tasks, self.smooth)
@@ -57,10 +57,10 @@ class Film:
         return self.predictor.decode(rgb, self.smoother(rgb, self.predictor.raw_outputs(rgb)))
 
     def add(self, frames: Iterable[Frame], done: Callable[[int], None], stop: Callable[[], bool]) -> bool:
-        """Write the frames that follow, and return whether these were all; ``stop`` is asked after each.
+        """Write the remaining frames, and return whether the end was reached; ``stop`` is called after each frame.
 
-        ``done`` is called with the number of all frames until then. A segment that is not complete when ``stop`` says
-        so is given up.
+        ``done`` is called with the total number of frames so far. If ``stop`` returns True within a segment, that
+        segment is discarded.
         """
         frames = iter(frames)
         while True:
@@ -71,9 +71,9 @@ class Film:
                 return False
 
     def join(self, out: Path, name: str, sound: Sound | None = None) -> tuple[list[Path], bool]:
-        """Join the segments to ``NAME.VIDEO.mp4`` in a folder, and return the files and whether their sound is in them.
+        """Join the segments to ``NAME.VIDEO.mp4`` in a folder, and return the files and whether they have the audio.
 
-        The parts stay until ``parts.remove``.
+        The parts remain until ``parts.remove`` is called.
         """
         paths, has_sound = [], True
         for video in self.names:
@@ -87,7 +87,7 @@ class Film:
     def _segment(
         self, first: Frame, frames: Iterable[Frame], done: Callable[[int], None], stop: Callable[[], bool]
     ) -> bool:
-        """Write a segment, and return whether to go on."""
+        """Write a segment, and return whether to continue."""
         number, count, before, stopped = len(self.parts.segments), 0, first.time, False
         segments = {name: Segment(self.parts.path(name, number), self.time_base) for name in self.names}
         waiting: deque[Future[None]] = deque()
@@ -133,7 +133,7 @@ class Film:
 
 
 def fitted(predictor: Predictor, frames: Sequence[RgbArray]) -> Predictor:
-    """Return a predictor with color scales for (H, W, 3) frames of one size together, where it has none yet."""
+    """Return a predictor with color scales fitted to all (H, W, 3) frames of one size, where it has none yet."""
     predictions = []
     for rgb in frames:
         predictions.append(predictor.predict_together([rgb])[0])
@@ -147,13 +147,13 @@ def fitted(predictor: Predictor, frames: Sequence[RgbArray]) -> Predictor:
 
 
 def check_smoothing(predictor: Predictor, smooth: float) -> None:
-    """Raise ``ValueError`` where frames are to be smoothed that are computed in tiles."""
+    """Raise ``ValueError`` if smoothing is combined with tiles."""
     if smooth and predictor.tiles is not None:
         raise ValueError("smoothing needs the output for the whole frame: leave out --smooth, or --tiles")
 
 
 def settings_of(views: Mapping[str, View[Any]]) -> dict[str, dict[str, Any]]:
-    """Return the settings of views as plain values, by task."""
+    """Return the settings of views by task, as plain values."""
     return {
         name: {one.name: getattr(view, one.name) for one in fields(view) if one.name != "modality"}
         for name, view in views.items()
@@ -161,13 +161,13 @@ def settings_of(views: Mapping[str, View[Any]]) -> dict[str, dict[str, Any]]:
 
 
 def with_settings(predictor: Predictor, settings: Mapping[str, Mapping[str, Any]]) -> Predictor:
-    """Return a predictor whose views have the settings that ``settings_of`` gave."""
+    """Return a predictor whose views have the settings returned by ``settings_of``."""
     views = {name: view.with_settings(settings.get(name, {}), name) for name, view in predictor.views.items()}
     return replace(predictor, views=views)
 
 
 def identity(predictor: Predictor) -> dict[str, Any]:
-    """Return all of a predictor that decides over its predictions, as plain values."""
+    """Return everything that determines a predictor's output, as plain values."""
     digest = hashlib.sha256()
     for name, tensor in predictor.model.network.state_dict().items():
         digest.update(name.encode())

@@ -1,7 +1,7 @@
-"""Where the pixels of a frame were in the frame before.
+"""Estimate the motion of each pixel between two frames.
 
-Phase correlation finds the shift of the whole frame, as of a camera that turns; dense pyramidal Lucas-Kanade finds what
-moves otherwise from there.
+Phase correlation estimates the shift of the whole frame, such as that of a panning camera. Dense pyramidal Lucas-Kanade
+then refines it to the motion of each pixel.
 
 Papers: Kuglin and Hines, "The Phase Correlation Image Alignment Method" (1975); Lucas and Kanade, "An Iterative Image
 Registration Technique with an Application to Stereo Vision" (IJCAI 1981); Bouguet, "Pyramidal Implementation of the
@@ -13,21 +13,21 @@ import torch.nn.functional as F
 from torch import Tensor
 
 LEVELS = 3
-"""Of the pyramid; each has half the size of the one before."""
+"""Levels of the pyramid; each is half the size of the previous one."""
 STEPS = 2
-"""Of Lucas-Kanade at each level."""
+"""Lucas-Kanade steps at each level."""
 RADIUS = 4
-"""Of the square in which pixels are taken to move alike."""
+"""Radius of the square whose pixels are assumed to move alike."""
 _LONGEST = 2.0
-"""Of a step, in pixels of the level."""
+"""Maximum length of a step in each direction, in pixels of the level."""
 _FLAT = 1e-4
-"""Added to the squared gradients, in 0..1: where there is no texture, nothing moves otherwise than the whole."""
+"""Added to the squared gradients of brightness in 0..1, so that areas without texture move with the whole frame."""
 
 
 def motion(frame: Tensor, before: Tensor) -> Tensor:
     """Return the flow (1, 2, H, W) in pixels, right and down: ``frame`` at x equals ``before`` at x + flow(x).
 
-    Both are gray, (1, 1, H, W) in 0..1.
+    Both frames are gray, (1, 1, H, W) in 0..1.
     """
     pyramid = [(frame, before)]
     for _ in range(LEVELS - 1):
@@ -42,11 +42,11 @@ def motion(frame: Tensor, before: Tensor) -> Tensor:
 
 
 def shift(frame: Tensor, before: Tensor) -> Tensor:
-    """Return the shift of the whole frame, (2,) whole pixels, right and down, as ``motion`` counts it."""
+    """Return the shift of the whole frame, (2,) in whole pixels, right and down, with the sign of ``motion``."""
     height, width = frame.shape[-2:]
     rows = torch.hann_window(height, periodic=False, device=frame.device)
     columns = torch.hann_window(width, periodic=False, device=frame.device)
-    window = rows[:, None] * columns  # the sides of a frame do not continue each other
+    window = rows[:, None] * columns  # the FFT treats the frame as periodic, which it is not
     now = torch.fft.rfft2((frame - frame.mean()) * window)
     then = torch.fft.rfft2((before - before.mean()) * window)
     cross = then * now.conj()
@@ -58,7 +58,7 @@ def shift(frame: Tensor, before: Tensor) -> Tensor:
 
 
 def warp(values: Tensor, flow: Tensor) -> Tensor:
-    """Return the (1, C, H, W) values at the places that the flow says; beyond the border those of the border."""
+    """Return (1, C, H, W) values sampled at the positions given by the flow, clamped to the border."""
     height, width = values.shape[-2:]
     y = torch.arange(height, dtype=flow.dtype, device=flow.device)[:, None]
     x = torch.arange(width, dtype=flow.dtype, device=flow.device)
@@ -68,7 +68,7 @@ def warp(values: Tensor, flow: Tensor) -> Tensor:
 
 
 def mean_around(values: Tensor, radius: int) -> Tensor:
-    """Return the mean (B, C, H, W) over the square around every pixel."""
+    """Return the mean over the square around every pixel, (B, C, H, W)."""
     padded = F.pad(values, (radius,) * 4, mode="replicate")
     return F.avg_pool2d(padded, 2 * radius + 1, stride=1)
 
@@ -78,7 +78,7 @@ def _halved(gray: Tensor) -> Tensor:
 
 
 def _refined(flow: Tensor, frame: Tensor, before: Tensor) -> Tensor:
-    """Return the flow after some steps of Lucas-Kanade, which minimize the squared difference around every pixel."""
+    """Return the flow after ``STEPS`` Lucas-Kanade steps, which minimize the squared difference around each pixel."""
     padded = F.pad(frame, (1, 1, 1, 1), mode="replicate")
     right = (padded[..., 1:-1, 2:] - padded[..., 1:-1, :-2]) / 2
     down = (padded[..., 2:, 1:-1] - padded[..., :-2, 1:-1]) / 2

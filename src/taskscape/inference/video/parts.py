@@ -1,4 +1,4 @@
-"""What a video that is not finished yet keeps on the disk: segments, and where to go on."""
+"""Files of an unfinished video on the disk: its segments, and the state from which to continue."""
 
 import json
 import shutil
@@ -18,31 +18,31 @@ STATE = "state.json"
 
 @dataclass
 class Parts:
-    """The folder of a video that is being made.
+    """The folder of an unfinished video.
 
-    A segment counts once ``state.json`` lists it, which is written after the segment and after the state behind it:
-    whenever the process ends, the same frames follow.
+    A segment counts once it is listed in ``state.json``, which is written after the segment and the smoothing state at
+    its end. So the same frames follow whenever the process is killed.
     """
 
     folder: Path
     made_with: Mapping[str, Any]
-    """All that decides over the frames: another value of one of these makes another video."""
+    """Everything that determines the frames; a change of any value gives a different video."""
     views: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    """Settings of the views, by task, so that the color scales stay."""
+    """Settings of the views by task, which keep the color scales."""
     segments: list[int] = field(default_factory=list)
-    """How many frames each has."""
+    """Number of frames in each segment."""
     starts: list[int] = field(default_factory=list)
-    """When each begins, in steps of the video's time base."""
+    """Start of each segment, in units of the video's time base."""
     last: int = 1
-    """For how long the last frame is shown."""
+    """Duration of the last frame, in units of the video's time base."""
     complete: bool = False
-    """Whether the last frame of the video is in them."""
+    """Whether the segments include the last frame of the video."""
 
     @classmethod
     def of(cls, folder: Path, made_with: Mapping[str, Any], last: int = 1) -> "Parts":
-        """Return those of a folder, empty ones with ``last`` where there are none. Makes the folder.
+        """Load the parts in a folder, or return empty ones with ``last`` if there are none. Creates the folder.
 
-        Raises ``ValueError`` where they were made otherwise, ``OSError`` that names the folder.
+        Raises ``ValueError`` if the parts were made with different settings, and ``OSError`` naming the folder.
         """
         with writing(folder):
             folder.mkdir(parents=True, exist_ok=True)
@@ -55,14 +55,14 @@ class Parts:
             before, now = found.made_with.get(key), made_with.get(key)
             if before != now:
                 raise ValueError(
-                    f"{folder} holds {sum(found.segments)} frames that were made with {key} {_shown(before)}, now it "
-                    f"is {_shown(now)}: finish it with that, or delete the folder, or choose another one with --out"
+                    f"{folder} has {sum(found.segments)} frames that were made with {key} {_shown(before)}, but now it "
+                    f"is {_shown(now)}: finish with the old value, delete the folder, or choose another one with --out"
                 )
         return found
 
     @property
     def frames(self) -> int:
-        """How many frames the segments have."""
+        """Total number of frames in the segments."""
         return sum(self.segments)
 
     def path(self, video: str, number: int) -> Path:
@@ -74,7 +74,7 @@ class Parts:
         return [self.path(video, number) for number in range(len(self.segments))]
 
     def add(self, frames: int, start: int, state: Mapping[str, Tensor]) -> None:
-        """List one more segment, whose files are written, with the state behind it."""
+        """Add a segment whose files are written, with the smoothing state at its end."""
         number = len(self.segments)
         if state:
             tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in state.items()}
@@ -85,12 +85,12 @@ class Parts:
         self._state(number - 1).unlink(missing_ok=True)
 
     def write(self) -> None:
-        """Write what is known."""
+        """Write ``state.json``."""
         content = {key: value for key, value in asdict(self).items() if key != "folder"}
         atomic_write(self.folder / STATE, json.dumps(content, indent=1))
 
     def state(self) -> dict[str, Tensor]:
-        """Return the state behind the last segment; empty without any. Raises ``ValueError`` where it is damaged."""
+        """Return the state at the end of the last segment, if any. Raises ``ValueError`` if its file is damaged."""
         path = self._state(len(self.segments) - 1)
         try:
             return load_file(path) if path.exists() else {}
@@ -98,7 +98,7 @@ class Parts:
             raise ValueError(f"{path} is damaged ({error}): delete the folder {self.folder}") from error
 
     def remove(self) -> None:
-        """Remove the folder, when the video is finished."""
+        """Remove the folder, after the video is finished."""
         with writing(self.folder):
             shutil.rmtree(self.folder)
 

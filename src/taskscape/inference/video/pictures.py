@@ -1,4 +1,4 @@
-"""The pictures of a frame of which videos are made: one per task, and all beside each other."""
+"""Draw the pictures of a frame for the videos: one per task, and all side by side."""
 
 from collections.abc import Callable, Mapping, Sequence
 
@@ -13,13 +13,13 @@ from taskscape.views.drawing import GAP, LEAST_WIDTH, captioned, enlarged, in_a_
 from taskscape.views.key import Key
 
 SIDE_BY_SIDE = "side-by-side"
-"""The video of the image and everything that is predicted."""
+"""Name of the video with the image and all predictions."""
 PANEL = 960
-"""Width of one picture in it, in pixels, at most; narrow ones are enlarged so that their keys can be read."""
+"""Maximum width of one picture in it, in pixels; narrow ones are enlarged so that their keys are readable."""
 
 
 def videos_of(predictor: Predictor, chosen: Sequence[str] = ()) -> tuple[str, ...]:
-    """Return the names of the videos: those that were chosen, or all. Raises ``ValueError`` for others."""
+    """Return the names of the chosen videos, by default all. Raises ``ValueError`` for unknown names."""
     known = (*predictor.views, *(f"{task}.confidence" for task in predictor.confidence_views), SIDE_BY_SIDE)
     for name in chosen:
         if name not in known:
@@ -28,10 +28,10 @@ def videos_of(predictor: Predictor, chosen: Sequence[str] = ()) -> tuple[str, ..
 
 
 class Sheet:
-    """Pictures of one size in two columns, with titles and keys that are drawn once."""
+    """Pictures of one size in two columns, with titles and color keys that are drawn only once."""
 
     def __init__(self, keys: Mapping[str, tuple[str, Key]], size: tuple[int, int]) -> None:
-        """Lay out pictures of (H, W) pixels; ``keys`` has the title of each and what its colors mean, by its name."""
+        """Lay out pictures of (H, W) pixels; ``keys`` has the title and the color key of each by name."""
         height, width = size
         self._scaled = (PANEL, max(round(height * PANEL / width), 1)) if width > PANEL else None
         blank = self._panel(np.zeros((height, width, 3), np.uint8))
@@ -47,7 +47,7 @@ class Sheet:
             top += max(panel.shape[0] for panel in rows[row]) if number == len(keys) - 1 or column else 0
 
     def filled(self, pictures: Mapping[str, RgbArray]) -> RgbArray:
-        """Return the sheet with the pictures, (H, W, 3), by their names."""
+        """Return the sheet filled with (H, W, 3) pictures, given by name."""
         sheet = self._paper.copy()
         for name, (top, left) in self._places.items():
             panel = self._panel(pictures[name])
@@ -63,9 +63,9 @@ class Sheet:
 def drawing(
     predictor: Predictor, names: Sequence[str], size: tuple[int, int]
 ) -> Callable[[Prediction], dict[str, RgbArray]]:
-    """Return what draws the frames of videos, by name, from predictions for (H, W) frames.
+    """Return a function that draws the video frames, by video name, from the prediction for an (H, W) frame.
 
-    All have the color scales of the predictor's views.
+    All frames have the color scales of the predictor's views.
     """
     keys: dict[str, tuple[str, Key]] = {"image": ("image", ())}
     for task, view in predictor.views.items():

@@ -1,4 +1,4 @@
-"""A video file through a network into videos."""
+"""Predict a video file and write the predictions to videos."""
 
 import json
 import time
@@ -20,9 +20,9 @@ from taskscape.serialization import show_size
 from taskscape.training.interrupts import Interrupts
 
 SAMPLES = 8
-"""Frames, spread over the film, from which the color scales are made."""
+"""Number of frames, spread over the film, that set the color scales."""
 MISSING = 0.95
-"""Share of the frames that a file announces below which some are missing; most formats say it roughly."""
+"""Frames count as missing below this share of the number that the file states; most formats state it only roughly."""
 
 
 def predict_video(
@@ -35,21 +35,21 @@ def predict_video(
     progress: ProgressCallback | None = None,
     note: Callable[[str], None] = lambda sentence: None,
 ) -> list[Path]:
-    """Predict every frame of a video, and return the files that were written.
+    """Predict every frame of a video, and return the paths of the written files.
 
-    They are ``NAME.VIDEO.mp4`` in the folder ``out``, in H.264, for every name of ``settings.videos``, and
-    ``NAME.video.json``, which says how they were made and how to read the maps of frames. They have the times of the
-    frames, so also a frame rate that varies, and the audio; frames are upright and have square pixels. Each task has
-    one color scale for the whole film: that of the run, or else of some frames that are spread over it.
+    These are ``NAME.VIDEO.mp4`` in the folder ``out``, in H.264, for every name in ``settings.videos``; and
+    ``NAME.video.json``, which describes how they were made and how to read the maps of frames. The videos keep the
+    times of the frames, including variable frame rates, and the audio; frames are upright and have square pixels. Each
+    task has one color scale for the whole film: that of the run, or else one fitted to frames spread over the film.
 
-    Until it is finished, segments of it lie in ``NAME.parts``. A call after an interruption goes on behind the last
-    complete one, and in the end has the same frames; one after the end returns the files that are there.
+    Until the video is finished, its segments are in ``NAME.parts``. After an interruption, another call resumes after
+    the last complete segment and gives the same frames; if the video is finished, it returns the existing files.
 
-    ``name`` is by default the file's. ``progress`` is called with the number of frames done and of all, as far as it is
-    known or else 0; ``note`` with sentences about what was left out.
+    ``name`` is the file's by default. ``progress`` is called with the number of finished frames and the total, or 0 if
+    that is unknown; ``note`` with sentences about the outcome.
 
-    Raises ``ValueError`` that names the file where it cannot be decoded, where PyAV is not installed, and where parts
-    were made with other settings; ``OSError``; ``Interrupted`` after Ctrl-C.
+    Raises ``ValueError`` naming the file if it cannot be decoded, and also if PyAV is not installed or parts were made
+    with different settings; ``OSError``; ``Interrupted`` after Ctrl-C.
     """
     path, out, settings = Path(path), Path(out), settings or VideoSettings()
     name = name or path.stem
@@ -60,7 +60,7 @@ def predict_video(
     about = out / f"{name}.video.json"
     earlier, made_before = _earlier(about)
     if earlier and made_before == made_with and all(file.is_file() for file in earlier):
-        note(f"{path.name} was done before: its videos are there")
+        note(f"{path.name}: already done, its videos exist")
         return [*earlier, about]
     folder = out / f"{name}.parts"
     check_inside(out, folder)
@@ -83,7 +83,7 @@ def predict_video(
                 progress(frames, max(video.count, frames) if video.count else 0)
 
         if before:
-            note(f"{path.name}: {before} frames were done before")
+            note(f"{path.name}: resuming after {before} frames")
             done(before)
         if not parts.complete:
             ended = film.add(video.frames(before), done, lambda: interrupts.signal is not None)
@@ -99,7 +99,7 @@ def predict_video(
     for sentence in _notes(video, parts.frames - before, spent, has_sound, film):
         note(f"{path.name}: {sentence}")
     if left := [file.name for file in earlier if file not in files and file.is_file()]:
-        note(f"{path.name}: {', '.join(left)} of an earlier command stayed; {about.name} no longer describes it")
+        note(f"{path.name}: {', '.join(left)} of an earlier command remains; {about.name} no longer describes it")
     return [*files, about]
 
 
@@ -112,7 +112,7 @@ def _identity(path: Path, predictor: Predictor, settings: VideoSettings, names: 
 
 
 def _earlier(about: Path) -> tuple[list[Path], Any]:
-    """Return the files that were made of a video before, and what they were made with; none where none were."""
+    """Return the existing output files of a video and what they were made with; an empty list and None without any."""
     try:
         content = json.loads(about.read_text("utf-8"))
         return [about.parent / file for file in content["files"]], content["made_with"]
@@ -136,15 +136,16 @@ def _notes(video: Video, frames: int, spent: float, has_sound: bool, film: Film)
     sentences = [f"{frames} frames in {spent:.1f} s, {frames / max(spent, 1e-9):.2g} per second"]
     if video.size != video.native:
         sentences.append(
-            f"frames of {show_size(video.native)} became {show_size(video.size)}; --video-height sets another height"
+            f"frames of {show_size(video.native)} were resized to {show_size(video.size)}; --video-height sets another "
+            "height"
         )
     if video.stretched:
         sentences.append(
-            f"{video.stretched} frames have another aspect ratio than the first, and are stretched to its size: cut "
-            "the film where they begin"
+            f"{video.stretched} frames have a different aspect ratio from the first, and are stretched to its size: "
+            "cut the film where they begin"
         )
     if film.smoother.cuts:
-        sentences.append(f"{film.smoother.cuts} cuts, where smoothing began anew")
+        sentences.append(f"{film.smoother.cuts} cuts, at which smoothing restarted")
     if video.sounds and not has_sound:
         sentences.append(f"its audio ({', '.join(video.sounds)}) is left out: an MP4 file cannot hold it")
     if video.lost or film.parts.frames < MISSING * video.count:

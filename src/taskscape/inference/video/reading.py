@@ -1,4 +1,4 @@
-"""Frames of videos, upright and with square pixels."""
+"""Read frames of videos, upright and with square pixels."""
 
 from collections.abc import Iterator
 from contextlib import suppress
@@ -20,13 +20,13 @@ from taskscape.inference.video.library import address
 from taskscape.views import RgbArray
 
 LARGEST = (1080, 4096)
-"""Of the shorter and the longer side of frames, unless another height is asked for: larger ones are scaled down."""
+"""Maximum shorter and longer side of frames, to which larger ones are scaled down unless a height is given."""
 _HD = 720
-"""Lines from which a video that does not say its colors has those of BT.709; players take it so."""
+"""Videos with at least this many lines are assumed to use BT.709 if they state no color space, as players do."""
 _LOCAL = {"protocol_whitelist": "file,crypto,data"}
-"""For files: one that is a playlist in disguise leads to no other machine."""
+"""FFmpeg options for files, which prevent a playlist in disguise from accessing other machines."""
 _UNSPECIFIED = 2
-"""The color space of such a video, in FFmpeg."""
+"""FFmpeg's value for an unspecified color space."""
 
 
 class Frame(NamedTuple):
@@ -35,75 +35,78 @@ class Frame(NamedTuple):
     rgb: RgbArray
     """(H, W, 3), upright, with square pixels."""
     time: int
-    """When it is shown, counted from the first frame, in steps of the video's ``time_base``."""
+    """Time since the first frame, in units of the video's ``time_base``."""
 
 
 @dataclass
 class Video:
-    """A video, opened. Frames of varying length keep their times.
+    """A video or camera whose frames can be read. Frames keep their times, including variable frame rates.
 
-    Raises ``ValueError`` that names the file, where it is damaged, has no frames, or needs a decoder that is missing.
+    Raises ``ValueError`` naming the file if it is damaged, has no frames, or needs a decoder that is missing.
     """
 
     source: str | Path
     height: int | None = None
-    """Of the frames that are returned, in pixels; by default their own within ``LARGEST``."""
+    """Height of the returned frames, in pixels; by default their own, within ``LARGEST``."""
     format: str | None = None
-    """Of a source that is no file, such as v4l2."""
+    """FFmpeg input format of a source that is not a file, such as v4l2."""
     options: dict[str, str] = field(default_factory=dict)
-    """For the source that is opened."""
+    """FFmpeg options for opening the source."""
     lost: int = field(default=0, init=False)
-    """Packets that could not be decoded, until now."""
+    """Number of packets so far that could not be decoded."""
     stretched: int = field(default=0, init=False)
-    """Frames of another aspect ratio than the first, which were brought to its size, until now."""
+    """Number of frames so far with a different aspect ratio from the first, which were resized to its size."""
 
     def __post_init__(self) -> None:
-        """Decode the first frame, which says what the others are like."""
+        """Decode the first frame, which determines the size and the rotation of all."""
         with self._opened() as (container, stream):
             self.time_base: Fraction = stream.time_base or Fraction(1, 90000)
-            """Seconds of a step of time."""
+            """Unit of time, in seconds."""
             self.rate: Fraction = stream.average_rate or stream.guessed_rate or Fraction(25)
-            """Frames per second, on average."""
+            """Average number of frames per second."""
             self.sounds: tuple[str, ...] = tuple(audio.codec_context.name for audio in container.streams.audio)
-            """The codecs of its audio."""
+            """Codecs of the audio streams."""
             length = stream.duration and stream.duration * self.time_base
             length = length or (container.duration and Fraction(container.duration, av.time_base)) or 0
             self.count: int = stream.frames or round(length * self.rate)
-            """Frames, as the file says or as follows from its length; 0 where that is not known."""
+            """Number of frames, as stated in the file or computed from its duration; 0 if unknown."""
             stretch = stream.sample_aspect_ratio or 1
             first = next(self._decoded(container, stream), None)
         if first is None:
             raise ValueError(f"{self.source}: none of its frames can be decoded: replace the file or leave it out")
         self._coded = first.height, first.width
         self.turns: int = round(first.rotation / 90) % 4
-        """Quarter turns, counterclockwise, that bring frames upright."""
+        """Counterclockwise quarter turns that bring frames upright."""
         self.start: Fraction = (first.pts or 0) * self.time_base
-        """Seconds in the file at which the first frame is shown."""
+        """Time of the first frame in the file, in seconds."""
         square = (first.height, max(round(first.width * stretch), 1))
         self.native: tuple[int, int] = square[::-1] if self.turns % 2 else square
         """(H, W) of the frames in the file, upright and with square pixels."""
         self.size: tuple[int, int] = _fitting(self.native, self.height)
-        """(H, W) of the frames that are returned."""
+        """(H, W) of the returned frames."""
 
     @property
     def usual(self) -> int:
-        """For how long a frame is shown, on average, in steps of ``time_base``."""
+        """Average duration of a frame, in units of ``time_base``."""
         return max(round(1 / (self.rate * self.time_base)), 1)
 
     def frames(self, skip: int = 0) -> Iterator[Frame]:
-        """Return the frames, without the first ``skip``: these are decoded, so that the others are the same."""
+        """Yield the frames after the first ``skip``, which are decoded too, so that the others do not change."""
         reformatter, number, last = VideoReformatter(), 0, -self.usual
         with self._opened() as (container, stream):
             for frame in self._decoded(container, stream):
                 time = frame.pts - round(self.start / self.time_base) if frame.pts is not None else last + self.usual
-                last = max(time, last + 1, 0)  # a damaged file may go back
+                last = max(time, last + 1, 0)  # times in a damaged file may decrease
                 number += 1
                 self.stretched += frame.width * self._coded[0] != frame.height * self._coded[1]
                 if number > skip:
                     yield Frame(self._upright(frame, reformatter), last)
 
     def some(self, count: int) -> list[RgbArray]:
-        """Return up to so many frames, spread over the whole, or the first ones where the file cannot be searched."""
+        """Return up to ``count`` frames spread over the video, or its first ones if it is short or of unknown length.
+
+        If seeking fails, return only the first frame.
+        """
         reformatter, found = VideoReformatter(), []
         for number in range(count):
             with suppress(FFmpegError), self._opened() as (container, stream):
@@ -125,12 +128,12 @@ class Video:
         return _Opened(self.source, self.format, self.options)
 
     def _decoded(self, container: InputContainer, stream: VideoStream) -> Iterator[VideoFrame]:
-        """Return all frames that can be decoded; count the packets that cannot."""
+        """Yield all frames that can be decoded, and count the packets that cannot."""
         packets = container.demux(stream)
         while True:
             try:
                 packet = next(packets, None)
-            except FFmpegError:  # the file ends in the middle
+            except FFmpegError:  # the file is truncated
                 self.lost += 1
                 return
             if packet is None:
@@ -161,7 +164,7 @@ class Video:
 
 
 class _Opened:
-    """A container and its video stream, while they are open."""
+    """Context manager of an open container and its video stream."""
 
     def __init__(self, source: str | Path, form: str | None, options: dict[str, str]) -> None:
         where, limits = (address(source), _LOCAL) if isinstance(source, Path) else (source, {})
@@ -186,7 +189,7 @@ def _video_stream(container: InputContainer, source: str | Path) -> VideoStream:
     moving = [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
     if not moving:
         kinds = ", ".join(sorted({str(stream.type) for stream in container.streams})) or "nothing"
-        raise ValueError(f"{source} has no video stream, it holds {kinds}: name another file")
+        raise ValueError(f"{source} has no video stream, only {kinds}: choose another file")
     stream = moving[0]
     if stream.codec_context is None:
         raise ValueError(f"{source}: this PyAV has no decoder for its video: convert the file to H.264")
@@ -205,4 +208,4 @@ def _words(error: FFmpegError) -> str:
 
 
 def _remedy(source: str | Path) -> str:
-    return "replace the file or leave it out" if Path(source).exists() else "is it connected, and free?"
+    return "replace the file or leave it out" if Path(source).exists() else "check that it is connected and not in use"

@@ -1,4 +1,4 @@
-"""How videos are made."""
+"""Settings of output videos."""
 
 from dataclasses import dataclass
 
@@ -7,16 +7,16 @@ from taskscape.serialization.ranges import RangedSettings
 
 @dataclass(frozen=True)
 class VideoSettings(RangedSettings):
-    """How videos are made."""
+    """Settings of output videos."""
 
     videos: tuple[str, ...] = ()
-    """Which: names of tasks, ``TASK.confidence``, ``side-by-side``; all by default."""
+    """Videos to write: names of tasks, ``TASK.confidence``, ``side-by-side``; all by default."""
     smooth: float = 0.0
-    """Share of the past in what is predicted for a frame, from 0 (none) to below 1: see ``Smoother``."""
+    """Weight of previous frames in the prediction for a frame, from 0 (no smoothing) to below 1; see ``Smoother``."""
     height: int | None = None
-    """Of the videos, and of the maps; by default that of the film, at most 1080 lines."""
+    """Height of the videos and of the maps; by default that of the input video, at most 1080 lines."""
     maps: bool = False
-    """Also write the maps of each frame for programs, into the folder ``NAME.frames``."""
+    """Also write the maps of each frame for programs, to the folder ``NAME.frames``."""
 
     def __post_init__(self) -> None:
         """Check the settings. Raises ``ValueError``."""

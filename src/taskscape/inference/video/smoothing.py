@@ -1,8 +1,9 @@
-"""Temporal smoothing: raw outputs of a frame are blended with those of the frames before, which follow the motion.
+"""Temporal smoothing: blend the raw outputs of a frame with those of the previous frames, warped along the motion.
 
-An exponential moving average alone smears what moves: on a panned street it makes more classes flicker than it calms
-(``benchmarks/video.py``). So what was predicted before is moved along (``motion``), and counts only where the moved
-frame before looks like this one; where hardly any of it does, the scene was cut, and the past is forgotten.
+A plain exponential moving average smears moving objects: on a panned street it increases the flicker of classes instead
+of reducing it (``benchmarks/video.py``). So previous outputs are warped along the motion (``motion``), and count only
+where the warped previous frame looks like the current one. Where hardly any of it does, a scene cut is assumed, and the
+previous outputs are discarded.
 """
 
 from collections.abc import Mapping
@@ -16,11 +17,11 @@ from taskscape.tasks import Task
 from taskscape.views import RgbArray
 
 LINES = 120
-"""Height at which motion is found, in pixels."""
+"""Height at which motion is estimated, in pixels."""
 SPREAD = 0.05
-"""Difference of brightness, in 0..1, at which the past counts exp(-1/2) of its share."""
+"""Difference in brightness, in 0..1, at which the weight of the past is multiplied by exp(-1/2)."""
 CUT = 0.4
-"""Part of its share that the past has left, on average over a frame, below which the scene was cut."""
+"""A scene cut is assumed if the mean of these factors over a frame is below this value."""
 _AROUND = 2
 """Radius of the square over which the squared difference is averaged."""
 _LUMA = (0.299, 0.587, 0.114)
@@ -30,21 +31,21 @@ class Smoother:
     """Blends the raw outputs of successive frames, in each task's own space (``Task.blend``)."""
 
     def __init__(self, tasks: Mapping[str, Task], share: float) -> None:
-        """Begin without a past; ``share`` is how much of it counts, from 0 (no smoothing) to below 1.
+        """Start without previous frames; ``share`` is their weight, from 0 (no smoothing) to below 1.
 
-        Raises ``ValueError`` for another share.
+        Raises ``ValueError`` if ``share`` is out of range.
         """
         if not 0 <= share < 1:
             raise ValueError(f"smooth is {share:g}: it must be at least 0, which does not smooth, and below 1")
         self.tasks = tasks
         self.share = share
         self.cuts = 0
-        """Cuts of the scene until now."""
+        """Number of scene cuts so far."""
         self._gray: Tensor | None = None
         self._past: dict[str, Tensor] = {}
 
     def __call__(self, rgb: RgbArray, raws: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
-        """Return the smoothed raw outputs, (1, channels, h, w) by task, of an (H, W, 3) frame, the next one."""
+        """Return the smoothed raw outputs of the next (H, W, 3) frame, (1, channels, h, w) by task."""
         if self.share == 0:
             return raws
         gray = brightness(rgb, next(iter(raws.values())).device)
@@ -56,17 +57,17 @@ class Smoother:
         return raws
 
     def state_dict(self) -> dict[str, Tensor]:
-        """Return what the next frame depends on, by name; empty before the first frame."""
+        """Return the tensors on which the next frame depends, by name; empty before the first frame."""
         gray = {} if self._gray is None else {"gray": self._gray}
         return gray | {f"raw.{name}": raw for name, raw in self._past.items()}
 
     def load_state_dict(self, state: Mapping[str, Tensor], device: torch.device) -> None:
-        """Go on where ``state_dict`` was taken."""
+        """Restore the state returned by ``state_dict``."""
         self._gray = state["gray"].to(device) if "gray" in state else None
         self._past = {k.removeprefix("raw."): raw.to(device) for k, raw in state.items() if k.startswith("raw.")}
 
     def _moved(self, gray: Tensor, raws: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], dict[str, Tensor]] | None:
-        """Return the weights of the past, (1, 1, h, w), and the past itself, moved; None where there is none."""
+        """Return the weights, (1, 1, h, w), and the warped outputs of the previous frame; None if there is none."""
         if self._gray is None or self._gray.shape != gray.shape:
             return None
         alike, flow = likeness(gray, self._gray)
@@ -84,14 +85,14 @@ class Smoother:
 
 
 def likeness(gray: Tensor, before: Tensor) -> tuple[Tensor, Tensor]:
-    """Return how much each pixel looks like the one that moved there, (1, 1, H, W) in 0..1, and the motion."""
+    """Return the similarity of each pixel to the one that moved there, (1, 1, H, W) in 0..1, and the flow."""
     flow = motion(gray, before)
     difference = mean_around((gray - warp(before, flow)) ** 2, _AROUND)
     return torch.exp(-difference / (2 * SPREAD**2)) * _inside(flow), flow
 
 
 def brightness(rgb: RgbArray, device: torch.device) -> Tensor:
-    """Return the brightness of an (H, W, 3) frame, (1, 1, h, w) in 0..1, at most ``LINES`` high."""
+    """Return the brightness of an (H, W, 3) frame, (1, 1, h, w) in 0..1 with a height of at most ``LINES``."""
     image = torch.tensor(rgb, device=device).movedim(-1, 0)[None].float()
     height, width = rgb.shape[:2]
     if height > LINES:
@@ -101,7 +102,7 @@ def brightness(rgb: RgbArray, device: torch.device) -> Tensor:
 
 
 def _inside(flow: Tensor) -> Tensor:
-    """Return 1 where the flow leads to a place in the frame before, 0 where it leads out of it, (1, 1, H, W)."""
+    """Return a (1, 1, H, W) mask, 1 where the flow points into the previous frame and 0 where it points outside."""
     height, width = flow.shape[-2:]
     x = torch.arange(width, device=flow.device) + flow[:, :1]
     y = torch.arange(height, device=flow.device)[:, None] + flow[:, 1:]

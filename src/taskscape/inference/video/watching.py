@@ -1,4 +1,4 @@
-"""A folder whose new images and videos are predicted, until it is stopped."""
+"""Watch a folder and predict its new images and videos, until stopped."""
 
 import json
 import time
@@ -18,11 +18,11 @@ from taskscape.inference.video.settings import VideoSettings
 from taskscape.training.interrupts import Interrupts
 
 Signature = list[int]
-"""Bytes of a file, and when it was changed, in nanoseconds."""
+"""Size of a file in bytes, and its modification time in nanoseconds."""
 DONE = "watched.json"
-"""Lists the files that are done, so that a later call leaves them out."""
+"""File that lists the finished files, so that later calls skip them."""
 SECONDS = 1.0
-"""Between two scans of the folder."""
+"""Default interval between two scans of the folder."""
 
 
 def watch(
@@ -36,14 +36,14 @@ def watch(
     note: Callable[[str], None] = lambda sentence: None,
     stop: Callable[[], bool] = lambda: False,
 ) -> int:
-    """Predict the images and videos that a folder has and gets, until Ctrl-C or SIGTERM, and return their number.
+    """Predict the existing and new images and videos of a folder until Ctrl-C or SIGTERM, and return their number.
 
-    A file counts once its size and date have not changed for ``seconds``, so that none is read while it is written; it
-    is done again when it has changed since. What could not be read is said once. Predictions are named by the path
-    below the folder. ``stop`` is asked too, after every scan.
+    A file is read once its size and date have not changed for ``seconds``, so that it is not read while it is being
+    written; if it changes later, it is predicted again. Each unreadable file is reported once. Predictions are named by
+    the path relative to the folder. ``stop`` is called after every scan and also ends the watch.
 
-    Raises ``ValueError`` where the folder is none, or an output needs a task that the network has not; ``OSError`` that
-    names a file that cannot be written.
+    Raises ``ValueError`` if ``folder`` is not a folder, or if an output needs a task that the network does not have;
+    ``OSError`` naming a file that cannot be written.
     """
     folder, out, settings = Path(folder), Path(out), settings or VideoSettings()
     check_smoothing(predictor, settings.smooth)
@@ -53,7 +53,7 @@ def watch(
         out.mkdir(parents=True, exist_ok=True)
     writers = [output.writer(predictor, out) for output in outputs]
     done, before, count, interrupts = _read(out / DONE), dict[str, Signature](), 0, Interrupts()
-    shown = predictor  # with the color scales of images; each video has its own
+    shown = predictor  # gets the color scales of the images; each video has its own
 
     def stopped() -> bool:
         return interrupts.signal is not None
@@ -76,7 +76,7 @@ def watch(
                         shown = _predict(shown, folder / name, called, writers)
                     count += 1
                     note(f"{name}: done")
-                except Interrupted as stop_now:  # in a video, which goes on there with a later call
+                except Interrupted as stop_now:  # within a video, which a later call resumes
                     note(str(stop_now))
                     interrupts.signal = stop_now.signum
                     break
@@ -102,7 +102,7 @@ def _predict(predictor: Predictor, path: Path, name: str, writers: Sequence[Writ
 
 
 def _files(folder: Path, out: Path) -> Iterator[tuple[str, Signature]]:
-    """Return the images and videos below a folder, without hidden ones and what lies in ``out``."""
+    """Yield the images and videos below a folder, except hidden ones and those in ``out``."""
     for path in sorted(folder.rglob("*")):
         name = path.relative_to(folder)
         if path.suffix.lower() not in (*IMAGES, *VIDEOS) or any(part.startswith(".") for part in name.parts):
@@ -111,7 +111,7 @@ def _files(folder: Path, out: Path) -> Iterator[tuple[str, Signature]]:
             if path.is_file() and out.resolve() not in path.resolve().parents:
                 status = path.stat()
                 yield name.as_posix(), [status.st_size, status.st_mtime_ns]
-        except OSError:  # it has just been removed
+        except OSError:  # the file was just removed
             continue
 
 
@@ -122,4 +122,4 @@ def _read(path: Path) -> dict[str, Signature]:
     except FileNotFoundError:
         return {}
     except (ValueError, TypeError, AttributeError) as error:
-        raise ValueError(f"{path} is damaged ({error}): delete it, and all files are done again") from error
+        raise ValueError(f"{path} is damaged ({error}): delete it to predict all files again") from error

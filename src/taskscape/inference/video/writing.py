@@ -1,4 +1,4 @@
-"""Videos in H.264: written in segments, which are joined in the end without being encoded again."""
+"""Write H.264 videos in segments, which are joined at the end without encoding them again."""
 
 import heapq
 import os
@@ -24,14 +24,14 @@ from taskscape.inference.video.library import ENCODER, address
 from taskscape.views import RgbArray
 
 OPTIONS = {"crf": "18", "preset": "veryfast", "bf": "0"}
-"""Of the encoder. Frames are in the order in which they are shown, so that segments can follow each other."""
+"""Options of the encoder. Without B-frames, packets are in display order, so that segments can be joined."""
 
 NARROW = 64
-"""Pixels. Of frames with a shorter side x264's macroblock tree depends on memory that was never written (core 165)."""
+"""Minimum side for x264's macroblock tree, in pixels: for smaller frames it reads uninitialized memory (core 165)."""
 
 
 class Segment:
-    """A part of a video, which is being written. Times are counted from its first frame."""
+    """A segment of a video while it is written. Times are relative to its first frame."""
 
     def __init__(self, path: Path, time_base: Fraction) -> None:
         self.path = path
@@ -40,7 +40,7 @@ class Segment:
         self._stream: VideoStream | None = None
 
     def add(self, rgb: RgbArray, time: int) -> None:
-        """Write an (H, W, 3) frame that is shown at this time. Sides become even, as H.264 has them, by a border."""
+        """Write an (H, W, 3) frame with its time. Odd sides are padded to even ones, as H.264 requires."""
         rgb = np.pad(rgb, ((0, rgb.shape[0] % 2), (0, rgb.shape[1] % 2), (0, 0)), mode="edge")
         frame = VideoFrame.from_ndarray(np.ascontiguousarray(rgb), format="rgb24")
         frame = frame.reformat(format="yuv420p", dst_colorspace=Colorspace.ITU709, dst_color_range=ColorRange.MPEG)
@@ -53,7 +53,7 @@ class Segment:
             self._container.mux(self._stream.encode(frame))
 
     def close(self) -> None:
-        """End the segment, which may then be joined."""
+        """Finish the segment, so that it can be joined."""
         if self._container is not None and self._stream is not None:
             with _errors_name(self.path):
                 self._container.mux(self._stream.encode())
@@ -62,9 +62,9 @@ class Segment:
             self._container = None
 
     def discard(self) -> None:
-        """Give up the segment, after a failure."""
+        """Remove the segment, such as after a failure."""
         if self._container is not None:
-            with suppress(FFmpegError, OSError):  # of a full disk: the first error is the one to report
+            with suppress(FFmpegError, OSError):  # such as a full disk: the first error is the one to report
                 self._container.close()
             self._container = None
         self.path.unlink(missing_ok=True)
@@ -72,20 +72,20 @@ class Segment:
 
 @dataclass(frozen=True)
 class Sound:
-    """The audio of a file, to be copied."""
+    """The audio of a file, which is copied to the video."""
 
     file: Path
     start: Fraction
-    """Seconds in the file at which the first frame is shown."""
+    """Time of the first video frame in the file, in seconds."""
 
 
 def join(
     segments: Sequence[Path], starts: Sequence[int], out: Path, time_base: Fraction, last: int, sound: Sound | None
 ) -> bool:
-    """Write a video that consists of segments, which start at these times, and return whether its sound is in it.
+    """Join segments, which start at these times, to one video, and return whether it has the audio.
 
-    ``last`` is for how long the last frame is shown. Sound that an MP4 file cannot hold is left out. Raises ``OSError``
-    that names the file.
+    ``last`` is the duration of the last frame. Audio that MP4 files do not support is left out. Raises ``OSError``
+    naming the file.
     """
     with _errors_name(out):
         try:
@@ -100,7 +100,7 @@ def join(
 
 
 def _keep(path: Path) -> None:
-    """Wait until a file is on the disk: before anything says that it is there."""
+    """Flush a file to the disk, before other files refer to it."""
     with path.open("rb+") as file:
         os.fsync(file.fileno())
 
@@ -122,7 +122,7 @@ def _join(
 
 
 def _mux(target: OutputContainer, tracks: "Sequence[Iterator[Packet[Any]]]") -> None:
-    """Write the packets of several streams in the order of their times, as players read them."""
+    """Write the packets of several streams in the order of their times."""
     for packet in heapq.merge(*tracks, key=lambda packet: (packet.dts or 0) * packet.time_base):
         target.mux(packet)
 
@@ -130,7 +130,7 @@ def _mux(target: OutputContainer, tracks: "Sequence[Iterator[Packet[Any]]]") -> 
 def _pictures(
     segments: Sequence[Path], starts: Sequence[int], time_base: Fraction, last: int, stream: VideoStream
 ) -> "Iterator[Packet[VideoStream]]":
-    """Return the packets of all segments, each with how long its frame is shown."""
+    """Yield the packets of all segments, with the durations of their frames."""
     before: Packet[VideoStream] | None = None
     for path, start in zip(segments, starts, strict=True):
         with av.open(address(path)) as container:
@@ -153,7 +153,7 @@ def _pictures(
 def _sounds(
     packets: "Iterator[Packet[Any]]", copies: dict[int, AudioStream], start: Fraction
 ) -> "Iterator[Packet[AudioStream]]":
-    """Return the packets of audio with their times counted from the first frame of the video."""
+    """Yield the audio packets, with times relative to the first frame of the video."""
     for packet in packets:
         if packet.dts is None or packet.pts is None:
             continue
@@ -178,7 +178,7 @@ def _video_stream(container: OutputContainer, size: tuple[int, ...], time_base: 
 
 @contextmanager
 def _errors_name(path: Path) -> Iterator[None]:
-    """Let an error of FFmpeg name the file."""
+    """Convert errors of FFmpeg to ``OSError`` naming the file."""
     with writing(path):
         try:
             yield
