@@ -167,7 +167,7 @@ def test_runs_on_other_data_or_unfinished_ones_are_not_comparable(make_run: Make
     for run in b:
         change_result(run, data="0123456789abcdef")
     difference = differ(group(load(*a, *b)))
-    assert difference.besides == {"evaluated on other data": ["unknown", "0123456789abcdef"]}
+    assert difference.besides == {"evaluated on different data": ["unknown", "0123456789abcdef"]}
     for run in b:
         change_result(run, data="", progress=Progress(2, 4, finished=False))
     assert not differ(group(load(*a, *b))).comparable
@@ -237,7 +237,7 @@ def test_any_two_groups_are_paired_up_to_a_number(make_run: MakeRun, tmp_path: P
     groups = group(load(*(make_run(f"r{i}", settings={"epochs": i}) for i in range(1, 8))))
     assert len(pairs(groups[:4])) == 6 and len(pairs(groups)) == 6
     text = write_comparison([g.runs[0].folder.path for g in groups[:3]], tmp_path / "page.html").read_text()
-    assert text.count("Alike: no share of a true class") == 3 and text.count("r3 minus r") == 2
+    assert text.count("No change: no share of a true class") == 3 and text.count("r3 minus r") == 2
     assert "<td>0.00</td>" in text and "+0.0" not in text, "no difference has no sign"
 
 
@@ -291,7 +291,7 @@ def test_tasks_may_have_any_name(make_run: MakeRun, tmp_path: Path) -> None:
             plots={name.replace("semseg/", "parts/"): plot for name, plot in result.plots.items()},
         )
     text = write_comparison(runs, tmp_path / "page.html").read_text()
-    assert "Parts: IoU, %" in text and "Parts: how classes are confused" in text and "semseg/" not in text
+    assert "Parts: IoU, %" in text and "Parts: confusion of classes" in text and "semseg/" not in text
 
 
 def test_a_warning_where_images_differ(make_run: MakeRun, tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ def test_columns_of_metrics_have_the_titles_of_the_result() -> None:
     curves = {f"val/{name}": [(1.0, 5.0)] for name in ("depth/si_log_rmse", "semseg/iou/road", "depth/abs_rel")}
     assert list(validation(curves, SPECS)) == ["depth/abs_rel", "depth/si_log_rmse"]  # the leading one is first
     text = curve_charts(Curves(curves, SPECS))
-    first, _, closed = text.partition("Every other curve")
+    first, _, closed = text.partition("All other curves")
     assert "Relative error" in first and "last 5.0000" in first and "SI-logRMSE" in closed and "road" not in text
 
 

@@ -63,7 +63,7 @@ def test_the_energy_of_consistency_has_a_chart() -> None:
     curve = [(1.0, 3.0), (2.0, 2.0)]
     text = curve_charts(Curves({"val/consistency/depth": curve, "val/consistency/parts": curve}, {}))
     assert "Consistency energy, depth" in text and "Consistency energy, parts" in text
-    assert "Every other curve" not in text
+    assert "All other curves" not in text
 
 
 def test_boxes_tell_by_how_much_predictions_are_off() -> None:

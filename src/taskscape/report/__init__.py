@@ -1,6 +1,6 @@
-"""The outcome of one run or several, for people: tables for the terminal, and self-contained HTML files.
+"""Reports about one or several runs: tables for the terminal, and self-contained HTML files.
 
-Names are imported when they are used, so that a part of it can be used without matplotlib.
+Names are imported on first use, so parts of this package work without matplotlib.
 """
 
 from importlib import import_module

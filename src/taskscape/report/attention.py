@@ -1,4 +1,4 @@
-"""What the tokens of classes attend to, laid over a run's sample images."""
+"""Attention maps of class tokens, laid over a run's sample images."""
 
 from collections.abc import Mapping
 from html import escape
@@ -15,10 +15,10 @@ from taskscape.views.legend import image_tag
 
 HEAT = "inferno"
 MOST = 6
-"""Classes that are shown of an image: those that cover most of it."""
+"""Maximum number of classes shown per image: those that cover most of it."""
 
 KEY: Key = (
-    "Attention: where the token of a class takes its information from, each on its own scale.",
+    "Attention: where each class token takes its information from; every map has its own scale.",
     Scale(HEAT, [(0.0, "none"), (1.0, "most")]),
 )
 
@@ -26,9 +26,10 @@ KEY: Key = (
 def attention_strip(
     task: str, image: RgbArray, maps: npt.NDArray[np.uint8], classes: Mapping[str, Color], shown: npt.NDArray[Any]
 ) -> str:
-    """Return a closed part with the maps, (C, h, w), of the classes that an image, (H, W, 3), shows most of.
+    """Return a collapsed section with the attention maps of the classes that cover most of an image.
 
-    ``shown`` are the ids of its pixels, (H, W). Returns nothing where no class is known.
+    ``image`` has shape (H, W, 3), ``maps`` (C, h, w), and ``shown`` (H, W): the class ids of the pixels. Returns an
+    empty string if no class is known.
     """
     names = list(classes)[: len(maps)]
     if not names:
@@ -44,7 +45,7 @@ def attention_strip(
 
 
 def _over(image: RgbArray, weights: npt.NDArray[np.uint8]) -> RgbArray:
-    """Return the weights, (h, w), as heat over a gray image, (H, W, 3)."""
+    """Return the attention weights, (h, w), as a heat map over the image, (H, W, 3), in gray."""
     height, width, _ = image.shape
     smooth = np.asarray(Image.fromarray(weights).resize((width, height), Image.Resampling.BILINEAR), np.float64) / 255
     gray = np.asarray(Image.fromarray(image).convert("L").convert("RGB"))

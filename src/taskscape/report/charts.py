@@ -1,4 +1,4 @@
-"""Line charts and scatter plots as inline SVG: text stays text, and nothing is loaded."""
+"""Line charts, scatter plots and box plots as inline SVG: text stays text, and nothing is loaded."""
 
 import math
 import re
@@ -7,18 +7,18 @@ from dataclasses import dataclass, replace
 from html import escape
 
 COLORS = tuple(f"var(--series-{i})" for i in range(8))
-"""Of series, in order; ``style.css`` has them for light and dark pages."""
+"""Colors of series, in order; ``style.css`` defines them for light and dark pages."""
 
 SMALLEST_SPAN = 0.2
-"""An axis spans at least this share of its largest value, so that it does not magnify a difference of little."""
+"""An axis spans at least this share of its largest value, so it does not magnify small differences."""
 
 WIDTH, HEIGHT = 400, 220
 LEFT, RIGHT, TOP, BOTTOM = 52, 12, 10, 38
-"""The drawing and its margins, in units of about a pixel."""
+"""Size and margins of the drawing, in units of about a pixel."""
 
 
 def color(i: int) -> str:
-    """Return the color of the i-th series: those of ``COLORS``, then these nearer to the text's, then between two."""
+    """Return the color of the i-th series: first ``COLORS``, then mixed with the text color, then with each other."""
     again, place = divmod(i, len(COLORS))
     other = "var(--ink)" if again == 1 else COLORS[(place + again - 1) % len(COLORS)]
     return f"color-mix(in oklab, {COLORS[place]} 55%, {other})" if again else COLORS[place]
@@ -29,12 +29,12 @@ class Series:
     """Points joined by a line."""
 
     label: str
-    """In the legend; empty to be left out of it."""
+    """Text in the legend; empty to leave the series out of it."""
     color: str
     points: Sequence[tuple[float, float]]
     dashed: bool = False
     faint: bool = False
-    """Draw the line thin and pale: what scatters behind a mean."""
+    """Draw the line thin and pale, as for values that scatter behind a mean."""
     filled: bool = False
     """Fill the area down to the axis instead."""
     dot: bool = True
@@ -43,21 +43,21 @@ class Series:
 
 @dataclass(frozen=True)
 class Axis:
-    """Maps values to 0..1 along one direction."""
+    """Maps values to positions 0..1 along one direction."""
 
     low: float
     high: float
     log: bool = False
     whole: bool = False
-    """Numbers between whole ones have no meaning here."""
+    """Put ticks at whole numbers only."""
 
     @classmethod
     def around(
         cls, values: Sequence[float], log: bool = False, margin: float = 0.05, smallest: float = SMALLEST_SPAN
     ) -> "Axis":
-        """Return an axis that holds all values, with a margin of that share; logarithmic only if all are positive.
+        """Return an axis that contains all values, with a relative margin; logarithmic only if all are positive.
 
-        It spans at least the share ``smallest`` of the largest value, but does not cross zero for it.
+        It spans at least the share ``smallest`` of the largest value, but is not extended across zero for that.
         """
         low, high = min(values), max(values)
         log = log and low > 0
@@ -72,7 +72,7 @@ class Axis:
         return cls(10**low, 10**high, True) if log else cls(low, high)
 
     def position(self, value: float) -> float:
-        """Return where a value lies, 0 at the low end and 1 at the high one."""
+        """Return the position of a value, from 0 at the low end to 1 at the high end."""
         if self.log:
             return math.log(value / self.low) / math.log(self.high / self.low)
         return (value - self.low) / (self.high - self.low)
@@ -104,9 +104,9 @@ def chart(
     y_log: bool = False,
     from_zero: bool = False,
 ) -> str:
-    """Draw lines under a title, with a legend where there are several; series without points are left out.
+    """Draw lines below a title, with a legend if there are several; series without points are left out.
 
-    Returns an HTML figure, or nothing where no series has a point.
+    Returns an HTML figure, or an empty string if no series has points.
     """
     series = [s for s in series if s.points]
     if not series:
@@ -139,12 +139,12 @@ def scatter(
 
 @dataclass(frozen=True)
 class Box:
-    """How values are distributed over a stretch of the x axis."""
+    """The distribution of values over an interval of the x axis."""
 
     left: float
     right: float
     quantiles: tuple[float, float, float, float, float]
-    """Of 5, 25, 50, 75 and 95 %."""
+    """At 5, 25, 50, 75 and 95 %."""
 
 
 def boxes(
@@ -155,9 +155,9 @@ def boxes(
     note: str = "",
     log: bool = False,
 ) -> str:
-    """Draw boxes from quartile to quartile with the median, lines to 5 and 95 %, and the dots that lie around them.
+    """Draw boxes between the quartiles with the median, whiskers to 5 and 95 %, and the dots within the axes.
 
-    With ``log`` both axes are logarithmic. Returns an HTML figure, or nothing without a box.
+    With ``log`` both axes are logarithmic. Returns an HTML figure, or an empty string without boxes.
     """
     if not items:
         return ""
@@ -187,7 +187,7 @@ def _box(box: Box, x_axis: Axis, y_axis: Axis) -> str:
 
 
 def _in_words(series: Sequence[Series], x_label: str) -> str:
-    """Say where the lines that stand in the legend begin and end, for those who do not see them."""
+    """Return a text alternative: where the lines of the legend begin and end."""
     lines = [s for s in series if s.label and not s.faint]
     return f"over {x_label}: " + "; ".join(
         f"{s.label} from {_tick(s.points[0][1])} at {_tick(s.points[0][0])} "
@@ -197,7 +197,7 @@ def _in_words(series: Sequence[Series], x_label: str) -> str:
 
 
 def steps(edges: Sequence[float], heights: Sequence[float]) -> list[tuple[float, float]]:
-    """Return the outline of a histogram: two points per bin, between an edge and the next."""
+    """Return the outline of a histogram: two points per bin, at its two edges."""
     return [(x, height) for low, high, height in zip(edges, edges[1:], heights, strict=False) for x in (low, high)]
 
 
@@ -214,7 +214,7 @@ def _place(x: float, y: float, x_axis: Axis, y_axis: Axis) -> tuple[float, float
 
 
 def _frame(x_axis: Axis, y_axis: Axis, x_label: str) -> str:
-    """Return grid lines, numbers and the name of the x axis."""
+    """Return grid lines, tick labels and the label of the x axis."""
     parts = []
     for y in y_axis.ticks():
         _, v = _place(x_axis.low, y, x_axis, y_axis)
@@ -264,12 +264,12 @@ def _legend(series: Sequence[Series]) -> str:
 
 
 def _unbroken(text: str) -> str:
-    """Return a text in which no line ends within a number such as 1e-3: with hyphens that do not break."""
+    """Replace the hyphens of numbers such as 1e-3 by non-breaking ones, so lines do not break within them."""
     return re.sub(r"(?<=\de)-(?=\d)", "\N{NON-BREAKING HYPHEN}", text)
 
 
 def _mark(series: Series) -> str:
-    """Return the class of a series' mark in the legend."""
+    """Return the CSS class of a series' mark in the legend."""
     return "dashed" if series.dashed else "filled" if series.filled else "faint" if series.faint else ""
 
 

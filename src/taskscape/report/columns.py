@@ -1,4 +1,4 @@
-"""Tables with a column per group of runs."""
+"""Tables with one column per group of runs."""
 
 from collections.abc import Callable, Collection, Iterable, Sequence
 from html import escape
@@ -9,19 +9,19 @@ from taskscape.report.groups import Group
 from taskscape.report.html import breakable, wide
 
 Show = Callable[[float], str]
-"""Turns a number into text."""
+"""Formats a number."""
 NO_BREAK_SPACE = "\N{NO-BREAK SPACE}"
 MISSING = "–"
 STAR = "★"
 _LONGEST = 44
-"""Characters of a cell of text."""
+"""Maximum number of characters of a text cell."""
 
 
 def table(groups: Sequence[Group], rows: Sequence[str], kind: str = "", yardstick: str = "", name: str = "") -> str:
-    """Return a table of rows that are HTML; nothing where there are none.
+    """Return a table of rows in HTML; an empty string without rows.
 
-    ``kind`` is a further class for its style, ``yardstick`` the head of a column after those of the groups, ``name``
-    what those are told who do not see it.
+    ``kind`` is an additional CSS class, ``yardstick`` the header of a column after those of the groups, and ``name``
+    the label for screen readers.
     """
     if not rows:
         return ""
@@ -40,12 +40,12 @@ def _column_head(g: Group, mark: str) -> str:
 
 
 def heading(title: str, columns: int) -> str:
-    """Return a row that names the rows below it."""
+    """Return a heading row for the rows below it."""
     return f'<tr class="group"><th scope=rowgroup>{escape(title)}</th><td colspan="{columns}"></td></tr>'
 
 
 def row(title: str, note: str, cells: Iterable[str], best: Collection[int] = ()) -> str:
-    """Return a row: its title, a small note beside it, a cell per group as HTML, and which of the cells are best."""
+    """Return a row: its title, a small note beside it, and one HTML cell per group, with the best ones starred."""
     marked = "".join(
         f'<td class="best"><span class="star" role="img" aria-label="best">{STAR}</span> {c}</td>'
         if i in best
@@ -57,14 +57,14 @@ def row(title: str, note: str, cells: Iterable[str], best: Collection[int] = ())
 
 
 def text_cell(value: str) -> str:
-    """Return a cell of text, what is long cut off with the whole of it as its title."""
+    """Return a text cell; a long text is truncated, with the full text as its tooltip."""
     if len(value) <= _LONGEST:
         return escape(value)
     return f'<span title="{escape(value)}">{escape(value[: _LONGEST - 1])}…</span>'
 
 
 def mean_and_deviation(values: Sequence[float], show: Show) -> str:
-    """Return a cell: the mean of a group's values, and their standard deviation where there are several."""
+    """Return a cell with the mean of a group's values, and with their standard deviation if there are several."""
     if not values:
         return MISSING
     deviation = f" <small>± {show(stdev(values))}</small>" if len(values) > 1 else ""
@@ -74,8 +74,8 @@ def mean_and_deviation(values: Sequence[float], show: Show) -> str:
 def best_group(values: Sequence[Sequence[float]], higher_is_better: bool, show: Show) -> set[int]:
     """Return the group that is better than every other by more than the spread over seeds, if there is one.
 
-    The spread of two groups is the larger of their standard deviations; where neither has several seeds, it is not
-    known, and no group is the best.
+    The spread of two groups is the larger of their standard deviations. If neither has several seeds, the spread is
+    unknown and no group is the best.
     """
     several = {i: v for i, v in enumerate(values) if v}
     if len(several) < 2:

@@ -1,4 +1,4 @@
-"""The page about several runs side by side."""
+"""The comparison of several runs on one page."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -30,15 +30,14 @@ def write_comparison(
     last_epochs: bool = False,
     delta_m: Sequence[str] = (),
 ) -> Path:
-    """Write the HTML file ``out``, which compares runs by their results on a split, and return its path.
+    """Write a comparison of runs by their results on a split to the HTML file ``out``, and return its path.
 
     Runs that differ only in their seed become one column: mean ± standard deviation. ``times`` are measured by
-    ``taskscape.runs.measure_times``; without them no times are compared. With
-    ``last_epochs`` the metrics are the means of each run's last epochs (``Experiment.average_last``), not those of its
-    best. ``delta_m`` are the metrics that Δm is the mean of, ``task/metric`` or a list of
-    ``taskscape.metrics.delta_m.LISTS``, by default those that count by their specs. Raises ``ValueError`` for fewer
-    than two runs, and for one that lacks something, with the command that makes it; ``FileNotFoundError`` for a folder
-    that is no run.
+    ``taskscape.runs.measure_times``; without them no times are compared. With ``last_epochs`` the metrics are the means
+    of each run's last epochs (``Experiment.average_last``), not those of its best epoch. ``delta_m`` names the metrics
+    that Δm averages, each as ``task/metric`` or as a list of ``taskscape.metrics.delta_m.LISTS``; by default those that
+    count according to their specs. Raises ``ValueError`` for fewer than two runs, and for a run without a result, with
+    the command that makes it; ``FileNotFoundError`` for a folder that is not a run.
     """
     folders = list({Path(run).resolve(): Path(run) for run in runs}.values())
     if len(folders) < 2:
@@ -56,7 +55,7 @@ def _page(compared: Comparison) -> str:
     repeated = f" of {len(groups)} experiments: mean ± standard deviation over seeds" if count > len(groups) else ""
     result = groups[0].runs[0].result
     metrics = metric_table(compared)
-    star = "A star marks what is better than everything else in its row by more than the spread over seeds. "
+    star = "A star marks a value that is better than all others in its row by more than the spread over seeds. "
     return page(
         " · ".join(g.name for g in groups) if len(groups) <= 3 else f"{len(groups)} experiments compared",
         "taskscape · comparison of runs",
@@ -65,17 +64,17 @@ def _page(compared: Comparison) -> str:
             ("What differs", "", what_differs(groups, compared.difference)),
             (
                 "Metrics",
-                (star if STAR in metrics else "") + "Arrows say whether higher or lower is better.",
+                (star if STAR in metrics else "") + "Arrows show whether higher or lower is better.",
                 metrics + delta_m_note(compared),
             ),
-            ("Settings", "Those that are not the same everywhere.", settings_table(groups)),
-            ("Pairs", "Any two against each other: the differences of the same seeds.", pair_tables(groups)),
+            ("Settings", "Settings that differ between columns.", settings_table(groups)),
+            ("Pairs", "Differences between each two columns, seed by seed.", pair_tables(groups)),
             ("Cost", "", cost_section(compared)),
-            ("Curves", "Validation over epochs; a line per run.", curve_section(compared)),
-            ("Classes", f"Small: the change against {groups[0].name}.", class_table(compared)),
+            ("Curves", "Validation over epochs; one line per run.", curve_section(compared)),
+            ("Classes", f"In small print: the change relative to {groups[0].name}.", class_table(compared)),
             (
                 "Images",
-                "What each network predicts for the same images: the first run of each column.",
+                "Predictions for the same images, by the first run of each column.",
                 side_by_side(groups),
             ),
         ],
@@ -83,7 +82,7 @@ def _page(compared: Comparison) -> str:
 
 
 def _epochs(groups: Sequence[Group]) -> str:
-    """Say of which epochs the metrics are, where not of the best ones."""
+    """Return which epochs the metrics are means of; empty if they are those of the best epochs."""
     counts = sorted({run.last for g in groups for run in g.runs})
     epochs = "epoch" if counts == [1] else "epochs"
     return f"; means of the last {' or '.join(map(str, counts))} {epochs}" if any(counts) else ""

@@ -1,4 +1,4 @@
-"""How well a run's confidence fits its errors: reliability diagrams and sparsification curves."""
+"""Charts of how well a run's confidence fits its errors: reliability diagrams and sparsification curves."""
 
 from collections.abc import Mapping
 from html import escape
@@ -10,16 +10,16 @@ from taskscape.report.words import heading, task_word
 from taskscape.run_folder import Result
 
 HINT = (
-    "Reliability: how often a prediction is right, over the probability that the network gave it; on the dashed line "
-    "both are the same. Sparsification: the mean error of the pixels that are left, as a share of that of all, while "
-    "the least sure ones are left out; the best order leaves out the largest errors first."
+    "Reliability: how often predictions are right, over their predicted probability of being right; on the dashed line "
+    "both are equal. Sparsification: the mean error of the remaining pixels, relative to that of all pixels, as the "
+    "least confident ones are removed; the best order removes the largest errors first."
 )
 _REFERENCE = "var(--soft)"
-"""The color of what lines are compared with."""
+"""Color of the reference lines."""
 
 
 def confidence_charts(result: Result) -> str:
-    """Return both charts of each task whose confidence was measured; nothing where none was."""
+    """Return both charts for each task with a measured confidence; an empty string if there is none."""
     return "".join(_of_task(task, result) for task in result.tasks if f"{task}/reliability" in result.plots)
 
 
@@ -48,10 +48,10 @@ def _sparsification(word: str, plot: Mapping[str, Any] | None) -> str:
         Series("by confidence", COLORS[0], list(zip(percent, plot["error"], strict=True)), dot=False),
         Series("best order", COLORS[2], list(zip(percent, plot["oracle"], strict=True)), dot=False),
     ]
-    return chart(f"Sparsification, {word}", lines, "error left", x_label="pixels left out, %", from_zero=True)
+    return chart(f"Sparsification, {word}", lines, "relative error", x_label="pixels removed, %", from_zero=True)
 
 
 def _reliability(plot: Mapping[str, Any]) -> list[tuple[float, float]]:
-    """Return mean probability and share right of each bin that has pixels, in percent."""
+    """Return the mean probability and the share of right predictions of each bin that has pixels, in percent."""
     pairs = zip(plot["probability"], plot["right"], strict=True)
     return [(100 * p, 100 * r) for p, r in pairs if p is not None and r is not None]

@@ -17,28 +17,28 @@ Shares = npt.NDArray[np.float64]
 Classes = Mapping[str, Color]
 """Names and colors in the order of ids."""
 Cell = Callable[[int, int], tuple[str, Color, float]]
-"""Row and column to text, color and how strong the color is, 0..1."""
+"""Function of row and column that returns the text, the color and its strength, 0..1."""
 
 
 def shares(confusion: npt.ArrayLike) -> Shares:
-    """Return (C, C) pixel counts as percent of their row; the row of a class that never occurs is NaN."""
+    """Return (C, C) pixel counts as percentages of their row; the row of a class that never occurs is NaN."""
     counts = np.asarray(confusion, np.float64)
     total = counts.sum(1, keepdims=True)
     return np.asarray(100 * counts / np.where(total > 0, total, np.nan))
 
 
 PAGES = ((247, 247, 247), (32, 33, 38))
-"""What a cell without color is on a light page and on a dark one; as in ``style.css``."""
+"""RGB background of an uncolored cell on a light and on a dark page, as in ``style.css``."""
 
 
 def confusion_table(confusion: npt.ArrayLike, classes: Classes) -> str:
-    """Draw (C, C) pixel counts: every row adds up to 100 %, and a cell has the color of the predicted class."""
+    """Draw (C, C) pixel counts in percent of their row; cells have the color of the predicted class."""
     percent = shares(confusion)
     colors = list(classes.values())
 
     def cell(row: int, column: int) -> tuple[str, Color, float]:
         value = percent[row, column]
-        # The root makes rare confusions visible.
+        # The square root makes rare confusions visible.
         return f"{value:.0f}", colors[column], float(np.sqrt(value / 100))
 
     return _table(percent, classes, cell)
@@ -47,7 +47,7 @@ def confusion_table(confusion: npt.ArrayLike, classes: Classes) -> str:
 def confusion_difference_table(before: npt.ArrayLike, after: npt.ArrayLike, classes: Classes) -> str:
     """Draw ``after`` minus ``before`` in percentage points of the true class; improvements are green.
 
-    Returns nothing where no cell has half a point.
+    Returns an empty string if no cell changes by half a point.
     """
     change = shares(after) - shares(before)
     if not (np.abs(change) >= 0.5).any():
@@ -88,9 +88,9 @@ def _chip(color: Color) -> str:
 
 
 def contrast_with_white(color: npt.ArrayLike) -> float:
-    """Return the contrast of white with an sRGB color (0..255), 1 to 21, as WCAG 2 defines it.
+    """Return the WCAG 2 contrast ratio, 1 to 21, of white with an sRGB color (0..255).
 
-    That of black is 21 divided by it, so that the better of the two is 4.58 at least.
+    The contrast of black is 21 divided by it, so the better of the two is at least 4.58.
     """
     part = np.asarray(color, np.float64) / 255
     linear = np.where(part <= 0.04045, part / 12.92, ((part + 0.055) / 1.055) ** 2.4)

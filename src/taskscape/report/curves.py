@@ -1,4 +1,4 @@
-"""The columns of ``metrics.csv`` as charts."""
+"""Charts of the columns of ``metrics.csv``."""
 
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
@@ -16,11 +16,11 @@ from taskscape.views import view
 AXES = ("epoch", "step", "seconds")
 LEARNING_RATE = "lr"
 REST = COLORS[5]
-"""The color of curves that stand alone."""
+"""Color of single curves below the main charts."""
 YARDSTICK = "var(--yardstick)"
 STAGES = {"train": "training", "val": "validation"}
 NOT_AVERAGED = "not_averaged"
-"""What columns of validation begin with where the weights of the last step were measured beside their average."""
+"""Prefix of validation columns for the weights of the last step, which are measured beside their average."""
 
 
 class Curves(NamedTuple):
@@ -29,22 +29,22 @@ class Curves(NamedTuple):
     epochs: Mapping[str, Curve]
     """By column of ``metrics.csv``, over epochs."""
     specs: Mapping[str, MetricSpec]
-    """What the metrics are."""
+    """By metric."""
     steps: Mapping[str, Curve] = {}
-    """Within epochs: ``loss/TASK``, ``lr``, over epochs with fractions."""
+    """Values logged per step, ``loss/TASK`` and ``lr``, over fractional epochs."""
     tasks: Mapping[str, Modality] = {}
     blind: Mapping[str, float] = {}
-    """The metrics of a predictor that ignores the image, drawn as a yardstick."""
+    """Metrics of an image-blind baseline, drawn as a yardstick."""
 
     @classmethod
     def of(cls, run: Run) -> "Curves":
-        """Return those of a run."""
+        """Return the curves of a run."""
         result = run.result
         return cls(run.curves, result.specs, run.steps, result.tasks, result.baselines.get("by position", {}))
 
 
 def losses(columns: Iterable[str]) -> dict[str, list[str]]:
-    """Return the columns ``STAGE/loss/NAME`` by name: training and validation belong into one chart."""
+    """Return the columns ``STAGE/loss/NAME`` by name; training and validation share a chart."""
     return _by_name(columns, "loss")
 
 
@@ -54,7 +54,7 @@ def weights(columns: Iterable[str]) -> dict[str, list[str]]:
 
 
 def energies(columns: Iterable[str]) -> dict[str, list[str]]:
-    """Return the columns ``STAGE/consistency/NAME`` by name: of networks that transfer predictions."""
+    """Return the columns ``STAGE/consistency/NAME`` by name; networks that transfer predictions have them."""
     return _by_name(columns, "consistency")
 
 
@@ -68,14 +68,14 @@ def _by_name(columns: Iterable[str], kind: str) -> dict[str, list[str]]:
 
 
 def validation(columns: Iterable[str], specs: Mapping[str, MetricSpec]) -> dict[str, str]:
-    """Return the columns of validation metrics that pages show, by metric: those that lead first."""
+    """Return the columns of the validation metrics that pages show, by metric; leading metrics come first."""
     columns = set(columns)
     metrics = shown((name for name in specs if f"val/{name}" in columns), specs)
     return {name: f"val/{name}" for name in (*leading(metrics, specs), *metrics)}
 
 
 def when_validated(columns: Mapping[str, Curve]) -> str:
-    """Say after which epochs a run was validated, by the columns of ``metrics.csv``."""
+    """Return a sentence on which epochs were validated, from the columns of ``metrics.csv``."""
     trained, validated = (
         {epoch for column, curve in columns.items() if column.startswith(f"{stage}/loss/") for epoch, _ in curve}
         for stage in STAGES
@@ -88,7 +88,7 @@ def when_validated(columns: Mapping[str, Curve]) -> str:
 
 
 def curve_charts(curves: Curves) -> str:
-    """Draw losses, the leading metrics, learning rate and weights; in closed parts below, metrics over time and the
+    """Draw losses, leading metrics, learning rate and weights; below, in collapsed sections, metrics over time and all
     other columns.
     """
     epochs, specs = curves.epochs, curves.specs
@@ -116,7 +116,7 @@ def curve_charts(curves: Curves) -> str:
     over_time = [_over_time(curves, name, color(i)) for i, name in enumerate(first)]
 
     closed = folded("Over time instead of epochs", grid(over_time)) if any(over_time) else ""
-    closed += folded("Every other curve", grid(rest)) if any(rest) else ""
+    closed += folded("All other curves", grid(rest)) if any(rest) else ""
     return grid(charts) + closed if any(charts) else closed
 
 
@@ -138,12 +138,12 @@ def _loss(curves: Curves, name: str, columns: Iterable[str], color: str) -> str:
 
 
 def _energy(curves: Curves, name: str, column: str, color: str) -> str:
-    """Draw how far the predictions that are transferred to a task are from the direct ones."""
+    """Draw the distance between the predictions transferred to a task and its direct predictions."""
     modality = curves.tasks.get(name)
     unit = ""
     if modality is not None:
         unit = "nats" if view(modality).classes else view(modality).axis
-    note = f"{unit}, transferred against direct · ↓ lower is better".removeprefix(", ")
+    note = f"{unit}, transferred vs. direct predictions · ↓ lower is better".removeprefix(", ")
     line = Series("validation", color, curves.epochs[column])
     return chart(f"Consistency energy, {task_word(name, curves.tasks)}", [line], note, from_zero=True)
 
@@ -158,7 +158,7 @@ def _log(lines: Iterable[Series]) -> bool:
 
 
 def metric_chart(curves: Curves, name: str, color: str, *, yardstick: bool = False) -> str:
-    """Draw one metric over epochs: validation, where there is one training dashed, and the blind predictor's value."""
+    """Draw one metric over epochs: validation, training dashed if it was measured, and the image-blind baseline."""
     spec, curve = curves.specs[name], curves.epochs[f"val/{name}"]
     lines = [
         Series("validation", color, curve),
@@ -178,11 +178,11 @@ def _over_time(curves: Curves, name: str, color: str) -> str:
 
 
 def over_minutes(curves: Mapping[str, Curve], column: str) -> Curve:
-    """Return a column over the minutes that training had taken at each epoch."""
+    """Return a column over the minutes of training until each epoch."""
     minutes = {epoch: seconds / 60 for epoch, seconds in curves.get("seconds", [])}
     return [(minutes[epoch], value) for epoch, value in curves.get(column, []) if epoch in minutes]
 
 
 def grid(charts: Iterable[str]) -> str:
-    """Return charts side by side where there is room."""
+    """Return charts side by side if there is room."""
     return f'<div class="charts">{"".join(charts)}</div>'

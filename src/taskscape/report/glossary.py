@@ -1,4 +1,4 @@
-"""Short texts about metrics and costs: direction, unit, title."""
+"""Short texts for metrics and costs: direction, unit, title."""
 
 from collections.abc import Iterable, Mapping
 
@@ -11,23 +11,23 @@ COSTS = {
     "seconds_per_image": "Time per image, in batches",
     "seconds": "Training time",
 }
-"""In the order of display. ``latency`` is of an image that comes alone, ``seconds_per_image`` tells the throughput."""
+"""Titles in display order. ``latency`` is for a single image; ``seconds_per_image`` is the inverse of throughput."""
 
 
 def leading(metrics: Iterable[str], specs: Mapping[str, MetricSpec]) -> list[str]:
-    """Return those of the metrics that stand for their task, in the order of the specs."""
+    """Return the metrics that lead their task, in the order of the specs."""
     metrics = set(metrics)
     return [name for name, spec in specs.items() if spec.leads and name in metrics]
 
 
 def shown(metrics: Iterable[str], specs: Mapping[str, MetricSpec]) -> list[str]:
-    """Return those of the metrics that tables show, in the order of the specs: not of single classes, not optional."""
+    """Return the metrics that tables show, in the order of the specs: neither per class nor optional."""
     metrics = set(metrics)
     return [name for name, spec in specs.items() if name in metrics and not (spec.per_class or spec.optional)]
 
 
 def by_task(metrics: Iterable[str]) -> dict[str, list[str]]:
-    """Return metrics named ``task/metric`` by task; a joint metric is alone under its own name."""
+    """Group metrics named ``task/metric`` by task; a joint metric is a group by itself."""
     groups: dict[str, list[str]] = {}
     for name in metrics:
         groups.setdefault(name.split("/")[0], []).append(name)
@@ -35,12 +35,12 @@ def by_task(metrics: Iterable[str]) -> dict[str, list[str]]:
 
 
 def arrow(spec: MetricSpec) -> str:
-    """Return ↑ where higher is better, ↓ where lower is."""
+    """Return ↑ if higher is better, ↓ if lower is."""
     return "↑" if spec.higher_is_better else "↓"
 
 
 def direction(spec: MetricSpec) -> str:
-    """Return the arrow as HTML, with the words for those who do not see it."""
+    """Return the arrow as HTML, with a text alternative for screen readers."""
     return f'<span role="img" aria-label="{_better(spec)}" title="{_better(spec)}">{arrow(spec)}</span>'
 
 
@@ -49,23 +49,23 @@ def _better(spec: MetricSpec) -> str:
 
 
 def unit_and_direction(spec: MetricSpec) -> str:
-    """Return unit and direction as one line: ``% · ↑ higher is better``."""
+    """Return unit and direction: ``% · ↑ higher is better``."""
     text = f"{arrow(spec)} {_better(spec)}"
     return f"{spec.unit} · {text}" if spec.unit else text
 
 
 def signed(value: float, digits: int) -> str:
-    """Return a change with its sign, a minus as wide as a plus; what rounds to zero has none."""
+    """Return a change with its sign, with a minus as wide as a plus; no sign if it rounds to zero."""
     return f"{value:+.{digits}f}".replace("-", "−") if round(value, digits) else f"{0:.{digits}f}"
 
 
 def cost_title(name: str) -> str:
-    """Return what a cost is called."""
+    """Return the title of a cost."""
     return COSTS.get(name, name.replace("_", " "))
 
 
 def cost_conditions(name: str, environment: Mapping[str, str]) -> str:
-    """Return under which conditions a time was measured: ``batches of 16, CPU, 2 threads, bf16``."""
+    """Return the conditions that a time was measured under: ``batches of 16, CPU, 2 threads, bf16``."""
     if name not in ("latency", "seconds_per_image"):
         return ""
     batch = f"batches of {environment['batch size']}" if name != "latency" and "batch size" in environment else ""
@@ -73,12 +73,12 @@ def cost_conditions(name: str, environment: Mapping[str, str]) -> str:
 
 
 def throughput(seconds_per_image: float) -> str:
-    """Return how many images a second that is."""
+    """Return the throughput in images per second: ``43.5 images/s``."""
     return f"{1 / seconds_per_image:#.3g}".rstrip(".") + " images/s" if seconds_per_image > 0 else ""
 
 
 def cost_text(name: str, value: float, like: float | None = None) -> str:
-    """Return a cost with its unit: ``20.5 M``, ``6.00 G``, ``23.3 ms``, ``31 min``; of ``like`` where that is given."""
+    """Return a cost with its unit: ``20.5 M``, ``6.00 G``, ``23.3 ms``, ``31 min``; ``like`` can choose the unit."""
     like = value if like is None else like
     if "seconds" not in name and name != "latency":
         return _scaled(value, like, (("", 1.0), ("k", 1e3), ("M", 1e6), ("G", 1e9), ("T", 1e12)))
@@ -89,7 +89,7 @@ def cost_text(name: str, value: float, like: float | None = None) -> str:
 
 
 def _scaled(value: float, like: float, units: tuple[tuple[str, float], ...]) -> str:
-    """Return the value in the largest unit that ``like`` reaches, with three digits; a small count as it is."""
+    """Return the value in the largest unit that ``like`` reaches, with three digits; small counts unchanged."""
     unit, size = max((u for u in units if like >= u[1]), key=lambda u: u[1], default=units[0])
     whole = value / size >= 999.5 or (not unit and value == round(value))
     number = f"{value / size:.0f}" if whole else f"{value / size:#.3g}"

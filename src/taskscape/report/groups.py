@@ -1,4 +1,4 @@
-"""Runs that are to be compared: repetitions of one experiment belong together."""
+"""Groups of runs to compare: repetitions of one experiment form a group."""
 
 import json
 import re
@@ -16,24 +16,24 @@ from taskscape.report.protocol import WITHOUT_EFFECT, evaluated_on, same_protoco
 from taskscape.report.run import Run, flatten
 
 NO_SETTING = "–"
-"""Stands for a setting that an experiment does not have."""
+"""Placeholder for a setting that an experiment does not have."""
 
 
 @dataclass(frozen=True)
 class Group:
-    """Runs that differ in nothing but their seed."""
+    """Runs that differ only in their seed."""
 
     name: str
     runs: Sequence[Run]
 
     @property
     def tasks(self) -> Mapping[str, Modality]:
-        """What the runs predict, by task."""
+        """The modality of each task."""
         return self.runs[0].result.tasks
 
     @cached_property
     def specs(self) -> Mapping[str, MetricSpec]:
-        """What the runs' metrics are."""
+        """The specs of the runs' metrics."""
         return first_of_each(run.result.specs for run in self.runs)
 
     @cached_property
@@ -44,7 +44,7 @@ class Group:
 
     @property
     def unfinished(self) -> bool:
-        """Whether a run has not come to its end."""
+        """Whether any run is unfinished."""
         return any(run.unfinished for run in self.runs)
 
     @property
@@ -58,16 +58,16 @@ class Group:
         return len(self.tasks) == 1
 
     def values(self, metric: str) -> list[float]:
-        """Return a metric of every run that has it."""
+        """Return the values of a metric, one for each run that has it."""
         return [run.result.metrics[metric] for run in self.runs if metric in run.result.metrics]
 
     def costs(self, cost: str) -> list[float]:
-        """Return a cost of every run that has it."""
+        """Return the values of a cost, one for each run that has it."""
         return [run.result.cost[cost] for run in self.runs if cost in run.result.cost]
 
 
 def first_of_each(specs: Iterable[Mapping[str, MetricSpec]]) -> dict[str, MetricSpec]:
-    """Return all specs by metric; where several have one of the same name, the first."""
+    """Return all specs by metric; the first one where several mappings have the same metric."""
     first: dict[str, MetricSpec] = {}
     for mapping in specs:
         for name, spec in mapping.items():
@@ -76,7 +76,7 @@ def first_of_each(specs: Iterable[Mapping[str, MetricSpec]]) -> dict[str, Metric
 
 
 def group(runs: Sequence[Run]) -> list[Group]:
-    """Put runs that differ only in their seed together, in the order of the first of each."""
+    """Group runs that differ only in their seed; groups are in the order of their first runs."""
     names = dict(zip([run.folder for run in runs], _names(runs), strict=True))
     repetitions: dict[str, list[Run]] = {}
     for run in runs:
@@ -90,7 +90,7 @@ def group(runs: Sequence[Run]) -> list[Group]:
 
 
 def _names(runs: Sequence[Run]) -> list[str]:
-    """Return the folders' names, with their parents' where two are the same."""
+    """Return the folder names, with their parents if two names are the same."""
     names = [run.name for run in runs]
     if len(set(names)) == len(names):
         return names
@@ -98,7 +98,7 @@ def _names(runs: Sequence[Run]) -> list[str]:
 
 
 def _common_name(names: Sequence[str]) -> str:
-    """Return the common start of the names of repetitions, without what introduces their numbers."""
+    """Return the common prefix of the names of repetitions, without a trailing ``-seed`` or the like."""
     if len(names) == 1:
         return names[0]
     same = takewhile(lambda letters: len(set(letters)) == 1, zip(*names, strict=False))
@@ -107,11 +107,11 @@ def _common_name(names: Sequence[str]) -> str:
 
 
 def differences(groups: Sequence[Group]) -> dict[str, list[str]]:
-    """Return the settings, apart from the seed, in which groups differ: by dotted name, a value per group."""
+    """Return the settings in which groups differ, except the seed: one value per group, by dotted name."""
     flat = [flatten(g.runs[0].settings) for g in groups]
     names = dict.fromkeys(name for settings in flat for name in settings if name not in ("seed", *WITHOUT_EFFECT))
     table = {name: [settings.get(name, NO_SETTING) for settings in flat] for name in names}
-    # Where one experiment has null and another has nested settings, the nested settings show the difference.
+    # If one experiment has null and another has nested settings, the nested settings show the difference.
     parents = {parent for name in names for parent in _parents(name)}
     different = {name: values for name, values in table.items() if len(set(values)) > 1 and name not in parents}
     return {
@@ -122,9 +122,9 @@ def differences(groups: Sequence[Group]) -> dict[str, list[str]]:
 
 
 def is_new(name: str, values: Sequence[str], groups: Sequence[Group]) -> bool:
-    """Return whether a setting is missing in some experiments because an earlier version wrote them, which had none.
+    """Return whether some experiments lack a setting because an earlier version, which did not have it, wrote them.
 
-    It is one of the experiment, of a section that has no types, or of a section that has the same type in all.
+    Such a setting is at the top level, or in a section that has no type or the same type in all experiments.
     """
     section, dot, _ = name.rpartition(".")
     if NO_SETTING not in values or "." in section:
@@ -135,13 +135,13 @@ def is_new(name: str, values: Sequence[str], groups: Sequence[Group]) -> bool:
 
 
 def _follows_from_classes(name: str, table: Mapping[str, Sequence[str]]) -> bool:
-    """Return whether a setting is the list of names or colors of a class set, whose name differs too."""
+    """Return whether a setting is the list of names or colors of a class set with a differing name."""
     parent, _, last = name.rpartition(".")
     return parent.endswith(".classes") and last in ("classes", "palette") and f"{parent}.name" in table
 
 
 def _parents(name: str) -> list[str]:
-    """Return the dotted names that contain this one: ``a`` and ``a.b`` of ``a.b.c``."""
+    """Return the dotted names of all parents: ``a`` and ``a.b`` for ``a.b.c``."""
     return [name[:i] for i, letter in enumerate(name) if letter == "."]
 
 
@@ -158,7 +158,7 @@ def _follows_from_type(name: str, values: Sequence[str], table: Mapping[str, Seq
 
 
 def single_task_groups(g: Group, groups: Iterable[Group]) -> dict[str, Group]:
-    """Return the single-task groups of the same protocol as a group, by task: the first of each."""
+    """Return the first single-task group of the same protocol for each task of a group."""
     single: dict[str, Group] = {}
     for other in groups:
         task = single_task(other.runs[0])
@@ -168,9 +168,9 @@ def single_task_groups(g: Group, groups: Iterable[Group]) -> dict[str, Group]:
 
 
 def delta_m_of(g: Group, single: Mapping[str, Group], chosen: Sequence[str] = ()) -> DeltaM | None:
-    """Return Δm of a group's mean metrics, or of those that are chosen, against the single-task groups by task.
+    """Return Δm of a group's mean metrics, or of the chosen ones, against the single-task group of each task.
 
-    None for single-task runs themselves, and where a task, or one of the chosen metrics, has no single-task run.
+    Returns None for single-task and unfinished groups, and if a task or a chosen metric has no single-task run.
     """
     tasks = {name.split("/")[0] for name in chosen} or g.tasks.keys()
     if g.single_task or g.unfinished or tasks - single.keys():

@@ -1,4 +1,4 @@
-"""The parts that pages are made of, and the frame around them. All text is escaped here."""
+"""Building blocks of pages, and the frame around them. All text is escaped here."""
 
 import re
 from collections.abc import Sequence
@@ -36,11 +36,11 @@ $sections
 
 
 LONG = 60
-"""Characters of a value that has a line of its own."""
+"""Values with more characters than this get a line of their own."""
 
 
 def page(title: str, overline: str, lead: str, sections: Sequence[tuple[str, str, str]]) -> str:
-    """Return a whole page; sections are (title, one line of explanation, HTML), and those without HTML are left out."""
+    """Return a complete page from sections (title, one-line hint, HTML); sections without HTML are left out."""
     sections = [s for s in sections if s[2]]
     anchors = [name.lower().replace(" ", "-") for name, _, _ in sections]
     return PAGE.substitute(
@@ -62,9 +62,9 @@ def page(title: str, overline: str, lead: str, sections: Sequence[tuple[str, str
 
 
 def write(path: Path, text: str) -> Path:
-    """Write a page; a reader sees the old one or the new one, never half of one.
+    """Write a page atomically: a reader sees the old page or the new one, never a partial one.
 
-    Names of files that are no UTF-8 are shown with their bytes.
+    Bytes of file names that are not valid UTF-8 are written as escape sequences.
     """
     with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -73,12 +73,12 @@ def write(path: Path, text: str) -> Path:
 
 
 def warning(text: str) -> str:
-    """Return a sentence or two that must not be overlooked."""
+    """Return a highlighted note of one or two sentences."""
     return f'<p class="warning" role="note">{escape(text)}</p>'
 
 
 def tiles(items: Sequence[tuple[str, str, str, str]]) -> str:
-    """Return large numbers: (title, number, unit, note); nothing where there are none."""
+    """Return tiles with large numbers: (title, number, unit, note); an empty string without items."""
     if not items:
         return ""
     return (
@@ -94,7 +94,7 @@ def tiles(items: Sequence[tuple[str, str, str, str]]) -> str:
 
 
 def facts(items: Sequence[tuple[str, str]]) -> str:
-    """Return a list of names and values; nothing where there are none."""
+    """Return a list of names and values; an empty string without items."""
     if not items:
         return ""
     return (
@@ -108,24 +108,22 @@ def facts(items: Sequence[tuple[str, str]]) -> str:
 
 
 def breakable(name: str) -> str:
-    """Return a dotted name that may be broken after its dots, where it is too long for a line."""
+    """Return a dotted name that may wrap after its dots."""
     return re.sub(r"\.(?=[a-z_])", ".<wbr>", escape(name))
 
 
 def folded(summary: str, body: str) -> str:
-    """Return a part of a page that is closed until the reader opens it."""
+    """Return a section that is collapsed until the reader opens it."""
     return f"<details><summary>{escape(summary)}</summary>{body}</details>"
 
 
 def wide(body: str, name: str) -> str:
-    """Return content that scrolls sideways where it is wider than the screen; the page does not. ``name`` is for those
-    who do not see it.
-    """
+    """Return content that scrolls sideways if it is wider than the screen; ``name`` is its label for screen readers."""
     return f'<div class="wide" tabindex="0" role="region" aria-label="{escape(name)}">{body}</div>'
 
 
 def settings_table(settings: dict[str, str]) -> str:
-    """Return every setting by its dotted name."""
+    """Return a table of settings by dotted name."""
     rows = "".join(
         f"<tr><th scope=row>{breakable(name)}</th><td>{escape(value)}</td></tr>" for name, value in settings.items()
     )

@@ -1,4 +1,4 @@
-"""The parameters of the parts of networks."""
+"""Parameter counts by part of the network."""
 
 from collections.abc import Mapping, Sequence
 from html import escape
@@ -12,7 +12,10 @@ NONE = "–"
 
 
 def parameter_table(networks: Sequence[tuple[str, Mapping[str, int]]], tasks: Mapping[str, Modality]) -> str:
-    """Return a table: a row per part, a column per network (title, parameters by part); of one network shares too."""
+    """Return a table with a row per part and a column per network (title, parameters by part).
+
+    For a single network there is also a column of shares.
+    """
     parts = dict.fromkeys(part for _, sizes in networks for part in sizes)
     if not parts:
         return ""

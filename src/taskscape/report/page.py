@@ -1,4 +1,4 @@
-"""The page about one run."""
+"""The report of one run."""
 
 from collections.abc import Mapping, Sequence
 from html import escape
@@ -37,10 +37,10 @@ from taskscape.serialization import agreeing
 from taskscape.views import Color, view
 
 AREA = "var(--area)"
-"""The color of true values, behind that of predicted ones."""
+"""Color of the histogram of true values, drawn behind that of predicted values."""
 
 NO_CLASS: Color = (120, 120, 120)
-"""The bar of a class for which the view has no color."""
+"""Color of the bar of a class for which the view has no color."""
 
 NAMED_SETTINGS = {
     "network": "Network",
@@ -54,11 +54,11 @@ NAMED_SETTINGS = {
 
 
 def write_report(run: str | Path, split: str = "val", tta: bool | str = False) -> Path:
-    """Write ``RUN/report/index.html`` and return its path; for another split than val, ``index-SPLIT.html``.
+    """Write ``RUN/report/index.html`` and return its path; for splits other than val, ``index-SPLIT.html``.
 
-    With ``tta`` it is about the result of test-time augmentation, and the name of the page ends in ``-tta``. The page
-    is a self-contained HTML file. Raises ``FileNotFoundError`` where the folder is no run, ``ValueError`` that names
-    what it lacks and how to make it.
+    With ``tta`` the report shows the result with test-time augmentation, and its file name ends in ``-tta``. The report
+    is a self-contained HTML file. Raises ``FileNotFoundError`` if the folder is not a run, and ``ValueError`` for a
+    missing result, with the command that makes it.
     """
     run = Path(run)
     loaded = Run.load(run, split, tta)
@@ -87,18 +87,18 @@ def _page(run: Run) -> str:
             ("Classes", _about_classes(result), "".join(_class_bars(task, result) for task in result.tasks)),
             (
                 "Confusion",
-                "How the pixels of every true class (row) were classified (column), in percent of the row.",
+                "How the pixels of each true class (row) were classified (column), in percent of the row.",
                 "".join(_confusion(task, result) for task in result.tasks),
             ),
             (
                 "Distributions",
-                "How true and predicted values are distributed, and how errors depend on the true value.",
+                "Distributions of true and predicted values, and errors by true value.",
                 _distributions(result, samples),
             ),
             ("Confidence", HINT, confidence_charts(result)),
             (
                 "Images",
-                f"Labels, predictions and where the two differ, on images of the split {result.split}.",
+                f"Labels, predictions and their differences on images of the split {result.split}.",
                 gallery.gallery(samples, tasks) if samples else "",
             ),
             (photographs.TITLE, photographs.TEXT, photographs.photograph(run.folder)),
@@ -114,20 +114,23 @@ def _number_and_unit(name: str, value: float) -> tuple[str, str]:
 
 
 def _unfinished(run: Run) -> str:
-    """Say so where the run has not come to its end, or was trained further than its result tells."""
+    """Return a warning if the run is unfinished, or was trained further since its evaluation; else nothing."""
     trained = round(run.curves["epoch"][-1][0]) if "epoch" in run.curves else 0
     progress = run.result.progress
     said = ""
     if run.unfinished:
-        said += warning(f"This run is unfinished: {run.unfinished} were trained. Its metrics are those of now.")
+        said += warning(f"This run is unfinished: {run.unfinished} were trained. Its metrics are preliminary.")
     if progress is not None and trained > progress.epochs:
         command = run.folder.evaluate_command(run.result.split, run.result.tta)
-        said += warning(f"The run was trained for {trained - progress.epochs} more epochs since: {command}")
+        said += warning(
+            f"The run was trained for {trained - progress.epochs} more epochs after this evaluation. "
+            f"Evaluate it again: {command}"
+        )
     return said
 
 
 def _headlines(result: Result, known: Sequence[Yardstick]) -> str:
-    """Return the metrics that stand for their tasks, or the first three, with their yardsticks, and two costs."""
+    """Return tiles with the leading metrics, or the first three, beside their yardsticks, and with two costs."""
     metrics = shown(result.metrics, result.specs)
     numbers = []
     for name in leading(metrics, result.specs) or metrics[:3]:
@@ -156,7 +159,7 @@ def _costs(result: Result) -> str:
 
 
 def _whole(setting: Any) -> int:
-    """Return a setting that should be a whole number; 0 where it is none."""
+    """Return a setting if it is an integer, else 0."""
     return setting if isinstance(setting, int) else 0
 
 
@@ -164,15 +167,15 @@ def _settings(run: Run) -> str:
     words = {key: headline(run.settings[key]) for key in NAMED_SETTINGS if key in run.settings}
     trained = run.result.progress
     if trained is not None and trained.finished and trained.epochs < _whole(run.settings.get("epochs")):
-        words["epochs"] = f"{trained.epochs}, of at most {words['epochs']}"  # the minutes or the patience ended
+        words["epochs"] = f"{trained.epochs}, of at most {words['epochs']}"  # time limit or early stopping
     named = [(NAMED_SETTINGS[key], value) for key, value in words.items()]
     if "tasks" in run.settings:
         named.insert(1, ("Tasks", task_words(run.result.tasks)))
     if note := run.settings.get("note"):
         named.append(("Note", str(note)))
     if run.best_epoch is not None:
-        named.append(("Weights of epoch", f"{run.best_epoch}, the best by validation"))
-    return facts(named) + folded("Every setting, by the name of its flag", settings_table(flatten(run.settings)))
+        named.append(("Weights from epoch", f"{run.best_epoch}, the best on the validation split"))
+    return facts(named) + folded("All settings, by flag name", settings_table(flatten(run.settings)))
 
 
 def _metrics(result: Result, known: Sequence[Yardstick]) -> str:
@@ -207,17 +210,17 @@ def _unit(spec: MetricSpec) -> str:
 
 
 def _about_classes(result: Result) -> str:
-    """Return what the metrics of single classes are, ``task/METRIC/CLASS``, each once."""
+    """Return descriptions of the per-class metrics, ``task/METRIC/CLASS``, without repetitions."""
     texts: dict[str, None] = {}
     for name, spec in result.specs.items():
         if spec.per_class:
             title = spec.title.removesuffix(name.split("/", 2)[2]).strip()
             texts[f"{title} in {spec.unit}: {spec.text}"] = None
-    return " ".join([*texts, "Small: share of all pixels."])
+    return " ".join([*texts, "In small print: the class's share of all labeled pixels."])
 
 
 def _class_bars(task: str, result: Result) -> str:
-    """Return a bar per class for each metric that the task has of every class, ``task/METRIC/CLASS``."""
+    """Return a list of bars, one per class, for each per-class metric of the task, ``task/METRIC/CLASS``."""
     lists: dict[str, dict[str, float | None]] = {}
     for name, spec in result.specs.items():
         if spec.per_class and name.startswith(f"{task}/"):
@@ -268,7 +271,7 @@ def _distributions(result: Result, samples: gallery.Samples) -> str:
 
 
 def _histogram(word: str, axis: str, plot: Mapping[str, Any]) -> str:
-    """Draw predicted over true values, without the empty bins at the ends."""
+    """Draw the histogram of predicted values over that of true values, without empty bins at the ends."""
     counts = {name: plot[name] for name in ("true", "predicted")}
     full = [i for i, pixels in enumerate(zip(*counts.values(), strict=True)) if any(pixels)]
     if not full:

@@ -1,4 +1,4 @@
-"""Parallel coordinates: a line per experiment, from setting to setting and to the metric."""
+"""Parallel coordinates: one line per experiment through its settings to its metric."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,29 +9,29 @@ from taskscape.report.charts import Axis, spans_decades
 from taskscape.report.html import wide
 
 HEIGHT, TOP, BOTTOM, SIDE, STEP = 300, 34, 22, 70, 170
-"""The drawing, its margins and the distance of two axes, in units of about a pixel; sides and distances are larger
-where words need it."""
+"""Height of the drawing, its margins and the minimum distance of two axes, in units of about a pixel; sides and
+distances grow to fit long labels."""
 
 _LETTER, _GAP = 7, 7
-"""The width of a letter, at most on average, and the distance of a label from its axis."""
+"""Upper bound of the average letter width, and the distance of a label from its axis."""
 
 _TICKS = 9
-"""Most labels of an axis."""
+"""Maximum number of labels of an axis."""
 
 _LINE = 0.06
-"""Height of a label, as a part of the axis."""
+"""Height of a label as a fraction of the axis."""
 
 
 @dataclass(frozen=True)
 class Coordinate:
-    """One axis, with the place of each line on it."""
+    """One axis, with the value of each line on it."""
 
     title: str
     values: Sequence[str | float]
-    """A value per line: numbers, also as text, or words, which stand in the order in which they come."""
+    """One value per line: numbers, possibly as text, or words, which are placed in order of appearance."""
 
     def places(self) -> list[float]:
-        """Return the place of each line, 0 at the lower end and 1 at the upper one."""
+        """Return the position of each line, from 0 at the lower end to 1 at the upper end."""
         if (numbers := _numbers(self.values)) is not None:
             axis = Axis.around(numbers, spans_decades(numbers), margin=0.03, smallest=1e-6)
             return [axis.position(number) for number in numbers]
@@ -39,7 +39,7 @@ class Coordinate:
         return [(words.index(str(value)) + 0.5) / len(words) for value in self.values]
 
     def labels(self) -> list[tuple[float, str]]:
-        """Return the texts beside the axis with their places: the values themselves, or some of many."""
+        """Return the labels of the axis with their positions: all values, or a selection if there are many."""
         found = dict(zip(self.places(), map(_text, self.values), strict=True))
         chosen: list[tuple[float, str]] = []
         least = _LINE if len(found) <= _TICKS // 2 else 1 / (_TICKS + 1)
@@ -49,13 +49,13 @@ class Coordinate:
         return chosen
 
     def room(self) -> tuple[int, int]:
-        """Return how far half the title and the longest label reach from the axis."""
+        """Return the room beside the axis that half the title and the longest label need."""
         longest = max((len(text) for _, text in self.labels()), default=0)
         return _LETTER * len(self.title) // 2, _LETTER * longest + 2 * _GAP
 
 
 def parallel(coordinates: Sequence[Coordinate], names: Sequence[str], ranks: Sequence[float]) -> str:
-    """Draw lines over these axes; ``names`` are those of the lines, ``ranks`` 0 for the best one to 1 for the worst."""
+    """Draw named lines over the axes; ``ranks`` run from 0 for the best line to 1 for the worst."""
     room = [coordinate.room() for coordinate in coordinates]
     beside = (title + other + 2 * _GAP for (title, _), (other, _) in pairwise(room))
     step = max(STEP, *beside, *(label for _, label in room[1:-1]))
@@ -82,7 +82,7 @@ def parallel(coordinates: Sequence[Coordinate], names: Sequence[str], ranks: Seq
 
 
 def _axis(coordinate: Coordinate, x: int, *, after: bool) -> str:
-    """Draw an axis at x, its labels before it or, where no line goes on, after it."""
+    """Draw an axis at x with its labels on the left, or with ``after`` on the right."""
     side, anchor = (_GAP, "start") if after else (-_GAP, "end")
     parts = [
         f'<text x="{x}" y="16" text-anchor="middle" class="axis-name">{escape(coordinate.title)}</text>',
@@ -104,7 +104,7 @@ def _text(value: str | float) -> str:
 
 
 def _numbers(values: Sequence[str | float]) -> list[float] | None:
-    """Return values as numbers; None where one is none."""
+    """Return the values as numbers; None if any is not a number."""
     try:
         return [float(value) for value in values]
     except ValueError:

@@ -1,4 +1,4 @@
-"""The photograph that the demo ends with."""
+"""The photograph for which the demo predicts at its end."""
 
 from taskscape.data.readers.images import read_image
 from taskscape.released import PHOTOGRAPHER
@@ -8,15 +8,15 @@ from taskscape.views.legend import image_tag
 
 TITLE = "A photograph"
 TEXT = (
-    "What the network predicts for a photograph of a street, a kind of image that it was not trained on. "
+    "Predictions for a photograph of a street, a kind of image that the network was not trained on. "
     f"Photograph: {PHOTOGRAPHER}."
 )
 
 
 def photograph(folder: RunFolder) -> str:
-    """Return the photograph with the predictions beside it; nothing where the run has none.
+    """Return the photograph with its predictions as HTML; an empty string if the run has none.
 
-    Raises ``ValueError`` that names a file which is damaged.
+    Raises ``ValueError`` that names the file if it is damaged.
     """
     if not folder.photograph.is_file():
         return ""

@@ -1,4 +1,4 @@
-"""What the plots and sample images of a result must be for a report to draw them."""
+"""Checks that the plots and sample images of a result have the form that reports need."""
 
 import math
 from collections.abc import Mapping
@@ -19,11 +19,11 @@ _OF_CONFIDENCE: dict[str, tuple[str, ...]] = {
     "reliability_uncalibrated": ("probability", "right"),
     "sparsification": ("removed", "error", "oracle"),
 }
-"""The lists of numbers that a plot of confidence must have, all of one length."""
+"""The lists of numbers that a plot of confidence must have, all of the same length."""
 
 
 def check_plots(plots: Mapping[str, Any]) -> None:
-    """Raise ``ValueError`` that names the plot, ``task/plot``, which is not of its form. Those of other names pass."""
+    """Raise ``ValueError`` that names a malformed plot, ``task/plot``. Plots with unknown names pass."""
     for name, plot in plots.items():
         kind = name.rpartition("/")[2]
         if kind == "confusion":
@@ -35,7 +35,7 @@ def check_plots(plots: Mapping[str, Any]) -> None:
 
 
 def check_samples(samples: Mapping[str, npt.NDArray[Any]], tasks: Mapping[str, Modality]) -> None:
-    """Raise ``ValueError`` that names the array of sample images that is not of its form."""
+    """Raise ``ValueError`` that names a malformed array of sample images."""
     if "image" not in samples:
         return
     image = samples["image"]
@@ -59,7 +59,7 @@ def check_samples(samples: Mapping[str, npt.NDArray[Any]], tasks: Mapping[str, M
 
 
 def _check_of_network(samples: Mapping[str, npt.NDArray[Any]], task: str) -> None:
-    """Check what only some networks give."""
+    """Check the arrays that only some networks produce."""
     name, prediction, images = f"{task}/transferred", samples[f"{task}/prediction"], len(samples["image"])
     array = samples.get(name, prediction)
     if array.shape != prediction.shape or array.dtype != prediction.dtype:

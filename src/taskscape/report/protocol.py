@@ -1,4 +1,4 @@
-"""What must be the same where runs are compared: data, training, evaluation."""
+"""What must be equal for a fair comparison of runs: data, training, evaluation."""
 
 from collections.abc import Mapping
 
@@ -20,20 +20,20 @@ _FREE = ("network", "tasks", "weighting", "objective", "seed", "monitor", "devic
 """Settings in which a single-task run and a multi-task run of the same protocol may differ."""
 
 _OF_NETWORKS = ("network.encoder", "network.pretrained")
-"""Settings of networks that belong to the protocol, where both networks have them."""
+"""Network settings that belong to the protocol if both networks have them."""
 
 UNKNOWN = "unknown"
 
 
 def single_task(run: Run) -> str | None:
-    """Return the task of a run with one task only."""
+    """Return the task of a single-task run, else None."""
     return next(iter(run.result.tasks)) if len(run.result.tasks) == 1 else None
 
 
 def same_protocol(run: Run, single: Run) -> bool:
-    """Return whether a single-task run is a baseline for its task in another run.
+    """Return whether a single-task run is a valid baseline for its task in another run.
 
-    Both are finished, trained and evaluated on the same data, and differ in nothing but network type, further tasks,
+    Both must be finished, trained and evaluated on the same data, and differ only in network type, further tasks,
     weighting, objective and seed.
     """
     task = single_task(single)
@@ -59,7 +59,7 @@ def _protocol(run: Run, task: str) -> Mapping[str, str]:
 
 
 def evaluated_on(run: Run) -> dict[str, str]:
-    """Return on which images a result was measured."""
+    """Return what a result was measured on: split, images, sizes and data, and for which epochs."""
     result = run.result
     return {
         "splits": result.split + result.tta_words,

@@ -1,4 +1,4 @@
-"""Reads a run from its folder."""
+"""Reading of a run from its folder."""
 
 import json
 import math
@@ -17,12 +17,12 @@ from taskscape.serialization import nearest
 from taskscape.serialization.plain import read_json, read_yaml
 
 _MOST_SAMPLES = 16
-"""Of the file of sample images, unpacked."""
+"""Number of sample images that the size limit of the unpacked file allows for."""
 
 
 @dataclass(frozen=True)
 class Run:
-    """What a report needs of a run, without its sample images."""
+    """The data of a run that a report needs, except its sample images."""
 
     folder: RunFolder
     settings: dict[str, Any]
@@ -31,7 +31,7 @@ class Run:
     """By column of ``metrics.csv``."""
     result: Result
     last: int = 0
-    """Of how many last epochs the metrics are the means; 0 where they are those of the best one."""
+    """Number of last epochs that the metrics are means of; 0 if they are those of the best epoch."""
 
     @property
     def name(self) -> str:
@@ -40,19 +40,19 @@ class Run:
 
     @cached_property
     def steps(self) -> dict[str, Curve]:
-        """What was logged within epochs: ``loss/TASK`` and ``lr`` over epochs with fractions."""
+        """Values logged per step: ``loss/TASK`` and ``lr`` over fractional epochs."""
         rows = self.curves.get("step", [])
         return read_steps(self.folder, rows[-1][1] / rows[-1][0]) if rows and rows[-1][0] > 0 else {}
 
     @property
     def unfinished(self) -> str:
-        """Which part of its training the run has behind it, where that is not all: ``2 of 5 epochs``."""
+        """How far an unfinished run was trained: ``2 of 5 epochs``; empty if it is finished."""
         progress = self.result.progress
         return "" if progress is None or progress.finished else f"{progress.epochs} of {progress.planned} epochs"
 
     @property
     def best_epoch(self) -> int | None:
-        """The epoch whose weights the run keeps: the best by the monitored metric, where the table has it."""
+        """The epoch whose weights the run keeps: the best one by the monitored metric; None if that was not logged."""
         leads = leading(self.result.metrics, self.result.specs)
         monitor = next((name for name in (self.settings.get("monitor"), *leads) if f"val/{name}" in self.curves), None)
         if monitor is None:
@@ -62,7 +62,7 @@ class Run:
 
     @cached_property
     def training_data(self) -> str:
-        """The fingerprint of the data that the run was trained with; nothing where it is not known."""
+        """The fingerprint of the training data; empty if it is unknown."""
         try:
             return str(read_json(self.folder.data)["train"]["fingerprint"])
         except (OSError, ValueError, KeyError, TypeError):
@@ -72,7 +72,7 @@ class Run:
     def load(cls, path: Path, split: str = "val", tta: bool | str = False) -> "Run":
         """Read a run with its result on a split.
 
-        Raises ``ValueError`` or ``FileNotFoundError`` that names what is missing and what makes it.
+        Raises ``ValueError`` or ``FileNotFoundError`` that names what is missing and the command that makes it.
         """
         folder = RunFolder(path)
         folder.require()
@@ -94,20 +94,20 @@ class Run:
         return cls(folder, settings, read_curves(folder), loaded)
 
     def of_last_epochs(self) -> Self:
-        """Return the run with the means of its last epochs as its metrics. Raises ``ValueError`` where it has none."""
+        """Return the run with the means of its last epochs as metrics. Raises ``ValueError`` if it has none."""
         mean = self.result.last_epochs
         if mean is None:
             raise ValueError(
-                f"{self.folder.path} has no means of its last epochs: train with --average-last 10, or, since the "
-                f"epochs are logged already, set average_last in {self.folder.experiment} and run "
+                f"{self.folder.path} has no means of its last epochs: train with --average-last 10, or, as the epochs "
+                f"are already logged, set average_last in {self.folder.experiment} and run "
                 f"`{self.folder.evaluate_command()}`"
             )
         return replace(self, result=replace(self.result, metrics=mean.metrics), last=mean.epochs)
 
     def samples(self) -> Samples:
-        """Read the sample images with their labels and predictions; empty where the run has none.
+        """Read the sample images with their labels and predictions; empty if the run has none.
 
-        Raises ``ValueError`` that names the file when it is damaged.
+        Raises ``ValueError`` that names the file if it is damaged.
         """
         about = self.result.split, self.result.tta
         command, most = self.folder.evaluate_command(*about), self._most_bytes_of_samples()
@@ -115,13 +115,13 @@ class Run:
         return read_samples(self.folder.samples(*about), command, most, check)
 
     def _most_bytes_of_samples(self) -> int:
-        """Return more bytes than sample images of this result take, with label, mask and prediction of every task."""
+        """Return an upper bound on the bytes of this result's sample images, with all arrays of every task."""
         height, width = self.result.size
         return min(_MOST_SAMPLES * height * width * (8 + 64 * len(self.result.tasks)) + (1 << 20), MOST_BYTES)
 
 
 def _splits(folder: RunFolder) -> list[str]:
-    """Return the splits of the data that a run was trained with; none where they are not known."""
+    """Return the splits of the data that a run was trained on; empty if they are unknown."""
     try:
         return [str(split) for split in read_json(folder.data)]
     except (OSError, ValueError, TypeError):
@@ -129,7 +129,7 @@ def _splits(folder: RunFolder) -> list[str]:
 
 
 def read_curves(folder: RunFolder) -> dict[str, Curve]:
-    """Return the columns of ``metrics.csv`` over epochs; cells that are no finite number are left out."""
+    """Return the columns of ``metrics.csv`` over epochs, without cells that are not finite numbers."""
     curves: dict[str, Curve] = {}
     for position, row in enumerate(folder.metric_rows()):
         values = {column: value for column, cell in row.items() if (value := _finite(cell)) is not None}
@@ -148,7 +148,7 @@ def _finite(text: str) -> float | None:
 
 
 def flatten(settings: Any, prefix: str = "") -> dict[str, str]:
-    """Return every setting as text by its dotted name; lists are one setting."""
+    """Return every setting as text, by dotted name; a list is one setting."""
     if isinstance(settings, dict) and settings:
         return {
             name: text
@@ -159,14 +159,14 @@ def flatten(settings: Any, prefix: str = "") -> dict[str, str]:
 
 
 def setting_text(setting: Any) -> str:
-    """Return a setting as text: a string as it is, none for no value or an empty list or mapping, others as JSON."""
+    """Return a setting as text: strings unchanged, ``none`` for null and empty lists or mappings, others as JSON."""
     if setting is None or (isinstance(setting, dict | list) and not setting):
         return "none"
     return setting if isinstance(setting, str) else json.dumps(setting, default=str, ensure_ascii=False)
 
 
 def headline(setting: Any) -> str:
-    """Return a word or two that stand for a setting: its value, or its type with the encoder or store that it names."""
+    """Return a short text for a setting: its value, or its type with the encoder or store that it names."""
     if not isinstance(setting, dict):
         return setting_text(setting)
     if "type" not in setting:

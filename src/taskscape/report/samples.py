@@ -1,4 +1,4 @@
-"""The sample images of a run: label, prediction and difference of every task."""
+"""The sample images of a run, with label, prediction and difference for each task."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ Samples = dict[str, npt.NDArray[Any]]
 """The arrays of ``samples.npz``."""
 
 LARGEST_WIDTH = 512
-"""Wider images are subsampled, so that the page stays small."""
+"""Wider images are subsampled to keep the page small."""
 
 _SURE = ConfidenceView("how sure the network is", calibrated=True)
 
@@ -28,30 +28,30 @@ class TaskSamples:
     """One task on all sample images."""
 
     task: str
-    """The word for it."""
+    """What the task is called in texts."""
     label: RgbArray
     prediction: RgbArray
     difference: RgbArray
     over: RgbArray
-    """The prediction laid over the image. (N, H, W, 3) each."""
+    """The prediction laid over the image. Shape (N, H, W, 3), as the other RGB arrays."""
     transferred: RgbArray | None
-    """What the prediction of another task is transferred to, where the network does that."""
+    """The prediction of another task transferred to this one; None if the network does not transfer predictions."""
     attention: list[str]
-    """HTML for each image: what class tokens attend to; empty where the network has none."""
+    """HTML per image with the attention maps of class tokens; empty strings if the network has none."""
     confidence: RgbArray | None
-    """How sure the network is, where that was measured."""
+    """The confidence of the network, if it was measured."""
     scores: list[str]
-    """How good the prediction is on each image, in words; empty where an image has no label."""
+    """A caption with each image's score; empty for images without labels."""
     legend: str
-    """HTML: what the colors mean."""
+    """HTML that explains the colors."""
     key: Key
-    """What the colors of label and prediction mean."""
+    """Color key of label and prediction."""
     difference_key: Key
-    """What those of the difference mean."""
+    """Color key of the difference."""
 
 
 def subsample(samples: Samples) -> Samples:
-    """Leave out rows and columns of images wider than ``LARGEST_WIDTH``, and number images without names."""
+    """Skip rows and columns of images wider than ``LARGEST_WIDTH``, and number images without names."""
     if "image" not in samples:
         return {}
     step = -(-samples["image"].shape[2] // LARGEST_WIDTH)
@@ -63,7 +63,7 @@ def subsample(samples: Samples) -> Samples:
 
 
 def colorize(tasks: Mapping[str, Modality], samples: Samples) -> list[TaskSamples]:
-    """Return the tasks that the samples have, in color. Raises ``ValueError`` for a modality without a view."""
+    """Return the colorized samples of each task that has any. Raises ``ValueError`` for a modality without a view."""
     return [_colorize(name, modality, samples) for name, modality in tasks.items() if f"{name}/prediction" in samples]
 
 
@@ -94,14 +94,14 @@ def _colorize(task: str, modality: Modality, samples: Samples) -> TaskSamples:
 
 
 def hero(samples: Samples, tasks: Sequence[TaskSamples]) -> str:
-    """Return the first image and everything that was predicted from it."""
+    """Return the first image and all of its predictions."""
     images = [_figure(samples["image"][0], "image", "image")]
     images += [_figure(t.prediction[0], t.task, t.task, as_html(t.key)) for t in tasks]
     return f'<div class="hero" style="--columns:{len(images)}">{"".join(images)}</div>'
 
 
 def gallery(samples: Samples, tasks: Sequence[TaskSamples]) -> str:
-    """Return how to read the colors, and every image with label, prediction and difference of each task."""
+    """Return the color legends, and each image with label, prediction and difference for every task."""
     legends = "".join(f"<div><h3>{escape(heading(t.task))}</h3>{t.legend}</div>" for t in tasks)
     blocks = "".join(_block(samples, tasks, i) for i in range(len(samples["image"])))
     return f'<div class="legends">{legends}</div>{blocks}'
@@ -140,7 +140,7 @@ def _block(samples: Samples, tasks: Sequence[TaskSamples], i: int) -> str:
 
 
 def _keys(task: TaskSamples, i: int) -> str:
-    """Return scales and the classes that occur, to stand below an image's label, prediction and difference."""
+    """Return scales and swatches of the classes that occur, shown below an image's label, prediction and difference."""
     both = as_html(_occurring([p for p in task.key if not isinstance(p, Example)], task.label[i], task.prediction[i]))
     colors = [part for part in task.difference_key if isinstance(part, Scale | Swatches)]
     difference = as_html(_occurring(colors, task.difference[i]))
@@ -148,7 +148,7 @@ def _keys(task: TaskSamples, i: int) -> str:
 
 
 def _occurring(key: Key, *pictures: RgbArray) -> Key:
-    """Return a key with those swatches only whose color occurs in the pictures."""
+    """Return the key with only the swatches whose color occurs in the pictures."""
     used = set().union(*(map(tuple, np.unique(picture.reshape(-1, 3), axis=0).tolist()) for picture in pictures))
     return [
         Swatches([item for item in part.items if item[1] in used]) if isinstance(part, Swatches) else part

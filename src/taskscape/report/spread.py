@@ -1,4 +1,4 @@
-"""How errors scatter with the true value, on a run's sample images."""
+"""Chart of the spread of errors by true value, on a run's sample images."""
 
 import math
 
@@ -9,19 +9,19 @@ from taskscape.report.charts import Box, boxes
 
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 DOTS = 500
-"""Pixels that are drawn, at most."""
+"""Maximum number of pixels drawn as dots."""
 FARTHEST = 8.0
-"""Predictions that are wrong by a larger factor are drawn there."""
+"""Ratios of prediction to true value are clipped to this factor, and to its inverse."""
 FEWEST = 50
-"""Pixels of a box, at least."""
+"""Minimum number of pixels of a box."""
 
 Array = npt.NDArray[np.floating]
 
 
 def error_boxes(word: str, axis: str, label: Array, prediction: Array, valid: npt.NDArray[np.bool_]) -> str:
-    """Return a chart of predicted : true over true values above 0: a box per octave, and some of the pixels as dots.
+    """Return a chart of predicted : true over true values above 0: one box per octave, and some pixels as dots.
 
-    Returns nothing where there are too few pixels.
+    Returns an empty string if there are too few pixels.
     """
     usable = valid & np.isfinite(prediction) & np.isfinite(label) & (label > 0)
     true = label[usable].astype(np.float64)
@@ -41,6 +41,6 @@ def error_boxes(word: str, axis: str, label: Array, prediction: Array, valid: np
         items,
         list(zip(true[some].tolist(), ratio[some].tolist(), strict=True)),
         f"true {word}, {axis}",
-        "predicted : true · quartiles, median, 5 and 95 % of the pixels of the images below",
+        "predicted : true · median, quartiles, 5th and 95th percentiles over the sample images below",
         log=True,
     )

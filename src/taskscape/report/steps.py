@@ -1,4 +1,4 @@
-"""What a run logged within its epochs, thinned to what a chart can show."""
+"""Values that a run logged per step, thinned to the resolution of a chart."""
 
 from statistics import fmean
 
@@ -6,14 +6,14 @@ from taskscape.run_folder.events import read_events
 from taskscape.run_folder.names import RunFolder
 
 Curve = list[tuple[float, float]]
-"""(epoch, value) where there is a value."""
+"""Pairs (epoch, value), without epochs that have no value."""
 
 MOST_POINTS = 200
-"""Of a curve; more are averaged in groups of neighbors."""
+"""Maximum number of points of a curve; more are averaged in groups of neighbors."""
 
 
 def read_steps(folder: RunFolder, steps_per_epoch: float) -> dict[str, Curve]:
-    """Return ``loss/TASK``, ``lr`` and other values of single steps, over epochs with fractions."""
+    """Return the values logged per step, such as ``loss/TASK`` and ``lr``, over fractional epochs."""
     curves: dict[str, Curve] = {}
     for path in folder.events:
         for event, _ in read_events(path):
@@ -25,7 +25,7 @@ def read_steps(folder: RunFolder, steps_per_epoch: float) -> dict[str, Curve]:
 
 
 def thinned(curve: Curve) -> Curve:
-    """Return at most ``MOST_POINTS`` points: the means of equal groups of neighbors, the last point as it is."""
+    """Return at most ``MOST_POINTS`` points: means of equal groups of neighbors, and the last point unchanged."""
     size = -(-len(curve) // MOST_POINTS)
     if size == 1:
         return curve

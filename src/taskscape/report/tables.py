@@ -1,4 +1,4 @@
-"""Metrics for the terminal."""
+"""Tables of metrics for the terminal."""
 
 from rich import box
 from rich.console import Console
@@ -10,10 +10,10 @@ from taskscape.serialization import agreeing
 
 
 def metrics_table(result: Result, plain: Result | None = None) -> Table:
-    """Return metrics and cost as a table; metrics per class are left to the report.
+    """Return a table of metrics and cost; metrics per class are shown only in the report.
 
-    ``plain`` is the result without test-time augmentation, for a column of its own. A run that reports the mean of its
-    last epochs has one for that.
+    ``plain`` is the result without test-time augmentation, shown in a separate column. A run that reports the mean of
+    its last epochs has a column for that too.
     """
     title = f"{result.images} {agreeing(result.images, 'image', 'images')}, {result.split}"
     if result.progress is not None and not result.progress.finished:
@@ -51,5 +51,5 @@ def metrics_table(result: Result, plain: Result | None = None) -> Table:
 
 
 def print_metrics(result: Result, console: Console | None = None, *, plain: Result | None = None) -> None:
-    """Print metrics and cost; arrows say whether higher or lower is better. ``plain`` as in ``metrics_table``."""
+    """Print metrics and cost; arrows show whether higher or lower is better. ``plain`` is as in ``metrics_table``."""
     (console or Console(markup=False)).print(metrics_table(result, plain))

@@ -1,4 +1,4 @@
-"""Times of several networks that were measured together, so that they can be compared."""
+"""Comparable times of several networks, measured together."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Times:
-    """Seconds of a forward pass, by the folder of the run; the networks took turns in one process."""
+    """Seconds of a forward pass by run folder, measured with the networks interleaved in one process."""
 
     latency: Mapping[str, float]
-    """Of one image alone."""
+    """For a single image."""
     seconds_per_image: Mapping[str, float]
-    """In batches."""
+    """Per image, in batches."""
     conditions: str
-    """Where: device, threads, size of the images and batches."""
+    """Device, threads, image size and batch size."""

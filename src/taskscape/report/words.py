@@ -1,4 +1,4 @@
-"""Words for what has a key: tasks, settings, columns."""
+"""Readable names for tasks, settings and columns."""
 
 from collections.abc import Mapping
 
@@ -9,14 +9,14 @@ _WORDS = {
     "lr": "learning rate",
     "std": "standard deviation",
     "val": "validation",
-    "memory/process": "Largest memory of the process, MiB",
-    "memory/gpu": "Largest memory on the GPU, MiB",
-    "energy/gpu": "Energy of the GPU in an epoch, J",
+    "memory/process": "Peak memory of the process, MiB",
+    "memory/gpu": "Peak GPU memory, MiB",
+    "energy/gpu": "GPU energy per epoch, J",
 }
 
 
 def task_word(name: str, tasks: Mapping[str, Modality]) -> str:
-    """Return what a task is called in a sentence: the word for its modality, or the name that a user gave it."""
+    """Return what a task is called in a sentence: the word for its modality, or the user's own name for it."""
     return tasks[name].called(name) if name in tasks else name
 
 
@@ -26,7 +26,7 @@ def task_words(tasks: Mapping[str, Modality]) -> str:
 
 
 def heading(words: str) -> str:
-    """Return words with a capital at the start."""
+    """Return the words with their first letter capitalized."""
     return words[:1].upper() + words[1:]
 
 
@@ -40,5 +40,5 @@ def setting_words(name: str) -> str:
 
 
 def column_words(column: str) -> str:
-    """Return a title for a column of ``metrics.csv`` that is no metric, loss or weight."""
+    """Return a title for a column of ``metrics.csv`` other than metrics, losses and weights."""
     return _WORDS.get(column, column.replace("_", " "))

@@ -1,4 +1,4 @@
-"""What the metrics of a run are measured by: predictors that ignore the image, and networks of one task."""
+"""Yardsticks for the metrics of a run: image-blind baselines, single-task networks and other results of the run."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,17 +10,17 @@ from taskscape.run_folder.names import RunFolder
 from taskscape.run_folder.result import Result
 
 MOST_NEIGHBORS = 200
-"""How many folders beside a run are searched for its single-task runs."""
+"""Maximum number of folders beside a run that are searched for single-task runs."""
 
 
 @dataclass(frozen=True)
 class Yardstick:
-    """Metrics to compare a run's with."""
+    """Metrics to compare a run's metrics with."""
 
     title: str
-    """For the head of a column."""
+    """The column header."""
     text: str
-    """What it is, in a sentence."""
+    """A sentence that explains the yardstick."""
     metrics: Mapping[str, float]
 
 
@@ -30,7 +30,7 @@ def yardsticks(run: Run) -> list[Yardstick]:
     found = []
     if run.result.last_epochs is not None:
         last = run.result.last_epochs
-        text = f"The mean of the last {last.epochs} epochs, where this run's are those of its best epoch by validation."
+        text = f"Mean of the last {last.epochs} epochs; this run's metrics are those of its best epoch by validation."
         found.append(Yardstick(f"mean of the last {last.epochs} epochs", text, last.metrics))
     if (plain := without_tta(run.folder.path, run.result)) is not None:
         text = "Without test-time augmentation"
@@ -45,18 +45,18 @@ def yardsticks(run: Run) -> list[Yardstick]:
             if name.startswith(f"{task}/")
         }
         names = ", ".join(single.name for single in alone.values())
-        found.append(Yardstick("one network per task", f"One network per task: {names}, trained alike.", of_tasks))
+        found.append(Yardstick("one network per task", f"One network per task: {names}, same training.", of_tasks))
     for title, metrics in run.result.baselines.items():
         text = {
-            "by position": "Without the image, by position: what is typical at each place of the image.",
-            "constant": "Without the image, constant: what is typical of all training images.",
+            "by position": "Without the image, by position: predicts what is typical at each pixel's position.",
+            "constant": "Without the image, constant: predicts what is typical of all training images.",
         }.get(title, f"{title}.")
         found.append(Yardstick(f"without the image, {title}", text, metrics))
     return sorted(found, key=lambda yardstick: yardstick.title.endswith("constant"))
 
 
 def without_tta(run: Path, result: Result) -> Result | None:
-    """Return a run's result on the same images without test-time augmentation, where it has one."""
+    """Return a run's result without test-time augmentation on the same images, or None if it has none."""
     path = RunFolder(run).result(result.split)
     if not result.tta or not path.is_file():
         return None
@@ -68,7 +68,10 @@ def without_tta(run: Path, result: Result) -> Result | None:
 
 
 def single_task_runs(run: Run) -> dict[str, Run]:
-    """Return by task the single-task runs of the same protocol in the folders beside a run's; the same seed first."""
+    """Return the single-task run of the same protocol for each task, from the folders beside a run's.
+
+    A run with the same seed is preferred.
+    """
     if len(run.result.tasks) < 2:
         return {}
     found: dict[str, Run] = {}
@@ -77,7 +80,7 @@ def single_task_runs(run: Run) -> dict[str, Run]:
             continue
         try:
             other = Run.load(path, run.result.split, run.result.tta)
-        except (ValueError, FileNotFoundError):  # damaged, of another version, or no run: its own report says so
+        except (ValueError, FileNotFoundError):  # damaged, of another version, or not a run: its own report says so
             continue
         task = single_task(other)
         if task is not None and same_protocol(run, other):

@@ -1,1 +1,1 @@
-"""The page about several runs side by side, a file per part."""
+"""The sections of the page that compares runs, one module each."""

@@ -1,4 +1,4 @@
-"""Metrics of single classes."""
+"""The table of metrics per class."""
 
 from taskscape.metrics.spec import MetricSpec
 from taskscape.report.columns import best_group, heading, mean_and_deviation, row, table
@@ -9,7 +9,7 @@ from taskscape.report.words import task_word
 
 
 def class_table(compared: Comparison) -> str:
-    """Return the metrics per class, named ``task/metric/class``, with the change against the first group."""
+    """Return the table of per-class metrics, ``task/metric/class``, with the change relative to the first group."""
     rows: list[str] = []
     previous = ""
     present = {name for g in compared.groups for name in g.means}

@@ -1,4 +1,4 @@
-"""What the networks cost: operations, parameters, and times that were measured in turns."""
+"""The cost of the networks: operations, parameters, and times measured with the networks interleaved."""
 
 from functools import partial
 from html import escape
@@ -21,7 +21,7 @@ def cost_row(compared: Comparison, name: str) -> str:
 
 
 def time_rows(compared: Comparison) -> list[str]:
-    """Return the rows of times; none where they were not measured together."""
+    """Return the rows of times; none if times were not measured together."""
     if compared.times is None:
         return []
     found = []
@@ -33,15 +33,15 @@ def time_rows(compared: Comparison) -> list[str]:
 
 
 def cost_section(compared: Comparison) -> str:
-    """Draw the leading metric of each task over the cost of a prediction, and list parameters by part."""
+    """Draw the leading metric of each task over the cost of a prediction, and list the parameters by part."""
     if compared.times is None:
         about = (
-            "Times are not compared: each run was measured for itself, perhaps beside other work. "
-            "taskscape compare --time measures the networks in turns."
+            "Times are not compared: each run was measured separately, possibly while other programs were running. "
+            "taskscape compare --time measures the networks together, interleaved."
         )
     else:
-        about = f"Times were measured in turns, in one process: {compared.times.conditions}."
-    axes = [("giga operations per image", 1e-9, [g.costs("flops") for g in compared.groups])]
+        about = f"Times were measured in one process with the networks interleaved: {compared.times.conditions}."
+    axes = [("GFLOPs per image", 1e-9, [g.costs("flops") for g in compared.groups])]
     if compared.times is not None:
         latencies = [compared.seconds(g, "latency") for g in compared.groups]
         axes.append(("milliseconds for one image", 1e3, latencies))

@@ -1,4 +1,4 @@
-"""Curves of all runs, in the colors of their groups."""
+"""The curves of all runs, in the colors of their groups."""
 
 from taskscape.report.charts import Series, chart, color, spans_decades
 from taskscape.report.comparison.runs import Comparison
@@ -9,7 +9,7 @@ from taskscape.report.words import heading, task_word
 
 
 def curve_section(compared: Comparison) -> str:
-    """Draw the leading metrics and the losses; what is over time, and the other metrics, in closed parts below."""
+    """Draw the leading metrics and the losses; below, in collapsed sections, metrics over time and other metrics."""
     columns = list(dict.fromkeys(column for g in compared.groups for run in g.runs for column in run.curves))
     metrics = validation(columns, compared.specs)
     loss_columns = {
@@ -26,8 +26,8 @@ def curve_section(compared: Comparison) -> str:
     rest = [_metric_curves(compared, name, column) for name, column in metrics.items() if name not in first]
     return (
         (grid(main) if any(main) else "")
-        + (folded("Over time instead of epochs, as each run took it", grid(over_time)) if any(over_time) else "")
-        + (folded("Every other validation curve", grid(rest)) if any(rest) else "")
+        + (folded("Over each run's own time instead of epochs", grid(over_time)) if any(over_time) else "")
+        + (folded("All other validation curves", grid(rest)) if any(rest) else "")
     )
 
 
@@ -45,7 +45,7 @@ def _metric_curves(compared: Comparison, name: str, column: str, *, over_time: b
 def _loss_curves(compared: Comparison, title: str, column: str) -> str:
     lines = _lines(compared, column)
     steps = column.removeprefix("train/")
-    if all(len(line.points) < 2 for line in lines) and steps != column:  # a single epoch: its steps
+    if all(len(line.points) < 2 for line in lines) and steps != column:  # a single epoch: draw its steps
         lines = [
             Series(g.name if j == 0 else "", color(i), run.steps.get(steps, []))
             for i, g in enumerate(compared.groups)
@@ -55,7 +55,7 @@ def _loss_curves(compared: Comparison, title: str, column: str) -> str:
 
 
 def _lines(compared: Comparison, column: str, *, over_time: bool = False) -> list[Series]:
-    """Return a line per run, in the color of its group; the first of each group stands in the legend."""
+    """Return a line per run in the color of its group; the first line of each group is in the legend."""
     lines = []
     for i, g in enumerate(compared.groups):
         curves = [

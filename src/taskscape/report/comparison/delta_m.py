@@ -12,14 +12,14 @@ from taskscape.report.words import task_word
 
 
 def delta_m_row(compared: Comparison) -> list[str]:
-    """Return the row of Δm, or no row where no group has one."""
+    """Return the row of Δm; no row if no group has a Δm."""
     cells = [_delta_m_cell(change) for change in _delta_m(compared)]
     has_any = any(cell != MISSING for cell in cells)
     return [row(f"Δm against single task{NO_BREAK_SPACE}↓", "%", cells)] if has_any else []
 
 
 def delta_m_note(compared: Comparison) -> str:
-    """Say what Δm is, against which runs and over which metrics; or which runs it lacks, where it is wanted."""
+    """Return an explanation of Δm with its reference runs and metrics, or with the runs that are missing for it."""
     is_wanted = bool(compared.of_delta_m) or any(g.single_task for g in compared.groups)
     notes = []
     for g, change in zip(compared.groups, _delta_m(compared), strict=True):
@@ -36,14 +36,14 @@ def delta_m_note(compared: Comparison) -> str:
     if not notes:
         return ""
     return (
-        '<p class="hint note">Δm is the mean over metrics of the relative change against single-task runs of the '
+        '<p class="hint note">Δm is the mean over metrics of the relative change against single-task runs with the '
         "same protocol (data, encoder, epochs, optimizer, losses), signed so that + is worse and − is better.</p>"
-        + folded("Which runs and metrics Δm is of", "".join(f"<p>{escape(note)}</p>" for note in notes))
+        + folded("Runs and metrics behind Δm", "".join(f"<p>{escape(note)}</p>" for note in notes))
     )
 
 
 def _delta_m(compared: Comparison) -> list[DeltaM | None]:
-    """Return Δm of each group, where there are single-task runs of its protocol for all its tasks."""
+    """Return Δm of each group; None unless there are single-task runs of its protocol for all its tasks."""
     return [delta_m_of(g, single_task_groups(g, compared.groups), compared.of_delta_m) for g in compared.groups]
 
 

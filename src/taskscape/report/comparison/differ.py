@@ -1,4 +1,4 @@
-"""What differs between groups of runs besides what is compared."""
+"""Differences between groups of runs: those that are compared, and all others."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
@@ -9,30 +9,30 @@ from taskscape.report.run import Run
 from taskscape.report.words import heading, setting_words
 
 _COMPARED = ("network.type", "weighting.type", "objective.type")
-"""Choices that comparisons are made for, besides the set of tasks."""
+"""Settings that comparisons are usually about, besides the set of tasks."""
 
 
 class Difference(NamedTuple):
-    """What differs between groups."""
+    """The differences between groups."""
 
     compared: Sequence[str]
-    """What the comparison is about, in words."""
+    """Names of the settings that the comparison is about."""
     besides: Mapping[str, Sequence[str]]
-    """What else differs, in words: a value per group. Metrics may differ because of any of it."""
+    """Everything else that differs, by name: one value per group. Any of it may explain differences of metrics."""
     remarks: Sequence[str]
-    """What else to know, such as other seeds."""
+    """Further remarks, such as on different seeds."""
 
     @property
     def comparable(self) -> bool:
-        """Whether a difference of metrics comes from what is compared, or from chance."""
+        """Whether metrics can differ only because of the compared settings, or by chance."""
         return not self.besides
 
 
 def differ(groups: Sequence[Group]) -> Difference:
-    """Return what differs between groups of runs."""
+    """Return the differences between groups of runs."""
     settings = differences(groups)
     data = _data(groups)
-    if not data:  # the same images, wherever they lie
+    if not data:  # the same images, wherever they are stored
         settings = {name: values for name, values in settings.items() if not name.startswith("data.")}
     new = [name for name, values in settings.items() if is_new(name, values, groups)]
     settings = {name: values for name, values in settings.items() if name not in new}
@@ -47,39 +47,39 @@ def differ(groups: Sequence[Group]) -> Difference:
 
 
 def is_task(name: str) -> bool:
-    """Return whether a setting says that an experiment has a task."""
+    """Return whether a setting is the type of a task, which every task has."""
     return name.startswith("tasks.") and name.endswith(".type") and name.count(".") == 2
 
 
 def _belongs(name: str, values: Sequence[str], compared: Sequence[str]) -> bool:
-    """Return whether a setting is one of a choice that is compared, and other choices do not have it."""
+    """Return whether a setting exists only for some of the compared choices, such as one of a network type."""
     section = name.split(".")[0]
     return NO_SETTING in values and any(choice.split(".")[0] == section for choice in compared)
 
 
 def _data(groups: Sequence[Group]) -> dict[str, list[str]]:
-    """Return in which data groups differ: where they were evaluated, and where they were trained."""
+    """Return the differences in the data that groups were evaluated and trained on."""
     found = {}
     evaluated = [[evaluated_on(run) for run in g.runs] for g in groups]
     for key in evaluated[0][0]:
         values = [_joined(images[key] for images in of_group) for of_group in evaluated]
         if len(set(values)) > 1:
-            found[f"evaluated on other {key}"] = values
+            found[f"evaluated on different {key}"] = values
     trained = [_joined(run.training_data for run in g.runs) for g in groups]
     if len(set(trained)) > 1 and "" not in trained:
-        found["trained on other data"] = trained
+        found["trained on different data"] = trained
     return found
 
 
 def _training(groups: Sequence[Group]) -> dict[str, list[str]]:
-    """Return how far groups were trained, where one is unfinished."""
+    """Return how far groups were trained, if any is unfinished."""
     unfinished = [", ".join(run.unfinished for run in g.runs if run.unfinished) for g in groups]
     return {"trained": [text or "to the end" for text in unfinished]} if any(unfinished) else {}
 
 
 def _earlier(new: Sequence[str]) -> list[str]:
     words = ", ".join(map(setting_words, new))
-    return [f"Some of these runs were trained by a version without {words}: taken as not set."] if new else []
+    return [f"Some of these runs were trained by a version without {words}, which counts as not set."] if new else []
 
 
 def _seeds(groups: Sequence[Group]) -> list[str]:
@@ -87,13 +87,13 @@ def _seeds(groups: Sequence[Group]) -> list[str]:
     remarks = []
     if all(len(g.runs) == 1 for g in groups):
         remarks.append(
-            "One seed each: how much chance changes is not known, so nothing is starred. Train each experiment with "
-            "--seed 1, --seed 2 as well; runs that differ in nothing but the seed become one column."
+            "One seed each: the effect of chance is unknown, so nothing is starred. Train each experiment with "
+            "--seed 1 and --seed 2 as well; runs that differ only in their seed become one column."
         )
     if twice := [g.name for g in groups if len(g.by_seed) < len(g.runs)]:
         remarks.append(
-            f"{', '.join(twice)}: several runs have the same seed. Each of them counts, and makes the spread smaller "
-            "than it is: leave all but one out."
+            f"{', '.join(twice)}: several runs have the same seed. All of them count, which understates the spread: "
+            "keep only one of them."
         )
     if len(set(seeds.values())) > 1:
         remarks.append("Seeds differ: " + "; ".join(f"{name} has {numbers}" for name, numbers in seeds.items()) + ".")

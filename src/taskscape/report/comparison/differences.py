@@ -1,4 +1,4 @@
-"""In which settings the runs differ, and whether they can be compared."""
+"""Sections on the settings in which runs differ, and on whether they can be compared."""
 
 from collections.abc import Sequence
 from html import escape
@@ -12,25 +12,25 @@ from taskscape.report.words import setting_words
 
 
 def what_differs(groups: Sequence[Group], difference: Difference) -> str:
-    """Say what is compared and what else differs."""
+    """Return a description of what is compared and what else differs."""
     parts = []
     if difference.compared:
         parts.append(f"<p>Compared: {escape(', '.join(difference.compared))}.</p>")
     if difference.besides:
         parts.append(
             warning(
-                "These runs also differ in what is listed here. A difference of metrics may come from any of it, so "
-                "nothing is starred."
+                "These runs also differ as listed below. Any of these differences may affect the metrics, so nothing "
+                "is starred."
             )
         )
         rows = [row(capital(name), "", map(text_cell, values)) for name, values in difference.besides.items()]
-        parts.append(table(groups, rows, "words", name="what differs besides"))
+        parts.append(table(groups, rows, "words", name="other differences"))
     parts += [f'<p class="hint">{escape(remark)}</p>' for remark in difference.remarks]
     return "".join(parts)
 
 
 def settings_table(groups: Sequence[Group]) -> str:
-    """Return the settings that are not the same everywhere."""
+    """Return a table of the settings that differ between groups."""
     rows = [
         row(f"Task: {setting_words(name)}", "", [value if value == NO_SETTING else "yes" for value in values])
         if is_task(name)

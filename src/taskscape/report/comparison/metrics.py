@@ -1,4 +1,4 @@
-"""The table of metrics: what each group reaches, Δm, and what its networks cost."""
+"""The table of metrics: the values of each group, Δm, and the cost of its networks."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""Any two groups of runs against each other: differences of the same seeds, and of their confusion matrices."""
+"""Pairs of groups of runs: differences of metrics seed by seed, and differences of confusion matrices."""
 
 from collections.abc import Sequence
 from html import escape
@@ -18,17 +18,17 @@ from taskscape.report.words import heading, task_word
 from taskscape.views import view
 
 MOST_PAIRS = 15
-"""Of more groups than these pairs are made of, each is compared with the first one only."""
+"""Maximum number of pairs; with more, each group is compared with the first one only."""
 
 
 def pairs(groups: Sequence[Group]) -> list[tuple[Group, Group]]:
-    """Return all pairs of groups, or all with the first one where they are too many."""
+    """Return all pairs of groups, or only those with the first group if there are too many."""
     every = list(combinations(groups, 2))
     return every if len(every) <= MOST_PAIRS else [(groups[0], other) for other in groups[1:]]
 
 
 def pair_tables(groups: Sequence[Group]) -> str:
-    """Return a closed part per pair: paired differences, and differences of the confusion matrices."""
+    """Return a collapsed section per pair: paired differences, and differences of the confusion matrices."""
     return "".join(
         folded(f"{after.name} minus {before.name}", body)
         for before, after in pairs(groups)
@@ -37,7 +37,7 @@ def pair_tables(groups: Sequence[Group]) -> str:
 
 
 def paired(before: Group, after: Group, metric: str) -> list[float]:
-    """Return after minus before for every seed that both have; else the difference of the means, if there is one."""
+    """Return after minus before for each common seed; without common seeds, the difference of the means, if any."""
     one, other = before.by_seed, after.by_seed
     both = [(one[s].result.metrics, other[s].result.metrics) for s in one if s in other]
     found = [b[metric] - a[metric] for a, b in both if metric in a and metric in b]
@@ -52,11 +52,11 @@ def _differences(before: Group, after: Group) -> str:
     rows = "".join(_row(before, after, name, before.specs[name], by_seed=common > 0) for name in metrics)
     if not rows:
         return ""
-    how = f"Of {common} seed{'s' * (common != 1)} that both have." if common else "Of the means: no seed is in both."
+    how = f"Over {common} common seed{'s' * (common != 1)}." if common else "Differences of the means: no common seeds."
     return f"<p>{how}</p>" + wide(
         '<table class="compare"><thead><tr><td></td><th scope=col>difference</th><th scope=col>± over seeds</th>'
         f"<th scope=col>seeds better</th></tr></thead><tbody>{rows}</tbody></table>",
-        f"differences of {after.name} and {before.name}",
+        f"differences between {after.name} and {before.name}",
     )
 
 
@@ -74,7 +74,7 @@ def _row(before: Group, after: Group, name: str, spec: MetricSpec, *, by_seed: b
 
 
 def _confusion(before: Group, after: Group) -> str:
-    """Return the differences of the confusion matrices of the tasks whose classes are the same in both groups."""
+    """Return the differences of the confusion matrices for tasks with the same classes in both groups."""
     tables = []
     for task, modality in before.tasks.items():
         matrices = [_matrices(g, task) for g in (before, after)]
@@ -82,13 +82,13 @@ def _confusion(before: Group, after: Group) -> str:
             old, new = (np.sum(of_runs, axis=0) for of_runs in matrices)
             drawn = confusion_difference_table(old, new, view(modality).classes)
             about = (
-                "How the pixels of every true class (row) are predicted (column), in percentage points. Green is "
-                "better, red is worse."
+                "Change in how the pixels of each true class (row) are predicted (column), in percentage points. Green "
+                "is better, red is worse."
                 if drawn
-                else "Alike: no share of a true class differs by half a percentage point."
+                else "No change: no share of a true class differs by half a percentage point."
             )
             word = heading(task_word(task, before.tasks))
-            tables.append(f"<h3>{escape(word)}: how classes are confused</h3><p>{about}</p>{drawn}")
+            tables.append(f"<h3>{escape(word)}: confusion of classes</h3><p>{about}</p>{drawn}")
     return "".join(tables)
 
 

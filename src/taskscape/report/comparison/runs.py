@@ -1,4 +1,4 @@
-"""Groups of runs, and what every part of their comparison needs to know of them."""
+"""Groups of runs, with the data that all sections of their comparison share."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -14,7 +14,7 @@ from taskscape.serialization import nearest
 
 
 class Comparison:
-    """Groups of runs: those that differ in their seed alone are one."""
+    """Groups of runs to compare; runs that differ only in their seed form one group."""
 
     def __init__(self, runs: Sequence[Run], times: Times | None, of_delta_m: Sequence[str] = ()) -> None:
         self.groups, self.times, self.of_delta_m = group(runs), times, of_delta_m
@@ -32,12 +32,12 @@ class Comparison:
         self.metrics = shown({name for g in self.groups for name in g.means}, self.specs)
 
     def blind(self, name: str) -> str:
-        """Return what a predictor that ignores the image reaches; nothing where that is not known."""
+        """Return the image-blind baselines' values of a metric as text; empty if they are unknown."""
         found = (run.result.baselines.get("by position", {}).get(name) for g in self.groups for run in g.runs)
         return " / ".join(dict.fromkeys(self.specs[name].show(value) for value in found if value is not None))
 
     def seconds(self, g: Group, name: str) -> list[float]:
-        """Return a time of each run of a group, where times were measured."""
+        """Return a time for each run of a group for which it was measured."""
         measured = {} if self.times is None else getattr(self.times, name)
         paths = [str(run.folder.path.resolve()) for run in g.runs]
         return [measured[path] for path in paths if path in measured]

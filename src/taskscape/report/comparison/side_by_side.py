@@ -13,14 +13,14 @@ from taskscape.views import RgbArray, view
 from taskscape.views.legend import as_html, image_tag
 
 MOST_IMAGES = 4
-"""Of a comparison: a page is to stay small."""
+"""Maximum number of images of a comparison, to keep the page small."""
 
 
 def side_by_side(groups: Sequence[Group]) -> str:
     """Return images with the label and the prediction of the first run of each group.
 
-    A group takes part whose samples are the same images as those of the first group that has any. Nothing where fewer
-    than two do.
+    A group is included if its samples are the same images as those of the first group that has any. Returns an empty
+    string if fewer than two groups are.
     """
     loaded = {g.name: subsample(g.runs[0].samples()) for g in groups}
     first = next((samples for samples in loaded.values() if samples), None)
@@ -49,7 +49,7 @@ def _same_images(one: Samples, other: Samples) -> bool:
 
 
 class _Block:
-    """One task: its label, and the predictions of all groups that have it, on the scale of the label."""
+    """One task: its label and the predictions of all groups that have it, on the color scale of the label."""
 
     def __init__(self, task: str, modality: Modality, samples: Mapping[str, Samples]) -> None:
         have = {name: s for name, s in samples.items() if f"{task}/prediction" in s}

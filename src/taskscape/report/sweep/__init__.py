@@ -1,4 +1,4 @@
-"""The page about a sweep, ``results.csv`` and ``results.json``."""
+"""Files that summarize a sweep: ``index.html``, ``results.csv`` and ``results.json``."""
 
 from taskscape.report.sweep.files import write_sweep
 from taskscape.report.sweep.table import SweepTable, SweptRun

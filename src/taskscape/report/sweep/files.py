@@ -1,4 +1,4 @@
-"""The page about a sweep, and its table as files."""
+"""Writes the page of a sweep, and its table as CSV and JSON."""
 
 import csv
 import io
@@ -12,7 +12,7 @@ from taskscape.report.sweep.table import SweepTable
 
 
 def write_sweep(table: SweepTable, folder: Path) -> Path:
-    """Write ``index.html``, ``results.csv`` and ``results.json`` into a sweep's folder; return the path of the page."""
+    """Write ``index.html``, ``results.csv`` and ``results.json`` to a sweep's folder; return the path of the page."""
     rows = table.rows()
     best = table.best()
     content = {

@@ -1,4 +1,4 @@
-"""The page about a sweep."""
+"""The page of a sweep."""
 
 import os
 from collections.abc import Sequence
@@ -19,11 +19,11 @@ from taskscape.report.words import heading, setting_words, task_word
 from taskscape.run_folder import RunFolder
 
 _DRAWN = 40
-"""Most settings whose curves are drawn; of more, the best."""
+"""Maximum number of settings with curves; if there are more, the best are drawn."""
 
 
 def sweep_page(table: SweepTable, folder: Path) -> str:
-    """Return the page; links lead from ``folder`` to the reports of the runs."""
+    """Return the page; links to the reports of the runs are relative to ``folder``."""
     groups = table.groups()
     states = [run.state for run in table.runs]
     counted = ", ".join(f"{states.count(state)} {state}" for state in dict.fromkeys(states))
@@ -36,13 +36,13 @@ def sweep_page(table: SweepTable, folder: Path) -> str:
             ("Best", "", _best(table, groups)),
             (
                 "Runs",
-                f"Sorted by {table.spec.title}, a row per setting: mean ± standard deviation over seeds. "
-                "The same per run is in results.csv and results.json.",
+                f"Sorted by {table.spec.title}, one row per setting: mean ± standard deviation over seeds. "
+                "The values of each run are in results.csv and results.json.",
                 _table(table, groups, folder) + _failures(table),
             ),
-            ("Settings", "A line per setting; the stronger its color, the better it is.", _parallel(table, groups)),
-            ("Slices", f"{table.spec.title} over each setting that is a number.", _slices(table, groups)),
-            ("Curves", "Validation over epochs; a line per run.", _curves(table, groups)),
+            ("Settings", "One line per setting; stronger colors are better.", _parallel(table, groups)),
+            ("Slices", f"{table.spec.title} over each numeric setting.", _slices(table, groups)),
+            ("Curves", "Validation over epochs; one line per run.", _curves(table, groups)),
         ],
     )
 
@@ -59,7 +59,7 @@ def _best(table: SweepTable, groups: Sequence[SweptGroup]) -> str:
     numbers = [(f"{spec.title} {arrow(spec)}", spec.show(fmean(values)), spec.unit, "; ".join(notes))]
     numbers += [(heading(setting_words(axis)), value, "", "") for axis, value in first.values.items()]
     command = " ".join(f"<span>{escape(word)}</span>" for word in best.command.split(" "))
-    return tiles(numbers) + f'<p class="hint">Trains it again:</p><pre class="command">{command}</pre>'
+    return tiles(numbers) + f'<p class="hint">To train it again:</p><pre class="command">{command}</pre>'
 
 
 def _table(table: SweepTable, groups: Sequence[SweptGroup], folder: Path) -> str:
@@ -86,7 +86,7 @@ def _table(table: SweepTable, groups: Sequence[SweptGroup], folder: Path) -> str
 
 
 def _link(run: SweptRun, folder: Path) -> str:
-    """Return the name of a run, which leads to its report where it has one."""
+    """Return a short name of a run, linked to its report if it has one."""
     report = RunFolder(run.path).report()
     seed = run.values.get("seed", "")
     text = f"seed {seed}" if seed and len(run.values) > 1 else run.state
@@ -104,7 +104,7 @@ def _failures(table: SweepTable) -> str:
 
 
 def _parallel(table: SweepTable, groups: Sequence[SweptGroup]) -> str:
-    """Draw the settings that have a result."""
+    """Draw parallel coordinates of the settings that have a result."""
     known = [group for group in groups if group.metric(table.monitor)]
     if len(known) < 2:
         return ""
@@ -120,7 +120,7 @@ def _parallel(table: SweepTable, groups: Sequence[SweptGroup]) -> str:
 
 
 def _slices(table: SweepTable, groups: Sequence[SweptGroup]) -> str:
-    """Draw the metric over each axis of numbers: a line joins settings that differ in nothing else."""
+    """Draw the metric over each numeric axis; a line joins settings that differ only in this axis."""
     charts = []
     for axis in (axis for axis in table.axes if axis != table.seed):
         lines: dict[str, Curve] = {}
@@ -143,7 +143,7 @@ def _slices(table: SweepTable, groups: Sequence[SweptGroup]) -> str:
 
 
 def _curves(table: SweepTable, groups: Sequence[SweptGroup]) -> str:
-    """Draw the validations of the best settings: a color each as far as there are colors, the others faint."""
+    """Draw the validation curves of the best settings: one color each while colors last, the others faint."""
     drawn = chart(table.spec.title, _lines(groups, f"val/{table.monitor}"), unit_and_direction(table.spec))
     columns = dict.fromkeys(column for run in table.runs for column in run.curves if column.startswith("val/loss/"))
     tasks = {name: modality for run in table.runs for name, modality in run.tasks.items()}
@@ -158,7 +158,7 @@ def _curves(table: SweepTable, groups: Sequence[SweptGroup]) -> str:
 
 
 def _lines(groups: Sequence[SweptGroup], column: str) -> list[Series]:
-    """Return a line per run of the first groups."""
+    """Return one line per run of the first groups."""
     lines = []
     for i, group in enumerate(groups[:_DRAWN]):
         named = i < len(COLORS)

@@ -1,4 +1,4 @@
-"""The runs of a sweep as a table: the best settings first, averaged over seeds."""
+"""The runs of a sweep as a table, averaged over seeds, with the best settings first."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,31 +16,31 @@ from taskscape.run_folder import RunFolder
 
 @dataclass(frozen=True)
 class SweptRun:
-    """A run of a sweep, with its result where it has one."""
+    """A run of a sweep, with its result if it has one."""
 
     path: Path
     values: Mapping[str, str]
-    """What sets it apart, by axis; the seed is an axis too."""
+    """The run's value on each axis; the seed is an axis too."""
     state: str
     """finished, pruned, failed or unfinished."""
     note: str
     """Why it failed, or when it was pruned."""
     command: str
-    """What trains the same run alone."""
+    """The command that trains this run alone."""
     metrics: Mapping[str, float] = field(default_factory=dict)
     specs: Mapping[str, MetricSpec] = field(default_factory=dict)
     curves: Mapping[str, Curve] = field(default_factory=dict)
     """By column of ``metrics.csv``, over epochs."""
     seconds: float | None = None
-    """Time of training."""
+    """Training time."""
     tasks: Mapping[str, Modality] = field(default_factory=dict)
-    """What it predicts."""
+    """The modality of each task."""
     blind: Mapping[str, float] = field(default_factory=dict)
-    """What a predictor that ignores the image reaches."""
+    """Metrics of the image-blind baseline."""
 
     @classmethod
     def read(cls, path: Path, values: Mapping[str, str], state: str, note: str, command: str) -> "SweptRun":
-        """Read from a run's folder what there is."""
+        """Read a run's result from its folder; only its curves if it is not finished."""
         if state != "finished":
             return cls(path, values, state, note, command, curves=read_curves(RunFolder(path)))
         run = Run.load(path)
@@ -62,7 +62,7 @@ class SweptRun:
 
 @dataclass(frozen=True)
 class SweepTable:
-    """The runs of a sweep, and by which metric they are compared."""
+    """The runs of a sweep, and the metric that ranks them."""
 
     name: str
     runs: Sequence[SweptRun]
@@ -70,10 +70,10 @@ class SweepTable:
     monitor: str
     spec: MetricSpec
     seed: str = "seed"
-    """The axis whose runs are averaged."""
+    """The axis to average over."""
 
     def groups(self) -> list["SweptGroup"]:
-        """Return the runs that differ in their seed only together: the best first, those without a result last."""
+        """Group runs that differ only in their seed; the best group is first, groups without a result are last."""
         found: dict[tuple[tuple[str, str], ...], list[SweptRun]] = {}
         for run in self.runs:
             found.setdefault(tuple((a, v) for a, v in run.values.items() if a != self.seed), []).append(run)
@@ -82,12 +82,12 @@ class SweepTable:
         return sorted(groups, key=lambda g: (not g.metric(self.monitor), sign * fmean(g.metric(self.monitor) or [0.0])))
 
     def best(self) -> SweptRun | None:
-        """Return the first run of the settings with the best mean, or None without a result."""
+        """Return the first run of the settings with the best mean, or None if no run has a result."""
         groups = self.groups()
         return groups[0].finished[0] if groups and groups[0].metric(self.monitor) else None
 
     def rows(self) -> list[dict[str, Any]]:
-        """Return a row of plain values per run: its folder, values of the axes, state, metrics and time."""
+        """Return a row of plain values per run: folder name, values of the axes, state, metrics and time."""
         rows = []
         for run in self.runs:
             row: dict[str, Any] = {"run": run.path.name, **{axis: run.values.get(axis) for axis in self.axes}}
@@ -111,9 +111,9 @@ class SweptGroup:
 
     @property
     def name(self) -> str:
-        """Its settings in words."""
+        """The settings in words."""
         return ", ".join(f"{setting_words(axis)} {value}" for axis, value in self.values.items()) or "all runs"
 
     def metric(self, name: str) -> list[float]:
-        """Return a metric of every run that has it."""
+        """Return the values of a metric, one for each run that has it."""
         return [run.metrics[name] for run in self.runs if name in run.metrics]
