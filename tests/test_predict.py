@@ -221,7 +221,7 @@ def test_values_beyond_the_file_are_said_once(run: Path, tmp_path: Path) -> None
     far[0] = 65.0
     prediction = replace(prediction, arrays={**prediction.arrays, "depth": far})
     assert prediction.beyond_file() == {"depth": 1 - 1 / len(far)}
-    with pytest.warns(UserWarning, match=r"depth: in 1 image, such as a \(.* % .*leave its unit out"):
+    with pytest.warns(UserWarning, match=r"depth: in 1 image, such as a \(.* % .*leave out the unit"):
         prediction.save(tmp_path / "out")
     assert not replace(prediction, views=load(run).views).beyond_file()
 

@@ -1,4 +1,4 @@
-"""How each modality is shown to people and written to files, in files of the same names as ``taskscape.modalities``."""
+"""How each modality is shown in colors and written to files; modules are named as in ``taskscape.modalities``."""
 
 from typing import Any
 
@@ -50,9 +50,9 @@ _VIEWS: dict[type[Modality], type[View[Any]]] = {
 
 
 def offer_view(modality: type[Modality], view: type[View[Any]]) -> None:
-    """Say which view shows a class of modalities, and its subclasses that have no view of their own.
+    """Register the view of a modality class and of its subclasses without a view of their own.
 
-    Call it in the file that defines the modality: whatever reads a result imports that file.
+    Call it in the file that defines the modality, which is imported whenever a result is read.
 
     >>> from taskscape.modalities import Depth
     >>> class Height(Depth): ...
@@ -65,7 +65,7 @@ def offer_view(modality: type[Modality], view: type[View[Any]]) -> None:
 
 
 def view(modality: Modality) -> View[Any]:
-    """Return the view of a modality. Raises ``ValueError`` with the remedy where its class has none.
+    """Return the view of a modality. Raises ``ValueError`` if its class has none.
 
     >>> from taskscape.modalities import CLASS_SETS, Semseg
     >>> view(Semseg(CLASS_SETS["nyuv2-13"])).classes["bed"]

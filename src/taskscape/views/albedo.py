@@ -15,16 +15,16 @@ from taskscape.views.colors import ERROR, INVALID, apply_scale, finite
 from taskscape.views.key import Key, Scale, error_ticks
 
 LARGEST_ERROR = 0.2
-"""Mean error of the three channels' reflectance at the end of the scale of differences."""
+"""Mean error of the reflectance over the three channels at the end of the difference scale."""
 
 
 @dataclass(frozen=True)
 class AlbedoView(View[Albedo]):
-    """Values are (..., 3) linear reflectance in 0..1; what is above 1 is shown as 1."""
+    """Values are (..., 3) linear reflectance in 0..1; values above 1 are shown as 1."""
 
     @override
     def align(self, prediction: Array, label: Array, valid: Mask) -> Array:
-        """Return each image's prediction times the factor that brings it nearest to the label."""
+        """Return each image's prediction multiplied by the factor that brings it closest to the label."""
         valid = finite(label, valid) & finite(prediction)
         y, p = (np.where(valid[..., None], x, 0.0) for x in (label, prediction))
         products, squares = (np.sum(x * p, axis=(1, 2, 3), keepdims=True) for x in (y, p))
@@ -51,12 +51,12 @@ class AlbedoView(View[Albedo]):
 
     @override
     def coloring(self) -> Mapping[str, Any]:
-        """Return a power that is nearly the curve of sRGB, which has a straight piece near black."""
+        """Return a gamma that approximates the sRGB curve, which is linear near black."""
         return {"channels": {"factor": [255.0] * 3, "offset": 0.0, "gamma": 1 / 2.2}}
 
     @override
     def key(self) -> Key:
-        return ("The color of the surfaces themselves, without light and shadow; how bright they are is relative.",)
+        return ("Color of the surfaces, without light and shadow; brightness is relative.",)
 
     @override
     def difference_key(self) -> Key:

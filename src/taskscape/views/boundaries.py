@@ -1,4 +1,4 @@
-"""Boundaries: dark lines on white; written as 8-bit gray."""
+"""Boundaries: shown as dark lines on white, written as 8-bit gray."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ PROBABILITY = "gray_r"
 MISSED: Color = (200, 40, 40)
 FALSE_ALARM: Color = (40, 90, 200)
 LINE: Color = (255, 60, 0)
-"""Of boundaries over an image."""
+"""Color of boundaries drawn over an image."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class BoundariesView(View[Boundaries]):
     """Values are (...) probabilities in 0..1; labels are 0 or 1."""
 
     threshold: float = 0.5
-    """Probability from which a pixel counts as predicted boundary in differences, scores and overlays."""
+    """Minimum probability of a predicted boundary in differences, scores and overlays."""
 
     def __post_init__(self) -> None:
         if not 0 < self.threshold < 1:
@@ -50,7 +50,7 @@ class BoundariesView(View[Boundaries]):
 
     @override
     def scores(self, label: Array, prediction: Array, valid: Mask) -> list[str]:
-        """Return the F-measure at the threshold without tolerance, of images with a boundary."""
+        """Return the F-measure at the threshold, without tolerance, for images with a boundary."""
         texts = []
         for y, p, v in zip(label > 0.5, prediction >= self.threshold, valid, strict=True):
             both, either = (y & p & v).sum(), (y & v).sum() + (p & v).sum()
@@ -69,8 +69,8 @@ class BoundariesView(View[Boundaries]):
     @override
     def difference_key(self) -> Key:
         return (
-            f"Difference: pixels with a probability of {100 * self.threshold:g} % or more are predicted; "
-            "F is without tolerance.",
+            f"Difference: pixels with a probability of {100 * self.threshold:g} % or more count as boundary; F is "
+            "without tolerance.",
             Swatches([("missed", MISSED), ("false alarm", FALSE_ALARM), ("correct", NEUTRAL), ("no label", INVALID)]),
         )
 

@@ -1,4 +1,4 @@
-"""The color scales that views share. Two colors mean the same in every view: ``INVALID`` and ``NEUTRAL``."""
+"""Color scales shared by all views. ``INVALID`` and ``NEUTRAL`` have the same meaning in every view."""
 
 from functools import cache
 
@@ -21,7 +21,7 @@ ERROR = "error"
 def color_table(name: str) -> RgbArray:
     """Return the (255, 3) colors of a scale from position 0 to 1.
 
-    ``name`` is ``ERROR`` or a color map of matplotlib. The number is odd, so that a diverging map has a middle.
+    ``name`` is ``ERROR`` or a Matplotlib colormap. The number of colors is odd, so diverging maps have a center.
     """
     start, name = (0.5, "PuOr") if name == ERROR else (0.0, name)
     rgb = colormaps[name].resampled(1021)(np.linspace(start, 1.0, 255))[:, :3]
@@ -29,7 +29,7 @@ def color_table(name: str) -> RgbArray:
 
 
 def apply_scale(position: npt.NDArray[np.floating], valid: Mask, name: str) -> RgbArray:
-    """Return the colors, (..., 3), of positions (...) on a scale; they are clipped to 0..1.
+    """Return the colors, (..., 3), of positions (...) on a scale; positions are clipped to 0..1.
 
     Pixels that are not valid become ``INVALID``.
     """
@@ -40,11 +40,11 @@ def apply_scale(position: npt.NDArray[np.floating], valid: Mask, name: str) -> R
 
 
 def overlay(image: RgbArray, colors: RgbArray, alpha: float = 0.5) -> RgbArray:
-    """Blend colors over an image, both (..., 3); ``alpha`` 0 is the image alone, 1 the colors alone."""
+    """Blend colors over an image, both (..., 3); ``alpha`` 0 gives only the image, 1 only the colors."""
     return np.asarray((image * (1.0 - alpha) + colors * alpha).round(), np.uint8)
 
 
 def finite(values: Array, valid: Mask | None = None) -> Mask:
-    """Return where all channels of values (..., C) are finite and the pixel is valid: (...)."""
+    """Return the mask (...) of valid pixels for which all channels of values (..., C) are finite."""
     usable: Mask = np.asarray(np.isfinite(values).all(-1))
     return usable if valid is None else np.logical_and(usable, valid)

@@ -1,4 +1,4 @@
-"""Depth: colored by its logarithm, near bright and far dark; written as 16-bit integers."""
+"""Depth: colored by its logarithm, with near bright and far dark; written as 16-bit integers."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -15,16 +15,16 @@ from taskscape.views.colors import apply_scale, color_table
 from taskscape.views.key import Key, Scale
 
 DEPTH = "magma_r"
-"""Near is bright, far is dark: lightness falls evenly, so that order can be read without seeing colors."""
+"""Near is bright and far is dark. Lightness decreases evenly, so the order is readable without color vision."""
 RELATIVE_ERROR = "RdBu"
-"""Predicted too near is red, too far blue."""
+"""Red where the prediction is too near, blue where it is too far."""
 LARGEST_ERROR = 0.5
-"""Relative error at both ends of the scale of differences."""
+"""Relative error at both ends of the difference scale."""
 
 Unit = Literal["mm", "cm", "dm", "m"]
 STEPS_PER_METRE: dict[Unit, int] = {"mm": 1000, "cm": 100, "dm": 10, "m": 1}
 LARGEST_STEP = 65535
-"""Of 16 bits: millimetres end at 65.5 m, centimetres at 655 m."""
+"""Largest 16-bit value: 65.5 m in millimetres, 655 m in centimetres."""
 
 TICKS = (0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000)
 
@@ -33,11 +33,11 @@ TICKS = (0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 50
 class DepthView(View[Depth]):
     """Values are (...) depths, positive and finite, in metres or proportional to metres within an image."""
 
-    file_remedy: ClassVar[str] = "leave its unit out to have one that reaches far enough"
+    file_remedy: ClassVar[str] = "leave out the unit to get one that reaches far enough"
 
     unit: Unit | None = None
-    """One step of the 16-bit file; by default the finest that reaches as far as the network predicts, or else mm.
-    Depth of more than 65535 steps is stored as 65535."""
+    """Unit of the 16-bit file; by default the finest one that covers the network's depth range, or mm if this is
+    unknown. Larger depths than 65535 units are stored as 65535."""
     near: float | None = None
     """Start of the color scale in metres; by default the 2nd percentile of the depths."""
     far: float | None = None
@@ -46,7 +46,8 @@ class DepthView(View[Depth]):
     def __post_init__(self) -> None:
         if self.near is not None and self.far is not None and not 0 < self.near < self.far:
             raise ValueError(
-                f"a depth scale from {self.near} m to {self.far} m: it must be 0 < near < far; give both ends or none"
+                f"the depth scale is from {self.near} m to {self.far} m: it must be 0 < near < far; give both ends or "
+                "none"
             )
 
     @property
@@ -64,7 +65,7 @@ class DepthView(View[Depth]):
 
     @override
     def within(self, smallest: float, largest: float) -> Self:
-        """Return this view with the finest unit whose steps reach the largest depth, unless one was chosen."""
+        """Return this view with the finest unit that covers the largest depth, unless a unit is set."""
         if self.unit is not None:
             return self
         reaching = (unit for unit, steps in STEPS_PER_METRE.items() if largest * steps <= LARGEST_STEP)
@@ -72,7 +73,7 @@ class DepthView(View[Depth]):
 
     @override
     def align(self, prediction: Array, label: Array, valid: Mask) -> Array:
-        """Return relative depth with the median of each image's label; metric depth unchanged."""
+        """Return relative depth scaled to the median of each image's label; metric depth is unchanged."""
         if self.modality.metric:
             return prediction
         valid = measurable(label, valid)
@@ -84,7 +85,7 @@ class DepthView(View[Depth]):
 
     @override
     def colorize(self, values: Array, valid: Mask | None = None) -> RgbArray:
-        """Return colors by the logarithm of depth, on the fitted scale or that of these values.
+        """Return colors by the logarithm of depth, on the fitted scale or one fitted to these values.
 
         Depths that are not positive and finite become ``INVALID``.
         """
@@ -95,7 +96,7 @@ class DepthView(View[Depth]):
 
     @override
     def comparable(self, values: Array) -> Array:
-        """Return relative depth over its median; metric depth unchanged."""
+        """Return relative depth divided by its median; metric depth is unchanged."""
         usable = measurable(values)
         if self.modality.metric or not usable.any():
             return values
@@ -107,7 +108,7 @@ class DepthView(View[Depth]):
 
     @override
     def difference(self, label: Array, prediction: Array, valid: Mask) -> RgbArray:
-        """Return the relative error: too near is red, too far blue."""
+        """Return the relative error: red where the prediction is too near, blue where it is too far."""
         valid = measurable(label, valid) & np.isfinite(prediction)
         true = np.where(valid, label, 1.0)
         relative = (np.where(valid, prediction, 1.0) - true) / true
@@ -127,7 +128,7 @@ class DepthView(View[Depth]):
 
     @override
     def key(self) -> Key:
-        """Return the scale in metres, whose ends stand for all that is nearer or farther; or in medians."""
+        """Return the scale in metres, or in medians for relative depth; its ends include nearer and farther values."""
         about = () if self.modality.metric else ("Relative depth: 1 is the median of the image.",)
         if self.near is None or self.far is None:
             return (*about, Scale(DEPTH, [(0.0, "near"), (1.0, "far")]))
@@ -143,7 +144,7 @@ class DepthView(View[Depth]):
     @override
     def difference_key(self) -> Key:
         return (
-            "Difference, relative to the true depth: red is predicted too near, blue too far.",
+            "Difference relative to the true depth: red where the prediction is too near, blue where it is too far.",
             Scale(
                 RELATIVE_ERROR,
                 [(0.0, "−0.5 or more"), (0.5, "0"), (1.0, "+0.5 or more")],
@@ -152,7 +153,7 @@ class DepthView(View[Depth]):
 
     @override
     def encode(self, values: Array) -> Image.Image:
-        """Return 16-bit steps of ``unit``, from 1 to 65535."""
+        """Return depth in units of ``unit`` as 16-bit integers, from 1 to 65535."""
         steps = np.rint(values * self._steps).clip(1, LARGEST_STEP)
         return Image.fromarray(steps.astype(np.uint16))
 
@@ -177,7 +178,7 @@ class DepthView(View[Depth]):
 
     @property
     def _steps(self) -> int:
-        """Steps of the file per metre."""
+        """Units of the file per metre."""
         return STEPS_PER_METRE[self.unit or "mm"]
 
     def _scale(self, values: Array, valid: Mask | None) -> tuple[float, float]:
@@ -187,11 +188,11 @@ class DepthView(View[Depth]):
 
 
 def measurable(depth: Array, valid: Mask | None = None) -> Mask:
-    """Return where a depth is a positive finite number (and valid)."""
+    """Return the mask of depths that are positive and finite (and valid)."""
     usable: Mask = np.isfinite(depth) & (depth > 0)
     return usable if valid is None else np.logical_and(usable, valid)
 
 
 def _rounded(depth: float) -> str:
-    """Return a depth in two digits, three from 100."""
+    """Return a depth with two significant digits, or in whole metres from 99.5."""
     return f"{depth:.2g}" if depth < 99.5 else f"{depth:.0f}"

@@ -1,4 +1,4 @@
-"""Pictures with captions and keys, as ``taskscape predict`` and ``taskscape data show`` write them."""
+"""Draw pictures with captions and color keys for ``taskscape predict`` and ``taskscape data show``."""
 
 from collections.abc import Sequence
 from functools import cache
@@ -13,38 +13,38 @@ from taskscape.views.colors import color_table
 from taskscape.views.key import Example, Key, Part, Scale, Swatches
 
 LEAST_WIDTH = 360
-"""Pictures that are narrower are enlarged, by a whole factor, so that their keys can be read."""
+"""Narrower pictures are enlarged by an integer factor, so that their keys are readable."""
 GAP = 8
 _INK, _SOFT, _PAPER = (28, 28, 30), (98, 98, 106), (255, 255, 255)
 _SIZE, _LINE, _CHIP, _BAR, _EXAMPLE = 13, 18, 11, 12, 64
 
 
 def captioned(picture: RgbArray, title: str, key: Key = ()) -> RgbArray:
-    """Return a picture, (H, W, 3), with its title above and what its colors mean below."""
+    """Return an (H, W, 3) picture with its title above and its color key below."""
     big = enlarged(picture, LEAST_WIDTH)
     width = big.shape[1]
     return stacked([text(title, width), big, draw_key(key, width)])
 
 
 def with_key(picture: RgbArray, key: Key) -> RgbArray:
-    """Return a picture, (H, W, 3), as it is, with what its colors mean below; by itself without a key."""
+    """Return an (H, W, 3) picture with its color key below; an empty key leaves it unchanged."""
     return stacked([picture, draw_key(key, max(picture.shape[1], LEAST_WIDTH))]) if key else picture
 
 
 def enlarged(picture: RgbArray, width: int) -> RgbArray:
-    """Return a picture, (H, W, 3), that is at least ``width`` wide: each pixel becomes a square of some."""
+    """Return an (H, W, 3) picture enlarged by an integer factor to at least ``width``, without interpolation."""
     factor = -(-width // picture.shape[1])
     return picture.repeat(factor, 0).repeat(factor, 1)
 
 
 def stacked(pictures: Sequence[RgbArray]) -> RgbArray:
-    """Return pictures one below the other, at the left, on white."""
+    """Return pictures one below the other, left-aligned on white."""
     width = max(picture.shape[1] for picture in pictures)
     return np.concatenate([_filled(picture, picture.shape[0], width) for picture in pictures])
 
 
 def in_a_row(pictures: Sequence[RgbArray]) -> RgbArray:
-    """Return pictures side by side, at the top, on white, with gaps between them."""
+    """Return pictures side by side, top-aligned on white, with gaps between them."""
     height = max(picture.shape[0] for picture in pictures)
     last = len(pictures) - 1
     return np.concatenate(
@@ -53,13 +53,13 @@ def in_a_row(pictures: Sequence[RgbArray]) -> RgbArray:
 
 
 def draw_key(key: Key, width: int) -> RgbArray:
-    """Return the parts of a key one below the other, after a gap, (H, width, 3); H is 0 without any."""
+    """Return the parts of a key one below the other, after a gap, (H, width, 3); H is 0 for an empty key."""
     gap = np.full((GAP * bool(key), width, 3), 255, np.uint8)
     return stacked([gap, *(_draw(part, width) for part in key)])
 
 
 def text(words: str, width: int, soft: bool = False) -> RgbArray:
-    """Return text on white, (H, width, 3), in as many lines as it takes."""
+    """Return text on white, (H, width, 3), wrapped into as many lines as needed."""
     lines = _wrapped(words, width)
     image = Image.new("RGB", (width, _LINE * len(lines) + 2), _PAPER)
     pen = ImageDraw.Draw(image)
@@ -69,7 +69,7 @@ def text(words: str, width: int, soft: bool = False) -> RgbArray:
 
 
 def shortened(words: str, width: int) -> str:
-    """Return text that is at most ``width`` pixels wide; where it must be cut, its end is kept."""
+    """Return text shortened to at most ``width`` pixels by cutting off its start."""
     if _font().getlength(words) <= width:
         return words
     while words and _font().getlength("…" + words) > width:
@@ -91,7 +91,7 @@ def _draw(part: Part, width: int) -> RgbArray:
 
 
 def _scale(part: Scale, width: int) -> RgbArray:
-    """Return a bar with as many ticks below it as have room; the first and the last one come first."""
+    """Return a bar with as many ticks below it as fit; the first and the last one have priority."""
     table = color_table(part.colors)
     bar = table[np.linspace(0, len(table) - 1, width).round().astype(int)]
     image = Image.new("RGB", (width, _LINE + 6), _PAPER)
@@ -107,7 +107,7 @@ def _scale(part: Scale, width: int) -> RgbArray:
 
 
 def _swatches(part: Swatches, width: int) -> RgbArray:
-    """Return names behind squares of their colors, in columns of one width."""
+    """Return names beside squares of their colors, in columns of equal width."""
     room = width - _CHIP - 5
     names = [shortened(name, room) for name, _ in part.items]
     column = min(max((_font().getlength(name) for name in names), default=0) + _CHIP + 5 + 2 * GAP, width)
@@ -134,7 +134,7 @@ def _wrapped(words: str, width: int) -> list[str]:
 
 
 def _filled(picture: RgbArray, height: int, width: int) -> RgbArray:
-    """Return a picture on white paper of a size."""
+    """Return a picture padded with white to this size."""
     below, right = height - picture.shape[0], width - picture.shape[1]
     return np.pad(picture, ((0, below), (0, right), (0, 0)), constant_values=255)
 

@@ -1,4 +1,4 @@
-"""What colors mean: parts of which ``legend`` makes HTML and ``drawing`` pixels."""
+"""Parts of color keys, which ``legend`` renders as HTML and ``drawing`` as pixels."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,9 +11,9 @@ class Scale:
     """A color scale, from position 0 to 1."""
 
     colors: str
-    """Its name, as ``colors.color_table`` takes it."""
+    """Name of the scale, as for ``colors.color_table``."""
     ticks: Sequence[tuple[float, str]]
-    """Position and text, from 0 to 1. Where values are clipped, the text at that end says so: ``80 m or more``."""
+    """Positions from 0 to 1 and their texts. If values are clipped, the text at that end shows it: ``80 m or more``."""
 
 
 @dataclass(frozen=True)
@@ -25,17 +25,17 @@ class Swatches:
 
 @dataclass(frozen=True, eq=False)
 class Example:
-    """A small picture, (H, W, 3), and what it shows."""
+    """A small (H, W, 3) picture with an explanation."""
 
     picture: RgbArray
     text: str
 
 
 Part = str | Scale | Swatches | Example
-"""A text is a sentence or two."""
+"""Part of a color key; a text is one or two sentences."""
 Key = Sequence[Part]
 
 
 def error_ticks(largest: float, unit: str = "") -> list[tuple[float, str]]:
-    """Return the ticks of a scale of errors from 0, at whose end larger ones are clipped."""
+    """Return the ticks of an error scale from 0 to ``largest``, where larger errors are clipped."""
     return [(0.0, "0"), (0.5, f"{largest / 2:g}{unit}"), (1.0, f"{largest:g}{unit} or more")]

@@ -1,4 +1,4 @@
-"""The HTML that legends are made of. Every text is escaped here."""
+"""Render legends as HTML. All text is escaped here."""
 
 import base64
 import io
@@ -14,7 +14,7 @@ from taskscape.views.key import Example, Key, Part, Scale, Swatches
 
 
 def as_html(key: Key) -> str:
-    """Return the parts of a key one below the other."""
+    """Return the HTML of a key, with its parts one below the other."""
     return "".join(map(_as_html, key))
 
 
@@ -31,7 +31,7 @@ def _as_html(part: Part) -> str:
 
 
 def image_tag(rgb: RgbArray, alt: str) -> str:
-    """Return an (H, W, 3) image as a tag that contains it: a PNG where it has at most 256 colors, otherwise a JPEG."""
+    """Return an ``img`` tag with an embedded (H, W, 3) image: a PNG if it has at most 256 colors, otherwise a JPEG."""
     height, width, _ = rgb.shape
     packed = rgb.astype(np.uint32) @ np.array([65536, 256, 1], np.uint32)
     colors, index = np.unique(packed, return_inverse=True)
@@ -50,7 +50,7 @@ def image_tag(rgb: RgbArray, alt: str) -> str:
 
 
 def color_scale(name: str, ticks: Sequence[tuple[float, str]]) -> str:
-    """Return the color scale of that name with (position 0..1, text) below it."""
+    """Return a color scale with ticks, (position in 0..1, text), below it."""
     table = color_table(name)
     stops = ",".join("rgb({},{},{})".format(*table[i]) for i in np.linspace(0, len(table) - 1, 17).round().astype(int))
     marks = "".join(f'<span style="left:{100 * position:.1f}%">{escape(text)}</span>' for position, text in ticks)
@@ -58,7 +58,7 @@ def color_scale(name: str, ticks: Sequence[tuple[float, str]]) -> str:
 
 
 def swatches(items: Sequence[tuple[str, Color]]) -> str:
-    """Return names and their colors as chips."""
+    """Return names and their colors as a list of chips."""
     chips = "".join(
         f'<li><i class="filled" style="--color:rgb({r},{g},{b})"></i>{escape(name)}</li>' for name, (r, g, b) in items
     )

@@ -1,4 +1,4 @@
-"""Surface normals: colored as normal maps usually are, written as 8-bit RGB."""
+"""Surface normals: shown in the usual colors of normal maps, written as 8-bit RGB."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from taskscape.views.colors import ERROR, INVALID, apply_scale, finite
 from taskscape.views.key import Example, Key, Scale
 
 LARGEST_ANGLE = 60.0
-"""Degrees at the end of the scale of differences."""
+"""Angle at the end of the difference scale, in degrees."""
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class NormalsView(View[Normals]):
     def colorize(self, values: Array, valid: Mask | None = None) -> RgbArray:
         """Return (x, -y, -z) * 0.5 + 0.5 as RGB.
 
-        A surface that faces right is red, one that faces up (a road) green, one that faces the camera blue.
+        Surfaces that face right are red, those that face up (a road) green, those that face the camera blue.
         """
         valid = finite(values, valid)
         turned = np.where(valid[..., None], values, 0.0) * np.array([1.0, -1.0, -1.0])
@@ -50,7 +50,7 @@ class NormalsView(View[Normals]):
 
     @override
     def key(self) -> Key:
-        return (Example(self._sphere(), "As on this sphere: green faces up, blue the camera, red the right."),)
+        return (Example(self._sphere(), "As on this sphere: green faces up, blue the camera, and red to the right."),)
 
     @override
     def difference_key(self) -> Key:
@@ -62,7 +62,7 @@ class NormalsView(View[Normals]):
 
     @override
     def encode(self, values: Array) -> Image.Image:
-        """Return each component from -1..1 in 0..255."""
+        """Return each component scaled from -1..1 to 0..255."""
         return Image.fromarray(encode_8bit(values))
 
     @override
@@ -85,6 +85,6 @@ class NormalsView(View[Normals]):
 
 def angles(label: Array, prediction: Array) -> Array:
     """Return the angle in degrees (...) between unit vectors (..., 3)."""
-    # The cosine alone loses small angles to rounding.
+    # The arc cosine would lose small angles to rounding.
     cross = np.linalg.norm(np.cross(label, prediction), axis=-1)
     return np.asarray(np.degrees(np.arctan2(cross, (label * prediction).sum(-1))))

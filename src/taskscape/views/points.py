@@ -1,4 +1,4 @@
-"""Point clouds: what is predicted for an image, in space, and as a file."""
+"""Point clouds from predictions, and their PLY files."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from taskscape.views.base import View
 from taskscape.views.depth import measurable
 
 SKY = "sky"
-"""The class, of any class set, that is nowhere in space."""
+"""Name of the class without a position in space, in any class set."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,16 +25,16 @@ class PointCloud:
     colors: RgbArray
     """(n, 3)."""
     normals: npt.NDArray[np.float32] | None
-    """(n, 3) unit vectors in the same axes, where they were predicted."""
+    """(n, 3) unit vectors in the same axes, if they were predicted."""
     unit: str
-    """Of the points: ``metre``, or what one step of relative depth is."""
+    """Unit of the points: ``metre``, or the unit of relative depth."""
 
     def __len__(self) -> int:
         """Return the number of points."""
         return len(self.points)
 
     def ply(self, *comments: str) -> memoryview:
-        """Return a binary little-endian PLY file of the cloud, whose head has the unit, the axes and the comments."""
+        """Return the cloud as a binary little-endian PLY file, with the unit, axes and comments in its header."""
         kinds = [(axis, "<f4") for axis in "xyz"]
         if self.normals is not None:
             kinds += [(f"n{axis}", "<f4") for axis in "xyz"]
@@ -64,10 +64,10 @@ class PointCloud:
 
 
 def in_space(depth: Array, focal: float) -> npt.NDArray[np.float32]:
-    """Return the points, (H, W, 3), at depths along the optical axis, (H, W).
+    """Return the points, (H, W, 3), of (H, W) depths along the optical axis.
 
-    The pinhole camera is that of generated streets: its focal length is in pixels, the optical axis meets the middle of
-    the image, and the center of the top left pixel is (0, 0). So the pixel (u, v) of depth z lies at
+    The pinhole camera is that of generated streets: its focal length is in pixels, the optical axis passes through the
+    center of the image, and the center of the top left pixel is (0, 0). So the pixel (u, v) of depth z lies at
     ((u - cx) z / focal, (v - cy) z / focal, z), where cx = (W - 1) / 2 and cy = (H - 1) / 2.
     """
     height, width = depth.shape
@@ -79,12 +79,12 @@ def in_space(depth: Array, focal: float) -> npt.NDArray[np.float32]:
 
 
 def depth_of(views: Mapping[str, View[Any]]) -> str | None:
-    """Return the first task whose values are depth; None where there is none."""
+    """Return the first task that predicts depth; None if there is none."""
     return next((name for name, view in views.items() if isinstance(view.modality, Depth)), None)
 
 
 def in_sky(arrays: Mapping[str, Array], views: Mapping[str, View[Any]]) -> Mask | None:
-    """Return where a predicted class is the sky, (H, W); None where no task has such a class."""
+    """Return the (H, W) mask of pixels predicted as sky; None if no task has this class."""
     for name, view in views.items():
         if SKY in (classes := list(view.classes)):
             return np.asarray(arrays[name] == classes.index(SKY))
@@ -100,18 +100,18 @@ def point_cloud(
     color: str = "image",
     farthest: float = np.inf,
 ) -> PointCloud:
-    """Return the points of an image, (H, W, 3), by what is predicted for it.
+    """Return the point cloud of an (H, W, 3) image from its predictions.
 
-    ``arrays`` and ``views`` are by task, depth among them; ``focal`` is the focal length in pixels, as ``in_space``
-    takes it. The sky is left out, where a class says what it is, and so is depth that is not positive and finite or
-    that is ``farthest`` or more, where a network means no distance any more. Points have the color of the ``image``, or
-    that in which the view of a task, named by ``color``, shows them; normals where a task has them.
+    ``arrays`` and ``views`` are by task and include depth; ``focal`` is the focal length in pixels, as for
+    ``in_space``. Pixels predicted as sky are left out, and so are depths that are not positive and finite or that reach
+    ``farthest``, beyond which a network's depth is meaningless. Points have the colors of the ``image``, or those of
+    the view of the task named by ``color``; they have normals if a task predicts them.
 
-    Raises ``ValueError`` where no task is depth.
+    Raises ``ValueError`` if no task predicts depth.
     """
     task = depth_of(views)
     if task is None:
-        raise ValueError(f"a point cloud needs depth, and there is {', '.join(views) or 'no task'}")
+        raise ValueError(f"a point cloud needs depth, but the tasks are {', '.join(views) or 'none'}")
     depth = arrays[task]
     shown = measurable(depth) & (depth < farthest)
     if (sky := in_sky(arrays, views)) is not None:

@@ -15,12 +15,12 @@ from taskscape.views.colors import ERROR, INVALID, apply_scale
 from taskscape.views.key import Key, Scale, error_ticks
 
 LARGEST_ERROR = 0.5
-"""Mean error of the three channels, as a share of the range, at the end of the scale of differences."""
+"""Mean error of the three channels, as a share of the range, at the end of the difference scale."""
 
 
 @dataclass(frozen=True)
 class RgbView(View[Rgb]):
-    """Values are (..., 3) RGB: uint8 in 0..255, or floating-point numbers in 0..1."""
+    """Values are (..., 3) RGB: uint8 in 0..255, or floating-point in 0..1."""
 
     @override
     def colorize(self, values: Array, valid: Mask | None = None) -> RgbArray:
@@ -54,6 +54,6 @@ class RgbView(View[Rgb]):
         return {"type": self.modality.name, "color": "sRGB, 8 bits a channel"}
 
     def _error(self, label: Array, prediction: Array) -> Array:
-        """Return the absolute error (...), the mean of the channels, as a share of the range."""
+        """Return the absolute error (...), averaged over the channels, as a share of the range."""
         error = np.abs(self.colorize(label).astype(np.float32) - self.colorize(prediction).astype(np.float32))
         return np.asarray(error.mean(-1) / 255)

@@ -1,4 +1,4 @@
-"""Class ids: each class has its color."""
+"""Class ids: shown with one color per class, written as 8-bit images with a palette."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ from taskscape.views.key import Key, Swatches
 
 @dataclass(frozen=True)
 class SemsegView(View[Semseg]):
-    """Values are (...) class ids; the file is an 8-bit image with a palette."""
+    """Values are (...) class ids."""
 
     @property
     @override
@@ -64,7 +64,7 @@ class SemsegView(View[Semseg]):
 
     @override
     def preview(self, image: RgbArray, values: Array) -> RgbArray:
-        """Return the colors over the image."""
+        """Return the class colors blended over the image."""
         return self.over(image, values)
 
     @override
