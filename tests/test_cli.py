@@ -459,10 +459,10 @@ def test_a_full_disk(here: Path, capsys: pytest.CaptureFixture[str], monkeypatch
 @pytest.mark.parametrize(
     ("arguments", "function", "message"),
     [
-        ("demo", "taskscape.demo.demo", "data that was made is kept; start again"),
+        ("demo", "taskscape.demo.demo", "generated data are kept; start again"),
         ("synth out", "taskscape.data.readers.miniscapes.write_miniscapes", "the streets in out are kept"),
         ("models --tasks depth=1", "taskscape.commands.models.cost", "stopped"),
-        ("train joint", "taskscape.runs.train", "data that was made is kept; start again"),
+        ("train joint", "taskscape.runs.train", "generated data are kept; start again"),
         ("evaluate run", "taskscape.runs.evaluate", "start the same command again"),
         ("predict run my.py --out out", "taskscape.inference.predict.load", "finished images in out are kept"),
         ("report run", "taskscape.report.write_report", "run is as it was"),

@@ -85,7 +85,7 @@ def test_a_range_is_for_a_search() -> None:
     ("line", "said"),
     [
         ("joint --epochs 3", "nothing varies"),
-        ("joint --optimizer.lr 1e-4 1e-4", "1e-4 stands there twice"),
+        ("joint --optimizer.lr 1e-4 1e-4", "the value 1e-4 is given twice"),
         ("joint --optimizer.lr 1e-4 --optimizer.lr 1e-3", "all its values after one, --optimizer.lr 1e-4 1e-3"),
         ("joint --batch-size 4 --batch_size 4 --seeds 0 1", "--batch-size is given twice"),
         ("joint --optimizer.rl 1e-4 1e-3", "did you mean --optimizer.lr"),

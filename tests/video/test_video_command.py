@@ -50,7 +50,7 @@ def test_an_interruption_says_how_to_go_on(tiny_run: Path, tmp_path: Path, monke
             return super().predict(image)
 
     monkeypatch.setattr("taskscape.inference.video.predict.Film", Interrupting)
-    with pytest.raises(Interrupted, match=r"stopped after 4 of 10 frames of .*; the same command goes on there"):
+    with pytest.raises(Interrupted, match=r"stopped after 4 of 10 frames of .*; the same command continues there"):
         main([str(tiny_run), str(path), "--out", str(tmp_path / "out"), "--videos", "depth"])
 
 

@@ -1,8 +1,8 @@
-"""The settings of an experiment as a tree: what a command line can change, by name, with values and texts.
+"""The settings of an experiment as a tree: everything that a command line can change, with names, values and texts.
 
-A name is a path of fields, as ``optimizer.lr``, in a flag with dashes for underscores: ``--optimizer.lr 3e-4``. Where
-one of several classes may stand, the path is that of a choice: ``optimizer:sgd``. All functions take any dataclass
-whose choices were offered (``taskscape.serialization.offer``): the package's classes, those of a user's file, and
+A name is a path of fields, such as ``optimizer.lr``; in a flag, dashes replace underscores: ``--optimizer.lr 3e-4``. A
+path whose value can be one of several classes is a choice: ``optimizer:sgd``. All functions accept any dataclass whose
+choices were registered with ``taskscape.serialization.offer``: the package's classes, classes from a user's file, and
 the stand-ins of ``described``.
 """
 
@@ -22,55 +22,55 @@ from tyro.constructors import PrimitiveConstructorSpec
 from taskscape.serialization import bare, is_offered, members, offered
 
 NONE = "none"
-"""The name of the choice that leaves out what may be left out."""
+"""The name that leaves an optional choice empty."""
 
 
 @dataclass(frozen=True)
 class Named:
-    """What has a place in the tree."""
+    """A node of the settings tree."""
 
     path: str
 
     @property
     def flag(self) -> str:
-        """The path with dashes: of a setting the flag, without the dashes in front."""
+        """The path with dashes instead of underscores; for a setting, its flag without the leading dashes."""
         return self.path.replace("_", "-")
 
 
 @dataclass(frozen=True)
 class Setting(Named):
-    """A value that a flag sets."""
+    """A value that can be set with a flag."""
 
     kind: Any
-    """Its type."""
+    """The type of the value."""
     value: Any
     text: str
 
     @property
     def flags(self) -> tuple[str, ...]:
-        """The flag and, of a switch, the one that turns it off."""
+        """The flag and, for a switch, the flag that turns it off."""
         head, dot, name = self.flag.rpartition(".")
         return (self.flag, f"{head}{dot}no-{name}") if bare(self.kind) is bool else (self.flag,)
 
 
 @dataclass(frozen=True)
 class Choice(Named):
-    """A place where one of several classes may stand."""
+    """A field whose value is an instance of one of several classes."""
 
     classes: Mapping[str, type | None]
-    """The classes by name, those that may stand there; None for a place that may be left empty."""
+    """The allowed classes by name, including None if the field is optional."""
     value: Any
     text: str
 
     @property
     def chosen(self) -> str:
-        """The name of the class that stands there."""
+        """The name of the present class."""
         return next((name for name, cls in self.classes.items() if cls is type(self.value)), NONE)
 
 
 @dataclass(frozen=True)
 class Entries(Named):
-    """A mapping from free names to choices: ``tasks.NAME:CLASS`` adds one."""
+    """A mapping from arbitrary names to choices; ``tasks.NAME:CLASS`` adds an entry."""
 
     classes: Mapping[str, type | None]
     value: Mapping[str, Any]
@@ -81,7 +81,7 @@ Node = Setting | Choice | Entries
 
 
 def nodes(value: Any, prefix: str = "") -> Iterator[Node]:
-    """Return all settings and choices of a dataclass, in the order of its fields."""
+    """Yield all settings and choices of a dataclass, in the order of its fields."""
     kinds, about = kinds_of(type(value)), texts(type(value))
     for field in fields(value):
         if field.init:
@@ -90,7 +90,7 @@ def nodes(value: Any, prefix: str = "") -> Iterator[Node]:
 
 
 def by_flag(tree: Iterable[Node]) -> dict[str, Setting]:
-    """Return the setting of each flag, without the dashes in front."""
+    """Return the settings by flag, without the leading dashes."""
     return {flag: node for node in tree if isinstance(node, Setting) for flag in node.flags}
 
 
@@ -112,7 +112,7 @@ def _nodes(path: str, kind: Any, value: Any, text: str) -> Iterator[Node]:
 
 
 def entries_of(kind: Any) -> Any:
-    """Return the abstract base whose classes stand in a mapping of this type, None for any other type."""
+    """Return the abstract base class of the values if the type is a mapping to choices, otherwise None."""
     kind = bare(kind)
     origin, arguments = get_origin(kind), get_args(kind)
     is_mapping = isinstance(origin, type) and issubclass(origin, Mapping)
@@ -120,9 +120,9 @@ def entries_of(kind: Any) -> Any:
 
 
 def classes_of(kind: Any, value: Any = None) -> dict[str, type | None]:
-    """Return the classes that may stand where ``kind`` is asked for, by name; none where it is no choice.
+    """Return the classes allowed for a field of type ``kind``, by name; empty if the type is not a choice.
 
-    The class of ``value``, perhaps from a user's file, is among them.
+    The class of ``value``, which may come from a user's file, is included.
     """
     if words_of(kind):
         return {}
@@ -141,7 +141,7 @@ def classes_of(kind: Any, value: Any = None) -> dict[str, type | None]:
 
 
 def words_of(kind: Any) -> list[str] | None:
-    """Return the words that a setting may be, None where it is a number, any text, or a choice."""
+    """Return the allowed words of a setting, or None if it is a number, arbitrary text or a choice."""
     specs = [x for x in getattr(kind, "__metadata__", ()) if isinstance(x, PrimitiveConstructorSpec) and x.choices]
     if specs:
         return list(specs[0].choices or ())
@@ -166,11 +166,11 @@ def kinds_of(cls: type) -> dict[str, Any]:
 
 
 def texts(cls: type) -> dict[str, str]:
-    """Return what a dataclass says of its fields, in the strings that follow them, as plain text in one line each."""
+    """Return the docstrings of a dataclass's fields, each as a single line of plain text."""
     found: dict[str, str] = {}
     for base in reversed(cls.__mro__):
         if is_dataclass(base):
-            found |= {f.name: f.metadata["text"] for f in fields(base) if "text" in f.metadata}  # of a stand-in
+            found |= {f.name: f.metadata["text"] for f in fields(base) if "text" in f.metadata}  # for a stand-in
             found |= _texts_in_source(cast(Any, base))
     return found
 
@@ -180,7 +180,7 @@ def _texts_in_source(cls: Any) -> dict[str, str]:
     try:
         tree = ast.parse(textwrap.dedent(inspect.getsource(cls)))
     except (OSError, TypeError, SyntaxError):
-        return {}  # made without a file
+        return {}  # the class has no source file
     body = tree.body[0].body if isinstance(tree.body[0], ast.ClassDef) else []
     found = {}
     for field, after in pairwise(body):
@@ -191,12 +191,12 @@ def _texts_in_source(cls: Any) -> dict[str, str]:
 
 
 def plain(text: str) -> str:
-    """Return a docstring's text in one line, without its marks."""
+    """Return a docstring as a single line without markup."""
     return " ".join(text.replace("``", "").split())
 
 
 def summary(cls: type) -> str:
-    """Return what a class is in one sentence."""
+    """Return a one-sentence description of a class, from its docstring."""
     first = plain((cls.__doc__ or "").strip().partition("\n\n")[0])
     sentence = re.split(r"[.:](?:\s|$)|\s\([^()]*\b\d{4}\b|,? \(B, ", first)[0]  # without citations and shapes
     return f"{sentence}." if sentence else ""

@@ -1,4 +1,4 @@
-"""What several commands share."""
+"""Arguments, checks and messages shared by several commands."""
 
 import shlex
 import signal
@@ -18,21 +18,24 @@ TtaAs = Annotated[
     str | None,
     tyro.conf.arg(
         metavar="WORD",
-        help="Test-time augmentation by a word: mirror, scales-3 (0.75 1 1.25), scales-3-max, scales-5 (0.5 … 1.5), "
-        "scales-5-max, or spelled out as in 0.75-1-1.25-mirror-max.",
+        help="Kind of test-time augmentation: mirror, scales-3 (0.75 1 1.25), scales-3-max, scales-5 (0.5 … 1.5), "
+        "scales-5-max, or a custom one, such as 0.75-1-1.25-mirror-max.",
     ),
 ]
 
 Device = Annotated[
-    str, tyro.conf.arg(help="Where to compute: auto (a GPU when there is one), cpu, cuda, cuda:1 or mps.")
+    str, tyro.conf.arg(help="Device to compute on: auto (a GPU if there is one), cpu, cuda, cuda:1 or mps.")
 ]
 
-Run = Annotated[Path, tyro.conf.arg(metavar="RUN", help="Folder of a run.")]
+Run = Annotated[Path, tyro.conf.arg(metavar="RUN", help="Run folder.")]
 """A positional argument."""
 
 
 def chosen_tta(tta: bool, tta_as: str | None) -> bool | str:
-    """Return the test-time augmentation that two flags name, as results and files know it. Raises as ``find_tta``."""
+    """Return the test-time augmentation chosen by two flags, in the form used in results and file names.
+
+    Raises ``ValueError`` under the same conditions as ``find_tta``.
+    """
     if tta_as in (None, "mirror"):
         return tta or tta_as is not None
     with quick_imports():
@@ -44,9 +47,9 @@ def chosen_tta(tta: bool, tta_as: str | None) -> bool | str:
 
 
 def require_run(run: Path) -> None:
-    """Raise ``FileNotFoundError`` where a folder holds no run: before anything that takes a while is imported.
+    """Raise ``FileNotFoundError`` if a folder holds no run. Called before slow imports.
 
-    Raises ``ValueError`` for the name of a released model, whose folder is not the user's to write to.
+    Raises ``ValueError`` for the name of a released model, whose folder must not be written to.
     """
     from taskscape import released
     from taskscape.run_folder.names import RunFolder
@@ -54,14 +57,14 @@ def require_run(run: Path) -> None:
     if not run.exists() and run.as_posix() in released.names():
         copy = run.name
         raise ValueError(
-            f"{run.as_posix()} comes with the package, and this command needs a folder of your own: copy it, "
+            f"{run.as_posix()} is part of the package, and this command needs a folder of your own: copy it with "
             f"taskscape pull {run.as_posix()} --out {copy}, and name {copy}"
         )
     RunFolder(run).require()
 
 
 def require_store(flag: str, folder: Path | None) -> None:
-    """Raise ``FileNotFoundError`` or ``ValueError`` that names the flag where it names a folder that is no store."""
+    """Raise ``FileNotFoundError`` or ``ValueError`` with the flag if its folder is not a store."""
     from taskscape.data import place
 
     try:
@@ -72,13 +75,13 @@ def require_store(flag: str, folder: Path | None) -> None:
 
 
 def show_command(store: Path) -> str:
-    """Return the command that shows a store, for messages."""
+    """Return the command that shows a store, for use in messages."""
     return shlex.join(["taskscape", "data", "show", str(store)])
 
 
 @contextmanager
 def if_interrupted(kept: str) -> Iterator[None]:
-    """Let Ctrl-C and SIGTERM end in a line that says what is kept and how to continue."""
+    """On Ctrl-C or SIGTERM, end with a message of what is kept and how to continue."""
     try:
         yield
     except KeyboardInterrupt as interrupt:
@@ -89,7 +92,7 @@ def if_interrupted(kept: str) -> Iterator[None]:
 
 @contextmanager
 def printed_warnings() -> Iterator[None]:
-    """Print warnings about the user's files on lines of their own."""
+    """Print each warning about the user's files on a line of its own."""
     with warnings.catch_warnings():
         warnings.simplefilter("always", UserWarning)
         warnings.showwarning = _print_warning

@@ -22,16 +22,17 @@ _USAGE = (
     "taskscape sweep --resume SWEEP",
 )
 
-_TEXT = """Train a recipe with many settings: all combinations of a grid, or those that a search proposes.
+_TEXT = """Train a recipe with many settings: all combinations of a grid, or those proposed by a search.
 
-RECIPE and its settings are those of taskscape train; taskscape sweep RECIPE --help TOPIC shows them too. A setting with
-several values is an axis of the sweep, as is a choice that is given several times:
+RECIPE and its settings are as in taskscape train; taskscape sweep RECIPE --help TOPIC lists them too. A setting with
+several values is an axis of the sweep, and so is a choice that is given several times:
 
   taskscape sweep joint --optimizer.lr 1e-4 1e-3 weighting:fixed weighting:dwa \\
       --seeds 0 1 2
 
-A value of several words has commas: --weighting.weights depth=3,semseg=7 depth=5,semseg=5. A switch takes on and off.
-Every value is checked before the first run. The same command, or --resume, continues a sweep that was stopped."""
+Commas join the parts of a single value: --weighting.weights depth=3,semseg=7 depth=5,semseg=5. A switch takes the
+values on and off. All values are checked before the first run. To continue a stopped sweep, repeat the command or use
+--resume."""
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -46,7 +47,7 @@ def main(arguments: Sequence[str]) -> None:
 
 
 def _print_help(arguments: Sequence[str]) -> None:
-    """Print how sweeps are written and which are published, or a page of a recipe's settings."""
+    """Print the help of ``taskscape sweep`` with the published sweeps, or a page of a recipe's settings."""
     recipe, *rest = arguments or ["--help"]
     text = "\n".join([*usage(*_USAGE), "", filled(_TEXT), "", *flag_lines(), ""])
     print(help_or_page("sweep", text, [_published(recipe)[0], *rest]))
@@ -56,20 +57,22 @@ def _print_help(arguments: Sequence[str]) -> None:
 
 
 def _published(name: str) -> tuple[str, list[str]]:
-    """Return the recipe of a published sweep and its arguments; any other name is that of a recipe itself."""
+    """Return the recipe and arguments of a published sweep; any other name is a recipe, without arguments."""
     published = published_sweeps().get(name.replace("_", "-"))
     return (name, []) if published is None else (published.recipe, shlex.split(published.arguments))
 
 
 def _resume(arguments: Sequence[str]) -> None:
-    """Continue a sweep with its own settings. Raises ``ValueError`` where the arguments say more than how to run it."""
+    """Continue a sweep with its own settings. Raises ``ValueError`` for arguments that would change the sweep."""
     own, others = own_and_others(arguments, ())
     if "resume" not in own:
-        raise ValueError("what to sweep comes first: a recipe, or a name of taskscape sweep --help; or --resume alone")
+        raise ValueError(
+            "what to sweep comes first: a recipe, or a published sweep from taskscape sweep --help; or --resume alone"
+        )
     if odd := [*(f"--{flag.split()[0]}" for flag in own if flag not in (*EXECUTION, "resume")), *others]:
         raise ValueError(
-            f"{odd[0]} does not go with --resume: a sweep is resumed with its own settings. The same command as "
-            "before with more --seeds, or a larger --search, enlarges it"
+            f"{odd[0]} does not go with --resume: a sweep is resumed with its own settings. To extend it, repeat its "
+            "command with more --seeds or a larger --search"
         )
     folder = Path(own["resume"][0])
     plan = read_plan(folder)
@@ -78,7 +81,7 @@ def _resume(arguments: Sequence[str]) -> None:
 
 
 def _sweep(recipe: str, published: Sequence[str], arguments: Sequence[str], out: Path | None = None) -> None:
-    """Sweep a recipe with the arguments of a published sweep, if it is one, and further ones."""
+    """Sweep a recipe with the arguments of a published sweep, if any, and further arguments."""
     stand_in = described_recipe(recipe, published_sweeps())
     default = read_recipe(recipe) if stand_in is None else stand_in
     names = [field.name for field in fields(default)]
@@ -105,7 +108,7 @@ def _sweep(recipe: str, published: Sequence[str], arguments: Sequence[str], out:
 
 
 def _check_values(recipe: str, default: Any, words: Words) -> None:
-    """Parse each value as ``taskscape train`` would, beside the first values of the others."""
+    """Parse each value like ``taskscape train``, together with the first value of every other variation."""
     firsts = {variation.name: variation.points[0] for variation in words.variations}
     parse(recipe, default, [*words.common, *(word for point in firsts.values() for word in point)], "sweep", [*OWN])
     for variation in words.variations:

@@ -1,4 +1,4 @@
-"""The flags of ``taskscape sweep`` that are its own, beside those of the recipe's settings."""
+"""The flags of ``taskscape sweep`` itself, in addition to those of the recipe's settings."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -22,31 +22,31 @@ class Options:
     """How to run a sweep."""
 
     out: Annotated[Path | None, _shown("SWEEP")] = None
-    """Folder of the sweep; by default sweeps/RECIPE-N. It has a run folder per run, index.html, results.csv and
+    """Folder of the sweep; by default sweeps/RECIPE-N. It has a run folder for each run, index.html, results.csv and
     results.json."""
     seeds: Annotated[tuple[int, ...], _shown("SEED ...")] = ()
-    """Train each setting with these seeds; means and deviations are over them."""
+    """Train each setting with each of these seeds, and report means and standard deviations over the seeds."""
     search: Annotated[int | None, _shown("N")] = None
     """Let Optuna propose N runs instead of a grid; --optimizer.lr 1e-5..1e-2 is a range. Runs that are worse than most
-    after an epoch are ended early. Compared is the metric of --monitor."""
+    after an epoch are stopped early. Runs are compared by the metric of --monitor."""
     storage: Annotated[str | None, _shown("URL")] = None
-    """Keep the search in this database, such as sqlite:///sweep.db; by default in a file of the sweep."""
+    """Database of the search, such as sqlite:///sweep.db; by default a file in the folder of the sweep."""
     workers: Annotated[int | None, _shown("N")] = None
-    """Runs at a time; by default one per GPU. The threads are shared among them."""
+    """Number of runs at a time; by default one per GPU. They share the threads."""
     on: Annotated[Literal["local", "ray"], _shown("ray")] = "local"
-    """Train on a Ray cluster, whose nodes share the file system: a GPU per run, where there are GPUs."""
+    """Train on a Ray cluster whose nodes share the file system, with one GPU per run if there are GPUs."""
     address: Annotated[str | None, _shown("ADDRESS")] = None
-    """The cluster's address; by default that of the machine's own cluster, started where there is none."""
+    """Address of the Ray cluster; by default that of this machine's own cluster, which is started if necessary."""
     gpus_per_run: Annotated[float, _shown("N")] = 1.0
-    """GPUs of each run: 0.5 lets two runs share one, 2 takes two of a Ray cluster. By default 1."""
+    """GPUs per run: with 0.5 two runs share a GPU, with 2 a run uses two GPUs of a Ray cluster. By default 1."""
     stack: Annotated[int | None, _shown("N")] = None
-    """Train up to N runs of a worker at once, as one network with N sets of weights, where they differ in seed, weights
-    of tasks, learning rate and the like: for small networks on a GPU."""
+    """Train up to N runs of a worker at once, as one network with N sets of weights. The runs may differ in seed, task
+    weights, learning rate and the like. Useful for small networks on a GPU."""
     plan: bool = False
-    """Write the folders of a grid, and run nothing: for a scheduler of yours."""
+    """Only write the run folders of a grid, for use with your own scheduler."""
 
     def check(self) -> None:
-        """Raise ``ValueError`` where options do not fit each other."""
+        """Raise ``ValueError`` if options contradict each other."""
         if self.gpus_per_run < 0:
             raise ValueError(f"--gpus-per-run {self.gpus_per_run:g}: it must be 0 or more")
         if self.address is not None and self.on != "ray":
@@ -63,7 +63,7 @@ class Options:
             raise ValueError(f"--stack {self.stack}: it must be 2 or more")
         for flag, is_given in (("search", self.search is not None), ("plan", self.plan)):
             if is_given:
-                raise ValueError(f"--stack trains runs of a grid at once, and --{flag} has them begin one by one")
+                raise ValueError(f"--stack trains runs of a grid at once, but with --{flag} runs start one by one")
         if self.on == "ray":
             raise ValueError("--stack trains runs at once on this machine: leave out --on ray, or --stack")
 
@@ -79,7 +79,7 @@ class Options:
 
 
 EXECUTION = ("workers", "on", "address", "gpus-per-run", "stack")
-"""The flags that say how a sweep is run and not what it is, so that they may differ when it is resumed."""
+"""Flags that determine how a sweep is executed, but not its results. They may change when it is resumed."""
 
 _SETTINGS = [one for one in nodes(Options()) if isinstance(one, Setting)]
 
@@ -90,18 +90,18 @@ OWN: Mapping[str, int | None] = {
     AXIS: None,
     "resume": 1,
 }
-"""The sweep's own flags with how many words follow each; None for any number."""
+"""The flags of ``taskscape sweep`` itself, with the number of their values; None for any number."""
 
 
 def parse_options(own: Mapping[str, Sequence[str]]) -> Options:
-    """Return the options of the sweep's own flags. Raises ``ValueError`` for words that are no values of them."""
+    """Parse the flags of ``taskscape sweep`` itself. Raises ``ValueError`` for invalid values."""
     flags = [word for flag, words in own.items() if not flag.startswith(AXIS) for word in (f"--{flag}", *words)]
     words = read(flags, _SETTINGS).words
     return tyro.cli(Options, args=words, prog="taskscape sweep", add_help=False)
 
 
 def flag_lines() -> Iterator[str]:
-    """Return what the page of help says of the flags."""
+    """Yield the lines of the help about the flags of ``taskscape sweep`` itself."""
     for one in _SETTINGS:
         yield from line(f"--{one.flag} {metavar(one.kind)}".rstrip(), one.text)
         if one.flag == "seeds":

@@ -1,4 +1,4 @@
-"""The plan of a sweep: a file in its folder that says what it is, by which it is resumed."""
+"""The plan of a sweep: a file in its folder that defines the sweep, so that it can be resumed."""
 
 import json
 import shlex
@@ -14,22 +14,22 @@ FILE = "sweep.json"
 
 
 class Plan(NamedTuple):
-    """What a sweep is."""
+    """The definition of a sweep."""
 
     recipe: str
     arguments: list[str]
-    """The words after the recipe, without those that say how the sweep is run."""
+    """The arguments after the recipe, without the flags in ``EXECUTION``."""
     study: str
-    """What a search is called in its storage."""
+    """The name of a search in its storage."""
 
 
 def resume_command(folder: Path) -> str:
-    """Return the command that continues the sweep in a folder, for messages."""
+    """Return the command that continues the sweep in a folder, for use in messages."""
     return shlex.join(["taskscape", "sweep", "--resume", str(folder)])
 
 
 def require_place(folder: Path) -> None:
-    """Raise ``ValueError`` where a folder holds something else than a sweep, or is a file."""
+    """Raise ``ValueError`` if a folder holds something other than a sweep, or is a file."""
     from taskscape.files.paths import require_no_file
     from taskscape.run_folder import RunFolder
 
@@ -40,9 +40,9 @@ def require_place(folder: Path) -> None:
 
 
 def write_plan(folder: Path, recipe: str, arguments: Sequence[str], names: Sequence[str]) -> Plan:
-    """Write what the sweep is into its folder, which must be locked, and return it.
+    """Write the plan of a sweep into its folder, which must be locked, and return it.
 
-    ``names`` are the fields of an experiment. Raises ``ValueError`` where the folder holds another sweep.
+    ``names`` are the fields of an experiment. Raises ``ValueError`` if the folder holds another sweep.
     """
     from uuid import uuid4
 
@@ -69,7 +69,7 @@ def write_plan(folder: Path, recipe: str, arguments: Sequence[str], names: Seque
 def read_plan(folder: Path) -> Plan:
     """Return the plan of a sweep.
 
-    Raises ``FileNotFoundError`` where a folder holds none, and ``ValueError`` where it is damaged.
+    Raises ``FileNotFoundError`` if the folder has no plan, and ``ValueError`` if the plan is damaged.
     """
     from taskscape.serialization.plain import read_json
 

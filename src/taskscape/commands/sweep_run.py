@@ -1,4 +1,4 @@
-"""A sweep whose words were read: its trials are trained, its page is written, and the best is printed."""
+"""Run a sweep whose arguments have been parsed: train its trials, write its page and print the best one."""
 
 import json
 import shlex
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from taskscape.sweeps.sweep import Monitor, Outcomes
 
 RUNS = "runs.txt"
-"""The folders of a planned sweep, one a line."""
+"""The file with the run folders of a planned sweep, one per line."""
 
 
 @dataclass(frozen=True)
@@ -28,15 +28,15 @@ class SweepRun:
 
     recipe: str
     default: "Experiment"
-    """The recipe's."""
+    """The experiment of the recipe."""
     words: Words
     options: Options
     folder: Path
     study: str
-    """What a search is called in its storage."""
+    """The name of a search in its storage."""
 
     def run(self) -> None:
-        """Train all trials, or write their folders where that is all that is asked for."""
+        """Train all trials, or with ``--plan`` only write their folders."""
         from taskscape.sweeps import Sweep, run
 
         sampler, monitor = self._sampler()
@@ -60,11 +60,11 @@ class SweepRun:
         return experiment
 
     def command(self, trial: "Trial") -> str:
-        """Return what trains a trial alone."""
+        """Return the command that trains a single trial."""
         return shlex.join(["taskscape", "train", self.recipe, *self.words.common, *trial.words])
 
     def _sampler(self) -> "tuple[Sampler, Monitor]":
-        """Return what proposes the trials, all checked as far as they are known, and what to compare."""
+        """Return the sampler and the monitored metric. Trials known in advance are checked."""
         return self._grid() if self.options.search is None else self._search(self.options.search)
 
     def _grid(self) -> "tuple[Sampler, Monitor]":
@@ -137,8 +137,8 @@ class SweepRun:
         file = self.folder / RUNS
         atomic_write(file, "".join(f"{trial.path}\n" for trial in trials))
         print(
-            f"{len(trials)} run folders are written, {file} lists them: taskscape train --resume RUN trains one, and "
-            f"{resume_command(self.folder)} writes the page"
+            f"{len(trials)} run folders are written, and {file} lists them: train each with taskscape train --resume "
+            f"RUN, and write the page with {resume_command(self.folder)}"
         )
 
     def _write(self, outcomes: "Outcomes", monitor: "Monitor") -> Path:
@@ -152,12 +152,12 @@ class SweepRun:
         return write_sweep(SweepTable(self.folder.resolve().name, runs, axes, monitor.name, monitor.spec), self.folder)
 
     def _say(self, outcomes: "Outcomes", monitor: "Monitor", page: Path) -> None:
-        """Print what came out, and raise ``TrainingError`` where no run has a result."""
+        """Print the outcome of the sweep. Raises ``TrainingError`` if all runs failed."""
         from taskscape.errors import TrainingError
 
         failed = [(trial, outcome) for trial, outcome in outcomes.values() if outcome.state == "failed"]
         if len(failed) == len(outcomes):
-            raise TrainingError(f"all {len(failed)} runs failed, the first of them because: {failed[0][1].error}")
+            raise TrainingError(f"all {len(failed)} runs failed, the first with the error: {failed[0][1].error}")
         best = json.loads((self.folder / "results.json").read_text("utf-8"))["best"]
         if best is not None:
             print(f"best by {monitor.name}: {best['run']}\n  {best['command']}")

@@ -1,4 +1,4 @@
-"""The words of ``taskscape sweep``: which of them are the sweep's own, which vary, and which every run has."""
+"""The arguments of ``taskscape sweep``, divided into the sweep's own flags, varied settings and common settings."""
 
 import re
 import shlex
@@ -18,7 +18,7 @@ SEED = "seed"
 
 @dataclass(frozen=True)
 class Variation:
-    """What varies: the words of a command line for each value, or the ends of a range."""
+    """A varied setting: the command-line arguments of each value, or the ends of a range."""
 
     name: str
     values: dict[str, tuple[str, ...]] = field(default_factory=dict)
@@ -30,7 +30,7 @@ class Variation:
 
     @property
     def points(self) -> list[tuple[str, ...]]:
-        """The words of each value, or of both ends of a range."""
+        """The arguments of each value, or of both ends of a range."""
         if self.ends is None:
             return list(self.values.values())
         return [(self.flag, f"{end:.0f}" if self.whole else f"{end:g}") for end in self.ends]
@@ -38,17 +38,17 @@ class Variation:
 
 @dataclass(frozen=True)
 class Words:
-    """A command line, taken apart."""
+    """A command line, divided into common and varied settings."""
 
     common: list[str]
-    """The arguments that every run has."""
+    """The arguments of every run."""
     variations: list[Variation]
 
 
 def parts(arguments: Sequence[str], names: Sequence[str]) -> Iterator[tuple[str, list[str]]]:
-    """Yield each flag with the words that follow it, without its dashes; a choice has its path and name instead.
+    """Yield each flag, without its dashes, with its values; for a choice, yield its path with a colon, and its name.
 
-    ``names`` are the fields of an experiment, with which the path of a choice starts.
+    ``names`` are the fields of an experiment, one of which starts the path of a choice.
     """
     flag: str | None = None
     words: list[str] = []
@@ -58,7 +58,7 @@ def parts(arguments: Sequence[str], names: Sequence[str]) -> Iterator[tuple[str,
         is_choice = choice is not None and underscored(choice[1].partition(".")[0]) in names
         if not is_flag and not is_choice:
             if flag is None:
-                raise ValueError(f"{argument!r} follows no flag; the recipe comes first, and one only")
+                raise ValueError(f"{argument!r} follows no flag; only a single recipe comes first, before all flags")
             words.append(argument)
             continue
         if flag is not None:
@@ -74,14 +74,14 @@ def parts(arguments: Sequence[str], names: Sequence[str]) -> Iterator[tuple[str,
 
 
 def _written(flag: str, words: Sequence[str]) -> list[str]:
-    """Return a part as it stands on a command line."""
+    """Return a part in its form on the command line."""
     return [flag + words[0]] if flag.endswith(":") else [f"--{flag}", *words]
 
 
 def own_and_others(arguments: Sequence[str], names: Sequence[str]) -> tuple[dict[str, list[str]], list[str]]:
-    """Return the sweep's own flags, and the parts of all others as one list of arguments.
+    """Return the sweep's own flags with their values, and all other arguments.
 
-    Raises ``ValueError`` for a number of words that a flag does not take.
+    Raises ``ValueError`` if one of the sweep's own flags has the wrong number of values.
     """
     own: dict[str, list[str]] = {}
     others: list[str] = []
@@ -105,7 +105,10 @@ def own_and_others(arguments: Sequence[str], names: Sequence[str]) -> tuple[dict
 
 
 def not_replaced(published: Sequence[str], further: Sequence[str], names: Sequence[str]) -> list[str]:
-    """Return the arguments of a published sweep that further ones do not set again; an axis of several goes as one."""
+    """Return the arguments of a published sweep that ``further`` does not override.
+
+    An ``--axis`` of several settings is dropped as a whole if one of them is overridden.
+    """
     again = _set(further, names)
     kept: list[str] = []
     for flag, words in parts(published, names):
@@ -116,7 +119,7 @@ def not_replaced(published: Sequence[str], further: Sequence[str], names: Sequen
 
 
 def _set(arguments: Sequence[str], names: Sequence[str]) -> set[str]:
-    """Return the paths of the settings and choices that arguments set, also together by ``--axis``."""
+    """Return the paths of the settings and choices that arguments set, including those in ``--axis``."""
     found: set[str] = set()
     for flag, words in parts(arguments, names):
         within = [_set(shlex.split(word), names) for word in words] if flag == AXIS else []
@@ -125,9 +128,9 @@ def _set(arguments: Sequence[str], names: Sequence[str]) -> set[str]:
 
 
 def take_apart(default: Any, own: dict[str, list[str]], others: Sequence[str], *, search: bool) -> Words:
-    """Return what varies and what does not; ``default`` is the recipe's experiment, or a stand-in.
+    """Divide arguments into varied and common settings; ``default`` is the recipe's experiment, or a stand-in.
 
-    Raises ``ValueError`` for a choice that does not exist, and for values that cannot be told apart.
+    Raises ``ValueError`` for an unknown choice, and for values that occur twice.
     """
     names = [one.name for one in fields(default)]
     flags: dict[str, list[str]] = {}
@@ -137,7 +140,7 @@ def take_apart(default: Any, own: dict[str, list[str]], others: Sequence[str], *
             choices.setdefault(flag.removesuffix(":"), []).extend(words)
         elif flag in flags:
             values = " ".join(dict.fromkeys([*flags[flag], *words]))
-            raise ValueError(f"--{flag} is given twice: write all its values after one, --{flag} {values}".rstrip())
+            raise ValueError(f"--{flag} is given twice: give it once with all values, --{flag} {values}".rstrip())
         else:
             flags[flag] = words
     common = [f"{path}:{values[0]}" for path, values in choices.items() if len(values) == 1]
@@ -158,13 +161,13 @@ def take_apart(default: Any, own: dict[str, list[str]], others: Sequence[str], *
             variations.append(_labeled(_name(words), [(_label(word), tuple(shlex.split(word))) for word in words]))
     if seeds := own.get("seeds"):
         if "seed" in flags:
-            raise ValueError("--seed and --seeds exclude each other: leave --seed out")
+            raise ValueError("--seed and --seeds exclude each other: leave out --seed")
         variations.append(_labeled(SEED, [(seed, ("--seed", seed)) for seed in seeds]))
     return Words(common, variations)
 
 
 def _settings(default: Any, choices: dict[str, list[str]]) -> dict[str, Setting]:
-    """Return the settings by flag, of all classes that a sweep chooses."""
+    """Return the settings of all chosen classes by flag."""
     alone = [(path, values[0]) for path, values in choices.items() if len(values) == 1]
     found = by_flag(nodes(chosen(default, alone)))
     for path, values in choices.items():
@@ -174,7 +177,7 @@ def _settings(default: Any, choices: dict[str, list[str]]) -> dict[str, Setting]
 
 
 def _variation(flag: str, words: list[str], setting: Setting | None, *, search: bool) -> Variation | None:
-    """Return what a flag varies; None where it has one value."""
+    """Return the variation of a flag, or None if it has a single value."""
     if setting is None or not words:
         return None
     name = setting.path
@@ -182,11 +185,11 @@ def _variation(flag: str, words: list[str], setting: Setting | None, *, search: 
         off = next(other for other in setting.flags if other != setting.flag)
         states = {"on": (f"--{setting.flag}",), "off": (f"--{off}",)}
         if set(words) - set(states):
-            raise ValueError(f"--{flag} is a switch: without a word it is on; in a sweep it takes on and off")
+            raise ValueError(f"--{flag} is a switch: without a value it is on; in a sweep its values are on and off")
         return _labeled(name, [(word, states[word]) for word in words])
     if len(words) == 1 and (found := re.fullmatch(r"(.+)\.\.(.+)", words[0])):
         return _range(name, flag, setting, found[1], found[2], search=search)
-    if arity(setting.kind)[1] != 1:  # its one value is of several words
+    if arity(setting.kind)[1] != 1:  # a single value consists of several words
         if not any("," in word for word in words):
             return None
         return _labeled(name, [(word, (f"--{flag}", *re.split("[,=]", word))) for word in words])
@@ -200,19 +203,19 @@ def _range(name: str, flag: str, setting: Setting, low: str, high: str, *, searc
     if not kinds & {int, float}:
         return None
     if not search:
-        raise ValueError(f"--{flag} {low}..{high}: a range is for a search (--search N); a grid takes values")
+        raise ValueError(f"--{flag} {low}..{high}: a range is for a search (--search N); give a grid single values")
     try:
         ends = float(low), float(high)
     except ValueError:
-        raise ValueError(f"--{flag}: {low}..{high} is no range of numbers, such as 1e-5..1e-2") from None
+        raise ValueError(f"--{flag}: {low}..{high} is not a range of numbers, such as 1e-5..1e-2") from None
     whole = float not in kinds
     if whole and not all(end.is_integer() for end in ends):
-        raise ValueError(f"--{flag}: {low}..{high} is no range of whole numbers, such as 4..16")
+        raise ValueError(f"--{flag}: {low}..{high} is not a range of whole numbers, such as 4..16")
     return Variation(name, flag=f"--{flag}", ends=ends, whole=whole)
 
 
 def continues(now: Sequence[str], before: Sequence[str], names: Sequence[str]) -> bool:
-    """Return whether arguments ask for the same sweep as before, or for more seeds or a longer search of it."""
+    """Return whether arguments define the same sweep as before, possibly with more seeds or a longer search."""
     nothing: tuple[str, list[str]] = "", []
     pairs = zip_longest(parts(now, names), parts(before, names), fillvalue=nothing)
     return all(a == b or (flag == other and _grows(flag, a, b)) for (flag, a), (other, b) in pairs)
@@ -225,12 +228,12 @@ def _grows(flag: str, words: Sequence[str], before: Sequence[str]) -> bool:
 def _labeled(name: str, values: Sequence[tuple[str, tuple[str, ...]]]) -> Variation:
     labels = [label for label, _ in values]
     if twice := next((label for label in labels if labels.count(label) > 1), None):
-        raise ValueError(f"{name}: {twice} stands there twice; leave one out")
+        raise ValueError(f"{name}: the value {twice} is given twice; leave one out")
     return Variation(name, dict(values))
 
 
 def _name(words: Sequence[str]) -> str:
-    """Return what several settings that vary together are called: the first flag, or the path of a choice."""
+    """Return the name of settings that vary together: the first flag, or the path of a choice."""
     first = shlex.split(words[0])[:1] or [""]
     return first[0].removeprefix("--").partition(":")[0].replace("-", "_")
 

@@ -31,21 +31,26 @@ def synth(
     workers: int | None = None,
     address: str | None = None,
 ) -> None:
-    """Write generated streets with their labels, in the Miniscapes layout. Interrupted runs resume.
+    """Write generated streets with their labels, in the Miniscapes layout. An interrupted run resumes.
 
     Args:
         out: Folder to write to.
-        split: Which scenes: train, val, test, or shifted, out-of-distribution scenes of another appearance.
+        split: Split of the scenes: train, val, test, or shifted, which has out-of-distribution scenes with a different
+            appearance.
         count: Number of scenes.
         size: Height and width in pixels.
-        samples: Samples per pixel: more are smoother and slower.
+        samples: Samples per pixel; more samples are smoother and slower.
         seed: Random seed of the scenes.
-        style: Photographs: towns as a car's camera shows them, for networks that are to work on photographs.
+        style: Appearance of the scenes. With photographs, they are towns seen by a car's camera, for networks that will
+            be used on photographs.
         processes: Number of worker processes; by default one per CPU core.
-        part: Write this part of the scenes only, such as 3/10: machines that share the folder write one each.
-        on: Divide the scenes among workers: local processes, or the nodes of a Ray cluster, which share the folder.
-        workers: Number of workers of --on; by default as many as the cluster has CPUs, or one.
-        address: The cluster's address; by default that of the machine's own cluster, started where there is none.
+        part: Write only this part of the scenes, such as 3/10, so that machines that share the folder can write one
+            part each.
+        on: Divide the scenes among workers: local processes, or the nodes of a Ray cluster, which must share the
+            folder.
+        workers: Number of workers of --on; by default one, or with --on ray as many as the cluster has CPUs.
+        address: Address of the Ray cluster; by default that of this machine's own cluster, which is started if
+            necessary.
     """
     portion = portion_of(part, on, workers, address)
     from taskscape.data.readers.miniscapes import write_miniscapes

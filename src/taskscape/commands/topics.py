@@ -1,4 +1,4 @@
-"""The pages of ``taskscape train RECIPE --help``: one screen first, then a page per topic."""
+"""The pages of ``taskscape train RECIPE --help``: an overview, and a page per topic."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import fields, is_dataclass
@@ -28,25 +28,25 @@ COMMON = (
     "batch_size",
     "device",
 )
-"""What is set most often, in this order; of a recipe the first ten that it has."""
+"""The settings changed most often, in this order. The overview shows the first ten that a recipe has."""
 
 
 def asks_for_help(arguments: Sequence[str]) -> bool:
-    """Return whether help is among the arguments."""
+    """Return whether the arguments ask for help."""
     return any(flag in arguments for flag in HELP)
 
 
 def topic_of(arguments: Sequence[str]) -> str | None:
-    """Return the topic that these arguments, with help among them, ask for; None for the first screen."""
+    """Return the help topic in arguments that ask for help, or None for the overview."""
     at = next(i for i, argument in enumerate(arguments) if argument in HELP)
     after = arguments[at + 1] if at + 1 < len(arguments) else ""
     return after if after and not after.startswith("-") and ":" not in after else None
 
 
 def help_of(recipe: str, arguments: Sequence[str], command: str = "train") -> str:
-    """Return the page that these arguments ask for, of the recipe with the choices among them.
+    """Return the help page that the arguments ask for, of the recipe with the choices among them.
 
-    Raises ``ValueError`` with the nearest names for a recipe, choice or topic that does not exist.
+    Raises ``ValueError`` for an unknown recipe, choice or topic, with the nearest names.
     """
     experiment = described_recipe(recipe) or read_recipe(recipe)
     choices, _ = split(arguments, [field.name for field in fields(experiment)])
@@ -56,9 +56,9 @@ def help_of(recipe: str, arguments: Sequence[str], command: str = "train") -> st
 
 
 def help_or_page(command: str, usage: str, arguments: Sequence[str]) -> str:
-    """Return how a command that takes a recipe is used, or the page of a topic that is asked for; both for all.
+    """Return the usage of a command with a recipe, or the help page of a topic; both for the topic ``all``.
 
-    Raises as ``help_of``.
+    Raises ``ValueError`` under the same conditions as ``help_of``.
     """
     recipe, *rest = arguments or HELP
     topic = None if recipe.startswith("-") else topic_of(rest)
@@ -67,9 +67,9 @@ def help_or_page(command: str, usage: str, arguments: Sequence[str]) -> str:
 
 
 def page(recipe: str, text: str, experiment: Any, topic: str | None, command: str = "train") -> str:
-    """Return the page of a topic, or the first screen; ``text`` says what the recipe is.
+    """Return the help page of a topic, or the overview; ``text`` is the description of the recipe.
 
-    Raises ``ValueError`` with the nearest names for a topic that does not exist.
+    Raises ``ValueError`` for an unknown topic, with the nearest names.
     """
     tree = list(nodes(experiment))
     if topic is None:
@@ -85,12 +85,12 @@ def page(recipe: str, text: str, experiment: Any, topic: str | None, command: st
 
 
 def topics(experiment: Any) -> list[str]:
-    """Return the topics that have a page."""
+    """Return all help topics."""
     return [*_topics(list(nodes(experiment))), "run", "all"]
 
 
 def _topics(tree: Iterable[Node]) -> list[str]:
-    """Return the fields that have settings of their own."""
+    """Return the fields of the experiment that are a topic, because they contain settings."""
     return list(dict.fromkeys(n.path.partition(".")[0] for n in tree if "." in n.path or not isinstance(n, Setting)))
 
 
@@ -108,27 +108,27 @@ def _overview(recipe: str, text: str, tree: Sequence[Node]) -> Iterator[str]:
     if text:
         yield from wrapped(text)
         yield ""
-    yield "The commonest settings, with their values here; in any order:"
+    yield "The most common settings, with their values in this recipe; their order does not matter:"
     yield ""
     by_path = {node.path: node for node in tree}
     for node in [by_path[path] for path in COMMON if path in by_path][:10]:
         yield from line(assignment(node), node.text, first_sentence=True)
     if "data.path" not in by_path:
-        yield from line("--data.path STORE", "Train on a store that taskscape prepare wrote, instead of these data.")
+        yield from line("--data.path STORE", "Train on a store written by taskscape prepare instead of these data.")
     for flag in ("out", "resume"):
         yield from line(f"--{flag} RUN", RUN_FLAGS[flag])
     yield ""
     names = _topics(tree)
-    yield from wrapped(f"Pages with everything else: taskscape train {recipe} --help TOPIC, where TOPIC is")
-    yield from wrapped(", ".join(names) + ", run (all other settings) or all.", 2)
-    yield from wrapped("A choice keeps what the recipe has set where the new class has the same setting.")
+    yield from wrapped(f"For all other settings, run taskscape train {recipe} --help TOPIC, where TOPIC is")
+    yield from wrapped(", ".join(names) + ", run (settings without a topic) or all.", 2)
+    yield from wrapped("A choice keeps the values of the recipe where the new class has the same setting.")
 
 
 # -- pages -------------------------------------------------------------------------------------------------------------
 
 
 def _topic(tree: Sequence[Node], topic: str) -> Iterator[str]:
-    """Return a page: the settings below a path, and after them the members of each choice, a line each."""
+    """Yield the lines of a page: the settings below a path, then the classes of each choice, one per line."""
     inside = [node for node in tree if _within(node, topic)]
     for node in inside:
         if not isinstance(node, Setting) and node is not inside[0]:
@@ -137,7 +137,7 @@ def _topic(tree: Sequence[Node], topic: str) -> Iterator[str]:
     yield from switches([node for node in inside if isinstance(node, Setting)])
     entries = [node for node in inside if isinstance(node, Entries)]
     for node in entries:
-        yield from ["", f"{node.flag}.NAME:KIND adds one under a name of yours, {node.flag}.NAME:none leaves one out:"]
+        yield from ["", f"{node.flag}.NAME:KIND adds an entry with any name, {node.flag}.NAME:none removes one:"]
         yield from _members(node)
     for node in inside:
         if isinstance(node, Choice) and _is_free(node) and not any(node.classes == one.classes for one in entries):
@@ -156,7 +156,7 @@ def _node(node: Node) -> Iterator[str]:
 
 
 def _is_free(node: Choice) -> bool:
-    """Return whether there is more than one class to choose."""
+    """Return whether there is more than one class to choose from."""
     return len(node.classes) > 1
 
 
@@ -169,7 +169,7 @@ def _members(node: Choice | Entries) -> Iterator[str]:
 
 
 def _run(tree: Sequence[Node], command: str) -> Iterator[str]:
-    """Return the page of the settings that belong to no topic, and of the flags beside them."""
+    """Yield the lines of the page ``run``: settings without a topic, and flags that are not settings."""
     hidden = ("start_from", "start_checksum", "note")
     settings = [one for one in tree if isinstance(one, Setting) and "." not in one.path and one.path not in hidden]
     for one in settings:

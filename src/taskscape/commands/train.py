@@ -23,10 +23,10 @@ if TYPE_CHECKING:
 _USAGE = ("taskscape train RECIPE [--SETTING VALUE ...] [CHOICE:NAME ...] [--out RUN]", "taskscape train --resume RUN")
 
 _TEXT = """\
-Train a recipe into the folder RUN, evaluate it there and write a report; or resume a run with its own settings.
+Train a recipe in the run folder RUN, evaluate the network and write a report; or resume a run with its own settings.
 
-RECIPE is one of these, the name of a network (joint with that network; taskscape models lists them), a function in a
-file of yours (my.py:function), or a saved experiment (RUN/experiment.yaml):"""
+RECIPE is one of the names below, the name of a network (the recipe joint with that network; taskscape models lists
+them), a function in a file of yours (my.py:function), or a saved experiment (RUN/experiment.yaml):"""
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -36,9 +36,9 @@ def main(arguments: Sequence[str]) -> None:
     elif first in HELP:
         print("\n".join([*usage(*_USAGE), "", filled(_TEXT), ""]))
         print_group("", by_group()[""])
-        print("\nor a published experiment, which taskscape recipes lists:")
+        print("\nor a published experiment (taskscape recipes lists all of them):")
         print(filled(", ".join(f"{group}/..." for group in by_group() if group)))
-        print("\ntaskscape train RECIPE --help shows the settings of one.")
+        print("\nRun taskscape train RECIPE --help for the settings of a recipe.")
         raise SystemExit(0)
     elif first.partition("=")[0] == "--resume":
         call(resume, arguments, "train")
@@ -63,12 +63,12 @@ def resume(*, resume: Annotated[Path, tyro.conf.arg(metavar="RUN")]) -> None:
 
 
 def start(recipe: str, arguments: Sequence[str]) -> None:
-    """Train a recipe with the settings that the arguments change; or print a page of its help."""
+    """Train a recipe with the settings changed by the arguments, or print a page of its help."""
     if asks_for_help(arguments):
         print(help_of(recipe, arguments))
         raise SystemExit(0)
     if (stand_in := described_recipe(recipe)) is not None:
-        parse(recipe, stand_in, arguments)  # what is wrong is found before torch is imported
+        parse(recipe, stand_in, arguments)  # find mistakes before torch is imported
     experiment, out, resume, _ = scaled(recipe, read_recipe(recipe), arguments)
     if resume is None:
         from taskscape.run_folder.fresh import short_name
@@ -79,20 +79,20 @@ def start(recipe: str, arguments: Sequence[str]) -> None:
     from taskscape.runs import read_experiment
 
     saved = read_experiment(resume)
-    if experiment.precision == "auto":  # the run has settled it
+    if experiment.precision == "auto":  # already resolved in the saved experiment
         experiment = replace(
             experiment, precision=saved.precision, channels_last=saved.channels_last, compile=saved.compile
         )
     if different := _differences(saved, experiment):
         raise ValueError(
             f"{resume} was started with other settings ({', '.join(different)}); "
-            f"continue it with its own: {RunFolder(resume).resume_command}"
+            f"continue it with its own settings: {RunFolder(resume).resume_command}"
         )
     _train(saved, resume)
 
 
 def print_outcome(run: Path, result: "Result") -> None:
-    """Write the report, print the metrics and say where everything is."""
+    """Write the report, and print the metrics and the paths of run and report."""
     from taskscape.distributed import rank
     from taskscape.report import print_metrics, write_report
 
@@ -104,7 +104,7 @@ def print_outcome(run: Path, result: "Result") -> None:
 
 @contextmanager
 def resumable(run: Path) -> Iterator[None]:
-    """Let Ctrl-C and SIGTERM end in a line that says how to continue the run; leave no empty folder."""
+    """On Ctrl-C or SIGTERM, end with a message of how to continue the run. Remove the run folder if it is empty."""
     try:
         yield
     except KeyboardInterrupt:
@@ -112,16 +112,16 @@ def resumable(run: Path) -> Iterator[None]:
 
         folder = RunFolder(run)
         started = folder.experiment.exists()
-        kept = f"continue with {folder.resume_command}" if started else "data that was made is kept; start again"
+        kept = f"continue with {folder.resume_command}" if started else "generated data are kept; start again"
         with if_interrupted(kept):
             raise
     finally:
-        with suppress(OSError):  # not empty, as it should be
+        with suppress(OSError):  # the folder is normally not empty
             run.rmdir()
 
 
 def _train(experiment: "Experiment", run: Path | None, *, name: str = "") -> None:
-    """Train into a fresh folder for a run called ``name``; resume the run where there is no such name."""
+    """Train in a new run folder based on ``name``; without a name, resume the run in ``run``."""
     from taskscape import runs
     from taskscape.run_folder import RunFolder
     from taskscape.run_folder.fresh import fresh_folder
@@ -129,7 +129,7 @@ def _train(experiment: "Experiment", run: Path | None, *, name: str = "") -> Non
     folder = fresh_folder(run, name) if name or run is None else run
     if not name and runs.is_finished(files := RunFolder(folder), experiment):
         print(
-            f"{folder} is finished, nothing is left to train; to train on from its weights: "
+            f"{folder} is finished; to continue training from its weights: "
             f"{files.train_on_command} --epochs {experiment.epochs} --out NEW"
         )
     with resumable(folder):
@@ -137,7 +137,7 @@ def _train(experiment: "Experiment", run: Path | None, *, name: str = "") -> Non
 
 
 def _differences(saved: Any, asked: Any) -> list[str]:
-    """Return the fields in which two experiments differ; what was left open the run has filled in from its data."""
+    """Return the fields in which two experiments differ, except those that the run filled in from its data."""
     import yaml
 
     from taskscape.report.run import flatten

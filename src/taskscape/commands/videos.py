@@ -1,4 +1,4 @@
-"""Videos, cameras and watched folders of ``taskscape predict``."""
+"""``taskscape predict`` for videos, cameras and watched folders."""
 
 import sys
 from collections.abc import Mapping, Sequence
@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 def predict_videos(
     run: Path, videos: Sequence[Path], out: Path, loading: Mapping[str, Any], making: Mapping[str, Any]
 ) -> None:
-    """Predict video files. Raises ``ValueError`` at the end with those that could not be read; the others are done.
+    """Predict video files. Files that cannot be read are skipped, and reported at the end by a ``ValueError``.
 
-    ``loading`` are settings of ``load``, ``making`` those of ``VideoSettings``.
+    ``loading`` has arguments of ``load``, ``making`` those of ``VideoSettings``.
     """
     with quick_imports():
         from taskscape.inference import load
@@ -35,7 +35,7 @@ def predict_videos(
     for name, path in sources.items():
         notes: list[str] = []
         with (
-            if_interrupted("the same command goes on there"),
+            if_interrupted("the same command continues there"),
             printed_warnings(),
             progress_bar() as progress,
         ):
@@ -51,7 +51,7 @@ def predict_videos(
 
 
 def record_camera(run: Path, camera: str, out: Path, loading: Mapping[str, Any], making: Mapping[str, Any]) -> None:
-    """Predict what a camera shows until Ctrl-C."""
+    """Predict the frames of a camera until Ctrl-C."""
     with quick_imports():
         from taskscape.inference import load
         from taskscape.inference.video.camera import record
@@ -83,7 +83,7 @@ def watch_folder(
     making: Mapping[str, Any],
     outputs: "Sequence[Output]",
 ) -> None:
-    """Predict the images and videos that a folder has and gets until Ctrl-C."""
+    """Predict the images and videos in a folder, and those added to it, until Ctrl-C."""
     if not folder.is_dir():
         raise ValueError(f"--watch: there is no folder {folder}")
     with quick_imports():
@@ -92,7 +92,7 @@ def watch_folder(
         from taskscape.inference.video.watching import watch
 
     predictor = load(run, **loading)
-    print(f"{folder} is watched; Ctrl-C ends it", file=sys.stderr)
+    print(f"watching {folder}; Ctrl-C stops it", file=sys.stderr)
     with printed_warnings():
         count = watch(predictor, folder, out, outputs, VideoSettings(**making), note=print)
     print(f"{count} files were predicted; their predictions are in {out}")
