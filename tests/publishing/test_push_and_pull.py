@@ -147,7 +147,7 @@ def test_without_a_login_or_a_connection_the_remedy_is_said(
     run: Path, local_hub: Hub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(hub, "unreachable", lambda: "no route")
-    with pytest.raises(ValueError, match=r"the hub cannot be asked \(no route\).*--dry-run"):
+    with pytest.raises(ValueError, match=r"the hub cannot be reached \(no route\).*--dry-run"):
         push(run, About(NAME))
     monkeypatch.setattr("huggingface_hub.get_token", lambda: None)
     with pytest.raises(ValueError, match=r"not logged in.*hf auth login.*HF_TOKEN"):

@@ -1,4 +1,4 @@
-"""A run as a model for others: a folder with weights, settings, results and a card, which ``push`` sends to the hub."""
+"""Publish a run as a model: a folder with weights, settings, results and a card, which ``push`` uploads to the hub."""
 
 from taskscape.publishing.card import About
 from taskscape.publishing.folder import Published, publish

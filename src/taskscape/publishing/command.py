@@ -1,4 +1,4 @@
-"""The command that trained a run, and settings, without the folders of this machine."""
+"""The command and settings that trained a run, without folders of the local machine."""
 
 import re
 import shlex
@@ -9,7 +9,7 @@ from taskscape.run_folder import RunFolder
 
 
 def command_of(run: RunFolder) -> str:
-    """Return the command that trained a run, without folders of this machine; or one that trains it again."""
+    """Return the command that trained a run, without local folders; if unknown, one that trains it again."""
     text = run.log.read_text("utf-8", errors="replace") if run.log.is_file() else ""
     found = re.findall(r" started: .*\bcommand (\S*\btaskscape\b .*)$", text, re.MULTILINE)
     if not found:
@@ -19,7 +19,7 @@ def command_of(run: RunFolder) -> str:
 
 
 def without_folders(value: Any) -> Any:
-    """Return plain values with the last part of every path of this machine."""
+    """Return plain values in which absolute paths are reduced to their last part."""
     if isinstance(value, dict):
         return {key: without_folders(item) for key, item in value.items()}
     if isinstance(value, list):
@@ -28,5 +28,5 @@ def without_folders(value: Any) -> Any:
 
 
 def is_absolute(text: str) -> bool:
-    """Return whether text is a path that only this machine has, of any system."""
+    """Return whether text is an absolute path, in the notation of any operating system."""
     return text.startswith(("/", "~")) or PureWindowsPath(text).is_absolute()

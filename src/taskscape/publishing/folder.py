@@ -1,4 +1,4 @@
-"""A run as a folder that others may have: its weights, settings, results and card, and nothing else of it."""
+"""Publish a run as a folder with only its weights, settings, results and card."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -29,21 +29,21 @@ from taskscape.serialization.plain import read_yaml
 from taskscape.state_dicts import read_safetensors, require_finite, save_safetensors
 
 _ROUNDS = 5
-"""How often an image is predicted to measure the time, of which the least counts."""
+"""Number of timed predictions, of which the fastest counts."""
 
 
 @dataclass(frozen=True)
 class Published:
-    """A folder that was written."""
+    """A published folder."""
 
     folder: RunFolder
     made: Made
     same: bool
-    """Whether its predictions equal those of the run, computed at the same precision, bit for bit."""
+    """Whether its predictions are bitwise equal to those of the run at the same precision."""
 
     @property
     def files(self) -> list[Path]:
-        """The files of the folder, all of them to be sent."""
+        """All files of the folder."""
         return sorted(path for path in self.folder.path.rglob("*") if path.is_file())
 
 
@@ -58,17 +58,17 @@ def publish(
     command: str = "",
     page: Callable[[Path, Path], object] | None = None,
 ) -> Published:
-    """Write the model of a run into a folder, and compare its predictions with the run's.
+    """Write the model of a run to a folder, and compare its predictions with the run's.
 
-    Results of every split that was evaluated go with it; checkpoints, logs, samples and reports do not, and of paths in
-    its settings the last part only. With ``half``, weights of convolutions and linear layers are stored in float16;
-    ``precision`` is what it computes with, by default what the run did. ``code`` allows files of the user's that the
-    experiment names; they run where the model is loaded. ``command`` is what the card says trained it, by default what
-    the run's log says. ``page`` writes a page that runs the network of a folder, its first argument, into a file, the
-    second.
+    The folder has the results of all evaluated splits, but no checkpoints, logs, samples or reports; paths in the
+    settings are reduced to their last part. With ``half``, weights of convolutions and linear layers are stored in
+    float16. ``precision`` is the precision of its computations, by default the run's. ``code`` permits publishing the
+    user's code files that the experiment names, which are executed when the model is loaded. ``command`` is the
+    training command for the card, by default the one in the run's log. ``page(folder, file)`` writes a page to ``file``
+    that runs the network in ``folder``.
 
-    Raises ``FileNotFoundError`` or ``ValueError`` with the remedy: for a run that is not finished, weights that are
-    damaged or not finite, code that was not allowed, and predictions that differ where nothing was changed.
+    Raises ``FileNotFoundError`` or ``ValueError`` for an unfinished run, for weights that are damaged or not finite,
+    for code that is not permitted, and for predictions that differ although the weights are unchanged.
     """
     source, target = RunFolder(Path(run)), RunFolder(Path(folder))
     settings = _settings(source, code=code)
@@ -93,7 +93,10 @@ def publish(
     before = before._replace(experiment=replace(before.experiment, precision=network.experiment.precision))
     same, agreement = compare(before, network, images)
     if not (same or half):
-        raise ValueError(f"{target.path} predicts other values than {run}, which must not be: nothing was published")
+        raise ValueError(
+            f"{target.path} predicts different values from {run}, although its weights are the same: nothing was "
+            "published"
+        )
     seconds = seconds_of_a_core(network, size)
     made = Made(command or command_of(source), half, agreement, len(images), seconds)
     made = _as_before(source, made) if same else made
@@ -105,7 +108,7 @@ def publish(
 
 
 def _settings(run: RunFolder, *, code: bool) -> dict[str, Any]:
-    """Return the plain settings of a run as others may have them."""
+    """Return the settings of a run as plain values, without local paths, device and trackers."""
     run.require()
     settings = read_yaml(run.experiment)
     if not isinstance(settings, dict):
@@ -114,38 +117,38 @@ def _settings(run: RunFolder, *, code: bool) -> dict[str, Any]:
     if named := code_in(settings):
         if not code:
             raise ValueError(
-                f"{run.path} needs code of yours, {', '.join(named)}, which would be published too, as it is in "
-                f"{run.code}: allow that with --with-code"
+                f"{run.path} needs code of yours, {', '.join(named)}, which would also be published, as it is in "
+                f"{run.code}: allow this with --with-code"
             )
         if absolute := [name for name in named if is_absolute(name)]:
             raise ValueError(
-                f"{run.path} names code by a path of this machine, {absolute[0]}: train in the folder of that file, so "
-                "that the path is relative"
+                f"{run.path} names code by an absolute path, {absolute[0]}: train in the folder of that file, so that "
+                "the path is relative"
             )
     return {key: without_folders(value) for key, value in settings.items()}
 
 
 def _in_half(tensors: Mapping[str, Tensor], where: str) -> dict[str, Tensor]:
-    """Return tensors of two dimensions and more in float16: vectors, such as statistics of norms, stay as they are."""
+    """Return tensors with at least two dimensions in float16; vectors, such as normalization statistics, are kept."""
     small = {name: x.half() if x.is_floating_point() and x.ndim > 1 else x for name, x in tensors.items()}
     require_finite(small, f"{where} in float16")
     return small
 
 
 def _keep_calibration(source: RunFolder, target: RunFolder) -> None:
-    """Write the calibration of a run's weights, where it has one, as that of the weights that are published."""
+    """Copy the calibration of a run, if it belongs to its weights, for the published weights."""
     target.calibration.unlink(missing_ok=True)
     if source.calibration.exists():
         known = Calibration.load(source.calibration)
         before, now = (sha256(path) for path in (source.weights, target.published))
-        if known.weights == before:  # not that of weights before these
+        if known.weights == before:  # skip a calibration of earlier weights
             replace(known, weights=now).save(target.calibration)
 
 
 def _as_before(source: RunFolder, made: Made) -> Made:
-    """Return what the card of a model that is published once more said of the run that it was made from.
+    """Return how a model was made from its existing card, if it is published again, with the new time.
 
-    Raises ``ValueError`` that names a card which cannot be read.
+    Raises ``ValueError`` naming a card that cannot be read.
     """
     about = front_matter(source.card).get("taskscape") if source.card.is_file() else None
     if not (isinstance(about, dict) and "made" in about):
@@ -158,9 +161,10 @@ def _as_before(source: RunFolder, made: Made) -> Made:
 
 
 def compare(run: TrainedModel, other: TrainedModel, images: Tensor) -> tuple[bool, dict[str, str]]:
-    """Return whether two networks predict the same for (N, 3, H, W) images, and how well the second agrees.
+    """Return whether two networks predict the same for (N, 3, H, W) images, and how well they agree.
 
-    That is what the leading metrics say of its predictions, with those of the first as the truth, by title with unit.
+    Agreement is measured by the leading metrics of the second network's predictions, with those of the first as ground
+    truth: values with units, by title.
     """
     evaluator = Evaluator(run.tasks, run.device)
     same = True
@@ -181,7 +185,7 @@ def compare(run: TrainedModel, other: TrainedModel, images: Tensor) -> tuple[boo
 
 
 def seconds_of_a_core(network: TrainedModel, size: tuple[int, int]) -> float:
-    """Return the processor time that a network takes for an image on one core, whatever else the machine does."""
+    """Return the CPU time of a network for one image on one core, which does not depend on other load."""
     image, threads = torch.zeros(1, 3, *size), torch.get_num_threads()
     torch.set_num_threads(1)
     times = []
@@ -196,6 +200,6 @@ def seconds_of_a_core(network: TrainedModel, size: tuple[int, int]) -> float:
 
 
 def _images(run: RunFolder) -> Tensor:
-    """Return the sample images of a run, (N, 3, H, W) in 0..1; a photograph where it has none."""
+    """Return the sample images of a run, (N, 3, H, W) in 0..1; a photograph if it has none."""
     images = read_samples(run.samples()).get("image", read_image(PHOTOGRAPH)[None])
     return torch.from_numpy(images).permute(0, 3, 1, 2) / 255

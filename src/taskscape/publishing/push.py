@@ -1,4 +1,4 @@
-"""Sends the model of a run to the Hugging Face hub."""
+"""Upload the model of a run to the Hugging Face hub."""
 
 import tempfile
 from collections.abc import Callable
@@ -20,14 +20,14 @@ def push(
     dry_run: bool = False,
     report: Callable[[Published], None] = lambda published: None,
 ) -> str:
-    """Send the model of a run to the hub as ``about.name``, and return its address.
+    """Upload the model of a run to the hub as ``about.name``, and return its address.
 
-    A new repository is private unless ``public``; one that is there stays as it is, and what was sent before is
-    replaced. ``report`` is called with what will be sent before it is; with ``dry_run`` nothing is sent. ``half``,
-    ``code`` and ``page`` as in ``publish``.
+    A new repository is private unless ``public``; an existing one keeps its visibility, and files of earlier uploads
+    are replaced. ``report`` is called before the upload; with ``dry_run`` nothing is sent. ``half``, ``code`` and
+    ``page`` are as in ``publish``.
 
-    Raises ``ValueError`` with the remedy, before anything is sent: for a name that the hub does not take, without a
-    connection or a login, and as ``publish``.
+    Raises ``ValueError``, before anything is sent, for an invalid name, without a connection or a login, and as
+    ``publish`` does; and if the upload fails.
     """
     from huggingface_hub import HfApi, constants
 
@@ -35,7 +35,7 @@ def push(
     if not dry_run:
         _require_login(about.name)
     with tempfile.TemporaryDirectory() as scratch:
-        folder = Path(scratch) / about.name.rpartition("/")[2]  # what a page calls the model
+        folder = Path(scratch) / about.name.rpartition("/")[2]  # pages show the folder's name as that of the model
         published = publish(run, folder, about, half=half, code=code, page=page)
         hub.verify(published.folder.path, about.name, code=code)
         report(published)
@@ -49,22 +49,22 @@ def push(
                     commit_message="Model of taskscape",
                     delete_patterns=[*hub.PATTERNS, *hub.CODE],
                 )
-            except Exception as error:  # the hub's own errors and those of its HTTP client
+            except Exception as error:  # errors of the hub and of its HTTP client
                 raise ValueError(
-                    f"{about.name} could not be sent to the hub ({error}): if you may not write there, choose a name "
-                    "of your own, or log in with a token that may write (hf auth login)"
+                    f"{about.name} could not be sent to the hub ({error}): if you have no write access, choose a name "
+                    "of your own, or log in with a token that has it (hf auth login)"
                 ) from error
     return f"{constants.ENDPOINT}/{about.name}"
 
 
 def _require_login(name: str) -> None:
-    """Raise ``ValueError`` where nothing could be sent."""
+    """Raise ``ValueError`` without a login or a connection."""
     from huggingface_hub import get_token
 
     if get_token() is None:
         raise ValueError(
             f"you are not logged in to the hub, so {name} cannot be sent: log in with hf auth login, or set HF_TOKEN "
-            "to a token that may write; --dry-run shows what would be sent"
+            "to a token with write access; --dry-run shows what would be sent"
         )
     if reason := hub.unreachable():
-        raise ValueError(f"the hub cannot be asked ({reason}): try again with a connection; --dry-run needs none")
+        raise ValueError(f"the hub cannot be reached ({reason}): try again with a connection; --dry-run needs none")

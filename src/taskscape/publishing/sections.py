@@ -1,4 +1,4 @@
-"""Sections of a model card, Markdown, from the files of a run: for a model of the hub and for an exported file."""
+"""Markdown sections for the model cards of published models and exported files, from the files of a run."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -10,16 +10,16 @@ from taskscape.run_folder import Calibration, Result, RunFolder
 from taskscape.serialization import agreeing, show_size
 
 _WORST = 6
-"""How many classes are named that a network finds hardest."""
+"""Number of hardest classes to name."""
 
 
 def read_results(folder: RunFolder) -> list[Result]:
-    """Return the results of a run, that of its validation split first. Raises as ``Result.load``."""
+    """Return the results of a run, starting with the validation split. Raises as ``Result.load`` does."""
     return [Result.load(path) for path in folder.results()]
 
 
 def summary(result: Result, settings: Any, expects: str) -> Iterator[str]:
-    """Say what the network is, what it predicts, and what images it is for: what it ``expects``."""
+    """Yield a description of the network, its outputs, and the images that it ``expects``."""
     network = settings["network"]
     encoder = f" with the encoder {network['encoder']}" if "encoder" in network else ""
     titles = ", ".join(modality.title or modality.name for modality in result.tasks.values())
@@ -39,7 +39,7 @@ def _classes(modality: Any) -> str:
 
 
 def metrics(results: Sequence[Result]) -> Iterator[str]:
-    """Return the metrics of a run's results beside those of predictions that are blind to the image."""
+    """Yield the section with the metrics of a run's results, and those of an image-blind baseline."""
     yield "## Metrics"
     specs = {name: spec for result in reversed(results) for name, spec in result.specs.items()}
     names = shown({name for result in results for name in result.metrics}, specs)
@@ -47,7 +47,7 @@ def metrics(results: Sequence[Result]) -> Iterator[str]:
     columns = [(title(result), result.metrics) for result in results]
     yield metric_table(names, specs, [*columns, *[("blind to the image", blind)] * bool(blind)])
     yield "; ".join(f"{title(result)}: {_images(result.images)} of {show_size(result.size)}" for result in results) + (
-        ". A number after `height` is the height that images were scaled to for the network."
+        ". A number after `height` is the height to which images were scaled for the network."
         if any("-height" in result.split for result in results)
         else "."
     )
@@ -56,7 +56,7 @@ def metrics(results: Sequence[Result]) -> Iterator[str]:
 def metric_table(
     names: Sequence[str], specs: Mapping[str, MetricSpec], columns: Sequence[tuple[str, Mapping[str, float]]]
 ) -> str:
-    """Return a table with a row per metric and a column per title and values."""
+    """Return a table with one row per metric; ``columns`` are titles with values."""
     rows = [
         [f"{spec.title} {spec.unit}".rstrip() + f" {arrow(spec)}", f"`{name}`"]
         + [spec.show(values[name]) if name in values else "–" for _, values in columns]
@@ -67,18 +67,18 @@ def metric_table(
 
 
 def calibrated(known: Calibration, spreads: Mapping[str, float], where: str = "") -> str:
-    """Say what confidence was calibrated on, ``where`` that is written, and by how much."""
+    """Return a text about the calibration of the confidence; ``where`` names its file."""
     numbers = ", ".join(f"`{task}` {spread:.2f}" for task, spread in spreads.items())
     return (
-        f"That is calibrated on {_images(known.images)} of {known.split}{where}: scores of classes are divided, "
-        f"predicted widths multiplied by a number, here {numbers}; above 1 the network itself was too sure, below 1 "
-        "not sure enough. It is right for images like those; on images of another kind a network is often surer than "
-        "it is right."
+        f"Confidence is calibrated on {_images(known.images)} of {known.split}{where}: class scores are divided and "
+        f"predicted widths multiplied by a factor, here {numbers}. Above 1, the network itself was overconfident; "
+        "below 1, underconfident. The calibration holds for similar images; on other images, networks are often "
+        "overconfident."
     )
 
 
 def failures(results: Sequence[Result], limits: Sequence[str] = ()) -> Iterator[str]:
-    """Say where the network fails: classes, and data of another kind; and the ``limits`` that a person knows."""
+    """Yield the section about failures: the hardest classes, results on other data, and the author's ``limits``."""
     sentences = [sentence for result in results for sentence in _hardest(result)]
     for result in results[1:]:
         changes = [
@@ -90,20 +90,20 @@ def failures(results: Sequence[Result], limits: Sequence[str] = ()) -> Iterator[
         if changes:
             sentences.append(f"On {title(result)} {', '.join(changes)}.")
     sentences += limits or (
-        "On images unlike those that it was trained on its predictions are wrong, and nothing in them says so.",
+        "On images unlike its training data, its predictions are wrong, and nothing in them shows it.",
     )
     yield "## Limits"
     yield "\n".join(f"- {sentence}" for sentence in sentences)
 
 
 def _same(metric: str, one: Result, other: Result) -> bool:
-    """Return whether a metric is of the same classes, or the same unit, in two results."""
+    """Return whether two results have a metric for the same classes, or in the same unit."""
     task = metric.partition("/")[0]
     return one.tasks.get(task) == other.tasks.get(task)
 
 
 def _hardest(result: Result) -> Iterator[str]:
-    """Name the classes of the lowest metrics: those of one kind, ``task/METRIC/CLASS``, in a sentence."""
+    """Yield one sentence for each per-class metric, ``task/METRIC/CLASS``, which names the worst classes."""
     kinds: dict[str, dict[str, float]] = {}
     for name, spec in result.specs.items():
         if spec.per_class and name in result.metrics:
@@ -117,24 +117,24 @@ def _hardest(result: Result) -> Iterator[str]:
 
 
 def licenses(settings: Any, license: str, data_license: str = "") -> Iterator[str]:
-    """Say what the network was made from, and under which licenses that and the network itself are."""
+    """Yield the section about the licenses of the network and of its ingredients."""
     yield "## Licenses"
     yield table(["made from", "license"], [list(one) for one in ingredients(settings, data_license)])
     yield f"The model itself: {license or 'no license is stated, so ask its author before you use it'}."
 
 
 def title(result: Result) -> str:
-    """Return what a split is called, with test-time augmentation where there was any."""
+    """Return the name of a result's split, with its test-time augmentation, if any."""
     return f"{result.split}{result.tta_words}"
 
 
 def trained_on(settings: Any) -> str:
-    """Return the data of an experiment in words."""
+    """Return a short description of the data of an experiment."""
     return " and ".join(words for _, words in sources(settings["data"])) or str(settings["data"].get("type", ""))
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Return a table in Markdown, without columns that are empty."""
+    """Return a Markdown table without empty columns."""
     used = [i for i, title in enumerate(head) if title or any(row[i] for row in rows)]
     used = [i for i in used if any(row[i] for row in rows)]
     lines = [[head[i] for i in used], ["---"] * len(used), *([row[i] for i in used] for row in rows)]

@@ -1,6 +1,6 @@
-"""Models by name: those that come with taskscape, ``taskscape/streets-small``, and ``user/name`` of the hub.
+"""Find models by name: released models such as ``taskscape/streets-small``, and ``user/name`` on the hub.
 
-A released model is a folder beside this file, with the files of a published run: ``model.safetensors``,
+A released model is a folder beside this file with the files of a published run: ``model.safetensors``,
 ``experiment.yaml``, ``result.json`` and its card, ``README.md``.
 """
 
@@ -14,21 +14,21 @@ from taskscape.run_folder import RunFolder
 from taskscape.serialization import nearest
 
 OWNER = "taskscape"
-"""What the names of released models begin with."""
+"""First part of the names of released models."""
 
 DEFAULT = f"{OWNER}/streets-small"
-"""The model that predicts where none is named."""
+"""Default model for predictions."""
 
 FOLDER = Path(__file__).parent
 
 PHOTOGRAPH = FOLDER / "street.jpg"
-"""A photograph of a street that may be shared; its license stands beside it, in ``street.jpg.license``."""
+"""A freely licensed photograph of a street; the license is in ``street.jpg.license`` beside it."""
 
 PHOTOGRAPHER = "Adrien Pavie, MIT license"
-"""Who took it."""
+"""Photographer and license of ``PHOTOGRAPH``."""
 
 MOST_BYTES = 12_000_000
-"""Of a released model: it is part of the package."""
+"""Maximum size of a released model, which is part of the package."""
 
 __all__ = [
     "DEFAULT",
@@ -56,31 +56,31 @@ def names() -> list[str]:
 
 
 def find(name: str) -> Path:
-    """Return the folder of a released model. Raises ``ValueError`` with the nearest names where there is none."""
+    """Return the folder of a released model. Raises ``ValueError``, which suggests similar names, if there is none."""
     if name not in names():
         raise ValueError(f"there is no released model {name!r}{nearest(name, names())}")
     return FOLDER / name.removeprefix(f"{OWNER}/")
 
 
 def default() -> str:
-    """Return the name of the model that predicts where none is named. Raises ``ValueError`` where none is released."""
+    """Return the name of the default model. Raises ``ValueError`` if it is not part of the package."""
     if DEFAULT not in names():
-        raise ValueError("no model comes with this version of taskscape: name the folder of a run before the images")
+        raise ValueError("this version of taskscape comes without a model: name the folder of a run before the images")
     return DEFAULT
 
 
 def introduced(model: str) -> str:
-    """Return a line that says what predicts where no run was named, and what to expect of it."""
+    """Return one line about the model that is used if no run is named."""
     about = listing(find(model))
     metric = in_words(*next(iter(about.metrics.items())))  # of the first task
-    return f"no run is named, so {model} predicts: trained on {about.trained_on}, for {about.expects} ({metric})"
+    return f"no run is named, so {model} is used: trained on {about.trained_on}, for {about.expects} ({metric})"
 
 
 def is_name(model: str | Path) -> bool:
-    """Return whether this names a model, released or perhaps on the hub, instead of a file or folder.
+    """Return whether this is the name of a model, released or perhaps on the hub, instead of a file or folder.
 
-    What is there is no name, and ``runs/joint`` is none where there is a folder ``runs``. Raises ``ValueError`` with
-    the nearest names for one that no released model has.
+    Existing paths are not names, nor is ``runs/joint`` if a folder ``runs`` exists. Raises ``ValueError``, which
+    suggests similar names, for an unknown name of a released model.
     """
     path = Path(model)
     name = path.as_posix()
@@ -94,10 +94,9 @@ def is_name(model: str | Path) -> bool:
 
 
 def resolve(model: str | Path) -> Path:
-    """Return the folder of a model: the folder of a run as it is, or that of a model by its name (``is_name``).
+    """Return the folder of a model, given its name (``is_name``); return paths unchanged, even if they do not exist.
 
-    A model of the hub is fetched (``taskscape.hub.fetch``). A path that is not there is returned as it is. Raises
-    ``ValueError`` with the remedy for a model that there is not.
+    A model of the hub is fetched (``taskscape.hub.fetch``). Raises ``ValueError`` for a model that does not exist.
     """
     if not is_name(model):
         return Path(model)
@@ -112,10 +111,10 @@ def resolve(model: str | Path) -> Path:
 
 
 def pull(name: str, out: Path, *, code: bool = False) -> list[Path]:
-    """Copy the files of a model, released or of the hub, into a new folder, and return them.
+    """Copy the files of a released model or of one on the hub to a new folder, and return their paths.
 
-    With ``code`` that of its author is among them, where it needs any. Raises ``ValueError`` as ``resolve``, and where
-    the folder has files already, or is a file.
+    With ``code``, this includes the author's code, if the model needs any. Raises ``ValueError`` as ``resolve`` does,
+    and if the folder is not empty or is a file.
     """
     require_no_file(out, "the model")
     if out.exists() and any(out.iterdir()):

@@ -1,4 +1,4 @@
-"""What there is to say of a model in a line: read from its files as they are, without torch."""
+"""Summarize a model from its files, without importing torch."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,35 +9,35 @@ from taskscape.run_folder import RunFolder
 from taskscape.serialization.plain import parse_yaml, read_json, read_text
 
 FENCE = "---\n"
-"""Before and after the metadata at the head of a model card."""
+"""Delimiter of the metadata at the top of a model card."""
 
 
 @dataclass(frozen=True)
 class Listing:
-    """A model in short."""
+    """A summary of a model."""
 
     tasks: tuple[str, ...]
-    """What it predicts, by the tasks' names."""
+    """Names of the tasks that it predicts."""
     bytes: int
     """Size of its weights."""
     parameters: int
     metrics: dict[str, dict[str, str]]
     """The leading metrics by title and then by split, such as ``{"mIoU": {"val": "61.2 %"}}``."""
     license: str
-    """As in the model's card; nothing where it does not say."""
+    """License as in the model's card; empty if the card states none."""
     trained_on: str
-    """In a few words; nothing where the card does not say."""
+    """The training data in a few words; empty if the card does not state them."""
     expects: str
-    """What images it is for, in a few words."""
+    """The kind of images that it is for, in a few words; empty if the card does not state it."""
 
 
 def in_words(metric: str, by_split: Mapping[str, str]) -> str:
-    """Return a metric on every split: ``mIoU: val 61.2 %, shifted 45.3 %``."""
+    """Return a metric on all splits as text: ``mIoU: val 61.2 %, shifted 45.3 %``."""
     return f"{metric}: {', '.join(f'{split} {value}' for split, value in by_split.items())}"
 
 
 def listing(folder: Path) -> Listing:
-    """Return what the files of a model say. Raises ``ValueError`` or ``FileNotFoundError`` that names the file."""
+    """Return the summary of a model. Raises ``ValueError`` or ``FileNotFoundError`` naming the file."""
     run = RunFolder(folder)
     results: list[Any] = [read_json(path) for path in run.results()]
     usual = results[0]
@@ -55,7 +55,7 @@ def listing(folder: Path) -> Listing:
 
 
 def front_matter(card: Path) -> dict[str, Any]:
-    """Return the metadata at the head of a model card; nothing where it has none. Raises ``ValueError``."""
+    """Return the metadata at the top of a model card; empty if it has none. Raises ``ValueError``."""
     text = read_text(card, 1 << 20)
     if not text.startswith(FENCE):
         return {}
@@ -64,7 +64,7 @@ def front_matter(card: Path) -> dict[str, Any]:
 
 
 def _headlines(results: Sequence[dict[str, Any]]) -> dict[str, dict[str, str]]:
-    """Return the leading metrics of results, each with its unit."""
+    """Return the leading metrics of results with their units, by title and split."""
     shown: dict[str, dict[str, str]] = {}
     for result in results:
         for name, spec in result["specs"].items():
