@@ -55,14 +55,14 @@ def test_other_tasks_and_classes(store: Path, first: Path) -> None:
     for name in ("heads.semseg.weight", "heads.height.bias"):
         assert torch.equal(after[name], before[name])
     classes = saved["heads.semseg.bias"].shape[0]
-    another = "of another shape, so these start from scratch: heads.semseg"
+    another = "of a different shape, so these start from scratch: heads.semseg"
     assert said == [
         f"started from {first}: 4 of 8 tensors of the network fit",
-        "not in it, so these start from scratch: heads.height",
+        "missing from it, so these start from scratch: heads.height",
         f"{another}.weight is (1, 8, 3, 3) and was ({classes}, 8, 3, 3), "
         f"heads.semseg.bias is (1,) and was ({classes},)",
-        "not used of it: heads.normals",
-        "the task semseg had other classes or another unit there, so its last layer must learn anew",
+        "not used: heads.normals",
+        "the task semseg had other classes or another unit there, so its last layer must be retrained",
     ]
 
 
@@ -70,7 +70,7 @@ def test_a_head_of_the_same_shape_and_another_meaning_is_said(store: Path, first
     old = runs.read_experiment(first)
     experiment = replace(old, tasks={**old.tasks, "normals": Albedo()}, start_from=first)
     *_, last = start(experiment, store)[2]
-    assert last == "the task normals had other classes or another unit there, so its last layer must learn anew"
+    assert last == "the task normals had other classes or another unit there, so its last layer must be retrained"
 
 
 @pytest.mark.parametrize("kind", ["path", "weights"])
@@ -86,7 +86,8 @@ def test_classes_in_another_order_take_their_own_channels(store: Path, first: Pa
     _, after, said = start(replace(experiment, start_from=getattr(RunFolder(first), kind)), store)
     saved = read(first)
     assert (
-        said[-1] == "the task semseg had the same classes in another order there, so heads.semseg follows their names"
+        said[-1]
+        == "the task semseg had the same classes in a different order there, so heads.semseg is reordered by name"
     )
     for part in ("weight", "bias"):
         assert torch.equal(after[f"heads.semseg.{part}"], saved[f"heads.semseg.{part}"][order])

@@ -1,4 +1,4 @@
-"""A run from its settings to its result: train an experiment into a folder, load and evaluate it from there."""
+"""Runs, from settings to results: train an experiment into a folder, and load and evaluate it from there."""
 
 from taskscape.runs.cost import environment, flops
 from taskscape.runs.evaluate_run import evaluate

@@ -1,4 +1,4 @@
-"""What a result says of its run beside the metrics: how far it was trained, of which parts the network is made."""
+"""Information on a run for its result, besides the metrics: training progress, and the parts of the network."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -14,7 +14,7 @@ from taskscape.runs.experiment import Experiment
 
 
 def progress_of(folder: RunFolder, experiment: Experiment) -> Progress:
-    """Return how far the run in a folder was trained."""
+    """Return the training progress of the run in a folder."""
     rows = folder.metric_rows()
     epochs = int(rows[-1]["epoch"]) if rows else 0
     is_out_of_time = (
@@ -27,7 +27,7 @@ def progress_of(folder: RunFolder, experiment: Experiment) -> Progress:
 
 
 def last_epochs(folder: RunFolder, count: int) -> EpochMean | None:
-    """Return the means of the validation metrics of the last ``count`` epochs; None where there are none."""
+    """Return the means of the validation metrics over the last ``count`` epochs; None if there are none."""
     rows = folder.metric_rows()
     rows = [row for row in rows if int(row["epoch"]) > int(rows[-1]["epoch"]) - count]
     validated = [{name: float(cell) for name, cell in row.items() if _is_metric(name)} for row in rows]
@@ -42,9 +42,9 @@ def _is_metric(column: str) -> bool:
 
 
 def parts(network: nn.Module) -> dict[str, int]:
-    """Return the number of parameters of each part of a network; a parameter of two parts counts in the first.
+    """Return the number of parameters of each part of a network; a parameter of two parts is counted in the first.
 
-    The members of a list or dict of modules are parts of their own: ``decoders.semseg``.
+    The members of a list or dict of modules are separate parts, such as ``decoders.semseg``.
     """
     counted: set[nn.Parameter] = set()
     sizes = {}
@@ -67,7 +67,7 @@ def _children(network: nn.Module) -> list[tuple[str, nn.Module]]:
 
 
 def asked_for(specs: Mapping[str, MetricSpec], monitor: str | None, store: Store) -> dict[str, MetricSpec]:
-    """Return the specs, those not optional that a run asks for: the monitored one, and those of its data's papers."""
+    """Return the specs, with the monitored metric and those of papers on the data marked as not optional."""
     kind = store.manifest.source.get("kind")
     asked = {monitor, *(joint.name for joint in JOINT if kind in joint.of_data)}
     return {name: replace(spec, optional=False) if name in asked else spec for name, spec in specs.items()}

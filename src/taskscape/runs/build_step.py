@@ -1,4 +1,4 @@
-"""The training step of an experiment that has met its data."""
+"""Build the training step of an experiment whose settings are complete (``Experiment.for_data``)."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -21,7 +21,7 @@ def build_step(
     learning_rate: Callable[[int], float] | None = None,
     fabric: "Processes | None" = None,
 ) -> TrainingStep:
-    """Return network, weighting and optimizer of an experiment as one step; the seed is that of the experiment."""
+    """Return the network, weighting and optimizer of an experiment as one training step, with the experiment's seed."""
     torch.manual_seed(experiment.seed)
     network = experiment.network.build(experiment.channels).to(device)
     if experiment.channels_last:

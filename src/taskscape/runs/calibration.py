@@ -1,4 +1,4 @@
-"""The calibration of a run: found on its validation images, kept in its folder, used on every split."""
+"""The calibration of a run: found on its validation images, saved in its folder, used on every split."""
 
 from collections.abc import Mapping
 
@@ -14,11 +14,11 @@ from taskscape.runs.known_data import trained_on
 
 SPLIT = "val"
 IMAGES = 500
-"""How many validation images, at most, a calibration takes."""
+"""Maximum number of validation images for a calibration."""
 
 
 def measured(experiment: Experiment, *, all_tasks: bool = False) -> list[str]:
-    """Return the tasks whose confidence is measured: those that are set to it, or all that say how sure they are."""
+    """Return the tasks whose confidence is measured: those with the setting, or all that can say how sure they are."""
     return [
         name
         for name, task in experiment.tasks.items()
@@ -35,11 +35,11 @@ def calibrated(
     *,
     all_tasks: bool = False,
 ) -> dict[str, float | None]:
-    """Return the spread of each task whose confidence is measured; None for a task that has no calibration.
+    """Return the spread of each task whose confidence is measured; None for a task without calibration.
 
-    The one in the folder is taken if it is that of the weights, else one is found on the run's own validation images
-    and kept; where ``stores`` does not have these, there is none. ``forward`` is the network as it was trained, without
-    test-time augmentation.
+    The calibration in the folder is used if it belongs to the weights. Otherwise one is found on the run's own
+    validation images and saved; if ``stores`` does not have these, there is none. ``forward`` is the network as it was
+    trained, without test-time augmentation.
     """
     names = measured(experiment, all_tasks=all_tasks)
     if not names:
@@ -60,7 +60,7 @@ def calibrated(
 def _found(
     forward: Forward, device: torch.device, experiment: Experiment, names: list[str], store: Store, weights: str
 ) -> Calibration:
-    """Find the spreads; every process does the whole of it."""
+    """Find the spreads; every process does all of the work."""
     tasks, images = {name: experiment.tasks[name] for name in names}, min(IMAGES, len(store))
     loader = Loader(store, tasks, experiment.batch_size, device, rank=0, world_size=1)
     spreads = calibrate(forward, tasks, loader.spread(images), images)

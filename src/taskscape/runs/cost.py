@@ -1,4 +1,4 @@
-"""What a network computes for an image, and on what it does so."""
+"""Operations of a network per image, and the environment of a measurement."""
 
 import platform
 
@@ -10,18 +10,18 @@ from taskscape.models import Network
 
 
 def flops(network: Network, size: tuple[int, int]) -> int:
-    """Return the floating-point operations of one image of (H, W), a multiply-add counted as two."""
-    from torch.utils.flop_counter import FlopCounterMode  # with triton, where that is installed
+    """Return the floating-point operations for one image of (H, W); a multiply-add counts as two."""
+    from torch.utils.flop_counter import FlopCounterMode  # imports triton, if that is installed
 
     parameter = next(network.parameters())
-    # With gradients: the counter's hooks on modules that get a parameter as an argument fail without.
+    # Without gradients, the counter's hooks fail on modules that get a parameter as an argument.
     with FlopCounterMode(display=False) as counter, torch.enable_grad():
         network(torch.zeros(1, 3, *size, device=parameter.device, dtype=parameter.dtype))
     return int(counter.get_total_flops())
 
 
 def environment(device: torch.device) -> dict[str, str]:
-    """Return versions and hardware of an evaluation, in general terms."""
+    """Return the versions and the hardware of an evaluation, in general terms."""
     gpu = device.type == "cuda"
     return {
         "taskscape": taskscape.__version__,

@@ -1,4 +1,4 @@
-"""The network of a run measured on a split: a result and samples for the report."""
+"""Evaluate the network of a run on a split: a result, and samples for the report."""
 
 import io
 import logging
@@ -39,10 +39,10 @@ from taskscape.serialization.arguments import checked
 _LOGGER = logging.getLogger(__name__)
 
 SAMPLES = 8
-"""How many images of a split a report shows."""
+"""Number of images of a split that a report shows."""
 
 FITTED = 1000
-"""To how many training images, at most, the image-blind baselines of a result are fitted."""
+"""Maximum number of training images to which the image-blind baselines of a result are fitted."""
 
 
 @checked
@@ -58,28 +58,28 @@ def evaluate(
     device: str | torch.device = "auto",
     quiet: bool = False,
 ) -> Result:
-    """Evaluate a run's best network on a split, and write the result and samples for the report into its folder.
+    """Evaluate the best weights of a run on a split, and write the result and samples for the report to its folder.
 
-    With ``tta``, test-time augmentation, predictions are the mean of those for the image and for its mirror image, or
-    what a ``TestTimeAugmentation`` or its word says; the files have names of their own then (``RunFolder``).
+    With ``tta``, test-time augmentation, predictions are the mean over the image and its mirror image, or as specified
+    by a ``TestTimeAugmentation`` or its ``word``; the files then have different names (``RunFolder``).
 
-    ``data``, a source or the folder of a store, are other data than the run's; their splits are called
-    ``STORE-SPLIT`` in the run's folder. Tasks that they have no labels for are left out. Where they have other classes,
-    ``classes`` says which of the network's becomes which of theirs
-    (``taskscape.modalities.class_maps.class_table``): ``cityscapes-to-camvid``, or ``wall:building+terrain:tree``; by
-    default the known map between the two, or classes of the same name. The probabilities of classes that become one
-    are added up. ``height`` scales images to this height for the network, and its output back; by default they stay.
+    ``data``, a source or the folder of a store, replaces the run's own data; its splits are called ``STORE-SPLIT`` in
+    the run's folder. Tasks without labels in it are left out. If it has other classes, ``classes`` maps the network's
+    classes to them (``taskscape.modalities.class_maps.class_table``): ``cityscapes-to-camvid``, or
+    ``wall:building+terrain:tree``. By default the known map between the two is used, or classes of the same name. The
+    probabilities of merged classes are added. ``height`` scales images to this height for the network, and its output
+    back; by default images are not scaled.
 
-    Confidence is calibrated on the run's validation images and measured for the tasks that are set to it, with
-    ``confidence`` for all that can say how sure they are, such as those with classes.
+    Confidence is calibrated on the run's validation images and measured for the tasks whose settings ask for it, or
+    with ``confidence`` for all tasks that can say how sure they are, such as those with classes.
 
-    Where the data are not those that the run was trained with, the files have the data's fingerprint in their names, as
-    ``Result.split`` has, and that is printed. Raises ``ValueError`` for a split that the data lacks, and for labels
-    that the network cannot be measured by.
+    If the data are not those that the run was trained with, the names of the files contain the fingerprint of the data,
+    as does ``Result.split``, and a message says so. Raises ``ValueError`` for a split that the data lack, and for
+    labels on which the network cannot be evaluated.
     """
     known = known_tta(find_tta(tta))
     check_height(height)
-    experiment = read_experiment(run)  # of a folder, to write into: not the name of a model
+    experiment = read_experiment(run)  # a folder to write into, not the name of a model
     source = experiment.data if data is None else source_of(data)
     is_other = data is not None or bool(classes) or height is not None
     if (preview := source.preview()) is not None:
@@ -125,11 +125,11 @@ def evaluate_model(
     spreads: Mapping[str, float | None] = MappingProxyType({}),
     report: ProgressCallback | None = None,
 ) -> Result:
-    """Evaluate a network on a split, and write the result and samples into the folder of its run.
+    """Evaluate a network on a split, and write the result and samples to the folder of its run.
 
-    ``name`` is what the split is called there, by default its own name; ``spreads`` names the tasks whose confidence
-    is measured, with their calibration; ``report`` is called with the number of batches done and of all. Where several
-    processes train together, all call it and each takes its part of the images.
+    ``name`` is the name of the split in that folder, by default its own; ``spreads`` has the calibration of each task
+    whose confidence is measured; ``report`` is called with the number of batches done and the total. If several
+    processes train together, all must call it, and each evaluates its part of the images.
     """
     store, name = stores[split], name or split
     loader = model.experiment.loader(store, model.device, training=False)
@@ -179,20 +179,20 @@ def evaluate_model(
 
 
 def _latency(forward: evaluation.Forward, loader: Loader) -> float:
-    """Return the seconds in which one image is predicted."""
+    """Return the seconds that the prediction of one image takes."""
     image = loader.batch(np.array([0])).image
     return seconds_of({"": lambda: forward(image)}, image.device)[""]
 
 
 def known_tta(tta: TestTimeAugmentation | None) -> bool | str:
-    """Return what results and their files know of test-time augmentation."""
+    """Return test-time augmentation as results and their file names record it."""
     if tta is None:
         return False
     return True if tta.word == "mirror" else tta.word
 
 
 def _reported(loader: Loader, report: ProgressCallback | None) -> Iterator[Batch]:
-    """Yield the batches of a split, and report each when it is done."""
+    """Yield the batches of a split, and report each one that is done."""
     for done, batch in enumerate(loader.epoch(0), 1):
         yield batch
         if report is not None:

@@ -1,4 +1,4 @@
-"""Everything that makes a run, nothing hidden."""
+"""The experiment: all settings of a run."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -40,25 +40,25 @@ from taskscape.training.selection import BestEpoch
 from taskscape.weighting import FixedConfig, WeightingConfig
 
 _TAKEN = ("consistency", "loss", "weight")
-"""Names of columns of the log that others with the names of tasks follow."""
+"""Column names of the log that are followed by names of tasks."""
 
 _MODULES = torch.nn.ModuleDict()
-"""What networks keep the parts of each task in; none can have the name of an attribute."""
+"""Networks keep the parts of each task in such a dict, so no task can have the name of one of its attributes."""
 
 
 @dataclass(frozen=True, repr=False)
 class Experiment(RangedSettings):
-    """Everything that makes a run. Two equal experiments give equal networks on the same machine.
+    """All settings of a run. Two equal experiments give equal networks on the same machine.
 
-    Where a field's type is an abstract base, such as ``NetworkConfig``, any class of the kind may stand: those of the
-    package by name on the command line, others from a Python file of yours.
+    If the type of a field is an abstract base class, such as ``NetworkConfig``, any of its subclasses can be used:
+    those of the package by name on the command line, others from a Python file of yours.
     """
 
     network: NetworkConfig = field(default_factory=DeeplabJointConfig)
     """The network."""
     tasks: Mapping[str, Task] = field(default_factory=default_tasks)
-    """What it predicts, by name: the key in outputs and metrics, and the field of the data unless the task's
-    ``source`` says otherwise."""
+    """What the network predicts, by name: the key in outputs and metrics, and the field of the data unless the task's
+    ``source`` names another."""
     data: DataSource = field(default_factory=Streets)
     """Where images and labels come from."""
     augmentation: Augmentation = field(default_factory=Augmentation)
@@ -74,74 +74,75 @@ class Experiment(RangedSettings):
     epochs: Count = 16
     """Passes over the training images."""
     minutes: Positive | None = None
-    """Train for so long, validations included, or for all epochs if those end before. The schedule goes by the part of
-    the time that has passed, so that it is complete whatever the speed of the machine; such a run does not repeat bit
+    """Train for this long, validations included, or for all epochs if they end earlier. The schedule follows the
+    fraction of the time that has passed, so it is complete at any speed of the machine; such a run does not repeat bit
     for bit."""
     validate_every: Count = 1
     """Epochs between two validations; the last epoch always ends with one."""
     batch_size: Count = 8
     """Images of the global batch: one step, all processes together."""
     gradient_clip: Positive | None = None
-    """Largest norm of the network's gradient."""
+    """Maximum norm of the network's gradient."""
     ema: BelowOne = 0.0
-    """Decay of an exponential moving average of the weights, such as 0.999, which is what is validated and kept; 0 for
-    none. The metrics of the weights themselves are logged beside it."""
+    """Decay of an exponential moving average of the weights, such as 0.999; the average is then validated and kept, and
+    the metrics of the weights themselves are logged too. 0 for none."""
     precision: Literal["auto", "fp32", "bf16"] = "bf16"
-    """bf16 computes convolutions in bfloat16, and keeps weights and losses in float32. auto tries both, with channels
-    first and last, for some seconds before training and takes what is fastest on this machine, which decides
-    channels_last too; a network that is to be compiled stays so where that helps."""
+    """bf16 computes convolutions in bfloat16, and keeps weights and losses in float32. auto times both, with channels
+    first and last, for some seconds before training and uses the fastest on this machine, which sets channels_last
+    too; with compile, the network is compiled only if that helps."""
     channels_last: bool = True
     """Use the channels-last memory format."""
     recompute_activations: bool = False
-    """Compute activations again in the backward pass instead of keeping them: larger batches and images fit, and a step
-    takes about a quarter longer. The weights come out the same."""
+    """Recompute activations in the backward pass instead of keeping them: larger batches and images fit, and a step
+    takes about a quarter longer. The trained weights are the same."""
     compile: bool = False
     """Compile the network with torch.compile: faster steps after a minute or so."""
     cuda_graphs: bool = True
-    """On one GPU, capture each step as a CUDA graph: up to four times as fast where the GPU would wait for the host.
-    Where it cannot be, or does not give the same, steps are taken as ever and the log says why."""
+    """On one GPU, capture each step as a CUDA graph: up to four times as fast where the GPU would wait for the host. If
+    a step cannot be captured, or gives different results, steps are taken without graphs and the log says why."""
     device: str = "auto"
-    """Where to compute: auto (a GPU when there is one), cpu, cuda, cuda:1 for the second GPU, or mps."""
+    """Device: auto (a GPU if there is one), cpu, cuda, cuda:1 for the second GPU, or mps."""
     seed: Seed = 0
-    """Seed of initial weights, order and augmentation."""
+    """Seed of the initial weights, the order of images and the augmentation."""
     monitor: str | None = None
     """The validation metric that chooses best.safetensors, such as semseg/miou; by default the leading metric of the
     first task."""
     average_last: CountOrZero = 0
-    """Also report the mean of the validation metrics of so many last epochs, beside those of the best epoch: papers on
-    MTAN's Cityscapes take 10. It costs nothing."""
+    """Also report the mean of the validation metrics over this many last epochs, beside those of the best epoch; papers
+    on MTAN's Cityscapes use 10. It costs nothing."""
     tta: str | None = None
-    """Also evaluate with test-time augmentation when the run is finished: mirror, scales-3, scales-3-max, scales-5,
-    scales-5-max, or spelled out as in 0.75-1-1.25-mirror-max."""
+    """Also evaluate with test-time augmentation after training: mirror, scales-3, scales-3-max, scales-5, scales-5-max,
+    or spelled out as in 0.75-1-1.25-mirror-max."""
     patience: Count | None = None
-    """Stop when the monitored metric has not been better for so many validations; none trains all epochs. The schedule
-    is that of all epochs, so choose one that does not end at zero, such as schedule:constant."""
+    """Stop when the monitored metric has not improved for this many validations; none trains all epochs. The schedule
+    still covers all epochs, so choose one that does not end at zero, such as schedule:constant."""
     train_metrics: Fraction = 0.1
-    """Fraction of the training images, evenly spread and not augmented, whose metrics are logged after each epoch too;
-    0 for none. A tenth takes about 3 % of an epoch."""
+    """Fraction of the training images, evenly spread and not augmented, whose metrics are logged with each validation
+    too; 0 for none. A tenth takes about 3 % of an epoch."""
     checkpoint_minutes: NonNegative = 10.0
     """Minutes between checkpoints within an epoch, 0 for one after every step; an epoch always ends with one."""
     trackers: tuple[str, ...] = ()
-    """Experiment trackers that the log is also sent to: wandb and mlflow, each an extra, or my.py:MyTracker."""
+    """Experiment trackers to which the log is also sent: wandb and mlflow, each an extra, or my.py:MyTracker."""
     feature_cache: NonNegative = 0.0
-    """Keep what a frozen encoder gives for all images, computed once, beside the store, in up to so many GB: heads then
-    train much faster. Of the augmentation only the flip goes with it. 0 computes it in every step."""
+    """Compute the features of a frozen encoder once for all images, and keep them beside the store, in up to this many
+    GB: heads then train much faster. Flipping is the only augmentation that it allows. 0 computes them in every
+    step."""
     keep_checkpoint: bool = False
-    """Keep last.ckpt, which has the last weights and the optimizer's state, when the run is finished. It is some three
+    """Keep last.ckpt, with the last weights and the optimizer's state, after the run is finished. It is about three
     times as large as best.safetensors, which is always kept."""
     start_from: Path | None = None
-    """Start from the weights of this run's folder, or of this file, as far as they fit: the flag is --from."""
+    """Start from the weights in this run folder or file, as far as they fit; the flag is --from."""
     note: str | None = None
-    """A remark that the log and the report show, such as what --scale small changed."""
+    """A remark for the log and the report, such as what --scale small changed."""
     start_checksum: str | None = None
-    """SHA-256 of the weights in start_from; a run fills it in, so that it can be repeated from the same ones."""
+    """SHA-256 of the weights in start_from; the run fills it in, so that it can be repeated from the same weights."""
 
     def __post_init__(self) -> None:
-        """Check what can be checked without data. Raises ``ValueError`` that names the field."""
+        """Check settings, as far as possible without data. Raises ``ValueError`` that names the field."""
         super().__post_init__()
         if self.recompute_activations and self.compile:
             raise ValueError(
-                "recompute_activations is on, and compile too: torch's compiler decides by itself what it keeps; leave "
+                "recompute_activations is on, and compile too: torch's compiler itself decides what to keep; leave "
                 "out one of them"
             )
         if self.batch_size < 2:
@@ -153,33 +154,33 @@ class Experiment(RangedSettings):
         for name in self.tasks:
             if not is_file_name(name) or "." in name or name in _TAKEN:
                 raise ValueError(
-                    f"tasks: {name!r} cannot be the name of a task, by which files and metrics are called: take "
-                    f"letters, digits and _, and none of {', '.join(_TAKEN)}"
+                    f"tasks: {name!r} cannot be the name of a task, since files and metrics are named after tasks: "
+                    f"use letters, digits and _, and none of {', '.join(_TAKEN)}"
                 )
             if hasattr(_MODULES, name):
                 raise ValueError(
-                    f"tasks: {name!r} cannot be the name of a task, since torch uses it: take another, and name the "
-                    f"labels with --tasks.NAME.source {name}"
+                    f"tasks: {name!r} cannot be the name of a task, since torch uses it: choose another, and select "
+                    f"the labels with --tasks.NAME.source {name}"
                 )
 
     def __repr__(self) -> str:
-        """Return what is not as by default, as in ``Experiment(network=XTaskConfig(encoder='resnet18'), epochs=8)``."""
+        """Return the changed settings, such as ``Experiment(network=XTaskConfig(encoder='resnet18'), epochs=8)``."""
         return short(self)
 
     @property
     def number_format(self) -> Precision:
-        """The precision, once it is settled. Raises ``ValueError`` while it is auto."""
+        """The precision, once it is chosen. Raises ``ValueError`` while it is auto."""
         if self.precision == "auto":
-            raise ValueError("precision is auto: a run settles it before it trains (runs.fastest.settled)")
+            raise ValueError("precision is auto: a run chooses it before training (runs.fastest.settled)")
         return self.precision
 
     @property
     def channels(self) -> dict[str, int]:
-        """Output channels by task; their classes must be known (``for_data``)."""
+        """Output channels by task; the classes must be known (``for_data``)."""
         return {name: task.channels for name, task in self.tasks.items()}
 
     def check(self) -> None:
-        """Raise ``ValueError`` with the remedy where network, tasks and weighting do not fit: before any long work."""
+        """Raise ``ValueError`` with the remedy if network, tasks and weighting do not fit, before any long work."""
         for name in self.trackers:
             find_tracker(name)
         preview = self.data.preview()
@@ -189,7 +190,7 @@ class Experiment(RangedSettings):
         network = experiment.build_without_numbers()
         check_memory(network, experiment.network)
         weighting = self.weighting.build(tuple(self.tasks), self.seed)
-        shared = network.shared_parameters()  # those that are not frozen
+        shared = network.shared_parameters()  # without frozen ones
         weighting.check(
             shared_parameters=bool(network.last_shared_parameters() if weighting.uses_last_layer else shared),
             shared_features=bool(shared) and network.has_shared_features,
@@ -200,18 +201,18 @@ class Experiment(RangedSettings):
             require_constant(network, self.augmentation, compiled=self.compile)
 
     def _for_preview(self, preview: Preview) -> Self:
-        """Return this experiment with the tasks as these data will have them, and check what that tells."""
+        """Return this experiment with its tasks adapted to these data, and check that they are sufficient."""
         if preview.counts.get("train", 0) < 2 or preview.counts.get("val", 0) < 1:
             there = ", ".join(f"{split} {count}" for split, count in preview.counts.items()) or "none"
             raise ValueError(
-                f"{preview.where} has too few images to train on: {there}; the split train needs 2 at least, and val 1"
+                f"{preview.where} has too few images to train on: {there}; the split train needs at least 2, and val 1"
             )
         tasks = {name: task_for(name, task, preview.fields, preview.where) for name, task in self.tasks.items()}
         BestEpoch(tasks, self.monitor)
         return replace(self, tasks=tasks)
 
     def check_starts(self) -> None:
-        """Raise ``ValueError`` with the remedy where a task has no gradient at what the network puts out at first."""
+        """Raise ``ValueError`` with the remedy if a task has no gradient at the initial outputs of the network."""
         for name, task in self.tasks.items():
             if task.zero_is_clamped and name not in self.network.starts_at_values(self.tasks):
                 raise ValueError(
@@ -221,9 +222,9 @@ class Experiment(RangedSettings):
                 )
 
     def build_without_numbers(self) -> Network:
-        """Build the network on the meta device, which takes a moment, so that wrong settings are found early.
+        """Build the network on the meta device, which is quick, so that wrong settings are found early.
 
-        Raises ``ValueError`` that names settings that are impossible.
+        Raises ``ValueError`` that names impossible settings.
         """
         network = self.network.for_tasks(self.tasks).from_scratch()
         channels = {name: _channels_so_far(task) for name, task in self.tasks.items()}
@@ -231,15 +232,15 @@ class Experiment(RangedSettings):
             with without_numbers():
                 return network.build(channels)
         except RuntimeError as error:
-            if "overflow" not in str(error).lower():  # torch says so of sizes beyond its integers
+            if "overflow" not in str(error).lower():  # torch's error for sizes beyond its integers
                 raise
             raise ValueError(f"{too_large(network)}: {str(error).splitlines()[0]}") from error
 
     def for_data(self, store: Store, report: Callable[[str], None] = lambda text: None) -> Self:
-        """Return this experiment with what it left to the data filled in; ``report`` is called with what to know of it.
+        """Return this experiment with settings that depend on the data filled in; ``report`` is called with remarks.
 
-        Raises ``ValueError`` that names the task and the field where the data lack something or disagree, or a setting
-        that is too large for them.
+        Raises ``ValueError`` that names the task and the field if the data lack something or disagree with the
+        settings, or names a setting that is too large for the data.
         """
         for sentence in store.notes:
             report(sentence)
@@ -257,7 +258,7 @@ class Experiment(RangedSettings):
         return filled
 
     def loader(self, store: Store, device: torch.device, *, training: bool) -> Loader:
-        """Return the batches of a split, for training or for evaluation."""
+        """Return the loader of a split, for training or for evaluation."""
         return Loader(
             store,
             self.tasks,
@@ -272,9 +273,9 @@ class Experiment(RangedSettings):
 
 
 def task_for(name: str, task: Task, fields: Mapping[str, Modality], where: str) -> Task:
-    """Return a task as the field of the data that it reads has it; ``where`` names these in errors.
+    """Return a task adapted to the field of the data that it reads; ``where`` names the data in errors.
 
-    Raises ``ValueError`` that names the task where there is no such field, or one that it cannot learn from.
+    Raises ``ValueError`` that names the task if there is no such field, or if the task cannot learn from it.
     """
     source = task.source_for(name)
     if source not in fields:
@@ -286,13 +287,13 @@ def task_for(name: str, task: Task, fields: Mapping[str, Modality], where: str) 
 
 
 def _targets(store: Store, name: str, task: Task) -> Iterator[Target]:
-    """Yield a task's targets of all images, in batches."""
+    """Return an iterator over a task's targets of all images, in batches."""
     loader = Loader(store, {name: task}, 16, torch.device("cpu"), rank=0, world_size=1)
     return (batch.targets[name] for batch in loader.epoch(0))
 
 
 def _channels_so_far(task: Task) -> int:
-    """Return the output channels of a task, or any number while its classes are left to the data."""
+    """Return the output channels of a task, or any number while its classes depend on the data."""
     try:
         return task.channels
     except ValueError:

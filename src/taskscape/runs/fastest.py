@@ -1,4 +1,4 @@
-"""``precision: auto``: how an experiment computes, chosen by a few steps on this machine."""
+"""``precision: auto``: choose how an experiment computes by timing a few steps on this machine."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -21,12 +21,14 @@ from taskscape.training.ways import UNCOMPILED, Way, fastest, measure
 def settled(
     experiment: Experiment, batch: Batch, device: torch.device, report: Callable[[str], None] = lambda text: None
 ) -> Experiment:
-    """Return an experiment whose ``precision`` is not auto: with the fastest way for such a batch on this machine.
+    """Return the experiment with ``precision: auto`` replaced by the fastest way for such a batch on this machine.
 
-    Times are kept by machine, network, tasks and size; ``report`` is called with what was found. A network that is to
-    be compiled stays so where that was measured to help. With several processes each must call it; the first decides.
+    Times are kept by machine, network, tasks and size; ``report`` is called with the result. With ``compile``, the
+    network stays compiled only if that was measured to help. With several processes, each must call it; the first
+    decides.
 
-    On a CPU the time is the processor's, of this thread: with other work beside it, a single long wait would decide.
+    On a CPU, the processor time of this thread is measured: with other work on the machine, a single long wait would
+    otherwise decide.
     """
     if experiment.precision != "auto":
         return experiment
@@ -53,23 +55,23 @@ def settled(
 
 
 def candidates(*, compiled: bool) -> tuple[Way, ...]:
-    """Return the ways that are tried; compiled ones take a minute or two each."""
+    """Return the ways to try; each compiled one takes a minute or two."""
     order = (Way("bf16", True), Way("fp32", True))
     return (*UNCOMPILED, *(way._replace(compile=True) for way in order)) if compiled else UNCOMPILED
 
 
 def with_way(experiment: Experiment, way: Way) -> Experiment:
-    """Return an experiment that computes in this way."""
+    """Return the experiment with the settings of this way."""
     return replace(experiment, precision=way.precision, channels_last=way.channels_last, compile=way.compile)
 
 
 def way_of(experiment: Experiment) -> Way:
-    """Return how a settled experiment computes."""
+    """Return the way in which an experiment computes; its precision must not be auto."""
     return Way(experiment.number_format, experiment.channels_last, experiment.compile)
 
 
 def described(experiment: Experiment, batch: Batch) -> str:
-    """Return what besides the machine decides how long a step takes, as text."""
+    """Return everything except the machine that determines the time of a step, as text."""
     parts = (experiment.network, experiment.tasks, experiment.objective, experiment.weighting, experiment.optimizer)
     shape = "×".join(map(str, batch.image.shape))
     how = f"compile {experiment.compile}, CUDA graphs {experiment.cuda_graphs}"
@@ -77,12 +79,12 @@ def described(experiment: Experiment, batch: Batch) -> str:
 
 
 def in_words(times: Mapping[Way, float]) -> str:
-    """Return the times in a line, the shortest first."""
+    """Return the times in one line, fastest first."""
     return ", ".join(f"{way} {seconds:.3g} s" for way, seconds in sorted(times.items(), key=lambda item: item[1]))
 
 
 def trial_step(experiment: Experiment, way: Way, batch: Batch) -> TrainingStep:
-    """Return the step of an experiment in a way, from random weights, with layers that are wrong here remedied."""
+    """Return the training step of an experiment in a way, from random weights, with layers fixed by the self-check."""
     tried = with_way(replace(experiment, network=experiment.network.from_scratch()), way)
     step = build_step(tried, batch.image.device)
     if way.precision != "fp32":
@@ -97,12 +99,12 @@ def _trial(experiment: Experiment, way: Way, batch: Batch) -> Callable[[], objec
 
 
 def as_in(way: Way, batch: Batch) -> Batch:
-    """Return a batch with its images in the memory order of a way."""
+    """Return a batch with its images in the memory format of a way."""
     return batch._replace(image=batch.image.contiguous(memory_format=way.memory_format))
 
 
 def _read(entry: object, ways: tuple[Way, ...]) -> dict[Way, float]:
-    """Return kept times, none unless all are there."""
+    """Return saved times; empty unless there is one for each way."""
     known = entry if isinstance(entry, dict) else {}
     times = {way: known.get(str(way)) for way in ways}
     return times if all(isinstance(time, float) for time in times.values()) else {}  # type: ignore[return-value]

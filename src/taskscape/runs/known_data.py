@@ -1,4 +1,4 @@
-"""Which data a run was trained with, so that others are not taken for them."""
+"""Records of the data that a run was trained with, so that other data are not mistaken for them."""
 
 import json
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ from taskscape.serialization.plain import read_json
 
 
 def remember(folder: RunFolder, stores: Mapping[str, Store]) -> None:
-    """Write down which data a run is trained with: folder and fingerprint per split."""
+    """Record the data that a run is trained with: folder and fingerprint of each split."""
     content = {
         split: {"store": str(store.path), "fingerprint": store.manifest.fingerprint} for split, store in stores.items()
     }
@@ -20,20 +20,20 @@ def remember(folder: RunFolder, stores: Mapping[str, Store]) -> None:
 
 
 def require_same(folder: RunFolder, stores: Mapping[str, Store]) -> None:
-    """Raise ``ValueError`` where a run would be resumed with other data to train or to validate on than it began."""
+    """Raise ``ValueError`` if a run would be resumed with other training or validation data than before."""
     for split, fingerprint in _fingerprints(folder.data).items():
         if split in ("train", "val") and fingerprint != (now := stores[split].manifest.fingerprint):
             raise ValueError(
                 f"{folder.path} was trained with other data: the split {split} in {stores[split].path} has the "
-                f"fingerprint {now} and had {fingerprint}; bring the old store back, or train on from this run as a "
-                f"run of its own: {folder.train_on_command} --out NEW"
+                f"fingerprint {now} and had {fingerprint}; restore the old store, or start a new run from this one: "
+                f"{folder.train_on_command} --out NEW"
             )
 
 
 def require_unchanged(folder: RunFolder, data: DataSource) -> None:
-    """Raise ``ValueError`` where a finished run was trained with other data than there are now at the same place.
+    """Raise ``ValueError`` if a finished run was trained with other data than those now at the same place.
 
-    Only what opens at once is compared: prepared stores, not generated streets, which follow from their settings.
+    Only data that open at once are compared: prepared stores, but not generated streets, which their settings define.
     """
     match data:
         case Packed() if data.path.is_dir():
@@ -46,13 +46,13 @@ def require_unchanged(folder: RunFolder, data: DataSource) -> None:
         if before != now.get(split, before):
             raise ValueError(
                 f"{folder.path} is finished, and was trained with other data: the split {split} has the fingerprint "
-                f"{now[split]} now, and had {before}; bring the old store back, or train all runs again in another "
+                f"{now[split]} now, and had {before}; restore the old store, or train all runs again in another "
                 "folder"
             )
 
 
 def trained_on(folder: RunFolder, split: str) -> str | None:
-    """Return the fingerprint of the data that a run had as this split; None where that is not known."""
+    """Return the fingerprint of the data that a run used as this split; None if it is unknown."""
     return _fingerprints(folder.data).get(split)
 
 
@@ -65,11 +65,11 @@ def result_name(
     source: str | None = None,
     height: int | None = None,
 ) -> tuple[str, str]:
-    """Return what the result of a split is called in the folder of a run, and what there is to say about it.
+    """Return the name of the result of a split in the folder of a run, and a remark on it if needed.
 
-    That is the split's own name for the data that the run was trained with, and ``SOURCE-SPLIT`` for those of another
-    source; ``-heightN`` follows where images are scaled to a height of N. Another data set under the same name, such as
-    a store that was made again, has its fingerprint in the name, so that no result replaces that of other data.
+    The name is that of the split for the data that the run was trained with, and ``SOURCE-SPLIT`` for another source;
+    ``-heightN`` is added if images are scaled to a height of N. For a different data set of the same name, such as a
+    store that was prepared again, the fingerprint is added, so that no result replaces that of other data.
     """
     now = store.manifest.fingerprint
     own = (split if source is None else f"{source}-{split}") + (f"-height{height}" if height is not None else "")
@@ -83,12 +83,12 @@ def result_name(
     name = f"{own}-{now[:8]}"
     return name, (
         f"the split {split} in {store.path} is not the one that {folder.path} was trained or evaluated with before "
-        f"(fingerprint {now} instead of {before}); the result is {folder.result(name, tta)}"
+        f"(fingerprint {now} instead of {before}); the result is written to {folder.result(name, tta)}"
     )
 
 
 def _fingerprints(path: Path) -> dict[str, str]:
-    """Return the fingerprint of each split; none for a run of an earlier version."""
+    """Return the fingerprint of each split; empty for a run of an earlier version."""
     if not path.exists():
         return {}
     try:
@@ -96,13 +96,13 @@ def _fingerprints(path: Path) -> dict[str, str]:
         return {str(split): str(info["fingerprint"]) for split, info in content.items()}
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ValueError(
-            f"{path} is damaged ({error}); it says which data the run was trained with: restore it from a copy, or "
-            "delete it to go on without this check"
+            f"{path} is damaged ({error}); it records the data that the run was trained with: restore it from a copy, "
+            "or delete it to continue without this check"
         ) from error
 
 
 def _fingerprint_of_result(path: Path) -> str | None:
     try:
         return Result.load(path).data or None
-    except (ValueError, OSError):  # none, or one of another version, which is written anew
+    except (ValueError, OSError):  # missing, or of another version, and therefore replaced
         return None

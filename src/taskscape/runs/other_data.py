@@ -1,4 +1,4 @@
-"""A trained network on data that it was not trained with: other classes, another size, fewer labels."""
+"""Adapt a trained network to other data than its training data: other classes, another size, fewer labels."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
@@ -18,31 +18,31 @@ from taskscape.runs.experiment import Experiment
 from taskscape.tasks import Task
 
 BEYOND = 0.01
-"""Share of the labels outside the range of a task from which that is said."""
+"""Fraction of labels outside a task's range above which a warning is given."""
 Convert = Callable[[Tensor], Tensor]
-"""Turns raw output, (B, C, H, W), into that of another task."""
+"""Converts raw output, (B, C, H, W), into that of another task."""
 
 
 def check_height(height: int | None) -> None:
-    """Raise ``ValueError`` for a height below 1 to which images are to be scaled."""
+    """Raise ``ValueError`` if the height to which images are scaled is below 1."""
     if height is not None and height < 1:
         raise ValueError(f"height is {height}: it must be at least 1")
 
 
 def scaled_to(size: tuple[int, ...], height: int | None) -> tuple[int, int]:
-    """Return (H, W) scaled to a height with its aspect ratio; as it is where there is none."""
+    """Return (H, W) scaled to a height with the same aspect ratio, or unchanged if the height is None."""
     return (size[0], size[1]) if height is None else (height, max(round(size[1] * height / size[0]), 1))
 
 
 class AdaptedNetwork(Network):
-    """A network whose images are brought to a height, and whose raw outputs become those of other tasks.
+    """A network whose images are scaled to a height, and whose raw outputs are converted to those of other tasks.
 
-    Images are scaled with their aspect ratio and averaged, raw outputs are interpolated back to the size of the image
-    before they are decoded.
+    Images keep their aspect ratio and are scaled with antialiasing; raw outputs are interpolated back to the size of
+    the image before they are decoded.
     """
 
     def __init__(self, network: Network, height: int | None, converted: Mapping[str, Convert]) -> None:
-        """Take the network, the height of its images in pixels, and what becomes of its outputs, by task."""
+        """Take the network, the height of its images in pixels, and the conversion of its outputs, by task."""
         super().__init__(network.out_channels)
         self.network, self.height, self.converted = network, height, dict(converted)
 
@@ -64,14 +64,14 @@ class AdaptedNetwork(Network):
 
 
 def source_of(data: DataSource | str | Path) -> DataSource:
-    """Return a source of data as it is, and the folder of a store as a source."""
+    """Return a data source unchanged, and the folder of a store as a source."""
     return data if isinstance(data, DataSource) else Packed(Path(data))
 
 
 def beyond_range(tasks: Mapping[str, Task], store: Store) -> Iterator[str]:
-    """Yield a sentence for each task of which more than 1 % of the labels of a split lie outside what it can predict.
+    """Yield a sentence for each task with more than 1 % of the labels of a split outside the range of its predictions.
 
-    Such labels count as the nearer end of the range, as predictions do, so that their errors look small.
+    Such labels are clamped to the range, as predictions are, so their errors look too small.
     """
     for name, task in tasks.items():
         field = task.source_for(name)
@@ -83,7 +83,7 @@ def beyond_range(tasks: Mapping[str, Task], store: Store) -> Iterator[str]:
         if share > BEYOND:
             yield (
                 f"{name}: {share:.0%} of the labels of {store.path}, {store.split}, lie outside {low:g} … {high:g}, the"
-                " range of the network, and count as its nearer end: the errors there are larger than the metrics say"
+                " range of the network, and are clamped to it: the errors there are larger than the metrics say"
             )
 
 
@@ -96,13 +96,13 @@ def adapted(
     classes: str = "",
     height: int | None = None,
 ) -> tuple[Experiment, Network, list[str]]:
-    """Return an experiment and its network as they are measured on other data, and sentences about what is done.
+    """Return an experiment and its network adapted for evaluation on other data, and sentences on the changes.
 
-    Tasks without labels in ``fields`` are left out. Where the data have other classes, their labels become the
-    network's classes if such a map is known, and otherwise the probabilities of the network's classes are added up to
-    those of the data (``Task.measured_on``). ``height`` is that of the network's images, by default that of the data.
+    Tasks without labels in ``fields`` are left out. If the data have other classes, their labels are mapped to the
+    network's classes if such a map is known; otherwise the probabilities of the network's classes are added up to those
+    of the data (``Task.measured_on``). ``height`` is that of the network's images, by default that of the data.
 
-    Raises ``ValueError`` as ``measured_on``, and for a height below 1.
+    Raises ``ValueError`` as ``measured_on`` does, and for a height below 1.
     """
     check_height(height)
     tasks, converted, notes = measured_on(experiment.tasks, fields, where, classes)
@@ -114,9 +114,9 @@ def adapted(
 def measured_on(
     tasks: Mapping[str, Task], fields: Mapping[str, Modality], where: str, classes: str = ""
 ) -> tuple[dict[str, Task], dict[str, Convert], list[str]]:
-    """Return the tasks that can be measured on labels, what becomes of their raw outputs, and sentences about both.
+    """Return the tasks that can be evaluated on the labels, conversions of their raw outputs, and sentences on both.
 
-    Raises ``ValueError`` with the remedy where no task has labels, or classes cannot be mapped.
+    Raises ``ValueError`` with the remedy if no task has labels, or classes cannot be mapped.
     """
     measured: dict[str, Task] = {}
     converted: dict[str, Convert] = {}
@@ -135,8 +135,8 @@ def measured_on(
             notes.append(f"{name}: the network's classes are merged into those of {where}, their probabilities added")
     if not measured:
         raise ValueError(
-            f"{where} has labels {', '.join(fields) or 'none'}, and the network predicts {', '.join(tasks)}: nothing "
-            "can be measured"
+            f"{where} has labels {', '.join(fields) or 'none'}, and the network predicts {', '.join(tasks)}: there is "
+            "nothing to evaluate"
         )
     if classes and not any(task.predicts_classes for task in measured.values()):
         raise ValueError(f"classes is {classes!r}, and none of {', '.join(measured)} has classes: leave it out")

@@ -22,9 +22,9 @@ _LOGGER = logging.getLogger(__name__)
 def verify_precision(
     trainer: Trainer, experiment: Experiment, folder: RunFolder, progress: Progress, *, resume: bool
 ) -> None:
-    """Check the network of a run at the shapes of its batches, change what is wrong, and say and record it.
+    """Check the network of a run at the shapes of its batches, fix layers that compute wrongly, and log and record it.
 
-    A resumed run keeps what was changed before, on whatever machine that was. Every process must call it.
+    A resumed run keeps earlier fixes, even those from another machine. Every process must call it.
     """
     recorded = findings.load(folder.precision) if resume else ()
     selfcheck.apply(trainer.network, recorded)
@@ -41,16 +41,16 @@ def verify_precision(
         _LOGGER.info("%s; see %s", findings.in_one_line(everything), folder.precision)
         findings.save(folder.precision, everything)
     elif rank() == 0:
-        folder.precision.unlink(missing_ok=True)  # of a run that was here before
+        folder.precision.unlink(missing_ok=True)  # left by an earlier run in this folder
 
 
 def apply_recorded(network: nn.Module, folder: RunFolder) -> None:
-    """Let the layers of a run's network compute as they did when it was trained."""
+    """Make the layers of a run's network compute as they did in training."""
     selfcheck.apply(network, findings.load(folder.precision))
 
 
 def precision_in_words(experiment: Experiment, folder: RunFolder) -> dict[str, str]:
-    """Return the precision of a run and what the self-check changed, for the environment of a result."""
+    """Return the precision of a run and the changes of the self-check, for the environment of a result."""
     changed = findings.load(folder.precision)
     about = {"precision": experiment.precision}
     return about | ({"self-check": ". ".join(map(str, changed))} if changed else {})
@@ -66,5 +66,5 @@ def _shapes(trainer: Trainer) -> list[selfcheck.Shape]:
 
 
 def _images(loader: Loader) -> int:
-    """Return the images of a full batch on one process."""
+    """Return the number of images of a full batch on one process."""
     return math.ceil(min(loader.batch_size, len(loader.store)) / world_size())

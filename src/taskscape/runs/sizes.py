@@ -1,4 +1,4 @@
-"""Settings that are too large for the machine or for the data: refused or told before any long work."""
+"""Settings that are too large for the machine or the data: rejected or reported before any long work."""
 
 from collections.abc import Iterator
 from dataclasses import fields
@@ -11,11 +11,11 @@ from taskscape.models import NetworkConfig
 from taskscape.serialization import show_size
 
 _MOST_OUTSIDE = 0.75
-"""A training image of which more lies outside the photograph is refused."""
+"""Largest fraction of a training image that may lie outside the photograph."""
 
 
 def check_memory(network: nn.Module, config: NetworkConfig) -> None:
-    """Raise ``ValueError`` where the weights of a network, on the meta device, and their gradients exceed the memory.
+    """Raise ``ValueError`` if the weights of a network, on the meta device, and their gradients exceed the memory.
 
     The message names the settings that are above their defaults.
     """
@@ -29,7 +29,7 @@ def check_memory(network: nn.Module, config: NetworkConfig) -> None:
 
 
 def too_large(config: NetworkConfig) -> str:
-    """Return that a network is too large, and which settings make it so."""
+    """Return a message that a network is too large, with the settings that make it so."""
     own = fields(config)  # type: ignore[arg-type]  # it is a dataclass
     defaults = {field.name: field.default for field in own if type(field.default) is int}
     raised = {name: getattr(config, name) for name, default in defaults.items() if getattr(config, name) > default}
@@ -38,12 +38,12 @@ def too_large(config: NetworkConfig) -> str:
 
 
 def beyond(store: Store, batch_size: int, augmentation: Augmentation) -> Iterator[str]:
-    """Return what is larger than the training images in ``store`` allow, in sentences.
+    """Yield sentences on settings that are larger than the training images in ``store`` allow.
 
-    Raises ``ValueError`` for a crop that lies outside of them for the most part.
+    Raises ``ValueError`` for a crop that lies mostly outside of the images.
     """
     if batch_size > len(store):
-        yield f"batch_size is {batch_size}, and there are {len(store)} training images: a step takes them all"
+        yield f"batch_size is {batch_size}, and there are {len(store)} training images: each step uses all of them"
     if outside := augmentation.outside(store.size):
         text = (
             f"augmentation.crop is {show_size(augmentation.crop)}, and the images are {show_size(store.size)}: "

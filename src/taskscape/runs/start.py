@@ -1,4 +1,4 @@
-"""Starting a run from the weights of another one, which may have other tasks, classes or heads."""
+"""Start a run from the weights of another run, which may have other tasks, classes or heads."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from taskscape.serialization.plain import read_yaml
 from taskscape.state_dicts import by_module, located, match, read, require_finite
 
 _NAMED = 12
-"""How many modules a message names."""
+"""Maximum number of modules that a message names."""
 
 
 @dataclass(frozen=True)
@@ -24,19 +24,19 @@ class Start:
     """Weights to start from."""
 
     path: Path
-    """As it was named."""
+    """The path as the user named it."""
     place: Path
-    """The file or folder that it leads to."""
+    """The file or folder to which it resolves."""
     tensors: dict[str, Tensor]
     checksum: str
     """SHA-256 of the file."""
 
     @classmethod
     def of(cls, experiment: Experiment) -> "Start | None":
-        """Read what an experiment starts from; None where it starts from scratch.
+        """Read the weights from which an experiment starts; None if it starts from scratch.
 
-        Raises ``ValueError`` that names the field where it cannot be read, is another file than that of the saved
-        experiment, or nothing of it fits the network.
+        Raises ``ValueError`` that names the field if they cannot be read, are not in the same file as in the saved
+        experiment, or do not fit the network at all.
         """
         path = experiment.start_from
         if path is None:
@@ -49,8 +49,8 @@ class Start:
             raise ValueError(f"start_from: {error}") from error
         if experiment.start_checksum not in (None, start.checksum):
             raise ValueError(
-                f"start_from: {file} is not the file that this experiment started from, its checksum differs; bring "
-                f"the old one back, or start from this one with --from {path}"
+                f"start_from: {file} is not the file that this experiment started from, its checksum differs; "
+                f"restore the old one, or start from this one with --from {path}"
             )
         fitting = match(experiment.build_without_numbers().state_dict(), start.tensors).tensors
         _require_some(fitting, path)
@@ -58,9 +58,9 @@ class Start:
         return start
 
     def fill(self, network: nn.Module, experiment: Experiment) -> Iterator[str]:
-        """Load what fits the network by name and shape, and return sentences that say what did and what did not.
+        """Load the tensors that fit the network by name and shape, and yield sentences on what fits and what does not.
 
-        Raises ``ValueError`` where nothing fits.
+        Raises ``ValueError`` if nothing fits.
         """
         own = network.state_dict()
         found = match(own, self.tensors)
@@ -69,18 +69,19 @@ class Start:
         network.load_state_dict(found.tensors, strict=False)
         yield f"started from {self.path}: {len(found.tensors)} of {len(own)} tensors of the network fit"
         if found.missing:
-            yield f"not in it, so these start from scratch: {listed(by_module(found.missing, own), _NAMED)}"
+            yield f"missing from it, so these start from scratch: {listed(by_module(found.missing, own), _NAMED)}"
         if found.shapes:
             shapes = [f"{name} is {shape} and was {other}" for name, (shape, other) in found.shapes.items()]
-            yield f"of another shape, so these start from scratch: {listed(shapes, _NAMED)}"
+            yield f"of a different shape, so these start from scratch: {listed(shapes, _NAMED)}"
         if found.unused:
-            yield f"not used of it: {listed(by_module(found.unused, self.tensors), _NAMED)}"
+            yield f"not used: {listed(by_module(found.unused, self.tensors), _NAMED)}"
         yield from meanings
 
     def _other_meanings(self, experiment: Experiment, fitting: dict[str, Tensor]) -> Iterator[str]:
-        """Say which tasks of the same name meant something else, although their shapes may fit.
+        """Yield sentences on tasks of the same name that meant something else, although their shapes may fit.
 
-        Classes in another order are put in theirs where that is one layer's channels.
+        If classes are in a different order, the channels of the last layer are reordered, where there is one such
+        layer.
         """
         folder = RunFolder(self.place if self.place.is_dir() else self.place.parent)
         if not (folder.result().exists() and folder.experiment.exists()):
@@ -93,16 +94,16 @@ class Start:
             if task.predicts_classes and sorted(theirs) == sorted(ours):
                 if theirs != ours:
                     layer = reorder(fitting, name, [theirs.index(one) for one in ours])
-                    what = f"{layer} follows their names" if layer else "its last layer must learn anew"
-                    yield f"the task {name} had the same classes in another order there, so {what}"
+                    what = f"{layer} is reordered by name" if layer else "its last layer must be retrained"
+                    yield f"the task {name} had the same classes in a different order there, so {what}"
             elif before[name] != task.modality:
-                yield f"the task {name} had other classes or another unit there, so its last layer must learn anew"
+                yield f"the task {name} had other classes or another unit there, so its last layer must be retrained"
             elif other := _other_settings(saved, name, unstructure(task)):
-                yield f"the task {name} had other settings there, {other}: its last layer may have to learn anew"
+                yield f"the task {name} had other settings there, {other}: its last layer may have to be retrained"
 
 
 def reorder(tensors: dict[str, Tensor], task: str, rows: list[int]) -> str:
-    """Put the channels of a task's last layer in another order, and return its name; nothing where it is not plain."""
+    """Reorder the channels of a task's last layer, and return its name; "" if it is not clear which layer that is."""
     own = [name for name, one in tensors.items() if task in name.split(".") and one.shape[:1] == (len(rows),)]
     layers = {name.rpartition(".")[0] for name in own}
     if len(layers) != 1:
@@ -112,12 +113,12 @@ def reorder(tensors: dict[str, Tensor], task: str, rows: list[int]) -> str:
 
 
 def _other_settings(saved: Any, name: str, now: dict[str, Any]) -> str:
-    """Return which settings of a task differ from those of a saved experiment, whose code is not run for that."""
+    """Return which settings of a task differ from those of a saved experiment, without running its code."""
     try:
         before = saved["tasks"][name]
         different = [key for key in now if key not in ("loss", "source") and before[key] != now[key]]
         return ", ".join(f"{key} {before[key]}" for key in different)
-    except (KeyError, TypeError):  # of another version
+    except (KeyError, TypeError):  # written by another version
         return "which cannot be read"
 
 

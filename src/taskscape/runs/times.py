@@ -1,4 +1,4 @@
-"""Measures the networks of several runs together."""
+"""Measure the speed of the networks of several runs together."""
 
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -14,10 +14,10 @@ from taskscape.runs.trained_model import load
 
 
 def measure_times(runs: Sequence[str | Path], *, batch_size: int = 8, device: str = "auto", rounds: int = 10) -> Times:
-    """Measure how long the networks of runs take to predict, in turns and in one process.
+    """Measure the inference times of the networks of runs, interleaved in one process.
 
-    All predict images of the size of the first run's, at the precision of their own experiment. Raises
-    ``FileNotFoundError`` or ``ValueError`` that names the file, where a folder is not a trained and evaluated run.
+    All predict images of the first run's size, each at the precision of its own experiment. Raises
+    ``FileNotFoundError`` or ``ValueError`` that names the file, if a folder is not a trained and evaluated run.
     """
     size = Result.load(RunFolder(Path(runs[0])).result()).size
     models = {str(Path(run).resolve()): load(run, device) for run in runs}

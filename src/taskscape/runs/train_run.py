@@ -1,4 +1,4 @@
-"""An experiment trained into a folder."""
+"""Train an experiment into a folder."""
 
 import logging
 import shlex
@@ -55,10 +55,10 @@ _LOGGER = logging.getLogger(__name__)
 def train(experiment: Experiment, run: str | Path, *, resume: bool = False, quiet: bool = False) -> Result:
     """Train an experiment into the folder ``run``, evaluate it there, and return the result.
 
-    With ``resume``, continue from the folder's checkpoint, if it has one, and return the result of a run that is
-    finished; with ``quiet``, print nothing. Raises ``ValueError`` for settings that do not fit each other or the data,
-    and when another process writes the folder, before any training; ``TrainingError`` and ``Interrupted`` as
-    ``Trainer.run``.
+    With ``resume``, continue from the folder's checkpoint if it has one, and return the result if the run is finished;
+    with ``quiet``, print nothing. Raises ``ValueError``, before any training, for settings that do not fit each other
+    or the data, and if another process writes to the folder; ``TrainingError`` and ``Interrupted`` as ``Trainer.run``
+    does.
     """
     experiment.check()
     folder = RunFolder(Path(run))
@@ -101,7 +101,7 @@ def _train(
 
 
 def say_where(fabric: "Processes", *, resume: bool) -> None:
-    """Log versions, hardware and the command."""
+    """Log the versions, hardware and command of a run."""
     about = environment(fabric.device) | {"command": shlex.join(sys.argv)}
     _LOGGER.debug("%s: %s", "resumed" if resume else "started", ", ".join(f"{k} {v}" for k, v in about.items()))
 
@@ -109,13 +109,13 @@ def say_where(fabric: "Processes", *, resume: bool) -> None:
 def _met_data(
     experiment: Experiment, stores: Mapping[str, Store], fabric: "Processes", folder: RunFolder, *, resume: bool
 ) -> tuple[Experiment, list[str]]:
-    """Return an experiment with all that it left to the data and the machine filled in, and what to know of that.
+    """Return an experiment with settings that depend on the data and the machine filled in, and remarks on them.
 
-    Raises ``ValueError`` where the data lack what it needs.
+    Raises ``ValueError`` if the data lack images or labels that it needs.
     """
     if missing := [split for split in ("train", "val") if split not in stores]:
         where = " and ".join(missing)
-        raise ValueError(f"the data have no images in {where}: a run trains on those of train and validates on val")
+        raise ValueError(f"the data have no images in {where}: a run trains on train and validates on val")
     require_labels(stores["train"], {task.source_for(name) for name, task in experiment.tasks.items()})
     notes = [experiment.note or ""]
     experiment = experiment.for_data(stores["train"], notes.append)
@@ -139,9 +139,9 @@ def begin(
     resume: bool,
     quiet: bool,
 ) -> Trainer:
-    """Build a run and do all that comes before its first step.
+    """Build a run and prepare it up to its first step.
 
-    Weights or a checkpoint are loaded, settings written, precision is checked.
+    Loads weights or a checkpoint, writes the settings and checks the precision.
     """
     experiment, notes = _met_data(experiment, stores, fabric, folder, resume=resume)
     trainer = assemble(experiment, stores, fabric, folder)
@@ -178,7 +178,7 @@ def begin(
 
 
 def _look_for_best(trainer: Trainer, folder: RunFolder) -> None:
-    """Let the best epoch from now on take the place of earlier weights that are gone or damaged."""
+    """Forget the best epoch if its weights are missing or damaged, so that the next best one replaces them."""
     if trainer.best.value is None:
         return
     try:
@@ -190,7 +190,7 @@ def _look_for_best(trainer: Trainer, folder: RunFolder) -> None:
 
 
 def finish(folder: RunFolder, stores: Mapping[str, Store], fabric: "Processes") -> Result:
-    """Evaluate the best weights of a run that has come to its end, and return the result."""
+    """Evaluate the best weights of a run after training, and return the result."""
     model = load(folder.path, str(fabric.device))
     experiment = model.experiment
     spreads = calibrated(model.forward, model.device, experiment, stores, folder)
@@ -198,14 +198,14 @@ def finish(folder: RunFolder, stores: Mapping[str, Store], fabric: "Processes") 
     if experiment.tta is not None:
         evaluate_model(model, stores, folder, split="val", tta=experiment.tta, spreads=spreads)
     if fabric.is_global_zero and not experiment.keep_checkpoint:
-        folder.checkpoint.unlink(missing_ok=True)  # last, so that a run killed before can be resumed
+        folder.checkpoint.unlink(missing_ok=True)  # last, so that a run killed before this can be resumed
     return result
 
 
 def is_finished(folder: RunFolder, experiment: Experiment) -> bool:
-    """Return whether the run of an experiment has come to its end: nothing is left to train or to evaluate.
+    """Return whether the run of an experiment is finished: nothing is left to train or to evaluate.
 
-    A run that keeps its checkpoint may be trained on with other settings, so it counts as finished with its own only.
+    A run that keeps its checkpoint can be continued with other settings, so it is finished only with its own settings.
     """
     if not (folder.result().is_file() and folder.weights.is_file()):
         return False
@@ -221,15 +221,15 @@ def is_finished(folder: RunFolder, experiment: Experiment) -> bool:
             and all(Result.load(folder.result(tta=tta)).progress == now for tta in evaluated)
         )
     except (OSError, ValueError):
-        return False  # what is missing or damaged is made anew
+        return False  # missing or damaged files are written again
 
 
 def assemble(experiment: Experiment, stores: Mapping[str, Store], fabric: "Processes", folder: RunFolder) -> Trainer:
-    """Build every part of a run for an experiment that has met its data (``Experiment.for_data``)."""
+    """Build all parts of a run, for an experiment whose settings are complete (``Experiment.for_data``)."""
     if experiment.batch_size < 2 * world_size():
         raise ValueError(
-            f"batch_size is {experiment.batch_size} on {world_size()} processes: batch normalization needs 2 images "
-            f"on each at least, so make it {2 * world_size()} or more"
+            f"batch_size is {experiment.batch_size} on {world_size()} processes: batch normalization needs at "
+            f"least 2 images on each, so make it {2 * world_size()} or more"
         )
     train_data = experiment.loader(stores["train"], fabric.device, training=True)
     unchanged = experiment.loader(stores["train"], fabric.device, training=False)
@@ -279,12 +279,12 @@ def _features(experiment: Experiment, network: Network, stores: Mapping[str, Sto
 
 
 def _tracking(experiment: Experiment, folder: RunFolder) -> Tracking:
-    from taskscape.report.run import flatten  # with all that draws reports, which takes a while
+    from taskscape.report.run import flatten  # imports everything that draws reports, which is slow
 
     return Tracking(experiment.trackers, folder, flatten(unstructure(experiment)))
 
 
 def open_data(experiment: Experiment, fabric: "Processes", *, quiet: bool = False) -> dict[str, Store]:
-    """Open the data; the first process makes it, where it must be made, while the others wait."""
+    """Open the data; if they must be prepared, the first process does so while the others wait."""
     with fabric.rank_zero_first(), progress_bar(fabric.is_global_zero and not quiet) as progress:
         return experiment.data.open(reporter(progress, "preparing data"))

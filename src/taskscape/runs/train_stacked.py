@@ -1,4 +1,4 @@
-"""Experiments trained at once, as a stack, each into a folder of its own."""
+"""Train several experiments at once, as a stack, each into its own folder."""
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
@@ -33,19 +33,19 @@ T = TypeVar("T")
 E = TypeVar("E", bound=Exception)
 
 Outcome = Result | TrainingError | ValueError | OSError
-"""What became of a run: its result, or why it has none."""
+"""The outcome of a run: its result, or the error because of which it has none."""
 
 
 @checked
 def train_stacked(
     experiments: Sequence[Experiment], runs: Sequence[str | Path], *, quiet: bool = False
 ) -> list[Outcome]:
-    """Begin or resume runs of experiments in these folders, train them at once, and return what became of each.
+    """Start or resume runs of experiments in these folders, train them at once, and return the outcome of each.
 
-    Each is what it is alone, but for rounding (``training.stack``), and its folder has all that a run has; only the
-    seconds there are those of all together. A run that fails or ends early leaves the others. What is finished is not
-    trained again. Raises ``ValueError`` as ``require_stack``, and for several processes; ``Interrupted`` when Ctrl-C or
-    SIGTERM stopped the runs, whose checkpoints are written then.
+    Up to rounding, each run is the same as when it is trained alone (``training.stack``), and its folder has the same
+    files; only the seconds there are those of all runs together. A run that fails or ends early leaves the others.
+    Finished runs are not trained again. Raises ``ValueError`` as ``require_stack`` does, and for several processes;
+    ``Interrupted`` if Ctrl-C or SIGTERM stopped the runs, whose checkpoints have been written then.
     """
     require_stack(experiments)
     folders = [RunFolder(Path(run)) for run in runs]
@@ -86,7 +86,7 @@ def _begin(
     *,
     quiet: bool,
 ) -> Trainer | Result:
-    """Do all that comes before the first step of a run; return the result of one that is finished.
+    """Prepare a run up to its first step, or return the result of a finished run.
 
     The ``stack`` holds the run's lock and keeps its log.
     """
@@ -98,12 +98,12 @@ def _begin(
     start = None if resume else Start.of(experiment)
     say_where(fabric, resume=resume)
     trainer = begin(experiment, stores, fabric, folder, start, keep_log_in, progress, resume=resume, quiet=quiet)
-    _LOGGER.info("this run is one of a stack, which are trained at once; the seconds are those of all of them")
+    _LOGGER.info("this run is trained in a stack, together with others; its seconds are those of all of them")
     return trainer
 
 
 def _attempt(work: Callable[[], T], folder: RunFolder) -> T | TrainingError | ValueError | OSError:
-    """Return what a piece of work on a run gives, or the error that ends this run alone."""
+    """Return the result of work on a run, or the error that ends only this run."""
     with logs.about(folder.log):
         try:
             return work()

@@ -1,4 +1,4 @@
-"""A trained network of a run, ready to predict."""
+"""The trained network of a run, ready to predict."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -23,25 +23,25 @@ from taskscape.training.precision import autocast
 
 
 class TrainedModel(NamedTuple):
-    """A trained network, ready to predict."""
+    """A trained network with its experiment, ready to predict."""
 
     experiment: Experiment
     network: Network
     """In evaluation mode, on the device."""
     device: torch.device
     only: tuple[str, ...] = ()
-    """The tasks that are wanted; by default all."""
+    """The tasks to predict; by default all."""
 
     @property
     def tasks(self) -> Mapping[str, Task]:
-        """What it predicts, by name."""
+        """The tasks that it predicts, by name."""
         return {name: task for name, task in self.experiment.tasks.items() if name in self.only or not self.only}
 
     @checked
     def restricted(self, tasks: Sequence[str]) -> Self:
-        """Return the model for some of its tasks; it loses the decoders that no other task needs, where it can.
+        """Return the model for some of its tasks only; decoders that these tasks do not need are dropped if possible.
 
-        Raises ``ValueError`` for a task that it has not.
+        Raises ``ValueError`` for a task that the network does not have.
         """
         tasks = [tasks] if isinstance(tasks, str) else tasks
         for name in tasks:
@@ -53,14 +53,14 @@ class TrainedModel(NamedTuple):
 
     @checked
     def forward(self, image: Tensor) -> Outputs:
-        """Predict (B, 3, H, W) images in 0..1, at the precision of the experiment."""
+        """Return the outputs for (B, 3, H, W) images in 0..1, at the precision of the experiment."""
         with torch.no_grad(), autocast(self.device, self.experiment.number_format):
             outputs: Outputs = self.network(image.to(self.device))
             return outputs
 
     @checked
     def forward_tta(self, image: Tensor, tta: TestTimeAugmentation | str | bool = True) -> Outputs:
-        """Predict with test-time augmentation: by default the mean over the images and their mirror images."""
+        """Return outputs with test-time augmentation: by default the mean over images and their mirror images."""
         augmentation = find_tta(tta)
         if augmentation is None:
             return self.forward(image)
@@ -77,11 +77,11 @@ def read_experiment(run: str | Path) -> Experiment:
 
 @checked
 def load(run: str | Path, device: str | torch.device = "auto") -> TrainedModel:
-    """Load the network of a run as it was after its best epoch, or a model by its name.
+    """Load the network of a run with the weights of its best epoch, or a model by its name.
 
     Names are those of ``taskscape.released.resolve``.
 
-    Raises ``FileNotFoundError`` or ``ValueError`` that names the file, where the folder is not a trained run.
+    Raises ``FileNotFoundError`` or ``ValueError`` that names the file, if the folder is not a trained run.
     """
     run = resolve(run)
     experiment = read_experiment(run)
