@@ -1,4 +1,4 @@
-"""Generated street scenes: from (seed, split, index) always the same image and labels."""
+"""Generated street scenes. The same (seed, split, index) always gives the same image and labels."""
 
 from taskscape.streets.camera import Camera
 from taskscape.streets.many import render_many

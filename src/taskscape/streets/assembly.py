@@ -1,4 +1,4 @@
-"""What stands in the street: objects, each of one or more parts."""
+"""The objects in a street, each built from one or more parts."""
 
 from struct import Struct
 
@@ -15,10 +15,10 @@ PART = np.dtype(
         "label", "texture", "red", "green", "blue", "red2", "green2", "blue2", "seed",
     )]
 )  # fmt: skip
-"""A solid in its object's frame: center and half sizes in metres, angles in radians; its class; how it looks."""
+"""A solid in its object's frame: center and half sizes in metres, angles in radians, class and appearance."""
 
 OBJECT = np.dtype([(name, np.float64) for name in ("x", "y", "z", "yaw", "pitch", "number")])
-"""Where an object stands in the world: metres, radians; and its number, which the sections of a train share."""
+"""The pose of an object in the world, in metres and radians, and its number, which the sections of a train share."""
 
 Point = tuple[float, float, float]
 
@@ -26,17 +26,17 @@ _pack_part, _pack_object = (Struct(f"{kind.itemsize // 8}d").pack for kind in (P
 
 
 class Assembly:
-    """Collects parts.
+    """Collects the parts of a street.
 
-    Builders describe objects as (right, up, forward) from where they stand on the ground; here, once, up becomes
-    y down. Rows go to buffers of bytes, which become records without a copy. A street has a thousand parts: appended to
-    an array of numbers they take several times as long.
+    Builders describe objects as (right, up, forward) relative to their position on the ground; only this class converts
+    up to y down. Rows are packed into byte buffers, which become records without a copy. A street has a thousand parts,
+    and appending them to an array of numbers would take several times as long.
     """
 
     def __init__(self, dice: Dice, clothes: float = 1.0) -> None:
         self.dice = dice
         self.clothes = clothes
-        """How bright people's clothes are, as a factor."""
+        """Factor of the brightness of people's clothes."""
         self._parts = bytearray()
         self._objects = bytearray()
         self._current = -1.0
@@ -44,10 +44,10 @@ class Assembly:
         self._label = 0.0
 
     def begin(self, label: int, at: Point, yaw: float = 0.0, pitch: float = 0.0, *, section: bool = False) -> None:
-        """Begin an object of class ``label`` that stands at world point ``at`` (x, y, z), in metres.
+        """Begin an object of class ``label`` at the world point ``at`` (x, y, z), in metres.
 
-        ``yaw`` turns it from forward to the right, ``pitch`` raises its nose (radians). ``section``: it is a further
-        section of the object before, the same instance.
+        ``yaw`` turns it from forward to the right, ``pitch`` raises its nose (radians). ``section`` makes it a further
+        section of the previous object, with the same instance.
         """
         self._number += not section
         self._objects += _pack_object(at[0], at[1], at[2], yaw, pitch, self._number)
@@ -72,9 +72,9 @@ class Assembly:
     ) -> None:
         """Add a solid to the current object.
 
-        ``at``: its center as (right, up, forward), ``half``: its half sizes, metres. ``taper``: its width and length
-        at the top over those at the bottom. ``second``: the texture's other color. ``seed``: of the texture, 0..1, at
-        random by default.
+        ``at`` is its center as (right, up, forward) and ``half`` are its half sizes, in metres. ``taper`` is the ratio
+        of its width and length at the top to those at the bottom. ``second`` is the texture's second color. ``seed`` is
+        the seed of the texture, 0..1, by default random.
         """
         self._parts += _pack_part(
             solid, self._current, at[0], -at[1], at[2], half[0], half[1], half[2], yaw, pitch, roll, taper[0], taper[1],
@@ -83,7 +83,7 @@ class Assembly:
         )  # fmt: skip
 
     def relabel(self, label: int) -> int:
-        """Give the parts that follow another class, of the same object; return the class until now."""
+        """Set the class of the object's subsequent parts; return the previous class."""
         before, self._label = self._label, float(label)
         return int(before)
 
@@ -96,9 +96,9 @@ class Assembly:
         return np.frombuffer(self._objects, OBJECT)
 
     def instances(self) -> npt.NDArray[np.int32]:
-        """Return (P,) the instance that each part belongs to: 1, 2, … for things, 0 for the rest.
+        """Return the instance of each part, (P,): 1, 2, … for things, 0 for the rest.
 
-        A rider is another instance than the bicycle.
+        A rider and the bicycle are different instances.
         """
         parts, objects = self.parts(), self.objects()
         label = parts["label"].astype(np.int64)

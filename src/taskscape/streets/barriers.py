@@ -17,7 +17,7 @@ _WALLS: tuple[Color, ...] = (
 _METAL: tuple[Color, ...] = ((0.08, 0.09, 0.08), (0.1, 0.2, 0.12), (0.5, 0.5, 0.5))
 _WOOD: tuple[Color, ...] = ((0.36, 0.25, 0.15), (0.65, 0.63, 0.58), (0.25, 0.17, 0.1))
 _STEP = 6.0
-"""Length of the straight pieces that follow the road, metres."""
+"""Length in metres of the straight pieces that follow the road."""
 
 
 def add_wall(assembly: Assembly, road: Road, begin: float, end: float, lateral: float) -> None:
@@ -64,7 +64,7 @@ def add_fence(assembly: Assembly, road: Road, begin: float, end: float, lateral:
             texture = METAL if style == "bars" else WOOD
             for up in (0.18, height - 0.12):
                 assembly.add(BOX, (0, up, 0), (0.035, 0.045, half), color, texture)
-            # Far bars are fewer and wider: they cover the same share of the view.
+            # Far bars are fewer and wider, so they cover the same share of the view.
             thick = 0.022 if style == "bars" else 0.05
             spacing = (0.16 if style == "bars" else 0.17) * (4 if far else (1 if middle < 14 else 2))
             count = int(2 * half / spacing)

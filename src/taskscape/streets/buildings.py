@@ -1,4 +1,4 @@
-"""Buildings along the road. Their frame: right is away from the road on the right side, forward along it."""
+"""Buildings along the road. In their frame, right points away from a road to their left, and forward along the road."""
 
 from taskscape.streets.assembly import Assembly
 from taskscape.streets.classes import BUILDING
@@ -20,7 +20,7 @@ _ROOFS: tuple[Color, ...] = ((0.33, 0.14, 0.09), (0.16, 0.16, 0.18), (0.26, 0.19
 def add_building(
     assembly: Assembly, road: Road, side: int, begin: float, end: float, setback: float, urban: float, shifted: bool
 ) -> None:
-    """Add a building on the plot from z = begin to end, ``setback`` metres behind the sidewalk; side -1 or 1."""
+    """Add a building on the plot from z = begin to end, ``setback`` metres behind the sidewalk on side -1 or 1."""
     dice = assembly.dice
     middle, half_length = (begin + end) / 2, (end - begin) / 2 * 0.99
     floors = dice.integer(1, 2) + int(urban * dice.uniform(0.5, 5.5))
@@ -37,7 +37,7 @@ def add_building(
         road.point(middle, lateral, road.ground_up(side * (road.edge(int(side > 0)) + setback))),
         road.yaw(middle),
     )
-    # The foundation reaches into the ground, so that no gap opens on a slope.
+    # The foundation extends into the ground, so there is no gap on a slope.
     assembly.add(BOX, (0, base / 2, 0), (half_depth, -base / 2, half_length), (0.4, 0.39, 0.37), PLAIN)
     assembly.add(BOX, (0, height / 2, 0), (half_depth, height / 2, half_length), wall, FACADE, second=second)
     front = -side * half_depth

@@ -1,4 +1,4 @@
-"""The camera: where it is, and its intrinsics."""
+"""The pose and intrinsics of the camera."""
 
 import math
 from typing import NamedTuple
@@ -13,8 +13,8 @@ from taskscape.streets.road import Road
 class Camera(NamedTuple):
     """Intrinsics of a pinhole camera, in pixels.
 
-    The point (x, y, z) in camera axes (x right, y down, z forward) appears at (fx·x/z + cx, fy·y/z + cy), where the
-    center of the top left pixel is (0, 0).
+    The point (x, y, z) in camera axes (x right, y down, z forward) is projected to (fx·x/z + cx, fy·y/z + cy), where
+    the center of the top left pixel is (0, 0).
     """
 
     fx: float
@@ -24,14 +24,14 @@ class Camera(NamedTuple):
 
 
 class View(NamedTuple):
-    """Where the camera stands and looks, and how wide."""
+    """Position, orientation and field of view of the camera."""
 
     position: npt.NDArray[np.float64]
-    """(3,) world point, metres."""
+    """World point in metres, (3,)."""
     rotation: npt.NDArray[np.float64]
-    """(3, 3): camera axes in world axes, one per row, so that rotation @ (point - position) is in camera axes."""
+    """Camera axes in world axes, one per row, (3, 3): rotation @ (point - position) is in camera axes."""
     field_of_view: float
-    """Horizontal, radians."""
+    """Horizontal field of view, radians."""
 
     def intrinsics(self, height: int, width: int) -> Camera:
         """Return the intrinsics of an image of this size."""
@@ -49,7 +49,7 @@ def rotation(yaw: float, pitch: float, roll: float) -> npt.NDArray[np.float64]:
 
 
 def build_view(dice: Dice, road: Road, shifted: bool) -> View:
-    """Return a view along the road, from a car in one of its lanes (from a van's roof in the shifted split)."""
+    """Return a view along the road from a car in one of its lanes; in the shifted split, from a van's roof."""
     ahead = [lane for lane in road.lanes if lane.direction == 1]
     lane = dice.choice(ahead)
     up = dice.uniform(2.0, 2.7) if shifted else dice.uniform(1.2, 1.75)

@@ -1,4 +1,4 @@
-"""Train ids of the 19 Cityscapes classes by name, so that objects say what they are."""
+"""Train ids of the 19 Cityscapes classes, as named constants."""
 
 from taskscape.modalities.class_sets import CITYSCAPES_19
 
@@ -8,4 +8,4 @@ from taskscape.modalities.class_sets import CITYSCAPES_19
 ) = range(len(CITYSCAPES_19))  # fmt: skip
 
 THINGS = (PERSON, RIDER, CAR, TRUCK, BUS, TRAIN, MOTORCYCLE, BICYCLE)
-"""Classes that Cityscapes labels instance by instance: humans and vehicles."""
+"""Classes with instance labels in Cityscapes: humans and vehicles."""

@@ -1,4 +1,4 @@
-"""One decorator for all code that numba compiles."""
+"""Decorators for all code that numba compiles."""
 
 import hashlib
 from collections.abc import Callable
@@ -22,35 +22,35 @@ def _digest() -> str:
 _DIGEST = _digest()
 _OPTIONS: dict[str, Any] = {"error_model": "numpy", "nogil": True}
 if hasattr(CPUTargetOptions, "_nrt"):
-    # Arrays belong to the caller, and none is made here. Counting references to them takes a fifth of the time.
+    # Compiled code creates no arrays; callers own them. Reference counting would take a fifth of the time.
     _OPTIONS["_nrt"] = False
 
 
 def compiled(function: Function) -> Function:
-    """Compile ``function`` at its first call, for one core, and keep the machine code for later processes.
+    """Compile ``function`` at its first call, for one core, and cache the machine code for later processes.
 
-    No ``fastmath``: the same scene must have the same bytes on every machine. It may not make arrays: it is given those
-    that it writes.
+    ``fastmath`` is off, as a scene must have the same bytes on every machine. The function must not create arrays; its
+    callers pass those that it writes to.
 
-    Numba takes machine code from its cache if the file that ``function`` stands in is unchanged, though it may call
-    functions of other files, whose code is compiled in. So the digest of all files is made part of the qualified name
-    while numba names the cache file after it: other sources, another file. Files of former sources stay in
-    ``__pycache__`` until somebody deletes them.
+    Numba reuses cached machine code if the file that defines ``function`` is unchanged, although functions called from
+    other files are compiled into it. The digest of all files is therefore added to the qualified name while numba
+    derives the name of the cache file from it, so changed sources get a new cache file. Old cache files stay in
+    ``__pycache__`` until they are deleted.
     """
     name = function.__qualname__
     function.__qualname__ = f"{name}-{_DIGEST}"
     try:
         return njit(function, cache=True, **_OPTIONS)  # type: ignore[no-any-return]
-    except RuntimeError:  # nowhere to write: neither beside this file nor in the user's cache
+    except RuntimeError:  # neither the folder of this file nor the user's cache is writable
         return njit(function, **_OPTIONS)  # type: ignore[no-any-return]
     finally:
         function.__qualname__ = name
 
 
 def inlined(function: Function) -> Function:
-    """Compile ``function`` into each of its callers.
+    """Inline ``function`` into each of its compiled callers.
 
-    For functions of the innermost loop with many arguments: a call copies every number of a named tuple, and clears
-    room for the answers of all calls in the function that is called. That took half of the time of a scene.
+    This is for functions with many arguments in the innermost loop. A call copies every number of a named tuple, and
+    zeroes memory for the results of all calls within the called function. That took half of the time of a scene.
     """
     return njit(function, forceinline=True, **_OPTIONS)  # type: ignore[no-any-return]

@@ -1,4 +1,4 @@
-"""Bicycles and motorcycles, ridden or parked. Their origin is on the ground under their middle."""
+"""Bicycles and motorcycles, ridden or parked. Their origin is on the ground below their center."""
 
 from taskscape.streets.assembly import Assembly, Point
 from taskscape.streets.classes import BICYCLE, MOTORCYCLE, RIDER
@@ -10,7 +10,7 @@ _DARK = (0.04, 0.04, 0.045)
 
 
 def add_bicycle(assembly: Assembly, at: Point, yaw: float, pitch: float, ridden: bool, shifted: bool) -> None:
-    """Add a bicycle with diamond or low frame."""
+    """Add a bicycle with a diamond or step-through frame."""
     dice = assembly.dice
     color = dice.color(0.05, 0.8)
     radius = dice.uniform(0.31, 0.36)

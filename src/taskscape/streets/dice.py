@@ -1,4 +1,4 @@
-"""Random choices, the same on every machine and with every version of NumPy."""
+"""Random choices that are the same on every machine and with every version of NumPy."""
 
 from collections.abc import Sequence
 from itertools import chain
@@ -16,8 +16,8 @@ _BLOCK = 2048
 class Dice:
     """A stream of random choices.
 
-    Everything is derived from the raw 53-bit uniforms of PCG64, which NumPy promises never to change, with additions
-    and multiplications only. Drawing them in blocks is ten times faster than asking the generator for each.
+    All values are derived from the raw 53-bit uniforms of PCG64, which NumPy guarantees never to change, by additions
+    and multiplications only. Drawing them in blocks is ten times as fast as drawing them one by one.
     """
 
     def __init__(self, *key: int) -> None:
@@ -45,7 +45,7 @@ class Dice:
         return low + int((high - low + 1) * self._next())
 
     def normal(self) -> float:
-        """Return a number that is nearly standard normal, within ±3 (the sum of three uniforms)."""
+        """Return an approximately standard normal number within ±3, from the sum of three uniforms."""
         return 2 * (self._next() + self._next() + self._next()) - 3
 
     def choice(self, options: Sequence[T]) -> T:
@@ -53,7 +53,7 @@ class Dice:
         return options[int(len(options) * self._next())]
 
     def weighted(self, options: dict[T, float]) -> T:
-        """Return one of the keys, with probabilities in proportion to their values."""
+        """Return one of the keys, with probability proportional to its value."""
         rest = self._next() * sum(options.values())
         for option, weight in options.items():
             rest -= weight
@@ -62,7 +62,7 @@ class Dice:
         return option
 
     def shade(self, color: Color, spread: float = 0.2) -> Color:
-        """Return ``color``, brighter or darker and slightly off its hue."""
+        """Return ``color`` with a random change of brightness and a slight change of hue."""
         light = self.uniform(1 - spread, 1 + spread)
         red, green, blue = color
         hue = spread * 0.2
@@ -73,5 +73,5 @@ class Dice:
         )
 
     def color(self, low: float = 0.03, high: float = 0.7) -> Color:
-        """Return any color, each channel in [low, high)."""
+        """Return a random color, each channel in [low, high)."""
         return self.uniform(low, high), self.uniform(low, high), self.uniform(low, high)

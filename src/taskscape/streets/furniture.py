@@ -1,4 +1,4 @@
-"""What the city puts up: lamps, traffic lights, signs, poles, bins."""
+"""Street furniture: lamps, traffic lights, signs, poles and bollards."""
 
 from taskscape.streets.assembly import Assembly, Point
 from taskscape.streets.classes import POLE, TRAFFIC_LIGHT, TRAFFIC_SIGN
@@ -17,12 +17,12 @@ _POLES: tuple[Color, ...] = ((0.32, 0.33, 0.34), (0.16, 0.18, 0.17), (0.5, 0.5, 
 
 
 def pole_color(dice: Dice) -> Color:
-    """Return the color of a pole."""
+    """Return a random color for poles."""
     return dice.shade(dice.choice(_POLES), 0.25)
 
 
 def add_lamp(assembly: Assembly, at: Point, yaw: float, side: int, color: Color, old: bool) -> float:
-    """Add a street lamp whose arm reaches over the road from ``side``; return the height of its light, metres."""
+    """Add a street lamp with an arm over the road from ``side``; return the height of its light in metres."""
     dice = assembly.dice
     assembly.begin(POLE, at, yaw)
     if old:
@@ -40,7 +40,7 @@ def add_lamp(assembly: Assembly, at: Point, yaw: float, side: int, color: Color,
 
 
 def _signal(assembly: Assembly, at: Point, size: float, state: int, yaw: float = 0.0) -> None:
-    """Add a head with three lamps that faces backwards (-z)."""
+    """Add a signal head with three lamps that faces backwards (-z)."""
     right, up, forward = at
     black = (0.025, 0.03, 0.028)
     assembly.add(
@@ -62,7 +62,7 @@ def _signal(assembly: Assembly, at: Point, size: float, state: int, yaw: float =
 def add_traffic_light(
     assembly: Assembly, at: Point, yaw: float, side: int, reach: float, color: Color, state: int
 ) -> None:
-    """Add a traffic light at the curb; with ``reach`` metres > 0 a second one hangs over the road from a mast."""
+    """Add a traffic light at the curb; if ``reach`` > 0 metres, a second one hangs over the road from a mast."""
     size = assembly.dice.uniform(1.0, 1.4)
     assembly.begin(POLE, at, yaw)
     top = 5.6 if reach else 3.2
@@ -71,12 +71,12 @@ def add_traffic_light(
     if reach:
         assembly.add(BOX, (-side * reach / 2, 5.5, 0), (reach / 2, 0.06, 0.06), color, METAL)
         _signal(assembly, (-side * reach, 5.2, -0.2), size * 1.1, state)
-    if assembly.dice.chance(0.4):  # for those who walk
+    if assembly.dice.chance(0.4):  # for pedestrians
         _signal(assembly, (side * 0.25, 2.2, 0), 0.6, 2 - state)
 
 
 def add_sign(assembly: Assembly, at: Point, yaw: float, color: Color) -> None:
-    """Add one or two traffic signs on a pole; they face backwards."""
+    """Add one or two traffic signs that face backwards, on a pole."""
     dice = assembly.dice
     assembly.begin(POLE, at, yaw)
     height = dice.uniform(2.2, 2.8)
@@ -88,7 +88,7 @@ def add_sign(assembly: Assembly, at: Point, yaw: float, color: Color) -> None:
         shape = dice.random()
         half: Point = (size, size, 0.02)
         if shape < 0.45:
-            # A disc is a flat cylinder on its side: its height is its thickness, so it is a sphere pressed flat.
+            # A flattened sphere serves as a disc, since the axis of a cylinder is vertical.
             assembly.add(SPHERE, (0, up, -0.06), (size, size, 0.025), first, SIGN, second=second, label=TRAFFIC_SIGN)
         elif shape < 0.6:
             assembly.add(BOX, (0, up, -0.06), half, first, SIGN, second=second, label=TRAFFIC_SIGN, taper=(0.06, 1.0))
@@ -122,7 +122,7 @@ def add_bollard(assembly: Assembly, at: Point, color: Color) -> None:
 
 
 def add_utility_pole(assembly: Assembly, at: Point, yaw: float) -> None:
-    """Add a wooden pole with a cross-arm."""
+    """Add a wooden utility pole with a cross-arm."""
     brown = assembly.dice.shade((0.24, 0.18, 0.13))
     assembly.begin(POLE, at, yaw)
     assembly.add(CYLINDER, (0, 4.0, 0), (0.15, 4.0, 0.15), brown, PLAIN, taper=(0.7, 0.7))

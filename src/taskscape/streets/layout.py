@@ -1,4 +1,4 @@
-"""What stands where: from a seed to a street."""
+"""The layout of a street: which objects it has, and where."""
 
 import math
 from typing import NamedTuple
@@ -31,7 +31,7 @@ from taskscape.streets.vehicles import add_bus, add_car, add_truck
 from taskscape.streets.weather import Weather, build_weather
 
 _FAR = 150.0
-"""Where plots end, metres."""
+"""Distance at which plots end, metres."""
 _BESIDE = ("town", "houses", "park", "walled", "railway")
 
 
@@ -42,11 +42,11 @@ class GroundColors(NamedTuple):
     sidewalk: Color
     grass: Color
     materials: tuple[int, int, int, int] = (CARRIAGEWAY, JUNCTION, PAVEMENT, GRASS)
-    """Of carriageway, junction, sidewalk and terrain."""
+    """Materials of carriageway, junction, sidewalk and terrain."""
 
 
 class Street(NamedTuple):
-    """A whole scene, before rendering."""
+    """A complete scene before rendering."""
 
     road: Road
     assembly: Assembly
@@ -54,12 +54,12 @@ class Street(NamedTuple):
     view: View
     colors: GroundColors
     lamps: list[tuple[float, float, float]]
-    """World points of the street lamps' lights."""
+    """World points of the lights of the street lamps."""
     exposure: float
     balance: Color
     noise: float
     seed: int
-    """For the renderer's own randomness, 0 … 2^31 - 1."""
+    """Seed of the renderer, 0 … 2^31 - 1."""
     tone: tuple[float, float, float] = (1.18, 0.62, 0.5)
     """The tone curve, (a, b, c): y² = x · a / (x + b) of radiance x, then y + c · y · (1 - y) · (2y - 1), clipped at 1.
 
@@ -68,7 +68,7 @@ class Street(NamedTuple):
 
 
 class Traffic:
-    """Which stretches of which lanes are taken."""
+    """Keeps track of the occupied stretches of each lane."""
 
     def __init__(self) -> None:
         self._intervals: dict[float, list[tuple[float, float]]] = {}
@@ -83,7 +83,7 @@ class Traffic:
 
 
 class _Builder:
-    """Fills a street; every method adds one kind of thing."""
+    """Builds a street; each method adds one kind of object."""
 
     def __init__(self, dice: Dice, shifted: bool) -> None:
         self.dice = dice
@@ -98,7 +98,7 @@ class _Builder:
         self.features = self._choose_features()
 
     def _choose_features(self) -> set[str]:
-        """Choose what this street shows close by: rare things are not left to chance encounters."""
+        """Choose the features that this street has nearby, as rare objects would otherwise be too rare."""
         dice = self.dice
         shares = {
             "rider": 0.45, "motorcyclist": 0.36, "bicycles": 0.42, "motorcycles": 0.24, "truck": 0.3, "bus": 0.27,
@@ -107,18 +107,18 @@ class _Builder:
         return {name for name, share in shares.items() if dice.chance(share)}
 
     def on_sidewalk(self, z: float, side: int, beside: float) -> tuple[float, float, float]:
-        """Return the point ``beside`` metres from the curb on a sidewalk; side -1 or 1."""
+        """Return the point ``beside`` metres from the curb on the sidewalk of side -1 or 1."""
         return self.road.point(z, side * (self.road.half_road + beside), self.road.curb)
 
     def heading(self, direction: int, z: float) -> tuple[float, float]:
-        """Return yaw and pitch of traffic at z."""
+        """Return yaw and pitch of traffic in this direction at z."""
         yaw, pitch = self.road.yaw(z), self.road.pitch(z)
         return (yaw, pitch) if direction > 0 else (yaw + math.pi, -pitch)
 
     # --- beside the road -------------------------------------------------------------------------------------------
 
     def beside(self, side: int) -> None:
-        """Fill one side behind the sidewalk with plots."""
+        """Add plots behind the sidewalk on one side."""
         dice, road = self.dice, self.road
         character = dice.weighted(
             {"town": 0.25 + 0.6 * self.urban, "houses": 0.35, "park": 0.25, "walled": 0.22, "railway": 0.16}
@@ -173,7 +173,7 @@ class _Builder:
             add_bush(assembly, road.point(z, lateral, road.ground_up(lateral)), self.shifted)
 
     def _railway(self, side: int) -> None:
-        """Lay a railway along the road, often with a train, behind a fence."""
+        """Add a railway along the road, often with a train, behind a fence."""
         dice, road, assembly = self.dice, self.road, self.assembly
         edge = road.edge(int(side > 0))
         lateral = side * (edge + dice.uniform(4.0, 6.5))
@@ -214,7 +214,7 @@ class _Builder:
     # --- on the sidewalk -------------------------------------------------------------------------------------------
 
     def lamps_and_trees(self, side: int) -> None:
-        """Put lamps and a row of trees at the curb."""
+        """Add lamps and a row of trees at the curb."""
         dice, road = self.dice, self.road
         spacing, old = dice.uniform(20, 32), dice.chance(0.25)
         z = dice.uniform(5, 18)
@@ -233,7 +233,7 @@ class _Builder:
                 z += spacing
 
     def signs(self, side: int) -> None:
-        """Put signs along the curb."""
+        """Add signs along the curb."""
         dice, road = self.dice, self.road
         for i in range(dice.integer(1, 4) + ("signs" in self.features)):
             z = dice.uniform(6, 15) if i == 0 and "signs" in self.features else dice.uniform(8, 60)
@@ -256,7 +256,7 @@ class _Builder:
                 add_fence(self.assembly, road, begin, begin + 12, side * (road.half_road + 0.25))
 
     def walkers(self, side: int) -> None:
-        """Put people on the sidewalk, alone and in groups."""
+        """Add people on the sidewalk, alone and in groups."""
         dice, road = self.dice, self.road
         width = road.sidewalks[int(side > 0)]
         for _ in range(dice.integer(1, 4)):
@@ -269,7 +269,7 @@ class _Builder:
                 add_person(self.assembly, at, yaw + 0.15 * dice.normal(), self.shifted, walking)
 
     def parked_cycles(self, side: int) -> None:
-        """Park bicycles and motorcycles on the sidewalk."""
+        """Add parked bicycles and motorcycles on the sidewalk."""
         dice, road = self.dice, self.road
         for name in ("bicycles", "motorcycles"):
             if name in self.features and dice.chance(0.65):
@@ -289,7 +289,7 @@ class _Builder:
     # --- on the road -----------------------------------------------------------------------------------------------
 
     def parked_cars(self, side: int) -> None:
-        """Fill the parking lane."""
+        """Add parked cars in the parking lane."""
         dice, road = self.dice, self.road
         if not road.parking[int(side > 0)]:
             return
@@ -311,7 +311,7 @@ class _Builder:
             z += dice.uniform(5.4, 7.0)
 
     def trams(self) -> None:
-        """Put trams on the rails."""
+        """Add trams on the rails."""
         dice, road = self.dice, self.road
         for lane in road.lanes:
             if not lane.rails:
@@ -323,7 +323,7 @@ class _Builder:
             self.traffic.take(lane.lateral, z - 3, end + 3)
 
     def featured_traffic(self) -> None:
-        """Put this street's chosen rare vehicles close by, in lanes with room for them."""
+        """Add the chosen rare vehicles nearby, in lanes with room for them."""
         dice, road = self.dice, self.road
         for name in ("bus", "truck", "motorcyclist", "rider"):
             if name not in self.features:
@@ -351,7 +351,7 @@ class _Builder:
                 break
 
     def flowing_traffic(self) -> None:
-        """Fill the lanes."""
+        """Add moving traffic in the lanes."""
         dice, road = self.dice, self.road
         density = dice.uniform(0.35, 1.0)
         for lane in road.lanes:
@@ -376,7 +376,7 @@ class _Builder:
                 z += dice.uniform(8, 34) / density * 0.7
 
     def crossings(self) -> None:
-        """Put traffic lights at the junction, people on zebra crossings, cars in the crossing street."""
+        """Add traffic lights at the junction, people on zebra crossings and cars in the crossing street."""
         dice, road = self.dice, self.road
         near = road.junction - road.half_junction - 0.8
         lit = road.junction < 70 and dice.chance(0.85)
@@ -409,12 +409,12 @@ class _Builder:
                 side = 1 if dice.chance(0.5) else -1
                 lateral = side * dice.uniform(road.half_road + 4, 30)
                 at_z = road.junction - side * road.half_junction * 0.45
-                # Drive on the right: from the right, seen beyond the middle of the crossing street.
+                # Traffic keeps right: cars from the right are beyond the middle of the crossing street.
                 at = road.point(at_z, lateral)
                 add_car(self.assembly, at, math.pi / 2 * (1 if dice.chance(0.5) else -1), 0.0, self.shifted)
 
     def median(self) -> None:
-        """Plant the grass between the directions."""
+        """Add plants or a fence on the grass between the directions."""
         dice, road = self.dice, self.road
         if not road.median:
             return
@@ -436,11 +436,11 @@ class _Builder:
 
 
 def build_street(dice: Dice, shifted: bool) -> Street:
-    """Return the street that these dice describe; ``shifted`` streets have other weather, styles and cameras."""
+    """Return the street drawn with ``dice``; ``shifted`` streets have different weather, styles and cameras."""
     weather = build_weather(dice, shifted)
     builder = _Builder(dice, shifted)
     view = build_view(dice, builder.road, shifted)
-    # The camera's own car takes its lane up to five metres ahead.
+    # The camera's own car occupies its lane up to six metres ahead.
     here = builder.road.point(0.0, 0.0)[0]
     for lane in builder.road.lanes:
         if abs(lane.lateral - (view.position[0] - here)) < lane.width / 2:
@@ -479,5 +479,5 @@ def build_street(dice: Dice, shifted: bool) -> Street:
 
 
 def lamp_points(street: Street) -> "np.ndarray[tuple[int, int], np.dtype[np.float64]]":
-    """Return the (n, 3) world points of the street lamps' lights."""
+    """Return the world points of the lights of the street lamps, (n, 3)."""
     return np.array(street.lamps, np.float64).reshape(-1, 3)

@@ -1,4 +1,4 @@
-"""Many scenes from several processes."""
+"""Rendering of many scenes in several processes."""
 
 from collections.abc import Iterable, Iterator
 
@@ -21,14 +21,14 @@ def render_many(
     processes: int | None = None,
     style: str = "classic",
 ) -> Iterator[tuple[int, Scene]]:
-    """Yield (index, scene) for all ``indices``, in their order; see ``render``.
+    """Yield (index, scene) for all ``indices`` in order; see ``render``.
 
-    ``processes``: how many to use, one per core by default.
+    ``processes`` is the number of processes, by default one per core.
     """
     indices = list(indices)
     for index in indices[:1] or [0]:
         check_arguments(seed, split, index, size, samples, style)
-    if indices:  # in this process, so that what is not compiled yet is compiled once and not by all of them at a time
+    if indices:  # render one in this process first, so functions are compiled once and not by all processes at once
         yield _render_scene(seed, split, indices[0], size, samples, style)
     jobs = ((seed, split, index, size, samples, style) for index in indices[1:])
     for result in parallel.parallel_map(_render_scene, jobs, len(indices) - 1, parallel.workers(processes)):

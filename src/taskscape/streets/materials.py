@@ -1,4 +1,4 @@
-"""What surfaces are made of; ``render/textures.py`` says how each looks."""
+"""Materials of surfaces; ``render/textures.py`` has their textures."""
 
 (
     PLAIN, CARRIAGEWAY, JUNCTION, PAVEMENT, GRASS, FACADE, SHOP, BRICK, TILES, CONCRETE, FOLIAGE, BARK, PAINT, COACH,

@@ -1,4 +1,4 @@
-"""People: walking, standing and riding. Their origin is between their feet; they look forward."""
+"""People: walking, standing and riding. Their origin is between their feet; they face forward."""
 
 import math
 
@@ -14,10 +14,10 @@ _SKIN: Color = (0.62, 0.42, 0.32)
 def add_limb(
     assembly: Assembly, a: Point, b: Point, radius: float, color: Color, texture: int = CLOTH, thin: float = 0.75
 ) -> None:
-    """Add a limb from ``a`` to ``b``, thinner towards ``b``; both (right, up, forward)."""
+    """Add a limb from ``a`` to ``b``, both (right, up, forward), that becomes thinner towards ``b``."""
     dx, du, dz = a[0] - b[0], a[1] - b[1], a[2] - b[2]
     length = math.sqrt(dx * dx + du * du + dz * dz)
-    # The limb's axis points up along its object's y; pitch leans it forward, roll sideways.
+    # The limb's axis is vertical in its object's frame; pitch tilts it forward, roll sideways.
     pitch = -math.atan2(dz, du)
     roll = math.asin(max(-1.0, min(1.0, dx / length)))
     middle = ((a[0] + b[0]) / 2, (a[1] + b[1]) / 2, (a[2] + b[2]) / 2)
@@ -53,7 +53,7 @@ def _head(assembly: Assembly, up: float, forward: float, s: float, skin: Color, 
 
 
 def add_person(assembly: Assembly, at: Point, yaw: float, shifted: bool, walking: bool = True) -> None:
-    """Add somebody on foot: adult or child, in trousers, skirt or coat, with or without a bag."""
+    """Add a pedestrian: adult or child, in trousers, skirt or coat, with or without a bag."""
     dice = assembly.dice
     height = dice.uniform(1.05, 1.35) if dice.chance(0.1) else dice.uniform(1.55, 1.92)
     s, wide = height / 1.75, dice.uniform(0.92, 1.2)

@@ -1,4 +1,4 @@
-"""The road: its course, its cross-section, its junction, and the ground as one continuous mesh."""
+"""The road: its course, cross-section and junction, and the ground as one continuous mesh."""
 
 import math
 from dataclasses import dataclass, field
@@ -12,13 +12,13 @@ from taskscape.streets.classes import ROAD, SIDEWALK, TERRAIN
 from taskscape.streets.dice import Dice
 
 BEHIND, AHEAD = -9.0, 190.0
-"""Where the ground begins and ends along z, metres; the camera stands at z = 0."""
+"""Start and end of the ground along z in metres; the camera is at z = 0."""
 REACH = 75.0
-"""How far the ground reaches to both sides, metres."""
+"""Extent of the ground to either side, metres."""
 _STEP = 3.0
 _SIDE_STREET = 2.6
 _QUAD = np.array(((0, 2, 3), (0, 3, 1)))
-"""Corners of the two triangles of a quad, among the vertices of a band: left, right, left, right, …"""
+"""Corners of the two triangles of a quad, as indices into the vertices of a band: left, right, left, right, …"""
 
 
 @dataclass(frozen=True)
@@ -29,16 +29,16 @@ class Strip:
     """Lateral position of its left edge, metres right of the center line."""
     right: float
     height: float
-    """Above the road, metres."""
+    """Height above the road, metres."""
     label: int
 
 
 @dataclass(frozen=True)
 class Lane:
-    """Where traffic drives."""
+    """A traffic lane."""
 
     lateral: float
-    """Its middle, metres right of the center line."""
+    """Position of its middle, metres right of the center line."""
     direction: int
     """1 away from the camera, -1 towards it."""
     width: float
@@ -53,16 +53,16 @@ class Marking(NamedTuple):
 
 
 class Ground(NamedTuple):
-    """The ground's triangles, with what the renderer interpolates between their vertices."""
+    """The triangles of the ground, with the vertex attributes that the renderer interpolates."""
 
     vertices: npt.NDArray[np.float64]
-    """(G, 3) world points, metres."""
+    """World points in metres, (G, 3)."""
     attributes: npt.NDArray[np.float64]
-    """(G, 4): unit normal, metres right of the center line."""
+    """Unit normal, and metres right of the center line, (G, 4)."""
     faces: npt.NDArray[np.int32]
-    """(F, 3)"""
+    """Vertex indices, (F, 3)."""
     parts: npt.NDArray[np.int32]
-    """(F,) which ground part a face belongs to, see ``GROUND_PARTS``."""
+    """The ground part of each face, see ``GROUND_PARTS``, (F,)."""
 
 
 GROUND_PARTS = (ROAD, ROAD, SIDEWALK, TERRAIN)
@@ -72,7 +72,7 @@ _CARRIAGEWAY, _JUNCTION, _SIDEWALK, _TERRAIN = range(4)
 
 @dataclass
 class Road:
-    """One street, a function of z: the center line at x = center(z), y = -elevation(z)."""
+    """A road as a function of z, with its center line at x = center(z), y = -elevation(z)."""
 
     bend: float
     """Curvature, 1/m."""
@@ -84,7 +84,7 @@ class Road:
     """Amplitude of a slow wave of the elevation, metres."""
     phase: float
     curb: float
-    """Height of the sidewalk over the road, metres."""
+    """Height of the sidewalk above the road, metres."""
     half_road: float
     """Half the width between the curbs, metres."""
     parking: tuple[float, float]
@@ -92,43 +92,43 @@ class Road:
     sidewalks: tuple[float, float]
     """Widths of the left and right sidewalk, metres."""
     bank: tuple[float, float]
-    """Rise of the terrain to the left and right, over run."""
+    """Slope of the terrain to the left and right, rise over run."""
     lanes: list[Lane]
     markings: list[Marking]
     median: float
-    """Half the width of the grass between the directions, 0 without."""
+    """Half the width of the grass between the directions in metres, 0 without grass."""
     junction: float
-    """z of the middle of the crossing street, infinity without."""
+    """z of the middle of the crossing street, infinity if there is none."""
     half_junction: float
     """Half the width of the crossing street, metres."""
     zebras: list[float] = field(default_factory=list)
-    """z of the middles of the zebra crossings."""
+    """z of the middle of each zebra crossing."""
 
     def center(self, z: float) -> float:
-        """Return x of the center line."""
+        """Return the x of the center line."""
         return self.bend * z * z / 2 + self.sway * (math.sin(0.02 * z + self.phase) - math.sin(self.phase))
 
     def elevation(self, z: float) -> float:
-        """Return the height of the road over the road at the camera, metres."""
+        """Return the height of the road relative to the road at the camera, metres."""
         return self.slope * z + self.hill * (math.sin(0.022 * z + self.phase) - math.sin(self.phase))
 
     def yaw(self, z: float) -> float:
-        """Return the direction of the center line, radians to the right of z."""
+        """Return the direction of the center line in radians to the right of z."""
         return math.atan(self.bend * z + 0.02 * self.sway * math.cos(0.02 * z + self.phase))
 
     def pitch(self, z: float) -> float:
-        """Return the direction of the road above the horizon, radians."""
+        """Return the inclination of the road above the horizon in radians."""
         return math.atan(self._rise(z))
 
     def _rise(self, z: float) -> float:
         return self.slope + 0.022 * self.hill * math.cos(0.022 * z + self.phase)
 
     def point(self, z: float, lateral: float, up: float = 0.0) -> tuple[float, float, float]:
-        """Return the world point ``up`` metres over the road, ``lateral`` metres right of the center line."""
+        """Return the world point ``up`` metres above the road and ``lateral`` metres right of the center line."""
         return self.center(z) + lateral, -self.elevation(z) - up, z
 
     def ground_up(self, lateral: float) -> float:
-        """Return the height of the ground over the road, away from the junction."""
+        """Return the height of the ground above the road, away from the junction."""
         side = lateral > 0
         beyond = abs(lateral) - self.half_road
         if beyond < 0:
@@ -136,11 +136,11 @@ class Road:
         return self.curb + max(0.0, beyond - self.sidewalks[side]) * self.bank[side]
 
     def in_junction(self, z: float, margin: float = 0.0) -> bool:
-        """Return whether z lies in the crossing street, or closer than ``margin`` metres to it."""
+        """Return whether z is in the crossing street or less than ``margin`` metres from it."""
         return abs(z - self.junction) < self.half_junction + margin
 
     def edge(self, side: int) -> float:
-        """Return the distance from the center line to the sidewalk's outer edge; side 0 left, 1 right."""
+        """Return the distance from the center line to the sidewalk's outer edge; side 0 is left, 1 right."""
         return self.half_road + self.sidewalks[side]
 
     def _strips(self) -> list[Strip]:
@@ -164,7 +164,7 @@ class Road:
         ]
 
     def ground(self) -> Ground:
-        """Return the ground as one mesh without gaps: strips along the road, cut open at the junction."""
+        """Return the ground as one mesh without gaps: strips along the road, interrupted by the junction."""
         mesh = _GroundMesh(self)
         street = self._strips()
         corner = [
@@ -186,7 +186,7 @@ class Road:
 
 
 class _GroundMesh:
-    """Collects the ground's triangles in arrays, one for each stretch of the road."""
+    """Collects the triangles of the ground in arrays, one per stretch of the road."""
 
     def __init__(self, road: Road) -> None:
         self._road = road
@@ -195,21 +195,21 @@ class _GroundMesh:
         self._count = 0
 
     def _stations(self, begin: float, end: float) -> npt.NDArray[np.float64]:
-        """Return the road at the places from z = begin to end where all strips have vertices, (5, S).
+        """Return the road at the positions from z = begin to end where all strips have vertices, (5, S).
 
-        Rows: x, elevation, z, rise, and how far the center line moves to the right per metre of z.
+        The rows are x, elevation, z, rise, and the shift of the center line to the right per metre of z.
         """
         road = self._road
         steps = max(1, math.ceil((end - begin) / _STEP))
         stations = []
-        for i in range(steps + 1):  # one by one: sines of NumPy have other last bits
+        for i in range(steps + 1):  # one by one, as NumPy's sines differ in the last bits
             z = begin + (end - begin) * i / steps
             slant = road.bend * z + 0.02 * road.sway * math.cos(0.02 * z + road.phase)
             stations.append((road.center(z), road.elevation(z), z, road._rise(z), slant))
         return np.array(stations).T
 
     def _bank(self, lateral: float, strip: Strip) -> float:
-        """Return the rise over run of the strip, to the right."""
+        """Return the slope of the strip to the right, rise over run."""
         outside = abs(lateral) > self._road.half_road and strip.label == TERRAIN
         side = lateral > 0
         return (self._road.bank[side] if side else -self._road.bank[side]) if outside else 0.0
@@ -225,7 +225,7 @@ class _GroundMesh:
             rise = bank * (strip.right - strip.left)
             left_up = strip.height + (-rise if strip.left < 0 else 0.0)
             right_up = strip.height + (rise if strip.right > 0 else 0.0)
-            # The surface y = -elevation(z) - bank · (x - center(z)): its gradient is the normal.
+            # The normal is the gradient of the surface y = -elevation(z) - bank · (x - center(z)).
             bands.append((strip.left, left_up, strip.right, right_up, -bank, -1.0, 1.0, kind))
         for left, right in pairwise(strips):
             if left.height != right.height:
@@ -234,7 +234,7 @@ class _GroundMesh:
         self._add(self._stations(begin, end), np.array(bands))
 
     def _add(self, stations: npt.NDArray[np.float64], bands: npt.NDArray[np.float64]) -> None:
-        """Add quads between the stations, (5, S), band by band, (n, 8)."""
+        """Add the quads between the stations, (5, S), of each band, (n, 8)."""
         x, elevation, z, rise, slant = stations
         lateral, up = bands[:, None, 0:4:2], bands[:, None, 1:4:2]
         right, down, slope = bands[:, 4:7].T[..., None]
@@ -256,7 +256,7 @@ class _GroundMesh:
         self._count += vertices.size // 7
 
     def faces_across(self, strips: list[Strip], z: float, facing: int) -> None:
-        """Add the curbs along the crossing street: faces at z that look towards ``facing`` · z."""
+        """Add the curbs along the crossing street: faces at z that face in the direction ``facing`` · z."""
         x, elevation = self._road.center(z), self._road.elevation(z)
         for strip in strips:
             if strip.height > 0:
@@ -272,7 +272,7 @@ class _GroundMesh:
                 self._count += 4
 
     def finish(self) -> Ground:
-        """Return the mesh, its faces wound so that they show the side of their normals."""
+        """Return the mesh, with faces wound to match their normals."""
         vertices = np.concatenate(self._vertices)
         faces = np.concatenate(self._faces)
         a, b, c = (vertices[faces[:, i], :3] for i in range(3))
@@ -313,7 +313,7 @@ def build_road(dice: Dice, urban: float, rails: bool) -> Road:
             markings.append(Marking(0.0, each_way == 1 or dice.chance(0.4)))
     half_road = half_lanes + 0.25
     if parking[0] or parking[1]:
-        # The carriageway stays symmetric: a curb without parking lane has a cycle lane of the same width.
+        # The carriageway stays symmetric: a side without a parking lane has a cycle lane of the same width.
         half_road += 2.15
         markings += [Marking(side * half_lanes, dice.chance(0.5)) for side in (-1, 1)]
     else:

@@ -1,4 +1,4 @@
-"""From (seed, split, index) to an image with its labels."""
+"""Rendering of the scene of (seed, split, index) to an image and its labels."""
 
 import operator
 from typing import NamedTuple
@@ -24,22 +24,23 @@ from taskscape.streets.road import GROUND_PARTS
 from taskscape.streets.shapes import library
 
 GRAMMAR_VERSION = 1
-"""Counts up whenever the same (seed, split, index) gives another scene."""
+"""Version that increases whenever the scene of the same (seed, split, index) changes."""
 
 SPLITS = ("train", "val", "test", "shifted")
-"""``shifted`` has other weather, another camera height and pitch, and styles and colors that no other split has."""
+"""The splits. ``shifted`` has weather, camera heights and pitches, styles and colors that no other split has."""
 
 STYLES = {"classic": GRAMMAR_VERSION, "photographs": 2}
-"""Which streets there are, with a version that counts up whenever the same (seed, split, index) gives another scene.
+"""The styles of streets, each with a version that increases whenever the scene of a (seed, split, index) changes.
 
-``photographs``: towns as a car's camera shows them, see ``streets/photographs``. ``shifted`` is the same in both.
+``photographs`` are towns as seen by a car's camera, see ``streets/photographs``. The split ``shifted`` is the same in
+both styles.
 """
 
 _SAMPLES = {1: 1, 4: 2, 9: 3, 16: 4}
 
 
 class Scene(NamedTuple):
-    """A rendered street. All but the image holds at pixel centers: nearly the same for any number of samples."""
+    """A rendered street. Labels are computed at pixel centers and are nearly independent of the number of samples."""
 
     image: npt.NDArray[np.uint8]
     """(H, W, 3) RGB."""
@@ -52,21 +53,22 @@ class Scene(NamedTuple):
     albedo: npt.NDArray[np.float32]
     """(H, W, 3) RGB in 0..1, linear (no gamma): the share of light that the surface itself reflects.
 
-    Paint and texture by day, whatever the light, the weather (no snow, no water) and the camera; lamps have the color
-    of their glass, panes are nearly black. 0 in the sky, where it means nothing: ``depth > 0`` tells where it is valid.
+    It shows paint and texture by day, independent of light, weather (no snow, no water) and camera; lamps have the
+    color of their glass, and panes are nearly black. It is 0 in the sky, where it is invalid; it is valid where
+    ``depth > 0``.
     """
     instances: npt.NDArray[np.int32]
-    """(H, W) 1, 2, … for each human and vehicle, the classes that Cityscapes labels by instance; 0 for all else.
+    """(H, W) 1, 2, … for each human and vehicle, the classes that Cityscapes labels by instance; 0 elsewhere.
 
-    A rider and the bicycle below are two, the sections of a train are one. Numbers belong to the street, so that some
-    may be hidden in the image.
+    A rider and the bicycle are two instances, the sections of a train are one. Instances are numbered per street, and
+    some may be hidden in the image.
     """
     boundaries: npt.NDArray[np.uint8]
-    """(H, W) 1 where the class or the instance is not that of the pixel above, below, left or right; 0 elsewhere.
+    """(H, W) 1 where the class or instance differs from that of the pixel above, below, left or right; 0 elsewhere.
 
-    These are the instance-sensitive semantic edges of Cityscapes and SBD: also between two cars, and at the sky; not
-    between two houses, nor at folds and textures. Both sides count, so that lines are two pixels thick. Valid
-    everywhere.
+    These are the instance-sensitive semantic edges of Cityscapes and SBD, which include edges between two cars and at
+    the sky, but not between two houses or at folds and textures. Both sides are marked, so lines are two pixels thick.
+    Valid everywhere.
     """
     camera: Camera
     """Intrinsics, in pixels."""
@@ -75,7 +77,7 @@ class Scene(NamedTuple):
 def check_arguments(
     seed: int, split: str, index: int, size: tuple[int, int], samples: int, style: str = "classic"
 ) -> None:
-    """Raise a ValueError that says what is wrong with these arguments and what is possible."""
+    """Raise ``ValueError`` with the remedy for invalid arguments."""
     if split not in SPLITS:
         raise ValueError(f"no split {split!r}: choose one of {', '.join(SPLITS)}")
     if style not in STYLES:
@@ -90,7 +92,7 @@ def check_arguments(
 
 
 def street(seed: int, split: str, index: int, style: str = "classic") -> Street:
-    """Return the scene of (seed, split, index) before it is rendered."""
+    """Return the scene of (seed, split, index) before rendering."""
     number = SPLITS.index(split)
     if style == "photographs" and split != "shifted":
         return build_photograph(Dice(operator.index(seed), number, operator.index(index), 1))
@@ -104,7 +106,7 @@ def mesh_of(scene: Street) -> Mesh:
 
 
 def _ground_looks(scene: Street) -> npt.NDArray[np.float64]:
-    """Return class, material, color, second color and seed of the ground parts."""
+    """Return the class, material, color, second color and seed of each ground part."""
     colors = scene.colors
     seed = scene.seed % 1000
     shades = (colors.road, colors.road, colors.sidewalk, colors.grass)
@@ -147,7 +149,7 @@ def _world(scene: Street) -> World:
 
 
 def _labels_of_parts(scene: Street) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int32]]:
-    """Return class and instance of all parts, the ground's first."""
+    """Return the class and instance of each part, starting with the ground."""
     ground = np.array(GROUND_PARTS, np.uint8)
     return (
         np.concatenate([ground, scene.assembly.parts()["label"].astype(np.uint8)]),
@@ -163,15 +165,15 @@ def render(
     samples: int = 4,
     style: str = "classic",
 ) -> Scene:
-    """Return the scene of (seed, split, index), always the same.
+    """Render the scene of (seed, split, index), which is always the same.
 
     Args:
-        seed: 0 or more. Other seeds give other data sets.
-        split: one of ``SPLITS``; they share no random numbers.
-        index: 0 or more, the scene's number in its split.
-        size: height and width in pixels.
-        samples: rays per pixel for the image, 1, 4, 9 or 16. Labels do not depend on it.
-        style: one of ``STYLES``.
+        seed: 0 or more. Different seeds give different data sets.
+        split: One of ``SPLITS``, which share no random numbers.
+        index: 0 or more, the number of the scene in its split.
+        size: Height and width in pixels.
+        samples: Rays per pixel for the image: 1, 4, 9 or 16. Labels are always computed at pixel centers.
+        style: One of ``STYLES``.
     """
     check_arguments(seed, split, index, size, samples, style)
     return render_street(street(seed, split, index, style), size, samples)

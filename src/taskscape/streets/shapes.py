@@ -1,7 +1,7 @@
-"""The solids that objects are built of, as triangle meshes in the cube [-1, 1]³.
+"""The solids that objects are built from, as triangle meshes in the cube [-1, 1]³.
 
-Axes are those of an object seen from behind: x right, y down, z forward; faces are wound so that (b - a) × (c - a)
-points outwards. A *zone* tells faces of one solid apart that are made of different stuff, such as a car's glass.
+Axes are those of an object seen from behind: x right, y down, z forward. Faces are wound so that (b - a) × (c - a)
+points outwards. *Zones* distinguish faces of one solid with different materials, such as a car's glass.
 """
 
 import math
@@ -14,7 +14,7 @@ import numpy.typing as npt
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int32]
 
-# Solids. GROUND has no mesh here: the road builds it (road.py).
+# Solids. GROUND has no mesh here; road.py builds it.
 GROUND, BOX, BEVELED, CYLINDER, SPHERE, WHEEL, CROWN, FAR_CROWN, LIMB = range(9)
 SEDAN, HATCHBACK, ESTATE, VAN, COUPE, PICKUP = range(9, 15)
 HULL, PANEL = 15, 16
@@ -22,9 +22,9 @@ MINI, TALL, PANEL_VAN = range(17, 20)
 COUNT = 20
 
 SHEER = (HULL, PANEL)
-"""Surfaces with holes through which the image shows what is behind: crowns, railings.
+"""Surfaces with holes through which the background is visible: crowns, railings.
 
-Labels count the holes as the surface, as those who label photographs do.
+In the labels, the holes belong to the surface, as in human annotations of photographs.
 """
 
 # Zones.
@@ -35,12 +35,12 @@ _Mesh = tuple[FloatArray, IntArray, IntArray]
 
 
 class Library(NamedTuple):
-    """All solids in one set of arrays; solid s owns vertices first_vertex[s] … first_vertex[s + 1] - 1."""
+    """All solids in one set of arrays; solid s has the vertices first_vertex[s] … first_vertex[s + 1] - 1."""
 
     vertices: FloatArray
     """(V, 3)"""
     faces: IntArray
-    """(F, 3), relative to the solid's first vertex."""
+    """Vertex indices relative to the solid's first vertex, (F, 3)."""
     zones: IntArray
     """(F,)"""
     first_vertex: IntArray
@@ -50,7 +50,7 @@ class Library(NamedTuple):
 
 
 def _solid(vertices: list[tuple[float, float, float]] | FloatArray, polygons: list[tuple[int, ...]]) -> _Mesh:
-    """Triangulate the polygons of a convex solid around the origin, and turn every face outwards."""
+    """Triangulate the polygons of a convex solid around the origin, and orient every face outwards."""
     points = np.asarray(vertices, np.float64)
     faces = []
     for polygon in polygons:
@@ -68,7 +68,7 @@ def _box() -> _Mesh:
 
 
 def _beveled(bevel: float = 0.13) -> _Mesh:
-    """Return a box with cut edges and corners, so that a vehicle catches the light like one."""
+    """Return a box with beveled edges and corners, for realistic highlights on vehicles."""
     near = 1 - bevel
     signs = [(x, y, z) for x in (-1, 1) for y in (-1, 1) for z in (-1, 1)]
     points = [
@@ -106,7 +106,7 @@ def _cylinder(sides: int, along_x: bool = False) -> _Mesh:
 
 
 def _sphere() -> _Mesh:
-    """Return an icosahedron divided once, on the unit sphere."""
+    """Return an icosahedron on the unit sphere, subdivided once."""
     g = (1 + math.sqrt(5)) / 2
     length = math.sqrt(1 + g * g)
     corners = [p for a in (-1.0, 1.0) for b in (-g, g) for p in ((a, b, 0.0), (0.0, a, b), (b, 0.0, a))]
@@ -131,12 +131,12 @@ def _sphere() -> _Mesh:
 
 
 def _length(vector: FloatArray) -> float:
-    """Return a vector's length, the same bits everywhere, as a dot product by BLAS is not."""
+    """Return the length of a vector, bit-identical on every machine, unlike a BLAS dot product."""
     return math.sqrt(sum(c * c for c in vector.tolist()))
 
 
 def _crown(leaves: int, size: float) -> _Mesh:
-    """Return triangles of foliage scattered under the unit sphere's skin, turned mostly outwards."""
+    """Return triangles of foliage scattered below the surface of the unit sphere, facing mostly outwards."""
     generator = np.random.Generator(np.random.PCG64(leaves))
     raw = generator.random((leaves, 9)) * 2 - 1
     points = []
@@ -159,7 +159,7 @@ def _crown(leaves: int, size: float) -> _Mesh:
 
 
 def _hull() -> _Mesh:
-    """Return a ball with dents and bumps, the outline of a crown: an icosahedron divided twice."""
+    """Return a sphere with dents and bumps, the outline of a crown: an icosahedron subdivided twice."""
     points, faces, _ = _sphere()
     vertices = [tuple(p) for p in points.tolist()]
     middle: dict[tuple[int, int], int] = {}
@@ -185,10 +185,10 @@ _HALF_WIDTH = {"sill": 0.96, "belt": 1.0, "roof": 0.74}
 
 
 def _car(lower: list[tuple[float, float]], cabin: list[tuple[float, float]], glass: tuple[int, ...]) -> _Mesh:
-    """Return a car: the side view of body and cabin, given some width.
+    """Return a car extruded from the side views of its body and cabin.
 
-    ``lower`` and ``cabin`` are convex outlines of (forward, up) points, up from 0 (the sill) to 1 (the roof); the
-    cabin's first and last points lie on the body. ``glass`` are the cabin's edges that are windscreens.
+    ``lower`` and ``cabin`` are convex outlines of (forward, up) points, with up from 0 (the sill) to 1 (the roof); the
+    first and last points of the cabin are on the body. ``glass`` has the edges of the cabin that are windscreens.
     """
     vertices: list[tuple[float, float, float]] = []
     polygons: list[tuple[int, ...]] = []
@@ -214,7 +214,7 @@ def _car(lower: list[tuple[float, float]], cabin: list[tuple[float, float]], gla
     hull(lower, 1.0, BODY, [BODY] * len(lower))
     body_polygons = len(polygons)
     hull(cabin, 0.97, GLASS, [GLASS if i in glass else BODY for i in range(len(cabin))])
-    # Both hulls are convex, but not around the same point: turn the faces of each outwards on its own.
+    # Both hulls are convex, but around different points: orient the faces of each separately.
     points = np.array(vertices)
     split = 2 * len(lower)
     below, above = points[:split].mean(0), points[split:].mean(0)
@@ -265,7 +265,7 @@ _OUTLINES = {
         [(0.3, 0.55), (0.32, 0.9), (0.4, 0.93), (0.46, 0.88), (0.64, 0.56)], (3,),
     ),
 }  # fmt: skip
-"""Side views of cars: body, cabin, and which edges of the cabin are glass; (forward, up)."""
+"""Side views of cars as (forward, up) points: body, cabin, and the edges of the cabin that are glass."""
 
 
 @cache

@@ -26,7 +26,7 @@ def _section(
     assembly: Assembly, at: Point, yaw: float, pitch: float, half: Point, colors: tuple[Color, Color], front: bool,
     back: bool, first: bool,
 ) -> None:  # fmt: skip
-    """Add a car of a tram or train, perhaps its ``first``; ``front`` and ``back`` ends carry lights and slope."""
+    """Add a car of a tram or train, its ``first`` or a further one; ``front`` and ``back`` cars have lights."""
     half_width, half_height, half_length = half
     assembly.begin(TRAIN, at, yaw, pitch, section=not first)
     middle = 0.3 + half_height
@@ -54,7 +54,7 @@ def _section(
 
 
 def add_tram(assembly: Assembly, road: Road, z: float, lateral: float, direction: int, shifted: bool) -> float:
-    """Add a tram whose end nearest to the camera is at ``z``; return the z of its other end, metres."""
+    """Add a tram with its near end at ``z``; return the z of its far end in metres."""
     dice = assembly.dice
     sections = dice.integer(2, 3)
     half = (dice.uniform(1.18, 1.3), dice.uniform(1.5, 1.65), dice.uniform(3.8, 5.2))
@@ -62,7 +62,7 @@ def add_tram(assembly: Assembly, road: Road, z: float, lateral: float, direction
     for i in range(sections):
         middle = z + half[2] + i * (2 * half[2] + 0.6)
         nearest, farthest = i == 0, i == sections - 1
-        # Seen from behind, the nearest end is the last section's back.
+        # If the tram drives away from the camera, its near end is the back.
         front, back = (farthest, nearest) if direction > 0 else (nearest, farthest)
         turn = 0.0 if direction > 0 else 3.14159265
         _section(

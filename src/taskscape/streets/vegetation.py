@@ -10,11 +10,11 @@ from taskscape.streets.shapes import CROWN, CYLINDER, FAR_CROWN
 _GREENS: tuple[Color, ...] = ((0.12, 0.24, 0.05), (0.16, 0.28, 0.06), (0.08, 0.17, 0.05), (0.2, 0.28, 0.08))
 _AUTUMN: tuple[Color, ...] = ((0.45, 0.27, 0.06), (0.42, 0.16, 0.05), (0.5, 0.38, 0.09))
 _FAR = 26.0
-"""Crowns beyond have fewer, larger leaves, metres."""
+"""Distance in metres beyond which crowns have fewer, larger leaves."""
 
 
 def leaf_color(dice: Dice, shifted: bool) -> Color:
-    """Return the color of a plant's leaves."""
+    """Return a random color for the leaves of a plant."""
     autumn = dice.chance(0.75 if shifted else 0.1)
     return dice.shade(dice.choice(_AUTUMN if autumn else _GREENS), 0.35)
 
@@ -34,7 +34,7 @@ def add_tree(assembly: Assembly, at: Point, shifted: bool, size: float = 1.0) ->
     assembly.add(
         CYLINDER, (0, trunk * 0.65, 0), (thick, trunk * 0.7, thick), bark, BARK, pitch=lean, taper=(0.65, 0.65)
     )
-    if style < 0.16:  # a conifer: crowns one above the other
+    if style < 0.16:  # a conifer: a stack of crowns
         for i in range(4):
             share = 1 - i * 0.23
             half = (radius * 0.8 * share, radius * 0.62, radius * 0.8 * share)
@@ -66,7 +66,7 @@ def add_tree(assembly: Assembly, at: Point, shifted: bool, size: float = 1.0) ->
 
 
 def add_bush(assembly: Assembly, at: Point, shifted: bool) -> None:
-    """Add a bush of one or two crowns."""
+    """Add a bush with one or two crowns."""
     dice = assembly.dice
     color = leaf_color(dice, shifted)
     radius = dice.uniform(0.45, 1.0)
@@ -80,7 +80,7 @@ def add_bush(assembly: Assembly, at: Point, shifted: bool) -> None:
 
 
 def add_hedge(assembly: Assembly, road: Road, begin: float, end: float, lateral: float, shifted: bool) -> None:
-    """Add a cut hedge along the road: overlapping crowns of one color."""
+    """Add a trimmed hedge along the road: overlapping crowns of one color."""
     dice = assembly.dice
     color = leaf_color(dice, shifted)
     half = dice.uniform(0.45, 0.8)

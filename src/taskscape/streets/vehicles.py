@@ -1,4 +1,4 @@
-"""Cars, trucks and buses. Their origin is on the ground under their middle; they head forward."""
+"""Cars, trucks and buses. Their origin is on the ground below their center; they face forward."""
 
 from taskscape.streets.assembly import Assembly, Point
 from taskscape.streets.classes import BUS, CAR, TRUCK
@@ -26,14 +26,14 @@ _SHIFTED_CARS = {COUPE: (0.92, 1.3, 2.2, 0.33), PICKUP: (0.98, 1.8, 2.7, 0.39)}
 
 
 def vehicle_color(dice: Dice, shifted: bool) -> Color:
-    """Return the color of a vehicle's paint."""
+    """Return a random color for the paint of a vehicle."""
     return dice.shade(dice.choice(SHIFTED_COLORS if shifted else COLORS), 0.3)
 
 
 def add_wheels(
     assembly: Assembly, half_width: float, radius: float, axles: tuple[float, ...], width: float = 0.11
 ) -> None:
-    """Add a wheel at either end of each axle; ``axles``: how far ahead they are, metres."""
+    """Add a wheel at both ends of each axle; ``axles`` are their forward positions in metres."""
     rim = assembly.dice.uniform(0.2, 0.6)
     for side in (-1, 1):
         for axle in axles:
@@ -42,7 +42,7 @@ def add_wheels(
 
 
 def add_lights(assembly: Assembly, half_width: float, up: float, front: float, back: float, braking: bool) -> None:
-    """Add head lights at ``front``, tail lights at ``back`` and a number plate."""
+    """Add headlights at ``front``, and tail lights and a license plate at ``back``."""
     tall = assembly.dice.uniform(0.07, 0.12)
     for side in (-1, 1):
         at = side * half_width * 0.74
@@ -54,7 +54,7 @@ def add_lights(assembly: Assembly, half_width: float, up: float, front: float, b
 
 
 def add_car(assembly: Assembly, at: Point, yaw: float, pitch: float, shifted: bool) -> None:
-    """Add a car of any style."""
+    """Add a car of a random style."""
     dice = assembly.dice
     style = dice.choice(tuple(_SHIFTED_CARS)) if shifted and dice.chance(0.6) else dice.weighted(
         {SEDAN: 0.3, HATCHBACK: 0.32, ESTATE: 0.25, VAN: 0.13}
@@ -80,7 +80,7 @@ def add_car(assembly: Assembly, at: Point, yaw: float, pitch: float, shifted: bo
 
 
 def add_truck(assembly: Assembly, at: Point, yaw: float, pitch: float, shifted: bool) -> float:
-    """Add a truck with a box, a flatbed or a dumper; return half its length, metres."""
+    """Add a box truck, a flatbed truck or a dump truck; return half its length in metres."""
     dice = assembly.dice
     half_length, half_width = dice.uniform(3.0, 4.6), dice.uniform(1.1, 1.25)
     color, second = vehicle_color(dice, shifted), vehicle_color(dice, shifted)
@@ -96,7 +96,7 @@ def add_truck(assembly: Assembly, at: Point, yaw: float, pitch: float, shifted: 
     assembly.add(BOX, (0, glass_up, front + 0.02), (half_width * 0.84, 0.3, cab_half * 0.96), glass, GLASS_PANE)
     assembly.add(BOX, (0, glass_up, front + 0.2), (half_width * 0.985, 0.28, cab_half * 0.42), glass, GLASS_PANE)
     assembly.add(BOX, (0, 1.02, front + 0.05), (half_width * 0.6, 0.2, cab_half * 0.98), BLACK, PLAIN)
-    back = front - cab_half - 0.15  # where the load ends, towards the cab
+    back = front - cab_half - 0.15  # end of the load at the cab
     load = (back + half_length) / 2
     kind = dice.random()
     if kind < 0.7:
@@ -120,7 +120,7 @@ def add_truck(assembly: Assembly, at: Point, yaw: float, pitch: float, shifted: 
 
 
 def add_bus(assembly: Assembly, at: Point, yaw: float, pitch: float, shifted: bool) -> float:
-    """Add a city bus; return half its length, metres."""
+    """Add a city bus; return half its length in metres."""
     dice = assembly.dice
     half_length, half_width, top = dice.uniform(4.6, 6.0), 1.27, dice.uniform(2.95, 3.25)
     double = dice.chance(0.6 if shifted else 0.0)

@@ -1,4 +1,4 @@
-"""Weather and time of day: what lights the street, and what is in the air."""
+"""Weather and time of day, which determine the light and the air of a street."""
 
 import math
 from typing import NamedTuple
@@ -7,13 +7,13 @@ from taskscape.streets.dice import Color, Dice
 
 
 class Weather(NamedTuple):
-    """Light and air. Radiances are relative; a white surface in full sun is about 2.5."""
+    """Light and air. Radiances are relative; that of a white surface in full sun is about 2.5."""
 
     sun: tuple[float, float, float]
-    """Unit vector towards the light that casts shadows (world axes: y down)."""
+    """Unit vector towards the light that casts shadows, in world axes (y down)."""
     sunlight: Color
     softness: float
-    """Width of shadow edges: 0 sharp … 3 overcast."""
+    """Width of shadow edges, from 0 (sharp) to 3 (overcast)."""
     zenith: Color
     horizon: Color
     ambient: float
@@ -21,16 +21,16 @@ class Weather(NamedTuple):
     glow: float
     """Strength of the halo around the sun."""
     clouds: float
-    """Cover, 0..1."""
+    """Cloud cover, 0..1."""
     fog: float
     """Extinction, 1/m."""
     fog_color: Color
     wetness: float
-    """0 dry … 1 puddles everywhere."""
+    """From 0 (dry) to 1 (puddles everywhere)."""
     snow: float
-    """0 none … 1 white ground."""
+    """From 0 (none) to 1 (white ground)."""
     night: float
-    """0 lamps off … 1 lamps, windows and headlights bright."""
+    """From 0 (lamps off) to 1 (lamps, windows and headlights bright)."""
 
 
 CLEAR, LOW_SUN, OVERCAST, RAIN, FOG, DUSK, DENSE_FOG, NIGHT, SNOW = range(9)
@@ -49,7 +49,7 @@ def _mix(a: Color, b: Color, share: float) -> Color:
 
 
 def build_weather(dice: Dice, shifted: bool) -> Weather:
-    """Return one kind of weather with its own sun, sky and fog."""
+    """Return random weather with its sun, sky and fog."""
     kind = dice.weighted(SHIFTED if shifted else USUAL)
     azimuth = dice.uniform(-math.pi, math.pi)
     haze = dice.random() ** 3 * 0.004

@@ -1,4 +1,4 @@
-"""The camera of a car: behind the windscreen, level or slightly up."""
+"""The camera of a car, behind the windscreen and level or tilted slightly upwards."""
 
 import math
 

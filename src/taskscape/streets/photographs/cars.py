@@ -1,4 +1,4 @@
-"""Cars of the style ``photographs``: more shapes, and paint as it is common."""
+"""Cars of the style ``photographs``, with more shapes and common paint colors."""
 
 from taskscape.streets.assembly import Assembly, Point
 from taskscape.streets.classes import CAR
@@ -25,7 +25,7 @@ _STYLES = {
 
 
 def add_vehicle(assembly: Assembly, at: Point, yaw: float, pitch: float) -> float:
-    """Add a car or van; return its length, metres."""
+    """Add a car or van; return its length in metres."""
     dice = assembly.dice
     style = dice.weighted({style: values[4] for style, values in _STYLES.items()})
     half_width, height, half_length, radius, _ = _STYLES[style]
@@ -54,5 +54,5 @@ def add_vehicle(assembly: Assembly, at: Point, yaw: float, pitch: float) -> floa
 
 
 def add_parked(assembly: Assembly, at: Point, yaw: float, pitch: float) -> float:
-    """Add a parked car; return its length, metres."""
+    """Add a parked car; return its length in metres."""
     return add_vehicle(assembly, at, yaw + 0.02 * assembly.dice.normal(), pitch)

@@ -1,4 +1,4 @@
-"""Posts, beacons and boards on the sidewalk."""
+"""Posts, beacons and boards at the roadside."""
 
 from taskscape.streets.assembly import Assembly, Point
 from taskscape.streets.classes import POLE, TRAFFIC_SIGN
@@ -8,7 +8,7 @@ from taskscape.streets.shapes import BEVELED, BOX, CYLINDER, SPHERE
 
 
 def add_post(assembly: Assembly, at: Point, color: Color) -> None:
-    """Add a bollard, thin or thick."""
+    """Add a thin or thick bollard."""
     dice = assembly.dice
     assembly.begin(POLE, at)
     half, radius = dice.uniform(0.4, 0.55), dice.uniform(0.06, 0.12)
@@ -27,7 +27,7 @@ def add_beacon(assembly: Assembly, at: Point) -> None:
 
 
 def add_keep_side(assembly: Assembly, at: Point, yaw: float) -> None:
-    """Add a white or yellow bollard with a round blue sign, as on islands."""
+    """Add a white or yellow bollard with a round blue sign, as on traffic islands."""
     dice = assembly.dice
     blue = (0.04, 0.12, 0.5)
     color = (0.72, 0.72, 0.7) if dice.chance(0.5) else (0.7, 0.5, 0.04)
@@ -37,7 +37,7 @@ def add_keep_side(assembly: Assembly, at: Point, yaw: float) -> None:
 
 
 def add_board(assembly: Assembly, at: Point, yaw: float) -> None:
-    """Add a board that stands on the ground."""
+    """Add a sign board standing on the ground."""
     dice = assembly.dice
     assembly.begin(TRAFFIC_SIGN, at, yaw)
     color, second = dice.color(0.02, 0.6), dice.shade((0.75, 0.75, 0.7), 0.2)

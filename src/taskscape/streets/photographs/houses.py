@@ -1,6 +1,6 @@
 """Houses: rows of one design, single houses, shops and large buildings.
 
-Their frame: right is away from the road on the right side, forward along it.
+In their frame, right points away from a road to their left, and forward along the road.
 """
 
 from typing import NamedTuple
@@ -39,31 +39,31 @@ _JOINERY: tuple[Color, ...] = (
 
 
 class Design(NamedTuple):
-    """What the houses of a row have in common."""
+    """The common properties of the houses of a row."""
 
     wall: Color
     door: Color
     roof: Color
     seed: float
-    """Of the walls' texture, 0..1."""
+    """Seed of the walls' texture, 0..1."""
     floors: int
     height: float
     depth: float
-    """Half, metres."""
+    """Half the depth, metres."""
     rise: float
-    """Of the roof, metres; 0 is flat."""
+    """Height of the roof in metres; 0 is flat."""
     bay: bool
-    """Whether bay windows stand before the ground floor."""
+    """Whether the houses have bay windows."""
     chimneys: bool
     material: int
-    """Of the walls."""
+    """Material of the walls."""
 
 
 def choose_design(dice: Dice, floors: int) -> Design:
-    """Return a design of houses with this many floors."""
+    """Return a random design for houses with this number of floors."""
     kind = dice.random()
     brick = kind < 0.55
-    # The texture's kind is int(1000 · seed) % 8: 0 … 3 are brick, 4 … 7 plaster, stone and glass.
+    # The kind of texture is int(1000 · seed) % 8: 0 … 3 are brick, 4 … 7 plaster, stone and glass.
     number = dice.integer(0, 124) * 8 + (dice.integer(0, 3) if brick else dice.integer(4, 7))
     modern = number % 8 == 7
     return Design(
@@ -84,7 +84,7 @@ def choose_design(dice: Dice, floors: int) -> Design:
 def add_house(
     assembly: Assembly, road: Road, side: int, begin: float, end: float, setback: float, design: Design, shop: bool
 ) -> None:
-    """Add a house on the plot from z = begin to end, ``setback`` metres behind the sidewalk; side -1 or 1."""
+    """Add a house on the plot from z = begin to end, ``setback`` metres behind the sidewalk on side -1 or 1."""
     dice = assembly.dice
     middle, half_length = (begin + end) / 2, (end - begin) / 2
     edge = road.edge(int(side > 0)) + setback
@@ -139,11 +139,11 @@ def add_house(
 
 
 def _clutter(assembly: Assembly, side: int, front: float, height: float, half_length: float) -> None:
-    """Hang things on the wall: pipes, boxes, plates, lamps, baskets."""
+    """Add clutter on the wall: pipes, boxes, plates, lamps, baskets."""
     dice = assembly.dice
     for _ in range(dice.integer(1, 6)):
         along = half_length * dice.uniform(-0.95, 0.95)
-        if dice.chance(0.25):  # a pipe, or a cable
+        if dice.chance(0.25):  # a pipe or cable
             place = (front - side * 0.05, height * 0.5, along)
             assembly.add(
                 BOX, place, (0.05, height * 0.49, dice.uniform(0.02, 0.06)), dice.shade((0.06, 0.06, 0.06), 0.8), METAL
@@ -163,7 +163,7 @@ def _dormer(assembly: Assembly, front: float, up: float, forward: float, design:
 
 
 def _shop(assembly: Assembly, side: int, front: float, half_length: float, design: Design) -> None:
-    """Put a shop into the ground floor, perhaps with an awning and a sign that hangs over the sidewalk."""
+    """Add a shop on the ground floor, sometimes with an awning and a sign over the sidewalk."""
     dice = assembly.dice
     joinery = dice.shade(dice.choice(_JOINERY), 0.5)
     sign = dice.shade(joinery, 0.3) if dice.chance(0.5) else dice.color(0.03, 0.6)
@@ -175,7 +175,7 @@ def _shop(assembly: Assembly, side: int, front: float, half_length: float, desig
         color, stripe = dice.color(0.05, 0.5), (0.7, 0.68, 0.62)
         half = (0.75, 0.04, half_length * 0.5)
         assembly.add(BOX, place, half, color, STRIPES, second=stripe, roll=side * -0.3)
-    if dice.chance(0.4):  # signs that hang from houses count as signs
+    if dice.chance(0.4):  # signs on houses have the class traffic sign
         color, back = dice.color(0.02, 0.7), dice.shade((0.6, 0.6, 0.58), 0.5)
         out, size = dice.uniform(0.45, 0.7), dice.uniform(0.28, 0.5)
         place = (front - side * (out + 0.1), dice.uniform(2.9, 3.8), half_length * dice.uniform(-0.9, 0.9))
@@ -189,7 +189,7 @@ def _shop(assembly: Assembly, side: int, front: float, half_length: float, desig
 
 
 def add_block(assembly: Assembly, road: Road, side: int, begin: float, end: float, setback: float) -> None:
-    """Add a large building: an office, a church, a supermarket; flat, with a parapet."""
+    """Add a large building with a flat roof and a parapet, such as an office, a church or a supermarket."""
     dice = assembly.dice
     design = choose_design(dice, dice.integer(1, 5))._replace(rise=0.0, depth=dice.uniform(6, 12), bay=False)
     add_house(assembly, road, side, begin, end, setback, design._replace(chimneys=False), dice.chance(0.4))

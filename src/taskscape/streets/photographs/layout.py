@@ -1,4 +1,4 @@
-"""What stands where in the style ``photographs``."""
+"""The layout of a street in the style ``photographs``."""
 
 import math
 
@@ -23,10 +23,10 @@ from taskscape.streets.shapes import BOX
 from taskscape.streets.vehicles import add_bus, add_truck
 
 _FAR = 140.0
-"""Where plots end, metres."""
+"""Distance at which plots end, metres."""
 
 _SHOPS, _ROW, _HOUSES, _PARK, _YARD = range(5)
-"""What lies beside the road: shops, a row of houses, single houses, trees, a wall or fence."""
+"""Kinds of plots beside the road: shops, a row of houses, single houses, trees, a wall or fence."""
 _BESIDE = {
     HIGH_STREET: {_SHOPS: 0.7, _ROW: 0.18, _PARK: 0.12},
     TERRACES: {_ROW: 0.7, _HOUSES: 0.15, _SHOPS: 0.05, _PARK: 0.05, _YARD: 0.05},
@@ -36,11 +36,11 @@ _BESIDE = {
 
 _GRASS: tuple[Color, ...] = ((0.1, 0.14, 0.05), (0.15, 0.17, 0.07), (0.13, 0.11, 0.08))
 _OPEN = {HIGH_STREET: 0.6, TERRACES: 0.75, LEAFY: 0.8, WIDE: 1.0}
-"""Share of the sky that houses and trees leave."""
+"""Share of the sky that is not hidden by houses and trees."""
 
 
 class _Builder:
-    """Fills a street; every method adds one kind of thing."""
+    """Builds a street; each method adds one kind of object."""
 
     def __init__(self, dice: Dice) -> None:
         self.dice = dice
@@ -51,26 +51,26 @@ class _Builder:
         self.lamps: list[tuple[float, float, float]] = []
         self.poles = pole_color(dice)
         self.bare = dice.chance(0.68)
-        """Whether it is winter."""
+        """Whether it is winter and trees are bare."""
         self.busy = dice.random()
 
     def on_sidewalk(self, z: float, side: int, beside: float) -> tuple[float, float, float]:
-        """Return the point ``beside`` metres from the curb on a sidewalk; side -1 or 1."""
+        """Return the point ``beside`` metres from the curb on the sidewalk of side -1 or 1."""
         return self.road.point(z, side * (self.road.half_road + beside), self.road.curb)
 
     def on_ground(self, z: float, lateral: float) -> tuple[float, float, float]:
-        """Return a point of the ground beside the road."""
+        """Return a point on the ground beside the road."""
         return self.road.point(z, lateral, self.road.ground_up(lateral))
 
     def heading(self, direction: int, z: float) -> tuple[float, float]:
-        """Return yaw and pitch of traffic at z."""
+        """Return yaw and pitch of traffic in this direction at z."""
         yaw, pitch = self.road.yaw(z), self.road.pitch(z)
         return (yaw, pitch) if direction > 0 else (yaw + math.pi, -pitch)
 
     # --- beside the road -------------------------------------------------------------------------------------------
 
     def beside(self, side: int) -> None:
-        """Fill one side behind the sidewalk."""
+        """Add plots behind the sidewalk on one side."""
         dice, road = self.dice, self.road
         z = -8.0
         while z < _FAR:
@@ -174,7 +174,7 @@ class _Builder:
         self._plants(side, begin, end, 5.0)
 
     def _border(self, side: int, begin: float, end: float, low: bool) -> None:
-        """Put something between the sidewalk and a plot."""
+        """Add a border between the sidewalk and a plot."""
         dice, road = self.dice, self.road
         lateral = side * (road.edge(int(side > 0)) + 0.2)
         kind = dice.weighted({"wall": 0.22, "railing": 0.26, "both": 0.2, "hedge": 0.22, "none": 0.1})
@@ -199,7 +199,7 @@ class _Builder:
     # --- on the sidewalk -------------------------------------------------------------------------------------------
 
     def lamps_and_trees(self, side: int) -> None:
-        """Put lamps at the curb, and sometimes a row of trees."""
+        """Add lamps at the curb and sometimes a row of trees."""
         dice, road = self.dice, self.road
         spacing, old = dice.uniform(22, 38), dice.chance(0.2)
         z = dice.uniform(4, 24)
@@ -219,7 +219,7 @@ class _Builder:
                 z += spacing
 
     def signs(self, side: int) -> None:
-        """Put signs, posts, barriers and boards on the sidewalk."""
+        """Add signs, posts, barriers and boards on the sidewalk."""
         dice, road = self.dice, self.road
         for _ in range(dice.integer(0, 4)):
             z = 6 + 50 * dice.random() ** 1.3
@@ -250,7 +250,7 @@ class _Builder:
             add_beacon(self.assembly, self.on_sidewalk(z + 1.8, side, 0.4))
 
     def walkers(self, side: int) -> None:
-        """Put people on the sidewalk, alone and in groups."""
+        """Add people on the sidewalk, alone and in groups."""
         dice, road = self.dice, self.road
         width = road.sidewalks[int(side > 0)]
         if width < 1:
@@ -266,7 +266,7 @@ class _Builder:
                 add_person(self.assembly, at, yaw + 0.15 * dice.normal(), False, walking)
 
     def parked_cycles(self, side: int) -> None:
-        """Park bicycles on the sidewalk, along a wall or a railing."""
+        """Add parked bicycles on the sidewalk, along a wall or railing."""
         dice, road = self.dice, self.road
         if not dice.chance(0.25) or road.sidewalks[int(side > 0)] < 1.3:
             return
@@ -281,7 +281,7 @@ class _Builder:
     # --- on the road -----------------------------------------------------------------------------------------------
 
     def parked_cars(self, side: int) -> None:
-        """Fill the parking lane, nearly bumper to bumper; some cars stand half on the sidewalk."""
+        """Add parked cars, nearly bumper to bumper, some of them half on the sidewalk."""
         dice, road = self.dice, self.road
         parking = road.parking[int(side > 0)]
         if not parking:
@@ -301,12 +301,12 @@ class _Builder:
                 z += dice.uniform(3, 6)
 
     def keep(self, side: int) -> int:
-        """Return the direction of traffic at a curb."""
+        """Return the direction of traffic at the curb of this side."""
         lane = min(self.road.lanes, key=lambda lane: abs(lane.lateral - side * self.road.half_road))
         return lane.direction
 
     def flowing_traffic(self) -> None:
-        """Fill the lanes."""
+        """Add moving traffic in the lanes."""
         dice, road = self.dice, self.road
         for lane in road.lanes:
             z = dice.uniform(7, 30)
@@ -329,7 +329,7 @@ class _Builder:
                 z += dice.uniform(7, 34) * (1.3 - 0.6 * self.busy)
 
     def _cyclists(self, lane: Lane, z: float) -> None:
-        """Add one or two cyclists near the curb of a lane, seldom a motorcyclist."""
+        """Add one or two riders near the curb of a lane, mostly cyclists."""
         dice, road = self.dice, self.road
         outside = (1 if lane.lateral > 0 else -1) * dice.uniform(0.0, 0.35) * lane.width
         for _ in range(1 if dice.chance(0.65) else 2):
@@ -342,7 +342,7 @@ class _Builder:
             z += dice.uniform(1.5, 4)
 
     def near_cyclists(self, lane: Lane) -> None:
-        """Put cyclists before the camera, where there is room."""
+        """Sometimes add cyclists ahead of the camera, if there is room."""
         dice = self.dice
         if dice.chance(0.3):
             z = dice.uniform(5, 14)
@@ -350,7 +350,7 @@ class _Builder:
                 self._cyclists(lane, z)
 
     def islands(self) -> None:
-        """Put islands between the directions, with a bollard at either end."""
+        """Add traffic islands between the directions, with a bollard at both ends."""
         dice, road = self.dice, self.road
         middle = [m.lateral for m in road.markings if abs(m.lateral) < 0.6]
         if len(road.lanes) < 2 or not middle or not dice.chance(0.22):
@@ -370,7 +370,7 @@ class _Builder:
             add_lamp(self.assembly, road.point(z, middle[0], 0.1), road.yaw(z), 1, self.poles, False)
 
     def verge(self, side: int) -> None:
-        """Lay grass between the curb and the sidewalk."""
+        """Add grass between the curb and the sidewalk."""
         dice, road = self.dice, self.road
         width = road.sidewalks[int(side > 0)] - 1.1
         if self.kind not in (LEAFY, WIDE) or width < 0.4 or not dice.chance(0.5):
@@ -386,11 +386,11 @@ class _Builder:
             z += 4
 
     def crossings(self) -> None:
-        """Put traffic lights at the junction, people on the road, cars in the crossing street."""
+        """Add traffic lights at the junction, people on the road and cars in the crossing street."""
         dice, road = self.dice, self.road
         near = road.junction - road.half_junction - 0.8
         if (road.junction < 70 and dice.chance(0.65)) or (dice.chance(0.15) and near > 100):
-            if near > 100:  # lights for those who walk
+            if near > 100:  # lights for pedestrians
                 near = dice.uniform(8, 40)
             state = dice.weighted({0: 0.4, 1: 0.1, 2: 0.5})
             for side in (-1, 1):
@@ -413,7 +413,7 @@ class _Builder:
 
 
 def build_photograph(dice: Dice) -> Street:
-    """Return the street that these dice describe."""
+    """Return the street drawn with ``dice``."""
     builder = _Builder(dice)
     road = builder.road
     weather = build_light(dice, _OPEN[builder.kind] * dice.uniform(0.75, 1.1))

@@ -1,4 +1,4 @@
-"""Light as photographs have it: low winter sun, white sky, dusk between houses."""
+"""Light as in photographs: low winter sun, white sky, dusk between houses."""
 
 import math
 from typing import NamedTuple
@@ -10,10 +10,10 @@ BRIGHT, LOW_SUN, OVERCAST, DUSK, RAIN, HIGH_SUN = range(6)
 
 
 class Exposure(NamedTuple):
-    """How the camera turns light into an image."""
+    """The camera's conversion of radiance to an image."""
 
     target: float
-    """Brightness that the mean of the scene gets."""
+    """Brightness of the scene's mean in the image."""
     tone: tuple[float, float, float]
     """See ``Street.tone``."""
     balance: Color
@@ -29,7 +29,7 @@ def _times(color: Color, factor: float) -> Color:
 
 
 def build_light(dice: Dice, open_sky: float) -> Weather:
-    """Return one kind of light with its own sun and sky; ``open_sky``: share of the sky that houses leave, 0..1."""
+    """Return random light with its sun and sky; ``open_sky`` is the share of the sky not hidden by houses, 0..1."""
     kind = dice.weighted({BRIGHT: 0.18, LOW_SUN: 0.34, OVERCAST: 0.18, DUSK: 0.13, RAIN: 0.04, HIGH_SUN: 0.13})
     azimuth = dice.uniform(-math.pi, math.pi)
     degrees = {LOW_SUN: dice.uniform(7, 24), HIGH_SUN: dice.uniform(35, 65), BRIGHT: dice.uniform(15, 45)}.get(kind, 78)
@@ -68,7 +68,7 @@ def build_light(dice: Dice, open_sky: float) -> Weather:
 
 
 def build_exposure(dice: Dice, weather: Weather) -> Exposure:
-    """Return the camera's exposure, from dark streets under a bright sky to a white sky over bright streets."""
+    """Return a random exposure, from dark streets under a bright sky to a white sky over bright streets."""
     sunny = weather.softness < 1
     shoulder = dice.uniform(0.9, 4.0)
     return Exposure(

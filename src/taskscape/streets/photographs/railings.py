@@ -1,4 +1,4 @@
-"""Railings, wire, boards and low walls between sidewalk and plots, and barriers at the curb."""
+"""Railings, wire fences, boards and low walls between sidewalk and plots, and barriers at the curb."""
 
 from taskscape.streets.assembly import Assembly
 from taskscape.streets.classes import FENCE, WALL
@@ -27,9 +27,9 @@ def add_wall(assembly: Assembly, road: Road, begin: float, end: float, lateral: 
 def add_railing(
     assembly: Assembly, road: Road, begin: float, end: float, lateral: float, kind: str, up: float = 0.0
 ) -> None:
-    """Add a fence along the road whose lower edge is ``up`` metres above the ground.
+    """Add a fence along the road, with its lower edge ``up`` metres above the ground.
 
-    ``kind``: iron, pickets, wire, boards, or barrier, as between sidewalk and road.
+    ``kind`` is iron, pickets, wire, boards, or barrier, as between sidewalk and road.
     """
     dice = assembly.dice
     color = dice.shade(dice.choice(_WOOD if kind in ("pickets", "boards") else _IRON), 0.25)
@@ -58,7 +58,7 @@ def add_railing(
 
 
 def _pieces(begin: float, end: float, step: float) -> list[tuple[float, float]]:
-    """Return middles and half lengths of the pieces between ``begin`` and ``end``, metres."""
+    """Return the middles and half lengths of the pieces between ``begin`` and ``end``, in metres."""
     pieces = []
     z = begin
     while z < end - 0.1:

@@ -1,4 +1,4 @@
-"""Roads of old towns: narrow, with curbs close to the lanes, and cars parked at both sides."""
+"""Roads of old towns: narrow, with curbs close to the lanes and cars parked on both sides."""
 
 import math
 
@@ -6,7 +6,7 @@ from taskscape.streets.dice import Dice
 from taskscape.streets.road import AHEAD, Lane, Marking, Road
 
 HIGH_STREET, TERRACES, LEAFY, WIDE = range(4)
-"""Kinds of streets: shops; rows of houses; trees behind railings; several lanes and low houses far back."""
+"""Kinds of streets: shops; rows of houses; trees behind railings; several lanes, with low houses far back."""
 
 
 def build_road(dice: Dice, kind: int) -> Road:
@@ -30,11 +30,11 @@ def build_road(dice: Dice, kind: int) -> Road:
                     markings.append(Marking(side * i * lane_width, True))
         if dice.chance(0.85 if kind != TERRACES else 0.4):
             markings.append(Marking(0.0, dice.chance(0.8)))
-        if kind == WIDE and dice.chance(0.3):  # a hatched middle
+        if kind == WIDE and dice.chance(0.3):  # a hatched median
             markings += [Marking(-0.5, False), Marking(0.5, False)]
     half_road = half_lanes + dice.uniform(0.15, 0.6)
     if parking[0] or parking[1]:
-        # The carriageway is symmetric: where nobody parks there is as much room at the other curb.
+        # The curbs are symmetric; with parking on one side only, the lanes move towards the other curb.
         half_road += max(parking) if parking[0] and parking[1] else 0.6 * max(parking)
         if not (parking[0] and parking[1]):
             shift = (0.4 * max(parking)) * (1 if parking[0] else -1)

@@ -1,1 +1,1 @@
-"""The renderer: triangles to pixels on one core, compiled by numba."""
+"""The renderer, which turns triangles into pixels on one core, compiled by numba."""

@@ -1,4 +1,4 @@
-"""What glossy surfaces reflect, and the fog before all: for a row of samples at once."""
+"""Reflections of glossy surfaces, and fog, for a row of samples at once."""
 
 import numpy as np
 import numpy.typing as npt
@@ -12,28 +12,29 @@ from taskscape.streets.weather import Weather
 Float32Array = npt.NDArray[np.float32]
 
 NORMAL, GLOSS, LIGHT, LIT, MATT, CLEAR, DEPTH = 0, 3, 4, 7, 8, 11, 12
-"""Rows of what is known of each sample: unit normal (3 rows), gloss, light (3), share of the sun's light, radiance
-without what it reflects (3), share of it that passes the fog, depth in metres."""
+"""Rows of the values of each sample: unit normal (3 rows), gloss, light (3), share of the sun's light, radiance without
+reflections (3), share of radiance that passes the fog, depth in metres."""
 _PLACE, _UP, _BILLOW, ROWS = 13, 17, 18, 19
 
 
 def empty_rows(count: int, width: int) -> FloatArray:
-    """Return room for ``count`` numbers of each sample of a row: 0, as what is not written is still multiplied by 0.
+    """Return a buffer for ``count`` numbers of each sample of a row, filled with 0.
 
-    Rows of 4096 bytes would all lie in the same few places of the cache, so they are a little longer.
+    Values that are never written are still multiplied by 0, so they must be finite. Rows are padded, as rows of 4096
+    bytes would all map to the same few cache sets.
     """
     return np.zeros((count, width + 8))
 
 
 @compiled
 def put(samples: FloatArray, row: int, i: int, value: Vector) -> None:
-    """Write a vector to three rows."""
+    """Write a vector to three consecutive rows."""
     samples[row, i], samples[row + 1, i], samples[row + 2, i] = value
 
 
 @compiled
 def put_sky(samples: FloatArray, i: int) -> None:
-    """Write a sample of the sky: a mirror of itself, without normal, fog and depth."""
+    """Write a sample of the sky as a perfect mirror without normal, fog and depth, which shows the sky behind it."""
     for row in range(_PLACE):
         samples[row, i] = 0.0
     samples[GLOSS, i] = samples[CLEAR, i] = 1.0
@@ -41,7 +42,7 @@ def put_sky(samples: FloatArray, i: int) -> None:
 
 @compiled
 def _mirror(rays: FloatArray, samples: FloatArray, i: int) -> tuple[Vector, float]:
-    """Return the direction that a surface reflects to the camera, and the cosine between the normal and the camera."""
+    """Return the direction that a surface reflects to the camera, and the cosine of the viewing angle."""
     direction = rays[4, i], rays[5, i], rays[6, i]
     normal = samples[NORMAL, i], samples[NORMAL + 1, i], samples[NORMAL + 2, i]
     cosine = -dot(direction, normal)
@@ -53,10 +54,10 @@ def reflect(
     weather: Weather, table: Float32Array, drift: float, rays: FloatArray, samples: FloatArray, row: int,
     radiance: Float32Array,
 ) -> None:  # fmt: skip
-    """Write a row of radiances: with what gloss reflects of sky, houses, ground and sun, and behind fog.
+    """Write a row of radiances, including fog and the reflections of sky, houses, ground and sun.
 
     ``rays``: see ``camera_rays``; ``samples``: (ROWS, at least grid width); ``radiance``: (3, grid height, grid width).
-    The first and the last loop have no branches, so that the compiler takes several samples at once.
+    The first and the last loop have no branches, so the compiler can vectorize them.
     """
     sun = weather.sunlight if weather.softness < 1 else (0.0, 0.0, 0.0)
     for i in range(radiance.shape[2]):
@@ -65,7 +66,7 @@ def reflect(
         samples[_PLACE, i], samples[_PLACE + 1, i], samples[_PLACE + 2, i], samples[_PLACE + 3, i] = place
         samples[_UP, i] = mirror[1]
     for i in range(radiance.shape[2]):
-        # Only where the sky is seen: the table is not in the fastest cache.
+        # Only where the sky is visible, as the table is not in the fastest cache.
         if samples[GLOSS, i] > 0 and (samples[_UP, i] < 0.03 or samples[DEPTH, i] == 0):
             coarse = noise(table, samples[_PLACE, i], samples[_PLACE + 1, i])
             samples[_BILLOW, i] = coarse + 0.4 * noise(table, samples[_PLACE + 2, i], samples[_PLACE + 3, i])
@@ -74,7 +75,7 @@ def reflect(
         up, gloss, depth = mirror[1], samples[GLOSS, i], samples[DEPTH, i]
         light = samples[LIGHT, i], samples[LIGHT + 1, i], samples[LIGHT + 2, i]
         red, green, blue = sky_color(mirror, samples[_BILLOW, i], weather)
-        # Near the horizon stand houses, below is ground.
+        # Directions near the horizon reflect houses, those below it the ground.
         clearing = 1 - 0.55 * (up + 0.3) / 0.33 if depth > 0 and up > -0.3 else 1.0
         red, green, blue = red * clearing, green * clearing, blue * clearing
         if depth > 0 and up >= 0.03:

@@ -1,4 +1,4 @@
-"""Hits: where a camera ray meets a surface, and what is there."""
+"""Hits: the points where camera rays meet surfaces, and the surfaces there."""
 
 import math
 from typing import Any, NamedTuple
@@ -30,11 +30,11 @@ class Ray(NamedTuple):
     start: Vector
     """The camera's position."""
     step: Vector
-    """How far it goes while its depth grows by 1."""
+    """The displacement along the ray per unit of depth."""
     length: float
-    """Of ``step``."""
+    """Length of ``step``."""
     direction: Vector
-    """Of length 1."""
+    """Unit vector along the ray."""
 
 
 class Hit(NamedTuple):
@@ -42,28 +42,28 @@ class Hit(NamedTuple):
 
     spot: Spot
     label: int
-    """Its class."""
+    """Class id."""
     point: Vector
-    """In world axes, metres."""
+    """Point in world axes, metres."""
     normal: Vector
     """Unit vector in world axes, towards the camera's side."""
     occlusion: float
-    """Share of the sky's light that reaches it, 0 … about 1."""
+    """Share of the sky's light that reaches the surface, 0 … about 1."""
     ground: bool
     foliage: bool
-    """Whether light passes through it, as through a crown."""
+    """Whether light passes through the surface, as through a crown."""
 
 
 class Pose(NamedTuple):
-    """A part's place in the world."""
+    """The pose of a part in the world."""
 
     rotation: Matrix
-    """From its axes to the world's."""
+    """Rotation from the part's axes to world axes."""
     center: Vector
 
 
 class Plane(NamedTuple):
-    """A face's first corner, the edges to the others, and their products."""
+    """The first corner of a face, the edges to the other corners, and their products."""
 
     corner: Vector
     u: Vector
@@ -81,9 +81,9 @@ _Triangle = tuple[Vector, Vector, Vector]
 
 
 def slopes(camera: Camera, grid: Grid) -> tuple[FloatArray, FloatArray]:
-    """Return how far the rays through the columns, (grid width,), go to the right and those through the rows down.
+    """Return the slope to the right of the rays through the columns, (grid width,), and downwards through the rows.
 
-    While their depth grows by 1.
+    Slopes are per unit of depth.
     """
     u = (np.arange(grid.width) - grid.offset) / grid.density
     v = (np.arange(grid.height) - grid.offset) / grid.density
@@ -94,7 +94,7 @@ def slopes(camera: Camera, grid: Grid) -> tuple[FloatArray, FloatArray]:
 def camera_rays(rotation: Matrix, right: FloatArray, y: float, rays: FloatArray) -> None:
     """Write a row of rays, (7, grid width or more): step, length, direction.
 
-    Divisions are quicker in a loop of their own. ``right``, ``y``: ``slopes`` of the columns and of the row.
+    ``right`` and ``y`` are the ``slopes`` of the columns and of the row. Divisions are faster in a separate loop.
     """
     for column in range(right.shape[0]):
         a, b, c = rotate_back(rotation, (right[column], y, 1.0))
@@ -105,14 +105,14 @@ def camera_rays(rotation: Matrix, right: FloatArray, y: float, rays: FloatArray)
 
 @compiled
 def ray_at(position: Vector, rays: FloatArray, column: int) -> Ray:
-    """Return one of a row of rays."""
+    """Return one ray of a row."""
     step = rays[0, column], rays[1, column], rays[2, column]
     return Ray(position, step, rays[3, column], (rays[4, column], rays[5, column], rays[6, column]))
 
 
 @compiled
 def point_on(ray: Ray, depth: float) -> Vector:
-    """Return the point of a ray at a depth, metres."""
+    """Return the point on a ray at a depth in metres."""
     start, step = ray.start, ray.step
     return start[0] + depth * step[0], start[1] + depth * step[1], start[2] + depth * step[2]
 
@@ -135,7 +135,7 @@ def face_normal(mesh: Mesh, face: int) -> Vector:
 
 @compiled
 def plane_of(mesh: Mesh, face: int) -> Plane:
-    """Return a face's plane."""
+    """Return the plane of a face."""
     corners = _triangle(mesh, face)
     u, v = minus(corners[1], corners[0]), minus(corners[2], corners[0])
     uu, uv, vv = dot(u, u), dot(u, v), dot(v, v)
@@ -144,7 +144,7 @@ def plane_of(mesh: Mesh, face: int) -> Plane:
 
 @compiled
 def _barycentric(plane: Plane, point: Vector) -> Vector:
-    """Return the weights of a face's corners at a point."""
+    """Return the barycentric coordinates of a point in a face."""
     p = minus(point, plane.corner)
     pu, pv = dot(p, plane.u), dot(p, plane.v)
     second = (plane.vv * pu - plane.uv * pv) * plane.scale
@@ -165,10 +165,10 @@ def is_crown(part: Any) -> bool:
 
 @inlined
 def crown_normal(part: Any, pose: Pose, ray: Ray) -> Vector:
-    """Return the normal where a ray enters a crown's ellipsoid, or passes closest to it.
+    """Return the normal where a ray enters the ellipsoid of a crown, or passes closest to it.
 
-    Leaves stick out a little; the normal of the closest point continues that of the outline without a seam, and
-    always faces the camera.
+    Leaves extend slightly beyond the ellipsoid. There, the normal at the closest point continues that of the outline
+    without a seam, and always faces the camera.
     """
     half = _half(part)
     start, along = rotate_back(pose.rotation, minus(ray.start, pose.center)), rotate_back(pose.rotation, ray.step)
@@ -185,7 +185,7 @@ def crown_normal(part: Any, pose: Pose, ray: Ray) -> Vector:
 
 @inlined
 def solid_normal(part: Any, pose: Pose, flat: Vector, point: Vector) -> Vector:
-    """Return the normal of any other solid at a point: smooth on round ones, ``flat`` on the rest."""
+    """Return the normal of any other solid at a point: smooth for round solids, ``flat`` for the others."""
     solid, half = int(part.solid), _half(part)
     at = rotate_back(pose.rotation, minus(point, pose.center))
     if solid == SPHERE:
@@ -199,7 +199,7 @@ def solid_normal(part: Any, pose: Pose, flat: Vector, point: Vector) -> Vector:
 
 @compiled
 def turned_to_camera(normal: Vector, direction: Vector) -> Vector:
-    """Return the normal on the camera's side: smooth normals of coarse solids can turn away at the outline."""
+    """Return the normal turned to the camera's side; smooth normals of coarse solids can face away at the outline."""
     away = dot(normal, direction)
     if away > 0:
         return unit(normal[0] - away * direction[0], normal[1] - away * direction[1], normal[2] - away * direction[2])
@@ -208,7 +208,7 @@ def turned_to_camera(normal: Vector, direction: Vector) -> Vector:
 
 @inlined
 def ground_at(mesh: Mesh, face: int, plane: Plane, point: Vector) -> tuple[Vector, float]:
-    """Return the ground's normal and lateral position, interpolated between the vertices of a face."""
+    """Return the normal and lateral position of the ground, interpolated between the vertices of a face."""
     first, second, third = _barycentric(plane, point)
     a, b, c = mesh.faces[face, 0], mesh.faces[face, 1], mesh.faces[face, 2]
     at = mesh.attributes
@@ -222,9 +222,9 @@ def ground_at(mesh: Mesh, face: int, plane: Plane, point: Vector) -> tuple[Vecto
 
 @inlined
 def ground_hit(looks: FloatArray, part: int, normal: Vector, lateral: float, point: Vector, footprint: float) -> Hit:
-    """Return the ground's surface at a point.
+    """Return the surface of the ground at a point.
 
-    ``looks``: see ``World.ground_looks``; ``footprint``: the size of a pixel there, metres.
+    ``looks``: see ``World.ground_looks``; ``footprint``: the size of a pixel at the point, metres.
     """
     spot = Spot(
         int(looks[part, 1]), 0, 0.0, 0.0, 0.0, 1.0, 1.0, 1.0, normal[0], normal[1], normal[2], point[0], point[1],
@@ -236,9 +236,10 @@ def ground_hit(looks: FloatArray, part: int, normal: Vector, lateral: float, poi
 
 @inlined
 def part_hit(part: Any, pose: Pose, zone: int, normal: Vector, point: Vector, footprint: float) -> Hit:
-    """Return a part's surface at a point.
+    """Return the surface of a part at a point.
 
-    ``part``: a record of ``assembly.PART``; ``zone``: of the face; ``footprint``: the size of a pixel there, metres.
+    ``part``: a record of ``assembly.PART``; ``zone``: the zone of the face; ``footprint``: the size of a pixel at the
+    point, metres.
     """
     half = _half(part)
     at, local = rotate_back(pose.rotation, minus(point, pose.center)), rotate_back(pose.rotation, normal)

@@ -1,4 +1,4 @@
-"""What each pixel shows at its center: class, instance and depth; and the boundaries between them."""
+"""Labels at pixel centers: class, instance and depth; and boundaries."""
 
 from typing import NamedTuple
 
@@ -26,14 +26,14 @@ def _read(
     visible: Visible, grid: Grid, face_part: npt.NDArray[np.int32], classes: npt.NDArray[np.uint8],
     instances: npt.NDArray[np.int32], labels: Labels,
 ) -> None:  # fmt: skip
-    """Fill in ``labels``."""
+    """Write ``labels``."""
     sheer = visible.sheer_face.shape[0] > 0
     for v in range(labels.depth.shape[0]):
         row = v * grid.density + grid.offset
         for u in range(labels.depth.shape[1]):
             column = u * grid.density + grid.offset
             face, inverse_depth = visible.face[row, column], visible.inverse_depth[row, column]
-            if sheer and visible.sheer_face[row, column] >= 0:  # holes count as the surface that has them
+            if sheer and visible.sheer_face[row, column] >= 0:  # holes belong to their surface
                 face, inverse_depth = visible.sheer_face[row, column], visible.sheer_inverse_depth[row, column]
             if face < 0:
                 labels.semseg[v, u], labels.instances[v, u], labels.depth[v, u] = SKY, 0, 0.0
@@ -52,7 +52,7 @@ def read_labels(
 ) -> Labels:
     """Return the labels of an image.
 
-    ``face_part``: (F,) the part that each face belongs to; ``classes``, ``instances``: (P,) of each part.
+    ``face_part``: the part of each face, (F,); ``classes``, ``instances``: those of each part, (P,).
     """
     size = grid.height // grid.density, grid.width // grid.density
     labels = Labels(np.empty(size, np.uint8), np.empty(size, np.int32), np.empty(size, np.float32))
@@ -61,9 +61,9 @@ def read_labels(
 
 
 def find_boundaries(semseg: npt.NDArray[np.uint8], instances: npt.NDArray[np.int32]) -> npt.NDArray[np.uint8]:
-    """Return (H, W) 1 at pixels whose class or instance is not that of the pixel above, below, left or right; else 0.
+    """Return (H, W) 1 where the class or instance differs from that of the pixel above, below, left or right; else 0.
 
-    Both sides of an edge count, so that lines are two pixels thick; the image's border is no boundary.
+    Both sides of an edge are marked, so lines are two pixels thick; the border of the image is not a boundary.
     """
     boundaries = np.zeros(semseg.shape, np.uint8)
     for here, there in ((np.s_[1:], np.s_[:-1]), (np.s_[:, 1:], np.s_[:, :-1])):

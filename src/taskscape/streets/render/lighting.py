@@ -1,4 +1,4 @@
-"""Light on a surface: from the sky, the sun, lamps and what it reflects; and what the weather changes."""
+"""Light on a surface from the sky, the sun and lamps, and the effect of weather on the surface."""
 
 import math
 from typing import NamedTuple
@@ -16,21 +16,21 @@ from taskscape.streets.render.vectors import FloatArray, Matrix, Vector, dot, mi
 from taskscape.streets.weather import Weather
 
 Noise = npt.NDArray[np.float32]
-"""(512, 512) see ``noise_table``."""
+"""See ``noise_table``, (512, 512)."""
 
 
 class Coat(NamedTuple):
-    """A surface as the weather leaves it."""
+    """A surface under the influence of the weather."""
 
     color: Vector
     gloss: float
     wetness: float
-    """How much the ground mirrors, 0..1."""
+    """How reflective the ground is, 0..1."""
 
 
 @inlined
 def weather_on(weather: Weather, table: Noise, hit: Hit, look: Look) -> Coat:
-    """Return a surface with snow or water on it, if it faces up and there is any."""
+    """Return a surface with the snow or water that the weather puts on surfaces facing up."""
     red, green, blue, gloss, glow = look
     material = hit.spot.material
     x, z = hit.point[0], hit.point[2]
@@ -58,7 +58,7 @@ def weather_on(weather: Weather, table: Noise, hit: Hit, look: Look) -> Coat:
 
 @compiled
 def skylight(weather: Weather, hit: Hit) -> Vector:
-    """Return the light of the sky on a surface: more from above than from below."""
+    """Return the light of the sky on a surface, more on one facing up than on one facing down."""
     share = weather.ambient * (0.62 - 0.38 * hit.normal[1]) * hit.occlusion
     red = share * (0.55 + 0.5 * weather.horizon[0] + 0.1 * weather.zenith[0])
     green = share * (0.55 + 0.5 * weather.horizon[1] + 0.1 * weather.zenith[1])
@@ -71,16 +71,16 @@ def skylight(weather: Weather, hit: Hit) -> Vector:
 
 @compiled
 def toward_sun(weather: Weather, hit: Hit) -> float:
-    """Return how much a surface faces the sun: 1 straight on, 0 or less turned away."""
+    """Return how much a surface faces the sun: 1 straight on, 0 or less if it faces away."""
     cosine = dot(hit.normal, weather.sun)
     return 0.25 + 0.75 * max(cosine, 0.0) if hit.foliage else cosine
 
 
 @compiled
 def sunlight(weather: Weather, toward: float, lit: float, light: Vector) -> Vector:
-    """Return ``light`` with that of the sun added.
+    """Return ``light`` plus the light of the sun.
 
-    ``toward``: see ``toward_sun``, more than 0; ``lit``: share of the sun's light that reaches the surface.
+    ``toward``: see ``toward_sun``, greater than 0; ``lit``: share of the sun's light that reaches the surface.
     """
     return (
         light[0] + weather.sunlight[0] * toward * lit,
@@ -91,7 +91,7 @@ def sunlight(weather: Weather, toward: float, lit: float, light: Vector) -> Vect
 
 @compiled
 def sky_hidden(weather: Weather, hit: Hit, lit: float, light: Vector) -> Vector:
-    """Return ``light`` less what a clouded sky lacks where it is hidden, as under a car."""
+    """Return ``light``, reduced where a cloudy sky is hidden, as under a car."""
     if weather.softness > 1.0 and hit.normal[1] < -0.7:
         share = 0.3 + 0.7 * lit
         return light[0] * share, light[1] * share, light[2] * share
@@ -100,7 +100,7 @@ def sky_hidden(weather: Weather, hit: Hit, lit: float, light: Vector) -> Vector:
 
 @inlined
 def lamplight(weather: Weather, lamps: FloatArray, hit: Hit, light: Vector) -> Vector:
-    """Return ``light`` with that of the street lamps added; ``lamps``: (n, 3) their points."""
+    """Return ``light`` plus the light of the street lamps at the points ``lamps``, (n, 3)."""
     red, green, blue = light
     for i in range(lamps.shape[0]):
         toward = minus(vector_at(lamps, i), hit.point)
@@ -116,9 +116,9 @@ def lamplight(weather: Weather, lamps: FloatArray, hit: Hit, light: Vector) -> V
 
 @compiled
 def headlights(weather: Weather, rotation: Matrix, hit: Hit, direction: Vector, depth: float, light: Vector) -> Vector:
-    """Return ``light`` with that of the car's own headlights added, which stand below the camera.
+    """Return ``light`` plus the light of the car's own headlights, which are below the camera.
 
-    ``rotation``: the camera's; ``direction``: of the ray to the surface, of length 1.
+    ``rotation``: that of the camera; ``direction``: unit vector of the ray to the surface.
     """
     x, y, z = direction
     normal = hit.normal

@@ -13,7 +13,7 @@ _SIZE = 512
 
 @cache
 def noise_table() -> npt.NDArray[np.float32]:
-    """Return (512, 512) tileable fractal noise with mean near 0 and deviation near 1."""
+    """Return tileable fractal noise with mean near 0 and standard deviation near 1, (512, 512)."""
     generator = np.random.Generator(np.random.PCG64(1))
     table = np.zeros((_SIZE, _SIZE))
     amplitude = 1.0
@@ -32,13 +32,13 @@ def noise_table() -> npt.NDArray[np.float32]:
 
 @compiled
 def noise(table: npt.NDArray[np.float32], x: float, y: float) -> float:
-    """Return the noise at (x, y), in texels of the table."""
+    """Return the noise at (x, y) in texels of the table."""
     return table[math.floor(y) & 511, math.floor(x) & 511]  # type: ignore[no-any-return]
 
 
 @inlined
 def scatter(a: float, b: float, c: float) -> float:
-    """Return a number in [0, 1) that depends on the integer parts of a, b, c like at random."""
+    """Return a pseudorandom number in [0, 1) from a hash of the integer parts of a, b, c."""
     n = (math.floor(a) * 374761393 + math.floor(b) * 668265263 + math.floor(c) * 2147483647) & 0xFFFFFFFF
     n = ((n ^ (n >> 13)) * 1274126177) & 0xFFFFFFFF
     n = ((n ^ (n >> 15)) * 2246822519) & 0xFFFFFFFF

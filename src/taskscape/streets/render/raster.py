@@ -1,4 +1,4 @@
-"""Visibility: the nearest triangle at each sample, and its depth."""
+"""Visibility: the nearest triangle at each sample and its depth."""
 
 import math
 from typing import NamedTuple
@@ -14,32 +14,33 @@ from taskscape.streets.shapes import CROWN, FAR_CROWN, HULL, PANEL, SHEER
 
 FloatArray = npt.NDArray[np.float64]
 NEAR = 0.15
-"""What is closer to the camera's plane than this is cut off, metres."""
+"""Distance of the near clipping plane, metres."""
 
 _ROUNDING = 1e-6
-"""More than rounding moves a triangle's edge, samples."""
+"""Bound in samples on how far rounding moves the edge of a triangle."""
 
 assert PART.names is not None
 
 
 class Visible(NamedTuple):
-    """What is visible at each sample of a grid."""
+    """The visible surfaces at each sample of a grid."""
 
     inverse_depth: FloatArray
-    """(grid height, grid width) 1 / depth in 1/metres, 0 in the sky."""
+    """1 / depth in 1/metres, 0 in the sky, (grid height, grid width)."""
     face: npt.NDArray[np.int32]
-    """(grid height, grid width) the index of the face, -1 in the sky."""
+    """Index of the face, -1 in the sky, (grid height, grid width)."""
     sheer_inverse_depth: FloatArray
-    """(grid height, grid width) of the surface with holes before it, or (0, 0) where the street has none."""
+    """The same for the surface with holes in front, (grid height, grid width), or (0, 0) if the street has none."""
     sheer_face: npt.NDArray[np.int32]
-    """(grid height, grid width) its face, -1 where there is none; or (0, 0)."""
+    """Index of the face with holes, -1 where there is none, (grid height, grid width) or (0, 0)."""
 
 
 class Grid(NamedTuple):
     """The samples of an image: sample (row, column) = density · (v, u) + offset for pixel coordinates (u, v).
 
-    Pixel centers have whole coordinates and always carry a sample, number density · u + offset. With an even density
-    the samples of two neighboring pixels share a border row, so each pixel is the trapezoidal mean of density + 1.
+    Pixel centers have integer coordinates and always have a sample, at density · u + offset. With an even density,
+    neighboring pixels share the samples on their border, so each pixel is the trapezoidal mean of density + 1 samples
+    along each axis.
     """
 
     height: int
@@ -63,9 +64,9 @@ def fill(
     x0: float, y0: float, w0: float, x1: float, y1: float, w1: float, x2: float, y2: float, w2: float, index: int,
     nearest: npt.NDArray[np.generic], owner: npt.NDArray[np.int32], mark: bool,
 ) -> None:  # fmt: skip
-    """Draw a triangle of samples: keep the largest w in ``nearest`` and, if ``mark``, ``index`` in ``owner``.
+    """Rasterize a triangle: keep the largest w in ``nearest`` and, if ``mark``, its ``index`` in ``owner``.
 
-    Samples sit at whole coordinates; w is linear over the triangle.
+    Samples are at integer coordinates; w is linear over the triangle.
     """
     height, width = nearest.shape
     left, right = min(x0, x1, x2), max(x0, x1, x2)
@@ -82,7 +83,7 @@ def fill(
     across = ((w1 - w0) * (y2 - y0) - (w2 - w0) * (y1 - y0)) / area
     down = ((w2 - w0) * (x1 - x0) - (w1 - w0) * (x2 - x0)) / area
     start, origin_x, origin_y = w0, x0, y0
-    # Turn the corners so that the first is the top one: each row of samples then crosses two edges known beforehand.
+    # Rotate the corners so that the first is the top one; then it is known which two edges a row of samples crosses.
     if y1 < y0 or y2 < y0:
         if y1 <= y2:
             x0, y0, x1, y1, x2, y2 = x1, y1, x2, y2, x0, y0
@@ -101,7 +102,7 @@ def fill(
         begin, end = max(0, math.ceil(min(one, other))), min(width, math.ceil(max(one, other)))
         if begin >= end:
             continue
-        line = nearest[row, begin:end]  # the compiler takes several samples of a line at once
+        line = nearest[row, begin:end]  # a slice lets the compiler vectorize the loop
         if mark:
             owners = owner[row, begin:end]
             for i in range(line.shape[0]):
@@ -122,10 +123,10 @@ def _draw(
     camera: Camera, grid: Grid, points: FloatArray, polygon: FloatArray, inverse_depth: FloatArray,
     owner: npt.NDArray[np.int32], sheer: bool,
 ) -> None:  # fmt: skip
-    """Draw all surfaces with holes, or all without."""
+    """Draw all surfaces with holes, or all those without."""
     fx, fy = camera.fx * grid.density, camera.fy * grid.density
     cx, cy = camera.cx * grid.density + grid.offset, camera.cy * grid.density + grid.offset
-    # The side planes of the view: |x| < slope · z, and how much a sphere's radius counts there.
+    # The side planes of the view, |x| < slope · z, and the factor of a sphere's radius for the test against them.
     slope_x = (max(cx, grid.width - cx) + 1) / fx
     slope_y = (max(cy, grid.height - cy) + 1) / fy
     lean_x, lean_y = math.sqrt(1 + slope_x * slope_x), math.sqrt(1 + slope_y * slope_y)
@@ -168,7 +169,7 @@ def _draw(
                 + points[a, 1] * (zb * points[c, 0] - points[b, 0] * zc)
                 + za * (points[b, 0] * points[c, 1] - points[b, 1] * points[c, 0])
             )
-            if volume >= 0 and not two_sided:  # its back is turned to the camera
+            if volume >= 0 and not two_sided:  # back-facing
                 continue
             count = 0
             for k in range(3):
@@ -195,7 +196,7 @@ def _draw(
 def visible(
     mesh: Mesh, parts: npt.NDArray[np.void], ground_parts: int, view: View, camera: Camera, grid: Grid
 ) -> Visible:  # fmt: skip
-    """Return what is visible at every sample."""
+    """Return the visible surfaces at every sample."""
     size = grid.height, grid.width
     inverse_depth, face = np.zeros(size), np.full(size, -1, np.int32)
     sheer_inverse_depth, sheer_face = np.zeros((0, 0)), np.zeros((0, 0), np.int32)

@@ -1,4 +1,4 @@
-"""From radiance to the image: resolve samples, mirror in wet ground, expose, add noise."""
+"""Conversion of radiance to an image: resolve samples, add reflections in wet ground, expose, add noise."""
 
 import math
 
@@ -29,7 +29,7 @@ def _average(samples: FloatArray, density: int, offset: int, image: FloatArray) 
                     weight = 1.0
                     if density % 2 == 0:  # the border samples belong to two pixels
                         weight = (0.5 if abs(i) == half else 1.0) * (0.5 if abs(j) == half else 1.0)
-                    # A bright lamp must not bleed over a whole pixel more than a sensor's well holds.
+                    # Clip each sample at the sensor's saturation, so that a bright lamp does not fill whole pixels.
                     red += weight * min(samples[0, row, column], 4.0)
                     green += weight * min(samples[1, row, column], 4.0)
                     blue += weight * min(samples[2, row, column], 4.0)
@@ -39,7 +39,7 @@ def _average(samples: FloatArray, density: int, offset: int, image: FloatArray) 
 
 @compiled
 def _resolve(samples: FloatArray, grid: Grid, image: FloatArray) -> None:
-    if grid.density == 2:  # the usual one: the compiler unrolls the loops if it knows how often they run
+    if grid.density == 2:  # the usual density; the compiler unrolls the loops if it is a constant
         _average(samples, 2, 0, image)
     else:
         _average(samples, grid.density, grid.offset, image)
@@ -48,7 +48,7 @@ def _resolve(samples: FloatArray, grid: Grid, image: FloatArray) -> None:
 def resolve(samples: FloatArray, grid: Grid) -> FloatArray:
     """Average the samples, (3, grid height, grid width), of each pixel, (H, W, 3).
 
-    By the trapezoidal rule over its area, so that it is centered.
+    The trapezoidal rule over the area of a pixel keeps the mean centered.
     """
     height, width = grid.height // grid.density, grid.width // grid.density
     image = np.empty((height, width, 3), np.float32)
@@ -61,7 +61,7 @@ def mirror(
     image: FloatArray, depth: FloatArray, normals: FloatArray, wet: FloatArray, camera: Camera, weather: Weather,
     out: FloatArray,
 ) -> None:  # fmt: skip
-    """Copy ``image`` to ``out``, with what wet ground mirrors: march each reflected ray through the depth image."""
+    """Copy ``image`` to ``out`` with reflections in wet ground, by marching reflected rays through the depth image."""
     height, width = depth.shape
     for v in range(height):
         for u in range(width):
@@ -73,7 +73,7 @@ def mirror(
             x, y = rx * z, ry * z
             length = math.sqrt(rx * rx + ry * ry + 1)
             ex, ey, ez = rx / length, ry / length, 1 / length
-            # Ripples: the same for the same pixel, mostly along the view, as on real wet asphalt.
+            # Ripples are fixed per pixel and mostly along the view, as on real wet asphalt.
             ripple = (scatter(u, v, 1) - 0.5) * 0.035
             nx, ny, nz = normals[v, u, 0], normals[v, u, 1], normals[v, u, 2] + ripple
             cosine = -(ex * nx + ey * ny + ez * nz)
@@ -102,7 +102,7 @@ def mirror(
 
 @compiled
 def _gaussian(state: int) -> tuple[float, int]:
-    """Return a nearly normal number (the sum of a hash's four bytes) and the next state."""
+    """Return an approximately normal number, from the sum of the four bytes of a hash, and the next state."""
     state = (state * 747796405 + 2891336453) & 0xFFFFFFFF
     word = ((state >> ((state >> 28) + 4)) ^ state) * 277803737 & 0xFFFFFFFF
     word = (word >> 22) ^ word
@@ -115,7 +115,7 @@ def _expose(
     image: FloatArray, across: Float64Array, balances: Float64Array, target: float, tone: tuple[float, float, float],
     noise: float, seed: int, numbers: Float64Array, out: npt.NDArray[np.uint8],
 ) -> None:  # fmt: skip
-    """See ``expose``. Both (3 W,): ``across``, the columns' part in the vignette; ``numbers``, room for noise."""
+    """See ``expose``. ``across`` is the contribution of columns to the vignette, ``numbers`` a buffer; both (3 W,)."""
     height, count = image.shape
     total = 0.0
     for v in range(height):
@@ -126,13 +126,13 @@ def _expose(
     shot = noise * min(max(gain, 0.7), 2.0)
     state = seed
     for v in range(height):
-        for i in range(count):  # apart from the loop below, which then takes several numbers at once
+        for i in range(count):  # a separate loop, so that the one below can be vectorized
             numbers[i], state = _gaussian(state)
         down = ((v + 0.5) / height - 0.5) ** 2
         for i in range(count):
             x = image[v, i] * (gain * (1 - 0.35 * (down + across[i]))) * balances[i]
             x = x * tone[0] / (x + tone[1])
-            # A square root stands for the display's gamma: it is exact on every machine, unlike a power.
+            # A square root approximates the display's gamma; unlike a power, it is exact on every machine.
             x = math.sqrt(max(x, 0.0))
             x += tone[2] * x * (1 - x) * (2 * x - 1)
             x += numbers[i] * shot * (0.35 + x)
@@ -143,7 +143,7 @@ def expose(
     image: FloatArray, target: float, tone: tuple[float, float, float], balance: tuple[float, float, float],
     noise: float, seed: int,
 ) -> npt.NDArray[np.uint8]:  # fmt: skip
-    """Turn radiance into 8-bit RGB: automatic exposure, vignette, tone curve, white balance, shot and read noise."""
+    """Convert radiance to 8-bit RGB with auto exposure, vignette, tone curve, white balance, shot and read noise."""
     height, width = image.shape[:2]
     across = np.repeat(((np.arange(width) + 0.5) / width - 0.5) ** 2, 3)
     out = np.empty((height, 3 * width), np.uint8)

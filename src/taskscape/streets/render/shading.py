@@ -1,4 +1,4 @@
-"""From the face visible at each sample to its radiance, and to normal and albedo at pixel centers."""
+"""Shading: the radiance of the visible face at each sample, and normal and albedo at pixel centers."""
 
 import math
 from typing import Any, NamedTuple
@@ -62,23 +62,23 @@ Float32Array = npt.NDArray[np.float32]
 
 
 class Frame(NamedTuple):
-    """The renderer's output: one value per sample, or one per pixel, at its center.
+    """The output of shading: values per sample, or per pixel at its center.
 
-    In the sky all is 0 but the radiance.
+    In the sky, everything but the radiance is 0.
     """
 
     radiance: Float32Array
-    """(3, grid height, grid width) of every sample, relative and linear."""
+    """Relative, linear radiance of every sample, (3, grid height, grid width)."""
     normals: Float32Array
-    """(H, W, 3) unit vectors towards the camera's side, in camera axes."""
+    """Unit vectors towards the camera's side, in camera axes, (H, W, 3)."""
     albedo: Float32Array
-    """(H, W, 3) share of red, green and blue light that the surface reflects, linear, 0..1."""
+    """Share of red, green and blue light that the surface reflects, linear, 0..1, (H, W, 3)."""
     wetness: Float32Array
-    """(H, W) how much the ground mirrors, 0..1."""
+    """How reflective the ground is, 0..1, (H, W)."""
 
 
 def empty_frame(grid: Grid) -> Frame:
-    """Return a frame to be filled in."""
+    """Return a frame for ``shade`` to write to."""
     height, width = grid.height // grid.density, grid.width // grid.density
     return Frame(
         np.empty((3, grid.height, grid.width), np.float32),
@@ -90,7 +90,7 @@ def empty_frame(grid: Grid) -> Frame:
 
 @inlined
 def _look(hit: Hit, paint: RoadPaint, night: float, table: Float32Array, town: int | None) -> Look:
-    """Return the color, gloss and glow of what was hit."""
+    """Return the color, gloss and glow of the surface that was hit."""
     return ground(hit.spot, paint, table, town) if hit.ground else surface(hit.spot, night, table, town)
 
 
@@ -101,7 +101,7 @@ def _albedo(look: Look) -> Vector:
 
 @compiled
 def _lit(color: Vector, light: Vector, glow: float) -> Vector:
-    """Return the radiance of a matt surface of this color in this light."""
+    """Return the radiance of a matte surface with this color in this light."""
     shine = glow * 1.4
     return color[0] * (light[0] + shine), color[1] * (light[1] + shine), color[2] * (light[2] + shine)
 
@@ -113,7 +113,7 @@ def _write(image: Float32Array, row: int, column: int, value: Vector) -> None:
 
 @inlined
 def _surface_of(record: Any, pose: Pose, zone: int, flat: Vector, ray: Ray, point: Vector, footprint: float) -> Hit:
-    """Return the surface of a part, a record of ``assembly.PART``, at a point of a face with the normal ``flat``."""
+    """Return the surface of a part, a record of ``assembly.PART``, at a point on a face with the normal ``flat``."""
     normal = crown_normal(record, pose, ray) if is_crown(record) else solid_normal(record, pose, flat, point)
     normal = turned_to_camera(normal, ray.direction)
     return part_hit(record, pose, zone, normal, point, footprint)
@@ -124,10 +124,10 @@ def _shade(
     world: World, view: View, camera: Camera, grid: Grid, right: FloatArray, down: FloatArray, rays: FloatArray,
     samples: FloatArray, visible: Visible, frame: Frame, town: int | None,
 ) -> None:  # fmt: skip
-    """Fill in ``frame``; ``right``, ``down``: ``slopes`` of the rays; ``rays``, ``samples``: room for a row of them.
+    """Write ``frame``; ``right``, ``down``: ``slopes`` of the rays; ``rays``, ``samples``: buffers for a row of them.
 
-    ``town``: 0, or None where the street has no surface with holes and no material of ``town.py``: what is None by its
-    type is left out when this is compiled, so that classic streets neither wait for that code nor carry it along.
+    ``town`` is 0, or None if the street has neither surfaces with holes nor materials from ``town.py``. Branches for an
+    argument of type None are removed at compilation, so classic streets neither compile nor run that code.
     """
     mesh, parts, looks, ground_parts = world.mesh, world.parts, world.ground_looks, world.ground_parts
     weather, paint, shadows, lamps = world.weather, world.paint, world.shadows, world.lamps
@@ -162,7 +162,7 @@ def _shade(
                 facing = -dot(front.normal, ray.direction)
                 if cover(front.spot, facing, table) > scatter(row, column, 5):
                     face, nearness = sheer_face, sheer_inverse_depth[row, column]
-                elif center:  # a hole: labels are those of the surface that has it, the image shows what is behind
+                elif center:  # a hole: the image shows the background, but the labels are those of the surface
                     center = False
                     _write(normals, v, u, rotate(rotation, front.normal))
                     _write(albedo, v, u, _albedo(surface(front.spot, 0.0, table, town)))
@@ -173,7 +173,7 @@ def _shade(
             point, footprint = point_on(ray, depth), depth / camera.fx
             part = mesh.face_part[face]
             if part < ground_parts:
-                if face != current:  # mostly that of the sample before
+                if face != current:  # usually the same as for the previous sample
                     current, plane = face, plane_of(mesh, face)
                 normal, lateral = ground_at(mesh, face, plane, point)
                 hit = ground_hit(looks, part, normal, lateral, point, footprint)
@@ -204,7 +204,7 @@ def _shade(
             samples[CLEAR, column] = math.exp(-weather.fog * depth * ray.length)
             if center:
                 _write(normals, v, u, rotate(rotation, hit.normal))
-                if weather.night > 0 and not hit.ground:  # lit windows would hide the color that they have by day
+                if weather.night > 0 and not hit.ground:  # albedo is the color by day, without lit windows
                     look = _look(hit, paint, 0.0, table, town)
                 _write(albedo, v, u, _albedo(look))
                 wetness[v, u] = coat.wetness
@@ -214,6 +214,6 @@ def _shade(
 def shade(
     world: World, view: View, camera: Camera, grid: Grid, visible: Visible, frame: Frame, town: int | None
 ) -> None:
-    """Fill in ``frame``; ``town``: see ``_shade``."""
+    """Write ``frame``; ``town``: see ``_shade``."""
     rays, samples = empty_rows(7, grid.width), empty_rows(ROWS, grid.width)
     _shade(world, view, camera, grid, *slopes(camera, grid), rays, samples, visible, frame, town)

@@ -1,4 +1,4 @@
-"""Shadow maps: three, for near, middle and far, each drawn along the light."""
+"""Three shadow maps, for near, middle and far, each drawn along the direction of the light."""
 
 import math
 from typing import NamedTuple
@@ -14,25 +14,28 @@ from taskscape.streets.render.vectors import FloatArray, Vector
 from taskscape.streets.shapes import CROWN, FAR_CROWN
 
 CASCADES = ((0.5, 12.0), (12.0, 40.0), (40.0, 200.0))
-"""Depths that each map covers, metres."""
+"""Range of depths covered by each map, metres."""
 _TEXELS = 512
 _SMALLEST = (0.0, 0.12, 0.35)
-"""Parts of a smaller radius cast no shadow there, metres."""
+"""Radius in metres below which parts cast no shadow in each map."""
 
 
 class Shadows(NamedTuple):
-    """Heights along the light of whatever is closest to it."""
+    """Positions along the light of the surfaces closest to the light."""
 
     maps: npt.NDArray[np.float32]
-    """(3, 512, 512) metres along the light, or (0, 0, 0) when nothing casts a shadow."""
+    """Metres along the light, (3, 512, 512), or (0, 0, 0) if nothing casts a shadow."""
     basis: FloatArray
-    """(3, 3) rows: the maps' axes and the direction towards the light, in world axes."""
+    """The axes of the maps and the direction towards the light, as rows in world axes, (3, 3)."""
     origin: FloatArray
-    """(3, 2) the maps' corners along the first two axes, metres."""
+    """Corner of each map along the first two axes in metres, (3, 2)."""
     scale: FloatArray
-    """(3, 2) texels per metre."""
+    """Texels per metre, (3, 2)."""
     offset: FloatArray
-    """(3,) how far off a surface its light is looked up, a texel and a bit: it must not shade itself. Metres."""
+    """Distance in metres from a surface at which its light is looked up, (3,).
+
+    It is slightly more than a texel, which prevents a surface from shadowing itself.
+    """
 
 
 @compiled
@@ -67,7 +70,7 @@ def _draw(
             a, b, c = mesh.faces[f, 0], mesh.faces[f, 1], mesh.faces[f, 2]
             right, down = points[b, 0] - points[a, 0], points[b, 1] - points[a, 1]
             if closed and right * (points[c, 1] - points[a, 1]) < down * (points[c, 0] - points[a, 0]):
-                continue  # turned away from the light: another face of the solid is closer to it
+                continue  # facing away from the light: another face of the solid is closer to it
             fill(
                 points[a, 0], points[a, 1], points[a, 2], points[b, 0], points[b, 1], points[b, 2],
                 points[c, 0], points[c, 1], points[c, 2], 0, heights, unused, False,
@@ -83,14 +86,14 @@ def cast(
     toward_light: tuple[float, float, float],
     casts: bool,
 ) -> Shadows:
-    """Return the shadow maps of a scene; empty ones unless it ``casts`` any.
+    """Return the shadow maps of a scene; empty maps unless ``casts``.
 
-    ``parts``: (P,) records of ``assembly.PART``, those that are not ground; ``bright``: (P,) which of them let nearly
-    all light through.
+    ``parts``: records of ``assembly.PART`` for all parts except the ground, (P,); ``bright``: mask of those that let
+    nearly all light through, (P,).
     """
     light = np.array(toward_light)
     first = np.cross(light, (0.0, 0.0, 1.0))
-    first /= math.sqrt(sum(c * c for c in first.tolist()))  # not a dot product: BLAS differs between machines
+    first /= math.sqrt(sum(c * c for c in first.tolist()))  # no dot product, as BLAS differs between machines
     basis = np.stack((first, np.cross(light, first), light))
     origin, scale = np.zeros((len(CASCADES), 2)), np.ones((len(CASCADES), 2))
     if not casts:
@@ -105,10 +108,10 @@ def cast(
         for depth in (near, far):
             for side in (-1, 1):
                 at = view.position + ahead * depth + right * (side * half * depth)
-                # Whatever stands out at the top of the image is seldom in shade: six metres up are enough.
+                # Objects at the top of the image are rarely in shadow, so six metres up are enough.
                 corners += [at + down * (3.0 + 0.05 * depth), at - down * min(1 + 0.4 * depth, 6.0)]
         flat = np.array(corners) @ basis[:2].T
-        # Rounded outwards to whole steps, which also hides the last bits of the matrix product.
+        # Round outwards to multiples of 1/8, which also hides differences in the last bits of the matrix product.
         low, high = np.floor(flat.min(0) * 8) / 8, np.ceil(flat.max(0) * 8) / 8
         origin[i], scale[i] = low, (_TEXELS - 1) / (high - low)
         _draw(mesh, parts, ground_parts, bright, basis, origin[i], scale[i], _SMALLEST[i], points, maps[i], unused)
@@ -117,7 +120,7 @@ def cast(
 
 @inlined
 def light_at(shadows: Shadows, softness: float, depth: float, point: Vector, normal: Vector) -> float:
-    """Return the share of the light that reaches a world point at ``depth`` metres, with a unit normal: 0..1."""
+    """Return the share of the light, 0..1, that reaches a world point at ``depth`` metres with a unit normal."""
     cascade = 0 if depth < 12.0 else (1 if depth < 40.0 else 2)
     size = shadows.maps.shape[1]
     basis = shadows.basis
@@ -128,7 +131,7 @@ def light_at(shadows: Shadows, softness: float, depth: float, point: Vector, nor
     height = x * basis[2, 0] + y * basis[2, 1] + z * basis[2, 2] + 0.01
     heights = shadows.maps
     if softness > 1.0:
-        # A wide, soft blocker search for the light of a clouded sky: just under a metre.
+        # A wide, soft blocker search for the light of a cloudy sky, just under a metre across.
         spread_x, spread_y = 0.4 * shadows.scale[cascade, 0], 0.4 * shadows.scale[cascade, 1]
         lit = 0.0
         for i in range(-1, 2):

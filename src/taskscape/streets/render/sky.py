@@ -9,7 +9,7 @@ from taskscape.streets.weather import Weather
 
 @compiled
 def cloud_places(direction: Vector, drift: float) -> tuple[float, float, float, float]:
-    """Return where the clouds in a direction are in the table of noise, for two sizes; ``drift`` moves them."""
+    """Return the positions in the noise table of the clouds in a direction, for two sizes; ``drift`` shifts them."""
     x, y, z = direction
     flat = 60 / (min(max(-y, 0.0), 1.0) + 0.12)
     return x * flat + drift, z * flat + drift * 0.3, x * flat * 3.3, z * flat * 3.3 + drift
@@ -17,7 +17,7 @@ def cloud_places(direction: Vector, drift: float) -> tuple[float, float, float, 
 
 @compiled
 def sky_color(direction: Vector, billow: float, weather: Weather) -> Vector:
-    """Return the radiance from a direction (length 1, world axes); ``billow``: of the clouds there."""
+    """Return the radiance from a direction (unit vector, world axes); ``billow`` is the clouds' noise there."""
     x, y, z = direction
     up = min(max(-y, 0.0), 1.0)
     high = math.sqrt(up)
@@ -30,7 +30,7 @@ def sky_color(direction: Vector, billow: float, weather: Weather) -> Vector:
     green = weather.horizon[1] + (weather.zenith[1] - weather.horizon[1]) * high + 0.88 * halo
     blue = weather.horizon[2] + (weather.zenith[2] - weather.horizon[2]) * high + 0.65 * halo
     cover = min(max((billow + 3 * weather.clouds - 1.6) * 0.6, 0.0), 1.0) * min(0.3 + 3 * up, 0.85)
-    # Clouds take the color of the horizon, and are brighter towards the sun.
+    # Clouds have the color of the horizon and are brighter towards the sun.
     bright = 1.02 + 0.3 * halo - 0.1 * billow * weather.clouds
     red += (weather.horizon[0] * bright - red) * cover
     green += (weather.horizon[1] * bright - green) * cover

@@ -1,4 +1,4 @@
-"""What a texture is told, and what it answers; and what several textures need."""
+"""The input and output types of textures, and helpers that several textures use."""
 
 from typing import NamedTuple
 
@@ -14,14 +14,14 @@ Look = tuple[float, float, float, float, float]
 
 
 class RoadPaint(NamedTuple):
-    """What is painted on the carriageway, and laid into it."""
+    """Markings on the carriageway, and tram rails in it."""
 
     markings: npt.NDArray[np.float64]
-    """(n, 2): lateral position in metres, 1 if dashed."""
+    """Lateral position in metres, and 1 if dashed, (n, 2)."""
     zebras: npt.NDArray[np.float64]
-    """(n,) z of the zebra crossings."""
+    """z of the zebra crossings, (n,)."""
     rails: npt.NDArray[np.float64]
-    """(n,) lateral positions of tram tracks' middles."""
+    """Lateral positions of the middles of tram tracks, (n,)."""
     half_road: float
     lane_width: float
     junction: float
@@ -30,17 +30,17 @@ class RoadPaint(NamedTuple):
 
 
 class Spot(NamedTuple):
-    """A visible point. Lengths in metres, in the part's axes except for the world point."""
+    """A visible point. Lengths are in metres, and in the part's axes except for the world point."""
 
     material: int
     zone: int
     x: float
     up: float
-    """Above the part's lower end."""
+    """Height above the lower end of the part."""
     z: float
     half_x: float
     height: float
-    """Of the whole part."""
+    """Height of the whole part."""
     half_z: float
     nx: float
     ny: float
@@ -49,9 +49,9 @@ class Spot(NamedTuple):
     world_y: float
     world_z: float
     lateral: float
-    """Of the ground, metres right of the center line; 0 elsewhere."""
+    """Position on the ground, metres right of the center line; 0 elsewhere."""
     seed: float
-    """Of the part, 0..1000."""
+    """Seed of the part, 0..1000."""
     red: float
     green: float
     blue: float
@@ -59,25 +59,25 @@ class Spot(NamedTuple):
     green2: float
     blue2: float
     footprint: float
-    """Size of a pixel there."""
+    """Size of a pixel at the point."""
 
 
 @compiled
 def clamp(x: float) -> float:
-    """Return x, at least 0 and at most 1."""
+    """Return x clamped to 0..1."""
     return min(max(x, 0.0), 1.0)
 
 
 @compiled
 def near(distance: float, half: float, footprint: float) -> float:
-    """Return how much of a line of this half width covers a spot, widened to what a pixel can show."""
+    """Return the coverage of a spot by a line of this half width, widened to what a pixel can show."""
     soft = 0.5 * footprint + 0.004
     return clamp((half + soft - abs(distance)) / (2 * soft)) * min(1.0, 0.15 + 2 * half / soft)
 
 
 @compiled
 def gray(spot: Spot, value: float, gloss: float) -> Look:
-    """Return the part's own color, ``value`` times as bright."""
+    """Return the color of the part, ``value`` times as bright."""
     return spot.red * value, spot.green * value, spot.blue * value, gloss, 0.0
 
 

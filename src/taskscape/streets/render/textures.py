@@ -1,8 +1,8 @@
-"""How materials look: color, gloss and glow at a point of a part.
+"""Textures of materials: color, gloss and glow at a point of a part.
 
 A texture is a function from a ``Spot`` to (red, green, blue, gloss, glow). To add one, name it in ``materials.py``,
-write its function and call it in ``ground`` or ``surface``. Details smaller than ``spot.footprint`` should fade: the
-renderer takes few samples.
+write its function and call it in ``ground`` or ``surface``. Details smaller than ``spot.footprint`` should fade out, as
+the renderer uses few samples.
 """
 
 import numpy as np
@@ -72,7 +72,7 @@ def _asphalt(spot: Spot, table: npt.NDArray[np.float32]) -> float:
     if abs(noise(table, x * 5, z * 5 + 99)) < 0.025:  # cracks
         value -= 0.25 * clamp(1.2 - spot.footprint * 10)
     patch = scatter(spot.lateral / 1.7, z / 6, spot.seed)
-    if patch > 0.95:  # mended
+    if patch > 0.95:  # patches
         value *= 0.8
     elif patch < 0.03:
         value *= 1.13
@@ -146,7 +146,7 @@ def _junction(spot: Spot, paint: RoadPaint, table: npt.NDArray[np.float32]) -> L
 @compiled
 def _pavement(spot: Spot, table: npt.NDArray[np.float32]) -> Look:
     x, z = spot.lateral, spot.world_z
-    if abs(spot.ny) < 0.5:  # the curb's face
+    if abs(spot.ny) < 0.5:  # the face of the curb
         joint = 0.75 if modulo(z, 1.0) < 0.03 + spot.footprint * 0.2 else 1.0
         return gray(spot, 1.12 * joint, 0.1)
     style = int(spot.seed) % 3
@@ -166,7 +166,7 @@ def _grass(spot: Spot, table: npt.NDArray[np.float32]) -> Look:
     value = 1 + 0.3 * noise(table, x * 14, z * 14) * clamp(1.2 - spot.footprint * 6)
     bare = noise(table, x * 1.7 + 200, z * 1.7)
     value = min(max(value + 0.2 * bare, 0.3), 2.0)
-    if bare > 1.1:  # worn to the earth
+    if bare > 1.1:  # bare earth
         return 0.27 * value, 0.21 * value, 0.14 * value, 0.0, 0.0
     dry = 0.12 * clamp(noise(table, x * 0.9 + 31, z * 0.9))
     return (spot.red + dry) * value, (spot.green + 0.6 * dry) * value, spot.blue * value, 0.0, 0.0
@@ -229,7 +229,7 @@ def _shop(spot: Spot, night: float, table: npt.NDArray[np.float32]) -> Look:
     along, up = spot.z + spot.half_z, spot.up
     pane = along / 2.3
     u = abs(modulo(pane, 1.0) - 0.5)
-    if up > spot.height - 0.75:  # the sign: letters on the shop's color
+    if up > spot.height - 0.75:  # the sign: letters on a background of the shop's color
         letter = along / 0.3
         ink = scatter(letter, spot.seed, 3) > 0.4 and abs(modulo(letter, 1.0) - 0.5) < 0.33 and modulo(along, 6.0) < 4
         ink = ink and spot.height - 0.58 < up < spot.height - 0.2
@@ -309,7 +309,7 @@ def _paint(spot: Spot) -> Look:
 
 @compiled
 def _coach(spot: Spot, night: float) -> Look:
-    """A bus or tram: a livery of two colors, and a band of windows with people behind."""
+    """A bus or tram: a livery of two colors, and a band of windows with people behind them."""
     height = spot.up / spot.height
     side = abs(spot.nx) > 0.6
     along = spot.z if side else spot.x
@@ -329,7 +329,7 @@ def _coach(spot: Spot, night: float) -> Look:
         edge = min(abs(abs(along + 0.45 * spot.half_z) - 0.3), abs(abs(along - 0.55 * spot.half_z) - 0.3))
         if edge < 0.26 and height > 0.08:  # doors
             return 0.07, 0.08, 0.09, 0.6, 0.0
-    if not side and height > 0.84:  # the line and destination
+    if not side and height > 0.84:  # line number and destination
         if scatter(along / 0.16, 1, spot.seed) > 0.35 and abs(along) < 0.6 * spot.half_x and height < 0.94:
             return 1.0, 0.6, 0.12, 0.0, 0.5
         return 0.04, 0.04, 0.04, 0.3, 0.0
@@ -345,14 +345,14 @@ def _coach(spot: Spot, night: float) -> Look:
 
 @compiled
 def _cargo(spot: Spot, table: npt.NDArray[np.float32]) -> Look:
-    """A truck's box: ribs, tarpaulin or a company's lettering."""
+    """The box of a truck: ribs, tarpaulin or a company's lettering."""
     height = spot.up / spot.height
     along = spot.z if abs(spot.nx) > 0.6 else spot.x
     value = 1 + 0.05 * noise(table, along * 5, spot.up * 5)
     style = int(spot.seed) % 4
     if height < 0.05 or height > 0.96:
         return 0.35, 0.35, 0.36, 0.2, 0.0
-    if abs(spot.nz) > 0.6 and abs(spot.x) < 0.025 + 0.5 * spot.footprint:  # the doors' joint
+    if abs(spot.nz) > 0.6 and abs(spot.x) < 0.025 + 0.5 * spot.footprint:  # the gap between the doors
         return 0.2, 0.2, 0.2, 0.1, 0.0
     if style == 0:
         value *= 1 - 0.25 * (1.0 if modulo(along, 0.4) < 0.1 else 0.0) * clamp(1.4 - spot.footprint * 6)
@@ -368,7 +368,7 @@ def _cargo(spot: Spot, table: npt.NDArray[np.float32]) -> Look:
 
 @compiled
 def _sign(spot: Spot) -> Look:
-    """A traffic sign: its shape's rim, and a pictogram of few strokes. It faces backwards, -z."""
+    """A traffic sign with a rim and a pictogram of few strokes. It faces backwards, -z."""
     if spot.nz > -0.3:
         return 0.38, 0.38, 0.39, 0.2, 0.0
     a, b = spot.x / spot.half_x, 2 * spot.up / spot.height - 1
@@ -402,7 +402,7 @@ def _sign(spot: Spot) -> Look:
 @compiled
 def _cloth(spot: Spot, table: npt.NDArray[np.float32]) -> Look:
     value = 1 + 0.12 * noise(table, spot.up * 60, spot.x * 60 + spot.z * 30 + spot.seed)
-    # A second color that is not black asks for a pattern: trousers stay plain.
+    # Clothes have a pattern if the second color is not black; trousers are plain.
     pattern = int(spot.seed) % 7 if spot.red2 + spot.green2 + spot.blue2 > 0 else 6
     if pattern == 0 and modulo(spot.up, 0.1) < 0.05:
         return spot.red2, spot.green2, spot.blue2, 0.0, 0.0
@@ -413,7 +413,7 @@ def _cloth(spot: Spot, table: npt.NDArray[np.float32]) -> Look:
 
 @compiled
 def _tire(spot: Spot) -> Look:
-    """A car's wheel, axis along x: rubber, then a rim with spokes."""
+    """A car's wheel with its axis along x: a tire, and a rim with spokes."""
     b = 2 * spot.up / spot.height - 1
     a = spot.z / spot.half_z
     radius = (a * a + b * b) ** 0.5
@@ -425,7 +425,7 @@ def _tire(spot: Spot) -> Look:
 
 @compiled
 def _coachwork(spot: Spot, table: npt.NDArray[np.float32]) -> Look:
-    """Car paint with wheel arches, seals around the glass, and what is behind it."""
+    """Car paint with wheel arches, seals around the glass, and the interior behind it."""
     height, forward = spot.up / spot.height, spot.z / spot.half_z
     side = abs(spot.nx) > 0.5
     if spot.zone == GLASS:
@@ -446,7 +446,7 @@ def _coachwork(spot: Spot, table: npt.NDArray[np.float32]) -> Look:
         value = 1 - 0.5 * near(seam, 0.012, spot.footprint)
         if abs(height - 0.5) < 0.02 and (abs(forward + 0.08) < 0.04 or abs(forward + 0.45) < 0.04):
             value = 0.35
-        if abs(height - 0.3) < 0.02:  # a strip
+        if abs(height - 0.3) < 0.02:  # a trim strip
             value *= 0.6
         return spot.red * value, spot.green * value, spot.blue * value, 0.45, 0.0
     if spot.nz > 0.5 and abs(spot.x) < 0.5 * spot.half_x and 0.2 < height < 0.42:  # the grille
@@ -496,8 +496,8 @@ def _town(spot: Spot, night: float, table: npt.NDArray[np.float32]) -> Look:
 def surface(spot: Spot, night: float, table: npt.NDArray[np.float32], town: int | None) -> Look:
     """Return the color, gloss and glow of a part at a spot.
 
-    ``town``: None where no material is of ``town.py``, see ``shade``. The materials that fill most of an image come
-    first, and the rest in a function of its own: a call clears room for the answer of every function in it.
+    ``town`` is None if there are no materials from ``town.py``, see ``shade``. Materials that cover most of an image
+    come first. The others are in a separate function, as a call zeroes memory for the result of every function in it.
     """
     kind = spot.material
     if town is not None and kind >= TARMAC:
@@ -513,7 +513,7 @@ def surface(spot: Spot, night: float, table: npt.NDArray[np.float32], town: int 
 
 @compiled
 def _seldom(spot: Spot, night: float, table: npt.NDArray[np.float32]) -> Look:
-    """Materials of few pixels."""
+    """Materials that cover few pixels."""
     kind = spot.material
     if kind == GRASS:
         return _grass(spot, table)

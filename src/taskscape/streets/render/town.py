@@ -1,4 +1,4 @@
-"""How materials of the style ``photographs`` look: worn roads, paving, house fronts, shops, bare crowns, railings."""
+"""Textures of the style ``photographs``: worn roads, paving, house fronts, shops, bare crowns, railings."""
 
 import numpy as np
 import numpy.typing as npt
@@ -14,7 +14,7 @@ Table = npt.NDArray[np.float32]
 
 @compiled
 def _worn(spot: Spot, half_road: float, table: Table) -> float:
-    """Return the brightness of an old road: chippings, streaks, seams, patches, cracks, manholes, dirt at the curb."""
+    """Return the brightness of an old road with chippings, streaks, seams, patches, cracks, manholes and dirt."""
     x, z, t, w, seed = spot.world_x, spot.world_z, spot.lateral, spot.footprint, spot.seed
     coarse = 0.07 + 0.17 * scatter(seed, 11, 0)
     value = 1 + coarse * noise(table, x * 31, z * 31) * clamp(1 - w * 14)
@@ -54,7 +54,7 @@ def _worn(spot: Spot, half_road: float, table: Table) -> float:
 
 @compiled
 def _setts(x: float, z: float, seed: float, footprint: float, table: Table) -> float:
-    """Return the brightness of cobbles."""
+    """Return the brightness of cobblestones."""
     row = z / 0.14
     stone = x / 0.2 + 0.5 * (int(row) % 2)
     fade = clamp(1.3 - footprint * 9)
@@ -66,21 +66,21 @@ def _setts(x: float, z: float, seed: float, footprint: float, table: Table) -> f
 
 @compiled
 def _line(distance: float, half: float, footprint: float) -> float:
-    """Return how much of a painted line covers a spot."""
+    """Return the coverage of a spot by a painted line."""
     soft = 0.5 * footprint + 0.004
     return clamp((half + soft - abs(distance)) / (2 * soft)) * min(1.0, half / soft)
 
 
 @compiled
 def _worn_paint(share: float, seed: float, x: float, z: float, table: Table) -> float:
-    """Return how much of the paint is left."""
+    """Return the share of the paint that is left."""
     old = scatter(seed, 21, 0)
     return share * clamp(1.15 - 0.5 * old - (0.2 + 0.3 * old) * noise(table, x * 37, z * 37 + 7))
 
 
 @compiled
 def tarmac(spot: Spot, paint: RoadPaint, table: Table) -> Look:
-    """The carriageway: worn asphalt, seldom cobbles, with lines, arrows and writing."""
+    """The carriageway: worn asphalt, rarely cobblestones, with lines, arrows and lettering."""
     x, z, t, w, seed = spot.world_x, spot.world_z, spot.lateral, spot.footprint, spot.seed
     cobbled = scatter(seed, 17, 0) < 0.04
     value = _setts(t, z, seed, w, table) if cobbled else _worn(spot, paint.half_road, table)
@@ -136,7 +136,7 @@ def tarmac(spot: Spot, paint: RoadPaint, table: Table) -> Look:
 
 @compiled
 def crossroads(spot: Spot, paint: RoadPaint, table: Table) -> Look:
-    """The junction: asphalt, sometimes with a yellow grid that is to be kept clear."""
+    """The junction: asphalt, sometimes with a yellow box marking."""
     value = _worn(spot, 1e3, table)
     red, green, blue = spot.red * value, spot.green * value, spot.blue * value
     away, t = spot.world_z - paint.junction, spot.lateral
@@ -159,7 +159,7 @@ def crossroads(spot: Spot, paint: RoadPaint, table: Table) -> Look:
 
 @compiled
 def paving(spot: Spot, paint: RoadPaint, table: Table) -> Look:
-    """The sidewalk behind its curb stones: asphalt like the road's, slabs, blocks or setts."""
+    """The sidewalk behind its curbstones: asphalt like the road's, slabs, blocks or setts."""
     t, z, w, seed = spot.lateral, spot.world_z, spot.footprint, spot.seed
     beside = abs(t) - paint.half_road
     stone = 0.9 if scatter(seed, 31, 0) > 0.3 else 0.6
@@ -197,7 +197,7 @@ def paving(spot: Spot, paint: RoadPaint, table: Table) -> Look:
 
 @compiled
 def house_front(spot: Spot, night: float, table: Table) -> Look:
-    """A wall of bricks, plaster or stone with doors and windows; the part's second color is that of the joinery."""
+    """A wall of brick, plaster or stone with doors and windows; the part's second color is that of the joinery."""
     if spot.ny < -0.6:
         return 0.2, 0.19, 0.18, 0.0, 0.0
     side = abs(spot.nx) > 0.5
@@ -225,7 +225,7 @@ def house_front(spot: Spot, night: float, table: Table) -> Look:
         if kind % 2 == 0:
             return 0.06, 0.06, 0.06, 0.1, 0.0
         return red * 0.5 + 0.25, green * 0.5 + 0.25, blue * 0.5 + 0.24, 0.0, 0.0
-    if side and abs(along - 0.2) < 0.055 and modulo(seed, 2.0) < 1.2:  # a drain pipe
+    if side and abs(along - 0.2) < 0.055 and modulo(seed, 2.0) < 1.2:  # a drainpipe
         return 0.07, 0.07, 0.07, 0.2, 0.0
     if not side and scatter(seed, 4, 0) > 0.3:  # a gable without windows
         return red, green, blue, 0.0, 0.0
@@ -236,7 +236,7 @@ def house_front(spot: Spot, night: float, table: Table) -> Look:
     half = min(0.36 + 0.3 * scatter(seed, 3, 0), 0.42 * extent / bays)
     low = 0.75 + 0.2 * scatter(seed, 5, 0)
     high = min(low + 1.15 + 0.6 * scatter(seed, 6, 0), floor_height - 0.3)
-    if kind == 7:  # later: bands of glass
+    if kind == 7:  # modern: bands of glass
         half, low, high = 0.46 * extent / bays, 0.85, floor_height - 0.25
     if kind in (2, 5) and v < 0.13 and not ground_floor:  # string courses
         return red * 0.45 + 0.3, green * 0.45 + 0.29, blue * 0.45 + 0.27, 0.0, 0.0
@@ -258,7 +258,7 @@ def house_front(spot: Spot, night: float, table: Table) -> Look:
         joinery = 0.55 + 0.3 * scatter(seed, 8, 0)
         if kind == 7 or scatter(seed, 9, 0) > 0.75:
             joinery = 0.08
-        if v > high - 0.1 and fine > 0:  # in the shade of the lintel
+        if v > high - 0.1 and fine > 0:  # in the shadow of the lintel
             return 0.03, 0.03, 0.032, 0.1, 0.0
         sash = abs(v - 0.5 * (low + high)) < 0.035 or abs(u) < (0.02 if kind % 3 == 0 else 0.035)
         if kind == 1 or kind == 4:
@@ -283,7 +283,7 @@ def house_front(spot: Spot, night: float, table: Table) -> Look:
 
 @compiled
 def shop_front(spot: Spot, night: float, table: Table) -> Look:
-    """Large panes over a low wall, pillars and doors between, the name above. Colors: the joinery's, the sign's."""
+    """Large panes over a low wall, with pillars and doors, and the name above. Colors: joinery and sign."""
     if spot.ny < -0.6:
         return 0.2, 0.2, 0.2, 0.0, 0.0
     along, up, seed, w = spot.z + spot.half_z, spot.up, spot.seed, spot.footprint
@@ -315,7 +315,7 @@ def shop_front(spot: Spot, night: float, table: Table) -> Look:
         return spot.red * joint, spot.green * joint, spot.blue * joint, 0.15, 0.0
     if door and abs(abs(u) - 0.5) < 0.05:
         return spot.red * 0.8, spot.green * 0.8, spot.blue * 0.8, 0.15, 0.0
-    # Behind the glass: a dark room, things near the pane, posters, lamps.
+    # Behind the glass: a dark room, objects near the pane, posters, lamps.
     fade = clamp(1.3 - w * 3)
     room = 0.025 + 0.05 * scatter(pane, 8, seed) + 0.03 * noise(table, along * 12, up * 12) * fade
     glow = 0.4 * night * scatter(pane, 9, seed)
@@ -339,13 +339,13 @@ def shop_front(spot: Spot, night: float, table: Table) -> Look:
 
 @compiled
 def _crown_plane(spot: Spot) -> tuple[float, float]:
-    """Return two coordinates on a crown, metres: nearly the image's, for a camera that looks along the road."""
+    """Return two coordinates on a crown in metres, roughly image coordinates for a camera looking along the road."""
     return spot.world_x + 0.2 * spot.world_z, spot.world_y
 
 
 @compiled
 def leaves(spot: Spot, table: Table) -> Look:
-    """A dense crown or hedge: clumps of leaves with dark gaps between."""
+    """A dense crown or hedge: clumps of leaves with dark gaps between them."""
     a, b = _crown_plane(spot)
     fade = clamp(1.3 - spot.footprint * 7)
     clump = noise(table, a * 14, b * 14)
@@ -365,20 +365,20 @@ def twigs(spot: Spot, table: Table) -> Look:
 
 @compiled
 def railing(spot: Spot) -> Look:
-    """Iron bars, laths or wire."""
+    """Iron bars, slats or wire."""
     return gray(spot, 1.0 if spot.up < spot.height - 0.1 else 1.15, 0.15)
 
 
 @compiled
 def cover(spot: Spot, facing: float, table: Table) -> float:
-    """Return the share of a surface with holes that is not hole, 0..1; ``facing``: 1 seen straight on, 0 at its rim."""
+    """Return the opaque share of a surface with holes, 0..1; ``facing`` is 1 seen straight on, 0 at the outline."""
     w = spot.footprint
-    if spot.material == RAILING:  # second color: distance and width of the bars in metres, what kind
+    if spot.material == RAILING:  # the second color holds the spacing and width of the bars in metres, and the kind
         along = spot.z if abs(spot.nx) > 0.5 else spot.x
         pace, bar, kind = spot.red2, spot.green2, spot.blue2
         share = bar / pace
         rail = abs(spot.up - 0.14) < 0.025 + 0.3 * w or abs(spot.up - spot.height + 0.16) < 0.025 + 0.3 * w
-        if kind > 0.5:  # wire, crosswise
+        if kind > 0.5:  # wire mesh
             rail = spot.up > spot.height - 0.05
             first, second = modulo((along + spot.up) / pace, 1.0), modulo((along - spot.up) / pace, 1.0)
             drawn = first < share or second < share
@@ -393,8 +393,8 @@ def cover(spot: Spot, facing: float, table: Table) -> float:
     if spot.material == LEAVES:
         gap = 0.8 * noise(table, a * 45, b * 45 + 40) + 1.6 * (scatter(a * 12, b * 12, 3) - 0.5)
         return 1.0 if gap > -1.25 + 1.6 * clamp(1 - 2 * facing) else 0.0
-    # Branches along the lines on which noise is near zero, and twigs that are thinner than pixels; the second color's
-    # red says how many.
+    # Branches follow the lines on which noise is near zero, and twigs are thinner than pixels; the red of the second
+    # color is their density.
     many = spot.red2
     whole = clamp(0.2 + 1.3 * facing)
     limb, twig = abs(noise(table, a * 26, b * 11)), abs(noise(table, a * 48 + 90, b * 30))

@@ -1,4 +1,4 @@
-"""From parts to world triangles."""
+"""Conversion of parts to triangles in world axes."""
 
 import math
 from typing import NamedTuple
@@ -15,33 +15,33 @@ IntArray = npt.NDArray[np.int32]
 
 
 class Mesh(NamedTuple):
-    """All triangles of a scene, in world axes and metres. The ground's come first."""
+    """All triangles of a scene, in world axes and metres, starting with the ground."""
 
     vertices: FloatArray
     """(V, 3)"""
     faces: IntArray
     """(F, 3)"""
     face_part: IntArray
-    """(F,) the part each face belongs to."""
+    """The part of each face, (F,)."""
     face_zone: npt.NDArray[np.int64]
     """(F,)"""
     part_vertex: IntArray
-    """(P + 1,) the first vertex of each part; the first ground part owns the vertices of all."""
+    """The first vertex of each part, (P + 1,); the first ground part has the vertices of all ground parts."""
     part_face: IntArray
-    """(P + 1,) the first face of each part."""
+    """The first face of each part, (P + 1,)."""
     rotation: FloatArray
-    """(P, 3, 3) from a part's axes to the world's."""
+    """Rotation from each part's axes to world axes, (P, 3, 3)."""
     center: FloatArray
-    """(P, 3) a part's origin in the world."""
+    """Origin of each part in the world, (P, 3)."""
     radius: FloatArray
-    """(P,) of a sphere around the center that holds the part."""
+    """Radius of a sphere around the center that contains the part, (P,)."""
     attributes: FloatArray
-    """(G, 4) unit normal and lateral position of the ground's vertices, the first G."""
+    """Unit normal and lateral position of the first G vertices, those of the ground, (G, 4)."""
 
 
 @compiled
 def _rotate(yaw: float, pitch: float, roll: float, out: FloatArray) -> None:
-    """Write the rotation that rolls about z, then pitches about x, then yaws about y."""
+    """Write the rotation that first rolls about z, then pitches about x, then yaws about y."""
     cy, sy = math.cos(yaw), math.sin(yaw)
     cp, sp = math.cos(pitch), math.sin(pitch)
     cr, sr = math.cos(roll), math.sin(roll)
@@ -56,7 +56,7 @@ def _place(
     turn: FloatArray, tilt: FloatArray,
     ground_vertices: int, ground_faces: int,
 ) -> None:  # fmt: skip
-    """Fill in everything of ``mesh`` that does not belong to the ground."""
+    """Write everything in ``mesh`` that does not belong to the ground."""
     current = -1
     vertex, face = ground_vertices, ground_faces
     for p in range(parts.shape[0]):
@@ -81,7 +81,7 @@ def _place(
         mesh.part_face[row] = face
         square = part.half_x**2 + part.half_y**2 + part.half_z**2
         mesh.radius[row] = math.sqrt(square) * (1.5 if solid in (CROWN, FAR_CROWN, HULL) else 1.0)
-        # Faces first: their indices count from this part's first vertex.
+        # Faces first, as their indices are relative to the first vertex of this part.
         for f in range(library.first_face[solid], library.first_face[solid + 1]):
             for k in range(3):
                 mesh.faces[face, k] = library.faces[f, k] + vertex

@@ -1,4 +1,4 @@
-"""Vectors and matrices as tuples: compiled code passes them on for free, and counts references of every array."""
+"""Vectors and matrices as tuples, which compiled code passes on at no cost, unlike arrays with reference counts."""
 
 import math
 
@@ -10,12 +10,12 @@ from taskscape.streets.compiled import compiled
 FloatArray = npt.NDArray[np.float64]
 Vector = tuple[float, float, float]
 Matrix = tuple[Vector, Vector, Vector]
-"""Rows."""
+"""A matrix as a tuple of its rows."""
 
 
 @compiled
 def unit(x: float, y: float, z: float) -> Vector:
-    """Return (x, y, z) with length 1."""
+    """Return (x, y, z) normalized to length 1."""
     length = math.sqrt(x * x + y * y + z * z) + 1e-30
     return x / length, y / length, z / length
 
@@ -28,7 +28,7 @@ def dot(a: Vector, b: Vector) -> float:
 
 @compiled
 def reflected(direction: Vector, normal: Vector, cosine: float) -> Vector:
-    """Return a unit direction reflected at a surface; ``cosine`` is that between the normal and -``direction``."""
+    """Return the reflection of a unit direction; ``cosine`` is the dot product of ``normal`` and -``direction``."""
     return (
         direction[0] + 2 * cosine * normal[0],
         direction[1] + 2 * cosine * normal[1],

@@ -1,4 +1,4 @@
-"""What the renderer draws: a street with all that its pixels depend on, in world axes (x right, y down, z forward)."""
+"""The renderer's input: a street with all that its pixels depend on, in world axes (x right, y down, z forward)."""
 
 from typing import NamedTuple
 
@@ -12,21 +12,21 @@ from taskscape.streets.weather import Weather
 
 
 class World(NamedTuple):
-    """A street, ready to be shaded."""
+    """A street that is ready for shading."""
 
     mesh: Mesh
     ground_parts: int
-    """How many of the mesh's parts are ground; these come first."""
+    """Number of ground parts in the mesh; they come first."""
     ground_looks: npt.NDArray[np.float64]
-    """(ground parts, 10) class, material, color, second color and seed of each."""
+    """Class, material, color, second color and seed of each ground part, (ground parts, 10)."""
     parts: npt.NDArray[np.void]
-    """(P - ground parts,) records of ``assembly.PART``: the parts that are not ground."""
+    """Records of ``assembly.PART`` for all parts except the ground, (P - ground parts,)."""
     paint: RoadPaint
     weather: Weather
     lamps: npt.NDArray[np.float64]
-    """(n, 3) points of the burning street lamps, metres."""
+    """Points of the street lamps in metres, (n, 3)."""
     shadows: Shadows
     noise: npt.NDArray[np.float32]
-    """(512, 512) the noise of all textures and of the clouds."""
+    """Noise table of all textures and of the clouds, (512, 512)."""
     drift: float
-    """How far the wind has moved the clouds."""
+    """Offset of the clouds."""
