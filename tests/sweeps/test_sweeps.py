@@ -155,7 +155,7 @@ def test_ranges(tmp_path: Path) -> None:
     assert Range("lr", "--lr", 1e-5, 1e-2).log
     assert not Range("lr", "--lr", 0.0, 1e-2).log
     assert Range("width", "--width", 4, 16, whole=True).point(7).words == ("--width", "7")
-    with pytest.raises(ValueError, match="no range"):
+    with pytest.raises(ValueError, match="not a range"):
         Range("lr", "--lr", 1e-2, 1e-5)
 
 

@@ -1,8 +1,8 @@
 """Sweeps: one experiment trained with many settings, in several processes or on a Ray cluster.
 
-A sweep is a base experiment and axes. A **trial** is an experiment and a folder, which is a run folder like any other:
-what is finished there is done, what is not is resumed. A **sampler** proposes trials: all of a grid, or those that
-Optuna's search suggests. An **executor** trains them: in processes of this machine, or through Ray.
+A sweep is a base experiment and axes. A **trial** is an experiment with an ordinary run folder: a finished run is not
+repeated, an unfinished one is resumed. A **sampler** proposes trials: all points of a grid, or the suggestions of
+Optuna's search. An **executor** trains them: in processes on this machine, or through Ray.
 """
 
 from taskscape.sweeps.axes import Axis, Point, Range, Values

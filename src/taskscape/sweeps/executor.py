@@ -1,17 +1,17 @@
-"""What trains the trials of a sweep."""
+"""Base class of executors, which train the trials of a sweep."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
 
 STACK = "stack.json"
-"""The file of a folder that names the folders of runs to train at once, instead of a run."""
+"""File in the folder of a stack that lists the folders of the runs to train at once."""
 
 ENDED = "ended.json"
-"""The file of such a folder that says why runs failed, by their folders."""
+"""File in the folder of a stack with the errors of failed runs, by run folder."""
 
 TRIES = 4
-"""How often a run is begun or resumed when its process is killed, until it counts as failed."""
+"""Number of times that a run whose process is killed is started or resumed before it counts as failed."""
 
 
 class Executor(ABC):
@@ -22,29 +22,29 @@ class Executor(ABC):
 
     @abstractmethod
     def start(self, path: Path) -> None:
-        """Begin or resume the run in a folder, which holds its experiment."""
+        """Start or resume the run in a folder, which contains its experiment."""
 
     @abstractmethod
     def ended(self) -> Sequence[tuple[Path, str]]:
-        """Return the runs that have ended, each with what went wrong, if anything; wait a moment where none has.
+        """Return the runs that have ended, each with its error or an empty string; wait briefly if there are none.
 
-        A run whose process was killed is resumed first, a few times.
+        A run whose process was killed is resumed instead, up to ``TRIES`` tries.
         """
 
     @abstractmethod
     def stop(self, path: Path) -> None:
-        """Ask a run to stop between two steps; ``ended`` will tell when it has."""
+        """Ask a run to stop between two steps; once stopped, ``ended`` returns it."""
 
     @abstractmethod
     def close(self) -> None:
-        """Stop all runs and wait for them: their checkpoints are written."""
+        """Stop all runs, and wait until their checkpoints are written."""
 
 
 def workers_of(workers: int | None, room: int) -> int:
-    """Return how many runs to train at a time: by default as many as there is room for, at least one.
+    """Return how many runs to train at a time: ``workers``, or by default ``room``, but at least one.
 
     Raises ``ValueError`` below 1.
     """
     if workers is not None and workers < 1:
-        raise ValueError(f"--workers {workers} is not possible: use 1 or more")
+        raise ValueError(f"--workers {workers} must be 1 or more")
     return workers or max(1, room)

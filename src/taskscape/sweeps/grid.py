@@ -12,21 +12,21 @@ from taskscape.sweeps.trial import Trial
 
 
 class Grid(Sampler):
-    """Proposes every combination once, in order; seeds vary last, so that a part of a sweep is a sweep of fewer seeds.
+    """Proposes every combination once, one seed after the other, so a partial sweep is a sweep of fewer seeds.
 
-    Raises ``ValueError`` where two trials would have the same folder.
+    Raises ``ValueError`` if two trials would have the same folder.
     """
 
     def __init__(self, sweep: Path, axes: Sequence[Values]) -> None:
         ordered = sorted(axes, key=lambda axis: axis.name != SEED)
         self.trials: list[Trial] = []
-        """All of them."""
+        """All trials, in the order in which they are proposed."""
         for combination in product(*(axis.points for axis in ordered)):
             points = {axis.name: point for axis, point in zip(ordered, combination, strict=True)}
             self.trials.append(Trial.of(sweep, {axis.name: points[axis.name] for axis in axes}))
         names = [trial.path for trial in self.trials]
         if twice := next((path.name for path in names if names.count(path) > 1), ""):
-            raise ValueError(f"{twice} is asked for twice: leave one out")
+            raise ValueError(f"{twice} is in the sweep twice: remove one of the two")
         self._next = iter(self.trials)
 
     @property
@@ -48,4 +48,4 @@ class Grid(Sampler):
 
     @override
     def tell(self, trial: Trial, outcome: Outcome) -> None:
-        """Nothing depends on it."""
+        """Ignore the outcome: a grid does not depend on it."""

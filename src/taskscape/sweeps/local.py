@@ -1,4 +1,4 @@
-"""Trials in processes of this machine."""
+"""An executor that trains trials in processes on this machine."""
 
 import logging
 import os
@@ -23,10 +23,10 @@ _WAIT = 0.1
 
 
 class LocalExecutor(Executor):
-    """A process for each run, which is given nothing but the folder.
+    """Trains each run in its own process, which receives only the run folder.
 
-    They share the threads of this process, and where there are several GPUs, each run has one. By default there is a
-    worker per GPU, or one; ``gpus_per_run`` of 0.5 lets two share each.
+    The processes share the threads of this process; with several GPUs, each run has one. By default there is one worker
+    per GPU, or one without GPUs; ``gpus_per_run=0.5`` lets two runs share a GPU.
     """
 
     def __init__(self, workers: int | None = None, gpus: int = 0, gpus_per_run: float = 1.0) -> None:
@@ -34,7 +34,7 @@ class LocalExecutor(Executor):
         self.workers, self.gpus = workers_of(workers, room), gpus
         self.threads = max(1, (chosen_threads() or cores()) // self.workers)
         self._processes: dict[Path, tuple[subprocess.Popen[bytes], IO[bytes], int]] = {}
-        """With the file of their messages, and their place among the workers."""
+        """By run folder: the process, the file with its messages, and its worker slot."""
         self._tries: dict[Path, int] = {}
         self._stopped: set[Path] = set()
 
@@ -47,7 +47,7 @@ class LocalExecutor(Executor):
             environment["CUDA_VISIBLE_DEVICES"] = visible[place % self.gpus]
         messages = tempfile.TemporaryFile()  # noqa: SIM115 - closed when the process has ended
         command = [sys.executable, "-m", "taskscape.sweeps.worker", str(path), str(self.threads), str(os.getpid())]
-        # In a session of its own, so that Ctrl-C reaches this process alone, which stops the others in order.
+        # A new session, so Ctrl-C reaches only this process, which then stops the others in order.
         process = subprocess.Popen(
             command, env=environment, stdout=subprocess.DEVNULL, stderr=messages, start_new_session=True
         )
@@ -66,10 +66,10 @@ class LocalExecutor(Executor):
                 said = _last_line(messages)
             killed = code < 0 and path not in self._stopped
             if killed and self._tries[path] < TRIES:
-                _LOGGER.warning("%s: its process was killed by %s; it is resumed", path.name, _signal(-code))
+                _LOGGER.warning("%s: its process was killed by %s; resuming it", path.name, _signal(-code))
                 self.start(path)
             elif killed:
-                found.append((path, f"its process was killed {TRIES} times, by {_signal(-code)} at last"))
+                found.append((path, f"its process was killed {TRIES} times, most recently by {_signal(-code)}"))
             else:
                 found.append((path, "" if code == 0 else said or f"its process ended with {code}"))
                 self._stopped.discard(path)

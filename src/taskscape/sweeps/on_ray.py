@@ -1,6 +1,6 @@
-"""Trials on a Ray cluster, whose nodes share the sweep's folder and have taskscape installed.
+"""An executor for Ray clusters. All nodes must share the sweep's folder and have taskscape installed.
 
-Ray places the runs, and starts one again, on another node if need be, when its process or its node is lost.
+Ray schedules the runs. If a process or a node is lost, Ray starts the run again, on another node if necessary.
 """
 
 import os
@@ -18,16 +18,16 @@ from taskscape.run_folder import RunFolder
 from taskscape.sweeps.executor import TRIES, Executor, workers_of
 
 _WAIT = 0.5
-"""Seconds to wait for the end of a run."""
+"""Seconds to wait for a run to end in each call of ``ended``."""
 
 
 class RayExecutor(Executor):
-    """A Ray task for each run, with GPUs where the cluster has some, and a CPU for each thread.
+    """Trains each run as a Ray task, with GPUs if the cluster has any, and one CPU per thread.
 
-    ``address`` is that of a cluster; by default the one that Ray finds, or a new one of this machine. At most
-    ``workers`` tasks are submitted at a time, by default as many as the cluster has room for; the number of threads
-    that was chosen is that of each. ``gpus_per_run`` may be a part of a GPU, or 0. Raises ``ValueError`` where Ray is
-    not installed, or there is no cluster there.
+    ``address`` is the address of a cluster, by default the one that Ray finds, or a new one on this machine. At most
+    ``workers`` tasks are submitted at a time, by default as many as the cluster has room for. If a number of threads
+    was chosen, it applies to each run. ``gpus_per_run`` may be a fraction or 0. Raises ``ValueError`` if Ray is not
+    installed, or if there is no cluster at the address.
     """
 
     def __init__(self, workers: int | None, address: str | None = None, gpus_per_run: float = 1.0) -> None:
@@ -71,7 +71,7 @@ class RayExecutor(Executor):
             error = ""
             try:
                 error = self._ray.get(task)
-            except self._ray.exceptions.RayError as lost:  # by more than one retry
+            except self._ray.exceptions.RayError as lost:  # the retries are used up
                 error = " ".join(str(lost).split())
             found.append((self._running.pop(task), error))
         return found
@@ -93,9 +93,10 @@ class RayExecutor(Executor):
 
 
 def _train(path: str, threads: int, folder: str) -> str:
-    """Train a run in a process of Ray, in the folder where the sweep was started. Return what went wrong, if anything.
+    """Train a run in a Ray process, in the folder where the sweep was started. Return its error or an empty string.
 
-    Only the loss of the process or the node is left to Ray's retries: the same mistake would be made again.
+    Errors are returned, not raised: Ray should retry only after the loss of a process or node, since any other error
+    would occur again.
     """
     from taskscape.errors import TrainingError
     from taskscape.sweeps.worker import work
@@ -112,9 +113,9 @@ def _train(path: str, threads: int, folder: str) -> str:
 
 
 def _take_over(folder: RunFolder) -> None:
-    """Remove the lock of a lost node: no other machine can see that its process is gone.
+    """Remove the lock of a lost node: other machines cannot detect that its process is gone.
 
-    Ray starts a task again only when it has lost the process before, and a sweep's runs belong to the sweep.
+    This is safe: Ray restarts a task only after it has lost its process, and no other program trains a sweep's runs.
     """
     owner = owner_of(folder.lock)
     if owner is not None and owner.host != socket.gethostname():

@@ -1,4 +1,4 @@
-"""A command in parts: ranges of scenes or of files, which an executor works on like the runs of a sweep."""
+"""Commands split into parts, ranges of scenes or files, which an executor processes like the runs of a sweep."""
 
 import json
 import shutil
@@ -18,11 +18,11 @@ from taskscape.sweeps.worker import COMMAND
 Where = Literal["local", "ray"]
 
 PER_WORKER = 4
-"""Parts for each worker, so that a slow one does not keep the others waiting long."""
+"""Parts per worker; small parts keep a slow worker from delaying the end."""
 
 
 def executor(on: Where, workers: int | None, address: str | None) -> Executor:
-    """Return what works on parts, without GPUs. Raises ``ValueError`` as ``RayExecutor``."""
+    """Return an executor for parts, without GPUs. Raises ``ValueError`` as ``RayExecutor`` does."""
     if on == "ray":
         from taskscape.sweeps.on_ray import RayExecutor
 
@@ -31,10 +31,10 @@ def executor(on: Where, workers: int | None, address: str | None) -> Executor:
 
 
 def run_parts(command: Sequence[str], out: Path, executor: Executor) -> None:
-    """Work on a command in parts; ``--part I/N`` is added to its words for each, and ``--processes``.
+    """Run a command in parts, each with ``--part I/N`` and ``--processes`` appended to its arguments.
 
-    The command must be one that resumes, since a part whose process is lost is started again. A part that fails does
-    not end the others; at the end ``TrainingError`` is raised with the first failure.
+    The command must be able to resume, since a part whose process is lost is started again. A part that fails does not
+    stop the others; at the end ``TrainingError`` is raised with the first failure.
     """
     folder = out.with_name(f".{out.name}.parts")
     count = PER_WORKER * executor.workers
@@ -54,7 +54,7 @@ def run_parts(command: Sequence[str], out: Path, executor: Executor) -> None:
 
 
 def _work_on(parts: Sequence[Path], executor: Executor) -> list[str]:
-    """Work on all parts, and say of each that failed why."""
+    """Run all parts, and return the errors of those that failed."""
     waiting = list(parts)
     failed: list[str] = []
     running = 0

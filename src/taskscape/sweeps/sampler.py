@@ -1,4 +1,4 @@
-"""What proposes the trials of a sweep."""
+"""Base class of samplers, which propose the trials of a sweep."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -10,35 +10,35 @@ from taskscape.sweeps.trial import Trial
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a trial ended."""
+    """The outcome of a trial."""
 
     state: Literal["finished", "pruned", "failed"]
     value: float | None = None
-    """The monitored metric, where the run is finished."""
+    """The monitored metric of a finished run."""
     error: str = ""
-    """Why it failed, or at which epoch it was pruned."""
+    """Why it failed, or after which epoch it was pruned."""
 
 
 class Sampler(ABC):
-    """Proposes trials and is told what became of them."""
+    """Proposes trials, and receives their outcomes."""
 
     @property
     @abstractmethod
     def count(self) -> int:
-        """How many trials the sweep has in all."""
+        """The total number of trials of the sweep."""
 
     @abstractmethod
     def past(self) -> Sequence[tuple[Trial, Outcome]]:
-        """Return the trials of an earlier process that are not asked for again."""
+        """Return the trials that ended in an earlier process and are not proposed again."""
 
     @abstractmethod
     def ask(self) -> Trial | None:
-        """Return the next trial, which may be finished or begun already; None when there is none."""
+        """Return the next trial, which may already be finished or started; None if there are no more."""
 
     @abstractmethod
     def report(self, trial: Trial, epoch: int, value: float) -> bool:
-        """Take the validation of an epoch, and return whether the trial is not worth continuing."""
+        """Record the validation metric of an epoch, and return whether to prune the trial."""
 
     @abstractmethod
     def tell(self, trial: Trial, outcome: Outcome) -> None:
-        """Take the outcome of a trial."""
+        """Record the outcome of a trial."""

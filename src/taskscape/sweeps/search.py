@@ -1,4 +1,4 @@
-"""Optuna proposes the trials: its TPE sampler learns from those that are finished, its pruner ends hopeless ones."""
+"""Search with Optuna: its TPE sampler learns from finished trials, its median pruner stops unpromising ones."""
 
 import warnings
 from collections.abc import Sequence
@@ -12,18 +12,18 @@ from taskscape.sweeps.sampler import Outcome, Sampler
 from taskscape.sweeps.trial import Trial
 
 JOURNAL = "optuna.journal"
-"""The file of a sweep's folder that holds the study, unless a database does."""
+"""File in a sweep's folder that stores the study, unless a database does."""
 
 _NO_PRUNING = 5
-"""Trials that are never pruned, since the pruner compares with their median."""
+"""Number of first trials that are never pruned; the pruner compares later trials with their median."""
 
 
 class Search(Sampler):
-    """Proposes ``number`` trials. What is known of them is in Optuna's storage, so that a search goes on after a kill.
+    """Proposes ``number`` trials. Optuna's storage keeps their state, so a search that was killed can continue.
 
-    ``storage`` is the address of a database, such as sqlite:///sweep.db or postgresql://…; by default a journal file in
-    the sweep's folder. ``study`` names the study there. Raises ``ValueError`` where Optuna is not installed, or the
-    database cannot be opened.
+    ``storage`` is the URL of a database, such as sqlite:///sweep.db or postgresql://…; by default a journal file in the
+    sweep's folder. ``study`` is the name of the study in it. Raises ``ValueError`` if Optuna is not installed or the
+    storage cannot be opened.
     """
 
     def __init__(
@@ -47,11 +47,11 @@ class Search(Sampler):
                 pruner=optuna.pruners.MedianPruner(n_startup_trials=_NO_PRUNING, n_warmup_steps=1),
                 load_if_exists=True,
             )
-        except Exception as error:  # of whatever database driver
+        except Exception as error:  # any error of a database driver
             raise ValueError(f"--storage: {storage or sweep / JOURNAL} cannot be used: {error}") from error
         states = optuna.trial.TrialState
         begun = self.study.get_trials(deepcopy=False, states=(states.RUNNING,))
-        # Optuna has no public way to continue a trial that another process has begun.
+        # Optuna has no public way to continue a trial that another process has started.
         self._begun = [optuna.trial.Trial(self.study, frozen._trial_id) for frozen in begun]  # noqa: SLF001
         self._running: dict[Path, list[Any]] = {}
 
@@ -83,7 +83,7 @@ class Search(Sampler):
             asked = len(self.study.get_trials(deepcopy=False))
             if asked >= self.number:
                 return None
-            # A sampler with a seed would repeat itself in the next process.
+            # With a constant seed, the sampler would repeat its suggestions in the next process.
             self.study.sampler = self._optuna.samplers.TPESampler(seed=asked)
             suggested = self.study.ask()
         trial = self._trial(suggested)
@@ -109,7 +109,7 @@ class Search(Sampler):
                 self.study.tell(suggested, state=states.PRUNED if outcome.state == "pruned" else states.FAIL)
 
     def _trial(self, suggested: Any) -> Trial:
-        """Return the trial that Optuna suggests, or has suggested before."""
+        """Return the trial of one of Optuna's suggestions, new or earlier."""
         return Trial.of(self.sweep, {axis.name: _suggestion(axis, suggested) for axis in self.axes})
 
 

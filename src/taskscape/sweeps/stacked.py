@@ -1,4 +1,4 @@
-"""Several trials at once in each process of an executor, where they may be trained as a stack."""
+"""An executor that trains several trials at once, as a stack, in each process of another executor."""
 
 import json
 import logging
@@ -20,22 +20,22 @@ _LOGGER = logging.getLogger(__name__)
 
 
 class StackedExecutor(Executor):
-    """Gives the workers of another executor stacks of up to ``most`` runs, in the order in which runs are started.
+    """Passes stacks of up to ``most`` runs to another executor, in the order in which the runs are started.
 
-    A run that may not be in a stack is trained alone, and a message says why; runs that may not be in one stack are in
-    several. ``sweep`` is the folder of the sweep, in which a folder for each stack says what is in it while it is
-    trained. A stack whose process is killed is resumed.
+    A run that cannot be stacked is trained alone, and a message says why; runs that cannot share a stack are in
+    different stacks. ``sweep`` is the folder of the sweep; while a stack is trained, a folder in it lists its runs. A
+    stack whose process is killed is resumed.
     """
 
     def __init__(self, executor: Executor, most: int, sweep: Path) -> None:
         self._executor, self._most, self._folder = executor, most, sweep / "stacks"
-        self.workers = sys.maxsize  # all runs may wait here, so that stacks are full
+        self.workers = sys.maxsize  # accept all runs, to fill the stacks
         self.threads = executor.threads
         self._waiting: list[tuple[Path, Experiment]] = []
         self._running: dict[Path, list[Path]] = {}
-        """The runs by the folder of their stack, or by their own if they are alone."""
+        """The runs of each stack by its folder; a run alone by its own folder."""
         self._networks: list[tuple[Experiment, str]] = []
-        """Experiments whose networks were tried, and why they cannot be stacked, if so."""
+        """Experiments whose networks were tested, each with the reason why it cannot be stacked, or an empty string."""
 
     @override
     def start(self, path: Path) -> None:
@@ -52,7 +52,7 @@ class StackedExecutor(Executor):
             if path.parent == self._folder:
                 shutil.rmtree(path, ignore_errors=True)
         if not self._running:
-            with suppress(OSError):  # stacks of another process
+            with suppress(OSError):  # not empty: it has stacks of another process
                 self._folder.rmdir()
         return found
 
@@ -66,7 +66,7 @@ class StackedExecutor(Executor):
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def _next(self) -> list[Path]:
-        """Take the runs of the next stack from those that wait."""
+        """Remove the runs of the next stack from the waiting runs, and return them."""
         first, experiment = self._waiting[0]
         taken = [first]
         if reason := refusal(experiment) or self._refusal_of_network(experiment):
@@ -99,7 +99,7 @@ class StackedExecutor(Executor):
 
 
 def _failed(stack: Path) -> dict[str, str]:
-    """Return why runs of a stack failed, by their folders."""
+    """Return the errors of a stack's failed runs, by run folder."""
     file = stack / ENDED
     found: dict[str, str] = read_json(file) if file.is_file() else {}
     return found

@@ -1,4 +1,4 @@
-"""Trains the trials that a sampler proposes with an executor."""
+"""The sweep loop: an executor trains the trials that a sampler proposes."""
 
 import logging
 from collections.abc import Callable, Sequence
@@ -22,19 +22,19 @@ from taskscape.training.selection import BestEpoch, declared_metrics
 _LOGGER = logging.getLogger(__name__)
 
 Outcomes = dict[Path, tuple[Trial, Outcome]]
-"""What became of trials, by their folders."""
+"""Trials and their outcomes, by run folder."""
 
 
 @dataclass(frozen=True)
 class Monitor:
-    """The metric by which trials are compared: of the validation images, after a run's best epoch."""
+    """The metric that compares trials: on the validation split, after a run's best epoch."""
 
     name: str
     spec: MetricSpec
 
     @classmethod
     def of(cls, experiment: Experiment) -> "Monitor":
-        """Return the metric that chooses the best epoch of an experiment's run."""
+        """Return the metric that selects the best epoch of the experiment's run."""
         preview: Preview | None = experiment.data.preview()
         if preview is not None:
             tasks = experiment.tasks.items()
@@ -44,18 +44,18 @@ class Monitor:
         return cls(name, declared_metrics(experiment.tasks)[name])
 
     def value(self, path: Path) -> float | None:
-        """Return the metric of a finished run; None where it has none."""
+        """Return the metric of a finished run, or None if it has none."""
         return Result.load(RunFolder(path).result()).metrics.get(self.name)
 
     def curve(self, path: Path) -> dict[int, float]:
-        """Return the metric of a run's validations so far, by epoch."""
+        """Return the metric of a run's validations so far, by epoch number."""
         column = f"val/{self.name}"
         return {int(row["epoch"]): float(row[column]) for row in RunFolder(path).table() if column in row}
 
 
 @dataclass(frozen=True)
 class Sweep:
-    """What ``run`` needs."""
+    """A sweep to ``run``."""
 
     sampler: Sampler
     executor: Executor
@@ -63,14 +63,14 @@ class Sweep:
     build: Callable[[Trial], Experiment]
     """Returns the experiment of a trial."""
     on_outcome: Callable[[Outcomes], object] = lambda outcomes: None
-    """Called with all outcomes so far, whenever there is a new one."""
+    """Called after each new outcome, with all outcomes so far."""
 
 
 def run(sweep: Sweep) -> Outcomes:
-    """Train all trials and return what became of each. A trial that fails does not end the sweep.
+    """Train all trials and return their outcomes. A trial that fails does not end the sweep.
 
-    When it is interrupted, the runs stop between two steps, and their checkpoints are written: called again with the
-    same sampler's settings, it goes on. Raises ``ValueError`` where the data of a finished run were changed since.
+    On an interrupt, the runs stop between two steps and write their checkpoints; a further call with the same sampler
+    settings continues the sweep. Raises ``ValueError`` if the data of a finished run have changed since.
     """
     return _Loop(sweep).run()
 
@@ -82,11 +82,11 @@ class _Loop:
         self.outcomes: Outcomes = {trial.path: (trial, outcome) for trial, outcome in self.sampler.past()}
         self.running: dict[Path, Trial] = {}
         self.seen: dict[Path, int] = {}
-        """The last epoch of each running trial whose validation the sampler was told."""
+        """The last epoch of each running trial that was reported to the sampler."""
         self.read: dict[Path, int] = {}
-        """When the table of each running trial was written that was read last."""
+        """Modification time of the metrics table of each running trial when it was last read."""
         self.pruned: dict[Path, int] = {}
-        """At which epoch."""
+        """The epoch at which each pruned trial was stopped."""
 
     def run(self) -> Outcomes:
         with progress_bar() as progress:
@@ -111,7 +111,7 @@ class _Loop:
 
     def _begin(self, trial: Trial, progress: Progress) -> None:
         """Start a trial, unless it is running or finished."""
-        if trial.path in self.running:  # proposed twice: the sampler tells both of its end
+        if trial.path in self.running:  # proposed twice: the sampler records the outcome for both
             return
         experiment = self.sweep.build(trial)
         if is_done(trial.path):
@@ -141,7 +141,7 @@ class _Loop:
         self.sweep.on_outcome(self.outcomes)
 
     def _watch(self) -> None:
-        """Tell the sampler of new validations, and stop what it gives up."""
+        """Report new validations to the sampler, and stop the trials that it prunes."""
         for path, trial in self.running.items():
             if path in self.pruned:
                 continue
@@ -153,7 +153,7 @@ class _Loop:
                     break
 
     def _new(self, path: Path) -> Sequence[tuple[int, float]]:
-        """Return the epochs, with their metric, that the sampler was not told of."""
+        """Return the epochs, with their metric, that were not yet reported to the sampler."""
         file = RunFolder(path).metrics
         written = file.stat().st_mtime_ns if file.exists() else 0
         if written == self.read.get(path, 0):

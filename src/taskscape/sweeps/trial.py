@@ -1,4 +1,4 @@
-"""A trial of a sweep: an experiment in a folder of its own."""
+"""Trials of a sweep: experiments, each with its own run folder."""
 
 import hashlib
 import re
@@ -13,34 +13,34 @@ from taskscape.serialization import dump, keep_code
 from taskscape.sweeps.axes import Point
 
 _LONGEST = 100
-"""Characters of a folder's name; file systems allow 255 bytes."""
+"""Maximum number of characters of a folder name; file systems allow 255 bytes."""
 
 
 @dataclass(frozen=True)
 class Trial:
-    """One of a sweep's runs."""
+    """One run of a sweep."""
 
     path: Path
-    """Its folder, a run folder."""
+    """The run folder."""
     values: Mapping[str, str]
-    """The label of its point on each axis, by the axis's name."""
+    """The label of the trial's point on each axis, by axis name."""
     words: tuple[str, ...]
-    """The arguments that set it apart from the other trials."""
+    """The command-line arguments that distinguish it from other trials."""
 
     @classmethod
     def of(cls, sweep: Path, points: Mapping[str, Point]) -> "Trial":
-        """Return the trial at these points, by axis, of the sweep in a folder."""
+        """Return the trial at these points, one per axis, of the sweep in the folder ``sweep``."""
         words = tuple(word for point in points.values() for word in point.words)
         values = {axis: point.label for axis, point in points.items()}
         return cls(sweep / "runs" / _name(values, words), values, words)
 
     @property
     def name(self) -> str:
-        """The name of its folder, which tells its settings."""
+        """The name of its folder, which contains its settings."""
         return self.path.name
 
     def write(self, experiment: Experiment) -> None:
-        """Make the run folder with its experiment, unless it is there. Raises ``OSError`` that names the file."""
+        """Create the run folder with its experiment, unless it exists. Raises ``OSError`` that names the file."""
         folder = RunFolder(self.path)
         if folder.experiment.is_file():
             return
@@ -51,7 +51,7 @@ class Trial:
 
 
 def is_done(path: Path) -> bool:
-    """Return whether the run in a folder has come to its end and was evaluated."""
+    """Return whether the run in a folder is finished and evaluated."""
     file = RunFolder(path).result()
     if not file.is_file():
         return False
@@ -60,12 +60,12 @@ def is_done(path: Path) -> bool:
 
 
 def _name(values: Mapping[str, str], words: tuple[str, ...]) -> str:
-    """Return a folder's name: ``lr=1e-3,seed=0``. Where that is no name for a file, it ends in a checksum."""
+    """Return a folder name such as ``lr=1e-3,seed=0``, with a checksum if characters had to be replaced or cut."""
     text = ",".join(f"{short(axis)}={label}" for axis, label in values.items())
     name = re.sub(r"[^\w.=,+-]+", "-", text)[:_LONGEST]
     return name if name == text else f"{name}-{hashlib.sha256(repr(words).encode()).hexdigest()[:8]}"
 
 
 def short(axis: str) -> str:
-    """Return the last word of an axis's name: ``lr`` of ``optimizer.lr``."""
+    """Return the last part of an axis name: ``lr`` for ``optimizer.lr``."""
     return axis.rpartition(".")[2]

@@ -1,6 +1,6 @@
-"""Trains the run in a folder. ``python -m taskscape.sweeps.worker RUN THREADS PARENT`` does so in a process.
+"""Trains the run in a folder. ``python -m taskscape.sweeps.worker RUN THREADS PARENT`` does so in a separate process.
 
-A folder may hold another piece of work instead: a command of taskscape, or the names of runs to train at once.
+The folder may contain other work instead: a taskscape command, or a list of runs to train at once.
 """
 
 import io
@@ -15,11 +15,11 @@ from taskscape.parallel import end_with, use_threads
 from taskscape.sweeps.executor import ENDED, STACK
 
 COMMAND = "command.json"
-"""The file of a folder that holds the words of a command, instead of a run."""
+"""File with the arguments of a command, in a folder that has a command instead of a run."""
 
 
 def work(path: Path, threads: int) -> None:
-    """Run the command of a folder, or train the run in it, or those that it names. Raises as ``train``."""
+    """Run the command in a folder, or train its run or its stack of runs. Raises as ``train`` does."""
     file = path / COMMAND
     if (path / STACK).is_file():
         train_stack(path, threads)
@@ -40,9 +40,9 @@ def work(path: Path, threads: int) -> None:
 
 
 def train(path: Path, threads: int) -> None:
-    """Begin or resume the run in a folder with its own settings, evaluate it and write its report.
+    """Start or resume the run in a folder with its saved settings, evaluate it and write its report.
 
-    Raises as ``taskscape.runs.train``.
+    Raises as ``taskscape.runs.train`` does.
     """
     use_threads(threads)
     from taskscape import runs
@@ -53,9 +53,9 @@ def train(path: Path, threads: int) -> None:
 
 
 def train_stack(path: Path, threads: int) -> None:
-    """Begin or resume the runs that a folder names, at once, and write why any failed there.
+    """Start or resume the runs that a folder lists, at once, and write the errors of failed runs to it.
 
-    Raises as ``taskscape.runs.train_stacked``.
+    Raises as ``taskscape.runs.train_stacked`` does.
     """
     use_threads(threads)
     from taskscape import runs
@@ -74,7 +74,7 @@ def train_stack(path: Path, threads: int) -> None:
 
 
 def main() -> None:
-    """Do one piece of work, and end with the process that asked for it, however that ends."""
+    """Do the work of one folder; exit when the parent process ends, however it ends."""
     path, threads, parent = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
     end_with(parent)
     try:
