@@ -156,7 +156,7 @@ def test_a_folder_that_is_no_run_names_those_that_may_be_meant(tmp_path: Path) -
     RunFolder(runs / "joint").require()
     assert RunFolder(runs).runs() == [runs / "joint", runs / "split-2"]
     said = {
-        runs: f"{runs} is not a run, it holds some: name one, such as {runs / 'joint'}",
+        runs: f"{runs} is not a run, but contains runs: name one, such as {runs / 'joint'}",
         runs / "jont": f"{runs / 'jont'} is not a run: it has no experiment.yaml; did you mean {runs / 'joint'}?",
         runs / "x": f"{runs / 'x'} is not a run: it has no experiment.yaml; "
         f"there is {runs / 'joint'}, {runs / 'split-2'}",

@@ -73,7 +73,7 @@ def test_a_damaged_table_without_events_is_named(tmp_path: Path) -> None:
 def test_damaged_samples_are_named(share: float, run: RunFolder, store: Path) -> None:
     content = run.samples().read_bytes()
     run.samples().write_bytes(content[: int(share * len(content))])
-    with pytest.raises(ValueError, match=r"samples.npz is damaged .*make it anew with `taskscape evaluate .*run`"):
+    with pytest.raises(ValueError, match=r"samples.npz is damaged .*make it again with `taskscape evaluate .*run`"):
         write_report(run.path)
     runs.evaluate(run.path, quiet=True)
     assert write_report(run.path).exists()

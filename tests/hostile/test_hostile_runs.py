@@ -154,7 +154,7 @@ def test_damaged_sample_images_are_named_by_whoever_reads_them(content: bytes, t
     assert read_samples(run.path / "samples-none.npz") == {}
     run.samples().write_bytes(content)
     for read_them in (lambda: samples(run.path), lambda: read_samples(run.samples())):
-        with pytest.raises(ValueError, match=r"samples\.npz is damaged \(.*; make it anew with `taskscape evaluate"):
+        with pytest.raises(ValueError, match=r"samples\.npz is damaged \(.*; make it again with `taskscape evaluate"):
             read_them()
 
 

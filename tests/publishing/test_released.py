@@ -65,7 +65,7 @@ def test_images_alone_are_predicted_by_it(
         ("predict missing.jpg photo.jpg", "there is no image or folder missing.jpg"),
         ("predict nowhere photo.jpg", "nowhere is not a run"),
         ("predict exported photo.jpg", "exported is an exported model"),
-        ("predict runs photo.jpg", "runs is not a run, it holds some: name one, such as runs/rooms"),
+        ("predict runs photo.jpg", "runs is not a run, but contains runs: name one, such as runs/rooms"),
         ("predict taskscape/streets-small", "there is no image to predict"),
         ("predict runs/roms photo.jpg", "runs/roms is not a run"),
         ("predict taskscap/streets-small photo.jpg", "the hub cannot be reached"),

@@ -140,7 +140,7 @@ def test_what_is_missing_is_named(make_run: MakeRun, tmp_path: Path) -> None:
     RunFolder(run).weights.unlink()  # stopped in its first epoch
     with pytest.raises(ValueError, match=r"no result\.json.*taskscape train --resume"):
         write_comparison([run, make_run("other")], tmp_path / "page.html")
-    with pytest.raises(FileNotFoundError, match=r"is not a run, it holds some: .*other"):
+    with pytest.raises(FileNotFoundError, match=r"is not a run, but contains runs: .*other"):
         write_report(tmp_path)
     assert not (run / "report").exists()
 

@@ -1,4 +1,4 @@
-"""How fast an experiment trains on this machine, where the time of a step goes, and how far that is from the roof."""
+"""Benchmark of an experiment on this machine: training speed, profile of a step, and distance from the roof."""
 
 from taskscape.bench.bench import Bench, bench
 from taskscape.bench.memory import Memory

@@ -1,4 +1,4 @@
-"""A short trial of an experiment on this machine."""
+"""A short benchmark of an experiment on this machine."""
 
 import os
 import time
@@ -19,41 +19,41 @@ from taskscape.training.ways import PLAIN, Way, fastest, measure
 
 @dataclass(frozen=True)
 class Bench:
-    """What was measured."""
+    """The measurements of a benchmark."""
 
     experiment: Experiment
-    """With the way that was chosen."""
+    """The experiment, with the settings of the chosen way."""
     environment: dict[str, str]
     images: int
-    """Of a batch."""
+    """Number of images of a batch."""
     size: tuple[int, int]
     """Height and width of an image."""
     times: dict[Way, float]
-    """Seconds of a step in each way that was tried, all in turns."""
+    """Seconds of a step in each way, measured interleaved."""
     way: Way
-    """That of the experiment; the fastest where its precision is auto."""
+    """The way of the experiment; the fastest if its precision is auto."""
     profile: Profile
-    """Of the step in that way."""
+    """Profile of the step in that way."""
     roof: float
-    """Seconds of the network's convolutions and linear layers by themselves: no step can take less."""
+    """Seconds of the network's convolutions and linear layers alone: no step can take less."""
     loading: float
-    """Seconds in which a batch is read and augmented; on a GPU that goes on while the network computes."""
+    """Seconds to read and augment a batch; on a GPU this overlaps with the network's computation."""
     memory: Memory | None
-    """None where it was not asked for, or the system does not tell."""
+    """None if it was not requested, or the system does not report it."""
 
     @property
     def seconds(self) -> float:
-        """Of a step in the chosen way."""
+        """Seconds of a step in the chosen way."""
         return self.times[self.way]
 
     @property
     def share_of_roof(self) -> float:
-        """The part of a step in which the machine does what it must do, in 0..1."""
+        """The fraction of a step that the convolutions and linear layers need, in 0..1."""
         return self.roof / self.seconds
 
     @property
     def against_plain(self) -> float:
-        """How many times as fast as an untuned loop: fp32, channels first, not compiled."""
+        """Speedup over an untuned loop: fp32, channels first, not compiled."""
         return self.times[PLAIN] / self.seconds
 
 
@@ -66,11 +66,11 @@ def bench(
     say: Callable[[str], None] = lambda text: None,
     report: ProgressCallback = lambda done, of: None,
 ) -> Bench:
-    """Measure training steps of an experiment on a batch of its data, from random weights; nothing is trained or kept.
+    """Measure training steps of an experiment on a batch of its data, from random weights; no weights are kept.
 
-    With ``compiled`` also compiled ones, which takes minutes; ``seconds`` is for how long steps are timed; ``say`` is
-    called with what comes next, and ``report`` with how far it is. Of data that would have to be made first, a few
-    images are made. Raises ``ValueError`` as ``Experiment.check``.
+    With ``compiled``, compiled steps are measured too, which takes minutes; ``seconds`` is the time for which steps are
+    timed; ``say`` is called with the name of the next phase, and ``report`` with the progress. If data would have to be
+    generated first, only a few images are generated. Raises ``ValueError`` as ``Experiment.check`` does.
     """
     experiment.check()
     device = find_device(experiment.device)
@@ -93,7 +93,7 @@ def bench(
     step, in_order = steps.pop(way)
     steps.clear()
     say("profiling steps")
-    step.captured = None  # a graph tells nothing of its parts
+    step.captured = None  # a CUDA graph cannot be profiled by parts
     profile = profiled(step, in_order)
     say("timing convolutions alone")
     least = roof(step.network, in_order.image, report)

@@ -16,29 +16,29 @@ MEBIBYTE = 2.0**20
 
 
 class Memory(NamedTuple):
-    """In bytes."""
+    """Memory of a training step, in bytes, and the batch on which it was measured."""
 
     peak: float
-    """The largest memory of a process that trains on this batch; on a GPU that of its tensors."""
+    """Peak memory of a process that trains on this batch; on a GPU that of its tensors."""
     per_image: float
-    """How much more each image of a batch takes."""
+    """Additional memory per image of a batch."""
     free: float | None
-    """What this machine has to give."""
+    """Free memory of this machine."""
     images: int
-    """Of the batch."""
+    """Number of images of the batch."""
 
     @property
     def largest_batch(self) -> int | None:
-        """The largest batch that fits by these figures, a straight line through two sizes; None where unknown."""
+        """The largest batch that fits, extrapolated linearly from two batch sizes; None if unknown."""
         if self.free is None or self.per_image <= 0:
             return None
         return max(int(self.images + (self.free - self.peak) / self.per_image), 0)
 
 
 def memory(experiment: Experiment, way: Way, batch: Batch) -> Memory | None:
-    """Measure batches of this size and of twice as many images, each in a process of its own.
+    """Measure steps on this batch and on one of twice as many images, each in its own process.
 
-    Returns None on systems that do not tell.
+    Returns None on systems that do not report memory.
     """
     once, twice = (
         next(iter(parallel_map(_peak, [(experiment, way, _repeated(batch, times))], 1, 1, in_caller=False)))

@@ -1,4 +1,4 @@
-"""Where the time of a step goes, by a profile of torch."""
+"""How the time of a step is spent, as profiled by torch."""
 
 import re
 from collections import defaultdict
@@ -21,23 +21,23 @@ KINDS: Mapping[str, str] = {
     "concatenation": r"\bcat\b|stack|slice|split",
     "sums and products": r"\b(add|mul|sub|div|sum|mean|rsub|pow|sqrt|addcmul|addcdiv|lerp|neg|abs)_?\b|_foreach|norm",
 }
-"""What operators of torch do, by patterns of their names: the first that fits."""
+"""Kinds of torch operators, with patterns for their names; the first match counts."""
 OTHER = "everything else"
 STEPS = 3
-"""That are profiled, after one that is not."""
+"""Number of profiled steps, after one warm-up step."""
 
 
 class Profile(NamedTuple):
-    """Shares of the time of a step, each summing to 1, the largest first."""
+    """Fractions of the time of a step, largest first; each dict sums to 1."""
 
     parts: dict[str, float]
-    """Forward pass, losses, backward passes with what the weighting computes, optimizer, and the rest."""
+    """Forward pass, losses, backward passes with the computations of the weighting, optimizer, and the rest."""
     kinds: dict[str, float]
-    """By what operators do."""
+    """Kinds of operators, as in ``KINDS``."""
 
 
 def profiled(step: TrainingStep, batch: Batch) -> Profile:
-    """Profile some steps on one batch, which train the network."""
+    """Profile some steps on one batch; they train the network."""
     device = batch.image.device
     step(batch, 0)
     on_gpu = device.type == "cuda"
@@ -65,7 +65,7 @@ def profiled(step: TrainingStep, batch: Batch) -> Profile:
 
 
 def kind_of(operator: str) -> str:
-    """Return what an operator of torch does, such as ``convolutions`` for ``aten::mkldnn_convolution``."""
+    """Return the kind of a torch operator, such as ``convolutions`` for ``aten::mkldnn_convolution``."""
     return next((kind for kind, pattern in KINDS.items() if re.search(pattern, operator, re.IGNORECASE)), OTHER)
 
 

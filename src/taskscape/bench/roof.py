@@ -1,4 +1,4 @@
-"""The time that a network's convolutions and matrix products take by themselves: less, no step of it can take."""
+"""The time of a network's convolutions and matrix products alone, a lower bound for its training step."""
 
 from collections.abc import Callable
 from functools import partial
@@ -14,7 +14,7 @@ from taskscape.training.precision import autocast
 
 REPEATS = 3
 FUNCTIONS = ("conv2d", "linear")
-"""Counted like layers where a network calls them with weights that it computes."""
+"""Functions that count like layers if a network calls them with computed weights."""
 
 
 def roof(
@@ -26,9 +26,9 @@ def roof(
 ) -> float:
     """Return the seconds of all convolutions and linear layers of a step on an image batch (B, 3, H, W).
 
-    Each shape runs alone, forward and backward, in bf16 and in fp32, in the memory order of the network and with
-    weights that are already in that format; the faster of the two counts, as often as the network calls the layer.
-    ``clock`` returns seconds, by default those of the wall once a GPU is done.
+    Each shape runs alone, forward and backward, in bf16 and in fp32, in the memory format of the network and with
+    weights already in that precision; the faster of the two counts, multiplied by the network's calls of the layer.
+    ``clock`` returns seconds, by default wall-clock time after the GPU has finished.
     """
     clock = clock or partial(now, image.device)
     found = operators(network, image, lambda: autocast(image.device, "bf16"))
@@ -46,7 +46,7 @@ def _is_kernel(operator: Operator) -> bool:
 
 
 def _seconds(operator: Operator, dtype: torch.dtype, device: torch.device, clock: Callable[[], float]) -> float:
-    """Return the least time of a forward and a backward pass."""
+    """Return the shortest time of a forward and a backward pass."""
     forward = operator.forward(dtype=dtype)
     tensors = [_filled(one, dtype, device) for one in operator.inputs]
     wanted = [x for x in tensors if x.requires_grad]
@@ -68,7 +68,7 @@ def _seconds(operator: Operator, dtype: torch.dtype, device: torch.device, clock
 
 
 def _seconds_of_kernels(call: Callable[[], None], device: torch.device) -> float:
-    """Return the time of a call on a GPU, as a CUDA graph: the host would take longer to start small kernels."""
+    """Return the time of a call on a GPU, as a CUDA graph, since the host launches small kernels too slowly."""
     stream = torch.cuda.Stream(device)
     stream.wait_stream(torch.cuda.current_stream(device))
     with torch.cuda.stream(stream):

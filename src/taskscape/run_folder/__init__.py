@@ -1,6 +1,6 @@
 """The folder of a run: names of its files, its result, and its log.
 
-Names are imported when they are used, so that a command can look for a run without numpy.
+Names are imported on first use, so that a command can look for a run without importing numpy.
 """
 
 from importlib import import_module

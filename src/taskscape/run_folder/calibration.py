@@ -1,4 +1,4 @@
-"""What the confidence of a trained network is corrected by, as a JSON file."""
+"""The correction of a trained network's confidence, as a JSON file."""
 
 import json
 from collections.abc import Mapping
@@ -13,30 +13,30 @@ from taskscape.serialization.plain import read_json
 
 @dataclass(frozen=True)
 class Calibration:
-    """How much wider the distributions of a network's tasks are than it says, found on validation images.
+    """How much wider the distributions of a network's tasks are than predicted, found on validation images.
 
-    Another split, the test split above all, has no part in it.
+    Other splits, above all the test split, are not used for it.
     """
 
     spreads: Mapping[str, float]
-    """By task: scores of classes are divided by it (temperature), predicted widths multiplied. Above 1 the network was
-    too sure, below 1 not sure enough. A task without a label has none."""
+    """The spread of each task: scores of classes are divided by it (temperature), predicted widths are multiplied by
+    it. Above 1 the network was overconfident, below 1 underconfident. A task without labels has none."""
     split: str
-    """On which it was found."""
+    """The split on which it was found."""
     images: int
-    """How many of it, evenly spread."""
+    """The number of images used, evenly spread over the split."""
     data: str
     """The fingerprint of the data (``taskscape.data.Manifest``)."""
     weights: str
-    """SHA-256 of the file of weights that it belongs to."""
+    """SHA-256 of the weights file to which it belongs."""
 
     def save(self, path: Path) -> None:
-        """Write it; a reader sees the old file or the new one, never half of one."""
+        """Write the file; a reader sees the old or the new one, never a part."""
         atomic_write(path, json.dumps(unstructure(self), indent=1) + "\n")
 
     @classmethod
     def load(cls, path: Path) -> Self:
-        """Read it. Raises ``FileNotFoundError``, or ``ValueError`` that names the file and the remedy."""
+        """Read the file. Raises ``FileNotFoundError``, or ``ValueError`` that names the file and the remedy."""
         try:
             found = structure(read_json(path), str(path), cls)
         except ValueError as error:

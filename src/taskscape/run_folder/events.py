@@ -1,7 +1,7 @@
-"""TensorBoard events of a run: written, read back, and cut to a step.
+"""TensorBoard events of a run: write them, read them back, and cut them at a step.
 
-A file of events is a sequence of records: the length of an ``Event`` message (8 bytes), a checksum of these bytes (4),
-the message, its checksum (4). See
+An event file is a sequence of records: the length of an ``Event`` message (8 bytes), the checksum of these bytes (4),
+the message, and its checksum (4). See
 https://github.com/tensorflow/tensorboard/blob/master/tensorboard/summary/writer/record_writer.py.
 """
 
@@ -34,7 +34,7 @@ class EventWriter:
         self._write({"step": step, "summary": _summary(values)})
 
     def flush(self) -> None:
-        """Hand everything to the operating system: a kill of this process loses nothing of it."""
+        """Hand everything to the operating system: if this process is killed, nothing of it is lost."""
         with writing(self.path):
             self.records.flush()
 
@@ -51,14 +51,14 @@ class EventWriter:
 
 
 class Record(NamedTuple):
-    """One event and where its record ends."""
+    """An event and the offset at which its record ends."""
 
     event: Any
     end: int
 
 
 def read_events(path: Path) -> Iterator[Record]:
-    """Yield the events of a file, up to the first record that is torn."""
+    """Yield the events of a file, up to the first incomplete or damaged record."""
     from tensorboard.compat.proto.event_pb2 import Event
     from tensorboard.compat.tensorflow_stub.pywrap_tensorflow import masked_crc32c
 
@@ -78,7 +78,7 @@ def read_events(path: Path) -> Iterator[Record]:
 
 
 def cut_events(path: Path, step: int) -> None:
-    """Cut a file before the first event after ``step`` and before a torn one; remove a file without any scalar left."""
+    """Cut a file before the first event after ``step`` or damaged record; remove it if no scalars are left."""
     end, has_scalars = 0, False
     with writing(path):
         for record in read_events(path):
@@ -93,7 +93,7 @@ def cut_events(path: Path, step: int) -> None:
 
 
 def epochs(paths: list[Path]) -> list[dict[str, str]]:
-    """Return the rows of ``metrics.csv`` that events hold, in their precision of seven digits."""
+    """Return the rows of ``metrics.csv`` that the events contain, with their precision of seven digits."""
     rows = []
     for path in paths:
         for event, _ in read_events(path):

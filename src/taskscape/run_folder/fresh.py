@@ -18,7 +18,7 @@ def fresh_folder(run: Path | None, name: str) -> Path:
             raise ValueError("several processes must agree on a folder: name it with --out")
         return first_free(Path("runs"), name)
     folder = RunFolder(run)
-    if launched_rank() == 0 and folder.experiment.exists():  # it writes, others may be late
+    if launched_rank() == 0 and folder.experiment.exists():  # only this process writes; others may be late
         raise ValueError(
             f"{run} holds a run; resume it with {folder.resume_command}, name another folder, or delete it"
         )
@@ -27,13 +27,13 @@ def fresh_folder(run: Path | None, name: str) -> Path:
 
 
 def first_free(parent: Path, name: str) -> Path:
-    """Make the first folder ``PARENT/NAME-N`` that is not there, and return it."""
+    """Create the first folder ``PARENT/NAME-N`` that does not exist yet, and return it."""
     numbers = (parent / f"{name}-{number}" for number in range(1, 10**9))
     return next(folder for folder in numbers if _is_made(folder))
 
 
 def _is_made(folder: Path) -> bool:
-    """Make a folder, unless it is there, perhaps made by another process at this moment."""
+    """Create a folder, and return False if it exists, perhaps created by another process at this moment."""
     with writing(folder):
         try:
             folder.mkdir(parents=True)
@@ -43,7 +43,7 @@ def _is_made(folder: Path) -> bool:
 
 
 def short_name(recipe: str) -> str:
-    """Return what a run of this recipe is called, without its number."""
+    """Return the name of a run of this recipe, without its number."""
     if not recipe.endswith((".yaml", ".yml")):
         return recipe.rpartition(":")[2].replace("/", "-")
     file = RunFolder(Path(recipe).resolve().parent).experiment

@@ -1,4 +1,4 @@
-"""One process writes a run at a time: ``run.lock`` says which."""
+"""Only one process writes a run at a time; ``run.lock`` names it."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -9,12 +9,12 @@ from taskscape.run_folder.names import RunFolder
 
 @contextmanager
 def locked(folder: RunFolder) -> Iterator[None]:
-    """Hold the lock of a run while its files are written (``taskscape.files.lock``); make the folder if there is none.
+    """Hold the lock of a run while its files are written (``taskscape.files.lock``); create the folder if necessary.
 
     A folder that is still empty at the end is removed.
 
     Raises:
-        ValueError: Another process writes the run; the message says which one and what to do.
+        ValueError: Another process writes the run; the message names it and the remedy.
         OSError: The folder cannot be written.
     """
     with files.writing(folder.lock):

@@ -1,4 +1,4 @@
-"""The log of a run: a table with a row per epoch, and TensorBoard events."""
+"""The log of a run: a table with one row per epoch, and TensorBoard events."""
 
 import csv
 import io
@@ -15,7 +15,7 @@ class RunLogger:
     def __init__(self, folder: RunFolder, step: int = 0) -> None:
         """Open the log at ``step``: rows and events that an interrupted run wrote after it are removed.
 
-        Rows that the table lacks, or a damaged table, are made anew from the events; ``rebuilt`` then says why.
+        Missing rows, or a damaged table, are rebuilt from the events; ``rebuilt`` then says why.
         """
         self.folder = folder
         self.rebuilt = ""
@@ -26,18 +26,18 @@ class RunLogger:
         self.events = EventWriter(folder.path)
 
     def log_step(self, step: int, values: Mapping[str, float]) -> None:
-        """Log values within an epoch."""
+        """Log values of a step within an epoch."""
         self.events.write(step, values)
 
     def log_epoch(self, epoch: int, step: int, values: Mapping[str, float]) -> None:
-        """Log an epoch's row. Columns are those of all rows; a value that an epoch lacks is empty."""
+        """Log the row of an epoch. The table has the columns of all rows; missing values are empty."""
         self.rows.append({"epoch": str(epoch), "step": str(step), **{name: f"{v:.8g}" for name, v in values.items()}})
         self._write()
         self.events.write(step, {"epoch": epoch, **values})
         self.events.flush()
 
     def flush(self) -> None:
-        """Hand everything to the operating system. A checkpoint is written after it, so no point before is lost."""
+        """Hand everything to the operating system. Checkpoints are written after it, so no earlier value is lost."""
         self.events.flush()
 
     def close(self) -> None:
@@ -45,7 +45,7 @@ class RunLogger:
         self.events.close()
 
     def _read(self) -> list[dict[str, str]]:
-        """Return the rows of the table, with those that it lacks from the events."""
+        """Return the rows of the table, with missing rows from the events."""
         try:
             table = self.folder.table()
         except ValueError as error:

@@ -20,10 +20,10 @@ def read_samples(
     most: int = MOST_BYTES,
     check: Callable[[Samples], None] = lambda samples: None,
 ) -> Samples:
-    """Read a file of ``RunFolder.samples``; empty where there is none.
+    """Read a file of ``RunFolder.samples``; empty if there is none.
 
-    Raises ``ValueError`` that names the file, and the command that makes it anew, where it is damaged, unpacks to more
-    than ``most`` bytes, or ``check`` raises anything.
+    Raises ``ValueError`` that names the file, and the command that makes it again, if it is damaged, unpacks to more
+    than ``most`` bytes, or if ``check`` raises an error.
     """
     if not path.is_file():
         return {}
@@ -33,6 +33,6 @@ def read_samples(
             samples = dict(arrays)
         check(samples)
         return samples
-    except Exception as error:  # zip, zlib and numpy raise anything here
+    except Exception as error:  # zip, zlib and numpy raise any error here
         command = command or RunFolder(path.parent).evaluate_command()
-        raise ValueError(f"{path} is damaged ({error}); make it anew with `{command}`") from error
+        raise ValueError(f"{path} is damaged ({error}); make it again with `{command}`") from error
