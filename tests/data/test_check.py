@@ -189,7 +189,7 @@ BY_IMAGE: list[tuple[Change, list[str]]] = [
     (sentinel, ["train, depth: 6 of 6 images", "many pixels of exactly 65.535 m"]),
     (cut_off, ["train, depth: 6 of 6 images", "many pixels of exactly 19 m"]),
     (spikes, ["train, depth: 1 of 6 images, such as train3, has spikes"]),
-    (flat, ["train, depth: 1 of 6 images, such as train5, has one depth at every pixel"]),
+    (flat, ["train, depth: 1 of 6 images, such as train5, has the same depth at every pixel"]),
     (backwards, ["train, normals: 6 of 6 images", "face away from the camera"]),
     (upside_down, ["train, normals: the ground seems to face down in 6 of 6 images"]),
     (

@@ -1,8 +1,8 @@
 """The base class of modalities: what the numbers of a map mean in data, tasks, predictions and reports.
 
 A modality is a frozen dataclass of plain values. It is written to ``manifest.json`` and ``result.json`` and read back
-from them. It covers only what is numeric; ``taskscape.views`` visualizes it. Importing a modality does not import
-torch, so reports can read one.
+from them. It defines only numeric behavior; ``taskscape.views`` handles visualization. Importing a modality does not
+import torch, so reports can read one.
 """
 
 from abc import ABC, abstractmethod
@@ -79,7 +79,7 @@ class Modality(ABC):
         Raises ``ValueError`` if every pixel must have a value.
         """
         if self.sentinel is None:
-            raise ValueError("every pixel needs a value: give this field with every sample, without a mask")
+            raise ValueError("every pixel needs a value: provide this field with every sample, without a mask")
         return np.full((*size, *self.shape), self.sentinel, self.dtype)
 
     def quantize(self, values: Array) -> Array:
@@ -117,7 +117,7 @@ class Modality(ABC):
         ``ValueError`` if there is no such conversion; unless overridden, there is one to an equal modality only.
         """
         if self != other:
-            raise ValueError(f"it is {self}, and {other} in other data: leave one of them out")
+            raise ValueError(f"it is {self}, but {other} in other data: leave one of them out")
         return _unchanged
 
     def lost_in(self, other: "Modality", how: str = "") -> tuple[str, ...]:
@@ -173,7 +173,7 @@ class Modality(ABC):
         return None
 
     def implausible(self, counts: Counts, median: float | None) -> list[str]:
-        """Return what is implausible about a split with labels, as sentences with the remedy.
+        """Return warnings about implausible labels of a split, as sentences with the remedy.
 
         ``counts`` is the sum of the images' histograms, ``median`` the median of their medians.
         """
@@ -194,14 +194,14 @@ class Modality(ABC):
         return {}
 
     def judge(self, observed: Mapping[str, Mapping[str, float]]) -> list[str]:
-        """Return what is implausible about a split's images, as sentences with numbers, an example and the remedy.
+        """Return warnings about implausible images of a split, as sentences with numbers, an example and the remedy.
 
         ``observed`` has the statistics of ``observe`` and ``relate``, by their name and then by the image's name.
         """
         return []
 
     def remark(self, observed: Mapping[str, Mapping[str, float]]) -> list[str]:
-        """Return what is notable but not wrong about a split's images, as sentences; arguments as in ``judge``."""
+        """Return remarks about notable but correct images of a split, as sentences; ``observed`` as in ``judge``."""
         return []
 
     def vanished(self, before: tuple[Array, Mask], after: tuple[Array, Mask]) -> dict[str, tuple[int, int]]:
@@ -213,7 +213,7 @@ class Modality(ABC):
         return {}
 
     def judge_vanished(self, vanished: Mapping[str, tuple[int, int]]) -> list[str]:
-        """Return what is implausible about the sum of ``vanished`` over a split, as sentences with the remedy."""
+        """Return warnings about the sum of ``vanished`` over a split, as sentences with the remedy."""
         return []
 
     def edges(self, values: Array, valid: Mask) -> Mask | None:
@@ -224,7 +224,7 @@ class Modality(ABC):
         return None
 
     def compare(self, counts: Mapping[str, Counts]) -> list[str]:
-        """Return what is implausible about the labeled splits as a whole, as sentences with the remedy.
+        """Return warnings about differences between the labeled splits, as sentences with the remedy.
 
         ``counts`` has the sum of the images' histograms for each split.
         """

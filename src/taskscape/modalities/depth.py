@@ -142,7 +142,8 @@ class Depth(Modality):
         sentences = []
         if cases := above(observed["constant"], 0):
             sentences.append(
-                f"{cases.agreeing('has', 'have')} one depth at every pixel: check the files, or leave their depth out"
+                f"{cases.agreeing('has', 'have')} the same depth at every pixel: check the files, or leave their depth "
+                "out"
             )
         sentences += self._judge_pile(observed.get("near", {}), observed.get("pile near", {}))
         piled = self._judge_pile(observed.get("far", {}), observed.get("pile far", {}))
@@ -150,8 +151,8 @@ class Depth(Modality):
         if cases := above(observed.get("spikes", {}), 0.005):
             sentences.append(
                 f"{cases.agreeing('has', 'have')} spikes ({100 * cases.value:.1f} % of the pixels are less than half "
-                "or more than twice as far as all four neighbors): name the value that stands for no depth as invalid, "
-                "or filter the depth"
+                "or more than twice as far as all four neighbors): name the value that means no depth as invalid, or "
+                "filter the depth"
             )
         return sentences
 
