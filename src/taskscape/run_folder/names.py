@@ -118,7 +118,7 @@ class RunFolder:
         return self.path / "calibration.json"
 
     def result(self, split: str = "val", tta: bool | str = False) -> Path:
-        """Return the path of the ``Result`` of a split, with or without test-time augmentation (``Result.tta``): JSON."""
+        """Return the path of a split's ``Result``, with or without test-time augmentation (``Result.tta``): JSON."""
         return self.path / f"result{_suffix(split, tta)}.json"
 
     def results(self) -> list[Path]:
