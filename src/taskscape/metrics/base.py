@@ -17,9 +17,9 @@ class TaskMetric(nn.Module, ABC):
     """The metrics of one task, accumulated over batches and processes.
 
     It has the methods of a torchmetrics metric, but does not depend on torchmetrics, whose import takes seconds and
-    loads all its other metrics. States are sums in int64 and float64, so the result does not depend on how images are
-    divided into batches, and empty batches are allowed. Devices without float64 (MPS) cannot hold the states; there,
-    the metric and its inputs stay on the CPU.
+    loads all its other metrics. States are sums in int64 and float64, so batches of any size, including empty ones, add
+    up to the same result. Devices without float64 (MPS) cannot hold the states; there, the metric and its inputs stay
+    on the CPU.
     """
 
     def __init_subclass__(cls) -> None:
