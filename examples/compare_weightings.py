@@ -4,9 +4,9 @@
 
     python examples/compare_weightings.py
     python examples/compare_weightings.py --methods fixed pcgrad
-    python examples/compare_weightings.py --quick    # tiny runs, to see that everything works
+    python examples/compare_weightings.py --quick    # tiny runs, to check that everything works
 
-The page also compares them with a network per task: Δm is the mean relative change of the metrics against those.
+The page also compares them with single-task networks: Δm is the mean relative change of the metrics against these.
 """
 
 import argparse
@@ -37,11 +37,11 @@ def experiments(base: Experiment, methods: list[str]) -> dict[str, Experiment]:
 
 
 def main(base: Experiment, methods: list[str], folder: Path) -> Path:
-    """Train them all, print their leading metrics, and return the page."""
+    """Train all of them, print their leading metrics, and return the path of the page."""
     runs = []
     for name, experiment in experiments(base, methods).items():
         run = folder / name.replace(" ", "-")
-        result = taskscape.train(experiment, run, resume=True)  # a run that is finished is only evaluated again
+        result = taskscape.train(experiment, run, resume=True)  # a finished run is not trained again
         leading = {key: value for key, value in result.metrics.items() if result.specs[key].leads}
         print(name, {key: round(value, 2) for key, value in leading.items()})
         runs.append(run)

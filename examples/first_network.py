@@ -3,7 +3,7 @@
 ::
 
     python examples/first_network.py
-    python examples/first_network.py --quick    # a few small steps, to see that everything works
+    python examples/first_network.py --quick    # a few small steps, to check that everything works
 """
 
 import argparse
@@ -19,11 +19,12 @@ def main(streets: int = 400, size: tuple[int, int] = (64, 128), batch_size: int 
     """Train for some epochs, print the losses, and return the pixel accuracy on the validation streets."""
     stores = Streets(train=streets, val=max(streets // 8, 4), size=size).open()
 
-    # What to predict: a class and a depth at every pixel. A task knows its loss, its metrics and what raw output means.
+    # The tasks: predict a class and a depth at every pixel. A task defines its loss, its metrics and how to decode raw
+    # outputs.
     fields = {name: stores["train"].fields[name] for name in ("semseg", "depth")}
     tasks = tasks_for(fields)
 
-    # The network returns one raw map per task, at the size of the image.
+    # The network returns one raw map per task, of the size of the image.
     channels = {name: task.channels for name, task in tasks.items()}
     network = models.DeeplabJoint(channels, encoder="resnet10t", width=64)
     outputs = network(torch.rand(2, 3, *size))

@@ -1,8 +1,8 @@
 """Recipes for photographs of rooms, prepared by ``taskscape prepare folder`` as docs/results/photographs.md shows.
 
-The depth of these photographs is relative: proportional to metres within an image only, and stored with the median of
-every image at 1. So the loss ignores the scale, which also allows the augmentation to zoom, and the metrics are those
-that need no scale.
+The depth of these photographs is relative: it is proportional to metres only within an image, and stored so that the
+median of every image is 1. Therefore the loss ignores the scale, which also allows the augmentation to zoom, and the
+metrics do not depend on the scale.
 """
 
 from dataclasses import replace
@@ -16,11 +16,11 @@ from taskscape.tasks import Depth, SemanticSegmentation
 from taskscape.training.optimization import AdamWConfig, OneCycle
 
 DEPTH = Depth(representation="log", mean=0.0, std=0.5, min_depth=0.05, max_depth=20.0, loss=SILog(gamma=0.0))
-"""In medians of an image: logarithms have a mean near 0 and a standard deviation of about a half."""
+"""Depth in units of the image's median: logarithms have a mean near 0 and a standard deviation of about a half."""
 
 
 def both() -> Experiment:
-    """Segmentation of 13 classes and relative depth from one network, on 500 photographs at 96x128."""
+    """Segmentation into 13 classes and relative depth from one network, on 500 photographs of 96x128."""
     return Experiment(
         network=DeeplabJointConfig(encoder="resnet10t", output_stride=32, width=96, fine_skip=True),
         tasks={"semseg": SemanticSegmentation(), "depth": DEPTH},
@@ -36,10 +36,10 @@ def both() -> Experiment:
 
 
 def semseg_only() -> Experiment:
-    """Segmentation alone: a single-task network to compare with."""
+    """Segmentation alone: a single-task network for comparison."""
     return replace(both(), tasks={"semseg": SemanticSegmentation()})
 
 
 def depth_only() -> Experiment:
-    """Depth alone: a single-task network to compare with."""
+    """Depth alone: a single-task network for comparison."""
     return replace(both(), tasks={"depth": DEPTH})

@@ -1,11 +1,11 @@
-"""Images and labels of one's own: a folder becomes a packed store, and a network is trained on it.
+"""Train on your own images and labels: turn a folder into a packed store, and train a network on it.
 
 ::
 
     python examples/own_data.py                 # draws a folder of images first
-    python examples/own_data.py --quick         # a few small images, to see that everything works
+    python examples/own_data.py --quick         # a few small images, to check that everything works
 
-For photographs, replace ``draw`` by a folder with ``images/``, a folder per kind of label, and a ``taskscape.yaml``.
+For photographs, replace ``draw`` with a folder of ``images/``, one folder per kind of label, and ``taskscape.yaml``.
 """
 
 import argparse
@@ -34,7 +34,7 @@ depth:
 
 
 def draw(folder: Path, count: int, size: tuple[int, int], seed: int = 0) -> None:
-    """Write images of balls before a wall, with class ids and depth in millimetres as 16-bit files."""
+    """Write images of balls in front of a wall, with class ids and depth in millimetres as 16-bit files."""
     rng = np.random.default_rng(seed)
     y, x = np.mgrid[: size[0], : size[1]] / size[0]
     for name in ("images", "semseg", "depth"):
@@ -55,7 +55,7 @@ def draw(folder: Path, count: int, size: tuple[int, int], seed: int = 0) -> None
 def main(
     raw: Path, store: Path, run: Path, count: int = 200, size: tuple[int, int] = (64, 96), epochs: int = 8
 ) -> None:
-    """Draw, prepare, train, and predict one image."""
+    """Draw images, prepare a store, train, and predict one image."""
     draw(raw, count, size)
     manifest = prepare(Folder(), raw, store)
     print(manifest.counts, manifest.fields)

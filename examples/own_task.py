@@ -1,9 +1,9 @@
 """A task of your own, in one file: the elevation of terrain seen from above.
 
-Nothing of it is in the package. It has a modality (what the numbers mean), a view (how they look), a metric, a loss, a
-task that joins them, a reader of the raw files, and a recipe::
+No part of it is in the package. The file defines a modality (what the numbers mean), a view (how they are shown), a
+metric, a loss, a task that combines them, a reader of the raw files, and a recipe::
 
-    python examples/own_task.py terrain                                    # makes raw files: hills from above
+    python examples/own_task.py terrain                                    # writes raw files: hills from above
     taskscape prepare examples/own_task.py:Terrain terrain stores/terrain
     taskscape data check stores/terrain
     taskscape train examples/own_task.py:experiment --data.path stores/terrain --out runs/terrain
@@ -39,11 +39,11 @@ from taskscape.views import RgbArray, View, offer_view
 
 @dataclass(frozen=True)
 class Elevation(Modality):
-    """Height above the sea, (H, W) float32 metres; valleys may lie below it."""
+    """Height above sea level, (H, W) float32 metres; valleys can be below it."""
 
     name: ClassVar[str] = "elevation"
     dtype: ClassVar[str] = "float32"
-    sentinel: ClassVar[int | None] = -9999  # usual for elevation models
+    sentinel: ClassVar[int | None] = -9999  # common in elevation models
 
     @property
     def unit(self) -> str:
@@ -57,17 +57,17 @@ class Elevation(Modality):
         return Target(stored.unsqueeze(1), stored != self.sentinel)
 
 
-# -- how they look -----------------------------------------------------------------------------------------------------
+# -- how they are shown ------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
 class ElevationView(View[Elevation]):
-    """Low is dark, high is bright."""
+    """Gray levels: low is dark, high is bright."""
 
     lowest: float = 0.0
-    """Metres that are black."""
+    """Elevation in metres that is shown in black."""
     highest: float = 400.0
-    """Metres that are white."""
+    """Elevation in metres that is shown in white."""
 
     def colorize(self, values: np.ndarray[Any, Any], valid: np.ndarray[Any, Any] | None = None) -> RgbArray:
         gray = np.clip((values - self.lowest) / (self.highest - self.lowest), 0, 1) * 255
@@ -108,7 +108,7 @@ class Relief(PixelLoss):
     name: ClassVar[str] = "relief"
 
     weight: float = 0.5
-    """Of the slopes."""
+    """Weight of the slopes."""
 
     def per_pixel(self, prediction: Tensor, value: Tensor) -> Tensor:
         error = prediction - value
@@ -117,7 +117,7 @@ class Relief(PixelLoss):
 
 
 class ElevationMetric(TaskMetric):
-    """Mean absolute error, and the share of pixels within ten metres."""
+    """Mean absolute error, and the fraction of pixels with an error below ten metres."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -128,7 +128,7 @@ class ElevationMetric(TaskMetric):
     def specs(self) -> Mapping[str, MetricSpec]:
         return {
             "mae": MetricSpec("Mean error", "m", "Mean distance to the true elevation.", leads=True, in_delta_m=True),
-            "within_10m": MetricSpec("Within 10 m", "%", "Share of pixels off by less.", higher_is_better=True),
+            "within_10m": MetricSpec("Within 10 m", "%", "Pixels with a smaller error.", higher_is_better=True),
         }
 
     def update(self, prediction: Tensor, value: Tensor, valid: Tensor) -> None:
@@ -151,14 +151,14 @@ class ElevationMetric(TaskMetric):
 
 @dataclass(frozen=True)
 class ElevationTask(Task):
-    """The height of every pixel. The network's output is in hundreds of metres."""
+    """The elevation of every pixel. The network's output is in hundreds of metres."""
 
     name: ClassVar[str] = "elevation"
 
     loss: Loss = field(default_factory=Relief)
     """How the prediction is compared with the target."""
     source: str | None = None
-    """The store's field of elevations; none for the one with the task's own name."""
+    """The store's field of elevations; none for the field with the task's name."""
 
     @property
     def modality(self) -> Elevation:
@@ -209,7 +209,7 @@ def read(raw: RawSample, size: tuple[int, int]) -> Sample:
 
 
 def experiment() -> Experiment:
-    """Elevation from one image."""
+    """Predict elevation from a single image."""
     return Experiment(
         network=DeeplabJointConfig(encoder="resnet10t", output_stride=32),
         tasks={"elevation": ElevationTask()},
@@ -222,12 +222,12 @@ def experiment() -> Experiment:
 
 
 def plain() -> Experiment:
-    """The same with a loss of the package."""
+    """The same experiment with a loss of the package."""
     return replace(experiment(), tasks={"elevation": ElevationTask(loss=L1())})
 
 
 def make(folder: Path, count: int = 120, size: tuple[int, int] = (48, 64), seed: int = 0) -> None:
-    """Write raw files: smooth hills whose color tells the height, with a lake of unknown depth."""
+    """Write raw files: smooth hills colored by height, with lakes of unknown elevation."""
     rng = np.random.default_rng(seed)
     y, x = np.mgrid[: size[0], : size[1]] / size[1]
     for kind in ("image", "elevation"):
