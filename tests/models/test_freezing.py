@@ -39,7 +39,7 @@ def test_all_stages_and_more() -> None:
         Encoder("resnet10t", freeze=5)
     with pytest.raises(ValueError, match=r"freeze is -1: it must be at least 0"):
         DeeplabJointConfig(freeze=-1)
-    with pytest.raises(ValueError, match=r"network\.freeze is 2 and network\.lora 4: adapters keep all"):
+    with pytest.raises(ValueError, match=r"network\.freeze is 2 and network\.lora 4: adapters freeze all"):
         DeeplabJointConfig(freeze=2, lora=4)
 
 

@@ -1,6 +1,6 @@
-"""What predictions are compared by: one frozen dataclass per file.
+"""Losses, one frozen dataclass per file.
 
-A loss takes tensors, and in a loop of your own stands where one of torch stands::
+A loss is called on tensors and can replace a torch loss in your own training loop::
 
     >>> import torch
     >>> from taskscape.losses import L1, CrossEntropy
@@ -12,7 +12,7 @@ A loss takes tensors, and in a loop of your own stands where one of torch stands
     >>> L1()(prediction, metres, valid=metres[:, 0] > 0)
     tensor(2.)
 
-It is made of a sum and a count, so that any number of processes computes the mean over all their images::
+It is computed from a sum and a count, so several processes can compute the mean over all of their images::
 
     >>> from taskscape.batch import Target
     >>> target = Target(value=torch.tensor([[[[1.0, 0.0]]]]), valid=torch.tensor([[[True, False]]]))
@@ -20,8 +20,8 @@ It is made of a sum and a count, so that any number of processes computes the me
     >>> term.sum, term.count
     (tensor(2.), tensor(1))
 
-To add one, write its file, which says what tasks it suits, and import it below; or keep it in a file of your own and
-give it to a task: ``Depth(loss=MyLoss())``.
+To add a loss, write a module that declares the tasks it suits, and import it below. A loss in a file of your own can be
+passed to a task: ``Depth(loss=MyLoss())``.
 """
 
 # ruff: noqa: F401
@@ -60,11 +60,11 @@ offer(Loss, LOSSES)
 
 
 def choices(task: str) -> Any:
-    """Return the union of the losses that suit a kind of task: what the command line offers for it."""
+    """Return the union of the losses that suit a kind of task, which are its choices on the command line."""
     return reduce(or_, [loss for loss in LOSSES if task in loss.suits])
 
 
-if TYPE_CHECKING:  # any loss may stand here, one from a user's file too
+if TYPE_CHECKING:  # type checkers accept any loss, including one from a user's file
     SegmentationLoss = Loss
     DepthLoss = Loss
     NormalsLoss = Loss

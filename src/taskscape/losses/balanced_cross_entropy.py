@@ -13,19 +13,19 @@ from taskscape.losses.base import Loss, LossTerm, at_least_float32, check_positi
 
 @dataclass(frozen=True)
 class BalancedCrossEntropy(Loss):
-    """Cross-entropy of a yes-or-no logit in which the rare yes and the frequent no of an image weigh alike.
+    """Binary cross-entropy in which the rare positive and the frequent negative pixels of an image have equal weight.
 
-    With n₁ pixels of value 1 and n₀ of value 0, a pixel weighs n₀ or negative_weight·n₁, as in HED (Xie and Tu, ICCV
-    2015, equation 2, https://arxiv.org/abs/1504.06375). Here the sum is divided by that of the weights: an image's loss
-    is (mean over yes + negative_weight · mean over no) / (1 + negative_weight), whatever its size. A mean over nothing
-    is 0. The loss is the mean over the images with valid pixels.
+    With n₁ pixels of value 1 and n₀ of value 0, their weights are n₀ and negative_weight·n₁, as in HED (Xie and Tu,
+    ICCV 2015, equation 2, https://arxiv.org/abs/1504.06375). Here the sum is divided by the sum of the weights, so an
+    image's loss is (mean over positives + negative_weight · mean over negatives) / (1 + negative_weight), regardless of
+    its size. An empty mean is 0. The loss is the mean over the images with valid pixels.
     """
 
     name: ClassVar[str] = "balanced-cross-entropy"
     suits: ClassVar[tuple[str, ...]] = ("boundaries",)
 
     negative_weight: float = 1.0
-    """Weight of all pixels of value 0 beside that of all pixels of value 1: 1 in HED, 1.1 in RCF
+    """Total weight of the pixels of value 0 relative to those of value 1: 1 in HED, 1.1 in RCF
     (https://arxiv.org/abs/1612.02103) and BDCN (https://arxiv.org/abs/1902.10903)."""
 
     def __post_init__(self) -> None:
@@ -35,7 +35,7 @@ class BalancedCrossEntropy(Loss):
 
     @override
     def term(self, prediction: Tensor, target: Target) -> LossTerm:
-        """Return the sum over images and their number for (B, 1, H, W) logits and values in 0..1."""
+        """Return the sum over images and the number of images, for (B, 1, H, W) logits and values in 0..1."""
         invalid = ~target.valid.unsqueeze(1)
         logit = at_least_float32(prediction).masked_fill(invalid, 0.0)
         yes = target.value.to(logit.dtype).masked_fill(invalid, 0.0)
@@ -47,5 +47,5 @@ class BalancedCrossEntropy(Loss):
 
 
 def _means(x: Tensor, weight: Tensor) -> Tensor:
-    """Return each image's weighted mean, (B,), 0 without weight."""
+    """Return each image's weighted mean, (B,); 0 if all weights are 0."""
     return (x * weight).sum((1, 2, 3)) / weight.sum((1, 2, 3)).clamp(min=1e-12)

@@ -1,4 +1,4 @@
-"""Weights of classes from their frequencies, by rules that have names in the literature."""
+"""Class weights computed from class frequencies by published rules."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -18,14 +18,14 @@ _BETA = 0.999
 
 @dataclass(frozen=True)
 class ClassCounts:
-    """How often each class occurs in a split: (classes,) float64 each."""
+    """The frequencies of the classes in a split, (classes,) float64 each."""
 
     pixels: Tensor
-    """Pixels of the class."""
+    """Number of pixels of the class."""
     images: Tensor
-    """Images that have the class."""
+    """Number of images that contain the class."""
     pixels_of_images: Tensor
-    """Pixels with a label, of any class, in these images."""
+    """Number of labeled pixels, of any class, in these images."""
 
     @classmethod
     def of(cls, targets: Iterable[Target], classes: int) -> "ClassCounts":
@@ -39,7 +39,7 @@ class ClassCounts:
 
 
 def class_weights(rule: ClassWeightRule, counts: ClassCounts) -> tuple[float, ...]:
-    """Return a positive weight per class. Raises ``ValueError`` where no pixel has a label."""
+    """Return a positive weight per class. Raises ``ValueError`` if no pixel has a label."""
     if not counts.pixels.any():
         raise ValueError("no training image has a label, so class weights cannot be computed: give them as numbers")
     return tuple(float(f"{weight:.6g}") for weight in RULES[rule](counts).tolist())
@@ -48,20 +48,20 @@ def class_weights(rule: ClassWeightRule, counts: ClassCounts) -> tuple[float, ..
 def median_frequency(counts: ClassCounts) -> Tensor:
     """Median frequency balancing: w = median(f) / f (Eigen and Fergus, ICCV 2015, https://arxiv.org/abs/1411.4734).
 
-    f is the class's part of the labeled pixels of the images that have it; the median is that over the classes that
-    occur. A class that does not occur has the weight 1.
+    f is the class's fraction of the labeled pixels in the images that contain it; the median is taken over the classes
+    that occur. A class that does not occur has the weight 1.
     """
     occurs = counts.images > 0
     frequency = counts.pixels / counts.pixels_of_images.clamp(min=1)
-    median = torch.quantile(frequency[occurs], 0.5)  # the mean of the two in the middle, where there are two
+    median = torch.quantile(frequency[occurs], 0.5)  # for an even number, the mean of the middle two
     return torch.where(occurs, median / frequency.where(occurs, median), 1.0)
 
 
 def inverse_log(counts: ClassCounts) -> Tensor:
     """ENet's weights: w = 1 / ln(1.02 + p) (Paszke et al., 2016, https://arxiv.org/abs/1606.02147).
 
-    p is the class's part of all labeled pixels. The weights are from 1.4, for a class that is everywhere, to 50.5, for
-    one that does not occur.
+    p is the class's fraction of all labeled pixels. The weights range from 1.4, for a class that fills every image, to
+    50.5, for one that does not occur.
     """
     return 1 / (_ENET_OFFSET + counts.pixels / counts.pixels.sum()).log()
 
@@ -70,7 +70,7 @@ def effective_number(counts: ClassCounts) -> Tensor:
     """Weights by the effective number of samples: w ∝ (1 - β) / (1 - βⁿ), with a mean of 1 over the classes that occur
     (Cui et al., CVPR 2019, https://arxiv.org/abs/1901.05555).
 
-    n is the number of images that have the class, since the pixels of one object are no samples of their own; β is
+    n is the number of images that contain the class, since the pixels of an object are not independent samples; β is
     0.999. A class that does not occur has the weight 1.
     """
     occurs = counts.images > 0

@@ -15,7 +15,7 @@ _SHORTEST = 1e-8  # its square is still a normal float32
 class Cosine(PixelLoss):
     """Angle of the directions: 1 - cos(angle between prediction and value), 0 … 2; neither needs to have unit length.
 
-    A vector shorter than 1e-8 counts as that long, so that the gradient stays finite.
+    Lengths are clamped to at least 1e-8, so that the gradient stays finite.
     """
 
     name: ClassVar[str] = "cosine"
@@ -23,10 +23,10 @@ class Cosine(PixelLoss):
 
     @override
     def per_pixel(self, prediction: Tensor, value: Tensor) -> Tensor:
-        # Written out: on a CPU torch's cosine_similarity takes from three to fifty times as long.
+        # Written out, since torch's cosine_similarity takes three to fifty times as long on a CPU.
         return 1 - (prediction * value).sum(1) / (_length(prediction) * _length(value))
 
 
 def _length(x: Tensor) -> Tensor:
-    # Clamped before the root, whose slope at zero is infinite.
+    # Clamped before the square root, whose slope at zero is infinite.
     return x.square().sum(1).clamp(min=_SHORTEST**2).sqrt()

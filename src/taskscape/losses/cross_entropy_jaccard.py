@@ -1,4 +1,4 @@
-"""Cross-entropy and the soft Jaccard index, for classes that are measured by mIoU."""
+"""Cross-entropy plus the soft Jaccard index, for classes that are evaluated by mIoU."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,11 +16,11 @@ from taskscape.losses.weighted_class_loss import WeightedClassLoss
 
 @dataclass(frozen=True)
 class CrossEntropyJaccard(WeightedClassLoss):
-    """Cross-entropy + jaccard · (1 - the mean of the classes' soft IoU), which leads to mIoU directly.
+    """Cross-entropy + jaccard · (1 - the mean of the classes' soft IoU), which optimizes mIoU directly.
 
-    The soft IoU of a class is Σ p·y / Σ (p + y - p·y) over the valid pixels of the batch, of all processes, where p is
-    its predicted probability and y is 1 where it is the label (Rahman and Wang, ISVC 2016,
-    https://doi.org/10.1007/978-3-319-50835-1_22). The mean is that over the classes that are a label in the batch.
+    The soft IoU of a class is Σ p·y / Σ (p + y - p·y) over the valid pixels of the global batch, where p is its
+    predicted probability and y is 1 where it is the label (Rahman and Wang, ISVC 2016,
+    https://doi.org/10.1007/978-3-319-50835-1_22). The mean is over the classes that occur as labels in the batch.
 
         >>> import torch
         >>> CrossEntropyJaccard()(torch.tensor([[[[20.0, 0.0]], [[0.0, 20.0]]]]), torch.tensor([[[0, 1]]])).round()
@@ -33,7 +33,7 @@ class CrossEntropyJaccard(WeightedClassLoss):
     suits: ClassVar[tuple[str, ...]] = ("semseg",)
 
     jaccard: float = 1.0
-    """Weight of the soft Jaccard loss beside 1 of cross-entropy."""
+    """Weight of the soft Jaccard loss, relative to 1 for cross-entropy."""
 
     def __post_init__(self) -> None:
         """Check the settings. Raises ``ValueError``."""
@@ -42,7 +42,7 @@ class CrossEntropyJaccard(WeightedClassLoss):
 
     @override
     def term(self, prediction: Tensor, target: Target) -> LossTerm:
-        """Return Σ of cross-entropy's losses and each class's Σ p·y, Σ p and Σ y, as one vector; and the normalizer."""
+        """Return the normalizer, and as one vector the summed cross-entropy and each class's Σ p·y, Σ p and Σ y."""
         valid, classes = target.valid, prediction.shape[1]
         if 0 <= self.ignore_index < classes:
             valid = valid & (target.value != self.ignore_index)
@@ -66,11 +66,11 @@ class CrossEntropyJaccard(WeightedClassLoss):
 
 
 class _Sums(torch.autograd.Function):
-    """Σ of cross-entropy, and each class's Σ p·y and Σ p, from one softmax of scores + ``added``.
+    """Summed cross-entropy, and each class's Σ p·y and Σ p, from one softmax of scores + ``added``.
 
-    Of scores that follow each other in memory a class's plane at a time a softmax takes a fifth of the time, and their
-    resizing a third of the other layout: so the layout changes between the two, in both directions. A CPU takes an
-    image for each thread at a time: what it computes from these then stays in its caches, in half of the time.
+    A softmax takes a fifth of the time in channels-first format, and resizing a third in channels-last format, so the
+    format changes between the two, in the forward and the backward pass. A CPU processes one image per thread at a
+    time, which keeps intermediate results in its caches and takes half of the time.
     """
 
     generate_vmap_rule = True
@@ -80,7 +80,7 @@ class _Sums(torch.autograd.Function):
     def forward(
         scores: Tensor, ids: Tensor, valid: Tensor, weights: Tensor, added: Tensor | None, smoothing: float
     ) -> tuple[Tensor, ...]:
-        """Return the three sums, and p of each part, (b, C, H, W), for the gradient."""
+        """Return the three sums, and each part's p, (b, C, H, W), for the gradient."""
         entropy, both, predicted = weights.new_zeros(()), torch.zeros_like(weights), torch.zeros_like(weights)
         probabilities = []
         for some, labels, counts in _parts(scores, ids, valid):
@@ -108,7 +108,7 @@ class _Sums(torch.autograd.Function):
     @staticmethod
     @override
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None, None, None, None]:
-        """Return p·(∂p - Σ p·∂p) of the sums of p, and q·p - the label's share of q for cross-entropy."""
+        """Return p·(∂p - Σ p·∂p) for the sums of p, plus q·p - the label's share of q for cross-entropy."""
         of_entropy, of_both, of_predicted = gradients[:3]
         ids, valid, weights, *probabilities = ctx.saved_tensors
         parts = []
@@ -130,7 +130,7 @@ class _Sums(torch.autograd.Function):
 
 
 def _parts(*tensors: Tensor) -> Iterator[tuple[Tensor, ...]]:
-    """Yield the tensors of so many images at a time as there are threads on a CPU, else all at once."""
+    """Yield the tensors in parts of as many images as there are threads on a CPU; elsewhere in one part."""
     images = len(tensors[0])
     count = min(torch.get_num_threads(), images) if tensors[0].device.type == "cpu" else images
     return zip(*(x.split(max(count, 1)) for x in tensors), strict=True)
@@ -141,10 +141,10 @@ def _per_class(maps: Tensor, valid: Tensor) -> Tensor:
 
 
 def _add_by_class(sums: Tensor, ids: Tensor, values: Tensor) -> Tensor:
-    """Return the sums, (C,), with the values, (B, H, W), of the pixels of each class added."""
+    """Add the values, (B, H, W), of each class's pixels to its sum, (C,), and return the sums."""
     if values.device.type == "cpu":
         return sums.index_add(0, ids.flatten(), values.flatten())
-    # A GPU would add millions of pixels to a few numbers one after the other, in any order.
+    # On a GPU, index_add would add millions of pixels to a few numbers one by one, in an arbitrary order.
     classes = torch.arange(len(sums), device=ids.device)[:, None, None]
     return sums + torch.where(ids.unsqueeze(1) == classes, values.unsqueeze(1), 0.0).sum((0, 2, 3))
 
@@ -153,4 +153,4 @@ def _over_classes(maps: Tensor, weights: Tensor) -> Tensor:
     """Return Σ weight · map over the classes, (B, H, W)."""
     if maps.device.type == "cpu":
         return F.conv2d(maps, weights[None, :, None, None]).squeeze(1)
-    return (maps * weights[:, None, None]).sum(1)  # a convolution would round to 10 bits there (TF32)
+    return (maps * weights[:, None, None]).sum(1)  # on a GPU, a convolution would round to 10 bits (TF32)

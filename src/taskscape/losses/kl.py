@@ -15,14 +15,14 @@ from taskscape.losses.base import ClassLoss
 class KLDivergence(ClassLoss):
     """Kullback-Leibler divergence of predicted class probabilities from (smoothed) labels, in nats.
 
-    Less than ``CrossEntropy`` by the entropy of the smoothed labels, a constant: the gradients are the same.
+    Smaller than ``CrossEntropy`` by a constant, the entropy of the smoothed labels, so the gradients are the same.
     """
 
     name: ClassVar[str] = "kl-divergence"
     suits: ClassVar[tuple[str, ...]] = ("semseg",)
 
     label_smoothing: float = 0.0
-    """The part of the label, 0 up to but not 1, that is spread over all classes."""
+    """Fraction of the label that is spread over all classes, at least 0 and below 1."""
 
     def __post_init__(self) -> None:
         """Check the settings. Raises ``ValueError``."""

@@ -1,4 +1,4 @@
-"""Absolute difference."""
+"""Absolute error."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -11,7 +11,7 @@ from taskscape.losses.base import PixelLoss
 
 @dataclass(frozen=True)
 class L1(PixelLoss):
-    """Absolute error: |prediction - value|, the mean over channels."""
+    """Absolute error: |prediction - value|, averaged over channels."""
 
     name: ClassVar[str] = "l1"
     suits: ClassVar[tuple[str, ...]] = ("depth", "albedo")

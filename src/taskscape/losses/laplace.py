@@ -1,4 +1,4 @@
-"""Absolute difference with a predicted width."""
+"""Absolute error with a predicted width."""
 
 import math
 from dataclasses import dataclass
@@ -13,10 +13,10 @@ from taskscape.losses.likelihood import LEAST_WIDTH, Likelihood
 
 @dataclass(frozen=True)
 class Laplace(Likelihood):
-    """Laplace density of the errors, p(d) = exp(-|d| / b) / (2b): -log p = |d| / b + log 2b, the mean over channels.
+    """Laplace density of the errors, p(d) = exp(-|d| / b) / (2b): -log p = |d| / b + log 2b, averaged over channels.
 
-    The network predicts b, the mean absolute error to be expected, in one more channel. For L1 what Kendall and Gal
-    (NeurIPS 2017, section 2.2, https://arxiv.org/abs/1703.04977) do for squared errors.
+    The network predicts b, the expected absolute error, in an additional channel. This is the L1 counterpart of the
+    loss of Kendall and Gal for squared errors (NeurIPS 2017, section 2.2, https://arxiv.org/abs/1703.04977).
     """
 
     name: ClassVar[str] = "laplace"
@@ -35,7 +35,7 @@ class Laplace(Likelihood):
 def within(distance: Tensor | float, width: Tensor, channels: int = 1) -> Tensor:
     """Return the probability that the sum of the absolute errors of independent channels is at most ``distance``.
 
-    One channel: 1 - exp(-x) with x = distance / width; several: the Erlang distribution, 1 - exp(-x)·Σ xᵏ / k!.
+    For one channel, 1 - exp(-x) with x = distance / width; for several, the Erlang distribution 1 - exp(-x)·Σ xᵏ / k!.
     """
     x = torch.as_tensor(distance, dtype=width.dtype, device=width.device) / width
     series = sum((x**k / math.factorial(k) for k in range(1, channels)), torch.ones_like(x))

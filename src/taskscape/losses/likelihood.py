@@ -1,4 +1,4 @@
-"""What losses have in common whose network also predicts how wide the errors are spread."""
+"""Base class of losses for which the network also predicts the width of its errors."""
 
 import math
 from abc import abstractmethod
@@ -13,33 +13,33 @@ from taskscape.losses.base import PixelLoss, check_target
 from taskscape.serialization.ranges import Fraction
 
 LOG_LIMIT = 6.0
-"""The logarithm of a predicted width lies between minus and plus this: 0.0025 to 403."""
+"""Bound on the magnitude of a predicted width's logarithm; widths are from 0.0025 to 403."""
 LEAST_WIDTH = math.exp(-LOG_LIMIT)
 
 
 def width_of(raw: Tensor) -> Tensor:
-    """Return the width (B, H, W) that the last channel of a prediction stands for: exp(6·tanh(x / 6)).
+    """Return the width, (B, H, W), that the last channel x of a prediction encodes: exp(6·tanh(x / 6)).
 
-    It is exp(x) for small x, and within bounds for any, so that neither a loss nor a gradient is ever infinite.
+    It is about exp(x) for small x and bounded for any x, so losses and gradients are always finite.
     """
     return (LOG_LIMIT * (raw[:, -1] / LOG_LIMIT).tanh()).exp()
 
 
 @dataclass(frozen=True)
 class Likelihood(PixelLoss):
-    """The negative logarithm of a density of the errors, whose width b is predicted too, in one more channel.
+    """The negative logarithm of a density of the errors, with a width b that is predicted in an additional channel.
 
-    The loss of a pixel is bᵝ·(-log p + c): the constant c, that of the least width, keeps it from being negative, and
-    bᵝ is a weight without a gradient.
+    The loss of a pixel is bᵝ·(-log p + c). The constant c, determined by the smallest width, keeps it nonnegative; bᵝ
+    is a weight without a gradient.
     """
 
     scale_channels: ClassVar[int] = 1
 
     beta: Fraction = field(default=1.0, kw_only=True)
-    """Exponent of the weight. 0 is the likelihood itself (Kendall and Gal, NeurIPS 2017, section 2.2,
-    https://arxiv.org/abs/1703.04977), which learns little where it is unsure; with 1 values are learned as by the plain
-    error, whatever the width. After β-NLL (Seitzer et al., ICLR 2022, https://arxiv.org/abs/2203.09168), there of
-    squared errors. The best width is the same for any."""
+    """Exponent of the weight. 0 is the plain likelihood (Kendall and Gal, NeurIPS 2017, section 2.2,
+    https://arxiv.org/abs/1703.04977), which learns little where the network is unsure; with 1, values are learned as
+    with the plain error, independently of the width. Based on β-NLL (Seitzer et al., ICLR 2022,
+    https://arxiv.org/abs/2203.09168), which uses squared errors. The optimal width is the same for any exponent."""
 
     @abstractmethod
     def nll(self, prediction: Tensor, width: Tensor, value: Tensor) -> Tensor:
@@ -51,17 +51,17 @@ class Likelihood(PixelLoss):
     @property
     @abstractmethod
     def least(self) -> float:
-        """The least that ``nll`` can be."""
+        """The smallest possible value of ``nll``."""
 
     @override
     def per_pixel(self, prediction: Tensor, value: Tensor) -> Tensor:
-        """Return bᵝ·(-log p + c) for a prediction of C + 1 channels and values of C."""
+        """Return bᵝ·(-log p + c) for a prediction with C + 1 channels and values with C channels."""
         width = width_of(prediction)
         errors = self.nll(prediction[:, :-1], width, value) - self.least
         return errors * width.detach() ** self.beta if self.beta else errors
 
     @override
     def target_of(self, prediction: Tensor, value: Tensor, valid: Tensor | None = None) -> Target:
-        """Return plain values and their mask as a target. Raises ``ValueError`` where shapes do not fit."""
+        """Return plain values and their mask as a target. Raises ``ValueError`` if shapes do not match."""
         values = prediction[:, :-1] if prediction.ndim == 4 else prediction
         return check_target(prediction, value, valid, values.shape)

@@ -1,4 +1,4 @@
-"""Logarithm of the absolute difference."""
+"""Logarithm of the absolute error."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -11,9 +11,9 @@ from taskscape.losses.base import PixelLoss
 
 @dataclass(frozen=True)
 class LogL1(PixelLoss):
-    """Logarithm of the absolute error: log(1 + |prediction - value|), the mean over channels.
+    """Logarithm of the absolute error: log(1 + |prediction - value|), averaged over channels.
 
-    After Hu et al., WACV 2019, there log(α + |·|) (https://arxiv.org/abs/1803.08673).
+    Based on Hu et al., WACV 2019, who use log(α + |·|) (https://arxiv.org/abs/1803.08673).
     """
 
     name: ClassVar[str] = "log-l1"

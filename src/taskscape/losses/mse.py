@@ -1,4 +1,4 @@
-"""Squared difference."""
+"""Squared error."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -11,7 +11,7 @@ from taskscape.losses.base import PixelLoss
 
 @dataclass(frozen=True)
 class MSE(PixelLoss):
-    """Squared error: (prediction - value)², the mean over channels."""
+    """Squared error: (prediction - value)², averaged over channels."""
 
     name: ClassVar[str] = "mse"
     suits: ClassVar[tuple[str, ...]] = ("depth", "albedo")

@@ -16,8 +16,8 @@ from taskscape.losses.base import Loss, LossTerm, Space, at_least_float32
 class SILog(Loss):
     """Scale-invariant logarithmic error: sqrt(Var(ε) + gamma·E[ε]² + eps) over the valid pixels.
 
-    ε is log(true metres) - log(predicted metres). After Eigen et al., NeurIPS 2014, equation 4, whose λ is 1 - gamma
-    (https://arxiv.org/abs/1406.2283); the square root as in Lee et al., 2019 (https://arxiv.org/abs/1907.10326).
+    ε is log(true metres) - log(predicted metres). Based on Eigen et al., NeurIPS 2014, equation 4, where λ is 1 - gamma
+    (https://arxiv.org/abs/1406.2283), with the square root of Lee et al., 2019 (https://arxiv.org/abs/1907.10326).
     """
 
     name: ClassVar[str] = "si-log"
@@ -27,9 +27,11 @@ class SILog(Loss):
     gamma: float = 0.15
     """Weight of the squared mean log error: 0 is fully scale-invariant, 1 the root mean square of the log errors."""
     eps: float = 1e-5
-    """Metres below which depths are clamped, and what keeps the square root's slope finite at a perfect fit."""
+    """Smallest depth in metres, to which depths are clamped; also keeps the square root's slope finite at a perfect
+    fit."""
     per_image: bool = True
-    """Variance and mean per image, then the mean over the images that have valid pixels; else over the whole batch."""
+    """Compute variance and mean per image and average over the images with valid pixels; otherwise compute them over
+    the whole batch."""
 
     def __post_init__(self) -> None:
         """Check the settings. Raises ``ValueError``."""
@@ -41,9 +43,10 @@ class SILog(Loss):
 
     @override
     def term(self, prediction: Tensor, target: Target) -> LossTerm:
-        """Return Σ of the images' Var(ε) + gamma·E[ε]² and the number of images with valid pixels.
+        """Return the sum of Var(ε) + gamma·E[ε]² over the images, and the number of images with valid pixels.
 
-        Without ``per_image``: (Σε, Σε²) over the valid pixels, and their number. ``prediction`` is (B, 1, H, W) metres.
+        Without ``per_image``, return (Σε, Σε²) over the valid pixels, and their number. ``prediction`` is (B, 1, H, W)
+        in metres.
         """
         valid, invalid = target.valid, ~target.valid
         prediction = at_least_float32(prediction)
@@ -61,10 +64,11 @@ class SILog(Loss):
     def finish(self, mean: Tensor) -> Tensor:
         if not self.per_image:
             first, second = mean.unbind()
-            # The difference cancels where the scale is far off, by 1e-7 of E[ε]² at most: below 0 it is rounding.
+            # If the scale is far off, the difference loses up to 1e-7 of E[ε]² to cancellation: values below 0 are
+            # rounding errors.
             mean = (second - first.square()).clamp(min=0) + self.gamma * first.square()
         return (mean + self.eps).sqrt()
 
     def _log(self, metres: Tensor, invalid: Tensor) -> Tensor:
-        """Return the logarithm, (B, H, W), and 0 where it is invalid."""
+        """Return the logarithm, (B, H, W), with 0 at invalid pixels."""
         return metres.squeeze(1).masked_fill(invalid, 1.0).clamp(min=self.eps).log()

@@ -1,4 +1,4 @@
-"""Absolute difference, squared near zero."""
+"""Absolute error, squared near zero."""
 
 import math
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from taskscape.losses.base import PixelLoss
 class SmoothL1(PixelLoss):
     """Absolute error that is squared where it is small: d²/(2·beta) where d is below beta, else d - beta/2.
 
-    d is |prediction - value|, and the loss the mean over channels. Girshick, ICCV 2015, equation 3, there with beta = 1
+    d is |prediction - value|; the loss is averaged over channels. Girshick, ICCV 2015, equation 3, with beta = 1
     (https://arxiv.org/abs/1504.08083).
     """
 
@@ -23,7 +23,7 @@ class SmoothL1(PixelLoss):
     suits: ClassVar[tuple[str, ...]] = ("depth",)
 
     beta: float = 1.0
-    """Below this difference, in the unit of what is compared, the loss is a parabola."""
+    """The difference below which the loss is quadratic, in the unit of the compared quantity."""
 
     def __post_init__(self) -> None:
         """Check the settings. Raises ``ValueError``."""

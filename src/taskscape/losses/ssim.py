@@ -13,9 +13,9 @@ from taskscape.losses.base import Loss, LossTerm, at_least_float32
 
 @dataclass(frozen=True)
 class SSIM(Loss):
-    """Structural dissimilarity: (1 - SSIM) / 2 of 3×3 windows, for maps whose values span about one.
+    """Structural dissimilarity: (1 - SSIM) / 2 of 3×3 windows, for maps with a range of values of about one.
 
-    The mean over the windows all of whose pixels are valid, 0 where there are none. Wang et al., TIP 2004
+    The mean over all windows that contain only valid pixels, or 0 if there are none. Wang et al., TIP 2004
     (https://doi.org/10.1109/TIP.2003.819861).
     """
 
@@ -23,7 +23,7 @@ class SSIM(Loss):
 
     @override
     def term(self, prediction: Tensor, target: Target) -> LossTerm:
-        """Return the sum over whole windows and their number for (B, C, H, W) maps, at least 3×3."""
+        """Return the sum over fully valid windows and their number, for (B, C, H, W) maps of at least 3×3 pixels."""
         invalid = ~target.valid.unsqueeze(1)
         x = at_least_float32(prediction).masked_fill(invalid, 0.0)
         y = target.value.to(x.dtype).masked_fill(invalid, 0.0)

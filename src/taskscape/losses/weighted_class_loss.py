@@ -1,4 +1,4 @@
-"""What cross-entropy and losses beside it have in common: class weights, label smoothing, adjusted scores."""
+"""Base class of cross-entropy and related losses: class weights, label smoothing, logit adjustment."""
 
 import math
 from collections.abc import Callable, Iterable, Sequence
@@ -17,19 +17,19 @@ from taskscape.losses.class_weights import ClassCounts, ClassWeightRule, class_w
 
 @dataclass(frozen=True)
 class WeightedClassLoss(ClassLoss):
-    """Cross-entropy of class scores, (B, C, H, W), and class ids, (B, H, W), with its settings."""
+    """Cross-entropy of class scores, (B, C, H, W), and class ids, (B, H, W), with the settings of all such losses."""
 
     class_weights: tuple[float, ...] | ClassWeightRule | None = None
-    """A positive weight per class, or the rule by which a run computes them from its training labels
-    (``taskscape.losses.class_weights``): median-frequency, inverse-log as in ENet, or effective-number; none weighs all
-    alike."""
+    """A positive weight per class, or the rule by which a run computes the weights from its training labels
+    (``taskscape.losses.class_weights``): median-frequency, inverse-log as in ENet, or effective-number. None gives all
+    classes equal weights."""
     label_smoothing: float = 0.0
-    """The part of the label, 0 up to but not 1, that is spread over all classes."""
+    """Fraction of the label that is spread over all classes, at least 0 and below 1."""
 
     logit_adjustment: float = 0.0
-    """With a, scores + a·log(class weight) are compared with the labels, so that the scores themselves give less to the
-    classes that weigh more: from 0 to 1, where 1 undoes what the weights add to the scores, but not what they do for
-    the features (after Menon et al., ICLR 2021, https://arxiv.org/abs/2007.07314)."""
+    """Strength a, from 0 to 1, of a logit adjustment: scores + a·log(class weight) are compared with the labels, so the
+    scores themselves favor classes of large weight less. 1 cancels the effect of the weights on the scores, but not
+    their effect on the features (based on Menon et al., ICLR 2021, https://arxiv.org/abs/2007.07314)."""
 
     def __post_init__(self) -> None:
         """Check the settings. Raises ``ValueError``."""
@@ -47,7 +47,7 @@ class WeightedClassLoss(ClassLoss):
 
     @override
     def for_labels(self, targets: Callable[[], Iterable[Target]], channels: Sequence[str]) -> tuple[Self, list[str]]:
-        """Compute the class weights, where they are left to a rule."""
+        """Compute the class weights if they are given as a rule."""
         if not isinstance(self.class_weights, str):
             return self, []
         weights = class_weights(self.class_weights, ClassCounts.of(targets(), len(channels)))
@@ -59,11 +59,11 @@ class WeightedClassLoss(ClassLoss):
 
     @override
     def term(self, prediction: Tensor, target: Target) -> LossTerm:
-        """Return Σ of the losses of the pixels that count, and the ``normalizer``."""
+        """Return the sum of the losses of all pixels that are not ignored, and the ``normalizer``."""
         return super().term(self.adjusted(prediction), target)
 
     def adjusted(self, prediction: Tensor) -> Tensor:
-        """Return the scores that are compared with the labels; (B, C, H, W) as they are without adjustment."""
+        """Return the scores, (B, C, H, W), that are compared with the labels; unchanged without an adjustment."""
         added = self._added(at_least_float32(prediction[:0]))
         if added is None:
             return prediction
@@ -71,7 +71,7 @@ class WeightedClassLoss(ClassLoss):
         return at_least_float32(prediction) + added
 
     def _added(self, prediction: Tensor) -> Tensor | None:
-        """Return what is added to scores, (C, 1, 1), in the number format of ``prediction``; None for nothing."""
+        """Return the offset of the scores, (C, 1, 1), in the dtype of ``prediction``; None for no offset."""
         weights = self._weights(prediction) if self.logit_adjustment else None
         return None if weights is None else (self.logit_adjustment * weights.log())[:, None, None]
 

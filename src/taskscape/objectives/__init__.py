@@ -1,4 +1,4 @@
-"""From a network's outputs and the targets to one loss per task."""
+"""Objectives, which turn a network's outputs and the targets into one loss per task."""
 
 from taskscape.objectives.base import Objective, Tasks, global_mean, labelled
 from taskscape.objectives.consistency import CrossTaskConsistency

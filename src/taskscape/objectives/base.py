@@ -1,4 +1,4 @@
-"""Outputs and targets to one loss per task: the one place where losses meet all processes."""
+"""Base class of the objectives, and the reduction of losses over all processes."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
@@ -19,7 +19,7 @@ Tasks = Mapping[str, Task]
 
 
 def labelled(targets: Mapping[str, Target]) -> list[str]:
-    """Return the tasks with a valid pixel anywhere in the global batch: the only ones that have a loss.
+    """Return the tasks with a valid pixel anywhere in the global batch; only these have a loss.
 
     >>> from taskscape.batch import Target
     >>> value, everywhere = torch.ones(1, 1, 2, 2), torch.ones(1, 2, 2, dtype=torch.bool)
@@ -27,14 +27,14 @@ def labelled(targets: Mapping[str, Target]) -> list[str]:
     ['depth']
     """
     some = all_reduce_sum(torch.stack([target.valid.any() for target in targets.values()]).float())
-    # A synchronization point: which losses exist decides what is computed.
+    # A synchronization point: the host needs to know which losses exist.
     return [task for task, any_valid in zip(targets, some.tolist(), strict=True) if any_valid]
 
 
 def global_mean(loss: Loss, term: LossTerm) -> Tensor:
     """Return this process's part of the loss of the global batch.
 
-    Added up over all processes, values and gradients are those of the global batch. Every process must call it.
+    Summed over all processes, values and gradients are those of the global batch. Every process must call this.
 
     >>> from taskscape.batch import Target
     >>> from taskscape.losses import L1
@@ -48,7 +48,7 @@ def global_mean(loss: Loss, term: LossTerm) -> Tensor:
             f"{named(type(loss).term)} gives a {type(term).__name__}: return a LossTerm, a sum and a count"
         )
     whole = loss.mean(LossTerm(all_reduce_sum_local_gradient(term.sum), all_reduce_sum(term.count)))
-    # The gradient is this process's part already; the value is everyone's.
+    # The gradient is already this process's part; the value is that of all processes.
     return whole if world_size() == 1 else whole - whole.detach() * (1 - 1 / world_size())
 
 
@@ -56,7 +56,7 @@ class Objective(RangedSettings, ABC):
     """Turns outputs and targets into one loss per task. A frozen dataclass of plain values."""
 
     name: ClassVar[str]
-    """The name on the command line and in saved experiments."""
+    """The objective's name on the command line and in saved experiments."""
 
     @abstractmethod
     def __call__(
@@ -66,7 +66,7 @@ class Objective(RangedSettings, ABC):
         auxiliary: Mapping[str, Mapping[str, Tensor]],
         targets: Mapping[str, Target],
     ) -> dict[str, Tensor]:
-        """Return this process's part of the loss of each of ``tasks``, those that are ``labelled``.
+        """Return this process's part of the loss of each of ``tasks``, which are the ``labelled`` ones.
 
-        ``final`` and ``auxiliary`` are a network's outputs, for all its tasks.
+        ``final`` and ``auxiliary`` are the network's outputs, for all of its tasks.
         """

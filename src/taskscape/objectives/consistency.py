@@ -18,12 +18,12 @@ from taskscape.tasks import Task
 
 @dataclass(frozen=True)
 class CrossTaskConsistency(Objective):
-    """Transferred predictions must agree with direct ones: (1 - λ) · a task's own loss + λ · that of the transferred.
+    """Transferred predictions must agree with direct ones: (1 - λ) · a task's own loss + λ · its consistency loss.
 
-    A transferred prediction is compared with the direct prediction of the task it was transferred to, which is held
-    fixed, at the pixels where that task has a ground truth; the transferring network's input is not held fixed, so
-    that both the network and the task it reads learn to agree. A loss is the task's own where nothing is transferred:
-    in evaluation, for a network that transfers nothing, and to a task that is absent from the batch.
+    A transferred prediction is compared with the direct prediction of its target task, at the pixels where that task
+    has ground truth. The direct prediction is detached; the input of the transfer network is not, so both the transfer
+    network and the source task learn to agree. The loss is the task's own if nothing is transferred: in evaluation, for
+    a network without transfer, and if the target task is absent from the batch.
 
     XTasC-Net (Nakano et al., https://arxiv.org/abs/2111.14122), for ``auxiliary["transferred"]`` of the network
     ``xtask``: with two tasks label = (1 - λ)·segmentation + λ·transferred depth, image = (1 - λ)·depth +
@@ -33,17 +33,17 @@ class CrossTaskConsistency(Objective):
     name: ClassVar[str] = "consistency"
 
     weight: float = 0.01
-    """λ; 0.01 was published for Cityscapes, 0.0001 for NYUv2."""
+    """λ; the paper uses 0.01 for Cityscapes and 0.0001 for NYUv2."""
     weights: Mapping[str, float] = field(default_factory=dict)
-    """λ of single tasks by name, of those whose prediction is transferred: the published λ1 is that of segmentation,
-    λ2 that of depth."""
+    """λ of individual tasks, by the name of the task whose prediction is transferred: the paper's λ1 is that of
+    segmentation, λ2 that of depth."""
     target: Literal["prediction", "truth"] = "prediction"
-    """What transferred predictions are compared with: the direct ones or, as a variant, the ground truth."""
+    """The reference for transferred predictions: the direct predictions or, as a variant, the ground truth."""
     losses: Mapping[str, Loss] = field(default_factory=dict)
-    """How predictions transferred to a task are compared, by the task's name; by default with the task's own loss.
-    Published are L1 and SSIM of depth in its representation, and for classes cross-entropy and KL divergence, there
-    with a label smoothing s that spreads over the other classes alone: that of C classes is s·C/(C - 1) here. On the
-    command line ``objective.losses.NAME:LOSS``."""
+    """Losses for predictions transferred to a task, by the task's name; by default the task's own loss. The paper uses
+    L1 and SSIM of depth in its representation, and cross-entropy and KL divergence for classes. Its label smoothing s
+    spreads over the other classes only, which for C classes corresponds to s·C/(C - 1) here. On the command line:
+    ``objective.losses.NAME:LOSS``."""
 
     def __post_init__(self) -> None:
         """Check the settings. Raises ``ValueError``."""
@@ -60,9 +60,9 @@ class CrossTaskConsistency(Objective):
         auxiliary: Mapping[str, Mapping[str, Tensor]],
         targets: Mapping[str, Target],
     ) -> dict[str, Tensor]:
-        """Return each task's loss: its own and that of its transferred prediction, so that one backward pass does.
+        """Return each task's own loss combined with that of its transferred prediction, for a single backward pass.
 
-        Raises ``ValueError`` where ``weights`` or ``losses`` name a task that the network does not predict.
+        Raises ``ValueError`` if ``weights`` or ``losses`` name a task that the network does not predict.
         """
         for name in (*self.weights, *self.losses):
             if name not in final:

@@ -16,7 +16,7 @@ from taskscape.objectives.base import Objective, Tasks, global_mean
 class Supervised(Objective):
     """Every prediction is compared with the ground truth; a task's loss is the mean over its predictions.
 
-    Those are the final one and one of each role in the network's ``auxiliary`` that has the task.
+    These are the final prediction and one for each role in the network's ``auxiliary`` that includes the task.
 
     >>> from taskscape.batch import Target
     >>> from taskscape.tasks import SurfaceNormals

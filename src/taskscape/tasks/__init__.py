@@ -1,7 +1,7 @@
-"""The tasks: what a network's raw output means, what it is compared by, and how it is measured.
+"""Tasks, which define the meaning, the loss and the metrics of a network's raw output.
 
-To add one, write its modality, view, loss and metrics where the package lacks them, then the task's own file, and name
-it in ``TASKS``; or keep it in a file of your own.
+To add a task, write the modality, view, loss and metrics that the package lacks, then the task's module, and add it to
+``TASKS``; or keep it in a file of your own.
 """
 
 from collections.abc import Mapping
@@ -37,7 +37,7 @@ offer(Task, TASKS)
 
 
 def default_tasks() -> Mapping[str, Task]:
-    """Return what is learned unless an experiment says otherwise: segmentation and depth.
+    """Return the tasks of an experiment that does not specify any: segmentation and depth.
 
     >>> list(default_tasks())
     ['semseg', 'depth']
@@ -46,9 +46,10 @@ def default_tasks() -> Mapping[str, Task]:
 
 
 def tasks_for(fields: Mapping[str, Modality]) -> dict[str, Task]:
-    """Return a task for each field of a store, with the settings that suit the data.
+    """Return a task for each field of a store, with settings that fit the data.
 
-    It is the one of the modality's name. A field of a user's own modality, which none of them predicts, is left out.
+    The task is the one with the name of the field's modality. A field of a user-defined modality, which no task of the
+    package predicts, is left out.
 
     >>> from taskscape import modalities
     >>> fields = {"semseg": modalities.Semseg(modalities.CLASS_SETS["nyuv2-13"]), "facing": modalities.Normals()}

@@ -23,10 +23,10 @@ class Albedo(Task):
     name: ClassVar[str] = "albedo"
 
     loss: AlbedoLoss = field(default_factory=ScaleInvariantMSE)
-    """How the prediction is compared with the target; both are linear reflectance. With laplace the network
-    predicts in one more channel how wide the errors are spread, so that the task can say how sure it is."""
+    """The loss between prediction and target, both linear reflectance. With laplace, the network also predicts the
+    width of its errors in an additional channel, which gives the task a confidence."""
     source: str | None = None
-    """The store's field of albedo; none for the one with the task's own name."""
+    """The store's field of albedo; none for the field with the task's name."""
 
     @property
     @override
@@ -36,7 +36,7 @@ class Albedo(Task):
     @property
     @override
     def channels(self) -> int:
-        """Red, green and blue, and one for a predicted width of the errors."""
+        """Three for red, green and blue, plus one if the loss predicts the width of the errors."""
         return 3 + self.loss.scale_channels
 
     @property
@@ -46,7 +46,7 @@ class Albedo(Task):
 
     @override
     def compute_loss(self, raw: Tensor, target: Target) -> LossTerm:
-        """Compare linear reflectance, whatever the loss."""
+        """Compare linear reflectance, for any loss."""
         return self.loss.term(torch.cat([self.decode(raw), at_least_float32(raw[:, 3 : self.channels])], 1), target)
 
     @override

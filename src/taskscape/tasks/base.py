@@ -1,4 +1,4 @@
-"""What a task is: a modality that a network predicts, with its head, loss and metrics."""
+"""Base class of the tasks: a modality that a network predicts, with its channels, loss and metrics."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
@@ -20,23 +20,26 @@ M = TypeVar("M", bound=Modality)
 
 
 class Task(RangedSettings, ABC):
-    """One thing to predict at every pixel. A frozen dataclass of plain values.
+    """A quantity to predict at every pixel. A frozen dataclass of plain values.
 
-    An experiment's tasks are a mapping from names to these: the name is the key in outputs, targets, losses and
-    metrics, and the field of the store that holds the labels unless ``source`` names another.
+    An experiment's tasks are a mapping from names to instances of this class. The name is the key in outputs, targets,
+    losses and metrics, and also the store's field with the labels, unless ``source`` names another field.
     """
 
     name: ClassVar[str]
-    """The word for this kind of task on the command line and in saved experiments."""
+    """The name of this kind of task on the command line and in saved experiments."""
     loss: Loss
-    """How the prediction is compared with the target."""
+    """The loss between prediction and target."""
     source: str | None = None
-    """The store's field that the labels are made from; None for the one with the task's own name."""
+    """The store's field from which the labels are computed; None for the field with the task's name."""
 
     @property
     @abstractmethod
     def modality(self) -> Modality:
-        """What the decoded prediction means. Raises ``ValueError`` while it is left to the data (``for_data``)."""
+        """The modality of the decoded prediction. Raises ``ValueError`` if it depends on data that is not known yet.
+
+        ``for_data`` fills it in.
+        """
 
     @property
     @abstractmethod
@@ -45,59 +48,63 @@ class Task(RangedSettings, ABC):
 
     @property
     def predicts_classes(self) -> bool:
-        """Whether the raw output is a score for each of several classes, one channel each."""
+        """Whether the raw output consists of class scores, one channel per class."""
         return False
 
     @property
     def raw_is_value(self) -> bool:
-        """Whether the raw output is the modality's value itself, such as metres, not a normalized form of it."""
+        """Whether the raw output is the modality's value itself, such as metres, rather than a normalized form."""
         return False
 
     @property
     def range(self) -> tuple[float, float] | None:
-        """The smallest and the largest value that is predicted; None where that is not known."""
+        """The smallest and the largest value that is predicted; None if unknown."""
         return None
 
     @property
     def zero_is_clamped(self) -> bool:
         """Whether raw output near zero, where most networks start, passes no gradient to the loss.
 
-        Such a task needs a network that starts at values, ``NetworkConfig.starts_at_values``.
+        Such a task needs a network whose raw output starts in the range of its values
+        (``NetworkConfig.starts_at_values``).
         """
         return False
 
     def start_value(self, usual: float) -> float:
-        """Return where a network starts whose raw output is the value: ``usual``, if the task can learn from there."""
+        """Return the initial value for a network whose raw output is the value.
+
+        It is ``usual`` if the task can learn from there.
+        """
         return usual
 
     @property
     def distribution(self) -> Distribution | None:
-        """What the raw output says about its own errors; None where it says nothing, as without a predicted width."""
+        """The predictive distribution of the raw output; None if there is none, as without a predicted width."""
         return None
 
     @property
     def measures_confidence(self) -> bool:
-        """Whether runs calibrate the ``distribution``, and measure how well it fits, without being asked to."""
+        """Whether runs calibrate and evaluate the ``distribution`` by default."""
         return self.loss.scale_channels > 0 and self.distribution is not None
 
     def confidence_of(self, raw: Tensor, spread: float = 1.0) -> Tensor | None:
-        """Return how sure the raw output is at every pixel, (B, H, W) float32 in 0..1; None where it does not say.
+        """Return the confidence at every pixel, (B, H, W) float32 in 0..1; None without a ``distribution``.
 
-        It is the probability that the prediction is right, in the sense of ``distribution.right_when``, unless the
-        task's settings choose another measure. ``spread`` is what the calibration of a run found
-        (``taskscape.run_folder.Calibration``); 1 takes the network at its word.
+        It is the probability that the prediction is right, as defined by ``distribution.right_when``, unless the task's
+        settings choose another measure. ``spread`` comes from a run's calibration
+        (``taskscape.run_folder.Calibration``); 1 uses the network's output uncalibrated.
         """
         return None if self.distribution is None else self.distribution.estimate(raw, spread).confidence
 
     def source_for(self, name: str) -> str:
-        """Return the store's field that this task reads where it has this name in an experiment."""
+        """Return the store's field that this task reads if this is its name in an experiment."""
         return self.source or name
 
     def for_data(self, field: str, modality: Modality) -> Self:
-        """Return this task with what it left to the data filled in from the field of the store that it reads.
+        """Return this task completed from the store's field that it reads.
 
-        Unless overridden, the task leaves nothing open and reads its own modality. Raises ``ValueError`` that names
-        the field where it cannot learn from such labels.
+        By default the task depends on nothing in the data and reads its own modality. Raises ``ValueError`` naming the
+        field if the task cannot learn from such labels.
         """
         read_as(field, modality, type(self.modality))
         return self
@@ -105,27 +112,28 @@ class Task(RangedSettings, ABC):
     def measured_on(
         self, field: str, modality: Modality, classes: str = ""
     ) -> tuple[Self, Callable[[Tensor], Tensor] | None]:
-        """Return the task that is measured by the labels of other data than it was trained with.
+        """Return the task to evaluate on data other than the training data, and a function that converts raw output.
 
-        ``field`` and ``modality`` are those of the other data, ``classes`` says which class becomes which, for a task
-        with classes (``taskscape.modalities.class_maps.class_table``). The function turns this task's raw output,
-        (B, channels, H, W), into that of the other task; None where it stays. Raises ``ValueError`` as ``for_data``.
+        ``field`` and ``modality`` are those of the other data; ``classes`` maps the classes of a task to those of the
+        data (``taskscape.modalities.class_maps.class_table``). The function converts this task's raw output,
+        (B, channels, H, W), to that of the returned task; None if no conversion is needed. Raises ``ValueError`` like
+        ``for_data``.
         """
         return self.for_data(field, modality), None
 
     def for_values(self, sample: Callable[[], Array]) -> tuple[Self, list[str]]:
-        """Return this task with what it left to the values of its labels filled in, and what the user should know.
+        """Return this task with settings computed from the values of its labels, and messages for the user about them.
 
         ``sample`` reads some images of the training split and returns values of valid pixels, (pixels,) + the
-        ``shape`` of the field's modality; a task that leaves nothing to the values does not call it. The sentences say
-        what was chosen, and what in the task's settings does not suit the values.
+        ``shape`` of the field's modality; it is not called if no setting depends on the values. The messages report the
+        chosen settings, and the task's settings that do not fit the values.
         """
         return self, []
 
     def for_labels(self, targets: Callable[[], Iterable[Target]]) -> tuple[Self, list[str]]:
-        """Return this task with what its loss left to the training labels filled in, and what the user should know.
+        """Return this task with loss settings computed from the training labels, and messages for the user about them.
 
-        ``targets`` reads the task's targets of all training images, a batch at a time.
+        ``targets`` iterates over the task's targets of all training images, one batch at a time.
         """
         loss, sentences = self.loss.for_labels(targets, self.channel_names)
         dataclass: Any = self  # as every task is
@@ -133,25 +141,25 @@ class Task(RangedSettings, ABC):
 
     @property
     def channel_names(self) -> Sequence[str]:
-        """What each channel of the raw output is called in messages: its number, unless overridden."""
+        """The name of each channel of the raw output in messages: its number, unless overridden."""
         return [str(channel) for channel in range(self.channels)]
 
     @property
     def zoom_power(self) -> int:
-        """To which power the zoom of an augmented image multiplies its label after ``Modality.warp``; 0 leaves it."""
+        """The power of an augmented image's zoom that multiplies its label after ``Modality.warp``; 0 for no factor."""
         return 0
 
     def image_factors(self, description: Any, split: str) -> Array | None:
-        """Return what the label of each image of a split is multiplied by, (images,); None where by nothing.
+        """Return the factor of each image's label in a split, (images,); None for no factors.
 
-        ``description`` is what the manifest's source says of the field, such as the camera of each image.
+        ``description`` is the entry of the field in the manifest's source, such as the camera of each image.
         """
         return None
 
     def target(self, target: Target, modality: Modality) -> Target:
-        """Return the task's target from that of the store's field, after augmentation; the same by default.
+        """Return the task's target, computed from the augmented target of the store's field; unchanged by default.
 
-        ``modality`` is that of the field: a task may map its classes, or derive something else from them.
+        ``modality`` is that of the field: a task may map its classes or derive other labels from them.
         """
         return target
 
@@ -161,53 +169,53 @@ class Task(RangedSettings, ABC):
 
     @abstractmethod
     def decode(self, raw: Tensor) -> Tensor:
-        """Turn raw output into the modality's values, shaped and scaled as ``Target.value``."""
+        """Convert raw output to the modality's values, in the shape and unit of ``Target.value``."""
 
     def compute_consistency(self, raw: Tensor, reference: Tensor, valid: Tensor) -> LossTerm:
-        """Compare raw output with other raw output, ``reference``, that stands for the truth where ``valid``.
+        """Compare raw output with other raw output, ``reference``, as the ground truth where ``valid``.
 
-        A task that decodes with rounding or clamping compares without them where its loss allows.
+        A task that decodes with rounding or clamping compares without these if its loss allows it.
         """
         return self.compute_loss(raw, Target(self.decode(reference), valid))
 
     @abstractmethod
     def metrics(self) -> TaskMetric:
-        """Return fresh metrics for decoded predictions."""
+        """Return new metrics for decoded predictions."""
 
     def hflip(self, raw: Tensor) -> Tensor:
-        """Turn the raw output for an image into that for the image flipped left to right."""
+        """Flip raw output left to right, as if it had been predicted for the flipped image."""
         return raw.flip(-1)
 
     def merge(self, raws: Sequence[Tensor], reduce: Literal["mean", "max"]) -> Tensor:
-        """Return one raw output for several of the same image: their mean or maximum, unless a task knows better."""
+        """Merge several raw outputs for the same image: by mean or maximum, unless overridden."""
         stacked = torch.stack(list(raws))
         return stacked.mean(0) if reduce == "mean" else stacked.amax(0)
 
     @property
     def depends_on_size(self) -> bool:
-        """Whether things that appear larger get other values, as nearer ones do; ``anchored`` then corrects them."""
+        """Whether values depend on apparent size, as depth does; ``anchored`` then corrects them."""
         return False
 
     def anchored(self, raw: Tensor, whole: Tensor) -> Tensor:
-        """Return raw output for enlarged parts of an image, (B, channels, H, W), with the values' size from ``whole``.
+        """Rescale the raw output for enlarged parts of an image, (B, channels, H, W), to match that of the whole image.
 
-        ``whole`` is the raw output there for the whole image at the size that the network knows. The same, unless
-        overridden.
+        ``whole`` is the raw output at the same place for the whole image, at the size of the training images. Returns
+        ``raw`` unchanged unless overridden.
         """
         return raw
 
     def blend(self, past: Tensor, raw: Tensor, share: Tensor) -> Tensor:
-        """Return raw output, (B, channels, H, W), that is to a ``share`` (B, 1, H, W) in 0..1 that of the past.
+        """Blend past raw output into ``raw``, (B, channels, H, W), with weights ``share``, (B, 1, H, W) in 0..1.
 
-        Videos are smoothed so. Scores and normalized values are averaged as they are, unless a task knows better.
+        Used to smooth videos. Scores and normalized values are averaged directly, unless overridden.
         """
         return torch.lerp(raw, past, share)
 
 
 def read_as(field: str, modality: Modality, *kinds: type[M]) -> M:
-    """Return the modality of a store's field, of one of the kinds that a task learns from.
+    """Return the modality of a store's field if it is one of ``kinds``, those that a task learns from.
 
-    Raises ``ValueError`` with the remedy for another one.
+    Otherwise raises ``ValueError`` with a remedy.
     """
     if isinstance(modality, kinds):
         return modality

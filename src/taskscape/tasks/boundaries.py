@@ -20,27 +20,28 @@ from taskscape.tasks.distributions.classes import Bernoulli
 
 @dataclass(frozen=True)
 class Boundaries(Task):
-    """Where one thing ends and another begins.
+    """Pixels where one object or class ends and another begins.
 
-    The labels are boundaries, or derived from the classes of another field: ``Boundaries(source="semseg")``.
+    The labels are boundaries, or are derived from the classes of another field: ``Boundaries(source="semseg")``.
     """
 
     name: ClassVar[str] = "boundaries"
 
     tolerance: float = 0.0075
-    """How far a predicted boundary may lie from a true one for the metrics, as a part of the image's diagonal."""
+    """Largest distance between a predicted and a true boundary that the metrics accept, as a fraction of the image's
+    diagonal."""
     loss: BoundaryLoss = field(default_factory=BalancedCrossEntropy)
-    """How the prediction is compared with the label."""
+    """The loss between prediction and label."""
     confidence: Literal["probability"] | None = None
-    """Calibrate and measure how sure it is, by the probability of what was decided: boundary or not."""
+    """Calibrate and measure the confidence, the probability of the decision: boundary or not."""
     source: str | None = None
-    """The store's field of boundaries or classes; none for the one with the task's own name."""
+    """The store's field of boundaries or classes; none for the field with the task's name."""
 
     def __post_init__(self) -> None:
         """Check the settings. Raises ``ValueError``."""
         super().__post_init__()
         if not 0 <= self.tolerance < 1:
-            raise ValueError(f"tolerance is {self.tolerance}: it must be a part of the diagonal, such as 0.0075")
+            raise ValueError(f"tolerance is {self.tolerance}: it must be a fraction of the diagonal, such as 0.0075")
 
     @property
     @override
@@ -70,7 +71,7 @@ class Boundaries(Task):
 
     @override
     def target(self, target: Target, modality: Modality) -> Target:
-        """Derive boundaries from classes where the labels are classes."""
+        """Derive boundaries from the labels if they are classes."""
         return class_boundaries(target) if isinstance(modality, modalities.Semseg) else target
 
     @override
@@ -91,8 +92,9 @@ class Boundaries(Task):
 def class_boundaries(target: Target) -> Target:
     """Return the boundaries, (B, 1, H, W) float32, between the classes of (B, H, W) ids.
 
-    A pixel is on a boundary if a pixel above, below, left or right of it has another class: lines are two pixels thick.
-    A pixel beside one without a class is valid only if it is on a boundary anyway. The image's border is no boundary.
+    A pixel is on a boundary if a pixel above, below, left or right of it has a different class, so lines are two pixels
+    thick. A pixel next to one without a class is valid only if it is on a boundary anyway. The image border is not a
+    boundary.
     """
     ids, valid = target
     boundary, unknown = torch.zeros_like(valid), ~valid
@@ -108,6 +110,6 @@ def class_boundaries(target: Target) -> Target:
 
 
 def _neighbors(x: Tensor, dim: int) -> tuple[Tensor, Tensor]:
-    """Return views of all pixels but the last and all but the first along a dimension: pairs of neighbors."""
+    """Return views without the last and without the first pixels along a dimension, which pair up as neighbors."""
     count = x.shape[dim] - 1
     return x.narrow(dim, 0, count), x.narrow(dim, 1, count)

@@ -24,19 +24,19 @@ from taskscape.tasks.depth_scale import fraction_outside, is_like, normalization
 from taskscape.tasks.distributions.depth import DepthLaplace
 
 ScaleRule = Literal["physical", "divide", "keep"]
-"""What augmentation by a zoom of s does to depth: metres / s, the value that is learned / s, or nothing."""
+"""The effect of augmentation by a zoom of s on depth: metres / s, the learned value / s, or none."""
 Metres = Annotated[float, Range(least=1e-30, most=1e30)]
-"""What float32 holds, with its inverse."""
+"""A depth that float32 can represent, along with its inverse."""
 Quantity = Literal["mtan-cityscapes"]
-"""A published quantity with all that belongs to it."""
+"""A published depth quantity, with all settings that it implies."""
 
-# Of the depth of Miniscapes, on which the networks with normalized depth were published.
+# From the depth of Miniscapes, the data set of the published networks with normalized depth.
 _NORMALIZATION: dict[Representation, tuple[float, float]] = {
     "metres": (27.0727, 29.1264),
     "log": (2.8936, 0.8661),
     "inverse": (0.0, 1.0),
 }
-"""Mean and standard deviation of f(metres), for data whose depth is about that of streets."""
+"""Mean and standard deviation of f(metres) for data with about the depth of streets."""
 _RANGE = (0.5, 300.0)
 """Range of such data in metres."""
 _QUANTITIES: dict[Quantity, dict[str, Any]] = {
@@ -51,23 +51,23 @@ _QUANTITIES: dict[Quantity, dict[str, Any]] = {
         "metrics_per_batch": True,
     }
 }
-"""The settings that each fixes."""
+"""The settings that each quantity fixes."""
 _START = 0.1
-"""Size of the raw outputs of a network that was not trained yet."""
+"""Typical magnitude of an untrained network's raw outputs."""
 
 
 @dataclass(frozen=True)
 class Depth(Task):
-    """How far every pixel is away, in metres along the optical axis.
+    """The distance of every pixel in metres, along the optical axis.
 
-    The network's output is a normalized representation of the metres: (f(metres) - mean) / std. Targets outside
-    ``min_depth`` … ``max_depth`` become the nearer of the two, as predictions do: a perfect prediction has no error.
+    The network's output is a normalized representation of the metres: (f(metres) - mean) / std. Targets and predictions
+    are clamped to ``min_depth`` … ``max_depth``, so a perfect prediction has no error.
 
-    ``quantity="mtan-cityscapes"`` is that of MTAN (Liu et al., CVPR 2019) and of the papers after it on Cityscapes:
-    q = (p - 1) / 65536 of the 16-bit disparity image p, 0 < q <= 0.4922. The raw output is q; metres are 1.8499 / q,
-    those of the usual camera. Where a store knows the camera of each image its metres are brought to that one, so that
-    q is the file's. Zoomed images have q divided by the zoom, as in the original; the metrics of inverse depth lead and
-    make Δm, and those averaged over batches are there too.
+    ``quantity="mtan-cityscapes"`` is the quantity of MTAN (Liu et al., CVPR 2019) and later papers on Cityscapes:
+    q = (p - 1) / 65536 with the 16-bit disparity image p, 0 < q <= 0.4922. The raw output is q; metres are 1.8499 / q,
+    for the standard camera. If a store has the camera of each image, its metres are converted to the standard camera,
+    so that q is that of the file. In zoomed images, q is divided by the zoom, as in the original. The metrics of
+    inverse depth lead and determine Δm, and the metrics averaged over batches are also computed.
 
     >>> import torch
     >>> task = Depth(min_depth=1.0, max_depth=50.0)
@@ -81,37 +81,38 @@ class Depth(Task):
     representation: Representation = "log"
     """f: metres, their natural logarithm, or their inverse."""
     mean: float | None = None
-    """Mean of f(metres); by default that of streets, 27.0727 (metres), 2.8936 (log), 0 (inverse), or that of the data
-    where its geometric mean is not within a factor of 4 of streets' 18 m, or its spread not within one of 2."""
+    """Mean of f(metres). By default that of streets, 27.0727 (metres), 2.8936 (log) or 0 (inverse); or that of the data
+    if its geometric mean differs from that of streets, 18 m, by more than a factor of 4, or its spread by more than a
+    factor of 2."""
     std: Positive | None = None
-    """Standard deviation of f(metres); by default that of streets, 29.1264 (metres), 0.8661 (log), 1 (inverse), or that
-    of the data, as ``mean``."""
+    """Standard deviation of f(metres). By default that of streets, 29.1264 (metres), 0.8661 (log) or 1 (inverse); or
+    that of the data, in the same cases as ``mean``."""
     min_depth: Metres | None = None
-    """Nearest depth in metres: predictions and what they are compared with are clamped to it. By default 0.5, or half
-    the nearest depth of the data where more than 1 % of its pixels lie outside 0.5 … 300."""
+    """Nearest depth in metres, to which predictions and targets are clamped. By default 0.5, or half the nearest depth
+    of the data if more than 1 % of its pixels are outside 0.5 … 300."""
     max_depth: Metres | None = None
-    """Farthest depth in metres, likewise. By default 300, or twice the farthest depth of the data."""
+    """Farthest depth in metres, like ``min_depth``. By default 300, or twice the farthest depth of the data."""
     metric: bool | None = None
-    """Whether the depth of the data is in metres. Relative depth is proportional to metres within an image only, and
-    the metrics that need a scale are left out. By default as the data says."""
+    """Whether the depth of the data is in metres. Relative depth is proportional to metres only within an image, so
+    metrics that need a scale are left out. By default as recorded in the data."""
     inverse_unit: Positive | None = None
-    """The depth in metres whose inverse the metrics inverse_abs_err and inverse_abs_rel call 1: 1.8499 for MTAN's
-    Cityscapes, by default 1. Reports show the two metrics only where it is set."""
+    """The depth in metres whose inverse is 1 in the metrics inverse_abs_err and inverse_abs_rel: 1.8499 for MTAN's
+    Cityscapes, by default 1. Reports show these two metrics only if it is set."""
     scale_rule: ScaleRule = "physical"
-    """What becomes of depth where augmentation zooms an image by s: physical divides metres by s, as a camera would;
-    divide divides what is learned, metres or (representation inverse) inverse depth; keep leaves it alone."""
+    """The effect on depth when augmentation zooms an image by s: physical divides metres by s, as a real camera would;
+    divide divides the learned value, metres or (representation inverse) inverse depth; keep leaves depth unchanged."""
     metrics_per_batch: bool = False
     """Also report the mean over batches of each batch's errors, as MTAN does (metrics that end in _per_batch)."""
     quantity: Quantity | None = None
     """A published quantity, which fixes representation, mean, std, range, inverse_unit, scale_rule and metrics."""
     loss: DepthLoss = field(default_factory=L1)
-    """How the prediction is compared with the target. With laplace the network predicts how wide the errors are
-    spread in one more channel, so that the task can say how sure it is."""
+    """The loss between prediction and target. With laplace, the network also predicts the width of its errors in an
+    additional channel, which gives the task a confidence."""
     source: str | None = None
-    """The store's field of depth; none for the one with the task's own name."""
+    """The store's field of depth; none for the field with the task's name."""
 
     def __post_init__(self) -> None:
-        """Fill in what the quantity fixes, and check the settings. Raises ``ValueError``."""
+        """Fill in the settings that the quantity fixes, and check all. Raises ``ValueError``."""
         for name, fixed in _QUANTITIES[self.quantity].items() if self.quantity in _QUANTITIES else ():
             if getattr(self, name) not in (fixed, type(self).__dataclass_fields__[name].default):
                 raise ValueError(
@@ -126,13 +127,13 @@ class Depth(Task):
     @property
     @override
     def modality(self) -> modalities.Depth:
-        """Metric depth, unless the data says otherwise."""
+        """Metric depth, unless the data is relative depth."""
         return modalities.Depth(metric=self.metric is not False)
 
     @property
     @override
     def channels(self) -> int:
-        """One, and one for a predicted width of the errors."""
+        """One, plus one if the loss predicts the width of the errors."""
         return 1 + self.loss.scale_channels
 
     @property
@@ -148,13 +149,13 @@ class Depth(Task):
 
     @property
     def encoding(self) -> DepthEncoding:
-        """How metres are learned."""
+        """The conversion between metres and raw output."""
         return DepthEncoding(self.representation, *self.normalization, self.range)
 
     @property
     @override
     def range(self) -> tuple[float, float]:
-        """The effective nearest and farthest depth; a usual one that lies beyond one that is set makes way for it."""
+        """The effective nearest and farthest depth; a default limit moves if the other limit is set beyond it."""
         nearest, farthest = _RANGE
         if self.min_depth is not None and self.max_depth is not None:
             return self.min_depth, self.max_depth
@@ -173,7 +174,7 @@ class Depth(Task):
 
     @override
     def image_factors(self, description: Any, split: str) -> Array | None:
-        """Return what brings metres of each image's own camera to those of the quantity's."""
+        """Return the factors that convert metres of each image's camera to those of the quantity's camera."""
         if self.quantity is None or not isinstance(description, Mapping) or "metres_times_pixels" not in description:
             return None
         products = description["metres_times_pixels"]
@@ -183,7 +184,7 @@ class Depth(Task):
 
     @override
     def target(self, target: Target, modality: Modality) -> Target:
-        """Bring depth beyond the range to its ends, as predictions are."""
+        """Clamp depth to the range, as for predictions."""
         return Target(self.encoding.clamp(target.value), target.valid)
 
     @property
@@ -194,13 +195,16 @@ class Depth(Task):
     @property
     @override
     def zero_is_clamped(self) -> bool:
-        """Whether a raw output of about zero decodes to less than ``min_depth`` or more than ``max_depth``."""
+        """Whether a raw output of about zero decodes to a depth outside ``min_depth`` … ``max_depth``.
+
+        Always false for a loss that compares representations.
+        """
         low, high = sorted(self.encode(torch.tensor(self.range)).tolist())
         return self.loss.space == "value" and not low - _START <= 0 <= high + _START
 
     @override
     def for_data(self, field: str, modality: Modality) -> Self:
-        """Take from the data whether its depth is metric, unless that is set."""
+        """Set ``metric`` from the data, unless it is set already."""
         metric = read_as(field, modality, modalities.Depth).metric
         return self if self.metric is not None else replace(self, metric=metric)
 
@@ -208,13 +212,13 @@ class Depth(Task):
     def measured_on(
         self, field: str, modality: Modality, classes: str = ""
     ) -> tuple[Self, Callable[[Tensor], Tensor] | None]:
-        """Leave out the metrics that need a scale where the network's depth or that of the data has none."""
+        """Leave out the metrics that need a scale if the network's depth or that of the data is relative."""
         theirs = read_as(field, modality, modalities.Depth).metric
         return replace(self, metric=self.modality.metric and theirs), None
 
     @override
     def for_values(self, sample: Callable[[], Array]) -> tuple[Self, list[str]]:
-        """Choose range and normalization from the data where they are not set and those of streets do not suit it."""
+        """Choose the range and normalization that are not set from the data, if those of streets do not fit it."""
         depth = np.asarray(sample(), np.float64)
         if not depth.size:
             return self, []
@@ -247,23 +251,23 @@ class Depth(Task):
         if share > 0.05:
             sentences.append(
                 f"warning: {share:.0%} of the depth of the training images lies outside min_depth … max_depth, "
-                f"{effective} {unit}, where all of it becomes one value; leave both out to choose them from the data"
+                f"{effective} {unit}, and is clamped to it; leave both out to choose them from the data"
             )
         return sentences
 
     @override
     def start_value(self, usual: float) -> float:
-        """Return ``usual``, or the middle of the range in logarithms where it is not inside by a factor of 2."""
+        """Return ``usual`` if it is inside the range by a factor of 2, otherwise the range's geometric mean."""
         nearest, farthest = self.range
         return usual if 2 * nearest <= usual <= farthest / 2 else rounded(math.sqrt(nearest * farthest))
 
     def encode(self, metres: Tensor) -> Tensor:
-        """Turn metres into what the network learns to put out."""
+        """Convert metres to the raw output that the network should predict."""
         return self.encoding.encode(metres)
 
     @override
     def decode(self, raw: Tensor) -> Tensor:
-        """Turn raw output into metres from ``min_depth`` to ``max_depth``, (B, 1, H, W)."""
+        """Convert raw output to metres from ``min_depth`` to ``max_depth``, (B, 1, H, W)."""
         return self.encoding.decode(self._center(raw))
 
     @property
@@ -273,7 +277,7 @@ class Depth(Task):
 
     @override
     def anchored(self, raw: Tensor, whole: Tensor) -> Tensor:
-        """Multiply the depth of each part by one factor, after which half of it is nearer than that of ``whole``."""
+        """Multiply the depth of each part by one factor, so that half of its pixels are nearer than in ``whole``."""
         metres = self.decode(raw)
         ratios = self.decode(whole).log() - metres.log()
         factor = ratios.flatten(1).median(1).values.exp().view(-1, 1, 1, 1)
@@ -281,7 +285,7 @@ class Depth(Task):
 
     @override
     def compute_loss(self, raw: Tensor, target: Target) -> LossTerm:
-        """Compare metres or their representation, whichever is the ``space`` of the loss."""
+        """Compare metres or their representation, depending on the ``space`` of the loss."""
         if self.loss.space == "value":
             return self.loss.term(self.decode(raw), target._replace(value=self.encoding.clamp(target.value)))
         raw = raw if self.loss.scale_channels else self._center(raw)
@@ -289,7 +293,7 @@ class Depth(Task):
 
     @override
     def compute_consistency(self, raw: Tensor, reference: Tensor, valid: Tensor) -> LossTerm:
-        """Compare representations as they are, without the way over metres that rounds and clamps."""
+        """Compare representations directly, without a detour over metres, which would round and clamp them."""
         if self.loss.space == "value":
             return super().compute_consistency(raw, reference, valid)
         raw = raw if self.loss.scale_channels else self._center(raw)
@@ -305,5 +309,5 @@ class Depth(Task):
         )
 
     def _center(self, raw: Tensor) -> Tensor:
-        """Return the output without a predicted width, which another loss than the task's own may find there."""
+        """Return the output without the channel of a predicted width, which losses without a width must not see."""
         return raw[:, :1] if raw.ndim == 4 else raw

@@ -1,4 +1,4 @@
-"""How depth is learned: metres within a range, in a normalized representation."""
+"""Conversion between metres within a range and their normalized representation."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -13,7 +13,7 @@ Representation = Literal["metres", "log", "inverse"]
 
 @dataclass(frozen=True)
 class DepthEncoding:
-    """(f(metres) - mean) / std with f by the representation: metres, their natural logarithm, or their inverse."""
+    """Encodes metres as (f(metres) - mean) / std, where f is the identity, the natural logarithm or the inverse."""
 
     representation: Representation
     mean: float
@@ -22,7 +22,7 @@ class DepthEncoding:
     """Nearest and farthest depth in metres, 0 < nearest < farthest."""
 
     def encode(self, metres: Tensor) -> Tensor:
-        """Return what stands for metres, of which those beyond the range become the nearer end."""
+        """Return the normalized representation of metres, clamped to the range."""
         return self.normalize(self.clamp(metres))
 
     def decode(self, normalized: Tensor) -> Tensor:
@@ -39,7 +39,7 @@ class DepthEncoding:
                 return 1 / value.clamp(1 / farthest, 1 / nearest)
 
     def normalize(self, metres: Tensor) -> Tensor:
-        """Return (f(metres) - mean) / std, also beyond the range."""
+        """Return (f(metres) - mean) / std without clamping."""
         return (self.represent(metres) - self.mean) / self.std
 
     def represent(self, metres: Tensor) -> Tensor:
@@ -53,7 +53,7 @@ class DepthEncoding:
                 return 1 / metres
 
     def relative_slope(self, metres: Tensor) -> Tensor:
-        """Return by which part of itself depth changes where f(metres) changes by 1: |d log metres / d f|."""
+        """Return the relative change of depth per unit change of f(metres): |d log metres / d f|."""
         match self.representation:
             case "metres":
                 return 1 / metres
@@ -63,5 +63,5 @@ class DepthEncoding:
                 return metres
 
     def clamp(self, metres: Tensor) -> Tensor:
-        """Return metres, of which those beyond the range become the nearer end."""
+        """Clamp metres to the range."""
         return metres.clamp(*self.range)

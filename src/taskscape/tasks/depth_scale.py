@@ -1,4 +1,4 @@
-"""Range and normalization of depth from a sample of it, (pixels,), positive and finite."""
+"""Range and normalization of depth, computed from a sample, (pixels,), of positive and finite depths."""
 
 import math
 
@@ -8,28 +8,31 @@ from taskscape.modalities.base import Array
 
 
 def fraction_outside(depth: Array, within: tuple[float, float]) -> float:
-    """Return the fraction of pixels nearer or farther than these."""
+    """Return the fraction of pixels outside the range ``within``."""
     return float(np.mean((depth < within[0]) | (depth > within[1])))
 
 
 def range_of(depth: Array) -> tuple[float, float]:
-    """Return half the nearest and twice the farthest depth, without a thousandth of the pixels at each end."""
+    """Return half the nearest and twice the farthest depth, ignoring 0.1 % of the pixels at each end."""
     nearest, farthest = np.quantile(depth, (0.001, 0.999))
     return rounded(nearest / 2), rounded(2 * farthest)
 
 
 def is_like(depth: Array, log_mean: float, log_std: float) -> bool:
-    """Return whether the geometric mean is within a factor of 4 of exp(``log_mean``), and the spread of one of 2."""
+    """Return whether the geometric mean is within a factor of 4 of exp(``log_mean``), and the log spread within 2.
+
+    The spread is the standard deviation of the logarithm, compared with ``log_std``.
+    """
     logs = np.log(depth)
     return bool(abs(logs.mean() - log_mean) <= math.log(4) and log_std / 2 <= logs.std() <= log_std * 2)
 
 
 def normalization_of(values: Array) -> tuple[float, float]:
-    """Return mean and standard deviation of represented depth; the latter at least a twentieth of the greatest size."""
+    """Return mean and standard deviation of represented depth; the latter is at least 5 % of the largest magnitude."""
     std = max(float(values.std()), 0.05 * float(np.abs(values).max())) or 1.0
     return rounded(float(values.mean())), rounded(std)
 
 
 def rounded(number: float) -> float:
-    """Return the number with two digits."""
+    """Round to two significant digits."""
     return float(f"{number:.2g}")

@@ -1,4 +1,4 @@
-"""Scores of many classes become scores of fewer, so that a network is measured by labels of another class set."""
+"""Merge the scores of classes, to evaluate a network on labels of another class set."""
 
 from dataclasses import dataclass
 
@@ -8,23 +8,23 @@ from torch import Tensor
 from taskscape.losses.base import at_least_float32
 
 NEVER = -1e4
-"""The score of a class that none becomes: finite, and its probability is 0."""
+"""The score of a class to which no class maps: finite, with a probability of 0."""
 
 
 @dataclass(frozen=True)
 class MergedClasses:
-    """Adds up the probabilities of the classes that become one.
+    """Sums the probabilities of the classes that map to the same new class.
 
-    Classes that become none are left out: the prediction is the most probable of the rest.
+    Classes that map to no new class are left out, so the prediction is the most probable of the others.
     """
 
     groups: tuple[tuple[int, ...], ...]
-    """For each new class the channels that become it."""
+    """For each new class, the channels that map to it."""
 
     def __call__(self, raw: Tensor) -> Tensor:
-        """Return scores (B, len(groups), H, W) float32 for scores (B, C, H, W): the logarithm of a sum of exponentials.
+        """Return scores (B, len(groups), H, W) float32 for scores (B, C, H, W): the log-sum-exp of each group.
 
-        A softmax over the result gives the sums of the probabilities, divided by those of all that are not left out.
+        A softmax over the result gives the summed probabilities, normalized over all classes that are not left out.
         """
         scores = at_least_float32(raw)
         never = scores.new_full((len(scores), *scores.shape[2:]), NEVER)

@@ -20,7 +20,7 @@ from taskscape.tasks.distributions.normals import NormalsAngular
 
 @dataclass(frozen=True)
 class SurfaceNormals(Task):
-    """Which way every pixel's surface faces: a unit vector in camera axes (x right, y down, z forward).
+    """The orientation of every pixel's surface: a unit vector in camera axes (x right, y down, z forward).
 
     >>> import torch
     >>> SurfaceNormals().decode(torch.tensor([0.0, -3.0, 4.0]).view(1, 3, 1, 1)).flatten().tolist()
@@ -30,12 +30,12 @@ class SurfaceNormals(Task):
     name: ClassVar[str] = "normals"
 
     loss: NormalsLoss = field(default_factory=Cosine)
-    """How the prediction is compared with the target. With angular the network predicts how wide the errors are
-    spread in one more channel, so that the task can say how sure it is."""
+    """The loss between prediction and target. With angular, the network also predicts the width of its errors in an
+    additional channel, which gives the task a confidence."""
     metrics_per_batch: bool = False
     """Also report the mean over batches of each batch's angles, as MTAN does (metrics that end in _per_batch)."""
     source: str | None = None
-    """The store's field of normals; none for the one with the task's own name."""
+    """The store's field of normals; none for the field with the task's name."""
 
     @property
     @override
@@ -45,7 +45,7 @@ class SurfaceNormals(Task):
     @property
     @override
     def channels(self) -> int:
-        """The three components, and one for a predicted width of the errors."""
+        """Three components, plus one channel if the loss predicts the width of the errors."""
         return 3 + self.loss.scale_channels
 
     @property
@@ -55,12 +55,12 @@ class SurfaceNormals(Task):
 
     @override
     def compute_loss(self, raw: Tensor, target: Target) -> LossTerm:
-        """Compare directions, with their predicted width where the loss takes one."""
+        """Compare directions, with their predicted width if the loss uses one."""
         return self.loss.term(raw[:, : self.channels], target)
 
     @override
     def decode(self, raw: Tensor) -> Tensor:
-        """Scale the output to unit length, (B, 3, H, W)."""
+        """Normalize the output to unit length, (B, 3, H, W)."""
         return F.normalize(at_least_float32(raw[:, :3]), dim=1)
 
     @override
@@ -69,21 +69,24 @@ class SurfaceNormals(Task):
 
     @override
     def merge(self, raws: Sequence[Tensor], reduce: Literal["mean", "max"]) -> Tensor:
-        """Return the mean of the unit vectors, which ``decode`` brings to unit length: a direction has no maximum."""
+        """Return the mean of the unit vectors, whatever ``reduce`` is, since directions have no maximum.
+
+        ``decode`` normalizes the mean to unit length.
+        """
         return super().merge([self._unit(raw) for raw in raws], "mean")
 
     @override
     def blend(self, past: Tensor, raw: Tensor, share: Tensor) -> Tensor:
-        """Average unit vectors: the length of the output means nothing."""
+        """Average unit vectors, since the length of the output has no meaning."""
         return super().blend(self._unit(past), self._unit(raw), share)
 
     def _unit(self, raw: Tensor) -> Tensor:
-        """Return raw output with vectors of unit length."""
+        """Return raw output with its vectors normalized to unit length."""
         return torch.cat([self.decode(raw), at_least_float32(raw[:, 3:])], 1)
 
     @override
     def hflip(self, raw: Tensor) -> Tensor:
-        """Flip the image, and each direction too; lengths stay, unlike in ``Normals.warp``."""
+        """Flip the map and the x component of each direction; lengths are kept, unlike in ``Normals.warp``."""
         signs = raw.new_ones(raw.shape[1])
         signs[0] = -1
         return raw.flip(-1) * signs[:, None, None]

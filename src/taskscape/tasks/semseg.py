@@ -36,7 +36,7 @@ ClassSetByName = Annotated[
 
 @dataclass(frozen=True)
 class SemanticSegmentation(Task):
-    """Which class every pixel belongs to.
+    """The class of every pixel.
 
     >>> import torch
     >>> task = SemanticSegmentation(classes=CLASS_SETS["cityscapes-7"])
@@ -47,15 +47,15 @@ class SemanticSegmentation(Task):
     name: ClassVar[str] = "semseg"
 
     classes: ClassSetByName = None
-    """The class set; ``data`` takes the one of the data."""
+    """The class set; ``data`` uses the class set of the data."""
     loss: SegmentationLoss = field(default_factory=CrossEntropy)
-    """How the prediction is compared with the label."""
+    """The loss between prediction and label."""
     confidence: ClassConfidence | None = None
-    """Calibrate and measure how sure it is, by the probability of the chosen class, its margin over the next one, or 1
-    minus the entropy of all; the network stays as it is. By default neither, and the probability is what is asked for
-    otherwise."""
+    """Calibrate and measure the confidence: the probability of the predicted class, its margin over the next one, or 1
+    minus the entropy of all classes. The network does not change. By default confidence is not calibrated and measured,
+    and is the probability where it is used."""
     source: str | None = None
-    """The store's field of class labels; none for the one with the task's own name."""
+    """The store's field of class labels; none for the field with the task's name."""
 
     @property
     @override
@@ -95,7 +95,7 @@ class SemanticSegmentation(Task):
 
     @override
     def for_data(self, field: str, modality: Modality) -> Self:
-        """Take the classes of the data, unless a class set is chosen, which theirs must have a map to."""
+        """Use the class set of the data, unless one is chosen, to which a map from the data's classes must exist."""
         theirs = read_as(field, modality, modalities.Semseg).classes
         if self.classes is None:
             return replace(self, classes=theirs)
@@ -109,7 +109,10 @@ class SemanticSegmentation(Task):
     def measured_on(
         self, field: str, modality: Modality, classes: str = ""
     ) -> tuple[Self, Callable[[Tensor], Tensor] | None]:
-        """Map the labels to the classes of this task where such a map is known; else merge the predicted classes."""
+        """Map the labels to the classes of this task if there is a map; otherwise merge the predicted classes.
+
+        With ``classes``, always merge by that table.
+        """
         ours, theirs = self.modality.classes, read_as(field, modality, modalities.Semseg).classes
         if not classes:
             try:
@@ -126,13 +129,13 @@ class SemanticSegmentation(Task):
 
     @override
     def target(self, target: Target, modality: Modality) -> Target:
-        """Turn the ids of the data's class set into those of the task's."""
+        """Convert the ids of the data's class set to those of the task's."""
         assert isinstance(modality, modalities.Semseg)  # for_data has checked it
         return modality.convert(target, self.modality.classes)
 
     @override
     def decode(self, raw: Tensor) -> Tensor:
-        """Return the class of the highest score, (B, H, W) int64."""
+        """Return the class with the highest score, (B, H, W) int64."""
         return raw.max(dim=1).indices  # argmax takes twice as long on a CPU
 
     @override

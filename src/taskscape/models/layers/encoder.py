@@ -54,8 +54,8 @@ class EncoderConfig(NetworkConfig):
         super().__post_init__()
         if self.lora and isinstance(self.freeze, int):
             raise ValueError(
-                f"network.freeze is {self.freeze} and network.lora {self.lora}: adapters leave all of the encoder's own "
-                "weights fixed; set network.freeze to none"
+                f"network.freeze is {self.freeze} and network.lora {self.lora}: adapters freeze all of the encoder's "
+                "own weights; set network.freeze to none"
             )
 
     def build_encoder(self, output_stride: int = 32, coarsest: int = 32) -> "Encoder":

@@ -1,1 +1,1 @@
-"""What a task's raw output says about its own errors: one kind of task per file."""
+"""Predictive distributions of raw outputs, one kind of task per file."""

@@ -17,7 +17,7 @@ CLOSE = 0.1
 
 @dataclass(frozen=True)
 class AlbedoLaplace(Distribution):
-    """Independent Laplace densities of red, green and blue with one width."""
+    """Independent Laplace densities of red, green and blue with a common width."""
 
     right_when: ClassVar[str] = "the mean error of red, green and blue is below 0.1"
     error_title: ClassVar[str] = "mean error of reflectance"
@@ -33,7 +33,7 @@ class AlbedoLaplace(Distribution):
 
     @override
     def nll(self, raw: Tensor, target: Target, spread: float = 1.0) -> Tensor:
-        """Return the mean over the channels."""
+        """Return the negative log-likelihood, averaged over channels."""
         raw = at_least_float32(raw)
         return self.density.nll(raw[:, :-1].sigmoid(), spread * width_of(raw), target.value)
 

@@ -1,4 +1,4 @@
-"""What the raw output of a task says about the truth: how probable each value is."""
+"""Base class of the predictive distributions of tasks."""
 
 from abc import ABC, abstractmethod
 from typing import ClassVar, NamedTuple
@@ -9,50 +9,50 @@ from taskscape.batch import Target
 
 
 class Estimate(NamedTuple):
-    """How sure a prediction is, (B, H, W) float32 each."""
+    """The confidence and uncertainty of a prediction, (B, H, W) float32 each."""
 
     probability: Tensor
-    """That the prediction is right, in the sense of ``Distribution.right_when``: 0..1."""
+    """The probability, in 0..1, that the prediction is right as defined by ``Distribution.right_when``."""
     confidence: Tensor
-    """What is shown, written and compared with a threshold, 0..1: the probability, unless the task's settings say
-    otherwise (margin, entropy)."""
+    """The value that is displayed, saved and compared with a threshold, in 0..1: the probability, unless the task's
+    settings choose another measure (margin, entropy)."""
     uncertainty: Tensor
-    """The error to be expected, in the unit of ``Distribution.error``, or another number that rises with it."""
+    """The expected error, in the unit of ``Distribution.error``, or another number that increases with it."""
 
 
 class Distribution(ABC):
-    """The predictive distribution of a task: what a raw output, (B, channels, H, W), says about the truth.
+    """The distribution of the ground truth that a task's raw output, (B, channels, H, W), predicts.
 
-    ``spread`` is how much wider it is than the network says, the one number of a calibration: scores of classes are
-    divided by it (temperature), widths multiplied.
+    ``spread`` is the single number of a calibration, the factor by which the distribution is wider than the network
+    predicts: class scores are divided by it (temperature), widths are multiplied by it.
     """
 
     right_when: ClassVar[str]
-    """When a prediction counts as right, in words."""
+    """The condition for a prediction to count as right, as text."""
     error_title: ClassVar[str]
-    """What ``error`` is, in a word or two."""
+    """A short name of ``error``."""
     error_unit: ClassVar[str] = ""
 
     @property
     def confidence_words(self) -> str:
-        """What ``Estimate.confidence`` is, in words."""
+        """A description of ``Estimate.confidence``."""
         return f"probability that {self.right_when}"
 
     @abstractmethod
     def estimate(self, raw: Tensor, spread: float = 1.0) -> Estimate:
-        """Return how sure the raw output is."""
+        """Return the confidence and uncertainty of raw output."""
 
     @abstractmethod
     def nll(self, raw: Tensor, target: Target, spread: float = 1.0) -> Tensor:
-        """Return the negative log-likelihood of the truth in nats, (B, H, W), finite where ``target.valid``.
+        """Return the negative log-likelihood of the ground truth in nats, (B, H, W), finite where ``target.valid``.
 
-        It falls and rises again with ``spread``: in 1 / spread it is convex.
+        It is convex in 1 / spread, so it has a single minimum over ``spread``.
         """
 
     @abstractmethod
     def right(self, prediction: Tensor, target: Target) -> Tensor:
-        """Return where decoded predictions are right, (B, H, W) bool."""
+        """Return a mask of the pixels whose decoded predictions are right, (B, H, W) bool."""
 
     @abstractmethod
     def error(self, prediction: Tensor, target: Target) -> Tensor:
-        """Return the error of decoded predictions at each pixel, (B, H, W), at least 0."""
+        """Return the error of decoded predictions at each pixel, (B, H, W), nonnegative."""

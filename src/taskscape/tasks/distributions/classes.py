@@ -1,4 +1,4 @@
-"""Scores of classes: the softmax."""
+"""Distributions of class scores: softmax and sigmoid."""
 
 import math
 from dataclasses import dataclass
@@ -13,8 +13,8 @@ from taskscape.losses.base import at_least_float32
 from taskscape.tasks.distributions.base import Distribution, Estimate
 
 ClassConfidence = Literal["probability", "margin", "entropy"]
-"""The probability p₁ of the chosen class; p₁ - p₂, the margin over the next one; 1 - H / log C with the entropy H of
-all C classes."""
+"""The probability p₁ of the predicted class; p₁ - p₂, its margin over the next one; or 1 - H / log C with the entropy H
+of all C classes."""
 
 
 @dataclass(frozen=True)
@@ -33,9 +33,9 @@ class Categorical(Distribution):
             case "probability":
                 return super().confidence_words
             case "margin":
-                return "margin of the chosen class: its probability minus that of the next one"
+                return "margin of the predicted class: its probability minus that of the next one"
             case "entropy":
-                return "1 minus the entropy of the probabilities of all classes, as a part of the largest"
+                return "1 minus the entropy of all class probabilities, as a fraction of the maximum entropy"
 
     @override
     def estimate(self, raw: Tensor, spread: float = 1.0) -> Estimate:
@@ -68,9 +68,9 @@ class Categorical(Distribution):
 
 @dataclass(frozen=True)
 class Bernoulli(Distribution):
-    """Whether something is there, by the sigmoid of a score divided by the temperature, (B, 1, H, W)."""
+    """A yes-or-no decision by the sigmoid of a score divided by the temperature, (B, 1, H, W)."""
 
-    right_when: ClassVar[str] = "it is rightly told from the rest, at a probability of 50 %"
+    right_when: ClassVar[str] = "the decision at a threshold of 50 % is right"
     error_title: ClassVar[str] = "share of wrong pixels"
 
     @override

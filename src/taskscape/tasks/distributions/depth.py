@@ -1,4 +1,4 @@
-"""Depth with a predicted width: a density around its representation."""
+"""Depth with a predicted width: a density in the space of its representation."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -19,10 +19,10 @@ FACTOR = 1.25
 
 @dataclass(frozen=True)
 class DepthLaplace(Distribution):
-    """A Laplace density of f(metres), such as the logarithm, of which the network predicts center and width b.
+    """A Laplace density of f(metres), such as the logarithm, with predicted center and width b.
 
-    The width is that of f itself, std times that of the normalized output: 0.1 of the logarithm are about 10 % of the
-    depth. Relative depth is scaled to the median of each image before it is right or wrong.
+    The width is that of f itself, std times that of the normalized output: 0.1 of the logarithm is about 10 % of the
+    depth. Relative depth is scaled to the median of each image before it is judged as right or wrong.
     """
 
     right_when: ClassVar[str] = "depth is right within a factor of 1.25 (δ < 1.25)"
@@ -34,7 +34,7 @@ class DepthLaplace(Distribution):
 
     @override
     def estimate(self, raw: Tensor, spread: float = 1.0) -> Estimate:
-        """Return the probability of δ < 1.25, by the density, and the mean relative error, to first order of b."""
+        """Return the probability of δ < 1.25 under the density, and the mean relative error, to first order in b."""
         raw = at_least_float32(raw)
         width = spread * width_of(raw)
         center = self.encoding.decode(raw[:, :-1])
@@ -46,7 +46,7 @@ class DepthLaplace(Distribution):
 
     @override
     def nll(self, raw: Tensor, target: Target, spread: float = 1.0) -> Tensor:
-        """Return that of f(metres), not of metres."""
+        """Return the negative log-likelihood of f(metres), not of metres."""
         raw, std = at_least_float32(raw), self.encoding.std
         value = self.encoding.encode(target.value.masked_fill(~target.valid.unsqueeze(1), 1.0))
         return self.density.nll(std * raw[:, :-1], std * spread * width_of(raw), std * value)

@@ -28,7 +28,7 @@ class NormalsAngular(Distribution):
 
     @override
     def estimate(self, raw: Tensor, spread: float = 1.0) -> Estimate:
-        """Return the probability of an angle below 11.25°, and the mean angle, both by the density."""
+        """Return the probability of an angle below 11.25°, and the mean angle, both under the density."""
         width = spread * width_of(at_least_float32(raw))
         probability = within(math.radians(DEGREES), width)
         return Estimate(probability, probability, expected(width).rad2deg())
