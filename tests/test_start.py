@@ -164,7 +164,7 @@ def test_what_does_not_fit_at_all_is_refused_before_any_data_are_made(store: Pat
     tasks = {"height": Depth(source="depth")}
     with pytest.raises(ValueError, match=r"start_from: no tensor of .*first fits this network by name and shape"):
         runs.train(replace(experiment, tasks=tasks), tmp_path / "run", quiet=True)
-    with pytest.raises(ValueError, match=r"start_from: .*nowhere is not there: give a file of weights"):
+    with pytest.raises(ValueError, match=r"start_from: .*nowhere is not there: name a weights file"):
         runs.train(replace(experiment, start_from=tmp_path / "nowhere"), tmp_path / "run", quiet=True)
     weights = RunFolder(first).weights
     content = bytearray(weights.read_bytes())

@@ -75,7 +75,7 @@ def test_a_tracker_that_fails_ends_no_run(store: Path, own: Path, name: str, why
     experiment = replace(tiny(store), epochs=2, trackers=(f"own.py:{name}", "own.py:Lines"))
     runs.train(experiment, own / "run", quiet=True)
     log = (own / "run" / "train.log").read_text()
-    assert log.count(f"WARNING own.py:{name} stopped tracking, and the run goes on without it: {why}") == 1
+    assert log.count(f"WARNING own.py:{name} stopped tracking; the run continues without it: {why}") == 1
     assert '["end", true]' in (own / "run" / "lines").read_text()  # the other one goes on
 
 

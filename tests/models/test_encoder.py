@@ -98,10 +98,10 @@ def test_bad_encoders_are_explained(tmp_path: Path) -> None:
         Encoder("resnet18.nonsense", output_stride=16)
     with pytest.raises(ValueError, match=r"timm has no model 'resnet19'; did you mean resnet18"):
         Encoder("resnet19")
-    with pytest.raises(ValueError, match=r"network\.pretrained: .*none\.pth is not there: give a file of weights"):
+    with pytest.raises(ValueError, match=r"network\.pretrained: .*none\.pth is not there: name a weights file"):
         Encoder("resnet10t", pretrained=tmp_path / "none.pth")
     (tmp_path / "text.pth").write_text("no weights")
-    with pytest.raises(ValueError, match=r"network\.pretrained: .*text\.pth is damaged, no file of weights"):
+    with pytest.raises(ValueError, match=r"network\.pretrained: .*text\.pth is damaged, not a weights file"):
         Encoder("resnet10t", pretrained=tmp_path / "text.pth")
     torch.save(timm.create_model("mobilenetv3_small_050").state_dict(), tmp_path / "other.pth")
     with pytest.raises(ValueError, match=r"other\.pth does not hold weights of resnet10t: \d+ of 84 tensors fit"):

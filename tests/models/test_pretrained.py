@@ -172,7 +172,7 @@ def test_a_changed_byte_is_found(tmp_path: Path) -> None:
 
 
 def test_a_folder_that_is_no_run_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match=r"network\.pretrained: .* is no trained run, it has no best\.safetensors"):
+    with pytest.raises(ValueError, match=r"network\.pretrained: .* is not a trained run, it has no best\.safetensors"):
         DeeplabJointConfig(encoder=NAME, pretrained=tmp_path).check({})
 
 

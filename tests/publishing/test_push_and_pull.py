@@ -195,7 +195,7 @@ def linked(weights: Path) -> None:
         (damaged, "is damaged, its checksum differs"),
         (without_checksum, "has no checksum"),
         (removed, "has no model.safetensors"),
-        (header_of_nonsense, "is damaged or no safetensors file"),
+        (header_of_nonsense, "is damaged or not a safetensors file"),
         (linked, "leads out of"),
     ],
 )
@@ -238,7 +238,7 @@ def test_code_of_others_runs_with_consent_only(
     main(["pull", NAME, "--with-code", "--out", "mine"])
     assert Path("mine/code/tiny.py").is_file()
     assert set(taskscape.load("mine", device="cpu").model.tasks) == {"semseg", "depth", "normals"}
-    assert "running the code that was kept" in capsys.readouterr().err
+    assert "running the saved copy" in capsys.readouterr().err
 
 
 def test_code_is_found_wherever_it_is_named() -> None:

@@ -1,4 +1,4 @@
-"""State dicts as files, and which of their tensors fit a network."""
+"""Reading and writing of state dicts, and matching of their tensors to a network."""
 
 from taskscape.state_dicts.files import has_checksum, located, read, read_safetensors, require_finite, save_safetensors
 from taskscape.state_dicts.matching import Match, by_module, match

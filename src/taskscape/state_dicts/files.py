@@ -1,4 +1,4 @@
-"""Files of weights: written with a checksum, read without running code."""
+"""Weights files: written with a checksum, read without running code."""
 
 import hashlib
 import json
@@ -17,14 +17,14 @@ from taskscape.files.beginnings import what_it_is
 from taskscape.run_folder import RunFolder
 
 _METADATA = "__metadata__"
-"""The entry of a safetensors header that holds texts of the writer's own."""
+"""The entry of a safetensors header for free-form text."""
 _CHECKSUM = "taskscape.sha256"
 
 
 def save_safetensors(path: Path, tensors: Mapping[str, Tensor]) -> None:
-    """Write tensors as safetensors, with their SHA-256 among the metadata, in place of the file that is there.
+    """Write tensors as safetensors with their SHA-256 in the metadata, replacing an existing file atomically.
 
-    Raises ``OSError`` that names the file, when it cannot be written; the old one stays.
+    Raises ``OSError`` that names the file if it cannot be written; an existing file is then left unchanged.
     """
     plain = safetensors.torch.save({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()})
     header, data = _parts(plain)
@@ -37,8 +37,9 @@ def save_safetensors(path: Path, tensors: Mapping[str, Tensor]) -> None:
 def read_safetensors(path: Path, *, own: bool = False) -> dict[str, Tensor]:
     """Read a safetensors file to the CPU and verify its checksum, if it has one.
 
-    Other programs and earlier versions write none. ``own`` says that the file is one of ``save_safetensors``: its
-    metadata then hold a checksum, or are damaged. Raises ``ValueError`` that names the file.
+    Files of other programs and earlier versions have none. ``own`` says that the file was written by
+    ``save_safetensors``: if it has metadata without a checksum, it is damaged. Raises ``ValueError`` that names the
+    file.
     """
     content = path.read_bytes()
     try:
@@ -47,98 +48,96 @@ def read_safetensors(path: Path, *, own: bool = False) -> dict[str, Tensor]:
         expected = metadata.get(_CHECKSUM) if metadata is not None else None
         right = expected == _digest(header, data) if expected is not None or (own and metadata is not None) else True
         tensors = safetensors.torch.load(content) if right else {}
-    except Exception as error:  # safetensors has an error class of its own; the JSON may be anything
+    except Exception as error:  # safetensors has its own error class; the JSON may be anything
         reason = what_it_is(path) or error
-        raise ValueError(f"{path} is damaged or no safetensors file ({reason}): restore it from a copy") from error
+        raise ValueError(f"{path} is damaged or not a safetensors file ({reason}): restore it from a copy") from error
     if not right:
         raise ValueError(f"{path} is damaged, its checksum differs: restore it from a copy, or train again")
     return tensors
 
 
 def has_checksum(path: Path) -> bool:
-    """Return whether a safetensors file states a checksum. Raises ``ValueError`` that names a damaged file."""
+    """Return whether a safetensors file contains a checksum. Raises ``ValueError`` that names a damaged file."""
     try:
         header, _ = _parts(path.read_bytes())
         return _CHECKSUM in (header.get(_METADATA) or {})
     except (ValueError, TypeError) as error:  # the JSON may be anything
-        raise ValueError(f"{path} is damaged or no safetensors file ({error}): restore it from a copy") from error
+        raise ValueError(f"{path} is damaged or not a safetensors file ({error}): restore it from a copy") from error
 
 
 def located(path: Path) -> Path:
-    """Return the file of weights that ``path`` is or, as the folder of a run, holds. Raises ``FileNotFoundError``."""
+    """Return the weights file at ``path``, or of the run folder ``path``. Raises ``FileNotFoundError``."""
     file = RunFolder(path).weights if path.is_dir() else path
     if not file.is_file():
         if RunFolder(path).runs():
             RunFolder(path).require()  # names one of them
-        what = f"no trained run, it has no {file.name}" if path.is_dir() else "not there"
-        raise FileNotFoundError(f"{path} is {what}: give a file of weights, or the folder of a run")
+        what = f"not a trained run, it has no {file.name}" if path.is_dir() else "not there"
+        raise FileNotFoundError(f"{path} is {what}: name a weights file or a run folder")
     return file
 
 
 def read(path: Path) -> dict[str, Tensor]:
-    """Read the weights of a run's folder, a safetensors file, or a file of ``torch.save``, to the CPU.
+    """Read weights to the CPU from a run folder, a safetensors file, or a file written by ``torch.save``.
 
-    Names of tensors within nested mappings are joined by dots. Nothing that a file says is executed: what a pickled
-    file holds besides tensors and plain values is refused. Raises ``ValueError`` or ``FileNotFoundError`` that name the
-    file.
+    Names of tensors in nested mappings are joined by dots. No code from a file is executed: a pickled file that
+    contains more than tensors and plain values is refused. Raises ``ValueError`` or ``FileNotFoundError`` that names
+    the file.
     """
     file = located(path)
     is_archive = zipfile.is_zipfile(file)
     if (file.suffix == ".safetensors" and not is_archive) or _has_header(file):
         return read_safetensors(file, own=path.is_dir())
     if reason := what_it_is(file):
-        raise ValueError(f"{file} holds no weights, {reason}: give a file of weights")
+        raise ValueError(f"{file} holds no weights, {reason}: name a weights file")
     try:
         if is_archive:
-            check_archive(file, file.stat().st_size)  # torch compresses nothing
+            check_archive(file, file.stat().st_size)  # torch writes archives without compression
             _verify(file)
-        with file.open("rb") as opened:  # of a path torch would take the ending for the content
+        with file.open("rb") as opened:  # given a path, torch would infer the format from its suffix
             tensors = _flat(torch.load(opened, map_location="cpu", weights_only=True))
     except Exception as error:  # pickle, zip and torch raise anything here
-        reason = str(error).strip().partition("\n")[0].partition(". ")[0]  # what follows is advice to run code
+        reason = str(error).strip().partition("\n")[0].partition(". ")[0]  # torch goes on to advise running the code
         reason = reason or type(error).__name__
         raise ValueError(
-            f"{file} is damaged, no file of weights, or holds more than tensors and plain values, which is not read "
+            f"{file} is damaged, not a weights file, or holds more than tensors and plain values, which is not read "
             f"since that could run code ({reason}); save the state dict alone, with torch.save(network.state_dict(), "
             "PATH) or as safetensors"
         ) from error
     if not tensors:
-        raise ValueError(f"{file} holds no tensors: give a file of weights")
+        raise ValueError(f"{file} holds no tensors: name a weights file")
     return tensors
 
 
 def require_finite(tensors: Mapping[str, Tensor], where: str) -> None:
-    """Raise ``ValueError`` that begins with ``where`` when weights are not finite: nothing can be learned from them."""
+    """Raise ``ValueError`` that begins with ``where`` if weights are not finite: no training could start from them."""
     if bad := [name for name, tensor in tensors.items() if not _wide(tensor).isfinite().all()]:
-        raise ValueError(
-            f"{where}: {bad[0]} holds numbers that are not finite ({len(bad)} tensors): give other weights"
-        )
+        raise ValueError(f"{where}: {bad[0]} holds numbers that are not finite ({len(bad)} tensors): use other weights")
 
 
 def _wide(tensor: Tensor) -> Tensor:
-    """Return a tensor as it is, and one of 8-bit floating-point numbers, with which torch does not compute, wider."""
+    """Return a tensor unchanged, or in float32 if it is 8-bit floating point, which torch cannot compute with."""
     return tensor.float() if tensor.is_floating_point() and tensor.itemsize == 1 else tensor
 
 
 def _has_header(file: Path) -> bool:
-    """Return whether a file of any name begins as those of safetensors: with a number of bytes, and as much of JSON."""
+    """Return whether a file of any name starts like a safetensors file: with the size of a JSON header, and ``{``."""
     with file.open("rb") as opened:
         start = opened.read(9)
     return start[8:] == b"{" and 8 + int.from_bytes(start[:8], "little") <= file.stat().st_size
 
 
 def _verify(file: Path) -> None:
-    """Raise ``BadZipFile`` where a part of an archive differs from its checksum, which torch does not compare."""
+    """Raise ``BadZipFile`` if an entry of an archive does not match its checksum, which torch does not verify."""
     with zipfile.ZipFile(file) as archive:
         for entry in archive.infolist():
-            if entry.CRC:  # none was written where it is 0
+            if entry.CRC:  # 0 means that none was written
                 with archive.open(entry) as part:
                     while part.read(1 << 20):
                         pass
 
 
 def _parts(content: bytes) -> tuple[dict[str, Any], memoryview]:
-    """Return header and data of a safetensors file."""
+    """Return the header and the data of a safetensors file."""
     view = memoryview(content)
     end = 8 + int.from_bytes(view[:8], "little")
     header = json.loads(bytes(view[8:end]))
@@ -155,7 +154,7 @@ def _digest(header: Mapping[str, Any], data: memoryview) -> str:
 
 
 def _flat(content: Any) -> dict[str, Tensor]:
-    """Return all tensors of nested mappings, in their order."""
+    """Return all tensors of nested mappings in order, by dotted name."""
     tensors: dict[str, Tensor] = {}
     seen: set[int] = set()
     rest = [("", content)]

@@ -1,16 +1,16 @@
-"""Adapters of low rank in files of weights."""
+"""Low-rank adapters in weights files."""
 
 from collections.abc import Mapping
 
 from torch import Tensor
 
 ORIGINAL = "parametrizations.weight.original"
-"""What torch calls a weight that is parametrized, instead of ``weight``."""
+"""Torch's name for a parametrized weight, instead of ``weight``."""
 _DOWN, _UP = (f"parametrizations.weight.0.{part}" for part in ("down", "up"))
 
 
 def merged(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Return the weights with each adapter, W + B A, added to the weight that it adapts, under its plain name."""
+    """Return the weights with each adapter merged into its weight, W + B A, under the plain name."""
     names = {name.removesuffix(_UP) for name in weights if name.endswith(_UP)}
     found = {}
     for name, tensor in weights.items():

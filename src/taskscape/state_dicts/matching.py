@@ -1,4 +1,4 @@
-"""Which tensors of a file fit which of a network, whatever the file's names begin with."""
+"""Matching of a file's tensors to those of a network, whatever prefix the names in the file have."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -9,37 +9,37 @@ from torch import Tensor
 from taskscape.state_dicts.low_rank import ORIGINAL, merged
 
 COUNTER = "num_batches_tracked"
-"""A buffer of batch normalization that early files lack, and that changes no output."""
+"""A buffer of batch normalization that old files lack and that does not affect outputs."""
 
 
 @dataclass(frozen=True)
 class Match:
-    """What fits, and what does not."""
+    """The result of matching a file with a network."""
 
     tensors: dict[str, Tensor]
-    """What fits, by the network's names."""
+    """Matching tensors, by the network's names."""
     shapes: dict[str, tuple[tuple[int, ...], tuple[int, ...]]]
-    """Tensors of the network of another shape in the file: its own shape, and that in the file."""
+    """Tensors with a different shape in the file: the shape in the network, and that in the file."""
     missing: list[str]
-    """Tensors of the network that the file lacks, or has as whole numbers; counters of batches are not among them."""
+    """Tensors that the file lacks, or has as integers instead of floats or vice versa; batch counters excepted."""
     unused: list[str]
-    """Tensors of the file, by its names, that no tensor of the network has taken."""
+    """Tensors of the file, by its names, that match no tensor of the network."""
     prefix: str
-    """What the names in the file begin with, such as ``encoder.backbone.``, with dots for underscores."""
+    """Common prefix of the names in the file, such as ``encoder.backbone.``, with dots for underscores."""
 
     @property
     def unfilled(self) -> list[str]:
-        """The tensors of the network that the file does not fill."""
+        """Names of the network's tensors that the file does not provide."""
         return [*self.shapes, *self.missing]
 
 
 def match(own: Mapping[str, Tensor], weights: Mapping[str, Tensor]) -> Match:
     """Match the tensors of a file with those of a network.
 
-    Names may begin with anything in the file: ``state_dict``, ``module``, ``model``, ``backbone``, ``encoder``, in any
-    depth. The beginning with the most tensors of right name and shape is taken. A dot and an underscore are the same,
-    as timm writes ``stages_0`` for ``stages.0``. Adapters of low rank in the file are added to their weights; those of
-    the network are missing then, and start anew.
+    Names in the file may have any prefix: ``state_dict``, ``module``, ``model``, ``backbone``, ``encoder``, nested to
+    any depth. The prefix with the most tensors of matching name and shape is used. Dots and underscores are equivalent,
+    since timm writes ``stages_0`` for ``stages.0``. Low-rank adapters in the file are merged into their weights;
+    adapters of the network then count as missing and start from their initial values.
     """
     weights = merged(weights)
     names = _stripped({_parts(name): name for name in own})
@@ -71,7 +71,7 @@ def _same_kind(own: Tensor, other: Tensor) -> bool:
 
 
 def by_module(names: Iterable[str], all_names: Iterable[str]) -> list[str]:
-    """Return the largest modules, of a network with ``all_names``, of which every tensor is among ``names``."""
+    """Return the largest modules with all their tensors among ``names``, in a network with ``all_names``."""
     names, outside = list(names), set()
     for name in set(all_names) - set(names):
         outside |= {name[:end] for end in _ends(name)}
@@ -80,18 +80,18 @@ def by_module(names: Iterable[str], all_names: Iterable[str]) -> list[str]:
 
 
 def _ends(name: str) -> list[int]:
-    """Return where each module on the way to a tensor ends in its name."""
+    """Return the positions in a tensor's name where the name of each enclosing module ends."""
     return [position for position, letter in enumerate(name) if letter == "."]
 
 
 def _parts(name: str) -> tuple[str, ...]:
-    if name.endswith(ORIGINAL):  # a weight with an adapter goes by its plain name
+    if name.endswith(ORIGINAL):  # a weight with an adapter is matched by its plain name
         name = name.removesuffix(ORIGINAL) + "weight"
     return tuple(name.replace("_", ".").split("."))
 
 
 def _stripped(names: dict[tuple[str, ...], str]) -> dict[tuple[str, ...], str]:
-    """Return the names without what all begin with."""
+    """Return the names without their common prefix."""
     common = 0
     while len({parts[: common + 1] for parts in names}) == 1 and all(len(parts) > common + 1 for parts in names):
         common += 1

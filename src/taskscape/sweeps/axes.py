@@ -46,7 +46,7 @@ class Range:
     def __post_init__(self) -> None:
         if not (math.isfinite(self.low) and self.low < self.high < math.inf):
             raise ValueError(
-                f"{self.name}: {self.low:g}..{self.high:g} is not a range: give two finite numbers, the smaller one first"
+                f"{self.name}: {self.low:g}..{self.high:g} is not a range: give two finite numbers, the smaller first"
             )
 
     @property

@@ -1,4 +1,4 @@
-"""Experiment trackers: other programs that a run's log is sent to."""
+"""Experiment trackers, which send a run's log to other programs."""
 
 from taskscape.trackers.base import Tracker
 from taskscape.trackers.mlflow import MLflowTracker

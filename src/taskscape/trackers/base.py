@@ -1,4 +1,4 @@
-"""What every experiment tracker is."""
+"""Base class of experiment trackers."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
@@ -8,9 +8,9 @@ from typing import ClassVar
 
 
 class Tracker(ABC):
-    """Sends what a run logs to another program, beside the table and the TensorBoard events in its folder.
+    """Sends a run's log to another program, in addition to the table and the TensorBoard events in its folder.
 
-    A class of your own is named by its file: ``--trackers my.py:MyTracker``. What it raises is logged and ends the
+    Name your own class by its file: ``--trackers my.py:MyTracker``. Exceptions of a tracker are logged and stop the
     tracking, never the run.
     """
 
@@ -19,35 +19,35 @@ class Tracker(ABC):
 
     @classmethod
     def check(cls) -> None:
-        """Raise ``ValueError`` with the remedy where what it needs is not installed; called before any work."""
+        """Raise ``ValueError`` with the remedy if a required package is missing; called before any work."""
         return
 
     @abstractmethod
     def __init__(self, folder: Path, settings: Mapping[str, str], known_as: str | None) -> None:
-        """Begin to track the run in a folder.
+        """Start tracking the run in a folder.
 
-        ``settings`` are the experiment's, as text by dotted name. ``known_as`` is the ``id`` of an earlier part of the
-        run, which is continued.
+        ``settings`` are those of the experiment, as text by dotted name. ``known_as`` is the ``id`` of an earlier part
+        of the run, to be continued.
         """
 
     @property
     @abstractmethod
     def id(self) -> str:
-        """What the run is known as there."""
+        """The run's identifier in the tracker."""
 
     @abstractmethod
     def write(self, step: int, values: Mapping[str, float]) -> None:
-        """Take the values of a step, by the names of the table's columns and of the TensorBoard events."""
+        """Record the values of a step, named like the table's columns and the TensorBoard events."""
 
     def flush(self) -> None:  # noqa: B027
-        """Send what waits: called at the end of an epoch and before a checkpoint is written."""
+        """Send pending values; called at the end of each epoch and before a checkpoint is written."""
 
     @abstractmethod
     def close(self, finished: bool) -> None:
-        """Send the rest and end; ``finished`` says whether the run has come to its end."""
+        """Send pending values and stop tracking; ``finished`` says whether the run is finished."""
 
 
 def is_installed(module: str) -> bool:
-    """Return whether a module can be imported; a folder of its name, such as trackers leave, is none."""
+    """Return whether a module is installed; a mere folder of that name, such as trackers create, does not count."""
     spec = find_spec(module)
     return spec is not None and spec.origin is not None

@@ -1,4 +1,4 @@
-"""MLflow."""
+"""The MLflow tracker."""
 
 import re
 import time
@@ -11,16 +11,16 @@ from typing_extensions import override
 from taskscape.trackers.base import Tracker, is_installed
 
 _MOST = 1000, 100
-"""Metrics and parameters that MLflow takes at once."""
+"""Maximum number of metrics and of parameters that MLflow accepts per call."""
 _LONGEST = 6000
-"""Characters of a parameter's value."""
+"""Maximum number of characters of a parameter's value."""
 
 
 class MLflowTracker(Tracker):
     """MLflow (https://mlflow.org/docs/latest/ml/tracking).
 
-    Its own environment variables choose where: ``MLFLOW_TRACKING_URI``, by default a database in the current folder,
-    and ``MLFLOW_EXPERIMENT_NAME``, by default ``taskscape``.
+    MLflow's environment variables choose the destination: ``MLFLOW_TRACKING_URI``, by default a database in the current
+    folder, and ``MLFLOW_EXPERIMENT_NAME``, by default ``taskscape``.
     """
 
     name: ClassVar[str] = "mlflow"
@@ -77,5 +77,5 @@ class MLflowTracker(Tracker):
 
 
 def _allowed(name: str) -> str:
-    """Return a name of letters, digits and what else MLflow allows; names of classes may have anything."""
+    """Replace characters that MLflow does not allow in names; class names may contain any."""
     return re.sub(r"[^\w\-. /]", "_", name)

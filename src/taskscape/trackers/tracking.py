@@ -1,4 +1,4 @@
-"""The trackers of one run, none of which can end it."""
+"""The trackers of one run, kept from stopping it."""
 
 import json
 import logging
@@ -16,15 +16,15 @@ from taskscape.trackers.mlflow import MLflowTracker
 from taskscape.trackers.wandb import WandbTracker
 
 TRACKERS: tuple[type[Tracker], ...] = (WandbTracker, MLflowTracker)
-"""The trackers of the package."""
+"""The built-in trackers."""
 
 _LOGGER = logging.getLogger(__name__)
 
 
 def find_tracker(name: str) -> type[Tracker]:
-    """Return the tracker of this name, or the one that ``my.py:MyTracker`` names, if it can be used here.
+    """Return the tracker class of this name, or the class that ``my.py:MyTracker`` refers to.
 
-    Raises ``ValueError`` with the remedy otherwise.
+    Raises ``ValueError`` with the remedy if there is none or its package is not installed.
     """
     known = {tracker.name: tracker for tracker in TRACKERS}
     file, _, own = name.rpartition(":")
@@ -38,10 +38,10 @@ def find_tracker(name: str) -> type[Tracker]:
 
 
 class Tracking:
-    """Writes to all trackers of a run. One that raises is logged and left out from then on."""
+    """Writes to all trackers of a run. If a tracker raises, the error is logged and the tracker is dropped."""
 
     def __init__(self, names: Sequence[str], folder: RunFolder, settings: Mapping[str, str]) -> None:
-        """Begin, or continue what the folder says it is known as."""
+        """Start the trackers; those whose identifiers are in the run folder are continued."""
         self._trackers: dict[str, Tracker] = {}
         self._folder = folder
         before = self._known_as() if names else {}
@@ -54,12 +54,12 @@ class Tracking:
             self._guarded(name, partial(tracker.write, step, values))
 
     def flush(self) -> None:
-        """Send what waits."""
+        """Send pending values."""
         for name, tracker in list(self._trackers.items()):
             self._guarded(name, tracker.flush)
 
     def close(self, finished: bool) -> None:
-        """End."""
+        """Close all trackers."""
         for name, tracker in list(self._trackers.items()):
             self._guarded(name, partial(tracker.close, finished))
         self._trackers.clear()
@@ -70,7 +70,7 @@ class Tracking:
         atomic_write(self._folder.trackers, json.dumps(ids, indent=1) + "\n")
 
     def _known_as(self) -> dict[str, str]:
-        """Return what each tracker calls this run; nothing for a new one."""
+        """Return each tracker's identifier of this run; an empty mapping for a new run."""
         with suppress(ValueError, OSError, AttributeError):
             return {str(name): str(known_as) for name, known_as in read_json(self._folder.trackers).items()}
         return {}
@@ -78,6 +78,6 @@ class Tracking:
     def _guarded(self, name: str, work: Callable[[], None]) -> None:
         try:
             work()
-        except Exception as error:  # a network, a disk, a program of others
+        except Exception as error:  # network, disk or third-party code
             self._trackers.pop(name, None)
-            _LOGGER.warning("%s stopped tracking, and the run goes on without it: %s", name, error)
+            _LOGGER.warning("%s stopped tracking; the run continues without it: %s", name, error)

@@ -1,4 +1,4 @@
-"""Weights & Biases."""
+"""The Weights & Biases tracker."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,8 +12,8 @@ from taskscape.trackers.base import Tracker, is_installed
 class WandbTracker(Tracker):
     """Weights & Biases (https://docs.wandb.ai).
 
-    Its own environment variables choose server, project and mode: ``WANDB_MODE=offline`` writes into the run's folder,
-    and ``wandb sync`` sends that later. Without ``WANDB_PROJECT`` the project is ``taskscape``.
+    Its environment variables choose server, project and mode: ``WANDB_MODE=offline`` writes to the run's folder, which
+    ``wandb sync`` uploads later. Without ``WANDB_PROJECT`` the project is ``taskscape``.
     """
 
     name: ClassVar[str] = "wandb"
