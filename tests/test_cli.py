@@ -377,7 +377,7 @@ def test_a_comparison_replaces_no_file_but_a_page(tmp_path: Path) -> None:
         (tmp_path / name / "experiment.yaml").write_text("")
         runs.append(str(tmp_path / name))
     (tmp_path / "result.json").write_text('{"metrics": {}}')
-    with pytest.raises(ValueError, match=r"result\.json is there, and is no page: it is not replaced; name another"):
+    with pytest.raises(ValueError, match=r"result\.json exists and is not a page, so it is not replaced: name another"):
         main(["compare", *runs, "--out", str(tmp_path / "result.json"), "--debug"])
     (tmp_path / "old.html").write_text("<!doctype html><p>old")
     with pytest.raises((ValueError, FileNotFoundError), match="result"):  # of the runs, which have none

@@ -74,7 +74,7 @@ def test_paths_without_an_image_are_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["model.onnx", "model.pt2", "model.xml"])
 def test_an_exported_network_is_no_image(tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_bytes(b"")
-    with pytest.raises(ValueError, match=r"is an exported network, no image: example\.py beside it predicts"):
+    with pytest.raises(ValueError, match=r"is an exported network, not an image: to predict images, use example\.py next"):
         require_images([tmp_path / name])
 
 
@@ -134,7 +134,7 @@ def test_predictions_replace_no_other_image(tmp_path: Path) -> None:
         (["https://example.com/a.jpg"], "https:/example.com/a.jpg is an address: download the image"),
         (["run", "*.jpg"], "there is no image or folder *.jpg"),
         (["run", ""], "the name of an image or run is empty, perhaps"),
-        (["run/best.safetensors", "a.png"], "run/best.safetensors is a file of a run, no image: name the folder run"),
+        (["run/best.safetensors", "a.png"], "run/best.safetensors is a run's file, not an image: name the folder run"),
     ],
 )
 def test_words_that_name_no_image(
@@ -151,7 +151,7 @@ def test_words_that_name_no_image(
 def test_pipes_and_links_that_lead_to_themselves_are_no_images(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.png")
     for path in (tmp_path / "pipe.png", Path(os.devnull)):
-        with pytest.raises(ValueError, match="is a device or a pipe, no image: name files and folders"):
+        with pytest.raises(ValueError, match="is a device or a pipe, not an image: name files and folders"):
             require_images([path])
     (tmp_path / "images").mkdir()
     (tmp_path / "images" / "loop.png").symlink_to("loop.png")

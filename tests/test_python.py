@@ -64,14 +64,14 @@ def test_a_recipe_is_trained_by_its_name(
         (lambda: runs.evaluate("run", classes={"a": "b"}), "classes is {'a': 'b'}: it must be text"),
         (lambda: runs.evaluate("run", data=Streets), "data is the class Streets: it must be a DataSource or text"),
         (lambda: runs.evaluate(Path("run"), split=["val"]), r"split is \['val'\]: it must be text"),
-        (lambda: runs.train("joint", "run"), "experiment is 'joint', a text: it must be an Experiment"),
+        (lambda: runs.train("joint", "run"), "experiment is 'joint', a string: it must be an Experiment"),
         (lambda: taskscape.train(recipes.joint), "experiment is the function joint: it must be an Experiment or text"),
         (lambda: taskscape.load("run", tiles=(32, 64)), r"tiles is \(32, 64\): it must be a Tiles or None"),
         (lambda: taskscape.load("run", image_range=255), r"image_range is 255: .*\(a number, a number\)"),
         (lambda: taskscape.load("run", batch=2.5), r"batch is 2\.5: it must be a whole number"),
         (
             lambda: taskscape.load("run", view_settings={"depth": "cm"}),
-            "view_settings.depth is 'cm', a text: .*mapping",
+            "view_settings.depth is 'cm', a string: .*mapping",
         ),
         (
             lambda: predict("run", np.zeros((4, 6, 3)), "out"),
@@ -80,7 +80,7 @@ def test_a_recipe_is_trained_by_its_name(
         (lambda: predict("run", "image.png", "out", outputs="maps"), r"outputs is 'maps', .*\[an Output, …\]"),
         (lambda: export("run", "onnx", "out", size=32), r"size is 32: .*\(a whole number, a whole number\) or None"),
         (lambda: export("run", "onnx", "out", reduction="int8"), "reduction is 'int8', .* a Reduction or None"),
-        (lambda: label("run", "store", threshold="0.5"), r"threshold is '0\.5', a text: it must be a number or None"),
+        (lambda: label("run", "store", threshold="0.5"), r"threshold is '0\.5', a string: it must be a number or None"),
         (lambda: taskscape.load(None), "run is None: it must be text or a path"),
     ],
 )

@@ -183,11 +183,11 @@ def test_numbers_of_numpy_and_torch_are_kept_as_plain_ones() -> None:
         ({"epochs": None}, "epochs is None: it must be a whole number"),
         ({"epochs": 3.0}, r"epochs is 3\.0: it must be a whole number"),
         ({"epochs": torch.ones(2)}, "epochs is a Tensor: it must be a whole number"),
-        ({"patience": "3"}, "patience is '3', a text: it must be a whole number or None"),
+        ({"patience": "3"}, "patience is '3', a string: it must be a whole number or None"),
         ({"compile": 1}, "compile is 1: it must be true or false"),
         ({"note": 3}, "note is 3: it must be text or None"),
-        ({"precision": "fp16"}, "precision is 'fp16', a text: it must be one of 'auto', 'fp32', 'bf16'"),
-        ({"trackers": "wandb"}, "trackers is 'wandb', a text: it must be a tuple"),
+        ({"precision": "fp16"}, "precision is 'fp16', a string: it must be one of 'auto', 'fp32', 'bf16'"),
+        ({"trackers": "wandb"}, "trackers is 'wandb', a string: it must be a tuple"),
         ({"tasks": ["depth"]}, r"tasks is \['depth'\]: it must be a mapping"),
         ({"start_from": 3}, "start_from is 3: it must be a path or None"),
     ],
@@ -207,7 +207,7 @@ def test_types_that_are_written_as_text_are_those_that_they_name() -> None:
     assert Written(rate=np.float64(0.5), width=None).rate == 0.5  # type: ignore[arg-type]  # its own default
     with pytest.raises(ValueError, match="rate is -1: it must be above 0"):
         Written(rate=-1)
-    with pytest.raises(ValueError, match="width is 'wide', a text"):
+    with pytest.raises(ValueError, match="width is 'wide', a string"):
         Written(width="wide")  # type: ignore[arg-type]
 
 

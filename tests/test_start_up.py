@@ -173,7 +173,7 @@ def light() -> Iterator[subprocess.Popen[str]]:
         ("app --port 99999", "port is 99999: it must be 0 (any that is free) to 65535"),
         ("export --help", "ONNX Runtime"),
         ("pull nothing", "is not a valid name of a model on the hub"),
-        ("pull --help", "verify it"),
+        ("pull --help", "Download and verify"),
         ("compare nowhere nowhere --out there.html", "nowhere is not a run"),
         ("train joint --data.path .", "--data.path: . is not a store, it has no manifest.json"),
         ("sweep joint data:mixed --data.parts ., nowhere --seeds 0 1", "--data.parts: . is not a store"),

@@ -80,7 +80,7 @@ def test_the_message_says_what_it_was_and_what_helps(
         raise OSError(number, os.strerror(number))
 
     monkeypatch.setattr(os, "fsync", fail)
-    expected = f"could not write .*file: .*{message}.*; the file as it was before is kept"
+    expected = f"could not write .*file: .*{message}.*; the previous file is kept"
     with pytest.raises(OSError, match=expected) as caught:
         atomic_write(path, "new")
     assert caught.value.errno == number
@@ -332,7 +332,7 @@ def test_a_contact_sheet_is_written_whole_or_not_at_all(
     request.getfixturevalue("small_files")
     with pytest.raises(SystemExit):
         main(["data", "show", str(store), "--out", str(tmp_path / name)])
-    assert "the file as it was before is kept" in capsys.readouterr().err
+    assert "the previous file is kept" in capsys.readouterr().err
     assert (tmp_path / name).read_bytes() == before and [one.name for one in tmp_path.iterdir()] == [name]
     with pytest.raises(SystemExit):
         main(["data", "show", str(store), "--out", str(tmp_path / "sheet.psd")])

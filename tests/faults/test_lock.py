@@ -73,7 +73,7 @@ def test_the_lock_of_another_machine_counts(tmp_path: Path) -> None:
     folder = RunFolder(tmp_path)
     content = json.dumps({"host": "elsewhere", "process": 7, "since": "2026-01-01 10:00:00+00:00"})
     folder.lock.write_text(content)
-    message = r"process 7 on elsewhere since 2026.*If that process is gone.*delete .*run.lock"
+    message = r"process 7 on elsewhere since 2026.*If that process has ended.*delete .*run.lock"
     with pytest.raises(ValueError, match=message), locked(folder):
         raise AssertionError
     assert folder.lock.read_text() == content

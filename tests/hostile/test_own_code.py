@@ -177,7 +177,7 @@ def test_a_target_without_the_axis_of_channels(loss: Loss) -> None:
 @pytest.mark.parametrize("answer", [None, [1.0], {"abs_rel": "good"}, {"abs_rel": torch.ones(3)}])
 def test_a_metric_that_gives_no_numbers(own: Any, answer: object) -> None:
     own.ANSWER = answer
-    with pytest.raises(ValueError, match=r"Errors\.compute \(my\.py, line \d+\) gives no numbers by name"):
+    with pytest.raises(ValueError, match=r"Errors\.compute \(my\.py, line \d+\) must return numbers by name"):
         Evaluator({"depth": own.Measured()}, torch.device("cpu")).compute()
 
 
@@ -213,8 +213,8 @@ def test_a_schedule_that_gives_no_factor(own: Any, answer: object) -> None:
     ("settings", "message"),
     [
         ({"network": DeeplabJointConfig}, "network is the class DeeplabJointConfig: it must be a NetworkConfig"),
-        ({"data": "store"}, "data is 'store', a text: it must be a DataSource"),
-        ({"batch_size": "4"}, "batch_size is '4', a text: it must be a whole number"),
+        ({"data": "store"}, "data is 'store', a string: it must be a DataSource"),
+        ({"batch_size": "4"}, "batch_size is '4', a string: it must be a whole number"),
         ({"tasks": {"depth": Depth}}, "tasks.depth is the class Depth: it must be a Task"),
     ],
 )

@@ -108,7 +108,7 @@ def test_views_need_no_torch() -> None:
 def test_settings_are_checked() -> None:
     assert DEPTH.with_settings({"unit": "cm", "near": 2}) == DepthView(Depth(), unit="cm", near=2.0)
     for settings, message in (
-        ({"unit": "km"}, r"here.*unit.*'km' is none of mm, cm"),
+        ({"unit": "km"}, r"here.*unit.*'km' is not one of mm, cm"),
         ({"untie": "mm"}, "here has no setting 'untie'; did you mean unit?"),
         ({"modality": 1}, "no setting 'modality'"),
         ({"near": "x"}, r"here\.near.*'x'"),

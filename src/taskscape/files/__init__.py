@@ -1,4 +1,4 @@
-"""Files as they are written and read: whole or not at all, within their folder, within bounds."""
+"""Reading and writing files: atomically, only within their folder, and with limits on their size."""
 
 from taskscape.files.atomic import atomic_write, cache_folder, writing
 from taskscape.files.lock import locked

@@ -1,4 +1,4 @@
-"""Atomic writes: a file is the old one or the new one, whenever the process ends."""
+"""Atomic writes: whenever the process ends, a file has either its old or its new content."""
 
 import errno
 import os
@@ -25,41 +25,41 @@ _REMEDIES = {
     errno.EMFILE: "close files, or raise the limit on open files (ulimit -n)",
     errno.ESTALE: "the network file system lost the folder: mount it again",
 }
-"""What helps, by the operating system's number of the error."""
+"""Remedies by the operating system's error number."""
 
 
 def atomic_write(path: Path, content: bytes | memoryview | str, durable: bool = True) -> None:
-    """Write a file beside the old one and put it in its place: whenever the process ends, there is one or the other.
+    """Write a file to a temporary path and move it into place, so that it always has its old or its new content.
 
-    Text is UTF-8. A symbolic link in its place is replaced, never followed. Several processes may write the same file:
-    the last one stays. What is not ``durable`` may be lost in a power failure, and saves the wait for the disk, some
-    milliseconds a file. Raises ``OSError`` that names the file and says what to do.
+    Text is encoded as UTF-8. An existing symbolic link is replaced, never followed. If several processes write the same
+    file, the last one wins. Without ``durable``, the content may be lost in a power failure, but the wait for the disk,
+    some milliseconds per file, is avoided. Raises ``OSError`` with the file and the remedy.
     """
     plain = content.encode() if isinstance(content, str) else content
     own = f".{os.getpid()}-{threading.get_ident()}.part"
     with writing(path):
-        if not _write(path.with_name(f"{path.name}.part"), plain, path, durable):  # another process writes it just now
+        if not _write(path.with_name(f"{path.name}.part"), plain, path, durable):  # another process is writing it
             _write(path.with_name(f"{path.name}{own}"), plain, path, durable)
 
 
 def _write(temporary: Path, content: bytes | memoryview, path: Path, durable: bool) -> bool:
-    """Write a file and put it in the place of ``path``; return False where another process has this temporary file."""
+    """Write a temporary file and move it to ``path``. Return False if another process is using the temporary file."""
     if _is_held(temporary):
         return False
     try:
-        temporary.unlink(missing_ok=True)  # a killed process left it
+        temporary.unlink(missing_ok=True)  # left by a killed process
         with temporary.open("xb") as file:
             _hold(file)
             file.write(content)
             file.flush()
             if durable:
                 os.fsync(file.fileno())
-            if not _is_at(temporary, file):  # taken for one that was left by a kill, before it was held
+            if not _is_at(temporary, file):  # another process removed it before it was locked, as if left by a kill
                 return False
-            if sys.platform == "win32":  # where open files cannot be moved
+            if sys.platform == "win32":  # open files cannot be moved on Windows
                 file.close()
             temporary.replace(path)
-    except FileExistsError:  # another process was quicker
+    except FileExistsError:  # another process was faster
         return False
     except BaseException:  # Ctrl-C too
         with suppress(OSError):  # the first error is the one to report
@@ -69,7 +69,7 @@ def _write(temporary: Path, content: bytes | memoryview, path: Path, durable: bo
 
 
 def _hold(file: IO[bytes]) -> None:
-    """Show other processes that a file is being written, until it is closed; nothing where there are no such locks."""
+    """Lock a file until it is closed, as a sign that it is being written. Does nothing if there are no such locks."""
     if sys.platform != "win32":
         import fcntl
 
@@ -78,7 +78,7 @@ def _hold(file: IO[bytes]) -> None:
 
 
 def _is_held(path: Path) -> bool:
-    """Return whether another process, or thread, is writing this file."""
+    """Return whether another process or thread is writing this file."""
     if sys.platform == "win32":
         return False
     import fcntl
@@ -108,7 +108,7 @@ def _is_at(path: Path, file: IO[bytes]) -> bool:
 
 @contextmanager
 def writing(path: Path) -> Iterator[None]:
-    """Let an ``OSError`` within name the file, say what went wrong and what helps."""
+    """Convert an ``OSError`` in the context to one whose message has the file, the cause and the remedy."""
     try:
         yield
     except OSError as error:
@@ -118,22 +118,22 @@ def writing(path: Path) -> Iterator[None]:
             remedy = f"{file} is a file, not a folder: choose another folder" if file else remedy
         if remedy and _is_cached(path):
             remedy += ", or set TASKSCAPE_CACHE to another folder"
-        kept = "; the file as it was before is kept" if os.path.lexists(path) and not path.is_dir() else ""
+        kept = "; the previous file is kept" if os.path.lexists(path) and not path.is_dir() else ""
         what_helps = f"; {remedy} and continue" if remedy else ""
         raise OSError(error.errno, f"could not write {path}: {error.strerror or error}{what_helps}{kept}") from error
 
 
 def _is_cached(path: Path) -> bool:
-    """Return whether a path is in the folder for what can be made again."""
+    """Return whether a path is in the cache folder."""
     with suppress(ValueError):
         return path.absolute().is_relative_to(cache_folder().absolute())
     return False
 
 
 def cache_folder() -> Path:
-    """Return the folder for what can be made again: ``$TASKSCAPE_CACHE`` or ``~/.cache/taskscape``.
+    """Return the folder for files that can be created again: ``$TASKSCAPE_CACHE`` or ``~/.cache/taskscape``.
 
-    Raises ``ValueError`` with the remedy for a user without a home, as in some containers.
+    Raises ``ValueError`` with the remedy if the user has no home folder, as in some containers.
     """
     if chosen := os.environ.get("TASKSCAPE_CACHE"):
         return Path(chosen)
@@ -141,5 +141,5 @@ def cache_folder() -> Path:
         return Path.home() / ".cache" / "taskscape"
     except RuntimeError as error:
         raise ValueError(
-            "this user has no home folder to keep things in: set TASKSCAPE_CACHE to a folder that may be written"
+            "this user has no home folder for cached files: set TASKSCAPE_CACHE to a writable folder"
         ) from error

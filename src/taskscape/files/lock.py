@@ -1,4 +1,4 @@
-"""One process writes a folder at a time: a lock file says which."""
+"""Lock files, which ensure that only one process writes a folder at a time."""
 
 import errno
 import json
@@ -16,7 +16,7 @@ from taskscape.files.atomic import writing
 
 @dataclass(frozen=True)
 class Owner:
-    """The process that writes a folder, as the lock file names it in JSON."""
+    """The process that writes a folder, stored as JSON in the lock file."""
 
     host: str
     process: int
@@ -24,11 +24,11 @@ class Owner:
     """Local time."""
 
     def is_alive(self) -> bool:
-        """Return whether a process of this machine has that number."""
+        """Return whether a process with this number exists on this machine."""
         try:
             os.kill(self.process, 0)
         except PermissionError:
-            return True  # another user's
+            return True  # a process of another user
         except (OSError, OverflowError):
             return False
         return True
@@ -36,14 +36,14 @@ class Owner:
 
 @contextmanager
 def locked(folder: Path, lock: Path) -> Iterator[None]:
-    """Hold the lock of a folder, a file in it or beside it, while its files are written.
+    """Hold the lock of a folder, a file in it or next to it, while its files are written.
 
-    The operating system holds the lock and gives it up when the process ends in any way, so the file of a killed
-    process of this machine is stale and taken over. Where the file system has no locks, the number of the process
-    decides. A file of another machine always counts: nobody here can tell whether its process lives.
+    The operating system releases the lock when the process ends for any reason, so the lock file of a killed process of
+    this machine is stale and is taken over. If the file system has no locks, the process number decides. A lock file
+    from another machine is always respected, because it is unknown whether its process is still alive.
 
     Raises:
-        ValueError: Another process writes the folder; the message says which one and what to do.
+        ValueError: Another process writes the folder; the message names it and the remedy.
         OSError: The lock cannot be written.
     """
     with writing(lock):
@@ -58,7 +58,7 @@ def locked(folder: Path, lock: Path) -> Iterator[None]:
 
 
 def owner_of(lock: Path) -> Owner | None:
-    """Return who signed a lock file; None where there is none, and for one that is empty, torn or of no owner."""
+    """Return the owner of a lock file, or None if the file is missing, empty, truncated or has no owner."""
     try:
         return _owner(lock.read_bytes())
     except OSError:
@@ -66,13 +66,13 @@ def owner_of(lock: Path) -> Owner | None:
 
 
 def _acquire(folder: Path, lock: Path) -> int:
-    """Return the descriptor of the lock file, which this process holds and has signed."""
+    """Lock the lock file, write the owner to it, and return its descriptor."""
     while True:
         descriptor = os.open(lock, os.O_RDWR | os.O_CREAT, 0o644)
         try:
             is_held = _try_lock(descriptor)
             if is_held and not _is_at(lock, descriptor):
-                os.close(descriptor)  # its last owner has just removed it
+                os.close(descriptor)  # the previous owner has just removed it
                 continue
             owner = _read(descriptor)
             elsewhere = owner is not None and owner.host != socket.gethostname()
@@ -86,7 +86,7 @@ def _acquire(folder: Path, lock: Path) -> int:
 
 
 def _sign(lock: Path, descriptor: int) -> None:
-    """Write this process into the lock file; remove the file if that fails."""
+    """Write this process to the lock file as its owner; remove the file if that fails."""
     text = json.dumps(asdict(Owner(socket.gethostname(), os.getpid(), _now()))) + "\n"
     try:
         os.ftruncate(descriptor, 0)
@@ -99,12 +99,12 @@ def _sign(lock: Path, descriptor: int) -> None:
 
 
 def _try_lock(descriptor: int) -> bool | None:
-    """Lock an open file. Return False when another process holds it, None when the file system has no locks."""
+    """Lock an open file. Return False if another process holds the lock, None if the file system has no locks."""
     try:
         if sys.platform == "win32":
             import msvcrt
 
-            os.lseek(descriptor, 1 << 30, os.SEEK_SET)  # a byte beyond the text, which others may then read
+            os.lseek(descriptor, 1 << 30, os.SEEK_SET)  # lock a byte beyond the text, so that others can read the text
             msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
         else:
             import fcntl
@@ -143,8 +143,8 @@ def _refusal(folder: Path, lock: Path, owner: Owner | None) -> str:
     if owner.host == socket.gethostname():
         return f"{who}: wait for it, stop it (kill {owner.process}), or choose another folder"
     return (
-        f"{who}: wait for it, or choose another folder. If that process is gone, which this machine cannot see, "
-        f"delete {lock}"
+        f"{who}: wait for it, or choose another folder. If that process has ended, which cannot be checked from this "
+        f"machine, delete {lock}"
     )
 
 

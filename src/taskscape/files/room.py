@@ -1,4 +1,4 @@
-"""Room on a disk, asked for before anything is written."""
+"""Check for free disk space before anything is written."""
 
 import errno
 import shutil
@@ -6,9 +6,9 @@ from pathlib import Path
 
 
 def require_room(folder: Path, needed: int, what: str, less: str = "make fewer or smaller images") -> None:
-    """Raise ``OSError`` where the file system of a folder, which need not be there yet, has fewer bytes free.
+    """Raise ``OSError`` if the file system of a folder, which need not exist yet, has less than ``needed`` bytes free.
 
-    ``what`` is to be written there, such as ``"the store"``; ``less`` is how that becomes smaller.
+    ``what`` names the data to be written, such as ``"the store"``; ``less`` is a way to reduce their size.
     """
     there = next(parent for parent in (folder, *folder.resolve().parents) if parent.exists())
     free = shutil.disk_usage(there).free

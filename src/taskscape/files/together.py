@@ -1,4 +1,4 @@
-"""Files of a folder that belong together: all of them are written, or none."""
+"""Write several files of a folder as a unit: either all of them or none."""
 
 import errno
 import os
@@ -13,14 +13,14 @@ from taskscape.files.lock import locked
 
 @contextmanager
 def written_together(folder: Path) -> Iterator[Path]:
-    """Give an empty folder to write to, and at the end move all that is in it into ``folder``.
+    """Yield an empty folder to write to, and move its content to ``folder`` at the end.
 
-    Files of the same names are replaced, others stay. Whatever fails before, Ctrl-C too, leaves ``folder`` as it was,
-    or not there where it was not. One process writes it at a time.
+    Files with the same names are replaced, and other files stay. After an error or Ctrl-C, ``folder`` is unchanged, or
+    removed if it did not exist before. Only one process writes the folder at a time.
 
     Raises:
-        ValueError: Another process writes the folder; the message says which one and what to do.
-        OSError: A file cannot be written. The message names its place in ``folder``, and says what to do.
+        ValueError: Another process writes the folder; the message names it and the remedy.
+        OSError: A file cannot be written. The message has its path in ``folder`` and the remedy.
     """
     made = [path for path in (folder, *folder.parents) if not os.path.lexists(path)]
     work = folder / ".writing"
@@ -31,7 +31,7 @@ def written_together(folder: Path) -> Iterator[Path]:
         with locked(folder, folder / ".writing.lock"):
             try:
                 with writing(folder):
-                    shutil.rmtree(work, ignore_errors=True)  # a killed process left it
+                    shutil.rmtree(work, ignore_errors=True)  # left by a killed process
                     new.mkdir(parents=True)
                 yield new
                 _move(new, old, folder)
@@ -44,12 +44,12 @@ def written_together(folder: Path) -> Iterator[Path]:
                 shutil.rmtree(work, ignore_errors=True)
     finally:
         for path in made:
-            with suppress(OSError):  # something is in it
+            with suppress(OSError):  # it is not empty
                 path.rmdir()
 
 
 def _move(new: Path, old: Path, folder: Path) -> None:
-    """Move the files of ``new`` into ``folder``, and those in their places to ``old``; undo it where one cannot be."""
+    """Move the files in ``new`` to ``folder``, and the files that they replace to ``old``. Undo it after an error."""
     moved: list[tuple[Path, Path]] = []
     try:
         for source in [path for path in sorted(new.rglob("*")) if not path.is_dir()]:

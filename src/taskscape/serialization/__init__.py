@@ -1,4 +1,4 @@
-"""Settings and other dataclasses as plain values: read within bounds, checked against declared ranges, written back."""
+"""Conversion of settings and other dataclasses from and to plain values, with limits on size and declared ranges."""
 
 from taskscape.serialization.kinds import bare, is_size, members
 from taskscape.serialization.listed import agreeing, listed

@@ -1,4 +1,4 @@
-"""Arguments of public functions, checked against their annotations before any work begins."""
+"""Check the arguments of public functions against their annotations before any work begins."""
 
 import inspect
 from collections.abc import Callable
@@ -12,14 +12,14 @@ R = TypeVar("R")
 
 
 def checked(function: Callable[P, R]) -> Callable[P, R]:
-    """Let a function refuse arguments of another type than it declares, by name; numbers of numpy become Python's.
+    """Make a function reject arguments that do not have their declared type; NumPy numbers are converted to Python's.
 
     >>> @checked
     ... def scaled(height: int | None = None) -> str:
     ...     return f"height {height}"
     >>> scaled(height="32")
     Traceback (most recent call last):
-    ValueError: height is '32', a text: it must be a whole number or None
+    ValueError: height is '32', a string: it must be a whole number or None
     """
     signature = inspect.signature(function)
     kinds = cache(lambda: get_type_hints(function, include_extras=True))

@@ -1,4 +1,4 @@
-"""Values beside the types that fields and arguments declare: which fit, what they are as plain values, in words."""
+"""Check values against the declared types of fields and arguments, convert them to plain values and describe both."""
 
 import reprlib
 from collections.abc import Iterable, Mapping, Sequence
@@ -21,23 +21,23 @@ _REPR.maxstring = _REPR.maxother = _REPR.maxlong = 200
 
 
 def shown(value: Any) -> str:
-    """Return a value as a message shows it: not all of one that is long."""
+    """Return the representation of a value for a message, shortened if it is long."""
     return _REPR.repr(value)
 
 
 def bare(kind: Any) -> Any:
-    """Return a type without what ``Annotated`` says of it."""
+    """Return a type without the metadata of ``Annotated``."""
     return get_args(kind)[0] if get_origin(kind) is Annotated else kind
 
 
 def members(kind: Any) -> tuple[Any, ...]:
-    """Return the types of a union, or the one that this is, each without what ``Annotated`` says of it."""
+    """Return the members of a union, or the type itself, each without the metadata of ``Annotated``."""
     kind = bare(kind)
     return tuple(map(bare, get_args(kind))) if get_origin(kind) in (Union, UnionType) else (kind,)
 
 
 def is_size(kind: Any) -> bool:
-    """Return whether a type is that of a size in pixels, height and width, or of one that may be left out."""
+    """Return whether a type is a size in pixels, height and width, or an optional size."""
     of = members(kind)
     if len(of) > 1:
         return NoneType in of and any(is_size(member) for member in of)
@@ -45,9 +45,9 @@ def is_size(kind: Any) -> bool:
 
 
 def plain(value: Any, kind: Any) -> Any:
-    """Return numbers of numpy and torch as Python's, also within tuples and mappings, and lists where tuples are meant.
+    """Convert numbers of NumPy and torch to Python's, also within tuples and mappings, and lists to tuples if declared.
 
-    Such numbers and lists work everywhere but cannot be saved.
+    Such numbers and lists would work everywhere, but cannot be saved.
     """
     if getattr(value, "ndim", None) == 0 and hasattr(value, "item"):
         return value.item()
@@ -66,7 +66,7 @@ def plain(value: Any, kind: Any) -> Any:
 
 
 def require_fitting(name: str, value: Any, kind: Any) -> None:
-    """Raise ``ValueError`` that names a field or an argument whose value is none of its type."""
+    """Raise ``ValueError`` with the name of a field or argument if its value does not have the declared type."""
     of_mapping = next((one for one in members(kind) if _is(one, Mapping)), None)
     if isinstance(value, Mapping) and of_mapping is not None:
         for key, item in value.items():
@@ -76,9 +76,10 @@ def require_fitting(name: str, value: Any, kind: Any) -> None:
 
 
 def fits(value: Any, kind: Any) -> bool:
-    """Return whether a value is one of a type.
+    """Return whether a value has a type.
 
-    Not checked are types that are written as text, and which of several dataclasses a value is: others may stand there.
+    Types written as strings are not checked. Where several dataclasses are declared, any dataclass is accepted, since
+    a user's class can take their place.
     """
     kinds = members(kind)
     if len(kinds) > 1:
@@ -101,7 +102,7 @@ def fits(value: Any, kind: Any) -> bool:
         (of,) = get_args(kind)
         if hasattr(value, "ndim") or (isinstance(value, str) and of is not str):
             return False
-        again = value if isinstance(value, list | tuple) else ()  # what can be walked once is not looked into
+        again = value if isinstance(value, list | tuple) else ()  # checking an iterator would exhaust it
         return isinstance(value, Iterable) and all(fits(item, of) for item in again)
     if kind is Path:
         return isinstance(value, PathLike)
@@ -109,7 +110,7 @@ def fits(value: Any, kind: Any) -> bool:
 
 
 def in_words(kind: Any) -> str:
-    """Return what a value of a type is: ``a whole number or None``."""
+    """Return a description of a type's values: ``a whole number or None``."""
     return " or ".join(dict.fromkeys(_in_words(one) for one in members(kind)))
 
 
@@ -132,9 +133,9 @@ def _with_article(name: str) -> str:
 
 
 def _found(value: Any) -> str:
-    """Return what a value is, for a message."""
+    """Return a description of a value for a message."""
     if isinstance(value, str):
-        return f"{shown(value)}, a text"
+        return f"{shown(value)}, a string"
     if isinstance(value, type):
         return f"the class {value.__name__}"
     if isinstance(value, FunctionType):
@@ -145,6 +146,6 @@ def _found(value: Any) -> str:
 
 
 def _is(kind: Any, of: type) -> bool:
-    """Return whether this is a type of tuples, mappings or sequences that says what is in them."""
+    """Return whether a type is a tuple, mapping or sequence with declared element types."""
     origin = get_origin(kind)
     return isinstance(origin, type) and issubclass(origin, of)

@@ -1,4 +1,4 @@
-"""Names and numbers for a sentence."""
+"""Lists of names, and words that agree with a number, for use in sentences."""
 
 from collections.abc import Collection
 
@@ -14,7 +14,7 @@ def listed(names: Collection[str], most: int = 5) -> str:
 
 
 def agreeing(count: int, one: str, several: str) -> str:
-    """Return the words that go with a count.
+    """Return the singular or the plural, whichever agrees with a count.
 
     >>> [f"{count} {agreeing(count, 'image is', 'images are')} left out" for count in (1, 2)]
     ['1 image is left out', '2 images are left out']

@@ -1,4 +1,4 @@
-"""The names that a mistyped one may mean, for error messages."""
+"""Suggestions for mistyped names in error messages."""
 
 import difflib
 import re
@@ -6,17 +6,17 @@ from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 
 _MOST_NEAREST = 3
-"""Names that an error message proposes."""
+"""Maximum number of names that an error message suggests."""
 
 _MOST_LISTED = 12
-"""Names that an error message lists where none is like the one that was given."""
+"""Maximum number of known names for which an error message lists all of them if none is similar."""
 
 
 def nearest(name: str, known: Iterable[str], written: Mapping[str, str] = MappingProxyType({})) -> str:
-    """Return the end of an error message: the known names most like this one, or all of them where they are few.
+    """Return the end of an error message: the known names most similar to a name, or if none is, all of a few.
 
-    Capitals, dashes, underscores and dots do not count: ``resnet-18`` is ``resnet18``. ``written`` has how a name
-    is shown, where that is not the name itself.
+    Case, dashes, underscores, dots and spaces are ignored: ``resnet-18`` matches ``resnet18``. ``written`` maps names
+    to the form in which they are shown, if that differs from the name.
     """
     known = list(known)
     by_form: dict[str, list[str]] = {}
@@ -38,5 +38,5 @@ def nearest(name: str, known: Iterable[str], written: Mapping[str, str] = Mappin
 
 
 def _form(name: str) -> str:
-    """Return a name without what is easily mistaken in it."""
+    """Return a name in lower case without separators, which are easily mistaken."""
     return re.sub(r"[-_. ]", "", name).lower()

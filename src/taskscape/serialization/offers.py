@@ -1,4 +1,4 @@
-"""The classes that may stand for an abstract base in a saved file, and what names each there."""
+"""The classes that a saved file can name in place of an abstract base class, and their names in the file."""
 
 from abc import ABC
 from collections.abc import Iterable, Mapping
@@ -14,46 +14,46 @@ _OFFERED: dict[type, dict[str, type]] = {}
 
 
 def offer(base: type, classes: Iterable[type]) -> None:
-    """Say which classes of the package may stand where ``base`` is asked for. Each has a ``name: ClassVar[str]``."""
+    """Register the package's classes that can be used for ``base``. Each has a ``name: ClassVar[str]``."""
     _OFFERED[base] = {getattr(cls, "name"): cls for cls in classes}  # noqa: B009
 
 
 def offered(base: type) -> Mapping[str, type]:
-    """Return the classes that were offered for ``base``, by name."""
+    """Return the classes registered for ``base``, by name."""
     return _OFFERED[base]
 
 
 def is_offered(kind: Any) -> bool:
-    """Return whether classes were offered for this abstract base."""
+    """Return whether ``kind`` is an abstract base for which classes were registered."""
     return isinstance(kind, type) and kind in _OFFERED
 
 
 def is_option(cls: Any) -> TypeGuard[type]:
-    """Return whether this is a dataclass with a name of its own, as those are that one chooses between."""
+    """Return whether ``cls`` is a dataclass with a class attribute ``name``, like all classes that can be chosen."""
     if not (isinstance(cls, type) and is_dataclass(cls)):
         return False
     return isinstance(getattr(cls, "name", None), str) and all(field.name != "name" for field in fields(cls))
 
 
 def tag_of(cls: type) -> str:
-    """Return what names a class in a file."""
+    """Return the name of a class in a file."""
     if cls.__module__.split(".")[0] == "taskscape":
         return str(getattr(cls, "name", cls.__name__))
     return f"{saved_path(cls).as_posix()}:{cls.__qualname__}"
 
 
 def classes_for(member: type) -> Mapping[str, type]:
-    """Return the classes that may stand where ``member`` is asked for, by name."""
+    """Return the classes that can be used where ``member`` is declared, by name."""
     return _OFFERED.get(member) or {tag_of(member): member}
 
 
 def class_of(tag: Any, classes: Mapping[str, type], base: type | None) -> type:
-    """Return the class that ``tag`` names: one of these, or a relative from a user's file.
+    """Return the class named by ``tag``: one of ``classes``, or a class with the same base from a user's file.
 
-    Raises ``ValueError`` with the nearest names for one that does not exist or may not stand there.
+    Raises ``ValueError`` for a class that does not exist, with the nearest names, or that cannot be used there.
     """
     if not isinstance(tag, str):
-        raise ValueError(f"type is {shown(tag)}, which is no text")
+        raise ValueError(f"type is {shown(tag)}: it must be text")
     if tag in classes:
         return classes[tag]
     file, colon, name = tag.rpartition(":")

@@ -1,6 +1,6 @@
-"""Reads YAML and JSON as plain values, within bounds: nothing executes, and no file takes more memory than it should.
+"""Read YAML and JSON as plain values, with limits: no code is executed, and no file takes excessive memory.
 
-Every error is a ``ValueError`` that names the text. UTF-8 everywhere, with or without a byte-order mark.
+Every error in a text is a ``ValueError`` that names it. All texts are UTF-8, with or without a byte-order mark.
 """
 
 import json
@@ -13,33 +13,33 @@ if TYPE_CHECKING:
     import yaml
 
 MOST_DEPTH = 64
-"""How deep lists and mappings may be nested."""
+"""Maximum nesting of lists and mappings."""
 MOST_YAML_BYTES = 1 << 16
 MOST_YAML_VALUES = 20_000
-"""Values of a YAML text, where an alias counts as all that it stands for."""
+"""Maximum number of values in a YAML text, with aliases expanded."""
 MOST_JSON_BYTES = 1 << 26
-"""A manifest with the names of a million images has half of it."""
+"""Maximum size of a JSON file. A manifest with the names of a million images takes half of it."""
 
 
 def read_yaml(path: Path) -> Any:
-    """Return what a YAML file holds. Raises ``ValueError`` that names it, and ``OSError`` as it comes."""
+    """Return the content of a YAML file. Raises ``ValueError`` with its name, and ``OSError`` unchanged."""
     return parse_yaml(read_text(path, MOST_YAML_BYTES), str(path))
 
 
 def read_json(path: Path) -> Any:
-    """Return what a JSON file holds. Raises ``ValueError`` that names it, and ``OSError`` as it comes."""
+    """Return the content of a JSON file. Raises ``ValueError`` with its name, and ``OSError`` unchanged."""
     return parse_json(read_text(path, MOST_JSON_BYTES), str(path))
 
 
 def parse_yaml(text: str, where: str) -> Any:
-    """Return what a YAML text holds; ``where`` names it in errors, usually a file.
+    """Return the content of a YAML text; ``where`` is its name in errors, usually a file.
 
-    Raises ``ValueError`` for a text that is too large, nested too deep, or names a key twice.
+    Raises ``ValueError`` for a text that is too large or nested too deeply, or has a key twice.
     """
     import yaml
 
     if len(text) > MOST_YAML_BYTES:
-        raise ValueError(f"{where} has {len(text)} characters, and {MOST_YAML_BYTES} are possible")
+        raise ValueError(f"{where} has {len(text)} characters, but at most {MOST_YAML_BYTES} are allowed")
     try:
         loader = yaml.SafeLoader(text)
         try:
@@ -53,20 +53,20 @@ def parse_yaml(text: str, where: str) -> Any:
     except _OutOfBoundsError:
         raise
     except RecursionError:
-        raise ValueError(f"{where} is nested too deep: {MOST_DEPTH} levels are possible") from None
-    except Exception as error:  # yaml's own, and whatever Python raises for an impossible number or date
+        raise ValueError(f"{where} is nested too deep: at most {MOST_DEPTH} levels are allowed") from None
+    except Exception as error:  # yaml's errors, and those that Python raises for an impossible number or date
         raise ValueError(f"{where} is not YAML: {error}") from error
 
 
 def parse_json(text: str, where: str) -> Any:
-    """Return what a JSON text holds; ``where`` names it in errors, usually a file.
+    """Return the content of a JSON text; ``where`` is its name in errors, usually a file.
 
-    Raises ``ValueError`` for a text that is nested too deep or names a key twice.
+    Raises ``ValueError`` for a text that is nested too deeply or has a key twice.
     """
     try:
         content = json.loads(text, object_pairs_hook=_object)
     except RecursionError:
-        raise ValueError(f"{where} is nested too deep: {MOST_DEPTH} levels are possible") from None
+        raise ValueError(f"{where} is nested too deep: at most {MOST_DEPTH} levels are allowed") from None
     except ValueError as error:
         raise ValueError(f"{where} is not JSON ({error})") from error
     layer: list[Any] = [content]
@@ -74,15 +74,18 @@ def parse_json(text: str, where: str) -> Any:
         layer = [item for value in layer if isinstance(value, dict | list) for item in _containers(value)]
         if not layer:
             return content
-    raise ValueError(f"{where} is nested too deep: {MOST_DEPTH} levels are possible")
+    raise ValueError(f"{where} is nested too deep: at most {MOST_DEPTH} levels are allowed")
 
 
 class _OutOfBoundsError(ValueError):
-    """Names the text already."""
+    """A limit is exceeded; the message names the text already."""
 
 
 def read_text(path: Path, most: int = MOST_YAML_BYTES) -> str:
-    """Return a UTF-8 text. Raises ``ValueError`` that names one of more bytes or another encoding, ``OSError``."""
+    """Return the content of a UTF-8 text file.
+
+    Raises ``ValueError`` with the file's name if it has more than ``most`` bytes or another encoding, and ``OSError``.
+    """
     with path.open("rb") as file:
         content = file.read(most + 1)
     if len(content) > most:
@@ -107,14 +110,14 @@ def _containers(value: dict[str, Any] | list[Any]) -> Iterator[Any]:
 
 
 def _check_node(root: "yaml.Node", where: str) -> None:
-    """Walk the tree that a YAML text stands for; an alias is walked wherever it stands."""
+    """Check the nodes of a YAML text, each alias at every place where it is used."""
     import yaml
 
     rest, count = [(root, 1)], 0
     while rest:
         node, depth = rest.pop()
         if depth > MOST_DEPTH:
-            raise _OutOfBoundsError(f"{where} is nested too deep: {MOST_DEPTH} levels are possible")
+            raise _OutOfBoundsError(f"{where} is nested too deep: at most {MOST_DEPTH} levels are allowed")
         if isinstance(node, yaml.MappingNode):
             _check_keys(node, where)
             children = [child for pair in node.value for child in pair]
@@ -122,9 +125,7 @@ def _check_node(root: "yaml.Node", where: str) -> None:
             children = node.value if isinstance(node, yaml.SequenceNode) else []
         count += len(children)
         if count > MOST_YAML_VALUES:
-            raise _OutOfBoundsError(
-                f"{where} has more than {MOST_YAML_VALUES} values, counting what its aliases stand for"
-            )
+            raise _OutOfBoundsError(f"{where} has more than {MOST_YAML_VALUES} values, with its aliases expanded")
         rest += [(child, depth + 1) for child in children if isinstance(child, yaml.CollectionNode)]
 
 

@@ -1,4 +1,4 @@
-"""Ranges of settings, declared in the type of a field and checked when the settings are made.
+"""Ranges of settings, declared in the type of a field and checked when an instance is created.
 
 A number without a declared range must still be finite::
 
@@ -33,16 +33,16 @@ from taskscape.serialization.nearest import nearest
 
 @dataclass(frozen=True)
 class Range:
-    """What a number may be; it is finite in any case."""
+    """A range of finite numbers."""
 
     least: float | None = None
-    """The smallest number."""
+    """Inclusive lower bound."""
     above: float | None = None
-    """What it must be greater than."""
+    """Exclusive lower bound."""
     most: float | None = None
-    """The greatest number."""
+    """Inclusive upper bound."""
     below: float | None = None
-    """What it must be less than."""
+    """Exclusive upper bound."""
 
     def __contains__(self, number: Any) -> bool:
         """Return whether the number is finite and within the range."""
@@ -55,7 +55,7 @@ class Range:
         )
 
     def __str__(self) -> str:
-        """Say it: ``at least 0 and below 1``."""
+        """Return the range in words: ``at least 0 and below 1``."""
         limits = {"at least": self.least, "above": self.above, "at most": self.most, "below": self.below}
         words = [f"{word} {limit:.15g}" for word, limit in limits.items() if limit is not None]
         return " and ".join(words if self.most is not None or self.below is not None else [*words, "finite"])
@@ -64,26 +64,27 @@ class Range:
 Positive = Annotated[float, Range(above=0)]
 NonNegative = Annotated[float, Range(least=0)]
 BelowOne = Annotated[float, Range(least=0, below=1)]
-"""A fraction that may be 0 but not 1."""
+"""A fraction that can be 0 but not 1."""
 Fraction = Annotated[float, Range(least=0, most=1)]
 MOST = 2**31 - 1
-"""The greatest count: nothing that is counted comes near."""
+"""Upper bound of counts, far above any sensible value."""
 Count = Annotated[int, Range(least=1, most=MOST)]
 CountOrZero = Annotated[int, Range(least=0, most=MOST)]
 Seed = Annotated[int, Range(least=0, below=2**63)]
-"""A seed of torch's and numpy's generators."""
+"""A seed that is valid for the random generators of torch and NumPy."""
 
 _ANY = Range()
 
 
 class RangedSettings:
-    """Base of frozen dataclasses of settings: every number must be within the range that its field declares.
+    """Base of frozen dataclasses of settings, which checks that every number is in the range that its field declares.
 
-    A field of type ``Path`` takes text too, ``Packed("stores/rooms")``; numbers of numpy and torch become Python's.
+    A field of type ``Path`` also accepts text, as in ``Packed("stores/rooms")``. Numbers of NumPy and torch are
+    converted to Python's.
     """
 
     def __new__(cls, *args: Any, **values: Any) -> Self:
-        """Refuse an unknown field. Raises ``TypeError`` with the nearest one."""
+        """Reject unknown fields. Raises ``TypeError`` with the nearest names."""
         known = _arguments(cls)  # type: ignore[arg-type]  # mypy finds a class not hashable
         for name in values:
             if known is not None and name not in known:
@@ -92,21 +93,24 @@ class RangedSettings:
 
     @classmethod
     def of(cls, config: Self | None, options: Mapping[str, Any]) -> Self:
-        """Return ``config``, or one with these fields. Raises ``TypeError`` for both at once or an unknown field."""
+        """Return ``config``, or an instance with the fields in ``options``.
+
+        Raises ``TypeError`` if both are given, and for an unknown field.
+        """
         if config is not None and options:
             raise TypeError(f"give {cls.__name__} or its fields ({', '.join(options)}), not both")
         return cls(**options) if config is None else config
 
     def __post_init__(self) -> None:
-        """Check the values. Raises ``ValueError`` that names the field, and what it must be."""
+        """Check the values. Raises ``ValueError`` with the field and its valid values."""
         kinds = _kinds(self.__class__)  # type: ignore[arg-type]  # mypy takes it for an instance
-        for field in fields(self):  # type: ignore[arg-type]  # whoever derives from this is a dataclass
+        for field in fields(self):  # type: ignore[arg-type]  # all subclasses are dataclasses
             kind, given = kinds[field.name], getattr(self, field.name)
             value = plain(given, kind)
             if isinstance(value, str | os.PathLike) and not isinstance(value, Path) and _takes_path(kind):
                 value = Path(value)
             if value is not given:
-                object.__setattr__(self, field.name, value)  # a frozen dataclass is not ready before this is done
+                object.__setattr__(self, field.name, value)  # the only way to set a field of a frozen dataclass
             if value is not field.default and not _is_left_to_tyro(value):
                 require_fitting(field.name, value, kind)
             for number, of, allowed in _numbers(value, kind):
@@ -117,14 +121,14 @@ class RangedSettings:
 
 @cache
 def _arguments(cls: type) -> tuple[str, ...] | None:
-    """Return the names that settings are made with; None where a class of a user takes any."""
+    """Return the names of a class's arguments, or None if it accepts any, as a user's class may."""
     parameters = list(inspect.signature(cls.__init__).parameters.values())[1:]  # type: ignore[misc]
     return None if any(one.kind is one.VAR_KEYWORD for one in parameters) else tuple(one.name for one in parameters)
 
 
 @cache
 def _kinds(cls: type) -> dict[str, Any]:
-    """Return the types of a dataclass's fields; one that is written as text stays so where its name is not known."""
+    """Return the types of a dataclass's fields. Types written as strings stay strings if they cannot be resolved."""
     try:
         return get_type_hints(cls, include_extras=True)
     except (NameError, AttributeError, TypeError):
@@ -137,12 +141,12 @@ def _is_left_to_tyro(value: Any) -> bool:
 
 
 def _takes_path(kind: Any) -> bool:
-    """Return whether a field's type is that of a path, among others but text."""
+    """Return whether a field's type includes paths but not text."""
     return Path in members(kind) and str not in members(kind)
 
 
 def _numbers(value: Any, kind: Any, allowed: Range = _ANY) -> Iterator[tuple[Any, type, Range]]:
-    """Return the numbers in a field's value, each with int or float and its range, as the field's type says."""
+    """Yield the numbers in a field's value, each with its declared type, int or float, and its range."""
     if get_origin(kind) is Annotated:
         inner, *metadata = get_args(kind)
         yield from _numbers(value, inner, next((x for x in metadata if isinstance(x, Range)), allowed))

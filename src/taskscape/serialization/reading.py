@@ -1,4 +1,4 @@
-"""Plain values to dataclasses, by cattrs with rules of our own: which texts are numbers, which class a value is of."""
+"""Convert plain values to dataclasses with cattrs, and our own rules for numbers written as text and for choices."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import fields, is_dataclass
@@ -16,18 +16,18 @@ if TYPE_CHECKING:
     import cattrs
 
 MOST_LINES = 20
-"""Of one error message."""
+"""Maximum number of lines of an error message."""
 
 
 @cache
 def converter(detailed: bool) -> "cattrs.Converter":
-    """Return what reads dataclasses; it collects every error with its field, or ends at the first one."""
+    """Return a converter to dataclasses that collects all errors with their fields, or stops at the first one."""
     import cattrs
 
     converter = cattrs.Converter(forbid_extra_keys=True, detailed_validation=detailed)
     for kind in (bool, int, float, str, Path):
         converter.register_structure_hook(kind, _scalar)
-    # cattrs asks the hook first that was registered last: a choice of dataclasses is a union and a dataclass too.
+    # cattrs tries the last registered hook first. A choice of dataclasses also matches as a union and as a dataclass.
     converter.register_structure_hook_factory(_is_collection, lambda kind: _collection(kind, converter))
     as_list = converter.get_structure_hook(tuple[int, int])
     converter.register_structure_hook_func(
@@ -41,7 +41,7 @@ def converter(detailed: bool) -> "cattrs.Converter":
 
 
 def _collection(kind: Any, converter: "cattrs.Converter") -> Callable[[Any, Any], Any]:
-    """Return what reads a mapping, a list or a tuple; cattrs alone would take text letter by letter."""
+    """Return a function that reads a mapping, a list or a tuple. By itself, cattrs would split text into letters."""
     from cattrs.cols import list_structure_factory, mapping_structure_factory
 
     inner: Callable[[Any, Any], Any]
@@ -50,7 +50,7 @@ def _collection(kind: Any, converter: "cattrs.Converter") -> Callable[[Any, Any]
         inner, form = mapping_structure_factory(kind, converter), Mapping
         wanted = in_words(kind)
     elif get_origin(kind) is tuple:
-        inner = converter._structure_tuple  # noqa: SLF001 - its public factory takes values of one type alone
+        inner = converter._structure_tuple  # noqa: SLF001 - the public factory only takes values of a single type
         count = 0 if Ellipsis in get_args(kind) else len(get_args(kind))
         wanted = f"a list of {count}" if count else "a list"
     else:
@@ -67,7 +67,7 @@ def _collection(kind: Any, converter: "cattrs.Converter") -> Callable[[Any, Any]
 def _scalar(value: Any, kind: type) -> Any:
     if kind is float and isinstance(value, int | str) and not isinstance(value, bool):
         try:
-            return float(value)  # YAML reads 1e-4 as text: it wants 1.0e-4
+            return float(value)  # YAML reads 1e-4 as text; its syntax for numbers is 1.0e-4
         except ValueError:
             pass
     elif kind is Path and isinstance(value, str):
@@ -82,7 +82,7 @@ def _one_of(literal: Any) -> Callable[[Any, Any], Any]:
 
     def read(value: Any, _: Any) -> Any:
         if not isinstance(value, str | int) or (type(value), value) not in allowed:  # 1 is not true
-            raise ValueError(f"{shown(value)} is none of {', '.join(map(str, get_args(literal)))}")
+            raise ValueError(f"{shown(value)} is not one of {', '.join(map(str, get_args(literal)))}")
         return value
 
     return read
@@ -98,7 +98,7 @@ def _first_that_fits(union: Any, converter: "cattrs.Converter") -> Callable[[Any
                 continue
             try:
                 return converter.structure(value, member)
-            except Exception as error:  # cattrs raises a group of whatever the members raise
+            except Exception as error:  # cattrs raises a group of the errors that the members raise
                 reasons.append(explained(error, None))
         raise ValueError(" and ".join(reasons))
 
@@ -106,7 +106,7 @@ def _first_that_fits(union: Any, converter: "cattrs.Converter") -> Callable[[Any
 
 
 def _one_dataclass(cls: type, converter: "cattrs.Converter") -> Callable[[Any, Any], Any]:
-    """Return what reads one dataclass; ``type`` may be left out or name a class that may stand for it."""
+    """Return a function that reads one dataclass; ``type`` can be left out, or name a class that can replace it."""
     from cattrs.gen import make_dict_structure_fn
 
     from_dict: Callable[[Any, Any], Any] = make_dict_structure_fn(cls, converter, _cattrs_forbid_extra_keys=True)
@@ -117,7 +117,7 @@ def _one_dataclass(cls: type, converter: "cattrs.Converter") -> Callable[[Any, A
         tag = value.get("type") if is_option(cls) else None
         if tag is not None and tag != tag_of(cls):
             named = class_of(tag, {tag_of(cls): cls}, cls)
-            if named is not cls:  # a kept copy of a user's file has another path than the tag says
+            if named is not cls:  # the copy of a user's file has a different path from the tag
                 return converter.structure(value, named)
         return from_dict({key: item for key, item in value.items() if key != "type" or tag is None}, cls)
 
@@ -125,7 +125,7 @@ def _one_dataclass(cls: type, converter: "cattrs.Converter") -> Callable[[Any, A
 
 
 def _choice(kind: Any, converter: "cattrs.Converter") -> Callable[[Any, Any], Any]:
-    """Return what reads one of several dataclasses, by ``type``: an abstract base, or a union."""
+    """Return a function that reads one of several dataclasses, selected by ``type``; ``kind`` is a base or a union."""
     of = members(kind)
     classes = {name: cls for member in of if member is not NoneType for name, cls in classes_for(member).items()}
 
@@ -136,7 +136,7 @@ def _choice(kind: Any, converter: "cattrs.Converter") -> Callable[[Any, Any], An
             raise ValueError(f"{shown(value)} is not a mapping with the key 'type'")
         if "type" not in value:
             if "is" in value:
-                raise ValueError("the key 'is' is that of an earlier version, which is not read; train the run again")
+                raise ValueError("the key 'is' is from an earlier version, which cannot be read; train the run again")
             if len(classes) > 1:
                 raise ValueError(f"the key 'type' is missing: one of {', '.join(classes)}")
             return converter.structure(value, next(iter(classes.values())))
@@ -147,7 +147,7 @@ def _choice(kind: Any, converter: "cattrs.Converter") -> Callable[[Any, Any], An
 
 
 def explained(error: BaseException, _: type | None) -> str:
-    """Return an error of cattrs, or of a field, in words."""
+    """Return the message of an error of cattrs or of a field."""
     import cattrs
 
     if isinstance(error, cattrs.ForbiddenExtraKeysError):
@@ -180,7 +180,7 @@ def _is_union(kind: Any) -> bool:
 
 
 def _stands_for_others(kind: Any) -> bool:
-    """Return whether other classes may stand for this one: an abstract base with an offer, or a dataclass."""
+    """Return whether other classes can replace this one: a base with registered classes, or a dataclass."""
     return is_offered(kind) or is_dataclass(kind)
 
 

@@ -1,4 +1,4 @@
-"""Dataclasses in short: what differs from the defaults."""
+"""Short representations of dataclasses, with only the fields that differ from their defaults."""
 
 from collections.abc import Mapping
 from dataclasses import MISSING, fields, is_dataclass
@@ -7,7 +7,7 @@ from typing import Any
 
 
 def short(value: Any) -> str:
-    """Return a value as one would write it in Python, a dataclass without what is as by default.
+    """Return a value as Python code, leaving out fields of dataclasses that have their default.
 
     >>> from dataclasses import dataclass
     >>> @dataclass
@@ -28,7 +28,7 @@ def short(value: Any) -> str:
 
 
 def _inside(value: Any) -> str:
-    """Return a value in short, by its own ``repr`` where its class has one."""
+    """Return the short form of a value, or its ``repr`` if its class defines one."""
     parameters = getattr(type(value), "__dataclass_params__", None)
     return short(value) if parameters is None or parameters.repr else repr(value)
 

@@ -1,17 +1,17 @@
-"""Plain values and back: saved experiments as YAML, manifests and results as JSON.
+"""Convert dataclasses to plain values and back: saved experiments as YAML, manifests and results as JSON.
 
-What is saved are frozen dataclasses of plain values. Where one of several classes may stand, the file says which one
-under the key ``type``, by the class's ``name``::
+Saved objects are frozen dataclasses of plain values. Where one of several classes can be used, the key ``type`` in the
+file has the class's ``name``::
 
     optimizer:
       type: sgd
       lr: 0.03
 
-A room of the package says once which classes it has for an abstract base: ``offer(Optimizer, (SGD, Adam))``; the
-command line offers the same ones. Reading executes nothing: ``serialization.plain`` gives plain values, and the
-dataclasses check them. The one exception is ``type: my.py:MyNetwork``: a class that is not the package's own is saved
-by the Python file that defines it, and reading imports that file, which runs it. A file's path is saved relative to the
-current folder where it lies within. ``serialization.user_code`` keeps copies of such files.
+Each subpackage registers its classes for an abstract base once, with ``offer(Optimizer, (SGD, Adam))``; the command
+line offers the same classes. Reading executes no code: ``serialization.plain`` returns plain values, which the
+dataclasses check. The only exception is ``type: my.py:MyNetwork``. A class from outside the package is saved with the
+path of the Python file that defines it, and reading imports that file, which runs it. Paths within the current folder
+are saved relative to it. ``serialization.user_code`` keeps copies of such files.
 """
 
 from collections.abc import Mapping
@@ -27,26 +27,26 @@ from taskscape.serialization.user_code import code_beside
 T = TypeVar("T")
 
 _MOST_DETAILED = 10_000
-"""Values of a content that may each have an error of its own: every one takes kilobytes."""
+"""Maximum number of values for which every error is collected; each error takes kilobytes."""
 
 
 def dump(value: Any) -> str:
-    """Return a dataclass as YAML. Raises ``ValueError`` for a value that YAML has no plain form for."""
+    """Return a dataclass as YAML. Raises ``ValueError`` for a value without a plain form in YAML."""
     import yaml
 
     return yaml.safe_dump(unstructure(value), sort_keys=False, allow_unicode=True)
 
 
 def parse(text: str, where: str, kind: type[T]) -> T:
-    """Return the ``kind`` of dataclass that YAML ``text`` holds; ``where`` names the text in errors, usually a file.
+    """Return the dataclass of type ``kind`` in a YAML text; ``where`` is its name in errors, usually a file.
 
-    Raises ``ValueError`` as ``structure``.
+    Raises ``ValueError`` under the same conditions as ``structure``.
     """
     return structure(parse_yaml(text, where), where, kind)
 
 
 def unstructure(value: Any, field: str = "") -> Any:
-    """Return plain values that JSON and YAML can hold. Raises ``ValueError`` that names the field for any other."""
+    """Return a value as plain values for JSON and YAML. Raises ``ValueError`` with the field if that is impossible."""
     if is_dataclass(value) and not isinstance(value, type):
         if not is_option(type(value)) and any(map(is_offered, type(value).__mro__)):
             raise ValueError(
@@ -66,19 +66,19 @@ def unstructure(value: Any, field: str = "") -> Any:
 
 
 def structure(content: Any, where: str, kind: type[T], *, kept_code: bool = True) -> T:
-    """Return the ``kind`` of dataclass that plain values describe; ``where`` names them in errors, usually a file.
+    """Return the dataclass of type ``kind`` described by plain values; ``where`` names them in errors, usually a file.
 
-    Users' files that are gone or have changed are replaced by the copies that ``keep_code`` has left beside the file,
-    unless ``kept_code`` is false.
+    If a user's file is gone or has changed, the copy that ``keep_code`` saved next to ``where`` is used instead, unless
+    ``kept_code`` is false.
 
-    Raises ``ValueError`` that names the field, and the nearest valid name for one that does not exist.
+    Raises ``ValueError`` with the field, and for a field or class that does not exist, the nearest valid names.
     """
     import cattrs
 
     try:
         with code_beside(Path(where).parent if kept_code else None):
             value: T = converter(_is_small(content)).structure(content, kind)
-    except Exception as error:  # cattrs raises a group of whatever the fields raise
+    except Exception as error:  # cattrs raises a group of the errors that the fields raise
         lines = cattrs.transform_error(error, path="", format_exception=explained)
         more = [f"{where}: and {len(lines) - MOST_LINES} more"] if len(lines) > MOST_LINES else []
         raise ValueError("\n".join([_located(where, line) for line in lines[:MOST_LINES]] + more)) from error
@@ -86,7 +86,7 @@ def structure(content: Any, where: str, kind: type[T], *, kept_code: bool = True
 
 
 def _is_small(content: Any) -> bool:
-    """Return whether plain values are fewer than ``_MOST_DETAILED``."""
+    """Return whether there are fewer than ``_MOST_DETAILED`` plain values."""
     rest, count = [content], 0
     while rest and count < _MOST_DETAILED:
         value = rest.pop()

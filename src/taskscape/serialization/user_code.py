@@ -1,8 +1,8 @@
-"""Classes from users' files: import them, and keep copies of the files, so that what names them can be read elsewhere.
+"""Import classes from users' files, and keep copies of these files so that saved experiments work elsewhere.
 
-A user's file may import what lies beside it, as a script may. ``keep_code`` copies the file, and what it imports from
-beside it, into the folder ``code`` beside a saved file; where the originals are gone or have changed, what is read runs
-the copies, and says so.
+Like a script, a user's file can import modules from its own folder. ``keep_code`` copies the file and these modules to
+the folder ``code`` next to a saved file. If the originals are gone or have changed, reading the saved file runs the
+copies and prints a message.
 """
 
 import hashlib
@@ -25,28 +25,28 @@ from taskscape.files import atomic_write, writing
 from taskscape.serialization.nearest import nearest
 
 _CODE: ContextVar[Path | None] = ContextVar("code", default=None)
-"""Where copies of users' files are, for the file that is read."""
+"""The folder with the copies of users' files for the file being read."""
 
 _ORIGINALS: dict[Path, Path] = {}
-"""By a copy that was imported: the path that it is saved by."""
+"""The path under which a class is saved, by the imported copy of its file."""
 
 _BESIDE: dict[Path, list[ModuleType]] = {}
-"""By a folder: what was imported from there. ``sys.modules`` may have others by the same names."""
+"""The modules imported from a folder, by folder. ``sys.modules`` may have other modules with the same names."""
 
 _USER_FILE = "taskscape-file:"
-"""The names of modules from a user's file start so: nothing else is imported by such a name."""
+"""Prefix of the names of modules imported from a user's file; no other module name starts with it."""
 
 _FRAME = re.compile(r'^[ |]*File "(.+)", line (\d+), in (.+)$', re.MULTILINE)
-"""A line of a traceback; those of other processes come as text."""
+"""A frame in the text of a traceback, which is the form in which tracebacks of other processes arrive."""
 
 _ABSOLUTE = "absolute"
-"""Where in the folder of copies those of files are that lay outside the current folder."""
+"""Subfolder of the folder of copies, for files from outside the current folder."""
 
 
 def load_name(path: Path, name: str) -> Any:
-    """Import a Python file, which runs it, and return what it calls ``name``.
+    """Import a Python file, which runs it, and return its attribute ``name``.
 
-    Raises ``ValueError`` when there is no such file, the file fails, or it has no such name.
+    Raises ``ValueError`` if the file does not exist, fails, or has no such name.
     """
     module = _import(path)
     if name not in vars(module):
@@ -56,13 +56,13 @@ def load_name(path: Path, name: str) -> Any:
 
 
 def user_modules() -> list[ModuleType]:
-    """Return the modules that ``load_name`` has imported from users' files, and those from beside them."""
+    """Return the modules that ``load_name`` imported from users' files, and modules imported from the same folders."""
     own = _imported()
     return own + _from_beside({_file(module).parent for module in own})
 
 
 def place_of(error: BaseException) -> str:
-    """Return the last place in a user's file on the way of an error, ``my.py, line 12, in read``; empty for none."""
+    """Return the innermost frame of an error in a user's file, as ``my.py, line 12, in read``, or ""."""
     files = {str(_file(module)) for module in user_modules()}
     frames = _frames(error) if files else []
     places = [f"{_shown(path)}, line {line}, in {name}" for path, line, name in frames if path in files]
@@ -70,11 +70,11 @@ def place_of(error: BaseException) -> str:
 
 
 def named(method: Callable[..., Any]) -> str:
-    """Return what a method is called in messages, where it is a user's with its place: ``Mine.term (my.py, line 12)``.
+    """Return the name of a method for messages, with its location if it is a user's: ``Mine.term (my.py, line 12)``.
 
-    A method that a class has from the package is the package's.
+    A method inherited from a class of the package counts as the package's.
     """
-    method = inspect.unwrap(getattr(method, "func", method))  # of a partial
+    method = inspect.unwrap(getattr(method, "func", method))  # a partial has func
     code = getattr(method, "__code__", None)
     if code is None or method.__module__.split(".")[0] == "taskscape":
         return method.__qualname__
@@ -82,26 +82,26 @@ def named(method: Callable[..., Any]) -> str:
 
 
 def _frames(error: BaseException) -> list[tuple[str, str, str]]:
-    """Return file, line and function of each frame on the way of an error and of its causes."""
+    """Return file, line and function of each frame in the traceback of an error and of its causes."""
     return _FRAME.findall("".join(traceback.format_exception(error)))
 
 
 def _shown(path: str) -> str:
-    """Return the path of a file, relative to the current folder where it lies within."""
+    """Return the path of a file, relative to the current folder if it is inside."""
     return str(Path(path).relative_to(Path.cwd())) if Path(path).is_relative_to(Path.cwd()) else path
 
 
 def saved_path(cls: type) -> Path:
-    """Return the path by which a user's class is saved: relative to the current folder where it lies within."""
+    """Return the path under which a user's class is saved, relative to the current folder if it is inside."""
     path = Path(inspect.getfile(cls)).resolve()
     original = _ORIGINALS.get(path, path)
     return original.relative_to(Path.cwd()) if original.is_relative_to(Path.cwd()) else original
 
 
 def keep_code(value: Any, folder: Path) -> None:
-    """Copy the users' files that the classes in ``value`` need into ``folder``/code, for a file saved in ``folder``.
+    """Copy the users' files that the classes in ``value`` need to ``folder``/code, for a file saved in ``folder``.
 
-    Raises ``OSError`` that names the file.
+    Raises ``OSError`` with the name of the file.
     """
     for cls in set(_classes(value)):
         if cls.__module__.split(".")[0] == "taskscape":
@@ -117,7 +117,7 @@ def keep_code(value: Any, folder: Path) -> None:
 
 @contextmanager
 def code_beside(folder: Path | None) -> Iterator[None]:
-    """Let ``code_of`` return the copies that ``keep_code`` has made in ``folder``; none for None."""
+    """Make ``code_of`` return the copies that ``keep_code`` saved in ``folder``, or no copies for None."""
     token = _CODE.set(folder / "code" if folder else None)
     try:
         yield
@@ -126,7 +126,7 @@ def code_beside(folder: Path | None) -> Iterator[None]:
 
 
 def code_of(file: Path) -> Path:
-    """Return the file to import: the user's own, or its copy where anything that was kept is gone or has changed."""
+    """Return the file to import: the user's own file, or its copy if any of the copied files is gone or has changed."""
     folder = _CODE.get()
     if folder is None or not (kept := _kept(folder, file)).is_file():
         return file
@@ -134,13 +134,13 @@ def code_of(file: Path) -> Path:
         return file
     if kept.resolve() not in _ORIGINALS:
         digest = hashlib.sha256(kept.read_bytes()).hexdigest()[:16]
-        print(f"{reason}: running the code that was kept, {kept} (SHA-256 {digest}…)", file=sys.stderr)
+        print(f"{reason}: running the saved copy, {kept} (SHA-256 {digest}…)", file=sys.stderr)
     _ORIGINALS[kept.resolve()] = file.absolute()
     return kept
 
 
 def _why_copies(folder: Path, file: Path) -> str:
-    """Return why the copies in a folder stand for a user's file and what it imports; nothing where they need not."""
+    """Return why the copies in a folder must replace a user's file and its imports, or "" if they need not."""
     if not file.is_file():
         return f"there is no {file} here"
     for kept in sorted(folder.rglob("*.py")):
@@ -152,12 +152,12 @@ def _why_copies(folder: Path, file: Path) -> str:
 
 
 def _kept(folder: Path, file: Path) -> Path:
-    """Return where in the folder of copies that of a user's file is."""
+    """Return the path of the copy of a user's file in the folder of copies."""
     return folder.joinpath(_ABSOLUTE, *file.parts[1:]) if file.is_absolute() else folder / file
 
 
 def _classes(value: Any) -> Iterator[type]:
-    """Yield the classes of a dataclass and of those in it."""
+    """Yield the classes of a dataclass and of the dataclasses in it."""
     if is_dataclass(value) and not isinstance(value, type):
         yield type(value)
         items: Any = [getattr(value, field.name) for field in fields(value)]
@@ -198,7 +198,7 @@ def _import(path: Path) -> ModuleType:
 
 @contextmanager
 def _finding(folder: Path) -> Iterator[None]:
-    """Let imports find what lies in a user's folder, and not what lies in another one's by the same name."""
+    """Make imports find modules in a user's folder instead of modules with the same names from other such folders."""
     others = {_file(module).parent for module in _imported()} - {folder}
     hidden = {module.__name__ for module in _from_beside(others)}
     hidden = {name for name in hidden if _provides(folder, name.partition(".")[0])}
@@ -224,16 +224,16 @@ def _file(module: ModuleType) -> Path:
 
 
 def _from_beside(folders: Set[Path]) -> list[ModuleType]:
-    """Return the modules that were imported from these folders: those that lie there under their own names."""
+    """Return the modules that were imported from these folders under their own names."""
     kept = [(module.__name__, module) for folder in folders for module in _BESIDE.get(folder, [])]
     modules = [(name, module) for name, module in [*kept, *sys.modules.items()] if name != "taskscape"]
     found = {id(m): m for name, m in modules if _folder(name, getattr(m, "__file__", None) or "") in folders}
     return list(found.values())
 
 
-@cache  # links are followed on the disk, and there are thousands of modules
+@cache  # resolving links accesses the disk, and there are thousands of modules
 def _folder(name: str, file: str) -> Path | None:
-    """Return the folder where a module lies under its own name; None where it has another one."""
+    """Return the folder from which a module can be imported under its own name, or None if its file does not match."""
     stem = name.replace(".", "/")
     own = next((own for own in (f"{stem}.py", f"{stem}/__init__.py") if file.endswith(f"/{own}")), None)
     if own is None:
