@@ -1,4 +1,4 @@
-"""Metrics of a network on a split, and of image-blind baselines."""
+"""Evaluation of networks on a split, and of image-blind baselines."""
 
 from taskscape.evaluation.baselines import Baseline, baseline
 from taskscape.evaluation.calibration import calibrate

@@ -20,24 +20,24 @@ _BATCH_SIZE = 16
 
 
 class Baseline(NamedTuple):
-    """Metrics of both predictors, by ``task/metric``."""
+    """Metrics of both image-blind baselines, by ``task/metric``."""
 
     constant: dict[str, float]
-    """The typical value of the whole split at every pixel, such as the most frequent class."""
+    """Predicts the typical value of the whole split at every pixel, such as the most frequent class."""
     by_position: dict[str, float]
-    """The typical value of each position in the image."""
+    """Predicts the typical value at each pixel's position."""
     specs: dict[str, MetricSpec]
-    """What each metric is."""
+    """The spec of each metric."""
 
 
 def baseline(train: Store, val: Store, tasks: Mapping[str, Task] | None = None, *, most: int | None = None) -> Baseline:
-    """Fit both predictors to the labels of one split and evaluate them on another one of the same store.
+    """Fit both baselines to the labels of one split and evaluate them on another split of the same store.
 
-    They are fitted to ``most`` images, evenly spread, or to all. Of several processes each does the whole.
+    They are fitted to ``most`` images, evenly spread, or to all. With several processes, each does all of the work.
 
-    ``tasks`` say what is evaluated and how, by default the package's tasks for the fields of the store
-    (``taskscape.tasks.tasks_for``), with their ranges from its labels as in training. Raises ``ValueError`` where there
-    is none.
+    ``tasks`` are the tasks to evaluate, by default the package's tasks for the fields of the store
+    (``taskscape.tasks.tasks_for``), with their ranges from its labels as in training. Raises ``ValueError`` if there
+    are none.
     """
     if tasks is None:
         tasks = {
@@ -46,7 +46,7 @@ def baseline(train: Store, val: Store, tasks: Mapping[str, Task] | None = None, 
         }
     if not tasks:
         raise ValueError(
-            f"{train.path}: no task of the package predicts {', '.join(train.fields)}; name tasks of yours (--recipe)"
+            f"{train.path}: no built-in task predicts {', '.join(train.fields)}; name your own tasks (--recipe)"
         )
     sums = _accumulate(tasks, train, most or len(train))
     everywhere = {name: x.sum((1, 2), keepdim=True).expand_as(x) for name, x in sums.items()}
@@ -56,7 +56,7 @@ def baseline(train: Store, val: Store, tasks: Mapping[str, Task] | None = None, 
 
 
 def _accumulate(tasks: Mapping[str, Task], store: Store, most: int) -> dict[str, Tensor]:
-    """Return the sums of each task's labels per position, (n, H, W)."""
+    """Return the sums of each task's labels by position, (n, H, W)."""
     sums = {name: torch.zeros(()) for name in tasks}
     for batch in _batches(tasks, store, most):
         for name, task in tasks.items():
@@ -65,12 +65,12 @@ def _accumulate(tasks: Mapping[str, Task], store: Store, most: int) -> dict[str,
 
 
 def _has_labels(sums: Tensor) -> Tensor:
-    """Return where any image has a label, (1, H, W)."""
+    """Return a mask, (1, H, W), of positions where any image has a label."""
     return sums.abs().sum(0, keepdim=True) > 0
 
 
 def _evaluate(tasks: Mapping[str, Task], statistics: Mapping[str, Tensor], store: Store) -> Evaluation:
-    """Evaluate the prediction of these sums' averages for every image."""
+    """Evaluate the averages of these sums as the prediction for every image."""
     averages = {name: task.modality.average(statistics[name]) for name, task in tasks.items()}
     evaluator = Evaluator(tasks, _CPU)
     for batch in _batches(tasks, store, len(store)):
@@ -81,7 +81,7 @@ def _evaluate(tasks: Mapping[str, Task], statistics: Mapping[str, Tensor], store
 
 
 def _batches(tasks: Mapping[str, Task], store: Store, most: int) -> Iterator[Batch]:
-    """Yield batches of ``most`` images of a split, evenly spread."""
+    """Yield batches of at most ``most`` images of a split, evenly spread."""
     loader = Loader(store, tasks, _BATCH_SIZE, _CPU, rank=0, world_size=1)
     indices = np.unique(np.linspace(0, len(store) - 1, min(most, len(store))).astype(np.int64))
     for some in np.array_split(indices, -(-len(indices) // _BATCH_SIZE)):

@@ -1,4 +1,4 @@
-"""One number per task that makes its confidence true on validation images."""
+"""Calibration: one number per task that fits its confidence to the errors on validation images."""
 
 import math
 from collections.abc import Callable, Iterable, Mapping
@@ -11,20 +11,20 @@ from taskscape.evaluation.evaluate import Forward
 from taskscape.tasks import Task
 
 PIXELS = 2**18
-"""How many valid pixels of a task are enough, evenly spread over its images."""
+"""Maximum number of valid pixels used per task, evenly spread over its images."""
 LIMIT = 20.0
-"""A spread lies between 1 / 20 and 20."""
+"""Spreads are limited to 1 / 20 to 20."""
 _PRECISION = 1e-4
 _GOLDEN = (math.sqrt(5) - 1) / 2
 
 
 @torch.no_grad()
 def calibrate(forward: Forward, tasks: Mapping[str, Task], batches: Iterable[Batch], images: int) -> dict[str, float]:
-    """Return the spread of each task that says how sure it is: the one of the least negative log-likelihood.
+    """Return the spread of each task with a confidence: the one with the least negative log-likelihood.
 
-    That is temperature scaling (Guo et al., ICML 2017, https://arxiv.org/abs/1706.04599) for classes, and the same of
-    predicted widths. It changes no prediction. ``images`` is the number of images in the batches, from which at most
-    ``PIXELS`` pixels are taken. A task without a valid pixel, or that says nothing, is left out.
+    For classes this is temperature scaling (Guo et al., ICML 2017, https://arxiv.org/abs/1706.04599); for other tasks
+    it scales the predicted widths in the same way. Predictions do not change. ``images`` is the number of images in the
+    batches, from which about ``PIXELS`` pixels are used. Tasks without a valid pixel or a confidence are left out.
     """
     sampled: dict[str, list[tuple[Tensor, Tensor]]] = {name: [] for name in tasks}
     for batch in batches:
@@ -40,7 +40,7 @@ def calibrate(forward: Forward, tasks: Mapping[str, Task], batches: Iterable[Bat
 
 
 def _pixels(raw: Tensor, target: Target, count: int) -> list[tuple[Tensor, Tensor]]:
-    """Return the raw output (1, C, 1, n) and the value of so many valid pixels of each image, evenly spread."""
+    """Return the raw output (1, C, 1, n) and the value of up to ``count`` valid pixels per image, evenly spread."""
     found = []
     for output, value, valid in zip(raw, target.value, target.valid, strict=True):
         where = valid.flatten().nonzero()[:, 0]
@@ -59,9 +59,10 @@ def _mean_nll(task: Task, raw: Tensor, value: Tensor) -> Callable[[float], float
 
 
 def least(function: Callable[[float], float]) -> float:
-    """Return where a function of a spread is least, to 0.01 %, by golden sections of its logarithm; 1 if nowhere less.
+    """Return the spread that minimizes a function, to 0.01 %, by golden-section search in its logarithm.
 
-    The function falls and then rises, as one that is convex in 1 / spread does.
+    Returns 1 if the minimum is not below the value at 1. The function must fall and then rise, as functions that are
+    convex in 1 / spread do.
     """
     low, high = -math.log(LIMIT), math.log(LIMIT)
     left, right = high - _GOLDEN * (high - low), low + _GOLDEN * (high - low)

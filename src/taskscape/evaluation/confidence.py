@@ -1,4 +1,4 @@
-"""How well the confidence of a network fits its errors on a split, before and after calibration."""
+"""Metrics of how well a network's confidence fits its errors on a split, before and after calibration."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -17,15 +17,15 @@ from taskscape.tasks import Task
 from taskscape.tasks.distributions.base import Distribution
 
 LARGE = 4096
-"""Pixels of an image from which on every second row and column is measured."""
+"""For images with at least this many pixels, only every second row and column is measured."""
 _BEFORE = "_uncalibrated"
 
 
 class ConfidenceEvaluator:
-    """Accumulates ``ConfidenceMetrics`` of the tasks that say how sure they are, from every second row and column.
+    """Accumulates ``ConfidenceMetrics`` of tasks with a confidence; of large images, every second row and column.
 
-    ``spreads`` names those of the tasks that are measured, with their calibration. What is measured before it has names
-    that end in ``_uncalibrated``; a task whose spread is None has none of these.
+    ``spreads`` maps the tasks to measure to their calibration. Names of metrics before calibration end in
+    ``_uncalibrated``; tasks with a spread of None do not have these.
     """
 
     def __init__(self, tasks: Mapping[str, Task], spreads: Mapping[str, float | None], device: torch.device) -> None:
@@ -33,14 +33,14 @@ class ConfidenceEvaluator:
         self.tasks = tasks
         said = {name: task.distribution for name, task in tasks.items() if name in spreads}
         self.distributions = {name: distribution for name, distribution in said.items() if distribution is not None}
-        """Of the tasks that are measured."""
+        """The distribution of each measured task."""
         self.spreads = {name: spreads[name] or 1.0 for name in self.distributions}
-        """Of these; 1 where there is no calibration."""
+        """The spread of each measured task; 1 without calibration."""
         self.after = {name: self._metrics(of) for name, of in self.distributions.items()}
         self.before = {name: self._metrics(of) for name, of in self.distributions.items() if spreads[name] is not None}
 
     def update(self, batch: Batch, outputs: Outputs) -> None:
-        """Take a batch and the network's outputs for it."""
+        """Update with a batch and the network's outputs for it."""
         for name, distribution in self.distributions.items():
             raw, value, valid = (self._part(x) for x in (outputs.final[name], *batch.targets[name]))
             prediction, target = self.tasks[name].decode(raw), Target(value, valid)
@@ -58,7 +58,7 @@ class ConfidenceEvaluator:
                     )
 
     def added_to(self, evaluation: Evaluation) -> Evaluation:
-        """Return an evaluation with these metrics and plots, of all processes, too. Every process must call it."""
+        """Return the evaluation with these metrics and plots of all processes added. Every process must call it."""
         values: dict[str, float] = {}
         specs: dict[str, MetricSpec] = {}
         plots: dict[str, Any] = {}
@@ -80,7 +80,7 @@ class ConfidenceEvaluator:
         return ConfidenceMetrics(distribution.error_title, distribution.right_when).to(self.device)
 
     def _part(self, x: Tensor) -> Tensor:
-        """Return every second row and column of a large map, (..., H, W): it takes a quarter of the time."""
+        """Return every second row and column of a large map, (..., H, W), which takes a quarter of the time."""
         return (x[..., ::2, ::2] if x.shape[-2] * x.shape[-1] >= LARGE else x).to(self.device)
 
 

@@ -1,4 +1,4 @@
-"""The consistency energy: how far predictions that are transferred from other tasks are from the direct ones."""
+"""Consistency energy: the distance between predictions transferred from other tasks and direct predictions."""
 
 from collections.abc import Mapping
 
@@ -13,10 +13,11 @@ from taskscape.tasks import Task
 
 
 class ConsistencyEnergy:
-    """Means over the pixels with a ground truth, by task: a curve of training, as XTasC-Net logs it.
+    """Means over the pixels with ground truth, by task, logged during training as XTasC-Net does.
 
-    Of classes it is the Kullback-Leibler divergence KL(direct ‖ transferred) of their probabilities, in nats; of other
-    tasks the mean absolute difference of the decoded values, such as metres. Nothing for a network that transfers none.
+    For classes it is the Kullback-Leibler divergence KL(direct ‖ transferred) of the probabilities, in nats; for other
+    tasks the mean absolute difference of the decoded values, for example in metres. Networks that do not transfer
+    predictions have none.
 
     Nakano et al., https://arxiv.org/abs/2111.14122.
     """
@@ -24,10 +25,10 @@ class ConsistencyEnergy:
     def __init__(self, tasks: Mapping[str, Task], network: Network) -> None:
         self.tasks, self.network = tasks, network
         self.sums: dict[str, Tensor] = {}
-        """(2,) float64: the sum over pixels, and their number."""
+        """By task, (2,) float64: the sum over pixels, and the number of pixels."""
 
     def update(self, batch: Batch, outputs: Outputs) -> None:
-        """Take this process's part of a batch; call it without gradients and in evaluation mode."""
+        """Update with this process's part of a batch. Call it without gradients and in evaluation mode."""
         direct = {name: raw.float() for name, raw in outputs.final.items()}
         for name, transferred in self.network.transfer(direct).items():
             valid = batch.targets[name].valid
@@ -37,7 +38,7 @@ class ConsistencyEnergy:
             self.sums[name] = self.sums.get(name, 0) + torch.stack([total, valid.sum().to(total)])
 
     def compute(self, device: torch.device) -> dict[str, float]:
-        """Return the means by task, without those that have no label. Every process must call it."""
+        """Return the means by task, except tasks without labels. Every process must call it."""
         energies = {}
         for name in self.tasks:
             sums = self.sums.get(name, torch.zeros(2, dtype=torch.float64, device=with_float64(device)))
@@ -48,7 +49,7 @@ class ConsistencyEnergy:
 
 
 def _energy(task: Task, transferred: Tensor, direct: Tensor) -> Tensor:
-    """Return (B, H, W) for two raw maps, (B, channels, H, W)."""
+    """Return the energy per pixel, (B, H, W), of two raw outputs, (B, channels, H, W)."""
     if task.predicts_classes:
         log_q, log_p = transferred.log_softmax(1), direct.log_softmax(1)
         return (log_p.exp() * (log_p - log_q)).sum(1)

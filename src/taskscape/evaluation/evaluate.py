@@ -1,4 +1,4 @@
-"""Metrics of a network on a split, and the samples of a report."""
+"""Evaluation of a network on a split, and sample images for reports."""
 
 import math
 from collections.abc import Callable, Iterable, Mapping
@@ -22,24 +22,24 @@ from taskscape.serialization import named
 from taskscape.tasks import Task
 
 Forward = Callable[[Tensor], Outputs]
-"""A network in evaluation mode: (B, 3, H, W) images in 0..1 to ``Outputs``."""
+"""A network in evaluation mode: maps (B, 3, H, W) images in 0..1 to ``Outputs``."""
 
 
 class Evaluation(NamedTuple):
-    """The outcome of a pass over a split."""
+    """The result of a pass over a split."""
 
     metrics: dict[str, float]
-    """By ``task/metric``, and joint metrics by their name."""
+    """By ``task/metric``; joint metrics by their name."""
     specs: dict[str, MetricSpec]
-    """What each metric is, by the same keys, in the order of display. A metric may be missing: a class that does not
-    occur has no IoU."""
+    """The spec of each metric, by the same keys, in display order. Some may have no metric: a class that does not occur
+    has no IoU."""
     plots: dict[str, Any]
     """By ``task/plot``: plain lists, see ``Result.plots``."""
     images: int
-    """Of this process."""
+    """Number of images of this process."""
     seconds_per_image: float
-    """Of the forward pass alone, in the batches that came, but for the first of several, which also warms up; 0 where
-    nothing was measured."""
+    """Time of the forward pass alone, in the given batches, without the first of several, which is a warm-up; 0 if not
+    measured."""
 
 
 def evaluate(
@@ -51,9 +51,8 @@ def evaluate(
 ) -> Evaluation:
     """Evaluate a network on the batches of all processes.
 
-    Each process brings its own part of the images and gets the metrics of all. ``also`` is called with each batch and
-    the network's outputs for it. Raises ``ValueError`` for outputs that are not finite, and for a metric without a
-    spec.
+    Each process passes its own part of the images and gets the metrics of all. ``also`` is called with each batch and
+    the network's outputs for it. Raises ``ValueError`` for outputs that are not finite, and for metrics without a spec.
     """
     evaluator, not_finite = Evaluator(tasks, device), NotFinite(tasks, device)
     times: list[tuple[float, int]] = []
@@ -73,7 +72,7 @@ def evaluate(
 
 
 class Evaluator:
-    """Accumulates the metrics of decoded predictions, wherever these come from."""
+    """Accumulates the metrics of decoded predictions from any source."""
 
     def __init__(self, tasks: Mapping[str, Task], device: torch.device) -> None:
         self.device = with_float64(device)
@@ -81,13 +80,13 @@ class Evaluator:
         self.images = 0
 
     def update(self, predictions: Mapping[str, Tensor], targets: Mapping[str, Target]) -> None:
-        """Update with the decoded predictions of a batch; shapes as in ``taskscape.batch.Target``."""
+        """Update with the decoded predictions of a batch, shaped as in ``taskscape.batch.Target``."""
         for name, metric in self.metrics.items():
             metric.update(predictions[name].to(self.device), *(part.to(self.device) for part in targets[name]))
         self.images += len(next(iter(targets.values())).valid)
 
     def compute(self, seconds_per_image: float = 0.0) -> Evaluation:
-        """Return the metrics of all processes, with the time of a forward pass that was measured elsewhere."""
+        """Return the metrics of all processes, together with a time per image that the caller has measured."""
         values: dict[str, float] = {}
         plots: dict[str, Any] = {}
         for name, metric in self.metrics.items():
@@ -108,7 +107,7 @@ class Evaluator:
 
 
 def _decoded(task: Task, raw: Tensor) -> Tensor:
-    """Raises ``ValueError`` that names a task, such as a user's, that gives no tensor."""
+    """Decode an output. Raises ``ValueError`` that names a task, such as a user's, that does not return a tensor."""
     value: Any = task.decode(raw)
     if not isinstance(value, Tensor):
         raise ValueError(f"{named(type(task).decode)} gives a {type(value).__name__}: return a tensor")
@@ -116,15 +115,15 @@ def _decoded(task: Task, raw: Tensor) -> Tensor:
 
 
 def _numbers(metric: TaskMetric) -> dict[str, float]:
-    """Return what a metric computes as numbers, without those of which nothing was counted, which are NaN.
+    """Return the values of a metric as floats, without NaN, which stands for values without any pixels.
 
-    Raises ``ValueError`` that names the metric for anything else.
+    Raises ``ValueError`` that names the metric if it computes anything else, or infinity.
     """
     computed: Any = metric.compute()
     try:
         numbers = {str(name): float(value) for name, value in computed.items()}
     except (AttributeError, TypeError, ValueError, RuntimeError) as error:
-        raise ValueError(f"{named(type(metric).compute)} gives no numbers by name ({error})") from error
+        raise ValueError(f"{named(type(metric).compute)} must return numbers by name ({error})") from error
     if endless := [name for name, number in numbers.items() if math.isinf(number)]:
         raise ValueError(
             f"{named(type(metric).compute)} gives {numbers[endless[0]]} for {endless[0]}: it must be finite"
@@ -140,13 +139,13 @@ def collect_samples(
     network: Network | None = None,
     spreads: Mapping[str, float] = MappingProxyType({}),
 ) -> dict[str, npt.NDArray[Any]]:
-    """Return images, labels and predictions of a batch in the form of samples, as a report draws them.
+    """Return images, labels and predictions of a batch as the sample arrays of a report.
 
-    ``image`` is (N, H, W, 3) uint8. For every task ``TASK/label`` and ``TASK/prediction`` are (N, H, W) + the shape of
-    its modality, ``TASK/valid`` is (N, H, W) bool. With the network itself there are also, where it has such,
-    ``TASK/transferred``, what another task's prediction is transferred to, shaped as ``TASK/prediction``, and
-    ``TASK/attention``, (N, channels, h, w) uint8: how much each class attends to each cell, 255 where it does most.
-    For the tasks in ``spreads``, that of their calibration, ``TASK/confidence`` is (N, H, W) float16 in 0..1.
+    ``image`` is (N, H, W, 3) uint8. For each task, ``TASK/label`` and ``TASK/prediction`` are (N, H, W) + the shape of
+    its modality, and ``TASK/valid`` is (N, H, W) bool. With ``network``, if it supports them, there are also
+    ``TASK/transferred``, the prediction transferred from another task, shaped as ``TASK/prediction``, and
+    ``TASK/attention``, (N, channels, h, w) uint8: the attention of each class to each cell, scaled to a maximum of 255.
+    For tasks in ``spreads``, by their calibration, ``TASK/confidence`` is (N, H, W) float16 in 0..1.
     """
     final = forward(batch.image).final
     arrays = {"image": Rgb().to_array(batch.image)}

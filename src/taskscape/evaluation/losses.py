@@ -1,4 +1,4 @@
-"""Losses of a network on a split: how a validation loss is taken."""
+"""Losses of a network on a split, for validation."""
 
 from collections.abc import Mapping
 
@@ -13,10 +13,10 @@ from taskscape.tasks import Task
 
 
 class LossMeans:
-    """Each task's own loss of the final predictions: the mean over the global batches that have labels of it.
+    """The loss of each task's final predictions: the mean over the global batches with labels for the task.
 
-    That is how the loss of a training epoch is taken, so the two can stand in one chart. What an objective adds, such
-    as losses of auxiliary predictions, is not in it.
+    The loss of a training epoch is averaged in the same way, so the two are comparable in one chart. Additional terms
+    of an objective, such as losses of auxiliary predictions, are not included.
     """
 
     def __init__(self, tasks: Mapping[str, Task]) -> None:
@@ -24,12 +24,12 @@ class LossMeans:
         self.terms: dict[str, list[LossTerm]] = {name: [] for name in tasks}
 
     def update(self, batch: Batch, outputs: Outputs) -> None:
-        """Take this process's part of the next global batch."""
+        """Update with this process's part of the next global batch."""
         for name, task in self.tasks.items():
             self.terms[name].append(task.compute_loss(outputs.final[name], batch.targets[name]))
 
     def compute(self, device: torch.device) -> dict[str, float]:
-        """Return the means by task, without those that have no label. Every process must call it."""
+        """Return the means by task, except tasks without labels. Every process must call it."""
         means = {}
         for name, task in self.tasks.items():
             terms = [
@@ -42,7 +42,7 @@ class LossMeans:
         return means
 
     def _table(self, name: str, device: torch.device) -> Tensor:
-        """Return a row per global batch with the count and the sums, of the same shape on every process."""
+        """Return one row per global batch with count and sums; the table has the same shape on every process."""
         rows = [torch.stack([term.count.float(), *term.sum.float().reshape(-1)]) for term in self.terms[name]]
         # The first process has a part of every global batch; others may lack one of the last.
         shape = torch.tensor([len(rows), len(rows[0])] if rank() == 0 and rows else [0, 0], device=device)

@@ -1,4 +1,4 @@
-"""Times of prediction, measured so that they can be compared."""
+"""Comparable measurements of prediction times."""
 
 import statistics
 import time
@@ -19,9 +19,9 @@ def seconds_of(
 ) -> dict[str, float]:
     """Return the median time of each call in seconds.
 
-    The calls take turns, so that whatever else the machine does meets all of them alike; the first ``warm_up`` rounds
-    do not count. No round begins after ``at_most`` seconds, once there is one that counts. ``clock`` returns seconds,
-    by default ``now``; with one thread, ``time.process_time`` is less disturbed by other work of a CPU.
+    The calls are interleaved, so other load on the machine affects all of them equally; the first ``warm_up`` rounds do
+    not count. After ``at_most`` seconds no further round starts, unless none has counted yet. ``clock`` returns
+    seconds, by default ``now``; for a single thread, ``time.process_time`` is less affected by other load on the CPU.
     """
     clock = clock or partial(now, device)
     times: dict[str, list[float]] = {name: [] for name in calls}
@@ -38,7 +38,7 @@ def seconds_of(
 
 
 def now(device: torch.device) -> float:
-    """Return the time in seconds once a GPU is done with what it was given before."""
+    """Return the time in seconds, after waiting for the GPU to finish all pending work."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
     return time.perf_counter()

@@ -1,4 +1,4 @@
-"""Test-time augmentation: predictions for an image at several scales, and for its mirror image, become one."""
+"""Test-time augmentation: merges predictions for an image at several scales and for its mirror image."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -17,32 +17,34 @@ from taskscape.tasks import Task
 
 @dataclass(frozen=True)
 class TestTimeAugmentation(RangedSettings):
-    """Which versions of an image are predicted, and how their predictions become one (``Task.merge``).
+    """The versions of an image to predict, and how to merge their predictions (``Task.merge``).
 
-    Raw outputs for a scaled image are resized to the image, those for a mirror image are turned back (``Task.hflip``).
-    Depth is not corrected for the scale, as in the originals: a network takes a larger image for a nearer scene.
+    Raw outputs for a scaled image are resized to the original size; those for a mirror image are flipped back
+    (``Task.hflip``). As in the original publications, depth is not corrected for the scale, although a network sees an
+    enlarged image as a nearer scene.
     """
 
-    __test__: ClassVar[bool] = False  # no test, whatever pytest makes of the name
+    __test__: ClassVar[bool] = False  # keeps pytest from collecting the class by its name
 
     scales: tuple[Annotated[float, Range(above=0, most=8)], ...] = (1.0,)
-    """By how much the image is scaled."""
+    """Factors by which the image is scaled."""
     mirror: bool = True
-    """Whether each is predicted mirrored too."""
+    """Whether to predict the mirror image at each scale too."""
     reduce: Literal["mean", "max"] = "mean"
-    """The mean, or the maximum, at each pixel and in each channel."""
+    """Merge by the mean or the maximum at each pixel and channel."""
 
     def __post_init__(self) -> None:
         """Check the settings. Raises ``ValueError``."""
         super().__post_init__()
         if not self.scales or self.reduce not in ("mean", "max"):
             raise ValueError(
-                f"test-time augmentation by {self.scales} and {self.reduce!r}: give scales, and mean or max"
+                f"test-time augmentation with scales {self.scales} and reduce {self.reduce!r}: it needs at least one "
+                "scale, and mean or max"
             )
 
     @property
     def word(self) -> str:
-        """What it is called in commands and file names: its name in ``TTA``, or ``0.75-1-mirror-max``."""
+        """The name in commands and file names: the key in ``TTA``, or a text such as ``0.75-1-mirror-max``."""
         for name, other in TTA.items():
             if other == self:
                 return name
@@ -51,7 +53,7 @@ class TestTimeAugmentation(RangedSettings):
 
     @property
     def cost(self) -> float:
-        """How many images of the usual size it predicts."""
+        """The cost of a prediction in images of the original size."""
         return (1 + self.mirror) * sum(scale**2 for scale in self.scales)
 
     def __call__(
@@ -77,13 +79,13 @@ TTA: dict[str, TestTimeAugmentation] = {
     "scales-5": TestTimeAugmentation((0.5, 0.75, 1.0, 1.25, 1.5), mirror=False),
     "scales-5-max": TestTimeAugmentation((0.5, 0.75, 1.0, 1.25, 1.5), mirror=False, reduce="max"),
 }
-"""By name: the image and its mirror image, and the scales of the networks with adaptive depth."""
+"""By name: the image with its mirror image, and the scales used for the networks with adaptive depth."""
 
 
 def find_tta(given: TestTimeAugmentation | str | bool | None) -> TestTimeAugmentation | None:
-    """Return what is meant: True and ``mirror`` are the mirror image; a text is a name, or ``0.75-1-1.25-mirror-max``.
+    """Return the augmentation for a name in ``TTA`` or a text such as ``0.75-1-1.25-mirror-max``; True is ``mirror``.
 
-    Raises ``ValueError`` for a text that is neither.
+    Raises ``ValueError`` for any other text.
     """
     if given is True:
         return TTA["mirror"]
@@ -94,7 +96,7 @@ def find_tta(given: TestTimeAugmentation | str | bool | None) -> TestTimeAugment
     found = re.fullmatch(r"((?:\d+(?:\.\d+)?-)*\d+(?:\.\d+)?)(-mirror)?(-max)?", given)
     if found is None:
         raise ValueError(
-            f"there is no test-time augmentation {given!r}, and it is not spelled out as in 0.75-1-1.25-mirror-max"
+            f"there is no test-time augmentation {given!r}; use a known name, or a text such as 0.75-1-1.25-mirror-max"
             f"{nearest(given, TTA)}"
         )
     scales = tuple(float(scale) for scale in found[1].split("-"))

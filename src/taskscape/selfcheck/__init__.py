@@ -1,4 +1,4 @@
-"""Precision is verified, not assumed: operators in reduced precision are compared with float32 on this machine."""
+"""Checks reduced precision on this machine, by comparing a network's operators with float32."""
 
 from taskscape.selfcheck.findings import Finding
 from taskscape.selfcheck.verify import Shape, apply, verify

@@ -1,4 +1,4 @@
-"""Let single layers of a network compute in another memory layout or precision."""
+"""Remedies: individual layers of a network compute in a different memory layout or precision."""
 
 from collections.abc import Callable
 from functools import cache
@@ -11,17 +11,17 @@ from torch.utils._pytree import tree_leaves, tree_map
 from taskscape.selfcheck.kinds import NORMALIZATIONS
 
 Remedy = Literal["contiguous", "float32"]
-"""``contiguous`` computes in the same precision in contiguous instead of channels-last memory, ``float32`` in float32
-and contiguous memory."""
+"""``contiguous`` keeps the precision but computes in contiguous instead of channels-last memory; ``float32`` computes
+in float32 and contiguous memory."""
 
 REMEDIES: tuple[Remedy, ...] = ("contiguous", "float32")
-"""In the order in which they are tried: the first costs less."""
+"""All remedies in the order in which they are tried; the first costs less."""
 
 
 def remedy_layer(module: nn.Module, remedy: Remedy) -> None:
-    """Let a module compute so under autocast from now on; what comes in and goes out keeps its layout and precision.
+    """Apply a remedy to a module: it takes effect under autocast, and keeps layout and precision of inputs and outputs.
 
-    Names and values of its weights stay, and so do its checkpoints. A module that computes in float32 stays so.
+    Names and values of weights do not change, so checkpoints stay valid. A module already in float32 stays in float32.
     """
     before = remedy_of(module)
     if before in (remedy, "float32"):
@@ -33,14 +33,14 @@ def remedy_layer(module: nn.Module, remedy: Remedy) -> None:
 
 
 def remedy_of(module: nn.Module) -> Remedy | None:
-    """Return how a module was changed, None where it was not."""
+    """Return the remedy applied to a module, or None."""
     return getattr(type(module), "precision_remedy", None)
 
 
 @cache
 def _remedied(kind: type[nn.Module], remedy: Remedy) -> type[nn.Module]:
     forward = _contiguous_forward(kind) if remedy == "contiguous" else _float32_forward(kind)
-    # Not compiled: torch's compiler leaves out the copy to another memory layout, and would run the wrong kernel again.
+    # Not compiled: torch's compiler drops the copy to another memory layout, and would run the wrong kernel again.
     forward = torch.compiler.disable(forward)
     changed: type[nn.Module] = changed_class(kind, _remedied_again, remedy, forward=forward, precision_remedy=remedy)
     return changed
@@ -53,15 +53,15 @@ def _remedied_again(module: nn.Module, remedy: Remedy) -> nn.Module:
 
 
 def changed_class(kind: type[nn.Module], again: Callable[..., nn.Module], *settings: Any, **members: Any) -> Any:
-    """Return a class that is called like ``kind`` and has other members.
+    """Return a subclass of ``kind`` with the same name and additional or overridden members.
 
-    No module holds it, so that its objects are pickled as those of ``kind``, which ``again``, a function of a module,
-    changes with these settings when they are read.
+    The class is not importable, so its objects are pickled as objects of ``kind``. On loading, ``again``, a
+    module-level function, converts them back with these settings.
     """
 
     def reduce(self: nn.Module, protocol: int) -> tuple[Any, ...]:
         plain = object.__new__(kind)
-        plain.__dict__.update(self.__dict__)  # not the same one, for copies
+        plain.__dict__.update(self.__dict__)  # a new dict, so copies do not share it
         return again, (plain, *settings)
 
     return type(kind.__name__, (kind,), {**members, "__reduce_ex__": reduce, "__module__": kind.__module__})
@@ -106,7 +106,7 @@ def _as(x: Any, dtype: torch.dtype) -> Any:
 
 
 def _contiguous(x: Any) -> Any:
-    # Not x.contiguous(), which keeps the strides of channels-last memory where both layouts are the same.
+    # Not x.contiguous(), which keeps channels-last strides where both layouts are equivalent.
     return x.clone(memory_format=torch.contiguous_format) if isinstance(x, Tensor) else x
 
 

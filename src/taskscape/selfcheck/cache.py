@@ -1,4 +1,4 @@
-"""Verdicts about operators, kept for the next run on the same machine."""
+"""Cache of verdicts about operators, for further runs on the same machine."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,25 +10,25 @@ from taskscape.selfcheck.apply import REMEDIES
 from taskscape.selfcheck.check import TOLERANCE, Verdict
 
 FORMAT = 4
-"""Version of the check: a change of what is checked makes it larger, and old verdicts are not used."""
+"""Version of the check; increase it when the check changes, which invalidates old verdicts."""
 
 
 class Cache:
-    """The verdicts of one machine: processor, its instructions, torch, threads, device."""
+    """The verdicts of one machine, identified by processor, its instructions, torch, threads and device."""
 
     def __init__(self, device: torch.device, folder: Path | None = None) -> None:
         self.kept = Kept("precision", {"check": f"{FORMAT}, tolerance {TOLERANCE}", **machine(device)}, folder)
         self.path = self.kept.path
 
     def load(self) -> dict[str, Verdict]:
-        """Return the verdicts by the operators' signatures; none where one of them is damaged."""
+        """Return the verdicts by operator signature; an empty mapping if any entry is damaged."""
         try:
             return {signature: _verdict(entry) for signature, entry in self.kept.load().items()}
         except (ValueError, TypeError, KeyError, AttributeError):
             return {}
 
     def add(self, verdicts: Mapping[str, Verdict]) -> None:
-        """Add verdicts to those that are there."""
+        """Add verdicts to the cache."""
         self.kept.add({signature: verdict._asdict() for signature, verdict in verdicts.items()})
 
 

@@ -1,4 +1,4 @@
-"""Compare an operator in reduced precision with itself in float32, on this machine: output and every gradient."""
+"""Compares an operator in reduced precision with float32 on this machine: its output and all gradients."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -12,28 +12,28 @@ from taskscape.selfcheck.kinds import BATCH_NORMS
 from taskscape.selfcheck.operators import Input, Operator, Pass
 
 TOLERANCE = 0.02
-"""Largest relative L2 error of an output or a gradient. Right kernels in bfloat16 stay below 0.006 on the layers of
-every network of this package (see docs/guide/precision.md); one wrong channel in a thousand is above."""
+"""Largest relative L2 error of an output or a gradient. Correct kernels in bfloat16 stay below 0.006 on the layers of
+every network of this package (see docs/guide/precision.md); one wrong channel in a thousand exceeds the tolerance."""
 
 TOLERANCE_FLOAT32 = 0.002
-"""The same of float32 compared with float64: TF32, in which GPUs compute convolutions, stays below 0.001."""
+"""The same for float32 compared with float64: TF32, which GPUs use for convolutions, stays below 0.001."""
 
 NOT_FINITE = 3e38
-"""Memory that a kernel may read without having written it is filled with this."""
+"""Free memory is filled with this value, to expose kernels that read memory that they have not written."""
 
 
 FEWEST_VALUES = 16
-"""With fewer values per channel the input gradient of a batch normalization is a small difference of large numbers,
-with two it is zero: the rounding of a right kernel is then any part of it, and it is not compared."""
+"""With fewer values per channel, the input gradient of a batch normalization is a small difference of large numbers,
+and zero with two values. Even a correct kernel then has a large relative error, so this gradient is not compared."""
 
 
 class Verdict(NamedTuple):
-    """What was found about an operator."""
+    """The result of checking an operator."""
 
     wrong: str
-    """What differs beyond rounding, and by how much; empty where nothing does."""
+    """The outputs and gradients that differ beyond rounding, and by how much; empty if none do."""
     remedy: Remedy | None
-    """How it is right; None where nothing is wrong, or nothing helps."""
+    """The remedy that makes the operator correct; None if nothing is wrong or no remedy helps."""
 
 
 def check(
@@ -44,13 +44,13 @@ def check(
 ) -> Verdict:
     """Run an operator forward and backward on random numbers, as the run does and in ``exact``: float32 or float64.
 
-    The numbers are already rounded to the run's precision, so that a right kernel differs in the rounding of its
-    results alone. Torch's own random generators are not used. What float32 computes wrongly has no remedy.
+    The numbers are already rounded to the run's precision, so a correct kernel differs only in the rounding of its
+    results. Torch's global random generators are not used. Errors of float32 itself have no remedy.
     """
     generator = torch.Generator(device).manual_seed(0)
     dtype = torch.get_autocast_dtype(device.type) if exact == torch.float32 else torch.float32
     tensors = [_values(one, dtype, generator, "max_pool" in operator.title) for one in operator.inputs]
-    with torch.random.fork_rng([device] if device.type == "cuda" else []):  # a user's layer may draw from them
+    with torch.random.fork_rng([device] if device.type == "cuda" else []):  # a user's layer may use the generators
         return _judge(operator, tensors, autocast, generator, exact)
 
 
@@ -88,7 +88,7 @@ def _judge(
 
 
 def _cancels(operator: Operator) -> bool:
-    """Return whether this is a batch normalization over fewer than ``FEWEST_VALUES`` values per channel."""
+    """Return whether the operator is a batch normalization over fewer than ``FEWEST_VALUES`` values per channel."""
     _, channels, *_ = operator.inputs[0].shape if len(operator.inputs[0].shape) > 1 else (1, 1)
     values = math.prod(operator.inputs[0].shape) // max(channels, 1)
     is_batch_norm = isinstance(operator.layer, BATCH_NORMS) or "batch_norm" in operator.title
@@ -96,11 +96,11 @@ def _cancels(operator: Operator) -> bool:
 
 
 def _values(one: Input, dtype: torch.dtype, generator: torch.Generator, distinct: bool) -> Tensor:
-    """Return random numbers that fit a tensor, contiguous, in its data type."""
+    """Return suitable random numbers for an input, contiguous and in its data type."""
     if one.value is not None:
         return one.value
     device = generator.device
-    if distinct and len(one.shape) == 4:  # no two of a window are equal, or either could be the maximum
+    if distinct and len(one.shape) == 4:  # no equal values within a window, or either could be the maximum
         rows = torch.arange(one.shape[2], device=device)[:, None] % 4
         columns = torch.arange(one.shape[3], device=device) % 4
         x = (4 * rows + columns) / 4 + torch.rand(one.shape, generator=generator, device=device) / 8
@@ -132,7 +132,7 @@ def _run(
     generator: torch.Generator | None = None,
     gradient: Tensor | None = None,
 ) -> tuple[dict[str, Tensor], Tensor]:
-    """Return the output and all gradients, and the gradient of the output they came from; ``generator`` draws it."""
+    """Return the output with all gradients, and the gradient of the output, which ``generator`` draws if not given."""
     leaves = [x.detach().requires_grad_(one.requires_grad) for one, x in zip(inputs, tensors, strict=True)]
     with torch.enable_grad():
         if autocast is None:
@@ -167,7 +167,7 @@ def _in_words(errors: dict[str, float]) -> str:
 
 
 def relative_error(result: Tensor, reference: Tensor) -> float:
-    """Return ‖result − reference‖ / ‖reference‖, infinite where the result is not finite."""
+    """Return ‖result − reference‖ / ‖reference‖, or infinity if the result is not finite."""
     difference = float((result.to(reference.dtype) - reference).norm())
     size = float(reference.norm())
     if not math.isfinite(difference):
@@ -178,7 +178,7 @@ def relative_error(result: Tensor, reference: Tensor) -> float:
 
 
 def _fill_free_memory(tensors: Sequence[Tensor]) -> None:
-    """Leave large numbers in memory that is free again: a wrong kernel may read what nobody wrote, often zeros."""
+    """Fill free memory with large numbers: a wrong kernel may read unwritten memory, which often happens to be zero."""
     if tensors and tensors[0].device.type == "cpu":
         filled = [torch.full((x.numel(),), NOT_FINITE, dtype=torch.float32) for x in tensors]
         del filled

@@ -1,4 +1,4 @@
-"""What a self-check found, in words and as a file of the run."""
+"""Findings of a self-check, as text and as a file of the run."""
 
 import json
 import re
@@ -23,13 +23,13 @@ class Finding:
     """An operator that a machine computes wrongly in reduced precision."""
 
     operator: str
-    """With its settings."""
+    """The operator with its settings."""
     layers: tuple[str, ...]
     """The modules of the network that use it."""
     wrong: str
-    """What differs from float32, and by how much."""
+    """The outputs and gradients that differ from float32, and by how much."""
     remedy: Remedy | None
-    """How it is right."""
+    """The remedy that makes it correct, if any."""
 
     def __str__(self) -> str:
         where = ", ".join(layer or "the network" for layer in self.layers)
@@ -37,7 +37,7 @@ class Finding:
 
 
 def short(operator: str) -> str:
-    """Return the title of an operator without what is usual: ``Conv2d(24, 24, kernel_size=3, dilation=2)``."""
+    """Return the title of an operator without default settings: ``Conv2d(24, 24, kernel_size=3, dilation=2)``."""
     text = re.sub(r"\s+", " ", operator.partition(" in ")[0])
     text = re.sub(r"\((\d+), \1\)", r"\1", text)
     return re.sub(
@@ -46,7 +46,7 @@ def short(operator: str) -> str:
 
 
 def in_one_line(findings: Sequence[Finding]) -> str:
-    """Return what was found and what is done about it; nothing where nothing was."""
+    """Return a one-line summary of the findings and their remedies; an empty string without findings."""
     if not findings:
         return ""
     layers = list(dict.fromkeys(layer or "the network" for finding in findings for layer in finding.layers))
@@ -65,7 +65,7 @@ def save(path: Path, findings: Sequence[Finding]) -> None:
 
 
 def load(path: Path) -> tuple[Finding, ...]:
-    """Read findings; there are none where there is no file. Raises ``ValueError`` that names the file."""
+    """Read findings; none if the file does not exist. Raises ``ValueError`` that names the file if it is damaged."""
     if not path.exists():
         return ()
     content = read_json(path)

@@ -1,13 +1,13 @@
-"""Kinds of layers. The base classes by which torch itself tells them apart are not public."""
+"""Kinds of layers, listed here because torch's own base classes for them are not public."""
 
 from torch import nn
 
 CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
 
 KERNELS = (*CONVOLUTIONS, nn.Linear)
-"""Layers that take nearly all of a network's time."""
+"""Layers that account for nearly all of a network's time."""
 
 BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm)
 
 NORMALIZATIONS = (*BATCH_NORMS, nn.LayerNorm, nn.GroupNorm)
-"""Their outputs have the precision of their inputs; those of other layers have that of autocast."""
+"""Under autocast, their outputs have the precision of their inputs; outputs of other layers have that of autocast."""

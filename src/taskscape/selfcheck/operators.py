@@ -1,4 +1,4 @@
-"""What a network computes with: layers and functions, each at the shapes and in the memory layout of one batch."""
+"""The operators of a network: layers and functions with the shapes and memory layout of one batch."""
 
 import copy
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -14,7 +14,7 @@ from taskscape.selfcheck.apply import Remedy, remedy_layer
 from taskscape.selfcheck.kinds import KERNELS, NORMALIZATIONS
 
 LAYERS = (*KERNELS, *NORMALIZATIONS)
-"""Layers for which libraries have kernels of their own; checked as they are, subclasses too."""
+"""Layers with specialized kernels in libraries; checked as a whole, including subclasses."""
 
 FUNCTIONS = {
     *("conv1d", "conv2d", "conv3d", "conv_transpose1d", "conv_transpose2d", "conv_transpose3d"),
@@ -25,14 +25,14 @@ FUNCTIONS = {
     *("adaptive_avg_pool2d", "adaptive_max_pool2d"),
     *("interpolate", "grid_sample", "pixel_shuffle", "pixel_unshuffle", "fold", "unfold"),
 }
-"""Functions of torch that are checked where they are called outside such a layer."""
+"""Functions of torch that are checked when called outside of such a layer."""
 
 Pass = Callable[[Sequence[Tensor]], Tensor]
 """A forward pass as a function of all its tensors: inputs, then weights."""
 
 
 class Input(NamedTuple):
-    """A tensor that goes into an operator."""
+    """A tensor that an operator takes as input; weights are inputs too."""
 
     name: str
     shape: tuple[int, ...]
@@ -40,7 +40,7 @@ class Input(NamedTuple):
     dtype: torch.dtype
     requires_grad: bool
     value: Tensor | None = None
-    """Given for integers, such as the indices of pooling, which random numbers cannot replace."""
+    """The values of an integer tensor, such as pooling indices, which random numbers cannot replace; else None."""
 
     @classmethod
     def of(cls, name: str, x: Tensor) -> "Input":
@@ -57,9 +57,9 @@ class Input(NamedTuple):
 
 @dataclass
 class Operator:
-    """A layer or function at the shapes of a batch.
+    """A layer or function with the shapes of a batch.
 
-    ``users`` are the modules of the network that compute so, ``calls`` how often they do in a forward pass.
+    ``users`` are the modules of the network that use it, ``calls`` is the number of calls in a forward pass.
     """
 
     title: str
@@ -68,17 +68,17 @@ class Operator:
     """The layer, or None for a function."""
     function: Callable[..., Any] | None = None
     arguments: tuple[Sequence[Any], Mapping[str, Any]] = ((), {})
-    """Of the function; a ``_Place`` stands where a tensor goes."""
+    """Arguments of the function; a ``_Place`` stands for a tensor."""
     users: list[str] = field(default_factory=list)
     calls: int = 0
 
     @property
     def signature(self) -> str:
-        """What decides which kernels run, as text."""
+        """A text of everything that determines which kernels run."""
         return "; ".join([self.title, *map(str, self.inputs)])
 
     def forward(self, remedy: Remedy | None = None, dtype: torch.dtype | None = None) -> Pass:
-        """Return its forward pass, as a remedy makes it, or in ``dtype``; a function has no remedy of its own."""
+        """Return the forward pass, optionally with a remedy or in ``dtype``; both apply to layers only."""
         if self.layer is None:
             return self._call_function
         layer = copy.deepcopy(self.layer).to(dtype)
@@ -115,11 +115,11 @@ def operators(
     gradients: bool = True,
     of_convolutions: int | None = None,
 ) -> list[Operator]:
-    """Return what the network computes with for this batch, each different operator once.
+    """Return the operators that the network uses for this batch, each distinct one once.
 
-    Runs one forward pass, and leaves the network's buffers and torch's random generators as they were. Without
-    ``gradients`` as in evaluation. ``of_convolutions`` is the largest batch at which to check convolutions and linear
-    layers, which take nearly all of the time; by default as many images as there are.
+    Runs one forward pass, and restores the network's buffers and torch's random generators. Without ``gradients``, runs
+    as in evaluation. ``of_convolutions`` limits the batch size at which convolutions and linear layers are checked,
+    since they take nearly all of the time; by default it is that of ``image``.
     """
     found: dict[str, Operator] = {}
     names = {module: name for name, module in network.named_modules()}
@@ -156,7 +156,7 @@ def operators(
     hooks += [module.register_forward_hook(leave, always_call=True) for module in modules]
     try:
         with _unchanged(network, image.device), torch.set_grad_enabled(gradients), autocast(), Recorder():
-            network.forward(image)  # not compiled
+            network.forward(image)  # bypasses a compiled network
     finally:
         for hook in hooks:
             hook.remove()
@@ -197,7 +197,7 @@ def _function(name: str, func: Any, args: Sequence[Any], kwargs: Mapping[str, An
 
 @contextmanager
 def _unchanged(network: nn.Module, device: torch.device) -> Iterator[None]:
-    """Restore buffers, such as running means, and torch's random generators afterwards."""
+    """Restore buffers, such as running means, and torch's random generators on exit."""
     kept = [(buffer, buffer.clone()) for buffer in network.buffers()]
     try:
         with torch.random.fork_rng([device] if device.type == "cuda" else []):

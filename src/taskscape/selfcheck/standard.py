@@ -1,4 +1,4 @@
-"""Layers and functions that networks for dense prediction are made of, for a check without a network."""
+"""Typical layers and functions of networks for dense prediction, for a check without a network."""
 
 from collections.abc import Callable
 
@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from taskscape.selfcheck.operators import Operator, operators
 
 SIZE = (32, 64)
-"""Height and width of the maps: a quarter of 128x256, and an eighth of 256x512."""
+"""Height and width of the feature maps: a quarter of 128x256, and an eighth of 256x512."""
 
 
 class _Pooling(nn.Module):
@@ -65,16 +65,16 @@ STANDARD: dict[int, tuple[Callable[[], nn.Module], ...]] = {
     256: (lambda: _dilated(256, 6),),
     672: (lambda: _depthwise(672, 2),),
 }
-"""By channels of their input."""
+"""Builders of layers, by number of input channels."""
 
 
 def standard_operators(device: torch.device, autocast: Callable[[], torch.autocast]) -> list[Operator]:
-    """Return the operators of ``STANDARD`` on maps of two images, with channels last in memory."""
+    """Return the operators of ``STANDARD`` on channels-last feature maps of two images."""
     found = []
     for channels, builders in STANDARD.items():
         x = torch.zeros(2, channels, *SIZE, device=device).contiguous(memory_format=torch.channels_last)
         x += torch.linspace(0, 1, SIZE[1], device=device)
-        if channels > 3:  # not an image, but what another layer computed
+        if channels > 3:  # the output of another layer, not an image
             with autocast():
                 reduced = torch.is_autocast_enabled(device.type)
             x = x.to(torch.get_autocast_dtype(device.type) if reduced else torch.float32).requires_grad_()

@@ -1,4 +1,4 @@
-"""Check what a network computes with, once per machine and shape, and let what is wrong run where it is right."""
+"""Checks the operators of a network, once per machine and shape, and applies remedies to wrong ones."""
 
 import math
 from collections.abc import Callable, Iterable
@@ -17,15 +17,15 @@ from taskscape.selfcheck.findings import Finding
 from taskscape.selfcheck.operators import Operator, operators
 
 PIXELS = 2 * 256 * 512
-"""On a CPU convolutions are checked with as many images of the run's batch as have so many pixels, or with two, so that
-the check takes seconds. What was wrong with 8 images was wrong with 1 and 2 (docs/guide/precision.md)."""
+"""On a CPU, convolutions are checked with as many images of the run's batch as have this many pixels, but at least two,
+so the check takes seconds. Operators wrong with 8 images were also wrong with 1 and 2 (docs/guide/precision.md)."""
 
 
 class Shape(NamedTuple):
-    """A kind of batch that a run has."""
+    """The shape of a kind of batch in a run."""
 
     images: int
-    """On this process."""
+    """Images per batch on this process."""
     size: tuple[int, int]
     """Height and width in pixels."""
     training: bool = True
@@ -39,11 +39,11 @@ def verify(
     *,
     report: ProgressCallback | None = None,
 ) -> tuple[Finding, ...]:
-    """Compare every operator of the network under ``autocast`` with float32, and apply remedies to it.
+    """Compare every operator of the network under ``autocast`` with float32, and apply remedies to the network.
 
-    Verdicts come from the cache where there is one for this machine; ``report`` is called for the others. All processes
-    apply what any of them found; each must call this. The network's values and torch's random generators stay as they
-    were. Raises ``ValueError`` where an operator is wrong in every way it can run.
+    Verdicts come from this machine's cache if it has them; ``report`` is called for the others. All processes apply the
+    findings of every process; each must call this function. The network's values and torch's random generators do not
+    change. Raises ``ValueError`` if no remedy makes a wrong operator correct.
     """
     needed: dict[str, Operator] = {}
     for shape in shapes:
@@ -63,9 +63,9 @@ def verify(
 
 
 def apply(network: nn.Module, findings: Iterable[Finding]) -> None:
-    """Let the layers of findings compute as their remedies say.
+    """Apply the remedies of findings to their layers.
 
-    Raises ``ValueError`` for one without a remedy, or about a layer that the network does not have.
+    Raises ``ValueError`` for a finding without a remedy, or with a layer that the network does not have.
     """
     for finding in findings:
         if finding.remedy is None:
@@ -111,9 +111,9 @@ def verdicts(
     fresh: bool = False,
     exact: torch.dtype = torch.float32,
 ) -> dict[str, Verdict]:
-    """Return the verdicts about operators by their signatures, from the cache unless they shall be ``fresh``.
+    """Return the verdicts about operators by signature, from the cache unless ``fresh``.
 
-    ``exact`` is what they are compared with (``check``).
+    ``exact`` is the data type of the reference (see ``check``).
     """
     cache = Cache(device)
     known = {} if fresh else cache.load()
