@@ -143,7 +143,7 @@ def test_weights_of_other_types_are_taken(tmp_path: Path, kind: torch.dtype) -> 
     ("content", "what"),
     [
         (b"", "it is empty"),
-        (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n", "it is a pointer of Git LFS"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n", "it is a Git LFS pointer"),
         (b"\n<!DOCTYPE html>\n<html lang=en>", "it is a web page, perhaps in place of the file"),
     ],
 )
