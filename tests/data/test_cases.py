@@ -308,15 +308,15 @@ def test_two_ids_of_one_name_are_one_class(raw: Path) -> None:
 @pytest.mark.parametrize(
     ("yaml", "message"),
     [
-        ("semseg: {classes: {road: 0, sky: 1}}", r"'road' is no id: give name by id, \{0: road, 1: sky\} \(line 1\)"),
+        ("semseg: {classes: {road: 0, sky: 1}}", r"'road' is not an id: give name by id, \{0: road, 1: sky\} \(line 1\)"),
         ("semseg: {classes: {0: a, 1: b, 1: c}}", "has the key '1' twice.*line 1"),
         ("depth: {unit: metre}\ndepth: {unit: metre}", "has the key 'depth' twice.*line 2"),
         ("semseg: {classes: {0: a, 255: b}, void: [255]}", "void names 255, which is a class"),
         ("semseg: {classes: [a, b], palette: [[0, 0, 0], [1, 1, 1]], void: [[1, 1, 1]]}", r"void names \[1, 1, 1\]"),
         ("semseg: {classes: [a, b], palette: [[0, 0, 0], [0, 0, 0]]}", r"\[0, 0, 0\] is the color of a and b"),
-        ("semseg: {classes: [a, b], palette: [[0, 0, 0], [0, 0, 256]]}", r"\[0, 0, 256\] is no color"),
-        ("semseg: {classes: {0.5: a, 1: b}}", r"semseg: classes: 0\.5 is no id"),
-        ("semseg: {classes: {0: , 1: b}}", "'' is no name"),
+        ("semseg: {classes: [a, b], palette: [[0, 0, 0], [0, 0, 256]]}", r"\[0, 0, 256\] is not a color"),
+        ("semseg: {classes: {0.5: a, 1: b}}", r"semseg: classes: 0\.5 is not an id"),
+        ("semseg: {classes: {0: , 1: b}}", "'' is not a name"),
         ("semseg: {classes: 3}", "classes is 3: give the names"),
         ("semseg: {classes: [a, b], palette: {a: [0, 0, 0]}}", "palette must be a list of colors"),
         ("semseg: {classes: [a, b]}", r"0\.png holds \[2\], neither classes nor void"),
@@ -497,7 +497,7 @@ def test_images_and_masks_side_by_side(raw: Path) -> None:
     [
         (["train/a", "test/b"], "", r"none is val: say which are, such as `splits: \{train: "),
         (["aachen/a", "bochum/b"], "", r"none is train: .*`splits: \{train: 0\.9, val: 0\.1\}`"),
-        (["a", "train/b"], "", r"images lie in \['\.', 'train'\]"),
+        (["a", "train/b"], "", r"images are in \['\.', 'train'\]"),
         (["a", "b"], "splits: {train: 0.5, test: 0.5}", "splits has no val"),
         (["a", "b"], "splits: {train: 0.9, val: 0.2}", "add up to 1.1"),
         (["a", "b"], "splits: {train: 1.5, val: 1}", "1.5 beside numbers"),
@@ -568,7 +568,7 @@ def test_labels_may_have_a_suffix_also_beside_the_images(raw: Path) -> None:
     folder(raw, ABC)
     for number in range(2):
         write(raw / "semseg" / f"{number}_mask.png", ids())
-    refused(raw, "say `suffix: _mask` in the section semseg")
+    refused(raw, "set `suffix: _mask` in the section semseg")
     describe(raw, "semseg: {classes: [a, b, c], suffix: _mask}")
     assert targets(raw)["semseg"].valid.all()
     together = raw.with_name("together")
@@ -610,7 +610,7 @@ def test_text_is_utf_8_everywhere() -> None:
 def test_masks_of_0_and_255_are_doubted(raw: Path) -> None:
     masks = ((ids() == 1) * 255).astype(np.uint8)
     folder(raw, "semseg: {classes: [rest, crack]}", {"semseg.png": masks})
-    with pytest.warns(UserWarning, match=r"if it is crack, say `classes: \{0: rest, 255: crack\}`"):
+    with pytest.warns(UserWarning, match=r"if it is crack, set `classes: \{0: rest, 255: crack\}`"):
         Folder().contents(raw)
     describe(raw, "semseg: {classes: [rest, crack], void: [255]}")
     with warnings.catch_warnings():
@@ -623,7 +623,7 @@ def test_labels_of_several_pages_are_refused(raw: Path) -> None:
     for number in range(2):
         page = Image.fromarray(ids())
         write(raw / "semseg" / f"{number}.tif", page, save_all=True, append_images=[page])
-    refused(raw, r"0\.tif holds 2 images: save one label a file")
+    refused(raw, r"0\.tif holds 2 images: save one label per file")
 
 
 def test_predictions_say_which_files_are_left_out(tmp_path: Path) -> None:

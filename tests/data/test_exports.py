@@ -182,11 +182,11 @@ def test_coco_panoptic(tmp_path: Path) -> None:
 
 FAULTS = [
     ({"categories": []}, "category 3, which is not listed"),
-    ({"images": []}, "is not as COCO's instances are"),
-    ({"annotations": [{"image_id": 99}]}, "is not as COCO's instances are"),
+    ({"images": []}, "is not in COCO's instances format"),
+    ({"annotations": [{"image_id": 99}]}, "is not in COCO's instances format"),
     ({"annotations": [{"image_id": 1, "category_id": 3, "bbox": [1, 2, 3, 4]}]}, "at most boxes"),
     ({"annotations": [{"image_id": 1, "category_id": 5, "segmentation": [[1, 2, 3, 4, 5, 6]]}]}, "category 5, which"),
-    ({"annotations": [{"image_id": 1, "category_id": 3, "segmentation": [[1, 2, 3]]}]}, "no pairs"),
+    ({"annotations": [{"image_id": 1, "category_id": 3, "segmentation": [[1, 2, 3]]}]}, "not pairs of x and y"),
     (
         {"annotations": [{"image_id": 1, "category_id": 3, "segmentation": {"size": [4, 6], "counts": "1"}}]},
         r"size \(4, 6\) instead",
@@ -399,7 +399,7 @@ def test_faults_of_cvat_name_the_file(tmp_path: Path) -> None:
     for head, shapes, label, error in (
         (bomb, SHAPES, "lawn", "declares a document type"),
         ("<broken>", SHAPES, "lawn", "damaged or not XML"),
-        ("", SHAPES, "grass", "image a.png: label 'lawn' is none of background, grass, path"),
+        ("", SHAPES, "grass", "image a.png: label 'lawn' is not one of background, grass, path"),
         ("", '<box label="path" xtl="30"/>', "lawn", "image a.png: 'ytl'"),
     ):
         with pytest.raises(ValueError, match=error) as raised:

@@ -252,7 +252,7 @@ def test_spoilt_nyuv2(raw: Path) -> None:
     half.mkdir()
     (half / "splits.mat").write_bytes((raw / "splits.mat").read_bytes())
     (half / "nyu_depth_v2_labeled.mat").write_bytes(whole[: len(whole) // 2])
-    with pytest.raises(ValueError, match="not downloaded whole"):
+    with pytest.raises(ValueError, match="not downloaded completely"):
         Nyuv2().contents(half)
 
 

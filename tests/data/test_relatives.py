@@ -96,7 +96,7 @@ def test_palettes_that_differ_are_said_where_none_is_given(raw: Path) -> None:
 def test_masks_of_0_and_255_are_doubted_in_every_form(raw: Path, classes: str, mode: str) -> None:
     masks = Image.fromarray(((ids() == 1) * 255).astype(np.uint8)).convert(mode)
     folder(raw, f"semseg: {{classes: {classes}}}", {"semseg.png": masks})
-    said(raw, r"if it is crack, say `classes: \{0: rest, 255: crack\}`")
+    said(raw, r"if it is crack, set `classes: \{0: rest, 255: crack\}`")
 
 
 def test_one_hot_and_smoothed_labels_have_their_own_remedy(raw: Path) -> None:
@@ -187,18 +187,18 @@ def test_names_that_nearly_fit_are_suggested(raw: Path) -> None:
     folder(raw, ABC, {"semseg.png": ids()}, names="A{}".format)
     for number in range(2):
         (raw / "semseg" / f"A{number}.png").rename(raw / "semseg" / f"a{number}.png")
-    refused(raw, "the image is A0, with other upper and lower case")
+    refused(raw, "the image is A0, which differs in upper and lower case")
     folder(other := raw.with_name("other") / "raw", ABC, {"semseg.png": ids()}, names=["train/a", "val/b"].__getitem__)
     for name in ("train/a", "val/b"):
         (other / "semseg" / f"{name}.png").rename(other / "semseg" / f"{name[-1]}.png")
-    refused(other, "if its image is train/a, put the labels into subfolders")
+    refused(other, "if its image is train/a, put the labels into the same subfolders")
 
 
 def test_links_to_nothing_and_to_folders_above(raw: Path) -> None:
     folder(raw, ABC, {"semseg.png": ids()})
     (raw / "images" / "9.png").symlink_to("nowhere.png")
     (raw / "images" / "up").symlink_to("..")
-    said(raw, r"1 file is not used, such as 9\.png: links to files that are not there")
+    said(raw, r"1 file is not used, such as 9\.png: links to files that do not exist")
 
 
 def test_two_links_to_one_folder_are_two_folders(raw: Path) -> None:
@@ -285,8 +285,8 @@ def coco(raw: Path, change: str = "", value: object = None) -> None:
     [
         ("categories", {"id": 7, "name": "dog"}, "two categories have the id 7"),
         ("images", {"id": 0, "file_name": "1.png", "height": H, "width": W}, "two images have the id 0"),
-        ("image_id", 99, "of the image 99, which is not listed"),
-        ("category_id", 99, "of the category 99, which is not listed"),
+        ("image_id", 99, "belongs to image 99, which is not listed"),
+        ("category_id", 99, "has category 99, which is not listed"),
     ],
 )
 def test_coco_that_contradicts_itself(raw: Path, change: str, value: object, message: str) -> None:

@@ -268,7 +268,7 @@ def test_readers_and_sections_that_give_something_else(own: Any, tmp_path: Path)
             Image.new("L", (6, 4), 9).save(tmp_path / "raw" / kind / f"{number}.png")
     (tmp_path / "raw" / "taskscape.yaml").write_text("near: {type: 'my.py:Near'}")
     with pytest.raises(
-        ValueError, match=r"near/0\.png is given to Near\.read \(my\.py, line \d+\), which gives a ndarray"
+        ValueError, match=r"near/0\.png is passed to Near\.read \(my\.py, line \d+\), which returns a ndarray"
     ):
         prepare(Folder(), tmp_path / "raw", tmp_path / "store", processes=1)
 

@@ -1,6 +1,6 @@
-"""Raw data sets as they are published: one reader a file, each with its format in the docstring of the file.
+"""Readers of raw data sets as published, one per module; the module docstring describes the format.
 
-To add one, write its file and name it in ``READERS``; or keep it in a file of your own and call
+To add one, write a module and list its class in ``READERS``; or keep it in a file of your own and run
 ``taskscape prepare my.py:MyData RAW OUT``.
 """
 
@@ -17,7 +17,7 @@ from taskscape.data.readers.voc import Voc
 from taskscape.serialization import offer
 
 READERS: tuple[type[RawData], ...] = (Cityscapes, Nyuv2, CamVid, Miniscapes, MtanArrays, Coco, Voc, Cvat, Folder)
-"""The raw data sets, each with its name."""
+"""All readers; each has a name."""
 
 offer(RawData, READERS)
 

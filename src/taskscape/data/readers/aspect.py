@@ -1,4 +1,4 @@
-"""Whether a label has the aspect ratio of its image: one of another would be stretched over it."""
+"""Check that a label has the aspect ratio of its image; otherwise it would be stretched."""
 
 from pathlib import Path
 
@@ -7,11 +7,11 @@ from taskscape.serialization import show_size
 Size = tuple[int, int]
 """Height and width."""
 _MOST_TIMES = 16
-"""By which a label may be smaller or larger than its image."""
+"""Largest factor by which a label may be smaller or larger than its image."""
 
 
 def check_aspect(path: Path, shape: tuple[int, ...], image: Size) -> None:
-    """Raise ``ValueError`` where a label, (H, W) or (H, W, channels), has another aspect ratio than its image."""
+    """Raise ``ValueError`` if a label, (H, W) or (H, W, channels), has a different aspect ratio from its image."""
     label = shape[0], shape[1]
     if fits(label, image):
         return
@@ -30,7 +30,7 @@ def check_aspect(path: Path, shape: tuple[int, ...], image: Size) -> None:
 
 
 def fits(one: Size, other: Size) -> bool:
-    """Return whether the aspect ratios are equal, as far as rounded sizes can be."""
+    """Return whether the aspect ratios are equal up to rounding, and no side is more than 16 times the other."""
     if one == other[::-1] and one[0] != one[1]:
         return False
     if any(n * _MOST_TIMES < m for a, b in ((one, other), (other, one)) for n, m in zip(a, b, strict=True)):

@@ -1,4 +1,4 @@
-"""What every raw data set is: a frozen dataclass of settings that finds samples in a folder and reads them."""
+"""Base class of raw data sets: frozen dataclasses of settings that find samples in a folder and read them."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
@@ -16,39 +16,39 @@ class RawSample:
 
     name: str
     files: Mapping[str, Path] = field(default_factory=dict)
-    """By what they hold."""
+    """Files by kind of content."""
 
 
 @dataclass(frozen=True)
 class RawIndex:
-    """What a raw folder holds, and how to read it."""
+    """Contents of a raw folder, and the function that reads its samples."""
 
     size: tuple[int, int]
-    """(H, W) that every image is brought to."""
+    """(H, W) to which every image is resized."""
     splits: Mapping[str, Sequence[RawSample]]
     fields: Mapping[str, Modality]
-    """The labels by name; a sample need not have them all."""
+    """The labels by name; a sample need not have all of them."""
     source: dict[str, Any]
-    """Units, conversions and every decision, for the manifest: values that JSON can hold."""
+    """Units, conversions and all other decisions, for the manifest; JSON-serializable values."""
     read: Callable[[RawSample], Sample]
-    """Reads one sample; other processes call it too, so it is a function of a module or a ``partial`` of one."""
+    """Reads one sample. Worker processes call it too, so it must be a module-level function or a ``partial`` of one."""
     archives: tuple[Path, ...] = ()
     """Files that hold many samples."""
 
 
 class RawData(ABC):
-    """A raw data set, as it is published. A frozen dataclass of plain settings.
+    """A raw data set as published: a frozen dataclass of plain settings.
 
-    ``taskscape prepare`` offers those of the package by ``name``, and one from a file of yours as ``my.py:MyData``; the
-    fields become flags, their docstrings the help.
+    ``taskscape prepare`` offers those of the package by ``name``, and those in your own files as ``my.py:MyData``.
+    Fields become flags, and their docstrings the help texts.
     """
 
     name: ClassVar[str]
-    """The name on the command line."""
+    """Name on the command line."""
 
     @abstractmethod
     def contents(self, raw: Path) -> RawIndex:
-        """List what the raw folder holds, without reading images.
+        """List the contents of the raw folder, without reading images.
 
-        Raises ``FileNotFoundError`` or ``ValueError`` that name what is missing, what is there and the remedy.
+        Raises ``FileNotFoundError`` or ``ValueError`` that name what is missing, what exists and the remedy.
         """

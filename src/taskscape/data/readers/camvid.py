@@ -1,25 +1,26 @@
-"""CamVid: photographs from a driving car in Cambridge, with the 11 classes that SegNet made of its 32.
+"""CamVid: photographs from a driving car in Cambridge, with its 32 classes merged into the 11 of SegNet.
 
-The raw folder has one of these layouts. That of the SegNet tutorial, 360x480, with lists of pairs or without::
+The raw folder has one of these layouts. The one of the SegNet tutorial, 360x480, with or without lists of pairs::
 
     train/NAME.png, trainannot/NAME.png    8-bit RGB; ids 0 … 10, and 11 = void; val and test likewise
     train.txt                              pairs, `/SegNet/CamVid/train/NAME.png /SegNet/CamVid/trainannot/NAME.png`
 
-the original, 720x960, whose 701 images have names that say their split::
+The original, 720x960, with 701 images whose names determine their split::
 
     701_StillsRaw_full/NAME.png            8-bit RGB
     LabeledApproved_full/NAME_L.png        32 colors
 
-the same divided into folders, ``train/NAME.png`` and ``train_labels/NAME_L.png``; and ``images/train/NAME.jpg`` with
-``semseg/train/NAME.png``. Labels are ids, indices of a palette, or colors, in all layouts; 11 and 255 are void.
+The original divided into folders, ``train/NAME.png`` and ``train_labels/NAME_L.png``; or ``images/train/NAME.jpg`` with
+``semseg/train/NAME.png``. In all layouts, labels are ids, palette indices or colors; 11 and 255 are void.
 
-The splits are those of the SegNet paper: 367 images to train on, 101 to validate on, 233 to test on. In the original
-they follow from the names: the odd frames of sequence 0016E5 from 7959 on are ``val``; its rest, 0006R0, and 0001TP up
-to frame 8520 are ``train``; the rest of 0001TP, and Seq05VD, are ``test``. A folder of lists may say others.
+The splits are those of the SegNet paper: 367 training, 101 validation and 233 test images. In the original layout they
+follow from the names: the odd frames of sequence 0016E5 from 7959 on are ``val``; the rest of 0016E5, 0006R0, and
+0001TP up to frame 8520 are ``train``; the rest of 0001TP, and Seq05VD, are ``test``. A folder of lists can define other
+splits.
 
-The 32 classes become 11 as in the paper: bridges, tunnels, archways and walls are building, cones are pole, lane
-markings are road, shoulders and parking blocks are sidewalk, other vegetation is tree, lights and texts are sign, all
-vehicles but motorcycles are car, children, animals and prams are pedestrian, motorcycles are bicyclist.
+The 32 classes are merged into 11 as in the paper: bridges, tunnels, archways and walls are building, cones are pole,
+lane markings are road, shoulders and parking blocks are sidewalk, other vegetation is tree, lights and texts are sign,
+all vehicles except motorcycles are car, children, animals and prams are pedestrian, motorcycles are bicyclist.
 
 Images are averaged down to ``size``; labels take the nearest pixel.
 
@@ -66,7 +67,7 @@ _COLORS: dict[str, tuple[Color, ...]] = {
     "pedestrian": ((64, 64, 0), (192, 128, 64), (64, 0, 192), (64, 128, 64)),
     "bicyclist": ((0, 128, 192), (192, 0, 192)),
 }
-"""Of the 32 classes, and the two that SegNet draws otherwise: sidewalk, and the markings of roads."""
+"""Colors of the 32 classes, and two colors that SegNet uses instead: for sidewalk and for road markings."""
 
 
 @dataclass(frozen=True)
@@ -76,21 +77,22 @@ class CamVid(RawData):
     name: ClassVar[str] = "camvid"
 
     size: tuple[int, int] | None = None
-    """Height and width of the store's images; by default those of the first: 360 480, or 720 960 of the original."""
+    """Height and width of the store's images; by default those of the first image: 360 480, or 720 960 in the original.
+    """
     lists: Path | None = None
-    """Folder with train.txt, val.txt and perhaps test.txt, a name or a pair of paths a line; by default those in the
-    raw folder, or the published splits."""
+    """Folder with train.txt, val.txt and optionally test.txt, with one name or pair of paths per line; by default those
+    in the raw folder, or the published splits."""
     partial: bool = False
-    """Accept other numbers of images than the published 367, 101 and 233, and leave out images without labels."""
+    """Accept numbers of images that differ from the published 367, 101 and 233, and leave out images without labels."""
 
     @override
     def contents(self, raw: Path) -> RawIndex:
-        """Find the layout, match the names, and compare the numbers with the published ones."""
+        """Detect the layout, match the names, and compare the numbers of images with the published ones."""
         files, layout = _layout(raw)
         lists = self.lists if self.lists is not None else raw
         named = {split: lists / f"{split}.txt" for split in PUBLISHED if (lists / f"{split}.txt").is_file()}
         if self.lists is not None and not {"train", "val"} <= named.keys():
-            raise FileNotFoundError(f"{lists} lacks train.txt or val.txt: write a name of an image a line")
+            raise FileNotFoundError(f"{lists} lacks train.txt or val.txt: write one image name per line")
         if {"train", "val"} <= named.keys():
             parts = {split: _of_list(files, path) for split, path in named.items()}
         elif layout == "original":
@@ -117,11 +119,11 @@ class CamVid(RawData):
 
 
 _Files = Mapping[str, Mapping[str, Path]]
-"""By ``image`` and ``semseg``: the files by ``FOLDER/NAME``, where the folder is that of the image."""
+"""For ``image`` and ``semseg``: the files by ``FOLDER/NAME``, with the folder of the image."""
 
 
 def _layout(raw: Path) -> tuple[_Files, str]:
-    """Return all images and labels, and what the layout is called. Raises ``FileNotFoundError``."""
+    """Return all images and labels, and the name of the layout. Raises ``FileNotFoundError`` for other layouts."""
     if not raw.is_dir():
         require(raw, (), WHERE)
     if all((raw / folder).is_dir() for folder in _ORIGINAL):
@@ -135,7 +137,7 @@ def _layout(raw: Path) -> tuple[_Files, str]:
     if all(folder.is_dir() for split in ("train", "val") for folder in pairs[split]):
         return _pairs(pairs), "images and semseg"
     if inner := [path for path in sorted(raw.iterdir()) if path.is_dir() and _is_one(path)]:
-        raise FileNotFoundError(f"{raw} is no layout of CamVid, and {inner[0]} is: give that folder")
+        raise FileNotFoundError(f"{raw} has no layout of CamVid, but {inner[0]} has: give that folder")
     original = f"or {' and '.join(_ORIGINAL)} of the original"
     require(raw, ("train", "trainannot", "val", "valannot"), f"Give a folder with these, {original}. {WHERE}")
     raise FileNotFoundError(f"{raw}: train, trainannot, val and valannot must be folders. {WHERE}")
@@ -158,7 +160,7 @@ def _pairs(folders: Mapping[str, tuple[Path, Path]]) -> _Files:
 
 
 def _inside(files: _Files, folder: str) -> _Files:
-    """Return the files of a split by the names of the images."""
+    """Return the files of a split, by image name."""
     start = f"{folder}/"
     return {
         kind: {name.removeprefix(start): path for name, path in some.items() if name.startswith(start)}
@@ -167,9 +169,9 @@ def _inside(files: _Files, folder: str) -> _Files:
 
 
 def _of_list(files: _Files, path: Path) -> _Files:
-    """Return the files that a list names, by the names of the images.
+    """Return the files that a list names, by image name.
 
-    Raises ``ValueError`` that names the list where a line has no image, or one that is in two folders.
+    Raises ``ValueError`` that names the list if the image of a line does not exist, or exists in two folders.
     """
     by_name: dict[str, list[str]] = {}
     for key in files["image"]:
@@ -190,7 +192,7 @@ def _of_list(files: _Files, path: Path) -> _Files:
 
 
 def _by_name(files: _Files, raw: Path) -> dict[str, _Files]:
-    """Return the files of the published splits. Raises ``ValueError`` for a name that does not say its split."""
+    """Return the files of the published splits. Raises ``ValueError`` for a name that does not determine its split."""
     parts: dict[str, dict[str, dict[str, Path]]] = {split: {kind: {} for kind in files} for split in PUBLISHED}
     for kind, some in files.items():
         for key, path in some.items():
@@ -200,7 +202,7 @@ def _by_name(files: _Files, raw: Path) -> dict[str, _Files]:
 
 
 def published_split(name: str, raw: Path) -> str:
-    """Return the split of an image by its name. Raises ``ValueError`` for a name that says none."""
+    """Return the split of an image by its name. Raises ``ValueError`` if the name does not determine it."""
     sequence, _, rest = name.partition("_")
     frame = rest.removeprefix("f")
     if frame.isdecimal():
@@ -214,6 +216,6 @@ def published_split(name: str, raw: Path) -> str:
             case "Seq05VD":
                 return "test"
     raise ValueError(
-        f"{raw}: the name {name} says no published split: give lists of your own, a folder with train.txt and val.txt, "
-        "with --lists"
+        f"{raw}: the name {name} belongs to no published split: give your own lists, a folder with train.txt and "
+        "val.txt, with --lists"
     )

@@ -1,8 +1,8 @@
-"""Cityscapes as it is published: photographs of streets with segmentation and disparity.
+"""Cityscapes as published: photographs of streets with segmentation and disparity.
 
-The raw folder holds what ``leftImg8bit_trainvaltest.zip``, ``gtFine_trainvaltest.zip``,
-``disparity_trainvaltest.zip`` and, if it is there, ``camera_trainvaltest.zip`` unpack to; ``*`` is
-``CITY_SEQUENCE_FRAME``, every image is 1024x2048::
+The raw folder holds the unpacked contents of ``leftImg8bit_trainvaltest.zip``, ``gtFine_trainvaltest.zip``,
+``disparity_trainvaltest.zip`` and optionally ``camera_trainvaltest.zip``. ``*`` is ``CITY_SEQUENCE_FRAME``; every image
+is 1024x2048::
 
     leftImg8bit/SPLIT/CITY/*_leftImg8bit.png   8-bit RGB
     gtFine/SPLIT/CITY/*_gtFine_labelIds.png    8-bit ids 0 … 33
@@ -11,10 +11,10 @@ The raw folder holds what ``leftImg8bit_trainvaltest.zip``, ``gtFine_trainvaltes
 
 Splits are ``train`` (2,975 images) and ``val`` (500); the labels of ``test`` are withheld.
 
-Segmentation: 19 classes, every other id is void; or the 7 groups of the papers that use 7 classes, which keep some ids
-that the 19 classes leave out (parking, rail track, guard rail, bridge, tunnel, pole group, caravan, trailer); or 2,
-background and foreground. Depth in metres = baseline · fx / d; p = 1 has no finite depth and is not valid. Without the
-camera files 0.209313 m · 2262.52 px is assumed for every image. The manifest keeps the product as
+Segmentation has 19 classes, with every other id void; or the 7 groups of the papers with 7 classes, which keep some ids
+that the 19 classes leave out (parking, rail track, guard rail, bridge, tunnel, pole group, caravan, trailer); or 2
+classes, background and foreground. Depth in metres is baseline · fx / d; p = 1 has no finite depth and is invalid.
+Without the camera files, 0.209313 m · 2262.52 px is assumed for every image. The manifest stores the product as
 ``source.depth.metres_times_pixels``, so the disparity is product / depth, and the "inverse depth" of the MTAN papers,
 (p - 1) / 65536, is product / (256 · depth).
 
@@ -64,7 +64,7 @@ _CLASS_SETS = {19: CITYSCAPES_19, 7: CITYSCAPES_7, 2: CITYSCAPES_2}
 
 @dataclass(frozen=True)
 class Cityscapes(RawData):
-    """Cityscapes as downloaded: leftImg8bit, gtFine, disparity, and camera if it is there."""
+    """Cityscapes as downloaded: leftImg8bit, gtFine, disparity, and optionally camera."""
 
     name: ClassVar[str] = "cityscapes"
 
@@ -73,9 +73,9 @@ class Cityscapes(RawData):
     size: tuple[int, int] = (128, 256)
     """Height and width of the store's images; 128x256 and 256x512 are usual, 1024x2048 is the full size."""
     depth: bool = True
-    """Whether the store has depth; without it disparity need not be there."""
+    """Whether the store has depth; without it, the disparity files are not needed."""
     partial: bool = False
-    """Accept fewer images than the published 2,975 and 500, and leave out those without all their files."""
+    """Accept fewer images than the published 2,975 and 500, and leave out images that lack a file."""
 
     @override
     def contents(self, raw: Path) -> RawIndex:
@@ -107,7 +107,7 @@ class Cityscapes(RawData):
 
 
 def _files(raw: Path, split: str, kinds: tuple[str, ...]) -> dict[str, dict[str, Path]]:
-    """Return the files by kind and name of the image."""
+    """Return the files by kind and image name."""
     return {
         kind: {
             path.name.removesuffix(_ENDINGS[kind]): path for path in (raw / kind / split).glob(f"*/*{_ENDINGS[kind]}")
@@ -117,7 +117,7 @@ def _files(raw: Path, split: str, kinds: tuple[str, ...]) -> dict[str, dict[str,
 
 
 def _product(camera: Path) -> float:
-    """Return baseline · fx in metres · pixels."""
+    """Return baseline · fx of a camera file, in metres · pixels."""
     content = read_json(camera)
     try:
         product = float(content["extrinsic"]["baseline"]) * float(content["intrinsic"]["fx"])

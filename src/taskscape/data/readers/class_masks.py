@@ -1,4 +1,4 @@
-"""Images of classes by color or by number, as Pascal VOC keeps them."""
+"""Class masks with colors or numbers, in the style of Pascal VOC."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -20,17 +20,17 @@ _CLEAR = -1
 
 
 def voc_color(index: int) -> Color:
-    """Return the color of a class in Pascal VOC: the bits of its index, dealt to red, green and blue in turn."""
+    """Return the color of a class in Pascal VOC: the bits of its index, distributed to red, green and blue in turn."""
     return tuple(sum((index >> (3 * bit + channel) & 1) << (7 - bit) for bit in range(8)) for channel in range(3))  # type: ignore[return-value]
 
 
 def read_class_mask(path: Path, ids: Mapping[Color, int], numbers: Mapping[int, int]) -> Array:
-    """Return the ids, (H, W) uint8, of an image of classes.
+    """Return the ids of a class mask, (H, W) uint8.
 
-    ``ids`` has the id of every color, ``numbers`` that of every gray value or index of a palette whose colors are
-    others; ``IGNORE_INDEX`` among them is no class. Where a pixel is transparent there is none.
+    ``ids`` maps colors to ids. ``numbers`` maps gray values, and also palette indices if the palette has other colors.
+    ``IGNORE_INDEX`` stands for no class, which transparent pixels get too.
 
-    Raises ``ValueError`` that names a file with other colors or numbers, and a lossy one.
+    Raises ``ValueError`` that names the file if it has other colors or numbers, or is lossy.
     """
     label = read_samples(path)
     if label.lossy:
@@ -57,19 +57,19 @@ def read_class_mask(path: Path, ids: Mapping[Color, int], numbers: Mapping[int, 
 
 
 def own_classes(names: Sequence[str], colors: Sequence[Color], where: Path) -> ClassSet:
-    """Return the classes that a file names, with their colors. Raises ``ValueError`` that names the file."""
+    """Return the class set of the classes and colors that a file lists. Raises ``ValueError`` that names the file."""
     if not 0 < len(names) < IGNORE_INDEX:
         raise ValueError(f"{where} has {len(names)} classes: 1 … {IGNORE_INDEX - 1} are possible")
     try:
         return ClassSet("own", tuple(names), tuple(colors))
-    except ValueError as error:  # a name that is not to be printed, or that occurs twice
+    except ValueError as error:  # a name that cannot be printed, or occurs twice
         raise ValueError(f"{where}: {error}") from error
 
 
 def labelled(name: str, path: Path, ids: Array, label: str, size: tuple[int, int]) -> Sample:
-    """Return the sample of an image and the ids of its classes, both brought to ``size``.
+    """Return the sample of an image and its class ids, both resized to ``size``.
 
-    Raises ``ValueError``, which says with ``label`` what the ids come from, where they are not of one size.
+    Raises ``ValueError`` if their original sizes differ; ``label`` names the source of the ids in the message.
     """
     image = read_image(path)
     _require_equal(path, image.shape, ids.shape, label)
@@ -79,9 +79,9 @@ def labelled(name: str, path: Path, ids: Array, label: str, size: tuple[int, int
 
 
 def check_size_of_image(path: Path, size: tuple[int, int], label: str) -> None:
-    """Compare the size of an image with that of its label, by the head of the file where that says it.
+    """Compare the size of an image with that of its label, reading only the header of the file if possible.
 
-    Raises ``ValueError``, which says with ``label`` what the label comes from, where they are not equal.
+    Raises ``ValueError`` if they differ; ``label`` names the source of the label in the message.
     """
     if likely_size_of(path) != size:
         _require_equal(path, size_of(path), size, label)

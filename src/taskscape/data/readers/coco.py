@@ -1,21 +1,22 @@
-"""COCO as it is published, and exports in its format: polygons and run lengths, or panoptic images, in JSON.
+"""COCO as published, and exports in its format: polygons and run lengths, or panoptic images, in JSON.
 
-The raw folder is laid out in one of these ways; LIST is ``train2017``, ``val``, ``default``, …::
+The raw folder has one of these layouts; LIST is ``train2017``, ``val``, ``default``, …::
 
     annotations/instances_LIST.json       images, categories, and annotations with a ``segmentation``
-    annotations/panoptic_LIST.json        the same with ``segments_info``; beside it, in panoptic_LIST/, a PNG per
+    annotations/panoptic_LIST.json        the same with ``segments_info``; next to it, panoptic_LIST/ has a PNG per
                                           image: R + 256 G + 65536 B is the id of a segment, 0 = none
-    LIST/_annotations.coco.json           instances, beside their images, as Roboflow exports them
+    LIST/_annotations.coco.json           instances, next to their images, as exported by Roboflow
 
-Images lie in LIST/, images/LIST/, train/ or images/train/ for ``train2017``, images/, or beside the JSON file. A year
-at the end of LIST is no part of the split's name; a single list is divided into train and val by order.
+Images are in LIST/, images/LIST/, train/ or images/train/ for ``train2017``, images/, or next to the JSON file. A year
+at the end of LIST is not part of the split's name. A single list is divided into train and val by order.
 
-A ``segmentation`` is a list of polygons, x1, y1, x2, y2, … in pixels from the upper left corner, which a pixel belongs
-to when its center is inside; or ``size`` and ``counts``, lengths of runs down the columns, as numbers or compressed.
-The field is ``semseg``: every pixel of an instance has the class of its category, in the order of the categories'
-ids. Crowds are painted first, then the others from the largest area to the smallest. Where no instance is, the class
-is ``background``, the first; with ``background`` = ``void`` it is none. Panoptic data have no background: pixels of no
-segment have no class. Images that no list has, and annotations without an area, are named in a warning.
+A ``segmentation`` is a list of polygons, x1, y1, x2, y2, … in pixels from the upper left corner, which contain the
+pixels whose centers are inside; or ``size`` and ``counts``, run lengths down the columns, as numbers or compressed.
+The field is ``semseg``: every pixel of an instance has the class of its category; classes are in the order of category
+ids. Crowds are painted first, then the others from the largest area to the smallest. Pixels outside all instances have
+the class ``background``, the first; with ``background`` = ``void`` they have no class. Panoptic data have no
+background: pixels outside all segments have no class. Images that are in no list, and annotations without an area, are
+named in a warning.
 
 Images are averaged down to ``size``; labels take the nearest pixel.
 """
@@ -50,7 +51,7 @@ WHERE = "COCO is available from https://cocodataset.org/#download (2017 images a
 BACKGROUND = "background"
 _BESIDE = "_annotations.coco.json"
 _MOST_BYTES = 1 << 30
-"""Of a JSON file."""
+"""Largest size of a JSON file."""
 
 Kind = Literal["instances", "panoptic"]
 
@@ -60,23 +61,23 @@ class PanopticSample(RawSample):
     """An image with its segments."""
 
     segments: tuple[tuple[int, int], ...] = ()
-    """The id in the PNG and the class of each."""
+    """Pairs of a segment's id in the PNG and its class."""
 
 
 @dataclass(frozen=True)
 class Coco(RawData):
-    """COCO, or an export in its format: polygons and masks of instances, or panoptic images, become classes."""
+    """COCO, or an export in its format: instances (polygons and masks) or panoptic images are converted to classes."""
 
     name: ClassVar[str] = "coco"
 
     kind: Kind = "instances"
-    """Which annotations are read: annotations/instances_*.json or annotations/panoptic_*.json."""
+    """Which annotations to read: annotations/instances_*.json or annotations/panoptic_*.json."""
     background: Literal["class", "void"] = "class"
-    """Whether pixels of no instance are the class background, or have no class."""
+    """Whether pixels outside all instances have the class background or no class."""
     size: tuple[int, int] | None = None
-    """Height and width of the store's images; by default those of the first."""
+    """Height and width of the store's images; by default those of the first image."""
     val_share: float = 0.1
-    """Share of the images for validation, the last, where there is no list for it."""
+    """Share of the images, taken from the end, that is used for validation if there is no list for it."""
 
     @override
     def contents(self, raw: Path) -> RawIndex:
@@ -108,22 +109,22 @@ class Coco(RawData):
 
 
 class _List(NamedTuple):
-    """A JSON file."""
+    """Contents of a JSON file."""
 
     path: Path
     folder: Path
-    """Of the images."""
+    """Folder of the images."""
     kind: Kind
     categories: dict[int, str]
-    """Name by id."""
+    """Names by id."""
     colors: dict[str, Color]
     images: list[dict[str, Any]]
     annotations: dict[int, list[dict[str, Any]]]
-    """By the image's id."""
+    """Annotations by image id."""
 
     @classmethod
     def read(cls, raw: Path, name: str, path: Path, kind: Kind) -> "_List":
-        """Raise ``ValueError`` that names a file in another format, and ``FileNotFoundError`` without images."""
+        """Read a JSON file. Raises ``ValueError`` that names the file if its format is wrong or it has no images."""
         content = _load(path)
         try:
             known = sorted(content["categories"], key=lambda one: int(one["id"]))
@@ -134,19 +135,19 @@ class _List(NamedTuple):
             annotations: dict[int, list[dict[str, Any]]] = {int(one["id"]): [] for one in content["images"]}
             for one in content["annotations"]:
                 if int(one["image_id"]) not in annotations:
-                    raise ValueError(f"an annotation is of the image {one['image_id']}, which is not listed")
+                    raise ValueError(f"an annotation belongs to image {one['image_id']}, which is not listed")
                 annotations[int(one["image_id"])].append(one)
             if not content["images"]:
                 raise ValueError("it lists no images")
             folder = _folder(raw, name, path, str(content["images"][0]["file_name"]))
         except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
             raise ValueError(
-                f"{path} is not as COCO's {kind} are: {_reason(error)}. Export it again. {WHERE}"
+                f"{path} is not in COCO's {kind} format: {_reason(error)}. Export it again. {WHERE}"
             ) from error
         return cls(path, folder, kind, categories, colors, content["images"], annotations)
 
     def samples(self, classes: Mapping[str, int]) -> list[RawSample]:
-        """Return the images with what was annotated. Raises ``ValueError`` that names a faulty annotation."""
+        """Return the images with their annotations. Raises ``ValueError`` that names the image of an invalid one."""
         ids = {category: classes[name] for category, name in self.categories.items()}
         samples = []
         for image in self.images:
@@ -160,14 +161,14 @@ class _List(NamedTuple):
         return samples
 
     def _check(self, samples: Sequence[RegionSample]) -> None:
-        """Warn of annotations without an area. Raises ``ValueError`` where all are."""
+        """Warn about annotations without an area. Raises ``ValueError`` if none has an area."""
         drawn = sum(len(sample.regions) for sample in samples)
         if not drawn:
             raise ValueError(f"{self.path} has no segmentation, at most boxes: export polygons or masks")
         if (count := sum(map(len, self.annotations.values()))) > drawn:
             warnings.warn(
                 f"{self.path}: {count - drawn} of {count} annotations {agreeing(count - drawn, 'has', 'have')} no "
-                "segmentation, at most a box: left out, so that their pixels count as those of no instance",
+                "segmentation, at most a box: left out, so their pixels count as outside all instances",
                 stacklevel=2,
             )
         check_regions(samples, self.path)
@@ -193,7 +194,7 @@ class _List(NamedTuple):
 
 
 def _find_lists(raw: Path, kind: Kind) -> dict[str, Path]:
-    """Return the JSON files by the name of their list. Raises ``FileNotFoundError`` that says what is there."""
+    """Return the JSON files by list name. Raises ``FileNotFoundError`` with the remedy if there are none."""
     folder = raw / "annotations"
     found = {path.stem.removeprefix(f"{kind}_"): path for path in sorted(folder.glob(f"{kind}_*.json"))}
     if not found and kind == "instances":
@@ -212,7 +213,7 @@ def _split(name: str) -> str:
 
 
 def _folder(raw: Path, name: str, path: Path, first: str) -> Path:
-    """Return the folder of a list's images, by where the first of them is."""
+    """Return the folder of a list's images: the one that has the first image."""
     names = (name, _split(name), "")
     places = [raw / top / inner for inner in names for top in ("", "images")] if path.name != _BESIDE else []
     places = list(dict.fromkeys(places))
@@ -232,15 +233,15 @@ def _load(path: Path) -> Any:
 
 
 def _class_set(lists: Mapping[str, _List], with_background: bool) -> ClassSet:
-    """Return the classes of all lists. Raises ``ValueError`` where the lists differ, or as ``own_classes``."""
+    """Return the classes of all lists. Raises ``ValueError`` if the lists differ, or as ``own_classes`` does."""
     first, *others = lists.values()
     for other in others:
         if other.categories != first.categories:
-            raise ValueError(f"{other.path} has other categories than {first.path}: export both with the same")
+            raise ValueError(f"{other.path} has different categories from {first.path}: export both with the same")
     names = list(dict.fromkeys(first.categories.values()))
     if with_background:
         names = [BACKGROUND, *(name for name in names if name != BACKGROUND)]
-    shift = not with_background  # black is the background's
+    shift = not with_background  # black is for the background
     colors = [first.colors.get(name, voc_color(index + shift)) for index, name in enumerate(names)]
     return own_classes(names, colors, first.path)
 
@@ -251,9 +252,9 @@ def _color(color: Any) -> Color:
 
 
 def _region(one: dict[str, Any], ids: Mapping[int, int], size: tuple[int, int]) -> Region | None:
-    """Return the region of an annotation; none for one that has a box at most."""
+    """Return the region of an annotation; None if it has at most a box."""
     if int(one["category_id"]) not in ids:
-        raise ValueError(f"an annotation is of the category {one['category_id']}, which is not listed")
+        raise ValueError(f"an annotation has category {one['category_id']}, which is not listed")
     class_id, segmentation = ids[int(one["category_id"])], one.get("segmentation")
     if isinstance(segmentation, dict):
         height, width = map(int, segmentation["size"])
@@ -264,7 +265,7 @@ def _region(one: dict[str, Any], ids: Mapping[int, int], size: tuple[int, int]) 
         return Region(class_id, runs=Runs(lengths, (0, 0, height, width), by_column=True))
     if not segmentation:
         return None
-    if not isinstance(segmentation[0], list | tuple):  # one polygon that is no list of polygons
+    if not isinstance(segmentation[0], list | tuple):  # a single polygon instead of a list
         segmentation = [segmentation]
     return Region(class_id, tuple(map(polygon, segmentation)))
 
@@ -276,8 +277,8 @@ def _check_unique(what: str, ids: list[int]) -> None:
 
 def _reason(error: Exception) -> str:
     if isinstance(error, KeyError):
-        return f"{error.args[0]!r} is not there"
-    return f"it has other values than belong there ({error})" if isinstance(error, TypeError) else str(error)
+        return f"{error.args[0]!r} is missing"
+    return f"it has unexpected values ({error})" if isinstance(error, TypeError) else str(error)
 
 
 def _read_instances(raw: RegionSample, size: tuple[int, int], elsewhere: int) -> Sample:

@@ -1,4 +1,4 @@
-"""Colors as one number each, red × 65536 + green × 256 + blue, by which they are looked up."""
+"""Colors packed into single integers, red × 65536 + green × 256 + blue, for lookup."""
 
 import numpy as np
 
@@ -9,11 +9,11 @@ Color = tuple[int, int, int]
 
 
 def pack_colors(rgb: Array | Color) -> Array:
-    """Return the number of each color, (...), of (..., 3) ones."""
+    """Return colors (..., 3) as packed integers (...)."""
     packed: Array = np.asarray(rgb) @ np.array([1 << 16, 1 << 8, 1])
     return packed
 
 
 def unpack_color(number: int) -> Color:
-    """Return the color of a number."""
+    """Return the color of a packed integer."""
     return number >> 16, number >> 8 & 255, number & 255

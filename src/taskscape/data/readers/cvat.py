@@ -1,23 +1,25 @@
-"""What CVAT exports, in two of its formats: *Segmentation mask 1.1* and *CVAT for images 1.1*, with images.
+"""Exports of CVAT with images, in two of its formats: *Segmentation mask 1.1* and *CVAT for images 1.1*.
 
 Segmentation mask 1.1, which other tools write too::
 
-    labelmap.txt                        a class a line: ``NAME:RED,GREEN,BLUE:PARTS:ACTIONS``; # begins a comment
-    JPEGImages/NAME.jpg                 the images, any format that Pillow reads
-    SegmentationClass/NAME.png          RGB or a palette with the colors of labelmap.txt, or gray with positions in it
-    ImageSets/Segmentation/LIST.txt     names without ending, a line each: default.txt, or Train.txt and Validation.txt
+    labelmap.txt                        one class per line: ``NAME:RED,GREEN,BLUE:PARTS:ACTIONS``; # starts a comment
+    JPEGImages/NAME.jpg                 the images, in any supported format
+    SegmentationClass/NAME.png          RGB or a palette in the colors of labelmap.txt, or gray with positions in it
+    ImageSets/Segmentation/LIST.txt     names without extension, one per line: default.txt, or Train.txt and
+                                        Validation.txt
 
 CVAT for images 1.1::
 
-    annotations.xml     <meta> with <label>, and an <image name width height subset> each with <polygon>, <mask>, <box>
-                        or <ellipse>; those of a higher z_order cover others. Points, lines, cuboids, skeletons and
-                        tags have no area, and are counted in the manifest only
-    images/NAME         the images, in subfolders by subset where there are several
+    annotations.xml     <meta> with <label>, and one <image name width height subset> per image with <polygon>, <mask>,
+                        <box> or <ellipse>; those with a higher z_order cover others. Points, lines, cuboids,
+                        skeletons and tags have no area, and are only counted in the manifest
+    images/NAME         the images, in one subfolder per subset if there are several
 
-Where no label is, the class is ``background``, in black, the first; with ``background`` = ``void`` it is none. The
-field is ``semseg``. One list or subset is divided into train and val by order.
+Pixels without a label have the class ``background``, the first, in black; with ``background`` = ``void`` they have no
+class. The field is ``semseg``. A single list or subset is divided into train and val by order.
 
-Images are averaged down to ``size``; labels take the nearest pixel. A pixel belongs to a polygon that its center is in.
+Images are averaged down to ``size``; labels take the nearest pixel. A pixel belongs to a polygon if its center is
+inside.
 """
 
 import math
@@ -48,25 +50,26 @@ from taskscape.modalities import IGNORE_INDEX, ClassSet, Semseg
 LABELMAP, XML = "labelmap.txt", "annotations.xml"
 BACKGROUND = "background"
 _LINE = re.compile(r"(.+):(\s*\d+\s*,\s*\d+\s*,\s*\d+\s*)(?::.*)?")
-"""Of labelmap.txt; a name may have colons."""
+"""A line of labelmap.txt; names may contain colons."""
 _BLACK = (0, 0, 0)
 _REMEDY = "Export from CVAT as Segmentation mask 1.1 or CVAT for images 1.1, with images, and unpack it"
 _MOST_BYTES = 1 << 28
-"""Of an XML file."""
+"""Largest size of an XML file."""
 
 
 @dataclass(frozen=True)
 class Cvat(RawData):
-    """An export of CVAT with images: Segmentation mask 1.1 (labelmap.txt) or CVAT for images 1.1 (annotations.xml)."""
+    """A CVAT export with images: Segmentation mask 1.1 (labelmap.txt) or CVAT for images 1.1 (annotations.xml)."""
 
     name: ClassVar[str] = "cvat"
 
     background: Literal["class", "void"] = "class"
-    """Whether pixels without a label are the class background, or have no class."""
+    """Whether pixels without a label have the class background or no class."""
     size: tuple[int, int] | None = None
-    """Height and width of the store's images; by default those of the first."""
+    """Height and width of the store's images; by default those of the first image."""
     val_share: float = 0.1
-    """Share of the images for validation, the last, where the export has no list or subset for it."""
+    """Share of the images, taken from the end, that is used for validation if the export has no list or subset for it.
+    """
 
     @override
     def contents(self, raw: Path) -> RawIndex:
@@ -137,7 +140,7 @@ class Cvat(RawData):
 
 
 def _labelmap(path: Path) -> dict[str, Color]:
-    """Return the color of each class. Raises ``ValueError`` that names the line that is none."""
+    """Return the color of each class. Raises ``ValueError`` that names an invalid line."""
     colors: dict[str, Color] = {}
     for number, line in enumerate(read_text(path).splitlines(), 1):
         if line.strip() and not line.lstrip().startswith("#"):
@@ -149,13 +152,13 @@ def _labelmap(path: Path) -> dict[str, Color]:
             if not all(0 <= channel <= 255 for channel in (red, green, blue)):
                 raise ValueError(f"{path}, line {number}: a channel of {color} is not in 0 … 255")
             if name in colors or (red, green, blue) in colors.values():
-                raise ValueError(f"{path}, line {number}: the class {name!r} or its color stands in a line before too")
+                raise ValueError(f"{path}, line {number}: the class {name!r} or its color is also in an earlier line")
             colors[name] = red, green, blue
     return colors
 
 
 def _from_hex(color: str, index: int) -> Color:
-    """Return the color of ``#rrggbb``; where there is none, that of an index."""
+    """Return the color ``#rrggbb``; if it is not one, the VOC color of the index."""
     try:
         red, green, blue = bytes.fromhex(color.removeprefix("#"))
     except ValueError:
@@ -164,11 +167,11 @@ def _from_hex(color: str, index: int) -> Color:
 
 
 def _parse(path: Path) -> "ET.Element[str]":
-    """Return the root of an XML file. Raises ``ValueError`` that names one that is damaged, too large or no export."""
+    """Return the root of an XML file. Raises ``ValueError`` if the file is damaged, too large or not an export."""
     if (size := path.stat().st_size) > _MOST_BYTES:
         raise ValueError(f"{path} has {size} bytes, and {_MOST_BYTES} are possible: export fewer images at once")
     text = path.read_bytes()
-    if b"<!DOCTYPE" in text or b"<!ENTITY" in text:  # no export has one, and entities may grow without bounds
+    if b"<!DOCTYPE" in text or b"<!ENTITY" in text:  # exports have none, and entities can expand without limit
         raise ValueError(f"{path} declares a document type, which no export of CVAT does. {_REMEDY}")
     try:
         root = ET.fromstring(text)
@@ -189,7 +192,7 @@ def _sample(raw: Path, image: "ET.Element[str]", classes: ClassSet, left_out: Co
             left_out[shape.tag] += 1
             continue
         if shape.attrib["label"] not in classes.classes:
-            raise ValueError(f"label {shape.attrib['label']!r} is none of {', '.join(classes.classes)}")
+            raise ValueError(f"label {shape.attrib['label']!r} is not one of {', '.join(classes.classes)}")
         regions.append(_SHAPES[shape.tag](classes.classes.index(shape.attrib["label"]), shape.attrib))
     path = _find(raw, name, subset)
     return RegionSample(Path(name).with_suffix("").as_posix(), {"image": path}, size, tuple(regions))
@@ -200,7 +203,7 @@ def _find(raw: Path, name: str, subset: str) -> Path:
     for folder, place in ((images, Path(subset, name).as_posix()), (images, name), (raw, name)):
         if path := find_file(folder, place):
             return path
-    raise ValueError(f"{raw / 'images' / name} is not there, so save images too")
+    raise ValueError(f"{raw / 'images' / name} is missing: export with images")
 
 
 def _polygon(class_id: int, shape: dict[str, str]) -> Region:
@@ -222,7 +225,7 @@ def _ellipse(class_id: int, shape: dict[str, str]) -> Region:
 
 
 def _rotated(corners: npt.NDArray[np.float64], center: tuple[float, float], shape: dict[str, str]) -> Points:
-    """Return corners turned about a center by the shape's ``rotation``, in degrees clockwise; 0 where it has none."""
+    """Return corners rotated about a center by the shape's ``rotation``, in degrees clockwise, by default 0."""
     angle = math.radians(float(shape.get("rotation", 0)))
     x, y = (corners - center).T
     turned = np.stack([x * math.cos(angle) - y * math.sin(angle), x * math.sin(angle) + y * math.cos(angle)], 1)

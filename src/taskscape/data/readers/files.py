@@ -1,4 +1,4 @@
-"""Finds the files of a raw data set, and says what is missing."""
+"""Find the files of a raw data set, and report missing ones."""
 
 import codecs
 import unicodedata
@@ -16,13 +16,13 @@ _IMAGES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp", ".npy")
 
 
 def require(raw: Path, wanted: Collection[str], remedy: str) -> None:
-    """Raise ``FileNotFoundError`` unless the folder holds all that is wanted.
+    """Raise ``FileNotFoundError`` unless the folder has all files and folders in ``wanted``.
 
-    The error tells apart a wrong folder, one that lies above the right one, and archives that were not unpacked;
-    ``remedy`` says where the data are available.
+    The message distinguishes a wrong folder, the parent of the right one, and archives that have not been unpacked;
+    ``remedy`` tells where the data are available.
     """
     if not raw.is_dir():
-        what = "is a file, and the folder that holds the data is needed" if raw.exists() else "is not there"
+        what = "is a file, not a folder" if raw.exists() else "is not there"
         expected = f": expected a folder with {listed(wanted)}" if wanted else ""
         raise FileNotFoundError(f"{raw} {what}{expected}. {remedy}")
     missing = [name for name in wanted if not (raw / name).exists()]
@@ -41,31 +41,31 @@ def require(raw: Path, wanted: Collection[str], remedy: str) -> None:
 
 
 def check_size(size: tuple[int, int]) -> None:
-    """Raise ``ValueError`` for a size, (H, W), that no image of a store can have."""
+    """Raise ``ValueError`` for a size, (H, W), that is not positive or too large."""
     if min(size) < 1:
         raise ValueError(f"size is {size[0]}x{size[1]}: give a height and a width of at least 1")
     if size[0] * size[1] > MOST_PIXELS:
-        raise ValueError(f"size is {size[0]}x{size[1]}: {MOST_PIXELS} pixels are possible")
+        raise ValueError(f"size is {size[0]}x{size[1]}: at most {MOST_PIXELS} pixels are possible")
 
 
 def match_files(
     files: Mapping[str, Mapping[str, Path]], where: str, published: int | None, partial: bool, remedy: str
 ) -> list[RawSample]:
-    """Return the samples that have a file of every kind, in the order of their names; warn of those left out.
+    """Return the samples that have a file of every kind, sorted by name, and warn about samples left out.
 
     Args:
-        files: Per kind: the files by the name of their sample.
-        where: What the files are of, for errors: a folder, a split.
-        published: Number of samples in the complete data set; None where any number is complete.
-        partial: Leave out samples without all their files, and accept another number than was published.
+        files: Per kind: the files by sample name.
+        where: Origin of the files for error messages: a folder, a split.
+        published: Number of samples of the complete data set; None if any number is accepted.
+        partial: Leave out samples that lack files, and accept a different number from the published one.
         remedy: Where the rest is available.
 
     Raises:
-        ValueError: Files are missing, or there is no sample.
+        ValueError: Files are missing, or there are no samples.
     """
     names = sorted({name for some in files.values() for name in some}, key=natural)
     complete = [name for name in names if all(name in some for some in files.values())]
-    hint = f"download or unpack the rest, or pass --partial to continue with what is there. {remedy}"
+    hint = f"download or unpack the rest, or pass --partial to continue without it. {remedy}"
     if not partial:
         for kind, some in files.items():
             if lacking := [name for name in names if name not in some]:
@@ -81,33 +81,31 @@ def match_files(
         kinds = listed([kind for kind, some in files.items() if left_out[0] not in some])
         warnings.warn(
             f"{where}: {len(left_out)} of {len(names)} images {agreeing(len(left_out), 'is', 'are')} left out, such "
-            f"as {left_out[0]}, of which there is no {kinds}",
+            f"as {left_out[0]}, which has no {kinds}",
             stacklevel=2,
         )
     return [RawSample(name, {kind: some[name] for kind, some in files.items()}) for name in complete]
 
 
 def stems(folder: Path) -> dict[str, Path]:
-    """Return the images and arrays right in a folder by name without ending, in Unicode's composed form (NFC).
+    """Return the images and arrays directly in a folder, by name without extension, in Unicode's composed form (NFC).
 
-    There are none where there is no folder.
-
-    Raises ``ValueError`` where two files differ in their ending alone.
+    The result is empty if the folder does not exist. Raises ``ValueError`` if two files differ only in their extension.
     """
     paths: dict[str, Path] = {}
     for path in sorted(folder.iterdir()) if folder.is_dir() else ():
         if path.suffix.lower() in _IMAGES and not path.name.startswith("."):
             stem = normalized(path.stem)
             if stem in paths:
-                raise ValueError(f"{path} and {paths[stem].name} have one name: leave one of them")
+                raise ValueError(f"{path} and {paths[stem].name} have the same name: keep only one of them")
             paths[stem] = path
     return dict(sorted(paths.items(), key=lambda pair: natural(pair[0])))
 
 
 def read_text(path: Path) -> str:
-    """Return a text in UTF-8, or in UTF-16 with its mark, without a byte order mark, in Unicode's composed form.
+    """Return the text of a file in UTF-8, or in UTF-16 with a byte order mark, in Unicode's composed form.
 
-    Raises ``ValueError`` that names a file in another encoding.
+    A byte order mark is removed. Raises ``ValueError`` that names the file if it has another encoding.
     """
     content = path.read_bytes()
     utf16 = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
@@ -118,7 +116,7 @@ def read_text(path: Path) -> str:
 
 
 def read_json(path: Path) -> Any:
-    """Return the content of a JSON file. Raises ``ValueError`` that names a damaged one."""
+    """Return the content of a JSON file. Raises ``ValueError`` that names the file if it is damaged."""
     try:
         return plain.read_json(path)
     except ValueError as error:
@@ -126,9 +124,9 @@ def read_json(path: Path) -> Any:
 
 
 def find_file(folder: Path, name: str) -> Path | None:
-    """Return the file of a name, in whichever of Unicode's forms it is written there; None where there is none.
+    """Return the file with this name, in any Unicode normalization form; None if there is none.
 
-    Raises ``ValueError`` for a name that leads out of the folder.
+    Raises ``ValueError`` if the name leads out of the folder.
     """
     if Path(name).is_absolute() or ".." in Path(name).parts:
         raise ValueError(f"the name {name!r} leads out of the folder")
@@ -137,10 +135,10 @@ def find_file(folder: Path, name: str) -> Path | None:
 
 
 def normalized(name: str) -> str:
-    """Return a name in Unicode's composed form: some systems write ö as two characters."""
+    """Return a name in Unicode's composed form, since some systems write ö as two characters."""
     return unicodedata.normalize("NFC", name)
 
 
 def natural(name: str) -> tuple[int, str]:
-    """Sort 2 before 10."""
+    """Return a sort key that places 2 before 10."""
     return (int(name), name) if name.isdecimal() else (-1, name)

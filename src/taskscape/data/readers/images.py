@@ -1,4 +1,4 @@
-"""Reads image files as RGB: the same for a raw data set and for the images that a network predicts."""
+"""Read image files as RGB, in the same way for raw data sets and for prediction."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,13 +14,13 @@ SUFFIXES = (
     ".avif", ".bmp", ".gif", ".jfif", ".jp2", ".jpe", ".jpeg", ".jpg", ".pgm", ".png", ".pnm", ".ppm", ".tif", ".tiff",
     ".webp",
 )  # fmt: skip
-"""Of image files, in lower case."""
+"""Extensions of image files, in lower case."""
 
 _PAGED = (".avif", ".gif", ".png", ".tif", ".tiff", ".webp")
 RgbArray = npt.NDArray[np.uint8]
 """(H, W, 3), RGB in 0..255."""
 ValueRange = tuple[float, float]
-"""The numbers that are black and white in images of more than 8 bits."""
+"""The values of black and white in images of more than 8 bits."""
 
 FULL_RANGE = (0.0, 65535.0)
 _REMEDY = (
@@ -30,13 +30,14 @@ _REMEDY = (
 
 
 def read_image(path: Path, value_range: ValueRange | None = None) -> RgbArray:
-    """Return an image file of any mode as (H, W, 3) RGB, upright by its EXIF orientation.
+    """Return an image file of any mode as (H, W, 3) RGB, upright according to its EXIF orientation.
 
-    ``value_range`` says what is black and white in images of more than 8 bits. Without it 16 bits are taken at their
-    full range where values above 32767 prove it: 10 to 14 bits are often kept in 16, and would become black.
+    ``value_range`` gives the values of black and white in images of more than 8 bits. Without it, 16-bit images are
+    read at full range if values above 32767 prove it, and refused otherwise: 10 to 14 bits are often stored in 16 bits,
+    and would turn out black.
 
-    Raises ``ValueError`` that names a file that is damaged, no image, or of unknown range; ``FileNotFoundError`` and
-    ``PermissionError`` as they come.
+    Raises ``ValueError`` that names the file if it is damaged, not an image, or of unknown range. ``FileNotFoundError``
+    and ``PermissionError`` are passed on.
     """
     return read_image_with_size(path, None, value_range)[0]
 
@@ -44,13 +45,13 @@ def read_image(path: Path, value_range: ValueRange | None = None) -> RgbArray:
 def read_image_with_size(
     path: Path, size: tuple[int, int] | None, value_range: ValueRange | None
 ) -> tuple[RgbArray, tuple[int, int]]:
-    """Return an image as ``read_image`` does, and its (H, W) in the file.
+    """Return an image as ``read_image`` does, and its original (H, W).
 
-    With ``size``, (H, W), the image is averaged down or interpolated up to it.
+    If ``size``, (H, W), is given, the image is averaged down or interpolated up to it.
     """
     with open_image(path, load=False) as image:
         deep_color = ";16" in raw_mode(image) and image.mode in ("RGB", "RGBA", "LA")
-        is_pgm = image.format == "PPM"  # whose head says what is white; Pillow has scaled it
+        is_pgm = image.format == "PPM"  # its header gives the value of white, and Pillow has scaled accordingly
         upright = load_upright(image, path)
         if upright.mode == "F" or upright.mode.startswith("I"):
             values = np.asarray(upright)
@@ -60,7 +61,7 @@ def read_image_with_size(
         else:
             try:
                 rgb = _as_rgb(upright)
-            except Exception as error:  # of a damaged color profile or palette
+            except Exception as error:  # a damaged color profile or palette
                 raise ValueError(
                     f"{path} is damaged or not an image ({error}): replace the file or leave it out"
                 ) from error
@@ -71,29 +72,30 @@ def read_image_with_size(
 
 
 def images_in(folder: Path) -> list[Path]:
-    """Return the image files right in a folder, by their endings, in order."""
+    """Return the image files directly in a folder, sorted; they are recognized by their extensions."""
     return sorted(path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES and path.name[0] != ".")
 
 
 def size_of(path: Path) -> tuple[int, int]:
-    """Return the (H, W) of an image file as ``read_image`` gives it."""
+    """Return the (H, W) of an image file as read by ``read_image``."""
     with open_image(path, load=False) as image:
         upright = load_upright(image, path)
         return upright.height, upright.width
 
 
 def likely_size_of(path: Path) -> tuple[int, int]:
-    """Return what ``size_of`` does, without decoding where the head says it; an unusual file may be on its side."""
+    """Return the result of ``size_of`` from the header if possible; height and width may be swapped in rare files."""
     with open_image(path, load=False) as image:
-        if image.format == "PNG" and "exif" not in image.info:  # to look for it Pillow would decode the image
+        if image.format == "PNG" and "exif" not in image.info:  # looking for it would make Pillow decode the image
             return image.height, image.width
         before = image.height, image.width
-        turned = image.getexif().get(ExifTags.Base.Orientation, 1) >= 5 and image.format != "TIFF"  # is turned already
+        # Pillow has already rotated a TIFF.
+        turned = image.getexif().get(ExifTags.Base.Orientation, 1) >= 5 and image.format != "TIFF"
         return before[::-1] if turned else before
 
 
 def pages_of(path: Path) -> int:
-    """Return the number of images in a file, of which ``read_image`` takes the first; 1 for previews in a JPEG."""
+    """Return the number of images in a file; ``read_image`` reads the first. Previews in a JPEG do not count."""
     if path.suffix.lower() not in _PAGED:
         return 1
     with open_image(path, load=False) as image:
@@ -101,9 +103,9 @@ def pages_of(path: Path) -> int:
 
 
 def full_range_if_bright(paths: Sequence[Path]) -> ValueRange | None:
-    """Return the full range of 16 bits where the first image of so many shows that it is used; None otherwise.
+    """Return the full range of 16 bits if values of the first 16-bit image prove that it is used, else None.
 
-    The dark images of a set are then read as the bright ones.
+    Dark images of a data set are then read with the same range as bright ones.
     """
     for path in paths:
         with open_image(path, load=False) as image:
@@ -136,13 +138,13 @@ def _from_gray(gray: npt.NDArray[np.uint8]) -> Image.Image:
 
 
 def _deep_color(image: Image.Image, value_range: ValueRange | None, path: Path) -> Image.Image:
-    """Return 16 bits a channel as RGB, of which ``image`` has the upper 8."""
+    """Return an image of 16 bits per channel as 8-bit RGB; ``image`` has only the upper 8 bits."""
     if value_range not in (None, FULL_RANGE):
         values = read_deep_color(path)
         return Image.fromarray(_to_8bit(values[..., :3], value_range, path))
     rgb = image.convert("RGB")
     if value_range is None and np.asarray(rgb).max() < 128:
-        raise ValueError(f"{path} has 16 bits a channel, of which the highest is not used: {_REMEDY}")
+        raise ValueError(f"{path} has 16 bits per channel, of which the highest is not used: {_REMEDY}")
     return rgb
 
 

@@ -1,4 +1,4 @@
-"""Reads label images and arrays as they are stored, and brings them to one size without mixing pixels."""
+"""Read label images and arrays as stored, and resize them without mixing pixels."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -12,12 +12,12 @@ from taskscape.modalities.base import Array, Mask
 from taskscape.modalities.normals import decode_8bit
 
 _BITS = {"1": 1, "L": 8, "P": 8, "I;16": 16, "I;16B": 16, "I": 16}
-"""Of gray images, by Pillow's mode."""
+"""Bit depth of gray images, by Pillow mode."""
 _REMEDY = "download or unpack it again"
 
 
 def resize_nearest(label: Array, size: Size) -> Array:
-    """Return a label (H, W, …) at another size; every pixel takes the nearest, so that nothing is mixed."""
+    """Return a label, (H, W, …), resized by nearest-neighbor sampling, which never mixes values."""
     rows, columns = ((np.arange(new) + 0.5) * old / new for new, old in zip(size, label.shape[:2], strict=True))
     nearest: Array = label[rows.astype(np.intp)[:, None], columns.astype(np.intp)]
     return nearest
@@ -26,7 +26,7 @@ def resize_nearest(label: Array, size: Size) -> Array:
 def look_up(values: Array, ids: Mapping[int, int], none: Callable[[list[Any]], str]) -> Array:
     """Return the id of each value, uint8.
 
-    Raises ``ValueError`` with what ``none`` says of values that have no id.
+    Raises ``ValueError`` with the message that ``none`` returns for values without an id.
     """
     found, positions = np.unique(values, return_inverse=True)
     if unknown := [value for value in found.tolist() if value not in ids]:
@@ -36,7 +36,7 @@ def look_up(values: Array, ids: Mapping[int, int], none: Callable[[list[Any]], s
 
 
 def read_label(path: Path) -> Array:
-    """Return a label image or array, (H, W) or (H, W, C), as it is stored; of a palette image the indices."""
+    """Return a label image or array, (H, W) or (H, W, C), as stored; for a palette image, its indices."""
     if path.suffix.lower() == ".npy":
         return read_array(path)
     with open_image(path, remedy=_REMEDY) as image:
@@ -44,14 +44,14 @@ def read_label(path: Path) -> Array:
 
 
 def read_array(path: Path) -> Array:
-    """Return the array of an ``.npy`` file. Raises ``ValueError`` that names a damaged one."""
+    """Return the array of an ``.npy`` file. Raises ``ValueError`` that names the file if it is damaged."""
     return np.array(open_array(path, _REMEDY))
 
 
 def read_gray(path: Path, bits: int, what: str, image_size: Size) -> Array:
-    """Return a gray label of 8 or 16 bits, (H, W); ``what`` says what belongs there.
+    """Return a gray label of 8 or 16 bits, (H, W); ``what`` names the expected values in error messages.
 
-    Raises ``ValueError`` for other images, and for one of another aspect ratio than its image's.
+    Raises ``ValueError`` if it is another type of image, or its aspect ratio differs from that of its image.
     """
     with open_image(path, remedy=_REMEDY) as image:
         if (depth := _BITS.get(image.mode)) != bits:
@@ -63,9 +63,9 @@ def read_gray(path: Path, bits: int, what: str, image_size: Size) -> Array:
 
 
 def decoded_vectors(stored: Array) -> Array:
-    """Return the vectors (..., 3) of a label: integers hold n = v / 255 · 2 - 1, or of 16 bits v / 65535 · 2 - 1.
+    """Return the vectors (..., 3) of a label: 8-bit integers hold n = v / 255 · 2 - 1, 16-bit ones v / 65535 · 2 - 1.
 
-    Raises ``ValueError``, to follow the file's path, for other integers.
+    Raises ``ValueError`` for other integers; its message continues a sentence that starts with the file's path.
     """
     if stored.dtype.kind == "f":
         return stored
@@ -77,7 +77,7 @@ def decoded_vectors(stored: Array) -> Array:
 
 
 def unit_vectors(vectors: Array) -> tuple[Array, Mask]:
-    """Return (H, W, 3) vectors at unit length, and which were long enough, half of it, to have a direction."""
+    """Return (H, W, 3) vectors at unit length, and a mask of those with a valid direction: longer than ½."""
     length = np.linalg.norm(vectors.astype(np.float32), axis=-1)
     valid = np.isfinite(length) & (length > 0.5)
     unit = vectors / np.where(valid, length, 1.0)[..., None]

@@ -1,6 +1,6 @@
-"""Reads plain arrays of numbers from a MATLAB 5 file, such as ``savemat`` of scipy writes.
+"""Read plain numeric arrays from a MATLAB 5 file, such as those that ``savemat`` of scipy writes.
 
-scipy's own reader ends the process where a file is damaged in certain places. The format is described in "MAT-File
+scipy's own reader crashes the process if a file is damaged in certain places. The format is described in "MAT-File
 Format", https://www.mathworks.com/help/pdf_doc/matlab/matfile_format.pdf, chapter 1.
 """
 
@@ -13,16 +13,16 @@ import numpy as np
 import numpy.typing as npt
 
 MOST_BYTES = 1 << 24
-"""Of the file, and of an array."""
+"""Largest size of the file, and of an array, in bytes."""
 _MATRIX, _COMPRESSED = 14, 15
 _TYPES = {1: "i1", 2: "u1", 3: "i2", 4: "u2", 5: "i4", 6: "u4", 7: "f4", 9: "f8", 12: "i8", 13: "u8"}
 _HEADER = 128
 
 
 def read_numbers(path: Path) -> dict[str, npt.NDArray[Any]]:
-    """Return the arrays of numbers in a file by name, each flat; what else it holds is left out.
+    """Return the numeric arrays of a file by name, each flattened; other contents are skipped.
 
-    Raises ``ValueError``, which does not name the file, for one that is damaged or of another version.
+    Raises ``ValueError``, without the file's name, if the file is damaged or of another version.
     """
     with path.open("rb") as file:
         content = file.read(MOST_BYTES + 1)
@@ -49,11 +49,11 @@ def read_numbers(path: Path) -> dict[str, npt.NDArray[Any]]:
 
 
 def _elements(content: bytes, order: str) -> Iterator[tuple[int, bytes]]:
-    """Yield type and data of each element. Raises ``ValueError`` for one that ends after the content."""
+    """Yield type and data of each element. Raises ``ValueError`` if an element extends beyond the content."""
     place = 0
     while place + 8 <= len(content):
         kind, size = (int(n) for n in np.frombuffer(content, f"{order}u4", 2, place))
-        if kind >> 16:  # a small element, with its data in the tag
+        if kind >> 16:  # a small element, whose data are in the tag
             kind, size, start, following = kind & 0xFFFF, kind >> 16, place + 4, place + 8
         else:
             start = place + 8

@@ -1,18 +1,18 @@
-"""The arrays that MTAN was published with, and that most papers on multi-task learning train on since.
+"""The arrays published with MTAN, on which most papers on multi-task learning have trained since.
 
 The raw folder holds, for each of the splits ``train`` and ``val``, numbered from 0::
 
     SPLIT/image/N.npy    (H, W, 3) float, RGB in 0 … 1
     SPLIT/label/N.npy    (H, W) class ids, -1 = none; Cityscapes also has label_7 and label_2 or label_19 in some copies
     SPLIT/depth/N.npy    (H, W, 1) float, 0 = invalid
-    SPLIT/normal/N.npy   NYUv2 only: (H, W, 3) float vectors; shorter than ½ is invalid
+    SPLIT/normal/N.npy   NYUv2 only: (H, W, 3) float vectors; those shorter than ½ are invalid
 
 Cityscapes: 128x256, 2,975 and 500 images, 19, 7 or 2 classes. Depth is "inverse depth", which is (p - 1) / 65536 of the
-16-bit disparity image, so metres = baseline · fx / (256 · value) with 0.209313 m · 2262.52 px = 1.8499 / value; the
-manifest keeps the number as ``source.depth.metres_at_inverse_1``.
+16-bit disparity image, so metres = baseline · fx / (256 · value), which is 1.8499 / value with 0.209313 m · 2262.52 px.
+The manifest stores this number as ``source.depth.metres_at_inverse_1``.
 NYUv2: 288x384, 795 and 654 images, 13 classes, depth in metres.
 
-The axes of the normals are determined by comparison with normals from depth, and recorded.
+The axes of the normals are detected by comparison with normals from depth, and recorded.
 """
 
 from dataclasses import dataclass
@@ -52,12 +52,12 @@ _CLASS_SETS = {19: CITYSCAPES_19, 7: CITYSCAPES_7, 2: CITYSCAPES_2, 13: NYUV2_13
 
 @dataclass(frozen=True)
 class MtanArrays(RawData):
-    """The .npy folders published with MTAN: Cityscapes with inverse depth, or NYUv2 with normals if they are there."""
+    """The .npy folders published with MTAN: Cityscapes with inverse depth, or NYUv2, with normals if available."""
 
     name: ClassVar[str] = "mtan"
 
     of: Literal["cityscapes", "nyuv2"]
-    """Which of the two sets it is."""
+    """Which of the two data sets to read."""
     classes: Literal[19, 13, 7, 2] | None = None
     """Number of classes of the label folder: 19, 7 or 2 for Cityscapes, by default 19; 13 for NYUv2."""
     labels: str = "label"
@@ -65,7 +65,7 @@ class MtanArrays(RawData):
     size: tuple[int, int] | None = None
     """Height and width of the store's images; by default those of the arrays."""
     partial: bool = False
-    """Accept fewer images than were published, and leave out those without all their files."""
+    """Accept fewer images than published, and leave out images that lack a file."""
 
     @override
     def contents(self, raw: Path) -> RawIndex:
@@ -103,12 +103,12 @@ class MtanArrays(RawData):
 
 
 def _label(raw: RawSample, kind: str, *channels: int) -> Array:
-    """Return a label, (H, W) + ``channels``. Raises ``ValueError`` for one of another size than its image."""
+    """Return a label, (H, W) + ``channels``. Raises ``ValueError`` if its size differs from that of its image."""
     path = raw.files[kind]
     stored, image = read_array(path), open_array(raw.files["image"])
     shape = (*image.shape[:2], *channels)
     if stored.shape not in (shape, (*shape, 1)):
-        raise ValueError(f"{path} has shape {stored.shape} instead of {shape} as its image: unpack it again. {WHERE}")
+        raise ValueError(f"{path} has shape {stored.shape} instead of {shape} like its image: unpack it again. {WHERE}")
     return stored.reshape(shape)
 
 
@@ -120,7 +120,7 @@ def _metres(raw: RawSample, of: str) -> tuple[Array, Mask]:
 
 
 def _from_depth(raw: RawSample, of: str) -> tuple[Array, Mask]:
-    """Return normals from depth, with a camera near enough to tell axes apart, whatever was cropped."""
+    """Return normals from depth, with an approximate camera, which suffices to detect axes even after cropping."""
     depth, valid = _metres(raw, of)
     height, width = depth.shape
     focal = _NYUV2_FOCAL * width
@@ -132,9 +132,9 @@ def _normals(raw: RawSample) -> tuple[Array, Mask]:
 
 
 def _ids(raw: RawSample, classes: ClassSet) -> Array:
-    """Return the ids, (H, W) int16, -1 where there is none."""
+    """Return the ids, (H, W) int16, -1 for pixels without a class."""
     stored = _label(raw, "label")
-    ids = np.where(stored >= 0, stored, -1)  # what is not a number has no class
+    ids = np.where(stored >= 0, stored, -1)  # NaN has no class either
     if wrong := [id_ for id_ in np.unique(ids).tolist() if id_ >= len(classes) or id_ != int(id_)]:
         raise ValueError(
             f"{raw.files['label']} has id {wrong[-1]:g}, and {len(classes)} classes end at {len(classes) - 1}: "

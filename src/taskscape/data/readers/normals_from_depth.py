@@ -1,4 +1,4 @@
-"""Surface normals computed from depth; and the axes of stored normals whose convention is not stated."""
+"""Surface normals computed from depth, and detection of the axis convention of stored normals."""
 
 from collections.abc import Iterable
 from itertools import permutations, product
@@ -11,7 +11,7 @@ from taskscape.modalities.base import Array, Mask
 
 Floats = npt.NDArray[np.float64]
 Labelled = tuple[Array, Mask]
-"""A label and where it holds."""
+"""A label and its mask of valid pixels."""
 
 
 class Intrinsics(NamedTuple):
@@ -24,14 +24,14 @@ class Intrinsics(NamedTuple):
 
 
 def normals_from_depth(depth: Array, valid: Mask, camera: Intrinsics, radius: int = 4) -> tuple[Array, Mask]:
-    """Return unit normals (H, W, 3), float32, towards the camera in camera axes, and where there are any, (H, W).
+    """Return unit normals (H, W, 3), float32, that face the camera, in camera axes, and the mask of valid ones, (H, W).
 
-    At every pixel a plane is fitted by least squares to the (2 radius + 1)² pixels around it: 1/z is linear in the
-    image coordinates of a plane, 1/z = a·x + b·y + c, and (a, b, c) is normal to it. There is none where one of these
-    pixels has no depth, where they do not lie on a plane (they are off by more than 2 % of 1/z in the mean square, as
-    across the edge of an object), and along the border.
+    A plane is fitted by least squares to the (2 radius + 1)² pixels around each pixel: on a plane, 1/z is linear in the
+    image coordinates, 1/z = a·x + b·y + c, and (a, b, c) is normal to it. A pixel has no normal if one of these pixels
+    has no depth, if they do not lie on a plane (the root mean square deviation is more than 2 % of 1/z, as across the
+    edge of an object), or along the border.
 
-    ``depth`` is (H, W) metres.
+    ``depth`` is (H, W) in metres.
     """
     height, width = depth.shape
     inverse = np.where(valid, 1 / np.where(valid, depth, 1), 0).astype(np.float64)
@@ -41,7 +41,7 @@ def normals_from_depth(depth: Array, valid: Mask, camera: Intrinsics, radius: in
     slope_x = _filtered(inverse, ones, steps) / spread
     slope_y = _filtered(inverse, steps, ones) / spread
     mean = _filtered(inverse, ones, ones) / pixels
-    # What is left of the variance when the plane is taken away; both steps have the same.
+    # Residual variance after subtracting the plane; the steps along x and y have the same variance.
     left = _filtered(inverse**2, ones, ones) / pixels - mean**2 - (slope_x**2 + slope_y**2) * (steps**2).mean()
     flat = _filtered(valid.astype(np.float64), ones, ones) > pixels - 0.5
     flat &= (np.maximum(left, 0) < (0.02 * mean) ** 2) & (mean > 0)
@@ -58,14 +58,16 @@ def normals_from_depth(depth: Array, valid: Mask, camera: Intrinsics, radius: in
 
 
 def _filtered(x: Floats, rows: Floats, columns: Floats) -> Floats:
-    """Return the correlation with rows ⊗ columns where it fits, smaller by one less than the window."""
+    """Return the correlation with rows ⊗ columns without padding, which is smaller by the window's size minus 1."""
     windows = np.lib.stride_tricks.sliding_window_view
     along = windows(x, len(columns), axis=1) @ columns
     return np.asarray(windows(along, len(rows), axis=0) @ rows)
 
 
 class Axes(NamedTuple):
-    """How stored vectors become camera axes (x right, y down, z forward): component i is sign[i] · stored[order[i]]."""
+    """Conversion of stored vectors to camera axes (x right, y down, z forward): component i is
+    sign[i] · stored[order[i]].
+    """
 
     order: tuple[int, int, int]
     sign: tuple[int, int, int]
@@ -75,17 +77,17 @@ class Axes(NamedTuple):
         return np.asarray(vectors[..., list(self.order)] * np.array(self.sign, np.float32))
 
     def __str__(self) -> str:
-        """Return for example ``(x, -y, -z)``, the stored components in the order of ours."""
+        """Return, for example, ``(x, -y, -z)``: the stored components in the order of camera axes."""
         return (
             "(" + ", ".join(("-" if s < 0 else "") + "xyz"[o] for o, s in zip(self.order, self.sign, strict=True)) + ")"
         )
 
 
 def find_axes(pairs: Iterable[tuple[Labelled, Labelled]], where: str) -> tuple[Axes, float]:
-    """Return the axes under which stored normals agree best with those from depth, and their mean cosine then.
+    """Return the axes for which stored normals agree best with those from depth, and their mean cosine.
 
-    ``pairs``: for some images the stored normals and those from depth, each (H, W, 3) with its mask (H, W).
-    Raises ``ValueError``, which says ``where`` the normals are, when no axes make them agree.
+    ``pairs``: for some images, the stored normals and those from depth, each (H, W, 3) with its mask (H, W).
+    Raises ``ValueError``, which names the folder ``where``, if they agree for no axes.
     """
     both = [(stored[has & can], ours[has & can]) for (stored, has), (ours, can) in pairs]
     stored, ours = (np.concatenate(side).astype(np.float64) for side in zip(*both, strict=True))
@@ -101,6 +103,6 @@ def find_axes(pairs: Iterable[tuple[Labelled, Labelled]], where: str) -> tuple[A
     if agreement < 0.7:
         raise ValueError(
             f"the normals in {where} do not fit the depth in any axes (mean cosine {agreement:.2f} at best): check "
-            "that they are of the same images, or move them away to go without"
+            "that they belong to the same images, or move them away to continue without"
         )
     return axes, agreement

@@ -1,24 +1,25 @@
-"""NYUv2 as it is published: 1,449 photographs of rooms with segmentation and depth, in one file.
+"""NYUv2 as published: 1,449 photographs of rooms with segmentation and depth, in one file.
 
 The raw folder holds::
 
-    nyu_depth_v2_labeled.mat   MATLAB 7.3, which is HDF5; its axes come out in reverse order:
+    nyu_depth_v2_labeled.mat   MATLAB 7.3, which is HDF5; axes are in reverse order:
         images     (1449, 3, 640, 480) uint8, RGB
         depths     (1449, 640, 480) float32 metres, holes filled in; rawDepths has them as 0
         labels     (1449, 640, 480) uint16 ids 1 … 894, 0 = none
     splits.mat                 trainNdxs (795) and testNdxs (654), numbers from 1
-    normals/NNNN.png or .npy   if there are any: (480, 640, 3), NNNN the image's number from 0001; as PNG
-                               n = v / 255 · 2 - 1, (0, 0, 0) is invalid; as array the vectors themselves;
-                               shorter than ½ is invalid
+    normals/NNNN.png or .npy   optional: (480, 640, 3), NNNN is the image's number from 0001; PNG files hold
+                               n = v / 255 · 2 - 1, (0, 0, 0) is invalid; arrays hold the vectors themselves;
+                               vectors shorter than ½ are invalid
 
-The official test images become the split ``val``, as in the papers. The 894 ids become 40 classes (Gupta et al., CVPR
-2013) or 13 (Couprie et al., ICLR 2013); both maps are in ``taskscape.modalities.class_sets``.
+The official test images become the split ``val``, as in the papers. The 894 ids are mapped to 40 classes (Gupta et al.,
+CVPR 2013) or 13 (Couprie et al., ICLR 2013); both maps are in ``taskscape.modalities.class_sets``.
 
-Without a folder of normals they are computed from the filled depth at full size, and the manifest says so. Published
-normals come in several conventions of axes; comparison with the normals from depth tells which, and it is recorded.
+Without a folder of normals, normals are computed from the filled depth at full size, as recorded in the manifest.
+Published normals use several axis conventions. The convention is detected by comparison with normals from depth, and
+recorded too.
 
-Images are averaged down to ``size``; labels take the nearest pixel. The photographs have a white frame of some eight
-pixels without labels, which ``crop`` cuts away.
+Images are averaged down to ``size``; labels take the nearest pixel. The photographs have a white frame of about eight
+pixels without labels, which ``crop`` removes.
 """
 
 from dataclasses import dataclass
@@ -47,16 +48,16 @@ WHERE = (
     f"{SPLITS} from the same page (Train/Test splits)"
 )
 CAMERA = Intrinsics(fx=518.857901, fy=519.469611, cx=325.582449 - 1, cy=253.736166 - 1)
-"""Of the color camera, to which the depth is registered; from the toolbox, which counts pixels from 1."""
+"""Intrinsics of the color camera, to which depth is registered; from the toolbox, which counts pixels from 1."""
 CROP = (slice(45, 471), slice(41, 601))
-"""The rows and columns in which depth is evaluated (Eigen et al., NeurIPS 2014)."""
+"""Rows and columns on which depth is evaluated (Eigen et al., NeurIPS 2014)."""
 
 _CLASS_SETS = {40: NYUV2_40, 13: NYUV2_13}
 
 
 @dataclass(frozen=True)
 class Nyuv2(RawData):
-    """NYUv2 as downloaded: nyu_depth_v2_labeled.mat and splits.mat; normals from depth where there are none."""
+    """NYUv2 as downloaded: nyu_depth_v2_labeled.mat and splits.mat; normals from files, or else computed from depth."""
 
     name: ClassVar[str] = "nyuv2"
 
@@ -65,13 +66,13 @@ class Nyuv2(RawData):
     size: tuple[int, int] = (288, 384)
     """Height and width of the store's images; 480 640 is the full size."""
     depth: Literal["filled", "raw"] = "filled"
-    """Depth with its holes filled in, or as measured, with holes."""
+    """Depth with its holes filled in, or raw as measured, with holes."""
     crop: bool = False
-    """Cut away the frame first: rows 45 … 470 and columns 41 … 600, in which depth is evaluated in the literature."""
+    """Crop the frame first, to rows 45 … 470 and columns 41 … 600, on which depth is evaluated in the literature."""
 
     @override
     def contents(self, raw: Path) -> RawIndex:
-        """Read the splits, and how large the arrays are."""
+        """Read the splits, and check the sizes of the arrays."""
         require(raw, (FILE, SPLITS), WHERE)
         array = "depths" if self.depth == "filled" else "rawDepths"
         numbers = _splits(raw / SPLITS)
@@ -111,7 +112,7 @@ def _check_arrays(file: Path, names: tuple[str, ...], last: int) -> None:
                 raise ValueError(f"it has no {name}, it has {list(arrays)}")
             array = arrays[name]
             if not _lies_within(arrays, name) or array.shape[1:] != shape or array.dtype.kind not in "uif":
-                raise ValueError(f"{name} is not a number at each of {shape} places of every image")
+                raise ValueError(f"{name} is not an array of numbers with shape {shape} for every image")
         except Exception as error:  # h5py raises anything for a damaged file
             raise ValueError(f"{file} is damaged or another file ({error}): download it again. {WHERE}") from error
     if (count := len(arrays["images"])) < last:
@@ -119,7 +120,7 @@ def _check_arrays(file: Path, names: tuple[str, ...], last: int) -> None:
 
 
 def _lies_within(arrays: Any, name: str) -> bool:
-    """Return whether an array's numbers are in this very file: HDF5 may point to others."""
+    """Return whether the data of an array are in the file itself, as HDF5 can point to other files."""
     import h5py
 
     array, link = arrays[name], arrays.get(name, getlink=True)
@@ -131,7 +132,7 @@ def _lies_within(arrays: Any, name: str) -> bool:
 def _find_axes(
     raw: Path, splits: dict[str, list[RawSample]], files: dict[str, Path]
 ) -> tuple[Axes | None, dict[str, Any]]:
-    """Return the axes of the normals in files, none without files, and what the manifest says of the normals."""
+    """Return the axes of the stored normals, None without files, and the manifest entry about the normals."""
     if not files:
         return None, {"from": "depth", "window": "9x9 pixels at full size", "camera": CAMERA._asdict()}
     if lacking := [one.name for samples in splits.values() for one in samples if not one.files]:
@@ -155,16 +156,16 @@ def _arrays(file: Path) -> Any:
         return h5py.File(file)
     except OSError as error:
         raise ValueError(
-            f"{file} is damaged or was not downloaded whole ({error}): download it again. {WHERE}"
+            f"{file} is damaged or was not downloaded completely ({error}): download it again. {WHERE}"
         ) from error
 
 
 def _splits(file: Path) -> dict[str, list[int]]:
-    """Return the numbers, from 1, of the images of each split."""
+    """Return the image numbers of each split, from 1."""
     try:
         content = read_numbers(file)
         numbers = {split: _whole(content[key]) for split, key in (("train", "trainNdxs"), ("val", "testNdxs"))}
-    except Exception as error:  # of many kinds for damaged files
+    except Exception as error:  # damaged files raise many types of errors
         raise ValueError(
             f"{file} is not the list of trainNdxs and testNdxs ({error!r}): download it again. {WHERE}"
         ) from error
@@ -174,10 +175,10 @@ def _splits(file: Path) -> dict[str, list[int]]:
 
 
 def _whole(numbers: Array) -> list[int]:
-    """Return numbers from 1. Raises ``ValueError`` for others."""
+    """Return the numbers as integers. Raises ``ValueError`` unless they are whole numbers from 1."""
     whole = [int(number) for number in numbers.tolist()]
     if whole != numbers.tolist() or min(whole, default=1) < 1:
-        raise ValueError("it has numbers of images that are none")
+        raise ValueError("it has invalid image numbers")
     return whole
 
 
@@ -187,7 +188,7 @@ def _sample(number: int, normals: dict[str, Path]) -> RawSample:
 
 
 def _array(file: Path, array: str, raw: RawSample) -> Array:
-    """Return one image of an array, with height first."""
+    """Return the entry of an array for one image, with height first."""
     try:
         return np.asarray(_arrays(file)[array][int(raw.name) - 1]).T
     except Exception as error:  # h5py raises anything for a damaged file
@@ -218,7 +219,7 @@ def _read(
     raw_ids = _array(file, "labels", raw)
     table = from_nyuv2_ids(classes)
     if raw_ids.max() >= len(table):
-        raise ValueError(f"{file}, image {raw.name}: label {raw_ids.max()} is none of the 894: download it again")
+        raise ValueError(f"{file}, image {raw.name}: label {raw_ids.max()} is not one of the 894: download it again")
     whole = table[raw_ids][window]
     ids = resize_nearest(whole, size)
     depth = resize_nearest(_array(file, array, raw)[window], size)

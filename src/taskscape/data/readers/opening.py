@@ -1,4 +1,4 @@
-"""Opens files of images and arrays within bounds: what they claim is compared with what is there before it is read."""
+"""Open image and array files within limits: the sizes that they claim are checked before data are read."""
 
 import re
 import warnings
@@ -15,7 +15,7 @@ from PIL import Image, UnidentifiedImageError
 from taskscape.files.beginnings import what_it_is
 
 FORMATS = ("AVIF", "BMP", "GIF", "JPEG", "JPEG2000", "MPO", "PNG", "PPM", "TIFF", "WEBP")
-"""The formats that are read, whatever a file is called; others of Pillow's start programs, or have no bounds."""
+"""Formats that are read, whatever a file's extension. Pillow's other formats start programs, or have no size limit."""
 _HEIC = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
 _NOT_READ = {
     b"v/1\x01": "OpenEXR",
@@ -24,9 +24,9 @@ _NOT_READ = {
     b"II*\0": "a TIFF without an end, or of an unusual kind such as three floating-point channels",
     b"MM\0*": "a TIFF without an end, or of an unusual kind such as three floating-point channels",
 }
-"""Files that Pillow does not know, by their beginnings."""
+"""Formats that Pillow does not support, by the first bytes of a file."""
 MOST_PIXELS = 120_000_000
-"""Of an image: reading it takes up to a GiB and a half of memory."""
+"""Largest number of pixels of an image; reading one of this size takes up to 1.5 GiB of memory."""
 
 
 @contextmanager
@@ -35,8 +35,8 @@ def open_image(
 ) -> Iterator[Image.Image]:
     """Open an image, and decode its pixels unless ``load`` is false.
 
-    Raises ``ValueError`` that names a file that is damaged, too large or no image; ``FileNotFoundError`` and
-    ``PermissionError`` as they come.
+    Raises ``ValueError`` that names the file if it is damaged, too large or not an image. ``FileNotFoundError`` and
+    ``PermissionError`` are passed on.
     """
     try:
         image = _opened(path, load)
@@ -54,16 +54,17 @@ def open_image(
 
 
 def open_array(path: Path, remedy: str = "replace the file or leave it out") -> npt.NDArray[Any]:
-    """Map the array of an ``.npy`` file, so that a header that claims more than there is fails at once.
+    """Map the array of an ``.npy`` file; a header that claims more data than the file holds fails at once.
 
-    Raises ``ValueError`` that names a damaged file; ``FileNotFoundError`` and ``PermissionError`` as they come.
+    Raises ``ValueError`` that names the file if it is damaged. ``FileNotFoundError`` and ``PermissionError`` are passed
+    on.
     """
     try:
         array = np.lib.format.open_memmap(path, mode="r")
     except (FileNotFoundError, PermissionError):
         raise
-    except Exception as error:  # numpy reads a header with the tokenizer of Python, whose errors are many
-        if "Python objects" in str(error):  # which only pickle reads, and pickle starts programs
+    except Exception as error:  # numpy parses headers with Python's tokenizer, which raises many types of errors
+        if "Python objects" in str(error):  # they need pickle, which can run code
             remedy = "save plain numbers, such as array.astype(numpy.float32)"
         raise ValueError(f"{path} is damaged or not an array ({_what_it_is(path, error)}): {remedy}") from error
     return array
@@ -71,7 +72,7 @@ def open_array(path: Path, remedy: str = "replace the file or leave it out") -> 
 
 def _opened(path: Path, load: bool) -> Image.Image:
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # the limit here is another
+        warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # a different limit applies here
         image = Image.open(path, formats=_formats())
     try:
         if image.width * image.height > MOST_PIXELS:
@@ -85,13 +86,13 @@ def _opened(path: Path, load: bool) -> Image.Image:
 
 
 def _pixels(error: Image.DecompressionBombError) -> str:
-    """Return how many pixels an image has, from Pillow's message or ours."""
+    """Return the number of pixels of an image, from Pillow's error message or ours."""
     found = re.search(r"\d+ pixels", str(error))
     return found[0] if found else str(error)
 
 
 def _what_it_is(path: Path, error: Exception) -> str:
-    """Return what a file that cannot be read is, as far as its beginning tells."""
+    """Return the kind of an unreadable file, as far as its first bytes tell."""
     with suppress(OSError), path.open("rb") as file:
         start = file.read(12)
         if start.startswith(b"PK\x03\x04"):

@@ -1,4 +1,4 @@
-"""Regions of an image as polygons or run lengths, and the ids of the classes that they paint."""
+"""Regions of an image as polygons or run lengths, and their conversion to class ids."""
 
 import warnings
 from collections.abc import Iterable, Sequence
@@ -15,7 +15,7 @@ from taskscape.modalities.base import Array, Mask
 from taskscape.serialization import agreeing
 
 Points = npt.NDArray[np.float32]
-"""(corners, 2): x and y in pixels from the upper left corner of the image, so that the first pixel is 0 … 1."""
+"""(corners, 2): x and y in pixels from the upper left corner of the image; the first pixel covers 0 … 1."""
 
 
 class Runs(NamedTuple):
@@ -25,11 +25,11 @@ class Runs(NamedTuple):
     window: tuple[int, int, int, int]
     """Top, left, height and width."""
     by_column: bool
-    """Whether the runs go down the columns, not along the rows."""
+    """Whether the runs go down the columns instead of along the rows."""
 
 
 class Region(NamedTuple):
-    """What one class covers."""
+    """A region of one class."""
 
     class_id: int
     polygons: tuple[Points, ...] = ()
@@ -37,7 +37,7 @@ class Region(NamedTuple):
 
     @property
     def area(self) -> float:
-        """The number of pixels, about."""
+        """The approximate number of pixels."""
         if self.runs is not None:
             return sum(self.runs.lengths[1::2])
         return sum(abs(float(x @ np.roll(y, 1) - y @ np.roll(x, 1))) / 2 for x, y in (one.T for one in self.polygons))
@@ -48,15 +48,15 @@ class RegionSample(RawSample):
     """An image with its regions."""
 
     size: tuple[int, int] = (0, 0)
-    """(H, W) of the image that the regions were drawn on."""
+    """(H, W) of the image on which the regions were drawn."""
     regions: tuple[Region, ...] = ()
-    """In the order of painting: later ones cover earlier ones."""
+    """Regions in the order of painting: later ones cover earlier ones."""
 
 
 def check_regions(samples: Sequence[RegionSample], where: Path) -> None:
-    """Compare the sizes of the images with those that the regions were drawn on, and warn of regions without a pixel.
+    """Check that images have the size on which their regions were drawn, and warn about regions that cover no pixel.
 
-    Raises ``ValueError`` where sizes differ, or, with the name of the file ``where``, where no region has a pixel.
+    Raises ``ValueError`` if sizes differ, or, with the name of the file ``where``, if no region covers a pixel.
     """
     for sample in samples:
         check_size_of_image(sample.files["image"], sample.size, "its annotation")
@@ -74,7 +74,7 @@ def check_regions(samples: Sequence[RegionSample], where: Path) -> None:
 
 
 def _may_cover(region: Region, size: tuple[int, int]) -> bool:
-    """Return whether a mask has a pixel, or the box around a polygon the center of one."""
+    """Return whether a mask has a pixel, or the bounding box of a polygon contains the center of a pixel."""
     if region.runs is not None:
         return sum(region.runs.lengths[1::2]) > 0
     areas = [points for points in region.polygons if len(points) > 2]
@@ -83,9 +83,9 @@ def _may_cover(region: Region, size: tuple[int, int]) -> bool:
 
 
 def paint(size: tuple[int, int], regions: Iterable[Region], elsewhere: int) -> Array:
-    """Return the ids, (H, W) uint8, of regions, and ``elsewhere`` where there is none.
+    """Return the class ids of regions, (H, W) uint8, and ``elsewhere`` for pixels outside all regions.
 
-    Raises ``ValueError`` for a region that does not fit the image.
+    Raises ``ValueError`` if a region does not fit into the image.
     """
     ids = np.full(size, elsewhere, np.uint8)
     for region in regions:
@@ -100,7 +100,7 @@ def paint(size: tuple[int, int], regions: Iterable[Region], elsewhere: int) -> A
 
 
 def fill_polygon(points: Points, size: tuple[int, int]) -> Mask:
-    """Return the pixels of (H, W) whose centers are in a polygon, by the even-odd rule."""
+    """Return the mask, (H, W), of pixels whose centers lie inside a polygon, by the even-odd rule."""
     height, width = size
     toggles = np.zeros((height, width + 1), np.bool_)
     corners = points.astype(np.float64)
@@ -116,22 +116,22 @@ def fill_polygon(points: Points, size: tuple[int, int]) -> Mask:
 
 
 def fill_runs(runs: Runs) -> Mask:
-    """Return the pixels of the runs, (height, width) of their window. Raises ``ValueError`` unless they fill it."""
+    """Return the mask of the runs, (height, width) of their window. Raises ``ValueError`` if they do not fill it."""
     _, _, height, width = runs.window
     if min(runs.lengths, default=0) < 0 or sum(runs.lengths) != height * width:
-        raise ValueError(f"a mask of {height}x{width} has runs of {sum(runs.lengths)} pixels altogether")
+        raise ValueError(f"a mask of {height}x{width} has runs of {sum(runs.lengths)} pixels in total")
     inside = np.repeat(np.arange(len(runs.lengths)) % 2 == 1, runs.lengths)
     return inside.reshape(width, height).T if runs.by_column else inside.reshape(height, width)
 
 
 def decode_lengths(text: str) -> tuple[int, ...]:
-    """Return the run lengths of COCO's compressed form.
+    """Return the run lengths in COCO's compressed format.
 
-    Each number is a string of 5-bit digits from "0", the lowest first, with 32 added where more follow, and the next
-    bit of the last its sign; from the fourth on it is the difference from the number two before.
-    (https://github.com/cocodataset/cocoapi/blob/master/common/maskApi.c, rleFrString)
+    Each number is a string of 5-bit digits, lowest first, as characters starting at "0"; 32 is added to a digit if more
+    follow, and the highest of the 5 bits of the last digit is the sign. From the fourth on, a number is the difference
+    from the one two before. (https://github.com/cocodataset/cocoapi/blob/master/common/maskApi.c, rleFrString)
 
-    Raises ``ValueError`` for another text.
+    Raises ``ValueError`` if the text has another form.
     """
     lengths: list[int] = []
     number = shift = 0
@@ -151,7 +151,7 @@ def decode_lengths(text: str) -> tuple[int, ...]:
 
 
 def polygon(numbers: Sequence[float]) -> Points:
-    """Return the corners of x, y, x, y, …. Raises ``ValueError`` for an odd number of them."""
+    """Return the corners from x, y, x, y, …. Raises ``ValueError`` for an odd number of values."""
     if len(numbers) % 2:
-        raise ValueError(f"a polygon has {len(numbers)} numbers, which are no pairs")
+        raise ValueError(f"a polygon has {len(numbers)} numbers, which are not pairs of x and y")
     return np.array(numbers, np.float32).reshape(-1, 2)

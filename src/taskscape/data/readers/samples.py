@@ -1,7 +1,7 @@
-"""Reads the numbers of a label file as they are stored, and what the file says of them.
+"""Read the numbers of a label file as stored, with their palette and transparency.
 
-Pillow shows images: it scales gray of fewer than 8 bits to 0 … 255, drops the lower half of 16-bit colors, and keeps
-palettes and transparency aside. A label is none of that: its numbers are ids or measurements.
+Pillow decodes images for display: it scales gray of fewer than 8 bits to 0 … 255, drops the lower half of 16-bit
+colors, and keeps palettes and transparency separately. That is wrong for labels, whose numbers are ids or measurements.
 """
 
 import struct
@@ -24,20 +24,20 @@ _REMEDY = "replace the file or leave it out"
 
 @dataclass(frozen=True)
 class Samples:
-    """What a label file holds."""
+    """Contents of a label file."""
 
     values: Array
-    """(H, W) or (H, W, C), of the type of the file; without alpha."""
+    """(H, W) or (H, W, C), in the type of the file; without alpha."""
     bits: int
-    """Of one number in the file."""
+    """Number of bits of a value in the file."""
     exact: bool = False
-    """Whether it is an array with the very values, and no image."""
+    """Whether the file is an array of exact values, not an image."""
     palette: Array | None = None
-    """(256, 3) colors of the indices that ``values`` are; None without a palette."""
+    """(256, 3) colors, indexed by ``values``; None without a palette."""
     opaque: Mask | None = None
     """(H, W), false where alpha is 0; None without transparency."""
     lossy: bool = False
-    """Whether the format changes numbers when it is written."""
+    """Whether the file format is lossy."""
 
     @property
     def size(self) -> tuple[int, int]:
@@ -46,28 +46,28 @@ class Samples:
         return height, width
 
     def resized(self, size: tuple[int, int]) -> "Samples":
-        """Return the same at another size; every pixel takes the nearest."""
+        """Return the samples resized by nearest-neighbor sampling."""
         if size == self.size:
             return self
         opaque = None if self.opaque is None else resize_nearest(self.opaque, size)
         return replace(self, values=resize_nearest(self.values, size), opaque=opaque)
 
     def shown(self) -> Array:
-        """Return gray of fewer than 8 bits as it is shown, 0 … 255; other values as they are."""
+        """Return gray of fewer than 8 bits scaled to 0 … 255, as displayed; other values unchanged."""
         return self.values * np.uint8(255 // (2**self.bits - 1)) if self.bits < 8 else self.values
 
 
 def read_samples(path: Path) -> Samples:
-    """Read a label file, upright by its EXIF orientation.
+    """Read a label file, upright according to its EXIF orientation.
 
-    Raises ``ValueError`` that names a file that is damaged or of a form that no label has; ``FileNotFoundError`` and
-    ``PermissionError`` as they come.
+    Raises ``ValueError`` that names the file if it is damaged or cannot be a label. ``FileNotFoundError`` and
+    ``PermissionError`` are passed on.
     """
     return _of_array(path) if path.suffix.lower() == ".npy" else _of_image(path)
 
 
 def stored_size(path: Path) -> tuple[int, int]:
-    """Return the (H, W) of a label file from its head; a turned one may be on its side. Raises as ``read_samples``."""
+    """Return the (H, W) of a label file from its header, before any EXIF rotation. Raises as ``read_samples`` does."""
     if path.suffix.lower() == ".npy":
         return _squeezed(open_array(path, _REMEDY), path).shape[:2]
     with open_image(path, load=False) as image:
@@ -75,7 +75,7 @@ def stored_size(path: Path) -> tuple[int, int]:
 
 
 def stored_palette(path: Path) -> bytes:
-    """Return the colors of the indices in a label file from its head; nothing where it has none."""
+    """Return the palette of a label file from its header; empty if it has none."""
     if path.suffix.lower() == ".npy":
         return b""
     with open_image(path, load=False) as image:
@@ -86,19 +86,21 @@ def _of_array(path: Path) -> Samples:
     array = _squeezed(open_array(path, _REMEDY), path)
     if array.dtype.kind not in "biuf":
         raise ValueError(f"{path} holds {array.dtype}, not numbers: save it as integers or floats")
-    # In the order of bytes of this machine, so that types compare.
+    # In the machine's byte order, so that types compare equal.
     values = np.array(array, np.uint8 if array.dtype.kind == "b" else array.dtype.newbyteorder("="))
     return Samples(values, 8 * values.dtype.itemsize, exact=True)
 
 
 def _squeezed(array: Array, path: Path) -> Array:
-    """Return (H, W) or (H, W, C) of an array with leading or trailing ones, as torch and others save them."""
+    """Return an array as (H, W) or (H, W, C), without leading or trailing axes of length 1, as saved by torch."""
     while array.ndim > 2 and array.shape[0] == 1:
         array = array[0]
     if array.ndim == 3 and array.shape[2] == 1:
         array = array[..., 0]
     if array.ndim not in (2, 3) or 0 in array.shape:
-        raise ValueError(f"{path} has shape {array.shape} instead of (H, W) or (H, W, channels): save one label a file")
+        raise ValueError(
+            f"{path} has shape {array.shape} instead of (H, W) or (H, W, channels): save one label per file"
+        )
     if array.ndim == 3 and array.shape[0] == 3 and array.shape[2] != 3:
         raise ValueError(
             f"{path} has shape {array.shape}, with the channels first: save it as (H, W, 3), with "
@@ -110,12 +112,12 @@ def _squeezed(array: Array, path: Path) -> Array:
 def _of_image(path: Path) -> Samples:
     with open_image(path, load=False) as image:
         if image.format in ("GIF", "PNG", "TIFF", "WEBP") and (pages := getattr(image, "n_frames", 1)) > 1:
-            raise ValueError(f"{path} holds {pages} images: save one label a file")
+            raise ValueError(f"{path} holds {pages} images: save one label per file")
         coding = raw_mode(image)
         if image.format == "TIFF" and coding.partition(";")[2].rstrip("R").endswith("I"):
             raise ValueError(
-                f"{path} is a TIFF whose 0 is white (MinIsWhite), so that the numbers in it are not those that are "
-                "shown: save it as PNG"
+                f"{path} is a TIFF whose 0 is white (MinIsWhite), so its stored numbers are not those that are shown: "
+                "save it as PNG"
             )
         maximum = _maximum(image)
         lossy = _is_lossy(image, path)
@@ -146,12 +148,12 @@ def _of_image(path: Path) -> Samples:
             opaque = values[..., -1] != 0
             values = values[..., 0] if upright.mode != "RGBA" else values[..., :3]
         elif (clear := upright.info.get("transparency")) is not None:
-            opaque = _opaque(values, bool(clear) if bits == 1 else clear)  # of one bit Pillow says 255 for 1
+            opaque = _opaque(values, bool(clear) if bits == 1 else clear)  # for one bit, Pillow gives 255 instead of 1
         return Samples(values, bits, False, palette, opaque, lossy)
 
 
 def _opaque(values: Array, clear: int | bytes | tuple[int, ...]) -> Mask:
-    """Return where pixels are not the transparent index or color, or their index's alpha is not 0."""
+    """Return a mask of the pixels that are not of the transparent index or color, or whose index has nonzero alpha."""
     if isinstance(clear, bytes):
         alpha = np.full(256, 255, np.uint8)
         alpha[: len(clear)] = np.frombuffer(clear, np.uint8)
@@ -160,11 +162,11 @@ def _opaque(values: Array, clear: int | bytes | tuple[int, ...]) -> Mask:
     return np.asarray(different if different.ndim == 2 else different.any(-1))
 
 
-# -- what Pillow knows before it decodes -------------------------------------------------------------------------------
+# -- available from Pillow before decoding -----------------------------------------------------------------------------
 
 
 def raw_mode(image: Image.Image) -> str:
-    """Return how an image that is not loaded yet stores its pixels, such as ``L;4`` or ``RGB;16B``."""
+    """Return the raw mode of an image that is not loaded yet, such as ``L;4`` or ``RGB;16B``."""
     tile = _tile(image)
     arguments = tile[0][3] if tile else ""
     if isinstance(arguments, tuple) and arguments:
@@ -173,7 +175,7 @@ def raw_mode(image: Image.Image) -> str:
 
 
 def load_upright(image: Image.Image, path: Path) -> Image.Image:
-    """Decode an image and turn it upright. Raises ``ValueError`` that names a damaged one."""
+    """Decode an image and rotate it upright. Raises ``ValueError`` that names the file if it is damaged."""
     try:
         image.load()
         ImageOps.exif_transpose(image, in_place=True)
@@ -183,7 +185,7 @@ def load_upright(image: Image.Image, path: Path) -> Image.Image:
 
 
 def read_deep_color(path: Path) -> Array:
-    """Return an image of 16 bits a channel, upright, (H, W, C) uint16. Raises ``ValueError`` that names the file."""
+    """Return an image of 16 bits per channel, upright, (H, W, C) uint16. Raises ``ValueError`` that names the file."""
     halves = []
     for lower in (False, True):
         with open_image(path, load=False) as image:
@@ -194,27 +196,27 @@ def read_deep_color(path: Path) -> Array:
 
 
 def _swap_bytes(image: Image.Image, path: Path) -> None:
-    """Let Pillow, which keeps the upper byte of 16 bits, take the lower one: it is the upper one of the other order."""
+    """Swap the declared byte order, so that Pillow, which keeps the upper byte of 16 bits, reads the lower one."""
     coding = raw_mode(image)
     native = {"N": "L" if sys.byteorder == "little" else "B"}.get(coding[-1:], coding[-1:])
     swapped = coding[:-1] + {"L": "B", "B": "L"}.get(native, "")
     tile = _tile(image)
     if len(tile) != 1 or coding[:-1] not in ("RGB;16", "RGBA;16") or swapped == coding[:-1]:
-        raise ValueError(f"{path} stores 16 bits a channel in a way that is not read: save it as gray or RGB")
+        raise ValueError(f"{path} stores 16 bits per channel in an unsupported way: save it as gray or RGB")
     codec, extents, offset, arguments = tile[0]
     arguments = (swapped, *arguments[1:]) if isinstance(arguments, tuple) else swapped
-    kind = getattr(tile[0], "_make", tuple)  # older versions of Pillow have plain tuples
+    kind = getattr(tile[0], "_make", tuple)  # older versions of Pillow use plain tuples
     tile[0] = kind((codec, extents, offset, arguments))
 
 
 def _tile(image: Image.Image) -> list[tuple[str, Any, int, Any]]:
-    """Return codec, extents, offset and the codec's arguments of each part of an image that is not loaded yet."""
+    """Return codec, extents, offset and codec arguments of each tile of an image that is not loaded yet."""
     tile: list[tuple[str, Any, int, Any]] = getattr(image, "tile", [])
     return tile
 
 
 def _maximum(image: Image.Image) -> int:
-    """Return the largest number that the head of a PGM file names, to which Pillow scales; 0 where it does not."""
+    """Return the maximum value in the header of a PGM file, by which Pillow scales; 0 for other files."""
     tile = _tile(image)
     if not tile or not tile[0][0].startswith("ppm") or image.mode not in ("L", "I"):
         return 0

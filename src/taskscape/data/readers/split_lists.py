@@ -1,4 +1,4 @@
-"""Splits of data sets that come in lists, each with a name of its own."""
+"""Splits of data sets that come as named lists of images."""
 
 import os
 import warnings
@@ -13,10 +13,10 @@ from taskscape.serialization import agreeing, listed
 def train_and_val(
     lists: Mapping[str, Sequence[RawSample]], share: float, where: Path
 ) -> dict[str, Sequence[RawSample]]:
-    """Return the lists by our names; without one for validation, the last ``share`` of the images for training.
+    """Return the lists by our split names; without a validation list, it is the last ``share`` of the training images.
 
-    A single list is that for training, whatever its name. Raises ``ValueError``, which names the folder ``where``, for
-    other lists, an empty split, and an image in two of them.
+    A single list is the training list, whatever its name. Raises ``ValueError``, which names the folder ``where``, if
+    there is no training list, two lists for a split, an empty split, or an image in two splits.
     """
     splits: dict[str, Sequence[RawSample]] = {}
     for name, samples in lists.items():
@@ -25,7 +25,7 @@ def train_and_val(
             raise ValueError(f"{where} has two lists for {split}, such as {name}: remove one")
         splits[split] = samples
     if "train" not in splits:
-        raise ValueError(f"{where} has lists {listed(list(lists))}: name one of them train, or leave one only")
+        raise ValueError(f"{where} has lists {listed(list(lists))}: name one of them train, or keep only one")
     if "val" not in splits:
         if not 0 < share < 1:
             raise ValueError(f"val_share is {share:g}: it must be between 0 and 1, as {where} has no list for val")
@@ -39,7 +39,7 @@ def train_and_val(
 
 
 def require_once(splits: Mapping[str, Sequence[RawSample]], where: Path) -> None:
-    """Raise ``ValueError``, which names the folder ``where``, for an image in two splits, or twice in one."""
+    """Raise ``ValueError``, which names the folder ``where``, if an image is in two splits, or twice in one."""
     seen: dict[str, str] = {}
     for split, samples in splits.items():
         for sample in samples:
@@ -51,7 +51,7 @@ def require_once(splits: Mapping[str, Sequence[RawSample]], where: Path) -> None
 
 
 def warn_of_unlisted(there: Collection[Path], lists: Mapping[str, Sequence[RawSample]], kind: str, where: Path) -> None:
-    """Warn of the files of a kind that no list has."""
+    """Warn about files of a kind that are in no list."""
     used = {sample.files[kind] for samples in lists.values() for sample in samples}
     if unlisted := [path for path in there if path not in used]:
         warnings.warn(

@@ -1,14 +1,14 @@
-"""Pascal VOC as it is published, and data of your own in its layout with its classes.
+"""Pascal VOC as published, and your own data in its layout with its classes.
 
-The raw folder is ``VOC2012`` of ``VOCtrainval_11-May-2012.tar``, or one that is laid out like it::
+The raw folder is ``VOC2012`` of ``VOCtrainval_11-May-2012.tar``, or one with the same layout::
 
-    JPEGImages/NAME.jpg                 8-bit RGB; of any size
-    SegmentationClass/NAME.png          palette, or RGB of its colors, or gray: 0 = background, 1 … 20 = aeroplane …
+    JPEGImages/NAME.jpg                 8-bit RGB of any size
+    SegmentationClass/NAME.png          palette, or RGB in its colors, or gray: 0 = background, 1 … 20 = aeroplane …
                                         tvmonitor, 255 = void (the contours, (224, 224, 192) in the palette)
-    ImageSets/Segmentation/train.txt    names without ending, a line each; val.txt likewise
+    ImageSets/Segmentation/train.txt    names without extension, one per line; val.txt likewise
 
-The field ``semseg`` has 21 classes. Data of other classes in this layout say them in a ``labelmap.txt``: the reader
-``cvat`` reads these.
+The field ``semseg`` has 21 classes. Data with other classes in this layout list them in a ``labelmap.txt``; use the
+reader ``cvat`` for these.
 
 Images are averaged down to ``size``; labels take the nearest pixel.
 """
@@ -40,7 +40,7 @@ _NAMES = (
     "dog", "horse", "motorbike", "person", "pottedplant", "sheep", "sofa", "train", "tvmonitor",
 )  # fmt: skip
 VOC_21 = ClassSet("pascal-voc-21", _NAMES, tuple(map(voc_color, range(21))))
-"""Everham et al., The Pascal Visual Object Classes (VOC) Challenge, IJCV 2010, with the background."""
+"""The 20 classes of Everingham et al., The Pascal Visual Object Classes (VOC) Challenge, IJCV 2010, and background."""
 
 
 @dataclass(frozen=True)
@@ -50,9 +50,9 @@ class Voc(RawData):
     name: ClassVar[str] = "voc"
 
     size: tuple[int, int] | None = None
-    """Height and width of the store's images; by default those of the first."""
+    """Height and width of the store's images; by default those of the first image."""
     val_share: float = 0.1
-    """Share of the images for validation, the last, where there is no val.txt."""
+    """Share of the images, taken from the end, that is used for validation if there is no val.txt."""
 
     @override
     def contents(self, raw: Path) -> RawIndex:
@@ -75,9 +75,9 @@ class Voc(RawData):
 
 
 def samples_of_lists(raw: Path, names: Sequence[str] | None = None) -> dict[str, list[RawSample]]:
-    """Return the images and masks that the lists of these names, or all but trainval, name.
+    """Return the images and masks of the lists with these names; by default of all lists except trainval.
 
-    Warns of masks that no list names. Raises ``ValueError`` or ``FileNotFoundError`` where there is no list, or files
+    Warns about masks that are in no list. Raises ``ValueError`` or ``FileNotFoundError`` if there is no list, or files
     are missing.
     """
     images, masks = stems_below(raw / IMAGES), stems_below(raw / MASKS)
@@ -85,7 +85,7 @@ def samples_of_lists(raw: Path, names: Sequence[str] | None = None) -> dict[str,
     paths = {name: path for name, path in paths.items() if (name in names if names else name.lower() != "trainval")}
     if not paths:
         wanted = listed([f"{name}.txt" for name in names]) if names else "list"
-        raise FileNotFoundError(f"{raw / LISTS} has no {wanted}: make one with a name of an image a line")
+        raise FileNotFoundError(f"{raw / LISTS} has no {wanted}: make one with one image name per line")
     lists = {}
     for split, path in paths.items():
         first = (line.split()[0] for line in read_text(path).splitlines() if line.strip())
@@ -98,7 +98,7 @@ def samples_of_lists(raw: Path, names: Sequence[str] | None = None) -> dict[str,
                 )
         for name in wanted_names:
             if likely_size_of(images[name]) != stored_size(masks[name]):
-                # Some orientations are only known when the file is decoded.
+                # Some orientations are only known after decoding the file.
                 check_size_of_image(images[name], read_samples(masks[name]).size, str(masks[name]))
         lists[split] = [RawSample(name, {"image": images[name], FIELD: masks[name]}) for name in wanted_names]
     warn_of_unlisted(masks.values(), lists, FIELD, raw / MASKS)
@@ -110,7 +110,7 @@ def _without_ending(name: str) -> str:
 
 
 def stems_below(folder: Path) -> dict[str, Path]:
-    """Return the images in a folder and its subfolders, by their path in it without ending."""
+    """Return the images in a folder and its subfolders, by their relative path without extension."""
     inner = sorted(path for path in folder.rglob("*") if path.is_dir())
     return {
         (path.parent / name).relative_to(folder).as_posix(): path
@@ -120,6 +120,6 @@ def stems_below(folder: Path) -> dict[str, Path]:
 
 
 def read_mask(raw: RawSample, ids: Mapping[Color, int], numbers: Mapping[int, int], size: tuple[int, int]) -> Sample:
-    """Read an image and its mask of classes, as ``read_class_mask`` does."""
+    """Read an image and its class mask (``read_class_mask``)."""
     mask = read_class_mask(raw.files[FIELD], ids, numbers)
     return labelled(raw.name, raw.files["image"], mask, str(raw.files[FIELD]), size)

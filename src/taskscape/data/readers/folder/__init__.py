@@ -1,59 +1,60 @@
-"""A folder of your own: images and labels, matched by name, and a ``taskscape.yaml`` that says what they mean.
+"""A folder of your own: images and labels, matched by name, and a ``taskscape.yaml`` that describes the labels.
 
 The raw folder holds::
 
-    taskscape.yaml         what the labels mean, see below; it may lie elsewhere
-    images/NAME.jpg        AVIF, BMP, GIF, JPEG, JPEG 2000, PNG, PNM, TIFF, WebP; turned upright by EXIF
+    taskscape.yaml         description of the labels, see below; it can be elsewhere
+    images/NAME.jpg        AVIF, BMP, GIF, JPEG, JPEG 2000, PNG, PNM, TIFF, WebP; rotated upright by EXIF
     semseg/NAME.png        gray of 1 to 16 bits: ids; RGB or a palette: the colors of the palette; or .npy
     depth/NAME.png         8 or 16 bits, or float TIFF; or .npy, (H, W), (H, W, 1) or (1, H, W)
     normals/NAME.png       RGB with n = v / 255 · 2 - 1, (0, 0, 0) = none; or .npy, (H, W, 3): floats are the vectors
     boundaries/NAME.png    gray: 0 is no boundary
     albedo/NAME.png        sRGB, (0, 0, 0) = none; or .npy, (H, W, 3): floats are linear reflectance
 
-or the same with the split between, ``images/train/NAME.jpg``, or before, ``train/images/NAME.jpg``; ``valid``,
-``validation`` and ``dev`` are the split ``val``. Subfolders may be nested; a label has the path of its image. Names are
-compared in one Unicode form. An image without a label of a field has no valid pixel of it; a field without a section in
-the YAML file is left out. A file that is not used is named in a warning, with the reason. All keys of the file::
+The split can be a subfolder, ``images/train/NAME.jpg``, or a parent folder, ``train/images/NAME.jpg``; ``valid``,
+``validation`` and ``dev`` are the split ``val``. Subfolders can be nested; a label has the same path as its image.
+Names are compared in one Unicode form. If an image has no label of a field, the field has no valid pixel for it. A
+field without a section in the YAML file is left out. Unused files are named in a warning, with the reason. All keys of
+the file::
 
-    images: images                  # the folder, also an absolute one; this is the default
-    suffix: _rgb                    # what the images' names have behind those of the labels; by default nothing
-    image_range: [0, 4095]          # black and white, or white alone, in images of more than 8 bits
+    images: images                  # the folder, which can be an absolute path; this is the default
+    suffix: _rgb                    # suffix of the images' names that the labels' names lack; by default none
+    image_range: [0, 4095]          # values of black and white, or of white only, in images of more than 8 bits
     splits: {train: 0.9, val: 0.1}  # without this line: the subfolders of images/, or the last tenth for val
     semseg:
       folder: semseg                # by default the name of the section
-      suffix: _mask                 # what the labels' names have behind those of the images; by default nothing
+      suffix: _mask                 # suffix of the labels' names that the images' names lack; by default none
       classes: {1: bed, 2: books}   # name by id in the files; or a list, from 0; or a class set such as nyuv2-13
       palette: [[255, 187, 120], [148, 103, 189]]   # RGB in the order of the classes; by default the files' own
-      void: [0, 255]                # ids and colors without a class; one that is neither is an error
+      void: [0, 255]                # ids and colors without a class; values that are neither are an error
     depth:
       unit: millimetre              # metre, centimetre, millimetre, a number of metres per step, or unknown
-      inverse: false                # true where the files hold 1/depth; the unit is then that of 1/value
-      invalid: [0]                  # values without a depth; NaN, infinity and what is not above 0 never have one
+      inverse: false                # true if the files hold 1/depth; the unit is then that of 1/value
+      invalid: [0]                  # values without depth; NaN, infinity and values up to 0 are always invalid
     normals:
-      axes: [x, y, z]               # the stored components in the order right, down, forward; -y where y is up
+      axes: [x, y, z]               # the stored components in the order right, down, forward; -y if y is up
     boundaries:
-      lines: 255                    # the value of a boundary; by default all but 0 and void
-      void: 128                     # the value of pixels without a label; by default there are none
+      lines: 255                    # the value of a boundary; by default every value except 0 and void
+      void: 128                     # the value of pixels without a label; by default none
     albedo: {}
-    parts:                          # a field of another name says its type: one of the above, or my.py:MySection
+    parts:                          # a field of another name needs a type: one of the above, or my.py:MySection
       type: semseg
       classes: [rest, lamp, chair]
 
-A split is a share of the images (all numbers below or at 1, that add up to 1 at most), a number of images, a subfolder
-of the images, or a text file with a name or path a line. Shares and numbers are taken in the order of the names, so
-that neighbors stay together.
+A split is a share of the images (if no number is above 1; they must add up to at most 1), a number of images, a
+subfolder of the images, or a text file with one name or path per line. Shares and numbers are taken in the order of the
+names, so neighbors stay together.
 
-Of a label the numbers count that are stored, not those that are shown: 1, 2 and 4 bits of gray are ids too. Ids in
-three equal channels are ids. Where the section gives a palette, the color of a palette image decides, not its index.
-Pixels with alpha 0 have no label. 255, black and white are void unless they are classes or ``void`` is given. Two ids
-of one name are one class. Lossy label files (JPEG, lossy WebP) are refused, and so are labels of another aspect ratio
-than their image's, while a label of half the resolution is enlarged.
+The stored numbers of a label count, not those that are displayed: gray of 1, 2 and 4 bits holds ids too, and so do
+three equal channels. If the section has a palette, the color of a palette image decides, not its index. Pixels with
+alpha 0 have no label. 255, black and white are void unless they are classes or ``void`` is given. Two ids with the same
+name are one class. Lossy label files (JPEG, lossy WebP) are refused, as are labels whose aspect ratio differs from that
+of their image; a label at half the resolution is enlarged.
 
-Images of 16 bits are read at their full range where values above 32767 prove it. Otherwise, and of floating-point
-images, ``image_range`` must say what is white. The first image that is so bright decides for all.
+Images of 16 bits are read at full range if values above 32767 prove it. Otherwise, and for floating-point images,
+``image_range`` must give the value of white. The first 16-bit image decides for all.
 
-Depth of unit ``unknown`` is relative: proportional to metres within an image only. It is kept with the median of every
-image at 1, and only scale-invariant and median-scaled metrics mean anything.
+Depth of unit ``unknown`` is relative: proportional to metres within an image only. It is stored with a median of 1 in
+every image, and only scale-invariant and median-scaled metrics are meaningful.
 """
 
 import warnings
@@ -92,31 +93,31 @@ SECTIONS: tuple[type[Section], ...] = (
     BoundariesSection,
     AlbedoSection,
 )
-"""The kinds of labels, each with its name."""
+"""All types of sections; each has a name."""
 LABEL_SUFFIXES = (*SUFFIXES, ".npy", ".pfm")
 
 _FIRST = 8
-"""Labels that are looked at together."""
+"""Number of labels that are inspected together."""
 
 offer(Section, SECTIONS)
 
 
 @dataclass(frozen=True)
 class Folder(RawData):
-    """A folder of your own: images, labels of any kind, and a taskscape.yaml that says what they mean."""
+    """A folder of your own: images, labels of any kind, and a taskscape.yaml that describes the labels."""
 
     name: ClassVar[str] = "folder"
 
     description: Path | None = None
     """The YAML file; by default taskscape.yaml in the folder."""
     size: tuple[int, int] | None = None
-    """Height and width of the store's images; by default those of the first."""
+    """Height and width of the store's images; by default those of the first image."""
 
     @override
     def contents(self, raw: Path) -> RawIndex:
         """Read the description, match the names, and read the first file of every kind.
 
-        Warns of files that are not used, and of labels that a split lacks.
+        Warns about unused files, and about labels that a split lacks.
         """
         require(raw, (), "Give the folder of your images and labels.")
         path = self.description or raw / DESCRIPTION
@@ -169,7 +170,7 @@ def _find(raw: Path, description: Description, path: Path) -> tuple[Found, dict[
     names = {name: section.folder or name for name, section in description.sections.items()}
     places = {name: _places(raw, folder) for name, folder in names.items()}
     image_places = _places(raw, description.images)
-    # A folder elsewhere is named by itself: joined to the raw folder it stays what it is.
+    # An absolute path stays the same when it is joined to the raw folder.
     missing = [name for name in (description.images, *names.values()) if not _places(raw, name)]
     require(raw, [str(with_home(name)) for name in missing], f"Make them, or name others in {path}")
     beside = {
@@ -183,7 +184,7 @@ def _find(raw: Path, description: Description, path: Path) -> tuple[Found, dict[
     labels = {}
     for name, section in description.sections.items():
         found = find_files(places[name], LABEL_SUFFIXES, section.suffix, beside[name])
-        if places[name] == image_places:  # what is no label there is an image
+        if places[name] == image_places:  # all files that are not labels are images
             found.unused.clear()
         if not found.files:
             raise ValueError(f"{_shown(found)} holds no labels: fill it, or remove {name} from {path}{_reasons(found)}")
@@ -197,10 +198,10 @@ def _find(raw: Path, description: Description, path: Path) -> tuple[Found, dict[
 
 
 def _places(raw: Path, folder: str) -> dict[str, Path]:
-    """Return the folders by what names in them begin with: one, or ``train/images`` and so on; none where it lacks."""
+    """Return the folders by the prefix of their names: one, or ``train/images`` and so on; empty if there are none."""
     place = raw / with_home(folder)
     if place.is_file():
-        raise ValueError(f"{place} is a file, and a folder is needed: name the folder that it lies in")
+        raise ValueError(f"{place} is a file, and a folder is needed: name the folder that contains it")
     if place.exists():
         return {"": place}
     if same := [path for path in raw.iterdir() if normalized(path.name) == normalized(folder)]:
@@ -218,24 +219,24 @@ def _reasons(found: Found) -> str:
 
 
 def _remedy_for(stray: list[str], images: Found, name: str) -> str:
-    """Return what to do about labels without an image: mostly their names have something behind those of the images."""
+    """Return the remedy for labels without an image; usually their names have a suffix that the images' names lack."""
     tails = {
         label.removeprefix(image) for label in stray[:1] for image in images.files if label.startswith(image) and image
     }
     folded = {name.casefold(): name for name in images.files}
     if (other := folded.get(stray[0].casefold())) is not None:
-        return f"the image is {other}, with other upper and lower case: give both one name"
+        return f"the image is {other}, which differs in upper and lower case: give both the same name"
     by_last = {image.rpartition("/")[2]: image for image in images.files}
     if (other := by_last.get(stray[0].rpartition("/")[2])) is not None:
-        return f"if its image is {other}, put the labels into subfolders as the images are"
+        return f"if its image is {other}, put the labels into the same subfolders as the images"
     shortest = min(tails, key=len, default="").strip()
     if shortest and any(label.removesuffix(shortest) in images.files for label in stray):
-        return f"say `suffix: {shortest}` in the section {name} if that is what their names have behind those of images"
+        return f"set `suffix: {shortest}` in the section {name} if this is a suffix that the images' names lack"
     return "remove them, or give them the name of their image"
 
 
 def _unused(raw: Path, images: Found, labels: Mapping[str, Found]) -> list[str]:
-    """Return sentences about files that are not used."""
+    """Return sentences about unused files."""
     notes = [note for found in (images, *labels.values()) for note in found.unused_sentences()]
     used = {place.absolute() for found in (images, *labels.values()) for place in found.places}
     return notes + [
@@ -246,7 +247,7 @@ def _unused(raw: Path, images: Found, labels: Mapping[str, Found]) -> list[str]:
 
 
 def _in_no_split(samples: Mapping[str, RawSample], splits: Mapping[str, list[RawSample]], path: Path) -> list[str]:
-    """Return a sentence about images that no split takes."""
+    """Return a sentence about images that are in no split, if there are any."""
     taken = {one.name for some in splits.values() for one in some}
     rest = [name for name in samples if name not in taken]
     if not rest:
@@ -256,7 +257,7 @@ def _in_no_split(samples: Mapping[str, RawSample], splits: Mapping[str, list[Raw
 
 
 def _check_labels(splits: Mapping[str, list[RawSample]], fields: list[str], path: Path, unused: list[str]) -> list[str]:
-    """Return sentences about labels that are missing. Raises ``ValueError`` where a split has none at all."""
+    """Return sentences about missing labels. Raises ``ValueError`` if train or val has no label at all."""
     notes = []
     for split, samples in splits.items():
         counts = {name: sum(name in sample.files for sample in samples) for name in fields}
@@ -274,14 +275,14 @@ def _check_labels(splits: Mapping[str, list[RawSample]], fields: list[str], path
                     f"{split}: {len(samples) - count} of {len(samples)} images {have} no {name} label, such as "
                     f"{lacking}"
                     if count
-                    else f"{split}: no image has a label of {name}, so that nothing of it can be learned or measured "
-                    "there: choose other splits"
+                    else f"{split}: no image has a {name} label, so it cannot be learned or measured there: choose "
+                    "other splits"
                 )
     return notes
 
 
 def _first_of_each_kind(samples: Mapping[str, RawSample]) -> list[RawSample]:
-    """Return few samples with the first file of each field and ending, to find mistakes before the long work."""
+    """Return a few samples with the first file of each field and extension, to find mistakes before the long work."""
     seen: set[tuple[str, str]] = set()
     chosen = []
     for sample in samples.values():
@@ -293,7 +294,7 @@ def _first_of_each_kind(samples: Mapping[str, RawSample]) -> list[RawSample]:
 
 
 def _to_look_at(files: Sequence[Path], section: Section) -> list[Path]:
-    """Return some first labels; where the indices of palettes count, also the first of some others with palettes."""
+    """Return the first few labels; if palette indices matter, also the first label of each of a few palettes."""
     by_palette: dict[bytes, Path] = {}
     if section.channels is None:
         for file in files:

@@ -14,7 +14,7 @@ from taskscape.modalities.base import Array, Mask
 
 @dataclass(frozen=True, kw_only=True)
 class AlbedoSection(Section):
-    """Albedo: 8-bit sRGB, or linear reflectance in 0..1 in float arrays; (0, 0, 0) and what is not finite is none."""
+    """Albedo: 8-bit sRGB, or float arrays of linear reflectance in 0..1; (0, 0, 0) and non-finite are invalid."""
 
     name: ClassVar[str] = "albedo"
     channels: ClassVar[int | None] = 3

@@ -20,7 +20,7 @@ class BoundariesSection(Section):
     channels: ClassVar[int | None] = 1
 
     lines: int | None = None
-    """The value of a boundary pixel; by default every value but 0 and ``void``."""
+    """The value of a boundary pixel; by default every value except 0 and ``void``."""
     void: int | None = None
     """The value of pixels without a label."""
 
@@ -36,9 +36,9 @@ class BoundariesSection(Section):
     @override
     def decode(self, label: Samples) -> tuple[Array, Mask]:
         named = [value for value in (self.lines, self.void) if value is not None]
-        if label.palette is not None and not named:  # any color but black is a boundary
+        if label.palette is not None and not named:  # any color except black is a boundary
             label = replace(label, values=label.palette[label.values].max(-1), palette=None)
-        elif max(named, default=0) >= 2**label.bits:  # named as it is shown, stored in fewer bits
+        elif max(named, default=0) >= 2**label.bits:  # given as displayed, but stored in fewer bits
             label = replace(label, values=label.shown())
         return super().decode(label)
 

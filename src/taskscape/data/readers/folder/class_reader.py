@@ -1,4 +1,4 @@
-"""Reads label files of classes: by ids, or by the colors of a palette."""
+"""Read class labels from files, by id or by the colors of a palette."""
 
 from collections.abc import Callable, Mapping, Set
 from dataclasses import dataclass
@@ -13,30 +13,30 @@ from taskscape.modalities.base import Array, Mask
 from taskscape.serialization import listed
 
 _MANY = 8
-"""Unknown values that are not forgotten classes."""
+"""More unknown values than this, and than there are known ones, suggest smoothed labels, not forgotten classes."""
 _BLACK_AND_WHITE = frozenset((0, (1 << 24) - 1))
 
 
 @dataclass(frozen=True)
 class ClassReader:
-    """What ids and colors in label files mean: positions in a class set, or no class."""
+    """Maps ids and colors in label files to positions in a class set, or to no class."""
 
     ids: Mapping[int, int]
-    """By id in the files."""
+    """Position by id in the files."""
     colors: Mapping[int, int]
-    """By packed color; none where neither the section nor its class set gives colors."""
+    """Position by packed color; empty if neither the section nor its class set has colors."""
     void_ids: frozenset[int]
     void_colors: frozenset[int]
-    """Packed; black and white are void too, unless they are classes."""
+    """Packed colors; black and white are void too, unless they are classes."""
     by_palette: bool
-    """Whether the section gives a palette of its own."""
+    """Whether the section has its own palette."""
 
     def read(self, label: Samples) -> Array:
-        """Return ids of the class set, (H, W) uint8. Colors decide where there is a palette and the file has colors.
+        """Return ids of the class set, (H, W) uint8. Colors decide if there is a palette and the file has colors.
 
-        Raises ``ValueError``, to follow the file's path, for values without a meaning.
+        Raises ``ValueError`` for unknown values; its message continues a sentence that starts with the file's path.
         """
-        if label.opaque is not None and not label.opaque.any():  # whatever lies below
+        if label.opaque is not None and not label.opaque.any():  # whatever the values are
             return np.full(label.size, IGNORE_INDEX, np.uint8)
         if label.palette is not None:
             return self._of_indices(label.values, label.palette, label.opaque)
@@ -57,7 +57,7 @@ class ClassReader:
         if used & (self.colors.keys() | self.void_colors):
             return self._of_packed(packed, opaque)
         if not self.by_palette or not used <= _BLACK_AND_WHITE:
-            return self._of_ids(indices, opaque)  # the file's palette is one for showing ids
+            return self._of_ids(indices, opaque)  # the file's palette is only for display
         if used_values(indices, opaque) <= self.ids.keys():
             raise ValueError(
                 "holds black or white only, no color of the palette, and its indices are ids of classes: name the "
@@ -86,7 +86,7 @@ class ClassReader:
         return self._of_ids(stored, label.opaque)
 
     def _of_colors(self, stored: Array, opaque: Mask | None) -> Array:
-        """Return ids of RGB; three equal channels are ids, unless they are colors of the palette."""
+        """Return the ids of RGB values; three equal channels are ids, unless they are colors of the palette."""
         equal = bool((stored == stored[..., :1]).all(-1)[... if opaque is None else opaque].all())
         if self.colors and stored.dtype == np.uint8:
             packed = pack_colors(stored)
@@ -118,7 +118,7 @@ class ClassReader:
 def _look_up(
     stored: Array, known: Mapping[int, int], void: Set[int], opaque: Mask | None, show: Callable[[float], str]
 ) -> Array:
-    """Return the class of the values (H, W), and ``IGNORE_INDEX`` for those in ``void`` and where not ``opaque``."""
+    """Return the classes of the values, (H, W), with ``IGNORE_INDEX`` for values in ``void`` and transparent pixels."""
 
     def none(unknown: list[float]) -> str:
         found = listed([show(value) for value in unknown])
@@ -138,10 +138,10 @@ def _look_up(
 
 
 def used_values(stored: Array, opaque: Mask | None) -> set[int]:
-    """Return the values that occur, of pixels that are not transparent."""
+    """Return the values of pixels that are not transparent."""
     return set(np.unique(stored if opaque is None else stored[opaque]).tolist())
 
 
 def shown_in_yaml(value: object) -> str:
-    """Return an id or a color as it is written in YAML."""
+    """Return an id or a color in YAML notation."""
     return str(value) if isinstance(value, int) else str([int(part) for part in value])  # type: ignore[attr-defined]

@@ -1,4 +1,4 @@
-"""The section of depth, in any unit, or its inverse."""
+"""The section of depth or inverse depth, in any unit."""
 
 import math
 from dataclasses import dataclass
@@ -31,7 +31,7 @@ class DepthSection(Section):
     inverse: bool = False
     """Whether the files hold 1/depth; the unit is then that of 1/value."""
     invalid: tuple[float, ...] = (0.0,)
-    """Values in the files without a depth; NaN, infinity and what is not above 0 never have one."""
+    """Values without depth; NaN, infinity and values up to 0 are always invalid."""
 
     @classmethod
     @override
@@ -53,7 +53,7 @@ class DepthSection(Section):
 
     @property
     def metres(self) -> float:
-        """The metres of one step; 0 for a unit that does not exist."""
+        """Metres per step; 0 for an unknown name of a unit."""
         return _METRES.get(self.unit, 0.0) if isinstance(self.unit, str) else self.unit
 
     @override
@@ -63,10 +63,10 @@ class DepthSection(Section):
     @override
     def read(self, stored: Array, exact: bool) -> tuple[Array, Mask]:
         if stored.size != stored.shape[0] * stored.shape[1]:
-            raise ValueError(f"has shape {stored.shape} instead of (H, W): it is no depth but an image of one")
+            raise ValueError(f"has shape {stored.shape} instead of (H, W): it is not depth but an image of it")
         if stored.dtype == np.uint8 and self.metric and not self.inverse and self.metres < 0.02:
             raise ValueError(
-                f"has 8 bits, which end at {255 * self.metres:g} m: 16 bits belong here; "
+                f"has 8 bits, which end at {255 * self.metres:g} m: 16 bits are needed; "
                 "export it again, or correct the unit"
             )
         stored = stored.reshape(stored.shape[:2])
@@ -81,7 +81,7 @@ class DepthSection(Section):
         return metres, valid & np.isfinite(metres) & (metres > 0)
 
     def _is_invalid(self, stored: Array) -> Mask:
-        """Compare in the type of the file, where 0.1 is not that of Python; of floats at most in 32 bits."""
+        """Compare in the type of the file, at most float32, since 0.1 differs from Python's there."""
         if stored.dtype.kind != "f":
             return np.isin(stored.astype(np.float64), self.invalid)
         kind = np.float16 if stored.dtype.itemsize == 2 else np.float32

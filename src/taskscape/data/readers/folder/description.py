@@ -1,4 +1,4 @@
-"""What the labels of a folder mean: the content of ``taskscape.yaml``."""
+"""Description of the labels of a folder: the content of ``taskscape.yaml``."""
 
 import math
 from collections.abc import Mapping
@@ -19,19 +19,19 @@ _SETTINGS = ("images", "suffix", "image_range", "splits")
 
 @dataclass(frozen=True)
 class Description:
-    """What the labels of a folder mean."""
+    """Description of the images and labels of a folder."""
 
     images: str = "images"
-    """The folder of the images, also outside the raw folder."""
+    """The folder of the images, which can be outside the raw folder."""
     splits: dict[str, float | str] | None = None
-    """Per split a share or a number of the images, a text file that lists names, or a subfolder of the images; None to
-    go by subfolders."""
+    """Per split: a share or number of the images, a text file that lists names, or a subfolder of the images. None for
+    the subfolders, or, if there are none, 0.9 for train and 0.1 for val."""
     sections: dict[str, Section] = field(default_factory=dict)
     """The fields by name."""
     suffix: str = ""
-    """What the names of the images have at their end besides the name that they share with their labels."""
+    """Suffix of the images' names, after the name that they share with their labels."""
     image_range: float | tuple[float, float] | None = None
-    """The number that is white, or those that are black and white, in images of more than 8 bits."""
+    """The value of white, or the values of black and white, in images of more than 8 bits."""
 
     def __post_init__(self) -> None:
         """Check the range. Raises ``ValueError``."""
@@ -39,13 +39,13 @@ class Description:
             black, white = self.value_range or (0.0, 0.0)
             if not (math.isfinite(black) and math.isfinite(white) and black < white):
                 raise ValueError(
-                    f"image_range is {self.image_range}: give the number that is white, such as 4095, or those that "
-                    "are black and white, [0, 4095]"
+                    f"image_range is {self.image_range}: give the value of white, such as 4095, or those of black and "
+                    "white, [0, 4095]"
                 )
 
     @property
     def value_range(self) -> ValueRange | None:
-        """Black and white."""
+        """The values of black and white."""
         return self.image_range if isinstance(self.image_range, tuple | None) else (0.0, self.image_range)
 
     @classmethod
@@ -57,8 +57,8 @@ class Description:
                     f"{path} is not there, but {other.name} is: rename it, or name it with --description"
                 )
             raise FileNotFoundError(
-                f"{path} is not there: it says what the labels mean; write one as docs/guide/own-data.md shows, or "
-                "name it with --description"
+                f"{path} is not there: it describes the labels; write one as shown in docs/guide/own-data.md, or name "
+                "it with --description"
             )
         content = read_yaml(path) or {}
         if not isinstance(content, Mapping):
@@ -80,7 +80,7 @@ class Description:
         return replace(structure(settings, str(path), cls), sections=sections)
 
     def recorded(self) -> dict[str, Any]:
-        """Return what the manifest keeps: all but settings that are not used."""
+        """Return the description for the manifest, without unused settings."""
         content: dict[str, Any] = unstructure(self)
         for settings in (content, *content["sections"].values()):
             for name in ("suffix", "image_range"):
@@ -90,10 +90,10 @@ class Description:
 
 
 def _section(name: str, section: Any, path: Path) -> Section:
-    """Read the section of one field; its type is its name where it has no other."""
+    """Read the section of one field; by default its type is its name."""
     known = offered(Section)
     if name == IMAGE:
-        raise ValueError(f"{path}: the name {IMAGE} is that of the images themselves: name the section otherwise")
+        raise ValueError(f"{path}: the name {IMAGE} is reserved for the images: name the section otherwise")
     if not isinstance(section, Mapping):
         raise ValueError(f"{path}: {name} is {section!r}: it must be a section, a mapping of keys")
     if not name or name.startswith(".") or set(name) & set('/\\:*?"<>|'):
@@ -111,9 +111,9 @@ def _section(name: str, section: Any, path: Path) -> Section:
 
 
 def _as_written(path: Path) -> tuple[dict[Any, int], dict[Any, Any]]:
-    """Return the line of every section, and its classes with the names as they are written.
+    """Return the line of every section, and its classes with their names as written.
 
-    YAML reads the name ``no`` as false and ``null`` as nothing.
+    YAML would read the name ``no`` as false and ``null`` as None.
     """
     lines: dict[Any, int] = {}
     classes: dict[Any, Any] = {}

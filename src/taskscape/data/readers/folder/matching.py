@@ -1,4 +1,4 @@
-"""Finds the files of a folder by the names that images and labels share, and says which are not used."""
+"""Find the files of a folder by the names that images and labels share, and report unused files."""
 
 import os
 from collections import defaultdict
@@ -10,7 +10,8 @@ from taskscape.data.readers.files import natural, normalized
 from taskscape.serialization import agreeing, listed
 
 _NO_DATA = ("thumbs.db", "desktop.ini", "__macosx", "taskscape.yaml")
-"""What is no data, and is left by systems, in lower case; so are names that start with a dot."""
+"""Names of files that are not data, mostly left by operating systems, in lower case. Names that start with a dot are
+ignored too."""
 
 
 @dataclass
@@ -18,14 +19,14 @@ class Found:
     """The files of a folder."""
 
     files: dict[str, Path] = field(default_factory=dict)
-    """By name: the path in the folder without ending and suffix, with / and in Unicode's composed form (NFC)."""
+    """Files by name: the path in the folder without extension and suffix, with /, in Unicode's composed form (NFC)."""
     places: list[Path] = field(default_factory=list)
     """The folders."""
     unused: dict[str, list[Path]] = field(default_factory=lambda: defaultdict(list))
-    """The others, by the reason."""
+    """Other files, by the reason why they are not used."""
 
     def unused_sentences(self) -> list[str]:
-        """Return a sentence per reason."""
+        """Return one sentence per reason."""
         where = listed([str(place) for place in self.places])
         return [
             f"{where}: {len(paths)} {agreeing(len(paths), 'file is', 'files are')} not used, such as {paths[0].name}: "
@@ -37,10 +38,10 @@ class Found:
 def find_files(
     places: Mapping[str, Path], endings: Collection[str], suffix: str = "", other_suffixes: Collection[str] = ()
 ) -> Found:
-    """Return the files in folders and their subfolders, in the order of their names, numbers by value.
+    """Return the files in folders and their subfolders, sorted by name, with numbers by value.
 
-    ``places`` are the folders by what the names of their files begin with. ``suffix`` is what names have at their end
-    besides; files with one of ``other_suffixes`` belong to others. Raises ``ValueError`` where two files have one name.
+    ``places`` are the folders, by the prefix of their files' names. ``suffix`` is removed from the end of names; files
+    with one of ``other_suffixes`` belong to other fields. Raises ``ValueError`` if two files have the same name.
     """
     suffix, other_suffixes = normalized(suffix), [normalized(other) for other in other_suffixes]
     found = Found(places=list(places.values()))
@@ -49,34 +50,34 @@ def find_files(
         ending = path.suffix.lower()
         name = normalized(inner.removesuffix(path.suffix))
         if not path.exists():
-            found.unused["links to files that are not there; bring these back or remove the links"].append(path)
+            found.unused["links to files that do not exist; restore these or remove the links"].append(path)
         elif ending not in endings:
             what = f"{ending} is not read" if ending else "without an ending"
             found.unused[f"{what}, only {', '.join(endings)}: convert such files or move them away"].append(path)
         elif any(name.endswith(other) for other in other_suffixes):
             continue
         elif suffix and not name.endswith(suffix):
-            found.unused[f"without {suffix} at the end of the name, as suffix says"].append(path)
+            found.unused[f"without {suffix} at the end of the name, which suffix requires"].append(path)
         else:
             key = name.removesuffix(suffix)
             if key in found.files:
-                raise ValueError(f"{path} and {found.files[key].name} have one name: leave one of them")
+                raise ValueError(f"{path} and {found.files[key].name} have the same name: keep only one of them")
             found.files[key] = path
     found.files = dict(sorted(found.files.items(), key=lambda pair: _order(pair[0])))
     return found
 
 
 def files_below(folder: Path) -> Iterator[Path]:
-    """Return all files in a folder and its subfolders, also behind links, in order; nothing hidden or left by systems.
+    """Yield all files in a folder and its subfolders, sorted, except hidden and system files; links are followed.
 
-    A link to nothing is among them; one to a folder that it lies in is not followed. Raises ``OSError`` for a folder
-    that cannot be read.
+    Broken links are included; a link to one of its own parent folders is not followed. Raises ``OSError`` if a folder
+    cannot be read.
     """
     yield from _walk(folder, frozenset(map(str, Path(os.path.realpath(folder)).parents)))
 
 
 def _walk(folder: Path, above: frozenset[str]) -> Iterator[Path]:
-    """Return all files, also behind links, unless these lead to one of the folders ``above``."""
+    """Yield all files, following links except those to one of the folders ``above``."""
     real = os.path.realpath(folder)
     if real in above:
         return

@@ -21,12 +21,12 @@ class NormalsSection(Section):
     channels: ClassVar[int | None] = 3
 
     axes: tuple[str, str, str] = ("x", "y", "z")
-    """The stored components in the order right, down, forward; -y where y is up."""
+    """The stored components in the order right, down, forward; -y if y is up."""
 
     def __post_init__(self) -> None:
         """Check the axes. Raises ``ValueError``."""
         if sorted(axis.removeprefix("-") for axis in self.axes) != ["x", "y", "z"]:
-            raise ValueError(f"axes is {list(self.axes)}: name x, y and z once each, with a minus where turned")
+            raise ValueError(f"axes is {list(self.axes)}: name x, y and z once each, with a minus if reversed")
 
     @override
     def modality(self) -> Normals:
@@ -51,7 +51,7 @@ class NormalsSection(Section):
         if valid.any() and (away := float(np.mean(turned[valid][:, 2] > 0.1))) > 0.5:
             raise ValueError(
                 f"has normals that face away from the camera in {100 * away:.0f} % of its labeled pixels: name the "
-                "axes right, down, forward of the files, such as `axes: [x, -y, -z]` where y is up and z is towards "
-                "the camera"
+                "axes right, down, forward of the files, such as `axes: [x, -y, -z]` if y is up and z is towards the "
+                "camera"
             )
         return turned, valid

@@ -1,4 +1,4 @@
-"""What one section of a ``taskscape.yaml`` is: a kind of label, and how its files are to be read."""
+"""Base class of the sections of ``taskscape.yaml``: a kind of label, and how to read its files."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -15,63 +15,63 @@ from taskscape.serialization import named
 
 @dataclass(frozen=True)
 class Section(ABC):
-    """How the files of one field are to be read. A frozen dataclass: its fields are the keys of the section."""
+    """How to read the files of one field: a frozen dataclass whose fields are the keys of the section."""
 
     name: ClassVar[str]
-    """The word for it under the key ``type``; a section of this name needs no type."""
+    """Value of the key ``type``; a section of this name needs no type."""
     channels: ClassVar[int | None] = None
-    """1 or 3, to which the colors of a palette image are brought; None to get its indices."""
+    """Number of channels, 1 or 3, to which palette images are converted; None to read their indices."""
 
     can_vanish: ClassVar[bool] = False
-    """Whether a smaller label may lose things that the files have, so that the whole one is compared with it."""
+    """Whether resizing can lose categories; if so, labels are compared before and after."""
 
     folder: str | None = None
-    """Where the files lie, also outside the raw folder; by default in a folder named as the section."""
+    """Folder of the files, which can be outside the raw folder; by default the name of the section."""
     suffix: str = ""
-    """What the names of the files have behind those of their images: ``_mask`` for ``a_mask.png`` of ``a.jpg``."""
+    """Suffix of the files' names after those of their images: ``_mask`` for ``a_mask.png`` and ``a.jpg``."""
 
     @classmethod
     def plain(cls, keys: dict[str, Any]) -> dict[str, Any]:
-        """Return the section as it stands in the file in the form of the fields, where it may have another.
+        """Convert shorthand forms of a section's keys to the form of the fields.
 
-        Raises ``ValueError`` for forms that would be misunderstood.
+        Raises ``ValueError`` for forms that would be misread.
         """
         return keys
 
     @abstractmethod
     def modality(self) -> Modality:
-        """Return what the labels mean."""
+        """Return the modality of the labels."""
 
     def modality_of(self, labels: Sequence[Samples]) -> Modality:
-        """Return what the labels mean, with what some first ones say of it beside the section: nothing by default."""
+        """Return the modality, refined by the first few labels; by default ``modality()``."""
         return self.modality()
 
     @abstractmethod
     def read(self, stored: Array, exact: bool) -> tuple[Array, Mask]:
-        """Return the values, in the form of ``Sample``, and their mask, from a file's (H, W) or (H, W, C).
+        """Return the values, as in ``Sample``, and their mask, from the stored (H, W) or (H, W, C).
 
-        ``exact`` says that the file is an array with the very values, and no image. Raises ``ValueError`` that ends a
-        sentence beginning with the file's path.
+        ``exact`` is true if the file is an array of exact values, not an image. Raises ``ValueError`` whose message
+        continues a sentence that starts with the file's path.
         """
 
     def decode(self, label: Samples) -> tuple[Array, Mask]:
-        """Return what ``read`` does, from all that a file says of its numbers; transparent pixels have no label.
+        """Return values and mask as ``read`` does, with the file's palette and transparency taken into account.
 
-        Raises ``ValueError`` as ``read``.
+        Transparent pixels have no label. Raises ``ValueError`` as ``read`` does.
         """
         if label.lossy:
             raise ValueError("is in a lossy format, which changes labels: export it again as PNG, or as lossless WebP")
         read: Any = self.read(self._plain(label), label.exact)
         if not (isinstance(read, tuple) and len(read) == 2):
             raise ValueError(
-                f"is given to {named(type(self).read)}, which gives a {type(read).__name__}: return the values and "
+                f"is passed to {named(type(self).read)}, which returns a {type(read).__name__}: return the values and "
                 "their mask"
             )
         values, valid = read
         return values, valid if label.opaque is None else valid & label.opaque
 
     def doubts(self, labels: Sequence[Samples]) -> str:
-        """Return what is doubtful about some first labels together, to follow the name of their folder, or nothing."""
+        """Return a doubt about the first few labels, phrased to follow the name of their folder, or an empty string."""
         return ""
 
     def _plain(self, label: Samples) -> Array:
@@ -86,5 +86,5 @@ class Section(ABC):
         return gray
 
     def about(self) -> dict[str, Any]:
-        """Return what the manifest says of the conversion: values that JSON can hold."""
+        """Return the manifest entry about the conversion; JSON-serializable values."""
         return {}

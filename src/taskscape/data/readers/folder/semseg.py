@@ -1,4 +1,4 @@
-"""The section of class labels: which classes there are, and what stands for them in the files."""
+"""The section of class labels: the classes, and the ids and colors that stand for them in the files."""
 
 import colorsys
 from collections.abc import Sequence
@@ -28,9 +28,10 @@ class SemsegSection(Section):
     can_vanish: ClassVar[bool] = True
 
     classes: str | dict[int | str, _Name] | list[_Name]
-    """Name by id in the files; or a list, from 0; or the name of a class set. Ids with one name are one class."""
+    """Names by id in the files; or a list of names, from 0; or the name of a class set. Ids with the same name are one
+    class."""
     palette: list[Color] | None = None
-    """RGB in the order of the classes."""
+    """RGB colors in the order of the classes."""
     void: tuple[int | Color, ...] | None = None
     """Ids and colors without a class; by default 255, black and white, unless they are classes."""
 
@@ -45,10 +46,10 @@ class SemsegSection(Section):
                 f"classes is {classes!r}: give the names, as {{0: road, 1: sky}} by id or [road, sky] from 0"
             )
         if isinstance(classes, dict) and (wrong := [key for key in classes if type(key) not in (int, str)]):
-            raise ValueError(f"classes: {wrong[0]!r} is no id: ids are whole numbers")
+            raise ValueError(f"classes: {wrong[0]!r} is not an id: ids are whole numbers")
         names = list(classes.values()) if isinstance(classes, dict) else [] if isinstance(classes, str) else classes
         if wrong := [name for name in names if name in ("", None) or isinstance(name, list | dict)]:
-            raise ValueError(f"classes: {wrong[0]!r} is no name")
+            raise ValueError(f"classes: {wrong[0]!r} is not a name")
         if palette is not None and not (
             isinstance(palette, list) and all(isinstance(color, list) for color in palette)
         ):
@@ -64,9 +65,9 @@ class SemsegSection(Section):
         void = (IGNORE_INDEX,) if self.void is None and IGNORE_INDEX not in self._ids else self.void or ()
         object.__setattr__(self, "void", void)
         if both := [value for value in void if value in self._ids or value in (self.palette or ())]:
-            raise ValueError(f"void names {shown_in_yaml(both[0])}, which is a class: name it in one of them")
+            raise ValueError(f"void names {shown_in_yaml(both[0])}, which is also a class: remove it from one of them")
         if wrong := [value for value in void if isinstance(value, tuple) and not _is_color(value)]:
-            raise ValueError(f"void: {shown_in_yaml(wrong[0])} is no color: give three numbers in 0..255")
+            raise ValueError(f"void: {shown_in_yaml(wrong[0])} is not a color: give three numbers in 0..255")
 
     @override
     def modality(self) -> Semseg:
@@ -74,7 +75,7 @@ class SemsegSection(Section):
 
     @override
     def modality_of(self, labels: Sequence[Samples]) -> Semseg:
-        """Return the classes; where neither section nor class set gives colors, those of the files' own palette."""
+        """Return the classes; if neither section nor class set has colors, with those of the files' own palette."""
         classes = self.class_set()
         palettes = [label.palette for label in labels if label.palette is not None]
         if self.palette is not None or classes in CLASS_SETS.values() or not palettes:
@@ -87,12 +88,12 @@ class SemsegSection(Section):
         if any(not np.array_equal(palette[ids], colors) for palette in palettes):
             return Semseg(classes)
         if len(np.unique(colors, axis=0)) < len(classes) or (colors == colors[:, :1]).all():
-            return Semseg(classes)  # it tells no classes apart, or only counts them in gray
+            return Semseg(classes)  # the colors do not distinguish the classes, or are only gray levels
         r, g, b = (map(int, channel) for channel in colors.T)
         return Semseg(replace(classes, palette=tuple(zip(r, g, b, strict=True))))
 
     def class_set(self) -> ClassSet:
-        """Return the classes in the order of the file. Raises ``ValueError`` where names and colors disagree."""
+        """Return the classes in the order of the file. Raises ``ValueError`` if names and colors do not match."""
         if isinstance(self.classes, str):
             if self.classes not in CLASS_SETS and "." in self.classes:
                 raise ValueError(
@@ -117,10 +118,10 @@ class SemsegSection(Section):
         return ClassSet("own", names, tuple(self._color_of_each(tuple(entries.values()), names)))
 
     def _color_of_each(self, entries: tuple[str, ...], names: tuple[str, ...]) -> list[Color]:
-        """Return a color per name: where the palette has one per entry, that of the name's first entry."""
+        """Return one color per name; if the palette has one per entry, that of the name's first entry."""
         palette = self.palette or []
         if wrong := [color for color in palette if not _is_color(color)]:
-            raise ValueError(f"palette: {shown_in_yaml(wrong[0])} is no color: give three numbers in 0..255")
+            raise ValueError(f"palette: {shown_in_yaml(wrong[0])} is not a color: give three numbers in 0..255")
         owners = entries if len(palette) == len(entries) else names
         if len(palette) != len(owners):
             raise ValueError(
@@ -136,7 +137,7 @@ class SemsegSection(Section):
 
     @cached_property
     def _entries(self) -> dict[int, str]:
-        """The names by id, as they are written. Raises ``ValueError``."""
+        """The names by id, as written. Raises ``ValueError``."""
         if isinstance(self.classes, str):
             return dict(enumerate(CLASS_SETS[self.classes].classes))
         if isinstance(self.classes, list):
@@ -145,14 +146,14 @@ class SemsegSection(Section):
         for key, name in self.classes.items():
             number = _as_int(key)
             if number is None:
-                raise ValueError(f"classes: {key!r} is no id{self._turned_round()}")
+                raise ValueError(f"classes: {key!r} is not an id{self._turned_round()}")
             if number in entries:
                 raise ValueError(f"classes names the id {number} twice")
             entries[number] = str(name)
         return entries
 
     def _turned_round(self) -> str:
-        """Return a suggestion for ``{road: 0}``."""
+        """Return a suggestion for swapped entries such as ``{road: 0}``."""
         pairs = list(self.classes.items()) if isinstance(self.classes, dict) else []
         if any(_as_int(name) is None for _, name in pairs):
             return ": give name by id, such as {0: road, 1: sky}"
@@ -167,7 +168,7 @@ class SemsegSection(Section):
 
     @cached_property
     def _colors(self) -> dict[int, int]:
-        """The position in the class set of each color, packed; none where the section gives no colors."""
+        """The position in the class set of each packed color; empty if neither section nor class set has colors."""
         classes = self.class_set()
         if self.palette is None:
             known = classes.palette if classes in CLASS_SETS.values() else ()
@@ -192,10 +193,10 @@ class SemsegSection(Section):
 
     @override
     def doubts(self, labels: Sequence[Samples]) -> str:
-        """Return a sentence where two classes without ids meet masks of 0 and 255, of which 255 would be void."""
+        """Return a doubt if palettes differ, or if masks hold 0 and 255 but classes are 0 and 1, so 255 is void."""
         if self.palette is None and (index := _recolored(labels)) is not None:
             return (
-                f"the palettes of the files differ: the index {index} has several colors, so that one id means several "
+                f"the palettes of the files differ: the index {index} has several colors, so one id would mean several "
                 "classes; name the color of each class in palette of the section, unless these colors mean nothing"
             )
         if self._ids.keys() != {0, 1} or isinstance(self.classes, str) or vars(self)["_void_is_stated"]:
@@ -205,7 +206,7 @@ class SemsegSection(Section):
             return ""
         first, second = (self._entries[number] for number in (0, 1))
         return (
-            f"the first labels hold 0 and 255 only, and 255 counts as void: if it is {second}, say `classes: "
+            f"the first labels hold 0 and 255 only, and 255 counts as void: if it is {second}, set `classes: "
             f"{{0: {first}, 255: {second}}}`; if not, `void: [255]`"
         )
 
@@ -217,17 +218,17 @@ class SemsegSection(Section):
 
     @override
     def decode(self, label: Samples) -> tuple[Array, Mask]:
-        """Return ids of the class set. Colors decide where the section gives a palette and the file has colors."""
+        """Return ids of the class set. Colors decide if the section has a palette and the file has colors."""
         if label.lossy:
             raise ValueError(
-                "is in a lossy format, which makes other ids at edges: export it again as PNG, or as lossless WebP"
+                "is in a lossy format, which changes ids at edges: export it again as PNG, or as lossless WebP"
             )
         ids = self._reader.read(label)
         return ids, ids != IGNORE_INDEX
 
 
 def _recolored(labels: Sequence[Samples]) -> int | None:
-    """Return an index that is used, in colors, in some labels with different palettes; None where there is none."""
+    """Return an index that labels use with different colors in their palettes; None if there is none."""
     colors: dict[int, tuple[int, ...]] = {}
     for label in labels:
         if label.palette is not None:
@@ -250,6 +251,6 @@ def _as_int(value: object) -> int | None:
 
 
 def _distinct_color(index: int) -> tuple[int, int, int]:
-    """Return a color far from its neighbors': hues a golden section from each other."""
+    """Return a color that differs from those of nearby indices: hues are a golden section apart."""
     r, g, b = colorsys.hsv_to_rgb(index * 0.618034 % 1, (0.65, 0.9)[index % 2], (0.9, 0.7)[index // 2 % 2])
     return round(255 * r), round(255 * g), round(255 * b)

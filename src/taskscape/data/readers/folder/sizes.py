@@ -1,4 +1,4 @@
-"""Compares the sizes of images and labels before anything is read."""
+"""Compare the sizes of images and labels before pixels are read."""
 
 from collections.abc import Sequence
 
@@ -10,10 +10,11 @@ from taskscape.serialization import agreeing, show_size
 
 
 def check_sizes(samples: Sequence[RawSample], size: Size | None) -> list[str]:
-    """Compare the aspect ratio of every label with that of its image, from the heads of the files.
+    """Compare the aspect ratio of every label with that of its image, using file headers.
 
-    Returns sentences about images whose aspect ratio the store, of this size or that of the first image, will change.
-    Raises ``ValueError`` that names a label of another aspect ratio.
+    Returns sentences about images whose aspect ratio will change in the store, which has this size or that of the first
+    image, and about files with several images. Raises ``ValueError`` that names a label whose aspect ratio differs from
+    that of its image.
     """
     others, paged = [], []
     for sample in samples:
@@ -22,7 +23,7 @@ def check_sizes(samples: Sequence[RawSample], size: Size | None) -> list[str]:
         size = size or native
         for name, path in sample.files.items():
             if name != "image" and not fits(stored_size(path), native):
-                # Some orientations are only known when the file is decoded.
+                # Some orientations are only known after decoding the file.
                 native = size_of(image)
                 check_aspect(path, read_samples(path).values.shape, native)
         if not fits(native, size):
@@ -33,7 +34,7 @@ def check_sizes(samples: Sequence[RawSample], size: Size | None) -> list[str]:
     if paged:
         notes.append(
             f"{len(paged)} of {len(samples)} image files {agreeing(len(paged), 'holds', 'hold')} several images, such "
-            f"as {paged[0].name}, and the first of each is used: save the others as files of their own if they count"
+            f"as {paged[0].name}, and the first of each is used: save the others as separate files if needed"
         )
     if not others or size is None:
         return notes
@@ -42,5 +43,5 @@ def check_sizes(samples: Sequence[RawSample], size: Size | None) -> list[str]:
         *notes,
         f"{len(others)} of {len(samples)} images {agreeing(len(others), 'has', 'have')} another aspect ratio than the "
         f"store's {show_size(size)}, such as {name} with {show_size(native)}: such images and their labels will be "
-        "stretched; crop them first, or keep them in a folder of their own",
+        "stretched; crop them first, or keep them in a separate folder",
     ]

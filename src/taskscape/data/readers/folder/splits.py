@@ -1,4 +1,4 @@
-"""Which samples of a folder belong to which split."""
+"""Assign the samples of a folder to splits."""
 
 import math
 import os
@@ -13,27 +13,27 @@ from taskscape.files.paths import with_home
 from taskscape.serialization import agreeing, listed, nearest
 
 Samples = Mapping[str, RawSample]
-"""By name: the path in the folder of images without its ending."""
+"""Samples by name: the path in the folder of images, without extension."""
 
 _KNOWN = {
     "train": ("train", "training"),
     "val": ("val", "valid", "validation", "dev", "eval"),
     "test": ("test", "testing"),
 }
-"""How others call the splits."""
+"""Other names of the splits."""
 
 
 def split_up(samples: Samples, wanted: Mapping[str, float | str] | None, path: Path) -> dict[str, list[RawSample]]:
-    """Return the samples of each split; ``path`` is that of the description, which says what is wanted.
+    """Return the samples of each split in ``wanted``, the ``splits`` of the description at ``path``.
 
-    Raises ``ValueError`` where a split is empty or missing, or an image in two of them.
+    Raises ``ValueError`` if a split is empty or missing, or an image is in two splits.
     """
     if wanted is None and all("/" in name for name in samples):
         splits = _by_subfolders(samples, path)
     elif wanted is None and any("/" in name for name in samples):
         folders = list(dict.fromkeys(name.partition("/")[0] if "/" in name else "." for name in samples))
         raise ValueError(
-            f"{path}: images lie in {folders[:5]}: say `splits: {{train: 0.9, val: 0.1}}` for shares of all of them, "
+            f"{path}: images are in {folders[:5]}: set `splits: {{train: 0.9, val: 0.1}}` for shares of all of them, "
             "or put all into subfolders train and val"
         )
     else:
@@ -56,17 +56,17 @@ def split_up(samples: Samples, wanted: Mapping[str, float | str] | None, path: P
 
 
 def called(split: str) -> str:
-    """Return what a split is called here: ``val`` for ``valid`` and ``validation``."""
+    """Return our name of a split: ``val`` for ``valid`` and ``validation``."""
     return next((ours for ours, theirs in _KNOWN.items() if split.lower() in theirs), split)
 
 
 def is_split(folder: str) -> bool:
-    """Return whether a folder is called as a split."""
+    """Return whether a folder has the name of a split."""
     return called(folder) in _KNOWN
 
 
 def _renamed(wanted: Mapping[str, float | str], path: Path) -> dict[str, float | str]:
-    """Return the same by our names. Raises ``ValueError`` for names that are impossible, missing, or mean the same."""
+    """Return ``wanted`` with our names of splits. Raises ``ValueError`` for invalid, missing or duplicate names."""
     renamed: dict[str, float | str] = {}
     for name, what in wanted.items():
         split = called(name)
@@ -104,7 +104,7 @@ def _by_subfolders(samples: Samples, path: Path) -> dict[str, list[RawSample]]:
 
 
 def _suggested(folders: Collection[str], meant: str = "") -> str:
-    """Return a line for train and val from the subfolders that there are, ``meant`` among them."""
+    """Return a suggested value of ``splits`` with existing subfolders for train and val, preferably ``meant``."""
     chosen: dict[str, str] = {}
     for folder in (meant, *folders):
         if folder and called(folder) in ("train", "val"):
@@ -126,7 +126,7 @@ def _as_wanted(samples: Samples, wanted: Mapping[str, float | str], path: Path) 
 
 
 def _by_number(samples: list[RawSample], numbers: Mapping[str, float], path: Path) -> dict[str, list[RawSample]]:
-    """Cut the samples, in order, into splits of these shares, if all are at most 1, or counts."""
+    """Divide the samples, in order, into splits by shares if all numbers are at most 1, else by counts."""
     for split, number in numbers.items():
         if not (math.isfinite(number) and number >= 0):
             raise ValueError(f"{path}: splits: {split} is {number}: give a share of the images or their number")
@@ -135,21 +135,21 @@ def _by_number(samples: list[RawSample], numbers: Mapping[str, float], path: Pat
     shares = max(numbers.values(), default=0) <= 1 and not are_ones
     scale = len(samples) if shares else 1
     if shares and asked > 1 + 1e-6:
-        raise ValueError(f"{path}: splits are shares that add up to {asked:g}: they can be 1 together at most")
+        raise ValueError(f"{path}: splits are shares that add up to {asked:g}: the sum must be at most 1")
     if not shares and (part := [number for number in numbers.values() if number != int(number)]):
         raise ValueError(f"{path}: splits has {part[0]:g} beside numbers of images: give shares, or numbers, for all")
     if not shares and asked > len(samples):
         raise ValueError(f"{path}: splits ask for {asked:g} images, there are {len(samples)}: ask for fewer")
     splits, end = {}, 0.0
     for split, number in numbers.items():
-        # Cut where the sums of the shares fall, so that the last gets what rounding leaves.
+        # Cut at the cumulative sums, so that rounding errors do not accumulate.
         start, end = end, end + number * scale
         splits[split] = samples[int(start + 1e-6) : int(end + 1e-6)]
     return splits
 
 
 def _by_name(samples: Samples, what: str, path: Path) -> list[RawSample]:
-    """Return the samples of a text file that lists names, or of a subfolder of the images."""
+    """Return the samples that a text file lists, or those of a subfolder of the images."""
     file = path.parent / with_home(what)
     folder = normalized(what).strip("/")
     inside = [one for name, one in samples.items() if name.startswith(f"{folder}/")]
@@ -164,7 +164,7 @@ def _by_name(samples: Samples, what: str, path: Path) -> list[RawSample]:
 
 
 def _by_list(samples: Samples, path: Path) -> list[RawSample]:
-    """Return the samples that a text file lists, a name or path a line; # begins a comment."""
+    """Return the samples that a text file lists, one name or path per line; # starts a comment."""
     by_last: dict[str, list[str]] = {}
     for name in samples:
         by_last.setdefault(name.rpartition("/")[2], []).append(name)
@@ -180,7 +180,7 @@ def _by_list(samples: Samples, path: Path) -> list[RawSample]:
         else:
             names[found] = text
     if not names and not lacking:
-        raise ValueError(f"{path} lists no image: write a name a line")
+        raise ValueError(f"{path} lists no image: write one name per line")
     if lacking:
         images = agreeing(len(lacking), "image that is", "images that are")
         raise ValueError(f"{path} lists {len(lacking)} {images} not there, such as {lacking[0]}: correct it")
@@ -188,28 +188,28 @@ def _by_list(samples: Samples, path: Path) -> list[RawSample]:
 
 
 def _find(text: str, samples: Samples, by_last: Mapping[str, list[str]], folders: set[str], path: Path) -> str | None:
-    """Return the sample that a line of a list names, by its path or its last part, with an ending or without."""
+    """Return the sample that a line of a list names, by its path or file name, with or without extension."""
     first = text.split()[0]
-    # "image.png label.png", as some lists have it, names the image first; "an image.png" is one name.
+    # "image.png label.png", as in some lists, is two names, the image first; "an image.png" is one name.
     one_name = PureWindowsPath(text).suffix.lower() in SUFFIXES and not PureWindowsPath(first).suffix
     for candidate in dict.fromkeys((text,) if one_name else (text, first)):
-        parts = PureWindowsPath(candidate).parts  # which takes both slashes
+        parts = PureWindowsPath(candidate).parts  # accepts both kinds of slashes
         for start in range(len(parts)):
             whole = "/".join(parts[start:])
             for name in (whole, whole.rpartition(".")[0]):
                 if name in samples:
                     return name
         for last in (parts[-1], parts[-1].rpartition(".")[0]):
-            # A folder that there is says which is meant, or that none is.
+            # Existing folders that the line names must be in the sample's path.
             same = [name for name in by_last.get(last, []) if folders.intersection(parts) <= set(name.split("/"))]
             if len(same) > 1:
-                raise ValueError(f"{path} lists {text}, which may be {' or '.join(same[:2])}: name the subfolder too")
+                raise ValueError(f"{path} lists {text}, which can be {' or '.join(same[:2])}: name the subfolder too")
             if same:
                 return same[0]
     return None
 
 
 def _lines(path: Path) -> list[str]:
-    """Return the lines of a text file that name something, without byte order mark and comments."""
+    """Return the lines of a text file, without byte order mark, empty lines and comments."""
     lines = (line.strip().strip("\"'") for line in read_text(path).splitlines())
     return [line for line in lines if line and not line.startswith("#")]
