@@ -1,27 +1,27 @@
-"""How long is a training step here, and in the authors' code on the same machine? Ratios, all measured in turns.
+"""How long does a training step take here and in the authors' code on the same machine? Ratios, measured interleaved.
 
     git clone https://github.com/lorenmt/mtan ../mtan
     git clone https://github.com/akarimoon/xtask_mt ../xtask_mt
     git clone https://github.com/median-research-group/LibMTL ../LibMTL
     python benchmarks/against_originals.py --mtan ../mtan --xtask ../xtask_mt --libmtl ../LibMTL
 
-A step is forward pass, losses, backward passes with what balances them, and optimizer, on random images and labels,
-without metrics. Each is measured A B C A B C …: theirs as published (float32), theirs with autocast to bf16 and, where
-their code allows it, channels last, which anyone can add in two lines, and ours in what ``precision: auto`` chose
-here. LibMTL's networks are trained by its own methods and by ours, so that nothing but the step differs. MTAN for two
-tasks is the copy of it in ``xtask_mt``.
+A step is the forward pass, losses, backward passes with balancing, and optimizer, on random images and labels, without
+metrics. Each is measured A B C A B C …: theirs as published (float32), theirs with autocast to bf16 and, where their
+code allows it, channels last (which anyone can add in two lines), and ours with the precision that ``precision: auto``
+chose here. LibMTL's networks are trained by its own methods and by ours, so only the step differs. MTAN for two tasks
+is the copy in ``xtask_mt``.
 
     python benchmarks/against_originals.py --mtan ../mtan --xtask ../xtask_mt --libmtl ../LibMTL --device cuda
 
-does so on a GPU, about a minute and a half of an H100: ours in bf16 with channels last, as ``taskscape train`` takes
-steps (as CUDA graphs where a weighting allows it) and without graphs. The originals compute in float32 as torch has it
-by default: convolutions may round to TF32, matrix products may not.
+does the same on a GPU, in about a minute and a half on an H100: ours in bf16 with channels last, as ``taskscape train``
+takes steps (as CUDA graphs if a weighting allows it) and without graphs. The originals compute in float32 with torch's
+defaults: convolutions may round to TF32, matrix products do not.
 
     python benchmarks/against_originals.py --mtan ../mtan --xtask ../xtask_mt --libmtl ../LibMTL --roof
 
-measures how far our steps are from what the machine can do: the time of their convolutions and linear layers alone, in
-turns with the step, and where the rest goes. That is in processor time of one thread, which other work hardly changes;
-the least of all counts.
+measures how far our steps are from the limit of the machine: the time of their convolutions and linear layers alone,
+interleaved with the step, and how the rest of the time is spent. Times are processor time of one thread, which other
+work hardly changes; the minimum counts.
 """
 
 import argparse
@@ -67,26 +67,26 @@ from taskscape.weighting import CAGradConfig, FixedConfig, PCGradConfig, Weighti
 CPU = torch.device("cpu")
 RESULTS = Path(__file__).parent / "results"
 STEPS_OF_A_ROUND = {"cpu": 1, "cuda": 5}
-"""Of each in turn: on a GPU several, since the host may be ahead of it in a training."""
+"""Consecutive steps of each: several on a GPU, since in training the host may be ahead of it."""
 
 Step = Callable[[], object]
 
 
 class Theirs(NamedTuple):
-    """A network of the authors, and the two halves of its training step."""
+    """A network of the authors, with the two halves of its training step."""
 
     network: nn.Module
     losses: Callable[[Tensor], Any]
-    """Of images."""
+    """Compute the losses of images."""
     update: Callable[[Any], None]
-    """Gradients and optimizer."""
+    """Compute gradients and step the optimizer."""
 
 
 class Pair(NamedTuple):
-    """What is compared."""
+    """A network of the authors and our experiment to compare with it."""
 
     theirs: Callable[[], Theirs]
-    """Anew at each call."""
+    """Builds a new network at each call."""
     ours: Experiment
     batch: Batch
 
@@ -94,7 +94,7 @@ class Pair(NamedTuple):
 def random_batch(
     images: int, size: tuple[int, int], classes: ClassSet, device: torch.device, *, with_normals: bool
 ) -> Batch:
-    """Return images and labels that are valid everywhere."""
+    """Return random images, with labels that are valid everywhere."""
     generator = torch.Generator().manual_seed(0)
     everywhere = torch.ones(images, *size, dtype=torch.bool)
     normals = F.normalize(torch.randn(images, 3, *size, generator=generator), dim=1)
@@ -119,7 +119,7 @@ def tasks_of(batch: Batch, classes: ClassSet) -> dict[str, Task]:
 
 
 def ours(experiment: Experiment, batch: Batch) -> tuple[TrainingStep, Batch, Way]:
-    """Return the step of an experiment, computed as is fastest here, its batch, and how that is."""
+    """Return the step of an experiment in the way that is fastest here, its batch, and that way."""
     device = batch.image.device
     way = Way("bf16", channels_last=True)
     chosen = settled(experiment, batch, device) if device.type == "cpu" else with_way(experiment, way)
@@ -128,12 +128,12 @@ def ours(experiment: Experiment, batch: Batch) -> tuple[TrainingStep, Batch, Way
 
 
 def published(theirs: Theirs, image: Tensor) -> Step:
-    """Return a step of theirs as it was published."""
+    """Return a step of their network as published."""
     return lambda: theirs.update(theirs.losses(image))
 
 
 def tuned(theirs: Theirs, image: Tensor) -> Step:
-    """Return a step of theirs with bf16, and with channels last unless that fails."""
+    """Return a step of their network with bf16, and with channels last unless that fails."""
 
     def call() -> None:
         with torch.autocast(image.device.type, torch.bfloat16):
@@ -144,7 +144,7 @@ def tuned(theirs: Theirs, image: Tensor) -> Step:
     image = image.contiguous(memory_format=torch.channels_last)
     try:
         call()
-    except RuntimeError:  # some of their code takes gradients for contiguous
+    except RuntimeError:  # some of their code assumes contiguous gradients
         theirs.network.to(memory_format=torch.contiguous_format)
         image = image.contiguous()
     return call
@@ -154,14 +154,14 @@ def tuned(theirs: Theirs, image: Tensor) -> Step:
 
 
 def mtan(checkout: Path, images: int, size: tuple[int, int], device: torch.device) -> Pair:
-    """Return the pair of SegNet-MTAN with segmentation, depth and normals."""
+    """Return the pair for SegNet-MTAN with segmentation, depth and normals."""
     utils = checkout / "im2im_pred" / "utils.py"
     batch = random_batch(images, size, NYUV2_13, device, with_normals=True)
     return _mtan(lambda: segnet(checkout, "mtan", weight="equal"), utils, batch)
 
 
 def mtan_of_two(checkout: Path, images: int, size: tuple[int, int], device: torch.device) -> Pair:
-    """Return the pair of SegNet-MTAN with segmentation and depth, of which ``xtask_mt`` has a copy."""
+    """Return the pair for SegNet-MTAN with segmentation and depth, from the copy in ``xtask_mt``."""
     folder = checkout / "model" / "mtan"
     batch = random_batch(images, size, NYUV2_13, device, with_normals=False)
     network = definitions(folder / "segnets.py")["SegNet2tasks"]
@@ -198,7 +198,7 @@ def _mtan(build: Callable[[], nn.Module], utils: Path, batch: Batch) -> Pair:
 
 
 def xtask(checkout: Path, images: int, size: tuple[int, int], device: torch.device) -> Pair:
-    """Return the pair of XTasC-Net with a ResNet-34 and 7 classes."""
+    """Return the pair for XTasC-Net with a ResNet-34 and 7 classes."""
     sys.path.insert(0, str(checkout))
     torch.hub.load = encoder_of_torchvision  # type: ignore[assignment]
     from model.xtask_ts import XTaskTSNet  # type: ignore[import-not-found]
@@ -242,7 +242,7 @@ def xtask(checkout: Path, images: int, size: tuple[int, int], device: torch.devi
 
 
 def import_libmtl(checkout: Path) -> None:
-    """Let parts of LibMTL be imported without its packages' own imports, which need others that nothing here needs."""
+    """Make parts of LibMTL importable without its ``__init__`` files, whose dependencies are not needed here."""
     sys.path[:0] = [str(checkout), str(checkout / "examples" / "nyu")]
     for name in ("LibMTL", "LibMTL.weighting", "LibMTL.architecture", "LibMTL.model"):
         package = types.ModuleType(name)
@@ -274,7 +274,7 @@ def libmtl_network(
 
 @dataclass(frozen=True)
 class LibMTLConfig(NetworkConfig):
-    """LibMTL's network as one of ours."""
+    """LibMTL's network, wrapped as a network of taskscape."""
 
     name: ClassVar[str] = "libmtl"
     paper: ClassVar[str] = "none"
@@ -285,7 +285,7 @@ class LibMTLConfig(NetworkConfig):
 
 
 class LibMTLNetwork(Network, config=LibMTLConfig):
-    """Calls it, and names its shared layers."""
+    """Calls LibMTL's network, and names its shared layers."""
 
     def __init__(self, out_channels: Mapping[str, int], config: LibMTLConfig | None = None, **options: Any) -> None:
         super().__init__(out_channels)
@@ -293,12 +293,12 @@ class LibMTLNetwork(Network, config=LibMTLConfig):
         self.model = libmtl_network(Path(config.checkout), config.architecture, "EW", config.size)
 
     def shared_modules(self) -> tuple[nn.Module, ...]:
-        """The encoder; of MTAN without its attention."""
+        """Return the encoder, for MTAN without its attention."""
         resnet = getattr(self.model.encoder, "resnet_network", self.model.encoder)
         return (resnet.shared_conv, resnet.shared_layer) if hasattr(resnet, "shared_conv") else (self.model.encoder,)
 
     def forward(self, image: Tensor) -> Outputs:
-        """Predict."""
+        """Return the outputs of LibMTL's network."""
         return Outputs(self.model(image), {}, ())
 
 
@@ -311,7 +311,7 @@ def libmtl(
     weighting: str,
     config: WeightingConfig,
 ) -> Pair:
-    """Return the pair of a network of LibMTL with segmentation, depth and normals."""
+    """Return the pair for a network of LibMTL with segmentation, depth and normals."""
     batch = random_batch(images, size, NYUV2_13, device, with_normals=True)
     labels = {name: target.value for name, target in batch.targets.items()}
     arguments = {"calpha": 0.5, "rescale": 1} if weighting == "CAGrad" else {}
@@ -348,7 +348,7 @@ def libmtl(
 
 
 def pairs(arguments: argparse.Namespace) -> Iterator[tuple[str, Callable[[], Pair]]]:
-    """Return what is compared, by name."""
+    """Yield the pairs to compare, by name."""
     small, large = (128, 256), (288, 384)
     count, device = arguments.images, torch.device(arguments.device)
 
@@ -377,7 +377,7 @@ def pairs(arguments: argparse.Namespace) -> Iterator[tuple[str, Callable[[], Pai
 def seconds(pair: Pair, at_most: float, clock: Callable[[], float] | None) -> dict[str, Any]:
     """Return the median seconds of a step of theirs, of theirs with bf16, and of ours, and the ratios.
 
-    On a GPU also those of ours without graphs, which are captured in the rounds that do not count.
+    On a GPU, also those of ours without graphs. Graphs are captured in the rounds that are not counted.
     """
     device = pair.batch.image.device
     step, batch, way = ours(pair.ours, pair.batch)
@@ -403,9 +403,9 @@ def _times(call: Step, count: int) -> None:
         call()
 
 
-@freed_memory_kept(CPU)  # as while a run is trained
+@freed_memory_kept(CPU)  # as in the training of a run
 def share_of_roof(pair: Pair) -> dict[str, Any]:
-    """Return the processor seconds of our step and of its convolutions alone, and where a step's time goes."""
+    """Return the processor seconds of our step and of its convolutions alone, and how the time of a step is spent."""
     torch.set_num_threads(1)
     step, batch, way = ours(pair.ours, pair.batch)
     step(batch, 0)
@@ -456,7 +456,7 @@ def main() -> None:
                 measured = (
                     seconds(make(), arguments.seconds, clock) | about | {"clock": "processor" if clock else "wall"}
                 )
-        except Exception as error:  # the rest is worth its time
+        except Exception as error:  # continue with the rest
             measured = {"failed": f"{type(error).__name__}: {error}"[:300]}
         found = json.loads(out.read_text()) if out.exists() else {}
         found[name] = found.get(name, {}) | measured

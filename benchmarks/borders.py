@@ -1,10 +1,10 @@
-"""What does padding do to predicted depth along the border of the image?
+"""How does padding affect predicted depth along the border of the image?
 
-Trains a recipe for a few hundred steps on streets, once per way of padding and seed, and measures the error of the
-logarithm of depth by the distance to the sides of the image, left and right: these have the same content as what lies
-beside them, which top and bottom do not. ``context`` is what the border costs of itself: the same pixels, eight from a
-new border that a crop makes, with what lies beyond them and without. Prints a line per run and writes the figures as
-JSON; what the file has already is not measured again.
+Trains a recipe for a few hundred steps on streets, once per padding mode and seed, and measures the error of the
+logarithm of depth by the distance to the left and right sides of the image, where the content is the same as beside
+them, unlike at the top and bottom. ``context`` is the cost of a border alone: the error at the same pixels, eight from
+a new border made by a crop, with and without the content beyond it. Prints one line per run and writes the figures as
+JSON; runs that are already in the file are not measured again.
 """
 
 import argparse
@@ -29,9 +29,9 @@ from taskscape.tasks import Depth
 from taskscape.training.loop import Trainer
 
 BANDS = ((0, 2), (2, 4), (4, 8), (8, 16), (16, 1000))
-"""Distances to the side in pixels: from, to below."""
+"""Ranges of distances to the side in pixels; the upper end is exclusive."""
 CUT = 8
-"""Pixels that a crop takes from either side."""
+"""Pixels that a crop removes from each side."""
 
 Change = Callable[[Network], None]
 
@@ -55,7 +55,7 @@ VARIANTS: dict[str, Change] = {
 def training(
     recipe: str, data: DataSource, marks: Sequence[int], batch: int, seed: int, change: Change
 ) -> Iterator[tuple[int, Trainer]]:
-    """Train with one way of padding for as many steps as the last mark says, and stop at each."""
+    """Train with one padding mode up to the last mark of the step count, and stop at each mark."""
     experiment = recipes.find(recipe)()
     experiment = replace(experiment, data=data, batch_size=batch, seed=seed, compile=False)
     fabric = launch("cpu")
@@ -75,7 +75,7 @@ def training(
 
 @torch.no_grad()
 def measured(trainer: Trainer) -> dict[str, float]:
-    """Return mean error and bias of log depth by the distance to the sides, and what lost context costs."""
+    """Return the mean error and bias of log depth by the distance to the sides, and the cost of lost context."""
     sums: dict[str, float] = {}
 
     def add(name: str, values: Tensor, valid: Tensor) -> None:

@@ -1,11 +1,11 @@
-"""How well does the confidence of each task fit its errors, before and after calibration, at home and out of it?
+"""How well does the confidence of each task fit its errors, before and after calibration, in and out of distribution?
 
-Trains the recipe three_tasks as it is, and with predicted widths for some ``beta`` (``taskscape.losses.Likelihood``),
+Trains the recipe three_tasks unchanged, and with predicted widths for some ``beta`` (``taskscape.losses.Likelihood``),
 on the same streets from the same seed; then measures each on val, on which it is calibrated, and on ``shifted``, which
-it has never met. Calibration error (ECE), likelihood and sparsification (AUSE) stand beside what a random order has;
-the best order has an AUSE of 0. The cost of measuring is the time of an evaluation with it by that without.
+it has never seen. Calibration error (ECE), likelihood and sparsification (AUSE) are shown beside the AUSE of a random
+order; the best order has an AUSE of 0. The cost of measuring is the ratio of evaluation times with and without it.
 
-Runs are kept in ``--out``; one that is there is not trained again. Prints a Markdown table and writes JSON.
+Runs are kept in ``--out``; existing ones are not trained again. Prints a Markdown table and writes JSON.
 """
 
 import argparse
@@ -45,7 +45,7 @@ SPLITS = ("val", "shifted")
 
 
 def experiments(betas: list[float]) -> dict[str, Experiment]:
-    """The recipe with losses without a width, and with those that have one."""
+    """Return the recipe with losses without a width, and with losses that have one."""
     plain = recipes.three_tasks()
     classes = SemanticSegmentation(confidence="probability")
     found = {"without widths": replace(plain, tasks={**plain.tasks, "semseg": classes})}
@@ -60,7 +60,7 @@ def experiments(betas: list[float]) -> dict[str, Experiment]:
 
 
 def trained(experiment: Experiment, run: Path) -> dict[str, Result]:
-    """Train it, unless that was done before, and evaluate it on both splits."""
+    """Train an experiment unless that is already done, and evaluate it on both splits."""
     folder = RunFolder(run)
     if not folder.result().exists():
         runs.train(experiment, run, resume=True)
@@ -70,7 +70,7 @@ def trained(experiment: Experiment, run: Path) -> dict[str, Result]:
 
 
 def figures(name: str, results: Mapping[str, Result], run: Path) -> dict[str, Any]:
-    """What the table and the JSON hold of a run."""
+    """Return the figures of a run for the table and the JSON."""
     metrics = {
         split: {key: round(value, 5) for key, value in of.metrics.items() if key.partition("/")[2] in KEPT}
         for split, of in results.items()
@@ -81,9 +81,9 @@ def figures(name: str, results: Mapping[str, Result], run: Path) -> dict[str, An
 
 
 def cost(run: Path, rounds: int) -> float:
-    """The time of an evaluation that measures confidence, by that of one which does not; the least of some rounds.
+    """Return the ratio of the times of an evaluation with and without confidence, each the minimum of some rounds.
 
-    On a CPU it is that of the processor, so that other work of the machine does not count.
+    On a CPU it is processor time, so that other work on the machine does not count.
     """
     model = runs.load(run)
     store = model.experiment.data.open()["val"]

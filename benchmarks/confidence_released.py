@@ -1,9 +1,9 @@
-"""How sure is a released model of its classes, and is it right to be, on streets, `shifted` streets, and photographs?
+"""How confident is a released model in its classes, and how accurate, on streets, `shifted` streets and photographs?
 
-Calibrates on generated streets of val, as a run does when it is finished, and measures there, on ``shifted`` and, where
-``--store`` is given, on the split val of a store of photographs, none of which the model has met.
-Prints a Markdown table and writes JSON. ``--keep`` also writes the calibration into the folder of the model, with which
-it is published: ``python benchmarks/release.py`` of a copy of that folder then writes its card anew.
+Calibrates on generated streets of val, as a run does at its end, and measures there, on ``shifted`` and, with
+``--store``, on the split val of a store of photographs. The model was trained on none of these images.
+Prints a Markdown table and writes JSON. ``--keep`` also writes the calibration into the folder of the model, so that it
+is published with it: ``python benchmarks/release.py`` on a copy of that folder then writes its card again.
 """
 
 import argparse
@@ -29,7 +29,7 @@ KEPT = ("miou", "ece", "ece_uncalibrated", "nll", "nll_uncalibrated", "ause", "a
 
 
 def measured(model: TrainedModel, store: Store, spread: float) -> dict[str, float]:
-    """The figures of the classes on a split."""
+    """Return the figures of the classes on a split."""
     tasks = {TASK: model.tasks[TASK]}
     confidence = ConfidenceEvaluator(tasks, {TASK: spread}, model.device)
     batches = Loader(store, tasks, 4, model.device).epoch(0)
@@ -38,7 +38,7 @@ def measured(model: TrainedModel, store: Store, spread: float) -> dict[str, floa
 
 
 def keep(spread: float, store: Store, folder: RunFolder) -> None:
-    """Write a calibration as a run does that ends."""
+    """Save a calibration as a run does at its end."""
     weights = sha256(folder.weights)
     found = Calibration({TASK: spread}, "val", len(store), store.manifest.fingerprint, weights)
     found.save(folder.calibration)

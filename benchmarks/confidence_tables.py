@@ -1,4 +1,4 @@
-"""The tables of docs/guide/confidence.md, of what confidence.py found."""
+"""The tables of docs/guide/confidence.md, from the results of confidence.py."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -11,7 +11,7 @@ _QUALITY = {"semseg/miou": "mIoU % ↑", "depth/abs_rel": "abs rel ↓", "normal
 
 
 def confidence(rows: Sequence[Mapping[str, Any]]) -> str:
-    """A row for each network, split and task that says how sure it is."""
+    """Return a row for each network, split and task that predicts its confidence."""
     made = []
     for row in rows:
         for split, title in _SPLITS.items():
@@ -36,7 +36,7 @@ def _measured(of: Mapping[str, float], task: str) -> list[str]:
 
 
 def quality(rows: Sequence[Mapping[str, Any]]) -> str:
-    """A row for each network: whether predicted widths cost accuracy, and what measuring costs."""
+    """Return a row for each network: whether predicted widths cost accuracy, and the cost of measuring."""
     made = [
         [
             row["name"],
@@ -55,7 +55,7 @@ def quality(rows: Sequence[Mapping[str, Any]]) -> str:
 
 
 def released(found: Mapping[str, Any]) -> str:
-    """A row for each place where a released model was measured."""
+    """Return a row for each data set on which a released model was measured."""
     rows = [
         [
             _SPLITS.get(place, place),
@@ -74,7 +74,7 @@ def released(found: Mapping[str, Any]) -> str:
 
 
 def setting() -> str:
-    """What the networks were trained and measured on."""
+    """Return a sentence on the data that the networks were trained and measured on."""
     found = load("confidence")
     height, width = found["size"]
     return (

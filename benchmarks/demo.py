@@ -1,12 +1,12 @@
-"""What learns fastest for its processor time: variants of the recipe of ``taskscape demo``, one thread each.
+"""Which variant of the recipe of ``taskscape demo`` learns most per processor time? One thread each.
 
     python benchmarks/demo.py --json benchmarks/results/demo.json
 
-trains each variant for ``--seconds`` of processor time, the rendering of its streets counted in, with a learning-rate
-cycle that ends with them, and measures it on 200 streets of the validation split. Processor time is what two busy
-cores and two quiet ones have in common: 100 s are what the demo has for training beside a load of 4. It takes about
-two minutes a variant on a quiet core; ``--only`` names some, whose results are added to the file. With ``--images`` a
-variant trains on so many images instead, from 1,600 streets: 9,720 are half of what two quiet cores train on.
+trains each variant for ``--seconds`` of processor time, including the rendering of its streets, with a learning-rate
+cycle of that length, and measures it on 200 streets of the validation split. Processor time is comparable between two
+busy cores and two idle ones: 100 s are what the demo has for training at a load of 4. It takes about two minutes per
+variant on an idle core; ``--only`` selects variants, whose results are added to the file. With ``--images``, a variant
+trains on that many images instead, from 1,600 streets: 9,720 are half of what two idle cores train on.
 """
 
 import argparse
@@ -33,11 +33,11 @@ from taskscape.training.precision import autocast
 from taskscape.weighting import FixedConfig
 
 SECONDS_PER_STREET = 0.029
-"""Processor time of rendering one at 64x128 with 4 samples."""
+"""Processor time to render a street at 64x128 with 4 samples."""
 
 
 def before() -> Experiment:
-    """Return the recipe as it was: a wider network, every pixel alike, half the learning rate, 800 streets."""
+    """Return the former recipe: a wider network, equal weights of pixels, half the learning rate, 800 streets."""
     return replace(
         recipes.demo(),
         network=DeeplabJointConfig(encoder="resnet10t", output_stride=32, width=96, fine_skip=True),
@@ -51,46 +51,46 @@ def before() -> Experiment:
 
 
 def weighted(experiment: Experiment) -> Experiment:
-    """Return it with classes weighted by their rarity."""
+    """Return the experiment with classes weighted by their rarity."""
     loss = CrossEntropy(class_weights="inverse-log")
     return replace(experiment, tasks={**experiment.tasks, "semseg": SemanticSegmentation(loss=loss)})
 
 
 def small(experiment: Experiment, encoder: str = "resnet10t", width: int = 64, fine: bool = True) -> Experiment:
-    """Return it with a smaller decoder, twice the learning rate and 400 streets."""
+    """Return the experiment with a smaller decoder, twice the learning rate and 400 streets."""
     network = DeeplabJointConfig(encoder=encoder, output_stride=32, rates=(1,), width=width, fine_skip=fine)
     data = Streets(train=400, val=200, size=(64, 128))
     return replace(weighted(experiment), network=network, optimizer=AdamWConfig(lr=4e-3), data=data)
 
 
 def quick(experiment: Experiment, lr: float) -> Experiment:
-    """Return it with this learning rate, which rises in a fifth of the time."""
+    """Return the experiment with this learning rate, which rises during a fifth of the time."""
     return replace(experiment, optimizer=AdamWConfig(lr=lr), schedule=OneCycle(pct_start=0.2))
 
 
 def depth_weighs(weight: float, experiment: Experiment) -> Experiment:
-    """Return it with this weight of depth beside 1 of segmentation."""
+    """Return the experiment with this weight of depth, relative to 1 for segmentation."""
     return replace(experiment, weighting=FixedConfig({"depth": weight}))
 
 
 def few_streets(experiment: Experiment) -> Experiment:
-    """Return it with 400 streets."""
+    """Return the experiment with 400 streets."""
     return replace(experiment, data=Streets(train=400, val=200, size=(64, 128)))
 
 
 def with_network(experiment: Experiment, **settings: Any) -> Experiment:
-    """Return it with these settings of the network."""
+    """Return the experiment with these settings of the network."""
     network: Any = experiment.network
     return replace(experiment, network=replace(network, **settings))
 
 
 def whole(experiment: Experiment, **settings: Any) -> Experiment:
-    """Return it with all stages of its encoder, as it was, and these settings of the network."""
+    """Return the experiment with all stages of its encoder, as in the former recipe, and these network settings."""
     return with_network(experiment, coarsest=32, rates=(1,), **settings)
 
 
 def as_it_was(experiment: Experiment) -> Experiment:
-    """Return it without the Jaccard index, with the learning rate and the weight of depth that it had then."""
+    """Return the experiment without the Jaccard index, with its former learning rate and weight of depth."""
     return depth_weighs(3.0, quick(weighted(whole(experiment)), 3e-3))
 
 
@@ -146,7 +146,7 @@ def main() -> None:
 
 
 def train(experiment: Experiment, seconds: float, images: int | None = None) -> dict[str, float]:
-    """Train for this processor time, or on this number of images, and return what was reached."""
+    """Train for this processor time, or on this number of images, and return the metrics."""
     streets = experiment.data
     assert isinstance(streets, Streets)
     if images is not None:

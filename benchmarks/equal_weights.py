@@ -1,10 +1,10 @@
-"""Equal weights before and after the restructuring: five recipes trained by two versions of the package.
+"""Compare weights before and after the restructuring: five recipes trained by two versions of the package.
 
     git worktree add ../before 9338b13
     python benchmarks/equal_weights.py --before ../before --json benchmarks/results/equal_weights.json
 
-trains each recipe for a few steps with either version, in a process of its own, and compares every tensor of the
-networks and of the weightings, bit for bit.
+trains each recipe for a few steps with each version, in separate processes, and compares all tensors of the networks
+and of the weightings bit for bit.
 """
 
 import argparse
@@ -104,7 +104,7 @@ def trained(code: str, source: Path, name: str, run: Path) -> dict[str, Any]:
 
 
 def compared(before: dict[str, Any], after: dict[str, Any]) -> dict[str, float]:
-    """Return how many tensors there are, how many are equal bit for bit, and the largest difference."""
+    """Return the number of tensors, the number that are equal bit for bit, and the largest difference."""
     old, new = tensors(before), tensors(after)
     pairs = [(old[key], new[key]) for key in old.keys() & new.keys()]
     return {

@@ -1,19 +1,19 @@
-"""Trains published experiments at small scale and keeps what each reached, for docs/results/experiments.md.
+"""Train published experiments at small scale and record their results, for docs/results/experiments.md.
 
     python benchmarks/experiments.py --seeds 0 1 2 --workers 10 --minutes 6
 
-trains the recipes of all claims (``tables.CLAIMS``, the first ones first) at the small scale of ``taskscape train
-RECIPE --scale small``, once per seed, in several processes, and validates after the last step. Names of recipes, with
-further arguments where need be, train these alone (the ladder up to rung 9 was measured with ``--validate-every 1``):
+trains the recipes of all claims (``tables.CLAIMS``, in that order) at the small scale of ``taskscape train RECIPE
+--scale small``, once per seed, in several processes, and validates after the last step. With names of recipes, and
+further arguments if needed, only these are trained (the ladder up to rung 9 was measured with ``--validate-every 1``):
 
     python benchmarks/experiments.py adaptive/silog_joint 'ladder/rung0 --optimizer.lr 1e-3' --seeds 0 1 2
 
-``--train``, ``--val``, ``--halved``, ``--epochs`` and ``--steps`` change images and epochs, where the machine asks for
-it; the result says so. It may be stopped: what is in the result is not trained again. A run that fails is in the result
-with its error, what ``--minutes`` left out is listed.
+``--train``, ``--val``, ``--halved``, ``--epochs`` and ``--steps`` change images and epochs to suit the machine; the
+result records this. The script may be stopped: runs that are in the result are not trained again. A run that fails is
+in the result with its error, and runs for which ``--minutes`` left no time are listed.
 
-``--times`` measures instead, in this process and in turns, how long steps of training and predictions of one network
-for both tasks take, and of one per task.
+``--times`` instead measures, interleaved in this process, the times of training steps and predictions of one network
+for both tasks, and of one network per task.
 
 ``python benchmarks/tables.py`` then writes the document.
 """
@@ -65,34 +65,34 @@ KEPT = (
 
 @dataclass(frozen=True)
 class Job:
-    """One run."""
+    """One training run."""
 
     name: str
-    """The recipe, with further arguments where there are some."""
+    """The recipe, with further arguments if any."""
     seed: int
     experiment: Experiment
     run: Path
 
 
 LONGER = {"ladder/rung10": 1.5}
-"""Of how many times the epochs a recipe is, where it differs in that from what it is compared with."""
+"""Factor on the epochs of recipes that train longer than those they are compared with."""
 
 
 @dataclass(frozen=True)
 class Size:
-    """How much smaller than the recipes the runs are."""
+    """The size of the runs, smaller than the recipes."""
 
     train: int
     val: int
     halved: bool
     epochs: int
     steps: int | None = None
-    """As many images, in place of ``train``, that all epochs have so many steps."""
+    """Total number of steps, from which the number of images follows instead of ``train``."""
     validate_every: int | None = None
-    """Epochs between validations, of which the best counts; None for one after the last step."""
+    """Epochs between validations, of which the best counts; None for a single one after the last step."""
 
     def of(self, name: str) -> Experiment:
-        """Return the experiment of a name at small scale, with these images."""
+        """Return the experiment of a recipe at small scale, with this number of images."""
         recipe, *arguments = shlex.split(name)
         small = recipes.small(recipes.find(recipe)(), round(self.epochs * LONGER.get(recipe, 1)))
         experiment: Experiment = parse(recipe, small, arguments).experiment
@@ -112,7 +112,7 @@ class Size:
 
 
 class NoCheckpoint(Checkpointer):
-    """Saves nothing: a run of a minute is begun again."""
+    """Saves nothing: runs take a minute and are started again if stopped."""
 
     def is_due(self) -> bool:
         return False
@@ -122,20 +122,20 @@ class NoCheckpoint(Checkpointer):
 
 
 def train(job: Job) -> dict[str, Any]:
-    """Train a run, and return what the document needs of it, or the error."""
+    """Train a run, and return its results for the document, or the error."""
     try:
         return _train(job)
-    except Exception as error:  # the other runs are worth their time
+    except Exception as error:  # continue with the other runs
         return {"error": f"{type(error).__name__}: {error}"}
     finally:
         shutil.rmtree(job.run, ignore_errors=True)
-        gc.collect()  # the next one has all memory
+        gc.collect()  # free all memory for the next run
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
 
 
 def _train(job: Job) -> dict[str, Any]:
-    """Train as ``runs.train`` does, and validate as the size says."""
+    """Train as ``runs.train`` does, and validate as set in ``Size``."""
     experiment, folder = job.experiment, RunFolder(job.run)
     experiment.check()
     data = experiment.data
@@ -170,7 +170,7 @@ def _train(job: Job) -> dict[str, Any]:
 
 
 def serve(connection: Connection, parent: int) -> None:
-    """Train what comes through the connection, in a process of its own."""
+    """Train the jobs that arrive through the connection; runs in its own process."""
     parallel.end_with(parent)
     parallel.use_threads(1)
     while (job := connection.recv()) is not None:
@@ -178,7 +178,7 @@ def serve(connection: Connection, parent: int) -> None:
 
 
 class Queue:
-    """Jobs for several processes, and the file of their results. A process that dies takes its run alone with it."""
+    """Jobs for several processes, and the file of their results. If a process dies, only its current run is lost."""
 
     def __init__(self, jobs: Sequence[Job], file: Path, until: float) -> None:
         self.jobs, self.file, self.until = list(jobs), file, until
@@ -229,7 +229,7 @@ class Queue:
 
 
 def read(file: Path) -> dict[str, Any]:
-    """Return what was found so far."""
+    """Return the results so far."""
     found = json.loads(file.read_text("utf-8")) if file.exists() else {}
     return {"runs": {}, "failed": {}, "left_out": [], "times": {}, **found}
 
@@ -239,7 +239,7 @@ def save(file: Path, found: dict[str, Any]) -> None:
 
 
 def machine() -> str:
-    """Return what computes here, in general terms."""
+    """Return a general description of this machine."""
     about = runs.environment(find_device())
     return f"{about['device']}, torch {about['torch']}"
 
@@ -255,7 +255,7 @@ def jobs(names: Sequence[str], seeds: Sequence[int], size: Size, out: Path, foun
 
 
 def train_all(arguments: argparse.Namespace) -> None:
-    """Train what is asked for."""
+    """Train the requested runs."""
     until = time.monotonic() + 60 * arguments.minutes
     found = read(arguments.json)
     of_size = (arguments.train, arguments.val, arguments.halved, arguments.epochs, arguments.steps)
@@ -264,7 +264,7 @@ def train_all(arguments: argparse.Namespace) -> None:
     if arguments.narrow:
         names = list(map(tables.narrow, names))
     wanted = list(jobs(names, arguments.seeds, size, arguments.out, found))
-    # Runs that differ in their seed alone stand together, so that what is left out is whole claims.
+    # Runs that differ only in their seed are kept together, so that only whole claims are left out.
     started = time.monotonic()
     for data in dict.fromkeys(job.experiment.data for job in wanted):
         data.open()
@@ -283,7 +283,7 @@ def train_all(arguments: argparse.Namespace) -> None:
 
 
 def alone_and_together() -> dict[str, dict[str, Callable[[], Experiment]]]:
-    """Return by family networks for both tasks, and of the same encoder or trunk one for each alone."""
+    """Return, by family, networks for both tasks, and single-task networks with the same encoder or trunk."""
     mtan, consistency, attention = recipes.mtan, recipes.consistency, recipes.attention
     return {
         "SegNet": {
@@ -311,7 +311,8 @@ def alone_and_together() -> dict[str, dict[str, Callable[[], Experiment]]]:
 def measure_times(file: Path, size: tuple[int, int], batch_size: int, rounds: int) -> None:
     """Write the median seconds of a training step, and of the prediction of a batch and of one image, by network.
 
-    The networks of a family take turns. What the file has of this machine and size is not measured again.
+    The networks of a family are measured interleaved. Results in the file for this machine and size are not measured
+    again.
     """
     data = Streets(train=batch_size, val=2, size=size)
     stores, fabric = data.open(), launch()

@@ -9,7 +9,7 @@ FORMATS = ("onnx", "openvino", "torch")
 
 
 def exports() -> str:
-    """A row per network and number of tasks: the largest difference of each format, sizes and speeds."""
+    """Return a row per network and number of tasks: the largest difference of each format, sizes and speeds."""
     rows = []
     for name, of in load("exports")["rows"].items():
         for count, found in of["tasks"].items():
@@ -34,7 +34,7 @@ def exports() -> str:
 
 
 def exports_about() -> str:
-    """How many networks stand in the table, and on what they were measured."""
+    """Return a sentence on the number of networks in the table, and on the machine."""
     found = load("exports")
     outcomes = [
         one

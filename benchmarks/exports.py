@@ -1,9 +1,9 @@
-"""Which networks leave in which format, and how far from the network: ``exports.py [NETWORK ...]``.
+"""Which networks can be exported to which formats, and how exactly? ``exports.py [NETWORK ...]``.
 
-Every network with random weights, narrow layers and small encoders (``--full`` takes their own), one task (depth) and
-three, exported for images of any size and compared on a photograph at five sizes, odd ones among them. A network that
-stands in the result already is left out (``--again`` measures it once more), so that a stopped run resumes. The result
-is benchmarks/results/exports.json.
+All networks with random weights, narrow layers and small encoders (``--full`` uses their own), for one task (depth) and
+for three, are exported for images of any size and compared on a photograph at five sizes, including odd ones. Networks
+that are already in the result are skipped (``--again`` measures them again), so an interrupted run can be resumed. The
+result is benchmarks/results/exports.json.
 """
 
 import argparse
@@ -72,7 +72,7 @@ def job_of(config: NetworkConfig, network: Network, names: list[str]) -> Job:
 
 
 def all_measured(job: Job) -> dict[str, Any]:
-    """Return what was measured of every format."""
+    """Return the measurements of every format."""
     images = [photograph((round(SIZE[0] * height), round(SIZE[1] * width))) for height, width in SIZES]
     masks = masks_for(job.program, job.model.network, lambda network: computed(job.tasks, network))
     with tempfile.TemporaryDirectory() as folder:
@@ -80,17 +80,17 @@ def all_measured(job: Job) -> dict[str, Any]:
 
 
 def measured(job: Job, form: Format, folder: Path, images: list[Tensor], masks: Masks | None) -> dict[str, Any]:
-    """Return how far a file is from the network, its size and speed; or why there is none."""
+    """Return the difference of an exported file from the network, its size and speed; or why there is no file."""
     own = computed(job.tasks, job.model.network)
     path, source = folder / form.NAME, folder / onnx_file.NAME
     try:
-        if form is openvino_file and source.is_file():  # which it is converted from: not written twice
+        if form is openvino_file and source.is_file():  # the source of the conversion, which is not written twice
             openvino_file.convert(source, job.about, path)
         else:
             form.write(job, path)
         file = form.opened(path)
         found = compare(own, file, images, list(job.tasks), masks)
-    except Exception as error:  # the row says it
+    except Exception as error:  # reported in the row
         return {"refused": f"{type(error).__name__}: {str(error).strip().splitlines()[0][:200]}"}
     network, seconds = speeds(own, file, images[0])
     numbers = [one.largest for one in found.values() if not one.whole]

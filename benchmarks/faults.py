@@ -1,8 +1,8 @@
 """Kill runs with every weighting at random moments, resume them, and compare with runs that were not killed.
 
-The long version of ``tests/faults/test_kills.py``. For each weighting a run is killed (SIGKILL, at a random touch of
-one of its files) as often as asked for, resumed each time, and ends. Checkpoint, best weights, table, result and
-TensorBoard points must then be those of a run that was not killed.
+The long version of ``tests/faults/test_kills.py``. For each weighting a run is killed ``--kills`` times (SIGKILL, at a
+random access to one of its files), resumed each time, and completed. The checkpoint, best weights, table, result and
+TensorBoard points must then equal those of a run that was not killed.
 
     python benchmarks/faults.py --kills 10 --minutes 5 --out benchmarks/results/faults.json
 """
@@ -29,7 +29,7 @@ from taskscape import weighting  # noqa: E402
 
 
 def measure(methods: list[str], kills: int, epochs: int, seed: int, minutes: float) -> dict[str, Any]:
-    """Return kills and differences by weighting; those for which there was no time are named."""
+    """Return kills and differences by weighting; weightings for which there was no time are listed."""
     start, found, left = time.monotonic(), {}, []
     with tempfile.TemporaryDirectory() as folder:
         store = pack(Path(folder) / "store")

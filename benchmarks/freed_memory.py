@@ -1,10 +1,10 @@
-"""How much time of a step on a CPU goes into memory that was given back? Steps with it kept, and given back as usual.
+"""How much time of a CPU step is spent on memory returned to the system? Compare steps with and without keeping it.
 
     python benchmarks/freed_memory.py
 
-*Usual* is the most that the GNU C library comes to keep by itself: blocks from 32 MiB on are given back, and 64 MiB at
-the end of the heap. Processor time of one thread, and pages that the system filled with zeros: the least of steps that
-take turns.
+*Usual* is the most that the GNU C library keeps by itself: it returns blocks from 32 MiB on, and the free end of the
+heap from 64 MiB on. Measures the processor time of one thread and the pages that the system filled with zeros: the
+minimum over interleaved steps.
 """
 
 import argparse
@@ -25,11 +25,11 @@ CASES = {
     "joint": (("semseg", "depth"), 16, (64, 128)),
     "segnet-mtan": (("semseg", "depth", "normals"), 2, (128, 256)),
 }
-"""Networks with their tasks, the images of a batch and their size."""
+"""Networks with their tasks, batch sizes and image sizes."""
 
 
 def taken(step: TrainingStep, batch: Batch) -> tuple[float, int]:
-    """Return the processor seconds of a step, and the pages that were filled for it."""
+    """Return the processor seconds of a step, and the number of pages that were filled for it."""
     pages, seconds = resource.getrusage(resource.RUSAGE_SELF).ru_minflt, time.process_time()
     step(batch, 0)
     return time.process_time() - seconds, resource.getrusage(resource.RUSAGE_SELF).ru_minflt - pages

@@ -1,10 +1,10 @@
-"""How long a training step takes end to end, with adapters, with a frozen encoder, and with its features kept.
+"""How long does a training step take: end to end, with adapters, with a frozen encoder, and with its features kept?
 
     python benchmarks/frozen.py --encoder vit_small_patch16_224 --json benchmarks/results/frozen.json
 
-Random images with labels of 19 classes and depth, as a packed store that is made for it; each of the four takes the
-same batches in turn, so that whatever else the machine does falls on all. A step is what a run does: batch from the
-store, forward pass, losses, backward pass, optimizer. Results are added to the file.
+Uses random images with labels of 19 classes and depth, in a packed store that is created for it. The four variants take
+the same batches, interleaved, so that other work on the machine affects all of them equally. A step is that of a run:
+batch from the store, forward pass, losses, backward pass, optimizer. Results are added to the file.
 """
 
 import argparse

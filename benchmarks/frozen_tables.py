@@ -1,10 +1,10 @@
-"""The table of docs/guide/encoders.md, of what ``frozen.py`` measured."""
+"""The table of docs/guide/encoders.md, from the results of ``frozen.py``."""
 
 from table import load, table
 
 
 def steps() -> str:
-    """A row per encoder and device, those that gain most last."""
+    """Return a row per encoder and device; those that gain most come last."""
     rows = sorted(load("frozen"), key=lambda row: float(row["times as fast"]))
     devices = {row["device"] for row in rows}
     kinds = ("end to end", "LoRA", "frozen", "features kept")

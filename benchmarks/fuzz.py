@@ -1,15 +1,15 @@
-"""Fuzzes every reader of files that may come from others, and writes what was found.
+"""Fuzz every reader of files that may come from others, and write the findings.
 
 python benchmarks/fuzz.py --seconds 20 --out benchmarks/results/fuzz.json
 
-The targets, their sound files and the attacks known are those of tests/hostile/. A target may read a file or refuse it
-with a ``ValueError`` or ``OSError`` that names it; anything else is a finding: another exception, a message without the
-name, more than 5 s of a processor, more than 1.5 GiB of memory, a signal. An input that fails is written to
-tests/hostile/corpus/ or ``--keep``; from there tests/hostile/test_corpus.py reads it at every run of the tests.
+The targets, their valid files and the known attacks are those of tests/hostile/. A target may read a file or reject it
+with a ``ValueError`` or ``OSError`` that names it. Anything else is a finding: another exception, a message without the
+name, more than 5 s of processor time, more than 1.5 GiB of memory, a signal. A failing input is written to
+tests/hostile/corpus/ or ``--keep``; tests/hostile/test_corpus.py reads that corpus in every test run.
 
-Where atheris (libFuzzer for Python) is installed, it looks for inputs that run new lines of the readers; otherwise the
+With atheris (libFuzzer for Python) installed, it searches for inputs that reach new lines of the readers. Otherwise the
 damage is random: flipped, cut, doubled and exchanged bytes, numbers at their limits, pieces of other files. Every
-target runs in a process of its own.
+target runs in its own process.
 """
 
 import argparse
@@ -38,21 +38,21 @@ sys.path[:0] = [str(HOSTILE), str(HOSTILE.parent)]
 from targets import CORPUS, attacks, is_named, placed, targets  # noqa: E402
 
 MEMORY = 3 << 29
-"""Bytes; an image of as many pixels as are possible takes that much."""
+"""Maximum memory in bytes, which an image of the largest accepted size needs."""
 SPACE = 6 << 30
-"""Bytes of address space. What a file claims in four bytes may be asked for, as long as it is not filled."""
+"""Bytes of address space. A size that a file claims in four bytes may be allocated if it is not filled."""
 SLOW = 5.0
-"""Seconds of a processor."""
+"""Maximum processor time in seconds."""
 LIMITS = (0, 1, 127, 128, 255, 2**15, 2**16 - 1, 2**31 - 1, 2**31, 2**32 - 1, 2**63 - 1, 2**63, 2**64 - 1)
 WORDS = (b"[" * 80, b"{" * 80, b"&a *a", b"<<: *a", b"!!python/name:os.system", b"1e999", b"-1", b"null", b"../", b"\0")
 ATHERIS = importlib.util.find_spec("atheris") is not None
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1"}
 FOLLOWED = ["taskscape", "PIL", "scipy.io", "zipfile"]
-"""Packages whose lines atheris follows; not yaml, which becomes too slow by it."""
+"""Packages that atheris instruments; not yaml, which would become too slow."""
 
 
 class Fuzzer:
-    """Gives one target damaged files and counts what becomes of them."""
+    """Passes damaged files to one target and counts the outcomes."""
 
     def __init__(self, suffix: str, read: Callable[[Path], Any], folder: Path, keep: Path) -> None:
         self.read, self.keep = read, keep
@@ -62,9 +62,9 @@ class Fuzzer:
         self.most = peak() + MEMORY
 
     def __call__(self, content: bytes) -> None:
-        self.path.unlink(missing_ok=True)  # what is mapped stays as it was
+        self.path.unlink(missing_ok=True)  # a mapped file stays as it was
         self.path.write_bytes(content)
-        self.last.write_bytes(content)  # for the case that the process ends
+        self.last.write_bytes(content)  # in case the process ends
         self.counts["inputs"] += 1
         start, before = time.process_time(), peak()
         signal.alarm(60)
@@ -92,17 +92,17 @@ class Fuzzer:
             write_kept(self.keep, content)
 
     def print(self) -> None:
-        """Print what was found as a line of JSON."""
+        """Print the findings as a line of JSON."""
         print(json.dumps({**self.counts, "findings": list(self.findings.values())}), flush=True)
 
 
 def peak() -> int:
-    """Return the most memory that this process ever had, in bytes."""
+    """Return the peak memory of this process in bytes."""
     return 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
 
 def write_kept(folder: Path, content: bytes) -> None:
-    """Write an input that failed to the folder of its target."""
+    """Write a failing input to the folder of its target."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / hashlib.sha256(content).hexdigest()[:12]).write_bytes(content)
 
@@ -137,7 +137,7 @@ def damage(seeds: list[bytes], chance: random.Random) -> bytes:
 
 
 def by_chance(fuzzer: Fuzzer, sound: list[bytes], known: list[bytes], seconds: float, seed: int) -> None:
-    """Damage sound files and known attacks at random, half of the time each."""
+    """Damage valid files and known attacks at random, half of the time each."""
     chance, end = random.Random(seed), time.monotonic() + seconds
     while time.monotonic() < end:
         fuzzer(damage(chance.choice((sound, known or sound)), chance))
@@ -145,7 +145,7 @@ def by_chance(fuzzer: Fuzzer, sound: list[bytes], known: list[bytes], seconds: f
 
 
 def by_coverage(fuzzer: Fuzzer, seeds: list[bytes], seconds: float, seed: int) -> None:
-    """Let atheris choose the inputs. It does not return, so the process ends here."""
+    """Fuzz with inputs chosen by atheris. It does not return, so the process ends here."""
     import atheris
 
     end = time.monotonic() + seconds
@@ -173,7 +173,7 @@ def by_coverage(fuzzer: Fuzzer, seeds: list[bytes], seconds: float, seed: int) -
 
 
 def followed() -> Any:
-    """Return the context in which imported packages are followed, where atheris is installed."""
+    """Return the context in which imported packages are instrumented, if atheris is installed."""
     if not ATHERIS:
         return nullcontext()
     import atheris
@@ -182,12 +182,12 @@ def followed() -> Any:
 
 
 def run_target(name: str, seconds: float, keep: Path, folder: Path, seed: int) -> None:
-    """Fuzz one target in this process and print what was found."""
+    """Fuzz one target in this process and print the findings."""
     warnings.simplefilter("ignore")
     with followed():
         suffix, sound, read = targets()[name]()
         fuzzer = Fuzzer(suffix, read, folder, keep / name)
-        for content in sound:  # what is imported on first use
+        for content in sound:  # triggers imports on first use
             fuzzer(content)
         known = attacks(name)
     assert fuzzer.counts["read"] == len(sound), f"of {len(sound)} sound files: {fuzzer.counts}, {fuzzer.findings}"
@@ -200,7 +200,7 @@ def run_target(name: str, seconds: float, keep: Path, folder: Path, seed: int) -
 
 
 def in_a_process(name: str, seconds: float, keep: Path, seed: int) -> dict[str, Any]:
-    """Return what was found in one target; an input that ended the process is kept too."""
+    """Fuzz one target in a new process and return the findings; an input that ended the process is kept too."""
     with tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, __file__, "--target", name, "--seconds", str(seconds), "--seed", str(seed)]
         command += ["--keep", str(keep), "--folder", folder]
@@ -242,7 +242,7 @@ def main() -> None:
 
 
 def ended(process: subprocess.CompletedProcess[str]) -> str:
-    """Return how a target's process ended."""
+    """Return a description of how a target's process ended."""
     last = process.stderr.strip().splitlines()[-1:]
     return f"the process ended with {process.returncode}: {''.join(last)[:300]}"
 
