@@ -36,7 +36,7 @@ def doctor(capsys: pytest.CaptureFixture[str]) -> tuple[int, dict[str, dict[str,
 
 def test_a_healthy_machine(capsys: pytest.CaptureFixture[str]) -> None:
     code, lines = doctor(capsys)
-    assert lines["bf16 on cpu"]["value"] == "2 of 2 layers and functions are right" == lines["fp32 on cpu"]["value"]
+    assert lines["bf16 on cpu"]["value"] == "2 of 2 layers and functions are correct" == lines["fp32 on cpu"]["value"]
     assert lines["torch"]["value"] == torch.__version__.partition("+")[0]
     assert code == 0
 
@@ -63,7 +63,7 @@ def test_wrong_float32_is_off(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Ca
     right = F.conv2d
     monkeypatch.setattr(F, "conv2d", lambda x, *args: right(x, *args) * (1.01 if x.dtype == torch.float32 else 1))
     code, lines = doctor(capsys)
-    assert code == 1 and lines["fp32 on cpu"]["value"] == "0 of 2 layers and functions are right"
+    assert code == 1 and lines["fp32 on cpu"]["value"] == "0 of 2 layers and functions are correct"
     assert "output (relative error 0.01)" in lines["fp32: Conv2d(16, 16, kernel_size=3)"]["value"]
 
 

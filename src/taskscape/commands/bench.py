@@ -118,13 +118,13 @@ def _print(measured: "Bench") -> None:
         table.add_row(title, f"{seconds:.3g}", f"{measured.images / seconds:.1f}", ratio)
     console.print(table)
     _print_shares("parts of a step", measured.profile.parts, measured.seconds)
-    _print_shares("what its operators do", measured.profile.kinds, measured.seconds)
+    _print_shares("kinds of operators", measured.profile.kinds, measured.seconds)
     console.print(
         f"convolutions and linear layers alone: {measured.roof:.3g} s, {measured.share_of_roof:.0%} of the step\n"
-        f"a batch is read in {measured.loading:.3g} s"
+        f"loading a batch takes {measured.loading:.3g} s"
     )
     if (memory := measured.memory) is not None:
-        fits = "" if memory.largest_batch is None else f"; batches of up to {memory.largest_batch} fit what is free"
+        fits = "" if memory.largest_batch is None else f"; batches of up to {memory.largest_batch} fit in free memory"
         console.print(
             f"memory: {memory.peak / GIB:.2f} GiB, {memory.per_image / GIB:.3f} GiB more for each image{fits}"
         )

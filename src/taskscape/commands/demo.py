@@ -38,7 +38,7 @@ def demo(*, out: Path | None = None, minutes: float = 5.9) -> None:
         result = train_demo(run, minutes, started)
         picture = photograph(run)
         print_outcome(run, result)
-    print(f"a photograph: {picture}")
+    print(f"photograph with predictions: {picture}")
     print(reached(result, minutes))
 
 
@@ -61,7 +61,7 @@ def reached(result: "Result", minutes: float) -> str:
             value, other = result.metrics[name], blind[name]
             learned |= value > other if spec.higher_is_better else value < other
             unit = f" {spec.unit}" if spec.unit else ""
-            parts.append(f"{spec.title} {value:.3g}{unit} (blind to the image: {other:.3g}{unit})")
+            parts.append(f"{spec.title} {value:.3g}{unit} (image-blind: {other:.3g}{unit})")
     text = f"reached in {minutes:g} minutes: {', '.join(parts)}"
     if not learned:
         return f"{text}; so the network has learned nothing yet: give it more time with --minutes {4 * minutes:g}"

@@ -199,6 +199,6 @@ def _operators(place: "torch.device", precision: "Precision") -> list[Line]:
                 done = "train with --precision fp32; "
             done += "another version of torch may compute it correctly"
             lines.append(Line(f"{precision}: {short(operator.title)}", wrong, "off", done, remedy is not None))
-    right = f"{len(operators) - len(lines)} of {len(operators)} layers and functions are right"
+    right = f"{len(operators) - len(lines)} of {len(operators)} layers and functions are correct"
     avoided = bool(lines) and all(line.avoided for line in lines)
     return [Line(f"{precision} on {place}", right, "off" if lines else "fine", avoided=avoided), *lines]

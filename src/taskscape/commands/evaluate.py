@@ -52,7 +52,7 @@ def evaluate(
     from taskscape.report import print_metrics, without_tta
     from taskscape.run_folder import RunFolder
 
-    with if_interrupted(f"{run} is as it was; start the same command again"):
+    with if_interrupted(f"{run} is unchanged; start the same command again"):
         result = runs.evaluate(
             run,
             split=split,

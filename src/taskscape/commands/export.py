@@ -76,7 +76,7 @@ def export(
         from taskscape.export.int8 import Int8
 
     folder = out or Path("exported", to)
-    with if_interrupted(f"{folder} is as it was; start the same command again"):
+    with if_interrupted(f"{folder} is unchanged; start the same command again"):
         done = export_run(
             run,
             to,

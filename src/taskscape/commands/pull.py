@@ -17,8 +17,8 @@ def pull(name: Name, /, *, out: Path | None = None, with_code: bool = False) -> 
 
     Args:
         out: Folder to write to; by default USER/NAME in the current folder, where the model's name then refers to it.
-        with_code: Also download code of the author if the model needs it. It runs when the model is loaded, so read it
-            first.
+        with_code: Also download code of the author if the model needs it. The code runs when the model is loaded, so
+            read it before that.
     """
     from taskscape import released
     from taskscape.hub import require_repository

@@ -20,5 +20,5 @@ def report(run: Run, /, *, split: str = "val", tta: bool = False, tta_as: TtaAs 
     require_run(run)
     from taskscape.report import write_report
 
-    with if_interrupted(f"{run} is as it was; start the same command again"):
+    with if_interrupted(f"{run} is unchanged; start the same command again"):
         print(write_report(run, split, chosen_tta(tta, tta_as)))
