@@ -2,9 +2,9 @@
 
 Achenbach, Bonvin and Zhang, 2024, a report. ResNet-18, Adam 1e-4, batch size 16, or 48 where transformers are compared.
 Depth is exp(output), clamped to 0.1 to 300 m; its loss is SILog over the whole batch, γ = 0.15; the tasks have equal
-weights. Settings that the report omits are as in ``ladder``: weight decay, schedule and crops. It gives the training
-time of networks with adaptive bins for one run of the transformer only: two epochs. That the other networks also take
-two, unless their docstrings say otherwise, is a guess, supported by a curve that has a second epoch.
+weights. Settings that the report omits are as in ``ladder``: weight decay, schedule and crops. For networks with
+adaptive bins, the report gives the number of epochs of one transformer run only: two. Two epochs for the others, unless
+their docstrings say otherwise, are a guess, supported by a curve that has a second epoch.
 
 Initial weights are torchvision's ImageNet weights, from the hub; ``--network.pretrained False`` or ``--scale small``
 trains without them.

@@ -38,7 +38,7 @@ def joint() -> Experiment:
 
 
 def demo() -> Experiment:
-    """The experiment of taskscape demo, which trains for as long as its minutes allow."""
+    """The experiment of taskscape demo, trained for as long as its time limit allows."""
     return replace(
         joint(),
         network=_demo_network("resnet10t"),

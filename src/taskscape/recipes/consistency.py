@@ -6,8 +6,8 @@ Cityscapes: 250 epochs, batch size 8, learning rate halved every 80 epochs, λ 0
 learning rate halved every 60 epochs, λ 0.0001; flip and scale-and-crop. The published numbers are mIoU, pixel accuracy,
 absolute and relative error. Their mIoU is averaged over images: compare it with ``semseg/miou_per_image``.
 
-Without a store, generated streets are used instead: 2,975 for training and 500 for validation of 128x256 for
-Cityscapes; 795 and 654 of 288x384 for the rooms of NYUv2, with the 19 classes of streets in place of its 13.
+Without a store, generated streets are used instead: for Cityscapes, 2,975 to train on and 500 to validate on, 128x256;
+for the rooms of NYUv2, 795 and 654, 288x384, with the 19 classes of streets in place of its 13.
 """
 
 from dataclasses import replace

@@ -6,9 +6,9 @@ recipes. Parameter counts are those of the network alone. The numbers of the bal
 ICML 2022, https://arxiv.org/abs/2202.01017, table 3: mIoU, pixel accuracy, absolute and relative error of inverse
 depth, and the change Δm against single-task networks.
 
-Without a store, generated streets are used instead: 2,975 for training and 500 for validation of 128x256 for
-Cityscapes, their 19 classes grouped as in the papers; 795 and 654 of 288x384 for the rooms of NYUv2, with the 19
-classes of streets in place of its 13.
+Without a store, generated streets are used instead: for Cityscapes, 2,975 to train on and 500 to validate on, 128x256,
+with their 19 classes grouped as in the papers; for the rooms of NYUv2, 795 and 654, 288x384, with the 19 classes of
+streets in place of its 13.
 """
 
 from collections.abc import Callable
@@ -158,7 +158,7 @@ def _alone_in_table(task: str, words: str, published: str) -> Recipe:
         lambda: _alone(replace(_balancing(FixedConfig()), network=SegnetStanConfig()), task),
         published,
         NAVON,
-        "The paper does not say whether its single-task networks have attention; this one does, as MTAN with one task.",
+        "The table does not say whether its single-task networks have attention; this one does, as MTAN with one task.",
     )
 
 

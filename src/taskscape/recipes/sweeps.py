@@ -16,7 +16,7 @@ SWEEPS: dict[str, tuple[str, str, str]] = {
         "'optimizer:adam --optimizer.lr 1e-3' 'optimizer:adam --optimizer.lr 1e-2'",
     ),
     "ladder/batch-sizes": (
-        "Batch sizes 2, 4 and 8, epochs in proportion, equal task weights. Published: 4 is best for its time",
+        "Batch sizes 2, 4 and 8, epochs in proportion, equal task weights. Published: 4 is best for the training time",
         "ladder/rung0",
         "--weighting.weights semseg 0.5 depth 0.5 "
         "--axis '--batch-size 2 --epochs 8' '--batch-size 4 --epochs 16' '--batch-size 8 --epochs 32'",

@@ -68,7 +68,7 @@ def _page(compared: Comparison) -> str:
                 metrics + delta_m_note(compared),
             ),
             ("Settings", "Settings that differ between columns.", settings_table(groups)),
-            ("Pairs", "Differences between each two columns, seed by seed.", pair_tables(groups)),
+            ("Pairs", "Pairwise differences between columns, seed by seed.", pair_tables(groups)),
             ("Cost", "", cost_section(compared)),
             ("Curves", "Validation over epochs; one line per run.", curve_section(compared)),
             ("Classes", f"In small print: the change relative to {groups[0].name}.", class_table(compared)),

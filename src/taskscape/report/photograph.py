@@ -20,4 +20,4 @@ def photograph(folder: RunFolder) -> str:
     """
     if not folder.photograph.is_file():
         return ""
-    return wide(image_tag(read_image(folder.photograph), "A street, and what the network predicts for it"), TITLE)
+    return wide(image_tag(read_image(folder.photograph), "A street, with the network's predictions for it"), TITLE)

@@ -50,7 +50,7 @@ def check_samples(samples: Mapping[str, npt.NDArray[Any]], tasks: Mapping[str, M
             array = samples.get(f"{task}/{part}")
             if array is None or array.shape != (*image.shape[:3], *shape) or array.dtype.kind not in "buif":
                 found = "missing" if array is None else f"{array.dtype} {array.shape}"
-                raise ValueError(f"{task}/{part} is {found}, where the images are {image.shape}")
+                raise ValueError(f"{task}/{part} is {found}, which does not fit images of shape {image.shape}")
             if part != "valid" and view(modality).classes and array.dtype != np.uint8:
                 raise ValueError(f"{task}/{part} is {array.dtype}, not uint8")
         if samples[f"{task}/valid"].dtype != np.bool_:
@@ -63,10 +63,10 @@ def _check_of_network(samples: Mapping[str, npt.NDArray[Any]], task: str) -> Non
     name, prediction, images = f"{task}/transferred", samples[f"{task}/prediction"], len(samples["image"])
     array = samples.get(name, prediction)
     if array.shape != prediction.shape or array.dtype != prediction.dtype:
-        raise ValueError(f"{name} is {array.dtype} {array.shape}, not as {task}/prediction")
+        raise ValueError(f"{name} is {array.dtype} {array.shape}, unlike {task}/prediction")
     sure = samples.get(f"{task}/confidence")
     if sure is not None and (sure.shape != prediction.shape[:3] or sure.dtype.kind != "f"):
-        raise ValueError(f"{task}/confidence is {sure.dtype} {sure.shape}, not as the images")
+        raise ValueError(f"{task}/confidence is {sure.dtype} {sure.shape}, which does not fit the images")
     maps = samples.get(f"{task}/attention")
     if maps is not None and (maps.ndim != 4 or len(maps) != images or maps.dtype != np.uint8 or not maps.size):
         raise ValueError(f"{task}/attention is {maps.dtype} {maps.shape}, not uint8 ({images}, C, h, w)")
@@ -75,29 +75,29 @@ def _check_of_network(samples: Mapping[str, npt.NDArray[Any]], task: str) -> Non
 def _check_confusion(name: str, plot: Any) -> None:
     is_square = isinstance(plot, list) and all(_are_numbers(row) and len(row) == len(plot) for row in plot)
     if not is_square or any(min(row) < 0 for row in plot):
-        raise ValueError(f"plots: {name} is no square matrix of pixel counts")
+        raise ValueError(f"plots: {name} is not a square matrix of pixel counts")
 
 
 def _check_curves(name: str, plot: Any, needed: tuple[str, ...]) -> None:
     if not isinstance(plot, Mapping) or {"edges", *needed} - plot.keys():
-        raise ValueError(f"plots: {name} is no mapping with {', '.join(('edges', *needed))}")
+        raise ValueError(f"plots: {name} is not a mapping with {', '.join(('edges', *needed))}")
     edges = plot["edges"]
     if not _are_numbers(edges) or any(high <= low for low, high in pairwise(edges)):
-        raise ValueError(f"plots: the edges of {name} are no rising numbers")
+        raise ValueError(f"plots: the edges of {name} are not increasing numbers")
     for curve, values in plot.items():
         if curve != "edges" and not (_are_numbers(values) and len(values) == len(edges) - 1):
-            raise ValueError(f"plots: {curve} of {name} does not have a number between any two edges")
+            raise ValueError(f"plots: {curve} of {name} does not have one number between each two edges")
 
 
 def _check_of_confidence(name: str, plot: Any, needed: tuple[str, ...]) -> None:
     if not isinstance(plot, Mapping) or set(needed) - plot.keys():
-        raise ValueError(f"plots: {name} is no mapping with {', '.join(needed)}")
+        raise ValueError(f"plots: {name} is not a mapping with {', '.join(needed)}")
     lists = [plot[part] for part in needed]
     if not all(isinstance(one, list) and one and len(one) == len(lists[0]) for one in lists):
-        raise ValueError(f"plots: {', '.join(needed)} of {name} are no lists of one length")
+        raise ValueError(f"plots: {', '.join(needed)} of {name} are not lists of equal length")
     empty = "reliability" in name  # bins without a pixel have no numbers
     if not all(_are_numbers([x for x in one if x is not None or not empty]) for one in lists):
-        raise ValueError(f"plots: {name} has what is no number")
+        raise ValueError(f"plots: {name} contains values that are not numbers")
 
 
 def _are_numbers(values: Any) -> bool:

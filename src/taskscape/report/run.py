@@ -90,7 +90,7 @@ class Run:
             check_plots(loaded.plots)
         except ValueError as error:
             remedy = folder.evaluate_command(split, tta)
-            raise ValueError(f"{result} is damaged: {error}; make it anew with `{remedy}`") from error
+            raise ValueError(f"{result} is damaged: {error}; create it again with `{remedy}`") from error
         return cls(folder, settings, read_curves(folder), loaded)
 
     def of_last_epochs(self) -> Self:
