@@ -65,7 +65,7 @@ def rung3() -> Experiment:
     Published: SI 19.787, IoU 85.313, Grader 65.527; 26,749,396 parameters
     Source: Ao and Shen, 2021, section 1.3; DeepLabV3+: https://arxiv.org/abs/1802.02611
 
-    The published count includes squeeze-and-excitation on the last feature map, which the report does not mention.
+    The printed count includes squeeze-and-excitation on the last feature map, which the report does not mention.
     """
     return replace(
         rung2(), network=DeeplabJointConfig(encoder=ENCODER, pretrained=True, rates=(3, 6, 9), bottleneck_se=True)

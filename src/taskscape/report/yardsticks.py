@@ -45,7 +45,7 @@ def yardsticks(run: Run) -> list[Yardstick]:
             if name.startswith(f"{task}/")
         }
         names = ", ".join(single.name for single in alone.values())
-        found.append(Yardstick("one network per task", f"One network per task: {names}, same training.", of_tasks))
+        found.append(Yardstick("one network per task", f"One network per task: {names}, same protocol.", of_tasks))
     for title, metrics in run.result.baselines.items():
         text = {
             "by position": "Without the image, by position: predicts what is typical at each pixel's position.",
