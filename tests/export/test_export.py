@@ -206,7 +206,7 @@ def test_a_file_that_computes_something_else_is_not_written(
         return lambda image: [values * 1.001 if values.is_floating_point() else values for values in compute(image)]
 
     monkeypatch.setattr(torch_file, "opened", wrong)
-    with pytest.raises(ValueError, match=r"it computes other values than the network: depth: largest difference"):
+    with pytest.raises(ValueError, match=r"it computes different values from the network: depth: largest difference"):
         export.export(run, "torch", tmp_path)
     assert not list(tmp_path.iterdir())
 
@@ -286,7 +286,7 @@ def test_what_stands_beside_a_file(run: Path, store: Path, exported: Exported) -
         "mIoU",
         "deeplab-branched",
         "`depth` | depth | metre",
-        "Beside the network",
+        "Compared with the network",
         "## Licenses",
     ):
         assert words in card, words
@@ -393,7 +393,7 @@ def test_pixels_that_hang_on_ties_are_left_out() -> None:
     ids = torch.tensor([[[1, 2], [3, 4]]])
     left_out = torch.tensor([[[True, True], [True, False]]])
     found = compare(lambda x: [ids], lambda x: [ids + ~left_out], [image], ["semseg"], lambda x: [left_out])["semseg"]
-    assert found.holds and found.compared == 0.75 and "25 % of the pixels hang on a tie" in str(found)
+    assert found.holds and found.compared == 0.75 and "25 % of the pixels depend on a tie" in str(found)
     unsteady = Parity(0.0, 0.0, whole=True, compared=0.4)
     assert unsteady.agrees and not unsteady.holds
 

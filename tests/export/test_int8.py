@@ -120,7 +120,7 @@ def test_by_the_command(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture
 
 
 def test_without_images_the_option_is_named(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match=r"not at hand: .*--calibrate PATH"):
+    with pytest.raises(ValueError, match=r"not available: .*--calibrate PATH"):
         images_for(job(), None)
     with pytest.raises(ValueError, match=r"--calibrate .*there are no images in it"):
         images_for(job(), tmp_path)

@@ -123,7 +123,7 @@ def test_one_file_has_all_inside(chromium: Any, run: Path, single: Path, picture
 
 def test_the_card_of_a_page_says_how_to_open_it(folder: Path) -> None:
     card = (folder.parent / "model-card.md").read_text("utf-8")
-    assert "its `index.html`" in card and "Examples beside it" not in card
+    assert "its `index.html`" in card and "Examples beside the file" not in card
 
 
 @pytest.mark.parametrize("width", [390, 1400])

@@ -1,7 +1,8 @@
-"""A trained network as a file that runs without taskscape: its pre- and post-processing inside, compared with the run.
+"""Export a trained network, with pre- and post-processing, to a file that runs without taskscape.
 
-RGB images 0..255 go in; what the tasks' modalities say comes out: class ids, metres, unit vectors. A format is one
-module, listed in ``FORMATS``; ``taskscape.export.formats`` says what it has.
+The input is RGB in 0..255. The outputs are values of the tasks' modalities: class ids, metres, unit vectors. Every
+exported file is compared with the network. A format is a module listed in ``FORMATS``, with the interface described in
+``taskscape.export.formats``.
 """
 
 from taskscape.export.export import FORMATS, WRAPPERS, export

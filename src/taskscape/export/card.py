@@ -1,4 +1,4 @@
-"""The model card of an exported file: what the run's own card says, and how far the file is from the network."""
+"""The model card of an exported file: the content of the run's card, and the differences from the network."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -16,16 +16,16 @@ from taskscape.serialization import show_size
 from taskscape.serialization.plain import read_yaml
 
 USE = (
-    "What comes out is decoded: `about.json` names every output with its unit, classes and colors, and the same stands "
-    "inside the file. Examples beside it show how to use it."
+    "Outputs are decoded: `about.json`, which is also embedded in the file, describes every output with its unit, "
+    "classes and colors. Examples beside the file show how to use it."
 )
-"""How a file is used; a page says it otherwise."""
+"""How to use a file; pages have a different text."""
 
 
 def card(job: Job, runtime: str, done: Exported, use: str = USE) -> str:
-    """Return the card of the file; ``runtime`` is what runs it and ``use`` how it is used, in words.
+    """Return the card of the file; ``runtime`` names its runtime and ``use`` describes its use.
 
-    Raises ``ValueError`` or ``FileNotFoundError`` that names a file of the run which cannot be read.
+    Raises ``ValueError`` or ``FileNotFoundError`` naming a file of the run that cannot be read.
     """
     folder = job.folder
     settings = read_yaml(folder.experiment)
@@ -53,34 +53,34 @@ def _use(job: Job, runtime: str, done: Exported, use: str) -> Iterator[str]:
     takes = (
         f"RGB images in 0..255, (1, 3, {job.size[0]}, {job.size[1]}) uint8"
         if job.size
-        else "RGB images in 0..255, (1, 3, H, W) uint8, of any size; it was trained and measured on images of a height "
-        f"of {job.evaluated[0]}, so scale yours to about that height"
+        else "RGB images in 0..255, (1, 3, H, W) uint8, of any size; it was trained and evaluated on images with a "
+        f"height of {job.evaluated[0]}, so scale yours to about that height"
     )
     yield f"`{done.path.name}` ({done.bytes / 1e6:.1f} MB, {changed}) runs with {runtime}. It takes {takes}. {use}"
 
 
 def _agreement(job: Job, done: Exported) -> Iterator[str]:
-    """Say what the file computes beside what the network computes."""
-    yield "## Beside the network"
+    """Yield the section that compares the file with the network."""
+    yield "## Compared with the network"
     rows = [[f"`{name}`", str(one)] for name, one in done.parity.items()]
     yield sections.table(["output", "difference from the network"], rows)
     of_network, of_file = done.seconds
     threads = torch.get_num_threads()
     yield (
-        f"Largest differences on {done.pictures} pictures. An image takes {1000 * of_file:.1f} ms, and "
-        f"{1000 * of_network:.1f} ms with PyTorch: images of {show_size(job.usual_size)}, CPU, {threads} "
-        f"thread{'s' * (threads > 1)} in PyTorch."
+        f"These are the largest differences on {done.pictures} images. An image takes {1000 * of_file:.1f} ms, and "
+        f"{1000 * of_network:.1f} ms with PyTorch (images of {show_size(job.usual_size)}, CPU, {threads} "
+        f"thread{'s' * (threads > 1)} in PyTorch)."
     )
     if done.reduced is not None:
         yield from done.reduced.sentences
     if done.measured is not None:
         specs, network, file = done.measured.specs, done.measured.network, done.measured.file
         yield sections.metric_table(shown(network, specs), specs, [("network", network), ("this file", file)])
-        yield f"On {done.measured.images} images of the validation data."
+        yield f"Metrics are on {done.measured.images} images of the validation data."
 
 
 def _confidence(job: Job) -> Iterator[str]:
-    """Say what the outputs mean that say how sure the network is, where there are any."""
+    """Yield the section about the confidence outputs, if there are any."""
     rows = [
         [f"`{name}`", f"{of['title']}, {'calibrated' if of['calibrated'] else 'not calibrated'}"]
         for name, of in job.about["outputs"].items()
@@ -89,7 +89,7 @@ def _confidence(job: Job) -> Iterator[str]:
     if not rows:
         return
     yield "## Confidence"
-    yield sections.table(["output", "is, from 0 to 1"], rows)
+    yield sections.table(["output", "meaning, from 0 to 1"], rows)
     if job.folder.calibration.exists():
         known = Calibration.load(job.folder.calibration)
         if spreads := {task: spread for task, spread in known.spreads.items() if task in job.tasks}:
@@ -97,7 +97,7 @@ def _confidence(job: Job) -> Iterator[str]:
 
 
 def _only(result: Result, tasks: Sequence[str]) -> Result:
-    """Return a result with the tasks that are exported, and nothing of others; joint metrics only with all tasks."""
+    """Return a result reduced to the exported tasks; metrics across tasks are kept only if all tasks are exported."""
     if set(tasks) == set(result.tasks):
         return result
     kept = [name for name in result.specs if name.partition("/")[0] in tasks]

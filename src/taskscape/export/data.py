@@ -1,4 +1,4 @@
-"""The real pictures of an export: the data of the run, where they are at hand, or a store that the user named."""
+"""The real images of an export: the data of the run, if available, or a store that the user names."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,10 +13,10 @@ from taskscape.serialization.plain import read_json
 
 
 def stores_of(folder: RunFolder, model: TrainedModel, data: DataSource | str | Path | None) -> dict[str, Store]:
-    """Return stores by split; nothing where the run's own are not at hand, or are no longer those it was trained with.
+    """Return stores by split; empty if the run's own stores are not available or have changed since training.
 
-    Raises ``FileNotFoundError`` or ``ValueError`` for ``data`` that cannot be read, or has not every label of the
-    model's tasks.
+    Raises ``FileNotFoundError`` or ``ValueError`` for ``data`` that cannot be read or lack labels for a task of the
+    model.
     """
     if data is None:
         return _own(folder)
@@ -33,12 +33,12 @@ def _require_labels(model: TrainedModel, fields: Mapping[str, Modality], where: 
     for name, task in model.tasks.items():
         field = task.source_for(name)
         if field not in fields:
-            raise ValueError(f"{where} has no labels {field!r} for the task {name}: name another store")
+            raise ValueError(f"{where} has no labels {field!r} for the task {name}: choose another store")
         task.for_data(field, fields[field])
 
 
 def _own(folder: RunFolder) -> dict[str, Store]:
-    """Return the stores that a run wrote down, unchanged since; never make or fetch them."""
+    """Return the stores that a run recorded, if they are unchanged; never create or download them."""
     try:
         content: Any = read_json(folder.data)
         stores = {split: (Store.open(Path(one["store"]), split), one["fingerprint"]) for split, one in content.items()}

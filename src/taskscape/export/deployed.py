@@ -1,4 +1,4 @@
-"""What is exported: a network with what stands before and behind it."""
+"""The module to export: a network with its pre- and post-processing, and its traced program."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -17,19 +17,22 @@ from taskscape.tasks import Task
 
 
 class Deployed(nn.Module):
-    """Images of uint8 or floating-point numbers in 0..255, (B, 3, H, W), to what ``decoded`` returns of the network."""
+    """Maps (B, 3, H, W) images in 0..255, uint8 or floating-point, to a network's decoded outputs (``decoded``)."""
 
     def __init__(
         self, network: Network, tasks: Mapping[str, Task], spreads: Mapping[str, float] = MappingProxyType({})
     ) -> None:
-        """Take the network, in evaluation mode, those of its tasks that are wanted, and the spreads of ``decoded``."""
+        """Wrap a network in evaluation mode for some of its tasks; ``spreads`` is as for ``decoded``.
+
+        The network is modified for export.
+        """
         super().__init__()
         from timm.layers.conv2d_same import Conv2dSame
         from timm.layers.pool2d_same import AvgPool2dSame
 
         self.network, self.tasks, self.spreads = network, dict(tasks), dict(spreads)
         for module in network.modules():
-            if getattr(module, "inplace", False):  # what writes in place is never left out as not needed
+            if getattr(module, "inplace", False):  # dead-code elimination would keep in-place operations
                 setattr(module, "inplace", False)  # noqa: B010
             if isinstance(module, Conv2dSame) and _is_wide(module):
                 setattr(module, "forward", MethodType(_convolved, module))  # noqa: B010
@@ -38,15 +41,15 @@ class Deployed(nn.Module):
 
     @override
     def forward(self, image: Tensor) -> tuple[Tensor, ...]:
-        """Return the values of every task in their order, then the confidence."""
+        """Return the values of every task in order, then the confidences."""
         return tuple(decoded(self.network.forward(image.float() / 255).final, self.tasks, self.spreads))
 
 
 def decoded(final: Mapping[str, Tensor], tasks: Mapping[str, Task], spreads: Mapping[str, float]) -> list[Tensor]:
-    """Return the values of tasks from raw outputs, then how sure the network is of those that have a spread.
+    """Return the values of all tasks from raw outputs, then the confidences of the tasks in ``spreads``.
 
-    Values have the shapes of ``Target.value``: (B, H, W) class ids, (B, C, H, W) others. Confidence is (B, 1, H, W) in
-    0..1 (``Task.confidence_of``). ``spreads`` are of tasks that say how sure they are.
+    Values have the shapes of ``Target.value``: (B, H, W) for class ids, (B, C, H, W) for others. Confidences are
+    (B, 1, H, W) in 0..1 (``Task.confidence_of``). ``spreads`` may name only tasks with a confidence.
     """
     values = [task.decode(final[name]) for name, task in tasks.items()]
     sure = [tasks[name].confidence_of(final[name], spread) for name, spread in spreads.items()]
@@ -54,7 +57,7 @@ def decoded(final: Mapping[str, Tensor], tasks: Mapping[str, Task], spreads: Map
 
 
 def chosen(tasks: Mapping[str, Task], names: Sequence[str]) -> dict[str, Task]:
-    """Return the tasks of these names, all where there are none. Raises ``ValueError`` with the nearest names."""
+    """Return the tasks with these names, or all if none are given. Raises ``ValueError``, which suggests names."""
     names = [names] if isinstance(names, str) else names
     for name in names:
         if name not in tasks:
@@ -63,7 +66,7 @@ def chosen(tasks: Mapping[str, Task], names: Sequence[str]) -> dict[str, Task]:
 
 
 def _is_wide(module: Any) -> bool:
-    """Return whether the kernel reaches over a step, so that what is padded is never negative."""
+    """Return whether the window spans at least its stride, so that the padding is never negative."""
     return all((k - 1) * d + 1 >= s for k, s, d in _windows(module))
 
 
@@ -74,20 +77,20 @@ def _windows(module: Any) -> list[tuple[int, int, int]]:
 
 
 def _convolved(self: Any, x: Tensor) -> Tensor:
-    """Pad and convolve as TensorFlow's "same"."""
+    """Convolve with padding like TensorFlow's "same"."""
     return F.conv2d(_padded(self, x), self.weight, self.bias, self.stride, 0, self.dilation, self.groups)
 
 
 def _averaged(self: Any, x: Tensor) -> Tensor:
-    """Pad and average as TensorFlow's "same"."""
+    """Average with padding like TensorFlow's "same"."""
     padded = _padded(self, x)
     return F.avg_pool2d(padded, self.kernel_size, self.stride, self.padding, self.ceil_mode, self.count_include_pad)
 
 
 def _padded(module: Any, x: Tensor) -> Tensor:
-    """Return a map that is padded by a formula which holds for every size.
+    """Return a padded feature map, using one formula for all sizes.
 
-    timm's own has maxima and comparisons of sizes, whose symbolic form takes minutes to export, and cannot be saved.
+    The formula of timm takes maxima and compares sizes. Its symbolic form takes minutes to export, and cannot be saved.
     """
     pads: list[int] = []
     for size, (k, s, d) in zip(x.shape[:1:-1], reversed(_windows(module)), strict=True):
@@ -97,7 +100,7 @@ def _padded(module: Any, x: Tensor) -> Tensor:
 
 
 def sizes_as_one_case() -> AbstractContextManager[None]:
-    """Let torch take sizes that are equal for some images, and not for others, as one case: its setting is private."""
+    """Return a context in which torch does not specialize on sizes that happen to be equal, by a private setting."""
     from torch.fx.experimental import _config
 
     config: Any = _config
@@ -106,25 +109,25 @@ def sizes_as_one_case() -> AbstractContextManager[None]:
 
 
 def trace(deployed: Deployed, size: tuple[int, int] | None) -> torch.export.ExportedProgram:
-    """Return the computation of one image, of any size or of this one, without what its outputs do not need.
+    """Return the program for one image of any size, or of ``size``, without operations that its outputs do not need.
 
-    Raises ``ValueError`` that says why where torch cannot export it.
+    Raises ``ValueError`` with the reason if torch cannot export it.
     """
     dynamic = None if size else {"image": {2: torch.export.Dim.DYNAMIC, 3: torch.export.Dim.DYNAMIC}}
-    example = torch.zeros(1, 3, *(size or (97, 130)), dtype=torch.uint8)  # sides that no stride divides
+    example = torch.zeros(1, 3, *(size or (97, 130)), dtype=torch.uint8)  # not divisible by any stride
     try:
         with torch.no_grad(), sizes_as_one_case():
             program = torch.export.export(deployed, (example,), dynamic_shapes=dynamic)
             if len(deployed.tasks) < len(deployed.network.out_channels):
                 program = torch.export.export(_pruned(program), (example,), dynamic_shapes=dynamic)
-    except Exception as error:  # torch raises anything here
+    except Exception as error:  # torch raises errors of all types here
         line = str(error).strip().partition("\n")[0]
         raise ValueError(f"{type(deployed.network).__name__} cannot be exported ({line}): try --size HxW") from error
     return program
 
 
 def _pruned(program: torch.export.ExportedProgram) -> nn.Module:
-    """Return a program as a module without operations and weights that no output needs."""
+    """Return a program as a module without the operations and weights that no output needs."""
     module: Any = program.module()
     module.graph.eliminate_dead_code()
     used = {node.target for node in module.graph.nodes if node.op == "get_attr"}

@@ -1,4 +1,4 @@
-"""What goes into a file and comes out of it, in plain values: for programs and people that have the file alone."""
+"""Describe the input and outputs of an exported file as plain values, for users who have only the file."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -20,10 +20,10 @@ def description(
     folder: RunFolder,
     confidence: Mapping[str, ConfidenceView] = MappingProxyType({}),
 ) -> dict[str, Any]:
-    """Return name, shape, unit, classes and colors of every output, and what the input is.
+    """Return the name, shape, unit, classes and colors of every output, and the description of the input.
 
-    ``colors`` are those of the run's report: see ``View.coloring``. ``confidence`` is, by task, what the outputs that
-    say how sure the network is mean; they have ``of``, the task, instead of ``modality``.
+    ``colors`` are those of the run's report; see ``View.coloring``. ``confidence`` has the views of the confidence
+    outputs by task; in the result, these outputs have the key ``of``, with the task, instead of ``modality``.
     """
     height, width = size or ("height", "width")
     outputs: dict[str, Any] = {}

@@ -1,4 +1,4 @@
-"""A run as a file of one format, with its card and the differences from the run."""
+"""Export a run to a file in one format, with a model card and a comparison with the network."""
 
 import copy
 import importlib.util
@@ -36,19 +36,19 @@ from taskscape.serialization.plain import read_json
 from taskscape.tasks import Task
 
 FORMATS: Mapping[str, Format] = {"onnx": onnx_file, "openvino": openvino_file, "torch": torch_file}
-"""By their words."""
+"""Formats by name."""
 
 WRAPPERS: Mapping[str, Wrapper] = {"web": web}
-"""What is made out of the file of a format, by its word."""
+"""Wrappers of the files of a format, by name."""
 
 CARD = "model-card.md"
-"""What the folder says of the model to people."""
+"""Name of the model card."""
 
 REPORT = "parity.json"
-"""How far the file is from the network, and its format."""
+"""Name of the file with the format and the differences from the network."""
 
 FLOAT32 = 4
-"""Bytes of a weight."""
+"""Bytes per weight."""
 
 
 @checked
@@ -64,30 +64,30 @@ def export(
     data: DataSource | str | Path | None = None,
     confidence: bool = False,
 ) -> Exported:
-    """Write the network of a run, or of a model by its name, as a file of a format into a folder, and compare.
+    """Write the network of a run or of a named model to a file in some format, and compare the two.
 
-    It takes one image of any size, or of ``size``, and computes in float32; ``tasks`` are those that it predicts, by
-    default all, and what only the others need is left out. Beside it stand ``about.json``, what goes in and comes out;
-    ``parity.json``, how far it is from the network; ``model-card.md``; and examples of its use. Files of these names
-    are replaced at the end: what an earlier export wrote stays where this one fails.
+    The file takes one image of any size, or of ``size``, and computes in float32. Layers that only other tasks than
+    ``tasks`` need are left out. The folder also gets ``about.json``, a description of the input and outputs;
+    ``parity.json``, the differences from the network; ``model-card.md``; and examples of its use. Existing files of
+    these names are replaced only at the end, so an earlier export remains if this one fails.
 
     Args:
         run: The folder of a run, or the name of a model.
-        to: The word of a format or wrapper, a key of ``FORMATS`` or ``WRAPPERS``.
-        folder: Where to write; it is made.
-        tasks: What is predicted.
+        to: The name of a format or wrapper, a key of ``FORMATS`` or ``WRAPPERS``.
+        folder: The output folder, which is created.
+        tasks: The tasks to predict; by default all.
         size: Height and width of images; by default any.
         options: Settings of the format or wrapper by name (``Format.OPTIONS``).
-        reduction: What makes the file smaller after it was compared, such as int8.
-        data: A source or the folder of a store with real pictures; by default the run's own data, if it is at hand.
-        confidence: Also give how sure the network is of each task that can say it, calibrated where the run is: outputs
+        reduction: A step that makes the file smaller after the comparison, such as int8.
+        data: A source or the folder of a store with real images; by default the run's own data, if available.
+        confidence: Also output the confidence of each task that supports it, calibrated if the run is: outputs
             ``TASK.confidence``, (1, 1, H, W) in 0..1, after the tasks.
 
     Raises:
-        FileNotFoundError: The run or the data is not there.
-        ValueError: With the remedy for an unknown format, task or option, packages that are not installed, tasks that
-            do not say how sure they are, a network that cannot be exported, a file that computes other values than the
-            network, a folder with an export of another format, and one that another process writes.
+        FileNotFoundError: The run or the data does not exist.
+        ValueError: A format, task or option is unknown; packages are not installed; no task supports confidence; the
+            network cannot be exported; the file computes different values from the network; or the folder has an export
+            of a different format, or is being written by another process.
         OSError: The folder cannot be written.
     """
     wrapper = WRAPPERS.get(to)
@@ -116,7 +116,7 @@ def export(
 
 
 def _written(job: Job, to: str, target: Path, part: Path, reduction: Reduction | None) -> Exported:
-    """Write the file, and all that stands beside it, into ``part``; messages name ``target``."""
+    """Write the file and everything beside it to ``part``; error messages name ``target``."""
     wrapper = WRAPPERS.get(to)
     form = FORMATS[wrapper.OF if wrapper else to]
     images = pictures(job)
@@ -134,10 +134,10 @@ def _written(job: Job, to: str, target: Path, part: Path, reduction: Reduction |
         parity = comparison.of(form.opened(path))
     except OSError:
         raise
-    except Exception as error:  # exporters and runtimes raise anything
+    except Exception as error:  # exporters and runtimes raise errors of all types
         line = str(error).strip().partition("\n")[0].replace(str(part), str(target))
         raise ValueError(
-            f"{named} is not written, because it could not be made or run ({line}): try --size HxW, or another --to"
+            f"{named} is not written, because it could not be created or run ({line}): try --size HxW, or another --to"
         ) from error
     if wrong := {name: one for name, one in parity.items() if not one.holds}:
         said = "; ".join(f"{name}: {one}" for name, one in wrong.items())
@@ -147,7 +147,7 @@ def _written(job: Job, to: str, target: Path, part: Path, reduction: Reduction |
                 "network further, or one without max-unpooling, such as deeplab-joint, which has no ties"
             )
         raise ValueError(
-            f"{named} is not written, because it computes other values than the network: {said}. Try another --to"
+            f"{named} is not written, because it computes different values from the network: {said}. Try another --to"
         )
     reduced = None
     if reduction is not None:
@@ -174,7 +174,7 @@ def prepare(
     *,
     confidence: bool = False,
 ) -> Job:
-    """Return what formats are given: the network, traced. Arguments and errors as those of ``export``."""
+    """Return the input of formats: the traced network with its data. Arguments and errors are as for ``export``."""
     folder = RunFolder(resolve(run))
     model = load(run, "cpu")
     wanted = chosen(model.tasks, tasks)
@@ -190,7 +190,7 @@ def prepare(
 def computed(
     tasks: Mapping[str, Task], network: nn.Module, spreads: Mapping[str, float] = MappingProxyType({})
 ) -> Compute:
-    """Return what a network computes in float32, decoded."""
+    """Return the function that computes a network's decoded outputs in float32."""
 
     def compute(image: Tensor) -> list[Tensor]:
         with torch.no_grad():
@@ -201,7 +201,7 @@ def computed(
 
 @dataclass(frozen=True)
 class _Comparison:
-    """Pictures with what the network computes for them, once for all files."""
+    """Images with the network's outputs, which are computed once for all files."""
 
     images: Sequence[Tensor]
     expected: Sequence[list[Tensor]]
@@ -214,20 +214,20 @@ class _Comparison:
 
 
 def _bytes(path: Path) -> int:
-    """Return the size of a file, with weights that stand beside it under its name, or of all files of a folder."""
+    """Return the size of a file, including a weight file of the same name, or of all files in a folder."""
     files = path.rglob("*") if path.is_dir() else {path, path.with_suffix(".bin")}
     return sum(file.stat().st_size for file in files if file.is_file())
 
 
 def _require_own(folder: Path, to: str) -> None:
-    """Raise ``ValueError`` where a folder has an export of another format: what stands beside it would be replaced."""
+    """Raise ``ValueError`` if a folder has an export of another format, whose files would be replaced."""
     try:
         before = read_json(folder / REPORT)["format"]
     except (OSError, ValueError, TypeError, KeyError):
         return
     if before != to:
         raise ValueError(
-            f"{folder} has an export of --to {before}, whose about.json, {REPORT} and {CARD} would be replaced: name "
+            f"{folder} has an export of --to {before}, whose about.json, {REPORT} and {CARD} would be replaced: choose "
             "another folder with --out"
         )
 

@@ -1,4 +1,4 @@
-"""The outcome of an export."""
+"""The result of an export."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,20 +11,20 @@ from taskscape.export.parity import Parity
 
 @dataclass(frozen=True)
 class Exported:
-    """What was written."""
+    """The result of an export."""
 
     path: Path
-    """The file, or what a wrapper made of it."""
+    """The file, or the result of a wrapper."""
     bytes: int
-    """Its size, with the weights that stand beside it."""
+    """Its size, including separate weights."""
     parity: Mapping[str, Parity]
-    """By output, such as the task: how far its values are from the network's."""
+    """Differences from the network by output, such as the task."""
     pictures: int
-    """On so many."""
+    """Number of images on which they were compared."""
     seconds: tuple[float, float]
-    """For an image of the size that the run was evaluated on, or that the file takes: the network here, and the
-    file."""
+    """Time for one image, of the network in PyTorch and of the file. Its size is that of the file's images, or if the
+    file takes any, that on which the run was evaluated."""
     measured: Measured | None
-    """Metrics before and after, where validation data are at hand."""
+    """Metrics before and after the export, if validation data are available."""
     reduced: Reduced | None = None
-    """What a reduction did, where there was one."""
+    """The effect of a reduction, if there was one."""

@@ -1,4 +1,4 @@
-"""Metrics of a network and of its file on the same images, by the evaluation of runs."""
+"""Compute metrics of a network and of its exported file on the same images, as in the evaluation of runs."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from taskscape.export.formats import Compute, Job
 from taskscape.metrics import MetricSpec
 
 MOST = 200
-"""How many images of the validation data are measured, at most: evenly from all of them."""
+"""Maximum number of validation images, which are evenly spaced."""
 
 
 @dataclass(frozen=True)
@@ -20,14 +20,14 @@ class Measured:
 
     images: int
     network: Mapping[str, float]
-    """By ``task/metric``, as in a ``Result``: of the network in float32."""
+    """Metrics of the network in float32, by ``task/metric`` as in a ``Result``."""
     file: Mapping[str, float]
-    """The same of the file."""
+    """Metrics of the file."""
     specs: Mapping[str, MetricSpec]
 
 
 def measure(job: Job, network: Compute, file: Compute) -> Measured | None:
-    """Return the metrics of both on validation data; None where these are not at hand, or of a size that is refused."""
+    """Return the metrics of both on validation data; None if these are not available or do not have the file's size."""
     store = job.stores.get("val")
     if store is None or not len(store) or (job.size is not None and job.size != store.size):
         return None

@@ -1,4 +1,4 @@
-"""An ONNX file, ``model.onnx``, for ONNX Runtime and others."""
+"""Export to an ONNX file, ``model.onnx``, for ONNX Runtime and other runtimes."""
 
 import json
 import warnings
@@ -20,16 +20,16 @@ OPSET = 18
 
 
 def write(job: Job, path: Path) -> None:
-    """Write the file, weights inside; its metadata say what every output is, under the key ``taskscape``."""
+    """Write the file, including its weights; the metadata key ``taskscape`` describes the outputs."""
     save(job, path)
     path.with_name("example.py").write_text(python("onnx"), "utf-8")
     path.with_name("example.cpp").write_text(cpp("onnx"), "utf-8")
 
 
 def save(job: Job, path: Path) -> None:
-    """Write the file alone."""
+    """Write only the file."""
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of the exporter about itself
+        warnings.simplefilter("ignore")  # the exporter warns about its own internals
         onnx = torch.onnx.export(
             compared(job.program),
             dynamo=True,
@@ -44,7 +44,7 @@ def save(job: Job, path: Path) -> None:
 
 
 def opened(path: Path) -> Compute:
-    """Return what the file computes, by ONNX Runtime on the CPU."""
+    """Return the function that the file computes with ONNX Runtime on the CPU."""
     import onnxruntime
 
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
@@ -52,5 +52,5 @@ def opened(path: Path) -> Compute:
 
 
 def files(path: Path) -> list[Path]:
-    """Return the file, and the examples of its use."""
+    """Return the paths of the file and its examples."""
     return [path, path.with_name("example.py"), path.with_name("example.cpp")]

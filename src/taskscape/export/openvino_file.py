@@ -1,7 +1,7 @@
-"""A model of OpenVINO, ``model.xml`` with its weights in ``model.bin``.
+"""Export to an OpenVINO model, ``model.xml`` with its weights in ``model.bin``.
 
-It is converted from an ONNX file: OpenVINO's own converter of PyTorch programs has no rule for computed sizes, which
-images of any size need.
+The model is converted from an ONNX file, since OpenVINO's own converter for PyTorch programs does not support computed
+sizes, which images of any size need.
 """
 
 import json
@@ -34,11 +34,11 @@ target_link_libraries(example PRIVATE openvino::runtime)
 
 @cache
 def core() -> Any:
-    """Return the ``openvino.Core`` of this process, which is never removed.
+    """Return the ``openvino.Core`` of this process, which is never destroyed.
 
-    The plugin for CPUs of every Core gives the thread a stack for signal handlers, and puts back the one before when it
-    goes. ``openvino.compile_model`` makes a Core for each model: where the lives of two overlap and the first ends
-    first, a stack stays that is freed, and the next signal with a handler ends the process (OpenVINO 2026.4).
+    The CPU plugin of every Core sets an alternate signal stack for the thread, and restores the previous one when it is
+    destroyed. ``openvino.compile_model`` creates one Core per model. If two of them overlap and the first is destroyed
+    first, a freed stack remains in use, and the next signal with a handler crashes the process (OpenVINO 2026.4).
     """
     import openvino
 
@@ -46,7 +46,7 @@ def core() -> Any:
 
 
 def write(job: Job, path: Path) -> None:
-    """Write the file, weights in float32 beside it; its runtime information says what every output is."""
+    """Write the file, with float32 weights beside it; its runtime information describes the outputs."""
     with tempfile.TemporaryDirectory() as folder:
         source = Path(folder) / onnx_file.NAME
         onnx_file.save(job, source)
@@ -57,16 +57,16 @@ def write(job: Job, path: Path) -> None:
 
 
 def convert(source: Path, about: Mapping[str, Any], path: Path) -> None:
-    """Write the model of an ONNX file, float32 or int8."""
+    """Convert an ONNX file, in float32 or int8."""
     import openvino
 
-    model = core().read_model(source)  # convert_model reports its use to the makers of OpenVINO
+    model = core().read_model(source)  # convert_model would send telemetry
     model.set_rt_info(json.dumps(about), ["taskscape"])
     openvino.save_model(model, path, compress_to_fp16=False)
 
 
 def opened(path: Path) -> Compute:
-    """Return what the file computes, by OpenVINO on the CPU in float32."""
+    """Return the function that the file computes with OpenVINO on the CPU in float32."""
     compiled = core().compile_model(path, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
 
     def compute(image: torch.Tensor) -> list[torch.Tensor]:

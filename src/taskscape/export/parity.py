@@ -1,4 +1,4 @@
-"""What an exported file computes, beside what the network computes."""
+"""Compare the outputs of an exported file with those of the network."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -10,43 +10,43 @@ from taskscape.evaluation import seconds_of
 from taskscape.export.formats import Compute
 
 BOUND = 1e-4
-"""Largest difference of floating-point values that is no error, relative to the largest value of a task."""
+"""Maximum difference of floating-point values, relative to the largest value of a task."""
 EQUAL = 0.999
-"""Smallest share of pixels whose class is the same."""
+"""Minimum share of pixels with the same class."""
 STEADY = 0.5
-"""Smallest share of pixels that must be compared (``steadiness``)."""
+"""Minimum share of pixels that can be compared (``steadiness``)."""
 
 Masks = Callable[[Tensor], list[Tensor]]
-"""An image to the pixels of every output that are compared, (1, H, W) bool."""
+"""Maps an image to the (1, H, W) bool mask of the compared pixels of every output."""
 
 
 @dataclass(frozen=True)
 class Parity:
-    """How far the values of one output are from those of the network, over all images."""
+    """Differences of one output from that of the network, over all images."""
 
     largest: float
-    """Largest difference, relative to the largest value; of class ids the share of pixels that differ."""
+    """Largest difference, relative to the largest value; for class ids, the share of pixels that differ."""
     mean: float
-    """Mean difference, relative to the mean of the absolute values; of class ids as above."""
+    """Mean difference, relative to the mean of the absolute values; for class ids, as ``largest``."""
     whole: bool
     """Whether values are class ids."""
     absolute: float = 0.0
-    """Largest difference in the unit of the task; of class ids nothing."""
+    """Largest difference in the unit of the task; 0 for class ids."""
     compared: float = 1.0
-    """Share of pixels that are compared: those where the network agrees with itself (``steadiness``)."""
+    """Share of compared pixels: those where the network's values are stable (``steadiness``)."""
 
     @property
     def holds(self) -> bool:
-        """Whether the file may stand for the network."""
+        """Whether the file can replace the network."""
         return self.agrees and self.compared >= STEADY
 
     @property
     def agrees(self) -> bool:
-        """Whether the values that are compared are those of the network."""
+        """Whether the compared values are those of the network, within the bounds."""
         return self.largest <= (1 - EQUAL if self.whole else BOUND)
 
     def worse(self, other: "Parity") -> "Parity":
-        """Return the larger differences of two images."""
+        """Return the maximum of the differences, as of two images."""
         return Parity(
             max(self.largest, other.largest),
             max(self.mean, other.mean),
@@ -56,7 +56,7 @@ class Parity:
         )
 
     def __str__(self) -> str:
-        left = f"; {100 * (1 - self.compared):.2g} % of the pixels hang on a tie and are left out"
+        left = f"; {100 * (1 - self.compared):.2g} % of the pixels depend on a tie and are left out"
         left = left if self.compared < 1 else ""
         if self.whole:
             return f"{100 * (1 - self.largest):.3f} % of the pixels have the same class{left}"
@@ -67,9 +67,9 @@ class Parity:
 def compare(
     network: Compute, file: Compute, images: Iterable[Tensor], outputs: list[str], masks: Masks | None = None
 ) -> dict[str, Parity]:
-    """Return the parity of every output over images of any sizes; ``masks`` leave out pixels.
+    """Return the parity of every output over images of any sizes; ``masks`` select the pixels to compare.
 
-    Raises ``ValueError`` where shapes differ.
+    Raises ``ValueError`` if shapes differ.
     """
     worst: dict[str, Parity] = {}
     for image in images:
@@ -99,6 +99,6 @@ def _parity(expected: Tensor, found: Tensor, mask: Tensor | None) -> Parity:
 
 
 def speeds(network: Compute, file: Compute, image: Tensor) -> tuple[float, float]:
-    """Return the seconds that network and file take for an image, in turns."""
+    """Return the seconds per image of the network and the file, measured alternately."""
     found = seconds_of({"network": lambda: network(image), "file": lambda: file(image)}, torch.device("cpu"))
     return found["network"], found["file"]

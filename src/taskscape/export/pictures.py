@@ -1,4 +1,4 @@
-"""Real pictures on which a file is compared with its network: the photograph of taskscape, and the run's own images."""
+"""Real images for the comparison of a file with its network: the photograph of taskscape, and the run's own images."""
 
 from collections.abc import Iterator
 
@@ -13,17 +13,17 @@ from taskscape.export.formats import Job
 from taskscape.released import PHOTOGRAPH
 
 SIZES = ((1.0, 1.0), (0.71, 1.13), (1.27, 0.83), (0.5, 0.5), (1.5, 0.97))
-"""Heights and widths of the photograph, as shares of the size that the run was evaluated on."""
+"""Heights and widths of the photograph, relative to the size on which the run was evaluated."""
 SMALLEST = 32
-"""Least height and width of the photograph: encoders halve it five times, and OpenVINO pools no map of one pixel."""
+"""Minimum height and width of the photograph: encoders halve it five times, and OpenVINO cannot pool a single pixel."""
 OWN = 8
-"""How many images of the run's validation data are compared, at most."""
+"""Maximum number of images of the run's validation data."""
 
 
 def pictures(job: Job) -> list[Tensor]:
-    """Return the photograph at five sizes and images of the validation data, where they are at hand; uint8 each.
+    """Return the photograph at five sizes and images of the validation data, if available, as uint8.
 
-    A file of one size gets those of this size.
+    For a file of one size, return only images of this size.
     """
     height, width = job.evaluated
     sizes = (
@@ -37,7 +37,7 @@ def pictures(job: Job) -> list[Tensor]:
 
 
 def photograph(size: tuple[int, int]) -> Tensor:
-    """Return the photograph that comes with taskscape at a size, (1, 3, H, W) uint8."""
+    """Return the photograph that is part of taskscape at a size, (1, 3, H, W) uint8."""
     image = torch.from_numpy(read_image(PHOTOGRAPH)).permute(2, 0, 1)[None].float()
     resized = F.interpolate(image, size, mode="bilinear", antialias=True)
     return resized.round().clamp(0, 255).to(torch.uint8)

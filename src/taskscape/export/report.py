@@ -1,4 +1,4 @@
-"""How far a file is from its network, for programs: ``parity.json``."""
+"""Write the differences of a file from its network for programs, ``parity.json``."""
 
 import json
 from dataclasses import asdict

@@ -1,8 +1,9 @@
-"""Where a network with max-unpooling agrees with itself.
+"""Find the pixels where the outputs of a network with max-unpooling are stable.
 
-Max-unpooling puts a value where the largest of four was. Where two of them are equal but for rounding, every way to
-compute the network puts it into another pixel, and the values around change by far more than rounding. Such pixels say
-nothing about a file: they are found by changing the network's weights by a millionth, and left out of the comparison.
+Max-unpooling puts a value where the largest of four was. If two of them are equal up to rounding, each implementation
+may put it into a different pixel, which changes the surrounding values by much more than rounding. Such pixels say
+nothing about the correctness of a file. They are found by changing the network's weights by a millionth, and left out
+of the comparison.
 """
 
 import copy
@@ -16,9 +17,9 @@ from taskscape.export.formats import Compute
 from taskscape.export.parity import BOUND, Masks
 
 ROUNDS = 8
-"""How often the weights are changed: each finds half of the pixels, or more, that rounding changes."""
+"""Number of random changes of the weights; each finds at least half of the pixels that rounding changes."""
 CHANGE = 1e-6
-"""By how much, relative; rounding in float32 adds up to about as much."""
+"""Relative size of the changes, about that of accumulated rounding errors in float32."""
 
 _UNPOOL = torch.ops.aten.max_unpool2d.default
 
@@ -26,15 +27,15 @@ _UNPOOL = torch.ops.aten.max_unpool2d.default
 def masks_for(
     program: torch.export.ExportedProgram, network: nn.Module, compute_with: Callable[[nn.Module], Compute]
 ) -> Masks | None:
-    """Return which pixels can be compared; None where all can, for networks without unpooling.
+    """Return masks of the pixels that can be compared, or None for networks without unpooling, where all can.
 
-    ``compute_with`` returns what a network, such as the changed ones, computes.
+    ``compute_with`` returns the function that a network computes, such as one with changed weights.
     """
     if all(node.target != _UNPOOL for node in program.graph.nodes):
         return None
     own = compute_with(network)
 
-    @cache  # for each file that is compared on the same images
+    @cache  # several files are compared on the same images
     def masks(image: Tensor) -> list[Tensor]:
         expected = own(image)
         steady = [torch.ones(one.shape[0], *one.shape[-2:], dtype=torch.bool) for one in expected]
@@ -48,7 +49,7 @@ def masks_for(
 
 
 def _changed(network: nn.Module, seed: int) -> nn.Module:
-    """Return a copy with weights that are larger or smaller by about a millionth."""
+    """Return a copy with weights that are changed by about a millionth."""
     generator = torch.Generator().manual_seed(seed)
     other = copy.deepcopy(network)
     with torch.no_grad():
@@ -58,7 +59,7 @@ def _changed(network: nn.Module, seed: int) -> nn.Module:
 
 
 def _close(one: Tensor, other: Tensor) -> Tensor:
-    """Return where two maps agree as a file must with its network, (B, H, W)."""
+    """Return the (B, H, W) mask of pixels where two maps agree within the bounds for a file."""
     if not one.is_floating_point():
         return one == other
     return (one - other).abs().amax(1) <= BOUND * one.abs().max()

@@ -1,4 +1,4 @@
-"""A file of torch.export, ``model.pt2``: ``torch.export.load(file).module()(image)`` in Python, torch alone."""
+"""Export to a torch.export file, ``model.pt2``, which needs only torch: ``torch.export.load(file).module()(image)``."""
 
 import io
 import json
@@ -17,13 +17,13 @@ OPTIONS: Mapping[str, Any] = {}
 
 
 def write(job: Job, path: Path) -> None:
-    """Write the file; the names of outputs and what is known of them stand in it as ``taskscape.json``."""
-    content = io.BytesIO()  # into a file of its own torch ends the process where the disk is full
+    """Write the file, which includes the description of the outputs as ``taskscape.json``."""
+    content = io.BytesIO()  # when writing to a file itself, torch kills the process if the disk is full
     torch.export.save(job.program, content, extra_files={"taskscape.json": json.dumps(job.about)})
     path.write_bytes(content.getbuffer())
 
 
 def opened(path: Path) -> Compute:
-    """Return what the file computes."""
+    """Return the function that the file computes."""
     module = torch.export.load(path).module()
     return torch.no_grad()(lambda image: list(module(image)))

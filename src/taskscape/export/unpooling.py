@@ -1,7 +1,7 @@
-"""Max-unpooling in operations that every format has: comparisons, instead of indices that are scattered.
+"""Max-unpooling by comparisons, which all formats support, instead of scattering by indices.
 
-Pooling remembers which of the four values of a 2×2 window is the largest, the first of equal ones as in torch, and
-unpooling puts a value there. ONNX's exporter scatters by flat indices, which OpenVINO and int8 do not take as well.
+Pooling records which of the four values of a 2×2 window is the largest, or the first of equal ones as in torch, and
+unpooling puts a value there. The ONNX exporter scatters by flat indices, which OpenVINO and int8 support less well.
 """
 
 from typing import Any
@@ -17,9 +17,9 @@ _UNPOOL = torch.ops.aten.max_unpool2d.default
 
 
 def compared(program: torch.export.ExportedProgram) -> torch.export.ExportedProgram:
-    """Return a program that computes the same, with comparisons instead of indices of maxima.
+    """Return an equivalent program with comparisons instead of indices of maxima.
 
-    Raises ``ValueError`` for pooling with indices of another kind than 2×2 windows, rounded up, as SegNet's.
+    Raises ``ValueError`` for pooling with indices unless its windows are 2×2 and sizes are rounded up, as in SegNet.
     """
     if all(node.target != _UNPOOL for node in program.graph.nodes):
         return program
@@ -37,9 +37,9 @@ def _pool(
     dilation: Any = 1,
     ceil_mode: bool = False,
 ) -> tuple[Tensor, Tensor]:
-    """Return the 2×2 maxima, and which value of its window each is: 0, 1, 2, 3 by rows."""
+    """Return the 2×2 maxima, and the position of each in its window: 0, 1, 2, 3 in row-major order."""
     if not (kernel_size == [2, 2] and list(stride) in ([], [2, 2]) and ceil_mode):
-        raise ValueError("pooling with indices is written for 2×2 windows, rounded up")
+        raise ValueError("pooling with indices is implemented only for 2×2 windows with sizes rounded up")
     largest = F.max_pool2d(x, 2, ceil_mode=True)
     height, width = x.shape[-2:]
     padded = F.pad(x, (0, 1, 0, 1), value=-torch.inf)
@@ -51,7 +51,7 @@ def _pool(
 
 
 def _unpool(x: Tensor, number: Tensor, output_size: list[int]) -> Tensor:
-    """Return a map of the output's size with the values where the numbers say, zero elsewhere."""
+    """Return a map of the output's size with the values at the numbered positions, zero elsewhere."""
     corners = torch.stack([torch.where(number == k, x, 0.0) for k in range(4)], 2)
     height, width = output_size
     return F.pixel_shuffle(corners.flatten(1, 2), 2)[:, :, :height, :width]

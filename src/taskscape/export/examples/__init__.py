@@ -1,4 +1,4 @@
-"""How to use an exported file without taskscape: programs in Python and C++ that are written beside it."""
+"""Example programs in Python and C++ that use an exported file without taskscape; they are written beside it."""
 
 from pathlib import Path
 
@@ -26,7 +26,7 @@ compiled = core.compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
 
 
 def python(form: str) -> str:
-    """Return a program of at most 40 lines that predicts a picture with numpy, Pillow and the format's runtime."""
+    """Return a Python program of at most 40 lines that predicts an image by NumPy, Pillow and the format's runtime."""
     package, line, opened, run = _PYTHON[form]
     text = (_FOLDER / "example.py.txt").read_text("utf-8")
     for name, value in (("PACKAGE", package), ("IMPORT", line), ("OPENED", opened), ("RUN", run)):
@@ -35,6 +35,6 @@ def python(form: str) -> str:
 
 
 def cpp(form: str) -> str:
-    """Return a program in C++17 that predicts a picture with the format's runtime."""
+    """Return a C++17 program that predicts an image with the format's runtime."""
     common = (_FOLDER / "example.h.txt").read_text("utf-8")
     return (_FOLDER / f"example-{form}.cpp.txt").read_text("utf-8").replace("{COMMON}", common.strip())

@@ -1,8 +1,8 @@
-"""Weights and activations of eight bits: a file of ONNX that is a quarter as large, and twice as fast on a processor.
+"""8-bit weights and activations: an ONNX file that is a quarter of the size, and twice as fast on a CPU.
 
-ONNX Runtime's static quantization, in QDQ form with a scale per channel of weights, between the first convolution and
-the last of each task. The last ones, what stands before and behind, and blocks that ``search`` finds too sensitive stay
-in float32.
+Uses ONNX Runtime's static quantization, in QDQ format with one scale per channel of weights, from the first convolution
+up to the last of each task. The last convolutions, pre- and post-processing, and blocks that ``search`` finds too
+sensitive stay in float32.
 """
 
 from taskscape.export.int8.reduction import Int8

@@ -1,4 +1,4 @@
-"""Which operations of an ONNX file may be int8, and which belong together."""
+"""Find the operations of an ONNX file that can be int8, grouped by block of the network."""
 
 import ast
 from collections import defaultdict
@@ -7,26 +7,26 @@ from dataclasses import dataclass, field
 from typing import Any
 
 KERNELS = ("Conv", "ConvTranspose", "Gemm", "MatMul")
-"""Operations that int8 makes faster."""
+"""Operations that are faster in int8."""
 OPERATIONS = (
     *KERNELS, "Add", "AveragePool", "Clip", "Concat", "Flatten", "GlobalAveragePool", "LeakyRelu", "MaxPool", "Mul",
     "Pad", "Relu", "Reshape", "Resize", "Sigmoid", "Slice", "Split", "Squeeze", "Transpose", "Unsqueeze",
 )  # fmt: skip
-"""Operations that may be int8 where they stand between two kernels."""
+"""Operations that can be int8 between two kernels."""
 _SCOPES = "pkg.torch.onnx.name_scopes"
 
 
 @dataclass
 class Layers:
-    """The operations of a file that may be int8, by the block of the network that they belong to."""
+    """The operations of a file that can be int8, by block of the network."""
 
     blocks: dict[str, list[str]] = field(default_factory=dict)
     """Names of nodes by the name of the block, such as ``encoder.backbone.blocks.3.1``."""
     last: list[str] = field(default_factory=list)
-    """Kernels behind which there is no other, the last of each task: always float32."""
+    """The last kernel of each task, which no other follows; always float32."""
 
     def without(self, floating: Iterable[str]) -> list[str]:
-        """Return the nodes that are int8 where these blocks stay in float32."""
+        """Return the nodes that are int8 if these blocks stay in float32."""
         excluded = set(floating)
         return [name for block, names in self.blocks.items() if block not in excluded for name in names]
 
@@ -34,7 +34,7 @@ class Layers:
 def layers_of(model: Any) -> Layers:
     """Return the operations between the first and the last kernels of a model (``onnx.ModelProto``).
 
-    What only prepares the image, decodes a task or computes sizes stands outside of them.
+    This leaves out operations that only prepare the image, decode a task or compute sizes.
     """
     nodes = model.graph.node
     producer = {output: node for node in nodes for output in node.output}
@@ -42,7 +42,7 @@ def layers_of(model: Any) -> Layers:
     for node in nodes:
         for name in node.input:
             users[name].append(node)
-    block: dict[str, str] = {}  # of the kernels, and of what stands behind one
+    block: dict[str, str] = {}  # of the kernels and all nodes that follow one
     for node in nodes:
         before = [producer[name].name for name in node.input if name in producer]
         if node.op_type in KERNELS:
@@ -50,7 +50,7 @@ def layers_of(model: Any) -> Layers:
         elif known := [block[name] for name in before if name in block]:
             block[node.name] = known[0]
     layers = Layers()
-    followed: set[str] = set()  # of the kernels, and of what stands before one
+    followed: set[str] = set()  # the kernels and all nodes that precede one
     between: set[str] = set()
     for node in reversed(nodes):
         is_followed = any(user.name in followed for output in node.output for user in users[output])
@@ -68,7 +68,7 @@ def layers_of(model: Any) -> Layers:
 
 
 def _block(node: Any) -> str:
-    """Return the name of the module that holds the layer of a node, as torch's exporter wrote it down."""
+    """Return the name of the module with the layer of a node, as recorded by torch's exporter."""
     scopes = {prop.key: prop.value for prop in node.metadata_props}.get(_SCOPES)
     modules = [name for name in ast.literal_eval(scopes)[:-1] if name] if scopes else []
     if not modules:

@@ -1,4 +1,4 @@
-"""The images that ranges of activations are taken from, and those that the search compares on."""
+"""Select the images for the ranges of activations, and those for comparisons in the search."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -17,9 +17,9 @@ from taskscape.export.formats import Job
 from taskscape.runs.other_data import scaled_to
 
 RANGES = 32
-"""Images, at most, whose activations give the ranges."""
+"""Maximum number of images for the ranges of activations."""
 COMPARED = 16
-"""Other images, at most, on which layers are compared."""
+"""Maximum number of other images for comparisons."""
 
 Image = npt.NDArray[np.uint8]
 """(1, 3, H, W), RGB."""
@@ -29,15 +29,15 @@ class Images(NamedTuple):
     """Images at the size that the file takes, or at the height at which it is most accurate."""
 
     ranges: list[Image]
-    """Those that give the ranges of activations."""
+    """Images for the ranges of activations."""
     compared: list[Image]
-    """Others, on which the outputs of float32 and int8 are compared: the same where there is only one image."""
+    """Other images, on which the outputs of float32 and int8 are compared; the same ones if there are too few."""
     source: str
-    """Where they come from, in a few words."""
+    """Short description of their origin."""
 
 
 def require_images_for(job: Job, calibrate: Path | None) -> None:
-    """Raise ``FileNotFoundError`` or ``ValueError`` that names ``--calibrate`` where ``images_for`` finds none."""
+    """Raise ``FileNotFoundError`` or ``ValueError``, which names ``--calibrate``, if ``images_for`` finds none."""
     if calibrate is not None:
         if not calibrate.is_dir():
             raise FileNotFoundError(
@@ -47,16 +47,16 @@ def require_images_for(job: Job, calibrate: Path | None) -> None:
             raise ValueError(f"--calibrate {calibrate}: there are no images in it: name a store, or a folder of images")
     elif not job.stores and _few(job) is None:
         raise ValueError(
-            "--int8 needs images to calibrate with, and the data of the run are not at hand: name a folder of images "
-            "like those that the network is for, or a store, with --calibrate PATH"
+            "--int8 needs images for calibration, but the data of the run are not available: name a store, or a folder "
+            "of images like those that the network is for, with --calibrate PATH"
         )
 
 
 def images_for(job: Job, calibrate: Path | None) -> Images:
     """Return images of a folder or store, by default of the run's data.
 
-    Data that are made by a formula, such as generated streets, are made again where they are not at hand. Raises as
-    ``require_images_for``.
+    Generated data, such as streets, are generated again if they are not available. Raises as ``require_images_for``
+    does.
     """
     require_images_for(job, calibrate)
     if calibrate is None:
@@ -67,7 +67,7 @@ def images_for(job: Job, calibrate: Path | None) -> Images:
         return _of_stores({split: Store.open(calibrate, split) for split in splits}, job, str(calibrate))
     paths = _files(calibrate)
     chosen = [paths[index] for index in _spread(len(paths), RANGES + COMPARED)]
-    # Neighbors in a folder are alike: every third image is compared on.
+    # Neighbors in a folder are similar, so every third image is for comparison.
     compared = chosen[2::3] or chosen
     ranges = [path for path in chosen if path not in compared] or chosen
 
@@ -82,14 +82,14 @@ def _files(folder: Path) -> list[Path]:
 
 
 def _few(job: Job) -> DataSource | None:
-    """Return a source of a few of the run's images where it makes them itself."""
+    """Return a source with a few of the run's images if they are generated, else None."""
     data = job.model.experiment.data
     few = data.few(RANGES + COMPARED)
     return None if few == data else few
 
 
 def _of_stores(stores: Mapping[str, Store], job: Job, source: str) -> Images:
-    """Return images to train on for the ranges, and others of the same store or of ``val`` to compare on."""
+    """Return training images for the ranges, and images of ``val`` or others of the same store for comparison."""
     first = stores.get("train") or next(iter(stores.values()))
     second = stores.get("val", first)
     indices = _spread(len(first), RANGES + COMPARED)
@@ -107,12 +107,12 @@ def _read(store: Store, indices: Sequence[int], job: Job) -> Iterator[Image]:
 
 
 def _spread(count: int, most: int) -> list[int]:
-    """Return so many positions of ``count``, evenly spread."""
+    """Return up to ``most`` evenly spaced indices below ``count``."""
     return sorted({int(position) for position in np.linspace(0, count - 1, min(count, most)).round()})
 
 
 def _sized(image: Tensor, job: Job) -> Image:
-    """Return an image, (1, 3, H, W) in 0..255, as the file takes it."""
+    """Return a (1, 3, H, W) image in 0..255 at the size for the file."""
     size = job.size or scaled_to(image.shape[-2:], job.evaluated[0])
     if size != image.shape[-2:]:
         image = F.interpolate(image, size, mode="bilinear", antialias=True)

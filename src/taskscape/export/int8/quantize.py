@@ -1,4 +1,4 @@
-"""An ONNX file in float32 to one in int8, by ONNX Runtime."""
+"""Quantize a float32 ONNX file to int8 with ONNX Runtime."""
 
 import copy
 import tempfile
@@ -13,18 +13,18 @@ from taskscape.export.int8.images import Image
 
 Array = npt.NDArray[Any]
 Run = Callable[[Image], list[Array]]
-"""An image to the values of every task."""
+"""Maps an image to the values of all outputs."""
 
 
 class Quantizer:
-    """Holds a model and the ranges of its activations, and makes int8 variants of it.
+    """Quantizes a model to int8 variants, using the ranges of its activations.
 
-    Ranges reach from the smallest to the largest value over all images; percentiles and entropy, which leave out the
+    Ranges extend from the smallest to the largest value over all images. Percentiles and entropy, which cut off the
     tails, were no better on the networks of ``benchmarks/int8.py`` and took three times as long.
     """
 
     def __init__(self, path: Path, images: Sequence[Image]) -> None:
-        """Read the file and compute the images once."""
+        """Read the file, and run it on the images to determine the ranges."""
         import onnx
         from onnxruntime.quantization import CalibrationDataReader, CalibrationMethod
         from onnxruntime.quantization.calibrate import create_calibrator
@@ -49,12 +49,12 @@ class Quantizer:
             self.ranges = calibrator.compute_data()
 
     def model_with(self, floating: Iterable[str]) -> Any:
-        """Return the model in int8 (``onnx.ModelProto``), these blocks and the last kernels in float32."""
+        """Return the model in int8 (``onnx.ModelProto``), except for these blocks and the last kernels."""
         from onnxruntime.quantization import QuantType
         from onnxruntime.quantization.qdq_quantizer import QDQQuantizer
 
         model, nodes = copy.deepcopy(self.model), self.layers.without(floating)
-        if not nodes:  # which would mean all to ONNX Runtime
+        if not nodes:  # ONNX Runtime would quantize all nodes
             return model
         quantizer = QDQQuantizer(
             model,
@@ -73,7 +73,7 @@ class Quantizer:
 
 
 def run_of(model: Any) -> Run:
-    """Return what a model computes (``onnx.ModelProto``, or the path of a file) on the CPU."""
+    """Return the function that a model (``onnx.ModelProto`` or the path of a file) computes on the CPU."""
     import onnxruntime
 
     source = str(model) if isinstance(model, str | Path) else model.SerializeToString()
@@ -87,7 +87,7 @@ def run_of(model: Any) -> Run:
 
 
 def count_kernels(model: Any) -> tuple[int, int]:
-    """Return how many convolutions and products of matrices of a model are int8, and how many there are."""
+    """Return how many convolutions and matrix products of a model are int8, and how many there are in total."""
     scaled = {output for node in model.graph.node if node.op_type == "DequantizeLinear" for output in node.output}
     kernels = [node for node in model.graph.node if node.op_type in KERNELS]
     return sum(all(name in scaled for name in node.input[:2]) for node in kernels), len(kernels)

@@ -1,4 +1,4 @@
-"""The reduction ``int8`` of ``taskscape export``."""
+"""The reduction ``--int8`` of ``taskscape export``."""
 
 import json
 import shutil
@@ -22,23 +22,23 @@ from taskscape.serialization import show_size
 
 @dataclass(frozen=True)
 class Int8:
-    """Weights and activations of eight bits, by ONNX Runtime's static quantization."""
+    """8-bit weights and activations by ONNX Runtime's static quantization."""
 
     calibrate: Path | None = None
-    """A folder of images, or a store, to calibrate with; by default the data of the run."""
+    """A folder of images, or a store, for calibration; by default the data of the run."""
     seconds: float = SECONDS
-    """The longest time in which blocks are sought that must stay in float32."""
+    """Time limit of the search for blocks that must stay in float32."""
 
     name: ClassVar[str] = "int8"
     formats: ClassVar[tuple[str, ...]] = ("onnx", "openvino")
     needs: ClassVar[tuple[str, ...]] = ("onnx", "onnxruntime")
 
     def check(self, job: Job) -> None:
-        """Raise ``FileNotFoundError`` or ``ValueError`` that names ``--calibrate`` where there are no images."""
+        """Raise ``FileNotFoundError`` or ``ValueError``, which names ``--calibrate``, if there are no images."""
         require_images_for(job, self.calibrate)
 
     def reduce(self, job: Job, path: Path, form: Format) -> Reduced:
-        """Replace the file by one in int8, say so in ``job.about``, and return what was done and how fast it is."""
+        """Replace the file by one in int8, add this to ``job.about``, and return the changes, differences and speed."""
         images = images_for(job, self.calibrate)
         with tempfile.TemporaryDirectory() as folder:
             source = Path(folder) / "float32.onnx"
@@ -73,12 +73,12 @@ class Int8:
             },
             "seconds for an image": {word: _rounded(value) for word, value in seconds.items()},
         }
-        words = f"int8 in {of_all[0]} of {of_all[1]} convolutions and products of matrices"
+        words = f"int8 in {of_all[0]} of {of_all[1]} convolutions and matrix products"
         return Reduced(words, details, tuple(_sentences(words, found, images, comparison, seconds)))
 
 
 def _written(model: Any, path: Path, about: Mapping[str, Any]) -> Path:
-    """Write a model (``onnx.ModelProto``) as ONNX or, where the path ends in ``.xml``, for OpenVINO."""
+    """Write a model (``onnx.ModelProto``) as ONNX, or for OpenVINO if the path ends in ``.xml``."""
     for prop in model.metadata_props:
         if prop.key == "taskscape":
             prop.value = json.dumps(about)
@@ -90,7 +90,7 @@ def _written(model: Any, path: Path, about: Mapping[str, Any]) -> Path:
 
 
 def _seconds(plain: Compute, small: Compute, image: Image) -> dict[str, float]:
-    """Return the seconds that an image takes, in turns."""
+    """Return the seconds per image in float32 and int8, measured alternately."""
     given = torch.from_numpy(image)
     calls = {"float32": lambda: plain(given), "int8": lambda: small(given)}
     return seconds_of(calls, torch.device("cpu"), at_most=10)
@@ -103,21 +103,21 @@ def _rounded(value: float) -> float:
 def _sentences(
     words: str, found: Found, images: Images, comparison: Comparison, seconds: dict[str, float]
 ) -> Iterator[str]:
-    kept = f"; the blocks {', '.join(found.floating)} stay in float32, and" if found.floating else ";"
+    kept = f", as do the blocks {', '.join(found.floating)}" if found.floating else ""
     yield (
-        f"Weights and activations are {words}{kept} the last of each task and all that prepares the image or decodes a "
-        f"task is float32. Ranges come from {len(images.ranges)} images of {images.source}."
+        f"Weights and activations are {words}. Pre- and post-processing and the last layer of each task stay in "
+        f"float32{kept}. Ranges come from {len(images.ranges)} images of {images.source}."
     )
     told = [
-        f"{100 * share:.1f} % of the pixels have another class ({task})"
+        f"{100 * share:.1f} % of the pixels have a different class ({task})"
         if comparison.is_whole[task]
         else f"values of {task} differ by {100 * share:.1f} % on average"
         for task, share in found.differences.items()
     ]
-    beyond = "" if found.holds else "; that is more than int8 should cost, so compare the metrics before you use it"
-    yield f"On {len(images.compared)} images {', '.join(told)} from float32{beyond}."
+    beyond = "" if found.holds else "; this is more than int8 should cost, so compare the metrics before you use it"
+    yield f"Compared with float32 on {len(images.compared)} images, {', '.join(told)}{beyond}."
     height, width = images.compared[0].shape[2:]
     yield (
-        f"An image of {show_size((height, width))} takes {1000 * seconds['int8']:.1f} ms, in float32 "
-        f"{1000 * seconds['float32']:.1f} ms, on the machine that exported it."
+        f"An image of {show_size((height, width))} takes {1000 * seconds['int8']:.1f} ms, and "
+        f"{1000 * seconds['float32']:.1f} ms in float32, on the machine that exported it."
     )

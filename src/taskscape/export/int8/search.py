@@ -1,4 +1,4 @@
-"""Which blocks of a network stay in float32, so that the values of int8 stay close enough."""
+"""Search for the blocks of a network that must stay in float32 to keep the outputs of int8 accurate."""
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -10,35 +10,35 @@ from taskscape.export.int8.images import Image
 from taskscape.export.int8.quantize import Array, Run
 
 CLASSES = 0.01
-"""Largest share of pixels that may have another class."""
+"""Maximum share of pixels with a different class."""
 VALUES = 0.03
-"""Largest mean difference of other values, relative to the mean of their absolute values."""
+"""Maximum mean difference of other values, relative to the mean of their absolute values."""
 SECONDS = 240.0
-"""After which no further block is tried."""
+"""Default time limit, in seconds, after which no further block is tried."""
 
 Differences = Mapping[str, float]
-"""By task: the share of pixels of another class, or the mean relative difference of values."""
+"""By task, the share of pixels with a different class, or the mean relative difference of values."""
 
 
 @dataclass(frozen=True)
 class Found:
-    """What a search ended with."""
+    """The result of a search."""
 
     floating: tuple[str, ...]
-    """Blocks that stay in float32, the most sensitive first."""
+    """Blocks that stay in float32, starting with the most sensitive."""
     differences: Differences
-    """With these in float32."""
+    """Differences with these blocks in float32."""
     holds: bool
     """Whether all differences are within their bounds."""
     before: Differences
-    """With no block in float32."""
+    """Differences with no block in float32."""
 
 
 class Comparison:
-    """The values of float32 for some images, for comparing others with."""
+    """Compares outputs for some images with those of float32."""
 
     def __init__(self, tasks: Sequence[str], run: Run, images: Sequence[Image]) -> None:
-        """Compute the images."""
+        """Compute the outputs of float32 for the images."""
         self.tasks, self.images = tasks, images
         self.expected = [run(image) for image in images]
         whole = [not np.issubdtype(values.dtype, np.floating) for values in self.expected[0]]
@@ -46,7 +46,7 @@ class Comparison:
         self.bounds = {task: CLASSES if ids else VALUES for task, ids in self.is_whole.items()}
 
     def differences(self, run: Run) -> dict[str, float]:
-        """Return how far the values are from the expected ones, the mean over the images."""
+        """Return the differences from the expected outputs, averaged over the images."""
         each = [
             [_difference(*pair) for pair in zip(expected, run(image), strict=True)]
             for expected, image in zip(self.expected, self.images, strict=True)
@@ -54,7 +54,7 @@ class Comparison:
         return dict(zip(self.tasks, map(float, np.mean(each, 0)), strict=True))
 
     def excess(self, differences: Differences) -> float:
-        """Return by which part of their bounds differences are too large, summed over the tasks."""
+        """Return by what share of their bounds the differences are too large, summed over the tasks."""
         return sum(max(differences[task] / bound - 1, 0.0) for task, bound in self.bounds.items())
 
 
@@ -72,9 +72,10 @@ def search(
 ) -> Found:
     """Leave blocks in float32 until all differences are within their bounds.
 
-    Blocks are ranked by what each saves alone, and taken in this order where one still helps with those taken before,
-    as NNCF's accuracy control does it (Intel). ``differences`` computes them with these blocks in float32. It ends
-    where all bounds hold, where no block helps, or after ``seconds``, half of them for the ranking.
+    Blocks are ranked by the improvement that each gives alone. In this order, those that still help in addition to the
+    previous ones are kept in float32, as in the accuracy control of NNCF (Intel). ``differences`` computes the
+    differences with the given blocks in float32. The search ends when all bounds hold, when no block helps, or after
+    ``seconds``, half of which are for the ranking.
     """
     until, ranked_until = time.monotonic() + seconds, time.monotonic() + seconds / 2
     before = best = differences(())
@@ -98,7 +99,7 @@ def search(
 
 
 def _middle_last(blocks: Sequence[str]) -> Iterator[str]:
-    """Return blocks from both ends to the middle: the first and the last are the likeliest to be sensitive."""
+    """Yield blocks from both ends to the middle, since the first and last ones are most likely to be sensitive."""
     for position in range((len(blocks) + 1) // 2):
         yield blocks[position]
         if len(blocks) - 1 - position != position:
