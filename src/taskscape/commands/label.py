@@ -47,8 +47,8 @@ def label(
         tasks: Tasks of the model to predict; by default all.
         threshold: Minimum confidence of a label, from 0 to 1; pixels below it get no label. By default 0.5 for tasks
             with a confidence; for other tasks every pixel gets a label.
-        without: Classes, such as sky, whose pixels get labels only of tasks with classes, because their depth and the
-            like are meaningless. The model's own predictions determine these pixels.
+        without: Classes, such as sky, whose pixels get no labels of tasks without classes, since quantities such as
+            depth are meaningless there. The model's own class predictions determine these pixels.
         suffix: Suffix that is appended to a task's name to name its labels, such as _predicted.
         fill: Keep existing labels of that name, and predict only unlabeled pixels.
         height: Scale images to this height for the network, and its output back.

@@ -103,9 +103,9 @@ def by_group() -> dict[str, dict[str, Listed]]:
 def described_recipe(recipe: str, also: Iterable[str] = ()) -> Any:
     """Return a recipe of the package, or ``joint`` with a network, built from stand-ins that do not import torch.
 
-    Returns None for any other recipe, and if torch is imported already. ``also`` has further names to suggest for a
-    mistyped one. Raises ``ValueError`` for an unknown recipe, with the nearest names, and ``FileNotFoundError`` for a
-    saved experiment that does not exist.
+    Returns None for any other recipe, and if ``taskscape.runs`` is imported already. ``also`` has further names to
+    suggest for a mistyped one. Raises ``ValueError`` for an unknown recipe, with the nearest names, and
+    ``FileNotFoundError`` for a saved experiment that does not exist.
     """
     name = recipe.replace("-", "_")
     if recipe.endswith((".yaml", ".yml")):

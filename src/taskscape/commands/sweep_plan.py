@@ -18,7 +18,7 @@ class Plan(NamedTuple):
 
     recipe: str
     arguments: list[str]
-    """The arguments after the recipe, without the flags in ``EXECUTION``."""
+    """The arguments after the recipe, without --out, --resume, --plan and the flags in ``EXECUTION``."""
     study: str
     """The name of a search in its storage."""
 
