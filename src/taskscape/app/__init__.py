@@ -1,4 +1,4 @@
-"""The page of exported networks on this machine: a small server, and the networks of runs as files for a browser."""
+"""Serve a page with the networks of runs to browsers on the local machine."""
 
 from taskscape.app.app import serve
 

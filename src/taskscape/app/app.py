@@ -1,4 +1,4 @@
-"""The page on this machine, from the names of runs to the address that a browser opens."""
+"""Prepare and serve the page for a list of runs."""
 
 import tempfile
 import threading
@@ -16,14 +16,13 @@ def serve(runs: Sequence[str | Path], *, port: int, show: bool, tell: Callable[[
 
     Args:
         runs: Folders of runs, or names of models.
-        port: Where it answers; the next one that is free where it is taken, any for 0.
-        show: Open the page in a browser, where this machine has one with windows.
-        tell: Called with lines about what takes long.
+        port: Port to listen on. If it is taken, the next free one is used; 0 selects any free port.
+        show: Open the page in a browser, if the machine has a graphical one.
+        tell: Called with messages about steps that take long.
 
     Raises:
-        FileNotFoundError: A run is not there, or not trained.
-        ValueError: With the remedy for a port that cannot be used, packages that are not installed, and a network
-            that cannot run in a browser.
+        FileNotFoundError: A run does not exist or is not trained.
+        ValueError: The port cannot be used, packages are not installed, or a network cannot run in a browser.
     """
     with start(port) as server, tempfile.TemporaryDirectory(prefix="taskscape-app-") as folder:
         page = write_folder(prepare(runs, tell), Path(folder)).parent
@@ -35,7 +34,7 @@ def serve(runs: Sequence[str | Path], *, port: int, show: bool, tell: Callable[[
 
 
 def _open(address: str) -> None:
-    """Open an address in a browser that has windows: one in this terminal would take it."""
+    """Open an address in a graphical browser; a text browser would take over the terminal."""
     try:
         browser = webbrowser.get()
     except webbrowser.Error:

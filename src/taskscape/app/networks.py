@@ -1,4 +1,4 @@
-"""The networks of runs as a page takes them, made once and kept in the cache folder."""
+"""Export the networks of runs for the page, once, and keep them in the cache folder."""
 
 import hashlib
 import importlib.util
@@ -19,18 +19,18 @@ from taskscape.run_folder import RunFolder
 from taskscape.runs import read_experiment
 
 PAGE = "page"
-"""The folder that ``export`` makes for ``web``."""
+"""Name of the folder that ``export`` creates for ``web``."""
 
 MOST_BYTES = 2_000_000_000
-"""Of all networks that are kept: those that were used longest ago are removed first."""
+"""Maximum size of all cached networks; the least recently used are removed first."""
 
 
 def prepare(runs: Sequence[str | Path], tell: Callable[[str], None]) -> list[PageModel]:
-    """Return the networks of runs, or of models by their names, each called as reports call its run.
+    """Return the networks of runs or of named models, with the names that reports give to runs.
 
-    What is not kept yet is exported, which takes a minute for each; ``tell`` is called with a line before. All runs are
-    looked at before the first is exported. Afterwards others are removed, where all together have more than
-    ``MOST_BYTES``. Raises ``ValueError`` or ``FileNotFoundError`` that names the run.
+    Networks that are not cached are exported, which takes a minute each and is announced with ``tell``. All runs are
+    checked before the first export. Afterwards, other networks are removed if the cache is larger than ``MOST_BYTES``.
+    Raises ``ValueError`` or ``FileNotFoundError`` naming the run.
     """
     places = list(dict.fromkeys(resolve(run).resolve() for run in runs))
     named = {resolve(run).resolve(): Path(run).as_posix() for run in runs if is_name(run)}
@@ -52,7 +52,7 @@ def _require_packages() -> None:
 
 
 def _read(folder: Path) -> PageModel | None:
-    """Return the network that a folder holds; None where there is none, or it is damaged or of an earlier version."""
+    """Return the network in a folder; None if there is none, or if it is damaged or of an earlier version."""
     try:
         return read_folder(folder / PAGE)[0]
     except (OSError, ValueError, LookupError):
@@ -60,8 +60,8 @@ def _read(folder: Path) -> PageModel | None:
 
 
 def _exported(run: Path, name: str, folder: Path, tell: Callable[[str], None]) -> PageModel:
-    """Export the network of a run into a folder, whole or not at all, and return it."""
-    tell(f"{name} is prepared for the browser, which takes a minute; it is kept for the next time in {folder.parent}")
+    """Export the network of a run to a folder atomically, and return it."""
+    tell(f"preparing {name} for the browser, which takes a minute; it is kept for the next time in {folder.parent}")
     with writing(folder):
         folder.parent.mkdir(parents=True, exist_ok=True)
         temporary = Path(tempfile.mkdtemp(prefix="part-", dir=folder.parent))
@@ -72,7 +72,7 @@ def _exported(run: Path, name: str, folder: Path, tell: Callable[[str], None]) -
             raise ValueError(f"{name} cannot run in a browser: {error}") from error
         model = read_folder(temporary / PAGE)[0]
         shutil.rmtree(folder, ignore_errors=True)
-        with suppress(OSError):  # another process was quicker, with the same network
+        with suppress(OSError):  # another process was faster with the same network
             temporary.rename(folder)
         return model
     finally:
@@ -84,8 +84,8 @@ def _says_confidence(run: Path) -> bool:
 
 
 def _make_room(used: Sequence[Path]) -> None:
-    """Remove the networks that were used longest ago, but none of these, until ``MOST_BYTES`` suffice for the rest."""
-    with suppress(OSError):  # of another process that removes them too
+    """Remove the least recently used networks, except those in ``used``, until at most ``MOST_BYTES`` remain."""
+    with suppress(OSError):  # another process may be removing them too
         for folder in used:
             os.utime(folder)
         folders = [folder for folder in used[0].parent.iterdir() if folder.is_dir()]
@@ -100,9 +100,9 @@ def _make_room(used: Sequence[Path]) -> None:
 
 
 def _key(run: RunFolder) -> str:
-    """Return a checksum of all that the exported file follows from. Raises ``FileNotFoundError``."""
+    """Return a checksum of everything that determines the exported file. Raises ``FileNotFoundError``."""
     digest = hashlib.sha256(metadata.version("taskscape").encode())
-    digest.update((BUILT / "manifest.json").read_bytes())  # the page may ask for what an earlier one did not
+    digest.update((BUILT / "manifest.json").read_bytes())  # a newer page may need more of the exported file
     for file in (run.weights, run.experiment, run.result()):
         if not file.is_file():
             remedy = f"train it to the end of its first epoch with `{run.resume_command}`"
@@ -112,7 +112,7 @@ def _key(run: RunFolder) -> str:
 
 
 def _distinct(places: Sequence[Path]) -> list[str]:
-    """Return the folders' names, with as many of their parents' as it takes to tell them apart."""
+    """Return the names of the folders, with as many of their parents as needed to distinguish them."""
 
     def ends(n: int) -> list[str]:
         return ["/".join(place.parts[-n:]) for place in places]

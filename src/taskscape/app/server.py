@@ -1,8 +1,9 @@
-"""A server for the browsers of this machine: it hands out the files that it was given, and takes none.
+"""A read-only server of a fixed set of files for browsers on the local machine.
 
-Only the names of these files are answered, so that no path leads elsewhere. It is bound to 127.0.0.1 and answers
-requests for this machine by name alone: a page of another site whose name was made to mean 127.0.0.1 (DNS rebinding)
-gets nothing. The headers let a browser run WebAssembly in several threads, and keep the page from sending anything.
+Only the names of these files are served, so no path can lead elsewhere. The server is bound to 127.0.0.1 and accepts
+only requests whose host is the local machine, which prevents DNS rebinding: a page of another site whose name was made
+to resolve to 127.0.0.1 gets nothing. The headers let browsers run WebAssembly in several threads, and keep the page
+from sending data anywhere.
 """
 
 import errno
@@ -21,10 +22,10 @@ from typing_extensions import override
 
 ADDRESS = "127.0.0.1"
 THIS_MACHINE = ("127.0.0.1", "localhost", "::1")
-"""What a browser may call the server; a tunnel such as ``ssh -L`` keeps the name and may change the port."""
+"""Host names that are accepted. Tunnels such as ``ssh -L`` keep the name and may change the port."""
 
 PORTS = 20
-"""How many ports are tried, one after the other, before the system chooses one."""
+"""Number of consecutive ports to try before the system chooses one."""
 
 TYPES = {
     ".css": "text/css; charset=utf-8",
@@ -40,7 +41,7 @@ TYPES = {
     ".wasm": "application/wasm",
     ".webmanifest": "application/manifest+json",
 }
-"""By the end of a file's name, whatever the system's own table says; others are bytes."""
+"""Content types by suffix, independent of the system's table; other files are sent as binary data."""
 
 CONTENT_POLICY = "; ".join(
     (
@@ -56,12 +57,12 @@ CONTENT_POLICY = "; ".join(
         "frame-ancestors 'none'",
     )
 )
-"""The page may send nothing to anybody: what a user opens in it cannot leave the machine."""
+"""Keeps the page from sending data anywhere: files that a user opens in it cannot leave the machine."""
 
 HEADERS = {
     "Cache-Control": "no-store",  # another version may be served at the same address a minute later
     "Content-Security-Policy": CONTENT_POLICY,
-    "Cross-Origin-Embedder-Policy": "require-corp",  # this and the next: memory that threads share
+    "Cross-Origin-Embedder-Policy": "require-corp",  # with the next one, needed for memory shared by threads
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "camera=(self), microphone=(), geolocation=()",
@@ -70,30 +71,30 @@ HEADERS = {
 }
 
 Files = Mapping[str, Path | bytes]
-"""What is handed out, by its path in the address without the first slash: ``index.html`` stands for the folder too."""
+"""Files by path in the URL without the first slash; ``index.html`` is also served for its folder."""
 
 _LOGGER = logging.getLogger(__name__)
 
 
 class Server(ThreadingHTTPServer):
-    """Files for the browsers of this machine; ``serve_forever`` answers until it is interrupted."""
+    """Server of ``files`` for browsers on the local machine; ``serve_forever`` runs until it is interrupted."""
 
     daemon_threads = True  # an unfinished download does not keep the process from ending
-    allow_reuse_address = os.name != "nt"  # there it would share the port with another program
+    allow_reuse_address = os.name != "nt"  # on Windows this would share the port with another program
 
     def __init__(self, port: int) -> None:
-        """Take a port of 127.0.0.1, any free one for 0. Raises ``OSError``. Requests wait until files are served."""
+        """Bind to a port of 127.0.0.1, any free one for 0; requests wait for ``serve_forever``. Raises ``OSError``."""
         super().__init__((ADDRESS, port), _Handler)
         self.files: Files = {}
 
     @property
     def address(self) -> str:
-        """Where a browser finds it."""
+        """URL of the server."""
         return f"http://{ADDRESS}:{self.server_port}/"
 
     @override
     def server_bind(self) -> None:
-        """Bind without asking for the name of 127.0.0.1, which takes seconds where no name server answers."""
+        """Bind without looking up the name of 127.0.0.1, which takes seconds if no name server responds."""
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, int(self.allow_reuse_address))
         self.socket.bind(self.server_address)
         self.server_address = self.socket.getsockname()
@@ -101,15 +102,15 @@ class Server(ThreadingHTTPServer):
 
     @override
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Log what went wrong; a browser that goes away in the middle is nothing to tell."""
+        """Log errors, except those of browsers that close the connection."""
         if not isinstance(error := sys.exception(), ConnectionError | TimeoutError):
             _LOGGER.warning("a request failed: %s", error)
 
 
 def start(port: int) -> Server:
-    """Return a server on this port, or on the next one that is free; on any free one for 0.
+    """Return a server on this port or the next free one, or on any free port for 0.
 
-    Raises ``ValueError`` for a port that there is not, or that this user may not take.
+    Raises ``ValueError`` for an invalid port, or one that the user must not use.
     """
     if not 0 <= port <= 65535:
         raise ValueError(f"port is {port}: it must be 0 (any that is free) to 65535")
@@ -118,8 +119,8 @@ def start(port: int) -> Server:
             return Server(candidate)
         except OSError as error:
             if error.errno != errno.EADDRINUSE:
-                raise ValueError(f"port {candidate} cannot be used ({error.strerror}): name another one") from error
-    raise ValueError("no port is free: end another program that has one")
+                raise ValueError(f"port {candidate} cannot be used ({error.strerror}): choose another one") from error
+    raise ValueError("no port is free: end another program that uses one")
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -129,14 +130,14 @@ class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     server_version = "taskscape"
     sys_version = ""
-    timeout = 60  # seconds without a word
+    timeout = 60  # seconds without data
 
     def do_GET(self) -> None:
         """Send a file."""
         self._answer(with_content=True)
 
     def do_HEAD(self) -> None:
-        """Send what goes before a file."""
+        """Send the headers of a file."""
         self._answer(with_content=False)
 
     def _answer(self, *, with_content: bool) -> None:
@@ -148,7 +149,7 @@ class _Handler(BaseHTTPRequestHandler):
             name = path + "index.html" if path == "" or path.endswith("/") else path
             content = self.server.files[name]
             data = content.read_bytes() if isinstance(content, Path) else content
-        except (KeyError, OSError, ValueError):  # ValueError: an address that is none
+        except (KeyError, OSError, ValueError):  # ValueError: an invalid URL
             self.send_error(HTTPStatus.NOT_FOUND, "there is no such file")
             return
         self.send_response(HTTPStatus.OK)
@@ -162,7 +163,7 @@ class _Handler(BaseHTTPRequestHandler):
         try:
             host = urlsplit("//" + self.headers.get("Host", ""))
             return host.hostname in THIS_MACHINE and (host.port is None or host.port > 0)
-        except ValueError:  # no name, or a port that is no number
+        except ValueError:  # an invalid host name or port
             return False
 
     @override

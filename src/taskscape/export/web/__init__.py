@@ -1,6 +1,6 @@
-"""A page that runs a network in a browser, by ONNX Runtime Web: a folder, or one HTML file.
+"""Export to a page that runs a network in a browser with ONNX Runtime Web, as a folder or one HTML file.
 
-The page itself is built from the folder ``web/`` of the repository; what was built is in ``page/`` beside this file.
+The page is built from the folder ``web/`` of the repository; the built files are in ``page/`` beside this file.
 """
 
 from collections.abc import Mapping
@@ -33,8 +33,8 @@ __all__ = [
 OF = "onnx"
 RUNTIME = "a browser"
 USE = (
-    "Open it in a browser, from disk or from a web server: of a folder, its `index.html`. The page scales pictures "
-    "itself and shows what `about.json` names; no picture leaves the device."
+    "Open it in a browser, from disk or from a web server; if it is a folder, open its `index.html`. The page scales "
+    "images itself and shows the outputs that `about.json` describes; no image leaves the device."
 )
 NEEDS: tuple[str, ...] = ()
 OPTIONS: Mapping[str, Any] = {"single": False}
@@ -42,10 +42,10 @@ OPTIONS: Mapping[str, Any] = {"single": False}
 
 
 def wrap(job: Job, path: Path) -> tuple[Path, Reduced]:
-    """Make the page out of an ONNX file, which is deleted, and return it: the folder ``page``, or ``page.html``.
+    """Turn an ONNX file, which is deleted, into a page, and return its path: the folder ``page``, or ``page.html``.
 
-    Weights have 16 bits in a folder; a single file has at most ``MOST_BYTES``, and weights of as many bits as fit.
-    The second value says by how far that moves predictions. Raises ``ValueError`` where a network is too large.
+    Weights have 16 bits in a folder; a single file has at most ``MOST_BYTES``, with as many bits per weight as fit. The
+    second return value describes the effect on predictions. Raises ``ValueError`` if a network is too large.
     """
     if job.options["single"]:
         model = largest_fitting(job, path)
@@ -61,7 +61,7 @@ def wrap(job: Job, path: Path) -> tuple[Path, Reduced]:
 
 def _said(job: Job, model: PageModel) -> Reduced:
     moved = [
-        f"{100 * difference:.2g} % of the pixels have another class"
+        f"{100 * difference:.2g} % of the pixels have a different class"
         if name in job.tasks and job.tasks[name].predicts_classes
         else f"values of {name} differ by at most {100 * difference:.2g} % of the largest"
         for name, difference in model.difference.items()

@@ -1,4 +1,4 @@
-"""What the page is told of a network: ``About`` of ``web/src/model/about.ts``."""
+"""Describe a network for the page, as ``About`` in ``web/src/model/about.ts``."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -15,13 +15,13 @@ from taskscape.views import ConfidenceView, Example, Key, Scale, View, view
 from taskscape.views.colors import INVALID
 
 _PERCENT = "%"
-"""Of values in 0..1."""
+"""Unit of values in 0..1."""
 _UNITS = {"metre": "m", "median of the image": "medians", "probability": _PERCENT}
-"""How they stand after a number; others are not said there."""
+"""Units as shown after a number; others are not shown."""
 
 
 def about(job: Job, name: str = "") -> dict[str, Any]:
-    """Return what the page is told; ``name`` is what the network is called there, by default as its folder."""
+    """Return the description; ``name`` is the network's name, by default that of its folder or the released model."""
     modalities = {task: one.modality for task, one in job.tasks.items()}
     titles = {task: heading(task_word(task, modalities)) for task in job.tasks}
     sure = {task: job.about["outputs"][confidence_name(task)] for task in job.spreads}
@@ -43,7 +43,7 @@ def about(job: Job, name: str = "") -> dict[str, Any]:
 
 
 def _focal(job: Job) -> float | None:
-    """Return the focal length of the run's data in heights of an image, as ``predict --point-cloud`` assumes it."""
+    """Return the focal length of the run's data in image heights, as assumed by ``predict --point-cloud``."""
     known = focal_length(job.model.experiment.data)
     height, width = job.evaluated
     return None if known is None else known * width / height
@@ -75,7 +75,7 @@ def _output(name: str, title: str, task: Task) -> dict[str, Any]:
 
 
 def _confidence(task: str, title: str, shown: ConfidenceView) -> dict[str, Any]:
-    """Return what is told of how sure the network is of a task, in the words and colors of reports."""
+    """Return the description of a task's confidence, with the texts and colors of reports."""
     key = shown.key()
     return {
         "name": confidence_name(task),
@@ -94,7 +94,7 @@ def _text_of(key: Key) -> str:
 
 
 def _drawing(shown: View[Any], unit: str) -> dict[str, Any]:
-    """Return the view's colors in the page's words."""
+    """Return the view's colors in the format of the page."""
     coloring = shown.coloring()
     if palette := coloring.get("palette"):
         return {"kind": "classes", "names": list(shown.classes), "colors": palette}
@@ -108,7 +108,7 @@ def _drawing(shown: View[Any], unit: str) -> dict[str, Any]:
 
 
 def _scale(scale: Mapping[str, Any], key: Key, *, relative: bool = False) -> dict[str, Any]:
-    """Return a scale with the marks that its legend has, where its ends are the same for every map."""
+    """Return a color scale, with the ticks of its legend if its ends are the same for every map."""
     is_fixed = scale["from"] is not None and scale["to"] is not None
     return {
         "kind": "scale",
@@ -121,4 +121,4 @@ def _scale(scale: Mapping[str, Any], key: Key, *, relative: bool = False) -> dic
 
 
 _GRAY = {"colors": [[level] * 3 for level in range(256)], "from": None, "to": None, "logarithmic": False}
-"""For views that say nothing of their colors."""
+"""Scale of views that do not describe their colors."""

@@ -1,4 +1,4 @@
-"""A page of one file, as exact as its size allows."""
+"""Fit a network into a page of one file, with as many bits per weight as its size allows."""
 
 from pathlib import Path
 
@@ -7,15 +7,15 @@ from taskscape.export.web.model import PageModel, packed
 from taskscape.export.web.page import MOST_BYTES, single_page
 
 BITS = (12, 11, 10, 9, 8, 6)
-"""Of the weights, tried in this order."""
+"""Bits per weight, tried in this order."""
 SPARE = 50_000
-"""Bytes for what the page says of the network."""
+"""Bytes reserved for the description of the network."""
 
 
 def largest_fitting(job: Job, path: Path) -> PageModel:
-    """Return the network of an ONNX file with so many bits a weight that its page has at most ``MOST_BYTES``.
+    """Return the network of an ONNX file, with as many bits per weight as fit into a page of ``MOST_BYTES``.
 
-    Raises ``ValueError`` where the network is too large for that.
+    Raises ``ValueError`` if the network is too large.
     """
     empty = PageModel({}, {}, "", BITS[0], {})
     room = MOST_BYTES - len(single_page(empty).encode()) - SPARE

@@ -1,4 +1,4 @@
-"""A network as the page takes it: packed bytes, and what is known of them."""
+"""A network in the format of the page: packed bytes and their description."""
 
 import base64
 import lzma
@@ -16,10 +16,10 @@ from taskscape.export.web.drawn import about
 from taskscape.export.web.rounded import rounded
 
 BITS = 16
-"""Of the weights in a folder."""
+"""Bits per weight in a folder."""
 
 PROBE = (96, 128)
-"""Height and width of the picture that a browser's GPU must compute right before it is used."""
+"""Height and width of the test image that a browser's GPU must compute correctly before it is used."""
 
 
 @dataclass(frozen=True)
@@ -27,16 +27,16 @@ class PageModel:
     """A network for the page."""
 
     about: Mapping[str, Any]
-    """``About`` of ``web/src/model/about.ts``."""
+    """Description, as ``About`` in ``web/src/model/about.ts``."""
     probe: Mapping[str, Any]
-    """What it gives for a known picture: ``Probe`` there."""
+    """Expected result for a known image, as ``Probe`` in ``web/src/model/probe.ts``."""
     content: str
-    """The ONNX file, packed by xz, in base64."""
+    """The ONNX file, compressed with xz and encoded in base64."""
     bits: int
-    """Of a weight."""
+    """Bits per weight."""
     difference: Mapping[str, float]
     """By output, on a photograph: the largest difference from float32 as a share of the largest value, or the share of
-    pixels with another class."""
+    pixels with a different class."""
 
 
 def packed(
@@ -46,13 +46,13 @@ def packed(
 
     Args:
         job: The export.
-        path: The file, which stays as it is.
-        bits: Of the weights, tried in this order.
-        room: The most characters that ``content`` may have.
-        name: What the network is called in the page; by default as its folder, or the released model.
+        path: The file, which is not changed.
+        bits: Bits per weight, tried in this order.
+        room: Maximum length of ``content``, in characters.
+        name: Name of the network in the page; by default that of its folder or of the released model.
 
     Raises:
-        ValueError: No number of bits makes it small enough.
+        ValueError: The network is too large with any number of bits.
     """
     for width in bits:
         file = rounded(path, width)
@@ -60,7 +60,7 @@ def packed(
         if room is None or len(content) <= room:
             return _described(job, path, file, PageModel({}, {}, content, width, {}), name)
     raise ValueError(
-        f"{len(content) / 1e6:.1f} MB with weights of {width} bits, and {(room or 0) / 1e6:.1f} MB have room"
+        f"{len(content) / 1e6:.1f} MB with weights of {width} bits, and there is room for {(room or 0) / 1e6:.1f} MB"
     )
 
 
@@ -100,14 +100,14 @@ def _differences(before: Mapping[str, npt.NDArray[Any]], after: Mapping[str, npt
 
 
 def _xz(content: bytes, bits: int) -> bytes:
-    """Pack, for the small decoder of the page: CRC32, and 16 MB of memory at most."""
+    """Compress for the small decoder of the page, which needs CRC32 and at most 16 MB of memory."""
     wide = {"lp": 1, "pb": 1, "lc": 0} if bits > 8 else {}
     filters = [{"id": lzma.FILTER_LZMA2, "preset": 6, "dict_size": 1 << 24, **wide}]
     return lzma.compress(content, check=lzma.CHECK_CRC32, filters=filters)
 
 
 def _probe_pixels(height: int, width: int) -> npt.NDArray[np.uint8]:
-    """Return the picture of ``web/src/model/probe.ts``, (1, 3, height, width)."""
+    """Return the test image of ``web/src/model/probe.ts``, (1, 3, height, width)."""
     c, y, x = np.ogrid[:3, :height, :width]
     pixels: npt.NDArray[np.uint8] = ((x * (c + 2) + y * (5 - c)) % 256).astype(np.uint8)[None]
     return pixels

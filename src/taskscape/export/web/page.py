@@ -1,4 +1,4 @@
-"""The files of the page."""
+"""Write and read the files of the page."""
 
 import base64
 import json
@@ -13,22 +13,22 @@ from taskscape.files import atomic_write, writing
 from taskscape.released import PHOTOGRAPH, PHOTOGRAPHER
 
 BUILT = Path(__file__).parent / "page"
-"""What ``npm run build`` in the folder ``web/`` of the repository writes."""
+"""Output folder of ``npm run build`` in the folder ``web/`` of the repository."""
 
 RUNTIMES = ("runtime-wasm", "runtime-webgpu")
 """ONNX Runtime Web for every browser, and for those with WebGPU: files ``NAME.xz`` in ``BUILT``."""
 
 MOST_BYTES = 15_000_000
-"""Of a page that is one file."""
+"""Maximum size of a page of one file."""
 
 _CONTENTS = '<script type="application/json" id="contents">'
 _END = "</script>"
 
 
 def write_folder(models: Sequence[PageModel], folder: Path) -> Path:
-    """Write a page with networks into a folder, and return its ``index.html``, which opens from disk and from a server.
+    """Write a page with networks to a folder, and return its ``index.html``, which works from disk and from a server.
 
-    Beside it stand a script for each network (``model-0.js``, …) and for each runtime. Raises ``OSError``.
+    The folder also gets a script for each network (``model-0.js``, …) and each runtime. Raises ``OSError``.
     """
     with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
@@ -40,7 +40,7 @@ def write_folder(models: Sequence[PageModel], folder: Path) -> Path:
 
 
 def read_folder(folder: Path) -> list[PageModel]:
-    """Return the networks of a folder that ``write_folder`` wrote. Raises ``FileNotFoundError``."""
+    """Return the networks of a folder written by ``write_folder``. Raises ``FileNotFoundError``."""
     html = (folder / "index.html").read_text("utf-8")
     contents = json.loads(html.partition(_CONTENTS)[2].partition(_END)[0])
     models = []
@@ -52,12 +52,12 @@ def read_folder(folder: Path) -> list[PageModel]:
 
 
 def single_page(model: PageModel) -> str:
-    """Return a page with everything inside, network and runtimes too."""
+    """Return a page that includes everything, the network and runtimes too."""
     return _html([model], _resources([model]))
 
 
 def _resources(models: Sequence[PageModel]) -> dict[str, str]:
-    """Return by name what the page loads when it needs it, in base64."""
+    """Return the resources that the page loads on demand, in base64 by name."""
     return {
         **{f"model-{i}": model.content for i, model in enumerate(models)},
         **{name: _runtime(name) for name in RUNTIMES},
@@ -93,5 +93,5 @@ def _html(models: Sequence[PageModel], inside: Mapping[str, str] | None = None) 
 
 
 def _escaped(contents: Any) -> str:
-    """Return JSON in which no text can end the element that it stands in."""
+    """Return JSON that cannot end the HTML element around it."""
     return re.sub("<", r"\\u003c", json.dumps(contents, ensure_ascii=False))

@@ -1,4 +1,4 @@
-"""ONNX files with weights of fewer bits, so that pages are small. The network still computes in float32."""
+"""Round the weights of ONNX files to fewer bits for small pages. The network still computes in float32."""
 
 from pathlib import Path
 from typing import Any
@@ -6,13 +6,13 @@ from typing import Any
 import numpy as np
 
 _FEW = 1024
-"""Tensors of fewer numbers stay as they are."""
+"""Tensors with fewer values are not rounded."""
 
 
 def rounded(path: Path, bits: int) -> bytes:
-    """Return an ONNX file whose weights are whole numbers of so many bits, times a factor per output channel.
+    """Return an ONNX file whose weights are integers of this many bits, times one factor per output channel.
 
-    The runtime multiplies them when it loads the file, once.
+    The runtime multiplies them only once, when it loads the file.
     """
     import onnx
     from onnx import TensorProto, helper, numpy_helper
@@ -40,7 +40,7 @@ def rounded(path: Path, bits: int) -> bytes:
 
 
 def _whole(values: Any, bits: int) -> tuple[Any, Any]:
-    """Return integers and the factor of each slice along the first axis."""
+    """Return integers, and one factor per slice along the first axis."""
     largest = 2 ** (bits - 1) - 1
     factor = np.abs(values).max(axis=tuple(range(1, values.ndim)), keepdims=True) / largest
     factor[factor == 0] = 1
