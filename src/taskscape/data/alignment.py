@@ -37,7 +37,7 @@ def contrast(image: Array) -> Contrast:
 
 
 class Alignment:
-    """Accumulates how well the label edges of a split fit the images."""
+    """Accumulator of how well the label edges of a split fit the images."""
 
     def __init__(self) -> None:
         self._gains: dict[str, dict[str, float]] = defaultdict(dict)

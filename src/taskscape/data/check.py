@@ -37,10 +37,10 @@ class Findings:
 def check(path: str | Path, report: ProgressCallback | None = None) -> Findings:
     """Read a whole store, a few images at a time, verify its checksums, and return statistics, warnings and remarks.
 
-    Warns of what the modalities find implausible in single images, in splits and between splits (images of one color,
-    clipped or nearly black; classes that a split lacks; depth in an implausible unit, with spikes or with many pixels
-    at one end; normals that face away; ...), of images without any label of a field, of fields with few labels, of
-    labels that several images share, and of duplicates and near-duplicates of images, above all across splits.
+    Warns about what the modalities find implausible in single images, in splits and between splits (images of one
+    color, clipped or nearly black; classes that a split lacks; depth in an implausible unit, with spikes or with many
+    pixels at one end; normals that face away; ...), about images without any label of a field, fields with few labels,
+    labels that several images share, and duplicate and near-duplicate images, above all across splits.
 
     Raises ``FileNotFoundError`` or ``ValueError`` if the store is incomplete or damaged.
     """

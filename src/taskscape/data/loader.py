@@ -22,12 +22,13 @@ OnBatch = Callable[[Batch, npt.NDArray[np.int64], npt.NDArray[np.bool_]], None]
 
 
 class Loader:
-    """Yields batches on the device. Order depends on (seed, epoch) only, augmentation on (seed, epoch, sample).
+    """Loader of batches on the device, with a reproducible order and augmentation.
 
-    All processes together work on the global batch; process ``rank`` takes every ``world_size``-th sample of it. In
-    training, all processes get the same number of batches. In evaluation, a process that would get nothing of the last
-    global batch has one batch less, so the evaluation loop must not wait for other processes.
-    On a GPU, images and labels are cached in its memory if they fit (``Store.cache_on``).
+    The order is a function of (seed, epoch), the augmentation of (seed, epoch, sample). All processes together work on
+    the global batch; process ``rank`` takes every ``world_size``-th sample of it. In training, all processes get the
+    same number of batches. In evaluation, a process that would get nothing of the last global batch has one batch less,
+    so the evaluation loop must not wait for other processes. On a GPU, images and labels are cached in its memory if
+    they fit (``Store.cache_on``).
 
     Args:
         store: The store to read.

@@ -135,7 +135,7 @@ class MixedStore(Store):
         shares = np.array([part.share for part in self._parts])
         exact = shares / shares.sum() * length
         counts = np.maximum(np.floor(exact + 1e-9).astype(np.int64), drawn)
-        while (rest := length - counts.sum()) != 0:  # largest remainder; others pay for the minimum of one
+        while (rest := length - counts.sum()) != 0:  # largest remainder; parts raised to one image take from others
             lacking = (
                 np.where(drawn, exact - counts, -np.inf) if rest > 0 else np.where(counts > 1, counts - exact, -np.inf)
             )

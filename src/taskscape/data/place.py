@@ -15,5 +15,5 @@ def require_store(path: Path) -> None:
         raise FileNotFoundError(f"{path} is not there: check the path, or make a store with `taskscape prepare`")
     if not (path / MANIFEST).exists():
         if (path / UNFINISHED).exists():
-            raise ValueError(f"{path} is unfinished: run the command that made it again, it resumes")
+            raise ValueError(f"{path} is unfinished: run the command that makes it once more to resume")
         raise ValueError(f"{path} is not a store, it has no {MANIFEST}: make one with `taskscape prepare`")

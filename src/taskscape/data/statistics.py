@@ -47,7 +47,7 @@ class SplitStatistics:
 
 
 class SplitSums:
-    """Accumulates the statistics of one split."""
+    """Accumulator of the statistics of one split."""
 
     def __init__(self, store: Store, fields: tuple[str, ...]) -> None:
         self.store = store
@@ -95,7 +95,7 @@ class SplitSums:
 
 
 class _FieldSums:
-    """Accumulates the statistics of one field of a split."""
+    """Accumulator of the statistics of one field of a split."""
 
     def __init__(self, modality: Modality) -> None:
         self.modality = modality

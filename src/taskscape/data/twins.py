@@ -13,7 +13,7 @@ from taskscape.serialization import agreeing
 
 
 class Twins:
-    """Collects images and labels, and finds duplicates among them."""
+    """Collection of images and labels in which duplicates are found."""
 
     def __init__(self, fields: Mapping[str, Modality]) -> None:
         self.images: list[str] = []

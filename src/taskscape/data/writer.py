@@ -27,7 +27,7 @@ _Vanished = dict[str, dict[str, tuple[int, int]]]
 
 
 class StoreWriter:
-    """Writes a store, sample by sample in any order; an interrupted store can be resumed.
+    """Writer of a store, sample by sample in any order; an interrupted store can be resumed.
 
     One process makes the writer; others may then make theirs with the same arguments and ``put`` other samples. When
     nothing is ``missing``, one of them calls ``finish``. Only one sample is held in memory.
@@ -224,7 +224,7 @@ class StoreWriter:
             if len(written) < count:
                 missing = count - len(written)
                 images, are = agreeing(missing, "image", "images"), agreeing(missing, "is", "are")
-                raise ValueError(f"{self.path}: {missing} {images} of {split!r} {are} missing: put all first")
+                raise ValueError(f"{self.path}: {missing} {images} of {split!r} {are} missing: put them first")
             names[split] = [written[index][0] for index in range(count)]
             if some := _summed(what for _, what in written.values()):
                 vanished[split] = some

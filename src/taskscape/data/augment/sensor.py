@@ -28,7 +28,7 @@ class Sensor(RangedSettings):
     read_noise: Fraction = 0.0
     """Maximum standard deviation of the electronic noise, the same at every brightness."""
     sharpening: NonNegative = 0.0
-    """Maximum strength of an unsharp mask: the fraction of the difference from a blurred image that is added."""
+    """Maximum strength of an unsharp mask: the factor at which the difference from a blurred image is added."""
     jpeg: Annotated[float, Range(least=1, most=100)] = 100.0
     """Lowest JPEG quality, 1 … 100; at 100 images are not compressed."""
 

@@ -30,7 +30,7 @@ def read_numbers(path: Path) -> dict[str, npt.NDArray[Any]]:
         raise ValueError(f"it is larger than {MOST_BYTES} bytes")
     order = {b"IM": "<", b"MI": ">"}.get(content[126:_HEADER])
     if order is None:
-        raise ValueError("it is no MATLAB 5 file")
+        raise ValueError("it is not a MATLAB 5 file")
     arrays = {}
     for kind, data in _elements(content[_HEADER:], order):
         if kind == _COMPRESSED:

@@ -67,7 +67,10 @@ def read_samples(path: Path) -> Samples:
 
 
 def stored_size(path: Path) -> tuple[int, int]:
-    """Return the (H, W) of a label file from its header, before any EXIF rotation. Raises as ``read_samples`` does."""
+    """Return the (H, W) of a label file from its header. Raises the errors of ``read_samples``.
+
+    Height and width can be swapped if the file has an EXIF orientation.
+    """
     if path.suffix.lower() == ".npy":
         return _squeezed(open_array(path, _REMEDY), path).shape[:2]
     with open_image(path, load=False) as image:

@@ -146,7 +146,8 @@ class Mixed(DataSource):
     cityscapes-to-camvid or wall:building+terrain:tree) and validate (labels to evaluate on its val split, by default
     those of labels). In Python, a part can be a MixedPart."""
     size: tuple[Count, Count] | None = None
-    """Height and width to which all images are cropped and resized; by default the size that all stores have."""
+    """Height and width of all images, which are cropped to its aspect ratio and resized; by default the size that all
+    stores have."""
     images: Count | None = None
     """Number of images of an epoch; by default the number of training images of all stores."""
 

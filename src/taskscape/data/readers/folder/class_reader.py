@@ -19,7 +19,7 @@ _BLACK_AND_WHITE = frozenset((0, (1 << 24) - 1))
 
 @dataclass(frozen=True)
 class ClassReader:
-    """Maps ids and colors in label files to positions in a class set, or to no class."""
+    """Mapping from ids and colors in label files to positions in a class set, or to no class."""
 
     ids: Mapping[int, int]
     """Position by id in the files."""
@@ -32,7 +32,7 @@ class ClassReader:
     """Whether the section has its own palette."""
 
     def read(self, label: Samples) -> Array:
-        """Return ids of the class set, (H, W) uint8. Colors decide if there is a palette and the file has colors.
+        """Return ids of the class set, (H, W) uint8, by color if there is a palette and the file has colors.
 
         Raises ``ValueError`` for unknown values; its message continues a sentence that starts with the file's path.
         """

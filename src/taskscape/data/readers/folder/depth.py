@@ -27,11 +27,11 @@ class DepthSection(Section):
     channels: ClassVar[int | None] = 1
 
     unit: float | str
-    """metre, centimetre, millimetre, a number of metres per step, or unknown."""
+    """The unit: metre, centimetre, millimetre, a number of metres per step, or unknown."""
     inverse: bool = False
     """Whether the files hold 1/depth; the unit is then that of 1/value."""
     invalid: tuple[float, ...] = (0.0,)
-    """Values without depth; NaN, infinity and values up to 0 are always invalid."""
+    """Values without depth; NaN, infinity and non-positive values are always invalid."""
 
     @classmethod
     @override

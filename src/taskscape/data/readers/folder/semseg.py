@@ -218,7 +218,7 @@ class SemsegSection(Section):
 
     @override
     def decode(self, label: Samples) -> tuple[Array, Mask]:
-        """Return ids of the class set. Colors decide if the section has a palette and the file has colors."""
+        """Return ids of the class set, by color if the section has a palette and the file has colors."""
         if label.lossy:
             raise ValueError(
                 "is in a lossy format, which changes ids at edges: export it again as PNG, or as lossless WebP"

@@ -97,7 +97,7 @@ def _by_subfolders(samples: Samples, path: Path) -> dict[str, list[RawSample]]:
         splits[called(folder)] = some
     if lacking := [split for split in ("train", "val") if split not in splits]:
         raise ValueError(
-            f"{path}: images lie in the subfolders {listed(list(folders))}, and none is {lacking[0]}: say which are, "
+            f"{path}: images are in the subfolders {listed(list(folders))}, and none is {lacking[0]}: say which are, "
             f"such as `splits: {_suggested(folders)}`, or give shares of all images, `splits: {{train: 0.9, val: 0.1}}`"
         )
     return splits
@@ -137,7 +137,7 @@ def _by_number(samples: list[RawSample], numbers: Mapping[str, float], path: Pat
     if shares and asked > 1 + 1e-6:
         raise ValueError(f"{path}: splits are shares that add up to {asked:g}: the sum must be at most 1")
     if not shares and (part := [number for number in numbers.values() if number != int(number)]):
-        raise ValueError(f"{path}: splits has {part[0]:g} beside numbers of images: give shares, or numbers, for all")
+        raise ValueError(f"{path}: splits has {part[0]:g} next to numbers of images: give shares, or numbers, for all")
     if not shares and asked > len(samples):
         raise ValueError(f"{path}: splits ask for {asked:g} images, there are {len(samples)}: ask for fewer")
     splits, end = {}, 0.0
@@ -157,7 +157,7 @@ def _by_name(samples: Samples, what: str, path: Path) -> list[RawSample]:
         return _by_list(samples, file)
     if not inside:
         raise ValueError(
-            f"{path}: splits: {what!r} is neither a text file beside it nor a subfolder with images: correct it, or "
+            f"{path}: splits: {what!r} is neither a text file next to it nor a subfolder with images: correct it, or "
             "give a share such as 0.1"
         )
     return inside
