@@ -116,7 +116,7 @@ def test_what_points_need_is_said_before_any_image(without_depth: Path, run: Pat
         predict(run, [image], tmp_path / "out", tasks=["normals"], outputs=[PointClouds(lens=Lens(focal=60))])
     with pytest.raises(ValueError, match="no color 'semsge'; did you mean semseg"):
         predict(run, [image], tmp_path / "out", outputs=[PointClouds("semsge", Lens(focal=60))])
-    with pytest.raises(ValueError, match="give --point-cloud or --rerun too"):
+    with pytest.raises(ValueError, match="add --point-cloud or --rerun"):
         main([str(run), str(image), "--out", str(tmp_path / "out"), "--focal", "60"])
     assert not (tmp_path / "out").exists()
 

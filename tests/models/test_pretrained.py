@@ -144,7 +144,7 @@ def test_weights_of_other_types_are_taken(tmp_path: Path, kind: torch.dtype) -> 
     [
         (b"", "it is empty"),
         (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n", "it is a Git LFS pointer"),
-        (b"\n<!DOCTYPE html>\n<html lang=en>", "it is a web page, perhaps in place of the file"),
+        (b"\n<!DOCTYPE html>\n<html lang=en>", "it is a web page, perhaps downloaded instead of the file"),
     ],
 )
 @pytest.mark.parametrize("name", ["w.pth", "w.safetensors"])

@@ -86,7 +86,7 @@ def test_a_user_without_a_home_is_told_what_to_set(
     monkeypatch.delenv("TASKSCAPE_CACHE", raising=False)
     monkeypatch.setattr(Path, "home", no_home)
     code, lines = doctor(capsys)
-    assert code == 1 and "set TASKSCAPE_CACHE to a folder" in lines["cache folder"]["remedy"]
+    assert code == 1 and "set TASKSCAPE_CACHE to a writable folder" in lines["cache folder"]["remedy"]
 
 
 def test_more_threads_than_cores_are_off(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

@@ -86,7 +86,7 @@ def test_a_range_is_for_a_search() -> None:
     [
         ("joint --epochs 3", "nothing varies"),
         ("joint --optimizer.lr 1e-4 1e-4", "the value 1e-4 is given twice"),
-        ("joint --optimizer.lr 1e-4 --optimizer.lr 1e-3", "all its values after one, --optimizer.lr 1e-4 1e-3"),
+        ("joint --optimizer.lr 1e-4 --optimizer.lr 1e-3", "give it once with all values, --optimizer.lr 1e-4 1e-3"),
         ("joint --batch-size 4 --batch_size 4 --seeds 0 1", "--batch-size is given twice"),
         ("joint --optimizer.rl 1e-4 1e-3", "did you mean --optimizer.lr"),
         ("joint --precision bf16 fp61", "there is no 'fp61'"),
@@ -101,7 +101,7 @@ def test_a_range_is_for_a_search() -> None:
         ("--resume nowhere", "nowhere is not a sweep"),
         ("--resume nowhere --optimizer.lr 1", "--optimizer.lr does not go with --resume"),
         ("--resume nowhere --seeds 3 4", "--seeds does not go with --resume"),
-        ("joint --epochs 1.5..3 --search 2", "no range of whole numbers"),
+        ("joint --epochs 1.5..3 --search 2", "is not a range of whole numbers"),
         ("--seeds 0 1", "what to sweep comes first"),
     ],
 )
