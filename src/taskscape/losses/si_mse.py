@@ -12,10 +12,10 @@ from taskscape.losses.base import Loss, LossTerm, Space, at_least_float32
 
 @dataclass(frozen=True)
 class ScaleInvariantMSE(Loss):
-    """Squared error up to a factor per image: min over α of the mean of (value - α·prediction)², with one α for all channels.
+    """Squared error up to a factor per image: min over α of the mean of (value - α·prediction)².
 
-    The brightness of an image does not distinguish between bright light and bright surfaces. Grosse et al., ICCV 2009,
-    section 4 (https://doi.org/10.1109/ICCV.2009.5459428); Barron and Malik, TPAMI 2015
+    One α serves all channels. The brightness of an image does not distinguish between bright light and bright surfaces.
+    Grosse et al., ICCV 2009, section 4 (https://doi.org/10.1109/ICCV.2009.5459428); Barron and Malik, TPAMI 2015
     (https://arxiv.org/abs/2010.03592). The loss is the mean over the images with valid pixels.
     """
 

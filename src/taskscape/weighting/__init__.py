@@ -1,13 +1,13 @@
-"""Ways of balancing tasks: what a network learns from several losses at once.
+"""Weighting methods, which balance the losses of several tasks in one update.
 
-The plain sum of the losses lets the task with the largest gradients decide, and gradients that conflict cancel. There
-are two families of remedies. One weighs the losses and runs one backward pass (``Fixed``, ``Uncertainty``, ``DWA``,
-``GradNorm``, ``FAMO``, …); the other takes one gradient per task at the layers that the tasks share and combines these
-(``PCGrad``, ``MGDA``, ``CAGrad``, ``NashMTL``, ``UPGrad``, …), at about the cost of a backward pass per task, or, with
-``mode="features"``, of one pass through the encoder.
+In the plain sum of the losses, the task with the largest gradients dominates, and conflicting gradients cancel. There
+are two families of remedies. One weights the losses and runs one backward pass (``Fixed``, ``Uncertainty``, ``DWA``,
+``GradNorm``, ``FAMO``, …). The other computes one gradient per task at the shared layers and combines these gradients
+(``PCGrad``, ``MGDA``, ``CAGrad``, ``NashMTL``, ``UPGrad``, …), at about the cost of one backward pass per task, or,
+with ``mode="features"``, of one pass through the encoder.
 
-All have one interface, and work in a training loop and with a network of yours: ``backward`` takes the place of
-``loss.backward()``. A method needs to know which parameters the tasks share; a ``BalancingContext`` says so:
+All methods have the same interface and work with your own network and training loop: ``backward`` replaces
+``loss.backward()``. A method needs to know which parameters the tasks share; a ``BalancingContext`` lists them:
 
     >>> import torch
     >>> from torch import nn
@@ -31,15 +31,16 @@ All have one interface, and work in a training loop and with a network of yours:
     >>> sorted(weights)
     ['position', 'speed']
 
-Some methods learn from more: FAMO and GradNorm want ``balance.after_step(losses_again)`` after every step, where
-``losses_again`` computes the losses of the same batch once more, and DWA wants ``balance.epoch_end(mean_losses)``. To
-call these always does no harm. ``balance.state_dict()`` holds all that a method remembers.
+Some methods need more calls: FAMO and GradNorm require ``balance.after_step(losses_again)`` after every step, where
+``losses_again`` recomputes the losses of the same batch, and DWA requires ``balance.epoch_end(mean_losses)``. It is
+safe to call both for every method. ``balance.state_dict()`` contains the complete state of a method.
 
-With several processes a loss is each process's part of the loss of the global batch. After ``backward``, sum the
-gradients of the network's parameters over the processes, but not those of the method: they are global already.
+With several processes, a loss is each process's part of the loss of the global batch. After ``backward``, sum the
+gradients of the network's parameters over the processes, but not those of the method's parameters, which are global
+already.
 
-``CONFIGS`` lists the settings of every method by its name on the command line. To add one, write a module beside these
-and a line below.
+``CONFIGS`` lists the settings of every method by its name on the command line. To add a method, write a module in this
+package and a line below.
 """
 
 # ruff: noqa: F401
@@ -75,6 +76,6 @@ _imported = [value for value in globals().values() if isinstance(value, type) an
 _methods = [config for config in _imported if "name" in vars(config)]
 
 CONFIGS = {config.name: config for config in sorted(_methods, key=lambda config: issubclass(config, GradientConfig))}
-"""The settings of every method imported above, by its name: of the losses first, then of the gradients."""
+"""The settings class of every method by its name: first methods that weight losses, then those that use gradients."""
 
 offer(WeightingConfig, CONFIGS.values())

@@ -1,4 +1,4 @@
-"""Building block of the methods that are an aggregator of torchjd."""
+"""Base class of the methods that use an aggregator of torchjd."""
 
 from abc import abstractmethod
 from collections.abc import Sequence
@@ -16,10 +16,10 @@ if TYPE_CHECKING:  # importing torchjd takes a second or two, so only the method
 
 
 class AggregatorWeighting(GradientWeighting):
-    """A method that combines gradients by an aggregator of torchjd.
+    """A method that combines gradients with an aggregator of torchjd.
 
-    It is as exact as torchjd is, in the gradients' own type: the package uses it where that is enough, and solves the
-    other methods itself. For one that the package does not have, write::
+    It is as exact as torchjd, in the dtype of the gradients. The package uses it where that is sufficient and has its
+    own solvers for the other methods. To add an aggregator that the package lacks, write::
 
         @dataclass(frozen=True)
         class KrumConfig(GradientConfig):
@@ -34,10 +34,10 @@ class AggregatorWeighting(GradientWeighting):
     def __init__(
         self, tasks: Sequence[str], config: GradientConfig | None = None, *, seed: int = 0, **options: Any
     ) -> None:
-        """Take the tasks' names, and settings or their fields.
+        """Create the method from the tasks' names, and settings or their fields.
 
-        Raises ``ValueError`` where settings do not fit, a solver is missing, or the aggregator remembers what a
-        checkpoint would not hold.
+        Raises ``ValueError`` if settings do not fit, if a solver is missing, or if the aggregator has state that a
+        checkpoint would not contain.
         """
         super().__init__(tasks, config, **options)
         self.generator = StepGenerator(seed)
@@ -49,27 +49,27 @@ class AggregatorWeighting(GradientWeighting):
         except ImportError as error:
             raise ValueError(
                 f"weighting {self.config.name} needs a package that is not installed ({error}); "
-                'pip install "torchjd>=0.18", with the extra that it names where it names one'
+                'pip install "torchjd>=0.18", with the extra that the error names, if any'
             ) from error
         if isinstance(aggregator, torchjd.Stateful):
             raise ValueError(
-                f"weighting {self.config.name}: {aggregator} keeps a memory that torchjd does not put into its state "
-                "dict, so a resumed run would be another run; write a Weighting that keeps it in buffers"
+                f"weighting {self.config.name}: {aggregator} has state that torchjd does not put into its state "
+                "dict, so a resumed run would differ; write a Weighting that keeps it in buffers"
             )
         self.by_gramian = isinstance(aggregator, GramianWeightedAggregator)
 
     @abstractmethod
     def aggregator(self, tasks: Sequence[str], like: Tensor) -> "Aggregator":
-        """Return the aggregator for these tasks, those present in a step; called every step.
+        """Return the aggregator for the tasks that are present in a step; called every step.
 
-        ``like`` is a tensor of the gradients' type and device.
+        ``like`` is a tensor with the gradients' dtype and device.
         """
 
     @override
     def combine(self, gradients: TaskGradients, tasks: Sequence[str]) -> Combined:
-        """Apply the aggregator, by the inner products alone where these are all it needs."""
+        """Apply the aggregator, to the inner products only if it needs nothing else."""
         if self.by_gramian:
-            # In the gradients' own type: the aggregators' thresholds are made for it.
+            # In the gradients' own dtype, for which the aggregators' thresholds are chosen.
             return gradients.weighted_sum(lambda gramian: self._weights(gramian, tasks), gradients.rows.dtype)
         return gradients.aggregate(lambda matrix: self._aggregated(matrix, tasks))
 
@@ -78,7 +78,7 @@ class AggregatorWeighting(GradientWeighting):
 
         aggregator = self.aggregator(tasks, gramian)
         assert isinstance(aggregator, GramianWeightedAggregator)
-        # A gradient whose square has lost its digits counts as zero: aggregators divide by it.
+        # Aggregators divide by the squared length, so a gradient whose square has lost precision counts as zero.
         limit = torch.finfo(gramian.dtype)
         counts = (gramian.diagonal() >= limit.tiny / limit.eps).to(gramian)
         gramian = gramian * torch.outer(counts, counts)

@@ -1,4 +1,4 @@
-"""Aligned-MTL: the gradients with their principal components made equally long."""
+"""Aligned-MTL: gradients whose principal components are scaled to the same length."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -17,21 +17,21 @@ from taskscape.weighting.preferences import preferences
 class AlignedMTLConfig(GradientConfig):
     """Independent component alignment (Senushkin et al., CVPR 2023, algorithm 1).
 
-    The singular values of the matrix of gradients U · diag(s) · Vᵀ are all replaced by one of them, σ, and the rows of
-    σ · U · Vᵀ are averaged. A task that is absent from a step has no row in U, and no part in the average.
+    All singular values of the matrix of gradients, U · diag(s) · Vᵀ, are replaced by a single value σ, and the rows of
+    σ · U · Vᵀ are averaged. A task that is absent from a step has no row in U and is not part of the average.
     """
 
     name: ClassVar[str] = "aligned-mtl"
     link: ClassVar[str] = "https://arxiv.org/abs/2305.19000"
 
     scale: Literal["min", "median", "rmse"] = "min"
-    """σ: the smallest singular value, as in the paper, the median, or the root of the mean square."""
+    """σ: the smallest singular value, as in the paper, the median, or the root mean square."""
     preference: Mapping[str, Positive] = field(default_factory=dict)
-    """Relative weight per task in the average, 1 for those not named."""
+    """Relative weight of each task in the average; 1 for tasks not listed."""
 
 
 class AlignedMTL(GramianWeighting, config=AlignedMTLConfig):
-    """Aligned-MTL by a singular value decomposition: eigenvalues of the Gramian, the squares, lose half the digits."""
+    """Aligned-MTL by a singular value decomposition; the Gramian's eigenvalues, their squares, lose half the digits."""
 
     config: AlignedMTLConfig
 
@@ -40,7 +40,7 @@ class AlignedMTL(GramianWeighting, config=AlignedMTLConfig):
         average = preferences(self.config.preference, tasks)
         if not gramian.lengths.any():
             return average
-        # Rows with the gradients' lengths and angles in as few columns as they span.
+        # Rows with the same lengths and angles as the gradients, in as few columns as they span.
         eigenvalues, vectors = np.linalg.eigh(gramian.cosines)
         kept = eigenvalues > SAME * eigenvalues[-1]
         lengths = gramian.lengths / gramian.lengths.max()
@@ -50,9 +50,9 @@ class AlignedMTL(GramianWeighting, config=AlignedMTLConfig):
         return weights
 
     def _sigma(self, s: Array) -> float:
-        """Return the length of every component, from the singular values in descending order."""
+        """Return the common length of the components, given the singular values in descending order."""
         if self.config.scale == "min":
             return float(s[-1])
         if self.config.scale == "median":
-            return float(s[len(s) // 2])  # of an even number the lower one, as the authors' code has it
+            return float(s[len(s) // 2])  # of an even number the lower one, as in the authors' code
         return float(np.sqrt((s**2).mean()))

@@ -1,4 +1,4 @@
-"""The one interface of every way of balancing tasks."""
+"""The common interface of all weighting methods."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -12,25 +12,25 @@ from taskscape.distributed import all_reduce_sum
 from taskscape.serialization.ranges import RangedSettings
 
 Losses = Mapping[str, Tensor]
-"""One scalar per task with a valid pixel in this step. With several processes each holds its part of the loss of the
-global batch: the values add up over the processes, and so do the gradients. A loss is never negative."""
+"""One scalar for each task with a valid pixel in this step. With several processes, each has its part of the loss of
+the global batch: summing over the processes gives the global value and gradient. A loss is never negative."""
 
 
 class BalancingContext(NamedTuple):
-    """What a method may know of a step besides the losses."""
+    """The inputs of a method in a step besides the losses."""
 
     global_losses: dict[str, Tensor]
-    """The losses of the global batch, without gradients: the same on every process."""
+    """The losses of the global batch, without gradients; the same on every process."""
     parameters: tuple[nn.Parameter, ...]
-    """All parameters that serve every task."""
+    """The shared parameters."""
     features: tuple[Tensor, ...]
-    """The shared features: what lies between the shared and the task-specific layers, as far as trained layers gave it;
-    empty where there are none."""
+    """The shared features: the tensors between the shared and the task-specific layers that were computed by trained
+    layers. May be empty."""
     last: tuple[nn.Parameter, ...]
     """The parameters of the last shared layer."""
     task_parameters: tuple[nn.Parameter, ...]
-    """All other parameters that are trained. Methods that combine the gradients of the shared layers leave the plain
-    sum of the tasks' gradients in these."""
+    """All other trained parameters. Methods that combine the gradients of the shared layers leave the plain sum of the
+    tasks' gradients in these."""
 
     @classmethod
     def of(
@@ -42,11 +42,11 @@ class BalancingContext(NamedTuple):
         features: Iterable[Tensor] = (),
         last: Iterable[nn.Parameter] | None = None,
     ) -> Self:
-        """Return the context of a step of your own network: ``shared`` and ``tasks`` are its parameters.
+        """Return the context of a step of your own network.
 
-        ``features`` are the shared layers' outputs, for the methods with ``mode="features"``; ``last`` are the
-        parameters of the last shared layer, for GradNorm: by default the last of ``shared`` with two or more
-        dimensions. With several processes, each must call this.
+        ``shared`` and ``tasks`` are its shared and its task parameters. ``features`` are the shared layers' outputs,
+        for methods with ``mode="features"``. ``last`` are the parameters of the last shared layer, for GradNorm, by
+        default the last of ``shared`` with two or more dimensions. With several processes, each must call this.
         """
         parameters = tuple(p for p in shared if p.requires_grad)
         return cls(
@@ -59,20 +59,20 @@ class BalancingContext(NamedTuple):
 
 
 class WeightingConfig(RangedSettings, ABC):
-    """The settings of one method: a frozen dataclass of plain values that builds it. A mapping among them is by task.
+    """The settings of a method: a frozen dataclass of plain values that can build it. Mappings are keyed by task.
 
-    Raises ``ValueError`` for a number that is not finite or not within the range that its field declares.
+    Raises ``ValueError`` for a number that is not finite or outside the range that its field declares.
     """
 
     name: ClassVar[str]
-    """The name on the command line and in saved experiments."""
+    """The method's name on the command line and in saved experiments."""
     link: ClassVar[str] = ""
     """URL of the paper."""
     weighting: ClassVar[type["Weighting"]]
-    """The module; ``class Mine(Weighting, config=MineConfig)`` sets it."""
+    """The method's class, set by ``class Mine(Weighting, config=MineConfig)``."""
 
     def check(self, tasks: Sequence[str]) -> None:
-        """Raise ``ValueError`` where the settings do not fit these tasks, such as a weight of another one."""
+        """Raise ``ValueError`` if the settings do not fit these tasks, such as a weight for an unknown task."""
         for field, value in vars(self).items():
             for name in value if isinstance(value, Mapping) else ():
                 if name not in tasks:
@@ -82,9 +82,9 @@ class WeightingConfig(RangedSettings, ABC):
                     )
 
     def build(self, tasks: Sequence[str], seed: int = 0) -> "Weighting":
-        """Build the method for these tasks. Raises ``ValueError`` as ``check``, and where a solver is missing.
+        """Build the method for these tasks. Raises ``ValueError`` like ``check``, and if a solver is missing.
 
-        Methods that draw random numbers do so as a function of ``seed`` and the step: the same on every process.
+        Random numbers depend only on ``seed`` and the step, so they are the same on every process.
         """
         if not hasattr(self, "weighting"):
             kind = type(self).__name__
@@ -93,39 +93,39 @@ class WeightingConfig(RangedSettings, ABC):
 
 
 class Weighting(nn.Module, ABC):
-    """A way of balancing tasks.
+    """A method of balancing tasks.
 
-    A subclass names its settings, ``class Mine(Weighting, config=MineConfig)``, and is built from the tasks' names and
-    settings or their fields: ``PCGrad(["semseg", "depth"], mode="features")``. What a method learns (as parameters;
-    the loop hands those that require a gradient to the optimizer, without weight decay) or remembers (as buffers or
-    extra state) is in its state dict and so in every checkpoint.
+    A subclass names its settings, ``class Mine(Weighting, config=MineConfig)``. It is built from the tasks' names and a
+    settings object or its fields: ``PCGrad(["semseg", "depth"], mode="features")``. Learned values are parameters; the
+    training loop passes those that require a gradient to the optimizer, without weight decay. Other state is in buffers
+    or extra state. All of it is in the state dict and therefore in every checkpoint.
     """
 
     one_backward: ClassVar[bool]
-    """True when ``backward`` runs the backward pass once, from a sum of the losses, so that gradients may be summed
-    over the processes while they are computed. Otherwise the loop sums what ``backward`` leaves in the network's
-    ``.grad``. The gradients of the method's own parameters are global in either case: nothing sums them again."""
+    """True if ``backward`` runs a single backward pass, from a sum of the losses, so that gradients can be reduced over
+    the processes while they are computed. Otherwise, the training loop sums the network's ``.grad`` after ``backward``.
+    The gradients of the method's own parameters are global in either case and must not be summed again."""
     retains_graph: ClassVar[bool] = False
-    """True when ``backward`` walks the graph more than once: a compiled network must then keep its buffers
+    """True if ``backward`` traverses the graph more than once. A compiled network must then keep its buffers
     (``torch._functorch.config.donated_buffer = False``)."""
     uses_last_layer: ClassVar[bool] = False
-    """True when it needs the parameters of the last shared layer, ``BalancingContext.last``."""
+    """True if the method needs the parameters of the last shared layer, ``BalancingContext.last``."""
     capturable: ClassVar[bool] = False
-    """True when a CUDA graph of a step may hold ``backward`` and ``after_step``, once a step was taken without one.
-    They are then nothing but operators on the device: they wait for no value, copy nothing from the host and draw no
-    random numbers. All that changes between steps or epochs is in tensors that keep their place in memory: a graph
-    repeats what was captured, so that a Python number, or a tensor put in place of another, would stay as it was.
-    A subclass does not inherit this: it promises it for itself."""
+    """True if a CUDA graph of a step may include ``backward`` and ``after_step``, after one step without a graph.
+    They must then consist of device operators only, without waiting for values, copying from the host or drawing random
+    numbers. Everything that changes between steps or epochs must be in tensors with a fixed address, since a graph
+    replays what was captured: a Python number, or a tensor that replaces another, would keep its captured value.
+    Subclasses do not inherit this flag; each must set it itself."""
     config_class: ClassVar[type[WeightingConfig]]
     """The class of the settings."""
 
     config: Any
     """The settings."""
     learning_rate: float | None = None
-    """Learning rate of the method's own parameters; None for that of the network."""
+    """Learning rate of the method's own parameters; None to use that of the network."""
 
     def __init_subclass__(cls, config: type[WeightingConfig] | None = None) -> None:
-        """Join a method and its settings."""
+        """Register the method's class with its settings."""
         super().__init_subclass__()
         cls.capturable = vars(cls).get("capturable", False)
         if config is not None:
@@ -133,9 +133,9 @@ class Weighting(nn.Module, ABC):
             cls.config_class = config
 
     def __init__(self, tasks: Sequence[str], config: Any = None, *, seed: int = 0, **options: Any) -> None:
-        """Take the tasks' names, and settings or their fields.
+        """Create the method from the tasks' names, and settings or their fields.
 
-        Raises ``ValueError`` as ``WeightingConfig.check`` and ``TypeError`` as ``WeightingConfig.of``.
+        Raises ``ValueError`` like ``WeightingConfig.check`` and ``TypeError`` like ``WeightingConfig.of``.
         """
         super().__init__()
         self.tasks = tuple(tasks)
@@ -143,24 +143,24 @@ class Weighting(nn.Module, ABC):
         self.config.check(self.tasks)
 
     def check(self, *, shared_parameters: bool, shared_features: bool, compiled: bool) -> None:
-        """Raise ``ValueError`` where the method cannot balance such a network; called before any long work."""
+        """Raise ``ValueError`` if the method cannot balance such a network; called before any long work."""
 
     @abstractmethod
     def backward(self, losses: Losses, context: BalancingContext) -> dict[str, Tensor] | None:
         """Leave the gradients of this step in ``.grad``, which is empty before, and return the weight of each task.
 
-        The weights are those of the global losses, the same on every process, or None where a method has none.
+        The weights are those of the global losses, the same on every process; None for a method without weights.
         ``losses`` has at least one task.
         """
 
     def after_step(self, losses_again: Callable[[], Mapping[str, Tensor]]) -> None:
-        """Adjust after the optimizer's step; ``losses_again`` recomputes the global losses of the same batch."""
+        """Update the method after the optimizer's step; ``losses_again`` recomputes the same batch's global losses."""
 
     def epoch_end(self, mean_losses: Mapping[str, float]) -> None:
-        """Take the epoch's mean global loss per task (of the tasks that had any valid pixel)."""
+        """Update the method with the epoch's mean global loss per task, for tasks with any valid pixel."""
 
     def select(self, losses: Losses, per_task: Tensor) -> Tensor:
-        """Return those of one value per task, (tasks,), that belong to the tasks in ``losses``, in their order."""
+        """Select the values of the tasks in ``losses``, in their order, from one value per task, (tasks,)."""
         return torch.stack([per_task[self.tasks.index(task)] for task in losses])
 
     @override
@@ -174,5 +174,5 @@ def stack(losses: Losses) -> Tensor:
 
 
 def global_losses(losses: Losses) -> dict[str, Tensor]:
-    """Return the losses of the global batch, without gradients. Every process must call it."""
+    """Return the losses of the global batch, without gradients. Every process must call this."""
     return dict(zip(losses, all_reduce_sum(stack(losses)).unbind(), strict=True))

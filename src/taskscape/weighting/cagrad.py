@@ -1,4 +1,4 @@
-"""CAGrad: near the mean gradient, the direction that is best for the task it serves least."""
+"""CAGrad: the direction near the mean gradient that is best for the task that benefits least."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,8 +14,8 @@ from taskscape.weighting.gramian import SAME, Array, Gramian, GramianWeighting
 from taskscape.weighting.nonnegative import nonnegative_minimum
 
 _RIDGE = 1e-9
-"""Added to the square of a gradient of length one: the weights of gradients that are nearly opposite stay finite, and
-the direction stays in its ball."""
+"""Added to the square of a gradient of length one, so that the weights of nearly opposite gradients stay finite and the
+direction stays in its ball."""
 
 
 @dataclass(frozen=True)
@@ -23,8 +23,7 @@ class CAGradConfig(GradientConfig):
     """Conflict-averse gradient descent (Liu et al., NeurIPS 2021, algorithm 1).
 
     max over d of min_k <g_k, d> with ‖d - g‖ ≤ c · ‖g‖, where g is the mean of the gradients. A task whose gradient is
-    zero counts in the mean alone. A task that is absent from a step counts nowhere: mean and minimum are those of the
-    others.
+    zero is included in the mean, but not in the minimum. A task that is absent from a step is included in neither.
     """
 
     name: ClassVar[str] = "cagrad"
@@ -35,10 +34,11 @@ class CAGradConfig(GradientConfig):
 
 
 class CAGrad(GramianWeighting, config=CAGradConfig):
-    """CAGrad, solved exactly, and where several directions are best, by the one nearest to the mean gradient.
+    """CAGrad, solved exactly. If several directions are best, the one nearest to the mean gradient is chosen.
 
-    The authors' dual problem has no direction there (where the gradients' shortest sum is zero); this solves the
-    problem itself: the shortest step from the mean to where every task gets λ, for the largest λ within the ball.
+    In that case (the shortest vector in the gradients' convex hull is zero), the authors' dual problem gives no
+    direction. This class solves the primal problem: the shortest step from the mean to a point where every task gets at
+    least λ, for the largest λ within the ball.
     """
 
     config: CAGradConfig
@@ -48,7 +48,7 @@ class CAGrad(GramianWeighting, config=CAGradConfig):
         mean = np.full(len(tasks), 1 / len(tasks))
         lengths = gramian.lengths / max(gramian.lengths.max(), np.finfo(float).tiny)
         radius = gramian.norm(lengths / len(tasks))
-        if radius < SAME**0.5 or self.config.c == 0:  # the mean gradient is zero, and so is its ball
+        if radius < SAME**0.5 or self.config.c == 0:  # the ball around a zero mean gradient has radius zero
             return mean
         there = lengths > 0
         cosines = gramian.cosines[there][:, there]
@@ -60,10 +60,10 @@ class CAGrad(GramianWeighting, config=CAGradConfig):
 
 
 def _best_step(cosines: Array, shares: Array, along: Array, c: float) -> Array:
-    """Return the v ≥ 0 of the step Σ v_k · u_k, at most ``c`` long, to the largest λ that every task can get.
+    """Return v ≥ 0 such that the step Σ v_k · u_k, of length at most ``c``, reaches the largest λ for every task.
 
-    A task gets <u_k, g + step> = λ · share_k, where u_k are gradients of length one, ``cosines`` their products, g the
-    mean gradient at length one and ``along`` the <u_k, g>.
+    A task gets <u_k, g + step> = λ · share_k, where u_k are the gradients scaled to length one, ``cosines`` their
+    products, g the mean gradient scaled to length one, and ``along`` the <u_k, g>.
     """
     square = cosines + _RIDGE * np.eye(len(cosines))
     least, most = (along / shares).min(), ((along + c) / shares).min()
@@ -84,7 +84,7 @@ def _best_step(cosines: Array, shares: Array, along: Array, c: float) -> Array:
 
 
 def _exact(square: Array, shares: Array, along: Array, c: float, free: NDArray[np.bool_]) -> float:
-    """Return the λ at which the step is ``c`` long while these variables are positive; nan where there is none."""
+    """Return the λ at which the step has length ``c`` if exactly the ``free`` variables are positive; nan if none."""
     if not free.any():
         return float("nan")
     p, q = np.linalg.solve(square[np.ix_(free, free)], np.stack([shares[free], along[free]], 1)).T

@@ -17,21 +17,21 @@ from taskscape.weighting.preferences import preferences
 class ConFIGConfig(GradientConfig):
     """Conflict-free inverse gradients (Liu, Chu and Thuerey, ICLR 2025, equation 2).
 
-    d = (Σ <g_k, u>) · u with u = U(M⁺ · 1), where the rows of M are the gradients at length one, M⁺ is its
-    pseudo-inverse and U brings a vector to length one. The direction does not change with the scale of any loss. Zero
-    where none has the same angle with every gradient, as of two opposite gradients, or of two and their sum. A task
-    that is absent from a step has no row in M: the angles are those with the others.
+    d = (Σ <g_k, u>) · u with u = U(M⁺ · 1), where the rows of M are the gradients scaled to length one, M⁺ is its
+    pseudo-inverse and U scales a vector to length one. The direction does not depend on the scale of any loss. It is
+    zero if no direction has the same angle with every gradient, as for two opposite gradients, or for two gradients and
+    their sum. A task that is absent from a step has no row in M, so only the angles with the others are equal.
     """
 
     name: ClassVar[str] = "conflict-free"
     link: ClassVar[str] = "https://arxiv.org/abs/2408.11104"
 
     preference: Mapping[str, Positive] = field(default_factory=dict)
-    """Relative cosine per task, 1 for those not named."""
+    """Relative cosine of each task; 1 for tasks not listed."""
 
 
 class ConFIG(GramianWeighting, config=ConFIGConfig):
-    """ConFIG by the gradients' inner products: the authors take the pseudo-inverse of all gradients."""
+    """ConFIG by the gradients' inner products, instead of the pseudo-inverse of all gradients that the authors use."""
 
     config: ConFIGConfig
 

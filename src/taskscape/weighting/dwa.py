@@ -1,4 +1,4 @@
-"""Dynamic Weight Average: a task whose loss falls slowly weighs more."""
+"""Dynamic Weight Average: tasks whose loss decreases slowly get more weight."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -18,23 +18,23 @@ class DWAConfig(WeightingConfig):
     """Dynamic Weight Average (Liu, Johns and Davison, CVPR 2019, equation 7).
 
     w_k = K · softmax(r / T)_k with r_k = L_k(t-1) / L_k(t-2), where L_k(t) is the mean loss of epoch t and K the number
-    of tasks, of those present in a step. r_k is 1 until task k has two epochs, so that the first two are a plain sum.
+    of tasks in the step. r_k is 1 until task k has two epochs, so the first two epochs use the plain sum.
 
-    Where a task is absent from a step, softmax and K are those of the others. L_k(t) is the mean over the steps in
-    which the task was present; an epoch without a label of it leaves its r_k as it was.
+    If a task is absent from a step, softmax and K are those of the others. L_k(t) is the mean over the steps in which
+    the task was present; an epoch without any label of the task leaves r_k unchanged.
     """
 
     name: ClassVar[str] = "dwa"
     link: ClassVar[str] = "https://arxiv.org/abs/1803.10704"
 
     temperature: Positive = 2.0
-    """T: the larger, the more equal the weights."""
+    """T: larger values make the weights more equal."""
 
 
 class DWA(WeightedSum, config=DWAConfig):
-    """Dynamic Weight Average. Not torchjd's, which keeps its history outside its state dict.
+    """Dynamic Weight Average. Does not use torchjd's version, which keeps its history outside its state dict.
 
-    The loss of b halves, that of a does not fall: a weighs more in the third epoch::
+    The loss of b halves and that of a is constant, so a gets more weight in the third epoch::
 
         >>> import torch
         >>> from taskscape.weighting import DWA

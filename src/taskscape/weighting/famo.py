@@ -1,4 +1,4 @@
-"""FAMO: all losses fall at the same rate, judged by the losses alone."""
+"""FAMO: weights that make all losses decrease at the same rate, computed from the losses only."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,33 +14,33 @@ from taskscape.weighting.own_adam import OwnAdam
 from taskscape.weighting.weighted_sum import WeightedSum
 
 _TINY = 1e-8
-"""Added to a loss before its logarithm, as in the authors' code."""
+"""Added to a loss before taking its logarithm, as in the authors' code."""
 
 
 @dataclass(frozen=True)
 class FAMOConfig(WeightingConfig):
     """Fast adaptive multitask optimization (Liu et al., NeurIPS 2023, algorithm 1).
 
-    The step follows c · Σ z_k · log L_k with z = softmax(logits) over the tasks that are present and
-    c = 1 / Σ (z_k / L_k), so that the weights c · z_k / L_k sum to one. After it the same batch's losses are computed
-    again, and the logits take an Adam step of their own against how much each log L_k fell. It costs a second forward
-    pass. The direction does not change with the scale of any loss.
+    A step minimizes c · Σ z_k · log L_k with z = softmax(logits) over the tasks that are present and
+    c = 1 / Σ (z_k / L_k), so the weights c · z_k / L_k sum to one. After the step, the losses of the same batch are
+    computed again, which costs a second forward pass, and a separate Adam updates the logits by the decrease of each
+    log L_k. The direction does not depend on the scale of any loss.
 
-    Where a task is absent from a step, the z_k and the sum are those of the others. Its own logit gets a gradient of
-    zero: Adam's momentum and ``weight_decay`` still move it.
+    If a task is absent from a step, the z_k and the sum are those of the others. Its own logit gets a zero gradient;
+    Adam's momentum and ``weight_decay`` still move it.
     """
 
     name: ClassVar[str] = "famo"
     link: ClassVar[str] = "https://arxiv.org/abs/2306.03792"
 
     lr: Positive = 0.025
-    """Learning rate of the logits, which no schedule changes."""
+    """Learning rate of the logits, without a schedule."""
     weight_decay: NonNegative = 1e-3
-    """Pulls the logits to zero, that is the z_k to equality; the paper's gamma."""
+    """Weight decay of the logits, which pulls the z_k to equality; the paper's gamma."""
 
 
 class FAMO(WeightedSum, config=FAMOConfig):
-    """FAMO. Not torchjd's, which keeps its optimizer's state outside its state dict."""
+    """FAMO. Does not use torchjd's version, which keeps its optimizer's state outside its state dict."""
 
     config: FAMOConfig
     capturable = True
@@ -49,7 +49,7 @@ class FAMO(WeightedSum, config=FAMOConfig):
         self, tasks: Sequence[str], config: FAMOConfig | None = None, *, seed: int = 0, **options: Any
     ) -> None:
         super().__init__(tasks, config, **options)
-        # Their gradient is known only after the run's optimizer has stepped, so they have an optimizer of their own.
+        # The logits' gradient is known only after the run's optimizer has stepped, so they have a separate optimizer.
         self.logits = nn.Parameter(torch.zeros(len(tasks)), requires_grad=False)
         self.optimizer = OwnAdam([self.logits], self.config.lr, weight_decay=self.config.weight_decay)
         self.before: Tensor | None = None
@@ -63,7 +63,7 @@ class FAMO(WeightedSum, config=FAMOConfig):
 
     @override
     def after_step(self, losses_again: Callable[[], Mapping[str, Tensor]]) -> None:
-        """Step the logits against how much each loss fell."""
+        """Update the logits by the decrease of each loss."""
         assert self.before is not None, "backward comes before after_step"
         again = losses_again()
         fall = self.before.log() - (stack(again) + _TINY).log()

@@ -1,4 +1,4 @@
-"""A weighted sum with weights that never change; all ones by default."""
+"""A weighted sum with constant weights, all 1 by default."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,15 +15,15 @@ from taskscape.weighting.weighted_sum import WeightedSum
 
 @dataclass(frozen=True)
 class FixedConfig(WeightingConfig):
-    """Fixed weights: Σ w_k · L_k, the plain sum when none is set.
+    """Fixed weights: Σ w_k · L_k, by default the plain sum.
 
-    A task that is absent from a step has no term in it; the others keep their weights, which are not scaled up.
+    A task that is absent from a step has no term in its sum; the other tasks' weights are not scaled up.
     """
 
     name: ClassVar[str] = "fixed"
 
     weights: Mapping[str, NonNegative] = field(default_factory=dict)
-    """Weight per task, 1 for those not named: ``semseg 0.6 depth 0.4``."""
+    """Weight of each task, 1 for tasks not listed: ``semseg 0.6 depth 0.4``."""
 
     @override
     def check(self, tasks: Sequence[str]) -> None:
@@ -38,7 +38,7 @@ class Fixed(WeightedSum, config=FixedConfig):
     config: FixedConfig
     capturable = True
     values: Tensor
-    """(tasks,): on the device of the losses, so that no step waits for a copy to a GPU."""
+    """The weights, (tasks,), on the device of the losses, so that no step waits for a copy to a GPU."""
 
     def __init__(
         self, tasks: Sequence[str], config: FixedConfig | None = None, *, seed: int = 0, **options: Any

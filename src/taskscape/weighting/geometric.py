@@ -10,15 +10,15 @@ from taskscape.weighting.base import Losses, WeightingConfig, stack
 from taskscape.weighting.weighted_sum import WeightedSum
 
 _TINY = 1e-8
-"""Losses below count as this: the mean has no gradient at zero."""
+"""Lower bound of the losses, since the geometric mean has no gradient at zero."""
 
 
 @dataclass(frozen=True)
 class GeometricConfig(WeightingConfig):
     """Geometric loss strategy (Chennupati et al., CVPR workshops 2019): M = (Π L_k)^(1/K).
 
-    The direction of its gradient, Σ M / (K·L_k) · ∇L_k, does not change with the scale of any loss. Where a task is
-    absent from a step, the mean is that of the others, and K their number.
+    The direction of its gradient, Σ M / (K·L_k) · ∇L_k, does not depend on the scale of any loss. If a task is absent
+    from a step, the mean is that of the others, and K is their number.
     """
 
     name: ClassVar[str] = "geometric"
@@ -28,7 +28,7 @@ class GeometricConfig(WeightingConfig):
 class Geometric(WeightedSum, config=GeometricConfig):
     """The gradient of the geometric mean.
 
-    Of the losses 1 and 4::
+    For the losses 1 and 4::
 
         >>> import torch
         >>> from taskscape.weighting import Geometric

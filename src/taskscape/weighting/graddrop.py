@@ -1,4 +1,4 @@
-"""GradDrop: at every position the gradients of one sign, drawn at random."""
+"""GradDrop: at every position, only the gradients of a randomly drawn sign."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -19,16 +19,16 @@ if TYPE_CHECKING:
 class GradDropConfig(GradientConfig):
     """Gradient sign dropout (Chen et al., NeurIPS 2020, algorithm 1).
 
-    At every position the positive gradients are kept with probability ½ · (1 + Σ g_k / Σ |g_k|), else the negative
-    ones. The paper does it at features. Reports no weights. A task that is absent from a step has no part in signs and
-    sums; one that is alone keeps its gradient.
+    At every position, the positive gradients are kept with probability ½ · (1 + Σ g_k / Σ |g_k|), otherwise the
+    negative ones. The paper applies it to features. No weights are reported. A task that is absent from a step does not
+    contribute to signs and sums; a task that is alone keeps its gradient.
     """
 
     name: ClassVar[str] = "graddrop"
     link: ClassVar[str] = "https://arxiv.org/abs/2010.06808"
 
     leak: Mapping[str, Fraction] = field(default_factory=dict)
-    """Fraction of a task's gradient that passes in any case, 0 … 1; 0 for those not named."""
+    """Fraction of each task's gradient that always passes, 0 … 1; 0 for tasks not listed."""
 
 
 class GradDrop(AggregatorWeighting, config=GradDropConfig):

@@ -1,4 +1,4 @@
-"""Building block of the methods that combine the tasks' gradients at the shared layers."""
+"""Base class of the methods that combine the tasks' gradients at the shared layers."""
 
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Sequence
@@ -13,45 +13,45 @@ from taskscape.distributed import all_reduce_coalesced_, all_reduce_sum, rank, w
 from taskscape.weighting.base import BalancingContext, Losses, Weighting, WeightingConfig
 
 Mode = Literal["parameters", "features"]
-"""What gradients are taken with respect to: all shared parameters, or the shared features."""
+"""The variables of differentiation: all shared parameters, or the shared features."""
 
 _COLUMNS = 2**16
-"""So many columns at once are held in another type: a copy of all would be twice the gradients' memory."""
+"""Number of columns converted to another dtype at once; converting all would take twice the gradients' memory."""
 
 
 @dataclass(frozen=True)
 class GradientConfig(WeightingConfig):
-    """The settings that every method that combines gradients has."""
+    """The settings common to all methods that combine gradients."""
 
     mode: Mode = "parameters"
-    """Gradients with respect to all shared parameters, or to the shared features, where a network has them: that runs
-    through the shared layers once, not once per task."""
+    """Combine gradients with respect to all shared parameters, or to the shared features if the network has them, which
+    needs one backward pass through the shared layers instead of one per task."""
 
 
 class Combined(NamedTuple):
-    """One gradient in place of the tasks' several."""
+    """A combination of the tasks' gradients."""
 
     gradient: Tensor
-    """(columns,)"""
+    """The combined gradient, (columns,)."""
     weights: Tensor | None
-    """The weight of each task, (tasks,), where the gradient is a weighted sum."""
+    """The weight of each task, (tasks,), if the gradient is a weighted sum; otherwise None."""
 
 
 class TaskGradients:
-    """The matrix of gradients of the global losses, one row per task, whichever process holds which columns."""
+    """The matrix of gradients of the global losses, one row per task, whose columns may be split over processes."""
 
     def __init__(self, rows: Tensor, sizes: Sequence[int], *, split: bool) -> None:
-        """Take this process's columns, (tasks, columns), and how many of them each parameter or feature has.
+        """Create it from this process's columns, (tasks, columns), and the number of columns per parameter or feature.
 
-        ``split`` says that every process holds other columns, those of its own images; otherwise all hold the same.
+        With ``split``, every process has different columns, those of its own images; otherwise all have the same.
         """
         self.rows, self.sizes, self.split = rows, sizes, split
 
     def weighted_sum(self, weights_of: Callable[[Tensor], Tensor], precision: torch.dtype = torch.float64) -> Combined:
-        """Return Σ w_k · g_k, with this process's columns, for weights that are a function of the inner products.
+        """Return this process's columns of Σ w_k · g_k, for weights that are a function of the inner products.
 
-        ``weights_of`` takes the products of all pairs of gradients, (tasks, tasks), on the CPU. They and the sum are
-        accumulated in ``precision``: in float32 a gradient would drown in one that is a thousand times longer.
+        ``weights_of`` takes the products of all pairs of gradients, (tasks, tasks), on the CPU. The products and the
+        sum are accumulated in ``precision``; in float32, a gradient would vanish beside one a thousand times longer.
         """
         gramian = self._gramian(precision)
         if self.split:
@@ -78,7 +78,7 @@ class TaskGradients:
         return total
 
     def aggregate(self, function: Callable[[Tensor], Tensor]) -> Combined:
-        """Return this process's columns of any function of the whole matrix, (tasks, columns) to (columns,)."""
+        """Return this process's columns of a function of the complete matrix, from (tasks, columns) to (columns,)."""
         if not self.split:
             return Combined(function(self.rows), None)
         matrix, columns = _gather_columns(self.rows.split(list(self.sizes), 1))
@@ -86,11 +86,11 @@ class TaskGradients:
 
 
 class GradientWeighting(Weighting):
-    """One gradient per task at the shared layers, combined into one; the task-specific layers get the plain sum.
+    """Combines one gradient per task at the shared layers into one; the task-specific layers get the plain sum.
 
-    With mode ``parameters`` every task's gradient runs through the shared layers. With ``features`` it stops at the
-    shared features, and the combined one runs on through the shared layers once: cheaper, and another method, as the
-    gradients of different images and positions lie side by side instead of being summed.
+    With mode ``parameters``, every task's gradient is propagated through the shared layers. With ``features``, it stops
+    at the shared features, and only the combined gradient is propagated through the shared layers. This is cheaper, and
+    a different method, since the gradients of different images and positions are concatenated instead of summed.
     """
 
     one_backward = False
@@ -107,8 +107,8 @@ class GradientWeighting(Weighting):
             )
         if self.config.mode == "features" and not shared_features:
             raise ValueError(
-                "weighting.mode is features, but this network has no shared features that trained layers give, between "
-                "shared and task-specific layers; choose --weighting.mode parameters"
+                "weighting.mode is features, but this network has no shared features that are computed by trained "
+                "layers; choose --weighting.mode parameters"
             )
         if self.config.mode == "features" and compiled:
             raise ValueError(
@@ -118,16 +118,16 @@ class GradientWeighting(Weighting):
 
     @abstractmethod
     def combine(self, gradients: TaskGradients, tasks: Sequence[str]) -> Combined:
-        """Return ``gradients.weighted_sum(f)`` or ``gradients.aggregate(f)`` for a function of this method.
+        """Return ``gradients.weighted_sum(f)`` or ``gradients.aggregate(f)`` for a function f of this method.
 
         ``tasks`` are the names of the rows.
         """
 
     @override
     def backward(self, losses: Losses, context: BalancingContext) -> dict[str, Tensor] | None:
-        """Leave the gradients of this step, and return the weights.
+        """Leave the gradients of this step in ``.grad`` and return the weights.
 
-        Raises ``ValueError`` in the first step where ``context`` leaves out parameters that the losses depend on: they
+        Raises ``ValueError`` in the first step if ``context`` lacks parameters on which the losses depend, since they
         would never be trained.
         """
         self.check(shared_parameters=bool(context.parameters), shared_features=bool(context.features), compiled=False)
@@ -145,7 +145,7 @@ class GradientWeighting(Weighting):
         known = {id(p) for p in context.task_parameters}
         if self.config.mode == "parameters":
             reached, known = reached_parameters(losses.values()), known | shared
-        else:  # a backward pass from the features reaches all that they depend on
+        else:  # a backward pass from the features reaches all of their parameters
             reached = reached_parameters(losses.values(), beyond=context.features)
         forgotten = [p for p in reached if id(p) not in known]
         if not forgotten:
@@ -167,7 +167,7 @@ class GradientWeighting(Weighting):
         all_reduce_coalesced_([rows])
         sizes = [parameter.numel() for parameter in context.parameters]
         combined = self.combine(TaskGradients(rows, sizes, split=False), tuple(losses))
-        # Every process has the whole of it, and the loop will add them up.
+        # Every process has the complete gradient, and the training loop sums over the processes.
         part = combined.gradient / world_size()
         for parameter, gradient in zip(context.parameters, _shaped(part, context.parameters), strict=True):
             parameter.grad = gradient
@@ -182,14 +182,14 @@ class GradientWeighting(Weighting):
 
 
 def global_gradients(losses: Losses, parameters: Sequence[nn.Parameter]) -> Tensor:
-    """Return the gradients of the global losses, one row per task, (tasks, columns); keep the graph, and ``.grad``."""
+    """Return the gradients of the global losses, one row per task, (tasks, columns); keep the graph and ``.grad``."""
     rows = _gradient_rows(losses, parameters, retain_graph=True)
     all_reduce_coalesced_([rows])
     return rows
 
 
 def reached_parameters(losses: Iterable[Tensor], beyond: Iterable[Tensor] = ()) -> list[nn.Parameter]:
-    """Return the trained parameters that losses depend on, other than through the tensors ``beyond``."""
+    """Return the trained parameters on which losses depend, except through the tensors in ``beyond``."""
     seen = {x.grad_fn for x in beyond if x.grad_fn is not None}
     rest = [loss.grad_fn for loss in losses if loss.grad_fn is not None]
     found: dict[int, nn.Parameter] = {}
@@ -198,7 +198,7 @@ def reached_parameters(losses: Iterable[Tensor], beyond: Iterable[Tensor] = ()) 
         if node in seen:
             continue
         seen.add(node)
-        leaf = getattr(node, "variable", None)  # of the node that accumulates a leaf's gradient
+        leaf = getattr(node, "variable", None)  # set on nodes that accumulate a leaf's gradient
         if isinstance(leaf, nn.Parameter):
             found[id(leaf)] = leaf
         rest += [parent for parent, _ in node.next_functions if parent is not None]
@@ -212,7 +212,7 @@ def _gradient_rows(
     *,
     retain_graph: bool = False,
 ) -> Tensor:
-    """Return each loss's gradient with respect to ``places`` as a row; sum those of the others in their ``.grad``."""
+    """Return each loss's gradient with respect to ``places`` as a row; add that of ``task_parameters`` to ``.grad``."""
     sizes = [place.numel() for place in places]
     dtype = torch.promote_types(places[0].dtype, torch.float32)  # features may be in bfloat16
     rows = places[0].new_zeros(len(losses), sum(sizes), dtype=dtype)
@@ -220,7 +220,7 @@ def _gradient_rows(
         keep = retain_graph or k + 1 < len(losses)
         gradients = torch.autograd.grad(loss, (*places, *task_parameters), retain_graph=keep, allow_unused=True)
         for part, gradient in zip(rows[k].split(sizes), gradients[: len(places)], strict=True):
-            if gradient is not None:  # it is None at a feature that the task does not use
+            if gradient is not None:  # None for a feature that the task does not use
                 part.copy_(gradient.flatten())
         for parameter, gradient in zip(task_parameters, gradients[len(places) :], strict=True):
             if gradient is not None:
@@ -230,20 +230,20 @@ def _gradient_rows(
 
 
 def _shaped(vector: Tensor, places: Sequence[Tensor]) -> list[Tensor]:
-    """Return the parts of a vector, each in the shape, type and memory format of its place."""
+    """Split a vector into parts with the shapes, dtypes and memory formats of ``places``."""
     parts = vector.split([place.numel() for place in places])
     return [torch.empty_like(place).copy_(part.view_as(place)) for place, part in zip(places, parts, strict=True)]
 
 
 def _gather_columns(parts: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
-    """Lay every process's columns of each part side by side, as one process would have them with the global batch.
+    """Concatenate the columns of all processes, part by part, as one process would have them for the global batch.
 
-    Returns the matrix, and the columns in it that are this process's.
+    Returns the matrix and the indices of this process's columns.
     """
     widths = torch.zeros(world_size(), len(parts), dtype=torch.long, device=parts[0].device)
     widths[rank()] = widths.new_tensor([part.shape[1] for part in parts])
     all_reduce_coalesced_([widths])
-    # Part by part, and within a part process by process.
+    # The order is by part, and within a part by process.
     ends = widths.T.flatten().cumsum(0).tolist()
     matrix = parts[0].new_zeros(len(parts[0]), ends[-1])
     columns = []
@@ -252,5 +252,5 @@ def _gather_columns(parts: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
         start = end - part.shape[1]
         matrix[:, start:end] = part
         columns.append(torch.arange(start, end, device=matrix.device))
-    all_reduce_coalesced_([matrix])  # the other processes hold zeros in these columns
+    all_reduce_coalesced_([matrix])  # the other processes have zeros in these columns
     return matrix, torch.cat(columns)

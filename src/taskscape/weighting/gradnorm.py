@@ -1,4 +1,4 @@
-"""GradNorm: gradients of all tasks at the size that their training rates ask for."""
+"""GradNorm: weights that scale the tasks' gradients according to their training rates."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,43 +14,43 @@ from taskscape.weighting.gradients import global_gradients
 from taskscape.weighting.own_adam import OwnAdam
 
 _TINY = 1e-8
-"""Least initial loss, and least weight: a weight that reached zero would turn the method's sign."""
+"""Lower bound of initial losses and of weights; a weight below zero would reverse the method."""
 
 
 @dataclass(frozen=True)
 class GradNormConfig(WeightingConfig):
     """GradNorm (Chen et al., ICML 2018, algorithm 1), at the last shared layer W.
 
-    The learned weights descend Σ |G_k - mean(G) · r_k^α| with G_k = ‖∇_W (w_k · L_k)‖, r_k = ρ_k / mean(ρ) and
-    ρ_k = L_k / L_k(first step), where the target is a constant, and are then scaled to sum to the number of tasks. As
-    G_k = w_k · ‖∇_W L_k‖, no second derivative is needed.
+    The learned weights minimize Σ |G_k - mean(G) · r_k^α| with G_k = ‖∇_W (w_k · L_k)‖, r_k = ρ_k / mean(ρ) and
+    ρ_k = L_k / L_k(first step), where the target mean(G) · r_k^α is treated as a constant. They are then scaled to sum
+    to the number of tasks. Since G_k = w_k · ‖∇_W L_k‖, no second derivative is needed.
 
-    Where a task is absent from a step, the means are those of the others, and its weight gets a gradient of zero. It
-    keeps its part of the sum, the number of all tasks, so that the others' weights do not sum to their number. Its
-    first loss is that of the first step in which it is present.
+    If a task is absent from a step, the means are those of the others, and its weight gets a zero gradient. Its weight
+    remains part of the sum, which is the number of all tasks, so the others' weights do not sum to their own number.
+    Its first loss is that of the first step in which it is present.
     """
 
     name: ClassVar[str] = "gradnorm"
     link: ClassVar[str] = "https://arxiv.org/abs/1711.02257"
 
     alpha: NonNegative = 1.5
-    """How strongly a task that trains slowly is pushed; 0 asks for equal gradients."""
+    """Strength with which slowly training tasks are favored; 0 aims at equal gradients."""
     lr: Positive = 0.025
     """Learning rate of the weights."""
     optimizer: Literal["run", "adam"] = "run"
-    """What updates the weights: the run's optimizer, with its schedule; or an Adam of their own, whose learning rate no
-    schedule changes."""
+    """The optimizer of the weights: that of the run, with its schedule; or a separate Adam, with a constant learning
+    rate."""
 
 
 class GradNorm(Weighting, config=GradNormConfig):
-    """GradNorm, with the w_k as its parameters: hand them to the optimizer, and call ``after_step`` after its step.
+    """GradNorm, with the w_k as parameters: pass them to the optimizer, and call ``after_step`` after its step.
 
-    With ``optimizer="adam"`` they do not require a gradient, and ``after_step`` updates them.
+    With ``optimizer="adam"``, they do not require a gradient, and ``after_step`` updates them.
     """
 
     config: GradNormConfig
     capturable = True
-    one_backward = True  # the gradients of single losses leave nothing in .grad and no hook is called
+    one_backward = True  # the gradients of single losses do not change .grad or call hooks
     retains_graph = True
     uses_last_layer = True
 
@@ -76,7 +76,7 @@ class GradNorm(Weighting, config=GradNormConfig):
 
     @override
     def backward(self, losses: Losses, context: BalancingContext) -> dict[str, Tensor]:
-        """Leave the gradient of the weights, then that of the weighted sum."""
+        """Leave the gradients of the weights and of the weighted sum in ``.grad``."""
         self.check(shared_parameters=bool(context.last), shared_features=True, compiled=False)
         weights = self.select(losses, self.weight.detach())
         norms = torch.linalg.vector_norm(global_gradients(losses, context.last), dim=1)
@@ -91,7 +91,7 @@ class GradNorm(Weighting, config=GradNormConfig):
         return dict(zip(losses, weights, strict=True))
 
     def _rates(self, losses: Losses) -> Tensor:
-        """Return what is left of each task's loss, and note the first loss of a task that is new."""
+        """Return each task's loss relative to its first one; record the first loss of a new task."""
         values = stack(losses)
         for task, value in zip(losses, values, strict=True):
             first = self.initial[self.tasks.index(task)]
@@ -109,7 +109,7 @@ class GradNorm(Weighting, config=GradNormConfig):
 
     @override
     def get_extra_state(self) -> dict[str, Any]:
-        """Return the state of the optimizer of its own; nothing without one."""
+        """Return the state of the separate optimizer; empty without one."""
         return {} if self.optimizer is None else self.optimizer.state_dict()
 
     @override

@@ -1,4 +1,4 @@
-"""Building block of the methods whose weights follow from the gradients' lengths and angles."""
+"""Base class of the methods whose weights are computed from the gradients' lengths and angles."""
 
 from abc import abstractmethod
 from collections.abc import Sequence
@@ -15,27 +15,27 @@ from taskscape.weighting.gradients import Combined, GradientWeighting, TaskGradi
 Array = NDArray[np.float64]
 
 SAME = 1e-12
-"""Eigenvalues of the cosines, relative to the largest, that count as zero. Rounding to float32 turns a gradient by
-about 1e-7, and a pair that was parallel then has an eigenvalue of about 1e-14."""
+"""Eigenvalues of the cosines below this, relative to the largest, count as zero. Rounding to float32 rotates a gradient
+by about 1e-7, which gives a parallel pair an eigenvalue of about 1e-14."""
 
 RIDGE = 1e-13
-"""Added to the square of a gradient of length one, so that gradients that depend on each other share a weight."""
+"""Added to the square of a gradient of length one, so that linearly dependent gradients share a weight."""
 
 CONTRADICTION = 1e-3
-"""Error of a solution, relative to what was to be solved for, above which there is none: rounding makes less of it."""
+"""Relative error of a solution above which the equations contradict each other; rounding errors are smaller."""
 
 
 class Gramian(NamedTuple):
-    """The inner products of the tasks' gradients, as lengths and cosines: so no length drowns another."""
+    """The inner products of the tasks' gradients, as lengths and cosines to keep the precision of short gradients."""
 
     lengths: Array
-    """(tasks,)"""
+    """The length of each gradient, (tasks,)."""
     cosines: Array
-    """(tasks, tasks); rows and columns of gradients of length zero are zero."""
+    """The cosines between gradients, (tasks, tasks); rows and columns of gradients of length zero are zero."""
 
     @classmethod
     def of(cls, products: Tensor) -> Self:
-        """Take the products of all pairs, (tasks, tasks), in float64 on the CPU."""
+        """Create it from the products of all pairs, (tasks, tasks), in float64 on the CPU."""
         values = products.numpy()
         lengths = np.sqrt(np.diagonal(values))
         inverse = _inverse(lengths)
@@ -43,14 +43,14 @@ class Gramian(NamedTuple):
 
     @property
     def inverse_lengths(self) -> Array:
-        """1 / ‖g_k‖, (tasks,), and 0 where the gradient is zero."""
+        """The values 1 / ‖g_k‖, (tasks,), or 0 for a gradient of zero."""
         return _inverse(self.lengths)
 
     def solve(self, values: Array) -> Array:
-        """Return the v with C · v = values for the cosines C, (tasks,): C⁺ · values, or zero where there is no such v.
+        """Solve C · v = values for the cosines C; return v = C⁺ · values, (tasks,), or zero if there is no solution.
 
-        Gradients that depend on each other share what is theirs, or contradict each other. Zero is what v · g comes to
-        as independent gradients approach a contradiction.
+        Linearly dependent gradients share their part of the solution, or contradict each other. Zero is the limit of
+        v · g as independent gradients approach a contradiction.
         """
         eigenvalues, vectors = np.linalg.eigh(self.cosines)
         kept = eigenvalues > SAME * max(eigenvalues[-1], SAME)
@@ -64,9 +64,9 @@ class Gramian(NamedTuple):
 
 
 class GramianWeighting(GradientWeighting):
-    """A method that combines gradients by weights that are a function of their Gramian.
+    """A method that combines gradients with weights that are a function of their Gramian.
 
-    The products are summed in float64, so that the weights are right whatever the sizes of the gradients.
+    The products are summed in float64, so the weights are accurate for gradients of any size.
     """
 
     @abstractmethod
@@ -76,7 +76,7 @@ class GramianWeighting(GradientWeighting):
     @override
     def combine(self, gradients: TaskGradients, tasks: Sequence[str]) -> Combined:
         def weights_of(products: Tensor) -> Tensor:
-            if not products.isfinite().all():  # the step says so: it sees that the gradient is not finite
+            if not products.isfinite().all():  # the step detects and reports nonfinite gradients
                 return torch.full((len(tasks),), float("nan"), dtype=torch.float64)
             return torch.from_numpy(self.weights(Gramian.of(products), tasks))
 

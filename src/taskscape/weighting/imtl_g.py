@@ -1,4 +1,4 @@
-"""IMTL-G: a gradient that reaches equally far along every task's."""
+"""IMTL-G: a gradient with equal projections onto every task's gradient."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,10 +15,10 @@ from taskscape.weighting.gramian import SAME, Array, Gramian, GramianWeighting
 class IMTLGConfig(GradientConfig):
     """Impartial multi-task learning, gradient balance (Liu et al., ICLR 2021, section 3.1).
 
-    d = Σ w_k · g_k with Σ w_k = 1, whose projections <d, g_k / ‖g_k‖> are equal. Its direction does not change with
-    the scale of any loss. Weights may be negative; where all losses would rise along d, as the sum of the weights would
-    be negative, it is turned around. Zero where there is no such d, as of two opposite gradients, or of two and their
-    sum. A task that is absent from a step asks for no projection: the weights of the others sum to one.
+    d = Σ w_k · g_k with Σ w_k = 1 and equal projections <d, g_k / ‖g_k‖>. Its direction does not depend on the scale of
+    any loss. Weights can be negative; if all losses would increase along d, because the weights would have a negative
+    sum, d is reversed. It is zero if there is no such d, as for two opposite gradients, or for two gradients and their
+    sum. A task that is absent from a step has no projection; the weights of the others sum to one.
     """
 
     name: ClassVar[str] = "imtl-g"
@@ -26,7 +26,7 @@ class IMTLGConfig(GradientConfig):
 
 
 class IMTLG(GramianWeighting, config=IMTLGConfig):
-    """IMTL-G, as the paper has it."""
+    """IMTL-G, as in the paper."""
 
     config: IMTLGConfig
 

@@ -1,4 +1,4 @@
-"""IMTL-L: learned scales that bring all losses to the same size."""
+"""IMTL-L: learned scales that give all losses the same size."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,9 +15,9 @@ from taskscape.weighting.base import BalancingContext, Losses, Weighting, Weight
 class IMTLLConfig(WeightingConfig):
     """Impartial multi-task learning, loss balance (Liu et al., ICLR 2021, section 3.2): Σ exp(s_k)·L_k - s_k.
 
-    At its optimum exp(s_k)·L_k is 1 for every task, whatever the scale of its loss. The weights exp(s_k) start at 1. A
-    task that is absent from a step has no term in it, and its s_k a gradient of zero, so that it moves by the momentum
-    of the run's optimizer alone.
+    At its optimum, exp(s_k)·L_k is 1 for every task, regardless of the scale of its loss. The weights exp(s_k) start at
+    1. A task that is absent from a step has no term in its sum, and its s_k gets a zero gradient, so only the momentum
+    of the run's optimizer moves it.
     """
 
     name: ClassVar[str] = "imtl-l"
@@ -25,7 +25,7 @@ class IMTLLConfig(WeightingConfig):
 
 
 class IMTLL(Weighting, config=IMTLLConfig):
-    """IMTL-L, with the s_k as its parameters. Not torchjd's IMTLL, which needs all tasks in every step."""
+    """IMTL-L, with the s_k as parameters. Does not use torchjd's IMTLL, which needs all tasks in every step."""
 
     one_backward = True
     capturable = True
@@ -38,7 +38,7 @@ class IMTLL(Weighting, config=IMTLLConfig):
 
     @override
     def backward(self, losses: Losses, context: BalancingContext) -> dict[str, Tensor]:
-        """Run one backward pass, through the network and to the s_k."""
+        """Run one backward pass through the network and to the s_k."""
         s = self.select(losses, self.log_scale)
         weights = torch.exp(s)
         of_network = weights.detach() * stack(losses)

@@ -16,9 +16,9 @@ from taskscape.weighting.nonnegative import nonnegative_minimum
 class MGDAConfig(GradientConfig):
     """Multiple-gradient descent (Désidéri, 2012; Sener and Koltun, NeurIPS 2018, equation 3).
 
-    min ‖Σ w_k · g_k‖ over weights that are not negative and sum to one. A task whose gradient is zero takes all the
-    weight, and the shared layers stand still. A task that is absent from a step does not: the hull is that of the
-    others' gradients, and a task that is alone keeps its gradient.
+    min ‖Σ w_k · g_k‖ over nonnegative weights that sum to one. A task whose gradient is zero takes all the weight, and
+    the shared layers are not updated. A task that is absent from a step does not: the convex hull is that of the other
+    tasks' gradients, and a task that is alone keeps its gradient.
     """
 
     name: ClassVar[str] = "mgda"
@@ -26,7 +26,7 @@ class MGDAConfig(GradientConfig):
 
 
 class MGDA(GramianWeighting, config=MGDAConfig):
-    """MGDA, solved exactly: torchjd and the authors iterate towards the same weights by Frank-Wolfe.
+    """MGDA, solved exactly; torchjd and the authors approximate the same weights with Frank-Wolfe iterations.
 
     The shortest vector between (1, 0) and (0, 2)::
 
@@ -46,7 +46,7 @@ class MGDA(GramianWeighting, config=MGDAConfig):
         zero = gramian.lengths == 0
         if zero.any():
             return np.where(zero, 1 / zero.sum(), 0.0)
-        # The least of ‖Σ v_k · g_k‖² + (1 - Σ v_k)² over v ≥ 0 is a multiple of the shortest vector.
+        # The minimum of ‖Σ v_k · g_k‖² + (1 - Σ v_k)² over v ≥ 0 is a multiple of the shortest vector.
         shares = gramian.lengths.min() / gramian.lengths
         square = gramian.cosines + np.outer(shares, shares) + RIDGE * np.eye(len(tasks))
         weights: Array = nonnegative_minimum(square, shares) * shares

@@ -1,4 +1,4 @@
-"""Nash-MTL: the direction that the tasks would agree on when they bargain."""
+"""Nash-MTL: the direction that is the tasks' Nash bargaining solution."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,35 +12,36 @@ from taskscape.weighting.gradients import GradientConfig
 from taskscape.weighting.gramian import Array, Gramian, GramianWeighting
 
 _LARGEST = 1e5
-"""Larger weights for gradients of length one would amplify the rounding of gradients in float32 to a direction."""
+"""Upper bound of the weights for gradients of length one. Larger ones would amplify the float32 rounding errors of
+gradients into a direction."""
 _ITERATIONS = 50
-"""Newton steps: each at most doubles a weight, and near the solution the digits double."""
+"""Newton steps: each at most doubles a weight, and near the solution each doubles the number of correct digits."""
 
 
 @dataclass(frozen=True)
 class NashMTLConfig(GradientConfig):
     """Multi-task learning as a bargaining game (Navon et al., ICML 2022, claim 3.1).
 
-    d = Σ w_k · g_k with w_k · <g_k, d> = 1 for every task. Its direction does not change with the scale of any loss.
-    Where there is no such d, as some sum of the gradients is zero and no direction serves every task, the shared
-    layers stand still. A task that is absent from a step does not bargain, and one that is alone, because the others
-    are absent or have no gradient, keeps its gradient. Weights are kept (``every``) only while the same tasks are
-    present.
+    d = Σ w_k · g_k with w_k · <g_k, d> = 1 for every task. Its direction does not depend on the scale of any loss. If
+    there is no such d, because some positive combination of the gradients is zero and no direction improves every task,
+    the shared layers are not updated. A task that is absent from a step does not bargain, and a task that is alone,
+    because the others are absent or have no gradient, keeps its gradient. Weights are kept (``every``) only while the
+    same tasks are present.
     """
 
     name: ClassVar[str] = "nash-mtl"
     link: ClassVar[str] = "https://arxiv.org/abs/2202.01017"
 
     max_norm: NonNegative = 1.0
-    """Longest combined gradient; 0 for no limit."""
+    """Largest norm of the combined gradient; 0 for no limit."""
     every: Count = 1
-    """Solve in every so many steps, and keep the weights in between while the same tasks are present."""
+    """Number of steps between solutions; in between, the weights are kept while the same tasks are present."""
 
 
 class NashMTL(GramianWeighting, config=NashMTLConfig):
-    """Nash-MTL, solved exactly: torchjd and the authors solve a sequence of convex programs towards the same weights.
+    """Nash-MTL, solved exactly; torchjd and the authors approximate the same weights by a sequence of convex programs.
 
-    Two gradients of different length get weights that make them equally long::
+    Two gradients of different lengths get weights that give them equal lengths::
 
         >>> import torch
         >>> from taskscape.weighting import BalancingContext, NashMTL
@@ -62,7 +63,7 @@ class NashMTL(GramianWeighting, config=NashMTLConfig):
 
     @override
     def weights(self, gramian: Gramian, tasks: Sequence[str]) -> Array:
-        # A task without a gradient has nothing to bargain for.
+        # Tasks with a zero gradient do not take part.
         table = np.flatnonzero(gramian.lengths)
         names = [tasks[int(k)] for k in table]
         if self.step % self.config.every == 0 or self.previous.keys() != set(names):
@@ -85,7 +86,7 @@ class NashMTL(GramianWeighting, config=NashMTLConfig):
 
 
 def bargain(lengths: Array, cosines: Array) -> Array:
-    """Return the weights, (tasks,), for gradients of these lengths, (tasks,), and cosines, (tasks, tasks)."""
+    """Return the weights, (tasks,), of gradients with these lengths, (tasks,), and cosines, (tasks, tasks)."""
     if len(lengths) < 2:
         return np.ones(len(lengths))
     solution = bargaining_solution(cosines)
@@ -93,10 +94,10 @@ def bargain(lengths: Array, cosines: Array) -> Array:
 
 
 def bargaining_solution(gramian: Array) -> Array | None:
-    """Return the weights w > 0 with w_k · (G w)_k = 1, (tasks,), for the Gramian of gradients of length one.
+    """Return the weights w > 0 with w_k · (G w)_k = 1, (tasks,), for the Gramian G of gradients of length one.
 
-    They are where ½ · wᵀ G w - Σ log w_k, which is convex, has its minimum; Newton's method finds it. None where there
-    is no minimum: some combination of the gradients with positive weights is zero.
+    They minimize the convex function ½ · wᵀ G w - Σ log w_k, by Newton's method. Returns None if there is no minimum,
+    because some combination of the gradients with positive weights is zero.
     """
     w: Array = np.ones(len(gramian))
     for _ in range(_ITERATIONS):

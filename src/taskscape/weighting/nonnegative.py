@@ -1,4 +1,4 @@
-"""Building block: quadratic programs with variables that are not negative, solved exactly."""
+"""Exact solver of quadratic programs with nonnegative variables."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -7,14 +7,14 @@ Array = NDArray[np.float64]
 
 
 def nonnegative_minimum(matrix: Array, linear: Array) -> Array:
-    """Return the v ≥ 0, (n,), at which ½ · vᵀ A v - hᵀ v is least, for a positive definite A, (n, n), and h, (n,).
+    """Return the v ≥ 0, (n,), that minimizes ½ · vᵀ A v - hᵀ v, for a positive definite A, (n, n), and h, (n,).
 
-    The active-set method of Lawson and Hanson (Solving Least Squares Problems, 1974, algorithm 23.10): it ends after
-    finitely many steps with the solution of a linear system, so that the only error is that of rounding.
+    This is the active-set method of Lawson and Hanson (Solving Least Squares Problems, 1974, algorithm 23.10). It ends
+    after finitely many steps with the solution of a linear system, so the only error is rounding.
     """
     n = len(linear)
     v, free, refused = np.zeros(n), np.zeros(n, bool), np.zeros(n, bool)
-    for _ in range(10 * n):  # more than it needs: rounding may not make it go round in circles
+    for _ in range(10 * n):  # more than needed; the limit prevents cycles caused by rounding
         slack = linear - matrix @ v
         rounding = 1e-15 * n * (np.abs(linear) + np.abs(matrix) @ np.abs(v))
         wanting = ~free & ~refused & (slack > rounding)
@@ -31,7 +31,7 @@ def nonnegative_minimum(matrix: Array, linear: Array) -> Array:
 
 
 def _within_bounds(matrix: Array, linear: Array, v: Array, free: NDArray[np.bool_]) -> Array:
-    """Go to the minimum over the free variables; fix each that meets zero on the way, in ``free`` too."""
+    """Move to the minimum over the free variables; fix each that reaches zero on the way, and update ``free``."""
     while free.any():
         goal = np.zeros_like(v)
         goal[free] = np.linalg.solve(matrix[np.ix_(free, free)], linear[free])

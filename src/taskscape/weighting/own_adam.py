@@ -1,4 +1,4 @@
-"""Building block of the methods that learn something outside of the run's optimizer."""
+"""Optimizer of the methods that learn parameters outside of the run's optimizer."""
 
 from typing import Any
 
@@ -6,17 +6,17 @@ import torch
 from typing_extensions import override
 
 _WITH_GRAPHS = ("cuda",)
-"""The devices whose graphs can hold a step."""
+"""The device types whose graphs can capture a step."""
 
 
 class OwnAdam(torch.optim.Adam):
-    """Adam whose step a CUDA graph can hold: on a GPU its count of steps is there too, on a CPU it is torch's."""
+    """Adam whose steps a CUDA graph can capture: on a GPU, the step counter is on the device as well."""
 
     @override
     def step(self, closure: Any = None) -> Any:
         for group in self.param_groups:
             group["capturable"] = all(parameter.device.type in _WITH_GRAPHS for parameter in group["params"])
             for parameter in group["params"]:
-                if state := self.state[parameter]:  # which may come from a run on another device
+                if state := self.state[parameter]:  # may come from a run on another device
                     state["step"] = state["step"].to(parameter.device if group["capturable"] else "cpu")
         return super().step(closure)

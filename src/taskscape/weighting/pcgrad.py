@@ -1,4 +1,4 @@
-"""PCGrad: of two gradients that conflict, each loses its part against the other."""
+"""PCGrad: the component against a conflicting gradient is removed from each gradient."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 class PCGradConfig(GradientConfig):
     """Gradient surgery (Yu et al., NeurIPS 2020, algorithm 1).
 
-    Each gradient is projected, in random order, onto the plane orthogonal to those of the others that it conflicts
-    with, g_i ← g_i - min(<g_i, g_j>, 0) / ‖g_j‖² · g_j; the sum is taken. A task that is absent from a step has no
-    gradient in it: nothing is projected against it, and a task that is alone keeps its gradient.
+    Each gradient is projected, in random order, onto the planes orthogonal to the gradients it conflicts with,
+    g_i ← g_i - min(<g_i, g_j>, 0) / ‖g_j‖² · g_j; the results are summed. A task that is absent from a step has no
+    gradient, so nothing is projected against it, and a task that is alone keeps its gradient.
     """
 
     name: ClassVar[str] = "pcgrad"
@@ -30,7 +30,8 @@ class PCGradConfig(GradientConfig):
 class PCGrad(AggregatorWeighting, config=PCGradConfig):
     """PCGrad by torchjd.
 
-    Two losses that pull a shared parameter x = (0, 0) in conflicting directions, to the left and up to the right::
+    Two losses with conflicting gradients for a shared parameter x = (0, 0): descent moves x to the left, or up and to
+    the right::
 
         >>> import torch
         >>> from taskscape.weighting import BalancingContext, PCGrad

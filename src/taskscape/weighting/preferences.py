@@ -1,4 +1,4 @@
-"""Building block of the methods that prefer some tasks to others."""
+"""Preferences of the methods that can favor some tasks over others."""
 
 from collections.abc import Iterable, Mapping
 
@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 
 def preferences(preference: Mapping[str, float], tasks: Iterable[str]) -> NDArray[np.float64]:
-    """Return the preferences of these tasks, (tasks,), 1 for those without one, scaled to sum to one."""
+    """Return the preferences of these tasks, (tasks,), with 1 for tasks not listed, scaled to sum to one."""
     numbers: NDArray[np.float64] = np.array([preference.get(task, 1.0) for task in tasks], np.float64)
     numbers /= numbers.sum()
     return numbers

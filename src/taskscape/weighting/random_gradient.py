@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class RandomGradientConfig(GradientConfig):
-    """Random gradient weighting (Lin et al., TMLR 2022, algorithm 2): every step softmax of normal numbers.
+    """Random gradient weighting (Lin et al., TMLR 2022, algorithm 2): in every step, a softmax of normal numbers.
 
-    Unlike random loss weighting, the task-specific layers get their plain gradients. Where a task is absent from a
+    Unlike in random loss weighting, the task-specific layers get their plain gradients. If a task is absent from a
     step, a number is drawn for each of the others, and their weights sum to one.
     """
 
@@ -31,7 +31,7 @@ class RandomGradient(AggregatorWeighting, config=RandomGradientConfig):
 
     @override
     def aggregator(self, tasks: Sequence[str], like: Tensor) -> "Aggregator":
-        """Return torchjd's random weights, which depend on the number of gradients alone."""
+        """Return torchjd's random weights, which depend only on the number of gradients."""
         from torchjd.aggregation import GramianWeightedAggregator, RandomWeighting
 
         return GramianWeightedAggregator(RandomWeighting())

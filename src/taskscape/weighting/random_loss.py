@@ -1,4 +1,4 @@
-"""Random loss weighting: the baseline that every method must beat."""
+"""Random loss weighting, the baseline that every method should beat."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,10 +15,10 @@ from taskscape.weighting.weighted_sum import WeightedSum
 
 @dataclass(frozen=True)
 class RandomLossConfig(WeightingConfig):
-    """Random loss weighting (Lin et al., TMLR 2022, algorithm 1): every step new weights, softmax of normal numbers.
+    """Random loss weighting (Lin et al., TMLR 2022, algorithm 1): in every step, a softmax of new normal numbers.
 
-    The weights of the tasks that are present sum to 1, so the gradient is smaller than the plain sum's. A number is
-    drawn for a task that is absent from a step too, so that the others' draws do not depend on it.
+    The weights of the tasks that are present sum to 1, so the gradient is smaller than that of the plain sum. A number
+    is also drawn for a task that is absent from a step, so that the other tasks' draws do not depend on it.
     """
 
     name: ClassVar[str] = "random"
@@ -26,7 +26,7 @@ class RandomLossConfig(WeightingConfig):
 
 
 class RandomLoss(WeightedSum, config=RandomLossConfig):
-    """Random weights. Not torchjd's Random, which draws from torch's global generator: every process others."""
+    """Random weights. Does not use torchjd's Random, whose draws from torch's global generator differ by process."""
 
     def __init__(
         self, tasks: Sequence[str], config: RandomLossConfig | None = None, *, seed: int = 0, **options: Any

@@ -19,7 +19,7 @@ from taskscape.weighting.weighted_sum import WeightedSum
 class STCHConfig(WeightingConfig):
     """Smooth Tchebycheff scalarization (Lin et al., ICML 2024, equation 8): μ · log Σ exp(λ_k · (L_k - z_k) / μ).
 
-    The smaller μ, the closer it is to the largest λ_k · (L_k - z_k). Where a task is absent from a step, the λ of the
+    The smaller μ, the closer it is to the largest λ_k · (L_k - z_k). If a task is absent from a step, the λ of the
     others sum to one.
     """
 
@@ -27,11 +27,11 @@ class STCHConfig(WeightingConfig):
     link: ClassVar[str] = "https://arxiv.org/abs/2402.19078"
 
     mu: Positive = 0.5
-    """μ, in units of the losses times λ."""
+    """μ, in the unit of the losses times λ."""
     preference: Mapping[str, Positive] = field(default_factory=dict)
-    """Relative λ per task, 1 for those not named; scaled to sum to one."""
+    """Relative λ of each task, 1 for tasks not listed; scaled to sum to one."""
     ideal: Mapping[str, NonNegative] = field(default_factory=dict)
-    """z: the loss that would be ideal, 0 for those not named."""
+    """z: the ideal loss of each task, 0 for tasks not listed."""
 
 
 class STCH(WeightedSum, config=STCHConfig):

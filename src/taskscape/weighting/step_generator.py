@@ -1,4 +1,4 @@
-"""Building block of the methods that draw random numbers."""
+"""Random number generator of the methods that draw random numbers."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,9 +9,9 @@ from typing_extensions import override
 
 
 class StepGenerator(nn.Module):
-    """Random numbers that depend on the run's seed and the method's step alone.
+    """Random numbers that depend only on the run's seed and the method's step.
 
-    They are therefore the same on every process and after a resume, whatever else draws from torch's generators.
+    They are therefore the same on every process and after resuming, regardless of other uses of torch's generators.
     """
 
     def __init__(self, seed: int) -> None:
@@ -20,7 +20,7 @@ class StepGenerator(nn.Module):
 
     @contextmanager
     def fork(self, device: torch.device) -> Iterator[None]:
-        """Seed torch's generators for what one step draws, restore them afterwards, and count the step."""
+        """Seed torch's generators for the draws of one step, restore them afterwards, and count the step."""
         with torch.random.fork_rng([device] if device.type == "cuda" else []):
             torch.manual_seed(1_000_003 * self.seed + self.step)
             yield

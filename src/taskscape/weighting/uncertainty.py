@@ -1,4 +1,4 @@
-"""Weights learned as the tasks' uncertainties."""
+"""Weights learned from the tasks' uncertainties."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,29 +12,29 @@ from taskscape.serialization import nearest
 from taskscape.weighting.base import BalancingContext, Losses, Weighting, WeightingConfig, stack
 
 _VARIANTS = {"mtan": (0.5, -0.5), "kendall": (0.5, 0.0), "xtask": (1.0, 0.0)}
-"""Factor of the penalty on s, and initial s."""
+"""The factor of the penalty on s and the initial s, by variant."""
 
 
 @dataclass(frozen=True)
 class UncertaintyConfig(WeightingConfig):
     """Uncertainty weighting (Kendall, Gal and Cipolla, CVPR 2018): Σ ½·exp(-s_k)·L_k + c·s_k with learned s_k.
 
-    s_k is the logarithm of the task's variance: where it rises, the weight ½·exp(-s_k) falls. Every loss is taken as a
-    regression, with the factor ½, unless ``classification`` names its task.
+    s_k is the logarithm of the task's variance: as it increases, the weight ½·exp(-s_k) decreases. Every loss is
+    treated as a regression, with the factor ½, unless ``classification`` lists its task.
 
-    A task that is absent from a step has no term in it, and its s_k a gradient of zero, so that it moves by the
-    momentum of the run's optimizer alone.
+    A task that is absent from a step has no term in its sum, and its s_k gets a zero gradient, so only the momentum of
+    the run's optimizer moves it.
     """
 
     name: ClassVar[str] = "uncertainty"
     link: ClassVar[str] = "https://arxiv.org/abs/1705.07115"
 
     variant: Literal["mtan", "kendall", "xtask"] = "mtan"
-    """The penalty c·s and where s starts: kendall ½·s from 0 (their equation with s = log σ²), mtan ½·s from -0.5
-    (weights start at 0.82), xtask 1·s from 0."""
+    """The penalty c·s and the initial s: kendall ½·s and 0 (the paper's equation with s = log σ²), mtan ½·s and -0.5
+    (weights start at 0.82), xtask 1·s and 0."""
 
     classification: tuple[str, ...] = ()
-    """Tasks whose weight is exp(-s) instead of ½·exp(-s), as the paper's equation 10 has it for a classification."""
+    """Tasks whose weight is exp(-s) instead of ½·exp(-s), as in the paper's equation 10 for classification."""
 
     @override
     def check(self, tasks: Sequence[str]) -> None:
@@ -45,9 +45,9 @@ class UncertaintyConfig(WeightingConfig):
 
 
 class Uncertainty(Weighting, config=UncertaintyConfig):
-    """Uncertainty weighting. Not torchjd's UW: it has one penalty and start, and needs all tasks in every step.
+    """Uncertainty weighting. Does not use torchjd's UW, which has a single variant and needs all tasks in every step.
 
-    Its ``parameters()`` are the s_k; hand them to the optimizer with those of the network::
+    Its ``parameters()`` are the s_k; pass them to the optimizer with those of the network::
 
         >>> import torch
         >>> from taskscape.weighting import BalancingContext, Uncertainty
@@ -65,7 +65,7 @@ class Uncertainty(Weighting, config=UncertaintyConfig):
     capturable = True
 
     divisor: Tensor
-    """(tasks,) 2, or 1 for a classification."""
+    """The divisor of each weight, (tasks,): 2, or 1 for a classification."""
 
     def __init__(
         self, tasks: Sequence[str], config: UncertaintyConfig | None = None, *, seed: int = 0, **options: Any
@@ -78,7 +78,7 @@ class Uncertainty(Weighting, config=UncertaintyConfig):
 
     @override
     def backward(self, losses: Losses, context: BalancingContext) -> dict[str, Tensor]:
-        """Run one backward pass, through the network and to the s_k."""
+        """Run one backward pass through the network and to the s_k."""
         s = self.select(losses, self.log_variance)
         weights = torch.exp(-s) / self.select(losses, self.divisor)
         of_network = weights.detach() * stack(losses)

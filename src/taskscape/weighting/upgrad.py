@@ -1,4 +1,4 @@
-"""UPGrad: every gradient projected onto the directions that harm no task, then averaged."""
+"""UPGrad: the mean of all gradients, each projected onto the directions that harm no task."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -19,20 +19,21 @@ class UPGradConfig(GradientConfig):
     """Unconflicting projection of gradients (Quinton and Rey, 2024, equation 4).
 
     The mean of the g_k, each projected onto the cone of all d with <g_j, d> ≥ 0 for every j. A task that is absent
-    from a step counts neither in the cone nor in the mean: such a step may harm it.
+    from a step is included in neither the cone nor the mean, so the step may harm it.
     """
 
     name: ClassVar[str] = "upgrad"
     link: ClassVar[str] = "https://arxiv.org/abs/2406.16232"
 
     preference: Mapping[str, Positive] = field(default_factory=dict)
-    """Relative weight per task in the mean, 1 for those not named."""
+    """Relative weight of each task in the mean; 1 for tasks not listed."""
 
 
 class UPGrad(GramianWeighting, config=UPGradConfig):
-    """UPGrad, solved exactly: torchjd adds a ten-thousandth of the longest gradient, which harms short ones.
+    """UPGrad, solved exactly; torchjd adds a ten-thousandth of the longest gradient, which harms short ones.
 
-    Of two gradients that conflict each loses its part against the other, as in PCGrad, and the mean is taken::
+    From each of two conflicting gradients, the component against the other is removed, as in PCGrad, and the mean is
+    taken::
 
         >>> import torch
         >>> from taskscape.weighting import BalancingContext, UPGrad
@@ -48,7 +49,7 @@ class UPGrad(GramianWeighting, config=UPGradConfig):
     @override
     def weights(self, gramian: Gramian, tasks: Sequence[str]) -> Array:
         square = gramian.cosines + RIDGE * np.eye(len(tasks))
-        # The projection of g is g + Σ v_j · g_j with the v ≥ 0 that makes it shortest: the dual problem.
+        # The projection of g is g + Σ v_j · g_j with the v ≥ 0 that minimizes its length: the dual problem.
         added = np.stack([nonnegative_minimum(square, -cosines) for cosines in gramian.cosines])
         parts = preferences(self.config.preference, tasks) * gramian.lengths
         return (parts + parts @ added) * gramian.inverse_lengths

@@ -1,4 +1,4 @@
-"""Building block of the methods that end in one weighted sum of the losses."""
+"""Base class of the methods that minimize a weighted sum of the losses."""
 
 from abc import abstractmethod
 
@@ -10,19 +10,19 @@ from taskscape.weighting.base import BalancingContext, Losses, Weighting, stack
 
 
 class WeightedSum(Weighting):
-    """Σ w_k · L_k with weights that are constants within a step: one backward pass.
+    """Σ w_k · L_k with weights that are constant within a step, in one backward pass.
 
-    A function f of the losses fits too: its gradient is Σ w_k · ∇L_k with w_k = ∂f/∂L_k at the global losses, and so
-    each process's weighted sum has this process's part of it.
+    This includes any function f of the losses: its gradient is Σ w_k · ∇L_k with w_k = ∂f/∂L_k at the global losses, so
+    each process's weighted sum gives its part of that gradient.
     """
 
     one_backward = True
 
     @abstractmethod
     def weights(self, losses: Losses) -> Tensor:
-        """Return the weight of each task, in the order of ``losses``: those of the global batch, without gradients.
+        """Return the weight of each task, in the order of ``losses``, those of the global batch without gradients.
 
-        A negative weight is taken as it is: its loss rises, as that of an adversary must.
+        A negative weight is allowed: it increases the task's loss, as adversarial training requires.
         """
 
     @override
@@ -32,7 +32,7 @@ class WeightedSum(Weighting):
         if not isinstance(weights, Tensor) or weights.shape != local.shape:
             found = tuple(weights.shape) if isinstance(weights, Tensor) else f"a {type(weights).__name__}"
             raise ValueError(
-                f"{named(type(self).weights)} gives {found}: return a tensor of {len(losses)} weights, one a task"
+                f"{named(type(self).weights)} gives {found}: return a tensor of {len(losses)} weights, one per task"
             )
         weights = weights.to(local).detach()
         (weights * local).sum().backward()
