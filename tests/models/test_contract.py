@@ -181,7 +181,7 @@ def test_every_way_of_building_gives_the_same_network(name: str) -> None:
         ({"semseg": 0}, "out_channels of semseg is 0: it must be a whole number, at least 1"),
         ({"semseg": 3, "depth": 1.0}, "out_channels of depth is 1.0"),
         ({"semseg": True}, "out_channels of semseg is True"),
-        ({0: 3}, "the task 0, whose name is not a text"),
+        ({0: 3}, "the key 0, but task names are strings"),
     ],
 )
 def test_channels_that_are_none_are_refused(channels: Any, message: str) -> None:

@@ -47,7 +47,7 @@ def test_what_is_frozen_is_said() -> None:
     encoder = Encoder("resnet10t", freeze=2)
     trained = sum(p.numel() for p in encoder.parameters() if p.requires_grad)
     assert encoder.note.startswith(f"{trained:,} of {sum(p.numel() for p in encoder.parameters()):,} parameters of the")
-    assert encoder.note.endswith("the others keep random values unless --from gives them")
+    assert encoder.note.endswith("the others keep random values unless --from loads them")
 
 
 @pytest.mark.parametrize("freeze", ["all", 2])

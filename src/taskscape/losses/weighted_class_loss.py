@@ -40,7 +40,7 @@ class WeightedClassLoss(ClassLoss):
         if not all(0 < weight < math.inf for weight in weights):
             raise ValueError(
                 f"class_weights are {self.class_weights}: each must be positive; "
-                "a class that should not count is marked invalid in the data"
+                "to ignore a class, mark its pixels as invalid in the data"
             )
         if not 0 <= self.label_smoothing < 1:
             raise ValueError(f"label_smoothing is {self.label_smoothing}: it must be at least 0 and below 1")

@@ -245,7 +245,7 @@ def _counts(out_channels: Any) -> dict[str, int]:
         raise ValueError(f"a network needs at least one task: {example}")
     for task, channels in out_channels.items():
         if not isinstance(task, str):
-            raise ValueError(f"out_channels has the task {task!r}, whose name is not a text: {example}")
+            raise ValueError(f"out_channels has the key {task!r}, but task names are strings: {example}")
         if isinstance(channels, bool) or not isinstance(channels, Integral) or channels < 1:
             raise ValueError(f"out_channels of {task} is {channels!r}: it must be a whole number, at least 1")
     return {task: int(channels) for task, channels in out_channels.items()}

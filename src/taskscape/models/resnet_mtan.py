@@ -143,7 +143,7 @@ def _rows_of_blocks(encoder: Encoder, name: str) -> dict[str, int]:
         if not isinstance(row := modules.get(stage), nn.Sequential) or len(row) < 2:
             raise ValueError(
                 f"network.encoder: the attention masks select from the last of the blocks in a stage, but {stage} of "
-                f"{name} is not a row of two or more; choose a ResNet such as resnet18 or resnet50"
+                f"{name} is not a sequence of two or more; choose a ResNet such as resnet18 or resnet50"
             )
     return stages
 

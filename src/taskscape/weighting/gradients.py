@@ -102,8 +102,8 @@ class GradientWeighting(Weighting):
     def check(self, *, shared_parameters: bool, shared_features: bool, compiled: bool) -> None:
         if not shared_parameters:
             raise ValueError(
-                "this weighting combines the tasks' gradients at the parameters that all of them share, but this "
-                "network shares none that is trained; choose another network, or a weighting such as dwa or famo"
+                "this weighting combines the tasks' gradients at the shared parameters, but this network has no "
+                "shared parameters that are trained; choose another network, or a weighting such as dwa or famo"
             )
         if self.config.mode == "features" and not shared_features:
             raise ValueError(

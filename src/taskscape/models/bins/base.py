@@ -87,8 +87,8 @@ class BinsConfig(AtrousConfig):
                 )
             if not tasks[name].raw_is_value:
                 raise ValueError(
-                    f"network: {self.name} predicts {name!r} by bins in the unit of its labels, but the raw output of "
-                    f"this task is another: set tasks.{name}.representation to metres, tasks.{name}.mean to 0 and "
+                    f"network: {self.name} predicts {name!r} by bins in the unit of its labels, but the task's raw "
+                    f"output has another: set tasks.{name}.representation to metres, tasks.{name}.mean to 0 and "
                     f"tasks.{name}.std to 1, or list the tasks with bins in network.bin_tasks, () for none"
                 )
 

@@ -307,7 +307,7 @@ def _remedy(name: str, output_stride: int, pretrained: bool, error: Exception) -
     reason = f" ({error})" if str(error) else ""
     if output_stride != 32:
         return (
-            f"network.encoder: {name} cannot be built with output_stride {output_stride}, timm dilates no such "
-            f"model{reason}; set it to 32 to take the encoder as it is, or choose another encoder"
+            f"network.encoder: {name} cannot be built with output_stride {output_stride}, since timm cannot dilate "
+            f"it{reason}; set it to 32 to use the encoder without dilation, or choose another encoder"
         )
     return f"network.encoder: {name} cannot be built{reason}; choose another encoder"

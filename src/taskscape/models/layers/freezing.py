@@ -40,7 +40,7 @@ def about_freezing(backbone: nn.Module, name: str, *, random: bool) -> str:
         sum(p.numel() for p in backbone.parameters() if p.requires_grad or not only) for only in (True, False)
     )
     text = f"{trained:,} of {total:,} parameters of the encoder {name} are trained"
-    return f"{text}; the others keep random values unless --from gives them" if random else text
+    return f"{text}; the others keep random values unless --from loads them" if random else text
 
 
 def frozen_modules(module: nn.Module) -> Iterator[nn.Module]:

@@ -49,7 +49,7 @@ def cached_weights(name: str) -> Path | None:
     if not (reason := unreachable(f"/{config.hf_hub_id}/resolve/main/config.json")):
         return None
     raise WeightsMissingError(
-        f"network.pretrained: the weights of {name} are not on this machine, and the hub cannot be asked ({reason}). "
+        f"network.pretrained: the weights of {name} are not on this machine, and the hub cannot be reached ({reason}). "
         f"Three ways work: copy {config.hf_hub_id} from the cache of a machine with a connection into "
         f"{constants.HF_HUB_CACHE}; give a file of its weights, --network.pretrained FILE; or give the folder of a run "
         f"with this encoder, --network.pretrained RUN. The weights of {', '.join(_PACKAGES)} come with "

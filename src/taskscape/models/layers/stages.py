@@ -42,7 +42,7 @@ def _of_whole_model(name: str, stages: bool) -> dict[str, int]:
         model: Any = timm.create_model(name)
     if not hasattr(model, "group_matcher"):
         raise ValueError(
-            f"network.encoder: timm does not say what the stages of {name} are; freeze all or none of it, and leave "
+            f"network.encoder: timm does not define the stages of {name}; freeze all or none of it, and leave "
             "optimizer.layer_decay at 1"
         )
     numbers: dict[str, int] = group_parameters(model, model.group_matcher(coarse=stages), reverse=True)
