@@ -1,9 +1,9 @@
-"""What only a GPU can show: the same gradients as on a CPU, every weighting, graphs, compilation, divergence, runs.
+"""Checks that need a GPU: gradients equal to a CPU's, all weightings, graphs, compilation, divergence, runs.
 
     python benchmarks/gpu.py --json benchmarks/results/gpu_h100.json
 
-takes about five minutes on an H100, the rendering of streets among them; ``--only`` names some of the checks, whose
-results are added to the file. Ends with 1 where a check fails.
+takes about five minutes on an H100, including the rendering of streets; ``--only`` selects checks, whose results are
+added to the file. Exits with 1 if a check fails.
 """
 
 import argparse
@@ -66,7 +66,7 @@ def main() -> None:
         started = time.perf_counter()
         try:
             found[name] = check()
-        except Exception as error:  # the other checks are worth their time
+        except Exception as error:  # continue with the other checks
             found[name], failed = {"failed": f"{type(error).__name__}: {error}"}, True
         print(f"{name} ({time.perf_counter() - started:.0f} s): {json.dumps(found[name])}", flush=True)
         if arguments.json:
@@ -112,7 +112,7 @@ def relative(a: Tensor, b: Tensor) -> float:
 
 
 def gradients() -> dict[str, float]:
-    """Compare the gradient of the summed losses in float64 with that of the CPU: the largest relative difference."""
+    """Return the largest relative difference of the summed losses' gradient from the CPU's, in float64."""
     found = {}
     for name in ("deeplab-joint", "deeplab-distill-se", "segnet-mtan", "xtask", "resnet-mtan", "segnet-cross-stitch"):
         options: dict[str, Any] = {"encoder": "resnet18"} if "segnet" not in name else {"widths": (16, 32, 32)}
@@ -133,7 +133,7 @@ def gradients() -> dict[str, float]:
 
 
 def weightings() -> dict[str, float]:
-    """Compare three steps of every method with those of the CPU, in float32: the relative difference of the weights."""
+    """Return the relative difference of weights from the CPU's after three steps of every method, in float32."""
     found = {}
     for name, kind in weighting.CONFIGS.items():
         for mode in ("parameters", "features") if issubclass(kind, GradientConfig) else ("",):
@@ -158,7 +158,7 @@ def weightings() -> dict[str, float]:
 
 
 def compiled() -> dict[str, float]:
-    """Take steps with a compiled network, plain and with methods that walk its graph twice; the last loss of each."""
+    """Return the last losses, eager and compiled, for methods with one and with several passes through the graph."""
     found = {}
     for name, method in (
         ("fixed", weighting.FixedConfig()),
@@ -179,7 +179,7 @@ def compiled() -> dict[str, float]:
 
 
 def narrow(name: str) -> dict[str, Any]:
-    """Return the options of a small network of this name."""
+    """Return the options for a small network of this name."""
     options: dict[str, Any] = {
         "wide_tasks": ("semseg",),
         "widths": (16, 32, 32),
@@ -192,10 +192,10 @@ def narrow(name: str) -> dict[str, Any]:
 
 
 def captured() -> dict[str, Any]:
-    """Compare eight steps as CUDA graphs with eight that are not: the relative difference of the last losses.
+    """Return the relative difference of the last losses of eight steps with CUDA graphs from eight without.
 
-    For every network, each narrow, and every method that may be captured. Two steps that are not captured differ too,
-    since a GPU adds up gradients in any order: that is the second number.
+    For every network, in a narrow version, and every method that can be captured. The second number is the difference
+    of two runs without graphs, which is not zero since a GPU sums gradients in no fixed order.
     """
     found: dict[str, Any] = {}
     cases: list[tuple[str, str, weighting.WeightingConfig]] = [
@@ -225,7 +225,7 @@ def captured() -> dict[str, Any]:
 
 
 def not_finite() -> dict[str, str]:
-    """Diverge on purpose: the run must end with an error, and nothing that is not finite may be saved."""
+    """Diverge on purpose: the run must end with an error, and must not save anything that is not finite."""
     experiment = replace(
         recipes.joint(),
         data=Streets(train=64, val=16, size=(32, 64), samples=1),
@@ -248,7 +248,7 @@ def not_finite() -> dict[str, str]:
 
 
 def run(epochs: int) -> dict[str, Any]:
-    """Train three tasks on streets in bf16, with CUDA graphs and without; evaluate, predict an image."""
+    """Train three tasks on streets in bf16, with and without CUDA graphs; evaluate, and predict an image."""
     import taskscape
 
     experiment = replace(recipes.three_tasks(), epochs=epochs, data=Streets(train=1600, val=200, size=(64, 128)))
@@ -275,17 +275,17 @@ def run(epochs: int) -> dict[str, Any]:
 
 
 def seconds_of_epochs(run: Path) -> list[float]:
-    """Return how long each epoch of a run took, its validation included."""
+    """Return the time of each epoch of a run, including its validation."""
     with RunFolder(run).metrics.open() as file:
         ends = [float(row["seconds"]) for row in csv.DictReader(file)]
     return [end - start for start, end in pairwise([0.0, *ends])]
 
 
 def ladder() -> dict[str, Any]:
-    """Train the last rung of the ladder for three epochs of 1,600 streets, and say what 24 of 20,000 would take.
+    """Train the last rung of the ladder for three epochs of 1,600 streets, and extrapolate to 24 epochs of 20,000.
 
-    Rendering, reading, augmentation, validation and all else that a run does are in it, metrics of training images
-    aside. Published are batches of 4.
+    This includes rendering, reading, augmentation, validation and everything else in a run except metrics of training
+    images. The published batch size is 4.
     """
     images = 1600
     data = Streets(train=images, val=200, size=(256, 512))

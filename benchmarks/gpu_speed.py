@@ -1,15 +1,14 @@
-"""How fast training steps are on a GPU that has nothing else to do: eager, compiled, as one CUDA graph, and the roof.
+"""How fast are training steps on an otherwise idle GPU: eager, compiled, as one CUDA graph, and the roof?
 
     python benchmarks/gpu_speed.py --json benchmarks/results/gpu_speed.json
 
-A step is forward pass, losses, backward pass and optimizer of ``TrainingStep`` in bf16 with channels last, on random
-images and labels that are on the GPU, timed by CUDA's events over many steps, so that what the host does meanwhile does
-not count unless the GPU has to wait for it. *As a graph* is what a run does by default: the step is captured once and
-replayed. The roof is the time of all convolutions and linear layers of the step alone (``taskscape.bench.roof``), each
-captured too.
+A step is the forward pass, losses, backward pass and optimizer of ``TrainingStep`` in bf16 with channels last, on
+random images and labels on the GPU. It is timed with CUDA events over many steps, so work of the host counts only if
+the GPU has to wait for it. *As a graph* is the default of a run: the step is captured once and replayed. The roof is
+the time of all convolutions and linear layers of the step alone (``taskscape.bench.roof``), each captured too.
 
-Each network has a process of its own. All compile at the same time, for ``--patience`` seconds at most, and then
-measure one after the other. It takes about a minute and a half on an H100 with 16 cores.
+Each network has its own process. All compile at the same time, for at most ``--patience`` seconds, and are then
+measured one after the other. This takes about a minute and a half on an H100 with 16 cores.
 """
 
 import argparse
@@ -48,14 +47,14 @@ MEBIBYTE = 2.0**20
 
 @dataclass(frozen=True)
 class Case:
-    """A network, and on what it is trained."""
+    """A network with its batch size and image size."""
 
     recipe: Callable[[], Experiment]
     images: int
     size: tuple[int, int]
 
     def experiment(self) -> Experiment:
-        """Return the experiment in bf16 from random weights, all its classes known."""
+        """Return the experiment in bf16, from random weights and with all classes set."""
         experiment = self.recipe()
         tasks = dict(experiment.tasks)
         semseg = tasks["semseg"]
@@ -102,7 +101,7 @@ CASES: Mapping[str, Case] = {
 
 
 def captured(experiment: Experiment, device: torch.device, batch: Batch) -> Callable[[], object]:
-    """Return a step that is replayed as a graph, as a run takes it. Raises ``RuntimeError`` where it cannot be."""
+    """Return a step that is replayed as a graph, as in a run. Raises ``RuntimeError`` if it cannot be captured."""
     step = build_step(replace(experiment, cuda_graphs=True), device)
     for index in range(WARM_UP + 1):
         step(batch, index)
@@ -113,7 +112,7 @@ def captured(experiment: Experiment, device: torch.device, batch: Batch) -> Call
 
 
 def measured(call: Callable[[], object], seconds: float = 0.5, times: int = 5) -> dict[str, float]:
-    """Return the milliseconds of a call, the median of some stretches of many calls each, and those of the host."""
+    """Return the milliseconds of a call, as the median over series of many calls, and those of the host."""
     device_times, host_times = [], []
     count = 3
     for index in range(1 + times):
@@ -135,15 +134,15 @@ def measured(call: Callable[[], object], seconds: float = 0.5, times: int = 5) -
 
 
 def attempt(found: dict[str, Any], name: str, make: Callable[[], dict[str, float]]) -> None:
-    """Keep what was measured, or why it could not be."""
+    """Record a measurement, or why it failed."""
     try:
         found[name] = make()
-    except Exception as error:  # the rest is worth its time
+    except Exception as error:  # continue with the rest
         found[name] = {"failed": f"{type(error).__name__}: {error}".splitlines()[0][:300]}
 
 
 def measure(name: str, turn: Lock, ready: Barrier, patience: int, after: Path | None, pipe: Any) -> None:
-    """Measure one network, in a process of its own."""
+    """Measure one network, in its own process."""
     device, case = torch.device("cuda"), CASES[name]
     experiment = case.experiment()
     batch = case.batch(experiment, device)

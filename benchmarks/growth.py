@@ -1,14 +1,14 @@
-"""How do time and memory of a training step grow, and how much memory does the step of each network take?
+"""How do the time and memory of a training step grow, and how much memory does the step of each network need?
 
     python benchmarks/growth.py memory
     python benchmarks/growth.py growth
 
-``memory`` trains each network for two steps in a process of its own, on 4 and on 8 random images of 64x128 with
-segmentation and depth, and notes the largest memory of the process; that does not depend on what else the machine does.
-A network that stands in the result is not measured again.
-``growth`` varies one thing of deeplab-joint with a ResNet-18 at a time: the sides of the image, the images of a batch,
-the number of tasks, and the images of the store from which a batch is read. Exponents are slopes of least squares
-between logarithms: 1 is in proportion. Times are processor time of one thread, medians of steps that take turns.
+``memory`` trains each network for two steps in its own process, on 4 and on 8 random images of 64x128 with segmentation
+and depth, and records the peak memory of the process, which does not depend on other work of the machine. Networks that
+are already in the result are not measured again.
+``growth`` varies one property of deeplab-joint with a ResNet-18 at a time: the side length of images, the batch size,
+the number of tasks, and the size of the store from which a batch is read. Exponents are least-squares slopes between
+logarithms: 1 means proportional. Times are processor time of one thread, medians of interleaved steps.
 """
 
 import argparse
@@ -48,7 +48,7 @@ STORES = (100, 1_000, 10_000)
 
 
 def random_batch(images: int, size: tuple[int, int], tasks: Sequence[str] = ("semseg", "depth")) -> Batch:
-    """Return images and labels that are valid everywhere."""
+    """Return random images, with labels that are valid everywhere."""
     generator = torch.Generator().manual_seed(0)
     everywhere = torch.ones(images, *size, dtype=torch.bool)
     targets = {
@@ -70,7 +70,7 @@ def experiment_of(network: str, tasks: Sequence[str] = ("semseg", "depth")) -> E
 
 
 def of_networks(found: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    """Yield the memory of a step of every network so far, beginning with those that are known."""
+    """Yield the memory of a step of all networks so far, beginning with the known ones."""
     for name in (name for name in models.NAMES if name not in found):
         taken = memory(experiment_of(name), WAY, random_batch(IMAGES, SIZE))
         assert taken is not None
@@ -125,7 +125,7 @@ def of_stores() -> dict[str, Any]:
 
 
 def growth() -> dict[str, Any]:
-    """Return how time and memory grow with each thing."""
+    """Return how time and memory grow with each property."""
     joint = experiment_of("joint")
     sides = {math.prod(size) / math.prod(SIZES[0]): (joint, random_batch(IMAGES, size)) for size in SIZES}
     batches = {float(count): (joint, random_batch(count, SIZE)) for count in BATCHES}

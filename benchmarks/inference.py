@@ -1,17 +1,18 @@
-"""How long does one image take, in torch, compiled, in ONNX Runtime and in OpenVINO? For every network.
+"""How long does one image take in torch, compiled, in ONNX Runtime and in OpenVINO, for every network?
 
     python benchmarks/inference.py [NETWORK ...]
     python benchmarks/inference.py --compiled [NETWORK ...]
     python benchmarks/inference.py --device cuda [NETWORK ...]
 
-Networks of segmentation (19 classes) and depth as their recipes have them, with random weights, on images of 64x128,
-in one thread: processor time, medians, all ways in turns, so that other work of the machine changes little. ``depth``
-is depth alone after the other decoders were left out, as ``taskscape predict --tasks depth`` does. Files take one image
-in float32; images a second are those of batches of 4 in torch. ``--compiled`` measures compiled networks, which takes a
-minute or more each, beside the eager ones. A network that stands in the result is left out (``--again``).
+Networks for segmentation (19 classes) and depth as in their recipes, with random weights, on images of 64x128, in one
+thread. Times are medians of processor time, all ways interleaved, so that other work of the machine changes little.
+``depth`` is depth alone without the other decoders, as in ``taskscape predict --tasks depth``. Exported files process
+one image in float32; images per second are those of batches of 4 in torch. ``--compiled`` measures compiled networks
+beside the eager ones, which takes a minute or more each. Networks that are already in the result are skipped
+(``--again`` measures them again).
 
-On a GPU images have 256x512 pixels, times are those of the wall once the GPU is done, and batches have 16 images. There
-each network is also replayed as one CUDA graph. It takes a minute; no network begins after ``--seconds``.
+On a GPU, images have 256x512 pixels, times are wall-clock times after the GPU has finished, and batches have 16 images.
+Each network is also replayed as one CUDA graph. This takes a minute; no network is started after ``--seconds``.
 """
 
 import argparse
@@ -52,7 +53,7 @@ Call = Callable[[], object]
 
 
 def in_torch(network: Network, image: Tensor, *, bf16: bool = True, compile: bool = False) -> Call:
-    """Return a prediction in torch, with channels last."""
+    """Return a call that predicts in torch, with channels last."""
     network = copy.deepcopy(network).to(memory_format=torch.channels_last)
     if compile:
         network.compile()
@@ -66,7 +67,7 @@ def in_torch(network: Network, image: Tensor, *, bf16: bool = True, compile: boo
 
 
 def in_graph(call: Call) -> Call:
-    """Return the replay of a CUDA graph of a prediction."""
+    """Return a call that replays a prediction as a CUDA graph."""
     stream = torch.cuda.Stream()
     stream.wait_stream(torch.cuda.current_stream())
     with torch.cuda.stream(stream):
@@ -80,7 +81,7 @@ def in_graph(call: Call) -> Call:
 
 
 def job_of(experiment: Experiment, network: Network) -> Job:
-    """Return the export of a network that predicts one image."""
+    """Return the export job of a network that predicts one image."""
     return Job(
         folder=RunFolder(Path("none")),
         model=TrainedModel(experiment, network, CPU),
@@ -93,7 +94,7 @@ def job_of(experiment: Experiment, network: Network) -> Job:
 
 
 def in_onnxruntime(path: Path, image: Tensor) -> Call:
-    """Return a prediction of an ONNX file in one thread."""
+    """Return a call that predicts with an ONNX file in one thread."""
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
@@ -104,7 +105,7 @@ def in_onnxruntime(path: Path, image: Tensor) -> Call:
 
 
 def in_openvino(path: Path, image: Tensor, precision: str) -> Call:
-    """Return a prediction of a model of OpenVINO in one thread."""
+    """Return a call that predicts with an OpenVINO model in one thread."""
     settings = {"INFERENCE_PRECISION_HINT": precision, "INFERENCE_NUM_THREADS": "1", "PERFORMANCE_HINT": "LATENCY"}
     compiled = openvino_file.core().compile_model(str(path), "CPU", settings)
     array = image.numpy()
@@ -112,7 +113,7 @@ def in_openvino(path: Path, image: Tensor, precision: str) -> Call:
 
 
 def row(name: str) -> dict[str, Any]:
-    """Return the seconds of an image in each way, of a batch in torch, and operations."""
+    """Return the seconds of an image in each way and of a batch in torch, and the operations."""
     experiment = experiment_of(name)
     torch.manual_seed(0)
     network = experiment.network.build(experiment.channels).eval()
@@ -135,7 +136,7 @@ def row(name: str) -> dict[str, Any]:
             openvino_file.convert(path, {}, Path(folder) / openvino_file.NAME)
             for precision, word in (("f32", "openvino"), ("bf16", "openvino bf16")):
                 calls[word] = in_openvino(Path(folder) / openvino_file.NAME, pixels, precision)
-        except Exception as error:  # the row says it
+        except Exception as error:  # reported in the row
             refused["files"] = f"{type(error).__name__}: {str(error).strip().splitlines()[0][:200]}"
         seconds = seconds_of(calls, CPU, rounds=5, warm_up=1, clock=time.process_time)
     calls.clear()
@@ -149,7 +150,7 @@ def row(name: str) -> dict[str, Any]:
 
 
 def row_on_gpu(name: str, device: torch.device) -> dict[str, Any]:
-    """Return the seconds of an image in each way, and images a second of a batch."""
+    """Return the seconds of an image in each way, and the images per second of a batch."""
     experiment = experiment_of(name)
     torch.manual_seed(0)
     network = experiment.network.build(experiment.channels).eval().to(device)
@@ -160,7 +161,7 @@ def row_on_gpu(name: str, device: torch.device) -> dict[str, Any]:
     if device.type == "cuda":
         try:
             calls |= {"graph": in_graph(image), "batch, graph": in_graph(of_batch)}
-        except RuntimeError as error:  # the row says it
+        except RuntimeError as error:  # reported in the row
             refused["graph"] = str(error).strip().splitlines()[0][:200]
     seconds = seconds_of(calls, device, rounds=20, at_most=1.5)
     return {
@@ -174,7 +175,7 @@ _BATCHES = {"batch": "bf16", "batch, graph": "graph"}
 
 
 def compiled(name: str) -> dict[str, Any]:
-    """Return the seconds of an image compiled and not, in bf16, and of compilation."""
+    """Return the seconds of an image with and without compilation, in bf16, and of the compilation."""
     experiment = experiment_of(name)
     torch.manual_seed(0)
     network = experiment.network.build(experiment.channels).eval()

@@ -1,12 +1,13 @@
-"""What does int8 cost and save: ``int8.py --keep FOLDER [--store STORE ...]``, then ``int8.py --keep FOLDER --speeds``.
+"""What does int8 cost and save? ``int8.py --keep FOLDER [--store STORE ...]``, then ``int8.py --keep FOLDER --speeds``.
 
-The released model, and networks that are trained for a minute each on generated streets, in float32 and in int8 as
-``taskscape export --to onnx --int8`` makes it: metrics on generated streets, on those of another kind (``shifted``) and
-on stores of photographs, whose classes the model's are merged into; layers left in float32; sizes; and the time of an
-image, by ONNX Runtime and OpenVINO in turns, one thread. The model by NNCF is measured too where nncf is installed.
+Compares the released model, and networks that are trained for a minute each on generated streets, in float32 and in
+int8 as exported by ``taskscape export --to onnx --int8``. Measures metrics on generated streets, on ``shifted`` streets
+and on stores of photographs, to whose classes the model's classes are merged; layers left in float32; sizes; and the
+time of an image in ONNX Runtime and OpenVINO, interleaved, in one thread. If nncf is installed, a model quantized by
+NNCF is measured too.
 
-Files are kept in FOLDER, and what is there is not made again; ``--speeds`` measures only times, some 30 seconds, for
-which the machine should do nothing else. The result is benchmarks/results/int8.json.
+Files are kept in FOLDER and not created again; ``--speeds`` measures only times, for about 30 seconds, during which the
+machine should be idle. The result is benchmarks/results/int8.json.
 """
 
 import argparse
@@ -57,7 +58,7 @@ Run = Callable[[np.ndarray], list[np.ndarray]]
 
 
 def trained(config: NetworkConfig, folder: Path, minutes: float) -> Path:
-    """Return a run of this network, trained unless it is there."""
+    """Return a run of this network, which is trained if it does not exist."""
     if not (folder / "result.json").exists():
         experiment = replace(
             recipes.three_tasks(), network=config, data=STREETS, minutes=minutes, epochs=1000, validate_every=1000
@@ -67,7 +68,7 @@ def trained(config: NetworkConfig, folder: Path, minutes: float) -> Path:
 
 
 def make(run: str | Path, folder: Path) -> dict[str, Any]:
-    """Write both files of a run, and return what was found of int8 while it was made."""
+    """Write both files of a run, and return the findings of the int8 export."""
     found = folder / "found.json"
     if not found.exists():
         folder.mkdir(parents=True, exist_ok=True)
@@ -102,7 +103,7 @@ def files(folder: Path) -> dict[str, Path]:
 
 
 def metrics(model: TrainedModel, store: Store, run: Run, height: int, most: int) -> dict[str, float]:
-    """Return the leading metrics on a split, of the tasks that it has labels for; on so many images, evenly spread."""
+    """Return the leading metrics on at most ``most`` evenly spread images of a split, for tasks with labels."""
     tasks, tables = {}, {}
     for name, task in model.tasks.items():
         if name not in store.fields:
@@ -154,7 +155,7 @@ def onnxruntime_of(path: Path) -> Run:
 
 
 def milliseconds(folder: Path, size: list[int]) -> dict[str, dict[str, float]]:
-    """Return the median time of an image of every file by every runtime, all in turns."""
+    """Return the median time of an image for every file and runtime, all interleaved."""
     runtimes: Mapping[str, Callable[[Path], Run]] = {"ONNX Runtime": onnxruntime_of, "OpenVINO": openvino_of}
     if not importlib.util.find_spec("openvino"):
         runtimes = {"ONNX Runtime": onnxruntime_of}

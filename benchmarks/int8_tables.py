@@ -1,4 +1,4 @@
-"""The tables of docs/guide/export.md, of what int8.py found."""
+"""The tables of docs/guide/export.md, from the results of int8.py."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -12,13 +12,13 @@ _WORDS = {
     "normals/mean": ("mean angle °", "{:.2f}"),
 }
 MIOU, RELATIVE = 0.5, 2.0
-"""What int8 should cost at most: points of mIoU, and percent of other metrics."""
+"""Maximum acceptable cost of int8: points of mIoU, and percent of other metrics."""
 FASTER = 2.0
-"""How many times as fast it should be."""
+"""Required speedup of int8."""
 
 
 def costs(rows: Mapping[str, Any]) -> str:
-    """A row for each network, place and metric, before and after, and whether the goal holds."""
+    """Return a row for each network, data set and metric: before, after, and whether the goal is reached."""
     made = []
     for name, row in rows.items():
         for place, of in row["metrics"].items():
@@ -35,7 +35,7 @@ def costs(rows: Mapping[str, Any]) -> str:
 
 
 def speeds(rows: Mapping[str, Any]) -> str:
-    """A row for each network and runtime: times, sizes, and layers in float32."""
+    """Return a row for each network and runtime: times, sizes, and layers in float32."""
     made = []
     for name, row in rows.items():
         for runtime, times in row["milliseconds"].items():

@@ -1,8 +1,8 @@
-"""How much memory do preparing, checking and training take, for a small set and for a large one? Linux only.
+"""How much memory do preparation, check and training need for a small and for a large data set? Linux only.
 
-Makes folders of ``--counts`` labeled pictures, and runs ``taskscape prepare folder``, ``taskscape data check`` and one
-epoch of ``taskscape train`` on each. The memory is what a command's processes hold of their own, all together, at most
-(anonymous memory: what cannot be dropped; the mapped files of a store can). Prints a Markdown table.
+Writes folders of ``--counts`` labeled images, and runs ``taskscape prepare folder``, ``taskscape data check`` and one
+epoch of ``taskscape train`` on each. Memory is the peak of the anonymous memory of all processes of a command together
+(the system cannot drop it, unlike the mapped files of a store). Prints a Markdown table.
 """
 
 import argparse
@@ -36,7 +36,7 @@ def experiment():
 
 
 def make(raw: Path, count: int) -> None:
-    """Write a folder of pictures: coarse noise, so that no two are the same."""
+    """Write a folder of images: coarse noise, so that no two are the same."""
     for part in ("images", "semseg", "depth"):
         (raw / part).mkdir(parents=True)
 
@@ -54,17 +54,17 @@ def make(raw: Path, count: int) -> None:
 
 
 def own_mebibytes(pid: int) -> float:
-    """Return the anonymous memory of a process and all that descend from it."""
+    """Return the anonymous memory of a process and all its descendants, in MiB."""
     try:
         found = re.search(r"RssAnon:\s+(\d+)", Path(f"/proc/{pid}/status").read_text())
         children = [c for task in Path(f"/proc/{pid}/task").iterdir() for c in (task / "children").read_text().split()]
     except (FileNotFoundError, ProcessLookupError):
-        return 0.0  # it ended meanwhile
+        return 0.0  # it has ended meanwhile
     return (int(found[1]) / 1024 if found else 0.0) + sum(own_mebibytes(int(child)) for child in children)
 
 
 def peak(command: list[str], folder: Path) -> tuple[float, float]:
-    """Run a command of taskscape and return its largest memory in MiB and its seconds."""
+    """Run a command of taskscape and return its peak memory in MiB and its time in seconds."""
     started, largest = time.monotonic(), 0.0
     with (folder / "output.txt").open("a") as output:
         running = subprocess.Popen(

@@ -1,12 +1,12 @@
-"""What do networks, or ways of balancing, reach after the same short training?
+"""Which metrics do networks, or weightings, reach after the same short training?
 
-``learning.py networks`` trains every network, ``learning.py weightings`` one network with every way of balancing and
-its single-task baselines: the same streets, seed, epochs, optimiser. Runs are kept in ``--out``; a run that is there
-is not trained again, one that was interrupted goes on. The time of a step is measured apart, when all are trained.
+``learning.py networks`` trains every network, ``learning.py weightings`` one network with every weighting and its
+single-task baselines, all with the same streets, seed, epochs and optimizer. Runs are kept in ``--out``: finished ones
+are not trained again, interrupted ones are resumed. The time of a step is measured separately, after all training.
 Prints a Markdown table and writes the figures as JSON.
 
-Δm is the mean over the metrics semseg/miou, semseg/pixel_accuracy, depth/abs_err and depth/abs_rel of the relative
-change against the single-task networks, signed so that worse is positive: lower is better.
+Δm is the mean relative change of the metrics semseg/miou, semseg/pixel_accuracy, depth/abs_err and depth/abs_rel
+against the single-task networks, signed so that worse is positive: lower is better.
 """
 
 import argparse
@@ -38,12 +38,12 @@ SINGLE = {"semseg": "segmentation alone", "depth": "depth alone"}
 
 
 def networks() -> dict[str, Experiment]:
-    """Every network by the recipe of its name."""
+    """Return the recipe of every network, by its name."""
     return {name: recipes.read(name) for name in models.NAMES}
 
 
 def quick() -> Experiment:
-    """A DeepLabV3+ on a ResNet-10-T for segmentation and depth, which takes little time."""
+    """Return a DeepLabV3+ with a ResNet-10-T for segmentation and depth, which trains quickly."""
     return replace(
         recipes.joint(),
         network=models.DeeplabJointConfig(encoder="resnet10t", output_stride=32, width=96, fine_skip=True),
@@ -53,7 +53,7 @@ def quick() -> Experiment:
 
 
 def weightings(recipe: str | None) -> dict[str, Experiment]:
-    """A recipe's network, or that of ``quick``, alone on each of its tasks and with every way of balancing them."""
+    """Return a recipe's network, or that of ``quick``, for each of its tasks alone and with every weighting."""
     together: Experiment = recipes.find(recipe)() if recipe else quick()
     together = replace(together, weighting=weighting.FixedConfig())
     alone = {SINGLE[name]: {name: task} for name, task in together.tasks.items()}
@@ -62,7 +62,7 @@ def weightings(recipe: str | None) -> dict[str, Experiment]:
 
 
 def run_of(name: str, experiment: Experiment, out: Path) -> Run:
-    """Train it, unless that was done before."""
+    """Return the run of an experiment, which is trained if it is not finished."""
     run = out / name.replace(" ", "-")
     if not RunFolder(run).result().exists():
         print(f"— {name}", flush=True)
@@ -71,7 +71,7 @@ def run_of(name: str, experiment: Experiment, out: Path) -> Run:
 
 
 def seconds_per_step(experiment: Experiment, steps: int) -> float:
-    """Return the median over ``steps`` training steps, after three to warm up."""
+    """Return the median time of ``steps`` training steps, after three warm-up steps."""
     fabric = launch(experiment.device)
     stores = runs.open_data(experiment, fabric)
     trainer = runs.assemble(experiment.for_data(stores["train"]), stores, fabric, RunFolder(Path(os.devnull)))
@@ -86,7 +86,7 @@ def seconds_per_step(experiment: Experiment, steps: int) -> float:
 
 
 def row(group: Group, step: float, single: dict[str, Group]) -> dict[str, Any]:
-    """The figures of one run."""
+    """Return the figures of one run."""
     name, result = group.name, group.runs[0].result
     metrics = {metric: result.metrics[metric] for metric in SHOWN if metric in result.metrics}
     cost = {"parameters": result.cost["parameters"], "flops": result.cost["flops"], "seconds_per_step": step}

@@ -1,11 +1,11 @@
-"""Are our SegNet and MTAN networks the same functions as their authors'? ``original_mtan.py CHECKOUT`` answers.
+"""Do our SegNet and MTAN networks compute the same as their authors'? ``original_mtan.py CHECKOUT`` answers.
 
 CHECKOUT is a copy of the authors' repository (github.com/lorenmt/mtan). Its scripts parse arguments and train when they
-are imported, so only the definitions are taken out of them. Each pair of networks gets the same weights and the same
-random images, in float64. Outputs and gradients are compared in training mode (batch statistics) and after that in
-evaluation mode (the running statistics of that step). A difference is ‖theirs - ours‖ / ‖theirs‖, the greatest over the
-tasks or, for gradients in evaluation mode, over the parameters. In training mode it is that of the whole gradient:
-there a batch norm cancels the biases before it, whose gradients are rounding errors.
+are imported, so only the definitions are extracted from them. Each pair of networks gets the same weights and the same
+random images, in float64. Outputs and gradients are compared in training mode (batch statistics) and then in evaluation
+mode (the running statistics of that step). A difference is ‖theirs - ours‖ / ‖theirs‖, the maximum over the tasks or,
+for gradients in evaluation mode, over the parameters. In training mode it is that of the whole gradient, since batch
+norms cancel the biases before them, whose gradients are rounding errors.
 """
 
 import argparse
@@ -28,12 +28,12 @@ IMAGE = (64, 96)
 TOLERANCE = 1e-9
 
 Pairs = list[tuple[nn.Module | Tensor, nn.Module]]
-"""What corresponds in two networks, theirs first: modules whose tensors come in the same order; a parameter of theirs
+"""Corresponding modules of two networks, theirs first, with their tensors in the same order; a parameter of theirs
 stands for its rows."""
 
 
 def definitions(*files: Path, **names: Any) -> dict[str, Any]:
-    """Return the classes and functions that Python files define, without running anything else of them."""
+    """Return the classes and functions that Python files define, without running any other code."""
     namespace: dict[str, Any] = {"torch": torch, "nn": nn, "F": F, **names}
     for file in files:
         tree = ast.parse(file.read_text())
@@ -50,7 +50,7 @@ def segnet(checkout: Path, script: str, **arguments: str) -> nn.Module:
 
 
 def resnet(checkout: Path) -> nn.Module:
-    """Return the authors' ResNet version, with random weights in place of downloaded ones and without dropout."""
+    """Return the authors' ResNet version, with random instead of downloaded weights and without dropout."""
     folder = checkout / "im2im_pred" / "model_resnet_mtan"
     backbone = definitions(folder / "resnet.py")
     parts = definitions(
@@ -68,12 +68,12 @@ def resnet(checkout: Path) -> nn.Module:
 
 
 def by_task(stages: Iterable[nn.ModuleDict]) -> list[nn.ModuleList]:
-    """Turn modules per stage and task into modules per task and stage."""
+    """Regroup modules per stage and task into modules per task and stage."""
     return [nn.ModuleList(modules) for modules in zip(*(stage.values() for stage in stages), strict=True)]
 
 
 def trunk_pairs(theirs: Any, encoder: Iterable[Any], decoder: Sequence[Any]) -> Pairs:
-    """Theirs is a list of first units and one of further units, from fine to coarse; our decoders begin coarse."""
+    """Pair the trunks: theirs has lists of first and further units, from fine to coarse; our decoders start coarse."""
     theirs_down = zip(theirs.encoder_block, theirs.conv_block_enc, strict=True)
     theirs_up = zip(theirs.decoder_block, theirs.conv_block_dec, strict=True)
     stages = [*zip(theirs_down, encoder, strict=True), *zip(theirs_up, decoder[::-1], strict=True)]
@@ -115,7 +115,7 @@ def mtan_pairs(theirs: Any, ours: Any) -> Pairs:
 
 
 def cross_stitch_pairs(theirs: Any, ours: Any) -> Pairs:
-    """Their stitches are the rows of two parameters; that of the bottleneck belongs to their decoder."""
+    """Pair cross-stitch networks: their stitches are rows of two parameters; the bottleneck's is in their decoder."""
     return [
         (theirs.cs_unit_encoder, ours.encoder_stitches[:-1]),
         (theirs.cs_unit_decoder, nn.ModuleList([ours.encoder_stitches[-1], *ours.decoder_stitches])),
@@ -126,7 +126,7 @@ def cross_stitch_pairs(theirs: Any, ours: Any) -> Pairs:
 
 
 def dense_pairs(theirs: Any, ours: Any) -> Pairs:
-    """Their shared trunk has a last decoder stage, which ours has not: nothing reads it."""
+    """Pair dense networks: their shared trunk has a last decoder stage that nothing reads, and which ours lacks."""
     branches = list(ours.branches.values())
     return [
         (theirs.encoder_block, ours.encoder),
@@ -138,8 +138,8 @@ def dense_pairs(theirs: Any, ours: Any) -> Pairs:
 
 
 def resnet_pairs(theirs: Any, ours: Any) -> Pairs:
-    """Their stages are cut in two: all blocks but the last (b) and the last (t)."""
-    # Ours normalizes the image as the backbone's weights ask for; theirs reads it as it comes.
+    """Pair ResNet versions: each of their stages is split into all blocks but the last (b) and the last (t)."""
+    # Ours normalizes the image as the weights of the backbone require; theirs does not.
     ours.encoder.mean.zero_()
     ours.encoder.std.fill_(1)
     numbers = (1, 2, 3, 4)
@@ -169,13 +169,13 @@ def copy_weights(pairs: Pairs) -> None:
 
 
 def difference(theirs: Sequence[Tensor], ours: Sequence[Tensor]) -> float:
-    """Return ‖theirs - ours‖ / ‖theirs‖ over all of them together."""
+    """Return ‖theirs - ours‖ / ‖theirs‖ over all tensors together."""
     ours_flat, theirs_flat = (torch.cat([x.detach().flatten() for x in tensors]) for tensors in (ours, theirs))
     return float((theirs_flat - ours_flat).norm() / theirs_flat.norm())
 
 
 def their_outputs(theirs: nn.Module, images: Tensor) -> list[Tensor]:
-    """Return the outputs of any of their networks, which also return the weights of their losses, or one map."""
+    """Return the outputs of one of their networks, which also return weights of losses, or a single map."""
     outputs = theirs(images)
     if isinstance(outputs, Tensor):
         return [outputs]
@@ -183,7 +183,7 @@ def their_outputs(theirs: nn.Module, images: Tensor) -> list[Tensor]:
 
 
 def finished(final: Mapping[str, Tensor]) -> list[Tensor]:
-    """Apply to our raw maps what theirs end in."""
+    """Apply the last operations of their networks to our raw maps."""
     ends: dict[str, Callable[[Tensor], Tensor]] = {
         "semantic": lambda x: F.log_softmax(x, dim=1),
         "normal": lambda x: x / x.norm(dim=1, keepdim=True),
@@ -195,7 +195,7 @@ def compare(theirs: nn.Module, ours: models.Network, mapping: Callable[[Any, Any
     """Return the differences of outputs and gradients in training mode, then in evaluation mode."""
     theirs, ours = theirs.double(), ours.double()
     with torch.no_grad():
-        for parameter in theirs.parameters():  # so that no scale, bias or stitch stays at its initial 1 or 0
+        for parameter in theirs.parameters():  # so that no scale, bias or stitch keeps its initial 1 or 0
             parameter.add_(0.01 * torch.randn_like(parameter))
         pairs = mapping(theirs, ours)
         copy_weights(pairs)

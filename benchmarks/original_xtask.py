@@ -1,10 +1,10 @@
-"""Is ``xtask`` the function that its authors published? Copies their weights and compares, in float64.
+"""Does ``xtask`` compute the same as its authors' network? Copies their weights and compares, in float64.
 
     git clone https://github.com/akarimoon/xtask_mt ../xtask_mt
     python benchmarks/original_xtask.py ../xtask_mt
 
-Their encoder is torchvision's, given a normalized image; ours is timm's, which normalizes by itself. Differences are
-the largest ‖ours - theirs‖ / ‖theirs‖ over all tensors of a kind.
+Their encoder is torchvision's and gets a normalized image; ours is timm's and normalizes the image itself. Differences
+are the largest ‖ours - theirs‖ / ‖theirs‖ over all tensors of a kind.
 """
 
 import argparse
@@ -32,7 +32,7 @@ LOSSES: dict[str, Loss] = {"L1": L1(), "MSE": MSE(), "logL1": LogL1(), "smoothL1
 
 
 def theirs_of(name: str, batch_norm: bool) -> str:
-    """Return the name that a tensor of ours has in theirs.
+    """Return the name in their network of one of our tensors.
 
     ``encoder.backbone.conv1``          ``pretrained_encoder.layer0.0``, ``bn1``: ``layer0.1``
     ``encoder.backbone.layer1.B``       ``pretrained_encoder.layer1.1.B``, as their layer1.0 is the max-pool
@@ -69,7 +69,7 @@ def pair(depth: int, batch_norm: bool, wide: bool) -> tuple[XTask, nn.Module]:
     torch.manual_seed(0)
     theirs: nn.Module = XTaskTSNet(depth, CLASSES, batch_norm=batch_norm, wider_ttnet=wide).double()
     for module in theirs.modules():
-        if isinstance(module, nn.BatchNorm2d):  # so that evaluation mode is not the identity
+        if isinstance(module, nn.BatchNorm2d):  # so that norms are not the identity in evaluation mode
             assert module.running_mean is not None and module.running_var is not None
             nn.init.uniform_(module.running_mean, -0.1, 0.1)
             nn.init.uniform_(module.running_var, 0.5, 1.5)
@@ -82,7 +82,7 @@ def pair(depth: int, batch_norm: bool, wide: bool) -> tuple[XTask, nn.Module]:
 
 
 def ours_in_their_order(network: XTask, image: Tensor) -> list[Tensor]:
-    """Return segmentation, transferred segmentation, depth, transferred depth."""
+    """Return segmentation, transferred segmentation, depth and transferred depth."""
     final, auxiliary, _ = network(image)
     transferred = auxiliary["transferred"] if network.training else network.transfer(final)
     return [final["semseg"], transferred["semseg"], final["depth"], transferred["depth"]]
@@ -101,7 +101,7 @@ def gradients(loss: Tensor, network: nn.Module, names: Sequence[str]) -> tuple[T
 def largest_slope(ours: Sequence[Tensor], theirs: Sequence[Tensor]) -> float:
     """Return the largest relative difference of gradients.
 
-    Those that are nothing but rounding, as of the bias of a convolution before a norm, are left out.
+    Gradients that consist only of rounding errors, as of a bias before a norm, are left out.
     """
     floor = 1e-9 * max(float(slope.norm()) for slope in theirs)
     real = [(x, y) for x, y in zip(ours, theirs, strict=True) if y.norm() > floor]
@@ -109,7 +109,7 @@ def largest_slope(ours: Sequence[Tensor], theirs: Sequence[Tensor]) -> float:
 
 
 def compare(depth: int, batch_norm: bool, wide: bool) -> str:
-    """Return a row of the table of outputs and gradients."""
+    """Return a row for the table of outputs and gradients."""
     ours, theirs = pair(depth, batch_norm, wide)
     image = torch.rand(2, 3, *SIZE, dtype=torch.float64)
     normalized = ours.encoder.normalize(image)
@@ -129,7 +129,7 @@ def compare(depth: int, batch_norm: bool, wide: bool) -> str:
 
 
 def compare_losses(direct: str, smoothing: float, method: str) -> str:
-    """Return a row of the table of losses."""
+    """Return a row for the table of losses."""
     from module import XTaskLoss  # type: ignore[import-not-found]
 
     ours, theirs = pair(18, False, False)
@@ -177,7 +177,7 @@ def row(*cells: str) -> str:
 
 
 def encoder_of_torchvision(_: str, name: str, pretrained: bool = False) -> nn.Module:
-    """Return an encoder with random weights, in place of ``torch.hub.load``."""
+    """Return an encoder with random weights, as a replacement of ``torch.hub.load``."""
     network: nn.Module = getattr(torchvision.models, name)(weights=None)
     return network
 
@@ -189,7 +189,7 @@ def main() -> None:
     if not (path / "model" / "xtask_ts.py").is_file():
         raise SystemExit(f"{path} is not a checkout of github.com/akarimoon/xtask_mt")
     sys.path.insert(0, str(path))
-    # They ask the hub for torchvision's encoder and fall back to a ResNet-34 of any depth: give them the right one.
+    # They load torchvision's encoder from the hub, and fall back to a ResNet-34 at any depth: provide the right one.
     torch.hub.load = encoder_of_torchvision  # type: ignore[assignment]
     warnings.filterwarnings("ignore")
 

@@ -1,4 +1,4 @@
-"""The tables of docs/results/photographs.md, of what photographs.py found."""
+"""The tables of docs/results/photographs.md, from the results of photographs.py."""
 
 import statistics
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -8,22 +8,22 @@ from table import RESULTS, load, table
 
 Run = Mapping[str, Any]
 Read = Callable[[Run], float | None]
-"""Reads a number of a run; None where it has none."""
+"""Reads a number from a run; None if the run does not have it."""
 Column = tuple[str, Read, str]
-"""Title, what is read, and its format."""
+"""Title, reader of the number, and its format."""
 
 
 NOT_RUN = "Not run here."
 
 
 def runs(name: str) -> list[Run]:
-    """Return the runs of all seeds; none where it was not trained."""
+    """Return the runs of all seeds; empty if the job was not trained."""
     found = load("photographs") if (RESULTS / "photographs.json").exists() else {}
     return list(found.get(name, {}).values())
 
 
 def of(key: str, *place: str) -> Read:
-    """Return what reads a metric, of the run's own validation images or of another place."""
+    """Return a reader of a metric, on the run's own validation images or on other data."""
 
     def read(run: Run) -> float | None:
         metrics: Any = run
@@ -36,12 +36,12 @@ def of(key: str, *place: str) -> Read:
 
 
 def best_height(run: Run) -> float | None:
-    """Return the best mIoU on CamVid over the heights to which its images were brought."""
+    """Return the best mIoU on CamVid over the heights to which its images were scaled."""
     return max((metrics["semseg/miou"] for metrics in run.get("camvid", {}).values()), default=None)
 
 
 def cell(name: str, read: Read, form: str) -> str:
-    """Return the mean over seeds, with the standard deviation where there are several."""
+    """Return the mean over seeds, with the standard deviation if there are several."""
     values = [value for run in runs(name) if (value := read(run)) is not None]
     if not values:
         return "–"
@@ -50,7 +50,7 @@ def cell(name: str, read: Read, form: str) -> str:
 
 
 def rows(names: Mapping[str, str], columns: Sequence[Column], first: str = "") -> str:
-    """Return a table with a row per job that was run, its seeds counted, and a column per number."""
+    """Return a table with a row per completed job, with the number of its seeds, and a column per number."""
     made = [
         [text, f"{len(found)}", *(cell(name, read, form) for _, read, form in columns)]
         for name, text in names.items()
@@ -60,7 +60,7 @@ def rows(names: Mapping[str, str], columns: Sequence[Column], first: str = "") -
 
 
 def left_out(part: str, names: Sequence[str]) -> str:
-    """Return which jobs of a part of photographs.py were not run, with their command; nothing where all were."""
+    """Return a note on jobs of a part of photographs.py that were not run, with their command; "" if all were."""
     missing = [name for name in names if not runs(name)]
     if not missing:
         return ""
@@ -72,7 +72,7 @@ def left_out(part: str, names: Sequence[str]) -> str:
 
 
 def with_left_out(rows: str, part: str, names: Sequence[str]) -> str:
-    """Return a table and what is missing in it."""
+    """Return a table and a note on jobs that are missing in it."""
     return "\n\n".join(filter(None, (rows, left_out(part, names))))
 
 
@@ -86,7 +86,7 @@ _CAMVID = {
 
 
 def camvid() -> str:
-    """A row per way to start."""
+    """Return a row per kind of initial weights."""
     names = {
         **_CAMVID,
         "camvid/imagenet": "the recipe, from ImageNet alone",
@@ -110,7 +110,7 @@ def camvid() -> str:
 
 
 def camvid_classes() -> str:
-    """A row per way to start, a column per class."""
+    """Return a row per kind of initial weights, with a column per class."""
     known = runs("camvid/streets")
     classes = [key.removeprefix("semseg/iou/") for key in (known[0]["metrics"] if known else {}) if "/iou/" in key]
     made = [
@@ -138,13 +138,13 @@ _STREETS: list[Column] = [
 
 
 def streets() -> str:
-    """The networks that are trained on generated streets for long."""
+    """Return a row per network with long training on generated streets."""
     names = {"streets/all": "`streets_to_camvid`, classes alone", "streets/small": "`streets_small`, three tasks"}
     return rows(names, _STREETS, "mIoU % ↑")
 
 
 def ingredients() -> str:
-    """A row per ingredient: left out of everything, and alone with nothing."""
+    """Return a row per ingredient: all ingredients without it, and it alone."""
     texts = {
         "imagenet": "weights of ImageNet",
         "style": "streets in the style of photographs",
@@ -177,12 +177,12 @@ def ingredients() -> str:
 
 
 def all_but_and_alone(ingredients: Iterable[str]) -> list[str]:
-    """Return the jobs that leave each ingredient out, and those that have it alone."""
+    """Return the jobs without each ingredient, and those with that ingredient only."""
     return [f"streets/{how}-{key}" for how in ("without", "only") for key in ingredients]
 
 
 def amounts() -> str:
-    """A row per number and size of streets."""
+    """Return a row per number and size of streets."""
     size = trained_size("streets/fewer")
     half = bool(size)
     some = "1,500" if half else "3,000"
@@ -202,12 +202,12 @@ def amounts() -> str:
 
 
 def trained_size(name: str) -> str:
-    """Return what stands before the names of jobs: nothing, or ``half/`` where they were trained with --half alone."""
+    """Return the prefix of the names of jobs: "", or ``half/`` if they were trained only with --half."""
     return "" if runs(name) or not runs(f"half/{name}") else "half/"
 
 
 def released() -> str:
-    """The released network on streets, on streets of another look and on CamVid."""
+    """Return a row per data set for the released network: streets, out-of-distribution streets and CamVid."""
     columns = ("mIoU % ↑", "depth, rel ↓", "δ<1.25 % ↑", "normals, mean ° ↓", "within 11.25° % ↑")
     keys = (MIOU, "depth/abs_rel", "depth/delta1", "normals/mean", "normals/within_11.25")
     forms = ("{:.1f}", "{:.3f}", "{:.1f}", "{:.1f}", "{:.1f}")
@@ -237,17 +237,17 @@ _ROOMS: list[Column] = [
 
 
 def nyuv2() -> str:
-    """A row per network."""
+    """Return a row per network."""
     return with_left_out(rows(_NYUV2, _ROOMS), "nyuv2", list(_NYUV2))
 
 
 def nyuv2_half() -> str:
-    """A row per network, trained for less on smaller images."""
+    """Return a row per network, with shorter training on smaller images."""
     return rows({f"half/{name}": text for name, text in _NYUV2.items()}, _ROOMS)
 
 
 def consistent() -> str:
-    """What must hold of depth, normals and classes of CamVid's photographs, without labels of them."""
+    """Return checks of depth, normals and classes on CamVid's photographs that need no labels of them."""
     texts = {
         "road/relative_error": ("road: distance from its plane, % of the depth ↓", 100, "{:.1f}"),
         "road/from_vertical": ("road: normals from the vertical, ° ↓", 1, "{:.1f}"),
@@ -282,7 +282,7 @@ def consistent() -> str:
 
 
 def times() -> str:
-    """A row per recipe."""
+    """Return a row per recipe."""
     found = load("photographs").get("times", {}) if (RESULTS / "photographs.json").exists() else {}
     made = [
         [
@@ -300,7 +300,7 @@ def times() -> str:
 
 
 def readme() -> str:
-    """Return what README shows: mIoU by what a network was trained on, and depth where there is a label of it."""
+    """Return the table of README: mIoU by training data, and depth where there are labels of it."""
     at_240, miou, delta = of("semseg/miou", "camvid", "240"), of("semseg/miou"), of("depth/median_scaled_delta1")
     lines = [
         ("generated streets alone", "CamVid (101)", cell("streets/small", at_240, "{:.1f}"), "–"),

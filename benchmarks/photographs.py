@@ -1,14 +1,14 @@
-"""Trains what docs/results/photographs.md shows, and keeps what each run reached.
+"""Train the networks of docs/results/photographs.md, and record the results of each run.
 
     python benchmarks/photographs.py camvid --seeds 0 1 2
     python benchmarks/photographs.py streets --seeds 0 1 2 --ablate
     python benchmarks/photographs.py nyuv2 mixed --seeds 0 1 2
 
-trains the recipes of ``taskscape.recipes.photographs`` and their variants, once per seed, and measures those that were
-trained on generated streets on CamVid's photographs too. ``docs/results/photographs.md`` says how the two stores are
-prepared. It may be stopped: what is in the result is not trained again, and a run that was interrupted goes on.
-``--processes`` trains several at a time, which a GPU with many cores beside it has room for, ``--minutes`` ends after
-so long, ``--half`` trains on less and on smaller images, for a CPU, ``--tiny`` tries everything in minutes.
+trains the recipes of ``taskscape.recipes.photographs`` and their variants, once per seed, and also evaluates those that
+were trained on generated streets on CamVid's photographs. ``docs/results/photographs.md`` explains how the two stores
+are prepared. The script may be stopped: runs that are in the result are not trained again, and interrupted runs are
+resumed. ``--processes`` trains several runs at a time, which suits a GPU with many CPU cores, ``--minutes`` limits the
+time, ``--half`` trains on fewer and smaller images, for a CPU, ``--tiny`` tries everything within minutes.
 ``python benchmarks/tables.py`` then writes the document.
 """
 
@@ -41,36 +41,36 @@ from taskscape.training.optimization import AdamWConfig
 RESULT = RESULTS / "photographs.json"
 PARTS = ("camvid", "streets", "nyuv2", "mixed")
 HEIGHTS = (240, 300, 360)
-"""Of CamVid's photographs for a network that was trained on generated streets of 240×320."""
+"""Heights of CamVid's photographs for a network that was trained on generated streets of 240×320."""
 ENLARGED = (384, 576)
-"""Of CamVid's photographs, which are 360 high, for a network that was trained on them at 0.75 to 2 times their size."""
+"""Heights of CamVid's photographs (original: 360) for a network that was trained on them at scales of 0.75 to 2."""
 Change = Callable[[Experiment], Experiment]
 
 
 @dataclass(frozen=True)
 class Job:
-    """A run with what is measured after it."""
+    """A run, and the measurements after it."""
 
     experiment: Experiment
     urgency: int
-    """Lower ones are started first; of further seeds it counts three more."""
+    """Lower numbers are started first; for further seeds, three is added."""
     heights: tuple[int, ...] = ()
-    """To which CamVid's photographs are scaled, to measure it there; none for a network that has them."""
+    """Heights to which CamVid's photographs are scaled for evaluation; empty for a network that is trained on them."""
     splits: tuple[str, ...] = ()
-    """Other splits of its own data to measure on."""
+    """Other splits of its own data on which it is evaluated."""
     consistent: bool = False
-    """Measure what needs no label: the plane of the road, mirror images, zoom."""
+    """Measure properties that need no labels: the plane of the road, mirror images, zoom."""
     seeds: int = 99
-    """At most so many seeds."""
+    """Maximum number of seeds."""
 
 
-# -- what is trained ---------------------------------------------------------------------------------------------------
+# -- jobs --------------------------------------------------------------------------------------------------------------
 
 
 def camvid(ablate: bool) -> dict[str, Job]:
-    """Return the runs on CamVid: from random weights, from those of ImageNet, from the released model.
+    """Return the runs on CamVid: from random weights, from ImageNet weights, and from the released model.
 
-    The first recipe was cross-entropy alone, on images as they are, for 60 epochs.
+    The first recipe used cross-entropy alone, on images without zoom, for 60 epochs.
     """
     recipe = photographs.camvid()
     random = replace(recipe, start_from=None)
@@ -143,7 +143,7 @@ def nyuv2(ablate: bool) -> dict[str, Job]:
 
 
 def mixed(ablate: bool) -> dict[str, Job]:
-    """Return the run with classes from CamVid, depth and normals from generated streets."""
+    """Return the run with classes from CamVid, and depth and normals from generated streets."""
     return {"mixed/classes-and-depth": Job(photographs.classes_and_depth(), 2, consistent=True)}
 
 
@@ -167,7 +167,7 @@ def with_loss(experiment: Experiment, **options: Any) -> Experiment:
 
 
 def without_zoom(experiment: Experiment) -> Experiment:
-    """Return an experiment whose network is given images as they are, its crops as large for the network as before."""
+    """Return an experiment without zoom, whose crops have the same size in the network as before."""
     return augmented(with_network(experiment, zoom=1.0), crop=(288, 384), scale_range=(0.75, 2.0))
 
 
@@ -184,7 +184,7 @@ INGREDIENTS: Mapping[str, Change] = {
     "sensor": partial(augmented, sensor=Sensor()),
     "zoom": partial(augmented, scale_range=(1.0, 1.0)),
 }
-"""What leaves an ingredient out."""
+"""Changes that remove an ingredient."""
 
 
 # -- one run -----------------------------------------------------------------------------------------------------------
@@ -192,7 +192,7 @@ INGREDIENTS: Mapping[str, Change] = {
 
 @dataclass
 class Place:
-    """Where things are."""
+    """Folders of data and runs, and the device."""
 
     camvid: Path
     nyuv2: Path
@@ -206,11 +206,11 @@ class Place:
         return self.out / f"{name.replace('/', '-')}-{seed}"
 
     def rendered(self, data: Streets) -> Path:
-        """Return the file that says that these streets are there."""
+        """Return the file that marks these streets as rendered."""
         return self.out / "rendered" / hashlib.sha256(repr(data).encode()).hexdigest()[:12]
 
     def fitted(self, job: Job) -> Job:
-        """Return a job with the data as they are here, smaller where everything is only tried."""
+        """Return a job with the data of this place; with ``--tiny``, with a small experiment."""
         experiment = job.experiment
         data = at_place(experiment.data, {"data/camvid": self.camvid, "data/nyuv2-photographs": self.nyuv2})
         experiment = replace(experiment, data=data, device=self.device)
@@ -231,7 +231,7 @@ class Place:
 
 
 def at_place(data: DataSource, places: Mapping[str, Path]) -> DataSource:
-    """Return a source with the stores, also those within, where they are here."""
+    """Return a source with the paths of its stores, including nested ones, replaced by those of this place."""
     if isinstance(data, Packed):
         return Packed(places.get(data.path.as_posix(), data.path))
     return with_parts(data, partial(at_place, places=places)) if isinstance(data, Mixed) else data
@@ -258,9 +258,9 @@ def with_parts(data: Mixed, change: Callable[[DataSource], DataSource]) -> Mixed
 def halved(job: Job) -> Job:
     """Return a job for a CPU: images of half the height and width, a quarter of the steps.
 
-    Half as many streets are seen half as often; of photographs, all are seen a quarter as often.
+    Half as many streets are seen half as often; all photographs are seen, but a quarter as often.
 
-    A packed store is as large as it was prepared.
+    The images of a packed store keep the size at which it was prepared.
     """
     experiment = job.experiment
     data, crop, epochs = experiment.data, experiment.augmentation.crop, experiment.epochs
@@ -276,14 +276,14 @@ def halved(job: Job) -> Job:
 
 
 def streets_in(data: DataSource) -> list[Streets]:
-    """Return the generated streets among a source and those within."""
+    """Return the generated streets in a source, including nested sources."""
     if isinstance(data, Mixed):
         return [found for part in data.parts for found in streets_in(MixedPart.parse(part).source)]
     return [data] if isinstance(data, Streets) else []
 
 
 def train(job: Job, seed: int, run: Path, place: Place) -> dict[str, Any]:
-    """Train a job, measure it, and return what the document needs."""
+    """Train a job, evaluate it, and return the results for the document."""
     from taskscape import runs
 
     experiment = replace(job.experiment, seed=seed)
@@ -321,13 +321,14 @@ def rounded(metrics: Mapping[str, float]) -> dict[str, float]:
 
 
 def consistency(run: Path, place: Place) -> dict[str, float]:
-    """Measure depth and normals on CamVid's photographs, whose depth nobody knows, by what must hold of them.
+    """Evaluate depth and normals on CamVid's photographs, which have no such labels, by properties that must hold.
 
     - The road is a plane, on which inverse depth is linear in the image: the median relative distance from the best
-      plane through the pixels that are labeled road, and how much of the variance of inverse depth it explains.
+      plane through the pixels that are labeled road, and the fraction of the variance of inverse depth it explains.
     - The road faces up: the median angle between its normals and the vertical of the camera.
-    - A mirror image is mirrored: the median relative difference of depth, and the median angle between normals.
-    - An image zoomed by 1.25 about its middle is one that the same camera takes from where all is nearer by 1.25.
+    - The prediction for a mirror image is mirrored: the median relative difference of depth, and the median angle
+      between normals.
+    - An image zoomed by 1.25 about its center looks as if everything were nearer to the same camera by 1.25.
     """
     import numpy as np
     import torch
@@ -400,11 +401,11 @@ TIMED = {
     "streets_small": (photographs.streets_small, 6000),
     "classes_and_depth": (photographs.classes_and_depth, 6000),
 }
-"""Recipes, and the images of an epoch."""
+"""Recipes, with the number of images of an epoch."""
 
 
 def times(place: Place, only: list[str], steps: int = 3) -> Iterator[tuple[str, dict[str, float]]]:
-    """Measure a step of each recipe on the CPU: seconds of processor time, so that what else runs counts little."""
+    """Measure a step of each recipe on the CPU in processor time, on which other programs have little effect."""
     import torch
 
     from taskscape import runs
@@ -446,7 +447,7 @@ def first_batch(loader: Any, epoch: int) -> object:
 
 
 def spent(make: Callable[[int], object], times: int) -> float:
-    """Return the seconds of processor time that one call takes, after a first one."""
+    """Return the seconds of processor time of one call, after a warm-up call."""
     make(0)
     began = time.process_time()
     for index in range(1, times + 1):
@@ -455,7 +456,7 @@ def spent(make: Callable[[int], object], times: int) -> float:
 
 
 def few(data: DataSource) -> DataSource:
-    """Return a source with no more generated streets than a few steps need."""
+    """Return a source with only as many generated streets as a few steps need."""
     if isinstance(data, Streets):
         return replace(data, train=32, val=2, shifted=0)
     return with_parts(data, few) if isinstance(data, Mixed) else data
@@ -466,7 +467,7 @@ def few(data: DataSource) -> DataSource:
 
 @dataclass
 class Queue:
-    """Runs jobs in processes of their own, the urgent ones first, each when its streets are there."""
+    """Runs jobs in separate processes, the most urgent first, each as soon as its streets are rendered."""
 
     jobs: Mapping[str, Job]
     seeds: list[int]
@@ -487,7 +488,7 @@ class Queue:
         return found
 
     def waiting(self) -> list[tuple[str, int]]:
-        """Return what was not trained yet, the urgent ones first."""
+        """Return the runs that are not trained yet, the most urgent first."""
         found = self.found()
         every = [
             (name, seed)
@@ -500,11 +501,11 @@ class Queue:
         return sorted(every, key=lambda one: self.jobs[one[0]].urgency + 3 * min(self.seeds.index(one[1]), 1))
 
     def is_ready(self, name: str) -> bool:
-        """Return whether its streets are rendered."""
+        """Return whether the streets of a job are rendered."""
         return all(self.place.rendered(data).exists() for data in streets_in(self.jobs[name].experiment.data))
 
     def run(self) -> bool:
-        """Run everything, or as much as the time allows, and return whether nothing failed."""
+        """Run all jobs, or as many as the time allows, and return whether none failed."""
         if self.waiting():
             self.renderer = self.start("--render")
         began = time.monotonic()
@@ -519,7 +520,7 @@ class Queue:
             places = self.processes - 2 * (most_urgent and self.processes > 3)
             for name, seed in self.waiting():
                 if not self.is_ready(name):
-                    # One that is urgent finds a place when its streets are rendered.
+                    # Keep a place for an urgent job until its streets are rendered.
                     places -= self.jobs[name].urgency <= 1 and seed == self.seeds[0] and self.processes > 3
                 elif len(self.running) < places:
                     extra = ["--precision", "fp32"] if (name, seed) in self.retried else []
@@ -533,7 +534,7 @@ class Queue:
         return not self.failed
 
     def start(self, *arguments: str) -> subprocess.Popen[bytes]:
-        """Start this script for one thing."""
+        """Start this script with these additional arguments."""
         environment = dict(os.environ)
         if self.processes > 1 and arguments[0] == "--job":
             environment |= {"OMP_NUM_THREADS": "1"}
@@ -544,7 +545,7 @@ class Queue:
             return subprocess.Popen(command, env=environment, stdout=file, stderr=subprocess.STDOUT)
 
     def collect(self, began: float) -> None:
-        """Take the results of the processes that ended."""
+        """Collect the results of processes that have ended."""
         for (name, seed), process in list(self.running.items()):
             if process.poll() is None:
                 continue
@@ -559,7 +560,7 @@ class Queue:
                 shown = {key: metrics["metrics"][key] for key in SHOWN if key in metrics["metrics"]}
                 shown |= {f"camvid {h}": m["semseg/miou"] for h, m in metrics.get("camvid", {}).items()}
                 print(f"{when}: {name} {seed}: {shown} in {metrics['total_seconds']} s", flush=True)
-            elif (name, seed) not in self.retried:  # such as kernels that are wrong in bf16 on this machine
+            elif (name, seed) not in self.retried:  # for example because of wrong bf16 kernels on this machine
                 self.retried.add((name, seed))
                 print(f"{when}: {name} {seed} failed and is tried again in fp32", flush=True)
             else:
@@ -583,7 +584,7 @@ SHOWN = ("semseg/miou", "depth/abs_rel", "depth/median_scaled_delta1", "normals/
 
 
 def render(jobs: Mapping[str, Job], place: Place) -> None:
-    """Render all streets that jobs need, the urgent ones first."""
+    """Render all streets that the jobs need, the most urgent first."""
     wanted = {
         place.rendered(data): data
         for job in sorted(jobs.values(), key=lambda job: job.urgency)
@@ -596,7 +597,7 @@ def render(jobs: Mapping[str, Job], place: Place) -> None:
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_text(f"{data}\n{time.perf_counter() - began:.1f} s\n")
             if hasattr(os, "nice") and not os.nice(0):
-                os.nice(5)  # the most urgent is there, and training goes on beside the others
+                os.nice(5)  # the most urgent are rendered: give training priority over the rest
 
 
 def main() -> None:

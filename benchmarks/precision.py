@@ -1,7 +1,7 @@
-"""What does bf16 change in the predictions of trained networks? ``precision.py RUN...`` compares it with float32.
+"""How does bf16 change the predictions of trained networks? ``precision.py RUN...`` compares it with float32.
 
-For every run: the relative L2 distance of the raw outputs, and the metrics, over the first ``--images`` of its
-validation images. Prints a Markdown table.
+For every run: the relative L2 distance of the raw outputs, and the metrics, over the first ``--images`` validation
+images. Prints a Markdown table.
 """
 
 import argparse
@@ -17,7 +17,7 @@ METRICS = ("semseg/miou", "semseg/pixel_accuracy", "depth/abs_rel")
 
 
 def row(run: Path, images: int) -> str:
-    """Return one run's row."""
+    """Return the row of a run."""
     model = runs.load(run)
     experiment = model.experiment
     store = experiment.data.open()["val"]

@@ -1,4 +1,4 @@
-"""A packed store of random images, for benchmarks in which only sizes and numbers count."""
+"""A packed store of random images, for benchmarks that depend only on sizes and counts."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,7 +12,7 @@ from taskscape.modalities.class_sets import CITYSCAPES_19
 
 
 def random_store(path: Path, size: tuple[int, int], counts: Mapping[str, int]) -> Path:
-    """Write a store with so many images in each split, with labels of 19 classes and depth everywhere; return it."""
+    """Write a store with these counts of images, with labels of 19 classes and depth at every pixel; return it."""
     rng = np.random.default_rng(0)
     writer = StoreWriter(path, size, counts, {"semseg": Semseg(CITYSCAPES_19), "depth": Depth()}, {"kind": "random"})
     everywhere = np.ones(size, np.bool_)

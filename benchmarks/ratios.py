@@ -1,20 +1,19 @@
-"""Ratios of times that should stay as they are: a slowdown shows here before anyone waits for a training.
+"""Ratios of times that should not change, to detect slowdowns early.
 
-    python benchmarks/ratios.py             # all four, a few minutes; or name some
-    python benchmarks/ratios.py --check     # compares with benchmarks/results/ratios.json, and ends with 1 where worse
-    python benchmarks/ratios.py --device cuda               # on a GPU, all but step
+    python benchmarks/ratios.py             # all four, in a few minutes; or name some
+    python benchmarks/ratios.py --check     # compare with benchmarks/results/ratios.json, and exit with 1 if worse
+    python benchmarks/ratios.py --device cuda               # on a GPU, all except step
 
-``step``: a training step against its convolutions and linear layers alone, which no step can be quicker than.
-``loading``: an image of a batch out of a packed store, augmented, against torch's DataLoader with four workers that
-decodes files of the same images and transforms them alike. ``together``: one network for two tasks against two
-networks, in training and prediction. ``evaluation``: a pass over a split with every metric against the network's
-forward passes.
+``step``: a training step against its convolutions and linear layers alone, a lower bound of its time. ``loading``: an
+augmented image of a batch from a packed store, against torch's DataLoader with four workers that decodes files of the
+same images and transforms them in the same way. ``together``: one network for two tasks against two networks, in
+training and prediction. ``evaluation``: a pass over a split with every metric against the network's forward passes.
 
-All in processor time of one thread, that of worker processes included, in turns, medians (of ``step`` the least): other
-work of the machine changes it little. Ratios are those of this machine.
+All times are processor time of one thread, plus that of worker processes, as medians of interleaved calls (for
+``step`` the minimum), so other work of the machine changes them little. Ratios depend on the machine.
 
-On a GPU times are those of the wall once it is done: batches are on the GPU then, those of DataLoader copied there from
-pinned memory, and batches for evaluation have 32 images. ``gpu_speed.py`` has steps.
+On a GPU, times are wall-clock times after the GPU has finished. Batches are then on the GPU, those of the DataLoader
+copied there from pinned memory, and batches for evaluation have 32 images. ``gpu_speed.py`` measures steps.
 """
 
 import argparse
@@ -59,7 +58,7 @@ from taskscape.training.ways import Way
 CPU = torch.device("cpu")
 WAY = Way("bf16", channels_last=True)
 WORSE = 1.25
-"""A ratio that is worse by this factor than the one that was kept is a slowdown."""
+"""A ratio that is worse than the saved one by this factor is a slowdown."""
 
 AUGMENTATION = Augmentation(
     flip=True, scale_range=(1.0, 1.5), rotation=5.0, brightness=0.2, contrast=0.2, saturation=0.2, hue=0.05
@@ -67,13 +66,13 @@ AUGMENTATION = Augmentation(
 TRANSFORMS = v2.Compose(
     [v2.RandomHorizontalFlip(), v2.RandomAffine(5.0, scale=(1.0, 1.5)), v2.ColorJitter(0.2, 0.2, 0.2, 0.05)]
 )
-"""The same, of torchvision, but for depth, which its zoom leaves as it is."""
+"""The same augmentation in torchvision, except that its zoom does not change depth values."""
 
 
 def in_turns(
     calls: Mapping[str, Callable[[], object]], device: torch.device = CPU, rounds: int = 5
 ) -> dict[str, float]:
-    """Return the median processor time of each call in seconds; on a GPU, that of the wall, graphs captured before."""
+    """Return the median processor time of each call in seconds; on a GPU, wall-clock time after graphs are captured."""
     if device.type == "cpu":
         return seconds_of(calls, device, rounds=rounds, warm_up=1, clock=time.process_time)
     return seconds_of(calls, device, rounds=4 * rounds, warm_up=1 + WARM_UP)
@@ -82,9 +81,9 @@ def in_turns(
 # -- step --------------------------------------------------------------------------------------------------------------
 
 
-@freed_memory_kept(CPU)  # as while a run is trained
+@freed_memory_kept(CPU)  # as in the training of a run
 def step(device: torch.device) -> dict[str, Any]:
-    """Measure whole steps of ``joint``, and its convolutions alone."""
+    """Measure complete steps of ``joint``, and its convolutions alone."""
     experiment, batch = met(recipes.joint(), device, images=16)
     whole, own = trial_step(experiment, WAY, batch), as_in(WAY, batch)
     roofs, steps = [], []
@@ -103,7 +102,7 @@ def step(device: torch.device) -> dict[str, Any]:
 def met(
     experiment: Experiment, device: torch.device, images: int, size: tuple[int, int] | None = None
 ) -> tuple[Experiment, Batch]:
-    """Return an experiment that knows its data, and a batch of them."""
+    """Return an experiment adapted to its data, and a batch of them."""
     assert isinstance(experiment.data, Streets)
     data = replace(experiment.data, train=images, val=2, size=size or experiment.data.size)
     experiment = replace(experiment, data=data, batch_size=images)
@@ -116,7 +115,7 @@ def met(
 
 
 class Files(Dataset[tuple[Tensor, ...]]):
-    """Images and labels in PNG files, as most people load them."""
+    """Images and labels in PNG files, loaded in the usual way."""
 
     def __init__(self, folder: Path, count: int, repeats: int) -> None:
         self.folder, self.count, self.repeats = folder, count, repeats
@@ -125,7 +124,7 @@ class Files(Dataset[tuple[Tensor, ...]]):
         return self.count * self.repeats
 
     def __getitem__(self, index: int) -> tuple[Tensor, ...]:
-        """Return image, class ids and depth, transformed."""
+        """Return the transformed image, class ids and depth of a sample."""
         name = f"{index % self.count}.png"
         image = tv_tensors.Image(torchvision.io.decode_image(str(self.folder / "image" / name)))
         semseg, depth = (
@@ -137,7 +136,7 @@ class Files(Dataset[tuple[Tensor, ...]]):
 
 
 def write_files(store: Store, folder: Path) -> None:
-    """Write the images of a store as PNG files; depth in 16 bits."""
+    """Write the images and labels of a store as PNG files; depth in 16 bits."""
     for part in ("image", "semseg", "depth"):
         (folder / part).mkdir(parents=True)
     for index in range(len(store)):
@@ -150,7 +149,7 @@ def write_files(store: Store, folder: Path) -> None:
 
 
 def loading(device: torch.device, images: int = 64, batch_size: int = 8) -> dict[str, Any]:
-    """Measure batches of 128x256 with segmentation and depth, augmented alike."""
+    """Measure batches of 128x256 with segmentation and depth and the same augmentation."""
     on_gpu = device.type == "cuda"
     repeats = 8 if on_gpu else 3
     experiment, _ = met(recipes.joint(), device, images, (128, 256))
@@ -197,7 +196,7 @@ def _with_workers() -> float:
 
 
 def together(device: torch.device) -> dict[str, Any]:
-    """Measure ``joint`` against one network for each of its tasks: steps, and predictions of a batch."""
+    """Measure ``joint`` against one network per task: steps, and predictions of a batch."""
     both, batch = met(recipes.joint(), device, images=8)
     experiments = {
         "both": both,
@@ -266,7 +265,7 @@ PARTS: dict[str, Callable[[torch.device], dict[str, Any]]] = {
 
 
 def compared(name: str, kept: Mapping[str, Any], found: Mapping[str, Any]) -> list[str]:
-    """Print every ratio of a part beside the one that is kept, and return those that are slower."""
+    """Print every ratio of a part beside the saved one, and return those that are slower."""
     slower = []
     for what in (what for what in kept if what.startswith("ratio")):
         sentence = f"{name}, {what}: {found[what]:.3f}, kept {kept[what]:.3f}"

@@ -1,10 +1,11 @@
-"""Makes a released model of a trained run: ``python benchmarks/release.py RUN``.
+"""Make a released model from a trained run: ``python benchmarks/release.py RUN``.
 
-RUN is the folder of a run, a published folder, or a tar archive of one. What the package needs of it goes into
-``src/taskscape/released/NAME``: weights as float16, settings, results, the model card. Its predictions are compared
-with the run's, and its size is checked. A picture of its predictions is written for the documentation.
+RUN is the folder of a run, a published folder, or a tar archive of one. The files that the package needs are written to
+``src/taskscape/released/NAME``: weights as float16, settings, results, the model card. Predictions of the model are
+compared with those of the run, and its size is checked. An image of its predictions is written for the documentation.
 
-``--into FOLDER`` writes elsewhere and no picture: on a machine that trains, so that what is brought back is small.
+``--into FOLDER`` writes to another folder, and no image: on a machine for training, so that little has to be copied
+back.
 """
 
 import argparse
@@ -39,7 +40,7 @@ PICTURE = Path(__file__).parents[1] / "docs" / "pictures" / "released.jpg"
 
 
 def release(run: Path, folder: Path, name: str) -> None:
-    """Publish a run into a folder. Ends the process where it is larger than a released model may be."""
+    """Publish a run into a folder. Exits if it is larger than the limit for released models."""
     if folder.exists():
         shutil.rmtree(folder)
     about = About(name, license="mit", expects=EXPECTS, limits=LIMITS)
@@ -57,7 +58,7 @@ def release(run: Path, folder: Path, name: str) -> None:
 
 
 def found(run: Path, scratch: str) -> Path:
-    """Return the folder of a run, from an archive where it is one."""
+    """Return the folder of a run, which is extracted if it is an archive."""
     if run.is_dir():
         return run
     with tarfile.open(run) as archive:

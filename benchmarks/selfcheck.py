@@ -1,7 +1,7 @@
-"""How long does the self-check of bf16 take, and what does it find here? Prints a Markdown table.
+"""How long does the self-check of bf16 take, and what does it find on this machine? Prints a Markdown table.
 
 ``selfcheck.py`` checks networks at the shape of a training batch of eight images, once with an empty cache and once
-from the cache, on one thread. Times are processor seconds, which other programs disturb less than those of a clock.
+from the cache, in one thread. Times are processor time, which other programs affect less than wall-clock time.
 """
 
 import argparse

@@ -1,8 +1,8 @@
-"""How far do the solvers of the gradient methods and those of torchjd agree, and what do they cost?
+"""How well do our solvers of the gradient methods agree with those of torchjd, and what do they cost?
 
 ``solvers.py --columns 11000000`` combines random gradients, of which the second conflicts with the first, with the
 default settings of both, and prints for each method: milliseconds (the best of three), the relative difference of the
-combined gradients, and each one's least cosine with a gradient.
+combined gradients, and the smallest cosine of each combined gradient with a gradient.
 """
 
 import argparse
@@ -19,7 +19,7 @@ from taskscape.weighting.gradients import TaskGradients
 
 
 def best(function: Callable[[], Tensor]) -> tuple[float, Tensor]:
-    """The least milliseconds of three calls, and the result."""
+    """Return the shortest time of three calls in milliseconds, and the result."""
     times = []
     for _ in range(3):
         started = time.perf_counter()
