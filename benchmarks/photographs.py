@@ -70,7 +70,7 @@ class Job:
 def camvid(ablate: bool) -> dict[str, Job]:
     """Return the runs on CamVid: from random weights, from ImageNet weights, and from the released model.
 
-    The first recipe used cross-entropy alone, on images without zoom, for 60 epochs.
+    The first recipe used cross-entropy alone, on images at their own size, for 60 epochs.
     """
     recipe = photographs.camvid()
     random = replace(recipe, start_from=None)
@@ -167,7 +167,7 @@ def with_loss(experiment: Experiment, **options: Any) -> Experiment:
 
 
 def without_zoom(experiment: Experiment) -> Experiment:
-    """Return an experiment without zoom, whose crops have the same size in the network as before."""
+    """Return an experiment whose network does not enlarge images, with crops that are as large for it as before."""
     return augmented(with_network(experiment, zoom=1.0), crop=(288, 384), scale_range=(0.75, 2.0))
 
 

@@ -1,5 +1,5 @@
-"""The tables of docs/performance.md, of ``against_originals.py``, ``ratios.py``, ``inference.py``, ``growth.py`` and
-``stacked.py``; those of a GPU are made where there are results.
+"""The tables of docs/performance.md, from ``against_originals.py``, ``ratios.py``, ``inference.py``, ``growth.py`` and
+``stacked.py``; those of a GPU are written if there are results.
 """
 
 from collections.abc import Callable, Mapping
@@ -13,7 +13,7 @@ def _results(name: str) -> Any:
 
 
 def originals() -> str:
-    """A row per step that was compared with the authors' code."""
+    """Return a row per step that was compared with the authors' code."""
     rows = []
     for name, of in load("against_originals").items():
         if "seconds" not in of:
@@ -27,7 +27,7 @@ def originals() -> str:
 
 
 def _shares() -> dict[str, Mapping[str, Any]]:
-    """What is known of the share of the roof, by step."""
+    """Return the measured shares of the roof, by step."""
     found: dict[str, Mapping[str, Any]] = {
         name: {"seconds": of["roof"]["processor seconds"], **of["roof"]}
         for name, of in load("against_originals").items()
@@ -45,7 +45,7 @@ def _shares() -> dict[str, Mapping[str, Any]]:
 
 
 def roofs() -> str:
-    """A row per step: its time, that of its convolutions, the share, and where the rest goes."""
+    """Return a row per step: its time, that of its convolutions, their share, and how the rest is spent."""
     rows = []
     for name, of in _shares().items():
         rest = {kind: share for kind, share in of["kinds"].items() if kind != "convolutions" and share >= 0.01}
@@ -61,7 +61,7 @@ def _reached(is_reached: bool) -> str:
 
 
 def targets() -> str:
-    """A row per goal: the figure here, and whether it is reached on this kind of machine."""
+    """Return a row per goal: the figure here, and whether the goal is reached on this kind of machine."""
     steps, shares, ratios = load("against_originals"), _shares(), load("ratios")
     rows = []
     for title, start in (("MTAN, 3 and 2 tasks", "MTAN"), ("cross-task consistency", "cross-task")):
@@ -127,7 +127,7 @@ def targets() -> str:
 
 
 def loading() -> str:
-    """A row per way of loading."""
+    """Return a row per way of loading."""
     found = load("ratios")["loading"]
     names = {
         "DataLoader": "PNG files, torchvision's transforms, `DataLoader` with four workers",
@@ -143,7 +143,7 @@ def loading() -> str:
 
 
 def inference() -> str:
-    """A row per network: milliseconds of an image in each way, images a second, and operations."""
+    """Return a row per network: milliseconds per image in each way, images per second, and operations."""
     found = _results("inference")
     compiled = found.get("compiled", {})
     rows = []
@@ -161,7 +161,7 @@ def inference() -> str:
 
 
 def step_memory() -> str:
-    """A row per network: the largest memory of a process that trains."""
+    """Return a row per network: the peak memory of a training process."""
     found = _results("step_memory").get("found", {})
     rows = [
         [f"`{name}`", f"{of['peak'] / 2**30:.2f}", f"{of['per image'] / 2**20:.0f}"]
@@ -171,7 +171,7 @@ def step_memory() -> str:
 
 
 def growth() -> str:
-    """A row per thing that grows: the exponents."""
+    """Return a row per varied property: the exponents."""
     rows = []
     for name, of in _results("step_growth").get("found", {}).items():
         first, *_, last = of["seconds"]
@@ -185,13 +185,13 @@ NOT_MEASURED = "It was not measured yet."
 
 
 def gpu() -> str:
-    """The GPU of the other tables, and torch."""
+    """Return the GPU of the other tables, and the version of torch."""
     about = _results("inference_gpu").get("environment")
     return f"{about['device']}, torch {about['torch'].partition('+')[0]}" if about else "a GPU"
 
 
 def originals_on_gpu() -> str:
-    """A row per step that was compared with the authors' code on a GPU."""
+    """Return a row per step that was compared with the authors' code on a GPU."""
     rows = []
     for name, of in _results("against_originals_gpu").items():
         if "seconds" not in of:
@@ -207,7 +207,7 @@ def originals_on_gpu() -> str:
 
 
 def inference_on_gpu() -> str:
-    """A row per network: milliseconds of an image, and images a second of a batch, on a GPU."""
+    """Return a row per network: milliseconds per image, and images per second of a batch, on a GPU."""
     rows = []
     for name, of in _results("inference_gpu").get("rows", {}).items():
         seconds, many = of["seconds"], of["images a second"]
@@ -219,7 +219,7 @@ def inference_on_gpu() -> str:
 
 
 def ratios_on_gpu() -> str:
-    """A row per ratio on a GPU, with its goal."""
+    """Return a row per ratio on a GPU, with its goal."""
     found = _results("ratios_gpu")
     rows = []
     if "loading" in found:
@@ -243,7 +243,7 @@ def ratios_on_gpu() -> str:
 
 
 def stacked_on_gpu() -> str:
-    """A row per network of which several runs were trained at once on a GPU."""
+    """Return a row per network of which several runs were trained at once on a GPU."""
     rows = []
     for of in _results("stacked").get("rows", []):
         if "seconds" not in of:

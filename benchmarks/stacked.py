@@ -1,19 +1,19 @@
-"""How long a step of several runs trained at once takes, against a step of one.
+"""How long does a step of several runs trained at once take, relative to a step of one run?
 
     python benchmarks/stacked.py --json benchmarks/results/stacked.json
 
-Runs of one network that differ in their seeds, on random images with labels of 19 classes and depth in a packed store
-that is made for it. A step is what a run does: batch from the store with flip, scale and color, forward pass, losses,
-backward pass, optimizer. One run alone, all one after the other, and all as a stack (``taskscape sweep --stack``) take
-their steps in turn, so that whatever else the machine does falls on all; medians. With ``--processor-time`` it is the
-processor's time, for a CPU that has other work and one thread.
+Uses runs of one network that differ in their seeds, on random images with labels of 19 classes and depth in a packed
+store that is created for it. A step is that of a run: batch from the store with flip, scale and color, forward pass,
+losses, backward pass, optimizer. Steps of one run alone, of all runs one after the other, and of all as a stack
+(``taskscape sweep --stack``) are interleaved, so that other work on the machine affects all of them equally; medians
+are reported. ``--processor-time`` measures processor time, for a CPU with other work and one thread.
 
-With ``--passes`` only the forward and backward passes of the networks are measured, with the mean of squares as loss.
-``--seconds`` ends all at that time, with what was measured until then in the file; each case has an equal part of what
-is left, and one that fails is in the file with its error.
+With ``--passes``, only the forward and backward passes of the networks are measured, with the mean of squares as loss.
+``--seconds`` limits the total time, with all measurements up to then in the file; each case gets an equal part of the
+remaining time, and one that fails is in the file with its error.
 
 Without ``--passes``, also written: the largest relative difference of a loss from that of the run alone after three
-steps, and whether the other runs stay finite when the weights of one are not.
+steps, and whether the other runs stay finite if the weights of one are not.
 """
 
 import argparse
@@ -56,7 +56,7 @@ MEBIBYTE = 2.0**20
 
 @dataclass(frozen=True)
 class Case:
-    """A network and its batches."""
+    """A network with its batch size and image size."""
 
     network: NetworkConfig
     size: tuple[int, int]
@@ -110,7 +110,7 @@ def main() -> None:
             measure = passes if arguments.passes else measured
             arguments.until = began + 0.8 * share
             row |= measure(CASES[name], arguments, precision, channels_last=order == "on")
-        except Exception as error:  # the other cases are worth their time
+        except Exception as error:  # continue with the other cases
             row["error"] = f"{type(error).__name__}: {error}"[:500]
         signal.setitimer(signal.ITIMER_REAL, 0)
         rows.append(row)
@@ -226,7 +226,7 @@ def passes(case: Case, arguments: argparse.Namespace, precision: Any, *, channel
 
 
 def others_stay_finite(together: list[Trainer], stacked: Callable[[], list[dict[str, Tensor]]]) -> bool:
-    """Return whether the losses of other runs are finite after steps with a run whose weights are not."""
+    """Return whether the losses of the other runs are finite after steps with a run whose weights are not."""
     with torch.no_grad():
         for parameter in together[0].network.parameters():
             parameter.fill_(float("nan"))
@@ -240,7 +240,7 @@ def relative(x: Tensor, y: Tensor) -> float:
 
 
 def wishes(run: Trainer) -> Iterator[Wanted]:
-    """Yield the steps of a run without end."""
+    """Yield the steps of a run, endlessly."""
     step = 0
     for epoch in count():
         for indices in run.train_data.indices(epoch):

@@ -1,5 +1,5 @@
-"""Processor time of what a command line answers before it computes, and of a training until its first step, in seconds:
-the least of three.
+"""Processor time of commands that answer before any computation, and of training until its first step, in seconds: the
+minimum of three.
 
 python benchmarks/startup.py [--out startup.json]
 """
@@ -45,7 +45,7 @@ TrainingStep.prepare = lambda *_: os._exit(0)
 from taskscape.cli import main
 main(["train", "joint", "--threads", "1", "--out", f"{sys.argv[1]}/{os.getpid()}"])
 """
-"""Its data are there from the second time on."""
+"""Training until the first step; from the second time on, its data are already prepared."""
 
 
 def processor_seconds(arguments: list[str]) -> float:
@@ -57,7 +57,7 @@ def processor_seconds(arguments: list[str]) -> float:
 
 
 def main() -> None:
-    """Print and write the table."""
+    """Measure all commands, and print and write the table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path)
     out = parser.parse_args().out

@@ -1,14 +1,14 @@
-"""What generated streets lack beside photographs, and how well features carry over from them.
+"""How do generated streets differ from photographs, and how well do features transfer from them?
 
-Photographs are a folder as CamVid's, with images/SPLIT/NAME.jpg and semseg/SPLIT/NAME.png of its eleven classes.
+Photographs are in a folder like CamVid's, with images/SPLIT/NAME.jpg and semseg/SPLIT/NAME.png of its eleven classes.
 
 - **Statistics**, for each class: its share of the pixels in the upper, middle and lower third of the image, the mean
-  and the standard deviation of luma (0..255) over all its pixels, the mean saturation, and the mean step of luma
-  between neighbors within the class.
-- **Probe**: an encoder with weights of ImageNet is not trained; a head of two layers learns to tell the class from its
-  features at single places of streets, and is measured on photographs. It takes minutes, where a training takes an
-  hour, and says which classes of a style are like those of photographs. The head that learns from photographs says
-  what these features can reach.
+  and the standard deviation of luma (0..255) over all its pixels, the mean saturation, and the mean difference of luma
+  between neighboring pixels within the class.
+- **Probe**: an encoder with ImageNet weights is frozen; a head of two layers learns to predict the class from its
+  features at single places of streets, and is evaluated on photographs. This takes minutes, whereas training takes an
+  hour, and shows which classes of a style are similar to those of photographs. A head that is trained on photographs
+  shows the limit of these features.
 """
 
 import argparse
@@ -35,17 +35,17 @@ from taskscape.streets import STYLES, render
 RESULT = Path(__file__).parent / "results" / "street_gap.json"
 CLASSES = CAMVID_11.classes
 FROM_CITYSCAPES = np.array([3, 4, 1, 1, 7, 2, 6, 6, 5, 5, 0, 9, 10, 8, 8, 8, 8, 10, 10], np.uint8)
-"""CamVid's class for each of the 19."""
+"""CamVid's class for each of the 19 classes of Cityscapes."""
 PLACES = 250
-"""Of each image that a head learns from."""
+"""Number of places of each training image of a head."""
 STEPS = 500
 
 Scene = tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]
-"""An image (H, W, 3) and its classes (H, W), 255 where there is none."""
+"""An image (H, W, 3) and its classes (H, W), 255 for pixels without a class."""
 
 
 def photographs(folder: Path, split: str, size: tuple[int, int], count: int) -> Iterator[Scene]:
-    """Yield ``count`` photographs, evenly chosen."""
+    """Yield ``count`` photographs, evenly spread over the split."""
     paths = sorted((folder / "images" / split).glob("*.jpg"))
     for path in paths[:: max(len(paths) // count, 1)][:count]:
         image = Image.open(path).convert("RGB").resize(size[::-1], Image.Resampling.BOX)
@@ -64,7 +64,7 @@ def streets(style: str, size: tuple[int, int], count: int) -> Iterator[Scene]:
 
 
 def statistics(scenes: list[Scene]) -> dict[str, list[float]]:
-    """Return for each class: shares of the thirds in percent, mean and deviation of luma, saturation, step."""
+    """Return for each class: shares of the thirds in percent, mean and deviation of luma, saturation, luma step."""
     images, labels = (np.stack(part) for part in zip(*scenes, strict=True))
     luma = images @ np.array([0.299, 0.587, 0.114])
     saturation = (images.max(-1).astype(float) - images.min(-1)) / np.maximum(images.max(-1), 1)
@@ -112,11 +112,11 @@ def features(encoder: Encoder, scenes: list[Scene], augmentation: Augmentation |
 
 
 def probe(taught: list[tuple[Tensor, Tensor]], measured: list[tuple[Tensor, Tensor]]) -> dict[str, float]:
-    """Return IoU of each class and their mean, in percent, of a head that is taught and then measured."""
+    """Train a head on some features and return its IoU of each class on others, and their mean, in percent."""
     torch.manual_seed(0)
     chosen = []
     for here, ids in taught:
-        weight = (ids != 255) / torch.bincount(ids, minlength=256)[ids].sqrt()  # rare classes more often
+        weight = (ids != 255) / torch.bincount(ids, minlength=256)[ids].sqrt()  # sample rare classes more often
         chosen.append((here, ids, torch.multinomial(weight, PLACES, replacement=True)))
     x = torch.cat([here[at] for here, _, at in chosen])
     y = torch.cat([ids[at] for _, ids, at in chosen])

@@ -1,4 +1,4 @@
-"""The tables of generated streets: how far each style is from photographs, of ``street_gap.py``; and times."""
+"""The tables of generated streets: differences of each style from photographs, from ``street_gap.py``; and times."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -7,7 +7,7 @@ from table import load, table
 
 
 def probes() -> str:
-    """IoU of a head on features of ImageNet, by what it learned from."""
+    """Return the IoU of a head on ImageNet features, by its training images."""
     found = load("street_gap")["probes"]
     classes = list(next(iter(found.values())))[1:]
     names = {"of photographs": "photographs of CamVid"}
@@ -19,7 +19,7 @@ def probes() -> str:
 
 
 def statistics() -> str:
-    """Brightness, its deviation and step for each class, of photographs and of each style."""
+    """Return brightness, its deviation and step for each class, of photographs and of each style."""
     found = load("street_gap")["statistics"]
     titles = ["", *(f"{what}, {name}" for what in ("luma", "deviation", "step") for name in _short(found))]
     rows = [
@@ -34,7 +34,7 @@ def _short(found: Mapping[str, Any]) -> list[str]:
 
 
 def times(found: Mapping[str, Any]) -> str:
-    """Time of a scene by its style and size."""
+    """Return the time to render a scene, by style and size."""
     rows = [
         [
             of.get("style", "classic"),

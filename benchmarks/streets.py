@@ -1,6 +1,6 @@
-"""How fast streets are rendered, on one core and on several, beside the prototype where its folder is given.
+"""How fast are streets rendered on one core and on several, compared with the prototype if its folder is given?
 
-Both are timed in the same process, scene by scene in turn, so that a busy machine slows both alike.
+Both are timed in the same process, alternating scene by scene, so that a busy machine slows both equally.
 """
 
 import argparse
@@ -27,7 +27,7 @@ def prototype_render(folder: Path) -> Callable[[int, int, int, int], object]:
 
 
 def milliseconds(function: Callable[[], object], repeats: int) -> float:
-    """Return the least time of a call."""
+    """Return the shortest time of a call in milliseconds."""
     times = []
     for _ in range(repeats):
         begin = time.process_time()
@@ -68,7 +68,7 @@ def main() -> None:
     scaling = {}
     for processes in sorted({1, arguments.processes}):
         scenes = render_many(0, "train", range(20 + 8 * arguments.scenes), (128, 256), 4, processes)
-        for _ in range(20):  # the workers start and load their machine code
+        for _ in range(20):  # workers start and load their machine code
             next(scenes)
         begin = time.perf_counter()
         scaling[processes] = round(sum(1 for _ in scenes) / (time.perf_counter() - begin), 1)

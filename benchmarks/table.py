@@ -1,4 +1,4 @@
-"""Results and Markdown tables of them."""
+"""Load results, and format Markdown tables."""
 
 import json
 from collections.abc import Sequence
@@ -10,11 +10,11 @@ RESULTS = ROOT / "benchmarks" / "results"
 
 
 def load(name: str) -> Any:
-    """Return a result."""
+    """Return the content of a result file."""
     return json.loads((RESULTS / f"{name}.json").read_text("utf-8"))
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]], texts: int = 1) -> str:
-    """Return a Markdown table; all but the first columns are aligned to the right."""
+    """Return a Markdown table; all columns except the first ``texts`` are aligned right."""
     marks = ["---"] * texts + ["---:"] * (len(head) - texts)
     return "\n".join("| " + " | ".join(row) + " |" for row in (head, marks, *rows))

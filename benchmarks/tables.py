@@ -1,9 +1,9 @@
-"""Writes the tables and figures of README and docs/ that have a result in benchmarks/results.
+"""Write the tables and figures of README and docs/ that come from benchmarks/results.
 
 python benchmarks/tables.py
 
-replaces what stands between ``<!-- result: NAME -->`` and ``<!-- end -->``. ``tests/test_tables.py`` fails where a
-document and its results differ. Benchmarks print their tables with the functions here.
+replaces the text between ``<!-- result: NAME -->`` and ``<!-- end -->``. ``tests/test_tables.py`` fails if a document
+differs from its results. Benchmarks print their tables with these functions.
 """
 
 import argparse
@@ -47,7 +47,7 @@ _LEARNING = {
 
 
 def learning(rows: Sequence[Mapping[str, Any]], notes: Mapping[str, str] | None = None) -> str:
-    """A row per network or weighting, with a note behind some names; a figure that a row lacks is a dash."""
+    """Return a row per network or weighting, with notes after some names; missing figures are dashes."""
     used = {key: column for key, column in _LEARNING.items() if any(key in row for row in rows)}
     cells = [
         [
@@ -65,7 +65,7 @@ _COST = ["weighting", "ms per step", "relative time", "peak MiB", "relative memo
 
 
 def costs(found: Mapping[str, Mapping[str, float]]) -> str:
-    """A row per weighting, relative to the plain sum."""
+    """Return a row per weighting, relative to the plain sum."""
     return table(_COST, [_cost(name, of, found["fixed"], "") for name, of in found.items()])
 
 
@@ -88,7 +88,7 @@ def _marked(names: Sequence[str]) -> dict[str, str]:
 
 
 def balancing_costs(result: str) -> str:
-    """Costs; those that were measured again, because the machine had other work the first time, have a star."""
+    """Return the costs; those measured a second time, since the machine was busy the first time, have a star."""
     found = load(result)
     once, again = found["costs"], found.get("again", {})
     torchjd = _marked(list(once))
@@ -112,7 +112,7 @@ _COMMANDS = {
 
 
 def large_set(found: Mapping[str, Any]) -> str:
-    """Memory of each command by the number of images."""
+    """Return the memory of each command, by the number of images."""
     sizes = found["store MiB"]
     rows = [["the store", *(f"{size:.0f}" for size in sizes.values())]]
     for name, of in found["commands"].items():
@@ -121,7 +121,7 @@ def large_set(found: Mapping[str, Any]) -> str:
 
 
 def kills() -> str:
-    """How many processes were killed."""
+    """Return a sentence on the number of killed processes."""
     found = [load(name)["weightings"] for name in ("faults", "faults-more", "faults-again")]
     each: dict[str, int] = {}
     for of in found:
@@ -135,7 +135,7 @@ def kills() -> str:
 
 
 def fuzzing() -> str:
-    """How many files were damaged, by which driver."""
+    """Return a sentence on the number of damaged files, and on the fuzzing driver."""
     found = load("fuzz")
     faults = sum(len(target["findings"]) for target in found["targets"].values())
     each = sorted(target["inputs"] for target in found["targets"].values() if "inputs" in target)
@@ -159,22 +159,22 @@ def weightings() -> str:
 
 
 class Claim(NamedTuple):
-    """That one recipe is better than another."""
+    """The claim that one recipe is better than another."""
 
     text: str
     better: str
-    """The recipe, with further arguments where there are some."""
+    """The recipe, with further arguments if any."""
     worse: str
     metrics: tuple[str, ...]
-    """By which of them; each is answered by itself."""
+    """The metrics to compare; each gets its own verdict."""
     published: str
 
 
 SI, MIOU = "depth/si_log_rmse", "semseg/miou"
 WITHOUT_FLOORS = "mIoU - SI"
-"""The Grader without the floors at 50, below which small networks are."""
+"""The Grader without its floors at 50, since small networks are below them."""
 _ENCODER = "--network.encoder tf_efficientnet_lite0"
-"""Of which there are weights in a Python package."""
+"""An encoder whose weights are available in a Python package."""
 _RUNGS = (
     ("dilation helps", 47.455, 58.319),
     ("ASPP and a decoder with a skip help", 58.319, 65.527),
@@ -191,7 +191,7 @@ _INVERSE = "depth/inverse_abs_err"
 
 
 METRES_AND_LOG = ("ladder/rung5", "ladder/rung6")
-"""Depth learned in metres and in log metres: of these the distribution of depth is kept."""
+"""Recipes that learn depth in metres and in log metres, for which the distribution of depth is recorded."""
 
 CLAIMS = (
     *(
@@ -257,7 +257,7 @@ CLAIMS = (
         "half a Grader 23.85 → 24.15",
     ),
 )
-"""What the papers claim, as comparisons of recipes, the most important first."""
+"""Claims of the papers as comparisons of recipes, the most important first."""
 
 
 _SMALL = "--network.encoder resnet10t --optimizer.lr 1e-3"
@@ -271,33 +271,33 @@ _NARROW = {
     "attention/": _SMALL,
     "consistency/": _SMALL,
 }
-"""What makes a recipe small enough for a CPU, by how its name begins: narrow networks that learn in minutes."""
+"""Arguments that make a recipe small enough for a CPU, by the prefix of its name: narrow networks train in minutes."""
 
 
 def narrow(name: str) -> str:
-    """Return a recipe in the size in which a CPU trains it in minutes; the same where there is no other."""
+    """Return a recipe in a size that trains in minutes on a CPU, or unchanged if there is no such size."""
     more = next((words for start, words in _NARROW.items() if name.startswith(start)), "")
     return f"{name} {more}".strip()
 
 
 def narrowed(claim: Claim) -> Claim:
-    """Return a claim about the recipes in the size in which a CPU trains them."""
+    """Return a claim about its recipes in the size for a CPU."""
     return claim._replace(better=narrow(claim.better), worse=narrow(claim.worse))
 
 
 def recipes_of_claims() -> list[str]:
-    """Return what must be trained to answer the claims, in their order."""
+    """Return the recipes that must be trained to check the claims, in their order."""
     return list(dict.fromkeys(name for claim in CLAIMS for name in (claim.worse, claim.better)))
 
 
 def experiments() -> dict[str, Any]:
-    """What experiments.py found."""
+    """Return the results of experiments.py."""
     nothing: dict[str, Any] = {"runs": {}, "failed": {}, "left_out": [], "times": {}}
     return nothing | (load("experiments") if (RESULTS / "experiments.json").exists() else {})
 
 
 def higher_is_better(metric: str) -> bool:
-    """Return whether a metric of claims is better where it is higher."""
+    """Return whether higher values of a metric of claims are better."""
     return metric.startswith(("semseg", "grader", WITHOUT_FLOORS))
 
 
@@ -318,21 +318,21 @@ def _digits(metric: str) -> int:
 
 
 def _mean(found: Sequence[float], metric: str, sign: str = "") -> str:
-    """Mean, and standard deviation where there are several."""
+    """Return the mean, with the standard deviation if there are several values."""
     form = f".{_digits(metric)}f"
     spread = f" ± {statistics.stdev(found):{form}}" if len(found) > 1 else ""
     return f"{statistics.fmean(found):{sign}{form}}{spread}"
 
 
 def differences(claim: Claim, metric: str) -> list[float]:
-    """Return for each seed that both recipes were trained with how much better the one is that is said to be."""
+    """Return the gain of the recipe that is claimed to be better, for each seed with which both were trained."""
     better, worse = values(claim.better, metric), values(claim.worse, metric)
     sign = 1 if higher_is_better(metric) else -1
     return [sign * (better[seed] - worse[seed]) for seed in better if seed in worse]
 
 
 def verdict(gains: Sequence[float]) -> str:
-    """Return whether a claim holds: the mean gain of three seeds or more is beyond the deviation between seeds."""
+    """Return whether a claim holds: the mean gain of at least three seeds exceeds the deviation between seeds."""
     if len(gains) < 3:
         return f"open: {len(gains)} of 3 seeds" if gains else ""
     mean, spread = statistics.fmean(gains), statistics.stdev(gains)
@@ -340,7 +340,7 @@ def verdict(gains: Sequence[float]) -> str:
 
 
 def claims() -> str:
-    """A row per claim and metric."""
+    """Return a row per claim and metric."""
     rows = [
         [claim.text, f"`{claim.better}` against `{claim.worse}`", claim.published, *_judged(claim, metric)]
         for claim in CLAIMS
@@ -350,7 +350,7 @@ def claims() -> str:
 
 
 def claims_narrow() -> str:
-    """The same of the narrow networks, where both of a claim were trained, without what makes them narrow."""
+    """Return the same for narrow networks, if both of a claim were trained, without their additional arguments."""
     rows = [
         [claim.text, f"`{claim.better}` against `{claim.worse}`", *_judged(narrowed(claim), metric)]
         for claim in CLAIMS
@@ -364,7 +364,7 @@ _JUDGED = ("trained", "metric", "here, small", "better by", "verdict")
 
 
 def _judged(claim: Claim, metric: str) -> list[str]:
-    """What the runs say of a claim by one metric."""
+    """Return the cells with the results of a claim for one metric."""
     gains = differences(claim, metric)
     worse, better = (values(name, metric) for name in (claim.worse, claim.better))
     pair = ([of[seed] for seed in sorted(worse.keys() & better.keys())] for of in (worse, better))
@@ -374,7 +374,7 @@ def _judged(claim: Claim, metric: str) -> list[str]:
 
 
 def about_experiments() -> str:
-    """On what, and how long, the runs of the claims were trained."""
+    """Return a sentence on the machines and the training lengths of the runs of the claims."""
     runs = experiments()["runs"]
     parts = []
     for machine in dict.fromkeys(run["machine"] for of in runs.values() for run in of.values()):
@@ -389,7 +389,7 @@ def about_experiments() -> str:
 
 
 def _trained(name: str) -> str:
-    """On what, and how long, a recipe was trained, in short."""
+    """Return the machine and the training length of a recipe, in short."""
     found = {
         f"{run['machine'].partition(',')[0].removeprefix('NVIDIA ').split()[0]}, {run['steps']:,} steps"
         for run in experiments()["runs"].get(name, {}).values()
@@ -408,7 +408,7 @@ _NAMES = {
 
 
 def times_of_networks() -> str:
-    """A row per network for both tasks: times on each machine, and relative to the sum of one network per task."""
+    """Return a row per network for both tasks: times on each machine, also relative to one network per task."""
     rows = []
     for machine, of in experiments()["times"].items():
         for family, times in of.items():
@@ -430,7 +430,7 @@ def times_of_networks() -> str:
 
 
 def _reached(name: str) -> str:
-    """What a recipe reached, with the number of seeds; nothing where it was not run."""
+    """Return the metrics of a recipe, with the number of seeds; "" if it was not run."""
     count = len(experiments()["runs"].get(name, {}))
     by_metric = {metric: list(values(name, metric).values()) for metric in _SHOWN}
     here = ", ".join(f"{_SHOWN[metric]} {_mean(of, metric)}" for metric, of in by_metric.items() if of)
@@ -438,7 +438,7 @@ def _reached(name: str) -> str:
 
 
 def sweeps() -> str:
-    """A row per published sweep: what is varied and what was published, the commands, and the number of trainings."""
+    """Return a row per published sweep: the varied settings, the commands, and the published results."""
     rows = []
     for name, sweep in published_sweeps().items():
         varied, _, published = sweep.text.partition(". Published: ")
@@ -451,7 +451,7 @@ _SHOWN = {MIOU: "mIoU", SI: "SI", _INVERSE: "abs err of inverse depth", "grader"
 
 
 def group_of_experiments(group: str) -> str:
-    """A row per recipe of a group."""
+    """Return a row per recipe of a group."""
     rows = []
     for name, listed in by_group()[group].items():
         here = _reached(name) or "not run here"
@@ -462,11 +462,11 @@ def group_of_experiments(group: str) -> str:
 # -- gpu_speed.py ------------------------------------------------------------------------------------------------------
 
 _LADDER_IMAGES = 20_000 * 24
-"""That the last rung of the ladder is trained on at full scale."""
+"""Number of images on which the last rung of the ladder is trained at full scale."""
 
 
 def gpu_speed() -> str:
-    """A row per network: milliseconds of a step in each way, images a second, shares of the roof, memory."""
+    """Return a row per network: milliseconds per step in each way, images per second, shares of the roof, memory."""
     rows = []
     for name, of in load("gpu_speed")["networks"].items():
         height, width = of["size"]
@@ -487,7 +487,7 @@ def gpu_speed() -> str:
 
 
 def gpu_ladder() -> str:
-    """A row per batch size: minutes in which the last rung of the ladder is trained at full scale."""
+    """Return a row per batch size: minutes to train the last rung of the ladder at full scale."""
     rows = []
     for name, of in load("gpu_speed")["networks"].items():
         if name.startswith("ladder/rung10"):
@@ -498,7 +498,7 @@ def gpu_ladder() -> str:
 
 
 def start_up(found: Mapping[str, float]) -> str:
-    """A row per command, in seconds of processor time."""
+    """Return a row per command, in seconds of processor time."""
     return table(["", "processor time, s"], [[f"`{name}`", f"{seconds:.2f}"] for name, seconds in found.items()])
 
 
@@ -533,11 +533,11 @@ PARTS: dict[str, Callable[[], str]] = {
     **int8_tables.PARTS,
     **speed_tables.PARTS,
 }
-"""What is made of the results, by the name in documents."""
+"""Functions that format results, by the name in documents."""
 
 
 def render(text: str) -> str:
-    """A document with its results made anew. Raises ``KeyError`` for a name that is not in ``PARTS``."""
+    """Return a document with its results updated. Raises ``KeyError`` for a name that is not in ``PARTS``."""
 
     def part(found: re.Match[str]) -> str:
         made = PARTS[found[2]]()

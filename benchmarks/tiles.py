@@ -1,10 +1,10 @@
-"""Large images in tiles, scaled and as they are: accuracy on large generated streets, memory and time.
+"""Large images in tiles, scaled, and at full resolution: accuracy on large generated streets, memory and time.
 
 python benchmarks/tiles.py accuracy --height 960 --images 8
 python benchmarks/tiles.py memory --megapixels 24
 
-Streets are those that the released model was validated on (style photographs, 4:3), rendered larger; labels are
-compared at full resolution. Memory is the largest resident set of a process that predicts one image and writes it.
+The streets are those on which the released model was validated (style photographs, 4:3), rendered larger; labels are
+compared at full resolution. Memory is the peak resident set of a process that predicts one image and writes it.
 """
 
 import argparse
@@ -32,7 +32,7 @@ METRICS = ("semseg/miou", "depth/abs_rel", "depth/median_scaled_abs_rel", "norma
 
 
 def ways(height: int) -> dict[str, Predictor]:
-    """Return the predictors that are compared, by what they do with an image of this height."""
+    """Return the predictors to compare, by how they process an image of this height."""
     found = {"scaled to 240 (default)": load(MODEL)}
     for side in (240, 480, height):
         if side >= height:
@@ -49,7 +49,7 @@ def ways(height: int) -> dict[str, Predictor]:
 
 
 def accuracy(height: int, images: int) -> dict[str, dict[str, float]]:
-    """Return metrics by way and name, over so many streets."""
+    """Return metrics by way and name, over ``images`` streets."""
     data = Streets(train=0, val=images, size=(height, height * 4 // 3), style="photographs")
     store = data.open()["val"]
     rows = {}
@@ -73,7 +73,7 @@ def accuracy(height: int, images: int) -> dict[str, dict[str, float]]:
 
 
 def memory(megapixels: float) -> None:
-    """Print seconds, and the largest memory, of each way to predict one photograph enlarged to this size."""
+    """Print the seconds and peak memory of each way to predict one photograph enlarged to this size."""
     height = round((megapixels * 1e6 * 9 / 16) ** 0.5)
     with tempfile.TemporaryDirectory() as folder:
         photograph = Path(folder) / "large.jpg"
@@ -90,7 +90,7 @@ def memory(megapixels: float) -> None:
 
 
 def one(way: str, image: Path, out: Path) -> None:
-    """Predict one image and print seconds and memory."""
+    """Predict one image and print the seconds and memory."""
     start = time.perf_counter()
     if way == "nothing":
         load(MODEL).predict(np.zeros((240, 320, 3), np.uint8))
@@ -101,7 +101,7 @@ def one(way: str, image: Path, out: Path) -> None:
 
 
 def main() -> None:
-    """Run what is asked for."""
+    """Run the requested benchmark."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("what", choices=("accuracy", "memory", "one"))
     parser.add_argument("--height", type=int, default=960)

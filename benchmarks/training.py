@@ -1,4 +1,4 @@
-"""How fast is a training step, by precision and memory format? Ratios to float32 with channels first, in one run.
+"""How fast is a training step, by precision and memory format? Ratios to float32 with channels first, in one process.
 
 Times whole steps (``taskscape.training.step``) of ``--network`` on random images and labels. Prints a Markdown table.
 """
@@ -34,7 +34,7 @@ def seconds_per_step(
     memory_format: torch.memory_format,
     device: torch.device,
 ) -> float:
-    """Return the median over ``STEPS`` steps of a batch of (B, H, W)."""
+    """Return the median time of ``STEPS`` steps on a batch of (B, H, W)."""
     torch.manual_seed(0)
     network = config.for_tasks(TASKS).build({name: task.channels for name, task in TASKS.items()})
     network = network.to(device).to(memory_format=memory_format)

@@ -1,15 +1,15 @@
-"""What does temporal smoothing of videos calm, and what does it cost?
+"""How much does temporal smoothing of videos reduce flicker, and what does it cost?
 
-Renders streets from a camera that turns (``pan``) or drives along (``drive``), each frame with its own sensor noise, so
-that the depth of every frame says exactly which pixels of successive frames show the same point. Predicts them with a
-network and smooths its outputs in several ways. Measures at corresponding points, and against the labels:
+Renders streets from a camera that turns (``pan``) or moves forward (``drive``), each frame with its own sensor noise.
+The depth of every frame then gives exactly the pixels of successive frames that show the same point. Predicts the
+frames with a network and smooths its outputs in several ways. Measures at corresponding points, and against labels:
 
-- flicker: the share of points whose predicted class changes from one frame to the next;
+- flicker: the fraction of points whose predicted class changes from one frame to the next;
 - depth: the mean change of the logarithm of predicted over true depth, in percent;
 - normals: the mean change of the predicted direction, in degrees, in world axes;
-- accuracy, mIoU, absolute relative error of depth and mean angular error: those of single frames.
+- accuracy: mIoU, absolute relative error of depth and mean angular error of single frames.
 
-``plain`` is an exponential moving average that stays where it is, for comparison. Writes the figures as JSON, and
+``plain`` is an exponential moving average without motion compensation, for comparison. Writes the figures as JSON, and
 prints them as the table of ``docs/guide/video.md``.
 """
 
@@ -40,18 +40,18 @@ from video_tables import smoothing as smoothing_table
 SIZE = (240, 320)
 KINDS = ("pan", "drive")
 TURN = math.radians(15)
-"""How far the camera turns to either side in a pan."""
+"""Maximum angle of the camera to either side in a pan."""
 ADVANCE = 0.4
-"""Metres that it drives from one frame to the next: 10 m/s at 25 frames per second."""
+"""Metres that the camera moves per frame: 10 m/s at 25 frames per second."""
 SHAKE = math.radians(0.05)
-"""Standard deviation of its heading and elevation from one frame to the next."""
+"""Standard deviation of the noise on the camera's heading and elevation in each frame."""
 SAME = 0.02
-"""Relative difference of depth up to which a point is taken to be visible in both frames."""
+"""Relative difference of depth up to which a point counts as visible in both frames."""
 
 
 @dataclass(frozen=True)
 class Shot:
-    """A frame with its labels, and where the camera stood."""
+    """A frame with its labels, and the pose of the camera."""
 
     view: View
     scene: Scene
@@ -59,7 +59,7 @@ class Shot:
 
 @dataclass(frozen=True)
 class Pairs:
-    """Which pixel of the frame before shows the point that a pixel shows: (H, W) rows, columns and where it does."""
+    """The pixel of the previous frame that shows the same point, for each pixel: (H, W) rows, columns and validity."""
 
     rows: NDArray[np.intp]
     columns: NDArray[np.intp]
@@ -71,7 +71,7 @@ Smoothing = Callable[[Sequence[Shot], Sequence[Raws]], list[Raws]]
 
 
 def views(kind: str, start: View, frames: int) -> Iterator[View]:
-    """Return where the camera of each frame stands and looks."""
+    """Yield the pose of the camera in each frame."""
     rng = np.random.default_rng(0)
     forward = start.rotation[2]
     yaw, pitch = math.atan2(forward[0], forward[2]), -math.asin(forward[1])
@@ -88,13 +88,13 @@ def shots(kind: str, index: int, frames: int) -> list[Shot]:
     scene = street(0, "val", index, "photographs")
     found = []
     for number, view in enumerate(views(kind, scene.view, frames)):
-        noisy = scene._replace(view=view, seed=(scene.seed + 1000 * number) % (2**31 - 1))  # its textures stay
+        noisy = scene._replace(view=view, seed=(scene.seed + 1000 * number) % (2**31 - 1))  # textures stay the same
         found.append(Shot(view, render_street(noisy, SIZE, 4)))
     return found
 
 
 def pairs(before: Shot, shot: Shot) -> Pairs:
-    """Return the corresponding pixels of two frames, of points with the same class that both show."""
+    """Return the corresponding pixels of two frames, for points with the same class that are visible in both."""
     camera, depth = shot.scene.camera, shot.scene.depth.astype(np.float64)
     y, x = np.mgrid[: SIZE[0], : SIZE[1]]
     points = np.stack([(x - camera.cx) / camera.fx * depth, (y - camera.cy) / camera.fy * depth, depth], -1)
@@ -120,7 +120,7 @@ def smoothed(predictor: Predictor, share: float) -> Smoothing:
 
 
 def plain(predictor: Predictor, share: float) -> Smoothing:
-    """Return an exponential moving average that does not follow the motion."""
+    """Return an exponential moving average without motion compensation."""
 
     def smooth(sequence: Sequence[Shot], raws: Sequence[Raws]) -> list[Raws]:
         found, weight = [raws[0]], torch.tensor(share)
@@ -133,7 +133,7 @@ def plain(predictor: Predictor, share: float) -> Smoothing:
 
 
 def measure(predictor: Predictor, sequence: Sequence[Shot], raws: Sequence[Raws]) -> dict[str, float]:
-    """Return the figures of a sequence."""
+    """Return the figures of a sequence: flicker and errors."""
     predictions = [predictor.decode(s.scene.image, raw) for s, raw in zip(sequence, raws, strict=True)]
     changes: dict[str, list[float]] = {"flicker": [], "depth": [], "normals": []}
     shown = list(zip(sequence, predictions, strict=True))
@@ -171,7 +171,7 @@ def errors(predictor: Predictor, shown: Sequence[tuple[Shot, Mapping[str, Any]]]
 
 
 def likeness(sequences: Sequence[Sequence[Shot]]) -> dict[str, list[float]]:
-    """Return how much of its share the past has: at each step of the sequences, and at cuts from one to another."""
+    """Return the factor on the share of the past, at each step of the sequences and at cuts between them."""
     grays = [[smoothing.brightness(shot.scene.image, torch.device("cpu")) for shot in one] for one in sequences]
     steps = [float(smoothing.likeness(now, old)[0].mean()) for one in grays for old, now in pairwise(one)]
     firsts = [one[0] for one in grays]

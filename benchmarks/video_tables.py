@@ -1,4 +1,4 @@
-"""The table of docs/guide/video.md, of what video.py found."""
+"""The table of docs/guide/video.md, from the results of video.py."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -18,7 +18,7 @@ _CAMERAS = {"pan": "turns", "drive": "drives"}
 
 
 def smoothing(results: Mapping[str, Any]) -> str:
-    """A row for each movement of the camera and way of smoothing."""
+    """Return a row for each camera motion and way of smoothing."""
     rows = [
         [camera, way.replace("smooth", "`--smooth`"), *(form.format(f[key]) for key, (_, form) in _COLUMNS.items())]
         for kind, camera in _CAMERAS.items()

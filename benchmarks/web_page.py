@@ -1,8 +1,8 @@
-"""How long the page of a network takes for a photograph: ``web_page.py PAGE``.
+"""How long does the page of a network take for a photograph? ``web_page.py PAGE`` answers.
 
-PAGE is what ``taskscape export --to web`` wrote. It is opened from disk, where it has one thread, and from localhost,
-where it has several. What counts is the CPU time of the page's worker, which other work on the machine changes little:
-the time that a core takes with nothing beside it. Needs Linux, Chromium and playwright.
+PAGE is the output of ``taskscape export --to web``. It is opened from disk, where it has one thread, and from
+localhost, where it has several. The CPU time of the page's worker is measured: the time on an otherwise idle core,
+since other work on the machine changes it little. Needs Linux, Chromium and playwright.
 """
 
 import argparse
@@ -26,7 +26,7 @@ WORKER = "DedicatedWorker"
 
 
 class Isolated(http.server.SimpleHTTPRequestHandler):
-    """Serves a folder with the headers that give a page several threads."""
+    """Serves a folder with the headers that allow a page several threads."""
 
     def end_headers(self) -> None:
         self.send_header("Cross-Origin-Opener-Policy", "same-origin")
@@ -66,13 +66,13 @@ def measure(chromium: Any, address: str) -> None:
 
 
 def cpu_seconds() -> Counter[str]:
-    """Return the CPU seconds of the browser's threads by their names."""
+    """Return the CPU seconds of the browser's threads, by name."""
     parents = {}
     for folder in Path("/proc").iterdir():
         if folder.name.isdigit():
             try:
                 parents[int(folder.name)] = int(_stat(folder)[1][1])
-            except OSError:  # it has ended
+            except OSError:  # the thread has ended
                 continue
     found: Counter[str] = Counter()
     for process in parents:
@@ -88,7 +88,7 @@ def cpu_seconds() -> Counter[str]:
 
 
 def _stat(folder: Path) -> tuple[str, list[str]]:
-    """Return the name of a process or thread, and what follows it in its file ``stat``."""
+    """Return the name of a process or thread, and the fields after it in its file ``stat``."""
     head, _, rest = (folder / "stat").read_text().rpartition(")")
     return head.partition("(")[2], rest.split()
 

@@ -1,12 +1,11 @@
-"""What does balancing cost? ``weighting.py --network deeplab-branched --option encoder=resnet18`` answers.
+"""What does balancing cost? ``weighting.py --network deeplab-branched --option encoder=resnet18`` measures it.
 
-Times whole training steps (``taskscape.training.step``) of every weighting on the same network with random images and
-labels, and compares them and the peak of memory with the plain sum's. Every method runs in a process of its own, so
-that none inherits another's memory. Prints a Markdown table, and writes the numbers and their circumstances to
-``--out`` as JSON. Methods that the network does not admit, or whose solver is not installed, are listed below the
-table.
+Times complete training steps (``taskscape.training.step``) of every weighting on the same network with random images
+and labels, and compares time and peak memory with those of the plain sum. Every method runs in its own process, so that
+none inherits another's memory. Prints a Markdown table, and writes the numbers and the environment to ``--out`` as
+JSON. Methods that do not support the network, or whose solver is not installed, are listed below the table.
 
-Memory is that of tensors on a GPU, and on a CPU (Linux) what the process grew by at most while it stepped.
+Memory is that of tensors on a GPU, and on a CPU (Linux) the peak growth of the process during the steps.
 """
 
 import argparse
@@ -46,7 +45,7 @@ OBJECTIVE_NAMES = [objective.name for objective in OBJECTIVES]
 
 @dataclass(frozen=True)
 class Setting:
-    """What is the same for all methods."""
+    """The settings that all methods share."""
 
     network: str
     options: dict[str, Any]
@@ -64,14 +63,14 @@ class Setting:
 
 @dataclass(frozen=True)
 class Cost:
-    """What a step costs: the median of the steps' seconds, and the peak of memory."""
+    """The cost of a step: the median time in seconds, and the peak memory."""
 
     seconds: float
     mebibytes: float
 
 
 def methods() -> dict[str, WeightingConfig]:
-    """Every method, in both modes where it has two."""
+    """Return all methods, in both modes if a method has two."""
     configs: dict[str, WeightingConfig] = {}
     for name, config in CONFIGS.items():
         if issubclass(config, GradientConfig):
@@ -82,7 +81,7 @@ def methods() -> dict[str, WeightingConfig]:
 
 
 def random_batch(setting: Setting) -> Batch:
-    """Random images and labels, of which nine in ten are valid."""
+    """Return random images and labels, of which nine in ten are valid."""
     b, h, w = setting.batch, setting.height, setting.width
     values = {
         "semseg": torch.randint(0, 19, (b, h, w)),
@@ -98,7 +97,7 @@ def random_batch(setting: Setting) -> Batch:
 
 
 def cost(setting: Setting, config: WeightingConfig) -> Cost | str:
-    """Train a few steps and return what one costs, or why it cannot be."""
+    """Train a few steps and return the cost of one, or why the method is not possible."""
     torch.set_num_threads(setting.threads)
     torch.manual_seed(0)
     tasks = {name: TASKS[name] for name in setting.tasks}
@@ -137,7 +136,7 @@ def cost(setting: Setting, config: WeightingConfig) -> Cost | str:
 
 
 def _resident() -> float:
-    """Memory that the process has now, in MiB; the peak starts anew."""
+    """Return the current memory of the process in MiB, and reset its peak."""
     Path("/proc/self/clear_refs").write_text("5")
     match = re.search(r"VmRSS:\s+(\d+)", Path("/proc/self/status").read_text())
     assert match is not None
@@ -150,14 +149,14 @@ def _peak() -> float:
 
 
 def measure(setting: Setting, chosen: dict[str, WeightingConfig]) -> dict[str, Cost | str]:
-    """Measure each method in a process of its own, one after the other."""
+    """Measure each method in its own process, one after the other."""
     with ProcessPoolExecutor(1, mp_context=get_context("spawn"), max_tasks_per_child=1) as pool:
         running = {name: pool.submit(cost, setting, config) for name, config in chosen.items()}
         return {name: future.result() for name, future in running.items()}
 
 
 def table(costs: dict[str, Cost | str]) -> str:
-    """Render the costs as Markdown, relative to the plain sum's."""
+    """Return the costs as a Markdown table, relative to the plain sum."""
     missing = [f"- {name}: {why}" for name, why in costs.items() if isinstance(why, str)]
     measured = {name: of.__dict__ for name, of in costs.items() if isinstance(of, Cost)}
     return "\n".join([tables.costs(measured), "", *missing])
