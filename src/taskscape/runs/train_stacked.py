@@ -33,7 +33,7 @@ T = TypeVar("T")
 E = TypeVar("E", bound=Exception)
 
 Outcome = Result | TrainingError | ValueError | OSError
-"""The outcome of a run: its result, or the error because of which it has none."""
+"""The outcome of a run: its result, or the error that prevented it."""
 
 
 @checked

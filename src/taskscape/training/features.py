@@ -46,7 +46,7 @@ Mirrored = npt.NDArray[np.bool_]
 def require_constant(network: Network, augmentation: Augmentation, *, compiled: bool) -> Encoder:
     """Return the encoder of a network, if its features are the same in every epoch.
 
-    Raises ``ValueError`` that names the setting because of which they differ or cannot be kept.
+    Raises ``ValueError`` that names the setting that makes them differ or keeps them from being stored.
     """
     encoders = [module for module in network.modules() if isinstance(module, Encoder)]
     if len(encoders) != 1:
