@@ -1,4 +1,4 @@
-"""Networks, built by class, ``DeeplabJoint({"semseg": 19, "depth": 1}, encoder="resnet18")``, or with ``build``.
+"""Networks, built from a class, ``DeeplabJoint({"semseg": 19, "depth": 1}, encoder="resnet18")``, or with ``build``.
 
     >>> import torch
     >>> from taskscape import models

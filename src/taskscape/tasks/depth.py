@@ -36,7 +36,7 @@ _NORMALIZATION: dict[Representation, tuple[float, float]] = {
     "log": (2.8936, 0.8661),
     "inverse": (0.0, 1.0),
 }
-"""Mean and standard deviation of f(metres) for data with about the depth of streets."""
+"""Mean and standard deviation of f(metres) for data with depths like those of streets."""
 _RANGE = (0.5, 300.0)
 """Range of such data in metres."""
 _QUANTITIES: dict[Quantity, dict[str, Any]] = {
@@ -66,7 +66,7 @@ class Depth(Task):
     ``quantity="mtan-cityscapes"`` is the quantity of MTAN (Liu et al., CVPR 2019) and later papers on Cityscapes:
     q = (p - 1) / 65536 with the 16-bit disparity image p, 0 < q <= 0.4922. The raw output is q; metres are 1.8499 / q,
     for the standard camera. If a store has the camera of each image, its metres are converted to the standard camera,
-    so that q is that of the file. In zoomed images, q is divided by the zoom, as in the original. The metrics of
+    so that q equals that of the file. In zoomed images, q is divided by the zoom, as in the original. The metrics of
     inverse depth lead and determine Δm, and the metrics averaged over batches are also computed.
 
     >>> import torch

@@ -19,9 +19,9 @@ def range_of(depth: Array) -> tuple[float, float]:
 
 
 def is_like(depth: Array, log_mean: float, log_std: float) -> bool:
-    """Return whether the geometric mean is within a factor of 4 of exp(``log_mean``), and the log spread within 2.
+    """Return whether depth is similar to data with these statistics of its logarithm.
 
-    The spread is the standard deviation of the logarithm, compared with ``log_std``.
+    The geometric mean must be within a factor of 4, the standard deviation of the logarithm within a factor of 2.
     """
     logs = np.log(depth)
     return bool(abs(logs.mean() - log_mean) <= math.log(4) and log_std / 2 <= logs.std() <= log_std * 2)

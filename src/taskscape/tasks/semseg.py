@@ -52,8 +52,8 @@ class SemanticSegmentation(Task):
     """The loss between prediction and label."""
     confidence: ClassConfidence | None = None
     """Calibrate and measure the confidence: the probability of the predicted class, its margin over the next one, or 1
-    minus the entropy of all classes. The network does not change. By default confidence is not calibrated and measured,
-    and is the probability where it is used."""
+    minus the entropy of all classes. The network does not change. By default, confidence is neither calibrated nor
+    measured, and is the probability if it is requested nevertheless."""
     source: str | None = None
     """The store's field of class labels; none for the field with the task's name."""
 

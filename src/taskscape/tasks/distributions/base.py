@@ -46,7 +46,7 @@ class Distribution(ABC):
     def nll(self, raw: Tensor, target: Target, spread: float = 1.0) -> Tensor:
         """Return the negative log-likelihood of the ground truth in nats, (B, H, W), finite where ``target.valid``.
 
-        It is convex in 1 / spread, so it has a single minimum over ``spread``.
+        With increasing ``spread`` it first decreases, then increases; it is convex in 1 / spread.
         """
 
     @abstractmethod
