@@ -1,4 +1,4 @@
-"""Images whose labels can be read off their colors, packed into small stores."""
+"""Images whose labels follow from their colors, packed into small stores."""
 
 from collections.abc import Collection
 from pathlib import Path
@@ -14,7 +14,7 @@ SIZE = (32, 48)
 
 
 def blocks(rng: np.random.Generator, classes: int, size: tuple[int, int] = SIZE) -> Sample:
-    """A wall of colored blocks: hue tells the class, brightness the depth; the upper row has no depth."""
+    """Return a wall of colored blocks: hue encodes the class, brightness the depth; the upper row has no depth."""
     height, width = size
     ids = rng.integers(0, classes, (height // 8, width // 8)).repeat(8, 0).repeat(8, 1).astype(np.uint8)
     depth = rng.uniform(2, 50, (height // 8, width // 8)).repeat(8, 0).repeat(8, 1).astype(np.float32)
@@ -42,9 +42,9 @@ def pack(
     without_depth: Collection[int] = (),
     shown: int | None = None,
 ) -> Path:
-    """Write a packed store of blocks, some training images of it without depth, and return its folder.
+    """Write a packed store of blocks, with some training images without depth, and return its folder.
 
-    Of the classes the first ``shown`` are in the images, by default all.
+    The images contain the first ``shown`` classes, by default all.
     """
     rng = np.random.default_rng(seed)
     counts = {"train": train, "val": val}

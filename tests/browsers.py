@@ -1,4 +1,4 @@
-"""The system's Chromium, driven by Playwright; tests are skipped where either is missing."""
+"""The system's Chromium, driven by Playwright; tests are skipped if either is missing."""
 
 import importlib.util
 import os
@@ -24,7 +24,7 @@ FLAGS = [
     *(["--no-sandbox"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []),
 ]
 PATIENCE = 120_000
-"""Milliseconds that the page may take: the machine of the tests may be busy."""
+"""Timeout for the page in milliseconds, since the test machine may be busy."""
 
 needs_browser = pytest.mark.skipif(
     CHROMIUM is None or not HAS_PLAYWRIGHT,
@@ -34,7 +34,7 @@ needs_browser = pytest.mark.skipif(
 
 @contextmanager
 def browser(*flags: str) -> Iterator[Any]:
-    """Start Chromium without a window."""
+    """Start a headless Chromium."""
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
@@ -47,7 +47,7 @@ def browser(*flags: str) -> Iterator[Any]:
 
 @contextmanager
 def opened(browser: Any, address: str | Path, width: int = 1400, **options: Any) -> Iterator[Any]:
-    """Open a file or an address, and fail where the page has errors or asks anything of other machines."""
+    """Open a file or an address, and fail if the page has errors or sends requests to other machines."""
     context = browser.new_context(viewport={"width": width, "height": 850}, **options)
     context.set_default_timeout(PATIENCE)
     page = context.new_page()
@@ -64,5 +64,5 @@ def opened(browser: Any, address: str | Path, width: int = 1400, **options: Any)
 
 
 def wait_for_prediction(page: Any) -> None:
-    """Wait until the page shows a prediction, and computes nothing."""
+    """Wait until the page shows a prediction and is idle."""
     page.wait_for_selector("body.predicted:not(.busy)", timeout=PATIENCE)

@@ -1,4 +1,4 @@
-"""Small things that many tests need."""
+"""Fixtures and settings that many tests need."""
 
 import os
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The code blocks of documents."""
+"""Code blocks of documents."""
 
 import re
 from pathlib import Path
@@ -16,11 +16,11 @@ _SNIPPET = re.compile(r"^--8<-- \"(?P<path>[^\"]+)\"$", re.MULTILINE)
 
 
 class Block(NamedTuple):
-    """One block of code."""
+    """A block of code."""
 
     language: str
     title: str | None
-    """The file that it is to be saved as."""
+    """The name of the file as which it is saved."""
     code: str
 
 
@@ -31,7 +31,7 @@ def blocks(page: Path, language: str) -> list[Block]:
 
 
 def commands(page: Path) -> list[str]:
-    """Return the lines of a page's shell blocks that call taskscape, each from that word on and without comments."""
+    """Return the taskscape commands in a page's shell blocks, without comments or anything before them."""
     lines = "\n".join(block.code for block in blocks(page, "bash")).replace("\\\n", " ").splitlines()
     parts = (part.strip() for line in lines for part in line.partition("#")[0].split("&&"))
     return [" ".join(part.split()) for part in parts if part.startswith("taskscape ")]

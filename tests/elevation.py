@@ -1,4 +1,4 @@
-"""What a user's own file may hold: a modality, its view, and a task for it."""
+"""Example of a user's file: a modality, its view, and a task for it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -18,7 +18,7 @@ from taskscape.views import RgbArray, View, offer_view
 
 @dataclass(frozen=True)
 class Elevation(Modality):
-    """Metres above the sea, (H, W)."""
+    """Metres above sea level, (H, W)."""
 
     name: ClassVar[str] = "elevation"
     dtype: ClassVar[str] = "int16"
@@ -43,7 +43,7 @@ class ElevationView(View[Elevation]):
     extension: ClassVar[str] = "tif"
 
     top: float = 1000.0
-    """Metres that are white."""
+    """Elevation in metres that is shown in white."""
 
     @property
     def axis(self) -> str:

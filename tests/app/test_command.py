@@ -1,4 +1,4 @@
-"""The command: what is wrong is said before anything that takes long, and Ctrl-C ends it."""
+"""The ``app`` command: errors are reported before any long work, and Ctrl-C ends it."""
 
 import os
 import re
@@ -32,7 +32,7 @@ MODEL = "taskscape/streets-small"
 def test_mistakes(
     arguments: list[str], said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (tmp_path / "runs").mkdir()  # else runs/nothing may be a name of the hub
+    (tmp_path / "runs").mkdir()  # otherwise runs/nothing could be a name on the hub
     monkeypatch.chdir(tmp_path)
     with pytest.raises(SystemExit) as end:
         main(["app", *arguments])
@@ -43,7 +43,7 @@ def test_mistakes(
 @pytest.mark.skipif(os.name == "nt", reason="sends SIGINT to another process")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_it_serves_until_it_is_stopped(number: signal.Signals, tmp_path: Path) -> None:
-    """With a network that was kept, so that nothing is exported."""
+    """With a cached network, so that nothing is exported."""
     kept = tmp_path / "app" / _key(RunFolder(released.find(MODEL)))
     write_folder([PageModel({"name": "kept"}, {}, "content", 16, {})], kept / PAGE)
     command = [sys.executable, "-m", "taskscape", "app", "--port", "0", "--no-open"]

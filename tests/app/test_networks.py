@@ -1,4 +1,4 @@
-"""Networks are exported once, kept by what they are, and called as their runs."""
+"""Networks are exported once, cached by their content, and named after their runs."""
 
 import os
 import re
@@ -17,11 +17,11 @@ MODEL = "taskscape/streets-small"
 
 @pytest.fixture
 def exported(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[Path]:
-    """The runs that were exported, in their order: without the minute that it takes."""
+    """Replace the export, which takes a minute, and return the exported runs in order."""
     runs: list[Path] = []
 
     def export(run: Path, to: str, folder: Path, *, confidence: bool) -> None:
-        assert to == "web" and confidence  # classes say how sure they are
+        assert to == "web" and confidence  # tasks of classes have confidences
         runs.append(Path(run))
         write_folder([PageModel({"name": Path(run).name}, {}, str(len(runs)), 16, {})], folder / PAGE)
 
@@ -31,7 +31,7 @@ def exported(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[Path]:
 
 
 def copy(folder: Path) -> Path:
-    """A run: the released model, somewhere else."""
+    """Return a run: a copy of the released model in another folder."""
     shutil.copytree(released.find(MODEL), folder)
     return folder
 
@@ -76,9 +76,9 @@ def test_networks_that_were_used_longest_ago_make_room(
     prepare([runs[3]], lambda text: None)
     assert len(list((tmp_path / "cache" / "app").iterdir())) == 2
     prepare([runs[0], runs[3]], lambda text: None)
-    assert len(exported) == 4  # these were used last
+    assert len(exported) == 4  # the most recently used ones
     monkeypatch.setattr(networks, "MOST_BYTES", 0)
-    assert len(prepare(runs[:2], lambda text: None)) == 2  # what is used stays
+    assert len(prepare(runs[:2], lambda text: None)) == 2  # networks in use are kept
     assert len(list((tmp_path / "cache" / "app").iterdir())) == 2
 
 

@@ -1,4 +1,4 @@
-"""The page as the server gives it: the cloud of points, two networks beside each other, the camera."""
+"""The page as the server delivers it: the point cloud, two networks side by side, the camera."""
 
 import importlib.util
 import io
@@ -46,14 +46,14 @@ def page(chromium: Any, address: str) -> Iterator[Any]:
 
 
 def cloud(page: Any) -> bytes:
-    """What is drawn, after the next frame."""
+    """Return the drawing of the cloud after the next frame."""
     page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
     text: str = page.evaluate("() => document.querySelector('#cloud-canvas').toDataURL()")
     return text.encode()
 
 
 def draws_anew(page: Any, drawn: set[bytes]) -> bool:
-    """Whether the cloud is drawn as it was not before."""
+    """Return whether the cloud is drawn differently from before."""
     now = cloud(page)
     is_new = now not in drawn
     drawn.add(now)
@@ -175,7 +175,7 @@ def test_a_camera_that_is_gone_is_said(chromium: Any, address: str) -> None:
         page.wait_for_selector("#camera-speed:has-text('frames per second')", timeout=PATIENCE)
         page.evaluate("() => stream.getVideoTracks()[0].dispatchEvent(new Event('ended'))")
         page.wait_for_selector("#error:has-text('The camera is gone')", timeout=PATIENCE)
-        wait_for_prediction(page)  # what was under way
+        wait_for_prediction(page)  # the prediction in progress
         assert page.is_visible("#error")
         assert page.inner_text("#camera") == "Camera"
 
@@ -222,7 +222,7 @@ def test_it_is_as_wide_as_a_phone(chromium: Any, address: str) -> None:
 
 
 def test_no_picture_can_be_sent(chromium: Any, address: str) -> None:
-    """The page's policy refuses even its own server."""
+    """The page's content policy blocks even its own server."""
     page = chromium.new_page()
     page.goto(address)
     sent = page.evaluate("() => fetch('/', { method: 'POST', body: 'picture' }).then(() => 'sent', () => 'refused')")

@@ -1,4 +1,4 @@
-"""The server answers for the files that it was given and for this machine, and for nothing else."""
+"""The server serves only the files that it was given, and only to this machine."""
 
 import http.client
 import socket
@@ -111,7 +111,7 @@ def test_nothing_is_taken(server: Server, method: str) -> None:
 def test_requests_that_break_off_are_not_told(server: Server, capfd: pytest.CaptureFixture[str]) -> None:
     for said in (b"", b"GET / HT", b"GET /run%201/model.onnx HTTP/1.1\r\nHost: localhost\r\n\r\n", b"\xff\0\r\n\r\n"):
         with socket.create_connection(("127.0.0.1", server.server_port), timeout=20) as connection:
-            # Closed with a reset, as by a browser that was ended, whatever is still to come.
+            # Close with a reset, as a terminated browser does, even if data are still to come.
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
             connection.sendall(said)
     assert ask(server, "/")[0] == 200

@@ -1,4 +1,4 @@
-"""``taskscape bench``: what it measures adds up, and nothing is left behind."""
+"""``taskscape bench``: its measurements add up, and no files are left behind."""
 
 import json
 from dataclasses import replace
@@ -64,7 +64,7 @@ def test_operators_have_a_kind(operator: str, kind: str) -> None:
 def test_the_roof_has_every_layer_as_often_as_the_network(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("taskscape.bench.roof._seconds", lambda operator, dtype, device, clock: 1.0 + dtype.itemsize)
     same = [nn.Conv2d(8, 8, 3, padding=1) for _ in range(3)]
-    same.append(same[0])  # called twice, as the layers are that all tasks' features pass
+    same.append(same[0])  # called twice, like layers that the features of all tasks pass
     network = nn.Sequential(nn.Conv2d(3, 8, 3, padding=1), *same, nn.BatchNorm2d(8), nn.Flatten(), nn.Linear(512, 2))
     assert roof(network, torch.rand(2, 3, 8, 8)) == pytest.approx(6 * (1 + 2)), "the faster of the two formats"
 

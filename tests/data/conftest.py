@@ -36,7 +36,7 @@ class FakeScene(NamedTuple):
 
 @pytest.fixture
 def streets(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    """A renderer that takes no time; ``rendered`` lists what it was asked for."""
+    """Replace the renderer by an instant one; ``rendered`` lists the requested scenes."""
     module = ModuleType("taskscape.streets")
     module.STYLES = {"classic": 1, "photographs": 1}
     module.check_arguments = lambda *_: None

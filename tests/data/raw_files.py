@@ -14,14 +14,14 @@ from taskscape.modalities.class_sets import CITYSCAPES_19
 def save(path: Path, array: np.ndarray, **options: object) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     if path.suffix.lower() == ".npy":
-        with path.open("wb") as file:  # numpy would add an ending in lower case
+        with path.open("wb") as file:  # numpy would add a lower-case suffix
             np.save(file, array)
     else:
         Image.fromarray(array).save(path, **options)
 
 
 def cityscapes(raw: Path, cameras: bool = False, **counts: int) -> dict[str, dict[str, np.ndarray]]:
-    """Images of 8×16 by the names that the store gives them; label ids 0 … 33, 16-bit disparity."""
+    """Write images of 8×16 with label ids 0 … 33 and 16-bit disparity; return them by their names in the store."""
     random, written = np.random.default_rng(0), {}
     for split, count in (counts or {"train": 3, "val": 2}).items():
         for index in range(count):
@@ -46,7 +46,7 @@ def cityscapes(raw: Path, cameras: bool = False, **counts: int) -> dict[str, dic
 
 
 def plane(height: int, width: int, focal: float, centre: tuple[float, float]) -> tuple[np.ndarray, np.ndarray]:
-    """Depth of a slanted plane, (H, W) metres, and its normal towards the camera."""
+    """Return the depth of a slanted plane, (H, W) metres, and its normal toward the camera."""
     normal = np.array([0.3, -0.5, -0.8])
     normal /= np.linalg.norm(normal)
     y, x = np.mgrid[:height, :width]
@@ -55,7 +55,7 @@ def plane(height: int, width: int, focal: float, centre: tuple[float, float]) ->
 
 
 def nyuv2(raw: Path, count: int = 4, train: tuple[int, ...] = (2, 4)) -> tuple[dict[str, np.ndarray], np.ndarray]:
-    """MATLAB 7.3: HDF5 behind a header of 512 bytes, axes reversed. Every image shows one plane; returns its normal."""
+    """Write a MATLAB 7.3 file (HDF5 after 512 bytes, axes reversed); return its arrays and the normal of its planes."""
     random = np.random.default_rng(0)
     depth, normal = plane(480, 640, 518.857901, (324.58, 252.74))
     arrays = {
@@ -68,7 +68,7 @@ def nyuv2(raw: Path, count: int = 4, train: tuple[int, ...] = (2, 4)) -> tuple[d
     raw.mkdir(parents=True, exist_ok=True)
     with h5py.File(raw / "nyu_depth_v2_labeled.mat", "w", userblock_size=512) as file:
         for name, array in arrays.items():
-            file[name] = np.moveaxis(array, 0, -1).T  # MATLAB's (480, 640, …, count), written backwards
+            file[name] = np.moveaxis(array, 0, -1).T  # MATLAB's (480, 640, …, count), with reversed axes
     with (raw / "nyu_depth_v2_labeled.mat").open("r+b") as file:
         file.write(b"MATLAB 7.3 MAT-file".ljust(124) + b"\x00\x02IM")
     test = [number for number in range(1, count + 1) if number not in train]
@@ -78,7 +78,7 @@ def nyuv2(raw: Path, count: int = 4, train: tuple[int, ...] = (2, 4)) -> tuple[d
 
 
 def miniscapes(raw: Path, **counts: int) -> dict[str, dict[str, np.ndarray]]:
-    """Palette PNG of train ids, 8-bit disparity."""
+    """Write palette PNGs of train ids, and 8-bit disparity."""
     random, written = np.random.default_rng(0), {}
     for split, count in (counts or {"train": 3, "val": 2}).items():
         for index in range(count):
@@ -99,7 +99,7 @@ def miniscapes(raw: Path, **counts: int) -> dict[str, dict[str, np.ndarray]]:
 def mtan(
     raw: Path, of: str, count: int = 12, normals: bool = True
 ) -> tuple[dict[int, dict[str, np.ndarray]], np.ndarray]:
-    """Numbered arrays; NYUv2's normals are stored with y up and z towards the camera. Returns the train split."""
+    """Write numbered arrays; NYUv2's normals have y up and z toward the camera. Return the train split."""
     random = np.random.default_rng(0)
     height, width = (24, 48) if of == "cityscapes" else (30, 40)
     depth, normal = plane(height, width, 518.9 / 640 * width, ((width - 1) / 2, (height - 1) / 2))

@@ -20,7 +20,7 @@ FIELDS: dict[str, Modality] = {"semseg": Semseg(CITYSCAPES_19), "depth": Depth()
 
 
 def draws(count: int, **values: float) -> Draws:
-    """Draws that are ½ but where said otherwise: no rotation, the window in the middle, no flip."""
+    """Return draws of ½ unless set otherwise: no rotation, the window in the center, no flip."""
     return Draws(*(np.full(count, values.pop(name, 0.5)) for name in Draws._fields))
 
 
@@ -69,7 +69,7 @@ def test_flip(size: tuple[int, int]) -> None:
     expect(once, batch, lambda x: x.flip(-1), 1, mirror)
     expect(augmented(flip, once, draws(3, flip=0)), batch, lambda x: x, 1, torch.eye(3))
     expect(augmented(flip, batch, draws(3, flip=0.5)), batch, lambda x: x, 1, torch.eye(3))
-    # Within the one resampling of the other steps, a flip is the same flip.
+    # A flip in the same resampling as the other steps gives the same result.
     inside = augmented(Augmentation(flip=True, crop=size), batch, draws(3, flip=0))
     expect(inside, batch, lambda x: x.flip(-1), 1, mirror)
 
@@ -105,7 +105,7 @@ def test_zoom_by_a_whole_factor_repeats_pixels(zoom: int, corner: float) -> None
         return window(x).repeat_interleave(zoom, -1).repeat_interleave(zoom, -2)
 
     labels_only = zoomed._replace(image=batch.image)
-    # A zoom brings things nearer and turns surfaces towards the camera.
+    # A zoom brings objects nearer and turns surfaces toward the camera.
     expect(labels_only, batch, repeated, 1 / zoom, torch.diag(torch.tensor([1.0, 1, zoom])))
     # The frame's own border is repeated on both sides; inside the window the neighbours lie beyond its edge.
     bilinear = F.interpolate(window(batch.image), scale_factor=zoom, mode="bilinear", align_corners=False)
@@ -117,7 +117,7 @@ def test_zoom_by_a_whole_factor_repeats_pixels(zoom: int, corner: float) -> None
 def test_right_angles(angle: float, quarters: int) -> None:
     batch = random_batch((6, 6))
     rotated = augmented(Augmentation(rotation=180), batch, draws(3, rotation=angle))
-    # In image axes, y down, a positive angle takes right to down: clockwise, where torch counts the other way.
+    # In image axes, y down, a positive angle turns right to down, i.e. clockwise; torch uses the opposite sign.
     turn = torch.tensor([[0.0, -1, 0], [1, 0, 0], [0, 0, 1]])
     expect(
         rotated,
@@ -129,26 +129,26 @@ def test_right_angles(angle: float, quarters: int) -> None:
 
 
 class Plane:
-    """A plane before a pinhole camera, and what the camera sees of it, worked out from three of its points."""
+    """A plane in front of a pinhole camera, and its image, computed from three of its points."""
 
     focal = 40.0
 
     def __init__(self, corners: np.ndarray) -> None:
-        self.corners = corners  # (3, 3), one point a row
+        self.corners = corners  # (3, 3), one point per row
         normal = np.cross(corners[1] - corners[0], corners[2] - corners[0])
         normal /= np.linalg.norm(normal)
         self.normal = -normal if normal @ corners[0] > 0 else normal  # towards the camera
         self.distance = self.normal @ corners[0]
 
     def moved(self, flip: bool, angle: float, zoom: float) -> "Plane":
-        """What the camera would have to see to take the flipped, rotated, zoomed image."""
+        """Return the plane of which the camera would take the flipped, rotated, zoomed image."""
         x, y, z = self.corners.T
         x = -x if flip else x
         x, y = x * math.cos(angle) - y * math.sin(angle), x * math.sin(angle) + y * math.cos(angle)
         return Plane(np.stack([x, y, z / zoom], 1))
 
     def seen(self, size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
-        """Depth, and how much it changes over half a pixel, (H, W)."""
+        """Return depth, and its change over half a pixel, (H, W)."""
         y, x = np.mgrid[: size[0], : size[1]].astype(float)
         rays = [(x - (size[1] - 1) / 2) / self.focal, (y - (size[0] - 1) / 2) / self.focal, np.ones(size)]
         depth = self.distance / sum(n * ray for n, ray in zip(self.normal, rays, strict=True))
@@ -166,7 +166,7 @@ def test_a_plane_seen_by_a_camera(flip: bool, degrees: float, zoom: float) -> No
     depth, _ = plane.seen(size)
     y, x = np.mgrid[: size[0], : size[1]]
     batch = Batch(
-        # The image is a ramp along each axis, which bilinear sampling continues exactly.
+        # The image is a ramp along each axis, which bilinear sampling reproduces exactly.
         torch.from_numpy(np.stack([x / 63, y / 47, 0 * x + 1.0])).float()[None],
         {
             "semseg": Target(torch.from_numpy((x > 31) + 2 * (y > 23)).long()[None], torch.ones(1, *size).bool()),
@@ -181,7 +181,7 @@ def test_a_plane_seen_by_a_camera(flip: bool, degrees: float, zoom: float) -> No
     augmentation = Augmentation(flip=flip, scale_choices=(zoom,), rotation=45)
     changed = augmented(augmentation, batch, draws(1, flip=0, rotation=0.5 + degrees / 90))
 
-    # Where each pixel comes from, by plain trigonometry.
+    # The source of each pixel, by trigonometry.
     u, v, a = (x - 31.5) / zoom, (y - 23.5) / zoom, math.radians(degrees)
     u, v = u * math.cos(a) + v * math.sin(a), v * math.cos(a) - u * math.sin(a)
     u, v = (-u if flip else u) + 31.5, v + 23.5
@@ -227,7 +227,7 @@ def test_scales_of_mtan_and_ranges() -> None:
 
 
 def test_perspective_of_a_plane() -> None:
-    """A plane stays a plane; its depth and normal agree with where its pixels went."""
+    """A plane stays a plane; its depth and normal agree with the positions of its pixels."""
     size, focal = (48, 64), 64.0  # the focal length that is assumed
     y, x = np.mgrid[: size[0], : size[1]]
     rays = np.stack([(x - 31.5) / focal, (y - 23.5) / focal, np.ones(size)])
@@ -245,7 +245,7 @@ def test_perspective_of_a_plane() -> None:
     changed = augmented(Augmentation(perspective=0.3), batch, draws(1, perspective_x=1.0, perspective_y=0.25))
     valid = changed.targets["depth"].valid[0].numpy()
     assert 0.5 < valid.mean() < 1
-    # The right is farther and drawn smaller: what stood at the right edge has come in, and the left is cut off.
+    # The right side is farther and smaller: its edge has moved inward, and the left is cut off.
     across = changed.image[0, 0, 24].numpy()
     assert across[valid[24]].min() > 0.05 and not valid[24, -1]
 
@@ -259,7 +259,7 @@ def test_perspective_of_a_plane() -> None:
 
 
 def test_without_perspective_one_number_divides_the_depth() -> None:
-    """A perspective step that happens to be none goes the other way, and gives the same bits."""
+    """A perspective step without effect takes the other code path, and gives the same bits."""
     batch, drawn = random_batch((12, 17), count=5), draw(3, 1, range(5))
     settings = Augmentation(flip=True, scale_range=(0.7, 1.6), rotation=20.0, lens=Lens(distortion=0.1))
     expected = augmented(settings, batch, drawn)
@@ -269,7 +269,7 @@ def test_without_perspective_one_number_divides_the_depth() -> None:
     for task, (value, valid) in expected.targets.items():
         assert torch.equal(found.targets[task].value, value)
         assert torch.equal(found.targets[task].valid, valid)
-    assert torch.equal(batch.image, random_batch((12, 17), count=5).image)  # the source stays as it was
+    assert torch.equal(batch.image, random_batch((12, 17), count=5).image)  # the source is unchanged
 
 
 def test_a_crop_larger_than_the_image_is_not_valid_around_it() -> None:

@@ -1,4 +1,4 @@
-"""What a photograph has and a generated image lacks: texture, light, lens, sensor."""
+"""Augmentation of generated images with properties of photographs: texture, light, lens, sensor."""
 
 import io
 import math
@@ -52,13 +52,13 @@ ALL = Augmentation(
 
 
 def draws(count: int, **values: float) -> Draws:
-    """Draws that are ½ but where said otherwise."""
+    """Return draws of ½ unless set otherwise."""
     return Draws(*(np.full(count, values.pop(name, 0.5)) for name in Draws._fields))
 
 
 def random_batch(count: int = 4, seed: int = 0) -> Batch:
     random = torch.Generator().manual_seed(seed)
-    # Smooth with some grain, as images are.
+    # Smooth with some grain, like photographs.
     image = F.interpolate(torch.rand(count, 3, 6, 8, generator=random), SIZE, mode="bilinear")
     image = (image + 0.05 * torch.randn(image.shape, generator=random)).clamp(0, 1)
     mask = lambda: torch.rand(count, *SIZE, generator=random) < 0.7  # noqa: E731
@@ -82,7 +82,7 @@ def test_labels_stay_and_images_change_within_their_range(name: str) -> None:
     assert changed.image.min() >= 0
     assert changed.image.max() <= 1
     assert ((changed.image - batch.image).abs().amax((1, 2, 3)) > 1e-3).all()
-    # Another step changes the same samples otherwise.
+    # Another step changes the same samples differently.
     other = EACH[name](batch, draw(3, 2, range(4)), FIELDS)
     assert ((changed.image - other.image).abs().amax((1, 2, 3)) > 1e-4).all()
 
@@ -111,7 +111,7 @@ def test_labels_follow_the_distortion_and_keep_their_values(amount: float) -> No
     batch = random_batch(1)._replace(image=torch.stack([x / 64, y / 64, 0 * x + 1])[None])
     augmentation = Augmentation(lens=Lens(distortion=abs(amount)))
     bent = augmentation(batch, draws(1, distortion=0.0 if amount < 0 else 1.0), FIELDS)
-    # Brown's model, worked out on its own: what is at a pixel of the distorted image lies at r·(1 + k·r²).
+    # Brown's model, computed independently: a pixel of the distorted image comes from r·(1 + k·r²).
     dx, dy = x - (width - 1) / 2, y - (height - 1) / 2
     factor = 1 + amount * (dx**2 + dy**2) / (width**2 + height**2) * 4
     source_x, source_y = dx * factor + (width - 1) / 2, dy * factor + (height - 1) / 2
@@ -129,7 +129,7 @@ def test_labels_follow_the_distortion_and_keep_their_values(amount: float) -> No
 
 
 def test_a_distorted_and_zoomed_plane() -> None:
-    """The zoom changes depth and normals as it does without a lens, which only moves pixels."""
+    """The zoom changes depth and normals as without a lens, which only moves pixels."""
     batch = random_batch(1)
     depth, normals = batch.targets["depth"], batch.targets["normals"]
     plane = {
@@ -169,7 +169,7 @@ def test_compression_is_that_of_libjpeg(quality: int) -> None:
     theirs = torch.from_numpy(np.asarray(Image.open(file)).copy()).permute(2, 0, 1) / 255
     change = float((theirs - image[0]).square().mean().sqrt())
     difference = float((theirs - ours[0]).square().mean().sqrt())
-    assert difference < 0.2 * change + 1 / 255  # libjpeg computes in whole numbers
+    assert difference < 0.2 * change + 1 / 255  # libjpeg computes with integers
     assert float((ours - image).square().mean().sqrt()) == pytest.approx(change, rel=0.1)
 
 
@@ -224,7 +224,7 @@ def test_mixing_keeps_mean_and_contrast() -> None:
 def test_off_and_weak_settings() -> None:
     batch = random_batch()
     assert Augmentation()(batch, draw(0, 0, range(4)), FIELDS) is batch
-    # With the draws in the middle, and where a setting says so, nothing happens.
+    # With draws of ½, and for settings that turn a step off, nothing changes.
     assert torch.equal(
         replace(ALL, crop=None, scale_range=(1.0, 1.0), flip=False)(batch, draws(4), FIELDS).targets["depth"].valid,
         batch.targets["depth"].valid,

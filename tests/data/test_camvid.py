@@ -1,4 +1,4 @@
-"""CamVid in each of its layouts, in tiny files, and in the real ones where they are."""
+"""CamVid in each of its layouts, with tiny files, and with the real ones if they are available."""
 
 import os
 import shutil
@@ -31,7 +31,7 @@ TO_11 = {  # one of the 32 colors of each class, and void
 
 
 def ids(index: int) -> np.ndarray:
-    """Ids (12, 16) with every class, and pixels without."""
+    """Return ids (12, 16) with every class, and with pixels without a class."""
     random = np.random.default_rng(index)
     some = random.permutation(np.arange(12 * 16) % 12).reshape(12, 16).astype(np.uint8)
     return np.where(some == 11, IGNORE_INDEX, some)

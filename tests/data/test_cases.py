@@ -1,4 +1,4 @@
-"""Folders as people have them, with turned photographs, other bit depths, palettes, odd names: never silently wrong."""
+"""Real-world folders with rotated photographs, other bit depths, palettes, odd names: never silently wrong."""
 
 import re
 import struct
@@ -66,7 +66,7 @@ def folder(
     names: Callable[[int], str] = str,
     ending: str = ".png",
 ) -> None:
-    """A folder of images and labels: by field and ending what every label is, or a function of its number."""
+    """Write a folder of images and labels: for each field and suffix a label, or a function of its number."""
     rng = np.random.default_rng(0)
     for number in range(count):
         image = images(number) if images else rng.integers(0, 256, (H, W, 3), np.uint8)
@@ -90,14 +90,14 @@ def targets(raw: Path, split: str = "train", **settings: object) -> dict[str, Ta
 
 
 def refused(raw: Path, message: str) -> None:
-    """The folder is refused before anything is written."""
+    """Check that the folder is rejected before anything is written."""
     with pytest.raises((ValueError, FileNotFoundError), match=message):
         prepare(Folder(), raw, raw.with_name("store"), processes=1)
     assert not raw.with_name("store").exists()
 
 
 def png(rows: np.ndarray, bits: int, kind: int, *chunks: tuple[bytes, bytes]) -> bytes:
-    """A PNG of any bit depth; kind 0 is gray, 2 RGB, 3 palette. Rows are (H, W) or (H, W, C) of its own numbers."""
+    """Return a PNG of any bit depth; kind 0 is gray, 2 RGB, 3 palette. Rows are its raw values, (H, W) or (H, W, C)."""
     height, width = rows.shape[:2]
     flat = rows.reshape(height, -1)
     if bits == 16:
@@ -115,7 +115,7 @@ def png(rows: np.ndarray, bits: int, kind: int, *chunks: tuple[bytes, bytes]) ->
     return b"\x89PNG\r\n\x1a\n" + b"".join(body)
 
 
-# -- turned photographs ------------------------------------------------------------------------------------------------
+# -- rotated photographs -----------------------------------------------------------------------------------------------
 
 STORED_AS = {
     1: lambda up: up,
@@ -599,7 +599,7 @@ def test_a_home_that_nobody_has_is_a_folder_that_is_not_there(raw: Path) -> None
 
 
 def test_text_is_utf_8_everywhere() -> None:
-    """Whatever the locale: no text is read or written without an encoding."""
+    """In any locale: no text is read or written without an explicit encoding."""
     from taskscape.data import readers
 
     loose = re.compile(r"read_text\(\)|write_text\((?!.*encoding)|\.open\(\)|\.open\(\"[rwa]t?\"\)")

@@ -1,4 +1,4 @@
-"""What ``taskscape data check``, and training before it begins, find in data."""
+"""Problems in data that ``taskscape data check``, and training before it starts, detect."""
 
 import time
 from collections.abc import Callable
@@ -27,7 +27,7 @@ Change = Callable[[dict[str, np.ndarray], dict[str, np.ndarray], int], None]
 
 
 def scene(seed: int) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
-    """A wall above a floor, with a pillar; every image has other colors, and another wall and pillar."""
+    """Return a wall above a floor, with a pillar; colors, wall and pillar differ between images."""
     random = np.random.default_rng(seed)
     height, width = SIZE
     horizon, left = int(random.integers(6, 12)), 3 + seed
@@ -48,7 +48,7 @@ def scene(seed: int) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
 
 @pytest.fixture
 def make(tmp_path: Path) -> Callable[..., Path]:
-    """Write a store of such scenes, each changed by a function that gets its values, masks and number."""
+    """Write a store of such scenes, each changed by a function of its values, masks and number."""
 
     def make(change: Change | None = None, seeds: dict[str, list[int]] | None = None) -> Path:
         seeds = seeds or {"train": list(range(6)), "val": list(range(10, 14))}
@@ -122,7 +122,7 @@ def upside_down(values: dict[str, np.ndarray], valid: dict[str, np.ndarray], see
 
 
 def mirrored(values: dict[str, np.ndarray], valid: dict[str, np.ndarray], seed: int) -> None:
-    """A wall at the side, whose normals were turned round to the left or right."""
+    """Add a wall at the side, whose normals are flipped horizontally."""
     slanted(values, valid, seed)
     values["normals"] = values["normals"] * [-1, 1, 1]
 
@@ -140,7 +140,7 @@ def blue_first_without_depth(values: dict[str, np.ndarray], valid: dict[str, np.
 
 
 def slanted(values: dict[str, np.ndarray], valid: dict[str, np.ndarray], seed: int) -> None:
-    """Turn the wall about the vertical, now to one side and then to the other, as far as a camera of 90° sees it."""
+    """Turn the wall about the vertical, to alternating sides, as far as a camera of 90° sees it."""
     width = SIZE[1]
     u = (np.arange(width) - width / 2) / (width / 2) * np.ones(SIZE)
     slope = 0.4 if seed % 2 else -0.4
@@ -155,7 +155,7 @@ def divided(values: dict[str, np.ndarray], valid: dict[str, np.ndarray], seed: i
 
 
 def divided_and_resized(values: dict[str, np.ndarray], valid: dict[str, np.ndarray], seed: int) -> None:
-    """The farthest pixel is no longer there."""
+    """Remove the farthest pixel."""
     divided(values, valid, seed)
     values["depth"] *= 1 - 0.003 * (1 + seed)
 
@@ -205,7 +205,7 @@ BY_IMAGE: list[tuple[Change, list[str]]] = [
     (one_class, ["train, semseg: every labeled pixel is wall", "val, semseg: every labeled pixel is wall"]),
     (thin_poles, ["train, semseg: most of pole is one pixel wide in most images, such as train"]),
 ]
-"""What is seen in an image or a split alone, and so before training."""
+"""Problems that are visible in a single image or split, and therefore before training."""
 
 
 @pytest.mark.parametrize(("change", "expected"), BY_IMAGE, ids=lambda one: getattr(one, "__name__", ""))
@@ -236,7 +236,7 @@ def test_near_duplicates_are_told_apart_from_duplicates(make: Callable[..., Path
     random = np.random.default_rng(0)
 
     def saved_anew(values: dict[str, np.ndarray], valid: dict[str, np.ndarray], seed: int) -> None:
-        """Make every image brighter and a little noisy, also the second of two with one seed."""
+        """Make every image brighter and slightly noisy, including the second of two with the same seed."""
         noisy = values["image"] * 1.02 + random.integers(0, 3, (*SIZE, 3))
         values["image"] = noisy.clip(0, 255).astype(np.uint8)
 
@@ -261,7 +261,7 @@ def test_near_duplicates_are_those_of_a_comparison_of_all_pairs() -> None:
     ]
     images += [(image * 0.9 + 8).astype(np.uint8) for image in images[:20]]
     images.append(np.full((48, 64, 3), 9, np.uint8))
-    images.append(np.full((48, 64, 3), 9, np.uint8))  # of one color: nothing to compare
+    images.append(np.full((48, 64, 3), 9, np.uint8))  # a single color: nothing to compare
     hashes, thumbnails = zip(*map(fingerprint, images), strict=True)
     assert list(near_duplicates(hashes, thumbnails)) == [(index, index + 60) for index in range(20)]
     assert all((a ^ b).bit_count() <= 3 for a, b in zip(hashes[:20], hashes[60:80], strict=True))
@@ -307,7 +307,7 @@ def test_observations_that_a_modality_does_not_know_are_none(make: Callable[...,
 
 def test_training_without_a_label_of_a_task_is_refused(make: Callable[..., Path], tmp_path: Path) -> None:
     def few(values: dict[str, np.ndarray], valid: dict[str, np.ndarray], seed: int) -> None:
-        valid["depth"][:] = seed == 5  # the last image of the split has some
+        valid["depth"][:] = seed == 5  # only the last image of the split has depth
         valid["normals"][:] = seed >= 10
 
     path = make(few)
@@ -369,7 +369,7 @@ def test_labels_that_lie_the_other_way_round(make: Callable[..., Path], field: s
 
 
 def test_labels_that_say_nothing_about_their_images_have_no_right_side() -> None:
-    """Their edges lie on little contrast, and anywhere else on more: on the average."""
+    """On average, their edges have less contrast than other places."""
     random = np.random.default_rng(0)
     silent, swapped = Alignment(), Alignment()
     for name in map(str, range(20)):

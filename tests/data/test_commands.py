@@ -1,4 +1,4 @@
-"""The commands about data: what ``prepare`` says at its end, and terminals that lack characters."""
+"""The data commands: the summary of ``prepare``, and terminals that lack characters."""
 
 import io
 import sys
@@ -14,7 +14,7 @@ from taskscape.data.readers import Folder
 
 @pytest.fixture
 def raw(tmp_path: Path) -> Path:
-    """Rooms whose millimetres are said to be metres."""
+    """Write rooms whose millimetres are declared as metres."""
     folder = tmp_path / "raw"
     for kind in ("images", "depth"):
         (folder / kind).mkdir(parents=True)

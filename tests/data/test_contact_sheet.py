@@ -1,4 +1,4 @@
-"""The picture of a packed store."""
+"""The contact sheet of a packed store."""
 
 from pathlib import Path
 
@@ -16,7 +16,7 @@ FIELDS = {"parts": Semseg(ClassSet("own", ("a", "b", "never seen"), PALETTE)), "
 
 
 def store(path: Path, size: tuple[int, int], count: int) -> Path:
-    """Images of two classes, each farther than the one before."""
+    """Write images of two classes, each farther away than the previous one."""
     writer = StoreWriter(path, size, {"train": count, "val": 1}, FIELDS, {"kind": "test"})
     for split, images in (("train", count), ("val", 1)):
         for i in range(images):

@@ -1,4 +1,4 @@
-"""Whatever plain value stands where another belongs, the message names the file and the field."""
+"""For a plain value of any wrong type, the message names the file and the field."""
 
 from collections.abc import Iterator
 from dataclasses import fields

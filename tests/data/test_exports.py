@@ -1,4 +1,4 @@
-"""Data in the layouts of COCO, Pascal VOC and CVAT, read as they are."""
+"""Data in the layouts of COCO, Pascal VOC and CVAT, read without conversion."""
 
 import json
 from pathlib import Path
@@ -21,7 +21,7 @@ SIZE = (40, 60)
 
 
 def stored(data: RawData, raw: Path) -> dict[str, dict[str, np.ndarray]]:
-    """Return what the store has: per split the ids by the image's name."""
+    """Return the ids in the store, by split and image name."""
     out = raw.parent / f"{raw.name}-store"
     manifest = prepare(data, raw, out, processes=1)
     found = {}
@@ -67,7 +67,7 @@ def test_compressed_run_lengths() -> None:
 
 
 def test_polygons() -> None:
-    """Where pycocotools agrees up to the border, which it widens."""
+    """pycocotools agrees except at borders, which it widens."""
     text = "k=>j0=DO01O00000000010O000000000010O0000000001O01O00000001O0001O00000N2L4L4K6K4L[<"
     theirs = fill_runs(Runs(decode_lengths(text), (0, 0, *SIZE), by_column=True))
     corners = np.array([[10.5, 3.2], [50.1, 8.7], [44, 35.5], [12.3, 30.2]], np.float32)
@@ -95,7 +95,7 @@ CATEGORIES = [{"id": 7, "name": "dog"}, {"id": 3, "name": "person"}]
 
 
 def coco(raw: Path, name: str, first: int, **changes: Any) -> None:
-    """Two images: a person in front of a dog, and a crowd; the last without an annotation."""
+    """Write images: a person in front of a dog, and a crowd; the last one without an annotation."""
     folder = raw / name
     images = [{"id": first + i, "file_name": f"{first + i:06d}.png", "height": 40, "width": 60} for i in range(3)]
     for one in images:
@@ -288,7 +288,7 @@ def test_voc_masks_by_color_and_by_number(tmp_path: Path) -> None:
 
 
 def test_masks_are_read_as_they_are_stored(tmp_path: Path) -> None:
-    """Pillow shows 4 bits of gray as 0 … 255, where 1 would be another class; what is transparent has none."""
+    """Pillow scales 4-bit gray to 0 … 255, which would change the class of 1; transparent pixels have none."""
     numbers = {number: number for number in range(21)}
     ids = voc_ids(0) % 15
     (tmp_path / "four.png").write_bytes(png(ids, 4, 0))

@@ -34,7 +34,7 @@ splits: {train: 3, val: 1}
 
 @pytest.fixture
 def raw(tmp_path: Path) -> Path:
-    """Four images of 4×6; the first has every label, the second none, the others semseg in colors or an array."""
+    """Write four images of 4×6: the first has all labels, the second none, the others semseg as colors or array."""
     raw = tmp_path / "raw"
     for index in range(4):
         save(raw / "images" / f"{index}.png", np.full((4, 6, 3), 50 * index, np.uint8))
@@ -45,7 +45,7 @@ def raw(tmp_path: Path) -> Path:
     save(raw / "semseg" / "3.npy", ids.astype(np.int64))
     save(raw / "depth" / "0.png", np.array([[0, 1, 1500, 65535, 10, 20]] * 4, np.uint16))
     normals = np.zeros((4, 6, 3), np.uint8)
-    normals[:, 1:] = 128, 128, 255  # towards the camera where z points there
+    normals[:, 1:] = 128, 128, 255  # toward the camera if z points there
     save(raw / "normals" / "0.png", normals)
     (raw / "taskscape.yaml").write_text(YAML)
     return raw
@@ -148,7 +148,7 @@ def test_boundaries_and_albedo(raw: Path) -> None:
 
 
 def test_sections_may_have_any_name(raw: Path) -> None:
-    """Two segmentations and a depth, each with its folder and its words."""
+    """Two segmentations and a depth, each with its own folder and settings."""
     save(raw / "parts" / "1.png", np.array([[0, 1, 2, 2, 1, 0]] * 4, np.uint8))
     describe(
         raw,
@@ -386,7 +386,7 @@ def test_several_stores_are_checked_and_drawn_each_by_itself(
     with pytest.raises(SystemExit):
         main(["data", "check", str(stores[0]), str(tmp_path / "three")])
     said = capsys.readouterr()
-    assert "three is not there" in said.err and "labeled" not in said.out  # before the first one is read
+    assert "three is not there" in said.err and "labeled" not in said.out  # reported before the first one is read
     with pytest.raises(SystemExit):
         main(["data", "show", *map(str, stores), "--out", "sheet.png"])
     assert "sheet.png is one file, and 2 stores are named" in capsys.readouterr().err

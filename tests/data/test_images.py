@@ -39,7 +39,7 @@ def test_images_of_all_modes(tmp_path: Path) -> None:
 
 def test_a_camera_held_upright_gives_an_upright_image(tmp_path: Path) -> None:
     exif = Image.Exif()
-    exif[0x0112] = 6  # the top is at the right
+    exif[0x0112] = 6  # the top of the image is on the right
     turned = read_image(saved(rgb(4, 6), tmp_path / "a.png", exif=exif))
     np.testing.assert_array_equal(turned, np.rot90(np.asarray(rgb(4, 6)), -1))
     assert read_image_with_size(tmp_path / "a.png", (3, 2), None)[0].shape == (3, 2, 3)

@@ -91,13 +91,13 @@ def test_skipping_starts_within_an_epoch_and_reads_nothing(make_store: Make, mon
 @pytest.mark.parametrize(
     ("count", "batch", "world", "sizes"),
     [
-        (9, 4, 1, [4, 4]),  # the ninth would be alone
+        (9, 4, 1, [4, 4]),  # the ninth would be a batch by itself
         (10, 4, 1, [4, 4, 2]),
         (8, 4, 1, [4, 4]),
-        (11, 4, 2, [4, 4]),  # one of two processes would have one image
+        (11, 4, 2, [4, 4]),  # one of two processes would get a single image
         (12, 8, 2, [8, 4]),
         (6, 8, 2, [6]),
-        (3, 1, 1, [1, 1, 1]),  # who asks for single images gets them
+        (3, 1, 1, [1, 1, 1]),  # single images on request
         (4, 2, 2, [2, 2]),
     ],
 )
@@ -193,6 +193,6 @@ def test_a_gpu_gives_the_same(make_store: Make) -> None:
     for a, b in zip(batches, expected, strict=True):
         assert a.image.device == device
         torch.testing.assert_close(a.image.cpu(), b.image, rtol=0, atol=1e-4)
-        # Where a pixel lies half-way between two, the two devices may round differently.
+        # The devices may round differently for pixels halfway between two others.
         same = np.mean((a.targets["semseg"].value.cpu() == b.targets["semseg"].value).numpy())
         assert same > 0.95

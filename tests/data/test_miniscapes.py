@@ -102,7 +102,7 @@ def test_a_stopped_caller_stops_the_pool(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         write_miniscapes(tmp_path, "train", 200, SIZE, 1, processes=2, report=stop)
     assert len(list(tmp_path.rglob("*.jpg"))) < 60
-    write_miniscapes(tmp_path, "train", 6, SIZE, 1, processes=1)  # continues over what was left
+    write_miniscapes(tmp_path, "train", 6, SIZE, 1, processes=1)  # continues over existing files
     for path in tmp_path.rglob("*.png"):
         Image.open(path).load()
 

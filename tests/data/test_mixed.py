@@ -1,4 +1,4 @@
-"""Several stores as one: exact shares, an order that repeats, labels where they are, classes by name."""
+"""Several stores as one: exact shares, a reproducible order, labels where they exist, classes by name."""
 
 import os
 import pickle
@@ -41,7 +41,7 @@ COARSE = ClassSet("coarse", ("house", "sky"), ((0, 0, 0), (1, 1, 1)))
 
 @pytest.fixture(scope="module")
 def stores(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """``classes`` has 7 images with classes, ``shapes`` 12 with depth and normals, ``fine`` 5 with other classes."""
+    """Write ``classes`` (7 images, with classes), ``shapes`` (12, depth and normals), ``fine`` (5, other classes)."""
     folder = tmp_path_factory.mktemp("stores")
     pack(folder / "classes", train=7, val=3, classes=COARSE, fields=("semseg",), seed=1)
     pack(folder / "shapes", train=12, val=4, fields=("depth", "normals"), seed=2)
@@ -150,7 +150,7 @@ def test_an_image_that_comes_twice_is_augmented_twice(stores: Path) -> None:
         assert len({image.sum().item() for image in same}) == len(same)
 
 
-# -- what is in a batch ----------------------------------------------------------------------------------------------
+# -- batches ---------------------------------------------------------------------------------------------------------
 
 
 def test_labels_are_those_of_the_part_and_others_are_not_valid(stores: Path) -> None:
@@ -180,13 +180,13 @@ def test_classes_become_those_of_the_first_store(stores: Path) -> None:
     assert torch.equal(target.value[target.valid], torch.tensor([0, 1])[raw.value[target.valid]])
     assert any("house become no class" in note for note in store.notes)
     by_name = train(stores, "classes", "fine,labels=semseg")
-    assert by_name.manifest.fingerprint != store.manifest.fingerprint  # labels are others
+    assert by_name.manifest.fingerprint != store.manifest.fingerprint  # its labels differ
     target = by_name.gather(range(7, 12), ("semseg",), CPU).targets["semseg"]
     assert torch.equal(target.valid, raw.value != 0) and any("wall become no class" in note for note in by_name.notes)
 
 
 def test_factors_of_images_are_those_of_their_own_store(stores: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Such as the camera of each image, which the manifest of its store says."""
+    """Such as the camera of each image, from the manifest of its store."""
     cameras = {"shapes": None, "fine": np.arange(5) + 10.0}
     by_length = {12: cameras["shapes"], 5: cameras["fine"]}
     seen: list[Any] = []
@@ -206,7 +206,7 @@ def test_factors_of_images_are_those_of_their_own_store(stores: Path, monkeypatc
 
 
 def odd(path: Path, size: tuple[int, int], metric: bool = True) -> Path:
-    """A store of another size: an image whose columns count up, with depth to match."""
+    """Write a store of another size: an image whose columns count up, with matching depth."""
     writer = StoreWriter(path, size, {"train": 2, "val": 1}, {"depth": Depth(metric)}, {"kind": "odd"})
     for split, count in (("train", 2), ("val", 1)):
         for index in range(count):
@@ -230,7 +230,7 @@ def test_other_sizes_are_refused_or_cut_and_resized(stores: Path, tmp_path: Path
     store = Mixed(parts, size=SIZE).open()["train"]
     batch = store.gather([12], ("depth",), CPU)
     value, valid = batch.targets["depth"]
-    # 64x128 is cut to 64x96 in its middle and halved: pixel x comes from the columns 16 + 2x and 17 + 2x.
+    # 64x128 is cropped to 64x96 at its center and halved: pixel x comes from the columns 16 + 2x and 17 + 2x.
     expected = 16 + 2 * np.arange(48)
     assert np.allclose(batch.image[0, 0, 5].numpy()[1:-1] * 255, expected[1:-1] + 0.5, atol=0.02)
     assert value[0, 0, 0].tolist() == (1.0 + expected + 1).tolist()
@@ -248,7 +248,7 @@ def test_relative_and_metric_depth_do_not_mix(stores: Path, tmp_path: Path) -> N
         Mixed((f"{stores / 'shapes'}", str(other))).preview()
 
 
-# -- words -----------------------------------------------------------------------------------------------------------
+# -- arguments -------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -360,7 +360,7 @@ def test_a_stopped_run_ends_as_one_that_was_not(
 
 
 def test_two_processes_train_as_one(stores: Path, tmp_path: Path) -> None:
-    """With batches of four of which one store gives one image in two: one process may lack a task, or both."""
+    """With batches of four in which one store has every second image: one or both processes may lack a task."""
     program = tmp_path / "program.py"
     program.write_text(
         "import sys; sys.path.insert(0, sys.argv[1])\n"

@@ -1,4 +1,4 @@
-"""Every raw data set: from fake files in the real layout to the numbers in the store."""
+"""All raw data sets: from fake files in the real layout to the values in the store."""
 
 import json
 import zlib
@@ -33,7 +33,7 @@ CITY = {"size": (8, 16), "partial": True}
 
 
 def stored(data: RawData, raw: Path, split: str = "train") -> tuple[Store, Batch]:
-    """The whole split of the store that is made from the raw folder."""
+    """Prepare a store from the raw folder, and return it with a batch of the whole split."""
     out = raw.with_name(raw.name + "-store")
     prepare(data, raw, out, processes=1)
     store = Store.open(out, split, verify=True)
@@ -94,7 +94,7 @@ def test_cityscapes_is_made_smaller(raw: Path) -> None:
     assert list(store.fields) == ["semseg"]
     files = written[f"val/{store.names[0]}"]
     mean = files["leftImg8bit"].reshape(4, 2, 8, 2, 3).mean((1, 3))
-    assert np.abs(batch.image[0].mul(255).permute(1, 2, 0).numpy() - mean).mean() < 15  # Pillow's window is a triangle
+    assert np.abs(batch.image[0].mul(255).permute(1, 2, 0).numpy() - mean).mean() < 15  # Pillow's filter is a triangle
     ids = from_cityscapes_ids(store.fields["semseg"].classes)[resize_nearest(files["gtFine"], (4, 8))]
     assert np.array_equal(batch.targets["semseg"].valid[0], ids != 255)
 
@@ -354,7 +354,7 @@ def test_spoilt_mtan(raw: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         MtanArrays("nyuv2", partial=True).contents(raw)
 
 
-# -- a reader of a user's own ----------------------------------------------------------------------------------------
+# -- a user's own reader ---------------------------------------------------------------------------------------------
 
 MY = """
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""``prepare`` a second time: what was changed is noticed, made again, and said."""
+"""``prepare`` a second time: changes are detected, prepared again and reported."""
 
 import os
 import shutil
@@ -145,7 +145,7 @@ def test_half_of_a_store_is_finished_from_what_is_there_now(raw: Path, tmp_path:
 def test_a_replacement_that_was_stopped_is_ended(
     raw: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, prepare_again: Prepare, moment: str
 ) -> None:
-    """The old store is there or the new one, never half of one; the same command ends it."""
+    """Either the old or the new store exists, never a part of one; the same command completes it."""
     prepare_again()
     relabel(raw, "i1", 2)
     store, new, replaced = (tmp_path / name for name in ("store", ".store.new", ".store.replaced"))

@@ -1,4 +1,4 @@
-"""What the published tables need of tasks and metrics: MTAN's depth quantity, zoom rules, means over batches."""
+"""Tasks and metrics as in published tables: MTAN's depth quantity, zoom rules, means over batches."""
 
 from pathlib import Path
 from typing import Any
@@ -29,7 +29,7 @@ def metres_of(p: list[int]) -> Tensor:
 
 
 def perfect(task: Depth, metres: Tensor) -> dict[str, float]:
-    """The metrics of the raw output that is the represented label."""
+    """Return the metrics of a raw output that equals the represented label."""
     target = task.target(Target(metres, torch.ones(1, 1, metres.shape[-1], dtype=torch.bool)), modalities.Depth())
     metrics = task.metrics()
     metrics.update(task.decode(task.encode(target.value)), target.value, target.valid)
@@ -80,7 +80,7 @@ def test_raw_cityscapes_gives_the_quantity_whatever_the_camera(tmp_path: Path) -
 
 
 def zoomed(task: Depth, store: Store) -> tuple[Tensor, Tensor]:
-    """The depth of images zoomed by 2, and what a camera would have given."""
+    """Return the depth of images zoomed by 2, and the depth that a camera would have measured."""
     loader = Loader(store, {"depth": task}, 2, CPU, augmentation=Augmentation(scale_choices=(2.0,)))
     plain = Loader(store, {"depth": Depth()}, 2, CPU, augmentation=Augmentation(scale_choices=(2.0,)))
     assert plain.augmentation is not None

@@ -1,4 +1,4 @@
-"""Relatives of the cases in ``test_cases``: other forms of the same mistakes, each understood, refused or said."""
+"""Variants of the cases in ``test_cases``: other forms of the same mistakes, each handled, rejected or reported."""
 
 import json
 import shutil
@@ -265,7 +265,7 @@ def test_a_store_that_was_begun_with_fewer_images_is_begun_again(raw: Path, monk
 
 
 def coco(raw: Path, change: str = "", value: object = None) -> None:
-    """One list of two images, with a box-shaped polygon each; the first annotation, or the whole, is changed."""
+    """Write a list of two images, with a rectangular polygon each; change the first annotation, or the whole list."""
     (raw / "annotations").mkdir(parents=True)
     images = [{"id": n, "file_name": f"{n}.png", "height": H, "width": W} for n in range(2)]
     for n in range(2):

@@ -1,4 +1,4 @@
-"""Faults of data sets that would pass in silence: each is an error with the file's name, a warning, or read rightly."""
+"""Faults of data sets that could go unnoticed: each is an error with the file's name, a warning, or read correctly."""
 
 import io
 import json
@@ -162,7 +162,7 @@ def test_images_of_another_size_are_found_before_any_is_read(tmp_path: Path) -> 
     raw = tmp_path / "cvat"
     cvat_masks(raw)
     turned = Image.Exif()
-    turned[0x0112] = 6  # stored on its side, as the mask of a turned photograph may be
+    turned[0x0112] = 6  # stored on its side, as the mask of a rotated photograph may be
     with Image.open(raw / "SegmentationClass/b.png") as mask:
         mask.rotate(90, expand=True).save(raw / "SegmentationClass/b.png", exif=turned)
     Cvat().contents(raw)
@@ -197,12 +197,12 @@ def test_a_labelmap_without_background(tmp_path: Path) -> None:
     assert (first(Cvat(), raw).values["semseg"] == 2).all()
 
 
-# -- a folder of one's own ---------------------------------------------------------------------------------------------
+# -- a user's folder ---------------------------------------------------------------------------------------------------
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """Four images of 4×6 with ids 0 … 2, two in each of train and val, and without a description of splits."""
+    """Write four images of 4×6 with ids 0 … 2, two each in train and val, and without a description of splits."""
     for split, names in (("train", "01"), ("val", "23")):
         for name in names:
             save(tmp_path / "images" / split / f"{name}.png", np.full((4, 6, 3), 50 * int(name), np.uint8))
@@ -271,7 +271,7 @@ def test_a_space_is_no_suffix(folder: Path) -> None:
 
 
 def test_a_late_file_with_other_colors_is_noticed(tmp_path: Path) -> None:
-    """One id would mean another class there."""
+    """An id would mean a different class there."""
     colors = np.array([[255, 0, 0], [0, 255, 0], [0, 0, 255]], np.uint8)
     for index in range(12):
         save(tmp_path / "images" / f"{index:02d}.png", np.full((4, 6, 3), 20 * index, np.uint8))
@@ -293,7 +293,7 @@ def test_a_suffix_in_another_form_of_unicode(folder: Path) -> None:
 
 
 def test_normals_of_nyuv2_in_bytes(tmp_path: Path) -> None:
-    """Their arrays are coded as their images are."""
+    """Arrays are encoded like images."""
     _, normal = raw_files.nyuv2(tmp_path)
     coded = np.rint((np.tile(normal, (480, 640, 1)) + 1) * 127.5).astype(np.uint8)
     for number in range(1, 5):

@@ -284,7 +284,7 @@ def test_damaged_stores(make_store: Make) -> None:
 
 
 def flips(path: Path, count: int, seed: int) -> Iterator[None]:
-    """Change one bit of the file at a time, at random."""
+    """Flip one random bit of the file at a time."""
     whole, dice = path.read_bytes(), random.Random(seed)
     for _ in range(count):
         damaged = bytearray(whole)
@@ -308,7 +308,7 @@ def test_every_flip_in_a_store_is_found(make_store: Make) -> None:
 
 
 def test_some_blocks_of_a_large_store_are_verified(make_store: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each start verifies others, so that damage is found sooner or later."""
+    """Each start verifies other blocks, so that damage is detected eventually."""
     monkeypatch.setattr("taskscape.data.manifest.BLOCK", 64)
     monkeypatch.setattr("taskscape.data.store.BLOCK", 64)
     store = make_store()
@@ -363,7 +363,7 @@ def test_pickles_are_not_read(make_store: Make) -> None:
 
 
 def in_format_1(manifest: Path, unit: str) -> None:
-    """Write a manifest as the version before wrote it."""
+    """Rewrite a manifest in the format of the previous version."""
     content = json.loads(manifest.read_text())
     arrays = {
         "image": ("uint8", [3], "RGB, 0..255", None),
@@ -390,7 +390,7 @@ def test_stores_of_format_1_are_read(make_store: Make, unit: str, metric: bool) 
 
 
 def test_fields_are_named_freely(tmp_path: Path) -> None:
-    """Two segmentations and two depths in one store, each with a class set and a scale of its own."""
+    """Two segmentations and two depths in one store, each with its own class set or scale."""
     fields = {
         "parts": Semseg(CITYSCAPES_19),
         "foreground": Semseg(CITYSCAPES_2),
@@ -507,7 +507,7 @@ def test_damaged_manifests(make_store: Make) -> None:
     path = make_store().path
     manifest = path / "manifest.json"
     content = json.loads(manifest.read_text())
-    del content["crc32"]  # as who edits the file by hand must
+    del content["crc32"]  # as required when editing the file by hand
     fields = content["fields"]
     unknown = {**content, "fields": {**fields, "edges": {"type": "deph"}}}
     absent = {**content, "fields": {**fields, "edges": {"type": "nowhere.py:Edges"}}}

@@ -1,4 +1,4 @@
-"""What labels lose when they are made smaller: measured while a store is prepared, said by the checks."""
+"""Labels that vanish when images are reduced: measured by ``prepare``, reported by the checks."""
 
 from pathlib import Path
 
@@ -39,7 +39,7 @@ def test_a_pixel_is_lost_where_nothing_around_its_place_has_its_class(
 
 @pytest.fixture
 def raw(tmp_path: Path) -> Path:
-    """Streets of 96x96 with a wall, and with dots of 2×2 pixels, 24 pixels from each other."""
+    """Write streets of 96x96 with a wall, and with dots of 2×2 pixels, 24 pixels apart."""
     folder = tmp_path / "raw"
     for kind in ("images", "semseg"):
         (folder / kind).mkdir(parents=True)

@@ -12,7 +12,7 @@ from taskscape.data import Packed
 
 @pytest.fixture(scope="module")
 def run(store: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A finished run with three tasks."""
+    """Return a finished run with three tasks."""
     network = models.DeeplabBranchedConfig(encoder="resnet10t", output_stride=32)
     experiment = replace(
         recipes.three_tasks(), network=network, data=Packed(store), epochs=1, batch_size=4, device="cpu"

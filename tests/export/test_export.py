@@ -1,4 +1,4 @@
-"""An exported file computes what the network computes, for images of any size, and carries what it needs only."""
+"""An exported file computes the same as the network, for images of any size, and contains only what it needs."""
 
 import errno
 import importlib.util
@@ -155,7 +155,7 @@ def test_confidence_is_an_output(form: str, run: Path, tmp_path: Path) -> None:
     _, _, sure = export.FORMATS[form].opened(done.path)(torch.from_numpy(image).permute(2, 0, 1)[None])
     expected = taskscape.load(run, native_resolution=True, confidence=True, device="cpu").predict(image)
     assert sure.shape == (1, 1, 45, 61)
-    assert np.allclose(sure[0, 0], expected.confidence["semseg"], atol=0.005)  # it computes in bfloat16
+    assert np.allclose(sure[0, 0], expected.confidence["semseg"], atol=0.005)  # the prediction is computed in bfloat16
     if form == "onnx":
         labeler = find_labeler(done.path)
         assert labeler.tasks.keys() == {"semseg", "depth"}
@@ -362,7 +362,7 @@ def test_unpooling_by_comparison_is_exact() -> None:
     program = compared(trace(Deployed(network, TASKS).eval(), None))
     assert not [node for node in program.graph.nodes if "unpool" in str(node.target)]
     expected = answers(network, TASKS)
-    module = program.module(check_guards=False)  # torch suspects sizes that views of these shapes have no trouble with
+    module = program.module(check_guards=False)  # torch's guards reject sizes for which these views work
     found = compare(lambda image: next(expected), lambda image: list(module(image)), images(), list(TASKS))
     assert all(one.holds and one.largest < 1e-6 for one in found.values()), found
 
@@ -428,7 +428,7 @@ def test_examples_are_short(form: str) -> None:
 @pytest.mark.skipif(shutil.which("g++") is None, reason="needs g++")
 @pytest.mark.parametrize("form", ["onnx", "openvino"])
 def test_examples_in_cpp_compile(form: str, tmp_path: Path) -> None:
-    """ONNX Runtime's headers are those of a system package (libonnxruntime-dev), or at ONNXRUNTIME_INCLUDE."""
+    """ONNX Runtime's headers come from a system package (libonnxruntime-dev), or from ONNXRUNTIME_INCLUDE."""
     if form == "openvino":
         found = importlib.util.find_spec("openvino")
         places = [Path(str(found.origin)).parent / "include"] if found else []

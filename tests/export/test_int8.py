@@ -1,4 +1,4 @@
-"""An int8 file is smaller, close to float32 within bounds, and float where it must be."""
+"""An int8 file is smaller, close to float32 within bounds, and stays in float where necessary."""
 
 import importlib.util
 import json
@@ -30,7 +30,7 @@ def plain(run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def job(**settings: Any) -> Any:
-    """What images are chosen by."""
+    """Return a job with the settings for choosing images."""
     data = settings.pop("data", Packed(Path("nowhere")))
     model = SimpleNamespace(experiment=SimpleNamespace(data=data))
     return SimpleNamespace(**{"stores": {}, "size": None, "evaluated": (32, 48), "model": model, **settings})
@@ -58,7 +58,7 @@ def test_a_file_is_smaller_and_close(run: Path, plain: Path, tmp_path: Path) -> 
     counted = about["int8"]
     assert counted["layers"] == counted["of"] - 3, "the last convolution of each task is float32"
     assert json.loads((tmp_path / "about.json").read_text("utf-8")) == about
-    # What decodes a task is float32.
+    # Layers that decode a task stay in float32.
     made = {output: node for node in model.graph.node for output in node.output}
     decoding = [made[output.name] for output in model.graph.output]
     assert all(made[name].op_type != "DequantizeLinear" for node in decoding for name in node.input if name in made)
@@ -156,7 +156,7 @@ def test_generated_streets_are_made_again(tmp_path: Path, monkeypatch: pytest.Mo
 
 
 class Sensitive:
-    """A network whose values are off by what each block in int8 adds."""
+    """A network whose error is the sum of the errors of its int8 blocks."""
 
     def __init__(self, **added: float) -> None:
         self.added = added

@@ -1,8 +1,8 @@
-"""Trains a run in processes that die at chosen moments, until one reaches the end.
+"""Train a run in processes that die at chosen moments, until one reaches the end.
 
 ``python dying.py STORE RUN WEIGHTING SEED KILLS EPOCHS`` imports everything once and forks a process for each attempt.
-A process dies, by SIGKILL from within, at its n-th touch of a file of the run, where n is random: opened, written and
-not yet renamed, renamed, removed, cut. A last process is not killed.
+A process kills itself with SIGKILL at its n-th access to a file of the run, where n is random: after opening, after
+writing but before renaming, after renaming, removing or truncating. The last process is not killed.
 """
 
 import os
@@ -23,11 +23,11 @@ from taskscape.runs import Experiment
 from tiny import dropping
 
 TOUCHES = {"open", "os.rename", "os.remove", "os.truncate", "os.mkdir", "os.rmdir"}
-"""Events that Python reports before it touches a file."""
+"""Audit events that Python raises before it accesses a file."""
 
 
 def experiment(store: Path, method: str = "fixed", epochs: int = 4) -> Experiment:
-    """Dropout and augmentation, so that random state matters; a checkpoint after each step."""
+    """Return an experiment with dropout and augmentation, so that random state matters, and frequent checkpoints."""
     start = dropping(store)
     augmentation = replace(start.augmentation, flip=True)
     return replace(
@@ -36,7 +36,7 @@ def experiment(store: Path, method: str = "fixed", epochs: int = 4) -> Experimen
 
 
 def die_at(touch: int, run: Path) -> None:
-    """Let this process die at its ``touch``-th touch of a file of the run."""
+    """Kill this process at its ``touch``-th access to a file of the run."""
     left = touch
 
     def count(event: str, arguments: tuple[object, ...]) -> None:
@@ -50,7 +50,7 @@ def die_at(touch: int, run: Path) -> None:
 
 
 def in_a_process(work: Callable[[], object]) -> int:
-    """Run in a forked process; return its exit status, negative for the signal that killed it."""
+    """Run a function in a forked process; return its exit status, negative for the signal that killed it."""
     sys.stdout.flush()
     child = os.fork()
     if child == 0:
@@ -70,12 +70,12 @@ def train(store: Path, run: Path, method: str, epochs: int, touch: int | None = 
 
 
 def train_dying(store: Path, run: Path, method: str, seed: int, kills: int, epochs: int) -> int:
-    """Train a run to its end with that many attempts to kill it; return how many died."""
-    torch.set_num_threads(1)  # a process with more cannot be forked
+    """Train a run to its end with ``kills`` attempts to kill it; return how many processes died."""
+    torch.set_num_threads(1)  # a process with several threads cannot be forked
     moments = random.Random(seed)
     done = 0
     for _ in range(kills):
-        touch = moments.randint(1, 40)  # a start touches some ten files, a step five
+        touch = moments.randint(1, 40)  # a start accesses about ten files, a step five
         status = in_a_process(partial(train, store, run, method, epochs, touch))
         assert status in (0, -signal.SIGKILL), f"an attempt ended with {status}"
         done += status != 0

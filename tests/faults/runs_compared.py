@@ -1,4 +1,4 @@
-"""What two runs must have in common if one was killed and resumed and the other was not."""
+"""Compare a run that was killed and resumed with one that was not."""
 
 import json
 from collections import Counter
@@ -13,7 +13,7 @@ from taskscape.training import checkpoint
 
 
 def differences(whole: Path, killed: Path) -> list[str]:
-    """Return what differs of two finished runs, apart from the time that they took; empty if all is as it must be."""
+    """Return the differences between two finished runs, except their times; empty if there are none."""
     found = []
     a, b = RunFolder(whole), RunFolder(killed)
     if not _same(checkpoint.load(a.checkpoint), checkpoint.load(b.checkpoint)):

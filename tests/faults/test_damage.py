@@ -1,4 +1,4 @@
-"""Files of a run that were damaged: what can be made from the rest is made, else the message says how to make it."""
+"""Damaged files of a run are rebuilt from the others if possible; otherwise the message gives the remedy."""
 
 from pathlib import Path
 
@@ -37,7 +37,7 @@ def test_a_damaged_table_is_made_anew(
 ) -> None:
     before = run.table()
     run.metrics.write_text(DAMAGES[damage](run.metrics.read_text()))
-    if damage != "fewer rows":  # which is a table like another
+    if damage != "fewer rows":  # which is a valid table
         assert len(run.metric_rows()) == 3
         assert write_report(run.path).exists()
     runs.train(experiment(store, epochs=3), run.path, resume=True)

@@ -1,4 +1,4 @@
-"""Two processes train, and one of them is killed: the other says so and ends."""
+"""Two processes train, and one is killed: the other reports it and ends."""
 
 import os
 import signal
@@ -48,7 +48,7 @@ def test_the_rest_says_that_one_is_dead_and_ends(store: Path, tmp_path: Path) ->
     assert second.wait() == -signal.SIGKILL
     ended = time.monotonic()
     _, said = first.communicate()
-    assert time.monotonic() - ended < 300  # torch's own limit is half an hour
+    assert time.monotonic() - ended < 300  # torch's own timeout is half an hour
     assert first.returncode == 1, said
     said = " ".join(said.split())
     assert "another process of this run has ended" in said and "taskscape train --resume run" in said

@@ -1,4 +1,4 @@
-"""A disk that is full, or a folder that may not be written: what the message says, what is left, and how it goes on."""
+"""A full disk or a read-only folder: the message, the remaining files, and resuming."""
 
 import errno
 import io
@@ -37,7 +37,7 @@ CASES = {
 
 
 class Limited(io.FileIO):
-    """A file whose disk has a limited room; shared by all files that are made with ``opened``."""
+    """A file on a disk with limited room, which all files created with ``opened`` share."""
 
     room = 10**9
 
@@ -53,7 +53,7 @@ class Limited(io.FileIO):
 
 @pytest.fixture
 def disk(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[int], None]]:
-    """Limits the room for all files that are written from then on to a number of bytes."""
+    """Return a function that limits the room for all further files to a number of bytes."""
     opened = Path.open
 
     def limited(path: Path, mode: str = "r", *arguments: Any, **options: Any) -> Any:
@@ -100,7 +100,7 @@ def test_an_interrupted_write_leaves_nothing(tmp_path: Path, monkeypatch: pytest
 
 @pytest.mark.skipif(os.name == "nt", reason="there are no such locks")
 def test_several_writers_of_one_file_do_not_meet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each writes while the one before waits for the disk: none fails, and nothing is left."""
+    """Each writes while the previous one waits for the disk: none fails, and no temporary file is left."""
     path, synchronized = tmp_path / "file", os.fsync
 
     def another_writes(descriptor: int) -> None:
@@ -130,13 +130,13 @@ def test_a_symbolic_link_is_not_written_through(tmp_path: Path) -> None:
 
 @pytest.fixture
 def whole(store: Path, tmp_path: Path) -> Path:
-    """A run that nothing happened to."""
+    """Return a run without any fault."""
     runs.train(experiment(store, epochs=2), tmp_path / "whole", quiet=True)
     return tmp_path / "whole"
 
 
 def goes_on(settings: Experiment, run: Path, whole: Path) -> None:
-    """Assert that nothing half is left of a run that failed, and that it ends as it should when it is resumed."""
+    """Assert that a failed run leaves no incomplete files, and that it completes correctly when resumed."""
     assert not list(run.rglob("*.part")) and not RunFolder(run).lock.exists()
     runs.train(settings, run, resume=True, quiet=True)
     assert differences(whole, run) == []
@@ -304,7 +304,7 @@ def test_the_file_in_the_way_is_named(tmp_path: Path) -> None:
 
 @pytest.fixture
 def small_files() -> Iterator[None]:
-    """The system refuses files of more than 2 KB."""
+    """Make the system refuse files of more than 2 KB."""
     resource = pytest.importorskip("resource", reason="this system has no such limits")
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (2048, before[1]))
@@ -315,7 +315,7 @@ def small_files() -> Iterator[None]:
 def test_an_exported_file_that_cannot_be_written_leaves_nothing(
     store: Path, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
-    """Torch's own writer of files would end the process."""
+    """torch's own file writer would end the process."""
     runs.train(experiment(store, epochs=1), tmp_path / "run", quiet=True)
     request.getfixturevalue("small_files")
     with pytest.raises(OSError, match=r"could not write .*model\.pt2: File too large; raise the limit on the size"):

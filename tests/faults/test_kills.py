@@ -1,4 +1,4 @@
-"""Killed at a dozen moments and resumed, a run ends as one that was not killed."""
+"""A run that is killed at a dozen moments and resumed gives the same result as one that is not killed."""
 
 import subprocess
 import sys

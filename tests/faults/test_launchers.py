@@ -1,4 +1,4 @@
-"""The documented command line of two processes works as it stands."""
+"""The documented command line for two processes works unchanged."""
 
 import os
 import re
@@ -13,7 +13,7 @@ SMALL = (
     "--epochs 1 --batch-size 4 --device cpu --precision fp32 --monitor semseg/miou "
     "data:packed --data.path {store} --network.encoder resnet10t --network.output-stride 32 --network.width 16"
 )
-"""What makes the line's run small. ``--monitor`` too is a flag that torchrun would take for its own."""
+"""Arguments that make the run small. torchrun would also take ``--monitor`` for a flag of its own."""
 
 
 def test_the_line_of_the_guide(store: Path, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""One process writes a run at a time."""
+"""Only one process writes a run at a time."""
 
 import json
 import os
@@ -30,7 +30,7 @@ def test_a_second_process_is_refused_by_name(tmp_path: Path) -> None:
 def test_resuming_twice_is_refused(store: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     run = RunFolder(tmp_path / "run")
     runs.train(experiment(store, epochs=1), run.path, quiet=True)
-    run.result().unlink()  # so that something is left to do
+    run.result().unlink()  # so that some work is left
     before = {path: path.read_bytes() for path in run.path.rglob("*") if path.is_file()}
     with locked(run):
         with pytest.raises(SystemExit) as ended:

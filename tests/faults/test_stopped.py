@@ -36,7 +36,7 @@ def long():
 
 @pytest.fixture
 def sent(monkeypatch: pytest.MonkeyPatch) -> Callable[[int, int], None]:
-    """Lets this process get a signal while it takes a step."""
+    """Return a function that sends this process a signal while it takes a step."""
     usual = TrainingStep.__call__
 
     def send(signum: int, at: int) -> None:
@@ -91,7 +91,7 @@ def test_the_command_says_how_to_go_on(
 
 
 def test_two_processes_stop_together(store: Path, tmp_path: Path) -> None:
-    """Their launcher passes the signal on to both; the checkpoint is that of one step."""
+    """Their launcher passes the signal to both; the checkpoint is from the same step."""
     (tmp_path / "store").symlink_to(store)
     (tmp_path / "my.py").write_text(RECIPE)
     command = [*LAUNCHER, "-m", "taskscape.cli", "--", "train", "my.py:long", "--out", "run"]

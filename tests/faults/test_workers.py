@@ -25,7 +25,7 @@ def is_alive(process: int) -> bool:
         os.kill(process, 0)
     except ProcessLookupError:
         return False
-    # Nobody may wait for an orphan where no init process does; then it stays in the table of processes.
+    # Without an init process, nobody waits for an orphan, and it stays in the process table.
     status = Path(f"/proc/{process}/stat")
     return not status.exists() or status.read_text().rpartition(")")[2].split()[0] not in ("Z", "X")
 

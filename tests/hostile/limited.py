@@ -1,4 +1,4 @@
-"""Calls readers in a process of their own, with little memory and time, and checks how they refuse a file."""
+"""Call readers in a separate process, with limited memory and time, and check how they reject a file."""
 
 import json
 import os
@@ -20,14 +20,14 @@ Reader = Callable[[Path], Any]
 
 
 def refused(read: Reader, path: Path, memory: int = MEMORY) -> str:
-    """Return the message with which a reader refuses a file, after checking that it is a proper one."""
+    """Return the message with which a reader rejects a file, after checking that it is a proper one."""
     outcome = _in_a_process(lambda: [_outcome(read, path)], memory)[0]
     assert outcome is not None, f"{path.name} was read"
     return outcome
 
 
 def survived(read: Reader, paths: Iterable[Path], memory: int = MEMORY) -> int:
-    """Let a reader read or refuse each file, and return how many it refused."""
+    """Check that a reader reads or rejects each file, and return the number of rejected files."""
     return sum(outcome is not None for outcome in _in_a_process(lambda: [_outcome(read, p) for p in paths], memory))
 
 
@@ -78,7 +78,7 @@ def _in_a_process(call: Callable[[], list[str | None]], memory: int) -> list[str
 
 
 def variants(content: bytes, folder: Path, suffix: str, cuts: int = 40, flips: int = 60) -> list[Path]:
-    """Write a file cut off at many places, and with single bytes changed, and return the paths."""
+    """Write variants of a file, truncated at many places or with a single byte changed, and return their paths."""
     import random
 
     chance = random.Random(len(content))

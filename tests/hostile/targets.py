@@ -1,6 +1,6 @@
-"""Every reader of files that may come from others: sound contents, known attacks, and what reads them.
+"""Every reader of files that may come from others, with valid contents and known attacks.
 
-`test_corpus.py` reads the attacks; `benchmarks/fuzz.py` damages both at random. An attack is a file of
+`test_corpus.py` reads the attacks; `benchmarks/fuzz.py` damages both at random. An attack is a file in
 ``corpus/TARGET/``, or content in a test module of this folder.
 """
 
@@ -17,24 +17,24 @@ import numpy as np
 CORPUS = Path(__file__).parent / "corpus"
 
 Target = tuple[str, list[bytes], Callable[[Path], Any]]
-"""Suffix of the file or its name below a folder, sound contents, and what reads it."""
+"""Suffix of the file or its name below a folder, valid contents, and the reader."""
 
 
 def placed(folder: Path, suffix: str) -> Path:
-    """Return where a target's file lies in a folder."""
+    """Return the path of a target's file in a folder."""
     path = folder / (suffix if "/" in suffix else f"file{suffix}")
     path.parent.mkdir(parents=True, exist_ok=True)
     return path
 
 
 def is_named(path: Path, message: str) -> bool:
-    """Return whether a message names a file; that of a data set may name the folder of the data set."""
+    """Return whether a message names a file; for a data set it may name its folder."""
     raw = [folder for folder in path.parents if folder.name == "raw"]
     return path.name in message or any(str(folder) in message for folder in raw)
 
 
 def attacks(target: str) -> list[bytes]:
-    """Return the attacks on a target, without those so large that damage to them says little."""
+    """Return the attacks on a target, without those that are too large for random damage."""
     modules = {"npy": "arrays.ARRAYS", "taskscape.yaml": "texts.YAML", "experiment.yaml": "texts.YAML"}
     modules |= dict.fromkeys(("manifest.json", "result.json", "coco.json"), "texts.JSON")
     modules |= {"best.safetensors": "runs.WEIGHTS"}
@@ -58,7 +58,7 @@ def kept(target: str) -> list[Path]:
 
 
 def targets() -> dict[str, Callable[[], Target]]:
-    """Return what builds each target, by name; imports wait inside."""
+    """Return functions that build the targets, by name, and import what they need when called."""
     return {
         "png": lambda: images("PNG"),
         "png16": gray16,
@@ -169,7 +169,7 @@ CVAT = """<annotations><meta><labels><label><name>lawn</name><color>#09c809</col
 
 
 def exported(reader: str, images: str, others: Mapping[str, bytes] | None = None) -> Callable[[Path], Any]:
-    """Return what reads the folder that a file of annotations lies in, with two images."""
+    """Return a reader for the folder of an annotation file, with two images."""
     from PIL import Image
 
     from taskscape.data import readers
@@ -245,7 +245,7 @@ def manifest() -> Target:
         try:
             Store.open(path.parent, "train")
         except FileNotFoundError as error:
-            if "missing: copy the store again" not in str(error):  # the arrays, which are not there
+            if "missing: copy the store again" not in str(error):  # the arrays are missing here
                 raise
 
     return "store/manifest.json", [seed], read
@@ -279,7 +279,7 @@ def samples() -> Target:
 
 
 def in_a_run(read: Callable[[Path], Any]) -> Callable[[Path], Any]:
-    """Return what puts the other files of a run beside the one that is damaged."""
+    """Return a reader that puts the other files of a run beside the damaged one."""
     sound = fake_run()
 
     def prepared(path: Path) -> None:

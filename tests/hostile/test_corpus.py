@@ -1,4 +1,4 @@
-"""Every target reads its sound files, and reads or refuses those of the corpus."""
+"""Every target reads its valid files, and reads or rejects those of the corpus."""
 
 from pathlib import Path
 

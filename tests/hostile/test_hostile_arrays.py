@@ -1,4 +1,4 @@
-"""Arrays, and the file of NYUv2, that are damaged or lie about their content."""
+"""Arrays, and NYUv2 files, that are damaged or misstate their content."""
 
 import io
 import pickle
@@ -16,7 +16,7 @@ pytestmark = needs_fork
 
 
 class Harm:
-    """What runs code where it is unpickled."""
+    """An object that runs code when it is unpickled."""
 
     def __init__(self, canary: Path) -> None:
         self.canary = canary

@@ -1,4 +1,4 @@
-"""Image files that are damaged, or made to harm whoever opens them."""
+"""Image files that are damaged or malicious."""
 
 import io
 import os
@@ -111,7 +111,7 @@ def test_bombs(name: str, tmp_path: Path) -> None:
 
 
 def test_a_large_image_that_is_one(tmp_path: Path) -> None:
-    """The limit on pixels bounds the memory, however small the file is."""
+    """The pixel limit bounds the memory, however small the file is."""
     rows = zlib.compress(b"\0" * (1251 * 10_000), 9)
     (tmp_path / "large.png").write_bytes(png(10_000, 10_000, bits=1, rows=rows))
     assert survived(read_image, [tmp_path / "large.png"], memory=3 << 29) == 0
@@ -124,7 +124,7 @@ def write(path: Path, content: bytes) -> Path:
 
 
 def test_no_program_is_started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Pillow gives PostScript to Ghostscript, whatever the file is called."""
+    """Pillow passes PostScript to Ghostscript, regardless of the file name."""
     canary = tmp_path / "canary"
     program = write(tmp_path / "gs", f"#!/bin/sh\ntouch {canary}\n".encode())
     program.chmod(0o755)

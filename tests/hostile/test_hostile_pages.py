@@ -1,4 +1,4 @@
-"""What users name is text in reports, comparisons and the terminal, and nothing else."""
+"""Names given by users are shown as plain text in reports, comparisons and the terminal."""
 
 import json
 import os
@@ -33,12 +33,12 @@ HARM = (
     "[/bold] [red] [link=x]",
 )
 TASK = "<script>harm()<script>\"'"
-"""A name without the slash that parts a task from its metrics."""
+"""A name without a slash, which separates tasks from metrics."""
 TAGS = {"script", "iframe", "object", "embed", "link", "base", "form", "input", "style"}
 
 
 class Page(HTMLParser):
-    """Collects what a page might run."""
+    """Collects everything that a page could execute."""
 
     def __init__(self, text: str) -> None:
         super().__init__()
@@ -118,7 +118,7 @@ def test_the_terminal_shows_names_as_they_are(tmp_path: Path, capsys: pytest.Cap
 
 
 def test_messages_with_control_characters(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A terminal escape in a file's name could erase a message, or worse."""
+    """Terminal escapes in a file name could erase a message, or worse."""
     folder = tmp_path / "a\x1b[2J\x1b]0;x\x07\r[red]"
     folder.mkdir()
     for command in ("report", "evaluate"):
@@ -189,6 +189,6 @@ def test_sample_images_of_another_form(key: str, tmp_path: Path) -> None:
 
 
 def test_names_that_are_no_utf_8_are_shown_with_their_bytes(tmp_path: Path) -> None:
-    """As of a file from a system in Latin-1, which Python reads with stand-ins for its bytes."""
+    """As for a file from a Latin-1 system, whose bytes Python replaces with surrogates."""
     page = write(tmp_path / "page.html", f"<p>{os.fsdecode(b'gr' + bytes([0xF6]) + b'n')} größe</p>")
     assert page.read_text("utf-8") == "<p>gr\\udcf6n größe</p>"

@@ -1,4 +1,4 @@
-"""Files of runs that run code, unpack to more than they are, or point elsewhere."""
+"""Files of runs that execute code, unpack to excessive sizes, or point outside their folder."""
 
 import io
 import json
@@ -33,7 +33,7 @@ pytestmark = needs_fork
 
 
 class Harm:
-    """What runs code where it is unpickled."""
+    """An object that runs code when it is unpickled."""
 
     def __init__(self, canary: Path) -> None:
         self.canary = canary
@@ -43,7 +43,7 @@ class Harm:
 
 
 def repacked(path: Path, pickled: bytes | None = None, compression: int = zipfile.ZIP_STORED) -> Path:
-    """Write a checkpoint again, with another pickle or compressed."""
+    """Rewrite a checkpoint with a different pickle, or compressed."""
     with zipfile.ZipFile(path) as archive:
         content = {name: archive.read(name) for name in archive.namelist()}
     with zipfile.ZipFile(path, "w", compression) as archive:
@@ -204,7 +204,7 @@ def test_tables_of_metrics(content: bytes, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["../canary", "/tmp/../canary", "a/../../canary", "..\\canary", "data.pkl/../canary"])
 def test_names_in_archives_are_no_paths(name: str, tmp_path: Path) -> None:
-    """An archive whose entries lead out of their folder is read or refused; nothing is unpacked to a disk."""
+    """An archive with entries outside its folder is read or rejected; nothing is unpacked to disk."""
     run = RunFolder(make_run(tmp_path / "runs"))
     entry = io.BytesIO()
     np.save(entry, np.zeros(3))
@@ -222,7 +222,7 @@ def test_names_in_archives_are_no_paths(name: str, tmp_path: Path) -> None:
     assert sorted(tmp_path.rglob("*")) == before
 
 
-# -- links in the folder of the output ---------------------------------------------------------------------------------
+# -- links in the output folder ----------------------------------------------------------------------------------------
 
 
 @pytest.fixture

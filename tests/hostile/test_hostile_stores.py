@@ -1,4 +1,4 @@
-"""Stores that claim what they do not hold, or point elsewhere."""
+"""Stores that misstate their content or point outside their folder."""
 
 import json
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""YAML and JSON that nest, repeat, expand or run."""
+"""YAML and JSON with deep nesting, repetition, expansion or code."""
 
 import json
 from collections.abc import Callable
@@ -125,7 +125,7 @@ def test_json(name: str, read: Callable[[Path], Any], tmp_path: Path) -> None:
 
 
 def test_a_file_without_end(tmp_path: Path) -> None:
-    """A sparse file of a TB: only as much is read as such a file may have."""
+    """A sparse file of a TB: only the largest allowed size is read."""
     path = tmp_path / "manifest.json"
     with path.open("wb") as file:
         file.truncate(1 << 40)

@@ -1,4 +1,4 @@
-"""Mistakes in files of a user's own: what is wrong is said with file and line, and no number is made of it."""
+"""Mistakes in a user's own files are reported with file and line, and never produce a wrong number."""
 
 import sys
 from pathlib import Path
@@ -123,7 +123,7 @@ def broken():
 
 @pytest.fixture
 def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """The module of the file ``my.py`` in the current folder."""
+    """Return the module of the file ``my.py`` in the current folder."""
     monkeypatch.chdir(tmp_path)
     Path("my.py").write_text(CODE)
     return sys.modules[load_name(Path("my.py"), "Pixels").__module__]
@@ -138,7 +138,7 @@ EVERYWHERE = torch.ones(2, 4, 6, dtype=torch.bool)
 
 def test_a_number_for_every_channel_is_no_loss_of_a_pixel(own: Any) -> None:
     where = line("    def per_pixel(self, prediction, value):")
-    for channels in (1, 2, 3):  # 2, that of the batch, would be broadcast without a word
+    for channels in (1, 2, 3):  # 2, the batch size, would be broadcast silently
         x = torch.zeros(2, channels, 4, 6)
         with pytest.raises(
             ValueError, match=rf"Pixels\.per_pixel \(my\.py, line {where}\) gives \(2, {channels}, 4, 6\)"
@@ -301,7 +301,7 @@ def test_names_of_tasks_that_others_have(name: str) -> None:
 
 
 def test_a_text_where_several_are_possible(tmp_path: Path) -> None:
-    """In Python a text is a sequence too, of its letters."""
+    """In Python a string is also a sequence, of its letters."""
     model = TrainedModel(
         Experiment(), DeeplabJointConfig().from_scratch().build({"semseg": 2, "depth": 1}), torch.device("cpu")
     )

@@ -1,4 +1,4 @@
-"""Files that may be written for predictions: point clouds, recordings, files for benchmarks."""
+"""Optional output files of predictions: point clouds, recordings, files for benchmarks."""
 
 import importlib.util
 import json
@@ -41,7 +41,7 @@ def without_depth(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def predictor(run: Path) -> Predictor:
-    """A network that learned from generated streets, by what its experiment says."""
+    """Return a predictor whose experiment was trained on generated streets."""
     plain = load(run, device="cpu")
     return replace(plain, model=plain.model._replace(experiment=replace(plain.model.experiment, data=Streets())))
 
@@ -67,7 +67,7 @@ def test_focal_lengths_that_are_given_or_in_the_file(predictor: Predictor, tmp_p
     assert found.pixels == pytest.approx(35 / math.hypot(36, 24) * math.hypot(*size)) and "35 mm" in found.origin
     assumed = Lens().find(size, plain, predictor)
     assert assumed.pixels == pytest.approx(35 / math.tan(math.radians(61) / 2)) and "assumed" in assumed.origin
-    twice = Lens().find((100, 300), plain, predictor)  # the network gets it at half its size: so does the focal length
+    twice = Lens().find((100, 300), plain, predictor)  # scaled to a half for the network, as is the focal length
     assert twice.pixels == pytest.approx(2 * assumed.pixels)
 
 
@@ -78,7 +78,7 @@ def test_focal_lengths_that_are_not_known_are_asked_for_before_any_image(run: Pa
     assert not list((tmp_path / "out").glob("film*"))
     predict(run, [film], tmp_path / "out", outputs=[PointClouds()])
     assert (tmp_path / "out" / "film.ply").exists()
-    (tmp_path / "cut.jpg").write_bytes(film.read_bytes()[:10])  # is left out, as without points
+    (tmp_path / "cut.jpg").write_bytes(film.read_bytes()[:10])  # left out, like an image without points
     with pytest.raises(ValueError, match=r"1 of 2 images was left out"):
         predict(run, [tmp_path / "cut.jpg", film], tmp_path / "others", outputs=[PointClouds()])
     assert (tmp_path / "others" / "film.ply").exists()
@@ -149,7 +149,7 @@ def test_other_classes_are_refused_with_the_reason(two_classes: Path, without_de
 
 
 def segments_of(folder: Path, annotation: Mapping[str, object]) -> np.ndarray:
-    """As panopticapi reads them: R + 256 G + 65536 B."""
+    """Return segments as panopticapi reads them: R + 256 G + 65536 B."""
     colors = np.asarray(Image.open(folder / str(annotation["file_name"])), np.uint32)
     return colors[..., 0] + 256 * colors[..., 1] + 256**2 * colors[..., 2]
 

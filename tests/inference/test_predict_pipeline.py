@@ -1,4 +1,4 @@
-"""Images in batches and threads, some tasks only, and what is printed."""
+"""Images in batches and threads, a selection of tasks, and the output."""
 
 import threading
 from dataclasses import replace
@@ -50,7 +50,7 @@ def test_a_batch_gives_what_single_images_give(run: Path, photos: Path) -> None:
     hook = predictor.model.network.register_forward_pre_hook(lambda _, arguments: shapes.append(len(arguments[0])))
     outcome = predict_all(sources, predictor, write, batch=3)
     hook.remove()
-    assert shapes == [2, 1, 3]  # of one size, that follow each other
+    assert shapes == [2, 1, 3]  # consecutive images of one size
     assert [found[name].number for name in sources] == list(range(6)) and set(outcome.sizes) == set(sources)
     for name, path in sources.items():
         alone = predictor.predict(path)
@@ -128,8 +128,8 @@ def test_maps_of_another_network_that_stay_in_the_folder_are_named(run: Path, ph
         return [sentence for sentence in said if "earlier maps" in sentence]
 
     assert not notes("0.png", "1.png")
-    assert not notes("0.png", "1.png", view_settings={"depth": {"unit": "mm"}})  # all are written again
-    assert not notes("0.png", view_settings={"depth": {"unit": "mm", "near": 2.0}})  # the colors alone are others
+    assert not notes("0.png", "1.png", view_settings={"depth": {"unit": "mm"}})  # all files are written again
+    assert not notes("0.png", view_settings={"depth": {"unit": "mm", "near": 2.0}})  # only the colors differ
     (found,) = notes("0.png", view_settings={"depth": {"unit": "m"}})
     assert "earlier maps of depth," in found and "metadata.json" in found
     (found,) = notes("0.png", tasks=["depth"], view_settings={"depth": {"unit": "m"}})

@@ -1,4 +1,4 @@
-"""Large images: in tiles that are blended, or scaled, in bands that fit into memory."""
+"""Large images: in blended tiles, or scaled, in bands that fit into memory."""
 
 from dataclasses import replace
 from itertools import pairwise
@@ -61,7 +61,7 @@ def test_tiles_of_a_map_are_the_map(batch: int) -> None:
 
 
 def test_there_is_no_step_at_the_border_of_a_tile() -> None:
-    """Tiles that disagree by 1 meet in a slope, none steeper than the window's."""
+    """Tiles that differ by 1 are joined by a slope that is not steeper than the window's."""
     levels = iter(range(1000))
 
     def forward(places: list[tuple[slice, slice]]) -> dict[str, torch.Tensor]:
@@ -94,7 +94,7 @@ def test_an_image_in_one_tile_is_predicted_as_without_tiles(run: Path, predictor
 
 
 def test_tiles_of_a_network_with_a_small_field_of_view_give_its_whole_prediction(predictor: Predictor) -> None:
-    """Where the network needs two pixels around each, the inner pixels of all tiles agree."""
+    """If the network needs two pixels around each pixel, the inner pixels of all tiles agree."""
     image = np.asarray(rgb(90, 130))
     plain = predictor.predict(image)
     tiled = replace(predictor, tiles=Tiles((48, 40), 0.4, anchor=False), batch=3).predict(image)
@@ -111,7 +111,7 @@ def test_tiles_divide_the_scaled_image_where_a_height_is_given(run: Path) -> Non
     hook = predictor.model.network.register_forward_pre_hook(lambda _, arguments: shapes.append(arguments[0].shape))
     prediction = predictor.predict(np.asarray(rgb(48, 64)))
     hook.remove()
-    assert set(shapes) == {(1, 3, 16, 16)} and len(shapes) == 2 * 3  # 24x32 with 4 shared
+    assert set(shapes) == {(1, 3, 16, 16)} and len(shapes) == 2 * 3  # 24x32, with 4 shared pixels
     assert prediction["depth"].shape == (48, 64)
 
 
@@ -151,7 +151,7 @@ def test_a_prediction_in_bands_is_the_same(predictor: Predictor, monkeypatch: py
     assert banded["semseg"].dtype == np.uint8
 
 
-# -- what is said ------------------------------------------------------------------------------------------------------
+# -- messages ----------------------------------------------------------------------------------------------------------
 
 
 def test_it_is_said_how_a_large_image_was_computed(predictor: Predictor) -> None:
@@ -168,7 +168,7 @@ def test_it_is_said_how_a_large_image_was_computed(predictor: Predictor) -> None
 
 
 def test_depth_of_a_tile_is_brought_to_that_of_the_scaled_image(run: Path) -> None:
-    """Tiles that all are too near by their own factor end at the depth of the whole, to the last shade of it."""
+    """Tiles whose depths are off by individual factors get the depth of the whole image."""
     task = load(run, device="cpu").model.tasks["depth"]
     whole = torch.randn(3, 1, 20, 30, generator=torch.Generator().manual_seed(0)) / 4
     metres = task.decode(whole)

@@ -1,4 +1,4 @@
-"""Class weights by the published rules, against counts and formulas by hand."""
+"""Class weights by the published rules, against counts and formulas computed by hand."""
 
 import math
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""Losses with a predicted width: densities, their distribution functions, and what beta changes."""
+"""Losses with a predicted width: densities, their distribution functions, and the effect of beta."""
 
 import math
 
@@ -15,12 +15,12 @@ EVERYWHERE = torch.ones(1, 1, 1, dtype=torch.bool)
 
 
 def raw_of(width: float) -> float:
-    """The output that stands for a width."""
+    """Return the raw output that encodes a width."""
     return 6 * math.atanh(math.log(width) / 6)
 
 
 def maps(values: torch.Tensor) -> torch.Tensor:
-    """(n, C) as (1, C, 1, n)."""
+    """Return (n, C) values as (1, C, 1, n) maps."""
     return values.double().T[None, :, None]
 
 
@@ -84,7 +84,7 @@ def test_nothing_is_less_than_a_perfect_and_sure_prediction(loss: Likelihood) ->
     channels = 3 if isinstance(loss, Angular) else 1
     value = torch.tensor([0.0, 0.0, 1.0][-channels:]).double().view(1, channels, 1, 1)
     width = torch.full((1, 1, 1), LEAST_WIDTH).double()
-    # The angle between equal directions counts as 1e-6, which is 4e-4 of the least width.
+    # The angle between equal directions counts as 1e-6, which is 4e-4 of the smallest width.
     assert loss.nll(value, width, value).item() == pytest.approx(loss.least, abs=1e-3)
     assert loss.nll(value, width, value).item() >= loss.least - 1e-12
 

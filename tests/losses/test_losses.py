@@ -1,4 +1,4 @@
-"""Every loss against its formula in float64 numpy, and what must hold of all of them."""
+"""Every loss against its formula in float64 numpy, and properties of all losses."""
 
 from dataclasses import fields
 from typing import get_args
@@ -64,17 +64,17 @@ EXAMPLES = [
 ENTROPIES = (CrossEntropy, KLDivergence)
 OF_CLASSES = (*ENTROPIES, CrossEntropyJaccard)
 OF_LABELS = (*OF_CLASSES, BalancedCrossEntropy)
-"""Whose predictions are scores, not values."""
+"""Losses whose predictions are scores, not values."""
 every_loss = pytest.mark.parametrize("loss", EXAMPLES, ids=str)
 
 
 def mean(loss, prediction, target):
-    """The scalar loss of a batch on one process."""
+    """Return the scalar loss of a batch on one process."""
     return loss.mean(loss.term(prediction, target))
 
 
 def example(loss, seed=0, shape=(3, 4, 6), dtype=torch.float64):
-    """A prediction and a target; the middle image has no valid pixel, invalid pixels hold garbage."""
+    """Return a prediction and a target; the middle image has no valid pixel, invalid pixels hold garbage."""
     g = torch.Generator().manual_seed(seed)
     b, h, w = shape
     valid = torch.rand(shape, generator=g) < (0.95 if isinstance(loss, SSIM) else 0.7)  # 3×3 windows need whole ones
@@ -94,7 +94,7 @@ def example(loss, seed=0, shape=(3, 4, 6), dtype=torch.float64):
 
 
 def soft_ious(p, value, pixels):
-    """The soft IoU of each class that is a label."""
+    """Return the soft IoU of each class that occurs in the labels."""
     q = [np.exp(p[b, :, i, j]) / np.exp(p[b, :, i, j]).sum() for b, i, j in pixels]
     y = [np.eye(CLASSES)[value[pixel]] for pixel in pixels]
     for k in range(CLASSES):
@@ -104,7 +104,7 @@ def soft_ious(p, value, pixels):
 
 
 def by_hand(loss, prediction, target):
-    """The loss as its definition says, pixel by pixel."""
+    """Return the loss by its definition, pixel by pixel."""
     p, value, valid = prediction.numpy(), target.value.numpy(), target.valid.numpy()
     pixels = list(zip(*np.nonzero(valid), strict=True))
     if isinstance(loss, KLDivergence):
@@ -133,7 +133,7 @@ def by_hand(loss, prediction, target):
         )
     if isinstance(loss, ScaleInvariantMSE):
         images = [(x[:, v], y[:, v]) for x, y, v in zip(p, value, valid, strict=True) if v.any()]
-        # The best scale by a least-squares solver of its own.
+        # The best scale, by an independent least-squares solver.
         return np.mean([np.linalg.lstsq(x.reshape(-1, 1), y.ravel(), rcond=None)[1] / y.size for x, y in images])
     if isinstance(loss, SSIM):
         return np.mean(list(windows(p, value, valid)))
@@ -147,7 +147,7 @@ def by_hand(loss, prediction, target):
             (k**2 + 1) * np.exp(-k * t) / (2 * np.pi * (1 + np.exp(-k * np.pi)))
             for t, (_, _, k) in zip(angles, triples, strict=True)
         ]
-        most = (np.exp(12) + 1) / (2 * np.pi)  # of the least width, its center: the loss counts from there
+        most = (np.exp(12) + 1) / (2 * np.pi)  # the peak at the smallest width: the loss counts from there
         return -np.log(densities).mean() + np.log(most)
     d = np.array([p[b, 0, i, j] - value[b, 0, i, j] for b, i, j in pixels])
     match loss:
@@ -172,7 +172,7 @@ def by_hand(loss, prediction, target):
 
 
 def windows(x, y, valid):
-    """(1 - SSIM) / 2 of every whole 3×3 window of every channel."""
+    """Return (1 - SSIM) / 2 of every complete 3×3 window of every channel."""
     for b, c, i, j in np.ndindex(*x.shape[:2], x.shape[2] - 2, x.shape[3] - 2):
         window = (slice(i, i + 3), slice(j, j + 3))
         if valid[b][window].all():
@@ -183,7 +183,7 @@ def windows(x, y, valid):
 
 
 def balanced(logit, label, valid, negative_weight):
-    """Weighted cross-entropy of one image with HED's weights, by the sum of the weights."""
+    """Return the weighted cross-entropy of one image with HED's weights, divided by the sum of the weights."""
     x, y = logit[0][valid], label[0][valid]
     p = 1 / (1 + np.exp(-x))
     beta = (1 - y).mean()
@@ -422,7 +422,7 @@ def test_plain_tensors_are_compared_as_a_target_is(loss):
     expected = mean(loss, prediction, target)
     assert torch.equal(loss(prediction, target), expected)
     assert torch.equal(loss(prediction, target.value, target.valid), expected)
-    assert loss(prediction[:1], target.value[:1]).isfinite()  # without a mask every pixel counts
+    assert loss(prediction[:1], target.value[:1]).isfinite()  # without a mask all pixels count
 
 
 @pytest.mark.parametrize("kind", ENTROPIES)

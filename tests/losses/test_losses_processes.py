@@ -12,7 +12,7 @@ SPLITS = {"even": 2, "second process without a valid pixel": 3, "second process 
 
 
 def global_example(loss, images):
-    """Four images, of which the first ``images`` go to the first process; the rest is made invalid."""
+    """Return four images, of which the first ``images`` go to the first process; the others are made invalid."""
     prediction, (value, valid) = example(loss, shape=(4, 4, 6))
     valid = valid.clone()
     if images > 2:
@@ -28,7 +28,7 @@ def gradient(loss, prediction, target):
 
 
 def labelled_here(rank):
-    """The labelled tasks of a global batch: one has labels on each process, one on the second alone, one nowhere."""
+    """Return the labelled tasks: one has labels on both processes, one on the second only, one nowhere."""
     none = torch.zeros(1, 2, 2, dtype=torch.bool)
     valid = {"both": ~none, "second": none if rank == 0 else ~none, "nowhere": none}
     return labelled({task: Target(torch.zeros(1, 2, 2), mask) for task, mask in valid.items()})

@@ -29,7 +29,7 @@ def exact_ause(uncertainty, error):
 
 
 def test_calibration_error_by_hand():
-    # Bins of a fifteenth: 0.90 and 0.92 share one, 0.3 has its own.
+    # Bins of width 1/15: 0.90 and 0.92 share one, 0.3 has its own.
     metric = computed([0.90, 0.92, 0.3, 0.3], [1, 0, 0, 1])
     expected = 100 * (2 / 4 * abs(0.5 - 0.91) + 2 / 4 * abs(0.5 - 0.3))
     assert metric.compute()["ece"] == pytest.approx(expected, abs=1e-4)

@@ -32,9 +32,9 @@ def test_nothing_to_compare_is_none():
 def test_chosen_metrics_and_published_lists():
     single = {"a/accuracy": 80.0, "a/iou": 50.0, "b/error": 4.0}
     joint = {"a/accuracy": 84.0, "a/iou": 40.0, "b/error": 5.0}
-    change = delta_m(joint, single, SPECS, ("a/iou", "b/error"))  # iou does not count by its spec
+    change = delta_m(joint, single, SPECS, ("a/iou", "b/error"))  # the spec of iou excludes it
     assert change.metrics == ("a/iou", "b/error") and change.percent == pytest.approx(100 * (10 / 50 + 1 / 4) / 2)
-    assert delta_m(joint, single, SPECS, ("a/iou", "b/bias")) is None  # all of a list, or nothing
+    assert delta_m(joint, single, SPECS, ("a/iou", "b/bias")) is None  # all metrics of a list, or None
     assert metrics_of(["b/error", "cityscapes"])[:2] == ("b/error", "semseg/miou")
 
 

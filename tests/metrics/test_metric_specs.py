@@ -1,4 +1,4 @@
-"""What metrics say about themselves is true: each is here with examples of good and bad predictions."""
+"""The specs of metrics are correct: each is tested with good and bad predictions."""
 
 import copy
 import pickle
@@ -50,7 +50,7 @@ def albedos(error, generator):
 
 
 def confidences(error, generator):
-    """The fewer are wrong, the more a random order loses against the best one."""
+    """The fewer predictions are wrong, the worse a random order is relative to the best one."""
     value = torch.rand(4, 16, 16, generator=generator) < 0.4 + 0.5 * error
     return (1 - error) * value + error * torch.rand(4, 16, 16, generator=generator), value.float()
 
@@ -64,7 +64,7 @@ CASES = {
     "albedo": (AlbedoMetrics, albedos),
     "confidence": (ConfidenceMetrics, confidences),
 }
-"""Makes a metric; makes a prediction with an error from 0 to 1, and the truth."""
+"""Functions that create a metric, and a prediction with an error from 0 to 1 with its ground truth."""
 
 
 def evaluated(name, error):
@@ -102,7 +102,7 @@ def test_directions(name):
         assert better[key] > worse[key] if spec.higher_is_better else better[key] < worse[key], key
 
 
-@pytest.mark.parametrize("name", [name for name in CASES if name != "confidence"])  # which stands beside a task's
+@pytest.mark.parametrize("name", [name for name in CASES if name != "confidence"])  # which extends other metrics
 def test_one_metric_leads_and_it_is_not_one_of_a_class(name):
     leading = [spec for spec in CASES[name][0]().specs.values() if spec.leads]
     assert len(leading) == 1 and not leading[0].per_class

@@ -1,4 +1,4 @@
-"""Two processes with some of the images each compute the metrics that one computes with all."""
+"""Two processes, each with some of the images, compute the same metrics as one with all of them."""
 
 import pytest
 import test_depth_metrics
@@ -20,7 +20,7 @@ from two_processes import of_both
 
 
 def confidences():
-    """Probabilities of being right, what is, and where that is known."""
+    """Return probabilities of being right, whether predictions are right, and where that is known."""
     g = torch.Generator().manual_seed(0)
     probability, draw, known = torch.rand(3, 5, 12, 14, generator=g)
     return probability, (draw < probability).float(), known < 0.8
@@ -36,7 +36,7 @@ CASES = {
     "confidence": (ConfidenceMetrics, confidences),
 }
 FIRST = [3, 5]
-"""How many of the five images the first process has; none are left for the second."""
+"""Numbers of the five images on the first process; with 5, the second has none."""
 
 
 def evaluated(images):

@@ -9,7 +9,7 @@ from taskscape.metrics import NormalsMetrics
 
 
 def example(seed=0, b=5):
-    """Unit vectors; image 1 has no valid pixel, invalid pixels hold zeros."""
+    """Return unit vectors; image 1 has no valid pixel, invalid pixels hold zeros."""
     g = torch.Generator().manual_seed(seed)
     value = F.normalize(torch.randn(b, 3, 6, 8, generator=g), dim=1)
     prediction = F.normalize(value + 0.3 * torch.randn(b, 3, 6, 8, generator=g), dim=1)

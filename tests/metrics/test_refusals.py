@@ -1,4 +1,4 @@
-"""What a metric refuses instead of counting it somewhere else: ids and shapes out of range."""
+"""Metrics reject ids and shapes out of range instead of counting them wrongly."""
 
 import pytest
 import torch
@@ -47,7 +47,7 @@ def test_ids_of_any_integers_and_without_a_mask() -> None:
     narrow.update(prediction.byte(), value.byte())  # ids times classes squared exceed a byte
     masked.update(prediction, value.clamp(max=2), value != 255)
     assert metric.compute() == narrow.compute() == masked.compute()
-    assert metric(prediction, value) == metric.compute()  # as torchmetrics' own are called
+    assert metric(prediction, value) == metric.compute()  # called like torchmetrics' own metrics
 
 
 @pytest.mark.parametrize(("prediction", "value"), [(ids().double(), ids()), (ids(), ids() == 1)])

@@ -1,4 +1,4 @@
-"""Segmentation metrics against scikit-learn, and against single images by hand."""
+"""Segmentation metrics against scikit-learn, and against single images computed by hand."""
 
 import json
 
@@ -13,7 +13,7 @@ CLASSES = ("road", "tree", "car", "person", "absent")
 
 
 def example(seed=0, b=5, classes=4):
-    """Ids 0 … classes - 1, mostly right; image 1 has no valid pixel, invalid pixels hold 255."""
+    """Return ids 0 … classes - 1, mostly right; image 1 has no valid pixel, invalid pixels hold 255."""
     g = torch.Generator().manual_seed(seed)
     value = torch.randint(classes, (b, 6, 8), generator=g)
     guess = torch.randint(classes, (b, 6, 8), generator=g)

@@ -1,4 +1,4 @@
-"""Photographs with a frame of one color, as those of NYUv2."""
+"""Photographs with a single-color frame, like those of NYUv2."""
 
 import numpy as np
 import pytest
@@ -10,7 +10,7 @@ def photographs(frame: int | None, count: int = 4) -> dict[str, np.ndarray]:
     rng = np.random.default_rng(0)
     images = {f"{i:02}": rng.integers(60, 140, (24, 32, 3)).astype(np.uint8) for i in range(count)}
     for image in images.values():
-        image[:8] = np.minimum(image[:8] + 100, 255)  # a bright sky is no frame
+        image[:8] = np.minimum(image[:8] + 100, 255)  # a bright sky is not a frame
         if frame is not None:
             image[:2] = image[-2:] = image[:, :2] = image[:, -2:] = frame
     return images

@@ -1,4 +1,4 @@
-"""What holds of every modality, and of each of the first four."""
+"""Properties of every modality, and of each of the first four."""
 
 import subprocess
 import sys
@@ -27,7 +27,7 @@ SIZE = (4, 5)
 
 
 def labels(modality: Modality, seed: int = 0) -> np.ndarray:
-    """Possible values, (H, W) + shape."""
+    """Return possible values, (H, W) + shape."""
     random = np.random.default_rng(seed)
     normals = random.normal(size=(*SIZE, 3)).astype(np.float32)
     return {
@@ -41,7 +41,7 @@ def labels(modality: Modality, seed: int = 0) -> np.ndarray:
 
 
 def target_of(modality: Modality, count: int = 3) -> Target:
-    """Three images with labels everywhere but, if that may be, in the first row."""
+    """Return three images with labels everywhere except, if possible, in the first row."""
     valid = np.ones(SIZE, bool)
     valid[0] = modality.sentinel is None
     stored = np.stack([modality.pack(labels(modality, seed), valid) for seed in range(count)])
