@@ -1,7 +1,7 @@
-// Builds the page into the Python package, or with --tests the unit tests into build/tests/, or both elsewhere: --out FOLDER.
+// Builds the page into the Python package, or with --tests the unit tests into build/tests/; --out FOLDER sets another folder.
 //
-// The page is the same, byte for byte, wherever it is built. Runtimes are compressed with xz by Python's `lzma`, whose bytes
-// may differ between versions, and so are written again only when what is inside has changed.
+// Builds of the page are identical byte for byte. Runtimes are compressed with xz by Python's `lzma`, whose output may differ
+// between versions, so they are written again only when their content has changed.
 
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
@@ -46,7 +46,7 @@ async function page(out) {
 
 const wasm = (file) => join(here, "node_modules/onnxruntime-web/dist", file);
 
-/** Hashes of everything that the page is built from: a test compares them with the files. */
+/** Hashes of all sources of the page, which a test compares with the files. */
 function sources() {
   const files = ["build.mjs", "package.json", "package-lock.json", "tsconfig.json"];
   for (const folder of ["page", "src"])
@@ -60,7 +60,7 @@ function compress(out, manifest, runtimes) {
   let before = {};
   try {
     before = JSON.parse(readFileSync(manifest, "utf8")).runtimes;
-  } catch { /* there is none */ }
+  } catch { /* there is no manifest yet */ }
   for (const [name, file] of Object.entries(RUNTIMES)) {
     const packed = join(out, `runtime-${name}.xz`);
     if (before[name] === runtimes[name] && readdirSync(out).includes(`runtime-${name}.xz`)) continue;

@@ -174,7 +174,7 @@ def test_a_camera_that_is_gone_is_said(chromium: Any, address: str) -> None:
         page.click("#camera")
         page.wait_for_selector("#camera-speed:has-text('frames per second')", timeout=PATIENCE)
         page.evaluate("() => stream.getVideoTracks()[0].dispatchEvent(new Event('ended'))")
-        page.wait_for_selector("#error:has-text('The camera is gone')", timeout=PATIENCE)
+        page.wait_for_selector("#error:has-text('The camera was disconnected')", timeout=PATIENCE)
         wait_for_prediction(page)  # the prediction in progress
         assert page.is_visible("#error")
         assert page.inner_text("#camera") == "Camera"
@@ -195,7 +195,7 @@ def test_another_network_takes_the_picture_that_was_opened_last(page: Any) -> No
 @pytest.mark.parametrize(
     ("flags", "said"),
     [
-        (("--deny-permission-prompts",), "This page may not use the camera: allow it"),
+        (("--deny-permission-prompts",), "This page is not allowed to use the camera: allow it"),
         (("--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream=device-count=0"), "There is no camera"),
     ],
 )

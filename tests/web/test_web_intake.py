@@ -105,9 +105,9 @@ def test_a_picture_of_one_pixel_is_a_picture(page: Any) -> None:
         (
             "wide.png",
             encoded(Image.new("RGB", (20_000, 10)), "PNG"),
-            "too wide: cut it, so that it is at most 68.2",
+            "too wide: crop it so that it is at most 68.2",
         ),
-        ("high.png", encoded(Image.new("RGB", (10, 20_000)), "PNG"), "too narrow: cut it, so that it is at most 1.8"),
+        ("high.png", encoded(Image.new("RGB", (10, 20_000)), "PNG"), "too narrow: crop it so that it is at most 1.8"),
     ],
 )
 def test_what_is_no_picture_is_said_and_what_was_shown_stays(page: Any, name: str, content: bytes, said: str) -> None:
@@ -173,7 +173,7 @@ def test_what_is_dropped_is_opened_or_refused(page: Any, dropped: str) -> None:
     if dropped == "picture":
         page.wait_for_function("() => document.querySelector('#status').textContent.startsWith('dropped.png')")
     else:
-        page.wait_for_selector("#error:has-text('What was dropped is no file: save the picture')")
+        page.wait_for_selector("#error:has-text('The dropped item is not a file: save the picture')")
     wait_for_prediction(page)
     assert not page.evaluate("() => document.body.classList.contains('dropping')")
 

@@ -208,7 +208,7 @@ def test_a_folder_that_is_not_whole_says_what_is_missing(chromium: Any, folder: 
 def test_everything_works_by_keyboard(chromium: Any, folder: Path, picture: Path) -> None:
     with opened(chromium, folder / "index.html") as page:
         show(page, picture)
-        readings = page.get_by_label("The picture with what is predicted", exact=False)
+        readings = page.get_by_label("The picture with the predicted map", exact=False)
         readings.focus()
         before = page.inner_text("#readings")
         for _ in range(6):

@@ -1,4 +1,4 @@
-/** Elements of the page, without a framework. */
+/** Helpers for the page's elements, without a framework. */
 
 /** Returns a new element with properties and children. */
 export function element<K extends keyof HTMLElementTagNameMap>(
@@ -11,7 +11,7 @@ export function element<K extends keyof HTMLElementTagNameMap>(
   return made;
 }
 
-/** Returns the element of the page with an id. */
+/** Returns the element with this id. */
 export function byId<T extends HTMLElement>(id: string, type: new () => T): T {
   const found = document.getElementById(id);
   if (!(found instanceof type)) throw new Error(`the page has no ${type.name} #${id}`);

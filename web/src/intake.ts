@@ -1,13 +1,13 @@
-/** Where pictures come in as files: the button, a drop anywhere on the page, the clipboard. */
+/** Takes picture files from the button, from drops anywhere on the page, and from the clipboard. */
 
 import { byId } from "./elements.js";
 
-/** Calls back with every file, and with words where something else was dropped. */
+/** Calls `opened` with every file, and `fail` with a message if something else was dropped. */
 export function takeFiles(opened: (file: File) => void, fail: (text: string) => void): void {
   const input = byId("file", HTMLInputElement);
   input.addEventListener("change", () => {
     const file = input.files?.[0];
-    input.value = ""; // so that the same file can be chosen again
+    input.value = ""; // allows choosing the same file again
     if (file) opened(file);
   });
   let inside = 0;
@@ -23,7 +23,7 @@ export function takeFiles(opened: (file: File) => void, fail: (text: string) => 
     within(-inside);
     const file = event.dataTransfer?.files[0];
     if (file) opened(file);
-    else fail("What was dropped is no file: save the picture, and drop its file or open it");
+    else fail("The dropped item is not a file: save the picture, then open or drop its file");
   });
   document.addEventListener("paste", (event) => {
     const file = event.clipboardData?.files[0];

@@ -1,4 +1,4 @@
-/** The page: its parts brought together. */
+/** The application: connects the parts of the page. */
 
 import { byId, element } from "./elements.js";
 import { openPicture } from "./images/open.js";
@@ -25,21 +25,21 @@ class Application implements Page {
   readonly #engine = new Engine(say);
   readonly #mounted = new Set<Surface>();
   #surface: Surface | undefined;
-  /** What is shown, and what it is called. */
+  /** The current prediction and its name. */
   #frame: Frame | undefined;
   #name = "";
-  /** What is to be shown next. */
+  /** The picture to show next. */
   #next: { readonly picture: HTMLCanvasElement; readonly name: string } | undefined;
-  /** The prediction under way: there is one at a time, and what is overtaken while it waits is not computed. */
+  /** The running prediction. Only one runs at a time, and pictures that are replaced while waiting are not predicted. */
   #running: Promise<void> = Promise.resolve();
-  /** Counts files, so that one that takes long to open is not shown over a later one. */
+  /** Counts files, so that a file that takes long to open does not replace a later one. */
   #files = 0;
-  /** How many files and pictures the page works on. */
+  /** Number of files and pictures in progress. */
   #work = 0;
 
   constructor(inside: Contents) {
     const [first] = inside.models;
-    if (!first) throw new Error("This page holds no network: write one with taskscape export RUN --to web");
+    if (!first) throw new Error("This page has no network: create one with taskscape export RUN --to web");
     this.models = inside.models;
     this.model = first;
     this.#describe();
@@ -93,14 +93,14 @@ class Application implements Page {
     fail(text);
   }
 
-  /** Says what went wrong; what a camera gives ends there. */
+  /** Shows an error, and stops the camera. */
   #failed(error: unknown): void {
     for (const source of sources) source.stop();
     fail(error instanceof Error ? error.message : String(error));
     say("");
   }
 
-  /** Opens a file; what a camera gives ends there. */
+  /** Opens a file, and stops the camera. */
   #take(file: Blob, name: string): Promise<void> {
     for (const source of sources) source.stop();
     fail("");
@@ -115,7 +115,7 @@ class Application implements Page {
     });
   }
 
-  /** Says that the page works until all work is done. */
+  /** Marks the page as busy until all work is done. */
   async #busily(work: () => Promise<void>): Promise<void> {
     busy(++this.#work > 0);
     await work();
@@ -149,7 +149,7 @@ class Application implements Page {
     byId("about", HTMLElement).textContent = text;
   }
 
-  /** Offers the networks where there are several. */
+  /** Offers a choice of networks if there are several. */
   #choose(): void {
     const select = byId("model", HTMLSelectElement);
     select.append(...this.models.map(({ about }, i) => new Option(about.name, String(i))));

@@ -1,12 +1,12 @@
-/** Numbers as Python has them, and as people read them. */
+/** Rounding and percentiles as in Python, and numbers as text. */
 
-/** Rounds to the nearest integer, halves to the even one: Python's `round`. */
+/** Rounds to the nearest integer, and halves to the even one, as Python's `round`. */
 export function round(x: number): number {
   const rounded = Math.round(x);
   return rounded - x === 0.5 && rounded % 2 !== 0 ? rounded - 1 : rounded;
 }
 
-/** Returns the percentile of sorted values, between two of them in proportion: numpy's `percentile`. */
+/** Returns the percentile of sorted values with linear interpolation, as NumPy's `percentile`. */
 export function percentile(sorted: ArrayLike<number>, percent: number): number {
   const position = (percent / 100) * (sorted.length - 1);
   const low = Math.floor(position);
@@ -15,7 +15,7 @@ export function percentile(sorted: ArrayLike<number>, percent: number): number {
   return a + (b - a) * (position - low);
 }
 
-/** Returns a share, 0..1, in percent: `0.4 %`, `93 %`. */
+/** Returns a share in 0..1 as a percentage, such as `0.4 %` or `93 %`. */
 export function percent(share: number): string {
   const value = 100 * share;
   return `${value > 0 && value < 10 ? value.toFixed(1) : value.toFixed(0)} %`;
@@ -27,7 +27,7 @@ export function withUnit(x: number, unit: string): string {
   return unit ? `${inWords(x)} ${unit}` : inWords(x);
 }
 
-/** Returns a number with three digits that count: `0.123`, `12.3`, `123`. */
+/** Returns a number with three significant digits: `0.123`, `12.3`, `123`. */
 export function inWords(x: number): string {
   if (!Number.isFinite(x)) return "–";
   const size = Math.abs(x);

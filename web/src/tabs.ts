@@ -1,4 +1,4 @@
-/** Tabs of surfaces: one is shown at a time, as the ARIA pattern for tabs has it. */
+/** Tabs, one of which is shown at a time, following the ARIA pattern. */
 
 import { element } from "./elements.js";
 
@@ -7,7 +7,7 @@ export interface Tab {
   readonly title: string;
 }
 
-/** Builds tabs and an empty panel for each; `shown` is called with the tab and its panel whenever it comes to be shown. */
+/** Builds tabs with an empty panel each; `shown` is called with the tab's id and its panel whenever it becomes visible. */
 export function tabs(list: HTMLElement, panels: HTMLElement, all: readonly Tab[], shown: (id: string, panel: HTMLElement) => void): void {
   const buttons = all.map(({ id, title }) => {
     const button = element("button", { type: "button", id: `tab-${id}`, textContent: title });

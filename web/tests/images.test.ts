@@ -43,8 +43,8 @@ test("the network's height is the most accurate one, unless its size is fixed", 
 });
 
 test("very narrow and very wide pictures are refused", () => {
-  assert.throws(() => inputSize(about, 4000, 100), /too narrow: cut it, so that it is at most 7.5 times as high as wide/);
-  assert.throws(() => inputSize(about, 20, 4000), /too wide: cut it, so that it is at most 17 times as wide as high/);
+  assert.throws(() => inputSize(about, 4000, 100), /too narrow: crop it so that it is at most 7.5 times as high as wide/);
+  assert.throws(() => inputSize(about, 20, 4000), /too wide: crop it so that it is at most 17 times as wide as high/);
 });
 
 test("sizes stand at the head of files", () => {

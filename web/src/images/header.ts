@@ -1,6 +1,6 @@
-/** The size of a picture from the first bytes of its file, before a browser takes memory for it. */
+/** The size of a picture from the first bytes of its file, before a browser allocates memory for it. */
 
-/** Returns width and height of PNG, JPEG, GIF, WebP and BMP files; null for others and where the bytes end too early. */
+/** Returns width and height of PNG, JPEG, GIF, WebP and BMP files; null for other files and if the bytes end too early. */
 export function sizeInHeader(bytes: Uint8Array): [width: number, height: number] | null {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   try {

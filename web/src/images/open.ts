@@ -1,16 +1,16 @@
-/** A file as a picture, upright. Everything that can be wrong with it is said in words. */
+/** Opens a file as an upright picture. Errors state what is wrong with the file. */
 
 import { sizeInHeader } from "./header.js";
 
-/** Larger pictures are made smaller. */
+/** Larger pictures are scaled down to this size. */
 export const LARGEST_SIDE = 4096;
-/** Of a picture that is opened at all. */
+/** Limits for pictures that are opened at all. */
 const MOST_MEGAPIXELS = 100;
 const MOST_MEGABYTES = 100;
-/** Where the size stands in a JPEG depends on what a camera writes before it. */
+/** Bytes in which the size is searched: its position in a JPEG depends on what the camera writes before it. */
 const HEADER_BYTES = 1 << 20;
 
-/** Returns the picture of a file. Throws an error that says what is wrong, and what can be opened. */
+/** Returns the picture of a file. Throws an error that states the problem, and what can be opened. */
 export async function openPicture(file: Blob, name: string): Promise<HTMLCanvasElement> {
   if (file.size === 0) throw new Error(`${name} is empty: choose another picture`);
   if (file.size > MOST_MEGABYTES * 1e6)
@@ -19,7 +19,7 @@ export async function openPicture(file: Blob, name: string): Promise<HTMLCanvasE
   const megapixels = size ? (size[0] * size[1]) / 1e6 : 0;
   if (size && megapixels > MOST_MEGAPIXELS)
     throw new Error(
-      `${name} has ${size[0]} × ${size[1]} pixels: make it smaller, at most ${MOST_MEGAPIXELS} million pixels are opened`,
+      `${name} has ${size[0]} × ${size[1]} pixels: make it smaller, at most ${MOST_MEGAPIXELS} million pixels can be opened`,
     );
   let bitmap: ImageBitmap;
   try {
@@ -47,14 +47,14 @@ async function beginning(file: Blob, name: string): Promise<Uint8Array> {
   }
 }
 
-/** Returns what is shown by an image, bitmap or video as a picture, made smaller where it is too large. */
+/** Returns the content of an image, bitmap or video as a picture, scaled down if it is too large. */
 export function toCanvas(source: CanvasImageSource, width: number, height: number): HTMLCanvasElement {
   const scale = Math.min(1, LARGEST_SIDE / Math.max(width, height));
   const canvas = document.createElement("canvas");
   canvas.width = Math.max(1, Math.round(width * scale));
   canvas.height = Math.max(1, Math.round(height * scale));
   const context = canvas.getContext("2d", { willReadFrequently: true });
-  if (!context) throw new Error("This browser gives no memory for the picture: close other pages and try again");
+  if (!context) throw new Error("This browser does not have enough memory for the picture: close other pages and try again");
   context.imageSmoothingQuality = "high";
   context.drawImage(source, 0, 0, canvas.width, canvas.height);
   return canvas;

@@ -1,18 +1,18 @@
-/** Resizing as in Python: `interpolate(mode="bilinear", antialias=True)` of torch, which Pillow does too. */
+/** Resizes as in Python: like `interpolate(mode="bilinear", antialias=True)` of torch, and like Pillow. */
 
 import { round } from "../numbers.js";
 import type { Picture } from "../worker/protocol.js";
 
 interface Taps {
-  /** The first pixel that counts, of each new pixel. */
+  /** The first source pixel of each new pixel. */
   readonly first: Int32Array;
-  /** How many there are at most. */
+  /** Maximum number of source pixels of a new pixel. */
   readonly most: number;
-  /** Weights, `most` of each new pixel. */
+  /** Weights, `most` for each new pixel. */
   readonly weights: Float32Array;
 }
 
-/** Returns the weights of a triangle filter, which is wider where pixels become fewer. */
+/** Returns the weights of a triangle filter, which is wider when downsampling. */
 function taps(from: number, to: number): Taps {
   const scale = from / to;
   const support = Math.max(scale, 1);

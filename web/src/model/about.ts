@@ -1,8 +1,8 @@
-/** What is known of a network: `about.json`, written by `taskscape export --to web`. */
+/** The description of a network, which `taskscape export --to web` writes into the page. */
 
 export type Color = readonly [red: number, green: number, blue: number];
 
-/** Class ids: each class has its color. */
+/** Class ids, with one color per class. */
 export interface ClassesDrawing {
   readonly kind: "classes";
   readonly names: readonly string[];
@@ -12,19 +12,19 @@ export interface ClassesDrawing {
 /** Numbers on a color scale, such as metres. */
 export interface ScaleDrawing {
   readonly kind: "scale";
-  /** From position 0 to 1. */
+  /** Colors from position 0 to 1. */
   readonly colors: readonly Color[];
-  /** Whether positions go by the logarithm. */
+  /** Whether the scale is logarithmic. */
   readonly logarithmic: boolean;
   /** Values at both ends; null for the 2nd and 98th percentile of a map. */
   readonly ends: readonly [number, number] | null;
-  /** Whether values of one map are divided by its median, because their scale is not known. */
+  /** Whether values of a map are divided by its median, because their scale is unknown. */
   readonly relative: boolean;
-  /** Marks of the legend, place and words, where `ends` are the same for every map. */
+  /** Positions and texts of the legend's ticks, if `ends` are the same for every map. */
   readonly ticks: readonly (readonly [place: number, words: string])[];
 }
 
-/** Unit vectors: a color per direction, `(vector * signs / 2 + 1 / 2) * 255`. */
+/** Unit vectors, with the color `(vector * signs / 2 + 1 / 2) * 255` for each direction. */
 export interface DirectionsDrawing {
   readonly kind: "directions";
   readonly signs: readonly [number, number, number];
@@ -40,14 +40,14 @@ export interface ChannelsDrawing {
 
 export type Drawing = ClassesDrawing | ScaleDrawing | DirectionsDrawing | ChannelsDrawing;
 
-/** What a network says of one task, or how sure it is of it. */
+/** A network's output for one task, or its confidence. */
 export interface Output {
-  /** That of the output in the model: the task's name, or `TASK.confidence`. */
+  /** Name of the output in the model: the task's name, or `TASK.confidence`. */
   readonly name: string;
   readonly title: string;
-  /** Such as `m`; empty where values have none, `%` where they are shares in 0..1. */
+  /** Unit, such as `m`; empty if values have none, `%` if they are shares in 0..1. */
   readonly unit: string;
-  /** Numbers of a pixel: 1 for classes and metres, 3 for vectors. */
+  /** Values per pixel: 1 for classes and metres, 3 for vectors. */
   readonly channels: number;
   /** A sentence about the colors; may be empty. */
   readonly text: string;
@@ -57,33 +57,33 @@ export interface Output {
 }
 
 export interface About {
-  /** Of the network, for people. */
+  /** Displayed name of the network. */
   readonly name: string;
-  /** A sentence: on what it was trained. */
+  /** One or two sentences about the network and its training data. */
   readonly text: string;
   /** The color of a pixel without a value. */
   readonly invalid: Color;
-  /** Height in pixels at which the network is most accurate: images are scaled to it. */
+  /** Height in pixels at which the network is most accurate, to which images are scaled. */
   readonly height: number;
-  /** Height and width of the only images that it takes; null for any. */
+  /** Required height and width of images; null for any. */
   readonly fixed: readonly [number, number] | null;
-  /** Focal length of the pictures that it was trained with, in heights of the picture; null where it is not known. */
+  /** Focal length of the training images, in image heights; null if it is unknown. */
   readonly focal?: number | null;
   readonly outputs: readonly Output[];
 }
 
-/** A picture that every runtime must compute as Python did, before it is used: RGB noise of `probe.ts`. */
+/** Expected results for the test picture of `probe.ts`, which WebGPU must reproduce before it is used. */
 export interface Probe {
   readonly height: number;
   readonly width: number;
-  /** By the output's name: the mean of its values, over all channels. */
+  /** Mean of the values over all channels, by the output's name. */
   readonly means: Readonly<Record<string, number>>;
 }
 
 /** A network of the page. */
 export interface Model {
   readonly about: About;
-  /** The name of the resource that holds the ONNX file: see `resources.ts`. */
+  /** Name of the resource with the ONNX file; see `resources.ts`. */
   readonly resource: string;
   readonly probe: Probe;
 }

@@ -1,4 +1,4 @@
-/** One picture and what a network predicts for it. */
+/** A picture and a network's predictions for it. */
 
 import type { Model, Output } from "./about.js";
 
@@ -12,14 +12,14 @@ export interface Values {
 
 export interface Frame {
   readonly model: Model;
-  /** The picture upright, at most `LARGEST_SIDE` of `images/open.ts` wide and high: for people. */
+  /** The displayed picture: upright, with sides of at most `LARGEST_SIDE` of `images/open.ts`. */
   readonly picture: HTMLCanvasElement;
-  /** What the network was given, RGBA, of the size of the maps. */
+  /** The network's input, RGBA, of the size of the maps. */
   readonly pixels: ImageData;
-  /** By the output's name, in the order of the model's outputs. */
+  /** Values by the output's name, in the order of the model's outputs. */
   readonly values: ReadonlyMap<string, Values>;
-  /** That the network took. */
+  /** Inference time of the network. */
   readonly seconds: number;
-  /** What it ran on, in words: `WebAssembly, 4 threads`. */
+  /** The runtime, such as `WebAssembly, 4 threads`. */
   readonly runtime: string;
 }

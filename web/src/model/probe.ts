@@ -1,11 +1,11 @@
-/** The picture that a runtime computes before it is trusted: GPUs and their drivers differ. */
+/** The test picture for WebGPU, since GPUs and their drivers differ. */
 
 import type { Probe } from "./about.js";
 
-/** Means may differ by this share: what another order of sums makes of class ids and metres. */
+/** Maximum relative difference of the means, which allows for different orders of summation. */
 const BOUND = 0.02;
 
-/** Returns smooth waves in three colors, (3, height, width); `taskscape.export.web.probe` gives the same. */
+/** Returns smooth waves in three colors, (3, height, width), as `taskscape.export.web.model` does. */
 export function probePixels(height: number, width: number): Uint8Array {
   const pixels = new Uint8Array(3 * height * width);
   let i = 0;
@@ -14,7 +14,7 @@ export function probePixels(height: number, width: number): Uint8Array {
   return pixels;
 }
 
-/** Returns whether the values of each output are those of Python. */
+/** Returns whether the values of each output agree with those of Python. */
 export function agrees(probe: Probe, outputs: ReadonlyMap<string, ArrayLike<number>>): boolean {
   return Object.entries(probe.means).every(([name, expected]) => {
     const values = outputs.get(name);

@@ -1,7 +1,7 @@
-/** Bytes that the page needs beside itself: networks and runtimes, compressed with xz, in base64.
+/** Networks and runtimes that the page loads on demand, compressed with xz and encoded in base64.
  *
- * A page that is one file holds them in elements `resource-NAME`. Otherwise `NAME.js` stands beside it, a script, because
- * a page that was opened from disk may load scripts and nothing else.
+ * A page of one file contains them in elements `resource-NAME`. Otherwise, they are scripts `NAME.js` beside the page,
+ * because a page that was opened from disk can load only scripts.
  */
 
 declare global {
@@ -10,15 +10,15 @@ declare global {
   }
 }
 
-/** Returns a resource in base64. Throws an error that says which file is missing. */
+/** Returns a resource in base64. Throws an error that names a missing file. */
 export async function resource(name: string): Promise<string> {
   const inline = document.getElementById(`resource-${name}`);
   if (inline) return inline.textContent ?? "";
   const store = (window.taskscapeResources ??= {});
   if (!(name in store)) await script(`${name}.js`);
   const found = store[name];
-  if (found === undefined) throw new Error(`${name}.js does not hold what belongs to this page: export it again`);
-  delete store[name]; // it is many megabytes
+  if (found === undefined) throw new Error(`${name}.js does not belong to this page: export the page again`);
+  delete store[name]; // frees many megabytes
   return found;
 }
 
@@ -34,8 +34,8 @@ function script(source: string): Promise<void> {
       element.remove();
       const remedy =
         location.protocol === "file:"
-          ? "it must stand in the folder of this page, which is moved as a whole"
-          : "start the server of this page again, such as taskscape app, and load the page again";
+          ? "it must be in the same folder as this page; copy or move the folder as a whole"
+          : "restart the server of this page, such as taskscape app, and reload the page";
       reject(new Error(`${source} cannot be loaded: ${remedy}`));
     };
     document.head.append(element);

@@ -1,4 +1,4 @@
-/** The values of a pixel, in words. */
+/** The values of a pixel as text. */
 
 import type { Color } from "../model/about.js";
 import type { Frame, Values } from "../model/frame.js";
@@ -9,12 +9,12 @@ import { fit, isUsable } from "../views/scale.js";
 export interface Reading {
   readonly title: string;
   readonly text: string;
-  /** How sure the network is; empty where it does not say. */
+  /** The confidence as text; empty if the network has no such output. */
   readonly sure: string;
   readonly color: Color;
 }
 
-/** Returns what each task predicts at a point; both coordinates are shares of the picture, 0..1. */
+/** Returns the prediction of each task at a point; both coordinates are shares of the picture, 0..1. */
 export function read(frame: Frame, x: number, y: number): Reading[] {
   const all = [...frame.values.values()];
   return all.filter(({ output }) => !output.of).map((values) => {
@@ -49,7 +49,7 @@ function inText(values: Values, index: number): string {
 
 const STRAIGHT = Math.cos((22.5 * Math.PI) / 180);
 
-/** Returns where a unit vector in OpenCV's axes points: x right, y down, z forward. */
+/** Returns the direction of a unit vector in OpenCV axes (x right, y down, z forward) as text. */
 export function facing(x: number, y: number, z: number): string {
   if (![x, y, z].every(Number.isFinite)) return "no value";
   const words: [number, string][] = [

@@ -1,33 +1,33 @@
-/** Draws points on a plain canvas: each as a square, the nearest in front. No WebGL, which many machines lack. */
+/** Draws points as squares on a 2D canvas, the nearest in front. Does not use WebGL, which many machines lack. */
 
 import type { Change } from "./cloud-hands.js";
 import type { Points } from "./cloud-points.js";
 
-/** From where points are seen: the camera goes around a point in front of the one that took the picture. */
+/** Pose of the viewing camera, which orbits a center point in front of the picture's own camera. */
 export interface Pose {
-  /** To the right, in radians. */
+  /** Rotation to the right, in radians. */
   yaw: number;
-  /** Upwards, in radians. */
+  /** Rotation upwards, in radians. */
   pitch: number;
-  /** Of the camera to the point it goes around, as a share of that of the picture's own camera. */
+  /** Distance from the center point, relative to that of the picture's own camera. */
   distance: number;
-  /** What all is moved by: right and down, as shares of the distance of that point. */
+  /** Shift of the scene to the right and down, as a share of the distance of the center point. */
   x: number;
   y: number;
 }
 
-/** That of the camera that took the picture. */
+/** Pose of the camera that took the picture. */
 export const OWN: Pose = { yaw: 0, pitch: 0, distance: 1, x: 0, y: 0 };
 
-/** A little above and beside, so that it shows that there is space. */
+/** Initial pose, slightly above and beside the picture's own camera to make the depth visible. */
 export const START: Pose = { yaw: 0.22, pitch: 0.1, distance: 1.15, x: 0, y: 0 };
 
 const LARGEST_SQUARE = 24;
 
-/** How much larger than its pixel a point is drawn. */
+/** Size of a drawn point, relative to its pixel. */
 const LARGER = 1.4;
 
-/** A pose after a change, within bounds: the ground is never overhead. */
+/** Returns a pose after a change, within bounds that keep the ground below. */
 export function moved(pose: Pose, change: Change): Pose {
   return {
     yaw: pose.yaw + (change.yaw ?? 0),
@@ -42,9 +42,9 @@ function clamp(value: number, least: number, most: number): number {
   return Math.min(most, Math.max(least, value));
 }
 
-/** A picture that is drawn again and again. */
+/** A pixel buffer that is reused for every drawing. */
 export class Screen {
-  /** RGBA, as of an `ImageData`. */
+  /** RGBA, as in `ImageData`. */
   readonly bytes: Uint8ClampedArray<ArrayBuffer>;
   private readonly colors: Uint32Array;
   private readonly nearest: Float32Array;
@@ -58,7 +58,7 @@ export class Screen {
     this.nearest = new Float32Array(width * height);
   }
 
-  /** Draws points in the colors of their pixels; the rest stays transparent. `imageWidth` is that of the depth map. */
+  /** Draws points in the colors of their pixels on a transparent background; `imageWidth` is that of the depth map. */
   draw(points: Points, imageWidth: number, imageHeight: number, colors: Uint32Array, pose: Pose): void {
     this.colors.fill(0);
     this.nearest.fill(Infinity);
@@ -83,7 +83,7 @@ export class Screen {
       const depth = cp * rz + sp * py + away;
       if (depth < least) continue;
       const scale = focal / depth;
-      // About as large as its pixel was, and larger the more is seen of a gap that was not seen from where it was taken.
+      // About as large as its pixel, and larger as the view turns, to cover gaps that the picture's own camera did not see.
       const side = Math.min(LARGEST_SQUARE, Math.max(1, Math.ceil((LARGER * zoom * z * (1 + (gaps[i]! - 1) * turned)) / depth)));
       const left = Math.round(width / 2 + (rx + tx) * scale - side / 2);
       const top = Math.round(height / 2 + (ry + ty) * scale - side / 2);

@@ -1,14 +1,14 @@
-/** Pointers, fingers, the wheel and keys, as changes of a pose. */
+/** Converts input from pointers, fingers, the wheel and keys to changes of a pose. */
 
-/** What a hand asks for; what is left out stays as it is. */
+/** A change of a pose; missing values do not change. */
 export interface Change {
-  /** Turns to the right and up, in radians. */
+  /** Rotation to the right and up, in radians. */
   readonly yaw?: number;
   readonly pitch?: number;
-  /** Moves what is shown to the right and down, as shares of the width. */
+  /** Shift of the scene to the right and down, as shares of the width. */
   readonly x?: number;
   readonly y?: number;
-  /** Comes closer: the distance is divided by this. */
+  /** Zoom factor, by which the distance is divided. */
   readonly closer?: number;
 }
 
@@ -34,7 +34,7 @@ const KEYS_WITH_SHIFT: Readonly<Record<string, Change>> = {
   ArrowDown: { y: -MOVE },
 };
 
-/** Calls `change` for what hands do on an element. */
+/** Calls `change` for all input on an element. */
 export function handle(element: HTMLElement, change: (change: Change | "reset") => void): void {
   const fingers = new Map<number, { x: number; y: number }>();
   element.style.touchAction = "none";
@@ -52,7 +52,7 @@ export function handle(element: HTMLElement, change: (change: Change | "reset") 
   for (const name of ["pointerup", "pointercancel"] as const) {
     element.addEventListener(name, (event) => fingers.delete(event.pointerId));
   }
-  element.addEventListener("contextmenu", (event) => event.preventDefault()); // the right button moves
+  element.addEventListener("contextmenu", (event) => event.preventDefault()); // the right button shifts the scene
   element.addEventListener("pointermove", (event) => {
     const finger = fingers.get(event.pointerId);
     if (!finger) return;
@@ -74,7 +74,7 @@ export function handle(element: HTMLElement, change: (change: Change | "reset") 
   element.addEventListener(
     "wheel",
     (event) => {
-      // The wheel is the page's until someone has taken the scene; two fingers on a pad come with Ctrl.
+      // The wheel scrolls the page unless the scene has the focus; pinching on a touchpad is reported with Ctrl.
       if (document.activeElement !== element && !event.ctrlKey) return;
       event.preventDefault();
       change({ closer: Math.exp(-Math.max(-100, Math.min(100, event.deltaY)) * (event.ctrlKey ? 0.01 : 0.0015)) });

@@ -1,17 +1,17 @@
-/** A depth map as points in space, through a pinhole camera whose axis goes through the middle of the image. */
+/** Converts a depth map to points in space, with a pinhole camera whose axis passes through the center of the image. */
 
 import { percentile } from "../numbers.js";
 
 export interface Points {
-  /** x right, y down, z forward, three numbers a point, in the unit of the depth map. */
+  /** Three numbers per point, x right, y down, z forward, in the unit of the depth map. */
   readonly positions: Float32Array;
-  /** The pixel of every point, row by row. */
+  /** Index of the pixel of every point, row by row. */
   readonly pixels: Uint32Array;
-  /** How far the pixel above or below is, in widths of the pixel: a surface that is seen at a slant has wide gaps. */
+  /** Distance to the pixel above or below, in pixel widths; surfaces seen at a slant have wide gaps. */
   readonly gaps: Float32Array;
   /** Focal length in pixels. */
   readonly focal: number;
-  /** The distance that half of the points are within. */
+  /** Median distance of the points. */
   readonly middle: number;
 }
 
@@ -21,17 +21,17 @@ export interface Depth {
   readonly height: number;
 }
 
-/** Where distances jump by more than this share from one pixel to the next, the pixel between belongs to neither. */
+/** Pixels that are farther than a neighbor by more than this share are left out as edges between objects. */
 const JUMP = 0.12;
 
 const WIDEST_GAP = 6;
 
-/** The focal length in pixels of a camera that takes in this horizontal angle, in degrees. */
+/** Returns the focal length in pixels of a camera with this horizontal field of view, in degrees. */
 export function focalOf(degrees: number, width: number): number {
   return width / 2 / Math.tan((degrees * Math.PI) / 360);
 }
 
-/** The points of all pixels that are nearer than `far`, without those that hang in the air between two things. */
+/** Returns the points of all pixels up to the distance `far`, without those at edges between objects. */
 export function pointsOf(depth: Depth, focal: number, far: number): Points {
   const { data, width, height } = depth;
   const positions = new Float32Array(3 * width * height);
@@ -58,7 +58,7 @@ export function pointsOf(depth: Depth, focal: number, far: number): Points {
   return { positions: kept, pixels: pixels.slice(0, count), gaps: gaps.slice(0, count), focal, middle };
 }
 
-/** The distance that this share of the pixels is within, in percent, of those that have one; 1 where none has. */
+/** Returns a percentile of the distances, ignoring pixels without one; 1 if no pixel has one. */
 export function within(distances: ArrayLike<number>, percent: number): number {
   const sorted = Float32Array.from(distances).filter((z) => z > 0 && z < Infinity).sort();
   return sorted.length ? percentile(sorted, percent) : 1;

@@ -1,4 +1,4 @@
-/** The scene as a cloud of points, turned by pointer, fingers or keys. */
+/** Shows the scene as a point cloud that can be turned with the pointer, fingers or keys. */
 
 import { element } from "../elements.js";
 import type { Model, Output } from "../model/about.js";
@@ -10,21 +10,21 @@ import { handle, type Change } from "./cloud-hands.js";
 import { focalOf, pointsOf, within, type Points } from "./cloud-points.js";
 import type { Page, Surface } from "./surface.js";
 
-/** In degrees, of a camera whose focal length is the width of its pictures: where that of the training data is not known. */
+/** Angle of view in degrees if the focal length of the training data is unknown; it is then taken to be the image width. */
 const ASSUMED_ANGLE = 53;
 
-/** The most pixels that are drawn: more would not turn smoothly on a phone. */
+/** Maximum number of drawn pixels; with more, turning would not be smooth on a phone. */
 const MOST_PIXELS = 800_000;
 
-/** The share of the points, in percent, that is shown until someone chooses: what is farther is thin. */
+/** Percentage of the points that is shown by default; farther points are sparse. */
 const SHOWN = 93;
 
-/** Names of classes that are no thing at a distance. */
+/** Names of classes without a distance. */
 const WITHOUT_DISTANCE = new Set(["sky"]);
 
 const HELP =
-  "Drag, or press the arrow keys, to turn. Two fingers, or Shift, move; the wheel, + and − come closer; Home resets. " +
-  "The angle of view of a picture is not known: where walls do not meet at right angles, change it.";
+  "Drag or press the arrow keys to turn. Use two fingers or Shift to move, the wheel or + and − to zoom, and Home to reset. " +
+  "The angle of view of a picture is not known: change it if walls do not meet at right angles.";
 
 /** Returns whether an output is a distance along the axis of the camera. */
 export function isDepth(output: Output): boolean {
@@ -57,7 +57,7 @@ class Cloud implements Surface {
   }
 
   mount(host: HTMLElement, _page: Page): void {
-    this.#canvas.setAttribute("role", "application"); // so that a screen reader leaves the arrow keys to it
+    this.#canvas.setAttribute("role", "application"); // makes screen readers pass on the arrow keys
     this.#canvas.setAttribute("aria-roledescription", "cloud of points");
     this.#canvas.setAttribute("aria-label", "The scene in space");
     this.#canvas.setAttribute("aria-describedby", "cloud-help");
@@ -101,7 +101,7 @@ class Cloud implements Surface {
     this.#color.value = outputs.some(({ name }) => name === chosen) ? chosen : "";
   }
 
-  /** Makes the points of the picture again. */
+  /** Computes the points again. */
   #rebuild(): void {
     this.#points = undefined;
     if (this.#frame && this.#depth) {
@@ -109,7 +109,7 @@ class Cloud implements Surface {
       const data = distances(this.#depth, this.#frame);
       const near = within(data, 2);
       const most = Math.max(near * 1.01, within(data, 100));
-      // The slider goes by the logarithm: a metre means more where it is near.
+      // The slider is logarithmic, since a metre matters more nearby.
       if (!this.#reachWasChosen) this.#reach.value = String(Math.log(within(data, SHOWN) / near) / Math.log(most / near));
       if (!this.#angleWasChosen) this.#angle.value = String(assumedAngle(this.#frame, width, height));
       const far = near * (most / near) ** this.#reach.valueAsNumber;
@@ -134,7 +134,7 @@ class Cloud implements Surface {
     this.#later();
   }
 
-  /** Draws before the screen's next picture, once. */
+  /** Schedules one drawing before the next repaint. */
   #later(): void {
     if (this.#waits) return;
     this.#waits = true;
@@ -160,13 +160,13 @@ class Cloud implements Surface {
   }
 }
 
-/** Returns the angle of view, in degrees, of a camera such as took the pictures that the network was trained with. */
+/** Returns the angle of view, in degrees, of the camera of the training images, or an assumed one. */
 function assumedAngle({ model }: Frame, width: number, height: number): number {
   const { focal } = model.about;
   return focal ? Math.round((Math.atan(width / 2 / (focal * height)) * 360) / Math.PI) : ASSUMED_ANGLE;
 }
 
-/** Returns the distances of a map, without those of classes that have none, if the network names any. */
+/** Returns the distances of a map, with NaN for pixels of classes without a distance. */
 function distances(depth: Values, frame: Frame): Float32Array {
   const data = Float32Array.from(depth.data);
   for (const { output, data: ids } of frame.values.values()) {

@@ -1,15 +1,15 @@
-/** How far two predictions of one picture are apart, in words. */
+/** Describes the difference between two predictions of one picture as text. */
 
 import type { Values } from "../model/frame.js";
 import { percent } from "../numbers.js";
 import { within } from "./cloud-points.js";
 
-/** Whether two networks say the same kind of thing of a pixel, so that one can be held against the other. */
+/** Returns whether two outputs have values of the same kind, which can be compared. */
 export function comparable(left: Values, right: Values): boolean {
   return left.output.drawing.kind === right.output.drawing.kind && left.output.channels === right.output.channels;
 }
 
-/** A sentence; the maps may have other sizes and other classes. */
+/** Returns a sentence about the difference; the maps may differ in size and classes. */
 export function difference(left: Values, right: Values): string {
   const drawing = left.output.drawing;
   const other = right.output.drawing;
@@ -31,7 +31,7 @@ export function difference(left: Values, right: Values): string {
   return `Values differ by ${unit === "%" ? percent(apart) : `${apart.toPrecision(2)} ${unit}`.trim()} on average.`;
 }
 
-/** The mean of a finite function of both maps at the pixels of the left one. */
+/** Returns the mean of a function of both maps over the pixels of the left one where it is finite. */
 function mean(left: Values, right: Values, of: (a: number[], b: number[]) => number): number {
   let [sum, count] = [0, 0];
   for (let y = 0; y < left.height; y++) {

@@ -1,4 +1,4 @@
-/** Two networks on one picture, with a slider between them: the one that is chosen for the page, and another. */
+/** Compares two networks on one picture with a slider: the network chosen for the page, and another one. */
 
 import { element } from "../elements.js";
 import type { Drawing, Model } from "../model/about.js";
@@ -10,7 +10,7 @@ import { fit } from "../views/scale.js";
 import { comparable, difference } from "./compare-words.js";
 import type { Page, Surface } from "./surface.js";
 
-/** How much of a map covers the picture: classes are surfaces, whose picture helps to judge them. */
+/** Opacity of the map over the picture, which helps to judge classes. */
 const OPACITY = { classes: 0.75, others: 1 };
 
 class Compare implements Surface {
@@ -19,7 +19,7 @@ class Compare implements Surface {
   #page!: Page;
   #left: Frame | undefined;
   #right: Frame | undefined;
-  /** Counts what was asked for, so that an answer that comes too late is not shown. */
+  /** Counts requests, so that outdated results are not shown. */
   #latest = 0;
   readonly #other = element("select", { id: "compare-with" });
   readonly #map = element("select", { id: "compare-map" });
@@ -100,7 +100,7 @@ class Compare implements Surface {
     }
   }
 
-  /** Offers the maps that both networks give. */
+  /** Offers the maps that both networks predict. */
   #offerMaps(left: Frame, right: Frame): void {
     const both = [...left.values.values()].filter((one) => {
       const other = right.values.get(one.output.name);
@@ -142,7 +142,7 @@ class Compare implements Surface {
     this.#words.textContent = a && b ? difference(a, b) : "These two networks have no map in common.";
   }
 
-  /** Says what the colors mean: one legend, or where the networks find other classes one for each. */
+  /** Shows one legend, or one for each network if the map has classes. */
   #explain(maps: readonly (Values | undefined)[]): void {
     const [a, b] = maps;
     this.#legends.replaceChildren();
@@ -160,7 +160,7 @@ class Compare implements Surface {
   }
 }
 
-/** Returns one color scale for two maps, where each would have its own. */
+/** Returns a common color scale for two maps that would have separate ones. */
 function together(left: Values, right: Values): Drawing | undefined {
   const [one, two] = [left.output.drawing, right.output.drawing];
   if (one.kind !== "scale" || two.kind !== "scale") return undefined;

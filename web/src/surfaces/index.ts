@@ -1,4 +1,4 @@
-/** The surfaces and sources of the page, in their order. */
+/** The surfaces and sources of the page, in order. */
 
 import { camera } from "./camera.js";
 import { cloud } from "./cloud.js";

@@ -1,4 +1,4 @@
-/** The picture with a map over it, and the values under the pointer. */
+/** Shows the picture with a map over it, and the values under the pointer. */
 
 import { element } from "../elements.js";
 import type { Frame, Values } from "../model/frame.js";
@@ -32,7 +32,7 @@ class Maps implements Surface {
   mount(host: HTMLElement, _page: Page): void {
     this.#photo.setAttribute("aria-hidden", "true");
     this.#map.setAttribute("aria-hidden", "true");
-    this.#stage.setAttribute("aria-label", "The picture with what is predicted. The arrow keys move the point whose values are read.");
+    this.#stage.setAttribute("aria-label", "The picture with the predicted map. The arrow keys move the point whose values are shown.");
     this.#readings.id = "readings";
     this.#readings.setAttribute("aria-live", "polite");
     this.#share.htmlFor.add(this.#opacity.id);
@@ -59,7 +59,7 @@ class Maps implements Surface {
     this.#read();
   }
 
-  /** Builds the choice of maps, or draws the small ones again. */
+  /** Builds the choice of maps if it has changed, and draws their previews. */
   #offer(frame: Frame): void {
     const names = [...frame.values.keys()];
     const shown = [...this.#choices.querySelectorAll("input")].map((input) => input.value);
@@ -85,7 +85,7 @@ class Maps implements Surface {
     return element("label", {}, input, small, element("span", { textContent: title }));
   }
 
-  /** Draws the map that is chosen, and its legend. */
+  /** Draws the chosen map and its legend. */
   #show(): void {
     const values = this.#frame?.values.get(this.#chosen);
     if (!this.#frame || !values) return;

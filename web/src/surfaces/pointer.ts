@@ -1,8 +1,8 @@
-/** A point on a picture that a finger, a mouse or the arrow keys move. */
+/** A point on a picture that can be moved with a finger, the mouse or the arrow keys. */
 
 import { element } from "../elements.js";
 
-/** Share of the picture that a key moves it; with Shift more. */
+/** Distance per key press, as a share of the picture, without and with Shift. */
 const STEP = 0.01;
 const STRIDE = 0.1;
 
@@ -14,12 +14,12 @@ const KEYS: Readonly<Record<string, readonly [number, number]>> = {
 };
 
 export class Pointer {
-  /** Shares of the picture, 0..1. */
+  /** Position as shares of the picture, 0..1. */
   x = 0.5;
   y = 0.6;
   readonly #mark = element("span", { className: "mark" });
 
-  /** Shows the point on an element, and calls back whenever it moves. */
+  /** Shows the point on an element, and calls `moved` whenever it moves. */
   constructor(
     readonly host: HTMLElement,
     readonly moved: () => void,

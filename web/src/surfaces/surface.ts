@@ -1,45 +1,45 @@
-/** A part of the page that shows a prediction in its own way. One file each; `index.ts` lists them. */
+/** Interfaces of surfaces, which show predictions, and of sources of pictures. Each has a file; `index.ts` lists them. */
 
 import type { Model } from "../model/about.js";
 import type { Frame } from "../model/frame.js";
 
-/** What a surface may ask of the page. */
+/** Interface of the page for surfaces and sources. */
 export interface Page {
-  /** All networks of the page, one or several. */
+  /** All networks of the page, at least one. */
   readonly models: readonly Model[];
-  /** The network that is chosen. */
+  /** The chosen network. */
   readonly model: Model;
-  /** Predicts the picture of a frame with another network of the page. */
+  /** Predicts a picture with any network of the page. */
   predict(model: Model, picture: HTMLCanvasElement): Promise<Frame>;
-  /** Predicts a picture with the chosen network and shows it; resolves when it was drawn. */
+  /** Predicts a picture with the chosen network and shows it; resolves when it is drawn. */
   show(picture: HTMLCanvasElement, name: string): Promise<void>;
-  /** Says something to everyone, screen readers too. */
+  /** Shows a status message, which screen readers announce. */
   say(text: string): void;
-  /** Says what went wrong, and what to do. */
+  /** Shows an error message with the remedy. */
   fail(text: string): void;
 }
 
 export interface Surface {
-  /** A word for ids and tests. */
+  /** Identifier for element ids and tests. */
   readonly id: string;
-  /** On the tab. */
+  /** Title of the tab. */
   readonly title: string;
-  /** Whether the page's networks give what it needs. */
+  /** Returns whether the page's networks have the outputs that it needs. */
   fits(models: readonly Model[]): boolean;
   /** Builds its elements in an empty host; called once, when it is first shown. */
   mount(host: HTMLElement, page: Page): void;
-  /** Draws a prediction; called only while it is shown, and when it comes to be shown. */
+  /** Draws a prediction; called only while it is shown, and whenever it becomes visible. */
   draw(frame: Frame): void;
-  /** It is no longer shown: stop what moves. */
+  /** Stops its work when it is no longer shown. */
   leave?(): void;
 }
 
-/** Where pictures come from beside files, such as a camera. Its elements stand beside the button for files. */
+/** A source of pictures other than files, such as a camera. Its elements are beside the button for files. */
 export interface Source {
   readonly id: string;
-  /** Whether this browser has it. */
+  /** Returns whether this browser supports it. */
   offered(): boolean;
   mount(host: HTMLElement, page: Page): void;
-  /** Another picture was opened: stop. */
+  /** Stops it, because another picture was opened. */
   stop(): void;
 }

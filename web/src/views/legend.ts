@@ -1,14 +1,14 @@
-/** What the colors of a map mean. */
+/** Legends of maps. */
 
 import { element } from "../elements.js";
 import type { ClassesDrawing, Color, DirectionsDrawing, ScaleDrawing } from "../model/about.js";
 import type { Values } from "../model/frame.js";
 import { fit, position, type Fitted } from "./scale.js";
 
-/** Where a scale may have a mark: those of `taskscape.views.depth`. */
+/** Possible ticks of a scale, as in `taskscape.views.depth`. */
 const TICKS = [0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000];
 
-/** Returns the legend of a map: classes that occur with their shares, or a scale. */
+/** Returns the legend of a map: the classes in it with their shares, or a scale. */
 export function legend(values: Values): HTMLElement {
   const { drawing, text } = values.output;
   const host = element("div", { className: "legend-of" });
@@ -23,7 +23,7 @@ export function css(color: Color): string {
   return `rgb(${color.join(" ")})`;
 }
 
-/** Returns how many pixels each class has. */
+/** Returns the number of pixels of each class. */
 export function counts(values: Values, classes: number): number[] {
   const found = new Array<number>(classes).fill(0);
   for (const id of values.data) if (id in found) found[id] = (found[id] as number) + 1;
@@ -63,7 +63,7 @@ function scale(values: Values, drawing: ScaleDrawing): HTMLElement {
   return element("div", { className: "scale" }, bar, line);
 }
 
-/** Returns the marks of a scale that was fitted to a map: its ends, and round numbers between them. */
+/** Returns the ticks of a scale that was fitted to a map: its ends, and round numbers between them. */
 function marks({ output }: Values, drawing: ScaleDrawing, fitted: Fitted): [place: number, words: string][] {
   const between = TICKS.map((tick): [number, string] => [position(tick * fitted.divisor, fitted, drawing), `${tick}`]);
   const end = (value: number): string => `${rounded(value)} ${output.unit}`.trim();
@@ -74,7 +74,7 @@ function marks({ output }: Values, drawing: ScaleDrawing, fitted: Fitted): [plac
   ];
 }
 
-/** Returns a number in two digits, three from 100, as `taskscape.views.depth` has them. */
+/** Returns a number with two significant digits, or none after the point from 99.5, as in `taskscape.views.depth`. */
 function rounded(x: number): string {
   return x < 99.5 ? String(Number(x.toPrecision(2))) : x.toFixed(0);
 }

@@ -1,14 +1,14 @@
-/** Values as colors: the same as in reports. */
+/** Converts values to the same colors as in reports. */
 
 import type { ChannelsDrawing, Color, DirectionsDrawing, ScaleDrawing } from "../model/about.js";
 import type { Values } from "../model/frame.js";
 import { round } from "../numbers.js";
 import { fit, isUsable, position } from "./scale.js";
 
-/** Returns the color of the pixel at an index, red, green and blue. */
+/** Returns the color of the pixel at an index. */
 export type Painter = (index: number) => Color;
 
-/** Returns a function that gives the color of every pixel; `invalid` is that of pixels without a value. */
+/** Returns a function for the color of each pixel; `invalid` is the color of pixels without a value. */
 export function painter(values: Values, invalid: Color): Painter {
   const { drawing } = values.output;
   switch (drawing.kind) {
@@ -25,7 +25,7 @@ export function painter(values: Values, invalid: Color): Painter {
 
 const painted = new WeakMap<Values, ImageData>();
 
-/** Returns the colors as pixels, RGBA. */
+/** Returns the colors as RGBA pixels. */
 export function paint(values: Values, invalid: Color): ImageData {
   const before = painted.get(values);
   if (before) return before;

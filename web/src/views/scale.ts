@@ -1,20 +1,20 @@
-/** Values on a color scale, as `taskscape.views` has them. */
+/** Positions of values on a color scale, as in `taskscape.views`. */
 
 import type { ScaleDrawing } from "../model/about.js";
 import type { Values } from "../model/frame.js";
 import { percentile } from "../numbers.js";
 
-/** A scale for the values of one map. */
+/** A scale fitted to the values of one map. */
 export interface Fitted {
   readonly low: number;
   readonly high: number;
-  /** What values are divided by: the median of relative depth, otherwise 1. */
+  /** Divisor of values: the median for relative depth, otherwise 1. */
   readonly divisor: number;
 }
 
 const cache = new WeakMap<Values, Fitted>();
 
-/** Returns the ends of the scale. */
+/** Returns the scale fitted to a map, from the cache if possible. */
 export function fit(values: Values, drawing: ScaleDrawing): Fitted {
   let fitted = cache.get(values);
   if (!fitted) {
@@ -33,12 +33,12 @@ function fitAnew(values: Values, drawing: ScaleDrawing): Fitted {
   return { low, high: Math.max(percentile(usable, 98) / divisor, low + Math.abs(low) * 0.01 + 1e-9), divisor };
 }
 
-/** Returns whether a value has a place on the scale. */
+/** Returns whether a value has a position on the scale. */
 export function isUsable(x: number, drawing: ScaleDrawing): boolean {
   return Number.isFinite(x) && (!drawing.logarithmic || x > 0);
 }
 
-/** Returns the place of a value, 0..1 unless it is beyond the ends. */
+/** Returns the position of a value, in 0..1 unless it is beyond the ends. */
 export function position(x: number, fitted: Fitted, drawing: ScaleDrawing): number {
   const { low, high, divisor } = fitted;
   const value = x / divisor;

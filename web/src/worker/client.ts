@@ -1,8 +1,8 @@
-/** A worker, from the page's side. */
+/** The page's side of a worker. */
 
 import type { Answer, Picture, Ran, Request, RuntimeName } from "./protocol.js";
 
-/** Source text of the workers, put in by the build. */
+/** Source text of the workers, inserted by the build. */
 declare const WORKERS: Readonly<Record<RuntimeName, string>>;
 
 type Unsent<R> = R extends Request ? Omit<R, "id"> : never;
@@ -25,22 +25,22 @@ export class Runner {
     this.#worker.onerror = (event) => this.#fail(event.message || "this browser did not start a worker");
   }
 
-  /** Loads a network; returns the number of threads. `runtime` is called once. */
+  /** Loads a network, and returns the number of threads. `runtime` is called only the first time. */
   async load(key: string, model: string, runtime: () => Promise<string>): Promise<number> {
     const answer = await this.#ask({ kind: "load", key, model, runtime: this.#started ? null : await runtime() });
     this.#started = true;
-    if (!("loaded" in answer)) throw new Error("the worker gave another answer");
+    if (!("loaded" in answer)) throw new Error("the worker sent an unexpected answer");
     return answer.loaded.threads;
   }
 
-  /** Runs a network that was loaded. The picture's memory is given away. */
+  /** Runs a loaded network. The picture's memory is transferred to the worker. */
   async run(key: string, picture: Picture, height: number, width: number): Promise<Ran> {
     const answer = await this.#ask({ kind: "run", key, picture, height, width }, [picture.data.buffer as ArrayBuffer]);
-    if (!("ran" in answer)) throw new Error("the worker gave another answer");
+    if (!("ran" in answer)) throw new Error("the worker sent an unexpected answer");
     return answer.ran;
   }
 
-  /** Ends the worker; what it was asked fails. */
+  /** Ends the worker; pending requests fail. */
   stop(): void {
     this.#stopped = true;
     this.#worker.terminate();
@@ -67,7 +67,7 @@ export class Runner {
   }
 }
 
-/** Returns an error of a runtime with what a person can do. */
+/** Returns an error for a runtime's message, with the remedy. */
 function failure(message: string): Error {
   return new Error(
     `This browser could not run the network (${message}): close other pages and try again, with a smaller picture or in another browser`,

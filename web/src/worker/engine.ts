@@ -1,4 +1,4 @@
-/** Networks on the best runtime of this browser. */
+/** Runs networks on the best runtime that this browser supports. */
 
 import type { Model } from "../model/about.js";
 import type { Frame, Values } from "../model/frame.js";
@@ -11,7 +11,7 @@ import type { Ran, RuntimeName } from "./protocol.js";
 
 const TITLES: Readonly<Record<RuntimeName, string>> = { wasm: "WebAssembly", webgpu: "WebGPU" };
 
-/** A network where it runs. */
+/** A loaded network. */
 interface Ready {
   readonly runner: Runner;
   readonly threads: number;
@@ -22,22 +22,22 @@ export class Engine {
   readonly #runners = new Map<RuntimeName, Runner>();
   #gpu: Promise<boolean> | undefined;
 
-  /** `say` is told of what takes long. */
+  /** `say` is called with messages about steps that take long. */
   constructor(readonly say: (text: string) => void) {}
 
-  /** Predicts a picture. Throws an error that says what a person can do. */
+  /** Predicts a picture. Throws an error with the remedy. */
   async predict(model: Model, picture: HTMLCanvasElement): Promise<Frame> {
     const [height, width] = inputSize(model.about, picture.height, picture.width);
     const { runner, threads } = await this.#prepared(model);
     const context = picture.getContext("2d", { willReadFrequently: true });
-    if (!context) throw new Error("This browser gives no memory for the picture: close other pages and try again");
+    if (!context) throw new Error("This browser does not have enough memory for the picture: close other pages and try again");
     const { data } = context.getImageData(0, 0, picture.width, picture.height);
     const size = { width: picture.width, height: picture.height };
     let ran: Ran;
     try {
       ran = await runner.run(model.resource, { data, ...size }, height, width);
     } catch (error) {
-      this.#end(runner); // it may have no memory left, or no GPU any more: the next picture starts anew
+      this.#end(runner); // it may be out of memory or have lost the GPU, so the next picture starts a new one
       if (runner.name === "wasm") throw error;
       this.#gpu = Promise.resolve(false);
       return this.predict(model, picture);
@@ -45,7 +45,7 @@ export class Engine {
     const values = new Map<string, Values>();
     for (const output of model.about.outputs) {
       const found = ran.outputs[output.name];
-      if (!found) throw new Error(`The network gives no ${output.title}: export it again`);
+      if (!found) throw new Error(`The network has no output ${output.title}: export it again`);
       values.set(output.name, { output, data: found, width, height });
     }
     const pixels = new ImageData(ran.pixels as Uint8ClampedArray<ArrayBuffer>, width, height);
@@ -58,7 +58,7 @@ export class Engine {
     if (!ready || (await ready).runner.stopped) {
       ready = this.#load(model);
       this.#ready.set(model.resource, ready);
-      ready.catch(() => this.#ready.delete(model.resource)); // to try again with the next picture
+      ready.catch(() => this.#ready.delete(model.resource)); // retry with the next picture
     }
     return ready;
   }
@@ -70,7 +70,7 @@ export class Engine {
       try {
         const ready = await this.#loaded("webgpu", model, weights);
         if (await right(ready.runner, model)) return ready;
-        console.warn("WebGPU computes other values than it should on this device, and is not used");
+        console.warn("WebGPU computes wrong values on this device and is not used");
       } catch (error) {
         console.warn("WebGPU is not used:", error);
         this.#gpu = Promise.resolve(false);
@@ -91,14 +91,14 @@ export class Engine {
     }
   }
 
-  /** Ends a runtime; its networks are loaded again when they are needed. */
+  /** Ends a runtime; its networks are loaded again on demand. */
   #end(runner: Runner): void {
     runner.stop();
     if (this.#runners.get(runner.name) === runner) this.#runners.delete(runner.name);
   }
 }
 
-/** Returns whether the probe's values are those of Python. */
+/** Returns whether the values for the test picture agree with those of Python. */
 async function right(runner: Runner, model: Model): Promise<boolean> {
   const { height, width } = model.probe;
   const picture = { data: interleave(probePixels(height, width)), height, width };
@@ -106,7 +106,7 @@ async function right(runner: Runner, model: Model): Promise<boolean> {
   return agrees(model.probe, new Map(Object.entries(outputs)));
 }
 
-/** Returns whether there is a GPU that may be used. `#runtime=wasm` at the page's address does without. */
+/** Returns whether a GPU is available for use. `#runtime=wasm` in the page's address disables it. */
 async function hasWebGpu(): Promise<boolean> {
   if (location.hash.includes("runtime=wasm")) return false;
   const gpu = (navigator as { gpu?: { requestAdapter(): Promise<unknown> } }).gpu;

@@ -1,4 +1,4 @@
-/** What the page asks of the worker, and what it answers. */
+/** Requests of the page to the worker, and its answers. */
 
 export type RuntimeName = "wasm" | "webgpu";
 
@@ -6,7 +6,7 @@ export type Request =
   | { readonly id: number; readonly kind: "load"; readonly runtime: string | null; readonly model: string; readonly key: string }
   | { readonly id: number; readonly kind: "run"; readonly key: string; readonly picture: Picture; readonly height: number; readonly width: number };
 
-/** Pixels of any size, RGBA. */
+/** RGBA pixels of any size. */
 export interface Picture {
   readonly data: Uint8ClampedArray;
   readonly width: number;
@@ -14,10 +14,10 @@ export interface Picture {
 }
 
 export interface Ran {
-  /** What the network was given, RGBA, at its size. */
+  /** The network's input, RGBA, at its size. */
   readonly pixels: Uint8ClampedArray;
   readonly outputs: Readonly<Record<string, Uint8Array | Int32Array | Float32Array>>;
-  /** That the network took, without the resizing. */
+  /** Inference time of the network, without resizing. */
   readonly seconds: number;
 }
 

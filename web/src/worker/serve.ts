@@ -1,4 +1,4 @@
-/** The worker: ONNX Runtime, and pictures in the size that a network takes. */
+/** The worker, which resizes pictures and runs networks with ONNX Runtime. */
 
 import type * as Ort from "onnxruntime-web/wasm";
 
@@ -6,7 +6,7 @@ import { interleave, resize } from "../images/resize.js";
 import type { Answer, Ran, Request, RuntimeName } from "./protocol.js";
 import { unpack } from "./unpack.js";
 
-/** Threads need a page that is isolated from others, which a server says; one opened from disk has one thread. */
+/** Threads need a cross-origin isolated page, which requires a server; pages opened from disk have one thread. */
 const MOST_THREADS = 4;
 
 /** Answers requests one after the other. */
@@ -57,7 +57,7 @@ async function run(ort: typeof Ort, session: Ort.InferenceSession, request: Requ
   return { pixels: interleave(planes), outputs, seconds };
 }
 
-/** Returns values of their own memory, ids in 32 bits. */
+/** Returns a copy of the values, with 32-bit ids. */
 function plain(data: Ort.Tensor["data"]): Uint8Array | Int32Array | Float32Array {
   if (data instanceof BigInt64Array) return Int32Array.from(data, Number);
   if (data instanceof Uint8Array || data instanceof Int32Array || data instanceof Float32Array) return data.slice();

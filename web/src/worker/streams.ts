@@ -1,3 +1,3 @@
-/** What `xz-decompress` takes from Node's `stream/web`. */
+/** Replacement for Node's `stream/web`, as needed by `xz-decompress`. */
 
 export const ReadableStream = globalThis.ReadableStream;

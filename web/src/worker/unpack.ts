@@ -1,10 +1,10 @@
-/** base64 of xz to bytes. */
+/** Decodes base64 and decompresses xz. */
 
 import { XzReadableStream } from "xz-decompress";
 
-/** Returns the bytes. Throws an error where they are damaged. */
+/** Returns the bytes. Throws an error if they are damaged. */
 export async function unpack(base64: string): Promise<Uint8Array> {
-  // No Blob: WebKit does not read one in a worker of a page from disk.
+  // Does not use a Blob, which WebKit cannot read in a worker of a page opened from disk.
   const packed = new ReadableStream<Uint8Array>({
     start(controller) {
       controller.enqueue(fromBase64(base64));

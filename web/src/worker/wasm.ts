@@ -1,4 +1,4 @@
-/** The worker with WebAssembly: runs in every browser. */
+/** The worker with WebAssembly, which runs in every browser. */
 
 import * as ort from "onnxruntime-web/wasm";
 

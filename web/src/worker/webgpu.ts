@@ -1,4 +1,4 @@
-/** The worker with WebGPU, for browsers that have it and let WebAssembly wait for it (JSPI). */
+/** The worker with WebGPU, for browsers that support it and let WebAssembly wait for it (JSPI). */
 
 import * as ort from "onnxruntime-web/jspi";
 
