@@ -152,7 +152,7 @@ class OnnxLabeler(Labeler):
             raise FileNotFoundError(f"{path} is not there: check the path")
         try:
             self.session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
-        except Exception as error:  # onnxruntime raises classes of its own, of no common base
+        except Exception as error:  # the exceptions of onnxruntime have no common base class
             raise ValueError(f"{path} cannot be run by onnxruntime: {error}") from error
         self.path, self.height = path, height
         self._check_input()

@@ -48,8 +48,8 @@ def load(
 
     Images are scaled to ``height`` for the network, by default the height of the images it was evaluated on: in a
     larger image, the same scene looks nearer. ``native_resolution`` skips the scaling. ``tta`` is test-time
-    augmentation: ``True`` averages the predictions for the image and for its mirror image; ``find_tta`` lists names for
-    other kinds.
+    augmentation: ``True`` averages the predictions for the image and for its mirror image; other kinds are named as for
+    ``taskscape.evaluation.find_tta``.
 
     ``view_settings`` change, by task, how values are shown and written: ``{"depth": {"unit": "cm"}}``. ``image_range``
     gives the values of black and white in images of more than 8 bits, which are read as ``taskscape prepare`` reads

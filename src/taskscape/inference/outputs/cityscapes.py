@@ -2,7 +2,7 @@
 
 The server takes 8-bit PNG files of the images' size with the ids of ``labels.py`` (7 road, 8 sidewalk, 11 building, …),
 not the training ids 0 … 18. A file belongs to the image CITY_SEQUENCE_FRAME if its name starts with this and ends in
-``.png``. Two such files for one image are an error, so the label files have a folder of their own.
+``.png``. Two such files for one image are an error, so the label files have a separate folder.
 https://github.com/mcordts/cityscapesScripts, ``evalPixelLevelSemanticLabeling.py``.
 """
 
