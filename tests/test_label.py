@@ -446,7 +446,7 @@ def test_onnx_files_that_do_not_fit(onnx: Path, store: Path, tmp_path: Path, mon
     monkeypatch.setattr(Session, "fixed", (16, 24))
     with pytest.raises(ValueError, match=r"takes images of 16x24, but those of the store are 32x48: .*--size 16 24"):
         label(onnx, store, tmp_path / "y", outputs=both)
-    with pytest.raises(ValueError, match="leave out --tta"):
+    with pytest.raises(ValueError, match="do not support --tta: leave it out"):
         label(onnx, store, tmp_path / "y", outputs=both, tta=True)
     onnx.write_bytes(b"something")
     with pytest.raises(ValueError, match=r"model\.onnx cannot be run by onnxruntime: no model"):
